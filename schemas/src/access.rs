@@ -1,0 +1,230 @@
+//! Who somebody is, and who may see what: one table for live events, replays, snapshots and REST.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::id::{CustomerId, LocationId, ShopDomain, UserId};
+
+/// What somebody is to the shop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Runs the installation.
+    Admin,
+    /// Buys.
+    Customer,
+    /// Looks.
+    Guest,
+    /// Runs the shop.
+    Manager,
+    /// Another program: posts events and reads nothing.
+    Service,
+    /// Works in the shop.
+    Staff,
+    /// An admin of every shop.
+    SuperAdmin,
+}
+
+impl Role {
+    /// The name in tokens and rooms.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Customer => "customer",
+            Self::Guest => "guest",
+            Self::Manager => "manager",
+            Self::Service => "service",
+            Self::Staff => "staff",
+            Self::SuperAdmin => "super_admin",
+        }
+    }
+
+    /// Whether it works for the shop: staff and above.
+    pub fn is_staff(self) -> bool {
+        matches!(self, Self::Admin | Self::Manager | Self::Staff | Self::SuperAdmin)
+    }
+
+    /// Whether it is told of alerts that concern others.
+    pub fn is_admin(self) -> bool {
+        matches!(self, Self::Admin | Self::SuperAdmin)
+    }
+}
+
+/// Which shops a token is good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShopScope {
+    /// All there are.
+    All,
+    /// These.
+    Only(Vec<ShopDomain>),
+}
+
+/// Who somebody is, as a verified token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Who.
+    pub user_id: UserId,
+    /// What they are to the shop.
+    pub role: Role,
+    /// The customer they are, for role `customer`.
+    pub customer_id: Option<CustomerId>,
+    /// The locations they are limited to; `None` is all.
+    pub locations: Option<Vec<LocationId>>,
+    /// The shops they are limited to.
+    pub shops: ShopScope,
+    /// When the token runs out.
+    pub expires_at: Timestamp,
+}
+
+/// What an event, record or room is about, as far as it matters to who may see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// For admins, and for the one it concerns.
+    Alert {
+        /// Whom it concerns.
+        user: Option<&'a UserId>,
+    },
+    /// A customer's doings.
+    Customer,
+    /// Stock.
+    Inventory {
+        /// Where; `None` when at several places.
+        location: Option<LocationId>,
+    },
+    /// An order.
+    Order {
+        /// Whose.
+        customer: Option<CustomerId>,
+        /// Where it is fulfilled; empty while unassigned.
+        locations: &'a [LocationId],
+    },
+    /// A payment.
+    Payment {
+        /// Whose.
+        customer: Option<CustomerId>,
+    },
+    /// For one user, or for everybody it is addressed to.
+    Personal {
+        /// For whom.
+        user: Option<&'a UserId>,
+    },
+    /// A product.
+    Product,
+    /// What goes on between us and Shopify.
+    Sync,
+}
+
+impl Identity {
+    /// Whether this identity may see anything of that shop.
+    pub fn may_enter(&self, shop: &ShopDomain) -> bool {
+        match &self.shops {
+            ShopScope::All => true,
+            ShopScope::Only(shops) => shops.contains(shop),
+        }
+    }
+
+    /// The role table. The shop is checked apart, by [`Identity::may_enter`].
+    pub fn may_see(&self, subject: Subject<'_>) -> bool {
+        let own = |customer: Option<CustomerId>| customer.is_some() && customer == self.own_customer();
+        let here = |location: LocationId| self.locations.as_ref().is_none_or(|mine| mine.contains(&location));
+        let everything = self.role.is_admin() || self.role == Role::Manager;
+        match (subject, self.role) {
+            (_, Role::Service) => false,
+            (Subject::Personal { user }, _) => user.is_none_or(|user| *user == self.user_id),
+            (Subject::Alert { user }, role) => role.is_admin() || user == Some(&self.user_id),
+            (Subject::Product, _) => true,
+            _ if everything => true,
+            (Subject::Inventory { location }, Role::Staff) => match location {
+                Some(location) => here(location),
+                None => self.locations.is_none(),
+            },
+            (Subject::Order { locations, .. }, Role::Staff) => {
+                locations.is_empty() || locations.iter().any(|location| here(*location))
+            }
+            (Subject::Customer | Subject::Sync, Role::Staff) => true,
+            (Subject::Order { customer, .. } | Subject::Payment { customer }, Role::Customer) => {
+                own(customer)
+            }
+            _ => false,
+        }
+    }
+
+    /// The customer whose orders are this identity's own: the token's `customerId`, else its user id.
+    pub fn own_customer(&self) -> Option<CustomerId> {
+        match self.role {
+            Role::Customer => self.customer_id.or_else(|| self.user_id.as_str().parse().ok()),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(role: Role) -> Identity {
+        Identity {
+            user_id: "7".parse().unwrap(),
+            role,
+            customer_id: None,
+            locations: None,
+            shops: ShopScope::All,
+            expires_at: Timestamp::MAX,
+        }
+    }
+
+    const ROLES: [Role; 7] = [
+        Role::Admin,
+        Role::Customer,
+        Role::Guest,
+        Role::Manager,
+        Role::Service,
+        Role::Staff,
+        Role::SuperAdmin,
+    ];
+
+    fn who_sees(subject: Subject<'_>) -> Vec<&'static str> {
+        ROLES.into_iter().filter(|role| identity(*role).may_see(subject)).map(Role::as_str).collect()
+    }
+
+    #[test]
+    fn the_role_table_is_the_contracts() {
+        let location = "1".parse().ok();
+        assert_eq!(who_sees(Subject::Inventory { location }), ["admin", "manager", "staff", "super_admin"]);
+        assert_eq!(
+            who_sees(Subject::Product),
+            ["admin", "customer", "guest", "manager", "staff", "super_admin"]
+        );
+        assert_eq!(who_sees(Subject::Sync), ["admin", "manager", "staff", "super_admin"]);
+        assert_eq!(who_sees(Subject::Customer), ["admin", "manager", "staff", "super_admin"]);
+        assert_eq!(who_sees(Subject::Payment { customer: None }), ["admin", "manager", "super_admin"]);
+        let own = "7".parse().ok();
+        assert_eq!(
+            who_sees(Subject::Payment { customer: own }),
+            ["admin", "customer", "manager", "super_admin"]
+        );
+        let order = Subject::Order { customer: "8".parse().ok(), locations: &[] };
+        assert_eq!(who_sees(order), ["admin", "manager", "staff", "super_admin"]);
+        assert_eq!(who_sees(Subject::Alert { user: None }), ["admin", "super_admin"]);
+    }
+
+    #[test]
+    fn staff_limited_to_a_location_see_nothing_of_another() {
+        let (here, there): (LocationId, LocationId) = ("1".parse().unwrap(), "2".parse().unwrap());
+        let staff = Identity { locations: Some(vec![here]), ..identity(Role::Staff) };
+        let order = |locations: &[LocationId]| staff.may_see(Subject::Order { customer: None, locations });
+        assert!(staff.may_see(Subject::Inventory { location: Some(here) }));
+        assert!(!staff.may_see(Subject::Inventory { location: Some(there) }));
+        assert!(!staff.may_see(Subject::Inventory { location: None }));
+        assert!(order(&[]) && order(&[there, here]) && !order(&[there]));
+    }
+
+    #[test]
+    fn a_customer_without_a_customer_id_is_known_by_the_user_id() {
+        let own = Subject::Order { customer: "7".parse().ok(), locations: &[] };
+        let other = Identity { customer_id: "8".parse().ok(), ..identity(Role::Customer) };
+        assert!(identity(Role::Customer).may_see(own));
+        assert!(!other.may_see(own), "a stated customerId wins over the user id");
+    }
+}

@@ -1,0 +1,43 @@
+//! stockd's words: ids, quantities, records, changes, events, commands and errors.
+//!
+//! ```text
+//!  Shopify's bodies ─▶ Change ─▶ (store: apply) ─▶ record + Event ─▶ contracts ─▶ clients
+//! ```
+//!
+//! Every crate speaks these and none of them does anything here: no I/O, no clock, no SQL. The two seams
+//! that everything shares, [`Clock`] and [`Entropy`], are declared here so that a simulation can replace them.
+
+pub mod access;
+pub mod change;
+pub mod clock;
+pub mod command;
+pub mod entropy;
+pub mod error;
+pub mod event;
+pub mod id;
+pub mod money;
+pub mod offset;
+pub mod quantity;
+pub mod record;
+pub mod room;
+pub mod run;
+pub mod selection;
+pub mod shape;
+
+pub use access::{Identity, Role, ShopScope, Subject};
+pub use change::{Change, RecordKey};
+pub use clock::{Clock, Timestamp};
+pub use command::Command;
+pub use entropy::Entropy;
+pub use error::{ErrorBody, ErrorCode};
+pub use event::{Event, LogEntry};
+pub use id::{
+    CustomerId, IdError, InventoryItemId, LevelGid, LineItemId, LocationId, OrderId, ProductId, RunId,
+    ShopDomain, UserId, VariantId, WebhookId,
+};
+pub use money::Money;
+pub use offset::{Epoch, Offset, Sequence};
+pub use quantity::{Quantities, QuantityName};
+pub use room::Room;
+pub use run::{Resource, RunKind, RunState, SyncRun};
+pub use selection::LevelSelection;

@@ -1,0 +1,163 @@
+//! The mirror's records: what we keep of Shopify's objects, and nothing that stock keeping does not need.
+//!
+//! Each carries `updated_at`, Shopify's own time of its last change, which decides between two versions.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::id::{
+    CustomerId, InventoryItemId, LevelGid, LineItemId, LocationId, OrderId, ProductId, VariantId,
+};
+use crate::money::Money;
+use crate::quantity::Quantities;
+use crate::shape::OrderStatus;
+
+/// A place that holds stock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Location {
+    /// Which one.
+    pub id: LocationId,
+    /// As staff know it.
+    pub name: String,
+    /// Whether stock can be sold there.
+    pub active: bool,
+    /// Shopify's time of its last change.
+    pub updated_at: Timestamp,
+}
+
+/// A product, without its variants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Product {
+    /// Which one.
+    pub id: ProductId,
+    /// As customers read it.
+    pub title: String,
+    /// Its name in URLs.
+    pub handle: String,
+    /// Who makes it; thresholds may be set per vendor.
+    pub vendor: String,
+    /// The merchant's own category.
+    pub product_type: String,
+    /// `active`, `archived`, `draft` or whatever Shopify adds, in lower case.
+    pub status: String,
+    /// Shopify's time of its last change.
+    pub updated_at: Timestamp,
+}
+
+/// A variant of a product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Variant {
+    /// Which one.
+    pub id: VariantId,
+    /// Of which product.
+    pub product_id: ProductId,
+    /// For instance `Small / Red`.
+    pub title: String,
+    /// The merchant's own number; not unique.
+    pub sku: Option<String>,
+    /// EAN, UPC or whatever is printed on it.
+    pub barcode: Option<String>,
+    /// In the shop's currency.
+    pub price: Money,
+    /// Whether Shopify goes on selling at zero (`inventoryPolicy: CONTINUE`).
+    pub continue_selling: bool,
+    /// What its stock is counted of. `None` where a body does not say.
+    pub inventory_item_id: Option<InventoryItemId>,
+    /// Shopify's time of its last change.
+    pub updated_at: Timestamp,
+}
+
+/// What stock is counted of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InventoryItem {
+    /// Which one.
+    pub id: InventoryItemId,
+    /// The same as its variant's.
+    pub sku: Option<String>,
+    /// Whether its quantities mean anything.
+    pub tracked: bool,
+    /// Shopify's time of its last change.
+    pub updated_at: Timestamp,
+}
+
+/// A level with all its quantities, as Shopify was last seen to say: never mixed with what we expect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Level {
+    /// Of which item.
+    pub inventory_item_id: InventoryItemId,
+    /// At which location.
+    pub location_id: LocationId,
+    /// Shopify's id of it; unknown until something carried it.
+    pub gid: Option<LevelGid>,
+    /// Whether the item is stocked there.
+    pub active: bool,
+    /// Every quantity by name.
+    pub quantities: Quantities,
+    /// Shopify's time of its last change, to the second.
+    pub updated_at: Timestamp,
+}
+
+/// An order with its lines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    /// Which one.
+    pub id: OrderId,
+    /// As people call it, for instance `#1001`.
+    pub name: String,
+    /// Whose; absent at the till.
+    pub customer_id: Option<CustomerId>,
+    /// Where it stands, derived from the two below and from fulfilments.
+    pub status: OrderStatus,
+    /// `pending`, `paid`, `refunded`, …: lower case, as the webhook spells it.
+    pub financial_status: Option<String>,
+    /// `fulfilled`, `partial`, …; absent while nothing was sent.
+    pub fulfillment_status: Option<String>,
+    /// What is to be paid now, after edits and refunds.
+    pub total: Money,
+    /// ISO 4217.
+    pub currency: String,
+    /// Where it was placed: `web`, `pos`, an app.
+    pub channel: Option<String>,
+    /// Where it is or was fulfilled, ascending; empty while unassigned.
+    pub locations: Vec<LocationId>,
+    /// What was ordered, by line id.
+    pub lines: Vec<OrderLine>,
+    /// When it was placed.
+    pub created_at: Timestamp,
+    /// Shopify's time of its last change.
+    pub updated_at: Timestamp,
+}
+
+/// A line of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderLine {
+    /// Which one.
+    pub id: LineItemId,
+    /// What was ordered; absent for custom lines and deleted products.
+    pub variant_id: Option<VariantId>,
+    /// As it was called when ordered.
+    pub title: String,
+    /// The merchant's own number when ordered.
+    pub sku: Option<String>,
+    /// Still ordered, without removed and refunded units.
+    pub quantity: i64,
+}
+
+/// A customer: that there is one, and nothing about the person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Customer {
+    /// Which one.
+    pub id: CustomerId,
+    /// Since when.
+    pub created_at: Timestamp,
+    /// Shopify's time of its last change.
+    pub updated_at: Timestamp,
+}

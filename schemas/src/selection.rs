@@ -1,0 +1,22 @@
+//! Which levels somebody asks for.
+
+use crate::id::{LocationId, ProductId, VariantId};
+
+/// The levels at any of these locations, of any of these products or of any of these variants.
+/// Nothing stated is everything; an empty list is nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LevelSelection {
+    /// At these locations.
+    pub location_ids: Option<Vec<LocationId>>,
+    /// Of these products.
+    pub product_ids: Option<Vec<ProductId>>,
+    /// Of these variants.
+    pub variant_ids: Option<Vec<VariantId>>,
+}
+
+impl LevelSelection {
+    /// Whether nothing narrows it.
+    pub fn is_everything(&self) -> bool {
+        *self == Self::default()
+    }
+}
