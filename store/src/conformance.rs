@@ -1,0 +1,525 @@
+//! What holds for every store, asked of each backend through the trait alone.
+
+use std::sync::Arc;
+
+use inventory::Thresholds;
+use schemas::event::OrderChange;
+use schemas::record::{Customer, InventoryItem, Level, Location, Order, Product, Variant};
+use schemas::shape::{OrderStatus, StockStatus};
+use schemas::{
+    Change, Entropy, Event, LevelSelection, LogEntry, Quantities, RecordKey, Resource, Room, RunId, RunKind,
+    RunState, Sequence, ShopDomain, SyncRun, Timestamp,
+};
+
+use crate::operation::{Batch, Cause, Delivery, Fate, Operation, Outcome, Progress, Retention, RunRecord};
+use crate::{Collection, Store, StoreError, memory, sqlite};
+
+/// A store at work and what keeps it so.
+struct World {
+    store: Arc<dyn Store>,
+    _folder: Option<tempfile::TempDir>,
+    deliveries: std::cell::Cell<u32>,
+}
+
+fn sqlite_world() -> World {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, writer) = sqlite::open(&folder.path().join("stockd.db"), &Entropy::seeded(1)).unwrap();
+    std::thread::spawn(move || writer.run());
+    World { store, _folder: Some(folder), deliveries: 0.into() }
+}
+
+fn memory_world() -> World {
+    let (store, writer) = memory::open(&Entropy::seeded(1));
+    std::thread::spawn(move || writer.run());
+    World { store, _folder: None, deliveries: 0.into() }
+}
+
+/// Makes each fact a test of both backends.
+macro_rules! holds_for_both {
+    ($($fact:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test] async fn $fact() { super::$fact(super::sqlite_world()).await })*
+        }
+        mod in_memory {
+            $(#[tokio::test] async fn $fact() { super::$fact(super::memory_world()).await })*
+        }
+    };
+}
+
+holds_for_both! {
+    a_delivery_is_kept_once_and_its_body_until_it_is_applied,
+    a_delivery_of_an_unknown_shop_is_refused_and_the_others_of_its_group_are_not,
+    a_settled_delivery_changes_nothing_again,
+    an_unreadable_delivery_keeps_its_body_and_is_not_tried_again,
+    an_older_level_changes_nothing_and_a_newer_one_is_told,
+    a_tie_is_marked_and_settled_by_a_read,
+    a_reading_cannot_wipe_a_mark_made_after_it_began,
+    a_record_goes_only_when_a_read_says_so,
+    a_variant_that_is_missing_from_a_list_stays_until_its_product_was_read,
+    crossings_are_told_once_and_changed_thresholds_judged_anew,
+    untracked_and_inactive_levels_never_cross,
+    one_order_change_gives_one_event,
+    a_first_import_is_told_as_a_run_and_not_record_by_record,
+    a_run_goes_on_where_it_was_and_ends_once,
+    two_runs_of_a_resource_never_overlap,
+    a_replay_gives_each_entry_of_its_rooms_once_and_in_order,
+    what_was_forgotten_cannot_be_replayed_silently,
+    a_snapshot_is_exact_at_its_place_in_the_log,
+    lists_are_paged_by_id,
+}
+
+fn shop() -> ShopDomain {
+    "a.myshopify.com".parse().unwrap()
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + second).unwrap()
+}
+
+fn level(item: u64, available: i64, second: i64) -> Change {
+    let quantities = Quantities { available, on_hand: available, ..Quantities::default() };
+    Change::Level(Level {
+        inventory_item_id: item.try_into().unwrap(),
+        location_id: 1_u64.try_into().unwrap(),
+        gid: None,
+        active: true,
+        quantities,
+        updated_at: at(second),
+    })
+}
+
+fn available_only(item: u64, available: i64, second: i64) -> Change {
+    Change::LevelAvailable {
+        inventory_item_id: item.try_into().unwrap(),
+        location_id: 1_u64.try_into().unwrap(),
+        gid: Some("gid://shopify/InventoryLevel/9?inventory_item_id=1".parse().unwrap()),
+        available: Some(available),
+        updated_at: at(second),
+    }
+}
+
+fn item(id: u64, tracked: bool, second: i64) -> Change {
+    Change::Item(InventoryItem { id: id.try_into().unwrap(), sku: None, tracked, updated_at: at(second) })
+}
+
+fn product(id: u64, title: &str, second: i64, variants: Option<&[u64]>) -> Change {
+    let product = Product {
+        id: id.try_into().unwrap(),
+        title: title.to_owned(),
+        handle: String::new(),
+        vendor: "Acme".to_owned(),
+        product_type: String::new(),
+        status: "active".to_owned(),
+        updated_at: at(second),
+    };
+    let variants = variants.map(|ids| ids.iter().map(|id| (*id).try_into().unwrap()).collect());
+    Change::Product { product, variants }
+}
+
+fn variant(id: u64, product: u64, price: &str, second: i64) -> Change {
+    Change::Variant(Variant {
+        id: id.try_into().unwrap(),
+        product_id: product.try_into().unwrap(),
+        title: "Small".to_owned(),
+        sku: Some(format!("SKU-{id}")),
+        barcode: None,
+        price: price.parse().unwrap(),
+        continue_selling: false,
+        inventory_item_id: id.try_into().ok(),
+        updated_at: at(second),
+    })
+}
+
+fn order(id: u64, status: OrderStatus, paid: &str, second: i64) -> Change {
+    Change::Order(Order {
+        id: id.try_into().unwrap(),
+        name: format!("#{id}"),
+        customer_id: 5_u64.try_into().ok(),
+        status,
+        financial_status: Some(paid.to_owned()),
+        fulfillment_status: None,
+        total: "10".parse().unwrap(),
+        currency: "EUR".to_owned(),
+        channel: None,
+        locations: vec![],
+        lines: vec![],
+        created_at: at(0),
+        updated_at: at(second),
+    })
+}
+
+fn level_key(item: u64) -> RecordKey {
+    RecordKey::Level(item.try_into().unwrap(), 1_u64.try_into().unwrap())
+}
+
+fn run(id: &str, resource: Resource, first: bool) -> RunRecord {
+    let run = SyncRun {
+        run_id: id.parse().unwrap(),
+        resource,
+        kind: RunKind::Full,
+        state: RunState::Running,
+        processed: 0,
+        total: None,
+        changed: 0,
+        deleted: 0,
+        drift: 0,
+        started_at: at(0),
+        finished_at: None,
+        error: None,
+    };
+    RunRecord { shop: shop(), run, first, since: None, until: None, resume: String::new() }
+}
+
+impl World {
+    async fn registered(self) -> Self {
+        self.do_(Operation::Register { shop: shop(), thresholds: Thresholds::default(), at: at(0) }).await;
+        self
+    }
+
+    async fn do_(&self, operation: Operation) -> Outcome {
+        self.store.write(operation).await.unwrap()
+    }
+
+    fn delivery(id: &str) -> Delivery {
+        Delivery {
+            shop: shop(),
+            webhook_id: id.parse().unwrap(),
+            topic: "t/t".to_owned(),
+            triggered_at: Some(at(1)),
+            received_at: at(2),
+            body: b"{}".to_vec(),
+        }
+    }
+
+    /// A delivery arrives and says this.
+    async fn webhook(&self, changes: Vec<Change>) -> Outcome {
+        self.deliveries.set(self.deliveries.get() + 1);
+        let id = format!("w{}", self.deliveries.get());
+        self.do_(Operation::Accept(Self::delivery(&id))).await;
+        self.settle(&id, Fate::Applied, changes).await
+    }
+
+    async fn settle(&self, id: &str, fate: Fate, changes: Vec<Change>) -> Outcome {
+        let cause = Cause::Webhook { id: id.parse().unwrap(), fate };
+        self.do_(Operation::Apply(Batch { shop: shop(), at: at(100), cause, changes })).await
+    }
+
+    /// The marked records are read, and this is what they say.
+    async fn read(&self, changes: Vec<Change>) -> Outcome {
+        let marks = self.store.marked(&shop(), at(1_000_000), 100).await.unwrap();
+        let cause = Cause::Read(marks.iter().map(|marked| (marked.key, marked.mark)).collect());
+        self.do_(Operation::Apply(Batch { shop: shop(), at: at(100), cause, changes })).await
+    }
+
+    async fn page(&self, id: &str, changes: Vec<Change>, resume: &str) -> Outcome {
+        let progress = Progress { processed: 1, total: Some(2), resume: resume.to_owned(), until: Some(at(50)) };
+        let cause = Cause::Run { run: id.parse().unwrap(), progress };
+        self.do_(Operation::Apply(Batch { shop: shop(), at: at(100), cause, changes })).await
+    }
+
+    async fn finish(&self, id: &str, state: RunState) -> Outcome {
+        let run: RunId = id.parse().unwrap();
+        self.do_(Operation::FinishRun { shop: shop(), run, state, error: None, at: at(200) }).await
+    }
+
+    async fn marked(&self) -> Vec<RecordKey> {
+        let marked = self.store.marked(&shop(), at(1_000_000), 100).await.unwrap();
+        marked.into_iter().map(|marked| marked.key).collect()
+    }
+
+    async fn log(&self) -> Vec<LogEntry> {
+        self.store.entries(Sequence(0), 1_000).await.unwrap()
+    }
+
+    /// The log in short: the kind of each event, with `available` where it is a level's.
+    async fn story(&self) -> Vec<String> {
+        let short = |entry: &LogEntry| match &entry.event {
+            Event::InventoryUpdated(change) => {
+                format!("updated {:?}→{}", change.previous_available, change.level.available)
+            }
+            Event::InventoryLowStock(level) => format!("low {}", level.available),
+            Event::InventoryOutOfStock(level) => format!("out {}", level.available),
+            Event::InventoryRestocked(level) => format!("restocked {}", level.available),
+            Event::OrderCreated(order)
+            | Event::OrderUpdated(order)
+            | Event::OrderStatusChanged(order)
+            | Event::OrderDeleted(order) => format!("order {:?}", order.change),
+            other => serde_json::to_value(other).unwrap()["kind"].as_str().unwrap().to_owned(),
+        };
+        self.log().await.iter().map(short).collect()
+    }
+
+    async fn available(&self) -> Vec<i64> {
+        let all = self.store.levels(vec![shop()], LevelSelection::default(), None, 100).await.unwrap();
+        all.0.iter().map(|level| level.available).collect()
+    }
+}
+
+async fn a_delivery_is_kept_once_and_its_body_until_it_is_applied(world: World) {
+    let world = world.registered().await;
+    assert!(world.do_(Operation::Accept(World::delivery("a"))).await.fresh);
+    assert!(!world.do_(Operation::Accept(World::delivery("a"))).await.fresh);
+    assert_eq!(world.store.inbox(10).await.unwrap(), [World::delivery("a")]);
+    world.settle("a", Fate::Applied, vec![]).await;
+    assert_eq!(world.store.inbox(10).await.unwrap(), []);
+    assert!(!world.do_(Operation::Accept(World::delivery("a"))).await.fresh, "recognised after it was applied");
+    assert_eq!(world.store.delivery_counts(&shop()).await.unwrap(), [("t/t".to_owned(), "applied", 1)]);
+}
+
+async fn a_delivery_of_an_unknown_shop_is_refused_and_the_others_of_its_group_are_not(world: World) {
+    let world = world.registered().await;
+    let stranger = Delivery { shop: "b.myshopify.com".parse().unwrap(), ..World::delivery("b") };
+    let (refused, kept) = tokio::join!(
+        world.store.write(Operation::Accept(stranger)),
+        world.store.write(Operation::Accept(World::delivery("a"))),
+    );
+    assert!(matches!(refused, Err(StoreError::UnknownShop(_))));
+    assert!(kept.unwrap().fresh);
+}
+
+async fn a_settled_delivery_changes_nothing_again(world: World) {
+    let world = world.registered().await;
+    world.do_(Operation::Accept(World::delivery("a"))).await;
+    assert!(world.settle("a", Fate::Applied, vec![level(1, 5, 1)]).await.fresh);
+    assert!(!world.settle("a", Fate::Applied, vec![level(1, 6, 2)]).await.fresh);
+    assert_eq!(world.available().await, [5]);
+}
+
+async fn an_unreadable_delivery_keeps_its_body_and_is_not_tried_again(world: World) {
+    let world = world.registered().await;
+    world.do_(Operation::Accept(World::delivery("a"))).await;
+    world.settle("a", Fate::Unreadable("why".to_owned()), vec![]).await;
+    assert_eq!(world.store.inbox(10).await.unwrap(), []);
+    let shelved = world.store.deliveries(&shop(), "unreadable", 10).await.unwrap();
+    assert_eq!(shelved[0].reason.as_deref(), Some("why"));
+    let keep = |before| Retention {
+        deliveries_before: at(0),
+        log_before: at(0),
+        runs_before: at(0),
+        unreadable_before: before,
+    };
+    world.do_(Operation::Prune(keep(at(2)))).await;
+    assert_eq!(world.store.deliveries(&shop(), "unreadable", 10).await.unwrap().len(), 1);
+    world.do_(Operation::Prune(keep(at(3)))).await;
+    assert_eq!(world.store.deliveries(&shop(), "unreadable", 10).await.unwrap().len(), 0);
+}
+
+async fn an_older_level_changes_nothing_and_a_newer_one_is_told(world: World) {
+    let world = world.registered().await;
+    world.webhook(vec![available_only(1, 20, 5)]).await;
+    world.webhook(vec![available_only(1, 99, 4)]).await;
+    world.webhook(vec![available_only(1, 19, 6)]).await;
+    world.webhook(vec![available_only(1, 19, 6)]).await;
+    assert_eq!(world.available().await, [19]);
+    assert_eq!(world.story().await, ["updated None→20", "updated Some(20)→19"]);
+}
+
+async fn a_tie_is_marked_and_settled_by_a_read(world: World) {
+    for (first, second) in [(20, 30), (30, 20)] {
+        let world = World { store: Arc::clone(&world.store), _folder: None, deliveries: (first as u32 * 100).into() };
+        let world = world.registered().await;
+        let id = first as u64;
+        world.webhook(vec![item(id, true, 1), available_only(id, first, 5)]).await;
+        world.read(vec![level(id, first, 5), Change::Location(location(1))]).await;
+        world.webhook(vec![available_only(id, second, 5)]).await;
+        assert_eq!(world.marked().await, [level_key(id)], "two values at one time: only a read can tell");
+        world.read(vec![level(id, 25, 5)]).await;
+        assert_eq!(world.marked().await, []);
+        assert!(world.available().await.contains(&25));
+    }
+}
+
+fn location(id: u64) -> Location {
+    Location { id: id.try_into().unwrap(), name: "Berlin".to_owned(), active: true, updated_at: at(0) }
+}
+
+async fn a_reading_cannot_wipe_a_mark_made_after_it_began(world: World) {
+    let world = world.registered().await;
+    world.webhook(vec![item(1, true, 1), Change::Location(location(1)), available_only(1, 20, 5)]).await;
+    let began = world.store.marked(&shop(), at(1_000_000), 10).await.unwrap();
+    // While the reading is under way, something newer is heard.
+    world.webhook(vec![available_only(1, 10, 6)]).await;
+    let cause = Cause::Read(began.iter().map(|marked| (marked.key, marked.mark)).collect());
+    let changes = vec![level(1, 20, 5)];
+    world.do_(Operation::Apply(Batch { shop: shop(), at: at(100), cause, changes })).await;
+    assert_eq!(world.available().await, [10]);
+    assert_eq!(world.marked().await, [level_key(1)], "still to be read");
+}
+
+async fn a_record_goes_only_when_a_read_says_so(world: World) {
+    let world = world.registered().await;
+    let key = RecordKey::Product(1_u64.try_into().unwrap());
+    world.webhook(vec![product(1, "Shirt", 1, Some(&[1])), item(1, true, 1), variant(1, 1, "5", 1)]).await;
+    world.webhook(vec![level(1, 5, 1), Change::Location(location(1))]).await;
+    world.webhook(vec![Change::LookAgain(key)]).await;
+    assert_eq!(world.store.list(&shop(), Collection::Products, 0, 10).await.unwrap().len(), 1, "a notice is a hint");
+    world.read(vec![Change::Gone(key)]).await;
+    for collection in [Collection::Products, Collection::Variants, Collection::Items] {
+        assert_eq!(world.store.list(&shop(), collection, 0, 10).await.unwrap().len(), 0);
+    }
+    assert_eq!(world.available().await, [] as [i64; 0]);
+    assert_eq!(world.story().await.last().unwrap(), "product:deleted");
+    assert_eq!(world.marked().await, []);
+}
+
+async fn a_variant_that_is_missing_from_a_list_stays_until_its_product_was_read(world: World) {
+    let world = world.registered().await;
+    let variants = || [item(1, true, 1), item(2, true, 1), variant(1, 1, "5", 1), variant(2, 1, "5", 1)];
+    world.webhook([product(1, "Shirt", 1, Some(&[1, 2]))].into_iter().chain(variants()).collect()).await;
+    world.webhook(vec![product(1, "Shirt", 2, Some(&[1]))]).await;
+    let count = || async { world.store.list(&shop(), Collection::Variants, 0, 10).await.unwrap().len() };
+    assert_eq!(count().await, 2);
+    assert_eq!(world.marked().await, [RecordKey::Product(1_u64.try_into().unwrap())]);
+    world.read(vec![product(1, "Shirt", 2, Some(&[1])), variant(1, 1, "5", 1)]).await;
+    assert_eq!(count().await, 1);
+}
+
+async fn crossings_are_told_once_and_changed_thresholds_judged_anew(world: World) {
+    let world = world.registered().await;
+    for (second, available) in [(1, 20), (2, 10), (3, 9), (4, 0), (5, -1), (6, 3), (7, 11)] {
+        world.webhook(vec![level(1, available, second)]).await;
+    }
+    let crossed = |story: Vec<String>| -> Vec<String> {
+        story.into_iter().filter(|line| !line.starts_with("updated")).collect()
+    };
+    assert_eq!(crossed(world.story().await), ["low 10", "out 0", "restocked 11"]);
+    let thresholds = Thresholds { default: 15, ..Thresholds::default() };
+    world.do_(Operation::Register { shop: shop(), thresholds, at: at(300) }).await;
+    assert_eq!(crossed(world.story().await).last().unwrap(), "low 11");
+    let (levels, _) = world.store.levels(vec![shop()], LevelSelection::default(), None, 10).await.unwrap();
+    assert_eq!((levels[0].threshold, levels[0].status), (15, StockStatus::LowStock));
+}
+
+async fn untracked_and_inactive_levels_never_cross(world: World) {
+    let world = world.registered().await;
+    world.webhook(vec![item(1, false, 1), level(1, 20, 1)]).await;
+    world.webhook(vec![level(1, 0, 2)]).await;
+    assert_eq!(world.story().await, ["updated None→20", "updated Some(20)→0"]);
+    // Counting again, it starts afresh: what it is at then is no crossing.
+    world.webhook(vec![item(1, true, 2)]).await;
+    world.webhook(vec![level(1, 20, 3)]).await;
+    assert_eq!(world.story().await[2..], ["updated Some(0)→20", "restocked 20"]);
+}
+
+async fn one_order_change_gives_one_event(world: World) {
+    let world = world.registered().await;
+    world.webhook(vec![order(1, OrderStatus::Created, "pending", 1)]).await;
+    // Shopify announces one change under several topics, with the same body.
+    world.webhook(vec![order(1, OrderStatus::Confirmed, "paid", 2)]).await;
+    world.webhook(vec![order(1, OrderStatus::Confirmed, "paid", 2)]).await;
+    world.webhook(vec![order(1, OrderStatus::Confirmed, "refunded", 3)]).await;
+    world.webhook(vec![Change::Customer(Customer { id: 5_u64.try_into().unwrap(), created_at: at(0), updated_at: at(1) })])
+        .await;
+    assert_eq!(world.story().await, ["order Created", "order StatusChanged", "order Payment", "customer:activity"]);
+    let Event::OrderStatusChanged(changed) = &world.log().await[1].event else { panic!("a change of status") };
+    assert_eq!(changed.order.previous_status, Some(OrderStatus::Created));
+    assert_eq!(changed.change, OrderChange::StatusChanged);
+}
+
+async fn a_first_import_is_told_as_a_run_and_not_record_by_record(world: World) {
+    let world = world.registered().await;
+    world.do_(Operation::StartRun(run("r1", Resource::Products, true))).await;
+    let page = vec![product(1, "Shirt", 1, None), item(1, true, 1), variant(1, 1, "5", 1), level(1, 3, 1)];
+    assert_eq!(world.page("r1", page, "there").await.changed, 4);
+    world.finish("r1", RunState::Completed).await;
+    assert_eq!(world.story().await, ["shopify:sync_status", "shopify:sync_status"]);
+    let Event::ShopifySyncStatus(ended) = &world.log().await[1].event else { panic!("a run's end") };
+    assert_eq!((ended.state, ended.changed), (RunState::Completed, 4));
+    // What changes after it is told.
+    world.webhook(vec![variant(1, 1, "6", 2)]).await;
+    assert_eq!(world.story().await[2..], ["product:price_changed", "product:updated"]);
+}
+
+async fn a_run_goes_on_where_it_was_and_ends_once(world: World) {
+    let world = world.registered().await;
+    world.do_(Operation::StartRun(run("r1", Resource::Inventory, true))).await;
+    world.page("r1", vec![level(1, 3, 1)], "there").await;
+    let held = world.store.runs(&shop(), 10).await.unwrap().remove(0);
+    assert_eq!((held.resume.as_str(), held.run.processed, held.until), ("there", 1, Some(at(50))));
+    assert_eq!(world.store.watermark(&shop(), Resource::Inventory).await.unwrap(), None, "its window is still open");
+    assert!(world.finish("r1", RunState::Completed).await.fresh);
+    assert!(!world.finish("r1", RunState::Failed).await.fresh);
+    assert!(!world.page("r1", vec![level(1, 9, 9)], "late").await.fresh, "a page after the end changes nothing");
+    assert_eq!(world.available().await, [3]);
+    assert_eq!(world.store.watermark(&shop(), Resource::Inventory).await.unwrap(), Some(at(50)));
+}
+
+async fn two_runs_of_a_resource_never_overlap(world: World) {
+    let world = world.registered().await;
+    assert!(world.do_(Operation::StartRun(run("r1", Resource::Products, true))).await.fresh);
+    assert!(!world.do_(Operation::StartRun(run("r2", Resource::Products, true))).await.fresh);
+    assert!(world.do_(Operation::StartRun(run("r3", Resource::Inventory, true))).await.fresh);
+    world.finish("r1", RunState::Failed).await;
+    assert!(world.do_(Operation::StartRun(run("r2", Resource::Products, true))).await.fresh);
+}
+
+async fn a_replay_gives_each_entry_of_its_rooms_once_and_in_order(world: World) {
+    let world = world.registered().await;
+    for second in 1..=6 {
+        let id = 1 + u64::try_from(second).unwrap() % 2;
+        world.webhook(vec![level(id, 20 + second, second)]).await;
+        world.webhook(vec![order(1, OrderStatus::Created, "pending", second)]).await;
+    }
+    let head = world.store.head().sequence;
+    let rooms = vec![Room::InventoryAll, Room::InventoryLocation(1_u64.try_into().unwrap())];
+    let all = world.store.replay(&shop(), rooms.clone(), Sequence(0), head, 100).await.unwrap();
+    assert_eq!(all.len(), 6, "in two rooms, and given once");
+    assert!(all.is_sorted_by_key(LogEntry::sequence));
+    let first = world.store.replay(&shop(), rooms.clone(), Sequence(0), head, 4).await.unwrap();
+    let rest = world.store.replay(&shop(), rooms, first[3].sequence(), head, 100).await.unwrap();
+    assert_eq!([first, rest].concat(), all);
+    let both = world.store.replay(&shop(), vec![], Sequence(0), head, 100).await.unwrap();
+    assert_eq!(both, world.log().await);
+}
+
+async fn what_was_forgotten_cannot_be_replayed_silently(world: World) {
+    let world = world.registered().await;
+    world.webhook(vec![level(1, 20, 1)]).await;
+    world.webhook(vec![level(1, 21, 2)]).await;
+    let head = world.store.head().sequence;
+    let before = |log_before| Retention {
+        deliveries_before: at(0),
+        log_before,
+        runs_before: at(0),
+        unreadable_before: at(0),
+    };
+    world.do_(Operation::Prune(before(at(1_000)))).await;
+    assert_eq!(world.store.head().sequence, head, "places are never given out twice");
+    let shop = shop();
+    let replay = |after| world.store.replay(&shop, vec![Room::InventoryAll], after, head, 10);
+    assert!(matches!(replay(Sequence(head.0 - 1)).await, Err(StoreError::TooOld(_))));
+    assert_eq!(replay(head).await.unwrap(), []);
+    world.webhook(vec![level(1, 22, 3)]).await;
+    assert_eq!(world.store.head().sequence, Sequence(head.0 + 1));
+}
+
+async fn a_snapshot_is_exact_at_its_place_in_the_log(world: World) {
+    let world = world.registered().await;
+    world.webhook(vec![product(1, "Shirt", 1, None), item(1, true, 1), variant(1, 1, "5", 1)]).await;
+    world.webhook(vec![Change::Location(location(1)), level(1, 20, 1), level(2, 7, 1)]).await;
+    let all = |selection| world.store.levels(vec![shop()], selection, None, 10);
+    let (levels, place) = all(LevelSelection::default()).await.unwrap();
+    assert_eq!(place, world.store.head().sequence);
+    assert_eq!(levels.iter().map(|level| level.available).collect::<Vec<_>>(), [20, 7]);
+    assert_eq!(levels[0].title.as_deref(), Some("Shirt – Small"));
+    assert_eq!(levels[0].location_name.as_deref(), Some("Berlin"));
+    let of_product = LevelSelection { product_ids: Some(vec![1_u64.try_into().unwrap()]), ..Default::default() };
+    assert_eq!(all(of_product).await.unwrap().0.len(), 1);
+    let nothing = LevelSelection { variant_ids: Some(vec![]), ..Default::default() };
+    assert_eq!(all(nothing).await.unwrap().0.len(), 0);
+    let here = LevelSelection { location_ids: Some(vec![1_u64.try_into().unwrap()]), ..Default::default() };
+    assert_eq!(all(here).await.unwrap().0.len(), 2);
+    let last = levels.last().map(|level| (level.inventory_item_id, level.location_id));
+    let page = |after, limit| world.store.levels(vec![shop()], LevelSelection::default(), after, limit);
+    assert_eq!(page(None, 1).await.unwrap().0.len(), 1);
+    assert_eq!(page(last, 10).await.unwrap().0.len(), 0);
+}
+
+async fn lists_are_paged_by_id(world: World) {
+    let world = world.registered().await;
+    world.webhook((1..=5).map(|id| product(id, "Shirt", 1, None)).collect()).await;
+    let page = world.store.list(&shop(), Collection::Products, 2, 2).await.unwrap();
+    assert_eq!(page.iter().map(|product| product["id"].as_str().unwrap()).collect::<Vec<_>>(), ["3", "4"]);
+    let last = world.store.list(&shop(), Collection::Products, 5, 2).await.unwrap();
+    assert!(last.is_empty());
+}

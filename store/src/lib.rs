@@ -1,0 +1,181 @@
+//! stockd's memory: the inbox of deliveries, the mirror of the store, and the log of what became true.
+//!
+//! ```text
+//!  Operation ─▶ writer (group commit) ─▶ apply: mirror + log in one transaction ─▶ `committed` wakes readers
+//!  reads ◀───── a few read-only connections, each a consistent view
+//! ```
+//!
+//! [`Store`] is what the daemon sees. [`sqlite::open`] gives the real one, [`memory::open`] its twin for
+//! tests, which keeps the trait honest: one suite (`conformance`) holds for both.
+
+mod apply;
+#[cfg(test)]
+mod conformance;
+mod local;
+pub mod memory;
+pub mod operation;
+pub mod sqlite;
+mod tables;
+
+use async_trait::async_trait;
+use schemas::record::Location;
+use schemas::shape::LevelShape;
+use schemas::{
+    Epoch, InventoryItemId, LevelGid, LevelSelection, LocationId, LogEntry, Offset, RecordKey, Resource,
+    Room, Sequence, ShopDomain, Timestamp, WebhookId,
+};
+use tokio::sync::watch;
+
+pub use local::Writer;
+pub use operation::{Batch, Cause, Delivery, Fate, Mark, Operation, Outcome, Progress, Retention, RunRecord};
+
+/// Why a store could not do what was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The writer is gone; the process is ending.
+    #[error("the store is closed")]
+    Closed,
+    /// The database refused; nothing of the operation happened.
+    #[error("the store failed: {0}")]
+    Failed(String),
+    /// The log no longer goes back that far.
+    #[error("the log no longer reaches back to {0}")]
+    TooOld(Sequence),
+    /// No such shop was registered.
+    #[error("the shop {0} is not known")]
+    UnknownShop(ShopDomain),
+}
+
+/// A record to read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marked {
+    /// Which.
+    pub key: RecordKey,
+    /// Its mark now.
+    pub mark: Mark,
+    /// Shopify's id of the level, where the record is one and it is known.
+    pub gid: Option<LevelGid>,
+}
+
+/// A delivery without its body.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliverySummary {
+    /// Which.
+    pub webhook_id: WebhookId,
+    /// For instance `orders/create`.
+    pub topic: String,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// `pending`, `applied`, `ignored` or `unreadable`.
+    pub state: &'static str,
+    /// Why it could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A list of the mirror, for REST.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collection {
+    /// Customers.
+    Customers,
+    /// Inventory items.
+    Items,
+    /// Locations.
+    Locations,
+    /// Orders with lines.
+    Orders,
+    /// Products.
+    Products,
+    /// Variants.
+    Variants,
+}
+
+/// The store as the daemon sees it. Reads see everything committed before they began.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Does one operation, durably: when this answers, it is on disk.
+    ///
+    /// # Errors
+    /// Nothing of the operation happened, except after [`StoreError::Closed`], when it may have.
+    async fn write(&self, operation: Operation) -> Result<Outcome, StoreError>;
+
+    /// This database's life.
+    fn epoch(&self) -> Epoch;
+
+    /// The last committed entry's place; changes with every commit that appends.
+    fn committed(&self) -> watch::Receiver<Sequence>;
+
+    /// Where the log ends now.
+    fn head(&self) -> Offset {
+        Offset { epoch: self.epoch(), sequence: *self.committed().borrow() }
+    }
+
+    /// Entries of every shop after that place, in order, at most `limit`.
+    async fn entries(&self, after: Sequence, limit: usize) -> Result<Vec<LogEntry>, StoreError>;
+
+    /// Entries of a shop's rooms with `after < sequence <= until`, in order, at most `limit`; those of all its
+    /// rooms when none are named. [`StoreError::TooOld`] when the log no longer goes back to `after`.
+    async fn replay(
+        &self,
+        shop: &ShopDomain,
+        rooms: Vec<Room>,
+        after: Sequence,
+        until: Sequence,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>, StoreError>;
+
+    /// The selected levels of those shops, behind `after` in the order of items and locations, at most `limit`
+    /// of each shop; and the place in the log at which they are exact.
+    async fn levels(
+        &self,
+        shops: Vec<ShopDomain>,
+        selection: LevelSelection,
+        after: Option<(InventoryItemId, LocationId)>,
+        limit: usize,
+    ) -> Result<(Vec<LevelShape>, Sequence), StoreError>;
+
+    /// Deliveries that wait to be applied, in the order in which they came.
+    async fn inbox(&self, limit: usize) -> Result<Vec<Delivery>, StoreError>;
+
+    /// The latest deliveries of a shop in that state, newest first.
+    async fn deliveries(
+        &self,
+        shop: &ShopDomain,
+        state: &'static str,
+        limit: usize,
+    ) -> Result<Vec<DeliverySummary>, StoreError>;
+
+    /// Deliveries per topic and state.
+    async fn delivery_counts(
+        &self,
+        shop: &ShopDomain,
+    ) -> Result<Vec<(String, &'static str, u64)>, StoreError>;
+
+    /// Records to read again that are due, longest marked first.
+    async fn marked(
+        &self,
+        shop: &ShopDomain,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Marked>, StoreError>;
+
+    /// Runs of a shop, newest first.
+    async fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>, StoreError>;
+
+    /// Up to when, by Shopify's time, a resource is known to be complete. `None` before its first run.
+    async fn watermark(&self, shop: &ShopDomain, resource: Resource)
+    -> Result<Option<Timestamp>, StoreError>;
+
+    /// A shop's locations, by id.
+    async fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>, StoreError>;
+
+    /// A list's records with an id above `after`, by id, as JSON.
+    async fn list(
+        &self,
+        shop: &ShopDomain,
+        collection: Collection,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<serde_json::Value>, StoreError>;
+}

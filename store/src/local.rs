@@ -1,0 +1,259 @@
+//! A store in this process: one writer that commits in groups, readers beside it.
+//!
+//! The writer can run on a thread of its own ([`Writer::run`]) or be stepped by a simulation ([`Writer::step`]).
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use schemas::record::Location;
+use schemas::shape::LevelShape;
+use schemas::{
+    Epoch, InventoryItemId, LevelSelection, LocationId, LogEntry, Resource, Room, Sequence, ShopDomain,
+    Timestamp,
+};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use crate::operation::{Delivery, Operation, Outcome, RunRecord};
+use crate::tables::Result;
+use crate::{Collection, DeliverySummary, Marked, Store, StoreError};
+
+/// Operations that may wait for the writer; the next caller waits for a place.
+const WAITING_MAX: usize = 4096;
+/// Operations in one transaction: bounds how long the first of a group waits for its commit.
+const GROUP_MAX: usize = 512;
+/// Reads at a time; the next one waits.
+pub(crate) const READERS_MAX: usize = 4;
+
+/// Writes groups of operations durably.
+pub(crate) trait Engine: Send + 'static {
+    /// Does each operation whole or not at all and commits them together. `Err` is final: the database does
+    /// not tell whether the group was committed.
+    fn commit(&mut self, group: &[Operation]) -> Result<Vec<Result<Outcome>>>;
+    /// Where the log ends.
+    fn head(&self) -> Sequence;
+}
+
+/// Answers reads, each from one consistent view.
+pub(crate) trait Reader: Send + Sync + 'static {
+    fn entries(&self, after: Sequence, limit: usize) -> Result<Vec<LogEntry>>;
+    fn replay(
+        &self,
+        shop: &ShopDomain,
+        rooms: &[Room],
+        after: Sequence,
+        until: Sequence,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>>;
+    fn levels(
+        &self,
+        shops: &[ShopDomain],
+        selection: &LevelSelection,
+        after: Option<(InventoryItemId, LocationId)>,
+        limit: usize,
+    ) -> Result<(Vec<LevelShape>, Sequence)>;
+    fn inbox(&self, limit: usize) -> Result<Vec<Delivery>>;
+    fn deliveries(
+        &self,
+        shop: &ShopDomain,
+        state: &'static str,
+        limit: usize,
+    ) -> Result<Vec<DeliverySummary>>;
+    fn delivery_counts(&self, shop: &ShopDomain) -> Result<Vec<(String, &'static str, u64)>>;
+    fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>>;
+    fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>>;
+    fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>>;
+    fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>>;
+    fn list(
+        &self,
+        shop: &ShopDomain,
+        collection: Collection,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<serde_json::Value>>;
+}
+
+struct Request {
+    operation: Operation,
+    answer: oneshot::Sender<Result<Outcome>>,
+}
+
+/// The only thing that writes.
+pub struct Writer {
+    engine: Box<dyn Engine>,
+    requests: mpsc::Receiver<Request>,
+    committed: watch::Sender<Sequence>,
+}
+
+impl Writer {
+    /// Does everything that waits now, as one group; waits for nothing. False when nothing waited.
+    ///
+    /// # Errors
+    /// The database can no longer be trusted to tell what it holds: end the process.
+    pub fn step(&mut self) -> Result<bool> {
+        let mut group = Vec::new();
+        while group.len() < GROUP_MAX
+            && let Ok(request) = self.requests.try_recv()
+        {
+            group.push(request);
+        }
+        if group.is_empty() {
+            return Ok(false);
+        }
+        self.commit(group)?;
+        Ok(true)
+    }
+
+    /// Writes until every handle of the store is gone.
+    ///
+    /// # Errors
+    /// As [`Writer::step`].
+    pub fn run(mut self) -> Result<()> {
+        let mut group = Vec::new();
+        while let Some(first) = self.requests.blocking_recv() {
+            group.push(first);
+            while group.len() < GROUP_MAX
+                && let Ok(request) = self.requests.try_recv()
+            {
+                group.push(request);
+            }
+            self.commit(std::mem::take(&mut group))?;
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, group: Vec<Request>) -> Result<()> {
+        let (operations, answers): (Vec<_>, Vec<_>) =
+            group.into_iter().map(|request| (request.operation, request.answer)).unzip();
+        let outcomes = self.engine.commit(&operations)?;
+        self.committed.send_if_modified(|head| {
+            let now = self.engine.head();
+            std::mem::replace(head, now) != now
+        });
+        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            // Whoever asked may have given up waiting; what was done stays done.
+            let _ = answer.send(outcome);
+        }
+        Ok(())
+    }
+}
+
+/// A store whose writer and readers are in this process.
+pub(crate) struct Local<R> {
+    epoch: Epoch,
+    requests: mpsc::Sender<Request>,
+    committed: watch::Receiver<Sequence>,
+    reader: Arc<R>,
+    reads: Semaphore,
+}
+
+impl<R: Reader> Local<R> {
+    pub(crate) fn new(epoch: Epoch, engine: impl Engine, reader: R) -> (Arc<dyn Store>, Writer) {
+        let (requests, waiting) = mpsc::channel(WAITING_MAX);
+        let (sender, committed) = watch::channel(engine.head());
+        let store =
+            Self { epoch, requests, committed, reader: Arc::new(reader), reads: Semaphore::new(READERS_MAX) };
+        (Arc::new(store), Writer { engine: Box::new(engine), requests: waiting, committed: sender })
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&R) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let _place = self.reads.acquire().await.map_err(|_| StoreError::Closed)?;
+        let reader = Arc::clone(&self.reader);
+        tokio::task::spawn_blocking(move || read(&reader)).await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+#[async_trait]
+impl<R: Reader> Store for Local<R> {
+    async fn write(&self, operation: Operation) -> Result<Outcome> {
+        let (answer, outcome) = oneshot::channel();
+        self.requests.send(Request { operation, answer }).await.map_err(|_| StoreError::Closed)?;
+        outcome.await.map_err(|_| StoreError::Closed)?
+    }
+
+    fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    fn committed(&self) -> watch::Receiver<Sequence> {
+        self.committed.clone()
+    }
+
+    async fn entries(&self, after: Sequence, limit: usize) -> Result<Vec<LogEntry>> {
+        self.read(move |reader| reader.entries(after, limit)).await
+    }
+
+    async fn replay(
+        &self,
+        shop: &ShopDomain,
+        rooms: Vec<Room>,
+        after: Sequence,
+        until: Sequence,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.replay(&shop, &rooms, after, until, limit)).await
+    }
+
+    async fn levels(
+        &self,
+        shops: Vec<ShopDomain>,
+        selection: LevelSelection,
+        after: Option<(InventoryItemId, LocationId)>,
+        limit: usize,
+    ) -> Result<(Vec<LevelShape>, Sequence)> {
+        self.read(move |reader| reader.levels(&shops, &selection, after, limit)).await
+    }
+
+    async fn inbox(&self, limit: usize) -> Result<Vec<Delivery>> {
+        self.read(move |reader| reader.inbox(limit)).await
+    }
+
+    async fn deliveries(
+        &self,
+        shop: &ShopDomain,
+        state: &'static str,
+        limit: usize,
+    ) -> Result<Vec<DeliverySummary>> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.deliveries(&shop, state, limit)).await
+    }
+
+    async fn delivery_counts(&self, shop: &ShopDomain) -> Result<Vec<(String, &'static str, u64)>> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.delivery_counts(&shop)).await
+    }
+
+    async fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.marked(&shop, now, limit)).await
+    }
+
+    async fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.runs(&shop, limit)).await
+    }
+
+    async fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.watermark(&shop, resource)).await
+    }
+
+    async fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.locations(&shop)).await
+    }
+
+    async fn list(
+        &self,
+        shop: &ShopDomain,
+        collection: Collection,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<serde_json::Value>> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.list(&shop, collection, after, limit)).await
+    }
+}

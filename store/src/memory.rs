@@ -1,0 +1,484 @@
+//! The store's twin in memory, for tests: the same trait and the same `apply`, no file and no SQL.
+//!
+//! It forgets everything when dropped; what it proves is that nothing in the trait is SQLite's alone.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use inventory::{HeldLevel, Thresholds};
+use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
+use schemas::shape::LevelShape;
+use schemas::{
+    CustomerId, Entropy, Epoch, Event, InventoryItemId, LevelSelection, LocationId, LogEntry, Offset,
+    OrderId, ProductId, RecordKey, Resource, Room, RunId, RunState, Sequence, ShopDomain, Timestamp,
+    VariantId, WebhookId,
+};
+use serde::Serialize;
+
+use crate::apply::{level_shape, perform};
+use crate::local::{Engine, Local, Reader, Writer};
+use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, Retention, RunRecord};
+use crate::tables::{Keep, Record, Result, Tables, Transaction};
+use crate::{Collection, DeliverySummary, Marked, Store, StoreError};
+
+/// A new, empty store. The writer does nothing until it is run or stepped.
+pub fn open(entropy: &Entropy) -> (Arc<dyn Store>, Writer) {
+    let epoch = Epoch(u32::from_le_bytes(entropy.bytes()));
+    let state = Arc::new(Mutex::new(State::default()));
+    Local::new(epoch, Memory { state: Arc::clone(&state), epoch }, Memory { state, epoch })
+}
+
+struct Memory {
+    state: Arc<Mutex<State>>,
+    epoch: Epoch,
+}
+
+#[derive(Clone, Default)]
+struct State {
+    shops: BTreeMap<ShopDomain, Shop>,
+    deliveries: Vec<(Delivery, Option<Fate>)>,
+    log: Vec<(Sequence, ShopDomain, Timestamp, Event)>,
+    /// The last place and the last mark given out, and the last place forgotten.
+    last: u64,
+    last_mark: i64,
+    floor: u64,
+}
+
+#[derive(Clone, Default)]
+struct Shop {
+    thresholds: Thresholds,
+    customers: BTreeMap<CustomerId, Customer>,
+    items: BTreeMap<InventoryItemId, InventoryItem>,
+    levels: BTreeMap<(InventoryItemId, LocationId), HeldLevel>,
+    locations: BTreeMap<LocationId, Location>,
+    orders: BTreeMap<OrderId, Order>,
+    products: BTreeMap<ProductId, Product>,
+    variants: BTreeMap<VariantId, Variant>,
+    marked: BTreeMap<RecordKey, (Mark, u32, Timestamp)>,
+    runs: Vec<RunRecord>,
+    watermarks: BTreeMap<Resource, Timestamp>,
+}
+
+/// Where a kind of record lies in a shop.
+trait Shelved: Record {
+    fn shelf(shop: &mut Shop) -> &mut BTreeMap<Self::Key, Self>;
+    fn on(shop: &Shop) -> &BTreeMap<Self::Key, Self>;
+}
+
+macro_rules! shelved {
+    ($($record:ty => $field:ident),* $(,)?) => {$(
+        impl Shelved for $record {
+            fn shelf(shop: &mut Shop) -> &mut BTreeMap<Self::Key, Self> {
+                &mut shop.$field
+            }
+            fn on(shop: &Shop) -> &BTreeMap<Self::Key, Self> {
+                &shop.$field
+            }
+        }
+    )*};
+}
+
+shelved! {
+    Customer => customers,
+    HeldLevel => levels,
+    InventoryItem => items,
+    Location => locations,
+    Order => orders,
+    Product => products,
+    Variant => variants,
+}
+
+impl Engine for Memory {
+    fn commit(&mut self, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
+        let mut state = self.state();
+        let one = |operation| {
+            let before = state.clone();
+            perform(&mut *state, operation).inspect_err(|_| *state = before)
+        };
+        Ok(group.iter().map(one).collect())
+    }
+
+    fn head(&self) -> Sequence {
+        Sequence(self.state().last)
+    }
+}
+
+impl Transaction for State {
+    type Shop<'a> = MemoryTables<'a>;
+
+    fn shop(&mut self, domain: &ShopDomain) -> Result<MemoryTables<'_>> {
+        if !self.shops.contains_key(domain) {
+            return Err(StoreError::UnknownShop(domain.clone()));
+        }
+        Ok(MemoryTables { state: self, domain: domain.clone() })
+    }
+
+    fn register(&mut self, domain: &ShopDomain, thresholds: &Thresholds) -> Result<Option<Thresholds>> {
+        let known = self.shops.contains_key(domain);
+        let shop = self.shops.entry(domain.clone()).or_default();
+        let before = std::mem::replace(&mut shop.thresholds, thresholds.clone());
+        Ok(known.then_some(before))
+    }
+
+    fn accept(&mut self, delivery: &Delivery) -> Result<bool> {
+        self.shop(&delivery.shop)?;
+        let same = |(held, _): &(Delivery, _)| {
+            (&held.shop, &held.webhook_id) == (&delivery.shop, &delivery.webhook_id)
+        };
+        let fresh = !self.deliveries.iter().any(same);
+        if fresh {
+            self.deliveries.push((delivery.clone(), None));
+        }
+        Ok(fresh)
+    }
+
+    fn prune(&mut self, retention: &Retention) -> Result<()> {
+        let old = self
+            .log
+            .iter()
+            .filter(|(_, _, at, _)| *at < retention.log_before)
+            .map(|(sequence, ..)| sequence.0);
+        self.floor = old.max().unwrap_or(0).max(self.floor);
+        let floor = self.floor;
+        self.log.retain(|(sequence, ..)| sequence.0 > floor);
+        self.deliveries.retain(|(delivery, fate)| match fate {
+            None => true,
+            Some(Fate::Unreadable(_)) => delivery.received_at >= retention.unreadable_before,
+            Some(Fate::Applied | Fate::Ignored) => delivery.received_at >= retention.deliveries_before,
+        });
+        for shop in self.shops.values_mut() {
+            shop.runs.retain(|run| !run.run.state.is_over() || run.run.started_at >= retention.runs_before);
+        }
+        Ok(())
+    }
+}
+
+struct MemoryTables<'s> {
+    state: &'s mut State,
+    domain: ShopDomain,
+}
+
+impl MemoryTables<'_> {
+    fn here(&self) -> &Shop {
+        // `State::shop` gives tables only for shops that are there, and none is ever removed.
+        &self.state.shops[&self.domain]
+    }
+
+    fn here_mut(&mut self) -> &mut Shop {
+        self.state.shops.entry(self.domain.clone()).or_default()
+    }
+
+    fn delivery(&self, id: &WebhookId) -> Option<usize> {
+        self.state.deliveries.iter().position(|(held, _)| held.shop == self.domain && held.webhook_id == *id)
+    }
+}
+
+impl<R: Shelved> Keep<R> for MemoryTables<'_> {
+    fn find(&self, key: R::Key) -> Result<Option<R>> {
+        Ok(R::on(self.here()).get(&key).cloned())
+    }
+
+    fn put(&mut self, record: &R) -> Result<()> {
+        R::shelf(self.here_mut()).insert(record.key(), record.clone());
+        Ok(())
+    }
+
+    fn delete(&mut self, key: R::Key) -> Result<()> {
+        R::shelf(self.here_mut()).remove(&key);
+        Ok(())
+    }
+}
+
+impl Tables for MemoryTables<'_> {
+    fn shop(&self) -> &ShopDomain {
+        &self.domain
+    }
+
+    fn thresholds(&self) -> &Thresholds {
+        &self.here().thresholds
+    }
+
+    fn variants_of(&self, product: ProductId) -> Result<Vec<Variant>> {
+        Ok(self.here().variants.values().filter(|variant| variant.product_id == product).cloned().collect())
+    }
+
+    fn variant_of(&self, item: InventoryItemId) -> Result<Option<Variant>> {
+        Ok(variant_of(self.here(), item).cloned())
+    }
+
+    fn levels_of(&self, item: InventoryItemId) -> Result<Vec<HeldLevel>> {
+        Ok(self.here().levels.values().filter(|level| level.key().0 == item).cloned().collect())
+    }
+
+    fn levels(&self) -> Result<Vec<HeldLevel>> {
+        Ok(self.here().levels.values().cloned().collect())
+    }
+
+    fn append(&mut self, at: Timestamp, event: &Event) -> Result<()> {
+        self.state.last += 1;
+        self.state.log.push((Sequence(self.state.last), self.domain.clone(), at, event.clone()));
+        Ok(())
+    }
+
+    fn mark(&mut self, key: RecordKey, due: Timestamp) -> Result<()> {
+        self.state.last_mark += 1;
+        let mark = Mark(self.state.last_mark);
+        self.here_mut().marked.insert(key, (mark, 0, due));
+        Ok(())
+    }
+
+    fn marked(&self, key: RecordKey) -> Result<Option<(Mark, u32)>> {
+        Ok(self.here().marked.get(&key).map(|(mark, vain, _)| (*mark, *vain)))
+    }
+
+    fn unmark(&mut self, key: RecordKey) -> Result<()> {
+        self.here_mut().marked.remove(&key);
+        Ok(())
+    }
+
+    fn postpone(&mut self, key: RecordKey, later: Timestamp) -> Result<()> {
+        if let Some((_, vain, due)) = self.here_mut().marked.get_mut(&key) {
+            *vain += 1;
+            *due = later;
+        }
+        Ok(())
+    }
+
+    fn is_pending(&self, delivery: &WebhookId) -> Result<bool> {
+        Ok(self.delivery(delivery).is_some_and(|index| self.state.deliveries[index].1.is_none()))
+    }
+
+    fn settle(&mut self, delivery: &WebhookId, fate: &Fate) -> Result<()> {
+        if let Some(index) = self.delivery(delivery) {
+            let (delivery, settled) = &mut self.state.deliveries[index];
+            if !matches!(fate, Fate::Unreadable(_)) {
+                delivery.body.clear();
+            }
+            *settled = Some(fate.clone());
+        }
+        Ok(())
+    }
+
+    fn run(&self, id: &RunId) -> Result<Option<RunRecord>> {
+        Ok(self.here().runs.iter().find(|run| run.run.run_id == *id).cloned())
+    }
+
+    fn run_under_way(&self, resource: Resource) -> Result<bool> {
+        Ok(self
+            .here()
+            .runs
+            .iter()
+            .any(|run| run.resource() == resource && run.run.state == RunState::Running))
+    }
+
+    fn put_run(&mut self, run: &RunRecord) -> Result<()> {
+        let runs = &mut self.here_mut().runs;
+        match runs.iter_mut().find(|held| held.run.run_id == run.run.run_id) {
+            Some(held) => held.clone_from(run),
+            None => runs.push(run.clone()),
+        }
+        Ok(())
+    }
+
+    fn put_watermark(&mut self, resource: Resource, until: Timestamp) -> Result<()> {
+        self.here_mut().watermarks.insert(resource, until);
+        Ok(())
+    }
+}
+
+fn variant_of(shop: &Shop, item: InventoryItemId) -> Option<&Variant> {
+    shop.variants.values().find(|variant| variant.inventory_item_id == Some(item))
+}
+
+impl Memory {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shop<T>(&self, domain: &ShopDomain, read: impl FnOnce(&Shop) -> T) -> Result<T> {
+        self.state().shops.get(domain).map(read).ok_or_else(|| StoreError::UnknownShop(domain.clone()))
+    }
+
+    fn entry(&self, (sequence, shop, at, event): &(Sequence, ShopDomain, Timestamp, Event)) -> LogEntry {
+        let offset = Offset { epoch: self.epoch, sequence: *sequence };
+        LogEntry { offset, shop: shop.clone(), at: *at, event: event.clone() }
+    }
+}
+
+impl Reader for Memory {
+    fn entries(&self, after: Sequence, limit: usize) -> Result<Vec<LogEntry>> {
+        let state = self.state();
+        Ok(state
+            .log
+            .iter()
+            .filter(|entry| entry.0 > after)
+            .take(limit)
+            .map(|entry| self.entry(entry))
+            .collect())
+    }
+
+    fn replay(
+        &self,
+        domain: &ShopDomain,
+        rooms: &[Room],
+        after: Sequence,
+        until: Sequence,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>> {
+        self.shop(domain, |_| ())?;
+        let state = self.state();
+        if after.0 < state.floor {
+            return Err(StoreError::TooOld(after));
+        }
+        let heard = |event: &Event| rooms.is_empty() || event.rooms().iter().any(|room| rooms.contains(room));
+        let wanted = state.log.iter().filter(|(sequence, shop, _, event)| {
+            *sequence > after && *sequence <= until && shop == domain && heard(event)
+        });
+        Ok(wanted.take(limit).map(|entry| self.entry(entry)).collect())
+    }
+
+    fn levels(
+        &self,
+        domains: &[ShopDomain],
+        selection: &LevelSelection,
+        after: Option<(InventoryItemId, LocationId)>,
+        limit: usize,
+    ) -> Result<(Vec<LevelShape>, Sequence)> {
+        let state = self.state();
+        let mut levels = Vec::new();
+        for domain in domains {
+            let shop = state.shops.get(domain).ok_or_else(|| StoreError::UnknownShop(domain.clone()))?;
+            let behind = |level: &LevelShape| Some((level.inventory_item_id, level.location_id)) > after;
+            levels.extend(levels_of_shop(domain, shop, selection).into_iter().filter(behind).take(limit));
+        }
+        Ok((levels, Sequence(state.last)))
+    }
+
+    fn inbox(&self, limit: usize) -> Result<Vec<Delivery>> {
+        let state = self.state();
+        let pending = state.deliveries.iter().filter(|(_, fate)| fate.is_none());
+        Ok(pending.take(limit).map(|(delivery, _)| delivery.clone()).collect())
+    }
+
+    fn deliveries(
+        &self,
+        shop: &ShopDomain,
+        state: &'static str,
+        limit: usize,
+    ) -> Result<Vec<DeliverySummary>> {
+        let held = self.state();
+        let wanted = held
+            .deliveries
+            .iter()
+            .rev()
+            .filter(|(held, fate)| held.shop == *shop && word(fate.as_ref()) == state);
+        let summary = |(delivery, fate): &(Delivery, Option<Fate>)| DeliverySummary {
+            webhook_id: delivery.webhook_id.clone(),
+            topic: delivery.topic.clone(),
+            received_at: delivery.received_at,
+            state,
+            reason: match fate {
+                Some(Fate::Unreadable(reason)) => Some(reason.clone()),
+                _ => None,
+            },
+        };
+        Ok(wanted.take(limit).map(summary).collect())
+    }
+
+    fn delivery_counts(&self, shop: &ShopDomain) -> Result<Vec<(String, &'static str, u64)>> {
+        let mut counts = BTreeMap::new();
+        for (delivery, fate) in self.state().deliveries.iter().filter(|(held, _)| held.shop == *shop) {
+            *counts.entry((delivery.topic.clone(), word(fate.as_ref()))).or_insert(0) += 1;
+        }
+        Ok(counts.into_iter().map(|((topic, state), count)| (topic, state, count)).collect())
+    }
+
+    fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>> {
+        self.shop(shop, |shop| {
+            let due = shop.marked.iter().filter(|(_, (_, _, due))| *due <= now);
+            let mut marked: Vec<Marked> = due
+                .map(|(key, (mark, ..))| {
+                    let gid = match key {
+                        RecordKey::Level(item, location) => {
+                            shop.levels.get(&(*item, *location)).and_then(|held| held.observed.gid.clone())
+                        }
+                        _ => None,
+                    };
+                    Marked { key: *key, mark: *mark, gid }
+                })
+                .collect();
+            marked.sort_by_key(|marked| marked.mark);
+            marked.truncate(limit);
+            marked
+        })
+    }
+
+    fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>> {
+        self.shop(shop, |shop| shop.runs.iter().rev().take(limit).cloned().collect())
+    }
+
+    fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>> {
+        self.shop(shop, |shop| shop.watermarks.get(&resource).copied())
+    }
+
+    fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>> {
+        self.shop(shop, |shop| shop.locations.values().cloned().collect())
+    }
+
+    fn list(
+        &self,
+        shop: &ShopDomain,
+        collection: Collection,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<serde_json::Value>> {
+        fn page<R: Shelved + Serialize>(
+            shop: &Shop,
+            after: u64,
+            limit: usize,
+        ) -> Result<Vec<serde_json::Value>>
+        where
+            R::Key: TryFrom<u64>,
+        {
+            let passed = |key: &R::Key| R::Key::try_from(after).is_ok_and(|after| *key <= after);
+            let records = R::on(shop).iter().filter(|(key, _)| !passed(key)).take(limit);
+            Ok(records.map(|(_, record)| serde_json::to_value(record)).collect::<serde_json::Result<_>>()?)
+        }
+        self.shop(shop, |shop| match collection {
+            Collection::Customers => page::<Customer>(shop, after, limit),
+            Collection::Items => page::<InventoryItem>(shop, after, limit),
+            Collection::Locations => page::<Location>(shop, after, limit),
+            Collection::Orders => page::<Order>(shop, after, limit),
+            Collection::Products => page::<Product>(shop, after, limit),
+            Collection::Variants => page::<Variant>(shop, after, limit),
+        })?
+    }
+}
+
+fn levels_of_shop(domain: &ShopDomain, shop: &Shop, selection: &LevelSelection) -> Vec<LevelShape> {
+    let LevelSelection { location_ids, product_ids, variant_ids } = selection;
+    let shapes = shop.levels.values().map(|held| {
+        let (item, location) = held.key();
+        let variant = variant_of(shop, item).cloned();
+        let product = variant.as_ref().and_then(|variant| shop.products.get(&variant.product_id)).cloned();
+        let threshold = shop.thresholds.of(item, location, product.as_ref().map(|p| p.vendor.as_str()));
+        let place = shop.locations.get(&location).cloned();
+        level_shape(domain, held, shop.items.get(&item).cloned(), variant, product, place, threshold)
+    });
+    let one_of = |level: &LevelShape| {
+        selection.is_everything()
+            || location_ids.as_ref().is_some_and(|ids| ids.contains(&level.location_id))
+            || product_ids.as_ref().zip(level.product_id).is_some_and(|(ids, id)| ids.contains(&id))
+            || variant_ids.as_ref().zip(level.variant_id).is_some_and(|(ids, id)| ids.contains(&id))
+    };
+    shapes.filter(one_of).collect()
+}
+
+fn word(fate: Option<&Fate>) -> &'static str {
+    match fate {
+        None => "pending",
+        Some(Fate::Applied) => "applied",
+        Some(Fate::Ignored) => "ignored",
+        Some(Fate::Unreadable(_)) => "unreadable",
+    }
+}

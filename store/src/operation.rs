@@ -1,0 +1,167 @@
+//! What can be asked of a store's writer, as data: it can be queued, batched, replayed and sent elsewhere.
+
+use inventory::Thresholds;
+use schemas::{Change, RecordKey, Resource, RunId, RunState, ShopDomain, SyncRun, Timestamp, WebhookId};
+
+/// One unit of writing: it happens whole or not at all.
+#[derive(Debug, Clone)]
+pub enum Operation {
+    /// Keep a delivery until it is applied. `fresh` is false when it was here before.
+    Accept(Delivery),
+    /// Change the mirror and append what follows to the log. `fresh` is false when its cause was settled before.
+    Apply(Batch),
+    /// End a run, whatever state it is in. `fresh` is false when it was over.
+    FinishRun {
+        /// Whose.
+        shop: ShopDomain,
+        /// Which.
+        run: RunId,
+        /// How it ended.
+        state: RunState,
+        /// Why it failed.
+        error: Option<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Forget what is older than its keeping time.
+    Prune(Retention),
+    /// Make a shop known, or its thresholds; changed thresholds are judged anew.
+    Register {
+        /// Which.
+        shop: ShopDomain,
+        /// At or below which its levels are low.
+        thresholds: Thresholds,
+        /// When.
+        at: Timestamp,
+    },
+    /// Begin a run. `fresh` is false when one of its resource is under way.
+    StartRun(RunRecord),
+}
+
+/// What came of an operation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whether it did anything; see each [`Operation`].
+    pub fresh: bool,
+    /// Records that were not yet so in the mirror.
+    pub changed: u64,
+    /// Records that are gone.
+    pub deleted: u64,
+}
+
+/// A webhook's delivery as it arrived, verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// From whom.
+    pub shop: ShopDomain,
+    /// The same on every retry.
+    pub webhook_id: WebhookId,
+    /// For instance `orders/create`.
+    pub topic: String,
+    /// When it happened, as the unsigned header says.
+    pub triggered_at: Option<Timestamp>,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// The raw bytes that were signed.
+    pub body: Vec<u8>,
+}
+
+/// Changes with one cause.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// In which shop.
+    pub shop: ShopDomain,
+    /// When, by our clock.
+    pub at: Timestamp,
+    /// What brought them; settled in the same transaction.
+    pub cause: Cause,
+    /// What is said.
+    pub changes: Vec<Change>,
+}
+
+/// What brought changes.
+#[derive(Debug, Clone)]
+pub enum Cause {
+    /// A reading of records that were marked; each with the mark it had when the reading began.
+    Read(Vec<(RecordKey, Mark)>),
+    /// A page of a run.
+    Run {
+        /// Which.
+        run: RunId,
+        /// How far it is with this page.
+        progress: Progress,
+    },
+    /// A delivery.
+    Webhook {
+        /// Which.
+        id: WebhookId,
+        /// What becomes of it.
+        fate: Fate,
+    },
+}
+
+/// What becomes of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// Its changes are in the mirror; the body is forgotten.
+    Applied,
+    /// A topic that is not stored; the body is forgotten.
+    Ignored,
+    /// Signed but not to be understood; the body is kept for a person to look at.
+    Unreadable(String),
+}
+
+/// A mark says "read this record again". A record marked anew has a new mark, so that a reading begun before
+/// cannot wipe it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark(pub i64);
+
+/// How far a run is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Records looked at.
+    pub processed: u64,
+    /// Records to look at, as far as known.
+    pub total: Option<u64>,
+    /// Where to go on after a crash; the run's own notes.
+    pub resume: String,
+    /// The end of the window it looks at, by Shopify's time.
+    pub until: Option<Timestamp>,
+}
+
+/// A run with what it needs to go on after a crash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRecord {
+    /// Whose.
+    pub shop: ShopDomain,
+    /// As clients see it.
+    pub run: SyncRun,
+    /// Whether it brings this resource for the first time: then its records are not told one by one.
+    pub first: bool,
+    /// The start of the window it looks at, by Shopify's time; `None` looks at everything.
+    pub since: Option<Timestamp>,
+    /// The end of the window, once known.
+    pub until: Option<Timestamp>,
+    /// Where to go on after a crash; empty at the beginning.
+    pub resume: String,
+}
+
+impl RunRecord {
+    /// What it brings over.
+    pub fn resource(&self) -> Resource {
+        self.run.resource
+    }
+}
+
+/// What is older than these, by our clock, may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Settled deliveries: until then a repeated one is recognised.
+    pub deliveries_before: Timestamp,
+    /// The log.
+    pub log_before: Timestamp,
+    /// Runs that are over.
+    pub runs_before: Timestamp,
+    /// Bodies that could not be read.
+    pub unreadable_before: Timestamp,
+}

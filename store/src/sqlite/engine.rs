@@ -1,0 +1,377 @@
+//! The writing side: one connection, groups of operations in one transaction, each in its own savepoint.
+
+use std::collections::BTreeMap;
+
+use inventory::{HeldLevel, Thresholds};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use schemas::record::Variant;
+use schemas::{
+    Event, InventoryItemId, ProductId, RecordKey, Resource, RunId, Sequence, ShopDomain, Timestamp, WebhookId,
+};
+
+use super::rows::{self, Stored, micros, parsed, parsed_opt, word};
+use crate::StoreError;
+use crate::apply::perform;
+use crate::local::Engine;
+use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, Retention, RunRecord};
+use crate::tables::{Keep, Result, Tables, Transaction};
+
+pub(super) struct SqliteEngine {
+    connection: Connection,
+    shops: BTreeMap<ShopDomain, Shop>,
+    head: Sequence,
+}
+
+#[derive(Clone)]
+pub(super) struct Shop {
+    pub(super) row: i64,
+    pub(super) thresholds: Thresholds,
+}
+
+impl SqliteEngine {
+    pub(super) fn new(connection: Connection) -> Result<Self> {
+        let mut engine = Self { connection, shops: BTreeMap::new(), head: Sequence(0) };
+        engine.refresh()?;
+        Ok(engine)
+    }
+
+    /// Reads what is kept in memory beside the database; after a rollback it may differ.
+    fn refresh(&mut self) -> Result<()> {
+        self.shops = shops(&self.connection)?;
+        self.head = head(&self.connection)?;
+        Ok(())
+    }
+
+    fn one(&mut self, operation: &Operation) -> Result<Outcome> {
+        self.connection.execute_batch("SAVEPOINT operation")?;
+        let outcome = perform(self, operation);
+        match outcome {
+            Ok(outcome) => {
+                self.connection.execute_batch("RELEASE operation")?;
+                Ok(outcome)
+            }
+            Err(error) => {
+                // A full disk or an I/O error may have ended the transaction already.
+                if !self.connection.is_autocommit() {
+                    self.connection.execute_batch("ROLLBACK TO operation; RELEASE operation")?;
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Engine for SqliteEngine {
+    fn commit(&mut self, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
+        if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
+            return Ok(group.iter().map(|_| Err(StoreError::Failed(error.to_string()))).collect());
+        }
+        let mut outcomes = Vec::with_capacity(group.len());
+        for operation in group {
+            let outcome = self.one(operation);
+            if outcome.is_err() && self.connection.is_autocommit() {
+                let error = outcome.err().unwrap_or(StoreError::Closed);
+                tracing::error!(%error, operations = group.len(), "the transaction was lost with all its operations");
+                self.refresh()?;
+                return Ok(group.iter().map(|_| Err(error.clone())).collect());
+            }
+            if outcome.is_err() {
+                self.shops = shops(&self.connection)?;
+            }
+            outcomes.push(outcome);
+        }
+        self.connection.execute_batch("COMMIT")?;
+        self.head = head(&self.connection)?;
+        Ok(outcomes)
+    }
+
+    fn head(&self) -> Sequence {
+        self.head
+    }
+}
+
+impl Transaction for SqliteEngine {
+    type Shop<'a> = SqliteTables<'a>;
+
+    fn shop(&mut self, domain: &ShopDomain) -> Result<SqliteTables<'_>> {
+        let (domain, shop) =
+            self.shops.get_key_value(domain).ok_or_else(|| StoreError::UnknownShop(domain.clone()))?;
+        Ok(SqliteTables { connection: &self.connection, domain, shop })
+    }
+
+    fn register(&mut self, domain: &ShopDomain, thresholds: &Thresholds) -> Result<Option<Thresholds>> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO shop (domain, thresholds) VALUES (?1, ?2) \
+                 ON CONFLICT (domain) DO UPDATE SET thresholds = excluded.thresholds",
+            )?
+            .execute(params![domain.as_str(), serde_json::to_string(thresholds)?])?;
+        let before = self.shops.get(domain).map(|shop| shop.thresholds.clone());
+        self.shops = shops(&self.connection)?;
+        Ok(before)
+    }
+
+    fn accept(&mut self, delivery: &Delivery) -> Result<bool> {
+        let shop = self.shop(&delivery.shop)?.shop.row;
+        let added = self
+            .connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO delivery (shop, webhook_id, topic, triggered_at, received_at, state, body) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, 'pending', ?6)",
+            )?
+            .execute(params![
+                shop,
+                delivery.webhook_id.as_str(),
+                delivery.topic,
+                delivery.triggered_at.map(|at| at.to_string()),
+                micros(delivery.received_at),
+                delivery.body
+            ])?;
+        Ok(added == 1)
+    }
+
+    fn prune(&mut self, retention: &Retention) -> Result<()> {
+        let log_before = micros(retention.log_before);
+        let floor: Option<i64> = self.connection.query_row(
+            "SELECT max(sequence) FROM log WHERE at < ?1",
+            [log_before],
+            |row| row.get(0),
+        )?;
+        if let Some(floor) = floor {
+            self.connection.execute("UPDATE meta SET log_floor = max(log_floor, ?1)", [floor])?;
+            self.connection.execute("DELETE FROM log WHERE sequence <= ?1", [floor])?;
+        }
+        self.connection.execute(
+            "DELETE FROM delivery WHERE (state IN ('applied', 'ignored') AND received_at < ?1) \
+             OR (state = 'unreadable' AND received_at < ?2)",
+            [micros(retention.deliveries_before), micros(retention.unreadable_before)],
+        )?;
+        self.connection.execute(
+            "DELETE FROM run WHERE state <> 'running' AND started_at < ?1",
+            [micros(retention.runs_before)],
+        )?;
+        Ok(())
+    }
+}
+
+/// One shop's tables, inside the transaction at hand.
+pub(super) struct SqliteTables<'c> {
+    connection: &'c Connection,
+    domain: &'c ShopDomain,
+    shop: &'c Shop,
+}
+
+impl SqliteTables<'_> {
+    fn all<R: Stored>(&self, condition: &str, key: Option<i64>) -> Result<Vec<R>> {
+        select(self.connection, self.shop.row, condition, key)
+    }
+}
+
+impl<R: Stored> Keep<R> for SqliteTables<'_> {
+    fn find(&self, key: R::Key) -> Result<Option<R>> {
+        rows::find(self.connection, self.shop.row, key)
+    }
+
+    fn put(&mut self, record: &R) -> Result<()> {
+        record.put(self.connection, self.shop.row)
+    }
+
+    fn delete(&mut self, key: R::Key) -> Result<()> {
+        rows::delete::<R>(self.connection, self.shop.row, key)
+    }
+}
+
+impl Tables for SqliteTables<'_> {
+    fn shop(&self) -> &ShopDomain {
+        self.domain
+    }
+
+    fn thresholds(&self) -> &Thresholds {
+        &self.shop.thresholds
+    }
+
+    fn variants_of(&self, product: ProductId) -> Result<Vec<Variant>> {
+        self.all("product_id = ?2", Some(product.to_i64()))
+    }
+
+    fn variant_of(&self, item: InventoryItemId) -> Result<Option<Variant>> {
+        Ok(self.all("inventory_item_id = ?2 ORDER BY id LIMIT 1", Some(item.to_i64()))?.pop())
+    }
+
+    fn levels_of(&self, item: InventoryItemId) -> Result<Vec<HeldLevel>> {
+        self.all("inventory_item_id = ?2", Some(item.to_i64()))
+    }
+
+    fn levels(&self) -> Result<Vec<HeldLevel>> {
+        self.all("true", None)
+    }
+
+    fn append(&mut self, at: Timestamp, event: &Event) -> Result<()> {
+        self.connection
+            .prepare_cached("INSERT INTO log (shop, at, event) VALUES (?1, ?2, ?3)")?
+            .execute(params![self.shop.row, micros(at), serde_json::to_string(event)?])?;
+        let sequence = self.connection.last_insert_rowid();
+        let mut room_in = self
+            .connection
+            .prepare_cached("INSERT INTO log_room (shop, room, sequence) VALUES (?1, ?2, ?3)")?;
+        for room in event.rooms() {
+            room_in.execute(params![self.shop.row, room.to_string(), sequence])?;
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self, key: RecordKey, due: Timestamp) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO marked (shop, record, vain_readings, due) VALUES (?1, ?2, 0, ?3)",
+            )?
+            .execute(params![self.shop.row, serde_json::to_string(&key)?, micros(due)])?;
+        Ok(())
+    }
+
+    fn marked(&self, key: RecordKey) -> Result<Option<(Mark, u32)>> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT mark, vain_readings FROM marked WHERE shop = ?1 AND record = ?2")?;
+        let key = serde_json::to_string(&key)?;
+        Ok(statement
+            .query_row(params![self.shop.row, key], |row| Ok((Mark(row.get(0)?), row.get(1)?)))
+            .optional()?)
+    }
+
+    fn unmark(&mut self, key: RecordKey) -> Result<()> {
+        self.connection
+            .prepare_cached("DELETE FROM marked WHERE shop = ?1 AND record = ?2")?
+            .execute(params![self.shop.row, serde_json::to_string(&key)?])?;
+        Ok(())
+    }
+
+    fn postpone(&mut self, key: RecordKey, due: Timestamp) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "UPDATE marked SET vain_readings = vain_readings + 1, due = ?3 WHERE shop = ?1 AND record = ?2",
+            )?
+            .execute(params![self.shop.row, serde_json::to_string(&key)?, micros(due)])?;
+        Ok(())
+    }
+
+    fn is_pending(&self, delivery: &WebhookId) -> Result<bool> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT 1 FROM delivery WHERE shop = ?1 AND webhook_id = ?2 AND state = 'pending'",
+        )?;
+        Ok(statement.exists(params![self.shop.row, delivery.as_str()])?)
+    }
+
+    fn settle(&mut self, delivery: &WebhookId, fate: &Fate) -> Result<()> {
+        let (state, reason) = match fate {
+            Fate::Applied => ("applied", None),
+            Fate::Ignored => ("ignored", None),
+            Fate::Unreadable(reason) => ("unreadable", Some(reason)),
+        };
+        self.connection
+            .prepare_cached(
+                "UPDATE delivery SET state = ?3, reason = ?4, body = iif(?3 = 'unreadable', body, NULL) \
+                 WHERE shop = ?1 AND webhook_id = ?2",
+            )?
+            .execute(params![self.shop.row, delivery.as_str(), state, reason])?;
+        Ok(())
+    }
+
+    fn run(&self, id: &RunId) -> Result<Option<RunRecord>> {
+        let sql = format!("SELECT {RUN_COLUMNS} FROM run WHERE shop = ?1 AND id = ?2");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        Ok(statement
+            .query_row(params![self.shop.row, id.as_str()], |row| run(row, self.domain))
+            .optional()?)
+    }
+
+    fn run_under_way(&self, resource: Resource) -> Result<bool> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT 1 FROM run WHERE shop = ?1 AND resource = ?2 AND state = 'running'")?;
+        Ok(statement.exists(params![self.shop.row, resource.as_str()])?)
+    }
+
+    fn put_run(&mut self, record: &RunRecord) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO run (id, shop, resource, state, started_at, first, since, until, resume, shape) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?
+            .execute(params![
+                record.run.run_id.as_str(),
+                self.shop.row,
+                record.run.resource.as_str(),
+                word(&record.run.state)?,
+                micros(record.run.started_at),
+                record.first,
+                record.since.map(|at| at.to_string()),
+                record.until.map(|at| at.to_string()),
+                record.resume,
+                serde_json::to_string(&record.run)?
+            ])?;
+        Ok(())
+    }
+
+    fn put_watermark(&mut self, resource: Resource, until: Timestamp) -> Result<()> {
+        self.connection
+            .prepare_cached("INSERT OR REPLACE INTO watermark (shop, resource, until) VALUES (?1, ?2, ?3)")?
+            .execute(params![self.shop.row, resource.as_str(), until.to_string()])?;
+        Ok(())
+    }
+}
+
+pub(super) const RUN_COLUMNS: &str = "first, since, until, resume, shape";
+
+pub(super) fn run(row: &rusqlite::Row<'_>, shop: &ShopDomain) -> rusqlite::Result<RunRecord> {
+    let shape: String = row.get(4)?;
+    Ok(RunRecord {
+        shop: shop.clone(),
+        first: row.get(0)?,
+        since: parsed_opt(row, 1)?,
+        until: parsed_opt(row, 2)?,
+        resume: row.get(3)?,
+        run: serde_json::from_str(&shape).map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(4, rusqlite::types::Type::Text, Box::new(error))
+        })?,
+    })
+}
+
+/// The shop's records for which the condition on `?2` holds.
+pub(super) fn select<R: Stored>(
+    connection: &Connection,
+    shop: i64,
+    condition: &str,
+    key: Option<i64>,
+) -> Result<Vec<R>> {
+    let sql = format!("SELECT {} FROM {} WHERE shop = ?1 AND {condition}", R::COLUMNS, R::TABLE);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let read = |row: &rusqlite::Row<'_>| R::read(row, 0);
+    let mut records: Vec<R> = match key {
+        Some(key) => statement.query_map([shop, key], read)?.collect::<rusqlite::Result<_>>()?,
+        None => statement.query_map([shop], read)?.collect::<rusqlite::Result<_>>()?,
+    };
+    for record in &mut records {
+        record.complete(connection, shop)?;
+    }
+    Ok(records)
+}
+
+pub(super) fn shops(connection: &Connection) -> Result<BTreeMap<ShopDomain, Shop>> {
+    let mut statement = connection.prepare_cached("SELECT domain, id, thresholds FROM shop")?;
+    let rows = statement.query_map([], |row| {
+        Ok((parsed::<ShopDomain>(row, 0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
+    })?;
+    rows.map(|row| {
+        let (domain, row, thresholds) = row?;
+        Ok((domain, Shop { row, thresholds: serde_json::from_str(&thresholds)? }))
+    })
+    .collect()
+}
+
+/// The last place that was ever given out, whether its entry is still kept or not.
+pub(super) fn head(connection: &Connection) -> Result<Sequence> {
+    let mut statement = connection.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'log'")?;
+    let last: Option<i64> = statement.query_row([], |row| row.get(0)).optional()?;
+    Ok(Sequence(last.unwrap_or(0).cast_unsigned()))
+}

@@ -1,0 +1,348 @@
+//! The reading side: read-only connections, each read one consistent view.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use inventory::HeldLevel;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params, params_from_iter};
+use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
+use schemas::shape::LevelShape;
+use schemas::{
+    Epoch, Event, InventoryItemId, LevelSelection, LocationId, LogEntry, Offset, RecordKey, Resource, Room,
+    Sequence, ShopDomain, Timestamp,
+};
+
+use super::engine::{RUN_COLUMNS, Shop, head, run, select, shops};
+use super::rows::{Stored, find, from_micros, micros, parsed, parsed_opt};
+use crate::apply::level_shape;
+use crate::local::{READERS_MAX, Reader};
+use crate::operation::{Delivery, Mark, RunRecord};
+use crate::tables::{Record, Result};
+use crate::{Collection, DeliverySummary, Marked, StoreError};
+
+pub(super) struct SqliteReader {
+    path: PathBuf,
+    epoch: Epoch,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl SqliteReader {
+    pub(super) fn new(path: PathBuf, epoch: Epoch) -> Self {
+        Self { path, epoch, idle: Mutex::new(Vec::with_capacity(READERS_MAX)) }
+    }
+
+    /// Runs a read inside one transaction, so that all its statements see the same state.
+    fn view<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let reused = idle().pop();
+        let mut connection = match reused {
+            Some(connection) => connection,
+            None => super::connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        };
+        let transaction = connection.transaction()?;
+        let answer = read(&transaction)?;
+        transaction.finish()?;
+        idle().push(connection);
+        Ok(answer)
+    }
+
+    fn shop_view<T>(
+        &self,
+        domain: &ShopDomain,
+        read: impl FnOnce(&Connection, &Shop) -> Result<T>,
+    ) -> Result<T> {
+        self.view(|connection| {
+            let shop =
+                shops(connection)?.remove(domain).ok_or_else(|| StoreError::UnknownShop(domain.clone()))?;
+            read(connection, &shop)
+        })
+    }
+
+    fn entry(&self, row: &rusqlite::Row<'_>, shop: ShopDomain) -> rusqlite::Result<LogEntry> {
+        let event: Event = serde_json::from_str(row.get_ref(2)?.as_str()?).map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(error))
+        })?;
+        let sequence = Sequence(row.get::<_, i64>(0)?.cast_unsigned());
+        Ok(LogEntry { offset: Offset { epoch: self.epoch, sequence }, shop, at: from_micros(row, 1)?, event })
+    }
+}
+
+fn limit_of(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+impl Reader for SqliteReader {
+    fn entries(&self, after: Sequence, limit: usize) -> Result<Vec<LogEntry>> {
+        self.view(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT log.sequence, log.at, log.event, shop.domain FROM log JOIN shop ON shop.id = log.shop \
+                 WHERE log.sequence > ?1 ORDER BY log.sequence LIMIT ?2",
+            )?;
+            let entry = |row: &rusqlite::Row<'_>| self.entry(row, parsed(row, 3)?);
+            let entries = statement.query_map([after.0.cast_signed(), limit_of(limit)], entry)?;
+            Ok(entries.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn replay(
+        &self,
+        domain: &ShopDomain,
+        rooms: &[Room],
+        after: Sequence,
+        until: Sequence,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>> {
+        self.shop_view(domain, |connection, shop| {
+            let floor: i64 = connection.query_row("SELECT log_floor FROM meta", [], |row| row.get(0))?;
+            if after.0.cast_signed() < floor {
+                return Err(StoreError::TooOld(after));
+            }
+            let names: Vec<String> = rooms.iter().map(Room::to_string).collect();
+            let in_rooms = if rooms.is_empty() {
+                "?5 = ?5"
+            } else {
+                "sequence IN (SELECT sequence FROM log_room WHERE shop = ?1 AND sequence > ?2 AND sequence <= ?3 \
+                 AND room IN (SELECT value FROM json_each(?5)))"
+            };
+            let sql = format!(
+                "SELECT sequence, at, event FROM log WHERE shop = ?1 AND sequence > ?2 AND sequence <= ?3 AND {in_rooms} \
+                 ORDER BY sequence LIMIT ?4"
+            );
+            let mut statement = connection.prepare_cached(&sql)?;
+            let (after, until) = (after.0.cast_signed(), until.0.cast_signed());
+            let entries = statement.query_map(
+                params![shop.row, after, until, limit_of(limit), serde_json::to_string(&names)?],
+                |row| self.entry(row, domain.clone()),
+            )?;
+            Ok(entries.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn levels(
+        &self,
+        domains: &[ShopDomain],
+        selection: &LevelSelection,
+        after: Option<(InventoryItemId, LocationId)>,
+        limit: usize,
+    ) -> Result<(Vec<LevelShape>, Sequence)> {
+        self.view(|connection| {
+            let mut known = shops(connection)?;
+            let mut levels = Vec::new();
+            for domain in domains {
+                let shop = known.remove(domain).ok_or_else(|| StoreError::UnknownShop(domain.clone()))?;
+                levels.extend(levels_of_shop(connection, domain, &shop, selection, after, limit)?);
+            }
+            Ok((levels, head(connection)?))
+        })
+    }
+
+    fn inbox(&self, limit: usize) -> Result<Vec<Delivery>> {
+        self.view(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT shop.domain, webhook_id, topic, triggered_at, received_at, body FROM delivery \
+                 JOIN shop ON shop.id = delivery.shop WHERE state = 'pending' ORDER BY arrival LIMIT ?1",
+            )?;
+            let deliveries = statement.query_map([limit_of(limit)], |row| {
+                Ok(Delivery {
+                    shop: parsed(row, 0)?,
+                    webhook_id: parsed(row, 1)?,
+                    topic: row.get(2)?,
+                    triggered_at: parsed_opt(row, 3)?,
+                    received_at: from_micros(row, 4)?,
+                    body: row.get(5)?,
+                })
+            })?;
+            Ok(deliveries.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn deliveries(
+        &self,
+        shop: &ShopDomain,
+        state: &'static str,
+        limit: usize,
+    ) -> Result<Vec<DeliverySummary>> {
+        self.shop_view(shop, |connection, shop| {
+            let mut statement = connection.prepare_cached(
+                "SELECT webhook_id, topic, received_at, reason FROM delivery WHERE shop = ?1 AND state = ?2 \
+                 ORDER BY arrival DESC LIMIT ?3",
+            )?;
+            let deliveries = statement.query_map(params![shop.row, state, limit_of(limit)], |row| {
+                Ok(DeliverySummary {
+                    webhook_id: parsed(row, 0)?,
+                    topic: row.get(1)?,
+                    received_at: from_micros(row, 2)?,
+                    state,
+                    reason: row.get(3)?,
+                })
+            })?;
+            Ok(deliveries.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn delivery_counts(&self, shop: &ShopDomain) -> Result<Vec<(String, &'static str, u64)>> {
+        self.shop_view(shop, |connection, shop| {
+            let mut statement = connection.prepare_cached(
+                "SELECT topic, state, count(*) FROM delivery WHERE shop = ?1 GROUP BY topic, state ORDER BY topic, state",
+            )?;
+            let counts = statement.query_map([shop.row], |row| {
+                let state = match row.get_ref(1)?.as_str()? {
+                    "applied" => "applied",
+                    "ignored" => "ignored",
+                    "unreadable" => "unreadable",
+                    _ => "pending",
+                };
+                Ok((row.get(0)?, state, row.get::<_, i64>(2)?.cast_unsigned()))
+            })?;
+            Ok(counts.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>> {
+        self.shop_view(shop, |connection, shop| {
+            let mut statement = connection.prepare_cached(
+                "SELECT record, mark FROM marked WHERE shop = ?1 AND due <= ?2 ORDER BY mark LIMIT ?3",
+            )?;
+            let rows = statement.query_map(params![shop.row, micros(now), limit_of(limit)], |row| {
+                Ok((row.get::<_, String>(0)?, Mark(row.get(1)?)))
+            })?;
+            rows.map(|row| {
+                let (key, mark) = row?;
+                let key = serde_json::from_str(&key)?;
+                let gid = match key {
+                    RecordKey::Level(item, location) => {
+                        find::<HeldLevel>(connection, shop.row, (item, location))?
+                            .and_then(|held| held.observed.gid)
+                    }
+                    _ => None,
+                };
+                Ok(Marked { key, mark, gid })
+            })
+            .collect()
+        })
+    }
+
+    fn runs(&self, domain: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>> {
+        self.shop_view(domain, |connection, shop| {
+            let sql =
+                format!("SELECT {RUN_COLUMNS} FROM run WHERE shop = ?1 ORDER BY started_at DESC LIMIT ?2");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let runs = statement.query_map([shop.row, limit_of(limit)], |row| run(row, domain))?;
+            Ok(runs.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>> {
+        self.shop_view(shop, |connection, shop| {
+            let mut statement =
+                connection.prepare_cached("SELECT until FROM watermark WHERE shop = ?1 AND resource = ?2")?;
+            Ok(statement.query_row(params![shop.row, resource.as_str()], |row| parsed(row, 0)).optional()?)
+        })
+    }
+
+    fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>> {
+        self.shop_view(shop, |connection, shop| select(connection, shop.row, "true ORDER BY id", None))
+    }
+
+    fn list(
+        &self,
+        shop: &ShopDomain,
+        collection: Collection,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<serde_json::Value>> {
+        fn page<R: Stored + serde::Serialize>(
+            connection: &Connection,
+            shop: &Shop,
+            after: u64,
+            limit: usize,
+        ) -> Result<Vec<serde_json::Value>> {
+            let condition = format!("id > ?2 ORDER BY id LIMIT {limit}");
+            let after = i64::try_from(after).unwrap_or(i64::MAX);
+            let records: Vec<R> = select(connection, shop.row, &condition, Some(after))?;
+            Ok(records.iter().map(serde_json::to_value).collect::<serde_json::Result<_>>()?)
+        }
+        self.shop_view(shop, |connection, shop| match collection {
+            Collection::Customers => page::<Customer>(connection, shop, after, limit),
+            Collection::Items => page::<InventoryItem>(connection, shop, after, limit),
+            Collection::Locations => page::<Location>(connection, shop, after, limit),
+            Collection::Orders => page::<Order>(connection, shop, after, limit),
+            Collection::Products => page::<Product>(connection, shop, after, limit),
+            Collection::Variants => page::<Variant>(connection, shop, after, limit),
+        })
+    }
+}
+
+/// A shop's selected levels with what they refer to.
+fn levels_of_shop(
+    connection: &Connection,
+    domain: &ShopDomain,
+    shop: &Shop,
+    selection: &LevelSelection,
+    after: Option<(InventoryItemId, LocationId)>,
+    limit: usize,
+) -> Result<Vec<LevelShape>> {
+    let (condition, ids) = selected(selection);
+    let sql = format!(
+        "SELECT {}, {}, {}, {}, {} FROM level \
+         LEFT JOIN inventory_item ON inventory_item.shop = level.shop AND inventory_item.id = level.inventory_item_id \
+         LEFT JOIN variant ON variant.shop = level.shop AND variant.inventory_item_id = level.inventory_item_id \
+         LEFT JOIN product ON product.shop = level.shop AND product.id = variant.product_id \
+         LEFT JOIN location ON location.shop = level.shop AND location.id = level.location_id \
+         WHERE level.shop = ?1 AND (level.inventory_item_id, level.location_id) > (?2, ?3) AND ({condition}) \
+         GROUP BY level.inventory_item_id, level.location_id \
+         ORDER BY level.inventory_item_id, level.location_id LIMIT {}",
+        HeldLevel::COLUMNS,
+        InventoryItem::COLUMNS,
+        Variant::COLUMNS,
+        Product::COLUMNS,
+        Location::COLUMNS,
+        limit
+    );
+    // Where each record's columns begin.
+    let (item_from, variant_from, product_from, location_from) = (15, 19, 28, 35);
+    let mut statement = connection.prepare(&sql)?;
+    let (item, location) = after.map_or((0, 0), |(item, location)| (item.to_i64(), location.to_i64()));
+    let values = [shop.row, item, location].into_iter().chain(ids);
+    let levels = statement.query_map(params_from_iter(values), |row| {
+        let held = HeldLevel::read(row, 0)?;
+        let product: Option<Product> = joined(row, product_from)?;
+        let (item, location) = held.key();
+        let threshold = shop.thresholds.of(item, location, product.as_ref().map(|p| p.vendor.as_str()));
+        let (item, variant) = (joined(row, item_from)?, joined(row, variant_from)?);
+        Ok(level_shape(domain, &held, item, variant, product, joined(row, location_from)?, threshold))
+    })?;
+    Ok(levels.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The right side of a left join: nothing where its first column, the key, is null.
+fn joined<R: Stored>(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<Option<R>> {
+    match row.get_ref(from)? {
+        rusqlite::types::ValueRef::Null => Ok(None),
+        _ => R::read(row, from).map(Some),
+    }
+}
+
+/// The condition for a selection, with one `?` per id; `?1` to `?3` are taken.
+fn selected(selection: &LevelSelection) -> (String, Vec<i64>) {
+    let LevelSelection { location_ids, product_ids, variant_ids } = selection;
+    if selection.is_everything() {
+        return ("true".to_owned(), Vec::new());
+    }
+    let mut conditions = vec!["false".to_owned()];
+    let mut values = Vec::new();
+    let mut any_of = |column: &str, ids: Vec<i64>| {
+        conditions.push(format!("{column} IN ({})", vec!["?"; ids.len()].join(", ")));
+        values.extend(ids);
+    };
+    if let Some(ids) = location_ids {
+        any_of("level.location_id", ids.iter().map(|id| id.to_i64()).collect());
+    }
+    if let Some(ids) = product_ids {
+        any_of("variant.product_id", ids.iter().map(|id| id.to_i64()).collect());
+    }
+    if let Some(ids) = variant_ids {
+        any_of("variant.id", ids.iter().map(|id| id.to_i64()).collect());
+    }
+    (conditions.join(" OR "), values)
+}

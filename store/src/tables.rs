@@ -1,0 +1,114 @@
+//! What `apply` needs of a database inside one transaction. Every backend gives it; nothing here is SQL.
+
+use inventory::{HeldLevel, Thresholds};
+use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
+use schemas::{
+    CustomerId, Event, InventoryItemId, LocationId, OrderId, ProductId, RecordKey, Resource, RunId,
+    ShopDomain, Timestamp, VariantId, WebhookId,
+};
+
+use crate::StoreError;
+use crate::operation::{Delivery, Fate, Mark, Retention, RunRecord};
+
+pub(crate) type Result<T> = std::result::Result<T, StoreError>;
+
+/// A record that is kept by key and judged by time.
+pub(crate) trait Record: Clone + PartialEq {
+    type Key: Copy + Ord;
+    fn key(&self) -> Self::Key;
+    fn updated_at(&self) -> Timestamp;
+}
+
+macro_rules! record {
+    ($($record:ty => $key:ty),* $(,)?) => {$(
+        impl Record for $record {
+            type Key = $key;
+            fn key(&self) -> $key {
+                self.id
+            }
+            fn updated_at(&self) -> Timestamp {
+                self.updated_at
+            }
+        }
+    )*};
+}
+
+record! {
+    Customer => CustomerId,
+    InventoryItem => InventoryItemId,
+    Location => LocationId,
+    Order => OrderId,
+    Product => ProductId,
+    Variant => VariantId,
+}
+
+impl Record for HeldLevel {
+    type Key = (InventoryItemId, LocationId);
+    fn key(&self) -> Self::Key {
+        (self.observed.inventory_item_id, self.observed.location_id)
+    }
+    fn updated_at(&self) -> Timestamp {
+        self.observed.updated_at
+    }
+}
+
+/// Finding, putting and deleting one kind of record of the shop at hand.
+pub(crate) trait Keep<R: Record> {
+    fn find(&self, key: R::Key) -> Result<Option<R>>;
+    fn put(&mut self, record: &R) -> Result<()>;
+    fn delete(&mut self, key: R::Key) -> Result<()>;
+}
+
+/// One shop's tables inside a transaction.
+pub(crate) trait Tables:
+    Keep<Customer>
+    + Keep<HeldLevel>
+    + Keep<InventoryItem>
+    + Keep<Location>
+    + Keep<Order>
+    + Keep<Product>
+    + Keep<Variant>
+{
+    fn shop(&self) -> &ShopDomain;
+    fn thresholds(&self) -> &Thresholds;
+
+    fn variants_of(&self, product: ProductId) -> Result<Vec<Variant>>;
+    fn variant_of(&self, item: InventoryItemId) -> Result<Option<Variant>>;
+    fn levels_of(&self, item: InventoryItemId) -> Result<Vec<HeldLevel>>;
+    fn levels(&self) -> Result<Vec<HeldLevel>>;
+
+    /// Appends an event; its rooms are indexed with it.
+    fn append(&mut self, at: Timestamp, event: &Event) -> Result<()>;
+
+    /// Marks a record for reading, anew if it is marked.
+    fn mark(&mut self, key: RecordKey, due: Timestamp) -> Result<()>;
+    /// The record's mark and how many readings of it came to nothing.
+    fn marked(&self, key: RecordKey) -> Result<Option<(Mark, u32)>>;
+    fn unmark(&mut self, key: RecordKey) -> Result<()>;
+    /// Keeps the mark, counts a vain reading and puts the next one off.
+    fn postpone(&mut self, key: RecordKey, due: Timestamp) -> Result<()>;
+
+    /// Whether the delivery waits to be applied.
+    fn is_pending(&self, delivery: &WebhookId) -> Result<bool>;
+    fn settle(&mut self, delivery: &WebhookId, fate: &Fate) -> Result<()>;
+
+    fn run(&self, id: &RunId) -> Result<Option<RunRecord>>;
+    fn run_under_way(&self, resource: Resource) -> Result<bool>;
+    fn put_run(&mut self, run: &RunRecord) -> Result<()>;
+    fn put_watermark(&mut self, resource: Resource, until: Timestamp) -> Result<()>;
+}
+
+/// A transaction over all shops.
+pub(crate) trait Transaction {
+    type Shop<'a>: Tables
+    where
+        Self: 'a;
+
+    /// That shop's tables.
+    fn shop(&mut self, shop: &ShopDomain) -> Result<Self::Shop<'_>>;
+    /// Adds the shop or replaces its thresholds; the former ones, if it was known.
+    fn register(&mut self, shop: &ShopDomain, thresholds: &Thresholds) -> Result<Option<Thresholds>>;
+    /// Keeps a delivery; false when it was here before.
+    fn accept(&mut self, delivery: &Delivery) -> Result<bool>;
+    fn prune(&mut self, retention: &Retention) -> Result<()>;
+}
