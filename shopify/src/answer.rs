@@ -1,0 +1,318 @@
+//! The answers' objects, as the documents in `queries/` select them, and each as a change of ours.
+
+use schemas::quantity::{Quantities, QuantityName};
+use schemas::record;
+use schemas::{
+    Change, CustomerId, InventoryItemId, LineItemId, LocationId, Money, OrderId, ProductId, Timestamp,
+    VariantId,
+};
+use serde::Deserialize;
+
+use crate::body::{level_gid, stated};
+use crate::order;
+
+/// A page of a list.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Connection<T> {
+    pub(crate) nodes: Vec<T>,
+    pub(crate) page_info: PageInfo,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PageInfo {
+    pub(crate) has_next_page: bool,
+    pub(crate) end_cursor: Option<String>,
+}
+
+/// An object of which only the id is asked for.
+#[derive(Deserialize)]
+pub(crate) struct Id<T> {
+    pub(crate) id: T,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Customer {
+    id: CustomerId,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl Customer {
+    pub(crate) fn change(self) -> Change {
+        let Self { id, created_at, updated_at } = self;
+        Change::Customer(record::Customer { id, created_at, updated_at })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Item {
+    id: InventoryItemId,
+    sku: Option<String>,
+    tracked: bool,
+    updated_at: Timestamp,
+}
+
+impl Item {
+    pub(crate) fn change(self) -> Change {
+        let Self { id, sku, tracked, updated_at } = self;
+        Change::Item(record::InventoryItem { id, sku: stated(sku), tracked, updated_at })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Level {
+    id: String,
+    is_active: bool,
+    updated_at: Timestamp,
+    item: Id<InventoryItemId>,
+    quantities: Vec<Quantity>,
+}
+
+/// A level that says where it is, which costs a point more.
+#[derive(Deserialize)]
+pub(crate) struct LocatedLevel {
+    location: Id<LocationId>,
+    #[serde(flatten)]
+    level: Level,
+}
+
+#[derive(Deserialize)]
+struct Quantity {
+    name: String,
+    quantity: i64,
+}
+
+impl Level {
+    pub(crate) fn change(self, location_id: LocationId) -> Change {
+        let mut quantities = Quantities::default();
+        for Quantity { name, quantity } in self.quantities {
+            if let Some(known) = QuantityName::ALL.into_iter().find(|known| known.as_str() == name) {
+                *quantities.of_mut(known) = quantity;
+            }
+        }
+        Change::Level(record::Level {
+            inventory_item_id: self.item.id,
+            location_id,
+            gid: level_gid(&self.id),
+            active: self.is_active,
+            quantities,
+            updated_at: self.updated_at,
+        })
+    }
+}
+
+impl LocatedLevel {
+    /// Of which item and where.
+    pub(crate) fn key(&self) -> (InventoryItemId, LocationId) {
+        (self.level.item.id, self.location.id)
+    }
+
+    pub(crate) fn change(self) -> Change {
+        self.level.change(self.location.id)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Location {
+    id: LocationId,
+    name: String,
+    is_active: bool,
+    updated_at: Timestamp,
+}
+
+impl Location {
+    pub(crate) fn change(self) -> Change {
+        let Self { id, name, is_active: active, updated_at } = self;
+        Change::Location(record::Location { id, name, active, updated_at })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Order {
+    id: OrderId,
+    name: String,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    cancelled_at: Option<Timestamp>,
+    display_financial_status: Option<String>,
+    display_fulfillment_status: String,
+    source_name: Option<String>,
+    currency_code: String,
+    current_total_price_set: MoneyBag,
+    customer: Option<Id<CustomerId>>,
+    retail_location: Option<Id<LocationId>>,
+    fulfillments: Vec<Fulfillment>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MoneyBag {
+    shop_money: MoneyAmount,
+}
+
+#[derive(Deserialize)]
+struct MoneyAmount {
+    amount: Money,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fulfillment {
+    status: String,
+    display_status: Option<String>,
+    location: Option<Id<LocationId>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Line {
+    id: LineItemId,
+    title: String,
+    sku: Option<String>,
+    current_quantity: i64,
+    variant: Option<Id<VariantId>>,
+}
+
+impl Order {
+    pub(crate) fn updated_at(&self) -> Timestamp {
+        self.updated_at
+    }
+
+    pub(crate) fn change(self, lines: Vec<Line>) -> Change {
+        let financial_status = self.display_financial_status.map(|status| status.to_lowercase());
+        let fulfillment_status = webhooks_word(&self.display_fulfillment_status);
+        let sent = self.fulfillments.iter().map(|one| order::Sent {
+            cancelled: one.status == "CANCELLED",
+            delivered: one.display_status.as_deref() == Some("DELIVERED"),
+        });
+        let status = order::status(
+            self.cancelled_at.is_some(),
+            financial_status.as_deref(),
+            fulfillment_status.as_deref(),
+            sent,
+        );
+        let locations =
+            self.fulfillments.iter().filter_map(|one| one.location.as_ref()).chain(&self.retail_location);
+        let lines = lines.into_iter().map(|line| record::OrderLine {
+            id: line.id,
+            variant_id: line.variant.map(|variant| variant.id),
+            title: line.title,
+            sku: stated(line.sku),
+            quantity: line.current_quantity,
+        });
+        Change::Order(record::Order {
+            id: self.id,
+            name: self.name,
+            customer_id: self.customer.map(|customer| customer.id),
+            status,
+            financial_status,
+            fulfillment_status,
+            total: self.current_total_price_set.shop_money.amount,
+            currency: self.currency_code,
+            channel: stated(self.source_name),
+            locations: order::ascending(locations.map(|location| location.id)),
+            lines: order::by_id(lines),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        })
+    }
+}
+
+/// A fulfilment status as webhooks spell it: nothing while nothing was sent, and `partial`.
+fn webhooks_word(display_status: &str) -> Option<String> {
+    match display_status {
+        "IN_PROGRESS"
+        | "ON_HOLD"
+        | "OPEN"
+        | "PENDING_FULFILLMENT"
+        | "REQUEST_DECLINED"
+        | "SCHEDULED"
+        | "UNFULFILLED" => None,
+        "PARTIALLY_FULFILLED" => Some("partial".to_owned()),
+        other => Some(other.to_lowercase()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Product {
+    id: ProductId,
+    title: String,
+    handle: String,
+    vendor: String,
+    #[serde(rename = "productType")]
+    kind: String,
+    status: String,
+    updated_at: Timestamp,
+}
+
+impl Product {
+    pub(crate) fn updated_at(&self) -> Timestamp {
+        self.updated_at
+    }
+
+    pub(crate) fn change(self, variants: Option<Vec<VariantId>>) -> Change {
+        let product = record::Product {
+            id: self.id,
+            title: self.title,
+            handle: self.handle,
+            vendor: self.vendor,
+            product_type: self.kind,
+            status: self.status.to_lowercase(),
+            updated_at: self.updated_at,
+        };
+        Change::Product { product, variants }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Variant {
+    pub(crate) id: VariantId,
+    title: String,
+    sku: Option<String>,
+    barcode: Option<String>,
+    price: Money,
+    inventory_policy: String,
+    updated_at: Timestamp,
+    inventory_item: Item,
+}
+
+/// A variant that says of which product it is, which costs a point more.
+#[derive(Deserialize)]
+pub(crate) struct OwnedVariant {
+    product: Id<ProductId>,
+    #[serde(flatten)]
+    variant: Variant,
+}
+
+impl Variant {
+    /// The item, then the variant whose stock it is.
+    pub(crate) fn changes(self, product_id: ProductId) -> [Change; 2] {
+        let variant = record::Variant {
+            id: self.id,
+            product_id,
+            title: self.title,
+            sku: stated(self.sku),
+            barcode: stated(self.barcode),
+            price: self.price,
+            continue_selling: self.inventory_policy == "CONTINUE",
+            inventory_item_id: Some(self.inventory_item.id),
+            updated_at: self.updated_at,
+        };
+        [self.inventory_item.change(), Change::Variant(variant)]
+    }
+}
+
+impl OwnedVariant {
+    pub(crate) fn changes(self) -> [Change; 2] {
+        self.variant.changes(self.product.id)
+    }
+}

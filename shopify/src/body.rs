@@ -1,0 +1,320 @@
+//! The bodies of webhooks: REST-shaped JSON, as each record of ours is found in it.
+//!
+//! Only what stock keeping needs is taken; of a customer that is the id and two times.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use schemas::money::MoneyError;
+use schemas::record;
+use schemas::{
+    Change, CustomerId, InventoryItemId, LevelGid, LineItemId, LocationId, Money, OrderId, ProductId,
+    RecordKey, Timestamp, VariantId,
+};
+use serde::{Deserialize, Deserializer, de};
+
+use crate::order;
+use crate::topic::Unreadable;
+
+/// From this many variants on a body lists only some
+/// (<https://shopify.dev/docs/api/webhooks>, API 2026-10: full variants for the first 100).
+const VARIANTS_LISTED_MAX: usize = 100;
+
+#[derive(Deserialize)]
+pub(crate) struct Customer {
+    id: CustomerId,
+    created_at: Option<Timestamp>,
+    updated_at: Option<Timestamp>,
+}
+
+impl Customer {
+    pub(crate) fn change(self, triggered_at: Option<Timestamp>) -> Result<Change, Unreadable> {
+        let updated_at = time(self.updated_at, triggered_at)?;
+        let created_at = self.created_at.unwrap_or(updated_at);
+        Ok(Change::Customer(record::Customer { id: self.id, created_at, updated_at }))
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Item {
+    id: InventoryItemId,
+    sku: Option<String>,
+    tracked: bool,
+    updated_at: Option<Timestamp>,
+}
+
+impl Item {
+    pub(crate) fn change(self, triggered_at: Option<Timestamp>) -> Result<Change, Unreadable> {
+        let updated_at = time(self.updated_at, triggered_at)?;
+        let sku = stated(self.sku);
+        Ok(Change::Item(record::InventoryItem { id: self.id, sku, tracked: self.tracked, updated_at }))
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Level {
+    inventory_item_id: InventoryItemId,
+    location_id: LocationId,
+    /// `null` for an item that is not tracked.
+    available: Option<i64>,
+    admin_graphql_api_id: Option<String>,
+    updated_at: Option<Timestamp>,
+}
+
+impl Level {
+    pub(crate) fn change(self, triggered_at: Option<Timestamp>) -> Result<Change, Unreadable> {
+        Ok(Change::LevelAvailable {
+            inventory_item_id: self.inventory_item_id,
+            location_id: self.location_id,
+            gid: self.admin_graphql_api_id.as_deref().and_then(level_gid),
+            available: self.available,
+            updated_at: time(self.updated_at, triggered_at)?,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Location {
+    id: LocationId,
+    name: String,
+    active: bool,
+    updated_at: Option<Timestamp>,
+}
+
+impl Location {
+    pub(crate) fn change(self, triggered_at: Option<Timestamp>) -> Result<Change, Unreadable> {
+        let updated_at = time(self.updated_at, triggered_at)?;
+        Ok(Change::Location(record::Location {
+            id: self.id,
+            name: self.name,
+            active: self.active,
+            updated_at,
+        }))
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Order {
+    id: OrderId,
+    name: String,
+    customer: Option<Buyer>,
+    cancelled_at: Option<String>,
+    financial_status: Option<String>,
+    fulfillment_status: Option<String>,
+    current_total_price: Option<Amount>,
+    total_price: Option<Amount>,
+    currency: String,
+    source_name: Option<String>,
+    #[serde(default, deserialize_with = "id")]
+    location_id: Option<LocationId>,
+    fulfillments: Option<Vec<Fulfillment>>,
+    line_items: Vec<Line>,
+    created_at: Option<Timestamp>,
+    updated_at: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct Buyer {
+    #[serde(default, deserialize_with = "id")]
+    id: Option<CustomerId>,
+}
+
+#[derive(Deserialize)]
+struct Fulfillment {
+    #[serde(default, deserialize_with = "id")]
+    location_id: Option<LocationId>,
+    status: Option<String>,
+    shipment_status: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    id: LineItemId,
+    #[serde(default, deserialize_with = "id")]
+    variant_id: Option<VariantId>,
+    title: String,
+    sku: Option<String>,
+    /// Includes removed and refunded units.
+    quantity: i64,
+    current_quantity: Option<i64>,
+}
+
+impl Order {
+    pub(crate) fn change(self, triggered_at: Option<Timestamp>) -> Result<Change, Unreadable> {
+        let updated_at = time(self.updated_at, triggered_at)?;
+        let total = self.current_total_price.or(self.total_price);
+        let Amount(total) = total.ok_or(Unreadable::Lacks { field: "current_total_price" })?;
+        let fulfillments = self.fulfillments.unwrap_or_default();
+        let sent = fulfillments.iter().map(|one| order::Sent {
+            cancelled: one.status.as_deref() == Some("cancelled"),
+            delivered: one.shipment_status.as_deref() == Some("delivered"),
+        });
+        let status = order::status(
+            self.cancelled_at.is_some(),
+            self.financial_status.as_deref(),
+            self.fulfillment_status.as_deref(),
+            sent,
+        );
+        let locations = fulfillments.iter().filter_map(|one| one.location_id).chain(self.location_id);
+        let lines = self.line_items.into_iter().map(|line| record::OrderLine {
+            id: line.id,
+            variant_id: line.variant_id,
+            title: line.title,
+            sku: stated(line.sku),
+            quantity: line.current_quantity.unwrap_or(line.quantity),
+        });
+        Ok(Change::Order(record::Order {
+            id: self.id,
+            name: self.name,
+            customer_id: self.customer.and_then(|buyer| buyer.id),
+            status,
+            total,
+            currency: self.currency,
+            channel: stated(self.source_name),
+            locations: order::ascending(locations),
+            lines: order::by_id(lines),
+            financial_status: stated(self.financial_status),
+            fulfillment_status: stated(self.fulfillment_status),
+            created_at: self.created_at.unwrap_or(updated_at),
+            updated_at,
+        }))
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Product {
+    id: ProductId,
+    title: String,
+    handle: String,
+    vendor: Option<String>,
+    #[serde(rename = "product_type")]
+    kind: Option<String>,
+    status: String,
+    updated_at: Option<Timestamp>,
+    variants: Option<Vec<Variant>>,
+    variant_gids: Option<Vec<VariantGid>>,
+}
+
+#[derive(Deserialize)]
+struct Variant {
+    id: VariantId,
+    title: String,
+    sku: Option<String>,
+    barcode: Option<String>,
+    price: Amount,
+    inventory_policy: Option<String>,
+    #[serde(default, deserialize_with = "id")]
+    inventory_item_id: Option<InventoryItemId>,
+    updated_at: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct VariantGid {
+    admin_graphql_api_id: VariantId,
+}
+
+impl Product {
+    /// The product and the variants that the body describes.
+    ///
+    /// Where it lists only some, the product is to be read: a variant could be missing for either reason.
+    pub(crate) fn changes(self, triggered_at: Option<Timestamp>) -> Result<Vec<Change>, Unreadable> {
+        let updated_at = time(self.updated_at, triggered_at)?;
+        let complete = self.lists_every_variant();
+        let listed = self.variants.unwrap_or_default();
+        let ids = listed.iter().map(|variant| variant.id).collect();
+        let product = record::Product {
+            id: self.id,
+            title: self.title,
+            handle: self.handle,
+            vendor: self.vendor.unwrap_or_default(),
+            product_type: self.kind.unwrap_or_default(),
+            status: self.status.to_lowercase(),
+            updated_at,
+        };
+        let mut changes = vec![Change::Product { product, variants: complete.then_some(ids) }];
+        changes.extend(listed.into_iter().map(|variant| {
+            Change::Variant(record::Variant {
+                id: variant.id,
+                product_id: self.id,
+                title: variant.title,
+                sku: stated(variant.sku),
+                barcode: stated(variant.barcode),
+                price: variant.price.0,
+                continue_selling: variant.inventory_policy.as_deref() == Some("continue"),
+                inventory_item_id: variant.inventory_item_id,
+                updated_at: variant.updated_at.unwrap_or(updated_at),
+            })
+        }));
+        if !complete {
+            changes.push(Change::LookAgain(RecordKey::Product(self.id)));
+        }
+        Ok(changes)
+    }
+
+    fn lists_every_variant(&self) -> bool {
+        match (&self.variants, &self.variant_gids) {
+            (None, _) => false,
+            (Some(listed), None) => listed.len() < VARIANTS_LISTED_MAX,
+            (Some(listed), Some(all)) => {
+                let listed: BTreeSet<_> = listed.iter().map(|variant| variant.id).collect();
+                all.iter().all(|variant| listed.contains(&variant.admin_graphql_api_id))
+            }
+        }
+    }
+}
+
+/// A text that says something: Shopify spells "none" as `null` or as nothing between quotes.
+pub(crate) fn stated(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+/// A level's GID; `None` for anything else, which would fail a whole batch of reads.
+pub(crate) fn level_gid(text: &str) -> Option<LevelGid> {
+    text.starts_with("gid://shopify/InventoryLevel/").then(|| text.parse().ok()).flatten()
+}
+
+fn time(own: Option<Timestamp>, triggered_at: Option<Timestamp>) -> Result<Timestamp, Unreadable> {
+    own.or(triggered_at).ok_or(Unreadable::NoTime)
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumberOrText {
+    Number(u64),
+    Text(String),
+}
+
+/// An id that may be `null`, blank or 0, all of which mean none.
+fn id<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: TryFrom<u64, Error: std::fmt::Display> + FromStr<Err: std::fmt::Display>,
+{
+    match Option::deserialize(deserializer)? {
+        None | Some(NumberOrText::Number(0)) => Ok(None),
+        Some(NumberOrText::Number(number)) => T::try_from(number).map(Some).map_err(de::Error::custom),
+        Some(NumberOrText::Text(text)) if text.is_empty() => Ok(None),
+        Some(NumberOrText::Text(text)) => text.parse().map(Some).map_err(de::Error::custom),
+    }
+}
+
+/// An amount of money, spelled as text or as a JSON number. Of a number, 15 digits survive exactly.
+#[derive(Deserialize)]
+#[serde(try_from = "AmountSpelling")]
+struct Amount(Money);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AmountSpelling {
+    Number(f64),
+    Text(String),
+}
+
+impl TryFrom<AmountSpelling> for Amount {
+    type Error = MoneyError;
+    fn try_from(spelling: AmountSpelling) -> Result<Self, MoneyError> {
+        match spelling {
+            AmountSpelling::Number(number) => number.to_string().parse().map(Self),
+            AmountSpelling::Text(text) => text.parse().map(Self),
+        }
+    }
+}

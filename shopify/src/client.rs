@@ -1,0 +1,341 @@
+//! Calls to one shop's Admin API: paced, repeated where that helps, every failure told apart.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use schemas::{Clock, Entropy, ShopDomain, Timestamp};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::API_VERSION;
+use crate::document::Document;
+use crate::error::{Error, Retry};
+use crate::pace::{Pace, Priority, ThrottleStatus};
+use crate::secret::Secret;
+use crate::transport::Transport;
+
+/// Tries of one call beyond the first.
+const RETRIES_MAX: u32 = 5;
+/// Longest pause before the first retry; it doubles with every further one.
+const BACKOFF_FIRST: Duration = Duration::from_millis(500);
+/// Longest pause before any retry.
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// How long to wait when Shopify asks for it without figures (its own advice).
+const REST_DEFAULT: Duration = Duration::from_secs(1);
+/// Longest wait that Shopify may ask for; more is cut to this.
+const REST_MAX: Duration = Duration::from_mins(1);
+/// Longest piece of Shopify's own words in an error, in characters.
+const WORDS_MAX: usize = 200;
+
+/// Where a shop's API is and what opens it.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Another origin than `https://<shop>`, for tests and simulations: `http(s)://<host>[/<path>]`.
+    pub api_url: Option<String>,
+    /// The token of the app on this shop.
+    pub access_token: Secret,
+}
+
+/// One shop's Admin API. All calls of a shop go through one client, which is what keeps them below its limits.
+pub struct Client {
+    address: Uri,
+    token: HeaderValue,
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
+    pace: Arc<Pace>,
+    /// What each document was last charged for, by its rows; as many as there are documents and page sizes.
+    requested: Mutex<HashMap<(&'static str, u32), f64>>,
+}
+
+/// An answer's data and when it was given.
+pub(crate) struct Answer<T> {
+    pub(crate) data: T,
+    /// By Shopify's clock.
+    pub(crate) shopify_time: Timestamp,
+}
+
+impl Client {
+    /// A client with a queue of its own. `clock` tells the time only where an answer does not.
+    ///
+    /// # Errors
+    /// [`Error::Address`] when `api_url` is not an address.
+    pub fn new(
+        shop: &ShopDomain,
+        endpoint: &Endpoint,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<Entropy>,
+    ) -> Result<Self, Error> {
+        let origin = endpoint.api_url.clone().unwrap_or_else(|| format!("https://{shop}"));
+        let address: Uri = format!("{}/admin/api/{API_VERSION}/graphql.json", origin.trim_end_matches('/'))
+            .parse()
+            .map_err(|_| Error::Address)?;
+        if !matches!(address.scheme_str(), Some("http" | "https")) || address.query().is_some() {
+            return Err(Error::Address);
+        }
+        let mut token = HeaderValue::from_str(endpoint.access_token.reveal()).map_err(|_| Error::Token)?;
+        token.set_sensitive(true);
+        let (pace, requested) = (Arc::default(), Mutex::default());
+        Ok(Self { address, token, transport, clock, entropy, pace, requested })
+    }
+
+    /// Asks a question of `rows` rows, again and again where that helps.
+    pub(crate) async fn call<T: DeserializeOwned>(
+        &self,
+        document: &'static Document,
+        rows: u32,
+        variables: impl Serialize,
+        priority: Priority,
+    ) -> Result<Answer<T>, Error> {
+        let body = document.body(variables);
+        let mut attempt = 0;
+        loop {
+            let error = match self.attempt(document, rows, body.clone(), priority).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if attempt == RETRIES_MAX {
+                return Err(error);
+            }
+            match (&error, error.retry()) {
+                // The queue knows by now how long to wait.
+                (Error::Throttled { .. }, _) => {}
+                (_, Retry::Now) => tokio::time::sleep(self.backoff(attempt)).await,
+                (_, Retry::After(_) | Retry::Never) => return Err(error),
+            }
+            tracing::debug!(document = document.name, attempt, %error, "asking Shopify again");
+            attempt += 1;
+        }
+    }
+
+    async fn attempt<T: DeserializeOwned>(
+        &self,
+        document: &'static Document,
+        rows: u32,
+        body: Bytes,
+        priority: Priority,
+    ) -> Result<Answer<T>, Error> {
+        let cost = self.expected_cost(document, rows);
+        let permit = self.pace.admit(priority, cost).await.map_err(|_| Error::Overloaded)?;
+        let response = self.transport.send(self.request(body)).await?;
+        warn_of_another_version(response.headers());
+        if let Some(error) = status_error(document, &response) {
+            if let Error::Throttled { wait } = error {
+                self.pace.rest(wait);
+            }
+            return Err(error);
+        }
+        let envelope: Envelope<'_> = read(document, response.body())?;
+        let extensions = envelope.extensions.unwrap_or_default();
+        if let Some(cost) = &extensions.cost {
+            self.requested().insert((document.name, rows), cost.requested);
+            permit.settle(cost.actual, cost.status);
+        } else {
+            drop(permit);
+        }
+        let problems = envelope.errors.unwrap_or_default();
+        if let Some(problem) = problems.into_iter().find(|problem| !problem.is_withheld()) {
+            let error = graphql_error(document, problem, extensions.cost.as_ref());
+            if let (Error::Throttled { wait }, None) = (&error, &extensions.cost) {
+                self.pace.rest(*wait);
+            }
+            return Err(error);
+        }
+        let searches = extensions.search.unwrap_or_default().into_iter();
+        if let Some(warning) = searches.filter_map(|search| search.warnings).flatten().next() {
+            return Err(Error::FilterIgnored(shortened(&warning.field)));
+        }
+        let no_data = || Error::Unreadable { document: document.name, path: "data".to_owned(), json: true };
+        let data = read(document, envelope.data.ok_or_else(no_data)?.get().as_bytes())?;
+        Ok(Answer { data, shopify_time: self.shopify_time(response.headers()) })
+    }
+
+    fn request(&self, body: Bytes) -> Request<Bytes> {
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.address.clone();
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(header::CONTENT_TYPE, json.clone());
+        request.headers_mut().insert(header::ACCEPT, json);
+        request.headers_mut().insert("x-shopify-access-token", self.token.clone());
+        request
+    }
+
+    /// What Shopify charged last time for as many rows, or the most it could.
+    fn expected_cost(&self, document: &Document, rows: u32) -> f64 {
+        let learned = self.requested().get(&(document.name, rows)).copied();
+        learned.unwrap_or_else(|| document.cost_max(rows).into())
+    }
+
+    fn requested(&self) -> MutexGuard<'_, HashMap<(&'static str, u32), f64>> {
+        self.requested.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shopify_time(&self, headers: &HeaderMap) -> Timestamp {
+        let date = headers.get(header::DATE);
+        date.and_then(|date| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date.as_bytes()).ok())
+            .unwrap_or_else(|| self.clock.now())
+    }
+
+    /// Half of it fixed, half of it random, so that many who failed together do not come back together.
+    fn backoff(&self, attempt: u32) -> Duration {
+        let longest = BACKOFF_FIRST.saturating_mul(1 << attempt.min(16)).min(BACKOFF_MAX);
+        longest.mul_f64(0.5 + 0.5 * self.entropy.fraction())
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    errors: Option<Vec<Problem>>,
+    extensions: Option<Extensions>,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    message: String,
+    path: Option<Vec<Step>>,
+    extensions: Option<ProblemExtensions>,
+}
+
+#[derive(PartialEq, Deserialize)]
+#[serde(untagged)]
+enum Step {
+    Field(String),
+    Index(u64),
+}
+
+impl Problem {
+    /// Whether it is only that a buyer is withheld from an app without `read_customers` or without leave to
+    /// see customers' data: an order is an order without its buyer. What else is refused must not look absent.
+    fn is_withheld(&self) -> bool {
+        let denied = |extensions: &ProblemExtensions| extensions.code.as_deref() == Some("ACCESS_DENIED");
+        let buyer = |path: &Vec<Step>| path.last() == Some(&Step::Field("customer".to_owned()));
+        self.extensions.as_ref().is_some_and(denied) && self.path.as_ref().is_some_and(buyer)
+    }
+}
+
+#[derive(Default, Deserialize)]
+struct ProblemExtensions {
+    code: Option<String>,
+    #[serde(rename = "requestId")]
+    request_id: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Extensions {
+    cost: Option<Cost>,
+    search: Option<Vec<Search>>,
+}
+
+#[derive(Deserialize)]
+struct Cost {
+    #[serde(rename = "requestedQueryCost")]
+    requested: f64,
+    /// `null` when throttled.
+    #[serde(rename = "actualQueryCost")]
+    actual: Option<f64>,
+    #[serde(rename = "throttleStatus")]
+    status: ThrottleStatus,
+}
+
+/// How Shopify understood a filter.
+#[derive(Deserialize)]
+struct Search {
+    warnings: Option<Vec<Warning>>,
+}
+
+#[derive(Deserialize)]
+struct Warning {
+    #[serde(default)]
+    field: String,
+}
+
+fn read<'a, T: Deserialize<'a>>(document: &Document, json: &'a [u8]) -> Result<T, Error> {
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(json)).map_err(|error| {
+        let json = error.inner().is_data();
+        let path = if json { error.path().to_string() } else { ".".to_owned() };
+        Error::Unreadable { document: document.name, path, json }
+    })
+}
+
+fn status_error(document: &Document, response: &Response<Bytes>) -> Option<Error> {
+    let status = response.status();
+    Some(match status.as_u16() {
+        200 => return None,
+        401 => Error::Token,
+        402 => Error::Frozen,
+        403 => Error::AccessDenied("HTTP 403".to_owned()),
+        423 => Error::Locked,
+        429 => Error::Throttled { wait: retry_after(response.headers()) },
+        430 => Error::Rejected,
+        540 => Error::Unavailable(540),
+        500.. => Error::Server(format!("HTTP {}", status.as_u16())),
+        400 | 422 => Error::Refused {
+            document: document.name,
+            code: format!("HTTP {}", status.as_u16()),
+            message: status.canonical_reason().unwrap_or_default().to_owned(),
+        },
+        other => Error::Unavailable(other),
+    })
+}
+
+/// `Retry-After` in seconds, which Shopify also writes with decimals.
+fn retry_after(headers: &HeaderMap) -> Duration {
+    let seconds = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .unwrap_or(REST_DEFAULT)
+        .min(REST_MAX)
+}
+
+fn graphql_error(document: &Document, problem: Problem, cost: Option<&Cost>) -> Error {
+    let Problem { message, extensions, .. } = problem;
+    let ProblemExtensions { code, request_id } = extensions.unwrap_or_default();
+    match code.as_deref() {
+        Some("THROTTLED") => {
+            Error::Throttled { wait: cost.map_or(REST_DEFAULT, |cost| cost.status.wait_for(cost.requested)) }
+        }
+        Some("ACCESS_DENIED") => Error::AccessDenied(shortened(&message)),
+        Some("SHOP_INACTIVE") => Error::Frozen,
+        Some("INTERNAL_SERVER_ERROR") => {
+            Error::Server(format!("request {}", shortened(&request_id.unwrap_or_default())))
+        }
+        Some("MAX_COST_EXCEEDED") => Error::TooExpensive(document.name),
+        code => Error::Refused {
+            document: document.name,
+            code: shortened(code.unwrap_or("no code")),
+            message: shortened(&message),
+        },
+    }
+}
+
+fn shortened(words: &str) -> String {
+    words.chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect()
+}
+
+/// Shopify serves a version that is gone by the oldest one it still has, without an error
+/// (<https://shopify.dev/docs/api/usage/versioning>, API 2026-10).
+fn warn_of_another_version(headers: &HeaderMap) {
+    static WARNED: Once = Once::new();
+    let answered = headers.get("x-shopify-api-version").and_then(|value| value.to_str().ok());
+    if let Some(answered) = answered.filter(|answered| *answered != API_VERSION) {
+        WARNED.call_once(|| {
+            let answered = shortened(answered);
+            tracing::warn!(
+                asked = API_VERSION,
+                answered,
+                "Shopify answers in another API version: update stockd"
+            );
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! The GraphQL documents in `queries/`: their texts and the most that Shopify may charge for them.
+//!
+//! A test validates each against Shopify's schema and recomputes the costs.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+/// Rows of a page of a list: the most Shopify gives, and cheap enough for every list we read (see the costs).
+pub(crate) const PAGE_ROWS: u32 = 250;
+
+/// Records looked up by one `nodes(ids:)`: 250 points at most, so that looking again never waits for long.
+pub(crate) const LOOK_AGAIN_ROWS: usize = 50;
+
+/// A GraphQL document.
+///
+/// Its requested cost is at most `fixed + per_row × rows` points: one for an object, for each element of a list
+/// and for each record of a page, 2 for a connection itself, 10 for a count
+/// (<https://shopify.dev/docs/api/usage/limits>, API 2026-10, and recorded answers, which were always lower).
+pub(crate) struct Document {
+    pub(crate) name: &'static str,
+    pub(crate) text: &'static str,
+    fixed: u32,
+    per_row: u32,
+}
+
+impl Document {
+    pub(crate) fn cost_max(&self, rows: u32) -> u32 {
+        self.fixed + self.per_row * rows
+    }
+
+    /// The body of a request: the document with its variables.
+    pub(crate) fn body(&self, variables: impl Serialize) -> Bytes {
+        #[derive(Serialize)]
+        struct Body<T> {
+            query: &'static str,
+            variables: T,
+        }
+        // Variables are structs of texts and numbers.
+        serde_json::to_vec(&Body { query: self.text, variables })
+            .expect("texts and numbers have a JSON form")
+            .into()
+    }
+}
+
+macro_rules! documents {
+    ($($constant:ident = $name:literal, $fixed:literal + $per_row:literal per row;)*) => {
+        $(pub(crate) static $constant: Document = Document {
+            name: $name,
+            text: include_str!(concat!("../queries/", $name, ".graphql")),
+            fixed: $fixed,
+            per_row: $per_row,
+        };)*
+
+        #[cfg(test)]
+        static ALL: &[&Document] = &[$(&$constant),*];
+    };
+}
+
+documents! {
+    COUNTS = "counts", 20 + 0 per row;
+    CUSTOMERS_BY_ID = "customers_by_id", 0 + 1 per row;
+    ITEMS = "items", 2 + 1 per row;
+    ITEMS_BY_ID = "items_by_id", 0 + 1 per row;
+    LEVELS = "levels", 3 + 3 per row;
+    LEVELS_BY_ID = "levels_by_id", 0 + 4 per row;
+    LEVELS_BY_ITEM = "levels_by_item", 0 + 5 per row;
+    LOCATIONS = "locations", 2 + 1 per row;
+    LOCATIONS_BY_ID = "locations_by_id", 0 + 1 per row;
+    ORDER = "order", 107 + 2 per row;
+    PRODUCT = "product", 3 + 2 per row;
+    PRODUCTS = "products", 2 + 1 per row;
+    SHOP = "shop", 1 + 0 per row;
+    VARIANTS = "variants", 2 + 3 per row;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! Why Shopify did not do what it was asked, what to do about it, and whether asking again helps.
+
+use std::time::Duration;
+
+use crate::transport::TransportError;
+
+/// Whether to ask again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Nothing stands in the way of asking again.
+    Now,
+    /// Not before that time has passed.
+    After(Duration),
+    /// It would fail again until a person has done something.
+    Never,
+}
+
+/// Why there is no answer from Shopify.
+///
+/// Statuses: <https://shopify.dev/docs/api/usage/response-codes>; codes:
+/// <https://shopify.dev/docs/api/admin-graphql>, API 2026-10.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The shop's `api_url` is not an origin.
+    #[error("the API's address is not http(s)://<host>: correct the shop's api_url")]
+    Address,
+    /// `ACCESS_DENIED`, or status 403.
+    #[error("the app may not read this ({0}): grant it the scopes it asks for and install it again")]
+    AccessDenied(String),
+    /// A search field that Shopify does not know: it would have returned everything.
+    #[error(
+        "Shopify ignored a filter and answered for all records ({0}): stockd does not fit this API version"
+    )]
+    FilterIgnored(String),
+    /// `SHOP_INACTIVE`, or status 402.
+    #[error("the shop is frozen: its owner has to settle this with Shopify")]
+    Frozen,
+    /// Status 423.
+    #[error("the shop is locked, for instance after too many refused requests: ask Shopify's support")]
+    Locked,
+    /// Too many calls are waiting already.
+    #[error("too many calls to Shopify are waiting")]
+    Overloaded,
+    /// Status 430.
+    #[error("Shopify took the request for an attack (HTTP 430): ask Shopify's support about this address")]
+    Rejected,
+    /// A query that Shopify finds wrong, which is our fault: `BAD_REQUEST`, `INVALID_VARIABLE`, status 422, ….
+    #[error("Shopify refuses the query {document} ({code}: {message}): stockd does not fit this API version")]
+    Refused {
+        /// Which document.
+        document: &'static str,
+        /// Shopify's code.
+        code: String,
+        /// Shopify's words, shortened.
+        message: String,
+    },
+    /// `INTERNAL_SERVER_ERROR`, or a status from 500 on.
+    #[error("Shopify failed ({0}): nothing is wrong here")]
+    Server(String),
+    /// `THROTTLED` or status 429, again and again.
+    #[error("Shopify asks to wait: another program may be using the same app")]
+    Throttled {
+        /// For how long.
+        wait: Duration,
+    },
+    /// Status 401.
+    #[error(
+        "Shopify does not accept the access token: it was revoked, or the app was uninstalled; enter a new one"
+    )]
+    Token,
+    /// `MAX_COST_EXCEEDED`.
+    #[error("the query {0} costs more than Shopify allows for one: stockd does not fit this API version")]
+    TooExpensive(&'static str),
+    /// No answer.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// A status that says the address is wrong: 404, 540, a redirect.
+    #[error("there is no such API (HTTP {0}): check the shop's domain")]
+    Unavailable(u16),
+    /// An answer that is not JSON or has another shape than the schema says.
+    #[error("the answer to {document} cannot be read at `{path}`")]
+    Unreadable {
+        /// Which document.
+        document: &'static str,
+        /// Where in the answer; `.` is its top.
+        path: String,
+        /// Whether it was JSON, so that another try gives the same.
+        json: bool,
+    },
+}
+
+impl Error {
+    /// Whether to ask again. What can be retried at once was already retried as often as is sensible.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Throttled { wait } => Retry::After(*wait),
+            Self::Overloaded => Retry::After(Duration::from_secs(1)),
+            Self::Server(_) | Self::Unreadable { json: false, .. } => Retry::Now,
+            Self::Transport(error) => match error {
+                TransportError::TooLong | TransportError::Tls(_) => Retry::Never,
+                TransportError::Connect(_) | TransportError::Timeout | TransportError::Broken(_) => {
+                    Retry::Now
+                }
+            },
+            Self::AccessDenied(_)
+            | Self::Address
+            | Self::FilterIgnored(_)
+            | Self::Frozen
+            | Self::Locked
+            | Self::Refused { .. }
+            | Self::Rejected
+            | Self::Token
+            | Self::TooExpensive(_)
+            | Self::Unavailable(_)
+            | Self::Unreadable { json: true, .. } => Retry::Never,
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Everything stockd knows of Shopify: webhooks verified, GraphQL paced, answers translated into our words.
+//!
+//! ```text
+//!  webhook  ─▶ Webhook::verify ─▶ (inbox) ─▶ read ─┐
+//!                                                  ├─▶ schemas::Change
+//!  Client ─▶ pace ─▶ Transport ─▶ Shopify ─▶ answer ┘
+//! ```
+//!
+//! It decides nothing: whether a [`Change`](schemas::Change) is believed is settled where it is applied.
+
+mod answer;
+mod body;
+mod client;
+mod document;
+mod error;
+#[cfg(test)]
+mod fake;
+mod look_again;
+mod order;
+mod pace;
+mod page;
+mod secret;
+mod topic;
+mod transport;
+mod webhook;
+
+pub use client::{Client, Endpoint};
+pub use error::{Error, Retry};
+pub use page::{Counts, Cursor, CursorError, Page, Shop};
+pub use secret::{Secret, SecretError};
+pub use topic::{Reading, Unreadable, read};
+pub use transport::{HttpTransport, Transport, TransportError};
+pub use webhook::{Webhook, WebhookError};
+
+/// The version of the Admin API that every document is written for.
+pub const API_VERSION: &str = "2026-10";

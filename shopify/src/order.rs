@@ -1,0 +1,46 @@
+//! What an order's own words come to, the same whether a webhook or an answer brought them.
+
+use schemas::LocationId;
+use schemas::record::OrderLine;
+use schemas::shape::OrderStatus;
+
+/// What of a fulfilment counts for the order's status.
+pub(crate) struct Sent {
+    pub(crate) cancelled: bool,
+    pub(crate) delivered: bool,
+}
+
+/// Where an order stands. `financial` and `fulfillment` are spelled as in webhooks.
+pub(crate) fn status(
+    cancelled: bool,
+    financial: Option<&str>,
+    fulfillment: Option<&str>,
+    sent: impl Iterator<Item = Sent>,
+) -> OrderStatus {
+    let mut standing = sent.filter(|one| !one.cancelled).peekable();
+    match (cancelled, fulfillment, financial) {
+        (true, ..) => OrderStatus::Cancelled,
+        (_, Some("fulfilled"), _) => {
+            let delivered = standing.peek().is_some() && standing.all(|one| one.delivered);
+            if delivered { OrderStatus::Delivered } else { OrderStatus::Shipped }
+        }
+        // What was given back had been paid.
+        (_, _, Some("paid" | "partially_refunded" | "refunded")) => OrderStatus::Confirmed,
+        _ => OrderStatus::Created,
+    }
+}
+
+/// Locations in ascending order, each once: two mirrors of an order must compare equal.
+pub(crate) fn ascending(locations: impl Iterator<Item = LocationId>) -> Vec<LocationId> {
+    let mut locations: Vec<_> = locations.collect();
+    locations.sort_unstable();
+    locations.dedup();
+    locations
+}
+
+/// Lines in the order of their ids.
+pub(crate) fn by_id(lines: impl Iterator<Item = OrderLine>) -> Vec<OrderLine> {
+    let mut lines: Vec<_> = lines.collect();
+    lines.sort_unstable_by_key(|line| line.id);
+    lines
+}

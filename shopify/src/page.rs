@@ -1,0 +1,291 @@
+//! Lists, page by page, in our words.
+//!
+//! Shopify ends every list after 25,000 records (<https://shopify.dev/docs/api/usage/limits>, API 2026-10);
+//! reading more than that at once takes bulk operations.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemas::{Change, LocationId, RecordKey, ShopDomain, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::answer::{Connection, Item, Level, Location, OwnedVariant, PageInfo, Product};
+use crate::client::Client;
+use crate::document::{self, Document, PAGE_ROWS};
+use crate::error::Error;
+use crate::pace::Priority;
+
+/// Longest cursor taken, in bytes.
+const CURSOR_BYTES_MAX: usize = 4_096;
+
+/// Pages of one list: 25,000 records.
+pub(crate) const PAGES_MAX: usize = 100;
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// What is on it.
+    pub changes: Vec<Change>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<Cursor>,
+    /// When Shopify answered, by its clock, to the second. The next quick pass starts from the first page's.
+    pub shopify_time: Timestamp,
+}
+
+/// A place in a list, in Shopify's own words; good for as long as a run lasts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(String);
+
+/// The text is not a cursor.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a cursor has 1 to {CURSOR_BYTES_MAX} visible ASCII characters")]
+pub struct CursorError;
+
+impl FromStr for Cursor {
+    type Err = CursorError;
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        let visible = text.bytes().all(|b| b.is_ascii_graphic());
+        if text.is_empty() || text.len() > CURSOR_BYTES_MAX || !visible {
+            return Err(CursorError);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How many there are at Shopify.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Products of every status.
+    pub products: u64,
+    /// Variants of all products.
+    pub variants: u64,
+}
+
+/// What a shop says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shop {
+    /// As its customers know it.
+    pub name: String,
+    /// Its permanent API name: the one that was asked, unless the token is another shop's.
+    pub myshopify_domain: ShopDomain,
+    /// ISO 4217.
+    pub currency_code: String,
+    /// For instance `Europe/Berlin`.
+    pub iana_timezone: String,
+}
+
+#[derive(Serialize)]
+struct PageOf<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<String>,
+    first: u32,
+    after: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<String>,
+}
+
+impl<'a> PageOf<'a> {
+    fn new(since: Option<Timestamp>, after: Option<&'a Cursor>) -> Self {
+        Self {
+            location: None,
+            first: PAGE_ROWS,
+            after: after.map(|cursor| cursor.0.as_str()),
+            filter: since.map(updated_since),
+        }
+    }
+}
+
+/// The search for what changed at or after a time
+/// (<https://shopify.dev/docs/api/usage/search-syntax>, API 2026-10): quoted, no blank after the colon.
+fn updated_since(since: Timestamp) -> String {
+    // Down to the second, for that is how finely some of Shopify's times are kept.
+    let second = Timestamp::from_second(since.as_second()).unwrap_or(since);
+    format!("updated_at:>='{second}'")
+}
+
+impl Client {
+    /// The shop itself: the cheapest call, and one that shows whether the token is good.
+    ///
+    /// # Errors
+    /// When Shopify does not answer; see [`Error`].
+    pub async fn shop(&self) -> Result<Shop, Error> {
+        #[derive(Deserialize)]
+        struct Data {
+            shop: Shop,
+        }
+        Ok(self.call::<Data>(&document::SHOP, 0, (), Priority::Read).await?.data.shop)
+    }
+
+    /// How many products and variants there are.
+    ///
+    /// # Errors
+    /// When Shopify does not answer; see [`Error`].
+    pub async fn counts(&self) -> Result<Counts, Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Data {
+            products_count: Count,
+            product_variants_count: Count,
+        }
+        #[derive(Deserialize)]
+        struct Count {
+            count: u64,
+        }
+        let data = self.call::<Data>(&document::COUNTS, 0, (), Priority::Sync).await?.data;
+        Ok(Counts { products: data.products_count.count, variants: data.product_variants_count.count })
+    }
+
+    /// Every location, deactivated ones and those of fulfilment services included.
+    ///
+    /// # Errors
+    /// When Shopify does not answer; see [`Error`].
+    pub async fn locations(&self) -> Result<Vec<Change>, Error> {
+        #[derive(Deserialize)]
+        struct Data {
+            locations: Connection<Location>,
+        }
+        let (mut changes, mut after) = (Vec::new(), None);
+        for _ in 0..PAGES_MAX {
+            let variables = PageOf::new(None, after.as_ref());
+            let answer =
+                self.call::<Data>(&document::LOCATIONS, PAGE_ROWS, variables, Priority::Sync).await?;
+            let Connection { nodes, page_info } = answer.data.locations;
+            changes.extend(nodes.into_iter().map(Location::change));
+            after = page_info.next(&document::LOCATIONS)?;
+            if after.is_none() {
+                return Ok(changes);
+            }
+        }
+        Err(endless(&document::LOCATIONS))
+    }
+
+    /// Products changed since, the longest unchanged first; without their variants.
+    ///
+    /// # Errors
+    /// When Shopify does not answer; see [`Error`].
+    pub async fn products_page(
+        &self,
+        since: Option<Timestamp>,
+        after: Option<&Cursor>,
+    ) -> Result<Page, Error> {
+        #[derive(Deserialize)]
+        struct Data {
+            products: Connection<Product>,
+        }
+        let variables = PageOf::new(since, after);
+        let answer = self.call::<Data>(&document::PRODUCTS, PAGE_ROWS, variables, Priority::Sync).await?;
+        let Connection { nodes, page_info } = answer.data.products;
+        Ok(Page {
+            changes: nodes.into_iter().map(|product| product.change(None)).collect(),
+            next: page_info.next(&document::PRODUCTS)?,
+            shopify_time: answer.shopify_time,
+        })
+    }
+
+    /// Variants changed since, in the order of their ids, each preceded by its item.
+    ///
+    /// # Errors
+    /// When Shopify does not answer; see [`Error`].
+    pub async fn variants_page(
+        &self,
+        since: Option<Timestamp>,
+        after: Option<&Cursor>,
+    ) -> Result<Page, Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Data {
+            product_variants: Connection<OwnedVariant>,
+        }
+        let variables = PageOf::new(since, after);
+        let answer = self.call::<Data>(&document::VARIANTS, PAGE_ROWS, variables, Priority::Sync).await?;
+        let Connection { nodes, page_info } = answer.data.product_variants;
+        Ok(Page {
+            changes: nodes.into_iter().flat_map(OwnedVariant::changes).collect(),
+            next: page_info.next(&document::VARIANTS)?,
+            shopify_time: answer.shopify_time,
+        })
+    }
+
+    /// Items changed since: being tracked or not does not show in a variant's own time.
+    ///
+    /// # Errors
+    /// When Shopify does not answer; see [`Error`].
+    pub async fn items_page(&self, since: Option<Timestamp>, after: Option<&Cursor>) -> Result<Page, Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Data {
+            inventory_items: Connection<Item>,
+        }
+        let variables = PageOf::new(since, after);
+        let answer = self.call::<Data>(&document::ITEMS, PAGE_ROWS, variables, Priority::Sync).await?;
+        let Connection { nodes, page_info } = answer.data.inventory_items;
+        Ok(Page {
+            changes: nodes.into_iter().map(Item::change).collect(),
+            next: page_info.next(&document::ITEMS)?,
+            shopify_time: answer.shopify_time,
+        })
+    }
+
+    /// Levels at a location changed since, inactive ones included, with all their quantities; the location as
+    /// [`Change::Gone`] when there is none by that id.
+    ///
+    /// # Errors
+    /// When Shopify does not answer; see [`Error`].
+    pub async fn levels_page(
+        &self,
+        location: LocationId,
+        since: Option<Timestamp>,
+        after: Option<&Cursor>,
+    ) -> Result<Page, Error> {
+        #[derive(Deserialize)]
+        struct Data {
+            location: Option<Levels>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Levels {
+            inventory_levels: Connection<Level>,
+        }
+        let variables = PageOf { location: Some(location.gid()), ..PageOf::new(since, after) };
+        let answer = self.call::<Data>(&document::LEVELS, PAGE_ROWS, variables, Priority::Sync).await?;
+        let shopify_time = answer.shopify_time;
+        let Some(Levels { inventory_levels: Connection { nodes, page_info } }) = answer.data.location else {
+            let changes = vec![Change::Gone(RecordKey::Location(location))];
+            return Ok(Page { changes, next: None, shopify_time });
+        };
+        Ok(Page {
+            changes: nodes.into_iter().map(|level| level.change(location)).collect(),
+            next: page_info.next(&document::LEVELS)?,
+            shopify_time,
+        })
+    }
+}
+
+impl PageInfo {
+    /// Where the next page begins. A page that has a next one and no cursor would end a sync silently.
+    pub(crate) fn next(self, document: &Document) -> Result<Option<Cursor>, Error> {
+        if !self.has_next_page {
+            return Ok(None);
+        }
+        let cursor = self.end_cursor.and_then(|cursor| cursor.parse().ok());
+        cursor.map(Some).ok_or_else(|| unreadable(document, "pageInfo.endCursor"))
+    }
+}
+
+pub(crate) fn endless(document: &Document) -> Error {
+    unreadable(document, "pageInfo.hasNextPage")
+}
+
+pub(crate) fn unreadable(document: &Document, path: &str) -> Error {
+    Error::Unreadable { document: document.name, path: path.to_owned(), json: true }
+}
+
+#[cfg(test)]
+mod tests;

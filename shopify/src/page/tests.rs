@@ -1,0 +1,142 @@
+use schemas::{Change, RecordKey};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::fake::{Fake, data};
+
+fn list(name: &str, nodes: &Value, end_cursor: Option<&str>) -> Value {
+    json!({ name: { "nodes": nodes, "pageInfo": { "hasNextPage": end_cursor.is_some(), "endCursor": end_cursor } } })
+}
+
+fn location(number: u64, active: bool) -> Value {
+    let id = format!("gid://shopify/Location/{number}");
+    json!({ "id": id, "name": "Harbour", "isActive": active, "updatedAt": "2026-11-19T10:00:00Z" })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quick_page_asks_for_what_changed_since_to_the_second() {
+    let fake = Fake::script([
+        data(list("products", &json!([]), None)),
+        data(list("productVariants", &json!([]), None)),
+    ]);
+    let client = fake.client();
+    let since = "2026-11-20T10:00:00.987Z".parse().ok();
+    client.products_page(since, "abc==".parse().ok().as_ref()).await.unwrap();
+    client.variants_page(None, None).await.unwrap();
+    let expected = [
+        json!({ "first": 250, "after": "abc==", "filter": "updated_at:>='2026-11-20T10:00:00Z'" }),
+        json!({ "first": 250, "after": null }),
+    ];
+    assert_eq!(fake.variables(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_products_tells_each_without_its_variants_and_where_to_go_on() {
+    let node = json!({
+        "id": "gid://shopify/Product/7100200300400500601", "title": "Lamp", "handle": "lamp", "vendor": "Bright",
+        "productType": "Lighting", "status": "DRAFT", "updatedAt": "2026-11-19T10:00:00Z",
+    });
+    let fake = Fake::script([data(list("products", &json!([node]), Some("next")))]);
+    let page = fake.client().products_page(None, None).await.unwrap();
+    assert_eq!(page.next.unwrap().to_string(), "next");
+    assert!(matches!(&page.changes[..], [Change::Product { product, variants: None }]
+        if product.status == "draft" && product.id.to_string() == "7100200300400500601"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_variants_tells_each_item_and_then_its_variant() {
+    let node = json!({
+        "id": "gid://shopify/ProductVariant/11", "title": "Small", "sku": "", "barcode": null, "price": "27.5",
+        "inventoryPolicy": "CONTINUE", "updatedAt": "2026-11-19T10:00:00Z", "product": { "id": "gid://shopify/Product/1" },
+        "inventoryItem": {
+            "id": "gid://shopify/InventoryItem/21", "sku": "", "tracked": false, "updatedAt": "2026-11-19T11:00:00Z",
+        },
+    });
+    let fake = Fake::script([data(list("productVariants", &json!([node]), None))]);
+    let page = fake.client().variants_page(None, None).await.unwrap();
+    let [Change::Item(item), Change::Variant(variant)] = &page.changes[..] else {
+        panic!("{:?}", page.changes)
+    };
+    assert!(!item.tracked && item.sku.is_none() && item.id.to_string() == "21");
+    assert_eq!((variant.product_id.to_string(), variant.inventory_item_id), ("1".to_owned(), Some(item.id)));
+    assert!(variant.continue_selling && variant.sku.is_none());
+    assert_eq!(variant.price.as_str(), "27.50");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_levels_tells_every_quantity_and_passes_over_new_ones() {
+    let quantities = json!([
+        { "name": "available", "quantity": -2 }, { "name": "committed", "quantity": 3 },
+        { "name": "damaged", "quantity": 4 }, { "name": "incoming", "quantity": 5 },
+        { "name": "on_hand", "quantity": 6 }, { "name": "quality_control", "quantity": 7 },
+        { "name": "reserved", "quantity": 8 }, { "name": "safety_stock", "quantity": 9 },
+        { "name": "of_next_year", "quantity": 10 },
+    ]);
+    let gid = "gid://shopify/InventoryLevel/55501?inventory_item_id=21";
+    let node = json!({
+        "id": gid, "isActive": false, "updatedAt": "2026-11-19T10:00:00Z",
+        "item": { "id": "gid://shopify/InventoryItem/21" }, "quantities": quantities,
+    });
+    let fake = Fake::script([data(json!({ "location": list("inventoryLevels", &json!([node]), None) }))]);
+    let here = "31".parse().unwrap();
+    let page = fake.client().levels_page(here, None, None).await.unwrap();
+    assert_eq!(fake.variables()[0]["location"], "gid://shopify/Location/31");
+    let [Change::Level(level)] = &page.changes[..] else { panic!("{:?}", page.changes) };
+    let q = level.quantities;
+    assert_eq!(
+        (level.inventory_item_id.to_string(), level.location_id, level.active),
+        ("21".to_owned(), here, false)
+    );
+    assert_eq!(level.gid.as_ref().unwrap().as_str(), gid);
+    assert_eq!([q.available, q.committed, q.damaged, q.incoming], [-2, 3, 4, 5]);
+    assert_eq!([q.on_hand, q.quality_control, q.reserved, q.safety_stock], [6, 7, 8, 9]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn levels_of_a_location_that_is_gone_tell_that_it_is_gone() {
+    let fake = Fake::script([data(json!({ "location": null }))]);
+    let here = "31".parse().unwrap();
+    let page = fake.client().levels_page(here, None, None).await.unwrap();
+    assert_eq!((page.changes, page.next), (vec![Change::Gone(RecordKey::Location(here))], None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn locations_are_read_to_the_last_page() {
+    let fake = Fake::script([
+        data(list("locations", &json!([location(1, true), location(2, false)]), Some("c1"))),
+        data(list("locations", &json!([location(3, true)]), None)),
+    ]);
+    let changes = fake.client().locations().await.unwrap();
+    assert_eq!(changes.len(), 3);
+    assert!(matches!(&changes[1], Change::Location(location) if !location.active));
+    assert_eq!(fake.variables()[1]["after"], "c1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_without_end_is_given_up() {
+    let fake = Fake::new(|_| data(list("locations", &json!([location(1, true)]), Some("again"))));
+    assert!(fake.client().locations().await.is_err());
+    assert_eq!(fake.variables().len(), PAGES_MAX);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_goes_on_nowhere_is_an_error_and_not_the_last() {
+    for end_cursor in [Value::Null, json!(""), json!("not a cursor\n")] {
+        let page_info = json!({ "hasNextPage": true, "endCursor": end_cursor });
+        let fake = Fake::script([data(json!({ "inventoryItems": { "nodes": [], "pageInfo": page_info } }))]);
+        let error = fake.client().items_page(None, None).await.unwrap_err();
+        assert_eq!(error.to_string(), "the answer to items cannot be read at `pageInfo.endCursor`");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_shop_and_its_counts_are_told() {
+    let shop = json!({
+        "name": "Pretend", "myshopifyDomain": "pretend.myshopify.com", "currencyCode": "EUR", "ianaTimezone": "Europe/Berlin",
+    });
+    let counts = json!({ "productsCount": { "count": 30_000 }, "productVariantsCount": { "count": 90_000 } });
+    let fake = Fake::script([data(json!({ "shop": shop })), data(counts)]);
+    let client = fake.client();
+    assert_eq!(client.shop().await.unwrap().myshopify_domain.as_str(), "pretend.myshopify.com");
+    assert_eq!(client.counts().await.unwrap(), Counts { products: 30_000, variants: 90_000 });
+}

@@ -1,0 +1,145 @@
+//! What each webhook topic says about the store.
+
+use schemas::{Change, CustomerId, InventoryItemId, LocationId, OrderId, ProductId, RecordKey, Timestamp};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::body;
+
+/// What a webhook's body says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Reading {
+    /// These things.
+    Changes(Vec<Change>),
+    /// Nothing that is mirrored.
+    Ignored,
+}
+
+/// Why the body of a topic that we mirror cannot be read. It never repeats anything out of the body.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// A field without which nothing can be said.
+    #[error("the body lacks `{field}`")]
+    Lacks {
+        /// Which one.
+        field: &'static str,
+    },
+    /// Neither the body nor the delivery says when it was so.
+    #[error("the body has no time of its change, and its delivery has none either")]
+    NoTime,
+    /// Not JSON at all.
+    #[error("the body is not JSON from line {line}, column {column} on")]
+    NotJson {
+        /// Counted from 1.
+        line: usize,
+        /// In bytes, counted from 1.
+        column: usize,
+    },
+    /// JSON, but something is missing or of another kind.
+    #[error("the body is not as documented at `{path}`")]
+    Shape {
+        /// Where in the body; `.` is its top.
+        path: String,
+    },
+}
+
+/// Reads a webhook's body (<https://shopify.dev/docs/api/webhooks>, API 2026-10).
+///
+/// `triggered_at` is the delivery's time; it stands in where the body has none. Fields and enum values that
+/// Shopify adds are no error, and neither is a topic that is not mirrored.
+///
+/// # Errors
+/// When the body of a topic that is mirrored is not as documented.
+pub fn read(topic: &str, body: &[u8], triggered_at: Option<Timestamp>) -> Result<Reading, Unreadable> {
+    let change = match topic {
+        "customers/create" | "customers/update" => parse::<body::Customer>(body)?.change(triggered_at)?,
+        "customers/delete" => look_again(RecordKey::Customer, parse::<Id<CustomerId>>(body)?.id),
+
+        "inventory_items/create" | "inventory_items/update" => {
+            parse::<body::Item>(body)?.change(triggered_at)?
+        }
+        "inventory_items/delete" => look_again(RecordKey::Item, parse::<Id<InventoryItemId>>(body)?.id),
+
+        "inventory_levels/connect" | "inventory_levels/update" => {
+            parse::<body::Level>(body)?.change(triggered_at)?
+        }
+        "inventory_levels/disconnect" => {
+            let level: LevelKey = parse(body)?;
+            Change::LookAgain(RecordKey::Level(level.inventory_item_id, level.location_id))
+        }
+
+        "locations/activate" | "locations/create" | "locations/deactivate" | "locations/update" => {
+            parse::<body::Location>(body)?.change(triggered_at)?
+        }
+        "locations/delete" => look_again(RecordKey::Location, parse::<Id<LocationId>>(body)?.id),
+
+        "orders/cancelled"
+        | "orders/create"
+        | "orders/fulfilled"
+        | "orders/paid"
+        | "orders/partially_fulfilled"
+        | "orders/updated" => parse::<body::Order>(body)?.change(triggered_at)?,
+        "orders/delete" => look_again(RecordKey::Order, parse::<Id<OrderId>>(body)?.id),
+        // Its body lists differences, always positive, with which nothing can be computed.
+        "orders/edited" => look_again(RecordKey::Order, parse::<OrderEdited>(body)?.order_edit.order_id),
+        "fulfillments/create" | "fulfillments/update" | "order_transactions/create" | "refunds/create" => {
+            look_again(RecordKey::Order, parse::<OfOrder>(body)?.order_id)
+        }
+
+        "products/create" | "products/update" => {
+            return parse::<body::Product>(body)?.changes(triggered_at).map(Reading::Changes);
+        }
+        "products/delete" => look_again(RecordKey::Product, parse::<Id<ProductId>>(body)?.id),
+        "variants/in_stock" | "variants/out_of_stock" => {
+            look_again(RecordKey::Product, parse::<OfProduct>(body)?.product_id)
+        }
+
+        _ => return Ok(Reading::Ignored),
+    };
+    Ok(Reading::Changes(vec![change]))
+}
+
+#[derive(Deserialize)]
+struct Id<T> {
+    id: T,
+}
+
+#[derive(Deserialize)]
+struct LevelKey {
+    inventory_item_id: InventoryItemId,
+    location_id: LocationId,
+}
+
+#[derive(Deserialize)]
+struct OfOrder {
+    order_id: OrderId,
+}
+
+#[derive(Deserialize)]
+struct OrderEdited {
+    order_edit: OfOrder,
+}
+
+#[derive(Deserialize)]
+struct OfProduct {
+    product_id: ProductId,
+}
+
+fn look_again<T>(key: fn(T) -> RecordKey, id: T) -> Change {
+    Change::LookAgain(key(id))
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Unreadable> {
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body)).map_err(|error| {
+        // serde's own words repeat the offending value, and the path to a syntax error may name unknown keys.
+        if error.inner().is_data() {
+            Unreadable::Shape { path: error.path().to_string() }
+        } else {
+            Unreadable::NotJson { line: error.inner().line(), column: error.inner().column() }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

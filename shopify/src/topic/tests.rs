@@ -1,0 +1,405 @@
+use proptest::prelude::*;
+use schemas::record;
+use schemas::shape::OrderStatus;
+use serde_json::{Value, json};
+
+use super::*;
+
+const CUSTOMER: &str = include_str!("../../fixtures/customer.json");
+const FULFILLMENT: &str = include_str!("../../fixtures/fulfillment.json");
+const ITEM: &str = include_str!("../../fixtures/inventory_item.json");
+const LEVEL: &str = include_str!("../../fixtures/inventory_level.json");
+const LOCATION: &str = include_str!("../../fixtures/location.json");
+const ORDER: &str = include_str!("../../fixtures/order.json");
+const ORDER_EDITED: &str = include_str!("../../fixtures/order_edited.json");
+const PRODUCT: &str = include_str!("../../fixtures/product.json");
+const REFUND: &str = include_str!("../../fixtures/refund.json");
+const TRANSACTION: &str = include_str!("../../fixtures/order_transaction.json");
+const VARIANT: &str = include_str!("../../fixtures/variant.json");
+
+/// Every topic that is mirrored, with a body.
+const TOPICS: [(&str, &str); 31] = [
+    ("customers/create", CUSTOMER),
+    ("customers/delete", CUSTOMER),
+    ("customers/update", CUSTOMER),
+    ("fulfillments/create", FULFILLMENT),
+    ("fulfillments/update", FULFILLMENT),
+    ("inventory_items/create", ITEM),
+    ("inventory_items/delete", ITEM),
+    ("inventory_items/update", ITEM),
+    ("inventory_levels/connect", LEVEL),
+    ("inventory_levels/disconnect", LEVEL),
+    ("inventory_levels/update", LEVEL),
+    ("locations/activate", LOCATION),
+    ("locations/create", LOCATION),
+    ("locations/deactivate", LOCATION),
+    ("locations/delete", LOCATION),
+    ("locations/update", LOCATION),
+    ("order_transactions/create", TRANSACTION),
+    ("orders/cancelled", ORDER),
+    ("orders/create", ORDER),
+    ("orders/delete", ORDER),
+    ("orders/edited", ORDER_EDITED),
+    ("orders/fulfilled", ORDER),
+    ("orders/paid", ORDER),
+    ("orders/partially_fulfilled", ORDER),
+    ("orders/updated", ORDER),
+    ("products/create", PRODUCT),
+    ("products/delete", PRODUCT),
+    ("products/update", PRODUCT),
+    ("refunds/create", REFUND),
+    ("variants/in_stock", VARIANT),
+    ("variants/out_of_stock", VARIANT),
+];
+
+fn changes_of(topic: &str, body: &str, triggered_at: Option<&str>) -> Vec<Change> {
+    match read(topic, body.as_bytes(), triggered_at.map(at)).unwrap() {
+        Reading::Changes(changes) => changes,
+        Reading::Ignored => panic!("{topic} was ignored"),
+    }
+}
+
+fn only(topic: &str, body: &str) -> Change {
+    let mut changes = changes_of(topic, body, None);
+    assert_eq!(changes.len(), 1, "{topic}");
+    changes.remove(0)
+}
+
+fn edited(body: &str, edits: &[(&str, Value)]) -> String {
+    let mut value: Value = serde_json::from_str(body).unwrap();
+    for (path, new) in edits {
+        *value.pointer_mut(path).unwrap() = new.clone();
+    }
+    value.to_string()
+}
+
+fn without(body: &str, field: &str) -> String {
+    let mut value: Value = serde_json::from_str(body).unwrap();
+    value.as_object_mut().unwrap().remove(field).unwrap();
+    value.to_string()
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(number: u64) -> T {
+    number.to_string().parse().unwrap()
+}
+
+fn order(edits: &[(&str, Value)]) -> record::Order {
+    match only("orders/updated", &edited(ORDER, edits)) {
+        Change::Order(order) => order,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_mirrored_topic_says_something_and_says_the_same_again() {
+    for (topic, body) in TOPICS {
+        let first = changes_of(topic, body, None);
+        assert!(!first.is_empty(), "{topic}");
+        assert_eq!(first, changes_of(topic, body, None), "{topic}");
+    }
+}
+
+#[test]
+fn a_topic_that_is_not_mirrored_is_ignored_whatever_its_body() {
+    for topic in [
+        "app/uninstalled",
+        "bulk_operations/finish",
+        "customers/redact",
+        "inventory_transfers/complete",
+        "shop/update",
+        "",
+    ] {
+        assert_eq!(read(topic, b"not json", None), Ok(Reading::Ignored), "{topic}");
+    }
+}
+
+#[test]
+fn a_level_is_told_with_its_gid_and_its_numbers_exactly() {
+    let expected = |available| Change::LevelAvailable {
+        inventory_item_id: id(3_918_273_645_546_372_819),
+        location_id: id(70_010_020_030),
+        gid: "gid://shopify/InventoryLevel/55501?inventory_item_id=3918273645546372819".parse().ok(),
+        available,
+        updated_at: at("2026-11-19T15:30:00Z"),
+    };
+    assert_eq!(only("inventory_levels/update", LEVEL), expected(Some(14)));
+    let untracked = edited(LEVEL, &[("/available", Value::Null)]);
+    assert_eq!(only("inventory_levels/connect", &untracked), expected(None));
+    let oversold = edited(LEVEL, &[("/available", json!(-3))]);
+    assert_eq!(only("inventory_levels/update", &oversold), expected(Some(-3)));
+}
+
+#[test]
+fn a_gid_of_something_else_is_not_kept_as_a_levels() {
+    let odd = edited(LEVEL, &[("/admin_graphql_api_id", json!("gid://shopify/Order/1"))]);
+    assert!(matches!(only("inventory_levels/update", &odd), Change::LevelAvailable { gid: None, .. }));
+}
+
+#[test]
+fn what_only_hints_at_a_record_has_it_read() {
+    let order = RecordKey::Order(id(5_820_046_011_122_233_344));
+    let product = RecordKey::Product(id(7_100_200_300_400_500_601));
+    let expected = [
+        ("customers/delete", CUSTOMER, RecordKey::Customer(id(6_104_729_935_813_000_417))),
+        ("fulfillments/create", FULFILLMENT, order),
+        ("fulfillments/update", FULFILLMENT, order),
+        ("inventory_items/delete", ITEM, RecordKey::Item(id(3_918_273_645_546_372_819))),
+        (
+            "inventory_levels/disconnect",
+            r#"{"inventory_item_id": 3918273645546372819, "location_id": 70010020030}"#,
+            RecordKey::Level(id(3_918_273_645_546_372_819), id(70_010_020_030)),
+        ),
+        ("locations/delete", r#"{"id": 70010020030}"#, RecordKey::Location(id(70_010_020_030))),
+        ("order_transactions/create", TRANSACTION, order),
+        ("orders/delete", r#"{"id": 5820046011122233344}"#, order),
+        ("orders/edited", ORDER_EDITED, order),
+        ("products/delete", r#"{"id": 7100200300400500601}"#, product),
+        ("refunds/create", REFUND, order),
+        ("variants/in_stock", VARIANT, product),
+        ("variants/out_of_stock", VARIANT, product),
+    ];
+    for (topic, body, key) in expected {
+        assert_eq!(only(topic, body), Change::LookAgain(key), "{topic}");
+    }
+}
+
+#[test]
+fn items_locations_and_customers_are_told_as_they_were() {
+    let item = record::InventoryItem {
+        id: id(3_918_273_645_546_372_819),
+        sku: Some("LAMP-1".to_owned()),
+        tracked: true,
+        updated_at: at("2026-11-19T15:30:00Z"),
+    };
+    assert_eq!(only("inventory_items/update", ITEM), Change::Item(item.clone()));
+    let blank = edited(ITEM, &[("/sku", json!(""))]);
+    assert_eq!(
+        only("inventory_items/create", &blank),
+        Change::Item(record::InventoryItem { sku: None, ..item })
+    );
+
+    let location = record::Location {
+        id: id(70_010_020_030),
+        name: "Harbour Store".to_owned(),
+        active: true,
+        updated_at: at("2026-10-30T16:00:00Z"),
+    };
+    assert_eq!(only("locations/create", LOCATION), Change::Location(location));
+
+    let customer = record::Customer {
+        id: id(6_104_729_935_813_000_417),
+        created_at: at("2026-03-02T07:15:00Z"),
+        updated_at: at("2026-11-19T17:40:07Z"),
+    };
+    assert_eq!(only("customers/update", CUSTOMER), Change::Customer(customer));
+}
+
+#[test]
+fn an_order_is_told_with_what_is_still_ordered_and_where_it_is_fulfilled() {
+    let expected = record::Order {
+        id: id(5_820_046_011_122_233_344),
+        name: "#2041".to_owned(),
+        customer_id: Some(id(6_104_729_935_813_000_417)),
+        status: OrderStatus::Confirmed,
+        financial_status: Some("paid".to_owned()),
+        fulfillment_status: Some("partial".to_owned()),
+        total: "59.50".parse().unwrap(),
+        currency: "EUR".to_owned(),
+        channel: Some("web".to_owned()),
+        locations: vec![id(70_010_020_030), id(70_010_020_031)],
+        lines: vec![
+            record::OrderLine {
+                id: id(9_100_200_300_400_500_601),
+                variant_id: Some(id(8_100_200_300_400_500_601)),
+                title: "Lamp".to_owned(),
+                sku: Some("LAMP-1".to_owned()),
+                quantity: 2,
+            },
+            record::OrderLine {
+                id: id(9_100_200_300_400_500_602),
+                variant_id: None,
+                title: "Gift – \"wrapped\"".to_owned(),
+                sku: None,
+                quantity: 1,
+            },
+        ],
+        created_at: at("2026-11-19T02:10:00Z"),
+        updated_at: at("2026-11-19T14:00:01Z"),
+    };
+    assert_eq!(order(&[]), expected);
+}
+
+#[test]
+fn an_orders_status_follows_from_payment_fulfilment_and_arrival() {
+    let fulfilled = |first: &str, third: &str| {
+        vec![
+            ("/fulfillment_status", json!("fulfilled")),
+            ("/fulfillments/0/shipment_status", json!(first)),
+            ("/fulfillments/2/shipment_status", json!(third)),
+        ]
+    };
+    let cases = [
+        (vec![("/financial_status", json!("pending"))], OrderStatus::Created),
+        (vec![("/financial_status", json!("a word of next year"))], OrderStatus::Created),
+        (vec![], OrderStatus::Confirmed),
+        (vec![("/financial_status", json!("partially_refunded"))], OrderStatus::Confirmed),
+        (fulfilled("delivered", "in_transit"), OrderStatus::Shipped),
+        (fulfilled("delivered", "delivered"), OrderStatus::Delivered),
+        (
+            vec![("/fulfillment_status", json!("fulfilled")), ("/fulfillments", json!([]))],
+            OrderStatus::Shipped,
+        ),
+        (vec![("/cancelled_at", json!("2026-11-19T09:00:00-05:00"))], OrderStatus::Cancelled),
+    ];
+    for (edits, status) in cases {
+        assert_eq!(order(&edits).status, status, "{edits:?}");
+    }
+}
+
+#[test]
+fn an_order_without_buyer_location_or_ids_of_its_lines_is_read() {
+    let order = order(&[
+        ("/customer", Value::Null),
+        ("/location_id", Value::Null),
+        ("/fulfillments", Value::Null),
+        ("/fulfillment_status", Value::Null),
+        ("/line_items/1/variant_id", json!("")),
+        ("/created_at", Value::Null),
+    ]);
+    assert_eq!((order.customer_id, order.locations, order.fulfillment_status), (None, vec![], None));
+    assert!(order.lines.iter().all(|line| line.variant_id.is_none()));
+    assert_eq!(order.created_at, order.updated_at);
+}
+
+#[test]
+fn money_is_exact_as_text_and_as_a_number() {
+    for (spelled, exact) in
+        [(json!("0.0"), "0.00"), (json!(89.99), "89.99"), (json!(20), "20.00"), (json!("1e3"), "")]
+    {
+        let body = edited(ORDER, &[("/current_total_price", spelled)]);
+        match read("orders/paid", body.as_bytes(), None) {
+            Ok(Reading::Changes(changes)) => {
+                assert!(matches!(&changes[..], [Change::Order(order)] if order.total.as_str() == exact));
+            }
+            refused => assert_eq!(refused, Err(Unreadable::Shape { path: "current_total_price".to_owned() })),
+        }
+    }
+    let Change::Order(old) = only("orders/paid", &without(ORDER, "current_total_price")) else { panic!() };
+    assert_eq!(old.total.as_str(), "79.50");
+    let neither = without(&without(ORDER, "current_total_price"), "total_price");
+    let refused = read("orders/paid", neither.as_bytes(), None).unwrap_err();
+    assert_eq!(refused.to_string(), "the body lacks `current_total_price`");
+}
+
+#[test]
+fn a_product_is_told_with_every_variant_it_lists() {
+    let changes = changes_of("products/update", PRODUCT, None);
+    let (small, large) = (id(8_100_200_300_400_500_601), id(8_100_200_300_400_500_602));
+    let product_id = id(7_100_200_300_400_500_601);
+    let product = record::Product {
+        id: product_id,
+        title: "Lamp".to_owned(),
+        handle: "lamp".to_owned(),
+        vendor: "Bright".to_owned(),
+        product_type: "Lighting".to_owned(),
+        status: "active".to_owned(),
+        updated_at: at("2026-11-19T15:30:00Z"),
+    };
+    let variants = [
+        record::Variant {
+            id: small,
+            product_id,
+            title: "Small".to_owned(),
+            sku: None,
+            barcode: None,
+            price: "27.25".parse().unwrap(),
+            continue_selling: false,
+            inventory_item_id: None,
+            updated_at: at("2026-11-18T15:30:00Z"),
+        },
+        record::Variant {
+            id: large,
+            product_id,
+            title: "Large".to_owned(),
+            sku: Some("LAMP-2".to_owned()),
+            barcode: Some("4006381333931".to_owned()),
+            price: "31.00".parse().unwrap(),
+            continue_selling: true,
+            inventory_item_id: Some(id(3_918_273_645_546_372_820)),
+            updated_at: at("2026-11-19T15:30:00Z"),
+        },
+    ];
+    let [small_told, large_told] = variants.map(Change::Variant);
+    let expected = [Change::Product { product, variants: Some(vec![small, large]) }, small_told, large_told];
+    assert_eq!(changes, expected);
+}
+
+#[test]
+fn a_product_that_may_have_more_variants_than_listed_is_read_whole() {
+    let more = json!([{ "admin_graphql_api_id": "gid://shopify/ProductVariant/8100200300400500699" }]);
+    let beyond = edited(PRODUCT, &[("/variant_gids", more)]);
+    let mut hundred: Value = serde_json::from_str(&without(PRODUCT, "variant_gids")).unwrap();
+    let variant = hundred["variants"][0].clone();
+    hundred["variants"] = (0..100).map(|_| variant.clone()).collect();
+    for body in [beyond, hundred.to_string(), without(PRODUCT, "variants")] {
+        let changes = changes_of("products/update", &body, None);
+        let again = Change::LookAgain(RecordKey::Product(id(7_100_200_300_400_500_601)));
+        assert!(matches!(changes[0], Change::Product { variants: None, .. }));
+        assert_eq!(changes.last(), Some(&again));
+    }
+    let few = changes_of("products/update", &without(PRODUCT, "variant_gids"), None);
+    assert!(matches!(&few[0], Change::Product { variants: Some(ids), .. } if ids.len() == 2));
+}
+
+#[test]
+fn a_body_without_a_time_takes_its_deliverys() {
+    for (topic, body) in [
+        ("customers/create", CUSTOMER),
+        ("inventory_items/create", ITEM),
+        ("inventory_levels/update", LEVEL),
+        ("locations/create", LOCATION),
+        ("orders/create", ORDER),
+        ("products/create", PRODUCT),
+    ] {
+        for body in [edited(body, &[("/updated_at", Value::Null)]), without(body, "updated_at")] {
+            assert_eq!(read(topic, body.as_bytes(), None), Err(Unreadable::NoTime), "{topic}");
+            let told = changes_of(topic, &body, Some("2026-11-20T10:00:00Z"));
+            assert!(format!("{told:?}").contains("2026-11-20T10:00:00Z"), "{topic}");
+        }
+    }
+}
+
+#[test]
+fn what_is_unreadable_is_told_by_its_place_and_never_by_its_value() {
+    let cases = [
+        (edited(ORDER, &[("/line_items/1/id", json!("pat@example.com"))]), "line_items[1].id"),
+        (edited(ORDER, &[("/line_items/0/quantity", json!(1e30))]), "line_items[0].quantity"),
+        (edited(ORDER, &[("/updated_at", json!("pat@example.com"))]), "updated_at"),
+        (edited(ORDER, &[("/customer/id", json!({"pat@example.com": 1}))]), "customer.id"),
+        (r#"{"pat@example.com": [1, }"#.to_owned(), "column 25"),
+        (String::new(), "line 1"),
+        ("[]".to_owned(), "`.`"),
+    ];
+    for (body, place) in cases {
+        let sentence = read("orders/create", body.as_bytes(), None).unwrap_err().to_string();
+        assert!(sentence.contains(place), "{sentence}");
+        assert!(!sentence.contains("pat@") && !sentence.contains("1e30"), "{sentence}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_panics_whatever_the_body(topic in 0..TOPICS.len(), body: Vec<u8>, cut: prop::sample::Index, byte: u8) {
+        let (topic, sample) = TOPICS[topic];
+        let _ = read(topic, &body, None);
+        let mut sample = sample.as_bytes().to_vec();
+        let at = cut.index(sample.len());
+        let _ = read(topic, &sample[..at], None);
+        sample[at] = byte;
+        let _ = read(topic, &sample, None);
+    }
+}
