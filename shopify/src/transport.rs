@@ -35,7 +35,7 @@ pub enum TransportError {
     #[error("the connection to Shopify broke")]
     Broken(#[source] Cause),
     /// No certificates, or no cryptography.
-    #[error("TLS cannot be set up: check the operating system's certificates")]
+    #[error("TLS cannot be set up: install the distribution's package ca-certificates")]
     Tls(#[source] Cause),
     /// The answer is too long.
     #[error("the answer is longer than {ANSWER_BYTES_MAX} bytes")]

@@ -517,13 +517,10 @@ pub(crate) fn level_shape(
     location: Option<Location>,
     threshold: i64,
 ) -> LevelShape {
-    let title = match (&product, &variant) {
-        (Some(product), Some(variant)) if variant.title != "Default Title" => {
-            Some(format!("{} – {}", product.title, variant.title))
-        }
-        (Some(product), _) => Some(product.title.clone()),
-        (None, _) => None,
-    };
+    let title = product.map(|product| match &variant {
+        Some(variant) if variant.title != "Default Title" => format!("{} – {}", product.title, variant.title),
+        _ => product.title,
+    });
     LevelShape {
         shop: shop.clone(),
         inventory_item_id: held.observed.inventory_item_id,

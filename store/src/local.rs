@@ -147,7 +147,7 @@ pub(crate) struct Local<R> {
 }
 
 impl<R: Reader> Local<R> {
-    pub(crate) fn new(epoch: Epoch, engine: impl Engine, reader: R) -> (Arc<dyn Store>, Writer) {
+    pub(crate) fn open(epoch: Epoch, engine: impl Engine, reader: R) -> (Arc<dyn Store>, Writer) {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
         let (sender, committed) = watch::channel(engine.head());
         let store =

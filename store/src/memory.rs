@@ -25,7 +25,7 @@ use crate::{Collection, DeliverySummary, Marked, Store, StoreError};
 pub fn open(entropy: &Entropy) -> (Arc<dyn Store>, Writer) {
     let epoch = Epoch(u32::from_le_bytes(entropy.bytes()));
     let state = Arc::new(Mutex::new(State::default()));
-    Local::new(epoch, Memory { state: Arc::clone(&state), epoch }, Memory { state, epoch })
+    Local::open(epoch, Memory { state: Arc::clone(&state), epoch }, Memory { state, epoch })
 }
 
 struct Memory {

@@ -48,7 +48,7 @@ pub fn open(path: &Path, entropy: &Entropy) -> Result<(Arc<dyn Store>, Writer)> 
     let epoch = epoch(&connection, entropy)?;
     let engine = engine::SqliteEngine::new(connection)?;
     let reader = reader::SqliteReader::new(path.to_owned(), epoch);
-    Ok(Local::new(epoch, engine, reader))
+    Ok(Local::open(epoch, engine, reader))
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
