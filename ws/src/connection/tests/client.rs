@@ -1,0 +1,203 @@
+//! A client over a pair of pipes, as small as the protocol allows.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method};
+use schemas::Offset;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::task::JoinSet;
+
+use crate::socketio::{Content, Packet};
+use crate::{Hub, Refusal, Ticket, engine};
+
+/// A test that waits longer waits for what will not come.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+pub(super) struct Client {
+    io: DuplexStream,
+    namespace: &'static str,
+    next_id: u64,
+    /// Events that came while something else was waited for.
+    pub(super) events: VecDeque<(String, Value)>,
+    /// The sequences of all log events that came, in order.
+    pub(super) sequences: Vec<u64>,
+    _served: JoinSet<()>,
+}
+
+/// What a server says.
+#[derive(Debug, PartialEq)]
+pub(super) enum Heard {
+    Close(Option<u16>),
+    End,
+    Packet(Packet),
+}
+
+pub(super) fn upgrade(hub: &Arc<Hub>) -> Result<Ticket, Refusal> {
+    let mut headers = HeaderMap::new();
+    headers.insert("connection", HeaderValue::from_static("Upgrade"));
+    headers.insert("upgrade", HeaderValue::from_static("websocket"));
+    headers.insert("sec-websocket-version", HeaderValue::from_static("13"));
+    headers.insert("sec-websocket-key", HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ=="));
+    let uri = "/socket.io/?EIO=4&transport=websocket".parse().unwrap();
+    hub.upgrade(&Method::GET, &uri, &headers, ([127, 0, 0, 1], 9).into()).map(|(_, ticket)| ticket)
+}
+
+impl Client {
+    /// An open transport in no namespace yet.
+    pub(super) async fn open(hub: &Arc<Hub>, pipe_bytes: usize) -> Self {
+        let (io, far) = tokio::io::duplex(pipe_bytes);
+        let mut served = JoinSet::new();
+        served.spawn(Arc::clone(hub).serve(upgrade(hub).unwrap(), far, Bytes::new()));
+        let mut client = Self {
+            io,
+            namespace: "/oda",
+            next_id: 0,
+            events: VecDeque::new(),
+            sequences: Vec::new(),
+            _served: served,
+        };
+        let (opcode, open) = client.frame().await.unwrap();
+        assert!(opcode == 0x1 && open.starts_with(b"0{"));
+        client
+    }
+
+    /// In `/oda` with that token, and its `connected` event.
+    pub(super) async fn join(hub: &Arc<Hub>, pipe_bytes: usize, token: &Value) -> (Self, Value) {
+        let mut client = Self::open(hub, pipe_bytes).await;
+        client.connect(token).await;
+        let Heard::Packet(Packet { content: Content::Connect(Some(_)), .. }) = client.heard().await else {
+            panic!("not let in");
+        };
+        let (name, connected) = client.event().await;
+        assert_eq!(name, "connected");
+        (client, connected)
+    }
+
+    pub(super) async fn connect(&mut self, token: &Value) {
+        let auth = json!({ "token": token.to_string() });
+        self.say(&format!("40{},{auth}", self.namespace)).await;
+    }
+
+    pub(super) async fn say(&mut self, text: &str) {
+        self.write(0x81, text.as_bytes()).await;
+    }
+
+    pub(super) async fn write(&mut self, first: u8, payload: &[u8]) {
+        let mut frame = vec![first, 0xFE];
+        frame.extend(u16::try_from(payload.len()).unwrap().to_be_bytes());
+        if payload.len() < 126 {
+            frame.truncate(1);
+            frame.push(0x80 | u8::try_from(payload.len()).unwrap());
+        }
+        frame.extend([0; 4]);
+        frame.extend(payload);
+        self.raw(&frame).await;
+    }
+
+    pub(super) async fn raw(&mut self, bytes: &[u8]) {
+        // A server that has hung up is noticed when reading.
+        let _ = self.io.write_all(bytes).await;
+    }
+
+    /// Sends an event and gives its acknowledgement; events that come first are kept.
+    pub(super) async fn ask(&mut self, name: &str, payload: &Value) -> Value {
+        let id = self.ask_later(name, payload).await;
+        self.answer(id).await
+    }
+
+    pub(super) async fn ask_later(&mut self, name: &str, payload: &Value) -> u64 {
+        self.next_id += 1;
+        let id = self.next_id;
+        self.say(&format!("42{},{id}{}", self.namespace, json!([name, payload]))).await;
+        id
+    }
+
+    pub(super) async fn answer(&mut self, id: u64) -> Value {
+        loop {
+            match self.heard().await {
+                Heard::Packet(Packet { content: Content::Ack { id: answered, mut args, .. }, .. })
+                    if answered == id =>
+                {
+                    return args.remove(0);
+                }
+                Heard::Packet(packet) => self.keep(packet),
+                other => panic!("{other:?} instead of an answer"),
+            }
+        }
+    }
+
+    /// The next event.
+    pub(super) async fn event(&mut self) -> (String, Value) {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return event;
+            }
+            match self.heard().await {
+                Heard::Packet(packet) => self.keep(packet),
+                other => panic!("{other:?} instead of an event"),
+            }
+        }
+    }
+
+    /// The events up to the answer of an unsubscribe from nothing, which everything published before precedes.
+    pub(super) async fn events_so_far(&mut self) -> Vec<(String, Value)> {
+        self.ask("unsubscribe:orders", &json!({ "customerId": "nobody" })).await;
+        // The log is read once more after an answer, so what was published by then comes before a second one.
+        self.ask("unsubscribe:orders", &json!({ "customerId": "nobody" })).await;
+        self.events.drain(..).collect()
+    }
+
+    fn keep(&mut self, packet: Packet) {
+        let Content::Event { name, mut args, .. } = packet.content else {
+            panic!("{packet:?} instead of an event")
+        };
+        let payload = args.remove(0);
+        if let Some(offset) = payload["id"].as_str() {
+            self.sequences.push(offset.parse::<Offset>().unwrap().sequence.0);
+        }
+        self.events.push_back((name, payload));
+    }
+
+    /// The next packet of Socket.IO, pings answered on the way.
+    pub(super) async fn heard(&mut self) -> Heard {
+        tokio::time::timeout(PATIENCE, self.hear()).await.expect("something to hear")
+    }
+
+    async fn hear(&mut self) -> Heard {
+        loop {
+            let Some((opcode, payload)) = self.frame().await else { return Heard::End };
+            if opcode == 0x8 {
+                return Heard::Close(payload.first_chunk().map(|code| u16::from_be_bytes(*code)));
+            }
+            let text = String::from_utf8(payload).unwrap();
+            match engine::Packet::parse(&text).unwrap() {
+                engine::Packet::Ping(_) => self.say("3").await,
+                engine::Packet::Message(text) => return Heard::Packet(Packet::parse(text).unwrap()),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// The next frame; `None` at the end of the stream.
+    pub(super) async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let first = self.io.read_u8().await.ok()?;
+        let length = match self.io.read_u8().await.ok()? {
+            126 => self.io.read_u16().await.ok()?.into(),
+            127 => self.io.read_u64().await.ok()?,
+            short => short.into(),
+        };
+        let mut payload = vec![0; usize::try_from(length).unwrap()];
+        self.io.read_exact(&mut payload).await.ok()?;
+        assert_eq!(first & 0xF0, 0x80, "a server frame is whole and without reserved bits");
+        Some((first & 0x0F, payload))
+    }
+
+    /// Whether nothing comes for that long.
+    pub(super) async fn hears_nothing(&mut self, time: Duration) -> bool {
+        self.events.is_empty() && tokio::time::timeout(time, self.hear()).await.is_err()
+    }
+}

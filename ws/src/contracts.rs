@@ -1,0 +1,63 @@
+//! The contracts spoken over Socket.IO, and the namespaces they are found in.
+//!
+//! A contract decides who may join what, what an event is called and how it looks; nothing else differs.
+
+pub(crate) mod oda;
+
+use bytes::Bytes;
+
+use crate::broadcast::Broadcast;
+use crate::{engine, frame, socketio};
+
+/// A namespace of ours. Each has frames of its own, because a frame contains its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Namespace {
+    /// `/`, which speaks oda.
+    Root,
+    /// `/oda`.
+    Oda,
+}
+
+/// How many there are.
+pub(crate) const NAMESPACES: usize = 2;
+
+impl Namespace {
+    /// The namespace of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "/" => Some(Self::Root),
+            "/oda" => Some(Self::Oda),
+            _ => None,
+        }
+    }
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Root => "/",
+            Self::Oda => "/oda",
+        }
+    }
+
+    pub(crate) fn index(self) -> usize {
+        self as usize
+    }
+
+    /// An event of the contract as a whole frame.
+    pub(crate) fn frame(self, broadcast: &Broadcast) -> Option<Bytes> {
+        let (name, json) = oda::wire(broadcast)?;
+        Some(self.event(name, &json))
+    }
+
+    /// Any event as a whole frame.
+    pub(crate) fn event(self, name: &str, json: &str) -> Bytes {
+        let packet = socketio::event(self.as_str(), name, json);
+        frame::text(&engine::Packet::Message(&packet).encode())
+    }
+
+    /// Any packet as a whole frame.
+    pub(crate) fn packet(self, content: socketio::Content) -> Bytes {
+        let packet = socketio::Packet { namespace: self.as_str().to_owned(), content };
+        frame::text(&engine::Packet::Message(&packet.encode()).encode())
+    }
+}

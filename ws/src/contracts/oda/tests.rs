@@ -1,0 +1,150 @@
+use schemas::event::{
+    CustomerActivity, CustomerPresence, Drift, Notice, Payment, ProductShape, WebhookReceived,
+};
+use schemas::{Epoch, LogEntry, Money, Role, RunKind, RunState, Sequence, ShopDomain, ShopScope, SyncRun};
+
+use super::*;
+
+fn shop() -> ShopDomain {
+    "pretend.myshopify.com".parse().unwrap()
+}
+
+fn sent(event: Event) -> Option<(&'static str, Value)> {
+    let offset = Offset { epoch: Epoch(1), sequence: Sequence(7) };
+    let (name, json) =
+        wire(&Broadcast::logged(LogEntry { offset, shop: shop(), at: Timestamp::UNIX_EPOCH, event }))?;
+    Some((name, serde_json::from_str(&json).unwrap()))
+}
+
+fn run(resource: Resource) -> SyncRun {
+    SyncRun {
+        run_id: "r".parse().unwrap(),
+        resource,
+        kind: RunKind::Full,
+        state: RunState::Running,
+        processed: 25,
+        total: Some(100),
+        changed: 0,
+        deleted: 0,
+        drift: 0,
+        started_at: Timestamp::UNIX_EPOCH,
+        finished_at: None,
+        error: None,
+    }
+}
+
+fn notice() -> Notice {
+    Notice { user_id: None, title: "t".to_owned(), message: "m".to_owned() }
+}
+
+#[test]
+fn a_logged_event_has_the_whole_envelope_and_an_ephemeral_one_no_id() {
+    let (name, payload) = sent(Event::ShopifySyncStatus(run(Resource::Products))).unwrap();
+    assert_eq!(name, "shopify:syncStatus");
+    assert_eq!(payload["id"], "00000001.7");
+    assert_eq!((&payload["type"], &payload["shop"]), (&json!("shopify:syncStatus"), &json!(shop())));
+    assert_eq!((&payload["data"]["runId"], &payload["data"]["state"]), (&json!("r"), &json!("running")));
+
+    let webhook = WebhookReceived {
+        topic: "orders/create".to_owned(),
+        shop: shop(),
+        webhook_id: "w".parse().unwrap(),
+        received_at: Timestamp::UNIX_EPOCH,
+    };
+    let ephemeral =
+        Broadcast::ephemeral(shop(), Timestamp::UNIX_EPOCH, Event::ShopifyWebhookReceived(webhook));
+    let (name, json) = wire(&ephemeral).unwrap();
+    assert_eq!(name, "shopify:webhook:received");
+    let payload: Value = serde_json::from_str(&json).unwrap();
+    assert!(payload.get("id").is_none());
+    assert_eq!(payload["data"]["webhookId"], "w");
+}
+
+#[test]
+fn progress_is_named_after_its_resource_and_has_a_percentage() {
+    let names = [
+        (Resource::Customers, "shopify:customer:progress"),
+        (Resource::Inventory, "shopify:inventory:progress"),
+        (Resource::Orders, "shopify:order:progress"),
+        (Resource::Products, "shopify:product:progress"),
+    ];
+    for (resource, expected) in names {
+        let (name, payload) = sent(Event::ShopifyProgress(run(resource))).unwrap();
+        assert_eq!((name, &payload["data"]["percent"]), (expected, &json!(25)));
+    }
+}
+
+#[test]
+fn notifications_say_by_their_type_what_they_are() {
+    let customer_id = 5_u64.try_into().unwrap();
+    let product = ProductShape {
+        product_id: 1_u64.try_into().unwrap(),
+        title: "Shirt".to_owned(),
+        vendor: "Us".to_owned(),
+        status: "active".to_owned(),
+        updated_at: Timestamp::UNIX_EPOCH,
+    };
+    let activity = CustomerActivity { customer_id, activity: "created".to_owned() };
+    let kinds = [
+        (Event::ProductDeleted(product), "user:activity", "product:deleted"),
+        (Event::CustomerActivity(activity), "user:activity", "customer:activity"),
+        (Event::CustomerOnline(CustomerPresence { customer_id }), "user:activity", "customer:online"),
+        (Event::SystemNotification(notice()), "system:event", "system:notification"),
+        (Event::SystemMaintenance(notice()), "system:maintenance", "system:maintenance"),
+        (Event::SecurityAlert(notice()), "security:alert", "security:alert"),
+    ];
+    for (event, kind, inside) in kinds {
+        let (name, payload) = sent(event).unwrap();
+        assert_eq!(
+            (name, &payload["type"], &payload["data"]["event"]),
+            ("notification", &json!(kind), &json!(inside))
+        );
+    }
+}
+
+#[test]
+fn what_the_contract_has_no_word_for_is_not_sent() {
+    let order_id = 1_u64.try_into().unwrap();
+    let amount = "1.00".parse::<Money>().unwrap();
+    let payment = Payment { order_id, customer_id: None, amount, currency: "EUR".to_owned() };
+    assert_eq!(sent(Event::PaymentReceived(payment)), None);
+    let drift = Drift { run_id: "r".parse().unwrap(), resource: Resource::Orders, records: 1 };
+    assert_eq!(sent(Event::ShopifyDrift(drift)), None);
+}
+
+#[test]
+fn ids_are_taken_in_every_spelling_and_bounded() {
+    let identity = Identity {
+        user_id: "7".parse().unwrap(),
+        role: Role::Staff,
+        customer_id: None,
+        locations: None,
+        shops: ShopScope::All,
+        expires_at: Timestamp::MAX,
+    };
+    let ask = |payload: Value| {
+        let call = Call { id: None, name: "subscribe:inventory".to_owned(), args: vec![payload] };
+        match parse(&call, &identity) {
+            Ok(Request::Join { rooms, .. }) => Ok(rooms.listing(&identity)),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err((error.code, error.field)),
+        }
+    };
+    let room = Ok(vec!["inventory:product:5".to_owned()]);
+    assert_eq!(ask(json!({ "productIds": [5] })), room);
+    assert_eq!(ask(json!({ "productIds": ["5", 5] })), room);
+    assert_eq!(ask(json!({ "productIds": ["gid://shopify/Product/5"] })), room);
+    assert_eq!(ask(json!({ "variantIds": ["*"] })), Ok(vec!["inventory:variant:*".to_owned()]));
+    assert_eq!(ask(json!({ "locationIds": null })), Ok(vec!["inventory:all".to_owned()]));
+    assert_eq!(ask(json!({ "locationIds": [] })), Ok(vec![]));
+    let refused = |key: &str, value: Value| ask(json!({ key: value })).unwrap_err();
+    let invalid = |key: &str| (schemas::ErrorCode::InvalidPayload, Some(key.to_owned()));
+    for value in
+        [json!([1.5]), json!([-1]), json!([{}]), json!([""]), json!(["x".repeat(129)]), json!("5"), json!({})]
+    {
+        assert_eq!(refused("productIds", value), invalid("productIds"));
+    }
+    assert_eq!(refused("snapshot", json!("yes")), invalid("snapshot"));
+    let many: Vec<u32> = (1..=501).collect();
+    assert_eq!(refused("variantIds", json!(many)).0, schemas::ErrorCode::TooLarge);
+}

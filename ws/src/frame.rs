@@ -1,0 +1,292 @@
+//! WebSocket frames (RFC 6455), the server's half: masked frames in, unmasked ones out. Pure: bytes in, messages out.
+//!
+//! Extensions are never negotiated, so every reserved bit is a violation.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+
+/// What a client said, put together from its fragments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// A binary message.
+    Binary(Bytes),
+    /// The client closes, with its status code if it gave one.
+    Close(Option<u16>),
+    /// To be answered with a pong of the same payload.
+    Ping(Bytes),
+    /// An answer to a ping, or an unasked one.
+    Pong,
+    /// A text message.
+    Text(String),
+}
+
+/// How a client broke the protocol. Nothing after it can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// A close frame with one byte, or a code that may not be sent.
+    #[error("a close frame has an invalid status code")]
+    CloseCode,
+    /// A continuation of nothing, or a new message inside another.
+    #[error("a fragment is out of turn")]
+    Continuation,
+    /// A control frame that is fragmented or longer than 125 bytes.
+    #[error("a control frame is fragmented or too long")]
+    Control,
+    /// A length not written in the shortest form.
+    #[error("a length is not in its shortest form")]
+    Length,
+    /// An opcode nobody defined.
+    #[error("an opcode is reserved")]
+    Opcode,
+    /// A reserved bit without an extension.
+    #[error("a reserved bit is set")]
+    Reserved,
+    /// More than the bound for one message.
+    #[error("a message is too big")]
+    TooBig,
+    /// Client frames must be masked.
+    #[error("a client frame is not masked")]
+    Unmasked,
+    /// Text or a close reason that is not UTF-8.
+    #[error("a text is not UTF-8")]
+    Utf8,
+}
+
+impl Violation {
+    /// The status code to close with.
+    pub fn close_code(self) -> u16 {
+        match self {
+            Self::TooBig => CLOSE_TOO_BIG,
+            Self::Utf8 => CLOSE_NOT_UTF8,
+            _ => CLOSE_PROTOCOL,
+        }
+    }
+}
+
+/// The server goes away; come back.
+pub const CLOSE_GOING_AWAY: u16 = 1001;
+/// The frames break RFC 6455.
+pub const CLOSE_PROTOCOL: u16 = 1002;
+/// A text that is not UTF-8.
+pub const CLOSE_NOT_UTF8: u16 = 1007;
+/// What the frames carry breaks a rule of ours.
+pub const CLOSE_POLICY: u16 = 1008;
+/// More than the bound for one message.
+pub const CLOSE_TOO_BIG: u16 = 1009;
+
+const CONTINUATION: u8 = 0x0;
+const TEXT: u8 = 0x1;
+const BINARY: u8 = 0x2;
+const CLOSE: u8 = 0x8;
+const PING: u8 = 0x9;
+const PONG: u8 = 0xA;
+
+const CONTROL_BYTES_MAX: usize = 125;
+
+/// Takes client bytes as they come, in pieces of any size, and gives the messages in them.
+///
+/// It holds at most one message of bounded size, grown as bytes arrive and not as lengths promise, and nothing
+/// between messages.
+#[derive(Debug)]
+pub struct Decoder {
+    message_bytes_max: usize,
+    header: [u8; 14],
+    header_len: usize,
+    frame: Option<Frame>,
+    /// The opcode of the message under way.
+    kind: Option<u8>,
+    message: Vec<u8>,
+    control: Vec<u8>,
+}
+
+/// A frame whose payload is being read.
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    fin: bool,
+    opcode: u8,
+    left: usize,
+    /// Rotated so that its first byte is the next to use.
+    mask: [u8; 4],
+}
+
+impl Frame {
+    fn is_control(self) -> bool {
+        self.opcode & 0x8 != 0
+    }
+}
+
+impl Decoder {
+    /// A decoder that takes messages of at most that many bytes.
+    pub fn new(message_bytes_max: usize) -> Self {
+        Self {
+            message_bytes_max,
+            header: [0; 14],
+            header_len: 0,
+            frame: None,
+            kind: None,
+            message: Vec::new(),
+            control: Vec::new(),
+        }
+    }
+
+    /// Takes bytes off the front of `input` until a message is complete; `None` when more input is needed.
+    pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Message>, Violation> {
+        loop {
+            let Some(mut frame) = self.frame else {
+                let Some(frame) = self.read_header(input)? else { return Ok(None) };
+                self.frame = Some(frame);
+                continue;
+            };
+            let (payload, rest) = input.split_at(frame.left.min(input.len()));
+            *input = rest;
+            let into = if frame.is_control() { &mut self.control } else { &mut self.message };
+            into.extend(payload.iter().zip(frame.mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+            frame.mask.rotate_left(payload.len() % 4);
+            frame.left -= payload.len();
+            if frame.left > 0 {
+                self.frame = Some(frame);
+                return Ok(None);
+            }
+            self.frame = None;
+            if let Some(message) = self.finish(frame)? {
+                return Ok(Some(message));
+            }
+        }
+    }
+
+    fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, Violation> {
+        while let Some((byte, rest)) = input.split_first() {
+            *input = rest;
+            self.header[self.header_len] = *byte;
+            self.header_len += 1;
+            if self.header_len == 2 {
+                self.check_start()?;
+            }
+            let extended = match self.header[1] & 0x7F {
+                126 => 2,
+                127 => 8,
+                _ => 0,
+            };
+            if self.header_len >= 2 && self.header_len == 2 + extended + 4 {
+                self.header_len = 0;
+                return self.check_header(extended).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the first two bytes already tell.
+    fn check_start(&self) -> Result<(), Violation> {
+        let [first, second, ..] = self.header;
+        let (fin, opcode) = (first & 0x80 != 0, first & 0x0F);
+        if first & 0x70 != 0 {
+            return Err(Violation::Reserved);
+        }
+        match opcode {
+            CONTINUATION if self.kind.is_none() => return Err(Violation::Continuation),
+            TEXT | BINARY if self.kind.is_some() => return Err(Violation::Continuation),
+            CLOSE | PING | PONG if !fin || usize::from(second & 0x7F) > CONTROL_BYTES_MAX => {
+                return Err(Violation::Control);
+            }
+            CONTINUATION | TEXT | BINARY | CLOSE | PING | PONG => {}
+            _ => return Err(Violation::Opcode),
+        }
+        if second & 0x80 == 0 { Err(Violation::Unmasked) } else { Ok(()) }
+    }
+
+    fn check_header(&mut self, extended: usize) -> Result<Frame, Violation> {
+        let (lengths, mask) = self.header[2..6 + extended].split_at(extended);
+        let length = match extended {
+            0 => u64::from(self.header[1] & 0x7F),
+            _ => lengths.iter().fold(0, |length, byte| length << 8 | u64::from(*byte)),
+        };
+        let shortest = match extended {
+            0 => true,
+            2 => length > 125,
+            _ => length > 0xFFFF,
+        };
+        if !shortest || length >> 63 != 0 {
+            return Err(Violation::Length);
+        }
+        let frame = Frame {
+            fin: self.header[0] & 0x80 != 0,
+            opcode: self.header[0] & 0x0F,
+            left: usize::try_from(length).map_err(|_| Violation::TooBig)?,
+            mask: [mask[0], mask[1], mask[2], mask[3]],
+        };
+        if !frame.is_control() {
+            if frame.left > self.message_bytes_max.saturating_sub(self.message.len()) {
+                return Err(Violation::TooBig);
+            }
+            self.kind = self.kind.or(Some(frame.opcode));
+        }
+        Ok(frame)
+    }
+
+    fn finish(&mut self, frame: Frame) -> Result<Option<Message>, Violation> {
+        if frame.is_control() {
+            let payload = std::mem::take(&mut self.control);
+            return Ok(Some(match frame.opcode {
+                PING => Message::Ping(payload.into()),
+                PONG => Message::Pong,
+                _ => Message::Close(close_code(&payload)?),
+            }));
+        }
+        if !frame.fin {
+            return Ok(None);
+        }
+        let payload = std::mem::take(&mut self.message);
+        Ok(Some(match self.kind.take() {
+            Some(TEXT) => Message::Text(String::from_utf8(payload).map_err(|_| Violation::Utf8)?),
+            _ => Message::Binary(payload.into()),
+        }))
+    }
+}
+
+fn close_code(payload: &[u8]) -> Result<Option<u16>, Violation> {
+    let (code, reason) = match payload {
+        [] => return Ok(None),
+        [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
+        [_] => return Err(Violation::CloseCode),
+    };
+    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        return Err(Violation::CloseCode);
+    }
+    std::str::from_utf8(reason).map_err(|_| Violation::Utf8)?;
+    Ok(Some(code))
+}
+
+/// A whole text message, ready to be written to any number of clients.
+pub fn text(text: &str) -> Bytes {
+    encode(TEXT, text.as_bytes())
+}
+
+/// The answer to a ping.
+pub fn pong(payload: &[u8]) -> Bytes {
+    encode(PONG, payload)
+}
+
+/// A close frame; without a code it is empty, as the answer to an empty one.
+pub fn close(code: Option<u16>) -> Bytes {
+    encode(CLOSE, &code.map_or(Vec::new(), |code| code.to_be_bytes().to_vec()))
+}
+
+fn encode(opcode: u8, payload: &[u8]) -> Bytes {
+    let mut frame = BytesMut::with_capacity(payload.len() + 10);
+    frame.put_u8(0x80 | opcode);
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(short @ 0..=125), _) => frame.put_u8(short),
+        (_, Ok(medium)) => {
+            frame.put_u8(126);
+            frame.put_u16(medium);
+        }
+        _ => {
+            frame.put_u8(127);
+            frame.put_u64(payload.len() as u64);
+        }
+    }
+    frame.put_slice(payload);
+    frame.freeze()
+}
+
+#[cfg(test)]
+mod tests;

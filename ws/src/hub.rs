@@ -1,0 +1,352 @@
+//! Who listens to what: takes events in, keeps the newest, and wakes those they concern.
+//!
+//! An event waits for nobody here. Publishing marks in each reader concerned where to go on, and wakes it; the
+//! reader's own task reads and writes, and one that is slow costs the mark.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, Uri};
+use schemas::{Clock, Entropy, Epoch, Event, LogEntry, Offset, Room, Sequence, ShopDomain};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::broadcast::Broadcast;
+use crate::connection;
+use crate::handshake::{self, Refusal};
+use crate::limits;
+use crate::ring::Ring;
+use crate::source::{Authenticate, Source};
+
+/// What an operator may set.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Time from a pong to the next ping.
+    pub ping_interval: Duration,
+    /// Time a client has for its pong.
+    pub ping_timeout: Duration,
+    /// Bytes of one client message.
+    pub max_payload: usize,
+    /// Origins of the pages that may connect, exactly as browsers send them.
+    pub origins: Vec<String>,
+    /// Connections in all.
+    pub connections_max: usize,
+    /// Messages a client may send in a minute.
+    pub messages_per_minute: u32,
+    /// Log entries kept in memory.
+    pub ring_entries: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            ping_interval: limits::PING_INTERVAL,
+            ping_timeout: limits::PING_TIMEOUT,
+            max_payload: limits::MESSAGE_BYTES_MAX,
+            origins: Vec::new(),
+            connections_max: limits::CONNECTIONS_MAX,
+            messages_per_minute: limits::MESSAGES_PER_MINUTE_MAX,
+            ring_entries: limits::RING_ENTRIES_MAX,
+        }
+    }
+}
+
+/// What goes on, for health and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figures {
+    /// Transports open now.
+    pub connections: usize,
+    /// Sockets in namespaces now.
+    pub sockets: usize,
+    /// The newest entry published.
+    pub head: Offset,
+    /// Entries kept in memory.
+    pub ring_entries: usize,
+    /// Bytes of them.
+    pub ring_bytes: usize,
+    /// Events handed to transports since the start.
+    pub delivered: u64,
+    /// Ephemeral events dropped because a reader was slow, since the start.
+    pub dropped: u64,
+    /// Readers told to load again, since the start.
+    pub resyncs: u64,
+    /// Transports closed because a write did not move, since the start.
+    pub stalled: u64,
+}
+
+/// The realtime side of one daemon.
+pub struct Hub {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) authenticate: Arc<dyn Authenticate>,
+    pub(crate) clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
+    pub(crate) options: Options,
+    epoch: Epoch,
+    pub(crate) ring: RwLock<Ring>,
+    marked: watch::Sender<Sequence>,
+    index: Mutex<Index>,
+    pub(crate) closing: CancellationToken,
+    connections: Arc<AtomicUsize>,
+    pub(crate) counters: Counters,
+}
+
+/// What is only counted.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) delivered: AtomicU64,
+    pub(crate) dropped: AtomicU64,
+    pub(crate) resyncs: AtomicU64,
+    pub(crate) stalled: AtomicU64,
+}
+
+/// The right to one connection, given with the 101; its place is free again when it is dropped.
+#[derive(Debug)]
+pub struct Ticket {
+    pub(crate) bearer: Option<String>,
+    pub(crate) peer: SocketAddr,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Who is in which room of which shop.
+#[derive(Default)]
+struct Index {
+    rooms: HashMap<ShopDomain, HashMap<Room, BTreeMap<u64, Arc<Slot>>>>,
+    next_key: u64,
+    sockets: usize,
+}
+
+/// Where the hub leaves word for a socket.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    key: u64,
+    /// The first entry in its rooms since it last looked; 0 for none.
+    first: AtomicU64,
+    ephemeral: Mutex<VecDeque<Arc<Broadcast>>>,
+    wake: Arc<Notify>,
+}
+
+impl Slot {
+    pub(crate) fn take_first(&self) -> Option<Sequence> {
+        let first = self.first.swap(0, Ordering::AcqRel);
+        (first != 0).then_some(Sequence(first))
+    }
+
+    pub(crate) fn take_ephemeral(&self) -> Option<Arc<Broadcast>> {
+        lock(&self.ephemeral).pop_front()
+    }
+
+    fn mark(&self, sequence: Sequence) {
+        if self.first.compare_exchange(0, sequence.0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            self.wake.notify_one();
+        }
+    }
+
+    /// How many were dropped to make room.
+    fn tell(&self, broadcast: &Arc<Broadcast>) -> u64 {
+        let mut waiting = lock(&self.ephemeral);
+        if waiting.back().is_some_and(|last| Arc::ptr_eq(last, broadcast)) {
+            return 0;
+        }
+        let full = waiting.len() >= limits::EPHEMERAL_WAITING_MAX;
+        if full {
+            waiting.pop_front();
+        }
+        waiting.push_back(Arc::clone(broadcast));
+        drop(waiting);
+        self.wake.notify_one();
+        u64::from(full)
+    }
+}
+
+impl Hub {
+    /// A hub at the source's head. The entries that follow [`Hub::head`] are to be published.
+    pub fn new(
+        source: Arc<dyn Source>,
+        authenticate: Arc<dyn Authenticate>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<Entropy>,
+        options: Options,
+    ) -> Arc<Self> {
+        let Offset { epoch, sequence } = source.head();
+        Arc::new(Self {
+            source,
+            authenticate,
+            clock,
+            entropy,
+            epoch,
+            ring: RwLock::new(Ring::new(sequence, options.ring_entries, limits::RING_BYTES_MAX)),
+            marked: watch::Sender::new(sequence),
+            index: Mutex::default(),
+            closing: CancellationToken::new(),
+            connections: Arc::default(),
+            counters: Counters::default(),
+            options,
+        })
+    }
+
+    /// The newest entry published.
+    pub fn head(&self) -> Offset {
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        Offset { epoch: self.epoch, sequence: ring.head() }
+    }
+
+    /// Up to here, every entry is marked in the slots of those it concerns.
+    pub(crate) fn marked(&self) -> Sequence {
+        *self.marked.borrow()
+    }
+
+    /// For waiting until an entry was published.
+    pub(crate) fn watch_marked(&self) -> watch::Receiver<Sequence> {
+        self.marked.subscribe()
+    }
+
+    /// Takes the entries that follow [`Hub::head`], in order and without a gap, from one task. Never waits for a
+    /// reader. What is at or before the head is known already and ignored.
+    pub fn publish(&self, entries: &[LogEntry]) {
+        let mut fresh: Vec<Arc<Broadcast>> = Vec::with_capacity(entries.len());
+        {
+            let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+            for entry in entries.iter().filter(|entry| entry.offset.epoch == self.epoch) {
+                if entry.sequence() > ring.head() {
+                    let broadcast = Arc::new(Broadcast::logged(entry.clone()));
+                    ring.push(Arc::clone(&broadcast));
+                    fresh.push(broadcast);
+                }
+            }
+        }
+        // Marked only once they can be read, and after the ring is free again.
+        let index = lock(&self.index);
+        for broadcast in &fresh {
+            index.listeners(broadcast).for_each(|slot| slot.mark(broadcast.sequence()));
+        }
+        drop(index);
+        if let Some(last) = fresh.last() {
+            self.marked.send_replace(last.sequence());
+        }
+    }
+
+    /// Tells those who listen now, beside the log. A reader that is slow loses the oldest of these.
+    pub fn tell(&self, shop: &ShopDomain, event: &Event) {
+        let broadcast = Arc::new(Broadcast::ephemeral(shop.clone(), self.clock.now(), event.clone()));
+        let dropped = lock(&self.index).listeners(&broadcast).map(|slot| slot.tell(&broadcast)).sum();
+        self.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
+    }
+
+    /// Checks a request to `/socket.io/` and gives the 101 to answer with, and the ticket to [`Hub::serve`] what
+    /// the connection becomes.
+    pub fn upgrade(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        peer: SocketAddr,
+    ) -> Result<(Response<()>, Ticket), Refusal> {
+        let response = handshake::accept(method, uri, headers, &self.options.origins)?;
+        if self.closing.is_cancelled() {
+            return Err(Refusal::Overloaded);
+        }
+        // The ticket gives its place back by itself, also when it is one too many.
+        let before = self.connections.fetch_add(1, Ordering::Relaxed);
+        let ticket =
+            Ticket { bearer: handshake::bearer(headers), peer, connections: Arc::clone(&self.connections) };
+        if before >= self.options.connections_max {
+            return Err(Refusal::Overloaded);
+        }
+        Ok((response, ticket))
+    }
+
+    /// Speaks with an upgraded connection until it is over. `already_read` is what came right behind the request.
+    pub async fn serve<Io>(self: Arc<Self>, ticket: Ticket, io: Io, already_read: Bytes)
+    where
+        Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        connection::run(self, ticket, io, already_read).await;
+    }
+
+    /// Closes all transports, so that clients come back and recover, and takes no new ones. The futures of
+    /// [`Hub::serve`] end within [`limits::CLOSE_LINGER`] or two.
+    pub fn close(&self) {
+        self.closing.cancel();
+    }
+
+    /// What goes on.
+    pub fn figures(&self) -> Figures {
+        let (ring_entries, ring_bytes) = self.ring.read().unwrap_or_else(PoisonError::into_inner).size();
+        Figures {
+            connections: self.connections.load(Ordering::Relaxed),
+            sockets: lock(&self.index).sockets,
+            head: self.head(),
+            ring_entries,
+            ring_bytes,
+            delivered: self.counters.delivered.load(Ordering::Relaxed),
+            dropped: self.counters.dropped.load(Ordering::Relaxed),
+            resyncs: self.counters.resyncs.load(Ordering::Relaxed),
+            stalled: self.counters.stalled.load(Ordering::Relaxed),
+        }
+    }
+
+    /// A random id of 120 bits, for sessions and sockets, which must not be told from one another's.
+    pub(crate) fn id(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.entropy.bytes::<15>())
+    }
+
+    /// A place to leave word for a new socket.
+    pub(crate) fn open_slot(&self, wake: &Arc<Notify>) -> Arc<Slot> {
+        let mut index = lock(&self.index);
+        index.next_key += 1;
+        index.sockets += 1;
+        let (first, ephemeral) = (AtomicU64::new(0), Mutex::default());
+        Arc::new(Slot { key: index.next_key, first, ephemeral, wake: Arc::clone(wake) })
+    }
+
+    /// Marks that slot for what is published from now on in that room of those shops.
+    pub(crate) fn listen(&self, slot: &Arc<Slot>, shops: &[ShopDomain], room: &Room) {
+        let mut index = lock(&self.index);
+        for shop in shops {
+            let rooms = index.rooms.entry(shop.clone()).or_default();
+            rooms.entry(room.clone()).or_default().insert(slot.key, Arc::clone(slot));
+        }
+    }
+
+    /// The reverse.
+    pub(crate) fn ignore(&self, slot: &Slot, shops: &[ShopDomain], room: &Room) {
+        let mut index = lock(&self.index);
+        for shop in shops {
+            let Some(rooms) = index.rooms.get_mut(shop) else { continue };
+            let Some(listeners) = rooms.get_mut(room) else { continue };
+            listeners.remove(&slot.key);
+            if listeners.is_empty() {
+                rooms.remove(room);
+            }
+        }
+    }
+
+    /// The socket is gone from all its rooms.
+    pub(crate) fn close_slot(&self) {
+        lock(&self.index).sockets -= 1;
+    }
+}
+
+impl Index {
+    fn listeners(&self, broadcast: &Broadcast) -> impl Iterator<Item = &Arc<Slot>> {
+        let rooms = self.rooms.get(&broadcast.shop);
+        broadcast.rooms.iter().filter_map(move |room| rooms?.get(room)).flat_map(BTreeMap::values)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

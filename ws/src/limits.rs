@@ -1,0 +1,77 @@
+//! Every bound of the realtime side in one place: its unit, why it is there, and what happens at it.
+
+use std::time::Duration;
+
+/// Bytes of one client message, all its fragments together, and the `maxPayload` announced to clients.
+/// More closes the transport with 1009 as soon as it is declared, before it is read.
+pub const MESSAGE_BYTES_MAX: usize = 1_000_000;
+
+/// Connections in all. The next upgrade is refused with 503, so that clients come back later.
+pub const CONNECTIONS_MAX: usize = 10_000;
+
+/// Socket.IO packets a connection may send in a minute, and how many of them at once. Further events are
+/// dropped and answered `RATE_LIMITED`; a further CONNECT closes the transport.
+pub const MESSAGES_PER_MINUTE_MAX: u32 = 600;
+
+/// Time from one Engine.IO pong to the next ping.
+pub const PING_INTERVAL: Duration = Duration::from_secs(25);
+
+/// Time a client has for its pong. A later one finds the transport gone.
+pub const PING_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Time a transport may be open without being in a namespace. Then it is closed.
+pub const LONELY_MAX: Duration = Duration::from_secs(45);
+
+/// Time a write may go without moving a byte. Then the transport is dropped; the client comes back and goes on
+/// from its offset.
+pub const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
+
+/// Time for the goodbye: the close frame, and reading away what the client still sends, so that it arrives.
+pub const CLOSE_LINGER: Duration = Duration::from_secs(1);
+
+/// Time one question to the `Source` may take. A request is answered `UNAVAILABLE`; a reader that was catching
+/// up is closed and comes back.
+pub const SOURCE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Bytes of frames held for one connection while it writes. Above it nothing is added and nothing is read; one
+/// answer or one page of the log may cross it.
+pub const OUT_BYTES_MAX: usize = 64 * 1024;
+
+/// Frames given to one write.
+pub const FRAMES_PER_WRITE_MAX: usize = 64;
+
+/// Bytes taken by one read.
+pub const READ_BYTES_MAX: usize = 4096;
+
+/// Requests of one socket that wait for the one under way. Above it the connection is not read from.
+pub const REQUESTS_WAITING_MAX: usize = 16;
+
+/// Ephemeral events that wait for one socket. The oldest makes room.
+pub const EPHEMERAL_WAITING_MAX: usize = 32;
+
+/// Log entries kept in memory for readers that are a little behind; the others ask the `Source`.
+pub const RING_ENTRIES_MAX: usize = 16_384;
+
+/// Bytes of those entries, their frames included.
+pub const RING_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Entries of the ring looked at while its lock is held once.
+pub const RING_ENTRIES_PER_LOOK: usize = 1024;
+
+/// Log entries asked of the `Source` at once, per shop.
+pub const REPLAY_PAGE_ENTRIES: usize = 64;
+
+/// Levels in one snapshot. More are answered `TOO_LARGE`.
+pub const SNAPSHOT_LEVELS_MAX: usize = 20_000;
+
+/// Rooms one socket may be in. A join that would exceed it is answered `TOO_LARGE` and joins nothing.
+pub const ROOMS_PER_SOCKET_MAX: usize = 1024;
+
+/// Ids in one list of a request. More are answered `TOO_LARGE`.
+pub const IDS_PER_LIST_MAX: usize = 500;
+
+/// Binary attachments of one packet, as socket.io-parser has it. More are malformed.
+pub const ATTACHMENTS_MAX: u8 = 10;
+
+/// Bytes of a namespace's name. A longer one is malformed.
+pub const NAMESPACE_BYTES_MAX: usize = 128;

@@ -1,0 +1,84 @@
+//! Frames on their way to one client: refcounted, written in order, many at a time.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes};
+use tokio::io::AsyncWrite;
+
+use crate::limits::{FRAMES_PER_WRITE_MAX, OUT_BYTES_MAX};
+
+/// What is to be written next.
+#[derive(Debug, Default)]
+pub(crate) struct Out {
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+    unflushed: bool,
+}
+
+impl Out {
+    pub(crate) fn push(&mut self, frame: Bytes) {
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+    }
+
+    pub(crate) fn extend(&mut self, frames: impl IntoIterator<Item = Bytes>) {
+        for frame in frames {
+            self.push(frame);
+        }
+    }
+
+    /// Whether nothing more should be added for now.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes >= OUT_BYTES_MAX
+    }
+
+    /// Whether everything is with the transport.
+    pub(crate) fn is_done(&self) -> bool {
+        self.frames.is_empty() && !self.unflushed
+    }
+
+    /// Ready when something moved; pending, too, when there is nothing to do.
+    pub(crate) fn poll_write<Io: AsyncWrite>(
+        &mut self,
+        mut io: Pin<&mut Io>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.is_done() {
+            return Poll::Pending;
+        }
+        if self.frames.is_empty() {
+            ready!(io.poll_flush(cx))?;
+            self.unflushed = false;
+            // The memory of a burst is not kept for the quiet time after it.
+            self.frames = VecDeque::new();
+            return Poll::Ready(Ok(()));
+        }
+        let mut slices = [IoSlice::new(&[]); FRAMES_PER_WRITE_MAX];
+        let count = self.frames.len().min(FRAMES_PER_WRITE_MAX);
+        for (slice, frame) in slices.iter_mut().zip(&self.frames) {
+            *slice = IoSlice::new(frame);
+        }
+        let written = ready!(io.as_mut().poll_write_vectored(cx, &slices[..count]))?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        self.unflushed = true;
+        self.forget(written);
+        Poll::Ready(Ok(()))
+    }
+
+    fn forget(&mut self, mut written: usize) {
+        self.bytes = self.bytes.saturating_sub(written);
+        while let Some(frame) = self.frames.front_mut() {
+            if written < frame.len() {
+                frame.advance(written);
+                return;
+            }
+            written -= frame.len();
+            self.frames.pop_front();
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What the realtime side needs from the rest of the daemon: the log, the levels, and who a token is.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use schemas::shape::LevelShape;
+use schemas::{Identity, LevelSelection, LogEntry, Offset, Room, Sequence, ShopDomain, Timestamp};
+
+/// The durable log and the mirror, as readers need them.
+#[async_trait]
+pub trait Source: Send + Sync + 'static {
+    /// The shops there are. Fixed while the daemon runs.
+    fn shops(&self) -> Vec<ShopDomain>;
+
+    /// The last committed entry. Its epoch does not change while the daemon runs.
+    fn head(&self) -> Offset;
+
+    /// The first `limit` entries of that shop in any of those rooms with `after < sequence <= until`, in order.
+    async fn replay(
+        &self,
+        shop: &ShopDomain,
+        rooms: &BTreeSet<Room>,
+        after: Sequence,
+        until: Sequence,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>, SourceError>;
+
+    /// The levels of those shops that match, and the sequence at which they are exact: all read in one
+    /// transaction that began after the call, so that nothing published before the call is missing.
+    ///
+    /// More than `limit` is [`SourceError::TooMany`].
+    async fn levels(
+        &self,
+        shops: &[ShopDomain],
+        selection: &LevelSelection,
+        limit: usize,
+    ) -> Result<(Vec<LevelShape>, Sequence), SourceError>;
+}
+
+/// Why the source has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// The log no longer reaches back that far. Reload; trying again does not help.
+    #[error("the log no longer reaches back that far")]
+    TooOld,
+    /// More than the limit. Ask for less.
+    #[error("more than can be given at once")]
+    TooMany,
+    /// Not now. Try again.
+    #[error("the store does not answer: {0}")]
+    Unavailable(String),
+}
+
+/// Verifies tokens.
+pub trait Authenticate: Send + Sync + 'static {
+    /// Who that token is, if it is one of ours and good at `now`.
+    fn identify(&self, token: &str, now: Timestamp) -> Result<Identity, AuthError>;
+}
+
+/// Why nobody was recognised. The sentences are those the documents' clients compare with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// No token.
+    #[error("Authentication required")]
+    Required,
+    /// A token that is not ours, or no longer.
+    #[error("Invalid or expired token")]
+    Invalid,
+}
