@@ -1,0 +1,287 @@
+//! Webhook bodies: the REST-shaped JSON of Shopify's samples (webhooks reference, 2026-10), with the shop's values.
+//!
+//! Numeric ids beside `admin_graphql_api_id`, money as decimal strings, times with the shop's offset.
+
+use jiff::Timestamp;
+use jiff::tz::Offset;
+use serde_json::{Value, json};
+
+use crate::record::{
+    AVAILABLE, CURRENCY, Customer, Fulfillment, Item, Level, Line, Location, OFFSET_HOURS, Order, Product,
+    Variant, price,
+};
+use crate::store::Store;
+use crate::topic::Subject;
+
+/// Past this many, a product's variants are only listed by id.
+const FULL_VARIANTS: usize = 100;
+
+/// The body about a subject as the shop stands now; nothing if it is gone meanwhile.
+pub(crate) fn body(store: &Store, subject: Subject) -> Option<Value> {
+    Some(match subject {
+        Subject::Customer(id) => customer(store.customers.find(id)?),
+        Subject::Item(id) => item(store.items.find(id)?),
+        Subject::Level { item, location } => level(store.level(item, location)?),
+        Subject::Location(id) => place(store.locations.find(id)?),
+        Subject::Order(id) => order(store, store.orders.find(id)?),
+        Subject::Product(id) => product(store, store.products.find(id)?),
+        Subject::Gone(id) => json!({ "id": id }),
+        Subject::Disconnected { item, location } => {
+            json!({ "inventory_item_id": item, "location_id": location })
+        }
+    })
+}
+
+fn local(time: Timestamp) -> String {
+    time.display_with_offset(Offset::constant(OFFSET_HOURS)).to_string()
+}
+
+fn gid(kind: &str, id: u64) -> String {
+    format!("gid://shopify/{kind}/{id}")
+}
+
+fn money_set(cents: i64) -> Value {
+    let money = json!({ "amount": price(cents), "currency_code": CURRENCY });
+    json!({ "shop_money": money, "presentment_money": money })
+}
+
+fn level(level: &Level) -> Value {
+    json!({
+        "inventory_item_id": level.item,
+        "location_id": level.location,
+        "available": level.quantities[AVAILABLE],
+        "updated_at": local(level.updated_at),
+        "admin_graphql_api_id": level.gid(),
+    })
+}
+
+fn item(item: &Item) -> Value {
+    json!({
+        "id": item.id,
+        "sku": item.sku,
+        "created_at": local(item.created_at),
+        "updated_at": local(item.updated_at),
+        "requires_shipping": true,
+        "cost": null,
+        "country_code_of_origin": null,
+        "province_code_of_origin": null,
+        "harmonized_system_code": null,
+        "tracked": true,
+        "country_harmonized_system_codes": [],
+        "weight_value": 0,
+        "weight_unit": "kg",
+        "admin_graphql_api_id": gid("InventoryItem", item.id),
+    })
+}
+
+fn place(location: &Location) -> Value {
+    json!({
+        "id": location.id,
+        "name": location.name,
+        "address1": "1 Harbour Street",
+        "address2": null,
+        "city": location.city,
+        "zip": null,
+        "province": null,
+        "country": "JM",
+        "phone": null,
+        "created_at": local(location.created_at),
+        "updated_at": local(location.updated_at),
+        "country_code": "JM",
+        "country_name": "Jamaica",
+        "province_code": null,
+        "legacy": false,
+        "active": location.active,
+        "admin_graphql_api_id": gid("Location", location.id),
+    })
+}
+
+fn product(store: &Store, product: &Product) -> Value {
+    let variants: Vec<&Variant> = product.variants.iter().filter_map(|id| store.variants.find(*id)).collect();
+    let full = variants.iter().take(FULL_VARIANTS).map(|row| variant(store, row));
+    let mut newest = variants.clone();
+    newest.sort_by_key(|variant| std::cmp::Reverse(variant.updated_at));
+    let gids = newest.iter().map(|variant| {
+        json!({
+            "admin_graphql_api_id": gid("ProductVariant", variant.id),
+            "updated_at": format!("{:.3}", variant.updated_at),
+        })
+    });
+    json!({
+        "admin_graphql_api_id": gid("Product", product.id),
+        "body_html": "",
+        "created_at": local(product.created_at),
+        "handle": product.handle,
+        "id": product.id,
+        "product_type": product.kind,
+        "published_at": local(product.created_at),
+        "template_suffix": null,
+        "title": product.title,
+        "updated_at": local(product.updated_at),
+        "vendor": product.vendor,
+        "status": "active",
+        "published_scope": "web",
+        "tags": product.tags.join(", "),
+        "variants": full.collect::<Vec<_>>(),
+        "options": [],
+        "images": [],
+        "image": null,
+        "media": [],
+        "variant_gids": gids.collect::<Vec<_>>(),
+        "has_variants_that_requires_components": false,
+        "category": null,
+    })
+}
+
+fn variant(store: &Store, variant: &Variant) -> Value {
+    let available = store.available(variant.item);
+    json!({
+        "admin_graphql_api_id": gid("ProductVariant", variant.id),
+        "barcode": variant.barcode,
+        "compare_at_price": null,
+        "created_at": local(variant.created_at),
+        "id": variant.id,
+        "inventory_policy": if variant.oversell { "continue" } else { "deny" },
+        "position": variant.position,
+        "price": price(variant.price),
+        "product_id": variant.product,
+        "sku": variant.sku,
+        "taxable": true,
+        "title": variant.title,
+        "updated_at": local(variant.updated_at),
+        "option1": variant.title,
+        "option2": null,
+        "option3": null,
+        "image_id": null,
+        "inventory_item_id": variant.item,
+        "inventory_quantity": available,
+        "old_inventory_quantity": available,
+    })
+}
+
+fn customer(customer: &Customer) -> Value {
+    json!({
+        "id": customer.id,
+        "created_at": local(customer.created_at),
+        "updated_at": local(customer.updated_at),
+        "first_name": customer.first_name,
+        "last_name": customer.last_name,
+        "state": "disabled",
+        "note": null,
+        "verified_email": true,
+        "multipass_identifier": null,
+        "tax_exempt": false,
+        "email": customer.email(),
+        "phone": null,
+        "currency": CURRENCY,
+        "addresses": [],
+        "tax_exemptions": [],
+        "admin_graphql_api_id": gid("Customer", customer.id),
+    })
+}
+
+/// The whole order, as every order topic but the deletion sends it.
+pub(crate) fn order(store: &Store, order: &Order) -> Value {
+    let (total, current) = (order.total(), order.current_total());
+    let outstanding = if order.payment == crate::record::Payment::Pending { current } else { 0 };
+    json!({
+        "id": order.id,
+        "admin_graphql_api_id": gid("Order", order.id),
+        "app_id": null,
+        "buyer_accepts_marketing": false,
+        "cancel_reason": order.cancelled_at.map(|_| "customer"),
+        "cancelled_at": order.cancelled_at.map(local),
+        "closed_at": order.closed_at.map(local),
+        "confirmed": true,
+        "contact_email": null,
+        "created_at": local(order.created_at),
+        "currency": CURRENCY,
+        "current_subtotal_price": price(current),
+        "current_subtotal_price_set": money_set(current),
+        "current_total_price": price(current),
+        "current_total_price_set": money_set(current),
+        "current_total_tax": "0.00",
+        "discount_codes": [],
+        "email": "",
+        "financial_status": order.payment.name().to_lowercase(),
+        "fulfillment_status": order.fulfilled().then_some("fulfilled"),
+        "location_id": null,
+        "name": format!("#{}", order.number),
+        "note": null,
+        "note_attributes": [],
+        "number": order.number - 1000,
+        "order_number": order.number,
+        "payment_gateway_names": ["bogus"],
+        "phone": null,
+        "presentment_currency": CURRENCY,
+        "processed_at": local(order.created_at),
+        "source_name": "web",
+        "subtotal_price": price(total),
+        "subtotal_price_set": money_set(total),
+        "tags": "",
+        "tax_lines": [],
+        "taxes_included": false,
+        "test": false,
+        "total_discounts": "0.00",
+        "total_line_items_price": price(total),
+        "total_outstanding": price(outstanding),
+        "total_price": price(total),
+        "total_price_set": money_set(total),
+        "total_tax": "0.00",
+        "total_weight": 0,
+        "updated_at": local(order.updated_at),
+        "user_id": null,
+        "billing_address": null,
+        "customer": store.customers.find(order.customer).map(customer),
+        "discount_applications": [],
+        "fulfillments": order.fulfillments.iter().map(|row| fulfillment(order, row)).collect::<Vec<_>>(),
+        "line_items": order.lines.iter().map(|row| line(order, row)).collect::<Vec<_>>(),
+        "refunds": [],
+        "shipping_address": null,
+        "shipping_lines": [],
+    })
+}
+
+fn line(order: &Order, line: &Line) -> Value {
+    json!({
+        "id": line.id,
+        "admin_graphql_api_id": gid("LineItem", line.id),
+        "current_quantity": line.current_quantity,
+        "fulfillable_quantity": line.unfulfilled,
+        "fulfillment_service": "manual",
+        "fulfillment_status": order.fulfilled().then_some("fulfilled"),
+        "gift_card": false,
+        "grams": 0,
+        "name": line.title,
+        "price": price(line.price),
+        "price_set": money_set(line.price),
+        "product_exists": true,
+        "product_id": line.product,
+        "properties": [],
+        "quantity": line.quantity,
+        "requires_shipping": true,
+        "sku": line.sku,
+        "taxable": true,
+        "title": line.title,
+        "total_discount": "0.00",
+        "variant_id": line.variant,
+        "variant_inventory_management": "shopify",
+        "tax_lines": [],
+        "discount_allocations": [],
+    })
+}
+
+fn fulfillment(order: &Order, fulfillment: &Fulfillment) -> Value {
+    json!({
+        "id": fulfillment.id,
+        "admin_graphql_api_id": gid("Fulfillment", fulfillment.id),
+        "order_id": order.id,
+        "status": "success",
+        "created_at": local(fulfillment.created_at),
+        "service": "manual",
+        "updated_at": local(fulfillment.updated_at),
+        "shipment_status": fulfillment.delivered.then_some("delivered"),
+        "location_id": fulfillment.location,
+        "line_items": order.lines.iter().map(|row| line(order, row)).collect::<Vec<_>>(),
+    })
+}

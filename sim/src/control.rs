@@ -1,0 +1,413 @@
+//! The `/_sim/` routes: what a test or a person does to the shop besides shopping, and what they may look at.
+
+use std::time::Duration;
+
+use hyper::Method;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+use crate::fault::Faults;
+use crate::graphql::number;
+use crate::record::{AVAILABLE, price};
+use crate::sale::Wanted;
+use crate::shop::{MAX_SHOPPERS, Shop, lock};
+use crate::store::{Draft, MAX_QUANTITY, Refused, Store};
+use crate::truth;
+
+/// The longest step of the clock, in seconds: a year.
+const MAX_ADVANCE: f64 = 31_536_000.0;
+/// Variants of a product made by hand.
+const MAX_VARIANTS: u32 = 2_048;
+/// The highest price, in cents.
+const MAX_PRICE: i64 = 100_000_000;
+
+type Answer = Result<Value, Refused>;
+
+/// Answers a control route; nothing if there is no such route.
+pub(crate) fn answer(
+    shop: &Shop,
+    method: &Method,
+    route: &str,
+    query: Option<&str>,
+    body: &[u8],
+) -> Option<Answer> {
+    Some(match (method.as_str(), route) {
+        ("GET", "truth") => Ok(truth::truth(&shop.store())),
+        ("GET", "calls") => calls(shop, query),
+        ("GET", "deliveries") => Ok(serde_json::to_value(shop.deliveries.counts()).unwrap_or_default()),
+        ("POST", "sell") => read(body).and_then(|sale| sell(shop, &sale)),
+        ("POST", "adjust") => read(body).and_then(|adjustment| adjust(shop, &adjustment)),
+        ("POST", "products") => read(body).and_then(|change| product(shop, change)),
+        ("POST", "orders") => read(body).and_then(|change| order(shop, &change)),
+        ("POST", "customers") => read(body).and_then(|change| customer(shop, &change)),
+        ("POST", "locations") => read(body).and_then(|change| location(shop, change)),
+        ("POST", "levels") => read(body).and_then(|change| level(shop, &change)),
+        ("POST", "faults") => read(body).and_then(|change| faults(shop, change)),
+        ("POST", "clock") => read(body).and_then(|step| clock(shop, &step)),
+        ("POST", "shoppers") => read(body).and_then(|pace| shoppers(shop, &pace)),
+        ("POST", "webhooks") => read(body).and_then(|target| webhooks(shop, target)),
+        _ => return None,
+    })
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+    let read = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body));
+    read.map_err(|error| Refused::new(error.path().to_string(), error.inner().to_string()))
+}
+
+fn calls(shop: &Shop, query: Option<&str>) -> Answer {
+    let calls = lock(&shop.calls);
+    match query {
+        None | Some("") => Ok(calls.all()),
+        Some("mutations=true") => Ok(calls.mutations()),
+        Some(_) => Err(Refused::new("mutations", "the only question is mutations=true")),
+    }
+}
+
+/// An id as a number, its digits, or a global id.
+#[derive(Clone, Copy)]
+struct Id(u64);
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let id = match Value::deserialize(deserializer)? {
+            Value::String(text) => number(&text),
+            value => value.as_u64(),
+        };
+        id.map(Self).ok_or_else(|| serde::de::Error::custom("an id is a number, its digits or a gid://"))
+    }
+}
+
+/// An item by id or by SKU.
+fn item_of(store: &Store, id: Option<Id>, sku: Option<&str>) -> Result<u64, Refused> {
+    match (id, sku) {
+        (Some(id), None) => Ok(id.0),
+        (None, Some(sku)) => store
+            .items_by_sku
+            .get(sku)
+            .copied()
+            .ok_or_else(|| Refused::new("sku", format!("no item has {sku:?}"))),
+        _ => Err(Refused::new("inventoryItemId", "give either inventoryItemId or sku")),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Sale {
+    inventory_item_id: Option<Id>,
+    sku: Option<String>,
+    location_id: Option<Id>,
+    quantity: i64,
+}
+
+/// An order by a new customer; without a location, from the first that has enough.
+fn sell(shop: &Shop, sale: &Sale) -> Answer {
+    shop.act(|store, now| {
+        let item = item_of(store, sale.inventory_item_id, sale.sku.as_deref())?;
+        let enough = |level: &&crate::record::Level| level.quantities[AVAILABLE] >= sale.quantity;
+        let place = || {
+            let selling = || store.selling_levels_of(item);
+            selling().find(enough).or_else(|| selling().next()).map(|level| level.location)
+        };
+        let location = sale.location_id.map(|id| id.0).or_else(place);
+        let location = location.ok_or_else(|| Refused::new("inventoryItemId", "stocked nowhere"))?;
+        let wanted = [Wanted { item, location, quantity: sale.quantity }];
+        let order = store.sell(None, ("Walter", "Walkin"), &wanted, now)?;
+        Ok(store.orders.find(order).map(truth::order).unwrap_or_default())
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Adjustment {
+    inventory_item_id: Option<Id>,
+    sku: Option<String>,
+    location_id: Id,
+    name: String,
+    delta: Option<i64>,
+    quantity: Option<i64>,
+}
+
+fn adjust(shop: &Shop, wanted: &Adjustment) -> Answer {
+    shop.act(|store, now| {
+        let item = item_of(store, wanted.inventory_item_id, wanted.sku.as_deref())?;
+        let level = store.level(item, wanted.location_id.0);
+        let level = level.ok_or_else(|| Refused::new("locationId", "not stocked there"))?;
+        let delta = match (wanted.delta, wanted.quantity) {
+            (Some(delta), None) => delta,
+            (None, Some(quantity)) => quantity.saturating_sub(level.quantity(&wanted.name).unwrap_or(0)),
+            _ => return Err(Refused::new("delta", "give either delta or quantity")),
+        };
+        if !(-MAX_QUANTITY..=MAX_QUANTITY).contains(&delta) {
+            return Err(Refused::new("delta", format!("must be within ±{MAX_QUANTITY}")));
+        }
+        store.adjust(item, wanted.location_id.0, &wanted.name, delta, now)?;
+        Ok(store.level(item, wanted.location_id.0).map(truth::level).unwrap_or_default())
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", rename_all_fields = "camelCase", tag = "action")]
+enum ProductChange {
+    Create {
+        title: Option<String>,
+        #[serde(default, deserialize_with = "cents")]
+        price: Option<i64>,
+        #[serde(default = "one")]
+        variants: u32,
+        /// What is available of each variant at each active location.
+        #[serde(default)]
+        quantity: i64,
+    },
+    Update {
+        id: Id,
+        title: Option<String>,
+        #[serde(default, deserialize_with = "cents")]
+        price: Option<i64>,
+    },
+    /// Another SKU for one item.
+    Relabel {
+        inventory_item_id: Id,
+        sku: String,
+    },
+    Delete {
+        id: Id,
+    },
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// A price as a number or a decimal string.
+fn cents<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let value = match Value::deserialize(deserializer)? {
+        Value::Null => return Ok(None),
+        Value::String(text) => text.parse::<f64>().ok(),
+        value => value.as_f64(),
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "casts saturate, and the range is checked below")]
+    let cents =
+        value.map(|price| (price * 100.0).round() as i64).filter(|cents| (0..=MAX_PRICE).contains(cents));
+    let most = price(MAX_PRICE);
+    cents.map(Some).ok_or_else(|| serde::de::Error::custom(format!("price must be between 0 and {most}")))
+}
+
+fn product(shop: &Shop, change: ProductChange) -> Answer {
+    shop.act(|store, now| {
+        let id = match change {
+            ProductChange::Create { title, price, variants, quantity } => {
+                if !(1..=MAX_VARIANTS).contains(&variants) {
+                    return Err(Refused::new("variants", format!("must be between 1 and {MAX_VARIANTS}")));
+                }
+                let number = store.products.len() + 1;
+                let variant = |position: u32| {
+                    let sku = format!("NEW-{number:05}-{position}");
+                    (format!("Kind {position}"), sku, price.unwrap_or(1_000), false)
+                };
+                let draft = Draft {
+                    title: title.unwrap_or_else(|| format!("New product {number}")),
+                    vendor: "Acorn & Co".to_owned(),
+                    kind: "Novelty".to_owned(),
+                    variants: (1..=variants).map(variant).collect(),
+                };
+                let id = store.add_product(draft, now);
+                stock_everywhere(store, id, quantity, now)?;
+                id
+            }
+            ProductChange::Update { id, title, price } => {
+                store.edit_product(id.0, title, price, now)?;
+                id.0
+            }
+            ProductChange::Relabel { inventory_item_id, sku } => {
+                store.rename_sku(inventory_item_id.0, sku, now)?;
+                return Ok(json!({ "inventoryItemId": inventory_item_id.0.to_string() }));
+            }
+            ProductChange::Delete { id } => {
+                store.delete_product(id.0, now)?;
+                return Ok(json!({ "id": id.0.to_string() }));
+            }
+        };
+        Ok(store.products.find(id).map(truth::product).unwrap_or_default())
+    })
+}
+
+fn stock_everywhere(
+    store: &mut Store,
+    product: u64,
+    quantity: i64,
+    now: jiff::Timestamp,
+) -> Result<(), Refused> {
+    let variants = store.products.find(product).map(|product| product.variants.clone()).unwrap_or_default();
+    let items: Vec<u64> =
+        variants.iter().filter_map(|id| store.variants.find(*id)).map(|row| row.item).collect();
+    let places: Vec<u64> =
+        store.locations.iter().filter(|place| place.active).map(|place| place.id).collect();
+    for item in items {
+        for place in &places {
+            store.connect(item, *place, quantity, now)?;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OrderChange {
+    action: OrderAction,
+    id: Id,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum OrderAction {
+    Pay,
+    Fulfill,
+    Deliver,
+    Cancel,
+    Delete,
+}
+
+fn order(shop: &Shop, change: &OrderChange) -> Answer {
+    shop.act(|store, now| {
+        let id = change.id.0;
+        match change.action {
+            OrderAction::Pay => store.pay(id, now),
+            OrderAction::Fulfill => store.fulfill(id, now),
+            OrderAction::Deliver => store.deliver(id, now),
+            OrderAction::Cancel => store.cancel(id, now),
+            OrderAction::Delete => store.delete_order(id, now),
+        }?;
+        Ok(store.orders.find(id).map_or_else(|| json!({ "id": id.to_string() }), truth::order))
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CustomerChange {
+    action: CustomerAction,
+    id: Id,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum CustomerAction {
+    Update,
+    Delete,
+}
+
+fn customer(shop: &Shop, change: &CustomerChange) -> Answer {
+    shop.act(|store, now| match change.action {
+        CustomerAction::Update => store.touch_customer(change.id.0, now),
+        CustomerAction::Delete => store.delete_customer(change.id.0, now),
+    })?;
+    Ok(json!({ "id": change.id.0.to_string() }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", tag = "action")]
+enum LocationChange {
+    Create { name: String },
+    Update { id: Id, name: String },
+    Activate { id: Id },
+    Deactivate { id: Id },
+}
+
+fn location(shop: &Shop, change: LocationChange) -> Answer {
+    shop.act(|store, now| {
+        let id = match change {
+            LocationChange::Create { name } => store.add_location(name, "Kingston".to_owned(), now),
+            LocationChange::Update { id, name } => store.rename_location(id.0, name, now).map(|()| id.0)?,
+            LocationChange::Activate { id } => store.set_location_active(id.0, true, now).map(|()| id.0)?,
+            LocationChange::Deactivate { id } => {
+                store.set_location_active(id.0, false, now).map(|()| id.0)?
+            }
+        };
+        Ok(store.locations.find(id).map(truth::location).unwrap_or_default())
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct LevelChange {
+    action: LevelAction,
+    inventory_item_id: Id,
+    location_id: Id,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum LevelAction {
+    Connect,
+    Disconnect,
+}
+
+fn level(shop: &Shop, change: &LevelChange) -> Answer {
+    let (item, location) = (change.inventory_item_id.0, change.location_id.0);
+    shop.act(|store, now| {
+        match change.action {
+            LevelAction::Connect => store.connect(item, location, 0, now),
+            LevelAction::Disconnect => store.disconnect(item, location, now),
+        }?;
+        Ok(store.level(item, location).map(truth::level).unwrap_or_default())
+    })
+}
+
+fn faults(shop: &Shop, change: Faults) -> Answer {
+    if let Some(webhooks) = &change.webhooks {
+        webhooks.check()?;
+    }
+    let mut faults = lock(&shop.api_faults);
+    faults.change(change.graphql, change.mutations, change.latency_ms)?;
+    if let Some(webhooks) = change.webhooks {
+        shop.deliveries.set_faults(webhooks);
+    }
+    let mut answer = serde_json::to_value(&*faults).unwrap_or_default();
+    answer["webhooks"] = json!(shop.deliveries.faults());
+    Ok(answer)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Step {
+    advance_seconds: f64,
+}
+
+fn clock(shop: &Shop, step: &Step) -> Answer {
+    if !(0.0..=MAX_ADVANCE).contains(&step.advance_seconds) {
+        return Err(Refused::new("advanceSeconds", format!("must be between 0 and {MAX_ADVANCE}")));
+    }
+    shop.clock.advance(Duration::from_secs_f64(step.advance_seconds));
+    Ok(json!({ "now": shop.clock.now() }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Pace {
+    per_second: f64,
+}
+
+fn shoppers(shop: &Shop, pace: &Pace) -> Answer {
+    if !(0.0..=MAX_SHOPPERS).contains(&pace.per_second) {
+        return Err(Refused::new("perSecond", format!("must be between 0 and {MAX_SHOPPERS}")));
+    }
+    shop.pace.send_replace(pace.per_second);
+    Ok(json!({ "perSecond": pace.per_second }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Target {
+    url: Option<String>,
+}
+
+/// Replaces the target of all topics; `null` takes it away.
+fn webhooks(shop: &Shop, target: Target) -> Answer {
+    if let Some(url) = &target.url {
+        reqwest::Url::parse(url).map_err(|error| Refused::new("url", error.to_string()))?;
+    }
+    let answer = json!({ "url": target.url });
+    shop.deliveries.set_target(target.url);
+    Ok(answer)
+}

@@ -1,0 +1,185 @@
+//! What goes wrong on purpose: with webhooks by chance, with API calls by chance or for the next few.
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use serde::{Deserialize, Serialize};
+
+use crate::store::Refused;
+
+/// The longest that a call is made to wait, in milliseconds.
+const MAX_LATENCY: u64 = 600_000;
+
+/// All faults, as `POST /_sim/faults` takes them; a part left out stays as it is.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Faults {
+    pub(crate) webhooks: Option<WebhookFaults>,
+    pub(crate) graphql: Option<ApiFault>,
+    pub(crate) mutations: Option<MutationFaults>,
+    pub(crate) latency_ms: Option<u64>,
+}
+
+/// Chances are between 0 and 1.
+#[derive(Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub(crate) struct WebhookFaults {
+    /// The chance that a delivery is never made.
+    pub(crate) drop: f64,
+    /// The chance that it is made twice, under one webhook id.
+    pub(crate) duplicate: f64,
+    /// The chance that it waits up to two seconds longer than others.
+    pub(crate) reorder: f64,
+    /// How long every delivery waits, in seconds of the shop's clock.
+    pub(crate) delay_seconds: f64,
+    /// Whether deliveries wait until this is taken back.
+    pub(crate) paused: bool,
+}
+
+impl WebhookFaults {
+    pub(crate) fn check(&self) -> Result<(), Refused> {
+        let chances = [("drop", self.drop), ("duplicate", self.duplicate), ("reorder", self.reorder)];
+        for (field, chance) in chances {
+            if !(0.0..=1.0).contains(&chance) {
+                return Err(Refused::new(field, "must be between 0 and 1"));
+            }
+        }
+        if !(0.0..=86_400.0).contains(&self.delay_seconds) {
+            return Err(Refused::new("delaySeconds", "must be between 0 and 86400"));
+        }
+        Ok(())
+    }
+}
+
+/// What a struck call gets.
+#[derive(Clone, Copy)]
+pub(crate) enum Strike {
+    HangUp,
+    Status(u16),
+}
+
+impl Strike {
+    /// The HTTP status, or 0 for none at all.
+    pub(crate) fn status(self) -> u16 {
+        match self {
+            Self::HangUp => 0,
+            Self::Status(status) => status,
+        }
+    }
+}
+
+/// How the next calls of the API end, and by chance others.
+#[derive(Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub(crate) struct ApiFault {
+    /// How many calls it concerns for certain.
+    calls: u32,
+    /// The chance that it concerns any other.
+    chance: f64,
+    /// The HTTP status they get, 400 to 599; without one, the connection is closed unanswered.
+    status: Option<u16>,
+}
+
+impl ApiFault {
+    fn check(&self) -> Result<(), Refused> {
+        if !(0.0..=1.0).contains(&self.chance) {
+            return Err(Refused::new("chance", "must be between 0 and 1"));
+        }
+        match self.status {
+            Some(status) if !(400..600).contains(&status) => {
+                Err(Refused::new("status", "must be between 400 and 599"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the next call gets instead of an answer.
+    fn strike(&mut self, chance: &mut StdRng) -> Option<Strike> {
+        match self.calls.checked_sub(1) {
+            Some(left) => self.calls = left,
+            None if self.chance > 0.0 && chance.random_bool(self.chance) => {}
+            None => return None,
+        }
+        Some(self.status.map_or(Strike::HangUp, Strike::Status))
+    }
+}
+
+/// How mutations end; a part left out is taken back.
+#[derive(Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub(crate) struct MutationFaults {
+    /// They are refused as throttled, however full the bucket is.
+    throttled: ApiFault,
+    /// They fail before anything is done, their idempotency keys unused.
+    before: ApiFault,
+    /// They are carried out, and their answer is lost.
+    after: ApiFault,
+}
+
+/// What goes wrong with API calls.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ApiFaults {
+    graphql: ApiFault,
+    mutations: MutationFaults,
+    /// How long every call waits before it is carried out, in milliseconds of real time.
+    pub(crate) latency_ms: u64,
+    #[serde(skip)]
+    chance: StdRng,
+}
+
+impl ApiFaults {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            graphql: ApiFault::default(),
+            mutations: MutationFaults::default(),
+            latency_ms: 0,
+            chance: StdRng::seed_from_u64(seed ^ 0xfa17),
+        }
+    }
+
+    /// Takes over what is given, or nothing if a part of it is wrong.
+    pub(crate) fn change(
+        &mut self,
+        graphql: Option<ApiFault>,
+        mutations: Option<MutationFaults>,
+        latency_ms: Option<u64>,
+    ) -> Result<(), Refused> {
+        let (graphql, mutations) = (
+            graphql.unwrap_or_else(|| self.graphql.clone()),
+            mutations.unwrap_or_else(|| self.mutations.clone()),
+        );
+        graphql.check()?;
+        for fault in [&mutations.throttled, &mutations.before, &mutations.after] {
+            fault.check()?;
+        }
+        if mutations.throttled.status.is_some() {
+            return Err(Refused::new("status", "the throttled get status 200 and an error"));
+        }
+        let latency_ms = latency_ms.unwrap_or(self.latency_ms);
+        if latency_ms > MAX_LATENCY {
+            return Err(Refused::new("latencyMs", format!("must be at most {MAX_LATENCY}")));
+        }
+        (self.graphql, self.mutations, self.latency_ms) = (graphql, mutations, latency_ms);
+        Ok(())
+    }
+
+    /// For any call, as it comes in.
+    pub(crate) fn on_arrival(&mut self) -> Option<Strike> {
+        self.graphql.strike(&mut self.chance)
+    }
+
+    /// For a mutation: whether it is throttled.
+    pub(crate) fn throttles(&mut self) -> bool {
+        self.mutations.throttled.strike(&mut self.chance).is_some()
+    }
+
+    /// For a mutation that is about to be carried out.
+    pub(crate) fn before(&mut self) -> Option<Strike> {
+        self.mutations.before.strike(&mut self.chance)
+    }
+
+    /// For a mutation that was carried out.
+    pub(crate) fn after(&mut self) -> Option<Strike> {
+        self.mutations.after.strike(&mut self.chance)
+    }
+}

@@ -1,0 +1,204 @@
+//! The Admin GraphQL API: a request in, an answer in Shopify's shape out.
+//!
+//! Documents are validated against a pruned copy of Shopify's own schema, so that the pretend shop cannot answer
+//! what the real one would refuse. Bulk operations are in the schema, but not yet answered.
+
+mod activation;
+mod adjustment;
+mod connection;
+mod cost;
+mod execute;
+mod idempotency;
+mod mutation;
+mod object;
+mod order;
+mod plan;
+mod problem;
+mod product;
+mod root;
+mod search;
+mod stock;
+mod subscription;
+
+use apollo_compiler::collections::HashMap;
+use apollo_compiler::executable::OperationType;
+use apollo_compiler::parser::Parser;
+use apollo_compiler::request::coerce_variable_values;
+use apollo_compiler::response::JsonMap;
+use apollo_compiler::schema::Implementers;
+use apollo_compiler::validation::Valid;
+use apollo_compiler::{Name, Schema};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use self::execute::Execution;
+pub(crate) use self::idempotency::Keys;
+use self::mutation::Turn;
+use self::plan::{Planner, Selection};
+use self::problem::Problem;
+pub(crate) use self::search::number;
+use crate::bucket::MAX_QUERY_COST;
+use crate::call::{Call, Mutation};
+use crate::fault::Strike;
+use crate::shop::{Shop, lock};
+
+/// How deep a document may nest; everything that walks one does so by recursion.
+const MAX_DEPTH: usize = 64;
+
+const SCHEMA: &str = include_str!("../../shopify/schema/admin-2026-10.graphql");
+
+/// The schema, ready for use.
+pub(crate) struct Api {
+    schema: Valid<Schema>,
+    implementers: HashMap<Name, Implementers>,
+}
+
+/// The body of a request.
+#[derive(Deserialize)]
+pub(crate) struct Request {
+    query: String,
+    #[serde(default)]
+    variables: Option<JsonMap>,
+    #[serde(default, rename = "operationName")]
+    operation_name: Option<String>,
+}
+
+/// The body of an answer or what the call gets instead, and what to remember of it.
+pub(crate) struct Answer {
+    pub(crate) body: Result<String, Strike>,
+    pub(crate) call: Call,
+    pub(crate) mutations: Vec<Mutation>,
+}
+
+/// A request that is valid and paid for: what is left is to carry it out.
+pub(crate) struct Admitted {
+    selection: Selection,
+    /// Of a mutation, how each of its fields begins.
+    turns: Option<Vec<Turn>>,
+    requested: u32,
+    call: Call,
+}
+
+impl Api {
+    /// Reads the schema that is built in; an error is a broken build.
+    pub(crate) fn new() -> Result<Self, String> {
+        let schema =
+            Schema::parse_and_validate(SCHEMA, "admin-2026-10.graphql").map_err(|e| e.to_string())?;
+        let implementers = schema.implementers_map();
+        Ok(Self { schema, implementers })
+    }
+}
+
+/// Lets a request in by the rules of the bucket and of idempotency, or answers it at once.
+pub(crate) fn admit(shop: &Shop, request: &Request) -> Result<Admitted, Box<Answer>> {
+    let now = shop.clock.now();
+    let mut call = Call {
+        at: now,
+        operation: request.operation_name.clone(),
+        status: 200,
+        requested_cost: None,
+        actual_cost: None,
+        throttled: false,
+        errors: Vec::new(),
+    };
+    let (selection, mutation) = match prepare(&shop.api, request, &mut call) {
+        Ok(prepared) => prepared,
+        Err(problems) => return Err(refuse(&problems, None, call)),
+    };
+    let requested = cost::requested(&selection);
+    call.requested_cost = Some(requested);
+    if requested > MAX_QUERY_COST {
+        return Err(refuse(&[Problem::too_expensive(requested)], None, call));
+    }
+    let throttles = mutation && lock(&shop.api_faults).throttles();
+    let struck = if mutation && !throttles { lock(&shop.api_faults).before() } else { None };
+    if let Some(strike) = struck {
+        call.status = strike.status();
+        let mutations = mutation::kept_out(&selection, &call, "STRUCK", false);
+        return Err(Box::new(Answer { body: Err(strike), call, mutations }));
+    }
+    {
+        let mut bucket = lock(&shop.bucket);
+        if throttles || !bucket.reserve(requested, now) {
+            let cost = cost(requested, None, &bucket.status());
+            call.throttled = true;
+            let kept_out = mutation.then(|| mutation::kept_out(&selection, &call, "THROTTLED", true));
+            let refused = refuse(&[Problem::throttled()], Some(json!({ "cost": cost })), call);
+            return Err(Box::new(Answer { mutations: kept_out.unwrap_or_default(), ..*refused }));
+        }
+    }
+    let turns = mutation.then(|| mutation::begin(&mut lock(&shop.keys), &selection, now));
+    Ok(Admitted { selection, turns, requested, call })
+}
+
+/// Carries out what was let in.
+pub(crate) fn carry_out(shop: &Shop, admitted: Admitted) -> Answer {
+    let Admitted { selection, turns, requested, mut call } = admitted;
+    let (mut mutations, mut strike) = (Vec::new(), None);
+    let execution = if let Some(turns) = turns {
+        strike = lock(&shop.api_faults).after();
+        shop.act(|store, now| {
+            let payloads = mutation::run(store, &mut lock(&shop.keys), &selection, turns, now);
+            mutations = mutation::told(&selection, &payloads, &call, strike.is_none());
+            Execution::run(store, &selection, payloads)
+        })
+    } else {
+        Execution::run(&shop.store(), &selection, Vec::new())
+    };
+    let actual = execution.cost.min(requested);
+    call.actual_cost = Some(actual);
+    let status = {
+        let mut bucket = lock(&shop.bucket);
+        bucket.refund(requested - actual, shop.clock.now());
+        bucket.status()
+    };
+    if let Some(strike) = strike {
+        call.status = strike.status();
+        return Answer { body: Err(strike), call, mutations };
+    }
+    let mut extensions = json!({ "cost": cost(requested, Some(actual), &status) });
+    if !execution.searches.is_empty() {
+        extensions["search"] = Value::Array(execution.searches);
+    }
+    let mut errors = String::new();
+    if !execution.problems.is_empty() {
+        call.errors = execution.problems.iter().map(|problem| problem.code.clone()).collect();
+        let problems: Vec<Value> = execution.problems.iter().map(Problem::to_json).collect();
+        errors = format!(",\"errors\":{}", Value::Array(problems));
+    }
+    let body = format!("{{\"data\":{}{errors},\"extensions\":{extensions}}}", execution.data);
+    Answer { body: Ok(body), call, mutations }
+}
+
+/// Validates and plans; says too whether it is a mutation.
+fn prepare(api: &Api, request: &Request, call: &mut Call) -> Result<(Selection, bool), Vec<Problem>> {
+    let document = Parser::new().recursion_limit(MAX_DEPTH).parse_ast(&*request.query, "query");
+    let document = document.map_err(|broken| problem::of_syntax(&broken.errors))?;
+    let document =
+        document.to_executable_validate(&api.schema).map_err(|e| problem::of_validation(&e.errors))?;
+    let wrong = |error: apollo_compiler::request::RequestError| {
+        let error = error.to_graphql_error(&document.sources);
+        vec![Problem::new("INVALID_VARIABLE", error.message).at(error.locations)]
+    };
+    let operation = document.operations.get(request.operation_name.as_deref()).map_err(wrong)?;
+    call.operation = operation.name.as_ref().map(ToString::to_string);
+    let sent = request.variables.clone().unwrap_or_default();
+    let variables = coerce_variable_values(&api.schema, operation, &sent).map_err(wrong)?;
+    let variables = serde_json::to_value(&*variables).unwrap_or_default();
+    let planner = Planner::new(api, &document, &sent, &variables);
+    let selection = planner.plan(operation).map_err(|problem| vec![problem])?;
+    Ok((selection, operation.operation_type == OperationType::Mutation))
+}
+
+fn refuse(problems: &[Problem], extensions: Option<Value>, mut call: Call) -> Box<Answer> {
+    call.errors = problems.iter().map(|problem| problem.code.clone()).collect();
+    let mut body = json!({ "errors": problems.iter().map(Problem::to_json).collect::<Vec<_>>() });
+    if let Some(extensions) = extensions {
+        body["extensions"] = extensions;
+    }
+    Box::new(Answer { body: Ok(body.to_string()), call, mutations: Vec::new() })
+}
+
+fn cost(requested: u32, actual: Option<u32>, status: &Value) -> Value {
+    json!({ "requestedQueryCost": requested, "actualQueryCost": actual, "throttleStatus": status })
+}

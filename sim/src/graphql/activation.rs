@@ -1,0 +1,53 @@
+//! `inventoryActivate`: stocks an item at a location, if wanted with a quantity.
+
+use jiff::Timestamp;
+
+use super::mutation::{Effect, Made, Payload, UserError};
+use super::plan::Planned;
+use super::root::id_of;
+use crate::record::AVAILABLE;
+use crate::store::{MAX_QUANTITY, Store};
+
+pub(crate) fn write(store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
+    let id = |argument, kind| field.text(argument).and_then(|gid| id_of(gid, kind));
+    let item = id("inventoryItemId", "InventoryItem").and_then(|id| store.items.find(id));
+    let Some(item) = item.map(|item| item.id) else {
+        return refused(&["inventoryItemId"], "The specified inventory item could not be found.");
+    };
+    let location = id("locationId", "Location").and_then(|id| store.locations.find(id));
+    let Some((location, place)) = location.map(|location| (location.id, location.name.clone())) else {
+        return refused(&["locationId"], "The specified location could not be found.");
+    };
+    let given: Vec<(&str, i64)> =
+        ["available", "onHand"].into_iter().filter_map(|name| Some((name, field.number(name)?))).collect();
+    let names: Vec<&str> = given.iter().map(|(name, _)| *name).collect();
+    let unstocked =
+        |why: &str| refused(&names, &format!("The product couldn't be stocked at {place} because {why}."));
+    if given.len() > 1 {
+        return unstocked("not allowed to set available and on_hand quantities at the same time");
+    }
+    let made = Made::Level { item, location };
+    if store.level(item, location).is_some_and(|level| level.active) {
+        let why = "quantity when the item is already active at the location.";
+        let errors = names.iter().map(|name| {
+            let quantity = if *name == "onHand" { "on_hand" } else { name };
+            UserError::new(None, [*name], format!("Not allowed to set an {quantity} {why}"))
+        });
+        return Payload { made, errors: errors.collect(), effect: Effect::Unchanged };
+    }
+    if given.iter().any(|(_, units)| units.abs() > MAX_QUANTITY) {
+        return unstocked("the quantity needs to be between -1 billion and 1 billion");
+    }
+    // The item and the location exist, so neither is refused.
+    let _ = store.connect(item, location, 0, now);
+    if let (Some((name, units)), Some(level)) = (given.first(), store.level(item, location)) {
+        let there = if *name == "onHand" { level.on_hand() } else { level.quantities[AVAILABLE] };
+        let _ = store.change_level(item, location, &[(AVAILABLE, units - there)], now);
+    }
+    Payload::of(made)
+}
+
+/// One error for each of the arguments.
+fn refused(arguments: &[&str], why: &str) -> Payload {
+    Payload::refused(arguments.iter().map(|argument| UserError::new(None, [*argument], why)).collect())
+}

@@ -1,0 +1,92 @@
+//! What was asked under each idempotency key and how it ended, for a day of the shop's time.
+//!
+//! <https://shopify.dev/docs/api/usage/implementing-idempotency>, 2026-10.
+
+use std::collections::{HashMap, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use super::mutation::Payload;
+use super::plan::Idempotency;
+
+/// How long a key is remembered.
+const MEMORY: SignedDuration = SignedDuration::from_hours(24);
+/// Keys that are remembered; past it the oldest is forgotten early.
+const MAX_KEYS: usize = 100_000;
+
+#[derive(Default)]
+pub(crate) struct Keys {
+    attempts: HashMap<String, Attempt>,
+    /// In the order in which they were claimed.
+    claimed: VecDeque<(Timestamp, String)>,
+}
+
+struct Attempt {
+    /// The hash of the input.
+    fingerprint: [u8; 32],
+    state: State,
+}
+
+enum State {
+    Running,
+    Finished(Payload),
+    Failed,
+}
+
+/// How a mutation under a key begins.
+pub(crate) enum Claim {
+    /// Nobody was here before.
+    First,
+    /// It was carried out: this is how it ended.
+    Repeat(Payload),
+    /// The code and why.
+    Refused(&'static str, &'static str),
+}
+
+impl Keys {
+    /// Takes a key for an input; whoever is first must also call [`Keys::end`].
+    pub(crate) fn claim(&mut self, claim: &Idempotency, now: Timestamp) -> Claim {
+        self.forget(now);
+        let fingerprint = Sha256::digest(&claim.input).into();
+        match self.attempts.get(&claim.key) {
+            None => {
+                let attempt = Attempt { fingerprint, state: State::Running };
+                self.attempts.insert(claim.key.clone(), attempt);
+                self.claimed.push_back((now, claim.key.clone()));
+                Claim::First
+            }
+            Some(attempt) if attempt.fingerprint != fingerprint => Claim::Refused(
+                "IDEMPOTENCY_KEY_PARAMETER_MISMATCH",
+                "The idempotency key was used before with other parameters.",
+            ),
+            Some(Attempt { state: State::Running, .. }) => Claim::Refused(
+                "IDEMPOTENCY_CONCURRENT_REQUEST",
+                "A request with this idempotency key is still running. Try again later.",
+            ),
+            Some(Attempt { state: State::Failed, .. }) => Claim::Refused(
+                "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED",
+                "An earlier request with this idempotency key failed. Use a new key.",
+            ),
+            Some(Attempt { state: State::Finished(payload), .. }) => Claim::Repeat(payload.clone()),
+        }
+    }
+
+    /// Remembers how it ended.
+    pub(crate) fn end(&mut self, key: &str, payload: &Payload) {
+        // One that ran for longer than a day is forgotten.
+        if let Some(attempt) = self.attempts.get_mut(key) {
+            attempt.state =
+                if payload.errors.is_empty() { State::Finished(payload.clone()) } else { State::Failed };
+        }
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        while let Some((at, _)) = self.claimed.front()
+            && (self.claimed.len() >= MAX_KEYS || now.duration_since(*at) >= MEMORY)
+            && let Some((_, key)) = self.claimed.pop_front()
+        {
+            self.attempts.remove(&key);
+        }
+    }
+}

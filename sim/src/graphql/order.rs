@@ -1,0 +1,91 @@
+//! Orders with their lines and fulfilments, customers, and money.
+
+use super::connection::Page;
+use super::object::{Asked, Object, Resolved};
+use super::problem::Problem;
+use crate::record::{CURRENCY, Customer, Fulfillment, Line, Order, decimal};
+use crate::store::Store;
+
+type Answer<'a> = Result<Resolved<'a>, Problem>;
+
+pub(crate) fn order<'a>(store: &'a Store, row: &'a Order, asked: &mut Asked<'_>) -> Answer<'a> {
+    Ok(match asked.name() {
+        "id" => format!("gid://shopify/Order/{}", row.id).into(),
+        "legacyResourceId" => row.id.to_string().into(),
+        "name" => format!("#{}", row.number).into(),
+        "createdAt" | "processedAt" => row.created_at.into(),
+        "updatedAt" => row.updated_at.into(),
+        "cancelledAt" => row.cancelled_at.into(),
+        "cancelReason" => row.cancelled_at.map(|_| "CUSTOMER").into(),
+        "closedAt" => row.closed_at.into(),
+        "displayFinancialStatus" => row.payment.name().into(),
+        "displayFulfillmentStatus" => if row.fulfilled() { "FULFILLED" } else { "UNFULFILLED" }.into(),
+        "currencyCode" => CURRENCY.into(),
+        "totalPriceSet" => Object::MoneyBag(row.total()).into(),
+        "currentTotalPriceSet" => Object::MoneyBag(row.current_total()).into(),
+        "subtotalLineItemsQuantity" => row.lines.iter().map(|line| line.quantity).sum::<i64>().into(),
+        "currentSubtotalLineItemsQuantity" => {
+            row.lines.iter().map(|line| line.current_quantity).sum::<i64>().into()
+        }
+        "sourceName" => "web".into(),
+        "test" => false.into(),
+        "customer" => store.customers.find(row.customer).map(Object::Customer).into(),
+        "lineItems" => Page::of_all(row.lines.iter().map(Object::Line).collect(), asked)?.into(),
+        "fulfillments" => {
+            let first = asked.field.number("first").and_then(|first| usize::try_from(first).ok());
+            let shipped = row.fulfillments.iter().take(first.unwrap_or(usize::MAX));
+            shipped.map(Object::Fulfillment).collect::<Vec<_>>().into()
+        }
+        "retailLocation" => Resolved::Null,
+        _ => return asked.unanswered(),
+    })
+}
+
+pub(crate) fn line<'a>(store: &'a Store, row: &'a Line, asked: &Asked<'_>) -> Answer<'a> {
+    Ok(match asked.name() {
+        "id" => format!("gid://shopify/LineItem/{}", row.id).into(),
+        "title" => row.title.as_str().into(),
+        "sku" => row.sku.as_str().into(),
+        "quantity" => row.quantity.into(),
+        "currentQuantity" => row.current_quantity.into(),
+        "unfulfilledQuantity" => row.unfulfilled.into(),
+        "originalUnitPriceSet" => Object::MoneyBag(row.price).into(),
+        "variant" => store.variants.find(row.variant).map(Object::Variant).into(),
+        "product" => store.products.find(row.product).map(Object::Product).into(),
+        _ => return asked.unanswered(),
+    })
+}
+
+pub(crate) fn fulfillment<'a>(store: &'a Store, row: &'a Fulfillment, asked: &Asked<'_>) -> Answer<'a> {
+    Ok(match asked.name() {
+        "id" => format!("gid://shopify/Fulfillment/{}", row.id).into(),
+        "legacyResourceId" => row.id.to_string().into(),
+        "status" => "SUCCESS".into(),
+        "displayStatus" => if row.delivered { "DELIVERED" } else { "FULFILLED" }.into(),
+        "location" => store.locations.find(row.location).map(Object::Location).into(),
+        "createdAt" => row.created_at.into(),
+        "updatedAt" => row.updated_at.into(),
+        _ => return asked.unanswered(),
+    })
+}
+
+pub(crate) fn customer<'a>(row: &'a Customer, asked: &Asked<'_>) -> Answer<'a> {
+    Ok(match asked.name() {
+        "id" => format!("gid://shopify/Customer/{}", row.id).into(),
+        "legacyResourceId" => row.id.to_string().into(),
+        "createdAt" => row.created_at.into(),
+        "updatedAt" => row.updated_at.into(),
+        "state" => "DISABLED".into(),
+        "numberOfOrders" => row.orders.to_string().into(),
+        "amountSpent" => Object::Money(row.spent).into(),
+        _ => return asked.unanswered(),
+    })
+}
+
+pub(crate) fn money<'a>(cents: i64, asked: &Asked<'_>) -> Answer<'a> {
+    Ok(match asked.name() {
+        "amount" => decimal(cents).into(),
+        "currencyCode" => CURRENCY.into(),
+        _ => return asked.unanswered(),
+    })
+}

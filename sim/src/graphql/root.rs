@@ -1,0 +1,172 @@
+//! The query root, the shop itself, and what the app may know of itself.
+
+use std::borrow::Cow;
+
+use super::connection::Page;
+use super::object::{Asked, Object, Resolved};
+use super::problem::{MAX_INPUTS, Problem};
+use super::search::{Search, Searchable, number};
+use crate::VERSION;
+use crate::record::{CURRENCY, TIME_ZONE};
+use crate::store::Store;
+use crate::table::Table;
+
+type Answer<'a> = Result<Resolved<'a>, Problem>;
+
+/// What the app is allowed: everything stockd asks for.
+const SCOPES: [&str; 8] = [
+    "read_products",
+    "write_products",
+    "read_inventory",
+    "write_inventory",
+    "read_locations",
+    "read_orders",
+    "read_all_orders",
+    "read_customers",
+];
+
+pub(crate) fn query<'a>(store: &'a Store, asked: &mut Asked<'_>) -> Answer<'a> {
+    let id = |kind: &str| asked.field.text("id").and_then(|gid| id_of(gid, kind));
+    Ok(match asked.name() {
+        "shop" => Object::Shop.into(),
+        "currentAppInstallation" => Object::Installation.into(),
+        "publicApiVersions" => vec![Object::Version(VERSION), Object::Version("unstable")].into(),
+        "inventoryProperties" => Object::QuantityNames.into(),
+        "product" => id("Product").and_then(|id| store.products.find(id)).map(Object::Product).into(),
+        "productVariant" => {
+            id("ProductVariant").and_then(|id| store.variants.find(id)).map(Object::Variant).into()
+        }
+        "inventoryItem" => id("InventoryItem").and_then(|id| store.items.find(id)).map(Object::Item).into(),
+        "inventoryLevel" => asked.field.text("id").and_then(|gid| level(store, gid)).into(),
+        "location" => match asked.field.text("id") {
+            Some(gid) => {
+                id_of(gid, "Location").and_then(|id| store.locations.find(id)).map(Object::Location).into()
+            }
+            // Without an id, the first location.
+            None => store.locations.iter().next().map(Object::Location).into(),
+        },
+        "order" => id("Order").and_then(|id| store.orders.find(id)).map(Object::Order).into(),
+        "customer" => id("Customer").and_then(|id| store.customers.find(id)).map(Object::Customer).into(),
+        "webhookSubscription" => {
+            let id = id("WebhookSubscription");
+            id.and_then(|id| store.subscriptions.find(id)).map(Object::Subscription).into()
+        }
+        "products" => Page::of_table(&store.products, asked, |_| true, Object::Product)?.into(),
+        "productVariants" => Page::of_table(&store.variants, asked, |_| true, Object::Variant)?.into(),
+        "inventoryItems" => Page::of_table(&store.items, asked, |_| true, Object::Item)?.into(),
+        "locations" => {
+            let all = asked.field.flag("includeInactive");
+            Page::of_table(&store.locations, asked, |place| all || place.active, Object::Location)?.into()
+        }
+        "orders" => Page::of_table(&store.orders, asked, |_| true, Object::Order)?.into(),
+        "customers" => Page::of_table(&store.customers, asked, |_| true, Object::Customer)?.into(),
+        "webhookSubscriptions" => {
+            let field = asked.field;
+            let (topics, uri) = (field.texts("topics"), field.text("uri"));
+            let wanted = |row: &crate::record::Subscription| {
+                (topics.is_empty() || topics.contains(&row.topic.as_str()))
+                    && uri.is_none_or(|uri| uri == row.uri)
+            };
+            Page::of_table(&store.subscriptions, asked, wanted, Object::Subscription)?.into()
+        }
+        "productsCount" => count_of(&store.products, asked),
+        "productVariantsCount" => count_of(&store.variants, asked),
+        "ordersCount" => count_of(&store.orders, asked),
+        "customersCount" => count_of(&store.customers, asked),
+        "locationsCount" => count_of(&store.locations, asked),
+        "webhookSubscriptionsCount" => count_of(&store.subscriptions, asked),
+        "node" => asked.field.text("id").and_then(|gid| node(store, gid)).into(),
+        "nodes" => {
+            let gids = asked.field.texts("ids");
+            if gids.len() > MAX_INPUTS {
+                return Err(Problem::too_many(gids.len()));
+            }
+            Resolved::Objects(gids.into_iter().map(|gid| node(store, gid)).collect())
+        }
+        _ => return asked.unanswered(),
+    })
+}
+
+pub(crate) fn shop<'a>(store: &'a Store, asked: &Asked<'_>) -> Answer<'a> {
+    Ok(match asked.name() {
+        "id" => format!("gid://shopify/Shop/{}", store.shop.id).into(),
+        "name" => store.shop.domain.split('.').next().into(),
+        "myshopifyDomain" => store.shop.domain.as_str().into(),
+        "currencyCode" => CURRENCY.into(),
+        "ianaTimezone" => TIME_ZONE.into(),
+        "plan" => Object::ShopPlan.into(),
+        _ => return asked.unanswered(),
+    })
+}
+
+pub(crate) fn plan<'a>(asked: &Asked<'_>) -> Answer<'a> {
+    Ok(match asked.name() {
+        "publicDisplayName" => "Development".into(),
+        "partnerDevelopment" => true.into(),
+        "shopifyPlus" => false.into(),
+        _ => return asked.unanswered(),
+    })
+}
+
+pub(crate) fn installation<'a>(store: &'a Store, asked: &Asked<'_>) -> Answer<'a> {
+    Ok(match asked.name() {
+        "id" => format!("gid://shopify/AppInstallation/{}", store.shop.id).into(),
+        "accessScopes" => SCOPES.map(Object::Scope).to_vec().into(),
+        _ => return asked.unanswered(),
+    })
+}
+
+pub(crate) fn version<'a>(handle: &'static str, asked: &Asked<'_>) -> Answer<'a> {
+    Ok(match asked.name() {
+        "handle" | "displayName" => Resolved::Text(Cow::Borrowed(handle)),
+        "supported" => (handle == VERSION).into(),
+        _ => return asked.unanswered(),
+    })
+}
+
+pub(crate) fn count<'a>(count: usize, exact: bool, asked: &Asked<'_>) -> Answer<'a> {
+    Ok(match asked.name() {
+        "count" => i64::try_from(count).unwrap_or(i64::MAX).into(),
+        "precision" => if exact { "EXACT" } else { "AT_LEAST" }.into(),
+        _ => return asked.unanswered(),
+    })
+}
+
+/// Counts what a search finds, up to a limit.
+fn count_of<'a, T: Searchable>(table: &'a Table<T>, asked: &mut Asked<'_>) -> Resolved<'a> {
+    let search = Search::of::<T>(asked);
+    let limit =
+        asked.field.number("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    let found = table.iter().filter(|row| search.finds(*row)).take(limit.saturating_add(1)).count();
+    Object::Count(found.min(limit), found <= limit).into()
+}
+
+fn node<'a>(store: &'a Store, gid: &str) -> Option<Object<'a>> {
+    let kind = gid.strip_prefix("gid://shopify/")?.split('/').next()?;
+    let id = || id_of(gid, kind);
+    Some(match kind {
+        "Product" => Object::Product(store.products.find(id()?)?),
+        "ProductVariant" => Object::Variant(store.variants.find(id()?)?),
+        "InventoryItem" => Object::Item(store.items.find(id()?)?),
+        "InventoryLevel" => return level(store, gid),
+        "Location" => Object::Location(store.locations.find(id()?)?),
+        "Order" => Object::Order(store.orders.find(id()?)?),
+        "Customer" => Object::Customer(store.customers.find(id()?)?),
+        "WebhookSubscription" => Object::Subscription(store.subscriptions.find(id()?)?),
+        "Shop" if id()? == store.shop.id => Object::Shop,
+        _ => return None,
+    })
+}
+
+/// The level of a whole id, `gid://shopify/InventoryLevel/<number>?inventory_item_id=<item>`.
+fn level<'a>(store: &'a Store, gid: &str) -> Option<Object<'a>> {
+    let (level, item) = gid.split_once("?inventory_item_id=")?;
+    let (number, item) = (id_of(level, "InventoryLevel")?, number(item)?);
+    let place = store.locations.iter().find(|place| place.level_number == number)?;
+    store.level(item, place.id).map(Object::Level)
+}
+
+/// The number in a global id of that kind.
+pub(crate) fn id_of(gid: &str, kind: &str) -> Option<u64> {
+    gid.strip_prefix("gid://shopify/")?.strip_prefix(kind)?.strip_prefix('/')?.parse().ok()
+}

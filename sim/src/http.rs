@@ -1,0 +1,212 @@
+//! The listener: connections, routes, headers. What the answers say is decided elsewhere.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, DATE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::call::Call;
+use crate::fault::Strike;
+use crate::shop::{Shop, lock};
+use crate::store::Refused;
+use crate::{VERSION, control, graphql};
+
+/// Connections at once; more wait to be accepted.
+const MAX_CONNECTIONS: usize = 1_024;
+/// Bytes of a request body; more is refused with 413.
+const MAX_BODY: usize = 4 << 20;
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Accepts and serves until stopped.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    shop: Arc<Shop>,
+    closing: CancellationToken,
+    tasks: TaskTracker,
+) {
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        // The semaphore is never closed.
+        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, most likely: others will close.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+            () = closing.cancelled() => return,
+        };
+        let work =
+            Work { shop: shop.clone(), closing: closing.clone(), tasks: tasks.clone(), slot: Arc::new(slot) };
+        let closing = closing.clone();
+        tasks.spawn(async move {
+            tokio::select! {
+                () = connection(stream, &work) => {}
+                () = closing.cancelled() => {}
+            }
+        });
+    }
+}
+
+/// What a connection needs to have calls carried out that outlive it.
+struct Work {
+    shop: Arc<Shop>,
+    closing: CancellationToken,
+    tasks: TaskTracker,
+    /// Free when the connection and the last of its calls have ended.
+    slot: Arc<OwnedSemaphorePermit>,
+}
+
+async fn connection(stream: TcpStream, work: &Work) {
+    // Without it answers are late, not wrong.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| answer(work, request));
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Asked to hang up instead of answering.
+#[derive(Debug, thiserror::Error)]
+#[error("hung up on purpose")]
+struct HungUp;
+
+async fn answer(work: &Work, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, HungUp> {
+    let (shop, (head, body)) = (&work.shop, request.into_parts());
+    let Ok(body) = Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes)
+    else {
+        return Ok(write(
+            shop,
+            StatusCode::PAYLOAD_TOO_LARGE,
+            json!({ "errors": "Body too large" }).to_string(),
+        ));
+    };
+    let path: Vec<&str> = head.uri.path().split('/').skip(1).collect();
+    let (status, text) = match path[..] {
+        ["admin", "api", _, "graphql.json"] if head.method == Method::POST => {
+            let token = head.headers.get("x-shopify-access-token").cloned();
+            // A task of its own: a client that gives up waiting does not undo what it asked for.
+            let (shop, slot) = (shop.clone(), work.slot.clone());
+            let call = async move {
+                let answer = api(shop, token, body).await;
+                drop(slot);
+                answer
+            };
+            let called = work.tasks.spawn(work.closing.clone().run_until_cancelled_owned(call)).await;
+            called.ok().flatten().flatten().ok_or(HungUp)?
+        }
+        ["_sim", route] => match control::answer(shop, &head.method, route, head.uri.query(), &body) {
+            Some(Ok(value)) => (StatusCode::OK, value.to_string()),
+            Some(Err(refused)) => (StatusCode::BAD_REQUEST, told(&refused).to_string()),
+            None => (StatusCode::NOT_FOUND, json!({ "error": { "message": "no such route" } }).to_string()),
+        },
+        _ => (StatusCode::NOT_FOUND, json!({ "errors": "Not Found" }).to_string()),
+    };
+    Ok(write(shop, status, text))
+}
+
+fn told(refused: &Refused) -> Value {
+    json!({ "error": { "field": refused.field, "message": refused.message } })
+}
+
+/// Answers a GraphQL request, or nothing if the connection is to be closed.
+async fn api(shop: Arc<Shop>, token: Option<HeaderValue>, body: Bytes) -> Option<(StatusCode, String)> {
+    let (arrived, latency) = {
+        let mut faults = lock(&shop.api_faults);
+        (faults.on_arrival(), Duration::from_millis(faults.latency_ms))
+    };
+    if let Some(strike) = arrived {
+        wait(latency).await;
+        lock(&shop.calls).add(unanswered(&shop, strike.status()));
+        return struck(strike);
+    }
+    let refuse = |status: StatusCode, why: &str| {
+        lock(&shop.calls).add(unanswered(&shop, status.as_u16()));
+        Some((status, json!({ "errors": why }).to_string()))
+    };
+    if token.as_ref().map(HeaderValue::as_bytes) != Some(shop.access_token.as_bytes()) {
+        let why = "[API] Invalid API key or access token (unrecognized login or wrong password)";
+        return refuse(StatusCode::UNAUTHORIZED, why);
+    }
+    let request = match serde_json::from_slice(&body) {
+        Ok(request) => request,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    let admitted = graphql::admit(&shop, &request);
+    wait(latency).await;
+    let answer = admitted.map_or_else(|answer| *answer, |admitted| graphql::carry_out(&shop, admitted));
+    let mut calls = lock(&shop.calls);
+    calls.add(answer.call);
+    for mutation in answer.mutations {
+        calls.add_mutation(mutation);
+    }
+    answer.body.map_or_else(struck, |body| Some((StatusCode::OK, body)))
+}
+
+async fn wait(latency: Duration) {
+    // Even a sleep of nothing takes a tick of the timer.
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+}
+
+fn struck(strike: Strike) -> Option<(StatusCode, String)> {
+    match strike {
+        Strike::HangUp => None,
+        Strike::Status(status) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            Some((status, json!({ "errors": status.canonical_reason() }).to_string()))
+        }
+    }
+}
+
+/// A call that did not reach GraphQL; its status is 0 if it got no answer at all.
+fn unanswered(shop: &Shop, status: u16) -> Call {
+    Call {
+        at: shop.clock.now(),
+        operation: None,
+        status,
+        requested_cost: None,
+        actual_cost: None,
+        throttled: false,
+        errors: Vec::new(),
+    }
+}
+
+fn write(shop: &Shop, status: StatusCode, text: String) -> Response<Full<Bytes>> {
+    let number = shop.requests.fetch_add(1, Ordering::Relaxed);
+    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&shop.clock.now());
+    let request_id = Uuid::new_v5(&Uuid::NAMESPACE_URL, number.to_string().as_bytes());
+    let response = Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, "application/json; charset=utf-8")
+        // The shop's clock, from which a client takes its windows.
+        .header(DATE, date.unwrap_or_default())
+        .header("X-Shopify-API-Version", VERSION)
+        .header("X-Request-Id", request_id.to_string())
+        .body(Full::new(Bytes::from(text)));
+    response.unwrap_or_else(|_: hyper::http::Error| Response::new(Full::default()))
+}

@@ -1,0 +1,239 @@
+//! A pretend Shopify store over real HTTP: the Admin GraphQL API, signed webhooks, shoppers who buy while you watch.
+//!
+//! It shares no code with any client, so that a mistake is not made twice. It keeps everything in memory and forgets
+//! it when stopped; orders and customers accumulate for as long as shoppers buy.
+
+// An order's webhook body is one long `json!`.
+#![recursion_limit = "256"]
+
+mod adjustment;
+mod body;
+mod bucket;
+mod call;
+mod clock;
+mod control;
+mod delivery;
+mod fault;
+mod graphql;
+mod http;
+mod record;
+mod sale;
+mod shop;
+mod shopper;
+mod store;
+mod table;
+mod topic;
+mod truth;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, RwLock};
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::bucket::Bucket;
+use crate::call::Calls;
+use crate::clock::Clock;
+use crate::delivery::Deliveries;
+use crate::fault::ApiFaults;
+use crate::graphql::{Api, Keys};
+use crate::shop::{MAX_SHOPPERS, Shop};
+use crate::shopper::Shoppers;
+use crate::store::{Store, Switches};
+
+/// The API version that is served, whichever is asked for: as Shopify serves one that is gone.
+pub const VERSION: &str = "2026-10";
+
+/// What kind of shop to open.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, not states")]
+pub struct Options {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The shop's API name.
+    pub shop: String,
+    /// The token every API call must carry.
+    pub access_token: String,
+    /// The key that webhooks are signed with.
+    pub webhook_secret: String,
+    /// Where every webhook goes, besides the subscriptions made through the API.
+    pub webhook_target: Option<String>,
+    /// The same seed gives the same shop and the same sequence of purchases.
+    pub seed: u64,
+    /// 0 to 1,000,000.
+    pub products: u32,
+    /// How many variants a product has on average, 1 to 100; the total is exact.
+    pub variants_per_product: u32,
+    /// 1 to 200; every item is stocked at each.
+    pub locations: u32,
+    /// Purchases a second, 0 to 10,000.
+    pub shoppers: f64,
+    /// Query points restored a second; 100 on Shopify's Standard plan.
+    pub restore_rate: u32,
+    /// The size of the bucket in query points; without one, 20 times the restore rate, as recorded on a real shop.
+    pub bucket: Option<u32>,
+    /// Whether a level's `updatedAt` also moves when something other than `available` changes. Unknown of the real
+    /// one.
+    pub committed_moves_updated_at: bool,
+    /// Whether `inventory_levels/update` is also sent then. Unknown of the real one; others report that it is not.
+    pub committed_sends_webhook: bool,
+    /// Whether one stale entry refuses a whole batch of quantities; else the others are applied. Unknown of the real
+    /// one; others report that it does.
+    pub batch_atomic: bool,
+    /// Whether a move may take more from a quantity than there is. Unknown of the real one.
+    pub move_below_zero: bool,
+    /// Whether writing a quantity where an item was never stocked makes an active level, rather than an inactive one.
+    /// Unknown of the real one; others report an inactive one.
+    pub unstocked_write_stocks: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            shop: "pretend.myshopify.com".to_owned(),
+            access_token: "shpat_pretend".to_owned(),
+            webhook_secret: "pretend-secret".to_owned(),
+            webhook_target: None,
+            seed: 1,
+            products: 200,
+            variants_per_product: 3,
+            locations: 4,
+            shoppers: 0.0,
+            restore_rate: 100,
+            bucket: None,
+            committed_moves_updated_at: true,
+            committed_sends_webhook: false,
+            batch_atomic: true,
+            move_below_zero: false,
+            unstocked_write_stocks: false,
+        }
+    }
+}
+
+/// Why a shop could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An option is out of its bounds.
+    #[error("{option} {problem}")]
+    Option {
+        /// The option's name.
+        option: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {listen}")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The client for webhooks cannot be set up.
+    #[error("cannot set up webhook deliveries")]
+    Deliveries(#[source] reqwest::Error),
+    /// The built-in schema does not hold together.
+    #[error("the built-in schema is broken: {0}")]
+    Schema(String),
+}
+
+/// An open shop. Dropping it closes it too, without waiting.
+#[derive(Debug)]
+pub struct Sim {
+    addr: SocketAddr,
+    closing: DropGuard,
+    tasks: TaskTracker,
+}
+
+impl Sim {
+    /// Fills the shop and opens it.
+    pub async fn start(options: Options) -> Result<Self, Error> {
+        check(&options)?;
+        let listen = options.listen;
+        let listener = TcpListener::bind(listen).await.map_err(|source| Error::Listen { listen, source })?;
+        let addr = listener.local_addr().map_err(|source| Error::Listen { listen, source })?;
+        let client = delivery::client().map_err(Error::Deliveries)?;
+        let shop = Arc::new(open(options)?);
+        let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
+        tasks.spawn(http::serve(listener, shop.clone(), closing.clone(), tasks.clone()));
+        tasks.spawn(delivery::run(shop.clone(), client, closing.clone(), tasks.clone()));
+        tasks.spawn(shop::shop_on(shop, closing.clone()));
+        Ok(Self { addr, closing: closing.drop_guard(), tasks })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Its address as a URL, `http://127.0.0.1:9090`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Closes every connection and waits until all has stopped.
+    pub async fn stop(self) {
+        drop(self.closing);
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+fn check(options: &Options) -> Result<(), Error> {
+    let wrong = |option, problem: String| Err(Error::Option { option, problem });
+    for (option, value, least, most) in [
+        ("products", options.products, 0, 1_000_000),
+        ("variants_per_product", options.variants_per_product, 1, 100),
+        ("locations", options.locations, 1, 200),
+        ("restore_rate", options.restore_rate, 1, 1_000_000),
+        ("bucket", options.bucket.unwrap_or(1), 1, 1_000_000_000),
+    ] {
+        if !(least..=most).contains(&value) {
+            return wrong(option, format!("must be between {least} and {most}"));
+        }
+    }
+    if !(0.0..=MAX_SHOPPERS).contains(&options.shoppers) {
+        return wrong("shoppers", format!("must be between 0 and {MAX_SHOPPERS} a second"));
+    }
+    match options.webhook_target.as_deref().map(reqwest::Url::parse) {
+        Some(Err(error)) => wrong("webhook_target", format!("is no URL: {error}")),
+        _ => Ok(()),
+    }
+}
+
+fn open(options: Options) -> Result<Shop, Error> {
+    let clock = Clock::new();
+    let now = clock.now();
+    let switches = Switches {
+        committed_moves_updated_at: options.committed_moves_updated_at,
+        committed_sends_webhook: options.committed_sends_webhook,
+        batch_atomic: options.batch_atomic,
+        move_below_zero: options.move_below_zero,
+        unstocked_write_stocks: options.unstocked_write_stocks,
+    };
+    let first_id = 7_000_000_000_000 + options.seed % 1_000 * 1_000_003;
+    let mut store = Store::new(options.shop.clone(), switches, first_id);
+    let mut shoppers = Shoppers::new(options.seed);
+    let (products, variants) = (options.products, options.variants_per_product);
+    shoppers.stock(&mut store, products, variants, options.locations, now);
+    let bucket = options.bucket.unwrap_or(options.restore_rate.saturating_mul(20));
+    Ok(Shop {
+        domain: options.shop,
+        access_token: options.access_token,
+        clock,
+        deliveries: Deliveries::new(options.webhook_secret, options.webhook_target, options.seed),
+        api: Api::new().map_err(Error::Schema)?,
+        requests: AtomicU64::new(0),
+        pace: watch::Sender::new(options.shoppers),
+        store: RwLock::new(store),
+        bucket: Mutex::new(Bucket::new(options.restore_rate, bucket, now)),
+        calls: Mutex::new(Calls::default()),
+        api_faults: Mutex::new(ApiFaults::new(options.seed)),
+        keys: Mutex::new(Keys::default()),
+        shoppers: Mutex::new(shoppers),
+    })
+}

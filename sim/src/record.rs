@@ -1,0 +1,254 @@
+//! What the pretend shop keeps: the records behind the API, as plain data. Who changes them is `store`.
+
+use jiff::Timestamp;
+
+use crate::table::Record;
+
+/// The quantity names of a level, in the order they are kept; `on_hand` is a sum and not among them.
+pub(crate) const STATES: [&str; 7] =
+    ["available", "committed", "reserved", "damaged", "quality_control", "safety_stock", "incoming"];
+pub(crate) const AVAILABLE: usize = 0;
+pub(crate) const COMMITTED: usize = 1;
+const INCOMING: usize = 6;
+
+/// The shop's own settings.
+pub(crate) struct Shop {
+    pub(crate) id: u64,
+    pub(crate) domain: String,
+}
+
+/// The only currency of the pretend shop.
+pub(crate) const CURRENCY: &str = "USD";
+/// A time zone without summer time, so that its offset is a constant.
+pub(crate) const TIME_ZONE: &str = "America/Jamaica";
+/// The offset of [`TIME_ZONE`] in hours.
+pub(crate) const OFFSET_HOURS: i8 = -5;
+
+pub(crate) struct Product {
+    pub(crate) id: u64,
+    pub(crate) title: String,
+    pub(crate) handle: String,
+    pub(crate) vendor: String,
+    pub(crate) kind: String,
+    pub(crate) tags: Vec<String>,
+    pub(crate) variants: Vec<u64>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+pub(crate) struct Variant {
+    pub(crate) id: u64,
+    pub(crate) product: u64,
+    pub(crate) item: u64,
+    pub(crate) title: String,
+    pub(crate) sku: String,
+    pub(crate) barcode: String,
+    /// In cents.
+    pub(crate) price: i64,
+    pub(crate) position: u32,
+    /// Whether it may be sold below zero.
+    pub(crate) oversell: bool,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+pub(crate) struct Item {
+    pub(crate) id: u64,
+    pub(crate) variant: u64,
+    pub(crate) sku: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+pub(crate) struct Location {
+    pub(crate) id: u64,
+    /// The number in the ids of its levels, which is not the location's own: so it is in real shops.
+    pub(crate) level_number: u64,
+    pub(crate) name: String,
+    pub(crate) city: String,
+    pub(crate) active: bool,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+pub(crate) struct Level {
+    pub(crate) item: u64,
+    pub(crate) location: u64,
+    pub(crate) number: u64,
+    pub(crate) active: bool,
+    /// By [`STATES`].
+    pub(crate) quantities: [i64; STATES.len()],
+    pub(crate) available_updated_at: Timestamp,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+impl Level {
+    pub(crate) fn gid(&self) -> String {
+        format!("gid://shopify/InventoryLevel/{}?inventory_item_id={}", self.number, self.item)
+    }
+
+    pub(crate) fn on_hand(&self) -> i64 {
+        on_hand(&self.quantities)
+    }
+
+    /// The quantity of that name, or nothing if Shopify knows no such name.
+    pub(crate) fn quantity(&self, name: &str) -> Option<i64> {
+        if name == "on_hand" {
+            return Some(self.on_hand());
+        }
+        STATES.iter().position(|state| *state == name).map(|state| self.quantities[state])
+    }
+}
+
+/// What of the quantities is physically there.
+pub(crate) fn on_hand(quantities: &[i64; STATES.len()]) -> i64 {
+    quantities[..INCOMING].iter().sum()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Payment {
+    Pending,
+    Paid,
+    Refunded,
+    Voided,
+}
+
+impl Payment {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Paid => "PAID",
+            Self::Refunded => "REFUNDED",
+            Self::Voided => "VOIDED",
+        }
+    }
+}
+
+pub(crate) struct Order {
+    pub(crate) id: u64,
+    pub(crate) number: u64,
+    pub(crate) payment: Payment,
+    pub(crate) customer: u64,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) fulfillments: Vec<Fulfillment>,
+    pub(crate) cancelled_at: Option<Timestamp>,
+    pub(crate) closed_at: Option<Timestamp>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+impl Order {
+    /// What was ordered, in cents.
+    pub(crate) fn total(&self) -> i64 {
+        self.lines.iter().map(|line| line.price * line.quantity).sum()
+    }
+
+    /// What remains of it after a cancellation, in cents.
+    pub(crate) fn current_total(&self) -> i64 {
+        self.lines.iter().map(|line| line.price * line.current_quantity).sum()
+    }
+
+    pub(crate) fn fulfilled(&self) -> bool {
+        !self.fulfillments.is_empty()
+    }
+}
+
+pub(crate) struct Line {
+    pub(crate) id: u64,
+    pub(crate) variant: u64,
+    pub(crate) product: u64,
+    pub(crate) item: u64,
+    /// Where its units were committed.
+    pub(crate) location: u64,
+    pub(crate) title: String,
+    pub(crate) sku: String,
+    /// In cents, each.
+    pub(crate) price: i64,
+    pub(crate) quantity: i64,
+    pub(crate) current_quantity: i64,
+    pub(crate) unfulfilled: i64,
+}
+
+pub(crate) struct Fulfillment {
+    pub(crate) id: u64,
+    pub(crate) location: u64,
+    pub(crate) delivered: bool,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+pub(crate) struct Customer {
+    pub(crate) id: u64,
+    pub(crate) first_name: &'static str,
+    pub(crate) last_name: &'static str,
+    pub(crate) orders: u64,
+    /// In cents.
+    pub(crate) spent: i64,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+impl Customer {
+    pub(crate) fn email(&self) -> String {
+        format!("shopper.{}@example.com", self.id)
+    }
+}
+
+/// A webhook subscription made through the API.
+pub(crate) struct Subscription {
+    pub(crate) id: u64,
+    /// As the API's enum writes it, `INVENTORY_LEVELS_UPDATE`.
+    pub(crate) topic: String,
+    pub(crate) uri: String,
+    pub(crate) name: Option<String>,
+    pub(crate) include_fields: Vec<String>,
+    pub(crate) filter: Option<String>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+/// Money as the API writes it where a currency stands beside it: cents without needless zeros, `55.0`.
+pub(crate) fn decimal(cents: i64) -> String {
+    let (sign, cents) = (if cents < 0 { "-" } else { "" }, cents.unsigned_abs());
+    match cents % 100 {
+        part if part % 10 == 0 => format!("{sign}{}.{}", cents / 100, part / 10),
+        part => format!("{sign}{}.{part:02}", cents / 100),
+    }
+}
+
+/// Money as a price tag has it, always two decimals.
+pub(crate) fn price(cents: i64) -> String {
+    let sign = if cents < 0 { "-" } else { "" };
+    format!("{sign}{}.{:02}", cents.unsigned_abs() / 100, cents.unsigned_abs() % 100)
+}
+
+macro_rules! records {
+    ($($record:ty),*) => {$(
+        impl Record for $record {
+            fn id(&self) -> u64 {
+                self.id
+            }
+            fn created_at(&self) -> Timestamp {
+                self.created_at
+            }
+            fn updated_at(&self) -> Timestamp {
+                self.updated_at
+            }
+        }
+    )*};
+}
+records!(Product, Variant, Item, Location, Order, Customer, Subscription);
+
+/// Within its location a level is known by its item.
+impl Record for Level {
+    fn id(&self) -> u64 {
+        self.item
+    }
+    fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+    fn updated_at(&self) -> Timestamp {
+        self.updated_at
+    }
+}

@@ -1,0 +1,256 @@
+//! Orders: how they come about, are paid, shipped and cancelled, and what that does to the stock.
+
+use jiff::Timestamp;
+
+use crate::clock::to_second;
+use crate::record::{AVAILABLE, COMMITTED, Customer, Fulfillment, Line, Order, Payment};
+use crate::store::{Refused, Store};
+use crate::topic::{Subject, Topic};
+
+/// Units per line of one order.
+pub(crate) const MAX_SOLD: i64 = 1_000_000;
+
+/// One line of a purchase to be.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) item: u64,
+    pub(crate) location: u64,
+    pub(crate) quantity: i64,
+}
+
+/// Changes to levels: item, location, and by how much each quantity.
+type Changes = Vec<(u64, u64, Vec<(usize, i64)>)>;
+
+impl Store {
+    /// A purchase: an order by a customer, known or new, which commits the units it takes.
+    ///
+    /// Nothing is changed if one of the lines cannot be had.
+    pub(crate) fn sell(
+        &mut self,
+        customer: Option<u64>,
+        new_name: (&'static str, &'static str),
+        wanted: &[Wanted],
+        now: Timestamp,
+    ) -> Result<u64, Refused> {
+        let mut lines = Vec::with_capacity(wanted.len());
+        for (index, want) in wanted.iter().enumerate() {
+            let same = |other: &&Wanted| (other.item, other.location) == (want.item, want.location);
+            let taken = wanted[..index].iter().filter(same).map(|other| other.quantity).sum();
+            lines.push(self.line(*want, taken)?);
+        }
+        self.begin();
+        let (id, at) = (self.next_id(), to_second(now));
+        let total: i64 = lines.iter().map(|line| line.price * line.quantity).sum();
+        let buy = |customer: &mut Customer| {
+            customer.orders += 1;
+            customer.spent = customer.spent.saturating_add(total);
+            customer.updated_at = at;
+        };
+        let known = customer.filter(|id| self.customers.edit(*id, buy).is_some());
+        let customer = known.unwrap_or_else(|| self.add_customer(new_name, total, now));
+        let topic = if known.is_some() { Topic::CUSTOMERS_UPDATE } else { Topic::CUSTOMERS_CREATE };
+        for line in &mut lines {
+            line.id = self.next_id();
+            let changes = [(AVAILABLE, -line.quantity), (COMMITTED, line.quantity)];
+            self.change_level(line.item, line.location, &changes, now)?;
+        }
+        self.last_order += 1;
+        self.orders.insert(Order {
+            id,
+            number: self.last_order,
+            payment: Payment::Pending,
+            customer,
+            lines,
+            fulfillments: Vec::new(),
+            cancelled_at: None,
+            closed_at: None,
+            created_at: at,
+            updated_at: at,
+        });
+        self.tell(topic, Subject::Customer(customer), now);
+        self.tell(Topic::ORDERS_CREATE, Subject::Order(id), now);
+        Ok(id)
+    }
+
+    fn add_customer(
+        &mut self,
+        (first_name, last_name): (&'static str, &'static str),
+        spent: i64,
+        now: Timestamp,
+    ) -> u64 {
+        let (id, at) = (self.next_id(), to_second(now));
+        let customer =
+            Customer { id, first_name, last_name, orders: 1, spent, created_at: at, updated_at: at };
+        self.customers.insert(customer);
+        id
+    }
+
+    /// What a wanted line would be, if the stock and the variant's policy allow it. Its id comes later; `taken` is
+    /// what earlier lines of the same purchase take from the same level.
+    fn line(&self, want: Wanted, taken: i64) -> Result<Line, Refused> {
+        let item =
+            self.items.find(want.item).ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?;
+        let variant = self.variants.find(item.variant);
+        let variant = variant.ok_or_else(|| Refused::new("inventoryItemId", "no such variant"))?;
+        let level = self.selling_levels_of(want.item).find(|level| level.location == want.location);
+        let level = level.ok_or_else(|| Refused::new("locationId", "not stocked there"))?;
+        if !(1..=MAX_SOLD).contains(&want.quantity) {
+            return Err(Refused::new("quantity", format!("must be between 1 and {MAX_SOLD}")));
+        }
+        let left = level.quantities[AVAILABLE] - taken;
+        if left < want.quantity && !variant.oversell {
+            return Err(Refused::new("quantity", format!("sold out: {left} available")));
+        }
+        Ok(Line {
+            id: 0,
+            variant: variant.id,
+            product: variant.product,
+            item: want.item,
+            location: want.location,
+            title: self
+                .products
+                .find(variant.product)
+                .map(|product| product.title.clone())
+                .unwrap_or_default(),
+            sku: variant.sku.clone(),
+            price: variant.price,
+            quantity: want.quantity,
+            current_quantity: want.quantity,
+            unfulfilled: want.quantity,
+        })
+    }
+
+    pub(crate) fn pay(&mut self, order: u64, now: Timestamp) -> Result<(), Refused> {
+        self.act_on_order(order, Topic::ORDERS_PAID, now, |order| match order.payment {
+            Payment::Pending if order.cancelled_at.is_none() => {
+                order.payment = Payment::Paid;
+                Ok(Vec::new())
+            }
+            _ => Err("is already paid or cancelled"),
+        })
+    }
+
+    /// Ships everything: the units leave `committed`, and with it what is on hand.
+    pub(crate) fn fulfill(&mut self, order: u64, now: Timestamp) -> Result<(), Refused> {
+        let (id, at) = (self.next_id(), to_second(now));
+        self.act_on_order(order, Topic::ORDERS_FULFILLED, now, |order| {
+            if order.fulfilled() || order.cancelled_at.is_some() {
+                return Err("is already fulfilled or cancelled");
+            }
+            let location = order.lines.first().map_or(0, |line| line.location);
+            order.fulfillments.push(Fulfillment {
+                id,
+                location,
+                delivered: false,
+                created_at: at,
+                updated_at: at,
+            });
+            if order.payment == Payment::Paid {
+                order.closed_at = Some(at);
+            }
+            let taken = order.lines.iter_mut().map(|line| {
+                let units = std::mem::take(&mut line.unfulfilled);
+                (line.item, line.location, vec![(COMMITTED, -units)])
+            });
+            Ok(taken.collect())
+        })
+    }
+
+    pub(crate) fn deliver(&mut self, order: u64, now: Timestamp) -> Result<(), Refused> {
+        self.act_on_order(order, Topic::ORDERS_UPDATED, now, |order| {
+            let underway = order.fulfillments.iter_mut().find(|fulfillment| !fulfillment.delivered);
+            let fulfillment = underway.ok_or("has nothing under way")?;
+            fulfillment.delivered = true;
+            fulfillment.updated_at = to_second(now);
+            Ok(Vec::new())
+        })
+    }
+
+    /// Cancels an order that is not yet shipped, puts its units back and returns the money.
+    pub(crate) fn cancel(&mut self, order: u64, now: Timestamp) -> Result<(), Refused> {
+        self.act_on_order(order, Topic::ORDERS_CANCELLED, now, |order| {
+            if order.fulfilled() || order.cancelled_at.is_some() {
+                return Err("is already fulfilled or cancelled");
+            }
+            order.cancelled_at = Some(to_second(now));
+            order.closed_at = Some(to_second(now));
+            order.payment = match order.payment {
+                Payment::Paid => Payment::Refunded,
+                _ => Payment::Voided,
+            };
+            let returned = order.lines.iter_mut().map(|line| {
+                line.current_quantity = 0;
+                let units = std::mem::take(&mut line.unfulfilled);
+                (line.item, line.location, vec![(COMMITTED, -units), (AVAILABLE, units)])
+            });
+            Ok(returned.collect())
+        })
+    }
+
+    pub(crate) fn delete_order(&mut self, order: u64, now: Timestamp) -> Result<(), Refused> {
+        let row = self.orders.find(order).ok_or_else(|| Refused::new("id", "no such order"))?;
+        if row.cancelled_at.is_none() && !row.fulfilled() {
+            return Err(Refused::new("id", "holds stock: cancel it first"));
+        }
+        self.begin();
+        self.orders.remove(order);
+        self.tell(Topic::ORDERS_DELETE, Subject::Gone(order), now);
+        Ok(())
+    }
+
+    /// Does something to an order, then to the levels it names.
+    fn act_on_order(
+        &mut self,
+        id: u64,
+        topic: Topic,
+        now: Timestamp,
+        act: impl FnOnce(&mut Order) -> Result<Changes, &'static str>,
+    ) -> Result<(), Refused> {
+        self.begin();
+        let edit = |order: &mut Order| {
+            let levels = act(order)?;
+            order.updated_at = to_second(now);
+            Ok(levels)
+        };
+        let acted = self.orders.edit(id, edit).ok_or_else(|| Refused::new("id", "no such order"))?;
+        for (item, location, changes) in acted.map_err(|why: &str| Refused::new("id", why))? {
+            // The level of a product deleted meanwhile is gone, and nothing is left to correct.
+            let _ = self.change_level(item, location, &changes, now);
+        }
+        self.tell(topic, Subject::Order(id), now);
+        // Every more specific order topic comes with this one.
+        self.tell(Topic::ORDERS_UPDATED, Subject::Order(id), now);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Draft, Switches};
+
+    #[test]
+    fn two_lines_of_one_purchase_do_not_take_the_same_unit() {
+        let switches = Switches {
+            committed_moves_updated_at: true,
+            committed_sends_webhook: false,
+            batch_atomic: true,
+            move_below_zero: false,
+            unstocked_write_stocks: false,
+        };
+        let (mut store, now) = (Store::new(String::new(), switches, 1), Timestamp::UNIX_EPOCH);
+        let location = store.add_location(String::new(), String::new(), now);
+        let variants = vec![(String::new(), String::new(), 100, false)];
+        store.add_product(
+            Draft { title: String::new(), vendor: String::new(), kind: String::new(), variants },
+            now,
+        );
+        let item = store.items.iter().next().unwrap().id;
+        store.connect(item, location, 3, now).unwrap();
+        let line = Wanted { item, location, quantity: 2 };
+        assert!(store.sell(None, ("A", "B"), &[line, line], now).is_err());
+        assert_eq!(store.available(item), 3);
+        assert!(store.sell(None, ("A", "B"), &[line, Wanted { quantity: 1, ..line }], now).is_ok());
+        assert_eq!(store.available(item), 0);
+    }
+}

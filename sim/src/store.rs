@@ -1,0 +1,427 @@
+//! The shop's truth and everything that can be done to it; each action leaves notices for the webhooks.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+
+use crate::clock::to_second;
+use crate::record::{
+    AVAILABLE, Customer, Item, Level, Location, Order, Product, STATES, Shop, Subscription, Variant,
+};
+use crate::table::Table;
+use crate::topic::{Notice, Subject, Topic};
+
+/// Quantities are kept within what Shopify accepts in one write.
+pub(crate) const MAX_QUANTITY: i64 = 1_000_000_000;
+
+/// What is unknown about the real one; [`crate::Options`] explains each.
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, not states")]
+pub(crate) struct Switches {
+    pub(crate) committed_moves_updated_at: bool,
+    pub(crate) committed_sends_webhook: bool,
+    pub(crate) batch_atomic: bool,
+    pub(crate) move_below_zero: bool,
+    pub(crate) unstocked_write_stocks: bool,
+}
+
+/// Why something was not done, and which input is to blame.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) field: Cow<'static, str>,
+    pub(crate) message: String,
+}
+
+impl Refused {
+    pub(crate) fn new(field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+pub(crate) struct Store {
+    pub(crate) shop: Shop,
+    pub(crate) products: Table<Product>,
+    pub(crate) variants: Table<Variant>,
+    pub(crate) items: Table<Item>,
+    pub(crate) locations: Table<Location>,
+    /// By location, then by item.
+    pub(crate) levels: BTreeMap<u64, Table<Level>>,
+    pub(crate) orders: Table<Order>,
+    pub(crate) customers: Table<Customer>,
+    pub(crate) subscriptions: Table<Subscription>,
+    pub(crate) items_by_sku: HashMap<String, u64>,
+    pub(crate) switches: Switches,
+    last_id: u64,
+    pub(crate) last_order: u64,
+    event: u64,
+    notices: Vec<Notice>,
+}
+
+/// What a new product is made of.
+pub(crate) struct Draft {
+    pub(crate) title: String,
+    pub(crate) vendor: String,
+    pub(crate) kind: String,
+    /// Per variant: title, SKU, price in cents, whether it may be oversold.
+    pub(crate) variants: Vec<(String, String, i64, bool)>,
+}
+
+impl Store {
+    pub(crate) fn new(domain: String, switches: Switches, first_id: u64) -> Self {
+        Self {
+            shop: Shop { id: first_id, domain },
+            products: Table::default(),
+            variants: Table::default(),
+            items: Table::default(),
+            locations: Table::default(),
+            levels: BTreeMap::new(),
+            orders: Table::default(),
+            customers: Table::default(),
+            subscriptions: Table::default(),
+            items_by_sku: HashMap::new(),
+            switches,
+            last_id: first_id,
+            last_order: 1000,
+            event: 0,
+            notices: Vec::new(),
+        }
+    }
+
+    /// A fresh id; no two records of any kind share one, so that mixing them up shows.
+    pub(crate) fn next_id(&mut self) -> u64 {
+        self.last_id += 32_769;
+        self.last_id
+    }
+
+    /// Takes what is to be told since the last call.
+    pub(crate) fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    pub(crate) fn level(&self, item: u64, location: u64) -> Option<&Level> {
+        self.levels.get(&location)?.find(item)
+    }
+
+    /// The item's levels, by location.
+    pub(crate) fn levels_of(&self, item: u64) -> impl DoubleEndedIterator<Item = &Level> {
+        self.levels.values().filter_map(move |levels| levels.find(item))
+    }
+
+    /// The item's levels from which it can be sold: active ones at active locations.
+    pub(crate) fn selling_levels_of(&self, item: u64) -> impl Iterator<Item = &Level> {
+        self.levels_of(item).filter(|level| {
+            level.active && self.locations.find(level.location).is_some_and(|place| place.active)
+        })
+    }
+
+    /// What is available of an item at all of them together.
+    pub(crate) fn available(&self, item: u64) -> i64 {
+        self.selling_levels_of(item).map(|level| level.quantities[AVAILABLE]).sum()
+    }
+
+    pub(crate) fn add_location(&mut self, name: String, city: String, now: Timestamp) -> u64 {
+        self.begin();
+        let (id, level_number, at) = (self.next_id(), self.next_id(), to_second(now));
+        let location =
+            Location { id, level_number, name, city, active: true, created_at: at, updated_at: at };
+        self.locations.insert(location);
+        self.levels.insert(id, Table::default());
+        self.tell(Topic::LOCATIONS_CREATE, Subject::Location(id), now);
+        id
+    }
+
+    pub(crate) fn rename_location(&mut self, id: u64, name: String, now: Timestamp) -> Result<(), Refused> {
+        self.begin();
+        self.edit_location(id, Topic::LOCATIONS_UPDATE, now, |location| location.name = name)
+    }
+
+    pub(crate) fn set_location_active(
+        &mut self,
+        id: u64,
+        active: bool,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        self.begin();
+        let topic = if active { Topic::LOCATIONS_ACTIVATE } else { Topic::LOCATIONS_DEACTIVATE };
+        self.edit_location(id, topic, now, |location| location.active = active)
+    }
+
+    fn edit_location(
+        &mut self,
+        id: u64,
+        topic: Topic,
+        now: Timestamp,
+        change: impl FnOnce(&mut Location),
+    ) -> Result<(), Refused> {
+        let edit = |location: &mut Location| {
+            change(location);
+            location.updated_at = to_second(now);
+        };
+        self.locations.edit(id, edit).ok_or_else(|| Refused::new("id", "no such location"))?;
+        self.tell(topic, Subject::Location(id), now);
+        Ok(())
+    }
+
+    /// Adds a product with its variants and items, stocked nowhere yet.
+    pub(crate) fn add_product(&mut self, draft: Draft, now: Timestamp) -> u64 {
+        self.begin();
+        let (id, at) = (self.next_id(), to_second(now));
+        let mut variants = Vec::with_capacity(draft.variants.len());
+        for (position, (title, sku, price, oversell)) in (1..).zip(draft.variants) {
+            let (variant, item) = (self.next_id(), self.next_id());
+            self.items_by_sku.insert(sku.clone(), item);
+            self.items.insert(Item { id: item, variant, sku: sku.clone(), created_at: at, updated_at: at });
+            self.variants.insert(Variant {
+                id: variant,
+                product: id,
+                item,
+                title,
+                barcode: format!("{:013}", 4_000_000_000_000 + item % 1_000_000_000_000),
+                sku,
+                price,
+                position,
+                oversell,
+                created_at: at,
+                updated_at: at,
+            });
+            variants.push(variant);
+            self.tell(Topic::INVENTORY_ITEMS_CREATE, Subject::Item(item), now);
+        }
+        self.products.insert(Product {
+            id,
+            handle: format!("{}-{id}", draft.title.to_lowercase().replace(' ', "-")),
+            title: draft.title,
+            vendor: draft.vendor,
+            tags: vec![draft.kind.to_lowercase()],
+            kind: draft.kind,
+            variants,
+            created_at: at,
+            updated_at: at,
+        });
+        self.tell(Topic::PRODUCTS_CREATE, Subject::Product(id), now);
+        id
+    }
+
+    /// Renames a product or sets the price in cents of all its variants.
+    pub(crate) fn edit_product(
+        &mut self,
+        id: u64,
+        title: Option<String>,
+        price: Option<i64>,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        self.begin();
+        let at = to_second(now);
+        let edit = |product: &mut Product| {
+            if let Some(title) = title {
+                product.title = title;
+            }
+            product.updated_at = at;
+            product.variants.clone()
+        };
+        let variants = self.products.edit(id, edit).ok_or_else(no_product)?;
+        if let Some(price) = price {
+            for variant in variants {
+                self.variants.edit(variant, |variant| {
+                    variant.price = price;
+                    variant.updated_at = at;
+                });
+            }
+        }
+        self.tell(Topic::PRODUCTS_UPDATE, Subject::Product(id), now);
+        Ok(())
+    }
+
+    pub(crate) fn rename_sku(&mut self, item: u64, sku: String, now: Timestamp) -> Result<(), Refused> {
+        self.begin();
+        let at = to_second(now);
+        let edit = |row: &mut Item| {
+            row.updated_at = at;
+            (row.variant, std::mem::replace(&mut row.sku, sku.clone()))
+        };
+        let (variant, old) =
+            self.items.edit(item, edit).ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?;
+        self.items_by_sku.remove(&old);
+        self.items_by_sku.insert(sku.clone(), item);
+        self.variants.edit(variant, |variant| {
+            variant.sku = sku;
+            variant.updated_at = at;
+        });
+        self.tell(Topic::INVENTORY_ITEMS_UPDATE, Subject::Item(item), now);
+        Ok(())
+    }
+
+    pub(crate) fn delete_product(&mut self, id: u64, now: Timestamp) -> Result<(), Refused> {
+        self.begin();
+        let product = self.products.remove(id).ok_or_else(no_product)?;
+        for variant in product.variants {
+            let Some(variant) = self.variants.remove(variant) else { continue };
+            self.items.remove(variant.item);
+            self.items_by_sku.remove(&variant.sku);
+            for levels in self.levels.values_mut() {
+                levels.remove(variant.item);
+            }
+            self.tell(Topic::INVENTORY_ITEMS_DELETE, Subject::Gone(variant.item), now);
+        }
+        self.tell(Topic::PRODUCTS_DELETE, Subject::Gone(id), now);
+        Ok(())
+    }
+
+    /// Stocks an item at a location; one stocked there before comes back with its numbers.
+    pub(crate) fn connect(
+        &mut self,
+        item: u64,
+        location: u64,
+        available: i64,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        self.begin();
+        self.items.find(item).ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?;
+        let levels = self.levels.get_mut(&location).ok_or_else(no_location)?;
+        let back = levels.edit(item, |level| {
+            level.active = true;
+            level.updated_at = to_second(now);
+        });
+        if back.is_none() {
+            self.add_level(item, location, available, true, now)?;
+        }
+        self.tell(Topic::INVENTORY_LEVELS_CONNECT, Subject::Level { item, location }, now);
+        Ok(())
+    }
+
+    /// A level where there was none; nobody is told.
+    pub(crate) fn add_level(
+        &mut self,
+        item: u64,
+        location: u64,
+        available: i64,
+        active: bool,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        let number = self.locations.find(location).map(|location| location.level_number);
+        let (levels, number) = self.levels.get_mut(&location).zip(number).ok_or_else(no_location)?;
+        let (mut quantities, at) = ([0; STATES.len()], to_second(now));
+        quantities[AVAILABLE] = available.clamp(-MAX_QUANTITY, MAX_QUANTITY);
+        levels.insert(Level {
+            item,
+            location,
+            number,
+            active,
+            quantities,
+            available_updated_at: at,
+            created_at: at,
+            updated_at: at,
+        });
+        Ok(())
+    }
+
+    /// Stops stocking an item at a location; the level stays, inactive, with its numbers.
+    pub(crate) fn disconnect(&mut self, item: u64, location: u64, now: Timestamp) -> Result<(), Refused> {
+        self.begin();
+        let levels = self.levels.get_mut(&location).ok_or_else(no_location)?;
+        let edit = |level: &mut Level| {
+            level.active = false;
+            level.updated_at = to_second(now);
+        };
+        levels.edit(item, edit).ok_or_else(|| Refused::new("inventoryItemId", "not stocked there"))?;
+        self.tell(Topic::INVENTORY_LEVELS_DISCONNECT, Subject::Disconnected { item, location }, now);
+        Ok(())
+    }
+
+    /// Changes one quantity of a level by `delta`, or for `on_hand` its available part.
+    pub(crate) fn adjust(
+        &mut self,
+        item: u64,
+        location: u64,
+        name: &str,
+        delta: i64,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        self.begin();
+        let state = match name {
+            "on_hand" => AVAILABLE,
+            _ => STATES.iter().position(|state| *state == name).ok_or_else(|| {
+                Refused::new("name", format!("{name:?} is none of {}, on_hand", STATES.join(", ")))
+            })?,
+        };
+        self.change_level(item, location, &[(state, delta)], now)
+    }
+
+    pub(crate) fn touch_customer(&mut self, id: u64, now: Timestamp) -> Result<(), Refused> {
+        self.begin();
+        let touched = self.customers.edit(id, |customer| customer.updated_at = to_second(now));
+        touched.ok_or_else(|| Refused::new("id", "no such customer"))?;
+        self.tell(Topic::CUSTOMERS_UPDATE, Subject::Customer(id), now);
+        Ok(())
+    }
+
+    pub(crate) fn delete_customer(&mut self, id: u64, now: Timestamp) -> Result<(), Refused> {
+        self.begin();
+        self.customers.remove(id).ok_or_else(|| Refused::new("id", "no such customer"))?;
+        self.tell(Topic::CUSTOMERS_DELETE, Subject::Gone(id), now);
+        Ok(())
+    }
+
+    /// Changes quantities of a level, by [`STATES`], and tells of it.
+    pub(crate) fn change_level(
+        &mut self,
+        item: u64,
+        location: u64,
+        changes: &[(usize, i64)],
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        let levels = self.levels.get_mut(&location).ok_or_else(no_location)?;
+        let at = to_second(now);
+        let sold = changes.iter().any(|(state, delta)| *state == AVAILABLE && *delta != 0);
+        let dated = sold || self.switches.committed_moves_updated_at;
+        let edit = |level: &mut Level| {
+            for (state, delta) in changes {
+                let quantity = &mut level.quantities[*state];
+                *quantity = quantity.saturating_add(*delta).clamp(-MAX_QUANTITY, MAX_QUANTITY);
+            }
+            if sold {
+                level.available_updated_at = at;
+            }
+            if dated {
+                level.updated_at = at;
+            }
+        };
+        levels.edit(item, edit).ok_or_else(|| Refused::new("inventoryItemId", "not stocked there"))?;
+        if sold || self.switches.committed_sends_webhook {
+            self.tell(Topic::INVENTORY_LEVELS_UPDATE, Subject::Level { item, location }, now);
+        }
+        if sold {
+            self.touch_product_of(item, now);
+        }
+        Ok(())
+    }
+
+    /// Shopify tells `products/update` of stock changes too.
+    fn touch_product_of(&mut self, item: u64, now: Timestamp) {
+        let variant = self.items.find(item).and_then(|item| self.variants.find(item.variant));
+        let Some(product) = variant.map(|variant| variant.product) else { return };
+        self.products.edit(product, |product| product.updated_at = to_second(now));
+        self.tell(Topic::PRODUCTS_UPDATE, Subject::Product(product), now);
+    }
+
+    /// Begins an action: what is told until the next one shares an event.
+    pub(crate) fn begin(&mut self) {
+        self.event += 1;
+    }
+
+    pub(crate) fn tell(&mut self, topic: Topic, subject: Subject, now: Timestamp) {
+        let event = self.event;
+        let mut told = self.notices.iter().rev().take_while(|notice| notice.event == event);
+        if !told.any(|notice| notice.topic == topic && notice.subject == subject) {
+            self.notices.push(Notice { topic, subject, event, triggered_at: now });
+        }
+    }
+}
+
+fn no_location() -> Refused {
+    Refused::new("locationId", "no such location")
+}
+
+fn no_product() -> Refused {
+    Refused::new("id", "no such product")
+}

@@ -1,0 +1,11 @@
+//! The pretend shop as an app sees it: over HTTP alone.
+
+mod api;
+mod client;
+mod faults;
+mod idempotency;
+mod receiver;
+mod stock;
+mod truth;
+mod webhooks;
+mod writes;
