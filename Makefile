@@ -6,7 +6,7 @@ NODE_TESTS = tests/node
 .PHONY: demo test check generate recordings needs
 
 demo: ## a pretend store, the daemon on it, and what happens, live
-	$(CARGO) run --release --package daemon -- demo $(DEMO)
+	$(CARGO) run --package daemon -- demo $(DEMO)
 
 test: needs $(NODE_TESTS)/node_modules ## everything
 	$(CARGO) build --package daemon

@@ -1,0 +1,86 @@
+//! The command line: one file a subcommand, errors as sentences on stderr.
+//!
+//! Exit code 0 done, 1 failed, 2 wrong usage or configuration.
+
+mod demo;
+mod run;
+mod sim;
+mod token;
+mod watch;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{ConfigError, Environment};
+use crate::logging;
+
+/// An exact, live, local copy of a Shopify store.
+#[derive(Debug, Parser)]
+#[command(name = "stockd", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Print JSON for programs.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// A pretend store, the daemon on it, and its live stream: nothing to set up.
+    Demo(demo::Demo),
+    /// The daemon.
+    Run(run::Run),
+    /// The pretend store alone.
+    Sim(sim::Sim),
+    /// Prints a token signed with the configured secret.
+    Token(token::Token),
+    /// Follows the live stream in the terminal; goes on where it was after any interruption.
+    Watch(watch::Watch),
+}
+
+/// Wrong usage or configuration: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+/// Does what the command line asks for.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let environment = Environment::of_process();
+    logging::start(&environment);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Demo(demo) => demo.run(environment, cli.json).await,
+            Command::Run(run) => run.run(environment).await,
+            Command::Sim(sim) => sim.run(cli.json).await,
+            Command::Token(token) => token.run(&environment, cli.json),
+            Command::Watch(watch) => watch.run(&environment, cli.json).await,
+        }
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    // Nothing better to do when stderr itself is gone.
+    let _ = writeln!(std::io::stderr(), "stockd: {error:#}");
+    let usage = error.chain().any(|cause| cause.is::<Usage>() || cause.is::<ConfigError>());
+    ExitCode::from(if usage { 2 } else { 1 })
+}
+
+/// Prints a line on stdout; a reader that went away ends the command.
+fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! `stockd token`: a token from the configured secret.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use jiff::SignedDuration;
+use schemas::{Clock, CustomerId, LocationId, Role, ShopDomain};
+use serde::Deserialize as _;
+use serde_json::json;
+
+use super::say;
+use crate::auth::{self, NewToken};
+use crate::clock::SystemClock;
+use crate::config::{Auth, Config, Environment};
+
+/// Prints a token for a user.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: stockd token --config /etc/stockd/stockd.toml --role staff --user ann --locations 1,2 --ttl 8h"
+)]
+pub(super) struct Token {
+    /// The configuration with the secret.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// admin, manager, staff, customer, guest, service or super_admin.
+    #[arg(long, value_parser = role)]
+    role: Role,
+    /// The user's id.
+    #[arg(long, value_name = "ID")]
+    user: schemas::UserId,
+    /// The customer they are.
+    #[arg(long, value_name = "ID")]
+    customer: Option<CustomerId>,
+    /// The locations they are limited to.
+    #[arg(long, value_delimiter = ',', value_name = "IDS")]
+    locations: Option<Vec<LocationId>>,
+    /// The shops they are limited to.
+    #[arg(long, value_delimiter = ',', value_name = "DOMAINS")]
+    shops: Option<Vec<ShopDomain>>,
+    /// How long it is good for, such as 30m or 8h.
+    #[arg(long, default_value = "8h", value_name = "TIME", value_parser = ttl)]
+    ttl: SignedDuration,
+}
+
+fn role(name: &str) -> Result<Role, String> {
+    let word = serde::de::value::StrDeserializer::<serde::de::value::Error>::new(name);
+    Role::deserialize(word)
+        .map_err(|_| "a role is admin, manager, staff, customer, guest, service or super_admin".to_owned())
+}
+
+fn ttl(text: &str) -> Result<SignedDuration, String> {
+    let ttl: SignedDuration =
+        text.parse().map_err(|_| "a time is a number and a unit, such as 30m or 8h".to_owned())?;
+    if ttl.is_positive() {
+        Ok(ttl)
+    } else {
+        Err("a token that is good for no time is good for nothing".to_owned())
+    }
+}
+
+impl Token {
+    pub(super) fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
+        let config = Config::load(&self.config, environment)?;
+        let (role, shops) = (self.role, self.shops);
+        let shops = shops.map(|shops| shops.iter().map(ToString::to_string).collect());
+        let claims = Claims { customer: self.customer, locations: self.locations, shops, ttl: self.ttl };
+        let token = signed(&config.auth, environment, role, self.user.as_str(), claims)?;
+        if json { say(json!({ "token": token })) } else { say(token) }
+    }
+}
+
+/// What a token says beyond role and user.
+pub(super) struct Claims {
+    pub(super) customer: Option<CustomerId>,
+    pub(super) locations: Option<Vec<LocationId>>,
+    pub(super) shops: Option<Vec<String>>,
+    pub(super) ttl: SignedDuration,
+}
+
+impl Default for Claims {
+    fn default() -> Self {
+        Self { customer: None, locations: None, shops: None, ttl: SignedDuration::from_hours(8) }
+    }
+}
+
+/// A token signed with the configured secret.
+pub(super) fn signed(
+    auth: &Auth,
+    environment: &Environment,
+    role: Role,
+    user: &str,
+    claims: Claims,
+) -> anyhow::Result<String> {
+    let exp = SystemClock.now().saturating_add(claims.ttl)?.as_second();
+    let token = NewToken {
+        sub: user.to_owned(),
+        role,
+        customer_id: claims.customer,
+        locations: claims.locations,
+        shops: claims.shops,
+        exp,
+        iss: None,
+        aud: None,
+    };
+    Ok(auth::issue(auth, environment, token)?)
+}

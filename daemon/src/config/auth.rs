@@ -1,0 +1,62 @@
+//! `[auth]`: whose tokens to trust.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::SecretRef;
+
+/// Seconds by which clocks may differ, at the most.
+const LEEWAY_SECONDS_MAX: u64 = 60;
+
+/// How tokens are signed and what they must say.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// The only algorithm accepted.
+    #[serde(default)]
+    pub algorithm: Algorithm,
+    /// For HS256: at least 32 bytes.
+    pub secret: Option<SecretRef>,
+    /// For the others: a PEM file.
+    pub public_key: Option<PathBuf>,
+    /// `iss` must be this.
+    pub issuer: Option<String>,
+    /// `aud` must be, or contain, this.
+    pub audience: Option<String>,
+    /// Seconds by which the issuer's clock may differ; at most 60.
+    #[serde(default)]
+    pub leeway_seconds: u64,
+}
+
+/// How tokens are signed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[allow(missing_docs, reason = "the names are those of RFC 7518 and RFC 8037")]
+pub enum Algorithm {
+    #[default]
+    HS256,
+    RS256,
+    ES256,
+    EdDSA,
+}
+
+impl Auth {
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.leeway_seconds > LEEWAY_SECONDS_MAX {
+            return Err(format!(
+                "auth.leeway_seconds is {}: at most {LEEWAY_SECONDS_MAX}",
+                self.leeway_seconds
+            ));
+        }
+        match (self.algorithm, &self.secret, &self.public_key) {
+            (Algorithm::HS256, Some(_), None) => Ok(()),
+            (Algorithm::HS256, ..) => {
+                Err("auth.algorithm HS256 needs auth.secret and no auth.public_key".to_owned())
+            }
+            (_, None, Some(_)) => Ok(()),
+            (algorithm, ..) => Err(format!(
+                "auth.algorithm {algorithm:?} needs auth.public_key, a PEM file, and no auth.secret"
+            )),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What an administrator sets: a TOML file, over it the environment, secrets by reference.
+//!
+//! `STOCKD_SERVER__LISTEN=127.0.0.1:9000` sets `listen` of `[[server]]`; of several servers or shops it is the
+//! first. Unknown keys and bad values are refused with file, line and remedy.
+
+mod auth;
+mod secret;
+mod server;
+mod shop;
+mod store;
+mod sync;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+pub use auth::{Algorithm, Auth};
+pub use secret::SecretRef;
+pub use server::Server;
+pub use shop::Shop;
+pub use store::Store;
+pub use sync::{Schedules, Sync};
+
+/// Every setting there is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where to listen; one to eight listeners.
+    pub server: Vec<Server>,
+    /// Whose tokens to trust.
+    pub auth: Auth,
+    /// Which shops to mirror; at least one.
+    pub shop: Vec<Shop>,
+    /// Where to remember.
+    #[serde(default)]
+    pub store: Store,
+    /// When to look for what webhooks did not bring.
+    #[serde(default)]
+    pub sync: Sync,
+}
+
+/// What is wrong with the configuration, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {cause}")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The file, or a variable over it, says something that is no setting.
+    #[error("{place}: {problem}")]
+    Invalid {
+        /// Which file or variable.
+        place: String,
+        /// What, where in it, and what to do.
+        problem: String,
+    },
+    /// A secret cannot be had.
+    #[error("{setting}: {problem}")]
+    Secret {
+        /// Which setting refers to it.
+        setting: String,
+        /// Why, and what to do.
+        problem: String,
+    },
+}
+
+impl ConfigError {
+    fn invalid(place: impl fmt::Display, problem: impl fmt::Display) -> Self {
+        Self::Invalid { place: place.to_string(), problem: problem.to_string() }
+    }
+}
+
+/// The process's environment, taken once at start.
+#[derive(Debug, Clone, Default)]
+pub struct Environment(Vec<(String, String)>);
+
+impl Environment {
+    /// The environment of this process.
+    pub fn of_process() -> Self {
+        Self(
+            std::env::vars_os()
+                .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+                .collect(),
+        )
+    }
+
+    /// The variable of that name.
+    pub fn var(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl<const N: usize> From<[(&str, &str); N]> for Environment {
+    fn from(variables: [(&str, &str); N]) -> Self {
+        Self(variables.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+    }
+}
+
+impl Config {
+    /// Reads the file and the environment over it.
+    ///
+    /// # Errors
+    /// With file, line and remedy.
+    pub fn load(path: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?;
+        Self::read(&text, &path.display().to_string(), environment)
+    }
+
+    /// Reads a file's text, known as `place` in errors, and the environment over it.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn read(text: &str, place: &str, environment: &Environment) -> Result<Self, ConfigError> {
+        let mut table: toml::Table = text.parse().map_err(|error| ConfigError::invalid(place, error))?;
+        let config = if overlay(&mut table, environment)? {
+            // The environment has no lines to point at; the key's path must do.
+            toml::Value::Table(table).try_into().map_err(|error| {
+                ConfigError::invalid(format_args!("{place} with the STOCKD_ variables over it"), error)
+            })?
+        } else {
+            toml::from_str(text).map_err(|error| ConfigError::invalid(place, error))?
+        };
+        Self::check(config).map_err(|problem| ConfigError::invalid(place, problem))
+    }
+
+    fn check(self) -> Result<Self, String> {
+        if self.server.is_empty() || self.server.len() > 8 {
+            return Err("[[server]] must stand there once to eight times".to_owned());
+        }
+        if self.shop.is_empty() {
+            return Err("[[shop]] must stand there at least once".to_owned());
+        }
+        let mut domains: Vec<_> = self.shop.iter().map(|shop| &shop.domain).collect();
+        domains.sort();
+        if let Some([twice, _]) = domains.array_windows().find(|[one, next]| one == next) {
+            return Err(format!("the shop {twice} stands there twice: remove one [[shop]]"));
+        }
+        for shop in &self.shop {
+            shop.check()?;
+        }
+        self.auth.check()?;
+        Ok(self)
+    }
+}
+
+/// Lays `STOCKD_<SECTION>__<KEY>` over the table; whether there was any.
+fn overlay(table: &mut toml::Table, environment: &Environment) -> Result<bool, ConfigError> {
+    let mut any = false;
+    for (name, value) in &environment.0 {
+        let Some(path) = name.strip_prefix("STOCKD_").filter(|path| path.contains("__")) else { continue };
+        let keys: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
+        let refuse = || ConfigError::invalid(name, "names no setting: write STOCKD_<SECTION>__<KEY>");
+        let (key, sections) = keys.split_last().ok_or_else(refuse)?;
+        let mut here = &mut *table;
+        for section in sections {
+            let entry =
+                here.entry(section.as_str()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            let entry = match entry {
+                toml::Value::Array(list) => list.first_mut().ok_or_else(refuse)?,
+                other => other,
+            };
+            here = entry.as_table_mut().ok_or_else(refuse)?;
+        }
+        here.insert(key.clone(), literal(value));
+        any = true;
+    }
+    Ok(any)
+}
+
+/// A variable's text as the TOML value it spells, else as text.
+fn literal(text: &str) -> toml::Value {
+    let spelled = format!("value = {text}").parse::<toml::Table>();
+    spelled
+        .ok()
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| toml::Value::String(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = r#"
+        [[server]]
+        listen = "127.0.0.1:8080"
+        [auth]
+        secret = "0123456789abcdef0123456789abcdef"
+        [[shop]]
+        domain = "pretend.myshopify.com"
+        access_token = "shpat_x"
+        webhook_secrets = ["hush"]
+    "#;
+
+    fn refusal(text: &str) -> String {
+        Config::read(text, "stockd.toml", &Environment::default()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_minimal_file_is_enough() {
+        let config = Config::read(MINIMAL, "stockd.toml", &Environment::default()).unwrap();
+        assert_eq!(config.server[0].listen.to_string(), "127.0.0.1:8080");
+    }
+
+    #[test]
+    fn a_variable_wins_over_the_file() {
+        let environment =
+            Environment::from([("STOCKD_SERVER__LISTEN", "127.0.0.1:9999"), ("STOCKD_HOME", "/x")]);
+        let config = Config::read(MINIMAL, "stockd.toml", &environment).unwrap();
+        assert_eq!(config.server[0].listen.to_string(), "127.0.0.1:9999");
+    }
+
+    #[test]
+    fn mistakes_are_refused_with_place_and_remedy() {
+        let unknown = refusal(&MINIMAL.replace("listen =", "lisen ="));
+        assert!(
+            unknown.contains("stockd.toml") && unknown.contains("line 3") && unknown.contains("lisen"),
+            "{unknown}"
+        );
+        let domain = refusal(&MINIMAL.replace("pretend.myshopify.com", "pretend.example.com"));
+        assert!(domain.contains("<name>.myshopify.com"), "{domain}");
+        let twice = refusal(&format!(
+            "{MINIMAL}\n[[shop]]\ndomain = \"pretend.myshopify.com\"\naccess_token = \"x\"\nwebhook_secrets = [\"x\"]"
+        ));
+        assert!(twice.contains("stands there twice"), "{twice}");
+        let cron = refusal(&format!("{MINIMAL}\n[sync.products]\nquick = \"every day\""));
+        assert!(cron.contains("quick") && cron.contains("cron"), "{cron}");
+        assert!(refusal("[[server]").contains("line 1"));
+    }
+
+    #[test]
+    fn a_bad_variable_is_named() {
+        let environment = Environment::from([("STOCKD_SERVER__LISTEN", "nowhere")]);
+        let error = Config::read(MINIMAL, "stockd.toml", &environment).unwrap_err().to_string();
+        assert!(error.contains("STOCKD_") && error.contains("listen"), "{error}");
+    }
+}

@@ -1,0 +1,94 @@
+//! Intake: deliveries from the inbox, in the order in which they came, into the mirror.
+//!
+//! A delivery is on disk before Shopify is answered, so nothing here can lose one: a crash anywhere leaves it
+//! waiting, and applying it twice changes nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use schemas::{Clock, WebhookId};
+use shopify::Reading;
+use store::{Batch, Cause, Delivery, Fate, Operation, Store, StoreError};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::limits;
+
+/// Applies deliveries as they come.
+pub(crate) struct Intake {
+    /// Where they wait and where they go.
+    pub(crate) store: Arc<dyn Store>,
+    /// Our time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Somebody put one into the inbox.
+    pub(crate) arrived: Arc<Notify>,
+    /// Records may be marked for reading.
+    pub(crate) marked: Arc<watch::Sender<()>>,
+}
+
+impl Intake {
+    /// Works until told to stop.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut failures: HashMap<WebhookId, u32> = HashMap::new();
+        while !stop.is_cancelled() {
+            // Asked for before looking, so that what arrives while looking is not slept over.
+            let arrived = self.arrived.notified();
+            let pause = match self.group(&mut failures).await {
+                Ok(0) => None,
+                Ok(_) => continue,
+                Err(error) => {
+                    tracing::error!(%error, "deliveries wait: the store failed; trying again");
+                    Some(limits::STORE_PAUSE)
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = arrived, if pause.is_none() => {}
+                () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
+            }
+        }
+    }
+
+    /// Applies the deliveries that have waited longest; how many there were.
+    async fn group(&self, failures: &mut HashMap<WebhookId, u32>) -> Result<usize, StoreError> {
+        let deliveries = self.store.inbox(limits::INTAKE_GROUP).await?;
+        let operations = deliveries.iter().map(|delivery| {
+            let tries = failures.get(&delivery.webhook_id).copied().unwrap_or(0);
+            self.store.write(Operation::Apply(self.batch(delivery, tries)))
+        });
+        // All are asked for in order before any is waited for: the writer takes them as one group.
+        let outcomes = join_all(operations).await;
+        let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
+        for (delivery, outcome) in deliveries.iter().zip(outcomes) {
+            match outcome {
+                Ok(_) => drop(failures.remove(&delivery.webhook_id)),
+                Err(error) if failed == deliveries.len() => return Err(error),
+                Err(error) => {
+                    tracing::error!(%error, topic = delivery.topic, webhook.id = %delivery.webhook_id, "a delivery could not be applied");
+                    *failures.entry(delivery.webhook_id.clone()).or_default() += 1;
+                }
+            }
+        }
+        if !deliveries.is_empty() {
+            self.marked.send_replace(());
+        }
+        Ok(deliveries.len())
+    }
+
+    fn batch(&self, delivery: &Delivery, tries: u32) -> Batch {
+        let (fate, changes) = match shopify::read(&delivery.topic, &delivery.body, delivery.triggered_at) {
+            _ if tries >= limits::APPLY_TRIES_MAX => {
+                (Fate::Unreadable("the store refused it again and again".to_owned()), Vec::new())
+            }
+            Ok(Reading::Changes(changes)) => (Fate::Applied, changes),
+            Ok(Reading::Ignored) => (Fate::Ignored, Vec::new()),
+            Err(reason) => {
+                tracing::warn!(topic = delivery.topic, webhook.id = %delivery.webhook_id, %reason, "a delivery cannot be read; its body is kept");
+                (Fate::Unreadable(reason.to_string()), Vec::new())
+            }
+        };
+        let cause = Cause::Webhook { id: delivery.webhook_id.clone(), fate };
+        Batch { shop: delivery.shop.clone(), at: self.clock.now(), cause, changes }
+    }
+}

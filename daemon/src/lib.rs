@@ -1,0 +1,26 @@
+//! The daemon: webhooks in, runs and second looks on schedule, the log out to whoever listens.
+//!
+//! ```text
+//!  edge ─▶ routes ─▶ inbox ─▶ intake ─┐
+//!          scheduler ─▶ sync ─────────┼─▶ store ─▶ tail ─▶ ws::Hub ─▶ sockets
+//!          looks ─────────────────────┘
+//! ```
+//!
+//! [`daemon::Daemon`] is all of it on given foundations; [`lifecycle::Process`] puts the real ones under it.
+
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod daemon;
+pub mod edge;
+mod intake;
+pub mod lifecycle;
+pub mod limits;
+mod logging;
+mod looks;
+mod routes;
+mod scheduler;
+mod source;
+mod sync;
+mod tail;

@@ -1,0 +1,45 @@
+//! Every bound of the daemon in one place: its unit, its reason, and what happens when it is reached.
+
+use std::time::Duration;
+
+/// Bytes of a webhook's body, counted while it streams in; more is answered 413. Shopify's largest bodies, a
+/// product with 100 variants or an order with hundreds of lines, stay below one MiB.
+pub const WEBHOOK_BYTES_MAX: usize = 5 * 1024 * 1024;
+/// Connections at a time, of any kind; further ones wait in the listener's backlog.
+pub const CONNECTIONS_MAX: usize = 12_000;
+/// Time to send a request's whole header; then the connection is closed. Also ends idle connections.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// Time to answer a request, its body's arrival included; then 408. Shopify itself gives up after 5 s.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for open requests and sockets to end after SIGTERM; then they are cut.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Deliveries applied in one go.
+pub const INTAKE_GROUP: usize = 256;
+/// Times that a delivery may fail to be applied, while others succeed, before it is set aside as unreadable.
+pub const APPLY_TRIES_MAX: u32 = 5;
+/// Pause after the store failed.
+pub const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// Records read again in one go.
+pub const LOOKS_GROUP: usize = 50;
+/// How long a record that is due to be read again may wait unnoticed.
+pub const LOOKS_PAUSE: Duration = Duration::from_millis(500);
+/// Pause after Shopify failed, before its next record or page is asked for.
+pub const SHOPIFY_PAUSE: Duration = Duration::from_secs(5);
+/// Times that a run's page may fail before the run does.
+pub const PAGE_TRIES_MAX: u32 = 12;
+/// Seconds by which windows of quick runs overlap: Shopify's search index lags behind its records.
+pub const WINDOW_OVERLAP_SECONDS: i64 = 120;
+/// Least time between two reports of a run's progress: four a second.
+pub const PROGRESS_PAUSE: Duration = Duration::from_millis(250);
+/// Log entries handed to the realtime side in one go.
+pub const TAIL_GROUP: usize = 1_000;
+/// Records in one REST answer, and how many when nothing is said.
+pub const PAGE_RECORDS_MAX: usize = 1_000;
+/// See [`PAGE_RECORDS_MAX`].
+pub const PAGE_RECORDS_DEFAULT: usize = 100;
+/// How often what is too old is forgotten.
+pub const PRUNE_PAUSE: Duration = Duration::from_hours(1);
+/// Hours for which a body that could not be read is kept.
+pub const UNREADABLE_HOURS: i64 = 72;
+/// Days for which runs are kept.
+pub const RUNS_DAYS: i64 = 365;

@@ -1,0 +1,75 @@
+//! Second looks: records of which something was heard are read again, a paced group at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemas::{Clock, ShopDomain};
+use shopify::{Client, Retry};
+use store::{Batch, Cause, Operation, Store};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::limits;
+
+/// Reads one shop's marked records.
+pub(crate) struct Looks {
+    /// Which shop.
+    pub(crate) shop: ShopDomain,
+    /// Where marks are, and where readings go.
+    pub(crate) store: Arc<dyn Store>,
+    /// The shop itself.
+    pub(crate) client: Arc<Client>,
+    /// Our time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Records may be marked.
+    pub(crate) marks: watch::Receiver<()>,
+}
+
+impl Looks {
+    /// Works until told to stop.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        loop {
+            self.marks.mark_unchanged();
+            let pause = tokio::select! {
+                () = stop.cancelled() => return,
+                read = self.group() => match read {
+                    Ok(0) => limits::LOOKS_PAUSE,
+                    Ok(_) => continue,
+                    Err(pause) => pause,
+                },
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = self.marks.changed(), if pause == limits::LOOKS_PAUSE => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Reads the records that were marked longest ago; how many. `Err` is how long to wait.
+    async fn group(&self) -> Result<usize, Duration> {
+        let store_failed = |error: store::StoreError| {
+            tracing::error!(shop.domain = %self.shop, %error, "second looks wait: the store failed");
+            limits::STORE_PAUSE
+        };
+        let now = self.clock.now();
+        let marked = self.store.marked(&self.shop, now, limits::LOOKS_GROUP).await.map_err(store_failed)?;
+        if marked.is_empty() {
+            return Ok(0);
+        }
+        let keys: Vec<_> = marked.iter().map(|marked| (marked.key, marked.gid.clone())).collect();
+        let found = self.client.look_again(&keys).await.map_err(|error| {
+            tracing::warn!(shop.domain = %self.shop, %error, records = keys.len(), "second looks wait: Shopify gave no answer");
+            match error.retry() {
+                Retry::After(wait) => wait,
+                Retry::Now | Retry::Never => limits::SHOPIFY_PAUSE,
+            }
+        })?;
+        let marks = marked.iter().map(|marked| (marked.key, marked.mark)).collect();
+        let changes = found.into_iter().flat_map(|(_, changes)| changes).collect();
+        let batch =
+            Batch { shop: self.shop.clone(), at: self.clock.now(), cause: Cause::Read(marks), changes };
+        self.store.write(Operation::Apply(batch)).await.map_err(store_failed)?;
+        Ok(keys.len())
+    }
+}

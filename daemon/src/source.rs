@@ -1,0 +1,64 @@
+//! The store as the realtime side reads it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use schemas::shape::LevelShape;
+use schemas::{LevelSelection, LogEntry, Offset, Room, Sequence, ShopDomain};
+use store::{Store, StoreError};
+use ws::SourceError;
+
+/// The store and the shops that are configured.
+pub(crate) struct LogSource {
+    /// Where the log is.
+    pub(crate) store: Arc<dyn Store>,
+    /// Which shops there are.
+    pub(crate) shops: Vec<ShopDomain>,
+}
+
+fn refusal(error: &StoreError) -> SourceError {
+    match error {
+        StoreError::TooOld(_) => SourceError::TooOld,
+        StoreError::Closed | StoreError::Failed(_) | StoreError::UnknownShop(_) => {
+            SourceError::Unavailable(error.to_string())
+        }
+    }
+}
+
+#[async_trait]
+impl ws::Source for LogSource {
+    fn shops(&self) -> Vec<ShopDomain> {
+        self.shops.clone()
+    }
+
+    fn head(&self) -> Offset {
+        self.store.head()
+    }
+
+    async fn replay(
+        &self,
+        shop: &ShopDomain,
+        rooms: &BTreeSet<Room>,
+        after: Sequence,
+        until: Sequence,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>, SourceError> {
+        if rooms.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rooms = rooms.iter().cloned().collect();
+        self.store.replay(shop, rooms, after, until, limit).await.map_err(|error| refusal(&error))
+    }
+
+    async fn levels(
+        &self,
+        shops: &[ShopDomain],
+        selection: &LevelSelection,
+        limit: usize,
+    ) -> Result<(Vec<LevelShape>, Sequence), SourceError> {
+        let read = self.store.levels(shops.to_vec(), selection.clone(), None, limit.saturating_add(1)).await;
+        let (levels, sequence) = read.map_err(|error| refusal(&error))?;
+        if levels.len() > limit { Err(SourceError::TooMany) } else { Ok((levels, sequence)) }
+    }
+}

@@ -1,0 +1,34 @@
+//! The tail: what was committed to the log goes to the realtime side, in order.
+
+use std::sync::Arc;
+
+use store::Store;
+use tokio_util::sync::CancellationToken;
+use ws::Hub;
+
+use crate::limits;
+
+/// Publishes every entry from the log's end on, until told to stop. What came before, readers fetch themselves.
+pub(crate) async fn run(store: Arc<dyn Store>, hub: Arc<Hub>, stop: CancellationToken) {
+    let mut committed = store.committed();
+    let mut position = hub.head().sequence;
+    loop {
+        match store.entries(position, limits::TAIL_GROUP).await {
+            Ok(entries) if !entries.is_empty() => {
+                hub.publish(&entries);
+                position = entries.last().map_or(position, schemas::LogEntry::sequence);
+                continue;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(%error, "events wait: the store failed; trying again");
+                tokio::time::sleep(limits::STORE_PAUSE).await;
+                continue;
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = committed.wait_for(|head| *head > position) => if changed.is_err() { return },
+        }
+    }
+}
