@@ -212,7 +212,8 @@ impl World {
     }
 
     async fn page(&self, id: &str, changes: Vec<Change>, resume: &str) -> Outcome {
-        let progress = Progress { processed: 1, total: Some(2), resume: resume.to_owned(), until: Some(at(50)) };
+        let progress =
+            Progress { processed: 1, total: Some(2), resume: resume.to_owned(), until: Some(at(50)) };
         let cause = Cause::Run { run: id.parse().unwrap(), progress };
         self.do_(Operation::Apply(Batch { shop: shop(), at: at(100), cause, changes })).await
     }
@@ -262,7 +263,10 @@ async fn a_delivery_is_kept_once_and_its_body_until_it_is_applied(world: World) 
     assert_eq!(world.store.inbox(10).await.unwrap(), [World::delivery("a")]);
     world.settle("a", Fate::Applied, vec![]).await;
     assert_eq!(world.store.inbox(10).await.unwrap(), []);
-    assert!(!world.do_(Operation::Accept(World::delivery("a"))).await.fresh, "recognised after it was applied");
+    assert!(
+        !world.do_(Operation::Accept(World::delivery("a"))).await.fresh,
+        "recognised after it was applied"
+    );
     assert_eq!(world.store.delivery_counts(&shop()).await.unwrap(), [("t/t".to_owned(), "applied", 1)]);
 }
 
@@ -316,7 +320,8 @@ async fn an_older_level_changes_nothing_and_a_newer_one_is_told(world: World) {
 
 async fn a_tie_is_marked_and_settled_by_a_read(world: World) {
     for (first, second) in [(20, 30), (30, 20)] {
-        let world = World { store: Arc::clone(&world.store), _folder: None, deliveries: (first as u32 * 100).into() };
+        let world =
+            World { store: Arc::clone(&world.store), _folder: None, deliveries: (first as u32 * 100).into() };
         let world = world.registered().await;
         let id = first as u64;
         world.webhook(vec![item(id, true, 1), available_only(id, first, 5)]).await;
@@ -352,7 +357,11 @@ async fn a_record_goes_only_when_a_read_says_so(world: World) {
     world.webhook(vec![product(1, "Shirt", 1, Some(&[1])), item(1, true, 1), variant(1, 1, "5", 1)]).await;
     world.webhook(vec![level(1, 5, 1), Change::Location(location(1))]).await;
     world.webhook(vec![Change::LookAgain(key)]).await;
-    assert_eq!(world.store.list(&shop(), Collection::Products, 0, 10).await.unwrap().len(), 1, "a notice is a hint");
+    assert_eq!(
+        world.store.list(&shop(), Collection::Products, 0, 10).await.unwrap().len(),
+        1,
+        "a notice is a hint"
+    );
     world.read(vec![Change::Gone(key)]).await;
     for collection in [Collection::Products, Collection::Variants, Collection::Items] {
         assert_eq!(world.store.list(&shop(), collection, 0, 10).await.unwrap().len(), 0);
@@ -408,10 +417,20 @@ async fn one_order_change_gives_one_event(world: World) {
     world.webhook(vec![order(1, OrderStatus::Confirmed, "paid", 2)]).await;
     world.webhook(vec![order(1, OrderStatus::Confirmed, "paid", 2)]).await;
     world.webhook(vec![order(1, OrderStatus::Confirmed, "refunded", 3)]).await;
-    world.webhook(vec![Change::Customer(Customer { id: 5_u64.try_into().unwrap(), created_at: at(0), updated_at: at(1) })])
+    world
+        .webhook(vec![Change::Customer(Customer {
+            id: 5_u64.try_into().unwrap(),
+            created_at: at(0),
+            updated_at: at(1),
+        })])
         .await;
-    assert_eq!(world.story().await, ["order Created", "order StatusChanged", "order Payment", "customer:activity"]);
-    let Event::OrderStatusChanged(changed) = &world.log().await[1].event else { panic!("a change of status") };
+    assert_eq!(
+        world.story().await,
+        ["order Created", "order StatusChanged", "order Payment", "customer:activity"]
+    );
+    let Event::OrderStatusChanged(changed) = &world.log().await[1].event else {
+        panic!("a change of status")
+    };
     assert_eq!(changed.order.previous_status, Some(OrderStatus::Created));
     assert_eq!(changed.change, OrderChange::StatusChanged);
 }
@@ -436,10 +455,17 @@ async fn a_run_goes_on_where_it_was_and_ends_once(world: World) {
     world.page("r1", vec![level(1, 3, 1)], "there").await;
     let held = world.store.runs(&shop(), 10).await.unwrap().remove(0);
     assert_eq!((held.resume.as_str(), held.run.processed, held.until), ("there", 1, Some(at(50))));
-    assert_eq!(world.store.watermark(&shop(), Resource::Inventory).await.unwrap(), None, "its window is still open");
+    assert_eq!(
+        world.store.watermark(&shop(), Resource::Inventory).await.unwrap(),
+        None,
+        "its window is still open"
+    );
     assert!(world.finish("r1", RunState::Completed).await.fresh);
     assert!(!world.finish("r1", RunState::Failed).await.fresh);
-    assert!(!world.page("r1", vec![level(1, 9, 9)], "late").await.fresh, "a page after the end changes nothing");
+    assert!(
+        !world.page("r1", vec![level(1, 9, 9)], "late").await.fresh,
+        "a page after the end changes nothing"
+    );
     assert_eq!(world.available().await, [3]);
     assert_eq!(world.store.watermark(&shop(), Resource::Inventory).await.unwrap(), Some(at(50)));
 }
@@ -503,7 +529,8 @@ async fn a_snapshot_is_exact_at_its_place_in_the_log(world: World) {
     assert_eq!(levels.iter().map(|level| level.available).collect::<Vec<_>>(), [20, 7]);
     assert_eq!(levels[0].title.as_deref(), Some("Shirt – Small"));
     assert_eq!(levels[0].location_name.as_deref(), Some("Berlin"));
-    let of_product = LevelSelection { product_ids: Some(vec![1_u64.try_into().unwrap()]), ..Default::default() };
+    let of_product =
+        LevelSelection { product_ids: Some(vec![1_u64.try_into().unwrap()]), ..Default::default() };
     assert_eq!(all(of_product).await.unwrap().0.len(), 1);
     let nothing = LevelSelection { variant_ids: Some(vec![]), ..Default::default() };
     assert_eq!(all(nothing).await.unwrap().0.len(), 0);
