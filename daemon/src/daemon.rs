@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use jiff::SignedDuration;
 use schemas::{Clock, Entropy, ShopDomain};
 use shopify::{Client, Endpoint, Secret, Transport};
@@ -29,8 +30,8 @@ use crate::{limits, scheduler, tail};
 pub struct Foundation<L> {
     /// What an administrator set.
     pub config: Config,
-    /// Where secrets may be.
-    pub environment: Environment,
+    /// The secrets it refers to.
+    pub secrets: Secrets,
     /// Our time.
     pub clock: Arc<dyn Clock>,
     /// Our randomness.
@@ -48,6 +49,31 @@ pub struct Daemon {
     tasks: TaskTracker,
     stop: CancellationToken,
     hub: Arc<Hub>,
+}
+
+/// Every secret, fetched before anything is opened, so that a missing one is what is complained of.
+pub struct Secrets {
+    tokens: Arc<Tokens>,
+    shops: Arc<ShopSecrets>,
+    access_tokens: BTreeMap<ShopDomain, Secret>,
+}
+
+impl Secrets {
+    /// Fetches what the configuration refers to.
+    ///
+    /// # Errors
+    /// When one cannot be had or is too weak.
+    pub fn fetch(config: &Config, environment: &Environment) -> Result<Self, ConfigError> {
+        let access_token = |shop: &config::Shop| {
+            let setting = format!("access_token of {}", shop.domain);
+            Ok((shop.domain.clone(), shopify_secret(&shop.access_token, &setting, environment)?))
+        };
+        Ok(Self {
+            tokens: Arc::new(Tokens::new(config, environment)?),
+            shops: Arc::new(webhook_secrets(config, environment)?),
+            access_tokens: config.shop.iter().map(access_token).collect::<Result<_, ConfigError>>()?,
+        })
+    }
 }
 
 /// The webhook secrets of every shop that is ours.
@@ -71,9 +97,8 @@ impl Daemon {
     /// # Errors
     /// When a secret cannot be had, or the store refuses.
     pub async fn start<L: Listener>(foundation: Foundation<L>) -> anyhow::Result<Self> {
-        let Foundation { config, environment, clock, entropy, store, transport, listeners } = foundation;
-        let tokens = Arc::new(Tokens::new(&config, &environment)?);
-        let shops = Arc::new(webhook_secrets(&config, &environment)?);
+        let Foundation { config, secrets, clock, entropy, store, transport, listeners } = foundation;
+        let Secrets { tokens, shops, access_tokens } = secrets;
         for shop in &config.shop {
             let (domain, thresholds) = (shop.domain.clone(), shop.thresholds.clone());
             store.write(Operation::Register { shop: domain, thresholds, at: clock.now() }).await?;
@@ -94,7 +119,7 @@ impl Daemon {
         let (marked, marks) = watch::channel(());
         let marked = Arc::new(marked);
         for shop in &config.shop {
-            let client = client(shop, &environment, &transport, &clock, &entropy)?;
+            let client = client(shop, &access_tokens, &transport, &clock, &entropy)?;
             let looks = Looks {
                 shop: shop.domain.clone(),
                 store: Arc::clone(&store),
@@ -177,13 +202,12 @@ fn shopify_secret(
 
 fn client(
     shop: &config::Shop,
-    environment: &Environment,
+    access_tokens: &BTreeMap<ShopDomain, Secret>,
     transport: &Arc<dyn Transport>,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<Entropy>,
 ) -> anyhow::Result<Arc<Client>> {
-    let setting = format!("access_token of {}", shop.domain);
-    let access_token = shopify_secret(&shop.access_token, &setting, environment)?;
+    let access_token = access_tokens.get(&shop.domain).cloned().context("every shop has a token")?;
     let endpoint = Endpoint { api_url: shop.api_url.clone(), access_token };
     let client =
         Client::new(&shop.domain, &endpoint, Arc::clone(transport), Arc::clone(clock), Arc::clone(entropy))?;

@@ -1,6 +1,8 @@
 //! The life of the process: the real clock, disk and network, readiness told to systemd, signals, the end.
 
+use std::fs::File;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +15,15 @@ use tokio::sync::oneshot;
 
 use crate::clock::SystemClock;
 use crate::config::{Config, Environment};
-use crate::daemon::{Daemon, Foundation};
+use crate::daemon::{Daemon, Foundation, Secrets};
 
 /// A daemon with everything under it that only a real process has.
 pub struct Process {
     daemon: Daemon,
     /// Tells when the store's writer has ended; unasked, that is the end of everything.
     writer: oneshot::Receiver<Result<(), store::StoreError>>,
+    /// Held for as long as the process lives; the system gives it back however that ends.
+    lock: File,
 }
 
 impl Process {
@@ -29,11 +33,13 @@ impl Process {
     /// In sentences for the administrator.
     pub async fn start(
         config: Config,
-        environment: Environment,
+        environment: &Environment,
         listeners: Vec<TcpListener>,
     ) -> anyhow::Result<Self> {
+        let secrets = Secrets::fetch(&config, environment)?;
         let entropy = Arc::new(Entropy::from_system().context("the system gives no randomness")?);
         let path = config.store.url.0.clone();
+        let lock = sole_user(&path)?;
         let (store, writer) = store::sqlite::open(&path, &entropy)?;
         let (ended, writer_ended) = oneshot::channel();
         std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
@@ -43,7 +49,7 @@ impl Process {
             listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
         let foundation = Foundation {
             config,
-            environment,
+            secrets,
             clock: Arc::new(SystemClock),
             entropy,
             store,
@@ -52,7 +58,7 @@ impl Process {
         };
         let daemon = Daemon::start(foundation).await?;
         tracing::info!(listen = ?addresses, store = %path.display(), "ready");
-        Ok(Self { daemon, writer: writer_ended })
+        Ok(Self { daemon, writer: writer_ended, lock })
     }
 
     /// Works until SIGTERM or SIGINT, then ends in order. Tells systemd of each step.
@@ -60,7 +66,7 @@ impl Process {
     /// # Errors
     /// When the store can no longer be trusted.
     pub async fn until_signal(self) -> anyhow::Result<()> {
-        let Self { daemon, mut writer } = self;
+        let Self { daemon, mut writer, lock: _held } = self;
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         tell_systemd(&[NotifyState::Ready]);
@@ -99,6 +105,15 @@ impl Process {
 pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(address).await;
     listener.with_context(|| format!("cannot listen on {address}: is another program there?"))
+}
+
+/// Locks the database for this process: events that another one appended would never be told here.
+fn sole_user(database: &Path) -> anyhow::Result<File> {
+    let path = database.with_added_extension("lock");
+    let lock = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    lock.try_lock()
+        .with_context(|| format!("cannot use {}: does another stockd run on it?", database.display()))?;
+    Ok(lock)
 }
 
 async fn tick(watchdog: &mut Option<tokio::time::Interval>) {

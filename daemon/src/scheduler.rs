@@ -25,15 +25,21 @@ pub(crate) async fn run(
         for (resource, _) in &resources {
             catch_up(&syncs, store.as_ref(), *resource).await;
         }
+        let mut looked = clock.now();
         loop {
-            let now = clock.now();
-            let next = resources.iter().filter_map(|(resource, plan)| Some((next(plan, now)?, *resource)));
-            let Some(((at, kind), resource)) = next.min_by_key(|((at, _), _)| *at) else {
+            let Some(at) = resources.iter().filter_map(|(_, plan)| next(plan, looked)).min() else {
                 return std::future::pending().await;
             };
-            let wait = at.duration_since(now).try_into().unwrap_or(Duration::ZERO);
+            let wait = at.duration_since(clock.now()).try_into().unwrap_or(Duration::ZERO);
             tokio::time::sleep(wait).await;
-            syncs.start(resource, kind).await;
+            // What falls due during a long run is seen at the next look, so no run costs another its turn.
+            let now = clock.now();
+            for (resource, plan) in &resources {
+                if let Some(kind) = due(plan, looked, now) {
+                    syncs.start(*resource, kind).await;
+                }
+            }
+            looked = now;
         }
     };
     tokio::select! {
@@ -60,31 +66,44 @@ async fn catch_up(syncs: &Syncs, store: &dyn Store, resource: Resource) {
     }
 }
 
-/// When a resource is due next, and how much of it; a full run where both fall together.
-fn next(plan: &Schedules, now: Timestamp) -> Option<(Timestamp, RunKind)> {
-    let from: DateTime<Utc> = DateTime::from_timestamp(now.as_second(), 0)?;
-    let at = |schedule: &cron::Schedule| {
-        let due = schedule.after(&from).next()?;
-        Timestamp::from_second(due.timestamp()).ok()
-    };
-    let quick = at(&plan.quick).map(|at| (at, RunKind::Quick));
-    let full = at(&plan.full).map(|at| (at, RunKind::Full));
-    [full, quick].into_iter().flatten().min_by_key(|(at, _)| *at)
+/// When a resource is due next after that time.
+fn next(plan: &Schedules, after: Timestamp) -> Option<Timestamp> {
+    [&plan.full, &plan.quick].into_iter().filter_map(|schedule| first(schedule, after)).min()
+}
+
+/// What of a resource fell due after one time and up to another; a full run where both did.
+fn due(plan: &Schedules, after: Timestamp, until: Timestamp) -> Option<RunKind> {
+    let fell = |schedule| first(schedule, after).is_some_and(|at| at <= until);
+    if fell(&plan.full) { Some(RunKind::Full) } else { fell(&plan.quick).then_some(RunKind::Quick) }
+}
+
+fn first(schedule: &cron::Schedule, after: Timestamp) -> Option<Timestamp> {
+    let after: DateTime<Utc> = DateTime::from_timestamp(after.as_second(), 0)?;
+    Timestamp::from_second(schedule.after(&after).next()?.timestamp()).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn due(now: &str) -> (String, RunKind) {
-        let (at, kind) = next(&Schedules::default(), now.parse().unwrap()).unwrap();
-        (at.to_string(), kind)
+    fn time(text: &str) -> Timestamp {
+        text.parse().unwrap()
     }
 
     #[test]
-    fn the_next_run_is_the_earlier_one_and_full_where_both_are_due() {
-        assert_eq!(due("2026-11-20T10:01:00Z"), ("2026-11-20T10:05:00Z".to_owned(), RunKind::Quick));
-        assert_eq!(due("2026-11-20T03:29:59Z"), ("2026-11-20T03:30:00Z".to_owned(), RunKind::Full));
-        assert_eq!(due("2026-11-20T03:30:00.5Z"), ("2026-11-20T03:35:00Z".to_owned(), RunKind::Quick));
+    fn the_next_run_is_the_earlier_one() {
+        let next = |now| next(&Schedules::default(), time(now)).unwrap().to_string();
+        assert_eq!(next("2026-11-20T10:01:00Z"), "2026-11-20T10:05:00Z");
+        assert_eq!(next("2026-11-20T03:29:59Z"), "2026-11-20T03:30:00Z");
+        assert_eq!(next("2026-11-20T03:30:00.5Z"), "2026-11-20T03:35:00Z");
+    }
+
+    #[test]
+    fn what_fell_due_meanwhile_is_run_once_and_full_where_both_were() {
+        let due = |after, until| due(&Schedules::default(), time(after), time(until));
+        assert_eq!(due("2026-11-20T10:01:00Z", "2026-11-20T10:04:59Z"), None);
+        assert_eq!(due("2026-11-20T10:01:00Z", "2026-11-20T10:05:00.002Z"), Some(RunKind::Quick));
+        assert_eq!(due("2026-11-20T10:05:00.002Z", "2026-11-20T10:05:03Z"), None);
+        assert_eq!(due("2026-11-20T03:20:00Z", "2026-11-20T03:50:00Z"), Some(RunKind::Full));
     }
 }

@@ -234,6 +234,7 @@ impl<'t, T: Tables> Door<'t, T> {
     fn order(&mut self, said: &Order) -> Result<()> {
         let held: Option<Order> = self.tables.find(said.id)?;
         if self.judge(RecordKey::Order(said.id), held.as_ref(), said)? == Verdict::Take {
+            self.look_at_stock_of(said)?;
             let change = order::change(held.as_ref(), said);
             let previous =
                 held.as_ref().map(|held| held.status).filter(|_| change == OrderChange::StatusChanged);
@@ -247,6 +248,22 @@ impl<'t, T: Tables> Door<'t, T> {
                 OrderChange::StatusChanged => Event::OrderStatusChanged(changed),
                 _ => Event::OrderUpdated(changed),
             })?;
+        }
+        Ok(())
+    }
+
+    /// An order moves stock between quantities of which no level webhook tells, and only Shopify knows where.
+    fn look_at_stock_of(&mut self, order: &Order) -> Result<()> {
+        let variants: BTreeSet<_> = order.lines.iter().filter_map(|line| line.variant_id).collect();
+        for id in variants {
+            let variant: Option<Variant> = self.tables.find(id)?;
+            let Some(item) = variant.and_then(|variant| variant.inventory_item_id) else { continue };
+            for level in self.tables.levels_of(item)? {
+                let location = level.observed.location_id;
+                if order.locations.is_empty() || order.locations.contains(&location) {
+                    self.look_again(RecordKey::Level(item, location))?;
+                }
+            }
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use inventory::Thresholds;
 use schemas::event::OrderChange;
-use schemas::record::{Customer, InventoryItem, Level, Location, Order, Product, Variant};
+use schemas::record::{Customer, InventoryItem, Level, Location, Order, OrderLine, Product, Variant};
 use schemas::shape::{OrderStatus, StockStatus};
 use schemas::{
     Change, Entropy, Event, LevelSelection, LogEntry, Quantities, RecordKey, Resource, Room, RunId, RunKind,
@@ -59,6 +59,7 @@ holds_for_both! {
     crossings_are_told_once_and_changed_thresholds_judged_anew,
     untracked_and_inactive_levels_never_cross,
     one_order_change_gives_one_event,
+    an_order_has_the_levels_of_its_lines_read_again,
     a_first_import_is_told_as_a_run_and_not_record_by_record,
     a_run_goes_on_where_it_was_and_ends_once,
     two_runs_of_a_resource_never_overlap,
@@ -319,19 +320,16 @@ async fn an_older_level_changes_nothing_and_a_newer_one_is_told(world: World) {
 }
 
 async fn a_tie_is_marked_and_settled_by_a_read(world: World) {
-    for (first, second) in [(20, 30), (30, 20)] {
-        let world =
-            World { store: Arc::clone(&world.store), _folder: None, deliveries: (first as u32 * 100).into() };
-        let world = world.registered().await;
-        let id = first as u64;
+    let world = world.registered().await;
+    for (id, first, second) in [(20, 20, 30), (30, 30, 20)] {
         world.webhook(vec![item(id, true, 1), available_only(id, first, 5)]).await;
         world.read(vec![level(id, first, 5), Change::Location(location(1))]).await;
         world.webhook(vec![available_only(id, second, 5)]).await;
         assert_eq!(world.marked().await, [level_key(id)], "two values at one time: only a read can tell");
         world.read(vec![level(id, 25, 5)]).await;
         assert_eq!(world.marked().await, []);
-        assert!(world.available().await.contains(&25));
     }
+    assert_eq!(world.available().await, [25, 25]);
 }
 
 fn location(id: u64) -> Location {
@@ -433,6 +431,24 @@ async fn one_order_change_gives_one_event(world: World) {
     };
     assert_eq!(changed.order.previous_status, Some(OrderStatus::Created));
     assert_eq!(changed.change, OrderChange::StatusChanged);
+}
+
+async fn an_order_has_the_levels_of_its_lines_read_again(world: World) {
+    let world = world.registered().await;
+    world.webhook(vec![product(1, "Shirt", 1, None), item(1, true, 1), variant(1, 1, "5", 1)]).await;
+    world
+        .webhook(vec![Change::Location(location(1)), level(1, 20, 1), level(2, 20, 1), item(2, true, 1)])
+        .await;
+    let Change::Order(order) = order(1, OrderStatus::Shipped, "paid", 2) else { panic!("an order") };
+    let line = OrderLine {
+        id: 1_u64.try_into().unwrap(),
+        variant_id: 1_u64.try_into().ok(),
+        title: String::new(),
+        sku: None,
+        quantity: 1,
+    };
+    world.webhook(vec![Change::Order(Order { lines: vec![line], ..order })]).await;
+    assert_eq!(world.marked().await, [level_key(1)]);
 }
 
 async fn a_first_import_is_told_as_a_run_and_not_record_by_record(world: World) {

@@ -61,7 +61,7 @@ impl Demo {
         );
         let config = Config::read(&text, "the demonstration's configuration", &Environment::default())?;
         let tokens = tokens(&config, &environment)?;
-        let process = Process::start(config, environment, vec![listener]).await?;
+        let process = Process::start(config, &environment, vec![listener]).await?;
         let url = format!("http://{address}");
         let admin = tokens.get("admin").cloned().unwrap_or_default();
         if json {

@@ -23,6 +23,6 @@ impl Run {
         for server in &config.server {
             listeners.push(lifecycle::listen(server.listen).await?);
         }
-        Process::start(config, environment, listeners).await?.until_signal().await
+        Process::start(config, &environment, listeners).await?.until_signal().await
     }
 }

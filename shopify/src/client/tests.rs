@@ -1,3 +1,5 @@
+//! Calls against a scripted Shopify: what is repeated, what is given up, and what each failure says.
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;

@@ -1,3 +1,5 @@
+//! Every document is valid against Shopify's schema, and costs no more than it declares.
+
 use std::collections::BTreeSet;
 
 use apollo_compiler::executable::{Field, Selection, SelectionSet};

@@ -1,3 +1,5 @@
+//! Readings of single records: found, gone, and found by another way.
+
 use schemas::shape::OrderStatus;
 use serde_json::{Value, json};
 

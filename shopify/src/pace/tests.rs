@@ -1,3 +1,5 @@
+//! The queue against a bucket like Shopify's, with time that stands still until it is moved.
+
 use tokio::task::JoinSet;
 
 use super::*;

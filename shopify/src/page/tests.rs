@@ -1,3 +1,5 @@
+//! Pages of lists: filters, cursors and what is translated.
+
 use schemas::{Change, RecordKey};
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! Webhook bodies of every topic, reduced and invented, and what they say in our words.
+
 use proptest::prelude::*;
 use schemas::record;
 use schemas::shape::OrderStatus;

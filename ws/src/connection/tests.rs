@@ -1,3 +1,5 @@
+//! Whole connections over a pipe: a client, a log that grows, and what arrives in which order.
+
 mod client;
 mod log;
 mod order;

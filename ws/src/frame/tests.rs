@@ -1,3 +1,5 @@
+//! Frames as RFC 6455 shows them, and as only an attacker would send them.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The session's steps: who may say what when, heartbeats, and what ends it.
+
 use serde_json::json;
 
 use super::*;

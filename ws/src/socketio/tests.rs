@@ -1,3 +1,5 @@
+//! Packets: the protocol's own examples, and malformed ones that others fell for.
+
 use proptest::prelude::*;
 use serde_json::json;
 

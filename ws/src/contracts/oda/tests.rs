@@ -1,3 +1,5 @@
+//! The contract's table: every event's name and shape, every request and its refusals.
+
 use schemas::event::{
     CustomerActivity, CustomerPresence, Drift, Notice, Payment, ProductShape, WebhookReceived,
 };
