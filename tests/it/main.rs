@@ -1,0 +1,11 @@
+//! The whole of stockd as its users meet it, one file a behaviour.
+#![expect(clippy::unwrap_used, reason = "all of this is test code: what goes wrong here fails the test")]
+
+mod cli;
+mod crash;
+mod hostile;
+mod import;
+mod live;
+mod rights;
+mod tidy;
+mod webhooks;

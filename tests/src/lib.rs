@@ -1,0 +1,27 @@
+//! The verbs of the trade for whole-system tests: a shop that sells, a daemon that is killed, clients that listen.
+//!
+//! Everything runs on loopback, on free ports and in folders of its own, and ends with the value that started it.
+#![expect(clippy::unwrap_used, reason = "all of this is test code: what goes wrong here fails the test")]
+
+mod binary;
+mod client;
+mod daemon;
+mod eventually;
+mod mirror;
+mod shop;
+mod token;
+mod transcript;
+mod watcher;
+mod webhook;
+mod wire;
+
+pub use binary::{Ended, stockd, stockd_ends};
+pub use client::{Client, Dashboard};
+pub use daemon::{Settings, TestDaemon, free_address};
+pub use eventually::{PATIENCE, eventually};
+pub use mirror::{Mirror, stock};
+pub use shop::{Spot, TestShop};
+pub use token::{Token, forged};
+pub use watcher::Watcher;
+pub use webhook::Webhook;
+pub use wire::Wire;

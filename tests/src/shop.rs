@@ -1,0 +1,183 @@
+//! The pretend store in this process, and what happens in it.
+
+use serde_json::{Value, json};
+use sim::{Options, Sim};
+
+use crate::eventually;
+
+/// The shop's permanent name.
+pub(crate) const DOMAIN: &str = "pretend.myshopify.com";
+/// What its webhooks are signed with.
+pub(crate) const SECRET: &str = "pretend-webhook-secret";
+/// What API calls must carry.
+pub(crate) const ACCESS_TOKEN: &str = "shpat_pretend_access";
+
+/// A pretend store with a few products; every call is one of its `/_sim/` routes.
+pub struct TestShop {
+    sim: Sim,
+    http: reqwest::Client,
+}
+
+/// An item at a location.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spot {
+    /// The item.
+    pub item: String,
+    /// The location.
+    pub location: String,
+    /// The item's product.
+    pub product: String,
+    /// The item's variant.
+    pub variant: String,
+    /// What was there.
+    pub available: i64,
+}
+
+impl TestShop {
+    /// Twelve products with two variants at three locations, and a bucket that is never empty.
+    pub async fn opens() -> Self {
+        Self::with(Options {
+            products: 12,
+            variants_per_product: 2,
+            locations: 3,
+            restore_rate: 10_000,
+            ..Options::default()
+        })
+        .await
+    }
+
+    /// Another kind of shop.
+    pub async fn with(options: Options) -> Self {
+        let options = Options {
+            shop: DOMAIN.to_owned(),
+            access_token: ACCESS_TOKEN.to_owned(),
+            webhook_secret: SECRET.to_owned(),
+            ..options
+        };
+        Self { sim: Sim::start(options).await.unwrap(), http: reqwest::Client::new() }
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        self.sim.url()
+    }
+
+    /// Everything it believes.
+    pub async fn truth(&self) -> Value {
+        self.asked("truth").await
+    }
+
+    /// What the API was asked so far.
+    pub async fn calls(&self) -> Value {
+        self.asked("calls").await
+    }
+
+    /// Where its webhooks are.
+    pub async fn deliveries(&self) -> Value {
+        self.asked("deliveries").await
+    }
+
+    /// An item at a location with at least that much available, the `n`th that there is.
+    pub async fn spot(&self, n: usize, at_least: i64) -> Spot {
+        let truth = self.truth().await;
+        let levels = truth["levels"].as_array().unwrap().iter();
+        let level = levels.filter(|level| level["available"].as_i64().unwrap() >= at_least).nth(n).unwrap();
+        spot(&truth, level)
+    }
+
+    /// The same item at another location with at least that much available.
+    pub async fn elsewhere(&self, spot: &Spot, at_least: i64) -> Spot {
+        let truth = self.truth().await;
+        let levels = truth["levels"].as_array().unwrap();
+        let other = |level: &&Value| {
+            level["inventoryItemId"] == spot.item.as_str()
+                && level["locationId"] != spot.location.as_str()
+                && level["available"].as_i64().unwrap() >= at_least
+        };
+        self::spot(&truth, levels.iter().find(other).unwrap())
+    }
+
+    /// Somebody new buys; the order.
+    pub async fn sells(&self, spot: &Spot, quantity: i64) -> Value {
+        let sale = json!({ "inventoryItemId": spot.item, "locationId": spot.location, "quantity": quantity });
+        self.does("sell", &sale).await
+    }
+
+    /// A quantity changes by so much; the level.
+    pub async fn adjusts(&self, spot: &Spot, name: &str, delta: i64) -> Value {
+        let change = json!({
+            "inventoryItemId": spot.item, "locationId": spot.location, "name": name, "delta": delta,
+        });
+        self.does("adjust", &change).await
+    }
+
+    /// An order is paid, fulfilled, delivered, cancelled or deleted.
+    pub async fn order(&self, action: &str, order: &Value) -> Value {
+        self.does("orders", &json!({ "action": action, "id": order["id"] })).await
+    }
+
+    /// Webhooks go there.
+    pub async fn tells(&self, url: &str) {
+        self.does("webhooks", &json!({ "url": url })).await;
+    }
+
+    /// Webhooks go wrong like this, or are paused.
+    pub async fn mistreats_webhooks(&self, faults: &Value) {
+        self.does("faults", &json!({ "webhooks": faults })).await;
+    }
+
+    /// So many buy every second.
+    pub async fn is_busy(&self, per_second: f64) {
+        self.does("shoppers", &json!({ "perSecond": per_second })).await;
+    }
+
+    /// The shop's time goes on: retries fall due.
+    pub async fn time_passes(&self, seconds: u32) {
+        self.does("clock", &json!({ "advanceSeconds": seconds })).await;
+    }
+
+    /// Lets every webhook arrive, retries included, however late they are due.
+    pub async fn falls_quiet(&self) {
+        eventually("the shop's webhooks have all arrived", async || {
+            let counts = self.deliveries().await;
+            assert_eq!(counts["lost"], 0, "{counts}");
+            let waiting = |kind: &str| counts[kind].as_u64().unwrap();
+            if waiting("queued") + waiting("inFlight") > 0 {
+                return None;
+            }
+            if waiting("retrying") > 0 {
+                self.time_passes(10).await;
+                return None;
+            }
+            Some(())
+        })
+        .await;
+    }
+
+    /// Any other of its routes.
+    pub async fn does(&self, route: &str, body: &Value) -> Value {
+        let url = format!("{}/_sim/{route}", self.url());
+        let answer = self.http.post(url).json(body).send().await.unwrap();
+        let (status, body) = (answer.status(), answer.json::<Value>().await.unwrap());
+        assert!(status.is_success(), "{route}: {body}");
+        body
+    }
+
+    async fn asked(&self, route: &str) -> Value {
+        self.http.get(format!("{}/_sim/{route}", self.url())).send().await.unwrap().json().await.unwrap()
+    }
+}
+
+fn spot(truth: &Value, level: &Value) -> Spot {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let item = text(&level["inventoryItemId"]);
+    let mut variants = truth["variants"].as_array().unwrap().iter();
+    let variant = variants.find(|variant| variant["inventoryItemId"] == item.as_str()).unwrap();
+    Spot {
+        location: text(&level["locationId"]),
+        product: text(&variant["productId"]),
+        variant: text(&variant["id"]),
+        available: level["available"].as_i64().unwrap(),
+        item,
+    }
+}
