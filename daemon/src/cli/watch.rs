@@ -40,8 +40,8 @@ pub(super) struct Watch {
     /// Without a token: sign one for an admin with this configuration's secret.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// What to follow: inventory:all, inventory:location:<id>, inventory:product:<id>, inventory:variant:<id>,
-    /// orders:all, orders:customer:<id>. Everything when left out.
+    /// What to follow: inventory:all, inventory:location:ID, inventory:product:ID, inventory:variant:ID,
+    /// orders:all, orders:customer:ID. Everything when left out.
     #[arg(long, value_delimiter = ',', value_name = "ROOMS")]
     rooms: Vec<String>,
     /// Begin after this offset instead of now.
