@@ -7,6 +7,7 @@
 //!
 //! No I/O, no clock, no storage: `store` asks inside its transaction, so a decision and its effect commit together.
 
+pub mod effect;
 pub mod level;
 pub mod order;
 pub mod threshold;
