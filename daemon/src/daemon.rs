@@ -8,15 +8,17 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use jiff::SignedDuration;
-use schemas::{Clock, Entropy, ShopDomain};
+use schemas::{Clock, Entropy, ShopDomain, Timestamp};
 use shopify::{Client, Endpoint, Secret, Transport};
-use store::{Operation, Retention, Store};
+use store::{Operation, Retention, Store, StoreError};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use ws::Hub;
 
+use crate::attempts::Attempts;
 use crate::auth::Tokens;
+use crate::commands::{Commands, ShopPolicy};
 use crate::config::{self, Config, ConfigError, Environment};
 use crate::edge::{self, Listener};
 use crate::intake::Intake;
@@ -38,6 +40,8 @@ pub struct Foundation<L> {
     pub entropy: Arc<Entropy>,
     /// The store; whoever made it runs its writer.
     pub store: Arc<dyn Store>,
+    /// Whether somebody put a backup of it back.
+    pub restored: bool,
     /// The way to Shopify.
     pub transport: Arc<dyn Transport>,
     /// Where clients come in, each with the pages it is for.
@@ -97,18 +101,31 @@ impl Daemon {
     /// # Errors
     /// When a secret cannot be had, or the store refuses.
     pub async fn start<L: Listener>(foundation: Foundation<L>) -> anyhow::Result<Self> {
-        let Foundation { config, secrets, clock, entropy, store, transport, listeners } = foundation;
+        let Foundation { config, secrets, clock, entropy, store, restored, transport, listeners } =
+            foundation;
         let Secrets { tokens, shops, access_tokens } = secrets;
         for shop in &config.shop {
             let (domain, thresholds) = (shop.domain.clone(), shop.thresholds.clone());
             store.write(Operation::Register { shop: domain, thresholds, at: clock.now() }).await?;
+            if restored {
+                park(store.as_ref(), &shop.domain, clock.now()).await?;
+            }
         }
+        let given = Arc::new(watch::Sender::new(()));
+        let commands = Arc::new(Commands {
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            shops: policies(&config),
+            given: Arc::clone(&given),
+        });
         let source = LogSource { store: Arc::clone(&store), shops: shops.domains() };
         let origins = config.server.iter().flat_map(|server| server.origins.clone()).collect();
         let options = ws::Options { origins, ..ws::Options::default() };
         let hub = Hub::new(
             Arc::new(source),
             Arc::clone(&tokens) as _,
+            Arc::clone(&commands) as _,
             Arc::clone(&clock),
             Arc::clone(&entropy),
             options,
@@ -128,6 +145,18 @@ impl Daemon {
                 marks: marks.clone(),
             };
             tasks.spawn(looks.run(stop.clone()));
+            let attempts = Attempts {
+                shop: shop.domain.clone(),
+                store: Arc::clone(&store),
+                client: Arc::clone(&client),
+                clock: Arc::clone(&clock),
+                entropy: Arc::clone(&entropy),
+                given: given.subscribe(),
+                marked: Arc::clone(&marked),
+                below_zero: shop.allow_backorder,
+                partly: Arc::default(),
+            };
+            tasks.spawn(attempts.run(stop.clone()));
             let syncs = Syncs {
                 shop: shop.domain.clone(),
                 store: Arc::clone(&store),
@@ -155,6 +184,7 @@ impl Daemon {
             clock,
             tokens,
             shops,
+            commands,
             hub: Arc::clone(&hub),
             arrived,
             tasks: tasks.clone(),
@@ -177,6 +207,18 @@ impl Daemon {
             tracing::warn!(tasks = self.tasks.len(), "some connections did not end in time and are cut");
         }
     }
+}
+
+/// A backup was put back: what was on its way to Shopify then may have been done since.
+async fn park(store: &dyn Store, shop: &ShopDomain, at: Timestamp) -> Result<(), StoreError> {
+    let parked = store.write(Operation::Park { shop: shop.clone(), at }).await?.changed;
+    tracing::error!(shop.domain = %shop, parked, "the database is a restored backup: what had not reached Shopify is parked as unknown; compare those levels by hand and give the commands again where needed");
+    Ok(())
+}
+
+fn policies(config: &Config) -> BTreeMap<ShopDomain, ShopPolicy> {
+    let policy = |shop: &config::Shop| ShopPolicy { policy: shop.policy(), strict: shop.strict };
+    config.shop.iter().map(|shop| (shop.domain.clone(), policy(shop))).collect()
 }
 
 fn webhook_secrets(config: &Config, environment: &Environment) -> Result<ShopSecrets, ConfigError> {

@@ -8,9 +8,11 @@
 //!
 //! [`daemon::Daemon`] is all of it on given foundations; [`lifecycle::Process`] puts the real ones under it.
 
+mod attempts;
 pub mod auth;
 pub mod cli;
 pub mod clock;
+mod commands;
 pub mod config;
 pub mod daemon;
 pub mod edge;
@@ -21,6 +23,7 @@ mod logging;
 mod looks;
 mod routes;
 mod scheduler;
+mod scope;
 mod source;
 mod sync;
 mod tail;

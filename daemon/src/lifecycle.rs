@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use schemas::Entropy;
 use sd_notify::NotifyState;
+use store::sqlite::Opened;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -40,7 +41,7 @@ impl Process {
         let entropy = Arc::new(Entropy::from_system().context("the system gives no randomness")?);
         let path = config.store.url.0.clone();
         let lock = sole_user(&path)?;
-        let (store, writer) = store::sqlite::open(&path, &entropy)?;
+        let Opened { store, writer, restored } = store::sqlite::open(&path, &entropy)?;
         let (ended, writer_ended) = oneshot::channel();
         std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
             let _ = ended.send(writer.run());
@@ -53,6 +54,7 @@ impl Process {
             clock: Arc::new(SystemClock),
             entropy,
             store,
+            restored,
             transport: Arc::new(shopify::HttpTransport::new()?),
             listeners,
         };

@@ -5,6 +5,8 @@ use std::time::Duration;
 /// Bytes of a webhook's body, counted while it streams in; more is answered 413. Shopify's largest bodies, a
 /// product with 100 variants or an order with hundreds of lines, stay below one MiB.
 pub const WEBHOOK_BYTES_MAX: usize = 5 * 1024 * 1024;
+/// Bytes of a command's body, counted likewise; more is answered 413. A reserve of 100 lines has a fifth of it.
+pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
 /// Connections at a time, of any kind; further ones wait in the listener's backlog.
 pub const CONNECTIONS_MAX: usize = 12_000;
 /// Time to send a request's whole header; then the connection is closed. Also ends idle connections.
@@ -43,3 +45,21 @@ pub const PRUNE_PAUSE: Duration = Duration::from_hours(1);
 pub const UNREADABLE_HOURS: i64 = 72;
 /// Days for which runs are kept.
 pub const RUNS_DAYS: i64 = 365;
+/// Attempts on their way to Shopify at a time, per shop: twice what its limits let through in a second.
+pub const ATTEMPTS_MAX: usize = 8;
+/// Effects looked at in one go; the rest waits for the next.
+pub const EFFECTS_GROUP: usize = 10_000;
+/// How often holds are looked through for those that have run out, when no command is given.
+pub const ATTEMPTS_PAUSE: Duration = Duration::from_secs(1);
+/// Pause before the same attempt is sent again; doubles up to [`ATTEMPT_PAUSE_MAX`].
+pub const ATTEMPT_PAUSE_MIN: Duration = Duration::from_millis(500);
+/// See [`ATTEMPT_PAUSE_MIN`].
+pub const ATTEMPT_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Hours for which Shopify knows a key again is 24; an attempt older than this is sent no more.
+pub const ATTEMPT_HOURS_MAX: i64 = 23;
+/// How long the answer to a command in a strict shop waits for Shopify's; then it says how far the command is.
+pub const STRICT_WAIT_MAX: Duration = Duration::from_secs(25);
+/// Least time between two looks at how far it is.
+pub const STRICT_LOOK_PAUSE: Duration = Duration::from_millis(25);
+/// Holds released at a time when all of them are.
+pub const DRAIN_AT_A_TIME: usize = 64;

@@ -270,7 +270,7 @@ impl Pages<'_> {
         };
         let cause = Cause::Run { run: run.run_id.clone(), progress };
         let batch = Batch { shop: self.syncs.shop.clone(), at: self.syncs.clock.now(), cause, changes };
-        let Outcome { fresh, changed, deleted } = self.syncs.store.write(Operation::Apply(batch)).await?;
+        let Outcome { fresh, changed, deleted, .. } = self.syncs.store.write(Operation::Apply(batch)).await?;
         if !fresh {
             return Err(Stopped::Ended);
         }

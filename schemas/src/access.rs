@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::id::{CustomerId, LocationId, ShopDomain, UserId};
+use crate::shape::ReservedItem;
 
 /// What somebody is to the shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -87,6 +88,13 @@ pub enum Subject<'a> {
     },
     /// A customer's doings.
     Customer,
+    /// A hold on stock.
+    Hold {
+        /// Who holds.
+        by: &'a UserId,
+        /// What, and where.
+        items: &'a [ReservedItem],
+    },
     /// Stock.
     Inventory {
         /// Where; `None` when at several places.
@@ -139,6 +147,9 @@ impl Identity {
                 Some(location) => here(location),
                 None => self.locations.is_none(),
             },
+            (Subject::Hold { by, items }, Role::Staff) => {
+                *by == self.user_id || items.iter().all(|held| here(held.location_id))
+            }
             (Subject::Order { locations, .. }, Role::Staff) => {
                 locations.is_empty() || locations.iter().any(|location| here(*location))
             }
@@ -218,6 +229,12 @@ mod tests {
         assert!(!staff.may_see(Subject::Inventory { location: Some(there) }));
         assert!(!staff.may_see(Subject::Inventory { location: None }));
         assert!(order(&[]) && order(&[there, here]) && !order(&[there]));
+        let held =
+            |location_id| ReservedItem { inventory_item_id: "3".parse().unwrap(), location_id, quantity: 1 };
+        let other = "8".parse().unwrap();
+        assert!(staff.may_see(Subject::Hold { by: &other, items: &[held(here)] }));
+        assert!(!staff.may_see(Subject::Hold { by: &other, items: &[held(here), held(there)] }));
+        assert!(staff.may_see(Subject::Hold { by: &staff.user_id, items: &[held(there)] }), "their own");
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! What staff may ask for. Carried out by `daemon`, decided by `inventory`.
+//! What staff may ask for, and how it is read from what a client wrote. Carried out elsewhere, by `store`.
+
+mod payload;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,7 +25,30 @@ pub enum CommandKind {
     Update,
 }
 
-/// A command as a client writes it.
+impl CommandKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] =
+        [Self::Adjust, Self::Commit, Self::Extend, Self::Release, Self::Reserve, Self::Update];
+
+    /// The name in events and paths.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Adjust => "adjust",
+            Self::Commit => "commit",
+            Self::Extend => "extend",
+            Self::Release => "release",
+            Self::Reserve => "reserve",
+            Self::Update => "update",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// A command as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Command {

@@ -361,9 +361,8 @@ impl Event {
             Self::InventoryLowStock(level)
             | Self::InventoryOutOfStock(level)
             | Self::InventoryRestocked(level) => Subject::Inventory { location: Some(level.location_id) },
-            Self::InventoryReservation(_) | Self::InventoryTransfer(_) => {
-                Subject::Inventory { location: None }
-            }
+            Self::InventoryReservation(hold) => Subject::Hold { by: &hold.created_by, items: &hold.items },
+            Self::InventoryTransfer(_) => Subject::Inventory { location: None },
             Self::OrderCreated(order)
             | Self::OrderDeleted(order)
             | Self::OrderStatusChanged(order)

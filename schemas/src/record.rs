@@ -22,6 +22,8 @@ pub struct Location {
     pub name: String,
     /// Whether stock can be sold there.
     pub active: bool,
+    /// Whether it belongs to a fulfilment service, which keeps its stock itself.
+    pub fulfillment_service: bool,
     /// Shopify's time of its last change.
     pub updated_at: Timestamp,
 }
@@ -64,6 +66,8 @@ pub struct Variant {
     pub price: Money,
     /// Whether Shopify goes on selling at zero (`inventoryPolicy: CONTINUE`).
     pub continue_selling: bool,
+    /// Whether it is put together from others and has no stock of its own. `None` where a body does not say.
+    pub bundle: Option<bool>,
     /// What its stock is counted of. `None` where a body does not say.
     pub inventory_item_id: Option<InventoryItemId>,
     /// Shopify's time of its last change.

@@ -123,13 +123,15 @@ pub(crate) struct Location {
     id: LocationId,
     name: String,
     is_active: bool,
+    is_fulfillment_service: bool,
     updated_at: Timestamp,
 }
 
 impl Location {
     pub(crate) fn change(self) -> Change {
-        let Self { id, name, is_active: active, updated_at } = self;
-        Change::Location(record::Location { id, name, active, updated_at })
+        let Self { id, name, is_active: active, is_fulfillment_service: fulfillment_service, updated_at } =
+            self;
+        Change::Location(record::Location { id, name, active, fulfillment_service, updated_at })
     }
 }
 
@@ -281,6 +283,7 @@ pub(crate) struct Variant {
     barcode: Option<String>,
     price: Money,
     inventory_policy: String,
+    requires_components: bool,
     updated_at: Timestamp,
     inventory_item: Item,
 }
@@ -304,6 +307,7 @@ impl Variant {
             barcode: stated(self.barcode),
             price: self.price,
             continue_selling: self.inventory_policy == "CONTINUE",
+            bundle: Some(self.requires_components),
             inventory_item_id: Some(self.inventory_item.id),
             updated_at: self.updated_at,
         };

@@ -78,6 +78,9 @@ pub(crate) struct Location {
     id: LocationId,
     name: String,
     active: bool,
+    /// Shopify's old word for a fulfilment service's.
+    #[serde(default)]
+    legacy: bool,
     updated_at: Option<Timestamp>,
 }
 
@@ -88,6 +91,7 @@ impl Location {
             id: self.id,
             name: self.name,
             active: self.active,
+            fulfillment_service: self.legacy,
             updated_at,
         }))
     }
@@ -193,6 +197,9 @@ pub(crate) struct Product {
     updated_at: Option<Timestamp>,
     variants: Option<Vec<Variant>>,
     variant_gids: Option<Vec<VariantGid>>,
+    /// Which of them are bundles, only a reading tells.
+    #[serde(default, rename = "has_variants_that_requires_components")]
+    has_bundles: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -216,7 +223,8 @@ struct VariantGid {
 impl Product {
     /// The product and the variants that the body describes.
     ///
-    /// Where it lists only some, the product is to be read: a variant could be missing for either reason.
+    /// Where it lists only some, or has bundles among them, the product is to be read: a variant could be missing for
+    /// either reason, and none says whether it is a bundle.
     pub(crate) fn changes(self, triggered_at: Option<Timestamp>) -> Result<Vec<Change>, Unreadable> {
         let updated_at = time(self.updated_at, triggered_at)?;
         let complete = self.lists_every_variant();
@@ -241,11 +249,12 @@ impl Product {
                 barcode: stated(variant.barcode),
                 price: variant.price.0,
                 continue_selling: variant.inventory_policy.as_deref() == Some("continue"),
+                bundle: None,
                 inventory_item_id: variant.inventory_item_id,
                 updated_at: variant.updated_at.unwrap_or(updated_at),
             })
         }));
-        if !complete {
+        if !complete || self.has_bundles == Some(true) {
             changes.push(Change::LookAgain(RecordKey::Product(self.id)));
         }
         Ok(changes)

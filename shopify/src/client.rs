@@ -92,7 +92,18 @@ impl Client {
         variables: impl Serialize,
         priority: Priority,
     ) -> Result<Answer<T>, Error> {
-        let body = document.body(variables);
+        self.send(document, rows, document.body(variables).into(), priority).await
+    }
+
+    /// Sends a body written for `document`: every time the same bytes, without which a mutation's idempotency
+    /// key would be worth nothing.
+    pub(crate) async fn send<T: DeserializeOwned>(
+        &self,
+        document: &'static Document,
+        rows: u32,
+        body: Bytes,
+        priority: Priority,
+    ) -> Result<Answer<T>, Error> {
         let mut attempt = 0;
         loop {
             let error = match self.attempt(document, rows, body.clone(), priority).await {
@@ -316,7 +327,7 @@ fn graphql_error(document: &Document, problem: Problem, cost: Option<&Cost>) -> 
     }
 }
 
-fn shortened(words: &str) -> String {
+pub(crate) fn shortened(words: &str) -> String {
     words.chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect()
 }
 

@@ -25,7 +25,7 @@ pub enum Error {
     #[error("the API's address is not http(s)://<host>: correct the shop's api_url")]
     Address,
     /// `ACCESS_DENIED`, or status 403.
-    #[error("the app may not read this ({0}): grant it the scopes it asks for and install it again")]
+    #[error("the app may not do this ({0}): grant it the scopes it asks for and install it again")]
     AccessDenied(String),
     /// A search field that Shopify does not know: it would have returned everything.
     #[error(

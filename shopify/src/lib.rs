@@ -4,6 +4,8 @@
 //!  webhook  ─▶ Webhook::verify ─▶ (inbox) ─▶ read ─┐
 //!                                                  ├─▶ schemas::Change
 //!  Client ─▶ pace ─▶ Transport ─▶ Shopify ─▶ answer ┘
+//!    ▲                                      └─▶ StockAnswer
+//!  stock_body, stored and sent as it is
 //! ```
 //!
 //! It decides nothing: whether a [`Change`](schemas::Change) is believed is settled where it is applied.
@@ -20,6 +22,7 @@ mod order;
 mod pace;
 mod page;
 mod secret;
+mod stock;
 mod topic;
 mod transport;
 mod webhook;
@@ -28,6 +31,9 @@ pub use client::{Client, Endpoint};
 pub use error::{Error, Retry};
 pub use page::{Counts, Cursor, CursorError, Page, Shop};
 pub use secret::{Secret, SecretError};
+pub use stock::{
+    STOCK_ENTRIES_MAX, StockAnswer, StockChange, StockEntry, StockError, StockErrorKind, stock_body,
+};
 pub use topic::{Reading, Unreadable, read};
 pub use transport::{HttpTransport, Transport, TransportError};
 pub use webhook::{Webhook, WebhookError};

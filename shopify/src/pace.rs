@@ -24,7 +24,6 @@ const RATE_ASSUMED: f64 = 50.0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Priority {
     /// Somebody waits for it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "mutations use it; so far there are only queries"))]
     Command,
     /// A level or record that is known to be out of date.
     Read,

@@ -128,7 +128,7 @@ fn product(store: &Store, product: &Product) -> Value {
         "image": null,
         "media": [],
         "variant_gids": gids.collect::<Vec<_>>(),
-        "has_variants_that_requires_components": false,
+        "has_variants_that_requires_components": variants.iter().any(|variant| variant.bundle),
         "category": null,
     })
 }

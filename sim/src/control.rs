@@ -166,6 +166,10 @@ enum ProductChange {
         #[serde(default, deserialize_with = "cents")]
         price: Option<i64>,
     },
+    /// From now on the item's variant is put together from others.
+    Bundle {
+        inventory_item_id: Id,
+    },
     /// Another SKU for one item.
     Relabel {
         inventory_item_id: Id,
@@ -219,6 +223,10 @@ fn product(shop: &Shop, change: ProductChange) -> Answer {
             ProductChange::Update { id, title, price } => {
                 store.edit_product(id.0, title, price, now)?;
                 id.0
+            }
+            ProductChange::Bundle { inventory_item_id } => {
+                store.make_bundle(inventory_item_id.0, now)?;
+                return Ok(json!({ "inventoryItemId": inventory_item_id.0.to_string() }));
             }
             ProductChange::Relabel { inventory_item_id, sku } => {
                 store.rename_sku(inventory_item_id.0, sku, now)?;

@@ -48,6 +48,8 @@ pub(crate) struct Variant {
     pub(crate) position: u32,
     /// Whether it may be sold below zero.
     pub(crate) oversell: bool,
+    /// Whether it is put together from others; then its stock cannot be written.
+    pub(crate) bundle: bool,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
 }

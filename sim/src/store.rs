@@ -181,6 +181,7 @@ impl Store {
                 price,
                 position,
                 oversell,
+                bundle: false,
                 created_at: at,
                 updated_at: at,
             });
@@ -249,6 +250,28 @@ impl Store {
         });
         self.tell(Topic::INVENTORY_ITEMS_UPDATE, Subject::Item(item), now);
         Ok(())
+    }
+
+    /// From now on the item's variant is put together from others.
+    pub(crate) fn make_bundle(&mut self, item: u64, now: Timestamp) -> Result<(), Refused> {
+        self.begin();
+        let variant =
+            self.items.find(item).ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?.variant;
+        let product = self.variants.edit(variant, |variant| {
+            variant.bundle = true;
+            variant.updated_at = to_second(now);
+            variant.product
+        });
+        if let Some(product) = product {
+            self.products.edit(product, |product| product.updated_at = to_second(now));
+            self.tell(Topic::PRODUCTS_UPDATE, Subject::Product(product), now);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_bundle(&self, item: u64) -> bool {
+        let variant = self.items.find(item).and_then(|item| self.variants.find(item.variant));
+        variant.is_some_and(|variant| variant.bundle)
     }
 
     pub(crate) fn delete_product(&mut self, id: u64, now: Timestamp) -> Result<(), Refused> {

@@ -7,7 +7,7 @@ use inventory::version::judge;
 use inventory::{Authority, Crossing, HeldLevel, Verdict, level, order, threshold};
 use jiff::{SignedDuration, ToSpan as _};
 use schemas::event::{
-    CustomerActivity, LevelChange, OrderChange, OrderChanged, PriceChange, ProductShape, Source,
+    CustomerActivity, LevelChange, Notice, OrderChange, OrderChanged, PriceChange, ProductShape, Source,
 };
 use schemas::record::{Customer, InventoryItem, Level, Location, Order, Product, Variant};
 use schemas::shape::{LevelShape, OrderShape};
@@ -17,6 +17,7 @@ use schemas::{
 
 use crate::operation::{Batch, Cause, Fate, Mark, Operation, Outcome};
 use crate::tables::{Keep, Record, Result, Tables, Transaction};
+use crate::{attempt, command};
 
 /// Readings that may come back older than what we hold before the store's word is taken as final.
 const VAIN_READINGS_MAX: u32 = 5;
@@ -33,6 +34,14 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
             let mut tables = transaction.shop(&batch.shop)?;
             apply(&mut tables, batch)
         }
+        Operation::Command(given) => {
+            let answer = command::perform(&mut transaction.shop(&given.shop)?, given)?;
+            Ok(Outcome { fresh: answer.is_ok(), answer: Some(answer), ..Outcome::default() })
+        }
+        Operation::ExpireHolds { shop, at } => {
+            let changed = command::expire(&mut transaction.shop(shop)?, *at)?;
+            Ok(Outcome { fresh: changed > 0, changed, ..Outcome::default() })
+        }
         Operation::FinishRun { shop, run, state, error, at } => {
             let mut tables = transaction.shop(shop)?;
             let Some(mut record) = tables.run(run)?.filter(|record| !record.run.state.is_over()) else {
@@ -48,6 +57,13 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
             tables.append(*at, &Event::ShopifySyncStatus(record.run))?;
             Ok(fresh(true))
         }
+        Operation::Net { shop, effects, at } => {
+            attempt::net(&mut transaction.shop(shop)?, effects, *at).map(|()| fresh(true))
+        }
+        Operation::Park { shop, at } => {
+            let changed = attempt::park(&mut transaction.shop(shop)?, *at)?;
+            Ok(Outcome { fresh: changed > 0, changed, ..Outcome::default() })
+        }
         Operation::Prune(retention) => transaction.prune(retention).map(|()| fresh(true)),
         Operation::Register { shop, thresholds, at } => {
             let before = transaction.register(shop, thresholds)?;
@@ -55,6 +71,15 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
                 judge_anew(&mut transaction.shop(shop)?, *at)?;
             }
             Ok(fresh(before.is_none()))
+        }
+        Operation::Reject { shop, effects, at } => {
+            attempt::reject(&mut transaction.shop(shop)?, effects, *at).map(|()| fresh(true))
+        }
+        Operation::SettleAttempt { shop, id, end, at } => {
+            attempt::settle(&mut transaction.shop(shop)?, id, end, *at).map(fresh)
+        }
+        Operation::StartAttempt { shop, attempt, effects } => {
+            attempt::start(&mut transaction.shop(shop)?, attempt, effects).map(fresh)
         }
         Operation::StartRun(record) => {
             let mut tables = transaction.shop(&record.shop)?;
@@ -126,10 +151,12 @@ fn judge_anew<T: Tables>(tables: &mut T, at: Timestamp) -> Result<()> {
 }
 
 /// The changes of one batch on their way in.
-struct Door<'t, T> {
+pub(crate) struct Door<'t, T> {
     tables: &'t mut T,
     at: Timestamp,
     source: Source,
+    /// The command that causes it.
+    command: Option<String>,
     /// A first import is one event, not one per record.
     silent: bool,
     outcome: Outcome,
@@ -147,17 +174,22 @@ struct Reading {
 }
 
 impl<'t, T: Tables> Door<'t, T> {
-    fn new(tables: &'t mut T, at: Timestamp, source: Source, silent: bool) -> Self {
+    pub(crate) fn new(tables: &'t mut T, at: Timestamp, source: Source, silent: bool) -> Self {
         Self {
             tables,
             at,
             source,
+            command: None,
             silent,
             outcome: Outcome { fresh: true, ..Outcome::default() },
             readings: BTreeMap::new(),
             products: BTreeMap::new(),
             wanted: BTreeSet::new(),
         }
+    }
+
+    pub(crate) fn for_command(self, command: Option<String>) -> Self {
+        Self { command, ..self }
     }
 
     /// A reading counts for more than a report only if nothing was heard of the record since it began.
@@ -297,6 +329,7 @@ impl<'t, T: Tables> Door<'t, T> {
         let held: Option<Variant> = self.tables.find(said.id)?;
         let said = Variant {
             inventory_item_id: said.inventory_item_id.or_else(|| held.as_ref()?.inventory_item_id),
+            bundle: said.bundle.or_else(|| held.as_ref()?.bundle),
             ..said.clone()
         };
         if self.judge(key, held.as_ref(), &said)? != Verdict::Take {
@@ -338,23 +371,56 @@ impl<'t, T: Tables> Door<'t, T> {
         let (item, location) = (said.inventory_item_id, said.location_id);
         let key = RecordKey::Level(item, location);
         let held: Option<HeldLevel> = self.tables.find((item, location))?;
+        let flight = self.tables.flight(item, location)?;
+        // While an attempt changes it, and until a reading after the answer, what is heard of a level is put aside.
+        if flight.as_ref().is_some_and(|flight| !flight.answered || !self.readings.contains_key(&key)) {
+            return self.look_again(key);
+        }
         said.gid = said.gid.or_else(|| held.as_ref()?.observed.gid.clone());
-        let now = HeldLevel {
-            observed: said,
-            ..held.clone().unwrap_or_else(|| HeldLevel::new(unseen_level(item, location, self.at)))
-        };
-        if self.judge(key, held.as_ref(), &now)? != Verdict::Take {
-            return Ok(());
+        let held_or_new =
+            held.clone().unwrap_or_else(|| HeldLevel::new(unseen_level(item, location, self.at)));
+        let mut now = HeldLevel { observed: said, ..held_or_new };
+        match self.judge(key, held.as_ref(), &now)? {
+            Verdict::Take => {}
+            Verdict::Same if flight.is_some() => {}
+            Verdict::Same | Verdict::Older | Verdict::Unclear => return Ok(()),
+        }
+        match (&flight, &held) {
+            (Some(_), _) => now.pending -= self.tables.settle_level(item, location)?,
+            (None, Some(held)) => self.watch_holds(held, &now)?,
+            (None, None) => {}
         }
         if available_only {
             self.look_again(key)?;
         }
         self.wanted.extend([RecordKey::Item(item), RecordKey::Location(location)]);
-        self.tell_level(held.as_ref(), now)
+        self.tell_level(held.as_ref(), now).map(drop)
     }
 
-    /// Judges a level that was just put and tells of it, where there is something to tell.
-    fn tell_level(&mut self, held: Option<&HeldLevel>, mut now: HeldLevel) -> Result<()> {
+    /// Somebody else gave back what we hold: Shopify's own checkout may sell it now.
+    fn watch_holds(&mut self, held: &HeldLevel, now: &HeldLevel) -> Result<()> {
+        let reserved = now.observed.quantities.reserved;
+        if reserved >= held.observed.quantities.reserved {
+            return Ok(());
+        }
+        let (item, location) = now.key();
+        let ours = self.tables.held_at(item, location)?;
+        if reserved >= ours {
+            return Ok(());
+        }
+        let message = format!(
+            "item {item} at location {location}: {ours} units are held here and only {reserved} are reserved at Shopify"
+        );
+        tracing::warn!(shop.domain = %self.tables.shop(), item.id = %item, location.id = %location, ours, reserved, "Shopify holds less than we do");
+        self.tell(&Event::SystemAlert(Notice {
+            user_id: None,
+            title: "Holds were undone at Shopify".to_owned(),
+            message,
+        }))
+    }
+
+    /// Judges a level, puts it, and tells of it where there is something to tell: the level as clients see it.
+    pub(crate) fn tell_level(&mut self, held: Option<&HeldLevel>, mut now: HeldLevel) -> Result<LevelShape> {
         let shape = shape(self.tables, &now)?;
         let crossing = judge_stock(&mut now, &shape);
         self.tables.put(&now)?;
@@ -367,10 +433,13 @@ impl<'t, T: Tables> Door<'t, T> {
                 level: shape.clone(),
                 previous_available: held.map(HeldLevel::available),
                 source: self.source,
-                command_id: None,
+                command_id: self.command.clone(),
             }))?;
         }
-        crossing.map_or(Ok(()), |crossing| self.tell(&crossing_event(crossing, shape)))
+        if let Some(crossing) = crossing {
+            self.tell(&crossing_event(crossing, shape.clone()))?;
+        }
+        Ok(shape)
     }
 
     fn gone(&mut self, key: RecordKey) -> Result<()> {
@@ -391,6 +460,7 @@ impl<'t, T: Tables> Door<'t, T> {
                 }
             }
             RecordKey::Level(item, location) => {
+                self.tables.settle_level(item, location)?;
                 if let Some(held) = Keep::<HeldLevel>::find(self.tables, (item, location))? {
                     return self.delete_level(&held);
                 }
@@ -438,6 +508,8 @@ impl<'t, T: Tables> Door<'t, T> {
 
     /// Tells of a level that is no more as one that is no longer active.
     fn delete_level(&mut self, held: &HeldLevel) -> Result<()> {
+        let (item, location) = held.key();
+        attempt::abandon(self.tables, item, location, self.at)?;
         let level = LevelShape { active: false, ..shape(self.tables, held)? };
         Keep::<HeldLevel>::delete(self.tables, held.key())?;
         self.tell(&Event::InventoryUpdated(LevelChange {
@@ -511,7 +583,7 @@ fn crossing_event(crossing: Crossing, level: LevelShape) -> Event {
     }
 }
 
-fn shape<T: Tables>(tables: &T, held: &HeldLevel) -> Result<LevelShape> {
+pub(crate) fn shape<T: Tables>(tables: &T, held: &HeldLevel) -> Result<LevelShape> {
     let (item_id, location_id) = held.key();
     let item: Option<InventoryItem> = tables.find(item_id)?;
     let location: Option<Location> = tables.find(location_id)?;

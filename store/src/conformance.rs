@@ -1,5 +1,7 @@
 //! What holds for every store, asked of each backend through the trait alone.
 
+mod commands;
+
 use std::sync::Arc;
 
 use inventory::Thresholds;
@@ -13,6 +15,20 @@ use schemas::{
 
 use crate::operation::{Batch, Cause, Delivery, Fate, Operation, Outcome, Progress, Retention, RunRecord};
 use crate::{Collection, Store, StoreError, memory, sqlite};
+use commands::{
+    a_command_repeated_under_its_key_is_answered_and_not_done_again, a_hold_is_pending_until_shopify_has_it,
+    a_hold_that_a_shopper_was_faster_for_is_rejected_whole,
+    a_hold_that_ran_out_is_given_back_before_anything_new_is_granted,
+    a_part_that_shopify_refuses_for_good_takes_the_held_part_back,
+    a_stale_hold_is_sent_anew_after_a_reading_and_a_stale_setting_is_a_conflict,
+    after_a_restored_backup_everything_unsettled_is_a_persons_to_look_at,
+    commands_are_refused_when_shopify_has_not_answered_for_too_long,
+    holds_and_releases_that_cancel_out_are_never_sent, holds_sum_to_at_most_what_there_was,
+    holds_that_somebody_else_undid_at_shopify_are_an_alarm, lines_of_one_level_are_summed_before_the_check,
+    neither_an_early_nor_a_late_webhook_counts_a_change_twice,
+    settled_commands_are_forgotten_after_their_keeping_time_and_open_ones_never,
+    what_takes_no_stock_is_refused_by_code_and_field, what_waits_for_a_level_that_goes_fails_and_is_told,
+};
 
 /// A store at work and what keeps it so.
 struct World {
@@ -23,7 +39,8 @@ struct World {
 
 fn sqlite_world() -> World {
     let folder = tempfile::tempdir().unwrap();
-    let (store, writer) = sqlite::open(&folder.path().join("stockd.db"), &Entropy::seeded(1)).unwrap();
+    let sqlite::Opened { store, writer, .. } =
+        sqlite::open(&folder.path().join("stockd.db"), &Entropy::seeded(1)).unwrap();
     std::thread::spawn(move || writer.run());
     World { store, _folder: Some(folder), deliveries: 0.into() }
 }
@@ -67,6 +84,22 @@ holds_for_both! {
     what_was_forgotten_cannot_be_replayed_silently,
     a_snapshot_is_exact_at_its_place_in_the_log,
     lists_are_paged_by_id,
+    holds_sum_to_at_most_what_there_was,
+    lines_of_one_level_are_summed_before_the_check,
+    a_command_repeated_under_its_key_is_answered_and_not_done_again,
+    what_takes_no_stock_is_refused_by_code_and_field,
+    a_hold_is_pending_until_shopify_has_it,
+    neither_an_early_nor_a_late_webhook_counts_a_change_twice,
+    a_stale_hold_is_sent_anew_after_a_reading_and_a_stale_setting_is_a_conflict,
+    a_hold_that_a_shopper_was_faster_for_is_rejected_whole,
+    a_part_that_shopify_refuses_for_good_takes_the_held_part_back,
+    a_hold_that_ran_out_is_given_back_before_anything_new_is_granted,
+    holds_and_releases_that_cancel_out_are_never_sent,
+    commands_are_refused_when_shopify_has_not_answered_for_too_long,
+    holds_that_somebody_else_undid_at_shopify_are_an_alarm,
+    after_a_restored_backup_everything_unsettled_is_a_persons_to_look_at,
+    settled_commands_are_forgotten_after_their_keeping_time_and_open_ones_never,
+    what_waits_for_a_level_that_goes_fails_and_is_told,
 }
 
 fn shop() -> ShopDomain {
@@ -126,6 +159,7 @@ fn variant(id: u64, product: u64, price: &str, second: i64) -> Change {
         barcode: None,
         price: price.parse().unwrap(),
         continue_selling: false,
+        bundle: None,
         inventory_item_id: id.try_into().ok(),
         updated_at: at(second),
     })
@@ -153,7 +187,7 @@ fn level_key(item: u64) -> RecordKey {
     RecordKey::Level(item.try_into().unwrap(), 1_u64.try_into().unwrap())
 }
 
-fn run(id: &str, resource: Resource, first: bool) -> RunRecord {
+pub(crate) fn run(id: &str, resource: Resource, first: bool) -> RunRecord {
     let run = SyncRun {
         run_id: id.parse().unwrap(),
         resource,
@@ -333,7 +367,13 @@ async fn a_tie_is_marked_and_settled_by_a_read(world: World) {
 }
 
 fn location(id: u64) -> Location {
-    Location { id: id.try_into().unwrap(), name: "Berlin".to_owned(), active: true, updated_at: at(0) }
+    Location {
+        id: id.try_into().unwrap(),
+        name: "Berlin".to_owned(),
+        active: true,
+        fulfillment_service: false,
+        updated_at: at(0),
+    }
 }
 
 async fn a_reading_cannot_wipe_a_mark_made_after_it_began(world: World) {

@@ -9,6 +9,8 @@
 //! tests, which keeps the trait honest: one suite (`conformance`) holds for both.
 
 mod apply;
+mod attempt;
+mod command;
 #[cfg(test)]
 mod conformance;
 mod local;
@@ -18,14 +20,17 @@ pub mod sqlite;
 mod tables;
 
 use async_trait::async_trait;
+use inventory::effect::Waiting;
 use schemas::record::Location;
-use schemas::shape::LevelShape;
+use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
     Epoch, InventoryItemId, LevelGid, LevelSelection, LocationId, LogEntry, Offset, RecordKey, Resource,
     Room, Sequence, ShopDomain, Timestamp, WebhookId,
 };
 use tokio::sync::watch;
 
+pub use attempt::{Attempt, End, Refusal};
+pub use command::{By, Given, Policy};
 pub use local::Writer;
 pub use operation::{Batch, Cause, Delivery, Fate, Mark, Operation, Outcome, Progress, Retention, RunRecord};
 
@@ -72,6 +77,23 @@ pub struct DeliverySummary {
     /// Why it could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// Which commands.
+#[derive(Debug, Clone, Default)]
+pub struct CommandFilter {
+    /// The one of that id.
+    pub id: Option<String>,
+    /// Given by that user.
+    pub by: Option<String>,
+    /// In that state, by its name on the wire.
+    pub state: Option<String>,
+    /// About that item.
+    pub item: Option<InventoryItemId>,
+    /// Given before the one of that time and id.
+    pub before: Option<(Timestamp, String)>,
+    /// At most.
+    pub limit: usize,
 }
 
 /// A list of the mirror, for REST.
@@ -159,6 +181,28 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<Marked>, StoreError>;
+
+    /// Effects that wait to be sent, in the order of their commands: none of a level in flight, and none of
+    /// a level that Shopify found changed and that was not read since.
+    async fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<Waiting>, StoreError>;
+
+    /// Attempts that were begun and not settled, the oldest first.
+    async fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>, StoreError>;
+
+    /// Commands, newest first, as clients see them, with what they asked for.
+    async fn commands(
+        &self,
+        shop: &ShopDomain,
+        filter: CommandFilter,
+    ) -> Result<Vec<serde_json::Value>, StoreError>;
+
+    /// Reservations: the open ones, or the one of that id.
+    async fn reservations(
+        &self,
+        shop: &ShopDomain,
+        id: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<ReservationShape>, StoreError>;
 
     /// Runs of a shop, newest first.
     async fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>, StoreError>;

@@ -5,8 +5,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use inventory::effect::Waiting;
 use schemas::record::Location;
-use schemas::shape::LevelShape;
+use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
     Epoch, InventoryItemId, LevelSelection, LocationId, LogEntry, Resource, Room, Sequence, ShopDomain,
     Timestamp,
@@ -15,7 +16,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::operation::{Delivery, Operation, Outcome, RunRecord};
 use crate::tables::Result;
-use crate::{Collection, DeliverySummary, Marked, Store, StoreError};
+use crate::{Attempt, Collection, CommandFilter, DeliverySummary, Marked, Store, StoreError};
 
 /// Operations that may wait for the writer; the next caller waits for a place.
 const WAITING_MAX: usize = 4096;
@@ -60,6 +61,15 @@ pub(crate) trait Reader: Send + Sync + 'static {
     ) -> Result<Vec<DeliverySummary>>;
     fn delivery_counts(&self, shop: &ShopDomain) -> Result<Vec<(String, &'static str, u64)>>;
     fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>>;
+    fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<Waiting>>;
+    fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>>;
+    fn commands(&self, shop: &ShopDomain, filter: &CommandFilter) -> Result<Vec<serde_json::Value>>;
+    fn reservations(
+        &self,
+        shop: &ShopDomain,
+        id: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ReservationShape>>;
     fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>>;
     fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>>;
     fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>>;
@@ -229,6 +239,31 @@ impl<R: Reader> Store for Local<R> {
     async fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>> {
         let shop = shop.clone();
         self.read(move |reader| reader.marked(&shop, now, limit)).await
+    }
+
+    async fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<Waiting>> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.waiting(&shop, limit)).await
+    }
+
+    async fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.attempts(&shop)).await
+    }
+
+    async fn commands(&self, shop: &ShopDomain, filter: CommandFilter) -> Result<Vec<serde_json::Value>> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.commands(&shop, &filter)).await
+    }
+
+    async fn reservations(
+        &self,
+        shop: &ShopDomain,
+        id: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<ReservationShape>> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.reservations(&shop, id.as_deref(), limit)).await
     }
 
     async fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>> {

@@ -2,12 +2,15 @@
 //!
 //! It forgets everything when dropped; what it proves is that nothing in the trait is SQLite's alone.
 
+mod ledger;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use inventory::effect::Waiting;
 use inventory::{HeldLevel, Thresholds};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
-use schemas::shape::LevelShape;
+use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
     CustomerId, Entropy, Epoch, Event, InventoryItemId, LevelSelection, LocationId, LogEntry, Offset,
     OrderId, ProductId, RecordKey, Resource, Room, RunId, RunState, Sequence, ShopDomain, Timestamp,
@@ -19,7 +22,7 @@ use crate::apply::{level_shape, perform};
 use crate::local::{Engine, Local, Reader, Writer};
 use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, Retention, RunRecord};
 use crate::tables::{Keep, Record, Result, Tables, Transaction};
-use crate::{Collection, DeliverySummary, Marked, Store, StoreError};
+use crate::{Attempt, Collection, CommandFilter, DeliverySummary, Marked, Store, StoreError};
 
 /// A new, empty store. The writer does nothing until it is run or stepped.
 pub fn open(entropy: &Entropy) -> (Arc<dyn Store>, Writer) {
@@ -57,6 +60,7 @@ struct Shop {
     marked: BTreeMap<RecordKey, (Mark, u32, Timestamp)>,
     runs: Vec<RunRecord>,
     watermarks: BTreeMap<Resource, Timestamp>,
+    kept: ledger::Kept,
 }
 
 /// Where a kind of record lies in a shop.
@@ -147,6 +151,7 @@ impl Transaction for State {
             Some(Fate::Applied | Fate::Ignored) => delivery.received_at >= retention.deliveries_before,
         });
         for shop in self.shops.values_mut() {
+            shop.kept.forget(retention.runs_before);
             shop.runs.retain(|run| !run.run.state.is_over() || run.run.started_at >= retention.runs_before);
         }
         Ok(())
@@ -395,7 +400,8 @@ impl Reader for Memory {
 
     fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>> {
         self.shop(shop, |shop| {
-            let due = shop.marked.iter().filter(|(_, (_, _, due))| *due <= now);
+            let due =
+                shop.marked.iter().filter(|(key, (_, _, due))| *due <= now && !shop.kept.in_flight(**key));
             let mut marked: Vec<Marked> = due
                 .map(|(key, (mark, ..))| {
                     let gid = match key {
@@ -411,6 +417,27 @@ impl Reader for Memory {
             marked.truncate(limit);
             marked
         })
+    }
+
+    fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<Waiting>> {
+        self.shop(shop, |shop| shop.waiting(limit))
+    }
+
+    fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>> {
+        self.shop(shop, |shop| shop.kept.attempts())
+    }
+
+    fn commands(&self, shop: &ShopDomain, filter: &CommandFilter) -> Result<Vec<serde_json::Value>> {
+        self.shop(shop, |shop| shop.kept.commands(filter))?
+    }
+
+    fn reservations(
+        &self,
+        shop: &ShopDomain,
+        id: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ReservationShape>> {
+        self.shop(shop, |shop| shop.kept.reservations(id, limit))
     }
 
     fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>> {

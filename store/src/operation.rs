@@ -1,7 +1,12 @@
 //! What can be asked of a store's writer, as data: it can be queued, batched, replayed and sent elsewhere.
 
 use inventory::Thresholds;
-use schemas::{Change, RecordKey, Resource, RunId, RunState, ShopDomain, SyncRun, Timestamp, WebhookId};
+use schemas::{
+    Change, ErrorBody, RecordKey, Resource, RunId, RunState, ShopDomain, SyncRun, Timestamp, WebhookId,
+};
+
+use crate::attempt::{Attempt, End};
+use crate::command::Given;
 
 /// One unit of writing: it happens whole or not at all.
 #[derive(Debug, Clone)]
@@ -10,6 +15,15 @@ pub enum Operation {
     Accept(Delivery),
     /// Change the mirror and append what follows to the log. `fresh` is false when its cause was settled before.
     Apply(Batch),
+    /// Carry a command out; the outcome's `answer` says how it went.
+    Command(Box<Given>),
+    /// Give back the holds that have run out. `changed` says how many.
+    ExpireHolds {
+        /// In which shop.
+        shop: ShopDomain,
+        /// When.
+        at: Timestamp,
+    },
     /// End a run, whatever state it is in. `fresh` is false when it was over.
     FinishRun {
         /// Whose.
@@ -20,6 +34,23 @@ pub enum Operation {
         state: RunState,
         /// Why it failed.
         error: Option<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Settle effects that cancel each other out.
+    Net {
+        /// In which shop.
+        shop: ShopDomain,
+        /// Which.
+        effects: Vec<i64>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Give everything that is on its way to Shopify to a person to look at: after a restored backup nobody can
+    /// tell what was done of it.
+    Park {
+        /// In which shop.
+        shop: ShopDomain,
         /// When.
         at: Timestamp,
     },
@@ -34,13 +65,44 @@ pub enum Operation {
         /// When.
         at: Timestamp,
     },
+    /// Take back effects for which there is no stock left.
+    Reject {
+        /// In which shop.
+        shop: ShopDomain,
+        /// Which.
+        effects: Vec<i64>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Settle an attempt. `fresh` is false when it was settled before.
+    SettleAttempt {
+        /// In which shop.
+        shop: ShopDomain,
+        /// Which.
+        id: String,
+        /// How it ended.
+        end: End,
+        /// When.
+        at: Timestamp,
+    },
+    /// Take effects into an attempt, which may then be sent.
+    StartAttempt {
+        /// In which shop.
+        shop: ShopDomain,
+        /// What is sent.
+        attempt: Box<Attempt>,
+        /// What it brings.
+        effects: Vec<i64>,
+    },
     /// Begin a run. `fresh` is false when one of its resource is under way.
     StartRun(RunRecord),
 }
 
 /// What came of an operation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Outcome {
+    /// What is told to who gave a command.
+    pub answer: Option<Result<serde_json::Value, ErrorBody>>,
     /// Whether it did anything; see each [`Operation`].
     pub fresh: bool,
     /// Records that were not yet so in the mirror.
@@ -160,7 +222,7 @@ pub struct Retention {
     pub deliveries_before: Timestamp,
     /// The log.
     pub log_before: Timestamp,
-    /// Runs that are over.
+    /// Runs that are over, commands that are settled, holds that have ended.
     pub runs_before: Timestamp,
     /// Bodies that could not be read.
     pub unreadable_before: Timestamp,

@@ -2,12 +2,15 @@
 
 use inventory::{HeldLevel, Thresholds};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
+use schemas::shape::ReservationShape;
 use schemas::{
     CustomerId, Event, InventoryItemId, LocationId, OrderId, ProductId, RecordKey, Resource, RunId,
-    ShopDomain, Timestamp, VariantId, WebhookId,
+    ShopDomain, Timestamp, UserId, VariantId, WebhookId,
 };
 
 use crate::StoreError;
+use crate::attempt::{Attempt, Flight};
+use crate::command::{Effect, KeptCommand};
 use crate::operation::{Delivery, Fate, Mark, Retention, RunRecord};
 
 pub(crate) type Result<T> = std::result::Result<T, StoreError>;
@@ -59,6 +62,45 @@ pub(crate) trait Keep<R: Record> {
     fn delete(&mut self, key: R::Key) -> Result<()>;
 }
 
+/// What commands need of a shop's tables: the audit, holds, effects and what is on its way to Shopify.
+pub(crate) trait Ledger {
+    fn command(&self, id: &str) -> Result<Option<KeptCommand>>;
+    fn command_by_key(&self, by: &UserId, key: &str) -> Result<Option<KeptCommand>>;
+    fn put_command(&mut self, command: &KeptCommand) -> Result<()>;
+
+    fn reservation(&self, id: &str) -> Result<Option<ReservationShape>>;
+    fn put_reservation(&mut self, reservation: &ReservationShape) -> Result<()>;
+    /// Open holds that have run out.
+    fn reservations_due(&self, now: Timestamp, limit: usize) -> Result<Vec<ReservationShape>>;
+
+    /// Units of that level in holds that Shopify has.
+    fn held_at(&self, item: InventoryItemId, location: LocationId) -> Result<i64>;
+
+    /// Keeps a new effect under the next id.
+    fn add_effect(&mut self, effect: &Effect) -> Result<()>;
+    fn effect(&self, id: i64) -> Result<Option<Effect>>;
+    fn put_effect(&mut self, effect: &Effect) -> Result<()>;
+    fn delete_effect(&mut self, id: i64) -> Result<()>;
+    /// Every effect that is not settled.
+    fn effects(&self) -> Result<Vec<Effect>>;
+    fn effects_of_attempt(&self, attempt: &str) -> Result<Vec<Effect>>;
+    fn effects_of_reservation(&self, reservation: &str) -> Result<Vec<Effect>>;
+    fn unanswered_of_command(&self, command: &str) -> Result<u64>;
+    /// When the effect was given that has waited longest for an answer.
+    fn oldest_effect(&self) -> Result<Option<Timestamp>>;
+    /// What unsettled effects will do to `on_hand`.
+    fn pending_on_hand(&self, item: InventoryItemId, location: LocationId) -> Result<i64>;
+    /// Ends the level's flight and its answered effects; what these did to `available`.
+    fn settle_level(&mut self, item: InventoryItemId, location: LocationId) -> Result<i64>;
+
+    fn attempt(&self, id: &str) -> Result<Option<Attempt>>;
+    fn put_attempt(&mut self, attempt: &Attempt) -> Result<()>;
+    fn delete_attempt(&mut self, id: &str) -> Result<()>;
+    fn flight(&self, item: InventoryItemId, location: LocationId) -> Result<Option<Flight>>;
+    fn put_flight(&mut self, item: InventoryItemId, location: LocationId, flight: &Flight) -> Result<()>;
+    fn delete_flight(&mut self, item: InventoryItemId, location: LocationId) -> Result<()>;
+}
+
 /// One shop's tables inside a transaction.
 pub(crate) trait Tables:
     Keep<Customer>
@@ -68,6 +110,7 @@ pub(crate) trait Tables:
     + Keep<Order>
     + Keep<Product>
     + Keep<Variant>
+    + Ledger
 {
     fn shop(&self) -> &ShopDomain;
     fn thresholds(&self) -> &Thresholds;

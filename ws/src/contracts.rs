@@ -43,10 +43,14 @@ impl Namespace {
         self as usize
     }
 
-    /// An event of the contract as a whole frame.
+    /// An event of the contract as whole frames, one behind the other: mostly one.
     pub(crate) fn frame(self, broadcast: &Broadcast) -> Option<Bytes> {
         let (name, json) = oda::wire(broadcast)?;
-        Some(self.event(name, &json))
+        let event = self.event(name, &json);
+        Some(match oda::afterthought(&broadcast.event) {
+            Some((name, json)) => [event, self.event(name, &json)].concat().into(),
+            None => event,
+        })
     }
 
     /// Any event as a whole frame.

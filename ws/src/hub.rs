@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, Uri};
-use schemas::{Clock, Entropy, Epoch, Event, LogEntry, Offset, Room, Sequence, ShopDomain};
+use schemas::{Clock, Entropy, Epoch, Event, Identity, LogEntry, Offset, Room, Sequence, ShopDomain};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,7 @@ use crate::connection;
 use crate::handshake::{self, Refusal};
 use crate::limits;
 use crate::ring::Ring;
-use crate::source::{Authenticate, Source};
+use crate::source::{Authenticate, Commands, Source};
 
 /// What an operator may set.
 #[derive(Debug, Clone)]
@@ -85,6 +85,7 @@ pub struct Figures {
 pub struct Hub {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) authenticate: Arc<dyn Authenticate>,
+    pub(crate) commands: Arc<dyn Commands>,
     pub(crate) clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
     pub(crate) options: Options,
@@ -176,6 +177,7 @@ impl Hub {
     pub fn new(
         source: Arc<dyn Source>,
         authenticate: Arc<dyn Authenticate>,
+        commands: Arc<dyn Commands>,
         clock: Arc<dyn Clock>,
         entropy: Arc<Entropy>,
         options: Options,
@@ -184,6 +186,7 @@ impl Hub {
         Arc::new(Self {
             source,
             authenticate,
+            commands,
             clock,
             entropy,
             epoch,
@@ -301,6 +304,11 @@ impl Hub {
     /// A random id of 120 bits, for sessions and sockets, which must not be told from one another's.
     pub(crate) fn id(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.entropy.bytes::<15>())
+    }
+
+    /// The shops that somebody may see anything of.
+    pub(crate) fn enterable(&self, identity: &Identity) -> Vec<ShopDomain> {
+        self.source.shops().into_iter().filter(|shop| identity.may_enter(shop)).collect()
     }
 
     /// A place to leave word for a new socket.

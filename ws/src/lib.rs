@@ -10,9 +10,10 @@
 //!
 //! Everything that leaves is a reader of the log with a position, so a slow reader costs its position and nothing
 //! else. [`Hub`] is the door: the daemon publishes the log's entries to it and hands it upgraded connections; it
-//! implements [`Source`] and [`Authenticate`]. This crate opens no port, reads no clock and verifies no token.
+//! implements [`Source`], [`Authenticate`] and [`Commands`]. This crate opens no port, reads no clock and verifies no token.
 
 mod broadcast;
+mod command;
 mod connection;
 pub mod contracts;
 pub mod engine;
@@ -31,4 +32,4 @@ pub mod source;
 
 pub use handshake::Refusal;
 pub use hub::{Figures, Hub, Options, Ticket};
-pub use source::{AuthError, Authenticate, Source, SourceError};
+pub use source::{AuthError, Authenticate, Commands, Source, SourceError};

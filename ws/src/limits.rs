@@ -33,6 +33,9 @@ pub const CLOSE_LINGER: Duration = Duration::from_secs(1);
 /// up is closed and comes back.
 pub const SOURCE_DEADLINE: Duration = Duration::from_secs(10);
 
+/// Time one command may take. Then it is answered `UNAVAILABLE`, and may have been carried out all the same.
+pub const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
+
 /// Bytes of frames held for one connection while it writes. Above it nothing is added and nothing is read; one
 /// answer or one page of the log may cross it.
 pub const OUT_BYTES_MAX: usize = 64 * 1024;

@@ -10,6 +10,9 @@ use crate::broadcast::Broadcast;
 use crate::limits::{REPLAY_PAGE_ENTRIES, SOURCE_DEADLINE};
 use crate::source::{Source, SourceError};
 
+/// Why a client is told to load again when the log does not go back far enough.
+pub(crate) const TOO_OLD: &str = "too_old";
+
 /// A stretch of the log.
 #[derive(Debug)]
 pub(crate) struct Page {

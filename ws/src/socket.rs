@@ -1,6 +1,6 @@
 //! One client in one namespace: its requests, one after the other, and its reading of the log.
 //!
-//! A socket is always in one place: it waits for an answer of the `Source`, or joins rooms, or carries out a
+//! A socket is always in one place: it waits for an answer of the `Source` or of a command, or joins rooms, or carries out a
 //! request, or reads the log. So what a client is sent has one order, and its position one meaning.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -12,12 +12,13 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use schemas::shape::LevelShape;
-use schemas::{ErrorBody, ErrorCode, Identity, LevelSelection, Offset, Room, Sequence, ShopDomain, Subject};
+use schemas::{ErrorBody, ErrorCode, Identity, LevelSelection, Offset, Room, Sequence, Subject, Timestamp};
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::broadcast::Broadcast;
+use crate::command;
 use crate::contracts::Namespace;
 use crate::contracts::oda::{self, Request, Rooms, Since};
 use crate::hub::{Hub, Slot};
@@ -43,8 +44,9 @@ pub(crate) struct Socket {
 
 type Question = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
-/// What the `Source` says.
+/// What the `Source` says, or what came of a command.
 pub(crate) enum Answer {
+    Command(Call, Result<Value, ErrorBody>),
     Levels(Result<(Vec<LevelShape>, Sequence), SourceError>),
     Page { asked_until: Sequence, page: Result<Page, SourceError> },
 }
@@ -96,7 +98,7 @@ impl Socket {
         wake: &Arc<Notify>,
         out: &mut Out,
     ) -> Self {
-        let shops = enterable(hub, &identity);
+        let shops = hub.enterable(&identity);
         let slot = hub.open_slot(wake);
         let first = oda::first_rooms(&identity);
         first.known.iter().for_each(|room| hub.listen(&slot, &shops, room));
@@ -152,6 +154,11 @@ impl Socket {
     /// Takes that answer.
     pub(crate) fn take(&mut self, answer: Answer, out: &mut Out) -> Result<(), Interrupted> {
         match (answer, self.joining.take()) {
+            (Answer::Command(call, outcome), joining) => {
+                self.joining = joining;
+                self.answer(&call, outcome, out);
+                Ok(())
+            }
             (Answer::Levels(levels), Some(joining)) => {
                 self.take_levels(joining, levels, out);
                 Ok(())
@@ -178,9 +185,11 @@ impl Socket {
         out.extend(oda::refuse(self.namespace, call, error));
     }
 
-    fn answer(&self, call: &Call, fields: Value, out: &mut Out) {
-        if let Value::Object(fields) = fields {
-            out.extend(oda::answer(self.namespace, call, fields));
+    fn answer(&self, call: &Call, outcome: Result<Value, ErrorBody>, out: &mut Out) {
+        match outcome {
+            Ok(Value::Object(fields)) => out.extend(oda::answer(self.namespace, call, fields)),
+            Ok(_) => {}
+            Err(error) => self.refuse(call, &error, out),
         }
     }
 
@@ -241,7 +250,7 @@ impl Socket {
                 self.reader.advance(page.reached);
             }
             Err(SourceError::TooOld) => {
-                self.resync(TOO_OLD, out);
+                self.resync(replay::TOO_OLD, out);
                 self.reader.restart(asked_until);
             }
             Err(error) => return Err(error.into()),
@@ -255,6 +264,11 @@ impl Socket {
     fn carry_out(&mut self, call: Call, out: &mut Out) {
         self.notice();
         match oda::parse(&call, &self.reader.identity) {
+            Ok(Request::Command { kind, shop, payload }) => {
+                let (commands, by) = (Arc::clone(&self.hub.commands), self.reader.identity.clone());
+                let outcome = command::run(commands, by, shop, kind, payload);
+                self.question = Some(Box::pin(async move { Answer::Command(call, outcome.await) }));
+            }
             Ok(Request::Join { rooms, since, snapshot, kinds }) => {
                 let more = rooms.known.iter().filter(|room| !self.reader.is_in(room)).count()
                     + rooms.names.iter().filter(|name| !self.reader.is_in_name(name)).count();
@@ -283,12 +297,12 @@ impl Socket {
                     self.reader.leave(room);
                 }
                 rooms.names.iter().for_each(|name| self.reader.leave_name(name));
-                self.answer(&call, json!({ "rooms": rooms.listing(&self.reader.identity) }), out);
+                self.answer(&call, Ok(json!({ "rooms": rooms.listing(&self.reader.identity) })), out);
             }
-            Ok(Request::Refresh { token }) => match self.refresh(&token) {
-                Ok(()) => self.answer(&call, json!({ "expiresAt": self.reader.identity.expires_at }), out),
-                Err(error) => self.refuse(&call, &error, out),
-            },
+            Ok(Request::Refresh { token }) => {
+                let outcome = self.refresh(&token).map(|expires_at| json!({ "expiresAt": expires_at }));
+                self.answer(&call, outcome, out);
+            }
             Err(error) => self.refuse(&call, &error, out),
         }
     }
@@ -307,7 +321,7 @@ impl Socket {
         None
     }
 
-    fn refresh(&mut self, token: &str) -> Result<(), ErrorBody> {
+    fn refresh(&mut self, token: &str) -> Result<Timestamp, ErrorBody> {
         let now = self.hub.clock.now();
         let identity =
             self.hub.authenticate.identify(token, now).ok().filter(|identity| identity.expires_at > now);
@@ -326,7 +340,7 @@ impl Socket {
             }
         });
         old.names.iter().for_each(|name| self.reader.leave_name(name));
-        let shops = enterable(&self.hub, &identity);
+        let shops = self.hub.enterable(&identity);
         self.reader.become_identity(identity, shops);
         for room in self.reader.rooms().chain(&new.known) {
             self.hub.listen(&self.slot, &self.reader.shops, room);
@@ -335,7 +349,7 @@ impl Socket {
         enter(&mut self.reader, new, head);
         // Between ignoring and listening something may have been published unmarked.
         self.reader.hold(None);
-        Ok(())
+        Ok(self.reader.identity.expires_at)
     }
 }
 
@@ -381,7 +395,7 @@ impl Socket {
                     fields["levels"] = json!(levels);
                 }
                 enter(&mut self.reader, joining.rooms, after);
-                self.answer(&joining.call, fields, out);
+                self.answer(&joining.call, Ok(fields), out);
             }
         }
     }
@@ -446,7 +460,7 @@ impl Socket {
                 self.joining = Some(joining);
             }
             Err(SourceError::TooOld) => {
-                self.resync(TOO_OLD, out);
+                self.resync(replay::TOO_OLD, out);
                 joining.stage = Stage::Done { after: until, offset: until };
                 self.joining = Some(joining);
             }
@@ -476,8 +490,6 @@ impl Drop for Socket {
     }
 }
 
-const TOO_OLD: &str = "too_old";
-
 fn unavailable() -> ErrorBody {
     ErrorBody::new(ErrorCode::Unavailable, "Not available at the moment; try again")
 }
@@ -485,8 +497,4 @@ fn unavailable() -> ErrorBody {
 fn enter(reader: &mut Reader, rooms: Rooms, after: Sequence) {
     rooms.known.into_iter().for_each(|room| reader.join(room, after));
     rooms.names.into_iter().for_each(|name| reader.join_name(name));
-}
-
-fn enterable(hub: &Hub, identity: &Identity) -> Vec<ShopDomain> {
-    hub.source.shops().into_iter().filter(|shop| identity.may_enter(shop)).collect()
 }

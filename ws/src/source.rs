@@ -1,10 +1,13 @@
-//! What the realtime side needs from the rest of the daemon: the log, the levels, and who a token is.
+//! What the realtime side needs from the rest of the daemon: the log, the levels, who a token is, and somebody to
+//! carry out commands.
 
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use schemas::command::CommandKind;
 use schemas::shape::LevelShape;
-use schemas::{Identity, LevelSelection, LogEntry, Offset, Room, Sequence, ShopDomain, Timestamp};
+use schemas::{ErrorBody, Identity, LevelSelection, LogEntry, Offset, Room, Sequence, ShopDomain, Timestamp};
+use serde_json::Value;
 
 /// The durable log and the mirror, as readers need them.
 #[async_trait]
@@ -49,6 +52,20 @@ pub enum SourceError {
     /// Not now. Try again.
     #[error("the store does not answer: {0}")]
     Unavailable(String),
+}
+
+/// Carries out commands.
+#[async_trait]
+pub trait Commands: Send + Sync + 'static {
+    /// Carries one out for `by` in the shop of that name, or in the only one there is for them; the answer is an
+    /// object. Once begun it happens or is refused as a whole, also when nobody waits for the answer any more.
+    async fn run(
+        &self,
+        by: &Identity,
+        shop: Option<&str>,
+        kind: CommandKind,
+        payload: Value,
+    ) -> Result<Value, ErrorBody>;
 }
 
 /// Verifies tokens.

@@ -3,6 +3,9 @@
 //! Exit code 0 done, 1 failed, 2 wrong usage or configuration.
 
 mod demo;
+mod door;
+mod holds;
+mod inventory;
 mod run;
 mod sim;
 mod token;
@@ -31,6 +34,10 @@ struct Cli {
 enum Command {
     /// A pretend store, the daemon on it, and its live stream: nothing to set up.
     Demo(demo::Demo),
+    /// Sees to every hold at once.
+    Holds(holds::Holds),
+    /// Changes stock, or holds it, through the running daemon.
+    Inventory(inventory::Inventory),
     /// The daemon.
     Run(run::Run),
     /// The pretend store alone.
@@ -58,6 +65,8 @@ pub fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match cli.command {
             Command::Demo(demo) => demo.run(environment, cli.json).await,
+            Command::Holds(holds) => holds.run(&environment, cli.json).await,
+            Command::Inventory(inventory) => inventory.run(&environment, cli.json).await,
             Command::Run(run) => run.run(environment).await,
             Command::Sim(sim) => sim.run(cli.json).await,
             Command::Token(token) => token.run(&environment, cli.json),

@@ -4,21 +4,20 @@
 //! every event once.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use futures_util::{SinkExt as _, StreamExt as _};
-use schemas::{Offset, Role, Room};
+use schemas::{Offset, Room};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use ws::engine;
 use ws::socketio::{Content, Packet};
 
-use super::token::{self, Claims};
+use super::door::Door;
 use super::{Usage, say};
-use crate::config::{Config, Environment};
+use crate::config::Environment;
 
 /// Where all of a client's words go.
 const NAMESPACE: &str = "/oda";
@@ -31,15 +30,8 @@ const RECONNECT_MAX: Duration = Duration::from_secs(5);
     after_help = "Example: stockd watch --config /etc/stockd/stockd.toml --rooms inventory:location:1,orders:all"
 )]
 pub(super) struct Watch {
-    /// Where the daemon is.
-    #[arg(long, default_value = "http://127.0.0.1:8080")]
-    url: String,
-    /// Who is watching.
-    #[arg(long, env = "STOCKD_TOKEN", hide_env_values = true)]
-    token: Option<String>,
-    /// Without a token: sign one for an admin with this configuration's secret.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    door: Door,
     /// What to follow: inventory:all, inventory:location:ID, inventory:product:ID, inventory:variant:ID,
     /// orders:all, orders:customer:ID. Everything when left out.
     #[arg(long, value_delimiter = ',', value_name = "ROOMS")]
@@ -53,25 +45,14 @@ impl Watch {
     /// Everything at that address, as seen by the bearer of that token.
     pub(super) fn of(url: &str, token: &str) -> Self {
         Self {
-            url: url.to_owned(),
-            token: Some(token.to_owned()),
-            config: None,
+            door: Door { url: url.to_owned(), token: Some(token.to_owned()), config: None },
             rooms: Vec::new(),
             since: None,
         }
     }
 
     pub(super) async fn run(mut self, environment: &Environment, json: bool) -> anyhow::Result<()> {
-        if let (None, Some(path)) = (&self.token, &self.config) {
-            let config = Config::load(path, environment)?;
-            self.token = Some(token::signed(
-                &config.auth,
-                environment,
-                Role::Admin,
-                "stockd-watch",
-                Claims::default(),
-            )?);
-        }
+        self.door.token = Some(self.door.token(environment, "stockd-watch", None)?);
         tokio::select! {
             ended = self.follow(json) => ended,
             ended = tokio::signal::ctrl_c() => Ok(ended?),
@@ -80,12 +61,11 @@ impl Watch {
 
     /// Prints events until it is refused for good.
     pub(super) async fn follow(&self, json: bool) -> anyhow::Result<()> {
-        let host = self.url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+        let host = self.door.url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
         let host = host.ok_or_else(|| {
-            Usage(format!("{:?}: watch speaks http:// only; run it beside the daemon", self.url))
+            Usage(format!("{:?}: watch speaks http:// only; run it beside the daemon", self.door.url))
         })?;
-        let token =
-            self.token.as_deref().ok_or_else(|| Usage("say who you are: --token or --config".to_owned()))?;
+        let token = self.door.token.as_deref().unwrap_or_default();
         let mut stream = Stream { subscriptions: self.subscriptions()?, json };
         let mut pause = Duration::from_millis(100);
         loop {

@@ -230,6 +230,8 @@ mod tests {
         assert!(twice.contains("stands there twice"), "{twice}");
         let cron = refusal(&format!("{MINIMAL}\n[sync.products]\nquick = \"every day\""));
         assert!(cron.contains("quick") && cron.contains("cron"), "{cron}");
+        let waiting = refusal(&format!("{MINIMAL}\nunsent_max_seconds = 5"));
+        assert!(waiting.contains("unsent_max_seconds is 60 to"), "{waiting}");
         assert!(refusal("[[server]").contains("line 1"));
     }
 

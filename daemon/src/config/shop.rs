@@ -1,8 +1,10 @@
 //! `[[shop]]`: a shop to mirror.
 
 use inventory::Thresholds;
-use schemas::ShopDomain;
+use jiff::SignedDuration;
+use schemas::{LocationId, ShopDomain};
 use serde::Deserialize;
+use store::Policy;
 
 use super::SecretRef;
 
@@ -23,6 +25,22 @@ pub struct Shop {
     /// At or below which its levels are low.
     #[serde(default)]
     pub thresholds: Thresholds,
+    /// Whether variants that Shopify goes on selling at zero may be taken below it.
+    #[serde(default)]
+    pub allow_backorder: bool,
+    /// Where a command applies that names no location, when its item is stocked at several.
+    pub default_location: Option<LocationId>,
+    /// Whether a command is answered only once Shopify has carried it out.
+    #[serde(default)]
+    pub strict: bool,
+    /// Seconds for which commands may wait for Shopify before new ones are refused; 60 to 82,800, because Shopify
+    /// knows a repeated one again for a day.
+    #[serde(default = "unsent_max_seconds")]
+    pub unsent_max_seconds: u32,
+}
+
+fn unsent_max_seconds() -> u32 {
+    4 * 60 * 60
 }
 
 impl Shop {
@@ -33,6 +51,18 @@ impl Shop {
                 self.domain
             ));
         }
+        if !(60..=82_800).contains(&self.unsent_max_seconds) {
+            return Err(format!("shop {}: unsent_max_seconds is 60 to 82800", self.domain));
+        }
         Ok(())
+    }
+
+    /// What commands may do in it.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            allow_backorder: self.allow_backorder,
+            default_location: self.default_location,
+            unsent_max: SignedDuration::from_secs(self.unsent_max_seconds.into()),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use http::{HeaderMap, StatusCode};
-use schemas::{ErrorBody, ErrorCode, Identity, LevelSelection, Offset, Room, ShopDomain, ShopScope, Subject};
+use schemas::{ErrorBody, ErrorCode, Identity, LevelSelection, Offset, Room, ShopDomain, Subject};
 use serde_json::{Value, json};
 use store::{Collection, StoreError};
 use warp::filters::BoxedFilter;
@@ -12,8 +12,9 @@ use warp::{Filter, Reply};
 
 use super::{Context, error};
 use crate::limits::{PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX};
+use crate::scope;
 
-type Query = HashMap<String, String>;
+pub(super) type Query = HashMap<String, String>;
 
 pub(super) fn routes(context: Context) -> BoxedFilter<(Response,)> {
     warp::path!("api" / "v1" / String)
@@ -23,18 +24,21 @@ pub(super) fn routes(context: Context) -> BoxedFilter<(Response,)> {
         .then(move |what: String, query, headers| {
             let context = context.clone();
             async move {
-                let answer = Call::new(&context, &headers, query);
-                let answer = match answer {
-                    Ok(call) => call.answer(&what).await,
-                    Err(refusal) => Err(refusal),
-                };
-                answer.map_or_else(
-                    |problem| error(status(problem.code), &problem),
-                    |body| warp::reply::json(&body).into_response(),
-                )
+                match Call::new(&context, &headers, query) {
+                    Ok(call) => reply(call.answer(&what).await),
+                    Err(refusal) => reply(Err(refusal)),
+                }
             }
         })
         .boxed()
+}
+
+/// An answer over HTTP.
+pub(super) fn reply(answer: Result<Value, ErrorBody>) -> Response {
+    answer.map_or_else(
+        |problem| error(status(problem.code), &problem),
+        |body| warp::reply::json(&body).into_response(),
+    )
 }
 
 fn status(code: ErrorCode) -> StatusCode {
@@ -42,12 +46,22 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::TokenExpired | ErrorCode::TokenInvalid => StatusCode::UNAUTHORIZED,
         ErrorCode::Forbidden => StatusCode::FORBIDDEN,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
-        ErrorCode::InvalidPayload | ErrorCode::ShopRequired | ErrorCode::TooLarge => StatusCode::BAD_REQUEST,
-        _ => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::InvalidPayload
+        | ErrorCode::LocationRequired
+        | ErrorCode::ShopRequired
+        | ErrorCode::TooLarge
+        | ErrorCode::UnknownEvent => StatusCode::BAD_REQUEST,
+        ErrorCode::Conflict
+        | ErrorCode::IdempotencyKeyReused
+        | ErrorCode::Ineligible
+        | ErrorCode::InsufficientStock => StatusCode::CONFLICT,
+        ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
-fn failed(failure: &StoreError) -> ErrorBody {
+pub(super) fn failed(failure: &StoreError) -> ErrorBody {
     match failure {
         StoreError::TooOld(_) => {
             ErrorBody::field("after", "the log no longer reaches back to this offset: load everything anew")
@@ -59,26 +73,32 @@ fn failed(failure: &StoreError) -> ErrorBody {
     }
 }
 
+/// Who asks.
+pub(super) fn identity(context: &Context, headers: &HeaderMap) -> Result<Identity, ErrorBody> {
+    let refuse = |message| ErrorBody::new(ErrorCode::TokenInvalid, message);
+    let header = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = header.and_then(|value| value.strip_prefix("Bearer "));
+    let token = token.ok_or_else(|| refuse("send a token: Authorization: Bearer <token>"))?;
+    context.tokens.verify(token, context.clock.now()).map_err(|reason| {
+        tracing::info!(%reason, "token refused");
+        refuse("Invalid or expired token")
+    })
+}
+
 /// One authenticated question about one shop.
-struct Call<'c> {
-    context: &'c Context,
-    identity: Identity,
-    shop: ShopDomain,
-    query: Query,
-    limit: usize,
+pub(super) struct Call<'c> {
+    pub(super) context: &'c Context,
+    pub(super) identity: Identity,
+    pub(super) shop: ShopDomain,
+    pub(super) query: Query,
+    pub(super) limit: usize,
 }
 
 impl<'c> Call<'c> {
-    fn new(context: &'c Context, headers: &HeaderMap, query: Query) -> Result<Self, ErrorBody> {
-        let refuse = |message| ErrorBody::new(ErrorCode::TokenInvalid, message);
-        let header = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = header.and_then(|value| value.strip_prefix("Bearer "));
-        let token = token.ok_or_else(|| refuse("send a token: Authorization: Bearer <token>"))?;
-        let identity = context.tokens.verify(token, context.clock.now()).map_err(|reason| {
-            tracing::info!(%reason, "token refused");
-            refuse("Invalid or expired token")
-        })?;
-        let shop = shop(&identity, context, &query)?;
+    pub(super) fn new(context: &'c Context, headers: &HeaderMap, query: Query) -> Result<Self, ErrorBody> {
+        let identity = identity(context, headers)?;
+        let named = query.get("shop").map(String::as_str);
+        let shop = scope::shop(&identity, named, &context.shops.domains())?;
         let limit = match query.get("limit").map(|text| text.parse()) {
             None => PAGE_RECORDS_DEFAULT,
             Some(Ok(limit @ 1..=PAGE_RECORDS_MAX)) => limit,
@@ -94,6 +114,7 @@ impl<'c> Call<'c> {
 
     async fn answer(&self, what: &str) -> Result<Value, ErrorBody> {
         match what {
+            "commands" => self.commands().await,
             "customers" => self.list(Collection::Customers, Subject::Customer).await,
             "deliveries" => self.deliveries().await,
             "events" => self.events().await,
@@ -106,19 +127,20 @@ impl<'c> Call<'c> {
                 self.list(Collection::Orders, Subject::Order { customer, locations: &[] }).await
             }
             "products" => self.list(Collection::Products, Subject::Product).await,
+            "reservations" => self.reservations().await,
             "runs" => self.runs().await,
             "variants" => self.list(Collection::Variants, Subject::Product).await,
             _ => Err(ErrorBody::new(
                 ErrorCode::NotFound,
                 format!(
-                    "there is no list {:?}: customers, deliveries, events, items, levels, locations, orders, products, runs or variants",
+                    "there is no list {:?}: commands, customers, deliveries, events, items, levels, locations, orders, products, reservations, runs or variants",
                     what.chars().take(40).collect::<String>()
                 ),
             )),
         }
     }
 
-    fn may_see(&self, subject: Subject<'_>) -> Result<(), ErrorBody> {
+    pub(super) fn may_see(&self, subject: Subject<'_>) -> Result<(), ErrorBody> {
         if self.identity.may_see(subject) {
             return Ok(());
         }
@@ -261,30 +283,5 @@ impl<'c> Call<'c> {
             .map(|(topic, state, count)| json!({ "topic": topic, "state": state, "count": count }))
             .collect();
         Ok(json!({ "data": deliveries, "counts": counts }))
-    }
-}
-
-/// The shop that is asked about: the one named, else the only one there is for the bearer.
-fn shop(identity: &Identity, context: &Context, query: &Query) -> Result<ShopDomain, ErrorBody> {
-    if let Some(name) = query.get("shop") {
-        let named =
-            name.parse::<ShopDomain>().map_err(|problem| ErrorBody::field("shop", problem.to_string()))?;
-        let ours = context.shops.webhook_secrets(&named).is_some() && identity.may_enter(&named);
-        return if ours {
-            Ok(named)
-        } else {
-            Err(ErrorBody::new(ErrorCode::NotFound, format!("there is no shop {named} for you")))
-        };
-    }
-    let mine = match &identity.shops {
-        ShopScope::All => context.shops.domains(),
-        ShopScope::Only(shops) => shops.clone(),
-    };
-    match &mine[..] {
-        [only] => Ok(only.clone()),
-        _ => Err(ErrorBody {
-            field: Some("shop".to_owned()),
-            ..ErrorBody::new(ErrorCode::ShopRequired, "say which shop: ?shop=<name>.myshopify.com")
-        }),
     }
 }

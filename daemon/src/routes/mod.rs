@@ -1,6 +1,8 @@
 //! Everything that is answered over HTTP.
 
 mod api;
+mod body;
+mod commands;
 mod health;
 mod realtime;
 mod webhooks;
@@ -20,6 +22,7 @@ use warp::{Filter, Rejection, Reply};
 use ws::Hub;
 
 use crate::auth::Tokens;
+use crate::commands::Commands;
 use crate::daemon::ShopSecrets;
 use crate::edge::Stream;
 
@@ -34,6 +37,8 @@ pub(crate) struct Context {
     pub(crate) tokens: Arc<Tokens>,
     /// Each shop's webhook secrets.
     pub(crate) shops: Arc<ShopSecrets>,
+    /// Who carries out commands.
+    pub(crate) commands: Arc<Commands>,
     /// Realtime.
     pub(crate) hub: Arc<Hub>,
     /// A delivery was put into the inbox.
@@ -52,6 +57,8 @@ pub(crate) fn all<S: Stream>(
         .or(webhooks::routes(context.clone()))
         .unify()
         .or(api::routes(context.clone()))
+        .unify()
+        .or(commands::routes(context.clone()))
         .unify()
         .or(health::routes(context))
         .unify()

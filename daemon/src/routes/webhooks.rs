@@ -1,7 +1,7 @@
 //! `POST /webhooks/shopify`: verified, put on disk, and only then answered 200.
 
-use bytes::{Buf, Bytes, BytesMut};
-use futures_util::{Stream, StreamExt as _};
+use bytes::Buf;
+use futures_util::Stream;
 use http::{HeaderMap, StatusCode, header};
 use schemas::event::WebhookReceived;
 use schemas::{ErrorBody, ErrorCode, Event};
@@ -11,7 +11,7 @@ use warp::filters::BoxedFilter;
 use warp::reply::Response;
 use warp::{Filter, Reply};
 
-use super::{Context, error};
+use super::{Context, body, error};
 use crate::limits::WEBHOOK_BYTES_MAX;
 
 pub(super) fn routes(context: Context) -> BoxedFilter<(Response,)> {
@@ -46,37 +46,12 @@ async fn receive<B: Buf>(
             &ErrorBody::new(ErrorCode::NotFound, format!("the shop {shop} is not configured here")),
         )
     })?;
-    let body = whole(body).await?;
+    let body = body::whole(body, WEBHOOK_BYTES_MAX).await?;
     let webhook = Webhook::verify(secrets, headers, body).map_err(|reason| {
         tracing::warn!(shop.domain = %shop, %reason, "a webhook was refused");
         refused(&reason)
     })?;
     keep(context, &webhook).await
-}
-
-/// Collects the body, counting: no header need tell the truth about its length.
-async fn whole<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>>) -> Result<Bytes, Response> {
-    let mut body = std::pin::pin!(body);
-    let mut whole = BytesMut::new();
-    while let Some(chunk) = body.next().await {
-        let mut chunk = chunk.map_err(|_| {
-            error(
-                StatusCode::BAD_REQUEST,
-                &ErrorBody::new(ErrorCode::InvalidPayload, "the body ended before its end"),
-            )
-        })?;
-        if whole.len() + chunk.remaining() > WEBHOOK_BYTES_MAX {
-            let message = format!("a webhook's body has at most {WEBHOOK_BYTES_MAX} bytes");
-            return Err(error(StatusCode::PAYLOAD_TOO_LARGE, &ErrorBody::new(ErrorCode::TooLarge, message)));
-        }
-        while chunk.has_remaining() {
-            let piece = chunk.chunk();
-            whole.extend_from_slice(piece);
-            let length = piece.len();
-            chunk.advance(length);
-        }
-    }
-    Ok(whole.freeze())
 }
 
 /// Puts a delivery on disk. A repeated one is answered like the first and changes nothing.

@@ -102,6 +102,7 @@ fn cost_of_field(field: &Field, rows: u32) -> u32 {
         _ if field.selection_set.is_empty() => 0,
         (_, "PageInfo") => 0,
         (_, "Count") => 10,
+        (_, kind) if kind.ends_with("Payload") => 10 + inside,
         (_, kind) if kind.ends_with("Connection") => 2 + first() * inside,
         ("nodes", "Node") => rows * (1 + inside),
         ("fulfillments", _) => first() * (1 + inside),

@@ -26,7 +26,7 @@ fn gid(item: u64) -> Option<LevelGid> {
 fn variant(number: u64) -> Value {
     json!({
         "id": format!("gid://shopify/ProductVariant/{number}"), "title": "Small", "sku": null, "barcode": null,
-        "price": "1.00", "inventoryPolicy": "DENY", "updatedAt": "2026-11-19T10:00:00Z",
+        "price": "1.00", "inventoryPolicy": "DENY", "requiresComponents": false, "updatedAt": "2026-11-19T10:00:00Z",
         "inventoryItem": {
             "id": format!("gid://shopify/InventoryItem/{number}"), "sku": null, "tracked": true,
             "updatedAt": "2026-11-19T10:00:00Z",

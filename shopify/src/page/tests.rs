@@ -12,7 +12,7 @@ fn list(name: &str, nodes: &Value, end_cursor: Option<&str>) -> Value {
 
 fn location(number: u64, active: bool) -> Value {
     let id = format!("gid://shopify/Location/{number}");
-    json!({ "id": id, "name": "Harbour", "isActive": active, "updatedAt": "2026-11-19T10:00:00Z" })
+    json!({ "id": id, "name": "Harbour", "isActive": active, "isFulfillmentService": false, "updatedAt": "2026-11-19T10:00:00Z" })
 }
 
 #[tokio::test(start_paused = true)]
@@ -49,7 +49,7 @@ async fn a_page_of_products_tells_each_without_its_variants_and_where_to_go_on()
 async fn a_page_of_variants_tells_each_item_and_then_its_variant() {
     let node = json!({
         "id": "gid://shopify/ProductVariant/11", "title": "Small", "sku": "", "barcode": null, "price": "27.5",
-        "inventoryPolicy": "CONTINUE", "updatedAt": "2026-11-19T10:00:00Z", "product": { "id": "gid://shopify/Product/1" },
+        "inventoryPolicy": "CONTINUE", "requiresComponents": true, "updatedAt": "2026-11-19T10:00:00Z", "product": { "id": "gid://shopify/Product/1" },
         "inventoryItem": {
             "id": "gid://shopify/InventoryItem/21", "sku": "", "tracked": false, "updatedAt": "2026-11-19T11:00:00Z",
         },

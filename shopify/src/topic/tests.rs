@@ -188,6 +188,7 @@ fn items_locations_and_customers_are_told_as_they_were() {
         id: id(70_010_020_030),
         name: "Harbour Store".to_owned(),
         active: true,
+        fulfillment_service: false,
         updated_at: at("2026-10-30T16:00:00Z"),
     };
     assert_eq!(only("locations/create", LOCATION), Change::Location(location));
@@ -320,6 +321,7 @@ fn a_product_is_told_with_every_variant_it_lists() {
             barcode: None,
             price: "27.25".parse().unwrap(),
             continue_selling: false,
+            bundle: None,
             inventory_item_id: None,
             updated_at: at("2026-11-18T15:30:00Z"),
         },
@@ -331,6 +333,7 @@ fn a_product_is_told_with_every_variant_it_lists() {
             barcode: Some("4006381333931".to_owned()),
             price: "31.00".parse().unwrap(),
             continue_selling: true,
+            bundle: None,
             inventory_item_id: Some(id(3_918_273_645_546_372_820)),
             updated_at: at("2026-11-19T15:30:00Z"),
         },

@@ -254,6 +254,11 @@ impl Reading<'_> {
             let message = "The specified inventory item could not be found.";
             self.wrong("INVALID_INVENTORY_ITEM", path(kind, number, &["inventoryItemId"]), message);
         }
+        let item = item.filter(|id| !self.store.is_bundle(*id));
+        if item.is_none() && found.is_some_and(|id| self.store.is_bundle(id)) {
+            let message = "The inventory item is a bundle and has no quantities of its own.";
+            self.wrong("NON_MUTABLE_INVENTORY_ITEM", path(kind, number, &["inventoryItemId"]), message);
+        }
         let amount = row[kind.amount()].as_i64().unwrap_or_default();
         self.check_amount(number, amount, named);
         let (mut locations, mut steps) = (Vec::new(), Vec::new());

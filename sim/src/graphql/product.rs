@@ -46,6 +46,7 @@ pub(crate) fn variant<'a>(store: &'a Store, row: &'a Variant, asked: &Asked<'_>)
         "compareAtPrice" => Resolved::Null,
         "position" => row.position.into(),
         "inventoryPolicy" => if row.oversell { "CONTINUE" } else { "DENY" }.into(),
+        "requiresComponents" => row.bundle.into(),
         "inventoryQuantity" => store.available(row.item).into(),
         "createdAt" => row.created_at.into(),
         "updatedAt" => row.updated_at.into(),

@@ -6,9 +6,11 @@ use inventory::{HeldLevel, Thresholds};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use schemas::record::Variant;
 use schemas::{
-    Event, InventoryItemId, ProductId, RecordKey, Resource, RunId, Sequence, ShopDomain, Timestamp, WebhookId,
+    Epoch, Event, InventoryItemId, ProductId, RecordKey, Resource, RunId, Sequence, ShopDomain, Timestamp,
+    WebhookId,
 };
 
+use super::high_water::HighWater;
 use super::rows::{self, Stored, micros, parsed, parsed_opt, word};
 use crate::StoreError;
 use crate::apply::perform;
@@ -20,6 +22,8 @@ pub(super) struct SqliteEngine {
     connection: Connection,
     shops: BTreeMap<ShopDomain, Shop>,
     head: Sequence,
+    epoch: Epoch,
+    mark: HighWater,
 }
 
 #[derive(Clone)]
@@ -29,8 +33,8 @@ pub(super) struct Shop {
 }
 
 impl SqliteEngine {
-    pub(super) fn new(connection: Connection) -> Result<Self> {
-        let mut engine = Self { connection, shops: BTreeMap::new(), head: Sequence(0) };
+    pub(super) fn new(connection: Connection, epoch: Epoch, mark: HighWater) -> Result<Self> {
+        let mut engine = Self { connection, shops: BTreeMap::new(), head: Sequence(0), epoch, mark };
         engine.refresh()?;
         Ok(engine)
     }
@@ -43,11 +47,11 @@ impl SqliteEngine {
     }
 
     fn one(&mut self, operation: &Operation) -> Result<Outcome> {
-        self.connection.execute_batch("SAVEPOINT operation")?;
+        self.connection.prepare_cached("SAVEPOINT operation")?.execute([])?;
         let outcome = perform(self, operation);
         match outcome {
             Ok(outcome) => {
-                self.connection.execute_batch("RELEASE operation")?;
+                self.connection.prepare_cached("RELEASE operation")?.execute([])?;
                 Ok(outcome)
             }
             Err(error) => {
@@ -82,6 +86,7 @@ impl Engine for SqliteEngine {
         }
         self.connection.execute_batch("COMMIT")?;
         self.head = head(&self.connection)?;
+        self.mark.raise(self.epoch, self.head);
         Ok(outcomes)
     }
 
@@ -147,6 +152,14 @@ impl Transaction for SqliteEngine {
             [micros(retention.deliveries_before), micros(retention.unreadable_before)],
         )?;
         self.connection.execute(
+            "DELETE FROM command WHERE state NOT IN ('accepted', 'sending') AND given < ?1",
+            [micros(retention.runs_before)],
+        )?;
+        self.connection.execute(
+            "DELETE FROM reservation WHERE NOT open AND expires_at < ?1",
+            [micros(retention.runs_before)],
+        )?;
+        self.connection.execute(
             "DELETE FROM run WHERE state <> 'running' AND started_at < ?1",
             [micros(retention.runs_before)],
         )?;
@@ -156,9 +169,9 @@ impl Transaction for SqliteEngine {
 
 /// One shop's tables, inside the transaction at hand.
 pub(super) struct SqliteTables<'c> {
-    connection: &'c Connection,
+    pub(super) connection: &'c Connection,
     domain: &'c ShopDomain,
-    shop: &'c Shop,
+    pub(super) shop: &'c Shop,
 }
 
 impl SqliteTables<'_> {

@@ -3,25 +3,35 @@
 //! WAL with `synchronous=FULL`: with `NORMAL` an acknowledged commit does not survive a power cut.
 
 mod engine;
+mod high_water;
+mod ledger;
 mod reader;
 mod rows;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use schemas::{Entropy, Epoch};
 
+use self::high_water::HighWater;
 use crate::local::{Local, Writer};
 use crate::tables::Result;
 use crate::{Store, StoreError};
 
 /// Every migration in order; `user_version` counts those done. A file once released never changes.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_first_light.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_first_light.sql"),
+    include_str!("../../migrations/0002_commands.sql"),
+];
 /// `application_id` of a stockd database: "stkd".
 const APPLICATION_ID: i32 = 0x7374_6b64;
 /// Milliseconds for which a connection waits for another one's lock.
 const BUSY_MS_MAX: u32 = 5_000;
+/// Pages of 4 KiB in the write-ahead log from which it is copied into the database: a page written again and again
+/// is copied once.
+const CHECKPOINT_PAGES: u32 = 4_000;
 /// Prepared statements kept per connection; above the number of different ones that we have.
 const STATEMENTS_MAX: usize = 128;
 
@@ -37,18 +47,34 @@ impl From<serde_json::Error> for StoreError {
     }
 }
 
-/// Opens the database at that path, making or migrating it as needed. The writer does nothing until it is
-/// run or stepped.
+/// An open database.
+pub struct Opened {
+    /// For everybody.
+    pub store: Arc<dyn Store>,
+    /// Does nothing until it is run or stepped.
+    pub writer: Writer,
+    /// Whether the file is older than it was: somebody put a backup back. It has begun a new epoch; what was on
+    /// its way to Shopify is to be parked, because it may have been done since.
+    pub restored: bool,
+}
+
+/// Opens the database at that path, making or migrating it as needed.
 ///
 /// # Errors
 /// When the file cannot be opened, is not ours, or was written by a newer version.
-pub fn open(path: &Path, entropy: &Entropy) -> Result<(Arc<dyn Store>, Writer)> {
+pub fn open(path: &Path, entropy: &Entropy) -> Result<Opened> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     migrate(&connection, path)?;
+    let mark = HighWater::open(path)?;
+    let restored = mark.is_above(epoch(&connection, entropy)?, engine::head(&connection)?);
+    if restored {
+        connection.execute("UPDATE meta SET epoch = ?1", [u32::from_le_bytes(entropy.bytes())])?;
+    }
     let epoch = epoch(&connection, entropy)?;
-    let engine = engine::SqliteEngine::new(connection)?;
+    let engine = engine::SqliteEngine::new(connection, epoch, mark)?;
     let reader = reader::SqliteReader::new(path.to_owned(), epoch);
-    Ok(Local::open(epoch, engine, reader))
+    let (store, writer) = Local::open(epoch, engine, reader);
+    Ok(Opened { store, writer, restored })
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
@@ -56,8 +82,11 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)
         .map_err(|error| StoreError::Failed(format!("cannot open {}: {error}", path.display())))?;
     connection.execute_batch(&format!(
-        "PRAGMA busy_timeout = {BUSY_MS_MAX}; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;"
+        "PRAGMA busy_timeout = {BUSY_MS_MAX}; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; \
+         PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
     ))?;
+    // Without it SQLite looks at what is bound to some statements, and prepares them anew each time.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(connection)
 }
@@ -128,8 +157,39 @@ mod tests {
     fn a_database_keeps_its_epoch_and_a_new_one_gets_another() {
         let folder = tempfile::tempdir().unwrap();
         let epoch =
-            |name: &str, seed| open(&folder.path().join(name), &Entropy::seeded(seed)).unwrap().0.epoch();
+            |name: &str, seed| open(&folder.path().join(name), &Entropy::seeded(seed)).unwrap().store.epoch();
         assert_eq!(epoch("a.db", 1), epoch("a.db", 2));
         assert_ne!(epoch("a.db", 1), epoch("b.db", 2));
+    }
+
+    #[tokio::test]
+    async fn a_backup_that_was_put_back_is_recognised_and_begins_a_new_epoch() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, backup) = (folder.path().join("stockd.db"), folder.path().join("backup.db"));
+        let shop: schemas::ShopDomain = "a.myshopify.com".parse().unwrap();
+        let run = |id, resource| crate::Operation::StartRun(crate::conformance::run(id, resource, false));
+        let first = {
+            let Opened { store, writer, .. } = open(&path, &Entropy::seeded(1)).unwrap();
+            let writer = std::thread::spawn(move || writer.run());
+            let (thresholds, at) = (inventory::Thresholds::default(), schemas::Timestamp::UNIX_EPOCH);
+            store.write(crate::Operation::Register { shop, thresholds, at }).await.unwrap();
+            store.write(run("r1", schemas::Resource::Products)).await.unwrap();
+            let copy = Connection::open(&path).unwrap();
+            copy.execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
+            store.write(run("r2", schemas::Resource::Inventory)).await.unwrap();
+            let epoch = store.epoch();
+            drop(store);
+            writer.join().unwrap().unwrap();
+            epoch
+        };
+        assert!(!open(&path, &Entropy::seeded(2)).unwrap().restored, "a plain restart");
+        for wal in ["stockd.db-wal", "stockd.db-shm"] {
+            let _ = std::fs::remove_file(folder.path().join(wal));
+        }
+        std::fs::copy(&backup, &path).unwrap();
+        let again = open(&path, &Entropy::seeded(2)).unwrap();
+        assert!(again.restored && again.store.epoch() != first);
+        drop(again);
+        assert!(!open(&path, &Entropy::seeded(3)).unwrap().restored, "said once");
     }
 }

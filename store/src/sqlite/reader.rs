@@ -4,21 +4,24 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use inventory::HeldLevel;
+use inventory::effect::Waiting;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params, params_from_iter};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
-use schemas::shape::LevelShape;
+use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
     Epoch, Event, InventoryItemId, LevelSelection, LocationId, LogEntry, Offset, RecordKey, Resource, Room,
     Sequence, ShopDomain, Timestamp,
 };
 
 use super::engine::{RUN_COLUMNS, Shop, head, run, select, shops};
+use super::ledger::{self, EFFECT_COLUMNS, with_levels};
 use super::rows::{Stored, find, from_micros, micros, parsed, parsed_opt};
 use crate::apply::level_shape;
+use crate::command::{Effect, KeptCommand};
 use crate::local::{READERS_MAX, Reader};
 use crate::operation::{Delivery, Mark, RunRecord};
 use crate::tables::{Record, Result};
-use crate::{Collection, DeliverySummary, Marked, StoreError};
+use crate::{Attempt, Collection, CommandFilter, DeliverySummary, Marked, StoreError};
 
 pub(super) struct SqliteReader {
     path: PathBuf,
@@ -200,8 +203,12 @@ impl Reader for SqliteReader {
 
     fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>> {
         self.shop_view(shop, |connection, shop| {
+            // A level that an attempt is changing is not worth reading before the answer is there.
             let mut statement = connection.prepare_cached(
-                "SELECT record, mark FROM marked WHERE shop = ?1 AND due <= ?2 ORDER BY mark LIMIT ?3",
+                "SELECT record, mark FROM marked WHERE shop = ?1 AND due <= ?2 AND record NOT IN (\
+                     SELECT '{\"Level\":[\"' || inventory_item_id || '\",\"' || location_id || '\"]}' FROM flight \
+                     WHERE shop = ?1 AND NOT answered) \
+                 ORDER BY mark LIMIT ?3",
             )?;
             let rows = statement.query_map(params![shop.row, micros(now), limit_of(limit)], |row| {
                 Ok((row.get::<_, String>(0)?, Mark(row.get(1)?)))
@@ -211,14 +218,91 @@ impl Reader for SqliteReader {
                 let key = serde_json::from_str(&key)?;
                 let gid = match key {
                     RecordKey::Level(item, location) => {
-                        find::<HeldLevel>(connection, shop.row, (item, location))?
-                            .and_then(|held| held.observed.gid)
+                        find::<HeldLevel>(connection, shop.row, (item, location))?.and_then(|held| held.observed.gid)
                     }
                     _ => None,
                 };
                 Ok(Marked { key, mark, gid })
             })
             .collect()
+        })
+    }
+
+    fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<Waiting>> {
+        self.shop_view(shop, |connection, shop| {
+            let sql = format!(
+                // Levels first: thousands of effects may wait for one that is in flight. A sale waits until all of
+                // its hold is there: should a part fail, nothing of it is sold.
+                "SELECT {EFFECT_COLUMNS}, {} FROM \
+                 (SELECT DISTINCT shop, inventory_item_id, location_id FROM effect WHERE shop = ?1) AS touched \
+                 CROSS JOIN level USING (shop, inventory_item_id, location_id) \
+                 CROSS JOIN effect USING (shop, inventory_item_id, location_id) \
+                 WHERE effect.attempt IS NULL \
+                 AND NOT EXISTS (SELECT 1 FROM flight WHERE flight.shop = touched.shop \
+                     AND flight.inventory_item_id = touched.inventory_item_id AND flight.location_id = touched.location_id) \
+                 AND NOT (EXISTS (SELECT 1 FROM marked WHERE marked.shop = touched.shop AND marked.record \
+                         = '{{\"Level\":[\"' || touched.inventory_item_id || '\",\"' || touched.location_id || '\"]}}') \
+                     AND EXISTS (SELECT 1 FROM effect AS stale WHERE stale.shop = touched.shop AND stale.stale > 0 \
+                         AND stale.inventory_item_id = touched.inventory_item_id AND stale.location_id = touched.location_id)) \
+                 AND NOT (effect.lane = 'sell' AND EXISTS (SELECT 1 FROM effect AS hold WHERE hold.shop = effect.shop \
+                     AND hold.reservation = effect.reservation AND hold.lane = 'move' AND NOT hold.answered)) \
+                 ORDER BY effect.id LIMIT ?2",
+                HeldLevel::COLUMNS
+            );
+            let mut statement = connection.prepare_cached(&sql)?;
+            let waiting = statement.query_map(params![shop.row, limit_of(limit)], |row| {
+                let effect = ledger::effect(row)?;
+                let observed = HeldLevel::read(row, 13)?.observed.quantities;
+                let Effect { id, item, location, lane, quantity, stale, .. } = effect;
+                Ok(Waiting { id, item, location, lane, quantity, stale, observed })
+            })?;
+            Ok(waiting.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>> {
+        self.shop_view(shop, |connection, shop| {
+            let mut statement = connection
+                .prepare_cached("SELECT id, kind, body, begun FROM attempt WHERE shop = ?1 ORDER BY begun")?;
+            let attempts = statement.query_map([shop.row], ledger::attempt)?;
+            attempts.map(|attempt| with_levels(connection, attempt?)).collect()
+        })
+    }
+
+    fn commands(&self, shop: &ShopDomain, filter: &CommandFilter) -> Result<Vec<serde_json::Value>> {
+        self.shop_view(shop, |connection, shop| {
+            let (before, before_id) = match &filter.before {
+                Some((before, id)) => (micros(*before), id.as_str()),
+                None => (i64::MAX, ""),
+            };
+            let mut statement = connection.prepare_cached(
+                "SELECT record FROM command WHERE shop = ?1 AND (given, id) < (?2, ?3) AND (?4 IS NULL OR id = ?4) \
+                 AND (?5 IS NULL OR by_user = ?5) AND (?6 IS NULL OR state = ?6) \
+                 AND (?7 IS NULL OR EXISTS (SELECT 1 FROM json_each(record, '$.levels') WHERE value ->> 0 = ?7)) \
+                 ORDER BY given DESC, id DESC LIMIT ?8",
+            )?;
+            let item = filter.item.map(|item| item.to_string());
+            let found = statement.query_map(
+                params![shop.row, before, before_id, filter.id, filter.by, filter.state, item, limit_of(filter.limit)],
+                |row| ledger::json::<KeptCommand>(row, 0),
+            )?;
+            found.map(|command| Ok(command?.outward()?)).collect()
+        })
+    }
+
+    fn reservations(
+        &self,
+        shop: &ShopDomain,
+        id: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ReservationShape>> {
+        self.shop_view(shop, |connection, shop| {
+            let mut statement = connection.prepare_cached(
+                "SELECT record FROM reservation WHERE shop = ?1 AND iif(?2 IS NULL, open, id = ?2) ORDER BY expires_at LIMIT ?3",
+            )?;
+            let found =
+                statement.query_map(params![shop.row, id, limit_of(limit)], |row| ledger::json(row, 0))?;
+            Ok(found.collect::<rusqlite::Result<_>>()?)
         })
     }
 
@@ -300,7 +384,7 @@ fn levels_of_shop(
         limit
     );
     // Where each record's columns begin.
-    let (item_from, variant_from, product_from, location_from) = (15, 19, 28, 35);
+    let (item_from, variant_from, product_from, location_from) = (15, 19, 29, 36);
     let mut statement = connection.prepare(&sql)?;
     let (item, location) = after.map_or((0, 0), |(item, location)| (item.to_i64(), location.to_i64()));
     let values = [shop.row, item, location].into_iter().chain(ids);

@@ -114,13 +114,24 @@ pub(super) fn from_micros(row: &Row<'_>, column: usize) -> rusqlite::Result<Time
 }
 
 impl Stored for Location {
-    const COLUMNS: &'static str = "location.id, location.name, location.active, location.updated_at";
+    const COLUMNS: &'static str =
+        "location.id, location.name, location.active, location.fulfillment_service, location.updated_at";
     const TABLE: &'static str = "location";
 
     fn put(&self, connection: &Connection, shop: i64) -> Result<()> {
         connection
-            .prepare_cached("INSERT OR REPLACE INTO location (shop, id, name, active, updated_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![shop, self.id.to_i64(), self.name, self.active, self.updated_at.to_string()])?;
+            .prepare_cached(
+                "INSERT OR REPLACE INTO location (shop, id, name, active, fulfillment_service, updated_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                shop,
+                self.id.to_i64(),
+                self.name,
+                self.active,
+                self.fulfillment_service,
+                self.updated_at.to_string()
+            ])?;
         Ok(())
     }
 
@@ -129,7 +140,8 @@ impl Stored for Location {
             id: id(row, from)?,
             name: row.get(from + 1)?,
             active: row.get(from + 2)?,
-            updated_at: parsed(row, from + 3)?,
+            fulfillment_service: row.get(from + 3)?,
+            updated_at: parsed(row, from + 4)?,
         })
     }
 
@@ -181,14 +193,14 @@ impl Stored for Product {
 
 impl Stored for Variant {
     const COLUMNS: &'static str = "variant.id, variant.product_id, variant.title, variant.sku, variant.barcode, \
-                                   variant.price, variant.continue_selling, variant.inventory_item_id, variant.updated_at";
+                                   variant.price, variant.continue_selling, variant.bundle, variant.inventory_item_id, variant.updated_at";
     const TABLE: &'static str = "variant";
 
     fn put(&self, connection: &Connection, shop: i64) -> Result<()> {
         connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO variant (shop, id, product_id, title, sku, barcode, price, continue_selling, \
-                 inventory_item_id, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                 bundle, inventory_item_id, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute(params![
                 shop,
@@ -199,6 +211,7 @@ impl Stored for Variant {
                 self.barcode,
                 self.price.as_str(),
                 self.continue_selling,
+                self.bundle,
                 self.inventory_item_id.map(InventoryItemId::to_i64),
                 self.updated_at.to_string()
             ])?;
@@ -214,8 +227,9 @@ impl Stored for Variant {
             barcode: row.get(from + 4)?,
             price: parsed(row, from + 5)?,
             continue_selling: row.get(from + 6)?,
-            inventory_item_id: id_opt(row, from + 7)?,
-            updated_at: parsed(row, from + 8)?,
+            bundle: row.get(from + 7)?,
+            inventory_item_id: id_opt(row, from + 8)?,
+            updated_at: parsed(row, from + 9)?,
         })
     }
 

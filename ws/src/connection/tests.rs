@@ -1,6 +1,7 @@
 //! Whole connections over a pipe: a client, a log that grows, and what arrives in which order.
 
 mod client;
+mod desk;
 mod log;
 mod order;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use schemas::command::CommandKind;
 use schemas::event::WebhookReceived;
 use schemas::{Event, Timestamp};
 use serde_json::{Value, json};
@@ -284,23 +286,91 @@ async fn a_customer_sees_own_orders_and_no_stock() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn commands_are_answered_in_all_the_ways_clients_listen_for() {
+async fn a_command_is_given_on_as_it_came_and_acknowledged_with_its_answer() {
     let world = World::new();
     let mut client = world.staff().await;
-    let request = json!({ "inventoryItemId": "item-123", "quantity": 10, "reason": "Order reservation" });
+    for kind in CommandKind::ALL {
+        let payload = json!({ "inventoryItemId": "item-123", "reason": "x", "shop": shop() });
+        let answer = client.ask(&format!("inventory:{}", kind.as_str()), &payload).await;
+        assert_eq!(
+            answer,
+            json!({ "ok": true, "by": "7", "shop": shop(), "kind": kind, "payload": payload })
+        );
+    }
+    assert_eq!(client.ask("inventory:update", &json!({ "reason": "x" })).await["shop"], Value::Null);
+    assert!(client.events.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_command_is_told_in_all_the_ways_clients_listen_for() {
+    let world = World::new();
+    let mut client = world.staff().await;
+    let request = json!({ "inventoryItemId": "item-123", "quantity": 10 });
     for (command, failure) in
         [("inventory:reserve", "inventory:reservationError"), ("inventory:update", "inventory:updateError")]
     {
         let answer = client.ask(command, &request).await;
-        assert_eq!((&answer["ok"], &answer["error"]["code"]), (&json!(false), &json!("UNAVAILABLE")));
+        let error =
+            json!({ "code": "CONFLICT", "message": "no reason", "field": "reason", "retryable": false });
+        assert_eq!(answer, json!({ "ok": false, "error": error }));
         let (name, payload) = client.event().await;
         assert_eq!(
-            (name.as_str(), &payload["request"], &payload["retryable"]),
-            (failure, &request, &json!(true))
+            (name.as_str(), &payload["error"], &payload["code"], &payload["request"], &payload["retryable"]),
+            (failure, &json!("no reason"), &json!("CONFLICT"), &request, &json!(false))
         );
-        assert_eq!(client.event().await.0, "error");
+        let (name, payload) = client.event().await;
+        assert_eq!((name.as_str(), &payload["event"]), ("error", &json!(command)));
     }
+    for payload in [json!("now"), json!([request]), json!({ "shop": {}, "reason": "x" })] {
+        let answer = client.ask("inventory:update", &payload).await;
+        assert_eq!(answer["error"]["code"], "INVALID_PAYLOAD", "{payload}");
+    }
+    client.events.clear();
     assert_eq!(client.ask("dance", &json!("now")).await["error"]["code"], "UNKNOWN_EVENT");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_but_staff_gives_commands() {
+    let world = World::new();
+    for role in ["customer", "guest", "service"] {
+        let mut client = world.client(&json!({ "role": role })).await;
+        for kind in CommandKind::ALL {
+            let name = format!("inventory:{}", kind.as_str());
+            let answer = client.ask(&name, &json!({ "reason": "x" })).await;
+            assert_eq!(answer["error"]["code"], "FORBIDDEN", "{role} {name}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_follows_a_command_waits_for_it_and_then_comes_in_order() {
+    let world = World::new();
+    let mut client = world.staff().await;
+    client.ask("subscribe:inventory", &json!({})).await;
+    let slow = client.ask_later("inventory:update", &json!({ "reason": "x", "takes": 20 })).await;
+    let quick = client.ask_later("inventory:release", &json!({ "reason": "y" })).await;
+    assert!(client.hears_nothing(Duration::from_secs(19)).await);
+    world.happens(stock(1, 1, 5));
+    assert_eq!(client.answer(slow).await["payload"]["reason"], "x");
+    assert!(client.events.is_empty(), "what came of it is told after its answer");
+    assert_eq!(client.answer(quick).await["payload"]["reason"], "y");
+    assert_eq!(available(&client.events_so_far().await), [5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_without_an_answer_in_time_is_answered_and_the_socket_goes_on() {
+    let world = World::new();
+    let mut client = world.staff().await;
+    client.ask("subscribe:inventory", &json!({})).await;
+    let asked = tokio::time::Instant::now();
+    let answer = client.ask("inventory:update", &json!({ "reason": "x", "takes": 1_000 })).await;
+    assert_eq!(
+        (&answer["error"]["code"], &answer["error"]["retryable"]),
+        (&json!("UNAVAILABLE"), &json!(true))
+    );
+    assert_eq!(asked.elapsed(), limits::COMMAND_DEADLINE);
+    world.happens(stock(1, 1, 5));
+    assert_eq!(available(&client.events_so_far().await), [5]);
 }
 
 #[tokio::test(start_paused = true)]

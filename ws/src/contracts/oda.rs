@@ -94,6 +94,19 @@ pub(crate) fn wire(broadcast: &Broadcast) -> Option<(&'static str, String)> {
     Some((name, serde_json::to_string(&envelope).ok()?))
 }
 
+/// What the documents' clients listen for when a command that was acknowledged fails later.
+pub(crate) fn afterthought(event: &Event) -> Option<(&'static str, String)> {
+    let Event::CommandUpdated(command) = event else { return None };
+    let error = command.error.as_ref()?;
+    let request = json!({ "commandId": command.command_id, "kind": command.kind });
+    let payload = failure(error, &request);
+    Some((request::failure_event_of(command.kind), payload.to_string()))
+}
+
+fn failure(body: &ErrorBody, request: &Value) -> Value {
+    json!({ "error": body.message, "code": body.code, "retryable": body.retryable, "request": request })
+}
+
 fn data(event: &Event) -> Option<Value> {
     let mut tagged = serde_json::to_value(event).ok()?;
     let mut data = tagged.get_mut("data")?.take();
@@ -171,8 +184,7 @@ pub(crate) fn refuse(namespace: Namespace, call: &Call, body: &ErrorBody) -> Vec
         frames.push(namespace.packet(Content::Ack { id, args, attachments: 0 }));
     }
     if let Some(name) = request::failure_event(&call.name) {
-        let request = call.args.first();
-        let payload = json!({ "error": body.message, "code": body.code, "retryable": body.retryable, "request": request });
+        let payload = failure(body, call.args.first().unwrap_or(&Value::Null));
         frames.push(namespace.event(name, &payload.to_string()));
     }
     frames.push(error(namespace, body, Some(&call.name)));

@@ -13,6 +13,7 @@ use schemas::{
 };
 use serde_json::{Value, json};
 
+use super::desk::Desk;
 use crate::{AuthError, Authenticate, Hub, Options, Source, SourceError};
 
 pub(super) const EPOCH: Epoch = Epoch(0xbeef);
@@ -142,7 +143,8 @@ impl Authenticate for Tokens {
 pub(super) fn hub(log: &Arc<Log>, options: Options) -> Arc<Hub> {
     let started = tokio::time::Instant::now();
     let clock = move || Timestamp::UNIX_EPOCH + started.elapsed();
-    Hub::new(Arc::<Log>::clone(log), Arc::new(Tokens), Arc::new(clock), Arc::new(Entropy::seeded(1)), options)
+    let (log, entropy) = (Arc::<Log>::clone(log), Arc::new(Entropy::seeded(1)));
+    Hub::new(log, Arc::new(Tokens), Arc::new(Desk), Arc::new(clock), entropy, options)
 }
 
 pub(super) fn level(shop: &ShopDomain, location: u64, product: u64, available: i64) -> LevelShape {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use schemas::command::CommandKind;
 use schemas::id::ID_BYTES_MAX;
 use schemas::{ErrorBody, ErrorCode, Identity, LevelSelection, Offset, Role, Room};
 use serde_json::{Map, Value};
@@ -15,6 +16,12 @@ use crate::session::Call;
 /// A request that may be carried out.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Request {
+    /// To be read and carried out by whoever does that.
+    Command {
+        kind: CommandKind,
+        shop: Option<String>,
+        payload: Value,
+    },
     Join {
         rooms: Rooms,
         since: Option<Since>,
@@ -140,24 +147,35 @@ pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBo
             Some(Value::String(token)) => Ok(Request::Refresh { token: token.clone() }),
             _ => Err(ErrorBody::field("token", "A token is needed")),
         },
-        name if failure_event(name).is_some() => Err(if identity.role.is_staff() {
-            ErrorBody::new(ErrorCode::Unavailable, "Commands are not taken yet")
-        } else {
-            forbidden("commands")
-        }),
-        _ => Err(ErrorBody::new(ErrorCode::UnknownEvent, "There is no such event")),
+        name => match command(name) {
+            Some(_) if !identity.role.is_staff() => Err(forbidden("commands")),
+            Some(kind) => {
+                let shop = fields()?.field("shop").map(|shop| Fields::text("shop", shop)).transpose()?;
+                let payload = call.args.first().cloned().unwrap_or_default();
+                Ok(Request::Command { kind, shop, payload })
+            }
+            None => Err(ErrorBody::new(ErrorCode::UnknownEvent, "There is no such event")),
+        },
     }
 }
 
 /// The event by which a command's failure is told beside its acknowledgement; `None` for what is no command.
 pub(crate) fn failure_event(name: &str) -> Option<&'static str> {
-    match name {
-        "inventory:adjust" | "inventory:update" => Some("inventory:updateError"),
-        "inventory:commit" | "inventory:extend" | "inventory:release" | "inventory:reserve" => {
-            Some("inventory:reservationError")
+    command(name).map(failure_event_of)
+}
+
+/// The event that tells of the failure of such a command.
+pub(crate) fn failure_event_of(kind: CommandKind) -> &'static str {
+    match kind {
+        CommandKind::Adjust | CommandKind::Update => "inventory:updateError",
+        CommandKind::Commit | CommandKind::Extend | CommandKind::Release | CommandKind::Reserve => {
+            "inventory:reservationError"
         }
-        _ => None,
     }
+}
+
+fn command(name: &str) -> Option<CommandKind> {
+    CommandKind::parse(name.strip_prefix("inventory:")?)
 }
 
 /// The rooms a list of ids names, and the levels in them.

@@ -1,9 +1,13 @@
 //! The contract's table: every event's name and shape, every request and its refusals.
 
+use schemas::command::CommandKind;
 use schemas::event::{
     CustomerActivity, CustomerPresence, Drift, Notice, Payment, ProductShape, WebhookReceived,
 };
-use schemas::{Epoch, LogEntry, Money, Role, RunKind, RunState, Sequence, ShopDomain, ShopScope, SyncRun};
+use schemas::shape::{CommandShape, CommandState};
+use schemas::{
+    Epoch, ErrorCode, LogEntry, Money, Role, RunKind, RunState, Sequence, ShopDomain, ShopScope, SyncRun,
+};
 
 use super::*;
 
@@ -140,7 +144,7 @@ fn ids_are_taken_in_every_spelling_and_bounded() {
     assert_eq!(ask(json!({ "locationIds": null })), Ok(vec!["inventory:all".to_owned()]));
     assert_eq!(ask(json!({ "locationIds": [] })), Ok(vec![]));
     let refused = |key: &str, value: Value| ask(json!({ key: value })).unwrap_err();
-    let invalid = |key: &str| (schemas::ErrorCode::InvalidPayload, Some(key.to_owned()));
+    let invalid = |key: &str| (ErrorCode::InvalidPayload, Some(key.to_owned()));
     for value in
         [json!([1.5]), json!([-1]), json!([{}]), json!([""]), json!(["x".repeat(129)]), json!("5"), json!({})]
     {
@@ -148,5 +152,31 @@ fn ids_are_taken_in_every_spelling_and_bounded() {
     }
     assert_eq!(refused("snapshot", json!("yes")), invalid("snapshot"));
     let many: Vec<u32> = (1..=501).collect();
-    assert_eq!(refused("variantIds", json!(many)).0, schemas::ErrorCode::TooLarge);
+    assert_eq!(refused("variantIds", json!(many)).0, ErrorCode::TooLarge);
+}
+
+#[test]
+fn a_command_that_fails_after_its_acknowledgement_is_also_told_as_the_documents_clients_expect() {
+    let command = |error: Option<ErrorBody>| {
+        Event::CommandUpdated(CommandShape {
+            command_id: "c1".to_owned(),
+            kind: CommandKind::Reserve,
+            state: CommandState::Failed,
+            error,
+            by: "ann".parse().unwrap(),
+            reason: "a test".to_owned(),
+            before: None,
+            after: None,
+            at: Timestamp::UNIX_EPOCH,
+        })
+    };
+    let frames = |event| {
+        let broadcast = Broadcast::ephemeral(shop(), Timestamp::UNIX_EPOCH, event);
+        String::from_utf8_lossy(&Namespace::Oda.frame(&broadcast).unwrap()).into_owned()
+    };
+    let failed = frames(command(Some(ErrorBody::new(ErrorCode::InsufficientStock, "gone"))));
+    let (first, second) = failed.split_once("inventory:reservationError").unwrap();
+    assert!(first.contains("command:updated"));
+    assert!(second.contains("\"code\":\"INSUFFICIENT_STOCK\"") && second.contains("\"commandId\":\"c1\""));
+    assert!(!frames(command(None)).contains("Error\""));
 }

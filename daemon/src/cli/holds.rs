@@ -1,0 +1,73 @@
+//! `stockd holds`: every hold at once.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::door::{Rest, ShopDoor};
+use super::say;
+use crate::config::Environment;
+
+/// How long Shopify is waited for.
+const SETTLED_WAIT: Duration = Duration::from_mins(2);
+/// How often is looked.
+const SETTLED_PAUSE: Duration = Duration::from_millis(500);
+
+/// Sees to holds.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: stockd holds drain --config /etc/stockd/stockd.toml")]
+pub(super) struct Holds {
+    #[command(subcommand)]
+    order: Order,
+    #[command(flatten)]
+    door: ShopDoor,
+}
+
+#[derive(Debug, Subcommand)]
+enum Order {
+    /// Releases every hold and waits until Shopify has them all: before stockd is taken away.
+    #[command(after_help = "Example: stockd holds drain --config /etc/stockd/stockd.toml")]
+    Drain,
+}
+
+impl Holds {
+    pub(super) async fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
+        let Order::Drain = self.order;
+        let rest = self.door.open(environment, "stockd-holds")?;
+        let answer = rest.post("holds/drain", None).await?;
+        if json {
+            say(&answer)?;
+        } else {
+            say(format_args!("{} holds released, {} left", answer["released"], answer["left"]))?;
+        }
+        if let Some(reason) = answer["reason"].as_str() {
+            anyhow::bail!("{} holds are left: {reason}", answer["left"]);
+        }
+        wait(&rest, answer["by"].as_str().unwrap_or_default()).await
+    }
+}
+
+/// Until nothing that this user asked for waits any more.
+async fn wait(rest: &Rest, by: &str) -> anyhow::Result<()> {
+    let until = Instant::now() + SETTLED_WAIT;
+    loop {
+        let mut waiting = false;
+        for state in ["accepted", "sending"] {
+            let query = [("state", state), ("by", by), ("limit", "1")];
+            let answer = rest.get("commands", &query).await.context("the releases were given")?;
+            waiting |= answer["data"].as_array().is_none_or(|commands: &Vec<Value>| !commands.is_empty());
+        }
+        if !waiting {
+            return Ok(());
+        }
+        if Instant::now() > until {
+            anyhow::bail!(
+                "Shopify has not answered for all of them yet: leave the daemon running and ask again"
+            );
+        }
+        sleep(SETTLED_PAUSE).await;
+    }
+}

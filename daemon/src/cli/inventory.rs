@@ -1,0 +1,272 @@
+//! `stockd inventory`: commands to the running daemon, checked and carried out there.
+
+use clap::{Args, Subcommand};
+use schemas::command::CommandKind;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::door::ShopDoor;
+use super::say;
+use crate::config::Environment;
+
+/// Changes stock, or holds it.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: stockd inventory update --item 45281 --location 7 --quantity 12 --name on_hand --reason \"counted\" --config /etc/stockd/stockd.toml"
+)]
+pub(super) struct Inventory {
+    #[command(subcommand)]
+    order: Order,
+    #[command(flatten)]
+    door: ShopDoor,
+}
+
+#[derive(Debug, Subcommand)]
+enum Order {
+    /// Changes what is available by a difference.
+    #[command(after_help = "Example: stockd inventory adjust --item 45281 --delta -2 --reason \"broken\"")]
+    Adjust(Adjust),
+    /// Turns a hold into a sale.
+    #[command(after_help = "Example: stockd inventory commit --reservation 5f0c… --sale outside")]
+    Commit(Commit),
+    /// Lets a hold last longer.
+    #[command(after_help = "Example: stockd inventory extend --reservation 5f0c… --ttl 3600")]
+    Extend(Extend),
+    /// Gives a hold back.
+    #[command(after_help = "Example: stockd inventory release --reservation 5f0c…")]
+    Release(Release),
+    /// Holds stock for a while.
+    #[command(after_help = "Example: stockd inventory reserve --item 45281 --quantity 1 --reason \"till 3\"")]
+    Reserve(Reserve),
+    /// Sets a quantity.
+    #[command(
+        after_help = "Example: stockd inventory update --item 45281 --quantity 12 --reason \"counted\""
+    )]
+    Update(Update),
+}
+
+/// Which level.
+#[derive(Debug, Args, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Place {
+    /// Of which inventory item: a number or a GID.
+    #[arg(long, value_name = "ID")]
+    #[serde(rename = "inventoryItemId")]
+    item: String,
+    /// At which location; may be left out where there is only one.
+    #[arg(long, value_name = "ID")]
+    #[serde(rename = "locationId")]
+    location: Option<String>,
+}
+
+/// Why, and how often.
+#[derive(Debug, Args, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Cause {
+    /// Why, for the audit trail.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Repeating the command with the same key changes nothing.
+    #[arg(long, value_name = "KEY")]
+    #[serde(rename = "idempotencyKey")]
+    key: Option<String>,
+}
+
+#[derive(Debug, Args, Serialize)]
+struct Adjust {
+    #[command(flatten)]
+    #[serde(flatten)]
+    place: Place,
+    /// By how much, either sign.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    delta: i64,
+    #[command(flatten)]
+    #[serde(flatten)]
+    cause: Cause,
+}
+
+#[derive(Debug, Args, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Commit {
+    /// Which hold.
+    #[arg(long, value_name = "ID")]
+    #[serde(rename = "reservationId")]
+    reservation: String,
+    /// Through which door the sale went: outside (the shop floor, an ERP) or order (Shopify's own).
+    #[arg(long, value_name = "DOOR")]
+    sale: String,
+    /// The order, when there is one.
+    #[arg(long, value_name = "ID")]
+    #[serde(rename = "orderId")]
+    order: Option<String>,
+}
+
+#[derive(Debug, Args, Serialize)]
+struct Extend {
+    /// Which hold.
+    #[arg(long, value_name = "ID")]
+    #[serde(rename = "reservationId")]
+    reservation: String,
+    /// From now, in seconds; 900 when left out.
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(rename = "ttlSeconds")]
+    ttl: Option<u32>,
+}
+
+#[derive(Debug, Args, Serialize)]
+struct Release {
+    /// Which hold.
+    #[arg(long, value_name = "ID")]
+    #[serde(rename = "reservationId")]
+    reservation: String,
+}
+
+#[derive(Debug, Args, Serialize)]
+struct Reserve {
+    #[command(flatten)]
+    #[serde(flatten)]
+    place: Place,
+    /// How many.
+    #[arg(long, value_name = "N")]
+    quantity: i64,
+    /// For how long, in seconds; 900 when left out.
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(rename = "ttlSeconds")]
+    ttl: Option<u32>,
+    /// The holder's own reference.
+    #[arg(long, value_name = "TEXT")]
+    reference: Option<String>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    cause: Cause,
+}
+
+#[derive(Debug, Args, Serialize)]
+struct Update {
+    #[command(flatten)]
+    #[serde(flatten)]
+    place: Place,
+    /// To what.
+    #[arg(long, value_name = "N")]
+    quantity: i64,
+    /// Which quantity: available, or on_hand for a shelf count; available when left out.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Refuse when the quantity is not this now.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    expected: Option<i64>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    cause: Cause,
+}
+
+impl Inventory {
+    pub(super) async fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
+        let rest = self.door.open(environment, "stockd-inventory")?;
+        let (kind, payload) = self.order.payload()?;
+        let path = format!("inventory/{}", kind.as_str());
+        let answer = rest.post(&path, Some(&payload)).await?;
+        if json { say(answer) } else { say(sentence(&answer)) }
+    }
+}
+
+impl Order {
+    fn payload(&self) -> serde_json::Result<(CommandKind, Value)> {
+        Ok(match self {
+            Self::Adjust(adjust) => (CommandKind::Adjust, serde_json::to_value(adjust)?),
+            Self::Commit(commit) => (CommandKind::Commit, serde_json::to_value(commit)?),
+            Self::Extend(extend) => (CommandKind::Extend, serde_json::to_value(extend)?),
+            Self::Release(release) => (CommandKind::Release, serde_json::to_value(release)?),
+            Self::Reserve(reserve) => (CommandKind::Reserve, serde_json::to_value(reserve)?),
+            Self::Update(update) => (CommandKind::Update, serde_json::to_value(update)?),
+        })
+    }
+}
+
+/// An answer in one line for people.
+fn sentence(answer: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("–").to_owned();
+    let state = text(&answer["state"]);
+    if let Some(level) = answer.get("level") {
+        let place = level["locationName"].as_str().map_or_else(|| text(&level["locationId"]), str::to_owned);
+        let what = level["sku"].as_str().map_or_else(|| text(&level["inventoryItemId"]), str::to_owned);
+        let id = text(&answer["commandId"]);
+        return format!("{state}: {what} @ {place} has {} available (command {id})", level["available"]);
+    }
+    let hold = answer.get("reservation").unwrap_or(answer);
+    let (id, state) = (text(&hold["reservationId"]), text(&hold["state"]));
+    if [json!("pending"), json!("held")].contains(&hold["state"]) {
+        return format!("{state}: reservation {id} until {}", text(&hold["expiresAt"]));
+    }
+    format!("{state}: reservation {id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use schemas::Command;
+    use schemas::command::{Sale, SettableName};
+
+    use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        inventory: Inventory,
+    }
+
+    /// The command that a line of words becomes in the daemon.
+    fn read(words: &str) -> Command {
+        let line = std::iter::once("stockd").chain(words.split(' '));
+        let (kind, payload) = Line::try_parse_from(line).unwrap().inventory.order.payload().unwrap();
+        Command::read(kind, &payload).unwrap()
+    }
+
+    #[test]
+    fn a_line_becomes_the_command_it_says() {
+        let (item, location) = (5_u64.try_into().unwrap(), 7_u64.try_into().ok());
+        let update = "update --item gid://shopify/InventoryItem/5 --location 7 --quantity 12 --name on_hand \
+                      --expected -1 --reason counted --key k --url http://127.0.0.1:1";
+        assert_eq!(
+            read(update),
+            Command::Update {
+                inventory_item_id: item,
+                location_id: location,
+                quantity: 12,
+                name: Some(SettableName::OnHand),
+                reason: "counted".to_owned(),
+                expected: Some(-1),
+                idempotency_key: Some("k".to_owned()),
+            }
+        );
+        assert_eq!(
+            read("adjust --item 5 --delta -3 --reason broken"),
+            Command::Adjust {
+                inventory_item_id: item,
+                location_id: None,
+                delta: -3,
+                reason: "broken".to_owned(),
+                idempotency_key: None,
+            }
+        );
+        let reserve = "reserve --item 5 --quantity 2 --ttl 60 --reference order-1 --reason held";
+        let Command::Reserve { items, ttl_seconds, reference, .. } = read(reserve) else {
+            panic!("{reserve}")
+        };
+        assert_eq!((items[0].quantity, ttl_seconds, reference.as_deref()), (2, Some(60), Some("order-1")));
+        let reservation_id = "r".to_owned();
+        assert_eq!(
+            read("commit --reservation r --sale order --order 9"),
+            Command::Commit {
+                reservation_id: reservation_id.clone(),
+                sale: Sale::Order,
+                order_id: 9_u64.try_into().ok()
+            }
+        );
+        assert_eq!(
+            read("extend --reservation r --ttl 60"),
+            Command::Extend { reservation_id: reservation_id.clone(), ttl_seconds: Some(60) }
+        );
+        assert_eq!(read("release --reservation r"), Command::Release { reservation_id });
+    }
+}
