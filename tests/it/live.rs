@@ -101,11 +101,11 @@ async fn the_documented_dashboard_works_unmodified_in_both_namespaces() {
     for dashboard in &dashboards {
         let connected = dashboard.shows("connected").await;
         assert_eq!((&connected["userId"], &connected["role"]), (&json!("test-admin"), &json!("admin")));
-        // Told in the document's own words, although commands are not taken yet.
+        // The document's own item is none of this shop's, and it is told so in the document's own words.
         for refusal in ["inventory:updateError", "inventory:reservationError"] {
             let refusal = dashboard.shows(refusal).await;
             assert!(refusal["error"].is_string(), "{refusal}");
-            assert_eq!(refusal["code"], "UNAVAILABLE");
+            assert_eq!(refusal["code"], "NOT_FOUND");
         }
     }
 

@@ -80,6 +80,22 @@ impl Client {
         line["args"][0].clone()
     }
 
+    /// Emits all of them at once and waits for every acknowledgement; in the order of the payloads.
+    pub async fn asks_all(&mut self, event: &str, payloads: &[Value]) -> Vec<Value> {
+        let first = self.acks + 1;
+        for payload in payloads {
+            self.acks += 1;
+            self.transcript.send(&json!({ "event": event, "args": [payload], "ack": self.acks }));
+        }
+        let mut answers = Vec::new();
+        for ack in first..=self.acks {
+            let answered = |line: &Value| line["heard"] == "ack" && line["ack"] == ack;
+            let (_, line) = self.transcript.find(0, &format!("the answer to {event}"), answered).await;
+            answers.push(line["args"][0].clone());
+        }
+        answers
+    }
+
     async fn hears(&mut self, what: &str) -> Value {
         self.next(what, |line| line["heard"] == what).await
     }

@@ -29,6 +29,8 @@ pub struct Settings {
     pub jwt_secret: String,
     /// An origin that pages may come from.
     pub origin: String,
+    /// Further lines of its `[[shop]]`.
+    pub shop: String,
 }
 
 impl Default for Settings {
@@ -38,6 +40,7 @@ impl Default for Settings {
             log: "info".to_owned(),
             jwt_secret: "a-secret-of-the-tests-with-32-bytes-or-more".to_owned(),
             origin: "https://stock.example".to_owned(),
+            shop: String::new(),
         }
     }
 }
@@ -52,7 +55,7 @@ pub struct TestDaemon {
     address: String,
     child: Option<Child>,
     expected: Vec<String>,
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
 }
 
 impl TestDaemon {
@@ -318,7 +321,7 @@ pub fn free_address() -> String {
 }
 
 fn configuration(shop: &str, address: &str, folder: &Path, settings: &Settings) -> String {
-    let Settings { quick, jwt_secret, origin, .. } = settings;
+    let Settings { quick, jwt_secret, origin, shop: more, .. } = settings;
     let url = format!("sqlite:{}", folder.join("stockd.db").display());
     // A file, so that a listing of the folder shows what a test left.
     drop(File::create(folder.join("stderr.log")).unwrap());
@@ -336,6 +339,7 @@ domain = "{DOMAIN}"
 access_token = "{ACCESS_TOKEN}"
 webhook_secrets = ["{SECRET}"]
 api_url = "{shop}"
+{more}
 [sync.products]
 quick = "{quick}"
 full = "{NEVER}"

@@ -5,6 +5,7 @@
 
 mod binary;
 mod client;
+mod command;
 mod daemon;
 mod eventually;
 mod mirror;
@@ -17,6 +18,7 @@ mod wire;
 
 pub use binary::{Ended, stockd, stockd_ends};
 pub use client::{Client, Dashboard};
+pub use command::{Level, Refusal, arguments};
 pub use daemon::{Settings, TestDaemon, free_address};
 pub use eventually::{PATIENCE, eventually};
 pub use mirror::{Mirror, stock};
