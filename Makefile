@@ -3,7 +3,7 @@
 CARGO ?= cargo
 NODE_TESTS = tests/node
 
-.PHONY: demo test check generate recordings needs
+.PHONY: demo test check generate recordings bench-reservations needs
 
 demo: ## a pretend store, the daemon on it, and what happens, live
 	$(CARGO) run --package daemon -- demo $(DEMO)
@@ -26,6 +26,10 @@ generate: ## JSON Schemas, from the types
 recordings: ## every webhook body in DIR posted to a daemon: make recordings DIR=<folder>
 	$(CARGO) build --package daemon
 	$(CARGO) run --package tests --example samples -- $(DIR)
+
+bench-reservations: ## reservations on one hot item, a second; a table as in bench/README.md
+	$(CARGO) build --release --package daemon --package bench
+	$(CARGO) run --release --package bench --bin reservations
 
 $(NODE_TESTS)/node_modules: $(NODE_TESTS)/package-lock.json
 	npm ci --prefix $(NODE_TESTS) --no-audit --no-fund

@@ -1,0 +1,10 @@
+//! What every measurement needs: a pretend store and a daemon as processes of their own, and a client that costs
+//! little. Nothing of stockd is linked in: it is measured through its doors.
+
+mod client;
+mod process;
+mod world;
+
+pub use client::Client;
+pub use process::{Process, own_cpu};
+pub use world::{Spot, World};
