@@ -51,6 +51,8 @@ pub const ATTEMPTS_MAX: usize = 8;
 pub const EFFECTS_GROUP: usize = 10_000;
 /// How often holds are looked through for those that have run out, when no command is given.
 pub const ATTEMPTS_PAUSE: Duration = Duration::from_secs(1);
+/// How long commands are gathered before they are looked at: under load, the least time between two looks.
+pub const ATTEMPTS_GATHER: Duration = Duration::from_millis(50);
 /// Pause before the same attempt is sent again; doubles up to [`ATTEMPT_PAUSE_MAX`].
 pub const ATTEMPT_PAUSE_MIN: Duration = Duration::from_millis(500);
 /// See [`ATTEMPT_PAUSE_MIN`].

@@ -76,7 +76,7 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
             attempt::reject(&mut transaction.shop(shop)?, effects, *at).map(|()| fresh(true))
         }
         Operation::SettleAttempt { shop, id, end, at } => {
-            attempt::settle(&mut transaction.shop(shop)?, id, end, *at).map(fresh)
+            attempt::settle(&mut transaction.shop(shop)?, id, end, *at)
         }
         Operation::StartAttempt { shop, attempt, effects } => {
             attempt::start(&mut transaction.shop(shop)?, attempt, effects).map(fresh)

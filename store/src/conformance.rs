@@ -27,7 +27,8 @@ use commands::{
     holds_that_somebody_else_undid_at_shopify_are_an_alarm, lines_of_one_level_are_summed_before_the_check,
     neither_an_early_nor_a_late_webhook_counts_a_change_twice,
     settled_commands_are_forgotten_after_their_keeping_time_and_open_ones_never,
-    what_takes_no_stock_is_refused_by_code_and_field, what_waits_for_a_level_that_goes_fails_and_is_told,
+    what_is_done_in_slices_is_done_whole, what_takes_no_stock_is_refused_by_code_and_field,
+    what_waits_for_a_level_that_goes_fails_and_is_told,
 };
 
 /// A store at work and what keeps it so.
@@ -89,6 +90,7 @@ holds_for_both! {
     a_command_repeated_under_its_key_is_answered_and_not_done_again,
     what_takes_no_stock_is_refused_by_code_and_field,
     a_hold_is_pending_until_shopify_has_it,
+    what_is_done_in_slices_is_done_whole,
     neither_an_early_nor_a_late_webhook_counts_a_change_twice,
     a_stale_hold_is_sent_anew_after_a_reading_and_a_stale_setting_is_a_conflict,
     a_hold_that_a_shopper_was_faster_for_is_rejected_whole,

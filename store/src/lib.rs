@@ -96,6 +96,24 @@ pub struct CommandFilter {
     pub limit: usize,
 }
 
+/// Which reservations: the open ones, those first that run out first, or one.
+#[derive(Debug, Clone, Default)]
+pub struct HoldFilter {
+    /// The one of that id, open or not.
+    pub id: Option<String>,
+    /// Behind the one that runs out at that time and has that id.
+    pub after: Option<(Timestamp, String)>,
+    /// At most.
+    pub limit: usize,
+}
+
+impl HoldFilter {
+    /// The one of that id.
+    pub fn one(id: impl Into<String>) -> Self {
+        Self { id: Some(id.into()), after: None, limit: 1 }
+    }
+}
+
 /// A list of the mirror, for REST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Collection {
@@ -196,12 +214,11 @@ pub trait Store: Send + Sync + 'static {
         filter: CommandFilter,
     ) -> Result<Vec<serde_json::Value>, StoreError>;
 
-    /// Reservations: the open ones, or the one of that id.
+    /// Reservations.
     async fn reservations(
         &self,
         shop: &ShopDomain,
-        id: Option<String>,
-        limit: usize,
+        filter: HoldFilter,
     ) -> Result<Vec<ReservationShape>, StoreError>;
 
     /// Runs of a shop, newest first.

@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::operation::{Delivery, Operation, Outcome, RunRecord};
 use crate::tables::Result;
-use crate::{Attempt, Collection, CommandFilter, DeliverySummary, Marked, Store, StoreError};
+use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError};
 
 /// Operations that may wait for the writer; the next caller waits for a place.
 const WAITING_MAX: usize = 4096;
@@ -64,12 +64,7 @@ pub(crate) trait Reader: Send + Sync + 'static {
     fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<Waiting>>;
     fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>>;
     fn commands(&self, shop: &ShopDomain, filter: &CommandFilter) -> Result<Vec<serde_json::Value>>;
-    fn reservations(
-        &self,
-        shop: &ShopDomain,
-        id: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<ReservationShape>>;
+    fn reservations(&self, shop: &ShopDomain, filter: &HoldFilter) -> Result<Vec<ReservationShape>>;
     fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>>;
     fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>>;
     fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>>;
@@ -256,14 +251,9 @@ impl<R: Reader> Store for Local<R> {
         self.read(move |reader| reader.commands(&shop, &filter)).await
     }
 
-    async fn reservations(
-        &self,
-        shop: &ShopDomain,
-        id: Option<String>,
-        limit: usize,
-    ) -> Result<Vec<ReservationShape>> {
+    async fn reservations(&self, shop: &ShopDomain, filter: HoldFilter) -> Result<Vec<ReservationShape>> {
         let shop = shop.clone();
-        self.read(move |reader| reader.reservations(&shop, id.as_deref(), limit)).await
+        self.read(move |reader| reader.reservations(&shop, &filter)).await
     }
 
     async fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>> {

@@ -22,7 +22,7 @@ use crate::apply::{level_shape, perform};
 use crate::local::{Engine, Local, Reader, Writer};
 use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, Retention, RunRecord};
 use crate::tables::{Keep, Record, Result, Tables, Transaction};
-use crate::{Attempt, Collection, CommandFilter, DeliverySummary, Marked, Store, StoreError};
+use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError};
 
 /// A new, empty store. The writer does nothing until it is run or stepped.
 pub fn open(entropy: &Entropy) -> (Arc<dyn Store>, Writer) {
@@ -431,13 +431,8 @@ impl Reader for Memory {
         self.shop(shop, |shop| shop.kept.commands(filter))?
     }
 
-    fn reservations(
-        &self,
-        shop: &ShopDomain,
-        id: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<ReservationShape>> {
-        self.shop(shop, |shop| shop.kept.reservations(id, limit))
+    fn reservations(&self, shop: &ShopDomain, filter: &HoldFilter) -> Result<Vec<ReservationShape>> {
+        self.shop(shop, |shop| shop.kept.reservations(filter))
     }
 
     fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>> {

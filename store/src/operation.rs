@@ -105,6 +105,8 @@ pub struct Outcome {
     pub answer: Option<Result<serde_json::Value, ErrorBody>>,
     /// Whether it did anything; see each [`Operation`].
     pub fresh: bool,
+    /// Whether the same is to be asked again, because it is done in slices.
+    pub more: bool,
     /// Records that were not yet so in the mirror.
     pub changed: u64,
     /// Records that are gone.

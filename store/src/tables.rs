@@ -79,11 +79,13 @@ pub(crate) trait Ledger {
     /// Keeps a new effect under the next id.
     fn add_effect(&mut self, effect: &Effect) -> Result<()>;
     fn effect(&self, id: i64) -> Result<Option<Effect>>;
+    /// Gives effects to an attempt; false, and nothing, when one of them waits no longer.
+    fn take_effects(&mut self, ids: &[i64], attempt: &str) -> Result<bool>;
     fn put_effect(&mut self, effect: &Effect) -> Result<()>;
     fn delete_effect(&mut self, id: i64) -> Result<()>;
     /// Every effect that is not settled.
     fn effects(&self) -> Result<Vec<Effect>>;
-    fn effects_of_attempt(&self, attempt: &str) -> Result<Vec<Effect>>;
+    fn unanswered_of_attempt(&self, attempt: &str, limit: usize) -> Result<Vec<Effect>>;
     fn effects_of_reservation(&self, reservation: &str) -> Result<Vec<Effect>>;
     fn unanswered_of_command(&self, command: &str) -> Result<u64>;
     /// When the effect was given that has waited longest for an answer.

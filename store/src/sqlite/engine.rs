@@ -6,8 +6,8 @@ use inventory::{HeldLevel, Thresholds};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use schemas::record::Variant;
 use schemas::{
-    Epoch, Event, InventoryItemId, ProductId, RecordKey, Resource, RunId, Sequence, ShopDomain, Timestamp,
-    WebhookId,
+    Epoch, Event, InventoryItemId, ProductId, RecordKey, Resource, Room, RunId, Sequence, ShopDomain,
+    Timestamp, WebhookId,
 };
 
 use super::high_water::HighWater;
@@ -24,6 +24,8 @@ pub(super) struct SqliteEngine {
     head: Sequence,
     epoch: Epoch,
     mark: HighWater,
+    /// What the transaction at hand has appended, by shop and room.
+    heard: Vec<(i64, Room, i64)>,
 }
 
 #[derive(Clone)]
@@ -34,7 +36,8 @@ pub(super) struct Shop {
 
 impl SqliteEngine {
     pub(super) fn new(connection: Connection, epoch: Epoch, mark: HighWater) -> Result<Self> {
-        let mut engine = Self { connection, shops: BTreeMap::new(), head: Sequence(0), epoch, mark };
+        let mut engine =
+            Self { connection, shops: BTreeMap::new(), head: Sequence(0), epoch, mark, heard: Vec::new() };
         engine.refresh()?;
         Ok(engine)
     }
@@ -48,6 +51,7 @@ impl SqliteEngine {
 
     fn one(&mut self, operation: &Operation) -> Result<Outcome> {
         self.connection.prepare_cached("SAVEPOINT operation")?.execute([])?;
+        let heard = self.heard.len();
         let outcome = perform(self, operation);
         match outcome {
             Ok(outcome) => {
@@ -55,6 +59,7 @@ impl SqliteEngine {
                 Ok(outcome)
             }
             Err(error) => {
+                self.heard.truncate(heard);
                 // A full disk or an I/O error may have ended the transaction already.
                 if !self.connection.is_autocommit() {
                     self.connection.execute_batch("ROLLBACK TO operation; RELEASE operation")?;
@@ -84,6 +89,7 @@ impl Engine for SqliteEngine {
             }
             outcomes.push(outcome);
         }
+        self.index_rooms()?;
         self.connection.execute_batch("COMMIT")?;
         self.head = head(&self.connection)?;
         self.mark.raise(self.epoch, self.head);
@@ -95,13 +101,31 @@ impl Engine for SqliteEngine {
     }
 }
 
+impl SqliteEngine {
+    /// Notes in which rooms the entries of this transaction are heard: a row for each room, however many they are.
+    fn index_rooms(&mut self) -> Result<()> {
+        self.heard.sort_unstable();
+        let mut room_in = self
+            .connection
+            .prepare_cached("INSERT INTO log_room (shop, room, last, sequences) VALUES (?1, ?2, ?3, ?4)")?;
+        for same in self.heard.chunk_by(|a, b| (a.0, &a.1) == (b.0, &b.1)) {
+            let sequences: Vec<i64> = same.iter().map(|(.., sequence)| *sequence).collect();
+            if let [.., (shop, room, last)] = same {
+                room_in.execute(params![shop, room.to_string(), last, serde_json::to_string(&sequences)?])?;
+            }
+        }
+        self.heard.clear();
+        Ok(())
+    }
+}
+
 impl Transaction for SqliteEngine {
     type Shop<'a> = SqliteTables<'a>;
 
     fn shop(&mut self, domain: &ShopDomain) -> Result<SqliteTables<'_>> {
         let (domain, shop) =
             self.shops.get_key_value(domain).ok_or_else(|| StoreError::UnknownShop(domain.clone()))?;
-        Ok(SqliteTables { connection: &self.connection, domain, shop })
+        Ok(SqliteTables { connection: &self.connection, domain, shop, heard: &mut self.heard })
     }
 
     fn register(&mut self, domain: &ShopDomain, thresholds: &Thresholds) -> Result<Option<Thresholds>> {
@@ -137,22 +161,25 @@ impl Transaction for SqliteEngine {
 
     fn prune(&mut self, retention: &Retention) -> Result<()> {
         let log_before = micros(retention.log_before);
-        let floor: Option<i64> = self.connection.query_row(
-            "SELECT max(sequence) FROM log WHERE at < ?1",
-            [log_before],
-            |row| row.get(0),
-        )?;
-        if let Some(floor) = floor {
-            self.connection.execute("UPDATE meta SET log_floor = max(log_floor, ?1)", [floor])?;
-            self.connection.execute("DELETE FROM log WHERE sequence <= ?1", [floor])?;
-        }
+        let kept: Option<i64> = self
+            .connection
+            .query_row(
+                "SELECT sequence FROM log WHERE at >= ?1 ORDER BY sequence LIMIT 1",
+                [log_before],
+                |row| row.get(0),
+            )
+            .optional()?;
+        let floor = kept.unwrap_or(self.head.0.cast_signed() + 1) - 1;
+        self.connection.execute("UPDATE meta SET log_floor = max(log_floor, ?1)", [floor])?;
+        self.connection.execute("DELETE FROM log WHERE sequence <= ?1", [floor])?;
+        self.connection.execute("DELETE FROM log_room WHERE last <= ?1", [floor])?;
         self.connection.execute(
             "DELETE FROM delivery WHERE (state IN ('applied', 'ignored') AND received_at < ?1) \
              OR (state = 'unreadable' AND received_at < ?2)",
             [micros(retention.deliveries_before), micros(retention.unreadable_before)],
         )?;
         self.connection.execute(
-            "DELETE FROM command WHERE state NOT IN ('accepted', 'sending') AND given < ?1",
+            "DELETE FROM command WHERE state <> 'accepted' AND given < ?1",
             [micros(retention.runs_before)],
         )?;
         self.connection.execute(
@@ -172,6 +199,7 @@ pub(super) struct SqliteTables<'c> {
     pub(super) connection: &'c Connection,
     domain: &'c ShopDomain,
     pub(super) shop: &'c Shop,
+    heard: &'c mut Vec<(i64, Room, i64)>,
 }
 
 impl SqliteTables<'_> {
@@ -224,12 +252,7 @@ impl Tables for SqliteTables<'_> {
             .prepare_cached("INSERT INTO log (shop, at, event) VALUES (?1, ?2, ?3)")?
             .execute(params![self.shop.row, micros(at), serde_json::to_string(event)?])?;
         let sequence = self.connection.last_insert_rowid();
-        let mut room_in = self
-            .connection
-            .prepare_cached("INSERT INTO log_room (shop, room, sequence) VALUES (?1, ?2, ?3)")?;
-        for room in event.rooms() {
-            room_in.execute(params![self.shop.row, room.to_string(), sequence])?;
-        }
+        self.heard.extend(event.rooms().into_iter().map(|room| (self.shop.row, room, sequence)));
         Ok(())
     }
 
