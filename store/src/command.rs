@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::work::Work;
-use crate::apply::{Door, shape};
+use crate::door::Door;
+use crate::shape::shape;
 use crate::tables::{Keep, Result, Tables};
 
 /// Holds that end in one go; the rest follow with the next command.

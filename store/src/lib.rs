@@ -13,9 +13,11 @@ mod attempt;
 mod command;
 #[cfg(test)]
 mod conformance;
+mod door;
 mod local;
 pub mod memory;
 pub mod operation;
+mod shape;
 pub mod sqlite;
 mod tables;
 

@@ -18,9 +18,10 @@ use schemas::{
 };
 use serde::Serialize;
 
-use crate::apply::{level_shape, perform};
+use crate::apply::perform;
 use crate::local::{Engine, Local, Reader, Writer};
 use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, Retention, RunRecord};
+use crate::shape::level_shape;
 use crate::tables::{Keep, Record, Result, Tables, Transaction};
 use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError};
 

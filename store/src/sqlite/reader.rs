@@ -17,10 +17,10 @@ use schemas::{
 use super::engine::{RUN_COLUMNS, Shop, head, run, select, shops};
 use super::ledger::{self, EFFECT_COLUMNS, with_levels};
 use super::rows::{Stored, find, from_micros, micros, parsed, parsed_opt, unword};
-use crate::apply::level_shape;
 use crate::command::{Effect, KeptCommand};
 use crate::local::{READERS_MAX, Reader};
 use crate::operation::{Delivery, Mark, RunRecord};
+use crate::shape::level_shape;
 use crate::tables::{Record, Result};
 use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, StoreError};
 
