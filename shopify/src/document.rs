@@ -27,6 +27,11 @@ impl Document {
         self.fixed + self.per_row * rows
     }
 
+    /// Whether it must not be carried out twice and has no key by which Shopify would see to that.
+    pub(crate) fn is_once(&self) -> bool {
+        self.text.starts_with("mutation") && !self.text.contains("@idempotent")
+    }
+
     /// The body of a request: the document with its variables.
     pub(crate) fn body(&self, variables: impl Serialize) -> String {
         #[derive(Serialize)]

@@ -13,6 +13,7 @@
 mod answer;
 mod body;
 mod client;
+mod credential;
 mod document;
 mod error;
 #[cfg(test)]
@@ -23,11 +24,13 @@ mod pace;
 mod page;
 mod secret;
 mod stock;
+mod token;
 mod topic;
 mod transport;
 mod webhook;
 
 pub use client::{Client, Endpoint};
+pub use credential::{Credential, GrantError};
 pub use error::{Error, Retry};
 pub use page::{Counts, Cursor, CursorError, Page, Shop};
 pub use secret::{Secret, SecretError};

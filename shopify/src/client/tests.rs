@@ -44,7 +44,10 @@ async fn a_request_goes_to_the_shops_own_address_with_its_token() {
 async fn only_an_origin_is_taken_for_another_address() {
     let client = |api_url: &str| {
         let fake = Fake::script([]);
-        let endpoint = Endpoint { api_url: Some(api_url.to_owned()), access_token: "t".parse().unwrap() };
+        let endpoint = Endpoint {
+            api_url: Some(api_url.to_owned()),
+            credential: Credential::Token("t".parse().unwrap()),
+        };
         let clock = Arc::new(|| Timestamp::UNIX_EPOCH);
         Client::new(&"a.myshopify.com".parse().unwrap(), &endpoint, fake, clock, Arc::new(Entropy::seeded(1)))
     };
@@ -91,8 +94,10 @@ async fn a_throttled_call_without_figures_waits_as_long_as_it_is_told_or_a_secon
 #[tokio::test(start_paused = true)]
 async fn what_may_pass_is_tried_again_with_growing_pauses_and_then_given_up() {
     type Failure = fn() -> Result<Response<Bytes>, TransportError>;
-    let failures: [Failure; 5] = [
+    let failures: [Failure; 7] = [
+        || status(500),
         || status(503),
+        || status(504),
         || Err(TransportError::Timeout),
         || problem("INTERNAL_SERVER_ERROR", &cost(10.0, Some(10.0), 1990.0)),
         || Ok(Response::new(Bytes::from_static(b"{\"data\": {\"prod"))),
@@ -131,6 +136,9 @@ async fn what_needs_a_person_is_not_tried_again() {
         (problem("ACCESS_DENIED", &within), "Not like this"),
         (problem("SHOP_INACTIVE", &within), "frozen"),
         (problem("MAX_COST_EXCEEDED", &within), "products"),
+        (problem("BAD_REQUEST", &within), "BAD_REQUEST: Not like this"),
+        (problem("INVALID_FIELD_ARGUMENTS", &within), "INVALID_FIELD_ARGUMENTS: Not like this"),
+        (problem("A_CODE_OF_NEXT_YEAR", &within), "A_CODE_OF_NEXT_YEAR: Not like this"),
         (problem("INVALID_VARIABLE", &within), "INVALID_VARIABLE: Not like this"),
         (body(&json!({ "data": { "products": { "nodes": [{ "id": 1 }] } } })), "products.nodes[0]"),
         (body(&json!({ "data": null })), "data"),
