@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use serde_json::{Value, json};
 
+use crate::bulk::Operation;
 use crate::record::{
     AVAILABLE, CURRENCY, Customer, Fulfillment, Item, Level, Line, Location, OFFSET_HOURS, Order, Product,
     Variant, price,
@@ -23,6 +24,7 @@ pub(crate) fn body(store: &Store, subject: Subject) -> Option<Value> {
         Subject::Item(id) => item(store.items.find(id)?),
         Subject::Level { item, location } => level(store.level(item, location)?),
         Subject::Location(id) => place(store.locations.find(id)?),
+        Subject::Operation(id) => operation(store.operations.find(id)?),
         Subject::Order(id) => order(store, store.orders.find(id)?),
         Subject::Product(id) => product(store, store.products.find(id)?),
         Subject::Gone(id) => json!({ "id": id }),
@@ -93,6 +95,17 @@ fn place(location: &Location) -> Value {
         "legacy": false,
         "active": location.active,
         "admin_graphql_api_id": gid("Location", location.id),
+    })
+}
+
+fn operation(operation: &Operation) -> Value {
+    json!({
+        "admin_graphql_api_id": operation.gid(),
+        "completed_at": operation.completed_at.map(local),
+        "created_at": local(operation.created_at),
+        "error_code": operation.error.map(str::to_lowercase),
+        "status": operation.status.name().to_lowercase(),
+        "type": "query",
     })
 }
 

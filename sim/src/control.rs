@@ -33,7 +33,6 @@ pub(crate) fn answer(
     body: &[u8],
 ) -> Option<Answer> {
     Some(match (method.as_str(), route) {
-        ("GET", "truth") => Ok(truth::truth(&shop.store())),
         ("GET", "calls") => calls(shop, query),
         ("GET", "deliveries") => Ok(serde_json::to_value(shop.deliveries.counts()).unwrap_or_default()),
         ("POST", "sell") => read(body).and_then(|sale| sell(shop, &sale)),
@@ -366,12 +365,19 @@ fn faults(shop: &Shop, change: Faults) -> Answer {
     if let Some(webhooks) = &change.webhooks {
         webhooks.check()?;
     }
+    if let Some(bulk) = &change.bulk {
+        bulk.check()?;
+    }
     let mut faults = lock(&shop.api_faults);
     faults.change(change.graphql, change.mutations, change.latency_ms)?;
     if let Some(webhooks) = change.webhooks {
         shop.deliveries.set_faults(webhooks);
     }
+    if let Some(bulk) = change.bulk {
+        shop.bulk.set_faults(bulk);
+    }
     let mut answer = serde_json::to_value(&*faults).unwrap_or_default();
+    answer["bulk"] = json!(*lock(&shop.bulk.faults));
     answer["webhooks"] = json!(shop.deliveries.faults());
     Ok(answer)
 }

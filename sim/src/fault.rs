@@ -4,6 +4,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};
 
+use crate::bulk::BulkFaults;
 use crate::store::Refused;
 
 /// The longest that a call is made to wait, in milliseconds.
@@ -17,6 +18,7 @@ pub(crate) struct Faults {
     pub(crate) graphql: Option<ApiFault>,
     pub(crate) mutations: Option<MutationFaults>,
     pub(crate) latency_ms: Option<u64>,
+    pub(crate) bulk: Option<BulkFaults>,
 }
 
 /// Chances are between 0 and 1.

@@ -9,6 +9,7 @@
 mod adjustment;
 mod body;
 mod bucket;
+mod bulk;
 mod call;
 mod clock;
 mod control;
@@ -35,6 +36,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::bucket::Bucket;
+use crate::bulk::{Bulk, PACES};
 use crate::call::Calls;
 use crate::clock::Clock;
 use crate::delivery::Deliveries;
@@ -71,6 +73,8 @@ pub struct Options {
     pub locations: u32,
     /// Purchases a second, 0 to 10,000.
     pub shoppers: f64,
+    /// Objects that a bulk operation reads a second of the shop's time, 1 to 10,000,000.
+    pub bulk_pace: u32,
     /// Query points restored a second; 100 on Shopify's Standard plan.
     pub restore_rate: u32,
     /// The size of the bucket in query points; without one, 20 times the restore rate, as recorded on a real shop.
@@ -88,6 +92,14 @@ pub struct Options {
     /// Whether writing a quantity where an item was never stocked makes an active level, rather than an inactive one.
     /// Unknown of the real one; others report an inactive one.
     pub unstocked_write_stocks: bool,
+    /// Whether `__parentId` in a bulk result names the nearest object above that shows its id, rather than the node
+    /// of the connection above. Unknown of the real one.
+    pub bulk_parent_nearest: bool,
+    /// How many seconds searches lag behind: what was made or changed since is not found by them. Lists without a
+    /// search, and single records, are always as they are.
+    pub search_lag: u32,
+    /// The most records a list gives out, however many pages they are read in: 25,000 at Shopify.
+    pub max_listed: usize,
 }
 
 impl Default for Options {
@@ -103,6 +115,7 @@ impl Default for Options {
             variants_per_product: 3,
             locations: 4,
             shoppers: 0.0,
+            bulk_pace: 20_000,
             restore_rate: 100,
             bucket: None,
             committed_moves_updated_at: true,
@@ -110,6 +123,9 @@ impl Default for Options {
             batch_atomic: true,
             move_below_zero: false,
             unstocked_write_stocks: false,
+            bulk_parent_nearest: false,
+            search_lag: 0,
+            max_listed: 25_000,
         }
     }
 }
@@ -157,10 +173,11 @@ impl Sim {
         let listener = TcpListener::bind(listen).await.map_err(|source| Error::Listen { listen, source })?;
         let addr = listener.local_addr().map_err(|source| Error::Listen { listen, source })?;
         let client = delivery::client().map_err(Error::Deliveries)?;
-        let shop = Arc::new(open(options)?);
+        let shop = Arc::new(open(options, addr)?);
         let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(http::serve(listener, shop.clone(), closing.clone(), tasks.clone()));
         tasks.spawn(delivery::run(shop.clone(), client, closing.clone(), tasks.clone()));
+        tasks.spawn(bulk::work(shop.clone(), closing.clone()));
         tasks.spawn(shop::shop_on(shop, closing.clone()));
         Ok(Self { addr, closing: closing.drop_guard(), tasks })
     }
@@ -189,6 +206,7 @@ fn check(options: &Options) -> Result<(), Error> {
         ("products", options.products, 0, 1_000_000),
         ("variants_per_product", options.variants_per_product, 1, 100),
         ("locations", options.locations, 1, 200),
+        ("bulk_pace", options.bulk_pace, *PACES.start(), *PACES.end()),
         ("restore_rate", options.restore_rate, 1, 1_000_000),
         ("bucket", options.bucket.unwrap_or(1), 1, 1_000_000_000),
     ] {
@@ -205,18 +223,30 @@ fn check(options: &Options) -> Result<(), Error> {
     }
 }
 
-fn open(options: Options) -> Result<Shop, Error> {
-    let clock = Clock::new();
-    let now = clock.now();
-    let switches = Switches {
+fn switches(options: &Options) -> Switches {
+    Switches {
         committed_moves_updated_at: options.committed_moves_updated_at,
         committed_sends_webhook: options.committed_sends_webhook,
         batch_atomic: options.batch_atomic,
         move_below_zero: options.move_below_zero,
         unstocked_write_stocks: options.unstocked_write_stocks,
-    };
+        bulk_parent_nearest: options.bulk_parent_nearest,
+        search_lag: options.search_lag,
+        max_listed: options.max_listed,
+    }
+}
+
+/// Where others on this machine reach it.
+fn origin(addr: SocketAddr) -> String {
+    let reached = if addr.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { addr.ip() };
+    format!("http://{}", SocketAddr::new(reached, addr.port()))
+}
+
+fn open(options: Options, addr: SocketAddr) -> Result<Shop, Error> {
+    let clock = Clock::new();
+    let now = clock.now();
     let first_id = 7_000_000_000_000 + options.seed % 1_000 * 1_000_003;
-    let mut store = Store::new(options.shop.clone(), switches, first_id);
+    let mut store = Store::new(options.shop.clone(), switches(&options), first_id);
     let mut shoppers = Shoppers::new(options.seed);
     let (products, variants) = (options.products, options.variants_per_product);
     shoppers.stock(&mut store, products, variants, options.locations, now);
@@ -225,6 +255,7 @@ fn open(options: Options) -> Result<Shop, Error> {
         domain: options.shop,
         access_token: options.access_token,
         clock,
+        bulk: Bulk::new(origin(addr), options.webhook_secret.clone(), options.seed, options.bulk_pace),
         deliveries: Deliveries::new(options.webhook_secret, options.webhook_target, options.seed),
         api: Api::new().map_err(Error::Schema)?,
         requests: AtomicU64::new(0),

@@ -225,22 +225,32 @@ pub(crate) fn price(cents: i64) -> String {
     format!("{sign}{}.{:02}", cents.unsigned_abs() / 100, cents.unsigned_abs() % 100)
 }
 
-macro_rules! records {
-    ($($record:ty),*) => {$(
-        impl Record for $record {
+/// A record with an id and a time of creation, and how to tell when it last changed.
+macro_rules! record {
+    ($record:ty, |$row:ident| $updated_at:expr) => {
+        impl crate::table::Record for $record {
             fn id(&self) -> u64 {
                 self.id
             }
-            fn created_at(&self) -> Timestamp {
+            fn created_at(&self) -> jiff::Timestamp {
                 self.created_at
             }
-            fn updated_at(&self) -> Timestamp {
-                self.updated_at
+            fn updated_at(&self) -> jiff::Timestamp {
+                let $row = self;
+                $updated_at
             }
         }
-    )*};
+    };
 }
-records!(Product, Variant, Item, Location, Order, Customer, Subscription);
+pub(crate) use record;
+
+record!(Product, |row| row.updated_at);
+record!(Variant, |row| row.updated_at);
+record!(Item, |row| row.updated_at);
+record!(Location, |row| row.updated_at);
+record!(Order, |row| row.updated_at);
+record!(Customer, |row| row.updated_at);
+record!(Subscription, |row| row.updated_at);
 
 /// Within its location a level is known by its item.
 impl Record for Level {

@@ -231,14 +231,7 @@ mod tests {
 
     #[test]
     fn two_lines_of_one_purchase_do_not_take_the_same_unit() {
-        let switches = Switches {
-            committed_moves_updated_at: true,
-            committed_sends_webhook: false,
-            batch_atomic: true,
-            move_below_zero: false,
-            unstocked_write_stocks: false,
-        };
-        let (mut store, now) = (Store::new(String::new(), switches, 1), Timestamp::UNIX_EPOCH);
+        let (mut store, now) = (Store::new(String::new(), Switches::default(), 1), Timestamp::UNIX_EPOCH);
         let location = store.add_location(String::new(), String::new(), now);
         let variants = vec![(String::new(), String::new(), 100, false)];
         store.add_product(

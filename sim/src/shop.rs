@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::bucket::Bucket;
+use crate::bulk::Bulk;
 use crate::call::Calls;
 use crate::clock::Clock;
 use crate::delivery::Deliveries;
@@ -27,6 +28,7 @@ pub(crate) struct Shop {
     pub(crate) domain: String,
     pub(crate) access_token: String,
     pub(crate) clock: Clock,
+    pub(crate) bulk: Bulk,
     pub(crate) deliveries: Deliveries,
     pub(crate) api: Api,
     /// Requests answered, for their ids.

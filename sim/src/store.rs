@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
+use crate::bulk::Operation;
 use crate::clock::to_second;
 use crate::record::{
     AVAILABLE, Customer, Item, Level, Location, Order, Product, STATES, Shop, Subscription, Variant,
@@ -23,6 +24,17 @@ pub(crate) struct Switches {
     pub(crate) batch_atomic: bool,
     pub(crate) move_below_zero: bool,
     pub(crate) unstocked_write_stocks: bool,
+    pub(crate) bulk_parent_nearest: bool,
+    /// In seconds.
+    pub(crate) search_lag: u32,
+    pub(crate) max_listed: usize,
+}
+
+#[cfg(test)]
+impl Default for Switches {
+    fn default() -> Self {
+        crate::switches(&crate::Options::default())
+    }
 }
 
 /// Why something was not done, and which input is to blame.
@@ -49,6 +61,7 @@ pub(crate) struct Store {
     pub(crate) orders: Table<Order>,
     pub(crate) customers: Table<Customer>,
     pub(crate) subscriptions: Table<Subscription>,
+    pub(crate) operations: Table<Operation>,
     pub(crate) items_by_sku: HashMap<String, u64>,
     pub(crate) switches: Switches,
     last_id: u64,
@@ -78,6 +91,7 @@ impl Store {
             orders: Table::default(),
             customers: Table::default(),
             subscriptions: Table::default(),
+            operations: Table::default(),
             items_by_sku: HashMap::new(),
             switches,
             last_id: first_id,

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 pub(crate) struct Topic(pub(crate) &'static str);
 
 impl Topic {
+    pub(crate) const BULK_OPERATIONS_FINISH: Self = Self("bulk_operations/finish");
     pub(crate) const CUSTOMERS_CREATE: Self = Self("customers/create");
     pub(crate) const CUSTOMERS_DELETE: Self = Self("customers/delete");
     pub(crate) const CUSTOMERS_UPDATE: Self = Self("customers/update");
@@ -50,6 +51,8 @@ pub(crate) enum Subject {
         location: u64,
     },
     Location(u64),
+    /// A bulk operation.
+    Operation(u64),
     Order(u64),
     Product(u64),
     /// Deleted: all that is told is its id.

@@ -7,16 +7,17 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::connection::Page;
+use super::connection::{Page, Reading};
 use super::mutation::Payload;
 use super::plan::Planned;
 use super::problem::Problem;
-use super::{adjustment, mutation, order, product, root, stock, subscription};
+use super::{adjustment, bulk, mutation, order, product, root, stock, subscription};
 use crate::adjustment::Group;
+use crate::bulk::Operation;
 use crate::record::{
     Customer, Fulfillment, Item, Level, Line, Location, Order, Product, Subscription, Variant,
 };
-use crate::store::Store;
+use crate::store::{Store, Switches};
 
 /// Anything that has fields.
 #[derive(Clone)]
@@ -49,6 +50,7 @@ pub(crate) enum Object<'a> {
     Edge(Rc<Page<'a>>, usize),
     PageInfo(Rc<Page<'a>>),
     Subscription(&'a Subscription),
+    Operation(&'a Operation),
     Group(Arc<Group>),
     /// One change of a group.
     Changed(Arc<Group>, usize),
@@ -73,6 +75,7 @@ impl Object<'_> {
             Self::Fulfillment(_) => "Fulfillment",
             Self::Customer(_) => "Customer",
             Self::Subscription(_) => "WebhookSubscription",
+            Self::Operation(_) => "BulkOperation",
             _ => "",
         }
     }
@@ -126,6 +129,10 @@ pub(crate) struct Asked<'q> {
     /// Where warnings go, and the path they name.
     pub(crate) searches: &'q mut Searches,
     pub(crate) path: &'q [Value],
+    /// How much of a connection is wanted.
+    pub(crate) reading: Reading,
+    pub(crate) switches: &'q Switches,
+    pub(crate) now: Timestamp,
 }
 
 impl Asked<'_> {
@@ -175,6 +182,7 @@ pub(crate) fn resolve<'a>(
         Object::Edge(page, index) => Page::edge(page, *index, asked),
         Object::PageInfo(page) => Page::info(page, asked),
         Object::Subscription(row) => subscription::subscription(row, asked),
+        Object::Operation(row) => bulk::operation(row, asked),
         Object::Group(group) => adjustment::group(group, asked),
         Object::Changed(group, index) => adjustment::changed(store, group, *index, asked),
         Object::Payload(payload) => Ok(mutation::payload(store, payload, asked)),

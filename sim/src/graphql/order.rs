@@ -63,6 +63,7 @@ pub(crate) fn fulfillment<'a>(store: &'a Store, row: &'a Fulfillment, asked: &As
         "status" => "SUCCESS".into(),
         "displayStatus" => if row.delivered { "DELIVERED" } else { "FULFILLED" }.into(),
         "location" => store.locations.find(row.location).map(Object::Location).into(),
+        "events" => Page::of_all(Vec::new(), asked)?.into(),
         "createdAt" => row.created_at.into(),
         "updatedAt" => row.updated_at.into(),
         _ => return asked.unanswered(),

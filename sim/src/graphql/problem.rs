@@ -39,6 +39,10 @@ impl Problem {
         self
     }
 
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Whether it already says where it happened.
     pub(crate) fn placed(&self) -> bool {
         !self.path.is_empty()

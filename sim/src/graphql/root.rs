@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::bulk;
 use super::connection::Page;
 use super::object::{Asked, Object, Resolved};
 use super::problem::{MAX_INPUTS, Problem};
@@ -51,6 +52,12 @@ pub(crate) fn query<'a>(store: &'a Store, asked: &mut Asked<'_>) -> Answer<'a> {
             let id = id("WebhookSubscription");
             id.and_then(|id| store.subscriptions.find(id)).map(Object::Subscription).into()
         }
+        "bulkOperation" => {
+            id("BulkOperation").and_then(|id| store.operations.find(id)).map(Object::Operation).into()
+        }
+        "bulkOperations" => Page::of_table(&store.operations, asked, |_| true, Object::Operation)?.into(),
+        "currentBulkOperation" => bulk::current(store).into(),
+        "collections" => Page::of_all(Vec::new(), asked)?.into(),
         "products" => Page::of_table(&store.products, asked, |_| true, Object::Product)?.into(),
         "productVariants" => Page::of_table(&store.variants, asked, |_| true, Object::Variant)?.into(),
         "inventoryItems" => Page::of_table(&store.items, asked, |_| true, Object::Item)?.into(),
@@ -152,6 +159,7 @@ fn node<'a>(store: &'a Store, gid: &str) -> Option<Object<'a>> {
         "Location" => Object::Location(store.locations.find(id()?)?),
         "Order" => Object::Order(store.orders.find(id()?)?),
         "Customer" => Object::Customer(store.customers.find(id()?)?),
+        "BulkOperation" => Object::Operation(store.operations.find(id()?)?),
         "WebhookSubscription" => Object::Subscription(store.subscriptions.find(id()?)?),
         "Shop" if id()? == store.shop.id => Object::Shop,
         _ => return None,

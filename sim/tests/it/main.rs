@@ -1,6 +1,7 @@
 //! The pretend shop as an app sees it: over HTTP alone.
 
 mod api;
+mod bulk;
 mod client;
 mod faults;
 mod idempotency;
