@@ -86,6 +86,15 @@ impl Client {
         Ok(Self { address, tokens, transport, clock, entropy, pace, requested })
     }
 
+    /// Where calls go.
+    pub(crate) fn address(&self) -> &Uri {
+        &self.address
+    }
+
+    pub(crate) fn transport(&self) -> Arc<dyn Transport> {
+        Arc::clone(&self.transport)
+    }
+
     /// Asks a question of `rows` rows, again and again where that helps.
     pub(crate) async fn call<T: DeserializeOwned>(
         &self,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, header};
 
+use crate::bulk::BulkError;
 use crate::credential::GrantError;
 use crate::transport::TransportError;
 
@@ -35,6 +36,9 @@ pub enum Error {
     /// `ACCESS_DENIED`, or status 403.
     #[error("the app may not do this ({0}): grant it the scopes it asks for and install it again")]
     AccessDenied(String),
+    /// The result of a bulk operation is not whole.
+    #[error(transparent)]
+    Bulk(#[from] BulkError),
     /// A search field that Shopify does not know: it would have returned everything.
     #[error(
         "Shopify ignored a filter and answered for all records ({0}): stockd does not fit this API version"
@@ -116,6 +120,7 @@ impl Error {
             Self::Throttled { wait } => Retry::After(*wait),
             Self::Overloaded => Retry::After(Duration::from_secs(1)),
             Self::Server(_) | Self::Unreadable { json: false, .. } => Retry::Now,
+            Self::Bulk(error) if error.may_pass() => Retry::Now,
             Self::Transport(error) => match error {
                 TransportError::TooLong | TransportError::Tls(_) => Retry::Never,
                 TransportError::Connect(_) | TransportError::Timeout | TransportError::Broken(_) => {
@@ -124,6 +129,7 @@ impl Error {
             },
             Self::AccessDenied(_)
             | Self::Address
+            | Self::Bulk(_)
             | Self::FilterIgnored(_)
             | Self::Frozen
             | Self::Grant(_)

@@ -12,6 +12,7 @@
 
 mod answer;
 mod body;
+mod bulk;
 mod client;
 mod credential;
 mod document;
@@ -29,6 +30,9 @@ mod topic;
 mod transport;
 mod webhook;
 
+pub use bulk::{
+    Bulk, BulkError, BulkFailure, BulkId, BulkIdError, BulkQuery, BulkResult, BulkRows, BulkStart, BulkState,
+};
 pub use client::{Client, Endpoint};
 pub use credential::{Credential, GrantError};
 pub use error::{Error, Retry};
@@ -38,7 +42,7 @@ pub use stock::{
     STOCK_ENTRIES_MAX, StockAnswer, StockChange, StockEntry, StockError, StockErrorKind, stock_body,
 };
 pub use topic::{Reading, Unreadable, read};
-pub use transport::{HttpTransport, Transport, TransportError};
+pub use transport::{Body, HttpTransport, Transport, TransportError};
 pub use webhook::{Webhook, WebhookError};
 
 /// The version of the Admin API that every document is written for.
