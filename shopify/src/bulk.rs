@@ -17,10 +17,11 @@ use schemas::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::answer::Id;
-use crate::client::{Client, shortened};
+use crate::client::Client;
 use crate::document;
 use crate::error::Error;
 use crate::pace::Priority;
+use crate::user_error::UserError;
 pub use error::BulkError;
 pub use rows::BulkRows;
 
@@ -200,7 +201,7 @@ impl Client {
             (_, Some(error)) if matches!(error.code(), "OPERATION_IN_PROGRESS" | "LIMIT_REACHED") => {
                 Ok(BulkStart::Busy)
             }
-            (_, error) => Err(refused(&document::BULK_START, error)),
+            (_, error) => Err(UserError::refusal(&document::BULK_START, error)),
         }
     }
 
@@ -268,18 +269,6 @@ struct Payload {
 }
 
 #[derive(Deserialize)]
-struct UserError {
-    message: String,
-    code: Option<String>,
-}
-
-impl UserError {
-    fn code(&self) -> &str {
-        self.code.as_deref().unwrap_or_default()
-    }
-}
-
-#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Operation {
     id: BulkId,
@@ -339,16 +328,6 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Uri>, D:
     let text: Option<String> = Option::deserialize(deserializer)?;
     // The error must not repeat it.
     text.map(|text| text.parse().map_err(|_| de::Error::custom("not an address"))).transpose()
-}
-
-/// What a mutation's refusal says.
-fn refused(document: &document::Document, error: Option<UserError>) -> Error {
-    let UserError { message, code } = error.unwrap_or(UserError { message: String::new(), code: None });
-    Error::Refused {
-        document: document.name,
-        code: shortened(code.as_deref().unwrap_or("no code")),
-        message: shortened(&message),
-    }
 }
 
 #[cfg(test)]

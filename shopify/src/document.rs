@@ -92,6 +92,9 @@ documents! {
     STOCK_ADJUST = "stock_adjust", 12 + 0 per row;
     STOCK_MOVE = "stock_move", 12 + 0 per row;
     STOCK_SET = "stock_set", 12 + 0 per row;
+    SUBSCRIBE = "subscribe", 12 + 0 per row;
+    SUBSCRIPTIONS = "subscriptions", 2 + 1 per row;
+    UNSUBSCRIBE = "unsubscribe", 11 + 0 per row;
     VARIANTS = "variants", 2 + 3 per row;
 }
 

@@ -39,6 +39,14 @@ pub enum Error {
     /// The result of a bulk operation is not whole.
     #[error(transparent)]
     Bulk(#[from] BulkError),
+    /// `userErrors`: the mutation was understood and not done.
+    #[error("Shopify declines {document}: {words}")]
+    Declined {
+        /// Which document.
+        document: &'static str,
+        /// Shopify's words, shortened.
+        words: String,
+    },
     /// A search field that Shopify does not know: it would have returned everything.
     #[error(
         "Shopify ignored a filter and answered for all records ({0}): stockd does not fit this API version"
@@ -130,6 +138,7 @@ impl Error {
             Self::AccessDenied(_)
             | Self::Address
             | Self::Bulk(_)
+            | Self::Declined { .. }
             | Self::FilterIgnored(_)
             | Self::Frozen
             | Self::Grant(_)

@@ -1,10 +1,11 @@
 //! Everything stockd knows of Shopify: webhooks verified, GraphQL paced, answers translated into our words.
 //!
 //! ```text
-//!  webhook  ─▶ Webhook::verify ─▶ (inbox) ─▶ read ─┐
+//!  webhook  ─▶ Webhook::verify ─▶ (inbox) ─▶ read ─┬─▶ Notice
 //!                                                  ├─▶ schemas::Change
-//!  Client ─▶ pace ─▶ Transport ─▶ Shopify ─▶ answer ┘
-//!    ▲                                      └─▶ StockAnswer
+//!  Client ─▶ pace ─▶ Transport ─▶ Shopify ─▶ answer ┤
+//!    ▲                              │       └─▶ StockAnswer
+//!    │                              └─ a file ─▶ BulkRows ─▶ schemas::Change
 //!  stock_body, stored and sent as it is
 //! ```
 //!
@@ -20,14 +21,17 @@ mod error;
 #[cfg(test)]
 mod fake;
 mod look_again;
+mod notice;
 mod order;
 mod pace;
 mod page;
 mod secret;
 mod stock;
+mod subscription;
 mod token;
 mod topic;
 mod transport;
+mod user_error;
 mod webhook;
 
 pub use bulk::{
@@ -36,12 +40,14 @@ pub use bulk::{
 pub use client::{Client, Endpoint};
 pub use credential::{Credential, GrantError};
 pub use error::{Error, Retry};
+pub use notice::Notice;
 pub use page::{Counts, Cursor, CursorError, Page, Shop};
 pub use secret::{Secret, SecretError};
 pub use stock::{
     STOCK_ENTRIES_MAX, StockAnswer, StockChange, StockEntry, StockError, StockErrorKind, stock_body,
 };
-pub use topic::{Reading, Unreadable, read};
+pub use subscription::{Subscription, SubscriptionId};
+pub use topic::{Reading, TOPICS, Unreadable, read};
 pub use transport::{Body, HttpTransport, Transport, TransportError};
 pub use webhook::{Webhook, WebhookError};
 

@@ -53,7 +53,8 @@ async fn a_sixth_operation_has_to_wait_and_a_wrong_query_is_an_error() {
     }
     let error = json!([{ "field": ["query"], "message": "No nodes, please", "code": "INVALID" }]);
     let refused = start(&Fake::script([started(&Value::Null, &error)])).await.unwrap_err();
-    assert!(refused.to_string().contains("INVALID: No nodes, please") && refused.retry() == Retry::Never);
+    assert_eq!(refused.to_string(), "Shopify declines bulk_start: No nodes, please (INVALID)");
+    assert_eq!(refused.retry(), Retry::Never);
 }
 
 #[tokio::test(start_paused = true)]
