@@ -3,6 +3,7 @@
 //! Documents are validated against a pruned copy of Shopify's own schema, so that the pretend shop cannot answer
 //! what the real one would refuse.
 
+mod access;
 mod activation;
 mod adjustment;
 mod bulk;
@@ -124,6 +125,7 @@ pub(crate) fn admit(shop: &Shop, request: &Request) -> Result<Admitted, Box<Answ
         if throttles || !bucket.reserve(requested, now) {
             let cost = cost(requested, None, &bucket.status());
             call.throttled = true;
+            call.status = shop.throttled_status;
             let kept_out = mutation.then(|| mutation::kept_out(&selection, &call, "THROTTLED", true));
             let refused = refuse(&[Problem::throttled()], Some(json!({ "cost": cost })), call);
             return Err(Box::new(Answer { mutations: kept_out.unwrap_or_default(), ..*refused }));

@@ -13,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -25,7 +26,7 @@ use crate::call::Call;
 use crate::fault::Strike;
 use crate::shop::{Shop, lock};
 use crate::store::Refused;
-use crate::{VERSION, control, graphql, truth};
+use crate::{VERSION, control, graphql, token, truth};
 
 /// Connections at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 1_024;
@@ -123,6 +124,15 @@ async fn answer(work: &Work, request: Request<Incoming>) -> Result<Response<Cont
             let called = work.tasks.spawn(work.closing.clone().run_until_cancelled_owned(call)).await;
             called.ok().flatten().flatten().ok_or(HungUp)?
         }
+        ["admin", "oauth", "access_token"] if head.method == Method::POST => {
+            let struck = lock(&shop.api_faults).on_token();
+            if let Some(strike) = struck {
+                self::struck(strike).ok_or(HungUp)?
+            } else {
+                let (status, answer) = token::answer(shop, &body);
+                (status, answer.to_string())
+            }
+        }
         ["_sim", "bulk", name] if head.method == Method::GET => return Ok(download(shop, &head, name)),
         ["_sim", "truth"] if head.method == Method::GET => (StatusCode::OK, truth::truth(&shop.store())),
         ["_sim", route] => match control::answer(shop, &head.method, route, head.uri.query(), &body) {
@@ -154,7 +164,8 @@ async fn api(shop: Arc<Shop>, token: Option<HeaderValue>, body: Bytes) -> Option
         lock(&shop.calls).add(unanswered(&shop, status.as_u16()));
         Some((status, json!({ "errors": why }).to_string()))
     };
-    if token.as_ref().map(HeaderValue::as_bytes) != Some(shop.access_token.as_bytes()) {
+    let token = token.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
+    if !lock(&shop.app).admits(token, shop.clock.now()) {
         let why = "[API] Invalid API key or access token (unrecognized login or wrong password)";
         return refuse(StatusCode::UNAUTHORIZED, why);
     }
@@ -166,11 +177,15 @@ async fn api(shop: Arc<Shop>, token: Option<HeaderValue>, body: Bytes) -> Option
     wait(latency).await;
     let answer = admitted.map_or_else(|answer| *answer, |admitted| graphql::carry_out(&shop, admitted));
     let mut calls = lock(&shop.calls);
+    let status = answer.call.status;
     calls.add(answer.call);
     for mutation in answer.mutations {
         calls.add_mutation(mutation);
     }
-    answer.body.map_or_else(struck, |body| Some((StatusCode::OK, body)))
+    answer.body.map_or_else(struck, |body| {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+        Some((status, body))
+    })
 }
 
 async fn wait(latency: Duration) {
@@ -185,8 +200,17 @@ fn struck(strike: Strike) -> Option<(StatusCode, String)> {
         Strike::HangUp => None,
         Strike::Status(status) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            Some((status, json!({ "errors": status.canonical_reason() }).to_string()))
+            Some((status, json!({ "errors": words(status) }).to_string()))
         }
+    }
+}
+
+fn words(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        402 => "Unavailable Shop",
+        430 => "Shopify Security Rejection",
+        540 => "Temporarily Disabled",
+        _ => status.canonical_reason().unwrap_or("Error"),
     }
 }
 
@@ -234,14 +258,21 @@ fn download(shop: &Shop, head: &Parts, name: &str) -> Response<Content> {
 
 fn write(shop: &Shop, status: StatusCode, text: String) -> Response<Content> {
     let number = shop.requests.fetch_add(1, Ordering::Relaxed);
-    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&shop.clock.now());
+    let headers = lock(&shop.api_faults).headers.clone();
+    let off = SignedDuration::from_secs(headers.date_offset_seconds.into());
+    let shown = shop.clock.now().saturating_add(off).unwrap_or_default();
+    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&shown);
     let request_id = Uuid::new_v5(&Uuid::NAMESPACE_URL, number.to_string().as_bytes());
-    let response = Response::builder()
+    let mut response = Response::builder();
+    if let Some(reason) = &headers.deprecated_reason {
+        response = response.header("X-Shopify-API-Deprecated-Reason", reason);
+    }
+    let response = response
         .status(status)
         .header(CONTENT_TYPE, "application/json; charset=utf-8")
         // The shop's clock, from which a client takes its windows.
         .header(DATE, date.unwrap_or_default())
-        .header("X-Shopify-API-Version", VERSION)
+        .header("X-Shopify-API-Version", headers.version.as_deref().unwrap_or(VERSION))
         .header("X-Request-Id", request_id.to_string())
         .body(Either::Left(Full::new(Bytes::from(text))));
     response.unwrap_or_else(|_: hyper::http::Error| Response::new(Either::Left(Full::default())))

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::App;
 use crate::bucket::Bucket;
 use crate::bulk::Bulk;
 use crate::call::Calls;
@@ -26,7 +27,10 @@ pub(crate) const MAX_SHOPPERS: f64 = 10_000.0;
 
 pub(crate) struct Shop {
     pub(crate) domain: String,
-    pub(crate) access_token: String,
+    /// Who may come in.
+    pub(crate) app: Mutex<App>,
+    /// The HTTP status of a call for which there are not enough points.
+    pub(crate) throttled_status: u16,
     pub(crate) clock: Clock,
     pub(crate) bulk: Bulk,
     pub(crate) deliveries: Deliveries,

@@ -126,7 +126,7 @@ pub(crate) fn order(order: &Order) -> Value {
         "name": format!("#{}", order.number),
         "customerId": order.customer.to_string(),
         "displayFinancialStatus": order.payment.name(),
-        "displayFulfillmentStatus": if order.fulfilled() { "FULFILLED" } else { "UNFULFILLED" },
+        "displayFulfillmentStatus": order.shipment().name(),
         "delivered": order.fulfillments.iter().any(|fulfillment| fulfillment.delivered),
         "cancelledAt": order.cancelled_at,
         "totalPrice": price(order.total()),

@@ -7,6 +7,7 @@ use apollo_compiler::ast::Type;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::access;
 use super::connection::Reading;
 use super::cost::points;
 use super::mutation::Payload;
@@ -148,7 +149,10 @@ impl<'a, 'q> Writer<'a, 'q> {
             };
             let resolved = match field.name.as_str() {
                 "__schema" | "__type" => asked.unanswered(),
-                _ => resolve(self.store, object, &mut asked),
+                _ => match access::denied(&self.store.scopes, field) {
+                    Some(problem) => Err(problem),
+                    None => resolve(self.store, object, &mut asked),
+                },
             };
             let written = self.settled(field, resolved);
             self.path.pop();
@@ -236,6 +240,9 @@ impl<'a, 'q> Writer<'a, 'q> {
             [only] => Some(only),
             several => several.iter().find(|selection| selection.on == object.node_type()),
         };
+        if let Some(problem) = access::denied_type(&self.store.scopes, object.node_type(), &field.name) {
+            return Err(problem);
+        }
         let missing =
             || Problem::new("INTERNAL_SERVER_ERROR", format!("'{}' is of no known type", field.name));
         self.object(object, selection.ok_or_else(missing)?)

@@ -12,7 +12,7 @@ use super::idempotency::{Claim, Keys};
 use super::object::{Asked, Object, Resolved};
 use super::plan::{Planned, Selection};
 use super::problem::Problem;
-use super::{Api, bulk, subscription};
+use super::{Api, access, bulk, subscription};
 use crate::adjustment::Group;
 use crate::call::{Call, Mutation};
 use crate::store::Store;
@@ -145,12 +145,16 @@ pub(crate) fn run(
 }
 
 fn one(api: &Api, store: &mut Store, field: &Planned, now: Timestamp) -> Result<Payload, Problem> {
+    if let Some(problem) = access::denied(&store.scopes, field) {
+        return Err(problem);
+    }
     Ok(match field.name.as_str() {
         "webhookSubscriptionCreate" | "webhookSubscriptionUpdate" | "webhookSubscriptionDelete" => {
             subscription::write(store, field, now)
         }
         "bulkOperationRunQuery" | "bulkOperationCancel" => bulk::write(api, store, field, now),
         "inventoryActivate" => activation::write(store, field, now),
+        "inventoryDeactivate" => activation::end(store, field, now),
         "__typename" => Payload::refused(Vec::new()),
         name => {
             let message = || format!("The pretend shop does not answer '{name}' yet");

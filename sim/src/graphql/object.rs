@@ -15,7 +15,7 @@ use super::{adjustment, bulk, mutation, order, product, root, stock, subscriptio
 use crate::adjustment::Group;
 use crate::bulk::Operation;
 use crate::record::{
-    Customer, Fulfillment, Item, Level, Line, Location, Order, Product, Subscription, Variant,
+    Customer, Fulfillment, Item, Level, Line, Location, Order, Product, Refund, Subscription, Variant,
 };
 use crate::store::{Store, Switches};
 
@@ -26,7 +26,8 @@ pub(crate) enum Object<'a> {
     Shop,
     ShopPlan,
     Installation,
-    Scope(&'static str),
+    App,
+    Scope(&'a str),
     Version(&'static str),
     Count(usize, bool),
     Product(&'a Product),
@@ -42,6 +43,8 @@ pub(crate) enum Object<'a> {
     Order(&'a Order),
     Line(&'a Line),
     Fulfillment(&'a Fulfillment),
+    Refund(&'a Order, &'a Refund),
+    RefundLine(&'a Order, &'a Refund),
     Customer(&'a Customer),
     /// Cents, in the shop's currency twice.
     MoneyBag(i64),
@@ -63,6 +66,7 @@ impl Object<'_> {
     pub(crate) fn node_type(&self) -> &'static str {
         match self {
             Self::Shop => "Shop",
+            Self::App => "App",
             Self::Installation => "AppInstallation",
             Self::Product(_) => "Product",
             Self::Variant(_) => "ProductVariant",
@@ -73,6 +77,7 @@ impl Object<'_> {
             Self::Order(_) => "Order",
             Self::Line(_) => "LineItem",
             Self::Fulfillment(_) => "Fulfillment",
+            Self::Refund(..) => "Refund",
             Self::Customer(_) => "Customer",
             Self::Subscription(_) => "WebhookSubscription",
             Self::Operation(_) => "BulkOperation",
@@ -161,6 +166,7 @@ pub(crate) fn resolve<'a>(
         Object::ShopPlan => root::plan(asked),
         Object::Installation => root::installation(store, asked),
         Object::Scope(handle) => Ok((*handle).into()),
+        Object::App => root::app(store, asked),
         Object::Version(handle) => root::version(handle, asked),
         Object::Count(count, exact) => root::count(*count, *exact, asked),
         Object::Product(row) => product::product(store, row, asked),
@@ -175,6 +181,8 @@ pub(crate) fn resolve<'a>(
         Object::Order(row) => order::order(store, row, asked),
         Object::Line(row) => order::line(store, row, asked),
         Object::Fulfillment(row) => order::fulfillment(store, row, asked),
+        Object::Refund(order, row) => order::refund(order, row, asked),
+        Object::RefundLine(order, row) => order::refund_line(store, order, row, asked),
         Object::Customer(row) => order::customer(row, asked),
         Object::MoneyBag(cents) => Ok(Object::Money(*cents).into()),
         Object::Money(cents) => order::money(*cents, asked),

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::inner::{Inner, nodes};
+use crate::graphql::access;
 use crate::graphql::connection::{Cursor, Page, Reading};
 use crate::graphql::execute::{Deferred, alone};
 use crate::graphql::object::{Asked, Object, Resolved, resolve};
@@ -147,6 +148,6 @@ impl<'a> Reader<'a> {
             switches: &self.store.switches,
             now: self.now,
         };
-        resolve(self.store, object, &mut asked)
+        access::denied(&self.store.scopes, field).map_or_else(|| resolve(self.store, object, &mut asked), Err)
     }
 }
