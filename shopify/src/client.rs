@@ -1,7 +1,7 @@
 //! Calls to one shop's Admin API: paced, repeated where that helps, every failure told apart.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,11 +10,13 @@ use schemas::{Clock, Entropy, ShopDomain, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tokio::sync::watch;
 
 use crate::API_VERSION;
 use crate::credential::Credential;
 use crate::document::Document;
 use crate::error::{Error, REST_DEFAULT, Retry};
+use crate::health::{Health, Monitor};
 use crate::pace::{Pace, Priority, ThrottleStatus};
 use crate::token::{Token, Tokens};
 use crate::transport::Transport;
@@ -45,6 +47,7 @@ pub struct Client {
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
     pace: Arc<Pace>,
+    monitor: Monitor,
     /// What each document was last charged for, by its rows; as many as there are documents and page sizes.
     requested: Mutex<HashMap<(&'static str, u32), f64>>,
 }
@@ -82,8 +85,13 @@ impl Client {
             Arc::clone(&transport),
             Arc::clone(&entropy),
         );
-        let (pace, requested) = (Arc::default(), Mutex::default());
-        Ok(Self { address, tokens, transport, clock, entropy, pace, requested })
+        let (pace, monitor, requested) = (Arc::default(), Monitor::new(shop.clone()), Mutex::default());
+        Ok(Self { address, tokens, transport, clock, entropy, pace, monitor, requested })
+    }
+
+    /// What this shop's answers say about the API and the clocks; changes only when that does.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.monitor.watch()
     }
 
     /// Where calls go.
@@ -154,7 +162,8 @@ impl Client {
         {
             response = self.transport.send(self.request(&token, body)).await?;
         }
-        warn_of_another_version(response.headers());
+        let date = date(response.headers());
+        self.monitor.hear(document, response.headers(), self.clock.now(), date);
         if let Some(error) = status_error(document, &response) {
             return Err(self.heed(error));
         }
@@ -177,7 +186,7 @@ impl Client {
         }
         let no_data = || Error::Unreadable { document: document.name, path: "data".to_owned(), json: true };
         let data = read(document, envelope.data.ok_or_else(no_data)?.get().as_bytes())?;
-        Ok(Answer { data, shopify_time: self.shopify_time(response.headers()) })
+        Ok(Answer { data, shopify_time: date.unwrap_or_else(|| self.clock.now()) })
     }
 
     fn request(&self, token: &Token, body: Bytes) -> Request<Bytes> {
@@ -207,12 +216,6 @@ impl Client {
 
     fn requested(&self) -> MutexGuard<'_, HashMap<(&'static str, u32), f64>> {
         self.requested.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn shopify_time(&self, headers: &HeaderMap) -> Timestamp {
-        let date = headers.get(header::DATE);
-        date.and_then(|date| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date.as_bytes()).ok())
-            .unwrap_or_else(|| self.clock.now())
     }
 
     /// Half of it fixed, half of it random, so that many who failed together do not come back together.
@@ -290,6 +293,12 @@ struct Warning {
     field: String,
 }
 
+/// When Shopify gave an answer, by its clock.
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(header::DATE)?;
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date.as_bytes()).ok()
+}
+
 fn read<'a, T: Deserialize<'a>>(document: &Document, json: &'a [u8]) -> Result<T, Error> {
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(json)).map_err(|error| {
         let json = error.inner().is_data();
@@ -336,23 +345,6 @@ fn graphql_error(document: &Document, problem: Problem, cost: Option<&Cost>) -> 
 
 pub(crate) fn shortened(words: &str) -> String {
     words.chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect()
-}
-
-/// Shopify serves a version that is gone by the oldest one it still has, without an error
-/// (<https://shopify.dev/docs/api/usage/versioning>, API 2026-10).
-fn warn_of_another_version(headers: &HeaderMap) {
-    static WARNED: Once = Once::new();
-    let answered = headers.get("x-shopify-api-version").and_then(|value| value.to_str().ok());
-    if let Some(answered) = answered.filter(|answered| *answered != API_VERSION) {
-        WARNED.call_once(|| {
-            let answered = shortened(answered);
-            tracing::warn!(
-                asked = API_VERSION,
-                answered,
-                "Shopify answers in another API version: update stockd"
-            );
-        });
-    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod document;
 mod error;
 #[cfg(test)]
 mod fake;
+mod health;
 mod look_again;
 mod notice;
 mod order;
@@ -40,6 +41,7 @@ pub use bulk::{
 pub use client::{Client, Endpoint};
 pub use credential::{Credential, GrantError};
 pub use error::{Error, Retry};
+pub use health::Health;
 pub use notice::Notice;
 pub use page::{Counts, Cursor, CursorError, Page, Shop};
 pub use secret::{Secret, SecretError};

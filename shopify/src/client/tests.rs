@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::fake::{self, Fake, body, cost, data, json_of, status};
+use crate::stock::{StockChange, stock_body};
 use crate::transport::TransportError;
 
 fn no_products() -> Value {
@@ -178,6 +179,75 @@ async fn a_withheld_buyer_costs_no_order_and_anything_else_withheld_is_an_error(
     for path in [json!(["nodes", 0]), json!(["order"]), Value::Null] {
         assert!(matches!(error_of(&withheld(path)).await, Some(Error::AccessDenied(_))));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_is_raised_once_however_many_answers_repeat_it() {
+    let answer = |version: &str| {
+        let mut answer = data(no_products()).unwrap();
+        answer.headers_mut().insert("X-Shopify-API-Version", version.parse().unwrap());
+        // Our clock says 10:00:00.
+        answer.headers_mut().insert("Date", "Fri, 20 Nov 2026 10:01:00 GMT".parse().unwrap());
+        Ok(answer)
+    };
+    let fake = Fake::script([answer("2026-10"), answer("2027-01"), answer("2027-01"), data(no_products())]);
+    let client = fake.client();
+    let mut health = client.health();
+    let mut changes = Vec::new();
+    for _ in 0..4 {
+        client.products_page(None, None).await.unwrap();
+        changes.push(health.has_changed().unwrap());
+        health.mark_unchanged();
+    }
+    assert_eq!(changes, [false, true, false, true]);
+    assert_eq!(health.borrow().clock_skew, Some(-4_953));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_overtakes_readings_and_readings_overtake_pages() {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let asked = Arc::clone(&order);
+    let fake = Fake::new(move |request| {
+        let query = request["query"].as_str().unwrap();
+        let (name, data) = match () {
+            () if query.contains("StockSet") => {
+                ("stock", json!({ "change": { "inventoryAdjustmentGroup": null, "userErrors": [] } }))
+            }
+            () if query.contains("Scopes") => {
+                ("scopes", json!({ "currentAppInstallation": { "accessScopes": [] } }))
+            }
+            () if query.contains("Products") => ("page", no_products()),
+            () => ("look", json!({ "nodes": [null] })),
+        };
+        asked.lock().unwrap().push(name);
+        // Nothing is left, so that every call has to wait.
+        body(&json!({ "data": data, "extensions": { "cost": cost(50.0, Some(50.0), 0.0) } }))
+    });
+    let client = Arc::new(fake.client());
+    client.products_page(None, None).await.unwrap();
+    let mut calls = JoinSet::new();
+    for name in ["page", "page", "look", "scopes", "stock", "page", "stock"] {
+        let client = Arc::clone(&client);
+        calls.spawn(async move {
+            match name {
+                "page" => drop(client.products_page(None, None).await.unwrap()),
+                "scopes" => drop(client.scopes().await.unwrap()),
+                "stock" => drop(client.change_stock(StockChange::SetAvailable, &stock_set()).await.unwrap()),
+                _ => {
+                    let item = RecordKey::Item(1_u64.try_into().unwrap());
+                    drop(client.look_again(&[(item, None)]).await.unwrap());
+                }
+            }
+        });
+        tokio::task::yield_now().await;
+    }
+    calls.join_all().await;
+    let expected = ["page", "stock", "stock", "look", "scopes", "page", "page", "page"];
+    assert_eq!(*order.lock().unwrap(), expected);
+}
+
+fn stock_set() -> String {
+    stock_body(StockChange::SetAvailable, &[], "gid://stockd/Attempt/1", "gid://stockd/Shop/1", "key")
 }
 
 /// A shop with a bucket as Shopify keeps it: the requested cost is reserved, what was not needed is given back.
