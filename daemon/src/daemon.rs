@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jiff::SignedDuration;
 use schemas::{Clock, Entropy, ShopDomain, Timestamp};
-use shopify::{Client, Endpoint, Secret, Transport};
+use shopify::{Client, Credential, Endpoint, Secret, Transport};
 use store::{Operation, Retention, Store, StoreError};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -59,7 +59,7 @@ pub struct Daemon {
 pub struct Secrets {
     tokens: Arc<Tokens>,
     shops: Arc<ShopSecrets>,
-    access_tokens: BTreeMap<ShopDomain, Secret>,
+    credentials: BTreeMap<ShopDomain, Credential>,
 }
 
 impl Secrets {
@@ -68,14 +68,29 @@ impl Secrets {
     /// # Errors
     /// When one cannot be had or is too weak.
     pub fn fetch(config: &Config, environment: &Environment) -> Result<Self, ConfigError> {
-        let access_token = |shop: &config::Shop| {
-            let setting = format!("access_token of {}", shop.domain);
-            Ok((shop.domain.clone(), shopify_secret(&shop.access_token, &setting, environment)?))
+        let credential = |shop: &config::Shop| {
+            let secret = |reference: &config::SecretRef, name: &str| {
+                shopify_secret(reference, &format!("{name} of {}", shop.domain), environment)
+            };
+            let credential = match (&shop.access_token, &shop.client_id, &shop.client_secret) {
+                (None, Some(id), Some(client)) => {
+                    Credential::ClientCredentials { id: id.clone(), secret: secret(client, "client_secret")? }
+                }
+                (Some(token), ..) => Credential::Token(secret(token, "access_token")?),
+                // Refused where the configuration is read.
+                _ => {
+                    return Err(ConfigError::Secret {
+                        setting: format!("access_token of {}", shop.domain),
+                        problem: "is missing".to_owned(),
+                    });
+                }
+            };
+            Ok((shop.domain.clone(), credential))
         };
         Ok(Self {
             tokens: Arc::new(Tokens::new(config, environment)?),
             shops: Arc::new(webhook_secrets(config, environment)?),
-            access_tokens: config.shop.iter().map(access_token).collect::<Result<_, ConfigError>>()?,
+            credentials: config.shop.iter().map(credential).collect::<Result<_, ConfigError>>()?,
         })
     }
 }
@@ -103,7 +118,7 @@ impl Daemon {
     pub async fn start<L: Listener>(foundation: Foundation<L>) -> anyhow::Result<Self> {
         let Foundation { config, secrets, clock, entropy, store, restored, transport, listeners } =
             foundation;
-        let Secrets { tokens, shops, access_tokens } = secrets;
+        let Secrets { tokens, shops, credentials } = secrets;
         for shop in &config.shop {
             let (domain, thresholds) = (shop.domain.clone(), shop.thresholds.clone());
             store.write(Operation::Register { shop: domain, thresholds, at: clock.now() }).await?;
@@ -136,7 +151,7 @@ impl Daemon {
         let (marked, marks) = watch::channel(());
         let marked = Arc::new(marked);
         for shop in &config.shop {
-            let client = client(shop, &access_tokens, &transport, &clock, &entropy)?;
+            let client = client(shop, &credentials, &transport, &clock, &entropy)?;
             let looks = Looks {
                 shop: shop.domain.clone(),
                 store: Arc::clone(&store),
@@ -224,7 +239,8 @@ fn policies(config: &Config) -> BTreeMap<ShopDomain, ShopPolicy> {
 fn webhook_secrets(config: &Config, environment: &Environment) -> Result<ShopSecrets, ConfigError> {
     let of_shop = |shop: &config::Shop| {
         let setting = format!("webhook_secrets of {}", shop.domain);
-        let secrets = shop.webhook_secrets.iter().map(|secret| shopify_secret(secret, &setting, environment));
+        let secrets = shop.webhook_secrets();
+        let secrets = secrets.into_iter().map(|secret| shopify_secret(secret, &setting, environment));
         Ok((shop.domain.clone(), secrets.collect::<Result<_, ConfigError>>()?))
     };
     Ok(ShopSecrets(config.shop.iter().map(of_shop).collect::<Result<_, ConfigError>>()?))
@@ -244,13 +260,13 @@ fn shopify_secret(
 
 fn client(
     shop: &config::Shop,
-    access_tokens: &BTreeMap<ShopDomain, Secret>,
+    credentials: &BTreeMap<ShopDomain, Credential>,
     transport: &Arc<dyn Transport>,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<Entropy>,
 ) -> anyhow::Result<Arc<Client>> {
-    let access_token = access_tokens.get(&shop.domain).cloned().context("every shop has a token")?;
-    let endpoint = Endpoint { api_url: shop.api_url.clone(), access_token };
+    let credential = credentials.get(&shop.domain).cloned().context("every shop has a credential")?;
+    let endpoint = Endpoint { api_url: shop.api_url.clone(), credential };
     let client =
         Client::new(&shop.domain, &endpoint, Arc::clone(transport), Arc::clone(clock), Arc::clone(entropy))?;
     Ok(Arc::new(client))

@@ -82,7 +82,7 @@ impl Intake {
                 (Fate::Unreadable("the store refused it again and again".to_owned()), Vec::new())
             }
             Ok(Reading::Changes(changes)) => (Fate::Applied, changes),
-            Ok(Reading::Ignored) => (Fate::Ignored, Vec::new()),
+            Ok(Reading::Ignored | Reading::Notice(_)) => (Fate::Ignored, Vec::new()),
             Err(reason) => {
                 tracing::warn!(topic = delivery.topic, webhook.id = %delivery.webhook_id, %reason, "a delivery cannot be read; its body is kept");
                 (Fate::Unreadable(reason.to_string()), Vec::new())

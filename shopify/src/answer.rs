@@ -6,7 +6,7 @@ use schemas::{
     Change, CustomerId, InventoryItemId, LineItemId, LocationId, Money, OrderId, ProductId, Timestamp,
     VariantId,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::body::{level_gid, stated};
 use crate::order;
@@ -27,7 +27,7 @@ pub(crate) struct PageInfo {
 }
 
 /// An object of which only the id is asked for.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Id<T> {
     pub(crate) id: T,
 }
@@ -41,6 +41,10 @@ pub(crate) struct Customer {
 }
 
 impl Customer {
+    pub(crate) fn updated_at(&self) -> Timestamp {
+        self.updated_at
+    }
+
     pub(crate) fn change(self) -> Change {
         let Self { id, created_at, updated_at } = self;
         Change::Customer(record::Customer { id, created_at, updated_at })
@@ -182,7 +186,22 @@ pub(crate) struct Line {
     variant: Option<Id<VariantId>>,
 }
 
+impl Line {
+    pub(crate) fn id(&self) -> LineItemId {
+        self.id
+    }
+}
+
 impl Order {
+    pub(crate) fn id(&self) -> OrderId {
+        self.id
+    }
+
+    /// How many there are in the answer.
+    pub(crate) fn fulfillments(&self) -> usize {
+        self.fulfillments.len()
+    }
+
     pub(crate) fn updated_at(&self) -> Timestamp {
         self.updated_at
     }

@@ -1,21 +1,24 @@
 //! Calls to one shop's Admin API: paced, repeated where that helps, every failure told apart.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use schemas::{Clock, Entropy, ShopDomain, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tokio::sync::watch;
 
 use crate::API_VERSION;
+use crate::credential::Credential;
 use crate::document::Document;
-use crate::error::{Error, Retry};
+use crate::error::{Error, REST_DEFAULT, Retry};
+use crate::health::{Health, Monitor};
 use crate::pace::{Pace, Priority, ThrottleStatus};
-use crate::secret::Secret;
+use crate::token::{Token, Tokens};
 use crate::transport::Transport;
 
 /// Tries of one call beyond the first.
@@ -24,10 +27,6 @@ const RETRIES_MAX: u32 = 5;
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 /// Longest pause before any retry.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
-/// How long to wait when Shopify asks for it without figures (its own advice).
-const REST_DEFAULT: Duration = Duration::from_secs(1);
-/// Longest wait that Shopify may ask for; more is cut to this.
-const REST_MAX: Duration = Duration::from_mins(1);
 /// Longest piece of Shopify's own words in an error, in characters.
 const WORDS_MAX: usize = 200;
 
@@ -36,18 +35,19 @@ const WORDS_MAX: usize = 200;
 pub struct Endpoint {
     /// Another origin than `https://<shop>`, for tests and simulations: `http(s)://<host>[/<path>]`.
     pub api_url: Option<String>,
-    /// The token of the app on this shop.
-    pub access_token: Secret,
+    /// What opens it.
+    pub credential: Credential,
 }
 
 /// One shop's Admin API. All calls of a shop go through one client, which is what keeps them below its limits.
 pub struct Client {
     address: Uri,
-    token: HeaderValue,
+    tokens: Tokens,
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
     pace: Arc<Pace>,
+    monitor: Monitor,
     /// What each document was last charged for, by its rows; as many as there are documents and page sizes.
     requested: Mutex<HashMap<(&'static str, u32), f64>>,
 }
@@ -72,16 +72,35 @@ impl Client {
         entropy: Arc<Entropy>,
     ) -> Result<Self, Error> {
         let origin = endpoint.api_url.clone().unwrap_or_else(|| format!("https://{shop}"));
-        let address: Uri = format!("{}/admin/api/{API_VERSION}/graphql.json", origin.trim_end_matches('/'))
-            .parse()
-            .map_err(|_| Error::Address)?;
-        if !matches!(address.scheme_str(), Some("http" | "https")) || address.query().is_some() {
-            return Err(Error::Address);
-        }
-        let mut token = HeaderValue::from_str(endpoint.access_token.reveal()).map_err(|_| Error::Token)?;
-        token.set_sensitive(true);
-        let (pace, requested) = (Arc::default(), Mutex::default());
-        Ok(Self { address, token, transport, clock, entropy, pace, requested })
+        let below = |path: &str| -> Result<Uri, Error> {
+            let address = format!("{}/admin/{path}", origin.trim_end_matches('/'));
+            let address: Uri = address.parse().map_err(|_| Error::Address)?;
+            let fits = matches!(address.scheme_str(), Some("http" | "https")) && address.query().is_none();
+            if fits { Ok(address) } else { Err(Error::Address) }
+        };
+        let address = below(&format!("api/{API_VERSION}/graphql.json"))?;
+        let tokens = Tokens::new(
+            endpoint.credential.clone(),
+            below("oauth/access_token")?,
+            Arc::clone(&transport),
+            Arc::clone(&entropy),
+        );
+        let (pace, monitor, requested) = (Arc::default(), Monitor::new(shop.clone()), Mutex::default());
+        Ok(Self { address, tokens, transport, clock, entropy, pace, monitor, requested })
+    }
+
+    /// What this shop's answers say about the API and the clocks; changes only when that does.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.monitor.watch()
+    }
+
+    /// Where calls go.
+    pub(crate) fn address(&self) -> &Uri {
+        &self.address
+    }
+
+    pub(crate) fn transport(&self) -> Arc<dyn Transport> {
+        Arc::clone(&self.transport)
     }
 
     /// Asks a question of `rows` rows, again and again where that helps.
@@ -96,7 +115,7 @@ impl Client {
     }
 
     /// Sends a body written for `document`: every time the same bytes, without which a mutation's idempotency
-    /// key would be worth nothing.
+    /// key would be worth nothing. A mutation without such a key is sent again only when it was not carried out.
     pub(crate) async fn send<T: DeserializeOwned>(
         &self,
         document: &'static Document,
@@ -110,6 +129,9 @@ impl Client {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
+            if document.is_once() && error.may_be_done() {
+                return Err(Error::InDoubt { document: document.name, cause: Box::new(error) });
+            }
             if attempt == RETRIES_MAX {
                 return Err(error);
             }
@@ -133,13 +155,17 @@ impl Client {
     ) -> Result<Answer<T>, Error> {
         let cost = self.expected_cost(document, rows);
         let permit = self.pace.admit(priority, cost).await.map_err(|_| Error::Overloaded)?;
-        let response = self.transport.send(self.request(body)).await?;
-        warn_of_another_version(response.headers());
+        let token = self.tokens.current().await.map_err(|error| self.heed(error))?;
+        let mut response = self.transport.send(self.request(&token, body.clone())).await?;
+        if response.status() == StatusCode::UNAUTHORIZED
+            && let Some(token) = self.tokens.instead_of(&token).await.map_err(|error| self.heed(error))?
+        {
+            response = self.transport.send(self.request(&token, body)).await?;
+        }
+        let date = date(response.headers());
+        self.monitor.hear(document, response.headers(), self.clock.now(), date);
         if let Some(error) = status_error(document, &response) {
-            if let Error::Throttled { wait } = error {
-                self.pace.rest(wait);
-            }
-            return Err(error);
+            return Err(self.heed(error));
         }
         let envelope: Envelope<'_> = read(document, response.body())?;
         let extensions = envelope.extensions.unwrap_or_default();
@@ -152,10 +178,7 @@ impl Client {
         let problems = envelope.errors.unwrap_or_default();
         if let Some(problem) = problems.into_iter().find(|problem| !problem.is_withheld()) {
             let error = graphql_error(document, problem, extensions.cost.as_ref());
-            if let (Error::Throttled { wait }, None) = (&error, &extensions.cost) {
-                self.pace.rest(*wait);
-            }
-            return Err(error);
+            return Err(if extensions.cost.is_none() { self.heed(error) } else { error });
         }
         let searches = extensions.search.unwrap_or_default().into_iter();
         if let Some(warning) = searches.filter_map(|search| search.warnings).flatten().next() {
@@ -163,18 +186,26 @@ impl Client {
         }
         let no_data = || Error::Unreadable { document: document.name, path: "data".to_owned(), json: true };
         let data = read(document, envelope.data.ok_or_else(no_data)?.get().as_bytes())?;
-        Ok(Answer { data, shopify_time: self.shopify_time(response.headers()) })
+        Ok(Answer { data, shopify_time: date.unwrap_or_else(|| self.clock.now()) })
     }
 
-    fn request(&self, body: Bytes) -> Request<Bytes> {
+    fn request(&self, token: &Token, body: Bytes) -> Request<Bytes> {
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.address.clone();
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(header::CONTENT_TYPE, json.clone());
         request.headers_mut().insert(header::ACCEPT, json);
-        request.headers_mut().insert("x-shopify-access-token", self.token.clone());
+        request.headers_mut().insert("x-shopify-access-token", token.header.clone());
         request
+    }
+
+    /// Lets no call go while Shopify asks to wait without telling of its bucket.
+    fn heed(&self, error: Error) -> Error {
+        if let Error::Throttled { wait } = error {
+            self.pace.rest(wait);
+        }
+        error
     }
 
     /// What Shopify charged last time for as many rows, or the most it could.
@@ -185,12 +216,6 @@ impl Client {
 
     fn requested(&self) -> MutexGuard<'_, HashMap<(&'static str, u32), f64>> {
         self.requested.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn shopify_time(&self, headers: &HeaderMap) -> Timestamp {
-        let date = headers.get(header::DATE);
-        date.and_then(|date| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date.as_bytes()).ok())
-            .unwrap_or_else(|| self.clock.now())
     }
 
     /// Half of it fixed, half of it random, so that many who failed together do not come back together.
@@ -268,6 +293,12 @@ struct Warning {
     field: String,
 }
 
+/// When Shopify gave an answer, by its clock.
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(header::DATE)?;
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date.as_bytes()).ok()
+}
+
 fn read<'a, T: Deserialize<'a>>(document: &Document, json: &'a [u8]) -> Result<T, Error> {
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(json)).map_err(|error| {
         let json = error.inner().is_data();
@@ -278,32 +309,17 @@ fn read<'a, T: Deserialize<'a>>(document: &Document, json: &'a [u8]) -> Result<T
 
 fn status_error(document: &Document, response: &Response<Bytes>) -> Option<Error> {
     let status = response.status();
-    Some(match status.as_u16() {
-        200 => return None,
-        401 => Error::Token,
-        402 => Error::Frozen,
-        403 => Error::AccessDenied("HTTP 403".to_owned()),
-        423 => Error::Locked,
-        429 => Error::Throttled { wait: retry_after(response.headers()) },
-        430 => Error::Rejected,
-        540 => Error::Unavailable(540),
-        500.. => Error::Server(format!("HTTP {}", status.as_u16())),
-        400 | 422 => Error::Refused {
+    match status.as_u16() {
+        200 => None,
+        401 => Some(Error::Token),
+        403 => Some(Error::AccessDenied("HTTP 403".to_owned())),
+        400 | 422 => Some(Error::Refused {
             document: document.name,
             code: format!("HTTP {}", status.as_u16()),
             message: status.canonical_reason().unwrap_or_default().to_owned(),
-        },
-        other => Error::Unavailable(other),
-    })
-}
-
-/// `Retry-After` in seconds, which Shopify also writes with decimals.
-fn retry_after(headers: &HeaderMap) -> Duration {
-    let seconds = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    seconds
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .unwrap_or(REST_DEFAULT)
-        .min(REST_MAX)
+        }),
+        other => Some(Error::of_status(other, response.headers())),
+    }
 }
 
 fn graphql_error(document: &Document, problem: Problem, cost: Option<&Cost>) -> Error {
@@ -329,23 +345,6 @@ fn graphql_error(document: &Document, problem: Problem, cost: Option<&Cost>) -> 
 
 pub(crate) fn shortened(words: &str) -> String {
     words.chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect()
-}
-
-/// Shopify serves a version that is gone by the oldest one it still has, without an error
-/// (<https://shopify.dev/docs/api/usage/versioning>, API 2026-10).
-fn warn_of_another_version(headers: &HeaderMap) {
-    static WARNED: Once = Once::new();
-    let answered = headers.get("x-shopify-api-version").and_then(|value| value.to_str().ok());
-    if let Some(answered) = answered.filter(|answered| *answered != API_VERSION) {
-        WARNED.call_once(|| {
-            let answered = shortened(answered);
-            tracing::warn!(
-                asked = API_VERSION,
-                answered,
-                "Shopify answers in another API version: update stockd"
-            );
-        });
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,9 @@ use serde::Serialize;
 /// Rows of a page of a list: the most Shopify gives, and cheap enough for every list we read (see the costs).
 pub(crate) const PAGE_ROWS: u32 = 250;
 
+/// Orders of a page: each with its first lines and fulfilments, 37 points.
+pub(crate) const ORDERS_ROWS: u32 = 20;
+
 /// Records looked up by one `nodes(ids:)`: 250 points at most, so that looking again never waits for long.
 pub(crate) const LOOK_AGAIN_ROWS: usize = 50;
 
@@ -25,6 +28,11 @@ pub(crate) struct Document {
 impl Document {
     pub(crate) fn cost_max(&self, rows: u32) -> u32 {
         self.fixed + self.per_row * rows
+    }
+
+    /// Whether it must not be carried out twice and has no key by which Shopify would see to that.
+    pub(crate) fn is_once(&self) -> bool {
+        self.text.starts_with("mutation") && !self.text.contains("@idempotent")
     }
 
     /// The body of a request: the document with its variables.
@@ -54,8 +62,19 @@ macro_rules! documents {
     };
 }
 
+/// Queries that bulk operations run. They cost nothing, and are no documents of their own on the wire.
+pub(crate) const BULK_CUSTOMERS: &str = include_str!("../queries/bulk_customers.graphql");
+pub(crate) const BULK_LEVELS: &str = include_str!("../queries/bulk_levels.graphql");
+pub(crate) const BULK_ORDERS: &str = include_str!("../queries/bulk_orders.graphql");
+pub(crate) const BULK_PRODUCTS: &str = include_str!("../queries/bulk_products.graphql");
+
 documents! {
+    BULK_CANCEL = "bulk_cancel", 12 + 0 per row;
+    BULK_LIST = "bulk_list", 2 + 1 per row;
+    BULK_START = "bulk_start", 12 + 0 per row;
+    BULK_STATE = "bulk_state", 1 + 0 per row;
     COUNTS = "counts", 20 + 0 per row;
+    CUSTOMERS = "customers", 2 + 1 per row;
     CUSTOMERS_BY_ID = "customers_by_id", 0 + 1 per row;
     ITEMS = "items", 2 + 1 per row;
     ITEMS_BY_ID = "items_by_id", 0 + 1 per row;
@@ -65,12 +84,17 @@ documents! {
     LOCATIONS = "locations", 2 + 1 per row;
     LOCATIONS_BY_ID = "locations_by_id", 0 + 1 per row;
     ORDER = "order", 107 + 2 per row;
+    ORDERS = "orders", 2 + 37 per row;
     PRODUCT = "product", 3 + 2 per row;
     PRODUCTS = "products", 2 + 1 per row;
+    SCOPES = "scopes", 2 + 0 per row;
     SHOP = "shop", 1 + 0 per row;
     STOCK_ADJUST = "stock_adjust", 12 + 0 per row;
     STOCK_MOVE = "stock_move", 12 + 0 per row;
     STOCK_SET = "stock_set", 12 + 0 per row;
+    SUBSCRIBE = "subscribe", 12 + 0 per row;
+    SUBSCRIPTIONS = "subscriptions", 2 + 1 per row;
+    UNSUBSCRIBE = "unsubscribe", 11 + 0 per row;
     VARIANTS = "variants", 2 + 3 per row;
 }
 

@@ -2,7 +2,16 @@
 
 use std::time::Duration;
 
+use http::{HeaderMap, header};
+
+use crate::bulk::BulkError;
+use crate::credential::GrantError;
 use crate::transport::TransportError;
+
+/// How long to wait when Shopify asks for it without figures (its own advice).
+pub(crate) const REST_DEFAULT: Duration = Duration::from_secs(1);
+/// Longest wait that Shopify may ask for; more is cut to this.
+const REST_MAX: Duration = Duration::from_mins(1);
 
 /// Whether to ask again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +36,17 @@ pub enum Error {
     /// `ACCESS_DENIED`, or status 403.
     #[error("the app may not do this ({0}): grant it the scopes it asks for and install it again")]
     AccessDenied(String),
+    /// The result of a bulk operation is not whole.
+    #[error(transparent)]
+    Bulk(#[from] BulkError),
+    /// `userErrors`: the mutation was understood and not done.
+    #[error("Shopify declines {document}: {words}")]
+    Declined {
+        /// Which document.
+        document: &'static str,
+        /// Shopify's words, shortened.
+        words: String,
+    },
     /// A search field that Shopify does not know: it would have returned everything.
     #[error(
         "Shopify ignored a filter and answered for all records ({0}): stockd does not fit this API version"
@@ -35,6 +55,18 @@ pub enum Error {
     /// `SHOP_INACTIVE`, or status 402.
     #[error("the shop is frozen: its owner has to settle this with Shopify")]
     Frozen,
+    /// There is no token, and none to be had.
+    #[error(transparent)]
+    Grant(#[from] GrantError),
+    /// No answer to a mutation that must not be sent twice.
+    #[error("whether Shopify did {document} is not known: look before asking for it again")]
+    InDoubt {
+        /// Which document.
+        document: &'static str,
+        /// Why there is no answer.
+        #[source]
+        cause: Box<Error>,
+    },
     /// Status 423.
     #[error("the shop is locked, for instance after too many refused requests: ask Shopify's support")]
     Locked,
@@ -96,6 +128,7 @@ impl Error {
             Self::Throttled { wait } => Retry::After(*wait),
             Self::Overloaded => Retry::After(Duration::from_secs(1)),
             Self::Server(_) | Self::Unreadable { json: false, .. } => Retry::Now,
+            Self::Bulk(error) if error.may_pass() => Retry::Now,
             Self::Transport(error) => match error {
                 TransportError::TooLong | TransportError::Tls(_) => Retry::Never,
                 TransportError::Connect(_) | TransportError::Timeout | TransportError::Broken(_) => {
@@ -104,8 +137,12 @@ impl Error {
             },
             Self::AccessDenied(_)
             | Self::Address
+            | Self::Bulk(_)
+            | Self::Declined { .. }
             | Self::FilterIgnored(_)
             | Self::Frozen
+            | Self::Grant(_)
+            | Self::InDoubt { .. }
             | Self::Locked
             | Self::Refused { .. }
             | Self::Rejected
@@ -115,4 +152,35 @@ impl Error {
             | Self::Unreadable { json: true, .. } => Retry::Never,
         }
     }
+
+    /// Whether Shopify may have done what it was asked all the same.
+    pub(crate) fn may_be_done(&self) -> bool {
+        match self {
+            Self::Server(_) | Self::Unreadable { .. } => true,
+            Self::Transport(error) => !matches!(error, TransportError::Connect(_) | TransportError::Tls(_)),
+            _ => false,
+        }
+    }
+
+    /// What a status says, wherever it comes from.
+    pub(crate) fn of_status(status: u16, headers: &HeaderMap) -> Self {
+        match status {
+            402 => Self::Frozen,
+            423 => Self::Locked,
+            429 => Self::Throttled { wait: retry_after(headers) },
+            430 => Self::Rejected,
+            540 => Self::Unavailable(540),
+            500.. => Self::Server(format!("HTTP {status}")),
+            other => Self::Unavailable(other),
+        }
+    }
+}
+
+/// `Retry-After` in seconds, which Shopify also writes with decimals.
+fn retry_after(headers: &HeaderMap) -> Duration {
+    let seconds = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .unwrap_or(REST_DEFAULT)
+        .min(REST_MAX)
 }

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::client::{Client, Endpoint};
+use crate::credential::Credential;
 use crate::transport::{Transport, TransportError};
 
 type Answer = Result<Response<Bytes>, TransportError>;
@@ -68,10 +69,15 @@ impl Transport for Fake {
 
 /// A client of `pretend.myshopify.com`, where it is 10 o'clock.
 pub(crate) fn client(transport: Arc<dyn Transport>) -> Client {
-    let endpoint = Endpoint { api_url: None, access_token: "shpat_pretend".parse().unwrap() };
+    let endpoint =
+        Endpoint { api_url: None, credential: Credential::Token("shpat_pretend".parse().unwrap()) };
+    client_with(transport, &endpoint)
+}
+
+pub(crate) fn client_with(transport: Arc<dyn Transport>, endpoint: &Endpoint) -> Client {
     let clock = Arc::new(|| "2026-11-20T10:00:00Z".parse().unwrap());
     let shop = "pretend.myshopify.com".parse().unwrap();
-    Client::new(&shop, &endpoint, transport, clock, Arc::new(Entropy::seeded(1))).unwrap()
+    Client::new(&shop, endpoint, transport, clock, Arc::new(Entropy::seeded(1))).unwrap()
 }
 
 pub(crate) fn json_of(body: &Bytes) -> Value {

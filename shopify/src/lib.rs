@@ -1,10 +1,11 @@
 //! Everything stockd knows of Shopify: webhooks verified, GraphQL paced, answers translated into our words.
 //!
 //! ```text
-//!  webhook  ─▶ Webhook::verify ─▶ (inbox) ─▶ read ─┐
+//!  webhook  ─▶ Webhook::verify ─▶ (inbox) ─▶ read ─┬─▶ Notice
 //!                                                  ├─▶ schemas::Change
-//!  Client ─▶ pace ─▶ Transport ─▶ Shopify ─▶ answer ┘
-//!    ▲                                      └─▶ StockAnswer
+//!  Client ─▶ pace ─▶ Transport ─▶ Shopify ─▶ answer ┤
+//!    ▲                              │       └─▶ StockAnswer
+//!    │                              └─ a file ─▶ BulkRows ─▶ schemas::Change
 //!  stock_body, stored and sent as it is
 //! ```
 //!
@@ -12,30 +13,44 @@
 
 mod answer;
 mod body;
+mod bulk;
 mod client;
+mod credential;
 mod document;
 mod error;
 #[cfg(test)]
 mod fake;
+mod health;
 mod look_again;
+mod notice;
 mod order;
 mod pace;
 mod page;
 mod secret;
 mod stock;
+mod subscription;
+mod token;
 mod topic;
 mod transport;
+mod user_error;
 mod webhook;
 
+pub use bulk::{
+    Bulk, BulkError, BulkFailure, BulkId, BulkIdError, BulkQuery, BulkResult, BulkRows, BulkStart, BulkState,
+};
 pub use client::{Client, Endpoint};
+pub use credential::{Credential, GrantError};
 pub use error::{Error, Retry};
+pub use health::Health;
+pub use notice::Notice;
 pub use page::{Counts, Cursor, CursorError, Page, Shop};
 pub use secret::{Secret, SecretError};
 pub use stock::{
     STOCK_ENTRIES_MAX, StockAnswer, StockChange, StockEntry, StockError, StockErrorKind, stock_body,
 };
-pub use topic::{Reading, Unreadable, read};
-pub use transport::{HttpTransport, Transport, TransportError};
+pub use subscription::{Subscription, SubscriptionId};
+pub use topic::{Reading, TOPICS, Unreadable, read};
+pub use transport::{Body, HttpTransport, Transport, TransportError};
 pub use webhook::{Webhook, WebhookError};
 
 /// The version of the Admin API that every document is written for.

@@ -3,15 +3,18 @@
 //! Shopify ends every list after 25,000 records (<https://shopify.dev/docs/api/usage/limits>, API 2026-10);
 //! reading more than that at once takes bulk operations.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
 use schemas::{Change, LocationId, RecordKey, ShopDomain, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Connection, Item, Level, Location, OwnedVariant, PageInfo, Product};
+use crate::answer::{
+    Connection, Customer, Item, Level, Line, Location, Order, OwnedVariant, PageInfo, Product,
+};
 use crate::client::Client;
-use crate::document::{self, Document, PAGE_ROWS};
+use crate::document::{self, Document, ORDERS_ROWS, PAGE_ROWS};
 use crate::error::Error;
 use crate::pace::Priority;
 
@@ -20,6 +23,9 @@ const CURSOR_BYTES_MAX: usize = 4_096;
 
 /// Pages of one list: 25,000 records.
 pub(crate) const PAGES_MAX: usize = 100;
+
+/// Fulfilments of an order on a page; as many may be some of more.
+const ORDERS_FULFILLMENTS: usize = 5;
 
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,9 +111,12 @@ impl<'a> PageOf<'a> {
 /// The search for what changed at or after a time
 /// (<https://shopify.dev/docs/api/usage/search-syntax>, API 2026-10): quoted, no blank after the colon.
 fn updated_since(since: Timestamp) -> String {
-    // Down to the second, for that is how finely some of Shopify's times are kept.
-    let second = Timestamp::from_second(since.as_second()).unwrap_or(since);
-    format!("updated_at:>='{second}'")
+    format!("updated_at:>='{}'", to_the_second(since))
+}
+
+/// Down to the second, for that is how finely some of Shopify's times are kept.
+fn to_the_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 impl Client {
@@ -121,6 +130,29 @@ impl Client {
             shop: Shop,
         }
         Ok(self.call::<Data>(&document::SHOP, 0, (), Priority::Read).await?.data.shop)
+    }
+
+    /// The scopes that the app has on this shop, for instance `read_products`.
+    ///
+    /// # Errors
+    /// When Shopify does not answer; see [`Error`].
+    pub async fn scopes(&self) -> Result<BTreeSet<String>, Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Data {
+            current_app_installation: Installation,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Installation {
+            access_scopes: Vec<Scope>,
+        }
+        #[derive(Deserialize)]
+        struct Scope {
+            handle: String,
+        }
+        let data = self.call::<Data>(&document::SCOPES, 0, (), Priority::Read).await?.data;
+        Ok(data.current_app_installation.access_scopes.into_iter().map(|scope| scope.handle).collect())
     }
 
     /// How many products and variants there are.
@@ -229,6 +261,65 @@ impl Client {
         Ok(Page {
             changes: nodes.into_iter().map(Item::change).collect(),
             next: page_info.next(&document::ITEMS)?,
+            shopify_time: answer.shopify_time,
+        })
+    }
+
+    /// Orders changed since, the longest unchanged first. One with more lines or fulfilments than a page has room for
+    /// comes as [`Change::LookAgain`]. Without the scope `read_all_orders` those of the last 60 days are seen.
+    ///
+    /// # Errors
+    /// When Shopify does not answer; see [`Error`].
+    pub async fn orders_page(&self, since: Option<Timestamp>, after: Option<&Cursor>) -> Result<Page, Error> {
+        #[derive(Deserialize)]
+        struct Data {
+            orders: Connection<Begun>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Begun {
+            line_items: Connection<Line>,
+            #[serde(flatten)]
+            order: Order,
+        }
+        let change = |Begun { order, line_items: Connection { nodes, page_info } }| {
+            let whole = !page_info.has_next_page && order.fulfillments() < ORDERS_FULFILLMENTS;
+            if whole { order.change(nodes) } else { Change::LookAgain(RecordKey::Order(order.id())) }
+        };
+        let variables = PageOf { first: ORDERS_ROWS, ..PageOf::new(since, after) };
+        let answer = self.call::<Data>(&document::ORDERS, ORDERS_ROWS, variables, Priority::Sync).await?;
+        let Connection { nodes, page_info } = answer.data.orders;
+        Ok(Page {
+            changes: nodes.into_iter().map(change).collect(),
+            next: page_info.next(&document::ORDERS)?,
+            shopify_time: answer.shopify_time,
+        })
+    }
+
+    /// Customers changed since, the latest changed first: Shopify's filter knows only days, so the pages end where
+    /// the first unchanged one is met.
+    ///
+    /// # Errors
+    /// When Shopify does not answer; see [`Error`].
+    pub async fn customers_page(
+        &self,
+        since: Option<Timestamp>,
+        after: Option<&Cursor>,
+    ) -> Result<Page, Error> {
+        #[derive(Deserialize)]
+        struct Data {
+            customers: Connection<Customer>,
+        }
+        let variables = PageOf::new(None, after);
+        let answer = self.call::<Data>(&document::CUSTOMERS, PAGE_ROWS, variables, Priority::Sync).await?;
+        let Connection { mut nodes, page_info } = answer.data.customers;
+        let next = page_info.next(&document::CUSTOMERS)?;
+        let since = since.map_or(Timestamp::MIN, to_the_second);
+        let (read, changed) = (nodes.len(), nodes.partition_point(|customer| customer.updated_at() >= since));
+        nodes.truncate(changed);
+        Ok(Page {
+            changes: nodes.into_iter().map(Customer::change).collect(),
+            next: next.filter(|_| changed == read),
             shopify_time: answer.shopify_time,
         })
     }

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use serde_json::{Value, json};
 
+use crate::bulk::Operation;
 use crate::record::{
-    AVAILABLE, CURRENCY, Customer, Fulfillment, Item, Level, Line, Location, OFFSET_HOURS, Order, Product,
-    Variant, price,
+    AVAILABLE, CURRENCY, Customer, Edit, Fulfillment, Item, Level, Line, Location, OFFSET_HOURS, Order,
+    Product, Refund, Restock, Shop, TIME_ZONE, Variant, price,
 };
 use crate::store::Store;
 use crate::topic::Subject;
@@ -23,8 +24,48 @@ pub(crate) fn body(store: &Store, subject: Subject) -> Option<Value> {
         Subject::Item(id) => item(store.items.find(id)?),
         Subject::Level { item, location } => level(store.level(item, location)?),
         Subject::Location(id) => place(store.locations.find(id)?),
+        Subject::Operation(id) => operation(store.operations.find(id)?),
         Subject::Order(id) => order(store, store.orders.find(id)?),
         Subject::Product(id) => product(store, store.products.find(id)?),
+        Subject::Edit { order, index } => {
+            let order = store.orders.find(order)?;
+            edit(order, order.edits.get(index)?)
+        }
+        Subject::Fulfillment { order, index } => {
+            let order = store.orders.find(order)?;
+            fulfillment(order, order.fulfillments.get(index)?)
+        }
+        Subject::Refund { order, index } => {
+            let order = store.orders.find(order)?;
+            refund(order, order.refunds.get(index)?)
+        }
+        Subject::Variant(id) => variant(store, store.variants.find(id)?),
+        Subject::Scopes => {
+            json!({ "id": store.shop.id, "previous": store.scopes.previous, "current": store.scopes.granted })
+        }
+        Subject::Shop => shop(&store.shop),
+        Subject::DataRequest(id) => {
+            let orders: Vec<u64> =
+                store.orders.iter().filter(|row| row.customer == id).map(|row| row.id).collect();
+            json!({
+                "shop_id": store.shop.id,
+                "shop_domain": store.shop.domain,
+                "customer": person(id),
+                "orders_requested": orders,
+                "data_request": { "id": id + 1 },
+            })
+        }
+        Subject::RedactCustomer(id) => {
+            let orders: Vec<u64> =
+                store.orders.iter().filter(|row| row.customer == id).map(|row| row.id).collect();
+            json!({
+                "shop_id": store.shop.id,
+                "shop_domain": store.shop.domain,
+                "customer": person(id),
+                "orders_to_redact": orders,
+            })
+        }
+        Subject::RedactShop => json!({ "shop_id": store.shop.id, "shop_domain": store.shop.domain }),
         Subject::Gone(id) => json!({ "id": id }),
         Subject::Disconnected { item, location } => {
             json!({ "inventory_item_id": item, "location_id": location })
@@ -43,6 +84,81 @@ fn gid(kind: &str, id: u64) -> String {
 fn money_set(cents: i64) -> Value {
     let money = json!({ "amount": price(cents), "currency_code": CURRENCY });
     json!({ "shop_money": money, "presentment_money": money })
+}
+
+fn person(customer: u64) -> Value {
+    json!({ "id": customer, "email": format!("shopper.{customer}@example.com"), "phone": null })
+}
+
+fn shop(shop: &Shop) -> Value {
+    json!({
+        "id": shop.id,
+        "name": shop.name,
+        "email": "owner@example.com",
+        "domain": shop.domain,
+        "country": "JM",
+        "country_code": "JM",
+        "country_name": "Jamaica",
+        "city": "Kingston",
+        "currency": CURRENCY,
+        "iana_timezone": TIME_ZONE,
+        "myshopify_domain": shop.domain,
+        "plan_name": "partner_test",
+        "plan_display_name": "Development",
+        "multi_location_enabled": true,
+    })
+}
+
+fn edit(order: &Order, edit: &Edit) -> Value {
+    // Both kinds of change are counted upwards.
+    let change = json!([{ "id": edit.line, "delta": edit.delta.abs() }]);
+    let (added, removed) = if edit.delta > 0 { (change, json!([])) } else { (json!([]), change) };
+    json!({
+        "order_edit": {
+            "id": edit.id,
+            "app_id": null,
+            "created_at": local(edit.created_at),
+            "committed_at": local(edit.created_at),
+            "notify_customer": false,
+            "order_id": order.id,
+            "staff_note": "",
+            "user_id": null,
+            "line_items": { "additions": added, "removals": removed },
+            "discounts": { "line_item": { "additions": [], "removals": [] } },
+            "shipping_lines": { "additions": [], "removals": [] },
+        }
+    })
+}
+
+fn refund(order: &Order, refund: &Refund) -> Value {
+    let line = order.lines.iter().find(|row| row.id == refund.line);
+    // Unlike all other money, these two are numbers.
+    #[expect(clippy::cast_precision_loss, reason = "an amount in cents is far below 2^52")]
+    let subtotal = refund.amount as f64 / 100.0;
+    json!({
+        "id": refund.id,
+        "admin_graphql_api_id": gid("Refund", refund.id),
+        "order_id": order.id,
+        "created_at": local(refund.created_at),
+        "processed_at": local(refund.created_at),
+        "note": null,
+        "user_id": null,
+        "restock": refund.restock != Restock::Nowhere,
+        "duties": [],
+        "order_adjustments": [],
+        "refund_line_items": [{
+            "id": refund.line_id,
+            "quantity": refund.units,
+            "line_item_id": refund.line,
+            "location_id": (refund.restock != Restock::Nowhere).then_some(refund.location),
+            "restock_type": refund.restock.name(),
+            "subtotal": subtotal,
+            "total_tax": 0.0,
+            "subtotal_set": money_set(refund.amount),
+            "line_item": line.map(self::line),
+        }],
+        "transactions": [],
+    })
 }
 
 fn level(level: &Level) -> Value {
@@ -93,6 +209,17 @@ fn place(location: &Location) -> Value {
         "legacy": false,
         "active": location.active,
         "admin_graphql_api_id": gid("Location", location.id),
+    })
+}
+
+fn operation(operation: &Operation) -> Value {
+    json!({
+        "admin_graphql_api_id": operation.gid(),
+        "completed_at": operation.completed_at.map(local),
+        "created_at": local(operation.created_at),
+        "error_code": operation.error.map(str::to_lowercase),
+        "status": operation.status.name().to_lowercase(),
+        "type": "query",
     })
 }
 
@@ -204,7 +331,7 @@ pub(crate) fn order(store: &Store, order: &Order) -> Value {
         "discount_codes": [],
         "email": "",
         "financial_status": order.payment.name().to_lowercase(),
-        "fulfillment_status": order.fulfilled().then_some("fulfilled"),
+        "fulfillment_status": order.shipment().short_name(),
         "location_id": null,
         "name": format!("#{}", order.number),
         "note": null,
@@ -235,21 +362,29 @@ pub(crate) fn order(store: &Store, order: &Order) -> Value {
         "customer": store.customers.find(order.customer).map(customer),
         "discount_applications": [],
         "fulfillments": order.fulfillments.iter().map(|row| fulfillment(order, row)).collect::<Vec<_>>(),
-        "line_items": order.lines.iter().map(|row| line(order, row)).collect::<Vec<_>>(),
-        "refunds": [],
+        "line_items": order.lines.iter().map(line).collect::<Vec<_>>(),
+        "refunds": order.refunds.iter().map(|row| refund(order, row)).collect::<Vec<_>>(),
         "shipping_address": null,
         "shipping_lines": [],
     })
 }
 
-fn line(order: &Order, line: &Line) -> Value {
+fn shipped(line: &Line) -> Option<&'static str> {
+    match line.unfulfilled {
+        0 => Some("fulfilled"),
+        left if left < line.current_quantity => Some("partial"),
+        _ => None,
+    }
+}
+
+fn line(line: &Line) -> Value {
     json!({
         "id": line.id,
         "admin_graphql_api_id": gid("LineItem", line.id),
         "current_quantity": line.current_quantity,
         "fulfillable_quantity": line.unfulfilled,
         "fulfillment_service": "manual",
-        "fulfillment_status": order.fulfilled().then_some("fulfilled"),
+        "fulfillment_status": shipped(line),
         "gift_card": false,
         "grams": 0,
         "name": line.title,
@@ -282,6 +417,6 @@ fn fulfillment(order: &Order, fulfillment: &Fulfillment) -> Value {
         "updated_at": local(fulfillment.updated_at),
         "shipment_status": fulfillment.delivered.then_some("delivered"),
         "location_id": fulfillment.location,
-        "line_items": order.lines.iter().map(|row| line(order, row)).collect::<Vec<_>>(),
+        "line_items": order.lines.iter().map(line).collect::<Vec<_>>(),
     })
 }

@@ -1,5 +1,8 @@
 //! The `/_sim/` routes: what a test or a person does to the shop besides shopping, and what they may look at.
 
+mod app;
+mod order;
+
 use std::time::Duration;
 
 use hyper::Method;
@@ -33,13 +36,15 @@ pub(crate) fn answer(
     body: &[u8],
 ) -> Option<Answer> {
     Some(match (method.as_str(), route) {
-        ("GET", "truth") => Ok(truth::truth(&shop.store())),
         ("GET", "calls") => calls(shop, query),
         ("GET", "deliveries") => Ok(serde_json::to_value(shop.deliveries.counts()).unwrap_or_default()),
         ("POST", "sell") => read(body).and_then(|sale| sell(shop, &sale)),
         ("POST", "adjust") => read(body).and_then(|adjustment| adjust(shop, &adjustment)),
         ("POST", "products") => read(body).and_then(|change| product(shop, change)),
-        ("POST", "orders") => read(body).and_then(|change| order(shop, &change)),
+        ("POST", "orders") => read(body).and_then(|change| order::order(shop, &change)),
+        ("POST", "app") => read(body).and_then(|change| app::app(shop, change)),
+        ("POST", "shop") => read(body).and_then(|change| app::settings(shop, change)),
+        ("POST", "privacy") => read(body).and_then(|request| app::privacy(shop, &request)),
         ("POST", "customers") => read(body).and_then(|change| customer(shop, &change)),
         ("POST", "locations") => read(body).and_then(|change| location(shop, change)),
         ("POST", "levels") => read(body).and_then(|change| level(shop, &change)),
@@ -262,37 +267,6 @@ fn stock_everywhere(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct OrderChange {
-    action: OrderAction,
-    id: Id,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum OrderAction {
-    Pay,
-    Fulfill,
-    Deliver,
-    Cancel,
-    Delete,
-}
-
-fn order(shop: &Shop, change: &OrderChange) -> Answer {
-    shop.act(|store, now| {
-        let id = change.id.0;
-        match change.action {
-            OrderAction::Pay => store.pay(id, now),
-            OrderAction::Fulfill => store.fulfill(id, now),
-            OrderAction::Deliver => store.deliver(id, now),
-            OrderAction::Cancel => store.cancel(id, now),
-            OrderAction::Delete => store.delete_order(id, now),
-        }?;
-        Ok(store.orders.find(id).map_or_else(|| json!({ "id": id.to_string() }), truth::order))
-    })
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct CustomerChange {
     action: CustomerAction,
     id: Id,
@@ -320,6 +294,7 @@ enum LocationChange {
     Update { id: Id, name: String },
     Activate { id: Id },
     Deactivate { id: Id },
+    Delete { id: Id },
 }
 
 fn location(shop: &Shop, change: LocationChange) -> Answer {
@@ -330,6 +305,10 @@ fn location(shop: &Shop, change: LocationChange) -> Answer {
             LocationChange::Activate { id } => store.set_location_active(id.0, true, now).map(|()| id.0)?,
             LocationChange::Deactivate { id } => {
                 store.set_location_active(id.0, false, now).map(|()| id.0)?
+            }
+            LocationChange::Delete { id } => {
+                store.delete_location(id.0, now)?;
+                return Ok(json!({ "id": id.0.to_string() }));
             }
         };
         Ok(store.locations.find(id).map(truth::location).unwrap_or_default())
@@ -366,12 +345,19 @@ fn faults(shop: &Shop, change: Faults) -> Answer {
     if let Some(webhooks) = &change.webhooks {
         webhooks.check()?;
     }
+    if let Some(bulk) = &change.bulk {
+        bulk.check()?;
+    }
     let mut faults = lock(&shop.api_faults);
-    faults.change(change.graphql, change.mutations, change.latency_ms)?;
+    faults.change(&change)?;
     if let Some(webhooks) = change.webhooks {
         shop.deliveries.set_faults(webhooks);
     }
+    if let Some(bulk) = change.bulk {
+        shop.bulk.set_faults(bulk);
+    }
     let mut answer = serde_json::to_value(&*faults).unwrap_or_default();
+    answer["bulk"] = json!(*lock(&shop.bulk.faults));
     answer["webhooks"] = json!(shop.deliveries.faults());
     Ok(answer)
 }

@@ -25,7 +25,7 @@ use crate::VERSION;
 use crate::body::body;
 use crate::clock::Clock;
 use crate::fault::WebhookFaults;
-use crate::shop::Shop;
+use crate::shop::{Shop, lock};
 use crate::store::Store;
 use crate::topic::{Notice, Subject, Topic};
 
@@ -332,7 +332,14 @@ fn write(store: &Store, delivery: &Delivery) -> Option<Bytes> {
 }
 
 async fn send(shop: &Shop, client: &reqwest::Client, delivery: &Delivery, body: Bytes) -> Outcome {
-    shop.deliveries.queue().ended.attempts += 1;
+    {
+        let mut queue = shop.deliveries.queue();
+        queue.ended.attempts += 1;
+        if queue.faults.outage {
+            return Outcome::Failed;
+        }
+    }
+    let version = lock(&shop.api_faults).headers.version.clone();
     let event = format!("{} event {}", shop.deliveries.seed, delivery.event);
     let mut request = client
         .post(&delivery.target.uri)
@@ -340,7 +347,7 @@ async fn send(shop: &Shop, client: &reqwest::Client, delivery: &Delivery, body: 
         .header("X-Shopify-Topic", delivery.topic.0)
         .header("X-Shopify-Hmac-Sha256", shop.deliveries.signature(&body))
         .header("X-Shopify-Shop-Domain", &shop.domain)
-        .header("X-Shopify-API-Version", VERSION)
+        .header("X-Shopify-API-Version", version.as_deref().unwrap_or(VERSION))
         .header("X-Shopify-Webhook-Id", delivery.id.to_string())
         .header("X-Shopify-Event-Id", Uuid::new_v5(&Uuid::NAMESPACE_OID, event.as_bytes()).to_string())
         .header("X-Shopify-Triggered-At", format!("{:.9}", delivery.triggered_at));

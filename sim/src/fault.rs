@@ -4,6 +4,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};
 
+use crate::bulk::BulkFaults;
 use crate::store::Refused;
 
 /// The longest that a call is made to wait, in milliseconds.
@@ -17,6 +18,46 @@ pub(crate) struct Faults {
     pub(crate) graphql: Option<ApiFault>,
     pub(crate) mutations: Option<MutationFaults>,
     pub(crate) latency_ms: Option<u64>,
+    pub(crate) bulk: Option<BulkFaults>,
+    pub(crate) token: Option<ApiFault>,
+    pub(crate) shop: Option<ShopState>,
+    pub(crate) headers: Option<Headers>,
+}
+
+/// Whether the shop answers its API at all.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum ShopState {
+    #[default]
+    Open,
+    /// It has not paid.
+    Frozen,
+    /// It broke the limits too often.
+    Locked,
+}
+
+/// What answers say of themselves.
+#[derive(Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub(crate) struct Headers {
+    /// The API version answers and webhooks claim to be of.
+    pub(crate) version: Option<String>,
+    /// Why the call will not work in future.
+    pub(crate) deprecated_reason: Option<String>,
+    /// How far off the `Date` is.
+    pub(crate) date_offset_seconds: i32,
+}
+
+impl Headers {
+    fn check(&self) -> Result<(), Refused> {
+        let given = [("version", &self.version), ("deprecatedReason", &self.deprecated_reason)];
+        for (field, text) in given {
+            if text.as_ref().is_some_and(|text| hyper::header::HeaderValue::from_str(text).is_err()) {
+                return Err(Refused::new(field, "cannot stand in a header"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Chances are between 0 and 1.
@@ -33,6 +74,8 @@ pub(crate) struct WebhookFaults {
     pub(crate) delay_seconds: f64,
     /// Whether deliveries wait until this is taken back.
     pub(crate) paused: bool,
+    /// Whether the receiver cannot be reached until this is taken back: every attempt fails.
+    pub(crate) outage: bool,
 }
 
 impl WebhookFaults {
@@ -121,6 +164,9 @@ pub(crate) struct MutationFaults {
 pub(crate) struct ApiFaults {
     graphql: ApiFault,
     mutations: MutationFaults,
+    token: ApiFault,
+    shop: ShopState,
+    pub(crate) headers: Headers,
     /// How long every call waits before it is carried out, in milliseconds of real time.
     pub(crate) latency_ms: u64,
     #[serde(skip)]
@@ -132,40 +178,56 @@ impl ApiFaults {
         Self {
             graphql: ApiFault::default(),
             mutations: MutationFaults::default(),
+            token: ApiFault::default(),
+            shop: ShopState::default(),
+            headers: Headers::default(),
             latency_ms: 0,
             chance: StdRng::seed_from_u64(seed ^ 0xfa17),
         }
     }
 
     /// Takes over what is given, or nothing if a part of it is wrong.
-    pub(crate) fn change(
-        &mut self,
-        graphql: Option<ApiFault>,
-        mutations: Option<MutationFaults>,
-        latency_ms: Option<u64>,
-    ) -> Result<(), Refused> {
-        let (graphql, mutations) = (
-            graphql.unwrap_or_else(|| self.graphql.clone()),
-            mutations.unwrap_or_else(|| self.mutations.clone()),
-        );
-        graphql.check()?;
-        for fault in [&mutations.throttled, &mutations.before, &mutations.after] {
+    pub(crate) fn change(&mut self, given: &Faults) -> Result<(), Refused> {
+        let faults = given.graphql.iter().chain(&given.token);
+        let mutations = given.mutations.iter();
+        let parts = mutations.flat_map(|given| [&given.throttled, &given.before, &given.after]);
+        for fault in faults.chain(parts) {
             fault.check()?;
         }
-        if mutations.throttled.status.is_some() {
-            return Err(Refused::new("status", "the throttled get status 200 and an error"));
+        if given.mutations.as_ref().is_some_and(|given| given.throttled.status.is_some()) {
+            return Err(Refused::new("status", "how the throttled are answered is an option of the shop"));
         }
-        let latency_ms = latency_ms.unwrap_or(self.latency_ms);
-        if latency_ms > MAX_LATENCY {
+        if given.latency_ms.is_some_and(|latency| latency > MAX_LATENCY) {
             return Err(Refused::new("latencyMs", format!("must be at most {MAX_LATENCY}")));
         }
-        (self.graphql, self.mutations, self.latency_ms) = (graphql, mutations, latency_ms);
+        if let Some(headers) = &given.headers {
+            headers.check()?;
+        }
+        take(&mut self.graphql, given.graphql.as_ref());
+        take(&mut self.mutations, given.mutations.as_ref());
+        take(&mut self.token, given.token.as_ref());
+        take(&mut self.shop, given.shop.as_ref());
+        take(&mut self.headers, given.headers.as_ref());
+        take(&mut self.latency_ms, given.latency_ms.as_ref());
         Ok(())
     }
 
     /// For any call, as it comes in.
     pub(crate) fn on_arrival(&mut self) -> Option<Strike> {
-        self.graphql.strike(&mut self.chance)
+        self.closed().or_else(|| self.graphql.strike(&mut self.chance))
+    }
+
+    /// For whoever asks for a token.
+    pub(crate) fn on_token(&mut self) -> Option<Strike> {
+        self.closed().or_else(|| self.token.strike(&mut self.chance))
+    }
+
+    fn closed(&self) -> Option<Strike> {
+        match self.shop {
+            ShopState::Open => None,
+            ShopState::Frozen => Some(Strike::Status(402)),
+            ShopState::Locked => Some(Strike::Status(423)),
+        }
     }
 
     /// For a mutation: whether it is throttled.
@@ -181,5 +243,11 @@ impl ApiFaults {
     /// For a mutation that was carried out.
     pub(crate) fn after(&mut self) -> Option<Strike> {
         self.mutations.after.strike(&mut self.chance)
+    }
+}
+
+fn take<T: Clone>(kept: &mut T, given: Option<&T>) {
+    if let Some(given) = given {
+        kept.clone_from(given);
     }
 }

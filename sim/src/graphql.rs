@@ -1,10 +1,12 @@
 //! The Admin GraphQL API: a request in, an answer in Shopify's shape out.
 //!
 //! Documents are validated against a pruned copy of Shopify's own schema, so that the pretend shop cannot answer
-//! what the real one would refuse. Bulk operations are in the schema, but not yet answered.
+//! what the real one would refuse.
 
+mod access;
 mod activation;
 mod adjustment;
+mod bulk;
 mod connection;
 mod cost;
 mod execute;
@@ -31,6 +33,7 @@ use apollo_compiler::{Name, Schema};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub(crate) use self::bulk::{Inner, Position};
 use self::execute::Execution;
 pub(crate) use self::idempotency::Keys;
 use self::mutation::Turn;
@@ -45,7 +48,7 @@ use crate::shop::{Shop, lock};
 /// How deep a document may nest; everything that walks one does so by recursion.
 const MAX_DEPTH: usize = 64;
 
-const SCHEMA: &str = include_str!("../../shopify/schema/admin-2026-10.graphql");
+const SCHEMA: &str = include_str!("../schema/admin-2026-10.graphql");
 
 /// The schema, ready for use.
 pub(crate) struct Api {
@@ -122,6 +125,7 @@ pub(crate) fn admit(shop: &Shop, request: &Request) -> Result<Admitted, Box<Answ
         if throttles || !bucket.reserve(requested, now) {
             let cost = cost(requested, None, &bucket.status());
             call.throttled = true;
+            call.status = shop.throttled_status;
             let kept_out = mutation.then(|| mutation::kept_out(&selection, &call, "THROTTLED", true));
             let refused = refuse(&[Problem::throttled()], Some(json!({ "cost": cost })), call);
             return Err(Box::new(Answer { mutations: kept_out.unwrap_or_default(), ..*refused }));
@@ -138,13 +142,14 @@ pub(crate) fn carry_out(shop: &Shop, admitted: Admitted) -> Answer {
     let execution = if let Some(turns) = turns {
         strike = lock(&shop.api_faults).after();
         shop.act(|store, now| {
-            let payloads = mutation::run(store, &mut lock(&shop.keys), &selection, turns, now);
+            let payloads = mutation::run(&shop.api, store, &mut lock(&shop.keys), &selection, turns, now);
             mutations = mutation::told(&selection, &payloads, &call, strike.is_none());
-            Execution::run(store, &selection, payloads)
+            Execution::run(store, &selection, payloads, now)
         })
     } else {
-        Execution::run(&shop.store(), &selection, Vec::new())
+        Execution::run(&shop.store(), &selection, Vec::new(), shop.clock.now())
     };
+    shop.bulk.wake();
     let actual = execution.cost.min(requested);
     call.actual_cost = Some(actual);
     let status = {
@@ -201,4 +206,23 @@ fn refuse(problems: &[Problem], extensions: Option<Value>, mut call: Call) -> Bo
 
 fn cost(requested: u32, actual: Option<u32>, status: &Value) -> Value {
     json!({ "requestedQueryCost": requested, "actualQueryCost": actual, "throttleStatus": status })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pretend_schema_holds_no_less_than_the_one_kept_for_stockd() {
+        let kept = include_str!("../../shopify/schema/admin-2026-10.graphql");
+        let kept = Schema::parse_and_validate(kept, "kept").unwrap();
+        let ours = Api::new().unwrap().schema;
+        for (name, kept) in &kept.types {
+            let ours = ours.types.get(name).unwrap_or_else(|| panic!("{name} is missing"));
+            let apollo_compiler::schema::ExtendedType::Object(kept) = kept else { continue };
+            let ours = ours.as_object().unwrap();
+            let missing = kept.fields.keys().find(|field| !ours.fields.contains_key(*field));
+            assert_eq!(missing, None, "of {name}");
+        }
+    }
 }

@@ -5,13 +5,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Either, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, DATE, HeaderValue};
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, DATE, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -19,11 +21,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::bulk::{Download, Unfetched};
 use crate::call::Call;
 use crate::fault::Strike;
 use crate::shop::{Shop, lock};
 use crate::store::Refused;
-use crate::{VERSION, control, graphql};
+use crate::{VERSION, control, graphql, token, truth};
 
 /// Connections at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 1_024;
@@ -94,7 +97,10 @@ async fn connection(stream: TcpStream, work: &Work) {
 #[error("hung up on purpose")]
 struct HungUp;
 
-async fn answer(work: &Work, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, HungUp> {
+/// A text, or a file on its way.
+type Content = Either<Full<Bytes>, Download>;
+
+async fn answer(work: &Work, request: Request<Incoming>) -> Result<Response<Content>, HungUp> {
     let (shop, (head, body)) = (&work.shop, request.into_parts());
     let Ok(body) = Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes)
     else {
@@ -118,6 +124,17 @@ async fn answer(work: &Work, request: Request<Incoming>) -> Result<Response<Full
             let called = work.tasks.spawn(work.closing.clone().run_until_cancelled_owned(call)).await;
             called.ok().flatten().flatten().ok_or(HungUp)?
         }
+        ["admin", "oauth", "access_token"] if head.method == Method::POST => {
+            let struck = lock(&shop.api_faults).on_token();
+            if let Some(strike) = struck {
+                self::struck(strike).ok_or(HungUp)?
+            } else {
+                let (status, answer) = token::answer(shop, &body);
+                (status, answer.to_string())
+            }
+        }
+        ["_sim", "bulk", name] if head.method == Method::GET => return Ok(download(shop, &head, name)),
+        ["_sim", "truth"] if head.method == Method::GET => (StatusCode::OK, truth::truth(&shop.store())),
         ["_sim", route] => match control::answer(shop, &head.method, route, head.uri.query(), &body) {
             Some(Ok(value)) => (StatusCode::OK, value.to_string()),
             Some(Err(refused)) => (StatusCode::BAD_REQUEST, told(&refused).to_string()),
@@ -147,7 +164,8 @@ async fn api(shop: Arc<Shop>, token: Option<HeaderValue>, body: Bytes) -> Option
         lock(&shop.calls).add(unanswered(&shop, status.as_u16()));
         Some((status, json!({ "errors": why }).to_string()))
     };
-    if token.as_ref().map(HeaderValue::as_bytes) != Some(shop.access_token.as_bytes()) {
+    let token = token.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
+    if !lock(&shop.app).admits(token, shop.clock.now()) {
         let why = "[API] Invalid API key or access token (unrecognized login or wrong password)";
         return refuse(StatusCode::UNAUTHORIZED, why);
     }
@@ -159,11 +177,15 @@ async fn api(shop: Arc<Shop>, token: Option<HeaderValue>, body: Bytes) -> Option
     wait(latency).await;
     let answer = admitted.map_or_else(|answer| *answer, |admitted| graphql::carry_out(&shop, admitted));
     let mut calls = lock(&shop.calls);
+    let status = answer.call.status;
     calls.add(answer.call);
     for mutation in answer.mutations {
         calls.add_mutation(mutation);
     }
-    answer.body.map_or_else(struck, |body| Some((StatusCode::OK, body)))
+    answer.body.map_or_else(struck, |body| {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+        Some((status, body))
+    })
 }
 
 async fn wait(latency: Duration) {
@@ -178,8 +200,17 @@ fn struck(strike: Strike) -> Option<(StatusCode, String)> {
         Strike::HangUp => None,
         Strike::Status(status) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            Some((status, json!({ "errors": status.canonical_reason() }).to_string()))
+            Some((status, json!({ "errors": words(status) }).to_string()))
         }
+    }
+}
+
+fn words(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        402 => "Unavailable Shop",
+        430 => "Shopify Security Rejection",
+        540 => "Temporarily Disabled",
+        _ => status.canonical_reason().unwrap_or("Error"),
     }
 }
 
@@ -196,17 +227,53 @@ fn unanswered(shop: &Shop, status: u16) -> Call {
     }
 }
 
-fn write(shop: &Shop, status: StatusCode, text: String) -> Response<Full<Bytes>> {
+/// Answers as the store of results does, which is none of Shopify's: it knows links and no tokens.
+fn download(shop: &Shop, head: &Parts, name: &str) -> Response<Content> {
+    let token =
+        ["authorization", "x-shopify-access-token"].iter().any(|name| head.headers.contains_key(*name));
+    let fetched = shop.bulk.fetch(name, head.uri.query().unwrap_or_default(), shop.clock.now());
+    let (status, code) = match fetched {
+        _ if token => (StatusCode::BAD_REQUEST, "InvalidArgument"),
+        Ok(download) => {
+            let response = Response::builder()
+                .header(CONTENT_TYPE, "application/jsonl")
+                .header(CONTENT_DISPOSITION, format!("attachment; filename=\"bulk-{name}\""))
+                .body(Either::Right(download));
+            return response.unwrap_or_else(|_| Response::new(Either::Left(Full::default())));
+        }
+        Err(Unfetched::BadSignature) => (StatusCode::FORBIDDEN, "SignatureDoesNotMatch"),
+        Err(Unfetched::Expired) => (StatusCode::BAD_REQUEST, "ExpiredToken"),
+        Err(Unfetched::Gone) => (StatusCode::NOT_FOUND, "NoSuchKey"),
+        Err(Unfetched::Broken(error)) => {
+            tracing::warn!(%error, "cannot read the result of a bulk operation");
+            (StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
+        }
+    };
+    let text = format!("<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code></Error>");
+    let mut response = Response::new(Either::Left(Full::new(Bytes::from(text))));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml; charset=UTF-8"));
+    response
+}
+
+fn write(shop: &Shop, status: StatusCode, text: String) -> Response<Content> {
     let number = shop.requests.fetch_add(1, Ordering::Relaxed);
-    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&shop.clock.now());
+    let headers = lock(&shop.api_faults).headers.clone();
+    let off = SignedDuration::from_secs(headers.date_offset_seconds.into());
+    let shown = shop.clock.now().saturating_add(off).unwrap_or_default();
+    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&shown);
     let request_id = Uuid::new_v5(&Uuid::NAMESPACE_URL, number.to_string().as_bytes());
-    let response = Response::builder()
+    let mut response = Response::builder();
+    if let Some(reason) = &headers.deprecated_reason {
+        response = response.header("X-Shopify-API-Deprecated-Reason", reason);
+    }
+    let response = response
         .status(status)
         .header(CONTENT_TYPE, "application/json; charset=utf-8")
         // The shop's clock, from which a client takes its windows.
         .header(DATE, date.unwrap_or_default())
-        .header("X-Shopify-API-Version", VERSION)
+        .header("X-Shopify-API-Version", headers.version.as_deref().unwrap_or(VERSION))
         .header("X-Request-Id", request_id.to_string())
-        .body(Full::new(Bytes::from(text)));
-    response.unwrap_or_else(|_: hyper::http::Error| Response::new(Full::default()))
+        .body(Either::Left(Full::new(Bytes::from(text))));
+    response.unwrap_or_else(|_: hyper::http::Error| Response::new(Either::Left(Full::default())))
 }

@@ -7,8 +7,10 @@
 #![recursion_limit = "256"]
 
 mod adjustment;
+mod app;
 mod body;
 mod bucket;
+mod bulk;
 mod call;
 mod clock;
 mod control;
@@ -17,11 +19,14 @@ mod fault;
 mod graphql;
 mod http;
 mod record;
+mod refund;
 mod sale;
+mod scope;
 mod shop;
 mod shopper;
 mod store;
 mod table;
+mod token;
 mod topic;
 mod truth;
 
@@ -34,18 +39,24 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use crate::app::App;
 use crate::bucket::Bucket;
+use crate::bulk::{Bulk, PACES};
 use crate::call::Calls;
 use crate::clock::Clock;
 use crate::delivery::Deliveries;
 use crate::fault::ApiFaults;
 use crate::graphql::{Api, Keys};
+use crate::scope::Scopes;
 use crate::shop::{MAX_SHOPPERS, Shop};
 use crate::shopper::Shoppers;
 use crate::store::{Store, Switches};
 
 /// The API version that is served, whichever is asked for: as Shopify serves one that is gone.
 pub const VERSION: &str = "2026-10";
+
+/// All access scopes that the shop can give to an app.
+pub const SCOPES: [&str; 8] = scope::ALL;
 
 /// What kind of shop to open.
 #[derive(Clone, Debug)]
@@ -57,7 +68,9 @@ pub struct Options {
     pub shop: String,
     /// The token every API call must carry.
     pub access_token: String,
-    /// The key that webhooks are signed with.
+    /// The app's client id, which gets tokens together with its secret.
+    pub client_id: String,
+    /// The app's secret: its half of the client credentials, and the key that webhooks are signed with.
     pub webhook_secret: String,
     /// Where every webhook goes, besides the subscriptions made through the API.
     pub webhook_target: Option<String>,
@@ -71,6 +84,10 @@ pub struct Options {
     pub locations: u32,
     /// Purchases a second, 0 to 10,000.
     pub shoppers: f64,
+    /// Objects that a bulk operation reads a second of the shop's time, 1 to 10,000,000.
+    pub bulk_pace: u32,
+    /// What the app is allowed; [`SCOPES`] unless said otherwise.
+    pub scopes: Vec<String>,
     /// Query points restored a second; 100 on Shopify's Standard plan.
     pub restore_rate: u32,
     /// The size of the bucket in query points; without one, 20 times the restore rate, as recorded on a real shop.
@@ -88,6 +105,23 @@ pub struct Options {
     /// Whether writing a quantity where an item was never stocked makes an active level, rather than an inactive one.
     /// Unknown of the real one; others report an inactive one.
     pub unstocked_write_stocks: bool,
+    /// Whether `__parentId` in a bulk result names the nearest object above that shows its id, rather than the node
+    /// of the connection above. Unknown of the real one.
+    pub bulk_parent_nearest: bool,
+    /// Whether an item's `updatedAt` moves when only its stock changes. Unknown of the real one.
+    pub stock_moves_item_updated_at: bool,
+    /// Whether the same item and location may not occur twice in an adjustment or a move either. Unknown of the real
+    /// one, which is only known to refuse it when quantities are set.
+    pub duplicate_pairs_refused: bool,
+    /// Whether a new token by client credentials ends those before it. Unknown of the real one.
+    pub new_token_ends_old: bool,
+    /// The HTTP status of a throttled call, 200 or 429. Unknown of the real one; most report 200.
+    pub throttled_status: u16,
+    /// How many seconds searches lag behind: what was made or changed since is not found by them. Lists without a
+    /// search, and single records, are always as they are.
+    pub search_lag: u32,
+    /// The most records a list gives out, however many pages they are read in: 25,000 at Shopify.
+    pub max_listed: usize,
 }
 
 impl Default for Options {
@@ -96,6 +130,7 @@ impl Default for Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             shop: "pretend.myshopify.com".to_owned(),
             access_token: "shpat_pretend".to_owned(),
+            client_id: "pretend-client".to_owned(),
             webhook_secret: "pretend-secret".to_owned(),
             webhook_target: None,
             seed: 1,
@@ -103,6 +138,8 @@ impl Default for Options {
             variants_per_product: 3,
             locations: 4,
             shoppers: 0.0,
+            bulk_pace: 20_000,
+            scopes: SCOPES.map(str::to_owned).to_vec(),
             restore_rate: 100,
             bucket: None,
             committed_moves_updated_at: true,
@@ -110,6 +147,13 @@ impl Default for Options {
             batch_atomic: true,
             move_below_zero: false,
             unstocked_write_stocks: false,
+            bulk_parent_nearest: false,
+            stock_moves_item_updated_at: false,
+            duplicate_pairs_refused: false,
+            new_token_ends_old: false,
+            throttled_status: 200,
+            search_lag: 0,
+            max_listed: 25_000,
         }
     }
 }
@@ -157,10 +201,11 @@ impl Sim {
         let listener = TcpListener::bind(listen).await.map_err(|source| Error::Listen { listen, source })?;
         let addr = listener.local_addr().map_err(|source| Error::Listen { listen, source })?;
         let client = delivery::client().map_err(Error::Deliveries)?;
-        let shop = Arc::new(open(options)?);
+        let shop = Arc::new(open(options, addr)?);
         let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(http::serve(listener, shop.clone(), closing.clone(), tasks.clone()));
         tasks.spawn(delivery::run(shop.clone(), client, closing.clone(), tasks.clone()));
+        tasks.spawn(bulk::work(shop.clone(), closing.clone()));
         tasks.spawn(shop::shop_on(shop, closing.clone()));
         Ok(Self { addr, closing: closing.drop_guard(), tasks })
     }
@@ -189,12 +234,16 @@ fn check(options: &Options) -> Result<(), Error> {
         ("products", options.products, 0, 1_000_000),
         ("variants_per_product", options.variants_per_product, 1, 100),
         ("locations", options.locations, 1, 200),
+        ("bulk_pace", options.bulk_pace, *PACES.start(), *PACES.end()),
         ("restore_rate", options.restore_rate, 1, 1_000_000),
         ("bucket", options.bucket.unwrap_or(1), 1, 1_000_000_000),
     ] {
         if !(least..=most).contains(&value) {
             return wrong(option, format!("must be between {least} and {most}"));
         }
+    }
+    if ![200, 429].contains(&options.throttled_status) {
+        return wrong("throttled_status", "must be 200 or 429".to_owned());
     }
     if !(0.0..=MAX_SHOPPERS).contains(&options.shoppers) {
         return wrong("shoppers", format!("must be between 0 and {MAX_SHOPPERS} a second"));
@@ -205,26 +254,43 @@ fn check(options: &Options) -> Result<(), Error> {
     }
 }
 
-fn open(options: Options) -> Result<Shop, Error> {
-    let clock = Clock::new();
-    let now = clock.now();
-    let switches = Switches {
+fn switches(options: &Options) -> Switches {
+    Switches {
         committed_moves_updated_at: options.committed_moves_updated_at,
         committed_sends_webhook: options.committed_sends_webhook,
         batch_atomic: options.batch_atomic,
         move_below_zero: options.move_below_zero,
         unstocked_write_stocks: options.unstocked_write_stocks,
-    };
+        bulk_parent_nearest: options.bulk_parent_nearest,
+        stock_moves_item_updated_at: options.stock_moves_item_updated_at,
+        duplicate_pairs_refused: options.duplicate_pairs_refused,
+        search_lag: options.search_lag,
+        max_listed: options.max_listed,
+    }
+}
+
+/// Where others on this machine reach it.
+fn origin(addr: SocketAddr) -> String {
+    let reached = if addr.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { addr.ip() };
+    format!("http://{}", SocketAddr::new(reached, addr.port()))
+}
+
+fn open(options: Options, addr: SocketAddr) -> Result<Shop, Error> {
+    let clock = Clock::new();
+    let now = clock.now();
     let first_id = 7_000_000_000_000 + options.seed % 1_000 * 1_000_003;
-    let mut store = Store::new(options.shop.clone(), switches, first_id);
+    let mut store = Store::new(options.shop.clone(), switches(&options), first_id);
+    store.scopes = Scopes::new(options.scopes.clone());
     let mut shoppers = Shoppers::new(options.seed);
     let (products, variants) = (options.products, options.variants_per_product);
     shoppers.stock(&mut store, products, variants, options.locations, now);
     let bucket = options.bucket.unwrap_or(options.restore_rate.saturating_mul(20));
     Ok(Shop {
+        app: Mutex::new(App::new(&options)),
+        throttled_status: options.throttled_status,
         domain: options.shop,
-        access_token: options.access_token,
         clock,
+        bulk: Bulk::new(origin(addr), options.webhook_secret.clone(), options.seed, options.bulk_pace),
         deliveries: Deliveries::new(options.webhook_secret, options.webhook_target, options.seed),
         api: Api::new().map_err(Error::Schema)?,
         requests: AtomicU64::new(0),

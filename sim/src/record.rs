@@ -1,6 +1,7 @@
 //! What the pretend shop keeps: the records behind the API, as plain data. Who changes them is `store`.
 
 use jiff::Timestamp;
+use serde::Deserialize;
 
 use crate::table::Record;
 
@@ -15,6 +16,7 @@ const INCOMING: usize = 6;
 pub(crate) struct Shop {
     pub(crate) id: u64,
     pub(crate) domain: String,
+    pub(crate) name: String,
 }
 
 /// The only currency of the pretend shop.
@@ -112,6 +114,7 @@ pub(crate) fn on_hand(quantities: &[i64; STATES.len()]) -> i64 {
 pub(crate) enum Payment {
     Pending,
     Paid,
+    PartiallyRefunded,
     Refunded,
     Voided,
 }
@@ -121,8 +124,37 @@ impl Payment {
         match self {
             Self::Pending => "PENDING",
             Self::Paid => "PAID",
+            Self::PartiallyRefunded => "PARTIALLY_REFUNDED",
             Self::Refunded => "REFUNDED",
             Self::Voided => "VOIDED",
+        }
+    }
+}
+
+/// How much of an order has been shipped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shipment {
+    Nothing,
+    Part,
+    All,
+}
+
+impl Shipment {
+    /// As the API writes it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "UNFULFILLED",
+            Self::Part => "PARTIALLY_FULFILLED",
+            Self::All => "FULFILLED",
+        }
+    }
+
+    /// As webhooks write it.
+    pub(crate) fn short_name(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::Part => Some("partial"),
+            Self::All => Some("fulfilled"),
         }
     }
 }
@@ -134,6 +166,8 @@ pub(crate) struct Order {
     pub(crate) customer: u64,
     pub(crate) lines: Vec<Line>,
     pub(crate) fulfillments: Vec<Fulfillment>,
+    pub(crate) edits: Vec<Edit>,
+    pub(crate) refunds: Vec<Refund>,
     pub(crate) cancelled_at: Option<Timestamp>,
     pub(crate) closed_at: Option<Timestamp>,
     pub(crate) created_at: Timestamp,
@@ -151,8 +185,12 @@ impl Order {
         self.lines.iter().map(|line| line.price * line.current_quantity).sum()
     }
 
-    pub(crate) fn fulfilled(&self) -> bool {
-        !self.fulfillments.is_empty()
+    pub(crate) fn shipment(&self) -> Shipment {
+        match self.fulfillments.is_empty() {
+            true => Shipment::Nothing,
+            false if self.lines.iter().any(|line| line.unfulfilled > 0) => Shipment::Part,
+            false => Shipment::All,
+        }
     }
 }
 
@@ -170,6 +208,50 @@ pub(crate) struct Line {
     pub(crate) quantity: i64,
     pub(crate) current_quantity: i64,
     pub(crate) unfulfilled: i64,
+}
+
+/// A line that was changed after the order was placed.
+pub(crate) struct Edit {
+    pub(crate) id: u64,
+    pub(crate) line: u64,
+    pub(crate) delta: i64,
+    pub(crate) created_at: Timestamp,
+}
+
+/// Units of one line that were given back.
+pub(crate) struct Refund {
+    pub(crate) id: u64,
+    pub(crate) line_id: u64,
+    pub(crate) line: u64,
+    pub(crate) units: i64,
+    /// In cents.
+    pub(crate) amount: i64,
+    pub(crate) restock: Restock,
+    pub(crate) location: u64,
+    pub(crate) created_at: Timestamp,
+}
+
+/// Where the units of a refund go.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Restock {
+    /// They were shipped and come back.
+    Return,
+    /// They are not shipped.
+    Cancel,
+    #[serde(rename = "noRestock")]
+    Nowhere,
+}
+
+impl Restock {
+    /// As webhooks write it; the API writes it in capitals.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Return => "return",
+            Self::Cancel => "cancel",
+            Self::Nowhere => "no_restock",
+        }
+    }
 }
 
 pub(crate) struct Fulfillment {
@@ -225,22 +307,32 @@ pub(crate) fn price(cents: i64) -> String {
     format!("{sign}{}.{:02}", cents.unsigned_abs() / 100, cents.unsigned_abs() % 100)
 }
 
-macro_rules! records {
-    ($($record:ty),*) => {$(
-        impl Record for $record {
+/// A record with an id and a time of creation, and how to tell when it last changed.
+macro_rules! record {
+    ($record:ty, |$row:ident| $updated_at:expr) => {
+        impl crate::table::Record for $record {
             fn id(&self) -> u64 {
                 self.id
             }
-            fn created_at(&self) -> Timestamp {
+            fn created_at(&self) -> jiff::Timestamp {
                 self.created_at
             }
-            fn updated_at(&self) -> Timestamp {
-                self.updated_at
+            fn updated_at(&self) -> jiff::Timestamp {
+                let $row = self;
+                $updated_at
             }
         }
-    )*};
+    };
 }
-records!(Product, Variant, Item, Location, Order, Customer, Subscription);
+pub(crate) use record;
+
+record!(Product, |row| row.updated_at);
+record!(Variant, |row| row.updated_at);
+record!(Item, |row| row.updated_at);
+record!(Location, |row| row.updated_at);
+record!(Order, |row| row.updated_at);
+record!(Customer, |row| row.updated_at);
+record!(Subscription, |row| row.updated_at);
 
 /// Within its location a level is known by its item.
 impl Record for Level {

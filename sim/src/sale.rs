@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::clock::to_second;
-use crate::record::{AVAILABLE, COMMITTED, Customer, Fulfillment, Line, Order, Payment};
+use crate::record::{AVAILABLE, COMMITTED, Customer, Fulfillment, Line, Order, Payment, Shipment};
 use crate::store::{Refused, Store};
 use crate::topic::{Subject, Topic};
 
@@ -19,7 +19,10 @@ pub(crate) struct Wanted {
 }
 
 /// Changes to levels: item, location, and by how much each quantity.
-type Changes = Vec<(u64, u64, Vec<(usize, i64)>)>;
+pub(crate) type Changes = Vec<(u64, u64, Vec<(usize, i64)>)>;
+
+/// What an action on an order changes, and what is to be told of it.
+pub(crate) type Done = (Changes, Vec<(Topic, Subject)>);
 
 impl Store {
     /// A purchase: an order by a customer, known or new, which commits the units it takes.
@@ -62,6 +65,8 @@ impl Store {
             customer,
             lines,
             fulfillments: Vec::new(),
+            edits: Vec::new(),
+            refunds: Vec::new(),
             cancelled_at: None,
             closed_at: None,
             created_at: at,
@@ -121,21 +126,32 @@ impl Store {
     }
 
     pub(crate) fn pay(&mut self, order: u64, now: Timestamp) -> Result<(), Refused> {
-        self.act_on_order(order, Topic::ORDERS_PAID, now, |order| match order.payment {
+        self.act_on_order(order, now, |order| match order.payment {
             Payment::Pending if order.cancelled_at.is_none() => {
                 order.payment = Payment::Paid;
-                Ok(Vec::new())
+                Ok((Vec::new(), vec![(Topic::ORDERS_PAID, Subject::Order(order.id))]))
             }
             _ => Err("is already paid or cancelled"),
         })
     }
 
-    /// Ships everything: the units leave `committed`, and with it what is on hand.
-    pub(crate) fn fulfill(&mut self, order: u64, now: Timestamp) -> Result<(), Refused> {
+    /// Ships what is left, or so many units of one line: they leave `committed`, and with it what is on hand.
+    pub(crate) fn fulfill(
+        &mut self,
+        order: u64,
+        line: Option<u64>,
+        quantity: Option<i64>,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
         let (id, at) = (self.next_id(), to_second(now));
-        self.act_on_order(order, Topic::ORDERS_FULFILLED, now, |order| {
-            if order.fulfilled() || order.cancelled_at.is_some() {
+        self.act_on_order(order, now, |order| {
+            if order.shipment() == Shipment::All || order.cancelled_at.is_some() {
                 return Err("is already fulfilled or cancelled");
+            }
+            let meant = |row: &Line| line.is_none_or(|line| line == row.id) && row.unfulfilled > 0;
+            let enough = |row: &Line| quantity.is_none_or(|units| (1..=row.unfulfilled).contains(&units));
+            if !order.lines.iter().any(meant) || !order.lines.iter().filter(|row| meant(row)).all(enough) {
+                return Err("has no line with so many units left");
             }
             let location = order.lines.first().map_or(0, |line| line.location);
             order.fulfillments.push(Fulfillment {
@@ -145,51 +161,58 @@ impl Store {
                 created_at: at,
                 updated_at: at,
             });
-            if order.payment == Payment::Paid {
-                order.closed_at = Some(at);
-            }
-            let taken = order.lines.iter_mut().map(|line| {
-                let units = std::mem::take(&mut line.unfulfilled);
+            let taken = order.lines.iter_mut().filter(|row| meant(row)).map(|line| {
+                let units = quantity.unwrap_or(line.unfulfilled);
+                line.unfulfilled -= units;
                 (line.item, line.location, vec![(COMMITTED, -units)])
             });
-            Ok(taken.collect())
+            let taken = taken.collect();
+            let all = order.shipment() == Shipment::All;
+            if all && order.payment == Payment::Paid {
+                order.closed_at = Some(at);
+            }
+            let topic = if all { Topic::ORDERS_FULFILLED } else { Topic::ORDERS_PARTIALLY_FULFILLED };
+            let index = order.fulfillments.len() - 1;
+            let shipped = Subject::Fulfillment { order: order.id, index };
+            Ok((taken, vec![(topic, Subject::Order(order.id)), (Topic::FULFILLMENTS_CREATE, shipped)]))
         })
     }
 
     pub(crate) fn deliver(&mut self, order: u64, now: Timestamp) -> Result<(), Refused> {
-        self.act_on_order(order, Topic::ORDERS_UPDATED, now, |order| {
-            let underway = order.fulfillments.iter_mut().find(|fulfillment| !fulfillment.delivered);
-            let fulfillment = underway.ok_or("has nothing under way")?;
-            fulfillment.delivered = true;
-            fulfillment.updated_at = to_second(now);
-            Ok(Vec::new())
+        self.act_on_order(order, now, |order| {
+            let underway = order.fulfillments.iter().position(|fulfillment| !fulfillment.delivered);
+            let index = underway.ok_or("has nothing under way")?;
+            order.fulfillments[index].delivered = true;
+            order.fulfillments[index].updated_at = to_second(now);
+            let delivered = Subject::Fulfillment { order: order.id, index };
+            Ok((Vec::new(), vec![(Topic::FULFILLMENTS_UPDATE, delivered)]))
         })
     }
 
     /// Cancels an order that is not yet shipped, puts its units back and returns the money.
     pub(crate) fn cancel(&mut self, order: u64, now: Timestamp) -> Result<(), Refused> {
-        self.act_on_order(order, Topic::ORDERS_CANCELLED, now, |order| {
-            if order.fulfilled() || order.cancelled_at.is_some() {
+        self.act_on_order(order, now, |order| {
+            if order.shipment() != Shipment::Nothing || order.cancelled_at.is_some() {
                 return Err("is already fulfilled or cancelled");
             }
             order.cancelled_at = Some(to_second(now));
             order.closed_at = Some(to_second(now));
             order.payment = match order.payment {
-                Payment::Paid => Payment::Refunded,
-                _ => Payment::Voided,
+                Payment::Paid | Payment::PartiallyRefunded | Payment::Refunded => Payment::Refunded,
+                Payment::Pending | Payment::Voided => Payment::Voided,
             };
             let returned = order.lines.iter_mut().map(|line| {
                 line.current_quantity = 0;
                 let units = std::mem::take(&mut line.unfulfilled);
                 (line.item, line.location, vec![(COMMITTED, -units), (AVAILABLE, units)])
             });
-            Ok(returned.collect())
+            Ok((returned.collect(), vec![(Topic::ORDERS_CANCELLED, Subject::Order(order.id))]))
         })
     }
 
     pub(crate) fn delete_order(&mut self, order: u64, now: Timestamp) -> Result<(), Refused> {
         let row = self.orders.find(order).ok_or_else(|| Refused::new("id", "no such order"))?;
-        if row.cancelled_at.is_none() && !row.fulfilled() {
+        if row.cancelled_at.is_none() && row.shipment() != Shipment::All {
             return Err(Refused::new("id", "holds stock: cancel it first"));
         }
         self.begin();
@@ -199,25 +222,27 @@ impl Store {
     }
 
     /// Does something to an order, then to the levels it names.
-    fn act_on_order(
+    pub(crate) fn act_on_order(
         &mut self,
         id: u64,
-        topic: Topic,
         now: Timestamp,
-        act: impl FnOnce(&mut Order) -> Result<Changes, &'static str>,
+        act: impl FnOnce(&mut Order) -> Result<Done, &'static str>,
     ) -> Result<(), Refused> {
         self.begin();
         let edit = |order: &mut Order| {
-            let levels = act(order)?;
+            let done = act(order)?;
             order.updated_at = to_second(now);
-            Ok(levels)
+            Ok(done)
         };
         let acted = self.orders.edit(id, edit).ok_or_else(|| Refused::new("id", "no such order"))?;
-        for (item, location, changes) in acted.map_err(|why: &str| Refused::new("id", why))? {
+        let (levels, told) = acted.map_err(|why: &str| Refused::new("id", why))?;
+        for (item, location, changes) in levels {
             // The level of a product deleted meanwhile is gone, and nothing is left to correct.
             let _ = self.change_level(item, location, &changes, now);
         }
-        self.tell(topic, Subject::Order(id), now);
+        for (topic, subject) in told {
+            self.tell(topic, subject, now);
+        }
         // Every more specific order topic comes with this one.
         self.tell(Topic::ORDERS_UPDATED, Subject::Order(id), now);
         Ok(())
@@ -231,14 +256,7 @@ mod tests {
 
     #[test]
     fn two_lines_of_one_purchase_do_not_take_the_same_unit() {
-        let switches = Switches {
-            committed_moves_updated_at: true,
-            committed_sends_webhook: false,
-            batch_atomic: true,
-            move_below_zero: false,
-            unstocked_write_stocks: false,
-        };
-        let (mut store, now) = (Store::new(String::new(), switches, 1), Timestamp::UNIX_EPOCH);
+        let (mut store, now) = (Store::new(String::new(), Switches::default(), 1), Timestamp::UNIX_EPOCH);
         let location = store.add_location(String::new(), String::new(), now);
         let variants = vec![(String::new(), String::new(), 100, false)];
         store.add_product(

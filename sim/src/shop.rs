@@ -9,7 +9,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::App;
 use crate::bucket::Bucket;
+use crate::bulk::Bulk;
 use crate::call::Calls;
 use crate::clock::Clock;
 use crate::delivery::Deliveries;
@@ -25,8 +27,12 @@ pub(crate) const MAX_SHOPPERS: f64 = 10_000.0;
 
 pub(crate) struct Shop {
     pub(crate) domain: String,
-    pub(crate) access_token: String,
+    /// Who may come in.
+    pub(crate) app: Mutex<App>,
+    /// The HTTP status of a call for which there are not enough points.
+    pub(crate) throttled_status: u16,
     pub(crate) clock: Clock,
+    pub(crate) bulk: Bulk,
     pub(crate) deliveries: Deliveries,
     pub(crate) api: Api,
     /// Requests answered, for their ids.

@@ -110,7 +110,7 @@ impl Shoppers {
         }
         if self.chance.random_bool(0.8)
             && let Some(order) = self.unshipped.pop_front()
-            && store.fulfill(order, now).is_ok()
+            && store.fulfill(order, None, None, now).is_ok()
         {
             self.shipped.push_back(order);
         }

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
+use crate::bulk::Operation;
 use crate::clock::to_second;
 use crate::record::{
     AVAILABLE, Customer, Item, Level, Location, Order, Product, STATES, Shop, Subscription, Variant,
 };
+use crate::scope::{ALL, Scopes};
 use crate::table::Table;
 use crate::topic::{Notice, Subject, Topic};
 
@@ -23,6 +25,19 @@ pub(crate) struct Switches {
     pub(crate) batch_atomic: bool,
     pub(crate) move_below_zero: bool,
     pub(crate) unstocked_write_stocks: bool,
+    pub(crate) bulk_parent_nearest: bool,
+    pub(crate) stock_moves_item_updated_at: bool,
+    pub(crate) duplicate_pairs_refused: bool,
+    /// In seconds.
+    pub(crate) search_lag: u32,
+    pub(crate) max_listed: usize,
+}
+
+#[cfg(test)]
+impl Default for Switches {
+    fn default() -> Self {
+        crate::switches(&crate::Options::default())
+    }
 }
 
 /// Why something was not done, and which input is to blame.
@@ -40,6 +55,7 @@ impl Refused {
 
 pub(crate) struct Store {
     pub(crate) shop: Shop,
+    pub(crate) scopes: Scopes,
     pub(crate) products: Table<Product>,
     pub(crate) variants: Table<Variant>,
     pub(crate) items: Table<Item>,
@@ -49,6 +65,7 @@ pub(crate) struct Store {
     pub(crate) orders: Table<Order>,
     pub(crate) customers: Table<Customer>,
     pub(crate) subscriptions: Table<Subscription>,
+    pub(crate) operations: Table<Operation>,
     pub(crate) items_by_sku: HashMap<String, u64>,
     pub(crate) switches: Switches,
     last_id: u64,
@@ -69,7 +86,12 @@ pub(crate) struct Draft {
 impl Store {
     pub(crate) fn new(domain: String, switches: Switches, first_id: u64) -> Self {
         Self {
-            shop: Shop { id: first_id, domain },
+            shop: Shop {
+                id: first_id,
+                name: domain.split('.').next().unwrap_or_default().to_owned(),
+                domain,
+            },
+            scopes: Scopes::new(ALL.map(str::to_owned).to_vec()),
             products: Table::default(),
             variants: Table::default(),
             items: Table::default(),
@@ -78,6 +100,7 @@ impl Store {
             orders: Table::default(),
             customers: Table::default(),
             subscriptions: Table::default(),
+            operations: Table::default(),
             items_by_sku: HashMap::new(),
             switches,
             last_id: first_id,
@@ -144,6 +167,24 @@ impl Store {
         self.begin();
         let topic = if active { Topic::LOCATIONS_ACTIVATE } else { Topic::LOCATIONS_DEACTIVATE };
         self.edit_location(id, topic, now, |location| location.active = active)
+    }
+
+    /// A location that is closed goes for good, with all that was known of stock there.
+    pub(crate) fn delete_location(&mut self, id: u64, now: Timestamp) -> Result<(), Refused> {
+        let place = self.locations.find(id).ok_or_else(|| Refused::new("id", "no such location"))?;
+        if place.active {
+            return Err(Refused::new("id", "is active: deactivate it first"));
+        }
+        self.begin();
+        self.locations.remove(id);
+        self.levels.remove(&id);
+        self.tell(Topic::LOCATIONS_DELETE, Subject::Gone(id), now);
+        Ok(())
+    }
+
+    /// Nobody is subscribed to anything any more.
+    pub(crate) fn end_subscriptions(&mut self) {
+        self.subscriptions = Table::default();
     }
 
     fn edit_location(
@@ -393,10 +434,11 @@ impl Store {
         changes: &[(usize, i64)],
         now: Timestamp,
     ) -> Result<(), Refused> {
-        let levels = self.levels.get_mut(&location).ok_or_else(no_location)?;
         let at = to_second(now);
         let sold = changes.iter().any(|(state, delta)| *state == AVAILABLE && *delta != 0);
         let dated = sold || self.switches.committed_moves_updated_at;
+        let before = if sold { self.available(item) } else { 0 };
+        let levels = self.levels.get_mut(&location).ok_or_else(no_location)?;
         let edit = |level: &mut Level| {
             for (state, delta) in changes {
                 let quantity = &mut level.quantities[*state];
@@ -413,7 +455,16 @@ impl Store {
         if sold || self.switches.committed_sends_webhook {
             self.tell(Topic::INVENTORY_LEVELS_UPDATE, Subject::Level { item, location }, now);
         }
+        if self.switches.stock_moves_item_updated_at {
+            self.items.edit(item, |item| item.updated_at = at);
+        }
         if sold {
+            let (before, after) = (before > 0, self.available(item) > 0);
+            let variant = self.items.find(item).map(|item| item.variant);
+            if let Some(variant) = variant.filter(|_| before != after) {
+                let topic = if after { Topic::VARIANTS_IN_STOCK } else { Topic::VARIANTS_OUT_OF_STOCK };
+                self.tell(topic, Subject::Variant(variant), now);
+            }
             self.touch_product_of(item, now);
         }
         Ok(())

@@ -2,59 +2,68 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::record::{Level, Location, Order, Product, STATES, price};
+use crate::record::{Customer, Item, Level, Location, Order, Product, STATES, Variant, price};
 use crate::store::Store;
 
-/// Everything, with ids as numeric strings and times in UTC.
-pub(crate) fn truth(store: &Store) -> Value {
-    let variants: Vec<Value> = store
-        .variants
-        .iter()
-        .map(|variant| {
-            json!({
-                "id": variant.id.to_string(),
-                "productId": variant.product.to_string(),
-                "inventoryItemId": variant.item.to_string(),
-                "title": variant.title,
-                "sku": variant.sku,
-                "barcode": variant.barcode,
-                "price": price(variant.price),
-                "position": variant.position,
-                "inventoryPolicy": if variant.oversell { "CONTINUE" } else { "DENY" },
-                "inventoryQuantity": store.available(variant.item),
-                "createdAt": variant.created_at,
-                "updatedAt": variant.updated_at,
-            })
-        })
-        .collect();
-    let items = store.items.iter().map(|item| {
-        json!({
-            "id": item.id.to_string(),
-            "variantId": item.variant.to_string(),
-            "sku": item.sku,
-            "tracked": true,
-            "createdAt": item.created_at,
-            "updatedAt": item.updated_at,
-        })
-    });
-    let customers = store.customers.iter().map(|customer| {
-        json!({
-            "id": customer.id.to_string(),
-            "orders": customer.orders,
-            "createdAt": customer.created_at,
-            "updatedAt": customer.updated_at,
-        })
-    });
-    let levels = store.levels.values().flat_map(|levels| levels.iter().map(level));
+/// Everything, with ids as numeric strings and times in UTC. It is a text: as values, a large shop takes gigabytes.
+pub(crate) fn truth(store: &Store) -> String {
+    let mut text = format!("{{\"shop\":{}", json!(store.shop.domain));
+    section(&mut text, "products", store.products.iter().map(product));
+    section(&mut text, "variants", store.variants.iter().map(|row| variant(store, row)));
+    section(&mut text, "inventoryItems", store.items.iter().map(item));
+    section(&mut text, "levels", store.levels.values().flat_map(|levels| levels.iter().map(level)));
+    section(&mut text, "orders", store.orders.iter().map(order));
+    section(&mut text, "customers", store.customers.iter().map(customer));
+    section(&mut text, "locations", store.locations.iter().map(location));
+    text.push('}');
+    text
+}
+
+fn section(text: &mut String, name: &str, rows: impl Iterator<Item = Value>) {
+    text.extend([",\"", name, "\":["]);
+    for (number, row) in rows.enumerate() {
+        if number > 0 {
+            text.push(',');
+        }
+        text.push_str(&row.to_string());
+    }
+    text.push(']');
+}
+
+fn variant(store: &Store, variant: &Variant) -> Value {
     json!({
-        "shop": store.shop.domain,
-        "products": store.products.iter().map(product).collect::<Vec<_>>(),
-        "variants": variants,
-        "inventoryItems": items.collect::<Vec<_>>(),
-        "levels": levels.collect::<Vec<_>>(),
-        "orders": store.orders.iter().map(order).collect::<Vec<_>>(),
-        "customers": customers.collect::<Vec<_>>(),
-        "locations": store.locations.iter().map(location).collect::<Vec<_>>(),
+        "id": variant.id.to_string(),
+        "productId": variant.product.to_string(),
+        "inventoryItemId": variant.item.to_string(),
+        "title": variant.title,
+        "sku": variant.sku,
+        "barcode": variant.barcode,
+        "price": price(variant.price),
+        "position": variant.position,
+        "inventoryPolicy": if variant.oversell { "CONTINUE" } else { "DENY" },
+        "inventoryQuantity": store.available(variant.item),
+        "createdAt": variant.created_at,
+        "updatedAt": variant.updated_at,
+    })
+}
+
+fn item(item: &Item) -> Value {
+    json!({
+        "id": item.id.to_string(),
+        "variantId": item.variant.to_string(),
+        "sku": item.sku,
+        "tracked": true,
+        "createdAt": item.created_at,
+        "updatedAt": item.updated_at,
+    })
+}
+
+fn customer(customer: &Customer) -> Value {
+    json!({
+        "id": customer.id.to_string(),
+        "orders": customer.orders,
+        "createdAt": customer.created_at,
+        "updatedAt": customer.updated_at,
     })
 }
 
@@ -117,7 +126,7 @@ pub(crate) fn order(order: &Order) -> Value {
         "name": format!("#{}", order.number),
         "customerId": order.customer.to_string(),
         "displayFinancialStatus": order.payment.name(),
-        "displayFulfillmentStatus": if order.fulfilled() { "FULFILLED" } else { "UNFULFILLED" },
+        "displayFulfillmentStatus": order.shipment().name(),
         "delivered": order.fulfillments.iter().any(|fulfillment| fulfillment.delivered),
         "cancelledAt": order.cancelled_at,
         "totalPrice": price(order.total()),

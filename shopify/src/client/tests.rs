@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::fake::{self, Fake, body, cost, data, json_of, status};
+use crate::stock::{StockChange, stock_body};
 use crate::transport::TransportError;
 
 fn no_products() -> Value {
@@ -44,7 +45,10 @@ async fn a_request_goes_to_the_shops_own_address_with_its_token() {
 async fn only_an_origin_is_taken_for_another_address() {
     let client = |api_url: &str| {
         let fake = Fake::script([]);
-        let endpoint = Endpoint { api_url: Some(api_url.to_owned()), access_token: "t".parse().unwrap() };
+        let endpoint = Endpoint {
+            api_url: Some(api_url.to_owned()),
+            credential: Credential::Token("t".parse().unwrap()),
+        };
         let clock = Arc::new(|| Timestamp::UNIX_EPOCH);
         Client::new(&"a.myshopify.com".parse().unwrap(), &endpoint, fake, clock, Arc::new(Entropy::seeded(1)))
     };
@@ -91,8 +95,10 @@ async fn a_throttled_call_without_figures_waits_as_long_as_it_is_told_or_a_secon
 #[tokio::test(start_paused = true)]
 async fn what_may_pass_is_tried_again_with_growing_pauses_and_then_given_up() {
     type Failure = fn() -> Result<Response<Bytes>, TransportError>;
-    let failures: [Failure; 5] = [
+    let failures: [Failure; 7] = [
+        || status(500),
         || status(503),
+        || status(504),
         || Err(TransportError::Timeout),
         || problem("INTERNAL_SERVER_ERROR", &cost(10.0, Some(10.0), 1990.0)),
         || Ok(Response::new(Bytes::from_static(b"{\"data\": {\"prod"))),
@@ -131,6 +137,9 @@ async fn what_needs_a_person_is_not_tried_again() {
         (problem("ACCESS_DENIED", &within), "Not like this"),
         (problem("SHOP_INACTIVE", &within), "frozen"),
         (problem("MAX_COST_EXCEEDED", &within), "products"),
+        (problem("BAD_REQUEST", &within), "BAD_REQUEST: Not like this"),
+        (problem("INVALID_FIELD_ARGUMENTS", &within), "INVALID_FIELD_ARGUMENTS: Not like this"),
+        (problem("A_CODE_OF_NEXT_YEAR", &within), "A_CODE_OF_NEXT_YEAR: Not like this"),
         (problem("INVALID_VARIABLE", &within), "INVALID_VARIABLE: Not like this"),
         (body(&json!({ "data": { "products": { "nodes": [{ "id": 1 }] } } })), "products.nodes[0]"),
         (body(&json!({ "data": null })), "data"),
@@ -170,6 +179,75 @@ async fn a_withheld_buyer_costs_no_order_and_anything_else_withheld_is_an_error(
     for path in [json!(["nodes", 0]), json!(["order"]), Value::Null] {
         assert!(matches!(error_of(&withheld(path)).await, Some(Error::AccessDenied(_))));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_is_raised_once_however_many_answers_repeat_it() {
+    let answer = |version: &str| {
+        let mut answer = data(no_products()).unwrap();
+        answer.headers_mut().insert("X-Shopify-API-Version", version.parse().unwrap());
+        // Our clock says 10:00:00.
+        answer.headers_mut().insert("Date", "Fri, 20 Nov 2026 10:01:00 GMT".parse().unwrap());
+        Ok(answer)
+    };
+    let fake = Fake::script([answer("2026-10"), answer("2027-01"), answer("2027-01"), data(no_products())]);
+    let client = fake.client();
+    let mut health = client.health();
+    let mut changes = Vec::new();
+    for _ in 0..4 {
+        client.products_page(None, None).await.unwrap();
+        changes.push(health.has_changed().unwrap());
+        health.mark_unchanged();
+    }
+    assert_eq!(changes, [false, true, false, true]);
+    assert_eq!(health.borrow().clock_skew, Some(-4_953));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_overtakes_readings_and_readings_overtake_pages() {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let asked = Arc::clone(&order);
+    let fake = Fake::new(move |request| {
+        let query = request["query"].as_str().unwrap();
+        let (name, data) = match () {
+            () if query.contains("StockSet") => {
+                ("stock", json!({ "change": { "inventoryAdjustmentGroup": null, "userErrors": [] } }))
+            }
+            () if query.contains("Scopes") => {
+                ("scopes", json!({ "currentAppInstallation": { "accessScopes": [] } }))
+            }
+            () if query.contains("Products") => ("page", no_products()),
+            () => ("look", json!({ "nodes": [null] })),
+        };
+        asked.lock().unwrap().push(name);
+        // Nothing is left, so that every call has to wait.
+        body(&json!({ "data": data, "extensions": { "cost": cost(50.0, Some(50.0), 0.0) } }))
+    });
+    let client = Arc::new(fake.client());
+    client.products_page(None, None).await.unwrap();
+    let mut calls = JoinSet::new();
+    for name in ["page", "page", "look", "scopes", "stock", "page", "stock"] {
+        let client = Arc::clone(&client);
+        calls.spawn(async move {
+            match name {
+                "page" => drop(client.products_page(None, None).await.unwrap()),
+                "scopes" => drop(client.scopes().await.unwrap()),
+                "stock" => drop(client.change_stock(StockChange::SetAvailable, &stock_set()).await.unwrap()),
+                _ => {
+                    let item = RecordKey::Item(1_u64.try_into().unwrap());
+                    drop(client.look_again(&[(item, None)]).await.unwrap());
+                }
+            }
+        });
+        tokio::task::yield_now().await;
+    }
+    calls.join_all().await;
+    let expected = ["page", "stock", "stock", "look", "scopes", "page", "page", "page"];
+    assert_eq!(*order.lock().unwrap(), expected);
+}
+
+fn stock_set() -> String {
+    stock_body(StockChange::SetAvailable, &[], "gid://stockd/Attempt/1", "gid://stockd/Shop/1", "key")
 }
 
 /// A shop with a bucket as Shopify keeps it: the requested cost is reserved, what was not needed is given back.

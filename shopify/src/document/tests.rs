@@ -13,13 +13,31 @@ use super::*;
 /// (<https://shopify.dev/docs/api/usage/limits>, API 2026-10).
 const COST_MAX: u32 = 1_000;
 
+/// Connections of a bulk query and how deep they may be nested; longest text in bytes
+/// (<https://shopify.dev/docs/api/usage/bulk-operations/queries>, API 2026-10).
+const BULK_CONNECTIONS_MAX: usize = 5;
+const BULK_DEPTH_MAX: usize = 2;
+const BULK_BYTES_MAX: usize = 65_535;
+
+const BULK: [(&str, &str); 4] = [
+    ("bulk_customers", BULK_CUSTOMERS),
+    ("bulk_levels", BULK_LEVELS),
+    ("bulk_orders", BULK_ORDERS),
+    ("bulk_products", BULK_PRODUCTS),
+];
+
+/// Every file with its text.
+fn texts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ALL.iter().map(|document| (document.name, document.text)).chain(BULK)
+}
+
 fn schema() -> Valid<Schema> {
     let text = include_str!("../../schema/admin-2026-10.graphql");
     Schema::parse_and_validate(text, "admin-2026-10.graphql").unwrap()
 }
 
-fn parsed(schema: &Valid<Schema>, document: &Document) -> Valid<ExecutableDocument> {
-    ExecutableDocument::parse_and_validate(schema, document.text, document.name)
+fn parsed(schema: &Valid<Schema>, name: &str, text: &str) -> Valid<ExecutableDocument> {
+    ExecutableDocument::parse_and_validate(schema, text, name)
         .unwrap_or_else(|problems| panic!("{}", problems.errors))
 }
 
@@ -27,7 +45,7 @@ fn parsed(schema: &Valid<Schema>, document: &Document) -> Valid<ExecutableDocume
 fn every_document_is_valid_and_costs_what_it_says() {
     let schema = schema();
     for document in ALL {
-        let parsed = parsed(&schema, document);
+        let parsed = parsed(&schema, document.name, document.text);
         let operation = parsed.operations.iter().next().unwrap();
         for rows in [1, PAGE_ROWS] {
             let cost = cost(&operation.selection_set, rows);
@@ -40,7 +58,11 @@ fn every_document_is_valid_and_costs_what_it_says() {
 fn no_page_can_be_too_expensive() {
     let looked_up = u32::try_from(LOOK_AGAIN_ROWS).unwrap();
     for document in ALL {
-        let rows = if document.text.contains("$ids") { looked_up } else { PAGE_ROWS };
+        let rows = match document.name {
+            "orders" => ORDERS_ROWS,
+            _ if document.text.contains("$ids") => looked_up,
+            _ => PAGE_ROWS,
+        };
         assert!(document.cost_max(rows) <= COST_MAX, "{}", document.name);
     }
 }
@@ -50,32 +72,102 @@ fn every_file_in_queries_is_used_and_no_field_is_deprecated() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/queries");
     let files =
         std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
-    let named: BTreeSet<_> = ALL.iter().map(|document| format!("{}.graphql", document.name)).collect();
+    let named: BTreeSet<_> = texts().map(|(name, _)| format!("{name}.graphql")).collect();
     assert_eq!(files.collect::<BTreeSet<_>>(), named);
 
     let schema = schema();
-    for document in ALL {
-        let parsed = parsed(&schema, document);
+    for (name, text) in texts() {
+        let parsed = parsed(&schema, name, text);
         for field in parsed.operations.iter().flat_map(|operation| operation.all_fields(&parsed)) {
-            assert!(
-                field.definition.directives.get("deprecated").is_none(),
-                "{}: {}",
-                document.name,
-                field.name
-            );
+            assert!(field.definition.directives.get("deprecated").is_none(), "{name}: {}", field.name);
         }
     }
 }
 
 #[test]
 fn levels_are_read_with_every_quantity() {
-    for document in [&LEVELS, &LEVELS_BY_ID, &LEVELS_BY_ITEM] {
+    for document in [LEVELS.text, LEVELS_BY_ID.text, LEVELS_BY_ITEM.text, BULK_LEVELS] {
         let names: Vec<_> = QuantityName::ALL.iter().map(|name| format!("\"{}\"", name.as_str())).collect();
-        assert!(
-            document.text.contains(&format!("quantities(names: [{}])", names.join(", "))),
-            "{}",
-            document.name
-        );
+        assert!(document.contains(&format!("quantities(names: [{}])", names.join(", "))), "{document}");
+    }
+}
+
+#[test]
+fn a_bulk_query_asks_for_the_fields_that_a_page_or_a_point_read_asks_for() {
+    let schema = schema();
+    let fields = |name: &str, text: &str, kind: &str| {
+        let parsed = parsed(&schema, name, text);
+        let mut found = BTreeSet::new();
+        for operation in parsed.operations.iter() {
+            fields_of(&operation.selection_set, kind, &mut found);
+        }
+        assert!(!found.is_empty(), "{name} has no {kind}");
+        found
+    };
+    let pairs = [
+        ("bulk_customers", BULK_CUSTOMERS, &CUSTOMERS_BY_ID, "Customer"),
+        ("bulk_levels", BULK_LEVELS, &LEVELS_BY_ID, "InventoryLevel"),
+        ("bulk_orders", BULK_ORDERS, &ORDER, "Order"),
+        ("bulk_orders", BULK_ORDERS, &ORDER, "LineItem"),
+        ("bulk_orders", BULK_ORDERS, &ORDERS, "Order"),
+        ("bulk_orders", BULK_ORDERS, &ORDERS, "LineItem"),
+        ("bulk_products", BULK_PRODUCTS, &PRODUCT, "Product"),
+        ("bulk_products", BULK_PRODUCTS, &VARIANTS, "ProductVariant"),
+    ];
+    for (name, text, other, kind) in pairs {
+        assert_eq!(fields(name, text, kind), fields(other.name, other.text, kind), "{kind}");
+    }
+}
+
+#[test]
+fn every_bulk_query_is_one_that_shopify_takes() {
+    let schema = schema();
+    for (name, text) in BULK {
+        assert!(serde_json::to_string(text).unwrap().len() <= BULK_BYTES_MAX);
+        let parsed = parsed(&schema, name, text);
+        let operation = parsed.operations.iter().next().unwrap();
+        assert!(operation.variables.is_empty(), "{name}");
+        let connections = connections(&operation.selection_set, 0, false);
+        assert!((1..=BULK_CONNECTIONS_MAX).contains(&connections), "{name}");
+    }
+}
+
+/// How many connections there are, every one of them as a bulk operation wants it.
+fn connections(selections: &SelectionSet, depth: usize, in_list: bool) -> usize {
+    let fields = selections.selections.iter().map(|selection| match selection {
+        Selection::Field(field) => field,
+        other => panic!("{other}"),
+    });
+    let of = |field: &Field| {
+        assert!(field.name != "nodes" && field.name != "pageInfo" && field.alias.is_none(), "{}", field.name);
+        let is_connection = field.ty().inner_named_type().ends_with("Connection");
+        if !is_connection {
+            let in_list = in_list || field.ty().is_list() && field.name != "edges";
+            return connections(&field.selection_set, depth, in_list);
+        }
+        assert!(depth < BULK_DEPTH_MAX && !in_list, "{}", field.name);
+        let parent_has_id =
+            selections.selections.iter().any(|one| matches!(one, Selection::Field(one) if one.name == "id"));
+        assert!(depth == 0 || parent_has_id, "the parent of {} has no id", field.name);
+        1 + connections(&field.selection_set, depth + 1, in_list)
+    };
+    fields.map(|field| of(field)).sum()
+}
+
+/// Every field selected of a type, but its connections and what only says where it belongs.
+fn fields_of(selections: &SelectionSet, kind: &str, found: &mut BTreeSet<String>) {
+    for selection in &selections.selections {
+        match selection {
+            Selection::Field(field) => {
+                let leads = field.ty().inner_named_type();
+                if selections.ty == kind && !leads.ends_with("Connection") && field.name != "product" {
+                    found.insert(field.name.to_string());
+                }
+                fields_of(&field.selection_set, kind, found);
+            }
+            Selection::InlineFragment(fragment) => fields_of(&fragment.selection_set, kind, found),
+            Selection::FragmentSpread(spread) => panic!("{}", spread.fragment_name),
+        }
     }
 }
 

@@ -142,3 +142,67 @@ async fn the_shop_and_its_counts_are_told() {
     assert_eq!(client.shop().await.unwrap().myshopify_domain.as_str(), "pretend.myshopify.com");
     assert_eq!(client.counts().await.unwrap(), Counts { products: 30_000, variants: 90_000 });
 }
+
+fn order(number: u64, fulfillments: usize, more_lines: bool) -> Value {
+    let sent = json!({ "status": "SUCCESS", "displayStatus": null, "location": { "id": "gid://shopify/Location/31" } });
+    let line = json!({
+        "id": "gid://shopify/LineItem/71", "title": "Lamp", "sku": "L", "currentQuantity": 2,
+        "variant": { "id": "gid://shopify/ProductVariant/11" },
+    });
+    let lines = list("lineItems", &json!([line]), more_lines.then_some("more"));
+    json!({
+        "id": format!("gid://shopify/Order/{number}"), "name": "#1", "createdAt": "2026-11-19T09:00:00Z",
+        "updatedAt": "2026-11-19T10:00:00Z", "cancelledAt": null, "displayFinancialStatus": "PAID",
+        "displayFulfillmentStatus": "FULFILLED", "sourceName": "web", "currencyCode": "EUR",
+        "currentTotalPriceSet": { "shopMoney": { "amount": "59.5" } }, "retailLocation": null,
+        "customer": { "id": "gid://shopify/Customer/61" }, "fulfillments": vec![sent; fulfillments],
+        "lineItems": lines["lineItems"],
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_orders_tells_those_it_has_whole_and_has_the_others_read() {
+    let nodes = json!([order(1, 4, false), order(2, 5, false), order(3, 0, true)]);
+    let fake = Fake::script([data(list("orders", &nodes, Some("next")))]);
+    let page = fake.client().orders_page("2026-11-20T10:00:00Z".parse().ok(), None).await.unwrap();
+    let expected = json!({ "first": 20, "after": null, "filter": "updated_at:>='2026-11-20T10:00:00Z'" });
+    assert_eq!(fake.variables(), [expected]);
+    assert!(document::ORDERS.text.contains(&format!("fulfillments(first: {ORDERS_FULFILLMENTS})")));
+    let again = |number: u64| Change::LookAgain(RecordKey::Order(number.try_into().unwrap()));
+    let [Change::Order(whole), second, third] = &page.changes[..] else { panic!("{:?}", page.changes) };
+    assert_eq!((second, third), (&again(2), &again(3)));
+    assert_eq!((whole.lines.len(), whole.locations.len(), whole.customer_id.is_some()), (1, 1, true));
+    assert_eq!(page.next.unwrap().to_string(), "next");
+}
+
+#[tokio::test(start_paused = true)]
+async fn customers_are_paged_from_the_latest_until_one_is_older() {
+    let customer = |number: u64, time: &str| {
+        let id = format!("gid://shopify/Customer/{number}");
+        json!({ "id": id, "createdAt": "2026-01-01T00:00:00Z", "updatedAt": time })
+    };
+    let (fresh, same, old) = ("2026-11-20T10:05:00Z", "2026-11-20T10:00:00Z", "2026-11-20T09:59:59Z");
+    let since = "2026-11-20T10:00:00.5Z".parse().ok();
+    let cases = [
+        (vec![fresh, same], 2, true),
+        (vec![fresh, same, old], 2, false),
+        (vec![old], 0, false),
+        (vec![], 0, true),
+    ];
+    for (times, told, goes_on) in cases {
+        let nodes: Vec<_> = (1..).zip(times).map(|(number, time)| customer(number, time)).collect();
+        let fake = Fake::script([data(list("customers", &json!(nodes), Some("next")))]);
+        let page = fake.client().customers_page(since, None).await.unwrap();
+        assert_eq!((page.changes.len(), page.next.is_some()), (told, goes_on));
+    }
+    let fake = Fake::script([data(list("customers", &json!([customer(1, old)]), Some("next")))]);
+    assert!(fake.client().customers_page(None, None).await.unwrap().next.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_scopes_that_were_granted_are_told() {
+    let granted = json!([{ "handle": "write_inventory" }, { "handle": "read_products" }]);
+    let fake = Fake::script([data(json!({ "currentAppInstallation": { "accessScopes": granted } }))]);
+    let scopes = fake.client().scopes().await.unwrap();
+    assert!(scopes.iter().eq(["read_products", "write_inventory"]));
+}

@@ -1,11 +1,12 @@
-//! `inventoryActivate`: stocks an item at a location, if wanted with a quantity.
+//! `inventoryActivate`, which stocks an item at a location, if wanted with a quantity, and `inventoryDeactivate`, which
+//! ends that.
 
 use jiff::Timestamp;
 
 use super::mutation::{Effect, Made, Payload, UserError};
 use super::plan::Planned;
 use super::root::id_of;
-use crate::record::AVAILABLE;
+use crate::record::{AVAILABLE, COMMITTED};
 use crate::store::{MAX_QUANTITY, Store};
 
 pub(crate) fn write(store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
@@ -45,6 +46,23 @@ pub(crate) fn write(store: &mut Store, field: &Planned, now: Timestamp) -> Paylo
         let _ = store.change_level(item, location, &[(AVAILABLE, units - there)], now);
     }
     Payload::of(made)
+}
+
+/// Ends the stocking behind a level. Which levels the real one refuses to end is unknown but for those with units in
+/// orders.
+pub(crate) fn end(store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
+    let level = field.text("inventoryLevelId").and_then(|gid| store.level_of(gid));
+    let Some((item, location, committed)) =
+        level.map(|level| (level.item, level.location, level.quantities[COMMITTED]))
+    else {
+        return refused(&["inventoryLevelId"], "The specified inventory level could not be found.");
+    };
+    if committed != 0 {
+        return refused(&["inventoryLevelId"], "There are units in orders that are not shipped yet.");
+    }
+    // The level was found a moment ago.
+    let _ = store.disconnect(item, location, now);
+    Payload::of(Made::Nothing)
 }
 
 /// One error for each of the arguments.

@@ -43,10 +43,12 @@ const ADJUSTABLE: [&str; 6] =
 const MAX_SET: i64 = 1_000_000_000;
 const MAX_DELTA: i64 = 2_000_000_000;
 
-/// Which of the three mutations it is.
+/// Which of the four mutations it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Set,
+    /// The old way to set what is on hand, and nothing else.
+    SetOnHand,
     Adjust,
     Move,
 }
@@ -55,6 +57,7 @@ impl Kind {
     pub(crate) fn of(field: &Planned) -> Option<Self> {
         Some(match field.name.as_str() {
             "inventorySetQuantities" => Self::Set,
+            "inventorySetOnHandQuantities" => Self::SetOnHand,
             "inventoryAdjustQuantities" => Self::Adjust,
             "inventoryMoveQuantities" => Self::Move,
             _ => return None,
@@ -73,6 +76,7 @@ impl Kind {
         }
         let on = match self {
             Self::Set => "InventoryQuantityInput",
+            Self::SetOnHand => "InventorySetQuantityInput",
             Self::Adjust => "InventoryChangeInput",
             Self::Move => "InventoryMoveQuantityTerminalInput",
         };
@@ -80,9 +84,17 @@ impl Kind {
         Err(Problem::new("INVALID_FIELD_ARGUMENTS", message))
     }
 
+    fn sets(self) -> bool {
+        matches!(self, Self::Set | Self::SetOnHand)
+    }
+
     /// The name of the list of entries.
     fn list(self) -> &'static str {
-        if self == Self::Set { "quantities" } else { "changes" }
+        match self {
+            Self::Set => "quantities",
+            Self::SetOnHand => "setQuantities",
+            Self::Adjust | Self::Move => "changes",
+        }
     }
 
     fn rows(self, input: &Value) -> &[Value] {
@@ -96,7 +108,7 @@ impl Kind {
 
     /// The names of the quantities it may write.
     fn names(self) -> &'static [&'static str] {
-        if self == Self::Set { &SETTABLE } else { &ADJUSTABLE }
+        if self.sets() { &SETTABLE } else { &ADJUSTABLE }
     }
 
     /// Where in an entry its quantities are named: the two ends of a move, or the entry itself.
@@ -112,7 +124,7 @@ impl Kind {
     /// What a side of an entry with that amount wants.
     fn change(self, side: &str, amount: i64) -> Change {
         match (self, side) {
-            (Self::Set, _) => Change::To(amount),
+            (Self::Set | Self::SetOnHand, _) => Change::To(amount),
             (Self::Move, "from") => Change::MoveOut(amount),
             _ => Change::By(amount),
         }
@@ -207,13 +219,17 @@ impl Reading<'_> {
             self.wrong("INVALID_REFERENCE_DOCUMENT", on_input("referenceDocumentUri"), message);
         }
         // A move names its quantities in the entries.
-        let named =
-            (self.kind != Kind::Move).then(|| self.name(text(input, "name"), on_input("name"))).flatten();
+        let named = match self.kind {
+            Kind::Move => None,
+            Kind::SetOnHand => Some("on_hand"),
+            Kind::Set | Kind::Adjust => self.name(text(input, "name"), on_input("name")),
+        };
         let mut entries = Vec::new();
         let (mut levels, mut documents) = (BTreeSet::new(), BTreeSet::new());
         for (number, row) in self.kind.rows(input).iter().enumerate() {
             let Some(entry) = self.entry(number, row, named) else { continue };
-            if self.kind == Kind::Set && !levels.insert((entry.item, entry.location)) {
+            let unique = self.kind.sets() || self.store.switches.duplicate_pairs_refused;
+            if unique && !levels.insert((entry.item, entry.location)) {
                 let message = "The pair of inventoryItemId and locationId must not occur twice.";
                 let code = "NO_DUPLICATE_INVENTORY_ITEM_ID_GROUP_ID_PAIR";
                 self.wrong(code, path(self.kind, number, &[]), message);
@@ -238,7 +254,7 @@ impl Reading<'_> {
         let names = self.kind.names();
         let known = names.iter().find(|known| **known == name).copied();
         if known.is_none() {
-            let code = if self.kind == Kind::Set { "INVALID_NAME" } else { "INVALID_QUANTITY_NAME" };
+            let code = if self.kind.sets() { "INVALID_NAME" } else { "INVALID_QUANTITY_NAME" };
             let valid = names.join(", ");
             let message = format!("The specified quantity name is invalid. Valid values are: {valid}.");
             self.wrong(code, path, message);
@@ -277,7 +293,7 @@ impl Reading<'_> {
             };
             let Some(name) = name else { continue };
             let document = end["ledgerDocumentUri"].as_str();
-            if kind != Kind::Set {
+            if !kind.sets() {
                 self.check_document(name, document, path(kind, number, &[side, "ledgerDocumentUri"]));
             }
             steps.push(Step {
@@ -303,7 +319,7 @@ impl Reading<'_> {
     }
 
     fn check_amount(&mut self, number: usize, amount: i64, named: Option<&str>) {
-        let most = if self.kind == Kind::Set { MAX_SET } else { MAX_DELTA };
+        let most = if self.kind.sets() { MAX_SET } else { MAX_DELTA };
         let counted = self.kind == Kind::Move || named == Some("on_hand");
         let path = || path(self.kind, number, &[self.kind.amount()]);
         if counted && amount < 0 {

@@ -1,6 +1,5 @@
 //! Connections: a page of a list, by keyset, so that records added or changed meanwhile shift nothing.
 
-use std::borrow::Cow;
 use std::ops::Bound;
 use std::rc::Rc;
 
@@ -18,21 +17,44 @@ const MAX_PAGE: i64 = 250;
 /// Up to this many changed records are sorted rather than looked for in the whole table.
 const FEW: usize = 1_000;
 
+/// How much of a list is wanted.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Reading {
+    /// What the arguments say.
+    #[default]
+    Page,
+    /// All of it, whatever the arguments say, as bulk operations want it.
+    Whole,
+    /// So much of all of it, from after a place on.
+    Slice { after: Option<Cursor>, size: usize },
+}
+
 /// A page of records.
 pub(crate) struct Page<'a> {
     records: Vec<(Object<'a>, Cursor)>,
     has_next: bool,
     has_previous: bool,
+    /// How many records the pages before it had.
+    before: usize,
+}
+
+/// What the API gives as a cursor: where a record stands, and how many were listed up to it.
+#[derive(Clone, Copy, Deserialize, Serialize)]
+struct Bookmark {
+    #[serde(flatten)]
+    cursor: Cursor,
+    #[serde(default)]
+    listed: usize,
 }
 
 /// Where a record stands in its list: by the second of its change if sorted so, then by id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-struct Cursor {
+pub(crate) struct Cursor {
     last_value: i64,
     last_id: u64,
 }
 
-impl Cursor {
+impl Bookmark {
     fn write(self) -> String {
         STANDARD.encode(serde_json::to_vec(&self).unwrap_or_default())
     }
@@ -53,12 +75,23 @@ pub(crate) struct Wanted {
     reverse: bool,
     after: Option<Cursor>,
     before: Option<Cursor>,
+    /// How many records the pages before it had.
+    listed: usize,
     by_change: bool,
 }
 
 impl Wanted {
     /// Reads the arguments. Every sort key but `UPDATED_AT` gives the order of ids, which is that of creation.
     pub(crate) fn of(asked: &Asked<'_>) -> Result<Self, Problem> {
+        let by_change = matches!(asked.field.text("sortKey"), Some("UPDATED_AT" | "COMPLETED_AT"));
+        let reverse = asked.field.flag("reverse");
+        let all =
+            |size, after| Self { size, from_end: false, reverse, after, before: None, listed: 0, by_change };
+        match asked.reading {
+            Reading::Page => {}
+            Reading::Whole => return Ok(all(usize::MAX, None)),
+            Reading::Slice { after, size } => return Ok(all(size, after)),
+        }
         let (first, last) = (asked.field.number("first"), asked.field.number("last"));
         let (size, name) = match (first, last) {
             (Some(first), None) => (first, "first"),
@@ -69,13 +102,20 @@ impl Wanted {
         if size > MAX_PAGE {
             return Err(bad(&format!("{name} cannot exceed {MAX_PAGE}")));
         }
+        let after = asked.field.text("after").map(Bookmark::read).transpose()?;
+        let before = asked.field.text("before").map(Bookmark::read).transpose()?;
+        let (listed, most) = (after.map_or(0, |after| after.listed), asked.switches.max_listed);
+        if listed >= most {
+            return Err(bad(&format!("a list is given up to {most} records: narrow it by a filter")));
+        }
         Ok(Self {
             size: usize::try_from(size).map_err(|_| bad(&format!("{name} cannot be negative")))?,
             from_end: last.is_some(),
-            reverse: asked.field.flag("reverse"),
-            after: asked.field.text("after").map(Cursor::read).transpose()?,
-            before: asked.field.text("before").map(Cursor::read).transpose()?,
-            by_change: asked.field.text("sortKey") == Some("UPDATED_AT"),
+            reverse,
+            after: after.map(|after| after.cursor),
+            before: before.map(|before| before.cursor),
+            listed,
+            by_change,
         })
     }
 
@@ -98,7 +138,7 @@ impl Wanted {
         wrap: fn(&'a T) -> Object<'a>,
     ) -> Page<'a> {
         let rows: Rows<'a, T> = if self.reverse == self.from_end { rows } else { Box::new(rows.rev()) };
-        let kept = rows.filter(|row| keep(row)).take(self.size + 1);
+        let kept = rows.filter(|row| keep(row)).take(self.size.saturating_add(1));
         let mut records: Vec<_> = kept.map(|row| (wrap(row), self.cursor(row, id))).collect();
         let more = records.len() > self.size;
         records.truncate(self.size);
@@ -107,7 +147,7 @@ impl Wanted {
         }
         let (has_next, has_previous) =
             if self.from_end { (self.before.is_some(), more) } else { (more, self.after.is_some()) };
-        Page { records, has_next, has_previous }
+        Page { records, has_next, has_previous, before: self.listed }
     }
 }
 
@@ -123,7 +163,8 @@ impl<'a> Page<'a> {
         also: impl Fn(&T) -> bool,
         wrap: fn(&'a T) -> Object<'a>,
     ) -> Result<Self, Problem> {
-        let (wanted, search) = (Wanted::of(asked)?, Search::of::<T>(asked));
+        let (mut wanted, search) = (Wanted::of(asked)?, Search::of::<T>(asked));
+        wanted.reverse ^= T::NEWEST_FIRST;
         let bounds = wanted.bounds();
         let key = |bound: Bound<Cursor>| bound.map(|cursor| (cursor.last_value, cursor.last_id));
         let number = |bound: Bound<Cursor>| bound.map(|cursor| cursor.last_id);
@@ -156,7 +197,24 @@ impl<'a> Page<'a> {
         let mut records: Vec<_> = numbered.filter(|(_, cursor)| cursor.last_id > after).collect();
         let has_next = records.len() > wanted.size;
         records.truncate(wanted.size);
-        Ok(Self { records, has_next, has_previous: after > 0 })
+        Ok(Self { records, has_next, has_previous: after > 0, before: wanted.listed })
+    }
+
+    /// The cursor of a record by its number on the page.
+    fn bookmark(&self, index: usize) -> String {
+        let bookmark = |(_, cursor): &(Object<'a>, Cursor)| {
+            Bookmark { cursor: *cursor, listed: self.before + index + 1 }.write()
+        };
+        self.records.get(index).map(bookmark).unwrap_or_default()
+    }
+
+    pub(crate) fn records(&self) -> &[(Object<'a>, Cursor)] {
+        &self.records
+    }
+
+    /// Where the list goes on, if it does.
+    pub(crate) fn rest(&self) -> Option<Cursor> {
+        self.records.last().filter(|_| self.has_next).map(|(_, cursor)| *cursor)
     }
 
     pub(crate) fn page(page: &Rc<Self>, asked: &Asked<'_>) -> Result<Resolved<'a>, Problem> {
@@ -175,20 +233,19 @@ impl<'a> Page<'a> {
         let record = page.records.get(index);
         Ok(match asked.name() {
             "node" => record.map(|(object, _)| object.clone()).into(),
-            "cursor" => record.map(|(_, cursor)| cursor.write()).into(),
+            "cursor" => record.map(|_| page.bookmark(index)).into(),
             _ => return asked.unanswered(),
         })
     }
 
     pub(crate) fn info(page: &Rc<Self>, asked: &Asked<'_>) -> Result<Resolved<'a>, Problem> {
-        let cursor = |record: Option<&(Object<'a>, Cursor)>| {
-            record.map(|(_, cursor)| Resolved::Text(Cow::Owned(cursor.write()))).into()
-        };
+        let cursor = |index: Option<usize>| index.map(|index| page.bookmark(index)).into();
+        let last = page.records.len().checked_sub(1);
         Ok(match asked.name() {
             "hasNextPage" => page.has_next.into(),
             "hasPreviousPage" => page.has_previous.into(),
-            "startCursor" => cursor(page.records.first()),
-            "endCursor" => cursor(page.records.last()),
+            "startCursor" => cursor(last.map(|_| 0)),
+            "endCursor" => cursor(last),
             _ => return asked.unanswered(),
         })
     }

@@ -39,6 +39,8 @@ impl Cost {
             _ if leaf || returned == "PageInfo" => Self::Object(0.0),
             // An edge is only a wrapper: its node is what `Records` counts.
             (on, "node") if on.ends_with("Edge") => Self::Object(0.0),
+            // What was started is shown for nothing, as recorded.
+            (payload, "bulkOperation") if payload.ends_with("Payload") => Self::Object(0.0),
             ("Mutation", _) => Self::Object(MUTATION),
             ("QueryRoot", name) if name.ends_with("Count") => Self::Object(COUNT),
             ("QueryRoot", "nodes") => {

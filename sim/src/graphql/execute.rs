@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use apollo_compiler::ast::Type;
+use jiff::Timestamp;
 use serde_json::Value;
 
+use super::access;
+use super::connection::Reading;
 use super::cost::points;
 use super::mutation::Payload;
 use super::object::{Asked, Object, Resolved, Searches, resolve};
@@ -25,24 +28,38 @@ pub(crate) struct Execution {
 /// What a part of the answer cost; or the error that leaves no answer where one is promised.
 type Written = Result<f64, Problem>;
 
-struct Writer<'a> {
+/// A connection left out of its object's text.
+pub(crate) struct Deferred<'a, 'q> {
+    pub(crate) object: Object<'a>,
+    pub(crate) field: &'q Planned,
+    /// The id of the object, if its text has it.
+    pub(crate) id: Option<String>,
+}
+
+/// An object's text, and the connections that are not in it.
+pub(crate) type Alone<'a, 'q> = (String, Vec<Deferred<'a, 'q>>);
+
+struct Writer<'a, 'q> {
     store: &'a Store,
+    now: Timestamp,
     out: String,
     path: Vec<Value>,
     problems: Vec<Problem>,
     searches: Searches,
+    /// Where connections go instead of being written out.
+    deferred: Option<Vec<Deferred<'a, 'q>>>,
 }
 
 impl Execution {
     /// Runs a query; or writes out a mutation, whose fields were carried out before, in their order.
-    pub(crate) fn run(store: &Store, selection: &Selection, payloads: Vec<Result<Payload, Problem>>) -> Self {
-        let mut writer = Writer {
-            store,
-            out: String::with_capacity(4096),
-            path: Vec::new(),
-            problems: Vec::new(),
-            searches: Vec::new(),
-        };
+    pub(crate) fn run(
+        store: &Store,
+        selection: &Selection,
+        payloads: Vec<Result<Payload, Problem>>,
+        now: Timestamp,
+    ) -> Self {
+        let mut writer = Writer::new(store, now);
+        writer.out.reserve(4096);
         let written = if selection.on == "Mutation" {
             writer.mutation(selection, payloads)
         } else {
@@ -57,12 +74,39 @@ impl Execution {
     }
 }
 
-impl<'a> Writer<'a> {
-    fn mutation(&mut self, selection: &Selection, payloads: Vec<Result<Payload, Problem>>) -> Written {
+/// Writes an object as `field` wants it, but for the connections in it. Any error is one of the whole.
+pub(crate) fn alone<'a, 'q>(
+    store: &'a Store,
+    object: &Object<'a>,
+    field: &'q Planned,
+    now: Timestamp,
+) -> Result<Alone<'a, 'q>, Problem> {
+    let mut writer = Writer { deferred: Some(Vec::new()), ..Writer::new(store, now) };
+    writer.member(object, field)?;
+    match writer.problems.pop() {
+        Some(problem) => Err(problem),
+        None => Ok((writer.out, writer.deferred.unwrap_or_default())),
+    }
+}
+
+impl<'a, 'q> Writer<'a, 'q> {
+    fn new(store: &'a Store, now: Timestamp) -> Self {
+        Self {
+            store,
+            now,
+            out: String::new(),
+            path: Vec::new(),
+            problems: Vec::new(),
+            searches: Vec::new(),
+            deferred: None,
+        }
+    }
+
+    fn mutation(&mut self, selection: &'q Selection, payloads: Vec<Result<Payload, Problem>>) -> Written {
         self.out.push('{');
         let mut cost = 0.0;
-        for (index, (field, payload)) in selection.fields.iter().zip(payloads).enumerate() {
-            self.key(index, field);
+        for (field, payload) in selection.fields.iter().zip(payloads) {
+            self.key(field);
             cost += if field.name == "__typename" {
                 self.text("Mutation");
                 0.0
@@ -79,33 +123,56 @@ impl<'a> Writer<'a> {
         Ok(cost)
     }
 
-    fn object(&mut self, object: &Object<'a>, selection: &Selection) -> Written {
+    fn object(&mut self, object: &Object<'a>, selection: &'q Selection) -> Written {
         self.out.push('{');
         let mut cost: f64 = 0.0;
-        for (index, field) in selection.fields.iter().enumerate() {
-            self.key(index, field);
+        let (mut connections, mut id) = (Vec::new(), None);
+        for field in &selection.fields {
+            if self.deferred.is_some() && field.is_connection() {
+                connections.push(field);
+                continue;
+            }
+            self.key(field);
             if field.name == "__typename" {
                 self.text(&selection.on);
                 continue;
             }
             self.path.push(Value::String(field.key.to_string()));
-            let mut asked = Asked { field, searches: &mut self.searches, path: &self.path };
+            let start = self.out.len();
+            let mut asked = Asked {
+                field,
+                searches: &mut self.searches,
+                path: &self.path,
+                reading: Reading::Page,
+                switches: &self.store.switches,
+                now: self.now,
+            };
             let resolved = match field.name.as_str() {
                 "__schema" | "__type" => asked.unanswered(),
-                _ => resolve(self.store, object, &mut asked),
+                _ => match access::denied(&self.store.scopes, field) {
+                    Some(problem) => Err(problem),
+                    None => resolve(self.store, object, &mut asked),
+                },
             };
             let written = self.settled(field, resolved);
             self.path.pop();
             let part = written?;
+            if self.deferred.is_some() && field.is_id() {
+                id = Some(self.out[start..].trim_matches('"').to_owned());
+            }
             // `nodes` and `edges` of a connection are the same records.
             cost = if matches!(object, Object::Page(_)) { cost.max(part) } else { cost + part };
         }
         self.out.push('}');
+        if let Some(deferred) = &mut self.deferred {
+            let left_out = |field| Deferred { object: object.clone(), field, id: id.clone() };
+            deferred.extend(connections.into_iter().map(left_out));
+        }
         Ok(cost)
     }
 
     /// Writes what a field was resolved to; an error becomes null if the field may be null.
-    fn settled(&mut self, field: &Planned, resolved: Result<Resolved<'a>, Problem>) -> Written {
+    fn settled(&mut self, field: &'q Planned, resolved: Result<Resolved<'a>, Problem>) -> Written {
         let start = self.out.len();
         let problem = match resolved.and_then(|resolved| self.value(&field.ty, field, resolved)) {
             Ok(cost) => return Ok(cost),
@@ -122,7 +189,7 @@ impl<'a> Writer<'a> {
         Ok(0.0)
     }
 
-    fn value(&mut self, ty: &Type, field: &Planned, resolved: Resolved<'a>) -> Written {
+    fn value(&mut self, ty: &Type, field: &'q Planned, resolved: Resolved<'a>) -> Written {
         match resolved {
             Resolved::Null if ty.is_non_null() => {
                 return Err(Problem::new("INTERNAL_SERVER_ERROR", format!("'{}' is missing", field.name)));
@@ -149,7 +216,7 @@ impl<'a> Writer<'a> {
         Ok(0.0)
     }
 
-    fn list(&mut self, objects: &[Option<Object<'a>>], field: &Planned) -> Written {
+    fn list(&mut self, objects: &[Option<Object<'a>>], field: &'q Planned) -> Written {
         let mut costs = Vec::with_capacity(objects.len());
         self.out.push('[');
         for (index, object) in objects.iter().enumerate() {
@@ -168,18 +235,22 @@ impl<'a> Writer<'a> {
         Ok(field.cost.actual(&costs))
     }
 
-    fn member(&mut self, object: &Object<'a>, field: &Planned) -> Written {
+    fn member(&mut self, object: &Object<'a>, field: &'q Planned) -> Written {
         let selection = match &field.of[..] {
             [only] => Some(only),
             several => several.iter().find(|selection| selection.on == object.node_type()),
         };
+        if let Some(problem) = access::denied_type(&self.store.scopes, object.node_type(), &field.name) {
+            return Err(problem);
+        }
         let missing =
             || Problem::new("INTERNAL_SERVER_ERROR", format!("'{}' is of no known type", field.name));
         self.object(object, selection.ok_or_else(missing)?)
     }
 
-    fn key(&mut self, index: usize, field: &Planned) {
-        self.comma(index);
+    fn key(&mut self, field: &Planned) {
+        // Fields may have been left out, so their number says nothing.
+        self.comma(usize::from(!self.out.ends_with('{')));
         self.text(&field.key);
         self.out.push(':');
     }

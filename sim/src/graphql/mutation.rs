@@ -12,7 +12,7 @@ use super::idempotency::{Claim, Keys};
 use super::object::{Asked, Object, Resolved};
 use super::plan::{Planned, Selection};
 use super::problem::Problem;
-use super::subscription;
+use super::{Api, access, bulk, subscription};
 use crate::adjustment::Group;
 use crate::call::{Call, Mutation};
 use crate::store::Store;
@@ -42,6 +42,7 @@ pub(crate) enum Effect {
 pub(crate) enum Made {
     Nothing,
     Subscription(u64),
+    Operation(u64),
     /// The id of what is gone.
     Deleted(String),
     Group(Arc<Group>),
@@ -123,6 +124,7 @@ fn claim(keys: &mut Keys, field: &Planned, now: Timestamp) -> Result<Claim, Prob
 
 /// Carries out the fields in their order.
 pub(crate) fn run(
+    api: &Api,
     store: &mut Store,
     keys: &mut Keys,
     selection: &Selection,
@@ -132,7 +134,7 @@ pub(crate) fn run(
     let run = |(field, turn): (&Planned, Turn)| match turn {
         Turn::Settled(settled) => settled,
         Turn::ToRun => {
-            let payload = one(store, field, now)?;
+            let payload = one(api, store, field, now)?;
             if let Some(given) = &field.idempotency {
                 keys.end(&given.key, &payload);
             }
@@ -142,12 +144,17 @@ pub(crate) fn run(
     selection.fields.iter().zip(turns).map(run).collect()
 }
 
-fn one(store: &mut Store, field: &Planned, now: Timestamp) -> Result<Payload, Problem> {
+fn one(api: &Api, store: &mut Store, field: &Planned, now: Timestamp) -> Result<Payload, Problem> {
+    if let Some(problem) = access::denied(&store.scopes, field) {
+        return Err(problem);
+    }
     Ok(match field.name.as_str() {
         "webhookSubscriptionCreate" | "webhookSubscriptionUpdate" | "webhookSubscriptionDelete" => {
             subscription::write(store, field, now)
         }
+        "bulkOperationRunQuery" | "bulkOperationCancel" => bulk::write(api, store, field, now),
         "inventoryActivate" => activation::write(store, field, now),
+        "inventoryDeactivate" => activation::end(store, field, now),
         "__typename" => Payload::refused(Vec::new()),
         name => {
             let message = || format!("The pretend shop does not answer '{name}' yet");
@@ -210,6 +217,7 @@ pub(crate) fn payload<'a>(store: &'a Store, payload: &Rc<Payload>, asked: &Asked
         ("webhookSubscription", Made::Subscription(id)) => {
             store.subscriptions.find(*id).map(Object::Subscription).into()
         }
+        ("bulkOperation", Made::Operation(id)) => store.operations.find(*id).map(Object::Operation).into(),
         ("deletedWebhookSubscriptionId", Made::Deleted(gid)) => gid.clone().into(),
         ("inventoryAdjustmentGroup", Made::Group(group)) => Object::Group(group.clone()).into(),
         ("inventoryLevel", Made::Level { item, location }) => {

@@ -7,16 +7,17 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::connection::Page;
+use super::connection::{Page, Reading};
 use super::mutation::Payload;
 use super::plan::Planned;
 use super::problem::Problem;
-use super::{adjustment, mutation, order, product, root, stock, subscription};
+use super::{adjustment, bulk, mutation, order, product, root, stock, subscription};
 use crate::adjustment::Group;
+use crate::bulk::Operation;
 use crate::record::{
-    Customer, Fulfillment, Item, Level, Line, Location, Order, Product, Subscription, Variant,
+    Customer, Fulfillment, Item, Level, Line, Location, Order, Product, Refund, Subscription, Variant,
 };
-use crate::store::Store;
+use crate::store::{Store, Switches};
 
 /// Anything that has fields.
 #[derive(Clone)]
@@ -25,7 +26,8 @@ pub(crate) enum Object<'a> {
     Shop,
     ShopPlan,
     Installation,
-    Scope(&'static str),
+    App,
+    Scope(&'a str),
     Version(&'static str),
     Count(usize, bool),
     Product(&'a Product),
@@ -41,6 +43,8 @@ pub(crate) enum Object<'a> {
     Order(&'a Order),
     Line(&'a Line),
     Fulfillment(&'a Fulfillment),
+    Refund(&'a Order, &'a Refund),
+    RefundLine(&'a Order, &'a Refund),
     Customer(&'a Customer),
     /// Cents, in the shop's currency twice.
     MoneyBag(i64),
@@ -49,6 +53,7 @@ pub(crate) enum Object<'a> {
     Edge(Rc<Page<'a>>, usize),
     PageInfo(Rc<Page<'a>>),
     Subscription(&'a Subscription),
+    Operation(&'a Operation),
     Group(Arc<Group>),
     /// One change of a group.
     Changed(Arc<Group>, usize),
@@ -61,6 +66,7 @@ impl Object<'_> {
     pub(crate) fn node_type(&self) -> &'static str {
         match self {
             Self::Shop => "Shop",
+            Self::App => "App",
             Self::Installation => "AppInstallation",
             Self::Product(_) => "Product",
             Self::Variant(_) => "ProductVariant",
@@ -71,8 +77,10 @@ impl Object<'_> {
             Self::Order(_) => "Order",
             Self::Line(_) => "LineItem",
             Self::Fulfillment(_) => "Fulfillment",
+            Self::Refund(..) => "Refund",
             Self::Customer(_) => "Customer",
             Self::Subscription(_) => "WebhookSubscription",
+            Self::Operation(_) => "BulkOperation",
             _ => "",
         }
     }
@@ -126,6 +134,10 @@ pub(crate) struct Asked<'q> {
     /// Where warnings go, and the path they name.
     pub(crate) searches: &'q mut Searches,
     pub(crate) path: &'q [Value],
+    /// How much of a connection is wanted.
+    pub(crate) reading: Reading,
+    pub(crate) switches: &'q Switches,
+    pub(crate) now: Timestamp,
 }
 
 impl Asked<'_> {
@@ -154,6 +166,7 @@ pub(crate) fn resolve<'a>(
         Object::ShopPlan => root::plan(asked),
         Object::Installation => root::installation(store, asked),
         Object::Scope(handle) => Ok((*handle).into()),
+        Object::App => root::app(store, asked),
         Object::Version(handle) => root::version(handle, asked),
         Object::Count(count, exact) => root::count(*count, *exact, asked),
         Object::Product(row) => product::product(store, row, asked),
@@ -168,6 +181,8 @@ pub(crate) fn resolve<'a>(
         Object::Order(row) => order::order(store, row, asked),
         Object::Line(row) => order::line(store, row, asked),
         Object::Fulfillment(row) => order::fulfillment(store, row, asked),
+        Object::Refund(order, row) => order::refund(order, row, asked),
+        Object::RefundLine(order, row) => order::refund_line(store, order, row, asked),
         Object::Customer(row) => order::customer(row, asked),
         Object::MoneyBag(cents) => Ok(Object::Money(*cents).into()),
         Object::Money(cents) => order::money(*cents, asked),
@@ -175,6 +190,7 @@ pub(crate) fn resolve<'a>(
         Object::Edge(page, index) => Page::edge(page, *index, asked),
         Object::PageInfo(page) => Page::info(page, asked),
         Object::Subscription(row) => subscription::subscription(row, asked),
+        Object::Operation(row) => bulk::operation(row, asked),
         Object::Group(group) => adjustment::group(group, asked),
         Object::Changed(group, index) => adjustment::changed(store, group, *index, asked),
         Object::Payload(payload) => Ok(mutation::payload(store, payload, asked)),

@@ -3,7 +3,7 @@
 use super::connection::Page;
 use super::object::{Asked, Object, Resolved};
 use super::problem::Problem;
-use crate::record::{CURRENCY, Customer, Fulfillment, Line, Order, decimal};
+use crate::record::{CURRENCY, Customer, Fulfillment, Line, Order, Refund, Restock, decimal};
 use crate::store::Store;
 
 type Answer<'a> = Result<Resolved<'a>, Problem>;
@@ -19,7 +19,7 @@ pub(crate) fn order<'a>(store: &'a Store, row: &'a Order, asked: &mut Asked<'_>)
         "cancelReason" => row.cancelled_at.map(|_| "CUSTOMER").into(),
         "closedAt" => row.closed_at.into(),
         "displayFinancialStatus" => row.payment.name().into(),
-        "displayFulfillmentStatus" => if row.fulfilled() { "FULFILLED" } else { "UNFULFILLED" }.into(),
+        "displayFulfillmentStatus" => row.shipment().name().into(),
         "currencyCode" => CURRENCY.into(),
         "totalPriceSet" => Object::MoneyBag(row.total()).into(),
         "currentTotalPriceSet" => Object::MoneyBag(row.current_total()).into(),
@@ -35,6 +35,11 @@ pub(crate) fn order<'a>(store: &'a Store, row: &'a Order, asked: &mut Asked<'_>)
             let first = asked.field.number("first").and_then(|first| usize::try_from(first).ok());
             let shipped = row.fulfillments.iter().take(first.unwrap_or(usize::MAX));
             shipped.map(Object::Fulfillment).collect::<Vec<_>>().into()
+        }
+        "refunds" => {
+            let first = asked.field.number("first").and_then(|first| usize::try_from(first).ok());
+            let refunds = row.refunds.iter().take(first.unwrap_or(usize::MAX));
+            refunds.map(|refund| Object::Refund(row, refund)).collect::<Vec<_>>().into()
         }
         "retailLocation" => Resolved::Null,
         _ => return asked.unanswered(),
@@ -63,8 +68,38 @@ pub(crate) fn fulfillment<'a>(store: &'a Store, row: &'a Fulfillment, asked: &As
         "status" => "SUCCESS".into(),
         "displayStatus" => if row.delivered { "DELIVERED" } else { "FULFILLED" }.into(),
         "location" => store.locations.find(row.location).map(Object::Location).into(),
+        "events" => Page::of_all(Vec::new(), asked)?.into(),
         "createdAt" => row.created_at.into(),
         "updatedAt" => row.updated_at.into(),
+        _ => return asked.unanswered(),
+    })
+}
+
+pub(crate) fn refund<'a>(order: &'a Order, row: &'a Refund, asked: &Asked<'_>) -> Answer<'a> {
+    Ok(match asked.name() {
+        "id" => format!("gid://shopify/Refund/{}", row.id).into(),
+        "legacyResourceId" => row.id.to_string().into(),
+        "note" => Resolved::Null,
+        "totalRefundedSet" => Object::MoneyBag(row.amount).into(),
+        "refundLineItems" => Page::of_all(vec![Object::RefundLine(order, row)], asked)?.into(),
+        "createdAt" | "updatedAt" => row.created_at.into(),
+        _ => return asked.unanswered(),
+    })
+}
+
+pub(crate) fn refund_line<'a>(
+    store: &'a Store,
+    order: &'a Order,
+    row: &'a Refund,
+    asked: &Asked<'_>,
+) -> Answer<'a> {
+    Ok(match asked.name() {
+        "id" => format!("gid://shopify/RefundLineItem/{}", row.line_id).into(),
+        "lineItem" => order.lines.iter().find(|line| line.id == row.line).map(Object::Line).into(),
+        "location" => store.locations.find(row.location).map(Object::Location).into(),
+        "quantity" => row.units.into(),
+        "restockType" => row.restock.name().to_uppercase().into(),
+        "restocked" => (row.restock != Restock::Nowhere).into(),
         _ => return asked.unanswered(),
     })
 }

@@ -46,6 +46,15 @@ pub(crate) struct Idempotency {
 }
 
 impl Planned {
+    pub(crate) fn is_connection(&self) -> bool {
+        self.ty.inner_named_type().ends_with("Connection")
+    }
+
+    /// Whether it is the id under its own name.
+    pub(crate) fn is_id(&self) -> bool {
+        self.key == "id" && self.name == "id"
+    }
+
     pub(crate) fn text(&self, argument: &str) -> Option<&str> {
         self.arguments.get(argument)?.as_str()
     }

@@ -39,12 +39,16 @@ impl Problem {
         self
     }
 
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Whether it already says where it happened.
     pub(crate) fn placed(&self) -> bool {
         !self.path.is_empty()
     }
 
-    fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+    pub(crate) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.extensions.insert(key.to_owned(), value.into());
         self
     }

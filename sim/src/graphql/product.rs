@@ -26,6 +26,10 @@ pub(crate) fn product<'a>(store: &'a Store, row: &'a Product, asked: &mut Asked<
         "tracksInventory" => true.into(),
         "totalInventory" => variants().map(|variant| store.available(variant.item)).sum::<i64>().into(),
         "variantsCount" => Object::Count(row.variants.len(), true).into(),
+        // Of these the pretend shop has none.
+        "collections" | "media" | "metafields" | "sellingPlanGroups" => {
+            Page::of_all(Vec::new(), asked)?.into()
+        }
         "variants" => {
             Page::of_rows(variants().collect(), |variant| variant.id, asked, Object::Variant)?.into()
         }
@@ -50,6 +54,7 @@ pub(crate) fn variant<'a>(store: &'a Store, row: &'a Variant, asked: &Asked<'_>)
         "inventoryQuantity" => store.available(row.item).into(),
         "createdAt" => row.created_at.into(),
         "updatedAt" => row.updated_at.into(),
+        "metafields" => Page::of_all(Vec::new(), asked)?.into(),
         "product" => product().map(Object::Product).into(),
         "inventoryItem" => store.items.find(row.item).map(Object::Item).into(),
         _ => return asked.unanswered(),

@@ -2,28 +2,20 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
+
+use super::bulk;
 use super::connection::Page;
 use super::object::{Asked, Object, Resolved};
 use super::problem::{MAX_INPUTS, Problem};
 use super::search::{Search, Searchable, number};
 use crate::VERSION;
-use crate::record::{CURRENCY, TIME_ZONE};
+use crate::record::{CURRENCY, Level, TIME_ZONE};
+use crate::scope::RECENT;
 use crate::store::Store;
 use crate::table::Table;
 
 type Answer<'a> = Result<Resolved<'a>, Problem>;
-
-/// What the app is allowed: everything stockd asks for.
-const SCOPES: [&str; 8] = [
-    "read_products",
-    "write_products",
-    "read_inventory",
-    "write_inventory",
-    "read_locations",
-    "read_orders",
-    "read_all_orders",
-    "read_customers",
-];
 
 pub(crate) fn query<'a>(store: &'a Store, asked: &mut Asked<'_>) -> Answer<'a> {
     let id = |kind: &str| asked.field.text("id").and_then(|gid| id_of(gid, kind));
@@ -45,12 +37,18 @@ pub(crate) fn query<'a>(store: &'a Store, asked: &mut Asked<'_>) -> Answer<'a> {
             // Without an id, the first location.
             None => store.locations.iter().next().map(Object::Location).into(),
         },
-        "order" => id("Order").and_then(|id| store.orders.find(id)).map(Object::Order).into(),
+        "order" => id("Order").and_then(|id| order(store, id, asked.now)).into(),
         "customer" => id("Customer").and_then(|id| store.customers.find(id)).map(Object::Customer).into(),
         "webhookSubscription" => {
             let id = id("WebhookSubscription");
             id.and_then(|id| store.subscriptions.find(id)).map(Object::Subscription).into()
         }
+        "bulkOperation" => {
+            id("BulkOperation").and_then(|id| store.operations.find(id)).map(Object::Operation).into()
+        }
+        "bulkOperations" => Page::of_table(&store.operations, asked, |_| true, Object::Operation)?.into(),
+        "currentBulkOperation" => bulk::current(store).into(),
+        "collections" => Page::of_all(Vec::new(), asked)?.into(),
         "products" => Page::of_table(&store.products, asked, |_| true, Object::Product)?.into(),
         "productVariants" => Page::of_table(&store.variants, asked, |_| true, Object::Variant)?.into(),
         "inventoryItems" => Page::of_table(&store.items, asked, |_| true, Object::Item)?.into(),
@@ -58,7 +56,10 @@ pub(crate) fn query<'a>(store: &'a Store, asked: &mut Asked<'_>) -> Answer<'a> {
             let all = asked.field.flag("includeInactive");
             Page::of_table(&store.locations, asked, |place| all || place.active, Object::Location)?.into()
         }
-        "orders" => Page::of_table(&store.orders, asked, |_| true, Object::Order)?.into(),
+        "orders" => {
+            let horizon = horizon(store, asked.now);
+            Page::of_table(&store.orders, asked, |row| row.created_at >= horizon, Object::Order)?.into()
+        }
         "customers" => Page::of_table(&store.customers, asked, |_| true, Object::Customer)?.into(),
         "webhookSubscriptions" => {
             let field = asked.field;
@@ -69,19 +70,22 @@ pub(crate) fn query<'a>(store: &'a Store, asked: &mut Asked<'_>) -> Answer<'a> {
             };
             Page::of_table(&store.subscriptions, asked, wanted, Object::Subscription)?.into()
         }
-        "productsCount" => count_of(&store.products, asked),
-        "productVariantsCount" => count_of(&store.variants, asked),
-        "ordersCount" => count_of(&store.orders, asked),
-        "customersCount" => count_of(&store.customers, asked),
-        "locationsCount" => count_of(&store.locations, asked),
-        "webhookSubscriptionsCount" => count_of(&store.subscriptions, asked),
-        "node" => asked.field.text("id").and_then(|gid| node(store, gid)).into(),
+        "productsCount" => count_of(&store.products, |_| true, asked),
+        "productVariantsCount" => count_of(&store.variants, |_| true, asked),
+        "ordersCount" => {
+            let horizon = horizon(store, asked.now);
+            count_of(&store.orders, |row| row.created_at >= horizon, asked)
+        }
+        "customersCount" => count_of(&store.customers, |_| true, asked),
+        "locationsCount" => count_of(&store.locations, |_| true, asked),
+        "webhookSubscriptionsCount" => count_of(&store.subscriptions, |_| true, asked),
+        "node" => asked.field.text("id").and_then(|gid| node(store, gid, asked.now)).into(),
         "nodes" => {
             let gids = asked.field.texts("ids");
             if gids.len() > MAX_INPUTS {
                 return Err(Problem::too_many(gids.len()));
             }
-            Resolved::Objects(gids.into_iter().map(|gid| node(store, gid)).collect())
+            Resolved::Objects(gids.into_iter().map(|gid| node(store, gid, asked.now)).collect())
         }
         _ => return asked.unanswered(),
     })
@@ -90,7 +94,7 @@ pub(crate) fn query<'a>(store: &'a Store, asked: &mut Asked<'_>) -> Answer<'a> {
 pub(crate) fn shop<'a>(store: &'a Store, asked: &Asked<'_>) -> Answer<'a> {
     Ok(match asked.name() {
         "id" => format!("gid://shopify/Shop/{}", store.shop.id).into(),
-        "name" => store.shop.domain.split('.').next().into(),
+        "name" => store.shop.name.as_str().into(),
         "myshopifyDomain" => store.shop.domain.as_str().into(),
         "currencyCode" => CURRENCY.into(),
         "ianaTimezone" => TIME_ZONE.into(),
@@ -111,7 +115,19 @@ pub(crate) fn plan<'a>(asked: &Asked<'_>) -> Answer<'a> {
 pub(crate) fn installation<'a>(store: &'a Store, asked: &Asked<'_>) -> Answer<'a> {
     Ok(match asked.name() {
         "id" => format!("gid://shopify/AppInstallation/{}", store.shop.id).into(),
-        "accessScopes" => SCOPES.map(Object::Scope).to_vec().into(),
+        "accessScopes" => {
+            store.scopes.granted.iter().map(|scope| Object::Scope(scope)).collect::<Vec<_>>().into()
+        }
+        "app" => Object::App.into(),
+        _ => return asked.unanswered(),
+    })
+}
+
+pub(crate) fn app<'a>(store: &'a Store, asked: &Asked<'_>) -> Answer<'a> {
+    Ok(match asked.name() {
+        "id" => format!("gid://shopify/App/{}", store.shop.id).into(),
+        "handle" => "pretend-app".into(),
+        "title" => "Pretend app".into(),
         _ => return asked.unanswered(),
     })
 }
@@ -133,15 +149,31 @@ pub(crate) fn count<'a>(count: usize, exact: bool, asked: &Asked<'_>) -> Answer<
 }
 
 /// Counts what a search finds, up to a limit.
-fn count_of<'a, T: Searchable>(table: &'a Table<T>, asked: &mut Asked<'_>) -> Resolved<'a> {
+fn count_of<'a, T: Searchable>(
+    table: &'a Table<T>,
+    also: impl Fn(&T) -> bool,
+    asked: &mut Asked<'_>,
+) -> Resolved<'a> {
     let search = Search::of::<T>(asked);
     let limit =
         asked.field.number("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-    let found = table.iter().filter(|row| search.finds(*row)).take(limit.saturating_add(1)).count();
+    let found =
+        table.iter().filter(|row| also(row) && search.finds(*row)).take(limit.saturating_add(1)).count();
     Object::Count(found.min(limit), found <= limit).into()
 }
 
-fn node<'a>(store: &'a Store, gid: &str) -> Option<Object<'a>> {
+/// The time from which orders exist for the app.
+fn horizon(store: &Store, now: Timestamp) -> Timestamp {
+    let all = store.scopes.has("read_all_orders");
+    let recent = || now.saturating_sub(RECENT).unwrap_or(Timestamp::MIN);
+    if all { Timestamp::MIN } else { recent() }
+}
+
+fn order(store: &Store, id: u64, now: Timestamp) -> Option<Object<'_>> {
+    store.orders.find(id).filter(|row| row.created_at >= horizon(store, now)).map(Object::Order)
+}
+
+fn node<'a>(store: &'a Store, gid: &str, now: Timestamp) -> Option<Object<'a>> {
     let kind = gid.strip_prefix("gid://shopify/")?.split('/').next()?;
     let id = || id_of(gid, kind);
     Some(match kind {
@@ -150,20 +182,27 @@ fn node<'a>(store: &'a Store, gid: &str) -> Option<Object<'a>> {
         "InventoryItem" => Object::Item(store.items.find(id()?)?),
         "InventoryLevel" => return level(store, gid),
         "Location" => Object::Location(store.locations.find(id()?)?),
-        "Order" => Object::Order(store.orders.find(id()?)?),
+        "Order" => return order(store, id()?, now),
         "Customer" => Object::Customer(store.customers.find(id()?)?),
+        "BulkOperation" => Object::Operation(store.operations.find(id()?)?),
         "WebhookSubscription" => Object::Subscription(store.subscriptions.find(id()?)?),
         "Shop" if id()? == store.shop.id => Object::Shop,
         _ => return None,
     })
 }
 
-/// The level of a whole id, `gid://shopify/InventoryLevel/<number>?inventory_item_id=<item>`.
 fn level<'a>(store: &'a Store, gid: &str) -> Option<Object<'a>> {
-    let (level, item) = gid.split_once("?inventory_item_id=")?;
-    let (number, item) = (id_of(level, "InventoryLevel")?, number(item)?);
-    let place = store.locations.iter().find(|place| place.level_number == number)?;
-    store.level(item, place.id).map(Object::Level)
+    store.level_of(gid).map(Object::Level)
+}
+
+impl Store {
+    /// The level of a whole id, `gid://shopify/InventoryLevel/<number>?inventory_item_id=<item>`.
+    pub(crate) fn level_of(&self, gid: &str) -> Option<&Level> {
+        let (level, item) = gid.split_once("?inventory_item_id=")?;
+        let (number, item) = (id_of(level, "InventoryLevel")?, number(item)?);
+        let place = self.locations.iter().find(|place| place.level_number == number)?;
+        self.level(item, place.id)
+    }
 }
 
 /// The number in a global id of that kind.

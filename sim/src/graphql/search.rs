@@ -10,6 +10,7 @@ use jiff::tz::{Offset, TimeZone};
 use serde_json::{Value, json};
 
 use super::object::Asked;
+use crate::bulk::Operation;
 use crate::record::{Customer, Item, Level, Location, OFFSET_HOURS, Order, Product, Subscription, Variant};
 use crate::table::Record;
 
@@ -19,6 +20,8 @@ pub(crate) trait Searchable: Record {
     const FIELDS: &'static [&'static str] = &["id", "created_at", "updated_at"];
     /// Whether times are compared by whole days only.
     const BY_DAY: bool = false;
+    /// Whether a list begins with its end.
+    const NEWEST_FIRST: bool = false;
 
     /// Whether a field of its own, none of the times and not the id, has that value.
     fn has(&self, _field: &str, _value: &str) -> bool {
@@ -66,6 +69,14 @@ impl Searchable for Customer {
     const BY_DAY: bool = true;
 }
 
+impl Searchable for Operation {
+    const FIELDS: &'static [&'static str] = &["id", "created_at", "operation_type", "status"];
+    const NEWEST_FIRST: bool = true;
+    fn has(&self, field: &str, value: &str) -> bool {
+        value.eq_ignore_ascii_case(if field == "status" { self.status.name() } else { "query" })
+    }
+}
+
 impl Searchable for Location {}
 impl Searchable for Subscription {}
 
@@ -100,6 +111,8 @@ enum Condition {
 /// The conditions of a list's `query` argument.
 pub(crate) struct Search {
     conditions: Vec<Condition>,
+    /// The second up to which the index has caught up.
+    indexed: i64,
 }
 
 impl Search {
@@ -131,17 +144,24 @@ impl Search {
                 "warnings": warnings,
             }));
         }
-        Self { conditions }
+        let lag = if conditions.is_empty() { 0 } else { i64::from(asked.switches.search_lag) };
+        Self { conditions, indexed: if lag == 0 { i64::MAX } else { asked.now.as_second() - lag } }
     }
 
     pub(crate) fn finds<T: Searchable>(&self, row: &T) -> bool {
         let whole = |second: i64| if T::BY_DAY { day(second) } else { second };
-        self.conditions.iter().all(|condition| match condition {
-            Condition::Id(is, id) => is.holds(row.id(), *id),
-            Condition::Created(is, second) => is.holds(whole(row.created_at().as_second()), whole(*second)),
-            Condition::Updated(is, second) => is.holds(whole(row.updated_at().as_second()), whole(*second)),
-            Condition::Own(field, value) => row.has(field, value),
-        })
+        // Even a record that was there before is not found: how it was then is not kept.
+        row.updated_at().as_second() <= self.indexed
+            && self.conditions.iter().all(|condition| match condition {
+                Condition::Id(is, id) => is.holds(row.id(), *id),
+                Condition::Created(is, second) => {
+                    is.holds(whole(row.created_at().as_second()), whole(*second))
+                }
+                Condition::Updated(is, second) => {
+                    is.holds(whole(row.updated_at().as_second()), whole(*second))
+                }
+                Condition::Own(field, value) => row.has(field, value),
+            })
     }
 
     /// The second from which a record must have changed to be found, if there is one.

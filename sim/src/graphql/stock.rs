@@ -18,6 +18,8 @@ pub(crate) fn item<'a>(store: &'a Store, row: &'a Item, asked: &mut Asked<'_>) -
         "id" => format!("gid://shopify/InventoryItem/{}", row.id).into(),
         "legacyResourceId" => row.id.to_string().into(),
         "sku" => row.sku.as_str().into(),
+        // SKUs of the pretend shop are unique until someone relabels an item.
+        "duplicateSkuCount" => u32::from(store.items_by_sku.get(&row.sku) != Some(&row.id)).into(),
         "tracked" | "requiresShipping" => true.into(),
         "createdAt" => row.created_at.into(),
         "updatedAt" => row.updated_at.into(),

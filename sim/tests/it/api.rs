@@ -274,3 +274,32 @@ fn text(value: &Value) -> String {
 fn number(gid: &Value) -> String {
     text(gid).rsplit('/').next().unwrap_or_default().to_owned()
 }
+
+#[tokio::test]
+async fn a_list_ends_at_its_limit_however_it_is_paged() {
+    let shop = Client::open(Options { max_listed: 15, ..small() }).await;
+    let page = "query($after: String) { products(first: 10, after: $after) { nodes { id } pageInfo { endCursor hasNextPage } } }";
+    let mut after = Value::Null;
+    for _ in 0..2 {
+        let answer = shop.query(page, json!({ "after": after })).await;
+        after = answer["data"]["products"]["pageInfo"]["endCursor"].clone();
+        assert!(after.is_string(), "{answer}");
+    }
+    let refused = shop.query(page, json!({ "after": after })).await;
+    assert!(refused["errors"][0]["message"].as_str().unwrap().contains("15"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_search_that_lags_does_not_find_what_changed_a_moment_ago() {
+    let shop = Client::open(Options { search_lag: 30, ..small() }).await;
+    let made = shop.done("products", json!({ "action": "create" })).await;
+    let find = format!(
+        "{{ products(first: 5, query: \"id:{}\") {{ nodes {{ id }} }} }}",
+        made["id"].as_str().unwrap()
+    );
+    let found =
+        async || shop.query(&find, json!({})).await["data"]["products"]["nodes"].as_array().unwrap().len();
+    assert_eq!(found().await, 0);
+    shop.done("clock", json!({ "advanceSeconds": 31 })).await;
+    assert_eq!(found().await, 1);
+}

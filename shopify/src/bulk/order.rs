@@ -1,0 +1,67 @@
+//! Orders and their lines, put together whatever their order in the file.
+
+use std::collections::BTreeMap;
+
+use schemas::{Change, LineItemId, OrderId, RecordKey};
+
+use super::error::BulkError;
+use crate::answer::{Line, Order};
+
+/// Most of a file held at a time, in bytes of its lines. What would be more is read in several passes.
+pub(super) const HELD_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// How many passes a file takes, so that the share of each is about half of what may be held.
+pub(super) fn passes(file_bytes: Option<u64>) -> u64 {
+    file_bytes.unwrap_or(0) / (HELD_BYTES_MAX / 2) + 1
+}
+
+/// The orders of one pass.
+#[derive(Default)]
+pub(super) struct Orders {
+    held: BTreeMap<OrderId, Held>,
+    bytes: u64,
+}
+
+#[derive(Default)]
+struct Held {
+    order: Option<Order>,
+    lines: BTreeMap<LineItemId, Line>,
+    /// It came twice, as it was at two times, and which lines are of which cannot be told.
+    torn: bool,
+}
+
+impl Orders {
+    pub(super) fn order(&mut self, id: OrderId, order: Order, bytes: usize) -> Result<(), BulkError> {
+        self.weigh(bytes)?;
+        let held = self.held.entry(id).or_default();
+        held.torn |= held.order.replace(order).is_some();
+        Ok(())
+    }
+
+    pub(super) fn line(&mut self, of: OrderId, line: Line, bytes: usize) -> Result<(), BulkError> {
+        self.weigh(bytes)?;
+        let held = self.held.entry(of).or_default();
+        held.torn |= held.lines.insert(line.id(), line).is_some();
+        Ok(())
+    }
+
+    /// To be asked once every line was read: whether each has its order.
+    pub(super) fn check(&self) -> Result<(), BulkError> {
+        let orders = self.held.values().filter(|held| held.order.is_none()).count();
+        if orders == 0 { Ok(()) } else { Err(BulkError::Orphans { orders }) }
+    }
+
+    /// Takes out the order with the lowest id; one that is torn is to be read.
+    pub(super) fn pop(&mut self) -> Option<Change> {
+        let (id, held) = self.held.pop_first()?;
+        Some(match held.order.filter(|_| !held.torn) {
+            Some(order) => order.change(held.lines.into_values().collect()),
+            None => Change::LookAgain(RecordKey::Order(id)),
+        })
+    }
+
+    fn weigh(&mut self, bytes: usize) -> Result<(), BulkError> {
+        self.bytes += bytes as u64;
+        if self.bytes > HELD_BYTES_MAX { Err(BulkError::Held) } else { Ok(()) }
+    }
+}

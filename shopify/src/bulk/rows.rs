@@ -1,0 +1,215 @@
+//! A result, read as a stream and told in our words.
+//!
+//! Rows come in any order, children before their parents too. Most need no joining, because the documents have
+//! every row name what it belongs to: a level its item and location, a variant its product. Those are told as they
+//! come and nothing is kept of them. Only an order is not whole without the lines that follow or precede it anywhere,
+//! and nothing says how many there are; so orders are held until the file has ended. A file too large for that is
+//! read several times, each time for another share of the orders by their ids.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, Uri};
+use schemas::{Change, OrderId};
+use serde::Deserialize;
+
+use super::error::BulkError;
+use super::line::Lines;
+use super::order::{Orders, passes};
+use super::{BulkQuery, BulkResult};
+use crate::answer::{Customer, Item, Line, LocatedLevel, Order, OwnedVariant, Product};
+use crate::client::Client;
+use crate::error::Error;
+use crate::transport::Transport;
+
+/// Statements told together, about.
+const TOLD_TOGETHER: usize = 500;
+
+/// A result under way. Only when it has ended without an error was it whole.
+pub struct BulkRows {
+    query: BulkQuery,
+    url: Option<Uri>,
+    expected: u64,
+    transport: Arc<dyn Transport>,
+    pass: u64,
+    passes: u64,
+    stage: Stage,
+    orders: Orders,
+    told: Vec<Change>,
+}
+
+enum Stage {
+    /// A pass is to begin.
+    Begin,
+    Lines(Lines),
+    /// The file has ended; the orders held are told.
+    Orders,
+    End,
+}
+
+/// What tells a row's kind and place.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow, rename = "__parentId")]
+    parent: Option<Cow<'a, str>>,
+}
+
+impl Client {
+    /// Reads the result of a completed operation, which must be one of `query`. Nothing is fetched before the first
+    /// [`BulkRows::next`].
+    ///
+    /// The address is another host's, so it gets no token, redirects are not followed, and it must be HTTPS. Where
+    /// the shop's `api_url` is plain HTTP on this machine, it may be that as well.
+    ///
+    /// # Errors
+    /// [`BulkError::Address`], or [`BulkError::Uncounted`] when there is no file and there should be rows.
+    pub fn bulk_rows(&self, query: BulkQuery, result: &BulkResult) -> Result<BulkRows, Error> {
+        let BulkResult { url, lines: expected, bytes } = result.clone();
+        if url.is_none() && expected > 0 {
+            return Err(BulkError::Uncounted { found: 0, expected }.into());
+        }
+        let safe = |url: &Uri| {
+            url.scheme_str() == Some("https") || is_on_this_machine(url) && is_on_this_machine(self.address())
+        };
+        if !url.iter().all(safe) {
+            return Err(BulkError::Address.into());
+        }
+        let passes = if query == BulkQuery::Orders { passes(bytes) } else { 1 };
+        let stage = if url.is_some() { Stage::Begin } else { Stage::End };
+        let (transport, orders) = (self.transport(), Orders::default());
+        Ok(BulkRows { query, url, expected, transport, pass: 0, passes, stage, orders, told: Vec::new() })
+    }
+}
+
+impl BulkRows {
+    /// The next statements, some hundred at a time; `None` when all were told and the file was whole. Nothing is lost
+    /// when the future is dropped.
+    ///
+    /// # Errors
+    /// When the file does not come, is cut, or has not as many lines as Shopify counted. It is over then: what was
+    /// told is true, but says nothing about what is missing.
+    pub async fn next(&mut self) -> Result<Option<Vec<Change>>, Error> {
+        let end = self.fill().await;
+        if end.is_err() {
+            self.stage = Stage::End;
+            self.told.clear();
+        }
+        end?;
+        Ok(if self.told.is_empty() { None } else { Some(std::mem::take(&mut self.told)) })
+    }
+
+    async fn fill(&mut self) -> Result<(), Error> {
+        while self.told.len() < TOLD_TOGETHER {
+            match &mut self.stage {
+                Stage::Begin => self.stage = Stage::Lines(self.open().await?),
+                Stage::Lines(lines) => {
+                    let line = lines.next().await?;
+                    let count = lines.count;
+                    if let Some(line) = line {
+                        self.row(count, &line)?;
+                    } else {
+                        self.count(count, count < self.expected)?;
+                        self.orders.check()?;
+                        self.stage = Stage::Orders;
+                    }
+                }
+                Stage::Orders => {
+                    if let Some(order) = self.orders.pop() {
+                        self.told.push(order);
+                    } else {
+                        self.orders = Orders::default();
+                        self.pass += 1;
+                        self.stage = if self.pass < self.passes { Stage::Begin } else { Stage::End };
+                    }
+                }
+                Stage::End => break,
+            }
+        }
+        Ok(())
+    }
+
+    async fn open(&self) -> Result<Lines, Error> {
+        let mut request = Request::new(Bytes::new());
+        *request.method_mut() = Method::GET;
+        *request.uri_mut() = self.url.clone().unwrap_or_default();
+        let response = self.transport.open(request).await?;
+        match response.status().as_u16() {
+            200 => Ok(Lines::new(response.into_body())),
+            status => Err(BulkError::Status(status).into()),
+        }
+    }
+
+    fn count(&self, found: u64, wrong: bool) -> Result<(), BulkError> {
+        if wrong { Err(BulkError::Uncounted { found, expected: self.expected }) } else { Ok(()) }
+    }
+
+    fn row(&mut self, number: u64, line: &Bytes) -> Result<(), Error> {
+        self.count(number, number > self.expected)?;
+        let Head { id, parent } = read(number, line)?;
+        let is = |kind: &str| id.strip_prefix("gid://shopify/").is_some_and(|id| id.starts_with(kind));
+        match self.query {
+            BulkQuery::Customers if is("Customer/") => {
+                self.told.push(read::<Customer>(number, line)?.change());
+            }
+            BulkQuery::Levels if is("InventoryItem/") => self.told.push(read::<Item>(number, line)?.change()),
+            BulkQuery::Levels if is("InventoryLevel/") => {
+                self.told.push(read::<LocatedLevel>(number, line)?.change());
+            }
+            BulkQuery::Orders if is("Order/") => {
+                let order = read_id(number, "id", Some(&id))?;
+                if self.is_of_this_pass(order) {
+                    self.orders.order(order, read::<Order>(number, line)?, line.len())?;
+                }
+            }
+            BulkQuery::Orders if is("LineItem/") => {
+                let order = read_id(number, "__parentId", parent.as_deref())?;
+                if self.is_of_this_pass(order) {
+                    self.orders.line(order, read::<Line>(number, line)?, line.len())?;
+                }
+            }
+            BulkQuery::Products if is("Product/") => {
+                self.told.push(read::<Product>(number, line)?.change(None));
+            }
+            BulkQuery::Products if is("ProductVariant/") => {
+                self.told.extend(read::<OwnedVariant>(number, line)?.changes());
+            }
+            _ => return Err(BulkError::Shape { line: number, path: "id".to_owned() }.into()),
+        }
+        Ok(())
+    }
+
+    fn is_of_this_pass(&self, order: OrderId) -> bool {
+        // Shopify's ids go by steps of powers of two, so that a remainder alone would not spread them.
+        let spread = order.to_i64().cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        spread % self.passes == self.pass
+    }
+}
+
+/// Plain HTTP that does not leave this machine.
+fn is_on_this_machine(address: &Uri) -> bool {
+    let host = address.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let loopback = host.parse().is_ok_and(|host: std::net::IpAddr| host.is_loopback());
+    address.scheme_str() == Some("http") && (loopback || host == "localhost")
+}
+
+fn read<'a, T: Deserialize<'a>>(number: u64, line: &'a [u8]) -> Result<T, BulkError> {
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(line)).map_err(|error| {
+        // A path to a syntax error, and serde's own words, might repeat what is in the line.
+        if error.inner().is_data() {
+            BulkError::Shape { line: number, path: error.path().to_string() }
+        } else {
+            BulkError::Cut { line: number }
+        }
+    })
+}
+
+fn read_id<T: std::str::FromStr>(line: u64, field: &str, id: Option<&str>) -> Result<T, BulkError> {
+    id.and_then(|id| id.parse().ok()).ok_or_else(|| BulkError::Shape { line, path: field.to_owned() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! What the answers of a shop say about the API and the clocks, beside what they were asked for.
+
+use std::collections::BTreeMap;
+
+use http::HeaderMap;
+use schemas::{ShopDomain, Timestamp};
+use tokio::sync::watch;
+
+use crate::API_VERSION;
+use crate::client::shortened;
+use crate::document::Document;
+
+/// From how many seconds on our clock is said to be wrong. An answer's way takes some of them, and Shopify's `Date`
+/// knows only whole ones.
+const SKEW_FROM: i64 = 180;
+/// Below how many seconds it is said to be right again.
+const SKEW_UNTIL: i64 = 120;
+/// By how many seconds a known difference must change to be told anew.
+const SKEW_STEP: i64 = 60;
+
+/// What a person should know about the API that a shop is served by. Healthy is the default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Health {
+    /// The API version that Shopify answers in, where it is not the one asked for: a version that is gone is served
+    /// by the oldest one there still is, without an error (<https://shopify.dev/docs/api/usage/versioning>, API 2026-10).
+    pub answered_version: Option<String>,
+    /// Why a document of ours is deprecated, in Shopify's words, shortened (`X-Shopify-API-Deprecated-Reason`).
+    pub deprecated: BTreeMap<&'static str, String>,
+    /// By how many seconds our clock is ahead of Shopify's, negative when behind; `None` below some minutes.
+    pub clock_skew: Option<i64>,
+}
+
+impl Health {
+    /// A sentence for each thing that is not as it should be.
+    pub fn problems(&self) -> Vec<String> {
+        let version = self.answered_version.iter().map(|answered| {
+            format!("Shopify answers in API version {answered} and not in {API_VERSION}: update stockd")
+        });
+        let deprecated = self.deprecated.iter().map(|(document, reason)| {
+            format!("Shopify deprecates what stockd asks in {document} ({reason}): update stockd")
+        });
+        let skew = self.clock_skew.iter().map(|seconds| {
+            let way = if *seconds < 0 { "behind" } else { "ahead of" };
+            format!("this machine's clock is {} s {way} Shopify's: set it by NTP", seconds.abs())
+        });
+        version.chain(deprecated).chain(skew).collect()
+    }
+
+    /// Takes in an answer's headers; whether they change anything.
+    fn hear(&mut self, document: &Document, headers: &HeaderMap, skew: Option<i64>) -> bool {
+        let before = self.clone();
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(shortened);
+        // An answer without a version is a proxy's and says nothing.
+        if let Some(answered) = text("x-shopify-api-version") {
+            self.answered_version = Some(answered).filter(|answered| answered != API_VERSION);
+            match text("x-shopify-api-deprecated-reason") {
+                Some(reason) => drop(self.deprecated.insert(document.name, reason)),
+                None => drop(self.deprecated.remove(document.name)),
+            }
+        }
+        self.clock_skew = match (skew, self.clock_skew) {
+            (None, known) => known,
+            (Some(now), None) => Some(now).filter(|now| now.abs() >= SKEW_FROM),
+            (Some(now), Some(_)) if now.abs() < SKEW_UNTIL => None,
+            (Some(now), Some(known)) if (now - known).abs() < SKEW_STEP => Some(known),
+            (Some(now), Some(_)) => Some(now),
+        };
+        *self != before
+    }
+}
+
+/// Keeps a shop's health, and logs every change of it once.
+pub(crate) struct Monitor {
+    shop: ShopDomain,
+    health: watch::Sender<Health>,
+}
+
+impl Monitor {
+    pub(crate) fn new(shop: ShopDomain) -> Self {
+        Self { shop, health: watch::Sender::default() }
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Health> {
+        self.health.subscribe()
+    }
+
+    /// Takes in an answer that came at `now`; `date` is when Shopify says that it gave it.
+    pub(crate) fn hear(
+        &self,
+        document: &Document,
+        headers: &HeaderMap,
+        now: Timestamp,
+        date: Option<Timestamp>,
+    ) {
+        let skew = date.map(|date| now.as_second() - date.as_second());
+        let changed = self.health.send_if_modified(|health| health.hear(document, headers, skew));
+        if changed {
+            let problems = self.health.borrow().problems();
+            for problem in &problems {
+                tracing::warn!(shop.domain = %self.shop, "{problem}");
+            }
+            if problems.is_empty() {
+                tracing::info!(shop.domain = %self.shop, "Shopify's API version and clock are as they should be again");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{PRODUCTS, SHOP};
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn another_version_is_told_once_and_taken_back() {
+        let mut health = Health::default();
+        let (asked, other) = (
+            headers(&[("X-Shopify-API-Version", API_VERSION)]),
+            headers(&[("X-Shopify-API-Version", "2027-01")]),
+        );
+        assert!(!health.hear(&SHOP, &asked, None));
+        assert!(health.hear(&SHOP, &other, None) && !health.hear(&PRODUCTS, &other, None));
+        assert_eq!(health.answered_version.as_deref(), Some("2027-01"));
+        assert!(health.problems()[0].contains("2027-01"));
+        assert!(!health.hear(&SHOP, &HeaderMap::new(), None));
+        assert!(health.hear(&SHOP, &asked, None));
+        assert_eq!(health, Health::default());
+    }
+
+    #[test]
+    fn a_deprecation_is_told_once_for_each_document() {
+        let mut health = Health::default();
+        let (version, reason) = ("X-Shopify-API-Version", "X-Shopify-API-Deprecated-Reason");
+        let (old, new) = (
+            headers(&[(version, API_VERSION), (reason, "Use another field")]),
+            headers(&[(version, API_VERSION)]),
+        );
+        assert!(health.hear(&SHOP, &old, None) && !health.hear(&SHOP, &old, None));
+        assert!(!health.hear(&SHOP, &HeaderMap::new(), None) && !health.hear(&PRODUCTS, &new, None));
+        assert!(health.hear(&PRODUCTS, &old, None));
+        assert_eq!(health.problems().len(), 2);
+        assert!(health.hear(&SHOP, &new, None));
+        assert!(health.problems()[0].contains("products (Use another field)"));
+    }
+
+    #[test]
+    fn a_clock_is_wrong_from_minutes_on_and_told_anew_only_when_it_is_wrong_otherwise() {
+        let told = |skews: &[i64]| {
+            let mut health = Health::default();
+            skews.iter().map(|skew| health.hear(&SHOP, &HeaderMap::new(), Some(*skew))).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[0, 30, -179, 179]), [false; 4]);
+        assert_eq!(told(&[180, 185, 121, 239, 240, 119]), [true, false, false, false, true, true]);
+        assert_eq!(told(&[-7_200, -7_190, 7_200]), [true, false, true]);
+        let mut behind = Health::default();
+        behind.hear(&SHOP, &HeaderMap::new(), Some(-7_200));
+        assert_eq!(behind.problems(), ["this machine's clock is 7200 s behind Shopify's: set it by NTP"]);
+    }
+}

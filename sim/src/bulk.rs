@@ -1,0 +1,325 @@
+//! Bulk operations at work: read from the shop in slices while it goes on living, spooled to a file, fetched by a
+//! signed link.
+//!
+//! <https://shopify.dev/docs/api/usage/bulk-operations/queries>, 2026-10. How the API asks for one and shows it is
+//! in `graphql::bulk`.
+
+mod fault;
+mod file;
+mod operation;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::{SignedDuration, Timestamp};
+use sha2::Sha256;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::fault::{BulkFaults, PACES};
+use self::fault::{Damage, Ending};
+pub(crate) use self::file::Download;
+use self::file::{Results, Spool};
+pub(crate) use self::operation::{Operation, Status};
+use crate::clock::to_second;
+use crate::graphql::{Inner, Position};
+use crate::shop::{Shop, lock};
+use crate::store::Store;
+use crate::topic::{Subject, Topic};
+
+/// Operations that may be under way at once.
+pub(crate) const SLOTS: usize = 5;
+/// Operations that are remembered, with their results; older ones are forgotten early.
+const MAX_KEPT: usize = 100;
+/// Root objects read in one go, at the most, between which the shop changes.
+const SLICE: u32 = 250;
+/// Slices a second at a pace that does not need larger ones.
+const SLICES_A_SECOND: u32 = 40;
+/// How long an operation waits before it is looked at.
+const START: SignedDuration = SignedDuration::from_millis(250);
+/// How long a cancellation takes.
+const CANCELING: SignedDuration = SignedDuration::from_millis(250);
+/// The longest an operation may take.
+const LONGEST: SignedDuration = SignedDuration::from_hours(10 * 24);
+/// How long a link works.
+const LINK_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// What the worker, the API and the downloads share.
+pub(crate) struct Bulk {
+    results: Mutex<BTreeMap<u64, Kept>>,
+    pub(crate) faults: Mutex<BulkFaults>,
+    pace: AtomicU32,
+    changed: Notify,
+    /// Where downloads begin, `http://127.0.0.1:9090`.
+    origin: String,
+    secret: String,
+    seed: u64,
+}
+
+struct Kept {
+    results: Arc<Results>,
+    damage: Option<Damage>,
+}
+
+/// Why there is no download.
+pub(crate) enum Unfetched {
+    BadSignature,
+    Expired,
+    Gone,
+    Broken(io::Error),
+}
+
+impl Bulk {
+    pub(crate) fn new(origin: String, secret: String, seed: u64, pace: u32) -> Self {
+        Self {
+            results: Mutex::default(),
+            faults: Mutex::new(BulkFaults::none()),
+            pace: AtomicU32::new(pace),
+            changed: Notify::new(),
+            origin,
+            secret,
+            seed,
+        }
+    }
+
+    /// Has the worker look for operations that were made or canceled.
+    pub(crate) fn wake(&self) {
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn set_faults(&self, faults: BulkFaults) {
+        if let Some(pace) = faults.objects_per_second {
+            self.pace.store(pace, Ordering::Relaxed);
+        }
+        *lock(&self.faults) = faults;
+    }
+
+    fn link(&self, id: u64, expires: Timestamp) -> String {
+        let (expires, origin) = (expires.as_second(), &self.origin);
+        let signature = self.signature(id, expires);
+        let name = "response-content-disposition=attachment%3B+filename%3D%22bulk-";
+        format!("{origin}/_sim/bulk/{id}.jsonl?expires={expires}&signature={signature}&{name}{id}.jsonl%22")
+    }
+
+    fn signature(&self, id: u64, expires: i64) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes())
+            .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+        mac.update(format!("{id} {expires}").as_bytes());
+        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+    }
+
+    /// The result behind a link, given what stands in it after `/_sim/bulk/`.
+    pub(crate) fn fetch(&self, name: &str, query: &str, now: Timestamp) -> Result<Download, Unfetched> {
+        let part = |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
+        let id: u64 = name.strip_suffix(".jsonl").and_then(|id| id.parse().ok()).ok_or(Unfetched::Gone)?;
+        let expires: i64 = part("expires").and_then(|at| at.parse().ok()).ok_or(Unfetched::BadSignature)?;
+        if part("signature") != Some(&*self.signature(id, expires)) {
+            return Err(Unfetched::BadSignature);
+        }
+        if expires <= now.as_second() {
+            return Err(Unfetched::Expired);
+        }
+        let (results, damage) = {
+            let kept = lock(&self.results);
+            let kept = kept.get(&id).ok_or(Unfetched::Gone)?;
+            (kept.results.clone(), kept.damage)
+        };
+        results.open(damage).map_err(Unfetched::Broken)
+    }
+
+    fn keep(&self, id: u64, results: Results, damage: Option<Damage>) {
+        let mut kept = lock(&self.results);
+        kept.insert(id, Kept { results: Arc::new(results), damage });
+        while kept.len() > MAX_KEPT {
+            kept.pop_first();
+        }
+    }
+}
+
+/// An operation under way.
+struct Job {
+    id: u64,
+    fault: BulkFaults,
+    /// When it goes on.
+    due: Timestamp,
+    /// When it is given up.
+    ends: Timestamp,
+    /// Absent until it runs.
+    reading: Option<Reading>,
+}
+
+struct Reading {
+    inner: Inner,
+    position: Position,
+    spool: Spool,
+    objects: u64,
+    root_objects: u64,
+}
+
+/// Carries out operations until stopped.
+pub(crate) async fn work(shop: Arc<Shop>, closing: CancellationToken) {
+    let mut jobs: Vec<Job> = Vec::new();
+    loop {
+        adopt(&shop, &mut jobs);
+        let now = shop.clock.now();
+        for job in &mut jobs {
+            if job.due <= now {
+                job.step(&shop, now);
+                // Others want to be answered between two slices.
+                tokio::task::yield_now().await;
+            }
+        }
+        let ended = |store: &Store, id| store.operations.find(id).is_none_or(|row| row.status.ended());
+        {
+            let store = shop.store();
+            jobs.retain(|job| !ended(&store, job.id));
+        }
+        let next = jobs.iter().map(|job| job.due.min(job.ends)).min().unwrap_or(Timestamp::MAX);
+        tokio::select! {
+            () = shop.bulk.changed.notified() => {}
+            () = shop.clock.sleep_until(next) => {}
+            () = closing.cancelled() => return,
+        }
+    }
+}
+
+/// Takes on what is new, and has what was canceled go on soon.
+fn adopt(shop: &Shop, jobs: &mut Vec<Job>) {
+    let now = shop.clock.now();
+    let store = shop.store();
+    for row in store.operations.iter().filter(|row| !row.status.ended()) {
+        let known = jobs.iter_mut().find(|job| job.id == row.id);
+        match known {
+            Some(job) if row.status == Status::Canceling => job.due = job.due.min(now + CANCELING),
+            Some(job) if job.ends <= now => job.due = now,
+            Some(_) => {}
+            None => jobs.push(Job {
+                id: row.id,
+                fault: lock(&shop.bulk.faults).take(),
+                due: now + START,
+                ends: now + LONGEST,
+                reading: None,
+            }),
+        }
+    }
+}
+
+impl Job {
+    /// Goes on by one step.
+    fn step(&mut self, shop: &Shop, now: Timestamp) {
+        let asked =
+            shop.store().operations.find(self.id).map(|row| (row.status, row.query.clone(), row.grouped));
+        let Some((status, query, grouped)) = asked else { return };
+        if status == Status::Canceling {
+            return self.end(shop, Status::Canceled, None);
+        }
+        if now >= self.ends {
+            return self.end(shop, Status::Failed, Some("TIMEOUT"));
+        }
+        let Some(reading) = &mut self.reading else {
+            let spool = Spool::new(grouped, shop.bulk.seed ^ self.id);
+            let (Ok(inner), Ok(spool)) = (shop.api.inner(&query), spool) else {
+                return self.end(shop, Status::Failed, Some("INTERNAL_SERVER_ERROR"));
+            };
+            let position = Position::default();
+            self.reading = Some(Reading { inner, position, spool, objects: 0, root_objects: 0 });
+            let _ = shop.store_mut().operations.edit(self.id, |row| row.status = Status::Running);
+            return;
+        };
+        if let Some(ending) = self.fault.ending
+            && reading.objects >= self.fault.after_objects
+        {
+            return match ending {
+                Ending::Stuck => self.due = self.ends,
+                Ending::Failed => self.end(shop, Status::Failed, Some("INTERNAL_SERVER_ERROR")),
+                Ending::Timeout => self.end(shop, Status::Failed, Some("TIMEOUT")),
+                Ending::AccessDenied => self.end(shop, Status::Failed, Some("ACCESS_DENIED")),
+                Ending::Canceled => self.end(shop, Status::Canceled, None),
+            };
+        }
+        let pace = shop.bulk.pace.load(Ordering::Relaxed);
+        match reading.slice(shop, pace, now) {
+            Ok(read) => {
+                let (objects, root_objects) = (reading.objects, reading.root_objects);
+                let finished = reading.position.finished();
+                let _ = shop.store_mut().operations.edit(self.id, |row| {
+                    (row.objects, row.root_objects) = (objects, root_objects);
+                });
+                let ends_badly = self.fault.ending.is_some() && objects >= self.fault.after_objects;
+                if finished && !ends_badly {
+                    return self.end(shop, Status::Completed, None);
+                }
+                let micros = i64::try_from(read.saturating_mul(1_000_000) / u64::from(pace));
+                self.due += SignedDuration::from_micros(micros.unwrap_or(i64::MAX));
+            }
+            Err(code) => self.end(shop, Status::Failed, Some(code)),
+        }
+    }
+
+    /// Ends the operation; its result, whole or partial, is kept.
+    fn end(&mut self, shop: &Shop, status: Status, error: Option<&'static str>) {
+        let fault = self.fault;
+        let results = self.reading.take().and_then(|reading| reading.spool.finish().ok());
+        let mut size = None;
+        if let Some(results) = results.filter(|results| results.bytes > 0 && status != Status::Canceled) {
+            size = Some(results.bytes);
+            shop.bulk.keep(self.id, results, fault.body);
+        }
+        shop.act(|store, now| {
+            let life = if fault.url_expired { SignedDuration::ZERO } else { LINK_LIFE };
+            let url = size.map(|_| shop.bulk.link(self.id, now + life));
+            let _ = store.operations.edit(self.id, |row| {
+                row.status = status;
+                row.error = error;
+                row.completed_at = (status == Status::Completed).then(|| to_second(now));
+                if status == Status::Completed {
+                    (row.file_size, row.url) = (size, url);
+                    row.objects = row.objects.saturating_add_signed(fault.count_off);
+                } else {
+                    row.partial_url = url;
+                }
+            });
+            store.begin();
+            if !fault.silent {
+                store.tell(Topic::BULK_OPERATIONS_FINISH, Subject::Operation(self.id), now);
+            }
+        });
+    }
+}
+
+impl Reading {
+    /// Reads a slice of the shop as it is now; says how many objects, or the code of what went wrong.
+    fn slice(&mut self, shop: &Shop, pace: u32, now: Timestamp) -> Result<u64, &'static str> {
+        let roots = (pace / SLICES_A_SECOND).clamp(1, SLICE) as usize;
+        let lines = {
+            let store = shop.store();
+            self.inner.slice(&store, &mut self.position, roots, now)
+        };
+        let denied =
+            |code: &str| if code == "ACCESS_DENIED" { "ACCESS_DENIED" } else { "INTERNAL_SERVER_ERROR" };
+        let lines = lines.map_err(|problem| denied(&problem.code))?;
+        let read = lines.len() as u64;
+        for line in lines {
+            self.objects += 1;
+            self.root_objects += u64::from(line.root);
+            self.spool.add(line.text).map_err(|error| {
+                tracing::warn!(%error, "cannot write the result of a bulk operation");
+                "INTERNAL_SERVER_ERROR"
+            })?;
+        }
+        Ok(read)
+    }
+}
+
+/// Forgets the oldest ended operation when there are many.
+pub(crate) fn forget(store: &mut Store) {
+    let oldest = store.operations.iter().find(|row| row.status.ended()).map(|row| row.id);
+    if let Some(oldest) = oldest.filter(|_| store.operations.len() >= MAX_KEPT) {
+        store.operations.remove(oldest);
+    }
+}

@@ -1,0 +1,24 @@
+//! Fields that the app's scopes do not open.
+
+use super::plan::Planned;
+use super::problem::Problem;
+use crate::scope::Scopes;
+
+/// The error of a field whose answer the app may not see, or in a mutation, bring about.
+pub(crate) fn denied(scopes: &Scopes, field: &Planned) -> Option<Problem> {
+    denied_type(scopes, field.ty.inner_named_type(), &field.name)
+}
+
+/// The same of an object that a field leads to, whatever the field's own type says.
+pub(crate) fn denied_type(scopes: &Scopes, type_name: &str, field: &str) -> Option<Problem> {
+    let one_of = scopes.missing_for(type_name)?;
+    let needed: Vec<String> = one_of.iter().map(|scope| format!("`{scope}` access scope")).collect();
+    let needed = needed.join(" or ");
+    let message = format!("Access denied for {field} field. Required access: {needed}.");
+    let documentation = "https://shopify.dev/api/usage/access-scopes";
+    Some(
+        Problem::new("ACCESS_DENIED", message)
+            .with("documentation", documentation)
+            .with("requiredAccess", needed),
+    )
+}

@@ -1,0 +1,92 @@
+//! Bulk operations as the API asks for them and shows them; `crate::bulk` carries them out.
+
+mod inner;
+mod slice;
+
+use jiff::Timestamp;
+
+pub(crate) use self::inner::Inner;
+pub(crate) use self::slice::Position;
+use super::Api;
+use super::mutation::{Made, Payload, UserError};
+use super::object::{Asked, Object, Resolved};
+use super::plan::Planned;
+use super::problem::Problem;
+use super::root::id_of;
+use crate::bulk::{Operation, SLOTS, Status, forget};
+use crate::clock::to_second;
+use crate::store::Store;
+
+/// Carries out one of the two mutations of bulk operations.
+pub(crate) fn write(api: &Api, store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
+    if field.name == "bulkOperationCancel" { cancel(store, field) } else { run(api, store, field, now) }
+}
+
+fn run(api: &Api, store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
+    let query = field.text("query").unwrap_or_default();
+    if let Err(wrong) = api.inner(query) {
+        let error = |message| UserError::new("INVALID", ["query"], message);
+        return Payload::refused(wrong.into_iter().map(error).collect());
+    }
+    let under_way: Vec<String> =
+        store.operations.iter().filter(|row| !row.status.ended()).map(Operation::gid).collect();
+    if under_way.len() >= SLOTS {
+        let message = format!("As many bulk queries as may be are in progress: {}.", under_way.join(", "));
+        return Payload::refused(vec![UserError::new("OPERATION_IN_PROGRESS", [""; 0], message)]);
+    }
+    forget(store);
+    let id = store.next_id();
+    store.operations.insert(Operation {
+        id,
+        query: query.to_owned(),
+        grouped: field.flag("groupObjects"),
+        status: Status::Created,
+        error: None,
+        objects: 0,
+        root_objects: 0,
+        file_size: None,
+        url: None,
+        partial_url: None,
+        created_at: to_second(now),
+        completed_at: None,
+    });
+    Payload::of(Made::Operation(id))
+}
+
+fn cancel(store: &mut Store, field: &Planned) -> Payload {
+    let id = field.text("id").and_then(|gid| id_of(gid, "BulkOperation"));
+    let refused = |why: String| vec![UserError::new(None, ["id"], why)];
+    let Some((id, status)) = id.and_then(|id| Some((id, store.operations.find(id)?.status))) else {
+        return Payload::refused(refused("There is no such bulk operation.".to_owned()));
+    };
+    if status.ended() {
+        let why = format!("A bulk operation that is {} cannot be canceled.", status.name().to_lowercase());
+        return Payload { made: Made::Operation(id), ..Payload::refused(refused(why)) };
+    }
+    let _ = store.operations.edit(id, |row| row.status = Status::Canceling);
+    Payload::of(Made::Operation(id))
+}
+
+pub(crate) fn operation<'a>(row: &'a Operation, asked: &Asked<'_>) -> Result<Resolved<'a>, Problem> {
+    Ok(match asked.name() {
+        "id" => row.gid().into(),
+        "status" => row.status.name().into(),
+        "type" => "QUERY".into(),
+        "errorCode" => row.error.into(),
+        "query" => row.query.as_str().into(),
+        // Numbers that may be too large for some clients are written as strings.
+        "objectCount" => row.objects.to_string().into(),
+        "rootObjectCount" => row.root_objects.to_string().into(),
+        "fileSize" => row.file_size.map(|bytes| bytes.to_string()).into(),
+        "url" => row.url.as_deref().into(),
+        "partialDataUrl" => row.partial_url.as_deref().into(),
+        "createdAt" => row.created_at.into(),
+        "completedAt" => row.completed_at.into(),
+        _ => return asked.unanswered(),
+    })
+}
+
+/// The newest operation.
+pub(crate) fn current(store: &Store) -> Option<Object<'_>> {
+    store.operations.iter().next_back().map(Object::Operation)
+}

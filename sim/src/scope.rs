@@ -1,0 +1,83 @@
+//! What the app was allowed, and what has to be allowed for what.
+//!
+//! <https://shopify.dev/docs/api/usage/access-scopes>, 2026-10.
+
+/// Everything the pretend shop can be asked for.
+pub(crate) const ALL: [&str; 8] = [
+    "read_products",
+    "write_products",
+    "read_inventory",
+    "write_inventory",
+    "read_locations",
+    "read_orders",
+    "read_all_orders",
+    "read_customers",
+];
+
+/// Without `read_all_orders`, only orders younger than this exist for the app.
+pub(crate) const RECENT: jiff::SignedDuration = jiff::SignedDuration::from_hours(60 * 24);
+
+pub(crate) struct Scopes {
+    pub(crate) granted: Vec<String>,
+    /// Those before the last change.
+    pub(crate) previous: Vec<String>,
+    /// Whether nothing is missing, which is quick to look up.
+    complete: bool,
+}
+
+impl Scopes {
+    pub(crate) fn new(granted: Vec<String>) -> Self {
+        let mut scopes = Self { granted: Vec::new(), previous: Vec::new(), complete: false };
+        scopes.change(granted);
+        scopes
+    }
+
+    pub(crate) fn change(&mut self, granted: Vec<String>) {
+        self.previous = std::mem::replace(&mut self.granted, granted);
+        self.complete = false;
+        self.complete = ALL.iter().all(|scope| self.has(scope));
+    }
+
+    pub(crate) fn has(&self, scope: &str) -> bool {
+        let written = |granted: &str| {
+            granted.strip_prefix("write_").is_some_and(|of| scope.strip_prefix("read_") == Some(of))
+        };
+        self.complete || self.granted.iter().any(|granted| granted == scope || written(granted))
+    }
+
+    /// The scopes of which one is needed for objects of a type, if none is there.
+    pub(crate) fn missing_for(&self, type_name: &str) -> Option<&'static [&'static str]> {
+        let one_of = needed(type_name);
+        let denied = !self.complete && !one_of.is_empty() && !one_of.iter().any(|scope| self.has(scope));
+        denied.then_some(one_of)
+    }
+}
+
+/// One of these is needed for objects of a type; for none, it is open to all.
+fn needed(type_name: &str) -> &'static [&'static str] {
+    match type_name.strip_suffix("Connection").unwrap_or(type_name) {
+        "Product" | "ProductVariant" => &["read_products"],
+        "InventoryItem" => &["read_inventory", "read_products"],
+        "InventoryLevel" => &["read_inventory"],
+        "Location" => &["read_locations", "read_inventory"],
+        "Order" | "LineItem" | "Fulfillment" | "Refund" => &["read_orders"],
+        "Customer" => &["read_customers"],
+        payload if payload.starts_with("Inventory") && payload.ends_with("Payload") => &["write_inventory"],
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_write_may_read() {
+        let scopes = Scopes::new(vec!["write_products".to_owned()]);
+        assert!(scopes.has("read_products") && scopes.has("write_products"));
+        assert_eq!(scopes.missing_for("ProductConnection"), None);
+        assert_eq!(scopes.missing_for("InventoryItem"), None);
+        assert_eq!(scopes.missing_for("InventoryLevel"), Some(&["read_inventory"][..]));
+        assert_eq!(scopes.missing_for("Shop"), None);
+    }
+}
