@@ -105,6 +105,7 @@ impl Syncs {
                 run_id,
                 resource,
                 kind,
+                dry_run: false,
                 state: RunState::Running,
                 processed: 0,
                 total: None,
@@ -118,6 +119,7 @@ impl Syncs {
             first: watermark.is_none(),
             since,
             until: None,
+            covered: None,
             resume: String::new(),
         };
         let started = self.store.write(Operation::StartRun(record.clone())).await?;

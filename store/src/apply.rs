@@ -1,13 +1,15 @@
 //! The one door: everything that becomes true enters here, and what follows from it is appended to the log
 //! in the same transaction.
 
-use schemas::event::Source;
-use schemas::{Event, RunState, Timestamp};
+use inventory::HeldLevel;
+use schemas::event::{Drift, Source};
+use schemas::{Change, Event, RunState, Timestamp};
 
 use crate::door::{Door, crossing_event, judge_stock};
-use crate::operation::{Batch, Cause, Fate, Operation, Outcome};
+use crate::drift::{Drifted, Wrong};
+use crate::operation::{Batch, Cause, Fate, Operation, Outcome, Progress, RunRecord};
 use crate::shape::shape;
-use crate::tables::{Result, Tables, Transaction};
+use crate::tables::{Keep, Record, Result, Tables, Transaction};
 use crate::{attempt, command};
 
 /// Does one operation inside a transaction; on an error the caller rolls it back.
@@ -36,8 +38,14 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
             record.run.error.clone_from(error);
             record.run.finished_at = Some(*at);
             tables.put_run(&record)?;
-            if let (RunState::Completed, Some(until)) = (state, record.until) {
+            let (completed, dry) = (*state == RunState::Completed, record.run.dry_run);
+            if let Some(until) = record.until.filter(|_| completed && !dry) {
                 tables.put_watermark(record.resource(), until)?;
+            }
+            if record.run.drift > 0 && !dry {
+                let run_id = record.run.run_id.clone();
+                let drift = Drift { run_id, resource: record.resource(), records: record.run.drift };
+                tables.append(*at, &Event::ShopifyDrift(drift))?;
             }
             tables.append(*at, &Event::ShopifySyncStatus(record.run))?;
             Ok(fresh(true))
@@ -94,7 +102,10 @@ fn apply<T: Tables>(tables: &mut T, batch: &Batch) -> Result<Outcome> {
             let Some(record) = tables.run(run)?.filter(|record| !record.run.state.is_over()) else {
                 return Ok(Outcome::default());
             };
-            Door::new(tables, batch.at, Source::Sync, record.first)
+            if record.run.dry_run {
+                return compare(tables, record, batch);
+            }
+            Door::new(tables, batch.at, Source::Sync, record.first).for_run(&record)
         }
         Cause::Read(marks) => {
             let mut door = Door::new(tables, batch.at, Source::Read, false);
@@ -111,15 +122,60 @@ fn apply<T: Tables>(tables: &mut T, batch: &Batch) -> Result<Outcome> {
     if let Cause::Run { run, progress } = &batch.cause
         && let Some(mut record) = tables.run(run)?
     {
-        record.run.processed = progress.processed;
-        record.run.total = progress.total;
         record.run.changed += outcome.changed;
-        record.run.deleted += outcome.deleted;
-        record.resume.clone_from(&progress.resume);
-        record.until = progress.until.or(record.until);
-        tables.put_run(&record)?;
+        tables.put_run(&on(record, progress))?;
     }
     Ok(outcome)
+}
+
+/// A run as far as it is now.
+fn on(mut record: RunRecord, progress: &Progress) -> RunRecord {
+    record.run.processed = progress.processed;
+    record.run.total = progress.total;
+    record.resume.clone_from(&progress.resume);
+    record.until = progress.until.or(record.until);
+    record
+}
+
+/// A page of a dry run: what would be put right is noted, and nothing is.
+fn compare<T: Tables>(tables: &mut T, mut record: RunRecord, batch: &Batch) -> Result<Outcome> {
+    let Cause::Run { run, progress } = &batch.cause else { return Ok(Outcome::default()) };
+    let mut found = 0;
+    for change in &batch.changes {
+        if let Some((record, wrong, since)) = difference(tables, change)? {
+            found += 1;
+            tables.add_drift(&Drifted { run_id: run.clone(), record, wrong, since, found: batch.at })?;
+        }
+    }
+    record.run.changed += found;
+    record.run.drift += found;
+    tables.put_run(&on(record, progress))?;
+    Ok(Outcome { fresh: true, changed: found, ..Outcome::default() })
+}
+
+type Difference = (String, Wrong, Option<Timestamp>);
+
+/// How the mirror differs from what is said; `None` where it does not, or holds something newer.
+fn difference<T: Tables>(tables: &T, change: &Change) -> Result<Option<Difference>> {
+    fn of<R: Record, T: Keep<R>>(tables: &T, said: &R) -> Result<Option<Difference>> {
+        let held = tables.find(said.key())?;
+        let (here, there) = (held.as_ref().map(Record::said), said.said());
+        let newer = held.as_ref().is_some_and(|held| held.updated_at() > said.updated_at());
+        let wrong = Wrong::between(here, there)?;
+        let same = matches!(&wrong, Wrong::Differs(fields) if fields.is_empty());
+        Ok((!newer && !same).then(|| (said.name(), wrong, Some(said.updated_at()))))
+    }
+    match change {
+        Change::Customer(said) => of(tables, said),
+        Change::Item(said) => of(tables, said),
+        Change::Level(said) => of(tables, &HeldLevel::new(said.clone())),
+        Change::Location(said) => of(tables, said),
+        Change::Order(said) => of(tables, said),
+        Change::Product { product, .. } => of(tables, product),
+        Change::Variant(said) => of(tables, said),
+        Change::Gone(key) | Change::LookAgain(key) => Ok(Some((key.to_string(), Wrong::Gone, None))),
+        Change::LevelAvailable { .. } => Ok(None),
+    }
 }
 
 /// Thresholds changed: every level is judged against the new ones, and what it crosses by that is told.

@@ -116,7 +116,7 @@ pub(crate) fn settle<T: Tables>(tables: &mut T, id: &str, end: &End, at: Timesta
             tables.delete_flight(*item, *location)?;
         }
         // Read again, whatever the answer: only a reading shows what is there now.
-        tables.mark(RecordKey::Level(*item, *location), at)?;
+        tables.mark(RecordKey::Level(*item, *location), at, None)?;
     }
     for effect in &effects {
         let sets = matches!(effect.lane, Lane::SetAvailable | Lane::SetOnHand);

@@ -1,6 +1,7 @@
 //! What holds for every store, asked of each backend through the trait alone.
 
 mod commands;
+mod runs;
 
 use std::sync::Arc;
 
@@ -29,6 +30,13 @@ use commands::{
     settled_commands_are_forgotten_after_their_keeping_time_and_open_ones_never,
     what_is_done_in_slices_is_done_whole, what_takes_no_stock_is_refused_by_code_and_field,
     what_waits_for_a_level_that_goes_fails_and_is_told,
+};
+
+use runs::{
+    a_doubt_is_settled_by_a_read_and_counted_at_its_run,
+    a_dry_run_tells_what_it_would_put_right_and_puts_nothing_right, a_quiet_store_shows_no_drift,
+    what_a_full_run_puts_right_late_is_drift_and_what_is_young_is_not, what_is_held_is_listed_by_resource,
+    what_was_heard_of_meanwhile_is_no_drift,
 };
 
 /// A store at work and what keeps it so.
@@ -85,6 +93,12 @@ holds_for_both! {
     what_was_forgotten_cannot_be_replayed_silently,
     a_snapshot_is_exact_at_its_place_in_the_log,
     lists_are_paged_by_id,
+    what_a_full_run_puts_right_late_is_drift_and_what_is_young_is_not,
+    a_quiet_store_shows_no_drift,
+    a_doubt_is_settled_by_a_read_and_counted_at_its_run,
+    what_was_heard_of_meanwhile_is_no_drift,
+    a_dry_run_tells_what_it_would_put_right_and_puts_nothing_right,
+    what_is_held_is_listed_by_resource,
     holds_sum_to_at_most_what_there_was,
     lines_of_one_level_are_summed_before_the_check,
     a_command_repeated_under_its_key_is_answered_and_not_done_again,
@@ -194,6 +208,7 @@ pub(crate) fn run(id: &str, resource: Resource, first: bool) -> RunRecord {
         run_id: id.parse().unwrap(),
         resource,
         kind: RunKind::Full,
+        dry_run: false,
         state: RunState::Running,
         processed: 0,
         total: None,
@@ -204,7 +219,7 @@ pub(crate) fn run(id: &str, resource: Resource, first: bool) -> RunRecord {
         finished_at: None,
         error: None,
     };
-    RunRecord { shop: shop(), run, first, since: None, until: None, resume: String::new() }
+    RunRecord { shop: shop(), run, first, since: None, until: None, covered: None, resume: String::new() }
 }
 
 impl World {

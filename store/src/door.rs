@@ -8,10 +8,11 @@ use jiff::{SignedDuration, ToSpan as _};
 use schemas::event::{CustomerActivity, LevelChange, Notice, OrderChange, OrderChanged, PriceChange, Source};
 use schemas::record::{Customer, InventoryItem, Level, Location, Order, Product, Variant};
 use schemas::shape::{LevelShape, OrderShape};
-use schemas::{Change, Event, InventoryItemId, LocationId, ProductId, RecordKey, Timestamp};
+use schemas::{Change, Event, InventoryItemId, LocationId, ProductId, RecordKey, RunId, Timestamp};
 
 use crate::attempt;
-use crate::operation::{Mark, Outcome};
+use crate::drift::{Drifted, Wrong};
+use crate::operation::{Mark, Outcome, RunRecord};
 use crate::shape::{order_shape, product_shape, shape};
 use crate::tables::{Keep, Record, Result, Tables};
 
@@ -30,6 +31,10 @@ pub(crate) struct Door<'t, T> {
     command: Option<String>,
     /// A first import is one event, not one per record.
     silent: bool,
+    /// Set in a full run: what it has to put right may be drift.
+    doubt: Option<Doubt>,
+    /// What runs had to put right, to be counted at their records: drifted, and gone.
+    found: BTreeMap<RunId, (u64, u64)>,
     outcome: Outcome,
     /// Records that were read alone, and whether everything that was said of them was taken.
     readings: BTreeMap<RecordKey, Reading>,
@@ -42,6 +47,23 @@ pub(crate) struct Door<'t, T> {
 struct Reading {
     authority: Authority,
     older: bool,
+    /// Set where a full run wanted to know and nothing was heard of the record since.
+    doubt: Option<Doubt>,
+}
+
+/// A full run's question about records.
+#[derive(Clone)]
+pub(crate) struct Doubt {
+    run: RunId,
+    /// What changed at Shopify up to then should have been here.
+    covered: Timestamp,
+}
+
+impl Doubt {
+    /// The doubt of a run, where what it finds can be drift.
+    pub(crate) fn of(record: &RunRecord) -> Option<Self> {
+        Some(Self { run: record.run.run_id.clone(), covered: record.covered? })
+    }
 }
 
 impl<'t, T: Tables> Door<'t, T> {
@@ -52,11 +74,17 @@ impl<'t, T: Tables> Door<'t, T> {
             source,
             command: None,
             silent,
+            doubt: None,
+            found: BTreeMap::new(),
             outcome: Outcome { fresh: true, ..Outcome::default() },
             readings: BTreeMap::new(),
             products: BTreeMap::new(),
             wanted: BTreeSet::new(),
         }
+    }
+
+    pub(crate) fn for_run(self, record: &RunRecord) -> Self {
+        Self { doubt: Doubt::of(record), ..self }
     }
 
     pub(crate) fn for_command(self, command: Option<String>) -> Self {
@@ -65,19 +93,20 @@ impl<'t, T: Tables> Door<'t, T> {
 
     /// A reading counts for more than a report only if nothing was heard of the record since it began.
     pub(crate) fn reading(&mut self, key: RecordKey, mark: Mark) -> Result<()> {
-        if let Some((now, vain)) = self.tables.marked(key)?
-            && now == mark
-        {
-            let authority = if vain < VAIN_READINGS_MAX { Authority::Read } else { Authority::LastRead };
-            self.readings.insert(key, Reading { authority, older: false });
-        }
+        let Some(marking) = self.tables.marked(key)?.filter(|marking| marking.mark == mark) else {
+            return Ok(());
+        };
+        let authority = if marking.vain < VAIN_READINGS_MAX { Authority::Read } else { Authority::LastRead };
+        let run = marking.doubt.map(|run| self.tables.run(&run)).transpose()?.flatten();
+        let doubt = run.as_ref().filter(|run| !run.run.state.is_over()).and_then(Doubt::of);
+        self.readings.insert(key, Reading { authority, older: false, doubt });
         Ok(())
     }
 
     pub(crate) fn change(&mut self, change: &Change) -> Result<()> {
         match change {
             Change::Customer(customer) => self.customer(customer),
-            Change::Gone(key) if self.readings.contains_key(key) => self.gone(*key),
+            Change::Gone(key) if self.readings.contains_key(key) => self.found_gone(*key),
             Change::Gone(key) | Change::LookAgain(key) => self.look_again(*key),
             Change::Item(item) => self.item(item),
             Change::Level(level) => self.level(level.clone(), false),
@@ -107,6 +136,10 @@ impl<'t, T: Tables> Door<'t, T> {
             Verdict::Take => {
                 self.tables.put(said)?;
                 self.outcome.changed += 1;
+                if let Some(doubt) = self.doubt_of(mark).filter(|doubt| said.updated_at() <= doubt.covered) {
+                    let wrong = Wrong::between(held.map(Record::said), said.said())?;
+                    self.drifted(doubt, said.name(), wrong, Some(said.updated_at()))?;
+                }
             }
             Verdict::Unclear => self.look_again(mark)?,
             Verdict::Older => {
@@ -117,6 +150,40 @@ impl<'t, T: Tables> Door<'t, T> {
             Verdict::Same => {}
         }
         Ok(verdict)
+    }
+
+    /// The full run that asked for what is being said of a record, if any.
+    fn doubt_of(&self, key: RecordKey) -> Option<Doubt> {
+        self.readings.get(&key).map_or(&self.doubt, |reading| &reading.doubt).clone()
+    }
+
+    /// Notes what a full run had to put right.
+    fn drifted(
+        &mut self,
+        doubt: Doubt,
+        record: String,
+        wrong: Wrong,
+        since: Option<Timestamp>,
+    ) -> Result<()> {
+        // Shopify touches the time of a record for reasons that nobody can see in it.
+        if matches!(&wrong, Wrong::Differs(fields) if fields.keys().all(|field| field == "updatedAt")) {
+            return Ok(());
+        }
+        let gone = u64::from(wrong == Wrong::Gone);
+        let (drifted, deleted) = self.found.entry(doubt.run.clone()).or_default();
+        (*drifted, *deleted) = (*drifted + 1, *deleted + gone);
+        self.tables.add_drift(&Drifted { run_id: doubt.run, record, wrong, since, found: self.at })
+    }
+
+    fn found_gone(&mut self, key: RecordKey) -> Result<()> {
+        let deleted = self.outcome.deleted;
+        self.gone(key)?;
+        match self.doubt_of(key) {
+            Some(doubt) if self.outcome.deleted > deleted => {
+                self.drifted(doubt, key.to_string(), Wrong::Gone, None)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn customer(&mut self, said: &Customer) -> Result<()> {
@@ -187,6 +254,9 @@ impl<'t, T: Tables> Door<'t, T> {
                 if self.readings.contains_key(&key) {
                     self.delete_variant(&variant)?;
                     self.products.entry(said.id).or_insert(false);
+                    if let Some(doubt) = self.doubt_of(key) {
+                        self.drifted(doubt, variant.name(), Wrong::Gone, None)?;
+                    }
                 } else {
                     self.look_again(key)?;
                 }
@@ -393,7 +463,11 @@ impl<'t, T: Tables> Door<'t, T> {
 
     fn look_again(&mut self, key: RecordKey) -> Result<()> {
         self.readings.remove(&key);
-        self.tables.mark(key, self.at)
+        match &self.doubt {
+            // Something was heard of it: it is read anyway.
+            Some(_) if self.tables.marked(key)?.is_some() => Ok(()),
+            doubt => self.tables.mark(key, self.at, doubt.as_ref().map(|doubt| &doubt.run)),
+        }
     }
 
     fn tell(&mut self, event: &Event) -> Result<()> {
@@ -416,7 +490,7 @@ impl<'t, T: Tables> Door<'t, T> {
                 RecordKey::Customer(_) | RecordKey::Level(..) | RecordKey::Order(_) => true,
             };
             if !held && self.tables.marked(key)?.is_none() {
-                self.tables.mark(key, self.at)?;
+                self.tables.mark(key, self.at, None)?;
             }
         }
         for (key, reading) in std::mem::take(&mut self.readings) {
@@ -424,6 +498,13 @@ impl<'t, T: Tables> Door<'t, T> {
                 self.tables.postpone(key, self.at.saturating_add(1.second()).unwrap_or(self.at))?;
             } else {
                 self.tables.unmark(key)?;
+            }
+        }
+        for (run, (drifted, deleted)) in std::mem::take(&mut self.found) {
+            if let Some(mut record) = self.tables.run(&run)? {
+                record.run.drift += drifted;
+                record.run.deleted += deleted;
+                self.tables.put_run(&record)?;
             }
         }
         Ok(self.outcome)

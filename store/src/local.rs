@@ -9,11 +9,12 @@ use inventory::effect::Waiting;
 use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
-    Epoch, InventoryItemId, LevelSelection, LocationId, LogEntry, Resource, Room, Sequence, ShopDomain,
-    Timestamp,
+    Epoch, InventoryItemId, LevelSelection, LocationId, LogEntry, Resource, Room, RunId, Sequence,
+    ShopDomain, Timestamp,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+use crate::drift::{Drifted, Held};
 use crate::operation::{Delivery, Operation, Outcome, RunRecord};
 use crate::tables::Result;
 use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError};
@@ -66,6 +67,9 @@ pub(crate) trait Reader: Send + Sync + 'static {
     fn commands(&self, shop: &ShopDomain, filter: &CommandFilter) -> Result<Vec<serde_json::Value>>;
     fn reservations(&self, shop: &ShopDomain, filter: &HoldFilter) -> Result<Vec<ReservationShape>>;
     fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>>;
+    fn doubts(&self, run: &RunId) -> Result<u64>;
+    fn drift(&self, shop: &ShopDomain, run: Option<&RunId>, limit: usize) -> Result<Vec<Drifted>>;
+    fn held(&self, shop: &ShopDomain, resource: Resource) -> Result<Vec<Held>>;
     fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>>;
     fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>>;
     fn list(
@@ -259,6 +263,21 @@ impl<R: Reader> Store for Local<R> {
     async fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>> {
         let shop = shop.clone();
         self.read(move |reader| reader.runs(&shop, limit)).await
+    }
+
+    async fn doubts(&self, run: &RunId) -> Result<u64> {
+        let run = run.clone();
+        self.read(move |reader| reader.doubts(&run)).await
+    }
+
+    async fn drift(&self, shop: &ShopDomain, run: Option<RunId>, limit: usize) -> Result<Vec<Drifted>> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.drift(&shop, run.as_ref(), limit)).await
+    }
+
+    async fn held(&self, shop: &ShopDomain, resource: Resource) -> Result<Vec<Held>> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.held(&shop, resource)).await
     }
 
     async fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>> {

@@ -19,10 +19,11 @@ use schemas::{
 use serde::Serialize;
 
 use crate::apply::perform;
+use crate::drift::{Drifted, Held};
 use crate::local::{Engine, Local, Reader, Writer};
 use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, Retention, RunRecord};
 use crate::shape::level_shape;
-use crate::tables::{Keep, Record, Result, Tables, Transaction};
+use crate::tables::{Keep, Marking, Record, Result, Tables, Transaction};
 use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError};
 
 /// A new, empty store. The writer does nothing until it is run or stepped.
@@ -58,7 +59,8 @@ struct Shop {
     orders: BTreeMap<OrderId, Order>,
     products: BTreeMap<ProductId, Product>,
     variants: BTreeMap<VariantId, Variant>,
-    marked: BTreeMap<RecordKey, (Mark, u32, Timestamp)>,
+    marked: BTreeMap<RecordKey, (Marking, Timestamp)>,
+    drift: Vec<Drifted>,
     runs: Vec<RunRecord>,
     watermarks: BTreeMap<Resource, Timestamp>,
     kept: ledger::Kept,
@@ -153,6 +155,7 @@ impl Transaction for State {
         });
         for shop in self.shops.values_mut() {
             shop.kept.forget(retention.runs_before);
+            shop.drift.retain(|drifted| drifted.found >= retention.runs_before);
             shop.runs.retain(|run| !run.run.state.is_over() || run.run.started_at >= retention.runs_before);
         }
         Ok(())
@@ -226,15 +229,15 @@ impl Tables for MemoryTables<'_> {
         Ok(())
     }
 
-    fn mark(&mut self, key: RecordKey, due: Timestamp) -> Result<()> {
+    fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>) -> Result<()> {
         self.state.last_mark += 1;
-        let mark = Mark(self.state.last_mark);
-        self.here_mut().marked.insert(key, (mark, 0, due));
+        let marking = Marking { mark: Mark(self.state.last_mark), vain: 0, doubt: doubt.cloned() };
+        self.here_mut().marked.insert(key, (marking, due));
         Ok(())
     }
 
-    fn marked(&self, key: RecordKey) -> Result<Option<(Mark, u32)>> {
-        Ok(self.here().marked.get(&key).map(|(mark, vain, _)| (*mark, *vain)))
+    fn marked(&self, key: RecordKey) -> Result<Option<Marking>> {
+        Ok(self.here().marked.get(&key).map(|(marking, _)| marking.clone()))
     }
 
     fn unmark(&mut self, key: RecordKey) -> Result<()> {
@@ -243,8 +246,8 @@ impl Tables for MemoryTables<'_> {
     }
 
     fn postpone(&mut self, key: RecordKey, later: Timestamp) -> Result<()> {
-        if let Some((_, vain, due)) = self.here_mut().marked.get_mut(&key) {
-            *vain += 1;
+        if let Some((marking, due)) = self.here_mut().marked.get_mut(&key) {
+            marking.vain += 1;
             *due = later;
         }
         Ok(())
@@ -283,6 +286,11 @@ impl Tables for MemoryTables<'_> {
             Some(held) => held.clone_from(run),
             None => runs.push(run.clone()),
         }
+        Ok(())
+    }
+
+    fn add_drift(&mut self, drifted: &Drifted) -> Result<()> {
+        self.here_mut().drift.push(drifted.clone());
         Ok(())
     }
 
@@ -401,17 +409,16 @@ impl Reader for Memory {
 
     fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>> {
         self.shop(shop, |shop| {
-            let due =
-                shop.marked.iter().filter(|(key, (_, _, due))| *due <= now && !shop.kept.in_flight(**key));
+            let due = shop.marked.iter().filter(|(key, (_, due))| *due <= now && !shop.kept.in_flight(**key));
             let mut marked: Vec<Marked> = due
-                .map(|(key, (mark, ..))| {
+                .map(|(key, (marking, _))| {
                     let gid = match key {
                         RecordKey::Level(item, location) => {
                             shop.levels.get(&(*item, *location)).and_then(|held| held.observed.gid.clone())
                         }
                         _ => None,
                     };
-                    Marked { key: *key, mark: *mark, gid }
+                    Marked { key: *key, mark: marking.mark, gid }
                 })
                 .collect();
             marked.sort_by_key(|marked| marked.mark);
@@ -438,6 +445,37 @@ impl Reader for Memory {
 
     fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>> {
         self.shop(shop, |shop| shop.runs.iter().rev().take(limit).cloned().collect())
+    }
+
+    fn doubts(&self, run: &RunId) -> Result<u64> {
+        let state = self.state();
+        let marks = state.shops.values().flat_map(|shop| shop.marked.values());
+        Ok(marks.filter(|(marking, _)| marking.doubt.as_ref() == Some(run)).count() as u64)
+    }
+
+    fn drift(&self, shop: &ShopDomain, run: Option<&RunId>, limit: usize) -> Result<Vec<Drifted>> {
+        let wanted = |drifted: &&Drifted| run.is_none_or(|run| drifted.run_id == *run);
+        self.shop(shop, |shop| shop.drift.iter().rev().filter(wanted).take(limit).cloned().collect())
+    }
+
+    fn held(&self, shop: &ShopDomain, resource: Resource) -> Result<Vec<Held>> {
+        let one = |key| Held { key, variant: None };
+        self.shop(shop, |shop| match resource {
+            Resource::Customers => shop.customers.keys().map(|id| one(RecordKey::Customer(*id))).collect(),
+            Resource::Inventory => {
+                shop.levels.keys().map(|(item, location)| one(RecordKey::Level(*item, *location))).collect()
+            }
+            Resource::Orders => shop.orders.keys().map(|id| one(RecordKey::Order(*id))).collect(),
+            Resource::Products => {
+                let products = shop.products.keys().map(|id| one(RecordKey::Product(*id)));
+                let items = shop.items.keys().map(|id| one(RecordKey::Item(*id)));
+                let variants = shop.variants.values().map(|variant| Held {
+                    key: RecordKey::Product(variant.product_id),
+                    variant: Some(variant.id),
+                });
+                products.chain(items).chain(variants).collect()
+            }
+        })
     }
 
     fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>> {

@@ -206,6 +206,9 @@ pub struct RunRecord {
     pub since: Option<Timestamp>,
     /// The end of the window, once known.
     pub until: Option<Timestamp>,
+    /// For a full run that is not the first: up to when webhooks and earlier runs should have brought everything,
+    /// by Shopify's time. What it has to put right that is older is drift.
+    pub covered: Option<Timestamp>,
     /// Where to go on after a crash; empty at the beginning.
     pub resume: String,
 }

@@ -1,16 +1,19 @@
 //! What `apply` needs of a database inside one transaction. Every backend gives it; nothing here is SQL.
 
 use inventory::{HeldLevel, Thresholds};
-use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
+use schemas::record::{Customer, InventoryItem, Level, Location, Order, Product, Variant};
 use schemas::shape::ReservationShape;
 use schemas::{
     CustomerId, Event, InventoryItemId, LocationId, OrderId, ProductId, RecordKey, Resource, RunId,
     ShopDomain, Timestamp, UserId, VariantId, WebhookId,
 };
 
+use serde::Serialize;
+
 use crate::StoreError;
 use crate::attempt::{Attempt, Flight};
 use crate::command::{Effect, KeptCommand};
+use crate::drift::Drifted;
 use crate::operation::{Delivery, Fate, Mark, Retention, RunRecord};
 
 pub(crate) type Result<T> = std::result::Result<T, StoreError>;
@@ -18,31 +21,43 @@ pub(crate) type Result<T> = std::result::Result<T, StoreError>;
 /// A record that is kept by key and judged by time.
 pub(crate) trait Record: Clone + PartialEq {
     type Key: Copy + Ord;
+    /// What Shopify says of it.
+    type Said: Serialize;
     fn key(&self) -> Self::Key;
     fn updated_at(&self) -> Timestamp;
+    /// Which one, for a person.
+    fn name(&self) -> String;
+    fn said(&self) -> &Self::Said;
 }
 
 macro_rules! record {
-    ($($record:ty => $key:ty),* $(,)?) => {$(
+    ($($record:ty => $key:ty, $noun:literal);* $(;)?) => {$(
         impl Record for $record {
             type Key = $key;
+            type Said = Self;
             fn key(&self) -> $key {
                 self.id
             }
             fn updated_at(&self) -> Timestamp {
                 self.updated_at
             }
+            fn name(&self) -> String {
+                format!(concat!($noun, " {}"), self.id)
+            }
+            fn said(&self) -> &Self {
+                self
+            }
         }
     )*};
 }
 
 record! {
-    Customer => CustomerId,
-    InventoryItem => InventoryItemId,
-    Location => LocationId,
-    Order => OrderId,
-    Product => ProductId,
-    Variant => VariantId,
+    Customer => CustomerId, "customer";
+    InventoryItem => InventoryItemId, "inventory item";
+    Location => LocationId, "location";
+    Order => OrderId, "order";
+    Product => ProductId, "product";
+    Variant => VariantId, "variant";
 }
 
 impl Record for HeldLevel {
@@ -50,8 +65,16 @@ impl Record for HeldLevel {
     fn key(&self) -> Self::Key {
         (self.observed.inventory_item_id, self.observed.location_id)
     }
+    type Said = Level;
     fn updated_at(&self) -> Timestamp {
         self.observed.updated_at
+    }
+    fn name(&self) -> String {
+        let (item, location) = self.key();
+        RecordKey::Level(item, location).to_string()
+    }
+    fn said(&self) -> &Level {
+        &self.observed
     }
 }
 
@@ -103,6 +126,16 @@ pub(crate) trait Ledger {
     fn delete_flight(&mut self, item: InventoryItemId, location: LocationId) -> Result<()>;
 }
 
+/// That a record is to be read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Marking {
+    pub(crate) mark: Mark,
+    /// How many readings of it came to nothing.
+    pub(crate) vain: u32,
+    /// The full run that wants to know, if nothing was heard of the record since.
+    pub(crate) doubt: Option<RunId>,
+}
+
 /// One shop's tables inside a transaction.
 pub(crate) trait Tables:
     Keep<Customer>
@@ -125,10 +158,9 @@ pub(crate) trait Tables:
     /// Appends an event; its rooms are indexed with it.
     fn append(&mut self, at: Timestamp, event: &Event) -> Result<()>;
 
-    /// Marks a record for reading, anew if it is marked.
-    fn mark(&mut self, key: RecordKey, due: Timestamp) -> Result<()>;
-    /// The record's mark and how many readings of it came to nothing.
-    fn marked(&self, key: RecordKey) -> Result<Option<(Mark, u32)>>;
+    /// Marks a record for reading, anew if it is marked; `doubt` is the full run that wants to know.
+    fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>) -> Result<()>;
+    fn marked(&self, key: RecordKey) -> Result<Option<Marking>>;
     fn unmark(&mut self, key: RecordKey) -> Result<()>;
     /// Keeps the mark, counts a vain reading and puts the next one off.
     fn postpone(&mut self, key: RecordKey, due: Timestamp) -> Result<()>;
@@ -140,6 +172,7 @@ pub(crate) trait Tables:
     fn run(&self, id: &RunId) -> Result<Option<RunRecord>>;
     fn run_under_way(&self, resource: Resource) -> Result<bool>;
     fn put_run(&mut self, run: &RunRecord) -> Result<()>;
+    fn add_drift(&mut self, drifted: &Drifted) -> Result<()>;
     fn put_watermark(&mut self, resource: Resource, until: Timestamp) -> Result<()>;
 }
 

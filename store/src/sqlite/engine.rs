@@ -14,9 +14,10 @@ use super::high_water::HighWater;
 use super::rows::{self, Stored, micros, parsed, parsed_opt, word};
 use crate::StoreError;
 use crate::apply::perform;
+use crate::drift::Drifted;
 use crate::local::Engine;
 use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, Retention, RunRecord};
-use crate::tables::{Keep, Result, Tables, Transaction};
+use crate::tables::{Keep, Marking, Result, Tables, Transaction};
 
 pub(super) struct SqliteEngine {
     connection: Connection,
@@ -190,6 +191,7 @@ impl Transaction for SqliteEngine {
             "DELETE FROM run WHERE state <> 'running' AND started_at < ?1",
             [micros(retention.runs_before)],
         )?;
+        self.connection.execute("DELETE FROM drift WHERE found < ?1", [micros(retention.runs_before)])?;
         Ok(())
     }
 }
@@ -256,23 +258,29 @@ impl Tables for SqliteTables<'_> {
         Ok(())
     }
 
-    fn mark(&mut self, key: RecordKey, due: Timestamp) -> Result<()> {
+    fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>) -> Result<()> {
         self.connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO marked (shop, record, vain_readings, due) VALUES (?1, ?2, 0, ?3)",
+                "INSERT OR REPLACE INTO marked (shop, record, vain_readings, due, run) VALUES (?1, ?2, 0, ?3, ?4)",
             )?
-            .execute(params![self.shop.row, serde_json::to_string(&key)?, micros(due)])?;
+            .execute(params![
+                self.shop.row,
+                serde_json::to_string(&key)?,
+                micros(due),
+                doubt.map(RunId::as_str)
+            ])?;
         Ok(())
     }
 
-    fn marked(&self, key: RecordKey) -> Result<Option<(Mark, u32)>> {
+    fn marked(&self, key: RecordKey) -> Result<Option<Marking>> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT mark, vain_readings FROM marked WHERE shop = ?1 AND record = ?2")?;
+            .prepare_cached("SELECT mark, vain_readings, run FROM marked WHERE shop = ?1 AND record = ?2")?;
         let key = serde_json::to_string(&key)?;
-        Ok(statement
-            .query_row(params![self.shop.row, key], |row| Ok((Mark(row.get(0)?), row.get(1)?)))
-            .optional()?)
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(Marking { mark: Mark(row.get(0)?), vain: row.get(1)?, doubt: parsed_opt(row, 2)? })
+        };
+        Ok(statement.query_row(params![self.shop.row, key], read).optional()?)
     }
 
     fn unmark(&mut self, key: RecordKey) -> Result<()> {
@@ -331,8 +339,8 @@ impl Tables for SqliteTables<'_> {
     fn put_run(&mut self, record: &RunRecord) -> Result<()> {
         self.connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO run (id, shop, resource, state, started_at, first, since, until, resume, shape) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "INSERT OR REPLACE INTO run (id, shop, resource, state, started_at, first, since, until, resume, shape, \
+                 covered) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute(params![
                 record.run.run_id.as_str(),
@@ -344,7 +352,24 @@ impl Tables for SqliteTables<'_> {
                 record.since.map(|at| at.to_string()),
                 record.until.map(|at| at.to_string()),
                 record.resume,
-                serde_json::to_string(&record.run)?
+                serde_json::to_string(&record.run)?,
+                record.covered.map(|at| at.to_string())
+            ])?;
+        Ok(())
+    }
+
+    fn add_drift(&mut self, drifted: &Drifted) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO drift (shop, run, record, wrong, since, found) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                self.shop.row,
+                drifted.run_id.as_str(),
+                drifted.record,
+                serde_json::to_string(&drifted.wrong)?,
+                drifted.since.map(|at| at.to_string()),
+                micros(drifted.found)
             ])?;
         Ok(())
     }
@@ -357,7 +382,7 @@ impl Tables for SqliteTables<'_> {
     }
 }
 
-pub(super) const RUN_COLUMNS: &str = "first, since, until, resume, shape";
+pub(super) const RUN_COLUMNS: &str = "first, since, until, resume, shape, covered";
 
 pub(super) fn run(row: &rusqlite::Row<'_>, shop: &ShopDomain) -> rusqlite::Result<RunRecord> {
     let shape: String = row.get(4)?;
@@ -367,6 +392,7 @@ pub(super) fn run(row: &rusqlite::Row<'_>, shop: &ShopDomain) -> rusqlite::Resul
         since: parsed_opt(row, 1)?,
         until: parsed_opt(row, 2)?,
         resume: row.get(3)?,
+        covered: parsed_opt(row, 5)?,
         run: serde_json::from_str(&shape).map_err(|error| {
             rusqlite::Error::FromSqlConversionFailure(4, rusqlite::types::Type::Text, Box::new(error))
         })?,

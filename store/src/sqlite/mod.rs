@@ -24,6 +24,7 @@ use crate::{Store, StoreError};
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_first_light.sql"),
     include_str!("../../migrations/0002_commands.sql"),
+    include_str!("../../migrations/0003_runs.sql"),
 ];
 /// `application_id` of a stockd database: "stkd".
 const APPLICATION_ID: i32 = 0x7374_6b64;

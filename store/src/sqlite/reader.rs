@@ -11,13 +11,14 @@ use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
     Epoch, Event, InventoryItemId, LevelSelection, LocationId, LogEntry, Offset, RecordKey, Resource, Room,
-    Sequence, ShopDomain, Timestamp,
+    RunId, Sequence, ShopDomain, Timestamp,
 };
 
 use super::engine::{RUN_COLUMNS, Shop, head, run, select, shops};
 use super::ledger::{self, EFFECT_COLUMNS, with_levels};
-use super::rows::{Stored, find, from_micros, micros, parsed, parsed_opt, unword};
+use super::rows::{Stored, find, from_micros, id, micros, parsed, parsed_opt, unword};
 use crate::command::{Effect, KeptCommand};
+use crate::drift::{Drifted, Held};
 use crate::local::{READERS_MAX, Reader};
 use crate::operation::{Delivery, Mark, RunRecord};
 use crate::shape::level_shape;
@@ -358,6 +359,74 @@ impl Reader for SqliteReader {
             let mut statement = connection.prepare_cached(&sql)?;
             let runs = statement.query_map([shop.row, limit_of(limit)], |row| run(row, domain))?;
             Ok(runs.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn doubts(&self, run: &RunId) -> Result<u64> {
+        self.view(|connection| {
+            let mut statement = connection.prepare_cached("SELECT count(*) FROM marked WHERE run = ?1")?;
+            Ok(statement.query_row([run.as_str()], |row| row.get::<_, i64>(0))?.cast_unsigned())
+        })
+    }
+
+    fn drift(&self, shop: &ShopDomain, run: Option<&RunId>, limit: usize) -> Result<Vec<Drifted>> {
+        self.shop_view(shop, |connection, shop| {
+            let mut statement = connection.prepare_cached(
+                "SELECT run, record, wrong, since, found FROM drift WHERE shop = ?1 AND (?2 IS NULL OR run = ?2) \
+                 ORDER BY id DESC LIMIT ?3",
+            )?;
+            let read = |row: &rusqlite::Row<'_>| {
+                Ok(Drifted {
+                    run_id: parsed(row, 0)?,
+                    record: row.get(1)?,
+                    wrong: ledger::json(row, 2)?,
+                    since: parsed_opt(row, 3)?,
+                    found: from_micros(row, 4)?,
+                })
+            };
+            let found = statement.query_map(params![shop.row, run.map(RunId::as_str), limit_of(limit)], read)?;
+            Ok(found.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn held(&self, shop: &ShopDomain, resource: Resource) -> Result<Vec<Held>> {
+        self.shop_view(shop, |connection, shop| {
+            let mut held = Vec::new();
+            let mut add = |sql: &str, read: &dyn Fn(&rusqlite::Row<'_>) -> rusqlite::Result<Held>| {
+                let mut statement = connection.prepare_cached(sql)?;
+                let rows = statement.query_map([shop.row], read)?;
+                rows.into_iter().try_for_each(|row| row.map(|row| held.push(row)))
+            };
+            let one = |key| Ok(Held { key, variant: None });
+            match resource {
+                Resource::Customers => {
+                    add("SELECT id FROM customer WHERE shop = ?1", &|row| {
+                        one(RecordKey::Customer(id(row, 0)?))
+                    })?;
+                }
+                Resource::Inventory => {
+                    add("SELECT inventory_item_id, location_id FROM level WHERE shop = ?1", &|row| {
+                        one(RecordKey::Level(id(row, 0)?, id(row, 1)?))
+                    })?;
+                }
+                Resource::Orders => {
+                    add("SELECT id FROM customer_order WHERE shop = ?1", &|row| {
+                        one(RecordKey::Order(id(row, 0)?))
+                    })?;
+                }
+                Resource::Products => {
+                    add("SELECT id FROM product WHERE shop = ?1", &|row| {
+                        one(RecordKey::Product(id(row, 0)?))
+                    })?;
+                    add("SELECT id FROM inventory_item WHERE shop = ?1", &|row| {
+                        one(RecordKey::Item(id(row, 0)?))
+                    })?;
+                    add("SELECT product_id, id FROM variant WHERE shop = ?1", &|row| {
+                        Ok(Held { key: RecordKey::Product(id(row, 0)?), variant: Some(id(row, 1)?) })
+                    })?;
+                }
+            }
+            Ok(held)
         })
     }
 
