@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::Response;
+use http::{Method, Response};
 use proptest::prelude::*;
 use schemas::RecordKey;
 use serde_json::{Value, json};
@@ -364,10 +364,14 @@ async fn a_great_many_rows_are_told_in_parts_and_none_is_kept() {
     let lines: Vec<_> = (1..=5_000).map(|n| level(n, 31)).collect();
     let host = host(200, pieces(&text_of(&lines), 4_096));
     let mut rows = client(&host, None).bulk_rows(BulkQuery::Levels, &result(Some(URL), 5_000, 0)).unwrap();
-    let mut count = 0;
-    while let Some(changes) = rows.next().await.unwrap() {
-        assert!(changes.len() <= TOLD_TOGETHER + 1 && rows.told.is_empty());
-        count += changes.len();
-    }
-    assert_eq!(count, 5_000);
+    let mut task = tokio::task::JoinSet::new();
+    task.spawn(async move {
+        let mut count = 0;
+        while let Some(changes) = rows.next().await.unwrap() {
+            assert!(changes.len() <= TOLD_TOGETHER + 1 && rows.told.is_empty());
+            count += changes.len();
+        }
+        count
+    });
+    assert_eq!(task.join_all().await, [5_000]);
 }
