@@ -41,7 +41,7 @@ pub enum BulkQuery {
     /// Orders with their lines and their customer's id. Needs `read_orders` and `read_customers`; without
     /// `read_all_orders` only those of the last 60 days are seen.
     Orders,
-    /// The same without customers, for an app that has not `read_customers`: for it the former fails as a whole.
+    /// The same without customers, for an app without `read_customers`, whose operation would fail as a whole.
     OrdersWithoutBuyers,
     /// Products, and their variants each preceded by its item.
     Products,

@@ -205,6 +205,19 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn nothing_panics_whatever_is_in_the_file(noise: Vec<u8>, at: prop::sample::Index, byte: u8, query in 0..BulkQuery::ALL.len()) {
+        let query = BulkQuery::ALL[query];
+        let mut sample = text_of(&[order(7), line(7, 71), item(21), level(21, 31), product(1), variant(1, 11)]).into_bytes();
+        let at = at.index(sample.len());
+        sample[at] = byte;
+        for body in [noise, sample] {
+            let _ = block_on(read_all(&host(200, vec![Ok(body.into())]), query, 6, 0));
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_order_is_told_with_all_its_lines_though_they_came_first() {
     let text = text_of(&[line(7, 72), order(8), line(7, 71), order(7)]);
