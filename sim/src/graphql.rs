@@ -39,7 +39,7 @@ pub(crate) use self::idempotency::Keys;
 use self::mutation::Turn;
 use self::plan::{Planner, Selection};
 use self::problem::Problem;
-pub(crate) use self::search::number;
+pub(crate) use self::search::{number, terms};
 use crate::bucket::MAX_QUERY_COST;
 use crate::call::{Call, Mutation};
 use crate::fault::Strike;
