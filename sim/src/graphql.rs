@@ -38,7 +38,7 @@ use self::execute::Execution;
 pub(crate) use self::idempotency::Keys;
 use self::mutation::Turn;
 use self::plan::{Planner, Selection};
-use self::problem::Problem;
+pub(crate) use self::problem::Problem;
 pub(crate) use self::search::{number, terms};
 use crate::bucket::MAX_QUERY_COST;
 use crate::call::{Call, Mutation};

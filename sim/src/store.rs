@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
-use crate::bulk::Operation;
+use crate::bulk::{Operation, Status};
 use crate::clock::to_second;
 use crate::record::{
     AVAILABLE, Customer, Item, Level, Location, Order, Product, STATES, Shop, Subscription, Variant,
@@ -143,9 +143,13 @@ impl Store {
         self.selling_levels_of(item).map(|level| level.quantities[AVAILABLE]).sum()
     }
 
-    /// Nobody is subscribed to anything any more.
-    pub(crate) fn end_subscriptions(&mut self) {
+    /// What the app had going ends with it.
+    pub(crate) fn end_app(&mut self) {
         self.subscriptions = Table::default();
+        let running = self.operations.iter().filter(|row| !row.status.ended()).map(|row| row.id);
+        for operation in running.collect::<Vec<_>>() {
+            self.operations.edit(operation, |row| row.status = Status::Canceling);
+        }
     }
 
     /// Adds a product with its variants and items, stocked nowhere yet.
