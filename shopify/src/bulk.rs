@@ -41,6 +41,8 @@ pub enum BulkQuery {
     /// Orders with their lines and their customer's id. Needs `read_orders` and `read_customers`; without
     /// `read_all_orders` only those of the last 60 days are seen.
     Orders,
+    /// The same without customers, for an app without `read_customers`, whose operation would fail as a whole.
+    OrdersWithoutBuyers,
     /// Products, and their variants each preceded by its item.
     Products,
 }
@@ -119,15 +121,22 @@ pub enum BulkStart {
 }
 
 impl BulkQuery {
-    const ALL: [Self; 4] = [Self::Customers, Self::Levels, Self::Orders, Self::Products];
+    const ALL: [Self; 5] =
+        [Self::Customers, Self::Levels, Self::Orders, Self::OrdersWithoutBuyers, Self::Products];
 
     fn text(self) -> &'static str {
         match self {
             Self::Customers => document::BULK_CUSTOMERS,
             Self::Levels => document::BULK_LEVELS,
             Self::Orders => document::BULK_ORDERS,
+            Self::OrdersWithoutBuyers => document::BULK_ORDERS_WITHOUT_BUYERS,
             Self::Products => document::BULK_PRODUCTS,
         }
+    }
+
+    /// Whether its rows have to be put together.
+    fn is_joined(self) -> bool {
+        matches!(self, Self::Orders | Self::OrdersWithoutBuyers)
     }
 
     /// Which one a text is, where it is one of ours.

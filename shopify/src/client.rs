@@ -17,7 +17,7 @@ use crate::credential::Credential;
 use crate::document::Document;
 use crate::error::{Error, REST_DEFAULT, Retry};
 use crate::health::{Health, Monitor};
-use crate::pace::{Pace, Priority, ThrottleStatus};
+use crate::pace::{Pace, Permit, Priority, ThrottleStatus};
 use crate::token::{Token, Tokens};
 use crate::transport::Transport;
 
@@ -129,9 +129,6 @@ impl Client {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            if document.is_once() && error.may_be_done() {
-                return Err(Error::InDoubt { document: document.name, cause: Box::new(error) });
-            }
             if attempt == RETRIES_MAX {
                 return Err(error);
             }
@@ -156,15 +153,34 @@ impl Client {
         let cost = self.expected_cost(document, rows);
         let permit = self.pace.admit(priority, cost).await.map_err(|_| Error::Overloaded)?;
         let token = self.tokens.current().await.map_err(|error| self.heed(error))?;
-        let mut response = self.transport.send(self.request(&token, body.clone())).await?;
+        // Where an answer is lost, a mutation without a key must not be sent again.
+        let lost = |error: Error| match error {
+            error if document.is_once() && error.may_be_done() => {
+                Error::InDoubt { document: document.name, cause: Box::new(error) }
+            }
+            error => error,
+        };
+        let send = |token, body| self.transport.send(self.request(token, body));
+        let mut response = send(&token, body.clone()).await.map_err(|error| lost(error.into()))?;
         if response.status() == StatusCode::UNAUTHORIZED
             && let Some(token) = self.tokens.instead_of(&token).await.map_err(|error| self.heed(error))?
         {
-            response = self.transport.send(self.request(&token, body)).await?;
+            response = send(&token, body).await.map_err(|error| lost(error.into()))?;
         }
+        self.take_in(document, rows, permit, &response).map_err(lost)
+    }
+
+    /// What an answer says to what was asked, and beside that of the queue and the API.
+    fn take_in<T: DeserializeOwned>(
+        &self,
+        document: &'static Document,
+        rows: u32,
+        permit: Permit,
+        response: &Response<Bytes>,
+    ) -> Result<Answer<T>, Error> {
         let date = date(response.headers());
         self.monitor.hear(document, response.headers(), self.clock.now(), date);
-        if let Some(error) = status_error(document, &response) {
+        if let Some(error) = status_error(document, response) {
             return Err(self.heed(error));
         }
         let envelope: Envelope<'_> = read(document, response.body())?;

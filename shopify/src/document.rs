@@ -66,6 +66,8 @@ macro_rules! documents {
 pub(crate) const BULK_CUSTOMERS: &str = include_str!("../queries/bulk_customers.graphql");
 pub(crate) const BULK_LEVELS: &str = include_str!("../queries/bulk_levels.graphql");
 pub(crate) const BULK_ORDERS: &str = include_str!("../queries/bulk_orders.graphql");
+pub(crate) const BULK_ORDERS_WITHOUT_BUYERS: &str =
+    include_str!("../queries/bulk_orders_without_buyers.graphql");
 pub(crate) const BULK_PRODUCTS: &str = include_str!("../queries/bulk_products.graphql");
 
 documents! {

@@ -22,7 +22,8 @@ const SKEW_STEP: i64 = 60;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Health {
     /// The API version that Shopify answers in, where it is not the one asked for: a version that is gone is served
-    /// by the oldest one there still is, without an error (<https://shopify.dev/docs/api/usage/versioning>, API 2026-10).
+    /// by the oldest one there still is, without an error
+    /// (<https://shopify.dev/docs/api/usage/versioning>, API 2026-10).
     pub answered_version: Option<String>,
     /// Why a document of ours is deprecated, in Shopify's words, shortened (`X-Shopify-API-Deprecated-Reason`).
     pub deprecated: BTreeMap<&'static str, String>,

@@ -4,8 +4,8 @@
 //!  webhook  ─▶ Webhook::verify ─▶ (inbox) ─▶ read ─┬─▶ Notice
 //!                                                  ├─▶ schemas::Change
 //!  Client ─▶ pace ─▶ Transport ─▶ Shopify ─▶ answer ┤
-//!    ▲                              │       └─▶ StockAnswer
-//!    │                              └─ a file ─▶ BulkRows ─▶ schemas::Change
+//!    ▲                                 │    └─▶ StockAnswer
+//!    │                                 └─ file ─▶ BulkRows ─▶ schemas::Change
 //!  stock_body, stored and sent as it is
 //! ```
 //!

@@ -27,7 +27,7 @@ pub(crate) use self::file::Download;
 use self::file::{Results, Spool};
 pub(crate) use self::operation::{Operation, Status};
 use crate::clock::to_second;
-use crate::graphql::{Inner, Position};
+use crate::graphql::{Inner, Position, Problem};
 use crate::shop::{Shop, lock};
 use crate::store::Store;
 use crate::topic::{Subject, Topic};
@@ -296,23 +296,22 @@ impl Reading {
     /// Reads a slice of the shop as it is now; says how many objects, or the code of what went wrong.
     fn slice(&mut self, shop: &Shop, pace: u32, now: Timestamp) -> Result<u64, &'static str> {
         let roots = (pace / SLICES_A_SECOND).clamp(1, SLICE) as usize;
-        let lines = {
-            let store = shop.store();
-            self.inner.slice(&store, &mut self.position, roots, now)
-        };
-        let denied =
-            |code: &str| if code == "ACCESS_DENIED" { "ACCESS_DENIED" } else { "INTERNAL_SERVER_ERROR" };
-        let lines = lines.map_err(|problem| denied(&problem.code))?;
-        let read = lines.len() as u64;
-        for line in lines {
-            self.objects += 1;
-            self.root_objects += u64::from(line.root);
-            self.spool.add(line.text).map_err(|error| {
+        let Self { inner, position, spool, objects, root_objects } = self;
+        let before = *objects;
+        let mut line = |text, root| {
+            *objects += 1;
+            *root_objects += u64::from(root);
+            spool.add(text).map_err(|error| {
                 tracing::warn!(%error, "cannot write the result of a bulk operation");
-                "INTERNAL_SERVER_ERROR"
-            })?;
-        }
-        Ok(read)
+                Problem::new("INTERNAL_SERVER_ERROR", "the result cannot be written")
+            })
+        };
+        let read = inner.slice(&shop.store(), position, roots, now, &mut line);
+        read.map_err(|problem| match &*problem.code {
+            "ACCESS_DENIED" => "ACCESS_DENIED",
+            _ => "INTERNAL_SERVER_ERROR",
+        })?;
+        Ok(self.objects - before)
     }
 }
 

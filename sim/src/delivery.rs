@@ -25,6 +25,7 @@ use crate::VERSION;
 use crate::body::body;
 use crate::clock::Clock;
 use crate::fault::WebhookFaults;
+use crate::graphql::terms;
 use crate::shop::{Shop, lock};
 use crate::store::Store;
 use crate::topic::{Notice, Subject, Topic};
@@ -71,6 +72,8 @@ struct Ended {
     dropped: u64,
     /// About something that was deleted before its first attempt.
     obsolete: u64,
+    /// Not what the subscription's filter lets through.
+    filtered: u64,
 }
 
 /// How many deliveries are where; quiet is when the first three are zero.
@@ -103,6 +106,7 @@ struct Target {
     subscription: Option<u64>,
     name: Option<String>,
     include_fields: Vec<String>,
+    filter: String,
 }
 
 impl Deliveries {
@@ -150,18 +154,27 @@ impl Deliveries {
     /// Queues the notices for everyone who subscribed to them.
     pub(crate) fn add(&self, store: &Store, notices: Vec<Notice>) {
         let mut queue = self.queue();
-        let target = queue
-            .target
-            .clone()
-            .map(|uri| Arc::new(Target { uri, subscription: None, name: None, include_fields: Vec::new() }));
+        let target = queue.target.clone().map(|uri| {
+            Arc::new(Target {
+                uri,
+                subscription: None,
+                name: None,
+                include_fields: Vec::new(),
+                filter: String::new(),
+            })
+        });
         for notice in notices {
-            let subscribed =
-                store.subscriptions.iter().filter(|row| notice.topic.is(&row.topic)).map(|row| {
+            let subscribed = store
+                .subscriptions
+                .iter()
+                .filter(|row| row.uri.starts_with("http") && notice.topic.is(&row.topic))
+                .map(|row| {
                     Arc::new(Target {
                         uri: row.uri.clone(),
                         subscription: Some(row.id),
                         name: row.name.clone(),
                         include_fields: row.include_fields.clone(),
+                        filter: row.filter.clone().unwrap_or_default(),
                     })
                 });
             for target in target.iter().cloned().chain(subscribed) {
@@ -205,6 +218,7 @@ impl Deliveries {
         match outcome {
             Outcome::Delivered => queue.ended.delivered += 1,
             Outcome::Obsolete => queue.ended.obsolete += 1,
+            Outcome::Filtered => queue.ended.filtered += 1,
             Outcome::Failed => {
                 let Some(gap) = RETRY_GAPS.get(delivery.failures) else {
                     queue.ended.lost += 1;
@@ -268,6 +282,7 @@ enum Outcome {
     Delivered,
     Failed,
     Obsolete,
+    Filtered,
 }
 
 /// Delivers until stopped.
@@ -309,12 +324,16 @@ pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
 }
 
 async fn attempt(shop: &Shop, client: &reqwest::Client, mut delivery: Delivery) {
-    if delivery.body.is_none() {
-        delivery.body = write(&shop.store(), &delivery);
-    }
-    let outcome = match delivery.body.clone() {
-        Some(body) => send(shop, client, &delivery, body).await,
-        None => Outcome::Obsolete,
+    let written = match delivery.body.clone() {
+        Some(body) => Ok(body),
+        None => write(&shop.store(), &delivery),
+    };
+    let outcome = match written {
+        Ok(body) => {
+            delivery.body = Some(body.clone());
+            send(shop, client, &delivery, body).await
+        }
+        Err(outcome) => outcome,
     };
     if let Some(subscription) = shop.deliveries.settle(delivery, outcome, shop.clock.now()) {
         shop.store_mut().subscriptions.remove(subscription);
@@ -322,13 +341,17 @@ async fn attempt(shop: &Shop, client: &reqwest::Client, mut delivery: Delivery) 
     shop.deliveries.changed.notify_one();
 }
 
-fn write(store: &Store, delivery: &Delivery) -> Option<Bytes> {
-    let mut body = body(store, delivery.subject)?;
+/// Writes the body, if there is one to send.
+fn write(store: &Store, delivery: &Delivery) -> Result<Bytes, Outcome> {
+    let mut body = body(store, delivery.subject).ok_or(Outcome::Obsolete)?;
+    if !terms(&delivery.target.filter).iter().all(|term| term.holds_in(&body)) {
+        return Err(Outcome::Filtered);
+    }
     let wanted = &delivery.target.include_fields;
     if let (false, Some(fields)) = (wanted.is_empty(), body.as_object_mut()) {
         fields.retain(|field, _| wanted.contains(field));
     }
-    serde_json::to_vec(&body).ok().map(Bytes::from)
+    serde_json::to_vec(&body).map(Bytes::from).map_err(|_| Outcome::Obsolete)
 }
 
 async fn send(shop: &Shop, client: &reqwest::Client, delivery: &Delivery, body: Bytes) -> Outcome {

@@ -18,6 +18,7 @@ mod delivery;
 mod fault;
 mod graphql;
 mod http;
+mod place;
 mod record;
 mod refund;
 mod sale;
@@ -110,6 +111,12 @@ pub struct Options {
     pub bulk_parent_nearest: bool,
     /// Whether an item's `updatedAt` moves when only its stock changes. Unknown of the real one.
     pub stock_moves_item_updated_at: bool,
+    /// Whether a product's `updatedAt` moves when the stock of one of its variants changes; `products/update` is sent
+    /// then in any case. Unknown of the real one.
+    pub stock_moves_product_updated_at: bool,
+    /// Whether a call that was refused spends its idempotency key. Unknown of the real one, whose documents
+    /// contradict each other.
+    pub refused_key_is_spent: bool,
     /// Whether the same item and location may not occur twice in an adjustment or a move either. Unknown of the real
     /// one, which is only known to refuse it when quantities are set.
     pub duplicate_pairs_refused: bool,
@@ -149,6 +156,8 @@ impl Default for Options {
             unstocked_write_stocks: false,
             bulk_parent_nearest: false,
             stock_moves_item_updated_at: false,
+            stock_moves_product_updated_at: true,
+            refused_key_is_spent: true,
             duplicate_pairs_refused: false,
             new_token_ends_old: false,
             throttled_status: 200,
@@ -263,6 +272,7 @@ fn switches(options: &Options) -> Switches {
         unstocked_write_stocks: options.unstocked_write_stocks,
         bulk_parent_nearest: options.bulk_parent_nearest,
         stock_moves_item_updated_at: options.stock_moves_item_updated_at,
+        stock_moves_product_updated_at: options.stock_moves_product_updated_at,
         duplicate_pairs_refused: options.duplicate_pairs_refused,
         search_lag: options.search_lag,
         max_listed: options.max_listed,
@@ -299,7 +309,7 @@ fn open(options: Options, addr: SocketAddr) -> Result<Shop, Error> {
         bucket: Mutex::new(Bucket::new(options.restore_rate, bucket, now)),
         calls: Mutex::new(Calls::default()),
         api_faults: Mutex::new(ApiFaults::new(options.seed)),
-        keys: Mutex::new(Keys::default()),
+        keys: Mutex::new(Keys::new(options.refused_key_is_spent)),
         shoppers: Mutex::new(shoppers),
     })
 }

@@ -287,6 +287,7 @@ pub(crate) struct Subscription {
     pub(crate) uri: String,
     pub(crate) name: Option<String>,
     pub(crate) include_fields: Vec<String>,
+    pub(crate) metafield_namespaces: Vec<String>,
     pub(crate) filter: Option<String>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,

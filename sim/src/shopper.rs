@@ -75,6 +75,8 @@ impl Shoppers {
             };
             let minutes = self.chance.random_range(0..29 * 24 * 60);
             let at = opened.saturating_add(SignedDuration::from_mins(minutes)).unwrap_or(opened);
+            // Nobody is told of what lies in the past.
+            store.take_notices();
             let draft = self.draft(number, count);
             let product = store.add_product(draft, at);
             let variants =

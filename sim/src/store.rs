@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
-use crate::bulk::Operation;
+use crate::bulk::{Operation, Status};
 use crate::clock::to_second;
 use crate::record::{
     AVAILABLE, Customer, Item, Level, Location, Order, Product, STATES, Shop, Subscription, Variant,
@@ -27,6 +27,7 @@ pub(crate) struct Switches {
     pub(crate) unstocked_write_stocks: bool,
     pub(crate) bulk_parent_nearest: bool,
     pub(crate) stock_moves_item_updated_at: bool,
+    pub(crate) stock_moves_product_updated_at: bool,
     pub(crate) duplicate_pairs_refused: bool,
     /// In seconds.
     pub(crate) search_lag: u32,
@@ -142,65 +143,13 @@ impl Store {
         self.selling_levels_of(item).map(|level| level.quantities[AVAILABLE]).sum()
     }
 
-    pub(crate) fn add_location(&mut self, name: String, city: String, now: Timestamp) -> u64 {
-        self.begin();
-        let (id, level_number, at) = (self.next_id(), self.next_id(), to_second(now));
-        let location =
-            Location { id, level_number, name, city, active: true, created_at: at, updated_at: at };
-        self.locations.insert(location);
-        self.levels.insert(id, Table::default());
-        self.tell(Topic::LOCATIONS_CREATE, Subject::Location(id), now);
-        id
-    }
-
-    pub(crate) fn rename_location(&mut self, id: u64, name: String, now: Timestamp) -> Result<(), Refused> {
-        self.begin();
-        self.edit_location(id, Topic::LOCATIONS_UPDATE, now, |location| location.name = name)
-    }
-
-    pub(crate) fn set_location_active(
-        &mut self,
-        id: u64,
-        active: bool,
-        now: Timestamp,
-    ) -> Result<(), Refused> {
-        self.begin();
-        let topic = if active { Topic::LOCATIONS_ACTIVATE } else { Topic::LOCATIONS_DEACTIVATE };
-        self.edit_location(id, topic, now, |location| location.active = active)
-    }
-
-    /// A location that is closed goes for good, with all that was known of stock there.
-    pub(crate) fn delete_location(&mut self, id: u64, now: Timestamp) -> Result<(), Refused> {
-        let place = self.locations.find(id).ok_or_else(|| Refused::new("id", "no such location"))?;
-        if place.active {
-            return Err(Refused::new("id", "is active: deactivate it first"));
-        }
-        self.begin();
-        self.locations.remove(id);
-        self.levels.remove(&id);
-        self.tell(Topic::LOCATIONS_DELETE, Subject::Gone(id), now);
-        Ok(())
-    }
-
-    /// Nobody is subscribed to anything any more.
-    pub(crate) fn end_subscriptions(&mut self) {
+    /// What the app had going ends with it.
+    pub(crate) fn end_app(&mut self) {
         self.subscriptions = Table::default();
-    }
-
-    fn edit_location(
-        &mut self,
-        id: u64,
-        topic: Topic,
-        now: Timestamp,
-        change: impl FnOnce(&mut Location),
-    ) -> Result<(), Refused> {
-        let edit = |location: &mut Location| {
-            change(location);
-            location.updated_at = to_second(now);
-        };
-        self.locations.edit(id, edit).ok_or_else(|| Refused::new("id", "no such location"))?;
-        self.tell(topic, Subject::Location(id), now);
-        Ok(())
+        let running = self.operations.iter().filter(|row| !row.status.ended()).map(|row| row.id);
+        for operation in running.collect::<Vec<_>>() {
+            self.operations.edit(operation, |row| row.status = Status::Canceling);
+        }
     }
 
     /// Adds a product with its variants and items, stocked nowhere yet.
@@ -474,7 +423,9 @@ impl Store {
     fn touch_product_of(&mut self, item: u64, now: Timestamp) {
         let variant = self.items.find(item).and_then(|item| self.variants.find(item.variant));
         let Some(product) = variant.map(|variant| variant.product) else { return };
-        self.products.edit(product, |product| product.updated_at = to_second(now));
+        if self.switches.stock_moves_product_updated_at {
+            self.products.edit(product, |product| product.updated_at = to_second(now));
+        }
         self.tell(Topic::PRODUCTS_UPDATE, Subject::Product(product), now);
     }
 
@@ -492,7 +443,7 @@ impl Store {
     }
 }
 
-fn no_location() -> Refused {
+pub(crate) fn no_location() -> Refused {
     Refused::new("locationId", "no such location")
 }
 

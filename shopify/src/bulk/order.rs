@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use schemas::{Change, LineItemId, OrderId, RecordKey};
+use schemas::{Change, OrderId, RecordKey};
 
 use super::error::BulkError;
+use super::line::FILE_BYTES_MAX;
 use crate::answer::{Line, Order};
 
 /// Most of a file held at a time, in bytes of its lines. What would be more is read in several passes.
@@ -12,7 +13,7 @@ pub(super) const HELD_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// How many passes a file takes, so that the share of each is about half of what may be held.
 pub(super) fn passes(file_bytes: Option<u64>) -> u64 {
-    file_bytes.unwrap_or(0) / (HELD_BYTES_MAX / 2) + 1
+    file_bytes.unwrap_or(0).min(FILE_BYTES_MAX) / (HELD_BYTES_MAX / 2) + 1
 }
 
 /// The orders of one pass.
@@ -25,23 +26,22 @@ pub(super) struct Orders {
 #[derive(Default)]
 struct Held {
     order: Option<Order>,
-    lines: BTreeMap<LineItemId, Line>,
-    /// It came twice, as it was at two times, and which lines are of which cannot be told.
-    torn: bool,
+    lines: Vec<Line>,
+    /// It came twice.
+    again: bool,
 }
 
 impl Orders {
     pub(super) fn order(&mut self, id: OrderId, order: Order, bytes: usize) -> Result<(), BulkError> {
         self.weigh(bytes)?;
         let held = self.held.entry(id).or_default();
-        held.torn |= held.order.replace(order).is_some();
+        held.again |= held.order.replace(order).is_some();
         Ok(())
     }
 
     pub(super) fn line(&mut self, of: OrderId, line: Line, bytes: usize) -> Result<(), BulkError> {
         self.weigh(bytes)?;
-        let held = self.held.entry(of).or_default();
-        held.torn |= held.lines.insert(line.id(), line).is_some();
+        self.held.entry(of).or_default().lines.push(line);
         Ok(())
     }
 
@@ -51,11 +51,14 @@ impl Orders {
         if orders == 0 { Ok(()) } else { Err(BulkError::Orphans { orders }) }
     }
 
-    /// Takes out the order with the lowest id; one that is torn is to be read.
+    /// Takes out the order with the lowest id. One that came twice, or has a line that did, was read at two times, and
+    /// which line is of which cannot be told: it is to be read.
     pub(super) fn pop(&mut self) -> Option<Change> {
-        let (id, held) = self.held.pop_first()?;
-        Some(match held.order.filter(|_| !held.torn) {
-            Some(order) => order.change(held.lines.into_values().collect()),
+        let (id, Held { order, mut lines, again }) = self.held.pop_first()?;
+        lines.sort_unstable_by_key(Line::id);
+        let torn = again || lines.windows(2).any(|pair| pair[0].id() == pair[1].id());
+        Some(match order.filter(|_| !torn) {
+            Some(order) => order.change(lines),
             None => Change::LookAgain(RecordKey::Order(id)),
         })
     }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Request, Uri};
+use http::{Request, Uri};
 use schemas::{Change, OrderId};
 use serde::Deserialize;
 
@@ -78,7 +78,7 @@ impl Client {
         if !url.iter().all(safe) {
             return Err(BulkError::Address.into());
         }
-        let passes = if query == BulkQuery::Orders { passes(bytes) } else { 1 };
+        let passes = if query.is_joined() { passes(bytes) } else { 1 };
         let stage = if url.is_some() { Stage::Begin } else { Stage::End };
         let (transport, orders) = (self.transport(), Orders::default());
         Ok(BulkRows { query, url, expected, transport, pass: 0, passes, stage, orders, told: Vec::new() })
@@ -105,7 +105,10 @@ impl BulkRows {
     async fn fill(&mut self) -> Result<(), Error> {
         while self.told.len() < TOLD_TOGETHER {
             match &mut self.stage {
-                Stage::Begin => self.stage = Stage::Lines(self.open().await?),
+                Stage::Begin => {
+                    let url = self.url.clone().unwrap_or_default();
+                    self.stage = Stage::Lines(open(&*self.transport, url).await?);
+                }
                 Stage::Lines(lines) => {
                     let line = lines.next().await?;
                     let count = lines.count;
@@ -132,17 +135,6 @@ impl BulkRows {
         Ok(())
     }
 
-    async fn open(&self) -> Result<Lines, Error> {
-        let mut request = Request::new(Bytes::new());
-        *request.method_mut() = Method::GET;
-        *request.uri_mut() = self.url.clone().unwrap_or_default();
-        let response = self.transport.open(request).await?;
-        match response.status().as_u16() {
-            200 => Ok(Lines::new(response.into_body())),
-            status => Err(BulkError::Status(status).into()),
-        }
-    }
-
     fn count(&self, found: u64, wrong: bool) -> Result<(), BulkError> {
         if wrong { Err(BulkError::Uncounted { found, expected: self.expected }) } else { Ok(()) }
     }
@@ -159,13 +151,13 @@ impl BulkRows {
             BulkQuery::Levels if is("InventoryLevel/") => {
                 self.told.push(read::<LocatedLevel>(number, line)?.change());
             }
-            BulkQuery::Orders if is("Order/") => {
+            BulkQuery::Orders | BulkQuery::OrdersWithoutBuyers if is("Order/") => {
                 let order = read_id(number, "id", Some(&id))?;
                 if self.is_of_this_pass(order) {
                     self.orders.order(order, read::<Order>(number, line)?, line.len())?;
                 }
             }
-            BulkQuery::Orders if is("LineItem/") => {
+            BulkQuery::Orders | BulkQuery::OrdersWithoutBuyers if is("LineItem/") => {
                 let order = read_id(number, "__parentId", parent.as_deref())?;
                 if self.is_of_this_pass(order) {
                     self.orders.line(order, read::<Line>(number, line)?, line.len())?;
@@ -189,6 +181,16 @@ impl BulkRows {
     }
 }
 
+async fn open(transport: &dyn Transport, url: Uri) -> Result<Lines, Error> {
+    let mut request = Request::new(Bytes::new());
+    *request.uri_mut() = url;
+    let response = transport.open(request).await?;
+    match response.status().as_u16() {
+        200 => Ok(Lines::new(response.into_body())),
+        status => Err(BulkError::Status(status).into()),
+    }
+}
+
 /// Plain HTTP that does not leave this machine.
 fn is_on_this_machine(address: &Uri) -> bool {
     let host = address.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
@@ -197,7 +199,9 @@ fn is_on_this_machine(address: &Uri) -> bool {
 }
 
 fn read<'a, T: Deserialize<'a>>(number: u64, line: &'a [u8]) -> Result<T, BulkError> {
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(line)).map_err(|error| {
+    // Looking out for the place of an error costs time, so that is done when there is one.
+    let located = || serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(line));
+    serde_json::from_slice(line).or_else(|_| located()).map_err(|error: serde_path_to_error::Error<_>| {
         // A path to a syntax error, and serde's own words, might repeat what is in the line.
         if error.inner().is_data() {
             BulkError::Shape { line: number, path: error.path().to_string() }

@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::bulk::BulkQuery;
 use crate::client::{Client, Endpoint};
 use crate::error::Retry;
 use crate::fake;
@@ -209,6 +210,15 @@ async fn what_may_pass_is_tried_again_for_a_token_too() {
         assert_eq!(shop.client().counts().await.unwrap_err().retry(), expected, "{status}");
         assert_eq!(shop.fetched(), if expected == Retry::Never { 1 } else { 6 });
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_token_nothing_was_asked_for_and_nothing_is_in_doubt() {
+    let shop = Arc::new(Shop::default());
+    *shop.trouble.lock().unwrap() = Some(Trouble::Status(503, ""));
+    let error = shop.client().bulk_start(BulkQuery::Levels).await.unwrap_err();
+    assert!(matches!(error, Error::Server(_)), "{error}");
+    assert!(shop.calls.lock().unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -41,7 +41,8 @@ pub(super) fn app(shop: &Shop, change: AppChange) -> Answer {
                 store.tell(Topic::APP_UNINSTALLED, Subject::Shop, now);
             });
             // Those who subscribed were told by the line above, and then no more.
-            shop.store_mut().end_subscriptions();
+            shop.store_mut().end_app();
+            shop.bulk.wake();
         }
         AppChange::RevokeTokens { fixed } => lock(&shop.app).revoke(fixed),
         AppChange::SetScopes { scopes } => {

@@ -15,11 +15,12 @@ const MEMORY: SignedDuration = SignedDuration::from_hours(24);
 /// Keys that are remembered; past it the oldest is forgotten early.
 const MAX_KEYS: usize = 100_000;
 
-#[derive(Default)]
 pub(crate) struct Keys {
     attempts: HashMap<String, Attempt>,
     /// In the order in which they were claimed.
     claimed: VecDeque<(Timestamp, String)>,
+    /// Whether a key is spent by a call that was refused.
+    spent_by_refusal: bool,
 }
 
 struct Attempt {
@@ -45,6 +46,10 @@ pub(crate) enum Claim {
 }
 
 impl Keys {
+    pub(crate) fn new(spent_by_refusal: bool) -> Self {
+        Self { attempts: HashMap::new(), claimed: VecDeque::new(), spent_by_refusal }
+    }
+
     /// Takes a key for an input; whoever is first must also call [`Keys::end`].
     pub(crate) fn claim(&mut self, claim: &Idempotency, now: Timestamp) -> Claim {
         self.forget(now);
@@ -74,6 +79,11 @@ impl Keys {
 
     /// Remembers how it ended.
     pub(crate) fn end(&mut self, key: &str, payload: &Payload) {
+        if !payload.errors.is_empty() && !self.spent_by_refusal {
+            self.attempts.remove(key);
+            self.claimed.retain(|(_, claimed)| claimed != key);
+            return;
+        }
         // One that ran for longer than a day is forgotten.
         if let Some(attempt) = self.attempts.get_mut(key) {
             attempt.state =

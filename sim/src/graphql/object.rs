@@ -53,6 +53,7 @@ pub(crate) enum Object<'a> {
     Edge(Rc<Page<'a>>, usize),
     PageInfo(Rc<Page<'a>>),
     Subscription(&'a Subscription),
+    Endpoint(&'a Subscription),
     Operation(&'a Operation),
     Group(Arc<Group>),
     /// One change of a group.
@@ -62,7 +63,7 @@ pub(crate) enum Object<'a> {
 }
 
 impl Object<'_> {
-    /// The name of the type, for objects that an interface may stand for.
+    /// The name of the type, for objects that an interface or a union may stand for.
     pub(crate) fn node_type(&self) -> &'static str {
         match self {
             Self::Shop => "Shop",
@@ -80,6 +81,7 @@ impl Object<'_> {
             Self::Refund(..) => "Refund",
             Self::Customer(_) => "Customer",
             Self::Subscription(_) => "WebhookSubscription",
+            Self::Endpoint(row) => subscription::endpoint_type(&row.uri),
             Self::Operation(_) => "BulkOperation",
             _ => "",
         }
@@ -190,6 +192,7 @@ pub(crate) fn resolve<'a>(
         Object::Edge(page, index) => Page::edge(page, *index, asked),
         Object::PageInfo(page) => Page::info(page, asked),
         Object::Subscription(row) => subscription::subscription(row, asked),
+        Object::Endpoint(row) => subscription::endpoint(row, asked),
         Object::Operation(row) => bulk::operation(row, asked),
         Object::Group(group) => adjustment::group(group, asked),
         Object::Changed(group, index) => adjustment::changed(store, group, *index, asked),

@@ -173,6 +173,9 @@ impl<'a> Planner<'a> {
         if self.api.schema.get_object(name).is_some() {
             return vec![name.clone()];
         }
+        if let Some(union) = self.api.schema.get_union(name) {
+            return union.members.iter().map(|member| member.name.clone()).collect();
+        }
         self.api
             .implementers
             .get(name)

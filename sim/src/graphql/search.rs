@@ -90,6 +90,10 @@ enum Is {
 }
 
 impl Is {
+    fn compares(self, left: f64, right: f64) -> bool {
+        left.partial_cmp(&right).is_some_and(|order| self.holds(order, std::cmp::Ordering::Equal))
+    }
+
     fn holds<T: Ord + Copy>(self, left: T, right: T) -> bool {
         match self {
             Self::Equal => left == right,
@@ -136,11 +140,15 @@ impl Search {
                 )),
             }
         }
+        let parsed = match parsed.len() {
+            1 => parsed.remove(0),
+            _ => json!({ "and": parsed }),
+        };
         if !warnings.is_empty() {
             asked.searches.push(json!({
                 "path": asked.path,
                 "query": query,
-                "parsed": { "and": parsed },
+                "parsed": parsed,
                 "warnings": warnings,
             }));
         }
@@ -177,13 +185,40 @@ fn warning(field: &str, message: &str, code: &str) -> Value {
     json!({ "field": field, "message": message, "code": code })
 }
 
-struct Term {
-    field: String,
+/// One part of a query: `field:value`, the field empty for a bare word.
+pub(crate) struct Term {
+    pub(crate) field: String,
     is: Is,
     value: String,
+    quoted: bool,
 }
 
 impl Term {
+    /// Whether a body has what a webhook's filter wants: at a path of fields joined by points, in any entry of a list.
+    pub(crate) fn holds_in(&self, body: &Value) -> bool {
+        let mut found = vec![body];
+        for part in self.field.split('.') {
+            let inside = found.iter().flat_map(|value| match value {
+                Value::Array(values) => values.iter().collect(),
+                value => vec![*value],
+            });
+            found = inside.filter_map(|value| value.get(part)).collect();
+        }
+        found.into_iter().any(|value| match value {
+            Value::String(text) => match (text.parse::<f64>(), self.value.parse::<f64>()) {
+                (Ok(left), Ok(right)) => self.is.compares(left, right),
+                _ => self.is.holds(text.as_str(), self.value.as_str()),
+            },
+            Value::Number(number) => match (number.as_f64(), self.value.parse::<f64>()) {
+                (Some(left), Ok(right)) => self.is.compares(left, right),
+                _ => false,
+            },
+            Value::Bool(flag) => self.value == flag.to_string(),
+            Value::Array(values) => values.iter().any(|value| value.as_str() == Some(&self.value)),
+            _ => false,
+        })
+    }
+
     fn condition(&self, field: &'static str, by_day: bool) -> Option<Condition> {
         Some(match field {
             "id" => Condition::Id(self.is, number(&self.value)?),
@@ -195,6 +230,7 @@ impl Term {
 
     fn to_json(&self) -> Value {
         let how = match self.is {
+            Is::Equal if self.quoted => "match_phrase",
             Is::Equal => "match_all",
             Is::Above => "range_gt",
             Is::AtLeast => "range_gte",
@@ -210,7 +246,7 @@ impl Term {
 }
 
 /// Cuts a query into terms. A value with a colon must be quoted; one that is not falls apart at it.
-fn terms(query: &str) -> Vec<Term> {
+pub(crate) fn terms(query: &str) -> Vec<Term> {
     let mut terms = Vec::new();
     let mut rest = query.trim_start();
     while !rest.is_empty() {
@@ -220,17 +256,23 @@ fn terms(query: &str) -> Vec<Term> {
         rest = &rest[name_ends..];
         if let Some(after) = rest.strip_prefix(':') {
             let (is, after) = comparison(after);
+            let quoted = after.starts_with(['\'', '"']);
             let (value, after) = value(after);
-            terms.push(Term { field: name.to_owned(), is, value: value.to_owned() });
+            terms.push(Term { field: name.to_owned(), is, value: value.to_owned(), quoted });
             rest = after;
             // What follows an unquoted colon is read as a field of its own, named by the digits before the colon.
             if let Some(after) = rest.strip_prefix(':') {
                 let (value, after) = self::value(after);
-                terms.push(Term { field: "00".to_owned(), is: Is::Equal, value: value.to_owned() });
+                terms.push(Term {
+                    field: "00".to_owned(),
+                    is: Is::Equal,
+                    value: value.to_owned(),
+                    quoted: false,
+                });
                 rest = after.trim_start_matches(|letter: char| !letter.is_whitespace());
             }
         } else if name != "AND" {
-            terms.push(Term { field: String::new(), is: Is::Equal, value: name.to_owned() });
+            terms.push(Term { field: String::new(), is: Is::Equal, value: name.to_owned(), quoted: false });
         }
         rest = rest.trim_start();
     }

@@ -173,10 +173,21 @@ async fn costs_are_those_recorded_on_a_real_shop() {
     assert_eq!(asked("{ productsCount { count } }").await, 10);
     let variants = "{ product(id: \"gid://shopify/Product/1\") { variants(first: 250) { nodes { inventoryItem { id } } } } }";
     assert_eq!(asked(variants).await, 25);
-    let levels =
-        "{ inventoryItem(id: \"gid://shopify/InventoryItem/1\") { inventoryLevels(first: 10) { nodes {
-        location { id } quantities(names: [\"available\"]) { quantity } } } } }";
-    assert_eq!(asked(levels).await, 12);
+    let items = "{ a: inventoryItems(first: 5) { nodes { variant { id } } } b: inventoryItems(first: 5) { nodes { variant { id } } } }";
+    assert_eq!(asked(items).await, 16);
+    let level = "{ inventoryLevel(id: \"gid://shopify/InventoryLevel/1?inventory_item_id=1\") {
+        isActive quantities(names: [\"on_hand\"]) { quantity } } }";
+    assert_eq!(asked(level).await, 2);
+    let activate = "mutation { inventoryActivate(inventoryItemId: \"gid://shopify/InventoryItem/1\",
+        locationId: \"gid://shopify/Location/1\") @idempotent(key: \"a\") { inventoryLevel {
+        item { id } location { id } quantities(names: [\"on_hand\"]) { quantity } } userErrors { message } } }";
+    assert_eq!(asked(activate).await, 13);
+    let webhooks =
+        "{ webhookSubscriptions(first: 5) { nodes { id endpoint { __typename } } edges { node { id } } }
+        webhookSubscriptionsCount { count } }";
+    assert_eq!(asked(webhooks).await, 18);
+    let end = "mutation { webhookSubscriptionDelete(id: \"gid://shopify/WebhookSubscription/1\") { userErrors { field } } }";
+    assert_eq!(asked(end).await, 10);
     let set = "mutation($input: InventorySetQuantitiesInput!) { inventorySetQuantities(input: $input) @idempotent(key: \"k\") {
         inventoryAdjustmentGroup { changes { item { id } location { id } } } userErrors { message } } }";
     let input = json!({ "input": { "name": "available", "reason": "other", "quantities": [] } });

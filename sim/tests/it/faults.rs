@@ -90,6 +90,11 @@ async fn faults_that_make_no_sense_are_refused_and_named() {
     let stock = Stock::open().await;
     for (fault, field) in [
         (json!({ "latencyMs": 600_001 }), "latencyMs"),
+        (json!({ "bulk": { "objectsPerSecond": 0 } }), "objectsPerSecond"),
+        (json!({ "bulk": { "ending": "sideways" } }), "bulk.ending"),
+        (json!({ "headers": { "version": "a\nb" } }), "version"),
+        (json!({ "shop": "ajar" }), "shop"),
+        (json!({ "token": { "chance": -1 } }), "chance"),
         (json!({ "mutations": { "after": { "chance": 2 } } }), "chance"),
         (json!({ "mutations": { "before": { "status": 200 } } }), "status"),
         (json!({ "mutations": { "throttled": { "status": 503 } } }), "status"),

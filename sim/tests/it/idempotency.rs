@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::client::small;
 use crate::stock::{ADJUST, SET, Stock, document};
 
 fn code(answer: &Value, mutation: &str) -> Value {
@@ -105,4 +106,13 @@ async fn a_blank_key_is_none() {
     let answer = stock.send_under(" ", ADJUST, stock.adjust("available", 5, 10)).await;
     assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_REQUEST");
     assert_eq!(stock.units().await[0], 10);
+}
+
+#[tokio::test]
+async fn by_a_switch_a_refusal_leaves_its_key_unused() {
+    let stock = Stock::open_with(sim::Options { refused_key_is_spent: false, ..small() }).await;
+    let refused = stock.send_under("k", ADJUST, stock.adjust("available", 5, 11)).await;
+    assert_eq!(refused["data"][ADJUST]["userErrors"][0]["code"], "CHANGE_FROM_QUANTITY_STALE");
+    stock.send_under("k", ADJUST, stock.adjust("available", 5, 10)).await;
+    assert_eq!(stock.units().await[0], 15);
 }

@@ -155,3 +155,60 @@ async fn quiet(shop: &Client, count: &str, number: u64) {
     }
     panic!("never {number} {count}: {}", shop.look("deliveries").await);
 }
+
+const SUBSCRIBE: &str = "mutation($topic: WebhookSubscriptionTopic!, $input: WebhookSubscriptionInput!) {
+    webhookSubscriptionCreate(topic: $topic, webhookSubscription: $input) {
+        webhookSubscription { id filter metafieldNamespaces endpoint { __typename
+            ... on WebhookHttpEndpoint { callbackUrl } ... on WebhookPubSubEndpoint { pubSubTopic } } }
+        userErrors { field message } } }";
+
+#[tokio::test]
+async fn an_address_or_a_filter_that_cannot_be_is_refused_where_it_is_blamed() {
+    let shop = Client::open(small()).await;
+    let blamed = async |input: Value| {
+        let answer = shop.query(SUBSCRIBE, json!({ "topic": "SHOP_UPDATE", "input": input })).await;
+        answer["data"]["webhookSubscriptionCreate"]["userErrors"][0]["field"].clone()
+    };
+    for uri in
+        ["", "http://example.com/", "https://x.myshopify.com/hook", "https://a.internal/", "pubsub://only:"]
+    {
+        assert_eq!(
+            blamed(json!({ "uri": uri })).await,
+            json!(["webhookSubscription", "callbackUrl"]),
+            "{uri}"
+        );
+    }
+    let filter = json!({ "uri": "https://example.com/a", "filter": "no field named" });
+    assert_eq!(blamed(filter).await, json!(["webhookSubscription"]));
+    for (input, filter, kind) in [
+        (json!({ "uri": "https://example.com/b" }), Value::Null, "WebhookHttpEndpoint"),
+        (json!({ "uri": "https://example.com/c", "filter": "" }), json!(""), "WebhookHttpEndpoint"),
+        (json!({ "uri": "pubsub://project:topic" }), Value::Null, "WebhookPubSubEndpoint"),
+    ] {
+        let answer = shop.query(SUBSCRIBE, json!({ "topic": "SHOP_UPDATE", "input": input })).await;
+        let made = &answer["data"]["webhookSubscriptionCreate"]["webhookSubscription"];
+        assert_eq!((&made["filter"], &made["endpoint"]["__typename"]), (&filter, &json!(kind)), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_filter_lets_through_what_it_names_and_nothing_else() {
+    let mut receiver = Receiver::open().await;
+    let shop = Client::open(small()).await;
+    for (path, filter) in [("under", "available:<10"), ("variants", "variants.inventory_policy:deny")] {
+        let topic = if path == "under" { "INVENTORY_LEVELS_UPDATE" } else { "PRODUCTS_CREATE" };
+        let input = json!({ "uri": receiver.url, "filter": filter });
+        shop.query(SUBSCRIBE, json!({ "topic": topic, "input": input })).await;
+    }
+    let level = shop.look("truth").await["levels"][0].clone();
+    for quantity in [50, 20, 7] {
+        let change = json!({ "inventoryItemId": level["inventoryItemId"], "locationId": level["locationId"], "name": "available", "quantity": quantity });
+        shop.done("adjust", change).await;
+        quiet(&shop, "queued", 0).await;
+        quiet(&shop, "inFlight", 0).await;
+    }
+    assert_eq!(receiver.next().await.json()["available"], 7);
+    assert_eq!(shop.look("deliveries").await["filtered"], 2);
+    shop.done("products", json!({ "action": "create" })).await;
+    receiver.next_of("products/create").await;
+}

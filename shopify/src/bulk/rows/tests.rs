@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::Response;
+use http::{Method, Response};
 use proptest::prelude::*;
 use schemas::RecordKey;
 use serde_json::{Value, json};
@@ -205,6 +205,19 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn nothing_panics_whatever_is_in_the_file(noise: Vec<u8>, at: prop::sample::Index, byte: u8, query in 0..BulkQuery::ALL.len()) {
+        let query = BulkQuery::ALL[query];
+        let mut sample = text_of(&[order(7), line(7, 71), item(21), level(21, 31), product(1), variant(1, 11)]).into_bytes();
+        let at = at.index(sample.len());
+        sample[at] = byte;
+        for body in [noise, sample] {
+            let _ = block_on(read_all(&host(200, vec![Ok(body.into())]), query, 6, 0));
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_order_is_told_with_all_its_lines_though_they_came_first() {
     let text = text_of(&[line(7, 72), order(8), line(7, 71), order(7)]);
@@ -364,10 +377,14 @@ async fn a_great_many_rows_are_told_in_parts_and_none_is_kept() {
     let lines: Vec<_> = (1..=5_000).map(|n| level(n, 31)).collect();
     let host = host(200, pieces(&text_of(&lines), 4_096));
     let mut rows = client(&host, None).bulk_rows(BulkQuery::Levels, &result(Some(URL), 5_000, 0)).unwrap();
-    let mut count = 0;
-    while let Some(changes) = rows.next().await.unwrap() {
-        assert!(changes.len() <= TOLD_TOGETHER + 1 && rows.told.is_empty());
-        count += changes.len();
-    }
-    assert_eq!(count, 5_000);
+    let mut task = tokio::task::JoinSet::new();
+    task.spawn(async move {
+        let mut count = 0;
+        while let Some(changes) = rows.next().await.unwrap() {
+            assert!(changes.len() <= TOLD_TOGETHER + 1 && rows.told.is_empty());
+            count += changes.len();
+        }
+        count
+    });
+    assert_eq!(task.join_all().await, [5_000]);
 }

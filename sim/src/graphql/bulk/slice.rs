@@ -26,23 +26,18 @@ impl Position {
     }
 }
 
-/// One object of the result.
-pub(crate) struct Line {
-    pub(crate) text: String,
-    /// Whether it is one of an outermost connection.
-    pub(crate) root: bool,
-}
-
 impl Inner {
-    /// Reads the next `size` outermost objects as they are now, each followed by its children.
+    /// Reads the next `size` outermost objects as they are now, each followed by its children, and hands on each as a
+    /// line: its text, and whether it is outermost.
     pub(crate) fn slice(
         &self,
         store: &Store,
         position: &mut Position,
         size: usize,
         now: Timestamp,
-    ) -> Result<Vec<Line>, Problem> {
-        let mut reader = Reader { store, now, lines: Vec::new() };
+        line: &mut dyn FnMut(String, bool) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        let mut reader = Reader { store, now, line };
         let mut rest = None;
         if let Some(way) = self.roots.get(position.root) {
             let reading = Reading::Slice { after: position.after, size };
@@ -51,17 +46,17 @@ impl Inner {
         position.after = rest;
         position.root += usize::from(rest.is_none());
         position.finished = position.root >= self.roots.len();
-        Ok(reader.lines)
+        Ok(())
     }
 }
 
-struct Reader<'a> {
+struct Reader<'a, 'l> {
     store: &'a Store,
     now: Timestamp,
-    lines: Vec<Line>,
+    line: &'l mut dyn FnMut(String, bool) -> Result<(), Problem>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Reader<'a, '_> {
     /// Follows the way to an outermost connection and reads on there; says where it goes on, if it does.
     fn root(
         &mut self,
@@ -97,7 +92,7 @@ impl<'a> Reader<'a> {
                 let comma = if text.ends_with('{') { "" } else { "," };
                 text.extend([comma, "\"__parentId\":\"", parent, "\"}"]);
             }
-            self.lines.push(Line { text, root: parent.is_none() });
+            (self.line)(text, parent.is_none())?;
             self.children(object, node, connections)?;
         }
         Ok(())
