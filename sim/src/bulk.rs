@@ -34,8 +34,10 @@ use crate::topic::{Subject, Topic};
 
 /// Operations that may be under way at once.
 pub(crate) const SLOTS: usize = 5;
-/// Operations that are remembered, with their results; older ones are forgotten early.
+/// Operations that are remembered; of older ones the oldest is forgotten.
 const MAX_KEPT: usize = 100;
+/// Bytes of all results together; past it the oldest go, but never the newest.
+const MAX_KEPT_BYTES: u64 = 2 << 30;
 /// Root objects read in one go, at the most, between which the shop changes.
 const SLICE: u32 = 250;
 /// Slices a second at a pace that does not need larger ones.
@@ -135,7 +137,8 @@ impl Bulk {
     fn keep(&self, id: u64, results: Results, damage: Option<Damage>) {
         let mut kept = lock(&self.results);
         kept.insert(id, Kept { results: Arc::new(results), damage });
-        while kept.len() > MAX_KEPT {
+        let bytes = |kept: &BTreeMap<u64, Kept>| kept.values().map(|kept| kept.results.bytes).sum::<u64>();
+        while kept.len() > 1 && (kept.len() > MAX_KEPT || bytes(&kept) > MAX_KEPT_BYTES) {
             kept.pop_first();
         }
     }
@@ -262,9 +265,14 @@ impl Job {
     }
 
     /// Ends the operation; its result, whole or partial, is kept.
-    fn end(&mut self, shop: &Shop, status: Status, error: Option<&'static str>) {
+    fn end(&mut self, shop: &Shop, mut status: Status, mut error: Option<&'static str>) {
         let fault = self.fault;
-        let results = self.reading.take().and_then(|reading| reading.spool.finish().ok());
+        let results = self.reading.take().map(|reading| reading.spool.finish()).transpose();
+        let results = results.unwrap_or_else(|broken| {
+            tracing::warn!(error = %broken, "cannot write the result of a bulk operation");
+            (status, error) = (Status::Failed, Some("INTERNAL_SERVER_ERROR"));
+            None
+        });
         let mut size = None;
         if let Some(results) = results.filter(|results| results.bytes > 0 && status != Status::Canceled) {
             size = Some(results.bytes);

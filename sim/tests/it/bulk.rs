@@ -219,6 +219,10 @@ async fn nothing_found_is_no_file() {
     let id = shop.start("{ products(query: \"id:1\") { edges { node { id } } } }").await;
     let done = shop.reaches(&id, &["COMPLETED"]).await;
     assert_eq!((&done["url"], &done["objectCount"]), (&Value::Null, &json!("0")));
+    let look = "query($id: ID!) { node(id: $id) { ... on BulkOperation { status type } } currentBulkOperation { id } }";
+    let seen = shop.query(look, json!({ "id": id })).await;
+    assert_eq!(seen["data"]["node"], json!({ "status": "COMPLETED", "type": "QUERY" }));
+    assert_eq!(seen["data"]["currentBulkOperation"]["id"], json!(id));
 }
 
 #[tokio::test]
