@@ -198,14 +198,14 @@ fn adopt(shop: &Shop, jobs: &mut Vec<Job>) {
     for row in store.operations.iter().filter(|row| !row.status.ended()) {
         let known = jobs.iter_mut().find(|job| job.id == row.id);
         match known {
-            Some(job) if row.status == Status::Canceling => job.due = job.due.min(now + CANCELING),
+            Some(job) if row.status == Status::Canceling => job.due = job.due.min(later(now, CANCELING)),
             Some(job) if job.ends <= now => job.due = now,
             Some(_) => {}
             None => jobs.push(Job {
                 id: row.id,
                 fault: lock(&shop.bulk.faults).take(),
-                due: now + START,
-                ends: now + LONGEST,
+                due: later(now, START),
+                ends: later(now, LONGEST),
                 reading: None,
             }),
         }
@@ -258,7 +258,7 @@ impl Job {
                     return self.end(shop, Status::Completed, None);
                 }
                 let micros = i64::try_from(read.saturating_mul(1_000_000) / u64::from(pace));
-                self.due += SignedDuration::from_micros(micros.unwrap_or(i64::MAX));
+                self.due = later(self.due, SignedDuration::from_micros(micros.unwrap_or(i64::MAX)));
             }
             Err(code) => self.end(shop, Status::Failed, Some(code)),
         }
@@ -280,7 +280,7 @@ impl Job {
         }
         shop.act(|store, now| {
             let life = if fault.url_expired { SignedDuration::ZERO } else { LINK_LIFE };
-            let url = size.map(|_| shop.bulk.link(self.id, now + life));
+            let url = size.map(|_| shop.bulk.link(self.id, later(now, life)));
             let _ = store.operations.edit(self.id, |row| {
                 row.status = status;
                 row.error = error;
@@ -321,6 +321,11 @@ impl Reading {
         })?;
         Ok(self.objects - before)
     }
+}
+
+/// The shop's clock can be moved to the end of time, and no further.
+fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// Forgets the oldest ended operation when there are many.
