@@ -34,8 +34,10 @@ use crate::topic::{Subject, Topic};
 
 /// Operations that may be under way at once.
 pub(crate) const SLOTS: usize = 5;
-/// Operations that are remembered, with their results; older ones are forgotten early.
+/// Operations that are remembered; of older ones the oldest is forgotten.
 const MAX_KEPT: usize = 100;
+/// Bytes of all results together; past it the oldest go, but never the newest.
+const MAX_KEPT_BYTES: u64 = 2 << 30;
 /// Root objects read in one go, at the most, between which the shop changes.
 const SLICE: u32 = 250;
 /// Slices a second at a pace that does not need larger ones.
@@ -135,7 +137,8 @@ impl Bulk {
     fn keep(&self, id: u64, results: Results, damage: Option<Damage>) {
         let mut kept = lock(&self.results);
         kept.insert(id, Kept { results: Arc::new(results), damage });
-        while kept.len() > MAX_KEPT {
+        let bytes = |kept: &BTreeMap<u64, Kept>| kept.values().map(|kept| kept.results.bytes).sum::<u64>();
+        while kept.len() > 1 && (kept.len() > MAX_KEPT || bytes(&kept) > MAX_KEPT_BYTES) {
             kept.pop_first();
         }
     }
@@ -195,14 +198,14 @@ fn adopt(shop: &Shop, jobs: &mut Vec<Job>) {
     for row in store.operations.iter().filter(|row| !row.status.ended()) {
         let known = jobs.iter_mut().find(|job| job.id == row.id);
         match known {
-            Some(job) if row.status == Status::Canceling => job.due = job.due.min(now + CANCELING),
+            Some(job) if row.status == Status::Canceling => job.due = job.due.min(later(now, CANCELING)),
             Some(job) if job.ends <= now => job.due = now,
             Some(_) => {}
             None => jobs.push(Job {
                 id: row.id,
                 fault: lock(&shop.bulk.faults).take(),
-                due: now + START,
-                ends: now + LONGEST,
+                due: later(now, START),
+                ends: later(now, LONGEST),
                 reading: None,
             }),
         }
@@ -255,16 +258,21 @@ impl Job {
                     return self.end(shop, Status::Completed, None);
                 }
                 let micros = i64::try_from(read.saturating_mul(1_000_000) / u64::from(pace));
-                self.due += SignedDuration::from_micros(micros.unwrap_or(i64::MAX));
+                self.due = later(self.due, SignedDuration::from_micros(micros.unwrap_or(i64::MAX)));
             }
             Err(code) => self.end(shop, Status::Failed, Some(code)),
         }
     }
 
     /// Ends the operation; its result, whole or partial, is kept.
-    fn end(&mut self, shop: &Shop, status: Status, error: Option<&'static str>) {
+    fn end(&mut self, shop: &Shop, mut status: Status, mut error: Option<&'static str>) {
         let fault = self.fault;
-        let results = self.reading.take().and_then(|reading| reading.spool.finish().ok());
+        let results = self.reading.take().map(|reading| reading.spool.finish()).transpose();
+        let results = results.unwrap_or_else(|broken| {
+            tracing::warn!(error = %broken, "cannot write the result of a bulk operation");
+            (status, error) = (Status::Failed, Some("INTERNAL_SERVER_ERROR"));
+            None
+        });
         let mut size = None;
         if let Some(results) = results.filter(|results| results.bytes > 0 && status != Status::Canceled) {
             size = Some(results.bytes);
@@ -272,7 +280,7 @@ impl Job {
         }
         shop.act(|store, now| {
             let life = if fault.url_expired { SignedDuration::ZERO } else { LINK_LIFE };
-            let url = size.map(|_| shop.bulk.link(self.id, now + life));
+            let url = size.map(|_| shop.bulk.link(self.id, later(now, life)));
             let _ = store.operations.edit(self.id, |row| {
                 row.status = status;
                 row.error = error;
@@ -313,6 +321,11 @@ impl Reading {
         })?;
         Ok(self.objects - before)
     }
+}
+
+/// The shop's clock can be moved to the end of time, and no further.
+fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// Forgets the oldest ended operation when there are many.

@@ -6,7 +6,16 @@ use crate::scope::Scopes;
 
 /// The error of a field whose answer the app may not see, or in a mutation, bring about.
 pub(crate) fn denied(scopes: &Scopes, field: &Planned) -> Option<Problem> {
-    denied_type(scopes, field.ty.inner_named_type(), &field.name)
+    // A count says nothing of what it counts.
+    let type_name = match field.name.as_str() {
+        "productsCount" => "Product",
+        "productVariantsCount" => "ProductVariant",
+        "ordersCount" => "Order",
+        "customersCount" => "Customer",
+        "locationsCount" => "Location",
+        _ => field.ty.inner_named_type(),
+    };
+    denied_type(scopes, type_name, &field.name)
 }
 
 /// The same of an object that a field leads to, whatever the field's own type says.

@@ -107,6 +107,8 @@ async fn what_is_not_allowed_is_denied_and_nothing_else() {
     assert_eq!(allowed.get("errors"), None, "{allowed}");
     let denied = shop.query("{ customers(first: 1) { nodes { id } } }", json!({})).await;
     assert_eq!(denied["errors"][0]["extensions"]["code"], "ACCESS_DENIED");
+    let counted = shop.query("{ customersCount { count } }", json!({})).await;
+    assert_eq!(counted["errors"][0]["extensions"]["code"], "ACCESS_DENIED");
     assert!(denied["errors"][0]["extensions"]["requiredAccess"].as_str().unwrap().contains("read_customers"));
     let order = shop.look("truth").await["orders"][0]["id"].as_str().unwrap().to_owned();
     let node = format!("{{ node(id: \"gid://shopify/Order/{order}\") {{ id }} }}");

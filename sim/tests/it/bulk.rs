@@ -219,6 +219,10 @@ async fn nothing_found_is_no_file() {
     let id = shop.start("{ products(query: \"id:1\") { edges { node { id } } } }").await;
     let done = shop.reaches(&id, &["COMPLETED"]).await;
     assert_eq!((&done["url"], &done["objectCount"]), (&Value::Null, &json!("0")));
+    let look = "query($id: ID!) { node(id: $id) { ... on BulkOperation { status type } } currentBulkOperation { id } }";
+    let seen = shop.query(look, json!({ "id": id })).await;
+    assert_eq!(seen["data"]["node"], json!({ "status": "COMPLETED", "type": "QUERY" }));
+    assert_eq!(seen["data"]["currentBulkOperation"]["id"], json!(id));
 }
 
 #[tokio::test]
@@ -275,4 +279,41 @@ async fn connections_below_plain_objects_name_the_node_above_or_by_a_switch_the_
             rows.iter().filter_map(|row| row["__parentId"].as_str()?.split('/').nth(3)).collect();
         assert_eq!(parents, HashSet::from([kind]));
     }
+}
+
+#[tokio::test]
+async fn an_uninstalled_app_leaves_nothing_running() {
+    let shop = Client::open(small()).await;
+    shop.done("faults", json!({ "bulk": { "ending": "stuck" } })).await;
+    let id = shop.start("{ products { edges { node { id } } } }").await;
+    shop.reaches(&id, &["RUNNING"]).await;
+    shop.done("app", json!({ "action": "uninstall" })).await;
+    shop.done("app", json!({ "action": "install" })).await;
+    shop.reaches(&id, &["CANCELED"]).await;
+}
+
+#[tokio::test]
+async fn without_the_scope_an_operation_ends_denied() {
+    let shop = Client::open(small()).await;
+    shop.done("app", json!({ "action": "setScopes", "scopes": ["read_orders"] })).await;
+    let id = shop.start("{ products { edges { node { id } } } }").await;
+    assert_eq!(shop.reaches(&id, &["FAILED"]).await["errorCode"], "ACCESS_DENIED");
+}
+
+#[tokio::test]
+async fn several_connections_and_those_below_one_object_are_read_one_after_the_other() {
+    let shop = Client::open(small()).await;
+    let place = shop.look("truth").await["locations"][0]["id"].clone();
+    let query = format!(
+        "{{ location(id: \"gid://shopify/Location/{}\") {{ inventoryLevels {{ edges {{ node {{ id }} }} }} }}
+            customers {{ edges {{ node {{ id }} }} }} }}",
+        place.as_str().unwrap()
+    );
+    let id = shop.start(&query).await;
+    let done = shop.reaches(&id, &["COMPLETED"]).await;
+    assert_eq!(done["objectCount"], done["rootObjectCount"]);
+    let rows = lines(&shop.fetch(&done).await);
+    let of = |kind: &str| rows.iter().filter(|row| row["id"].as_str().unwrap().contains(kind)).count();
+    let customers = shop.look("truth").await["customers"].as_array().unwrap().len();
+    assert_eq!((of("/InventoryLevel/"), of("/Customer/")), (60, customers));
 }
