@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::SignedDuration;
@@ -23,10 +24,13 @@ use crate::config::{self, Config, ConfigError, Environment};
 use crate::edge::{self, Listener};
 use crate::intake::Intake;
 use crate::looks::Looks;
+use crate::notices::{Handles, Notices};
 use crate::routes::{self, Context};
+use crate::scheduler::{Runs, Schedule};
 use crate::source::LogSource;
+use crate::subscriptions::Subscriptions;
 use crate::sync::Syncs;
-use crate::{limits, scheduler, tail};
+use crate::{limits, tail};
 
 /// What the daemon stands on.
 pub struct Foundation<L> {
@@ -150,8 +154,16 @@ impl Daemon {
         let arrived = Arc::new(Notify::new());
         let (marked, marks) = watch::channel(());
         let marked = Arc::new(marked);
+        let mut runs = Runs::default();
+        let mut handles = BTreeMap::new();
+        let mut subscriptions = Vec::new();
         for shop in &config.shop {
             let client = client(shop, &credentials, &transport, &clock, &entropy)?;
+            let (bulk_ended, scopes_changed) =
+                (Arc::new(watch::Sender::new(())), Arc::new(watch::Sender::new(())));
+            runs.watch(&shop.domain, client.health());
+            // An uninstalled app ends what works for its shop, and nothing else.
+            let shop_stop = stop.child_token();
             let looks = Looks {
                 shop: shop.domain.clone(),
                 store: Arc::clone(&store),
@@ -159,7 +171,7 @@ impl Daemon {
                 clock: Arc::clone(&clock),
                 marks: marks.clone(),
             };
-            tasks.spawn(looks.run(stop.clone()));
+            tasks.spawn(looks.run(shop_stop.clone()));
             let attempts = Attempts {
                 shop: shop.domain.clone(),
                 store: Arc::clone(&store),
@@ -171,24 +183,49 @@ impl Daemon {
                 below_zero: shop.allow_backorder,
                 partly: Arc::default(),
             };
-            tasks.spawn(attempts.run(stop.clone()));
-            let syncs = Syncs {
+            tasks.spawn(attempts.run(shop_stop.clone()));
+            let syncs = Arc::new(Syncs {
                 shop: shop.domain.clone(),
                 store: Arc::clone(&store),
-                client,
+                client: Arc::clone(&client),
                 clock: Arc::clone(&clock),
                 entropy: Arc::clone(&entropy),
                 marked: Arc::clone(&marked),
+                bulk_ended: bulk_ended.subscribe(),
+                bulk_stuck: Duration::from_secs(config.sync.bulk_stuck_seconds.into()),
+                missing_percent_max: config.sync.missing_percent_max,
                 hub: Arc::clone(&hub),
-            };
-            let plan = config.sync.clone();
-            tasks.spawn(scheduler::run(syncs, Arc::clone(&store), Arc::clone(&clock), plan, stop.clone()));
+            });
+            for (resource, plan) in config.sync.resources() {
+                let requests = runs.add(&shop.domain, resource);
+                let zone = config.sync.time_zone;
+                let schedule =
+                    Schedule { syncs: Arc::clone(&syncs), resource, plan: plan.clone(), zone, requests };
+                tasks.spawn(schedule.run(shop_stop.clone()));
+            }
+            subscriptions.push((shop, Arc::clone(&client), scopes_changed.subscribe(), shop_stop.clone()));
+            let handle = Handles { client, bulk_ended, scopes_changed, stop: shop_stop };
+            handles.insert(shop.domain.clone(), handle);
         }
+        for (shop, client, scopes_changed, shop_stop) in subscriptions {
+            let subscriptions = Subscriptions {
+                shop: shop.domain.clone(),
+                client,
+                store: Arc::clone(&store),
+                clock: Arc::clone(&clock),
+                runs: runs.clone(),
+                address: shop.webhook_address.clone(),
+                scopes_changed,
+            };
+            tasks.spawn(subscriptions.run(shop_stop));
+        }
+        let notices = Notices { store: Arc::clone(&store), clock: Arc::clone(&clock), shops: handles };
         let intake = Intake {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             arrived: Arc::clone(&arrived),
             marked,
+            notices,
         };
         tasks.spawn(intake.run(stop.clone()));
         tasks.spawn(tail::run(Arc::clone(&store), Arc::clone(&hub), stop.clone()));
@@ -200,6 +237,7 @@ impl Daemon {
             tokens,
             shops,
             commands,
+            runs,
             hub: Arc::clone(&hub),
             arrived,
             tasks: tasks.clone(),

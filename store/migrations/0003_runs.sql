@@ -2,9 +2,6 @@
 ALTER TABLE marked ADD COLUMN run TEXT;
 CREATE INDEX marked_run ON marked (run) WHERE run IS NOT NULL;
 
--- Up to when, by Shopify's time, webhooks and earlier runs should have brought everything.
-ALTER TABLE run ADD COLUMN covered TEXT;
-
 -- What full runs had to put right, and what dry ones found.
 CREATE TABLE drift (
   id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -17,6 +17,10 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
     let fresh = |fresh| Outcome { fresh, ..Outcome::default() };
     match operation {
         Operation::Accept(delivery) => transaction.accept(delivery).map(fresh),
+        Operation::Announce { shop, event, at } => {
+            transaction.shop(shop)?.append(*at, event)?;
+            Ok(fresh(true))
+        }
         Operation::Apply(batch) => {
             let mut tables = transaction.shop(&batch.shop)?;
             apply(&mut tables, batch)
@@ -50,6 +54,7 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
             tables.append(*at, &Event::ShopifySyncStatus(record.run))?;
             Ok(fresh(true))
         }
+        Operation::Forget { shop } => transaction.forget(shop).map(|()| fresh(true)),
         Operation::Net { shop, effects, at } => {
             attempt::net(&mut transaction.shop(shop)?, effects, *at).map(|()| fresh(true))
         }
@@ -174,7 +179,7 @@ fn difference<T: Tables>(tables: &T, change: &Change) -> Result<Option<Differenc
         Change::Product { product, .. } => of(tables, product),
         Change::Variant(said) => of(tables, said),
         Change::Gone(key) | Change::LookAgain(key) => Ok(Some((key.to_string(), Wrong::Gone, None))),
-        Change::LevelAvailable { .. } => Ok(None),
+        Change::LevelAvailable { .. } | Change::Redacted(_) => Ok(None),
     }
 }
 

@@ -10,8 +10,8 @@ use schemas::event::OrderChange;
 use schemas::record::{Customer, InventoryItem, Level, Location, Order, OrderLine, Product, Variant};
 use schemas::shape::{OrderStatus, StockStatus};
 use schemas::{
-    Change, Entropy, Event, LevelSelection, LogEntry, Quantities, RecordKey, Resource, Room, RunId, RunKind,
-    RunState, Sequence, ShopDomain, SyncRun, Timestamp,
+    Change, CustomerId, Entropy, Event, LevelSelection, LogEntry, Quantities, RecordKey, Resource, Room,
+    RunId, RunKind, RunState, Sequence, ShopDomain, SyncRun, Timestamp,
 };
 
 use crate::operation::{Batch, Cause, Delivery, Fate, Operation, Outcome, Progress, Retention, RunRecord};
@@ -35,6 +35,7 @@ use commands::{
 use runs::{
     a_doubt_is_settled_by_a_read_and_counted_at_its_run,
     a_dry_run_tells_what_it_would_put_right_and_puts_nothing_right, a_quiet_store_shows_no_drift,
+    of_a_forgotten_shop_nothing_is_kept_and_its_log_goes_on, of_a_redacted_customer_nothing_is_kept,
     what_a_full_run_puts_right_late_is_drift_and_what_is_young_is_not, what_is_held_is_listed_by_resource,
     what_was_heard_of_meanwhile_is_no_drift,
 };
@@ -99,6 +100,8 @@ holds_for_both! {
     what_was_heard_of_meanwhile_is_no_drift,
     a_dry_run_tells_what_it_would_put_right_and_puts_nothing_right,
     what_is_held_is_listed_by_resource,
+    of_a_redacted_customer_nothing_is_kept,
+    of_a_forgotten_shop_nothing_is_kept_and_its_log_goes_on,
     holds_sum_to_at_most_what_there_was,
     lines_of_one_level_are_summed_before_the_check,
     a_command_repeated_under_its_key_is_answered_and_not_done_again,
@@ -199,6 +202,11 @@ fn order(id: u64, status: OrderStatus, paid: &str, second: i64) -> Change {
     })
 }
 
+fn order_of(id: u64, customer: Option<CustomerId>, second: i64) -> Change {
+    let Change::Order(order) = order(id, OrderStatus::Created, "pending", second) else { unreachable!() };
+    Change::Order(Order { customer_id: customer, ..order })
+}
+
 fn level_key(item: u64) -> RecordKey {
     RecordKey::Level(item.try_into().unwrap(), 1_u64.try_into().unwrap())
 }
@@ -219,7 +227,7 @@ pub(crate) fn run(id: &str, resource: Resource, first: bool) -> RunRecord {
         finished_at: None,
         error: None,
     };
-    RunRecord { shop: shop(), run, first, since: None, until: None, covered: None, resume: String::new() }
+    RunRecord { shop: shop(), run, first, since: None, until: None, resume: String::new() }
 }
 
 impl World {

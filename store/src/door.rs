@@ -8,7 +8,7 @@ use jiff::{SignedDuration, ToSpan as _};
 use schemas::event::{CustomerActivity, LevelChange, Notice, OrderChange, OrderChanged, PriceChange, Source};
 use schemas::record::{Customer, InventoryItem, Level, Location, Order, Product, Variant};
 use schemas::shape::{LevelShape, OrderShape};
-use schemas::{Change, Event, InventoryItemId, LocationId, ProductId, RecordKey, RunId, Timestamp};
+use schemas::{Change, Event, InventoryItemId, LocationId, ProductId, RecordKey, RunId, RunKind, Timestamp};
 
 use crate::attempt;
 use crate::drift::{Drifted, Wrong};
@@ -18,6 +18,8 @@ use crate::tables::{Keep, Record, Result, Tables};
 
 /// Readings that may come back older than what we hold before the store's word is taken as final.
 const VAIN_READINGS_MAX: u32 = 5;
+/// How long webhooks and quick runs have to bring a change; what a full run has to put right later is drift.
+const WEBHOOKS_TAKE: SignedDuration = SignedDuration::from_mins(5);
 /// For how long an app without the scope `read_all_orders` can see an order; the absence of an older one says
 /// nothing (<https://shopify.dev/docs/api/usage/access-scopes>, API 2026-10).
 const ORDERS_VISIBLE: SignedDuration = SignedDuration::from_hours(60 * 24);
@@ -60,9 +62,11 @@ pub(crate) struct Doubt {
 }
 
 impl Doubt {
-    /// The doubt of a run, where what it finds can be drift.
+    /// The doubt of a run, where what it finds can be drift: of a full one that is not the first.
     pub(crate) fn of(record: &RunRecord) -> Option<Self> {
-        Some(Self { run: record.run.run_id.clone(), covered: record.covered? })
+        let begun = record.until.filter(|_| record.run.kind == RunKind::Full && !record.first)?;
+        let covered = begun.saturating_sub(WEBHOOKS_TAKE).unwrap_or(begun);
+        Some(Self { run: record.run.run_id.clone(), covered })
     }
 }
 
@@ -121,6 +125,7 @@ impl<'t, T: Tables> Door<'t, T> {
             Change::Location(location) => self.location(location),
             Change::Order(order) => self.order(order),
             Change::Product { product, variants } => self.product(product, variants.as_deref()),
+            Change::Redacted(customer) => self.tables.redact(*customer),
             Change::Variant(variant) => self.variant(variant),
         }
     }
@@ -204,7 +209,10 @@ impl<'t, T: Tables> Door<'t, T> {
     fn order(&mut self, said: &Order) -> Result<()> {
         let held: Option<Order> = self.tables.find(said.id)?;
         if self.judge(RecordKey::Order(said.id), held.as_ref(), said)? == Verdict::Take {
-            self.look_at_stock_of(said)?;
+            // A first import brings levels for themselves.
+            if !self.silent {
+                self.look_at_stock_of(said)?;
+            }
             let change = order::change(held.as_ref(), said);
             let previous =
                 held.as_ref().map(|held| held.status).filter(|_| change == OrderChange::StatusChanged);
@@ -482,7 +490,9 @@ impl<'t, T: Tables> Door<'t, T> {
                 self.tell(&if new { Event::ProductCreated(shape) } else { Event::ProductUpdated(shape) })?;
             }
         }
-        for key in std::mem::take(&mut self.wanted) {
+        // A first import brings everything, in any order.
+        let wanted = std::mem::take(&mut self.wanted);
+        for key in wanted.into_iter().filter(|_| !self.silent) {
             let held = match key {
                 RecordKey::Item(id) => Keep::<InventoryItem>::find(self.tables, id)?.is_some(),
                 RecordKey::Location(id) => Keep::<Location>::find(self.tables, id)?.is_some(),

@@ -139,6 +139,14 @@ impl Transaction for State {
         Ok(fresh)
     }
 
+    fn forget(&mut self, domain: &ShopDomain) -> Result<()> {
+        let thresholds = self.shop(domain)?.here().thresholds.clone();
+        self.shops.insert(domain.clone(), Shop { thresholds, ..Shop::default() });
+        self.log.retain(|(_, shop, ..)| shop != domain);
+        self.deliveries.retain(|(delivery, fate)| delivery.shop != *domain || fate.is_none());
+        Ok(())
+    }
+
     fn prune(&mut self, retention: &Retention) -> Result<()> {
         let old = self
             .log
@@ -250,6 +258,35 @@ impl Tables for MemoryTables<'_> {
             marking.vain += 1;
             *due = later;
         }
+        Ok(())
+    }
+
+    fn redact(&mut self, customer: CustomerId) -> Result<()> {
+        let shop = self.here_mut();
+        shop.customers.remove(&customer);
+        shop.marked.remove(&RecordKey::Customer(customer));
+        let name = RecordKey::Customer(customer).to_string();
+        shop.drift.retain(|drifted| drifted.record != name);
+        for order in shop.orders.values_mut().filter(|order| order.customer_id == Some(customer)) {
+            order.customer_id = None;
+        }
+        let domain = self.domain.clone();
+        self.state.log.retain_mut(|(_, shop, _, event)| {
+            if *shop != domain {
+                return true;
+            }
+            match event {
+                Event::OrderCreated(order)
+                | Event::OrderDeleted(order)
+                | Event::OrderStatusChanged(order)
+                | Event::OrderUpdated(order) => {
+                    order.order.customer_id = order.order.customer_id.filter(|id| *id != customer);
+                }
+                Event::CustomerActivity(activity) => return activity.customer_id != customer,
+                _ => {}
+            }
+            true
+        });
         Ok(())
     }
 

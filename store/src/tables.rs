@@ -165,6 +165,9 @@ pub(crate) trait Tables:
     /// Keeps the mark, counts a vain reading and puts the next one off.
     fn postpone(&mut self, key: RecordKey, due: Timestamp) -> Result<()>;
 
+    /// Forgets everything that is kept of a customer: the record, whose the orders are, and both in the log.
+    fn redact(&mut self, customer: CustomerId) -> Result<()>;
+
     /// Whether the delivery waits to be applied.
     fn is_pending(&self, delivery: &WebhookId) -> Result<bool>;
     fn settle(&mut self, delivery: &WebhookId, fate: &Fate) -> Result<()>;
@@ -189,4 +192,6 @@ pub(crate) trait Transaction {
     /// Keeps a delivery; false when it was here before.
     fn accept(&mut self, delivery: &Delivery) -> Result<bool>;
     fn prune(&mut self, retention: &Retention) -> Result<()>;
+    /// Forgets everything of a shop but deliveries that wait.
+    fn forget(&mut self, shop: &ShopDomain) -> Result<()>;
 }

@@ -25,6 +25,8 @@ pub struct Shop {
     /// What its webhooks are signed with, two while the secret is rotated; the client secret when nothing is said.
     #[serde(default)]
     pub webhook_secrets: Vec<SecretRef>,
+    /// Where Shopify reaches this daemon's `/webhooks/shopify`, `https://…`: with it, stockd sees to its subscriptions.
+    pub webhook_address: Option<String>,
     /// Another address of the Admin API, for a pretend store.
     pub api_url: Option<String>,
     /// At or below which its levels are low.
@@ -64,6 +66,10 @@ impl Shop {
                 "shop {}: webhook_secrets holds one secret, two while it is rotated",
                 self.domain
             ));
+        }
+        let safe = |address: &String| address.starts_with("https://") || self.api_url.is_some();
+        if !self.webhook_address.iter().all(safe) {
+            return Err(format!("shop {}: webhook_address begins with https://", self.domain));
         }
         if !(60..=82_800).contains(&self.unsent_max_seconds) {
             return Err(format!("shop {}: unsent_max_seconds is 60 to 82800", self.domain));

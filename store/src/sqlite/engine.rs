@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use inventory::{HeldLevel, Thresholds};
 use rusqlite::{Connection, OptionalExtension as _, params};
-use schemas::record::Variant;
+use schemas::record::{Customer, Variant};
 use schemas::{
-    Epoch, Event, InventoryItemId, ProductId, RecordKey, Resource, Room, RunId, Sequence, ShopDomain,
-    Timestamp, WebhookId,
+    CustomerId, Epoch, Event, InventoryItemId, ProductId, RecordKey, Resource, Room, RunId, Sequence,
+    ShopDomain, Timestamp, WebhookId,
 };
 
 use super::high_water::HighWater;
@@ -194,7 +194,40 @@ impl Transaction for SqliteEngine {
         self.connection.execute("DELETE FROM drift WHERE found < ?1", [micros(retention.runs_before)])?;
         Ok(())
     }
+
+    fn forget(&mut self, domain: &ShopDomain) -> Result<()> {
+        let shop = self.shop(domain)?.shop.row;
+        // Its place in the log is kept: nobody may take what comes later for what was there.
+        for table in TABLES_OF_A_SHOP {
+            self.connection.execute(&format!("DELETE FROM {table} WHERE shop = ?1"), [shop])?;
+        }
+        self.connection.execute("DELETE FROM delivery WHERE shop = ?1 AND state <> 'pending'", [shop])?;
+        self.heard.retain(|(heard, ..)| *heard != shop);
+        Ok(())
+    }
 }
+
+/// What holds a shop's records, the log's index before the log and lines before orders.
+const TABLES_OF_A_SHOP: [&str; 18] = [
+    "log_room",
+    "log",
+    "marked",
+    "drift",
+    "run",
+    "watermark",
+    "flight",
+    "attempt",
+    "effect",
+    "reservation",
+    "command",
+    "level",
+    "inventory_item",
+    "variant",
+    "product",
+    "customer_order",
+    "customer",
+    "location",
+];
 
 /// One shop's tables, inside the transaction at hand.
 pub(super) struct SqliteTables<'c> {
@@ -205,6 +238,18 @@ pub(super) struct SqliteTables<'c> {
 }
 
 impl SqliteTables<'_> {
+    /// The entries that are heard in a room.
+    fn entries_in(&self, room: &Room) -> Result<Vec<(i64, serde_json::Value)>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT sequence, event FROM log_room, json_each(sequences) AS entry JOIN log ON sequence = entry.value \
+             WHERE log_room.shop = ?1 AND room = ?2",
+        )?;
+        let entries = statement.query_map(params![self.shop.row, room.to_string()], |row| {
+            Ok((row.get(0)?, super::ledger::json(row, 1)?))
+        })?;
+        Ok(entries.collect::<rusqlite::Result<_>>()?)
+    }
+
     fn all<R: Stored>(&self, condition: &str, key: Option<i64>) -> Result<Vec<R>> {
         select(self.connection, self.shop.row, condition, key)
     }
@@ -299,6 +344,42 @@ impl Tables for SqliteTables<'_> {
         Ok(())
     }
 
+    fn redact(&mut self, customer: CustomerId) -> Result<()> {
+        Keep::<Customer>::delete(self, customer)?;
+        self.unmark(RecordKey::Customer(customer))?;
+        let (shop, id) = (self.shop.row, customer.to_i64());
+        let connection = self.connection;
+        connection.execute(
+            "UPDATE customer_order SET customer_id = NULL WHERE shop = ?1 AND customer_id = ?2",
+            [shop, id],
+        )?;
+        let own = Room::OrdersCustomer(customer);
+        for (sequence, mut event) in self.entries_in(&own)? {
+            event["data"]["customerId"] = serde_json::Value::Null;
+            connection.execute(
+                "UPDATE log SET event = ?2 WHERE sequence = ?1",
+                params![sequence, event.to_string()],
+            )?;
+        }
+        connection
+            .execute("DELETE FROM log_room WHERE shop = ?1 AND room = ?2", params![shop, own.to_string()])?;
+        for (sequence, event) in self.entries_in(&Room::Notifications)? {
+            if event["data"]["customerId"] == customer.to_string() {
+                connection.execute("DELETE FROM log WHERE sequence = ?1", [sequence])?;
+            }
+        }
+        connection.execute(
+            "DELETE FROM drift WHERE shop = ?1 AND record = ?2",
+            params![shop, RecordKey::Customer(customer).to_string()],
+        )?;
+        connection.execute(
+            "UPDATE delivery SET body = NULL WHERE shop = ?1 AND state = 'unreadable' \
+             AND (topic GLOB 'customers/*' OR topic GLOB 'orders/*')",
+            [shop],
+        )?;
+        Ok(())
+    }
+
     fn is_pending(&self, delivery: &WebhookId) -> Result<bool> {
         let mut statement = self.connection.prepare_cached(
             "SELECT 1 FROM delivery WHERE shop = ?1 AND webhook_id = ?2 AND state = 'pending'",
@@ -339,8 +420,8 @@ impl Tables for SqliteTables<'_> {
     fn put_run(&mut self, record: &RunRecord) -> Result<()> {
         self.connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO run (id, shop, resource, state, started_at, first, since, until, resume, shape, \
-                 covered) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                "INSERT OR REPLACE INTO run (id, shop, resource, state, started_at, first, since, until, resume, shape) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
                 record.run.run_id.as_str(),
@@ -352,8 +433,7 @@ impl Tables for SqliteTables<'_> {
                 record.since.map(|at| at.to_string()),
                 record.until.map(|at| at.to_string()),
                 record.resume,
-                serde_json::to_string(&record.run)?,
-                record.covered.map(|at| at.to_string())
+                serde_json::to_string(&record.run)?
             ])?;
         Ok(())
     }
@@ -382,7 +462,7 @@ impl Tables for SqliteTables<'_> {
     }
 }
 
-pub(super) const RUN_COLUMNS: &str = "first, since, until, resume, shape, covered";
+pub(super) const RUN_COLUMNS: &str = "first, since, until, resume, shape";
 
 pub(super) fn run(row: &rusqlite::Row<'_>, shop: &ShopDomain) -> rusqlite::Result<RunRecord> {
     let shape: String = row.get(4)?;
@@ -392,7 +472,6 @@ pub(super) fn run(row: &rusqlite::Row<'_>, shop: &ShopDomain) -> rusqlite::Resul
         since: parsed_opt(row, 1)?,
         until: parsed_opt(row, 2)?,
         resume: row.get(3)?,
-        covered: parsed_opt(row, 5)?,
         run: serde_json::from_str(&shape).map_err(|error| {
             rusqlite::Error::FromSqlConversionFailure(4, rusqlite::types::Type::Text, Box::new(error))
         })?,
