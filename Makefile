@@ -3,7 +3,7 @@
 CARGO ?= cargo
 NODE_TESTS = tests/node
 
-.PHONY: demo test check generate recordings bench-reservations needs
+.PHONY: demo test check generate recordings parity bench-reservations needs
 
 demo: ## a pretend store, the daemon on it, and what happens, live
 	$(CARGO) run --package daemon -- demo $(DEMO)
@@ -26,6 +26,9 @@ generate: ## JSON Schemas, from the types
 recordings: ## every webhook body in DIR posted to a daemon: make recordings DIR=<folder>
 	$(CARGO) build --package daemon
 	$(CARGO) run --package tests --example samples -- $(DIR)
+
+parity: ## the pretend store's answers beside recorded ones: make parity DIR=<folder>
+	$(CARGO) run --package sim --example parity -- $(DIR)
 
 bench-reservations: ## reservations on one hot item, a second; a table as in bench/README.md
 	$(CARGO) build --release --package daemon --package bench

@@ -101,7 +101,7 @@ pub struct SyncRun {
     pub state: RunState,
     /// Records looked at.
     pub processed: u64,
-    /// Records to look at, as far as known: an upper bound that becomes exact towards the end.
+    /// Records to look at, once that is known.
     pub total: Option<u64>,
     /// Records that were not yet so in the mirror.
     pub changed: u64,

@@ -322,3 +322,36 @@ async fn a_customer_is_forgotten_and_an_uninstalled_app_stops_politely() {
     assert_eq!(status, 503);
     assert!(daemon.is_alive());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_line_begins_runs_and_tells_how_exact_the_mirror_is() {
+    let (shop, daemon) = deaf(small(), "").await;
+    shop.sells(&shop.spot(0, 5).await, 1).await;
+    shop.time_passes(3_600).await;
+    let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+
+    let synced = daemon.told(&words("sync inventory --full"), &admin()).await;
+    assert_eq!(synced.code, 0, "{}", synced.err);
+    assert!(synced.out.contains("1 changed, 0 deleted, 1 drifted"), "{}", synced.out);
+    let synced = daemon.told(&words("sync orders --json"), &admin()).await;
+    let run: Value = serde_json::from_str(&synced.out).unwrap();
+    assert_eq!((&run["kind"], &run["state"]), (&json!("quick"), &json!("completed")));
+
+    let status = daemon.told(&words("status"), &admin()).await;
+    let line = |resource: &str| {
+        status.out.lines().find(|line| line.trim_start().starts_with(resource)).unwrap().to_owned()
+    };
+    assert!(line("inventory").contains("1 drifted") && line("orders").contains("completed"), "{}", status.out);
+    assert!(line("waiting").contains("0 webhooks, 0 unreadable ones, 0 commands"), "{}", status.out);
+
+    let refused = daemon.told(&words("sync everything"), &admin()).await;
+    assert!(refused.code == 2 && refused.err.contains("products, inventory, orders or customers"));
+    let refused = daemon.told(&words("sync orders --cancel"), &admin()).await;
+    assert!(refused.code == 1 && refused.err.contains("no run of orders is under way"));
+    let refused = daemon.told(&words("sync orders"), &Token::of(Role::Staff)).await;
+    assert!(refused.code == 1 && refused.err.contains("may not start or end runs"), "{}", refused.err);
+
+    let figures = reqwest::get(format!("{}/metrics", daemon.url())).await.unwrap().text().await.unwrap();
+    let figure = format!("stockd_drift_records{{shop=\"{}\",resource=\"inventory\"}} 1", tests::DOMAIN);
+    assert!(figures.contains(&figure), "{figures}");
+}

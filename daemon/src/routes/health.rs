@@ -17,8 +17,9 @@ pub(super) fn routes(context: Context) -> BoxedFilter<(Response,)> {
     let sign = warp::path::end().and(warp::get()).map(|| {
         "stockd: a live copy of a Shopify store.\n\n\
          events   /socket.io/ (Socket.IO, namespace /oda), or: stockd watch\n\
-         records  /api/v1/levels, products, variants, items, locations, orders, customers, runs, deliveries, events\n\
-         health   /livez, /readyz\n"
+         records  /api/v1/levels, products, variants, items, locations, orders, customers, runs, drift,\n\
+                  deliveries, events, commands, reservations, status\n\
+         health   /livez, /readyz, /metrics; stockd status\n"
             .into_response()
     });
     live.or(ready).unify().or(sign).unify().boxed()

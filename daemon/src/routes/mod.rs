@@ -4,6 +4,7 @@ mod api;
 mod body;
 mod commands;
 mod health;
+mod metrics;
 mod realtime;
 mod runs;
 mod webhooks;
@@ -65,6 +66,8 @@ pub(crate) fn all<S: Stream>(
         .or(commands::routes(context.clone()))
         .unify()
         .or(runs::routes(context.clone()))
+        .unify()
+        .or(metrics::routes(context.clone()))
         .unify()
         .or(health::routes(context))
         .unify()

@@ -1,0 +1,125 @@
+//! `/metrics` for Prometheus: how exact the mirror is and what waits, read from the store when asked. No secrets, nobody's data.
+
+use http::{HeaderValue, StatusCode, header};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use schemas::{Resource, RunKind, RunState, ShopDomain};
+use store::StoreError;
+use warp::filters::BoxedFilter;
+use warp::reply::Response;
+use warp::{Filter, Reply as _};
+
+use super::Context;
+use crate::limits::{EFFECTS_GROUP, PAGE_RECORDS_MAX};
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfShop {
+    shop: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfResource {
+    shop: String,
+    resource: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfState {
+    shop: String,
+    state: &'static str,
+}
+
+pub(super) fn routes(context: Context) -> BoxedFilter<(Response,)> {
+    warp::path!("metrics")
+        .and(warp::get())
+        .then(move || {
+            let context = context.clone();
+            async move { figures(&context).await.unwrap_or_else(|problem| failed(&problem)) }
+        })
+        .boxed()
+}
+
+async fn figures(context: &Context) -> Result<Response, StoreError> {
+    let mut registry = Registry::with_prefix("stockd");
+    let drift = Family::<OfResource, Gauge>::default();
+    registry.register("drift_records", "Records that the last full run had to put right", drift.clone());
+    let completed = Family::<OfResource, Gauge>::default();
+    let help = "When the last run that was completed ended, in seconds since 1970";
+    registry.register("run_completed_timestamp_seconds", help, completed.clone());
+    let deliveries = Family::<OfState, Gauge>::default();
+    registry.register("webhooks", "Webhooks kept, by what became of them", deliveries.clone());
+    let commands = Family::<OfShop, Gauge>::default();
+    registry.register(
+        "commands_unsent",
+        "Effects of commands that wait to be sent to Shopify",
+        commands.clone(),
+    );
+    let problems = Family::<OfShop, Gauge>::default();
+    registry.register(
+        "api_problems",
+        "Things to know of Shopify's API; /api/v1/status tells them",
+        problems.clone(),
+    );
+    let (sockets, connections, events) =
+        (Gauge::<i64>::default(), Gauge::<i64>::default(), Gauge::<i64>::default());
+    registry.register("connections", "Realtime connections", connections.clone());
+    registry.register("sockets", "Realtime sockets, one for each namespace of a connection", sockets.clone());
+    registry.register("log_sequence", "The last event's place in the log", events.clone());
+
+    for shop in context.shops.domains() {
+        of_shop(context, &shop, &drift, &completed).await?;
+        for (_, state, count) in context.store.delivery_counts(&shop).await? {
+            deliveries.get_or_create(&OfState { shop: shop.to_string(), state }).inc_by(gauge(count));
+        }
+        let waiting = context.store.waiting(&shop, EFFECTS_GROUP).await?.len() as u64;
+        let label = OfShop { shop: shop.to_string() };
+        commands.get_or_create(&label).set(gauge(waiting));
+        problems.get_or_create(&label).set(gauge(context.runs.problems(&shop).len() as u64));
+    }
+    let realtime = context.hub.figures();
+    connections.set(gauge(realtime.connections as u64));
+    sockets.set(gauge(realtime.sockets as u64));
+    events.set(gauge(context.store.head().sequence.0));
+
+    let mut text = String::new();
+    encode(&mut text, &registry).map_err(|problem| StoreError::Failed(problem.to_string()))?;
+    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let mut response = text.into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    Ok(response)
+}
+
+async fn of_shop(
+    context: &Context,
+    shop: &ShopDomain,
+    drift: &Family<OfResource, Gauge>,
+    completed: &Family<OfResource, Gauge>,
+) -> Result<(), StoreError> {
+    let runs = context.store.runs(shop, PAGE_RECORDS_MAX).await?;
+    for resource in [Resource::Products, Resource::Inventory, Resource::Orders, Resource::Customers] {
+        let label = OfResource { shop: shop.to_string(), resource: resource.as_str() };
+        let mut over = runs
+            .iter()
+            .map(|record| &record.run)
+            .filter(|run| run.resource == resource && run.state == RunState::Completed && !run.dry_run);
+        if let Some(ended) = over.clone().find_map(|run| run.finished_at) {
+            completed.get_or_create(&label).set(ended.as_second());
+        }
+        if let Some(full) = over.find(|run| run.kind == RunKind::Full) {
+            drift.get_or_create(&label).set(gauge(full.drift));
+        }
+    }
+    Ok(())
+}
+
+fn gauge(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn failed(problem: &StoreError) -> Response {
+    tracing::error!(%problem, "the store gave no figures");
+    StatusCode::SERVICE_UNAVAILABLE.into_response()
+}
