@@ -37,6 +37,8 @@ pub const BULK_TRIES_MAX: u32 = 4;
 pub const BULK_PAUSE_MIN: Duration = Duration::from_millis(500);
 /// See [`BULK_PAUSE_MIN`]. Shopify's advice is a minute for large ones, and it tells when one has ended.
 pub const BULK_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Days for which an app sees orders that may not read all, less one for what happens meanwhile.
+pub const ORDERS_VISIBLE_DAYS: i64 = 59;
 /// Records asked after in one go.
 pub const BULK_ROWS: usize = 500;
 /// Missing records that a full run asks after, whatever their share.

@@ -239,8 +239,13 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Drifted>, StoreError>;
 
-    /// Every record of a resource that the mirror holds.
-    async fn held(&self, shop: &ShopDomain, resource: Resource) -> Result<Vec<Held>, StoreError>;
+    /// Every record of a resource that the mirror holds, but orders placed before that time.
+    async fn held(
+        &self,
+        shop: &ShopDomain,
+        resource: Resource,
+        orders_since: Timestamp,
+    ) -> Result<Vec<Held>, StoreError>;
 
     /// Up to when, by Shopify's time, a resource is known to be complete. `None` before its first run.
     async fn watermark(&self, shop: &ShopDomain, resource: Resource)

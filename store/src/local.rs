@@ -69,7 +69,7 @@ pub(crate) trait Reader: Send + Sync + 'static {
     fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>>;
     fn doubts(&self, run: &RunId) -> Result<u64>;
     fn drift(&self, shop: &ShopDomain, run: Option<&RunId>, limit: usize) -> Result<Vec<Drifted>>;
-    fn held(&self, shop: &ShopDomain, resource: Resource) -> Result<Vec<Held>>;
+    fn held(&self, shop: &ShopDomain, resource: Resource, orders_since: Timestamp) -> Result<Vec<Held>>;
     fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>>;
     fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>>;
     fn list(
@@ -275,9 +275,14 @@ impl<R: Reader> Store for Local<R> {
         self.read(move |reader| reader.drift(&shop, run.as_ref(), limit)).await
     }
 
-    async fn held(&self, shop: &ShopDomain, resource: Resource) -> Result<Vec<Held>> {
+    async fn held(
+        &self,
+        shop: &ShopDomain,
+        resource: Resource,
+        orders_since: Timestamp,
+    ) -> Result<Vec<Held>> {
         let shop = shop.clone();
-        self.read(move |reader| reader.held(&shop, resource)).await
+        self.read(move |reader| reader.held(&shop, resource, orders_since)).await
     }
 
     async fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>> {

@@ -495,14 +495,17 @@ impl Reader for Memory {
         self.shop(shop, |shop| shop.drift.iter().rev().filter(wanted).take(limit).cloned().collect())
     }
 
-    fn held(&self, shop: &ShopDomain, resource: Resource) -> Result<Vec<Held>> {
+    fn held(&self, shop: &ShopDomain, resource: Resource, orders_since: Timestamp) -> Result<Vec<Held>> {
         let one = |key| Held { key, variant: None };
         self.shop(shop, |shop| match resource {
             Resource::Customers => shop.customers.keys().map(|id| one(RecordKey::Customer(*id))).collect(),
             Resource::Inventory => {
                 shop.levels.keys().map(|(item, location)| one(RecordKey::Level(*item, *location))).collect()
             }
-            Resource::Orders => shop.orders.keys().map(|id| one(RecordKey::Order(*id))).collect(),
+            Resource::Orders => {
+                let orders = shop.orders.values().filter(|order| order.created_at >= orders_since);
+                orders.map(|order| one(RecordKey::Order(order.id))).collect()
+            }
             Resource::Products => {
                 let products = shop.products.keys().map(|id| one(RecordKey::Product(*id)));
                 let items = shop.items.keys().map(|id| one(RecordKey::Item(*id)));

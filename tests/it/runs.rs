@@ -179,6 +179,20 @@ async fn a_run_that_would_delete_half_the_catalogue_stops_and_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_is_too_old_to_be_seen_is_not_taken_for_deleted() {
+    let scopes = Options::default().scopes.into_iter().filter(|scope| scope != "read_all_orders").collect();
+    let (shop, daemon) = deaf(Options { scopes, ..small() }, "").await;
+    let before = daemon.list("orders", &admin()).await.len();
+    shop.time_passes(61 * 24 * 3_600).await;
+    let young = shop.sells(&shop.spot(0, 5).await, 1).await;
+    let run = daemon.compares("orders").await;
+    assert_eq!((&run["state"], &run["deleted"]), (&json!("completed"), &json!(0)), "{run}");
+    let orders = daemon.list("orders", &admin()).await;
+    assert_eq!(orders.len(), before + 1);
+    assert!(orders.iter().any(|order| order["id"] == young["id"]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dry_run_tells_and_touches_nothing() {
     let (shop, daemon) = deaf(small(), "").await;
     let sold = shop.spot(0, 5).await;
@@ -341,7 +355,11 @@ async fn the_command_line_begins_runs_and_tells_how_exact_the_mirror_is() {
     let line = |resource: &str| {
         status.out.lines().find(|line| line.trim_start().starts_with(resource)).unwrap().to_owned()
     };
-    assert!(line("inventory").contains("1 drifted") && line("orders").contains("completed"), "{}", status.out);
+    assert!(
+        line("inventory").contains("1 drifted") && line("orders").contains("completed"),
+        "{}",
+        status.out
+    );
     assert!(line("waiting").contains("0 webhooks, 0 unreadable ones, 0 commands"), "{}", status.out);
 
     let refused = daemon.told(&words("sync everything"), &admin()).await;

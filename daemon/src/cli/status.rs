@@ -1,6 +1,7 @@
 //! `stockd status`: how a shop's mirror is.
 
 use clap::Args;
+use schemas::Timestamp;
 use serde_json::Value;
 
 use super::door::ShopDoor;
@@ -23,17 +24,22 @@ impl Status {
             return say(&status);
         }
         let text = |value: &Value| value.as_str().unwrap_or("never").to_owned();
+        // Nobody reads fractions of a second.
+        let time = |value: &Value| match value.as_str().and_then(|text| text.parse::<Timestamp>().ok()) {
+            Some(time) => format!("{time:.0}"),
+            None => "never".to_owned(),
+        };
         say(text(&status["shop"]))?;
         for resource in status["resources"].as_array().into_iter().flatten() {
             let last = &resource["lastRun"];
             say(format_args!(
                 "  {:<10} complete up to {}; last run {} ({}), {} changed; last full run {}, {} drifted",
                 text(&resource["resource"]),
-                text(&resource["completeUntil"]),
-                text(&last["startedAt"]),
+                time(&resource["completeUntil"]),
+                time(&last["startedAt"]),
                 text(&last["state"]),
                 last["changed"],
-                text(&resource["lastFullRun"]["startedAt"]),
+                time(&resource["lastFullRun"]["startedAt"]),
                 resource["lastFullRun"]["drift"],
             ))?;
             if let Some(error) = last["error"].as_str() {

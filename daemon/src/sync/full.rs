@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use schemas::{Change, RecordKey, Resource, SyncRun};
+use jiff::SignedDuration;
+use schemas::{Change, RecordKey, Resource, SyncRun, Timestamp};
 use serde::{Deserialize, Serialize};
 use shopify::{Bulk, BulkFailure, BulkId, BulkQuery, BulkResult, BulkStart, BulkState, Retry};
 use store::{Held, RunRecord};
@@ -34,7 +35,12 @@ pub(super) async fn finish(run: Run<'_>, any_missing: bool) -> Result<SyncRun, S
         "" => Notes::default(),
         resume => serde_json::from_str(resume)?,
     };
-    let mut full = Full { run, notes, seen: Vec::new() };
+    let scopes = if run.record.resource() == Resource::Orders {
+        patiently(|| run.syncs.client.scopes()).await?
+    } else {
+        BTreeSet::new()
+    };
+    let mut full = Full { run, notes, scopes, seen: Vec::new() };
     if !full.notes.compared {
         full.read().await?;
         full.miss(any_missing).await?;
@@ -47,6 +53,8 @@ pub(super) async fn finish(run: Run<'_>, any_missing: bool) -> Result<SyncRun, S
 struct Full<'a> {
     run: Run<'a>,
     notes: Notes,
+    /// What the app may see of orders.
+    scopes: BTreeSet<String>,
     /// Every record that the result named.
     seen: Vec<Held>,
 }
@@ -56,7 +64,8 @@ impl Full<'_> {
         match self.run.record.resource() {
             Resource::Customers => BulkQuery::Customers,
             Resource::Inventory => BulkQuery::Levels,
-            Resource::Orders => BulkQuery::Orders,
+            Resource::Orders if self.scopes.contains("read_customers") => BulkQuery::Orders,
+            Resource::Orders => BulkQuery::OrdersWithoutBuyers,
             Resource::Products => BulkQuery::Products,
         }
     }
@@ -185,7 +194,7 @@ impl Full<'_> {
     async fn miss(&mut self, any_missing: bool) -> Result<(), Stopped> {
         let (syncs, resource) = (self.run.syncs, self.run.record.resource());
         if !self.run.record.first {
-            let held = syncs.store.held(&syncs.shop, resource).await?;
+            let held = syncs.store.held(&syncs.shop, resource, self.orders_since()).await?;
             let unseen = held.iter().filter(|held| self.seen.binary_search(held).is_err());
             let missing: BTreeSet<RecordKey> = unseen.map(|held| held.key).collect();
             let (percent, most) = (syncs.missing_percent_max, limits::MISSING_ALWAYS);
@@ -202,6 +211,14 @@ impl Full<'_> {
         self.seen = Vec::new();
         self.notes.compared = true;
         self.run.keep(Vec::new(), &self.notes, None).await
+    }
+
+    /// From when orders are to be seen: older ones do not exist for an app that may not read all.
+    fn orders_since(&self) -> Timestamp {
+        let all = self.scopes.contains("read_all_orders");
+        let visible = SignedDuration::from_hours(limits::ORDERS_VISIBLE_DAYS * 24);
+        let begun = self.run.record.until.filter(|_| !all);
+        begun.and_then(|begun| begun.saturating_sub(visible).ok()).unwrap_or(Timestamp::MIN)
     }
 
     /// Waits until everything doubtful was read.

@@ -115,7 +115,7 @@ pub(super) async fn what_is_held_is_listed_by_resource(world: World) {
     world
         .webhook(vec![product(1, "Shirt", 1, None), item(1, true, 1), variant(1, 1, "5", 1), level(1, 3, 1)])
         .await;
-    let held = async |resource| world.store.held(&shop(), resource).await.unwrap();
+    let held = async |resource| world.store.held(&shop(), resource, at(0)).await.unwrap();
     assert_eq!(
         held(Resource::Inventory).await.iter().map(|held| held.key).collect::<Vec<_>>(),
         [level_key(1)]
@@ -125,7 +125,10 @@ pub(super) async fn what_is_held_is_listed_by_resource(world: World) {
     let id = 1_u64;
     let key = RecordKey::Product(id.try_into().unwrap());
     assert_eq!(keys, [(key, false), (RecordKey::Item(id.try_into().unwrap()), false), (key, true)]);
-    assert_eq!(held(Resource::Orders).await, []);
+    world.webhook(vec![order_of(5, None, 1)]).await;
+    assert_eq!(held(Resource::Orders).await.len(), 1);
+    let later = world.store.held(&shop(), Resource::Orders, at(1)).await.unwrap();
+    assert_eq!(later, [], "placed before");
 }
 
 pub(super) async fn of_a_redacted_customer_nothing_is_kept(world: World) {

@@ -389,7 +389,7 @@ impl Reader for SqliteReader {
         })
     }
 
-    fn held(&self, shop: &ShopDomain, resource: Resource) -> Result<Vec<Held>> {
+    fn held(&self, shop: &ShopDomain, resource: Resource, orders_since: Timestamp) -> Result<Vec<Held>> {
         self.shop_view(shop, |connection, shop| {
             let mut held = Vec::new();
             let mut add = |sql: &str, read: &dyn Fn(&rusqlite::Row<'_>) -> rusqlite::Result<Held>| {
@@ -410,9 +410,15 @@ impl Reader for SqliteReader {
                     })?;
                 }
                 Resource::Orders => {
-                    add("SELECT id FROM customer_order WHERE shop = ?1", &|row| {
-                        one(RecordKey::Order(id(row, 0)?))
+                    let mut statement = connection
+                        .prepare_cached("SELECT id, created_at FROM customer_order WHERE shop = ?1")?;
+                    let orders = statement.query_map([shop.row], |row| {
+                        Ok((RecordKey::Order(id(row, 0)?), parsed::<Timestamp>(row, 1)?))
                     })?;
+                    for order in orders {
+                        let (key, created) = order?;
+                        held.extend((created >= orders_since).then_some(Held { key, variant: None }));
+                    }
                 }
                 Resource::Products => {
                     add("SELECT id FROM product WHERE shop = ?1", &|row| {
