@@ -25,7 +25,8 @@ pub struct Sockets {
     /// The token it came with, for namespaces that are given none.
     bearer: Option<String>,
     session: Session<Namespace>,
-    joined: BTreeMap<Namespace, Socket>,
+    /// In boxes, because a map has room for eleven from the first on.
+    joined: BTreeMap<Namespace, Box<Socket>>,
     wake: Arc<Notify>,
 }
 
@@ -67,7 +68,7 @@ impl Sockets {
             Ok(identity) => {
                 self.session.admit(namespace);
                 let socket = Socket::open(&self.hub, namespace, identity, &self.wake, out);
-                self.joined.insert(namespace, socket);
+                self.joined.insert(namespace, Box::new(socket));
             }
             Err(error) => {
                 out.push(Packet::refusal(namespace.as_str().to_owned(), &error.to_string()).frame());
@@ -78,10 +79,8 @@ impl Sockets {
     /// Puts out whose token has run out.
     fn expire(&mut self, since_opening: Duration, out: &mut Out) {
         let now = self.hub.clock.now();
-        let expired = |(namespace, socket): (&Namespace, &Socket)| {
-            (socket.identity().expires_at <= now).then_some(*namespace)
-        };
-        for namespace in self.joined.iter().filter_map(expired).collect::<Vec<_>>() {
+        let expired = self.joined.iter().filter(|(_, socket)| socket.identity().expires_at <= now);
+        for namespace in expired.map(|(namespace, _)| *namespace).collect::<Vec<_>>() {
             let error =
                 ErrorBody::new(ErrorCode::TokenExpired, "The token has expired; connect with a new one");
             out.push(oda::error(namespace, &error, None));
@@ -109,7 +108,7 @@ impl Talk for Sockets {
     }
 
     fn may_receive(&self) -> bool {
-        self.joined.values().all(Socket::may_call)
+        self.joined.values().all(|socket| socket.may_call())
     }
 
     fn work(&mut self, now: Duration, out: &mut Out) -> Result<(), Ending> {
@@ -148,7 +147,10 @@ impl Talk for Sockets {
     }
 }
 
-fn poll_answers(joined: &mut BTreeMap<Namespace, Socket>, cx: &mut Context<'_>) -> Poll<(Namespace, Answer)> {
+fn poll_answers(
+    joined: &mut BTreeMap<Namespace, Box<Socket>>,
+    cx: &mut Context<'_>,
+) -> Poll<(Namespace, Answer)> {
     for (namespace, socket) in joined {
         if let Poll::Ready(answer) = socket.poll_answer(cx) {
             return Poll::Ready((*namespace, answer));

@@ -55,8 +55,8 @@ impl<T: Talk> Conversation<T> {
         peer: SocketAddr,
         closing: CancellationToken,
         ticket: Ticket,
-    ) -> Self {
-        Self {
+    ) -> Box<Self> {
+        Box::new(Self {
             talk,
             out: Out::default(),
             session: Session::new(options.ping_interval, options.ping_timeout),
@@ -65,12 +65,12 @@ impl<T: Talk> Conversation<T> {
             closing,
             place: None,
             ticket,
-        }
+        })
     }
 
     /// Requests find it there.
-    pub(super) fn at(self, place: Place<T>) -> Self {
-        Self { place: Some(place), ..self }
+    pub(super) fn found_at(&mut self, place: Place<T>) {
+        self.place = Some(place);
     }
 
     /// A WebSocket has it from now on.

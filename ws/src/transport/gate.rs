@@ -115,11 +115,11 @@ impl<T: Talk> Gate<T> {
     ) -> Result<Knock<T>, Refusal> {
         may_open(method, query)?;
         let (mailbox, letters) = Mailbox::new();
-        let conversation = self.converse(visitor(), talk)?;
+        let mut conversation = self.converse(visitor(), talk)?;
         let sid = self.sid();
-        let place = self.sessions.add(sid, mailbox);
+        conversation.found_at(self.sessions.add(sid, mailbox));
         let answer = response(Ok(self.greeting(sid, &["websocket"]).into()));
-        Ok(Knock::Open(answer, Attendance::new(conversation.at(place), letters, self.options.max_payload)))
+        Ok(Knock::Open(answer, Attendance::new(conversation, letters, self.options.max_payload)))
     }
 
     fn connect(
@@ -171,7 +171,7 @@ impl<T: Talk> Gate<T> {
         &self,
         visitor: Visitor,
         talk: impl FnOnce(Visitor) -> T,
-    ) -> Result<Conversation<T>, Refusal> {
+    ) -> Result<Box<Conversation<T>>, Refusal> {
         if self.closing.is_cancelled() {
             return Err(Refusal::Overloaded);
         }

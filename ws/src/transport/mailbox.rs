@@ -17,7 +17,7 @@ pub(super) type Reply = oneshot::Sender<Result<Bytes, Refusal>>;
 
 /// What a request, or a WebSocket that probes, has to say.
 pub(super) enum Letter<T> {
-    /// A POST's body did not come.
+    /// A POST broke off.
     Broken,
     /// A POST came while another was under way.
     Overlap,
@@ -28,7 +28,7 @@ pub(super) enum Letter<T> {
     /// A WebSocket probes, or no longer.
     Probe(bool),
     /// The WebSocket takes over.
-    TakeOver(oneshot::Sender<Conversation<T>>),
+    TakeOver(oneshot::Sender<Box<Conversation<T>>>),
 }
 
 /// Where letters for one session are left.
@@ -64,7 +64,7 @@ impl<T: Send + 'static> Mailbox<T> {
             self.note(Letter::Overlap);
             return Err(Refusal::BadRequest);
         }
-        Ok(Posting { mailbox: Arc::clone(self), sent: false })
+        Ok(Posting { mailbox: Arc::clone(self), answered: false })
     }
 
     /// The right to the one probe at a time.
@@ -86,15 +86,15 @@ impl<T: Send + 'static> Mailbox<T> {
     }
 }
 
-/// One POST under way. Dropped before its body was sent, it ends the session: the client cannot know what arrived.
+/// One POST under way. Dropped before it is answered, it ends the session: the client cannot know what arrived.
 pub(super) struct Posting<T: Send + 'static> {
     mailbox: Arc<Mailbox<T>>,
-    sent: bool,
+    answered: bool,
 }
 
 impl<T: Send + 'static> Drop for Posting<T> {
     fn drop(&mut self) {
-        if !self.sent {
+        if !self.answered {
             self.mailbox.note(Letter::Broken);
         }
         self.mailbox.posting.store(false, Ordering::Release);
@@ -141,8 +141,8 @@ impl<T: Send + 'static> Post<T> {
         if body.len() > self.bytes_max {
             return self.too_large();
         }
-        self.posting.sent = true;
         let taken = self.posting.mailbox.ask(|reply| Letter::Post(body, reply)).await;
+        self.posting.answered = true;
         self.origin.admit(response(taken))
     }
 

@@ -15,19 +15,19 @@ use crate::engine::{self, Overlap, Packet, Polling};
 
 /// A polling session that is to be attended to.
 pub struct Attendance<T: Talk> {
-    conversation: Conversation<T>,
+    conversation: Box<Conversation<T>>,
     letters: mpsc::Receiver<Letter<T>>,
     polling: Polling<Reply>,
     /// The POST whose messages are being taken.
     post: Option<(Messages, Reply)>,
     /// The WebSocket that takes over once they are.
-    successor: Option<oneshot::Sender<Conversation<T>>>,
+    successor: Option<oneshot::Sender<Box<Conversation<T>>>>,
     payload_bytes_max: usize,
 }
 
 impl<T: Talk> Attendance<T> {
     pub(super) fn new(
-        conversation: Conversation<T>,
+        conversation: Box<Conversation<T>>,
         letters: mpsc::Receiver<Letter<T>>,
         payload_bytes_max: usize,
     ) -> Self {
@@ -59,7 +59,7 @@ impl<T: Talk> Attendance<T> {
         }
     }
 
-    async fn attend(&mut self) -> Result<oneshot::Sender<Conversation<T>>, Ending> {
+    async fn attend(&mut self) -> Result<oneshot::Sender<Box<Conversation<T>>>, Ending> {
         let closing = self.conversation.closing();
         loop {
             self.tick()?;
@@ -79,11 +79,11 @@ impl<T: Talk> Attendance<T> {
                 biased;
                 () = closing.cancelled() => return Err(Ending::Shutdown),
                 () = broken(polling) => return Err(Ending::Broken),
-                event = conversation.talk.wait() => conversation.talk.take(event, &mut conversation.out)?,
                 letter = letters.recv() => match letter {
                     Some(letter) => self.read(letter)?,
                     None => return Err(Ending::Broken),
                 },
+                event = conversation.talk.wait() => conversation.talk.take(event, &mut conversation.out)?,
                 () = sleep_until(deadline) => {}
             }
         }

@@ -24,7 +24,7 @@ pub struct Upgrade<T: Talk> {
 
 enum Purpose<T: Talk> {
     /// A session opens on it.
-    Fresh(Conversation<T>),
+    Fresh(Box<Conversation<T>>),
     /// The session it names has a WebSocket already.
     Late,
     /// It wants to take over a session.
@@ -32,7 +32,7 @@ enum Purpose<T: Talk> {
 }
 
 impl<T: Talk> Upgrade<T> {
-    pub(super) fn fresh(conversation: Conversation<T>, message_bytes_max: usize) -> Self {
+    pub(super) fn fresh(conversation: Box<Conversation<T>>, message_bytes_max: usize) -> Self {
         Self { purpose: Purpose::Fresh(conversation), message_bytes_max }
     }
 
@@ -46,19 +46,25 @@ impl<T: Talk> Upgrade<T> {
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut wire = Wire::new(io, &already_read, self.message_bytes_max);
-        match self.purpose {
-            Purpose::Fresh(conversation) => websocket::run(conversation, wire).await,
-            Purpose::Late => wire.leave(Out::default(), &Ending::Overlap).await,
-            Purpose::Probe(probing) => match take_over(probing, &mut wire).await {
-                Ok(conversation) => websocket::run(conversation, wire).await,
-                Err(ending) => wire.leave(Out::default(), &ending).await,
-            },
+        drop(already_read);
+        let conversation = match self.purpose {
+            Purpose::Fresh(conversation) => Ok(conversation),
+            Purpose::Late => Err(Ending::Overlap),
+            // In a box, so that no connection has room for it all its life.
+            Purpose::Probe(probing) => Box::pin(take_over(probing, &mut wire)).await,
+        };
+        match conversation {
+            Ok(conversation) => websocket::run(conversation, &mut wire).await,
+            Err(ending) => wire.leave(Out::default(), &ending).await,
         }
     }
 }
 
 /// Probes the session and gets it, or lets it poll on.
-async fn take_over<T: Talk, Io>(probing: Probing<T>, wire: &mut Wire<Io>) -> Result<Conversation<T>, Ending>
+async fn take_over<T: Talk, Io>(
+    probing: Probing<T>,
+    wire: &mut Wire<Io>,
+) -> Result<Box<Conversation<T>>, Ending>
 where
     Io: AsyncRead + AsyncWrite + Unpin,
 {
@@ -77,7 +83,7 @@ where
 async fn probe<T: Talk, Io>(
     Probing(mailbox): &Probing<T>,
     wire: &mut Wire<Io>,
-) -> Result<Conversation<T>, Ending>
+) -> Result<Box<Conversation<T>>, Ending>
 where
     Io: AsyncRead + AsyncWrite + Unpin,
 {

@@ -14,12 +14,12 @@ use crate::limits::WRITE_STALL_MAX;
 use crate::{engine, frame};
 
 /// Speaks until it is over.
-pub(super) async fn run<T, Io>(mut conversation: Conversation<T>, mut wire: Wire<Io>)
+pub(super) async fn run<T, Io>(mut conversation: Box<Conversation<T>>, wire: &mut Wire<Io>)
 where
     T: Talk,
     Io: AsyncRead + AsyncWrite + Unpin,
 {
-    let Err(ending) = speak(&mut conversation, &mut wire).await;
+    let Err(ending) = speak(&mut conversation, wire).await;
     let (out, _ticket) = conversation.end(&ending);
     wire.leave(out, &ending).await;
 }

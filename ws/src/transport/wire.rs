@@ -73,15 +73,16 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Wire<Io> {
     }
 
     /// Says goodbye, where somebody would read it. Whoever does not take it in time goes without.
-    pub(super) async fn leave(self, out: Out, ending: &Ending) {
+    pub(super) async fn leave(&mut self, out: Out, ending: &Ending) {
         if let Some(goodbye) = goodbye(ending) {
-            let _ = timeout(CLOSE_LINGER, self.say(out, goodbye)).await;
+            // In a box, so that no connection has room for it all its life.
+            let _ = timeout(CLOSE_LINGER, Box::pin(self.say(out, goodbye))).await;
         }
     }
 
     /// Writes what is left and the close frame, then reads the client's last words away, because a connection
     /// closed on unread bytes is reset and the goodbye lost.
-    async fn say(mut self, mut out: Out, goodbye: Bytes) -> io::Result<()> {
+    async fn say(&mut self, mut out: Out, goodbye: Bytes) -> io::Result<()> {
         out.push(goodbye);
         while !out.is_done() {
             poll_fn(|cx| out.poll_write(Pin::new(&mut self.io), cx)).await?;

@@ -80,6 +80,13 @@ async fn a_request_that_breaks_off_closes_the_session() {
     drop(world.knock(&Method::POST, &session(&sid), &HeaderMap::new()));
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(world.poll(&sid).await, unknown());
+
+    // One whose body was handed over and is not yet taken.
+    let sid = world.session().await;
+    assert_eq!(world.post(&sid, format!("4{}", "x".repeat(limits::OUT_BYTES_MAX))).await, ok("ok"));
+    let post = world.post(&sid, "4waits");
+    assert!(tokio::time::timeout(Duration::from_millis(1), post).await.is_err());
+    assert_eq!(world.poll(&sid).await, unknown());
     assert_eq!(world.gate.connections(), 0);
 }
 
