@@ -2,7 +2,7 @@
 //!
 //! [`Gate`] judges requests and knows the sessions; what a client says is taken by a [`Talk`], whatever carries it.
 //! A session that polls is a task that requests leave letters for. A WebSocket that takes it over is handed the whole
-//! [`Conversation`](conversation::Conversation) and goes on with it; the polling task ends.
+//! conversation and goes on with it; the polling task ends.
 
 mod conversation;
 mod gate;

@@ -1,6 +1,7 @@
 //! Engine.IO from outside: requests and WebSockets in, an echo behind. States what the official suite states, and more.
 
 mod hostile;
+mod order;
 pub(crate) mod pipe;
 mod upgrade;
 
