@@ -132,7 +132,7 @@ async fn every_transport_carries_the_same() {
         if !transports.is_null() {
             options["transports"] = transports;
         }
-        Client::with(&daemon.url(), "/oda", options)
+        Client::with(&daemon.url(), "/oda", &options)
     };
     let mut clients =
         [Value::Null, json!(["polling"]), json!(["websocket"]), json!(["websocket", "polling"])].map(opens);

@@ -21,11 +21,11 @@ pub struct Client {
 impl Client {
     /// Connects to a namespace with a token.
     pub fn connects(url: &str, namespace: &str, token: &str) -> Self {
-        Self::with(url, namespace, json!({ "auth": { "token": token } }))
+        Self::with(url, namespace, &json!({ "auth": { "token": token } }))
     }
 
     /// Connects with further options of `io()`.
-    pub fn with(url: &str, namespace: &str, options: Value) -> Self {
+    pub fn with(url: &str, namespace: &str, options: &Value) -> Self {
         let wanted = json!({ "url": format!("{url}{namespace}"), "options": options });
         let transcript = node(namespace, "client.mjs", &wanted);
         Self { transcript, seen: BTreeMap::new(), acks: 0 }
