@@ -158,3 +158,123 @@ async fn nonsense_ends_its_own_connection_and_no_other() {
     }
     unharmed(&shop, &mut daemon, &mut client).await;
 }
+
+/// A session that polls, opened on a connection of its own; its id.
+async fn polling(daemon: &TestDaemon) -> String {
+    let answer = answer(daemon, "GET", "EIO=4&transport=polling", "", b"").await;
+    let (_, open) = answer.split_once("\r\n\r\n0").unwrap();
+    let open: serde_json::Value = serde_json::from_str(open).unwrap();
+    open["sid"].as_str().unwrap().to_owned()
+}
+
+/// What a single request to the sockets' path is answered.
+async fn answer(daemon: &TestDaemon, method: &str, query: &str, headers: &str, body: &[u8]) -> String {
+    let mut wire = Wire::to(daemon.address()).await;
+    let length = body.len();
+    let head = format!(
+        "{method} /socket.io/?{query} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
+         Content-Length: {length}\r\n{headers}\r\n"
+    );
+    wire.sends([head.as_bytes(), body].concat()).await;
+    wire.hears_all().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn crafted_requests_open_no_socket() {
+    let (shop, mut daemon, mut client) = bystander().await;
+    let queries = [
+        "",
+        "EIO=4",
+        "EIO=4&transport=__proto__",
+        "EIO=4&transport=constructor&sid=__proto__",
+        "EIO[]=4&transport[]=polling",
+        "EIO=4&transport=polling&sid=",
+        "EIO=4&transport=polling&sid=%00%ff",
+        "EIO=4&transport=polling&sid=../../..",
+        "EIO=4&transport=websocket&sid=AAAAAAAAAAAAAAAAAAAA",
+        "EIO=3&transport=polling",
+        "EIO=4&EIO=4&transport=polling&transport=websocket&j=0&sid=x",
+    ];
+    for query in queries {
+        for method in ["GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "HEAD"] {
+            let answer = answer(&daemon, method, query, "", b"4").await;
+            assert!(answer.starts_with("HTTP/1.1 40"), "{method} {query}: {answer}");
+        }
+    }
+    let long = format!("EIO=4&transport=polling&sid={}", "x".repeat(60_000));
+    assert!(answer(&daemon, "GET", &long, "", b"").await.starts_with("HTTP/1.1 4"));
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let many = "x: y\r\n".repeat(3000);
+    let huge = format!("X: {}\r\n", "x".repeat(2_000_000));
+    let slow = format!("Sec-WebSocket-Protocol: {},\r\n", "a ".repeat(20_000));
+    for headers in [many, huge] {
+        for transport in ["polling", "websocket"] {
+            let query = format!("EIO=4&transport={transport}");
+            let answer = answer(&daemon, "GET", &query, &format!("{upgrade}{headers}"), b"").await;
+            assert!(!answer.starts_with("HTTP/1.1 1") && !answer.starts_with("HTTP/1.1 2"), "{answer}");
+        }
+    }
+    let mut wire = Wire::to(daemon.address()).await;
+    wire.sends(format!("{}{slow}\r\n", UPGRADE.strip_suffix("\r\n").unwrap())).await;
+    let began = Instant::now();
+    wire.hears().await;
+    assert!(began.elapsed() < PATIENCE / 2, "a list of nothing took its time");
+    unharmed(&shop, &mut daemon, &mut client).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_polls_nonsense_is_ended_and_no_other() {
+    let (shop, mut daemon, mut client) = bystander().await;
+    let deep = format!("42[\"a\",{}{}]", "[".repeat(100_000), "]".repeat(100_000));
+    let bodies: [&[u8]; 14] = [
+        b"",
+        b"abc",
+        b"2",
+        b"4\xff\xfe",
+        b"b%%%",
+        b"bAAAA",
+        b"42[\"subscribe:inventory\"]",
+        b"40/oda,[]",
+        b"451-[\"a\",{\"_placeholder\":true,\"num\":\"splice\"}]",
+        b"4511-[\"a\"]",
+        b"4599999999999999999999-[\"a\"]",
+        b"42[{\"toString\":1}]",
+        b"40/oda,{\"token\":\"x\"}\x1e40/oda\x1e42/oda,[\"disconnect\"]",
+        deep.as_bytes(),
+    ];
+    for body in bodies {
+        let sid = polling(&daemon).await;
+        let query = format!("EIO=4&transport=polling&sid={sid}");
+        let refused = answer(&daemon, "POST", &query, "", body).await;
+        assert!(refused.starts_with("HTTP/1.1 400"), "{}: {refused}", String::from_utf8_lossy(body));
+        let gone = answer(&daemon, "GET", &query, "", b"").await;
+        assert!(gone.ends_with(r#"{"code":1,"message":"Session ID unknown"}"#), "{gone}");
+    }
+    let sid = polling(&daemon).await;
+    let query = format!("EIO=4&transport=polling&sid={sid}");
+    let refused = answer(&daemon, "POST", &query, "", &vec![b'4'; 1_000_001]).await;
+    assert!(refused.is_empty() || refused.starts_with("HTTP/1.1 413"), "{refused}");
+    unharmed(&shop, &mut daemon, &mut client).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_a_poll_half_a_post_and_half_an_upgrade_are_left_behind() {
+    let (shop, mut daemon, mut client) = bystander().await;
+    let mut hanging = Vec::new();
+    for _ in 0..30 {
+        let target = format!("/socket.io/?EIO=4&transport=polling&sid={}", polling(&daemon).await);
+        let upgrade = UPGRADE.replace("transport=websocket", &target["/socket.io/?EIO=4&".len()..]);
+        let upgrade = upgrade.replace("transport=polling", "transport=websocket");
+        let poll = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let post = format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n40/oda,");
+        for half in [upgrade, poll, post] {
+            let mut wire = Wire::to(daemon.address()).await;
+            wire.sends(half).await;
+            hanging.push(wire);
+        }
+    }
+    unharmed(&shop, &mut daemon, &mut client).await;
+    drop(hanging);
+    unharmed(&shop, &mut daemon, &mut client).await;
+}

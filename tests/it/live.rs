@@ -123,16 +123,66 @@ async fn the_documented_dashboard_works_unmodified_in_both_namespaces() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_tries_every_transport_comes_in() {
+async fn every_transport_carries_the_same() {
     let shop = TestShop::opens().await;
     let daemon = TestDaemon::on(&shop).await;
-    let options = json!({
-        "auth": { "token": daemon.token(&admin()) },
-        "transports": ["polling", "websocket"],
-        "tryAllTransports": true,
-    });
-    let mut client = Client::with(&daemon.url(), "", options);
-    assert_eq!(client.connected().await["role"], "admin");
+    let spot = shop.spot(0, 20).await;
+    let opens = |transports: Value| {
+        let mut options = json!({ "auth": { "token": daemon.token(&admin()) } });
+        if !transports.is_null() {
+            options["transports"] = transports;
+        }
+        Client::with(&daemon.url(), "/oda", &options)
+    };
+    let mut clients =
+        [Value::Null, json!(["polling"]), json!(["websocket"]), json!(["websocket", "polling"])].map(opens);
+    for client in &mut clients {
+        assert_eq!(client.connected().await["role"], "admin");
+        let answer = client.asks("subscribe:inventory", &json!({ "snapshot": true })).await;
+        assert!(answer["levels"].as_array().unwrap().len() > 20, "more than fits one packet of TCP");
+    }
+    assert_eq!(clients[0].upgraded().await, "websocket");
+
+    for units in 1..=20 {
+        shop.adjusts(&spot, "available", -1).await;
+        let now = spot.available - units;
+        for client in &mut clients {
+            client.event_where("inventory:updated", |event| event["data"]["available"] == now).await;
+        }
+    }
+
+    let expected = ids(&clients[2].events("inventory:"));
+    for client in &clients {
+        assert_eq!(ids(&client.events("inventory:")), expected);
+        assert_eq!(client.events("connected").len(), 1, "it had to connect again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_or_doubled_while_a_client_changes_transports() {
+    let shop = TestShop::opens().await;
+    let daemon = attentive(&shop).await;
+    shop.is_busy(40.0).await;
+    let mut watching = daemon.client(&admin()).await;
+    watching.asks("subscribe:inventory", &json!({})).await;
+    let beginning = daemon.offset().await;
+    for _ in 0..5 {
+        let mut client = Client::connects(&daemon.url(), "/oda", &daemon.token(&admin()));
+        client.emits("subscribe:inventory", &json!({ "since": beginning }));
+        assert_eq!(client.upgraded().await, "websocket");
+        watching.event("inventory:updated").await;
+        let answer = client.asks("subscribe:inventory", &json!({})).await;
+        // What was logged by then comes before the next answer.
+        client.asks("unsubscribe:orders", &json!({})).await;
+        let logged = daemon.events(Some("inventory:all")).await;
+        let order = |id: &str| id.rsplit('.').next().unwrap().parse::<u64>().unwrap();
+        let until = order(answer["offset"].as_str().unwrap());
+        let logged = logged.iter().map(|event| order(event["id"].as_str().unwrap()));
+        let logged: Vec<_> = logged.filter(|id| (order(&beginning) + 1..=until).contains(id)).collect();
+        let heard: Vec<_> = ids(&client.events("inventory:")).iter().map(|id| order(id)).collect();
+        let heard: Vec<_> = heard.into_iter().filter(|id| *id <= until).collect();
+        assert_eq!(heard, logged);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -55,13 +55,13 @@ async fn without_a_good_token_nobody_comes_in_or_hears_anything() {
         json!({ "auth": { "token": "" } }),
         json!({ "auth": { "token": 7 } }),
     ] {
-        let mut client = Client::with(&daemon.url(), "/oda", nothing);
+        let mut client = Client::with(&daemon.url(), "/oda", &nothing);
         assert_eq!(client.refused().await, "Authentication required");
         refused.push(client);
     }
     // Never from the address.
     let query = json!({ "query": { "token": daemon.token(&Token::of(Role::Admin)) } });
-    let mut client = Client::with(&daemon.url(), "", query);
+    let mut client = Client::with(&daemon.url(), "", &query);
     assert_eq!(client.refused().await, "Authentication required");
     refused.push(client);
 
@@ -259,17 +259,40 @@ async fn a_page_of_a_foreign_origin_is_refused() {
     let daemon = TestDaemon::on(&shop).await;
     let token = daemon.token(&Token::of(Role::Admin));
     let from = |origin: &str| json!({ "auth": { "token": token }, "extraHeaders": { "Origin": origin } });
-    let mut foreign = Client::with(&daemon.url(), "/oda", from("https://evil.example"));
+    let mut foreign = Client::with(&daemon.url(), "/oda", &from("https://evil.example"));
     foreign.refused().await;
-    let mut ours = Client::with(&daemon.url(), "/oda", from(&Settings::default().origin));
+    let mut ours = Client::with(&daemon.url(), "/oda", &from(&Settings::default().origin));
     ours.connected().await;
 
-    let mut wire = Wire::to(daemon.address()).await;
-    let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: stockd\r\nOrigin: null\r\n\
-                   Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    wire.sends(request).await;
-    assert!(String::from_utf8(wire.hears().await).unwrap().starts_with("HTTP/1.1 403"));
+    let websocket = "Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    let requests = [
+        ("GET", "websocket", websocket),
+        ("GET", "polling", "Connection: close"),
+        ("POST", "polling", "Connection: close\r\nContent-Length: 0"),
+        ("OPTIONS", "polling", "Connection: close\r\nAccess-Control-Request-Method: POST"),
+    ];
+    for (method, transport, headers) in requests {
+        let ask = async |origin: &str| {
+            let mut wire = Wire::to(daemon.address()).await;
+            let target = format!("/socket.io/?EIO=4&transport={transport}");
+            wire.sends(format!(
+                "{method} {target} HTTP/1.1\r\nHost: a\r\nOrigin: {origin}\r\n{headers}\r\n\r\n"
+            ))
+            .await;
+            String::from_utf8(wire.hears().await).unwrap()
+        };
+        for origin in ["null", "https://evil.example", "https://stock.example.evil.example"] {
+            let answer = ask(origin).await;
+            assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+            assert!(!answer.contains("access-control-allow-origin"), "{answer}");
+        }
+        if transport == "polling" {
+            let answer = ask(&Settings::default().origin).await;
+            assert!(answer.contains("access-control-allow-origin: https://stock.example\r\n"), "{answer}");
+            assert!(answer.contains("access-control-allow-credentials: true\r\n"), "{answer}");
+        }
+    }
     assert_eq!(foreign.events(""), []);
 }
 

@@ -6,6 +6,9 @@ const { url, options } = JSON.parse(process.argv[2]);
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 const socket = io(url, options);
+socket.io.on('open', () => {
+  socket.io.engine.on('upgrade', (transport) => say({ heard: 'upgrade', transport: transport.name }));
+});
 socket.on('connect', () => say({ heard: 'connect', socketId: socket.id, recovered: socket.recovered }));
 socket.on('connect_error', (error) => say({ heard: 'connect_error', message: error.message, active: socket.active }));
 socket.on('disconnect', (reason) => say({ heard: 'disconnect', reason, active: socket.active }));

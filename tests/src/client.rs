@@ -21,12 +21,12 @@ pub struct Client {
 impl Client {
     /// Connects to a namespace with a token.
     pub fn connects(url: &str, namespace: &str, token: &str) -> Self {
-        Self::with(url, namespace, json!({ "auth": { "token": token } }))
+        Self::with(url, namespace, &json!({ "auth": { "token": token } }))
     }
 
     /// Connects with further options of `io()`.
-    pub fn with(url: &str, namespace: &str, options: Value) -> Self {
-        let wanted = json!({ "url": format!("{url}{namespace}"), "options": options_for_us(options) });
+    pub fn with(url: &str, namespace: &str, options: &Value) -> Self {
+        let wanted = json!({ "url": format!("{url}{namespace}"), "options": options });
         let transcript = node(namespace, "client.mjs", &wanted);
         Self { transcript, seen: BTreeMap::new(), acks: 0 }
     }
@@ -35,6 +35,11 @@ impl Client {
     pub async fn connected(&mut self) -> Value {
         self.hears("connect").await;
         self.event("connected").await
+    }
+
+    /// Waits until the client has changed transports; to which.
+    pub async fn upgraded(&mut self) -> String {
+        self.hears("upgrade").await["transport"].as_str().unwrap().to_owned()
     }
 
     /// Waits for a refusal; its words.
@@ -116,7 +121,7 @@ impl Dashboard {
     pub fn opens(url: &str, namespace: &str, token: &str, inventory: &Value, orders: &Value) -> Self {
         let wanted = json!({
             "url": format!("{url}{namespace}"),
-            "options": options_for_us(json!({ "auth": { "token": token } })),
+            "options": { "auth": { "token": token } },
             "inventory": inventory,
             "orders": orders,
         });
@@ -132,14 +137,6 @@ impl Dashboard {
     pub fn calls(&self, listener: &str) -> usize {
         self.0.lines().iter().filter(|line| line["heard"] == listener).count()
     }
-}
-
-/// The transport that is spoken, unless the test says otherwise.
-fn options_for_us(mut options: Value) -> Value {
-    if options["transports"].is_null() {
-        options["transports"] = json!(["websocket"]);
-    }
-    options
 }
 
 fn node(name: &str, script: &str, wanted: &Value) -> Transcript {

@@ -7,6 +7,7 @@ pub(crate) mod oda;
 use bytes::Bytes;
 
 use crate::broadcast::Broadcast;
+use crate::socketio::Namespace as _;
 use crate::{engine, frame, socketio};
 
 /// A namespace of ours. Each has frames of its own, because a frame contains its name.
@@ -21,9 +22,8 @@ pub enum Namespace {
 /// How many there are.
 pub(crate) const NAMESPACES: usize = 2;
 
-impl Namespace {
-    /// The namespace of that name.
-    pub fn parse(name: &str) -> Option<Self> {
+impl socketio::Namespace for Namespace {
+    fn parse(name: &str) -> Option<Self> {
         match name {
             "/" => Some(Self::Root),
             "/oda" => Some(Self::Oda),
@@ -31,14 +31,15 @@ impl Namespace {
         }
     }
 
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Root => "/",
             Self::Oda => "/oda",
         }
     }
+}
 
+impl Namespace {
     pub(crate) fn index(self) -> usize {
         self as usize
     }
@@ -61,7 +62,6 @@ impl Namespace {
 
     /// Any packet as a whole frame.
     pub(crate) fn packet(self, content: socketio::Content) -> Bytes {
-        let packet = socketio::Packet { namespace: self.as_str().to_owned(), content };
-        frame::text(&engine::Packet::Message(&packet.encode()).encode())
+        socketio::Packet { namespace: self.as_str().to_owned(), content }.frame()
     }
 }

@@ -260,6 +260,11 @@ pub fn text(text: &str) -> Bytes {
     encode(TEXT, text.as_bytes())
 }
 
+/// A whole binary message.
+pub fn binary(payload: &[u8]) -> Bytes {
+    encode(BINARY, payload)
+}
+
 /// The answer to a ping.
 pub fn pong(payload: &[u8]) -> Bytes {
     encode(PONG, payload)
@@ -286,6 +291,44 @@ fn encode(opcode: u8, payload: &[u8]) -> Bytes {
     }
     frame.put_slice(payload);
     frame.freeze()
+}
+
+/// What a message of ours is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Bytes.
+    Binary,
+    /// Text.
+    Text,
+}
+
+/// The messages in whole frames that were made here, for a transport that has no frames. Others are left out.
+pub fn messages(mut frames: &[u8]) -> impl Iterator<Item = (Kind, &[u8])> {
+    std::iter::from_fn(move || {
+        loop {
+            let (opcode, payload, rest) = take_frame(frames)?;
+            frames = rest;
+            match opcode {
+                BINARY => return Some((Kind::Binary, payload)),
+                TEXT => return Some((Kind::Text, payload)),
+                _ => {}
+            }
+        }
+    })
+}
+
+/// The first frame's opcode and payload, and what follows it.
+fn take_frame(frames: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (first, rest) = frames.split_first()?;
+    let (length, rest) = match rest.split_first()? {
+        (126, rest) => {
+            rest.split_first_chunk().map(|(length, rest)| (u16::from_be_bytes(*length).into(), rest))?
+        }
+        (127, rest) => rest.split_first_chunk().map(|(length, rest)| (u64::from_be_bytes(*length), rest))?,
+        (short, rest) => (u64::from(*short), rest),
+    };
+    let (payload, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+    Some((first & 0x0F, payload, rest))
 }
 
 #[cfg(test)]

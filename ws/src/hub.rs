@@ -5,58 +5,22 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
-use http::{HeaderMap, Method, Response, Uri};
+use http::{HeaderMap, Method, Uri};
 use schemas::{Clock, Entropy, Epoch, Event, Identity, LogEntry, Offset, Room, Sequence, ShopDomain};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, watch};
-use tokio_util::sync::CancellationToken;
 
 use crate::broadcast::Broadcast;
-use crate::connection;
-use crate::handshake::{self, Refusal};
 use crate::limits;
+use crate::options::Options;
 use crate::ring::Ring;
+use crate::sockets::Sockets;
 use crate::source::{Authenticate, Commands, Source};
-
-/// What an operator may set.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Time from a pong to the next ping.
-    pub ping_interval: Duration,
-    /// Time a client has for its pong.
-    pub ping_timeout: Duration,
-    /// Bytes of one client message.
-    pub max_payload: usize,
-    /// Origins of the pages that may connect, exactly as browsers send them.
-    pub origins: Vec<String>,
-    /// Connections in all.
-    pub connections_max: usize,
-    /// Messages a client may send in a minute.
-    pub messages_per_minute: u32,
-    /// Log entries kept in memory.
-    pub ring_entries: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            ping_interval: limits::PING_INTERVAL,
-            ping_timeout: limits::PING_TIMEOUT,
-            max_payload: limits::MESSAGE_BYTES_MAX,
-            origins: Vec::new(),
-            connections_max: limits::CONNECTIONS_MAX,
-            messages_per_minute: limits::MESSAGES_PER_MINUTE_MAX,
-            ring_entries: limits::RING_ENTRIES_MAX,
-        }
-    }
-}
+use crate::transport::{Gate, Knock};
 
 /// What goes on, for health and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,8 +57,7 @@ pub struct Hub {
     pub(crate) ring: RwLock<Ring>,
     marked: watch::Sender<Sequence>,
     index: Mutex<Index>,
-    pub(crate) closing: CancellationToken,
-    connections: Arc<AtomicUsize>,
+    gate: Gate<Sockets>,
     pub(crate) counters: Counters,
 }
 
@@ -104,21 +67,6 @@ pub(crate) struct Counters {
     pub(crate) delivered: AtomicU64,
     pub(crate) dropped: AtomicU64,
     pub(crate) resyncs: AtomicU64,
-    pub(crate) stalled: AtomicU64,
-}
-
-/// The right to one connection, given with the 101; its place is free again when it is dropped.
-#[derive(Debug)]
-pub struct Ticket {
-    pub(crate) bearer: Option<String>,
-    pub(crate) peer: SocketAddr,
-    connections: Arc<AtomicUsize>,
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.connections.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Who is in which room of which shop.
@@ -188,14 +136,13 @@ impl Hub {
             authenticate,
             commands,
             clock,
-            entropy,
             epoch,
             ring: RwLock::new(Ring::new(sequence, options.ring_entries, limits::RING_BYTES_MAX)),
             marked: watch::Sender::new(sequence),
             index: Mutex::default(),
-            closing: CancellationToken::new(),
-            connections: Arc::default(),
+            gate: Gate::new(options.clone(), Arc::clone(&entropy)),
             counters: Counters::default(),
+            entropy,
             options,
         })
     }
@@ -248,48 +195,28 @@ impl Hub {
         self.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
     }
 
-    /// Checks a request to `/socket.io/` and gives the 101 to answer with, and the ticket to [`Hub::serve`] what
-    /// the connection becomes.
-    pub fn upgrade(
-        &self,
+    /// Judges a request to `/socket.io/`.
+    pub fn knock(
+        self: &Arc<Self>,
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
         peer: SocketAddr,
-    ) -> Result<(Response<()>, Ticket), Refusal> {
-        let response = handshake::accept(method, uri, headers, &self.options.origins)?;
-        if self.closing.is_cancelled() {
-            return Err(Refusal::Overloaded);
-        }
-        // The ticket gives its place back by itself, also when it is one too many.
-        let before = self.connections.fetch_add(1, Ordering::Relaxed);
-        let ticket =
-            Ticket { bearer: handshake::bearer(headers), peer, connections: Arc::clone(&self.connections) };
-        if before >= self.options.connections_max {
-            return Err(Refusal::Overloaded);
-        }
-        Ok((response, ticket))
+    ) -> Knock<Sockets> {
+        self.gate.knock(method, uri, headers, peer, |visitor| Sockets::new(Arc::clone(self), visitor.bearer))
     }
 
-    /// Speaks with an upgraded connection until it is over. `already_read` is what came right behind the request.
-    pub async fn serve<Io>(self: Arc<Self>, ticket: Ticket, io: Io, already_read: Bytes)
-    where
-        Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        connection::run(self, ticket, io, already_read).await;
-    }
-
-    /// Closes all transports, so that clients come back and recover, and takes no new ones. The futures of
-    /// [`Hub::serve`] end within [`limits::CLOSE_LINGER`] or two.
+    /// Closes all transports, so that clients come back and recover, and takes no new ones. What was to be spawned
+    /// for them ends within [`limits::CLOSE_LINGER`] or two.
     pub fn close(&self) {
-        self.closing.cancel();
+        self.gate.close();
     }
 
     /// What goes on.
     pub fn figures(&self) -> Figures {
         let (ring_entries, ring_bytes) = self.ring.read().unwrap_or_else(PoisonError::into_inner).size();
         Figures {
-            connections: self.connections.load(Ordering::Relaxed),
+            connections: self.gate.connections(),
             sockets: lock(&self.index).sockets,
             head: self.head(),
             ring_entries,
@@ -297,7 +224,7 @@ impl Hub {
             delivered: self.counters.delivered.load(Ordering::Relaxed),
             dropped: self.counters.dropped.load(Ordering::Relaxed),
             resyncs: self.counters.resyncs.load(Ordering::Relaxed),
-            stalled: self.counters.stalled.load(Ordering::Relaxed),
+            stalled: self.gate.stalled(),
         }
     }
 

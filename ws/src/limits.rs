@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// Bytes of one client message, all its fragments together, and the `maxPayload` announced to clients.
-/// More closes the transport with 1009 as soon as it is declared, before it is read.
+/// Bytes of one client message, all its fragments together, of one POST, and of a packet's attachments together;
+/// the `maxPayload` announced to clients. More closes a WebSocket with 1009 as soon as it is declared, before it is
+/// read; a POST is answered 413. The answer to a GET has no more either, unless one packet alone has.
 pub const MESSAGE_BYTES_MAX: usize = 1_000_000;
 
 /// Connections in all. The next upgrade is refused with 503, so that clients come back later.
@@ -18,6 +19,20 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(25);
 
 /// Time a client has for its pong. A later one finds the transport gone.
 pub const PING_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Time a WebSocket that probes a session may take to take it over. Then it is closed; the session goes on polling.
+pub const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time a long poll waits for something to say. Then it is answered with a noop, before anything between client
+/// and server loses patience with it.
+pub const POLL_MAX: Duration = Duration::from_secs(25);
+
+/// Time a long poll waits while a WebSocket probes its session. Then it is answered with a noop: the client changes
+/// over only once no poll is open, and would otherwise ask and be answered in a circle.
+pub const NOOP_PAUSE: Duration = Duration::from_millis(100);
+
+/// Requests handed to one polling session and not yet looked at. Further ones wait.
+pub const LETTERS_MAX: usize = 4;
 
 /// Time a transport may be open without being in a namespace. Then it is closed.
 pub const LONELY_MAX: Duration = Duration::from_secs(45);
@@ -72,6 +87,9 @@ pub const ROOMS_PER_SOCKET_MAX: usize = 1024;
 
 /// Ids in one list of a request. More are answered `TOO_LARGE`.
 pub const IDS_PER_LIST_MAX: usize = 500;
+
+/// Acknowledgements a connection may owe us. No further ones are asked for.
+pub const ACKS_WAITING_MAX: usize = 64;
 
 /// Binary attachments of one packet, as socket.io-parser has it. More are malformed.
 pub const ATTACHMENTS_MAX: u8 = 10;

@@ -25,12 +25,11 @@ use crate::hub::{Hub, Slot};
 use crate::limits::{
     REQUESTS_WAITING_MAX, RING_ENTRIES_PER_LOOK, ROOMS_PER_SOCKET_MAX, SNAPSHOT_LEVELS_MAX, SOURCE_DEADLINE,
 };
-use crate::out::Out;
 use crate::reader::{Kinds, Reader};
 use crate::replay::{self, Page};
-use crate::session::Call;
-use crate::socketio::Content;
+use crate::socketio::{Call, Content};
 use crate::source::SourceError;
+use crate::transport::Out;
 
 pub(crate) struct Socket {
     hub: Arc<Hub>,

@@ -12,8 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::broadcast::Broadcast;
 use crate::contracts::Namespace;
-use crate::session::Call;
-use crate::socketio::Content;
+use crate::socketio::{Call, Content};
 
 /// The table: each event's name outside, or `None` where the contract has none.
 fn name(event: &Event) -> Option<&'static str> {

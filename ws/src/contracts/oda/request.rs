@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::room_name;
 use crate::limits::IDS_PER_LIST_MAX;
 use crate::reader::Kinds;
-use crate::session::Call;
+use crate::socketio::Call;
 
 /// A request that may be carried out.
 #[derive(Debug, PartialEq)]
@@ -100,6 +100,9 @@ impl Rooms {
 
 /// Reads what a client asks and checks it against who it is.
 pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBody> {
+    if !call.attachments.is_empty() {
+        return Err(ErrorBody::new(ErrorCode::InvalidPayload, "Binary arguments are not taken"));
+    }
     let fields = || match call.args.first() {
         None | Some(Value::Null) => Ok(Fields(None)),
         Some(Value::Object(fields)) => Ok(Fields(Some(fields))),

@@ -130,7 +130,12 @@ fn ids_are_taken_in_every_spelling_and_bounded() {
         expires_at: Timestamp::MAX,
     };
     let ask = |payload: Value| {
-        let call = Call { id: None, name: "subscribe:inventory".to_owned(), args: vec![payload] };
+        let call = Call {
+            id: None,
+            name: "subscribe:inventory".to_owned(),
+            args: vec![payload],
+            attachments: vec![],
+        };
         match parse(&call, &identity) {
             Ok(Request::Join { rooms, .. }) => Ok(rooms.listing(&identity)),
             Ok(other) => panic!("{other:?}"),

@@ -4,6 +4,7 @@ mod client;
 mod desk;
 mod log;
 mod order;
+mod polling;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -629,13 +630,13 @@ async fn closing_the_hub_closes_transports_without_a_disconnect() {
 #[tokio::test(start_paused = true)]
 async fn connections_have_a_bound_and_give_their_place_back() {
     let world = World::with(Options { connections_max: 1, ..Options::default() });
-    let first = client::upgrade(&world.hub).unwrap();
-    assert_eq!(client::upgrade(&world.hub).unwrap_err().status(), 503);
+    let first = client::upgrade(&world.hub, "").unwrap();
+    assert_eq!(client::upgrade(&world.hub, "").err().unwrap(), 503);
     drop(first);
     assert_eq!(world.hub.figures().connections, 0);
-    assert!(client::upgrade(&world.hub).is_ok());
+    assert!(client::upgrade(&world.hub, "").is_ok());
     world.hub.close();
-    assert_eq!(client::upgrade(&world.hub).unwrap_err().status(), 503);
+    assert_eq!(client::upgrade(&world.hub, "").err().unwrap(), 503);
 }
 
 #[tokio::test(start_paused = true)]

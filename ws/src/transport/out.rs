@@ -8,36 +8,59 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf as _, Bytes};
 use tokio::io::AsyncWrite;
 
+use crate::engine::payload;
 use crate::limits::{FRAMES_PER_WRITE_MAX, OUT_BYTES_MAX};
 
-/// What is to be written next.
+/// What is to be written next: whole WebSocket frames, whatever the transport, because most are made once for many.
 #[derive(Debug, Default)]
-pub(crate) struct Out {
+pub struct Out {
     frames: VecDeque<Bytes>,
     bytes: usize,
     unflushed: bool,
 }
 
 impl Out {
-    pub(crate) fn push(&mut self, frame: Bytes) {
+    /// Adds whole WebSocket frames.
+    pub fn push(&mut self, frame: Bytes) {
         self.bytes += frame.len();
         self.frames.push_back(frame);
     }
 
-    pub(crate) fn extend(&mut self, frames: impl IntoIterator<Item = Bytes>) {
+    /// Adds whole WebSocket frames.
+    pub fn extend(&mut self, frames: impl IntoIterator<Item = Bytes>) {
         for frame in frames {
             self.push(frame);
         }
     }
 
     /// Whether nothing more should be added for now.
-    pub(crate) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.bytes >= OUT_BYTES_MAX
     }
 
     /// Whether everything is with the transport.
     pub(crate) fn is_done(&self) -> bool {
         self.frames.is_empty() && !self.unflushed
+    }
+
+    /// Takes the next messages as the answer to a GET: as many as fit, but at least one.
+    pub(super) fn take_payload(&mut self, bytes_max: usize) -> Bytes {
+        let mut payload = Vec::new();
+        while let Some(frame) = self.frames.front() {
+            let whole = payload.len();
+            payload::append(&mut payload, frame);
+            if whole > 0 && payload.len() > bytes_max {
+                payload.truncate(whole);
+                break;
+            }
+            self.bytes -= frame.len();
+            self.frames.pop_front();
+        }
+        if self.frames.is_empty() {
+            // As below.
+            self.frames = VecDeque::new();
+        }
+        payload.into()
     }
 
     /// Ready when something moved; pending, too, when there is nothing to do.
@@ -80,5 +103,21 @@ impl Out {
             written -= frame.len();
             self.frames.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame;
+
+    #[test]
+    fn a_payload_has_what_fits_and_at_least_one_message() {
+        let mut out = Out::default();
+        out.extend(["4one", "4two", "4a longer one", "4x"].map(frame::text));
+        assert_eq!(&out.take_payload(9)[..], b"4one\x1e4two");
+        assert_eq!(&out.take_payload(9)[..], b"4a longer one");
+        assert_eq!(&out.take_payload(9)[..], b"4x");
+        assert!(out.is_done() && out.bytes == 0);
     }
 }

@@ -4,28 +4,27 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, Method, StatusCode};
 use schemas::Offset;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
-use tokio::task::JoinSet;
 
 use crate::socketio::{Content, Packet};
-use crate::{Hub, Refusal, Ticket, engine};
+use crate::sockets::Sockets;
+use crate::transport::tests::pipe::{Pipe, websocket};
+use crate::transport::{Knock, Upgrade};
+use crate::{Hub, engine};
 
 /// A test that waits longer waits for what will not come.
 const PATIENCE: Duration = Duration::from_secs(100);
 
 pub(super) struct Client {
-    io: DuplexStream,
+    pipe: Pipe,
     namespace: &'static str,
     next_id: u64,
     /// Events that came while something else was waited for.
     pub(super) events: VecDeque<(String, Value)>,
     /// The sequences of all log events that came, in order.
     pub(super) sequences: Vec<u64>,
-    _served: JoinSet<()>,
 }
 
 /// What a server says.
@@ -36,33 +35,37 @@ pub(super) enum Heard {
     Packet(Packet),
 }
 
-pub(super) fn upgrade(hub: &Arc<Hub>) -> Result<Ticket, Refusal> {
-    let mut headers = HeaderMap::new();
-    headers.insert("connection", HeaderValue::from_static("Upgrade"));
-    headers.insert("upgrade", HeaderValue::from_static("websocket"));
-    headers.insert("sec-websocket-version", HeaderValue::from_static("13"));
-    headers.insert("sec-websocket-key", HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ=="));
-    let uri = "/socket.io/?EIO=4&transport=websocket".parse().unwrap();
-    hub.upgrade(&Method::GET, &uri, &headers, ([127, 0, 0, 1], 9).into()).map(|(_, ticket)| ticket)
+/// A request to `/socket.io/` with that query and those headers.
+pub(super) fn knock(hub: &Arc<Hub>, method: &Method, query: &str, headers: &HeaderMap) -> Knock<Sockets> {
+    let uri = format!("/socket.io/?{query}").parse().unwrap();
+    hub.knock(method, &uri, headers, ([127, 0, 0, 1], 9).into())
+}
+
+/// A WebSocket's request, with that added to the query.
+pub(super) fn upgrade(hub: &Arc<Hub>, more: &str) -> Result<Upgrade<Sockets>, StatusCode> {
+    match knock(hub, &Method::GET, &format!("EIO=4&transport=websocket{more}"), &websocket()) {
+        Knock::Upgrade(response, upgrade) => {
+            assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
+            Ok(upgrade)
+        }
+        Knock::Answer(response) => Err(response.status()),
+        _ => panic!("not a WebSocket"),
+    }
 }
 
 impl Client {
     /// An open transport in no namespace yet.
     pub(super) async fn open(hub: &Arc<Hub>, pipe_bytes: usize) -> Self {
-        let (io, far) = tokio::io::duplex(pipe_bytes);
-        let mut served = JoinSet::new();
-        served.spawn(Arc::clone(hub).serve(upgrade(hub).unwrap(), far, Bytes::new()));
-        let mut client = Self {
-            io,
-            namespace: "/oda",
-            next_id: 0,
-            events: VecDeque::new(),
-            sequences: Vec::new(),
-            _served: served,
-        };
+        let mut client = Self::on(Pipe::to(upgrade(hub, "").unwrap(), pipe_bytes));
         let (opcode, open) = client.frame().await.unwrap();
         assert!(opcode == 0x1 && open.starts_with(b"0{"));
         client
+    }
+
+    /// A transport as it is, in no namespace yet.
+    pub(super) fn on(pipe: Pipe) -> Self {
+        let (events, sequences) = Default::default();
+        Self { pipe, namespace: "/oda", next_id: 0, events, sequences }
     }
 
     /// In `/oda` with that token, and its `connected` event.
@@ -87,20 +90,11 @@ impl Client {
     }
 
     pub(super) async fn write(&mut self, first: u8, payload: &[u8]) {
-        let mut frame = vec![first, 0xFE];
-        frame.extend(u16::try_from(payload.len()).unwrap().to_be_bytes());
-        if payload.len() < 126 {
-            frame.truncate(1);
-            frame.push(0x80 | u8::try_from(payload.len()).unwrap());
-        }
-        frame.extend([0; 4]);
-        frame.extend(payload);
-        self.raw(&frame).await;
+        self.pipe.write(first, payload).await;
     }
 
     pub(super) async fn raw(&mut self, bytes: &[u8]) {
-        // A server that has hung up is noticed when reading.
-        let _ = self.io.write_all(bytes).await;
+        self.pipe.raw(bytes).await;
     }
 
     /// Sends an event and gives its acknowledgement; events that come first are kept.
@@ -182,18 +176,8 @@ impl Client {
         }
     }
 
-    /// The next frame; `None` at the end of the stream.
     pub(super) async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
-        let first = self.io.read_u8().await.ok()?;
-        let length = match self.io.read_u8().await.ok()? {
-            126 => self.io.read_u16().await.ok()?.into(),
-            127 => self.io.read_u64().await.ok()?,
-            short => short.into(),
-        };
-        let mut payload = vec![0; usize::try_from(length).unwrap()];
-        self.io.read_exact(&mut payload).await.ok()?;
-        assert_eq!(first & 0xF0, 0x80, "a server frame is whole and without reserved bits");
-        Some((first & 0x0F, payload))
+        self.pipe.frame().await
     }
 
     /// Whether nothing comes for that long.

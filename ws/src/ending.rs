@@ -1,0 +1,61 @@
+//! Why a connection is over.
+
+use crate::frame::Violation;
+
+/// Why a connection is over. The transport is closed; a client that meant well comes back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Ending {
+    /// The transport failed, or a request broke off.
+    #[error("the transport failed")]
+    Broken,
+    /// The client closed the transport, with its status code if it gave one.
+    #[error("the client closed the transport")]
+    Closed(Option<u16>),
+    /// The client said goodbye.
+    #[error("closed by the client")]
+    Goodbye,
+    /// What the client is to be sent cannot be had; it comes back and goes on from where it is.
+    #[error("{0}")]
+    Interrupted(String),
+    /// The client joined no namespace in time.
+    #[error("in no namespace for too long")]
+    Lonely,
+    /// The client sent what is no packet, or a packet out of turn.
+    #[error("a malformed packet or one out of turn")]
+    Malformed,
+    /// Two requests of one kind at a time.
+    #[error("a request overlaps another")]
+    Overlap,
+    /// The client knocks too often.
+    #[error("too many attempts to connect")]
+    Pushy,
+    /// The server goes away.
+    #[error("the server closes")]
+    Shutdown,
+    /// The client did not answer a ping.
+    #[error("no pong in time")]
+    Silent,
+    /// The client does not take what it is sent.
+    #[error("a write did not move")]
+    Stalled,
+    /// A probe that did not become a transport in time.
+    #[error("the upgrade took too long")]
+    Unused,
+    /// The client broke RFC 6455.
+    #[error(transparent)]
+    Violation(#[from] Violation),
+}
+
+impl Ending {
+    /// The reason in the words of Node's server, for those who compare.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Closed(_) | Self::Goodbye => "transport close",
+            Self::Broken | Self::Overlap | Self::Stalled | Self::Violation(_) => "transport error",
+            Self::Silent => "ping timeout",
+            Self::Malformed => "parse error",
+            Self::Shutdown => "server shutting down",
+            Self::Interrupted(_) | Self::Lonely | Self::Pushy | Self::Unused => "forced close",
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What is said with one client and how far it is, whatever transport carries it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::sessions::Place;
+use super::{Out, Talk};
+use crate::ending::Ending;
+use crate::engine::{Message, Session};
+use crate::frame;
+use crate::options::Options;
+
+/// What is counted of all connections.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    /// Open now.
+    pub(super) connections: AtomicUsize,
+    /// Closed because a write did not move.
+    pub(super) stalled: AtomicU64,
+}
+
+/// The right to one connection; its place is free again when it is dropped.
+#[derive(Debug)]
+pub(super) struct Ticket(pub(super) Arc<Counters>);
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One client's session with everything that belongs to it, which changes transports as a whole.
+pub(super) struct Conversation<T> {
+    pub(super) talk: T,
+    pub(super) out: Out,
+    session: Session,
+    opened: Instant,
+    peer: SocketAddr,
+    closing: CancellationToken,
+    /// Where requests find it, if they may.
+    place: Option<Place<T>>,
+    ticket: Ticket,
+}
+
+impl<T: Talk> Conversation<T> {
+    /// One that opens now.
+    pub(super) fn open(
+        talk: T,
+        options: &Options,
+        peer: SocketAddr,
+        closing: CancellationToken,
+        ticket: Ticket,
+    ) -> Box<Self> {
+        Box::new(Self {
+            talk,
+            out: Out::default(),
+            session: Session::new(options.ping_interval, options.ping_timeout),
+            opened: Instant::now(),
+            peer,
+            closing,
+            place: None,
+            ticket,
+        })
+    }
+
+    /// Requests find it there.
+    pub(super) fn found_at(&mut self, place: Place<T>) {
+        self.place = Some(place);
+    }
+
+    /// A WebSocket has it from now on.
+    pub(super) fn upgraded(&self) {
+        self.place.iter().for_each(Place::upgraded);
+    }
+
+    /// Time since it was opened.
+    pub(super) fn now(&self) -> Duration {
+        self.opened.elapsed()
+    }
+
+    /// Whether the client is read from: not while it has more to take or to wait for than the bounds allow.
+    pub(super) fn is_listening(&self) -> bool {
+        !self.out.is_full() && self.talk.may_receive()
+    }
+
+    /// Sees to the heartbeat. `listening` tells whether the client was being read from.
+    pub(super) fn tick(&mut self, listening: bool) -> Result<(), Ending> {
+        if let Some(packet) = self.session.tick(self.now(), listening)? {
+            self.out.push(frame::text(&packet.encode()));
+        }
+        Ok(())
+    }
+
+    /// Takes one message of the transport.
+    pub(super) fn receive(&mut self, message: Message<'_>) -> Result<(), Ending> {
+        let now = self.now();
+        match self.session.receive(now, message)? {
+            Some(message) => self.talk.receive(now, message, &mut self.out),
+            None => Ok(()),
+        }
+    }
+
+    /// Does all that can be done now.
+    pub(super) fn work(&mut self) -> Result<(), Ending> {
+        let now = self.now();
+        self.talk.work(now, &mut self.out)
+    }
+
+    /// When it is to be looked at again, whatever happens.
+    pub(super) fn deadline(&self) -> Instant {
+        let (heartbeat, talk) = (self.session.deadline(), self.talk.deadline(self.now()));
+        self.opened + talk.map_or(heartbeat, |talk| heartbeat.min(talk))
+    }
+
+    /// When that time since its opening is.
+    pub(super) fn instant(&self, at: Duration) -> Instant {
+        self.opened + at
+    }
+
+    /// When no more is to be said.
+    pub(super) fn closing(&self) -> CancellationToken {
+        self.closing.clone()
+    }
+
+    /// One more that does not take what it is sent.
+    pub(super) fn stalled(&self) -> Ending {
+        self.ticket.0.stalled.fetch_add(1, Ordering::Relaxed);
+        Ending::Stalled
+    }
+
+    /// Nothing more is said. What is left is what was to be sent, and the ticket until it is.
+    pub(super) fn end(self, ending: &Ending) -> (Out, Ticket) {
+        tracing::debug!(peer = %self.peer, reason = ending.reason(), %ending, "realtime connection closed");
+        (self.out, self.ticket)
+    }
+}
