@@ -48,6 +48,12 @@ fn create(store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
         Ok(uri) => uri.to_owned(),
         Err(why) => return refused(ON_ADDRESS, why),
     };
+    if let Some(one_of) = store.scopes.missing_for_topic(&topic) {
+        return refused(
+            &["topic"],
+            &format!("The app may not hear of {topic} without {}.", one_of.join(" or ")),
+        );
+    }
     if !input.filter_holds() {
         return refused(ON_FILTER.0, ON_FILTER.1);
     }
