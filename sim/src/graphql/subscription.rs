@@ -141,7 +141,7 @@ impl<'a> Input<'a> {
         let url = reqwest::Url::parse(uri).map_err(|_| "Address is invalid")?;
         match (url.scheme(), url.host_str()) {
             ("https", Some(host)) if is_shopifys(host) => {
-                Err("Address cannot be a Shopify or an internal domain")
+                Err("The address must not be one of Shopify's own or of an inner network")
             }
             ("arn", _) if uri.starts_with("arn:aws:events:") => Ok(uri),
             ("https", Some(_)) | ("http", Some("localhost" | "127.0.0.1" | "[::1]")) => Ok(uri),
