@@ -58,7 +58,7 @@ impl Attempts {
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = self.given.changed() => {}
+                _ = self.given.changed() => tokio::time::sleep(limits::ATTEMPTS_GATHER).await,
                 Some(ended) = sending.join_next() => {
                     if let Ok(id) = ended {
                         on_the_way.remove(&id);
@@ -166,6 +166,7 @@ impl Courier {
                 at: self.clock.now(),
             };
             match self.store.write(settle).await {
+                Ok(outcome) if outcome.more => {}
                 Ok(_) | Err(StoreError::Closed) => break,
                 Err(error) => {
                     tracing::error!(shop.domain = %self.shop, attempt.id = id, %error, "an answer waits: the store failed; trying again");

@@ -12,7 +12,7 @@ use schemas::shape::CommandState;
 use schemas::{Clock, Command, Entropy, ErrorBody, ErrorCode, Identity, Role, ShopDomain};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
-use store::{By, CommandFilter, Given, Operation, Policy, Store, StoreError};
+use store::{By, CommandFilter, Given, HoldFilter, Operation, Policy, Store, StoreError};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -82,10 +82,11 @@ impl Commands {
         let Some(ShopPolicy { policy, .. }) = self.shops.get(shop) else {
             return Err(ErrorBody::new(ErrorCode::NotFound, format!("there is no shop {shop}")));
         };
+        let at = self.clock.now();
         let given = Given {
             shop: shop.clone(),
-            at: self.clock.now(),
-            id: self.entropy.uuid().to_string(),
+            at,
+            id: self.entropy.uuid_at(at).to_string(),
             by: By {
                 user: by.user_id.clone(),
                 role: by.role,
@@ -118,7 +119,7 @@ impl Commands {
             return Ok(answer);
         };
         // A reserve is answered with the state of its hold.
-        if let Ok(found) = self.store.reservations(shop, Some(hold), 1).await
+        if let Ok(found) = self.store.reservations(shop, HoldFilter::one(hold)).await
             && let Some(hold) = found.first()
         {
             answer["state"] = json!(hold.state);

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::SignedDuration;
 use schemas::{Clock, Entropy, ShopDomain, Timestamp};
-use shopify::{Client, Endpoint, Secret, Transport};
+use shopify::{Client, Credential, Endpoint, Secret, Transport};
 use store::{Operation, Retention, Store, StoreError};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -23,10 +24,13 @@ use crate::config::{self, Config, ConfigError, Environment};
 use crate::edge::{self, Listener};
 use crate::intake::Intake;
 use crate::looks::Looks;
+use crate::notices::{Handles, Notices};
 use crate::routes::{self, Context};
+use crate::scheduler::{Runs, Schedule};
 use crate::source::LogSource;
+use crate::subscriptions::Subscriptions;
 use crate::sync::Syncs;
-use crate::{limits, scheduler, tail};
+use crate::{limits, tail};
 
 /// What the daemon stands on.
 pub struct Foundation<L> {
@@ -59,7 +63,7 @@ pub struct Daemon {
 pub struct Secrets {
     tokens: Arc<Tokens>,
     shops: Arc<ShopSecrets>,
-    access_tokens: BTreeMap<ShopDomain, Secret>,
+    credentials: BTreeMap<ShopDomain, Credential>,
 }
 
 impl Secrets {
@@ -68,14 +72,29 @@ impl Secrets {
     /// # Errors
     /// When one cannot be had or is too weak.
     pub fn fetch(config: &Config, environment: &Environment) -> Result<Self, ConfigError> {
-        let access_token = |shop: &config::Shop| {
-            let setting = format!("access_token of {}", shop.domain);
-            Ok((shop.domain.clone(), shopify_secret(&shop.access_token, &setting, environment)?))
+        let credential = |shop: &config::Shop| {
+            let secret = |reference: &config::SecretRef, name: &str| {
+                shopify_secret(reference, &format!("{name} of {}", shop.domain), environment)
+            };
+            let credential = match (&shop.access_token, &shop.client_id, &shop.client_secret) {
+                (None, Some(id), Some(client)) => {
+                    Credential::ClientCredentials { id: id.clone(), secret: secret(client, "client_secret")? }
+                }
+                (Some(token), ..) => Credential::Token(secret(token, "access_token")?),
+                // Refused where the configuration is read.
+                _ => {
+                    return Err(ConfigError::Secret {
+                        setting: format!("access_token of {}", shop.domain),
+                        problem: "is missing".to_owned(),
+                    });
+                }
+            };
+            Ok((shop.domain.clone(), credential))
         };
         Ok(Self {
             tokens: Arc::new(Tokens::new(config, environment)?),
             shops: Arc::new(webhook_secrets(config, environment)?),
-            access_tokens: config.shop.iter().map(access_token).collect::<Result<_, ConfigError>>()?,
+            credentials: config.shop.iter().map(credential).collect::<Result<_, ConfigError>>()?,
         })
     }
 }
@@ -103,7 +122,7 @@ impl Daemon {
     pub async fn start<L: Listener>(foundation: Foundation<L>) -> anyhow::Result<Self> {
         let Foundation { config, secrets, clock, entropy, store, restored, transport, listeners } =
             foundation;
-        let Secrets { tokens, shops, access_tokens } = secrets;
+        let Secrets { tokens, shops, credentials } = secrets;
         for shop in &config.shop {
             let (domain, thresholds) = (shop.domain.clone(), shop.thresholds.clone());
             store.write(Operation::Register { shop: domain, thresholds, at: clock.now() }).await?;
@@ -135,8 +154,16 @@ impl Daemon {
         let arrived = Arc::new(Notify::new());
         let (marked, marks) = watch::channel(());
         let marked = Arc::new(marked);
+        let mut runs = Runs::default();
+        let mut handles = BTreeMap::new();
+        let mut subscriptions = Vec::new();
         for shop in &config.shop {
-            let client = client(shop, &access_tokens, &transport, &clock, &entropy)?;
+            let client = client(shop, &credentials, &transport, &clock, &entropy)?;
+            let (bulk_ended, scopes_changed) =
+                (Arc::new(watch::Sender::new(())), Arc::new(watch::Sender::new(())));
+            runs.watch(&shop.domain, client.health());
+            // An uninstalled app ends what works for its shop, and nothing else.
+            let shop_stop = stop.child_token();
             let looks = Looks {
                 shop: shop.domain.clone(),
                 store: Arc::clone(&store),
@@ -144,7 +171,7 @@ impl Daemon {
                 clock: Arc::clone(&clock),
                 marks: marks.clone(),
             };
-            tasks.spawn(looks.run(stop.clone()));
+            tasks.spawn(looks.run(shop_stop.clone()));
             let attempts = Attempts {
                 shop: shop.domain.clone(),
                 store: Arc::clone(&store),
@@ -156,24 +183,49 @@ impl Daemon {
                 below_zero: shop.allow_backorder,
                 partly: Arc::default(),
             };
-            tasks.spawn(attempts.run(stop.clone()));
-            let syncs = Syncs {
+            tasks.spawn(attempts.run(shop_stop.clone()));
+            let syncs = Arc::new(Syncs {
                 shop: shop.domain.clone(),
                 store: Arc::clone(&store),
-                client,
+                client: Arc::clone(&client),
                 clock: Arc::clone(&clock),
                 entropy: Arc::clone(&entropy),
                 marked: Arc::clone(&marked),
+                bulk_ended: bulk_ended.subscribe(),
+                bulk_stuck: Duration::from_secs(config.sync.bulk_stuck_seconds.into()),
+                missing_percent_max: config.sync.missing_percent_max,
                 hub: Arc::clone(&hub),
-            };
-            let plan = config.sync.clone();
-            tasks.spawn(scheduler::run(syncs, Arc::clone(&store), Arc::clone(&clock), plan, stop.clone()));
+            });
+            for (resource, plan) in config.sync.resources() {
+                let requests = runs.add(&shop.domain, resource);
+                let zone = config.sync.time_zone;
+                let schedule =
+                    Schedule { syncs: Arc::clone(&syncs), resource, plan: plan.clone(), zone, requests };
+                tasks.spawn(schedule.run(shop_stop.clone()));
+            }
+            subscriptions.push((shop, Arc::clone(&client), scopes_changed.subscribe(), shop_stop.clone()));
+            let handle = Handles { client, bulk_ended, scopes_changed, stop: shop_stop };
+            handles.insert(shop.domain.clone(), handle);
         }
+        for (shop, client, scopes_changed, shop_stop) in subscriptions {
+            let subscriptions = Subscriptions {
+                shop: shop.domain.clone(),
+                client,
+                store: Arc::clone(&store),
+                clock: Arc::clone(&clock),
+                runs: runs.clone(),
+                address: shop.webhook_address.clone(),
+                scopes_changed,
+            };
+            tasks.spawn(subscriptions.run(shop_stop));
+        }
+        let notices = Notices { store: Arc::clone(&store), clock: Arc::clone(&clock), shops: handles };
         let intake = Intake {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             arrived: Arc::clone(&arrived),
             marked,
+            notices,
         };
         tasks.spawn(intake.run(stop.clone()));
         tasks.spawn(tail::run(Arc::clone(&store), Arc::clone(&hub), stop.clone()));
@@ -185,6 +237,7 @@ impl Daemon {
             tokens,
             shops,
             commands,
+            runs,
             hub: Arc::clone(&hub),
             arrived,
             tasks: tasks.clone(),
@@ -224,7 +277,8 @@ fn policies(config: &Config) -> BTreeMap<ShopDomain, ShopPolicy> {
 fn webhook_secrets(config: &Config, environment: &Environment) -> Result<ShopSecrets, ConfigError> {
     let of_shop = |shop: &config::Shop| {
         let setting = format!("webhook_secrets of {}", shop.domain);
-        let secrets = shop.webhook_secrets.iter().map(|secret| shopify_secret(secret, &setting, environment));
+        let secrets = shop.webhook_secrets();
+        let secrets = secrets.into_iter().map(|secret| shopify_secret(secret, &setting, environment));
         Ok((shop.domain.clone(), secrets.collect::<Result<_, ConfigError>>()?))
     };
     Ok(ShopSecrets(config.shop.iter().map(of_shop).collect::<Result<_, ConfigError>>()?))
@@ -244,13 +298,13 @@ fn shopify_secret(
 
 fn client(
     shop: &config::Shop,
-    access_tokens: &BTreeMap<ShopDomain, Secret>,
+    credentials: &BTreeMap<ShopDomain, Credential>,
     transport: &Arc<dyn Transport>,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<Entropy>,
 ) -> anyhow::Result<Arc<Client>> {
-    let access_token = access_tokens.get(&shop.domain).cloned().context("every shop has a token")?;
-    let endpoint = Endpoint { api_url: shop.api_url.clone(), access_token };
+    let credential = credentials.get(&shop.domain).cloned().context("every shop has a credential")?;
+    let endpoint = Endpoint { api_url: shop.api_url.clone(), credential };
     let client =
         Client::new(&shop.domain, &endpoint, Arc::clone(transport), Arc::clone(clock), Arc::clone(entropy))?;
     Ok(Arc::new(client))

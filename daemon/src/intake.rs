@@ -14,6 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
+use crate::notices::Notices;
 
 /// Applies deliveries as they come.
 pub(crate) struct Intake {
@@ -25,6 +26,8 @@ pub(crate) struct Intake {
     pub(crate) arrived: Arc<Notify>,
     /// Records may be marked for reading.
     pub(crate) marked: Arc<watch::Sender<()>>,
+    /// Who acts on what is no change.
+    pub(crate) notices: Notices,
 }
 
 impl Intake {
@@ -53,10 +56,12 @@ impl Intake {
     /// Applies the deliveries that have waited longest; how many there were.
     async fn group(&self, failures: &mut HashMap<WebhookId, u32>) -> Result<usize, StoreError> {
         let deliveries = self.store.inbox(limits::INTAKE_GROUP).await?;
-        let operations = deliveries.iter().map(|delivery| {
+        let mut batches = Vec::with_capacity(deliveries.len());
+        for delivery in &deliveries {
             let tries = failures.get(&delivery.webhook_id).copied().unwrap_or(0);
-            self.store.write(Operation::Apply(self.batch(delivery, tries)))
-        });
+            batches.push(self.batch(delivery, tries).await?);
+        }
+        let operations = batches.into_iter().map(|batch| self.store.write(Operation::Apply(batch)));
         // All are asked for in order before any is waited for: the writer takes them as one group.
         let outcomes = join_all(operations).await;
         let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
@@ -76,19 +81,20 @@ impl Intake {
         Ok(deliveries.len())
     }
 
-    fn batch(&self, delivery: &Delivery, tries: u32) -> Batch {
+    async fn batch(&self, delivery: &Delivery, tries: u32) -> Result<Batch, StoreError> {
         let (fate, changes) = match shopify::read(&delivery.topic, &delivery.body, delivery.triggered_at) {
             _ if tries >= limits::APPLY_TRIES_MAX => {
                 (Fate::Unreadable("the store refused it again and again".to_owned()), Vec::new())
             }
             Ok(Reading::Changes(changes)) => (Fate::Applied, changes),
             Ok(Reading::Ignored) => (Fate::Ignored, Vec::new()),
+            Ok(Reading::Notice(notice)) => self.notices.act(&delivery.shop, notice).await?,
             Err(reason) => {
                 tracing::warn!(topic = delivery.topic, webhook.id = %delivery.webhook_id, %reason, "a delivery cannot be read; its body is kept");
                 (Fate::Unreadable(reason.to_string()), Vec::new())
             }
         };
         let cause = Cause::Webhook { id: delivery.webhook_id.clone(), fate };
-        Batch { shop: delivery.shop.clone(), at: self.clock.now(), cause, changes }
+        Ok(Batch { shop: delivery.shop.clone(), at: self.clock.now(), cause, changes })
     }
 }

@@ -29,6 +29,20 @@ pub const LOOKS_PAUSE: Duration = Duration::from_millis(500);
 pub const SHOPIFY_PAUSE: Duration = Duration::from_secs(5);
 /// Times that a run's page may fail before the run does.
 pub const PAGE_TRIES_MAX: u32 = 12;
+/// How often webhook subscriptions and scopes are looked at.
+pub const SUBSCRIPTIONS_PAUSE: Duration = Duration::from_hours(1);
+/// Times that a full run's bulk operation may come to nothing before the run does.
+pub const BULK_TRIES_MAX: u32 = 4;
+/// Pause before a bulk operation is asked for again; doubles up to [`BULK_PAUSE_MAX`].
+pub const BULK_PAUSE_MIN: Duration = Duration::from_millis(500);
+/// See [`BULK_PAUSE_MIN`]. Shopify's advice is a minute for large ones, and it tells when one has ended.
+pub const BULK_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Records asked after in one go.
+pub const BULK_ROWS: usize = 500;
+/// Missing records that a full run asks after, whatever their share.
+pub const MISSING_ALWAYS: usize = 20;
+/// Requests of people that may wait for a resource's runs; the next one waits for a place.
+pub const RUN_REQUESTS_MAX: usize = 16;
 /// Seconds by which windows of quick runs overlap: Shopify's search index lags behind its records.
 pub const WINDOW_OVERLAP_SECONDS: i64 = 120;
 /// Least time between two reports of a run's progress: four a second.
@@ -51,6 +65,8 @@ pub const ATTEMPTS_MAX: usize = 8;
 pub const EFFECTS_GROUP: usize = 10_000;
 /// How often holds are looked through for those that have run out, when no command is given.
 pub const ATTEMPTS_PAUSE: Duration = Duration::from_secs(1);
+/// How long commands are gathered before they are looked at: under load, the least time between two looks.
+pub const ATTEMPTS_GATHER: Duration = Duration::from_millis(50);
 /// Pause before the same attempt is sent again; doubles up to [`ATTEMPT_PAUSE_MAX`].
 pub const ATTEMPT_PAUSE_MIN: Duration = Duration::from_millis(500);
 /// See [`ATTEMPT_PAUSE_MIN`].

@@ -1,89 +1,257 @@
-//! The scheduler: runs that a crash left are brought to their end, then every resource follows its cron.
+//! The scheduler: runs that a crash left are brought to their end, then each resource follows its cron, and what
+//! people ask for comes between.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use schemas::{Clock, Resource, RunKind, RunState, Timestamp};
-use store::Store;
+use chrono::DateTime;
+use chrono_tz::Tz;
+use schemas::{ErrorBody, ErrorCode, Resource, RunId, RunKind, RunState, ShopDomain, Timestamp};
+use shopify::Health;
+use store::RunRecord;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Schedules, Sync};
+use crate::config::Schedules;
 use crate::limits;
-use crate::sync::Syncs;
+use crate::sync::{Plan, Syncs};
 
-/// Runs one shop's syncs until told to stop. Products come before levels, so that levels have names.
-pub(crate) async fn run(
-    syncs: Syncs,
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    plan: Sync,
-    stop: CancellationToken,
-) {
-    let resources = [(Resource::Products, plan.products), (Resource::Inventory, plan.inventory)];
-    let work = async {
-        for (resource, _) in &resources {
-            catch_up(&syncs, store.as_ref(), *resource).await;
-        }
-        let mut looked = clock.now();
-        loop {
-            let Some(at) = resources.iter().filter_map(|(_, plan)| next(plan, looked)).min() else {
-                return std::future::pending().await;
-            };
-            let wait = at.duration_since(clock.now()).try_into().unwrap_or(Duration::ZERO);
-            tokio::time::sleep(wait).await;
-            // What falls due during a long run is seen at the next look, so no run costs another its turn.
-            let now = clock.now();
-            for (resource, plan) in &resources {
-                if let Some(kind) = due(plan, looked, now) {
-                    syncs.start(*resource, kind).await;
-                }
-            }
-            looked = now;
-        }
-    };
-    tokio::select! {
-        () = work => {}
-        () = stop.cancelled() => {}
+/// Something that a person, or another part, wants of a resource's runs.
+pub(crate) enum Request {
+    /// Begin one now.
+    Start(Plan, oneshot::Sender<Result<RunId, ErrorBody>>),
+    /// End the one under way.
+    Cancel(RunId, oneshot::Sender<Result<(), ErrorBody>>),
+}
+
+/// Where requests go, and what is known of each shop's API.
+#[derive(Clone, Default)]
+pub(crate) struct Runs {
+    requests: BTreeMap<(ShopDomain, Resource), mpsc::Sender<Request>>,
+    health: BTreeMap<ShopDomain, watch::Receiver<Health>>,
+}
+
+impl Runs {
+    /// A resource of a shop, and where its requests arrive.
+    pub(crate) fn add(&mut self, shop: &ShopDomain, resource: Resource) -> mpsc::Receiver<Request> {
+        let (sender, requests) = mpsc::channel(limits::RUN_REQUESTS_MAX);
+        self.requests.insert((shop.clone(), resource), sender);
+        requests
+    }
+
+    /// What a shop's answers say of its API.
+    pub(crate) fn watch(&mut self, shop: &ShopDomain, health: watch::Receiver<Health>) {
+        self.health.insert(shop.clone(), health);
+    }
+
+    /// What a person should know of a shop's API.
+    pub(crate) fn problems(&self, shop: &ShopDomain) -> Vec<String> {
+        self.health.get(shop).map(|health| health.borrow().problems()).unwrap_or_default()
+    }
+
+    /// Begins a run.
+    pub(crate) async fn start(
+        &self,
+        shop: &ShopDomain,
+        resource: Resource,
+        plan: Plan,
+    ) -> Result<RunId, ErrorBody> {
+        self.ask(shop, resource, |answer| Request::Start(plan, answer)).await
+    }
+
+    /// Ends a run.
+    pub(crate) async fn cancel(
+        &self,
+        shop: &ShopDomain,
+        resource: Resource,
+        run: RunId,
+    ) -> Result<(), ErrorBody> {
+        self.ask(shop, resource, |answer| Request::Cancel(run, answer)).await
+    }
+
+    async fn ask<T>(
+        &self,
+        shop: &ShopDomain,
+        resource: Resource,
+        request: impl FnOnce(oneshot::Sender<Result<T, ErrorBody>>) -> Request,
+    ) -> Result<T, ErrorBody> {
+        let ending = || ErrorBody::new(ErrorCode::Unavailable, "stockd is ending");
+        let key = (shop.clone(), resource);
+        let missing = || ErrorBody::new(ErrorCode::NotFound, format!("there is no shop {shop}"));
+        let requests = self.requests.get(&key).ok_or_else(missing)?;
+        let (answer, answered) = oneshot::channel();
+        requests.send(request(answer)).await.map_err(|_| ending())?;
+        answered.await.map_err(|_| ending())?
     }
 }
 
-/// Ends what was begun, or closes the gap since the last time.
-async fn catch_up(syncs: &Syncs, store: &dyn Store, resource: Resource) {
-    let runs = loop {
-        match store.runs(&syncs.shop, limits::PAGE_RECORDS_MAX).await {
-            Ok(runs) => break runs,
+/// One resource's runs.
+pub(crate) struct Schedule {
+    /// Who brings them to their end.
+    pub(crate) syncs: Arc<Syncs>,
+    /// Of what.
+    pub(crate) resource: Resource,
+    /// When.
+    pub(crate) plan: Schedules,
+    /// Where the clocks are by which it is meant.
+    pub(crate) zone: Tz,
+    /// What people ask for.
+    pub(crate) requests: mpsc::Receiver<Request>,
+}
+
+impl Schedule {
+    /// Runs the resource's syncs until told to stop.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        tokio::select! {
+            () = self.work() => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    async fn work(&mut self) {
+        let (syncs, resource) = (Arc::clone(&self.syncs), self.resource);
+        // Levels have names once there are products.
+        if resource == Resource::Inventory {
+            wait_for(&syncs, Resource::Products).await;
+        }
+        let runs = runs(&syncs, resource).await;
+        let mut looked = syncs.clock.now();
+        if let Some(run) = runs.iter().find(|run| run.run.state == RunState::Running) {
+            // A person who wanted any number deleted has to say so again.
+            self.go_on(run.clone(), false).await;
+        } else {
+            let full = runs.iter().find(|run| run.run.kind == RunKind::Full && !run.run.dry_run);
+            let missed =
+                full.is_some_and(|full| self.due(full.run.started_at, looked) == Some(RunKind::Full));
+            self.start(Plan::scheduled(if missed { RunKind::Full } else { RunKind::Quick })).await;
+        }
+        loop {
+            let at = self.next(looked);
+            let wait = async {
+                match at {
+                    Some(at) => {
+                        let wait = at.duration_since(syncs.clock.now()).try_into().unwrap_or(Duration::ZERO);
+                        tokio::time::sleep(wait).await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = wait => {
+                    // What fell due during a long run is seen here, once.
+                    let now = syncs.clock.now();
+                    let kind = self.due(looked, now);
+                    looked = now;
+                    if let Some(kind) = kind {
+                        self.start(Plan::scheduled(kind)).await;
+                    }
+                }
+                Some(request) = self.requests.recv() => match request {
+                    Request::Start(plan, answer) => match syncs.begin(resource, plan).await {
+                        Ok(Some(record)) => {
+                            let _ = answer.send(Ok(record.run.run_id.clone()));
+                            self.go_on(record, plan.any_missing).await;
+                        }
+                        Ok(None) => drop(answer.send(Err(under_way(resource)))),
+                        Err(error) => {
+                            let _ = answer.send(Err(ErrorBody::new(ErrorCode::Unavailable, error.to_string())));
+                        }
+                    },
+                    Request::Cancel(run, answer) => drop(answer.send(Err(over(&run)))),
+                },
+            }
+        }
+    }
+
+    async fn start(&mut self, plan: Plan) {
+        let (shop, resource) = (&self.syncs.shop, self.resource);
+        match self.syncs.begin(resource, plan).await {
+            Ok(Some(record)) => self.go_on(record, plan.any_missing).await,
+            Ok(None) => tracing::info!(shop.domain = %shop, %resource, "not started: a run is under way"),
+            Err(error) => {
+                tracing::error!(shop.domain = %shop, %resource, %error, "a run could not be started");
+            }
+        }
+    }
+
+    /// Brings a run to its end, or ends it where somebody wants that.
+    async fn go_on(&mut self, record: RunRecord, any_missing: bool) {
+        let (syncs, resource, id) = (Arc::clone(&self.syncs), self.resource, record.run.run_id.clone());
+        let mut work = std::pin::pin!(syncs.go_on(record, any_missing));
+        let answer = loop {
+            tokio::select! {
+                () = &mut work => return,
+                Some(request) = self.requests.recv() => match request {
+                    Request::Start(_, answer) => drop(answer.send(Err(under_way(resource)))),
+                    Request::Cancel(run, answer) if run == id => break answer,
+                    Request::Cancel(run, answer) => drop(answer.send(Err(over(&run)))),
+                },
+            }
+        };
+        syncs.cancel(id).await;
+        let _ = answer.send(Ok(()));
+    }
+
+    /// When the resource is due next after that time.
+    fn next(&self, after: Timestamp) -> Option<Timestamp> {
+        [&self.plan.full, &self.plan.quick]
+            .into_iter()
+            .filter_map(|plan| first(plan.as_ref(), self.zone, after))
+            .min()
+    }
+
+    /// What fell due after one time and up to another; a full run where both did.
+    fn due(&self, after: Timestamp, until: Timestamp) -> Option<RunKind> {
+        due(&self.plan, self.zone, after, until)
+    }
+}
+
+fn due(plan: &Schedules, zone: Tz, after: Timestamp, until: Timestamp) -> Option<RunKind> {
+    let fell =
+        |plan: &Option<cron::Schedule>| first(plan.as_ref(), zone, after).is_some_and(|at| at <= until);
+    if fell(&plan.full) { Some(RunKind::Full) } else { fell(&plan.quick).then_some(RunKind::Quick) }
+}
+
+fn first(schedule: Option<&cron::Schedule>, zone: Tz, after: Timestamp) -> Option<Timestamp> {
+    let after = DateTime::from_timestamp(after.as_second(), 0)?.with_timezone(&zone);
+    Timestamp::from_second(schedule?.after(&after).next()?.timestamp()).ok()
+}
+
+fn under_way(resource: Resource) -> ErrorBody {
+    let message = format!("a run of {resource} is under way: wait for its end, or cancel it");
+    ErrorBody::new(ErrorCode::Conflict, message)
+}
+
+fn over(run: &RunId) -> ErrorBody {
+    ErrorBody::new(ErrorCode::Conflict, format!("run {run} is not under way"))
+}
+
+/// The resource's runs, newest first.
+async fn runs(syncs: &Syncs, resource: Resource) -> Vec<RunRecord> {
+    loop {
+        match syncs.store.runs(&syncs.shop, limits::PAGE_RECORDS_MAX).await {
+            Ok(runs) => return runs.into_iter().filter(|run| run.resource() == resource).collect(),
             Err(error) => {
                 tracing::error!(shop.domain = %syncs.shop, %error, "runs wait: the store failed; trying again");
                 tokio::time::sleep(limits::STORE_PAUSE).await;
             }
         }
-    };
-    let under_way = |run: &store::RunRecord| run.resource() == resource && run.run.state == RunState::Running;
-    match runs.into_iter().find(under_way) {
-        Some(run) => syncs.go_on(run).await,
-        None => syncs.start(resource, RunKind::Quick).await,
     }
 }
 
-/// When a resource is due next after that time.
-fn next(plan: &Schedules, after: Timestamp) -> Option<Timestamp> {
-    [&plan.full, &plan.quick].into_iter().filter_map(|schedule| first(schedule, after)).min()
-}
-
-/// What of a resource fell due after one time and up to another; a full run where both did.
-fn due(plan: &Schedules, after: Timestamp, until: Timestamp) -> Option<RunKind> {
-    let fell = |schedule| first(schedule, after).is_some_and(|at| at <= until);
-    if fell(&plan.full) { Some(RunKind::Full) } else { fell(&plan.quick).then_some(RunKind::Quick) }
-}
-
-fn first(schedule: &cron::Schedule, after: Timestamp) -> Option<Timestamp> {
-    let after: DateTime<Utc> = DateTime::from_timestamp(after.as_second(), 0)?;
-    Timestamp::from_second(schedule.after(&after).next()?.timestamp()).ok()
+/// Waits until a resource was brought over once.
+async fn wait_for(syncs: &Syncs, resource: Resource) {
+    let mut committed = syncs.store.committed();
+    while !matches!(syncs.store.watermark(&syncs.shop, resource).await, Ok(Some(_))) {
+        let _woken = tokio::time::timeout(limits::STORE_PAUSE, committed.changed()).await;
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::str::FromStr as _;
+
     use super::*;
 
     fn time(text: &str) -> Timestamp {
@@ -91,19 +259,25 @@ mod tests {
     }
 
     #[test]
-    fn the_next_run_is_the_earlier_one() {
-        let next = |now| next(&Schedules::default(), time(now)).unwrap().to_string();
-        assert_eq!(next("2026-11-20T10:01:00Z"), "2026-11-20T10:05:00Z");
-        assert_eq!(next("2026-11-20T03:29:59Z"), "2026-11-20T03:30:00Z");
-        assert_eq!(next("2026-11-20T03:30:00.5Z"), "2026-11-20T03:35:00Z");
-    }
-
-    #[test]
     fn what_fell_due_meanwhile_is_run_once_and_full_where_both_were() {
-        let due = |after, until| due(&Schedules::default(), time(after), time(until));
+        let due = |after, until| due(&Schedules::default(), Tz::UTC, time(after), time(until));
         assert_eq!(due("2026-11-20T10:01:00Z", "2026-11-20T10:04:59Z"), None);
         assert_eq!(due("2026-11-20T10:01:00Z", "2026-11-20T10:05:00.002Z"), Some(RunKind::Quick));
         assert_eq!(due("2026-11-20T10:05:00.002Z", "2026-11-20T10:05:03Z"), None);
-        assert_eq!(due("2026-11-20T03:20:00Z", "2026-11-20T03:50:00Z"), Some(RunKind::Full));
+        assert_eq!(due("2026-11-20T02:50:00Z", "2026-11-20T03:10:00Z"), Some(RunKind::Full));
+    }
+
+    #[test]
+    fn schedules_are_meant_where_the_clocks_are_also_when_they_change() {
+        let nightly = cron::Schedule::from_str("0 30 3 * * *").unwrap();
+        let first = |after| first(Some(&nightly), Tz::Europe__Berlin, time(after)).unwrap().to_string();
+        assert_eq!(first("2026-10-23T12:00:00Z"), "2026-10-24T01:30:00Z");
+        assert_eq!(first("2026-10-25T00:00:00Z"), "2026-10-25T02:30:00Z", "summer time has ended");
+    }
+
+    #[test]
+    fn what_never_runs_is_never_due() {
+        let never = Schedules { quick: None, full: None };
+        assert_eq!(due(&never, Tz::UTC, time("2026-11-20T00:00:00Z"), time("2027-11-20T00:00:00Z")), None);
     }
 }

@@ -33,6 +33,8 @@ pub enum Lane {
 pub struct Waiting {
     /// Its place in the order of commands.
     pub id: i64,
+    /// The hold that it is part of, or ends.
+    pub reservation: Option<String>,
     /// Of which item.
     pub item: InventoryItemId,
     /// At which location.
@@ -129,7 +131,8 @@ pub fn coalesce(waiting: &[Waiting], below_zero: bool) -> Plan {
     Plan { calls: calls.into_iter().flat_map(chunked).collect(), short }
 }
 
-/// Takes out the newest effects that draw on `available`, until the rest fits into what is there.
+/// Takes out the newest effects that draw on `available`, until the rest fits into what is there. A hold that
+/// ends before it was sent draws on nothing.
 fn cut(effects: &mut Vec<&Waiting>) -> Vec<i64> {
     let draws = |effect: &Waiting| match effect.lane {
         Lane::Move => effect.quantity,
@@ -140,13 +143,21 @@ fn cut(effects: &mut Vec<&Waiting>) -> Vec<i64> {
     let mut short = Vec::new();
     while let Some(there) = effects.last().map(|effect| effect.observed.available)
         && total > there.max(0)
-        && let Some(newest) = effects.iter().rposition(|effect| draws(effect) > 0)
+        && let Some(newest) = effects.iter().rposition(|effect| draws(effect) > 0 && !ends(effects, effect))
     {
         let effect = effects.remove(newest);
         total = total.saturating_sub(draws(effect));
         short.push(effect.id);
     }
     short
+}
+
+/// Whether the end of that effect's hold waits, too.
+fn ends(effects: &[&Waiting], hold: &Waiting) -> bool {
+    hold.reservation.is_some()
+        && effects
+            .iter()
+            .any(|other| other.reservation == hold.reservation && other.quantity == -hold.quantity)
 }
 
 /// One lane's effects at one level as one entry.
@@ -177,7 +188,7 @@ mod tests {
     fn waiting(id: i64, item: u64, lane: Lane, quantity: i64) -> Waiting {
         let observed = Quantities { available: 50, on_hand: 60, reserved: 10, ..Quantities::default() };
         let (item, location) = (item.try_into().unwrap(), 1_u64.try_into().unwrap());
-        Waiting { id, item, location, lane, quantity, stale: 0, observed }
+        Waiting { id, reservation: None, item, location, lane, quantity, stale: 0, observed }
     }
 
     #[test]
@@ -233,6 +244,19 @@ mod tests {
         let Plan { calls, short } = coalesce(&[waiting(1, 1, Lane::Adjust, -51)], false);
         assert_eq!((short, calls.len()), (vec![1], 0));
         assert_eq!(coalesce(&draws, true).short, [0_i64; 0]);
+    }
+
+    #[test]
+    fn a_hold_that_ends_before_it_was_sent_takes_no_other_ones_place() {
+        let of = |hold: &str, effect| Waiting { reservation: Some(hold.to_owned()), ..effect };
+        let effects = [
+            of("a", waiting(1, 1, Lane::Move, 45)),
+            of("b", waiting(2, 1, Lane::Move, 10)),
+            of("c", waiting(3, 1, Lane::Move, 5)),
+            of("c", waiting(4, 1, Lane::Move, -5)),
+        ];
+        let Plan { calls, short } = coalesce(&effects, false);
+        assert_eq!((short, calls[0].entries[0].quantity), (vec![2], 45));
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub enum Change {
         /// Every variant it had then, where the source lists them all.
         variants: Option<Vec<VariantId>>,
     },
+    /// Nothing may be kept of this customer any more.
+    Redacted(CustomerId),
     /// A variant as it was at its `updated_at`.
     Variant(Variant),
 }

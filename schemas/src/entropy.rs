@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
+use crate::Timestamp;
+
 /// A source of random bytes, shared by everything that needs ids, secrets or jitter.
 #[derive(Debug)]
 pub struct Entropy(Mutex<StdRng>);
@@ -38,5 +40,11 @@ impl Entropy {
     /// A random (version 4) UUID.
     pub fn uuid(&self) -> uuid::Uuid {
         uuid::Builder::from_random_bytes(self.bytes()).into_uuid()
+    }
+
+    /// A UUID that sorts by time (version 7), to the millisecond: tables and indexes of such ids grow at their end.
+    pub fn uuid_at(&self, at: Timestamp) -> uuid::Uuid {
+        let millis = u64::try_from(at.as_millisecond()).unwrap_or(0);
+        uuid::Builder::from_unix_timestamp_millis(millis, &self.bytes()).into_uuid()
     }
 }

@@ -94,6 +94,9 @@ pub struct SyncRun {
     pub resource: Resource,
     /// How much it looks at.
     pub kind: RunKind,
+    /// Whether it only compares: `changed` and `drift` say what it would put right.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// Where it stands.
     pub state: RunState,
     /// Records looked at.

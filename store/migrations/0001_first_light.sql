@@ -144,15 +144,16 @@ CREATE TABLE log (
   at INTEGER NOT NULL,
   event TEXT NOT NULL
 ) STRICT;
-CREATE INDEX log_at ON log (at);
 
+-- One row for each room of which a commit tells: its entries there, a JSON array, rising.
 CREATE TABLE log_room (
   shop INTEGER NOT NULL,
   room TEXT NOT NULL,
-  sequence INTEGER NOT NULL REFERENCES log (sequence) ON DELETE CASCADE,
-  PRIMARY KEY (shop, room, sequence)
+  last INTEGER NOT NULL,
+  sequences TEXT NOT NULL,
+  PRIMARY KEY (shop, room, last)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX log_room_sequence ON log_room (sequence);
+CREATE INDEX log_room_last ON log_room (last);
 
 -- Records to read again. Marking anew gives a new mark.
 CREATE TABLE marked (

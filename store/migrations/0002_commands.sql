@@ -12,7 +12,7 @@ CREATE TABLE command (
   idempotency_key TEXT,
   record TEXT NOT NULL,
   PRIMARY KEY (shop, id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE UNIQUE INDEX command_key ON command (shop, by_user, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX command_given ON command (shop, given);
 
@@ -23,8 +23,8 @@ CREATE TABLE reservation (
   expires_at INTEGER NOT NULL,
   record TEXT NOT NULL,
   PRIMARY KEY (shop, id)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX reservation_due ON reservation (shop, expires_at) WHERE open;
+) STRICT;
+CREATE INDEX reservation_due ON reservation (shop, expires_at, id) WHERE open;
 
 -- What accepted commands will do at Shopify, until a reading of the level has shown it.
 CREATE TABLE effect (

@@ -13,8 +13,12 @@ use schemas::record::Level;
 use schemas::shape::{CommandState, ReservationShape, ReservationState};
 use schemas::{ErrorBody, ErrorCode, Event, InventoryItemId, LocationId, RecordKey, Timestamp};
 
+use crate::Outcome;
 use crate::command::{Effect, give_back, is_open, shift_pending};
 use crate::tables::{Result, Tables};
+
+/// Effects of one attempt settled in one go: what is given meanwhile waits no longer than that.
+const SETTLED_MAX: usize = 200;
 
 /// One call to Shopify, kept with its exact bytes until it is answered.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,34 +78,29 @@ pub(crate) struct Flight {
 
 /// Takes effects into an attempt; false, and nothing, when one of them waits no longer.
 pub(crate) fn start<T: Tables>(tables: &mut T, attempt: &Attempt, effects: &[i64]) -> Result<bool> {
-    let waiting = effects.iter().map(|id| tables.effect(*id)).collect::<Result<Option<Vec<_>>>>()?;
-    let Some(waiting) = waiting.filter(|effects| effects.iter().all(|effect| effect.attempt.is_none()))
-    else {
+    if !tables.take_effects(effects, &attempt.id)? {
         return Ok(false);
-    };
-    let commands: BTreeSet<String> = waiting.iter().filter_map(|effect| effect.command.clone()).collect();
-    for effect in waiting {
-        tables.put_effect(&Effect { attempt: Some(attempt.id.clone()), ..effect })?;
     }
     for (item, location) in &attempt.levels {
         tables.put_flight(*item, *location, &Flight { attempt: attempt.id.clone(), answered: false })?;
     }
     tables.put_attempt(attempt)?;
-    for id in commands {
-        if let Some(mut command) = tables.command(&id)?
-            && command.shape.state == CommandState::Accepted
-        {
-            command.shape.state = CommandState::Sending;
-            tables.put_command(&command)?;
-        }
-    }
     Ok(true)
 }
 
-/// What an answer makes true; false when the attempt was settled before.
-pub(crate) fn settle<T: Tables>(tables: &mut T, id: &str, end: &End, at: Timestamp) -> Result<bool> {
-    let Some(attempt) = tables.attempt(id)? else { return Ok(false) };
-    let effects = tables.effects_of_attempt(id)?;
+/// What an answer makes true. What was done whole is settled in slices: should the rest be lost in a crash, the
+/// same call gets the same answer again.
+pub(crate) fn settle<T: Tables>(tables: &mut T, id: &str, end: &End, at: Timestamp) -> Result<Outcome> {
+    let Some(attempt) = tables.attempt(id)? else { return Ok(Outcome::default()) };
+    let slice = if matches!(end, End::Done) { SETTLED_MAX } else { usize::MAX };
+    let effects = tables.unanswered_of_attempt(id, slice)?;
+    if effects.len() == slice {
+        for effect in &effects {
+            tables.put_effect(&Effect { answered: true, ..effect.clone() })?;
+        }
+        confirm(tables, &effects, at)?;
+        return Ok(Outcome { fresh: true, more: true, ..Outcome::default() });
+    }
     tables.delete_attempt(id)?;
     let compared = match end {
         End::Compared { readings, whole } => {
@@ -117,7 +116,7 @@ pub(crate) fn settle<T: Tables>(tables: &mut T, id: &str, end: &End, at: Timesta
             tables.delete_flight(*item, *location)?;
         }
         // Read again, whatever the answer: only a reading shows what is there now.
-        tables.mark(RecordKey::Level(*item, *location), at)?;
+        tables.mark(RecordKey::Level(*item, *location), at, None)?;
     }
     for effect in &effects {
         let sets = matches!(effect.lane, Lane::SetAvailable | Lane::SetOnHand);
@@ -138,7 +137,7 @@ pub(crate) fn settle<T: Tables>(tables: &mut T, id: &str, end: &End, at: Timesta
         }
     }
     confirm(tables, &effects, at)?;
-    Ok(true)
+    Ok(Outcome { fresh: true, ..Outcome::default() })
 }
 
 /// Tells by readings at which levels an attempt was done: while it was on its way, nothing else was taken in of
@@ -271,7 +270,7 @@ fn confirm<T: Tables>(tables: &mut T, effects: &[Effect], at: Timestamp) -> Resu
             continue;
         }
         let Some(mut command) = tables.command(id)? else { continue };
-        if !matches!(command.shape.state, CommandState::Accepted | CommandState::Sending) {
+        if command.shape.state != CommandState::Accepted {
             continue;
         }
         command.shape.state = CommandState::Confirmed;
@@ -325,7 +324,7 @@ fn fail_command<T: Tables>(
     at: Timestamp,
 ) -> Result<()> {
     if let Some(mut command) = tables.command(id)?
-        && matches!(command.shape.state, CommandState::Accepted | CommandState::Sending)
+        && command.shape.state == CommandState::Accepted
     {
         command.shape.state = state;
         command.shape.error = Some(error.clone());

@@ -8,13 +8,16 @@ use inventory::HeldLevel;
 use inventory::effect::Lane;
 use jiff::SignedDuration;
 use schemas::event::Source;
-use schemas::shape::{CommandShape, LevelShape, ReservationShape, ReservationState, ReservedItem};
+use schemas::shape::{
+    CommandShape, CommandState, LevelShape, ReservationShape, ReservationState, ReservedItem,
+};
 use schemas::{Command, ErrorBody, Event, InventoryItemId, LocationId, Role, ShopDomain, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::work::Work;
-use crate::apply::{Door, shape};
+use crate::door::Door;
+use crate::shape::shape;
 use crate::tables::{Keep, Result, Tables};
 
 /// Holds that end in one go; the rest follow with the next command.
@@ -71,9 +74,11 @@ pub(crate) struct KeptCommand {
 }
 
 impl KeptCommand {
-    /// As it is read over REST: the shape, what was asked for, and the levels it was about.
-    pub(crate) fn outward(&self) -> serde_json::Result<Value> {
+    /// As it is read over REST: the shape, what was asked for, and the levels it was about. The state is given,
+    /// because that it is being sent is known from its effects alone.
+    pub(crate) fn outward(&self, state: CommandState) -> serde_json::Result<Value> {
         let mut outward = serde_json::to_value(&self.shape)?;
+        outward["state"] = json!(state);
         outward["request"] = serde_json::to_value(&self.request)?;
         outward["levels"] = self
             .levels

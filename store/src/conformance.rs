@@ -1,6 +1,7 @@
 //! What holds for every store, asked of each backend through the trait alone.
 
 mod commands;
+mod runs;
 
 use std::sync::Arc;
 
@@ -9,8 +10,8 @@ use schemas::event::OrderChange;
 use schemas::record::{Customer, InventoryItem, Level, Location, Order, OrderLine, Product, Variant};
 use schemas::shape::{OrderStatus, StockStatus};
 use schemas::{
-    Change, Entropy, Event, LevelSelection, LogEntry, Quantities, RecordKey, Resource, Room, RunId, RunKind,
-    RunState, Sequence, ShopDomain, SyncRun, Timestamp,
+    Change, CustomerId, Entropy, Event, LevelSelection, LogEntry, Quantities, RecordKey, Resource, Room,
+    RunId, RunKind, RunState, Sequence, ShopDomain, SyncRun, Timestamp,
 };
 
 use crate::operation::{Batch, Cause, Delivery, Fate, Operation, Outcome, Progress, Retention, RunRecord};
@@ -27,7 +28,16 @@ use commands::{
     holds_that_somebody_else_undid_at_shopify_are_an_alarm, lines_of_one_level_are_summed_before_the_check,
     neither_an_early_nor_a_late_webhook_counts_a_change_twice,
     settled_commands_are_forgotten_after_their_keeping_time_and_open_ones_never,
-    what_takes_no_stock_is_refused_by_code_and_field, what_waits_for_a_level_that_goes_fails_and_is_told,
+    what_is_done_in_slices_is_done_whole, what_takes_no_stock_is_refused_by_code_and_field,
+    what_waits_for_a_level_that_goes_fails_and_is_told,
+};
+
+use runs::{
+    a_doubt_is_settled_by_a_read_and_counted_at_its_run,
+    a_dry_run_tells_what_it_would_put_right_and_puts_nothing_right, a_quiet_store_shows_no_drift,
+    of_a_forgotten_shop_nothing_is_kept_and_its_log_goes_on, of_a_redacted_customer_nothing_is_kept,
+    what_a_full_run_puts_right_late_is_drift_and_what_is_young_is_not, what_is_held_is_listed_by_resource,
+    what_was_heard_of_meanwhile_is_no_drift,
 };
 
 /// A store at work and what keeps it so.
@@ -84,11 +94,20 @@ holds_for_both! {
     what_was_forgotten_cannot_be_replayed_silently,
     a_snapshot_is_exact_at_its_place_in_the_log,
     lists_are_paged_by_id,
+    what_a_full_run_puts_right_late_is_drift_and_what_is_young_is_not,
+    a_quiet_store_shows_no_drift,
+    a_doubt_is_settled_by_a_read_and_counted_at_its_run,
+    what_was_heard_of_meanwhile_is_no_drift,
+    a_dry_run_tells_what_it_would_put_right_and_puts_nothing_right,
+    what_is_held_is_listed_by_resource,
+    of_a_redacted_customer_nothing_is_kept,
+    of_a_forgotten_shop_nothing_is_kept_and_its_log_goes_on,
     holds_sum_to_at_most_what_there_was,
     lines_of_one_level_are_summed_before_the_check,
     a_command_repeated_under_its_key_is_answered_and_not_done_again,
     what_takes_no_stock_is_refused_by_code_and_field,
     a_hold_is_pending_until_shopify_has_it,
+    what_is_done_in_slices_is_done_whole,
     neither_an_early_nor_a_late_webhook_counts_a_change_twice,
     a_stale_hold_is_sent_anew_after_a_reading_and_a_stale_setting_is_a_conflict,
     a_hold_that_a_shopper_was_faster_for_is_rejected_whole,
@@ -183,6 +202,11 @@ fn order(id: u64, status: OrderStatus, paid: &str, second: i64) -> Change {
     })
 }
 
+fn order_of(id: u64, customer: Option<CustomerId>, second: i64) -> Change {
+    let Change::Order(order) = order(id, OrderStatus::Created, "pending", second) else { unreachable!() };
+    Change::Order(Order { customer_id: customer, ..order })
+}
+
 fn level_key(item: u64) -> RecordKey {
     RecordKey::Level(item.try_into().unwrap(), 1_u64.try_into().unwrap())
 }
@@ -192,6 +216,7 @@ pub(crate) fn run(id: &str, resource: Resource, first: bool) -> RunRecord {
         run_id: id.parse().unwrap(),
         resource,
         kind: RunKind::Full,
+        dry_run: false,
         state: RunState::Running,
         processed: 0,
         total: None,

@@ -13,9 +13,12 @@ mod attempt;
 mod command;
 #[cfg(test)]
 mod conformance;
+mod door;
+mod drift;
 mod local;
 pub mod memory;
 pub mod operation;
+mod shape;
 pub mod sqlite;
 mod tables;
 
@@ -25,12 +28,13 @@ use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
     Epoch, InventoryItemId, LevelGid, LevelSelection, LocationId, LogEntry, Offset, RecordKey, Resource,
-    Room, Sequence, ShopDomain, Timestamp, WebhookId,
+    Room, RunId, Sequence, ShopDomain, Timestamp, WebhookId,
 };
 use tokio::sync::watch;
 
 pub use attempt::{Attempt, End, Refusal};
 pub use command::{By, Given, Policy};
+pub use drift::{Drifted, Held, Wrong};
 pub use local::Writer;
 pub use operation::{Batch, Cause, Delivery, Fate, Mark, Operation, Outcome, Progress, Retention, RunRecord};
 
@@ -94,6 +98,24 @@ pub struct CommandFilter {
     pub before: Option<(Timestamp, String)>,
     /// At most.
     pub limit: usize,
+}
+
+/// Which reservations: the open ones, those first that run out first, or one.
+#[derive(Debug, Clone, Default)]
+pub struct HoldFilter {
+    /// The one of that id, open or not.
+    pub id: Option<String>,
+    /// Behind the one that runs out at that time and has that id.
+    pub after: Option<(Timestamp, String)>,
+    /// At most.
+    pub limit: usize,
+}
+
+impl HoldFilter {
+    /// The one of that id.
+    pub fn one(id: impl Into<String>) -> Self {
+        Self { id: Some(id.into()), after: None, limit: 1 }
+    }
 }
 
 /// A list of the mirror, for REST.
@@ -196,16 +218,29 @@ pub trait Store: Send + Sync + 'static {
         filter: CommandFilter,
     ) -> Result<Vec<serde_json::Value>, StoreError>;
 
-    /// Reservations: the open ones, or the one of that id.
+    /// Reservations.
     async fn reservations(
         &self,
         shop: &ShopDomain,
-        id: Option<String>,
-        limit: usize,
+        filter: HoldFilter,
     ) -> Result<Vec<ReservationShape>, StoreError>;
 
     /// Runs of a shop, newest first.
     async fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>, StoreError>;
+
+    /// Records that a full run marked and that are not read yet.
+    async fn doubts(&self, run: &RunId) -> Result<u64, StoreError>;
+
+    /// What full runs had to put right, and dry ones found; of one run or of all, the latest first.
+    async fn drift(
+        &self,
+        shop: &ShopDomain,
+        run: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<Drifted>, StoreError>;
+
+    /// Every record of a resource that the mirror holds.
+    async fn held(&self, shop: &ShopDomain, resource: Resource) -> Result<Vec<Held>, StoreError>;
 
     /// Up to when, by Shopify's time, a resource is known to be complete. `None` before its first run.
     async fn watermark(&self, shop: &ShopDomain, resource: Resource)

@@ -9,14 +9,15 @@ use inventory::effect::Waiting;
 use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
-    Epoch, InventoryItemId, LevelSelection, LocationId, LogEntry, Resource, Room, Sequence, ShopDomain,
-    Timestamp,
+    Epoch, InventoryItemId, LevelSelection, LocationId, LogEntry, Resource, Room, RunId, Sequence,
+    ShopDomain, Timestamp,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+use crate::drift::{Drifted, Held};
 use crate::operation::{Delivery, Operation, Outcome, RunRecord};
 use crate::tables::Result;
-use crate::{Attempt, Collection, CommandFilter, DeliverySummary, Marked, Store, StoreError};
+use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError};
 
 /// Operations that may wait for the writer; the next caller waits for a place.
 const WAITING_MAX: usize = 4096;
@@ -64,13 +65,11 @@ pub(crate) trait Reader: Send + Sync + 'static {
     fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<Waiting>>;
     fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>>;
     fn commands(&self, shop: &ShopDomain, filter: &CommandFilter) -> Result<Vec<serde_json::Value>>;
-    fn reservations(
-        &self,
-        shop: &ShopDomain,
-        id: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<ReservationShape>>;
+    fn reservations(&self, shop: &ShopDomain, filter: &HoldFilter) -> Result<Vec<ReservationShape>>;
     fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>>;
+    fn doubts(&self, run: &RunId) -> Result<u64>;
+    fn drift(&self, shop: &ShopDomain, run: Option<&RunId>, limit: usize) -> Result<Vec<Drifted>>;
+    fn held(&self, shop: &ShopDomain, resource: Resource) -> Result<Vec<Held>>;
     fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>>;
     fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>>;
     fn list(
@@ -256,19 +255,29 @@ impl<R: Reader> Store for Local<R> {
         self.read(move |reader| reader.commands(&shop, &filter)).await
     }
 
-    async fn reservations(
-        &self,
-        shop: &ShopDomain,
-        id: Option<String>,
-        limit: usize,
-    ) -> Result<Vec<ReservationShape>> {
+    async fn reservations(&self, shop: &ShopDomain, filter: HoldFilter) -> Result<Vec<ReservationShape>> {
         let shop = shop.clone();
-        self.read(move |reader| reader.reservations(&shop, id.as_deref(), limit)).await
+        self.read(move |reader| reader.reservations(&shop, &filter)).await
     }
 
     async fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>> {
         let shop = shop.clone();
         self.read(move |reader| reader.runs(&shop, limit)).await
+    }
+
+    async fn doubts(&self, run: &RunId) -> Result<u64> {
+        let run = run.clone();
+        self.read(move |reader| reader.doubts(&run)).await
+    }
+
+    async fn drift(&self, shop: &ShopDomain, run: Option<RunId>, limit: usize) -> Result<Vec<Drifted>> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.drift(&shop, run.as_ref(), limit)).await
+    }
+
+    async fn held(&self, shop: &ShopDomain, resource: Resource) -> Result<Vec<Held>> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.held(&shop, resource)).await
     }
 
     async fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>> {

@@ -18,11 +18,13 @@ use schemas::{
 };
 use serde::Serialize;
 
-use crate::apply::{level_shape, perform};
+use crate::apply::perform;
+use crate::drift::{Drifted, Held};
 use crate::local::{Engine, Local, Reader, Writer};
 use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, Retention, RunRecord};
-use crate::tables::{Keep, Record, Result, Tables, Transaction};
-use crate::{Attempt, Collection, CommandFilter, DeliverySummary, Marked, Store, StoreError};
+use crate::shape::level_shape;
+use crate::tables::{Keep, Marking, Record, Result, Tables, Transaction};
+use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError};
 
 /// A new, empty store. The writer does nothing until it is run or stepped.
 pub fn open(entropy: &Entropy) -> (Arc<dyn Store>, Writer) {
@@ -57,7 +59,8 @@ struct Shop {
     orders: BTreeMap<OrderId, Order>,
     products: BTreeMap<ProductId, Product>,
     variants: BTreeMap<VariantId, Variant>,
-    marked: BTreeMap<RecordKey, (Mark, u32, Timestamp)>,
+    marked: BTreeMap<RecordKey, (Marking, Timestamp)>,
+    drift: Vec<Drifted>,
     runs: Vec<RunRecord>,
     watermarks: BTreeMap<Resource, Timestamp>,
     kept: ledger::Kept,
@@ -136,6 +139,14 @@ impl Transaction for State {
         Ok(fresh)
     }
 
+    fn forget(&mut self, domain: &ShopDomain) -> Result<()> {
+        let thresholds = self.shop(domain)?.here().thresholds.clone();
+        self.shops.insert(domain.clone(), Shop { thresholds, ..Shop::default() });
+        self.log.retain(|(_, shop, ..)| shop != domain);
+        self.deliveries.retain(|(delivery, fate)| delivery.shop != *domain || fate.is_none());
+        Ok(())
+    }
+
     fn prune(&mut self, retention: &Retention) -> Result<()> {
         let old = self
             .log
@@ -152,6 +163,7 @@ impl Transaction for State {
         });
         for shop in self.shops.values_mut() {
             shop.kept.forget(retention.runs_before);
+            shop.drift.retain(|drifted| drifted.found >= retention.runs_before);
             shop.runs.retain(|run| !run.run.state.is_over() || run.run.started_at >= retention.runs_before);
         }
         Ok(())
@@ -225,15 +237,15 @@ impl Tables for MemoryTables<'_> {
         Ok(())
     }
 
-    fn mark(&mut self, key: RecordKey, due: Timestamp) -> Result<()> {
+    fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>) -> Result<()> {
         self.state.last_mark += 1;
-        let mark = Mark(self.state.last_mark);
-        self.here_mut().marked.insert(key, (mark, 0, due));
+        let marking = Marking { mark: Mark(self.state.last_mark), vain: 0, doubt: doubt.cloned() };
+        self.here_mut().marked.insert(key, (marking, due));
         Ok(())
     }
 
-    fn marked(&self, key: RecordKey) -> Result<Option<(Mark, u32)>> {
-        Ok(self.here().marked.get(&key).map(|(mark, vain, _)| (*mark, *vain)))
+    fn marked(&self, key: RecordKey) -> Result<Option<Marking>> {
+        Ok(self.here().marked.get(&key).map(|(marking, _)| marking.clone()))
     }
 
     fn unmark(&mut self, key: RecordKey) -> Result<()> {
@@ -242,10 +254,39 @@ impl Tables for MemoryTables<'_> {
     }
 
     fn postpone(&mut self, key: RecordKey, later: Timestamp) -> Result<()> {
-        if let Some((_, vain, due)) = self.here_mut().marked.get_mut(&key) {
-            *vain += 1;
+        if let Some((marking, due)) = self.here_mut().marked.get_mut(&key) {
+            marking.vain += 1;
             *due = later;
         }
+        Ok(())
+    }
+
+    fn redact(&mut self, customer: CustomerId) -> Result<()> {
+        let shop = self.here_mut();
+        shop.customers.remove(&customer);
+        shop.marked.remove(&RecordKey::Customer(customer));
+        let name = RecordKey::Customer(customer).to_string();
+        shop.drift.retain(|drifted| drifted.record != name);
+        for order in shop.orders.values_mut().filter(|order| order.customer_id == Some(customer)) {
+            order.customer_id = None;
+        }
+        let domain = self.domain.clone();
+        self.state.log.retain_mut(|(_, shop, _, event)| {
+            if *shop != domain {
+                return true;
+            }
+            match event {
+                Event::OrderCreated(order)
+                | Event::OrderDeleted(order)
+                | Event::OrderStatusChanged(order)
+                | Event::OrderUpdated(order) => {
+                    order.order.customer_id = order.order.customer_id.filter(|id| *id != customer);
+                }
+                Event::CustomerActivity(activity) => return activity.customer_id != customer,
+                _ => {}
+            }
+            true
+        });
         Ok(())
     }
 
@@ -282,6 +323,11 @@ impl Tables for MemoryTables<'_> {
             Some(held) => held.clone_from(run),
             None => runs.push(run.clone()),
         }
+        Ok(())
+    }
+
+    fn add_drift(&mut self, drifted: &Drifted) -> Result<()> {
+        self.here_mut().drift.push(drifted.clone());
         Ok(())
     }
 
@@ -400,17 +446,16 @@ impl Reader for Memory {
 
     fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>> {
         self.shop(shop, |shop| {
-            let due =
-                shop.marked.iter().filter(|(key, (_, _, due))| *due <= now && !shop.kept.in_flight(**key));
+            let due = shop.marked.iter().filter(|(key, (_, due))| *due <= now && !shop.kept.in_flight(**key));
             let mut marked: Vec<Marked> = due
-                .map(|(key, (mark, ..))| {
+                .map(|(key, (marking, _))| {
                     let gid = match key {
                         RecordKey::Level(item, location) => {
                             shop.levels.get(&(*item, *location)).and_then(|held| held.observed.gid.clone())
                         }
                         _ => None,
                     };
-                    Marked { key: *key, mark: *mark, gid }
+                    Marked { key: *key, mark: marking.mark, gid }
                 })
                 .collect();
             marked.sort_by_key(|marked| marked.mark);
@@ -431,17 +476,43 @@ impl Reader for Memory {
         self.shop(shop, |shop| shop.kept.commands(filter))?
     }
 
-    fn reservations(
-        &self,
-        shop: &ShopDomain,
-        id: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<ReservationShape>> {
-        self.shop(shop, |shop| shop.kept.reservations(id, limit))
+    fn reservations(&self, shop: &ShopDomain, filter: &HoldFilter) -> Result<Vec<ReservationShape>> {
+        self.shop(shop, |shop| shop.kept.reservations(filter))
     }
 
     fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>> {
         self.shop(shop, |shop| shop.runs.iter().rev().take(limit).cloned().collect())
+    }
+
+    fn doubts(&self, run: &RunId) -> Result<u64> {
+        let state = self.state();
+        let marks = state.shops.values().flat_map(|shop| shop.marked.values());
+        Ok(marks.filter(|(marking, _)| marking.doubt.as_ref() == Some(run)).count() as u64)
+    }
+
+    fn drift(&self, shop: &ShopDomain, run: Option<&RunId>, limit: usize) -> Result<Vec<Drifted>> {
+        let wanted = |drifted: &&Drifted| run.is_none_or(|run| drifted.run_id == *run);
+        self.shop(shop, |shop| shop.drift.iter().rev().filter(wanted).take(limit).cloned().collect())
+    }
+
+    fn held(&self, shop: &ShopDomain, resource: Resource) -> Result<Vec<Held>> {
+        let one = |key| Held { key, variant: None };
+        self.shop(shop, |shop| match resource {
+            Resource::Customers => shop.customers.keys().map(|id| one(RecordKey::Customer(*id))).collect(),
+            Resource::Inventory => {
+                shop.levels.keys().map(|(item, location)| one(RecordKey::Level(*item, *location))).collect()
+            }
+            Resource::Orders => shop.orders.keys().map(|id| one(RecordKey::Order(*id))).collect(),
+            Resource::Products => {
+                let products = shop.products.keys().map(|id| one(RecordKey::Product(*id)));
+                let items = shop.items.keys().map(|id| one(RecordKey::Item(*id)));
+                let variants = shop.variants.values().map(|variant| Held {
+                    key: RecordKey::Product(variant.product_id),
+                    variant: Some(variant.id),
+                });
+                products.chain(items).chain(variants).collect()
+            }
+        })
     }
 
     fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>> {

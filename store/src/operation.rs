@@ -2,7 +2,7 @@
 
 use inventory::Thresholds;
 use schemas::{
-    Change, ErrorBody, RecordKey, Resource, RunId, RunState, ShopDomain, SyncRun, Timestamp, WebhookId,
+    Change, ErrorBody, Event, RecordKey, Resource, RunId, RunState, ShopDomain, SyncRun, Timestamp, WebhookId,
 };
 
 use crate::attempt::{Attempt, End};
@@ -13,6 +13,15 @@ use crate::command::Given;
 pub enum Operation {
     /// Keep a delivery until it is applied. `fresh` is false when it was here before.
     Accept(Delivery),
+    /// Tell people something.
+    Announce {
+        /// In which shop.
+        shop: ShopDomain,
+        /// What.
+        event: Box<Event>,
+        /// When.
+        at: Timestamp,
+    },
     /// Change the mirror and append what follows to the log. `fresh` is false when its cause was settled before.
     Apply(Batch),
     /// Carry a command out; the outcome's `answer` says how it went.
@@ -36,6 +45,11 @@ pub enum Operation {
         error: Option<String>,
         /// When.
         at: Timestamp,
+    },
+    /// Forget everything of a shop, as if it had never been mirrored; deliveries that wait are kept.
+    Forget {
+        /// Which.
+        shop: ShopDomain,
     },
     /// Settle effects that cancel each other out.
     Net {
@@ -105,6 +119,8 @@ pub struct Outcome {
     pub answer: Option<Result<serde_json::Value, ErrorBody>>,
     /// Whether it did anything; see each [`Operation`].
     pub fresh: bool,
+    /// Whether the same is to be asked again, because it is done in slices.
+    pub more: bool,
     /// Records that were not yet so in the mirror.
     pub changed: u64,
     /// Records that are gone.

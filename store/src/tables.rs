@@ -1,16 +1,19 @@
 //! What `apply` needs of a database inside one transaction. Every backend gives it; nothing here is SQL.
 
 use inventory::{HeldLevel, Thresholds};
-use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
+use schemas::record::{Customer, InventoryItem, Level, Location, Order, Product, Variant};
 use schemas::shape::ReservationShape;
 use schemas::{
     CustomerId, Event, InventoryItemId, LocationId, OrderId, ProductId, RecordKey, Resource, RunId,
     ShopDomain, Timestamp, UserId, VariantId, WebhookId,
 };
 
+use serde::Serialize;
+
 use crate::StoreError;
 use crate::attempt::{Attempt, Flight};
 use crate::command::{Effect, KeptCommand};
+use crate::drift::Drifted;
 use crate::operation::{Delivery, Fate, Mark, Retention, RunRecord};
 
 pub(crate) type Result<T> = std::result::Result<T, StoreError>;
@@ -18,31 +21,43 @@ pub(crate) type Result<T> = std::result::Result<T, StoreError>;
 /// A record that is kept by key and judged by time.
 pub(crate) trait Record: Clone + PartialEq {
     type Key: Copy + Ord;
+    /// What Shopify says of it.
+    type Said: Serialize;
     fn key(&self) -> Self::Key;
     fn updated_at(&self) -> Timestamp;
+    /// Which one, for a person.
+    fn name(&self) -> String;
+    fn said(&self) -> &Self::Said;
 }
 
 macro_rules! record {
-    ($($record:ty => $key:ty),* $(,)?) => {$(
+    ($($record:ty => $key:ty, $noun:literal);* $(;)?) => {$(
         impl Record for $record {
             type Key = $key;
+            type Said = Self;
             fn key(&self) -> $key {
                 self.id
             }
             fn updated_at(&self) -> Timestamp {
                 self.updated_at
             }
+            fn name(&self) -> String {
+                format!(concat!($noun, " {}"), self.id)
+            }
+            fn said(&self) -> &Self {
+                self
+            }
         }
     )*};
 }
 
 record! {
-    Customer => CustomerId,
-    InventoryItem => InventoryItemId,
-    Location => LocationId,
-    Order => OrderId,
-    Product => ProductId,
-    Variant => VariantId,
+    Customer => CustomerId, "customer";
+    InventoryItem => InventoryItemId, "inventory item";
+    Location => LocationId, "location";
+    Order => OrderId, "order";
+    Product => ProductId, "product";
+    Variant => VariantId, "variant";
 }
 
 impl Record for HeldLevel {
@@ -50,8 +65,16 @@ impl Record for HeldLevel {
     fn key(&self) -> Self::Key {
         (self.observed.inventory_item_id, self.observed.location_id)
     }
+    type Said = Level;
     fn updated_at(&self) -> Timestamp {
         self.observed.updated_at
+    }
+    fn name(&self) -> String {
+        let (item, location) = self.key();
+        RecordKey::Level(item, location).to_string()
+    }
+    fn said(&self) -> &Level {
+        &self.observed
     }
 }
 
@@ -79,11 +102,13 @@ pub(crate) trait Ledger {
     /// Keeps a new effect under the next id.
     fn add_effect(&mut self, effect: &Effect) -> Result<()>;
     fn effect(&self, id: i64) -> Result<Option<Effect>>;
+    /// Gives effects to an attempt; false, and nothing, when one of them waits no longer.
+    fn take_effects(&mut self, ids: &[i64], attempt: &str) -> Result<bool>;
     fn put_effect(&mut self, effect: &Effect) -> Result<()>;
     fn delete_effect(&mut self, id: i64) -> Result<()>;
     /// Every effect that is not settled.
     fn effects(&self) -> Result<Vec<Effect>>;
-    fn effects_of_attempt(&self, attempt: &str) -> Result<Vec<Effect>>;
+    fn unanswered_of_attempt(&self, attempt: &str, limit: usize) -> Result<Vec<Effect>>;
     fn effects_of_reservation(&self, reservation: &str) -> Result<Vec<Effect>>;
     fn unanswered_of_command(&self, command: &str) -> Result<u64>;
     /// When the effect was given that has waited longest for an answer.
@@ -99,6 +124,16 @@ pub(crate) trait Ledger {
     fn flight(&self, item: InventoryItemId, location: LocationId) -> Result<Option<Flight>>;
     fn put_flight(&mut self, item: InventoryItemId, location: LocationId, flight: &Flight) -> Result<()>;
     fn delete_flight(&mut self, item: InventoryItemId, location: LocationId) -> Result<()>;
+}
+
+/// That a record is to be read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Marking {
+    pub(crate) mark: Mark,
+    /// How many readings of it came to nothing.
+    pub(crate) vain: u32,
+    /// The full run that wants to know, if nothing was heard of the record since.
+    pub(crate) doubt: Option<RunId>,
 }
 
 /// One shop's tables inside a transaction.
@@ -123,13 +158,15 @@ pub(crate) trait Tables:
     /// Appends an event; its rooms are indexed with it.
     fn append(&mut self, at: Timestamp, event: &Event) -> Result<()>;
 
-    /// Marks a record for reading, anew if it is marked.
-    fn mark(&mut self, key: RecordKey, due: Timestamp) -> Result<()>;
-    /// The record's mark and how many readings of it came to nothing.
-    fn marked(&self, key: RecordKey) -> Result<Option<(Mark, u32)>>;
+    /// Marks a record for reading, anew if it is marked; `doubt` is the full run that wants to know.
+    fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>) -> Result<()>;
+    fn marked(&self, key: RecordKey) -> Result<Option<Marking>>;
     fn unmark(&mut self, key: RecordKey) -> Result<()>;
     /// Keeps the mark, counts a vain reading and puts the next one off.
     fn postpone(&mut self, key: RecordKey, due: Timestamp) -> Result<()>;
+
+    /// Forgets everything that is kept of a customer: the record, whose the orders are, and both in the log.
+    fn redact(&mut self, customer: CustomerId) -> Result<()>;
 
     /// Whether the delivery waits to be applied.
     fn is_pending(&self, delivery: &WebhookId) -> Result<bool>;
@@ -138,6 +175,7 @@ pub(crate) trait Tables:
     fn run(&self, id: &RunId) -> Result<Option<RunRecord>>;
     fn run_under_way(&self, resource: Resource) -> Result<bool>;
     fn put_run(&mut self, run: &RunRecord) -> Result<()>;
+    fn add_drift(&mut self, drifted: &Drifted) -> Result<()>;
     fn put_watermark(&mut self, resource: Resource, until: Timestamp) -> Result<()>;
 }
 
@@ -154,4 +192,6 @@ pub(crate) trait Transaction {
     /// Keeps a delivery; false when it was here before.
     fn accept(&mut self, delivery: &Delivery) -> Result<bool>;
     fn prune(&mut self, retention: &Retention) -> Result<()>;
+    /// Forgets everything of a shop but deliveries that wait.
+    fn forget(&mut self, shop: &ShopDomain) -> Result<()>;
 }

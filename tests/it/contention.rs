@@ -100,6 +100,7 @@ struct Crowd {
     daemon: TestDaemon,
     /// Where everybody changes stock.
     crowded: Vec<Spot>,
+    steps: u64,
 }
 
 /// What one of the crowd did that was taken.
@@ -131,17 +132,24 @@ impl Dice {
     }
 }
 
-/// How many act at once: at crowded spots, alone at a spot of their own, and as shoppers.
-const CROWD: (u64, usize, u64) = (48, 6, 6);
-/// What each of them does.
-const STEPS: u64 = 24;
+/// How many act at once, where, and how much each of them does.
+#[derive(Clone, Copy)]
+struct Size {
+    items: usize,
+    /// At spots where everybody does the same.
+    elbows: u64,
+    /// Each at a spot where nobody else is.
+    alone: usize,
+    shoppers: u64,
+    steps: u64,
+}
 
 impl Crowd {
     /// Holds, changes and sales at spots where everybody does the same.
     async fn elbows(&self, number: u64) -> Done {
         let (mut dice, mut done) = (Dice(number), Done::default());
         let mut open: Vec<String> = Vec::new();
-        for _ in 0..STEPS {
+        for _ in 0..self.steps {
             let spot = dice.one_of(&self.crowded);
             let (kind, payload, lasts) = match dice.below(10) {
                 0..=3 => {
@@ -199,7 +207,7 @@ impl Crowd {
         let (mut dice, mut done) = (Dice(number), Done::default());
         let mut level = self.shop.holds(spot).await;
         let mut open: Vec<(String, i64)> = Vec::new();
-        for _ in 0..STEPS {
+        for _ in 0..self.steps {
             let (kind, payload) = match dice.below(6) {
                 0 => {
                     let (quantity, expected) = (dice.units(60), level.available);
@@ -253,7 +261,7 @@ impl Crowd {
     /// Buys at the store, past us.
     async fn buys(&self, number: u64) -> Done {
         let (mut dice, mut done) = (Dice(number), Done::default());
-        for _ in 0..STEPS {
+        for _ in 0..self.steps {
             let (spot, units) = (dice.one_of(&self.crowded), dice.units(3));
             let sale =
                 json!({ "inventoryItemId": spot.item, "locationId": spot.location, "quantity": units });
@@ -269,10 +277,10 @@ impl Crowd {
     }
 }
 
-async fn a_crowd_leaves_the_store_as_the_books_say(options: Options) {
+async fn a_crowd_leaves_the_store_as_the_books_say(size: Size, options: Options) {
     let whole = options.batch_atomic;
     let shop = TestShop::with(Options {
-        products: 15,
+        products: (size.items / 2).try_into().unwrap(),
         variants_per_product: 2,
         locations: 2,
         restore_rate: 10_000,
@@ -281,12 +289,12 @@ async fn a_crowd_leaves_the_store_as_the_books_say(options: Options) {
     .await;
     let daemon = TestDaemon::on(&shop).await;
     let mut spots = Vec::new();
-    for n in 0..30 {
+    for n in 0..size.items {
         spots.push(shop.spot(n, 0).await);
     }
     let place = spots[0].location.clone();
     assert!(spots.iter().all(|spot| spot.location == place), "each item once");
-    let alone = spots.split_off(spots.len() - CROWD.1);
+    let alone = spots.split_off(spots.len() - size.alone);
     for spot in &spots {
         // Little enough that people are refused.
         shop.adjusts(spot, "available", 12 - spot.available).await;
@@ -304,12 +312,12 @@ async fn a_crowd_leaves_the_store_as_the_books_say(options: Options) {
     )
     .await;
 
-    let crowd = Arc::new(Crowd { shop, daemon, crowded: spots });
+    let crowd = Arc::new(Crowd { shop, daemon, crowded: spots, steps: size.steps });
     let (mut people, mut counters) = (JoinSet::new(), JoinSet::new());
-    for number in 0..CROWD.0 + CROWD.2 {
+    for number in 0..size.elbows + size.shoppers {
         let crowd = Arc::clone(&crowd);
         people.spawn(async move {
-            if number < CROWD.0 { crowd.elbows(number).await } else { crowd.buys(number).await }
+            if number < size.elbows { crowd.elbows(number).await } else { crowd.buys(number).await }
         });
     }
     for (number, spot) in (1_000..).zip(alone.clone()) {
@@ -324,7 +332,7 @@ async fn a_crowd_leaves_the_store_as_the_books_say(options: Options) {
         done.push(counted);
         expected.insert(item, level);
     }
-    let Crowd { shop, daemon, crowded } = &*crowd;
+    let Crowd { shop, daemon, crowded, .. } = &*crowd;
     shop.mistreats_calls(&json!({ "mutations": {} })).await;
 
     // Every hold that was to run out has.
@@ -421,11 +429,14 @@ async fn a_crowd_leaves_the_store_as_the_books_say(options: Options) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_crowd_at_a_store_that_refuses_whole_batches_leaves_it_as_the_books_say() {
-    a_crowd_leaves_the_store_as_the_books_say(Options::default()).await;
+async fn a_thousand_at_a_hundred_items_of_a_store_that_refuses_whole_batches_leave_it_as_the_books_say() {
+    let size = Size { items: 100, elbows: 940, alone: 10, shoppers: 50, steps: 6 };
+    a_crowd_leaves_the_store_as_the_books_say(size, Options::default()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_at_a_store_that_refuses_single_entries_leaves_it_as_the_books_say() {
-    a_crowd_leaves_the_store_as_the_books_say(Options { batch_atomic: false, ..Options::default() }).await;
+    let size = Size { items: 30, elbows: 48, alone: 6, shoppers: 6, steps: 24 };
+    a_crowd_leaves_the_store_as_the_books_say(size, Options { batch_atomic: false, ..Options::default() })
+        .await;
 }

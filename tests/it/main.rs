@@ -11,6 +11,7 @@ mod import;
 mod live;
 mod policy;
 mod rights;
+mod runs;
 mod stale;
 mod tidy;
 mod webhooks;

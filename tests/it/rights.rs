@@ -127,7 +127,8 @@ async fn staff_of_one_location_see_nothing_of_another() {
     let orders = daemon.list("orders", &token).await;
     assert!(orders.iter().any(|order| order["id"] == home["id"]));
     assert!(orders.iter().all(|order| order["id"] != abroad["id"]));
-    assert_eq!(daemon.list("orders", &admin).await.len(), 2);
+    let orders = daemon.list("orders", &admin).await;
+    assert!([&home, &abroad].iter().all(|sold| orders.iter().any(|order| order["id"] == sold["id"])));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

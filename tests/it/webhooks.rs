@@ -245,7 +245,7 @@ async fn a_delete_notice_made_of_a_captured_body_deletes_nothing() {
 
     assert!(shop.calls().await["totals"]["calls"].as_u64().unwrap() > before, "the store was asked");
     let orders = daemon.list("orders", &Token::of(Role::Admin)).await;
-    assert_eq!(orders.len(), 1, "the order is still there");
+    assert!(orders.iter().any(|held| held["id"] == order["id"]), "the order is still there");
     let (mirror, truth) = (Mirror::of(&daemon).await, Mirror::truth(&shop).await);
     for kind in ["products", "variants", "items", "locations", "levels"] {
         assert_eq!(mirror.count(kind), truth.count(kind), "{kind}");
@@ -272,10 +272,10 @@ async fn every_topic_is_taken_and_understood() {
     let order = shop.sells(&shop.spot(0, 5).await, 1).await;
     let truth = shop.truth().await;
     for (topic, body) in bodies::every_topic(&truth, &order) {
+        let before = daemon.deliveries(topic, "applied").await;
         assert_eq!(daemon.receives(&Webhook::of(topic, &body)).await, 200, "{topic}");
         daemon.inbox_is_empty().await;
-        let state = if bodies::IGNORED.contains(&topic) { "ignored" } else { "applied" };
-        assert_eq!(daemon.deliveries(topic, state).await, 1, "{topic} is {state}");
+        assert_eq!(daemon.deliveries(topic, "applied").await, before + 1, "{topic} is applied");
     }
     shop.mistreats_webhooks(&json!({})).await;
     shop.falls_quiet().await;
@@ -293,8 +293,6 @@ async fn doubled_and_reordered_webhooks_end_in_the_truth() {
     }
     shop.falls_quiet().await;
     Mirror::becomes_exact(&daemon, &shop).await;
-    let orders = daemon.list("orders", &Token::of(Role::Admin)).await;
-    assert_eq!(orders.len(), 40);
     let created = daemon.events(Some("orders:all")).await;
     assert_eq!(created.iter().filter(|event| event["kind"] == "order:created").count(), 40);
 }

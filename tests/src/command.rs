@@ -151,15 +151,19 @@ impl TestDaemon {
 
     /// Every command, newest first.
     pub async fn commands(&self) -> Vec<Value> {
-        let (mut commands, mut before) = (Vec::new(), String::new());
+        self.pages("commands", "before").await
+    }
+
+    async fn pages(&self, list: &str, parameter: &str) -> Vec<Value> {
+        let (mut all, mut place) = (Vec::new(), String::new());
         loop {
-            let path = format!("commands?limit=1000{before}");
-            let (status, page) = self.asked(&path, &Token::of(Role::Admin)).await;
+            let (status, page) =
+                self.asked(&format!("{list}?limit=1000{place}"), &Token::of(Role::Admin)).await;
             assert_eq!(status, 200, "{page}");
-            commands.extend(page["data"].as_array().unwrap().iter().cloned());
+            all.extend(page["data"].as_array().unwrap().iter().cloned());
             match page["next"].as_str() {
-                Some(next) => before = format!("&before={next}"),
-                None => return commands,
+                Some(next) => place = format!("&{parameter}={next}"),
+                None => return all,
             }
         }
     }
@@ -190,9 +194,7 @@ impl TestDaemon {
 
     /// The open holds.
     pub async fn holds(&self) -> Vec<Value> {
-        let (status, holds) = self.asked("reservations?limit=1000", &Token::of(Role::Admin)).await;
-        assert_eq!(status, 200, "{holds}");
-        holds["data"].as_array().unwrap().clone()
+        self.pages("reservations", "after").await
     }
 
     /// A hold, open or not.

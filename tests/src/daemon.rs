@@ -31,6 +31,8 @@ pub struct Settings {
     pub origin: String,
     /// Further lines of its `[[shop]]`.
     pub shop: String,
+    /// Further lines of its `[sync]`.
+    pub sync: String,
 }
 
 impl Default for Settings {
@@ -41,6 +43,7 @@ impl Default for Settings {
             jwt_secret: "a-secret-of-the-tests-with-32-bytes-or-more".to_owned(),
             origin: "https://stock.example".to_owned(),
             shop: String::new(),
+            sync: String::new(),
         }
     }
 }
@@ -68,15 +71,34 @@ impl TestDaemon {
 
     /// Starts one with other settings; the import may still be under way.
     pub async fn with(shop: &TestShop, settings: Settings) -> Self {
+        let daemon = Self::made(shop, settings);
+        shop.tells(&format!("{}/webhooks/shopify", daemon.url())).await;
+        daemon.started().await
+    }
+
+    /// Starts one that sees to its subscriptions itself.
+    pub async fn subscribing(shop: &TestShop) -> Self {
+        let mut daemon = Self::made(shop, Settings::default());
+        let address = format!("{}/webhooks/shopify", daemon.url());
+        let settings = Settings { shop: format!("webhook_address = \"{address}\""), ..Settings::default() };
+        let text = configuration(&shop.url(), &daemon.address, daemon.folder.path(), &settings);
+        std::fs::write(daemon.config_path(), &text).unwrap();
+        daemon.settings = settings;
+        daemon.started().await
+    }
+
+    async fn started(mut self) -> Self {
+        self.starts().await;
+        self
+    }
+
+    fn made(shop: &TestShop, settings: Settings) -> Self {
         let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
         let text = configuration(&shop.url(), &address, folder.path(), &settings);
         std::fs::write(folder.path().join("stockd.toml"), &text).unwrap();
         let config = Config::read(&text, "the test's configuration", &Environment::default()).unwrap();
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
-        let mut daemon = Self { folder, config, settings, address, child: None, expected: Vec::new(), http };
-        shop.tells(&format!("{}/webhooks/shopify", daemon.url())).await;
-        daemon.starts().await;
-        daemon
+        Self { folder, config, settings, address, child: None, expected: Vec::new(), http }
     }
 
     /// Starts the process and waits until it is ready.
@@ -187,6 +209,13 @@ impl TestDaemon {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
+    /// Posts under `/api/v1/`: status and body.
+    pub async fn posts(&self, path: &str, body: &Value, token: &Token) -> (u16, Value) {
+        let request = self.http.post(format!("{}/api/v1/{path}", self.url())).bearer_auth(self.token(token));
+        let answer = request.json(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
     /// A whole list under `/api/v1/`, page by page, as that token sees it.
     pub async fn list(&self, path: &str, token: &Token) -> Vec<Value> {
         let (mut records, mut after) = (Vec::new(), None::<String>);
@@ -219,7 +248,7 @@ impl TestDaemon {
             let runs = self.runs().await;
             let done =
                 |what: &str| runs.iter().any(|run| run["resource"] == what && run["state"] == "completed");
-            (done("products") && done("inventory")).then_some(())
+            ["products", "inventory", "orders", "customers"].into_iter().all(done).then_some(())
         })
         .await;
     }
@@ -321,7 +350,7 @@ pub fn free_address() -> String {
 }
 
 fn configuration(shop: &str, address: &str, folder: &Path, settings: &Settings) -> String {
-    let Settings { quick, jwt_secret, origin, shop: more, .. } = settings;
+    let Settings { quick, jwt_secret, origin, shop: more, sync, .. } = settings;
     let url = format!("sqlite:{}", folder.join("stockd.db").display());
     // A file, so that a listing of the folder shows what a test left.
     drop(File::create(folder.join("stderr.log")).unwrap());
@@ -340,10 +369,18 @@ access_token = "{ACCESS_TOKEN}"
 webhook_secrets = ["{SECRET}"]
 api_url = "{shop}"
 {more}
+[sync]
+{sync}
 [sync.products]
 quick = "{quick}"
 full = "{NEVER}"
 [sync.inventory]
+quick = "{quick}"
+full = "{NEVER}"
+[sync.orders]
+quick = "{quick}"
+full = "{NEVER}"
+[sync.customers]
 quick = "{quick}"
 full = "{NEVER}"
 "#

@@ -22,7 +22,7 @@ pub use command::{Level, Refusal, arguments};
 pub use daemon::{Settings, TestDaemon, free_address};
 pub use eventually::{PATIENCE, eventually};
 pub use mirror::{Mirror, stock};
-pub use shop::{Spot, TestShop};
+pub use shop::{DOMAIN, Spot, TestShop};
 pub use token::{Token, forged};
 pub use watcher::Watcher;
 pub use webhook::Webhook;

@@ -31,8 +31,12 @@ const VARIANT: [&str; 8] =
 const ITEM: [&str; 4] = ["id", "sku", "tracked", "updatedAt"];
 const LOCATION: [&str; 4] = ["id", "name", "active", "updatedAt"];
 
+const ORDER: [&str; 4] = ["id", "name", "customerId", "updatedAt"];
+const CUSTOMER: [&str; 3] = ["id", "createdAt", "updatedAt"];
+
 impl Mirror {
-    /// What the daemon believes: products, variants, items, locations and levels with every quantity.
+    /// What the daemon believes: products, variants, items, locations, levels with every quantity, orders with what
+    /// is left of each line, customers.
     pub async fn of(daemon: &TestDaemon) -> Self {
         let admin = Token::of(Role::Admin);
         let mut records = BTreeMap::new();
@@ -46,6 +50,14 @@ impl Mirror {
                 }
                 records.insert((kind, text(&record["id"])), kept.into());
             }
+        }
+        for order in daemon.list("orders", &admin).await {
+            let mut kept = keep(&order, &ORDER);
+            kept.insert("lines".to_owned(), lines(&order["lines"], "quantity"));
+            records.insert(("orders", text(&order["id"])), kept.into());
+        }
+        for customer in daemon.list("customers", &admin).await {
+            records.insert(("customers", text(&customer["id"])), keep(&customer, &CUSTOMER).into());
         }
         for level in daemon.list("levels", &admin).await {
             let mut kept = keep(&level["quantities"], &QUANTITIES[1..]);
@@ -75,6 +87,14 @@ impl Mirror {
         {
             let of_kind = rows(named).into_iter();
             records.extend(of_kind.map(|row| ((kind, text(&row["id"])), keep(&row, fields).into())));
+        }
+        for order in rows("orders") {
+            let mut kept = keep(&order, &ORDER);
+            kept.insert("lines".to_owned(), lines(&order["lineItems"], "currentQuantity"));
+            records.insert(("orders", text(&order["id"])), kept.into());
+        }
+        for customer in rows("customers") {
+            records.insert(("customers", text(&customer["id"])), keep(&customer, &CUSTOMER).into());
         }
         for level in rows("levels") {
             let mut kept = keep(&level, &QUANTITIES);
@@ -123,6 +143,12 @@ pub fn stock(level: &Value) -> (i64, i64, i64) {
 
 fn keep(record: &Value, fields: &[&str]) -> Map<String, Value> {
     fields.iter().map(|field| ((*field).to_owned(), record[*field].clone())).collect()
+}
+
+/// How many of each line there are.
+fn lines(lines: &Value, units: &str) -> Value {
+    let lines = lines.as_array().unwrap().iter();
+    Value::Object(lines.map(|line| (text(&line["id"]), line[units].clone())).collect())
 }
 
 fn level_key(level: &Value) -> String {

@@ -6,7 +6,7 @@ use sim::{Options, Sim};
 use crate::eventually;
 
 /// The shop's permanent name.
-pub(crate) const DOMAIN: &str = "pretend.myshopify.com";
+pub const DOMAIN: &str = "pretend.myshopify.com";
 /// What its webhooks are signed with.
 pub(crate) const SECRET: &str = "pretend-webhook-secret";
 /// What API calls must carry.

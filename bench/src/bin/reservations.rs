@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 /// Clients at a time, each with a connection of its own and one request under way.
-const CLIENTS: usize = 64;
+const CLIENTS: usize = 256;
 /// For how long they reserve.
 const LOAD: Duration = Duration::from_secs(10);
 /// Points that the shop's bucket regains a second: that of a shop on Shopify's standard plan.

@@ -8,6 +8,8 @@ mod holds;
 mod inventory;
 mod run;
 mod sim;
+mod status;
+mod sync;
 mod token;
 mod watch;
 
@@ -42,6 +44,10 @@ enum Command {
     Run(run::Run),
     /// The pretend store alone.
     Sim(sim::Sim),
+    /// Tells how a shop's mirror is.
+    Status(status::Status),
+    /// Brings a resource over, and shows how far that is.
+    Sync(sync::Sync),
     /// Prints a token signed with the configured secret.
     Token(token::Token),
     /// Follows the live stream in the terminal; goes on where it was after any interruption.
@@ -69,6 +75,8 @@ pub fn main() -> ExitCode {
             Command::Inventory(inventory) => inventory.run(&environment, cli.json).await,
             Command::Run(run) => run.run(environment).await,
             Command::Sim(sim) => sim.run(cli.json).await,
+            Command::Status(status) => status.run(&environment, cli.json).await,
+            Command::Sync(sync) => sync.run(&environment, cli.json).await,
             Command::Token(token) => token.run(&environment, cli.json),
             Command::Watch(watch) => watch.run(&environment, cli.json).await,
         }

@@ -16,10 +16,17 @@ pub struct Shop {
     pub domain: ShopDomain,
     /// What tokens and other systems call it, where they do not use the domain.
     pub id: Option<String>,
-    /// The Admin API's token.
-    pub access_token: SecretRef,
-    /// What its webhooks are signed with; two while the secret is rotated.
+    /// The Admin API's token, of an app that was made in the shop's admin pages.
+    pub access_token: Option<SecretRef>,
+    /// Instead of a token: the client id of an app of the Dev Dashboard.
+    pub client_id: Option<String>,
+    /// With the client id.
+    pub client_secret: Option<SecretRef>,
+    /// What its webhooks are signed with, two while the secret is rotated; the client secret when nothing is said.
+    #[serde(default)]
     pub webhook_secrets: Vec<SecretRef>,
+    /// Where Shopify reaches this daemon's `/webhooks/shopify`, `https://…`: with it, stockd sees to its subscriptions.
+    pub webhook_address: Option<String>,
     /// Another address of the Admin API, for a pretend store.
     pub api_url: Option<String>,
     /// At or below which its levels are low.
@@ -45,16 +52,37 @@ fn unsent_max_seconds() -> u32 {
 
 impl Shop {
     pub(super) fn check(&self) -> Result<(), String> {
-        if self.webhook_secrets.is_empty() || self.webhook_secrets.len() > 2 {
+        match (&self.access_token, &self.client_id, &self.client_secret) {
+            (Some(_), None, None) | (None, Some(_), Some(_)) => {}
+            _ => {
+                return Err(format!(
+                    "shop {}: needs an access_token, or a client_id with its client_secret",
+                    self.domain
+                ));
+            }
+        }
+        if !(1..=2).contains(&self.webhook_secrets().len()) {
             return Err(format!(
                 "shop {}: webhook_secrets holds one secret, two while it is rotated",
                 self.domain
             ));
         }
+        let safe = |address: &String| address.starts_with("https://") || self.api_url.is_some();
+        if !self.webhook_address.iter().all(safe) {
+            return Err(format!("shop {}: webhook_address begins with https://", self.domain));
+        }
         if !(60..=82_800).contains(&self.unsent_max_seconds) {
             return Err(format!("shop {}: unsent_max_seconds is 60 to 82800", self.domain));
         }
         Ok(())
+    }
+
+    /// What its webhooks are signed with.
+    pub fn webhook_secrets(&self) -> Vec<&SecretRef> {
+        if self.webhook_secrets.is_empty() {
+            return self.client_secret.iter().collect();
+        }
+        self.webhook_secrets.iter().collect()
     }
 
     /// What commands may do in it.

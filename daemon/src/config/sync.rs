@@ -1,45 +1,100 @@
-//! `[sync.*]`: when to look for what webhooks did not bring, as cron expressions in UTC.
+//! `[sync]`: when to look for what webhooks did not bring, as cron expressions, and when to stop and ask.
 
 use std::str::FromStr as _;
 
+use chrono_tz::Tz;
+use schemas::Resource;
 use serde::{Deserialize, Deserializer};
 
 /// When each resource is synced.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sync {
-    /// Products with variants and items.
-    pub products: Schedules,
+    /// Where the clocks are by which the schedules are meant, for instance `Europe/Berlin`.
+    #[serde(deserialize_with = "zone")]
+    pub time_zone: Tz,
+    /// Percent of a resource's records that a full run may find missing at Shopify before it stops and asks.
+    pub missing_percent_max: u8,
+    /// Seconds for which a bulk operation may make no headway at Shopify before another one is started.
+    pub bulk_stuck_seconds: u32,
+    /// Customers: their ids and times.
+    pub customers: Schedules,
     /// Locations and levels.
     pub inventory: Schedules,
+    /// Orders with their lines.
+    pub orders: Schedules,
+    /// Products with variants and items.
+    pub products: Schedules,
 }
 
-/// When one resource is synced: six fields, seconds first, for instance `0 */5 * * * *`.
+impl Default for Sync {
+    fn default() -> Self {
+        Self {
+            time_zone: Tz::UTC,
+            missing_percent_max: 10,
+            bulk_stuck_seconds: 30 * 60,
+            customers: Schedules::at("0 4/5 * * * *", "0 45 3 * * *"),
+            inventory: Schedules::at("0 1/5 * * * *", "0 15 3 * * *"),
+            orders: Schedules::at("0 2/5 * * * *", "0 30 3 * * *"),
+            products: Schedules::default(),
+        }
+    }
+}
+
+impl Sync {
+    /// Each resource and when it is synced.
+    pub fn resources(&self) -> [(Resource, &Schedules); 4] {
+        [
+            (Resource::Products, &self.products),
+            (Resource::Inventory, &self.inventory),
+            (Resource::Orders, &self.orders),
+            (Resource::Customers, &self.customers),
+        ]
+    }
+}
+
+/// When one resource is synced: six fields, seconds first, for instance `0 */5 * * * *`; or `never`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Schedules {
     /// What changed since the last run.
     #[serde(deserialize_with = "cron")]
-    pub quick: cron::Schedule,
+    pub quick: Option<cron::Schedule>,
     /// Everything.
     #[serde(deserialize_with = "cron")]
-    pub full: cron::Schedule,
+    pub full: Option<cron::Schedule>,
 }
 
-fn cron<'de, D: Deserializer<'de>>(deserializer: D) -> Result<cron::Schedule, D::Error> {
+fn cron<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<cron::Schedule>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    cron::Schedule::from_str(&text).map_err(|error| {
+    if text == "never" {
+        return Ok(None);
+    }
+    cron::Schedule::from_str(&text).map(Some).map_err(|error| {
         serde::de::Error::custom(format!(
-            "{text:?} is no cron expression ({error}): write six fields, seconds first, such as \"0 */5 * * * *\""
+            "{text:?} is no cron expression ({error}): write six fields, seconds first, such as \"0 */5 * * * *\", or \"never\""
         ))
     })
 }
 
+fn zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        serde::de::Error::custom(format!("{text:?} is no time zone: write one such as \"Europe/Berlin\""))
+    })
+}
+
+impl Schedules {
+    fn at(quick: &str, full: &str) -> Self {
+        // Constants, and the test below reads them.
+        let schedule = |text| Some(cron::Schedule::from_str(text).expect("a cron expression"));
+        Self { quick: schedule(quick), full: schedule(full) }
+    }
+}
+
 impl Default for Schedules {
     fn default() -> Self {
-        // Constants, and the test below reads them.
-        let schedule = |text| cron::Schedule::from_str(text).expect("a cron expression");
-        Self { quick: schedule("0 */5 * * * *"), full: schedule("0 30 3 * * *") }
+        Self::at("0 */5 * * * *", "0 0 3 * * *")
     }
 }
 
@@ -47,6 +102,6 @@ impl Default for Schedules {
 mod tests {
     #[test]
     fn the_default_schedules_are_cron_expressions() {
-        assert_eq!(super::Schedules::default().quick.source(), "0 */5 * * * *");
+        assert_eq!(super::Sync::default().products.quick.unwrap().source(), "0 */5 * * * *");
     }
 }

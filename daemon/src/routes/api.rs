@@ -117,6 +117,7 @@ impl<'c> Call<'c> {
             "commands" => self.commands().await,
             "customers" => self.list(Collection::Customers, Subject::Customer).await,
             "deliveries" => self.deliveries().await,
+            "drift" => self.drift().await,
             "events" => self.events().await,
             "items" => self.list(Collection::Items, Subject::Inventory { location: None }).await,
             "levels" => self.levels().await,
@@ -129,11 +130,12 @@ impl<'c> Call<'c> {
             "products" => self.list(Collection::Products, Subject::Product).await,
             "reservations" => self.reservations().await,
             "runs" => self.runs().await,
+            "status" => self.status().await,
             "variants" => self.list(Collection::Variants, Subject::Product).await,
             _ => Err(ErrorBody::new(
                 ErrorCode::NotFound,
                 format!(
-                    "there is no list {:?}: commands, customers, deliveries, events, items, levels, locations, orders, products, reservations, runs or variants",
+                    "there is no list {:?}: commands, customers, deliveries, drift, events, items, levels, locations, orders, products, reservations, runs, status or variants",
                     what.chars().take(40).collect::<String>()
                 ),
             )),
@@ -257,12 +259,6 @@ impl<'c> Call<'c> {
             })
             .collect();
         Ok(json!({ "data": seen, "next": next }))
-    }
-
-    async fn runs(&self) -> Result<Value, ErrorBody> {
-        self.may_see(Subject::Sync)?;
-        let runs = self.context.store.runs(&self.shop, self.limit).await.map_err(|e| failed(&e))?;
-        Ok(json!({ "data": runs.into_iter().map(|record| record.run).collect::<Vec<_>>() }))
     }
 
     /// Deliveries in a state, newest first, and how many there are of each topic and state.

@@ -8,7 +8,7 @@ use schemas::shape::{CommandShape, CommandState, ReservationShape};
 use schemas::{ErrorBody, ErrorCode, InventoryItemId, LocationId, Subject, Timestamp};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
-use store::CommandFilter;
+use store::{CommandFilter, HoldFilter};
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
@@ -88,15 +88,8 @@ impl Call<'_> {
             let message = "accepted, sending, confirmed, conflict, failed or unknown";
             return Err(ErrorBody::field("state", message));
         }
-        let before = self.query.get("before").map(|text| {
-            let (at, id) = text.split_once('_')?;
-            Some((at.parse::<Timestamp>().ok()?, id.to_owned()))
-        });
-        if before == Some(None) {
-            return Err(ErrorBody::field("before", "the `next` of the page before"));
-        }
-        let by = self.query.get("by").cloned();
-        let filter = CommandFilter { id: None, by, state, item, before: before.flatten(), limit: self.limit };
+        let (by, before) = (self.query.get("by").cloned(), self.place("before")?);
+        let filter = CommandFilter { id: None, by, state, item, before, limit: self.limit };
         let commands = self.read_commands(filter).await?;
         let last = commands.last().filter(|_| commands.len() == self.limit);
         let next = last.and_then(|last| CommandShape::deserialize(last).ok());
@@ -116,23 +109,37 @@ impl Call<'_> {
         self.context.store.commands(&self.shop, filter).await.map_err(|failure| failed(&failure))
     }
 
-    /// The open holds, those that end first first.
+    /// The open holds, those that run out first first; `next` is what to send as `after` for the next page, absent
+    /// on the last.
     pub(super) async fn reservations(&self) -> Result<Value, ErrorBody> {
         self.may_read_commands()?;
-        let holds = self.read_holds(None, self.limit).await?;
+        let after = self.place("after")?;
+        let holds = self.read_holds(HoldFilter { id: None, after, limit: self.limit }).await?;
+        let last = holds.last().filter(|_| holds.len() == self.limit);
+        let next = last.map(|last| format!("{}_{}", last.expires_at, last.reservation_id));
         let seen: Vec<_> = holds.into_iter().filter(|hold| self.sees_hold(hold)).collect();
-        Ok(json!({ "data": seen }))
+        Ok(json!({ "data": seen, "next": next }))
+    }
+
+    /// A place in a list by time and id, as `next` of a page says it.
+    fn place(&self, name: &str) -> Result<Option<(Timestamp, String)>, ErrorBody> {
+        let read = |text: &String| {
+            let (at, id) = text.split_once('_')?;
+            Some((at.parse().ok()?, id.to_owned()))
+        };
+        let wrong = || ErrorBody::field(name, "the `next` of the page before");
+        self.query.get(name).map(|text| read(text).ok_or_else(wrong)).transpose()
     }
 
     async fn reservation(&self, id: String) -> Result<Value, ErrorBody> {
         self.may_read_commands()?;
-        let found = self.read_holds(Some(id), 1).await?.into_iter().find(|hold| self.sees_hold(hold));
+        let found = self.read_holds(HoldFilter::one(id)).await?.into_iter().find(|hold| self.sees_hold(hold));
         let missing = || ErrorBody::new(ErrorCode::NotFound, "there is no such reservation");
         found.map(|hold| json!(hold)).ok_or_else(missing)
     }
 
-    async fn read_holds(&self, id: Option<String>, limit: usize) -> Result<Vec<ReservationShape>, ErrorBody> {
-        self.context.store.reservations(&self.shop, id, limit).await.map_err(|failure| failed(&failure))
+    async fn read_holds(&self, filter: HoldFilter) -> Result<Vec<ReservationShape>, ErrorBody> {
+        self.context.store.reservations(&self.shop, filter).await.map_err(|failure| failed(&failure))
     }
 
     /// Releases every open hold, as the one who asks. Ends early when nothing can be released any more.
@@ -143,7 +150,8 @@ impl Call<'_> {
         }
         let mut released = 0_usize;
         loop {
-            let holds = self.read_holds(None, PAGE_RECORDS_MAX).await?;
+            let holds =
+                self.read_holds(HoldFilter { limit: PAGE_RECORDS_MAX, ..HoldFilter::default() }).await?;
             let release = |hold: ReservationShape| async move {
                 let payload = json!({ "reservationId": hold.reservation_id });
                 let commands = &self.context.commands;

@@ -5,6 +5,7 @@ mod body;
 mod commands;
 mod health;
 mod realtime;
+mod runs;
 mod webhooks;
 
 use std::convert::Infallible;
@@ -25,6 +26,7 @@ use crate::auth::Tokens;
 use crate::commands::Commands;
 use crate::daemon::ShopSecrets;
 use crate::edge::Stream;
+use crate::scheduler::Runs;
 
 /// What the routes need.
 #[derive(Clone)]
@@ -39,6 +41,8 @@ pub(crate) struct Context {
     pub(crate) shops: Arc<ShopSecrets>,
     /// Who carries out commands.
     pub(crate) commands: Arc<Commands>,
+    /// Where runs are asked for.
+    pub(crate) runs: Runs,
     /// Realtime.
     pub(crate) hub: Arc<Hub>,
     /// A delivery was put into the inbox.
@@ -59,6 +63,8 @@ pub(crate) fn all<S: Stream>(
         .or(api::routes(context.clone()))
         .unify()
         .or(commands::routes(context.clone()))
+        .unify()
+        .or(runs::routes(context.clone()))
         .unify()
         .or(health::routes(context))
         .unify()

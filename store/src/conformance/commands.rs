@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::command::{By, Given, Policy};
-use crate::{Attempt, CommandFilter, End, Refusal};
+use crate::{Attempt, CommandFilter, End, HoldFilter, Refusal};
 
 pub(super) fn reserve(lines: &[(u64, i64)]) -> Command {
     let line = |&(item, quantity): &(u64, i64)| ReserveItem {
@@ -130,7 +130,7 @@ impl World {
     }
 
     async fn hold(&self, id: &str) -> ReservationState {
-        self.store.reservations(&shop(), Some(id.to_owned()), 1).await.unwrap().remove(0).state
+        self.store.reservations(&shop(), HoldFilter::one(id)).await.unwrap().remove(0).state
     }
 
     async fn pending(&self) -> Vec<i64> {
@@ -186,6 +186,26 @@ pub(super) async fn what_takes_no_stock_is_refused_by_code_and_field(world: Worl
     let guest = By { role: Role::Guest, ..staff() };
     assert_eq!(world.give_by(guest, adjust(1, 1, None), 100).await.unwrap_err().code, ErrorCode::Forbidden);
     assert_eq!(world.states().await, [] as [&str; 0], "nothing of it happened");
+}
+
+pub(super) async fn what_is_done_in_slices_is_done_whole(world: World) {
+    let world = world.stocked(450).await;
+    for _ in 0..450 {
+        world.give(reserve(&[(1, 1)])).await.unwrap();
+    }
+    let (attempt, _) = world.begin().await.remove(0);
+    let settle =
+        || Operation::SettleAttempt { shop: shop(), id: attempt.id.clone(), end: End::Done, at: at(100) };
+    let mut slices = 1;
+    while world.do_(settle()).await.more {
+        assert!(world.store.waiting(&shop(), 1).await.unwrap().is_empty());
+        assert_eq!(world.store.attempts(&shop()).await.unwrap().len(), 1, "a crash here sends it again");
+        slices += 1;
+    }
+    assert_eq!((slices, world.store.attempts(&shop()).await.unwrap().len()), (3, 0));
+    let filter = CommandFilter { limit: 1_000, ..CommandFilter::default() };
+    let commands = world.store.commands(&shop(), filter).await.unwrap();
+    assert!(commands.len() == 450 && commands.iter().all(|command| command["state"] == "confirmed"));
 }
 
 pub(super) async fn a_hold_is_pending_until_shopify_has_it(world: World) {
@@ -246,7 +266,7 @@ pub(super) async fn a_stale_hold_is_sent_anew_after_a_reading_and_a_stale_settin
         let stale = attempt.levels.iter().map(|level| (*level, Refusal::Stale)).collect();
         world.settle_attempt(&attempt, End::Refused(stale)).await;
     }
-    assert_eq!(world.states().await, ["sending", "conflict"]);
+    assert_eq!(world.states().await, ["accepted", "conflict"]);
     assert_eq!(world.available().await[..2], [6, 10], "the setting is taken back");
     assert!(world.begin().await.is_empty(), "not before the level was read");
     world.read(vec![level(1, 9, 2), level(2, 9, 2)]).await;
@@ -551,7 +571,7 @@ proptest! {
             assert_eq!(world.available().await, there);
             assert!(!world.states().await.iter().any(|state| state == "accepted" || state == "sending"));
             let mut held = BTreeMap::from([(1, 0), (2, 0), (3, 0)]);
-            for reservation in world.store.reservations(&shop(), None, 1_000).await.unwrap() {
+            for reservation in world.store.reservations(&shop(), HoldFilter { limit: 1_000, ..HoldFilter::default() }).await.unwrap() {
                 assert_eq!(reservation.state, ReservationState::Held);
                 for line in reservation.items {
                     *held.get_mut(&line.inventory_item_id.to_string().parse::<u64>().unwrap()).unwrap() += line.quantity;

@@ -10,7 +10,7 @@ use super::{MemoryTables, Shop};
 use crate::attempt::{Attempt, Flight};
 use crate::command::{Effect, KeptCommand, is_open};
 use crate::tables::{Ledger, Result};
-use crate::{CommandFilter, StoreError};
+use crate::{CommandFilter, HoldFilter, StoreError};
 
 /// A shop's part of what commands need.
 #[derive(Clone, Default)]
@@ -38,7 +38,7 @@ impl Kept {
 
     pub(super) fn commands(&self, filter: &CommandFilter) -> Result<Vec<serde_json::Value>> {
         let wanted = |command: &&KeptCommand| {
-            let state = serde_json::to_value(command.shape.state).unwrap_or_default();
+            let state = serde_json::to_value(self.state(command)).unwrap_or_default();
             let place = (command.shape.at, command.shape.command_id.clone());
             filter.id.as_ref().is_none_or(|id| *id == command.shape.command_id)
                 && filter.by.as_deref().is_none_or(|by| by == command.shape.by.as_str())
@@ -49,22 +49,33 @@ impl Kept {
         let mut found: Vec<_> = self.commands.values().filter(wanted).collect();
         found.sort_by_key(|command| (command.shape.at, command.shape.command_id.clone()));
         let newest = found.into_iter().rev().take(filter.limit);
-        newest.map(|command| command.outward().map_err(StoreError::from)).collect()
+        newest.map(|command| command.outward(self.state(command)).map_err(StoreError::from)).collect()
     }
 
-    pub(super) fn reservations(&self, id: Option<&str>, limit: usize) -> Vec<ReservationShape> {
-        let wanted = |held: &&ReservationShape| match id {
-            Some(id) => held.reservation_id == id,
-            None => is_open(held.state),
+    fn state(&self, command: &KeptCommand) -> CommandState {
+        let id = Some(&command.shape.command_id);
+        let sent = |effect: &Effect| effect.command.as_ref() == id && effect.attempt.is_some();
+        match command.shape.state {
+            CommandState::Accepted if self.effects.values().any(sent) => CommandState::Sending,
+            state => state,
+        }
+    }
+
+    pub(super) fn reservations(&self, filter: &HoldFilter) -> Vec<ReservationShape> {
+        let place = |held: &ReservationShape| (held.expires_at, held.reservation_id.clone());
+        let wanted = |held: &&ReservationShape| match &filter.id {
+            Some(id) => held.reservation_id == *id,
+            None => is_open(held.state) && filter.after.as_ref().is_none_or(|after| place(held) > *after),
         };
-        self.reservations.values().filter(wanted).take(limit).cloned().collect()
+        let mut found: Vec<_> = self.reservations.values().filter(wanted).cloned().collect();
+        found.sort_by_key(place);
+        found.truncate(filter.limit);
+        found
     }
 
     pub(super) fn forget(&mut self, before: Timestamp) {
-        self.commands.retain(|_, command| {
-            let settled = !matches!(command.shape.state, CommandState::Accepted | CommandState::Sending);
-            !(settled && command.shape.at < before)
-        });
+        self.commands
+            .retain(|_, command| command.shape.state == CommandState::Accepted || command.shape.at >= before);
         self.reservations.retain(|_, hold| is_open(hold.state) || hold.expires_at >= before);
     }
 
@@ -93,8 +104,8 @@ impl Shop {
         };
         let waiting = |effect: &Effect| {
             let observed = self.levels.get(&(effect.item, effect.location))?.observed.quantities;
-            let Effect { id, item, location, lane, quantity, stale, .. } = *effect;
-            Some(Waiting { id, item, location, lane, quantity, stale, observed })
+            let Effect { id, reservation, item, location, lane, quantity, stale, .. } = effect.clone();
+            Some(Waiting { id, reservation, item, location, lane, quantity, stale, observed })
         };
         self.kept.effects.values().filter(free).filter_map(waiting).take(limit).collect()
     }
@@ -148,6 +159,16 @@ impl Ledger for MemoryTables<'_> {
         Ok(self.here().kept.effects.get(&id).cloned())
     }
 
+    fn take_effects(&mut self, ids: &[i64], attempt: &str) -> Result<bool> {
+        let effects = &mut self.here_mut().kept.effects;
+        let wait = |id| effects.get(id).is_some_and(|effect: &Effect| effect.attempt.is_none());
+        let all = ids.iter().all(wait);
+        for (_, effect) in effects.iter_mut().filter(|(id, _)| all && ids.contains(id)) {
+            effect.attempt = Some(attempt.to_owned());
+        }
+        Ok(all)
+    }
+
     fn put_effect(&mut self, effect: &Effect) -> Result<()> {
         self.here_mut().kept.effects.insert(effect.id, effect.clone());
         Ok(())
@@ -162,8 +183,11 @@ impl Ledger for MemoryTables<'_> {
         Ok(self.here().kept.of(|_| true))
     }
 
-    fn effects_of_attempt(&self, attempt: &str) -> Result<Vec<Effect>> {
-        Ok(self.here().kept.of(|effect| effect.attempt.as_deref() == Some(attempt)))
+    fn unanswered_of_attempt(&self, attempt: &str, limit: usize) -> Result<Vec<Effect>> {
+        let mut open =
+            self.here().kept.of(|effect| effect.attempt.as_deref() == Some(attempt) && !effect.answered);
+        open.truncate(limit);
+        Ok(open)
     }
 
     fn effects_of_reservation(&self, reservation: &str) -> Result<Vec<Effect>> {

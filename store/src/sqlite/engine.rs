@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 
 use inventory::{HeldLevel, Thresholds};
 use rusqlite::{Connection, OptionalExtension as _, params};
-use schemas::record::Variant;
+use schemas::record::{Customer, Variant};
 use schemas::{
-    Epoch, Event, InventoryItemId, ProductId, RecordKey, Resource, RunId, Sequence, ShopDomain, Timestamp,
-    WebhookId,
+    CustomerId, Epoch, Event, InventoryItemId, ProductId, RecordKey, Resource, Room, RunId, Sequence,
+    ShopDomain, Timestamp, WebhookId,
 };
 
 use super::high_water::HighWater;
 use super::rows::{self, Stored, micros, parsed, parsed_opt, word};
 use crate::StoreError;
 use crate::apply::perform;
+use crate::drift::Drifted;
 use crate::local::Engine;
 use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, Retention, RunRecord};
-use crate::tables::{Keep, Result, Tables, Transaction};
+use crate::tables::{Keep, Marking, Result, Tables, Transaction};
 
 pub(super) struct SqliteEngine {
     connection: Connection,
@@ -24,6 +25,8 @@ pub(super) struct SqliteEngine {
     head: Sequence,
     epoch: Epoch,
     mark: HighWater,
+    /// What the transaction at hand has appended, by shop and room.
+    heard: Vec<(i64, Room, i64)>,
 }
 
 #[derive(Clone)]
@@ -34,7 +37,8 @@ pub(super) struct Shop {
 
 impl SqliteEngine {
     pub(super) fn new(connection: Connection, epoch: Epoch, mark: HighWater) -> Result<Self> {
-        let mut engine = Self { connection, shops: BTreeMap::new(), head: Sequence(0), epoch, mark };
+        let mut engine =
+            Self { connection, shops: BTreeMap::new(), head: Sequence(0), epoch, mark, heard: Vec::new() };
         engine.refresh()?;
         Ok(engine)
     }
@@ -48,6 +52,7 @@ impl SqliteEngine {
 
     fn one(&mut self, operation: &Operation) -> Result<Outcome> {
         self.connection.prepare_cached("SAVEPOINT operation")?.execute([])?;
+        let heard = self.heard.len();
         let outcome = perform(self, operation);
         match outcome {
             Ok(outcome) => {
@@ -55,6 +60,7 @@ impl SqliteEngine {
                 Ok(outcome)
             }
             Err(error) => {
+                self.heard.truncate(heard);
                 // A full disk or an I/O error may have ended the transaction already.
                 if !self.connection.is_autocommit() {
                     self.connection.execute_batch("ROLLBACK TO operation; RELEASE operation")?;
@@ -84,6 +90,7 @@ impl Engine for SqliteEngine {
             }
             outcomes.push(outcome);
         }
+        self.index_rooms()?;
         self.connection.execute_batch("COMMIT")?;
         self.head = head(&self.connection)?;
         self.mark.raise(self.epoch, self.head);
@@ -95,13 +102,31 @@ impl Engine for SqliteEngine {
     }
 }
 
+impl SqliteEngine {
+    /// Notes in which rooms the entries of this transaction are heard: a row for each room, however many they are.
+    fn index_rooms(&mut self) -> Result<()> {
+        self.heard.sort_unstable();
+        let mut room_in = self
+            .connection
+            .prepare_cached("INSERT INTO log_room (shop, room, last, sequences) VALUES (?1, ?2, ?3, ?4)")?;
+        for same in self.heard.chunk_by(|a, b| (a.0, &a.1) == (b.0, &b.1)) {
+            let sequences: Vec<i64> = same.iter().map(|(.., sequence)| *sequence).collect();
+            if let [.., (shop, room, last)] = same {
+                room_in.execute(params![shop, room.to_string(), last, serde_json::to_string(&sequences)?])?;
+            }
+        }
+        self.heard.clear();
+        Ok(())
+    }
+}
+
 impl Transaction for SqliteEngine {
     type Shop<'a> = SqliteTables<'a>;
 
     fn shop(&mut self, domain: &ShopDomain) -> Result<SqliteTables<'_>> {
         let (domain, shop) =
             self.shops.get_key_value(domain).ok_or_else(|| StoreError::UnknownShop(domain.clone()))?;
-        Ok(SqliteTables { connection: &self.connection, domain, shop })
+        Ok(SqliteTables { connection: &self.connection, domain, shop, heard: &mut self.heard })
     }
 
     fn register(&mut self, domain: &ShopDomain, thresholds: &Thresholds) -> Result<Option<Thresholds>> {
@@ -137,22 +162,25 @@ impl Transaction for SqliteEngine {
 
     fn prune(&mut self, retention: &Retention) -> Result<()> {
         let log_before = micros(retention.log_before);
-        let floor: Option<i64> = self.connection.query_row(
-            "SELECT max(sequence) FROM log WHERE at < ?1",
-            [log_before],
-            |row| row.get(0),
-        )?;
-        if let Some(floor) = floor {
-            self.connection.execute("UPDATE meta SET log_floor = max(log_floor, ?1)", [floor])?;
-            self.connection.execute("DELETE FROM log WHERE sequence <= ?1", [floor])?;
-        }
+        let kept: Option<i64> = self
+            .connection
+            .query_row(
+                "SELECT sequence FROM log WHERE at >= ?1 ORDER BY sequence LIMIT 1",
+                [log_before],
+                |row| row.get(0),
+            )
+            .optional()?;
+        let floor = kept.unwrap_or(self.head.0.cast_signed() + 1) - 1;
+        self.connection.execute("UPDATE meta SET log_floor = max(log_floor, ?1)", [floor])?;
+        self.connection.execute("DELETE FROM log WHERE sequence <= ?1", [floor])?;
+        self.connection.execute("DELETE FROM log_room WHERE last <= ?1", [floor])?;
         self.connection.execute(
             "DELETE FROM delivery WHERE (state IN ('applied', 'ignored') AND received_at < ?1) \
              OR (state = 'unreadable' AND received_at < ?2)",
             [micros(retention.deliveries_before), micros(retention.unreadable_before)],
         )?;
         self.connection.execute(
-            "DELETE FROM command WHERE state NOT IN ('accepted', 'sending') AND given < ?1",
+            "DELETE FROM command WHERE state <> 'accepted' AND given < ?1",
             [micros(retention.runs_before)],
         )?;
         self.connection.execute(
@@ -163,18 +191,65 @@ impl Transaction for SqliteEngine {
             "DELETE FROM run WHERE state <> 'running' AND started_at < ?1",
             [micros(retention.runs_before)],
         )?;
+        self.connection.execute("DELETE FROM drift WHERE found < ?1", [micros(retention.runs_before)])?;
+        Ok(())
+    }
+
+    fn forget(&mut self, domain: &ShopDomain) -> Result<()> {
+        let shop = self.shop(domain)?.shop.row;
+        // Its place in the log is kept: nobody may take what comes later for what was there.
+        for table in TABLES_OF_A_SHOP {
+            self.connection.execute(&format!("DELETE FROM {table} WHERE shop = ?1"), [shop])?;
+        }
+        self.connection.execute("DELETE FROM delivery WHERE shop = ?1 AND state <> 'pending'", [shop])?;
+        self.heard.retain(|(heard, ..)| *heard != shop);
         Ok(())
     }
 }
+
+/// What holds a shop's records, the log's index before the log and lines before orders.
+const TABLES_OF_A_SHOP: [&str; 18] = [
+    "log_room",
+    "log",
+    "marked",
+    "drift",
+    "run",
+    "watermark",
+    "flight",
+    "attempt",
+    "effect",
+    "reservation",
+    "command",
+    "level",
+    "inventory_item",
+    "variant",
+    "product",
+    "customer_order",
+    "customer",
+    "location",
+];
 
 /// One shop's tables, inside the transaction at hand.
 pub(super) struct SqliteTables<'c> {
     pub(super) connection: &'c Connection,
     domain: &'c ShopDomain,
     pub(super) shop: &'c Shop,
+    heard: &'c mut Vec<(i64, Room, i64)>,
 }
 
 impl SqliteTables<'_> {
+    /// The entries that are heard in a room.
+    fn entries_in(&self, room: &Room) -> Result<Vec<(i64, serde_json::Value)>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT sequence, event FROM log_room, json_each(sequences) AS entry JOIN log ON sequence = entry.value \
+             WHERE log_room.shop = ?1 AND room = ?2",
+        )?;
+        let entries = statement.query_map(params![self.shop.row, room.to_string()], |row| {
+            Ok((row.get(0)?, super::ledger::json(row, 1)?))
+        })?;
+        Ok(entries.collect::<rusqlite::Result<_>>()?)
+    }
+
     fn all<R: Stored>(&self, condition: &str, key: Option<i64>) -> Result<Vec<R>> {
         select(self.connection, self.shop.row, condition, key)
     }
@@ -224,32 +299,33 @@ impl Tables for SqliteTables<'_> {
             .prepare_cached("INSERT INTO log (shop, at, event) VALUES (?1, ?2, ?3)")?
             .execute(params![self.shop.row, micros(at), serde_json::to_string(event)?])?;
         let sequence = self.connection.last_insert_rowid();
-        let mut room_in = self
-            .connection
-            .prepare_cached("INSERT INTO log_room (shop, room, sequence) VALUES (?1, ?2, ?3)")?;
-        for room in event.rooms() {
-            room_in.execute(params![self.shop.row, room.to_string(), sequence])?;
-        }
+        self.heard.extend(event.rooms().into_iter().map(|room| (self.shop.row, room, sequence)));
         Ok(())
     }
 
-    fn mark(&mut self, key: RecordKey, due: Timestamp) -> Result<()> {
+    fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>) -> Result<()> {
         self.connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO marked (shop, record, vain_readings, due) VALUES (?1, ?2, 0, ?3)",
+                "INSERT OR REPLACE INTO marked (shop, record, vain_readings, due, run) VALUES (?1, ?2, 0, ?3, ?4)",
             )?
-            .execute(params![self.shop.row, serde_json::to_string(&key)?, micros(due)])?;
+            .execute(params![
+                self.shop.row,
+                serde_json::to_string(&key)?,
+                micros(due),
+                doubt.map(RunId::as_str)
+            ])?;
         Ok(())
     }
 
-    fn marked(&self, key: RecordKey) -> Result<Option<(Mark, u32)>> {
+    fn marked(&self, key: RecordKey) -> Result<Option<Marking>> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT mark, vain_readings FROM marked WHERE shop = ?1 AND record = ?2")?;
+            .prepare_cached("SELECT mark, vain_readings, run FROM marked WHERE shop = ?1 AND record = ?2")?;
         let key = serde_json::to_string(&key)?;
-        Ok(statement
-            .query_row(params![self.shop.row, key], |row| Ok((Mark(row.get(0)?), row.get(1)?)))
-            .optional()?)
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(Marking { mark: Mark(row.get(0)?), vain: row.get(1)?, doubt: parsed_opt(row, 2)? })
+        };
+        Ok(statement.query_row(params![self.shop.row, key], read).optional()?)
     }
 
     fn unmark(&mut self, key: RecordKey) -> Result<()> {
@@ -265,6 +341,42 @@ impl Tables for SqliteTables<'_> {
                 "UPDATE marked SET vain_readings = vain_readings + 1, due = ?3 WHERE shop = ?1 AND record = ?2",
             )?
             .execute(params![self.shop.row, serde_json::to_string(&key)?, micros(due)])?;
+        Ok(())
+    }
+
+    fn redact(&mut self, customer: CustomerId) -> Result<()> {
+        Keep::<Customer>::delete(self, customer)?;
+        self.unmark(RecordKey::Customer(customer))?;
+        let (shop, id) = (self.shop.row, customer.to_i64());
+        let connection = self.connection;
+        connection.execute(
+            "UPDATE customer_order SET customer_id = NULL WHERE shop = ?1 AND customer_id = ?2",
+            [shop, id],
+        )?;
+        let own = Room::OrdersCustomer(customer);
+        for (sequence, mut event) in self.entries_in(&own)? {
+            event["data"]["customerId"] = serde_json::Value::Null;
+            connection.execute(
+                "UPDATE log SET event = ?2 WHERE sequence = ?1",
+                params![sequence, event.to_string()],
+            )?;
+        }
+        connection
+            .execute("DELETE FROM log_room WHERE shop = ?1 AND room = ?2", params![shop, own.to_string()])?;
+        for (sequence, event) in self.entries_in(&Room::Notifications)? {
+            if event["data"]["customerId"] == customer.to_string() {
+                connection.execute("DELETE FROM log WHERE sequence = ?1", [sequence])?;
+            }
+        }
+        connection.execute(
+            "DELETE FROM drift WHERE shop = ?1 AND record = ?2",
+            params![shop, RecordKey::Customer(customer).to_string()],
+        )?;
+        connection.execute(
+            "UPDATE delivery SET body = NULL WHERE shop = ?1 AND state = 'unreadable' \
+             AND (topic GLOB 'customers/*' OR topic GLOB 'orders/*')",
+            [shop],
+        )?;
         Ok(())
     }
 
@@ -322,6 +434,22 @@ impl Tables for SqliteTables<'_> {
                 record.until.map(|at| at.to_string()),
                 record.resume,
                 serde_json::to_string(&record.run)?
+            ])?;
+        Ok(())
+    }
+
+    fn add_drift(&mut self, drifted: &Drifted) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO drift (shop, run, record, wrong, since, found) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                self.shop.row,
+                drifted.run_id.as_str(),
+                drifted.record,
+                serde_json::to_string(&drifted.wrong)?,
+                drifted.since.map(|at| at.to_string()),
+                micros(drifted.found)
             ])?;
         Ok(())
     }

@@ -42,10 +42,15 @@ pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlit
 }
 
 impl SqliteTables<'_> {
-    fn effects_where(&self, condition: &str, key: &str) -> Result<Vec<Effect>> {
-        let sql = format!("SELECT {EFFECT_COLUMNS} FROM effect WHERE shop = ?1 AND {condition} ORDER BY id");
+    fn effects_where(&self, condition: &str, key: &str, limit: Option<usize>) -> Result<Vec<Effect>> {
+        let sql = format!(
+            "SELECT {EFFECT_COLUMNS} FROM effect WHERE shop = ?1 AND {condition} ORDER BY id LIMIT ?3"
+        );
         let mut statement = self.connection.prepare_cached(&sql)?;
-        Ok(statement.query_map(params![self.shop.row, key], effect)?.collect::<rusqlite::Result<_>>()?)
+        let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+        Ok(statement
+            .query_map(params![self.shop.row, key, limit], effect)?
+            .collect::<rusqlite::Result<_>>()?)
     }
 }
 
@@ -151,6 +156,22 @@ impl Ledger for SqliteTables<'_> {
         Ok(statement.query_row(params![self.shop.row, id], effect).optional()?)
     }
 
+    fn take_effects(&mut self, ids: &[i64], attempt: &str) -> Result<bool> {
+        let waiting = "shop = ?1 AND attempt IS NULL AND id IN (SELECT value FROM json_each(?2))";
+        let list = serde_json::to_string(ids)?;
+        let count: i64 = self
+            .connection
+            .prepare_cached(&format!("SELECT count(*) FROM effect WHERE {waiting}"))?
+            .query_row(params![self.shop.row, list], |row| row.get(0))?;
+        if usize::try_from(count) != Ok(ids.len()) {
+            return Ok(false);
+        }
+        self.connection
+            .prepare_cached(&format!("UPDATE effect SET attempt = ?3 WHERE {waiting}"))?
+            .execute(params![self.shop.row, list, attempt])?;
+        Ok(true)
+    }
+
     fn put_effect(&mut self, effect: &Effect) -> Result<()> {
         self.connection
             .prepare_cached(
@@ -168,15 +189,15 @@ impl Ledger for SqliteTables<'_> {
     }
 
     fn effects(&self) -> Result<Vec<Effect>> {
-        self.effects_where("?2 = ''", "")
+        self.effects_where("?2 = ''", "", None)
     }
 
-    fn effects_of_attempt(&self, attempt: &str) -> Result<Vec<Effect>> {
-        self.effects_where("attempt = ?2", attempt)
+    fn unanswered_of_attempt(&self, attempt: &str, limit: usize) -> Result<Vec<Effect>> {
+        self.effects_where("attempt = ?2 AND NOT answered", attempt, Some(limit))
     }
 
     fn effects_of_reservation(&self, reservation: &str) -> Result<Vec<Effect>> {
-        self.effects_where("reservation = ?2", reservation)
+        self.effects_where("reservation = ?2", reservation, None)
     }
 
     fn unanswered_of_command(&self, command: &str) -> Result<u64> {

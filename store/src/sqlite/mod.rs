@@ -24,6 +24,7 @@ use crate::{Store, StoreError};
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_first_light.sql"),
     include_str!("../../migrations/0002_commands.sql"),
+    include_str!("../../migrations/0003_runs.sql"),
 ];
 /// `application_id` of a stockd database: "stkd".
 const APPLICATION_ID: i32 = 0x7374_6b64;
@@ -32,6 +33,8 @@ const BUSY_MS_MAX: u32 = 5_000;
 /// Pages of 4 KiB in the write-ahead log from which it is copied into the database: a page written again and again
 /// is copied once.
 const CHECKPOINT_PAGES: u32 = 4_000;
+/// KiB of the database that a connection keeps at hand, once it has used so much.
+const CACHE_KIB_MAX: u32 = 8_192;
 /// Prepared statements kept per connection; above the number of different ones that we have.
 const STATEMENTS_MAX: usize = 128;
 
@@ -83,7 +86,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
         .map_err(|error| StoreError::Failed(format!("cannot open {}: {error}", path.display())))?;
     connection.execute_batch(&format!(
         "PRAGMA busy_timeout = {BUSY_MS_MAX}; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; \
-         PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
+         PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; PRAGMA cache_size = -{CACHE_KIB_MAX};"
     ))?;
     // Without it SQLite looks at what is bound to some statements, and prepares them anew each time.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;

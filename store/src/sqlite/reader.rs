@@ -1,5 +1,6 @@
 //! The reading side: read-only connections, each read one consistent view.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -10,18 +11,19 @@ use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
     Epoch, Event, InventoryItemId, LevelSelection, LocationId, LogEntry, Offset, RecordKey, Resource, Room,
-    Sequence, ShopDomain, Timestamp,
+    RunId, Sequence, ShopDomain, Timestamp,
 };
 
 use super::engine::{RUN_COLUMNS, Shop, head, run, select, shops};
 use super::ledger::{self, EFFECT_COLUMNS, with_levels};
-use super::rows::{Stored, find, from_micros, micros, parsed, parsed_opt};
-use crate::apply::level_shape;
+use super::rows::{Stored, find, from_micros, id, micros, parsed, parsed_opt, unword};
 use crate::command::{Effect, KeptCommand};
+use crate::drift::{Drifted, Held};
 use crate::local::{READERS_MAX, Reader};
 use crate::operation::{Delivery, Mark, RunRecord};
+use crate::shape::level_shape;
 use crate::tables::{Record, Result};
-use crate::{Attempt, Collection, CommandFilter, DeliverySummary, Marked, StoreError};
+use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, StoreError};
 
 pub(super) struct SqliteReader {
     path: PathBuf,
@@ -70,6 +72,37 @@ impl SqliteReader {
     }
 }
 
+/// The first entries after a place that are heard in any of these rooms.
+fn heard_in(
+    connection: &Connection,
+    shop: i64,
+    rooms: &[Room],
+    after: i64,
+    until: i64,
+    limit: usize,
+) -> Result<BTreeSet<i64>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT sequences FROM log_room WHERE shop = ?1 AND room = ?2 AND last > ?3 ORDER BY last",
+    )?;
+    let mut heard = BTreeSet::new();
+    for room in rooms {
+        let mut here = 0;
+        let mut rows = statement.query(params![shop, room.to_string(), after])?;
+        while let Some(row) = rows.next()?
+            && here < limit
+        {
+            let sequences: Vec<i64> = ledger::json(row, 0)?;
+            let wanted = sequences.iter().filter(|&&sequence| sequence > after && sequence <= until);
+            here += wanted.clone().count();
+            heard.extend(wanted);
+            if sequences.last().is_some_and(|last| *last > until) {
+                break;
+            }
+        }
+    }
+    Ok(heard)
+}
+
 fn limit_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
@@ -100,23 +133,22 @@ impl Reader for SqliteReader {
             if after.0.cast_signed() < floor {
                 return Err(StoreError::TooOld(after));
             }
-            let names: Vec<String> = rooms.iter().map(Room::to_string).collect();
-            let in_rooms = if rooms.is_empty() {
-                "?5 = ?5"
+            let (after, until) = (after.0.cast_signed(), until.0.cast_signed());
+            let (heard, wanted) = if rooms.is_empty() {
+                ("?5 = ?5", String::new())
             } else {
-                "sequence IN (SELECT sequence FROM log_room WHERE shop = ?1 AND sequence > ?2 AND sequence <= ?3 \
-                 AND room IN (SELECT value FROM json_each(?5)))"
+                let heard = heard_in(connection, shop.row, rooms, after, until, limit)?;
+                ("sequence IN (SELECT value FROM json_each(?5))", serde_json::to_string(&heard)?)
             };
             let sql = format!(
-                "SELECT sequence, at, event FROM log WHERE shop = ?1 AND sequence > ?2 AND sequence <= ?3 AND {in_rooms} \
+                "SELECT sequence, at, event FROM log WHERE shop = ?1 AND sequence > ?2 AND sequence <= ?3 AND {heard} \
                  ORDER BY sequence LIMIT ?4"
             );
             let mut statement = connection.prepare_cached(&sql)?;
-            let (after, until) = (after.0.cast_signed(), until.0.cast_signed());
-            let entries = statement.query_map(
-                params![shop.row, after, until, limit_of(limit), serde_json::to_string(&names)?],
-                |row| self.entry(row, domain.clone()),
-            )?;
+            let entries = statement
+                .query_map(params![shop.row, after, until, limit_of(limit), wanted], |row| {
+                    self.entry(row, domain.clone())
+                })?;
             Ok(entries.collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -253,8 +285,8 @@ impl Reader for SqliteReader {
             let waiting = statement.query_map(params![shop.row, limit_of(limit)], |row| {
                 let effect = ledger::effect(row)?;
                 let observed = HeldLevel::read(row, 13)?.observed.quantities;
-                let Effect { id, item, location, lane, quantity, stale, .. } = effect;
-                Ok(Waiting { id, item, location, lane, quantity, stale, observed })
+                let Effect { id, reservation, item, location, lane, quantity, stale, .. } = effect;
+                Ok(Waiting { id, reservation, item, location, lane, quantity, stale, observed })
             })?;
             Ok(waiting.collect::<rusqlite::Result<_>>()?)
         })
@@ -276,32 +308,46 @@ impl Reader for SqliteReader {
                 None => (i64::MAX, ""),
             };
             let mut statement = connection.prepare_cached(
-                "SELECT record FROM command WHERE shop = ?1 AND (given, id) < (?2, ?3) AND (?4 IS NULL OR id = ?4) \
-                 AND (?5 IS NULL OR by_user = ?5) AND (?6 IS NULL OR state = ?6) \
+                // That it is being sent is known from its effects alone.
+                "SELECT record, iif(state = 'accepted' AND EXISTS (SELECT 1 FROM effect WHERE effect.shop = command.shop \
+                 AND effect.command = command.id AND attempt IS NOT NULL), 'sending', state) AS now FROM command \
+                 WHERE shop = ?1 AND (given, id) < (?2, ?3) AND (?4 IS NULL OR id = ?4) \
+                 AND (?5 IS NULL OR by_user = ?5) AND (?6 IS NULL OR now = ?6) \
                  AND (?7 IS NULL OR EXISTS (SELECT 1 FROM json_each(record, '$.levels') WHERE value ->> 0 = ?7)) \
                  ORDER BY given DESC, id DESC LIMIT ?8",
             )?;
             let item = filter.item.map(|item| item.to_string());
             let found = statement.query_map(
                 params![shop.row, before, before_id, filter.id, filter.by, filter.state, item, limit_of(filter.limit)],
-                |row| ledger::json::<KeptCommand>(row, 0),
+                |row| Ok((ledger::json::<KeptCommand>(row, 0)?, unword(row, 1)?)),
             )?;
-            found.map(|command| Ok(command?.outward()?)).collect()
+            found
+                .map(|found| {
+                    let (command, state) = found?;
+                    Ok(command.outward(state)?)
+                })
+                .collect()
         })
     }
 
-    fn reservations(
-        &self,
-        shop: &ShopDomain,
-        id: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<ReservationShape>> {
+    fn reservations(&self, shop: &ShopDomain, filter: &HoldFilter) -> Result<Vec<ReservationShape>> {
         self.shop_view(shop, |connection, shop| {
+            if let Some(id) = &filter.id {
+                let mut statement = connection
+                    .prepare_cached("SELECT record FROM reservation WHERE shop = ?1 AND id = ?2")?;
+                let found =
+                    statement.query_row(params![shop.row, id], |row| ledger::json(row, 0)).optional()?;
+                return Ok(found.into_iter().collect());
+            }
             let mut statement = connection.prepare_cached(
-                "SELECT record FROM reservation WHERE shop = ?1 AND iif(?2 IS NULL, open, id = ?2) ORDER BY expires_at LIMIT ?3",
+                "SELECT record FROM reservation WHERE shop = ?1 AND open AND (expires_at, id) > (?2, ?3) \
+                 ORDER BY expires_at, id LIMIT ?4",
             )?;
-            let found =
-                statement.query_map(params![shop.row, id, limit_of(limit)], |row| ledger::json(row, 0))?;
+            let (after, id) =
+                filter.after.as_ref().map_or((i64::MIN, ""), |(after, id)| (micros(*after), id.as_str()));
+            let found = statement.query_map(params![shop.row, after, id, limit_of(filter.limit)], |row| {
+                ledger::json(row, 0)
+            })?;
             Ok(found.collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -313,6 +359,74 @@ impl Reader for SqliteReader {
             let mut statement = connection.prepare_cached(&sql)?;
             let runs = statement.query_map([shop.row, limit_of(limit)], |row| run(row, domain))?;
             Ok(runs.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn doubts(&self, run: &RunId) -> Result<u64> {
+        self.view(|connection| {
+            let mut statement = connection.prepare_cached("SELECT count(*) FROM marked WHERE run = ?1")?;
+            Ok(statement.query_row([run.as_str()], |row| row.get::<_, i64>(0))?.cast_unsigned())
+        })
+    }
+
+    fn drift(&self, shop: &ShopDomain, run: Option<&RunId>, limit: usize) -> Result<Vec<Drifted>> {
+        self.shop_view(shop, |connection, shop| {
+            let mut statement = connection.prepare_cached(
+                "SELECT run, record, wrong, since, found FROM drift WHERE shop = ?1 AND (?2 IS NULL OR run = ?2) \
+                 ORDER BY id DESC LIMIT ?3",
+            )?;
+            let read = |row: &rusqlite::Row<'_>| {
+                Ok(Drifted {
+                    run_id: parsed(row, 0)?,
+                    record: row.get(1)?,
+                    wrong: ledger::json(row, 2)?,
+                    since: parsed_opt(row, 3)?,
+                    found: from_micros(row, 4)?,
+                })
+            };
+            let found = statement.query_map(params![shop.row, run.map(RunId::as_str), limit_of(limit)], read)?;
+            Ok(found.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn held(&self, shop: &ShopDomain, resource: Resource) -> Result<Vec<Held>> {
+        self.shop_view(shop, |connection, shop| {
+            let mut held = Vec::new();
+            let mut add = |sql: &str, read: &dyn Fn(&rusqlite::Row<'_>) -> rusqlite::Result<Held>| {
+                let mut statement = connection.prepare_cached(sql)?;
+                let rows = statement.query_map([shop.row], read)?;
+                rows.into_iter().try_for_each(|row| row.map(|row| held.push(row)))
+            };
+            let one = |key| Ok(Held { key, variant: None });
+            match resource {
+                Resource::Customers => {
+                    add("SELECT id FROM customer WHERE shop = ?1", &|row| {
+                        one(RecordKey::Customer(id(row, 0)?))
+                    })?;
+                }
+                Resource::Inventory => {
+                    add("SELECT inventory_item_id, location_id FROM level WHERE shop = ?1", &|row| {
+                        one(RecordKey::Level(id(row, 0)?, id(row, 1)?))
+                    })?;
+                }
+                Resource::Orders => {
+                    add("SELECT id FROM customer_order WHERE shop = ?1", &|row| {
+                        one(RecordKey::Order(id(row, 0)?))
+                    })?;
+                }
+                Resource::Products => {
+                    add("SELECT id FROM product WHERE shop = ?1", &|row| {
+                        one(RecordKey::Product(id(row, 0)?))
+                    })?;
+                    add("SELECT id FROM inventory_item WHERE shop = ?1", &|row| {
+                        one(RecordKey::Item(id(row, 0)?))
+                    })?;
+                    add("SELECT product_id, id FROM variant WHERE shop = ?1", &|row| {
+                        Ok(Held { key: RecordKey::Product(id(row, 0)?), variant: Some(id(row, 1)?) })
+                    })?;
+                }
+            }
+            Ok(held)
         })
     }
 

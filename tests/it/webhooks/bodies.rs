@@ -2,10 +2,6 @@
 
 use serde_json::{Value, json};
 
-/// Topics that mirror nothing.
-pub(super) const IGNORED: &[&str] =
-    &["app/uninstalled", "bulk_operations/finish", "customers/data_request", "shop/redact", "shop/update"];
-
 const AT: &str = "2026-11-01T09:30:00-05:00";
 
 fn number(id: &Value) -> u64 {
@@ -65,7 +61,15 @@ pub(super) fn every_topic(truth: &Value, sold: &Value) -> Vec<(&'static str, Val
         "id": number(&location["id"]), "name": location["name"], "active": true,
         "updated_at": location["updatedAt"],
     });
-    let customer = json!({ "id": 71, "created_at": AT, "updated_at": AT, "email": "nobody@shop.example" });
+    let customer = &truth["customers"][0];
+    let (id, created, updated) = (number(&customer["id"]), &customer["createdAt"], &customer["updatedAt"]);
+    let email = "nobody@shop.example";
+    let customer = json!({ "id": id, "created_at": created, "updated_at": updated, "email": email });
+    let shop = json!({ "shop_id": 79, "shop_domain": tests::DOMAIN });
+    let mut asked = shop.clone();
+    asked["customer"] = json!({ "id": id, "email": email });
+    asked["data_request"] = json!({ "id": 80 });
+    let finished = json!({ "admin_graphql_api_id": "gid://shopify/BulkOperation/81", "status": "completed", "type": "query" });
     let of_order = json!({ "id": 72, "order_id": number(&sold["id"]) });
     let product = product(&truth["products"][0]);
     let variant = json!({ "id": 73, "product_id": product["id"] });
@@ -73,10 +77,11 @@ pub(super) fn every_topic(truth: &Value, sold: &Value) -> Vec<(&'static str, Val
     let nothing = json!({});
     vec![
         ("app/uninstalled", nothing.clone()),
-        ("bulk_operations/finish", json!({ "status": "completed", "type": "query" })),
+        ("app/scopes_update", json!({ "previous": [], "current": ["read_products"] })),
+        ("bulk_operations/finish", finished),
         ("customers/create", customer.clone()),
-        ("customers/data_request", json!({ "customer": { "id": 71 } })),
-        ("customers/delete", gone(71)),
+        ("customers/data_request", asked),
+        ("customers/delete", gone(id)),
         ("customers/update", customer),
         ("fulfillments/create", of_order.clone()),
         ("fulfillments/update", of_order.clone()),
@@ -104,7 +109,7 @@ pub(super) fn every_topic(truth: &Value, sold: &Value) -> Vec<(&'static str, Val
         ("products/delete", gone(78)),
         ("products/update", product),
         ("refunds/create", of_order),
-        ("shop/redact", nothing.clone()),
+        ("shop/redact", shop),
         ("shop/update", nothing),
         ("variants/in_stock", variant.clone()),
         ("variants/out_of_stock", variant),

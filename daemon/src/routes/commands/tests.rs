@@ -226,6 +226,27 @@ async fn staff_of_a_location_read_what_is_theirs() {
 }
 
 #[tokio::test]
+async fn open_holds_are_read_a_page_at_a_time() {
+    let world = World::new().await;
+    let admin = world.user("root", Role::Admin, None);
+    let mut given = Vec::new();
+    for _ in 0..5 {
+        given.push(admin.reserve(1).await);
+    }
+    let (mut read, mut next) = (Vec::new(), String::new());
+    loop {
+        let (status, page) = admin.get(&format!("reservations?limit=2{next}")).await;
+        assert_eq!(status, 200);
+        read.extend(ids(&page, "reservationId"));
+        let Some(after) = page["next"].as_str() else { break };
+        next = format!("&after={after}");
+    }
+    assert_eq!(read, given, "those that run out first first");
+    let (status, refused) = admin.get("reservations?after=yesterday").await;
+    assert_eq!((status, &refused["error"]["field"]), (400, &json!("after")));
+}
+
+#[tokio::test]
 async fn an_admin_releases_every_hold() {
     let world = World::new().await;
     let (admin, manager) = (world.user("root", Role::Admin, None), world.user("ben", Role::Manager, None));

@@ -27,6 +27,7 @@ fn run(resource: Resource) -> SyncRun {
         run_id: "r".parse().unwrap(),
         resource,
         kind: RunKind::Full,
+        dry_run: false,
         state: RunState::Running,
         processed: 25,
         total: Some(100),

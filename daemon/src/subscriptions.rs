@@ -1,0 +1,111 @@
+//! Subscriptions: those that Shopify has are compared with those that we need, at the start and every hour.
+//!
+//! Shopify ends one after eight failed deliveries and says nothing. What was lost is made again, and what was missed
+//! meanwhile is synced.
+
+use std::sync::Arc;
+
+use schemas::{Clock, Resource, RunKind, ShopDomain};
+use shopify::{Client, Error, TOPICS};
+use store::Store;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::limits;
+use crate::notices::announce;
+use crate::scheduler::Runs;
+use crate::sync::Plan;
+
+/// What stockd needs, beside the scopes of its topics.
+const SCOPES: [&str; 6] =
+    ["read_customers", "read_inventory", "read_locations", "read_orders", "read_products", "write_inventory"];
+
+/// Sees to one shop's subscriptions and scopes.
+pub(crate) struct Subscriptions {
+    /// Which shop.
+    pub(crate) shop: ShopDomain,
+    /// The shop itself.
+    pub(crate) client: Arc<Client>,
+    /// Where people are told.
+    pub(crate) store: Arc<dyn Store>,
+    /// Our time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// What closes gaps.
+    pub(crate) runs: Runs,
+    /// Where Shopify reaches us; without it, webhooks are a person's to set up.
+    pub(crate) address: Option<String>,
+    /// The app's scopes may have changed.
+    pub(crate) scopes_changed: watch::Receiver<()>,
+}
+
+impl Subscriptions {
+    /// Works until told to stop.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let mut health = self.client.health();
+        let mut lacking: Vec<&str> = Vec::new();
+        let mut complete = false;
+        loop {
+            if let Err(error) = self.look(&mut lacking, &mut complete).await {
+                tracing::warn!(shop.domain = %self.shop, %error, "scopes and webhook subscriptions could not be looked at; trying again later");
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = self.scopes_changed.changed() => {}
+                Ok(()) = health.changed() => {
+                    let problems = health.borrow_and_update().problems();
+                    for problem in problems {
+                        self.tell("Shopify's API", problem).await;
+                    }
+                }
+                () = tokio::time::sleep(limits::SUBSCRIPTIONS_PAUSE) => {}
+            }
+        }
+    }
+
+    /// `lacking` are the scopes known to be missing; `complete` whether every subscription was there before.
+    async fn look(&self, lacking: &mut Vec<&'static str>, complete: &mut bool) -> Result<(), Error> {
+        let scopes = self.client.scopes().await?;
+        let missing: Vec<&str> = SCOPES.into_iter().filter(|scope| !scopes.contains(*scope)).collect();
+        if missing != *lacking && !missing.is_empty() {
+            tracing::error!(shop.domain = %self.shop, scopes = missing.join(" "), "the app lacks scopes: grant them in its settings and install it again");
+            self.tell("The app lacks scopes", missing.join(", ")).await;
+        }
+        *lacking = missing;
+        let Some(address) = &self.address else { return Ok(()) };
+        let there = self.client.subscriptions().await?;
+        let wanted = TOPICS.iter().filter(|(_, scope)| scope.is_none_or(|scope| scopes.contains(scope)));
+        let lost: Vec<&str> = wanted
+            .map(|(topic, _)| *topic)
+            .filter(|topic| !there.iter().any(|one| one.topic == *topic && one.uri == *address && one.whole))
+            .collect();
+        for topic in &lost {
+            match self.client.subscribe(topic, address).await {
+                Ok(_) => {}
+                Err(Error::Declined { words, .. }) => {
+                    tracing::error!(shop.domain = %self.shop, topic, words, "Shopify makes no subscription: check the shop's webhook_address");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if *complete && !lost.is_empty() {
+            tracing::error!(shop.domain = %self.shop, topics = lost.join(" "), "Shopify had ended webhook subscriptions; they are made again and what was missed is synced");
+            self.tell("Webhooks had stopped", format!("Shopify had ended these subscriptions: {}. They are made again, and what was missed is synced.", lost.join(", "))).await;
+        }
+        if !lost.is_empty() {
+            for resource in [Resource::Products, Resource::Inventory, Resource::Orders, Resource::Customers] {
+                // One that is under way reads what was missed as well, or the next one does.
+                let _ = self.runs.start(&self.shop, resource, Plan::scheduled(RunKind::Quick)).await;
+            }
+        }
+        *complete = true;
+        Ok(())
+    }
+
+    async fn tell(&self, title: &str, message: String) {
+        if let Err(error) =
+            announce(self.store.as_ref(), self.clock.as_ref(), &self.shop, title, message).await
+        {
+            tracing::error!(shop.domain = %self.shop, %error, "an alarm could not be kept");
+        }
+    }
+}

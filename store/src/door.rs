@@ -1,0 +1,546 @@
+//! Changes on their way in: each is judged against what is held, and what follows from it is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use inventory::version::judge;
+use inventory::{Authority, Crossing, HeldLevel, Verdict, level, order, threshold};
+use jiff::{SignedDuration, ToSpan as _};
+use schemas::event::{CustomerActivity, LevelChange, Notice, OrderChange, OrderChanged, PriceChange, Source};
+use schemas::record::{Customer, InventoryItem, Level, Location, Order, Product, Variant};
+use schemas::shape::{LevelShape, OrderShape};
+use schemas::{Change, Event, InventoryItemId, LocationId, ProductId, RecordKey, RunId, RunKind, Timestamp};
+
+use crate::attempt;
+use crate::drift::{Drifted, Wrong};
+use crate::operation::{Mark, Outcome, RunRecord};
+use crate::shape::{order_shape, product_shape, shape};
+use crate::tables::{Keep, Record, Result, Tables};
+
+/// Readings that may come back older than what we hold before the store's word is taken as final.
+const VAIN_READINGS_MAX: u32 = 5;
+/// How long webhooks and quick runs have to bring a change; what a full run has to put right later is drift.
+const WEBHOOKS_TAKE: SignedDuration = SignedDuration::from_mins(5);
+/// For how long an app without the scope `read_all_orders` can see an order; the absence of an older one says
+/// nothing (<https://shopify.dev/docs/api/usage/access-scopes>, API 2026-10).
+const ORDERS_VISIBLE: SignedDuration = SignedDuration::from_hours(60 * 24);
+
+/// The changes of one batch on their way in.
+pub(crate) struct Door<'t, T> {
+    tables: &'t mut T,
+    at: Timestamp,
+    source: Source,
+    /// The command that causes it.
+    command: Option<String>,
+    /// A first import is one event, not one per record.
+    silent: bool,
+    /// Set in a full run: what it has to put right may be drift.
+    doubt: Option<Doubt>,
+    /// What runs had to put right, to be counted at their records: drifted, and gone.
+    found: BTreeMap<RunId, (u64, u64)>,
+    outcome: Outcome,
+    /// Records that were read alone, and whether everything that was said of them was taken.
+    readings: BTreeMap<RecordKey, Reading>,
+    /// Products to tell of, once each; `true` for new ones.
+    products: BTreeMap<ProductId, bool>,
+    /// Records that others refer to and that we may not hold.
+    wanted: BTreeSet<RecordKey>,
+}
+
+struct Reading {
+    authority: Authority,
+    older: bool,
+    /// Set where a full run wanted to know and nothing was heard of the record since.
+    doubt: Option<Doubt>,
+}
+
+/// A full run's question about records.
+#[derive(Clone)]
+pub(crate) struct Doubt {
+    run: RunId,
+    /// What changed at Shopify up to then should have been here.
+    covered: Timestamp,
+}
+
+impl Doubt {
+    /// The doubt of a run, where what it finds can be drift: of a full one that is not the first.
+    pub(crate) fn of(record: &RunRecord) -> Option<Self> {
+        let begun = record.until.filter(|_| record.run.kind == RunKind::Full && !record.first)?;
+        let covered = begun.saturating_sub(WEBHOOKS_TAKE).unwrap_or(begun);
+        Some(Self { run: record.run.run_id.clone(), covered })
+    }
+}
+
+impl<'t, T: Tables> Door<'t, T> {
+    pub(crate) fn new(tables: &'t mut T, at: Timestamp, source: Source, silent: bool) -> Self {
+        Self {
+            tables,
+            at,
+            source,
+            command: None,
+            silent,
+            doubt: None,
+            found: BTreeMap::new(),
+            outcome: Outcome { fresh: true, ..Outcome::default() },
+            readings: BTreeMap::new(),
+            products: BTreeMap::new(),
+            wanted: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn for_run(self, record: &RunRecord) -> Self {
+        Self { doubt: Doubt::of(record), ..self }
+    }
+
+    pub(crate) fn for_command(self, command: Option<String>) -> Self {
+        Self { command, ..self }
+    }
+
+    /// A reading counts for more than a report only if nothing was heard of the record since it began.
+    pub(crate) fn reading(&mut self, key: RecordKey, mark: Mark) -> Result<()> {
+        let Some(marking) = self.tables.marked(key)?.filter(|marking| marking.mark == mark) else {
+            return Ok(());
+        };
+        let authority = if marking.vain < VAIN_READINGS_MAX { Authority::Read } else { Authority::LastRead };
+        let run = marking.doubt.map(|run| self.tables.run(&run)).transpose()?.flatten();
+        let doubt = run.as_ref().filter(|run| !run.run.state.is_over()).and_then(Doubt::of);
+        self.readings.insert(key, Reading { authority, older: false, doubt });
+        Ok(())
+    }
+
+    pub(crate) fn change(&mut self, change: &Change) -> Result<()> {
+        match change {
+            Change::Customer(customer) => self.customer(customer),
+            Change::Gone(key) if self.readings.contains_key(key) => self.found_gone(*key),
+            Change::Gone(key) | Change::LookAgain(key) => self.look_again(*key),
+            Change::Item(item) => self.item(item),
+            Change::Level(level) => self.level(level.clone(), false),
+            Change::LevelAvailable { inventory_item_id, location_id, gid, available, updated_at } => {
+                let held: Option<HeldLevel> = self.tables.find((*inventory_item_id, *location_id))?;
+                let base = held.map_or_else(
+                    || unseen_level(*inventory_item_id, *location_id, *updated_at),
+                    |held| held.observed,
+                );
+                self.level(level::with_available(base, gid.clone(), *available, *updated_at), true)
+            }
+            Change::Location(location) => self.location(location),
+            Change::Order(order) => self.order(order),
+            Change::Product { product, variants } => self.product(product, variants.as_deref()),
+            Change::Redacted(customer) => self.tables.redact(*customer),
+            Change::Variant(variant) => self.variant(variant),
+        }
+    }
+
+    /// Judges a record and, where it wins, puts it. Where only a read can tell, it is marked for one.
+    fn judge<R: Record>(&mut self, mark: RecordKey, held: Option<&R>, said: &R) -> Result<Verdict>
+    where
+        T: Keep<R>,
+    {
+        let authority = self.readings.get(&mark).map_or(Authority::Report, |reading| reading.authority);
+        let verdict = judge(held.map(|held| (held, held.updated_at())), (said, said.updated_at()), authority);
+        match verdict {
+            Verdict::Take => {
+                self.tables.put(said)?;
+                self.outcome.changed += 1;
+                if let Some(doubt) = self.doubt_of(mark).filter(|doubt| said.updated_at() <= doubt.covered) {
+                    let wrong = Wrong::between(held.map(Record::said), said.said())?;
+                    self.drifted(doubt, said.name(), wrong, Some(said.updated_at()))?;
+                }
+            }
+            Verdict::Unclear => self.look_again(mark)?,
+            Verdict::Older => {
+                if let Some(reading) = self.readings.get_mut(&mark) {
+                    reading.older = true;
+                }
+            }
+            Verdict::Same => {}
+        }
+        Ok(verdict)
+    }
+
+    /// The full run that asked for what is being said of a record, if any.
+    fn doubt_of(&self, key: RecordKey) -> Option<Doubt> {
+        self.readings.get(&key).map_or(&self.doubt, |reading| &reading.doubt).clone()
+    }
+
+    /// Notes what a full run had to put right.
+    fn drifted(
+        &mut self,
+        doubt: Doubt,
+        record: String,
+        wrong: Wrong,
+        since: Option<Timestamp>,
+    ) -> Result<()> {
+        // Shopify touches the time of a record for reasons that nobody can see in it.
+        if matches!(&wrong, Wrong::Differs(fields) if fields.keys().all(|field| field == "updatedAt")) {
+            return Ok(());
+        }
+        let gone = u64::from(wrong == Wrong::Gone);
+        let (drifted, deleted) = self.found.entry(doubt.run.clone()).or_default();
+        (*drifted, *deleted) = (*drifted + 1, *deleted + gone);
+        self.tables.add_drift(&Drifted { run_id: doubt.run, record, wrong, since, found: self.at })
+    }
+
+    fn found_gone(&mut self, key: RecordKey) -> Result<()> {
+        let deleted = self.outcome.deleted;
+        self.gone(key)?;
+        match self.doubt_of(key) {
+            Some(doubt) if self.outcome.deleted > deleted => {
+                self.drifted(doubt, key.to_string(), Wrong::Gone, None)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn customer(&mut self, said: &Customer) -> Result<()> {
+        let held = self.tables.find(said.id)?;
+        if self.judge(RecordKey::Customer(said.id), held.as_ref(), said)? == Verdict::Take {
+            let activity = if held.is_some() { "updated" } else { "created" }.to_owned();
+            self.tell(&Event::CustomerActivity(CustomerActivity { customer_id: said.id, activity }))?;
+        }
+        Ok(())
+    }
+
+    fn location(&mut self, said: &Location) -> Result<()> {
+        let held = self.tables.find(said.id)?;
+        let _ = self.judge(RecordKey::Location(said.id), held.as_ref(), said)?;
+        Ok(())
+    }
+
+    fn order(&mut self, said: &Order) -> Result<()> {
+        let held: Option<Order> = self.tables.find(said.id)?;
+        if self.judge(RecordKey::Order(said.id), held.as_ref(), said)? == Verdict::Take {
+            // A first import brings levels for themselves.
+            if !self.silent {
+                self.look_at_stock_of(said)?;
+            }
+            let change = order::change(held.as_ref(), said);
+            let previous =
+                held.as_ref().map(|held| held.status).filter(|_| change == OrderChange::StatusChanged);
+            let changed = OrderChanged {
+                order: OrderShape { previous_status: previous, ..order_shape(said) },
+                change,
+                locations: said.locations.clone(),
+            };
+            self.tell(&match change {
+                OrderChange::Created => Event::OrderCreated(changed),
+                OrderChange::StatusChanged => Event::OrderStatusChanged(changed),
+                _ => Event::OrderUpdated(changed),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// An order moves stock between quantities of which no level webhook tells, and only Shopify knows where.
+    fn look_at_stock_of(&mut self, order: &Order) -> Result<()> {
+        let variants: BTreeSet<_> = order.lines.iter().filter_map(|line| line.variant_id).collect();
+        for id in variants {
+            let variant: Option<Variant> = self.tables.find(id)?;
+            let Some(item) = variant.and_then(|variant| variant.inventory_item_id) else { continue };
+            for level in self.tables.levels_of(item)? {
+                let location = level.observed.location_id;
+                if order.locations.is_empty() || order.locations.contains(&location) {
+                    self.look_again(RecordKey::Level(item, location))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn product(&mut self, said: &Product, variants: Option<&[schemas::VariantId]>) -> Result<()> {
+        let key = RecordKey::Product(said.id);
+        let held: Option<Product> = self.tables.find(said.id)?;
+        let verdict = self.judge(key, held.as_ref(), said)?;
+        // Shopify touches a product's time on every order and stock change; that is no news of the product.
+        let content = |product: &Product| Product { updated_at: Timestamp::UNIX_EPOCH, ..product.clone() };
+        if verdict == Verdict::Take && held.as_ref().map(content) != Some(content(said)) {
+            self.products.insert(said.id, held.is_none());
+        }
+        if let (Verdict::Take | Verdict::Same, Some(variants)) = (verdict, variants) {
+            let gone: Vec<Variant> = self.tables.variants_of(said.id)?;
+            for variant in gone.into_iter().filter(|held| !variants.contains(&held.id)) {
+                // Absence is not deletion: only a read of this very product makes it so.
+                if self.readings.contains_key(&key) {
+                    self.delete_variant(&variant)?;
+                    self.products.entry(said.id).or_insert(false);
+                    if let Some(doubt) = self.doubt_of(key) {
+                        self.drifted(doubt, variant.name(), Wrong::Gone, None)?;
+                    }
+                } else {
+                    self.look_again(key)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn variant(&mut self, said: &Variant) -> Result<()> {
+        let key = RecordKey::Product(said.product_id);
+        let held: Option<Variant> = self.tables.find(said.id)?;
+        let said = Variant {
+            inventory_item_id: said.inventory_item_id.or_else(|| held.as_ref()?.inventory_item_id),
+            bundle: said.bundle.or_else(|| held.as_ref()?.bundle),
+            ..said.clone()
+        };
+        if self.judge(key, held.as_ref(), &said)? != Verdict::Take {
+            return Ok(());
+        }
+        self.wanted.insert(key);
+        self.wanted.extend(said.inventory_item_id.map(RecordKey::Item));
+        let content = |variant: &Variant| Variant { updated_at: Timestamp::UNIX_EPOCH, ..variant.clone() };
+        if held.as_ref().map(content) != Some(content(&said)) {
+            self.products.entry(said.product_id).or_insert(false);
+        }
+        match held {
+            Some(held) if held.price != said.price => self.tell(&Event::ProductPriceChanged(PriceChange {
+                product_id: said.product_id,
+                variant_id: said.id,
+                sku: said.sku,
+                previous_price: held.price,
+                price: said.price,
+            })),
+            _ => Ok(()),
+        }
+    }
+
+    fn item(&mut self, said: &InventoryItem) -> Result<()> {
+        let held: Option<InventoryItem> = self.tables.find(said.id)?;
+        let verdict = self.judge(RecordKey::Item(said.id), held.as_ref(), said)?;
+        if verdict == Verdict::Take && held.is_none_or(|held| held.tracked != said.tracked) {
+            for mut level in self.tables.levels_of(said.id)? {
+                let shape = shape(self.tables, &level)?;
+                let _silent = judge_stock(&mut level, &shape);
+                self.tables.put(&level)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `available_only`: the other quantities are yet to be read.
+    fn level(&mut self, mut said: Level, available_only: bool) -> Result<()> {
+        let (item, location) = (said.inventory_item_id, said.location_id);
+        let key = RecordKey::Level(item, location);
+        let held: Option<HeldLevel> = self.tables.find((item, location))?;
+        let flight = self.tables.flight(item, location)?;
+        // While an attempt changes it, and until a reading after the answer, what is heard of a level is put aside.
+        if flight.as_ref().is_some_and(|flight| !flight.answered || !self.readings.contains_key(&key)) {
+            return self.look_again(key);
+        }
+        said.gid = said.gid.or_else(|| held.as_ref()?.observed.gid.clone());
+        let held_or_new =
+            held.clone().unwrap_or_else(|| HeldLevel::new(unseen_level(item, location, self.at)));
+        let mut now = HeldLevel { observed: said, ..held_or_new };
+        match self.judge(key, held.as_ref(), &now)? {
+            Verdict::Take => {}
+            Verdict::Same if flight.is_some() => {}
+            Verdict::Same | Verdict::Older | Verdict::Unclear => return Ok(()),
+        }
+        match (&flight, &held) {
+            (Some(_), _) => now.pending -= self.tables.settle_level(item, location)?,
+            (None, Some(held)) => self.watch_holds(held, &now)?,
+            (None, None) => {}
+        }
+        if available_only {
+            self.look_again(key)?;
+        }
+        self.wanted.extend([RecordKey::Item(item), RecordKey::Location(location)]);
+        self.tell_level(held.as_ref(), now).map(drop)
+    }
+
+    /// Somebody else gave back what we hold: Shopify's own checkout may sell it now.
+    fn watch_holds(&mut self, held: &HeldLevel, now: &HeldLevel) -> Result<()> {
+        let reserved = now.observed.quantities.reserved;
+        if reserved >= held.observed.quantities.reserved {
+            return Ok(());
+        }
+        let (item, location) = now.key();
+        let ours = self.tables.held_at(item, location)?;
+        if reserved >= ours {
+            return Ok(());
+        }
+        let message = format!(
+            "item {item} at location {location}: {ours} units are held here and only {reserved} are reserved at Shopify"
+        );
+        tracing::warn!(shop.domain = %self.tables.shop(), item.id = %item, location.id = %location, ours, reserved, "Shopify holds less than we do");
+        self.tell(&Event::SystemAlert(Notice {
+            user_id: None,
+            title: "Holds were undone at Shopify".to_owned(),
+            message,
+        }))
+    }
+
+    /// Judges a level, puts it, and tells of it where there is something to tell: the level as clients see it.
+    pub(crate) fn tell_level(&mut self, held: Option<&HeldLevel>, mut now: HeldLevel) -> Result<LevelShape> {
+        let shape = shape(self.tables, &now)?;
+        let crossing = judge_stock(&mut now, &shape);
+        self.tables.put(&now)?;
+        let news = held.is_none_or(|held| {
+            (held.observed.quantities, held.observed.active, held.pending)
+                != (now.observed.quantities, now.observed.active, now.pending)
+        });
+        if news {
+            self.tell(&Event::InventoryUpdated(LevelChange {
+                level: shape.clone(),
+                previous_available: held.map(HeldLevel::available),
+                source: self.source,
+                command_id: self.command.clone(),
+            }))?;
+        }
+        if let Some(crossing) = crossing {
+            self.tell(&crossing_event(crossing, shape.clone()))?;
+        }
+        Ok(shape)
+    }
+
+    fn gone(&mut self, key: RecordKey) -> Result<()> {
+        let deleted = self.outcome.deleted;
+        self.outcome.deleted += 1;
+        match key {
+            RecordKey::Customer(id) => {
+                if Keep::<Customer>::find(self.tables, id)?.is_some() {
+                    Keep::<Customer>::delete(self.tables, id)?;
+                    let activity = "deleted".to_owned();
+                    return self
+                        .tell(&Event::CustomerActivity(CustomerActivity { customer_id: id, activity }));
+                }
+            }
+            RecordKey::Item(id) => {
+                if Keep::<InventoryItem>::find(self.tables, id)?.is_some() {
+                    return self.delete_item(id);
+                }
+            }
+            RecordKey::Level(item, location) => {
+                self.tables.settle_level(item, location)?;
+                if let Some(held) = Keep::<HeldLevel>::find(self.tables, (item, location))? {
+                    return self.delete_level(&held);
+                }
+            }
+            RecordKey::Location(id) => {
+                if Keep::<Location>::find(self.tables, id)?.is_some() {
+                    return Keep::<Location>::delete(self.tables, id);
+                }
+            }
+            RecordKey::Order(id) => {
+                if let Some(order) = Keep::<Order>::find(self.tables, id)?
+                    && self.at.duration_since(order.created_at) < ORDERS_VISIBLE
+                {
+                    Keep::<Order>::delete(self.tables, id)?;
+                    let locations = order.locations.clone();
+                    let (order, change) = (order_shape(&order), OrderChange::Deleted);
+                    return self.tell(&Event::OrderDeleted(OrderChanged { order, change, locations }));
+                }
+            }
+            RecordKey::Product(id) => {
+                if let Some(product) = Keep::<Product>::find(self.tables, id)? {
+                    for variant in self.tables.variants_of(id)? {
+                        self.delete_variant(&variant)?;
+                    }
+                    Keep::<Product>::delete(self.tables, id)?;
+                    return self.tell(&Event::ProductDeleted(product_shape(product)));
+                }
+            }
+        }
+        self.outcome.deleted = deleted;
+        Ok(())
+    }
+
+    fn delete_variant(&mut self, variant: &Variant) -> Result<()> {
+        Keep::<Variant>::delete(self.tables, variant.id)?;
+        variant.inventory_item_id.map_or(Ok(()), |item| self.delete_item(item))
+    }
+
+    fn delete_item(&mut self, item: InventoryItemId) -> Result<()> {
+        for level in self.tables.levels_of(item)? {
+            self.delete_level(&level)?;
+        }
+        Keep::<InventoryItem>::delete(self.tables, item)
+    }
+
+    /// Tells of a level that is no more as one that is no longer active.
+    fn delete_level(&mut self, held: &HeldLevel) -> Result<()> {
+        let (item, location) = held.key();
+        attempt::abandon(self.tables, item, location, self.at)?;
+        let level = LevelShape { active: false, ..shape(self.tables, held)? };
+        Keep::<HeldLevel>::delete(self.tables, held.key())?;
+        self.tell(&Event::InventoryUpdated(LevelChange {
+            previous_available: Some(level.available),
+            level,
+            source: self.source,
+            command_id: None,
+        }))
+    }
+
+    fn look_again(&mut self, key: RecordKey) -> Result<()> {
+        self.readings.remove(&key);
+        match &self.doubt {
+            // Something was heard of it: it is read anyway.
+            Some(_) if self.tables.marked(key)?.is_some() => Ok(()),
+            doubt => self.tables.mark(key, self.at, doubt.as_ref().map(|doubt| &doubt.run)),
+        }
+    }
+
+    fn tell(&mut self, event: &Event) -> Result<()> {
+        if self.silent { Ok(()) } else { self.tables.append(self.at, event) }
+    }
+
+    /// Tells of products, marks what is missing, and settles the readings.
+    pub(crate) fn finish(mut self) -> Result<Outcome> {
+        for (id, new) in std::mem::take(&mut self.products) {
+            if let Some(product) = Keep::<Product>::find(self.tables, id)? {
+                let shape = product_shape(product);
+                self.tell(&if new { Event::ProductCreated(shape) } else { Event::ProductUpdated(shape) })?;
+            }
+        }
+        // A first import brings everything, in any order.
+        let wanted = std::mem::take(&mut self.wanted);
+        for key in wanted.into_iter().filter(|_| !self.silent) {
+            let held = match key {
+                RecordKey::Item(id) => Keep::<InventoryItem>::find(self.tables, id)?.is_some(),
+                RecordKey::Location(id) => Keep::<Location>::find(self.tables, id)?.is_some(),
+                RecordKey::Product(id) => Keep::<Product>::find(self.tables, id)?.is_some(),
+                RecordKey::Customer(_) | RecordKey::Level(..) | RecordKey::Order(_) => true,
+            };
+            if !held && self.tables.marked(key)?.is_none() {
+                self.tables.mark(key, self.at, None)?;
+            }
+        }
+        for (key, reading) in std::mem::take(&mut self.readings) {
+            if reading.older {
+                self.tables.postpone(key, self.at.saturating_add(1.second()).unwrap_or(self.at))?;
+            } else {
+                self.tables.unmark(key)?;
+            }
+        }
+        for (run, (drifted, deleted)) in std::mem::take(&mut self.found) {
+            if let Some(mut record) = self.tables.run(&run)? {
+                record.run.drift += drifted;
+                record.run.deleted += deleted;
+                self.tables.put_run(&record)?;
+            }
+        }
+        Ok(self.outcome)
+    }
+}
+
+fn unseen_level(inventory_item_id: InventoryItemId, location_id: LocationId, updated_at: Timestamp) -> Level {
+    let quantities = schemas::Quantities::default();
+    Level { inventory_item_id, location_id, gid: None, active: true, quantities, updated_at }
+}
+
+/// Judges a level's stock. One that does not count, untracked or inactive, crosses nothing and starts afresh
+/// when it counts again.
+pub(crate) fn judge_stock(held: &mut HeldLevel, shape: &LevelShape) -> Option<Crossing> {
+    if !(shape.tracked && shape.active) {
+        held.status = None;
+        return None;
+    }
+    let before = held.status.replace(shape.status);
+    threshold::crossing(before, shape.status)
+}
+
+pub(crate) fn crossing_event(crossing: Crossing, level: LevelShape) -> Event {
+    match crossing {
+        Crossing::Low => Event::InventoryLowStock(level),
+        Crossing::Out => Event::InventoryOutOfStock(level),
+        Crossing::Restocked => Event::InventoryRestocked(level),
+    }
+}

@@ -1,0 +1,84 @@
+//! Records as clients see them.
+
+use inventory::{HeldLevel, threshold};
+use schemas::ShopDomain;
+use schemas::event::ProductShape;
+use schemas::record::{InventoryItem, Location, Order, Product, Variant};
+use schemas::shape::{LevelShape, OrderShape};
+
+use crate::tables::{Record as _, Result, Tables};
+
+pub(crate) fn shape<T: Tables>(tables: &T, held: &HeldLevel) -> Result<LevelShape> {
+    let (item_id, location_id) = held.key();
+    let item: Option<InventoryItem> = tables.find(item_id)?;
+    let location: Option<Location> = tables.find(location_id)?;
+    let variant = tables.variant_of(item_id)?;
+    let product: Option<Product> = match &variant {
+        Some(variant) => tables.find(variant.product_id)?,
+        None => None,
+    };
+    let threshold = tables.thresholds().of(item_id, location_id, product.as_ref().map(|p| p.vendor.as_str()));
+    Ok(level_shape(tables.shop(), held, item, variant, product, location, threshold))
+}
+
+/// Puts a level's shape together from the records it refers to, as far as they are known.
+pub(crate) fn level_shape(
+    shop: &ShopDomain,
+    held: &HeldLevel,
+    item: Option<InventoryItem>,
+    variant: Option<Variant>,
+    product: Option<Product>,
+    location: Option<Location>,
+    threshold: i64,
+) -> LevelShape {
+    let title = product.map(|product| match &variant {
+        Some(variant) if variant.title != "Default Title" => format!("{} – {}", product.title, variant.title),
+        _ => product.title,
+    });
+    LevelShape {
+        shop: shop.clone(),
+        inventory_item_id: held.observed.inventory_item_id,
+        product_id: variant.as_ref().map(|variant| variant.product_id),
+        variant_id: variant.as_ref().map(|variant| variant.id),
+        title,
+        // An item that we have not read yet is taken for tracked: a wrong alarm is better than none.
+        tracked: item.as_ref().is_none_or(|item| item.tracked),
+        sku: item.and_then(|item| item.sku).or_else(|| variant?.sku),
+        location_id: held.observed.location_id,
+        location_name: location.map(|location| location.name),
+        active: held.observed.active,
+        available: held.available(),
+        quantities: held.observed.quantities.into(),
+        pending: held.pending,
+        threshold,
+        status: threshold::status(held.available(), threshold),
+        updated_at: held.observed.updated_at,
+    }
+}
+
+pub(crate) fn order_shape(order: &Order) -> OrderShape {
+    OrderShape {
+        order_id: order.id,
+        name: order.name.clone(),
+        customer_id: order.customer_id,
+        status: order.status,
+        previous_status: None,
+        financial_status: order.financial_status.clone(),
+        fulfillment_status: order.fulfillment_status.clone(),
+        total: order.total.clone(),
+        currency: order.currency.clone(),
+        channel: order.channel.clone(),
+        item_count: order.lines.iter().map(|line| line.quantity).sum(),
+        updated_at: order.updated_at,
+    }
+}
+
+pub(crate) fn product_shape(product: Product) -> ProductShape {
+    ProductShape {
+        product_id: product.id,
+        title: product.title,
+        vendor: product.vendor,
+        status: product.status,
+        updated_at: product.updated_at,
+    }
+}
