@@ -57,7 +57,7 @@ use crate::store::{Store, Switches};
 pub const VERSION: &str = "2026-10";
 
 /// All access scopes that the shop can give to an app.
-pub const SCOPES: [&str; 8] = scope::ALL;
+pub const SCOPES: [&str; 9] = scope::ALL;
 
 /// What kind of shop to open.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 //! <https://shopify.dev/docs/api/usage/access-scopes>, 2026-10.
 
 /// Everything the pretend shop can be asked for.
-pub(crate) const ALL: [&str; 8] = [
+pub(crate) const ALL: [&str; 9] = [
     "read_products",
     "write_products",
     "read_inventory",
@@ -12,6 +12,7 @@ pub(crate) const ALL: [&str; 8] = [
     "read_orders",
     "read_all_orders",
     "read_customers",
+    "read_fulfillments",
 ];
 
 /// Without `read_all_orders`, only orders younger than this exist for the app.
@@ -47,7 +48,15 @@ impl Scopes {
 
     /// The scopes of which one is needed for objects of a type, if none is there.
     pub(crate) fn missing_for(&self, type_name: &str) -> Option<&'static [&'static str]> {
-        let one_of = needed(type_name);
+        self.none_of(needed(type_name))
+    }
+
+    /// The same for being told of a topic, given as the API writes it: `ORDERS_CREATE`.
+    pub(crate) fn missing_for_topic(&self, topic: &str) -> Option<&'static [&'static str]> {
+        self.none_of(needed_to_hear(topic))
+    }
+
+    fn none_of(&self, one_of: &'static [&'static str]) -> Option<&'static [&'static str]> {
         let denied = !self.complete && !one_of.is_empty() && !one_of.iter().any(|scope| self.has(scope));
         denied.then_some(one_of)
     }
@@ -67,6 +76,22 @@ fn needed(type_name: &str) -> &'static [&'static str] {
     }
 }
 
+/// One of these is needed to subscribe to a topic: webhooks reference, 2026-10.
+fn needed_to_hear(topic: &str) -> &'static [&'static str] {
+    const BY_START: [(&str, &[&str]); 9] = [
+        ("CUSTOMERS_", &["read_customers"]),
+        ("FULFILLMENTS_", &["read_fulfillments"]),
+        ("INVENTORY_ITEMS_", &["read_inventory", "read_products"]),
+        ("INVENTORY_LEVELS_", &["read_inventory"]),
+        ("LOCATIONS_", &["read_locations"]),
+        ("ORDERS_", &["read_orders"]),
+        ("PRODUCTS_", &["read_products"]),
+        ("REFUNDS_", &["read_orders"]),
+        ("VARIANTS_", &["read_products"]),
+    ];
+    BY_START.iter().find(|(start, _)| topic.starts_with(start)).map_or(&[], |(_, scopes)| *scopes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,5 +104,8 @@ mod tests {
         assert_eq!(scopes.missing_for("InventoryItem"), None);
         assert_eq!(scopes.missing_for("InventoryLevel"), Some(&["read_inventory"][..]));
         assert_eq!(scopes.missing_for("Shop"), None);
+        assert_eq!(scopes.missing_for_topic("INVENTORY_ITEMS_UPDATE"), None);
+        assert_eq!(scopes.missing_for_topic("SHOP_UPDATE"), None);
+        assert!(scopes.missing_for_topic("ORDERS_PAID").is_some());
     }
 }

@@ -1,7 +1,7 @@
 //! What a query costs.
 //!
 //! Scalars are free, an object is one point, a mutation ten: <https://shopify.dev/docs/api/usage/limits>, 2026-10.
-//! What else there is was found by fitting the costs of forty recorded calls of a real shop, and Shopify does not
+//! What else there is was found by fitting the costs of dozens of calls recorded on a real shop, and Shopify does not
 //! publish it: a connection costs 2 and, `2·ln(first)` times in whole numbers, what one of its records costs; a list
 //! costs 1 and its dearest member; what stands directly in the payload of a mutation costs nothing itself.
 

@@ -48,6 +48,12 @@ fn create(store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
         Ok(uri) => uri.to_owned(),
         Err(why) => return refused(ON_ADDRESS, why),
     };
+    if let Some(one_of) = store.scopes.missing_for_topic(&topic) {
+        return refused(
+            &["topic"],
+            &format!("The app may not hear of {topic} without {}.", one_of.join(" or ")),
+        );
+    }
     if !input.filter_holds() {
         return refused(ON_FILTER.0, ON_FILTER.1);
     }
@@ -135,7 +141,7 @@ impl<'a> Input<'a> {
         let url = reqwest::Url::parse(uri).map_err(|_| "Address is invalid")?;
         match (url.scheme(), url.host_str()) {
             ("https", Some(host)) if is_shopifys(host) => {
-                Err("Address cannot be a Shopify or an internal domain")
+                Err("The address must not be one of Shopify's own or of an inner network")
             }
             ("arn", _) if uri.starts_with("arn:aws:events:") => Ok(uri),
             ("https", Some(_)) | ("http", Some("localhost" | "127.0.0.1" | "[::1]")) => Ok(uri),

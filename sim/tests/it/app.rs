@@ -117,6 +117,13 @@ async fn what_is_not_allowed_is_denied_and_nothing_else() {
         (&node["data"]["node"], &node["errors"][0]["extensions"]["code"]),
         (&Value::Null, &json!("ACCESS_DENIED"))
     );
+    let subscribe = "mutation($topic: WebhookSubscriptionTopic!) { webhookSubscriptionCreate(topic: $topic,
+        webhookSubscription: { uri: \"https://example.com/\" }) { userErrors { field } } }";
+    for (topic, errors) in [("ORDERS_CREATE", 1), ("PRODUCTS_UPDATE", 0), ("SHOP_UPDATE", 0)] {
+        let answer = shop.query(subscribe, json!({ "topic": topic })).await;
+        let refused = answer["data"]["webhookSubscriptionCreate"]["userErrors"].as_array().unwrap();
+        assert_eq!(refused.len(), errors, "{topic}");
+    }
     let write = "mutation { inventoryActivate(inventoryItemId: \"gid://shopify/InventoryItem/1\", locationId: \"gid://shopify/Location/1\") @idempotent(key: \"k\") { inventoryLevel { id } } }";
     assert_eq!(shop.query(write, json!({})).await["errors"][0]["extensions"]["code"], "ACCESS_DENIED");
 }
