@@ -3,7 +3,7 @@
 CARGO ?= cargo
 NODE_TESTS = tests/node
 
-.PHONY: demo test check generate recordings parity bench-reservations needs
+.PHONY: demo test check generate recordings parity fuzz bench-reservations needs
 
 demo: ## a pretend store, the daemon on it, and what happens, live
 	$(CARGO) run --package daemon -- demo $(DEMO)
@@ -29,6 +29,12 @@ recordings: ## every webhook body in DIR posted to a daemon: make recordings DIR
 
 parity: ## the pretend store's answers beside recorded ones: make parity DIR=<folder>
 	$(CARGO) run --package sim --example parity -- $(DIR)
+
+fuzz: ## ten million inputs to each reader of the protocol; needs cargo-fuzz
+	for target in frame packet payload; do \
+		mkdir -p fuzz/corpus/$$target && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --fuzz-dir fuzz $$target \
+			fuzz/corpus/$$target fuzz/seeds/$$target -- -runs=10000000 -max_len=600 || exit 1; \
+	done
 
 bench-reservations: ## reservations on one hot item, a second; a table as in bench/README.md
 	$(CARGO) build --release --package daemon --package bench
