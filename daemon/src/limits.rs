@@ -29,6 +29,8 @@ pub const LOOKS_PAUSE: Duration = Duration::from_millis(500);
 pub const SHOPIFY_PAUSE: Duration = Duration::from_secs(5);
 /// Times that a run's page may fail before the run does.
 pub const PAGE_TRIES_MAX: u32 = 12;
+/// Time for Shopify to confirm what a webhook says of the app; then it is taken for not confirmed.
+pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often webhook subscriptions and scopes are looked at.
 pub const SUBSCRIPTIONS_PAUSE: Duration = Duration::from_hours(1);
 /// Times that a full run's bulk operation may come to nothing before the run does.

@@ -11,7 +11,10 @@ use schemas::{Change, Clock, Event, ShopDomain};
 use shopify::{Client, Error, Notice};
 use store::{Fate, Operation, Store, StoreError};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+
+use crate::limits;
 
 /// What is at hand to act on notices.
 pub(crate) struct Notices {
@@ -110,11 +113,11 @@ pub(crate) async fn announce(
     store.write(announce).await.map(drop)
 }
 
-/// Whether the shop has shut us out; `None` when it does not answer.
+/// Whether the shop has shut us out; `None` when it does not answer. Other deliveries wait for it.
 async fn closed(client: &Client) -> Option<bool> {
-    match client.shop().await {
-        Ok(_) => Some(false),
-        Err(Error::Token | Error::Grant(_)) => Some(true),
-        Err(_) => None,
+    match timeout(limits::CONFIRM_TIMEOUT, client.shop()).await {
+        Ok(Ok(_)) => Some(false),
+        Ok(Err(Error::Token | Error::Grant(_))) => Some(true),
+        Ok(Err(_)) | Err(_) => None,
     }
 }
