@@ -156,7 +156,6 @@ impl Daemon {
         let marked = Arc::new(marked);
         let mut runs = Runs::default();
         let mut handles = BTreeMap::new();
-        let mut subscriptions = Vec::new();
         for shop in &config.shop {
             let client = client(shop, &credentials, &transport, &clock, &entropy)?;
             let (bulk_ended, scopes_changed) =
@@ -203,21 +202,18 @@ impl Daemon {
                     Schedule { syncs: Arc::clone(&syncs), resource, plan: plan.clone(), zone, requests };
                 tasks.spawn(schedule.run(shop_stop.clone()));
             }
-            subscriptions.push((shop, Arc::clone(&client), scopes_changed.subscribe(), shop_stop.clone()));
-            let handle = Handles { client, bulk_ended, scopes_changed, stop: shop_stop };
-            handles.insert(shop.domain.clone(), handle);
-        }
-        for (shop, client, scopes_changed, shop_stop) in subscriptions {
             let subscriptions = Subscriptions {
                 shop: shop.domain.clone(),
-                client,
+                client: Arc::clone(&client),
                 store: Arc::clone(&store),
                 clock: Arc::clone(&clock),
                 runs: runs.clone(),
                 address: shop.webhook_address.clone(),
-                scopes_changed,
+                scopes_changed: scopes_changed.subscribe(),
             };
-            tasks.spawn(subscriptions.run(shop_stop));
+            tasks.spawn(subscriptions.run(shop_stop.clone()));
+            let handle = Handles { client, bulk_ended, scopes_changed, stop: shop_stop };
+            handles.insert(shop.domain.clone(), handle);
         }
         let notices = Notices { store: Arc::clone(&store), clock: Arc::clone(&clock), shops: handles };
         let intake = Intake {
