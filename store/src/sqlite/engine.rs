@@ -15,7 +15,7 @@ use super::rows::{self, Stored, micros, parsed, parsed_opt, word};
 use crate::StoreError;
 use crate::apply::perform;
 use crate::local::Engine;
-use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, Retention, RunRecord};
+use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, Retention, Revocation, RunRecord};
 use crate::tables::{Keep, Result, Tables, Transaction};
 
 pub(super) struct SqliteEngine {
@@ -135,6 +135,26 @@ impl Transaction for SqliteEngine {
         Ok(added == 1)
     }
 
+    fn keep_session(&mut self, id: &str, rooms: &str, at: Timestamp) -> Result<()> {
+        self.connection
+            .prepare_cached("INSERT OR REPLACE INTO session (id, rooms, kept_at) VALUES (?1, ?2, ?3)")?
+            .execute(params![id, rooms, micros(at)])?;
+        Ok(())
+    }
+
+    fn revoke(&mut self, revocation: &Revocation) -> Result<bool> {
+        let (kind, id) = revocation.of.key();
+        let changed = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO revocation (kind, id, at, until) VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT (kind, id) DO UPDATE SET at = max(at, excluded.at), until = max(until, excluded.until) \
+                 WHERE at < excluded.at OR until < excluded.until",
+            )?
+            .execute(params![kind, id, micros(revocation.at), micros(revocation.until)])?;
+        Ok(changed == 1)
+    }
+
     fn prune(&mut self, retention: &Retention) -> Result<()> {
         let log_before = micros(retention.log_before);
         let floor: Option<i64> = self.connection.query_row(
@@ -163,6 +183,10 @@ impl Transaction for SqliteEngine {
             "DELETE FROM run WHERE state <> 'running' AND started_at < ?1",
             [micros(retention.runs_before)],
         )?;
+        self.connection
+            .execute("DELETE FROM session WHERE kept_at < ?1", [micros(retention.sessions_before)])?;
+        self.connection
+            .execute("DELETE FROM revocation WHERE until <= ?1", [micros(retention.revoked_until)])?;
         Ok(())
     }
 }
