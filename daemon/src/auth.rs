@@ -3,20 +3,34 @@
 //! One algorithm per installation; every configured claim must be there; headers that bring their own key or
 //! ask for extensions are refused; time comes from the caller.
 
+mod keys;
+mod revocations;
+
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation};
+use jiff::SignedDuration;
+use jsonwebtoken::{EncodingKey, Header, Validation};
 use schemas::{CustomerId, Identity, LocationId, Role, ShopDomain, ShopScope, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
+use store::Revocation;
+use tokio_util::sync::CancellationToken;
 
+use self::keys::{Keys, hs256_secret};
+use self::revocations::Revocations;
 use crate::config::{self, Algorithm, Config, ConfigError, Environment};
 
 /// Longest token looked at, in bytes; a longer one is refused unread.
 const TOKEN_BYTES_MAX: usize = 4096;
-/// Shortest HS256 secret, in bytes: the hash's own length (RFC 7518, section 3.2).
-const SECRET_BYTES_MIN: usize = 32;
+/// Bytes of a token's own id; a longer one is refused.
+pub(crate) const TOKEN_ID_BYTES_MAX: usize = 256;
+/// Revocations that count at a time; further ones are refused.
+pub(crate) const REVOCATIONS_MAX: usize = 100_000;
+/// How often a file with keys is looked at.
+const KEYS_PAUSE: Duration = Duration::from_secs(2);
 
 /// Why a token is not taken. Clients are told only that it is not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +41,9 @@ pub enum TokenError {
     /// Too early or too late.
     #[error("the token is not valid at this time")]
     Time,
+    /// It was taken back.
+    #[error("the token was revoked")]
+    Revoked,
     /// A claim is missing, of the wrong kind or not ours.
     #[error("the token's claim {0}")]
     Claim(String),
@@ -34,11 +51,12 @@ pub enum TokenError {
 
 /// Verifies tokens.
 pub struct Tokens {
-    key: DecodingKey,
-    algorithm: jsonwebtoken::Algorithm,
+    keys: Keys,
+    revocations: Revocations,
     issuer: Option<String>,
     audience: Option<String>,
     leeway_seconds: u64,
+    longest: Option<SignedDuration>,
     shops: Vec<KnownShop>,
 }
 
@@ -52,6 +70,8 @@ struct KnownShop {
 #[serde(rename_all = "camelCase")]
 struct Claims {
     exp: Option<u64>,
+    iat: Option<u64>,
+    jti: Option<String>,
     nbf: Option<u64>,
     iss: Option<String>,
     aud: Option<OneOrMany>,
@@ -97,20 +117,14 @@ impl Tokens {
     /// When the key cannot be had or is too weak.
     pub fn new(config: &Config, environment: &Environment) -> Result<Self, ConfigError> {
         let auth = &config.auth;
-        let (key, algorithm) = match auth.algorithm {
-            Algorithm::HS256 => {
-                let secret = hs256_secret(auth, environment)?;
-                (DecodingKey::from_secret(secret.as_bytes()), jsonwebtoken::Algorithm::HS256)
-            }
-            asymmetric => public_key(auth, asymmetric)?,
-        };
         let known = |shop: &config::Shop| KnownShop { domain: shop.domain.clone(), id: shop.id.clone() };
         Ok(Self {
-            key,
-            algorithm,
+            keys: Keys::fetch(auth, environment)?,
+            revocations: Revocations::default(),
             issuer: auth.issuer.clone(),
             audience: auth.audience.clone(),
             leeway_seconds: auth.leeway_seconds,
+            longest: auth.longest_days.map(|days| SignedDuration::from_hours(i64::from(days) * 24)),
             shops: config.shop.iter().map(known).collect(),
         })
     }
@@ -123,27 +137,65 @@ impl Tokens {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Invalid(format!("longer than {TOKEN_BYTES_MAX} bytes")));
         }
-        plain_header(token)?;
-        let mut validation = Validation::new(self.algorithm);
+        let key_id = plain_header(token)?;
+        let mut validation = Validation::new(self.keys.algorithm);
         // What the library would take too lightly, or by its own clock, is checked below.
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
-        let claims: Claims = jsonwebtoken::decode(token, &self.key, &validation)
-            .map_err(|error| TokenError::Invalid(error.to_string()))?
-            .claims;
+        let mut decoded = Err(TokenError::Invalid("no key has its id".to_owned()));
+        for key in self.keys.candidates(key_id.as_deref()) {
+            decoded = jsonwebtoken::decode::<Claims>(token, &key, &validation)
+                .map_err(|error| TokenError::Invalid(error.to_string()));
+            if decoded.is_ok() {
+                break;
+            }
+        }
+        let claims = decoded?.claims;
         let expires_at = self.in_time(&claims, now)?;
         self.meant_for_us(&claims)?;
-        self.identity(&claims, expires_at)
+        let identity = self.identity(&claims, expires_at)?;
+        if self.revocations.concern(&identity) { Err(TokenError::Revoked) } else { Ok(identity) }
+    }
+
+    /// When the last token that is taken now will have run out.
+    pub(crate) fn latest_end(&self, now: Timestamp) -> Timestamp {
+        let longest = self.longest.and_then(|longest| now.saturating_add(longest).ok());
+        longest.unwrap_or(Timestamp::MAX)
+    }
+
+    /// Takes these tokens no longer; the store knows it already.
+    pub(crate) fn revoke(&self, revocation: Revocation, now: Timestamp) {
+        self.revocations.add(revocation, now);
+    }
+
+    /// Whether another revocation has a place.
+    pub(crate) fn may_revoke(&self) -> bool {
+        self.revocations.len() < REVOCATIONS_MAX
+    }
+
+    /// Reads keys that are in a file again whenever it changes, until told to stop.
+    pub(crate) async fn follow_keys(self: Arc<Self>, stop: CancellationToken) {
+        while self.keys.may_change() {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(KEYS_PAUSE) => {}
+            }
+            let tokens = Arc::clone(&self);
+            // A file is read; on the side, because disks may be slow.
+            if tokio::task::spawn_blocking(move || tokens.keys.refresh()).await.is_err() {
+                return;
+            }
+        }
     }
 
     fn in_time(&self, claims: &Claims, now: Timestamp) -> Result<Timestamp, TokenError> {
-        let moment = |seconds: u64| {
-            i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok())
-        };
         let exp = claims.exp.ok_or_else(|| TokenError::Claim("exp is missing".to_owned()))?;
         let exp = exp.saturating_add(self.leeway_seconds);
         let expires_at = moment(exp).ok_or_else(|| TokenError::Claim("exp is no time".to_owned()))?;
+        if expires_at > self.latest_end(now) {
+            return Err(TokenError::Claim("exp is further ahead than is allowed".to_owned()));
+        }
         let begins =
             claims.nbf.map(|nbf| moment(nbf.saturating_sub(self.leeway_seconds)).ok_or(TokenError::Time));
         if now >= expires_at || begins.transpose()?.is_some_and(|begins| now < begins) {
@@ -196,7 +248,13 @@ impl Tokens {
             .locations
             .as_ref()
             .map(|ids| ids.iter().filter_map(|id| id.text().parse::<LocationId>().ok()).collect());
-        Ok(Identity { user_id, role, customer_id, locations, shops: self.scope(claims, role), expires_at })
+        let issued_at = claims.iat.and_then(moment);
+        if claims.jti.as_ref().is_some_and(|id| id.len() > TOKEN_ID_BYTES_MAX) {
+            return Err(claim("jti is too long"));
+        }
+        let token_id = claims.jti.as_deref().map(Into::into);
+        let shops = self.scope(claims, role);
+        Ok(Identity { user_id, role, customer_id, locations, shops, expires_at, issued_at, token_id })
     }
 
     fn scope(&self, claims: &Claims, role: Role) -> ShopScope {
@@ -222,6 +280,14 @@ impl ws::Authenticate for Tokens {
             ws::AuthError::Invalid
         })
     }
+
+    fn is_revoked(&self, identity: &Identity) -> bool {
+        self.revocations.concern(identity)
+    }
+}
+
+fn moment(seconds: u64) -> Option<Timestamp> {
+    i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok())
 }
 
 /// What `stockd token` writes into a token.
@@ -241,6 +307,10 @@ pub struct NewToken {
     /// The shops they are limited to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shops: Option<Vec<String>>,
+    /// When it was issued, in seconds since 1970.
+    pub iat: i64,
+    /// Its own id, by which it can be revoked.
+    pub jti: String,
     /// When it runs out, in seconds since 1970.
     pub exp: i64,
     /// Who signs, as configured.
@@ -274,41 +344,9 @@ pub fn issue(
     })
 }
 
-fn hs256_secret(auth: &config::Auth, environment: &Environment) -> Result<String, ConfigError> {
-    let refuse = |problem: String| ConfigError::Secret { setting: "auth.secret".to_owned(), problem };
-    let reference = auth.secret.as_ref().ok_or_else(|| refuse("is missing".to_owned()))?;
-    let secret = reference.resolve("auth.secret", environment)?;
-    if secret.len() < SECRET_BYTES_MIN {
-        let problem = format!(
-            "has {} bytes and needs at least {SECRET_BYTES_MIN}: make one with `openssl rand -base64 32`",
-            secret.len()
-        );
-        return Err(refuse(problem));
-    }
-    Ok(secret)
-}
-
-fn public_key(
-    auth: &config::Auth,
-    algorithm: Algorithm,
-) -> Result<(DecodingKey, jsonwebtoken::Algorithm), ConfigError> {
-    let refuse = |problem: String| ConfigError::Secret { setting: "auth.public_key".to_owned(), problem };
-    let path = auth.public_key.as_ref().ok_or_else(|| refuse("is missing".to_owned()))?;
-    let pem =
-        std::fs::read(path).map_err(|error| refuse(format!("cannot read {}: {error}", path.display())))?;
-    let (key, algorithm) = match algorithm {
-        Algorithm::RS256 => (DecodingKey::from_rsa_pem(&pem), jsonwebtoken::Algorithm::RS256),
-        Algorithm::ES256 => (DecodingKey::from_ec_pem(&pem), jsonwebtoken::Algorithm::ES256),
-        Algorithm::EdDSA | Algorithm::HS256 => {
-            (DecodingKey::from_ed_pem(&pem), jsonwebtoken::Algorithm::EdDSA)
-        }
-    };
-    let key = key.map_err(|error| refuse(format!("{} holds no such key: {error}", path.display())))?;
-    Ok((key, algorithm))
-}
-
-/// A header may name algorithm, type and key id; one that brings a key or an extension is refused unread.
-fn plain_header(token: &str) -> Result<(), TokenError> {
+/// The id of the key. A header may name that, algorithm and type; one that brings a key or an extension is refused
+/// unread.
+fn plain_header(token: &str) -> Result<Option<String>, TokenError> {
     let invalid = |reason: &str| TokenError::Invalid(reason.to_owned());
     let (header, _) = token.split_once('.').ok_or_else(|| invalid("not a JWT"))?;
     let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| invalid("its header is not base64url"))?;
@@ -319,7 +357,7 @@ fn plain_header(token: &str) -> Result<(), TokenError> {
             "its header says {:?}",
             key.chars().take(20).collect::<String>()
         ))),
-        None => Ok(()),
+        None => Ok(header.get("kid").and_then(|id| id.as_str()).map(str::to_owned)),
     }
 }
 

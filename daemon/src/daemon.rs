@@ -140,7 +140,16 @@ impl Daemon {
         });
         let source = LogSource { store: Arc::clone(&store), shops: shops.domains() };
         let origins = config.server.iter().flat_map(|server| server.origins.clone()).collect();
-        let options = ws::Options { origins, ..ws::Options::default() };
+        let proxies = config.server.iter().flat_map(|server| server.trusted_proxies.clone()).collect();
+        let options = config.realtime.options(ws::Options {
+            origins,
+            trusted_proxies: proxies,
+            session_days: config.store.log_days.saturating_add(1),
+            ..ws::Options::default()
+        });
+        for revocation in store.revocations().await? {
+            tokens.revoke(revocation, clock.now());
+        }
         let hub = Hub::new(
             Arc::new(source),
             Arc::clone(&tokens) as _,
@@ -224,6 +233,7 @@ impl Daemon {
             notices,
         };
         tasks.spawn(intake.run(stop.clone()));
+        tasks.spawn(Arc::clone(&tokens).follow_keys(stop.clone()));
         tasks.spawn(tail::run(Arc::clone(&store), Arc::clone(&hub), stop.clone()));
         tasks.spawn(forget(Arc::clone(&store), Arc::clone(&clock), config.store.clone(), stop.clone()));
 
@@ -315,6 +325,9 @@ async fn forget(store: Arc<dyn Store>, clock: Arc<dyn Clock>, keep: config::Stor
         let retention = Retention {
             deliveries_before: before(days(keep.deliveries_days)),
             log_before: before(days(keep.log_days)),
+            revoked_until: now,
+            // A day longer than the log, so that whoever can be sent what they missed has their rooms.
+            sessions_before: before(days(keep.log_days.saturating_add(1))),
             runs_before: before(SignedDuration::from_hours(limits::RUNS_DAYS * 24)),
             unreadable_before: before(SignedDuration::from_hours(limits::UNREADABLE_HOURS)),
         };

@@ -57,6 +57,8 @@ pub const TAIL_GROUP: usize = 1_000;
 pub const PAGE_RECORDS_MAX: usize = 1_000;
 /// See [`PAGE_RECORDS_MAX`].
 pub const PAGE_RECORDS_DEFAULT: usize = 100;
+/// Users, and rooms, listed of those who are connected; the counts are of all.
+pub const ATTENDEES_MAX: usize = 1_000;
 /// How often what is too old is forgotten.
 pub const PRUNE_PAUSE: Duration = Duration::from_hours(1);
 /// Hours for which a body that could not be read is kept.

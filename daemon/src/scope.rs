@@ -42,6 +42,8 @@ mod tests {
             locations: None,
             shops,
             expires_at: Timestamp::MAX,
+            issued_at: None,
+            token_id: None,
         };
         let asked = |by: &Identity, named: Option<&str>| {
             shop(by, named, &shops).map(|shop| shop.to_string()).map_err(|error| (error.code, error.field))

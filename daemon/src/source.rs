@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use schemas::shape::LevelShape;
-use schemas::{LevelSelection, LogEntry, Offset, Room, Sequence, ShopDomain};
-use store::{Store, StoreError};
+use schemas::{LevelSelection, LogEntry, Offset, Room, Sequence, ShopDomain, Timestamp};
+use store::{Operation, Store, StoreError};
 use ws::SourceError;
 
 /// The store and the shops that are configured.
@@ -49,6 +49,19 @@ impl ws::Source for LogSource {
         }
         let rooms = rooms.iter().cloned().collect();
         self.store.replay(shop, rooms, after, until, limit).await.map_err(|error| refusal(&error))
+    }
+
+    fn secret(&self) -> [u8; 32] {
+        self.store.secret()
+    }
+
+    async fn keep_session(&self, id: String, rooms: String, at: Timestamp) -> Result<(), SourceError> {
+        let kept = self.store.write(Operation::KeepSession { id, rooms, at }).await;
+        kept.map(|_| ()).map_err(|error| refusal(&error))
+    }
+
+    async fn session(&self, id: &str) -> Result<Option<String>, SourceError> {
+        self.store.session(id).await.map_err(|error| refusal(&error))
     }
 
     async fn levels(

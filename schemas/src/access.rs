@@ -76,6 +76,10 @@ pub struct Identity {
     pub shops: ShopScope,
     /// When the token runs out.
     pub expires_at: Timestamp,
+    /// When the token was issued, where it says so.
+    pub issued_at: Option<Timestamp>,
+    /// The token's own id (`jti`), where it has one.
+    pub token_id: Option<Box<str>>,
 }
 
 /// What an event, record or room is about, as far as it matters to who may see it.
@@ -182,6 +186,8 @@ mod tests {
             locations: None,
             shops: ShopScope::All,
             expires_at: Timestamp::MAX,
+            issued_at: None,
+            token_id: None,
         }
     }
 

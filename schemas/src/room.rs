@@ -3,10 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::{CustomerId, LocationId, ProductId, UserId, VariantId};
 
 /// A room of a shop.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum Room {
     /// Every level.
     InventoryAll,
@@ -41,6 +44,19 @@ impl fmt::Display for Room {
             Self::ShopifySync => f.write_str("shopify:sync"),
             Self::User(id) => write!(f, "user:{id}"),
         }
+    }
+}
+
+impl From<Room> for String {
+    fn from(room: Room) -> Self {
+        room.to_string()
+    }
+}
+
+impl TryFrom<String> for Room {
+    type Error = String;
+    fn try_from(name: String) -> Result<Self, String> {
+        name.parse()
     }
 }
 

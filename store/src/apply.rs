@@ -55,6 +55,9 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
             Ok(fresh(true))
         }
         Operation::Forget { shop } => transaction.forget(shop).map(|()| fresh(true)),
+        Operation::KeepSession { id, rooms, at } => {
+            transaction.keep_session(id, rooms, *at).map(|()| fresh(true))
+        }
         Operation::Net { shop, effects, at } => {
             attempt::net(&mut transaction.shop(shop)?, effects, *at).map(|()| fresh(true))
         }
@@ -73,6 +76,7 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
         Operation::Reject { shop, effects, at } => {
             attempt::reject(&mut transaction.shop(shop)?, effects, *at).map(|()| fresh(true))
         }
+        Operation::Revoke(revocation) => transaction.revoke(revocation).map(fresh),
         Operation::SettleAttempt { shop, id, end, at } => {
             attempt::settle(&mut transaction.shop(shop)?, id, end, *at)
         }

@@ -14,7 +14,9 @@ use schemas::{
     RunId, RunKind, RunState, Sequence, ShopDomain, SyncRun, Timestamp,
 };
 
-use crate::operation::{Batch, Cause, Delivery, Fate, Operation, Outcome, Progress, Retention, RunRecord};
+use crate::operation::{
+    Batch, Cause, Delivery, Fate, Operation, Outcome, Progress, Retention, Revocation, Revoked, RunRecord,
+};
 use crate::{Collection, Store, StoreError, memory, sqlite};
 use commands::{
     a_command_repeated_under_its_key_is_answered_and_not_done_again, a_hold_is_pending_until_shopify_has_it,
@@ -102,6 +104,8 @@ holds_for_both! {
     what_is_held_is_listed_by_resource,
     of_a_redacted_customer_nothing_is_kept,
     of_a_forgotten_shop_nothing_is_kept_and_its_log_goes_on,
+    a_session_is_kept_as_it_was_last_written_until_it_is_old,
+    a_revocation_is_kept_until_its_last_token_has_run_out,
     holds_sum_to_at_most_what_there_was,
     lines_of_one_level_are_summed_before_the_check,
     a_command_repeated_under_its_key_is_answered_and_not_done_again,
@@ -360,6 +364,8 @@ async fn an_unreadable_delivery_keeps_its_body_and_is_not_tried_again(world: Wor
         deliveries_before: at(0),
         log_before: at(0),
         runs_before: at(0),
+        revoked_until: at(0),
+        sessions_before: at(0),
         unreadable_before: before,
     };
     world.do_(Operation::Prune(keep(at(2)))).await;
@@ -588,6 +594,8 @@ async fn what_was_forgotten_cannot_be_replayed_silently(world: World) {
         deliveries_before: at(0),
         log_before,
         runs_before: at(0),
+        revoked_until: at(0),
+        sessions_before: at(0),
         unreadable_before: at(0),
     };
     world.do_(Operation::Prune(before(at(1_000)))).await;
@@ -598,6 +606,58 @@ async fn what_was_forgotten_cannot_be_replayed_silently(world: World) {
     assert_eq!(replay(head).await.unwrap(), []);
     world.webhook(vec![level(1, 22, 3)]).await;
     assert_eq!(world.store.head().sequence, Sequence(head.0 + 1));
+}
+
+async fn a_session_is_kept_as_it_was_last_written_until_it_is_old(world: World) {
+    let keep = |id: &str, rooms: &str, second| {
+        world.do_(Operation::KeepSession { id: id.to_owned(), rooms: rooms.to_owned(), at: at(second) })
+    };
+    keep("one", "a", 1).await;
+    keep("one", "a and b", 20).await;
+    keep("two", "c", 10).await;
+    let kept = async |id| world.store.session(id).await.unwrap();
+    assert_eq!(kept("one").await.as_deref(), Some("a and b"));
+    assert_eq!(kept("three").await, None);
+    let retention = Retention {
+        deliveries_before: at(0),
+        log_before: at(0),
+        runs_before: at(0),
+        revoked_until: at(0),
+        sessions_before: at(15),
+        unreadable_before: at(0),
+    };
+    world.do_(Operation::Prune(retention)).await;
+    assert_eq!((kept("one").await.as_deref(), kept("two").await), (Some("a and b"), None));
+}
+
+async fn a_revocation_is_kept_until_its_last_token_has_run_out(world: World) {
+    let user = Revoked::User("ann".parse().unwrap());
+    let token = Revoked::Token("ann".to_owned());
+    let revoke = async |of: &Revoked, second, until| {
+        let revocation = Revocation { of: of.clone(), at: at(second), until: at(until) };
+        world.do_(Operation::Revoke(revocation)).await.fresh
+    };
+    assert!(revoke(&user, 5, 100).await);
+    assert!(revoke(&token, 5, 50).await);
+    assert!(revoke(&user, 7, 90).await, "a later one takes more tokens");
+    assert!(!revoke(&user, 6, 80).await);
+    let kept = async || {
+        let mut kept = world.store.revocations().await.unwrap();
+        kept.sort_by(|one, other| one.of.cmp(&other.of));
+        kept
+    };
+    let of_user = Revocation { of: user, at: at(7), until: at(100) };
+    assert_eq!(kept().await, [Revocation { of: token, at: at(5), until: at(50) }, of_user.clone()]);
+    let retention = Retention {
+        deliveries_before: at(0),
+        log_before: at(0),
+        runs_before: at(0),
+        revoked_until: at(50),
+        sessions_before: at(0),
+        unreadable_before: at(0),
+    };
+    world.do_(Operation::Prune(retention)).await;
+    assert_eq!(kept().await, [of_user]);
 }
 
 async fn a_snapshot_is_exact_at_its_place_in_the_log(world: World) {

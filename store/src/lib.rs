@@ -36,7 +36,10 @@ pub use attempt::{Attempt, End, Refusal};
 pub use command::{By, Given, Policy};
 pub use drift::{Drifted, Held, Wrong};
 pub use local::Writer;
-pub use operation::{Batch, Cause, Delivery, Fate, Mark, Operation, Outcome, Progress, Retention, RunRecord};
+pub use operation::{
+    Batch, Cause, Delivery, Fate, Mark, Operation, Outcome, Progress, Retention, Revocation, Revoked,
+    RunRecord,
+};
 
 /// Why a store could not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -147,6 +150,10 @@ pub trait Store: Send + Sync + 'static {
     /// This database's life.
     fn epoch(&self) -> Epoch;
 
+    /// A secret of this database, as old as it: for what is given out sealed and is to be recognised after a
+    /// restart.
+    fn secret(&self) -> [u8; 32];
+
     /// The last committed entry's place; changes with every commit that appends.
     fn committed(&self) -> watch::Receiver<Sequence>;
 
@@ -253,6 +260,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// A shop's locations, by id.
     async fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>, StoreError>;
+
+    /// The rooms kept for the session of that id.
+    async fn session(&self, id: &str) -> Result<Option<String>, StoreError>;
+
+    /// Every revocation that is kept.
+    async fn revocations(&self) -> Result<Vec<Revocation>, StoreError>;
 
     /// A list's records with an id above `after`, by id, as JSON.
     async fn list(

@@ -15,7 +15,7 @@ use schemas::{
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::drift::{Drifted, Held};
-use crate::operation::{Delivery, Operation, Outcome, RunRecord};
+use crate::operation::{Delivery, Operation, Outcome, Revocation, RunRecord};
 use crate::tables::Result;
 use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError};
 
@@ -72,6 +72,8 @@ pub(crate) trait Reader: Send + Sync + 'static {
     fn held(&self, shop: &ShopDomain, resource: Resource, orders_since: Timestamp) -> Result<Vec<Held>>;
     fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>>;
     fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>>;
+    fn session(&self, id: &str) -> Result<Option<String>>;
+    fn revocations(&self) -> Result<Vec<Revocation>>;
     fn list(
         &self,
         shop: &ShopDomain,
@@ -149,6 +151,7 @@ impl Writer {
 /// A store whose writer and readers are in this process.
 pub(crate) struct Local<R> {
     epoch: Epoch,
+    secret: [u8; 32],
     requests: mpsc::Sender<Request>,
     committed: watch::Receiver<Sequence>,
     reader: Arc<R>,
@@ -156,11 +159,16 @@ pub(crate) struct Local<R> {
 }
 
 impl<R: Reader> Local<R> {
-    pub(crate) fn open(epoch: Epoch, engine: impl Engine, reader: R) -> (Arc<dyn Store>, Writer) {
+    pub(crate) fn open(
+        epoch: Epoch,
+        secret: [u8; 32],
+        engine: impl Engine,
+        reader: R,
+    ) -> (Arc<dyn Store>, Writer) {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
         let (sender, committed) = watch::channel(engine.head());
-        let store =
-            Self { epoch, requests, committed, reader: Arc::new(reader), reads: Semaphore::new(READERS_MAX) };
+        let (reader, reads) = (Arc::new(reader), Semaphore::new(READERS_MAX));
+        let store = Self { epoch, secret, requests, committed, reader, reads };
         (Arc::new(store), Writer { engine: Box::new(engine), requests: waiting, committed: sender })
     }
 
@@ -184,6 +192,10 @@ impl<R: Reader> Store for Local<R> {
 
     fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    fn secret(&self) -> [u8; 32] {
+        self.secret
     }
 
     fn committed(&self) -> watch::Receiver<Sequence> {
@@ -293,6 +305,15 @@ impl<R: Reader> Store for Local<R> {
     async fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>> {
         let shop = shop.clone();
         self.read(move |reader| reader.locations(&shop)).await
+    }
+
+    async fn session(&self, id: &str) -> Result<Option<String>> {
+        let id = id.to_owned();
+        self.read(move |reader| reader.session(&id)).await
+    }
+
+    async fn revocations(&self) -> Result<Vec<Revocation>> {
+        self.read(R::revocations).await
     }
 
     async fn list(

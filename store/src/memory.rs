@@ -21,7 +21,7 @@ use serde::Serialize;
 use crate::apply::perform;
 use crate::drift::{Drifted, Held};
 use crate::local::{Engine, Local, Reader, Writer};
-use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, Retention, RunRecord};
+use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, Retention, Revocation, Revoked, RunRecord};
 use crate::shape::level_shape;
 use crate::tables::{Keep, Marking, Record, Result, Tables, Transaction};
 use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError};
@@ -30,7 +30,8 @@ use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Mar
 pub fn open(entropy: &Entropy) -> (Arc<dyn Store>, Writer) {
     let epoch = Epoch(u32::from_le_bytes(entropy.bytes()));
     let state = Arc::new(Mutex::new(State::default()));
-    Local::open(epoch, Memory { state: Arc::clone(&state), epoch }, Memory { state, epoch })
+    let engine = Memory { state: Arc::clone(&state), epoch };
+    Local::open(epoch, entropy.bytes(), engine, Memory { state, epoch })
 }
 
 struct Memory {
@@ -43,6 +44,8 @@ struct State {
     shops: BTreeMap<ShopDomain, Shop>,
     deliveries: Vec<(Delivery, Option<Fate>)>,
     log: Vec<(Sequence, ShopDomain, Timestamp, Event)>,
+    sessions: BTreeMap<String, (String, Timestamp)>,
+    revocations: BTreeMap<Revoked, (Timestamp, Timestamp)>,
     /// The last place and the last mark given out, and the last place forgotten.
     last: u64,
     last_mark: i64,
@@ -147,7 +150,21 @@ impl Transaction for State {
         Ok(())
     }
 
+    fn keep_session(&mut self, id: &str, rooms: &str, at: Timestamp) -> Result<()> {
+        self.sessions.insert(id.to_owned(), (rooms.to_owned(), at));
+        Ok(())
+    }
+
+    fn revoke(&mut self, Revocation { of, at, until }: &Revocation) -> Result<bool> {
+        let kept = self.revocations.get(of).copied();
+        let longest = kept.map_or((*at, *until), |kept| (kept.0.max(*at), kept.1.max(*until)));
+        self.revocations.insert(of.clone(), longest);
+        Ok(kept != Some(longest))
+    }
+
     fn prune(&mut self, retention: &Retention) -> Result<()> {
+        self.sessions.retain(|_, (_, at)| *at >= retention.sessions_before);
+        self.revocations.retain(|_, (_, until)| *until > retention.revoked_until);
         let old = self
             .log
             .iter()
@@ -524,6 +541,16 @@ impl Reader for Memory {
 
     fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>> {
         self.shop(shop, |shop| shop.locations.values().cloned().collect())
+    }
+
+    fn session(&self, id: &str) -> Result<Option<String>> {
+        Ok(self.state().sessions.get(id).map(|(rooms, _)| rooms.clone()))
+    }
+
+    fn revocations(&self) -> Result<Vec<Revocation>> {
+        let state = self.state();
+        let kept = state.revocations.iter();
+        Ok(kept.map(|(of, (at, until))| Revocation { of: of.clone(), at: *at, until: *until }).collect())
     }
 
     fn list(

@@ -2,7 +2,8 @@
 
 use inventory::Thresholds;
 use schemas::{
-    Change, ErrorBody, Event, RecordKey, Resource, RunId, RunState, ShopDomain, SyncRun, Timestamp, WebhookId,
+    Change, ErrorBody, Event, RecordKey, Resource, RunId, RunState, ShopDomain, SyncRun, Timestamp, UserId,
+    WebhookId,
 };
 
 use crate::attempt::{Attempt, End};
@@ -51,6 +52,15 @@ pub enum Operation {
         /// Which.
         shop: ShopDomain,
     },
+    /// Keep the rooms of a session under its id, in place of what was kept there.
+    KeepSession {
+        /// Whose.
+        id: String,
+        /// What is to be found again, in the words of who keeps it.
+        rooms: String,
+        /// When.
+        at: Timestamp,
+    },
     /// Settle effects that cancel each other out.
     Net {
         /// In which shop.
@@ -88,6 +98,8 @@ pub enum Operation {
         /// When.
         at: Timestamp,
     },
+    /// Take tokens no longer. `fresh` is false when that was so already, for as long.
+    Revoke(Revocation),
     /// Settle an attempt. `fresh` is false when it was settled before.
     SettleAttempt {
         /// In which shop.
@@ -240,6 +252,40 @@ pub struct Retention {
     pub log_before: Timestamp,
     /// Runs that are over, commands that are settled, holds that have ended.
     pub runs_before: Timestamp,
+    /// Revocations whose tokens have all run out by then.
+    pub revoked_until: Timestamp,
+    /// Sessions whose rooms were not written since.
+    pub sessions_before: Timestamp,
     /// Bodies that could not be read.
     pub unreadable_before: Timestamp,
+}
+
+/// Tokens that are no longer taken, though they have not run out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// Which.
+    pub of: Revoked,
+    /// When that was said. A user's tokens that were issued later are taken.
+    pub at: Timestamp,
+    /// When the last of them would have run out; then this may be forgotten.
+    pub until: Timestamp,
+}
+
+/// Which tokens are revoked.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Revoked {
+    /// The one of that `jti`.
+    Token(String),
+    /// All of that user's.
+    User(UserId),
+}
+
+impl Revoked {
+    /// The kind and the id it is kept under.
+    pub(crate) fn key(&self) -> (&'static str, &str) {
+        match self {
+            Self::Token(id) => ("token", id),
+            Self::User(id) => ("user", id.as_str()),
+        }
+    }
 }

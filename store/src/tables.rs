@@ -14,7 +14,7 @@ use crate::StoreError;
 use crate::attempt::{Attempt, Flight};
 use crate::command::{Effect, KeptCommand};
 use crate::drift::Drifted;
-use crate::operation::{Delivery, Fate, Mark, Retention, RunRecord};
+use crate::operation::{Delivery, Fate, Mark, Retention, Revocation, RunRecord};
 
 pub(crate) type Result<T> = std::result::Result<T, StoreError>;
 
@@ -191,6 +191,10 @@ pub(crate) trait Transaction {
     fn register(&mut self, shop: &ShopDomain, thresholds: &Thresholds) -> Result<Option<Thresholds>>;
     /// Keeps a delivery; false when it was here before.
     fn accept(&mut self, delivery: &Delivery) -> Result<bool>;
+    /// Keeps a session's rooms in place of what was kept.
+    fn keep_session(&mut self, id: &str, rooms: &str, at: Timestamp) -> Result<()>;
+    /// Keeps a revocation; one of the same tokens is prolonged. False when nothing was changed by it.
+    fn revoke(&mut self, revocation: &Revocation) -> Result<bool>;
     fn prune(&mut self, retention: &Retention) -> Result<()>;
     /// Forgets everything of a shop but deliveries that wait.
     fn forget(&mut self, shop: &ShopDomain) -> Result<()>;

@@ -17,12 +17,14 @@ pub struct Token {
     customer: Option<String>,
     locations: Option<Vec<String>>,
     seconds: i64,
+    user: Option<String>,
+    id: String,
 }
 
 impl Token {
     /// For that role, good for an hour.
     pub fn of(role: Role) -> Self {
-        Self { role, customer: None, locations: None, seconds: 3_600 }
+        Self { role, customer: None, locations: None, seconds: 3_600, user: None, id: "a-test".to_owned() }
     }
 
     /// For a customer.
@@ -35,6 +37,18 @@ impl Token {
         Self { locations: Some(vec![location.to_owned()]), ..Self::of(Role::Staff) }
     }
 
+    /// Of that user.
+    #[must_use]
+    pub fn user(self, user: &str) -> Self {
+        Self { user: Some(user.to_owned()), ..self }
+    }
+
+    /// With that `jti`.
+    #[must_use]
+    pub fn id(self, id: &str) -> Self {
+        Self { id: id.to_owned(), ..self }
+    }
+
     /// Good for so many seconds; a negative number has run out already.
     #[must_use]
     pub fn good_for(self, seconds: i64) -> Self {
@@ -43,11 +57,13 @@ impl Token {
 
     pub(crate) fn signed(&self, config: &Config) -> String {
         let new = NewToken {
-            sub: format!("test-{}", self.role.as_str()),
+            sub: self.user.clone().unwrap_or_else(|| format!("test-{}", self.role.as_str())),
             role: self.role,
             customer_id: self.customer.as_ref().map(|id| id.parse().unwrap()),
             locations: self.locations.as_ref().map(|ids| ids.iter().map(|id| id.parse().unwrap()).collect()),
             shops: None,
+            iat: SystemClock.now().as_second(),
+            jti: self.id.clone(),
             exp: SystemClock.now().as_second() + self.seconds,
             iss: None,
             aud: None,

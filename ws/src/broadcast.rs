@@ -1,12 +1,13 @@
 //! An event on its way to many: its rooms worked out once, its frame made once per namespace.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use schemas::{Event, LogEntry, Offset, Room, Sequence, ShopDomain, Timestamp};
 
 use crate::contracts::{NAMESPACES, Namespace};
 use crate::limits::RING_BYTES_MAX;
+use crate::recovery::Cursor;
 
 /// An event with everything its readers share.
 #[derive(Debug)]
@@ -18,7 +19,12 @@ pub(crate) struct Broadcast {
     pub(crate) event: Event,
     pub(crate) rooms: Box<[Room]>,
     frames: [OnceLock<Option<Bytes>>; NAMESPACES],
+    /// The frame last made for somebody who had been sent so much.
+    latest: Mutex<Option<Box<Latest>>>,
 }
+
+/// For whom a frame was made, and the frame.
+type Latest = (Namespace, Cursor, Option<Bytes>);
 
 impl Broadcast {
     pub(crate) fn logged(entry: LogEntry) -> Self {
@@ -31,7 +37,7 @@ impl Broadcast {
 
     fn new(offset: Option<Offset>, shop: ShopDomain, at: Timestamp, event: Event) -> Self {
         let rooms = event.rooms().into_iter().collect();
-        Self { offset, shop, at, event, rooms, frames: Default::default() }
+        Self { offset, shop, at, event, rooms, frames: Default::default(), latest: Mutex::default() }
     }
 
     /// Its place in the log; before everything for the ephemeral.
@@ -39,9 +45,24 @@ impl Broadcast {
         self.offset.map_or(Sequence(0), |offset| offset.sequence)
     }
 
-    /// The WebSocket frame for that namespace, or `None` where its contract does not speak of such events.
-    pub(crate) fn frame(&self, namespace: Namespace) -> Option<Bytes> {
-        self.frames[namespace.index()].get_or_init(|| namespace.frame(self)).clone()
+    /// The WebSocket frame for that namespace, or `None` where its contract does not speak of such events. In a
+    /// namespace that can be recovered it carries the place of a logged event as its cursor.
+    pub(crate) fn frame(&self, namespace: Namespace, recoverable: bool) -> Option<Bytes> {
+        let cursor = self.offset.filter(|_| recoverable).map(Cursor::at);
+        self.frames[namespace.index()].get_or_init(|| namespace.frame(self, cursor)).clone()
+    }
+
+    /// The same for somebody whose cursor it is not, but that one. Many who are up to date have the same.
+    pub(crate) fn frame_at(&self, namespace: Namespace, cursor: Cursor) -> Option<Bytes> {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, at, frame)) = latest.as_deref()
+            && (*known, *at) == (namespace, cursor)
+        {
+            return frame.clone();
+        }
+        let frame = namespace.frame(self, Some(cursor));
+        *latest = Some(Box::new((namespace, cursor, frame.clone())));
+        frame
     }
 
     /// About how many bytes it takes with all its frames.

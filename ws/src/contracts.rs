@@ -7,6 +7,7 @@ pub(crate) mod oda;
 use bytes::Bytes;
 
 use crate::broadcast::Broadcast;
+use crate::recovery::Cursor;
 use crate::socketio::Namespace as _;
 use crate::{engine, frame, socketio};
 
@@ -44,24 +45,55 @@ impl Namespace {
         self as usize
     }
 
-    /// An event of the contract as whole frames, one behind the other: mostly one.
-    pub(crate) fn frame(self, broadcast: &Broadcast) -> Option<Bytes> {
+    /// An event of the contract as whole frames, one behind the other: mostly one. With a cursor for whoever has all
+    /// of it, the first of two says by itself that the second is missing.
+    pub(crate) fn frame(self, broadcast: &Broadcast, cursor: Option<Cursor>) -> Option<Bytes> {
         let (name, json) = oda::wire(broadcast)?;
-        let event = self.event(name, &json);
         Some(match oda::afterthought(&broadcast.event) {
-            Some((name, json)) => [event, self.event(name, &json)].concat().into(),
-            None => event,
+            Some(after) => {
+                let first = cursor.map(|cursor| Cursor { half: true, ..cursor });
+                [self.event(name, &json, first), self.event(after.0, &after.1, cursor)].concat().into()
+            }
+            None => self.event(name, &json, cursor),
         })
     }
 
-    /// Any event as a whole frame.
-    pub(crate) fn event(self, name: &str, json: &str) -> Bytes {
-        let packet = socketio::event(self.as_str(), name, json);
+    /// The second of two frames.
+    pub(crate) fn second_frame(self, broadcast: &Broadcast, cursor: Option<Cursor>) -> Option<Bytes> {
+        oda::afterthought(&broadcast.event).map(|(name, json)| self.event(name, &json, cursor))
+    }
+
+    /// Any event as a whole frame, with the cursor that holds once it has arrived.
+    pub(crate) fn event(self, name: &str, json: &str, cursor: Option<Cursor>) -> Bytes {
+        let cursor = cursor.map(|cursor| cursor.to_string());
+        let packet = socketio::event(self.as_str(), name, json, cursor.as_deref());
         frame::text(&engine::Packet::Message(&packet).encode())
+    }
+
+    /// How to speak to somebody there who has been sent so much.
+    pub(crate) fn voice(self, cursor: Option<Cursor>) -> Voice {
+        Voice { namespace: self, cursor }
     }
 
     /// Any packet as a whole frame.
     pub(crate) fn packet(self, content: socketio::Content) -> Bytes {
         socketio::Packet { namespace: self.as_str().to_owned(), content }.frame()
+    }
+}
+
+/// Speaks to one socket: in its namespace, and with its cursor where that can be recovered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Voice {
+    namespace: Namespace,
+    cursor: Option<Cursor>,
+}
+
+impl Voice {
+    pub(crate) fn event(self, name: &str, json: &str) -> Bytes {
+        self.namespace.event(name, json, self.cursor)
+    }
+
+    pub(crate) fn packet(self, content: socketio::Content) -> Bytes {
+        self.namespace.packet(content)
     }
 }

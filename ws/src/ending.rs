@@ -11,6 +11,9 @@ pub enum Ending {
     /// The client closed the transport, with its status code if it gave one.
     #[error("the client closed the transport")]
     Closed(Option<u16>),
+    /// The user has too many sockets.
+    #[error("the user has too many sockets")]
+    Crowded,
     /// The client said goodbye.
     #[error("closed by the client")]
     Goodbye,
@@ -29,6 +32,9 @@ pub enum Ending {
     /// The client knocks too often.
     #[error("too many attempts to connect")]
     Pushy,
+    /// The client came back on another connection.
+    #[error("the client came back on another connection")]
+    Replaced,
     /// The server goes away.
     #[error("the server closes")]
     Shutdown,
@@ -55,7 +61,12 @@ impl Ending {
             Self::Silent => "ping timeout",
             Self::Malformed => "parse error",
             Self::Shutdown => "server shutting down",
-            Self::Interrupted(_) | Self::Lonely | Self::Pushy | Self::Unused => "forced close",
+            Self::Crowded
+            | Self::Interrupted(_)
+            | Self::Lonely
+            | Self::Pushy
+            | Self::Replaced
+            | Self::Unused => "forced close",
         }
     }
 }

@@ -7,17 +7,21 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, Method, Uri};
-use schemas::{Clock, Entropy, Epoch, Event, Identity, LogEntry, Offset, Room, Sequence, ShopDomain};
+use schemas::{Clock, Entropy, Epoch, Event, Identity, LogEntry, Offset, Room, Sequence, ShopDomain, UserId};
 use tokio::sync::{Notify, watch};
 
 use crate::broadcast::Broadcast;
+use crate::contracts::Namespace;
 use crate::limits;
 use crate::options::Options;
+use crate::recovery::Key;
 use crate::ring::Ring;
+use crate::roster::Roster;
 use crate::sockets::Sockets;
 use crate::source::{Authenticate, Commands, Source};
 use crate::transport::{Gate, Knock};
@@ -43,6 +47,37 @@ pub struct Figures {
     pub resyncs: u64,
     /// Transports closed because a write did not move, since the start.
     pub stalled: u64,
+    /// Clients that came back and were sent what they had missed, since the start.
+    pub recovered: u64,
+    /// Clients that came back and were told to load again, since the start.
+    pub not_recovered: u64,
+    /// Clients that came back with a session nobody knows, since the start.
+    pub sessions_unknown: u64,
+    /// Sockets that gave way to their client's next connection, since the start.
+    pub replaced: u64,
+    /// Messages dropped because a client sent too many, since the start.
+    pub rate_limited: u64,
+    /// Joins refused because a socket was in too many rooms, since the start.
+    pub rooms_refused: u64,
+    /// Transports closed because their user had too many sockets, since the start.
+    pub crowded: u64,
+    /// Sockets put out because their token was revoked, since the start.
+    pub revoked: u64,
+    /// Connections refused because there were too many in all, since the start.
+    pub refused: u64,
+    /// Connections refused because there were too many of one address, since the start.
+    pub refused_of_address: u64,
+    /// Requests refused because of the page they came from, since the start.
+    pub refused_of_origin: u64,
+}
+
+/// Who is there, and how many are where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attendees {
+    /// Each user, with how many sockets: the tabs and devices of one user are one user. By id.
+    pub users: Vec<(UserId, usize)>,
+    /// Each room of each shop that somebody is in, with how many sockets.
+    pub rooms: Vec<(ShopDomain, Room, usize)>,
 }
 
 /// The realtime side of one daemon.
@@ -51,13 +86,17 @@ pub struct Hub {
     pub(crate) authenticate: Arc<dyn Authenticate>,
     pub(crate) commands: Arc<dyn Commands>,
     pub(crate) clock: Arc<dyn Clock>,
-    entropy: Arc<Entropy>,
+    pub(crate) entropy: Arc<Entropy>,
     pub(crate) options: Options,
     epoch: Epoch,
     pub(crate) ring: RwLock<Ring>,
     marked: watch::Sender<Sequence>,
     index: Mutex<Index>,
     gate: Gate<Sockets>,
+    pub(crate) roster: Roster,
+    pub(crate) key: Key,
+    /// How often everybody was to be looked at anew.
+    reconsidered: AtomicU64,
     pub(crate) counters: Counters,
 }
 
@@ -67,6 +106,19 @@ pub(crate) struct Counters {
     pub(crate) delivered: AtomicU64,
     pub(crate) dropped: AtomicU64,
     pub(crate) resyncs: AtomicU64,
+    pub(crate) recovered: AtomicU64,
+    pub(crate) not_recovered: AtomicU64,
+    pub(crate) sessions_unknown: AtomicU64,
+    pub(crate) replaced: AtomicU64,
+    pub(crate) rate_limited: AtomicU64,
+    pub(crate) rooms_refused: AtomicU64,
+    pub(crate) crowded: AtomicU64,
+    pub(crate) revoked: AtomicU64,
+}
+
+/// One more.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 /// Who is in which room of which shop.
@@ -131,7 +183,11 @@ impl Hub {
         options: Options,
     ) -> Arc<Self> {
         let Offset { epoch, sequence } = source.head();
+        let (roster, key) = (Roster::new(options.sockets_per_user_max), Key::new(source.secret()));
         Arc::new(Self {
+            roster,
+            key,
+            reconsidered: AtomicU64::new(0),
             source,
             authenticate,
             commands,
@@ -151,6 +207,37 @@ impl Hub {
     pub fn head(&self) -> Offset {
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
         Offset { epoch: self.epoch, sequence: ring.head() }
+    }
+
+    /// Where memory begins: what follows need not be asked of the source.
+    pub(crate) fn floor(&self) -> Sequence {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).floor()
+    }
+
+    /// Whether nothing of that place can have been sent by anybody yet.
+    pub(crate) fn is_beyond_end(&self, sequence: Sequence) -> bool {
+        sequence > self.head().sequence.max(self.source.head().sequence)
+    }
+
+    /// Whether sockets of that namespace can be recovered.
+    pub(crate) fn is_recoverable(&self, namespace: Namespace) -> bool {
+        self.options.recovery.contains(&namespace)
+    }
+
+    /// How long the rooms of a session are kept.
+    pub(crate) fn session_time(&self) -> Duration {
+        Duration::from_hours(u64::from(self.options.session_days) * 24)
+    }
+
+    /// Has every socket asked whether its bearer is revoked, at once.
+    pub fn reconsider(&self) {
+        self.reconsidered.fetch_add(1, Ordering::AcqRel);
+        self.roster.wake_all();
+    }
+
+    /// How often that was said.
+    pub(crate) fn reconsidered(&self) -> u64 {
+        self.reconsidered.load(Ordering::Acquire)
     }
 
     /// Up to here, every entry is marked in the slots of those it concerns.
@@ -215,6 +302,7 @@ impl Hub {
     /// What goes on.
     pub fn figures(&self) -> Figures {
         let (ring_entries, ring_bytes) = self.ring.read().unwrap_or_else(PoisonError::into_inner).size();
+        let [refused, refused_of_address, refused_of_origin] = self.gate.refused();
         Figures {
             connections: self.gate.connections(),
             sockets: lock(&self.index).sockets,
@@ -225,7 +313,30 @@ impl Hub {
             dropped: self.counters.dropped.load(Ordering::Relaxed),
             resyncs: self.counters.resyncs.load(Ordering::Relaxed),
             stalled: self.gate.stalled(),
+            recovered: self.counters.recovered.load(Ordering::Relaxed),
+            not_recovered: self.counters.not_recovered.load(Ordering::Relaxed),
+            sessions_unknown: self.counters.sessions_unknown.load(Ordering::Relaxed),
+            replaced: self.counters.replaced.load(Ordering::Relaxed),
+            rate_limited: self.counters.rate_limited.load(Ordering::Relaxed),
+            rooms_refused: self.counters.rooms_refused.load(Ordering::Relaxed),
+            crowded: self.counters.crowded.load(Ordering::Relaxed),
+            revoked: self.counters.revoked.load(Ordering::Relaxed),
+            refused,
+            refused_of_address,
+            refused_of_origin,
         }
+    }
+
+    /// Who is there. Whoever was cut off is gone at the latest a ping's interval and timeout later.
+    pub fn attendees(&self) -> Attendees {
+        let index = lock(&self.index);
+        let rooms = index.rooms.iter().flat_map(|(shop, rooms)| {
+            rooms.iter().map(|(room, listeners)| (shop.clone(), room.clone(), listeners.len()))
+        });
+        let mut rooms: Vec<_> = rooms.collect();
+        drop(index);
+        rooms.sort();
+        Attendees { users: self.roster.users(), rooms }
     }
 
     /// A random id of 120 bits, for sessions and sockets, which must not be told from one another's.

@@ -10,9 +10,24 @@ pub const MESSAGE_BYTES_MAX: usize = 1_000_000;
 /// Connections in all. The next upgrade is refused with 503, so that clients come back later.
 pub const CONNECTIONS_MAX: usize = 10_000;
 
+/// Connections of one address, of one /64 for IPv6. The next is refused with 503, too. The address is the last hop
+/// that is no trusted proxy.
+pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 256;
+
 /// Socket.IO packets a connection may send in a minute, and how many of them at once. Further events are
 /// dropped and answered `RATE_LIMITED`; a further CONNECT closes the transport.
 pub const MESSAGES_PER_MINUTE_MAX: u32 = 600;
+
+/// Joins with `since` kept of one session. A client that comes back and was not sent all of an earlier one is told to
+/// load again.
+pub const BACKFILLS_KEPT_MAX: usize = 16;
+
+/// Days for which the rooms of a session are kept after the last join or leave. A client that comes back later is
+/// told to load again. The daemon keeps them for as long as its log, and a day.
+pub const SESSION_DAYS: u16 = 8;
+
+/// Time that a socket has to end when its client has come back on another connection. Then nobody waits any longer.
+pub const TAKEOVER_MAX: Duration = Duration::from_secs(5);
 
 /// Time from one Engine.IO pong to the next ping.
 pub const PING_INTERVAL: Duration = Duration::from_secs(25);
@@ -81,6 +96,10 @@ pub const REPLAY_PAGE_ENTRIES: usize = 64;
 
 /// Levels in one snapshot. More are answered `TOO_LARGE`.
 pub const SNAPSHOT_LEVELS_MAX: usize = 20_000;
+
+/// Sockets of one user, all tabs and devices together. For one more the transport is closed, so that clients come back
+/// later; a socket that comes back itself counts once.
+pub const SOCKETS_PER_USER_MAX: usize = 100;
 
 /// Rooms one socket may be in. A join that would exceed it is answered `TOO_LARGE` and joins nothing.
 pub const ROOMS_PER_SOCKET_MAX: usize = 1024;

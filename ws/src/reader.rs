@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::{Identity, Room, Sequence, ShopDomain};
+use serde::{Deserialize, Serialize};
 
 use crate::broadcast::Broadcast;
-use crate::contracts::oda;
+use crate::contracts::oda::{self, Rooms};
 
 /// One socket's reading.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub(crate) struct Reader {
 }
 
 /// The kinds of notification one wants to find in [`Room::Notifications`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Kinds {
     All,
     Only(BTreeSet<String>),
@@ -118,6 +119,12 @@ impl Reader {
         self.rooms.remove(room);
     }
 
+    /// In all of those.
+    pub(crate) fn enter(&mut self, rooms: Rooms, after: Sequence) {
+        rooms.known.into_iter().for_each(|room| self.join(room, after));
+        rooms.names.into_iter().for_each(|name| self.join_name(name));
+    }
+
     pub(crate) fn leave_name(&mut self, name: &str) {
         self.names.remove(name);
     }
@@ -128,6 +135,22 @@ impl Reader {
 
     pub(crate) fn is_in_name(&self, name: &str) -> bool {
         self.names.contains(name)
+    }
+
+    /// Each room, and after which entry it counts.
+    pub(crate) fn joined(&self) -> &BTreeMap<Room, Sequence> {
+        &self.rooms
+    }
+
+    pub(crate) fn kinds(&self) -> &Kinds {
+        &self.kinds
+    }
+
+    /// In those rooms, from where on each counts, for those kinds.
+    pub(crate) fn restore(&mut self, rooms: BTreeMap<Room, Sequence>, names: BTreeSet<String>, kinds: Kinds) {
+        self.rooms.extend(rooms);
+        self.names.extend(names);
+        self.kinds = kinds;
     }
 
     pub(crate) fn rooms(&self) -> impl Iterator<Item = &Room> {

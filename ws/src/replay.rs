@@ -10,8 +10,18 @@ use crate::broadcast::Broadcast;
 use crate::limits::{REPLAY_PAGE_ENTRIES, SOURCE_DEADLINE};
 use crate::source::{Source, SourceError};
 
-/// Why a client is told to load again when the log does not go back far enough.
+/// Why a client is told to load again: the log, or what is kept of its session, does not go back far enough.
 pub(crate) const TOO_OLD: &str = "too_old";
+/// Its offset is of another life of the database.
+pub(crate) const OTHER_EPOCH: &str = "other_epoch";
+/// Its offset is one that was not given out yet.
+pub(crate) const BEYOND_END: &str = "beyond_end";
+/// Its offset is none of ours.
+pub(crate) const UNKNOWN_OFFSET: &str = "unknown_offset";
+/// Its session is none of ours, or not of this user.
+pub(crate) const UNKNOWN_SESSION: &str = "unknown_session";
+/// It may see other things than when it was last connected.
+pub(crate) const RIGHTS_CHANGED: &str = "rights_changed";
 
 /// A stretch of the log.
 #[derive(Debug)]

@@ -10,12 +10,12 @@ use schemas::{ErrorBody, ErrorCode};
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
 
-use crate::contracts::{Namespace, oda};
+use crate::contracts::Namespace;
 use crate::ending::Ending;
 use crate::engine::Message;
-use crate::hub::Hub;
-use crate::socket::{Answer, Socket};
-use crate::socketio::{Content, Namespace as _, Packet, Session, Step};
+use crate::hub::{Hub, count};
+use crate::socket::{Answer, Arrival, Interrupted, Knocking, Socket};
+use crate::socketio::{Namespace as _, Packet, Session, Step};
 use crate::source::AuthError;
 use crate::transport::{Out, Talk};
 
@@ -27,37 +27,54 @@ pub struct Sockets {
     session: Session<Namespace>,
     /// In boxes, because a map has room for eleven from the first on.
     joined: BTreeMap<Namespace, Box<Socket>>,
+    /// Who wants in and is looked up first.
+    knocking: Vec<(Namespace, Knocking)>,
     wake: Arc<Notify>,
+    /// How often it was looked whether somebody's token is revoked.
+    reconsidered: u64,
 }
 
 impl Sockets {
     pub(crate) fn new(hub: Arc<Hub>, bearer: Option<String>) -> Self {
         let session = Session::new(hub.options.messages_per_minute, hub.options.max_payload);
-        Self { hub, bearer, session, joined: BTreeMap::new(), wake: Arc::default() }
+        let (joined, knocking, wake) = Default::default();
+        let reconsidered = hub.reconsidered();
+        Self { hub, bearer, session, joined, knocking, wake, reconsidered }
     }
 
-    fn carry_out(&mut self, step: Step<Namespace>, out: &mut Out) {
+    fn carry_out(&mut self, step: Step<Namespace>, out: &mut Out) -> Result<(), Ending> {
         match step {
             // We ask for no acknowledgements.
             Step::Acknowledged(..) => {}
-            Step::Connect(namespace, auth) => self.connect(namespace, auth.as_ref(), out),
+            Step::Connect(namespace, auth) => self.connect(namespace, auth.as_ref(), out)?,
             Step::Event(namespace, call) => {
                 if let Some(socket) = self.joined.get_mut(&namespace) {
                     socket.call(call);
                 }
             }
             Step::Excess(namespace, call) => {
-                let error = ErrorBody::new(ErrorCode::RateLimited, "Too many messages; wait a moment");
-                out.extend(oda::refuse(namespace, &call, &error));
+                count(&self.hub.counters.rate_limited);
+                if let Some(socket) = self.joined.get(&namespace) {
+                    socket.refuse_excess(&call, out);
+                }
             }
             Step::Left(namespace) => {
                 self.joined.remove(&namespace);
             }
             Step::Send(packet) => out.push(packet.frame()),
         }
+        Ok(())
     }
 
-    fn connect(&mut self, namespace: Namespace, auth: Option<&Map<String, Value>>, out: &mut Out) {
+    fn connect(
+        &mut self,
+        namespace: Namespace,
+        auth: Option<&Map<String, Value>>,
+        out: &mut Out,
+    ) -> Result<(), Ending> {
+        if self.knocking.iter().any(|(waiting, _)| *waiting == namespace) {
+            return Err(Ending::Malformed);
+        }
         let now = self.hub.clock.now();
         let token = auth.and_then(|auth| auth.get("token")?.as_str()).or(self.bearer.as_deref());
         let identity = match token {
@@ -65,34 +82,65 @@ impl Sockets {
             Some(token) => self.hub.authenticate.identify(token, now),
         };
         match identity.and_then(|who| if who.expires_at > now { Ok(who) } else { Err(AuthError::Invalid) }) {
-            Ok(identity) => {
-                self.session.admit(namespace);
-                let socket = Socket::open(&self.hub, namespace, identity, &self.wake, out);
-                self.joined.insert(namespace, Box::new(socket));
-            }
+            Ok(identity) => match Arrival::of(&self.hub, namespace, identity, auth) {
+                Ok(arrival) => self.let_in(namespace, arrival, out)?,
+                Err(knocking) => self.knocking.push((namespace, knocking)),
+            },
             Err(error) => {
                 out.push(Packet::refusal(namespace.as_str().to_owned(), &error.to_string()).frame());
             }
         }
+        Ok(())
     }
 
-    /// Puts out whose token has run out.
+    fn let_in(&mut self, namespace: Namespace, arrival: Arrival, out: &mut Out) -> Result<(), Ending> {
+        if self.hub.authenticate.is_revoked(arrival.identity()) {
+            out.push(Packet::refusal(namespace.as_str().to_owned(), &AuthError::Invalid.to_string()).frame());
+            return Ok(());
+        }
+        let Ok(socket) = Socket::open(&self.hub, namespace, arrival, &self.wake, out) else {
+            count(&self.hub.counters.crowded);
+            return Err(Ending::Crowded);
+        };
+        self.session.admit(namespace);
+        self.joined.insert(namespace, Box::new(socket));
+        Ok(())
+    }
+
+    /// Puts out whose token is no longer good.
     fn expire(&mut self, since_opening: Duration, out: &mut Out) {
-        let now = self.hub.clock.now();
-        let expired = self.joined.iter().filter(|(_, socket)| socket.identity().expires_at <= now);
-        for namespace in expired.map(|(namespace, _)| *namespace).collect::<Vec<_>>() {
-            let error =
-                ErrorBody::new(ErrorCode::TokenExpired, "The token has expired; connect with a new one");
-            out.push(oda::error(namespace, &error, None));
-            out.push(namespace.packet(Content::Disconnect));
-            self.joined.remove(&namespace);
+        let (now, reconsidered) = (self.hub.clock.now(), self.hub.reconsidered());
+        let anew = std::mem::replace(&mut self.reconsidered, reconsidered) != reconsidered;
+        let mut over = Vec::new();
+        for (namespace, socket) in &self.joined {
+            if socket.identity().expires_at <= now {
+                over.push((
+                    *namespace,
+                    ErrorCode::TokenExpired,
+                    "The token has expired; connect with a new one",
+                ));
+            } else if anew && self.hub.authenticate.is_revoked(socket.identity()) {
+                count(&self.hub.counters.revoked);
+                over.push((*namespace, ErrorCode::TokenInvalid, "The token was revoked"));
+            }
+        }
+        for (namespace, code, message) in over {
+            if let Some(socket) = self.joined.remove(&namespace) {
+                socket.put_out(&ErrorBody::new(code, message), out);
+            }
             self.session.dismiss(since_opening, namespace);
         }
     }
 }
 
 /// What a client's sockets waited for: an answer, or word of the hub.
-pub struct Turn(Option<(Namespace, Answer)>);
+pub struct Turn(What);
+
+enum What {
+    Answer(Namespace, Answer),
+    Arrival(Namespace, Result<Box<Arrival>, Interrupted>),
+    Word,
+}
 
 /// How long a token's expiry goes unchecked at most.
 const EXPIRY_CHECK_MAX: Duration = Duration::from_hours(1);
@@ -102,7 +150,7 @@ impl Talk for Sockets {
 
     fn receive(&mut self, now: Duration, message: Message<'_>, out: &mut Out) -> Result<(), Ending> {
         if let Some(step) = self.session.receive(now, message)? {
-            self.carry_out(step, out);
+            self.carry_out(step, out)?;
         }
         Ok(())
     }
@@ -113,6 +161,10 @@ impl Talk for Sockets {
 
     fn work(&mut self, now: Duration, out: &mut Out) -> Result<(), Ending> {
         self.session.tick(now)?;
+        if self.joined.values().any(|socket| socket.is_replaced()) {
+            count(&self.hub.counters.replaced);
+            return Err(Ending::Replaced);
+        }
         self.expire(now, out);
         self.joined.values_mut().for_each(|socket| socket.work(out));
         Ok(())
@@ -129,31 +181,40 @@ impl Talk for Sockets {
     }
 
     async fn wait(&mut self) -> Turn {
-        let Self { joined, wake, .. } = self;
+        let Self { joined, knocking, wake, .. } = self;
         tokio::select! {
             biased;
-            answer = poll_fn(|cx| poll_answers(joined, cx)) => Turn(Some(answer)),
-            () = wake.notified() => Turn(None),
+            what = poll_fn(|cx| poll_answers(joined, knocking, cx)) => Turn(what),
+            () = wake.notified() => Turn(What::Word),
         }
     }
 
-    fn take(&mut self, Turn(answer): Turn, out: &mut Out) -> Result<(), Ending> {
-        match answer.and_then(|(namespace, answer)| Some((self.joined.get_mut(&namespace)?, answer))) {
-            Some((socket, answer)) => {
-                socket.take(answer, out).map_err(|interrupted| Ending::Interrupted(interrupted.to_string()))
-            }
-            None => Ok(()),
+    fn take(&mut self, Turn(what): Turn, out: &mut Out) -> Result<(), Ending> {
+        let interrupted = |interrupted: Interrupted| Ending::Interrupted(interrupted.to_string());
+        match what {
+            What::Answer(namespace, answer) => match self.joined.get_mut(&namespace) {
+                Some(socket) => socket.take(answer, out).map_err(interrupted),
+                None => Ok(()),
+            },
+            What::Arrival(namespace, arrival) => self.let_in(namespace, *arrival.map_err(interrupted)?, out),
+            What::Word => Ok(()),
         }
     }
 }
 
 fn poll_answers(
     joined: &mut BTreeMap<Namespace, Box<Socket>>,
+    knocking: &mut Vec<(Namespace, Knocking)>,
     cx: &mut Context<'_>,
-) -> Poll<(Namespace, Answer)> {
+) -> Poll<What> {
     for (namespace, socket) in joined {
         if let Poll::Ready(answer) = socket.poll_answer(cx) {
-            return Poll::Ready((*namespace, answer));
+            return Poll::Ready(What::Answer(*namespace, answer));
+        }
+    }
+    for at in 0..knocking.len() {
+        if let Poll::Ready(arrival) = knocking[at].1.as_mut().poll(cx) {
+            return Poll::Ready(What::Arrival(knocking.swap_remove(at).0, arrival));
         }
     }
     Poll::Pending

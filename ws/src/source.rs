@@ -28,6 +28,15 @@ pub trait Source: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<LogEntry>, SourceError>;
 
+    /// A secret as old as the log, for what is given out sealed and comes back after a restart.
+    fn secret(&self) -> [u8; 32];
+
+    /// Keeps the rooms of that session in place of what was kept; once this answers, on disk.
+    async fn keep_session(&self, id: String, rooms: String, at: Timestamp) -> Result<(), SourceError>;
+
+    /// The rooms kept of that session. Sees everything that was kept before it was asked.
+    async fn session(&self, id: &str) -> Result<Option<String>, SourceError>;
+
     /// The levels of those shops that match, and the sequence at which they are exact: all read in one
     /// transaction that began after the call, so that nothing published before the call is missing.
     ///
@@ -72,6 +81,10 @@ pub trait Commands: Send + Sync + 'static {
 pub trait Authenticate: Send + Sync + 'static {
     /// Who that token is, if it is one of ours and good at `now`.
     fn identify(&self, token: &str, now: Timestamp) -> Result<Identity, AuthError>;
+
+    /// Whether somebody who was identified is no longer to be taken for who they are, though their token has not run
+    /// out. Asked of everybody after [`crate::Hub::reconsider`].
+    fn is_revoked(&self, identity: &Identity) -> bool;
 }
 
 /// Why nobody was recognised. The sentences are those the documents' clients compare with.

@@ -4,6 +4,7 @@
 //! A session that polls is a task that requests leave letters for. A WebSocket that takes it over is handed the whole
 //! conversation and goes on with it; the polling task ends.
 
+mod address;
 mod conversation;
 mod gate;
 mod handshake;
@@ -18,9 +19,10 @@ mod websocket;
 mod wire;
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+pub use address::{Network, NetworkError};
 pub use gate::{Gate, Knock};
 pub use mailbox::{Poll, Post};
 pub use out::Out;
@@ -66,6 +68,8 @@ pub struct Visitor {
     pub bearer: Option<String>,
     /// The other end of the connection.
     pub peer: SocketAddr,
+    /// Where the client is, as far as our own proxies say.
+    pub address: IpAddr,
 }
 
 #[cfg(test)]

@@ -163,3 +163,73 @@ fn a_short_secret_is_refused_with_a_sentence() {
     let error = Tokens::new(&config, &Environment::default()).err().unwrap().to_string();
     assert!(error.contains("at least 32") && !error.contains("short"), "{error}");
 }
+
+#[test]
+fn while_a_secret_is_replaced_tokens_of_both_are_taken_and_new_ones_signed_with_the_new() {
+    const BEFORE: &str = "fedcba9876543210fedcba9876543210";
+    let header = json!({"alg": "HS256"});
+    let old = signed_with(BEFORE, &header, &staff(json!({})));
+    assert!(tokens("").verify(&old, now()).is_err());
+    let both = tokens(&format!("secret_before = \"{BEFORE}\""));
+    assert!(both.verify(&old, now()).is_ok());
+    assert!(both.verify(&signed(&staff(json!({}))), now()).is_ok());
+    let third = signed_with("another-secret-with-32-bytes-or-more", &header, &staff(json!({})));
+    assert!(both.verify(&third, now()).is_err());
+}
+
+#[test]
+fn a_revoked_token_is_refused_and_of_a_revoked_user_those_issued_until_then() {
+    let tokens = tokens("");
+    let revoke = |of| {
+        let revocation = Revocation { of, at: now(), until: Timestamp::MAX };
+        tokens.revoke(revocation, now());
+    };
+    let refused = |extra| tokens.verify(&signed(&staff(extra)), now()) == Err(TokenError::Revoked);
+    revoke(store::Revoked::Token("t1".to_owned()));
+    assert!(refused(json!({"jti": "t1"})) && !refused(json!({"jti": "t2"})) && !refused(json!({})));
+    revoke(store::Revoked::User("7".parse().unwrap()));
+    assert!(refused(json!({})), "nobody knows when it was issued");
+    assert!(refused(json!({"iat": NOW - 5})) && refused(json!({"iat": NOW})));
+    assert!(!refused(json!({"iat": NOW + 1})) && !refused(json!({"iat": NOW, "sub": "8"})));
+}
+
+#[test]
+fn a_token_that_is_good_for_longer_than_is_allowed_is_refused() {
+    let far = signed(&staff(json!({"exp": NOW + 31 * 86_400})));
+    assert!(tokens("").verify(&far, now()).is_ok());
+    assert!(tokens("longest_days = 30").verify(&far, now()).is_err());
+    assert_eq!(tokens("").latest_end(now()), Timestamp::MAX);
+}
+
+#[test]
+fn keys_in_a_file_are_read_again_when_it_changes_and_only_if_it_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.json");
+    let write = |text: String, seconds| {
+        std::fs::write(&path, text).unwrap();
+        let time = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        std::fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+    };
+    let jwk = |id: &str, x: &str| json!({"kty": "OKP", "crv": "Ed25519", "kid": id, "x": x, "use": "sig"});
+    // The public keys of RFC 8032's first two tests.
+    let [one, two] = [
+        jwk("one", "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"),
+        jwk("two", "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"),
+    ];
+    let secret = json!({"kty": "oct", "kid": "secret", "k": "AAAA"});
+    write(json!({"keys": [one, secret]}).to_string(), 1);
+    let text = format!(
+        "[[server]]\n[auth]\nalgorithm = \"EdDSA\"\njwks = {path:?}\n[[shop]]\ndomain = \"a.myshopify.com\"\n\
+         access_token = \"x\"\nwebhook_secrets = [\"x\"]\n"
+    );
+    let config = Config::read(&text, "test", &Environment::default()).unwrap();
+    let keys = Keys::fetch(&config.auth, &Environment::default()).unwrap();
+    let known = |id| keys.candidates(Some(id)).len();
+    assert_eq!((known("one"), known("two"), known("secret")), (1, 0, 0));
+    write(json!({"keys": [two]}).to_string(), 2);
+    keys.refresh();
+    assert_eq!((known("one"), known("two")), (0, 1));
+    write("half a fi".to_owned(), 3);
+    keys.refresh();
+    assert_eq!(known("two"), 1);
+}

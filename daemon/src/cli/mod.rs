@@ -6,6 +6,7 @@ mod demo;
 mod door;
 mod holds;
 mod inventory;
+mod revoke;
 mod run;
 mod sim;
 mod status;
@@ -40,6 +41,8 @@ enum Command {
     Holds(holds::Holds),
     /// Changes stock, or holds it, through the running daemon.
     Inventory(inventory::Inventory),
+    /// Takes tokens no longer, at once.
+    Revoke(revoke::Revoke),
     /// The daemon.
     Run(run::Run),
     /// The pretend store alone.
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
             Command::Demo(demo) => demo.run(environment, cli.json).await,
             Command::Holds(holds) => holds.run(&environment, cli.json).await,
             Command::Inventory(inventory) => inventory.run(&environment, cli.json).await,
+            Command::Revoke(revoke) => revoke.run(&environment, cli.json).await,
             Command::Run(run) => run.run(environment).await,
             Command::Sim(sim) => sim.run(cli.json).await,
             Command::Status(status) => status.run(&environment, cli.json).await,

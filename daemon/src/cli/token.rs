@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::Args;
 use jiff::SignedDuration;
-use schemas::{Clock, CustomerId, LocationId, Role, ShopDomain};
+use schemas::{Clock, CustomerId, Entropy, LocationId, Role, ShopDomain};
 use serde::Deserialize as _;
 use serde_json::json;
 
@@ -91,13 +92,17 @@ pub(super) fn signed(
     user: &str,
     claims: Claims,
 ) -> anyhow::Result<String> {
-    let exp = SystemClock.now().saturating_add(claims.ttl)?.as_second();
+    let now = SystemClock.now();
+    let exp = now.saturating_add(claims.ttl)?.as_second();
+    let entropy = Entropy::from_system().context("the system gives no randomness")?;
     let token = NewToken {
         sub: user.to_owned(),
         role,
         customer_id: claims.customer,
         locations: claims.locations,
         shops: claims.shops,
+        iat: now.as_second(),
+        jti: entropy.uuid().to_string(),
         exp,
         iss: None,
         aud: None,

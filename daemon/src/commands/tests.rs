@@ -27,6 +27,8 @@ fn who(role: Role) -> Identity {
         locations: None,
         shops: ShopScope::All,
         expires_at: Timestamp::MAX,
+        issued_at: None,
+        token_id: None,
     }
 }
 

@@ -18,12 +18,19 @@ pub struct Auth {
     pub algorithm: Algorithm,
     /// For HS256: at least 32 bytes.
     pub secret: Option<SecretRef>,
+    /// For HS256, while a secret is being replaced: the one before, whose tokens are still taken.
+    pub secret_before: Option<SecretRef>,
     /// For the others: a PEM file.
     pub public_key: Option<PathBuf>,
+    /// For the others: a file with a JSON Web Key Set (RFC 7517), read again when it changes.
+    pub jwks: Option<PathBuf>,
     /// `iss` must be this.
     pub issuer: Option<String>,
     /// `aud` must be, or contain, this.
     pub audience: Option<String>,
+    /// Days that a token may still be good for; one that is longer is refused. A revocation is kept as long, and for
+    /// ever where this is not set.
+    pub longest_days: Option<u16>,
     /// Seconds by which the issuer's clock may differ; at most 60.
     #[serde(default)]
     pub leeway_seconds: u64,
@@ -48,14 +55,16 @@ impl Auth {
                 self.leeway_seconds
             ));
         }
-        match (self.algorithm, &self.secret, &self.public_key) {
-            (Algorithm::HS256, Some(_), None) => Ok(()),
-            (Algorithm::HS256, ..) => {
-                Err("auth.algorithm HS256 needs auth.secret and no auth.public_key".to_owned())
+        let secrets = self.secret.is_some() || self.secret_before.is_some();
+        let files = usize::from(self.public_key.is_some()) + usize::from(self.jwks.is_some());
+        match self.algorithm {
+            Algorithm::HS256 if self.secret.is_some() && files == 0 => Ok(()),
+            Algorithm::HS256 => {
+                Err("auth.algorithm HS256 needs auth.secret and no auth.public_key or auth.jwks".to_owned())
             }
-            (_, None, Some(_)) => Ok(()),
-            (algorithm, ..) => Err(format!(
-                "auth.algorithm {algorithm:?} needs auth.public_key, a PEM file, and no auth.secret"
+            _ if files == 1 && !secrets => Ok(()),
+            algorithm => Err(format!(
+                "auth.algorithm {algorithm:?} needs auth.public_key, a PEM file, or auth.jwks, and no auth.secret"
             )),
         }
     }

@@ -4,6 +4,7 @@
 //! first. Unknown keys and bad values are refused with file, line and remedy.
 
 mod auth;
+mod realtime;
 mod secret;
 mod server;
 mod shop;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use auth::{Algorithm, Auth};
+pub use realtime::Realtime;
 pub use secret::SecretRef;
 pub use server::Server;
 pub use shop::Shop;
@@ -32,6 +34,9 @@ pub struct Config {
     pub auth: Auth,
     /// Which shops to mirror; at least one.
     pub shop: Vec<Shop>,
+    /// How clients are kept, and how many.
+    #[serde(default)]
+    pub realtime: Realtime,
     /// Where to remember.
     #[serde(default)]
     pub store: Store,
@@ -145,6 +150,7 @@ impl Config {
             shop.check()?;
         }
         self.auth.check()?;
+        self.realtime.check()?;
         Ok(self)
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use serde::Deserialize;
+use ws::Network;
 
 /// One listener.
 #[derive(Debug, Clone, Deserialize)]
@@ -14,6 +15,9 @@ pub struct Server {
     /// Pages that may connect, each an exact origin such as `https://stock.example.com`.
     #[serde(default)]
     pub origins: Vec<String>,
+    /// Addresses or networks (`10.0.0.0/8`) of proxies whose `X-Forwarded-For` is believed, for counting by address.
+    #[serde(default)]
+    pub trusted_proxies: Vec<Network>,
 }
 
 fn listen() -> SocketAddr {

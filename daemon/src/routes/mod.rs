@@ -1,5 +1,6 @@
 //! Everything that is answered over HTTP.
 
+mod admin;
 mod api;
 mod body;
 mod commands;
@@ -60,6 +61,8 @@ pub(crate) fn all<S: Stream>(
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
     realtime::routes(context.clone(), PhantomData::<S>)
         .or(webhooks::routes(context.clone()))
+        .unify()
+        .or(admin::routes(context.clone()))
         .unify()
         .or(api::routes(context.clone()))
         .unify()

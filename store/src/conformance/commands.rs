@@ -378,6 +378,8 @@ pub(super) async fn settled_commands_are_forgotten_after_their_keeping_time_and_
         deliveries_before: at(0),
         log_before: at(0),
         runs_before: late,
+        revoked_until: at(0),
+        sessions_before: at(0),
         unreadable_before: at(0),
     };
     world.do_(Operation::Prune(retention)).await;

@@ -16,7 +16,7 @@ use crate::StoreError;
 use crate::apply::perform;
 use crate::drift::Drifted;
 use crate::local::Engine;
-use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, Retention, RunRecord};
+use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, Retention, Revocation, RunRecord};
 use crate::tables::{Keep, Marking, Result, Tables, Transaction};
 
 pub(super) struct SqliteEngine {
@@ -160,6 +160,26 @@ impl Transaction for SqliteEngine {
         Ok(added == 1)
     }
 
+    fn keep_session(&mut self, id: &str, rooms: &str, at: Timestamp) -> Result<()> {
+        self.connection
+            .prepare_cached("INSERT OR REPLACE INTO session (id, rooms, kept_at) VALUES (?1, ?2, ?3)")?
+            .execute(params![id, rooms, micros(at)])?;
+        Ok(())
+    }
+
+    fn revoke(&mut self, revocation: &Revocation) -> Result<bool> {
+        let (kind, id) = revocation.of.key();
+        let changed = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO revocation (kind, id, at, until) VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT (kind, id) DO UPDATE SET at = max(at, excluded.at), until = max(until, excluded.until) \
+                 WHERE at < excluded.at OR until < excluded.until",
+            )?
+            .execute(params![kind, id, micros(revocation.at), micros(revocation.until)])?;
+        Ok(changed == 1)
+    }
+
     fn prune(&mut self, retention: &Retention) -> Result<()> {
         let log_before = micros(retention.log_before);
         let kept: Option<i64> = self
@@ -192,6 +212,10 @@ impl Transaction for SqliteEngine {
             [micros(retention.runs_before)],
         )?;
         self.connection.execute("DELETE FROM drift WHERE found < ?1", [micros(retention.runs_before)])?;
+        self.connection
+            .execute("DELETE FROM session WHERE kept_at < ?1", [micros(retention.sessions_before)])?;
+        self.connection
+            .execute("DELETE FROM revocation WHERE until <= ?1", [micros(retention.revoked_until)])?;
         Ok(())
     }
 

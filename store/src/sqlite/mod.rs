@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_first_light.sql"),
     include_str!("../../migrations/0002_commands.sql"),
     include_str!("../../migrations/0003_runs.sql"),
+    include_str!("../../migrations/0004_sessions.sql"),
 ];
 /// `application_id` of a stockd database: "stkd".
 const APPLICATION_ID: i32 = 0x7374_6b64;
@@ -74,9 +75,10 @@ pub fn open(path: &Path, entropy: &Entropy) -> Result<Opened> {
         connection.execute("UPDATE meta SET epoch = ?1", [u32::from_le_bytes(entropy.bytes())])?;
     }
     let epoch = epoch(&connection, entropy)?;
+    let secret = secret(&connection, entropy)?;
     let engine = engine::SqliteEngine::new(connection, epoch, mark)?;
     let reader = reader::SqliteReader::new(path.to_owned(), epoch);
-    let (store, writer) = Local::open(epoch, engine, reader);
+    let (store, writer) = Local::open(epoch, secret, engine, reader);
     Ok(Opened { store, writer, restored })
 }
 
@@ -133,6 +135,17 @@ fn epoch(connection: &Connection, entropy: &Entropy) -> Result<Epoch> {
     Ok(Epoch(epoch))
 }
 
+/// The database's secret, made the first time that it is asked for.
+fn secret(connection: &Connection, entropy: &Entropy) -> Result<[u8; 32]> {
+    let known: Option<[u8; 32]> = connection.query_row("SELECT secret FROM meta", [], |row| row.get(0))?;
+    if let Some(secret) = known {
+        return Ok(secret);
+    }
+    let secret: [u8; 32] = entropy.bytes();
+    connection.execute("UPDATE meta SET secret = ?1", [secret])?;
+    Ok(secret)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +176,16 @@ mod tests {
             |name: &str, seed| open(&folder.path().join(name), &Entropy::seeded(seed)).unwrap().store.epoch();
         assert_eq!(epoch("a.db", 1), epoch("a.db", 2));
         assert_ne!(epoch("a.db", 1), epoch("b.db", 2));
+    }
+
+    #[test]
+    fn a_database_keeps_its_secret_and_no_two_have_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = |name: &str, seed| {
+            open(&folder.path().join(name), &Entropy::seeded(seed)).unwrap().store.secret()
+        };
+        assert_eq!(secret("a.db", 1), secret("a.db", 2));
+        assert_ne!(secret("a.db", 1), secret("b.db", 2));
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@ use super::rows::{Stored, find, from_micros, id, micros, parsed, parsed_opt, unw
 use crate::command::{Effect, KeptCommand};
 use crate::drift::{Drifted, Held};
 use crate::local::{READERS_MAX, Reader};
-use crate::operation::{Delivery, Mark, RunRecord};
+use crate::operation::{Delivery, Mark, Revocation, Revoked, RunRecord};
 use crate::shape::level_shape;
 use crate::tables::{Record, Result};
 use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, StoreError};
@@ -446,6 +446,27 @@ impl Reader for SqliteReader {
 
     fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>> {
         self.shop_view(shop, |connection, shop| select(connection, shop.row, "true ORDER BY id", None))
+    }
+
+    fn session(&self, id: &str) -> Result<Option<String>> {
+        self.view(|connection| {
+            let mut statement = connection.prepare_cached("SELECT rooms FROM session WHERE id = ?1")?;
+            Ok(statement.query_row([id], |row| row.get(0)).optional()?)
+        })
+    }
+
+    fn revocations(&self) -> Result<Vec<Revocation>> {
+        self.view(|connection| {
+            let mut statement = connection.prepare_cached("SELECT kind, id, at, until FROM revocation")?;
+            let read = |row: &rusqlite::Row<'_>| {
+                let of = match row.get_ref(0)?.as_str()? {
+                    "token" => Revoked::Token(row.get(1)?),
+                    _ => Revoked::User(parsed(row, 1)?),
+                };
+                Ok(Revocation { of, at: from_micros(row, 2)?, until: from_micros(row, 3)? })
+            };
+            Ok(statement.query_map([], read)?.collect::<rusqlite::Result<_>>()?)
+        })
     }
 
     fn list(

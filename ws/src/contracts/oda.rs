@@ -2,7 +2,7 @@
 
 mod request;
 
-pub(crate) use request::{Request, Rooms, Since, parse};
+pub(crate) use request::{Request, Rooms, Since, may_be_in, may_be_in_name, parse};
 
 use bytes::Bytes;
 use schemas::event::OrderChanged;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::broadcast::Broadcast;
-use crate::contracts::Namespace;
+use crate::contracts::Voice;
 use crate::socketio::{Call, Content};
 
 /// The table: each event's name outside, or `None` where the contract has none.
@@ -146,9 +146,10 @@ pub(crate) fn first_rooms(identity: &Identity) -> Rooms {
 
 /// What follows the answer to CONNECT.
 pub(crate) fn connected(
-    namespace: Namespace,
+    voice: Voice,
     identity: &Identity,
     socket_id: &str,
+    rooms: &Rooms,
     offset: Offset,
     now: Timestamp,
 ) -> Bytes {
@@ -156,45 +157,45 @@ pub(crate) fn connected(
         "userId": identity.user_id,
         "role": identity.role,
         "socketId": socket_id,
-        "rooms": first_rooms(identity).listing(identity),
+        "rooms": rooms.listing(identity),
         "offset": offset,
         "timestamp": now,
     });
-    namespace.event("connected", &payload.to_string())
+    voice.event("connected", &payload.to_string())
 }
 
 /// Tells the client to load again what it shows.
-pub(crate) fn resync(namespace: Namespace, reason: &str) -> Bytes {
-    namespace.event("resync", &json!({ "reason": reason }).to_string())
+pub(crate) fn resync(voice: Voice, reason: &str) -> Bytes {
+    voice.event("resync", &json!({ "reason": reason }).to_string())
 }
 
 /// The acknowledgement of a request that went well, if one was asked for.
-pub(crate) fn answer(namespace: Namespace, call: &Call, mut fields: Map<String, Value>) -> Option<Bytes> {
+pub(crate) fn answer(voice: Voice, call: &Call, mut fields: Map<String, Value>) -> Option<Bytes> {
     fields.insert("ok".to_owned(), true.into());
-    call.id.map(|id| namespace.packet(Content::Ack { id, args: vec![fields.into()], attachments: 0 }))
+    call.id.map(|id| voice.packet(Content::Ack { id, args: vec![fields.into()], attachments: 0 }))
 }
 
 /// Everything a client is told of a request that was refused: the acknowledgement, and the events for clients
 /// that use none.
-pub(crate) fn refuse(namespace: Namespace, call: &Call, body: &ErrorBody) -> Vec<Bytes> {
+pub(crate) fn refuse(voice: Voice, call: &Call, body: &ErrorBody) -> Vec<Bytes> {
     let mut frames = Vec::new();
     if let Some(id) = call.id {
         let args = vec![json!({ "ok": false, "error": body })];
-        frames.push(namespace.packet(Content::Ack { id, args, attachments: 0 }));
+        frames.push(voice.packet(Content::Ack { id, args, attachments: 0 }));
     }
     if let Some(name) = request::failure_event(&call.name) {
         let payload = failure(body, call.args.first().unwrap_or(&Value::Null));
-        frames.push(namespace.event(name, &payload.to_string()));
+        frames.push(voice.event(name, &payload.to_string()));
     }
-    frames.push(error(namespace, body, Some(&call.name)));
+    frames.push(error(voice, body, Some(&call.name)));
     frames
 }
 
 /// The `error` event.
-pub(crate) fn error(namespace: Namespace, body: &ErrorBody, event: Option<&str>) -> Bytes {
+pub(crate) fn error(voice: Voice, body: &ErrorBody, event: Option<&str>) -> Bytes {
     let event = event.map(|event| event.chars().take(EVENT_CHARS_MAX).collect::<String>());
     let payload = json!({ "code": body.code, "message": body.message, "event": event });
-    namespace.event("error", &payload.to_string())
+    voice.event("error", &payload.to_string())
 }
 
 /// Of an event's name as far as it is repeated to who sent it.

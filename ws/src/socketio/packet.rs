@@ -155,10 +155,15 @@ impl Packet {
     }
 }
 
-/// The text of an event with one argument that is JSON already, for frames that are made once for many.
-pub fn event(namespace: &str, name: &str, json: &str) -> String {
+/// The text of an event with an argument that is JSON already, for frames that are made once for many; and with a
+/// last one, a text that needs no escapes.
+pub fn event(namespace: &str, name: &str, json: &str, last: Option<&str>) -> String {
     let (namespace, comma) = prefix(namespace);
-    format!("2{namespace}{comma}[{},{json}]", Value::from(name))
+    let name = Value::from(name);
+    match last {
+        Some(last) => format!("2{namespace}{comma}[{name},{json},\"{last}\"]"),
+        None => format!("2{namespace}{comma}[{name},{json}]"),
+    }
 }
 
 /// The root namespace is not written.

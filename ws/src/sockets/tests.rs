@@ -5,6 +5,7 @@ mod desk;
 mod log;
 mod order;
 mod polling;
+mod recovery;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,7 +17,7 @@ use schemas::{Event, Timestamp};
 use serde_json::{Value, json};
 
 use self::client::{Client, Heard};
-use self::log::{EPOCH, Log, hub, notice, order, other_shop, shop, stock, stock_of};
+use self::log::{EPOCH, Log, Tokens, hub, notice, order, other_shop, shop, stock, stock_of};
 use crate::socketio::{Content, Packet};
 use crate::{Hub, Options, limits};
 
@@ -25,6 +26,7 @@ const PIPE: usize = 64 * 1024;
 /// A log and its hub.
 struct World {
     log: Arc<Log>,
+    tokens: Arc<Tokens>,
     hub: Arc<Hub>,
 }
 
@@ -34,9 +36,14 @@ impl World {
     }
 
     fn with(options: Options) -> Self {
-        let log = Arc::new(Log::default());
-        let hub = hub(&log, options);
-        Self { log, hub }
+        Self::on(Arc::default(), options)
+    }
+
+    /// The log with a new hub, as after a restart.
+    fn on(log: Arc<Log>, options: Options) -> Self {
+        let tokens = Arc::default();
+        let hub = hub(&log, &tokens, options);
+        Self { log, tokens, hub }
     }
 
     fn happens(&self, event: Event) {
@@ -513,13 +520,15 @@ async fn a_store_that_does_not_answer_fails_requests_and_sends_readers_away() {
     }
     let mut client = world.staff().await;
     world.log.broken.store(true, Ordering::Relaxed);
-    for payload in [json!({ "snapshot": true }), json!({ "since": offset(1) })] {
+    for payload in [json!({ "snapshot": true }), json!({ "since": offset(1) }), json!({})] {
         assert_eq!(client.ask("subscribe:inventory", &payload).await["error"]["code"], "UNAVAILABLE");
     }
     assert!(available(&client.events_so_far().await).is_empty(), "a refused join joins nothing");
 
+    world.log.broken.store(false, Ordering::Relaxed);
     let mut slow = Client::join(&world.hub, 256, &json!({ "role": "staff" })).await.0;
     slow.ask("subscribe:inventory", &json!({})).await;
+    world.log.broken.store(true, Ordering::Relaxed);
     for n in 0..3000 {
         world.happens(stock(1, 1, n));
         if n == 1000 {
@@ -686,4 +695,64 @@ async fn other_kinds_of_notification_may_be_asked_for_with_what_was_missed_of_th
     events.extend(client.events_so_far().await);
     let titles: Vec<_> = events.iter().map(|(_, event)| event["data"]["title"].as_str().unwrap()).collect();
     assert_eq!(titles, ["two", "one", "three"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_token_loses_its_socket_at_once_and_no_other() {
+    let world = World::new();
+    let mut revoked = world.client(&json!({ "role": "staff", "jti": "lost" })).await;
+    let mut other = world.client(&json!({ "role": "staff", "jti": "kept" })).await;
+    world.tokens.0.lock().unwrap().insert("lost".to_owned());
+    let said = tokio::time::Instant::now();
+    world.hub.reconsider();
+    let (name, error) = revoked.event().await;
+    assert_eq!((name.as_str(), &error["code"]), ("error", &json!("TOKEN_INVALID")));
+    let farewell = Packet { namespace: "/oda".to_owned(), content: Content::Disconnect };
+    assert_eq!(revoked.heard().await, Heard::Packet(farewell));
+    assert!(said.elapsed() < Duration::from_secs(1));
+    other.ask("subscribe:inventory", &json!({})).await;
+    assert_eq!((world.hub.figures().sockets, world.hub.figures().revoked), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_has_so_many_sockets_and_one_that_comes_back_is_none_more() {
+    let world = World::with(Options { sockets_per_user_max: 2, ..Options::default() });
+    let mut first = world.staff().await;
+    let _second = world.staff().await;
+    let mut third = Client::open(&world.hub, PIPE).await;
+    third.connect(&json!({ "role": "staff" })).await;
+    assert_eq!(third.heard().await, Heard::Close(Some(1001)), "closed, so that it tries again");
+    world.client(&json!({ "role": "staff", "user": "8" })).await;
+    assert!(first.join_again(&world.hub, &json!({ "role": "staff" })).await.0);
+    assert_eq!(world.hub.figures().crowded, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_of_one_address_have_a_bound_of_their_own() {
+    let world = World::with(Options { connections_per_address_max: 1, ..Options::default() });
+    let first = client::upgrade(&world.hub, "").unwrap();
+    assert_eq!(client::upgrade(&world.hub, "").err().unwrap(), 503);
+    assert_eq!(world.hub.figures().refused_of_address, 1);
+    drop(first);
+    assert!(client::upgrade(&world.hub, "").is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tabs_of_a_user_are_one_user_and_whoever_was_cut_off_is_gone_in_time() {
+    let world = World::new();
+    let mut tabs = [world.staff().await, world.staff().await];
+    tabs[0].ask("subscribe:inventory", &json!({})).await;
+    let user = |id: &str, sockets| (id.parse().unwrap(), sockets);
+    let there = world.hub.attendees();
+    assert_eq!(there.users, [user("7", 2)]);
+    assert!(there.rooms.contains(&(shop(), schemas::Room::InventoryAll, 1)));
+    let [first, second] = tabs;
+    drop(first);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(world.hub.attendees().users, [user("7", 1)], "the other tab is still there");
+    // Nobody answers pings on it, and it is not closed.
+    let _silent = second;
+    tokio::time::sleep(limits::PING_INTERVAL + limits::PING_TIMEOUT + Duration::from_secs(5)).await;
+    let there = world.hub.attendees();
+    assert!(there.users.is_empty() && there.rooms.is_empty(), "{there:?}");
 }

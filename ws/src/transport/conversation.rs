@@ -1,6 +1,6 @@
 //! What is said with one client and how far it is, whatever transport carries it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::address::Addresses;
 use super::sessions::Place;
 use super::{Out, Talk};
 use crate::ending::Ending;
@@ -20,16 +21,42 @@ use crate::options::Options;
 pub(super) struct Counters {
     /// Open now.
     pub(super) connections: AtomicUsize,
+    pub(super) addresses: Addresses,
     /// Closed because a write did not move.
     pub(super) stalled: AtomicU64,
+    /// Refused because there were too many in all.
+    pub(super) refused: AtomicU64,
+    /// Refused because there were too many of one address.
+    pub(super) refused_of_address: AtomicU64,
+    /// Refused because of the page they came from.
+    pub(super) refused_of_origin: AtomicU64,
 }
 
 /// The right to one connection; its place is free again when it is dropped.
 #[derive(Debug)]
-pub(super) struct Ticket(pub(super) Arc<Counters>);
+pub(super) struct Ticket(Arc<Counters>, IpAddr);
+
+impl Ticket {
+    /// One for a connection from there, while there are fewer than those: of that address, and in all.
+    pub(super) fn take(counters: &Arc<Counters>, from: IpAddr, options: &Options) -> Option<Self> {
+        if !counters.addresses.enter(from, options.connections_per_address_max) {
+            counters.refused_of_address.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        let before = counters.connections.fetch_add(1, Ordering::Relaxed);
+        // It gives its place back by itself, also when it is one too many.
+        let ticket = Self(Arc::clone(counters), from);
+        if before >= options.connections_max {
+            counters.refused.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(ticket)
+    }
+}
 
 impl Drop for Ticket {
     fn drop(&mut self) {
+        self.0.addresses.leave(self.1);
         self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -10,6 +10,7 @@ use http::{HeaderMap, Method, Response, Uri};
 use schemas::Entropy;
 use tokio_util::sync::CancellationToken;
 
+use super::address;
 use super::conversation::{Conversation, Counters, Ticket};
 use super::handshake::{self, Query};
 use super::mailbox::{Mailbox, response};
@@ -62,12 +63,19 @@ impl<T: Talk> Gate<T> {
     ) -> Knock<T> {
         let origin = match Origin::check(headers, &self.options.origins) {
             Ok(origin) => origin,
-            Err(refusal) => return Knock::Answer(refusal.response()),
+            Err(refusal) => {
+                self.counters.refused_of_origin.fetch_add(1, Ordering::Relaxed);
+                return Knock::Answer(refusal.response());
+            }
         };
         let knock = if *method == Method::OPTIONS {
             origin.preflight().map(Knock::Answer)
         } else {
-            let visitor = || Visitor { bearer: handshake::bearer(headers), peer };
+            let visitor = || Visitor {
+                bearer: handshake::bearer(headers),
+                peer,
+                address: address::of_client(peer.ip(), headers, &self.options.trusted_proxies),
+            };
             let query = Query::read(uri);
             match (query.transport, query.session) {
                 (Some("polling"), None) => self.open(method, &query, visitor, talk),
@@ -104,6 +112,12 @@ impl<T: Talk> Gate<T> {
     /// Sessions ended because a write did not move, since the start.
     pub fn stalled(&self) -> u64 {
         self.counters.stalled.load(Ordering::Relaxed)
+    }
+
+    /// Requests refused since the start: too many connections in all, of one address, and of another's page.
+    pub fn refused(&self) -> [u64; 3] {
+        let Counters { refused, refused_of_address, refused_of_origin, .. } = &*self.counters;
+        [refused, refused_of_address, refused_of_origin].map(|count| count.load(Ordering::Relaxed))
     }
 
     fn open(
@@ -175,12 +189,8 @@ impl<T: Talk> Gate<T> {
         if self.closing.is_cancelled() {
             return Err(Refusal::Overloaded);
         }
-        // The ticket gives its place back by itself, also when it is one too many.
-        let before = self.counters.connections.fetch_add(1, Ordering::Relaxed);
-        let ticket = Ticket(Arc::clone(&self.counters));
-        if before >= self.options.connections_max {
-            return Err(Refusal::Overloaded);
-        }
+        let ticket = Ticket::take(&self.counters, visitor.address, &self.options);
+        let ticket = ticket.ok_or(Refusal::Overloaded)?;
         let peer = visitor.peer;
         Ok(Conversation::open(talk(visitor), &self.options, peer, self.closing.clone(), ticket))
     }

@@ -15,8 +15,11 @@ const PREFLIGHT_SECONDS: &str = "600";
 impl Origin {
     /// Checks where a request comes from.
     ///
-    /// `origins` is the exact list of those allowed. A request without one comes from a program and is allowed;
-    /// `null` comes from a sandboxed page and is not.
+    /// `origins` is the exact list of those allowed, beside pages of the host and port that the request itself names:
+    /// our own page, and clients that send where they connect to (python-socketio does). What a foreign page names there
+    /// is not for it to choose, and nothing is granted by it: whoever connects has to bring a token, which no browser
+    /// adds by itself. A request without one comes from a program and is allowed; `null` comes from a sandboxed page and
+    /// is not.
     pub(super) fn check(headers: &HeaderMap, origins: &[String]) -> Result<Self, Refusal> {
         let mut told = headers.get_all(header::ORIGIN).iter();
         let listed = |origin: &&HeaderValue| {
@@ -24,7 +27,9 @@ impl Origin {
         };
         match (told.next(), told.next()) {
             (None, _) => Ok(Self(None)),
-            (Some(origin), None) if listed(&origin) => Ok(Self(Some(origin.clone()))),
+            (Some(origin), None) if listed(&origin) || is_own(origin, headers) => {
+                Ok(Self(Some(origin.clone())))
+            }
             _ => Err(Refusal::Origin),
         }
     }
@@ -59,9 +64,76 @@ impl Origin {
     }
 }
 
+/// Whether that origin is the host and port which the request is for.
+fn is_own(origin: &HeaderValue, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    let (Ok(origin), Ok(host)) = (origin.to_str(), host.to_str()) else { return false };
+    let (port, authority) = match origin.split_once("://") {
+        Some(("http", authority)) => ("80", authority),
+        Some(("https", authority)) => ("443", authority),
+        _ => return false,
+    };
+    let (one, other) = (host_and_port(authority, port), host_and_port(host, port));
+    one.is_some_and(|(name, port)| {
+        other.is_some_and(|(host, other)| name.eq_ignore_ascii_case(host) && port == other)
+    })
+}
+
+fn host_and_port<'a>(authority: &'a str, default: &'a str) -> Option<(&'a str, &'a str)> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    if authority.is_empty() || !authority.bytes().all(plain) {
+        return None;
+    }
+    // The colons of an IPv6 address stand in brackets.
+    match authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')) {
+        Some((name, port)) => port.parse::<u16>().ok().map(|_| (name, port)),
+        None => Some((authority, default)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_of_the_same_host_and_port_comes_in() {
+        let own = |origin: &'static str, hosts: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
+            for host in hosts {
+                headers.append(header::HOST, HeaderValue::from_static(host));
+            }
+            Origin::check(&headers, &[]).is_ok()
+        };
+        for (origin, host) in [
+            ("http://127.0.0.1:8080", "127.0.0.1:8080"),
+            ("http://[::1]:8080", "[::1]:8080"),
+            ("https://stock.example", "stock.example"),
+            ("https://stock.example", "Stock.Example:443"),
+            ("http://stock.example:80", "stock.example"),
+        ] {
+            assert!(own(origin, &[host]), "{origin} {host}");
+        }
+        for (origin, host) in [
+            ("null", "null"),
+            ("http://127.0.0.1:8081", "127.0.0.1:8080"),
+            ("http://localhost:8080", "127.0.0.1:8080"),
+            ("https://stock.example", "stock.example:80"),
+            ("http://stock.example.evil", "stock.example"),
+            ("http://evil@stock.example", "stock.example"),
+            ("http://stock.example/", "stock.example"),
+            ("http://", ""),
+            ("http://:80", ""),
+            ("file://stock.example", "stock.example"),
+            ("stock.example", "stock.example"),
+            ("http://[::1]", "[::1]:8080"),
+        ] {
+            assert!(!own(origin, &[host]), "{origin} {host}");
+        }
+        assert!(!own("http://stock.example", &[]));
+        assert!(!own("http://stock.example", &["stock.example", "stock.example"]));
+    }
 
     fn check(origins: &[&'static str]) -> Result<Origin, Refusal> {
         let mut headers = HeaderMap::new();

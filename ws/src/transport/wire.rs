@@ -97,10 +97,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Wire<Io> {
 /// The close frame to send; none where nobody would read it.
 fn goodbye(ending: &Ending) -> Option<Bytes> {
     let code = match ending {
-        Ending::Broken | Ending::Silent | Ending::Stalled => return None,
+        Ending::Broken | Ending::Replaced | Ending::Silent | Ending::Stalled => return None,
         Ending::Closed(code) => *code,
         Ending::Goodbye => None,
-        Ending::Interrupted(_) | Ending::Shutdown => Some(frame::CLOSE_GOING_AWAY),
+        Ending::Crowded | Ending::Interrupted(_) | Ending::Shutdown => Some(frame::CLOSE_GOING_AWAY),
         Ending::Lonely | Ending::Malformed | Ending::Overlap | Ending::Pushy | Ending::Unused => {
             Some(frame::CLOSE_POLICY)
         }

@@ -94,6 +94,8 @@ impl World {
             customer_id: None,
             locations: locations.map(|ids| ids.iter().map(|id| (*id).try_into().unwrap()).collect()),
             shops: None,
+            iat: SystemClock.now().as_second(),
+            jti: user.to_owned(),
             exp: SystemClock.now().as_second() + 600,
             iss: None,
             aud: None,

@@ -248,6 +248,36 @@ fn may_join_orders(rooms: &Rooms, identity: &Identity) -> Result<(), ErrorBody> 
     }
 }
 
+/// Whether somebody may be in a room that was subscribed to, perhaps with other rights.
+pub(crate) fn may_be_in(room: &Room, identity: &Identity) -> bool {
+    match room {
+        Room::InventoryAll | Room::InventoryProduct(_) | Room::InventoryVariant(_) => {
+            identity.role.is_staff()
+        }
+        Room::InventoryLocation(location) => {
+            let mine = identity.locations.as_ref().is_none_or(|mine| mine.contains(location));
+            identity.role.is_staff() && mine
+        }
+        Room::Notifications => identity.role != Role::Service,
+        Room::OrdersAll => identity.role.is_staff(),
+        Room::OrdersCustomer(_) => {
+            let rooms = Rooms { known: [room.clone()].into(), ..Rooms::default() };
+            may_join_orders(&rooms, identity).is_ok()
+        }
+        // Nobody subscribes to these; one is in them by who one is.
+        Room::ShopifySync | Room::User(_) => false,
+    }
+}
+
+/// The same for rooms by name.
+pub(crate) fn may_be_in_name(name: &str, identity: &Identity) -> bool {
+    if name.starts_with(Family::Inventory.prefix()) {
+        return identity.role.is_staff();
+    }
+    let rooms = Rooms { names: [name.to_owned()].into(), ..Rooms::default() };
+    name.starts_with(Family::Orders.prefix()) && may_join_orders(&rooms, identity).is_ok()
+}
+
 fn notifications() -> Rooms {
     Rooms { known: [Room::Notifications].into(), names: BTreeSet::new() }
 }

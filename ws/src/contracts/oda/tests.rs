@@ -128,6 +128,8 @@ fn ids_are_taken_in_every_spelling_and_bounded() {
         locations: None,
         shops: ShopScope::All,
         expires_at: Timestamp::MAX,
+        issued_at: None,
+        token_id: None,
     };
     let ask = |payload: Value| {
         let call = Call {
@@ -178,7 +180,8 @@ fn a_command_that_fails_after_its_acknowledgement_is_also_told_as_the_documents_
     };
     let frames = |event| {
         let broadcast = Broadcast::ephemeral(shop(), Timestamp::UNIX_EPOCH, event);
-        String::from_utf8_lossy(&Namespace::Oda.frame(&broadcast).unwrap()).into_owned()
+        String::from_utf8_lossy(&crate::contracts::Namespace::Oda.frame(&broadcast, None).unwrap())
+            .into_owned()
     };
     let failed = frames(command(Some(ErrorBody::new(ErrorCode::InsufficientStock, "gone"))));
     let (first, second) = failed.split_once("inventory:reservationError").unwrap();

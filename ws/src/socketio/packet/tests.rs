@@ -129,8 +129,8 @@ fn depth_and_length_are_bounded() {
 #[test]
 fn a_frame_made_for_many_is_the_packet() {
     let packet = event("/oda", None, "a\"b", &json!([{"x": 1}]), 0);
-    assert_eq!(super::event("/oda", "a\"b", "{\"x\":1}"), packet.encode());
-    assert_eq!(super::event("/", "a", "1"), r#"2["a",1]"#);
+    assert_eq!(super::event("/oda", "a\"b", "{\"x\":1}", None), packet.encode());
+    assert_eq!(super::event("/", "a", "1", Some("z")), r#"2["a",1,"z"]"#);
 }
 
 proptest! {

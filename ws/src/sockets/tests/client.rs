@@ -25,6 +25,9 @@ pub(super) struct Client {
     pub(super) events: VecDeque<(String, Value)>,
     /// The sequences of all log events that came, in order.
     pub(super) sequences: Vec<u64>,
+    /// What it would bring back: as socket.io-client keeps it.
+    pub(super) pid: Option<String>,
+    pub(super) offset: Option<String>,
 }
 
 /// What a server says.
@@ -64,20 +67,54 @@ impl Client {
 
     /// A transport as it is, in no namespace yet.
     pub(super) fn on(pipe: Pipe) -> Self {
-        let (events, sequences) = Default::default();
-        Self { pipe, namespace: "/oda", next_id: 0, events, sequences }
+        let (events, sequences, pid, offset) = Default::default();
+        Self { pipe, namespace: "/oda", next_id: 0, events, sequences, pid, offset }
     }
 
     /// In `/oda` with that token, and its `connected` event.
     pub(super) async fn join(hub: &Arc<Hub>, pipe_bytes: usize, token: &Value) -> (Self, Value) {
         let mut client = Self::open(hub, pipe_bytes).await;
         client.connect(token).await;
-        let Heard::Packet(Packet { content: Content::Connect(Some(_)), .. }) = client.heard().await else {
-            panic!("not let in");
-        };
-        let (name, connected) = client.event().await;
-        assert_eq!(name, "connected");
+        let connected = client.let_in().await.1;
         (client, connected)
+    }
+
+    /// Comes back on a new transport with what it has, as socket.io-client does; whether it is recovered in that
+    /// client's sense, and its `connected` event.
+    pub(super) async fn join_again(&mut self, hub: &Arc<Hub>, token: &Value) -> (bool, Value) {
+        let new = Self::open(hub, 64 * 1024).await;
+        drop(self.change_pipe(new));
+        self.join_as_before(token).await
+    }
+
+    /// Speaks by another client's transport from now on; the old one as it was left.
+    pub(super) fn change_pipe(&mut self, other: Self) -> Pipe {
+        std::mem::replace(&mut self.pipe, other.pipe)
+    }
+
+    /// The same on the transport that it has.
+    pub(super) async fn join_as_before(&mut self, token: &Value) -> (bool, Value) {
+        self.events.clear();
+        let mut auth = json!({ "pid": self.pid, "token": token.to_string() });
+        if let Some(offset) = &self.offset {
+            auth["offset"] = json!(offset);
+        }
+        let before = self.pid.clone();
+        self.say(&format!("40{},{auth}", self.namespace)).await;
+        let connected = self.let_in().await.1;
+        (self.pid.is_some() && self.pid == before, connected)
+    }
+
+    /// Waits for the answer to CONNECT, and for what follows it.
+    pub(super) async fn let_in(&mut self) -> (Value, Value) {
+        let heard = self.heard().await;
+        let Heard::Packet(Packet { content: Content::Connect(Some(greeting)), .. }) = heard else {
+            panic!("not let in: {heard:?}");
+        };
+        self.pid = greeting.get("pid").map(|pid| pid.as_str().unwrap().to_owned());
+        let (name, connected) = self.event().await;
+        assert_eq!(name, "connected");
+        (greeting.into(), connected)
     }
 
     pub(super) async fn connect(&mut self, token: &Value) {
@@ -145,11 +182,19 @@ impl Client {
         self.events.drain(..).collect()
     }
 
-    fn keep(&mut self, packet: Packet) {
-        let Content::Event { name, mut args, .. } = packet.content else {
-            panic!("{packet:?} instead of an event")
+    pub(super) fn keep(&mut self, packet: Packet) {
+        let (name, mut args) = match packet.content {
+            Content::Event { name, args, .. } => (name, args),
+            // An answer that is not waited for.
+            Content::Ack { .. } => return,
+            other => panic!("{other:?} instead of an event"),
         };
         let payload = args.remove(0);
+        if self.pid.is_some()
+            && let Some(Value::String(offset)) = args.last()
+        {
+            self.offset = Some(offset.clone());
+        }
         if let Some(offset) = payload["id"].as_str() {
             self.sequences.push(offset.parse::<Offset>().unwrap().sequence.0);
         }

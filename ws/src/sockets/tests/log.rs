@@ -1,7 +1,7 @@
 //! An in-memory log behind a hub, and events to put into it.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -30,8 +30,13 @@ pub(super) fn other_shop() -> ShopDomain {
 #[derive(Default)]
 pub(super) struct Log {
     entries: Mutex<Vec<LogEntry>>,
+    /// How often a backup was put back.
+    pub(super) life: AtomicU32,
     /// Entries up to here are no longer kept.
     pub(super) floor: Mutex<u64>,
+    /// The rooms of sessions, and how often some were written.
+    pub(super) sessions: Mutex<BTreeMap<String, String>>,
+    pub(super) kept: AtomicUsize,
     /// Whether the store does not answer.
     pub(super) broken: AtomicBool,
 }
@@ -40,10 +45,14 @@ impl Log {
     pub(super) fn append(&self, shop: &ShopDomain, event: Event) -> LogEntry {
         let mut entries = self.entries.lock().unwrap();
         let sequence = Sequence(entries.len() as u64 + 1);
-        let offset = Offset { epoch: EPOCH, sequence };
+        let offset = Offset { epoch: self.epoch(), sequence };
         let entry = LogEntry { offset, shop: shop.clone(), at: Timestamp::UNIX_EPOCH, event };
         entries.push(entry.clone());
         entry
+    }
+
+    fn epoch(&self) -> Epoch {
+        Epoch(EPOCH.0 + self.life.load(Ordering::Relaxed))
     }
 
     pub(super) fn entries(&self) -> Vec<LogEntry> {
@@ -71,7 +80,7 @@ impl Source for Log {
     }
 
     fn head(&self) -> Offset {
-        Offset { epoch: EPOCH, sequence: Sequence(self.entries.lock().unwrap().len() as u64) }
+        Offset { epoch: self.epoch(), sequence: Sequence(self.entries.lock().unwrap().len() as u64) }
     }
 
     async fn replay(
@@ -96,6 +105,28 @@ impl Source for Log {
         Ok(concerned.take(limit).cloned().collect())
     }
 
+    fn secret(&self) -> [u8; 32] {
+        [7; 32]
+    }
+
+    async fn keep_session(&self, id: String, rooms: String, _at: Timestamp) -> Result<(), SourceError> {
+        tokio::task::yield_now().await;
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(SourceError::Unavailable("broken".to_owned()));
+        }
+        self.kept.fetch_add(1, Ordering::Relaxed);
+        self.sessions.lock().unwrap().insert(id, rooms);
+        Ok(())
+    }
+
+    async fn session(&self, id: &str) -> Result<Option<String>, SourceError> {
+        tokio::task::yield_now().await;
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(SourceError::Unavailable("broken".to_owned()));
+        }
+        Ok(self.sessions.lock().unwrap().get(id).cloned())
+    }
+
     async fn levels(
         &self,
         shops: &[ShopDomain],
@@ -117,8 +148,10 @@ impl Source for Log {
     }
 }
 
-/// Tokens are JSON: `{role, user?, locations?, shops?, customer?, seconds?}`.
-pub(super) struct Tokens;
+/// Tokens are JSON: `{role, user?, locations?, shops?, customer?, expires?, jti?}`; those whose `jti` is listed are
+/// revoked.
+#[derive(Default)]
+pub(super) struct Tokens(pub(super) Mutex<BTreeSet<String>>);
 
 impl Authenticate for Tokens {
     fn identify(&self, token: &str, _now: Timestamp) -> Result<Identity, AuthError> {
@@ -136,15 +169,21 @@ impl Authenticate for Tokens {
                 take("expires").and_then(|at| at.as_i64()).unwrap_or(4_000_000_000),
             )
             .unwrap(),
+            issued_at: None,
+            token_id: take("jti").map(|id| id.as_str().unwrap().into()),
         })
+    }
+
+    fn is_revoked(&self, identity: &Identity) -> bool {
+        identity.token_id.as_ref().is_some_and(|id| self.0.lock().unwrap().contains(&**id))
     }
 }
 
-pub(super) fn hub(log: &Arc<Log>, options: Options) -> Arc<Hub> {
+pub(super) fn hub(log: &Arc<Log>, tokens: &Arc<Tokens>, options: Options) -> Arc<Hub> {
     let started = tokio::time::Instant::now();
     let clock = move || Timestamp::UNIX_EPOCH + started.elapsed();
     let (log, entropy) = (Arc::<Log>::clone(log), Arc::new(Entropy::seeded(1)));
-    Hub::new(log, Arc::new(Tokens), Arc::new(Desk), Arc::new(clock), entropy, options)
+    Hub::new(log, Arc::clone(tokens) as _, Arc::new(Desk), Arc::new(clock), entropy, options)
 }
 
 pub(super) fn level(shop: &ShopDomain, location: u64, product: u64, available: i64) -> LevelShape {

@@ -41,7 +41,7 @@ fn target(room: u64) -> (Value, Room) {
 
 async fn run(acts: Vec<Act>, limited: bool, pipe_bytes: usize, ring_entries: usize) {
     let log = Arc::new(Log::default());
-    let hub = hub(&log, Options { ring_entries, ..Options::default() });
+    let hub = hub(&log, &Arc::default(), Options { ring_entries, ..Options::default() });
     let locations: Option<Vec<LocationId>> =
         limited.then(|| vec![1_u64.try_into().unwrap(), 2_u64.try_into().unwrap()]);
     let mut token = json!({ "role": "staff" });
@@ -151,7 +151,7 @@ proptest! {
 async fn joins_racing_the_publisher_lose_and_double_nothing() {
     const ENTRIES: u64 = 20_000;
     let log = Arc::new(Log::default());
-    let hub = hub(&log, Options { ring_entries: 256, ..Options::default() });
+    let hub = hub(&log, &Arc::default(), Options { ring_entries: 256, ..Options::default() });
     let mut readers = JoinSet::new();
     for reader in 0..6_u64 {
         let (hub, pipe_bytes) = (Arc::clone(&hub), if reader % 2 == 0 { 2_000 } else { PIPE });

@@ -1,0 +1,35 @@
+//! `stockd revoke`: tokens that are no longer taken, in the running daemon.
+
+use clap::Args;
+use schemas::UserId;
+use serde_json::json;
+
+use super::door::ShopDoor;
+use super::say;
+use crate::config::Environment;
+
+/// Takes a token, or every token of a user issued so far, no longer; whoever is connected by it is put out at once.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: stockd revoke --user ann --config /etc/stockd/stockd.toml")]
+pub(super) struct Revoke {
+    /// Every token of this user that was issued so far.
+    #[arg(long, value_name = "ID", required_unless_present = "jti", conflicts_with = "jti")]
+    user: Option<UserId>,
+    /// The token of this `jti`.
+    #[arg(long, value_name = "JTI")]
+    jti: Option<String>,
+    #[command(flatten)]
+    door: ShopDoor,
+}
+
+impl Revoke {
+    pub(super) async fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
+        let rest = self.door.open(environment, "stockd-revoke")?;
+        let asked = match (&self.user, &self.jti) {
+            (Some(user), _) => json!({ "userId": user }),
+            (None, jti) => json!({ "jti": jti }),
+        };
+        let answer = rest.post("revocations", Some(&asked)).await?;
+        if json { say(&answer) } else { say("revoked") }
+    }
+}

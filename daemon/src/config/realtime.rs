@@ -1,0 +1,85 @@
+//! `[realtime]`: how clients are kept, and how many.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use ws::contracts::Namespace;
+use ws::limits;
+
+/// What may differ from `ws::limits`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Realtime {
+    /// Namespaces whose clients are sent what they missed when they come back. There, events have one more argument.
+    pub recovery: Vec<String>,
+    /// Seconds from a client's answer to the next ping.
+    pub ping_interval_seconds: u16,
+    /// Seconds that a client has for its answer.
+    pub ping_timeout_seconds: u16,
+    /// Connections in all.
+    pub connections_max: usize,
+    /// Connections of one address; of one /64 for IPv6.
+    pub connections_per_address_max: usize,
+    /// Sockets of one user.
+    pub sockets_per_user_max: usize,
+    /// Rooms of one socket.
+    pub rooms_per_socket_max: usize,
+    /// Messages of one connection in a minute.
+    pub messages_per_minute: u32,
+}
+
+impl Default for Realtime {
+    fn default() -> Self {
+        let seconds = |time: Duration| u16::try_from(time.as_secs()).unwrap_or(u16::MAX);
+        Self {
+            recovery: vec!["/".to_owned(), "/oda".to_owned()],
+            ping_interval_seconds: seconds(limits::PING_INTERVAL),
+            ping_timeout_seconds: seconds(limits::PING_TIMEOUT),
+            connections_max: limits::CONNECTIONS_MAX,
+            connections_per_address_max: limits::CONNECTIONS_PER_ADDRESS_MAX,
+            sockets_per_user_max: limits::SOCKETS_PER_USER_MAX,
+            rooms_per_socket_max: limits::ROOMS_PER_SOCKET_MAX,
+            messages_per_minute: limits::MESSAGES_PER_MINUTE_MAX,
+        }
+    }
+}
+
+impl Realtime {
+    pub(super) fn check(&self) -> Result<(), String> {
+        let counts = [
+            ("ping_interval_seconds", u64::from(self.ping_interval_seconds)),
+            ("ping_timeout_seconds", u64::from(self.ping_timeout_seconds)),
+            ("connections_max", self.connections_max as u64),
+            ("connections_per_address_max", self.connections_per_address_max as u64),
+            ("sockets_per_user_max", self.sockets_per_user_max as u64),
+            ("rooms_per_socket_max", self.rooms_per_socket_max as u64),
+            ("messages_per_minute", u64::from(self.messages_per_minute)),
+        ];
+        if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            return Err(format!("realtime.{name} is 0: at least 1"));
+        }
+        match self.recovery.iter().find(|name| namespace(name).is_none()) {
+            Some(name) => Err(format!("realtime.recovery names {name:?}: there are \"/\" and \"/oda\"")),
+            None => Ok(()),
+        }
+    }
+
+    /// The same as the realtime side takes it.
+    pub(crate) fn options(&self, defaults: ws::Options) -> ws::Options {
+        ws::Options {
+            ping_interval: Duration::from_secs(self.ping_interval_seconds.into()),
+            ping_timeout: Duration::from_secs(self.ping_timeout_seconds.into()),
+            recovery: self.recovery.iter().filter_map(|name| namespace(name)).collect(),
+            connections_max: self.connections_max,
+            connections_per_address_max: self.connections_per_address_max,
+            sockets_per_user_max: self.sockets_per_user_max,
+            rooms_per_socket_max: self.rooms_per_socket_max,
+            messages_per_minute: self.messages_per_minute,
+            ..defaults
+        }
+    }
+}
+
+fn namespace(name: &str) -> Option<Namespace> {
+    <Namespace as ws::socketio::Namespace>::parse(name)
+}

@@ -1,0 +1,138 @@
+//! How far a client was sent: the opaque last argument of every event.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemas::{Epoch, Offset, Sequence};
+
+/// What had been sent when this was: everything wanted up to `position`, with two exceptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    pub(crate) epoch: Epoch,
+    pub(crate) position: Sequence,
+    /// Of the entry at `position`, only the first of two frames.
+    pub(crate) half: bool,
+    /// Of the rooms of the backfill of that number, only what is up to there. Those with lower numbers were complete;
+    /// those with higher ones, too, if they go no further than before `position`.
+    pub(crate) backfill: Option<(u32, Sequence)>,
+}
+
+impl Cursor {
+    /// After that entry, whole.
+    pub(crate) fn at(offset: Offset) -> Self {
+        Self { epoch: offset.epoch, position: offset.sequence, half: false, backfill: None }
+    }
+
+    /// The further of the two. A cursor from before its session began is one of an earlier session.
+    pub(crate) fn or_later(self, start: Self) -> Self {
+        if self.epoch != start.epoch || self.position < start.position {
+            return start;
+        }
+        let number = |cursor: Self| cursor.backfill.map(|(number, _)| number);
+        if number(self) < number(start) { Self { backfill: start.backfill, ..self } } else { self }
+    }
+
+    /// The last entry that was sent as a whole, or concerned nobody.
+    pub(crate) fn read(self) -> Sequence {
+        Sequence(self.position.0.saturating_sub(self.half.into()))
+    }
+
+    /// Where that backfill, which ends at `until`, is to go on; `None` when it was complete.
+    pub(crate) fn goes_on(self, number: u32, after: Sequence, until: Sequence) -> Option<Sequence> {
+        let reached = match self.backfill {
+            Some((last, reached)) if last == number => reached.max(after),
+            Some((last, _)) if last > number => until,
+            _ => after,
+        };
+        (self.position <= until && reached < until).then_some(reached)
+    }
+}
+
+/// Bytes of the longest: an epoch, three numbers and what stands between them.
+const BYTES_MAX: usize = 64;
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.epoch, self.position)?;
+        if self.half {
+            f.write_str("/")?;
+        }
+        match self.backfill {
+            Some((number, reached)) => write!(f, ":{number}.{reached}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        if text.len() > BYTES_MAX {
+            return Err(());
+        }
+        let (rest, backfill) = match text.split_once(':') {
+            None => (text, None),
+            Some((rest, backfill)) => {
+                let (number, reached) = backfill.split_once('.').ok_or(())?;
+                let number = number.parse().map_err(|_| ())?;
+                (rest, Some((number, Sequence(reached.parse().map_err(|_| ())?))))
+            }
+        };
+        let (offset, half) = rest.strip_suffix('/').map_or((rest, false), |offset| (offset, true));
+        let offset: Offset = offset.parse().map_err(|_| ())?;
+        Ok(Self { half, backfill, ..Self::at(offset) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn cursor(position: u64, backfill: Option<(u32, u64)>) -> Cursor {
+        let offset = Offset { epoch: Epoch(7), sequence: Sequence(position) };
+        Cursor { backfill: backfill.map(|(number, at)| (number, Sequence(at))), ..Cursor::at(offset) }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read(
+            epoch: u32,
+            position in 0..1_000_000_000_000_000_000_u64,
+            half: bool,
+            backfill in proptest::option::of((any::<u32>(), any::<u64>())),
+        ) {
+            let cursor = Cursor { epoch: Epoch(epoch), half, ..cursor(position, backfill) };
+            let text = cursor.to_string();
+            prop_assert!(text.len() <= BYTES_MAX);
+            prop_assert_eq!(text.parse(), Ok(cursor));
+        }
+
+        #[test]
+        fn nothing_that_a_client_sends_is_more_than_refused(text: String) {
+            let _ = text.parse::<Cursor>();
+        }
+    }
+
+    #[test]
+    fn a_cursor_of_an_earlier_session_counts_for_nothing() {
+        let start = cursor(5, Some((2, 5)));
+        assert_eq!(cursor(3, Some((9, 9))).or_later(start), start);
+        assert_eq!(Cursor { epoch: Epoch(1), ..cursor(9, None) }.or_later(start), start);
+        assert_eq!(cursor(8, None).or_later(start), cursor(8, Some((2, 5))));
+        assert_eq!(cursor(8, Some((3, 1))).or_later(start), cursor(8, Some((3, 1))));
+    }
+
+    #[test]
+    fn a_backfill_goes_on_where_it_was_and_only_if_it_was_not_complete() {
+        let goes_on = |cursor: Cursor| cursor.goes_on(2, Sequence(3), Sequence(10)).map(|at| at.0);
+        assert_eq!(goes_on(cursor(8, None)), Some(3), "not begun");
+        assert_eq!(goes_on(cursor(10, Some((1, 10)))), Some(3), "not begun");
+        assert_eq!(goes_on(cursor(10, Some((2, 6)))), Some(6));
+        assert_eq!(goes_on(cursor(10, Some((2, 10)))), None);
+        assert_eq!(goes_on(cursor(10, Some((3, 1)))), None);
+        assert_eq!(goes_on(cursor(11, None)), None);
+    }
+}

@@ -1,0 +1,289 @@
+//! How somebody comes in: as a new session, or with one that goes on.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemas::{Identity, Offset};
+use serde_json::{Map, Value};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use super::joining::Joining;
+use super::keeping::Session;
+use super::{Interrupted, Socket};
+use crate::contracts::Namespace;
+use crate::contracts::oda::{self, Rooms};
+use crate::hub::{Hub, count};
+use crate::limits::SOURCE_DEADLINE;
+use crate::reader::Reader;
+use crate::recovery::{Backfills, Cursor, Pid, Record, SessionId, rights};
+use crate::replay;
+use crate::roster::Crowded;
+use crate::socketio::{Content, Namespace as _};
+use crate::source::SourceError;
+use crate::transport::Out;
+
+/// Somebody who is let in.
+pub(crate) struct Arrival {
+    identity: Identity,
+    session: Past,
+}
+
+/// What somebody brings of a session.
+enum Past {
+    /// Nothing, or nothing of ours: then it is told to load again.
+    None {
+        resync: Option<&'static str>,
+    },
+    Some(Box<Known>),
+}
+
+/// A session that goes on from a cursor, or one of which only the rooms can be had, and why.
+struct Known {
+    pid: Pid,
+    record: Option<Record>,
+    goes_on: Result<Cursor, &'static str>,
+}
+
+/// Somebody whose session is being looked up.
+pub(crate) type Knocking = Pin<Box<dyn Future<Output = Result<Box<Arrival>, Interrupted>> + Send>>;
+
+impl Arrival {
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Who comes with a token and with what the client sent beside it; what must be looked up first is to be waited for.
+    pub(crate) fn of(
+        hub: &Arc<Hub>,
+        namespace: Namespace,
+        identity: Identity,
+        auth: Option<&Map<String, Value>>,
+    ) -> Result<Self, Knocking> {
+        let told = |key: &str| auth.and_then(|auth| auth.get(key)).filter(|value| !value.is_null());
+        let new = |identity, resync| Ok(Self { identity, session: Past::None { resync } });
+        let Some(pid) = told("pid").filter(|_| hub.is_recoverable(namespace)) else {
+            return new(identity, None);
+        };
+        let pid =
+            pid.as_str().and_then(|pid| Pid::open(pid, &hub.key, &identity.user_id, namespace.as_str()));
+        let Some(pid) = pid else {
+            count(&hub.counters.sessions_unknown);
+            return new(identity, Some(replay::UNKNOWN_SESSION));
+        };
+        let cursor = match told("offset") {
+            None => Ok(pid.start),
+            Some(Value::String(text)) => text.parse().map(|cursor: Cursor| cursor.or_later(pid.start)),
+            Some(_) => Err(()),
+        };
+        Err(Box::pin(look_up(Arc::clone(hub), identity, pid, cursor.map_err(|()| replay::UNKNOWN_OFFSET))))
+    }
+}
+
+async fn look_up(
+    hub: Arc<Hub>,
+    identity: Identity,
+    pid: Pid,
+    cursor: Result<Cursor, &'static str>,
+) -> Result<Box<Arrival>, Interrupted> {
+    // Whoever sat there writes no more, so what is read now is all there is.
+    hub.roster.take_over(pid.session).await;
+    let kept = timeout(SOURCE_DEADLINE, hub.source.session(&pid.session.text())).await;
+    let kept = kept.unwrap_or_else(|_| Err(replay::late()))?;
+    let mut record = match kept.map(|kept| serde_json::from_str::<Record>(&kept)) {
+        None => None,
+        Some(Ok(record)) => Some(record),
+        Some(Err(error)) => {
+            tracing::error!(%error, "a session's record is not what was written");
+            None
+        }
+    };
+    if let Some(record) = &mut record {
+        // A right may have been lost since.
+        record.rooms.retain(|room, _| oda::may_be_in(room, &identity));
+        record.names.retain(|name| oda::may_be_in_name(name, &identity));
+    }
+    let goes_on = match cursor {
+        Ok(cursor) => goes_on(&hub, &identity, &pid, record.as_mut(), cursor).await?,
+        Err(reason) => Err(reason),
+    };
+    let session = Past::Some(Box::new(Known { pid, record, goes_on }));
+    Ok(Box::new(Arrival { identity, session }))
+}
+
+/// Whether everything after that cursor can still be had; and if not, why.
+async fn goes_on(
+    hub: &Hub,
+    identity: &Identity,
+    pid: &Pid,
+    record: Option<&mut Record>,
+    cursor: Cursor,
+) -> Result<Result<Cursor, &'static str>, Interrupted> {
+    let head = hub.head();
+    if pid.rights != rights(&hub.key, identity) {
+        return Ok(Err(replay::RIGHTS_CHANGED));
+    }
+    if cursor.epoch != head.epoch {
+        return Ok(Err(replay::OTHER_EPOCH));
+    }
+    if hub.is_beyond_end(cursor.position) {
+        return Ok(Err(replay::BEYOND_END));
+    }
+    let age = Duration::try_from(hub.clock.now().duration_since(pid.issued_at)).unwrap_or_default();
+    match record {
+        // It was never written, or it is forgotten.
+        None if age > hub.session_time() => return Ok(Err(replay::TOO_OLD)),
+        Some(record) if record.epoch != head.epoch => record.restart(head.epoch, pid.start.position),
+        _ => {}
+    }
+    // Readers at or after the floor find everything in memory.
+    let (after, floor) = (cursor.read(), hub.floor());
+    if after < floor {
+        let rooms = oda::first_rooms(identity).known;
+        for shop in hub.enterable(identity) {
+            let reading = hub.source.replay(&shop, &rooms, after, floor, 1);
+            match timeout(SOURCE_DEADLINE, reading).await.unwrap_or_else(|_| Err(replay::late())) {
+                Ok(_) => {}
+                Err(SourceError::TooOld) => return Ok(Err(replay::TOO_OLD)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(Ok(cursor))
+}
+
+impl Socket {
+    /// Lets somebody in, and says so.
+    pub(crate) fn open(
+        hub: &Arc<Hub>,
+        namespace: Namespace,
+        arrival: Arrival,
+        wake: &Arc<Notify>,
+        out: &mut Out,
+    ) -> Result<Self, Crowded> {
+        let Arrival { identity, session } = arrival;
+        let id = match &session {
+            Past::Some(known) => Some(known.pid.session),
+            Past::None { .. } => hub.is_recoverable(namespace).then(|| SessionId(hub.entropy.bytes())),
+        };
+        let seat = hub.roster.take_seat(&identity.user_id, id, wake)?;
+        let shops = hub.enterable(&identity);
+        let slot = hub.open_slot(wake);
+        let mut rooms = oda::first_rooms(&identity);
+        rooms.known.iter().for_each(|room| hub.listen(&slot, &shops, room));
+        let record = match &session {
+            Past::Some(known) => known.record.as_ref(),
+            Past::None { .. } => None,
+        };
+        record.iter().flat_map(|record| record.rooms.keys()).for_each(|room| hub.listen(&slot, &shops, room));
+        // Read after the slot listens: what comes later is marked there.
+        let head = hub.head();
+        let mut socket = Self {
+            hub: Arc::clone(hub),
+            namespace,
+            slot,
+            seat,
+            reader: Reader::new(identity, shops, head.sequence),
+            session: id.map(|id| {
+                let (backfills, filled, half, resumed) = Default::default();
+                Box::new(Session { id, backfills, filled, half, resumed })
+            }),
+            calls: VecDeque::new(),
+            joining: None,
+            question: None,
+        };
+        rooms.names.extend(record.iter().flat_map(|record| record.names.iter().cloned()));
+        rooms.known.extend(record.iter().flat_map(|record| record.rooms.keys().cloned()));
+        let (pid, resync) = socket.take_up(session, head);
+        socket.greet(pid, &rooms, out);
+        if let Some(reason) = resync {
+            socket.resync(reason, out);
+        }
+        Ok(socket)
+    }
+
+    /// Goes on with the session, or begins one; its id, and why the client is to load again, if it is.
+    fn take_up(&mut self, session: Past, head: Offset) -> (Option<Pid>, Option<&'static str>) {
+        let hub = Arc::clone(&self.hub);
+        let new = |id: SessionId, backfills: &Backfills, identity: &Identity| Pid {
+            session: id,
+            start: Cursor {
+                backfill: (backfills.last > 0).then_some((backfills.last, head.sequence)),
+                ..Cursor::at(head)
+            },
+            rights: rights(&hub.key, identity),
+            issued_at: hub.clock.now(),
+        };
+        match session {
+            Past::None { resync } => {
+                self.reader.enter(oda::first_rooms(&self.reader.identity), head.sequence);
+                let id = self.session.as_ref().map(|session| session.id);
+                (id.map(|id| new(id, &Backfills::default(), &self.reader.identity)), resync)
+            }
+            Past::Some(known) => {
+                let Known { pid, mut record, goes_on } = *known;
+                let resumed = goes_on.and_then(|cursor| {
+                    let open = record.as_mut().map_or(Some(Vec::new()), |record| record.rewind(cursor));
+                    open.map(|open| (cursor, open)).ok_or(replay::TOO_OLD)
+                });
+                match resumed {
+                    Ok((cursor, open)) => {
+                        count(&hub.counters.recovered);
+                        self.reader = Reader::new(
+                            self.reader.identity.clone(),
+                            std::mem::take(&mut self.reader.shops),
+                            cursor.read(),
+                        );
+                        self.reader.enter(oda::first_rooms(&self.reader.identity), pid.start.position);
+                        if let Some(session) = &mut self.session {
+                            session.half = cursor.half.then_some(cursor.position);
+                            session.filled =
+                                cursor.backfill.map(|(number, reached)| (number, reached, cursor.position));
+                            session.resumed = open.into_iter().map(Joining::resumed).collect();
+                        }
+                        self.restore(record);
+                        // Something was published since, perhaps.
+                        self.reader.hold(None);
+                        self.resume_next();
+                        (Some(pid), None)
+                    }
+                    Err(reason) => {
+                        count(&hub.counters.not_recovered);
+                        if let Some(record) = &mut record {
+                            record.restart(head.epoch, head.sequence);
+                        }
+                        let last = record.as_ref().map(|record| record.backfills.clone()).unwrap_or_default();
+                        self.reader.enter(oda::first_rooms(&self.reader.identity), head.sequence);
+                        self.restore(record);
+                        (Some(new(pid.session, &last, &self.reader.identity)), Some(reason))
+                    }
+                }
+            }
+        }
+    }
+
+    fn restore(&mut self, record: Option<Record>) {
+        if let Some(record) = record {
+            self.reader.restore(record.rooms, record.names, record.kinds);
+            if let Some(session) = &mut self.session {
+                session.backfills = record.backfills;
+            }
+        }
+    }
+
+    fn greet(&self, pid: Option<Pid>, rooms: &Rooms, out: &mut Out) {
+        let (hub, identity) = (&self.hub, &self.reader.identity);
+        let socket_id = pid.map_or_else(|| hub.id(), |pid| pid.socket_id(&hub.key));
+        let mut greeting = Map::from_iter([("sid".to_owned(), Value::from(socket_id.as_str()))]);
+        if let Some(pid) = pid {
+            let sealed = pid.seal(&hub.key, &identity.user_id, self.namespace.as_str());
+            greeting.insert("pid".to_owned(), sealed.into());
+        }
+        out.push(self.namespace.packet(Content::Connect(Some(greeting))));
+        let offset = Offset { epoch: hub.head().epoch, sequence: self.reader.position() };
+        out.push(oda::connected(self.voice(), identity, &socket_id, rooms, offset, hub.clock.now()));
+    }
+}

@@ -1,0 +1,312 @@
+//! Joining rooms: the levels, what was missed, the record, the answer; and joins that a recovered client was in the
+//! middle of.
+
+use schemas::shape::LevelShape;
+use schemas::{ErrorBody, ErrorCode, LevelSelection, Offset, Room, Sequence, Subject};
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::{Answer, Interrupted, Reading, Socket};
+use crate::broadcast::Broadcast;
+use crate::contracts::oda::{Rooms, Since};
+use crate::hub::count;
+use crate::limits::{SNAPSHOT_LEVELS_MAX, SOURCE_DEADLINE};
+use crate::reader::Kinds;
+use crate::recovery::Backfill;
+use crate::replay::{self, Page};
+use crate::socketio::Call;
+use crate::source::SourceError;
+use crate::transport::Out;
+
+/// A subscribe under way. The log is not read meanwhile, but for [`Stage::CatchUp`].
+pub(super) struct Joining {
+    /// What is to be answered; none where it was before the connection broke, or never will be.
+    call: Option<Call>,
+    pub(super) rooms: Rooms,
+    pub(super) kinds: Option<Kinds>,
+    /// Where the client wants to go on from in these rooms.
+    since: Option<Sequence>,
+    /// The answer's levels, once known.
+    levels: Option<Vec<LevelShape>>,
+    /// The number under which what was missed is kept, once it is.
+    pub(super) number: Option<u32>,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// The levels are to be asked for.
+    Snapshot(LevelSelection),
+    /// The reader is to come up to the levels' sequence, or to where it was.
+    CatchUp(Sequence),
+    /// The record is to be written; then what is between is to be sent.
+    Keep { after: Sequence, until: Sequence },
+    /// What was missed in these rooms is to be sent.
+    Backfill { after: Sequence, until: Sequence },
+    /// The rooms count from the first, the answer is exact at the second.
+    Done { after: Sequence, offset: Sequence },
+}
+
+impl Joining {
+    /// One that a recovered client was in the middle of, or before.
+    pub(super) fn resumed(backfill: Backfill) -> Self {
+        let rooms = Rooms { known: backfill.rooms.into_keys().collect(), ..Rooms::default() };
+        Self {
+            call: None,
+            rooms,
+            kinds: Some(backfill.kinds),
+            since: Some(backfill.after),
+            levels: None,
+            number: Some(backfill.number),
+            stage: Stage::CatchUp(backfill.until),
+        }
+    }
+
+    /// Where the reader must not read past before this is begun.
+    pub(super) fn ceiling(&self) -> Option<Sequence> {
+        match self.stage {
+            Stage::CatchUp(at) => Some(at),
+            _ => None,
+        }
+    }
+
+    pub(super) fn rooms(&self) -> impl Iterator<Item = &Room> {
+        self.rooms.known.iter()
+    }
+
+    /// Whether it is sent what was missed, page by page, so that a page that arrives is its.
+    pub(super) fn is_filling(&self) -> bool {
+        matches!(self.stage, Stage::Backfill { .. })
+    }
+}
+
+impl Joining {
+    fn was_begun(&self) -> bool {
+        match (&self.stage, self.since) {
+            (Stage::Backfill { after, .. }, Some(since)) => *after > since,
+            _ => false,
+        }
+    }
+}
+
+impl Socket {
+    /// Begins a subscribe.
+    pub(super) fn join(
+        &mut self,
+        call: Call,
+        rooms: Rooms,
+        since: Option<Since>,
+        snapshot: Option<LevelSelection>,
+        kinds: Option<Kinds>,
+        out: &mut Out,
+    ) {
+        let more = rooms.known.iter().filter(|room| !self.reader.is_in(room)).count()
+            + rooms.names.iter().filter(|name| !self.reader.is_in_name(name)).count();
+        let most = self.hub.options.rooms_per_socket_max;
+        if self.reader.rooms_len() + more > most {
+            count(&self.hub.counters.rooms_refused);
+            let message = format!("A socket may be in {most} rooms");
+            return self.refuse(&call, &ErrorBody::new(ErrorCode::TooLarge, message), out);
+        }
+        rooms.known.iter().for_each(|room| self.hub.listen(&self.slot, &self.reader.shops, room));
+        // Read after the slot listens: what comes later is marked there.
+        let head = self.hub.head();
+        let since = since.and_then(|since| self.check_since(since, head, out));
+        let stage = match (snapshot, since) {
+            (Some(selection), _) => Stage::Snapshot(selection),
+            (None, Some(after)) => Stage::Keep { after, until: self.reader.position() },
+            (None, None) => Stage::Keep { after: head.sequence, until: head.sequence },
+        };
+        let joining = Joining { call: Some(call), rooms, kinds, since, levels: None, number: None, stage };
+        self.joining = Some(Box::new(joining));
+    }
+
+    /// The sequence to go on from; where there is none, the client is told to load again.
+    fn check_since(&self, since: Since, head: Offset, out: &mut Out) -> Option<Sequence> {
+        let reason = match since {
+            Since::Foreign => replay::UNKNOWN_OFFSET,
+            Since::Offset(offset) if offset.epoch != head.epoch => replay::OTHER_EPOCH,
+            Since::Offset(offset) if self.hub.is_beyond_end(offset.sequence) => replay::BEYOND_END,
+            Since::Offset(offset) => return Some(offset.sequence),
+        };
+        self.resync(reason, out);
+        None
+    }
+
+    /// The next step of the join under way.
+    pub(super) fn join_on(&mut self, mut joining: Box<Joining>, out: &mut Out) {
+        match &joining.stage {
+            Stage::Snapshot(selection) => {
+                self.ask_levels(selection.clone());
+                self.joining = Some(joining);
+            }
+            Stage::CatchUp(at) => {
+                let at = *at;
+                if let Reading::Idle = self.read(out) {
+                    // The head is past it and the reader held there, so idle means arrived.
+                    let after = joining.since.unwrap_or(at);
+                    joining.stage = match joining.number {
+                        Some(number) => Stage::Backfill { after: self.filled(number, after), until: at },
+                        None => Stage::Keep { after, until: at },
+                    };
+                }
+                self.joining = Some(joining);
+            }
+            Stage::Keep { after, until } => {
+                let (after, until) = (*after, *until);
+                if !self.keep_with(&mut joining, after, until) {
+                    joining.stage = Stage::Backfill { after, until };
+                }
+                self.joining = Some(joining);
+            }
+            Stage::Backfill { after, until } => {
+                let (after, until) = (*after, *until);
+                if after < until {
+                    self.ask_page(joining.rooms.known.clone(), after, until);
+                } else {
+                    let since = joining.since.unwrap_or(after);
+                    joining.stage = Stage::Done { after: since, offset: until.max(since) };
+                }
+                self.joining = Some(joining);
+            }
+            Stage::Done { after, offset } => {
+                let (after, offset) = (*after, *offset);
+                self.joined(*joining, after, offset, out);
+            }
+        }
+    }
+
+    fn joined(&mut self, joining: Joining, after: Sequence, offset: Sequence, out: &mut Out) {
+        if let Some(number) = joining.number {
+            self.has_filled(number, self.reader.position());
+        }
+        self.reader.hold(None);
+        if let Some(kinds) = joining.kinds {
+            self.reader.want(kinds);
+        }
+        let offset = Offset { epoch: self.hub.head().epoch, sequence: offset };
+        let mut fields = json!({ "rooms": joining.rooms.listing(&self.reader.identity), "offset": offset });
+        if let Some(levels) = joining.levels {
+            fields["levels"] = json!(levels);
+        }
+        self.reader.enter(joining.rooms, after);
+        if let Some(call) = joining.call {
+            self.answer(&call, Ok(fields), out);
+        }
+        self.resume_next();
+    }
+
+    /// The record was written, or was not.
+    pub(super) fn take_kept(
+        &mut self,
+        mut joining: Box<Joining>,
+        kept: &Result<(), SourceError>,
+        out: &mut Out,
+    ) {
+        if kept.is_ok()
+            && let Stage::Keep { after, until } = joining.stage
+        {
+            joining.stage = Stage::Backfill { after, until };
+            self.joining = Some(joining);
+        } else {
+            self.take_back(joining.number);
+            self.give_up(&joining, &unavailable(), out);
+        }
+    }
+
+    fn ask_levels(&mut self, selection: LevelSelection) {
+        let (source, shops, mut marked) =
+            (self.hub.source.clone(), self.reader.shops.clone(), self.hub.watch_marked());
+        let levels = async move {
+            let (levels, at) = source.levels(&shops, &selection, SNAPSHOT_LEVELS_MAX).await?;
+            // The store is ahead of what was published; the reader has to come up to it first.
+            let published = marked.wait_for(|marked| *marked >= at).await;
+            published.map(|_| (levels, at)).map_err(|_| replay::late())
+        };
+        self.question = Some(Box::pin(async move {
+            Answer::Levels(timeout(SOURCE_DEADLINE, levels).await.unwrap_or_else(|_| Err(replay::late())))
+        }));
+    }
+
+    pub(super) fn take_levels(
+        &mut self,
+        mut joining: Box<Joining>,
+        levels: Result<(Vec<LevelShape>, Sequence), SourceError>,
+        out: &mut Out,
+    ) {
+        match levels {
+            Ok((levels, at)) if at >= self.reader.position() => {
+                let seen = |level: &LevelShape| {
+                    let identity = &self.reader.identity;
+                    identity.may_enter(&level.shop)
+                        && identity.may_see(Subject::Inventory { location: Some(level.location_id) })
+                };
+                joining.levels = Some(levels.into_iter().filter(seen).collect());
+                joining.stage = Stage::CatchUp(at);
+                self.reader.hold(Some(at));
+                self.joining = Some(joining);
+            }
+            Err(SourceError::TooMany) => {
+                let message =
+                    format!("More than {SNAPSHOT_LEVELS_MAX} levels; ask for some locations or products");
+                self.give_up(&joining, &ErrorBody::new(ErrorCode::TooLarge, message), out);
+            }
+            // Levels older than what was sent already would be an answer from the past.
+            Ok(_) | Err(_) => self.give_up(&joining, &unavailable(), out),
+        }
+    }
+
+    pub(super) fn take_missed(
+        &mut self,
+        mut joining: Box<Joining>,
+        page: Result<Page, SourceError>,
+        out: &mut Out,
+    ) -> Result<(), Interrupted> {
+        let Stage::Backfill { until, .. } = joining.stage else { return Ok(()) };
+        match page {
+            Ok(page) => {
+                for broadcast in &page.entries {
+                    if self.reader.missed(&joining.rooms.known, joining.kinds.as_ref(), broadcast) {
+                        self.send_missed(joining.number, broadcast, out);
+                    }
+                }
+                joining.stage = Stage::Backfill { after: page.reached, until };
+                self.joining = Some(joining);
+            }
+            Err(SourceError::TooOld) => {
+                self.resync(replay::TOO_OLD, out);
+                joining.stage = Stage::Done { after: until, offset: until };
+                self.joining = Some(joining);
+            }
+            // Some of it was sent, or it is in the record: asked for again it would come twice.
+            Err(error) if joining.number.is_some() || joining.was_begun() => return Err(error.into()),
+            Err(_) => self.give_up(&joining, &unavailable(), out),
+        }
+        Ok(())
+    }
+
+    fn send_missed(&mut self, number: Option<u32>, broadcast: &Broadcast, out: &mut Out) {
+        if let Some(number) = number {
+            self.has_filled(number, broadcast.sequence());
+        }
+        let frame = match self.cursor() {
+            Some(cursor) => self.namespace.frame(broadcast, Some(cursor)),
+            None => broadcast.frame(self.namespace, false),
+        };
+        self.deliver(frame, out);
+    }
+
+    pub(super) fn give_up(&mut self, joining: &Joining, error: &ErrorBody, out: &mut Out) {
+        for room in joining.rooms.known.iter().filter(|room| !self.reader.is_in(room)) {
+            self.hub.ignore(&self.slot, &self.reader.shops, room);
+        }
+        self.reader.hold(None);
+        if let Some(call) = &joining.call {
+            self.refuse(call, error, out);
+        }
+    }
+}
+
+pub(super) fn unavailable() -> ErrorBody {
+    ErrorBody::new(ErrorCode::Unavailable, "Not available at the moment; try again")
+}

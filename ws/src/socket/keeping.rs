@@ -1,0 +1,178 @@
+//! What is kept of a session while it lives, and when it is written: before a join or a leave is answered.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use schemas::Sequence;
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::joining::{Joining, unavailable};
+use super::{Answer, Socket};
+use crate::contracts::oda::{self, Rooms};
+use crate::limits::SOURCE_DEADLINE;
+use crate::recovery::{Backfill, Backfills, Cursor, Record, SessionId};
+use crate::replay;
+use crate::socketio::Call;
+use crate::source::SourceError;
+use crate::transport::Out;
+
+/// The session of a socket that can be recovered.
+pub(super) struct Session {
+    pub(super) id: SessionId,
+    pub(super) backfills: Backfills,
+    /// How far the latest backfill is, and up to which position that need be said.
+    pub(super) filled: Option<(u32, Sequence, Sequence)>,
+    /// The entry of which the client has the first of two frames.
+    pub(super) half: Option<Sequence>,
+    /// Joins that the client was in the middle of, or before, when its connection broke.
+    pub(super) resumed: VecDeque<Joining>,
+}
+
+impl Socket {
+    /// How far the client was sent, with what is in its transport.
+    pub(super) fn cursor(&self) -> Option<Cursor> {
+        let session = self.session.as_ref()?;
+        let position = self.reader.position();
+        let half = session.half.filter(|half| position < *half);
+        Some(Cursor {
+            epoch: self.hub.head().epoch,
+            position: half.unwrap_or(position),
+            half: half.is_some(),
+            backfill: session
+                .filled
+                .filter(|(.., until)| position <= *until)
+                .map(|(number, reached, _)| (number, reached)),
+        })
+    }
+
+    /// That backfill was sent up to there.
+    pub(super) fn has_filled(&mut self, number: u32, reached: Sequence) {
+        let position = self.reader.position();
+        if let Some(session) = &mut self.session {
+            session.filled = Some((number, reached, position));
+        }
+    }
+
+    /// The record with that backfill was not written.
+    pub(super) fn take_back(&mut self, number: Option<u32>) {
+        if let (Some(session), Some(number)) = (&mut self.session, number) {
+            session.backfills.take_back(number);
+        }
+    }
+
+    /// Where that backfill goes on.
+    pub(super) fn filled(&self, number: u32, after: Sequence) -> Sequence {
+        match self.session.as_ref().and_then(|session| session.filled) {
+            Some((last, reached, _)) if last == number => reached.max(after),
+            _ => after,
+        }
+    }
+
+    /// Goes on with the next join that a recovered client was in the middle of.
+    pub(super) fn resume_next(&mut self) {
+        let next = self.session.as_mut().and_then(|session| session.resumed.pop_front());
+        if let Some(joining) = next {
+            self.reader.hold(joining.ceiling());
+            self.joining = Some(Box::new(joining));
+        }
+    }
+
+    /// Asks for the record to be written as it will be after this join; false when nothing need be.
+    pub(super) fn keep_with(&mut self, joining: &mut Joining, after: Sequence, until: Sequence) -> bool {
+        let Some(mut record) = self.record() else { return false };
+        let fill = after < until;
+        let mut changed = fill;
+        let mut before = BTreeMap::new();
+        for room in joining.rooms() {
+            let joined = record.rooms.get(room).copied();
+            before.insert(room.clone(), joined);
+            changed |= joined.is_none_or(|joined| after < joined);
+            record.rooms.insert(room.clone(), joined.map_or(after, |joined| joined.min(after)));
+        }
+        let names = record.names.len();
+        record.names.extend(joining.rooms.names.iter().cloned());
+        changed |= record.names.len() > names;
+        let kinds_before = record.kinds.clone();
+        if let Some(kinds) = &joining.kinds {
+            changed |= *kinds != record.kinds;
+            record.kinds.clone_from(kinds);
+        }
+        if !changed {
+            return false;
+        }
+        if fill && let Some(session) = &mut self.session {
+            let number = session.backfills.last + 1;
+            let kinds = record.kinds.clone();
+            let backfill = Backfill { number, after, until, rooms: before, kinds, kinds_before };
+            // Should it not be written, the number is one that nobody ever hears of.
+            session.backfills.add(backfill);
+            record.backfills.clone_from(&session.backfills);
+            joining.number = Some(number);
+        }
+        self.keep(&record, None);
+        true
+    }
+
+    /// Leaves those rooms, once that is written where it has to be.
+    pub(super) fn keep_without(&mut self, call: Call, rooms: Rooms, out: &mut Out) {
+        let left = rooms.known.iter().any(|room| self.reader.is_in(room))
+            || rooms.names.iter().any(|name| self.reader.is_in_name(name));
+        let Some(mut record) = self.record().filter(|_| left) else {
+            return self.leave(&call, &rooms, &Ok(()), out);
+        };
+        for room in &rooms.known {
+            record.rooms.remove(room);
+            record.backfills.leave(room);
+        }
+        record.names.retain(|name| !rooms.names.contains(name));
+        self.keep(&record, Some((call, rooms)));
+    }
+
+    /// Leaves them.
+    pub(super) fn leave(
+        &mut self,
+        call: &Call,
+        rooms: &Rooms,
+        kept: &Result<(), SourceError>,
+        out: &mut Out,
+    ) {
+        if kept.is_err() {
+            return self.refuse(call, &unavailable(), out);
+        }
+        for room in &rooms.known {
+            self.hub.ignore(&self.slot, &self.reader.shops, room);
+            self.reader.leave(room);
+            if let Some(session) = &mut self.session {
+                session.backfills.leave(room);
+            }
+        }
+        rooms.names.iter().for_each(|name| self.reader.leave_name(name));
+        self.answer(call, Ok(json!({ "rooms": rooms.listing(&self.reader.identity) })), out);
+    }
+
+    /// What is to be found again of this session. Rooms one is in by who one is are not kept.
+    fn record(&self) -> Option<Record> {
+        let session = self.session.as_ref()?;
+        let first = oda::first_rooms(&self.reader.identity);
+        let rooms = self.reader.joined().iter().filter(|(room, _)| !first.known.contains(*room));
+        Some(Record {
+            epoch: self.hub.head().epoch,
+            rooms: rooms.map(|(room, joined)| (room.clone(), *joined)).collect(),
+            names: self.reader.names().filter(|name| !first.names.contains(*name)).cloned().collect(),
+            kinds: self.reader.kinds().clone(),
+            backfills: session.backfills.clone(),
+        })
+    }
+
+    fn keep(&mut self, record: &Record, leaving: Option<(Call, Rooms)>) {
+        let Some(session) = &self.session else { return };
+        let (source, id, at) = (Arc::clone(&self.hub.source), session.id.text(), self.hub.clock.now());
+        // Texts and numbers under texts: there is nothing in it that JSON cannot say.
+        let rooms = serde_json::to_string(record).unwrap_or_default();
+        self.question = Some(Box::pin(async move {
+            let kept = timeout(SOURCE_DEADLINE, source.keep_session(id, rooms, at)).await;
+            Answer::Kept(leaving, kept.unwrap_or_else(|_| Err(replay::late())))
+        }));
+    }
+}
