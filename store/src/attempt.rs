@@ -15,7 +15,7 @@ use schemas::{ErrorBody, ErrorCode, Event, InventoryItemId, LocationId, RecordKe
 
 use crate::Outcome;
 use crate::command::{Effect, give_back, is_open, shift_pending};
-use crate::tables::{Result, Tables};
+use crate::tables::{Keep, Result, Tables};
 
 /// Effects of one attempt settled in one go: what is given meanwhile waits no longer than that.
 const SETTLED_MAX: usize = 200;
@@ -134,6 +134,11 @@ pub(crate) fn settle<T: Tables>(tables: &mut T, id: &str, end: &End, at: Timesta
             }
             Some(Refusal::Never(error)) => fail(tables, effect, CommandState::Failed, &error, at)?,
             Some(Refusal::Unknown(error)) => fail(tables, effect, CommandState::Unknown, &error, at)?,
+        }
+    }
+    for (item, location) in &attempt.levels {
+        if Keep::<HeldLevel>::find(tables, (*item, *location))?.is_none() {
+            abandon(tables, *item, *location, at)?;
         }
     }
     confirm(tables, &effects, at)?;

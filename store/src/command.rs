@@ -206,8 +206,12 @@ pub(crate) fn give_back<T: Tables>(
     affect(tables, effect, at).map(drop)
 }
 
-/// Keeps an effect, and shows at once what it will do to `available`: the level as it is now, where there is one.
+/// Keeps an effect, and shows at once what it will do to `available`: the level as it is now. Where there is none
+/// any more nothing can be done, and nothing is kept: it would wait for ever.
 fn affect<T: Tables>(tables: &mut T, effect: Effect, at: Timestamp) -> Result<Option<LevelShape>> {
+    if Keep::<HeldLevel>::find(tables, (effect.item, effect.location))?.is_none() {
+        return Ok(None);
+    }
     tables.add_effect(&effect)?;
     shift_pending(tables, effect.item, effect.location, effect.available, effect.command, at)
 }

@@ -19,7 +19,8 @@ use crate::operation::{
 };
 use crate::{Collection, Store, StoreError, memory, sqlite};
 use commands::{
-    a_command_repeated_under_its_key_is_answered_and_not_done_again, a_hold_is_pending_until_shopify_has_it,
+    a_command_repeated_under_its_key_is_answered_and_not_done_again,
+    a_hold_at_a_level_that_went_ends_without_waiting_for_it, a_hold_is_pending_until_shopify_has_it,
     a_hold_that_a_shopper_was_faster_for_is_rejected_whole,
     a_hold_that_ran_out_is_given_back_before_anything_new_is_granted,
     a_part_that_shopify_refuses_for_good_takes_the_held_part_back,
@@ -31,6 +32,7 @@ use commands::{
     neither_an_early_nor_a_late_webhook_counts_a_change_twice,
     settled_commands_are_forgotten_after_their_keeping_time_and_open_ones_never,
     what_is_done_in_slices_is_done_whole, what_takes_no_stock_is_refused_by_code_and_field,
+    what_comes_back_refused_from_a_level_that_went_fails_and_is_told,
     what_waits_for_a_level_that_goes_fails_and_is_told,
 };
 
@@ -122,6 +124,8 @@ holds_for_both! {
     holds_that_somebody_else_undid_at_shopify_are_an_alarm,
     after_a_restored_backup_everything_unsettled_is_a_persons_to_look_at,
     settled_commands_are_forgotten_after_their_keeping_time_and_open_ones_never,
+    a_hold_at_a_level_that_went_ends_without_waiting_for_it,
+    what_comes_back_refused_from_a_level_that_went_fails_and_is_told,
     what_waits_for_a_level_that_goes_fails_and_is_told,
 }
 

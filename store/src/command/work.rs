@@ -335,7 +335,7 @@ impl<'t, T: Tables> Work<'t, T> {
     fn end(&mut self, reservation: ReservationShape, state: ReservationState) -> Answer<Value> {
         let (id, at) = (self.given.id.clone(), self.given.at);
         let reservation = end_hold(self.tables, reservation, state, Some(&id), at)?;
-        self.keep_about(CommandState::Accepted, reservation)
+        self.keep_about(self.begun()?, reservation)
     }
 
     /// A sale past Shopify: what was held leaves the shelf.
@@ -353,7 +353,13 @@ impl<'t, T: Tables> Work<'t, T> {
         reservation.state = ReservationState::Committed;
         self.tables.put_reservation(&reservation)?;
         self.tables.append(at, &Event::InventoryReservation(reservation.clone()))?;
-        self.keep_about(CommandState::Accepted, reservation)
+        self.keep_about(self.begun()?, reservation)
+    }
+
+    /// Where a command about a hold stands once its effects are kept; at its end where every level is gone.
+    fn begun(&self) -> Answer<CommandState> {
+        let waits = self.tables.unanswered_of_command(&self.given.id)? > 0;
+        Ok(if waits { CommandState::Accepted } else { CommandState::Confirmed })
     }
 
     fn until(&self, ttl_seconds: Option<u32>) -> Timestamp {

@@ -400,6 +400,58 @@ pub(super) async fn what_waits_for_a_level_that_goes_fails_and_is_told(world: Wo
     assert_eq!(world.available().await, [10, 10]);
 }
 
+pub(super) async fn a_hold_at_a_level_that_went_ends_without_waiting_for_it(world: World) {
+    let world = world.stocked(10).await;
+    let mut holds = Vec::new();
+    for items in [&[(1, 1)][..], &[(1, 1), (2, 1)], &[(1, 1)], &[(1, 1)]] {
+        let answer = world.give(reserve(items)).await.unwrap();
+        holds.push(answer["reservationId"].as_str().unwrap().to_owned());
+    }
+    for (attempt, _) in world.begin().await {
+        world.settle_attempt(&attempt, End::Done).await;
+    }
+    world.read(vec![level(1, 6, 2), level(2, 9, 2)]).await;
+    world.webhook(vec![Change::LookAgain(level_key(1))]).await;
+    world.read(vec![Change::Gone(level_key(1))]).await;
+
+    let id = |n: usize| holds[n].clone();
+    world.give(Command::Release { reservation_id: id(0) }).await.unwrap();
+    world.give(Command::Release { reservation_id: id(1) }).await.unwrap();
+    let sold = Command::Commit { reservation_id: id(2), sale: Sale::Outside, order_id: None };
+    world.give(sold).await.unwrap();
+    let open = async || world.states().await.iter().filter(|state| *state != "confirmed").count();
+    assert_eq!(open().await, 1, "only what is to be given back at the other level");
+    for (attempt, _) in world.begin().await {
+        world.settle_attempt(&attempt, End::Done).await;
+    }
+    assert_eq!(open().await, 0);
+    world.do_(Operation::ExpireHolds { shop: shop(), at: at(100_000) }).await;
+    assert_eq!(world.hold(&id(3)).await, ReservationState::Expired);
+    assert!(world.begin().await.is_empty());
+    assert!(world.give_by(staff(), adjust(2, 1, None), 200_000).await.is_ok(), "nothing waits for ever");
+}
+
+pub(super) async fn what_comes_back_refused_from_a_level_that_went_fails_and_is_told(world: World) {
+    let world = world.stocked(10).await;
+    let answer = world.give(reserve(&[(1, 4), (2, 1)])).await.unwrap();
+    let (attempt, _) = world.begin().await.remove(0);
+    // The level alone is not read while it is in flight.
+    let item = RecordKey::Item(1_u64.try_into().unwrap());
+    world.webhook(vec![Change::LookAgain(item)]).await;
+    world.read(vec![Change::Gone(item)]).await;
+    let second = attempt.levels[1];
+    assert!(world.settle_attempt(&attempt, End::Refused(vec![(second, Refusal::Stale)])).await);
+    let id = answer["reservationId"].as_str().unwrap();
+    assert_eq!(
+        (world.hold(id).await, world.states().await),
+        (ReservationState::Rejected, vec!["failed".to_owned()])
+    );
+    world.read(vec![level(2, 10, 2), Change::Gone(level_key(1))]).await;
+    assert!(world.begin().await.is_empty(), "nothing is left to be sent");
+    assert_eq!(world.available().await, [10, 10]);
+    assert!(world.give_by(staff(), adjust(2, 1, None), 200_000).await.is_ok(), "nothing waits for ever");
+}
+
 /// A store at Shopify, as far as one item's quantities go.
 #[derive(Debug, Clone, Copy, Default)]
 struct Shelf {

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 use schemas::{Entropy, Epoch};
 
 use self::high_water::HighWater;
@@ -41,6 +41,9 @@ const STATEMENTS_MAX: usize = 128;
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
+        if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+            return Self::Failed("the disk is full: make room".to_owned());
+        }
         Self::Failed(error.to_string())
     }
 }
