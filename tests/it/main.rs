@@ -10,6 +10,7 @@ mod hostile;
 mod import;
 mod live;
 mod policy;
+mod recovery;
 mod rights;
 mod runs;
 mod stale;

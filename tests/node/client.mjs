@@ -16,8 +16,10 @@ socket.onAny((event, ...args) => say({ heard: 'event', event, args }));
 
 createInterface({ input: process.stdin })
   .on('line', (line) => {
-    const { event, args, ack } = JSON.parse(line);
-    if (ack === undefined) socket.emit(event, ...args);
+    const { event, args, ack, do: order, auth } = JSON.parse(line);
+    if (order === 'close') socket.io.engine.close();
+    else if (order === 'auth') socket.auth = auth;
+    else if (ack === undefined) socket.emit(event, ...args);
     else socket.emit(event, ...args, (...answer) => say({ heard: 'ack', ack, args: answer }));
   })
   .on('close', () => process.exit());

@@ -42,6 +42,27 @@ impl Client {
         self.hears("upgrade").await["transport"].as_str().unwrap().to_owned()
     }
 
+    /// Waits until the namespace is joined again; whether the client takes itself for recovered.
+    pub async fn came_back(&mut self) -> bool {
+        self.hears("connect").await["recovered"] == true
+    }
+
+    /// Has it give up its connection by itself, as when it notices that nothing comes any more.
+    pub fn gives_up(&mut self) {
+        self.transcript.send(&json!({ "do": "close" }));
+    }
+
+    /// Has it bring another token from now on.
+    pub fn takes_token(&mut self, token: &str) {
+        self.transcript.send(&json!({ "do": "auth", "auth": { "token": token } }));
+    }
+
+    /// Everything so far that its listeners for an event were called with.
+    pub fn arguments(&self, event: &str) -> Vec<Value> {
+        let lines = self.transcript.lines().into_iter();
+        lines.filter(|line| line["event"] == event).map(|line| line["args"].clone()).collect()
+    }
+
     /// Waits for a refusal; its words.
     pub async fn refused(&mut self) -> String {
         self.hears("connect_error").await["message"].as_str().unwrap().to_owned()

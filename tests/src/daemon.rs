@@ -33,6 +33,8 @@ pub struct Settings {
     pub shop: String,
     /// Further lines of its `[sync]`.
     pub sync: String,
+    /// The lines of `[realtime]`.
+    pub realtime: String,
 }
 
 impl Default for Settings {
@@ -44,6 +46,7 @@ impl Default for Settings {
             origin: "https://stock.example".to_owned(),
             shop: String::new(),
             sync: String::new(),
+            realtime: String::new(),
         }
     }
 }
@@ -259,6 +262,20 @@ impl TestDaemon {
         runs["data"].as_array().unwrap().clone()
     }
 
+    /// Posts JSON under `/api/v1/`: status and body.
+    pub async fn posted(&self, path: &str, token: &Token, body: &Value) -> (u16, Value) {
+        let request = self.http.post(format!("{}/api/v1/{path}", self.url())).bearer_auth(self.token(token));
+        let answer = request.body(body.to_string()).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// Who is connected, and what was counted.
+    pub async fn realtime(&self) -> Value {
+        let (status, figures) = self.asked("realtime", &Token::of(Role::Admin)).await;
+        assert_eq!(status, 200, "{figures}");
+        figures
+    }
+
     /// Posts a webhook: the answer's status.
     pub async fn receives(&self, webhook: &Webhook) -> u16 {
         let mut request =
@@ -350,7 +367,7 @@ pub fn free_address() -> String {
 }
 
 fn configuration(shop: &str, address: &str, folder: &Path, settings: &Settings) -> String {
-    let Settings { quick, jwt_secret, origin, shop: more, sync, .. } = settings;
+    let Settings { quick, jwt_secret, origin, shop: more, sync, realtime, .. } = settings;
     let url = format!("sqlite:{}", folder.join("stockd.db").display());
     // A file, so that a listing of the folder shows what a test left.
     drop(File::create(folder.join("stderr.log")).unwrap());
@@ -361,6 +378,8 @@ listen = "{address}"
 origins = ["{origin}"]
 [auth]
 secret = "{jwt_secret}"
+[realtime]
+{realtime}
 [store]
 url = "{url}"
 [[shop]]

@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "all of this is test code: what goes wrong here fails the test")]
 
 mod binary;
+mod cable;
 mod client;
 mod command;
+mod crowd;
 mod daemon;
 mod eventually;
 mod mirror;
@@ -17,8 +19,10 @@ mod webhook;
 mod wire;
 
 pub use binary::{Ended, stockd, stockd_ends};
+pub use cable::Cable;
 pub use client::{Client, Dashboard};
 pub use command::{Level, Refusal, arguments};
+pub use crowd::Crowd;
 pub use daemon::{Settings, TestDaemon, free_address};
 pub use eventually::{PATIENCE, eventually};
 pub use mirror::{Mirror, stock};
