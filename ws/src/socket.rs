@@ -36,6 +36,7 @@ use crate::transport::Out;
 
 pub(crate) use self::arrival::{Arrival, Knocking};
 use self::joining::Joining;
+pub(crate) use self::keeping::Occasion;
 use self::keeping::Session;
 
 pub(crate) struct Socket {
@@ -56,8 +57,8 @@ type Question = Pin<Box<dyn Future<Output = Answer> + Send>>;
 /// What the `Source` says, or what came of a command.
 pub(crate) enum Answer {
     Command(Call, Result<Value, ErrorBody>),
-    /// The record was written, or was not, for a join or for leaving those rooms.
-    Kept(Option<(Call, Rooms)>, Result<(), SourceError>),
+    /// The record was written, or was not.
+    Kept(Occasion, Result<(), SourceError>),
     Levels(Result<(Vec<LevelShape>, Sequence), SourceError>),
     Page {
         asked_until: Sequence,
@@ -134,12 +135,19 @@ impl Socket {
                 self.answer(&call, outcome, out);
                 Ok(())
             }
-            (Answer::Kept(Some((call, rooms)), kept), joining) => {
+            (Answer::Kept(Occasion::Leave(call, rooms), kept), joining) => {
                 self.joining = joining;
                 self.leave(&call, &rooms, &kept, out);
                 Ok(())
             }
-            (Answer::Kept(None, kept), Some(joining)) => {
+            (Answer::Kept(Occasion::Refresh(call, expires_at), kept), joining) => {
+                self.joining = joining;
+                // Unwritten, it could be recovered with rights that it did not have all the time.
+                kept?;
+                self.answer(&call, Ok(json!({ "expiresAt": expires_at })), out);
+                Ok(())
+            }
+            (Answer::Kept(Occasion::Join, kept), Some(joining)) => {
                 self.take_kept(joining, &kept, out);
                 Ok(())
             }
@@ -154,7 +162,7 @@ impl Socket {
                 self.joining = joining;
                 self.take_page(asked_until, page, out)
             }
-            (Answer::Kept(None, _) | Answer::Levels(_), None) => Ok(()),
+            (Answer::Kept(Occasion::Join, _) | Answer::Levels(_), None) => Ok(()),
         }
     }
 
@@ -293,8 +301,14 @@ impl Socket {
                 self.keep_without(call, rooms, out);
             }
             Ok(Request::Refresh { token }) => {
-                let outcome = self.refresh(&token).map(|expires_at| json!({ "expiresAt": expires_at }));
-                self.answer(&call, outcome, out);
+                let before = self.rights();
+                match self.refresh(&token) {
+                    Ok(expires_at) if self.rights() != before => self.keep_rights(call, expires_at),
+                    outcome => {
+                        let outcome = outcome.map(|expires_at| json!({ "expiresAt": expires_at }));
+                        self.answer(&call, outcome, out);
+                    }
+                }
             }
             Err(error) => self.refuse(&call, &error, out),
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemas::{Epoch, Room, Sequence};
 use serde::{Deserialize, Serialize};
 
-use super::Cursor;
+use super::{Cursor, Rights};
 use crate::limits::BACKFILLS_KEPT_MAX;
 use crate::reader::Kinds;
 
@@ -19,6 +19,8 @@ pub(crate) struct Record {
     pub(crate) names: BTreeSet<String>,
     pub(crate) kinds: Kinds,
     pub(crate) backfills: Backfills,
+    /// Of whoever was last in them.
+    pub(crate) rights: Rights,
 }
 
 /// The latest joins that asked for what was missed, because a client may not have been sent all of it.

@@ -123,7 +123,8 @@ async fn goes_on(
     cursor: Cursor,
 ) -> Result<Result<Cursor, &'static str>, Interrupted> {
     let head = hub.head();
-    if pid.rights != rights(&hub.key, identity) {
+    let mine = rights(&hub.key, identity);
+    if pid.rights != mine || record.as_ref().is_some_and(|record| record.rights != mine) {
         return Ok(Err(replay::RIGHTS_CHANGED));
     }
     if cursor.epoch != head.epoch {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use schemas::Sequence;
+use schemas::{Sequence, Timestamp};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -11,7 +11,7 @@ use super::joining::{Joining, unavailable};
 use super::{Answer, Socket};
 use crate::contracts::oda::{self, Rooms};
 use crate::limits::SOURCE_DEADLINE;
-use crate::recovery::{Backfill, Backfills, Cursor, Record, SessionId};
+use crate::recovery::{Backfill, Backfills, Cursor, Record, Rights, SessionId, rights};
 use crate::replay;
 use crate::socketio::Call;
 use crate::source::SourceError;
@@ -27,6 +27,16 @@ pub(super) struct Session {
     pub(super) half: Option<Sequence>,
     /// Joins that the client was in the middle of, or before, when its connection broke.
     pub(super) resumed: VecDeque<Joining>,
+}
+
+/// Why the record is written.
+pub(crate) enum Occasion {
+    /// A join is under way.
+    Join,
+    /// Those rooms are to be left.
+    Leave(Call, Rooms),
+    /// The token that runs out then has brought other rights.
+    Refresh(Call, Timestamp),
 }
 
 impl Socket {
@@ -110,7 +120,7 @@ impl Socket {
             record.backfills.clone_from(&session.backfills);
             joining.number = Some(number);
         }
-        self.keep(&record, None);
+        self.keep(&record, Occasion::Join);
         true
     }
 
@@ -126,7 +136,7 @@ impl Socket {
             record.backfills.leave(room);
         }
         record.names.retain(|name| !rooms.names.contains(name));
-        self.keep(&record, Some((call, rooms)));
+        self.keep(&record, Occasion::Leave(call, rooms));
     }
 
     /// Leaves them.
@@ -162,17 +172,30 @@ impl Socket {
             names: self.reader.names().filter(|name| !first.names.contains(*name)).cloned().collect(),
             kinds: self.reader.kinds().clone(),
             backfills: session.backfills.clone(),
+            rights: rights(&self.hub.key, &self.reader.identity),
         })
     }
 
-    fn keep(&mut self, record: &Record, leaving: Option<(Call, Rooms)>) {
+    /// Keeps that the rights are others now. Where nothing is kept, nothing need be.
+    pub(super) fn keep_rights(&mut self, call: Call, expires_at: Timestamp) {
+        if let Some(record) = self.record() {
+            self.keep(&record, Occasion::Refresh(call, expires_at));
+        }
+    }
+
+    /// What may be seen now; nothing to compare where there is no session.
+    pub(super) fn rights(&self) -> Option<Rights> {
+        self.session.as_ref().map(|_| rights(&self.hub.key, &self.reader.identity))
+    }
+
+    fn keep(&mut self, record: &Record, occasion: Occasion) {
         let Some(session) = &self.session else { return };
         let (source, id, at) = (Arc::clone(&self.hub.source), session.id.text(), self.hub.clock.now());
         // Texts and numbers under texts: there is nothing in it that JSON cannot say.
         let rooms = serde_json::to_string(record).unwrap_or_default();
         self.question = Some(Box::pin(async move {
             let kept = timeout(SOURCE_DEADLINE, source.keep_session(id, rooms, at)).await;
-            Answer::Kept(leaving, kept.unwrap_or_else(|_| Err(replay::late())))
+            Answer::Kept(occasion, kept.unwrap_or_else(|_| Err(replay::late())))
         }));
     }
 }

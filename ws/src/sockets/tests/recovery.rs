@@ -314,6 +314,21 @@ async fn other_rights_end_what_they_end_and_the_client_loads_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rights_that_a_refresh_took_for_a_while_are_a_reason_to_load_again() {
+    let world = World::new();
+    let all = json!({ "role": "staff" });
+    let mut client = joined(&world).await;
+    let limited = json!({ "token": json!({ "role": "staff", "locations": ["1"] }).to_string() });
+    assert_eq!(client.ask("auth:refresh", &limited).await["ok"], true);
+    world.happens(stock(2, 1, 1));
+    world.happens(stock(1, 1, 2));
+    assert_eq!(drained(&mut client).await, [2]);
+    // With the first token again, which would have shown it the other one, too.
+    assert!(!client.join_again(&world.hub, &all).await.0);
+    assert_eq!(client.event().await.1, json!({ "reason": "rights_changed" }));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_is_asked_for_again_on_the_way_back() {
     let world = World::new();
     let mut client = joined(&world).await;
