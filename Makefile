@@ -3,7 +3,7 @@
 CARGO ?= cargo
 NODE_TESTS = tests/node
 
-.PHONY: demo test check generate recordings bench-reservations needs
+.PHONY: demo test check generate recordings bench-realtime bench-reservations needs
 
 demo: ## a pretend store, the daemon on it, and what happens, live
 	$(CARGO) run --package daemon -- demo $(DEMO)
@@ -26,6 +26,11 @@ generate: ## JSON Schemas, from the types
 recordings: ## every webhook body in DIR posted to a daemon: make recordings DIR=<folder>
 	$(CARGO) build --package daemon
 	$(CARGO) run --package tests --example samples -- $(DIR)
+
+bench-realtime: ## live events to many readers, beside other servers; tables as in bench/README.md
+	$(CARGO) build --release --package ws --example fanout
+	$(CARGO) build --release --package bench --features peers --bin realtime --bin socketioxide
+	target/release/realtime $(ONLY)
 
 bench-reservations: ## reservations on one hot item, a second; a table as in bench/README.md
 	$(CARGO) build --release --package daemon --package bench
