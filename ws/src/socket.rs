@@ -8,13 +8,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use schemas::shape::LevelShape;
 use schemas::{ErrorBody, ErrorCode, Identity, LevelSelection, Offset, Room, Sequence, Subject, Timestamp};
 use serde_json::{Map, Value, json};
-use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::broadcast::Broadcast;
@@ -29,7 +28,7 @@ use crate::reader::{Kinds, Reader};
 use crate::replay::{self, Page};
 use crate::socketio::{Call, Content};
 use crate::source::SourceError;
-use crate::transport::Out;
+use crate::transport::{Bell, Out};
 
 pub(crate) struct Socket {
     hub: Arc<Hub>,
@@ -44,7 +43,7 @@ pub(crate) struct Socket {
 type Question = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// What the `Source` says, or what came of a command.
-pub(crate) enum Answer {
+enum Answer {
     Command(Call, Result<Value, ErrorBody>),
     Levels(Result<(Vec<LevelShape>, Sequence), SourceError>),
     Page { asked_until: Sequence, page: Result<Page, SourceError> },
@@ -94,11 +93,11 @@ impl Socket {
         hub: &Arc<Hub>,
         namespace: Namespace,
         identity: Identity,
-        wake: &Arc<Notify>,
+        bell: &Arc<Bell>,
         out: &mut Out,
     ) -> Self {
         let shops = hub.enterable(&identity);
-        let slot = hub.open_slot(wake);
+        let slot = hub.open_slot(bell);
         let first = oda::first_rooms(&identity);
         first.known.iter().for_each(|room| hub.listen(&slot, &shops, room));
         // Read after the slot listens: what comes later is marked there.
@@ -136,22 +135,35 @@ impl Socket {
             } else if let Reading::Idle = self.read(out) {
                 let Some(broadcast) = self.slot.take_ephemeral() else { break };
                 if self.reader.hears(&broadcast) {
-                    self.deliver(broadcast.frame(self.namespace), out);
+                    self.send(broadcast.frame(self.namespace), out);
                 }
             }
         }
     }
 
-    /// Ready when the open question is answered; pending, too, when there is none.
-    pub(crate) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
-        let Some(question) = &mut self.question else { return Poll::Pending };
-        let answer = std::task::ready!(question.as_mut().poll(cx));
-        self.question = None;
-        Poll::Ready(answer)
+    /// Reads the log, if that is all there is to do; whether it was all.
+    pub(crate) fn deliver(&mut self, out: &mut Out) -> bool {
+        let quiet =
+            |socket: &Self| socket.question.is_none() && socket.joining.is_none() && socket.calls.is_empty();
+        if quiet(self) {
+            self.work(out);
+        }
+        quiet(self)
     }
 
-    /// Takes that answer.
-    pub(crate) fn take(&mut self, answer: Answer, out: &mut Out) -> Result<(), Interrupted> {
+    /// Ready when the open question was answered and the answer taken; pending, too, when there is none.
+    pub(crate) fn poll_answer(
+        &mut self,
+        out: &mut Out,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Interrupted>> {
+        let Some(question) = &mut self.question else { return Poll::Pending };
+        let answer = ready!(question.as_mut().poll(cx));
+        self.question = None;
+        Poll::Ready(self.take(answer, out))
+    }
+
+    fn take(&mut self, answer: Answer, out: &mut Out) -> Result<(), Interrupted> {
         match (answer, self.joining.take()) {
             (Answer::Command(call, outcome), joining) => {
                 self.joining = joining;
@@ -173,7 +185,7 @@ impl Socket {
         }
     }
 
-    fn deliver(&self, frame: Option<Bytes>, out: &mut Out) {
+    fn send(&self, frame: Option<Bytes>, out: &mut Out) {
         if let Some(frame) = frame {
             self.hub.counters.delivered.fetch_add(1, Ordering::Relaxed);
             out.push(frame);
@@ -216,7 +228,7 @@ impl Socket {
                 return Reading::Moved;
             }
             if self.reader.wants(broadcast) {
-                self.deliver(broadcast.frame(self.namespace), out);
+                self.send(broadcast.frame(self.namespace), out);
             }
             self.reader.advance(broadcast.sequence());
         }
@@ -244,7 +256,7 @@ impl Socket {
         match page {
             Ok(page) => {
                 for broadcast in page.entries.iter().filter(|broadcast| self.reader.wants(broadcast)) {
-                    self.deliver(broadcast.frame(self.namespace), out);
+                    self.send(broadcast.frame(self.namespace), out);
                 }
                 self.reader.advance(page.reached);
             }
@@ -453,7 +465,7 @@ impl Socket {
                 let Joining { rooms, kinds, .. } = &joining;
                 let missed = |entry: &&Broadcast| self.reader.missed(&rooms.known, kinds.as_ref(), entry);
                 for broadcast in page.entries.iter().filter(missed) {
-                    self.deliver(broadcast.frame(self.namespace), out);
+                    self.send(broadcast.frame(self.namespace), out);
                 }
                 joining.stage = Stage::Backfill { after: page.reached, until };
                 self.joining = Some(joining);

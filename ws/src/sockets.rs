@@ -1,23 +1,21 @@
 //! The sockets of one client: in which namespaces it is, as whom, and for how long.
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use schemas::{ErrorBody, ErrorCode};
 use serde_json::{Map, Value};
-use tokio::sync::Notify;
 
 use crate::contracts::{Namespace, oda};
 use crate::ending::Ending;
 use crate::engine::Message;
 use crate::hub::Hub;
-use crate::socket::{Answer, Socket};
+use crate::socket::{Interrupted, Socket};
 use crate::socketio::{Content, Namespace as _, Packet, Session, Step};
 use crate::source::AuthError;
-use crate::transport::{Out, Talk};
+use crate::transport::{Bell, Out, Talk, Visitor};
 
 /// One client, by whatever transport.
 pub struct Sockets {
@@ -27,13 +25,14 @@ pub struct Sockets {
     session: Session<Namespace>,
     /// In boxes, because a map has room for eleven from the first on.
     joined: BTreeMap<Namespace, Box<Socket>>,
-    wake: Arc<Notify>,
+    bell: Arc<Bell>,
 }
 
 impl Sockets {
-    pub(crate) fn new(hub: Arc<Hub>, bearer: Option<String>) -> Self {
+    pub(crate) fn new(hub: Arc<Hub>, visitor: Visitor) -> Self {
         let session = Session::new(hub.options.messages_per_minute, hub.options.max_payload);
-        Self { hub, bearer, session, joined: BTreeMap::new(), wake: Arc::default() }
+        let Visitor { bearer, bell, .. } = visitor;
+        Self { hub, bearer, session, joined: BTreeMap::new(), bell }
     }
 
     fn carry_out(&mut self, step: Step<Namespace>, out: &mut Out) {
@@ -67,7 +66,7 @@ impl Sockets {
         match identity.and_then(|who| if who.expires_at > now { Ok(who) } else { Err(AuthError::Invalid) }) {
             Ok(identity) => {
                 self.session.admit(namespace);
-                let socket = Socket::open(&self.hub, namespace, identity, &self.wake, out);
+                let socket = Socket::open(&self.hub, namespace, identity, &self.bell, out);
                 self.joined.insert(namespace, Box::new(socket));
             }
             Err(error) => {
@@ -91,15 +90,10 @@ impl Sockets {
     }
 }
 
-/// What a client's sockets waited for: an answer, or word of the hub.
-pub struct Turn(Option<(Namespace, Answer)>);
-
 /// How long a token's expiry goes unchecked at most.
 const EXPIRY_CHECK_MAX: Duration = Duration::from_hours(1);
 
 impl Talk for Sockets {
-    type Event = Turn;
-
     fn receive(&mut self, now: Duration, message: Message<'_>, out: &mut Out) -> Result<(), Ending> {
         if let Some(step) = self.session.receive(now, message)? {
             self.carry_out(step, out);
@@ -128,35 +122,20 @@ impl Talk for Sockets {
         expiries.chain(self.session.deadline()).min()
     }
 
-    async fn wait(&mut self) -> Turn {
-        let Self { joined, wake, .. } = self;
-        tokio::select! {
-            biased;
-            answer = poll_fn(|cx| poll_answers(joined, cx)) => Turn(Some(answer)),
-            () = wake.notified() => Turn(None),
-        }
-    }
-
-    fn take(&mut self, Turn(answer): Turn, out: &mut Out) -> Result<(), Ending> {
-        match answer.and_then(|(namespace, answer)| Some((self.joined.get_mut(&namespace)?, answer))) {
-            Some((socket, answer)) => {
-                socket.take(answer, out).map_err(|interrupted| Ending::Interrupted(interrupted.to_string()))
+    fn poll_work(&mut self, out: &mut Out, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
+        for socket in self.joined.values_mut() {
+            if let Poll::Ready(taken) = socket.poll_answer(out, cx) {
+                let interrupted = |interrupted: Interrupted| Ending::Interrupted(interrupted.to_string());
+                return Poll::Ready(taken.map_err(interrupted));
             }
-            None => Ok(()),
         }
+        Poll::Pending
     }
-}
 
-fn poll_answers(
-    joined: &mut BTreeMap<Namespace, Box<Socket>>,
-    cx: &mut Context<'_>,
-) -> Poll<(Namespace, Answer)> {
-    for (namespace, socket) in joined {
-        if let Poll::Ready(answer) = socket.poll_answer(cx) {
-            return Poll::Ready((*namespace, answer));
-        }
+    fn deliver(&mut self, out: &mut Out) -> bool {
+        let now = self.hub.clock.now();
+        self.joined.values_mut().all(|socket| socket.identity().expires_at > now && socket.deliver(out))
     }
-    Poll::Pending
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ impl<T: Talk> Gate<T> {
         let knock = if *method == Method::OPTIONS {
             origin.preflight().map(Knock::Answer)
         } else {
-            let visitor = || Visitor { bearer: handshake::bearer(headers), peer };
+            let visitor = || Visitor { bearer: handshake::bearer(headers), peer, bell: Arc::default() };
             let query = Query::read(uri);
             match (query.transport, query.session) {
                 (Some("polling"), None) => self.open(method, &query, visitor, talk),
@@ -181,8 +181,8 @@ impl<T: Talk> Gate<T> {
         if before >= self.options.connections_max {
             return Err(Refusal::Overloaded);
         }
-        let peer = visitor.peer;
-        Ok(Conversation::open(talk(visitor), &self.options, peer, self.closing.clone(), ticket))
+        let (peer, bell, closing) = (visitor.peer, Arc::clone(&visitor.bell), self.closing.clone());
+        Ok(Conversation::open(talk(visitor), &self.options, peer, bell, closing, ticket))
     }
 
     fn sid(&self) -> Sid {

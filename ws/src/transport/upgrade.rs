@@ -54,7 +54,7 @@ impl<T: Talk> Upgrade<T> {
             Purpose::Probe(probing) => Box::pin(take_over(probing, &mut wire)).await,
         };
         match conversation {
-            Ok(conversation) => websocket::run(conversation, &mut wire).await,
+            Ok(conversation) => websocket::run(conversation, wire).await,
             Err(ending) => wire.leave(Out::default(), &ending).await,
         }
     }
