@@ -2,6 +2,7 @@
 
 mod client;
 mod desk;
+mod fanout;
 mod log;
 mod order;
 mod polling;
