@@ -52,16 +52,18 @@ const FILLING_EVENTS: u64 = 8_000;
 enum Measurement {
     Solo,
     Burst,
+    Weight,
     Crowd,
 }
 
 impl Measurement {
-    const ALL: [Self; 3] = [Self::Solo, Self::Burst, Self::Crowd];
+    const ALL: [Self; 4] = [Self::Solo, Self::Burst, Self::Weight, Self::Crowd];
 
     fn name(self) -> &'static str {
         match self {
             Self::Solo => "solo",
             Self::Burst => "burst",
+            Self::Weight => "weight",
             Self::Crowd => "crowd",
         }
     }
@@ -76,10 +78,13 @@ impl Measurement {
                 "| 1,000 events at once to 500 readers | server's CPU per delivery | clients' CPU | to all, mean | lost |\n\
                  |---|---|---|---|---|"
             }
+            Self::Weight => {
+                "| 9,000 connections in three rooms | memory per connection | server's CPU per connection |\n|---|---|---|"
+            }
             Self::Crowd => {
-                "| 10,000 connections, 500 events a second to rooms of 100 | memory per connection at 9,000 | \
+                "| 10,000 connections, 500 events a second to rooms of 100 | \
                  deliveries a second | server's CPU per delivery | p50 | p99 | p99 with 100 that never read | \
-                 difference in pairs |\n|---|---|---|---|---|---|---|---|"
+                 difference in pairs |\n|---|---|---|---|---|---|---|"
             }
         }
     }
@@ -89,6 +94,7 @@ impl Measurement {
         match self {
             Self::Solo => solo(server, peer.dialect()),
             Self::Burst => burst(server, peer.dialect()),
+            Self::Weight => weight(&server, peer.dialect()),
             Self::Crowd => crowd(server, peer.dialect()),
         }
     }
@@ -190,14 +196,21 @@ fn burst(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
     Ok(row)
 }
 
-/// A quiet crowd, then a busy one, then one with some who never read.
-fn crowd(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
-    let before = server.process.memory_kib()?;
+/// Connections that only listen.
+fn weight(server: &Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
+    let (before, spent) = (server.process.memory_kib()?, Spent::begin(server)?);
     let mut crowd = Crowd::new(dialect, server.port)?;
     crowd.join(WEIGHED, location)?;
     settle(&mut crowd)?;
-    let weight = float(server.process.memory_kib()?.saturating_sub(before)) / float(WEIGHED as u64);
-    crowd.join(CROWD - WEIGHED, location)?;
+    let more = server.process.memory_kib()?.saturating_sub(before);
+    let weighed = WEIGHED as u64;
+    Ok(vec![format!("{:.1} KB", float(more) / float(weighed)), each(spent.cpu(server)?, weighed)])
+}
+
+/// A busy crowd, then one with some who never read, and so on.
+fn crowd(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
+    let mut crowd = Crowd::new(dialect, server.port)?;
+    crowd.join(CROWD, location)?;
     settle(&mut crowd)?;
     let mut numbers = 0;
     let (mut alone, mut beside, mut differences) = (Vec::new(), Vec::new(), Vec::new());
@@ -227,7 +240,6 @@ fn crowd(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
     };
     let differences: Vec<_> = differences.iter().map(|difference| format!("{difference:+.0} %")).collect();
     Ok(vec![
-        format!("{weight:.1} KB"),
         format!("{:.0}", float(deliveries as u64) / PACED_FOR.as_secs_f64()),
         each(cpu, deliveries as u64),
         p(&alone, 50),
