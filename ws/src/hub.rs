@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::coop::unconstrained;
 
 use crate::broadcast::Broadcast;
+use crate::few::Few;
 use crate::limits;
 use crate::options::Options;
 use crate::ring::Ring;
@@ -76,7 +77,7 @@ pub(crate) struct Counters {
 /// Who is in which room of which shop.
 #[derive(Default)]
 struct Index {
-    rooms: HashMap<ShopDomain, HashMap<Room, BTreeMap<u64, Arc<Slot>>>>,
+    rooms: HashMap<ShopDomain, HashMap<Room, Few<u64, Arc<Slot>>>>,
     next_key: u64,
     sockets: usize,
 }
@@ -284,7 +285,8 @@ impl Index {
         rooms: impl IntoIterator<Item = &'a Room>,
     ) -> impl Iterator<Item = &'a Arc<Slot>> {
         let listeners = self.rooms.get(shop);
-        rooms.into_iter().filter_map(move |room| listeners?.get(room)).flat_map(BTreeMap::values)
+        let rooms = rooms.into_iter().filter_map(move |room| listeners?.get(room));
+        rooms.flat_map(Few::values)
     }
 
     /// Marks entries, given in order, where they are listened for, each room once however many of them concern it.

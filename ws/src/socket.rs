@@ -36,7 +36,8 @@ pub(crate) struct Socket {
     slot: Arc<Slot>,
     reader: Reader,
     calls: VecDeque<Call>,
-    joining: Option<Joining>,
+    /// In a box, because it is rare and large.
+    joining: Option<Box<Joining>>,
     question: Option<Question>,
 }
 
@@ -131,6 +132,10 @@ impl Socket {
             if let Some(joining) = self.joining.take() {
                 self.join_on(joining, out);
             } else if let Some(call) = self.calls.pop_front() {
+                if self.calls.is_empty() {
+                    // A socket that asks nothing keeps no room for questions.
+                    self.calls = VecDeque::new();
+                }
                 self.carry_out(call, out);
             } else if let Reading::Idle = self.read(out) {
                 let Some(broadcast) = self.slot.take_ephemeral() else { break };
@@ -296,7 +301,8 @@ impl Socket {
                     (None, Some(after)) => Stage::Backfill { after, until: self.reader.position() },
                     (None, None) => Stage::Done { after: head.sequence, offset: head.sequence },
                 };
-                self.joining = Some(Joining { call, rooms, kinds, since, levels: None, stage });
+                let joining = Joining { call, rooms, kinds, since, levels: None, stage };
+                self.joining = Some(Box::new(joining));
             }
             Ok(Request::Leave(family, rooms)) => {
                 let rooms = rooms.unwrap_or_else(|| Rooms {
@@ -366,7 +372,7 @@ impl Socket {
 
 /// Joining rooms.
 impl Socket {
-    fn join_on(&mut self, mut joining: Joining, out: &mut Out) {
+    fn join_on(&mut self, mut joining: Box<Joining>, out: &mut Out) {
         match &joining.stage {
             Stage::Snapshot(selection) => {
                 self.ask_levels(selection.clone());
@@ -427,7 +433,7 @@ impl Socket {
 
     fn take_levels(
         &mut self,
-        mut joining: Joining,
+        mut joining: Box<Joining>,
         levels: Result<(Vec<LevelShape>, Sequence), SourceError>,
         out: &mut Out,
     ) {
@@ -455,14 +461,14 @@ impl Socket {
 
     fn take_missed(
         &mut self,
-        mut joining: Joining,
+        mut joining: Box<Joining>,
         page: Result<Page, SourceError>,
         out: &mut Out,
     ) -> Result<(), Interrupted> {
         let Stage::Backfill { after, until } = joining.stage else { return Ok(()) };
         match page {
             Ok(page) => {
-                let Joining { rooms, kinds, .. } = &joining;
+                let Joining { rooms, kinds, .. } = &*joining;
                 let missed = |entry: &&Broadcast| self.reader.missed(&rooms.known, kinds.as_ref(), entry);
                 for broadcast in page.entries.iter().filter(missed) {
                     self.send(broadcast.frame(self.namespace), out);

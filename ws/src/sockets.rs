@@ -1,6 +1,5 @@
 //! The sockets of one client: in which namespaces it is, as whom, and for how long.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::contracts::{Namespace, oda};
 use crate::ending::Ending;
 use crate::engine::Message;
+use crate::few::Few;
 use crate::hub::Hub;
 use crate::socket::{Interrupted, Socket};
 use crate::socketio::{Content, Namespace as _, Packet, Session, Step};
@@ -23,8 +23,7 @@ pub struct Sockets {
     /// The token it came with, for namespaces that are given none.
     bearer: Option<String>,
     session: Session<Namespace>,
-    /// In boxes, because a map has room for eleven from the first on.
-    joined: BTreeMap<Namespace, Box<Socket>>,
+    joined: Few<Namespace, Box<Socket>>,
     bell: Arc<Bell>,
 }
 
@@ -32,7 +31,7 @@ impl Sockets {
     pub(crate) fn new(hub: Arc<Hub>, visitor: Visitor) -> Self {
         let session = Session::new(hub.options.messages_per_minute, hub.options.max_payload);
         let Visitor { bearer, bell, .. } = visitor;
-        Self { hub, bearer, session, joined: BTreeMap::new(), bell }
+        Self { hub, bearer, session, joined: Few::default(), bell }
     }
 
     fn carry_out(&mut self, step: Step<Namespace>, out: &mut Out) {

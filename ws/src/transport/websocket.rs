@@ -19,7 +19,7 @@ use crate::limits::WRITE_STALL_MAX;
 use crate::{engine, frame};
 
 /// Speaks until it is over.
-pub(super) async fn run<T, Io>(conversation: Box<Conversation<T>>, wire: Wire<Io>)
+pub(super) async fn run<T, Io>(conversation: Box<Conversation<T>>, wire: Box<Wire<Io>>)
 where
     T: Talk,
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -74,7 +74,7 @@ struct Desk<T, Io>(Mutex<Option<Work<T, Io>>>);
 /// A conversation and what carries it.
 struct Work<T, Io> {
     conversation: Box<Conversation<T>>,
-    wire: Wire<Io>,
+    wire: Box<Wire<Io>>,
 }
 
 impl<T: Talk, Io: AsyncRead + AsyncWrite + Unpin> Desk<T, Io> {
