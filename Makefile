@@ -3,7 +3,7 @@
 CARGO ?= cargo
 NODE_TESTS = tests/node
 
-.PHONY: demo test check generate recordings parity fuzz bench-reservations needs
+.PHONY: demo test check generate recordings parity fuzz bench-realtime bench-reservations needs
 
 demo: ## a pretend store, the daemon on it, and what happens, live
 	$(CARGO) run --package daemon -- demo $(DEMO)
@@ -35,6 +35,11 @@ fuzz: ## ten million inputs to each reader of the protocol; needs cargo-fuzz
 		mkdir -p fuzz/corpus/$$target && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --fuzz-dir fuzz $$target \
 			fuzz/corpus/$$target fuzz/seeds/$$target -- -runs=10000000 -max_len=600 || exit 1; \
 	done
+
+bench-realtime: ## live events to many readers, beside other servers; tables as in bench/README.md
+	$(CARGO) build --release --package ws --example fanout
+	$(CARGO) build --release --package bench --features peers --bin realtime --bin socketioxide
+	target/release/realtime $(ONLY)
 
 bench-reservations: ## reservations on one hot item, a second; a table as in bench/README.md
 	$(CARGO) build --release --package daemon --package bench

@@ -2,7 +2,7 @@
 
 use std::fs::{File, read_to_string};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -31,6 +31,16 @@ impl Process {
         Ok(Self { child, log })
     }
 
+    /// Starts another programme and gives what it prints; its complaints are ours.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn piped(command: &mut Command) -> anyhow::Result<(Self, ChildStdout)> {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let output = child.stdout.take().context("its output is a pipe")?;
+        Ok((Self { child, log: PathBuf::from("/dev/null") }, output))
+    }
+
     /// Runs it to its end: what it printed.
     ///
     /// # Errors
@@ -54,9 +64,21 @@ impl Process {
     /// # Errors
     /// When it has ended.
     pub fn peak_kib(&self) -> anyhow::Result<u64> {
+        self.status("VmHWM:")
+    }
+
+    /// The memory it has now, in KiB.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn memory_kib(&self) -> anyhow::Result<u64> {
+        self.status("VmRSS:")
+    }
+
+    fn status(&self, field: &str) -> anyhow::Result<u64> {
         let status = read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.split_whitespace().next()).context("no VmHWM")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        let kib = line.and_then(|line| line.split_whitespace().next()).context("not in its status")?;
         Ok(kib.parse()?)
     }
 

@@ -4,7 +4,6 @@
 //! and of `socketio/socket.io-protocol`. Both expect it on port 3000 of `localhost`, whichever address that is.
 
 use std::convert::Infallible;
-use std::future::{Future, pending};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -126,8 +125,6 @@ fn status(status: StatusCode) -> Response<Bytes> {
 struct Echo;
 
 impl Talk for Echo {
-    type Event = Infallible;
-
     fn receive(&mut self, _now: Duration, message: Message<'_>, out: &mut Out) -> Result<(), Ending> {
         out.push(match message {
             Message::Binary(bytes) => frame::binary(&bytes),
@@ -146,14 +143,6 @@ impl Talk for Echo {
 
     fn deadline(&self, _now: Duration) -> Option<Duration> {
         None
-    }
-
-    fn wait(&mut self) -> impl Future<Output = Infallible> + Send {
-        pending()
-    }
-
-    fn take(&mut self, event: Infallible, _out: &mut Out) -> Result<(), Ending> {
-        match event {}
     }
 }
 
@@ -200,8 +189,6 @@ impl Sockets {
 }
 
 impl Talk for Sockets {
-    type Event = Infallible;
-
     fn receive(&mut self, now: Duration, message: Message<'_>, out: &mut Out) -> Result<(), Ending> {
         match self.session.receive(now, message)? {
             Some(Step::Connect(place, auth)) => self.connect(now, place, auth, out),
@@ -237,14 +224,6 @@ impl Talk for Sockets {
 
     fn deadline(&self, _now: Duration) -> Option<Duration> {
         self.greeting.as_ref().map(|(due, _)| *due).into_iter().chain(self.session.deadline()).min()
-    }
-
-    fn wait(&mut self) -> impl Future<Output = Infallible> + Send {
-        pending()
-    }
-
-    fn take(&mut self, event: Infallible, _out: &mut Out) -> Result<(), Ending> {
-        match event {}
     }
 }
 

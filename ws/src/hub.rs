@@ -4,19 +4,24 @@
 //! reader's own task reads and writes, and one that is slow costs the mark.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::future::Future as _;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, Method, Uri};
 use schemas::{Clock, Entropy, Epoch, Event, Identity, LogEntry, Offset, Room, Sequence, ShopDomain, UserId};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
+use tokio::task::coop::unconstrained;
 
 use crate::broadcast::Broadcast;
 use crate::contracts::Namespace;
+use crate::few::Few;
 use crate::limits;
 use crate::options::Options;
 use crate::recovery::Key;
@@ -24,7 +29,7 @@ use crate::ring::Ring;
 use crate::roster::Roster;
 use crate::sockets::Sockets;
 use crate::source::{Authenticate, Commands, Source};
-use crate::transport::{Gate, Knock};
+use crate::transport::{Bell, Gate, Knock};
 
 /// What goes on, for health and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +129,7 @@ pub(crate) fn count(counter: &AtomicU64) {
 /// Who is in which room of which shop.
 #[derive(Default)]
 struct Index {
-    rooms: HashMap<ShopDomain, HashMap<Room, BTreeMap<u64, Arc<Slot>>>>,
+    rooms: HashMap<ShopDomain, HashMap<Room, Few<u64, Arc<Slot>>>>,
     next_key: u64,
     sockets: usize,
 }
@@ -133,26 +138,28 @@ struct Index {
 #[derive(Debug)]
 pub(crate) struct Slot {
     key: u64,
-    /// The first entry in its rooms since it last looked; 0 for none.
+    /// The first entry in its rooms since it last looked, or [`NONE`].
     first: AtomicU64,
     ephemeral: Mutex<VecDeque<Arc<Broadcast>>>,
-    wake: Arc<Notify>,
+    bell: Arc<Bell>,
 }
+
+/// No entry.
+const NONE: u64 = u64::MAX;
 
 impl Slot {
     pub(crate) fn take_first(&self) -> Option<Sequence> {
-        let first = self.first.swap(0, Ordering::AcqRel);
-        (first != 0).then_some(Sequence(first))
+        let first = self.first.swap(NONE, Ordering::AcqRel);
+        (first != NONE).then_some(Sequence(first))
     }
 
     pub(crate) fn take_ephemeral(&self) -> Option<Arc<Broadcast>> {
         lock(&self.ephemeral).pop_front()
     }
 
-    fn mark(&self, sequence: Sequence) {
-        if self.first.compare_exchange(0, sequence.0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-            self.wake.notify_one();
-        }
+    /// Whether it was not marked before: somebody has to look.
+    fn mark(&self, sequence: Sequence) -> bool {
+        self.first.fetch_min(sequence.0, Ordering::AcqRel) == NONE
     }
 
     /// How many were dropped to make room.
@@ -166,8 +173,6 @@ impl Slot {
             waiting.pop_front();
         }
         waiting.push_back(Arc::clone(broadcast));
-        drop(waiting);
-        self.wake.notify_one();
         u64::from(full)
     }
 }
@@ -264,22 +269,20 @@ impl Hub {
                 }
             }
         }
+        let Some(last) = fresh.last() else { return };
         // Marked only once they can be read, and after the ring is free again.
-        let index = lock(&self.index);
-        for broadcast in &fresh {
-            index.listeners(broadcast).for_each(|slot| slot.mark(broadcast.sequence()));
-        }
-        drop(index);
-        if let Some(last) = fresh.last() {
-            self.marked.send_replace(last.sequence());
-        }
+        let concerned = lock(&self.index).mark(&fresh);
+        self.marked.send_replace(last.sequence());
+        serve(&concerned);
     }
 
     /// Tells those who listen now, beside the log. A reader that is slow loses the oldest of these.
     pub fn tell(&self, shop: &ShopDomain, event: &Event) {
         let broadcast = Arc::new(Broadcast::ephemeral(shop.clone(), self.clock.now(), event.clone()));
-        let dropped = lock(&self.index).listeners(&broadcast).map(|slot| slot.tell(&broadcast)).sum();
+        let listeners: Vec<_> = lock(&self.index).listeners(shop, &broadcast.rooms).map(Arc::clone).collect();
+        let dropped = listeners.iter().map(|slot| slot.tell(&broadcast)).sum();
         self.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
+        serve(&listeners);
     }
 
     /// Judges a request to `/socket.io/`.
@@ -290,7 +293,7 @@ impl Hub {
         headers: &HeaderMap,
         peer: SocketAddr,
     ) -> Knock<Sockets> {
-        self.gate.knock(method, uri, headers, peer, |visitor| Sockets::new(Arc::clone(self), visitor.bearer))
+        self.gate.knock(method, uri, headers, peer, |visitor| Sockets::new(Arc::clone(self), visitor))
     }
 
     /// Closes all transports, so that clients come back and recover, and takes no new ones. What was to be spawned
@@ -350,12 +353,12 @@ impl Hub {
     }
 
     /// A place to leave word for a new socket.
-    pub(crate) fn open_slot(&self, wake: &Arc<Notify>) -> Arc<Slot> {
+    pub(crate) fn open_slot(&self, bell: &Arc<Bell>) -> Arc<Slot> {
         let mut index = lock(&self.index);
         index.next_key += 1;
         index.sockets += 1;
-        let (first, ephemeral) = (AtomicU64::new(0), Mutex::default());
-        Arc::new(Slot { key: index.next_key, first, ephemeral, wake: Arc::clone(wake) })
+        let (first, ephemeral) = (AtomicU64::new(NONE), Mutex::default());
+        Arc::new(Slot { key: index.next_key, first, ephemeral, bell: Arc::clone(bell) })
     }
 
     /// Marks that slot for what is published from now on in that room of those shops.
@@ -387,9 +390,47 @@ impl Hub {
 }
 
 impl Index {
-    fn listeners(&self, broadcast: &Broadcast) -> impl Iterator<Item = &Arc<Slot>> {
-        let rooms = self.rooms.get(&broadcast.shop);
-        broadcast.rooms.iter().filter_map(move |room| rooms?.get(room)).flat_map(BTreeMap::values)
+    fn listeners<'a>(
+        &'a self,
+        shop: &ShopDomain,
+        rooms: impl IntoIterator<Item = &'a Room>,
+    ) -> impl Iterator<Item = &'a Arc<Slot>> {
+        let listeners = self.rooms.get(shop);
+        let rooms = rooms.into_iter().filter_map(move |room| listeners?.get(room));
+        rooms.flat_map(Few::values)
+    }
+
+    /// Marks entries, given in order, where they are listened for, each room once however many of them concern it.
+    /// Those who were not marked before.
+    fn mark(&self, entries: &[Arc<Broadcast>]) -> Vec<Arc<Slot>> {
+        let mut firsts = BTreeMap::new();
+        for entry in entries {
+            for room in &entry.rooms {
+                firsts.entry((&entry.shop, room)).or_insert(entry.sequence());
+            }
+        }
+        let mut concerned = Vec::new();
+        for ((shop, room), first) in firsts {
+            concerned.extend(self.listeners(shop, [room]).filter(|slot| slot.mark(first)).map(Arc::clone));
+        }
+        concerned
+    }
+}
+
+/// Sends at once to those for whom that is quickly done. Beyond a bound, and for all others, it is left to their
+/// tasks, so that no crowd keeps others waiting.
+fn serve(slots: &[Arc<Slot>]) {
+    let (at_once, later) = slots.split_at(slots.len().min(limits::SERVED_AT_ONCE_MAX));
+    // Many writes are more than a task's budget; the bound is ours.
+    let serving = unconstrained(async {
+        for slot in at_once {
+            slot.bell.serve();
+        }
+    });
+    // It waits for nothing, so it is over.
+    let _ = pin!(serving).poll(&mut Context::from_waker(Waker::noop()));
+    for slot in later {
+        slot.bell.ring();
     }
 }
 

@@ -17,6 +17,7 @@ mod command;
 pub mod contracts;
 mod ending;
 pub mod engine;
+mod few;
 pub mod frame;
 pub mod hub;
 pub mod limits;

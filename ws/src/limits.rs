@@ -70,6 +70,9 @@ pub const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
 /// answer or one page of the log may cross it.
 pub const OUT_BYTES_MAX: usize = 64 * 1024;
 
+/// Sockets written to by whoever publishes, one after the other. The others are left to their tasks.
+pub const SERVED_AT_ONCE_MAX: usize = 1024;
+
 /// Frames given to one write.
 pub const FRAMES_PER_WRITE_MAX: usize = 64;
 

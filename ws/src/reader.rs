@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::broadcast::Broadcast;
 use crate::contracts::oda::{self, Rooms};
+use crate::few::Few;
 
 /// One socket's reading.
 #[derive(Debug)]
@@ -17,9 +18,9 @@ pub(crate) struct Reader {
     /// The shops it may enter.
     pub(crate) shops: Vec<ShopDomain>,
     /// Each room, and the sequence after which it counts.
-    rooms: BTreeMap<Room, Sequence>,
+    rooms: Few<Room, Sequence>,
     /// Rooms that exist by name only: nothing is ever heard in them.
-    names: BTreeSet<String>,
+    names: Few<String, ()>,
     kinds: Kinds,
     position: Sequence,
     /// Whether something wanted may stand between `position` and the head.
@@ -49,8 +50,8 @@ impl Reader {
         Self {
             identity,
             shops,
-            rooms: BTreeMap::new(),
-            names: BTreeSet::new(),
+            rooms: Few::default(),
+            names: Few::default(),
             kinds: Kinds::All,
             position,
             behind: false,
@@ -64,7 +65,7 @@ impl Reader {
 
     /// Whether this reader may see it and is in one of its rooms. For the ephemeral, which have no place in the log.
     pub(crate) fn hears(&self, broadcast: &Broadcast) -> bool {
-        self.finds(broadcast, &self.kinds, |room| self.rooms.contains_key(room))
+        self.finds(broadcast, &self.kinds, |room| self.rooms.contains(room))
     }
 
     /// Whether this reader is to be sent that entry, or was when it passed it.
@@ -99,19 +100,21 @@ impl Reader {
     /// These kinds from now on. What it had of others proves nothing about these, so the room counts from here.
     pub(crate) fn want(&mut self, kinds: Kinds) {
         if kinds != self.kinds {
-            self.rooms.entry(Room::Notifications).and_modify(|joined| *joined = (*joined).max(self.position));
+            if let Some(joined) = self.rooms.get_mut(&Room::Notifications) {
+                *joined = (*joined).max(self.position);
+            }
             self.kinds = kinds;
         }
     }
 
     /// In that room from there on; a room that counts already from an earlier place stays as it is.
     pub(crate) fn join(&mut self, room: Room, after: Sequence) {
-        let joined = self.rooms.entry(room).or_insert(after);
-        *joined = (*joined).min(after);
+        let joined = self.rooms.get(&room).map_or(after, |joined| after.min(*joined));
+        self.rooms.insert(room, joined);
     }
 
     pub(crate) fn join_name(&mut self, name: String) {
-        self.names.insert(name);
+        self.names.insert(name, ());
     }
 
     /// What is missed after that is lost, as was asked for.
@@ -125,21 +128,21 @@ impl Reader {
         rooms.names.into_iter().for_each(|name| self.join_name(name));
     }
 
-    pub(crate) fn leave_name(&mut self, name: &str) {
+    pub(crate) fn leave_name(&mut self, name: &String) {
         self.names.remove(name);
     }
 
     pub(crate) fn is_in(&self, room: &Room) -> bool {
-        self.rooms.contains_key(room)
+        self.rooms.contains(room)
     }
 
-    pub(crate) fn is_in_name(&self, name: &str) -> bool {
+    pub(crate) fn is_in_name(&self, name: &String) -> bool {
         self.names.contains(name)
     }
 
     /// Each room, and after which entry it counts.
-    pub(crate) fn joined(&self) -> &BTreeMap<Room, Sequence> {
-        &self.rooms
+    pub(crate) fn joined(&self) -> impl Iterator<Item = (&Room, &Sequence)> {
+        self.rooms.iter()
     }
 
     pub(crate) fn kinds(&self) -> &Kinds {
@@ -148,8 +151,12 @@ impl Reader {
 
     /// In those rooms, from where on each counts, for those kinds.
     pub(crate) fn restore(&mut self, rooms: BTreeMap<Room, Sequence>, names: BTreeSet<String>, kinds: Kinds) {
-        self.rooms.extend(rooms);
-        self.names.extend(names);
+        for (room, joined) in rooms {
+            self.rooms.insert(room, joined);
+        }
+        for name in names {
+            self.join_name(name);
+        }
         self.kinds = kinds;
     }
 
@@ -158,7 +165,7 @@ impl Reader {
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
-        self.names.iter()
+        self.names.keys()
     }
 
     pub(crate) fn rooms_len(&self) -> usize {

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::limits::TAKEOVER_MAX;
 use crate::recovery::SessionId;
+use crate::transport::Bell;
 
 /// A socket's entry.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub(crate) struct Seat {
     user: UserId,
     session: Option<SessionId>,
     replaced: AtomicBool,
-    wake: Arc<Notify>,
+    bell: Arc<Bell>,
     gone: Notify,
 }
 
@@ -30,7 +31,7 @@ impl Seat {
 
     fn replace(&self) {
         self.replaced.store(true, Ordering::Release);
-        self.wake.notify_one();
+        self.bell.ring();
     }
 }
 
@@ -62,15 +63,15 @@ impl Roster {
         &self,
         user: &UserId,
         session: Option<SessionId>,
-        wake: &Arc<Notify>,
+        bell: &Arc<Bell>,
     ) -> Result<Arc<Seat>, Crowded> {
         let mut seats = self.lock();
         let theirs = seats.users.entry(user.clone()).or_default();
         if theirs.len() >= self.per_user_max {
             return Err(Crowded);
         }
-        let (replaced, wake, gone) = (AtomicBool::new(false), Arc::clone(wake), Notify::new());
-        let seat = Arc::new(Seat { user: user.clone(), session, replaced, wake, gone });
+        let (replaced, bell, gone) = (AtomicBool::new(false), Arc::clone(bell), Notify::new());
+        let seat = Arc::new(Seat { user: user.clone(), session, replaced, bell, gone });
         theirs.push(Arc::clone(&seat));
         if let Some(session) = session
             && let Some(other) = seats.sessions.insert(session, Arc::clone(&seat))
@@ -114,7 +115,7 @@ impl Roster {
 
     /// Has every socket look whether something concerns it.
     pub(crate) fn wake_all(&self) {
-        self.lock().users.values().flatten().for_each(|seat| seat.wake.notify_one());
+        self.lock().users.values().flatten().for_each(|seat| seat.bell.ring());
     }
 
     /// Users who are there, and with how many sockets.

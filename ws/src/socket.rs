@@ -13,7 +13,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use schemas::shape::LevelShape;
@@ -48,6 +48,7 @@ pub(crate) struct Socket {
     /// Where it can be recovered.
     session: Option<Box<Session>>,
     calls: VecDeque<Call>,
+    /// In a box, because it is rare and large.
     joining: Option<Box<Joining>>,
     question: Option<Question>,
 }
@@ -55,7 +56,7 @@ pub(crate) struct Socket {
 type Question = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// What the `Source` says, or what came of a command.
-pub(crate) enum Answer {
+enum Answer {
     Command(Call, Result<Value, ErrorBody>),
     /// The record was written, or was not.
     Kept(Occasion, Result<(), SourceError>),
@@ -105,6 +106,10 @@ impl Socket {
             if let Some(joining) = self.joining.take() {
                 self.join_on(joining, out);
             } else if let Some(call) = self.calls.pop_front() {
+                if self.calls.is_empty() {
+                    // A socket that asks nothing keeps no room for questions.
+                    self.calls = VecDeque::new();
+                }
                 self.carry_out(call, out);
             } else if let Reading::Idle = self.read(out) {
                 let Some(broadcast) = self.slot.take_ephemeral() else { break };
@@ -113,22 +118,35 @@ impl Socket {
                         Some(cursor) => broadcast.frame_at(self.namespace, cursor),
                         None => broadcast.frame(self.namespace, false),
                     };
-                    self.deliver(frame, out);
+                    self.send(frame, out);
                 }
             }
         }
     }
 
-    /// Ready when the open question is answered; pending, too, when there is none.
-    pub(crate) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
-        let Some(question) = &mut self.question else { return Poll::Pending };
-        let answer = std::task::ready!(question.as_mut().poll(cx));
-        self.question = None;
-        Poll::Ready(answer)
+    /// Reads the log, if that is all there is to do; whether it was all.
+    pub(crate) fn deliver(&mut self, out: &mut Out) -> bool {
+        let quiet =
+            |socket: &Self| socket.question.is_none() && socket.joining.is_none() && socket.calls.is_empty();
+        if quiet(self) {
+            self.work(out);
+        }
+        quiet(self)
     }
 
-    /// Takes that answer.
-    pub(crate) fn take(&mut self, answer: Answer, out: &mut Out) -> Result<(), Interrupted> {
+    /// Ready when the open question was answered and the answer taken; pending, too, when there is none.
+    pub(crate) fn poll_answer(
+        &mut self,
+        out: &mut Out,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Interrupted>> {
+        let Some(question) = &mut self.question else { return Poll::Pending };
+        let answer = ready!(question.as_mut().poll(cx));
+        self.question = None;
+        Poll::Ready(self.take(answer, out))
+    }
+
+    fn take(&mut self, answer: Answer, out: &mut Out) -> Result<(), Interrupted> {
         match (answer, self.joining.take()) {
             (Answer::Command(call, outcome), joining) => {
                 self.joining = joining;
@@ -179,17 +197,17 @@ impl Socket {
     }
 
     /// Sends an entry that is the reader's next.
-    fn send(&mut self, broadcast: &Broadcast, out: &mut Out) {
+    fn send_next(&mut self, broadcast: &Broadcast, out: &mut Out) {
         let half =
             self.session.as_mut().and_then(|session| session.half.take_if(|at| *at == broadcast.sequence()));
         let frame = match (half, broadcast.offset) {
             (Some(_), Some(offset)) => self.namespace.second_frame(broadcast, Some(Cursor::at(offset))),
             _ => broadcast.frame(self.namespace, self.session.is_some()),
         };
-        self.deliver(frame, out);
+        self.send(frame, out);
     }
 
-    fn deliver(&self, frame: Option<Bytes>, out: &mut Out) {
+    fn send(&self, frame: Option<Bytes>, out: &mut Out) {
         if let Some(frame) = frame {
             self.hub.counters.delivered.fetch_add(1, Ordering::Relaxed);
             out.push(frame);
@@ -236,7 +254,7 @@ impl Socket {
                 return Reading::Moved;
             }
             if self.reader.wants(broadcast) {
-                self.send(broadcast, out);
+                self.send_next(broadcast, out);
             }
             self.reader.advance(broadcast.sequence());
         }
@@ -265,7 +283,7 @@ impl Socket {
             Ok(page) => {
                 for broadcast in &page.entries {
                     if self.reader.wants(broadcast) {
-                        self.send(broadcast, out);
+                        self.send_next(broadcast, out);
                     }
                 }
                 self.reader.advance(page.reached);

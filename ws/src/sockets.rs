@@ -1,23 +1,21 @@
 //! The sockets of one client: in which namespaces it is, as whom, and for how long.
 
-use std::collections::BTreeMap;
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use schemas::{ErrorBody, ErrorCode};
 use serde_json::{Map, Value};
-use tokio::sync::Notify;
 
 use crate::contracts::Namespace;
 use crate::ending::Ending;
 use crate::engine::Message;
+use crate::few::Few;
 use crate::hub::{Hub, count};
-use crate::socket::{Answer, Arrival, Interrupted, Knocking, Socket};
+use crate::socket::{Arrival, Interrupted, Knocking, Socket};
 use crate::socketio::{Namespace as _, Packet, Session, Step};
 use crate::source::AuthError;
-use crate::transport::{Out, Talk};
+use crate::transport::{Bell, Out, Talk, Visitor};
 
 /// One client, by whatever transport.
 pub struct Sockets {
@@ -25,21 +23,21 @@ pub struct Sockets {
     /// The token it came with, for namespaces that are given none.
     bearer: Option<String>,
     session: Session<Namespace>,
-    /// In boxes, because a map has room for eleven from the first on.
-    joined: BTreeMap<Namespace, Box<Socket>>,
+    joined: Few<Namespace, Box<Socket>>,
     /// Who wants in and is looked up first.
     knocking: Vec<(Namespace, Knocking)>,
-    wake: Arc<Notify>,
+    bell: Arc<Bell>,
     /// How often it was looked whether somebody's token is revoked.
     reconsidered: u64,
 }
 
 impl Sockets {
-    pub(crate) fn new(hub: Arc<Hub>, bearer: Option<String>) -> Self {
+    pub(crate) fn new(hub: Arc<Hub>, visitor: Visitor) -> Self {
         let session = Session::new(hub.options.messages_per_minute, hub.options.max_payload);
-        let (joined, knocking, wake) = Default::default();
+        let Visitor { bearer, bell, .. } = visitor;
+        let (joined, knocking) = Default::default();
         let reconsidered = hub.reconsidered();
-        Self { hub, bearer, session, joined, knocking, wake, reconsidered }
+        Self { hub, bearer, session, joined, knocking, bell, reconsidered }
     }
 
     fn carry_out(&mut self, step: Step<Namespace>, out: &mut Out) -> Result<(), Ending> {
@@ -98,7 +96,7 @@ impl Sockets {
             out.push(Packet::refusal(namespace.as_str().to_owned(), &AuthError::Invalid.to_string()).frame());
             return Ok(());
         }
-        let Ok(socket) = Socket::open(&self.hub, namespace, arrival, &self.wake, out) else {
+        let Ok(socket) = Socket::open(&self.hub, namespace, arrival, &self.bell, out) else {
             count(&self.hub.counters.crowded);
             return Err(Ending::Crowded);
         };
@@ -112,7 +110,7 @@ impl Sockets {
         let (now, reconsidered) = (self.hub.clock.now(), self.hub.reconsidered());
         let anew = std::mem::replace(&mut self.reconsidered, reconsidered) != reconsidered;
         let mut over = Vec::new();
-        for (namespace, socket) in &self.joined {
+        for (namespace, socket) in self.joined.iter() {
             if socket.identity().expires_at <= now {
                 over.push((
                     *namespace,
@@ -133,21 +131,10 @@ impl Sockets {
     }
 }
 
-/// What a client's sockets waited for: an answer, or word of the hub.
-pub struct Turn(What);
-
-enum What {
-    Answer(Namespace, Answer),
-    Arrival(Namespace, Result<Box<Arrival>, Interrupted>),
-    Word,
-}
-
 /// How long a token's expiry goes unchecked at most.
 const EXPIRY_CHECK_MAX: Duration = Duration::from_hours(1);
 
 impl Talk for Sockets {
-    type Event = Turn;
-
     fn receive(&mut self, now: Duration, message: Message<'_>, out: &mut Out) -> Result<(), Ending> {
         if let Some(step) = self.session.receive(now, message)? {
             self.carry_out(step, out)?;
@@ -180,44 +167,32 @@ impl Talk for Sockets {
         expiries.chain(self.session.deadline()).min()
     }
 
-    async fn wait(&mut self) -> Turn {
-        let Self { joined, knocking, wake, .. } = self;
-        tokio::select! {
-            biased;
-            what = poll_fn(|cx| poll_answers(joined, knocking, cx)) => Turn(what),
-            () = wake.notified() => Turn(What::Word),
-        }
-    }
-
-    fn take(&mut self, Turn(what): Turn, out: &mut Out) -> Result<(), Ending> {
+    fn poll_work(&mut self, out: &mut Out, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
         let interrupted = |interrupted: Interrupted| Ending::Interrupted(interrupted.to_string());
-        match what {
-            What::Answer(namespace, answer) => match self.joined.get_mut(&namespace) {
-                Some(socket) => socket.take(answer, out).map_err(interrupted),
-                None => Ok(()),
-            },
-            What::Arrival(namespace, arrival) => self.let_in(namespace, *arrival.map_err(interrupted)?, out),
-            What::Word => Ok(()),
+        for socket in self.joined.values_mut() {
+            if let Poll::Ready(taken) = socket.poll_answer(out, cx) {
+                return Poll::Ready(taken.map_err(interrupted));
+            }
         }
+        for at in 0..self.knocking.len() {
+            if let Poll::Ready(arrival) = self.knocking[at].1.as_mut().poll(cx) {
+                let (namespace, _) = self.knocking.swap_remove(at);
+                let arrival = arrival.map_err(interrupted);
+                return Poll::Ready(arrival.and_then(|arrival| self.let_in(namespace, *arrival, out)));
+            }
+        }
+        Poll::Pending
     }
-}
 
-fn poll_answers(
-    joined: &mut BTreeMap<Namespace, Box<Socket>>,
-    knocking: &mut Vec<(Namespace, Knocking)>,
-    cx: &mut Context<'_>,
-) -> Poll<What> {
-    for (namespace, socket) in joined {
-        if let Poll::Ready(answer) = socket.poll_answer(cx) {
-            return Poll::Ready(What::Answer(*namespace, answer));
+    fn deliver(&mut self, out: &mut Out) -> bool {
+        if self.hub.reconsidered() != self.reconsidered {
+            return false;
         }
+        let now = self.hub.clock.now();
+        self.joined
+            .values_mut()
+            .all(|socket| socket.identity().expires_at > now && !socket.is_replaced() && socket.deliver(out))
     }
-    for at in 0..knocking.len() {
-        if let Poll::Ready(arrival) = knocking[at].1.as_mut().poll(cx) {
-            return Poll::Ready(What::Arrival(knocking.swap_remove(at).0, arrival));
-        }
-    }
-    Poll::Pending
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! conversation and goes on with it; the polling task ends.
 
 mod address;
+mod bell;
 mod conversation;
 mod gate;
 mod handshake;
@@ -18,11 +19,13 @@ mod upgrade;
 mod websocket;
 mod wire;
 
-use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::task;
 use std::time::Duration;
 
 pub use address::{Network, NetworkError};
+pub use bell::Bell;
 pub use gate::{Gate, Knock};
 pub use mailbox::{Poll, Post};
 pub use out::Out;
@@ -35,13 +38,11 @@ use crate::engine::Message;
 
 /// What speaks with one client, whatever carries it.
 ///
-/// It is always in one task. [`Talk::receive`] is called only while [`Talk::may_receive`]; [`Talk::work`] after that,
-/// after [`Talk::take`], when [`Talk::deadline`] has come, and when `out` has room again. Times are counted from the
-/// opening of the session. An [`Ending`] closes the transport. It is dropped before the goodbye is sent.
+/// One at a time is at it, mostly its task. [`Talk::receive`] is called only while [`Talk::may_receive`];
+/// [`Talk::work`] after that, after [`Talk::poll_work`], when the [`Bell`] of its [`Visitor`] has rung, when
+/// [`Talk::deadline`] has come, and when `out` has room again. Times are counted from the opening of the session. An
+/// [`Ending`] closes the transport. It is dropped before the goodbye is sent.
 pub trait Talk: Send + 'static {
-    /// What it waits for.
-    type Event: Send;
-
     /// Takes one message.
     fn receive(&mut self, now: Duration, message: Message<'_>, out: &mut Out) -> Result<(), Ending>;
 
@@ -54,11 +55,18 @@ pub trait Talk: Send + 'static {
     /// When it has to work again, whatever happens.
     fn deadline(&self, now: Duration) -> Option<Duration>;
 
-    /// Waits for something to take. May be dropped while it waits, and loses nothing by it.
-    fn wait(&mut self) -> impl Future<Output = Self::Event> + Send;
+    /// Goes on with what it waits for; ready when something came of it.
+    fn poll_work(&mut self, out: &mut Out, cx: &mut task::Context<'_>) -> task::Poll<Result<(), Ending>> {
+        let _ = (out, cx);
+        task::Poll::Pending
+    }
 
-    /// Takes it.
-    fn take(&mut self, event: Self::Event, out: &mut Out) -> Result<(), Ending>;
+    /// Puts into `out` what is there for the client, if that is all there is to do, until `out` is full. Whether it
+    /// was all; the rest is work for its task.
+    fn deliver(&mut self, out: &mut Out) -> bool {
+        let _ = out;
+        false
+    }
 }
 
 /// Who opens a session.
@@ -70,6 +78,8 @@ pub struct Visitor {
     pub peer: SocketAddr,
     /// Where the client is, as far as our own proxies say.
     pub address: IpAddr,
+    /// To be rung, from anywhere, when there is something to do.
+    pub bell: Arc<Bell>,
 }
 
 #[cfg(test)]

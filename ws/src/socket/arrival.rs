@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use schemas::{Identity, Offset};
 use serde_json::{Map, Value};
-use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::joining::Joining;
@@ -24,7 +23,7 @@ use crate::replay;
 use crate::roster::Crowded;
 use crate::socketio::{Content, Namespace as _};
 use crate::source::SourceError;
-use crate::transport::Out;
+use crate::transport::{Bell, Out};
 
 /// Somebody who is let in.
 pub(crate) struct Arrival {
@@ -162,7 +161,7 @@ impl Socket {
         hub: &Arc<Hub>,
         namespace: Namespace,
         arrival: Arrival,
-        wake: &Arc<Notify>,
+        bell: &Arc<Bell>,
         out: &mut Out,
     ) -> Result<Self, Crowded> {
         let Arrival { identity, session } = arrival;
@@ -170,9 +169,9 @@ impl Socket {
             Past::Some(known) => Some(known.pid.session),
             Past::None { .. } => hub.is_recoverable(namespace).then(|| SessionId(hub.entropy.bytes())),
         };
-        let seat = hub.roster.take_seat(&identity.user_id, id, wake)?;
+        let seat = hub.roster.take_seat(&identity.user_id, id, bell)?;
         let shops = hub.enterable(&identity);
-        let slot = hub.open_slot(wake);
+        let slot = hub.open_slot(bell);
         let mut rooms = oda::first_rooms(&identity);
         rooms.known.iter().for_each(|room| hub.listen(&slot, &shops, room));
         let record = match &session {

@@ -293,7 +293,7 @@ impl Socket {
             Some(cursor) => self.namespace.frame(broadcast, Some(cursor)),
             None => broadcast.frame(self.namespace, false),
         };
-        self.deliver(frame, out);
+        self.send(frame, out);
     }
 
     pub(super) fn give_up(&mut self, joining: &Joining, error: &ErrorBody, out: &mut Out) {

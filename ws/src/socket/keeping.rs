@@ -165,7 +165,7 @@ impl Socket {
     fn record(&self) -> Option<Record> {
         let session = self.session.as_ref()?;
         let first = oda::first_rooms(&self.reader.identity);
-        let rooms = self.reader.joined().iter().filter(|(room, _)| !first.known.contains(*room));
+        let rooms = self.reader.joined().filter(|(room, _)| !first.known.contains(*room));
         Some(Record {
             epoch: self.hub.head().epoch,
             rooms: rooms.map(|(room, joined)| (room.clone(), *joined)).collect(),

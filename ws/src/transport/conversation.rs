@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::address::Addresses;
 use super::sessions::Place;
-use super::{Out, Talk};
+use super::{Bell, Out, Talk};
 use crate::ending::Ending;
 use crate::engine::{Message, Session};
 use crate::frame;
@@ -68,6 +68,7 @@ pub(super) struct Conversation<T> {
     session: Session,
     opened: Instant,
     peer: SocketAddr,
+    bell: Arc<Bell>,
     closing: CancellationToken,
     /// Where requests find it, if they may.
     place: Option<Place<T>>,
@@ -80,6 +81,7 @@ impl<T: Talk> Conversation<T> {
         talk: T,
         options: &Options,
         peer: SocketAddr,
+        bell: Arc<Bell>,
         closing: CancellationToken,
         ticket: Ticket,
     ) -> Box<Self> {
@@ -89,6 +91,7 @@ impl<T: Talk> Conversation<T> {
             session: Session::new(options.ping_interval, options.ping_timeout),
             opened: Instant::now(),
             peer,
+            bell,
             closing,
             place: None,
             ticket,
@@ -147,6 +150,11 @@ impl<T: Talk> Conversation<T> {
     /// When that time since its opening is.
     pub(super) fn instant(&self, at: Duration) -> Instant {
         self.opened + at
+    }
+
+    /// By which it is told that there is something to do.
+    pub(super) fn bell(&self) -> Arc<Bell> {
+        Arc::clone(&self.bell)
     }
 
     /// When no more is to be said.

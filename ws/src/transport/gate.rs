@@ -75,6 +75,7 @@ impl<T: Talk> Gate<T> {
                 bearer: handshake::bearer(headers),
                 peer,
                 address: address::of_client(peer.ip(), headers, &self.options.trusted_proxies),
+                bell: Arc::default(),
             };
             let query = Query::read(uri);
             match (query.transport, query.session) {
@@ -191,8 +192,8 @@ impl<T: Talk> Gate<T> {
         }
         let ticket = Ticket::take(&self.counters, visitor.address, &self.options);
         let ticket = ticket.ok_or(Refusal::Overloaded)?;
-        let peer = visitor.peer;
-        Ok(Conversation::open(talk(visitor), &self.options, peer, self.closing.clone(), ticket))
+        let (peer, bell, closing) = (visitor.peer, Arc::clone(&visitor.bell), self.closing.clone());
+        Ok(Conversation::open(talk(visitor), &self.options, peer, bell, closing, ticket))
     }
 
     fn sid(&self) -> Sid {

@@ -60,7 +60,7 @@ impl<T: Talk> Attendance<T> {
     }
 
     async fn attend(&mut self) -> Result<oneshot::Sender<Box<Conversation<T>>>, Ending> {
-        let closing = self.conversation.closing();
+        let (bell, closing) = (self.conversation.bell(), self.conversation.closing());
         loop {
             self.tick()?;
             self.work()?;
@@ -75,6 +75,7 @@ impl<T: Talk> Attendance<T> {
             }
             let deadline = self.deadline();
             let Self { conversation, letters, polling, .. } = self;
+            let Conversation { talk, out, .. } = &mut **conversation;
             tokio::select! {
                 biased;
                 () = closing.cancelled() => return Err(Ending::Shutdown),
@@ -83,7 +84,8 @@ impl<T: Talk> Attendance<T> {
                     Some(letter) => self.read(letter)?,
                     None => return Err(Ending::Broken),
                 },
-                event = conversation.talk.wait() => conversation.talk.take(event, &mut conversation.out)?,
+                taken = poll_fn(|cx| talk.poll_work(out, cx)) => taken?,
+                () = bell.rung() => {}
                 () = sleep_until(deadline) => {}
             }
         }

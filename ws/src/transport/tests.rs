@@ -5,8 +5,6 @@ mod order;
 pub(crate) mod pipe;
 mod upgrade;
 
-use std::convert::Infallible;
-use std::future::{Future, pending};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +25,6 @@ const PIPE: usize = 64 * 1024;
 struct Echo;
 
 impl Talk for Echo {
-    type Event = Infallible;
-
     fn receive(&mut self, _now: Duration, message: Message<'_>, out: &mut Out) -> Result<(), Ending> {
         out.push(match message {
             Message::Binary(bytes) => frame::binary(&bytes),
@@ -47,14 +43,6 @@ impl Talk for Echo {
 
     fn deadline(&self, _now: Duration) -> Option<Duration> {
         None
-    }
-
-    fn wait(&mut self) -> impl Future<Output = Infallible> + Send {
-        pending()
-    }
-
-    fn take(&mut self, event: Infallible, _out: &mut Out) -> Result<(), Ending> {
-        match event {}
     }
 }
 

@@ -45,7 +45,8 @@ impl<T: Talk> Upgrade<T> {
     where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let mut wire = Wire::new(io, &already_read, self.message_bytes_max);
+        // In a box, because each place it is moved to would keep room for it.
+        let mut wire = Box::new(Wire::new(io, &already_read, self.message_bytes_max));
         drop(already_read);
         let conversation = match self.purpose {
             Purpose::Fresh(conversation) => Ok(conversation),
@@ -54,7 +55,7 @@ impl<T: Talk> Upgrade<T> {
             Purpose::Probe(probing) => Box::pin(take_over(probing, &mut wire)).await,
         };
         match conversation {
-            Ok(conversation) => websocket::run(conversation, &mut wire).await,
+            Ok(conversation) => websocket::run(conversation, wire).await,
             Err(ending) => wire.leave(Out::default(), &ending).await,
         }
     }

@@ -53,7 +53,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Wire<Io> {
         listening: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Moved, Ending>> {
-        if let Poll::Ready(written) = out.poll_write(Pin::new(&mut self.io), cx) {
+        if let Poll::Ready(written) = self.poll_write(out, cx) {
             return Poll::Ready(written.map(|()| Moved::Out).map_err(|_| Ending::Broken));
         }
         if !listening {
@@ -70,6 +70,11 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Wire<Io> {
         }
         self.input.extend_from_slice(chunk.filled());
         Poll::Ready(Ok(Moved::In))
+    }
+
+    /// Moves bytes out. Pending, too, when there are none.
+    pub(super) fn poll_write(&mut self, out: &mut Out, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        out.poll_write(Pin::new(&mut self.io), cx)
     }
 
     /// Says goodbye, where somebody would read it. Whoever does not take it in time goes without.
