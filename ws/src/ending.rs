@@ -53,6 +53,27 @@ pub enum Ending {
 }
 
 impl Ending {
+    /// What it is counted under.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Broken => "broken",
+            Self::Closed(_) => "closed",
+            Self::Crowded => "crowded",
+            Self::Goodbye => "goodbye",
+            Self::Interrupted(_) => "interrupted",
+            Self::Lonely => "lonely",
+            Self::Malformed => "malformed",
+            Self::Overlap => "overlap",
+            Self::Pushy => "pushy",
+            Self::Replaced => "replaced",
+            Self::Shutdown => "shutdown",
+            Self::Silent => "silent",
+            Self::Stalled => "stalled",
+            Self::Unused => "unused",
+            Self::Violation(_) => "violation",
+        }
+    }
+
     /// The reason in the words of Node's server, for those who compare.
     pub fn reason(&self) -> &'static str {
         match self {

@@ -93,7 +93,7 @@ pub struct Hub {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<Entropy>,
     pub(crate) options: Options,
-    epoch: Epoch,
+    pub(crate) epoch: Epoch,
     pub(crate) ring: RwLock<Ring>,
     marked: watch::Sender<Sequence>,
     index: Mutex<Index>,
@@ -328,6 +328,11 @@ impl Hub {
             refused_of_address,
             refused_of_origin,
         }
+    }
+
+    /// How often connections ended for each reason, since the start; by the reason's name.
+    pub fn endings(&self) -> BTreeMap<&'static str, u64> {
+        self.gate.endings()
     }
 
     /// Who is there. Whoever was cut off is gone at the latest a ping's interval and timeout later.

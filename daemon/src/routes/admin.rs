@@ -56,6 +56,7 @@ fn figures(context: &Context) -> Value {
         "rooms": rooms.map(|(shop, room, sockets)| {
             json!({ "shop": shop, "room": room, "sockets": sockets })
         }).collect::<Vec<_>>(),
+        "endings": context.hub.endings(),
         "counters": {
             "delivered": figures.delivered,
             "recovered": figures.recovered,

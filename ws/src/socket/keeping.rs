@@ -46,7 +46,7 @@ impl Socket {
         let position = self.reader.position();
         let half = session.half.filter(|half| position < *half);
         Some(Cursor {
-            epoch: self.hub.head().epoch,
+            epoch: self.hub.epoch,
             position: half.unwrap_or(position),
             half: half.is_some(),
             backfill: session
@@ -167,7 +167,7 @@ impl Socket {
         let first = oda::first_rooms(&self.reader.identity);
         let rooms = self.reader.joined().filter(|(room, _)| !first.known.contains(*room));
         Some(Record {
-            epoch: self.hub.head().epoch,
+            epoch: self.hub.epoch,
             rooms: rooms.map(|(room, joined)| (room.clone(), *joined)).collect(),
             names: self.reader.names().filter(|name| !first.names.contains(*name)).cloned().collect(),
             kinds: self.reader.kinds().clone(),

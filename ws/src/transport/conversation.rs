@@ -1,8 +1,9 @@
 //! What is said with one client and how far it is, whatever transport carries it.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -30,6 +31,8 @@ pub(super) struct Counters {
     pub(super) refused_of_address: AtomicU64,
     /// Refused because of the page they came from.
     pub(super) refused_of_origin: AtomicU64,
+    /// How often they ended, for each reason.
+    pub(super) endings: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 /// The right to one connection; its place is free again when it is dropped.
@@ -171,6 +174,9 @@ impl<T: Talk> Conversation<T> {
     /// Nothing more is said. What is left is what was to be sent, and the ticket until it is.
     pub(super) fn end(self, ending: &Ending) -> (Out, Ticket) {
         tracing::debug!(peer = %self.peer, reason = ending.reason(), %ending, "realtime connection closed");
+        let mut endings = self.ticket.0.endings.lock().unwrap_or_else(PoisonError::into_inner);
+        *endings.entry(ending.name()).or_default() += 1;
+        drop(endings);
         (self.out, self.ticket)
     }
 }

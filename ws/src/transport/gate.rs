@@ -1,8 +1,9 @@
 //! Judges every request to a path of ours: who may open a session, and whose it is.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -113,6 +114,11 @@ impl<T: Talk> Gate<T> {
     /// Sessions ended because a write did not move, since the start.
     pub fn stalled(&self) -> u64 {
         self.counters.stalled.load(Ordering::Relaxed)
+    }
+
+    /// How often sessions ended for each reason, since the start.
+    pub fn endings(&self) -> BTreeMap<&'static str, u64> {
+        self.counters.endings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Requests refused since the start: too many connections in all, of one address, and of another's page.

@@ -230,6 +230,7 @@ async fn a_socket_that_has_not_noticed_its_end_gives_way_to_its_successor() {
 
     assert_eq!(world.hub.figures().sockets, 1);
     assert_eq!(world.hub.figures().replaced, 1);
+    assert_eq!(world.hub.endings()["replaced"], 1);
     assert_eq!(ghost.heard().await, Heard::End, "without a goodbye that would keep the client away");
     world.happens(stock(1, 1, 1));
     assert_eq!(drained(&mut client).await, [1]);
