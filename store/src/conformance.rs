@@ -29,9 +29,8 @@ use commands::{
     holds_that_somebody_else_undid_at_shopify_are_an_alarm, lines_of_one_level_are_summed_before_the_check,
     neither_an_early_nor_a_late_webhook_counts_a_change_twice,
     settled_commands_are_forgotten_after_their_keeping_time_and_open_ones_never,
-    what_is_done_in_slices_is_done_whole, what_takes_no_stock_is_refused_by_code_and_field,
-    what_comes_back_refused_from_a_level_that_went_fails_and_is_told,
-    what_waits_for_a_level_that_goes_fails_and_is_told,
+    what_comes_back_refused_from_a_level_that_went_fails_and_is_told, what_is_done_in_slices_is_done_whole,
+    what_takes_no_stock_is_refused_by_code_and_field, what_waits_for_a_level_that_goes_fails_and_is_told,
 };
 
 use runs::{
