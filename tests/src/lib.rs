@@ -3,12 +3,15 @@
 //! Everything runs on loopback, on free ports and in folders of its own, and ends with the value that started it.
 #![expect(clippy::unwrap_used, reason = "all of this is test code: what goes wrong here fails the test")]
 
+mod aside;
 mod binary;
 mod client;
 mod command;
 mod daemon;
+mod dice;
 mod eventually;
 mod mirror;
+mod run;
 mod shop;
 mod token;
 mod transcript;
@@ -16,12 +19,15 @@ mod watcher;
 mod webhook;
 mod wire;
 
+pub use aside::aside;
 pub use binary::{Ended, stockd, stockd_ends};
 pub use client::{Client, Dashboard};
 pub use command::{Level, Refusal, arguments};
 pub use daemon::{Settings, TestDaemon, free_address};
+pub use dice::Dice;
 pub use eventually::{PATIENCE, eventually};
 pub use mirror::{Mirror, stock};
+pub use run::RESOURCES;
 pub use shop::{DOMAIN, Spot, TestShop};
 pub use token::{Token, forged};
 pub use watcher::Watcher;
