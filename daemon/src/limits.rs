@@ -31,7 +31,7 @@ pub const SHOPIFY_PAUSE: Duration = Duration::from_secs(5);
 pub const PAGE_TRIES_MAX: u32 = 12;
 /// Time for Shopify to confirm what a webhook says of the app; then it is taken for not confirmed.
 pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often webhook subscriptions and scopes are looked at.
+/// How often webhook subscriptions and scopes are looked at; after a failure first [`SHOPIFY_PAUSE`], then doubling.
 pub const SUBSCRIPTIONS_PAUSE: Duration = Duration::from_hours(1);
 /// Times that a full run's bulk operation may come to nothing before the run does.
 pub const BULK_TRIES_MAX: u32 = 4;

@@ -113,7 +113,7 @@ impl Schedule {
         let (syncs, resource) = (Arc::clone(&self.syncs), self.resource);
         // Levels have names once there are products.
         if resource == Resource::Inventory {
-            wait_for(&syncs, Resource::Products).await;
+            self.wait_for(Resource::Products).await;
         }
         let runs = runs(&syncs, resource).await;
         let mut looked = syncs.clock.now();
@@ -158,6 +158,24 @@ impl Schedule {
                             let _ = answer.send(Err(ErrorBody::new(ErrorCode::Unavailable, error.to_string())));
                         }
                     },
+                    Request::Cancel(run, answer) => drop(answer.send(Err(over(&run)))),
+                },
+            }
+        }
+    }
+
+    /// Waits until another resource was brought over once. Who asks for a run meanwhile is told so.
+    async fn wait_for(&mut self, first: Resource) {
+        let (syncs, resource) = (Arc::clone(&self.syncs), self.resource);
+        let mut committed = syncs.store.committed();
+        while !matches!(syncs.store.watermark(&syncs.shop, first).await, Ok(Some(_))) {
+            tokio::select! {
+                _ = tokio::time::timeout(limits::STORE_PAUSE, committed.changed()) => {}
+                Some(request) = self.requests.recv() => match request {
+                    Request::Start(_, answer) => {
+                        let message = format!("a run of {resource} needs one of {first} before it: see why there is none yet");
+                        drop(answer.send(Err(ErrorBody::new(ErrorCode::Conflict, message))));
+                    }
                     Request::Cancel(run, answer) => drop(answer.send(Err(over(&run)))),
                 },
             }
@@ -237,14 +255,6 @@ async fn runs(syncs: &Syncs, resource: Resource) -> Vec<RunRecord> {
                 tokio::time::sleep(limits::STORE_PAUSE).await;
             }
         }
-    }
-}
-
-/// Waits until a resource was brought over once.
-async fn wait_for(syncs: &Syncs, resource: Resource) {
-    let mut committed = syncs.store.committed();
-    while !matches!(syncs.store.watermark(&syncs.shop, resource).await, Ok(Some(_))) {
-        let _woken = tokio::time::timeout(limits::STORE_PAUSE, committed.changed()).await;
     }
 }
 

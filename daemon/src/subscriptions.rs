@@ -44,10 +44,20 @@ impl Subscriptions {
         let mut health = self.client.health();
         let mut lacking: Vec<&str> = Vec::new();
         let mut complete = false;
+        let mut retry = limits::SHOPIFY_PAUSE;
         loop {
-            if let Err(error) = self.look(&mut lacking, &mut complete).await {
-                tracing::warn!(shop.domain = %self.shop, %error, "scopes and webhook subscriptions could not be looked at; trying again later");
-            }
+            let pause = match self.look(&mut lacking, &mut complete).await {
+                Ok(()) => {
+                    retry = limits::SHOPIFY_PAUSE;
+                    limits::SUBSCRIPTIONS_PAUSE
+                }
+                Err(error) => {
+                    let pause = retry;
+                    retry = (retry * 2).min(limits::SUBSCRIPTIONS_PAUSE);
+                    tracing::warn!(shop.domain = %self.shop, %error, pause = ?pause, "scopes and webhook subscriptions could not be looked at; trying again later");
+                    pause
+                }
+            };
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = self.scopes_changed.changed() => {}
@@ -57,7 +67,7 @@ impl Subscriptions {
                         self.tell("Shopify's API", problem).await;
                     }
                 }
-                () = tokio::time::sleep(limits::SUBSCRIPTIONS_PAUSE) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }

@@ -158,8 +158,13 @@ impl Syncs {
     async fn end(&self, run: RunId, state: RunState, error: Option<String>) {
         let finish =
             Operation::FinishRun { shop: self.shop.clone(), run, state, error, at: self.clock.now() };
-        if let Err(error) = self.store.write(finish).await {
-            tracing::error!(shop.domain = %self.shop, %error, "a run's end could not be kept; it goes on after a restart");
+        // As long as it is not kept, no other run of the resource can begin.
+        while let Err(error) = self.store.write(finish.clone()).await {
+            tracing::error!(shop.domain = %self.shop, %error, "a run's end could not be kept; trying again");
+            if matches!(error, StoreError::Closed) {
+                return;
+            }
+            tokio::time::sleep(limits::STORE_PAUSE).await;
         }
     }
 }

@@ -182,7 +182,7 @@ fn item(item: &Item) -> Value {
         "country_code_of_origin": null,
         "province_code_of_origin": null,
         "harmonized_system_code": null,
-        "tracked": true,
+        "tracked": item.tracked,
         "country_harmonized_system_codes": [],
         "weight_value": 0,
         "weight_unit": "kg",
@@ -206,7 +206,7 @@ fn place(location: &Location) -> Value {
         "country_code": "JM",
         "country_name": "Jamaica",
         "province_code": null,
-        "legacy": false,
+        "legacy": location.service,
         "active": location.active,
         "admin_graphql_api_id": gid("Location", location.id),
     })

@@ -175,6 +175,11 @@ enum ProductChange {
     Bundle {
         inventory_item_id: Id,
     },
+    /// Whether one item's stock is counted.
+    Track {
+        inventory_item_id: Id,
+        tracked: bool,
+    },
     /// Another SKU for one item.
     Relabel {
         inventory_item_id: Id,
@@ -231,6 +236,10 @@ fn product(shop: &Shop, change: ProductChange) -> Answer {
             }
             ProductChange::Bundle { inventory_item_id } => {
                 store.make_bundle(inventory_item_id.0, now)?;
+                return Ok(json!({ "inventoryItemId": inventory_item_id.0.to_string() }));
+            }
+            ProductChange::Track { inventory_item_id, tracked } => {
+                store.set_tracked(inventory_item_id.0, tracked, now)?;
                 return Ok(json!({ "inventoryItemId": inventory_item_id.0.to_string() }));
             }
             ProductChange::Relabel { inventory_item_id, sku } => {
@@ -290,17 +299,33 @@ fn customer(shop: &Shop, change: &CustomerChange) -> Answer {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", tag = "action")]
 enum LocationChange {
-    Create { name: String },
-    Update { id: Id, name: String },
-    Activate { id: Id },
-    Deactivate { id: Id },
-    Delete { id: Id },
+    Create {
+        name: String,
+        /// Whether it is a fulfilment service's.
+        #[serde(default)]
+        service: bool,
+    },
+    Update {
+        id: Id,
+        name: String,
+    },
+    Activate {
+        id: Id,
+    },
+    Deactivate {
+        id: Id,
+    },
+    Delete {
+        id: Id,
+    },
 }
 
 fn location(shop: &Shop, change: LocationChange) -> Answer {
     shop.act(|store, now| {
         let id = match change {
-            LocationChange::Create { name } => store.add_location(name, "Kingston".to_owned(), now),
+            LocationChange::Create { name, service } => {
+                store.add_location(name, "Kingston".to_owned(), service, now)
+            }
             LocationChange::Update { id, name } => store.rename_location(id.0, name, now).map(|()| id.0)?,
             LocationChange::Activate { id } => store.set_location_active(id.0, true, now).map(|()| id.0)?,
             LocationChange::Deactivate { id } => {

@@ -9,11 +9,12 @@ use crate::table::Table;
 use crate::topic::{Subject, Topic};
 
 impl Store {
-    pub(crate) fn add_location(&mut self, name: String, city: String, now: Timestamp) -> u64 {
+    /// `service` is whether it is a fulfilment service's, which counts its stock itself.
+    pub(crate) fn add_location(&mut self, name: String, city: String, service: bool, now: Timestamp) -> u64 {
         self.begin();
         let (id, level_number, at) = (self.next_id(), self.next_id(), to_second(now));
         let location =
-            Location { id, level_number, name, city, active: true, created_at: at, updated_at: at };
+            Location { id, level_number, name, city, active: true, service, created_at: at, updated_at: at };
         self.locations.insert(location);
         self.levels.insert(id, Table::default());
         self.tell(Topic::LOCATIONS_CREATE, Subject::Location(id), now);

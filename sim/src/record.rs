@@ -60,6 +60,7 @@ pub(crate) struct Item {
     pub(crate) id: u64,
     pub(crate) variant: u64,
     pub(crate) sku: String,
+    pub(crate) tracked: bool,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
 }
@@ -71,6 +72,8 @@ pub(crate) struct Location {
     pub(crate) name: String,
     pub(crate) city: String,
     pub(crate) active: bool,
+    /// Whether it is a fulfilment service's.
+    pub(crate) service: bool,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
 }

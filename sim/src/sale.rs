@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn two_lines_of_one_purchase_do_not_take_the_same_unit() {
         let (mut store, now) = (Store::new(String::new(), Switches::default(), 1), Timestamp::UNIX_EPOCH);
-        let location = store.add_location(String::new(), String::new(), now);
+        let location = store.add_location(String::new(), String::new(), false, now);
         let variants = vec![(String::new(), String::new(), 100, false)];
         store.add_product(
             Draft { title: String::new(), vendor: String::new(), kind: String::new(), variants },

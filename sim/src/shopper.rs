@@ -61,7 +61,7 @@ impl Shoppers {
         let mut places = Vec::new();
         for place in 0..locations {
             let city = CITIES[place as usize % CITIES.len()].to_owned();
-            places.push(store.add_location(format!("{city} {}", place + 1), city, opened));
+            places.push(store.add_location(format!("{city} {}", place + 1), city, false, opened));
         }
         let mut extra = 0;
         for number in 1..=products {

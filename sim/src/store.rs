@@ -160,7 +160,14 @@ impl Store {
         for (position, (title, sku, price, oversell)) in (1..).zip(draft.variants) {
             let (variant, item) = (self.next_id(), self.next_id());
             self.items_by_sku.insert(sku.clone(), item);
-            self.items.insert(Item { id: item, variant, sku: sku.clone(), created_at: at, updated_at: at });
+            self.items.insert(Item {
+                id: item,
+                variant,
+                sku: sku.clone(),
+                tracked: true,
+                created_at: at,
+                updated_at: at,
+            });
             self.variants.insert(Variant {
                 id: variant,
                 product: id,
@@ -238,6 +245,18 @@ impl Store {
             variant.sku = sku;
             variant.updated_at = at;
         });
+        self.tell(Topic::INVENTORY_ITEMS_UPDATE, Subject::Item(item), now);
+        Ok(())
+    }
+
+    /// Whether the item's stock is counted from now on.
+    pub(crate) fn set_tracked(&mut self, item: u64, tracked: bool, now: Timestamp) -> Result<(), Refused> {
+        self.begin();
+        let edit = |row: &mut Item| {
+            row.tracked = tracked;
+            row.updated_at = to_second(now);
+        };
+        self.items.edit(item, edit).ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?;
         self.tell(Topic::INVENTORY_ITEMS_UPDATE, Subject::Item(item), now);
         Ok(())
     }

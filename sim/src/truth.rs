@@ -52,7 +52,7 @@ fn item(item: &Item) -> Value {
         "id": item.id.to_string(),
         "variantId": item.variant.to_string(),
         "sku": item.sku,
-        "tracked": true,
+        "tracked": item.tracked,
         "createdAt": item.created_at,
         "updatedAt": item.updated_at,
     })
@@ -87,6 +87,7 @@ pub(crate) fn location(location: &Location) -> Value {
         "id": location.id.to_string(),
         "name": location.name,
         "active": location.active,
+        "fulfillmentService": location.service,
         "createdAt": location.created_at,
         "updatedAt": location.updated_at,
     })

@@ -176,6 +176,17 @@ async fn what_takes_no_stock_or_is_not_as_expected_is_refused_by_every_door() {
     shop.does("locations", &json!({ "action": "deactivate", "id": closed })).await;
     let bundle = shop.spot(5, 0).await;
     shop.does("products", &json!({ "action": "bundle", "inventoryItemId": bundle.item })).await;
+    let untracked = shop.spot(9, 0).await;
+    let uncounted = json!({ "action": "track", "inventoryItemId": untracked.item, "tracked": false });
+    shop.does("products", &uncounted).await;
+    let service =
+        shop.does("locations", &json!({ "action": "create", "name": "Parcels", "service": true })).await;
+    let at_service = Spot { location: service["id"].as_str().unwrap().to_owned(), ..shop.spot(12, 0).await };
+    shop.does(
+        "levels",
+        &json!({ "action": "connect", "inventoryItemId": at_service.item, "locationId": at_service.location }),
+    )
+    .await;
     Mirror::becomes_exact(&daemon, &shop).await;
     // A product's webhook does not say it; the second look does.
     eventually("the bundle is known as one", async || {
@@ -193,8 +204,10 @@ async fn what_takes_no_stock_or_is_not_as_expected_is_refused_by_every_door() {
         let ineligible = ("INELIGIBLE", Some("locationId"));
         is_refused(&daemon, &mut client, kind, &disconnected.asks(fields.clone()), ineligible).await;
         is_refused(&daemon, &mut client, kind, &at_closed.asks(fields.clone()), ineligible).await;
+        is_refused(&daemon, &mut client, kind, &at_service.asks(fields.clone()), ineligible).await;
         let ineligible = ("INELIGIBLE", Some("inventoryItemId"));
         is_refused(&daemon, &mut client, kind, &bundle.asks(fields.clone()), ineligible).await;
+        is_refused(&daemon, &mut client, kind, &untracked.asks(fields.clone()), ineligible).await;
         let anywhere = with(shop.spot(8, 1).await.asks(fields), "locationId", Value::Null);
         is_refused(&daemon, &mut client, kind, &anywhere, ("LOCATION_REQUIRED", Some("locationId"))).await;
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use schemas::Role;
 use serde_json::{Value, json};
 use sim::Options;
-use tests::{Level, Mirror, Refusal, Spot, TestDaemon, TestShop, Token, eventually};
+use tests::{Dice, Level, Mirror, Refusal, Spot, TestDaemon, TestShop, Token, eventually};
 use tokio::task::JoinSet;
 
 fn staff() -> Token {
@@ -114,24 +114,6 @@ struct Done {
     bought: Vec<(String, i64, bool)>,
 }
 
-/// Numbers that look random and are not: Knuth's generator.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    fn units(&mut self, most: i64) -> i64 {
-        1 + i64::try_from(self.below(most.unsigned_abs())).unwrap()
-    }
-
-    fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        &all[usize::try_from(self.below(all.len() as u64)).unwrap()]
-    }
-}
-
 /// How many act at once, where, and how much each of them does.
 #[derive(Clone, Copy)]
 struct Size {
@@ -147,7 +129,7 @@ struct Size {
 impl Crowd {
     /// Holds, changes and sales at spots where everybody does the same.
     async fn elbows(&self, number: u64) -> Done {
-        let (mut dice, mut done) = (Dice(number), Done::default());
+        let (mut dice, mut done) = (Dice::new(number), Done::default());
         let mut open: Vec<String> = Vec::new();
         for _ in 0..self.steps {
             let spot = dice.one_of(&self.crowded);
@@ -204,7 +186,7 @@ impl Crowd {
 
     /// Every kind of command at a spot where nobody else is, so that each next answer is known.
     async fn counts(&self, spot: &Spot, number: u64) -> (Done, Level) {
-        let (mut dice, mut done) = (Dice(number), Done::default());
+        let (mut dice, mut done) = (Dice::new(number), Done::default());
         let mut level = self.shop.holds(spot).await;
         let mut open: Vec<(String, i64)> = Vec::new();
         for _ in 0..self.steps {
@@ -260,7 +242,7 @@ impl Crowd {
 
     /// Buys at the store, past us.
     async fn buys(&self, number: u64) -> Done {
-        let (mut dice, mut done) = (Dice(number), Done::default());
+        let (mut dice, mut done) = (Dice::new(number), Done::default());
         for _ in 0..self.steps {
             let (spot, units) = (dice.one_of(&self.crowded), dice.units(3));
             let sale =

@@ -2,10 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "all of this is test code: what goes wrong here fails the test")]
 
 mod attempts;
+mod circumstances;
 mod cli;
 mod commands;
 mod contention;
 mod crash;
+mod faults;
 mod hostile;
 mod import;
 mod live;

@@ -5,46 +5,11 @@ use std::time::Duration;
 use schemas::Role;
 use serde_json::{Value, json};
 use sim::Options;
-use tests::{Mirror, Settings, TestDaemon, TestShop, Token, eventually};
+use tests::{Mirror, RESOURCES, Settings, TestDaemon, TestShop, Token, eventually};
 use tokio::time::sleep;
-
-const RESOURCES: [&str; 4] = ["products", "inventory", "orders", "customers"];
 
 fn admin() -> Token {
     Token::of(Role::Admin)
-}
-
-/// Verbs of runs.
-trait Runs {
-    async fn begins(&self, wish: &Value) -> (u16, Value);
-    async fn ends(&self, id: &Value) -> Value;
-    async fn compares(&self, resource: &str) -> Value;
-    async fn drift(&self) -> Vec<Value>;
-}
-
-impl Runs for TestDaemon {
-    async fn begins(&self, wish: &Value) -> (u16, Value) {
-        self.posts("runs", wish, &admin()).await
-    }
-
-    async fn ends(&self, id: &Value) -> Value {
-        eventually("the run is over", async || {
-            let run = self.runs().await.into_iter().find(|run| run["runId"] == *id)?;
-            (run["state"] != "running").then_some(run)
-        })
-        .await
-    }
-
-    /// A full run from beginning to end.
-    async fn compares(&self, resource: &str) -> Value {
-        let (status, begun) = self.begins(&json!({ "resource": resource, "kind": "full" })).await;
-        assert_eq!(status, 202, "{begun}");
-        self.ends(&begun["runId"]).await
-    }
-
-    async fn drift(&self) -> Vec<Value> {
-        self.list("drift?limit=1000", &admin()).await
-    }
 }
 
 /// A shop whose webhooks are all lost, and a daemon that has imported it.
@@ -141,6 +106,27 @@ async fn a_bulk_operation_that_comes_to_nothing_is_asked_for_again_and_deletes_n
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stuck_operation_whose_cancelling_is_in_doubt_is_looked_at_again() {
+    let (shop, daemon) = deaf(small(), "bulk_stuck_seconds = 2").await;
+    for lost in ["before", "after"] {
+        let before = shop.bulk_operations().await;
+        shop.does("faults", &json!({ "bulk": { "operations": 1, "ending": "stuck", "afterObjects": 5 } }))
+            .await;
+        let run = daemon.begins_when_it_can("inventory", "full").await;
+        eventually("the operation is asked for", async || {
+            (shop.bulk_operations().await > before).then_some(())
+        })
+        .await;
+        shop.mistreats_calls(&json!({ "mutations": { lost: { "calls": 1 } } })).await;
+        assert_eq!(
+            daemon.ends(&run).await["state"],
+            "completed",
+            "the answer was lost {lost} it was cancelled"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_scope_that_is_missing_is_said_and_not_taken_for_an_empty_shop() {
     let (shop, mut daemon) = deaf(small(), "").await;
     daemon.expects_error("run failed");
@@ -220,16 +206,8 @@ async fn a_run_goes_on_with_its_bulk_operation_after_a_kill_and_ends_when_cancel
     let (_, begun) = daemon.begins(&json!({ "resource": "inventory", "kind": "full" })).await;
     let (status, refused) = daemon.begins(&json!({ "resource": "inventory" })).await;
     assert_eq!((status, &refused["error"]["code"]), (409, &json!("CONFLICT")));
-    let started = async || {
-        shop.calls().await["calls"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|call| call["operation"] == "BulkStart")
-            .count()
-    };
     let before = eventually("the operation is asked for", async || {
-        let count = started().await;
+        let count = shop.bulk_operations().await;
         (count > 4).then_some(count)
     })
     .await;
@@ -240,7 +218,7 @@ async fn a_run_goes_on_with_its_bulk_operation_after_a_kill_and_ends_when_cancel
     shop.time_passes(600).await;
     let run = daemon.ends(&begun["runId"]).await;
     assert_eq!(run["state"], "completed", "{run}");
-    assert_eq!(started().await, before, "the same operation was taken up again");
+    assert_eq!(shop.bulk_operations().await, before, "the same operation was taken up again");
     Mirror::becomes_exact(&daemon, &shop).await;
 
     shop.does("faults", &slow(1)).await;
@@ -277,7 +255,7 @@ async fn wishes_for_runs_that_make_no_sense_are_refused_with_a_sentence() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_subscriptions_are_made_again_and_what_was_missed_is_synced() {
     let shop = TestShop::with(small()).await;
-    let mut daemon = TestDaemon::subscribing(&shop).await;
+    let mut daemon = TestDaemon::subscribing(&shop, Settings::default()).await;
     daemon.imported().await;
     let sold = shop.spot(0, 9).await;
     shop.sells(&sold, 1).await;
@@ -295,6 +273,17 @@ async fn lost_subscriptions_are_made_again_and_what_was_missed_is_synced() {
     daemon.starts().await;
     Mirror::becomes_exact(&daemon, &shop).await;
     shop.sells(&sold, 1).await;
+    Mirror::becomes_exact(&daemon, &shop).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_whose_answer_is_lost_is_asked_for_again_soon() {
+    let shop = TestShop::with(small()).await;
+    shop.mistreats_calls(&json!({ "mutations": { "before": { "calls": 4 } } })).await;
+    let daemon = TestDaemon::subscribing(&shop, Settings::default()).await;
+    daemon.imported().await;
+    shop.sells(&shop.spot(0, 5).await, 1).await;
+    // Nothing else would bring it: no run is due.
     Mirror::becomes_exact(&daemon, &shop).await;
 }
 

@@ -29,12 +29,16 @@ pub struct Settings {
     pub jwt_secret: String,
     /// An origin that pages may come from.
     pub origin: String,
+    /// Lines of its `[[shop]]` with what opens the API.
+    pub credentials: String,
     /// Further lines of its `[[shop]]`.
     pub shop: String,
     /// Further lines of its `[sync]`.
     pub sync: String,
     /// The lines of `[realtime]`.
     pub realtime: String,
+    /// Where its database is; below its own folder, unless that says from the root on.
+    pub store: PathBuf,
 }
 
 impl Default for Settings {
@@ -44,10 +48,21 @@ impl Default for Settings {
             log: "info".to_owned(),
             jwt_secret: "a-secret-of-the-tests-with-32-bytes-or-more".to_owned(),
             origin: "https://stock.example".to_owned(),
+            credentials: format!("access_token = \"{ACCESS_TOKEN}\""),
             shop: String::new(),
             sync: String::new(),
             realtime: String::new(),
+            store: PathBuf::from("stockd.db"),
         }
+    }
+}
+
+impl Settings {
+    /// With the client id and secret of the pretend app in place of a token.
+    #[must_use]
+    pub fn by_client(self) -> Self {
+        let credentials = format!("client_id = \"pretend-client\"\nclient_secret = \"{SECRET}\"");
+        Self { credentials, ..self }
     }
 }
 
@@ -80,10 +95,10 @@ impl TestDaemon {
     }
 
     /// Starts one that sees to its subscriptions itself.
-    pub async fn subscribing(shop: &TestShop) -> Self {
-        let mut daemon = Self::made(shop, Settings::default());
+    pub async fn subscribing(shop: &TestShop, settings: Settings) -> Self {
+        let mut daemon = Self::made(shop, settings.clone());
         let address = format!("{}/webhooks/shopify", daemon.url());
-        let settings = Settings { shop: format!("webhook_address = \"{address}\""), ..Settings::default() };
+        let settings = Settings { shop: format!("webhook_address = \"{address}\""), ..settings };
         let text = configuration(&shop.url(), &daemon.address, daemon.folder.path(), &settings);
         std::fs::write(daemon.config_path(), &text).unwrap();
         daemon.settings = settings;
@@ -258,7 +273,7 @@ impl TestDaemon {
 
     /// Runs, newest first.
     pub async fn runs(&self) -> Vec<Value> {
-        let (_, runs) = self.asked("runs", &Token::of(Role::Admin)).await;
+        let (_, runs) = self.asked("runs?limit=1000", &Token::of(Role::Admin)).await;
         runs["data"].as_array().unwrap().clone()
     }
 
@@ -367,8 +382,8 @@ pub fn free_address() -> String {
 }
 
 fn configuration(shop: &str, address: &str, folder: &Path, settings: &Settings) -> String {
-    let Settings { quick, jwt_secret, origin, shop: more, sync, realtime, .. } = settings;
-    let url = format!("sqlite:{}", folder.join("stockd.db").display());
+    let Settings { quick, jwt_secret, origin, credentials, shop: more, sync, realtime, store, .. } = settings;
+    let url = format!("sqlite:{}", folder.join(store).display());
     // A file, so that a listing of the folder shows what a test left.
     drop(File::create(folder.join("stderr.log")).unwrap());
     format!(
@@ -384,7 +399,7 @@ secret = "{jwt_secret}"
 url = "{url}"
 [[shop]]
 domain = "{DOMAIN}"
-access_token = "{ACCESS_TOKEN}"
+{credentials}
 webhook_secrets = ["{SECRET}"]
 api_url = "{shop}"
 {more}

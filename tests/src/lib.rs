@@ -3,14 +3,17 @@
 //! Everything runs on loopback, on free ports and in folders of its own, and ends with the value that started it.
 #![expect(clippy::unwrap_used, reason = "all of this is test code: what goes wrong here fails the test")]
 
+mod aside;
 mod binary;
 mod cable;
 mod client;
 mod command;
 mod crowd;
 mod daemon;
+mod dice;
 mod eventually;
 mod mirror;
+mod run;
 mod shop;
 mod token;
 mod transcript;
@@ -18,14 +21,17 @@ mod watcher;
 mod webhook;
 mod wire;
 
+pub use aside::aside;
 pub use binary::{Ended, stockd, stockd_ends};
 pub use cable::Cable;
 pub use client::{Client, Dashboard};
 pub use command::{Level, Refusal, arguments};
 pub use crowd::Crowd;
 pub use daemon::{Settings, TestDaemon, free_address};
+pub use dice::Dice;
 pub use eventually::{PATIENCE, eventually};
 pub use mirror::{Mirror, stock};
+pub use run::RESOURCES;
 pub use shop::{DOMAIN, Spot, TestShop};
 pub use token::{Token, forged};
 pub use watcher::Watcher;

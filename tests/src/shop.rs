@@ -72,6 +72,13 @@ impl TestShop {
         self.asked("calls").await
     }
 
+    /// How many bulk operations were asked for so far.
+    pub async fn bulk_operations(&self) -> usize {
+        let calls = self.calls().await;
+        let calls = calls["calls"].as_array().unwrap().iter();
+        calls.filter(|call| call["operation"] == "BulkStart").count()
+    }
+
     /// Its mutations so far, oldest first. Fails where one key changed the store twice.
     pub async fn mutations(&self) -> Vec<Value> {
         let answer = self.asked("calls?mutations=true").await;
@@ -93,6 +100,24 @@ impl TestShop {
     /// Its API goes wrong like this; what is not named goes as it did.
     pub async fn mistreats_calls(&self, faults: &Value) {
         self.does("faults", faults).await;
+    }
+
+    /// Another program asks with the same app until Shopify refuses more.
+    pub async fn is_asked_by_others(&self) {
+        let address = format!("{}/admin/api/{}/graphql.json", self.url(), sim::VERSION);
+        let query = "{ products(first: 30) { nodes { variants(first: 5) { nodes { inventoryItem {
+            inventoryLevels(first: 5) { nodes { location { name } quantities(names: [\"available\"]) { quantity } } } } } } } } }";
+        let query = json!({ "query": query });
+        eventually("the points are used up", async || {
+            let call = self.http.post(&address).header("x-shopify-access-token", ACCESS_TOKEN);
+            let answer = call.json(&query).send().await.ok()?;
+            let throttled = answer.status() == 429;
+            let answer: Value = answer.json().await.ok()?;
+            let code = &answer["errors"][0]["extensions"]["code"];
+            assert_ne!(code, "MAX_COST_EXCEEDED");
+            (throttled || code == "THROTTLED").then_some(())
+        })
+        .await;
     }
 
     /// Where its webhooks are.
@@ -173,6 +198,19 @@ impl TestShop {
                 return None;
             }
             Some(())
+        })
+        .await;
+    }
+
+    /// Lets hours pass until every webhook has arrived or failed for the last time.
+    pub async fn has_tried_everything(&self) {
+        eventually("no webhook waits", async || {
+            let counts = self.deliveries().await;
+            let waiting = |kind: &str| counts[kind].as_u64().unwrap();
+            if waiting("inFlight") == 0 && waiting("queued") + waiting("retrying") > 0 {
+                self.time_passes(900).await;
+            }
+            (waiting("queued") + waiting("retrying") + waiting("inFlight") == 0).then_some(())
         })
         .await;
     }

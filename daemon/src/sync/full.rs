@@ -130,8 +130,12 @@ impl Full<'_> {
             if objects.replace(bulk.objects) != Some(bulk.objects) {
                 moved = Instant::now();
             } else if moved.elapsed() > syncs.bulk_stuck {
-                patiently(|| syncs.client.bulk_cancel(&bulk.id)).await?;
-                return Ok(Err("it made no headway".to_owned()));
+                match patiently(|| syncs.client.bulk_cancel(&bulk.id)).await {
+                    Ok(_) => return Ok(Err("it made no headway".to_owned())),
+                    // Whether it is cancelled shows at the next look.
+                    Err(shopify::Error::InDoubt { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
             // Shopify tells when it has ended, and may forget to.
             let _woken = timeout(pause, ended.changed()).await;

@@ -10,7 +10,7 @@ use super::object::{Asked, Object, Resolved};
 use super::problem::{MAX_INPUTS, Problem};
 use super::search::{Search, Searchable, number};
 use crate::VERSION;
-use crate::record::{CURRENCY, Level, TIME_ZONE};
+use crate::record::{CURRENCY, Level, Location, TIME_ZONE};
 use crate::scope::RECENT;
 use crate::store::Store;
 use crate::table::Table;
@@ -53,8 +53,9 @@ pub(crate) fn query<'a>(store: &'a Store, asked: &mut Asked<'_>) -> Answer<'a> {
         "productVariants" => Page::of_table(&store.variants, asked, |_| true, Object::Variant)?.into(),
         "inventoryItems" => Page::of_table(&store.items, asked, |_| true, Object::Item)?.into(),
         "locations" => {
-            let all = asked.field.flag("includeInactive");
-            Page::of_table(&store.locations, asked, |place| all || place.active, Object::Location)?.into()
+            let (inactive, legacy) = (asked.field.flag("includeInactive"), asked.field.flag("includeLegacy"));
+            let listed = |place: &Location| (inactive || place.active) && (legacy || !place.service);
+            Page::of_table(&store.locations, asked, listed, Object::Location)?.into()
         }
         "orders" => {
             let horizon = horizon(store, asked.now);

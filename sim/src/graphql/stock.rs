@@ -20,7 +20,8 @@ pub(crate) fn item<'a>(store: &'a Store, row: &'a Item, asked: &mut Asked<'_>) -
         "sku" => row.sku.as_str().into(),
         // SKUs of the pretend shop are unique until someone relabels an item.
         "duplicateSkuCount" => u32::from(store.items_by_sku.get(&row.sku) != Some(&row.id)).into(),
-        "tracked" | "requiresShipping" => true.into(),
+        "tracked" => row.tracked.into(),
+        "requiresShipping" => true.into(),
         "createdAt" => row.created_at.into(),
         "updatedAt" => row.updated_at.into(),
         "variant" => variant().map(Object::Variant).into(),
@@ -109,7 +110,7 @@ pub(crate) fn location<'a>(store: &'a Store, row: &'a Location, asked: &mut Aske
         "name" => row.name.as_str().into(),
         "isActive" | "deactivatable" | "shipsInventory" | "fulfillsOnlineOrders" => row.active.into(),
         "activatable" => (!row.active).into(),
-        "isFulfillmentService" => false.into(),
+        "isFulfillmentService" => row.service.into(),
         "hasActiveInventory" => levels
             .is_some_and(|levels| levels.iter().any(|level| level.active && level.on_hand() != 0))
             .into(),

@@ -193,3 +193,32 @@ async fn an_outage_of_four_hours_ends_a_subscription() {
     }
     panic!("the subscription outlived nine failed attempts");
 }
+
+#[tokio::test]
+async fn what_is_not_counted_and_who_counts_for_themselves_is_told() {
+    let (shop, mut receiver) = shop_and_receiver().await;
+    let item = shop.look("truth").await["inventoryItems"][0]["id"].clone();
+    for tracked in [false, true] {
+        let track = json!({ "action": "track", "inventoryItemId": item, "tracked": tracked });
+        shop.done("products", track).await;
+        assert_eq!(receiver.next_of("inventory_items/update").await.json()["tracked"], tracked);
+        let gid = format!("gid://shopify/InventoryItem/{}", item.as_str().expect("an id"));
+        let asked =
+            shop.query("query($id: ID!) { inventoryItem(id: $id) { tracked } }", json!({ "id": gid })).await;
+        assert_eq!(asked["data"]["inventoryItem"]["tracked"], tracked);
+        assert_eq!(shop.look("truth").await["inventoryItems"][0]["tracked"], tracked);
+    }
+    let service =
+        shop.done("locations", json!({ "action": "create", "name": "Parcels", "service": true })).await;
+    assert_eq!(receiver.next_of("locations/create").await.json()["legacy"], true);
+    assert_eq!(service["fulfillmentService"], true);
+    let listed = async |legacy: bool| {
+        let query = "query($legacy: Boolean) { locations(first: 9, includeLegacy: $legacy) { nodes {
+            name isFulfillmentService } } }";
+        let listed = shop.query(query, json!({ "legacy": legacy })).await;
+        let nodes = listed["data"]["locations"]["nodes"].as_array().expect("locations").clone();
+        nodes.into_iter().find(|place| place["name"] == "Parcels")
+    };
+    assert_eq!(listed(true).await.expect("it is listed")["isFulfillmentService"], true);
+    assert_eq!(listed(false).await, None);
+}

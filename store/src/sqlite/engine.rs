@@ -80,7 +80,7 @@ impl Engine for SqliteEngine {
         for operation in group {
             let outcome = self.one(operation);
             if outcome.is_err() && self.connection.is_autocommit() {
-                return self.lost(outcome.err().unwrap_or(StoreError::Closed), group);
+                return self.lost(&outcome.err().unwrap_or(StoreError::Closed), group);
             }
             if outcome.is_err() {
                 self.shops = shops(&self.connection)?;
@@ -88,7 +88,7 @@ impl Engine for SqliteEngine {
             outcomes.push(outcome);
         }
         if let Err(error) = self.index_rooms() {
-            return if self.connection.is_autocommit() { self.lost(error, group) } else { Err(error) };
+            return if self.connection.is_autocommit() { self.lost(&error, group) } else { Err(error) };
         }
         match self.connection.execute_batch("COMMIT") {
             Ok(()) => {}
@@ -97,7 +97,7 @@ impl Engine for SqliteEngine {
                 if error.sqlite_error_code() == Some(ErrorCode::DiskFull)
                     && self.connection.is_autocommit() =>
             {
-                return self.lost(error.into(), group);
+                return self.lost(&error.into(), group);
             }
             Err(error) => return Err(error.into()),
         }
@@ -113,7 +113,7 @@ impl Engine for SqliteEngine {
 
 impl SqliteEngine {
     /// Everything that the transaction did was undone: none of the group happened.
-    fn lost(&mut self, error: StoreError, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
+    fn lost(&mut self, error: &StoreError, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
         tracing::error!(%error, operations = group.len(), "the transaction was lost with all its operations");
         self.heard.clear();
         self.refresh()?;
@@ -559,59 +559,4 @@ pub(super) fn head(connection: &Connection) -> Result<Sequence> {
 }
 
 #[cfg(test)]
-mod tests {
-    use rusqlite::OpenFlags;
-    use schemas::event::Notice;
-    use schemas::{Entropy, UserId};
-
-    use super::*;
-
-    const SHOP: &str = "a.myshopify.com";
-
-    fn engine(folder: &std::path::Path) -> SqliteEngine {
-        let path = folder.join("stockd.db");
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let connection = super::super::connect(&path, flags).unwrap();
-        super::super::migrate(&connection, &path).unwrap();
-        let epoch = super::super::epoch(&connection, &Entropy::seeded(1)).unwrap();
-        let mut engine = SqliteEngine::new(connection, epoch, HighWater::open(&path).unwrap()).unwrap();
-        let (shop, thresholds) = (SHOP.parse().unwrap(), Thresholds::default());
-        let register = Operation::Register { shop, thresholds, at: Timestamp::UNIX_EPOCH };
-        assert!(engine.commit(&[register]).unwrap()[0].is_ok());
-        engine
-    }
-
-    fn announcement(to: Option<&str>, length: usize) -> Operation {
-        let user_id: Option<UserId> = to.map(|user| user.parse().unwrap());
-        let notice = Notice { user_id, title: "News".to_owned(), message: "n".repeat(length) };
-        let event = Box::new(Event::SystemAlert(notice));
-        Operation::Announce { shop: SHOP.parse().unwrap(), event, at: Timestamp::UNIX_EPOCH }
-    }
-
-    fn rooms(engine: &SqliteEngine) -> Vec<String> {
-        let mut rooms = engine.connection.prepare("SELECT room FROM log_room ORDER BY room").unwrap();
-        rooms.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<_>>().unwrap()
-    }
-
-    #[test]
-    fn what_a_full_disk_undid_is_not_heard_of_later() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut engine = engine(folder.path());
-        let full = |engine: &SqliteEngine, pages: u32| {
-            engine.connection.pragma_update(None, "max_page_count", pages).unwrap();
-        };
-        full(&engine, 1);
-        let lost = [announcement(Some("7"), 10), announcement(Some("8"), 1_000_000)];
-        let outcomes = engine.commit(&lost).unwrap();
-        assert!(outcomes.iter().all(Result::is_err), "{outcomes:?}");
-        assert_eq!(engine.head(), Sequence(0));
-        let error = outcomes[0].clone().unwrap_err().to_string();
-        assert!(error.contains("the disk is full: make room"), "{error}");
-
-        full(&engine, 1_000_000);
-        assert!(engine.commit(&[announcement(Some("9"), 10)]).unwrap()[0].is_ok());
-        assert_eq!(engine.head(), Sequence(1));
-        let mine: Vec<_> = rooms(&engine).into_iter().filter(|room| room.starts_with("user:")).collect();
-        assert_eq!(mine, ["user:9"], "nobody hears what was told to another");
-    }
-}
+mod tests;
