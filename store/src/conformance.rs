@@ -85,6 +85,7 @@ holds_for_both! {
     a_tie_is_marked_and_settled_by_a_read,
     a_reading_cannot_wipe_a_mark_made_after_it_began,
     a_record_goes_only_when_a_read_says_so,
+    a_location_that_goes_takes_its_levels_along,
     a_variant_that_is_missing_from_a_list_stays_until_its_product_was_read,
     crossings_are_told_once_and_changed_thresholds_judged_anew,
     untracked_and_inactive_levels_never_cross,
@@ -441,6 +442,17 @@ async fn a_record_goes_only_when_a_read_says_so(world: World) {
     assert_eq!(world.available().await, [] as [i64; 0]);
     assert_eq!(world.story().await.last().unwrap(), "product:deleted");
     assert_eq!(world.marked().await, []);
+}
+
+async fn a_location_that_goes_takes_its_levels_along(world: World) {
+    let world = world.registered().await;
+    let key = RecordKey::Location(1_u64.try_into().unwrap());
+    world.webhook(vec![item(1, true, 1), level(1, 5, 1), Change::Location(location(1))]).await;
+    world.webhook(vec![Change::LookAgain(key)]).await;
+    assert_eq!(world.available().await, [5], "a notice is a hint");
+    world.read(vec![Change::Gone(key)]).await;
+    assert_eq!(world.available().await, [] as [i64; 0]);
+    assert_eq!(world.story().await.last().unwrap(), "updated Some(5)→5", "told as no longer active");
 }
 
 async fn a_variant_that_is_missing_from_a_list_stays_until_its_product_was_read(world: World) {

@@ -416,6 +416,9 @@ impl<'t, T: Tables> Door<'t, T> {
             }
             RecordKey::Location(id) => {
                 if Keep::<Location>::find(self.tables, id)?.is_some() {
+                    for level in self.tables.levels_at(id)? {
+                        self.delete_level(&level)?;
+                    }
                     return Keep::<Location>::delete(self.tables, id);
                 }
             }

@@ -244,6 +244,10 @@ impl Tables for MemoryTables<'_> {
         Ok(self.here().levels.values().filter(|level| level.key().0 == item).cloned().collect())
     }
 
+    fn levels_at(&self, location: LocationId) -> Result<Vec<HeldLevel>> {
+        Ok(self.here().levels.values().filter(|level| level.key().1 == location).cloned().collect())
+    }
+
     fn levels(&self) -> Result<Vec<HeldLevel>> {
         Ok(self.here().levels.values().cloned().collect())
     }

@@ -153,6 +153,7 @@ pub(crate) trait Tables:
     fn variants_of(&self, product: ProductId) -> Result<Vec<Variant>>;
     fn variant_of(&self, item: InventoryItemId) -> Result<Option<Variant>>;
     fn levels_of(&self, item: InventoryItemId) -> Result<Vec<HeldLevel>>;
+    fn levels_at(&self, location: LocationId) -> Result<Vec<HeldLevel>>;
     fn levels(&self) -> Result<Vec<HeldLevel>>;
 
     /// Appends an event; its rooms are indexed with it.

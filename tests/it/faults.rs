@@ -10,7 +10,7 @@ use daemon::config::Environment;
 use schemas::Role;
 use serde_json::{Value, json};
 use sim::Options;
-use tests::{Dice, Mirror, RESOURCES, Settings, TestDaemon, TestShop, Token, aside, eventually};
+use tests::{Dice, Mirror, RESOURCES, Settings, TestDaemon, TestShop, Token, aside};
 use tokio::runtime::Builder;
 use tokio::time::Instant;
 
@@ -220,6 +220,7 @@ impl Hour {
     /// A full run whose bulk operation goes wrong.
     async fn everything_is_compared_under(&mut self, fault: &str) {
         self.daemon.imported().await;
+        self.daemon.has_no_run_under_way().await;
         let fault: Value = serde_json::from_str(fault).unwrap();
         self.shop.does("faults", &json!({ "bulk": fault })).await;
         let resource = *self.dice.one_of(&RESOURCES);
@@ -387,11 +388,7 @@ impl Hour {
         )
         .await;
         daemon.imported().await;
-        eventually("no run is under way", async || {
-            let runs = daemon.runs().await;
-            (!runs.iter().any(|run| run["state"] == "running")).then_some(())
-        })
-        .await;
+        daemon.has_no_run_under_way().await;
         shop.has_tried_everything().await;
         daemon.inbox_is_empty().await;
         let commands = daemon.settles().await;

@@ -33,6 +33,14 @@ impl TestDaemon {
         .await
     }
 
+    /// Waits until there is none.
+    pub async fn has_no_run_under_way(&self) {
+        eventually("no run is under way", async || {
+            (!self.runs().await.iter().any(|run| run["state"] == "running")).then_some(())
+        })
+        .await;
+    }
+
     /// A full run from beginning to end.
     pub async fn compares(&self, resource: &str) -> Value {
         let (status, begun) = self.begins(&json!({ "resource": resource, "kind": "full" })).await;

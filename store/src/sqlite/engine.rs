@@ -6,8 +6,8 @@ use inventory::{HeldLevel, Thresholds};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use schemas::record::{Customer, Variant};
 use schemas::{
-    CustomerId, Epoch, Event, InventoryItemId, ProductId, RecordKey, Resource, Room, RunId, Sequence,
-    ShopDomain, Timestamp, WebhookId,
+    CustomerId, Epoch, Event, InventoryItemId, LocationId, ProductId, RecordKey, Resource, Room, RunId,
+    Sequence, ShopDomain, Timestamp, WebhookId,
 };
 
 use super::high_water::HighWater;
@@ -329,6 +329,10 @@ impl Tables for SqliteTables<'_> {
 
     fn levels_of(&self, item: InventoryItemId) -> Result<Vec<HeldLevel>> {
         self.all("inventory_item_id = ?2", Some(item.to_i64()))
+    }
+
+    fn levels_at(&self, location: LocationId) -> Result<Vec<HeldLevel>> {
+        self.all("location_id = ?2", Some(location.to_i64()))
     }
 
     fn levels(&self) -> Result<Vec<HeldLevel>> {
