@@ -25,7 +25,8 @@ const control = createServer((stream) => {
     for (const line of lines) {
       const [room, events, bytes, first] = line.split(" ");
       for (let n = +first; n < +first + +events; n++) {
-        server.publish(room, `n=${n};`.padEnd(+bytes - HEADER, "x"));
+        const name = room.replace("each", 1 + (n % 100));
+        server.publish(name, `n=${n};`.padEnd(+bytes - HEADER, "x"));
       }
     }
   });

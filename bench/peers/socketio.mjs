@@ -40,7 +40,8 @@ const control = createControl((stream) => {
     for (const line of lines) {
       const [room, events, bytes, first] = line.split(" ");
       for (let n = +first; n < +first + +events; n++) {
-        io.to(room).emit("event", { text: `n=${n};`.padEnd(+bytes - AROUND, "x") });
+        const name = room.replace("each", 1 + (n % 100));
+        io.to(name).emit("event", { text: `n=${n};`.padEnd(+bytes - AROUND, "x") });
       }
     }
   });

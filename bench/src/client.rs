@@ -3,8 +3,9 @@
 use anyhow::Context as _;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -44,17 +45,23 @@ impl Client {
         path: &str,
         body: Bytes,
     ) -> anyhow::Result<(StatusCode, Bytes)> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, &self.address)
-            .header(AUTHORIZATION, format!("Bearer {}", self.token))
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(body))?;
-        self.sender.ready().await?;
-        let answer = self.sender.send_request(request).await?;
+        let answer = self.answer(method, path, body).await?;
         let status = answer.status();
         Ok((status, answer.into_body().collect().await?.to_bytes()))
+    }
+
+    /// Sends a request whose answer is of no interest but for its length in bytes.
+    ///
+    /// # Errors
+    /// When the connection breaks or the answer is not 200.
+    pub async fn drain(&mut self, method: Method, path: &str, body: Bytes) -> anyhow::Result<usize> {
+        let answer = self.answer(method, path, body).await?;
+        anyhow::ensure!(answer.status() == StatusCode::OK, "{path}: {}", answer.status());
+        let (mut body, mut bytes) = (answer.into_body(), 0);
+        while let Some(frame) = body.frame().await {
+            bytes += frame?.data_ref().map_or(0, Bytes::len);
+        }
+        Ok(bytes)
     }
 
     /// What is read there.
@@ -75,5 +82,26 @@ impl Client {
         let (status, answer) = self.send(Method::POST, path, body.to_string().into()).await?;
         anyhow::ensure!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&answer));
         Ok(())
+    }
+
+    async fn answer(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> anyhow::Result<Response<Incoming>> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, &self.address)
+            .header(CONTENT_TYPE, "application/json");
+        if !self.token.is_empty() {
+            // The daemon's name for it, and the store's.
+            request = request
+                .header(AUTHORIZATION, format!("Bearer {}", self.token))
+                .header("X-Shopify-Access-Token", &self.token);
+        }
+        self.sender.ready().await?;
+        Ok(self.sender.send_request(request.body(Full::new(body))?).await?)
     }
 }

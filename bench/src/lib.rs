@@ -3,8 +3,14 @@
 
 mod client;
 mod process;
+mod socket;
+mod store;
+mod webhooks;
 mod world;
 
 pub use client::Client;
 pub use process::{Process, own_cpu};
-pub use world::{Spot, World};
+pub use socket::Socket;
+pub use store::{Shop, Store};
+pub use webhooks::{Sent, Webhooks, percentile};
+pub use world::{Prepared, Spot, World, free_address};

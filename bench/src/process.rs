@@ -1,6 +1,7 @@
-//! A child process and what it costs, as the kernel counts it (`proc_pid_stat(5)`, `proc_pid_status(5)`).
+//! A child process and what it costs, as the kernel counts it (`proc_pid_stat(5)`, `proc_pid_status(5)`,
+//! `proc_pid_clear_refs(5)`).
 
-use std::fs::{File, read_to_string};
+use std::fs::{File, read_to_string, write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -10,24 +11,29 @@ use anyhow::Context as _;
 /// Ticks a second in `/proc`, on every Linux that is not built otherwise.
 const TICKS: u64 = 100;
 
-/// `stockd`, as it was built beside this programme. Killed when dropped.
+/// A process of ours: `stockd`, as it was built beside this programme, or a peer. Killed when dropped.
 pub struct Process {
     child: Child,
     log: PathBuf,
 }
 
 impl Process {
-    /// Starts it with nothing in its environment; what it complains goes to a file.
+    /// Starts it with the environment of its unit; what it complains goes to a file.
     ///
     /// # Errors
     /// When it is not there, or the file cannot be made.
     pub fn start(arguments: &[&str], log: PathBuf) -> anyhow::Result<Self> {
-        let child = stockd()?
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log)?)
-            .spawn()?;
+        Self::spawn(stockd()?.args(arguments), log)
+    }
+
+    /// Starts another programme; what it says goes to a file.
+    ///
+    /// # Errors
+    /// When it is not there, or the file cannot be made.
+    pub fn spawn(command: &mut Command, log: PathBuf) -> anyhow::Result<Self> {
+        // A second start goes on in it.
+        let output = File::options().create(true).append(true).open(&log)?;
+        let child = command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).spawn()?;
         Ok(Self { child, log })
     }
 
@@ -75,11 +81,12 @@ impl Process {
         self.status("VmRSS:")
     }
 
-    fn status(&self, field: &str) -> anyhow::Result<u64> {
-        let status = read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix(field));
-        let kib = line.and_then(|line| line.split_whitespace().next()).context("not in its status")?;
-        Ok(kib.parse()?)
+    /// Counts the most memory anew from now on.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn forget_peak(&self) -> anyhow::Result<()> {
+        Ok(write(format!("/proc/{}/clear_refs", self.child.id()), "5")?)
     }
 
     /// The errors it logged.
@@ -90,6 +97,13 @@ impl Process {
         let log = read_to_string(&self.log)?;
         let bad = log.lines().filter(|line| line.contains("ERROR") || line.contains("panicked at"));
         Ok(bad.map(str::to_owned).collect())
+    }
+
+    fn status(&self, field: &str) -> anyhow::Result<u64> {
+        let status = read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        let kib = line.and_then(|line| line.split_whitespace().next()).context("not in its status")?;
+        Ok(kib.parse()?)
     }
 }
 
@@ -122,6 +136,7 @@ fn stockd() -> anyhow::Result<Command> {
     let path = std::env::current_exe()?.parent().unwrap_or(Path::new("")).join("stockd");
     anyhow::ensure!(path.exists(), "{} is not built", path.display());
     let mut command = Command::new(path);
-    command.env_clear();
+    // As its unit has it.
+    command.env_clear().env("MALLOC_ARENA_MAX", "2");
     Ok(command)
 }

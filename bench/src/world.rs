@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::{Client, Process};
+use crate::{Client, Process, Shop, Store};
 
 /// How long starting, importing and hearing of a change may take.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(5);
 /// Between two looks at what the other process is doing.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Between two tries to connect to one that starts.
+const MOMENT: Duration = Duration::from_millis(2);
 
 /// An item at a location.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,16 @@ pub struct Spot {
     pub location: String,
 }
 
+/// A daemon that is yet to be started, and the store that it will mirror.
+pub struct Prepared {
+    /// The store.
+    pub store: Store,
+    address: String,
+    token: String,
+    config: String,
+    folder: TempDir,
+}
+
 /// What is measured, and the shop that it mirrors.
 pub struct World {
     /// The daemon's process.
@@ -33,46 +45,24 @@ pub struct World {
     pub address: String,
     /// A token of its staff.
     pub token: String,
-    sim: Client,
-    door: Client,
-    _store: Process,
-    _folder: TempDir,
+    /// The store.
+    pub store: Store,
+    config: String,
+    folder: TempDir,
 }
 
-impl World {
-    /// Opens a small shop whose bucket refills by `points` a second, and waits until a daemon has mirrored it.
+impl Prepared {
+    /// Opens the store and writes the daemon's configuration.
     ///
     /// # Errors
-    /// When something does not start or takes too long.
-    pub async fn open(points: u32) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let (store_address, address) = (free_address()?, free_address()?);
+    /// When the store does not start.
+    pub async fn open(shop: &Shop) -> anyhow::Result<Self> {
+        let (folder, address) = (tempfile::tempdir()?, free_address()?);
         let webhooks = format!("http://{address}/webhooks/shopify");
-        let rate = points.to_string();
-        let store = Process::start(
-            &[
-                "sim",
-                "--sim-listen",
-                &store_address,
-                "--products",
-                "20",
-                "--locations",
-                "2",
-                "--shoppers",
-                "0",
-                "--restore-rate",
-                &rate,
-                "--webhooks",
-                &webhooks,
-            ],
-            folder.path().join("sim.log"),
-        )?;
-        let mut sim = connection(&store_address, "").await.context("the pretend store does not start")?;
-        let shop = sim.read("/_sim/truth").await?["shop"].as_str().unwrap_or_default().to_owned();
-
-        let config = folder.path().join("stockd.toml");
-        let database = folder.path().join("stockd.db");
-        let database = database.display();
+        let store = Store::open(shop, &webhooks, folder.path()).await?;
+        let (config, database) = (folder.path().join("stockd.toml"), folder.path().join("stockd.db"));
+        let never = ["products", "inventory", "orders", "customers"]
+            .map(|resource| format!("[sync.{resource}]\nquick = \"never\"\nfull = \"never\"\n"));
         fs::write(
             &config,
             format!(
@@ -86,17 +76,50 @@ url = "sqlite:{database}"
 domain = "{shop}"
 access_token = "shpat_pretend"
 webhook_secrets = ["pretend-secret"]
-api_url = "http://{store_address}"
-"#
+api_url = "http://{store}"
+{never}"#,
+                database = database.display(),
+                shop = store.shop,
+                store = store.address,
+                never = never.concat(),
             ),
         )?;
         let config = config.display().to_string();
         let token = Process::output(&["token", "--config", &config, "--role", "manager", "--user", "bench"])?;
+        Ok(Self { store, address, token, config, folder })
+    }
+
+    /// Starts the daemon, which begins at once to mirror the store, and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start(self) -> anyhow::Result<World> {
+        let Self { store, address, token, config, folder } = self;
         let daemon = Process::start(&["run", "--config", &config], folder.path().join("stockd.log"))?;
-        let door = connection(&address, &token).await.context("the daemon does not start")?;
-        let mut world = Self { daemon, address, token, sim, door, _store: store, _folder: folder };
-        world.imported().await?;
+        let mut client = connection(&address, &token).await.context("the daemon does not start")?;
+        client.read("/readyz").await?;
+        Ok(World { daemon, address, token, store, config, folder })
+    }
+}
+
+impl World {
+    /// Opens a shop, and waits until a daemon has mirrored it.
+    ///
+    /// # Errors
+    /// When something does not start or takes too long.
+    pub async fn open(shop: &Shop) -> anyhow::Result<Self> {
+        let mut world = Prepared::open(shop).await?.start().await?;
+        world.completed("products").await?;
+        world.completed("inventory").await?;
         Ok(world)
+    }
+
+    /// Strikes the daemon down, which leaves what it has on disk.
+    #[must_use]
+    pub fn struck(self) -> Prepared {
+        let Self { daemon, address, token, store, config, folder } = self;
+        drop(daemon);
+        Prepared { store, address, token, config, folder }
     }
 
     /// A connection of one more client.
@@ -112,7 +135,7 @@ api_url = "http://{store_address}"
     /// # Errors
     /// When the pretend store does not take it.
     pub async fn is_slow(&mut self, milliseconds: u64) -> anyhow::Result<()> {
-        self.sim.post("/_sim/faults", &json!({ "latencyMs": milliseconds })).await
+        self.store.post("/_sim/faults", &json!({ "latencyMs": milliseconds })).await
     }
 
     /// The `n`th level of the shop, with that much available, at the store and in the mirror.
@@ -120,18 +143,18 @@ api_url = "http://{store_address}"
     /// # Errors
     /// When the mirror does not hear of it in time.
     pub async fn spot(&mut self, n: usize, available: i64) -> anyhow::Result<Spot> {
-        let truth = self.sim.read("/_sim/truth").await?;
+        let truth = self.store.truth().await?;
         let level = truth["levels"].get(n).context("the shop has not so many levels")?;
         let text = |field: &str| level[field].as_str().unwrap_or_default().to_owned();
         let spot = Spot { item: text("inventoryItemId"), location: text("locationId") };
         let wanted = json!({
             "inventoryItemId": spot.item, "locationId": spot.location, "name": "available", "quantity": available,
         });
-        self.sim.post("/_sim/adjust", &wanted).await?;
+        self.store.post("/_sim/adjust", &wanted).await?;
         let path = format!("/api/v1/levels?limit=1000&locationId={}", spot.location);
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let levels = self.door.read(&path).await?;
+            let levels = self.read(&path).await?;
             let mut levels = levels["data"].as_array().into_iter().flatten();
             if levels.any(|level| level["inventoryItemId"] == spot.item && level["available"] == available) {
                 return Ok(spot);
@@ -145,7 +168,7 @@ api_url = "http://{store_address}"
     /// # Errors
     /// When the pretend store does not answer.
     pub async fn truth(&mut self, spot: &Spot) -> anyhow::Result<Value> {
-        let mut truth = self.sim.read("/_sim/truth").await?;
+        let mut truth = self.store.truth().await?;
         let levels = truth["levels"].as_array_mut().into_iter().flatten();
         let mut levels = levels
             .filter(|level| level["inventoryItemId"] == *spot.item && level["locationId"] == *spot.location);
@@ -157,43 +180,68 @@ api_url = "http://{store_address}"
     /// # Errors
     /// When the pretend store does not answer.
     pub async fn mutations(&mut self) -> anyhow::Result<(u64, u64)> {
-        let calls = self.sim.read("/_sim/calls?mutations=true").await?;
+        let calls = self.store.read("/_sim/calls?mutations=true").await?;
         let total = |name: &str| calls["totals"][name].as_u64().unwrap_or_default();
         Ok((total("mutations"), total("appliedTwice")))
     }
 
-    async fn imported(&mut self) -> anyhow::Result<()> {
+    /// What is read at the daemon's REST API.
+    ///
+    /// # Errors
+    /// As [`Client::read`].
+    pub async fn read(&mut self, path: &str) -> anyhow::Result<Value> {
+        // The daemon closes connections that nobody used for a while.
+        self.client().await?.read(path).await
+    }
+
+    /// Begins a full run.
+    ///
+    /// # Errors
+    /// When one is under way.
+    pub async fn start_run(&mut self, resource: &str) -> anyhow::Result<()> {
+        self.client().await?.post("/api/v1/runs", &json!({ "resource": resource, "kind": "full" })).await
+    }
+
+    /// The resource's latest run, once it is completed.
+    ///
+    /// # Errors
+    /// When it fails or takes too long.
+    pub async fn completed(&mut self, resource: &str) -> anyhow::Result<Value> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let runs = self.door.read("/api/v1/runs").await?;
-            let done = |resource: &str| {
-                let mut runs = runs["data"].as_array().into_iter().flatten();
-                runs.any(|run| run["resource"] == resource && run["state"] == "completed")
-            };
-            if done("products") && done("inventory") {
-                return Ok(());
+            let mut runs = self.read("/api/v1/runs").await?;
+            let mut runs = runs["data"].as_array_mut().into_iter().flatten();
+            let run = runs.find(|run| run["resource"] == resource).map(Value::take).unwrap_or_default();
+            match run["state"].as_str() {
+                Some("completed") => return Ok(run),
+                None | Some("running") => pause(deadline, "a run does not end").await?,
+                Some(_) => anyhow::bail!("a run went wrong: {run}"),
             }
-            pause(deadline, "the import does not end").await?;
         }
     }
 }
 
-async fn connection(address: &str, token: &str) -> anyhow::Result<Client> {
+pub(crate) async fn connection(address: &str, token: &str) -> anyhow::Result<Client> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Ok(client) = Client::connect(address, token).await {
             return Ok(client);
         }
-        pause(deadline, "nobody listens").await?;
+        anyhow::ensure!(Instant::now() < deadline, "nobody listens within {PATIENCE:?}");
+        sleep(MOMENT).await;
     }
+}
+
+/// An address on loopback where nobody listens yet.
+///
+/// # Errors
+/// When there is none.
+pub fn free_address() -> anyhow::Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 
 async fn pause(deadline: Instant, problem: &str) -> anyhow::Result<()> {
     anyhow::ensure!(Instant::now() < deadline, "{problem} within {PATIENCE:?}");
     sleep(PAUSE).await;
     Ok(())
-}
-
-fn free_address() -> anyhow::Result<String> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bench::{Client, Spot, World, own_cpu};
+use bench::{Client, Shop, Spot, World, own_cpu};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -18,8 +18,6 @@ use tokio::time::{Instant, sleep};
 const CLIENTS: usize = 256;
 /// For how long they reserve.
 const LOAD: Duration = Duration::from_secs(10);
-/// Points that the shop's bucket regains a second: that of a shop on Shopify's standard plan.
-const POINTS: u32 = 100;
 /// How long the store takes to answer, in milliseconds.
 const LATENCY_MS: u64 = 300;
 /// What the hot item has; more than can be reserved in the time.
@@ -35,7 +33,7 @@ const BOUND_MAX: Duration = Duration::from_mins(5);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let mut world = World::open(POINTS).await?;
+    let mut world = World::open(&Shop::SMALL).await?;
     let hot = world.spot(0, PLENTY).await?;
     let scarce = world.spot(1, SCARCE).await?;
     world.is_slow(LATENCY_MS).await?;

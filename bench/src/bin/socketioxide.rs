@@ -56,7 +56,10 @@ async fn obey(io: SocketIo, control: TcpListener) -> anyhow::Result<()> {
         for number in first..first + events {
             let text = format!("{:x<width$}", format!("n={number};"), width = bytes.saturating_sub(AROUND));
             // It fails for those whose queue is full, and names nobody.
-            let _ = io.to(room.clone()).emit("event", &json!({ "text": text })).await;
+            let _ = io
+                .to(room.replace("each", &(1 + number % 100).to_string()))
+                .emit("event", &json!({ "text": text }))
+                .await;
         }
     }
     Ok(())

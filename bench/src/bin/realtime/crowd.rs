@@ -30,6 +30,7 @@ pub(crate) enum Dialect {
 
 /// Clients of one server.
 pub(crate) struct Crowd {
+    name: &'static str,
     dialect: Dialect,
     address: SocketAddr,
     poll: Poll,
@@ -59,9 +60,10 @@ enum Stage {
 }
 
 impl Crowd {
-    /// Nobody yet.
-    pub(crate) fn new(dialect: Dialect, port: u16) -> anyhow::Result<Self> {
+    /// Nobody yet; they will be called that, with a number each.
+    pub(crate) fn new(name: &'static str, dialect: Dialect, port: u16) -> anyhow::Result<Self> {
         Ok(Self {
+            name,
             dialect,
             address: ([127, 0, 0, 1], port).into(),
             poll: Poll::new()?,
@@ -70,6 +72,15 @@ impl Crowd {
             joined: 0,
             buffer: vec![0; READ_BYTES],
         })
+    }
+
+    /// How many have joined.
+    pub(crate) fn len(&self) -> usize {
+        self.joined
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// So many more, each in the rooms of its number: their names, with a blank between them.
@@ -81,7 +92,7 @@ impl Crowd {
                 let index = self.clients.len();
                 let mut stream = TcpStream::connect(self.address)?;
                 self.poll.registry().register(&mut stream, Token(index), Interest::WRITABLE)?;
-                let name = format!("user-{index}");
+                let name = format!("{}-{index}", self.name);
                 let (rooms, stage) = (rooms(index), Stage::Connecting);
                 self.clients.push(Client { stream, name, rooms, stage, rest: Vec::new(), last: None });
             }
@@ -117,7 +128,9 @@ impl Crowd {
                 continue;
             }
             let before = client.stage;
-            client.read(*dialect, buffer, &mut heard).with_context(|| client.name.clone())?;
+            client
+                .read(*dialect, buffer, &mut heard)
+                .with_context(|| format!("{} when {:?}", client.name, client.stage))?;
             *joined += usize::from(before != Stage::Joined && client.stage == Stage::Joined);
         }
         Ok(())

@@ -30,41 +30,73 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(2);
 
 const SOLO_READERS: usize = 1_000;
-const SOLO_EVENTS: u64 = 400;
+const SOLO_EVENTS: u64 = 800;
 const BURST_READERS: usize = 500;
 const BURST_EVENTS: u64 = 1_000;
 const BURSTS: u64 = 6;
 const WEIGHED: usize = 9_000;
 const CROWD: usize = 10_000;
 const ROOMS: usize = 100;
-/// Between two events, each to the hundred readers of a room.
-const PACE: Duration = Duration::from_millis(2);
-const PACED_FOR: Duration = Duration::from_secs(4);
 const PAIRS: usize = 5;
 const SILENT: usize = 100;
 /// Where they are and nobody else is.
 const SILENT_ROOM: &str = "location:900";
 /// What the silent are sent first, so that nothing more fits between them and the server.
 const FILLING_EVENTS: u64 = 8_000;
+/// How long a server may take for that and tell nobody else anything; ours would close them after half a minute.
+const FILLED_MAX: Duration = Duration::from_mins(1);
+/// The pace of the crowd: each event to the hundred readers of a room.
+const CROWDED: Pace = Pace { every: Duration::from_millis(2), time: Duration::from_secs(4), rooms: ROOMS };
+
+/// As many who read as who never do.
+const READING: usize = 1_000;
+const READING_ROOMS: usize = 10;
+const READING_PAIRS: usize = 2;
+/// A hundred events a second for a minute, of which those who never read would hear each.
+const STEADY: Pace =
+    Pace { every: Duration::from_millis(10), time: Duration::from_mins(1), rooms: READING_ROOMS };
+
+/// One event after the other, each to one of the rooms by turns.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    every: Duration,
+    time: Duration,
+    rooms: usize,
+}
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Measurement {
     Solo,
     Burst,
+    Spread,
     Weight,
     Crowd,
+    Silent,
 }
 
 impl Measurement {
-    const ALL: [Self; 4] = [Self::Solo, Self::Burst, Self::Weight, Self::Crowd];
+    const ALL: [Self; 6] = [Self::Solo, Self::Burst, Self::Spread, Self::Weight, Self::Crowd, Self::Silent];
+
+    /// Whether it tells anything of that server.
+    fn concerns(self, peer: Peer) -> bool {
+        match self {
+            Self::Solo => true,
+            // Who is let go when they do not read, and when, is a promise of ours.
+            Self::Silent => peer == Peer::Stockd,
+            // Nothing but writes is worth comparing here.
+            _ => peer != Peer::Bare,
+        }
+    }
 
     fn name(self) -> &'static str {
         match self {
             Self::Solo => "solo",
             Self::Burst => "burst",
+            Self::Spread => "spread",
             Self::Weight => "weight",
             Self::Crowd => "crowd",
+            Self::Silent => "silent",
         }
     }
 
@@ -78,6 +110,10 @@ impl Measurement {
                 "| 1,000 events at once to 500 readers | server's CPU per delivery | clients' CPU | to all, mean | lost |\n\
                  |---|---|---|---|---|"
             }
+            Self::Spread => {
+                "| 1,000 events at once, to rooms of 100 by turns, 10,000 readers | server's CPU per delivery | \
+                 clients' CPU | to all, mean | lost |\n|---|---|---|---|---|"
+            }
             Self::Weight => {
                 "| 9,000 connections in three rooms | memory per connection | server's CPU per connection |\n|---|---|---|"
             }
@@ -86,6 +122,10 @@ impl Measurement {
                  deliveries a second | server's CPU per delivery | p50 | p99 | p99 with 100 that never read | \
                  difference in pairs |\n|---|---|---|---|---|---|---|"
             }
+            Self::Silent => {
+                "| 1,000 readers, 100 events a second to rooms of 100 | p50 | p99 | p99 with 1,000 that never read | \
+                 difference in pairs | memory for those, at most | gone after | users left |\n|---|---|---|---|---|---|---|---|"
+            }
         }
     }
 
@@ -93,9 +133,19 @@ impl Measurement {
         let server = Server::start(peer, scripts)?;
         match self {
             Self::Solo => solo(server, peer.dialect()),
-            Self::Burst => burst(server, peer.dialect()),
+            Self::Burst => {
+                let mut crowd = Crowd::new("user", peer.dialect(), server.port)?;
+                crowd.join(BURST_READERS, everybody)?;
+                burst(server, crowd, "all", FRAME_BYTES, BURST_READERS as u64)
+            }
+            Self::Spread => {
+                let mut crowd = Crowd::new("user", peer.dialect(), server.port)?;
+                crowd.join(CROWD, location)?;
+                burst(server, crowd, "location:each", LEVEL_BYTES, (CROWD / ROOMS) as u64)
+            }
             Self::Weight => weight(&server, peer.dialect()),
             Self::Crowd => crowd(server, peer.dialect()),
+            Self::Silent => silent(server, peer.dialect()),
         }
     }
 }
@@ -117,9 +167,7 @@ fn main() -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     for measurement in measurements {
         writeln!(out, "\n{}", measurement.columns())?;
-        // Nothing but writes is worth comparing here.
-        let peers = peers.iter().filter(|peer| **peer != Peer::Bare || measurement == Measurement::Solo);
-        for peer in peers {
+        for peer in peers.iter().filter(|peer| measurement.concerns(**peer)) {
             match measurement.measure(*peer, scripts.path()) {
                 Ok(figures) => writeln!(out, "| {} | {} |", peer.name(), figures.join(" | "))?,
                 Err(error) => writeln!(out, "| {} | failed: {error:#} |", peer.name())?,
@@ -156,7 +204,7 @@ fn location(index: usize) -> String {
 
 /// One event after the other, each when the one before has come to everybody.
 fn solo(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
-    let mut crowd = Crowd::new(dialect, server.port)?;
+    let mut crowd = Crowd::new("user", dialect, server.port)?;
     crowd.join(SOLO_READERS, everybody)?;
     let warm = SOLO_EVENTS / 10;
     let mut spent = Spent::begin(&server)?;
@@ -171,18 +219,22 @@ fn solo(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
     spent.row(&server, SOLO_EVENTS * SOLO_READERS as u64, SOLO_EVENTS)
 }
 
-/// Many events of one moment.
-fn burst(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
-    let mut crowd = Crowd::new(dialect, server.port)?;
-    crowd.join(BURST_READERS, everybody)?;
-    let expected = BURST_EVENTS * BURST_READERS as u64;
+/// Many events of one moment, each to so many readers.
+fn burst(
+    mut server: Server,
+    mut crowd: Crowd,
+    room: &str,
+    bytes: usize,
+    readers: u64,
+) -> anyhow::Result<Vec<String>> {
+    let expected = BURST_EVENTS * readers;
     let (mut delivered, mut spent) = (0, Spent::begin(&server)?);
     for burst in 0..=BURSTS {
         // The first one warms up.
         if burst == 1 {
             (delivered, spent) = (0, Spent::begin(&server)?);
         }
-        server.tell("all", BURST_EVENTS, FRAME_BYTES, burst * BURST_EVENTS)?;
+        server.tell(room, BURST_EVENTS, bytes, burst * BURST_EVENTS)?;
         delivered += hear(&mut crowd, expected, SILENCE)?;
     }
     let lost = expected * BURSTS - delivered;
@@ -199,7 +251,7 @@ fn burst(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
 /// Connections that only listen.
 fn weight(server: &Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
     let (before, spent) = (server.process.memory_kib()?, Spent::begin(server)?);
-    let mut crowd = Crowd::new(dialect, server.port)?;
+    let mut crowd = Crowd::new("user", dialect, server.port)?;
     crowd.join(WEIGHED, location)?;
     settle(&mut crowd)?;
     let more = server.process.memory_kib()?.saturating_sub(before);
@@ -209,7 +261,7 @@ fn weight(server: &Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
 
 /// A busy crowd, then one with some who never read, and so on.
 fn crowd(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
-    let mut crowd = Crowd::new(dialect, server.port)?;
+    let mut crowd = Crowd::new("user", dialect, server.port)?;
     crowd.join(CROWD, location)?;
     settle(&mut crowd)?;
     let mut numbers = 0;
@@ -217,60 +269,127 @@ fn crowd(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
     let mut first_spent = None;
     for _ in 0..PAIRS {
         let spent = Spent::begin(&server)?;
-        let quick = paced(&mut server, &mut crowd, &mut numbers)?;
+        let quick = paced(CROWDED, &mut server, &mut crowd, &mut numbers, |_| Ok(()))?;
         first_spent.get_or_insert((spent.cpu(&server)?, quick.len()));
-        let mut silent = Crowd::new(dialect, server.port)?;
-        silent.join(SILENT, |index| format!("{} {SILENT_ROOM}", location(index)))?;
-        silent.fall_silent()?;
-        server.tell(SILENT_ROOM, FILLING_EVENTS, LEVEL_BYTES, numbers)?;
-        numbers += FILLING_EVENTS;
+        let silent = fallen_silent(SILENT, location, &mut server, &mut crowd, &mut numbers)?;
         settle(&mut crowd)?;
-        let slow = paced(&mut server, &mut crowd, &mut numbers)?;
+        let slow = paced(CROWDED, &mut server, &mut crowd, &mut numbers, |_| Ok(()))?;
         drop(silent);
         settle(&mut crowd)?;
-        differences.push(float(percentile(&slow, 99)) / float(percentile(&quick, 99)) * 100.0 - 100.0);
+        differences.push(difference(&slow, &quick));
         alone.push(quick);
         beside.push(slow);
     }
     let (cpu, deliveries) = first_spent.unwrap_or_default();
-    let p = |runs: &[Vec<u64>], percent| {
-        let mut found: Vec<u64> = runs.iter().map(|run| percentile(run, percent)).collect();
-        found.sort_unstable();
-        format!("{:.1} ms", float(found[found.len() / 2]) / 1e3)
-    };
-    let differences: Vec<_> = differences.iter().map(|difference| format!("{difference:+.0} %")).collect();
     Ok(vec![
-        format!("{:.0}", float(deliveries as u64) / PACED_FOR.as_secs_f64()),
+        format!("{:.0}", float(deliveries as u64) / CROWDED.time.as_secs_f64()),
         each(cpu, deliveries as u64),
-        p(&alone, 50),
-        p(&alone, 99),
-        p(&beside, 99),
+        median(&alone, 50),
+        median(&alone, 99),
+        median(&beside, 99),
         differences.join(", "),
     ])
 }
 
-/// An event to some room at a steady pace: the microseconds each delivery took, sorted.
-fn paced(server: &mut Server, crowd: &mut Crowd, numbers: &mut u64) -> anyhow::Result<Vec<u64>> {
-    let first = *numbers;
+/// Readers alone, then beside as many who never read, and so on: whether those cost the others time, what they cost in
+/// memory, and when they are gone.
+fn silent(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
+    let mut crowd = Crowd::new("user", dialect, server.port)?;
+    crowd.join(READING, |index| location(index % READING_ROOMS))?;
+    settle(&mut crowd)?;
+    let mut numbers = 0;
+    let (mut alone, mut beside, mut differences) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut memory, mut gone, mut left) = (0, Vec::new(), 0);
+    let everywhere: Vec<String> = (0..READING_ROOMS).map(location).collect();
+    for _ in 0..READING_PAIRS {
+        let quick = paced(STEADY, &mut server, &mut crowd, &mut numbers, |_| Ok(()))?;
+        let before = server.process.memory_kib()?;
+        let silent = fallen_silent(READING, |_| everywhere.join(" "), &mut server, &mut crowd, &mut numbers)?;
+        let (since, mut gone_after) = (Instant::now(), None);
+        settle(&mut crowd)?;
+        let slow = paced(STEADY, &mut server, &mut crowd, &mut numbers, |server| {
+            memory = memory.max(server.process.memory_kib()?.saturating_sub(before));
+            let connections;
+            (connections, left) = server.attendees()?;
+            if connections == READING {
+                gone_after.get_or_insert(since.elapsed());
+            }
+            Ok(())
+        })?;
+        drop(silent);
+        gone.push(
+            gone_after.map_or_else(|| "never".to_owned(), |time| format!("{:.0} s", time.as_secs_f64())),
+        );
+        differences.push(difference(&slow, &quick));
+        alone.push(quick);
+        beside.push(slow);
+    }
+    Ok(vec![
+        median(&alone, 50),
+        median(&alone, 99),
+        median(&beside, 99),
+        differences.join(", "),
+        format!("{:.0} KB each", float(memory) / float(READING as u64)),
+        gone.join(", "),
+        left.to_string(),
+    ])
+}
+
+/// So many more, each in the rooms of its number, who then read nothing while so much is sent to them that nothing
+/// more fits between them and the server.
+fn fallen_silent(
+    count: usize,
+    rooms: impl Fn(usize) -> String,
+    server: &mut Server,
+    crowd: &mut Crowd,
+    numbers: &mut u64,
+) -> anyhow::Result<Crowd> {
+    let mut silent = Crowd::new("silent", crowd.dialect(), server.port)?;
+    silent.join(count, |index| format!("{} {SILENT_ROOM}", rooms(index)))?;
+    silent.fall_silent()?;
+    server.tell(SILENT_ROOM, FILLING_EVENTS, LEVEL_BYTES, *numbers)?;
+    *numbers += FILLING_EVENTS;
+    // What comes to the others after it tells that the server is done with it.
+    server.tell(&location(0), 1, LEVEL_BYTES, *numbers)?;
+    *numbers += 1;
+    let readers = (CROWD / ROOMS) as u64;
+    let heard = hear(crowd, readers, FILLED_MAX)?;
+    anyhow::ensure!(heard == readers, "busy with those who never read for more than {FILLED_MAX:?}");
+    Ok(silent)
+}
+
+/// Events at that pace: the microseconds each delivery took, sorted. Once a second somebody may look at the server.
+fn paced(
+    pace: Pace,
+    server: &mut Server,
+    crowd: &mut Crowd,
+    numbers: &mut u64,
+    mut look: impl FnMut(&mut Server) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<u64>> {
+    let (first, readers) = (*numbers, crowd.len() / pace.rooms);
     let mut sent: Vec<Instant> = Vec::new();
     let mut late: Vec<u64> = Vec::new();
     let begun = Instant::now();
-    let (mut next, end, mut last) = (begun, begun + PACED_FOR, begun);
+    let (mut next, end, mut last, mut looked) = (begun, begun + pace.time, begun, begun);
     loop {
         let now = Instant::now();
-        let all = late.len() == sent.len() * (CROWD / ROOMS);
+        let all = late.len() == sent.len() * readers;
         if now >= end && (all || last.elapsed() >= SILENCE) {
             break;
         }
+        if looked.elapsed() >= Duration::from_secs(1) {
+            look(server)?;
+            looked = now;
+        }
         while next <= now && next < end {
             // Rooms in an order without a pattern, each as often as the others.
-            let room = location(usize::try_from(*numbers * 37)?);
+            let room = location(usize::try_from(*numbers * 37)? % pace.rooms);
             sent.push(Instant::now());
             server.tell(&room, 1, LEVEL_BYTES, *numbers)?;
             *numbers += 1;
-            next += PACE;
+            next += pace.every;
         }
-        crowd.look(PACE / 2, |number| {
+        crowd.look(pace.every / 2, |number| {
             last = Instant::now();
             if let Some(sent) =
                 number.checked_sub(first).and_then(|index| sent.get(usize::try_from(index).ok()?))
@@ -279,7 +398,7 @@ fn paced(server: &mut Server, crowd: &mut Crowd, numbers: &mut u64) -> anyhow::R
             }
         })?;
     }
-    let expected = sent.len() * (CROWD / ROOMS);
+    let expected = sent.len() * readers;
     anyhow::ensure!(late.len() == expected, "{} of {expected} events came", late.len());
     late.sort_unstable();
     Ok(late)
@@ -329,6 +448,18 @@ impl Spent {
 
 fn each(cpu: Duration, deliveries: u64) -> String {
     format!("{:.2} µs", cpu.as_secs_f64() * 1e6 / float(deliveries))
+}
+
+/// By how much the later p99 is worse.
+fn difference(slow: &[u64], quick: &[u64]) -> String {
+    format!("{:+.0} %", float(percentile(slow, 99)) / float(percentile(quick, 99)) * 100.0 - 100.0)
+}
+
+/// Of several runs, the one in the middle.
+fn median(runs: &[Vec<u64>], percent: usize) -> String {
+    let mut found: Vec<u64> = runs.iter().map(|run| percentile(run, percent)).collect();
+    found.sort_unstable();
+    format!("{:.1} ms", float(found[found.len() / 2]) / 1e3)
 }
 
 /// Of sorted figures.

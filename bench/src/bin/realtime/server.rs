@@ -108,4 +108,13 @@ impl Server {
     pub(crate) fn tell(&mut self, room: &str, events: u64, bytes: usize, first: u64) -> anyhow::Result<()> {
         Ok(self.control.write_all(format!("{room} {events} {bytes} {first}\n").as_bytes())?)
     }
+
+    /// How many connections and users are there; only ours says so.
+    pub(crate) fn attendees(&mut self) -> anyhow::Result<(usize, usize)> {
+        self.control.write_all(b"attendees\n")?;
+        let mut answer = String::new();
+        BufReader::new(&self.control).read_line(&mut answer)?;
+        let (connections, users) = answer.trim().split_once(' ').context("no answer")?;
+        Ok((connections.parse()?, users.parse()?))
+    }
 }

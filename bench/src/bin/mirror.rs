@@ -1,0 +1,88 @@
+//! A whole shop mirrored: how long the first import takes, what it costs, whether further full runs need more memory,
+//! and what the daemon needs when nothing happens.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use bench::{Prepared, Shop, World};
+use tokio::time::{Instant, sleep};
+
+/// 100,000 variants at five locations; its bulk operations are held up by nothing but this machine.
+const SHOP: Shop = Shop { products: 25_000, variants: 4, locations: 5, points: 1_000, bulk_pace: 10_000_000 };
+/// Records of it: products, variants, items and levels.
+const RECORDS: u64 = 25_000 + 100_000 + 100_000 + 500_000;
+/// Full runs after the first import.
+const FURTHER_RUNS: usize = 6;
+/// After a restart, until it has caught up; then for how long its idleness is watched.
+const SETTLED: Duration = Duration::from_secs(15);
+const IDLE: Duration = Duration::from_mins(1);
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let mut prepared = Prepared::open(&SHOP).await?;
+    let mut out = std::io::stdout().lock();
+    let mut row = |what: &str, figure: String| writeln!(out, "| {what} | {figure} |");
+    for (what, query) in [
+        ("the store alone: products", include_str!("../../../shopify/queries/bulk_products.graphql")),
+        ("the store alone: inventory", include_str!("../../../shopify/queries/bulk_levels.graphql")),
+    ] {
+        let (bytes, written, fetched) = prepared.store.bulk(query).await?;
+        let megabytes = bytes / 1_000_000;
+        row(
+            what,
+            format!("{} to write, {} until fetched, {megabytes} MB", seconds(written), seconds(fetched)),
+        )?;
+    }
+    let (begun, store_cpu) = (Instant::now(), prepared.store.process.cpu()?);
+    let mut world = prepared.start().await?;
+    let products = world.completed("products").await?;
+    let products_took = begun.elapsed();
+    let inventory = world.completed("inventory").await?;
+    let took = begun.elapsed();
+    row("first import", seconds(took))?;
+    row("of that until the products were there", seconds(products_took))?;
+    row("rows", format!("{} + {}", products["processed"], inventory["processed"]))?;
+    let cpu = world.daemon.cpu()?;
+    row("daemon's CPU per 1,000 records", per_thousand(cpu))?;
+    row("daemon's CPU", seconds(cpu))?;
+    row("store's CPU", seconds(world.store.process.cpu()?.saturating_sub(store_cpu)))?;
+    row("daemon's memory at most", memory(&world)?)?;
+    for _ in 0..FURTHER_RUNS {
+        world.daemon.forget_peak()?;
+        let (cpu, begun) = (world.daemon.cpu()?, Instant::now());
+        for resource in ["products", "inventory"] {
+            world.start_run(resource).await?;
+            let run = world.completed(resource).await?;
+            anyhow::ensure!(run["changed"] == 0, "nothing had changed at the store: {run}");
+        }
+        let used = world.daemon.cpu()?.saturating_sub(cpu);
+        let took = seconds(begun.elapsed());
+        row("a further full run", format!("{took}, {} CPU, {} at most", seconds(used), memory(&world)?))?;
+    }
+    let prepared = world.struck();
+    let begun = Instant::now();
+    let world = prepared.start().await?;
+    row("killed and started again: ready after", format!("{:.0} ms", begun.elapsed().as_secs_f64() * 1e3))?;
+    sleep(SETTLED).await;
+    let cpu = world.daemon.cpu()?;
+    sleep(IDLE).await;
+    let used = world.daemon.cpu()?.saturating_sub(cpu);
+    row("idle: CPU", format!("{:.2} %", used.as_secs_f64() / IDLE.as_secs_f64() * 100.0))?;
+    row("idle: memory", format!("{} MB", world.daemon.memory_kib()? / 1_024))?;
+    let complaints = world.daemon.complaints()?;
+    anyhow::ensure!(complaints.is_empty(), "the daemon complained:\n{}", complaints.join("\n"));
+    Ok(())
+}
+
+fn memory(world: &World) -> anyhow::Result<String> {
+    Ok(format!("{} MB", world.daemon.peak_kib()? / 1_024))
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a count of records is far below 2^52")]
+fn per_thousand(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1e6 / RECORDS as f64)
+}
