@@ -4,17 +4,17 @@
 //! ask for extensions are refused; time comes from the caller.
 
 mod keys;
+mod remote;
 mod revocations;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::SignedDuration;
 use jsonwebtoken::{EncodingKey, Header, Validation};
-use schemas::{CustomerId, Identity, LocationId, Role, ShopDomain, ShopScope, Timestamp, UserId};
+use schemas::{AnyId, CustomerId, Identity, LocationId, Role, ShopDomain, ShopScope, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use store::Revocation;
 use tokio_util::sync::CancellationToken;
@@ -31,8 +31,6 @@ const FOR_EVER: SignedDuration = SignedDuration::from_hours(100 * 366 * 24);
 pub(crate) const TOKEN_ID_BYTES_MAX: usize = 256;
 /// Revocations that count at a time; further ones are refused.
 pub(crate) const REVOCATIONS_MAX: usize = 100_000;
-/// How often a file with keys is looked at.
-const KEYS_PAUSE: Duration = Duration::from_secs(2);
 
 /// Why a token is not taken. Clients are told only that it is not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +41,9 @@ pub enum TokenError {
     /// Too early or too late.
     #[error("the token is not valid at this time")]
     Time,
+    /// It names a key that may come with the keys being fetched now.
+    #[error("the keys of tokens are being fetched")]
+    NotYet,
     /// It was taken back.
     #[error("the token was revoked")]
     Revoked,
@@ -65,6 +66,7 @@ pub struct Tokens {
 struct KnownShop {
     domain: ShopDomain,
     id: Option<String>,
+    company: Option<AnyId>,
 }
 
 /// The claims that count. Ids may be text or number; whatever else a token says is not looked at.
@@ -84,6 +86,7 @@ struct Claims {
     user_id_snake: Option<TextOrNumber>,
     role: Option<String>,
     customer_id: Option<TextOrNumber>,
+    company_id: Option<TextOrNumber>,
     locations: Option<Vec<TextOrNumber>>,
     shop_ids: Option<Vec<TextOrNumber>>,
     shops: Option<Vec<TextOrNumber>>,
@@ -119,7 +122,11 @@ impl Tokens {
     /// When the key cannot be had or is too weak.
     pub fn new(config: &Config, environment: &Environment) -> Result<Self, ConfigError> {
         let auth = &config.auth;
-        let known = |shop: &config::Shop| KnownShop { domain: shop.domain.clone(), id: shop.id.clone() };
+        let known = |shop: &config::Shop| KnownShop {
+            domain: shop.domain.clone(),
+            id: shop.id.clone(),
+            company: shop.company.clone(),
+        };
         Ok(Self {
             keys: Keys::fetch(auth, environment)?,
             revocations: Revocations::default(),
@@ -145,8 +152,12 @@ impl Tokens {
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
+        let candidates = self.keys.candidates(key_id.as_deref());
+        if candidates.is_empty() && self.keys.may_bring_more() {
+            return Err(TokenError::NotYet);
+        }
         let mut decoded = Err(TokenError::Invalid("no key has its id".to_owned()));
-        for key in self.keys.candidates(key_id.as_deref()) {
+        for key in candidates {
             decoded = jsonwebtoken::decode::<Claims>(token, &key, &validation)
                 .map_err(|error| TokenError::Invalid(error.to_string()));
             if decoded.is_ok() {
@@ -175,19 +186,9 @@ impl Tokens {
         self.revocations.len() < REVOCATIONS_MAX
     }
 
-    /// Reads keys that are in a file again whenever it changes, until told to stop.
+    /// Keeps keys that are in a file or at a URL as they are there, until told to stop.
     pub(crate) async fn follow_keys(self: Arc<Self>, stop: CancellationToken) {
-        while self.keys.may_change() {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(KEYS_PAUSE) => {}
-            }
-            let tokens = Arc::clone(&self);
-            // A file is read; on the side, because disks may be slow.
-            if tokio::task::spawn_blocking(move || tokens.keys.refresh()).await.is_err() {
-                return;
-            }
-        }
+        let _ = stop.run_until_cancelled(self.keys.follow()).await;
     }
 
     fn in_time(&self, claims: &Claims, now: Timestamp) -> Result<Timestamp, TokenError> {
@@ -255,7 +256,35 @@ impl Tokens {
         }
         let token_id = claims.jti.as_deref().map(Into::into);
         let shops = self.scope(claims, role);
-        Ok(Identity { user_id, role, customer_id, locations, shops, expires_at, issued_at, token_id })
+        let companies = self.companies(claims, &shops)?;
+        Ok(Identity {
+            user_id,
+            role,
+            customer_id,
+            locations,
+            shops,
+            companies,
+            expires_at,
+            issued_at,
+            token_id,
+        })
+    }
+
+    /// The company that a token names, or else those of the shops it is good for.
+    fn companies(&self, claims: &Claims, shops: &ShopScope) -> Result<Vec<AnyId>, TokenError> {
+        if let Some(named) = &claims.company_id {
+            let named = named.text().parse();
+            return named
+                .map(|named| vec![named])
+                .map_err(|_| TokenError::Claim("companyId is no id".to_owned()));
+        }
+        let mine = |shop: &&KnownShop| match shops {
+            ShopScope::All => true,
+            ShopScope::Only(mine) => mine.contains(&shop.domain),
+        };
+        let companies: BTreeSet<AnyId> =
+            self.shops.iter().filter(mine).filter_map(|shop| shop.company.clone()).collect();
+        Ok(companies.into_iter().collect())
     }
 
     fn scope(&self, claims: &Claims, role: Role) -> ShopScope {
@@ -278,7 +307,7 @@ impl ws::Authenticate for Tokens {
     fn identify(&self, token: &str, now: Timestamp) -> Result<Identity, ws::AuthError> {
         self.verify(token, now).map_err(|error| {
             tracing::info!(reason = %error, "token refused");
-            ws::AuthError::Invalid
+            if error == TokenError::NotYet { ws::AuthError::NotYet } else { ws::AuthError::Invalid }
         })
     }
 

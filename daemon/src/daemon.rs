@@ -16,17 +16,22 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use ws::Hub;
+use ws::contracts::Root;
 
+use crate::alerts::{self, Channel, Reader};
+use crate::amqp::{self, Amqp};
 use crate::attempts::Attempts;
 use crate::auth::Tokens;
 use crate::commands::{Commands, ShopPolicy};
-use crate::config::{self, Config, ConfigError, Environment};
+use crate::config::{self, Broker, Config, ConfigError, Environment};
 use crate::edge::{self, Listener};
 use crate::intake::Intake;
 use crate::looks::Looks;
 use crate::notices::{Handles, Notices};
+use crate::posts::Posts;
 use crate::routes::{self, Context};
 use crate::scheduler::{Runs, Schedule};
+use crate::scope::ShopNames;
 use crate::source::LogSource;
 use crate::subscriptions::Subscriptions;
 use crate::sync::Syncs;
@@ -64,6 +69,8 @@ pub struct Secrets {
     tokens: Arc<Tokens>,
     shops: Arc<ShopSecrets>,
     credentials: BTreeMap<ShopDomain, Credential>,
+    alerts: Vec<Channel>,
+    broker: Option<Broker>,
 }
 
 impl Secrets {
@@ -95,6 +102,8 @@ impl Secrets {
             tokens: Arc::new(Tokens::new(config, environment)?),
             shops: Arc::new(webhook_secrets(config, environment)?),
             credentials: config.shop.iter().map(credential).collect::<Result<_, ConfigError>>()?,
+            alerts: alerts::channels(&config.alerts, environment)?,
+            broker: config.amqp.as_ref().map(|amqp| amqp.fetch(environment)).transpose()?,
         })
     }
 }
@@ -122,7 +131,7 @@ impl Daemon {
     pub async fn start<L: Listener>(foundation: Foundation<L>) -> anyhow::Result<Self> {
         let Foundation { config, secrets, clock, entropy, store, restored, transport, listeners } =
             foundation;
-        let Secrets { tokens, shops, credentials } = secrets;
+        let Secrets { tokens, shops, credentials, alerts, broker } = secrets;
         for shop in &config.shop {
             let (domain, thresholds) = (shop.domain.clone(), shop.thresholds.clone());
             store.write(Operation::Register { shop: domain, thresholds, at: clock.now() }).await?;
@@ -138,7 +147,12 @@ impl Daemon {
             shops: policies(&config),
             given: Arc::clone(&given),
         });
-        let source = LogSource { store: Arc::clone(&store), shops: shops.domains() };
+        let company = |shop: &config::Shop| Some((shop.domain.clone(), shop.company.clone()?));
+        let source = LogSource {
+            store: Arc::clone(&store),
+            shops: shops.domains(),
+            companies: config.shop.iter().filter_map(company).collect(),
+        };
         let origins = config.server.iter().flat_map(|server| server.origins.clone()).collect();
         let proxies = config.server.iter().flat_map(|server| server.trusted_proxies.clone()).collect();
         let options = config.realtime.options(ws::Options {
@@ -237,20 +251,53 @@ impl Daemon {
         tasks.spawn(tail::run(Arc::clone(&store), Arc::clone(&hub), stop.clone()));
         tasks.spawn(forget(Arc::clone(&store), Arc::clone(&clock), config.store.clone(), stop.clone()));
 
+        let channels = alerts.iter().map(|channel| channel.terms.reader.clone()).collect();
+        let places = store.positions().await?;
+        for channel in alerts {
+            let reader = Reader {
+                store: Arc::clone(&store),
+                clock: Arc::clone(&clock),
+                entropy: Arc::clone(&entropy),
+                transport: Arc::clone(&transport),
+                zone: config.alerts.time_zone,
+                channel,
+            };
+            let place = reader.place(&places).await?;
+            tasks.spawn(reader.run(place, stop.clone()));
+        }
+        let posts =
+            Arc::new(Posts { store: Arc::clone(&store), hub: Arc::clone(&hub), clock: Arc::clone(&clock) });
+        let names = config.shop.iter().map(|shop| (shop.domain.clone(), shop.id.clone())).collect();
+        let names = Arc::new(ShopNames(names));
+        let amqp = broker.map(|broker| {
+            let figures = Arc::new(amqp::Figures::default());
+            let (posts, shops) = (Arc::clone(&posts), Arc::clone(&names));
+            tasks.spawn(Amqp { broker, shops, posts, figures: Arc::clone(&figures) }.run(stop.clone()));
+            figures
+        });
+
         let context = Context {
             store,
             clock,
             tokens,
             shops,
             commands,
+            names,
+            posts,
+            amqp,
             runs,
+            channels,
             hub: Arc::clone(&hub),
+            root: Root::default(),
+            trusted_networks: Arc::default(),
             arrived,
             tasks: tasks.clone(),
             stop: stop.clone(),
         };
-        for listener in listeners {
-            let routes = routes::all::<L::Stream>(context.clone());
+        for (listener, server) in listeners.into_iter().zip(&config.server) {
+            let trusted_networks = server.trusted_networks.clone().into();
+            let context = Context { root: server.root, trusted_networks, ..context.clone() };
+            let routes = routes::all::<L::Stream>(context);
             tasks.spawn(edge::serve(listener, routes, tasks.clone(), stop.clone()));
         }
         Ok(Self { tasks, stop, hub })

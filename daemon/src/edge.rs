@@ -12,6 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service as _;
 use warp::Filter;
 use warp::reply::Response;
+use ws::limits::UNSENT_BYTES_MAX;
 
 use crate::limits;
 
@@ -44,6 +46,7 @@ impl Listener for tokio::net::TcpListener {
         let (stream, peer) = Self::accept(self).await?;
         // An event is small and somebody waits for it.
         stream.set_nodelay(true)?;
+        SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
         Ok((stream, peer))
     }
 }
@@ -127,5 +130,26 @@ where
     if let Err(error) = ended {
         // A client that hangs up or talks nonsense is its own affair.
         tracing::debug!(%peer, %error, "connection ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_kernel_takes_little_for_whoever_never_reads() {
+        let mut listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _silent = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = Listener::accept(&mut listener).await.unwrap();
+        let mut taken = 0;
+        while timeout(Duration::from_millis(500), stream.writable()).await.is_ok() {
+            taken += stream.try_write(&[0; 16 * 1024]).unwrap_or(0);
+        }
+        // What the other side's kernel takes on top is its own affair.
+        assert!(taken < 1_000_000, "{taken} bytes");
     }
 }

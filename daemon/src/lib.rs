@@ -8,6 +8,8 @@
 //!
 //! [`daemon::Daemon`] is all of it on given foundations; [`lifecycle::Process`] puts the real ones under it.
 
+mod alerts;
+mod amqp;
 mod attempts;
 pub mod auth;
 pub mod cli;
@@ -22,6 +24,8 @@ pub mod limits;
 mod logging;
 mod looks;
 mod notices;
+mod posts;
+mod reports;
 mod routes;
 mod scheduler;
 mod scope;

@@ -15,8 +15,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::clock::SystemClock;
-use crate::config::{Config, Environment};
+use crate::config::{Config, ConfigError, Environment};
 use crate::daemon::{Daemon, Foundation, Secrets};
+use crate::reports;
 
 /// A daemon with everything under it that only a real process has.
 pub struct Process {
@@ -38,6 +39,11 @@ impl Process {
         listeners: Vec<TcpListener>,
     ) -> anyhow::Result<Self> {
         let secrets = Secrets::fetch(&config, environment)?;
+        if let Some(dsn) = &config.alerts.sentry_dsn {
+            let setting = "alerts.sentry_dsn";
+            reports::begin(&dsn.resolve(setting, environment)?)
+                .map_err(|problem| ConfigError::Secret { setting: setting.to_owned(), problem })?;
+        }
         let entropy = Arc::new(Entropy::from_system().context("the system gives no randomness")?);
         let path = config.store.url.0.clone();
         let lock = sole_user(&path)?;

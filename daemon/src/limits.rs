@@ -15,8 +15,8 @@ pub const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for open requests and sockets to end after SIGTERM; then they are cut.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
-/// Deliveries applied in one go.
-pub const INTAKE_GROUP: usize = 256;
+/// Deliveries applied in one go: two groups of the writer, so that it need not wait while the next ones are read.
+pub const INTAKE_GROUP: usize = 1_000;
 /// Times that a delivery may fail to be applied, while others succeed, before it is set aside as unreadable.
 pub const APPLY_TRIES_MAX: u32 = 5;
 /// Pause after the store failed.
@@ -51,6 +51,16 @@ pub const RUN_REQUESTS_MAX: usize = 16;
 pub const WINDOW_OVERLAP_SECONDS: i64 = 120;
 /// Least time between two reports of a run's progress: four a second.
 pub const PROGRESS_PAUSE: Duration = Duration::from_millis(250);
+/// Messages that the broker gives out before the first of them is acknowledged; how large each may be, it decides.
+pub const AMQP_PREFETCH: u16 = 500;
+/// Messages put into the log in one go.
+pub const AMQP_GROUP: usize = 250;
+/// Time for the broker to answer, be it to a connection with everything declared on it.
+pub const AMQP_TIMEOUT: Duration = Duration::from_secs(15);
+/// Pause before the broker is connected to again; doubles up to [`AMQP_PAUSE_MAX`].
+pub const AMQP_PAUSE_MIN: Duration = Duration::from_millis(500);
+/// See [`AMQP_PAUSE_MIN`].
+pub const AMQP_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Log entries handed to the realtime side in one go.
 pub const TAIL_GROUP: usize = 1_000;
 /// Records in one REST answer, and how many when nothing is said.
@@ -85,3 +95,23 @@ pub const STRICT_WAIT_MAX: Duration = Duration::from_secs(25);
 pub const STRICT_LOOK_PAUSE: Duration = Duration::from_millis(25);
 /// Holds released at a time when all of them are.
 pub const DRAIN_AT_A_TIME: usize = 64;
+/// Lines written out in a mail for each kind of alert and shop; the rest is counted.
+pub const ALERT_LINES_MAX: usize = 50;
+/// Characters of such a line; the rest is cut.
+pub const ALERT_LINE_CHARS_MAX: usize = 300;
+/// Events in one alert to a program; the rest goes into the next one.
+pub const ALERT_EVENTS_MAX: usize = 100;
+/// Time for an alert to be taken; then it is sent again.
+pub const ALERT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pause before an alert is sent again; doubles up to [`ALERT_PAUSE_MAX`], for as long as it takes.
+pub const ALERT_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// See [`ALERT_PAUSE_MIN`].
+pub const ALERT_PAUSE_MAX: Duration = Duration::from_mins(5);
+/// Longest time for which a receiver of alerts may ask us to stay away.
+pub const ALERT_RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
+/// How long alerts are gathered before they are looked at: the least time between two messages of a channel.
+pub const ALERTS_GATHER: Duration = Duration::from_secs(1);
+/// How often quiet hours are looked at again while they last: clocks are changed twice a year.
+pub const ALERTS_QUIET_LOOK: Duration = Duration::from_mins(10);
+/// How often a channel's place is written down while nothing concerns it.
+pub const ALERTS_KEEP_PAUSE: Duration = Duration::from_mins(1);

@@ -4,18 +4,26 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt};
 
 use crate::config::Environment;
+use crate::reports::Reports;
 
 /// Sends log lines to stderr from now on.
 pub(crate) fn start(environment: &Environment) {
     let filter = EnvFilter::new(environment.var("RUST_LOG").unwrap_or("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if environment.var("JOURNAL_STREAM").is_some() {
+    let lines = fmt::layer::<Registry>().with_writer(std::io::stderr);
+    let lines = if environment.var("JOURNAL_STREAM").is_some() {
         // The journal has its own times; fields stay apart for `journalctl -o json`.
-        lines.json().flatten_event(true).without_time().init();
+        lines.json().flatten_event(true).without_time().boxed()
     } else {
-        lines.with_ansi(std::io::stderr().is_terminal()).init();
-    }
+        lines.with_ansi(std::io::stderr().is_terminal()).boxed()
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(Reports.with_filter(LevelFilter::ERROR))
+        .init();
 }

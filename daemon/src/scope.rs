@@ -2,6 +2,28 @@
 
 use schemas::{ErrorBody, ErrorCode, Identity, ShopDomain};
 
+/// Our shops and what other systems call them, where they do not use the domain.
+#[derive(Debug, Clone)]
+pub(crate) struct ShopNames(pub(crate) Vec<(ShopDomain, Option<String>)>);
+
+impl ShopNames {
+    /// The shop of that domain or id.
+    pub(crate) fn domain(&self, name: &str) -> Option<&ShopDomain> {
+        let is = |(domain, id): &&(ShopDomain, Option<String>)| {
+            name.eq_ignore_ascii_case(domain.as_str()) || id.as_deref() == Some(name)
+        };
+        self.0.iter().find(is).map(|(domain, _)| domain)
+    }
+
+    /// The only shop there is, and its id.
+    pub(crate) fn only(&self) -> Option<&(ShopDomain, Option<String>)> {
+        match &self.0[..] {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+}
+
 /// The shop of that name, or the only one of `ours` that this identity may enter.
 ///
 /// # Errors
@@ -28,23 +50,14 @@ pub(crate) fn shop(by: &Identity, named: Option<&str>, ours: &[ShopDomain]) -> R
 
 #[cfg(test)]
 mod tests {
-    use schemas::{Role, ShopScope, Timestamp};
+    use schemas::{Role, ShopScope};
 
     use super::*;
 
     #[test]
     fn the_shop_is_the_named_one_or_the_only_one() {
         let shops = ["a.myshopify.com", "b.myshopify.com"].map(|name| name.parse::<ShopDomain>().unwrap());
-        let who = |shops: ShopScope| Identity {
-            user_id: "7".parse().unwrap(),
-            role: Role::Staff,
-            customer_id: None,
-            locations: None,
-            shops,
-            expires_at: Timestamp::MAX,
-            issued_at: None,
-            token_id: None,
-        };
+        let who = |shops| Identity { shops, ..Identity::unlimited("7".parse().unwrap(), Role::Staff) };
         let asked = |by: &Identity, named: Option<&str>| {
             shop(by, named, &shops).map(|shop| shop.to_string()).map_err(|error| (error.code, error.field))
         };

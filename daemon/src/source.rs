@@ -1,13 +1,14 @@
 //! The store as the realtime side reads it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use schemas::record::Order;
 use schemas::shape::LevelShape;
-use schemas::{LevelSelection, LogEntry, Offset, Room, Sequence, ShopDomain, Timestamp};
-use store::{Operation, Store, StoreError};
-use ws::SourceError;
+use schemas::{AnyId, LevelSelection, LogEntry, Offset, OrderId, Room, Sequence, ShopDomain, Timestamp};
+use store::{Collection, Operation, Store, StoreError};
+use ws::{OrderOwner, SourceError};
 
 /// The store and the shops that are configured.
 pub(crate) struct LogSource {
@@ -15,6 +16,8 @@ pub(crate) struct LogSource {
     pub(crate) store: Arc<dyn Store>,
     /// Which shops there are.
     pub(crate) shops: Vec<ShopDomain>,
+    /// The companies of those that belong to one.
+    pub(crate) companies: BTreeMap<ShopDomain, AnyId>,
 }
 
 fn refusal(error: &StoreError) -> SourceError {
@@ -30,6 +33,26 @@ fn refusal(error: &StoreError) -> SourceError {
 impl ws::Source for LogSource {
     fn shops(&self) -> Vec<ShopDomain> {
         self.shops.clone()
+    }
+
+    fn company(&self, shop: &ShopDomain) -> Option<AnyId> {
+        self.companies.get(shop).cloned()
+    }
+
+    async fn order(&self, shops: &[ShopDomain], order: OrderId) -> Result<Option<OrderOwner>, SourceError> {
+        for shop in shops {
+            let before = order.to_i64().cast_unsigned() - 1;
+            let found = self
+                .store
+                .list(shop, Collection::Orders, before, 1)
+                .await
+                .map_err(|error| refusal(&error))?;
+            let found = found.into_iter().filter_map(|found| serde_json::from_value::<Order>(found).ok());
+            if let Some(found) = found.into_iter().find(|found| found.id == order) {
+                return Ok(Some((found.customer_id, found.locations)));
+            }
+        }
+        Ok(None)
     }
 
     fn head(&self) -> Offset {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::id::{CustomerId, LocationId, ShopDomain, UserId};
+use crate::id::{AnyId, CustomerId, LocationId, ShopDomain, UserId};
 use crate::shape::ReservedItem;
 
 /// What somebody is to the shop.
@@ -41,6 +41,22 @@ impl Role {
         }
     }
 
+    /// The role of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+
+    /// Every role there is.
+    pub const ALL: [Self; 7] = [
+        Self::Admin,
+        Self::Customer,
+        Self::Guest,
+        Self::Manager,
+        Self::Service,
+        Self::Staff,
+        Self::SuperAdmin,
+    ];
+
     /// Whether it works for the shop: staff and above.
     pub fn is_staff(self) -> bool {
         matches!(self, Self::Admin | Self::Manager | Self::Staff | Self::SuperAdmin)
@@ -74,6 +90,8 @@ pub struct Identity {
     pub locations: Option<Vec<LocationId>>,
     /// The shops they are limited to.
     pub shops: ShopScope,
+    /// The companies they belong to.
+    pub companies: Vec<AnyId>,
     /// When the token runs out.
     pub expires_at: Timestamp,
     /// When the token was issued, where it says so.
@@ -89,6 +107,11 @@ pub enum Subject<'a> {
     Alert {
         /// Whom it concerns.
         user: Option<&'a UserId>,
+    },
+    /// For those who work for a company.
+    Company {
+        /// Which.
+        company: &'a AnyId,
     },
     /// A customer's doings.
     Customer,
@@ -108,6 +131,8 @@ pub enum Subject<'a> {
     Order {
         /// Whose.
         customer: Option<CustomerId>,
+        /// Whose, where another program says by its own name for them.
+        user: Option<&'a UserId>,
         /// Where it is fulfilled; empty while unassigned.
         locations: &'a [LocationId],
     },
@@ -115,6 +140,8 @@ pub enum Subject<'a> {
     Payment {
         /// Whose.
         customer: Option<CustomerId>,
+        /// Whose, where another program says by its own name for them.
+        user: Option<&'a UserId>,
     },
     /// For one user, or for everybody it is addressed to.
     Personal {
@@ -123,11 +150,30 @@ pub enum Subject<'a> {
     },
     /// A product.
     Product,
+    /// For those who have a role.
+    Role(Role),
     /// What goes on between us and Shopify.
     Sync,
+    /// For those who work for the shop.
+    Work,
 }
 
 impl Identity {
+    /// Of that role in every shop, limited by nothing and never running out: whoever is known otherwise than by a token.
+    pub fn unlimited(user_id: UserId, role: Role) -> Self {
+        Self {
+            user_id,
+            role,
+            customer_id: None,
+            locations: None,
+            shops: ShopScope::All,
+            companies: Vec::new(),
+            expires_at: Timestamp::MAX,
+            issued_at: None,
+            token_id: None,
+        }
+    }
+
     /// Whether this identity may see anything of that shop.
     pub fn may_enter(&self, shop: &ShopDomain) -> bool {
         match &self.shops {
@@ -138,13 +184,20 @@ impl Identity {
 
     /// The role table. The shop is checked apart, by [`Identity::may_enter`].
     pub fn may_see(&self, subject: Subject<'_>) -> bool {
-        let own = |customer: Option<CustomerId>| customer.is_some() && customer == self.own_customer();
+        let own = |customer: Option<CustomerId>, user: Option<&UserId>| {
+            (customer.is_some() && customer == self.own_customer()) || user == Some(&self.user_id)
+        };
         let here = |location: LocationId| self.locations.as_ref().is_none_or(|mine| mine.contains(&location));
         let everything = self.role.is_admin() || self.role == Role::Manager;
         match (subject, self.role) {
             (_, Role::Service) => false,
             (Subject::Personal { user }, _) => user.is_none_or(|user| *user == self.user_id),
             (Subject::Alert { user }, role) => role.is_admin() || user == Some(&self.user_id),
+            (Subject::Role(role), Role::SuperAdmin) => role.is_admin(),
+            (Subject::Role(role), mine) => role == mine,
+            (Subject::Company { company }, role) => {
+                role == Role::SuperAdmin || (role.is_staff() && self.companies.contains(company))
+            }
             (Subject::Product, _) => true,
             _ if everything => true,
             (Subject::Inventory { location }, Role::Staff) => match location {
@@ -157,9 +210,9 @@ impl Identity {
             (Subject::Order { locations, .. }, Role::Staff) => {
                 locations.is_empty() || locations.iter().any(|location| here(*location))
             }
-            (Subject::Customer | Subject::Sync, Role::Staff) => true,
-            (Subject::Order { customer, .. } | Subject::Payment { customer }, Role::Customer) => {
-                own(customer)
+            (Subject::Customer | Subject::Sync | Subject::Work, Role::Staff) => true,
+            (Subject::Order { customer, user, .. } | Subject::Payment { customer, user }, Role::Customer) => {
+                own(customer, user)
             }
             _ => false,
         }
@@ -179,30 +232,11 @@ mod tests {
     use super::*;
 
     fn identity(role: Role) -> Identity {
-        Identity {
-            user_id: "7".parse().unwrap(),
-            role,
-            customer_id: None,
-            locations: None,
-            shops: ShopScope::All,
-            expires_at: Timestamp::MAX,
-            issued_at: None,
-            token_id: None,
-        }
+        Identity::unlimited("7".parse().unwrap(), role)
     }
 
-    const ROLES: [Role; 7] = [
-        Role::Admin,
-        Role::Customer,
-        Role::Guest,
-        Role::Manager,
-        Role::Service,
-        Role::Staff,
-        Role::SuperAdmin,
-    ];
-
     fn who_sees(subject: Subject<'_>) -> Vec<&'static str> {
-        ROLES.into_iter().filter(|role| identity(*role).may_see(subject)).map(Role::as_str).collect()
+        Role::ALL.into_iter().filter(|role| identity(*role).may_see(subject)).map(Role::as_str).collect()
     }
 
     #[test]
@@ -215,22 +249,50 @@ mod tests {
         );
         assert_eq!(who_sees(Subject::Sync), ["admin", "manager", "staff", "super_admin"]);
         assert_eq!(who_sees(Subject::Customer), ["admin", "manager", "staff", "super_admin"]);
-        assert_eq!(who_sees(Subject::Payment { customer: None }), ["admin", "manager", "super_admin"]);
+        assert_eq!(
+            who_sees(Subject::Payment { customer: None, user: None }),
+            ["admin", "manager", "super_admin"]
+        );
         let own = "7".parse().ok();
         assert_eq!(
-            who_sees(Subject::Payment { customer: own }),
+            who_sees(Subject::Payment { customer: own, user: None }),
             ["admin", "customer", "manager", "super_admin"]
         );
-        let order = Subject::Order { customer: "8".parse().ok(), locations: &[] };
+        let order = Subject::Order { customer: "8".parse().ok(), user: None, locations: &[] };
         assert_eq!(who_sees(order), ["admin", "manager", "staff", "super_admin"]);
         assert_eq!(who_sees(Subject::Alert { user: None }), ["admin", "super_admin"]);
+        assert_eq!(who_sees(Subject::Work), ["admin", "manager", "staff", "super_admin"]);
+        assert_eq!(who_sees(Subject::Role(Role::Customer)), ["customer"]);
+        assert_eq!(who_sees(Subject::Role(Role::Admin)), ["admin", "super_admin"]);
+    }
+
+    #[test]
+    fn a_companys_own_is_for_those_who_work_for_it_and_for_who_runs_everything() {
+        let mine = "c1".parse().unwrap();
+        let who = |role, companies: &[&str]| {
+            let companies = companies.iter().map(|id| id.parse().unwrap()).collect();
+            Identity { companies, ..identity(role) }.may_see(Subject::Company { company: &mine })
+        };
+        assert!(who(Role::Staff, &["c0", "c1"]) && who(Role::SuperAdmin, &[]));
+        assert!(!who(Role::Admin, &["c2"]) && !who(Role::Customer, &["c1"]) && !who(Role::Service, &["c1"]));
+    }
+
+    #[test]
+    fn what_was_posted_for_a_user_is_that_users() {
+        let (own, other) = ("7".parse().unwrap(), "8".parse().unwrap());
+        let customer = identity(Role::Customer);
+        let order = |user| Subject::Order { customer: None, user: Some(user), locations: &[] };
+        assert!(customer.may_see(order(&own)) && !customer.may_see(order(&other)));
+        assert!(!identity(Role::Guest).may_see(order(&own)), "a guest orders nothing");
     }
 
     #[test]
     fn staff_limited_to_a_location_see_nothing_of_another() {
         let (here, there): (LocationId, LocationId) = ("1".parse().unwrap(), "2".parse().unwrap());
         let staff = Identity { locations: Some(vec![here]), ..identity(Role::Staff) };
-        let order = |locations: &[LocationId]| staff.may_see(Subject::Order { customer: None, locations });
+        let order = |locations: &[LocationId]| {
+            staff.may_see(Subject::Order { customer: None, user: None, locations })
+        };
         assert!(staff.may_see(Subject::Inventory { location: Some(here) }));
         assert!(!staff.may_see(Subject::Inventory { location: Some(there) }));
         assert!(!staff.may_see(Subject::Inventory { location: None }));
@@ -245,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_customer_without_a_customer_id_is_known_by_the_user_id() {
-        let own = Subject::Order { customer: "7".parse().ok(), locations: &[] };
+        let own = Subject::Order { customer: "7".parse().ok(), user: None, locations: &[] };
         let other = Identity { customer_id: "8".parse().ok(), ..identity(Role::Customer) };
         assert!(identity(Role::Customer).may_see(own));
         assert!(!other.may_see(own), "a stated customerId wins over the user id");

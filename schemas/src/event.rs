@@ -7,13 +7,14 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::Subject;
+use crate::access::{Role, Subject};
 use crate::clock::Timestamp;
 use crate::id::{
     CustomerId, InventoryItemId, LocationId, OrderId, ProductId, ShopDomain, UserId, VariantId, WebhookId,
 };
 use crate::money::Money;
 use crate::offset::{Offset, Sequence};
+use crate::posted::{Emitted, Posted, Target};
 use crate::room::Room;
 use crate::run::{Resource, SyncRun};
 use crate::shape::{CommandShape, LevelShape, OrderShape, ReservationShape};
@@ -60,6 +61,9 @@ pub enum Event {
     /// A customer looks at a product.
     #[serde(rename = "customer:viewing_product")]
     CustomerViewingProduct(CustomerInterest),
+    /// What another program sends to some of those who are connected, by whatever name it gives it.
+    #[serde(rename = "emitted")]
+    Emitted(Emitted),
     /// A level fell to its threshold or below, but not to 0.
     #[serde(rename = "inventory:low_stock")]
     InventoryLowStock(LevelShape),
@@ -99,6 +103,9 @@ pub enum Event {
     /// A payment went back.
     #[serde(rename = "payment:refunded")]
     PaymentRefunded(Payment),
+    /// Another program says what happened.
+    #[serde(rename = "posted")]
+    Posted(Box<Posted>),
     /// A product is new.
     #[serde(rename = "product:created")]
     ProductCreated(ProductShape),
@@ -135,6 +142,9 @@ pub enum Event {
     /// The system has something to say.
     #[serde(rename = "system:notification")]
     SystemNotification(Notice),
+    /// Somebody writes, or no longer does, in a room that clients made up. Ephemeral.
+    #[serde(rename = "typing")]
+    Typing(Typing),
     /// A user did something.
     #[serde(rename = "user:activity")]
     UserActivity(UserActivity),
@@ -152,11 +162,24 @@ pub struct LevelChange {
     pub level: LevelShape,
     /// `available` before; `null` when the level is new to us.
     pub previous_available: Option<i64>,
+    /// What there is of the whole product at each location, this one included; empty while the product is unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub product: Vec<AvailableAt>,
     /// By which way it came.
     pub source: Source,
     /// Our command that did it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command_id: Option<String>,
+}
+
+/// How much is sellable at a location.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AvailableAt {
+    /// Where.
+    pub location_id: LocationId,
+    /// All variants together.
+    pub available: i64,
 }
 
 /// By which way a change came in.
@@ -332,6 +355,21 @@ pub struct Notice {
     pub message: String,
 }
 
+/// Somebody writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Typing {
+    /// Who. They are not told of it themselves.
+    pub user_id: UserId,
+    /// Where.
+    #[schemars(with = "String")]
+    pub room: Room,
+    /// Where, as their client calls it.
+    pub room_id: String,
+    /// Or no longer.
+    pub is_typing: bool,
+}
+
 /// A user did something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -345,13 +383,15 @@ pub struct UserActivity {
 impl Event {
     /// Whether it is worth nothing a second later: sent to whoever listens now, never logged.
     pub fn is_ephemeral(&self) -> bool {
-        matches!(
-            self,
-            Self::ShopifyProgress(_)
-                | Self::ShopifyWebhookReceived(_)
-                | Self::CustomerOnline(_)
-                | Self::CustomerOffline(_)
-        )
+        match self {
+            Self::CustomerOffline(_)
+            | Self::CustomerOnline(_)
+            | Self::ShopifyProgress(_)
+            | Self::ShopifyWebhookReceived(_)
+            | Self::Typing(_) => true,
+            Self::Posted(posted) => posted.is_ephemeral(),
+            _ => false,
+        }
     }
 
     /// What it is about, as far as it matters to who may see it.
@@ -367,11 +407,14 @@ impl Event {
             | Self::OrderDeleted(order)
             | Self::OrderStatusChanged(order)
             | Self::OrderUpdated(order) => {
-                Subject::Order { customer: order.order.customer_id, locations: &order.locations }
+                let customer = order.order.customer_id;
+                Subject::Order { customer, user: None, locations: &order.locations }
             }
             Self::PaymentFailed(payment)
             | Self::PaymentReceived(payment)
-            | Self::PaymentRefunded(payment) => Subject::Payment { customer: payment.customer_id },
+            | Self::PaymentRefunded(payment) => {
+                Subject::Payment { customer: payment.customer_id, user: None }
+            }
             Self::ProductCreated(_)
             | Self::ProductDeleted(_)
             | Self::ProductPriceChanged(_)
@@ -393,15 +436,20 @@ impl Event {
             Self::SystemMaintenance(notice)
             | Self::SystemNotification(notice)
             | Self::UserNotification(notice) => Subject::Personal { user: notice.user_id.as_ref() },
+            Self::Emitted(emitted) => emitted.subject(),
+            // For whoever was let into that room.
+            Self::Typing(_) => Subject::Personal { user: None },
+            Self::Posted(posted) => posted.subject(),
         }
     }
 
     /// The rooms it is heard in. A socket in several of them hears it once.
     pub fn rooms(&self) -> BTreeSet<Room> {
         let level_rooms = |level: &LevelShape| {
-            let mut rooms = BTreeSet::from([Room::InventoryAll, Room::InventoryLocation(level.location_id)]);
-            rooms.extend(level.product_id.map(Room::InventoryProduct));
-            rooms.extend(level.variant_id.map(Room::InventoryVariant));
+            let location = Room::InventoryLocation(level.location_id.into());
+            let mut rooms = BTreeSet::from([Room::InventoryAll, location]);
+            rooms.extend(level.product_id.map(|id| Room::InventoryProduct(id.into())));
+            rooms.extend(level.variant_id.map(|id| Room::InventoryVariant(id.into())));
             rooms
         };
         match self {
@@ -411,49 +459,64 @@ impl Event {
             | Self::InventoryRestocked(level) => level_rooms(level),
             Self::InventoryReservation(reservation) => {
                 let locations =
-                    reservation.items.iter().map(|item| Room::InventoryLocation(item.location_id));
+                    reservation.items.iter().map(|item| Room::InventoryLocation(item.location_id.into()));
                 let by = Room::User(reservation.created_by.clone());
                 locations.chain([Room::InventoryAll, by]).collect()
             }
             Self::InventoryTransfer(transfer) => {
                 let ends = transfer.origin_id.into_iter().chain(transfer.destination_id);
-                ends.map(Room::InventoryLocation).chain([Room::InventoryAll]).collect()
+                let ends = ends.map(|id| Room::InventoryLocation(id.into()));
+                let own = transfer.transfer_id.parse().ok().map(Room::Transfer);
+                ends.chain(own).chain([Room::InventoryAll]).collect()
             }
             Self::OrderCreated(order)
             | Self::OrderDeleted(order)
             | Self::OrderStatusChanged(order)
             | Self::OrderUpdated(order) => {
-                let customer = order.order.customer_id.map(Room::OrdersCustomer);
-                customer.into_iter().chain([Room::OrdersAll]).collect()
+                let customer = order.order.customer_id.map(|id| Room::OrdersCustomer(id.into()));
+                let own = Room::Order(order.order.order_id.into());
+                customer.into_iter().chain([Room::OrdersAll, own]).collect()
             }
             Self::PaymentFailed(payment)
             | Self::PaymentReceived(payment)
             | Self::PaymentRefunded(payment) => {
-                let customer = payment.customer_id.map(Room::OrdersCustomer);
-                customer.into_iter().chain([Room::OrdersAll]).collect()
+                let customer = payment.customer_id.map(|id| Room::OrdersCustomer(id.into()));
+                let order = Room::Order(payment.order_id.into());
+                customer.into_iter().chain([Room::OrdersAll, Room::Payments, order]).collect()
             }
             Self::ShopifyDrift(_)
             | Self::ShopifyProgress(_)
             | Self::ShopifySyncStatus(_)
             | Self::ShopifyWebhookReceived(_) => [Room::ShopifySync].into(),
             Self::CommandUpdated(command) => [Room::User(command.by.clone())].into(),
+            Self::SecurityAlert(Notice { user_id: Some(user), .. })
+            | Self::SystemAlert(Notice { user_id: Some(user), .. }) => {
+                [Room::User(user.clone()), Room::Role(Role::Admin), Room::Role(Role::SuperAdmin)].into()
+            }
             Self::SecurityAlert(notice)
             | Self::SystemAlert(notice)
             | Self::SystemMaintenance(notice)
             | Self::SystemNotification(notice)
-            | Self::UserNotification(notice) => {
-                [notice.user_id.clone().map_or(Room::Notifications, Room::User)].into()
-            }
+            | Self::UserNotification(notice) => match &notice.user_id {
+                Some(user) => [Room::User(user.clone())].into(),
+                None => [Room::Everyone, Room::Notifications].into(),
+            },
             Self::CustomerActivity(_)
             | Self::CustomerAddedToCart(_)
             | Self::CustomerOffline(_)
             | Self::CustomerOnline(_)
-            | Self::CustomerViewingProduct(_)
-            | Self::ProductCreated(_)
+            | Self::CustomerViewingProduct(_) => [Room::Customers, Room::Notifications].into(),
+            Self::ProductCreated(_)
             | Self::ProductDeleted(_)
             | Self::ProductPriceChanged(_)
-            | Self::ProductUpdated(_)
-            | Self::UserActivity(_) => [Room::Notifications].into(),
+            | Self::ProductUpdated(_) => [Room::Notifications, Room::Products].into(),
+            Self::UserActivity(_) => [Room::Notifications].into(),
+            Self::Emitted(emitted) => {
+                let silent = (emitted.target == Target::All).then_some(Room::Connected);
+                silent.into_iter().chain([emitted.target.room()]).collect()
+            }
+            Self::Typing(typing) => [typing.room.clone()].into(),
+            Self::Posted(posted) => posted.rooms(),
         }
     }
 }

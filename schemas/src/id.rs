@@ -23,7 +23,7 @@ pub enum IdError {
     #[error("{0:?} is not a shop's domain: expected <name>.myshopify.com")]
     NotAShop(String),
     /// Empty, too long, or with control characters.
-    #[error("a {0} has 1 to 128 printable characters")]
+    #[error("{0} has 1 to 128 bytes of printable text")]
     NotAName(&'static str),
 }
 
@@ -41,8 +41,18 @@ fn parse_number(text: &str, kind: &'static str) -> Result<u64, IdError> {
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(refused());
     }
+    digits.parse::<u64>().ok().and_then(|number| bounded(number, kind).ok()).ok_or_else(refused)
+}
+
+fn bounded(number: u64, kind: &'static str) -> Result<u64, IdError> {
     // SQLite's and PostgreSQL's integers are signed.
-    digits.parse::<u64>().ok().filter(|n| (1..=i64::MAX.cast_unsigned()).contains(n)).ok_or_else(refused)
+    let fits = (1..=i64::MAX.cast_unsigned()).contains(&number);
+    if fits { Ok(number) } else { Err(IdError::NotAnId(number.to_string(), kind)) }
+}
+
+fn bounded_signed(number: i64, kind: &'static str) -> Result<u64, IdError> {
+    let number = u64::try_from(number).map_err(|_| IdError::NotAnId(number.to_string(), kind))?;
+    bounded(number, kind)
 }
 
 macro_rules! numeric_id {
@@ -67,14 +77,14 @@ macro_rules! numeric_id {
         impl TryFrom<u64> for $name {
             type Error = IdError;
             fn try_from(number: u64) -> Result<Self, IdError> {
-                parse_number(&number.to_string(), $kind).map(Self)
+                bounded(number, $kind).map(Self)
             }
         }
 
         impl TryFrom<i64> for $name {
             type Error = IdError;
             fn try_from(number: i64) -> Result<Self, IdError> {
-                parse_number(&number.to_string(), $kind).map(Self)
+                bounded_signed(number, $kind).map(Self)
             }
         }
 
@@ -88,6 +98,12 @@ macro_rules! numeric_id {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.0.fmt(f)
+            }
+        }
+
+        impl From<$name> for AnyId {
+            fn from(id: $name) -> Self {
+                Self(Spelling::Number(id.0))
             }
         }
 
@@ -105,6 +121,88 @@ macro_rules! numeric_id {
     )*};
 }
 
+/// An id as any system may have it: a number that Shopify could have given, or else a text of 1 to 128 bytes.
+///
+/// What is posted, and rooms, are named by these; a record of ours never is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[schemars(with = "String")]
+pub struct AnyId(Spelling);
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Spelling {
+    Number(u64),
+    Text(Box<str>),
+}
+
+impl AnyId {
+    /// The id that such a text is for a thing of that kind, whose number or GID it may be.
+    ///
+    /// # Errors
+    /// As for a text that is no id at all.
+    pub fn of<Id: FromStr + Into<Self>>(text: &str) -> Result<Self, IdError> {
+        text.parse().map(Id::into).or_else(|_| text.parse())
+    }
+
+    /// The number it is for JavaScript, where that is exact: up to 2^53 − 1.
+    pub fn safe_integer(&self) -> Option<u64> {
+        match self.0 {
+            Spelling::Number(number) => Some(number).filter(|number| *number < 1 << 53),
+            Spelling::Text(_) => None,
+        }
+    }
+}
+
+impl From<u64> for AnyId {
+    fn from(number: u64) -> Self {
+        if (1..=i64::MAX.cast_unsigned()).contains(&number) {
+            Self(Spelling::Number(number))
+        } else {
+            Self(Spelling::Text(number.to_string().into()))
+        }
+    }
+}
+
+impl fmt::Display for AnyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Spelling::Number(number) => number.fmt(f),
+            Spelling::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl FromStr for AnyId {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        // A number that is written in another way, such as 007, is a text: it must come back as it was.
+        let plain = text.starts_with(|first| ('1'..='9').contains(&first));
+        match parse_number(text, "") {
+            Ok(number) if plain => Ok(Self(Spelling::Number(number))),
+            _ => name(text, "an id").map(|text| Self(Spelling::Text(text.into()))),
+        }
+    }
+}
+
+impl Serialize for AnyId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for AnyId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// A text that may name something.
+fn name<'t>(text: &'t str, kind: &'static str) -> Result<&'t str, IdError> {
+    if text.is_empty() || text.len() > ID_BYTES_MAX || text.chars().any(char::is_control) {
+        return Err(IdError::NotAName(kind));
+    }
+    Ok(text)
+}
+
 numeric_id! {
     /// A product.
     ProductId = "Product";
@@ -120,6 +218,13 @@ numeric_id! {
     LineItemId = "LineItem";
     /// A customer.
     CustomerId = "Customer";
+    /// A movement of money for an order.
+    TransactionId = "OrderTransaction";
+}
+
+impl LocationId {
+    /// A place that is none of Shopify's. It is on nobody's list, because no text reads as it.
+    pub(crate) const UNKNOWN: Self = Self(0);
 }
 
 struct NumberOrText(&'static str);
@@ -132,11 +237,11 @@ impl de::Visitor<'_> for NumberOrText {
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<u64, E> {
-        parse_number(&number.to_string(), self.0).map_err(E::custom)
+        bounded(number, self.0).map_err(E::custom)
     }
 
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<u64, E> {
-        parse_number(&number.to_string(), self.0).map_err(E::custom)
+        bounded_signed(number, self.0).map_err(E::custom)
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<u64, E> {
@@ -207,10 +312,7 @@ macro_rules! text_id {
         impl FromStr for $name {
             type Err = IdError;
             fn from_str(text: &str) -> Result<Self, IdError> {
-                if text.is_empty() || text.len() > ID_BYTES_MAX || text.chars().any(char::is_control) {
-                    return Err(IdError::NotAName($kind));
-                }
-                Ok(Self(text.to_owned()))
+                name(text, concat!("a ", $kind)).map(|text| Self(text.to_owned()))
             }
         }
 
@@ -268,6 +370,26 @@ mod tests {
             assert!(error.to_string().contains("not the id of a Product"), "{bad}: {error}");
         }
         assert!(serde_json::from_str::<ProductId>("1e30").is_err());
+    }
+
+    #[test]
+    fn any_id_is_shopifys_number_or_a_text_that_comes_back_as_it_was() {
+        let gid = AnyId::of::<ProductId>("gid://shopify/Product/42").unwrap();
+        assert_eq!((gid.safe_integer(), &gid), (Some(42), &"42".parse().unwrap()));
+        assert_eq!(gid, "42".parse::<ProductId>().unwrap().into());
+        let order = "gid://shopify/Order/42";
+        for text in ["42", "788032119674292922", "order-123", "+1", "0", "a:b", order] {
+            assert_eq!(AnyId::of::<ProductId>(text).unwrap().to_string(), text);
+        }
+        assert_eq!("007".parse::<AnyId>().unwrap().to_string(), "007");
+        assert_eq!(
+            "788032119674292922".parse::<AnyId>().unwrap().safe_integer(),
+            None,
+            "not exact in JavaScript"
+        );
+        for bad in ["", "a\nb", &"x".repeat(129)] {
+            assert!(bad.parse::<AnyId>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod event;
 pub mod id;
 pub mod money;
 pub mod offset;
+pub mod posted;
 pub mod quantity;
 pub mod record;
 pub mod room;
@@ -32,11 +33,12 @@ pub use entropy::Entropy;
 pub use error::{ErrorBody, ErrorCode};
 pub use event::{Event, LogEntry};
 pub use id::{
-    CustomerId, IdError, InventoryItemId, LevelGid, LineItemId, LocationId, OrderId, ProductId, RunId,
-    ShopDomain, UserId, VariantId, WebhookId,
+    AnyId, CustomerId, IdError, InventoryItemId, LevelGid, LineItemId, LocationId, OrderId, ProductId, RunId,
+    ShopDomain, TransactionId, UserId, VariantId, WebhookId,
 };
 pub use money::Money;
 pub use offset::{Epoch, Offset, Sequence};
+pub use posted::{Emitted, Kind, Posted, Target};
 pub use quantity::{Quantities, QuantityName};
 pub use room::Room;
 pub use run::{Resource, RunKind, RunState, SyncRun};

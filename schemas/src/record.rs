@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::id::{
-    CustomerId, InventoryItemId, LevelGid, LineItemId, LocationId, OrderId, ProductId, VariantId,
+    CustomerId, InventoryItemId, LevelGid, LineItemId, LocationId, OrderId, ProductId, TransactionId,
+    VariantId,
 };
 use crate::money::Money;
 use crate::quantity::Quantities;
@@ -132,10 +133,40 @@ pub struct Order {
     pub locations: Vec<LocationId>,
     /// What was ordered, by line id.
     pub lines: Vec<OrderLine>,
+    /// What came of its payments so far, by id. `None` where a body does not say. Not everybody who may see the order
+    /// may see them, so they are no part of its JSON.
+    #[serde(skip)]
+    pub payments: Option<Vec<Transaction>>,
     /// When it was placed.
     pub created_at: Timestamp,
     /// Shopify's time of its last change.
     pub updated_at: Timestamp,
+}
+
+/// A movement of money that has come to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Transaction {
+    /// Which one.
+    pub id: TransactionId,
+    /// How it ended.
+    pub outcome: PaymentOutcome,
+    /// How much, never negative.
+    pub amount: Money,
+    /// ISO 4217.
+    pub currency: String,
+}
+
+/// How a movement of money ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentOutcome {
+    /// The customer's money did not come.
+    Failed,
+    /// The customer's money came.
+    Received,
+    /// The customer has it back.
+    Refunded,
 }
 
 /// A line of an order.

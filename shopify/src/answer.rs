@@ -4,7 +4,7 @@ use schemas::quantity::{Quantities, QuantityName};
 use schemas::record;
 use schemas::{
     Change, CustomerId, InventoryItemId, LineItemId, LocationId, Money, OrderId, ProductId, Timestamp,
-    VariantId,
+    TransactionId, VariantId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -77,12 +77,17 @@ pub(crate) struct Level {
     quantities: Vec<Quantity>,
 }
 
-/// A level that says where it is, which costs a point more.
+/// A level that says where it is, which costs a point more. A bulk result has most of these, and a flattened
+/// [`Level`] would take twice as long to read.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct LocatedLevel {
     location: Id<LocationId>,
-    #[serde(flatten)]
-    level: Level,
+    id: String,
+    is_active: bool,
+    updated_at: Timestamp,
+    item: Id<InventoryItemId>,
+    quantities: Vec<Quantity>,
 }
 
 #[derive(Deserialize)]
@@ -113,11 +118,12 @@ impl Level {
 impl LocatedLevel {
     /// Of which item and where.
     pub(crate) fn key(&self) -> (InventoryItemId, LocationId) {
-        (self.level.item.id, self.location.id)
+        (self.item.id, self.location.id)
     }
 
     pub(crate) fn change(self) -> Change {
-        self.level.change(self.location.id)
+        let Self { location, id, is_active, updated_at, item, quantities } = self;
+        Level { id, is_active, updated_at, item, quantities }.change(location.id)
     }
 }
 
@@ -155,17 +161,34 @@ pub(crate) struct Order {
     customer: Option<Id<CustomerId>>,
     retail_location: Option<Id<LocationId>>,
     fulfillments: Vec<Fulfillment>,
+    transactions: Vec<Transaction>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct MoneyBag {
-    shop_money: MoneyAmount,
+struct MoneyBag<M = MoneyAmount> {
+    shop_money: M,
 }
 
 #[derive(Deserialize)]
 struct MoneyAmount {
     amount: Money,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MoneyOfCurrency {
+    amount: Money,
+    currency_code: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Transaction {
+    id: TransactionId,
+    kind: String,
+    status: String,
+    amount_set: MoneyBag<MoneyOfCurrency>,
 }
 
 #[derive(Deserialize)]
@@ -202,6 +225,11 @@ impl Order {
         self.fulfillments.len()
     }
 
+    /// How many there are in the answer.
+    pub(crate) fn transactions(&self) -> usize {
+        self.transactions.len()
+    }
+
     pub(crate) fn updated_at(&self) -> Timestamp {
         self.updated_at
     }
@@ -228,6 +256,11 @@ impl Order {
             sku: stated(line.sku),
             quantity: line.current_quantity,
         });
+        let payments = self.transactions.into_iter().filter_map(|one| {
+            let MoneyOfCurrency { amount, currency_code } = one.amount_set.shop_money;
+            let outcome = order::outcome(&one.kind, &one.status)?;
+            Some(record::Transaction { id: one.id, outcome, amount, currency: currency_code })
+        });
         Change::Order(record::Order {
             id: self.id,
             name: self.name,
@@ -240,6 +273,7 @@ impl Order {
             channel: stated(self.source_name),
             locations: order::ascending(locations.map(|location| location.id)),
             lines: order::by_id(lines),
+            payments: Some(order::payments(payments)),
             created_at: self.created_at,
             updated_at: self.updated_at,
         })

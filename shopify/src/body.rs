@@ -177,6 +177,7 @@ impl Order {
             channel: stated(self.source_name),
             locations: order::ascending(locations),
             lines: order::by_id(lines),
+            payments: None,
             financial_status: stated(self.financial_status),
             fulfillment_status: stated(self.fulfillment_status),
             created_at: self.created_at.unwrap_or(updated_at),

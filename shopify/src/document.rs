@@ -7,7 +7,7 @@ use serde::Serialize;
 /// Rows of a page of a list: the most Shopify gives, and cheap enough for every list we read (see the costs).
 pub(crate) const PAGE_ROWS: u32 = 250;
 
-/// Orders of a page: each with its first lines and fulfilments, 37 points.
+/// Orders of a page: each with its first lines, fulfilments and payments, 49 points.
 pub(crate) const ORDERS_ROWS: u32 = 20;
 
 /// Records looked up by one `nodes(ids:)`: 250 points at most, so that looking again never waits for long.
@@ -85,8 +85,8 @@ documents! {
     LEVELS_BY_ITEM = "levels_by_item", 0 + 5 per row;
     LOCATIONS = "locations", 2 + 1 per row;
     LOCATIONS_BY_ID = "locations_by_id", 0 + 1 per row;
-    ORDER = "order", 107 + 2 per row;
-    ORDERS = "orders", 2 + 37 per row;
+    ORDER = "order", 257 + 2 per row;
+    ORDERS = "orders", 2 + 49 per row;
     PRODUCT = "product", 3 + 2 per row;
     PRODUCTS = "products", 2 + 1 per row;
     SCOPES = "scopes", 2 + 0 per row;

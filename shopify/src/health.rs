@@ -15,8 +15,6 @@ use crate::document::Document;
 const SKEW_FROM: i64 = 180;
 /// Below how many seconds it is said to be right again.
 const SKEW_UNTIL: i64 = 120;
-/// By how many seconds a known difference must change to be told anew.
-const SKEW_STEP: i64 = 60;
 
 /// What a person should know about the API that a shop is served by. Healthy is the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,9 +45,11 @@ impl Health {
         version.chain(deprecated).chain(skew).collect()
     }
 
-    /// Takes in an answer's headers; whether they change anything.
+    /// Takes in an answer's headers; whether they are news. By how much a clock is wrong that is known to be wrong is
+    /// none.
     fn hear(&mut self, document: &Document, headers: &HeaderMap, skew: Option<i64>) -> bool {
-        let before = self.clone();
+        let told = |health: &Self| Self { clock_skew: health.clock_skew.map(i64::signum), ..health.clone() };
+        let before = told(self);
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(shortened);
         // An answer without a version is a proxy's and says nothing.
         if let Some(answered) = text("x-shopify-api-version") {
@@ -59,14 +59,11 @@ impl Health {
                 None => drop(self.deprecated.remove(document.name)),
             }
         }
-        self.clock_skew = match (skew, self.clock_skew) {
-            (None, known) => known,
-            (Some(now), None) => Some(now).filter(|now| now.abs() >= SKEW_FROM),
-            (Some(now), Some(_)) if now.abs() < SKEW_UNTIL => None,
-            (Some(now), Some(known)) if (now - known).abs() < SKEW_STEP => Some(known),
-            (Some(now), Some(_)) => Some(now),
-        };
-        *self != before
+        let wrong_from = if self.clock_skew.is_none() { SKEW_FROM } else { SKEW_UNTIL };
+        if let Some(skew) = skew {
+            self.clock_skew = Some(skew).filter(|skew| skew.abs() >= wrong_from);
+        }
+        told(self) != before
     }
 }
 
@@ -149,16 +146,17 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_is_wrong_from_minutes_on_and_told_anew_only_when_it_is_wrong_otherwise() {
+    fn a_clock_is_wrong_from_minutes_on_and_told_anew_only_when_it_is_wrong_the_other_way() {
         let told = |skews: &[i64]| {
             let mut health = Health::default();
             skews.iter().map(|skew| health.hear(&SHOP, &HeaderMap::new(), Some(*skew))).collect::<Vec<_>>()
         };
         assert_eq!(told(&[0, 30, -179, 179]), [false; 4]);
-        assert_eq!(told(&[180, 185, 121, 239, 240, 119]), [true, false, false, false, true, true]);
-        assert_eq!(told(&[-7_200, -7_190, 7_200]), [true, false, true]);
+        assert_eq!(told(&[180, 185, 121, 300, 119, 121]), [true, false, false, false, true, false]);
+        assert_eq!(told(&[-7_200, -7_100, -5_000, 7_200]), [true, false, false, true]);
         let mut behind = Health::default();
         behind.hear(&SHOP, &HeaderMap::new(), Some(-7_200));
-        assert_eq!(behind.problems(), ["this machine's clock is 7200 s behind Shopify's: set it by NTP"]);
+        behind.hear(&SHOP, &HeaderMap::new(), Some(-7_300));
+        assert_eq!(behind.problems(), ["this machine's clock is 7300 s behind Shopify's: set it by NTP"]);
     }
 }

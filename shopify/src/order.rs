@@ -1,7 +1,7 @@
 //! What an order's own words come to, the same whether a webhook or an answer brought them.
 
 use schemas::LocationId;
-use schemas::record::OrderLine;
+use schemas::record::{OrderLine, PaymentOutcome, Transaction};
 use schemas::shape::OrderStatus;
 
 /// What of a fulfilment counts for the order's status.
@@ -30,12 +30,32 @@ pub(crate) fn status(
     }
 }
 
+/// How a transaction ended, where money moved or should have: not that money was set aside, and not before the end
+/// (`OrderTransactionKind` and `OrderTransactionStatus`, API 2026-10).
+pub(crate) fn outcome(kind: &str, status: &str) -> Option<PaymentOutcome> {
+    match (kind, status) {
+        ("CAPTURE" | "SALE", "SUCCESS") => Some(PaymentOutcome::Received),
+        ("REFUND", "SUCCESS") => Some(PaymentOutcome::Refunded),
+        ("AUTHORIZATION" | "CAPTURE" | "EMV_AUTHORIZATION" | "SALE", "ERROR" | "FAILURE") => {
+            Some(PaymentOutcome::Failed)
+        }
+        _ => None,
+    }
+}
+
 /// Locations in ascending order, each once: two mirrors of an order must compare equal.
 pub(crate) fn ascending(locations: impl Iterator<Item = LocationId>) -> Vec<LocationId> {
     let mut locations: Vec<_> = locations.collect();
     locations.sort_unstable();
     locations.dedup();
     locations
+}
+
+/// Payments in the order of their ids.
+pub(crate) fn payments(payments: impl Iterator<Item = Transaction>) -> Vec<Transaction> {
+    let mut payments: Vec<_> = payments.collect();
+    payments.sort_unstable_by_key(|payment| payment.id);
+    payments
 }
 
 /// Lines in the order of their ids.

@@ -26,6 +26,8 @@ pub(crate) const PAGES_MAX: usize = 100;
 
 /// Fulfilments of an order on a page; as many may be some of more.
 const ORDERS_FULFILLMENTS: usize = 5;
+/// Movements of money of an order on a page; as many may be some of more.
+const ORDERS_TRANSACTIONS: usize = 4;
 
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -265,8 +267,8 @@ impl Client {
         })
     }
 
-    /// Orders changed since, the longest unchanged first. One with more lines or fulfilments than a page has room for
-    /// comes as [`Change::LookAgain`]. Without the scope `read_all_orders` those of the last 60 days are seen.
+    /// Orders changed since, the longest unchanged first. One with more lines, fulfilments or payments than a page has room
+    /// for comes as [`Change::LookAgain`]. Without the scope `read_all_orders` those of the last 60 days are seen.
     ///
     /// # Errors
     /// When Shopify does not answer; see [`Error`].
@@ -283,7 +285,9 @@ impl Client {
             order: Order,
         }
         let change = |Begun { order, line_items: Connection { nodes, page_info } }| {
-            let whole = !page_info.has_next_page && order.fulfillments() < ORDERS_FULFILLMENTS;
+            let whole = !page_info.has_next_page
+                && order.fulfillments() < ORDERS_FULFILLMENTS
+                && order.transactions() < ORDERS_TRANSACTIONS;
             if whole { order.change(nodes) } else { Change::LookAgain(RecordKey::Order(order.id())) }
         };
         let variables = PageOf { first: ORDERS_ROWS, ..PageOf::new(since, after) };

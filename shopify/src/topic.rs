@@ -12,7 +12,7 @@ use crate::notice::{self, Notice};
 /// [`read`] knows some more, which say nothing that one of these does not: every other order topic comes together with
 /// `orders/updated`. The three about privacy are set up in the app's own configuration
 /// (<https://shopify.dev/docs/api/webhooks>, API 2026-10).
-pub const TOPICS: [(&str, Option<&str>); 28] = [
+pub const TOPICS: [(&str, Option<&str>); 29] = [
     ("app/scopes_update", None),
     ("app/uninstalled", None),
     ("bulk_operations/finish", None),
@@ -32,6 +32,7 @@ pub const TOPICS: [(&str, Option<&str>); 28] = [
     ("locations/deactivate", Some("read_locations")),
     ("locations/delete", Some("read_locations")),
     ("locations/update", Some("read_locations")),
+    ("order_transactions/create", Some("read_orders")),
     ("orders/create", Some("read_orders")),
     ("orders/delete", Some("read_orders")),
     ("orders/edited", Some("read_orders")),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::bulk::Operation;
 use crate::record::{
     AVAILABLE, CURRENCY, Customer, Edit, Fulfillment, Item, Level, Line, Location, OFFSET_HOURS, Order,
-    Product, Refund, Restock, Shop, TIME_ZONE, Variant, price,
+    Product, Refund, Restock, Shop, TIME_ZONE, Transaction, Variant, price,
 };
 use crate::store::Store;
 use crate::topic::Subject;
@@ -38,6 +38,10 @@ pub(crate) fn body(store: &Store, subject: Subject) -> Option<Value> {
         Subject::Refund { order, index } => {
             let order = store.orders.find(order)?;
             refund(order, order.refunds.get(index)?)
+        }
+        Subject::Transaction { order, index } => {
+            let order = store.orders.find(order)?;
+            transaction(order, order.transactions.get(index)?)
         }
         Subject::Variant(id) => variant(store, store.variants.find(id)?),
         Subject::Scopes => {
@@ -158,6 +162,29 @@ fn refund(order: &Order, refund: &Refund) -> Value {
             "line_item": line.map(self::line),
         }],
         "transactions": [],
+    })
+}
+
+fn transaction(order: &Order, transaction: &Transaction) -> Value {
+    json!({
+        "id": transaction.id,
+        "admin_graphql_api_id": gid("OrderTransaction", transaction.id),
+        "order_id": order.id,
+        "kind": transaction.kind,
+        "status": transaction.status(),
+        "gateway": "bogus",
+        "message": null,
+        "created_at": local(transaction.created_at),
+        "processed_at": local(transaction.created_at),
+        "test": false,
+        "parent_id": null,
+        "location_id": null,
+        "user_id": null,
+        "error_code": (!transaction.success).then_some("card_declined"),
+        "source_name": "web",
+        "receipt": {},
+        "amount": price(transaction.amount),
+        "currency": CURRENCY,
     })
 }
 

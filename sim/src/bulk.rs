@@ -9,7 +9,6 @@ mod file;
 mod operation;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -73,7 +72,6 @@ pub(crate) enum Unfetched {
     BadSignature,
     Expired,
     Gone,
-    Broken(io::Error),
 }
 
 impl Bulk {
@@ -131,7 +129,7 @@ impl Bulk {
             let kept = kept.get(&id).ok_or(Unfetched::Gone)?;
             (kept.results.clone(), kept.damage)
         };
-        results.open(damage).map_err(Unfetched::Broken)
+        Ok(results.open(damage))
     }
 
     fn keep(&self, id: u64, results: Results, damage: Option<Damage>) {

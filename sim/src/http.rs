@@ -244,10 +244,6 @@ fn download(shop: &Shop, head: &Parts, name: &str) -> Response<Content> {
         Err(Unfetched::BadSignature) => (StatusCode::FORBIDDEN, "SignatureDoesNotMatch"),
         Err(Unfetched::Expired) => (StatusCode::BAD_REQUEST, "ExpiredToken"),
         Err(Unfetched::Gone) => (StatusCode::NOT_FOUND, "NoSuchKey"),
-        Err(Unfetched::Broken(error)) => {
-            tracing::warn!(%error, "cannot read the result of a bulk operation");
-            (StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
-        }
     };
     let text = format!("<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code></Error>");
     let mut response = Response::new(Either::Left(Full::new(Bytes::from(text))));

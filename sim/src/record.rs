@@ -171,6 +171,7 @@ pub(crate) struct Order {
     pub(crate) fulfillments: Vec<Fulfillment>,
     pub(crate) edits: Vec<Edit>,
     pub(crate) refunds: Vec<Refund>,
+    pub(crate) transactions: Vec<Transaction>,
     pub(crate) cancelled_at: Option<Timestamp>,
     pub(crate) closed_at: Option<Timestamp>,
     pub(crate) created_at: Timestamp,
@@ -186,6 +187,12 @@ impl Order {
     /// What remains of it after a cancellation, in cents.
     pub(crate) fn current_total(&self) -> i64 {
         self.lines.iter().map(|line| line.price * line.current_quantity).sum()
+    }
+
+    /// What was paid and not given back, in cents.
+    pub(crate) fn paid(&self) -> i64 {
+        let moved = self.transactions.iter().filter(|row| row.success);
+        moved.map(|row| if row.kind == "refund" { -row.amount } else { row.amount }).sum()
     }
 
     pub(crate) fn shipment(&self) -> Shipment {
@@ -211,6 +218,24 @@ pub(crate) struct Line {
     pub(crate) quantity: i64,
     pub(crate) current_quantity: i64,
     pub(crate) unfulfilled: i64,
+}
+
+/// Money that moved, or should have.
+pub(crate) struct Transaction {
+    pub(crate) id: u64,
+    /// `sale` or `refund`, as webhooks write it; the API writes it in capitals.
+    pub(crate) kind: &'static str,
+    pub(crate) success: bool,
+    /// In cents.
+    pub(crate) amount: i64,
+    pub(crate) created_at: Timestamp,
+}
+
+impl Transaction {
+    /// As webhooks write it; the API writes it in capitals.
+    pub(crate) fn status(&self) -> &'static str {
+        if self.success { "success" } else { "failure" }
+    }
 }
 
 /// A line that was changed after the order was placed.

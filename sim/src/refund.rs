@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::clock::to_second;
 use crate::record::{AVAILABLE, COMMITTED, Edit, Line, Order, Payment, Refund, Restock};
+use crate::sale::give_back;
 use crate::store::{Refused, Store};
 use crate::topic::{Subject, Topic};
 
@@ -75,7 +76,7 @@ impl Store {
             Restock::Nowhere => (units - shipped).max(0),
         };
         let back = if restock == Restock::Nowhere { 0 } else { units };
-        let (id, line_id) = (self.next_id(), self.next_id());
+        let (id, line_id, transaction) = (self.next_id(), self.next_id(), self.next_id());
         self.act_on_order(order, now, |order| {
             let index = order.refunds.len();
             let mut amount = 0;
@@ -92,8 +93,9 @@ impl Store {
                 Payment::Paid => Payment::PartiallyRefunded,
                 other => other,
             };
-            let refunded = (Topic::REFUNDS_CREATE, Subject::Refund { order: order.id, index });
-            Ok((vec![(item, location, vec![(AVAILABLE, back), (COMMITTED, -uncommitted)])], vec![refunded]))
+            let mut told = vec![(Topic::REFUNDS_CREATE, Subject::Refund { order: order.id, index })];
+            told.extend(give_back(order, transaction, amount, created_at));
+            Ok((vec![(item, location, vec![(AVAILABLE, back), (COMMITTED, -uncommitted)])], told))
         })
     }
 }

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 
 use crate::clock::to_second;
-use crate::record::{AVAILABLE, COMMITTED, Customer, Fulfillment, Line, Order, Payment, Shipment};
+use crate::record::{
+    AVAILABLE, COMMITTED, Customer, Fulfillment, Line, Order, Payment, Shipment, Transaction,
+};
 use crate::store::{Refused, Store};
 use crate::topic::{Subject, Topic};
 
@@ -67,6 +69,7 @@ impl Store {
             fulfillments: Vec::new(),
             edits: Vec::new(),
             refunds: Vec::new(),
+            transactions: Vec::new(),
             cancelled_at: None,
             closed_at: None,
             created_at: at,
@@ -125,11 +128,19 @@ impl Store {
         })
     }
 
-    pub(crate) fn pay(&mut self, order: u64, now: Timestamp) -> Result<(), Refused> {
+    /// The customer pays the order, or tries to and fails.
+    pub(crate) fn pay(&mut self, order: u64, success: bool, now: Timestamp) -> Result<(), Refused> {
+        let (id, created_at) = (self.next_id(), to_second(now));
         self.act_on_order(order, now, |order| match order.payment {
             Payment::Pending if order.cancelled_at.is_none() => {
-                order.payment = Payment::Paid;
-                Ok((Vec::new(), vec![(Topic::ORDERS_PAID, Subject::Order(order.id))]))
+                let amount = order.current_total();
+                order.transactions.push(Transaction { id, kind: "sale", success, amount, created_at });
+                let mut told = vec![newest_transaction(order)];
+                if success {
+                    order.payment = Payment::Paid;
+                    told.push((Topic::ORDERS_PAID, Subject::Order(order.id)));
+                }
+                Ok((Vec::new(), told))
             }
             _ => Err("is already paid or cancelled"),
         })
@@ -191,6 +202,7 @@ impl Store {
 
     /// Cancels an order that is not yet shipped, puts its units back and returns the money.
     pub(crate) fn cancel(&mut self, order: u64, now: Timestamp) -> Result<(), Refused> {
+        let id = self.next_id();
         self.act_on_order(order, now, |order| {
             if order.shipment() != Shipment::Nothing || order.cancelled_at.is_some() {
                 return Err("is already fulfilled or cancelled");
@@ -206,7 +218,10 @@ impl Store {
                 let units = std::mem::take(&mut line.unfulfilled);
                 (line.item, line.location, vec![(COMMITTED, -units), (AVAILABLE, units)])
             });
-            Ok((returned.collect(), vec![(Topic::ORDERS_CANCELLED, Subject::Order(order.id))]))
+            let returned = returned.collect();
+            let mut told = vec![(Topic::ORDERS_CANCELLED, Subject::Order(order.id))];
+            told.extend(give_back(order, id, order.paid(), to_second(now)));
+            Ok((returned, told))
         })
     }
 
@@ -247,6 +262,26 @@ impl Store {
         self.tell(Topic::ORDERS_UPDATED, Subject::Order(id), now);
         Ok(())
     }
+}
+
+/// Returns money to the customer, at most what was paid; what is told of it.
+pub(crate) fn give_back(
+    order: &mut Order,
+    id: u64,
+    amount: i64,
+    created_at: Timestamp,
+) -> Option<(Topic, Subject)> {
+    let amount = amount.min(order.paid());
+    if amount <= 0 {
+        return None;
+    }
+    order.transactions.push(Transaction { id, kind: "refund", success: true, amount, created_at });
+    Some(newest_transaction(order))
+}
+
+fn newest_transaction(order: &Order) -> (Topic, Subject) {
+    let newest = Subject::Transaction { order: order.id, index: order.transactions.len() - 1 };
+    (Topic::ORDER_TRANSACTIONS_CREATE, newest)
 }
 
 #[cfg(test)]

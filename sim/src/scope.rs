@@ -69,7 +69,7 @@ fn needed(type_name: &str) -> &'static [&'static str] {
         "InventoryItem" => &["read_inventory", "read_products"],
         "InventoryLevel" => &["read_inventory"],
         "Location" => &["read_locations", "read_inventory"],
-        "Order" | "LineItem" | "Fulfillment" | "Refund" => &["read_orders"],
+        "Order" | "LineItem" | "Fulfillment" | "OrderTransaction" | "Refund" => &["read_orders"],
         "Customer" => &["read_customers"],
         payload if payload.starts_with("Inventory") && payload.ends_with("Payload") => &["write_inventory"],
         _ => &[],
@@ -78,12 +78,13 @@ fn needed(type_name: &str) -> &'static [&'static str] {
 
 /// One of these is needed to subscribe to a topic: webhooks reference, 2026-10.
 fn needed_to_hear(topic: &str) -> &'static [&'static str] {
-    const BY_START: [(&str, &[&str]); 9] = [
+    const BY_START: [(&str, &[&str]); 10] = [
         ("CUSTOMERS_", &["read_customers"]),
         ("FULFILLMENTS_", &["read_fulfillments"]),
         ("INVENTORY_ITEMS_", &["read_inventory", "read_products"]),
         ("INVENTORY_LEVELS_", &["read_inventory"]),
         ("LOCATIONS_", &["read_locations"]),
+        ("ORDER_TRANSACTIONS_", &["read_orders"]),
         ("ORDERS_", &["read_orders"]),
         ("PRODUCTS_", &["read_products"]),
         ("REFUNDS_", &["read_orders"]),

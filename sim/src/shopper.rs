@@ -101,7 +101,7 @@ impl Shoppers {
         // Whatever is refused below was overtaken by someone else's action, which is life in a shop.
         if self.chance.random_bool(0.9)
             && let Some(order) = self.unpaid.pop_front()
-            && store.pay(order, now).is_ok()
+            && store.pay(order, true, now).is_ok()
         {
             self.unshipped.push_back(order);
         }

@@ -28,6 +28,7 @@ impl Topic {
     pub(crate) const LOCATIONS_DEACTIVATE: Self = Self("locations/deactivate");
     pub(crate) const LOCATIONS_DELETE: Self = Self("locations/delete");
     pub(crate) const LOCATIONS_UPDATE: Self = Self("locations/update");
+    pub(crate) const ORDER_TRANSACTIONS_CREATE: Self = Self("order_transactions/create");
     pub(crate) const ORDERS_CANCELLED: Self = Self("orders/cancelled");
     pub(crate) const ORDERS_CREATE: Self = Self("orders/create");
     pub(crate) const ORDERS_DELETE: Self = Self("orders/delete");
@@ -79,6 +80,10 @@ pub(crate) enum Subject {
     Order(u64),
     Product(u64),
     Refund {
+        order: u64,
+        index: usize,
+    },
+    Transaction {
         order: u64,
         index: usize,
     },

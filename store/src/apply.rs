@@ -7,8 +7,8 @@ use schemas::{Change, Event, RunState, Timestamp};
 
 use crate::door::{Door, crossing_event, judge_stock};
 use crate::drift::{Drifted, Wrong};
-use crate::operation::{Batch, Cause, Fate, Operation, Outcome, Progress, RunRecord};
-use crate::shape::shape;
+use crate::operation::{Batch, Cause, Fate, Operation, Outcome, Post, Progress, RunRecord};
+use crate::shape::{shape, standing};
 use crate::tables::{Keep, Record, Result, Tables, Transaction};
 use crate::{attempt, command};
 
@@ -55,6 +55,9 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
             Ok(fresh(true))
         }
         Operation::Forget { shop } => transaction.forget(shop).map(|()| fresh(true)),
+        Operation::KeepPosition { reader, position } => {
+            transaction.keep_position(reader, position).map(|()| fresh(true))
+        }
         Operation::KeepSession { id, rooms, at } => {
             transaction.keep_session(id, rooms, *at).map(|()| fresh(true))
         }
@@ -65,6 +68,7 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
             let changed = attempt::park(&mut transaction.shop(shop)?, *at)?;
             Ok(Outcome { fresh: changed > 0, changed, ..Outcome::default() })
         }
+        Operation::Post(post) => tell(&mut transaction.shop(&post.shop)?, post),
         Operation::Prune(retention) => transaction.prune(retention).map(|()| fresh(true)),
         Operation::Register { shop, thresholds, at } => {
             let before = transaction.register(shop, thresholds)?;
@@ -93,6 +97,19 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
             Ok(fresh(true))
         }
     }
+}
+
+fn tell<T: Tables>(tables: &mut T, post: &Post) -> Result<Outcome> {
+    if let Some(key) = post.key.as_ref().filter(|_| post.may_repeat)
+        && let Some(place) = tables.posted(key)?
+    {
+        return Ok(Outcome { place: Some(place), ..Outcome::default() });
+    }
+    let place = tables.append(post.at, &post.event)?;
+    if let Some(key) = &post.key {
+        tables.put_posted(key, place, post.at)?;
+    }
+    Ok(Outcome { fresh: true, place: Some(place), ..Outcome::default() })
 }
 
 fn apply<T: Tables>(tables: &mut T, batch: &Batch) -> Result<Outcome> {
@@ -190,10 +207,11 @@ fn difference<T: Tables>(tables: &T, change: &Change) -> Result<Option<Differenc
 /// Thresholds changed: every level is judged against the new ones, and what it crosses by that is told.
 fn judge_anew<T: Tables>(tables: &mut T, at: Timestamp) -> Result<()> {
     for mut held in tables.levels()? {
-        let shape = shape(tables, &held)?;
-        let crossing = judge_stock(&mut held, &shape);
+        let standing = standing(tables, &held)?;
+        let crossing = judge_stock(&mut held, standing);
         tables.put(&held)?;
         if let Some(crossing) = crossing {
+            let shape = shape(tables, &held)?;
             tables.append(at, &crossing_event(crossing, shape))?;
         }
     }

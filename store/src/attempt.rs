@@ -386,7 +386,7 @@ fn reject_hold<T: Tables>(
     }
     let rejected = ReservationShape { state: ReservationState::Rejected, ..reservation };
     tables.put_reservation(&rejected)?;
-    tables.append(at, &Event::InventoryReservation(rejected))
+    tables.append(at, &Event::InventoryReservation(rejected)).map(drop)
 }
 
 fn level_of(effect: &Effect) -> (InventoryItemId, LocationId) {

@@ -1,6 +1,8 @@
 //! What holds for every store, asked of each backend through the trait alone.
 
 mod commands;
+mod payments;
+mod posts;
 mod runs;
 
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use schemas::{
 use crate::operation::{
     Batch, Cause, Delivery, Fate, Operation, Outcome, Progress, Retention, Revocation, Revoked, RunRecord,
 };
-use crate::{Collection, Store, StoreError, memory, sqlite};
+use crate::{Collection, Position, Store, StoreError, memory, sqlite};
 use commands::{
     a_command_repeated_under_its_key_is_answered_and_not_done_again,
     a_hold_at_a_level_that_went_ends_without_waiting_for_it, a_hold_is_pending_until_shopify_has_it,
@@ -35,6 +37,14 @@ use commands::{
     what_takes_no_stock_is_refused_by_code_and_field, what_waits_for_a_level_that_goes_fails_and_is_told,
 };
 
+use payments::{
+    each_payment_is_told_once_and_changes_nothing_else_of_its_order,
+    what_is_known_first_of_the_payments_of_an_old_order_is_no_news,
+};
+use posts::{
+    of_two_alike_without_a_name_both_are_told_but_no_repetition,
+    what_is_posted_again_under_its_key_is_told_once,
+};
 use runs::{
     a_doubt_is_settled_by_a_read_and_counted_at_its_run,
     a_dry_run_tells_what_it_would_put_right_and_puts_nothing_right, a_quiet_store_shows_no_drift,
@@ -90,6 +100,10 @@ holds_for_both! {
     crossings_are_told_once_and_changed_thresholds_judged_anew,
     untracked_and_inactive_levels_never_cross,
     one_order_change_gives_one_event,
+    what_is_posted_again_under_its_key_is_told_once,
+    of_two_alike_without_a_name_both_are_told_but_no_repetition,
+    each_payment_is_told_once_and_changes_nothing_else_of_its_order,
+    what_is_known_first_of_the_payments_of_an_old_order_is_no_news,
     an_order_has_the_levels_of_its_lines_read_again,
     a_first_import_is_told_as_a_run_and_not_record_by_record,
     a_run_goes_on_where_it_was_and_ends_once,
@@ -107,6 +121,7 @@ holds_for_both! {
     of_a_redacted_customer_nothing_is_kept,
     of_a_forgotten_shop_nothing_is_kept_and_its_log_goes_on,
     a_session_is_kept_as_it_was_last_written_until_it_is_old,
+    a_readers_position_is_kept_as_it_was_last_written,
     a_revocation_is_kept_until_its_last_token_has_run_out,
     holds_sum_to_at_most_what_there_was,
     lines_of_one_level_are_summed_before_the_check,
@@ -205,6 +220,7 @@ fn order(id: u64, status: OrderStatus, paid: &str, second: i64) -> Change {
         channel: None,
         locations: vec![],
         lines: vec![],
+        payments: None,
         created_at: at(0),
         updated_at: at(second),
     })
@@ -313,6 +329,9 @@ impl World {
             | Event::OrderUpdated(order)
             | Event::OrderStatusChanged(order)
             | Event::OrderDeleted(order) => format!("order {:?}", order.change),
+            Event::PaymentFailed(payment) => format!("payment:failed {}", payment.amount),
+            Event::PaymentReceived(payment) => format!("payment:received {}", payment.amount),
+            Event::PaymentRefunded(payment) => format!("payment:refunded {}", payment.amount),
             other => serde_json::to_value(other).unwrap()["kind"].as_str().unwrap().to_owned(),
         };
         self.log().await.iter().map(short).collect()
@@ -534,7 +553,8 @@ async fn an_order_has_the_levels_of_its_lines_read_again(world: World) {
         quantity: 1,
     };
     world.webhook(vec![Change::Order(Order { lines: vec![line], ..order })]).await;
-    assert_eq!(world.marked().await, [level_key(1)]);
+    let order = RecordKey::Order(1_u64.try_into().unwrap());
+    assert_eq!(world.marked().await, [level_key(1), order], "and the order itself, for it was paid");
 }
 
 async fn a_first_import_is_told_as_a_run_and_not_record_by_record(world: World) {
@@ -589,7 +609,7 @@ async fn a_replay_gives_each_entry_of_its_rooms_once_and_in_order(world: World) 
         world.webhook(vec![order(1, OrderStatus::Created, "pending", second)]).await;
     }
     let head = world.store.head().sequence;
-    let rooms = vec![Room::InventoryAll, Room::InventoryLocation(1_u64.try_into().unwrap())];
+    let rooms = vec![Room::InventoryAll, Room::InventoryLocation(1.into())];
     let all = world.store.replay(&shop(), rooms.clone(), Sequence(0), head, 100).await.unwrap();
     assert_eq!(all.len(), 6, "in two rooms, and given once");
     assert!(all.is_sorted_by_key(LogEntry::sequence));
@@ -605,6 +625,7 @@ async fn what_was_forgotten_cannot_be_replayed_silently(world: World) {
     world.webhook(vec![level(1, 20, 1)]).await;
     world.webhook(vec![level(1, 21, 2)]).await;
     let head = world.store.head().sequence;
+    assert_eq!(world.store.floor().await.unwrap(), Sequence(0));
     let before = |log_before| Retention {
         deliveries_before: at(0),
         log_before,
@@ -615,6 +636,7 @@ async fn what_was_forgotten_cannot_be_replayed_silently(world: World) {
     };
     world.do_(Operation::Prune(before(at(1_000)))).await;
     assert_eq!(world.store.head().sequence, head, "places are never given out twice");
+    assert_eq!(world.store.floor().await.unwrap(), head);
     let shop = shop();
     let replay = |after| world.store.replay(&shop, vec![Room::InventoryAll], after, head, 10);
     assert!(matches!(replay(Sequence(head.0 - 1)).await, Err(StoreError::TooOld(_))));
@@ -643,6 +665,19 @@ async fn a_session_is_kept_as_it_was_last_written_until_it_is_old(world: World) 
     };
     world.do_(Operation::Prune(retention)).await;
     assert_eq!((kept("one").await.as_deref(), kept("two").await), (Some("a and b"), None));
+}
+
+async fn a_readers_position_is_kept_as_it_was_last_written(world: World) {
+    let keep = |reader: &str, position: &Position| {
+        world.do_(Operation::KeepPosition { reader: reader.to_owned(), position: position.clone() })
+    };
+    let first = Position { after: Sequence(3), at: at(1), ..Position::default() };
+    let under_way = Position { until: Some(Sequence(9)), problem: Some("away".to_owned()), ..first.clone() };
+    keep("one", &first).await;
+    keep("two", &first).await;
+    keep("one", &under_way).await;
+    let kept = world.store.positions().await.unwrap();
+    assert_eq!(kept, [("one".to_owned(), under_way), ("two".to_owned(), first)].into());
 }
 
 async fn a_revocation_is_kept_until_its_last_token_has_run_out(world: World) {

@@ -5,15 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use inventory::version::judge;
 use inventory::{Authority, Crossing, HeldLevel, Verdict, level, order, threshold};
 use jiff::{SignedDuration, ToSpan as _};
-use schemas::event::{CustomerActivity, LevelChange, Notice, OrderChange, OrderChanged, PriceChange, Source};
-use schemas::record::{Customer, InventoryItem, Level, Location, Order, Product, Variant};
-use schemas::shape::{LevelShape, OrderShape};
+use schemas::event::{
+    CustomerActivity, LevelChange, Notice, OrderChange, OrderChanged, Payment, PriceChange, Source,
+};
+use schemas::record::{
+    Customer, InventoryItem, Level, Location, Order, PaymentOutcome, Product, Transaction, Variant,
+};
+use schemas::shape::{LevelShape, OrderShape, StockStatus};
 use schemas::{Change, Event, InventoryItemId, LocationId, ProductId, RecordKey, RunId, RunKind, Timestamp};
 
 use crate::attempt;
 use crate::drift::{Drifted, Wrong};
 use crate::operation::{Mark, Outcome, RunRecord};
-use crate::shape::{order_shape, product_shape, shape};
+use crate::shape::{counted, order_shape, product_shape, shape, standing};
 use crate::tables::{Keep, Record, Result, Tables};
 
 /// Readings that may come back older than what we hold before the store's word is taken as final.
@@ -135,11 +139,19 @@ impl<'t, T: Tables> Door<'t, T> {
     where
         T: Keep<R>,
     {
+        let verdict = self.weigh(mark, held, said)?;
+        if verdict == Verdict::Take {
+            self.tables.put(said)?;
+        }
+        Ok(verdict)
+    }
+
+    /// Judges a record that, where it wins, is put later.
+    fn weigh<R: Record>(&mut self, mark: RecordKey, held: Option<&R>, said: &R) -> Result<Verdict> {
         let authority = self.readings.get(&mark).map_or(Authority::Report, |reading| reading.authority);
         let verdict = judge(held.map(|held| (held, held.updated_at())), (said, said.updated_at()), authority);
         match verdict {
             Verdict::Take => {
-                self.tables.put(said)?;
                 self.outcome.changed += 1;
                 if let Some(doubt) = self.doubt_of(mark).filter(|doubt| said.updated_at() <= doubt.covered) {
                     let wrong = Wrong::between(held.map(Record::said), said.said())?;
@@ -207,27 +219,62 @@ impl<'t, T: Tables> Door<'t, T> {
     }
 
     fn order(&mut self, said: &Order) -> Result<()> {
-        let held: Option<Order> = self.tables.find(said.id)?;
-        if self.judge(RecordKey::Order(said.id), held.as_ref(), said)? == Verdict::Take {
-            // A first import brings levels for themselves.
-            if !self.silent {
-                self.look_at_stock_of(said)?;
-            }
-            let change = order::change(held.as_ref(), said);
-            let previous =
-                held.as_ref().map(|held| held.status).filter(|_| change == OrderChange::StatusChanged);
-            let changed = OrderChanged {
-                order: OrderShape { previous_status: previous, ..order_shape(said) },
-                change,
-                locations: said.locations.clone(),
-            };
-            self.tell(&match change {
-                OrderChange::Created => Event::OrderCreated(changed),
-                OrderChange::StatusChanged => Event::OrderStatusChanged(changed),
-                _ => Event::OrderUpdated(changed),
-            })?;
+        let key = RecordKey::Order(said.id);
+        let mut held: Option<Order> = self.tables.find(said.id)?;
+        // What is said first of the payments of an order that we knew without them is no news.
+        if let Some(held) = &mut held
+            && held.payments.is_none()
+            && said.payments.is_some()
+        {
+            held.payments.clone_from(&said.payments);
+            self.tables.put(held)?;
+        }
+        let paid = held.as_ref().map_or_else(|| (!self.silent).then(Vec::new), |held| held.payments.clone());
+        let payments_unsaid = said.payments.is_none();
+        let said = Order { payments: said.payments.clone().or_else(|| paid.clone()), ..said.clone() };
+        if self.judge(key, held.as_ref(), &said)? != Verdict::Take {
+            return Ok(());
+        }
+        // A first import brings levels for themselves.
+        if !self.silent {
+            self.look_at_stock_of(&said)?;
+        }
+        let standing = held.as_ref().map_or(Some("pending"), |held| held.financial_status.as_deref());
+        if payments_unsaid && standing != said.financial_status.as_deref() {
+            self.look_again(key)?;
+        }
+        let moved: Vec<_> = said
+            .payments
+            .iter()
+            .flatten()
+            .filter(|one| !paid.iter().flatten().any(|held| held == *one))
+            .collect();
+        let only_payments = held.as_ref().is_some_and(|held| {
+            let (payments, updated_at) = (said.payments.clone(), said.updated_at);
+            !moved.is_empty() && Order { payments, updated_at, ..held.clone() } == said
+        });
+        if !only_payments {
+            self.tell_order(held.as_ref(), &said)?;
+        }
+        for transaction in moved {
+            self.tell(&payment_event(&said, transaction))?;
         }
         Ok(())
+    }
+
+    fn tell_order(&mut self, held: Option<&Order>, said: &Order) -> Result<()> {
+        let change = order::change(held, said);
+        let previous = held.map(|held| held.status).filter(|_| change == OrderChange::StatusChanged);
+        let changed = OrderChanged {
+            order: OrderShape { previous_status: previous, ..order_shape(said) },
+            change,
+            locations: said.locations.clone(),
+        };
+        self.tell(&match change {
+            OrderChange::Created => Event::OrderCreated(changed),
+            OrderChange::StatusChanged => Event::OrderStatusChanged(changed),
+            _ => Event::OrderUpdated(changed),
+        })
     }
 
     /// An order moves stock between quantities of which no level webhook tells, and only Shopify knows where.
@@ -307,8 +354,8 @@ impl<'t, T: Tables> Door<'t, T> {
         let verdict = self.judge(RecordKey::Item(said.id), held.as_ref(), said)?;
         if verdict == Verdict::Take && held.is_none_or(|held| held.tracked != said.tracked) {
             for mut level in self.tables.levels_of(said.id)? {
-                let shape = shape(self.tables, &level)?;
-                let _silent = judge_stock(&mut level, &shape);
+                let standing = standing(self.tables, &level)?;
+                let _silent = judge_stock(&mut level, standing);
                 self.tables.put(&level)?;
             }
         }
@@ -329,7 +376,7 @@ impl<'t, T: Tables> Door<'t, T> {
         let held_or_new =
             held.clone().unwrap_or_else(|| HeldLevel::new(unseen_level(item, location, self.at)));
         let mut now = HeldLevel { observed: said, ..held_or_new };
-        match self.judge(key, held.as_ref(), &now)? {
+        match self.weigh(key, held.as_ref(), &now)? {
             Verdict::Take => {}
             Verdict::Same if flight.is_some() => {}
             Verdict::Same | Verdict::Older | Verdict::Unclear => return Ok(()),
@@ -341,6 +388,11 @@ impl<'t, T: Tables> Door<'t, T> {
         }
         if available_only {
             self.look_again(key)?;
+        }
+        if self.silent {
+            let standing = standing(self.tables, &now)?;
+            let _silent = judge_stock(&mut now, standing);
+            return self.tables.put(&now);
         }
         self.wanted.extend([RecordKey::Item(item), RecordKey::Location(location)]);
         self.tell_level(held.as_ref(), now).map(drop)
@@ -371,7 +423,7 @@ impl<'t, T: Tables> Door<'t, T> {
     /// Judges a level, puts it, and tells of it where there is something to tell: the level as clients see it.
     pub(crate) fn tell_level(&mut self, held: Option<&HeldLevel>, mut now: HeldLevel) -> Result<LevelShape> {
         let shape = shape(self.tables, &now)?;
-        let crossing = judge_stock(&mut now, &shape);
+        let crossing = judge_stock(&mut now, counted(&shape));
         self.tables.put(&now)?;
         let news = held.is_none_or(|held| {
             (held.observed.quantities, held.observed.active, held.pending)
@@ -380,6 +432,7 @@ impl<'t, T: Tables> Door<'t, T> {
         if news {
             self.tell(&Event::InventoryUpdated(LevelChange {
                 level: shape.clone(),
+                product: shape.product_id.map_or(Ok(Vec::new()), |id| self.tables.available_of(id))?,
                 previous_available: held.map(HeldLevel::available),
                 source: self.source,
                 command_id: self.command.clone(),
@@ -466,6 +519,7 @@ impl<'t, T: Tables> Door<'t, T> {
         Keep::<HeldLevel>::delete(self.tables, held.key())?;
         self.tell(&Event::InventoryUpdated(LevelChange {
             previous_available: Some(level.available),
+            product: level.product_id.map_or(Ok(Vec::new()), |id| self.tables.available_of(id))?,
             level,
             source: self.source,
             command_id: None,
@@ -482,20 +536,23 @@ impl<'t, T: Tables> Door<'t, T> {
     }
 
     fn tell(&mut self, event: &Event) -> Result<()> {
-        if self.silent { Ok(()) } else { self.tables.append(self.at, event) }
+        if self.silent { Ok(()) } else { self.tables.append(self.at, event).map(drop) }
     }
 
     /// Tells of products, marks what is missing, and settles the readings.
     pub(crate) fn finish(mut self) -> Result<Outcome> {
+        if self.silent {
+            // A first import brings everything, in any order, and none of it is news.
+            self.products.clear();
+            self.wanted.clear();
+        }
         for (id, new) in std::mem::take(&mut self.products) {
             if let Some(product) = Keep::<Product>::find(self.tables, id)? {
                 let shape = product_shape(product);
                 self.tell(&if new { Event::ProductCreated(shape) } else { Event::ProductUpdated(shape) })?;
             }
         }
-        // A first import brings everything, in any order.
-        let wanted = std::mem::take(&mut self.wanted);
-        for key in wanted.into_iter().filter(|_| !self.silent) {
+        for key in std::mem::take(&mut self.wanted) {
             let held = match key {
                 RecordKey::Item(id) => Keep::<InventoryItem>::find(self.tables, id)?.is_some(),
                 RecordKey::Location(id) => Keep::<Location>::find(self.tables, id)?.is_some(),
@@ -529,15 +586,24 @@ fn unseen_level(inventory_item_id: InventoryItemId, location_id: LocationId, upd
     Level { inventory_item_id, location_id, gid: None, active: true, quantities, updated_at }
 }
 
-/// Judges a level's stock. One that does not count, untracked or inactive, crosses nothing and starts afresh
-/// when it counts again.
-pub(crate) fn judge_stock(held: &mut HeldLevel, shape: &LevelShape) -> Option<Crossing> {
-    if !(shape.tracked && shape.active) {
-        held.status = None;
-        return None;
+/// Judges a level's stock. One that does not count crosses nothing and starts afresh when it counts again.
+pub(crate) fn judge_stock(held: &mut HeldLevel, standing: Option<StockStatus>) -> Option<Crossing> {
+    let before = std::mem::replace(&mut held.status, standing);
+    threshold::crossing(before, standing?)
+}
+
+fn payment_event(order: &Order, transaction: &Transaction) -> Event {
+    let payment = Payment {
+        order_id: order.id,
+        customer_id: order.customer_id,
+        amount: transaction.amount.clone(),
+        currency: transaction.currency.clone(),
+    };
+    match transaction.outcome {
+        PaymentOutcome::Failed => Event::PaymentFailed(payment),
+        PaymentOutcome::Received => Event::PaymentReceived(payment),
+        PaymentOutcome::Refunded => Event::PaymentRefunded(payment),
     }
-    let before = held.status.replace(shape.status);
-    threshold::crossing(before, shape.status)
 }
 
 pub(crate) fn crossing_event(crossing: Crossing, level: LevelShape) -> Event {

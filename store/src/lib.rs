@@ -18,9 +18,12 @@ mod drift;
 mod local;
 pub mod memory;
 pub mod operation;
+mod position;
 mod shape;
 pub mod sqlite;
 mod tables;
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use inventory::effect::Waiting;
@@ -37,9 +40,10 @@ pub use command::{By, Given, Policy};
 pub use drift::{Drifted, Held, Wrong};
 pub use local::Writer;
 pub use operation::{
-    Batch, Cause, Delivery, Fate, Mark, Operation, Outcome, Progress, Retention, Revocation, Revoked,
-    RunRecord,
+    Batch, Cause, Delivery, Fate, Mark, Operation, Outcome, Post, PostKey, Progress, Retention, Revocation,
+    Revoked, RunRecord,
 };
+pub use position::Position;
 
 /// Why a store could not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -263,6 +267,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// The rooms kept for the session of that id.
     async fn session(&self, id: &str) -> Result<Option<String>, StoreError>;
+
+    /// How far each reader outside is, by its name.
+    async fn positions(&self) -> Result<BTreeMap<String, Position>, StoreError>;
+
+    /// The last entry of the log that was forgotten: up to there, [`Store::entries`] has gaps.
+    async fn floor(&self) -> Result<Sequence, StoreError>;
 
     /// Every revocation that is kept.
     async fn revocations(&self) -> Result<Vec<Revocation>, StoreError>;

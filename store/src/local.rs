@@ -2,6 +2,7 @@
 //!
 //! The writer can run on a thread of its own ([`Writer::run`]) or be stepped by a simulation ([`Writer::step`]).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,6 +17,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::drift::{Drifted, Held};
 use crate::operation::{Delivery, Operation, Outcome, Revocation, RunRecord};
+use crate::position::Position;
 use crate::tables::Result;
 use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError};
 
@@ -73,6 +75,8 @@ pub(crate) trait Reader: Send + Sync + 'static {
     fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>>;
     fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>>;
     fn session(&self, id: &str) -> Result<Option<String>>;
+    fn positions(&self) -> Result<BTreeMap<String, Position>>;
+    fn floor(&self) -> Result<Sequence>;
     fn revocations(&self) -> Result<Vec<Revocation>>;
     fn list(
         &self,
@@ -310,6 +314,14 @@ impl<R: Reader> Store for Local<R> {
     async fn session(&self, id: &str) -> Result<Option<String>> {
         let id = id.to_owned();
         self.read(move |reader| reader.session(&id)).await
+    }
+
+    async fn positions(&self) -> Result<BTreeMap<String, Position>> {
+        self.read(R::positions).await
+    }
+
+    async fn floor(&self) -> Result<Sequence> {
+        self.read(R::floor).await
     }
 
     async fn revocations(&self) -> Result<Vec<Revocation>> {

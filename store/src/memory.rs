@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use inventory::effect::Waiting;
 use inventory::{HeldLevel, Thresholds};
+use schemas::event::AvailableAt;
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
@@ -21,7 +22,10 @@ use serde::Serialize;
 use crate::apply::perform;
 use crate::drift::{Drifted, Held};
 use crate::local::{Engine, Local, Reader, Writer};
-use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, Retention, Revocation, Revoked, RunRecord};
+use crate::operation::{
+    Delivery, Fate, Mark, Operation, Outcome, PostKey, Retention, Revocation, Revoked, RunRecord,
+};
+use crate::position::Position;
 use crate::shape::level_shape;
 use crate::tables::{Keep, Marking, Record, Result, Tables, Transaction};
 use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError};
@@ -44,6 +48,7 @@ struct State {
     shops: BTreeMap<ShopDomain, Shop>,
     deliveries: Vec<(Delivery, Option<Fate>)>,
     log: Vec<(Sequence, ShopDomain, Timestamp, Event)>,
+    positions: BTreeMap<String, Position>,
     sessions: BTreeMap<String, (String, Timestamp)>,
     revocations: BTreeMap<Revoked, (Timestamp, Timestamp)>,
     /// The last place and the last mark given out, and the last place forgotten.
@@ -66,6 +71,7 @@ struct Shop {
     drift: Vec<Drifted>,
     runs: Vec<RunRecord>,
     watermarks: BTreeMap<Resource, Timestamp>,
+    posted: BTreeMap<PostKey, (Sequence, Timestamp)>,
     kept: ledger::Kept,
 }
 
@@ -150,6 +156,11 @@ impl Transaction for State {
         Ok(())
     }
 
+    fn keep_position(&mut self, reader: &str, position: &Position) -> Result<()> {
+        self.positions.insert(reader.to_owned(), position.clone());
+        Ok(())
+    }
+
     fn keep_session(&mut self, id: &str, rooms: &str, at: Timestamp) -> Result<()> {
         self.sessions.insert(id.to_owned(), (rooms.to_owned(), at));
         Ok(())
@@ -180,6 +191,7 @@ impl Transaction for State {
         });
         for shop in self.shops.values_mut() {
             shop.kept.forget(retention.runs_before);
+            shop.posted.retain(|_, (_, at)| *at >= retention.deliveries_before);
             shop.drift.retain(|drifted| drifted.found >= retention.runs_before);
             shop.runs.retain(|run| !run.run.state.is_over() || run.run.started_at >= retention.runs_before);
         }
@@ -244,6 +256,16 @@ impl Tables for MemoryTables<'_> {
         Ok(self.here().levels.values().filter(|level| level.key().0 == item).cloned().collect())
     }
 
+    fn available_of(&self, product: ProductId) -> Result<Vec<AvailableAt>> {
+        let mut sums = BTreeMap::new();
+        for item in self.variants_of(product)?.into_iter().filter_map(|variant| variant.inventory_item_id) {
+            for level in self.levels_of(item)?.iter().filter(|level| level.observed.active) {
+                *sums.entry(level.key().1).or_default() += level.available();
+            }
+        }
+        Ok(sums.into_iter().map(|(location_id, available)| AvailableAt { location_id, available }).collect())
+    }
+
     fn levels_at(&self, location: LocationId) -> Result<Vec<HeldLevel>> {
         Ok(self.here().levels.values().filter(|level| level.key().1 == location).cloned().collect())
     }
@@ -252,9 +274,18 @@ impl Tables for MemoryTables<'_> {
         Ok(self.here().levels.values().cloned().collect())
     }
 
-    fn append(&mut self, at: Timestamp, event: &Event) -> Result<()> {
+    fn append(&mut self, at: Timestamp, event: &Event) -> Result<Sequence> {
         self.state.last += 1;
         self.state.log.push((Sequence(self.state.last), self.domain.clone(), at, event.clone()));
+        Ok(Sequence(self.state.last))
+    }
+
+    fn posted(&self, key: &PostKey) -> Result<Option<Sequence>> {
+        Ok(self.here().posted.get(key).map(|(sequence, _)| *sequence))
+    }
+
+    fn put_posted(&mut self, key: &PostKey, sequence: Sequence, at: Timestamp) -> Result<()> {
+        self.here_mut().posted.insert(*key, (sequence, at));
         Ok(())
     }
 
@@ -291,7 +322,7 @@ impl Tables for MemoryTables<'_> {
         for order in shop.orders.values_mut().filter(|order| order.customer_id == Some(customer)) {
             order.customer_id = None;
         }
-        let domain = self.domain.clone();
+        let (domain, own) = (self.domain.clone(), Room::OrdersCustomer(customer.into()));
         self.state.log.retain_mut(|(_, shop, _, event)| {
             if *shop != domain {
                 return true;
@@ -303,7 +334,14 @@ impl Tables for MemoryTables<'_> {
                 | Event::OrderUpdated(order) => {
                     order.order.customer_id = order.order.customer_id.filter(|id| *id != customer);
                 }
+                Event::PaymentFailed(payment)
+                | Event::PaymentReceived(payment)
+                | Event::PaymentRefunded(payment) => {
+                    payment.customer_id = payment.customer_id.filter(|id| *id != customer);
+                }
                 Event::CustomerActivity(activity) => return activity.customer_id != customer,
+                Event::Posted(posted) if posted.customer_id == Some(customer) => return false,
+                Event::Emitted(_) | Event::Posted(_) => return !event.rooms().contains(&own),
                 _ => {}
             }
             true
@@ -549,6 +587,14 @@ impl Reader for Memory {
 
     fn session(&self, id: &str) -> Result<Option<String>> {
         Ok(self.state().sessions.get(id).map(|(rooms, _)| rooms.clone()))
+    }
+
+    fn positions(&self) -> Result<BTreeMap<String, Position>> {
+        Ok(self.state().positions.clone())
+    }
+
+    fn floor(&self) -> Result<Sequence> {
+        Ok(Sequence(self.state().floor))
     }
 
     fn revocations(&self) -> Result<Vec<Revocation>> {

@@ -2,12 +2,13 @@
 
 use inventory::Thresholds;
 use schemas::{
-    Change, ErrorBody, Event, RecordKey, Resource, RunId, RunState, ShopDomain, SyncRun, Timestamp, UserId,
-    WebhookId,
+    Change, ErrorBody, Event, RecordKey, Resource, RunId, RunState, Sequence, ShopDomain, SyncRun, Timestamp,
+    UserId, WebhookId,
 };
 
 use crate::attempt::{Attempt, End};
 use crate::command::Given;
+use crate::position::Position;
 
 /// One unit of writing: it happens whole or not at all.
 #[derive(Debug, Clone)]
@@ -52,6 +53,13 @@ pub enum Operation {
         /// Which.
         shop: ShopDomain,
     },
+    /// Keep how far a reader outside is, in place of what was kept.
+    KeepPosition {
+        /// Whose.
+        reader: String,
+        /// How far.
+        position: Position,
+    },
     /// Keep the rooms of a session under its id, in place of what was kept there.
     KeepSession {
         /// Whose.
@@ -78,6 +86,8 @@ pub enum Operation {
         /// When.
         at: Timestamp,
     },
+    /// Tell what another program says, once for each key. `fresh` is false when it was told before.
+    Post(Box<Post>),
     /// Forget what is older than its keeping time.
     Prune(Retention),
     /// Make a shop known, or its thresholds; changed thresholds are judged anew.
@@ -137,7 +147,29 @@ pub struct Outcome {
     pub changed: u64,
     /// Records that are gone.
     pub deleted: u64,
+    /// Where in the log that is which was posted, now or before.
+    pub place: Option<Sequence>,
 }
+
+/// Something that another program says.
+#[derive(Debug, Clone)]
+pub struct Post {
+    /// In which shop.
+    pub shop: ShopDomain,
+    /// What.
+    pub event: Event,
+    /// By what a repetition is known again.
+    pub key: Option<PostKey>,
+    /// Whether this may be a repetition. Of two things that are told for the first time both are told, though they
+    /// may be alike; their key is only remembered.
+    pub may_repeat: bool,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// By what a repetition of something that was posted is known again, within its shop: a hash of whatever names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PostKey(pub [u8; 32]);
 
 /// A webhook's delivery as it arrived, verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -246,7 +278,7 @@ impl RunRecord {
 /// What is older than these, by our clock, may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Settled deliveries: until then a repeated one is recognised.
+    /// Settled deliveries, and the keys of what was posted: until then a repeated one is recognised.
     pub deliveries_before: Timestamp,
     /// The log.
     pub log_before: Timestamp,

@@ -4,7 +4,7 @@ use inventory::{HeldLevel, threshold};
 use schemas::ShopDomain;
 use schemas::event::ProductShape;
 use schemas::record::{InventoryItem, Location, Order, Product, Variant};
-use schemas::shape::{LevelShape, OrderShape};
+use schemas::shape::{LevelShape, OrderShape, StockStatus};
 
 use crate::tables::{Record as _, Result, Tables};
 
@@ -19,6 +19,29 @@ pub(crate) fn shape<T: Tables>(tables: &T, held: &HeldLevel) -> Result<LevelShap
     };
     let threshold = tables.thresholds().of(item_id, location_id, product.as_ref().map(|p| p.vendor.as_str()));
     Ok(level_shape(tables.shop(), held, item, variant, product, location, threshold))
+}
+
+/// How a level's stock is, as its shape has it, for less; `None` where it does not count.
+pub(crate) fn standing<T: Tables>(tables: &T, held: &HeldLevel) -> Result<Option<StockStatus>> {
+    let (item_id, location_id) = held.key();
+    let item: Option<InventoryItem> = tables.find(item_id)?;
+    if !held.observed.active || item.is_some_and(|item| !item.tracked) {
+        return Ok(None);
+    }
+    let thresholds = tables.thresholds();
+    let mut product: Option<Product> = None;
+    if !thresholds.vendors.is_empty()
+        && let Some(variant) = tables.variant_of(item_id)?
+    {
+        product = tables.find(variant.product_id)?;
+    }
+    let threshold = thresholds.of(item_id, location_id, product.as_ref().map(|p| p.vendor.as_str()));
+    Ok(Some(threshold::status(held.available(), threshold)))
+}
+
+/// How a level's stock is; `None` where it does not count, because it is inactive or its item is not tracked.
+pub(crate) fn counted(shape: &LevelShape) -> Option<StockStatus> {
+    (shape.tracked && shape.active).then_some(shape.status)
 }
 
 /// Puts a level's shape together from the records it refers to, as far as they are known.

@@ -1,10 +1,11 @@
 //! What `apply` needs of a database inside one transaction. Every backend gives it; nothing here is SQL.
 
 use inventory::{HeldLevel, Thresholds};
+use schemas::event::AvailableAt;
 use schemas::record::{Customer, InventoryItem, Level, Location, Order, Product, Variant};
 use schemas::shape::ReservationShape;
 use schemas::{
-    CustomerId, Event, InventoryItemId, LocationId, OrderId, ProductId, RecordKey, Resource, RunId,
+    CustomerId, Event, InventoryItemId, LocationId, OrderId, ProductId, RecordKey, Resource, RunId, Sequence,
     ShopDomain, Timestamp, UserId, VariantId, WebhookId,
 };
 
@@ -14,7 +15,8 @@ use crate::StoreError;
 use crate::attempt::{Attempt, Flight};
 use crate::command::{Effect, KeptCommand};
 use crate::drift::Drifted;
-use crate::operation::{Delivery, Fate, Mark, Retention, Revocation, RunRecord};
+use crate::operation::{Delivery, Fate, Mark, PostKey, Retention, Revocation, RunRecord};
+use crate::position::Position;
 
 pub(crate) type Result<T> = std::result::Result<T, StoreError>;
 
@@ -153,11 +155,17 @@ pub(crate) trait Tables:
     fn variants_of(&self, product: ProductId) -> Result<Vec<Variant>>;
     fn variant_of(&self, item: InventoryItemId) -> Result<Option<Variant>>;
     fn levels_of(&self, item: InventoryItemId) -> Result<Vec<HeldLevel>>;
+    /// What is sellable of a product at each location where it is stocked.
+    fn available_of(&self, product: ProductId) -> Result<Vec<AvailableAt>>;
     fn levels_at(&self, location: LocationId) -> Result<Vec<HeldLevel>>;
     fn levels(&self) -> Result<Vec<HeldLevel>>;
 
-    /// Appends an event; its rooms are indexed with it.
-    fn append(&mut self, at: Timestamp, event: &Event) -> Result<()>;
+    /// Appends an event; its rooms are indexed with it. Where it is.
+    fn append(&mut self, at: Timestamp, event: &Event) -> Result<Sequence>;
+
+    /// Where that is in the log which was posted under this key.
+    fn posted(&self, key: &PostKey) -> Result<Option<Sequence>>;
+    fn put_posted(&mut self, key: &PostKey, sequence: Sequence, at: Timestamp) -> Result<()>;
 
     /// Marks a record for reading, anew if it is marked; `doubt` is the full run that wants to know.
     fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>) -> Result<()>;
@@ -192,6 +200,8 @@ pub(crate) trait Transaction {
     fn register(&mut self, shop: &ShopDomain, thresholds: &Thresholds) -> Result<Option<Thresholds>>;
     /// Keeps a delivery; false when it was here before.
     fn accept(&mut self, delivery: &Delivery) -> Result<bool>;
+    /// Keeps how far a reader is in place of what was kept.
+    fn keep_position(&mut self, reader: &str, position: &Position) -> Result<()>;
     /// Keeps a session's rooms in place of what was kept.
     fn keep_session(&mut self, id: &str, rooms: &str, at: Timestamp) -> Result<()>;
     /// Keeps a revocation; one of the same tokens is prolonged. False when nothing was changed by it.

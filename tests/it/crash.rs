@@ -69,7 +69,9 @@ async fn ten_kills_lose_nothing_and_tell_nothing_twice() {
 
     for (family, room) in [("inventory:", "inventory:all"), ("order:", "orders:all")] {
         let logged = daemon.events(Some(room)).await;
-        let logged: Vec<&str> = logged.iter().map(|event| event["id"].as_str().unwrap()).collect();
+        // Payments are heard in the rooms of orders, too, and have no word of their own in this contract.
+        let logged = logged.iter().filter(|event| event["kind"].as_str().unwrap().starts_with(family));
+        let logged: Vec<&str> = logged.map(|event| event["id"].as_str().unwrap()).collect();
         assert!(logged.len() > 100, "{} events of {family}", logged.len());
         eventually("the watcher has caught up", async || {
             (watcher.ids(family).last().map(String::as_str) == logged.last().copied()).then_some(())

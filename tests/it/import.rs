@@ -58,7 +58,7 @@ fn progress_is_truthful(told: &[(&str, &Value)]) {
     let moment = |payload: &Value| payload["timestamp"].as_str().unwrap().parse::<Timestamp>().unwrap();
     let reports: Vec<&Value> =
         told.iter().filter(|(name, _)| name.ends_with(":progress")).map(|(_, payload)| *payload).collect();
-    assert!(reports.len() > 8, "a long run reports on its way");
+    assert!(reports.len() > 2, "a long run reports on its way");
     for report in &reports {
         assert_eq!(report["data"]["state"], "running");
         // Both are unknown until Shopify was asked how much there is.

@@ -267,7 +267,9 @@ async fn since_tells_what_was_missed_once_and_in_order() {
 
     for (family, room) in [("inventory:", "inventory:all"), ("order:", "orders:all")] {
         let logged = daemon.events(Some(room)).await;
-        let logged: Vec<&str> = logged.iter().map(|event| event["id"].as_str().unwrap()).collect();
+        // Payments are heard in the rooms of orders, too, and have no word of their own in this contract.
+        let logged = logged.iter().filter(|event| event["kind"].as_str().unwrap().starts_with(family));
+        let logged: Vec<&str> = logged.map(|event| event["id"].as_str().unwrap()).collect();
         assert!(logged.len() > 20);
         assert_eq!(ids(&late.events(family)), logged, "{family}");
     }

@@ -1,7 +1,9 @@
 //! The whole of stockd as its users meet it, one file a behaviour.
 #![expect(clippy::unwrap_used, reason = "all of this is test code: what goes wrong here fails the test")]
 
+mod alerts;
 mod attempts;
+mod broker;
 mod circumstances;
 mod cli;
 mod commands;
@@ -9,10 +11,17 @@ mod contention;
 mod crash;
 mod faults;
 mod hostile;
+mod hub;
 mod import;
 mod live;
+mod omni;
+mod oms;
+mod payments;
 mod policy;
+mod posts;
+mod python;
 mod recovery;
+mod restored;
 mod rights;
 mod runs;
 mod stale;

@@ -29,12 +29,21 @@ async fn logged(daemon: &TestDaemon, after: &str) -> Vec<String> {
 
 /// A client that comes back quickly, in everything in stock; and the offset since when.
 async fn patient(daemon: &TestDaemon, url: &str, token: &Token) -> (Client, String) {
+    patiently(Client::with, daemon, url, token).await
+}
+
+async fn patiently(
+    open: fn(&str, &str, &Value) -> Client,
+    daemon: &TestDaemon,
+    url: &str,
+    token: &Token,
+) -> (Client, String) {
     let options = json!({
         "auth": { "token": daemon.token(token) },
         "reconnectionDelay": 50,
         "reconnectionDelayMax": 200,
     });
-    let mut client = Client::with(url, "/oda", &options);
+    let mut client = open(url, "/oda", &options);
     client.connected().await;
     client.upgraded().await;
     let answer = client.asks("subscribe:inventory", &json!({})).await;
@@ -63,10 +72,19 @@ async fn is_complete(daemon: &TestDaemon, shop: &TestShop, client: &mut Client, 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_goes_on_through_a_cut_a_silent_cable_an_end_and_a_kill() {
+    goes_on_through_everything(Client::with).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_does_the_first_version_that_could_be_recovered() {
+    goes_on_through_everything(Client::oldest).await;
+}
+
+async fn goes_on_through_everything(open: fn(&str, &str, &Value) -> Client) {
     let shop = TestShop::opens().await;
     let mut daemon = TestDaemon::on(&shop).await;
     let cable = Cable::to(daemon.address()).await;
-    let (mut client, since) = patient(&daemon, &cable.url(), &admin()).await;
+    let (mut client, since) = patiently(open, &daemon, &cable.url(), &admin()).await;
     let spot = shop.spot(0, 40).await;
     let one = async |shop: &TestShop| shop.adjusts(&spot, "available", -1).await;
 
@@ -185,22 +203,6 @@ async fn a_right_that_was_taken_away_meanwhile_is_not_restored() {
     client.takes_token("nonsense");
     cable.is_cut();
     assert_eq!(client.refused().await, "Invalid or expired token");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_recovery_is_off_events_are_as_documented_and_nothing_is_recovered() {
-    let shop = TestShop::opens().await;
-    let realtime = r#"recovery = ["/"]"#.to_owned();
-    let daemon = TestDaemon::with(&shop, Settings { realtime, ..Settings::default() }).await;
-    daemon.imported().await;
-    let cable = Cable::to(daemon.address()).await;
-    let (mut client, _) = patient(&daemon, &cable.url(), &admin()).await;
-    shop.adjusts(&shop.spot(0, 5).await, "available", -1).await;
-    client.event("inventory:updated").await;
-    assert!(client.arguments("inventory:updated").iter().all(|args| args.as_array().unwrap().len() == 1));
-    cable.is_cut();
-    assert!(!client.came_back().await);
-    assert_eq!(client.event("connected").await["rooms"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,12 +1,9 @@
 //! Full runs, asked for or due: what webhooks lost is found, counted and put right, and nothing goes by mistake.
 
-use std::time::Duration;
-
 use schemas::Role;
 use serde_json::{Value, json};
 use sim::Options;
 use tests::{Mirror, RESOURCES, Settings, TestDaemon, TestShop, Token, eventually};
-use tokio::time::sleep;
 
 fn admin() -> Token {
     Token::of(Role::Admin)
@@ -206,12 +203,14 @@ async fn a_run_goes_on_with_its_bulk_operation_after_a_kill_and_ends_when_cancel
     let (_, begun) = daemon.begins(&json!({ "resource": "inventory", "kind": "full" })).await;
     let (status, refused) = daemon.begins(&json!({ "resource": "inventory" })).await;
     assert_eq!((status, &refused["error"]["code"]), (409, &json!("CONFLICT")));
-    let before = eventually("the operation is asked for", async || {
+    // How far it is will be asked for when its id has been kept.
+    let before = eventually("the operation is begun and kept", async || {
+        let calls = shop.calls().await;
+        let last = calls["calls"].as_array().unwrap().last();
         let count = shop.bulk_operations().await;
-        (count > 4).then_some(count)
+        (count > 4 && last.is_some_and(|call| call["operation"] == "BulkState")).then_some(count)
     })
     .await;
-    sleep(Duration::from_millis(300)).await;
     daemon.killed();
     daemon.starts().await;
     shop.does("faults", &slow(20_000)).await;

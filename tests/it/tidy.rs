@@ -38,7 +38,7 @@ fn files() -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
             match name {
-                ".git" | "target" | "node_modules" | "demo-data" | "dist" => {}
+                ".git" | "target" | "node_modules" | "venv" | "demo-data" | "dist" => {}
                 _ if path.is_dir() => walk(&path, found),
                 _ => found.push(path),
             }
@@ -133,6 +133,18 @@ fn nothing_is_ignored_or_left_to_do() {
     for (path, text) in rust_files() {
         for word in unwanted {
             assert!(!text.contains(word), "{} says {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn links_of_documents_lead_somewhere() {
+    for path in files().into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "md")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        for link in links.filter(|link| !link.is_empty() && !link.contains("://")) {
+            let target = path.parent().unwrap().join(link);
+            assert!(target.exists(), "{} links to {link}", path.display());
         }
     }
 }

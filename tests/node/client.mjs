@@ -1,8 +1,8 @@
 // One socket.io-client as published, driven by JSON lines: events to emit come in, everything it hears goes out.
 import { createInterface } from 'node:readline';
-import { io } from 'socket.io-client';
 
-const { url, options } = JSON.parse(process.argv[2]);
+const { package: name, url, options } = JSON.parse(process.argv[2]);
+const { io } = await import(name);
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 const socket = io(url, options);
@@ -19,6 +19,8 @@ createInterface({ input: process.stdin })
     const { event, args, ack, do: order, auth } = JSON.parse(line);
     if (order === 'close') socket.io.engine.close();
     else if (order === 'auth') socket.auth = auth;
+    else if (order === 'leave') socket.io.reconnection(false).engine.close();
+    else if (order === 'return') socket.connect();
     else if (ack === undefined) socket.emit(event, ...args);
     else socket.emit(event, ...args, (...answer) => say({ heard: 'ack', ack, args: answer }));
   })

@@ -1,4 +1,4 @@
-//! Socket.IO clients as published, each in a Node process of its own.
+//! Socket.IO clients as published, each in a process of its own.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use crate::transcript::Transcript;
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/node");
+pub(crate) const NODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/node");
+const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
 
-/// One socket of an unmodified `socket.io-client`.
+/// One socket of an unmodified client.
 pub struct Client {
     transcript: Transcript,
     /// For each name, up to where it was asked for: what comes by different ways has no order among itself.
@@ -26,8 +27,26 @@ impl Client {
 
     /// Connects with further options of `io()`.
     pub fn with(url: &str, namespace: &str, options: &Value) -> Self {
-        let wanted = json!({ "url": format!("{url}{namespace}"), "options": options });
-        let transcript = node(namespace, "client.mjs", &wanted);
+        Self::published("socket.io-client", url, namespace, options)
+    }
+
+    /// Connects as the first `socket.io-client` that could be recovered.
+    pub fn oldest(url: &str, namespace: &str, options: &Value) -> Self {
+        Self::published("socket.io-client-4.6.0", url, namespace, options)
+    }
+
+    /// Connects as python-socketio, with further options of `Client.connect()`.
+    pub fn python(url: &str, namespace: &str, options: &Value) -> Self {
+        let wanted = json!({ "url": url, "namespace": namespace, "options": options });
+        Self::of(python(namespace, &wanted))
+    }
+
+    fn published(package: &str, url: &str, namespace: &str, options: &Value) -> Self {
+        let wanted = json!({ "package": package, "url": format!("{url}{namespace}"), "options": options });
+        Self::of(node(namespace, "client.mjs", &wanted))
+    }
+
+    fn of(transcript: Transcript) -> Self {
         Self { transcript, seen: BTreeMap::new(), acks: 0 }
     }
 
@@ -42,6 +61,12 @@ impl Client {
         self.hears("upgrade").await["transport"].as_str().unwrap().to_owned()
     }
 
+    /// The transport it came in by, where it says so.
+    pub fn transport(&self) -> Option<String> {
+        let lines = self.transcript.lines();
+        lines.iter().find_map(|line| line["transport"].as_str()).map(str::to_owned)
+    }
+
     /// Waits until the namespace is joined again; whether the client takes itself for recovered.
     pub async fn came_back(&mut self) -> bool {
         self.hears("connect").await["recovered"] == true
@@ -50,6 +75,22 @@ impl Client {
     /// Has it give up its connection by itself, as when it notices that nothing comes any more.
     pub fn gives_up(&mut self) {
         self.transcript.send(&json!({ "do": "close" }));
+    }
+
+    /// Has it close its connection and stay away.
+    pub fn goes_away(&mut self) {
+        self.transcript.send(&json!({ "do": "leave" }));
+    }
+
+    /// Has it connect again after that, or after a refusal.
+    pub fn returns(&mut self) {
+        self.transcript.send(&json!({ "do": "return" }));
+    }
+
+    /// The public id it was given each time it came in.
+    pub fn socket_ids(&self) -> Vec<String> {
+        let lines = self.transcript.lines();
+        lines.iter().filter_map(|line| line["socketId"].as_str()).map(str::to_owned).collect()
     }
 
     /// Has it bring another token from now on.
@@ -160,9 +201,48 @@ impl Dashboard {
     }
 }
 
-fn node(name: &str, script: &str, wanted: &Value) -> Transcript {
-    let installed = Path::new(FOLDER).join("node_modules/socket.io-client").is_dir();
-    assert!(installed, "the JavaScript clients are not installed: run `npm ci` in {FOLDER}");
+/// A page of one of the documents, as a program of its own: it reports what its listeners are called with.
+pub struct Page(Transcript);
+
+impl Page {
+    /// Opens it.
+    pub fn opens(script: &str, url: &str, token: &str) -> Self {
+        Self(node(script, script, &json!({ "url": url, "token": token })))
+    }
+
+    /// Waits until a listener was called; what with.
+    pub async fn hears(&self, listener: &str) -> Value {
+        self.hears_where(listener, |_| true).await
+    }
+
+    /// Waits until it was called with what fits.
+    pub async fn hears_where(&self, listener: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let found = |line: &Value| line["heard"] == listener && fits(&line["data"]);
+        self.0.find(0, listener, found).await.1["data"].clone()
+    }
+
+    /// Waits until it shows that text.
+    pub async fn shows(&self, text: &str) {
+        self.hears_where("shown", |shown| shown == text).await;
+    }
+
+    /// How often a listener was called so far.
+    pub fn calls(&self, listener: &str) -> usize {
+        self.0.lines().iter().filter(|line| line["heard"] == listener).count()
+    }
+}
+
+pub(crate) fn node(name: &str, script: &str, wanted: &Value) -> Transcript {
+    let packages = ["socket.io-client-4.6.0", "wscat"];
+    let installed = packages.iter().all(|name| Path::new(NODE).join("node_modules").join(name).is_dir());
+    assert!(installed, "the JavaScript clients are not installed: run `npm ci` in {NODE}");
     let mut command = Command::new("node");
-    Transcript::of(name, command.arg(script).arg(wanted.to_string()).current_dir(FOLDER))
+    Transcript::of(name, command.arg(script).arg(wanted.to_string()).current_dir(NODE))
+}
+
+fn python(name: &str, wanted: &Value) -> Transcript {
+    let python = Path::new(PYTHON).join("venv/bin/python");
+    assert!(python.exists(), "the Python client is not installed: run `make tests/python/venv`");
+    let mut command = Command::new(python);
+    Transcript::of(name, command.arg("client.py").arg(wanted.to_string()).current_dir(PYTHON))
 }

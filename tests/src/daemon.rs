@@ -31,12 +31,16 @@ pub struct Settings {
     pub origin: String,
     /// Lines of its `[[shop]]` with what opens the API.
     pub credentials: String,
+    /// Further lines of its `[[server]]`.
+    pub server: String,
     /// Further lines of its `[[shop]]`.
     pub shop: String,
     /// Further lines of its `[sync]`.
     pub sync: String,
     /// The lines of `[realtime]`.
     pub realtime: String,
+    /// Further sections.
+    pub sections: String,
     /// Where its database is; below its own folder, unless that says from the root on.
     pub store: PathBuf,
 }
@@ -49,9 +53,11 @@ impl Default for Settings {
             jwt_secret: "a-secret-of-the-tests-with-32-bytes-or-more".to_owned(),
             origin: "https://stock.example".to_owned(),
             credentials: format!("access_token = \"{ACCESS_TOKEN}\""),
+            server: String::new(),
             shop: String::new(),
             sync: String::new(),
             realtime: String::new(),
+            sections: String::new(),
             store: PathBuf::from("stockd.db"),
         }
     }
@@ -71,7 +77,7 @@ impl Settings {
 /// When dropped it is killed, and the test fails if it logged an error that was not [expected](Self::expects_error).
 pub struct TestDaemon {
     folder: TempDir,
-    config: Config,
+    config: Box<Config>,
     settings: Settings,
     address: String,
     child: Option<Child>,
@@ -98,11 +104,15 @@ impl TestDaemon {
     pub async fn subscribing(shop: &TestShop, settings: Settings) -> Self {
         let mut daemon = Self::made(shop, settings.clone());
         let address = format!("{}/webhooks/shopify", daemon.url());
-        let settings = Settings { shop: format!("webhook_address = \"{address}\""), ..settings };
-        let text = configuration(&shop.url(), &daemon.address, daemon.folder.path(), &settings);
-        std::fs::write(daemon.config_path(), &text).unwrap();
-        daemon.settings = settings;
+        daemon.is_set(shop, Settings { shop: format!("webhook_address = \"{address}\""), ..settings });
         daemon.started().await
+    }
+
+    /// Has other settings from its next start on.
+    pub fn is_set(&mut self, shop: &TestShop, settings: Settings) {
+        let text = configuration(&shop.url(), &self.address, self.folder.path(), &settings);
+        std::fs::write(self.config_path(), &text).unwrap();
+        self.settings = settings;
     }
 
     async fn started(mut self) -> Self {
@@ -114,7 +124,7 @@ impl TestDaemon {
         let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
         let text = configuration(&shop.url(), &address, folder.path(), &settings);
         std::fs::write(folder.path().join("stockd.toml"), &text).unwrap();
-        let config = Config::read(&text, "the test's configuration", &Environment::default()).unwrap();
+        let config = Config::read(&text, "the test's configuration", &Environment::default()).unwrap().into();
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
         Self { folder, config, settings, address, child: None, expected: Vec::new(), http }
     }
@@ -190,6 +200,11 @@ impl TestDaemon {
         format!("http://{}", self.address)
     }
 
+    /// For requests that no other helper makes.
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
     /// A token that it takes.
     pub fn token(&self, token: &Token) -> String {
         token.signed(&self.config)
@@ -202,11 +217,14 @@ impl TestDaemon {
         client
     }
 
+    /// What it says of itself.
+    pub async fn health(&self) -> Value {
+        self.http.get(format!("{}/readyz", self.url())).send().await.unwrap().json().await.unwrap()
+    }
+
     /// Where the log ends.
     pub async fn offset(&self) -> String {
-        let ready: Value =
-            self.http.get(format!("{}/readyz", self.url())).send().await.unwrap().json().await.unwrap();
-        ready["offset"].as_str().unwrap().to_owned()
+        self.health().await["offset"].as_str().unwrap().to_owned()
     }
 
     /// Before the first entry of the log.
@@ -382,7 +400,19 @@ pub fn free_address() -> String {
 }
 
 fn configuration(shop: &str, address: &str, folder: &Path, settings: &Settings) -> String {
-    let Settings { quick, jwt_secret, origin, credentials, shop: more, sync, realtime, store, .. } = settings;
+    let Settings {
+        quick,
+        jwt_secret,
+        origin,
+        credentials,
+        server,
+        shop: more,
+        sync,
+        realtime,
+        sections,
+        store,
+        ..
+    } = settings;
     let url = format!("sqlite:{}", folder.join(store).display());
     // A file, so that a listing of the folder shows what a test left.
     drop(File::create(folder.join("stderr.log")).unwrap());
@@ -391,6 +421,7 @@ fn configuration(shop: &str, address: &str, folder: &Path, settings: &Settings) 
 [[server]]
 listen = "{address}"
 origins = ["{origin}"]
+{server}
 [auth]
 secret = "{jwt_secret}"
 [realtime]
@@ -417,6 +448,7 @@ full = "{NEVER}"
 [sync.customers]
 quick = "{quick}"
 full = "{NEVER}"
+{sections}
 "#
     )
 }

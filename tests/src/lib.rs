@@ -5,6 +5,7 @@
 
 mod aside;
 mod binary;
+mod broker;
 mod cable;
 mod client;
 mod command;
@@ -12,7 +13,10 @@ mod crowd;
 mod daemon;
 mod dice;
 mod eventually;
+mod mail_server;
 mod mirror;
+mod plain;
+mod receiver;
 mod run;
 mod shop;
 mod token;
@@ -23,14 +27,18 @@ mod wire;
 
 pub use aside::aside;
 pub use binary::{Ended, stockd, stockd_ends};
+pub use broker::{Found, Sent, TestBroker};
 pub use cable::Cable;
-pub use client::{Client, Dashboard};
+pub use client::{Client, Dashboard, Page};
 pub use command::{Level, Refusal, arguments};
 pub use crowd::Crowd;
 pub use daemon::{Settings, TestDaemon, free_address};
 pub use dice::Dice;
 pub use eventually::{PATIENCE, eventually};
+pub use mail_server::{Mail, MailServer, Mood};
 pub use mirror::{Mirror, stock};
+pub use plain::{Plain, Script, name};
+pub use receiver::{Received, Receiver};
 pub use run::RESOURCES;
 pub use shop::{DOMAIN, Spot, TestShop};
 pub use token::{Token, forged};

@@ -42,6 +42,11 @@ impl Transcript {
 
     /// Sends a line to the child.
     pub(crate) fn send(&mut self, line: &Value) {
+        self.send_line(&line.to_string());
+    }
+
+    /// The same with a line that need not be JSON.
+    pub(crate) fn send_line(&mut self, line: &str) {
         let stdin = self.child.stdin.as_mut().unwrap();
         writeln!(stdin, "{line}").unwrap();
         stdin.flush().unwrap();

@@ -2,7 +2,8 @@
 //! without its store. Never shipped.
 //!
 //! Prints the port clients connect to and the port that is told what happens, a line each time:
-//! `<room> <events> <bytes of a frame> <number of the first>`, where a room is `all` or `location:<id>`.
+//! `<room> <events> <bytes of a frame> <number of the first>`. A room is `all` or `location:<id>`; `each` stands for a
+//! hundred locations by turns. The line `attendees` is answered with how many connections and users there are.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -21,20 +22,24 @@ use schemas::command::CommandKind;
 use schemas::event::{LevelChange, Notice, Source as Way};
 use schemas::shape::{LevelShape, StockStatus};
 use schemas::{
-    Entropy, Epoch, ErrorBody, ErrorCode, Event, Identity, LevelSelection, LogEntry, Offset, ProductId,
-    Quantities, Role, Room, Sequence, ShopDomain, ShopScope, Timestamp,
+    AnyId, Entropy, Epoch, ErrorBody, ErrorCode, Event, Identity, LevelSelection, LogEntry, Offset, OrderId,
+    ProductId, Quantities, Role, Room, Sequence, ShopDomain, ShopScope, Timestamp,
 };
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use socket2::SockRef;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
-use ws::{AuthError, Authenticate, Commands, Hub, Knock, Options, Source, SourceError};
+use ws::contracts::Root;
+use ws::limits::UNSENT_BYTES_MAX;
+use ws::{AuthError, Authenticate, Commands, Hub, Knock, Options, OrderOwner, Source, SourceError};
 
 const EPOCH: Epoch = Epoch(0xbeef);
 const SHOP: &str = "bench.myshopify.com";
 /// Events kept: more than any measurement needs.
 const ENTRIES_MAX: usize = 1_000_000;
-/// What a frame has beside its padding, about.
+/// What a frame has beside its padding, as a client measured it: 224, and two for each further digit of its sequence,
+/// which soon has five.
 const NOTICE_BYTES: usize = 232;
 
 #[tokio::main]
@@ -61,12 +66,19 @@ async fn main() -> io::Result<()> {
 /// Publishes what it is told to.
 async fn obey(hub: &Hub, log: &Log, control: TcpListener) -> io::Result<()> {
     let (stream, _) = control.accept().await?;
-    let mut lines = BufReader::new(stream).lines();
+    let (lines, mut answers) = stream.into_split();
+    let mut lines = BufReader::new(lines).lines();
     while let Some(line) = lines.next_line().await? {
+        if line == "attendees" {
+            let answer = format!("{} {}\n", hub.figures().connections, hub.attendees().users.len());
+            answers.write_all(answer.as_bytes()).await?;
+            continue;
+        }
         let mut words = line.split(' ');
         let room = words.next().unwrap_or_default();
-        let mut number = || words.next().and_then(|word| word.parse::<usize>().ok()).unwrap_or(0);
+        let mut number = || words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
         let (events, bytes, first) = (number(), number(), number());
+        let bytes = usize::try_from(bytes).unwrap_or(0);
         let entries: Vec<LogEntry> =
             (first..first + events).map(|n| log.append(event(room, n, bytes))).collect();
         hub.publish(&entries);
@@ -74,12 +86,13 @@ async fn obey(hub: &Hub, log: &Log, control: TcpListener) -> io::Result<()> {
     Ok(())
 }
 
-fn event(room: &str, number: usize, bytes: usize) -> Event {
+fn event(room: &str, number: u64, bytes: usize) -> Event {
     let mark = format!("n={number};");
     if let Some(location) = room.strip_prefix("location:") {
-        let level = level(location.parse().unwrap_or(1), mark);
+        let level = level(location.parse().unwrap_or(1 + number % 100), mark);
         let previous_available = Some(11);
         return Event::InventoryUpdated(LevelChange {
+            product: Vec::new(),
             level,
             previous_available,
             source: Way::Webhook,
@@ -146,6 +159,14 @@ impl Source for Log {
         vec![shop()]
     }
 
+    fn company(&self, _shop: &ShopDomain) -> Option<AnyId> {
+        None
+    }
+
+    async fn order(&self, _shops: &[ShopDomain], _order: OrderId) -> Result<Option<OrderOwner>, SourceError> {
+        Ok(None)
+    }
+
     fn head(&self) -> Offset {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Offset { epoch: EPOCH, sequence: Sequence(entries.len() as u64) }
@@ -193,16 +214,7 @@ struct Tokens;
 
 impl Authenticate for Tokens {
     fn identify(&self, token: &str, _now: Timestamp) -> Result<Identity, AuthError> {
-        Ok(Identity {
-            user_id: token.parse().map_err(|_| AuthError::Invalid)?,
-            role: Role::Staff,
-            customer_id: None,
-            locations: None,
-            shops: ShopScope::All,
-            expires_at: Timestamp::MAX,
-            issued_at: None,
-            token_id: None,
-        })
+        Ok(Identity::unlimited(token.parse().map_err(|_| AuthError::Invalid)?, Role::Staff))
     }
 
     fn is_revoked(&self, _identity: &Identity) -> bool {
@@ -228,8 +240,19 @@ impl Commands for NoCommands {
 async fn serve(hub: Arc<Hub>, listener: TcpListener) -> io::Result<()> {
     let tasks = TaskTracker::new();
     loop {
-        let (stream, peer) = listener.accept().await?;
-        stream.set_nodelay(true)?;
+        let accepted = listener.accept().await.and_then(|(stream, peer)| {
+            stream.set_nodelay(true)?;
+            SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
+            Ok((stream, peer))
+        });
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Its client is gone already; the others are not to suffer for it.
+                writeln!(io::stderr(), "a connection was not accepted: {error}")?;
+                continue;
+            }
+        };
         let (hub, upgrades) = (Arc::clone(&hub), tasks.clone());
         let service = service_fn(move |request| {
             let answer = answer(&hub, &upgrades, request, peer).map(Full::new);
@@ -248,7 +271,7 @@ fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Response<Bytes> {
-    match hub.knock(request.method(), request.uri(), request.headers(), peer) {
+    match hub.knock(request.method(), request.uri(), request.headers(), peer, Root::Oda) {
         Knock::Answer(response) => response,
         Knock::Upgrade(response, upgrade) => {
             tasks.spawn(async move {

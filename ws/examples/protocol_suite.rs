@@ -80,7 +80,7 @@ impl Suite {
             "/engine.io/" => self.go(self.engine.knock(method, uri, headers, peer, |_| Echo), request).await,
             "/socket.io/" => {
                 let sockets = |_| Sockets {
-                    session: Session::new(1000, 1_000_000),
+                    session: Session::new(Namespace::parse, 1000, 1_000_000),
                     entropy: Arc::clone(&self.entropy),
                     greeting: None,
                 };

@@ -1,11 +1,10 @@
-//! An event on its way to many: its rooms worked out once, its frame made once per namespace.
+//! An event on its way to many: its rooms worked out once, its frames made once per namespace.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use bytes::Bytes;
-use schemas::{Event, LogEntry, Offset, Room, Sequence, ShopDomain, Timestamp};
+use schemas::{AnyId, Event, LocationId, LogEntry, Offset, Room, Sequence, ShopDomain, Timestamp};
 
-use crate::contracts::{NAMESPACES, Namespace};
+use crate::contracts::{Frame, NAMESPACES, Namespace, Telling};
 use crate::limits::RING_BYTES_MAX;
 use crate::recovery::Cursor;
 
@@ -15,29 +14,46 @@ pub(crate) struct Broadcast {
     /// Its place in the log; none for the ephemeral.
     pub(crate) offset: Option<Offset>,
     pub(crate) shop: ShopDomain,
+    /// The company that the shop belongs to.
+    company: Option<AnyId>,
     pub(crate) at: Timestamp,
     pub(crate) event: Event,
     pub(crate) rooms: Box<[Room]>,
-    frames: [OnceLock<Option<Bytes>>; NAMESPACES],
-    /// The frame last made for somebody who had been sent so much.
+    frames: [OnceLock<Box<[Frame]>>; NAMESPACES],
+    /// The frames last made for somebody who had been sent so much.
     latest: Mutex<Option<Box<Latest>>>,
 }
 
-/// For whom a frame was made, and the frame.
-type Latest = (Namespace, Cursor, Option<Bytes>);
+/// For whom frames were made, and the frames.
+type Latest = (Namespace, Cursor, Arc<[Frame]>);
+
+/// Namespaces in which the same events are told, as a rule at most.
+const NAMESPACES_IN_USE: usize = 2;
 
 impl Broadcast {
-    pub(crate) fn logged(entry: LogEntry) -> Self {
-        Self::new(Some(entry.offset), entry.shop, entry.at, entry.event)
+    pub(crate) fn logged(entry: LogEntry, company: Option<AnyId>) -> Self {
+        Self::new(Some(entry.offset), entry.shop, company, entry.at, entry.event)
     }
 
-    pub(crate) fn ephemeral(shop: ShopDomain, at: Timestamp, event: Event) -> Self {
-        Self::new(None, shop, at, event)
+    pub(crate) fn ephemeral(shop: ShopDomain, company: Option<AnyId>, at: Timestamp, event: Event) -> Self {
+        Self::new(None, shop, company, at, event)
     }
 
-    fn new(offset: Option<Offset>, shop: ShopDomain, at: Timestamp, event: Event) -> Self {
+    fn new(
+        offset: Option<Offset>,
+        shop: ShopDomain,
+        company: Option<AnyId>,
+        at: Timestamp,
+        event: Event,
+    ) -> Self {
         let rooms = event.rooms().into_iter().collect();
-        Self { offset, shop, at, event, rooms, frames: Default::default(), latest: Mutex::default() }
+        Self { offset, shop, company, at, event, rooms, frames: Default::default(), latest: Mutex::default() }
+    }
+
+    /// The event as it is told to those who are limited to these locations.
+    pub(crate) fn telling<'a>(&'a self, limited_to: Option<&'a [LocationId]>) -> Telling<'a> {
+        let Self { offset, shop, company, at, event, .. } = self;
+        Telling { event, offset: *offset, shop, company: company.as_ref(), at: *at, limited_to }
     }
 
     /// Its place in the log; before everything for the ephemeral.
@@ -45,24 +61,23 @@ impl Broadcast {
         self.offset.map_or(Sequence(0), |offset| offset.sequence)
     }
 
-    /// The WebSocket frame for that namespace, or `None` where its contract does not speak of such events. In a
-    /// namespace that can be recovered it carries the place of a logged event as its cursor.
-    pub(crate) fn frame(&self, namespace: Namespace, recoverable: bool) -> Option<Bytes> {
-        let cursor = self.offset.filter(|_| recoverable).map(Cursor::at);
-        self.frames[namespace.index()].get_or_init(|| namespace.frame(self, cursor)).clone()
+    /// The WebSocket frames for that namespace: none where its contract does not speak of such events, mostly one. In
+    /// a namespace that can be recovered they carry the place of a logged event as their cursor.
+    pub(crate) fn frames(&self, namespace: Namespace, recoverable: bool) -> &[Frame] {
+        self.frames[namespace.index()].get_or_init(|| namespace.frames(self, None, recoverable))
     }
 
     /// The same for somebody whose cursor it is not, but that one. Many who are up to date have the same.
-    pub(crate) fn frame_at(&self, namespace: Namespace, cursor: Cursor) -> Option<Bytes> {
+    pub(crate) fn frames_at(&self, namespace: Namespace, cursor: Cursor) -> Arc<[Frame]> {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, at, frame)) = latest.as_deref()
+        if let Some((known, at, frames)) = latest.as_deref()
             && (*known, *at) == (namespace, cursor)
         {
-            return frame.clone();
+            return Arc::clone(frames);
         }
-        let frame = namespace.frame(self, Some(cursor));
-        *latest = Some(Box::new((namespace, cursor, frame.clone())));
-        frame
+        let frames: Arc<[Frame]> = namespace.frames_at(self, None, cursor).into();
+        *latest = Some(Box::new((namespace, cursor, Arc::clone(&frames))));
+        frames
     }
 
     /// About how many bytes it takes with all its frames.
@@ -70,7 +85,7 @@ impl Broadcast {
         let mut counter = Counter(0);
         // A shape that cannot be written as JSON would be a mistake of ours; it then counts as the whole ring.
         let json = serde_json::to_writer(&mut counter, &self.event).map_or(RING_BYTES_MAX, |()| counter.0);
-        size_of::<Self>() + json.saturating_mul(1 + NAMESPACES)
+        size_of::<Self>() + json.saturating_mul(1 + NAMESPACES_IN_USE)
     }
 }
 

@@ -14,6 +14,9 @@ pub enum Ending {
     /// The user has too many sockets.
     #[error("the user has too many sockets")]
     Crowded,
+    /// Who the client was is no longer good: its token ran out or was revoked.
+    #[error("the token is no longer good")]
+    Dismissed,
     /// The client said goodbye.
     #[error("closed by the client")]
     Goodbye,
@@ -59,6 +62,7 @@ impl Ending {
             Self::Broken => "broken",
             Self::Closed(_) => "closed",
             Self::Crowded => "crowded",
+            Self::Dismissed => "dismissed",
             Self::Goodbye => "goodbye",
             Self::Interrupted(_) => "interrupted",
             Self::Lonely => "lonely",
@@ -83,6 +87,7 @@ impl Ending {
             Self::Malformed => "parse error",
             Self::Shutdown => "server shutting down",
             Self::Crowded
+            | Self::Dismissed
             | Self::Interrupted(_)
             | Self::Lonely
             | Self::Pushy

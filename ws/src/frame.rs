@@ -265,6 +265,11 @@ pub fn binary(payload: &[u8]) -> Bytes {
     encode(BINARY, payload)
 }
 
+/// To be answered with a pong of the same payload, of at most 125 bytes.
+pub fn ping(payload: &[u8]) -> Bytes {
+    encode(PING, payload)
+}
+
 /// The answer to a ping.
 pub fn pong(payload: &[u8]) -> Bytes {
     encode(PONG, payload)

@@ -1,11 +1,11 @@
-//! Who listens to what: takes events in, keeps the newest, and wakes those they concern.
+//! Who listens to what: takes events in, keeps the newest, and has them sent to those they concern.
 //!
-//! An event waits for nobody here. Publishing marks in each reader concerned where to go on, and wakes it; the
-//! reader's own task reads and writes, and one that is slow costs the mark.
+//! An event waits for nobody here. Publishing marks in each reader concerned where to go on, and rings: a reader that
+//! is idle reads and writes on the spot, the others in their own tasks, and one that is slow costs the mark.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -15,21 +15,28 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, Method, Uri};
-use schemas::{Clock, Entropy, Epoch, Event, Identity, LogEntry, Offset, Room, Sequence, ShopDomain, UserId};
+use schemas::event::CustomerPresence;
+use schemas::{
+    Clock, Entropy, Epoch, Event, Identity, LogEntry, Offset, Role, Room, Sequence, ShopDomain, ShopScope,
+    UserId,
+};
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::coop::unconstrained;
 
 use crate::broadcast::Broadcast;
-use crate::contracts::Namespace;
+use crate::contracts::{Dialect, Namespace, Root, omni};
 use crate::few::Few;
 use crate::limits;
 use crate::options::Options;
+use crate::presence::Presence;
 use crate::recovery::Key;
 use crate::ring::Ring;
 use crate::roster::Roster;
+use crate::single::Single;
 use crate::sockets::Sockets;
-use crate::source::{Authenticate, Commands, Source};
-use crate::transport::{Bell, Gate, Knock};
+use crate::source::{AuthError, Authenticate, Commands, Source};
+use crate::transport::{Bell, Gate, Knock, Origin, Refusal, address};
 
 /// What goes on, for health and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +106,7 @@ pub struct Hub {
     index: Mutex<Index>,
     gate: Gate<Sockets>,
     pub(crate) roster: Roster,
+    presence: Presence,
     pub(crate) key: Key,
     /// How often everybody was to be looked at anew.
     reconsidered: AtomicU64,
@@ -148,6 +156,10 @@ pub(crate) struct Slot {
 const NONE: u64 = u64::MAX;
 
 impl Slot {
+    pub(crate) fn bell(&self) -> &Arc<Bell> {
+        &self.bell
+    }
+
     pub(crate) fn take_first(&self) -> Option<Sequence> {
         let first = self.first.swap(NONE, Ordering::AcqRel);
         (first != NONE).then_some(Sequence(first))
@@ -191,6 +203,7 @@ impl Hub {
         let (roster, key) = (Roster::new(options.sockets_per_user_max), Key::new(source.secret()));
         Arc::new(Self {
             roster,
+            presence: Presence::default(),
             key,
             reconsidered: AtomicU64::new(0),
             source,
@@ -226,7 +239,7 @@ impl Hub {
 
     /// Whether sockets of that namespace can be recovered.
     pub(crate) fn is_recoverable(&self, namespace: Namespace) -> bool {
-        self.options.recovery.contains(&namespace)
+        self.options.recovery.contains(&namespace.settings())
     }
 
     /// How long the rooms of a session are kept.
@@ -263,7 +276,8 @@ impl Hub {
             let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
             for entry in entries.iter().filter(|entry| entry.offset.epoch == self.epoch) {
                 if entry.sequence() > ring.head() {
-                    let broadcast = Arc::new(Broadcast::logged(entry.clone()));
+                    let company = self.source.company(&entry.shop);
+                    let broadcast = Arc::new(Broadcast::logged(entry.clone(), company));
                     ring.push(Arc::clone(&broadcast));
                     fresh.push(broadcast);
                 }
@@ -273,27 +287,74 @@ impl Hub {
         // Marked only once they can be read, and after the ring is free again.
         let concerned = lock(&self.index).mark(&fresh);
         self.marked.send_replace(last.sequence());
-        serve(&concerned);
+        serve(&concerned, limits::SERVED_AT_ONCE_MAX / fresh.len());
     }
 
     /// Tells those who listen now, beside the log. A reader that is slow loses the oldest of these.
     pub fn tell(&self, shop: &ShopDomain, event: &Event) {
-        let broadcast = Arc::new(Broadcast::ephemeral(shop.clone(), self.clock.now(), event.clone()));
+        serve(&self.leave_word(shop, event), limits::SERVED_AT_ONCE_MAX);
+    }
+
+    /// The same for whoever is no publisher but a socket itself, whose own work is under a lock: all others write in
+    /// their own tasks.
+    pub(crate) fn tell_later(&self, shop: &ShopDomain, event: &Event) {
+        self.leave_word(shop, event).iter().for_each(|slot| slot.bell.ring());
+    }
+
+    fn leave_word(&self, shop: &ShopDomain, event: &Event) -> Vec<Arc<Slot>> {
+        let (company, now) = (self.source.company(shop), self.clock.now());
+        let broadcast = Arc::new(Broadcast::ephemeral(shop.clone(), company, now, event.clone()));
         let listeners: Vec<_> = lock(&self.index).listeners(shop, &broadcast.rooms).map(Arc::clone).collect();
         let dropped = listeners.iter().map(|slot| slot.tell(&broadcast)).sum();
         self.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
-        serve(&listeners);
+        listeners
     }
 
-    /// Judges a request to `/socket.io/`.
+    /// Judges a request for a WebSocket that carries no Socket.IO.
+    pub fn knock_plain(
+        self: &Arc<Self>,
+        dialect: Dialect,
+        method: &Method,
+        headers: &HeaderMap,
+        peer: SocketAddr,
+    ) -> Knock<Single> {
+        self.gate
+            .knock_plain(method, headers, peer, |visitor, out| Single::open(self, dialect, &visitor, out))
+    }
+
+    /// Judges a request to `/socket.io/`, on a listener whose `/` speaks that.
     pub fn knock(
         self: &Arc<Self>,
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
         peer: SocketAddr,
+        root: Root,
     ) -> Knock<Sockets> {
-        self.gate.knock(method, uri, headers, peer, |visitor| Sockets::new(Arc::clone(self), visitor))
+        self.gate.knock(method, uri, headers, peer, |visitor| Sockets::new(Arc::clone(self), visitor, root))
+    }
+
+    /// How omni's WebSocket is used, for who asks by a plain GET.
+    pub fn omni_usage(&self) -> Value {
+        omni::usage()
+    }
+
+    /// What it offers, to whom, and within which bounds.
+    pub fn omni_info(&self) -> Value {
+        omni::info(&self.options)
+    }
+
+    /// From which page a request comes, if it may.
+    ///
+    /// # Errors
+    /// When its origin is none of those that are allowed.
+    pub fn origin(&self, headers: &HeaderMap) -> Result<Origin, Refusal> {
+        Origin::check(headers, &self.options.origins)
+    }
+
+    /// Whose address a request has, behind proxies that are trusted.
+    pub fn address_of(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        address::of_client(peer, headers, &self.options.trusted_proxies)
     }
 
     /// Closes all transports, so that clients come back and recover, and takes no new ones. What was to be spawned
@@ -347,6 +408,22 @@ impl Hub {
         Attendees { users: self.roster.users(), rooms }
     }
 
+    /// Who that token is, if it is good now.
+    pub(crate) fn identify(&self, token: &str) -> Result<Identity, AuthError> {
+        let now = self.clock.now();
+        let identity = self.authenticate.identify(token, now)?;
+        if identity.expires_at > now { Ok(identity) } else { Err(AuthError::Invalid) }
+    }
+
+    /// Somebody of whom nothing is known. No event is addressed to them; several shops are not told apart for them.
+    pub(crate) fn guest(&self) -> Identity {
+        let shops = self.source.shops();
+        // Some thirty printable bytes, so it is an id.
+        let user_id = format!("guest:{}", self.id()).parse().expect("an id");
+        let shops = ShopScope::Only(if shops.len() == 1 { shops } else { Vec::new() });
+        Identity { shops, ..Identity::unlimited(user_id, Role::Guest) }
+    }
+
     /// A random id of 120 bits, for sessions and sockets, which must not be told from one another's.
     pub(crate) fn id(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.entropy.bytes::<15>())
@@ -355,6 +432,22 @@ impl Hub {
     /// The shops that somebody may see anything of.
     pub(crate) fn enterable(&self, identity: &Identity) -> Vec<ShopDomain> {
         self.source.shops().into_iter().filter(|shop| identity.may_enter(shop)).collect()
+    }
+
+    /// A socket of somebody opens. Of a customer's first one, staff are told.
+    pub(crate) fn comes(&self, who: &Identity, shops: &[ShopDomain]) {
+        let Some(customer_id) = who.own_customer() else { return };
+        for shop in shops.iter().filter(|shop| self.presence.come(shop, customer_id)) {
+            self.tell_later(shop, &Event::CustomerOnline(CustomerPresence { customer_id }));
+        }
+    }
+
+    /// The reverse.
+    pub(crate) fn goes(&self, who: &Identity, shops: &[ShopDomain]) {
+        let Some(customer_id) = who.own_customer() else { return };
+        for shop in shops.iter().filter(|shop| self.presence.go(shop, customer_id)) {
+            self.tell_later(shop, &Event::CustomerOffline(CustomerPresence { customer_id }));
+        }
     }
 
     /// A place to leave word for a new socket.
@@ -422,10 +515,10 @@ impl Index {
     }
 }
 
-/// Sends at once to those for whom that is quickly done. Beyond a bound, and for all others, it is left to their
-/// tasks, so that no crowd keeps others waiting.
-fn serve(slots: &[Arc<Slot>]) {
-    let (at_once, later) = slots.split_at(slots.len().min(limits::SERVED_AT_ONCE_MAX));
+/// Sends at once to so many of them, as far as that is quickly done. The rest is left to their tasks, so that no
+/// crowd and no burst keeps others waiting.
+fn serve(slots: &[Arc<Slot>], at_once: usize) {
+    let (at_once, later) = slots.split_at(slots.len().min(at_once));
     // Many writes are more than a task's budget; the bound is ours.
     let serving = unconstrained(async {
         for slot in at_once {

@@ -3,14 +3,15 @@
 //! ```text
 //!  bytes ─▶ frame ─▶ engine ─▶ socketio ─▶ steps                   pure: bytes in, values out, time a parameter
 //!    ▲                                       │
-//!  transport (one task) ◀─ sockets ◀─ reader ◀┘                    what a client is sent, in one order
-//!        ▲ wakes                        │ reads on from its position
+//!  transport ◀─ sockets ◀─ reader ◀──────────┘                     what a client is sent, in one order
+//!        ▲ serves or rings              │ reads on from its position
 //!  hub ──┴── ring of newest entries ◀───┴───▶ Source: the durable log, for whoever is further behind
 //! ```
 //!
 //! Everything that leaves is a reader of the log with a position, so a slow reader costs its position and nothing
-//! else. [`Hub`] is the door: the daemon publishes the log's entries to it and hands it the requests of clients; it
-//! implements [`Source`], [`Authenticate`] and [`Commands`]. This crate opens no port, reads no clock and verifies no token.
+//! else. A connection's work is done by its own task or, while that sleeps, by whoever publishes. [`Hub`] is the door:
+//! the daemon publishes the log's entries to it and hands it the requests of clients; it implements [`Source`],
+//! [`Authenticate`] and [`Commands`]. This crate opens no port, reads no clock and verifies no token.
 
 mod broadcast;
 mod command;
@@ -22,11 +23,14 @@ pub mod frame;
 pub mod hub;
 pub mod limits;
 mod options;
+mod presence;
 mod reader;
 mod recovery;
 mod replay;
 mod ring;
 mod roster;
+mod sieve;
+mod single;
 mod socket;
 pub mod socketio;
 mod sockets;
@@ -36,5 +40,6 @@ pub mod transport;
 pub use ending::Ending;
 pub use hub::{Attendees, Figures, Hub};
 pub use options::Options;
-pub use source::{AuthError, Authenticate, Commands, Source, SourceError};
+pub use single::Single;
+pub use source::{AuthError, Authenticate, Commands, OrderOwner, Source, SourceError};
 pub use transport::{Knock, Network, Refusal};

@@ -35,6 +35,22 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(25);
 /// Time a client has for its pong. A later one finds the transport gone.
 pub const PING_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// Time from a pong to the next ping where a WebSocket carries no Engine.IO.
+pub const PLAIN_PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Time a client there has for its pong. A later one finds the connection gone.
+pub const PLAIN_PONG_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Messages a client there may send in a minute, and how many of them at once. Further ones are dropped and answered
+/// `RATE_LIMITED`.
+pub const PLAIN_MESSAGES_PER_MINUTE_MAX: u32 = 100;
+
+/// Time for which events may be put together at a client's wish. More is refused.
+pub const BATCH_MAX: Duration = Duration::from_secs(10);
+
+/// Events put together. With one more they are sent before their time.
+pub const BATCH_EVENTS_MAX: usize = 256;
+
 /// Time a WebSocket that probes a session may take to take it over. Then it is closed; the session goes on polling.
 pub const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -63,6 +79,9 @@ pub const CLOSE_LINGER: Duration = Duration::from_secs(1);
 /// up is closed and comes back.
 pub const SOURCE_DEADLINE: Duration = Duration::from_secs(10);
 
+/// Time after which it is looked again whether the keys of tokens have come.
+pub const KEYS_PAUSE: Duration = Duration::from_millis(500);
+
 /// Time one command may take. Then it is answered `UNAVAILABLE`, and may have been carried out all the same.
 pub const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -70,7 +89,12 @@ pub const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
 /// answer or one page of the log may cross it.
 pub const OUT_BYTES_MAX: usize = 64 * 1024;
 
-/// Sockets written to by whoever publishes, one after the other. The others are left to their tasks.
+/// Bytes that the kernel holds of what was not yet sent to one client. Above it a write waits. Without it the kernel
+/// takes megabytes for whoever never reads, and a thousand of those put all connections of a machine under pressure.
+pub const UNSENT_BYTES_MAX: u32 = 128 * 1024;
+
+/// Sockets, times the events for them, that whoever publishes sends to, one after the other: a few milliseconds. The
+/// others are left to their tasks.
 pub const SERVED_AT_ONCE_MAX: usize = 1024;
 
 /// Frames given to one write.

@@ -4,23 +4,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::{Identity, Room, Sequence, ShopDomain};
+use schemas::{Event, Identity, Room, Sequence, ShopDomain};
 use serde::{Deserialize, Serialize};
 
 use crate::broadcast::Broadcast;
-use crate::contracts::oda::{self, Rooms};
+use crate::contracts::Namespace;
 use crate::few::Few;
+use crate::sieve::Sieve;
 
 /// One socket's reading.
 #[derive(Debug)]
 pub(crate) struct Reader {
+    /// Whose contract says what a room brings.
+    namespace: Namespace,
     pub(crate) identity: Identity,
     /// The shops it may enter.
     pub(crate) shops: Vec<ShopDomain>,
     /// Each room, and the sequence after which it counts.
     rooms: Few<Room, Sequence>,
-    /// Rooms that exist by name only: nothing is ever heard in them.
-    names: Few<String, ()>,
+    /// Of those rooms.
+    sieve: Sieve,
     kinds: Kinds,
     position: Sequence,
     /// Whether something wanted may stand between `position` and the head.
@@ -37,7 +40,7 @@ pub(crate) enum Kinds {
 }
 
 impl Kinds {
-    fn contains(&self, kind: Option<&str>) -> bool {
+    pub(crate) fn contains(&self, kind: Option<&str>) -> bool {
         match self {
             Self::All => true,
             Self::Only(kinds) => kind.is_some_and(|kind| kinds.contains(kind)),
@@ -46,12 +49,18 @@ impl Kinds {
 }
 
 impl Reader {
-    pub(crate) fn new(identity: Identity, shops: Vec<ShopDomain>, position: Sequence) -> Self {
+    pub(crate) fn new(
+        namespace: Namespace,
+        identity: Identity,
+        shops: Vec<ShopDomain>,
+        position: Sequence,
+    ) -> Self {
         Self {
+            namespace,
             identity,
             shops,
             rooms: Few::default(),
-            names: Few::default(),
+            sieve: Sieve::default(),
             kinds: Kinds::All,
             position,
             behind: false,
@@ -65,7 +74,9 @@ impl Reader {
 
     /// Whether this reader may see it and is in one of its rooms. For the ephemeral, which have no place in the log.
     pub(crate) fn hears(&self, broadcast: &Broadcast) -> bool {
-        self.finds(broadcast, &self.kinds, |room| self.rooms.contains(room))
+        let own =
+            matches!(&broadcast.event, Event::Typing(typing) if typing.user_id == self.identity.user_id);
+        !own && self.finds(broadcast, &self.kinds, |room| self.rooms.contains(room))
     }
 
     /// Whether this reader is to be sent that entry, or was when it passed it.
@@ -87,12 +98,32 @@ impl Reader {
             && !self.wants(broadcast)
     }
 
+    /// Whether a frame of such an entry is for it that is only for those rooms.
+    pub(crate) fn wants_in(&self, rooms: &[Room], broadcast: &Broadcast) -> bool {
+        let sequence = broadcast.sequence();
+        self.is_in_one(rooms, broadcast, &self.kinds, |room| {
+            self.rooms.get(room).is_some_and(|joined| *joined < sequence)
+        })
+    }
+
+    /// The same of the ephemeral.
+    pub(crate) fn hears_in(&self, rooms: &[Room], broadcast: &Broadcast) -> bool {
+        self.is_in_one(rooms, broadcast, &self.kinds, |room| self.rooms.contains(room))
+    }
+
+    fn is_in_one(
+        &self,
+        rooms: &[Room],
+        broadcast: &Broadcast,
+        kinds: &Kinds,
+        joined: impl Fn(&Room) -> bool,
+    ) -> bool {
+        let contract = self.namespace.contract();
+        rooms.iter().any(|room| joined(room) && contract.brings(room, &broadcast.event, kinds))
+    }
+
     fn finds(&self, broadcast: &Broadcast, kinds: &Kinds, joined: impl Fn(&Room) -> bool) -> bool {
-        let in_a_room = broadcast.rooms.iter().any(|room| {
-            joined(room)
-                && (*room != Room::Notifications || kinds.contains(oda::notification_kind(&broadcast.event)))
-        });
-        in_a_room
+        self.is_in_one(&broadcast.rooms, broadcast, kinds, joined)
             && self.identity.may_see(broadcast.event.subject())
             && self.identity.may_enter(&broadcast.shop)
     }
@@ -110,34 +141,25 @@ impl Reader {
     /// In that room from there on; a room that counts already from an earlier place stays as it is.
     pub(crate) fn join(&mut self, room: Room, after: Sequence) {
         let joined = self.rooms.get(&room).map_or(after, |joined| after.min(*joined));
+        self.sieve = self.sieve.with(&room);
         self.rooms.insert(room, joined);
     }
 
-    pub(crate) fn join_name(&mut self, name: String) {
-        self.names.insert(name, ());
-    }
-
     /// What is missed after that is lost, as was asked for.
-    pub(crate) fn leave(&mut self, room: &Room) {
-        self.rooms.remove(room);
+    pub(crate) fn leave<'a>(&mut self, rooms: impl IntoIterator<Item = &'a Room>) {
+        for room in rooms {
+            self.rooms.remove(room);
+        }
+        self.sieve = Sieve::of(self.rooms.keys());
     }
 
     /// In all of those.
-    pub(crate) fn enter(&mut self, rooms: Rooms, after: Sequence) {
-        rooms.known.into_iter().for_each(|room| self.join(room, after));
-        rooms.names.into_iter().for_each(|name| self.join_name(name));
-    }
-
-    pub(crate) fn leave_name(&mut self, name: &String) {
-        self.names.remove(name);
+    pub(crate) fn enter(&mut self, rooms: impl IntoIterator<Item = Room>, after: Sequence) {
+        rooms.into_iter().for_each(|room| self.join(room, after));
     }
 
     pub(crate) fn is_in(&self, room: &Room) -> bool {
         self.rooms.contains(room)
-    }
-
-    pub(crate) fn is_in_name(&self, name: &String) -> bool {
-        self.names.contains(name)
     }
 
     /// Each room, and after which entry it counts.
@@ -150,32 +172,33 @@ impl Reader {
     }
 
     /// In those rooms, from where on each counts, for those kinds.
-    pub(crate) fn restore(&mut self, rooms: BTreeMap<Room, Sequence>, names: BTreeSet<String>, kinds: Kinds) {
+    pub(crate) fn restore(&mut self, rooms: BTreeMap<Room, Sequence>, kinds: Kinds) {
         for (room, joined) in rooms {
+            self.sieve = self.sieve.with(&room);
             self.rooms.insert(room, joined);
         }
-        for name in names {
-            self.join_name(name);
-        }
         self.kinds = kinds;
+    }
+
+    /// Keeps out most of what is in none of its rooms.
+    pub(crate) fn sieve(&self) -> Sieve {
+        self.sieve
     }
 
     pub(crate) fn rooms(&self) -> impl Iterator<Item = &Room> {
         self.rooms.keys()
     }
 
-    pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
-        self.names.keys()
-    }
-
     pub(crate) fn rooms_len(&self) -> usize {
-        self.rooms.len() + self.names.len()
+        self.rooms.len()
     }
 
     /// The same user with other rights. What it had before does not prove that it was sent what it may see now,
     /// so every room counts from here.
     pub(crate) fn become_identity(&mut self, identity: Identity, shops: Vec<ShopDomain>) {
-        let rights = |of: &Identity| (of.role, of.customer_id, of.locations.clone(), of.shops.clone());
+        let rights = |of: &Identity| {
+            (of.role, of.customer_id, of.locations.clone(), of.shops.clone(), of.companies.clone())
+        };
         if rights(&identity) != rights(&self.identity) {
             self.rooms.values_mut().for_each(|joined| *joined = (*joined).max(self.position));
         }

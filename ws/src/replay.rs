@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use schemas::{Room, Sequence, ShopDomain};
+use schemas::{LogEntry, Room, Sequence, ShopDomain};
 use tokio::time::timeout;
 
 use crate::broadcast::Broadcast;
@@ -55,8 +55,12 @@ pub(crate) async fn page(
         return Err(SourceError::Unavailable("a page did not move forward".to_owned()));
     }
     entries.retain(|entry| entry.sequence() > after && entry.sequence() <= reached);
-    entries.sort_by_key(schemas::LogEntry::sequence);
-    Ok(Page { entries: entries.into_iter().map(Broadcast::logged).collect(), reached })
+    entries.sort_by_key(LogEntry::sequence);
+    let logged = |entry: LogEntry| {
+        let company = source.company(&entry.shop);
+        Broadcast::logged(entry, company)
+    };
+    Ok(Page { entries: entries.into_iter().map(logged).collect(), reached })
 }
 
 pub(crate) fn late() -> SourceError {

@@ -6,16 +6,26 @@ use std::sync::Arc;
 use schemas::Sequence;
 
 use crate::broadcast::Broadcast;
+use crate::sieve::Sieve;
 
 /// Every entry after `floor` up to `head`, in order; bounded in entries and bytes, the oldest makes room.
 #[derive(Debug)]
 pub(crate) struct Ring {
-    entries: VecDeque<(Arc<Broadcast>, usize)>,
+    entries: VecDeque<Kept>,
     entries_max: usize,
     bytes: usize,
     bytes_max: usize,
     floor: Sequence,
     head: Sequence,
+}
+
+/// An entry, with what is asked of each so often that it is found beside it.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) sequence: Sequence,
+    pub(crate) sieve: Sieve,
+    weight: usize,
+    pub(crate) broadcast: Arc<Broadcast>,
 }
 
 impl Ring {
@@ -39,21 +49,23 @@ impl Ring {
         (self.entries.len(), self.bytes)
     }
 
-    pub(crate) fn push(&mut self, entry: Arc<Broadcast>) {
-        let weight = entry.weight();
-        self.head = entry.sequence();
+    pub(crate) fn push(&mut self, broadcast: Arc<Broadcast>) {
+        let (sequence, weight) = (broadcast.sequence(), broadcast.weight());
+        self.head = sequence;
         self.bytes += weight;
-        self.entries.push_back((entry, weight));
+        self.entries.push_back(Kept { sequence, sieve: Sieve::of(&broadcast.rooms), weight, broadcast });
         while self.entries.len() > self.entries_max || self.bytes > self.bytes_max {
-            let Some((oldest, weight)) = self.entries.pop_front() else { break };
-            self.bytes -= weight;
-            self.floor = oldest.sequence();
+            let Some(oldest) = self.entries.pop_front() else { break };
+            self.bytes -= oldest.weight;
+            self.floor = oldest.sequence;
         }
     }
 
     /// What follows that position.
-    pub(crate) fn after(&self, position: Sequence) -> impl Iterator<Item = &Arc<Broadcast>> {
-        let start = self.entries.partition_point(|(entry, _)| entry.sequence() <= position);
-        self.entries.range(start..).map(|(entry, _)| entry)
+    pub(crate) fn after(&self, position: Sequence) -> impl Iterator<Item = &Kept> {
+        // No more of them than numbers: for most readers that is the last one, found without a search.
+        let most = self.head.0.saturating_sub(position.0).try_into().unwrap_or(usize::MAX);
+        let start = self.entries.len().saturating_sub(most);
+        self.entries.range(start..).skip_while(move |kept| kept.sequence <= position)
     }
 }

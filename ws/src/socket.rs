@@ -4,9 +4,11 @@
 //! request, or reads the log. So what a client is sent has one order, and its position one meaning.
 
 mod arrival;
+mod batch;
 mod joining;
 mod keeping;
 mod refresh;
+mod wishes;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
@@ -14,40 +16,45 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use bytes::Bytes;
+use schemas::event::Typing;
 use schemas::shape::LevelShape;
-use schemas::{ErrorBody, ErrorCode, Identity, Room, Sequence};
+use schemas::{ErrorBody, ErrorCode, Event, Identity, LocationId, Room, Sequence};
 use serde_json::{Value, json};
 
 use crate::broadcast::Broadcast;
 use crate::command;
-use crate::contracts::oda::{self, Request, Rooms};
-use crate::contracts::{Namespace, Voice};
-use crate::hub::{Hub, Slot};
+use crate::contracts::request::{Leaving, Request, Since};
+use crate::contracts::{Frame, Namespace, Voice};
+use crate::hub::{Hub, Slot, count};
 use crate::limits::{REQUESTS_WAITING_MAX, RING_ENTRIES_PER_LOOK};
 use crate::reader::Reader;
-use crate::recovery::Cursor;
 use crate::replay::{self, Page};
 use crate::roster::Seat;
-use crate::socketio::{Call, Content};
-use crate::source::SourceError;
+use crate::socketio::Call;
+use crate::source::{AuthError, OrderOwner, SourceError};
 use crate::transport::Out;
 
 pub(crate) use self::arrival::{Arrival, Knocking};
 use self::joining::Joining;
 pub(crate) use self::keeping::Occasion;
 use self::keeping::Session;
+use self::wishes::Wishes;
 
 pub(crate) struct Socket {
     hub: Arc<Hub>,
     namespace: Namespace,
     slot: Arc<Slot>,
-    seat: Arc<Seat>,
+    /// None for somebody of whom nothing is known.
+    seat: Option<Arc<Seat>>,
     reader: Reader,
     /// Where it can be recovered.
     session: Option<Box<Session>>,
-    calls: VecDeque<Call>,
+    /// What is asked, or what is wrong with what could not be read.
+    calls: VecDeque<Result<Call, ErrorBody>>,
+    /// Where somebody has any.
+    wishes: Option<Box<Wishes>>,
     /// In a box, because it is rare and large.
     joining: Option<Box<Joining>>,
     question: Option<Question>,
@@ -58,9 +65,13 @@ type Question = Pin<Box<dyn Future<Output = Answer> + Send>>;
 /// What the `Source` says, or what came of a command.
 enum Answer {
     Command(Call, Result<Value, ErrorBody>),
+    /// Who wants to go on here, and from where.
+    Identity(Call, Option<Since>, Result<Box<Identity>, AuthError>),
     /// The record was written, or was not.
     Kept(Occasion, Result<(), SourceError>),
     Levels(Result<(Vec<LevelShape>, Sequence), SourceError>),
+    /// Whose the order is that somebody wants to follow.
+    Order(Result<Option<OrderOwner>, SourceError>),
     Page {
         asked_until: Sequence,
         page: Result<Page, SourceError>,
@@ -82,13 +93,28 @@ enum Reading {
 }
 
 impl Socket {
-    pub(crate) fn identity(&self) -> &Identity {
-        &self.reader.identity
+    /// For how long its token is still good.
+    pub(crate) fn time_left(&self) -> Duration {
+        let left = self.hub.clock.now().duration_until(self.reader.identity.expires_at);
+        Duration::try_from(left).unwrap_or_default()
+    }
+
+    /// Why its bearer is to be put out, if they are: the token has run out or, where that is asked for, was revoked.
+    pub(crate) fn is_over(&self, and_revoked: bool) -> Option<ErrorBody> {
+        if self.time_left().is_zero() {
+            let message = "The token has expired; connect with a new one";
+            return Some(ErrorBody::new(ErrorCode::TokenExpired, message));
+        }
+        let revoked = and_revoked && self.hub.authenticate.is_revoked(&self.reader.identity);
+        revoked.then(|| {
+            count(&self.hub.counters.revoked);
+            ErrorBody::new(ErrorCode::TokenInvalid, "The token was revoked")
+        })
     }
 
     /// Whether another connection of the same client has taken its place.
     pub(crate) fn is_replaced(&self) -> bool {
-        self.seat.is_replaced()
+        self.seat.as_ref().is_some_and(|seat| seat.is_replaced())
     }
 
     /// Whether there is room for another request.
@@ -96,7 +122,8 @@ impl Socket {
         self.calls.len() < REQUESTS_WAITING_MAX
     }
 
-    pub(crate) fn call(&mut self, call: Call) {
+    /// Puts a request behind the others.
+    pub(crate) fn call(&mut self, call: Result<Call, ErrorBody>) {
         self.calls.push_back(call);
     }
 
@@ -110,15 +137,21 @@ impl Socket {
                     // A socket that asks nothing keeps no room for questions.
                     self.calls = VecDeque::new();
                 }
-                self.carry_out(call, out);
+                match call {
+                    Ok(call) => self.carry_out(call, out),
+                    Err(error) => self.refuse(&Call::default(), &error, out),
+                }
             } else if let Reading::Idle = self.read(out) {
                 let Some(broadcast) = self.slot.take_ephemeral() else { break };
                 if self.reader.hears(&broadcast) {
-                    let frame = match self.cursor() {
-                        Some(cursor) => broadcast.frame_at(self.namespace, cursor),
-                        None => broadcast.frame(self.namespace, false),
-                    };
-                    self.send(frame, out);
+                    let is_for_us = |reader: &Reader, rooms: &[Room]| reader.hears_in(rooms, &broadcast);
+                    if let Some(cursor) = self.cursor() {
+                        let frames = broadcast.frames_at(self.namespace, cursor);
+                        self.send(&broadcast, &frames, is_for_us, out);
+                    } else {
+                        let frames = broadcast.frames(self.namespace, false);
+                        self.send(&broadcast, frames, is_for_us, out);
+                    }
                 }
             }
         }
@@ -153,6 +186,11 @@ impl Socket {
                 self.answer(&call, outcome, out);
                 Ok(())
             }
+            (Answer::Identity(call, since, identity), joining) => {
+                self.joining = joining;
+                self.authenticate(call, identity.map(|identity| *identity), since, out);
+                Ok(())
+            }
             (Answer::Kept(Occasion::Leave(call, rooms), kept), joining) => {
                 self.joining = joining;
                 self.leave(&call, &rooms, &kept, out);
@@ -173,6 +211,10 @@ impl Socket {
                 self.take_levels(joining, levels, out);
                 Ok(())
             }
+            (Answer::Order(order), Some(joining)) => {
+                self.take_order(joining, order, out);
+                Ok(())
+            }
             (Answer::Page { page, .. }, Some(joining)) if joining.is_filling() => {
                 self.take_missed(joining, page, out)
             }
@@ -180,7 +222,7 @@ impl Socket {
                 self.joining = joining;
                 self.take_page(asked_until, page, out)
             }
-            (Answer::Kept(Occasion::Join, _) | Answer::Levels(_), None) => Ok(()),
+            (Answer::Kept(Occasion::Join, _) | Answer::Levels(_) | Answer::Order(_), None) => Ok(()),
         }
     }
 
@@ -192,35 +234,61 @@ impl Socket {
 
     /// Says why it is put out, and puts it out: for good, as clients understand it.
     pub(crate) fn put_out(&self, error: &ErrorBody, out: &mut Out) {
-        out.push(oda::error(self.voice(), error, None));
-        out.push(self.namespace.packet(Content::Disconnect));
+        out.extend(self.voice().put_out(error));
     }
 
     /// Sends an entry that is the reader's next.
     fn send_next(&mut self, broadcast: &Broadcast, out: &mut Out) {
-        let half =
-            self.session.as_mut().and_then(|session| session.half.take_if(|at| *at == broadcast.sequence()));
-        let frame = match (half, broadcast.offset) {
-            (Some(_), Some(offset)) => self.namespace.second_frame(broadcast, Some(Cursor::at(offset))),
-            _ => broadcast.frame(self.namespace, self.session.is_some()),
-        };
-        self.send(frame, out);
+        let sequence = broadcast.sequence();
+        let begun =
+            self.session.as_mut().and_then(|session| session.begun.take_if(|(at, _)| *at == sequence));
+        let sent = begun.map_or(0, |(_, parts)| parts.into());
+        let recoverable = self.session.is_some();
+        let is_for_us = |reader: &Reader, rooms: &[Room]| reader.wants_in(rooms, broadcast);
+        let own =
+            self.own_view(broadcast).map(|mine| self.namespace.frames(broadcast, Some(mine), recoverable));
+        let frames = own.as_deref().unwrap_or_else(|| broadcast.frames(self.namespace, recoverable));
+        self.send(broadcast, frames.get(sent..).unwrap_or_default(), is_for_us, out);
     }
 
-    fn send(&self, frame: Option<Bytes>, out: &mut Out) {
-        if let Some(frame) = frame {
-            self.hub.counters.delivered.fetch_add(1, Ordering::Relaxed);
-            out.push(frame);
+    /// The locations it is limited to, where an event looks different to those who are.
+    fn own_view(&self, broadcast: &Broadcast) -> Option<&[LocationId]> {
+        let mine = self.reader.identity.locations.as_deref()?;
+        self.namespace.contract().depends_on_locations(&broadcast.event).then_some(mine)
+    }
+
+    /// Sends those of an event's frames that are for this socket.
+    fn send(
+        &mut self,
+        broadcast: &Broadcast,
+        frames: &[Frame],
+        is_for_us: impl Fn(&Reader, &[Room]) -> bool,
+        out: &mut Out,
+    ) {
+        let mut sent = false;
+        for (part, frame) in frames.iter().enumerate() {
+            if frame.rooms.as_deref().is_some_and(|rooms| !is_for_us(&self.reader, rooms)) {
+                continue;
+            }
+            match &mut self.wishes {
+                Some(wishes) => wishes.send(&broadcast.event, part, frame.bytes.clone(), out),
+                None => out.push(frame.bytes.clone()),
+            }
+            sent = true;
         }
+        self.hub.counters.delivered.fetch_add(sent.into(), Ordering::Relaxed);
     }
 
     fn refuse(&self, call: &Call, error: &ErrorBody, out: &mut Out) {
-        out.extend(oda::refuse(self.voice(), call, error));
+        out.extend(self.voice().refuse(call, error));
     }
 
-    fn answer(&self, call: &Call, outcome: Result<Value, ErrorBody>, out: &mut Out) {
+    fn answer(&mut self, call: &Call, outcome: Result<Value, ErrorBody>, out: &mut Out) {
         match outcome {
-            Ok(Value::Object(fields)) => out.extend(oda::answer(self.voice(), call, fields)),
+            Ok(Value::Object(fields)) => {
+                self.flush(out);
+                out.extend(self.voice().answer(call, fields, &self.reader.identity));
+            }
             Ok(_) => {}
             Err(error) => self.refuse(call, &error, out),
         }
@@ -230,9 +298,10 @@ impl Socket {
         self.namespace.voice(self.cursor())
     }
 
-    fn resync(&self, reason: &str, out: &mut Out) {
+    fn resync(&mut self, reason: &str, out: &mut Out) {
+        self.flush(out);
         self.hub.counters.resyncs.fetch_add(1, Ordering::Relaxed);
-        out.push(oda::resync(self.voice(), reason));
+        out.push(self.voice().resync(reason));
     }
 }
 
@@ -248,15 +317,15 @@ impl Socket {
             self.ask_page(rooms, after, until.min(ring.floor()));
             return Reading::Asked;
         }
-        let due = ring.after(after).take_while(|broadcast| broadcast.sequence() <= until);
-        for (looked_at, broadcast) in due.enumerate() {
+        let due = ring.after(after).take_while(|kept| kept.sequence <= until);
+        for (looked_at, kept) in due.enumerate() {
             if looked_at >= RING_ENTRIES_PER_LOOK || out.is_full() {
                 return Reading::Moved;
             }
-            if self.reader.wants(broadcast) {
-                self.send_next(broadcast, out);
+            if self.reader.sieve().meets(kept.sieve) && self.reader.wants(&kept.broadcast) {
+                self.send_next(&kept.broadcast, out);
             }
-            self.reader.advance(broadcast.sequence());
+            self.reader.advance(kept.sequence);
         }
         self.reader.advance(until);
         Reading::Moved
@@ -289,8 +358,9 @@ impl Socket {
                 self.reader.advance(page.reached);
             }
             Err(SourceError::TooOld) => {
-                self.resync(replay::TOO_OLD, out);
                 self.reader.restart(asked_until);
+                // With the new place as its cursor: a client that is cut off now is told once, and goes on from there.
+                self.resync(replay::TOO_OLD, out);
             }
             Err(error) => return Err(error.into()),
         }
@@ -302,23 +372,42 @@ impl Socket {
 impl Socket {
     fn carry_out(&mut self, call: Call, out: &mut Out) {
         self.notice();
-        match oda::parse(&call, &self.reader.identity) {
+        match self.namespace.contract().read(&call, &self.reader.identity) {
             Ok(Request::Command { kind, shop, payload }) => {
                 let (commands, by) = (Arc::clone(&self.hub.commands), self.reader.identity.clone());
                 let outcome = command::run(commands, by, shop, kind, payload);
                 self.question = Some(Box::pin(async move { Answer::Command(call, outcome.await) }));
             }
-            Ok(Request::Join { rooms, since, snapshot, kinds }) => {
-                self.join(call, rooms, since, snapshot, kinds, out);
+            Ok(Request::Join(join)) => {
+                let join = self.wish(join);
+                self.join(call, join, out);
             }
-            Ok(Request::Leave(family, rooms)) => {
-                let rooms = rooms.unwrap_or_else(|| Rooms {
-                    known: self.reader.rooms().filter(|room| family.contains(room)).cloned().collect(),
-                    names: self.reader.names().filter(|name| family.contains_name(name)).cloned().collect(),
-                });
-                self.keep_without(call, rooms, out);
+            Ok(Request::Leave(Leaving::Rooms(rooms))) => self.keep_without(call, rooms, out),
+            Ok(Request::Leave(Leaving::Family(prefix))) => {
+                let family = self.reader.rooms().filter(|room| room.to_string().starts_with(prefix));
+                self.keep_without(call, family.cloned().collect(), out);
             }
-            Ok(Request::Refresh { token }) => {
+            Ok(Request::Ping) => {
+                let now = json!({ "timestamp": self.hub.clock.now() });
+                out.push(self.voice().event("pong", &now));
+                self.answer(&call, Ok(now), out);
+            }
+            Ok(Request::Typing { room, name, is_typing }) => {
+                if !self.reader.is_in(&room) {
+                    let error = ErrorBody::new(ErrorCode::Forbidden, "Join the room first");
+                    return self.refuse(&call, &ErrorBody { field: Some("roomId".to_owned()), ..error }, out);
+                }
+                let typing =
+                    Typing { user_id: self.reader.identity.user_id.clone(), room, room_id: name, is_typing };
+                for shop in &self.reader.shops {
+                    self.hub.tell_later(shop, &Event::Typing(typing.clone()));
+                }
+                self.answer(&call, Ok(json!({})), out);
+            }
+            Ok(Request::Refresh { token, since }) if self.namespace == Namespace::Omni => {
+                self.ask_identity(call, token, since, out);
+            }
+            Ok(Request::Refresh { token, .. }) => {
                 let before = self.rights();
                 match self.refresh(&token) {
                     Ok(expires_at) if self.rights() != before => self.keep_rights(call, expires_at),
@@ -341,6 +430,7 @@ impl Drop for Socket {
             self.hub.ignore(&self.slot, &self.reader.shops, room);
         }
         self.hub.close_slot();
-        self.hub.roster.leave(&self.seat);
+        self.hub.goes(&self.reader.identity, &self.reader.shops);
+        self.seat.iter().for_each(|seat| self.hub.roster.leave(seat));
     }
 }

@@ -5,5 +5,6 @@ mod allowance;
 mod packet;
 mod session;
 
+pub(crate) use allowance::Allowance;
 pub use packet::{Content, Malformed, Packet, event};
 pub use session::{Call, Namespace, Session, Step};

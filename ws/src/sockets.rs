@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use schemas::{ErrorBody, ErrorCode};
 use serde_json::{Map, Value};
 
-use crate::contracts::Namespace;
+use crate::contracts::{Namespace, Root};
 use crate::ending::Ending;
 use crate::engine::Message;
 use crate::few::Few;
 use crate::hub::{Hub, count};
+use crate::options::Options;
 use crate::socket::{Arrival, Interrupted, Knocking, Socket};
 use crate::socketio::{Namespace as _, Packet, Session, Step};
 use crate::source::AuthError;
@@ -32,8 +32,9 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    pub(crate) fn new(hub: Arc<Hub>, visitor: Visitor) -> Self {
-        let session = Session::new(hub.options.messages_per_minute, hub.options.max_payload);
+    pub(crate) fn new(hub: Arc<Hub>, visitor: Visitor, root: Root) -> Self {
+        let Options { messages_per_minute, max_payload, .. } = hub.options;
+        let session = Session::new(Namespace::parser(root), messages_per_minute, max_payload);
         let Visitor { bearer, bell, .. } = visitor;
         let (joined, knocking) = Default::default();
         let reconsidered = hub.reconsidered();
@@ -47,7 +48,7 @@ impl Sockets {
             Step::Connect(namespace, auth) => self.connect(namespace, auth.as_ref(), out)?,
             Step::Event(namespace, call) => {
                 if let Some(socket) = self.joined.get_mut(&namespace) {
-                    socket.call(call);
+                    socket.call(Ok(call));
                 }
             }
             Step::Excess(namespace, call) => {
@@ -73,17 +74,18 @@ impl Sockets {
         if self.knocking.iter().any(|(waiting, _)| *waiting == namespace) {
             return Err(Ending::Malformed);
         }
-        let now = self.hub.clock.now();
         let token = auth.and_then(|auth| auth.get("token")?.as_str()).or(self.bearer.as_deref());
         let identity = match token {
             None | Some("") => Err(AuthError::Required),
-            Some(token) => self.hub.authenticate.identify(token, now),
+            Some(token) => self.hub.identify(token),
         };
-        match identity.and_then(|who| if who.expires_at > now { Ok(who) } else { Err(AuthError::Invalid) }) {
+        match identity {
             Ok(identity) => match Arrival::of(&self.hub, namespace, identity, auth) {
                 Ok(arrival) => self.let_in(namespace, arrival, out)?,
                 Err(knocking) => self.knocking.push((namespace, knocking)),
             },
+            // After a refusal a client stays away; after this one it comes back by itself.
+            Err(error @ AuthError::NotYet) => return Err(Ending::Interrupted(error.to_string())),
             Err(error) => {
                 out.push(Packet::refusal(namespace.as_str().to_owned(), &error.to_string()).frame());
             }
@@ -107,24 +109,13 @@ impl Sockets {
 
     /// Puts out whose token is no longer good.
     fn expire(&mut self, since_opening: Duration, out: &mut Out) {
-        let (now, reconsidered) = (self.hub.clock.now(), self.hub.reconsidered());
+        let reconsidered = self.hub.reconsidered();
         let anew = std::mem::replace(&mut self.reconsidered, reconsidered) != reconsidered;
-        let mut over = Vec::new();
-        for (namespace, socket) in self.joined.iter() {
-            if socket.identity().expires_at <= now {
-                over.push((
-                    *namespace,
-                    ErrorCode::TokenExpired,
-                    "The token has expired; connect with a new one",
-                ));
-            } else if anew && self.hub.authenticate.is_revoked(socket.identity()) {
-                count(&self.hub.counters.revoked);
-                over.push((*namespace, ErrorCode::TokenInvalid, "The token was revoked"));
-            }
-        }
-        for (namespace, code, message) in over {
+        let over =
+            self.joined.iter().filter_map(|(namespace, socket)| Some((*namespace, socket.is_over(anew)?)));
+        for (namespace, error) in over.collect::<Vec<_>>() {
             if let Some(socket) = self.joined.remove(&namespace) {
-                socket.put_out(&ErrorBody::new(code, message), out);
+                socket.put_out(&error, out);
             }
             self.session.dismiss(since_opening, namespace);
         }
@@ -132,7 +123,7 @@ impl Sockets {
 }
 
 /// How long a token's expiry goes unchecked at most.
-const EXPIRY_CHECK_MAX: Duration = Duration::from_hours(1);
+pub(crate) const EXPIRY_CHECK_MAX: Duration = Duration::from_hours(1);
 
 impl Talk for Sockets {
     fn receive(&mut self, now: Duration, message: Message<'_>, out: &mut Out) -> Result<(), Ending> {
@@ -158,12 +149,9 @@ impl Talk for Sockets {
     }
 
     fn deadline(&self, since_opening: Duration) -> Option<Duration> {
-        let now = self.hub.clock.now();
-        let expiries = self.joined.values().map(|socket| {
-            let left = now.duration_until(socket.identity().expires_at);
-            // Looked at again before long, should the wall clock be set meanwhile.
-            since_opening + Duration::try_from(left).unwrap_or_default().min(EXPIRY_CHECK_MAX)
-        });
+        // Looked at again before long, should the wall clock be set meanwhile.
+        let expiries =
+            self.joined.values().map(|socket| since_opening + socket.time_left().min(EXPIRY_CHECK_MAX));
         expiries.chain(self.session.deadline()).min()
     }
 
@@ -188,12 +176,10 @@ impl Talk for Sockets {
         if self.hub.reconsidered() != self.reconsidered {
             return false;
         }
-        let now = self.hub.clock.now();
-        self.joined
-            .values_mut()
-            .all(|socket| socket.identity().expires_at > now && !socket.is_replaced() && socket.deliver(out))
+        let mut sockets = self.joined.values_mut();
+        sockets.all(|socket| !socket.time_left().is_zero() && !socket.is_replaced() && socket.deliver(out))
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

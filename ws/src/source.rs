@@ -6,14 +6,26 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use schemas::command::CommandKind;
 use schemas::shape::LevelShape;
-use schemas::{ErrorBody, Identity, LevelSelection, LogEntry, Offset, Room, Sequence, ShopDomain, Timestamp};
+use schemas::{
+    AnyId, CustomerId, ErrorBody, Identity, LevelSelection, LocationId, LogEntry, Offset, OrderId, Room,
+    Sequence, ShopDomain, Timestamp,
+};
 use serde_json::Value;
+
+/// Whose an order is, and where it is fulfilled.
+pub type OrderOwner = (Option<CustomerId>, Vec<LocationId>);
 
 /// The durable log and the mirror, as readers need them.
 #[async_trait]
 pub trait Source: Send + Sync + 'static {
     /// The shops there are. Fixed while the daemon runs.
     fn shops(&self) -> Vec<ShopDomain>;
+
+    /// The company that a shop belongs to, if it is of one.
+    fn company(&self, shop: &ShopDomain) -> Option<AnyId>;
+
+    /// Whose an order is and where it is fulfilled, in the first of those shops that has it.
+    async fn order(&self, shops: &[ShopDomain], order: OrderId) -> Result<Option<OrderOwner>, SourceError>;
 
     /// The last committed entry. Its epoch does not change while the daemon runs.
     fn head(&self) -> Offset;
@@ -93,6 +105,9 @@ pub enum AuthError {
     /// No token.
     #[error("Authentication required")]
     Required,
+    /// A token that may yet turn out to be ours. To be tried again in a few seconds.
+    #[error("The keys of tokens are being fetched; try again in a few seconds")]
+    NotYet,
     /// A token that is not ours, or no longer.
     #[error("Invalid or expired token")]
     Invalid,

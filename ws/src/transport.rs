@@ -4,11 +4,12 @@
 //! A session that polls is a task that requests leave letters for. A WebSocket that takes it over is handed the whole
 //! conversation and goes on with it; the polling task ends.
 
-mod address;
+pub(crate) mod address;
 mod bell;
 mod conversation;
 mod gate;
 mod handshake;
+mod layer;
 mod mailbox;
 mod origin;
 mod out;
@@ -28,6 +29,7 @@ pub use address::{Network, NetworkError};
 pub use bell::Bell;
 pub use gate::{Gate, Knock};
 pub use mailbox::{Poll, Post};
+pub use origin::Origin;
 pub use out::Out;
 pub use polling::Attendance;
 pub use refusal::Refusal;

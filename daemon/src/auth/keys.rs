@@ -1,28 +1,42 @@
 //! What tokens are signed with: one secret or two while it is being replaced, a public key, or a set of keys in a file
-//! that is read again when it changes.
+//! or at a URL, which is read again when it may have changed.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey};
 
-use crate::config::{self, ConfigError, Environment};
+use super::remote::Remote;
+use crate::config::{self, ConfigError, Environment, KeySet};
 
 /// Shortest HS256 secret, in bytes: the hash's own length (RFC 7518, section 3.2).
 const SECRET_BYTES_MIN: usize = 32;
-/// Bytes of a file with keys; a longer one is not taken.
-const KEY_SET_BYTES_MAX: u64 = 256 * 1024;
-/// Keys in such a file; further ones are not looked at.
+/// Bytes of a set of keys; a longer one is not taken.
+pub(super) const KEY_SET_BYTES_MAX: usize = 256 * 1024;
+/// Keys in such a set; further ones are not looked at.
 const KEYS_MAX: usize = 64;
+/// How often a file with keys is looked at.
+const FILE_PAUSE: Duration = Duration::from_secs(2);
 
 /// The keys that are good now.
 pub(super) struct Keys {
     pub(super) algorithm: Algorithm,
-    good: RwLock<Vec<(Option<String>, DecodingKey)>>,
-    /// The file they come from, and its time when it was read.
-    file: Option<(PathBuf, RwLock<Option<SystemTime>>)>,
+    good: RwLock<Vec<Named>>,
+    origin: Origin,
+}
+
+/// A key and its id, if it has one.
+type Named = (Option<String>, DecodingKey);
+
+/// Where keys come from.
+enum Origin {
+    Configuration,
+    /// With the file's time when it was read.
+    File(PathBuf, RwLock<Option<SystemTime>>),
+    Url(Box<Remote>),
 }
 
 impl Keys {
@@ -34,23 +48,27 @@ impl Keys {
             config::Algorithm::ES256 => Algorithm::ES256,
             config::Algorithm::EdDSA => Algorithm::EdDSA,
         };
-        let (keys, file) = match (&auth.jwks, auth.algorithm) {
+        let refuse = |problem| ConfigError::Secret { setting: "auth.jwks".to_owned(), problem };
+        let (keys, origin) = match (&auth.jwks, auth.algorithm) {
             (_, config::Algorithm::HS256) => {
                 let mut keys = vec![(None, secret_key(&hs256_secret(auth, environment)?))];
                 if let Some(before) = &auth.secret_before {
                     let setting = "auth.secret_before";
                     keys.push((None, secret_key(&strong(setting, before.resolve(setting, environment)?)?)));
                 }
-                (keys, None)
+                (keys, Origin::Configuration)
             }
-            (Some(path), _) => {
-                let refuse = |problem| ConfigError::Secret { setting: "auth.jwks".to_owned(), problem };
-                let (keys, read_at) = key_set(path, algorithm).map_err(refuse)?;
-                (keys, Some((path.clone(), RwLock::new(read_at))))
+            (Some(KeySet::File(path)), _) => {
+                let (keys, read_at) = key_file(path, algorithm).map_err(refuse)?;
+                (keys, Origin::File(path.clone(), RwLock::new(read_at)))
             }
-            (None, asymmetric) => (vec![(None, public_key(auth, asymmetric)?)], None),
+            (Some(KeySet::Url(url)), _) => {
+                let remote = Remote::new(url.clone()).map_err(|error| refuse(error.to_string()))?;
+                (Vec::new(), Origin::Url(Box::new(remote)))
+            }
+            (None, asymmetric) => (vec![(None, public_key(auth, asymmetric)?)], Origin::Configuration),
         };
-        Ok(Self { algorithm, good: RwLock::new(keys), file })
+        Ok(Self { algorithm, good: RwLock::new(keys), origin })
     }
 
     /// The keys that a token with that key id may be signed with.
@@ -60,29 +78,61 @@ impl Keys {
         good.iter().filter(|(known, _)| fits(known)).map(|(_, key)| key.clone()).collect()
     }
 
-    /// Whether they are in a file, which may change.
-    pub(super) fn may_change(&self) -> bool {
-        self.file.is_some()
+    /// Whether a key that is not among the candidates may come soon. Nobody waits for it here.
+    pub(super) fn may_bring_more(&self) -> bool {
+        let none = self.good.read().unwrap_or_else(PoisonError::into_inner).is_empty();
+        matches!(&self.origin, Origin::Url(remote) if remote.may_bring_more() || none)
     }
 
-    /// Reads the file again if it changed. A file that cannot be read leaves the keys as they are.
-    pub(super) fn refresh(&self) {
-        let Some((path, read_at)) = &self.file else { return };
-        let changed_at = std::fs::metadata(path).and_then(|file| file.modified()).ok();
-        let mut read_at = read_at.write().unwrap_or_else(PoisonError::into_inner);
-        if changed_at.is_none() || *read_at == changed_at {
-            return;
+    /// Keeps them as they are where they come from. What cannot be had or read leaves them as they were.
+    pub(super) async fn follow(&self) -> Infallible {
+        match &self.origin {
+            Origin::Configuration => std::future::pending().await,
+            Origin::File(..) => loop {
+                tokio::time::sleep(FILE_PAUSE).await;
+                self.refresh().await;
+            },
+            Origin::Url(remote) => {
+                remote
+                    .follow(|text| {
+                        let keys = text.and_then(|text| key_set(&text, self.algorithm));
+                        let keys = keys.map_err(|problem| format!("the set of keys {problem}"));
+                        self.replace(keys)
+                    })
+                    .await
+            }
         }
-        match key_set(path, self.algorithm) {
-            Ok((keys, at)) => {
-                tracing::info!(keys = keys.len(), file = %path.display(), "the keys of tokens were read again");
+    }
+
+    /// Reads the file again if it changed.
+    pub(super) async fn refresh(&self) {
+        let Origin::File(path, read_at) = &self.origin else { return };
+        let (path, algorithm) = (path.clone(), self.algorithm);
+        let before = *read_at.read().unwrap_or_else(PoisonError::into_inner);
+        // On the side, because disks may be slow.
+        let looked = tokio::task::spawn_blocking(move || {
+            let changed_at = std::fs::metadata(&path).and_then(|file| file.modified()).ok();
+            let changed = changed_at.is_some() && changed_at != before;
+            changed.then(|| (changed_at, key_file(&path, algorithm)))
+        });
+        if let Ok(Some((changed_at, keys))) = looked.await {
+            // Also when they are of no use: that is said once for each change.
+            *read_at.write().unwrap_or_else(PoisonError::into_inner) = changed_at;
+            self.replace(keys.map(|(keys, _)| keys));
+        }
+    }
+
+    /// Whether those are the good ones from now on.
+    fn replace(&self, keys: Result<Vec<Named>, String>) -> bool {
+        match keys {
+            Ok(keys) => {
+                tracing::info!(keys = keys.len(), "the keys of tokens were read again");
                 *self.good.write().unwrap_or_else(PoisonError::into_inner) = keys;
-                *read_at = at;
+                true
             }
             Err(problem) => {
-                // Said once for each change.
-                *read_at = changed_at;
                 tracing::error!(%problem, "the keys of tokens stay as they were");
+                false
             }
         }
     }
@@ -124,18 +174,21 @@ fn public_key(auth: &config::Auth, algorithm: config::Algorithm) -> Result<Decod
     key.map_err(|error| refuse(format!("{} holds no such key: {error}", path.display())))
 }
 
-type KeySet = (Vec<(Option<String>, DecodingKey)>, Option<SystemTime>);
-
-/// The keys of a JWKS file that fit the one algorithm there is.
-fn key_set(path: &Path, algorithm: Algorithm) -> Result<KeySet, String> {
+/// The keys in a file, and its time.
+fn key_file(path: &Path, algorithm: Algorithm) -> Result<(Vec<Named>, Option<SystemTime>), String> {
     let unreadable = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
     let file = std::fs::metadata(path).map_err(unreadable)?;
-    if file.len() > KEY_SET_BYTES_MAX {
+    if file.len() > KEY_SET_BYTES_MAX as u64 {
         return Err(format!("{} has more than {KEY_SET_BYTES_MAX} bytes", path.display()));
     }
     let text = std::fs::read(path).map_err(unreadable)?;
-    let set: JwkSet =
-        serde_json::from_slice(&text).map_err(|error| format!("{} is no JWKS: {error}", path.display()))?;
+    let keys = key_set(&text, algorithm).map_err(|problem| format!("{} {problem}", path.display()))?;
+    Ok((keys, file.modified().ok()))
+}
+
+/// The keys of a JSON Web Key Set that fit the one algorithm there is.
+fn key_set(text: &[u8], algorithm: Algorithm) -> Result<Vec<Named>, String> {
+    let set: JwkSet = serde_json::from_slice(text).map_err(|error| format!("is no JWKS: {error}"))?;
     let fits = |jwk: &&jsonwebtoken::jwk::Jwk| {
         let named = jwk.common.key_algorithm.map(|named| named.to_string().parse::<Algorithm>().ok());
         let of_the_kind = match &jwk.algorithm {
@@ -151,7 +204,7 @@ fn key_set(path: &Path, algorithm: Algorithm) -> Result<KeySet, String> {
     let keys: Vec<_> =
         keys.filter_map(|jwk| Some((jwk.common.key_id.clone(), DecodingKey::from_jwk(jwk).ok()?))).collect();
     if keys.is_empty() {
-        return Err(format!("{} holds no key for {algorithm:?}", path.display()));
+        return Err(format!("holds no key for {algorithm:?}"));
     }
-    Ok((keys, file.modified().ok()))
+    Ok(keys)
 }

@@ -1,6 +1,12 @@
 //! Hostile and honest tokens.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use super::*;
 
@@ -13,6 +19,7 @@ fn config(extra_auth: &str, shops: &[&str]) -> Config {
             "[[shop]]
 domain = \"{domain}\"
 id = \"{n}\"
+company = \"c{n}\"
 access_token = \"x\"
 webhook_secrets = [\"x\"]
 "
@@ -157,6 +164,20 @@ fn with_several_shops_a_token_must_name_its_own() {
 }
 
 #[test]
+fn the_company_is_the_tokens_or_else_the_shops() {
+    let config = config("", &["a.myshopify.com", "b.myshopify.com"]);
+    let tokens = Tokens::new(&config, &Environment::default()).unwrap();
+    let companies = |extra: Value| {
+        let identity = tokens.verify(&signed(&staff(extra)), now()).unwrap();
+        identity.companies.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(companies(json!({"companyId": 9})), ["9"]);
+    assert_eq!(companies(json!({"shops": ["b.myshopify.com"]})), ["c1"]);
+    assert_eq!(companies(json!({"role": "super_admin"})), ["c0", "c1"]);
+    assert!(companies(json!({})).is_empty(), "good for no shop");
+}
+
+#[test]
 fn a_short_secret_is_refused_with_a_sentence() {
     let text = "[[server]]\n[auth]\nsecret = \"short\"\n[[shop]]\ndomain = \"a.myshopify.com\"\naccess_token = \"x\"\nwebhook_secrets = [\"x\"]";
     let config = Config::read(text, "test", &Environment::default()).unwrap();
@@ -201,8 +222,26 @@ fn a_token_that_is_good_for_longer_than_is_allowed_is_refused() {
     assert!(tokens("longest_days = 30").latest_end(now()) < tokens("").latest_end(now()));
 }
 
-#[test]
-fn keys_in_a_file_are_read_again_when_it_changes_and_only_if_it_can_be_read() {
+/// The public keys of RFC 8032's first two tests, under these ids.
+fn jwks<const N: usize>(ids: [&str; N]) -> String {
+    let xs = ["11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"];
+    let jwk = |(id, x)| json!({"kty": "OKP", "crv": "Ed25519", "kid": id, "x": x, "use": "sig"});
+    let secret = json!({"kty": "oct", "kid": "secret", "k": "AAAA"});
+    let keys: Vec<Value> = ids.into_iter().zip(xs).map(jwk).chain([secret]).collect();
+    json!({ "keys": keys }).to_string()
+}
+
+fn signed_elsewhere(jwks: &str) -> Tokens {
+    let text = format!(
+        "[[server]]\n[auth]\nalgorithm = \"EdDSA\"\njwks = {jwks:?}\n[[shop]]\ndomain = \"a.myshopify.com\"\n\
+         access_token = \"x\"\nwebhook_secrets = [\"x\"]\n"
+    );
+    let config = Config::read(&text, "test", &Environment::default()).unwrap();
+    Tokens::new(&config, &Environment::default()).unwrap()
+}
+
+#[tokio::test]
+async fn keys_in_a_file_are_read_again_when_it_changes_and_only_if_it_can_be_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.json");
     let write = |text: String, seconds| {
@@ -210,26 +249,149 @@ fn keys_in_a_file_are_read_again_when_it_changes_and_only_if_it_can_be_read() {
         let time = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         std::fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
     };
-    let jwk = |id: &str, x: &str| json!({"kty": "OKP", "crv": "Ed25519", "kid": id, "x": x, "use": "sig"});
-    // The public keys of RFC 8032's first two tests.
-    let [one, two] = [
-        jwk("one", "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"),
-        jwk("two", "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"),
-    ];
-    let secret = json!({"kty": "oct", "kid": "secret", "k": "AAAA"});
-    write(json!({"keys": [one, secret]}).to_string(), 1);
-    let text = format!(
-        "[[server]]\n[auth]\nalgorithm = \"EdDSA\"\njwks = {path:?}\n[[shop]]\ndomain = \"a.myshopify.com\"\n\
-         access_token = \"x\"\nwebhook_secrets = [\"x\"]\n"
-    );
-    let config = Config::read(&text, "test", &Environment::default()).unwrap();
-    let keys = Keys::fetch(&config.auth, &Environment::default()).unwrap();
+    write(jwks(["one"]), 1);
+    let keys = signed_elsewhere(path.to_str().unwrap()).keys;
     let known = |id| keys.candidates(Some(id)).len();
     assert_eq!((known("one"), known("two"), known("secret")), (1, 0, 0));
-    write(json!({"keys": [two]}).to_string(), 2);
-    keys.refresh();
+    write(jwks(["two"]), 2);
+    keys.refresh().await;
     assert_eq!((known("one"), known("two")), (0, 1));
     write("half a fi".to_owned(), 3);
-    keys.refresh();
+    keys.refresh().await;
     assert_eq!(known("two"), 1);
+}
+
+/// Somebody who publishes keys: each request is answered with the next of these, or not at all.
+struct Issuer {
+    url: String,
+    asked: Arc<AtomicUsize>,
+    _serving: JoinSet<()>,
+}
+
+impl Issuer {
+    async fn publishing(answers: Vec<String>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let (asked, mut serving) = (Arc::<AtomicUsize>::default(), JoinSet::new());
+        let count = Arc::clone(&asked);
+        serving.spawn(async move {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 4096];
+                assert!(stream.read(&mut request).await.unwrap() > 0);
+                // Whoever hears enough may hang up.
+                let _ = stream.write_all(answer.as_bytes()).await;
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        Self { url, asked, _serving: serving }
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+fn answered(status: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+fn naming(key: &str) -> String {
+    signed_with(SECRET, &json!({"alg": "EdDSA", "kid": key}), &staff(json!({})))
+}
+
+/// A daemon's tokens, whose keys are followed as long as this lives.
+struct Followed {
+    tokens: Arc<Tokens>,
+    _following: JoinSet<()>,
+}
+
+impl Followed {
+    fn from(issuer: &Issuer) -> Self {
+        let tokens = Arc::new(signed_elsewhere(&issuer.url));
+        let mut following = JoinSet::new();
+        following.spawn(Arc::clone(&tokens).follow_keys(CancellationToken::new()));
+        Self { tokens, _following: following }
+    }
+
+    fn knows(&self, id: &str) -> bool {
+        self.tokens.keys.candidates(Some(id)).len() == 1
+    }
+
+    fn hears(&self, token: &str) -> TokenError {
+        self.tokens.verify(token, now()).unwrap_err()
+    }
+}
+
+async fn eventually(what: impl Fn() -> bool) {
+    let seen = async {
+        while !what() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), seen).await.unwrap();
+}
+
+/// The clock alone; what is on its way over the network takes its own time.
+async fn passes(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn a_token_that_names_a_new_key_has_the_keys_fetched_once_a_minute_and_nobody_waits() {
+    let issuer = Issuer::publishing(vec![
+        answered("200 OK", &jwks(["one"])),
+        answered("200 OK", &jwks(["one", "two"])),
+        answered("200 OK", &jwks(["three"])),
+    ]);
+    let (issuer, wrong) = (issuer.await, |error| matches!(error, TokenError::Invalid(_)));
+    let followed = Followed::from(&issuer);
+    assert_eq!(followed.hears(&naming("one")), TokenError::NotYet);
+    eventually(|| followed.knows("one")).await;
+    assert!(wrong(followed.hears(&naming("one"))), "by its signature");
+    assert!(wrong(followed.hears(&naming("two"))), "not so soon again");
+    assert_eq!(issuer.asked(), 1);
+
+    passes(Duration::from_mins(1)).await;
+    for _ in 0..3 {
+        assert_eq!(followed.hears(&naming("two")), TokenError::NotYet);
+    }
+    eventually(|| followed.knows("two")).await;
+    assert!(wrong(followed.hears(&naming("three"))));
+    assert_eq!(issuer.asked(), 2);
+
+    passes(Duration::from_hours(1)).await;
+    eventually(|| followed.knows("three")).await;
+    assert!(!followed.knows("one"), "what is withdrawn is good no longer");
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_fetched_stay_as_they_were_and_are_asked_for_a_minute_later() {
+    let long = answered("200 OK", &" ".repeat(300_000));
+    let issuer = Issuer::publishing(vec![
+        answered("503 Service Unavailable", ""),
+        answered("200 OK", &jwks(["one"])),
+        answered("302 Found", ""),
+        answered("200 OK", "not JSON"),
+        long,
+        answered("200 OK", &jwks(["two"])),
+    ])
+    .await;
+    let followed = Followed::from(&issuer);
+    eventually(|| issuer.asked() == 1).await;
+    assert_eq!(followed.hears(&naming("one")), TokenError::NotYet, "as long as there are none");
+    passes(Duration::from_mins(1)).await;
+    eventually(|| followed.knows("one")).await;
+
+    passes(Duration::from_hours(1)).await;
+    for asked in 3..=5 {
+        eventually(|| issuer.asked() == asked).await;
+        // It is over only when what came was read.
+        eventually(|| !followed.tokens.keys.may_bring_more()).await;
+        assert!(followed.knows("one"));
+        passes(Duration::from_mins(1)).await;
+    }
+    eventually(|| followed.knows("two")).await;
 }

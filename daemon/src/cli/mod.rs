@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{ConfigError, Environment};
-use crate::logging;
+use crate::{logging, reports};
 
 /// An exact, live, local copy of a Shopify store.
 #[derive(Debug, Parser)]
@@ -85,6 +85,7 @@ pub fn main() -> ExitCode {
             Command::Watch(watch) => watch.run(&environment, cli.json).await,
         }
     });
+    reports::flush();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),

@@ -28,6 +28,12 @@ pub(super) struct Sim {
     /// Query points restored a second.
     #[arg(long, default_value_t = 100, value_name = "POINTS")]
     restore_rate: u32,
+    /// How many variants a product has on average.
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    variants_per_product: u32,
+    /// Objects that a bulk operation reads a second.
+    #[arg(long, default_value_t = 20_000, value_name = "OBJECTS")]
+    bulk_pace: u32,
 }
 
 /// What kind of store to pretend.
@@ -39,7 +45,7 @@ pub(super) struct PretendStore {
     /// The same seed gives the same store and the same purchases.
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
-    /// How many products, with three variants each on average.
+    /// How many products.
     #[arg(long, default_value_t = 200, value_name = "N")]
     products: u32,
     /// How many locations.
@@ -78,6 +84,8 @@ impl Sim {
             webhook_secret: self.webhook_secret,
             webhook_target: self.webhooks,
             restore_rate: self.restore_rate,
+            variants_per_product: self.variants_per_product,
+            bulk_pace: self.bulk_pace,
             ..self.store.options()
         };
         let (shop, secret) = (options.shop.clone(), options.webhook_secret.clone());

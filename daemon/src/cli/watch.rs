@@ -101,7 +101,7 @@ impl Watch {
                 Room::OrdersCustomer(id) => ("subscribe:orders", Some("customerId"), id.to_string()),
                 // Staff are in it from the start.
                 Room::ShopifySync => continue,
-                Room::Notifications | Room::User(_) => {
+                _ => {
                     return Err(Usage(format!("{name} cannot be followed from here")).into());
                 }
             };

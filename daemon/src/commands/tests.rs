@@ -20,16 +20,7 @@ fn shop() -> ShopDomain {
 }
 
 fn who(role: Role) -> Identity {
-    Identity {
-        user_id: "ann".parse().unwrap(),
-        role,
-        customer_id: None,
-        locations: None,
-        shops: ShopScope::All,
-        expires_at: Timestamp::MAX,
-        issued_at: None,
-        token_id: None,
-    }
+    Identity::unlimited("ann".parse().unwrap(), role)
 }
 
 /// Item 5 with ten available at each of two locations.

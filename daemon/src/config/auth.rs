@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use reqwest::Url;
 use serde::Deserialize;
 
 use super::SecretRef;
@@ -22,8 +23,8 @@ pub struct Auth {
     pub secret_before: Option<SecretRef>,
     /// For the others: a PEM file.
     pub public_key: Option<PathBuf>,
-    /// For the others: a file with a JSON Web Key Set (RFC 7517), read again when it changes.
-    pub jwks: Option<PathBuf>,
+    /// For the others: a JSON Web Key Set (RFC 7517), a file or an `https://` or `http://` address.
+    pub jwks: Option<KeySet>,
     /// `iss` must be this.
     pub issuer: Option<String>,
     /// `aud` must be, or contain, this.
@@ -34,6 +35,27 @@ pub struct Auth {
     /// Seconds by which the issuer's clock may differ; at most 60.
     #[serde(default)]
     pub leeway_seconds: u64,
+}
+
+/// Where a set of keys is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub enum KeySet {
+    /// A file, read again when it changes.
+    File(PathBuf),
+    /// Fetched at the start, every hour, and when a token names a key that is not in it.
+    Url(Url),
+}
+
+impl TryFrom<String> for KeySet {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if !text.starts_with("https://") && !text.starts_with("http://") {
+            return Ok(Self::File(text.into()));
+        }
+        text.parse().map(Self::Url).map_err(|error| format!("auth.jwks is no address: {error}"))
+    }
 }
 
 /// How tokens are signed.

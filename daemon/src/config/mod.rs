@@ -1,8 +1,10 @@
 //! What an administrator sets: a TOML file, over it the environment, secrets by reference.
 //!
-//! `STOCKD_SERVER__LISTEN=127.0.0.1:9000` sets `listen` of `[[server]]`; of several servers or shops it is the
-//! first. Unknown keys and bad values are refused with file, line and remedy.
+//! `STOCKD_SERVER__LISTEN=127.0.0.1:9000` sets `listen` of `[[server]]`; of several servers, shops or channels it is
+//! the first, and the only one where the file has none. Unknown keys and bad values are refused with file, line and remedy.
 
+mod alerts;
+mod amqp;
 mod auth;
 mod realtime;
 mod secret;
@@ -16,7 +18,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-pub use auth::{Algorithm, Auth};
+pub use alerts::{Alerts, Email, QuietHours, Security, Slack, Smtp, Terms, Topic, Webhook};
+pub use amqp::{Amqp, Broker};
+pub use auth::{Algorithm, Auth, KeySet};
 pub use realtime::Realtime;
 pub use secret::SecretRef;
 pub use server::Server;
@@ -30,6 +34,8 @@ pub use sync::{Schedules, Sync};
 pub struct Config {
     /// Where to listen; one to eight listeners.
     pub server: Vec<Server>,
+    /// The RabbitMQ broker whose messages are told, where there is one.
+    pub amqp: Option<Amqp>,
     /// Whose tokens to trust.
     pub auth: Auth,
     /// Which shops to mirror; at least one.
@@ -37,6 +43,9 @@ pub struct Config {
     /// How clients are kept, and how many.
     #[serde(default)]
     pub realtime: Realtime,
+    /// Who is told of what beyond screens.
+    #[serde(default)]
+    pub alerts: Alerts,
     /// Where to remember.
     #[serde(default)]
     pub store: Store,
@@ -151,9 +160,14 @@ impl Config {
         }
         self.auth.check()?;
         self.realtime.check()?;
+        self.alerts.check()?;
+        self.amqp.iter().try_for_each(Amqp::check)?;
         Ok(self)
     }
 }
+
+/// Sections of which there may be several.
+const LISTS: [&str; 5] = ["email", "server", "shop", "slack", "webhook"];
 
 /// Lays `STOCKD_<SECTION>__<KEY>` over the table; whether there was any.
 fn overlay(table: &mut toml::Table, environment: &Environment) -> Result<bool, ConfigError> {
@@ -165,8 +179,10 @@ fn overlay(table: &mut toml::Table, environment: &Environment) -> Result<bool, C
         let (key, sections) = keys.split_last().ok_or_else(refuse)?;
         let mut here = &mut *table;
         for section in sections {
-            let entry =
-                here.entry(section.as_str()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            let entry = here.entry(section.as_str()).or_insert_with(|| {
+                let one = toml::Value::Table(toml::Table::new());
+                if LISTS.contains(&section.as_str()) { toml::Value::Array(vec![one]) } else { one }
+            });
             let entry = match entry {
                 toml::Value::Array(list) => list.first_mut().ok_or_else(refuse)?,
                 other => other,
@@ -239,6 +255,45 @@ mod tests {
         let waiting = refusal(&format!("{MINIMAL}\nunsent_max_seconds = 5"));
         assert!(waiting.contains("unsent_max_seconds is 60 to"), "{waiting}");
         assert!(refusal("[[server]").contains("line 1"));
+    }
+
+    #[test]
+    fn channels_of_alerts_that_cannot_work_are_refused_with_a_remedy() {
+        let refused = |lines: &str| refusal(&format!("{MINIMAL}\n{lines}"));
+        let smtp = "[alerts.smtp]\nhost = \"mail.example\"\nfrom = \"stockd <stock@shop.example>\"\n";
+        let email = "[[alerts.email]]\nevents = [\"order_created\"]\nto = [\"a@shop.example\"]\n";
+        let good = format!("{MINIMAL}\n{smtp}{email}quiet_hours = \"22:00-07:00\"\n");
+        assert!(Config::read(&good, "stockd.toml", &Environment::default()).is_ok());
+        for (lines, remedy) in [
+            (email.to_owned(), "[alerts.smtp]"),
+            (format!("{smtp}user = \"me\"\n"), "belong together"),
+            (format!("{smtp}user = \"me\"\npassword = \"x\"\nsecurity = \"none\"\n"), "password"),
+            (smtp.replace("stockd <stock@shop.example>", "stockd"), "stockd <stock@example.com>"),
+            (format!("{smtp}{}", email.replace("a@shop.example", "nobody")), "stock@example.com"),
+            (format!("{smtp}{}", email.replace("order_created", "orders")), "order_created"),
+            (format!("{smtp}{}", email.replace("\"order_created\"", "")), "events is empty"),
+            (format!("{smtp}{email}{email}"), "a name of its own"),
+            (format!("{smtp}{email}name = \"a b\"\n"), "letters"),
+            (format!("{smtp}{email}digest_minutes = 2000\n"), "a day"),
+            (format!("{smtp}{email}quiet_hours = \"at night\"\n"), "22:00-07:00"),
+            (format!("{smtp}{email}shops = []\n"), "unknown field `shops`"),
+            ("[alerts]\ntime_zone = \"Berlin\"\n".to_owned(), "Europe/Berlin"),
+        ] {
+            let refusal = refused(&lines);
+            assert!(refusal.contains(remedy), "{lines}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn a_channel_can_come_from_the_environment_alone() {
+        let environment = Environment::from([
+            ("STOCKD_ALERTS__SMTP__HOST", "smtp.example.com"),
+            ("STOCKD_ALERTS__SMTP__FROM", "stock@shop.example"),
+            ("STOCKD_ALERTS__EMAIL__EVENTS", "[\"order_created\"]"),
+            ("STOCKD_ALERTS__EMAIL__TO", "[\"admin@shop.example\"]"),
+        ]);
+        let config = Config::read(MINIMAL, "stockd.toml", &environment).unwrap();
+        assert_eq!(config.alerts.email[0].to[0].to_string(), "admin@shop.example");
     }
 
     #[test]

@@ -16,6 +16,10 @@ pub struct Realtime {
     pub ping_interval_seconds: u16,
     /// Seconds that a client has for its answer.
     pub ping_timeout_seconds: u16,
+    /// Seconds from a pong to the next ping where a WebSocket carries no Socket.IO.
+    pub plain_ping_interval_seconds: u16,
+    /// Seconds that a client there has for its pong.
+    pub plain_pong_timeout_seconds: u16,
     /// Connections in all.
     pub connections_max: usize,
     /// Connections of one address; of one /64 for IPv6.
@@ -26,20 +30,25 @@ pub struct Realtime {
     pub rooms_per_socket_max: usize,
     /// Messages of one connection in a minute.
     pub messages_per_minute: u32,
+    /// The same where a WebSocket carries no Socket.IO.
+    pub plain_messages_per_minute: u32,
 }
 
 impl Default for Realtime {
     fn default() -> Self {
         let seconds = |time: Duration| u16::try_from(time.as_secs()).unwrap_or(u16::MAX);
         Self {
-            recovery: vec!["/".to_owned(), "/oda".to_owned()],
+            recovery: ["/", "/events", "/hub", "/oda"].map(str::to_owned).into(),
             ping_interval_seconds: seconds(limits::PING_INTERVAL),
             ping_timeout_seconds: seconds(limits::PING_TIMEOUT),
+            plain_ping_interval_seconds: seconds(limits::PLAIN_PING_INTERVAL),
+            plain_pong_timeout_seconds: seconds(limits::PLAIN_PONG_TIMEOUT),
             connections_max: limits::CONNECTIONS_MAX,
             connections_per_address_max: limits::CONNECTIONS_PER_ADDRESS_MAX,
             sockets_per_user_max: limits::SOCKETS_PER_USER_MAX,
             rooms_per_socket_max: limits::ROOMS_PER_SOCKET_MAX,
             messages_per_minute: limits::MESSAGES_PER_MINUTE_MAX,
+            plain_messages_per_minute: limits::PLAIN_MESSAGES_PER_MINUTE_MAX,
         }
     }
 }
@@ -49,17 +58,22 @@ impl Realtime {
         let counts = [
             ("ping_interval_seconds", u64::from(self.ping_interval_seconds)),
             ("ping_timeout_seconds", u64::from(self.ping_timeout_seconds)),
+            ("plain_ping_interval_seconds", u64::from(self.plain_ping_interval_seconds)),
+            ("plain_pong_timeout_seconds", u64::from(self.plain_pong_timeout_seconds)),
             ("connections_max", self.connections_max as u64),
             ("connections_per_address_max", self.connections_per_address_max as u64),
             ("sockets_per_user_max", self.sockets_per_user_max as u64),
             ("rooms_per_socket_max", self.rooms_per_socket_max as u64),
             ("messages_per_minute", u64::from(self.messages_per_minute)),
+            ("plain_messages_per_minute", u64::from(self.plain_messages_per_minute)),
         ];
         if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
             return Err(format!("realtime.{name} is 0: at least 1"));
         }
         match self.recovery.iter().find(|name| namespace(name).is_none()) {
-            Some(name) => Err(format!("realtime.recovery names {name:?}: there are \"/\" and \"/oda\"")),
+            Some(name) => Err(format!(
+                "realtime.recovery names {name:?}: there are \"/\", \"/events\", \"/hub\" and \"/oda\""
+            )),
             None => Ok(()),
         }
     }
@@ -69,12 +83,15 @@ impl Realtime {
         ws::Options {
             ping_interval: Duration::from_secs(self.ping_interval_seconds.into()),
             ping_timeout: Duration::from_secs(self.ping_timeout_seconds.into()),
+            plain_ping_interval: Duration::from_secs(self.plain_ping_interval_seconds.into()),
+            plain_pong_timeout: Duration::from_secs(self.plain_pong_timeout_seconds.into()),
             recovery: self.recovery.iter().filter_map(|name| namespace(name)).collect(),
             connections_max: self.connections_max,
             connections_per_address_max: self.connections_per_address_max,
             sockets_per_user_max: self.sockets_per_user_max,
             rooms_per_socket_max: self.rooms_per_socket_max,
             messages_per_minute: self.messages_per_minute,
+            plain_messages_per_minute: self.plain_messages_per_minute,
             ..defaults
         }
     }

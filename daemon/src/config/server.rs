@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use ws::Network;
+use ws::contracts::Root;
 
 /// One listener.
 #[derive(Debug, Clone, Deserialize)]
@@ -12,12 +14,27 @@ pub struct Server {
     /// Address and port.
     #[serde(default = "listen")]
     pub listen: SocketAddr,
+    /// What clients find at `/` of Socket.IO: `oda`, or `hub` for those of a port of its own.
+    #[serde(default, deserialize_with = "root")]
+    pub root: Root,
     /// Pages that may connect, each an exact origin such as `https://stock.example.com`.
     #[serde(default)]
     pub origins: Vec<String>,
     /// Addresses or networks (`10.0.0.0/8`) of proxies whose `X-Forwarded-For` is believed, for counting by address.
     #[serde(default)]
     pub trusted_proxies: Vec<Network>,
+    /// Addresses or networks from which calls without a token are taken as those of a service: they may post events and
+    /// ask who is connected. None, unless older programs have no token to send.
+    #[serde(default)]
+    pub trusted_networks: Vec<Network>,
+}
+
+fn root<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Root, D::Error> {
+    match &*String::deserialize(deserializer)? {
+        "hub" => Ok(Root::Hub),
+        "oda" => Ok(Root::Oda),
+        other => Err(D::Error::custom(format!("root is \"oda\" or \"hub\", not {other:?}"))),
+    }
 }
 
 fn listen() -> SocketAddr {

@@ -2,7 +2,7 @@
 
 use inventory::Thresholds;
 use jiff::SignedDuration;
-use schemas::{LocationId, ShopDomain};
+use schemas::{AnyId, LocationId, ShopDomain};
 use serde::Deserialize;
 use store::Policy;
 
@@ -16,6 +16,8 @@ pub struct Shop {
     pub domain: ShopDomain,
     /// What tokens and other systems call it, where they do not use the domain.
     pub id: Option<String>,
+    /// The company it belongs to, as tokens call it in `companyId`.
+    pub company: Option<AnyId>,
     /// The Admin API's token, of an app that was made in the shop's admin pages.
     pub access_token: Option<SecretRef>,
     /// Instead of a token: the client id of an app of the Dev Dashboard.

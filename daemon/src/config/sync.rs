@@ -77,7 +77,7 @@ fn cron<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<cron::Sched
     })
 }
 
-fn zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {
+pub(super) fn zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(|_| {
         serde::de::Error::custom(format!("{text:?} is no time zone: write one such as \"Europe/Berlin\""))

@@ -32,7 +32,7 @@ pub(super) fn routes(context: Context) -> BoxedFilter<(Response,)> {
 }
 
 /// Who asks, if they run all of this.
-fn admin(context: &Context, headers: &HeaderMap) -> Result<Identity, ErrorBody> {
+pub(super) fn admin(context: &Context, headers: &HeaderMap) -> Result<Identity, ErrorBody> {
     let identity = identity(context, headers)?;
     let everywhere = context.shops.domains().iter().all(|shop| identity.may_enter(shop));
     if identity.role.is_admin() && everywhere {
@@ -41,7 +41,7 @@ fn admin(context: &Context, headers: &HeaderMap) -> Result<Identity, ErrorBody> 
     Err(ErrorBody::new(ErrorCode::Forbidden, "this is for admins of every shop"))
 }
 
-fn figures(context: &Context) -> Value {
+pub(super) fn figures(context: &Context) -> Value {
     let (figures, there) = (context.hub.figures(), context.hub.attendees());
     let users = there.users.iter().take(ATTENDEES_MAX);
     let rooms = there.rooms.iter().take(ATTENDEES_MAX);

@@ -11,6 +11,7 @@ use warp::reply::Response;
 use warp::{Filter, Reply};
 
 use super::{Context, error};
+use crate::auth::TokenError;
 use crate::limits::{PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX};
 use crate::scope;
 
@@ -81,7 +82,13 @@ pub(super) fn identity(context: &Context, headers: &HeaderMap) -> Result<Identit
     let token = token.ok_or_else(|| refuse("send a token: Authorization: Bearer <token>"))?;
     context.tokens.verify(token, context.clock.now()).map_err(|reason| {
         tracing::info!(%reason, "token refused");
-        refuse("Invalid or expired token")
+        match reason {
+            TokenError::NotYet => ErrorBody::new(
+                ErrorCode::Unavailable,
+                "the keys of tokens are being fetched; try again in a few seconds",
+            ),
+            _ => refuse("Invalid or expired token"),
+        }
     })
 }
 
@@ -125,7 +132,7 @@ impl<'c> Call<'c> {
             "orders" => {
                 // Who may see any order at all; which ones is asked of each.
                 let customer = self.identity.own_customer();
-                self.list(Collection::Orders, Subject::Order { customer, locations: &[] }).await
+                self.list(Collection::Orders, Subject::Order { customer, user: None, locations: &[] }).await
             }
             "products" => self.list(Collection::Products, Subject::Product).await,
             "reservations" => self.reservations().await,
@@ -185,7 +192,8 @@ impl<'c> Call<'c> {
         let Ok(order) = serde_json::from_value::<schemas::record::Order>(record.clone()) else {
             return false;
         };
-        self.identity.may_see(Subject::Order { customer: order.customer_id, locations: &order.locations })
+        let (customer, locations) = (order.customer_id, &order.locations[..]);
+        self.identity.may_see(Subject::Order { customer, user: None, locations })
     }
 
     /// Levels by item and location, exact at `offset`; `next` as in a list.

@@ -19,6 +19,7 @@ pub(super) fn routes(context: Context) -> BoxedFilter<(Response,)> {
          events   /socket.io/ (Socket.IO, namespace /oda), or: stockd watch\n\
          records  /api/v1/levels, products, variants, items, locations, orders, customers, runs, drift,\n\
                   deliveries, events, commands, reservations, status\n\
+         posts    POST /api/v1/events, emit: what other programs say\n\
          health   /livez, /readyz, /metrics; stockd status\n"
             .into_response()
     });
@@ -34,6 +35,8 @@ async fn ready(context: Context) -> Response {
         "offset": context.store.head(),
         "connections": figures.connections,
         "sockets": figures.sockets,
+        // Its messages wait there: that is no reason to send clients elsewhere.
+        "amqp": context.amqp.as_ref().map(|amqp| if amqp.is_connected() { "connected" } else { "away" }),
     });
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     warp::reply::with_status(warp::reply::json(&body), status).into_response()

@@ -1,12 +1,16 @@
 //! `/metrics` for Prometheus: how exact the mirror is and what waits, read from the store when asked. No secrets, nobody's data.
 
+use std::sync::atomic::Ordering;
+
 use http::{HeaderValue, StatusCode, header};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use schemas::{Resource, RunKind, RunState, ShopDomain};
+use schemas::{Resource, RunKind, RunState, ShopDomain, Timestamp};
+use serde_json::{Value, json};
 use store::StoreError;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
@@ -27,19 +31,56 @@ struct OfResource {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfChannel {
+    channel: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfState {
     shop: String,
     state: &'static str,
 }
 
 pub(super) fn routes(context: Context) -> BoxedFilter<(Response,)> {
+    let started = context.clock.now();
     warp::path!("metrics")
         .and(warp::get())
-        .then(move || {
+        .and(warp::header::optional::<String>("accept"))
+        .then(move |accept: Option<String>| {
             let context = context.clone();
-            async move { figures(&context).await.unwrap_or_else(|problem| failed(&problem)) }
+            async move {
+                if accept.is_some_and(|accept| accept.trim_start().starts_with("application/json")) {
+                    return warp::reply::json(&of_oms(&context, started)).into_response();
+                }
+                figures(&context).await.unwrap_or_else(|problem| failed(&problem))
+            }
         })
         .boxed()
+}
+
+/// The few figures that oms's documents show, for what was written for them.
+fn of_oms(context: &Context, started: Timestamp) -> Value {
+    let memory = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let bytes = |name: &str| {
+        let line = memory.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()).map(|kilo| kilo * 1024)
+    };
+    json!({
+        "connectedClients": context.hub.figures().connections,
+        "authenticatedUsers": context.hub.attendees().users.len(),
+        "uptime": context.clock.now().duration_since(started).as_secs_f64(),
+        "memoryUsage": {
+            "rss": bytes("VmRSS"),
+            "heapTotal": bytes("VmData"),
+            "heapUsed": bytes("RssAnon"),
+            "external": bytes("RssFile"),
+        },
+    })
 }
 
 async fn figures(context: &Context) -> Result<Response, StoreError> {
@@ -63,6 +104,10 @@ async fn figures(context: &Context) -> Result<Response, StoreError> {
         "Things to know of Shopify's API; /api/v1/status tells them",
         problems.clone(),
     );
+    let [sent, given_up, failing] = [(); 3].map(|()| Family::<OfChannel, Gauge>::default());
+    registry.register("alerts_sent", "Alerts that a recipient has taken", sent.clone());
+    registry.register("alerts_given_up", "Alerts that a recipient refused for good", given_up.clone());
+    registry.register("alerts_failing", "1 while the last alert is not taken", failing.clone());
     let (sockets, connections, events) =
         (Gauge::<i64>::default(), Gauge::<i64>::default(), Gauge::<i64>::default());
     registry.register("connections", "Realtime connections", connections.clone());
@@ -79,10 +124,28 @@ async fn figures(context: &Context) -> Result<Response, StoreError> {
         commands.get_or_create(&label).set(gauge(waiting));
         problems.get_or_create(&label).set(gauge(context.runs.problems(&shop).len() as u64));
     }
+    for (channel, place) in context.places().await? {
+        let label = OfChannel { channel };
+        sent.get_or_create(&label).set(gauge(place.sent));
+        given_up.get_or_create(&label).set(gauge(place.given_up));
+        failing.get_or_create(&label).set(i64::from(place.problem.is_some()));
+    }
     let realtime = context.hub.figures();
     connections.set(gauge(realtime.connections as u64));
     sockets.set(gauge(realtime.sockets as u64));
     events.set(gauge(context.store.head().sequence.0));
+
+    if let Some(amqp) = &context.amqp {
+        let connected = Gauge::<i64>::default();
+        connected.set(amqp.is_connected().into());
+        registry.register("amqp_connected", "Whether messages of the broker come in", connected);
+        let messages = Family::<Outcome, Counter>::default();
+        let counts = [("told", &amqp.told), ("repeated", &amqp.repeated), ("dead", &amqp.dead)];
+        for (outcome, count) in counts {
+            messages.get_or_create(&Outcome { outcome }).inc_by(count.load(Ordering::Relaxed));
+        }
+        registry.register("amqp_messages", "Messages of the broker, by what became of them", messages);
+    }
 
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|problem| StoreError::Failed(problem.to_string()))?;

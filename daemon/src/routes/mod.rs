@@ -4,10 +4,15 @@ mod admin;
 mod api;
 mod body;
 mod commands;
+mod cors;
 mod health;
+mod hub;
 mod metrics;
+mod oms;
+mod posts;
 mod realtime;
 mod runs;
+mod service;
 mod webhooks;
 
 use std::convert::Infallible;
@@ -16,19 +21,23 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use schemas::{Clock, ErrorBody, ErrorCode};
-use store::Store;
+use store::{Position, Store, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
-use ws::Hub;
+use ws::contracts::Root;
+use ws::{Hub, Network};
 
+use crate::amqp;
 use crate::auth::Tokens;
 use crate::commands::Commands;
 use crate::daemon::ShopSecrets;
 use crate::edge::Stream;
+use crate::posts::Posts;
 use crate::scheduler::Runs;
+use crate::scope::ShopNames;
 
 /// What the routes need.
 #[derive(Clone)]
@@ -43,10 +52,22 @@ pub(crate) struct Context {
     pub(crate) shops: Arc<ShopSecrets>,
     /// Who carries out commands.
     pub(crate) commands: Arc<Commands>,
+    /// What other programs call our shops.
+    pub(crate) names: Arc<ShopNames>,
+    /// Where what other programs say comes in.
+    pub(crate) posts: Arc<Posts>,
+    /// How the intake of the broker is going, where there is one.
+    pub(crate) amqp: Option<Arc<amqp::Figures>>,
     /// Where runs are asked for.
     pub(crate) runs: Runs,
+    /// The channels of alerts, by name.
+    pub(crate) channels: Arc<[String]>,
     /// Realtime.
     pub(crate) hub: Arc<Hub>,
+    /// What `/` of Socket.IO speaks on this listener.
+    pub(crate) root: Root,
+    /// From where calls without a token are taken as those of a service, on this listener.
+    pub(crate) trusted_networks: Arc<[Network]>,
     /// A delivery was put into the inbox.
     pub(crate) arrived: Arc<Notify>,
     /// What lasts longer than its request.
@@ -55,16 +76,33 @@ pub(crate) struct Context {
     pub(crate) stop: CancellationToken,
 }
 
+impl Context {
+    /// Where each channel of alerts is.
+    async fn places(&self) -> Result<Vec<(String, Position)>, StoreError> {
+        let places = self.store.positions().await?;
+        Ok(places.into_iter().filter(|(reader, _)| self.channels.contains(reader)).collect())
+    }
+}
+
 /// Every route, for connections of that kind.
 pub(crate) fn all<S: Stream>(
     context: Context,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
-    realtime::routes(context.clone(), PhantomData::<S>)
+    let cors = context.clone();
+    let routes = realtime::routes(context.clone(), PhantomData::<S>)
+        .or(cors::preflight(context.clone()))
+        .unify()
+        .or(oms::routes(context.clone()))
+        .unify()
+        .or(hub::routes(context.clone()))
+        .unify()
         .or(webhooks::routes(context.clone()))
         .unify()
         .or(admin::routes(context.clone()))
         .unify()
         .or(api::routes(context.clone()))
+        .unify()
+        .or(posts::routes(context.clone()))
         .unify()
         .or(commands::routes(context.clone()))
         .unify()
@@ -75,7 +113,10 @@ pub(crate) fn all<S: Stream>(
         .or(health::routes(context))
         .unify()
         .recover(|rejection| async move { Ok::<_, Infallible>(rejected(&rejection)) })
-        .unify()
+        .unify();
+    warp::header::headers_cloned()
+        .and(routes)
+        .map(move |headers, answer| cors::admit(&cors, &headers, answer))
 }
 
 /// What no route took.

@@ -1,24 +1,33 @@
-//! `/socket.io/`: polls, posts, and the upgrade, after which the connection is no longer HTTP's.
+//! `/socket.io/`, `/api/ws` and `/events`: polls, posts, and the upgrade, after which the connection is no longer HTTP's.
 
 use std::marker::PhantomData;
-use std::net::SocketAddr;
 
 use bytes::Buf;
 use futures_util::Stream as Chunks;
-use http::{HeaderMap, Method, Uri};
+use http::Uri;
+use http::header::UPGRADE;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use warp::Filter;
+use serde_json::Value;
 use warp::filters::BoxedFilter;
 use warp::path::FullPath;
 use warp::reply::Response;
+use warp::{Filter, Rejection, Reply as _};
+use ws::contracts::Dialect;
 use ws::transport::{Talk, Upgrade};
 use ws::{Knock, Refusal};
 
-use super::{Context, body};
+use super::api::reply;
+use super::{Context, admin, body};
 use crate::edge::{Peer, Stream};
 
-pub(super) fn routes<S: Stream>(context: Context, _carrier: PhantomData<S>) -> BoxedFilter<(Response,)> {
+pub(super) fn routes<S: Stream>(context: Context, carrier: PhantomData<S>) -> BoxedFilter<(Response,)> {
+    let omni = warp::path!("api" / "ws" / ..).and(omni(context.clone(), carrier));
+    let oms = warp::path!("events").and(plain(context.clone(), Dialect::Oms, carrier));
+    socketio(context, carrier).or(omni).unify().or(oms).unify().boxed()
+}
+
+fn socketio<S: Stream>(context: Context, _carrier: PhantomData<S>) -> BoxedFilter<(Response,)> {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     warp::path("socket.io")
         .and(warp::path::end())
@@ -33,22 +42,75 @@ pub(super) fn routes<S: Stream>(context: Context, _carrier: PhantomData<S>) -> B
             let context = context.clone();
             async move {
                 let uri: Uri = format!("{}?{query}", path.as_str()).parse().unwrap_or_default();
-                answer::<S, _>(&context, &method, &uri, &headers, peer, upgrade, body).await
+                let knock = context.hub.knock(&method, &uri, &headers, peer, context.root);
+                answer::<S, _, _>(&context, knock, upgrade, body).await
             }
         })
         .boxed()
 }
 
-async fn answer<S: Stream, B: Buf>(
+/// `/api/ws`: the WebSocket itself, what is told of it to who asks by a plain GET, and figures for admins.
+fn omni<S: Stream>(context: Context, carrier: PhantomData<S>) -> BoxedFilter<(Response,)> {
+    let asked = warp::any().map({
+        let context = context.clone();
+        move || context.clone()
+    });
+    let usage = warp::path::end()
+        .and(warp::get())
+        .and(not_an_upgrade())
+        .and(asked.clone())
+        .map(|context: Context| json(&context.hub.omni_usage()));
+    let info = warp::path!("info")
+        .and(warp::get())
+        .and(asked.clone())
+        .map(|context: Context| json(&context.hub.omni_info()));
+    let stats = warp::path!("stats").and(warp::get()).and(asked).and(warp::header::headers_cloned()).map(
+        |context: Context, headers| reply(admin::admin(&context, &headers).map(|_| admin::figures(&context))),
+    );
+    let socket = warp::path::end().and(plain(context, Dialect::Omni, carrier));
+    usage.or(info).unify().or(stats).unify().or(socket).unify().boxed()
+}
+
+/// A WebSocket without Socket.IO.
+fn plain<S: Stream>(
+    context: Context,
+    dialect: Dialect,
+    _carrier: PhantomData<S>,
+) -> BoxedFilter<(Response,)> {
+    warp::method()
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::get::<Peer>())
+        .and(warp::ext::optional::<OnUpgrade>())
+        .and(warp::body::stream())
+        .then(move |method, headers, Peer(peer), upgrade, body| {
+            let context = context.clone();
+            async move {
+                let knock = context.hub.knock_plain(dialect, &method, &headers, peer);
+                answer::<S, _, _>(&context, knock, upgrade, body).await
+            }
+        })
+        .boxed()
+}
+
+/// Lets requests by that want to stay with HTTP.
+fn not_an_upgrade() -> impl Filter<Extract = (), Error = Rejection> + Clone {
+    let header = warp::header::optional::<String>(UPGRADE.as_str());
+    let stays =
+        async |upgrade: Option<String>| upgrade.is_none().then_some(()).ok_or_else(warp::reject::not_found);
+    header.and_then(stays).untuple_one()
+}
+
+fn json(body: &Value) -> Response {
+    warp::reply::json(body).into_response()
+}
+
+async fn answer<S: Stream, T: Talk, B: Buf>(
     context: &Context,
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
-    peer: SocketAddr,
+    knock: Knock<T>,
     upgrade: Option<OnUpgrade>,
     body: impl Chunks<Item = Result<B, warp::Error>>,
 ) -> Response {
-    let response = match context.hub.knock(method, uri, headers, peer) {
+    let response = match knock {
         Knock::Answer(response) => response,
         Knock::Open(response, attendance) => {
             context.tasks.spawn(attendance.run());

@@ -109,6 +109,10 @@ impl Call<'_> {
             let of = counts.iter().filter(|(_, state, _)| *state == wanted);
             of.map(|(.., count)| count).sum::<u64>()
         };
+        let mut problems = self.context.runs.problems(&self.shop);
+        for (channel, place) in self.context.places().await.map_err(|e| failed(&e))? {
+            problems.extend(place.problem.map(|problem| format!("alerts by {channel}: {problem}")));
+        }
         let commands = store.waiting(&self.shop, EFFECTS_GROUP).await.map_err(|e| failed(&e))?.len();
         Ok(json!({
             "shop": self.shop,
@@ -118,7 +122,7 @@ impl Call<'_> {
                 "unreadable": deliveries("unreadable"),
                 "commands": commands,
             },
-            "problems": self.context.runs.problems(&self.shop),
+            "problems": problems,
         }))
     }
 

@@ -40,7 +40,7 @@ pub(super) async fn finish(run: Run<'_>, any_missing: bool) -> Result<SyncRun, S
     } else {
         BTreeSet::new()
     };
-    let mut full = Full { run, notes, scopes, seen: Vec::new() };
+    let mut full = Full { run, notes, scopes, held: Vec::new(), named: Vec::new() };
     if !full.notes.compared {
         full.read().await?;
         full.miss(any_missing).await?;
@@ -55,8 +55,10 @@ struct Full<'a> {
     notes: Notes,
     /// What the app may see of orders.
     scopes: BTreeSet<String>,
-    /// Every record that the result named.
-    seen: Vec<Held>,
+    /// What was held when the result was begun, sorted; nothing in a first import.
+    held: Vec<Held>,
+    /// Which of it the result named.
+    named: Vec<bool>,
 }
 
 impl Full<'_> {
@@ -173,13 +175,21 @@ impl Full<'_> {
 
     /// Takes the result's rows in. While some are written, the next are read.
     async fn rows(&mut self, result: &BulkResult) -> Result<(), Stopped> {
-        let mut rows = self.run.syncs.client.bulk_rows(self.query(), result)?;
-        self.seen.clear();
+        let (syncs, resource) = (self.run.syncs, self.run.record.resource());
+        let mut rows = syncs.client.bulk_rows(self.query(), result)?;
+        if !self.run.record.first {
+            self.held = syncs.store.held(&syncs.shop, resource, self.orders_since()).await?;
+            self.held.sort_unstable();
+            self.named = vec![false; self.held.len()];
+        }
         let mut read = 0;
         let mut next = rows.next().await?;
         while let Some(changes) = next {
-            let resource = self.run.record.resource();
-            self.seen.extend(changes.iter().filter_map(sighting).filter(|held| held.resource() == resource));
+            for sighted in changes.iter().filter_map(sighting) {
+                if let Ok(place) = self.held.binary_search(&sighted) {
+                    self.named[place] = true;
+                }
+            }
             read += changes.iter().filter(|change| is_a_row(resource, change)).count() as u64;
             let run = &mut self.run.record.run;
             // What was read before a second try is not told again.
@@ -190,7 +200,6 @@ impl Full<'_> {
             next = following?;
         }
         self.run.record.run.total = Some(self.run.record.run.processed);
-        self.seen.sort_unstable();
         Ok(())
     }
 
@@ -198,9 +207,9 @@ impl Full<'_> {
     async fn miss(&mut self, any_missing: bool) -> Result<(), Stopped> {
         let (syncs, resource) = (self.run.syncs, self.run.record.resource());
         if !self.run.record.first {
-            let held = syncs.store.held(&syncs.shop, resource, self.orders_since()).await?;
-            let unseen = held.iter().filter(|held| self.seen.binary_search(held).is_err());
-            let missing: BTreeSet<RecordKey> = unseen.map(|held| held.key).collect();
+            let held = std::mem::take(&mut self.held);
+            let unseen = held.iter().zip(&self.named).filter(|(_, named)| !**named);
+            let missing: BTreeSet<RecordKey> = unseen.map(|(held, _)| held.key).collect();
             let (percent, most) = (syncs.missing_percent_max, limits::MISSING_ALWAYS);
             let too_many = missing.len() > most && missing.len() * 100 > held.len() * usize::from(percent);
             if too_many && !any_missing && !self.run.record.run.dry_run {
@@ -212,7 +221,7 @@ impl Full<'_> {
                 self.run.keep(doubts, &self.notes, None).await?;
             }
         }
-        self.seen = Vec::new();
+        self.named = Vec::new();
         self.notes.compared = true;
         self.run.keep(Vec::new(), &self.notes, None).await
     }

@@ -23,8 +23,8 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::transport::Transport;
 
-/// Statements told together, about.
-const TOLD_TOGETHER: usize = 500;
+/// Statements told together, about: whoever writes them waits for the disk once for all of them.
+const TOLD_TOGETHER: usize = 2_000;
 
 /// A result under way. Only when it has ended without an error was it whole.
 pub struct BulkRows {

@@ -201,7 +201,7 @@ fn cost_of_field(field: &Field, rows: u32) -> u32 {
         (_, kind) if kind.ends_with("Payload") => 10 + inside,
         (_, kind) if kind.ends_with("Connection") => 2 + first() * inside,
         ("nodes", "Node") => rows * (1 + inside),
-        ("fulfillments", _) => first() * (1 + inside),
+        ("fulfillments" | "transactions", _) => first() * (1 + inside),
         _ => 1 + inside,
     }
 }

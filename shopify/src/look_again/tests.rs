@@ -1,5 +1,6 @@
 //! Readings of single records: found, gone, and found by another way.
 
+use schemas::record::PaymentOutcome;
 use schemas::shape::OrderStatus;
 use serde_json::{Value, json};
 
@@ -53,6 +54,11 @@ fn order(updated_at: &str, line: u64, end_cursor: Option<&str>) -> Value {
             { "status": "SUCCESS", "displayStatus": "DELIVERED", "location": { "id": "gid://shopify/Location/8" } },
             { "status": "CANCELLED", "displayStatus": "CANCELED", "location": null },
         ],
+        "transactions": [
+            transaction(7, "REFUND", "SUCCESS"), transaction(6, "REFUND", "FAILURE"), transaction(5, "CAPTURE", "SUCCESS"),
+            transaction(4, "SALE", "FAILURE"), transaction(3, "AUTHORIZATION", "SUCCESS"), transaction(2, "SALE", "PENDING"),
+            transaction(1, "VOID", "SUCCESS"),
+        ],
         "lineItems": {
             "nodes": [{
                 "id": format!("gid://shopify/LineItem/{line}"), "title": "Lamp", "sku": "", "currentQuantity": 2,
@@ -61,6 +67,13 @@ fn order(updated_at: &str, line: u64, end_cursor: Option<&str>) -> Value {
             "pageInfo": { "hasNextPage": end_cursor.is_some(), "endCursor": end_cursor },
         },
     }})
+}
+
+fn transaction(id: u64, kind: &str, status: &str) -> Value {
+    json!({
+        "id": format!("gid://shopify/OrderTransaction/{id}"), "kind": kind, "status": status,
+        "amountSet": { "shopMoney": { "amount": "5.0", "currencyCode": "EUR" } },
+    })
 }
 
 async fn look_again(fake: &std::sync::Arc<Fake>, key: RecordKey) -> Vec<Change> {
@@ -170,6 +183,23 @@ async fn an_order_is_told_in_the_words_of_webhooks() {
     assert_eq!(text(&order.locations), ["8", "9"]);
     assert_eq!(order.lines.iter().map(|line| line.id.to_string()).collect::<Vec<_>>(), ["11", "12"]);
     assert!(order.lines.iter().all(|line| line.sku.is_none() && line.quantity == 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_an_orders_transactions_those_are_told_that_moved_money_or_should_have() {
+    let fake = Fake::script([data(order("2026-11-19T10:00:00Z", 12, None))]);
+    let changes = look_again(&fake, RecordKey::Order(1u64.try_into().unwrap())).await;
+    let [Change::Order(order)] = &changes[..] else { panic!("{changes:?}") };
+    let told = order.payments.iter().flatten();
+    let told: Vec<_> = told.map(|one| (one.id.to_i64(), one.outcome, one.amount.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (4, PaymentOutcome::Failed, "5.00"),
+            (5, PaymentOutcome::Received, "5.00"),
+            (7, PaymentOutcome::Refunded, "5.00")
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -143,8 +143,12 @@ async fn the_shop_and_its_counts_are_told() {
     assert_eq!(client.counts().await.unwrap(), Counts { products: 30_000, variants: 90_000 });
 }
 
-fn order(number: u64, fulfillments: usize, more_lines: bool) -> Value {
+fn order(number: u64, fulfillments: usize, transactions: usize, more_lines: bool) -> Value {
     let sent = json!({ "status": "SUCCESS", "displayStatus": null, "location": { "id": "gid://shopify/Location/31" } });
+    let paid = json!({
+        "id": "gid://shopify/OrderTransaction/81", "kind": "SALE", "status": "SUCCESS",
+        "amountSet": { "shopMoney": { "amount": "59.5", "currencyCode": "EUR" } },
+    });
     let line = json!({
         "id": "gid://shopify/LineItem/71", "title": "Lamp", "sku": "L", "currentQuantity": 2,
         "variant": { "id": "gid://shopify/ProductVariant/11" },
@@ -156,21 +160,25 @@ fn order(number: u64, fulfillments: usize, more_lines: bool) -> Value {
         "displayFulfillmentStatus": "FULFILLED", "sourceName": "web", "currencyCode": "EUR",
         "currentTotalPriceSet": { "shopMoney": { "amount": "59.5" } }, "retailLocation": null,
         "customer": { "id": "gid://shopify/Customer/61" }, "fulfillments": vec![sent; fulfillments],
-        "lineItems": lines["lineItems"],
+        "transactions": vec![paid; transactions], "lineItems": lines["lineItems"],
     })
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_page_of_orders_tells_those_it_has_whole_and_has_the_others_read() {
-    let nodes = json!([order(1, 4, false), order(2, 5, false), order(3, 0, true)]);
+    let nodes =
+        json!([order(1, 4, 3, false), order(2, 5, 0, false), order(3, 0, 0, true), order(4, 0, 4, false)]);
     let fake = Fake::script([data(list("orders", &nodes, Some("next")))]);
     let page = fake.client().orders_page("2026-11-20T10:00:00Z".parse().ok(), None).await.unwrap();
     let expected = json!({ "first": 20, "after": null, "filter": "updated_at:>='2026-11-20T10:00:00Z'" });
     assert_eq!(fake.variables(), [expected]);
     assert!(document::ORDERS.text.contains(&format!("fulfillments(first: {ORDERS_FULFILLMENTS})")));
     let again = |number: u64| Change::LookAgain(RecordKey::Order(number.try_into().unwrap()));
-    let [Change::Order(whole), second, third] = &page.changes[..] else { panic!("{:?}", page.changes) };
-    assert_eq!((second, third), (&again(2), &again(3)));
+    assert!(document::ORDERS.text.contains(&format!("transactions(first: {ORDERS_TRANSACTIONS})")));
+    let [Change::Order(whole), second, third, fourth] = &page.changes[..] else {
+        panic!("{:?}", page.changes)
+    };
+    assert_eq!((second, third, fourth), (&again(2), &again(3), &again(4)));
     assert_eq!((whole.lines.len(), whole.locations.len(), whole.customer_id.is_some()), (1, 1, true));
     assert_eq!(page.next.unwrap().to_string(), "next");
 }

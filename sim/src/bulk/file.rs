@@ -1,9 +1,11 @@
 //! The result of a bulk operation: JSONL in a temporary file, written line by line and sent in pieces, so that its
-//! size does not matter.
+//! size does not matter. The file has no name, so nothing of it stays, however the process ends.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read as _, Write as _};
+use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -11,7 +13,6 @@ use hyper::body::{Body, Frame, SizeHint};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
-use tempfile::NamedTempFile;
 
 use super::fault::Damage;
 
@@ -22,7 +23,7 @@ const PIECE: usize = 64 << 10;
 
 /// A result being written.
 pub(crate) struct Spool {
-    file: BufWriter<NamedTempFile>,
+    file: BufWriter<File>,
     bytes: u64,
     last_line: u64,
     /// Lines that wait for a random turn; none where order is kept.
@@ -32,7 +33,7 @@ pub(crate) struct Spool {
 /// A finished result. The file goes when the last reader is done.
 #[derive(Debug)]
 pub(crate) struct Results {
-    file: NamedTempFile,
+    file: File,
     pub(crate) bytes: u64,
     last_line: u64,
 }
@@ -40,7 +41,7 @@ pub(crate) struct Results {
 impl Spool {
     pub(crate) fn new(grouped: bool, seed: u64) -> io::Result<Self> {
         let pool = (!grouped).then(|| (Vec::new(), StdRng::seed_from_u64(seed)));
-        Ok(Self { file: BufWriter::new(NamedTempFile::new()?), bytes: 0, last_line: 0, pool })
+        Ok(Self { file: BufWriter::new(tempfile::tempfile()?), bytes: 0, last_line: 0, pool })
     }
 
     /// Adds a line, given without its end.
@@ -81,19 +82,21 @@ impl Spool {
 
 impl Results {
     /// The body of a download.
-    pub(crate) fn open(&self, damage: Option<Damage>) -> io::Result<Download> {
+    pub(crate) fn open(self: &Arc<Self>, damage: Option<Damage>) -> Download {
         let (length, breaks_at) = match damage {
             None => (self.bytes, None),
             Some(Damage::CutLine) => (self.bytes - self.last_line.div_ceil(2), None),
             Some(Damage::HangUp) => (self.bytes, Some(self.bytes / 2)),
         };
-        Ok(Download { file: self.file.reopen()?, left: length, until_break: breaks_at, flushed: false })
+        let results = Arc::clone(self);
+        Download { results, position: 0, left: length, until_break: breaks_at, flushed: false }
     }
 }
 
 /// A result being sent.
 pub(crate) struct Download {
-    file: File,
+    results: Arc<Results>,
+    position: u64,
     left: u64,
     /// The bytes until the connection is to be closed, if it is.
     until_break: Option<u64>,
@@ -120,7 +123,8 @@ impl Body for Download {
         }
         let mut piece = vec![0; usize::try_from(size).unwrap_or(PIECE)];
         // The file was written a moment ago: this reads memory, not the disk.
-        self.file.read_exact(&mut piece)?;
+        self.results.file.read_exact_at(&mut piece, self.position)?;
+        self.position += size;
         self.left -= size;
         self.until_break = self.until_break.map(|bytes| bytes - size);
         Poll::Ready(Some(Ok(Frame::data(piece.into()))))
@@ -141,16 +145,16 @@ mod tests {
 
     use super::*;
 
-    fn results(grouped: bool, lines: usize) -> Results {
+    fn results(grouped: bool, lines: usize) -> Arc<Results> {
         let mut spool = Spool::new(grouped, 7).unwrap();
         for number in 0..lines {
             spool.add(format!("line {number}")).unwrap();
         }
-        spool.finish().unwrap()
+        Arc::new(spool.finish().unwrap())
     }
 
-    async fn text(results: &Results, damage: Option<Damage>) -> String {
-        let body = results.open(damage).unwrap().collect().await.unwrap().to_bytes();
+    async fn text(results: &Arc<Results>, damage: Option<Damage>) -> String {
+        let body = results.open(damage).collect().await.unwrap().to_bytes();
         String::from_utf8(body.to_vec()).unwrap()
     }
 
@@ -172,6 +176,6 @@ mod tests {
     async fn a_damaged_result_ends_within_a_line_or_breaks() {
         let results = results(true, 10);
         assert!(text(&results, Some(Damage::CutLine)).await.ends_with("\nlin"));
-        assert!(results.open(Some(Damage::HangUp)).unwrap().collect().await.is_err());
+        assert!(results.open(Some(Damage::HangUp)).collect().await.is_err());
     }
 }

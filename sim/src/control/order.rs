@@ -14,6 +14,10 @@ pub(super) enum OrderChange {
     Pay {
         id: Id,
     },
+    /// The customer tries to pay and fails.
+    Decline {
+        id: Id,
+    },
     /// All that is left, or so many units of one line.
     Fulfill {
         id: Id,
@@ -48,7 +52,8 @@ pub(super) fn order(shop: &Shop, change: &OrderChange) -> Answer {
     let line = |line: Option<Id>| line.map(|line| line.0);
     shop.act(|store, now| {
         let (Id(id), done) = match *change {
-            OrderChange::Pay { id } => (id, store.pay(id.0, now)),
+            OrderChange::Pay { id } => (id, store.pay(id.0, true, now)),
+            OrderChange::Decline { id } => (id, store.pay(id.0, false, now)),
             OrderChange::Fulfill { id, line_item_id, quantity } => {
                 (id, store.fulfill(id.0, line(line_item_id), quantity, now))
             }

@@ -15,7 +15,8 @@ use super::{adjustment, bulk, mutation, order, product, root, stock, subscriptio
 use crate::adjustment::Group;
 use crate::bulk::Operation;
 use crate::record::{
-    Customer, Fulfillment, Item, Level, Line, Location, Order, Product, Refund, Subscription, Variant,
+    Customer, Fulfillment, Item, Level, Line, Location, Order, Product, Refund, Subscription, Transaction,
+    Variant,
 };
 use crate::store::{Store, Switches};
 
@@ -45,6 +46,7 @@ pub(crate) enum Object<'a> {
     Fulfillment(&'a Fulfillment),
     Refund(&'a Order, &'a Refund),
     RefundLine(&'a Order, &'a Refund),
+    Transaction(&'a Order, &'a Transaction),
     Customer(&'a Customer),
     /// Cents, in the shop's currency twice.
     MoneyBag(i64),
@@ -79,6 +81,7 @@ impl Object<'_> {
             Self::Line(_) => "LineItem",
             Self::Fulfillment(_) => "Fulfillment",
             Self::Refund(..) => "Refund",
+            Self::Transaction(..) => "OrderTransaction",
             Self::Customer(_) => "Customer",
             Self::Subscription(_) => "WebhookSubscription",
             Self::Endpoint(row) => subscription::endpoint_type(&row.uri),
@@ -185,6 +188,7 @@ pub(crate) fn resolve<'a>(
         Object::Fulfillment(row) => order::fulfillment(store, row, asked),
         Object::Refund(order, row) => order::refund(order, row, asked),
         Object::RefundLine(order, row) => order::refund_line(store, order, row, asked),
+        Object::Transaction(order, row) => order::transaction(order, row, asked),
         Object::Customer(row) => order::customer(row, asked),
         Object::MoneyBag(cents) => Ok(Object::Money(*cents).into()),
         Object::Money(cents) => order::money(*cents, asked),

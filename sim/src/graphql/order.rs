@@ -3,7 +3,7 @@
 use super::connection::Page;
 use super::object::{Asked, Object, Resolved};
 use super::problem::Problem;
-use crate::record::{CURRENCY, Customer, Fulfillment, Line, Order, Refund, Restock, decimal};
+use crate::record::{CURRENCY, Customer, Fulfillment, Line, Order, Refund, Restock, Transaction, decimal};
 use crate::store::Store;
 
 type Answer<'a> = Result<Resolved<'a>, Problem>;
@@ -40,6 +40,11 @@ pub(crate) fn order<'a>(store: &'a Store, row: &'a Order, asked: &mut Asked<'_>)
             let first = asked.field.number("first").and_then(|first| usize::try_from(first).ok());
             let refunds = row.refunds.iter().take(first.unwrap_or(usize::MAX));
             refunds.map(|refund| Object::Refund(row, refund)).collect::<Vec<_>>().into()
+        }
+        "transactions" => {
+            let first = asked.field.number("first").and_then(|first| usize::try_from(first).ok());
+            let moved = row.transactions.iter().take(first.unwrap_or(usize::MAX));
+            moved.map(|transaction| Object::Transaction(row, transaction)).collect::<Vec<_>>().into()
         }
         "retailLocation" => Resolved::Null,
         _ => return asked.unanswered(),
@@ -100,6 +105,18 @@ pub(crate) fn refund_line<'a>(
         "quantity" => row.units.into(),
         "restockType" => row.restock.name().to_uppercase().into(),
         "restocked" => (row.restock != Restock::Nowhere).into(),
+        _ => return asked.unanswered(),
+    })
+}
+
+pub(crate) fn transaction<'a>(order: &'a Order, row: &'a Transaction, asked: &Asked<'_>) -> Answer<'a> {
+    Ok(match asked.name() {
+        "id" => format!("gid://shopify/OrderTransaction/{}", row.id).into(),
+        "kind" => row.kind.to_uppercase().into(),
+        "status" => row.status().to_uppercase().into(),
+        "amountSet" => Object::MoneyBag(row.amount).into(),
+        "order" => Object::Order(order).into(),
+        "createdAt" | "processedAt" => row.created_at.into(),
         _ => return asked.unanswered(),
     })
 }

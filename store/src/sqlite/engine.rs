@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use inventory::{HeldLevel, Thresholds};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use schemas::event::AvailableAt;
 use schemas::record::{Customer, Variant};
 use schemas::{
     CustomerId, Epoch, Event, InventoryItemId, LocationId, ProductId, RecordKey, Resource, Room, RunId,
@@ -16,7 +17,8 @@ use crate::StoreError;
 use crate::apply::perform;
 use crate::drift::Drifted;
 use crate::local::Engine;
-use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, Retention, Revocation, RunRecord};
+use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, PostKey, Retention, Revocation, RunRecord};
+use crate::position::Position;
 use crate::tables::{Keep, Marking, Result, Tables, Transaction};
 
 pub(super) struct SqliteEngine {
@@ -177,6 +179,13 @@ impl Transaction for SqliteEngine {
         Ok(added == 1)
     }
 
+    fn keep_position(&mut self, reader: &str, position: &Position) -> Result<()> {
+        self.connection
+            .prepare_cached("INSERT OR REPLACE INTO reader (name, position) VALUES (?1, ?2)")?
+            .execute(params![reader, serde_json::to_string(position)?])?;
+        Ok(())
+    }
+
     fn keep_session(&mut self, id: &str, rooms: &str, at: Timestamp) -> Result<()> {
         self.connection
             .prepare_cached("INSERT OR REPLACE INTO session (id, rooms, kept_at) VALUES (?1, ?2, ?3)")?
@@ -216,6 +225,7 @@ impl Transaction for SqliteEngine {
              OR (state = 'unreadable' AND received_at < ?2)",
             [micros(retention.deliveries_before), micros(retention.unreadable_before)],
         )?;
+        self.connection.execute("DELETE FROM posted WHERE at < ?1", [micros(retention.deliveries_before)])?;
         self.connection.execute(
             "DELETE FROM command WHERE state <> 'accepted' AND given < ?1",
             [micros(retention.runs_before)],
@@ -249,9 +259,10 @@ impl Transaction for SqliteEngine {
 }
 
 /// What holds a shop's records, the log's index before the log and lines before orders.
-const TABLES_OF_A_SHOP: [&str; 18] = [
+const TABLES_OF_A_SHOP: [&str; 19] = [
     "log_room",
     "log",
+    "posted",
     "marked",
     "drift",
     "run",
@@ -331,6 +342,19 @@ impl Tables for SqliteTables<'_> {
         self.all("inventory_item_id = ?2", Some(item.to_i64()))
     }
 
+    fn available_of(&self, product: ProductId) -> Result<Vec<AvailableAt>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT location_id, sum(available + pending) FROM variant \
+             JOIN level ON level.shop = variant.shop AND level.inventory_item_id = variant.inventory_item_id \
+             WHERE variant.shop = ?1 AND product_id = ?2 AND active GROUP BY location_id",
+        )?;
+        let sums = statement.query_map(params![self.shop.row, product.to_i64()], |row| {
+            let location_id = rows::id(row, 0)?;
+            Ok(AvailableAt { location_id, available: row.get(1)? })
+        })?;
+        Ok(sums.collect::<rusqlite::Result<_>>()?)
+    }
+
     fn levels_at(&self, location: LocationId) -> Result<Vec<HeldLevel>> {
         self.all("location_id = ?2", Some(location.to_i64()))
     }
@@ -339,12 +363,28 @@ impl Tables for SqliteTables<'_> {
         self.all("true", None)
     }
 
-    fn append(&mut self, at: Timestamp, event: &Event) -> Result<()> {
+    fn append(&mut self, at: Timestamp, event: &Event) -> Result<Sequence> {
         self.connection
             .prepare_cached("INSERT INTO log (shop, at, event) VALUES (?1, ?2, ?3)")?
             .execute(params![self.shop.row, micros(at), serde_json::to_string(event)?])?;
         let sequence = self.connection.last_insert_rowid();
         self.heard.extend(event.rooms().into_iter().map(|room| (self.shop.row, room, sequence)));
+        Ok(Sequence(sequence.cast_unsigned()))
+    }
+
+    fn posted(&self, key: &PostKey) -> Result<Option<Sequence>> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT sequence FROM posted WHERE shop = ?1 AND key = ?2")?;
+        let sequence = |row: &rusqlite::Row<'_>| Ok(Sequence(row.get::<_, i64>(0)?.cast_unsigned()));
+        Ok(statement.query_row(params![self.shop.row, key.0], sequence).optional()?)
+    }
+
+    fn put_posted(&mut self, key: &PostKey, sequence: Sequence, at: Timestamp) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO posted (shop, key, sequence, at) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![self.shop.row, key.0, sequence.0.cast_signed(), micros(at)])?;
         Ok(())
     }
 
@@ -398,8 +438,13 @@ impl Tables for SqliteTables<'_> {
             "UPDATE customer_order SET customer_id = NULL WHERE shop = ?1 AND customer_id = ?2",
             [shop, id],
         )?;
-        let own = Room::OrdersCustomer(customer);
+        let own = Room::OrdersCustomer(customer.into());
         for (sequence, mut event) in self.entries_in(&own)? {
+            // What others say of them may be anything.
+            if event["kind"] == "posted" || event["kind"] == "emitted" {
+                connection.execute("DELETE FROM log WHERE sequence = ?1", [sequence])?;
+                continue;
+            }
             event["data"]["customerId"] = serde_json::Value::Null;
             connection.execute(
                 "UPDATE log SET event = ?2 WHERE sequence = ?1",

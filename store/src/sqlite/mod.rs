@@ -26,6 +26,10 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0002_commands.sql"),
     include_str!("../../migrations/0003_runs.sql"),
     include_str!("../../migrations/0004_sessions.sql"),
+    include_str!("../../migrations/0005_readers.sql"),
+    include_str!("../../migrations/0006_statistics.sql"),
+    include_str!("../../migrations/0007_payments.sql"),
+    include_str!("../../migrations/0008_posts.sql"),
 ];
 /// `application_id` of a stockd database: "stkd".
 const APPLICATION_ID: i32 = 0x7374_6b64;
@@ -152,6 +156,29 @@ fn secret(connection: &Connection, entropy: &Entropy) -> Result<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// How SQLite carries a statement out, in its own words.
+    fn plan(connection: &Connection, statement: &str) -> String {
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+        let steps = plan.query_map([1, 2], |row| row.get::<_, String>(3)).unwrap();
+        steps.collect::<rusqlite::Result<Vec<_>>>().unwrap().join("; ")
+    }
+
+    #[test]
+    fn what_belongs_to_a_record_is_found_by_an_index_and_not_among_all_of_the_shop() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("stockd.db");
+        drop(open(&path, &Entropy::seeded(1)).unwrap());
+        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        for (table, column, index) in [
+            ("level", "location_id", "level_location"),
+            ("variant", "inventory_item_id", "variant_item"),
+            ("variant", "product_id", "variant_product"),
+        ] {
+            let plan = plan(&connection, &format!("SELECT * FROM {table} WHERE shop = ?1 AND {column} = ?2"));
+            assert!(plan.contains(index), "{plan}");
+        }
+    }
 
     #[test]
     fn a_file_that_is_not_ours_is_refused_by_name() {

@@ -1,6 +1,6 @@
 //! The reading side: read-only connections, each read one consistent view.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -23,7 +23,7 @@ use crate::local::{READERS_MAX, Reader};
 use crate::operation::{Delivery, Mark, Revocation, Revoked, RunRecord};
 use crate::shape::level_shape;
 use crate::tables::{Record, Result};
-use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, StoreError};
+use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Position, StoreError};
 
 pub(super) struct SqliteReader {
     path: PathBuf,
@@ -103,6 +103,11 @@ fn heard_in(
     Ok(heard)
 }
 
+/// Entries up to there were forgotten.
+fn floor(connection: &Connection) -> Result<i64> {
+    Ok(connection.query_row("SELECT log_floor FROM meta", [], |row| row.get(0))?)
+}
+
 fn limit_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
@@ -129,8 +134,7 @@ impl Reader for SqliteReader {
         limit: usize,
     ) -> Result<Vec<LogEntry>> {
         self.shop_view(domain, |connection, shop| {
-            let floor: i64 = connection.query_row("SELECT log_floor FROM meta", [], |row| row.get(0))?;
-            if after.0.cast_signed() < floor {
+            if after.0.cast_signed() < floor(connection)? {
                 return Err(StoreError::TooOld(after));
             }
             let (after, until) = (after.0.cast_signed(), until.0.cast_signed());
@@ -235,9 +239,10 @@ impl Reader for SqliteReader {
 
     fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>> {
         self.shop_view(shop, |connection, shop| {
-            // A level that an attempt is changing is not worth reading before the answer is there.
+            // A level that an attempt is changing is not worth reading before the answer is there. In the order of the
+            // marks from the start: by an index all would be sorted for the first few.
             let mut statement = connection.prepare_cached(
-                "SELECT record, mark FROM marked WHERE shop = ?1 AND due <= ?2 AND record NOT IN (\
+                "SELECT record, mark FROM marked NOT INDEXED WHERE shop = ?1 AND due <= ?2 AND record NOT IN (\
                      SELECT '{\"Level\":[\"' || inventory_item_id || '\",\"' || location_id || '\"]}' FROM flight \
                      WHERE shop = ?1 AND NOT answered) \
                  ORDER BY mark LIMIT ?3",
@@ -453,6 +458,18 @@ impl Reader for SqliteReader {
             let mut statement = connection.prepare_cached("SELECT rooms FROM session WHERE id = ?1")?;
             Ok(statement.query_row([id], |row| row.get(0)).optional()?)
         })
+    }
+
+    fn positions(&self) -> Result<BTreeMap<String, Position>> {
+        self.view(|connection| {
+            let mut statement = connection.prepare_cached("SELECT name, position FROM reader")?;
+            let positions = statement.query_map([], |row| Ok((row.get(0)?, ledger::json(row, 1)?)))?;
+            Ok(positions.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn floor(&self) -> Result<Sequence> {
+        self.view(|connection| Ok(Sequence(floor(connection)?.cast_unsigned())))
     }
 
     fn revocations(&self) -> Result<Vec<Revocation>> {

@@ -102,6 +102,12 @@ pub(super) fn unword<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusql
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
 }
 
+/// What a column holds as JSON.
+fn json<T: DeserializeOwned>(text: &str, column: usize) -> rusqlite::Result<T> {
+    serde_json::from_str(text)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+}
+
 /// Our own times, to the microsecond.
 pub(super) fn micros(at: Timestamp) -> i64 {
     at.as_microsecond()
@@ -338,7 +344,7 @@ impl Stored for Order {
                                    customer_order.status, customer_order.financial_status, \
                                    customer_order.fulfillment_status, customer_order.total, customer_order.currency, \
                                    customer_order.channel, customer_order.locations, customer_order.created_at, \
-                                   customer_order.updated_at";
+                                   customer_order.updated_at, customer_order.payments";
     const TABLE: &'static str = "customer_order";
 
     fn put(&self, connection: &Connection, shop: i64) -> Result<()> {
@@ -346,8 +352,8 @@ impl Stored for Order {
         connection
             .prepare_cached(
                 "INSERT INTO customer_order (shop, id, name, customer_id, status, financial_status, fulfillment_status, \
-                 total, currency, channel, locations, created_at, updated_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                 total, currency, channel, locations, created_at, updated_at, payments) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             )?
             .execute(params![
                 shop,
@@ -362,7 +368,8 @@ impl Stored for Order {
                 self.channel,
                 serde_json::to_string(&self.locations)?,
                 self.created_at.to_string(),
-                self.updated_at.to_string()
+                self.updated_at.to_string(),
+                self.payments.as_ref().map(serde_json::to_string).transpose()?
             ])?;
         let mut line_in = connection.prepare_cached(
             "INSERT OR REPLACE INTO order_line (shop, order_id, id, variant_id, title, sku, quantity) \
@@ -383,7 +390,7 @@ impl Stored for Order {
     }
 
     fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<Self> {
-        let locations: String = row.get(from + 9)?;
+        let (locations, payments): (String, Option<String>) = (row.get(from + 9)?, row.get(from + 12)?);
         Ok(Self {
             id: id(row, from)?,
             name: row.get(from + 1)?,
@@ -394,10 +401,9 @@ impl Stored for Order {
             total: parsed(row, from + 6)?,
             currency: row.get(from + 7)?,
             channel: row.get(from + 8)?,
-            locations: serde_json::from_str(&locations).map_err(|error| {
-                rusqlite::Error::FromSqlConversionFailure(from + 9, Type::Text, Box::new(error))
-            })?,
+            locations: json(&locations, from + 9)?,
             lines: Vec::new(),
+            payments: payments.map(|payments| json(&payments, from + 12)).transpose()?,
             created_at: parsed(row, from + 10)?,
             updated_at: parsed(row, from + 11)?,
         })

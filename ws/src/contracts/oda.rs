@@ -2,21 +2,90 @@
 
 mod request;
 
-pub(crate) use request::{Request, Rooms, Since, may_be_in, may_be_in_name, parse};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use bytes::Bytes;
-use schemas::event::OrderChanged;
-use schemas::{ErrorBody, Event, Identity, Offset, Resource, Room, Timestamp};
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use schemas::{AnyId, ErrorBody, Event, Identity, Kind, Posted, Resource, Role, Room};
+use serde_json::{Value, json};
 
-use crate::broadcast::Broadcast;
-use crate::contracts::Voice;
-use crate::socketio::{Call, Content};
+use super::{Arrived, Contract, Part, Telling};
+use crate::contracts::request::{Request, own_orders};
+use crate::reader::Kinds;
+use crate::socketio::Call;
+
+pub(crate) struct Oda;
+
+impl Contract for Oda {
+    fn parts(&self, told: &Telling<'_>) -> Vec<Part> {
+        let event = told.event;
+        let Some((name, data)) = name(event).zip(data(event)) else { return Vec::new() };
+        let payload = envelope(told, notification_kind(event).unwrap_or(&name), data);
+        std::iter::once(Part::new(name, payload)).chain(afterthought(event)).collect()
+    }
+
+    fn first_rooms(&self, identity: &Identity) -> BTreeSet<Room> {
+        let mut rooms = BTreeSet::from([
+            Room::Connected,
+            Room::Role(identity.role),
+            Room::User(identity.user_id.clone()),
+        ]);
+        if identity.role.is_staff() {
+            rooms.extend([Room::Shop, Room::ShopifySync]);
+            rooms.extend(identity.companies.iter().cloned().map(Room::Company));
+        }
+        rooms
+    }
+
+    fn may_be_in(&self, room: &Room, identity: &Identity) -> bool {
+        request::may_be_in(room, identity)
+    }
+
+    fn room_name(&self, room: &Room, identity: &Identity) -> Option<String> {
+        match room {
+            Room::Company(_) | Room::Connected | Room::Shop => None,
+            Room::Notifications => Some(format!("notifications:{}", identity.user_id)),
+            // The other name of a customer who has two.
+            Room::OrdersCustomer(id)
+                if identity.role == Role::Customer
+                    && own_orders(identity).contains(room)
+                    && identity.own_customer().is_some_and(|own| AnyId::from(own) != *id) =>
+            {
+                None
+            }
+            room => Some(room.to_string()),
+        }
+    }
+
+    fn read(&self, call: &Call, identity: &Identity) -> Result<Request, ErrorBody> {
+        request::parse(call, identity)
+    }
+
+    fn brings(&self, room: &Room, event: &Event, kinds: &Kinds) -> bool {
+        *room != Room::Notifications || kinds.contains(notification_kind(event))
+    }
+
+    fn connected(&self, arrived: &Arrived<'_>) -> Value {
+        json!({
+            "userId": arrived.identity.user_id,
+            "role": arrived.identity.role,
+            "socketId": arrived.socket_id,
+            "rooms": arrived.rooms,
+            "offset": arrived.offset,
+            "timestamp": arrived.at,
+        })
+    }
+
+    fn failed(&self, call: &Call, error: &ErrorBody) -> Option<(&'static str, Value)> {
+        let name = request::failure_event(&call.name)?;
+        Some((name, failure(error, call.args.first().unwrap_or(&Value::Null))))
+    }
+}
 
 /// The table: each event's name outside, or `None` where the contract has none.
-fn name(event: &Event) -> Option<&'static str> {
-    Some(match event {
+fn name(event: &Event) -> Option<Cow<'static, str>> {
+    let name = match event {
+        Event::Emitted(emitted) => return Some(emitted.event.clone().into()),
+        Event::Posted(posted) => return posted_name(posted.kind).map(Cow::Borrowed),
         Event::CommandUpdated(_) => "command:updated",
         Event::InventoryLowStock(_) | Event::InventoryOutOfStock(_) => "inventory:lowStock",
         Event::InventoryReservation(_) => "inventory:reservation",
@@ -41,7 +110,21 @@ fn name(event: &Event) -> Option<&'static str> {
         | Event::PaymentRefunded(_)
         | Event::InventoryTransfer(_)
         | Event::ShopifyDrift(_) => return None,
-        _ => return notification_kind(event).map(|_| "notification"),
+        _ => return notification_kind(event).map(|_| "notification".into()),
+    };
+    Some(name.into())
+}
+
+/// The same for what others post.
+fn posted_name(kind: Kind) -> Option<&'static str> {
+    Some(match kind {
+        Kind::InventoryLowStock | Kind::InventoryOutOfStock => "inventory:lowStock",
+        Kind::InventoryReservation => "inventory:reservation",
+        Kind::InventoryRestocked => "inventory:restocked",
+        Kind::InventoryTransfer => return None,
+        Kind::InventoryUpdated => "inventory:updated",
+        _ if matches!(kind.topic(), "order" | "payment") => "order:updated",
+        _ => "notification",
     })
 }
 
@@ -63,43 +146,36 @@ pub(crate) fn notification_kind(event: &Event) -> Option<&'static str> {
             Some("system:event")
         }
         Event::SystemMaintenance(_) => Some("system:maintenance"),
+        Event::Posted(posted) => match posted.kind {
+            Kind::SecurityAlert => Some("security:alert"),
+            Kind::SystemMaintenance => Some("system:maintenance"),
+            Kind::UserActivity => Some("user:activity"),
+            kind => match kind.topic() {
+                "customer" | "product" => Some("user:activity"),
+                "company" | "shop" | "system" | "user" => Some("system:event"),
+                _ => None,
+            },
+        },
         _ => None,
     }
 }
 
-/// The envelope of every event; the ephemeral have no `id`.
-#[derive(Serialize)]
-struct Envelope<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<Offset>,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    shop: &'a str,
-    data: Value,
-    timestamp: Timestamp,
-}
-
-/// An event's name and its payload as JSON.
-pub(crate) fn wire(broadcast: &Broadcast) -> Option<(&'static str, String)> {
-    let event = &broadcast.event;
-    let name = name(event)?;
-    let envelope = Envelope {
-        id: broadcast.offset,
-        kind: notification_kind(event).unwrap_or(name),
-        shop: broadcast.shop.as_str(),
-        data: data(event)?,
-        timestamp: broadcast.at,
-    };
-    Some((name, serde_json::to_string(&envelope).ok()?))
+/// The frame around every event; the ephemeral have no `id`.
+fn envelope(told: &Telling<'_>, kind: &str, data: Value) -> Value {
+    let mut envelope = json!({ "type": kind, "shop": told.shop, "timestamp": told.at });
+    envelope["data"] = data;
+    if let Some(offset) = told.offset {
+        envelope["id"] = json!(offset);
+    }
+    envelope
 }
 
 /// What the documents' clients listen for when a command that was acknowledged fails later.
-pub(crate) fn afterthought(event: &Event) -> Option<(&'static str, String)> {
+fn afterthought(event: &Event) -> Option<Part> {
     let Event::CommandUpdated(command) = event else { return None };
     let error = command.error.as_ref()?;
     let request = json!({ "commandId": command.command_id, "kind": command.kind });
-    let payload = failure(error, &request);
-    Some((request::failure_event_of(command.kind), payload.to_string()))
+    Some(Part::new(request::failure_event_of(command.kind), failure(error, &request)))
 }
 
 fn failure(body: &ErrorBody, request: &Value) -> Value {
@@ -107,11 +183,20 @@ fn failure(body: &ErrorBody, request: &Value) -> Value {
 }
 
 fn data(event: &Event) -> Option<Value> {
+    match event {
+        Event::Emitted(emitted) => return Some(emitted.data.clone()),
+        Event::Posted(posted) => return Some(posted_data(posted)),
+        _ => {}
+    }
     let mut tagged = serde_json::to_value(event).ok()?;
     let mut data = tagged.get_mut("data")?.take();
     match event {
         Event::ShopifyProgress(run) => data["percent"] = json!(run.percent()),
-        Event::OrderCreated(OrderChanged { .. })
+        Event::InventoryUpdated(_) => {
+            // For contracts that tell of products.
+            data.as_object_mut()?.remove("product");
+        }
+        Event::OrderCreated(_)
         | Event::OrderDeleted(_)
         | Event::OrderStatusChanged(_)
         | Event::OrderUpdated(_) => {
@@ -125,81 +210,33 @@ fn data(event: &Event) -> Option<Value> {
     Some(data)
 }
 
-/// A room as clients know it.
-pub(crate) fn room_name(room: &Room, identity: &Identity) -> String {
-    match room {
-        Room::Notifications => format!("notifications:{}", identity.user_id),
-        room => room.to_string(),
-    }
+/// What others say, and what it is called here.
+fn posted_data(posted: &Posted) -> Value {
+    let mut data = posted.data.clone();
+    data.insert("source".to_owned(), json!(posted.source));
+    let change = match posted.kind {
+        Kind::OrderCreated => Some("created"),
+        Kind::OrderDeleted => Some("deleted"),
+        Kind::OrderStatusChanged => Some("status_changed"),
+        Kind::OrderUpdated => Some("updated"),
+        _ if posted.kind.topic() == "payment" => Some("payment"),
+        _ => None,
+    };
+    let crossing = match posted.kind {
+        Kind::InventoryLowStock => Some("low_stock"),
+        Kind::InventoryOutOfStock => Some("out_of_stock"),
+        _ => None,
+    };
+    let known = [
+        ("orderId", posted.order_id.as_ref().map(|id| json!(id))),
+        ("productId", posted.product_id.as_ref().map(|id| json!(id))),
+        ("change", change.map(|change| json!(change))),
+        ("status", crossing.map(|status| json!(status))),
+        ("event", (posted_name(posted.kind) == Some("notification")).then(|| json!(posted.kind))),
+    ];
+    data.extend(known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+    data.into()
 }
-
-/// The rooms one is in from the start: those of the log, and those that exist by name.
-pub(crate) fn first_rooms(identity: &Identity) -> Rooms {
-    let mut rooms = Rooms::default();
-    rooms.known.insert(Room::User(identity.user_id.clone()));
-    rooms.names.insert(format!("role:{}", identity.role.as_str()));
-    if identity.role.is_staff() {
-        rooms.known.insert(Room::ShopifySync);
-    }
-    rooms
-}
-
-/// What follows the answer to CONNECT.
-pub(crate) fn connected(
-    voice: Voice,
-    identity: &Identity,
-    socket_id: &str,
-    rooms: &Rooms,
-    offset: Offset,
-    now: Timestamp,
-) -> Bytes {
-    let payload = json!({
-        "userId": identity.user_id,
-        "role": identity.role,
-        "socketId": socket_id,
-        "rooms": rooms.listing(identity),
-        "offset": offset,
-        "timestamp": now,
-    });
-    voice.event("connected", &payload.to_string())
-}
-
-/// Tells the client to load again what it shows.
-pub(crate) fn resync(voice: Voice, reason: &str) -> Bytes {
-    voice.event("resync", &json!({ "reason": reason }).to_string())
-}
-
-/// The acknowledgement of a request that went well, if one was asked for.
-pub(crate) fn answer(voice: Voice, call: &Call, mut fields: Map<String, Value>) -> Option<Bytes> {
-    fields.insert("ok".to_owned(), true.into());
-    call.id.map(|id| voice.packet(Content::Ack { id, args: vec![fields.into()], attachments: 0 }))
-}
-
-/// Everything a client is told of a request that was refused: the acknowledgement, and the events for clients
-/// that use none.
-pub(crate) fn refuse(voice: Voice, call: &Call, body: &ErrorBody) -> Vec<Bytes> {
-    let mut frames = Vec::new();
-    if let Some(id) = call.id {
-        let args = vec![json!({ "ok": false, "error": body })];
-        frames.push(voice.packet(Content::Ack { id, args, attachments: 0 }));
-    }
-    if let Some(name) = request::failure_event(&call.name) {
-        let payload = failure(body, call.args.first().unwrap_or(&Value::Null));
-        frames.push(voice.event(name, &payload.to_string()));
-    }
-    frames.push(error(voice, body, Some(&call.name)));
-    frames
-}
-
-/// The `error` event.
-pub(crate) fn error(voice: Voice, body: &ErrorBody, event: Option<&str>) -> Bytes {
-    let event = event.map(|event| event.chars().take(EVENT_CHARS_MAX).collect::<String>());
-    let payload = json!({ "code": body.code, "message": body.message, "event": event });
-    voice.event("error", &payload.to_string())
-}
-
-/// Of an event's name as far as it is repeated to who sent it.
-const EVENT_CHARS_MAX: usize = 128;
 
 #[cfg(test)]
 mod tests;

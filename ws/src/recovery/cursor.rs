@@ -10,8 +10,8 @@ use schemas::{Epoch, Offset, Sequence};
 pub(crate) struct Cursor {
     pub(crate) epoch: Epoch,
     pub(crate) position: Sequence,
-    /// Of the entry at `position`, only the first of two frames.
-    pub(crate) half: bool,
+    /// Of the entry at `position`, only so many of its frames; 0 for all of them.
+    pub(crate) parts: u8,
     /// Of the rooms of the backfill of that number, only what is up to there. Those with lower numbers were complete;
     /// those with higher ones, too, if they go no further than before `position`.
     pub(crate) backfill: Option<(u32, Sequence)>,
@@ -20,7 +20,7 @@ pub(crate) struct Cursor {
 impl Cursor {
     /// After that entry, whole.
     pub(crate) fn at(offset: Offset) -> Self {
-        Self { epoch: offset.epoch, position: offset.sequence, half: false, backfill: None }
+        Self { epoch: offset.epoch, position: offset.sequence, parts: 0, backfill: None }
     }
 
     /// The further of the two. A cursor from before its session began is one of an earlier session.
@@ -34,7 +34,7 @@ impl Cursor {
 
     /// The last entry that was sent as a whole, or concerned nobody.
     pub(crate) fn read(self) -> Sequence {
-        Sequence(self.position.0.saturating_sub(self.half.into()))
+        Sequence(self.position.0.saturating_sub((self.parts > 0).into()))
     }
 
     /// Where that backfill, which ends at `until`, is to go on; `None` when it was complete.
@@ -48,14 +48,14 @@ impl Cursor {
     }
 }
 
-/// Bytes of the longest: an epoch, three numbers and what stands between them.
+/// Bytes of the longest: an epoch, four numbers and what stands between them.
 const BYTES_MAX: usize = 64;
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.epoch, self.position)?;
-        if self.half {
-            f.write_str("/")?;
+        if self.parts > 0 {
+            write!(f, "/{}", self.parts)?;
         }
         match self.backfill {
             Some((number, reached)) => write!(f, ":{number}.{reached}"),
@@ -79,9 +79,12 @@ impl FromStr for Cursor {
                 (rest, Some((number, Sequence(reached.parse().map_err(|_| ())?))))
             }
         };
-        let (offset, half) = rest.strip_suffix('/').map_or((rest, false), |offset| (offset, true));
+        let (offset, parts) = match rest.split_once('/') {
+            None => (rest, 0),
+            Some((offset, parts)) => (offset, parts.parse().map_err(|_| ())?),
+        };
         let offset: Offset = offset.parse().map_err(|_| ())?;
-        Ok(Self { half, backfill, ..Self::at(offset) })
+        Ok(Self { parts, backfill, ..Self::at(offset) })
     }
 }
 
@@ -101,10 +104,10 @@ mod tests {
         fn what_was_written_is_read(
             epoch: u32,
             position in 0..1_000_000_000_000_000_000_u64,
-            half: bool,
+            parts: u8,
             backfill in proptest::option::of((any::<u32>(), any::<u64>())),
         ) {
-            let cursor = Cursor { epoch: Epoch(epoch), half, ..cursor(position, backfill) };
+            let cursor = Cursor { epoch: Epoch(epoch), parts, ..cursor(position, backfill) };
             let text = cursor.to_string();
             prop_assert!(text.len() <= BYTES_MAX);
             prop_assert_eq!(text.parse(), Ok(cursor));

@@ -69,7 +69,8 @@ pub(crate) fn rights(key: &Key, identity: &Identity) -> Rights {
         ShopScope::Only(shops) => Some(shops.iter().map(ToString::to_string).collect()),
     };
     let (locations, shops) = (list(locations), list(shops));
-    let parts = ["rights", identity.role.as_str(), &customer, &locations, &shops];
+    let companies = list(Some(identity.companies.iter().map(ToString::to_string).collect()));
+    let parts = ["rights", identity.role.as_str(), &customer, &locations, &shops, &companies];
     let code = key.mac(&parts.map(str::as_bytes)).finalize().into_bytes();
     code.first_chunk().copied().unwrap_or_default()
 }
@@ -103,7 +104,7 @@ impl Pid {
             start: Cursor {
                 epoch: Epoch(u32::from_be_bytes(*epoch)),
                 position,
-                half: false,
+                parts: 0,
                 backfill: (backfill > 0).then_some((backfill, position)),
             },
             rights: *rights,
@@ -143,12 +144,8 @@ mod tests {
     use super::*;
 
     fn pid() -> Pid {
-        let start = Cursor {
-            epoch: Epoch(3),
-            position: Sequence(70),
-            half: false,
-            backfill: Some((2, Sequence(70))),
-        };
+        let start =
+            Cursor { epoch: Epoch(3), position: Sequence(70), parts: 0, backfill: Some((2, Sequence(70))) };
         Pid { session: SessionId([9; 12]), start, rights: [4; 8], issued_at: Timestamp::UNIX_EPOCH }
     }
 
@@ -192,14 +189,9 @@ mod tests {
     fn every_right_counts() {
         let key = Key::new([1; 32]);
         let identity = |role, locations: Option<Vec<u64>>, shops| Identity {
-            user_id: user("ann"),
-            role,
-            customer_id: None,
             locations: locations.map(|ids| ids.into_iter().map(|id| id.try_into().unwrap()).collect()),
             shops,
-            expires_at: Timestamp::MAX,
-            issued_at: None,
-            token_id: None,
+            ..Identity::unlimited(user("ann"), role)
         };
         let all = [
             identity(Role::Staff, None, ShopScope::All),

@@ -1,6 +1,6 @@
 //! What is kept of a session in the store: its rooms, and which of them are still being filled up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use schemas::{Epoch, Room, Sequence};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,6 @@ pub(crate) struct Record {
     pub(crate) epoch: Epoch,
     /// Each room, and after which entry it counts.
     pub(crate) rooms: BTreeMap<Room, Sequence>,
-    pub(crate) names: BTreeSet<String>,
     pub(crate) kinds: Kinds,
     pub(crate) backfills: Backfills,
     /// Of whoever was last in them.

@@ -1,33 +1,34 @@
 //! How somebody comes in: as a new session, or with one that goes on.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use schemas::{Identity, Offset};
+use schemas::{Identity, Offset, Room};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use super::joining::Joining;
 use super::keeping::Session;
 use super::{Interrupted, Socket};
-use crate::contracts::Namespace;
-use crate::contracts::oda::{self, Rooms};
+use crate::contracts::{Arrived, Namespace};
 use crate::hub::{Hub, count};
 use crate::limits::SOURCE_DEADLINE;
 use crate::reader::Reader;
 use crate::recovery::{Backfills, Cursor, Pid, Record, SessionId, rights};
 use crate::replay;
 use crate::roster::Crowded;
-use crate::socketio::{Content, Namespace as _};
+use crate::socketio::Content;
 use crate::source::SourceError;
 use crate::transport::{Bell, Out};
 
 /// Somebody who is let in.
 pub(crate) struct Arrival {
     identity: Identity,
+    /// Whether nobody knows who that is.
+    is_anonymous: bool,
     session: Past,
 }
 
@@ -51,6 +52,16 @@ struct Known {
 pub(crate) type Knocking = Pin<Box<dyn Future<Output = Result<Box<Arrival>, Interrupted>> + Send>>;
 
 impl Arrival {
+    /// Somebody without a session to go on with.
+    pub(crate) fn new(identity: Identity) -> Self {
+        Self { identity, is_anonymous: false, session: Past::None { resync: None } }
+    }
+
+    /// Somebody without a token.
+    pub(crate) fn guest(hub: &Hub) -> Self {
+        Self { is_anonymous: true, ..Self::new(hub.guest()) }
+    }
+
     pub(crate) fn identity(&self) -> &Identity {
         &self.identity
     }
@@ -63,12 +74,11 @@ impl Arrival {
         auth: Option<&Map<String, Value>>,
     ) -> Result<Self, Knocking> {
         let told = |key: &str| auth.and_then(|auth| auth.get(key)).filter(|value| !value.is_null());
-        let new = |identity, resync| Ok(Self { identity, session: Past::None { resync } });
+        let new = |identity, resync| Ok(Self { session: Past::None { resync }, ..Self::new(identity) });
         let Some(pid) = told("pid").filter(|_| hub.is_recoverable(namespace)) else {
             return new(identity, None);
         };
-        let pid =
-            pid.as_str().and_then(|pid| Pid::open(pid, &hub.key, &identity.user_id, namespace.as_str()));
+        let pid = pid.as_str().and_then(|pid| Pid::open(pid, &hub.key, &identity.user_id, namespace.seal()));
         let Some(pid) = pid else {
             count(&hub.counters.sessions_unknown);
             return new(identity, Some(replay::UNKNOWN_SESSION));
@@ -78,12 +88,19 @@ impl Arrival {
             Some(Value::String(text)) => text.parse().map(|cursor: Cursor| cursor.or_later(pid.start)),
             Some(_) => Err(()),
         };
-        Err(Box::pin(look_up(Arc::clone(hub), identity, pid, cursor.map_err(|()| replay::UNKNOWN_OFFSET))))
+        Err(Box::pin(look_up(
+            Arc::clone(hub),
+            namespace,
+            identity,
+            pid,
+            cursor.map_err(|()| replay::UNKNOWN_OFFSET),
+        )))
     }
 }
 
 async fn look_up(
     hub: Arc<Hub>,
+    namespace: Namespace,
     identity: Identity,
     pid: Pid,
     cursor: Result<Cursor, &'static str>,
@@ -102,20 +119,20 @@ async fn look_up(
     };
     if let Some(record) = &mut record {
         // A right may have been lost since.
-        record.rooms.retain(|room, _| oda::may_be_in(room, &identity));
-        record.names.retain(|name| oda::may_be_in_name(name, &identity));
+        record.rooms.retain(|room, _| namespace.contract().may_be_in(room, &identity));
     }
     let goes_on = match cursor {
-        Ok(cursor) => goes_on(&hub, &identity, &pid, record.as_mut(), cursor).await?,
+        Ok(cursor) => goes_on(&hub, namespace, &identity, &pid, record.as_mut(), cursor).await?,
         Err(reason) => Err(reason),
     };
     let session = Past::Some(Box::new(Known { pid, record, goes_on }));
-    Ok(Box::new(Arrival { identity, session }))
+    Ok(Box::new(Arrival { session, ..Arrival::new(identity) }))
 }
 
 /// Whether everything after that cursor can still be had; and if not, why.
 async fn goes_on(
     hub: &Hub,
+    namespace: Namespace,
     identity: &Identity,
     pid: &Pid,
     record: Option<&mut Record>,
@@ -142,7 +159,7 @@ async fn goes_on(
     // Readers at or after the floor find everything in memory.
     let (after, floor) = (cursor.read(), hub.floor());
     if after < floor {
-        let rooms = oda::first_rooms(identity).known;
+        let rooms = namespace.contract().first_rooms(identity);
         for shop in hub.enterable(identity) {
             let reading = hub.source.replay(&shop, &rooms, after, floor, 1);
             match timeout(SOURCE_DEADLINE, reading).await.unwrap_or_else(|_| Err(replay::late())) {
@@ -164,16 +181,20 @@ impl Socket {
         bell: &Arc<Bell>,
         out: &mut Out,
     ) -> Result<Self, Crowded> {
-        let Arrival { identity, session } = arrival;
+        let Arrival { identity, is_anonymous, session } = arrival;
         let id = match &session {
             Past::Some(known) => Some(known.pid.session),
             Past::None { .. } => hub.is_recoverable(namespace).then(|| SessionId(hub.entropy.bytes())),
         };
-        let seat = hub.roster.take_seat(&identity.user_id, id, bell)?;
+        let seat =
+            if is_anonymous { None } else { Some(hub.roster.take_seat(&identity.user_id, id, bell)?) };
         let shops = hub.enterable(&identity);
+        hub.comes(&identity, &shops);
         let slot = hub.open_slot(bell);
-        let mut rooms = oda::first_rooms(&identity);
-        rooms.known.iter().for_each(|room| hub.listen(&slot, &shops, room));
+        let mut rooms = namespace.contract().first_rooms(&identity);
+        for room in &rooms {
+            hub.listen(&slot, &shops, room);
+        }
         let record = match &session {
             Past::Some(known) => known.record.as_ref(),
             Past::None { .. } => None,
@@ -186,17 +207,17 @@ impl Socket {
             namespace,
             slot,
             seat,
-            reader: Reader::new(identity, shops, head.sequence),
+            reader: Reader::new(namespace, identity, shops, head.sequence),
             session: id.map(|id| {
-                let (backfills, filled, half, resumed) = Default::default();
-                Box::new(Session { id, backfills, filled, half, resumed })
+                let (backfills, filled, begun, resumed) = Default::default();
+                Box::new(Session { id, backfills, filled, begun, resumed })
             }),
             calls: VecDeque::new(),
+            wishes: None,
             joining: None,
             question: None,
         };
-        rooms.names.extend(record.iter().flat_map(|record| record.names.iter().cloned()));
-        rooms.known.extend(record.iter().flat_map(|record| record.rooms.keys().cloned()));
+        rooms.extend(record.iter().flat_map(|record| record.rooms.keys().cloned()));
         let (pid, resync) = socket.take_up(session, head);
         socket.greet(pid, &rooms, out);
         if let Some(reason) = resync {
@@ -219,7 +240,8 @@ impl Socket {
         };
         match session {
             Past::None { resync } => {
-                self.reader.enter(oda::first_rooms(&self.reader.identity), head.sequence);
+                self.reader
+                    .enter(self.namespace.contract().first_rooms(&self.reader.identity), head.sequence);
                 let id = self.session.as_ref().map(|session| session.id);
                 (id.map(|id| new(id, &Backfills::default(), &self.reader.identity)), resync)
             }
@@ -233,13 +255,15 @@ impl Socket {
                     Ok((cursor, open)) => {
                         count(&hub.counters.recovered);
                         self.reader = Reader::new(
+                            self.namespace,
                             self.reader.identity.clone(),
                             std::mem::take(&mut self.reader.shops),
                             cursor.read(),
                         );
-                        self.reader.enter(oda::first_rooms(&self.reader.identity), pid.start.position);
+                        let first = self.namespace.contract().first_rooms(&self.reader.identity);
+                        self.reader.enter(first, pid.start.position);
                         if let Some(session) = &mut self.session {
-                            session.half = cursor.half.then_some(cursor.position);
+                            session.begun = (cursor.parts > 0).then_some((cursor.position, cursor.parts));
                             session.filled =
                                 cursor.backfill.map(|(number, reached)| (number, reached, cursor.position));
                             session.resumed = open.into_iter().map(Joining::resumed).collect();
@@ -256,7 +280,10 @@ impl Socket {
                             record.restart(head.epoch, head.sequence);
                         }
                         let last = record.as_ref().map(|record| record.backfills.clone()).unwrap_or_default();
-                        self.reader.enter(oda::first_rooms(&self.reader.identity), head.sequence);
+                        self.reader.enter(
+                            self.namespace.contract().first_rooms(&self.reader.identity),
+                            head.sequence,
+                        );
                         self.restore(record);
                         (Some(new(pid.session, &last, &self.reader.identity)), Some(reason))
                     }
@@ -267,23 +294,28 @@ impl Socket {
 
     fn restore(&mut self, record: Option<Record>) {
         if let Some(record) = record {
-            self.reader.restore(record.rooms, record.names, record.kinds);
+            self.reader.restore(record.rooms, record.kinds);
             if let Some(session) = &mut self.session {
                 session.backfills = record.backfills;
             }
         }
     }
 
-    fn greet(&self, pid: Option<Pid>, rooms: &Rooms, out: &mut Out) {
+    fn greet(&self, pid: Option<Pid>, rooms: &BTreeSet<Room>, out: &mut Out) {
         let (hub, identity) = (&self.hub, &self.reader.identity);
         let socket_id = pid.map_or_else(|| hub.id(), |pid| pid.socket_id(&hub.key));
         let mut greeting = Map::from_iter([("sid".to_owned(), Value::from(socket_id.as_str()))]);
         if let Some(pid) = pid {
-            let sealed = pid.seal(&hub.key, &identity.user_id, self.namespace.as_str());
+            let sealed = pid.seal(&hub.key, &identity.user_id, self.namespace.seal());
             greeting.insert("pid".to_owned(), sealed.into());
         }
-        out.push(self.namespace.packet(Content::Connect(Some(greeting))));
+        if !self.namespace.is_plain() {
+            out.push(self.namespace.packet(Content::Connect(Some(greeting))));
+        }
         let offset = Offset { epoch: hub.head().epoch, sequence: self.reader.position() };
-        out.push(oda::connected(self.voice(), identity, &socket_id, rooms, offset, hub.clock.now()));
+        let (rooms, at) = (self.namespace.listing(rooms, identity), hub.clock.now());
+        let arrived =
+            Arrived { identity, is_anonymous: self.seat.is_none(), socket_id: &socket_id, rooms, offset, at };
+        out.push(self.voice().connected(&arrived));
     }
 }

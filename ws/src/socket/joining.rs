@@ -1,28 +1,31 @@
 //! Joining rooms: the levels, what was missed, the record, the answer; and joins that a recovered client was in the
 //! middle of.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use schemas::shape::LevelShape;
-use schemas::{ErrorBody, ErrorCode, LevelSelection, Offset, Room, Sequence, Subject};
+use schemas::{ErrorBody, ErrorCode, LevelSelection, Offset, OrderId, Room, Sequence, Subject};
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::{Answer, Interrupted, Reading, Socket};
 use crate::broadcast::Broadcast;
-use crate::contracts::oda::{Rooms, Since};
+use crate::contracts::request::{Join, Since};
 use crate::hub::count;
 use crate::limits::{SNAPSHOT_LEVELS_MAX, SOURCE_DEADLINE};
-use crate::reader::Kinds;
+use crate::reader::{Kinds, Reader};
 use crate::recovery::Backfill;
 use crate::replay::{self, Page};
 use crate::socketio::Call;
-use crate::source::SourceError;
+use crate::source::{OrderOwner, SourceError};
 use crate::transport::Out;
 
 /// A subscribe under way. The log is not read meanwhile, but for [`Stage::CatchUp`].
 pub(super) struct Joining {
     /// What is to be answered; none where it was before the connection broke, or never will be.
     call: Option<Call>,
-    pub(super) rooms: Rooms,
+    pub(super) rooms: BTreeSet<Room>,
     pub(super) kinds: Option<Kinds>,
     /// Where the client wants to go on from in these rooms.
     since: Option<Sequence>,
@@ -35,6 +38,8 @@ pub(super) struct Joining {
 
 #[derive(Debug)]
 pub(super) enum Stage {
+    /// Whose that order is has to be asked; the rooms count from there.
+    Owner(Option<OrderId>, Sequence),
     /// The levels are to be asked for.
     Snapshot(LevelSelection),
     /// The reader is to come up to the levels' sequence, or to where it was.
@@ -50,7 +55,7 @@ pub(super) enum Stage {
 impl Joining {
     /// One that a recovered client was in the middle of, or before.
     pub(super) fn resumed(backfill: Backfill) -> Self {
-        let rooms = Rooms { known: backfill.rooms.into_keys().collect(), ..Rooms::default() };
+        let rooms = backfill.rooms.into_keys().collect();
         Self {
             call: None,
             rooms,
@@ -71,7 +76,7 @@ impl Joining {
     }
 
     pub(super) fn rooms(&self) -> impl Iterator<Item = &Room> {
-        self.rooms.known.iter()
+        self.rooms.iter()
     }
 
     /// Whether it is sent what was missed, page by page, so that a page that arrives is its.
@@ -94,25 +99,24 @@ impl Socket {
     pub(super) fn join(
         &mut self,
         call: Call,
-        rooms: Rooms,
-        since: Option<Since>,
-        snapshot: Option<LevelSelection>,
-        kinds: Option<Kinds>,
+        Join { rooms, since, snapshot, kinds, order, .. }: Join,
         out: &mut Out,
     ) {
-        let more = rooms.known.iter().filter(|room| !self.reader.is_in(room)).count()
-            + rooms.names.iter().filter(|name| !self.reader.is_in_name(name)).count();
+        let more = rooms.iter().filter(|room| !self.reader.is_in(room)).count();
         let most = self.hub.options.rooms_per_socket_max;
         if self.reader.rooms_len() + more > most {
             count(&self.hub.counters.rooms_refused);
             let message = format!("A socket may be in {most} rooms");
             return self.refuse(&call, &ErrorBody::new(ErrorCode::TooLarge, message), out);
         }
-        rooms.known.iter().for_each(|room| self.hub.listen(&self.slot, &self.reader.shops, room));
+        for room in &rooms {
+            self.hub.listen(&self.slot, &self.reader.shops, room);
+        }
         // Read after the slot listens: what comes later is marked there.
         let head = self.hub.head();
         let since = since.and_then(|since| self.check_since(since, head, out));
         let stage = match (snapshot, since) {
+            _ if order.is_some() => Stage::Owner(order, head.sequence),
             (Some(selection), _) => Stage::Snapshot(selection),
             (None, Some(after)) => Stage::Keep { after, until: self.reader.position() },
             (None, None) => Stage::Keep { after: head.sequence, until: head.sequence },
@@ -122,7 +126,7 @@ impl Socket {
     }
 
     /// The sequence to go on from; where there is none, the client is told to load again.
-    fn check_since(&self, since: Since, head: Offset, out: &mut Out) -> Option<Sequence> {
+    fn check_since(&mut self, since: Since, head: Offset, out: &mut Out) -> Option<Sequence> {
         let reason = match since {
             Since::Foreign => replay::UNKNOWN_OFFSET,
             Since::Offset(offset) if offset.epoch != head.epoch => replay::OTHER_EPOCH,
@@ -136,6 +140,16 @@ impl Socket {
     /// The next step of the join under way.
     pub(super) fn join_on(&mut self, mut joining: Box<Joining>, out: &mut Out) {
         match &joining.stage {
+            Stage::Owner(order, _) => {
+                let (source, shops) = (Arc::clone(&self.hub.source), self.reader.shops.clone());
+                let order = *order;
+                self.question = Some(Box::pin(async move {
+                    let Some(order) = order else { return Answer::Order(Ok(None)) };
+                    let asked = timeout(SOURCE_DEADLINE, source.order(&shops, order)).await;
+                    Answer::Order(asked.unwrap_or_else(|_| Err(replay::late())))
+                }));
+                self.joining = Some(joining);
+            }
             Stage::Snapshot(selection) => {
                 self.ask_levels(selection.clone());
                 self.joining = Some(joining);
@@ -162,7 +176,7 @@ impl Socket {
             Stage::Backfill { after, until } => {
                 let (after, until) = (*after, *until);
                 if after < until {
-                    self.ask_page(joining.rooms.known.clone(), after, until);
+                    self.ask_page(joining.rooms.clone(), after, until);
                 } else {
                     let since = joining.since.unwrap_or(after);
                     joining.stage = Stage::Done { after: since, offset: until.max(since) };
@@ -185,7 +199,7 @@ impl Socket {
             self.reader.want(kinds);
         }
         let offset = Offset { epoch: self.hub.head().epoch, sequence: offset };
-        let mut fields = json!({ "rooms": joining.rooms.listing(&self.reader.identity), "offset": offset });
+        let mut fields = json!({ "rooms": self.namespace.listing(&joining.rooms, &self.reader.identity), "offset": offset });
         if let Some(levels) = joining.levels {
             fields["levels"] = json!(levels);
         }
@@ -211,6 +225,32 @@ impl Socket {
         } else {
             self.take_back(joining.number);
             self.give_up(&joining, &unavailable(), out);
+        }
+    }
+
+    /// An order that is known may be followed by whoever may see it; of one that is not, nothing is heard that one may
+    /// not see.
+    pub(super) fn take_order(
+        &mut self,
+        mut joining: Box<Joining>,
+        order: Result<Option<OrderOwner>, SourceError>,
+        out: &mut Out,
+    ) {
+        let may_see = |(customer, locations): &OrderOwner| {
+            self.reader.identity.may_see(Subject::Order { customer: *customer, user: None, locations })
+        };
+        match order {
+            Ok(order) if order.as_ref().is_none_or(may_see) => {
+                if let Stage::Owner(_, at) = joining.stage {
+                    joining.stage = Stage::Keep { after: at, until: at };
+                }
+                self.joining = Some(joining);
+            }
+            Ok(_) => {
+                let error = ErrorBody::new(ErrorCode::Forbidden, "This order is not one of yours");
+                self.give_up(&joining, &ErrorBody { field: Some("orderId".to_owned()), ..error }, out);
+            }
+            Err(_) => self.give_up(&joining, &unavailable(), out),
         }
     }
 
@@ -266,7 +306,7 @@ impl Socket {
         match page {
             Ok(page) => {
                 for broadcast in &page.entries {
-                    if self.reader.missed(&joining.rooms.known, joining.kinds.as_ref(), broadcast) {
+                    if self.reader.missed(&joining.rooms, joining.kinds.as_ref(), broadcast) {
                         self.send_missed(joining.number, broadcast, out);
                     }
                 }
@@ -289,15 +329,19 @@ impl Socket {
         if let Some(number) = number {
             self.has_filled(number, broadcast.sequence());
         }
-        let frame = match self.cursor() {
-            Some(cursor) => self.namespace.frame(broadcast, Some(cursor)),
-            None => broadcast.frame(self.namespace, false),
-        };
-        self.send(frame, out);
+        // What is filled up was joined for all that it brings.
+        let (is_for_us, mine) = (|_: &Reader, _: &[Room]| true, self.own_view(broadcast));
+        match self.cursor() {
+            Some(cursor) => {
+                let frames = self.namespace.frames_at(broadcast, mine, cursor);
+                self.send(broadcast, &frames, is_for_us, out);
+            }
+            None => self.send(broadcast, broadcast.frames(self.namespace, false), is_for_us, out),
+        }
     }
 
     pub(super) fn give_up(&mut self, joining: &Joining, error: &ErrorBody, out: &mut Out) {
-        for room in joining.rooms.known.iter().filter(|room| !self.reader.is_in(room)) {
+        for room in joining.rooms.iter().filter(|room| !self.reader.is_in(room)) {
             self.hub.ignore(&self.slot, &self.reader.shops, room);
         }
         self.reader.hold(None);

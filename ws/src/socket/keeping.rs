@@ -1,15 +1,14 @@
 //! What is kept of a session while it lives, and when it is written: before a join or a leave is answered.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use schemas::{Sequence, Timestamp};
+use schemas::{Room, Sequence, Timestamp};
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::joining::{Joining, unavailable};
 use super::{Answer, Socket};
-use crate::contracts::oda::{self, Rooms};
 use crate::limits::SOURCE_DEADLINE;
 use crate::recovery::{Backfill, Backfills, Cursor, Record, Rights, SessionId, rights};
 use crate::replay;
@@ -23,8 +22,8 @@ pub(super) struct Session {
     pub(super) backfills: Backfills,
     /// How far the latest backfill is, and up to which position that need be said.
     pub(super) filled: Option<(u32, Sequence, Sequence)>,
-    /// The entry of which the client has the first of two frames.
-    pub(super) half: Option<Sequence>,
+    /// The entry of which the client has only the first so many frames.
+    pub(super) begun: Option<(Sequence, u8)>,
     /// Joins that the client was in the middle of, or before, when its connection broke.
     pub(super) resumed: VecDeque<Joining>,
 }
@@ -34,7 +33,7 @@ pub(crate) enum Occasion {
     /// A join is under way.
     Join,
     /// Those rooms are to be left.
-    Leave(Call, Rooms),
+    Leave(Call, BTreeSet<Room>),
     /// The token that runs out then has brought other rights.
     Refresh(Call, Timestamp),
 }
@@ -44,11 +43,11 @@ impl Socket {
     pub(super) fn cursor(&self) -> Option<Cursor> {
         let session = self.session.as_ref()?;
         let position = self.reader.position();
-        let half = session.half.filter(|half| position < *half);
+        let begun = session.begun.filter(|(at, _)| position < *at);
         Some(Cursor {
             epoch: self.hub.epoch,
-            position: half.unwrap_or(position),
-            half: half.is_some(),
+            position: begun.map_or(position, |(at, _)| at),
+            parts: begun.map_or(0, |(_, parts)| parts),
             backfill: session
                 .filled
                 .filter(|(.., until)| position <= *until)
@@ -100,9 +99,6 @@ impl Socket {
             changed |= joined.is_none_or(|joined| after < joined);
             record.rooms.insert(room.clone(), joined.map_or(after, |joined| joined.min(after)));
         }
-        let names = record.names.len();
-        record.names.extend(joining.rooms.names.iter().cloned());
-        changed |= record.names.len() > names;
         let kinds_before = record.kinds.clone();
         if let Some(kinds) = &joining.kinds {
             changed |= *kinds != record.kinds;
@@ -125,17 +121,15 @@ impl Socket {
     }
 
     /// Leaves those rooms, once that is written where it has to be.
-    pub(super) fn keep_without(&mut self, call: Call, rooms: Rooms, out: &mut Out) {
-        let left = rooms.known.iter().any(|room| self.reader.is_in(room))
-            || rooms.names.iter().any(|name| self.reader.is_in_name(name));
+    pub(super) fn keep_without(&mut self, call: Call, rooms: BTreeSet<Room>, out: &mut Out) {
+        let left = rooms.iter().any(|room| self.reader.is_in(room));
         let Some(mut record) = self.record().filter(|_| left) else {
             return self.leave(&call, &rooms, &Ok(()), out);
         };
-        for room in &rooms.known {
+        for room in &rooms {
             record.rooms.remove(room);
             record.backfills.leave(room);
         }
-        record.names.retain(|name| !rooms.names.contains(name));
         self.keep(&record, Occasion::Leave(call, rooms));
     }
 
@@ -143,33 +137,31 @@ impl Socket {
     pub(super) fn leave(
         &mut self,
         call: &Call,
-        rooms: &Rooms,
+        rooms: &BTreeSet<Room>,
         kept: &Result<(), SourceError>,
         out: &mut Out,
     ) {
         if kept.is_err() {
             return self.refuse(call, &unavailable(), out);
         }
-        for room in &rooms.known {
+        for room in rooms {
             self.hub.ignore(&self.slot, &self.reader.shops, room);
-            self.reader.leave(room);
             if let Some(session) = &mut self.session {
                 session.backfills.leave(room);
             }
         }
-        rooms.names.iter().for_each(|name| self.reader.leave_name(name));
-        self.answer(call, Ok(json!({ "rooms": rooms.listing(&self.reader.identity) })), out);
+        self.reader.leave(rooms);
+        self.answer(call, Ok(json!({ "rooms": self.namespace.listing(rooms, &self.reader.identity) })), out);
     }
 
     /// What is to be found again of this session. Rooms one is in by who one is are not kept.
     fn record(&self) -> Option<Record> {
         let session = self.session.as_ref()?;
-        let first = oda::first_rooms(&self.reader.identity);
-        let rooms = self.reader.joined().filter(|(room, _)| !first.known.contains(*room));
+        let first = self.namespace.contract().first_rooms(&self.reader.identity);
+        let rooms = self.reader.joined().filter(|(room, _)| !first.contains(*room));
         Some(Record {
             epoch: self.hub.epoch,
             rooms: rooms.map(|(room, joined)| (room.clone(), *joined)).collect(),
-            names: self.reader.names().filter(|name| !first.names.contains(*name)).cloned().collect(),
             kinds: self.reader.kinds().clone(),
             backfills: session.backfills.clone(),
             rights: rights(&self.hub.key, &self.reader.identity),

@@ -1,40 +1,47 @@
 //! A fresh token on a live socket: the same user, perhaps with other rights.
 
-use schemas::{ErrorBody, ErrorCode, Timestamp};
+use std::collections::BTreeSet;
+
+use schemas::{ErrorBody, ErrorCode, Identity, Room, Timestamp};
 
 use super::Socket;
-use crate::contracts::oda;
+use crate::source::AuthError;
 
 impl Socket {
     /// Goes on with that token, if it is the same user's.
     pub(super) fn refresh(&mut self, token: &str) -> Result<Timestamp, ErrorBody> {
-        let now = self.hub.clock.now();
-        let identity =
-            self.hub.authenticate.identify(token, now).ok().filter(|identity| identity.expires_at > now);
-        let invalid = || ErrorBody::new(ErrorCode::TokenInvalid, "The token is invalid or has expired");
-        let identity = identity.ok_or_else(invalid)?;
+        let identity = self.hub.identify(token).map_err(|error| match error {
+            AuthError::NotYet => ErrorBody::new(ErrorCode::Unavailable, error.to_string()),
+            AuthError::Required | AuthError::Invalid => {
+                ErrorBody::new(ErrorCode::TokenInvalid, "The token is invalid or has expired")
+            }
+        })?;
         if identity.user_id != self.reader.identity.user_id {
             return Err(ErrorBody::new(ErrorCode::Forbidden, "The token is another user's"));
         }
-        let (old, new) = (oda::first_rooms(&self.reader.identity), oda::first_rooms(&identity));
+        let contract = self.namespace.contract();
+        let (old, new) = (contract.first_rooms(&self.reader.identity), contract.first_rooms(&identity));
+        self.become_identity(identity, &old, new);
+        Ok(self.reader.identity.expires_at)
+    }
+
+    /// Goes on as somebody else, in new rooms in place of the old ones; those in both go on as they are.
+    pub(super) fn become_identity(&mut self, identity: Identity, old: &BTreeSet<Room>, new: BTreeSet<Room>) {
         for room in self.reader.rooms() {
             self.hub.ignore(&self.slot, &self.reader.shops, room);
         }
-        old.known.iter().for_each(|room| {
-            if !new.known.contains(room) {
-                self.reader.leave(room);
-            }
-        });
-        old.names.iter().for_each(|name| self.reader.leave_name(name));
+        self.reader.leave(old.difference(&new));
         let shops = self.hub.enterable(&identity);
+        // In this order, so that a customer who stays is not said to have gone.
+        self.hub.comes(&identity, &shops);
+        self.hub.goes(&self.reader.identity, &self.reader.shops);
         self.reader.become_identity(identity, shops);
-        for room in self.reader.rooms().chain(&new.known) {
+        for room in self.reader.rooms().chain(&new) {
             self.hub.listen(&self.slot, &self.reader.shops, room);
         }
         let head = self.hub.head().sequence;
         self.reader.enter(new, head);
         // Between ignoring and listening something may have been published unmarked.
         self.reader.hold(None);
-        Ok(self.reader.identity.expires_at)
     }
 }

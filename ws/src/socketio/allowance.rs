@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How many messages are left: a minute's worth at most, refilled evenly.
 #[derive(Debug)]
-pub(super) struct Allowance {
+pub(crate) struct Allowance {
     per_minute: u32,
     left: f64,
     at: Duration,
@@ -12,12 +12,12 @@ pub(super) struct Allowance {
 
 impl Allowance {
     /// A whole minute's worth.
-    pub(super) fn new(per_minute: u32) -> Self {
+    pub(crate) fn new(per_minute: u32) -> Self {
         Self { per_minute, left: per_minute.into(), at: Duration::ZERO }
     }
 
     /// Takes one, if there is one.
-    pub(super) fn take(&mut self, now: Duration) -> bool {
+    pub(crate) fn take(&mut self, now: Duration) -> bool {
         let capacity = f64::from(self.per_minute);
         let refill = now.saturating_sub(self.at).as_secs_f64() * capacity / 60.0;
         self.left = (self.left + refill).min(capacity);

@@ -40,7 +40,7 @@ pub enum Step<N> {
 }
 
 /// An event from a client.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Call {
     /// The number of the acknowledgement it wants.
     pub id: Option<u64>,
@@ -60,6 +60,7 @@ pub struct Call {
 /// from the opening of the transport.
 #[derive(Debug)]
 pub struct Session<N> {
+    parse: fn(&str) -> Option<N>,
     allowance: Allowance,
     admitted: BTreeSet<N>,
     lonely_since: Option<Duration>,
@@ -79,9 +80,11 @@ struct Assembling<N> {
 }
 
 impl<N: Namespace> Session<N> {
-    /// A session that opens now, of a client that may send so many packets in a minute, and so many bytes with one.
-    pub fn new(messages_per_minute: u32, attachments_bytes_max: usize) -> Self {
+    /// A session that opens now where namespaces are read so, of a client that may send so many packets in a minute,
+    /// and so many bytes with one.
+    pub fn new(parse: fn(&str) -> Option<N>, messages_per_minute: u32, attachments_bytes_max: usize) -> Self {
         Self {
+            parse,
             allowance: Allowance::new(messages_per_minute),
             admitted: BTreeSet::new(),
             lonely_since: Some(Duration::ZERO),
@@ -141,7 +144,7 @@ impl<N: Namespace> Session<N> {
     }
 
     fn packet(&mut self, now: Duration, packet: Packet) -> Result<Option<Step<N>>, Ending> {
-        let namespace = N::parse(&packet.namespace);
+        let namespace = (self.parse)(&packet.namespace);
         if let Content::Connect(auth) = packet.content {
             if !self.allowance.take(now) {
                 return Err(Ending::Pushy);

@@ -1,11 +1,13 @@
 //! Whole connections over a pipe: a client, a log that grows, and what arrives in which order.
 
 mod client;
+mod contracts;
 mod desk;
 mod fanout;
-mod log;
+pub(crate) mod log;
 mod order;
 mod polling;
+mod presence;
 mod recovery;
 
 use std::sync::Arc;
@@ -25,18 +27,18 @@ use crate::{Hub, Options, limits};
 const PIPE: usize = 64 * 1024;
 
 /// A log and its hub.
-struct World {
+pub(crate) struct World {
     log: Arc<Log>,
-    tokens: Arc<Tokens>,
-    hub: Arc<Hub>,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) hub: Arc<Hub>,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Options::default())
     }
 
-    fn with(options: Options) -> Self {
+    pub(crate) fn with(options: Options) -> Self {
         Self::on(Arc::default(), options)
     }
 
@@ -47,7 +49,7 @@ impl World {
         Self { log, tokens, hub }
     }
 
-    fn happens(&self, event: Event) {
+    pub(crate) fn happens(&self, event: Event) {
         self.happens_in(&shop(), event);
     }
 
@@ -81,7 +83,7 @@ async fn a_client_is_greeted_with_its_rooms_and_the_offset() {
     let world = World::new();
     world.happens(stock(1, 1, 5));
     let (_, connected) = Client::join(&world.hub, PIPE, &json!({ "role": "staff" })).await;
-    assert_eq!(connected["rooms"], json!(["shopify:sync", "user:7", "role:staff"]));
+    assert_eq!(connected["rooms"], json!(["role:staff", "shopify:sync", "user:7"]));
     assert_eq!(connected["offset"], offset(1));
     assert_eq!((&connected["userId"], &connected["role"]), (&json!("7"), &json!("staff")));
 }
@@ -110,6 +112,19 @@ async fn without_a_good_token_there_is_one_refusal_and_nothing_else_ever() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_keys_are_fetched_a_client_is_not_refused_but_comes_again() {
+    let world = World::new();
+    let later = json!({ "role": "staff", "key": "new" });
+    let mut client = Client::open(&world.hub, PIPE).await;
+    client.connect(&later).await;
+    assert_eq!(client.heard().await, Heard::Close(Some(1001)));
+    let mut client = world.staff().await;
+    let answer = client.ask("auth:refresh", &json!({ "token": later.to_string() })).await;
+    assert_eq!(answer["error"]["code"], "UNAVAILABLE");
+    assert_eq!(answer["error"]["retryable"], true);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_event_in_several_joined_rooms_comes_once_and_in_the_envelope() {
     let world = World::new();
     let mut client = world.staff().await;
@@ -119,7 +134,7 @@ async fn an_event_in_several_joined_rooms_comes_once_and_in_the_envelope() {
             &json!({ "locationIds": [1, "location-1"], "productIds": ["gid://shopify/Product/2"] }),
         )
         .await;
-    let rooms = json!(["inventory:location:1", "inventory:product:2", "inventory:location:location-1"]);
+    let rooms = json!(["inventory:location:1", "inventory:location:location-1", "inventory:product:2"]);
     assert_eq!(answer, json!({ "ok": true, "rooms": rooms, "offset": offset(0) }));
     client.ask("subscribe:inventory", &Value::Null).await;
     world.happens(stock(1, 2, 5));
@@ -511,6 +526,69 @@ async fn a_reader_behind_what_the_log_keeps_is_told_to_load_again() {
     }
     assert_eq!(resyncs, 1);
     assert!(slow.sequences.is_sorted_by(|a, b| a < b));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_told_to_load_again_keeps_its_session_and_is_told_once() {
+    let world = World::with(Options { ring_entries: 16, ..Options::default() });
+    let staff = json!({ "role": "staff" });
+    let mut slow = Client::join(&world.hub, 256, &staff).await.0;
+    slow.ask("subscribe:inventory", &json!({})).await;
+    for n in 0..3000 {
+        world.happens(stock(1, 1, n));
+    }
+    *world.log.floor.lock().unwrap() = 2900;
+    while slow.event().await.0 != "resync" {}
+    // Cut off right there, and away while more happens.
+    for n in 3000..3010 {
+        world.happens(stock(1, 1, n));
+    }
+
+    let heard = slow.sequences.len();
+    let (recovered, connected) = slow.join_again(&world.hub, &staff).await;
+
+    assert!(recovered);
+    assert!(connected["rooms"].as_array().unwrap().contains(&json!("inventory:all")));
+    let events = slow.events_so_far().await;
+    assert!(events.iter().all(|(name, _)| name == "inventory:updated"), "told again to load");
+    let after = slow.sequences[heard];
+    assert!(after > 2900, "{after}");
+    assert_eq!(slow.sequences[heard..], (after..=3010).collect::<Vec<_>>());
+    let place: schemas::Offset = connected["offset"].as_str().unwrap().parse().unwrap();
+    assert_eq!(place.sequence.0 + 1, after, "what it loads is no older");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_that_never_read_cost_what_they_may_hold_and_are_gone_in_time() {
+    const SILENT: u64 = 100;
+    let world = World::with(Options { ring_entries: 64, sockets_per_user_max: 1_000, ..Options::default() });
+    let mut quick = world.client(&json!({ "role": "staff", "user": "8" })).await;
+    quick.ask("subscribe:inventory", &json!({})).await;
+    let mut silent = Vec::new();
+    for _ in 0..SILENT {
+        let mut client = Client::join(&world.hub, 256, &json!({ "role": "staff" })).await.0;
+        client.ask("subscribe:inventory", &json!({})).await;
+        silent.push(client);
+    }
+    assert_eq!(world.hub.attendees().users.len(), 2);
+
+    let gone_after = 100 * i64::try_from(limits::WRITE_STALL_MAX.as_secs() + 5).unwrap();
+    // A hundred events a second for a minute, each heard by the one who reads before the next comes.
+    for n in 1..=6_000 {
+        world.happens(stock(1, 1, n));
+        assert_eq!(quick.event().await.1["data"]["available"], n);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        if n == 100 {
+            let delivered = world.hub.figures().delivered;
+            assert!(delivered < 100 + SILENT * 200, "{delivered} frames were made for those who read none");
+        }
+        if n == gone_after {
+            let there = world.hub.attendees();
+            assert_eq!(there.users, [("8".parse().unwrap(), 1)]);
+            assert!(there.rooms.iter().all(|(_, _, sockets)| *sockets == 1), "{there:?}");
+            assert_eq!(world.hub.figures().stalled, SILENT);
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

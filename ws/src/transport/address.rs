@@ -60,7 +60,7 @@ fn alike(one: u128, other: u128, bits: u8) -> bool {
 }
 
 /// The client's address: the last hop that is none of ours. Whatever stands to the left of it anybody may have written.
-pub(super) fn of_client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+pub(crate) fn of_client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let is_ours = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer;
     let told = headers.get_all("x-forwarded-for").iter().rev();

@@ -10,11 +10,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::address::Addresses;
+use super::layer::Layer;
 use super::sessions::Place;
 use super::{Bell, Out, Talk};
 use crate::ending::Ending;
-use crate::engine::{Message, Session};
-use crate::frame;
+use crate::engine::Message;
 use crate::options::Options;
 
 /// What is counted of all connections.
@@ -68,7 +68,7 @@ impl Drop for Ticket {
 pub(super) struct Conversation<T> {
     pub(super) talk: T,
     pub(super) out: Out,
-    session: Session,
+    layer: Layer,
     opened: Instant,
     peer: SocketAddr,
     bell: Arc<Bell>,
@@ -79,26 +79,17 @@ pub(super) struct Conversation<T> {
 }
 
 impl<T: Talk> Conversation<T> {
-    /// One that opens now.
+    /// One that opens now, with what is to be said first.
     pub(super) fn open(
         talk: T,
-        options: &Options,
+        out: Out,
+        layer: Layer,
         peer: SocketAddr,
         bell: Arc<Bell>,
         closing: CancellationToken,
         ticket: Ticket,
     ) -> Box<Self> {
-        Box::new(Self {
-            talk,
-            out: Out::default(),
-            session: Session::new(options.ping_interval, options.ping_timeout),
-            opened: Instant::now(),
-            peer,
-            bell,
-            closing,
-            place: None,
-            ticket,
-        })
+        Box::new(Self { talk, out, layer, opened: Instant::now(), peer, bell, closing, place: None, ticket })
     }
 
     /// Requests find it there.
@@ -123,19 +114,22 @@ impl<T: Talk> Conversation<T> {
 
     /// Sees to the heartbeat. `listening` tells whether the client was being read from.
     pub(super) fn tick(&mut self, listening: bool) -> Result<(), Ending> {
-        if let Some(packet) = self.session.tick(self.now(), listening)? {
-            self.out.push(frame::text(&packet.encode()));
-        }
+        self.out.extend(self.layer.tick(self.now(), listening)?);
         Ok(())
     }
 
     /// Takes one message of the transport.
     pub(super) fn receive(&mut self, message: Message<'_>) -> Result<(), Ending> {
         let now = self.now();
-        match self.session.receive(now, message)? {
+        match self.layer.receive(now, message)? {
             Some(message) => self.talk.receive(now, message, &mut self.out),
             None => Ok(()),
         }
+    }
+
+    /// The transport's own pong came.
+    pub(super) fn pong(&mut self) {
+        self.layer.pong(self.now());
     }
 
     /// Does all that can be done now.
@@ -146,7 +140,7 @@ impl<T: Talk> Conversation<T> {
 
     /// When it is to be looked at again, whatever happens.
     pub(super) fn deadline(&self) -> Instant {
-        let (heartbeat, talk) = (self.session.deadline(), self.talk.deadline(self.now()));
+        let (heartbeat, talk) = (self.layer.deadline(), self.talk.deadline(self.now()));
         self.opened + talk.map_or(heartbeat, |talk| heartbeat.min(talk))
     }
 

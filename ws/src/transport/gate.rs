@@ -14,11 +14,12 @@ use tokio_util::sync::CancellationToken;
 use super::address;
 use super::conversation::{Conversation, Counters, Ticket};
 use super::handshake::{self, Query};
+use super::layer::Layer;
 use super::mailbox::{Mailbox, response};
 use super::origin::Origin;
 use super::polling::Attendance;
 use super::sessions::{Seat, Sessions, Sid};
-use super::{Poll, Post, Refusal, Talk, Upgrade, Visitor};
+use super::{Out, Poll, Post, Refusal, Talk, Upgrade, Visitor};
 use crate::engine::{Open, Packet};
 use crate::frame;
 use crate::options::Options;
@@ -62,6 +63,46 @@ impl<T: Talk> Gate<T> {
         peer: SocketAddr,
         talk: impl FnOnce(Visitor) -> T,
     ) -> Knock<T> {
+        let visitor = || self.visitor(headers, peer);
+        self.judge(method, headers, |origin| {
+            let query = Query::read(uri);
+            match (query.transport, query.session) {
+                (Some("polling"), None) => self.open(method, &query, visitor, talk),
+                (Some("polling"), Some(sid)) => self.poll(method, sid, origin),
+                (Some("websocket"), None) => self.connect(method, &query, headers, visitor, talk),
+                (Some("websocket"), Some(sid)) => self.probe(method, headers, sid),
+                _ => Err(Refusal::Transport),
+            }
+        })
+    }
+
+    /// Judges a request for a WebSocket that carries no Engine.IO. It counts among all others. `talk` makes what speaks
+    /// with its client and may say something first, or says why nothing does.
+    pub fn knock_plain<P: Talk>(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        peer: SocketAddr,
+        talk: impl FnOnce(Visitor, &mut Out) -> Result<P, Refusal>,
+    ) -> Knock<P> {
+        self.judge(method, headers, |_| {
+            if *method != Method::GET {
+                return Err(Refusal::Method);
+            }
+            let answer = handshake::accept(headers)?;
+            let layer = Layer::plain(&self.options);
+            let conversation = self.converse(self.visitor(headers, peer), layer, talk)?;
+            Ok(Knock::Upgrade(answer, Upgrade::fresh(conversation, self.options.max_payload)))
+        })
+    }
+
+    /// Whatever it is for: a foreign page has no business here, and a browser may ask before it sends.
+    fn judge<P: Talk>(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        judge: impl FnOnce(&Origin) -> Result<Knock<P>, Refusal>,
+    ) -> Knock<P> {
         let origin = match Origin::check(headers, &self.options.origins) {
             Ok(origin) => origin,
             Err(refusal) => {
@@ -69,23 +110,9 @@ impl<T: Talk> Gate<T> {
                 return Knock::Answer(refusal.response());
             }
         };
-        let knock = if *method == Method::OPTIONS {
-            origin.preflight().map(Knock::Answer)
-        } else {
-            let visitor = || Visitor {
-                bearer: handshake::bearer(headers),
-                peer,
-                address: address::of_client(peer.ip(), headers, &self.options.trusted_proxies),
-                bell: Arc::default(),
-            };
-            let query = Query::read(uri);
-            match (query.transport, query.session) {
-                (Some("polling"), None) => self.open(method, &query, visitor, talk),
-                (Some("polling"), Some(sid)) => self.poll(method, sid, &origin),
-                (Some("websocket"), None) => self.connect(method, &query, headers, visitor, talk),
-                (Some("websocket"), Some(sid)) => self.probe(method, headers, sid),
-                _ => Err(Refusal::Transport),
-            }
+        let knock = match *method {
+            Method::OPTIONS => origin.preflight().map(Knock::Answer),
+            _ => judge(&origin),
         };
         match knock {
             Ok(Knock::Answer(answer)) => Knock::Answer(origin.admit(answer)),
@@ -136,7 +163,7 @@ impl<T: Talk> Gate<T> {
     ) -> Result<Knock<T>, Refusal> {
         may_open(method, query)?;
         let (mailbox, letters) = Mailbox::new();
-        let mut conversation = self.converse(visitor(), talk)?;
+        let mut conversation = self.converse_in_packets(visitor(), talk)?;
         let sid = self.sid();
         conversation.found_at(self.sessions.add(sid, mailbox));
         let answer = response(Ok(self.greeting(sid, &["websocket"]).into()));
@@ -153,7 +180,7 @@ impl<T: Talk> Gate<T> {
     ) -> Result<Knock<T>, Refusal> {
         may_open(method, query)?;
         let answer = handshake::accept(headers)?;
-        let mut conversation = self.converse(visitor(), talk)?;
+        let mut conversation = self.converse_in_packets(visitor(), talk)?;
         conversation.out.push(frame::text(&self.greeting(self.sid(), &[])));
         Ok(Knock::Upgrade(answer, Upgrade::fresh(conversation, self.options.max_payload)))
     }
@@ -188,18 +215,38 @@ impl<T: Talk> Gate<T> {
         Ok(Knock::Upgrade(answer, Upgrade::probe(probing, self.options.max_payload)))
     }
 
-    fn converse(
+    fn visitor(&self, headers: &HeaderMap, peer: SocketAddr) -> Visitor {
+        Visitor {
+            bearer: handshake::bearer(headers),
+            peer,
+            address: address::of_client(peer.ip(), headers, &self.options.trusted_proxies),
+            bell: Arc::default(),
+        }
+    }
+
+    fn converse_in_packets(
         &self,
         visitor: Visitor,
         talk: impl FnOnce(Visitor) -> T,
     ) -> Result<Box<Conversation<T>>, Refusal> {
+        self.converse(visitor, Layer::engine(&self.options), |visitor, _| Ok(talk(visitor)))
+    }
+
+    fn converse<P: Talk>(
+        &self,
+        visitor: Visitor,
+        layer: Layer,
+        talk: impl FnOnce(Visitor, &mut Out) -> Result<P, Refusal>,
+    ) -> Result<Box<Conversation<P>>, Refusal> {
         if self.closing.is_cancelled() {
             return Err(Refusal::Overloaded);
         }
         let ticket = Ticket::take(&self.counters, visitor.address, &self.options);
         let ticket = ticket.ok_or(Refusal::Overloaded)?;
         let (peer, bell, closing) = (visitor.peer, Arc::clone(&visitor.bell), self.closing.clone());
-        Ok(Conversation::open(talk(visitor), &self.options, peer, bell, closing, ticket))
+        let mut out = Out::default();
+        let talk = talk(visitor, &mut out)?;
+        Ok(Conversation::open(talk, out, layer, peer, bell, closing, ticket))
     }
 
     fn sid(&self) -> Sid {

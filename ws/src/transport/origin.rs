@@ -7,7 +7,7 @@ use super::Refusal;
 
 /// The origin of a request that may come; `None` for a program, which has none.
 #[derive(Debug, Clone)]
-pub(super) struct Origin(Option<HeaderValue>);
+pub struct Origin(Option<HeaderValue>);
 
 /// Seconds for which a browser may remember a preflight.
 const PREFLIGHT_SECONDS: &str = "600";
@@ -20,7 +20,7 @@ impl Origin {
     /// is not for it to choose, and nothing is granted by it: whoever connects has to bring a token, which no browser
     /// adds by itself. A request without one comes from a program and is allowed; `null` comes from a sandboxed page and
     /// is not.
-    pub(super) fn check(headers: &HeaderMap, origins: &[String]) -> Result<Self, Refusal> {
+    pub(crate) fn check(headers: &HeaderMap, origins: &[String]) -> Result<Self, Refusal> {
         let mut told = headers.get_all(header::ORIGIN).iter();
         let listed = |origin: &&HeaderValue| {
             **origin != "null" && origins.iter().any(|known| origin.as_bytes() == known.as_bytes())
@@ -35,7 +35,7 @@ impl Origin {
     }
 
     /// Lets that page's scripts read the answer.
-    pub(super) fn admit<B>(&self, mut response: Response<B>) -> Response<B> {
+    pub fn admit<B>(&self, mut response: Response<B>) -> Response<B> {
         let headers = response.headers_mut();
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
         if let Self(Some(origin)) = self {
@@ -46,7 +46,10 @@ impl Origin {
     }
 
     /// The answer to a browser that asks before it sends; a program has nothing to ask.
-    pub(super) fn preflight(&self) -> Result<Response<Bytes>, Refusal> {
+    ///
+    /// # Errors
+    /// [`Refusal::Method`] for a program.
+    pub fn preflight(&self) -> Result<Response<Bytes>, Refusal> {
         if self.0.is_none() {
             return Err(Refusal::Method);
         }

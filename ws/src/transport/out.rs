@@ -79,12 +79,17 @@ impl Out {
             self.frames = VecDeque::new();
             return Poll::Ready(Ok(()));
         }
-        let mut slices = [IoSlice::new(&[]); FRAMES_PER_WRITE_MAX];
-        let count = self.frames.len().min(FRAMES_PER_WRITE_MAX);
-        for (slice, frame) in slices.iter_mut().zip(&self.frames) {
-            *slice = IoSlice::new(frame);
-        }
-        let written = ready!(io.as_mut().poll_write_vectored(cx, &slices[..count]))?;
+        let written = if let (1, Some(frame)) = (self.frames.len(), self.frames.front()) {
+            // The usual case, and cheaper to write than a list of one.
+            ready!(io.as_mut().poll_write(cx, frame))?
+        } else {
+            let mut slices = [IoSlice::new(&[]); FRAMES_PER_WRITE_MAX];
+            let count = self.frames.len().min(FRAMES_PER_WRITE_MAX);
+            for (slice, frame) in slices.iter_mut().zip(&self.frames) {
+                *slice = IoSlice::new(frame);
+            }
+            ready!(io.as_mut().poll_write_vectored(cx, &slices[..count]))?
+        };
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
+use crate::source::AuthError;
+
 /// Why a request does not become a connection, or is none of a session's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -27,6 +29,9 @@ pub enum Refusal {
     /// A body with more bytes than announced as `maxPayload`.
     #[error("Payload too large")]
     TooLarge,
+    /// No token, or none that is good.
+    #[error(transparent)]
+    Token(#[from] AuthError),
     /// A transport that is not spoken here.
     #[error("Transport unknown")]
     Transport,
@@ -40,7 +45,8 @@ impl Refusal {
     pub fn status(self) -> StatusCode {
         match self {
             Self::Origin => StatusCode::FORBIDDEN,
-            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::Token(AuthError::NotYet) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Version => StatusCode::UPGRADE_REQUIRED,
             _ => StatusCode::BAD_REQUEST,
@@ -53,7 +59,7 @@ impl Refusal {
             Self::Transport => 0,
             Self::Session => 1,
             Self::Method => 2,
-            Self::BadRequest | Self::Version | Self::Overloaded | Self::TooLarge => 3,
+            Self::BadRequest | Self::Version | Self::Overloaded | Self::Token(_) | Self::TooLarge => 3,
             Self::Origin => 4,
             Self::Protocol => 5,
         }
@@ -66,9 +72,11 @@ impl Refusal {
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if self == Self::Version {
-            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        }
+        match self {
+            Self::Token(_) => headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            Self::Version => headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
+            _ => None,
+        };
         response
     }
 }

@@ -3,6 +3,7 @@
 mod hostile;
 mod order;
 pub(crate) mod pipe;
+mod plain;
 mod upgrade;
 
 use std::sync::Arc;

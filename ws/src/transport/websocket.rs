@@ -163,7 +163,10 @@ fn take<T: Talk>(conversation: &mut Conversation<T>, message: frame::Message) ->
             conversation.out.push(frame::pong(&payload));
             Ok(())
         }
-        frame::Message::Pong => Ok(()),
+        frame::Message::Pong => {
+            conversation.pong();
+            Ok(())
+        }
         frame::Message::Close(code) => Err(Ending::Closed(code)),
     }
 }

@@ -106,9 +106,12 @@ fn goodbye(ending: &Ending) -> Option<Bytes> {
         Ending::Closed(code) => *code,
         Ending::Goodbye => None,
         Ending::Crowded | Ending::Interrupted(_) | Ending::Shutdown => Some(frame::CLOSE_GOING_AWAY),
-        Ending::Lonely | Ending::Malformed | Ending::Overlap | Ending::Pushy | Ending::Unused => {
-            Some(frame::CLOSE_POLICY)
-        }
+        Ending::Dismissed
+        | Ending::Lonely
+        | Ending::Malformed
+        | Ending::Overlap
+        | Ending::Pushy
+        | Ending::Unused => Some(frame::CLOSE_POLICY),
         Ending::Violation(violation) => Some(violation.close_code()),
     };
     Some(frame::close(code))

@@ -134,7 +134,7 @@ fn order(number: u64) -> Value {
         "createdAt": "2026-11-19T09:00:00Z", "updatedAt": "2026-11-19T10:00:00Z", "cancelledAt": null,
         "displayFinancialStatus": "PAID", "displayFulfillmentStatus": "UNFULFILLED", "sourceName": "web",
         "currencyCode": "EUR", "currentTotalPriceSet": { "shopMoney": { "amount": "59.5" } },
-        "customer": null, "retailLocation": null, "fulfillments": [],
+        "customer": null, "retailLocation": null, "fulfillments": [], "transactions": [],
     })
 }
 

@@ -6,20 +6,28 @@ use schemas::event::{
 };
 use schemas::shape::{CommandShape, CommandState};
 use schemas::{
-    Epoch, ErrorCode, LogEntry, Money, Role, RunKind, RunState, Sequence, ShopDomain, ShopScope, SyncRun,
+    Epoch, ErrorCode, LogEntry, Money, Offset, Role, RunKind, RunState, Sequence, ShopDomain, ShopScope,
+    SyncRun, Timestamp,
 };
 
 use super::*;
+use crate::broadcast::Broadcast;
+use crate::contracts::Namespace;
+use crate::contracts::request::Join;
 
 fn shop() -> ShopDomain {
     "pretend.myshopify.com".parse().unwrap()
 }
 
-fn sent(event: Event) -> Option<(&'static str, Value)> {
+fn told(broadcast: &Broadcast) -> Option<(String, Value)> {
+    let part = Oda.parts(&broadcast.telling(None)).into_iter().next()?;
+    Some((part.name.into_owned(), part.payload))
+}
+
+fn sent(event: Event) -> Option<(String, Value)> {
     let offset = Offset { epoch: Epoch(1), sequence: Sequence(7) };
-    let (name, json) =
-        wire(&Broadcast::logged(LogEntry { offset, shop: shop(), at: Timestamp::UNIX_EPOCH, event }))?;
-    Some((name, serde_json::from_str(&json).unwrap()))
+    let entry = LogEntry { offset, shop: shop(), at: Timestamp::UNIX_EPOCH, event };
+    told(&Broadcast::logged(entry, None))
 }
 
 fn run(resource: Resource) -> SyncRun {
@@ -58,11 +66,9 @@ fn a_logged_event_has_the_whole_envelope_and_an_ephemeral_one_no_id() {
         webhook_id: "w".parse().unwrap(),
         received_at: Timestamp::UNIX_EPOCH,
     };
-    let ephemeral =
-        Broadcast::ephemeral(shop(), Timestamp::UNIX_EPOCH, Event::ShopifyWebhookReceived(webhook));
-    let (name, json) = wire(&ephemeral).unwrap();
+    let event = Event::ShopifyWebhookReceived(webhook);
+    let (name, payload) = told(&Broadcast::ephemeral(shop(), None, Timestamp::UNIX_EPOCH, event)).unwrap();
     assert_eq!(name, "shopify:webhook:received");
-    let payload: Value = serde_json::from_str(&json).unwrap();
     assert!(payload.get("id").is_none());
     assert_eq!(payload["data"]["webhookId"], "w");
 }
@@ -77,7 +83,7 @@ fn progress_is_named_after_its_resource_and_has_a_percentage() {
     ];
     for (resource, expected) in names {
         let (name, payload) = sent(Event::ShopifyProgress(run(resource))).unwrap();
-        assert_eq!((name, &payload["data"]["percent"]), (expected, &json!(25)));
+        assert_eq!((&*name, &payload["data"]["percent"]), (expected, &json!(25)));
     }
 }
 
@@ -103,7 +109,7 @@ fn notifications_say_by_their_type_what_they_are() {
     for (event, kind, inside) in kinds {
         let (name, payload) = sent(event).unwrap();
         assert_eq!(
-            (name, &payload["type"], &payload["data"]["event"]),
+            (&*name, &payload["type"], &payload["data"]["event"]),
             ("notification", &json!(kind), &json!(inside))
         );
     }
@@ -121,16 +127,7 @@ fn what_the_contract_has_no_word_for_is_not_sent() {
 
 #[test]
 fn ids_are_taken_in_every_spelling_and_bounded() {
-    let identity = Identity {
-        user_id: "7".parse().unwrap(),
-        role: Role::Staff,
-        customer_id: None,
-        locations: None,
-        shops: ShopScope::All,
-        expires_at: Timestamp::MAX,
-        issued_at: None,
-        token_id: None,
-    };
+    let identity = Identity::unlimited("7".parse().unwrap(), Role::Staff);
     let ask = |payload: Value| {
         let call = Call {
             id: None,
@@ -138,8 +135,8 @@ fn ids_are_taken_in_every_spelling_and_bounded() {
             args: vec![payload],
             attachments: vec![],
         };
-        match parse(&call, &identity) {
-            Ok(Request::Join { rooms, .. }) => Ok(rooms.listing(&identity)),
+        match Oda.read(&call, &identity) {
+            Ok(Request::Join(Join { rooms, .. })) => Ok(Namespace::Oda.listing(&rooms, &identity)),
             Ok(other) => panic!("{other:?}"),
             Err(error) => Err((error.code, error.field)),
         }
@@ -179,9 +176,9 @@ fn a_command_that_fails_after_its_acknowledgement_is_also_told_as_the_documents_
         })
     };
     let frames = |event| {
-        let broadcast = Broadcast::ephemeral(shop(), Timestamp::UNIX_EPOCH, event);
-        String::from_utf8_lossy(&crate::contracts::Namespace::Oda.frame(&broadcast, None).unwrap())
-            .into_owned()
+        let broadcast = Broadcast::ephemeral(shop(), None, Timestamp::UNIX_EPOCH, event);
+        let frames = Namespace::Oda.frames(&broadcast, None, false);
+        frames.iter().map(|frame| String::from_utf8_lossy(&frame.bytes).into_owned()).collect::<String>()
     };
     let failed = frames(command(Some(ErrorBody::new(ErrorCode::InsufficientStock, "gone"))));
     let (first, second) = failed.split_once("inventory:reservationError").unwrap();

@@ -29,7 +29,7 @@ impl Namespace for Room {
 }
 
 fn session() -> Session<Room> {
-    Session::new(5, BYTES_MAX)
+    Session::new(Namespace::parse, 5, BYTES_MAX)
 }
 
 fn admitted() -> Session<Room> {

@@ -8,6 +8,7 @@ use http::{HeaderMap, Method, StatusCode};
 use schemas::Offset;
 use serde_json::{Value, json};
 
+use crate::contracts::Root;
 use crate::socketio::{Content, Packet};
 use crate::sockets::Sockets;
 use crate::transport::tests::pipe::{Pipe, websocket};
@@ -41,7 +42,7 @@ pub(super) enum Heard {
 /// A request to `/socket.io/` with that query and those headers.
 pub(super) fn knock(hub: &Arc<Hub>, method: &Method, query: &str, headers: &HeaderMap) -> Knock<Sockets> {
     let uri = format!("/socket.io/?{query}").parse().unwrap();
-    hub.knock(method, &uri, headers, ([127, 0, 0, 1], 9).into())
+    hub.knock(method, &uri, headers, ([127, 0, 0, 1], 9).into(), Root::Oda)
 }
 
 /// A WebSocket's request, with that added to the query.
@@ -74,6 +75,14 @@ impl Client {
     /// In `/oda` with that token, and its `connected` event.
     pub(super) async fn join(hub: &Arc<Hub>, pipe_bytes: usize, token: &Value) -> (Self, Value) {
         let mut client = Self::open(hub, pipe_bytes).await;
+        client.connect(token).await;
+        let connected = client.let_in().await.1;
+        (client, connected)
+    }
+
+    /// In that namespace with that token, and its `connected` event.
+    pub(super) async fn join_in(hub: &Arc<Hub>, namespace: &'static str, token: &Value) -> (Self, Value) {
+        let mut client = Self { namespace, ..Self::open(hub, 1024 * 1024).await };
         client.connect(token).await;
         let connected = client.let_in().await.1;
         (client, connected)

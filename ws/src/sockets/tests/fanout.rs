@@ -42,13 +42,9 @@ fn act() -> impl Strategy<Value = Act> {
 fn room(number: u64, limited: bool) -> (Value, Room) {
     match number {
         0 => (json!({}), Room::InventoryAll),
-        1 | 2 if limited => {
-            (json!({ "locationIds": [1] }), Room::InventoryLocation(1_u64.try_into().unwrap()))
-        }
-        1 | 2 => (json!({ "locationIds": [number] }), Room::InventoryLocation(number.try_into().unwrap())),
-        _ => {
-            (json!({ "productIds": [number - 2] }), Room::InventoryProduct((number - 2).try_into().unwrap()))
-        }
+        1 | 2 if limited => (json!({ "locationIds": [1] }), Room::InventoryLocation(1.into())),
+        1 | 2 => (json!({ "locationIds": [number] }), Room::InventoryLocation(number.into())),
+        _ => (json!({ "productIds": [number - 2] }), Room::InventoryProduct((number - 2).into())),
     }
 }
 

@@ -8,41 +8,43 @@ use async_trait::async_trait;
 use schemas::event::{LevelChange, Notice, OrderChange, OrderChanged, Source as Way};
 use schemas::shape::{LevelShape, OrderShape, OrderStatus, StockStatus};
 use schemas::{
-    Entropy, Epoch, Event, Identity, LevelSelection, LocationId, LogEntry, Money, Offset, ProductId,
-    Quantities, Room, Sequence, ShopDomain, ShopScope, Subject, Timestamp,
+    AnyId, Entropy, Epoch, Event, Identity, LevelSelection, LocationId, LogEntry, Money, Offset, OrderId,
+    ProductId, Quantities, Room, Sequence, ShopDomain, ShopScope, Subject, Timestamp,
 };
 use serde_json::{Value, json};
 
 use super::desk::Desk;
-use crate::{AuthError, Authenticate, Hub, Options, Source, SourceError};
+use crate::{AuthError, Authenticate, Hub, Options, OrderOwner, Source, SourceError};
 
-pub(super) const EPOCH: Epoch = Epoch(0xbeef);
+pub(crate) const EPOCH: Epoch = Epoch(0xbeef);
 
-pub(super) fn shop() -> ShopDomain {
+pub(crate) fn shop() -> ShopDomain {
     "pretend.myshopify.com".parse().unwrap()
 }
 
-pub(super) fn other_shop() -> ShopDomain {
+pub(crate) fn other_shop() -> ShopDomain {
     "other.myshopify.com".parse().unwrap()
 }
 
 /// The log's writer and its source in one.
 #[derive(Default)]
-pub(super) struct Log {
+pub(crate) struct Log {
     entries: Mutex<Vec<LogEntry>>,
     /// How often a backup was put back.
-    pub(super) life: AtomicU32,
+    pub(crate) life: AtomicU32,
     /// Entries up to here are no longer kept.
-    pub(super) floor: Mutex<u64>,
+    pub(crate) floor: Mutex<u64>,
     /// The rooms of sessions, and how often some were written.
-    pub(super) sessions: Mutex<BTreeMap<String, String>>,
-    pub(super) kept: AtomicUsize,
+    pub(crate) sessions: Mutex<BTreeMap<String, String>>,
+    pub(crate) kept: AtomicUsize,
+    /// How often the rooms of a session were looked up.
+    pub(crate) looked_up: AtomicUsize,
     /// Whether the store does not answer.
-    pub(super) broken: AtomicBool,
+    pub(crate) broken: AtomicBool,
 }
 
 impl Log {
-    pub(super) fn append(&self, shop: &ShopDomain, event: Event) -> LogEntry {
+    pub(crate) fn append(&self, shop: &ShopDomain, event: Event) -> LogEntry {
         let mut entries = self.entries.lock().unwrap();
         let sequence = Sequence(entries.len() as u64 + 1);
         let offset = Offset { epoch: self.epoch(), sequence };
@@ -55,12 +57,12 @@ impl Log {
         Epoch(EPOCH.0 + self.life.load(Ordering::Relaxed))
     }
 
-    pub(super) fn entries(&self) -> Vec<LogEntry> {
+    pub(crate) fn entries(&self) -> Vec<LogEntry> {
         self.entries.lock().unwrap().clone()
     }
 
     /// The last `available` of each location and product up to there.
-    pub(super) fn levels_at(&self, until: Sequence) -> Vec<LevelShape> {
+    pub(crate) fn levels_at(&self, until: Sequence) -> Vec<LevelShape> {
         let mut levels: Vec<LevelShape> = Vec::new();
         for entry in self.entries().iter().filter(|entry| entry.sequence() <= until) {
             if let Event::InventoryUpdated(LevelChange { level, .. }) = &entry.event {
@@ -77,6 +79,20 @@ impl Log {
 impl Source for Log {
     fn shops(&self) -> Vec<ShopDomain> {
         vec![shop(), other_shop()]
+    }
+
+    fn company(&self, _shop: &ShopDomain) -> Option<AnyId> {
+        Some("c1".parse().unwrap())
+    }
+
+    async fn order(&self, _shops: &[ShopDomain], order: OrderId) -> Result<Option<OrderOwner>, SourceError> {
+        let known = self.entries().into_iter().find_map(|entry| match entry.event {
+            Event::OrderCreated(changed) if changed.order.order_id == order => {
+                Some((changed.order.customer_id, changed.locations))
+            }
+            _ => None,
+        });
+        Ok(known)
     }
 
     fn head(&self) -> Offset {
@@ -120,6 +136,7 @@ impl Source for Log {
     }
 
     async fn session(&self, id: &str) -> Result<Option<String>, SourceError> {
+        self.looked_up.fetch_add(1, Ordering::Relaxed);
         tokio::task::yield_now().await;
         if self.broken.load(Ordering::Relaxed) {
             return Err(SourceError::Unavailable("broken".to_owned()));
@@ -148,15 +165,18 @@ impl Source for Log {
     }
 }
 
-/// Tokens are JSON: `{role, user?, locations?, shops?, customer?, expires?, jti?}`; those whose `jti` is listed are
-/// revoked.
+/// Tokens are JSON: `{role, user?, locations?, shops?, customer?, expires?, jti?, key?}`; those whose `jti` is listed are
+/// revoked, and those with a `key` are signed with one that is still to be fetched.
 #[derive(Default)]
-pub(super) struct Tokens(pub(super) Mutex<BTreeSet<String>>);
+pub(crate) struct Tokens(pub(crate) Mutex<BTreeSet<String>>);
 
 impl Authenticate for Tokens {
     fn identify(&self, token: &str, _now: Timestamp) -> Result<Identity, AuthError> {
         let claims: Value = serde_json::from_str(token).map_err(|_| AuthError::Invalid)?;
         let take = |key: &str| claims.get(key).cloned();
+        if take("key").is_some() {
+            return Err(AuthError::NotYet);
+        }
         let read = |value: Value| serde_json::from_value(value).map_err(|_| AuthError::Invalid);
         Ok(Identity {
             user_id: read(take("user").unwrap_or_else(|| json!("7")))?,
@@ -165,6 +185,7 @@ impl Authenticate for Tokens {
             locations: take("locations").map(|ids| serde_json::from_value(ids).unwrap()),
             shops: take("shops")
                 .map_or(ShopScope::All, |ids| ShopScope::Only(serde_json::from_value(ids).unwrap())),
+            companies: take("companies").map(|ids| serde_json::from_value(ids).unwrap()).unwrap_or_default(),
             expires_at: Timestamp::from_second(
                 take("expires").and_then(|at| at.as_i64()).unwrap_or(4_000_000_000),
             )
@@ -179,14 +200,14 @@ impl Authenticate for Tokens {
     }
 }
 
-pub(super) fn hub(log: &Arc<Log>, tokens: &Arc<Tokens>, options: Options) -> Arc<Hub> {
+pub(crate) fn hub(log: &Arc<Log>, tokens: &Arc<Tokens>, options: Options) -> Arc<Hub> {
     let started = tokio::time::Instant::now();
     let clock = move || Timestamp::UNIX_EPOCH + started.elapsed();
     let (log, entropy) = (Arc::<Log>::clone(log), Arc::new(Entropy::seeded(1)));
     Hub::new(log, Arc::clone(tokens) as _, Arc::new(Desk), Arc::new(clock), entropy, options)
 }
 
-pub(super) fn level(shop: &ShopDomain, location: u64, product: u64, available: i64) -> LevelShape {
+pub(crate) fn level(shop: &ShopDomain, location: u64, product: u64, available: i64) -> LevelShape {
     LevelShape {
         shop: shop.clone(),
         inventory_item_id: product.try_into().unwrap(),
@@ -207,13 +228,14 @@ pub(super) fn level(shop: &ShopDomain, location: u64, product: u64, available: i
     }
 }
 
-pub(super) fn stock(location: u64, product: u64, available: i64) -> Event {
+pub(crate) fn stock(location: u64, product: u64, available: i64) -> Event {
     stock_of(&shop(), location, product, available)
 }
 
-pub(super) fn stock_of(shop: &ShopDomain, location: u64, product: u64, available: i64) -> Event {
+pub(crate) fn stock_of(shop: &ShopDomain, location: u64, product: u64, available: i64) -> Event {
     let level = level(shop, location, product, available);
     Event::InventoryUpdated(LevelChange {
+        product: Vec::new(),
         level,
         previous_available: None,
         source: Way::Webhook,
@@ -221,7 +243,7 @@ pub(super) fn stock_of(shop: &ShopDomain, location: u64, product: u64, available
     })
 }
 
-pub(super) fn order(customer: u64, locations: &[u64]) -> Event {
+pub(crate) fn order(customer: u64, locations: &[u64]) -> Event {
     let order = OrderShape {
         order_id: 1_u64.try_into().unwrap(),
         name: "#1".to_owned(),
@@ -240,12 +262,12 @@ pub(super) fn order(customer: u64, locations: &[u64]) -> Event {
     Event::OrderCreated(OrderChanged { order, change: OrderChange::Created, locations })
 }
 
-pub(super) fn notice(title: &str) -> Notice {
+pub(crate) fn notice(title: &str) -> Notice {
     Notice { user_id: None, title: title.to_owned(), message: "x".to_owned() }
 }
 
 /// Whether that reader, in those rooms from those places on, is to get that entry.
-pub(super) fn is_wanted(entry: &LogEntry, rooms: &[(Room, u64)], locations: Option<&[LocationId]>) -> bool {
+pub(crate) fn is_wanted(entry: &LogEntry, rooms: &[(Room, u64)], locations: Option<&[LocationId]>) -> bool {
     let visible = match entry.event.subject() {
         Subject::Inventory { location: Some(location) } => {
             locations.is_none_or(|mine| mine.contains(&location))

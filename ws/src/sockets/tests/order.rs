@@ -34,8 +34,8 @@ fn target(room: u64) -> (Value, Room) {
     let id = 1 + (room + 2) % 3;
     match room {
         0 => (json!({}), Room::InventoryAll),
-        1..=3 => (json!({ "locationIds": [id] }), Room::InventoryLocation(id.try_into().unwrap())),
-        _ => (json!({ "productIds": [id] }), Room::InventoryProduct(id.try_into().unwrap())),
+        1..=3 => (json!({ "locationIds": [id] }), Room::InventoryLocation(id.into())),
+        _ => (json!({ "productIds": [id] }), Room::InventoryProduct(id.into())),
     }
 }
 
@@ -58,7 +58,7 @@ async fn run(acts: Vec<Act>, limited: bool, pipe_bytes: usize, ring_entries: usi
         match act {
             Act::Join { room, since, snapshot } => {
                 let (mut payload, room) = target(room);
-                if limited && room == Room::InventoryLocation(3_u64.try_into().unwrap()) {
+                if limited && room == Room::InventoryLocation(3.into()) {
                     continue;
                 }
                 let since = since.map(|back| log.entries().len().saturating_sub(back.into()) as u64);
@@ -74,8 +74,10 @@ async fn run(acts: Vec<Act>, limited: bool, pipe_bytes: usize, ring_entries: usi
                     let visible = expected.iter().filter(|level| {
                         locations.as_ref().is_none_or(|mine| mine.contains(&level.location_id))
                             && match room {
-                                Room::InventoryLocation(id) => *id == level.location_id,
-                                Room::InventoryProduct(id) => Some(*id) == level.product_id,
+                                Room::InventoryLocation(id) => *id == level.location_id.into(),
+                                Room::InventoryProduct(id) => {
+                                    Some(id.clone()) == level.product_id.map(Into::into)
+                                }
                                 _ => true,
                             }
                     });

@@ -40,7 +40,7 @@ async fn what_was_missed_comes_when_the_client_comes_back_and_its_rooms_are_stil
 
     assert!(recovered);
     assert_eq!(connected["offset"], offset(1));
-    assert_eq!(connected["rooms"], json!(["inventory:all", "shopify:sync", "user:7", "role:staff"]));
+    assert_eq!(connected["rooms"], json!(["inventory:all", "role:staff", "shopify:sync", "user:7"]));
     world.happens(stock(1, 1, 4));
     assert_eq!(drained(&mut client).await, [2, 3, 4]);
     assert_eq!(world.hub.figures().recovered, 1);
@@ -109,6 +109,37 @@ async fn a_session_nobody_knows_begins_anew_and_is_told_so() {
     assert_eq!(mine.event().await.1, json!({ "reason": "unknown_session" }));
     world.happens(stock(1, 1, 1));
     assert!(drained(&mut mine).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_session_of_ones_own_is_looked_up_and_no_oftener_than_one_may_speak() {
+    let world = World::with(Options { messages_per_minute: 30, ..Options::default() });
+    let looked_up = || world.log.looked_up.load(Ordering::Relaxed);
+    let mut client = joined(&world).await;
+    let other = json!({ "role": "staff", "user": "8" });
+    let mine = client.pid.clone();
+    for pid in [mine.clone(), Some("bogus".to_owned()), Some("A".repeat(5_000)), Some(String::new())] {
+        client.pid = pid;
+        assert!(!client.join_again(&world.hub, &other).await.0);
+    }
+    assert_eq!(looked_up(), 0, "what is no session of theirs is not asked for");
+
+    client.pid = mine;
+    assert!(client.join_again(&world.hub, &staff()).await.0);
+    let mut rounds = 0;
+    loop {
+        client.say("41/oda").await;
+        let auth = json!({ "pid": client.pid, "token": staff().to_string() });
+        client.say(&format!("40/oda,{auth}")).await;
+        match client.heard().await {
+            Heard::Packet(packet) if matches!(packet.content, Content::Connect(_)) => {}
+            Heard::Packet(packet) => client.keep(packet),
+            end => break assert_eq!(end, Heard::Close(Some(1008))),
+        }
+        rounds += 1;
+        assert!(rounds < 100, "it goes on and on");
+    }
+    assert!(looked_up() <= 31, "{}", looked_up());
 }
 
 #[tokio::test(start_paused = true)]
@@ -311,7 +342,7 @@ async fn other_rights_end_what_they_end_and_the_client_loads_again() {
     let customer = json!({ "role": "customer", "customer": "5" });
     let (recovered, connected) = client.join_again(&world.hub, &customer).await;
     assert!(!recovered);
-    assert_eq!(connected["rooms"], json!(["user:7", "role:customer"]));
+    assert_eq!(connected["rooms"], json!(["role:customer", "user:7"]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -444,8 +475,8 @@ fn act() -> impl Strategy<Value = Act> {
 fn target(room: u64) -> (Value, Room) {
     match room {
         0 => (json!({}), Room::InventoryAll),
-        1..=3 => (json!({ "locationIds": [room] }), Room::InventoryLocation(room.try_into().unwrap())),
-        _ => (json!({ "productIds": [1] }), Room::InventoryProduct(1_u64.try_into().unwrap())),
+        1..=3 => (json!({ "locationIds": [room] }), Room::InventoryLocation(room.into())),
+        _ => (json!({ "productIds": [1] }), Room::InventoryProduct(1.into())),
     }
 }
 

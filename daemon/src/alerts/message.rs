@@ -1,0 +1,203 @@
+//! What one message says: how much of what happened, its first lines for people, and the events themselves for programs.
+//!
+//! Of an order it tells the name, the sum and how many units; nothing of whose it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use chrono::DateTime;
+use chrono_tz::Tz;
+use schemas::shape::LevelShape;
+use schemas::{Event, LogEntry, RunState, Sequence, ShopDomain, Timestamp};
+use serde_json::{Value, json};
+
+use crate::config::Topic;
+use crate::limits::{ALERT_EVENTS_MAX, ALERT_LINE_CHARS_MAX, ALERT_LINES_MAX};
+
+/// What gathers until it is sent.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Message {
+    /// The last entry of the log that was looked at for it.
+    pub(super) until: Sequence,
+    /// When the first thing that it tells came to be.
+    pub(super) first_at: Option<Timestamp>,
+    /// Since when some may be missing, because the log no longer held them.
+    pub(super) missing_since: Option<Timestamp>,
+    sections: BTreeMap<(Topic, ShopDomain), Section>,
+    events: Vec<Value>,
+}
+
+/// What happened of one kind in one shop.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Section {
+    count: u64,
+    lines: Vec<(Timestamp, String)>,
+}
+
+/// How text for people is set.
+pub(super) struct Style {
+    /// Around a heading.
+    pub(super) heading: [&'static str; 2],
+    /// Before a line.
+    pub(super) bullet: &'static str,
+    /// Lines of a kind and shop that are written out.
+    pub(super) lines_max: usize,
+}
+
+impl Message {
+    /// One that tells nothing yet of what came after that place.
+    pub(super) fn behind(until: Sequence) -> Self {
+        let (sections, events) = (BTreeMap::new(), Vec::new());
+        Self { until, first_at: None, missing_since: None, sections, events }
+    }
+
+    /// Looks at the next entry; what is of these topics is told.
+    pub(super) fn add(&mut self, entry: &LogEntry, topics: &BTreeSet<Topic>) {
+        self.until = entry.sequence();
+        let Some(topic) = topic(&entry.event).filter(|topic| topics.contains(topic)) else { return };
+        self.first_at.get_or_insert(entry.at);
+        let section = self.sections.entry((topic, entry.shop.clone())).or_default();
+        section.count += 1;
+        if section.lines.len() < ALERT_LINES_MAX {
+            section.lines.push((entry.at, line(&entry.event)));
+        }
+        if !self.is_full() {
+            self.events.push(whole(entry));
+        }
+    }
+
+    /// Whether no further event has room in it.
+    pub(super) fn is_full(&self) -> bool {
+        self.events.len() >= ALERT_EVENTS_MAX
+    }
+
+    /// How much of what, in one line.
+    pub(super) fn subject(&self) -> String {
+        let mut counts = BTreeMap::<Topic, u64>::new();
+        for ((topic, _), section) in &self.sections {
+            *counts.entry(*topic).or_default() += section.count;
+        }
+        let counts: Vec<String> =
+            counts.iter().map(|(topic, count)| format!("{}: {count}", title(*topic))).collect();
+        let mut shops: Vec<&ShopDomain> = self.sections.keys().map(|(_, shop)| shop).collect();
+        shops.dedup();
+        match *shops {
+            [shop] => format!("{}; {shop}", counts.join(", ")),
+            _ => counts.join(", "),
+        }
+    }
+
+    /// The same for people, with times as clocks show them there.
+    pub(super) fn text(&self, zone: Tz, style: &Style) -> String {
+        let mut text = String::new();
+        let [before, after] = style.heading;
+        // Writing into a string never fails.
+        if let Some(since) = self.missing_since {
+            let since = clock(since, zone);
+            let _ = writeln!(
+                text,
+                "Some since {since} may be missing here: they could not be sent for longer than the log is kept.\n"
+            );
+        }
+        for ((topic, shop), Section { count, lines }) in &self.sections {
+            let _ = writeln!(text, "{before}{}: {count}; {shop}{after}", title(*topic));
+            let shown = lines.iter().take(style.lines_max);
+            for (at, line) in shown.clone() {
+                let _ = writeln!(text, "{}{}  {line}", style.bullet, clock(*at, zone));
+            }
+            let more = count.saturating_sub(shown.len() as u64);
+            if more > 0 {
+                let _ = writeln!(text, "{}and {more} more", style.bullet);
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// The same for programs.
+    pub(super) fn json(&self) -> Value {
+        let last = self.events.last().map(|event| &event["timestamp"]);
+        json!({
+            "type": "stockd.alerts",
+            "timestamp": last,
+            "data": { "events": self.events, "missingSince": self.missing_since },
+        })
+    }
+}
+
+fn topic(event: &Event) -> Option<Topic> {
+    match event {
+        Event::InventoryLowStock(_) => Some(Topic::LowStock),
+        Event::InventoryOutOfStock(_) => Some(Topic::OutOfStock),
+        Event::OrderCreated(_) => Some(Topic::OrderCreated),
+        Event::ShopifyDrift(_) => Some(Topic::Drift),
+        Event::ShopifySyncStatus(run) if run.state == RunState::Failed => Some(Topic::SyncFailed),
+        Event::SecurityAlert(notice) | Event::SystemAlert(notice) if notice.user_id.is_none() => {
+            Some(Topic::Alert)
+        }
+        _ => None,
+    }
+}
+
+fn title(topic: Topic) -> &'static str {
+    match topic {
+        Topic::Alert => "Alerts",
+        Topic::SyncFailed => "Failed runs",
+        Topic::Drift => "Drift",
+        Topic::OutOfStock => "Out of stock",
+        Topic::LowStock => "Low stock",
+        Topic::OrderCreated => "New orders",
+    }
+}
+
+/// An event in one line, which nothing in it can break or lengthen without bound.
+fn line(event: &Event) -> String {
+    let text = match event {
+        Event::InventoryLowStock(level) => {
+            format!("{}: {} left, low at {}", place(level), level.available, level.threshold)
+        }
+        Event::InventoryOutOfStock(level) => format!("{}: {} left", place(level), level.available),
+        Event::OrderCreated(placed) => {
+            let order = &placed.order;
+            format!("{}: {} {}, {} units", order.name, order.total, order.currency, order.item_count)
+        }
+        Event::ShopifyDrift(drift) => {
+            format!("{} records of {} were put right, see /api/v1/drift", drift.records, drift.resource)
+        }
+        Event::ShopifySyncStatus(run) => {
+            format!("the run of {} failed: {}", run.resource, run.error.as_deref().unwrap_or("see the log"))
+        }
+        Event::SecurityAlert(notice) | Event::SystemAlert(notice) => {
+            format!("{}: {}", notice.title, notice.message)
+        }
+        _ => String::new(),
+    };
+    let plain = text.chars().map(|char| if char.is_control() { ' ' } else { char });
+    plain.take(ALERT_LINE_CHARS_MAX).collect()
+}
+
+fn place(level: &LevelShape) -> String {
+    let item = match (&level.title, &level.sku) {
+        (Some(title), Some(sku)) => format!("{title} ({sku})"),
+        (Some(name), None) | (None, Some(name)) => name.clone(),
+        (None, None) => format!("item {}", level.inventory_item_id),
+    };
+    match &level.location_name {
+        Some(location) => format!("{item} at {location}"),
+        None => format!("{item} at location {}", level.location_id),
+    }
+}
+
+fn whole(entry: &LogEntry) -> Value {
+    let mut event = json!(entry.event);
+    let mut data = event["data"].take();
+    if let Some(fields) = data.as_object_mut() {
+        fields.remove("customerId");
+    }
+    json!({ "id": entry.offset, "type": event["kind"], "shop": entry.shop, "timestamp": entry.at, "data": data })
+}
+
+fn clock(at: Timestamp, zone: Tz) -> String {
+    let local = DateTime::from_timestamp(at.as_second(), 0).map(|at| at.with_timezone(&zone));
+    local.map_or_else(|| at.to_string(), |local| local.format("%Y-%m-%d %H:%M").to_string())
+}

@@ -1,0 +1,316 @@
+//! What other programs say happened, and what they have sent to clients: read from their JSON, told from ours by where
+//! it comes from.
+//!
+//! It never touches the mirror. Ids may be any text and fields may be missing, so what is needed to route it and to
+//! guard it is taken out once, here, and everything else is passed on as it came.
+
+mod reader;
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::access::{Role, Subject};
+use crate::error::ErrorBody;
+use crate::id::{AnyId, CustomerId, LocationId, UserId};
+use crate::room::Room;
+
+/// Bytes of what is posted at once, as JSON; more is refused as `TOO_LARGE`.
+pub const POSTED_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of the name of what is emitted.
+pub const EMITTED_NAME_BYTES_MAX: usize = 128;
+
+macro_rules! kinds {
+    ($($name:ident = $text:literal,)*) => {
+        /// What happened, of the events that other programs may post.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[allow(missing_docs, reason = "they mean what the events of these names mean")]
+        pub enum Kind {
+            $(#[serde(rename = $text)] $name,)*
+        }
+
+        impl Kind {
+            /// Every kind there is.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Its name.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    CompanyNotification = "company:notification",
+    CustomerActivity = "customer:activity",
+    CustomerAddedToCart = "customer:added_to_cart",
+    CustomerOffline = "customer:offline",
+    CustomerOnline = "customer:online",
+    CustomerViewingProduct = "customer:viewing_product",
+    InventoryLowStock = "inventory:low_stock",
+    InventoryOutOfStock = "inventory:out_of_stock",
+    InventoryReservation = "inventory:reservation",
+    InventoryRestocked = "inventory:restocked",
+    InventoryTransfer = "inventory:transfer",
+    InventoryUpdated = "inventory:updated",
+    OrderCreated = "order:created",
+    OrderDeleted = "order:deleted",
+    OrderStatusChanged = "order:status_changed",
+    OrderUpdated = "order:updated",
+    PaymentFailed = "payment:failed",
+    PaymentReceived = "payment:received",
+    PaymentRefunded = "payment:refunded",
+    ProductCreated = "product:created",
+    ProductDeleted = "product:deleted",
+    ProductPriceChanged = "product:price_changed",
+    ProductUpdated = "product:updated",
+    SecurityAlert = "security:alert",
+    ShopNotification = "shop:notification",
+    SystemAlert = "system:alert",
+    SystemMaintenance = "system:maintenance",
+    SystemNotification = "system:notification",
+    UserActivity = "user:activity",
+    UserNotification = "user:notification",
+}
+
+impl Kind {
+    /// The kind of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == name)
+    }
+
+    /// What it is about: the part of its name before the colon.
+    pub fn topic(self) -> &'static str {
+        self.as_str().split_once(':').map_or("", |(topic, _)| topic)
+    }
+}
+
+/// What another program says happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Posted {
+    /// What.
+    #[serde(rename = "event")]
+    pub kind: Kind,
+    /// Who says so.
+    pub source: String,
+    /// What its source calls it, where that says more: `order.shipped`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Of which order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<AnyId>,
+    /// Whose, by Shopify's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<CustomerId>,
+    /// Whose or for whom, by the name that is in tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    /// Of which product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product_id: Option<AnyId>,
+    /// Of which variant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant_id: Option<AnyId>,
+    /// Where, as far as these are Shopify's; `data` has what was said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locations: Vec<LocationId>,
+    /// Which transfer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer_id: Option<AnyId>,
+    /// For which company.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub company_id: Option<AnyId>,
+    /// For whoever has that role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Everything that was posted, as it came.
+    pub data: Map<String, Value>,
+}
+
+impl Posted {
+    /// Reads what `source` posted.
+    ///
+    /// # Errors
+    /// With the field and what it takes.
+    pub fn read(
+        kind: Kind,
+        source: String,
+        name: Option<String>,
+        data: Map<String, Value>,
+    ) -> Result<Self, ErrorBody> {
+        reader::posted(kind, source, name, data)
+    }
+
+    pub(crate) fn is_ephemeral(&self) -> bool {
+        matches!(self.kind, Kind::CustomerOffline | Kind::CustomerOnline)
+    }
+
+    /// What it is about, for the table of rights.
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        let (customer, user) = (self.customer_id, self.user_id.as_ref());
+        match self.kind.topic() {
+            "order" => Subject::Order { customer, user, locations: self.places() },
+            "payment" => Subject::Payment { customer, user },
+            "inventory" => match self.places() {
+                [one] => Subject::Inventory { location: Some(*one) },
+                _ => Subject::Inventory { location: None },
+            },
+            "product" => Subject::Product,
+            "customer" => Subject::Customer,
+            _ => match (self.kind, &self.company_id, self.role) {
+                (Kind::UserActivity, ..) => Subject::Customer,
+                (Kind::SecurityAlert | Kind::SystemAlert, ..) => Subject::Alert { user },
+                (_, Some(company), _) => Subject::Company { company },
+                (Kind::ShopNotification, ..) => Subject::Work,
+                (_, None, Some(role)) => Subject::Role(role),
+                (_, None, None) => Subject::Personal { user },
+            },
+        }
+    }
+
+    /// The rooms it is heard in.
+    pub(crate) fn rooms(&self) -> BTreeSet<Room> {
+        let mut rooms = BTreeSet::new();
+        match self.kind.topic() {
+            "order" | "payment" => {
+                rooms.insert(Room::OrdersAll);
+                rooms.extend(self.order_id.clone().map(Room::Order));
+                rooms.extend(self.customer_id.map(|id| Room::OrdersCustomer(id.into())));
+                let user = self.user_id.as_ref().and_then(|user| user.as_str().parse().ok());
+                rooms.extend(user.map(Room::OrdersCustomer));
+                rooms.extend((self.kind.topic() == "payment").then_some(Room::Payments));
+            }
+            "inventory" => {
+                rooms.insert(Room::InventoryAll);
+                rooms.extend(self.product_id.clone().map(Room::InventoryProduct));
+                rooms.extend(self.variant_id.clone().map(Room::InventoryVariant));
+                rooms.extend(self.locations.iter().map(|id| Room::InventoryLocation((*id).into())));
+                rooms.extend(self.transfer_id.clone().map(Room::Transfer));
+            }
+            "product" => rooms.extend([Room::Notifications, Room::Products]),
+            "customer" => rooms.extend([Room::Customers, Room::Notifications]),
+            _ => match (self.kind, &self.company_id, &self.user_id, self.role) {
+                (Kind::UserActivity, ..) => rooms.extend([Room::Notifications]),
+                (_, Some(company), ..) => {
+                    rooms.extend([Room::Company(company.clone()), Room::Role(Role::SuperAdmin)]);
+                }
+                (Kind::ShopNotification, ..) => rooms.extend([Room::Shop]),
+                (kind, None, Some(user), _) => {
+                    rooms.insert(Room::User(user.clone()));
+                    if matches!(kind, Kind::SecurityAlert | Kind::SystemAlert) {
+                        rooms.extend([Role::Admin, Role::SuperAdmin].map(Room::Role));
+                    }
+                }
+                (_, None, None, Some(Role::Admin)) => {
+                    rooms.extend([Room::Role(Role::Admin), Room::Role(Role::SuperAdmin)]);
+                }
+                (_, None, None, Some(role)) => rooms.extend([Room::Role(role)]),
+                (_, None, None, None) => rooms.extend([Room::Everyone, Room::Notifications]),
+            },
+        }
+        rooms
+    }
+
+    /// Where it is; a place that is not Shopify's is one that nobody is limited to.
+    fn places(&self) -> &[LocationId] {
+        let said = reader::LOCATIONS.iter().any(|key| self.data.get(*key).is_some_and(|id| !id.is_null()));
+        if said && self.locations.is_empty() { &[LocationId::UNKNOWN] } else { &self.locations }
+    }
+}
+
+/// What another program has sent to some of those who are connected, by whatever name it gives it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Emitted {
+    /// Who had it sent.
+    pub source: String,
+    /// To whom.
+    pub target: Target,
+    /// What clients listen for.
+    pub event: String,
+    /// What they are given.
+    pub data: Value,
+}
+
+/// To whom something is emitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// Everybody who is connected.
+    All,
+    /// Whoever works for that company.
+    Company(AnyId),
+    /// Whoever is in that room and may see what is heard there.
+    Room(#[schemars(with = "String")] Room),
+    /// Whoever works for the shop.
+    Shop,
+    /// One user.
+    User(UserId),
+}
+
+impl Target {
+    /// The room that it comes to.
+    pub fn room(&self) -> Room {
+        match self {
+            Self::All => Room::Everyone,
+            Self::Company(id) => Room::Company(id.clone()),
+            Self::Room(room) => room.clone(),
+            Self::Shop => Room::Shop,
+            Self::User(user) => Room::User(user.clone()),
+        }
+    }
+}
+
+impl Emitted {
+    /// Reads `{target, event, data}`. The target is `"all"`, or one of `{"user": …}`, `{"company": …}`, `{"room": …}`,
+    /// or `{"shop": …}`, in which the shop itself is found by whoever calls.
+    ///
+    /// # Errors
+    /// With the field and what it takes.
+    pub fn read(source: String, body: &Map<String, Value>) -> Result<Self, ErrorBody> {
+        reader::emitted(source, body)
+    }
+
+    /// What it is about, for the table of rights: what is heard in its room.
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        let room = match &self.target {
+            Target::All => return Subject::Personal { user: None },
+            Target::Company(company) => return Subject::Company { company },
+            Target::Shop => return Subject::Work,
+            Target::User(user) => return Subject::Personal { user: Some(user) },
+            Target::Room(room) => room,
+        };
+        let number = |id: &AnyId| id.to_string().parse().ok();
+        match room {
+            Room::Company(company) => Subject::Company { company },
+            Room::Customers => Subject::Customer,
+            Room::InventoryAll
+            | Room::InventoryProduct(_)
+            | Room::InventoryVariant(_)
+            | Room::Transfer(_) => Subject::Inventory { location: None },
+            Room::InventoryLocation(id) => Subject::Inventory { location: id.to_string().parse().ok() },
+            // Somebody may follow an order of which we do not know whose it is.
+            Room::Order(_) | Room::OrdersAll => Subject::Order { customer: None, user: None, locations: &[] },
+            Room::OrdersCustomer(id) => Subject::Order { customer: number(id), user: None, locations: &[] },
+            Room::Payments => Subject::Payment { customer: None, user: None },
+            Room::Products => Subject::Product,
+            Room::Role(role) => Subject::Role(*role),
+            Room::Shop => Subject::Work,
+            Room::ShopifySync => Subject::Sync,
+            Room::User(user) => Subject::Personal { user: Some(user) },
+            // Whoever is in these was let in for them alone.
+            Room::Connected | Room::Custom(_) | Room::Everyone | Room::Notifications => {
+                Subject::Personal { user: None }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

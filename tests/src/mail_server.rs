@@ -1,0 +1,146 @@
+//! A mail server: takes mails, or is away, busy, or silent at the worst moment.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::free_address;
+
+/// A server at an address that stays the same while it comes and goes.
+pub struct MailServer {
+    address: String,
+    desk: Arc<Mutex<Desk>>,
+    serving: JoinSet<()>,
+}
+
+/// A mail that it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// To whom.
+    pub to: String,
+    /// Headers and text.
+    pub text: String,
+}
+
+/// How it meets mails.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mood {
+    /// Takes them, but none to `gone@…`.
+    #[default]
+    Kind,
+    /// Has no time now: 451.
+    Busy,
+    /// Takes them and never says so.
+    Silent,
+}
+
+#[derive(Default)]
+struct Desk {
+    mood: Mood,
+    mails: Vec<Mail>,
+    refused: usize,
+}
+
+impl Mail {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> &str {
+        let start = format!("{name}: ");
+        self.text.lines().find_map(|line| line.strip_prefix(&start)).unwrap()
+    }
+}
+
+impl MailServer {
+    /// One that is away.
+    pub fn away() -> Self {
+        Self { address: free_address(), desk: Arc::default(), serving: JoinSet::new() }
+    }
+
+    /// One that takes mails.
+    pub async fn opens() -> Self {
+        let mut server = Self::away();
+        server.comes_back().await;
+        server
+    }
+
+    /// Takes mails from now on.
+    pub async fn comes_back(&mut self) {
+        let (listener, desk) = (TcpListener::bind(&self.address).await.unwrap(), Arc::clone(&self.desk));
+        self.serving.spawn(async move {
+            let mut talking = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                talking.spawn(talk(stream, Arc::clone(&desk)));
+            }
+        });
+    }
+
+    /// Meets mails like this from now on.
+    pub fn is(&self, mood: Mood) {
+        self.desk.lock().unwrap().mood = mood;
+    }
+
+    /// What it took.
+    pub fn mails(&self) -> Vec<Mail> {
+        self.desk.lock().unwrap().mails.clone()
+    }
+
+    /// How many it had no time for.
+    pub fn refused(&self) -> usize {
+        self.desk.lock().unwrap().refused
+    }
+
+    /// The lines of `[alerts.smtp]` for it.
+    pub fn settings(&self) -> String {
+        let (host, port) = self.address.split_once(':').unwrap();
+        let from = "stockd <stock@shop.example>";
+        format!("[alerts.smtp]\nhost = \"{host}\"\nport = {port}\nsecurity = \"none\"\nfrom = \"{from}\"\n")
+    }
+}
+
+async fn talk(stream: TcpStream, desk: Arc<Mutex<Desk>>) -> Option<()> {
+    let mut stream = BufReader::new(stream);
+    stream.write_all(b"220 mail.example\r\n").await.ok()?;
+    let mut to = String::new();
+    loop {
+        let line = line(&mut stream).await?;
+        let mood = desk.lock().unwrap().mood;
+        let answer = match line.get(..4)?.to_ascii_uppercase().as_str() {
+            "EHLO" => "250-mail.example\r\n250 8BITMIME",
+            "RCPT" if line.contains("gone@") => "550 nobody of that name",
+            "RCPT" => {
+                to = line.split(['<', '>']).nth(1)?.to_owned();
+                "250 yes"
+            }
+            "DATA" if mood == Mood::Busy => {
+                desk.lock().unwrap().refused += 1;
+                "451 later"
+            }
+            "DATA" => {
+                stream.write_all(b"354 go on\r\n").await.ok()?;
+                let mut text = String::new();
+                loop {
+                    let line = self::line(&mut stream).await?;
+                    if line == "." {
+                        break;
+                    }
+                    text.push_str(line.strip_prefix('.').unwrap_or(&line));
+                    text.push('\n');
+                }
+                desk.lock().unwrap().mails.push(Mail { to: std::mem::take(&mut to), text });
+                if mood == Mood::Silent {
+                    std::future::pending::<()>().await;
+                }
+                "250 taken"
+            }
+            _ => "250 yes",
+        };
+        stream.write_all(format!("{answer}\r\n").as_bytes()).await.ok()?;
+    }
+}
+
+async fn line(stream: &mut BufReader<TcpStream>) -> Option<String> {
+    let mut line = String::new();
+    let read = stream.read_line(&mut line).await.ok()?;
+    (read > 0).then(|| line.trim_end().to_owned())
+}

@@ -1,0 +1,312 @@
+//! The contract of hub: an event becomes several, by the names that customers, companies, shops and followers of one order
+//! or product listen for; every payload is flat.
+
+use std::collections::BTreeSet;
+
+use schemas::{AnyId, ErrorBody, ErrorCode, Event, Identity, OrderId, ProductId, Role, Room};
+use serde_json::{Map, Value, json};
+
+use super::fact::{self, Audience, Change, Fact, Level, Notice, Order, Payment, Stock};
+use super::request::{self, Fields, Join, Leaving, Request, own_orders};
+use super::{Arrived, Contract, Part, Telling};
+use crate::socketio::Call;
+
+pub(crate) struct Hub;
+
+impl Contract for Hub {
+    fn parts(&self, told: &Telling<'_>) -> Vec<Part> {
+        match fact::of(told.event, told.limited_to) {
+            Some(Fact::Order(order)) => self::order(&order, told),
+            Some(Fact::Payment(payment)) => self::payment(&payment, told),
+            Some(Fact::Stock(stock)) => self::stock(&stock, told),
+            Some(Fact::Transfer(transfer)) => {
+                let ours = json!({ "transferId": transfer.id, "status": transfer.status });
+                let payload = flat(told, transfer.posted, merged(transfer.fields, ours));
+                vec![Part::to([Room::Transfer(transfer.id)], "transfer:status_update", payload)]
+            }
+            Some(Fact::Notice(notice)) => self::notice(&notice, told),
+            None => match told.event {
+                Event::Emitted(emitted) => vec![Part::new(emitted.event.clone(), emitted.data.clone())],
+                Event::Typing(typing) => {
+                    let payload = json!({ "userId": typing.user_id, "roomId": typing.room_id, "isTyping": typing.is_typing });
+                    vec![Part::new("typing", payload)]
+                }
+                _ => Vec::new(),
+            },
+        }
+    }
+
+    fn first_rooms(&self, identity: &Identity) -> BTreeSet<Room> {
+        let mut rooms =
+            BTreeSet::from([Room::Everyone, Room::Role(identity.role), Room::User(identity.user_id.clone())]);
+        if identity.role.is_staff() {
+            // What companies and shops are told is taken from all that happens there.
+            rooms.extend([Room::InventoryAll, Room::OrdersAll, Room::Shop]);
+            rooms.extend(identity.companies.iter().cloned().map(Room::Company));
+        }
+        if identity.role == Role::Customer {
+            rooms.extend(own_orders(identity));
+        }
+        rooms
+    }
+
+    fn may_be_in(&self, room: &Room, identity: &Identity) -> bool {
+        match room {
+            Room::Custom(_) | Room::InventoryProduct(_) | Room::Transfer(_) => identity.role.is_staff(),
+            // Whose it is was asked when it was joined, and is asked again of every event.
+            Room::Order(_) => identity.role.is_staff() || identity.role == Role::Customer,
+            _ => false,
+        }
+    }
+
+    fn room_name(&self, room: &Room, _identity: &Identity) -> Option<String> {
+        match room {
+            Room::Custom(name) => Some(name.to_string()),
+            Room::InventoryProduct(id) => Some(format!("product:{id}")),
+            Room::Order(_) | Room::Transfer(_) => Some(room.to_string()),
+            _ => None,
+        }
+    }
+
+    fn read(&self, call: &Call, identity: &Identity) -> Result<Request, ErrorBody> {
+        request::plain(call)?;
+        match call.name.as_str() {
+            "join_room" => self.join(room(&argument(call, "roomId")?)?, "roomId", identity),
+            "subscribe_order" => {
+                let order = named::<OrderId>(call, "orderId").map(Room::Order)?;
+                self.join(order, "orderId", identity)
+            }
+            "subscribe_inventory" => {
+                let product = named::<ProductId>(call, "productId").map(Room::InventoryProduct)?;
+                self.join(product, "productId", identity)
+            }
+            "leave_room" => {
+                let room = room(&argument(call, "roomId")?)?;
+                if self.first_rooms(identity).contains(&room) {
+                    return Err(ErrorBody::field(
+                        "roomId",
+                        "One is in this room by who one is, and stays there",
+                    ));
+                }
+                Ok(Request::Leave(Leaving::Rooms([room].into())))
+            }
+            "typing" => {
+                let fields = Fields::of(call)?;
+                let Some(id) = fields.field("roomId") else {
+                    return Err(ErrorBody::field("roomId", "roomId is missing: the room you are in"));
+                };
+                let (name, is_typing) = (Fields::text("roomId", id)?, fields.flag("isTyping")?);
+                Ok(Request::Typing { room: room(&name)?, name, is_typing })
+            }
+            "auth:refresh" => request::refresh(call),
+            _ => Err(request::unknown()),
+        }
+    }
+
+    fn depends_on_locations(&self, event: &Event) -> bool {
+        // A product's quantity is the sum of what one may see.
+        matches!(event, Event::InventoryUpdated(_))
+    }
+
+    fn connected(&self, arrived: &Arrived<'_>) -> Value {
+        json!({
+            "message": "Connected to the realtime service",
+            "socketId": arrived.socket_id,
+            "userId": arrived.identity.user_id,
+            "timestamp": arrived.at,
+        })
+    }
+}
+
+impl Hub {
+    fn join(&self, room: Room, field: &str, identity: &Identity) -> Result<Request, ErrorBody> {
+        if !self.may_be_in(&room, identity) && !self.first_rooms(identity).contains(&room) {
+            let error = ErrorBody::new(ErrorCode::Forbidden, "Your role does not allow this room");
+            return Err(ErrorBody { field: Some(field.to_owned()), ..error });
+        }
+        let order = match &room {
+            Room::Order(id) => id.to_string().parse().ok(),
+            _ => None,
+        };
+        Ok(Request::Join(Join { rooms: [room].into(), order, ..Join::default() }))
+    }
+}
+
+/// What the names of rooms may not begin with, where clients make them up.
+const RESERVED: [&str; 10] = [
+    "company:",
+    "custom:",
+    "inventory:",
+    "orders:",
+    "role:",
+    "shop:",
+    "shopify:",
+    "super_admin",
+    "user:",
+    "order:",
+];
+
+/// The room of that name: what stands for one of ours, or one that clients make up.
+fn room(name: &str) -> Result<Room, ErrorBody> {
+    let bad = |problem: &dyn std::fmt::Display| ErrorBody::field("roomId", format!("roomId: {problem}"));
+    if let Some(product) = name.strip_prefix("product:") {
+        return AnyId::of::<ProductId>(product).map(Room::InventoryProduct).map_err(|problem| bad(&problem));
+    }
+    if let Ok(room @ (Room::Order(_) | Room::Transfer(_) | Room::User(_) | Room::Company(_))) = name.parse() {
+        return Ok(room);
+    }
+    if RESERVED.iter().any(|reserved| name.starts_with(reserved)) {
+        let error = ErrorBody::new(ErrorCode::Forbidden, "Rooms of this name are joined by who one is");
+        return Err(ErrorBody { field: Some("roomId".to_owned()), ..error });
+    }
+    name.parse().map(Room::Custom).map_err(|problem| bad(&problem))
+}
+
+/// The one thing that most requests say: alone, or as a field.
+fn argument(call: &Call, key: &str) -> Result<String, ErrorBody> {
+    let missing = || ErrorBody::field(key, format!("{key} is missing: a number or a text"));
+    match call.args.first() {
+        None | Some(Value::Null) => Err(missing()),
+        Some(Value::Object(fields)) => Fields::text(key, fields.get(key).ok_or_else(missing)?),
+        Some(value) => Fields::text(key, value),
+    }
+}
+
+fn named<Id: std::str::FromStr + Into<AnyId>>(call: &Call, key: &str) -> Result<AnyId, ErrorBody> {
+    let text = argument(call, key)?;
+    AnyId::of::<Id>(&text).map_err(|problem| ErrorBody::field(key, format!("{key}: {problem}")))
+}
+
+fn order(order: &Order<'_>, told: &Telling<'_>) -> Vec<Part> {
+    let (name, status) = (order.name.as_deref().unwrap_or_default(), order.status.as_deref());
+    let message = match (order.change, status) {
+        (Change::Created, _) => format!("Your order #{name} has been placed"),
+        (Change::Updated, _) | (_, None) => format!("Your order #{name} has changed"),
+        (_, Some(status)) => format!("Your order #{name} is now {status}"),
+    };
+    let ours = json!({
+        "orderId": order.id,
+        "orderNumber": order.name,
+        "status": order.status,
+        "previousStatus": order.previous,
+        "customerId": order.owner.name(),
+        "total": order.total,
+        "currency": order.currency,
+        "message": message.replace("##", "#"),
+    });
+    let payload = flat(told, order.posted, ours);
+    let mut parts = Vec::new();
+    if order.change != Change::Updated {
+        parts.push(Part::to(order.owner.rooms(), "order:status_updated", payload.clone()));
+    }
+    if order.change == Change::Created {
+        parts.push(Part::to(company(told, order.posted), "order:new_order", payload.clone()));
+        parts.push(Part::to([Room::Shop], "order:shop_order", payload.clone()));
+    }
+    parts.extend(order.id.clone().map(|id| Part::to([Room::Order(id)], "order:update", payload)));
+    parts
+}
+
+fn payment(payment: &Payment<'_>, told: &Telling<'_>) -> Vec<Part> {
+    let ours = json!({
+        "orderId": payment.order,
+        "status": payment.status,
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "message": format!("Your payment is {}", payment.status),
+    });
+    let payload = flat(told, payment.posted, ours);
+    let mut parts = vec![Part::to(payment.owner.rooms(), "payment:status_updated", payload.clone())];
+    parts.extend(payment.order.clone().map(|id| Part::to([Room::Order(id)], "payment:update", payload)));
+    parts
+}
+
+fn stock(stock: &Stock<'_>, told: &Telling<'_>) -> Vec<Part> {
+    let name = stock.title.clone().unwrap_or_else(|| "A product".to_owned());
+    let left = stock.quantity.as_ref().map(ToString::to_string).unwrap_or_default();
+    let (severity, message) = match stock.level {
+        Level::Low => ("warning", format!("{name} is running low ({left} remaining)")),
+        Level::Out => ("critical", format!("{name} is out of stock")),
+        Level::Restocked => ("info", format!("{name} is back in stock ({left} available)")),
+        Level::Updated => ("info", format!("{name}: {left} available")),
+    };
+    let ours = json!({
+        "productId": stock.product,
+        "variantId": stock.variant,
+        "productName": stock.title,
+        "quantity": stock.quantity,
+        "threshold": stock.threshold,
+        "severity": severity,
+        "message": message,
+    });
+    let payload = flat(told, stock.posted, ours);
+    let company = || company(told, stock.posted);
+    match stock.level {
+        Level::Updated => {
+            let mut parts = vec![
+                Part::to(company(), "inventory:updated", payload.clone()),
+                Part::to([Room::Shop], "inventory:shop_update", payload.clone()),
+            ];
+            let product = stock.product.clone().map(Room::InventoryProduct);
+            parts.extend(product.map(|room| Part::to([room], "inventory:stock_changed", payload)));
+            parts
+        }
+        Level::Low | Level::Out => vec![
+            Part::to(company().chain([Room::Shop]), "inventory:low_stock_alert", payload.clone()),
+            Part::to([Room::InventoryAll], "inventory:alert", payload),
+        ],
+        Level::Restocked => vec![Part::to([Room::InventoryAll], "inventory:alert", payload)],
+    }
+}
+
+fn notice(notice: &Notice<'_>, told: &Telling<'_>) -> Vec<Part> {
+    let ours = json!({
+        "type": if notice.is_urgent { "warning" } else { "info" },
+        "priority": if notice.is_urgent { "high" } else { "normal" },
+        "subject": notice.title,
+        "content": notice.message,
+    });
+    let payload = flat(told, notice.posted, ours);
+    let is_broadcast = notice
+        .posted
+        .and_then(|posted| posted.name.as_deref())
+        .is_some_and(|name| name.starts_with("notification."));
+    match notice.audience {
+        Audience::Company(_) | Audience::Shop | Audience::User(_) => {
+            vec![Part::new("notification:new", payload)]
+        }
+        Audience::Role(_) => vec![Part::new("notification:broadcast", payload)],
+        Audience::Everybody if is_broadcast => {
+            vec![Part::to([Room::Everyone], "notification:broadcast", payload)]
+        }
+        Audience::Everybody => vec![Part::to([Room::Everyone], "announcement:new", payload)],
+    }
+}
+
+/// The company that is told: the one that is named, or else the shop's.
+fn company(told: &Telling<'_>, posted: Option<&schemas::Posted>) -> impl Iterator<Item = Room> + use<> {
+    let named = posted.and_then(|posted| posted.company_id.clone());
+    // A shop of no company is told as one of its own.
+    let company = named.or_else(|| told.company.cloned()).map_or(Room::Shop, Room::Company);
+    std::iter::once(company)
+}
+
+/// One flat object: what was posted, as it came, and what is missing there.
+fn flat(told: &Telling<'_>, posted: Option<&schemas::Posted>, ours: Value) -> Value {
+    let mut payload = merged(ours, json!({ "timestamp": told.at, "shop": told.shop }));
+    if let Some(posted) = posted {
+        payload = merged(payload, json!({ "source": posted.source }));
+        payload = merged(payload, posted.data.clone().into());
+    }
+    payload
+}
+
+/// The fields of both, the second's where both have one; without those that are empty.
+fn merged(first: Value, second: Value) -> Value {
+    let fields = |value| match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    };
+    let all = fields(first).into_iter().chain(fields(second));
+    all.filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>().into()
+}

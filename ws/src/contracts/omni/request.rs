@@ -1,0 +1,72 @@
+//! What clients of omni say: `{type, data}`, read and checked against who says it.
+
+use std::time::Duration;
+
+use schemas::{ErrorBody, ErrorCode, Identity};
+use serde_json::{Map, Value};
+
+use super::Topic;
+use crate::contracts::request::{Fields, Join, Leaving, Request};
+use crate::limits::BATCH_MAX;
+use crate::socketio::Call;
+
+/// Reads a message.
+pub(crate) fn read(text: &str) -> Result<Call, ErrorBody> {
+    let mut message: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+    let (Some(Value::String(name)), data) = (message.remove("type"), message.remove("data")) else {
+        let message = r#"A message is JSON: {"type": "subscribe", "data": {"namespace": "orders"}}"#;
+        return Err(ErrorBody::new(ErrorCode::InvalidPayload, message));
+    };
+    Ok(Call { name, args: data.into_iter().collect(), ..Call::default() })
+}
+
+/// Reads what a client asks and checks it against who it is.
+pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBody> {
+    let data = Fields::of(call)?;
+    match call.name.as_str() {
+        "auth" => Ok(Request::Refresh { token: token(&data)?, since: data.since()? }),
+        "ping" => Ok(Request::Ping),
+        "subscribe" => {
+            let topic = topic(&data)?;
+            if !topic.is_for(identity.role) {
+                let message = format!("Your role does not allow the namespace {}", topic.as_str());
+                return Err(ErrorBody {
+                    field: Some("namespace".to_owned()),
+                    ..ErrorBody::new(ErrorCode::Forbidden, message)
+                });
+            }
+            let rooms = topic.rooms(identity);
+            Ok(Request::Join(Join { rooms, since: data.since()?, wait: wait(&data)?, ..Join::default() }))
+        }
+        "unsubscribe" => Ok(Request::Leave(Leaving::Rooms(topic(&data)?.rooms(identity)))),
+        _ => {
+            let message = "There is no such type: say auth, subscribe, unsubscribe or ping";
+            Err(ErrorBody::new(ErrorCode::UnknownEvent, message))
+        }
+    }
+}
+
+/// The signed token, also where clients that know nothing of it can put it without a change.
+fn token(data: &Fields<'_>) -> Result<String, ErrorBody> {
+    match data.field("token").or(data.field("sessionId")) {
+        Some(Value::String(token)) => Ok(token.clone()),
+        _ => Err(ErrorBody::field("token", "A signed token is needed, as token or as sessionId")),
+    }
+}
+
+fn topic(data: &Fields<'_>) -> Result<Topic, ErrorBody> {
+    data.field("namespace").and_then(Value::as_str).and_then(Topic::parse).ok_or_else(|| {
+        let names = Topic::ALL.map(Topic::as_str).join(", ");
+        ErrorBody::field("namespace", format!("namespace must be one of {names}"))
+    })
+}
+
+/// For how long events may be put together.
+fn wait(data: &Fields<'_>) -> Result<Option<Duration>, ErrorBody> {
+    let most = u64::try_from(BATCH_MAX.as_millis()).unwrap_or(u64::MAX);
+    match data.field("batchMs").map(Value::as_u64) {
+        None | Some(Some(0)) => Ok(None),
+        Some(Some(milliseconds)) if milliseconds <= most => Ok(Some(Duration::from_millis(milliseconds))),
+        Some(_) => Err(ErrorBody::field("batchMs", format!("batchMs must be a whole number up to {most}"))),
+    }
+}

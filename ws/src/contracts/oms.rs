@@ -1,0 +1,277 @@
+//! The contract of oms: orders and the three crossings of stock, each told as a `RealTimeEvent`.
+//!
+//! Ids that JavaScript can hold as numbers are numbers here, as are amounts; `orderId` is a text.
+
+use std::collections::BTreeSet;
+
+use schemas::{AnyId, ErrorBody, ErrorCode, Event, Identity, Role, Room, Target, Timestamp};
+use serde_json::{Map, Value, json};
+
+use super::fact::{self, Audience, Change, Fact, Level, Notice, Order, Stock, id_json};
+use super::request::{self, Fields, Join, Leaving, Request, own_orders};
+use super::{Arrived, Contract, Part, Telling};
+use crate::socketio::Call;
+
+pub(crate) struct Oms;
+
+/// The rooms that are subscribed to, by their names.
+const ORDERS: &str = "order_updates";
+const INVENTORY: &str = "inventory_updates";
+
+impl Contract for Oms {
+    fn parts(&self, told: &Telling<'_>) -> Vec<Part> {
+        let at = told.at;
+        match fact::of(told.event, None) {
+            Some(Fact::Order(order)) => {
+                let mut parts = vec![Part::to([room(ORDERS)], "order_update", order_update(&order, at))];
+                if let (Some(notice), Some(_)) = (user_notification(&order, at), order.owner.name()) {
+                    parts.push(Part::to(order.owner.rooms(), "user_notification", notice));
+                }
+                parts
+            }
+            Some(Fact::Stock(stock)) => inventory_update(&stock, at)
+                .map(|update| Part::to([room(INVENTORY)], "inventory_update", update))
+                .into_iter()
+                .collect(),
+            Some(Fact::Notice(notice)) => match notice.audience {
+                Audience::User(_) => vec![Part::new("user_notification", self::notice(&notice, at))],
+                Audience::Everybody => {
+                    vec![Part::to([Room::Everyone], "system_notification", self::notice(&notice, at))]
+                }
+                _ => vec![Part::new("system_notification", self::notice(&notice, at))],
+            },
+            Some(Fact::Payment(_) | Fact::Transfer(_)) => Vec::new(),
+            None => match told.event {
+                Event::Emitted(emitted) => {
+                    let (kind, user) = match &emitted.target {
+                        Target::User(user) => ("user_specific", user.as_str().parse().ok()),
+                        _ => ("system_notification", None),
+                    };
+                    vec![Part::new(
+                        emitted.event.clone(),
+                        real_time_event(kind, emitted.data.clone(), user.as_ref(), at),
+                    )]
+                }
+                _ => Vec::new(),
+            },
+        }
+    }
+
+    fn first_rooms(&self, identity: &Identity) -> BTreeSet<Room> {
+        let mut rooms =
+            BTreeSet::from([Room::Everyone, Room::Role(identity.role), Room::User(identity.user_id.clone())]);
+        if identity.role.is_staff() {
+            rooms.insert(Room::Shop);
+            rooms.extend(identity.companies.iter().cloned().map(Room::Company));
+        }
+        if identity.role == Role::Customer {
+            rooms.extend(own_orders(identity));
+        }
+        rooms
+    }
+
+    fn may_be_in(&self, room: &Room, identity: &Identity) -> bool {
+        match room {
+            Room::OrdersAll | Room::InventoryAll => identity.role.is_staff(),
+            Room::Custom(name) => match name.to_string().as_str() {
+                ORDERS => identity.role.is_staff() || identity.role == Role::Customer,
+                INVENTORY => identity.role.is_staff(),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    fn room_name(&self, room: &Room, _identity: &Identity) -> Option<String> {
+        room_name(room)
+    }
+
+    fn read(&self, call: &Call, identity: &Identity) -> Result<Request, ErrorBody> {
+        request::plain(call)?;
+        let join = |subscribed: &str| {
+            let rooms = BTreeSet::from([room(subscribed), stream(subscribed)]);
+            let rooms: BTreeSet<Room> =
+                rooms.into_iter().filter(|room| self.may_be_in(room, identity)).collect();
+            if rooms.is_empty() {
+                return Err(request::forbidden(subscribed));
+            }
+            Ok(Request::Join(Join { rooms, ..Join::default() }))
+        };
+        match call.name.as_str() {
+            "subscribe_to_orders" => join(ORDERS),
+            "subscribe_to_inventory" => join(INVENTORY),
+            "unsubscribe" => {
+                let subscribed = match Fields::of(call)?.field("type").and_then(Value::as_str) {
+                    Some("order" | ORDERS) => ORDERS,
+                    Some("inventory" | INVENTORY) => INVENTORY,
+                    _ => {
+                        let types = format!("type is order, inventory, {ORDERS} or {INVENTORY}");
+                        return Err(ErrorBody::field("type", types));
+                    }
+                };
+                Ok(Request::Leave(Leaving::Rooms([room(subscribed), stream(subscribed)].into())))
+            }
+            "ping" => Ok(Request::Ping),
+            "auth:refresh" => request::refresh(call),
+            _ => Err(request::unknown()),
+        }
+    }
+
+    fn connected(&self, arrived: &Arrived<'_>) -> Value {
+        json!({ "userId": user_json(arrived.identity), "timestamp": arrived.at })
+    }
+
+    fn confirmed(
+        &self,
+        call: &Call,
+        _fields: &Map<String, Value>,
+        _identity: &Identity,
+    ) -> Option<(&'static str, Value)> {
+        let (kind, message) = match call.name.as_str() {
+            "subscribe_to_orders" => (ORDERS, "Successfully subscribed to order updates"),
+            "subscribe_to_inventory" => (INVENTORY, "Successfully subscribed to inventory updates"),
+            _ => return None,
+        };
+        Some(("subscription_confirmed", json!({ "type": kind, "message": message })))
+    }
+}
+
+/// Reads a message of a plain WebSocket: the name of an event alone, or with its data.
+pub(crate) fn read(text: &str) -> Result<Call, ErrorBody> {
+    let name = text.trim();
+    if (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.starts_with(['{', '[', '"']) {
+        return Ok(Call { name: name.to_owned(), ..Call::default() });
+    }
+    let mut message: Map<String, Value> = serde_json::from_str(name).unwrap_or_default();
+    let (Some(Value::String(name)), data) = (message.remove("event"), message.remove("data")) else {
+        let message = r#"A message is the name of an event, or JSON: {"event": "unsubscribe", "data": {"type": "order"}}"#;
+        return Err(ErrorBody::new(ErrorCode::InvalidPayload, message));
+    };
+    Ok(Call { name, args: data.into_iter().collect(), ..Call::default() })
+}
+
+/// Bytes of a name that stands alone.
+const NAME_BYTES_MAX: usize = 128;
+
+/// A room as the document calls it; none for those it does not know.
+pub(crate) fn room_name(room: &Room) -> Option<String> {
+    match room {
+        Room::Custom(name) => Some(name.to_string()),
+        Room::Role(role) => Some(format!("role_{}", role.as_str())),
+        Room::User(user) => Some(format!("user_{user}")),
+        _ => None,
+    }
+}
+
+/// What is subscribed to, by its name.
+fn room(name: &str) -> Room {
+    // Both names are texts that an id may be.
+    name.parse().map_or(Room::Everyone, Room::Custom)
+}
+
+/// Where the events for it come from, for those who may see all of them. Customers hear of their own anyway.
+fn stream(subscribed: &str) -> Room {
+    if subscribed == ORDERS { Room::OrdersAll } else { Room::InventoryAll }
+}
+
+/// The frame around everything.
+fn real_time_event(kind: &str, data: Value, user: Option<&AnyId>, at: Timestamp) -> Value {
+    let mut event = json!({ "type": kind, "timestamp": at });
+    event["data"] = data;
+    if let Some(user) = user {
+        event["userId"] = id_json(user);
+    }
+    event
+}
+
+fn user_json(identity: &Identity) -> Value {
+    identity.user_id.as_str().parse().map_or_else(|_| json!(identity.user_id), |id| id_json(&id))
+}
+
+fn order_update(order: &Order<'_>, at: Timestamp) -> Value {
+    let user = order.owner.name();
+    let mut data = json!({
+        "orderId": order.id,
+        "aliasId": order.name,
+        "status": order.status,
+        "timestamp": at,
+        "message": order_message(order),
+    });
+    if let Some(user) = user {
+        data["userId"] = id_json(user);
+    }
+    real_time_event("order_status", data, user, at)
+}
+
+fn order_message(order: &Order<'_>) -> String {
+    let said = order.posted.and_then(|posted| posted.data.get("message")?.as_str());
+    if let Some(said) = said {
+        return said.to_owned();
+    }
+    match (order.change, order.status.as_deref()) {
+        (Change::Created, _) => "Order created successfully".to_owned(),
+        (Change::Updated, _) => "Order has been updated".to_owned(),
+        (_, Some(status)) => format!("Order has been {status}"),
+        (_, None) => "Order status has changed".to_owned(),
+    }
+}
+
+/// What the customer is told of a new order, or of one that stands elsewhere.
+fn user_notification(order: &Order<'_>, at: Timestamp) -> Option<Value> {
+    let name = order.name.as_deref().unwrap_or_default();
+    let (kind, title, message) = match (order.change, order.status.as_deref()) {
+        (Change::Created, _) => {
+            let message = format!("Your order {name} has been created successfully");
+            ("order_created", "Order Created Successfully", message)
+        }
+        (Change::Updated, _) => return None,
+        (_, status) => {
+            let message = format!("Your order {name} is now {}", status.unwrap_or("changed"));
+            ("order_status_update", "Order Status Updated", message)
+        }
+    };
+    let mut about = json!({ "orderId": order.id, "aliasId": order.name });
+    if order.change == Change::Created {
+        about["totalAmount"] = json!(order.total);
+    } else {
+        about["status"] = json!(order.status);
+        about["previousStatus"] = json!(order.previous);
+    }
+    let data = json!({ "type": kind, "title": title, "message": message, "data": about });
+    Some(real_time_event("user_specific", data, order.owner.name(), at))
+}
+
+fn inventory_update(stock: &Stock<'_>, at: Timestamp) -> Option<Value> {
+    let status = match stock.level {
+        Level::Low => "low_stock",
+        Level::Out => "out_of_stock",
+        Level::Restocked => "restocked",
+        Level::Updated => return None,
+    };
+    let mut data = json!({
+        "productId": stock.product.as_ref().map(id_json),
+        "quantity": stock.quantity,
+        "status": status,
+        "timestamp": at,
+    });
+    if let (Level::Low, Some(threshold)) = (stock.level, &stock.threshold) {
+        data["threshold"] = threshold.clone();
+    }
+    Some(real_time_event("inventory_update", data, None, at))
+}
+
+fn notice(notice: &Notice<'_>, at: Timestamp) -> Value {
+    let (kind, user) = match notice.audience {
+        Audience::User(user) => ("user_specific", user.as_str().parse::<AnyId>().ok()),
+        _ => ("system_notification", None),
+    };
+    let mut data = json!({ "title": notice.title, "message": notice.message });
+    if let Some(posted) = notice.posted {
+        for key in ["type", "data"] {
+            if let Some(said) = posted.data.get(key) {
+                data[key] = said.clone();
+            }
+        }
+    }
+    real_time_event(kind, data, user.as_ref(), at)
+}
