@@ -48,7 +48,7 @@ const FILLED_MAX: Duration = Duration::from_mins(1);
 /// The pace of the crowd: each event to the hundred readers of a room.
 const CROWDED: Pace = Pace { every: Duration::from_millis(2), time: Duration::from_secs(4), rooms: ROOMS };
 
-/// As many who read as who never do.
+/// As many who are measured as are beside them.
 const READING: usize = 1_000;
 const READING_ROOMS: usize = 10;
 const READING_PAIRS: usize = 2;
@@ -123,8 +123,9 @@ impl Measurement {
                  difference in pairs |\n|---|---|---|---|---|---|---|"
             }
             Self::Silent => {
-                "| 1,000 readers, 100 events a second to rooms of 100 | p50 | p99 | p99 with 1,000 that never read | \
-                 difference in pairs | memory for those, at most | gone after | users left |\n|---|---|---|---|---|---|---|---|"
+                "| 1,000 readers, 100 events a second to rooms of 100 | p99 | with 1,000 more that hear everything | \
+                 with 1,000 that would and never read | difference in pairs | memory for those, at most | gone after | \
+                 users left |\n|---|---|---|---|---|---|---|---|"
             }
         }
     }
@@ -269,11 +270,11 @@ fn crowd(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
     let mut first_spent = None;
     for _ in 0..PAIRS {
         let spent = Spent::begin(&server)?;
-        let quick = paced(CROWDED, &mut server, &mut crowd, &mut numbers, |_| Ok(()))?;
+        let quick = paced(CROWDED, &mut server, &mut crowd, None, &mut numbers, |_| Ok(()))?;
         first_spent.get_or_insert((spent.cpu(&server)?, quick.len()));
         let silent = fallen_silent(SILENT, location, &mut server, &mut crowd, &mut numbers)?;
         settle(&mut crowd)?;
-        let slow = paced(CROWDED, &mut server, &mut crowd, &mut numbers, |_| Ok(()))?;
+        let slow = paced(CROWDED, &mut server, &mut crowd, None, &mut numbers, |_| Ok(()))?;
         drop(silent);
         settle(&mut crowd)?;
         differences.push(difference(&slow, &quick));
@@ -291,23 +292,30 @@ fn crowd(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
     ])
 }
 
-/// Readers alone, then beside as many who never read, and so on: whether those cost the others time, what they cost in
-/// memory, and when they are gone.
+/// Readers alone, then by turns beside as many who hear everything and beside as many who would and never read: whether
+/// those cost the others more, what they cost in memory, and when they are gone.
 fn silent(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
     let mut crowd = Crowd::new("user", dialect, server.port)?;
     crowd.join(READING, |index| location(index % READING_ROOMS))?;
     settle(&mut crowd)?;
     let mut numbers = 0;
-    let (mut alone, mut beside, mut differences) = (Vec::new(), Vec::new(), Vec::new());
+    let alone = paced(STEADY, &mut server, &mut crowd, None, &mut numbers, |_| Ok(()))?;
+    let (mut quicks, mut slows, mut differences) = (Vec::new(), Vec::new(), Vec::new());
     let (mut memory, mut gone, mut left) = (0, Vec::new(), 0);
-    let everywhere: Vec<String> = (0..READING_ROOMS).map(location).collect();
+    let everywhere = (0..READING_ROOMS).map(location).collect::<Vec<_>>().join(" ");
     for _ in 0..READING_PAIRS {
-        let quick = paced(STEADY, &mut server, &mut crowd, &mut numbers, |_| Ok(()))?;
-        let before = server.process.memory_kib()?;
-        let silent = fallen_silent(READING, |_| everywhere.join(" "), &mut server, &mut crowd, &mut numbers)?;
-        let (since, mut gone_after) = (Instant::now(), None);
+        let mut beside = Crowd::new("reading", dialect, server.port)?;
+        beside.join(READING, |_| everywhere.clone())?;
+        let quick = paced(STEADY, &mut server, &mut crowd, Some(&mut beside), &mut numbers, |_| Ok(()))?;
+        drop(beside);
         settle(&mut crowd)?;
-        let slow = paced(STEADY, &mut server, &mut crowd, &mut numbers, |server| {
+
+        let before = server.process.memory_kib()?;
+        let mut beside = Crowd::new("silent", dialect, server.port)?;
+        beside.join(READING, |_| everywhere.clone())?;
+        beside.fall_silent()?;
+        let (since, mut gone_after) = (Instant::now(), None);
+        let slow = paced(STEADY, &mut server, &mut crowd, None, &mut numbers, |server| {
             memory = memory.max(server.process.memory_kib()?.saturating_sub(before));
             let connections;
             (connections, left) = server.attendees()?;
@@ -316,18 +324,19 @@ fn silent(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
             }
             Ok(())
         })?;
-        drop(silent);
+        drop(beside);
+        settle(&mut crowd)?;
         gone.push(
             gone_after.map_or_else(|| "never".to_owned(), |time| format!("{:.0} s", time.as_secs_f64())),
         );
         differences.push(difference(&slow, &quick));
-        alone.push(quick);
-        beside.push(slow);
+        quicks.push(quick);
+        slows.push(slow);
     }
     Ok(vec![
-        median(&alone, 50),
-        median(&alone, 99),
-        median(&beside, 99),
+        median(&[alone], 99),
+        median(&quicks, 99),
+        median(&slows, 99),
         differences.join(", "),
         format!("{:.0} KB each", float(memory) / float(READING as u64)),
         gone.join(", "),
@@ -358,11 +367,13 @@ fn fallen_silent(
     Ok(silent)
 }
 
-/// Events at that pace: the microseconds each delivery took, sorted. Once a second somebody may look at the server.
+/// Events at that pace: the microseconds each delivery took, sorted. Others may hear them, too. Once a second somebody
+/// may look at the server.
 fn paced(
     pace: Pace,
     server: &mut Server,
     crowd: &mut Crowd,
+    mut others: Option<&mut Crowd>,
     numbers: &mut u64,
     mut look: impl FnMut(&mut Server) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<u64>> {
@@ -388,6 +399,9 @@ fn paced(
             server.tell(&room, 1, LEVEL_BYTES, *numbers)?;
             *numbers += 1;
             next += pace.every;
+        }
+        if let Some(others) = &mut others {
+            others.look(Duration::ZERO, |_| ())?;
         }
         crowd.look(pace.every / 2, |number| {
             last = Instant::now();
