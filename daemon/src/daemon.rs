@@ -278,6 +278,7 @@ impl Daemon {
 
         let context = Context {
             store,
+            started: clock.now(),
             clock,
             tokens,
             shops,
