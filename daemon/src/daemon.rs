@@ -29,7 +29,7 @@ use crate::intake::Intake;
 use crate::looks::Looks;
 use crate::notices::{Handles, Notices};
 use crate::posts::Posts;
-use crate::routes::{self, Context};
+use crate::routes::{self, Needs};
 use crate::scheduler::{Runs, Schedule};
 use crate::scope::ShopNames;
 use crate::source::LogSource;
@@ -276,7 +276,7 @@ impl Daemon {
             figures
         });
 
-        let context = Context {
+        let needs = Needs {
             store,
             started: clock.now(),
             clock,
@@ -297,8 +297,8 @@ impl Daemon {
         };
         for (listener, server) in listeners.into_iter().zip(&config.server) {
             let trusted_networks = server.trusted_networks.clone().into();
-            let context = Context { root: server.root, trusted_networks, ..context.clone() };
-            let routes = routes::all::<L::Stream>(context);
+            let needs = Needs { root: server.root, trusted_networks, ..needs.clone() };
+            let routes = routes::all::<L::Stream>(Arc::new(needs));
             tasks.spawn(edge::serve(listener, routes, tasks.clone(), stop.clone()));
         }
         Ok(Self { tasks, stop, hub })
