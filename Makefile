@@ -23,8 +23,8 @@ check: needs ## formatting, lints, documentation, generated files
 	$(MAKE) generate
 	@git diff --exit-code --stat -- schemas/json $(CLIENT)/src/schemas.ts || { echo "generated files differ: commit what 'make generate' made"; exit 1; }
 
-generate: ## JSON Schemas, from the types, and the client's types, from the schemas
-	$(CARGO) run --quiet --package schemas --example generate -- schemas/json
+generate: ## JSON Schemas, OpenAPI and AsyncAPI, from the types, and the client's types, from the schemas
+	$(CARGO) run --quiet --package daemon -- schema --folder schemas/json
 	node $(CLIENT)/generate.mjs
 
 recordings: ## every webhook body in DIR posted to a daemon: make recordings DIR=<folder>

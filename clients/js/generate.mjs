@@ -4,7 +4,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 
 const folder = new URL('../../schemas/json/', import.meta.url);
 const KNOWN = new Set(
-  '$ref additionalProperties anyOf const default description enum format items maximum minimum oneOf properties required type'.split(' '),
+  '$ref additionalProperties anyOf const default description enum format items maxItems maxLength maximum minItems minLength minimum oneOf properties required type'.split(' '),
 );
 
 const shapes = new Map();

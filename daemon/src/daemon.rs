@@ -278,6 +278,7 @@ impl Daemon {
 
         let needs = Needs {
             store,
+            started: clock.now(),
             clock,
             tokens,
             shops,

@@ -19,10 +19,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 use warp::Filter;
-use warp::reply::Response;
 use ws::limits::UNSENT_BYTES_MAX;
 
-use crate::limits;
+use crate::{limits, routes};
 
 /// A connection, whatever carries it.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -107,11 +106,7 @@ where
         let answer = service.clone().call(request);
         async move {
             let answer = tokio::time::timeout(limits::REQUEST_TIMEOUT, answer).await;
-            answer.unwrap_or_else(|_| {
-                let mut late = Response::default();
-                *late.status_mut() = http::StatusCode::REQUEST_TIMEOUT;
-                Ok(late)
-            })
+            answer.unwrap_or_else(|_| Ok(routes::late()))
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()

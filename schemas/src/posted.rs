@@ -8,7 +8,7 @@ mod reader;
 
 use std::collections::BTreeSet;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -145,6 +145,11 @@ impl Posted {
         data: Map<String, Value>,
     ) -> Result<Self, ErrorBody> {
         reader::posted(kind, source, name, data)
+    }
+
+    /// The schema of the data that [`Posted::read`] takes.
+    pub fn data_schema(generator: &mut SchemaGenerator) -> Schema {
+        reader::data_schema(generator)
     }
 
     pub(crate) fn is_ephemeral(&self) -> bool {

@@ -2,6 +2,7 @@
 //!
 //! Each carries `updated_at`, Shopify's own time of its last change, which decides between two versions.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -14,7 +15,7 @@ use crate::quantity::Quantities;
 use crate::shape::OrderStatus;
 
 /// A place that holds stock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Location {
     /// Which one.
@@ -30,7 +31,7 @@ pub struct Location {
 }
 
 /// A product, without its variants.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Product {
     /// Which one.
@@ -50,7 +51,7 @@ pub struct Product {
 }
 
 /// A variant of a product.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Variant {
     /// Which one.
@@ -76,7 +77,7 @@ pub struct Variant {
 }
 
 /// What stock is counted of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InventoryItem {
     /// Which one.
@@ -90,7 +91,7 @@ pub struct InventoryItem {
 }
 
 /// A level with all its quantities, as Shopify was last seen to say: never mixed with what we expect.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Level {
     /// Of which item.
@@ -108,7 +109,7 @@ pub struct Level {
 }
 
 /// An order with its lines.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
     /// Which one.
@@ -144,7 +145,7 @@ pub struct Order {
 }
 
 /// A movement of money that has come to its end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Transaction {
     /// Which one.
@@ -158,7 +159,7 @@ pub struct Transaction {
 }
 
 /// How a movement of money ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentOutcome {
     /// The customer's money did not come.
@@ -170,7 +171,7 @@ pub enum PaymentOutcome {
 }
 
 /// A line of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderLine {
     /// Which one.
@@ -186,7 +187,7 @@ pub struct OrderLine {
 }
 
 /// A customer: that there is one, and nothing about the person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Customer {
     /// Which one.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use schemas::{RecordKey, Resource, RunId, Timestamp, VariantId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,7 +11,7 @@ use serde_json::Value;
 use crate::tables::Result;
 
 /// A record that was not as it is at Shopify.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Drifted {
     /// The run that found it.
@@ -27,7 +28,7 @@ pub struct Drifted {
 }
 
 /// How a record was not as it is at Shopify.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "wrong", content = "fields", rename_all = "snake_case")]
 pub enum Wrong {
     /// These fields were otherwise: as they were here, and as they are at Shopify.

@@ -74,7 +74,7 @@ pub struct Marked {
 }
 
 /// A delivery without its body.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliverySummary {
     /// Which.

@@ -24,6 +24,7 @@ mod recovery;
 mod restored;
 mod rights;
 mod runs;
+mod schema;
 mod stale;
 mod tidy;
 mod webhooks;

@@ -20,10 +20,10 @@ export type Command =
     /** Repeating the command with the same key changes nothing. */
     idempotencyKey?: string | null;
     /** Of which item. */
-    inventoryItemId: InventoryItemId;
+    inventoryItemId: number | string;
     kind: 'adjust';
     /** At which location; may be left out where there is only one. */
-    locationId?: LocationId | null;
+    locationId?: number | string | null;
     /** Why, for the audit trail. */
     reason: string;
   }
@@ -31,7 +31,7 @@ export type Command =
   | {
     kind: 'commit';
     /** The order, when there is one. */
-    orderId?: OrderId | null;
+    orderId?: number | string | null;
     /** Which hold. */
     reservationId: string;
     /** Through which door the sale went. */
@@ -72,10 +72,10 @@ export type Command =
     /** Repeating the command with the same key changes nothing. */
     idempotencyKey?: string | null;
     /** Of which item. */
-    inventoryItemId: InventoryItemId;
+    inventoryItemId: number | string;
     kind: 'update';
     /** At which location; may be left out where there is only one. */
-    locationId?: LocationId | null;
+    locationId?: number | string | null;
     /** Which quantity; a shelf count is `on_hand`. */
     name?: SettableName | null;
     /** To what. */
@@ -716,9 +716,9 @@ export type ReservationState =
 /** One item to hold. */
 export interface ReserveItem {
   /** Of which item. */
-  inventoryItemId: InventoryItemId;
+  inventoryItemId: number | string;
   /** At which location; may be left out where there is only one. */
-  locationId?: LocationId | null;
+  locationId?: number | string | null;
   /** How many; at least 1. */
   quantity: number;
 }

@@ -8,6 +8,7 @@ mod holds;
 mod inventory;
 mod revoke;
 mod run;
+mod schema;
 mod sim;
 mod status;
 mod sync;
@@ -45,6 +46,8 @@ enum Command {
     Revoke(revoke::Revoke),
     /// The daemon.
     Run(run::Run),
+    /// Prints what the JSON of an event, the REST routes or the realtime side look like.
+    Schema(schema::Schema),
     /// The pretend store alone.
     Sim(sim::Sim),
     /// Tells how a shop's mirror is.
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
             Command::Inventory(inventory) => inventory.run(&environment, cli.json).await,
             Command::Revoke(revoke) => revoke.run(&environment, cli.json).await,
             Command::Run(run) => run.run(environment).await,
+            Command::Schema(schema) => schema.run(cli.json),
             Command::Sim(sim) => sim.run(cli.json).await,
             Command::Status(status) => status.run(&environment, cli.json).await,
             Command::Sync(sync) => sync.run(&environment, cli.json).await,

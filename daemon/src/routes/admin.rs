@@ -1,34 +1,67 @@
 //! `/api/v1/realtime` and `/api/v1/revocations`: who is connected, and who is no longer to be. For admins of every shop.
 
-use bytes::Buf;
-use futures_util::Stream;
-use http::HeaderMap;
-use schemas::{ErrorBody, ErrorCode, Identity, Timestamp, UserId};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use store::{Operation, Revocation, Revoked};
-use warp::Filter;
-use warp::filters::BoxedFilter;
-use warp::reply::Response;
+use std::collections::BTreeMap;
 
-use super::api::{failed, identity, reply};
+use http::HeaderMap;
+use schemars::JsonSchema;
+use schemas::id::ID_BYTES_MAX;
+use schemas::{ErrorBody, ErrorCode, Identity, Offset, Room, ShopDomain, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
+use store::{Operation, Revocation, Revoked};
+
+use super::api::{failed, identity};
+use super::operation::Asked;
 use super::{Context, body};
 use crate::auth::TOKEN_ID_BYTES_MAX;
 use crate::limits::{ATTENDEES_MAX, COMMAND_BYTES_MAX};
 
-pub(super) fn routes(context: Context) -> BoxedFilter<(Response,)> {
-    let asked = warp::any().map(move || context.clone()).and(warp::header::headers_cloned());
-    let realtime = warp::path!("api" / "v1" / "realtime").and(warp::get()).and(asked.clone()).map(
-        |context: Context, headers: HeaderMap| reply(admin(&context, &headers).map(|_| figures(&context))),
-    );
-    let revoke = warp::path!("api" / "v1" / "revocations")
-        .and(warp::post())
-        .and(asked)
-        .and(warp::body::stream())
-        .then(async |context, headers, body| {
-            revoke(&context, &headers, body).await.unwrap_or_else(|refusal| refusal)
-        });
-    realtime.or(revoke).unify().boxed()
+/// Who is connected, and what was counted since the start.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Realtime {
+    connections: usize,
+    /// One for each namespace of a connection.
+    sockets: usize,
+    /// Where the log is.
+    offset: Offset,
+    users: Users,
+    /// The first thousand.
+    rooms: Vec<Gathering>,
+    /// How often connections ended, by reason.
+    endings: BTreeMap<&'static str, u64>,
+    /// How often something happened, by its name.
+    counters: BTreeMap<&'static str, u64>,
+}
+
+/// Users who are connected.
+#[derive(Serialize, JsonSchema)]
+struct Users {
+    count: usize,
+    /// The first thousand.
+    online: Vec<Attendee>,
+}
+
+/// A user who is connected.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Attendee {
+    user_id: UserId,
+    sockets: usize,
+}
+
+/// A room that somebody is in.
+#[derive(Serialize, JsonSchema)]
+struct Gathering {
+    shop: ShopDomain,
+    #[schemars(with = "String")]
+    room: Room,
+    sockets: usize,
+}
+
+pub(super) async fn realtime(context: &Context, asked: Asked) -> Result<Realtime, ErrorBody> {
+    admin(context, &asked.headers)?;
+    asked.query()?;
+    Ok(figures(context))
 }
 
 /// Who asks, if they run all of this.
@@ -41,80 +74,86 @@ pub(super) fn admin(context: &Context, headers: &HeaderMap) -> Result<Identity, 
     Err(ErrorBody::new(ErrorCode::Forbidden, "this is for admins of every shop"))
 }
 
-pub(super) fn figures(context: &Context) -> Value {
+fn figures(context: &Context) -> Realtime {
     let (figures, there) = (context.hub.figures(), context.hub.attendees());
-    let users = there.users.iter().take(ATTENDEES_MAX);
-    let rooms = there.rooms.iter().take(ATTENDEES_MAX);
-    json!({
-        "connections": figures.connections,
-        "sockets": figures.sockets,
-        "offset": figures.head,
-        "users": {
-            "count": there.users.len(),
-            "online": users.map(|(user, sockets)| json!({ "userId": user, "sockets": sockets })).collect::<Vec<_>>(),
+    let attendee = |(user_id, sockets)| Attendee { user_id, sockets };
+    let gathering = |(shop, room, sockets)| Gathering { shop, room, sockets };
+    Realtime {
+        connections: figures.connections,
+        sockets: figures.sockets,
+        offset: figures.head,
+        users: Users {
+            count: there.users.len(),
+            online: there.users.into_iter().take(ATTENDEES_MAX).map(attendee).collect(),
         },
-        "rooms": rooms.map(|(shop, room, sockets)| {
-            json!({ "shop": shop, "room": room, "sockets": sockets })
-        }).collect::<Vec<_>>(),
-        "endings": context.hub.endings(),
-        "counters": {
-            "delivered": figures.delivered,
-            "recovered": figures.recovered,
-            "notRecovered": figures.not_recovered,
-            "sessionsUnknown": figures.sessions_unknown,
-            "replaced": figures.replaced,
-            "resyncs": figures.resyncs,
-            "stalled": figures.stalled,
-            "ephemeralDropped": figures.dropped,
-            "rateLimited": figures.rate_limited,
-            "roomsRefused": figures.rooms_refused,
-            "crowded": figures.crowded,
-            "revoked": figures.revoked,
-            "connectionsRefused": figures.refused,
-            "connectionsOfAddressRefused": figures.refused_of_address,
-            "originsRefused": figures.refused_of_origin,
-        },
-    })
+        rooms: there.rooms.into_iter().take(ATTENDEES_MAX).map(gathering).collect(),
+        endings: context.hub.endings(),
+        counters: BTreeMap::from([
+            ("delivered", figures.delivered),
+            ("recovered", figures.recovered),
+            ("notRecovered", figures.not_recovered),
+            ("sessionsUnknown", figures.sessions_unknown),
+            ("replaced", figures.replaced),
+            ("resyncs", figures.resyncs),
+            ("stalled", figures.stalled),
+            ("ephemeralDropped", figures.dropped),
+            ("rateLimited", figures.rate_limited),
+            ("roomsRefused", figures.rooms_refused),
+            ("crowded", figures.crowded),
+            ("revoked", figures.revoked),
+            ("connectionsRefused", figures.refused),
+            ("connectionsOfAddressRefused", figures.refused_of_address),
+            ("originsRefused", figures.refused_of_origin),
+        ]),
+    }
 }
 
 /// What is to be revoked: one of the first two.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Asked {
+pub(super) struct Revoking {
+    /// A token's own id.
+    #[schemars(length(min = 1, max = TOKEN_ID_BYTES_MAX))]
     jti: Option<String>,
+    /// Everything that this user was given so far.
+    #[schemars(length(min = 1, max = ID_BYTES_MAX))]
     user_id: Option<UserId>,
     /// When the last of these tokens runs out; as late as any token may, if it is not said.
     expires_at: Option<Timestamp>,
 }
 
-async fn revoke<B: Buf>(
-    context: &Context,
-    headers: &HeaderMap,
-    body: impl Stream<Item = Result<B, warp::Error>>,
-) -> Result<Response, Response> {
-    let refuse = |refusal| reply(Err(refusal));
-    let by = admin(context, headers).map_err(refuse)?;
-    let body = body::whole(body, COMMAND_BYTES_MAX).await?;
-    let asked: Asked = serde_json::from_slice(&body).map_err(|problem| {
-        refuse(ErrorBody::new(ErrorCode::InvalidPayload, format!("not a revocation: {problem}")))
+/// That it was revoked.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct RevokedUntil {
+    ok: bool,
+    /// Until when it is remembered: then none of these tokens is good any more.
+    until: Timestamp,
+}
+
+pub(super) async fn revoke(context: &Context, asked: Asked) -> Result<RevokedUntil, ErrorBody> {
+    let by = admin(context, &asked.headers)?;
+    asked.query()?;
+    let body = body::whole(asked.body, COMMAND_BYTES_MAX).await?;
+    let revoking: Revoking = serde_json::from_slice(&body).map_err(|problem| {
+        ErrorBody::new(ErrorCode::InvalidPayload, format!("not a revocation: {problem}"))
     })?;
-    let of = match (asked.jti, asked.user_id) {
+    let of = match (revoking.jti, revoking.user_id) {
         (Some(jti), None) if (1..=TOKEN_ID_BYTES_MAX).contains(&jti.len()) => Revoked::Token(jti),
         (None, Some(user)) => Revoked::User(user),
-        _ => return Err(refuse(ErrorBody::field("jti", "say which: a token's jti, or a userId"))),
+        _ => return Err(ErrorBody::field("jti", "say which: a token's jti, or a userId")),
     };
     if !context.tokens.may_revoke() {
-        return Err(refuse(ErrorBody::new(ErrorCode::TooLarge, "there are too many revocations already")));
+        return Err(ErrorBody::new(ErrorCode::TooLarge, "there are too many revocations already"));
     }
     let now = context.clock.now();
     let latest = context.tokens.latest_end(now);
-    let until = asked.expires_at.map_or(latest, |until| until.min(latest));
+    let until = revoking.expires_at.map_or(latest, |until| until.min(latest));
     let revocation = Revocation { of, at: now, until };
     let written = context.store.write(Operation::Revoke(revocation.clone())).await;
-    written.map_err(|failure| refuse(failed(&failure)))?;
+    written.map_err(|failure| failed(&failure))?;
     // Nobody comes in with it any more; and then whoever is in goes.
     context.tokens.revoke(revocation, now);
     context.hub.reconsider();
     tracing::info!(by = %by.user_id, "tokens were revoked");
-    Ok(reply(Ok(json!({ "ok": true, "until": until }))))
+    Ok(RevokedUntil { ok: true, until })
 }

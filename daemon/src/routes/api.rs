@@ -1,65 +1,121 @@
 //! `/api/v1`: the mirror and what goes on with it, read by the same table of rights as everything else.
 
-use std::collections::HashMap;
+use http::HeaderMap;
+use schemars::JsonSchema;
+use schemas::shape::LevelShape;
+use schemas::{
+    ErrorBody, ErrorCode, Event, Identity, LevelSelection, Offset, Room, ShopDomain, Subject, Timestamp,
+};
+use serde::Serialize;
+use serde_json::Value;
+use store::{Collection, DeliverySummary, StoreError};
 
-use http::{HeaderMap, StatusCode};
-use schemas::{ErrorBody, ErrorCode, Identity, LevelSelection, Offset, Room, ShopDomain, Subject};
-use serde_json::{Value, json};
-use store::{Collection, StoreError};
-use warp::filters::BoxedFilter;
-use warp::reply::Response;
-use warp::{Filter, Reply};
-
-use super::{Context, error};
+use super::Context;
+use super::operation::{Asked, Query};
 use crate::auth::TokenError;
 use crate::limits::{PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX};
 use crate::scope;
 
-pub(super) type Query = HashMap<String, String>;
-
-pub(super) fn routes(context: Context) -> BoxedFilter<(Response,)> {
-    warp::path!("api" / "v1" / String)
-        .and(warp::get())
-        .and(warp::query::<Query>())
-        .and(warp::header::headers_cloned())
-        .then(move |what: String, query, headers| {
-            let context = context.clone();
-            async move {
-                match Call::new(&context, &headers, query) {
-                    Ok(call) => reply(call.answer(&what).await),
-                    Err(refusal) => reply(Err(refusal)),
-                }
-            }
-        })
-        .boxed()
+/// A page of a list.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "{T}Page")]
+pub(super) struct Page<T> {
+    pub(super) data: Vec<T>,
+    /// What to send as `after`, or of commands as `before`, for the next page; `null` on the last.
+    pub(super) next: Option<String>,
 }
 
-/// An answer over HTTP.
-pub(super) fn reply(answer: Result<Value, ErrorBody>) -> Response {
-    answer.map_or_else(
-        |problem| error(status(problem.code), &problem),
-        |body| warp::reply::json(&body).into_response(),
-    )
+/// A list without pages.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "{T}List")]
+pub(super) struct List<T> {
+    pub(super) data: Vec<T>,
 }
 
-fn status(code: ErrorCode) -> StatusCode {
-    match code {
-        ErrorCode::TokenExpired | ErrorCode::TokenInvalid => StatusCode::UNAUTHORIZED,
-        ErrorCode::Forbidden => StatusCode::FORBIDDEN,
-        ErrorCode::NotFound => StatusCode::NOT_FOUND,
-        ErrorCode::InvalidPayload
-        | ErrorCode::LocationRequired
-        | ErrorCode::ShopRequired
-        | ErrorCode::TooLarge
-        | ErrorCode::UnknownEvent => StatusCode::BAD_REQUEST,
-        ErrorCode::Conflict
-        | ErrorCode::IdempotencyKeyReused
-        | ErrorCode::Ineligible
-        | ErrorCode::InsufficientStock => StatusCode::CONFLICT,
-        ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-    }
+/// Levels as they all were at one moment.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LevelPage {
+    data: Vec<LevelShape>,
+    /// What to send as `after` for the next page; `null` on the last.
+    next: Option<String>,
+    /// Where the log was then.
+    offset: Offset,
+}
+
+/// Events from the log.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct EventPage {
+    data: Vec<LoggedEvent>,
+    /// What to send as `after` to go on.
+    next: Offset,
+}
+
+/// An event with its place in the log.
+#[derive(Serialize, JsonSchema)]
+struct LoggedEvent {
+    #[serde(flatten)]
+    event: Event,
+    /// Its place.
+    id: Offset,
+    /// In which shop.
+    shop: ShopDomain,
+    /// When it became true here.
+    timestamp: Timestamp,
+}
+
+/// Webhooks in a state, newest first.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Deliveries {
+    data: Vec<DeliverySummary>,
+    /// All that are kept, in whatever state.
+    counts: Vec<DeliveryCount>,
+}
+
+/// How many webhooks of a topic are in a state.
+#[derive(Serialize, JsonSchema)]
+struct DeliveryCount {
+    topic: String,
+    state: &'static str,
+    count: u64,
+}
+
+pub(super) async fn customers(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
+    Call::new(context, &asked)?.list(Collection::Customers, Subject::Customer).await
+}
+
+pub(super) async fn items(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
+    Call::new(context, &asked)?.list(Collection::Items, Subject::Inventory { location: None }).await
+}
+
+pub(super) async fn locations(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
+    Call::new(context, &asked)?.list(Collection::Locations, Subject::Sync).await
+}
+
+pub(super) async fn orders(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
+    let call = Call::new(context, &asked)?;
+    // Who may see any order at all; which ones is asked of each.
+    let customer = call.identity.own_customer();
+    call.list(Collection::Orders, Subject::Order { customer, user: None, locations: &[] }).await
+}
+
+pub(super) async fn products(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
+    Call::new(context, &asked)?.list(Collection::Products, Subject::Product).await
+}
+
+pub(super) async fn variants(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
+    Call::new(context, &asked)?.list(Collection::Variants, Subject::Product).await
+}
+
+pub(super) async fn levels(context: &Context, asked: Asked) -> Result<LevelPage, ErrorBody> {
+    Call::new(context, &asked)?.levels().await
+}
+
+pub(super) async fn events(context: &Context, asked: Asked) -> Result<EventPage, ErrorBody> {
+    Call::new(context, &asked)?.events().await
+}
+
+pub(super) async fn deliveries(context: &Context, asked: Asked) -> Result<Deliveries, ErrorBody> {
+    Call::new(context, &asked)?.deliveries().await
 }
 
 pub(super) fn failed(failure: &StoreError) -> ErrorBody {
@@ -102,8 +158,9 @@ pub(super) struct Call<'c> {
 }
 
 impl<'c> Call<'c> {
-    pub(super) fn new(context: &'c Context, headers: &HeaderMap, query: Query) -> Result<Self, ErrorBody> {
-        let identity = identity(context, headers)?;
+    pub(super) fn new(context: &'c Context, asked: &Asked) -> Result<Self, ErrorBody> {
+        let identity = identity(context, &asked.headers)?;
+        let query = asked.query()?;
         let named = query.get("shop").map(String::as_str);
         let shop = scope::shop(&identity, named, &context.shops.domains())?;
         let limit = match query.get("limit").map(|text| text.parse()) {
@@ -119,36 +176,6 @@ impl<'c> Call<'c> {
         Ok(Self { context, identity, shop, query, limit })
     }
 
-    async fn answer(&self, what: &str) -> Result<Value, ErrorBody> {
-        match what {
-            "commands" => self.commands().await,
-            "customers" => self.list(Collection::Customers, Subject::Customer).await,
-            "deliveries" => self.deliveries().await,
-            "drift" => self.drift().await,
-            "events" => self.events().await,
-            "items" => self.list(Collection::Items, Subject::Inventory { location: None }).await,
-            "levels" => self.levels().await,
-            "locations" => self.list(Collection::Locations, Subject::Sync).await,
-            "orders" => {
-                // Who may see any order at all; which ones is asked of each.
-                let customer = self.identity.own_customer();
-                self.list(Collection::Orders, Subject::Order { customer, user: None, locations: &[] }).await
-            }
-            "products" => self.list(Collection::Products, Subject::Product).await,
-            "reservations" => self.reservations().await,
-            "runs" => self.runs().await,
-            "status" => self.status().await,
-            "variants" => self.list(Collection::Variants, Subject::Product).await,
-            _ => Err(ErrorBody::new(
-                ErrorCode::NotFound,
-                format!(
-                    "there is no list {:?}: commands, customers, deliveries, drift, events, items, levels, locations, orders, products, reservations, runs, status or variants",
-                    what.chars().take(40).collect::<String>()
-                ),
-            )),
-        }
-    }
-
     pub(super) fn may_see(&self, subject: Subject<'_>) -> Result<(), ErrorBody> {
         if self.identity.may_see(subject) {
             return Ok(());
@@ -160,7 +187,7 @@ impl<'c> Call<'c> {
     }
 
     /// Records by id; `next` is what to send as `after` for the next page, absent on the last.
-    async fn list(&self, collection: Collection, subject: Subject<'_>) -> Result<Value, ErrorBody> {
+    async fn list(&self, collection: Collection, subject: Subject<'_>) -> Result<Page<Value>, ErrorBody> {
         self.may_see(subject)?;
         let after = match self.query.get("after").map(|text| text.parse()) {
             None => 0,
@@ -178,10 +205,10 @@ impl<'c> Call<'c> {
         let next = records
             .last()
             .filter(|_| records.len() == self.limit)
-            .and_then(|record| record.get("id"))
-            .cloned();
-        let seen: Vec<Value> = records.into_iter().filter(|record| self.sees(collection, record)).collect();
-        Ok(json!({ "data": seen, "next": next }))
+            .and_then(|record| record.get("id")?.as_str())
+            .map(str::to_owned);
+        let data = records.into_iter().filter(|record| self.sees(collection, record)).collect();
+        Ok(Page { data, next })
     }
 
     /// Orders are seen one by one: staff limited to locations see those of their own.
@@ -196,8 +223,7 @@ impl<'c> Call<'c> {
         self.identity.may_see(Subject::Order { customer, user: None, locations })
     }
 
-    /// Levels by item and location, exact at `offset`; `next` as in a list.
-    async fn levels(&self) -> Result<Value, ErrorBody> {
+    async fn levels(&self) -> Result<LevelPage, ErrorBody> {
         fn ids<T: std::str::FromStr>(query: &Query, field: &str) -> Result<Option<Vec<T>>, ErrorBody>
         where
             T::Err: std::fmt::Display,
@@ -225,17 +251,16 @@ impl<'c> Call<'c> {
         }
         let shops = vec![self.shop.clone()];
         let read = self.context.store.levels(shops, selection, after.flatten(), self.limit).await;
-        let (mut levels, sequence) = read.map_err(|e| failed(&e))?;
-        let last = levels.last().filter(|_| levels.len() == self.limit);
+        let (mut data, sequence) = read.map_err(|e| failed(&e))?;
+        let last = data.last().filter(|_| data.len() == self.limit);
         let next = last.map(|level| format!("{}:{}", level.inventory_item_id, level.location_id));
-        levels
-            .retain(|level| self.identity.may_see(Subject::Inventory { location: Some(level.location_id) }));
+        data.retain(|level| self.identity.may_see(Subject::Inventory { location: Some(level.location_id) }));
         let offset = Offset { sequence, ..self.context.store.head() };
-        Ok(json!({ "data": levels, "next": next, "offset": offset }))
+        Ok(LevelPage { data, next, offset })
     }
 
-    /// What happened after an offset, of what the bearer may see. `next` is where to go on.
-    async fn events(&self) -> Result<Value, ErrorBody> {
+    /// What happened after an offset, of what the bearer may see.
+    async fn events(&self) -> Result<EventPage, ErrorBody> {
         let store = &self.context.store;
         let head = store.head();
         let after = match self.query.get("after").map(|text| text.parse::<Offset>()) {
@@ -256,21 +281,18 @@ impl<'c> Call<'c> {
         let entries = store.replay(&self.shop, rooms, after.sequence, head.sequence, self.limit).await;
         let entries = entries.map_err(|e| failed(&e))?;
         let next = entries.last().map_or(Offset { sequence: head.sequence, ..head }, |entry| entry.offset);
-        let seen = entries.iter().filter(|entry| self.identity.may_see(entry.event.subject()));
-        let seen: Vec<Value> = seen
-            .map(|entry| {
-                let mut event = serde_json::to_value(&entry.event).unwrap_or_default();
-                event["id"] = json!(entry.offset);
-                event["shop"] = json!(entry.shop);
-                event["timestamp"] = json!(entry.at);
-                event
-            })
-            .collect();
-        Ok(json!({ "data": seen, "next": next }))
+        let seen = entries.into_iter().filter(|entry| self.identity.may_see(entry.event.subject()));
+        let data = seen.map(|entry| LoggedEvent {
+            event: entry.event,
+            id: entry.offset,
+            shop: entry.shop,
+            timestamp: entry.at,
+        });
+        Ok(EventPage { data: data.collect(), next })
     }
 
     /// Deliveries in a state, newest first, and how many there are of each topic and state.
-    async fn deliveries(&self) -> Result<Value, ErrorBody> {
+    async fn deliveries(&self) -> Result<Deliveries, ErrorBody> {
         self.may_see(Subject::Sync)?;
         let state = match self.query.get("state").map_or("unreadable", String::as_str) {
             "pending" => "pending",
@@ -280,12 +302,10 @@ impl<'c> Call<'c> {
             _ => return Err(ErrorBody::field("state", "pending, applied, ignored or unreadable")),
         };
         let store = &self.context.store;
-        let deliveries = store.deliveries(&self.shop, state, self.limit).await.map_err(|e| failed(&e))?;
+        let data = store.deliveries(&self.shop, state, self.limit).await.map_err(|e| failed(&e))?;
         let counts = store.delivery_counts(&self.shop).await.map_err(|e| failed(&e))?;
-        let counts: Vec<Value> = counts
-            .into_iter()
-            .map(|(topic, state, count)| json!({ "topic": topic, "state": state, "count": count }))
-            .collect();
-        Ok(json!({ "data": deliveries, "counts": counts }))
+        let counts =
+            counts.into_iter().map(|(topic, state, count)| DeliveryCount { topic, state, count }).collect();
+        Ok(Deliveries { data, counts })
     }
 }

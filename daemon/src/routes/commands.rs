@@ -1,82 +1,125 @@
 //! `/api/v1/inventory/…`, `commands`, `reservations` and `holds/drain`: commands over REST, and what became of them.
 
-use bytes::Buf;
-use futures_util::{Stream, StreamExt as _};
-use http::HeaderMap;
-use schemas::command::CommandKind;
+use futures_util::StreamExt as _;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemas::command::{CommandKind, ReserveItem};
 use schemas::shape::{CommandShape, CommandState, ReservationShape};
-use schemas::{ErrorBody, ErrorCode, InventoryItemId, LocationId, Subject, Timestamp};
-use serde::Deserialize as _;
+use schemas::{Command, ErrorBody, ErrorCode, InventoryItemId, LocationId, Subject, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::{CommandFilter, HoldFilter};
-use warp::Filter;
-use warp::filters::BoxedFilter;
-use warp::reply::Response;
+use store::{CommandFilter, HoldFilter, StoreError};
 use ws::Commands as _;
 
-use super::api::{Call, Query, failed, identity, reply};
+use super::api::{Call, Page, failed, identity};
+use super::operation::Asked;
 use super::{Context, body};
 use crate::limits::{COMMAND_BYTES_MAX, DRAIN_AT_A_TIME, PAGE_RECORDS_MAX};
 
-pub(super) fn routes(context: Context) -> BoxedFilter<(Response,)> {
-    let asked = warp::any()
-        .map(move || context.clone())
-        .and(warp::query::<Query>())
-        .and(warp::header::headers_cloned());
-    let give = warp::path!("api" / "v1" / "inventory" / String)
-        .and(warp::post())
-        .and(asked.clone())
-        .and(warp::body::stream())
-        .then(async |kind: String, context, query, headers, body| {
-            give(&context, &kind, &query, &headers, body).await.unwrap_or_else(|refusal| refusal)
-        });
-    let command = warp::path!("api" / "v1" / "commands" / String).and(warp::get()).and(asked.clone()).then(
-        async |id, context, query, headers: HeaderMap| match Call::new(&context, &headers, query) {
-            Ok(call) => reply(call.command(id).await),
-            Err(refusal) => reply(Err(refusal)),
-        },
-    );
-    let reservation = warp::path!("api" / "v1" / "reservations" / String)
-        .and(warp::get())
-        .and(asked.clone())
-        .then(async |id, context, query, headers: HeaderMap| match Call::new(&context, &headers, query) {
-            Ok(call) => reply(call.reservation(id).await),
-            Err(refusal) => reply(Err(refusal)),
-        });
-    let drain = warp::path!("api" / "v1" / "holds" / "drain").and(warp::post()).and(asked).then(
-        async |context, query, headers: HeaderMap| match Call::new(&context, &headers, query) {
-            Ok(call) => reply(call.drain().await),
-            Err(refusal) => reply(Err(refusal)),
-        },
-    );
-    give.or(command).unify().or(reservation).unify().or(drain).unify().boxed()
+/// A command, what it asked for, and what it was about.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Audited {
+    #[serde(flatten)]
+    command: CommandShape,
+    request: Command,
+    /// Which levels it changed.
+    levels: Vec<Place>,
+    /// The hold that it made or was about.
+    reservation_id: Option<String>,
 }
 
-async fn give<B: Buf>(
-    context: &Context,
-    kind: &str,
-    query: &Query,
-    headers: &HeaderMap,
-    body: impl Stream<Item = Result<B, warp::Error>>,
-) -> Result<Response, Response> {
-    let by = identity(context, headers).map_err(|refusal| reply(Err(refusal)))?;
-    let body = body::whole(body, COMMAND_BYTES_MAX).await?;
-    let Some(kind) = CommandKind::parse(kind) else {
-        let kinds = CommandKind::ALL.map(CommandKind::as_str).join(", ");
-        let message = format!("there is no such command: {kinds}");
-        return Err(reply(Err(ErrorBody::new(ErrorCode::NotFound, message))));
+/// A level, by its item and location.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Place {
+    inventory_item_id: InventoryItemId,
+    location_id: LocationId,
+}
+
+/// How many holds were given back.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Drained {
+    by: UserId,
+    released: usize,
+    /// Those that could not be.
+    left: usize,
+    /// Why, of the first of them.
+    reason: Option<String>,
+}
+
+/// What a command of that kind takes: its schema, without what the path says.
+pub(super) fn payload(kind: CommandKind, generator: &mut SchemaGenerator) -> Schema {
+    let whole = Command::json_schema(generator).to_value();
+    let of_kind = |one: &&Value| one["properties"]["kind"]["const"] == kind.as_str();
+    let found = whole["oneOf"].as_array().into_iter().flatten().find(of_kind);
+    let mut object = found.cloned().unwrap_or_default();
+    let forget = |object: &mut Value, field: &str| {
+        if let Some(fields) = object["properties"].as_object_mut() {
+            fields.remove(field);
+        }
+        if let Some(needed) = object["required"].as_array_mut() {
+            needed.retain(|name| name != field);
+        }
     };
+    forget(&mut object, "kind");
+    if kind == CommandKind::Reserve {
+        // Its only line may stand in the payload itself.
+        let line = ReserveItem::json_schema(generator).to_value();
+        let mut single = object.clone();
+        forget(&mut single, "items");
+        for (name, field) in line["properties"].as_object().into_iter().flatten() {
+            single["properties"][name] = field.clone();
+        }
+        if let (Some(needed), Some(more)) = (single["required"].as_array_mut(), line["required"].as_array()) {
+            needed.extend(more.iter().cloned());
+        }
+        for name in ["inventoryItemId", "locationId", "quantity"] {
+            object["properties"][name] = json!({ "type": "null" });
+        }
+        single["properties"]["items"] = json!({ "type": "null" });
+        return json_schema!({ "anyOf": [object, single] });
+    }
+    object.try_into().unwrap_or_default()
+}
+
+pub(super) async fn give(context: &Context, asked: Asked, kind: CommandKind) -> Result<Value, ErrorBody> {
+    let by = identity(context, &asked.headers)?;
+    let query = asked.query()?;
+    let body = body::whole(asked.body, COMMAND_BYTES_MAX).await?;
     let payload: Value = serde_json::from_slice(&body).map_err(|problem| {
         let message = format!("the body must be a JSON object: {problem}");
-        reply(Err(ErrorBody::new(ErrorCode::InvalidPayload, message)))
+        ErrorBody::new(ErrorCode::InvalidPayload, message)
     })?;
     let shop = query.get("shop").map(String::as_str).or_else(|| payload["shop"].as_str()).map(str::to_owned);
-    Ok(reply(context.commands.run(&by, shop.as_deref(), kind, payload).await))
+    context.commands.run(&by, shop.as_deref(), kind, payload).await
+}
+
+pub(super) async fn commands(context: &Context, asked: Asked) -> Result<Page<Audited>, ErrorBody> {
+    Call::new(context, &asked)?.commands().await
+}
+
+pub(super) async fn command(context: &Context, asked: Asked) -> Result<Audited, ErrorBody> {
+    Call::new(context, &asked)?.command(asked.part).await
+}
+
+pub(super) async fn reservations(
+    context: &Context,
+    asked: Asked,
+) -> Result<Page<ReservationShape>, ErrorBody> {
+    Call::new(context, &asked)?.reservations().await
+}
+
+pub(super) async fn reservation(context: &Context, asked: Asked) -> Result<ReservationShape, ErrorBody> {
+    Call::new(context, &asked)?.reservation(asked.part).await
+}
+
+pub(super) async fn drain(context: &Context, asked: Asked) -> Result<Drained, ErrorBody> {
+    Call::new(context, &asked)?.drain().await
 }
 
 impl Call<'_> {
-    /// Commands, newest first; `next` is what to send as `before` for the next page, absent on the last.
-    pub(super) async fn commands(&self) -> Result<Value, ErrorBody> {
+    /// Commands, newest first.
+    async fn commands(&self) -> Result<Page<Audited>, ErrorBody> {
         self.may_read_commands()?;
         let item = match self.query.get("item").map(|text| text.parse::<InventoryItemId>()) {
             None => None,
@@ -92,33 +135,33 @@ impl Call<'_> {
         let filter = CommandFilter { id: None, by, state, item, before, limit: self.limit };
         let commands = self.read_commands(filter).await?;
         let last = commands.last().filter(|_| commands.len() == self.limit);
-        let next = last.and_then(|last| CommandShape::deserialize(last).ok());
-        let next = next.map(|last| format!("{}_{}", last.at, last.command_id));
-        let seen: Vec<Value> = commands.into_iter().filter(|command| self.sees_command(command)).collect();
-        Ok(json!({ "data": seen, "next": next }))
+        let next = last.map(|last| format!("{}_{}", last.command.at, last.command.command_id));
+        let data = commands.into_iter().filter(|command| self.sees_command(command)).collect();
+        Ok(Page { data, next })
     }
 
-    async fn command(&self, id: String) -> Result<Value, ErrorBody> {
+    async fn command(&self, id: String) -> Result<Audited, ErrorBody> {
         self.may_read_commands()?;
         let filter = CommandFilter { id: Some(id), limit: 1, ..CommandFilter::default() };
         let found = self.read_commands(filter).await?.into_iter().find(|command| self.sees_command(command));
         found.ok_or_else(|| ErrorBody::new(ErrorCode::NotFound, "there is no such command"))
     }
 
-    async fn read_commands(&self, filter: CommandFilter) -> Result<Vec<Value>, ErrorBody> {
-        self.context.store.commands(&self.shop, filter).await.map_err(|failure| failed(&failure))
+    async fn read_commands(&self, filter: CommandFilter) -> Result<Vec<Audited>, ErrorBody> {
+        let found = self.context.store.commands(&self.shop, filter).await.map_err(|e| failed(&e))?;
+        let read = found.into_iter().map(serde_json::from_value).collect::<Result<_, _>>();
+        read.map_err(|problem| failed(&StoreError::Failed(problem.to_string())))
     }
 
-    /// The open holds, those that run out first first; `next` is what to send as `after` for the next page, absent
-    /// on the last.
-    pub(super) async fn reservations(&self) -> Result<Value, ErrorBody> {
+    /// The open holds, those that run out first first.
+    async fn reservations(&self) -> Result<Page<ReservationShape>, ErrorBody> {
         self.may_read_commands()?;
         let after = self.place("after")?;
         let holds = self.read_holds(HoldFilter { id: None, after, limit: self.limit }).await?;
         let last = holds.last().filter(|_| holds.len() == self.limit);
         let next = last.map(|last| format!("{}_{}", last.expires_at, last.reservation_id));
-        let seen: Vec<_> = holds.into_iter().filter(|hold| self.sees_hold(hold)).collect();
-        Ok(json!({ "data": seen, "next": next }))
+        let data = holds.into_iter().filter(|hold| self.sees_hold(hold)).collect();
+        Ok(Page { data, next })
     }
 
     /// A place in a list by time and id, as `next` of a page says it.
@@ -131,11 +174,11 @@ impl Call<'_> {
         self.query.get(name).map(|text| read(text).ok_or_else(wrong)).transpose()
     }
 
-    async fn reservation(&self, id: String) -> Result<Value, ErrorBody> {
+    async fn reservation(&self, id: String) -> Result<ReservationShape, ErrorBody> {
         self.may_read_commands()?;
         let found = self.read_holds(HoldFilter::one(id)).await?.into_iter().find(|hold| self.sees_hold(hold));
         let missing = || ErrorBody::new(ErrorCode::NotFound, "there is no such reservation");
-        found.map(|hold| json!(hold)).ok_or_else(missing)
+        found.ok_or_else(missing)
     }
 
     async fn read_holds(&self, filter: HoldFilter) -> Result<Vec<ReservationShape>, ErrorBody> {
@@ -143,7 +186,7 @@ impl Call<'_> {
     }
 
     /// Releases every open hold, as the one who asks. Ends early when nothing can be released any more.
-    async fn drain(&self) -> Result<Value, ErrorBody> {
+    async fn drain(&self) -> Result<Drained, ErrorBody> {
         if !self.identity.role.is_admin() {
             let message = format!("the role {} may not release every hold", self.identity.role.as_str());
             return Err(ErrorBody::new(ErrorCode::Forbidden, message));
@@ -167,9 +210,8 @@ impl Call<'_> {
             released += done;
             if done == 0 {
                 let reason = outcomes.into_iter().find_map(Result::err).map(|error| error.message);
-                return Ok(
-                    json!({ "by": self.identity.user_id, "released": released, "left": found, "reason": reason }),
-                );
+                let by = self.identity.user_id.clone();
+                return Ok(Drained { by, released, left: found, reason });
             }
         }
     }
@@ -182,24 +224,21 @@ impl Call<'_> {
     }
 
     /// One's own, and those about no other locations than one's own.
-    fn sees_command(&self, command: &Value) -> bool {
-        let locations = command["levels"].as_array().into_iter().flatten();
-        let locations = locations.map(|level| LocationId::deserialize(&level["locationId"]).ok());
-        command["by"].as_str() == Some(self.identity.user_id.as_str()) || self.sees_all_of(locations)
+    fn sees_command(&self, Audited { command, levels, .. }: &Audited) -> bool {
+        command.by == self.identity.user_id || self.sees_all_of(levels.iter().map(|place| place.location_id))
     }
 
     fn sees_hold(&self, hold: &ReservationShape) -> bool {
-        let locations = hold.items.iter().map(|held| Some(held.location_id));
+        let locations = hold.items.iter().map(|held| held.location_id);
         hold.created_by == self.identity.user_id || self.sees_all_of(locations)
     }
 
-    fn sees_all_of(&self, locations: impl Iterator<Item = Option<LocationId>>) -> bool {
+    fn sees_all_of(&self, locations: impl Iterator<Item = LocationId>) -> bool {
         let mut locations = locations.peekable();
         self.identity.may_see(Subject::Inventory { location: None })
             || locations.peek().is_some()
-                && locations.all(|location| {
-                    location.is_some() && self.identity.may_see(Subject::Inventory { location })
-                })
+                && locations
+                    .all(|location| self.identity.may_see(Subject::Inventory { location: Some(location) }))
     }
 }
 

@@ -1,42 +1,60 @@
 //! `/health`, `/connected-users` and `/user-status/{id}`, as hub documents them.
 
-use http::HeaderMap;
-use serde_json::json;
-use warp::Filter;
-use warp::filters::BoxedFilter;
-use warp::reply::Response;
+use schemars::JsonSchema;
+use schemas::{ErrorBody, Timestamp, UserId};
+use serde::Serialize;
 
-use super::api::reply;
+use super::operation::Asked;
 use super::{Context, service};
-use crate::edge::Peer;
 use crate::limits::ATTENDEES_MAX;
 
-pub(super) fn routes(context: Context) -> BoxedFilter<(Response,)> {
-    let asked = warp::get()
-        .and(warp::any().map(move || context.clone()))
-        .and(warp::header::headers_cloned())
-        .and(warp::ext::get::<Peer>());
-    let health = warp::path!("health").and(asked.clone()).map(|context: Context, _: HeaderMap, _| {
-        let timestamp = context.clock.now();
-        reply(Ok(json!({ "status": "OK", "service": "websocket-service", "timestamp": timestamp })))
-    });
-    let users = warp::path!("connected-users").and(asked.clone()).map(
-        |context: Context, headers: HeaderMap, peer| {
-            reply(service::reader(&context, &headers, peer).map(|_| {
-                let there = context.hub.attendees().users;
-                let users: Vec<_> = there.iter().take(ATTENDEES_MAX).map(|(user, _)| user).collect();
-                json!({ "success": true, "data": { "count": there.len(), "users": users } })
-            }))
-        },
-    );
-    let one = warp::path!("user-status" / String).and(asked).map(
-        |user: String, context: Context, headers: HeaderMap, peer| {
-            reply(service::reader(&context, &headers, peer).map(|_| {
-                let there = context.hub.attendees().users;
-                let is_connected = there.iter().any(|(there, _)| there.as_str() == user);
-                json!({ "success": true, "data": { "userId": user, "isConnected": is_connected } })
-            }))
-        },
-    );
-    health.or(users).unify().or(one).unify().boxed()
+/// That it is well.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "HubHealth")]
+pub(super) struct Health {
+    status: &'static str,
+    service: &'static str,
+    timestamp: Timestamp,
+}
+
+/// The frame around what was asked for.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "{T}Found")]
+pub(super) struct Found<T> {
+    success: bool,
+    data: T,
+}
+
+/// Who is connected: the first thousand.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ConnectedUsers {
+    count: usize,
+    users: Vec<UserId>,
+}
+
+/// Whether somebody is connected.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UserStatus {
+    user_id: String,
+    is_connected: bool,
+}
+
+pub(super) async fn health(context: &Context, _: Asked) -> Result<Health, ErrorBody> {
+    Ok(Health { status: "OK", service: "websocket-service", timestamp: context.clock.now() })
+}
+
+pub(super) async fn connected(context: &Context, asked: Asked) -> Result<Found<ConnectedUsers>, ErrorBody> {
+    service::reader(context, &asked.headers, asked.peer)?;
+    let there = context.hub.attendees().users;
+    let count = there.len();
+    let users = there.into_iter().take(ATTENDEES_MAX).map(|(user, _)| user).collect();
+    Ok(Found { success: true, data: ConnectedUsers { count, users } })
+}
+
+pub(super) async fn status(context: &Context, asked: Asked) -> Result<Found<UserStatus>, ErrorBody> {
+    service::reader(context, &asked.headers, asked.peer)?;
+    let there = context.hub.attendees().users;
+    let is_connected = there.iter().any(|(user, _)| user.as_str() == asked.part);
+    Ok(Found { success: true, data: UserStatus { user_id: asked.part, is_connected } })
 }

@@ -9,15 +9,19 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use schemas::{Resource, RunKind, RunState, ShopDomain, Timestamp};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use schemas::{ErrorBody, ErrorCode, Resource, RunKind, RunState, ShopDomain};
+use serde::Serialize;
 use store::StoreError;
-use warp::filters::BoxedFilter;
+use warp::Reply as _;
 use warp::reply::Response;
-use warp::{Filter, Reply as _};
 
 use super::Context;
+use super::operation::Asked;
 use crate::limits::{EFFECTS_GROUP, PAGE_RECORDS_MAX};
+
+/// What the figures are written in.
+pub(super) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfShop {
@@ -46,41 +50,58 @@ struct OfState {
     state: &'static str,
 }
 
-pub(super) fn routes(context: Context) -> BoxedFilter<(Response,)> {
-    let started = context.clock.now();
-    warp::path!("metrics")
-        .and(warp::get())
-        .and(warp::header::optional::<String>("accept"))
-        .then(move |accept: Option<String>| {
-            let context = context.clone();
-            async move {
-                if accept.is_some_and(|accept| accept.trim_start().starts_with("application/json")) {
-                    return warp::reply::json(&of_oms(&context, started)).into_response();
-                }
-                figures(&context).await.unwrap_or_else(|problem| failed(&problem))
-            }
-        })
-        .boxed()
+/// The few figures that oms's documents show, for what was written for them.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OmsMetrics {
+    connected_clients: usize,
+    authenticated_users: usize,
+    /// Seconds.
+    uptime: f64,
+    memory_usage: Memory,
 }
 
-/// The few figures that oms's documents show, for what was written for them.
-fn of_oms(context: &Context, started: Timestamp) -> Value {
+/// Bytes.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Memory {
+    rss: Option<u64>,
+    heap_total: Option<u64>,
+    heap_used: Option<u64>,
+    external: Option<u64>,
+}
+
+pub(super) async fn metrics(context: &Context, asked: Asked) -> Response {
+    let accept = asked.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    if accept.is_some_and(|accept| accept.trim_start().starts_with("application/json")) {
+        return warp::reply::json(&of_oms(context)).into_response();
+    }
+    figures(context).await.unwrap_or_else(|problem| {
+        tracing::error!(%problem, "the store gave no figures");
+        super::error(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &ErrorBody::new(ErrorCode::Unavailable, "the store does not answer; try again"),
+        )
+    })
+}
+
+fn of_oms(context: &Context) -> OmsMetrics {
     let memory = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let bytes = |name: &str| {
         let line = memory.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()).map(|kilo| kilo * 1024)
     };
-    json!({
-        "connectedClients": context.hub.figures().connections,
-        "authenticatedUsers": context.hub.attendees().users.len(),
-        "uptime": context.clock.now().duration_since(started).as_secs_f64(),
-        "memoryUsage": {
-            "rss": bytes("VmRSS"),
-            "heapTotal": bytes("VmData"),
-            "heapUsed": bytes("RssAnon"),
-            "external": bytes("RssFile"),
+    OmsMetrics {
+        connected_clients: context.hub.figures().connections,
+        authenticated_users: context.hub.attendees().users.len(),
+        uptime: context.clock.now().duration_since(context.started).as_secs_f64(),
+        memory_usage: Memory {
+            rss: bytes("VmRSS"),
+            heap_total: bytes("VmData"),
+            heap_used: bytes("RssAnon"),
+            external: bytes("RssFile"),
         },
-    })
+    }
 }
 
 async fn figures(context: &Context) -> Result<Response, StoreError> {
@@ -149,7 +170,7 @@ async fn figures(context: &Context) -> Result<Response, StoreError> {
 
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|problem| StoreError::Failed(problem.to_string()))?;
-    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let kind = HeaderValue::from_static(OPENMETRICS);
     let mut response = text.into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     Ok(response)
@@ -180,9 +201,4 @@ async fn of_shop(
 
 fn gauge(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn failed(problem: &StoreError) -> Response {
-    tracing::error!(%problem, "the store gave no figures");
-    StatusCode::SERVICE_UNAVAILABLE.into_response()
 }

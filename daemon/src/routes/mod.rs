@@ -2,6 +2,7 @@
 
 mod admin;
 mod api;
+pub(crate) mod asyncapi;
 mod body;
 mod commands;
 mod cors;
@@ -9,32 +10,40 @@ mod health;
 mod hub;
 mod metrics;
 mod oms;
+pub(crate) mod openapi;
+mod operation;
 mod posts;
 mod realtime;
 mod runs;
 mod service;
+mod table;
 mod webhooks;
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use http::StatusCode;
-use schemas::{Clock, ErrorBody, ErrorCode};
+use bytes::{Buf, Bytes};
+use futures_util::StreamExt;
+use http::{HeaderValue, Method, StatusCode, header};
+use schemas::{Clock, ErrorBody, ErrorCode, Timestamp};
 use store::{Position, Store, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use warp::filters::BoxedFilter;
+use warp::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 use ws::contracts::Root;
 use ws::{Hub, Network};
 
+use self::operation::{Asked, Problem};
 use crate::amqp;
 use crate::auth::Tokens;
 use crate::commands::Commands;
 use crate::daemon::ShopSecrets;
-use crate::edge::Stream;
+use crate::edge::{Peer, Stream};
 use crate::posts::Posts;
 use crate::scheduler::Runs;
 use crate::scope::ShopNames;
@@ -49,6 +58,8 @@ pub(crate) struct Needs {
     pub(crate) store: Arc<dyn Store>,
     /// Our time.
     pub(crate) clock: Arc<dyn Clock>,
+    /// When the daemon began.
+    pub(crate) started: Timestamp,
     /// Who a token is.
     pub(crate) tokens: Arc<Tokens>,
     /// Each shop's webhook secrets.
@@ -95,50 +106,91 @@ pub(crate) fn all<S: Stream>(
     let routes = realtime::routes(context.clone(), PhantomData::<S>)
         .or(cors::preflight(context.clone()))
         .unify()
-        .or(oms::routes(context.clone()))
+        .or(operations(context))
         .unify()
-        .or(hub::routes(context.clone()))
-        .unify()
-        .or(webhooks::routes(context.clone()))
-        .unify()
-        .or(admin::routes(context.clone()))
-        .unify()
-        .or(api::routes(context.clone()))
-        .unify()
-        .or(posts::routes(context.clone()))
-        .unify()
-        .or(commands::routes(context.clone()))
-        .unify()
-        .or(runs::routes(context.clone()))
-        .unify()
-        .or(metrics::routes(context.clone()))
-        .unify()
-        .or(health::routes(context))
-        .unify()
-        .recover(|rejection| async move { Ok::<_, Infallible>(rejected(&rejection)) })
+        // The last of them takes everything.
+        .recover(async |_: Rejection| Ok::<_, Infallible>(nothing("")))
         .unify();
     warp::header::headers_cloned()
         .and(routes)
         .map(move |headers, answer| cors::admit(&cors, &headers, answer))
 }
 
-/// What no route took.
-fn rejected(rejection: &Rejection) -> Response {
-    if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
-        return error(
-            StatusCode::METHOD_NOT_ALLOWED,
-            &ErrorBody::new(ErrorCode::InvalidPayload, "this path takes another method"),
-        );
+/// Whatever the table has.
+fn operations(context: Context) -> BoxedFilter<(Response,)> {
+    warp::method()
+        .and(warp::path::full())
+        .and(warp::query::raw().or(warp::any().map(String::new)).unify())
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::get::<Peer>())
+        .and(warp::body::stream())
+        .then(move |method: Method, path: FullPath, query, headers, peer, body| {
+            let context = context.clone();
+            async move {
+                let Some((operation, part)) = table::find(&method, path.as_str()) else {
+                    return nothing(path.as_str());
+                };
+                let body = StreamExt::map(body, whole_chunk).boxed();
+                (operation.serve)(context, Asked { operation, part, query, headers, peer, body }).await
+            }
+        })
+        .boxed()
+}
+
+fn whole_chunk<B: Buf>(chunk: Result<B, warp::Error>) -> Result<Bytes, warp::Error> {
+    chunk.map(|mut chunk| chunk.copy_to_bytes(chunk.remaining()))
+}
+
+/// The answer where no operation is.
+fn nothing(path: &str) -> Response {
+    let methods = table::methods(path);
+    if methods.is_empty() {
+        let message = "there is nothing at this path; /api/openapi.json lists what there is";
+        return error(StatusCode::NOT_FOUND, &ErrorBody::new(ErrorCode::NotFound, message));
     }
-    error(StatusCode::NOT_FOUND, &ErrorBody::new(ErrorCode::NotFound, "there is nothing at this path"))
+    let message = format!("this path takes {methods}");
+    let refusal = ErrorBody::new(ErrorCode::InvalidPayload, message);
+    let mut response = error(StatusCode::METHOD_NOT_ALLOWED, &refusal);
+    if let Ok(methods) = HeaderValue::from_str(&methods) {
+        response.headers_mut().insert(header::ALLOW, methods);
+    }
+    response
+}
+
+/// The answer to a request that took too long.
+pub(crate) fn late() -> Response {
+    error(
+        StatusCode::REQUEST_TIMEOUT,
+        &ErrorBody::new(ErrorCode::Unavailable, "this took too long; try again"),
+    )
 }
 
 /// An answer that says what is wrong.
 fn error(status: StatusCode, error: &ErrorBody) -> Response {
-    let body = warp::reply::json(&serde_json::json!({ "error": error }));
+    let body = warp::reply::json(&Problem { error });
     let mut response = warp::reply::with_status(body, status).into_response();
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(http::header::RETRY_AFTER, http::HeaderValue::from_static("1"));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
+}
+
+fn status(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::TokenExpired | ErrorCode::TokenInvalid => StatusCode::UNAUTHORIZED,
+        ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+        ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::InvalidPayload
+        | ErrorCode::LocationRequired
+        | ErrorCode::ShopRequired
+        | ErrorCode::UnknownEvent => StatusCode::BAD_REQUEST,
+        ErrorCode::Conflict
+        | ErrorCode::IdempotencyKeyReused
+        | ErrorCode::Ineligible
+        | ErrorCode::InsufficientStock => StatusCode::CONFLICT,
+        ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
 }

@@ -1,118 +1,141 @@
 //! `/websocket/…`: what oms's services post, and what its dashboards ask. Bodies are as that system documents them.
 
-use bytes::Buf;
-use futures_util::Stream;
-use http::{HeaderMap, StatusCode};
-use schemas::posted::POSTED_BYTES_MAX;
-use schemas::{AnyId, ErrorBody, Event, Identity, Kind, Posted, UserId};
-use serde_json::{Map, Value, json};
-use warp::filters::BoxedFilter;
-use warp::reply::Response;
-use warp::{Filter, Reply as _};
+use std::collections::BTreeMap;
 
-use super::api::{Query, failed, reply};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemas::posted::POSTED_BYTES_MAX;
+use schemas::{AnyId, ErrorBody, Event, Kind, Offset, Posted, Timestamp, UserId};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::api::failed;
+use super::operation::Asked;
 use super::service;
 use super::{Context, body};
-use crate::edge::Peer;
 use crate::limits::ATTENDEES_MAX;
 use crate::posts::Statement;
 
-pub(super) fn routes(context: Context) -> BoxedFilter<(Response,)> {
-    let asked = warp::any()
-        .map(move || context.clone())
-        .and(warp::header::headers_cloned())
-        .and(warp::ext::get::<Peer>());
-    let health = warp::path!("websocket" / "health").and(warp::get()).and(asked.clone()).map(
-        |context: Context, headers: HeaderMap, peer| {
-            let is_told = service::reader(&context, &headers, peer).is_ok_and(|by| by.role.is_admin());
-            health(&context, is_told)
-        },
-    );
-    let stats = warp::path!("websocket" / "stats").and(warp::get()).and(asked.clone()).map(
-        |context: Context, headers: HeaderMap, peer| {
-            reply(service::reader(&context, &headers, peer).map(|_| statistics(&context, true)))
-        },
-    );
-    let online = warp::path!("websocket" / "users" / "online").and(warp::get()).and(asked.clone()).map(
-        |context: Context, headers: HeaderMap, peer| {
-            reply(service::reader(&context, &headers, peer).map(|_| {
-                let users = users(&context);
-                json!({ "count": users.len(), "users": listed(&users) })
-            }))
-        },
-    );
-    let one = warp::path!("websocket" / "users" / String / "online").and(warp::get()).and(asked.clone()).map(
-        |user: String, context: Context, headers: HeaderMap, peer| {
-            reply(is_online(&context, &headers, peer, &user))
-        },
-    );
-    let post = warp::path!("websocket" / ..)
-        .and(warp::path::tail())
-        .and(warp::post())
-        .and_then(async |tail: warp::path::Tail| Door::of(tail.as_str()).ok_or_else(warp::reject::not_found))
-        .and(asked)
-        .and(warp::query::<Query>())
-        .and(warp::body::stream())
-        .then(async |door, context, headers, peer, query, body| {
-            post(&context, door, &headers, peer, &query, body).await.unwrap_or_else(|refusal| refusal)
-        });
-    health.or(stats).unify().or(online).unify().or(one).unify().or(post).unify().boxed()
+/// A user's or another id: a number where that is exact in JavaScript.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+enum Id {
+    Number(u64),
+    Text(String),
+}
+
+/// That it is well, and how many there are.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OmsHealth")]
+pub(super) struct Health {
+    status: &'static str,
+    timestamp: Timestamp,
+    stats: Statistics,
+}
+
+/// How many there are, and to those who may know, who.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OmsStatistics")]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Statistics {
+    connected_clients: usize,
+    authenticated_users: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    online_users: Option<Vec<Id>>,
+    /// How many are in each room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rooms: Option<BTreeMap<String, usize>>,
+}
+
+/// Who is connected.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct OnlineUsers {
+    count: usize,
+    users: Vec<Id>,
+}
+
+/// Whether somebody is connected.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OnlineUser {
+    user_id: Id,
+    online: bool,
+}
+
+/// That it is in the log.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OmsTold")]
+pub(super) struct Told {
+    success: bool,
+    id: Option<Offset>,
 }
 
 /// To anyone how many there are, and to administrators who.
-fn health(context: &Context, with_names: bool) -> Response {
-    let stats = statistics(context, with_names);
-    reply(Ok(json!({ "status": "OK", "timestamp": context.clock.now(), "stats": stats })))
+pub(super) async fn health(context: &Context, asked: Asked) -> Result<Health, ErrorBody> {
+    let reader = service::reader(context, &asked.headers, asked.peer);
+    let stats = statistics(context, reader.is_ok_and(|by| by.role.is_admin()));
+    Ok(Health { status: "OK", timestamp: context.clock.now(), stats })
 }
 
-fn statistics(context: &Context, with_names: bool) -> Value {
+pub(super) async fn stats(context: &Context, asked: Asked) -> Result<Statistics, ErrorBody> {
+    service::reader(context, &asked.headers, asked.peer)?;
+    Ok(statistics(context, true))
+}
+
+pub(super) async fn online(context: &Context, asked: Asked) -> Result<OnlineUsers, ErrorBody> {
+    service::reader(context, &asked.headers, asked.peer)?;
+    let users = users(context);
+    Ok(OnlineUsers { count: users.len(), users: listed(&users) })
+}
+
+/// Everybody may ask it of themselves.
+pub(super) async fn is_online(context: &Context, asked: Asked) -> Result<OnlineUser, ErrorBody> {
+    let user = &asked.part;
+    let caller = service::caller(context, &asked.headers, asked.peer)?;
+    if caller.user_id.as_str() != user {
+        service::reader(context, &asked.headers, asked.peer)?;
+    }
+    let online = users(context).iter().any(|there| there.as_str() == user);
+    Ok(OnlineUser { user_id: id(user), online })
+}
+
+fn statistics(context: &Context, with_names: bool) -> Statistics {
     let there = context.hub.attendees();
-    let mut stats = json!({
-        "connectedClients": context.hub.figures().connections,
-        "authenticatedUsers": there.users.len(),
-    });
-    if with_names {
-        stats["onlineUsers"] = json!(listed(&users(context)));
+    let rooms = || {
         // A room of several shops counts where it has most.
-        let mut rooms: Map<String, Value> = Map::new();
+        let mut rooms = BTreeMap::new();
         for (_, room, sockets) in &there.rooms {
             let Some(name) = ws::contracts::oms_room(room) else { continue };
-            let most = rooms.get(&name).and_then(Value::as_u64).unwrap_or(0).max(*sockets as u64);
             if rooms.len() < ATTENDEES_MAX || rooms.contains_key(&name) {
-                rooms.insert(name, most.into());
+                let most = rooms.entry(name).or_insert(0);
+                *most = (*most).max(*sockets);
             }
         }
-        stats["rooms"] = rooms.into();
+        rooms
+    };
+    Statistics {
+        connected_clients: context.hub.figures().connections,
+        authenticated_users: there.users.len(),
+        online_users: with_names.then(|| listed(&users(context))),
+        rooms: with_names.then(rooms),
     }
-    stats
 }
 
 fn users(context: &Context) -> Vec<UserId> {
     context.hub.attendees().users.into_iter().map(|(user, _)| user).collect()
 }
 
-fn listed(users: &[UserId]) -> Vec<Value> {
-    users.iter().take(ATTENDEES_MAX).map(|user| id_json(user.as_str())).collect()
+fn listed(users: &[UserId]) -> Vec<Id> {
+    users.iter().take(ATTENDEES_MAX).map(|user| id(user.as_str())).collect()
 }
 
-/// A number where that is exact in JavaScript.
-fn id_json(id: &str) -> Value {
-    id.parse::<AnyId>().ok().and_then(|id| id.safe_integer()).map_or_else(|| json!(id), Value::from)
-}
-
-/// Everybody may ask it of themselves.
-fn is_online(context: &Context, headers: &HeaderMap, peer: Peer, user: &str) -> Result<Value, ErrorBody> {
-    let caller = service::caller(context, headers, peer)?;
-    if caller.user_id.as_str() != user {
-        service::reader(context, headers, peer)?;
-    }
-    let online = users(context).iter().any(|there| there.as_str() == user);
-    Ok(json!({ "userId": id_json(user), "online": online }))
+fn id(id: &str) -> Id {
+    let number = id.parse::<AnyId>().ok().and_then(|id| id.safe_integer());
+    number.map_or_else(|| Id::Text(id.to_owned()), Id::Number)
 }
 
 /// Where something is posted.
 #[derive(Debug, Clone, Copy)]
-enum Door {
+pub(super) enum Door {
     Broadcast,
     InventoryAlert,
     OrderCreated,
@@ -120,16 +143,6 @@ enum Door {
 }
 
 impl Door {
-    fn of(path: &str) -> Option<Self> {
-        Some(match path {
-            "broadcast" => Self::Broadcast,
-            "notifications/inventory-alert" => Self::InventoryAlert,
-            "notifications/order-created" => Self::OrderCreated,
-            "notifications/order-status-update" => Self::OrderStatus,
-            _ => return None,
-        })
-    }
-
     /// What it says, and the fields that go on.
     fn read(self, mut body: Map<String, Value>) -> Result<(Kind, Map<String, Value>), ErrorBody> {
         let text =
@@ -182,25 +195,60 @@ impl Door {
     }
 }
 
-async fn post<B: Buf>(
-    context: &Context,
-    door: Door,
-    headers: &HeaderMap,
-    peer: Peer,
-    query: &Query,
-    body: impl Stream<Item = Result<B, warp::Error>>,
-) -> Result<Response, Response> {
-    let refused = |refusal| reply(Err(refusal));
-    let by: Identity = service::poster(context, headers, peer).map_err(refused)?;
-    let body = body::whole(body, POSTED_BYTES_MAX).await?;
-    let mut body = super::posts::object(&body).map_err(refused)?;
+/// What is posted at a door.
+pub(super) fn payload(door: Door, generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = Posted::data_schema(generator);
+    let one_of =
+        |names: &[&str]| json!(names.iter().map(|name| json!({ "required": [name] })).collect::<Vec<_>>());
+    let (fields, needed, any) = match door {
+        Door::OrderCreated => (json!({}), json!([]), one_of(&["orderId", "id"])),
+        Door::OrderStatus => (json!({}), json!([]), one_of(&["newStatus", "status"])),
+        Door::InventoryAlert => (
+            json!({
+                "alertType": { "enum": ["low_stock", "out_of_stock", "restocked"] },
+                "currentQuantity": { "type": "number" },
+            }),
+            json!(["alertType", "currentQuantity"]),
+            one_of(&["productId", "variantId", "inventoryItemId"]),
+        ),
+        Door::Broadcast => (
+            json!({ "type": { "enum": ["system", "user", "role"] } }),
+            json!(["type"]),
+            one_of(&["title", "subject", "message", "content"]),
+        ),
+    };
+    let Some(Value::Object(known)) = schema.get_mut("properties") else { return schema };
+    known.extend(fields.as_object().cloned().unwrap_or_default());
+    if matches!(door, Door::Broadcast) {
+        // For whom it is matters only where the type says so.
+        let choices =
+            [("system", None), ("user", Some("userId")), ("role", Some("role"))].map(|(kind, whom)| {
+                let mut choice = json!({ "properties": { "type": { "const": kind } } });
+                if let Some(whom) = whom {
+                    choice["properties"][whom] = known.get(whom).cloned().unwrap_or_default();
+                    choice["required"] = json!([whom]);
+                }
+                choice
+            });
+        for whom in ["userId", "role"] {
+            known.remove(whom);
+        }
+        schema.insert("oneOf".to_owned(), json!(choices));
+    }
+    schema.insert("required".to_owned(), needed);
+    schema.insert("anyOf".to_owned(), any);
+    schema
+}
+
+pub(super) async fn post(context: &Context, asked: Asked, door: Door) -> Result<Told, ErrorBody> {
+    let by = service::poster(context, &asked.headers, asked.peer)?;
+    let query = asked.query()?;
+    let mut body = super::posts::object(&body::whole(asked.body, POSTED_BYTES_MAX).await?)?;
     let shop = body.remove("shop").and_then(|shop| shop.as_str().map(str::to_owned));
-    let shop = shop.or_else(|| query.get("shop").cloned());
-    let shop = super::posts::shop(context, &by, shop).map_err(refused)?;
-    let (kind, data) = door.read(body).map_err(refused)?;
-    let posted = Posted::read(kind, by.user_id.to_string(), None, data).map_err(refused)?;
+    let shop = super::posts::shop(context, &by, shop.or_else(|| query.get("shop").cloned()))?;
+    let (kind, data) = door.read(body)?;
+    let posted = Posted::read(kind, by.user_id.to_string(), None, data)?;
     let statement = Statement { shop, event: Event::Posted(Box::new(posted)), key: None };
-    let told = context.posts.tell(statement).await.map_err(|problem| refused(failed(&problem)))?;
-    let answer = warp::reply::json(&json!({ "success": true, "id": told.place }));
-    Ok(warp::reply::with_status(answer, StatusCode::CREATED).into_response())
+    let told = context.posts.tell(statement).await.map_err(|problem| failed(&problem))?;
+    Ok(Told { success: true, id: told.place })
 }

@@ -1,18 +1,15 @@
 //! `POST /api/v1/events` and `POST /api/v1/emit`: what other programs say happened, and what they have sent to clients.
 
-use bytes::Buf;
-use futures_util::Stream;
-use http::{HeaderMap, StatusCode};
-use schemas::posted::POSTED_BYTES_MAX;
-use schemas::{Emitted, ErrorBody, ErrorCode, Event, Identity, Kind, Posted, ShopDomain};
-use serde_json::{Map, Value, json};
-use warp::filters::BoxedFilter;
-use warp::reply::Response;
-use warp::{Filter, Reply as _};
+use http::HeaderMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemas::posted::{EMITTED_NAME_BYTES_MAX, POSTED_BYTES_MAX};
+use schemas::{Emitted, ErrorBody, ErrorCode, Event, Identity, Kind, Offset, Posted, ShopDomain};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
-use super::api::{Query, failed, reply};
+use super::api::failed;
+use super::operation::{Asked, Query};
 use super::{Context, body, service};
-use crate::edge::Peer;
 use crate::posts::{Key, Statement};
 use crate::scope;
 
@@ -21,41 +18,84 @@ const BODY_BYTES_MAX: usize = POSTED_BYTES_MAX + 4 * 1024;
 /// Longest name under which a repetition is known again, in bytes.
 const KEY_BYTES_MAX: usize = 255;
 
-pub(super) fn routes(context: Context) -> BoxedFilter<(Response,)> {
-    warp::path!("api" / "v1" / String)
-        .and_then(async |what: String| match what.as_str() {
-            "emit" => Ok(true),
-            "events" => Ok(false),
-            _ => Err(warp::reject::not_found()),
-        })
-        .and(warp::post())
-        .and(warp::any().map(move || context.clone()))
-        .and(warp::query::<Query>())
-        .and(warp::header::headers_cloned())
-        .and(warp::ext::get::<Peer>())
-        .and(warp::body::stream())
-        .then(async |emit, context, query, headers, peer, body| {
-            post(&context, emit, &query, &headers, peer, body).await.unwrap_or_else(|refusal| refusal)
-        })
-        .boxed()
+/// That it is in the log.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Told {
+    success: bool,
+    /// Its place; `null` for what is told to those who are there and not kept.
+    id: Option<Offset>,
+    /// Whether it was told before, under the same key.
+    repeated: bool,
 }
 
-async fn post<B: Buf>(
+pub(super) async fn post(context: &Context, asked: Asked) -> Result<Told, ErrorBody> {
+    tell(context, asked, Request::posted).await
+}
+
+pub(super) async fn emit(context: &Context, asked: Asked) -> Result<Told, ErrorBody> {
+    tell(context, asked, Request::emitted).await
+}
+
+async fn tell(
     context: &Context,
-    emit: bool,
-    query: &Query,
-    headers: &HeaderMap,
-    peer: Peer,
-    body: impl Stream<Item = Result<B, warp::Error>>,
-) -> Result<Response, Response> {
-    let refused = |refusal| reply(Err(refusal));
-    let by = service::poster(context, headers, peer).map_err(refused)?;
-    let body = body::whole(body, BODY_BYTES_MAX).await?;
-    let request = Request { by, query, headers, body: object(&body).map_err(refused)? };
-    let statement = if emit { request.emitted(context) } else { request.posted(context) }.map_err(refused)?;
-    let told = context.posts.tell(statement).await.map_err(|problem| refused(failed(&problem)))?;
-    let answer = warp::reply::json(&json!({ "success": true, "id": told.place, "repeated": told.repeated }));
-    Ok(warp::reply::with_status(answer, StatusCode::CREATED).into_response())
+    asked: Asked,
+    read: fn(Request, &Context) -> Result<Statement, ErrorBody>,
+) -> Result<Told, ErrorBody> {
+    let by = service::poster(context, &asked.headers, asked.peer)?;
+    let query = asked.query()?;
+    let body = object(&body::whole(asked.body, BODY_BYTES_MAX).await?)?;
+    let statement = read(Request { by, query, headers: asked.headers, body }, context)?;
+    let told = context.posts.tell(statement).await.map_err(|problem| failed(&problem))?;
+    Ok(Told { success: true, id: told.place, repeated: told.repeated })
+}
+
+/// What [`Request::posted`] reads.
+pub(super) fn posted_body(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "properties": {
+            "event": generator.subschema_for::<Kind>(),
+            "data": Posted::data_schema(generator),
+            "shop": name("Which shop, by its domain or its id; not needed where there is one."),
+            "eventId": name("The poster's own name for it: said again under the same, it is told once."),
+        },
+        "required": ["event", "data"],
+        "additionalProperties": false,
+    })
+}
+
+/// What [`Request::emitted`] reads.
+pub(super) fn emitted_body(_: &mut SchemaGenerator) -> Schema {
+    let target = |key: &str| {
+        let id = json_schema!({ "type": ["integer", "string"], "minimum": 0, "minLength": 1 });
+        json_schema!({
+            "type": "object", "properties": { (key): id }, "required": [key], "additionalProperties": false,
+        })
+    };
+    json_schema!({
+        "type": "object",
+        "properties": {
+            "target": {
+                "description": "To whom.",
+                "anyOf": [
+                    { "const": "all" }, target("user"), target("company"), target("shop"), target("room"),
+                ],
+            },
+            "event": {
+                "description": "What clients listen for. A few names mean something to their libraries and are refused.",
+                "type": "string", "minLength": 1, "maxLength": EMITTED_NAME_BYTES_MAX,
+            },
+            "data": { "description": "What they are given." },
+            "shop": name("Which shop, by its domain or its id; not needed where there is one."),
+            "eventId": name("The poster's own name for it: said again under the same, it is told once."),
+        },
+        "required": ["target", "event"],
+        "additionalProperties": false,
+    })
+}
+
+fn name(about: &str) -> Schema {
+    json_schema!({ "description": about, "type": ["integer", "string", "null"], "minLength": 1, "maxLength": KEY_BYTES_MAX })
 }
 
 /// The body as an object.
@@ -66,14 +106,14 @@ pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, ErrorBody> {
     })
 }
 
-struct Request<'r> {
+struct Request {
     by: Identity,
-    query: &'r Query,
-    headers: &'r HeaderMap,
+    query: Query,
+    headers: HeaderMap,
     body: Map<String, Value>,
 }
 
-impl Request<'_> {
+impl Request {
     /// `{event, data, shop?, eventId?}`.
     fn posted(mut self, context: &Context) -> Result<Statement, ErrorBody> {
         self.takes_only(&["event", "data", "shop", "eventId"])?;

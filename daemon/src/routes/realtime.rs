@@ -8,21 +8,24 @@ use http::Uri;
 use http::header::UPGRADE;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use schemas::ErrorBody;
 use serde_json::Value;
 use warp::filters::BoxedFilter;
 use warp::path::FullPath;
 use warp::reply::Response;
-use warp::{Filter, Rejection, Reply as _};
+use warp::{Filter, Rejection};
 use ws::contracts::Dialect;
 use ws::transport::{Talk, Upgrade};
 use ws::{Knock, Refusal};
 
-use super::api::reply;
-use super::{Context, admin, body};
+use super::operation::Asked;
+use super::{Context, body, error, status};
 use crate::edge::{Peer, Stream};
 
 pub(super) fn routes<S: Stream>(context: Context, carrier: PhantomData<S>) -> BoxedFilter<(Response,)> {
-    let omni = warp::path!("api" / "ws" / ..).and(omni(context.clone(), carrier));
+    // What is told of it to who asks by a plain GET is one of the operations.
+    let omni =
+        warp::path!("api" / "ws").and(is_upgrade()).and(plain(context.clone(), Dialect::Omni, carrier));
     let oms = warp::path!("events").and(plain(context.clone(), Dialect::Oms, carrier));
     socketio(context, carrier).or(omni).unify().or(oms).unify().boxed()
 }
@@ -49,28 +52,6 @@ fn socketio<S: Stream>(context: Context, _carrier: PhantomData<S>) -> BoxedFilte
         .boxed()
 }
 
-/// `/api/ws`: the WebSocket itself, what is told of it to who asks by a plain GET, and figures for admins.
-fn omni<S: Stream>(context: Context, carrier: PhantomData<S>) -> BoxedFilter<(Response,)> {
-    let asked = warp::any().map({
-        let context = context.clone();
-        move || context.clone()
-    });
-    let usage = warp::path::end()
-        .and(warp::get())
-        .and(not_an_upgrade())
-        .and(asked.clone())
-        .map(|context: Context| json(&context.hub.omni_usage()));
-    let info = warp::path!("info")
-        .and(warp::get())
-        .and(asked.clone())
-        .map(|context: Context| json(&context.hub.omni_info()));
-    let stats = warp::path!("stats").and(warp::get()).and(asked).and(warp::header::headers_cloned()).map(
-        |context: Context, headers| reply(admin::admin(&context, &headers).map(|_| admin::figures(&context))),
-    );
-    let socket = warp::path::end().and(plain(context, Dialect::Omni, carrier));
-    usage.or(info).unify().or(stats).unify().or(socket).unify().boxed()
-}
-
 /// A WebSocket without Socket.IO.
 fn plain<S: Stream>(
     context: Context,
@@ -93,15 +74,18 @@ fn plain<S: Stream>(
 }
 
 /// Lets requests by that want to stay with HTTP.
-fn not_an_upgrade() -> impl Filter<Extract = (), Error = Rejection> + Clone {
-    let header = warp::header::optional::<String>(UPGRADE.as_str());
-    let stays =
-        async |upgrade: Option<String>| upgrade.is_none().then_some(()).ok_or_else(warp::reject::not_found);
-    header.and_then(stays).untuple_one()
+fn is_upgrade() -> impl Filter<Extract = (), Error = Rejection> + Clone {
+    warp::header::<String>(UPGRADE.as_str()).map(drop).untuple_one()
 }
 
-fn json(body: &Value) -> Response {
-    warp::reply::json(body).into_response()
+/// How omni's WebSocket is used.
+pub(super) async fn usage(context: &Context, _: Asked) -> Result<Value, ErrorBody> {
+    Ok(context.hub.omni_usage())
+}
+
+/// What it offers, to whom, and within which bounds.
+pub(super) async fn info(context: &Context, _: Asked) -> Result<Value, ErrorBody> {
+    Ok(context.hub.omni_info())
 }
 
 async fn answer<S: Stream, T: Talk, B: Buf>(
@@ -119,7 +103,7 @@ async fn answer<S: Stream, T: Talk, B: Buf>(
         Knock::Poll(poll) => poll.answer().await,
         Knock::Post(post) => match body::whole(body, post.bytes_max()).await {
             Ok(body) => post.answer(body).await,
-            Err(refusal) => return refusal,
+            Err(problem) => return error(status(problem.code), &problem),
         },
         Knock::Upgrade(response, becoming) => match upgrade {
             Some(upgrade) => {

@@ -1,26 +1,27 @@
 //! `/api/v1/runs` and `drift`: how syncs went, what they had to put right, and asking for one.
 
-use http::{HeaderMap, StatusCode};
+use schemars::JsonSchema;
 use schemas::access::Subject;
-use schemas::{ErrorBody, ErrorCode, Resource, Role, RunId, RunKind};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use warp::filters::BoxedFilter;
-use warp::reply::Response;
-use warp::{Filter, Reply as _};
+use schemas::{
+    ErrorBody, ErrorCode, Resource, Role, RunId, RunKind, RunState, ShopDomain, SyncRun, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use store::Drifted;
 
-use super::api::{Call, Query, failed, reply};
+use super::api::{Call, List, failed};
+use super::operation::Asked;
 use super::{Context, body};
 use crate::limits::{COMMAND_BYTES_MAX, EFFECTS_GROUP, PAGE_RECORDS_MAX};
 use crate::sync::Plan;
 
 /// What a run is to be.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Wish {
+pub(super) struct Wish {
     resource: Resource,
     #[serde(default = "quick")]
     kind: RunKind,
+    /// Only compare.
     #[serde(default)]
     dry_run: bool,
     /// However many records are missing at Shopify: somebody has looked.
@@ -32,77 +33,105 @@ fn quick() -> RunKind {
     RunKind::Quick
 }
 
-pub(super) fn routes(context: Context) -> BoxedFilter<(Response,)> {
-    let start = {
-        let context = context.clone();
-        warp::path!("api" / "v1" / "runs")
-            .and(warp::post())
-            .and(warp::header::headers_cloned())
-            .and(warp::query::<Query>())
-            .and(warp::body::stream())
-            .then(move |headers: HeaderMap, query, body| {
-                let context = context.clone();
-                async move {
-                    let body = match body::whole(body, COMMAND_BYTES_MAX).await {
-                        Ok(body) => body,
-                        Err(refusal) => return refusal,
-                    };
-                    let started = async { Call::new(&context, &headers, query)?.start_run(&body).await };
-                    match started.await {
-                        Ok(run) => {
-                            let run = warp::reply::json(&json!({ "runId": run }));
-                            warp::reply::with_status(run, StatusCode::ACCEPTED).into_response()
-                        }
-                        Err(refusal) => reply(Err(refusal)),
-                    }
-                }
-            })
-    };
-    let cancel = warp::path!("api" / "v1" / "runs" / String / "cancel")
-        .and(warp::post())
-        .and(warp::header::headers_cloned())
-        .and(warp::query::<Query>())
-        .then(move |run: String, headers: HeaderMap, query| {
-            let context = context.clone();
-            async move {
-                let cancelled = async { Call::new(&context, &headers, query)?.cancel_run(&run).await };
-                reply(cancelled.await)
-            }
-        });
-    start.or(cancel).unify().boxed()
+/// A run that was asked for.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Started {
+    run_id: RunId,
+}
+
+/// A run that was cancelled.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Cancelled {
+    run_id: RunId,
+    state: RunState,
+}
+
+/// How a shop's mirror is.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Status {
+    shop: ShopDomain,
+    resources: Vec<ResourceStatus>,
+    waiting: Waiting,
+    /// What a person should know of Shopify's API, the disk and the alerts.
+    problems: Vec<String>,
+}
+
+/// How one resource is.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ResourceStatus {
+    resource: Resource,
+    /// Up to when, by Shopify's time.
+    complete_until: Option<Timestamp>,
+    last_run: Option<SyncRun>,
+    last_full_run: Option<SyncRun>,
+}
+
+/// What waits.
+#[derive(Serialize, JsonSchema)]
+struct Waiting {
+    /// To be applied.
+    webhooks: u64,
+    /// For a person.
+    unreadable: u64,
+    /// To be sent to Shopify.
+    commands: usize,
+}
+
+pub(super) async fn runs(context: &Context, asked: Asked) -> Result<List<SyncRun>, ErrorBody> {
+    Call::new(context, &asked)?.runs().await
+}
+
+pub(super) async fn drift(context: &Context, asked: Asked) -> Result<List<Drifted>, ErrorBody> {
+    Call::new(context, &asked)?.drift().await
+}
+
+pub(super) async fn status(context: &Context, asked: Asked) -> Result<Status, ErrorBody> {
+    Call::new(context, &asked)?.status().await
+}
+
+pub(super) async fn start(context: &Context, asked: Asked) -> Result<Started, ErrorBody> {
+    let call = Call::new(context, &asked)?;
+    let body = body::whole(asked.body, COMMAND_BYTES_MAX).await?;
+    Ok(Started { run_id: call.start_run(&body).await? })
+}
+
+pub(super) async fn cancel(context: &Context, asked: Asked) -> Result<Cancelled, ErrorBody> {
+    Call::new(context, &asked)?.cancel_run(&asked.part).await
 }
 
 impl Call<'_> {
     /// Runs, newest first.
-    pub(super) async fn runs(&self) -> Result<Value, ErrorBody> {
+    async fn runs(&self) -> Result<List<SyncRun>, ErrorBody> {
         self.may_see(Subject::Sync)?;
         let runs = self.context.store.runs(&self.shop, self.limit).await.map_err(|e| failed(&e))?;
-        Ok(json!({ "data": runs.into_iter().map(|record| record.run).collect::<Vec<_>>() }))
+        Ok(List { data: runs.into_iter().map(|record| record.run).collect() })
     }
 
     /// What full runs had to put right, and dry ones found, the latest first; with `run`, of that one.
-    pub(super) async fn drift(&self) -> Result<Value, ErrorBody> {
+    async fn drift(&self) -> Result<List<Drifted>, ErrorBody> {
         self.may_see(Subject::Sync)?;
         let run = self.query.get("run").map(|text| text.parse::<RunId>()).transpose();
         let run = run.map_err(|problem| ErrorBody::field("run", problem.to_string()))?;
-        let drift = self.context.store.drift(&self.shop, run, self.limit).await.map_err(|e| failed(&e))?;
-        Ok(json!({ "data": drift }))
+        let data = self.context.store.drift(&self.shop, run, self.limit).await.map_err(|e| failed(&e))?;
+        Ok(List { data })
     }
 
     /// How the mirror is: for each resource up to when it is complete by Shopify's time, its last run and its last full
     /// one; what waits; what a person should know of Shopify's API.
-    pub(super) async fn status(&self) -> Result<Value, ErrorBody> {
+    async fn status(&self) -> Result<Status, ErrorBody> {
         self.may_see(Subject::Sync)?;
         let store = &self.context.store;
         let runs = store.runs(&self.shop, PAGE_RECORDS_MAX).await.map_err(|e| failed(&e))?;
         let mut resources = Vec::new();
         for resource in [Resource::Products, Resource::Inventory, Resource::Orders, Resource::Customers] {
-            let complete = store.watermark(&self.shop, resource).await.map_err(|e| failed(&e))?;
+            let complete_until = store.watermark(&self.shop, resource).await.map_err(|e| failed(&e))?;
             let mut of = runs.iter().map(|record| &record.run).filter(|run| run.resource == resource);
-            let full = of.clone().find(|run| run.kind == RunKind::Full && !run.dry_run);
-            resources.push(json!({
-                "resource": resource, "completeUntil": complete, "lastRun": of.next(), "lastFullRun": full,
-            }));
+            let last_full_run = of.clone().find(|run| run.kind == RunKind::Full && !run.dry_run).cloned();
+            let last_run = of.next().cloned();
+            resources.push(ResourceStatus { resource, complete_until, last_run, last_full_run });
         }
         let counts = store.delivery_counts(&self.shop).await.map_err(|e| failed(&e))?;
         let deliveries = |wanted: &str| {
@@ -114,16 +143,9 @@ impl Call<'_> {
             problems.extend(place.problem.map(|problem| format!("alerts by {channel}: {problem}")));
         }
         let commands = store.waiting(&self.shop, EFFECTS_GROUP).await.map_err(|e| failed(&e))?.len();
-        Ok(json!({
-            "shop": self.shop,
-            "resources": resources,
-            "waiting": {
-                "webhooks": deliveries("pending"),
-                "unreadable": deliveries("unreadable"),
-                "commands": commands,
-            },
-            "problems": problems,
-        }))
+        let waiting =
+            Waiting { webhooks: deliveries("pending"), unreadable: deliveries("unreadable"), commands };
+        Ok(Status { shop: self.shop.clone(), resources, waiting, problems })
     }
 
     async fn start_run(&self, body: &[u8]) -> Result<RunId, ErrorBody> {
@@ -138,16 +160,16 @@ impl Call<'_> {
         self.context.runs.start(&self.shop, resource, Plan { kind, dry_run, any_missing }).await
     }
 
-    async fn cancel_run(&self, run: &str) -> Result<Value, ErrorBody> {
+    async fn cancel_run(&self, run: &str) -> Result<Cancelled, ErrorBody> {
         self.may_steer_runs()?;
         let runs = self.context.store.runs(&self.shop, PAGE_RECORDS_MAX).await.map_err(|e| failed(&e))?;
         let record = runs.into_iter().find(|record| record.run.run_id.as_str() == run);
         let Some(record) = record else {
             return Err(ErrorBody::new(ErrorCode::NotFound, "there is no such run"));
         };
-        let (resource, run) = (record.run.resource, record.run.run_id);
-        self.context.runs.cancel(&self.shop, resource, run.clone()).await?;
-        Ok(json!({ "runId": run, "state": "cancelled" }))
+        let (resource, run_id) = (record.run.resource, record.run.run_id);
+        self.context.runs.cancel(&self.shop, resource, run_id.clone()).await?;
+        Ok(Cancelled { run_id, state: RunState::Cancelled })
     }
 
     fn may_steer_runs(&self) -> Result<(), ErrorBody> {

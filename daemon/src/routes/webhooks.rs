@@ -1,35 +1,27 @@
 //! `POST /webhooks/shopify`: verified, put on disk, and only then answered 200.
 
-use bytes::Buf;
+use bytes::Bytes;
 use futures_util::Stream;
 use http::{HeaderMap, StatusCode, header};
 use schemas::event::WebhookReceived;
 use schemas::{ErrorBody, ErrorCode, Event};
 use shopify::{Webhook, WebhookError};
 use store::{Delivery, Operation};
-use warp::filters::BoxedFilter;
+use warp::Reply as _;
 use warp::reply::Response;
-use warp::{Filter, Reply};
 
-use super::{Context, body, error};
+use super::operation::Asked;
+use super::{Context, body, error, status};
 use crate::limits::WEBHOOK_BYTES_MAX;
 
-pub(super) fn routes(context: Context) -> BoxedFilter<(Response,)> {
-    warp::path!("webhooks" / "shopify")
-        .and(warp::post())
-        .and(warp::header::headers_cloned())
-        .and(warp::body::stream())
-        .then(move |headers, body| {
-            let context = context.clone();
-            async move { receive(&context, &headers, body).await.unwrap_or_else(|refusal| refusal) }
-        })
-        .boxed()
+pub(super) async fn receive(context: &Context, Asked { headers, body, .. }: Asked) -> Response {
+    received(context, &headers, body).await.unwrap_or_else(|refusal| refusal)
 }
 
-async fn receive<B: Buf>(
+async fn received(
     context: &Context,
     headers: &HeaderMap,
-    body: impl Stream<Item = Result<B, warp::Error>>,
+    body: impl Stream<Item = Result<Bytes, warp::Error>>,
 ) -> Result<Response, Response> {
     if headers.contains_key(header::CONTENT_ENCODING) {
         let message = "the body must not be compressed: its signature covers the raw bytes";
@@ -46,7 +38,8 @@ async fn receive<B: Buf>(
             &ErrorBody::new(ErrorCode::NotFound, format!("the shop {shop} is not configured here")),
         )
     })?;
-    let body = body::whole(body, WEBHOOK_BYTES_MAX).await?;
+    let body = body::whole(body, WEBHOOK_BYTES_MAX).await;
+    let body = body.map_err(|problem| error(status(problem.code), &problem))?;
     let webhook = Webhook::verify(secrets, headers, body).map_err(|reason| {
         tracing::warn!(shop.domain = %shop, %reason, "a webhook was refused");
         refused(&reason)

@@ -6,20 +6,12 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use super::{Command, CommandKind, ReserveItem, Sale, SettableName};
+use super::{
+    Command, CommandKind, ITEMS_MAX, KEY_CHARS_MAX, REASON_CHARS_MAX, REFERENCE_CHARS_MAX, ReserveItem, Sale,
+    SettableName, TTL_SECONDS_MAX,
+};
 use crate::error::{ErrorBody, ErrorCode};
 use crate::quantity::QUANTITY_MAX;
-
-/// Characters of an id or an idempotency key; a longer one is refused.
-const KEY_CHARS_MAX: usize = 128;
-/// Characters of a reason; a longer one is refused.
-const REASON_CHARS_MAX: usize = 500;
-/// Characters of a holder's reference; a longer one is refused.
-const REFERENCE_CHARS_MAX: usize = 255;
-/// Seconds that a hold may last: a week.
-const TTL_SECONDS_MAX: u32 = 7 * 24 * 60 * 60;
-/// Lines of one reserve.
-const ITEMS_MAX: usize = 100;
 
 impl Command {
     /// Reads a command from what a client sent. A field that is `null` is one that is missing; fields that mean

@@ -1,12 +1,13 @@
 //! The one reader of what is posted, by whichever door it comes: every refusal names the field and says what is
 //! expected there.
 
-use serde_json::{Map, Value};
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
 
 use super::{EMITTED_NAME_BYTES_MAX, Emitted, Kind, POSTED_BYTES_MAX, Posted, Target};
 use crate::access::Role;
 use crate::error::{ErrorBody, ErrorCode};
-use crate::id::{AnyId, CustomerId, LocationId, OrderId, ProductId, UserId, VariantId};
+use crate::id::{AnyId, CustomerId, ID_BYTES_MAX, LocationId, OrderId, ProductId, UserId, VariantId};
 use crate::room::Room;
 
 /// The fields that say where something is.
@@ -36,9 +37,39 @@ const TEXTS: [&str; 16] = [
 const NUMBERS: [&str; 6] =
     ["amount", "currentQuantity", "previousQuantity", "quantity", "threshold", "totalAmount"];
 
+/// Fields that are ids, whatever the event is about.
+const IDS: [&str; 7] =
+    ["companyId", "customerId", "orderId", "productId", "transferId", "userId", "variantId"];
+
 /// Names that mean something to the clients' libraries and must not come as events.
 const RESERVED: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
+/// What [`posted`] takes, whatever the kind; which of these it needs depends on that.
+pub(super) fn data_schema(generator: &mut SchemaGenerator) -> Schema {
+    let [one, many] = LOCATIONS;
+    let id = json!({ "type": ["integer", "string", "null"], "minimum": 0, "minLength": 1, "maxLength": ID_BYTES_MAX });
+    let ids = json!({ "type": ["array", "null"], "items": { "type": ["integer", "string"], "minimum": 0 } });
+    let role = json!({ "anyOf": [generator.subschema_for::<Role>(), { "type": "null" }] });
+    let of = |keys: &[&str], schema: Value| -> Vec<(String, Value)> {
+        keys.iter().map(|key| ((*key).to_owned(), schema.clone())).collect()
+    };
+    let fields = [
+        of(&IDS, id.clone()),
+        of(&[one], id),
+        of(&[many], ids),
+        of(&NUMBERS, json!({ "type": ["number", "null"] })),
+        of(&TEXTS, json!({ "type": ["string", "null"] })),
+        of(&["role"], role),
+    ];
+    json_schema!({
+        "type": "object",
+        "description": "Passed on as it is. Of an order and a payment orderId is needed, of stock productId, variantId or \
+            inventoryItemId, of a transfer transferId, of a product productId, of a customer customerId, of a user userId, of a \
+            company companyId, of the system and of security a title, subject, message or content.",
+        "properties": fields.into_iter().flatten().collect::<Map<_, _>>(),
+    })
+}
 
 pub(super) fn posted(
     kind: Kind,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use inventory::HeldLevel;
 use inventory::effect::Lane;
 use jiff::ToSpan as _;
-use schemas::command::{ReserveItem, Sale, SettableName};
+use schemas::command::{HoldAnswer, LevelAnswer, ReserveAnswer, ReserveItem, Sale, SettableName};
 use schemas::record::{InventoryItem, Location, Variant};
 use schemas::shape::{CommandShape, CommandState, ReservationShape, ReservationState, ReservedItem};
 use schemas::{Command, ErrorBody, ErrorCode, Event, InventoryItemId, LocationId, Timestamp};
@@ -235,7 +235,11 @@ impl<'t, T: Tables> Work<'t, T> {
             levels: vec![(inventory_item_id, location_id)],
             reservation: None,
             key,
-            answer: json!({ "commandId": self.given.id, "state": CommandState::Accepted, "level": level }),
+            answer: json!(LevelAnswer {
+                command_id: self.given.id.clone(),
+                state: CommandState::Accepted,
+                level
+            }),
         })
     }
 
@@ -293,12 +297,12 @@ impl<'t, T: Tables> Work<'t, T> {
             [(sum, target)] => Some((target.held.available(), target.held.available() - sum)),
             _ => None,
         };
-        let answer = json!({
-            "commandId": id,
-            "reservationId": id,
-            "state": reservation.state,
-            "expiresAt": reservation.expires_at,
-            "levels": shapes,
+        let answer = json!(ReserveAnswer {
+            command_id: id.clone(),
+            reservation_id: id.clone(),
+            state: reservation.state,
+            expires_at: reservation.expires_at,
+            levels: shapes,
         });
         let (state, key) = (CommandState::Accepted, idempotency_key);
         self.keep(Entry { state, reason, span, levels, reservation: Some(id), key, answer })
@@ -372,11 +376,11 @@ impl<'t, T: Tables> Work<'t, T> {
         self.keep(Entry {
             state,
             levels: reservation.items.iter().map(|held| (held.inventory_item_id, held.location_id)).collect(),
-            answer: json!({ "commandId": self.given.id, "reservation": reservation }),
-            reason: reservation.reason,
+            reason: reservation.reason.clone(),
             span: None,
-            reservation: Some(reservation.reservation_id),
+            reservation: Some(reservation.reservation_id.clone()),
             key: None,
+            answer: json!(HoldAnswer { command_id: self.given.id.clone(), reservation }),
         })
     }
 

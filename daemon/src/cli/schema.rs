@@ -1,0 +1,84 @@
+//! `stockd schema`: what our JSON looks like, generated from the types that it is written by.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use schemars::{JsonSchema, schema_for};
+use schemas::shape::{CommandShape, LevelShape, OrderShape, ReservationShape};
+use schemas::{ErrorBody, Event, SyncRun};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Usage, say};
+use crate::routes;
+
+/// Prints a generated schema, or without a name what there is.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stockd schema openapi > openapi.json    the REST routes, as OpenAPI 3.1
+  stockd schema asyncapi                  the realtime side, as AsyncAPI 3.0
+  stockd schema event                     one shape, as JSON Schema 2020-12
+  stockd schema --folder schemas          all of them, each into a file")]
+pub(super) struct Schema {
+    /// Which one: openapi, asyncapi or a shape.
+    #[arg(conflicts_with = "folder")]
+    name: Option<String>,
+    /// Write all of them into this folder.
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+}
+
+/// A schema, its file, and what it is of.
+type Entry = (&'static str, &'static str, &'static str, fn() -> serde_json::Result<String>);
+
+const ENTRIES: [Entry; 10] = [
+    ("openapi", "openapi.json", "the REST routes, as OpenAPI 3.1", || pretty(&routes::openapi::document())),
+    ("asyncapi", "asyncapi.json", "the realtime side, as AsyncAPI 3.0", || {
+        pretty(&routes::asyncapi::document())
+    }),
+    ("command-input", "command-input.schema.json", "what commands take", shape::<schemas::Command>),
+    ("command", "command.schema.json", "a command and what became of it", shape::<CommandShape>),
+    ("error", "error.schema.json", "what is answered when it is not done", shape::<ErrorBody>),
+    ("event", "event.schema.json", "everything that can happen", shape::<Event>),
+    ("level", "level.schema.json", "stock of an item at a location", shape::<LevelShape>),
+    ("order", "order.schema.json", "an order in events", shape::<OrderShape>),
+    ("reservation", "reservation.schema.json", "a hold", shape::<ReservationShape>),
+    ("sync-run", "sync-run.schema.json", "a run", shape::<SyncRun>),
+];
+
+impl Schema {
+    pub(super) fn run(self, json: bool) -> anyhow::Result<()> {
+        if let Some(folder) = self.folder {
+            for (_, file, _, schema) in ENTRIES {
+                let path = folder.join(file);
+                std::fs::write(&path, schema()? + "\n")
+                    .with_context(|| format!("{} cannot be written", path.display()))?;
+            }
+            return Ok(());
+        }
+        let Some(name) = self.name else {
+            if json {
+                return say(json!(
+                    ENTRIES.map(|(name, _, about, _)| json!({ "name": name, "about": about }))
+                ));
+            }
+            return ENTRIES
+                .iter()
+                .try_for_each(|(name, _, about, _)| say(format_args!("{name:<14} {about}")));
+        };
+        let Some((.., schema)) = ENTRIES.iter().find(|(known, ..)| *known == name) else {
+            let known = ENTRIES.map(|(known, ..)| known).join(", ");
+            return Err(Usage(format!("there is no schema {name:?}: {known}")).into());
+        };
+        say(schema()?)
+    }
+}
+
+fn shape<T: JsonSchema>() -> serde_json::Result<String> {
+    pretty(&schema_for!(T))
+}
+
+fn pretty(document: &impl Serialize) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(document)
+}

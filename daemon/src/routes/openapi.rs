@@ -1,0 +1,182 @@
+//! What is answered over HTTP, as an OpenAPI document made from the table and the types.
+//!
+//! None of the libraries for this fits: `utoipa` wants every type to derive a schema of its own beside the one of `schemars`, `aide`
+//! writes routes of axum, and either would leave the table to be written twice. What is left of them are names of fields.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use http::StatusCode;
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use schemas::ErrorBody;
+use serde_json::{Map, Value, json};
+
+use super::operation::{Asked, Content, Guard, Operation, Parameter, Problem, Within, of};
+use super::table::OPERATIONS;
+use super::{Context, asyncapi};
+
+static OPENAPI: LazyLock<Value> = LazyLock::new(document);
+static ASYNCAPI: LazyLock<Value> = LazyLock::new(asyncapi::document);
+
+pub(super) async fn openapi(_: &Context, _: Asked) -> Result<&'static Value, ErrorBody> {
+    Ok(&OPENAPI)
+}
+
+pub(super) async fn asyncapi(_: &Context, _: Asked) -> Result<&'static Value, ErrorBody> {
+    Ok(&ASYNCAPI)
+}
+
+/// The OpenAPI document, version 3.1.
+pub(crate) fn document() -> Value {
+    // What is answered says which fields are always there; what is sent, which are needed.
+    let answers = SchemaSettings::draft2020_12().for_serialize();
+    let mut answers =
+        answers.with(|settings| settings.definitions_path = "/components/schemas".into()).into_generator();
+    let requests = SchemaSettings::draft2020_12().for_deserialize();
+    let mut requests = requests.with(|settings| settings.inline_subschemas = true).into_generator();
+    let mut paths = Map::new();
+    for operation in OPERATIONS {
+        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
+        path[operation.method.as_str().to_ascii_lowercase()] =
+            described(operation, &mut answers, &mut requests);
+    }
+    json!({
+        "openapi": "3.1.1",
+        "info": {
+            "title": "stockd",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+            "description": "An exact, live copy of a Shopify store. Ids are decimal strings, since numbers above 2^53 do not \
+                survive JavaScript; money is a decimal string beside its currency; times are RFC 3339. Whoever may not see a \
+                record is not told of it. Below /api/v1 a parameter that is not described is refused. `x-roles` are the roles \
+                that may ask.",
+        },
+        "servers": [{ "url": "/" }],
+        "paths": paths,
+        "components": {
+            "responses": refusals(&mut answers),
+            "schemas": answers.take_definitions(true),
+            "securitySchemes": {
+                "token": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
+                "signature": {
+                    "type": "apiKey", "in": "header", "name": "X-Shopify-Hmac-Sha256",
+                    "description": "HMAC-SHA-256 of the raw body with the shop's secret, in base64.",
+                },
+            },
+        },
+    })
+}
+
+fn described(operation: &Operation, answers: &mut SchemaGenerator, requests: &mut SchemaGenerator) -> Value {
+    let parameters: Vec<_> = operation.parameters.iter().map(|one| parameter(one, requests)).collect();
+    let mut responses: Map<_, _> = operation.refusals().into_iter().map(refusal).collect();
+    for (status, content) in operation.answers {
+        let mut response = json!({ "description": words(*status) });
+        if let Some(content) = media(*content, answers) {
+            response["content"] = content;
+        }
+        responses.insert(status.as_str().to_owned(), response);
+    }
+    let mut told = json!({
+        "operationId": operation.name,
+        "summary": operation.about,
+        "tags": [tag(operation.path)],
+        "responses": responses,
+    });
+    if !parameters.is_empty() {
+        told["parameters"] = json!(parameters);
+    }
+    if let Some((shape, example)) = operation.body {
+        let example = serde_json::from_str::<Value>(example).unwrap_or_default();
+        let json = json!({ "schema": shape(requests), "example": example });
+        told["requestBody"] = json!({ "required": true, "content": { "application/json": json } });
+    }
+    match operation.guard {
+        Guard::Nobody => {}
+        Guard::Signature => told["security"] = json!([{ "signature": [] }]),
+        Guard::Token { roles, or_trusted } => {
+            told["security"] = json!([{ "token": [] }]);
+            told["x-roles"] = json!(roles);
+            if or_trusted {
+                told["description"] = json!("From `trusted_networks` also without a token, as role service.");
+            }
+        }
+    }
+    told
+}
+
+fn refusal(status: StatusCode) -> (String, Value) {
+    let status = status.as_str();
+    (status.to_owned(), json!({ "$ref": format!("#/components/responses/{status}") }))
+}
+
+/// What is answered when it is not done, by status.
+fn refusals(answers: &mut SchemaGenerator) -> Map<String, Value> {
+    let statuses: BTreeSet<StatusCode> = OPERATIONS.iter().flat_map(Operation::refusals).collect();
+    let content = media(Content::Json(of::<Problem>), answers);
+    let refusal = |status: StatusCode| {
+        let mut refusal = json!({ "description": words(status), "content": content });
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            let seconds = json!({ "description": "Seconds.", "schema": { "type": "string" } });
+            refusal["headers"] = json!({ "Retry-After": seconds });
+        }
+        (status.as_str().to_owned(), refusal)
+    };
+    statuses.into_iter().map(refusal).collect()
+}
+
+fn parameter(parameter: &Parameter, requests: &mut SchemaGenerator) -> Value {
+    let Parameter { name, within, about, shape } = parameter;
+    json!({
+        "name": name,
+        "in": match within {
+            Within::Header => "header",
+            Within::Path => "path",
+            Within::Query => "query",
+        },
+        "required": *within == Within::Path,
+        "description": about,
+        "schema": shape(requests),
+    })
+}
+
+fn media(content: Content, answers: &mut SchemaGenerator) -> Option<Value> {
+    let text = json!({ "schema": { "type": "string" } });
+    match content {
+        Content::Nothing => None,
+        Content::Json(shape) => Some(json!({ "application/json": { "schema": shape(answers) } })),
+        Content::Figures(media, shape) => {
+            Some(json!({ (media): text, "application/json": { "schema": shape(answers) } }))
+        }
+        Content::Text(media) => Some(json!({ (media): text })),
+    }
+}
+
+fn tag(path: &str) -> &'static str {
+    match path.split('/').nth(1) {
+        Some("api") if path.starts_with("/api/ws") => "omni",
+        Some("api") if path.starts_with("/api/v1") => "stockd",
+        Some("connected-users" | "health" | "user-status") => "hub",
+        Some("websocket") => "oms",
+        _ => "service",
+    }
+}
+
+/// What a status means here.
+fn words(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::OK => "Done.",
+        StatusCode::CREATED => "It is in the log.",
+        StatusCode::ACCEPTED => "It will be done.",
+        StatusCode::BAD_REQUEST => "Something was said wrongly; `field` tells what.",
+        StatusCode::UNAUTHORIZED => "There is no token or signature, or not a good one.",
+        StatusCode::FORBIDDEN => "The role may not.",
+        StatusCode::NOT_FOUND => "There is no such thing, or not for this token.",
+        StatusCode::REQUEST_TIMEOUT => "It took too long.",
+        StatusCode::CONFLICT => "It does not fit what is now.",
+        StatusCode::PAYLOAD_TOO_LARGE => "It is more than a bound allows.",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "The body must not be compressed.",
+        _ => "Not now; try again.",
+    }
+}

@@ -1,0 +1,201 @@
+//! One thing that can be asked over HTTP: how it is found, what is told of it, and who answers it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use http::{HeaderMap, Method, StatusCode};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemas::{ErrorBody, Role};
+use serde::Serialize;
+
+use super::{Context, status};
+use crate::edge::Peer;
+
+/// What a request asks for by name.
+pub(super) type Query = HashMap<String, String>;
+/// A schema, in the words of a document that is being made.
+pub(super) type Shape = fn(&mut SchemaGenerator) -> Schema;
+/// An answer under way.
+pub(super) type Answering = Pin<Box<dyn Future<Output = warp::reply::Response> + Send>>;
+
+/// A path and method, what may be sent there, and who answers.
+pub(super) struct Operation {
+    pub(super) method: Verb,
+    /// `{…}` stands for one segment.
+    pub(super) path: &'static str,
+    /// For programs that are generated.
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) guard: Guard,
+    pub(super) parameters: &'static [Parameter],
+    /// What is sent, and one that is taken.
+    pub(super) body: Option<(Shape, &'static str)>,
+    pub(super) answers: &'static [(StatusCode, Content)],
+    /// Refusals beyond those that follow from the rest.
+    pub(super) refusals: &'static [StatusCode],
+    pub(super) serve: fn(Context, Asked) -> Answering,
+}
+
+/// The methods that are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Get,
+    Post,
+}
+
+impl Verb {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+}
+
+/// Who may ask.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Guard {
+    Nobody,
+    /// Who signed the body with the shop's secret.
+    Signature,
+    /// Whose token is of such a role; and, of some, without a token from a network that is trusted.
+    Token {
+        roles: &'static [Role],
+        or_trusted: bool,
+    },
+}
+
+/// What stands in an answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Content {
+    Nothing,
+    Json(Shape),
+    /// As JSON to who asks for that.
+    Figures(&'static str, Shape),
+    Text(&'static str),
+}
+
+/// Something that stands in the path, in the query or in a header.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parameter {
+    pub(super) name: &'static str,
+    pub(super) within: Within,
+    pub(super) about: &'static str,
+    pub(super) shape: Shape,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Within {
+    Header,
+    Path,
+    Query,
+}
+
+/// The schema of a type.
+pub(super) fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+impl Operation {
+    /// What stands for `{…}`, if that path is this operation's.
+    pub(super) fn matches(&self, path: &str) -> Option<String> {
+        let (mut ours, mut theirs) = (self.path.split('/'), path.split('/'));
+        let mut part = String::new();
+        loop {
+            match (ours.next(), theirs.next()) {
+                (None, None) => return Some(part),
+                (Some(name), Some(said)) if name.starts_with('{') && !said.is_empty() => {
+                    part = percent_encoding::percent_decode_str(said).decode_utf8_lossy().into_owned();
+                }
+                (Some(name), Some(said)) if name == said => {}
+                _ => return None,
+            }
+        }
+    }
+
+    /// Every status it can answer with when it is not done.
+    pub(super) fn refusals(&self) -> BTreeSet<StatusCode> {
+        let mut refusals = BTreeSet::from([StatusCode::REQUEST_TIMEOUT]);
+        refusals.extend(self.refusals);
+        if let Guard::Token { roles, .. } = self.guard {
+            refusals.extend([StatusCode::UNAUTHORIZED, StatusCode::SERVICE_UNAVAILABLE]);
+            refusals.extend((roles.len() < Role::ALL.len()).then_some(StatusCode::FORBIDDEN));
+        }
+        if self.parameters.iter().any(|parameter| parameter.name == "shop") {
+            refusals.insert(StatusCode::NOT_FOUND);
+        }
+        if self.body.is_some() {
+            refusals.extend([StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE]);
+        }
+        refusals.extend(self.is_strict().then_some(StatusCode::BAD_REQUEST));
+        refusals
+    }
+
+    /// Whether it is our own, and takes no parameter that it does not know.
+    fn is_strict(&self) -> bool {
+        self.path.starts_with("/api/v1/")
+    }
+}
+
+/// A request that an operation is to answer.
+pub(super) struct Asked {
+    pub(super) operation: &'static Operation,
+    /// What stands for `{…}` in the path.
+    pub(super) part: String,
+    pub(super) query: String,
+    pub(super) headers: HeaderMap,
+    pub(super) peer: Peer,
+    pub(super) body: BoxStream<'static, Result<Bytes, warp::Error>>,
+}
+
+impl Asked {
+    /// What is asked for by name. Of our own paths each name must be one that is described, and come once; of the
+    /// documents' others are passed over, as they are there.
+    pub(super) fn query(&self) -> Result<Query, ErrorBody> {
+        let mut query = Query::new();
+        let known = || {
+            let parameters = self.operation.parameters.iter();
+            parameters.filter(|parameter| parameter.within == Within::Query).map(|parameter| parameter.name)
+        };
+        for (name, value) in form_urlencoded::parse(self.query.as_bytes()) {
+            let strict = self.operation.is_strict();
+            if strict && !known().any(|known| known == name) {
+                let name: String = name.chars().take(40).collect();
+                let names: Vec<_> = known().collect();
+                let message = match &names[..] {
+                    [] => format!("there is no parameter {name:?} here, nor any other"),
+                    names => format!("there is no parameter {name:?} here: {}", names.join(", ")),
+                };
+                return Err(ErrorBody::field(name, message));
+            }
+            if query.insert(name.clone().into_owned(), value.into_owned()).is_some() && strict {
+                return Err(ErrorBody::field(name, "say it once"));
+            }
+        }
+        Ok(query)
+    }
+}
+
+/// What is answered when it is not done.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Problem<'e> {
+    /// Why, and what to do.
+    pub(super) error: &'e ErrorBody,
+}
+
+/// An answer over HTTP, with that status when it is done.
+pub(super) fn answer<A: Serialize>(done: StatusCode, answer: Result<A, ErrorBody>) -> warp::reply::Response {
+    use warp::Reply as _;
+    match answer {
+        Ok(body) => warp::reply::with_status(warp::reply::json(&body), done).into_response(),
+        Err(problem) => super::error(status(problem.code), &problem),
+    }
+}
+
+impl PartialEq<Method> for Verb {
+    fn eq(&self, method: &Method) -> bool {
+        self.as_str() == method.as_str()
+    }
+}
