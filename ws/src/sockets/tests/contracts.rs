@@ -112,6 +112,37 @@ async fn oms_is_told_in_its_own_words_and_shapes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whose_an_order_is_hears_of_it_in_oms_whatever_their_role() {
+    let world = world();
+    let who = |role: &str, user: &str| json!({ "role": role, "user": user });
+    let mut staff = joined(&world, "/events", who("staff", "789")).await;
+    let mut away = joined(&world, "/events", who("manager", "789")).await;
+    let limited = json!({ "role": "staff", "user": "789", "locations": ["1"] });
+    let mut limited = joined(&world, "/events", limited).await;
+    let mut others = joined(&world, "/events", who("staff", "788")).await;
+    let mut guest = joined(&world, "/events", who("guest", "789")).await;
+    heard(&mut away).await;
+    let before = away.offset.clone();
+    let placed = |data: Value| {
+        let mut order = json!({ "orderId": "1", "userId": 789 });
+        order.as_object_mut().unwrap().extend(data.as_object().unwrap().clone());
+        posted(Kind::OrderCreated, order)
+    };
+    world.happens(placed(json!({})));
+    world.happens(placed(json!({ "locationId": 2 })));
+    world.happens(order(789, &[]));
+    let events = heard(&mut staff).await;
+    assert_eq!(names(&events), ["user_notification"; 3]);
+    assert!(events.iter().all(|(_, event)| event["userId"] == 789), "{events:?}");
+    assert_eq!(heard(&mut limited).await.len(), 2, "the other is at another location");
+    assert!(heard(&mut others).await.is_empty() && heard(&mut guest).await.is_empty());
+    away.events.clear();
+    away.offset = before;
+    assert!(away.join_again(&world.hub, &who("manager", "789")).await.0);
+    assert_eq!(names(&heard(&mut away).await), ["user_notification"; 3], "replayed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_oms_does_not_allow_is_answered_and_told() {
     let world = world();
     let mut customer = joined(&world, "/events", json!({ "role": "customer" })).await;
