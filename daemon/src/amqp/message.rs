@@ -91,12 +91,8 @@ fn kind(topic: &str, verb: &str, body: &Map<String, Value>) -> Result<Kind, Erro
         ("order", _) => Kind::OrderStatusChanged,
         ("payment", verb) => {
             let said = payment(verb).or_else(|| payment(body.get("status")?.as_str()?));
-            said.ok_or_else(|| {
-                ErrorBody::field(
-                    "status",
-                    "it is told that a payment was received, has failed or was refunded",
-                )
-            })?
+            // Pending, authorized, voided: no money has moved or failed to, but whose it is wants to know.
+            said.unwrap_or(Kind::PaymentStatusChanged)
         }
         ("inventory", "low" | "low_stock") => Kind::InventoryLowStock,
         ("inventory", "out" | "out_of_stock") => Kind::InventoryOutOfStock,

@@ -179,6 +179,31 @@ async fn hub_tells_each_of_those_an_order_concerns_by_their_own_name_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn hub_tells_how_a_payment_stands_in_the_words_of_whoever_says_so() {
+    let world = world();
+    let mut customer = joined(&world, "/hub", json!({ "role": "customer", "user": "789" })).await;
+    customer.say("42/hub,[\"subscribe_order\",\"order-123\"]").await;
+    heard(&mut customer).await;
+    let data = json!({ "orderId": "order-123", "userId": 789, "amount": 5 });
+    let payment = |name: Option<&str>, status: Option<&str>| {
+        let mut data = data.as_object().unwrap().clone();
+        data.extend(status.map(|status| ("status".to_owned(), json!(status))));
+        let (source, name) = ("amqp".to_owned(), name.map(str::to_owned));
+        Event::Posted(Box::new(Posted::read(Kind::PaymentStatusChanged, source, name, data).unwrap()))
+    };
+    for (payment, status) in [
+        (payment(Some("payment.pending"), None), "pending"),
+        (payment(Some("payment.updated"), Some("authorized")), "authorized"),
+        (payment(None, Some("voided")), "voided"),
+    ] {
+        world.happens(payment);
+        let events = heard(&mut customer).await;
+        assert_eq!(names(&events), ["payment:status_updated", "payment:update"]);
+        assert!(events.iter().all(|(_, event)| event["status"] == status), "{events:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_cut_off_between_two_frames_of_an_event_gets_the_rest() {
     let world = world();
     let token = json!({ "role": "manager", "user": "m", "companies": ["c1"] });
@@ -358,6 +383,13 @@ fn everything() -> Vec<(Event, MaySee)> {
             other,
         ),
         (posted(Kind::PaymentReceived, json!({ "orderId": "order-9", "customerId": 5 })), paid),
+        (
+            posted(
+                Kind::PaymentStatusChanged,
+                json!({ "orderId": "order-9", "customerId": 5, "status": "pending" }),
+            ),
+            paid,
+        ),
         (posted(Kind::InventoryUpdated, json!({ "productId": "p", "quantity": 0 })), unlimited),
         (posted(Kind::InventoryLowStock, json!({ "productId": 2, "quantity": 1, "locationId": 1 })), here),
         (posted(Kind::InventoryOutOfStock, json!({ "productId": 2, "locationId": "away" })), unlimited),
