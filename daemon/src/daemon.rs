@@ -16,7 +16,6 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use ws::Hub;
-use ws::contracts::Root;
 
 use crate::alerts::{self, Channel, Reader};
 use crate::amqp::{self, Amqp};
@@ -153,11 +152,7 @@ impl Daemon {
             shops: shops.domains(),
             companies: config.shop.iter().filter_map(company).collect(),
         };
-        let origins = config.server.iter().flat_map(|server| server.origins.clone()).collect();
-        let proxies = config.server.iter().flat_map(|server| server.trusted_proxies.clone()).collect();
         let options = config.realtime.options(ws::Options {
-            origins,
-            trusted_proxies: proxies,
             session_days: config.store.log_days.saturating_add(1),
             ..ws::Options::default()
         });
@@ -288,7 +283,7 @@ impl Daemon {
             runs,
             channels,
             hub: Arc::clone(&hub),
-            root: Root::default(),
+            entrance: Arc::default(),
             trusted_networks: Arc::default(),
             arrived,
             tasks: tasks.clone(),
@@ -296,7 +291,8 @@ impl Daemon {
         };
         for (listener, server) in listeners.into_iter().zip(&config.server) {
             let trusted_networks = server.trusted_networks.clone().into();
-            let context = Context { root: server.root, trusted_networks, ..context.clone() };
+            let entrance = Arc::new(server.entrance());
+            let context = Context { entrance, trusted_networks, ..context.clone() };
             let routes = routes::all::<L::Stream>(context);
             tasks.spawn(edge::serve(listener, routes, tasks.clone(), stop.clone()));
         }

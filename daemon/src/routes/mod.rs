@@ -27,8 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
-use ws::contracts::Root;
-use ws::{Hub, Network};
+use ws::{Entrance, Hub, Network};
 
 use crate::amqp;
 use crate::auth::Tokens;
@@ -64,8 +63,8 @@ pub(crate) struct Context {
     pub(crate) channels: Arc<[String]>,
     /// Realtime.
     pub(crate) hub: Arc<Hub>,
-    /// What `/` of Socket.IO speaks on this listener.
-    pub(crate) root: Root,
+    /// Whom this listener lets in.
+    pub(crate) entrance: Arc<Entrance>,
     /// From where calls without a token are taken as those of a service, on this listener.
     pub(crate) trusted_networks: Arc<[Network]>,
     /// A delivery was put into the inbox.

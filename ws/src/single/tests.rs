@@ -15,7 +15,7 @@ use crate::sockets::tests::World;
 use crate::sockets::tests::log::{EPOCH, order, shop, stock};
 use crate::transport::Knock;
 use crate::transport::tests::pipe::{Pipe, websocket};
-use crate::{Hub, Options, limits};
+use crate::{Entrance, Hub, Options, limits};
 
 const PIPE: usize = 64 * 1024;
 const NAMESPACES: [&str; 6] = ["orders", "customers", "products", "inventory", "payments", "system"];
@@ -28,7 +28,13 @@ struct Client {
 
 /// A connection with those headers, or the status that it is refused with.
 fn knock(hub: &Arc<Hub>, headers: &HeaderMap) -> Result<Client, u16> {
-    match hub.knock_plain(Dialect::Omni, &Method::GET, headers, ([127, 0, 0, 1], 9).into()) {
+    match hub.knock_plain(
+        Dialect::Omni,
+        &Method::GET,
+        headers,
+        ([127, 0, 0, 1], 9).into(),
+        &Entrance::default(),
+    ) {
         Knock::Upgrade(_, upgrade) => Ok(Client { pipe: Pipe::to(upgrade, PIPE), heard: Vec::new() }),
         Knock::Answer(response) => Err(response.status().as_u16()),
         _ => panic!("no WebSocket"),
