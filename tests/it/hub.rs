@@ -155,3 +155,34 @@ async fn each_listener_speaks_its_own_contract_to_pages_of_its_own_origins() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_names_what_is_told_and_where_and_never_what_is_in_it() {
+    let shop = TestShop::opens().await;
+    let settings = Settings { log: "debug".to_owned(), ..Settings::default() };
+    let daemon = TestDaemon::with(&shop, settings).await;
+    daemon.imported().await;
+    let token = daemon.token(&Token::of(Role::Manager).user("m"));
+    let mut clients = Vec::new();
+    for namespace in ["/", "/events", "/hub"] {
+        let mut client = Client::connects(&daemon.url(), namespace, &token);
+        client.connected().await;
+        clients.push(client);
+    }
+    let service = Token::of(Role::Service);
+    let notice =
+        json!({ "userId": "m", "title": "canary-title", "message": "canary-message", "x": "canary-x" });
+    let (_, told) = daemon.posts("events", &posted("user:notification", notice), &service).await;
+    let emitted =
+        json!({ "target": { "user": "m" }, "event": "coffee:ready", "data": { "cup": "canary-cup" } });
+    daemon.posts("emit", &emitted, &service).await;
+    for (client, name) in clients.iter_mut().zip(["notification", "user_notification", "notification:new"]) {
+        assert!(client.event(name).await.to_string().contains("canary-message"));
+        assert!(client.event("coffee:ready").await.to_string().contains("canary-cup"));
+    }
+    let log = daemon.log();
+    let offset = told["id"].as_str().unwrap();
+    let line = log.lines().find(|line| line.contains("notification:new")).unwrap();
+    assert!(line.contains("/hub") && line.contains("user:m") && line.contains(offset), "{line}");
+    assert!(log.contains("coffee:ready") && !log.contains("canary"));
+}
