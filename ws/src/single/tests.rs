@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method};
 use schemas::event::{CustomerActivity, CustomerPresence, Notice, Payment, ProductShape};
-use schemas::{Event, Posted, Timestamp};
+use schemas::{Event, Posted, RunState, Timestamp};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 use crate::contracts::Dialect;
 use crate::sockets::tests::World;
-use crate::sockets::tests::log::{EPOCH, order, shop, stock};
+use crate::sockets::tests::log::{EPOCH, command, hold, order, run, shop, stock};
 use crate::transport::Knock;
 use crate::transport::tests::pipe::{Pipe, websocket};
 use crate::{Entrance, Hub, Options, limits};
@@ -200,6 +200,10 @@ fn happenings() -> Vec<(&'static str, Event)> {
         ("a product", product()),
         ("stock here", stock(1, 1, 5)),
         ("stock there", stock(2, 1, 5)),
+        // omni has no words for these; they are in its namespaces' rooms all the same.
+        ("a hold of ann", hold("ann", &[1])),
+        ("a command of ann", command("ann", None)),
+        ("a run", Event::ShopifySyncStatus(run(RunState::Completed))),
         ("a notification", Event::SystemNotification(to(None))),
         ("maintenance", Event::SystemMaintenance(to(None))),
         ("a word to ann", Event::UserNotification(to(Some("ann")))),
