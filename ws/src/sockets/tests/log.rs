@@ -222,16 +222,16 @@ impl Source for Log {
     }
 }
 
-/// Tokens are JSON: `{role, user?, locations?, shops?, customer?, expires?, jti?, key?}`; those whose `jti` is listed are
-/// revoked, and those with a `key` are signed with one that is still to be fetched.
+/// Tokens are JSON: `{role, user?, locations?, shops?, customer?, expires?, jti?, key?}`; those whose `jti` is listed
+/// first are revoked, and those with a `key` are signed with one that is still to be fetched, unless it is listed second.
 #[derive(Default)]
-pub(crate) struct Tokens(pub(crate) Mutex<BTreeSet<String>>);
+pub(crate) struct Tokens(pub(crate) Mutex<BTreeSet<String>>, pub(crate) Mutex<BTreeSet<String>>);
 
 impl Authenticate for Tokens {
     fn identify(&self, token: &str, _now: Timestamp) -> Result<Identity, AuthError> {
         let claims: Value = serde_json::from_str(token).map_err(|_| AuthError::Invalid)?;
         let take = |key: &str| claims.get(key).cloned();
-        if take("key").is_some() {
+        if claims["key"].as_str().is_some_and(|key| !self.1.lock().unwrap().contains(key)) {
             return Err(AuthError::NotYet);
         }
         let read = |value: Value| serde_json::from_value(value).map_err(|_| AuthError::Invalid);
