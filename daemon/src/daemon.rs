@@ -152,10 +152,7 @@ impl Daemon {
             shops: shops.domains(),
             companies: config.shop.iter().filter_map(company).collect(),
         };
-        let options = config.realtime.options(ws::Options {
-            session_days: config.store.log_days.saturating_add(1),
-            ..ws::Options::default()
-        });
+        let options = config.realtime.options(config.store.log_days.saturating_add(1));
         for revocation in store.revocations().await? {
             tokens.revoke(revocation, clock.now());
         }
