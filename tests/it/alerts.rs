@@ -114,6 +114,32 @@ async fn without_tls_nothing_is_sent_where_tls_was_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_tls_mails_go_to_a_server_that_somebody_vouches_for_and_to_no_other() {
+    for security in ["tls", "starttls"] {
+        let shop = TestShop::opens().await;
+        let server = MailServer::secured(security).await;
+        let sections = server.settings() + ORDERS_BY_MAIL;
+        let mut strange = daemon(&shop, sections.clone()).await;
+        strange.expects_error("failed to verify TLS certificate");
+        order(&shop).await;
+        eventually("the certificate is not believed", async || {
+            problems(&strange).await.contains("alerts by email").then_some(())
+        })
+        .await;
+        assert_eq!(server.mails(), [], "{security}");
+        drop(strange);
+
+        let authorities = Some(server.certificate());
+        let settings = Settings { sections, authorities, ..Settings::default() };
+        let daemon = TestDaemon::with(&shop, settings).await;
+        daemon.imported().await;
+        let order = order(&shop).await;
+        eventually("the mail is there", async || (mails_of(&server, &order) > 0).then_some(())).await;
+        assert_eq!(problems(&daemon).await, "[]", "{security}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mailbox_that_is_gone_keeps_nothing_from_the_others() {
     let shop = TestShop::opens().await;
     let server = MailServer::opens().await;
