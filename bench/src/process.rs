@@ -136,7 +136,6 @@ fn stockd() -> anyhow::Result<Command> {
     let path = std::env::current_exe()?.parent().unwrap_or(Path::new("")).join("stockd");
     anyhow::ensure!(path.exists(), "{} is not built", path.display());
     let mut command = Command::new(path);
-    // As its unit has it.
-    command.env_clear().env("MALLOC_ARENA_MAX", "2");
+    command.env_clear();
     Ok(command)
 }

@@ -15,7 +15,7 @@ use store::{Operation, Retention, Store, StoreError};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use ws::Hub;
+use ws::{Entrance, Hub};
 
 use crate::alerts::{self, Channel, Reader};
 use crate::amqp::{self, Amqp};
@@ -28,7 +28,7 @@ use crate::intake::Intake;
 use crate::looks::Looks;
 use crate::notices::{Handles, Notices};
 use crate::posts::Posts;
-use crate::routes::{self, Context};
+use crate::routes::{self, Needs};
 use crate::scheduler::{Runs, Schedule};
 use crate::scope::ShopNames;
 use crate::source::LogSource;
@@ -268,7 +268,7 @@ impl Daemon {
             figures
         });
 
-        let context = Context {
+        let needs = Needs {
             store,
             clock,
             tokens,
@@ -280,7 +280,7 @@ impl Daemon {
             runs,
             channels,
             hub: Arc::clone(&hub),
-            entrance: Arc::default(),
+            entrance: Entrance::default(),
             trusted_networks: Arc::default(),
             arrived,
             tasks: tasks.clone(),
@@ -288,9 +288,8 @@ impl Daemon {
         };
         for (listener, server) in listeners.into_iter().zip(&config.server) {
             let trusted_networks = server.trusted_networks.clone().into();
-            let entrance = Arc::new(server.entrance());
-            let context = Context { entrance, trusted_networks, ..context.clone() };
-            let routes = routes::all::<L::Stream>(context);
+            let needs = Needs { entrance: server.entrance(), trusted_networks, ..needs.clone() };
+            let routes = routes::all::<L::Stream>(Arc::new(needs));
             tasks.spawn(edge::serve(listener, routes, tasks.clone(), stop.clone()));
         }
         Ok(Self { tasks, stop, hub })

@@ -1,8 +1,11 @@
 //! A store in this process: one writer that commits in groups, readers beside it.
 //!
+//! What somebody waits for overtakes what is only brought into the mirror: a webhook is answered when it is on disk,
+//! however many others are still to be applied.
+//!
 //! The writer can run on a thread of its own ([`Writer::run`]) or be stepped by a simulation ([`Writer::step`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -23,8 +26,10 @@ use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Mar
 
 /// Operations that may wait for the writer; the next caller waits for a place.
 const WAITING_MAX: usize = 4096;
-/// Operations in one transaction: bounds how long the first of a group waits for its commit.
+/// Operations that somebody waits for, in one transaction: bounds how long the first of a group waits for its commit.
 const GROUP_MAX: usize = 512;
+/// Changes of the mirror in one transaction, for the same reason: each costs several times an operation of the others.
+const CHANGES_MAX: usize = 64;
 /// Reads at a time; the next one waits.
 pub(crate) const READERS_MAX: usize = 4;
 
@@ -33,6 +38,8 @@ pub(crate) trait Engine: Send + 'static {
     /// Does each operation whole or not at all and commits them together. `Err` is final: the database does
     /// not tell whether the group was committed.
     fn commit(&mut self, group: &[Operation]) -> Result<Vec<Result<Outcome>>>;
+    /// After a group was answered: for what nobody waits for.
+    fn answered(&mut self) {}
     /// Where the log ends.
     fn head(&self) -> Sequence;
 }
@@ -92,10 +99,22 @@ struct Request {
     answer: oneshot::Sender<Result<Outcome>>,
 }
 
+impl Request {
+    /// How many changes of the mirror it asks for; `None` for what overtakes them.
+    fn changes(&self) -> Option<usize> {
+        match &self.operation {
+            Operation::Apply(batch) => Some(batch.changes.len().max(1)),
+            _ => None,
+        }
+    }
+}
+
 /// The only thing that writes.
 pub struct Writer {
     engine: Box<dyn Engine>,
     requests: mpsc::Receiver<Request>,
+    /// Batches to be applied, oldest first. Those who ask for them wait for the answer, so there are few.
+    batches: VecDeque<Request>,
     committed: watch::Sender<Sequence>,
 }
 
@@ -105,12 +124,7 @@ impl Writer {
     /// # Errors
     /// The database can no longer be trusted to tell what it holds: end the process.
     pub fn step(&mut self) -> Result<bool> {
-        let mut group = Vec::new();
-        while group.len() < GROUP_MAX
-            && let Ok(request) = self.requests.try_recv()
-        {
-            group.push(request);
-        }
+        let group = self.group(None);
         if group.is_empty() {
             return Ok(false);
         }
@@ -123,17 +137,35 @@ impl Writer {
     /// # Errors
     /// As [`Writer::step`].
     pub fn run(mut self) -> Result<()> {
-        let mut group = Vec::new();
-        while let Some(first) = self.requests.blocking_recv() {
-            group.push(first);
-            while group.len() < GROUP_MAX
-                && let Ok(request) = self.requests.try_recv()
-            {
-                group.push(request);
+        loop {
+            let first = if self.batches.is_empty() { self.requests.blocking_recv() } else { None };
+            let group = self.group(first);
+            if group.is_empty() {
+                return Ok(());
             }
-            self.commit(std::mem::take(&mut group))?;
+            self.commit(group)?;
         }
-        Ok(())
+    }
+
+    /// What is written next: that request, what waits, and as many batches as fit.
+    fn group(&mut self, first: Option<Request>) -> Vec<Request> {
+        let mut group = Vec::new();
+        let mut next = first.or_else(|| self.requests.try_recv().ok());
+        while let Some(request) = next {
+            match request.changes() {
+                Some(_) => self.batches.push_back(request),
+                None => group.push(request),
+            }
+            next = if group.len() < GROUP_MAX { self.requests.try_recv().ok() } else { None };
+        }
+        let mut changes = 0;
+        while changes < CHANGES_MAX
+            && let Some(batch) = self.batches.pop_front()
+        {
+            changes += batch.changes().unwrap_or_default();
+            group.push(batch);
+        }
+        group
     }
 
     fn commit(&mut self, group: Vec<Request>) -> Result<()> {
@@ -148,6 +180,7 @@ impl Writer {
             // Whoever asked may have given up waiting; what was done stays done.
             let _ = answer.send(outcome);
         }
+        self.engine.answered();
         Ok(())
     }
 }
@@ -173,7 +206,8 @@ impl<R: Reader> Local<R> {
         let (sender, committed) = watch::channel(engine.head());
         let (reader, reads) = (Arc::new(reader), Semaphore::new(READERS_MAX));
         let store = Self { epoch, secret, requests, committed, reader, reads };
-        (Arc::new(store), Writer { engine: Box::new(engine), requests: waiting, committed: sender })
+        let (engine, batches) = (Box::new(engine), VecDeque::new());
+        (Arc::new(store), Writer { engine, requests: waiting, batches, committed: sender })
     }
 
     async fn read<T: Send + 'static>(
@@ -337,5 +371,42 @@ impl<R: Reader> Store for Local<R> {
     ) -> Result<Vec<serde_json::Value>> {
         let shop = shop.clone();
         self.read(move |reader| reader.list(&shop, collection, after, limit)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use futures_util::future::join_all;
+    use schemas::Entropy;
+
+    use super::*;
+    use crate::operation::{Batch, Cause};
+
+    #[test]
+    fn a_delivery_overtakes_what_is_still_to_be_applied_and_all_of_that_is_applied() {
+        let (store, mut writer) = crate::memory::open(&Entropy::seeded(1));
+        let (shop, at): (ShopDomain, _) = ("a.myshopify.com".parse().unwrap(), Timestamp::UNIX_EPOCH);
+        let batch = Batch { shop: shop.clone(), at, cause: Cause::Read(Vec::new()), changes: Vec::new() };
+        let mut applied =
+            Box::pin(join_all((0..3 * CHANGES_MAX).map(|_| store.write(Operation::Apply(batch.clone())))));
+        let delivery = Delivery {
+            shop: shop.clone(),
+            webhook_id: "w1".parse().unwrap(),
+            topic: "products/update".to_owned(),
+            triggered_at: None,
+            received_at: at,
+            body: Vec::new(),
+        };
+        let register = Operation::Register { shop, thresholds: inventory::Thresholds::default(), at };
+        let mut kept = Box::pin(join_all([store.write(register), store.write(Operation::Accept(delivery))]));
+        assert!(applied.as_mut().now_or_never().is_none() && kept.as_mut().now_or_never().is_none());
+
+        assert!(writer.step().unwrap());
+        let kept = kept.now_or_never().expect("answered with the first group");
+        assert!(kept.into_iter().all(|outcome| outcome.unwrap().fresh));
+        assert!(applied.as_mut().now_or_never().is_none(), "some wait for their turn");
+        while writer.step().unwrap() {}
+        assert!(applied.now_or_never().unwrap().iter().all(Result::is_ok));
     }
 }

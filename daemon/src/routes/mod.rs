@@ -38,9 +38,12 @@ use crate::posts::Posts;
 use crate::scheduler::Runs;
 use crate::scope::ShopNames;
 
-/// What the routes need.
+/// What the routes need. A filter clones what it holds for every request that it looks at, its own or not.
+pub(crate) type Context = Arc<Needs>;
+
+/// What the routes need, once.
 #[derive(Clone)]
-pub(crate) struct Context {
+pub(crate) struct Needs {
     /// The store.
     pub(crate) store: Arc<dyn Store>,
     /// Our time.
@@ -64,7 +67,7 @@ pub(crate) struct Context {
     /// Realtime.
     pub(crate) hub: Arc<Hub>,
     /// Whom this listener lets in.
-    pub(crate) entrance: Arc<Entrance>,
+    pub(crate) entrance: Entrance,
     /// From where calls without a token are taken as those of a service, on this listener.
     pub(crate) trusted_networks: Arc<[Network]>,
     /// A delivery was put into the inbox.
@@ -75,7 +78,7 @@ pub(crate) struct Context {
     pub(crate) stop: CancellationToken,
 }
 
-impl Context {
+impl Needs {
     /// Where each channel of alerts is.
     async fn places(&self) -> Result<Vec<(String, Position)>, StoreError> {
         let places = self.store.positions().await?;

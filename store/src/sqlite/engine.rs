@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use inventory::{HeldLevel, Thresholds};
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 use schemas::event::AvailableAt;
 use schemas::record::{Customer, Variant};
 use schemas::{
@@ -20,6 +20,10 @@ use crate::local::Engine;
 use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, PostKey, Retention, Revocation, RunRecord};
 use crate::position::Position;
 use crate::tables::{Keep, Marking, Result, Tables, Transaction};
+
+/// Pages of 4 KiB in the write-ahead log from which it is copied into the database: a page written again and again is
+/// copied once, but nothing is written meanwhile.
+const CHECKPOINT_PAGES: i64 = 1_000;
 
 pub(super) struct SqliteEngine {
     connection: Connection,
@@ -39,8 +43,8 @@ pub(super) struct Shop {
 
 impl SqliteEngine {
     pub(super) fn new(connection: Connection, epoch: Epoch, mark: HighWater) -> Result<Self> {
-        let mut engine =
-            Self { connection, shops: BTreeMap::new(), head: Sequence(0), epoch, mark, heard: Vec::new() };
+        let (shops, head, heard) = (BTreeMap::new(), Sequence(0), Vec::new());
+        let mut engine = Self { connection, shops, head, epoch, mark, heard };
         engine.refresh()?;
         Ok(engine)
     }
@@ -108,6 +112,11 @@ impl Engine for SqliteEngine {
         Ok(outcomes)
     }
 
+    fn answered(&mut self) {
+        // What fails here loses nothing, and is tried again after the next group.
+        let _ = self.checkpoint();
+    }
+
     fn head(&self) -> Sequence {
         self.head
     }
@@ -120,6 +129,16 @@ impl SqliteEngine {
         self.heard.clear();
         self.refresh()?;
         Ok(group.iter().map(|_| Err(error.clone())).collect())
+    }
+
+    /// Copies the write-ahead log into the database when it has become long. SQLite would do so within a commit.
+    fn checkpoint(&self) -> rusqlite::Result<()> {
+        let waiting = |row: &Row<'_>| Ok(row.get::<_, i64>("log")? - row.get::<_, i64>("checkpointed")?);
+        let mut look = self.connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
+        if look.query_row([], waiting)? >= CHECKPOINT_PAGES {
+            self.connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?.query_row([], waiting)?;
+        }
+        Ok(())
     }
 
     /// Notes in which rooms the entries of this transaction are heard: a row for each room, however many they are.
@@ -375,7 +394,7 @@ impl Tables for SqliteTables<'_> {
     fn posted(&self, key: &PostKey) -> Result<Option<Sequence>> {
         let mut statement =
             self.connection.prepare_cached("SELECT sequence FROM posted WHERE shop = ?1 AND key = ?2")?;
-        let sequence = |row: &rusqlite::Row<'_>| Ok(Sequence(row.get::<_, i64>(0)?.cast_unsigned()));
+        let sequence = |row: &Row<'_>| Ok(Sequence(row.get::<_, i64>(0)?.cast_unsigned()));
         Ok(statement.query_row(params![self.shop.row, key.0], sequence).optional()?)
     }
 
@@ -407,7 +426,7 @@ impl Tables for SqliteTables<'_> {
             .connection
             .prepare_cached("SELECT mark, vain_readings, run FROM marked WHERE shop = ?1 AND record = ?2")?;
         let key = serde_json::to_string(&key)?;
-        let read = |row: &rusqlite::Row<'_>| {
+        let read = |row: &Row<'_>| {
             Ok(Marking { mark: Mark(row.get(0)?), vain: row.get(1)?, doubt: parsed_opt(row, 2)? })
         };
         Ok(statement.query_row(params![self.shop.row, key], read).optional()?)
@@ -554,7 +573,7 @@ impl Tables for SqliteTables<'_> {
 
 pub(super) const RUN_COLUMNS: &str = "first, since, until, resume, shape";
 
-pub(super) fn run(row: &rusqlite::Row<'_>, shop: &ShopDomain) -> rusqlite::Result<RunRecord> {
+pub(super) fn run(row: &Row<'_>, shop: &ShopDomain) -> rusqlite::Result<RunRecord> {
     let shape: String = row.get(4)?;
     Ok(RunRecord {
         shop: shop.clone(),
@@ -577,7 +596,7 @@ pub(super) fn select<R: Stored>(
 ) -> Result<Vec<R>> {
     let sql = format!("SELECT {} FROM {} WHERE shop = ?1 AND {condition}", R::COLUMNS, R::TABLE);
     let mut statement = connection.prepare_cached(&sql)?;
-    let read = |row: &rusqlite::Row<'_>| R::read(row, 0);
+    let read = |row: &Row<'_>| R::read(row, 0);
     let mut records: Vec<R> = match key {
         Some(key) => statement.query_map([shop, key], read)?.collect::<rusqlite::Result<_>>()?,
         None => statement.query_map([shop], read)?.collect::<rusqlite::Result<_>>()?,

@@ -35,9 +35,6 @@ const MIGRATIONS: &[&str] = &[
 const APPLICATION_ID: i32 = 0x7374_6b64;
 /// Milliseconds for which a connection waits for another one's lock.
 const BUSY_MS_MAX: u32 = 5_000;
-/// Pages of 4 KiB in the write-ahead log from which it is copied into the database: a page written again and again
-/// is copied once.
-const CHECKPOINT_PAGES: u32 = 4_000;
 /// KiB of the database that a connection keeps at hand, once it has used so much.
 const CACHE_KIB_MAX: u32 = 8_192;
 /// Prepared statements kept per connection; above the number of different ones that we have.
@@ -95,7 +92,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
         .map_err(|error| StoreError::Failed(format!("cannot open {}: {error}", path.display())))?;
     connection.execute_batch(&format!(
         "PRAGMA busy_timeout = {BUSY_MS_MAX}; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; \
-         PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; PRAGMA cache_size = -{CACHE_KIB_MAX};"
+         PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -{CACHE_KIB_MAX};"
     ))?;
     // Without it SQLite looks at what is bound to some statements, and prepares them anew each time.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
