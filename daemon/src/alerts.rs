@@ -125,13 +125,21 @@ impl Reader {
                 Some(limits::STORE_PAUSE)
             });
             let seen = place.message.until;
+            let more = async {
+                if committed.wait_for(|head| *head > seen).await.is_err() {
+                    // That is the end of everything, and `stop` tells.
+                    stop.cancelled().await;
+                }
+                // What happens together is told together.
+                sleep(limits::ALERTS_GATHER).await;
+            };
             let wait = async {
                 match pause {
-                    Some(pause) => sleep(pause).await,
-                    // Its end is the end of everything, and `stop` tells.
-                    None if committed.wait_for(|head| *head > seen).await.is_err() => stop.cancelled().await,
-                    // What happens together is told together.
-                    None => sleep(limits::ALERTS_GATHER).await,
+                    // What is being sent stays as it is.
+                    Some(pause) if place.kept.until.is_some() => sleep(pause).await,
+                    // Something may come that cannot wait; until then time passes.
+                    Some(pause) => timeout(pause, more).await.unwrap_or_default(),
+                    None => more.await,
                 }
             };
             tokio::select! {
@@ -205,7 +213,9 @@ impl Reader {
     fn wait(&self, message: &Message, now: Timestamp) -> Option<Duration> {
         let waited = now.duration_since(message.first_at?).try_into().unwrap_or(Duration::ZERO);
         let full = self.channel.outlet.tells_each() && message.is_full();
-        let digest = if full { Duration::ZERO } else { self.channel.terms.digest.saturating_sub(waited) };
+        let Terms { digest, digest_urgent, .. } = self.channel.terms;
+        let digest = if message.is_urgent() { digest_urgent } else { digest };
+        let digest = if full { Duration::ZERO } else { digest.saturating_sub(waited) };
         let local =
             DateTime::from_timestamp(now.as_second(), 0).map(|now| now.with_timezone(&self.zone).time());
         let quiet = self.channel.terms.quiet_hours.zip(local).and_then(|(quiet, now)| quiet.left(now));

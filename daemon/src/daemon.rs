@@ -15,8 +15,7 @@ use store::{Operation, Retention, Store, StoreError};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use ws::Hub;
-use ws::contracts::Root;
+use ws::{Entrance, Hub};
 
 use crate::alerts::{self, Channel, Reader};
 use crate::amqp::{self, Amqp};
@@ -153,14 +152,7 @@ impl Daemon {
             shops: shops.domains(),
             companies: config.shop.iter().filter_map(company).collect(),
         };
-        let origins = config.server.iter().flat_map(|server| server.origins.clone()).collect();
-        let proxies = config.server.iter().flat_map(|server| server.trusted_proxies.clone()).collect();
-        let options = config.realtime.options(ws::Options {
-            origins,
-            trusted_proxies: proxies,
-            session_days: config.store.log_days.saturating_add(1),
-            ..ws::Options::default()
-        });
+        let options = config.realtime.options(config.store.log_days.saturating_add(1));
         for revocation in store.revocations().await? {
             tokens.revoke(revocation, clock.now());
         }
@@ -289,7 +281,7 @@ impl Daemon {
             runs,
             channels,
             hub: Arc::clone(&hub),
-            root: Root::default(),
+            entrance: Entrance::default(),
             trusted_networks: Arc::default(),
             arrived,
             tasks: tasks.clone(),
@@ -297,7 +289,7 @@ impl Daemon {
         };
         for (listener, server) in listeners.into_iter().zip(&config.server) {
             let trusted_networks = server.trusted_networks.clone().into();
-            let needs = Needs { root: server.root, trusted_networks, ..needs.clone() };
+            let needs = Needs { entrance: server.entrance(), trusted_networks, ..needs.clone() };
             let routes = routes::all::<L::Stream>(Arc::new(needs));
             tasks.spawn(edge::serve(listener, routes, tasks.clone(), stop.clone()));
         }

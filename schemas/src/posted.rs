@@ -65,6 +65,7 @@ kinds! {
     PaymentFailed = "payment:failed",
     PaymentReceived = "payment:received",
     PaymentRefunded = "payment:refunded",
+    PaymentStatusChanged = "payment:status_changed",
     ProductCreated = "product:created",
     ProductDeleted = "product:deleted",
     ProductPriceChanged = "product:price_changed",

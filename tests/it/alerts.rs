@@ -36,7 +36,7 @@ fn mails_of(server: &MailServer, order: &str) -> usize {
 }
 
 const ORDERS_BY_MAIL: &str =
-    "[[alerts.email]]\nevents = [\"order_created\"]\nto = [\"buyer@shop.example\"]\n";
+    "[[alerts.email]]\nevents = [\"order_created\"]\nto = [\"buyer@shop.example\"]\ndigest_minutes = 0\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mail_server_that_was_away_or_busy_gets_each_mail_once() {
@@ -114,10 +114,36 @@ async fn without_tls_nothing_is_sent_where_tls_was_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_tls_mails_go_to_a_server_that_somebody_vouches_for_and_to_no_other() {
+    for security in ["tls", "starttls"] {
+        let shop = TestShop::opens().await;
+        let server = MailServer::secured(security).await;
+        let sections = server.settings() + ORDERS_BY_MAIL;
+        let mut strange = daemon(&shop, sections.clone()).await;
+        strange.expects_error("failed to verify TLS certificate");
+        order(&shop).await;
+        eventually("the certificate is not believed", async || {
+            problems(&strange).await.contains("alerts by email").then_some(())
+        })
+        .await;
+        assert_eq!(server.mails(), [], "{security}");
+        drop(strange);
+
+        let authorities = Some(server.certificate());
+        let settings = Settings { sections, authorities, ..Settings::default() };
+        let daemon = TestDaemon::with(&shop, settings).await;
+        daemon.imported().await;
+        let order = order(&shop).await;
+        eventually("the mail is there", async || (mails_of(&server, &order) > 0).then_some(())).await;
+        assert_eq!(problems(&daemon).await, "[]", "{security}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mailbox_that_is_gone_keeps_nothing_from_the_others() {
     let shop = TestShop::opens().await;
     let server = MailServer::opens().await;
-    let channel = "[[alerts.email]]\nname = \"buyers\"\nevents = [\"order_created\"]\nto = [\"gone@shop.example\", \"there@shop.example\"]\n";
+    let channel = "[[alerts.email]]\nname = \"buyers\"\nevents = [\"order_created\"]\nto = [\"gone@shop.example\", \"there@shop.example\"]\ndigest_minutes = 0\n";
     let mut daemon = daemon(&shop, server.settings() + channel).await;
     daemon.expects_error("an alert was refused for good");
     let order = order(&shop).await;
@@ -139,7 +165,7 @@ async fn a_program_is_told_by_signed_requests_and_a_chat_in_words() {
     let secret = format!("whsec_{}", BASE64.encode(key));
     let sections = format!(
         "[[alerts.webhook]]\nevents = [\"low_stock\", \"out_of_stock\", \"order_created\"]\nurl = \"http://{}/hook\"\nsecret = \"{secret}\"\n\
-         [[alerts.slack]]\nevents = [\"low_stock\", \"out_of_stock\"]\nurl = \"http://{}/services/x\"\n",
+         [[alerts.slack]]\nevents = [\"low_stock\", \"out_of_stock\"]\nurl = \"http://{}/services/x\"\ndigest_minutes = 0\n",
         program.address(),
         chat.address()
     );

@@ -2,7 +2,7 @@
 
 use schemas::Role;
 use serde_json::{Value, json};
-use tests::{Page, Settings, TestDaemon, TestShop, Token};
+use tests::{Client, Page, Settings, TestDaemon, TestShop, Token, free_address};
 
 /// A daemon whose `/` speaks hub, and whose neighbours need no token to post.
 async fn daemon(shop: &TestShop, server: &str) -> TestDaemon {
@@ -103,4 +103,86 @@ async fn neighbours_without_a_token_are_services_where_that_is_configured_and_no
         daemon.http().post(url).json(&body).send().await.unwrap().status().as_u16()
     };
     assert_eq!((posts(&open).await, posts(&closed).await), (201, 401));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_listener_speaks_its_own_contract_to_pages_of_its_own_origins() {
+    let shop = TestShop::opens().await;
+    let address = free_address();
+    let native = format!("[[server]]\nlisten = \"{address}\"\norigins = [\"https://stock.example\"]");
+    let settings = Settings {
+        origin: "https://hub.example".to_owned(),
+        server: "root = \"hub\"".to_owned(),
+        shop: "id = \"s1\"\ncompany = \"c1\"".to_owned(),
+        sections: native,
+        ..Settings::default()
+    };
+    let daemon = TestDaemon::with(&shop, settings).await;
+    daemon.imported().await;
+    let token = daemon.token(&Token::of(Role::Manager).user("m"));
+    let (hub, oda) = (daemon.url(), format!("http://{address}"));
+    let from = |url: &str, origin: &str| {
+        let options = json!({ "auth": { "token": token }, "extraHeaders": { "Origin": origin } });
+        Client::with(url, "/", &options)
+    };
+    let (mut one, mut other) = (from(&hub, "https://hub.example"), from(&oda, "https://stock.example"));
+    assert_eq!(one.connected().await["message"], "Connected to the realtime service");
+    assert_eq!(other.connected().await["role"], "manager");
+    other.asks("subscribe:inventory", &json!({})).await;
+    let spot = shop.spot(0, 2).await;
+    shop.sells(&spot, 1).await;
+    let heard = one.event("inventory:shop_update").await;
+    assert!(heard["productId"].is_string(), "{heard}");
+    let heard = other.event("inventory:updated").await;
+    assert_eq!(heard["data"]["inventoryItemId"], spot.item.as_str());
+
+    let asks = async |url: &str, path: &str, origin: &str| {
+        let preflight = daemon.http().request(reqwest::Method::OPTIONS, format!("{url}{path}"));
+        let preflight = preflight.header("Access-Control-Request-Method", "POST").header("Origin", origin);
+        preflight.send().await.unwrap().status().as_u16()
+    };
+    for (url, own, foreign) in [
+        (&hub, "https://hub.example", "https://stock.example"),
+        (&oda, "https://stock.example", "https://hub.example"),
+    ] {
+        from(url, foreign).refused().await;
+        for path in ["/api/v1/events", "/socket.io/", "/api/ws"] {
+            assert_eq!(
+                (asks(url, path, own).await, asks(url, path, foreign).await),
+                (204, 403),
+                "{url}{path}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_names_what_is_told_and_where_and_never_what_is_in_it() {
+    let shop = TestShop::opens().await;
+    let settings = Settings { log: "debug".to_owned(), ..Settings::default() };
+    let daemon = TestDaemon::with(&shop, settings).await;
+    daemon.imported().await;
+    let token = daemon.token(&Token::of(Role::Manager).user("m"));
+    let mut clients = Vec::new();
+    for namespace in ["/", "/events", "/hub"] {
+        let mut client = Client::connects(&daemon.url(), namespace, &token);
+        client.connected().await;
+        clients.push(client);
+    }
+    let service = Token::of(Role::Service);
+    let notice =
+        json!({ "userId": "m", "title": "canary-title", "message": "canary-message", "x": "canary-x" });
+    let (_, told) = daemon.posts("events", &posted("user:notification", notice), &service).await;
+    let emitted =
+        json!({ "target": { "user": "m" }, "event": "coffee:ready", "data": { "cup": "canary-cup" } });
+    daemon.posts("emit", &emitted, &service).await;
+    for (client, name) in clients.iter_mut().zip(["notification", "user_notification", "notification:new"]) {
+        assert!(client.event(name).await.to_string().contains("canary-message"));
+        assert!(client.event("coffee:ready").await.to_string().contains("canary-cup"));
+    }
+    let log = daemon.log();
+    let offset = told["id"].as_str().unwrap();
+    let line = log.lines().find(|line| line.contains("notification:new")).unwrap();
+    assert!(line.contains("/hub") && line.contains("user:m") && line.contains(offset), "{line}");
+    assert!(log.contains("coffee:ready") && !log.contains("canary"));
 }

@@ -3,7 +3,7 @@
 //! Its name, ports, cookie and folder are its own, and so is its port mapper; all of it ends with the value.
 
 use std::fs::{File, OpenOptions};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
@@ -75,24 +75,7 @@ impl TestBroker {
             .expect("install rabbitmq-server first: make needs");
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        std::fs::write(path("certificate.cnf"), CERTIFICATE).unwrap();
-        let certified = Command::new("openssl")
-            .args([
-                "req",
-                "-x509",
-                "-newkey",
-                "rsa:2048",
-                "-nodes",
-                "-days",
-                "2",
-                "-config",
-                "certificate.cnf",
-            ])
-            .args(["-keyout", "key.pem", "-out", "certificate.pem"])
-            .current_dir(folder.path())
-            .stderr(Stdio::null())
-            .status();
-        assert!(certified.unwrap().success());
+        certified(folder.path());
         let (certificate, key) = (path("certificate.pem"), path("key.pem"));
         let tls = format!(
             "listeners.ssl.1 = 127.0.0.1:{}\nssl_options.certfile = {}\nssl_options.keyfile = {}\n",
@@ -230,6 +213,18 @@ impl TestBroker {
         }
         left
     }
+}
+
+/// Makes `certificate.pem` and `key.pem` in that folder, for localhost and good for two days.
+pub(crate) fn certified(folder: &Path) {
+    std::fs::write(folder.join("certificate.cnf"), CERTIFICATE).unwrap();
+    let certified = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-config", "certificate.cnf"])
+        .args(["-keyout", "key.pem", "-out", "certificate.pem"])
+        .current_dir(folder)
+        .stderr(Stdio::null())
+        .status();
+    assert!(certified.unwrap().success());
 }
 
 impl Drop for TestBroker {

@@ -41,6 +41,8 @@ pub struct Settings {
     pub realtime: String,
     /// Further sections.
     pub sections: String,
+    /// A file with the authorities that it trusts in place of the machine's.
+    pub authorities: Option<PathBuf>,
     /// Where its database is; below its own folder, unless that says from the root on.
     pub store: PathBuf,
 }
@@ -58,6 +60,7 @@ impl Default for Settings {
             sync: String::new(),
             realtime: String::new(),
             sections: String::new(),
+            authorities: None,
             store: PathBuf::from("stockd.db"),
         }
     }
@@ -137,6 +140,7 @@ impl TestDaemon {
             .arg(self.config_path())
             .env_clear()
             .env("RUST_LOG", &self.settings.log)
+            .envs(self.settings.authorities.iter().map(|file| ("SSL_CERT_FILE", file)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::from(log))

@@ -1,11 +1,18 @@
-//! A mail server: takes mails, or is away, busy, or silent at the worst moment.
+//! A mail server: takes mails, with TLS or without, or is away, busy, or silent at the worst moment.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::broker::certified;
 use crate::free_address;
 
 /// A server at an address that stays the same while it comes and goes.
@@ -13,6 +20,8 @@ pub struct MailServer {
     address: String,
     desk: Arc<Mutex<Desk>>,
     serving: JoinSet<()>,
+    security: &'static str,
+    tls: Option<(TempDir, TlsAcceptor)>,
 }
 
 /// A mail that it took.
@@ -54,7 +63,26 @@ impl Mail {
 impl MailServer {
     /// One that is away.
     pub fn away() -> Self {
-        Self { address: free_address(), desk: Arc::default(), serving: JoinSet::new() }
+        let (address, desk, serving) = (free_address(), Arc::default(), JoinSet::new());
+        Self { address, desk, serving, security: "none", tls: None }
+    }
+
+    /// One that takes mails over TLS only, secured as `security` of `[alerts.smtp]` says.
+    pub async fn secured(security: &'static str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        certified(folder.path());
+        let certificate = CertificateDer::from_pem_file(folder.path().join("certificate.pem")).unwrap();
+        let key = PrivateKeyDer::from_pem_file(folder.path().join("key.pem")).unwrap();
+        let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key);
+        let acceptor = TlsAcceptor::from(Arc::new(config.unwrap()));
+        let mut server = Self { security, tls: Some((folder, acceptor)), ..Self::away() };
+        server.comes_back().await;
+        server
+    }
+
+    /// What vouches for it, PEM.
+    pub fn certificate(&self) -> PathBuf {
+        self.tls.as_ref().unwrap().0.path().join("certificate.pem")
     }
 
     /// One that takes mails.
@@ -67,10 +95,11 @@ impl MailServer {
     /// Takes mails from now on.
     pub async fn comes_back(&mut self) {
         let (listener, desk) = (TcpListener::bind(&self.address).await.unwrap(), Arc::clone(&self.desk));
+        let (security, tls) = (self.security, self.tls.as_ref().map(|(_, acceptor)| acceptor.clone()));
         self.serving.spawn(async move {
             let mut talking = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                talking.spawn(talk(stream, Arc::clone(&desk)));
+                talking.spawn(meet(stream, security, tls.clone(), Arc::clone(&desk)));
             }
         });
     }
@@ -92,15 +121,46 @@ impl MailServer {
 
     /// The lines of `[alerts.smtp]` for it.
     pub fn settings(&self) -> String {
-        let (host, port) = self.address.split_once(':').unwrap();
+        let (address, port) = self.address.split_once(':').unwrap();
+        let host = if self.tls.is_some() { "localhost" } else { address };
         let from = "stockd <stock@shop.example>";
-        format!("[alerts.smtp]\nhost = \"{host}\"\nport = {port}\nsecurity = \"none\"\nfrom = \"{from}\"\n")
+        format!(
+            "[alerts.smtp]\nhost = \"{host}\"\nport = {port}\nsecurity = \"{}\"\nfrom = \"{from}\"\n",
+            self.security
+        )
     }
 }
 
-async fn talk(stream: TcpStream, desk: Arc<Mutex<Desk>>) -> Option<()> {
+async fn meet(
+    stream: TcpStream,
+    security: &str,
+    tls: Option<TlsAcceptor>,
+    desk: Arc<Mutex<Desk>>,
+) -> Option<()> {
+    const GREETING: &[u8] = b"220 mail.example\r\n";
     let mut stream = BufReader::new(stream);
-    stream.write_all(b"220 mail.example\r\n").await.ok()?;
+    let Some(tls) = tls else {
+        stream.write_all(GREETING).await.ok()?;
+        return talk(stream, desk).await;
+    };
+    if security == "starttls" {
+        stream.write_all(GREETING).await.ok()?;
+        while !line(&mut stream).await?.eq_ignore_ascii_case("STARTTLS") {
+            stream.write_all(b"250-mail.example\r\n250 STARTTLS\r\n").await.ok()?;
+        }
+        stream.write_all(b"220 go on\r\n").await.ok()?;
+    }
+    let mut stream = BufReader::new(tls.accept(stream.into_inner()).await.ok()?);
+    if security == "tls" {
+        stream.write_all(GREETING).await.ok()?;
+    }
+    talk(stream, desk).await
+}
+
+async fn talk<S>(mut stream: BufReader<S>, desk: Arc<Mutex<Desk>>) -> Option<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut to = String::new();
     loop {
         let line = line(&mut stream).await?;
@@ -139,7 +199,7 @@ async fn talk(stream: TcpStream, desk: Arc<Mutex<Desk>>) -> Option<()> {
     }
 }
 
-async fn line(stream: &mut BufReader<TcpStream>) -> Option<String> {
+async fn line<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> Option<String> {
     let mut line = String::new();
     let read = stream.read_line(&mut line).await.ok()?;
     (read > 0).then(|| line.trim_end().to_owned())

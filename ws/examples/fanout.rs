@@ -23,16 +23,16 @@ use schemas::event::{LevelChange, Notice, Source as Way};
 use schemas::shape::{LevelShape, StockStatus};
 use schemas::{
     AnyId, Entropy, Epoch, ErrorBody, ErrorCode, Event, Identity, LevelSelection, LogEntry, Offset, OrderId,
-    ProductId, Quantities, Role, Room, Sequence, ShopDomain, ShopScope, Timestamp,
+    ProductId, Quantities, Role, Room, Sequence, ShopDomain, Timestamp,
 };
 use serde_json::Value;
 use socket2::SockRef;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
-use ws::contracts::Root;
+
 use ws::limits::UNSENT_BYTES_MAX;
-use ws::{AuthError, Authenticate, Commands, Hub, Knock, Options, OrderOwner, Source, SourceError};
+use ws::{AuthError, Authenticate, Commands, Entrance, Hub, Knock, Options, OrderOwner, Source, SourceError};
 
 const EPOCH: Epoch = Epoch(0xbeef);
 const SHOP: &str = "bench.myshopify.com";
@@ -271,7 +271,7 @@ fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Response<Bytes> {
-    match hub.knock(request.method(), request.uri(), request.headers(), peer, Root::Oda) {
+    match hub.knock(request.method(), request.uri(), request.headers(), peer, &Entrance::default()) {
         Knock::Answer(response) => response,
         Knock::Upgrade(response, upgrade) => {
             tasks.spawn(async move {

@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use ws::engine::{self, Message};
 use ws::socketio::{Content, Namespace, Packet, Session, Step};
 use ws::transport::{Gate, Knock, Out, Talk};
-use ws::{Ending, Options, frame};
+use ws::{Ending, Entrance, Options, frame};
 
 const PORT: u16 = 3000;
 
@@ -77,14 +77,21 @@ impl Suite {
     async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Bytes> {
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
         match uri.path() {
-            "/engine.io/" => self.go(self.engine.knock(method, uri, headers, peer, |_| Echo), request).await,
+            "/engine.io/" => {
+                self.go(
+                    self.engine.knock(method, uri, headers, peer, &Entrance::default(), |_| Echo),
+                    request,
+                )
+                .await
+            }
             "/socket.io/" => {
                 let sockets = |_| Sockets {
                     session: Session::new(Namespace::parse, 1000, 1_000_000),
                     entropy: Arc::clone(&self.entropy),
                     greeting: None,
                 };
-                self.go(self.socket.knock(method, uri, headers, peer, sockets), request).await
+                self.go(self.socket.knock(method, uri, headers, peer, &Entrance::default(), sockets), request)
+                    .await
             }
             _ => status(StatusCode::NOT_FOUND),
         }

@@ -267,7 +267,7 @@ impl Namespace {
         limited_to: Option<&[LocationId]>,
         recoverable: bool,
     ) -> Box<[Frame]> {
-        let parts = self.contract().parts(&broadcast.telling(limited_to));
+        let parts = self.parts(broadcast, limited_to);
         let (last, offset) = (parts.len(), broadcast.offset.filter(|_| recoverable));
         let cursor = |sent: usize| {
             let parts = if sent == last { 0 } else { u8::try_from(sent).unwrap_or(u8::MAX) };
@@ -283,8 +283,25 @@ impl Namespace {
         limited_to: Option<&[LocationId]>,
         cursor: Cursor,
     ) -> Box<[Frame]> {
-        let parts = self.contract().parts(&broadcast.telling(limited_to));
+        let parts = self.parts(broadcast, limited_to);
         parts.into_iter().map(|part| self.frame(part, Some(cursor))).collect()
+    }
+
+    /// What an event becomes, which is logged here: once for all who share it. Never what is in it.
+    fn parts(self, broadcast: &Broadcast, limited_to: Option<&[LocationId]>) -> Vec<Part> {
+        let parts = self.contract().parts(&broadcast.telling(limited_to));
+        for part in &parts {
+            let rooms = part.rooms.as_deref().unwrap_or(&broadcast.rooms);
+            tracing::debug!(
+                shop.domain = %broadcast.shop,
+                namespace = self.as_str(),
+                event = %part.name,
+                rooms = rooms.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+                offset = broadcast.offset.map(tracing::field::display),
+                "told"
+            );
+        }
+        parts
     }
 
     fn frame(self, part: Part, cursor: Option<Cursor>) -> Frame {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -25,10 +25,10 @@ use tokio::sync::watch;
 use tokio::task::coop::unconstrained;
 
 use crate::broadcast::Broadcast;
-use crate::contracts::{Dialect, Namespace, Root, omni};
+use crate::contracts::{Dialect, Namespace, omni};
 use crate::few::Few;
 use crate::limits;
-use crate::options::Options;
+use crate::options::{Entrance, Options};
 use crate::presence::Presence;
 use crate::recovery::Key;
 use crate::ring::Ring;
@@ -36,7 +36,7 @@ use crate::roster::Roster;
 use crate::single::Single;
 use crate::sockets::Sockets;
 use crate::source::{AuthError, Authenticate, Commands, Source};
-use crate::transport::{Bell, Gate, Knock, Origin, Refusal, address};
+use crate::transport::{Bell, Gate, Knock};
 
 /// What goes on, for health and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -317,21 +317,25 @@ impl Hub {
         method: &Method,
         headers: &HeaderMap,
         peer: SocketAddr,
+        entrance: &Entrance,
     ) -> Knock<Single> {
-        self.gate
-            .knock_plain(method, headers, peer, |visitor, out| Single::open(self, dialect, &visitor, out))
+        self.gate.knock_plain(method, headers, peer, entrance, |visitor, out| {
+            Single::open(self, dialect, &visitor, out)
+        })
     }
 
-    /// Judges a request to `/socket.io/`, on a listener whose `/` speaks that.
+    /// Judges a request to `/socket.io/`.
     pub fn knock(
         self: &Arc<Self>,
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
         peer: SocketAddr,
-        root: Root,
+        entrance: &Entrance,
     ) -> Knock<Sockets> {
-        self.gate.knock(method, uri, headers, peer, |visitor| Sockets::new(Arc::clone(self), visitor, root))
+        self.gate.knock(method, uri, headers, peer, entrance, |visitor| {
+            Sockets::new(Arc::clone(self), visitor, entrance.root)
+        })
     }
 
     /// How omni's WebSocket is used, for who asks by a plain GET.
@@ -342,19 +346,6 @@ impl Hub {
     /// What it offers, to whom, and within which bounds.
     pub fn omni_info(&self) -> Value {
         omni::info(&self.options)
-    }
-
-    /// From which page a request comes, if it may.
-    ///
-    /// # Errors
-    /// When its origin is none of those that are allowed.
-    pub fn origin(&self, headers: &HeaderMap) -> Result<Origin, Refusal> {
-        Origin::check(headers, &self.options.origins)
-    }
-
-    /// Whose address a request has, behind proxies that are trusted.
-    pub fn address_of(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        address::of_client(peer, headers, &self.options.trusted_proxies)
     }
 
     /// Closes all transports, so that clients come back and recover, and takes no new ones. What was to be spawned

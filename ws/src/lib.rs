@@ -39,7 +39,7 @@ pub mod transport;
 
 pub use ending::Ending;
 pub use hub::{Attendees, Figures, Hub};
-pub use options::Options;
+pub use options::{Entrance, Options};
 pub use single::Single;
 pub use source::{AuthError, Authenticate, Commands, OrderOwner, Source, SourceError};
 pub use transport::{Knock, Network, Refusal};

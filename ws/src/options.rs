@@ -1,11 +1,40 @@
 //! What an operator may set.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::contracts::Namespace;
+use http::HeaderMap;
+
+use crate::contracts::{Namespace, Root};
 use crate::limits;
-use crate::transport::Network;
+use crate::transport::{Network, Origin, Refusal, address};
+
+/// One of the listeners that clients come in by, as far as these differ.
+#[derive(Debug, Clone, Default)]
+pub struct Entrance {
+    /// What `/` of Socket.IO speaks there.
+    pub root: Root,
+    /// Origins of the pages that may connect, exactly as browsers send them; beside those from where we are ourselves.
+    pub origins: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+}
+
+impl Entrance {
+    /// From which page a request comes, if it may.
+    ///
+    /// # Errors
+    /// When its origin is none of those that are allowed.
+    pub fn origin(&self, headers: &HeaderMap) -> Result<Origin, Refusal> {
+        Origin::check(headers, &self.origins)
+    }
+
+    /// Whose address a request has, behind proxies that are trusted.
+    pub fn address_of(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        address::of_client(peer, headers, &self.trusted_proxies)
+    }
+}
 
 /// What an operator may set.
 #[derive(Debug, Clone)]
@@ -20,14 +49,10 @@ pub struct Options {
     pub plain_pong_timeout: Duration,
     /// Bytes of one client message.
     pub max_payload: usize,
-    /// Origins of the pages that may connect, exactly as browsers send them; beside those from where we are ourselves.
-    pub origins: Vec<String>,
     /// Connections in all.
     pub connections_max: usize,
     /// Connections of one address; of one /64 for IPv6.
     pub connections_per_address_max: usize,
-    /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<Network>,
     /// Messages a client may send in a minute.
     pub messages_per_minute: u32,
     /// The same where a WebSocket carries no Engine.IO.
@@ -52,10 +77,8 @@ impl Default for Options {
             plain_ping_interval: limits::PLAIN_PING_INTERVAL,
             plain_pong_timeout: limits::PLAIN_PONG_TIMEOUT,
             max_payload: limits::MESSAGE_BYTES_MAX,
-            origins: Vec::new(),
             connections_max: limits::CONNECTIONS_MAX,
             connections_per_address_max: limits::CONNECTIONS_PER_ADDRESS_MAX,
-            trusted_proxies: Vec::new(),
             messages_per_minute: limits::MESSAGES_PER_MINUTE_MAX,
             plain_messages_per_minute: limits::PLAIN_MESSAGES_PER_MINUTE_MAX,
             ring_entries: limits::RING_ENTRIES_MAX,

@@ -419,7 +419,7 @@ export type Event =
 export type InventoryItemId = string;
 
 /** What happened, of the events that other programs may post. */
-export type Kind = 'company:notification' | 'customer:activity' | 'customer:added_to_cart' | 'customer:offline' | 'customer:online' | 'customer:viewing_product' | 'inventory:low_stock' | 'inventory:out_of_stock' | 'inventory:reservation' | 'inventory:restocked' | 'inventory:transfer' | 'inventory:updated' | 'order:created' | 'order:deleted' | 'order:status_changed' | 'order:updated' | 'payment:failed' | 'payment:received' | 'payment:refunded' | 'product:created' | 'product:deleted' | 'product:price_changed' | 'product:updated' | 'security:alert' | 'shop:notification' | 'system:alert' | 'system:maintenance' | 'system:notification' | 'user:activity' | 'user:notification';
+export type Kind = 'company:notification' | 'customer:activity' | 'customer:added_to_cart' | 'customer:offline' | 'customer:online' | 'customer:viewing_product' | 'inventory:low_stock' | 'inventory:out_of_stock' | 'inventory:reservation' | 'inventory:restocked' | 'inventory:transfer' | 'inventory:updated' | 'order:created' | 'order:deleted' | 'order:status_changed' | 'order:updated' | 'payment:failed' | 'payment:received' | 'payment:refunded' | 'payment:status_changed' | 'product:created' | 'product:deleted' | 'product:price_changed' | 'product:updated' | 'security:alert' | 'shop:notification' | 'system:alert' | 'system:maintenance' | 'system:notification' | 'user:activity' | 'user:notification';
 
 /** A level and how it came to be so. */
 export interface LevelChange {

@@ -71,6 +71,11 @@ impl Message {
         self.events.len() >= ALERT_EVENTS_MAX
     }
 
+    /// Whether something in it should be looked at now.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.sections.keys().any(|(topic, _)| topic.is_urgent())
+    }
+
     /// How much of what, in one line.
     pub(super) fn subject(&self) -> String {
         let mut counts = BTreeMap::<Topic, u64>::new();

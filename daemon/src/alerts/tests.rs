@@ -15,7 +15,7 @@ use store::{Retention, memory};
 use tokio::time::Instant;
 
 use super::*;
-use crate::config::{QuietHours, Topic};
+use crate::config::{QuietHours, Slack, Topic};
 
 /// Answers in this order, then 200 for ever; keeps what it was sent and what of it was taken.
 #[derive(Default)]
@@ -112,12 +112,13 @@ impl World {
         let outlet =
             if to_a_program { Outlet::Webhook { address, key: vec![7; 32] } } else { Outlet::Slack(address) };
         let quiet_hours = quiet.map(|text| QuietHours::try_from(text.to_owned()).unwrap());
-        let terms = Terms {
-            reader: "test".to_owned(),
-            events: BTreeSet::from([Topic::Alert]),
-            digest: Duration::from_mins(digest_minutes),
-            quiet_hours,
-        };
+        let digest = Duration::from_mins(digest_minutes);
+        let (reader, events) = ("test".to_owned(), BTreeSet::from([Topic::Alert]));
+        let terms = Terms { reader, events, digest, digest_urgent: digest, quiet_hours };
+        self.opens_with(terms, outlet).await;
+    }
+
+    async fn opens_with(&mut self, terms: Terms, outlet: Outlet) {
         let began = self.began;
         let reader = Reader {
             store: Arc::clone(&self.store),
@@ -139,6 +140,16 @@ impl World {
             self.store.write(tell).await.unwrap();
         };
         futures_util::future::join_all(titles.into_iter().map(tell)).await;
+    }
+
+    /// Somebody buys.
+    async fn sells(&self) {
+        let order = serde_json::json!({
+            "orderId": "1", "name": "#1", "status": "created", "total": "5.00", "currency": "EUR", "itemCount": 1,
+            "updatedAt": self.now(), "change": "created", "locations": [],
+        });
+        let event = Box::new(Event::OrderCreated(serde_json::from_value(order).unwrap()));
+        self.store.write(Operation::Announce { shop: shop(), event, at: self.now() }).await.unwrap();
     }
 
     async fn tell(&self, title: &str) {
@@ -231,6 +242,27 @@ async fn a_flood_is_one_message_of_bounded_length() {
     let text = taken[0].1["text"].as_str().unwrap();
     assert!(text.contains("*Alerts: 5000; a.myshopify.com*") && text.contains("and 4990 more"), "{text}");
     assert!(text.contains("&lt;title&gt; &amp; more") && text.len() < 5_000, "{} bytes", text.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_is_said_orders_are_gathered_for_people_and_failures_are_told_at_once() {
+    let mut world = World::new().await;
+    let channel: Slack = toml::from_str("events = [\"alert\", \"order_created\"]\nurl = \"x\"\n").unwrap();
+    let address = "http://receiver.example/".parse().unwrap();
+    world.opens_with(channel.terms(), Outlet::Slack(address)).await;
+    for _ in 0..6 {
+        world.sells().await;
+        world.waits(7).await;
+    }
+    let minutes = |world: &World| world.receiver.taken().iter().map(|(at, _)| *at).collect::<Vec<_>>();
+    assert_eq!(minutes(&world), [15, 36]);
+    world.sells().await;
+    world.waits(1).await;
+    world.tell("disk").await;
+    world.waits(1).await;
+    assert_eq!(minutes(&world), [15, 36, 43]);
+    let last = world.receiver.taken()[2].1["text"].to_string();
+    assert!(last.contains("Alerts: 1") && last.contains("New orders: 1;"), "{last}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -36,7 +36,7 @@ impl Message<'_> {
         let shop = shop(&body, shops)?;
         let (kind, name) = match self.routing_key.split_once('.') {
             Some((topic, verb)) if TOPICS.contains(&topic) => {
-                (kind(topic, verb, &body)?, Some(self.routing_key.to_owned()))
+                (kind(topic, verb, &body), Some(self.routing_key.to_owned()))
             }
             _ => (kind_by_properties(&body)?, None),
         };
@@ -83,20 +83,16 @@ pub(super) const TOPICS: [&str; 8] =
     ["order", "payment", "inventory", "product", "notification", "user", "company", "shop"];
 
 /// The kind of event that a topic and what happened there come to.
-fn kind(topic: &str, verb: &str, body: &Map<String, Value>) -> Result<Kind, ErrorBody> {
-    Ok(match (topic, verb) {
+fn kind(topic: &str, verb: &str, body: &Map<String, Value>) -> Kind {
+    match (topic, verb) {
         ("order", "created" | "new" | "placed") => Kind::OrderCreated,
         ("order", "deleted") => Kind::OrderDeleted,
         ("order", "edited" | "update" | "updated") => Kind::OrderUpdated,
         ("order", _) => Kind::OrderStatusChanged,
         ("payment", verb) => {
             let said = payment(verb).or_else(|| payment(body.get("status")?.as_str()?));
-            said.ok_or_else(|| {
-                ErrorBody::field(
-                    "status",
-                    "it is told that a payment was received, has failed or was refunded",
-                )
-            })?
+            // Pending, authorized, voided: no money has moved or failed to, but whose it is wants to know.
+            said.unwrap_or(Kind::PaymentStatusChanged)
         }
         ("inventory", "low" | "low_stock") => Kind::InventoryLowStock,
         ("inventory", "out" | "out_of_stock") => Kind::InventoryOutOfStock,
@@ -116,7 +112,7 @@ fn kind(topic: &str, verb: &str, body: &Map<String, Value>) -> Result<Kind, Erro
         _ if is_said(body, "userId") => Kind::UserNotification,
         _ if is_said(body, "companyId") => Kind::CompanyNotification,
         _ => Kind::SystemNotification,
-    })
+    }
 }
 
 fn payment(word: &str) -> Option<Kind> {
@@ -149,7 +145,7 @@ fn kind_by_properties(body: &Map<String, Value>) -> Result<Kind, ErrorBody> {
         let message = "neither the routing key nor orderId, paymentId, productId, transferId or message tell what it is";
         return Err(ErrorBody::field("routing key", message));
     };
-    kind(topic, "", body)
+    Ok(kind(topic, "", body))
 }
 
 fn is_said(body: &Map<String, Value>, field: &str) -> bool {

@@ -18,6 +18,8 @@ const CHANNELS_MAX: usize = 32;
 const RECIPIENTS_MAX: usize = 50;
 /// Minutes for which a digest may gather: a day, well below what the log keeps.
 const DIGEST_MINUTES_MAX: u16 = 24 * 60;
+/// Minutes for which stock and orders are gathered for people when nothing is said: a busy shop has some every second.
+const DIGEST_MINUTES: u16 = 15;
 
 /// Who is told.
 #[derive(Debug, Clone, Deserialize)]
@@ -96,6 +98,13 @@ pub enum Topic {
     OrderCreated,
 }
 
+impl Topic {
+    /// Whether somebody should look now. The others are the shop's everyday life.
+    pub fn is_urgent(self) -> bool {
+        matches!(self, Self::Alert | Self::SyncFailed | Self::Drift)
+    }
+}
+
 /// What holds for a channel of any kind.
 #[derive(Debug, Clone)]
 pub struct Terms {
@@ -105,12 +114,14 @@ pub struct Terms {
     pub events: BTreeSet<Topic>,
     /// For how long is gathered, from the first of a message on.
     pub digest: Duration,
+    /// The same once something urgent is among it.
+    pub digest_urgent: Duration,
     /// When nothing is sent.
     pub quiet_hours: Option<QuietHours>,
 }
 
 macro_rules! channel {
-    ($(#[$doc:meta])* $kind:ident, $word:literal { $($(#[$field_doc:meta])* $field:ident: $type:ty,)+ }) => {
+    ($(#[$doc:meta])* $kind:ident, $word:literal, $digest_minutes:expr => { $($(#[$field_doc:meta])* $field:ident: $type:ty,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -119,9 +130,9 @@ macro_rules! channel {
             pub name: Option<String>,
             /// Of what it is told.
             pub events: BTreeSet<Topic>,
-            /// Minutes for which is gathered, from the first of a message on; at most a day.
-            #[serde(default)]
-            pub digest_minutes: u16,
+            /// Minutes for which is gathered, from the first of a message on; at most a day. When nothing is said, people
+            /// are told of stock and orders every 15 minutes, and all else is told at once.
+            pub digest_minutes: Option<u16>,
             /// When nothing is sent, such as `22:00-07:00`; what gathers meanwhile is one message.
             pub quiet_hours: Option<QuietHours>,
             $($(#[$field_doc])* pub $field: $type,)+
@@ -134,7 +145,8 @@ macro_rules! channel {
                 Terms {
                     reader: name.unwrap_or_else(|| $word.to_owned()),
                     events: self.events.clone(),
-                    digest: Duration::from_mins(self.digest_minutes.into()),
+                    digest: Duration::from_mins(self.digest_minutes.unwrap_or($digest_minutes).into()),
+                    digest_urgent: Duration::from_mins(self.digest_minutes.unwrap_or_default().into()),
                     quiet_hours: self.quiet_hours,
                 }
             }
@@ -144,7 +156,7 @@ macro_rules! channel {
 
 channel! {
     /// People who are told by mail.
-    Email, "email" {
+    Email, "email", DIGEST_MINUTES => {
         /// To whom.
         #[serde(deserialize_with = "addresses")]
         to: Vec<Address>,
@@ -152,14 +164,14 @@ channel! {
 }
 channel! {
     /// A chat.
-    Slack, "slack" {
+    Slack, "slack", DIGEST_MINUTES => {
         /// The address that the chat gave out; whoever knows it can write there.
         url: SecretRef,
     }
 }
 channel! {
     /// A program.
-    Webhook, "webhook" {
+    Webhook, "webhook", 0 => {
         /// Where it listens.
         url: SecretRef,
         /// What its requests are signed with: `whsec_` and 24 to 64 bytes in base64.

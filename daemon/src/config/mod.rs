@@ -195,13 +195,18 @@ fn overlay(table: &mut toml::Table, environment: &Environment) -> Result<bool, C
     Ok(any)
 }
 
-/// A variable's text as the TOML value it spells, else as text.
+/// A variable's text as the TOML value it spells, else as text. What would be written otherwise, such as `1_000`, is text,
+/// too: it may be a secret, of which nothing must be lost.
 fn literal(text: &str) -> toml::Value {
     let spelled = format!("value = {text}").parse::<toml::Table>();
-    spelled
-        .ok()
-        .and_then(|mut table| table.remove("value"))
-        .unwrap_or_else(|| toml::Value::String(text.to_owned()))
+    let value = spelled.ok().and_then(|mut table| table.remove("value"));
+    let is_meant = |value: &toml::Value| match value {
+        toml::Value::Array(_) | toml::Value::String(_) | toml::Value::Table(_) => true,
+        // No setting is one.
+        toml::Value::Datetime(_) => false,
+        number => number.to_string() == text,
+    };
+    value.filter(is_meant).unwrap_or_else(|| toml::Value::String(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -294,6 +299,31 @@ mod tests {
         ]);
         let config = Config::read(MINIMAL, "stockd.toml", &environment).unwrap();
         assert_eq!(config.alerts.email[0].to[0].to_string(), "admin@shop.example");
+    }
+
+    #[test]
+    fn a_secret_in_a_variable_is_taken_as_it_is_and_never_repeated() {
+        for secret in [
+            "12345678901234567890123456789012345",
+            "1234567890",
+            "1_000",
+            "1e5",
+            "0x1f",
+            "true",
+            "1.50",
+            "2026-01-01",
+        ] {
+            let environment = Environment::from([("STOCKD_AUTH__SECRET", secret)]);
+            let config = Config::read(MINIMAL, "stockd.toml", &environment).unwrap();
+            let taken = config.auth.secret.unwrap().resolve("auth.secret", &environment).unwrap();
+            assert_eq!(taken, secret);
+        }
+        for secret in ["[\"hush\"]", "{ hush = 1 }"] {
+            let environment = Environment::from([("STOCKD_AUTH__SECRET", secret)]);
+            let refusal = Config::read(MINIMAL, "stockd.toml", &environment).unwrap_err().to_string();
+            assert!(refusal.contains("auth.secret") && !refusal.contains("hush"), "{refusal}");
+            assert!(refusal.contains("a secret is a text"), "{refusal}");
+        }
     }
 
     #[test]

@@ -78,8 +78,8 @@ impl Realtime {
         }
     }
 
-    /// The same as the realtime side takes it.
-    pub(crate) fn options(&self, defaults: ws::Options) -> ws::Options {
+    /// The same as the realtime side takes it, which keeps the rooms of sessions for so many days.
+    pub(crate) fn options(&self, session_days: u16) -> ws::Options {
         ws::Options {
             ping_interval: Duration::from_secs(self.ping_interval_seconds.into()),
             ping_timeout: Duration::from_secs(self.ping_timeout_seconds.into()),
@@ -92,7 +92,8 @@ impl Realtime {
             rooms_per_socket_max: self.rooms_per_socket_max,
             messages_per_minute: self.messages_per_minute,
             plain_messages_per_minute: self.plain_messages_per_minute,
-            ..defaults
+            session_days,
+            ..ws::Options::default()
         }
     }
 }

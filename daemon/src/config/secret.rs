@@ -8,12 +8,22 @@ use super::{ConfigError, Environment};
 
 /// Where a secret is: `credential:<name>` (systemd's `LoadCredential=`), `file:<path>`, or the secret itself.
 #[derive(Clone, Deserialize)]
-#[serde(from = "String")]
+#[serde(try_from = "toml::Value")]
 pub struct SecretRef(String);
 
-impl From<String> for SecretRef {
-    fn from(text: String) -> Self {
-        Self(text)
+impl TryFrom<toml::Value> for SecretRef {
+    type Error = &'static str;
+
+    /// Never repeats what stands there: it may be the secret.
+    fn try_from(value: toml::Value) -> Result<Self, Self::Error> {
+        match value {
+            toml::Value::String(text) => Ok(Self(text)),
+            // A variable's text may look like a number; then it is read as one that is written just so.
+            toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => {
+                Ok(Self(value.to_string()))
+            }
+            _ => Err("a secret is a text: \"credential:<name>\", \"file:<path>\", or the secret itself"),
+        }
     }
 }
 

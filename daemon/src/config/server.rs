@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use ws::Network;
 use ws::contracts::Root;
+use ws::{Entrance, Network};
 
 /// One listener.
 #[derive(Debug, Clone, Deserialize)]
@@ -27,6 +27,14 @@ pub struct Server {
     /// ask who is connected. None, unless older programs have no token to send.
     #[serde(default)]
     pub trusted_networks: Vec<Network>,
+}
+
+impl Server {
+    /// Whom it lets in.
+    pub fn entrance(&self) -> Entrance {
+        let (origins, trusted_proxies) = (self.origins.clone(), self.trusted_proxies.clone());
+        Entrance { root: self.root, origins, trusted_proxies }
+    }
 }
 
 fn root<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Root, D::Error> {

@@ -1,4 +1,4 @@
-//! Whose pages may read our answers: the origins that are configured, for every path alike.
+//! Whose pages may read our answers: the origins that are configured for a listener, for every path alike.
 
 use http::{HeaderMap, StatusCode};
 use warp::filters::BoxedFilter;
@@ -13,7 +13,7 @@ pub(super) fn preflight(context: Context) -> BoxedFilter<(Response,)> {
     warp::options()
         .and(warp::header::headers_cloned())
         .map(move |headers: HeaderMap| {
-            match context.hub.origin(&headers).and_then(|origin| origin.preflight()) {
+            match context.entrance.origin(&headers).and_then(|origin| origin.preflight()) {
                 Ok(answer) => answer.map(Into::into),
                 Err(Refusal::Method) => StatusCode::METHOD_NOT_ALLOWED.into_response(),
                 Err(refusal) => refusal.response().map(Into::into),
@@ -25,7 +25,7 @@ pub(super) fn preflight(context: Context) -> BoxedFilter<(Response,)> {
 /// Lets the scripts of such a page read an answer. To others it is given all the same: browsers keep it from them, and
 /// whoever is no browser needs no leave.
 pub(super) fn admit(context: &Context, headers: &HeaderMap, answer: Response) -> Response {
-    match context.hub.origin(headers) {
+    match context.entrance.origin(headers) {
         Ok(origin) => origin.admit(answer),
         Err(_) => answer,
     }

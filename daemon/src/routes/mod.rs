@@ -35,8 +35,7 @@ use warp::filters::BoxedFilter;
 use warp::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
-use ws::contracts::Root;
-use ws::{Hub, Network};
+use ws::{Entrance, Hub, Network};
 
 use self::operation::{Asked, Problem};
 use crate::amqp;
@@ -78,8 +77,8 @@ pub(crate) struct Needs {
     pub(crate) channels: Arc<[String]>,
     /// Realtime.
     pub(crate) hub: Arc<Hub>,
-    /// What `/` of Socket.IO speaks on this listener.
-    pub(crate) root: Root,
+    /// Whom this listener lets in.
+    pub(crate) entrance: Entrance,
     /// From where calls without a token are taken as those of a service, on this listener.
     pub(crate) trusted_networks: Arc<[Network]>,
     /// A delivery was put into the inbox.

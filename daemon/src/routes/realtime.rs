@@ -45,7 +45,7 @@ fn socketio<S: Stream>(context: Context, _carrier: PhantomData<S>) -> BoxedFilte
             let context = context.clone();
             async move {
                 let uri: Uri = format!("{}?{query}", path.as_str()).parse().unwrap_or_default();
-                let knock = context.hub.knock(&method, &uri, &headers, peer, context.root);
+                let knock = context.hub.knock(&method, &uri, &headers, peer, &context.entrance);
                 answer::<S, _, _>(&context, knock, upgrade, body).await
             }
         })
@@ -66,7 +66,7 @@ fn plain<S: Stream>(
         .then(move |method, headers, Peer(peer), upgrade, body| {
             let context = context.clone();
             async move {
-                let knock = context.hub.knock_plain(dialect, &method, &headers, peer);
+                let knock = context.hub.knock_plain(dialect, &method, &headers, peer, &context.entrance);
                 answer::<S, _, _>(&context, knock, upgrade, body).await
             }
         })

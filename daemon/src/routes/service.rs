@@ -16,7 +16,7 @@ pub(super) fn caller(
     headers: &HeaderMap,
     Peer(peer): Peer,
 ) -> Result<Identity, ErrorBody> {
-    let address = context.hub.address_of(peer.ip(), headers);
+    let address = context.entrance.address_of(peer.ip(), headers);
     let trusted = context.trusted_networks.iter().any(|network| network.contains(address));
     match NOBODY.parse() {
         Ok(user_id) if trusted && !headers.contains_key(header::AUTHORIZATION) => {

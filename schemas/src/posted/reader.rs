@@ -113,6 +113,9 @@ pub(super) fn posted(
         "payment" if read.order_id.is_none() && fields.id::<AnyId>(&["paymentId", "id"])?.is_none() => {
             return missing("orderId");
         }
+        "payment" if kind == Kind::PaymentStatusChanged && read.name.is_none() && !fields.has("status") => {
+            return Err(ErrorBody::field("status", "status is missing: a text, for instance pending"));
+        }
         "inventory" if kind == Kind::InventoryTransfer && read.transfer_id.is_none() => {
             return missing("transferId");
         }

@@ -74,6 +74,7 @@ fn what_cannot_be_meant_is_refused_with_its_field() {
     assert_eq!(field(Kind::OrderCreated, json!({ "userId": 1 })).as_deref(), Some("orderId"));
     assert_eq!(field(Kind::OrderCreated, json!({ "orderId": {} })).as_deref(), Some("orderId"));
     assert_eq!(field(Kind::OrderCreated, json!({ "orderId": 1, "status": 5 })).as_deref(), Some("status"));
+    assert_eq!(field(Kind::PaymentStatusChanged, json!({ "orderId": 1 })).as_deref(), Some("status"));
     assert_eq!(field(Kind::InventoryUpdated, json!({ "quantity": 0 })).as_deref(), Some("productId"));
     assert_eq!(
         field(Kind::InventoryUpdated, json!({ "productId": 1, "quantity": "0" })).as_deref(),

@@ -289,6 +289,10 @@ fn of_posted(posted: &Posted) -> Option<Fact<'_>> {
         Kind::PaymentFailed => payment("failed"),
         Kind::PaymentReceived => payment("received"),
         Kind::PaymentRefunded => payment("refunded"),
+        // Its source calls it so: `payment.pending`.
+        Kind::PaymentStatusChanged => payment(
+            posted.name.as_deref().and_then(|name| name.split_once('.')).map_or("changed", |(_, word)| word),
+        ),
         Kind::InventoryLowStock => stock(Level::Low),
         Kind::InventoryOutOfStock => stock(Level::Out),
         Kind::InventoryRestocked => stock(Level::Restocked),

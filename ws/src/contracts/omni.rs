@@ -136,6 +136,7 @@ fn row(kind: Kind) -> Option<(&'static str, Topic)> {
         Kind::CompanyNotification
         | Kind::InventoryReservation
         | Kind::InventoryTransfer
+        | Kind::PaymentStatusChanged
         | Kind::ShopNotification
         | Kind::UserActivity => return None,
     })

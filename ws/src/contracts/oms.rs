@@ -64,9 +64,8 @@ impl Contract for Oms {
             rooms.insert(Room::Shop);
             rooms.extend(identity.companies.iter().cloned().map(Room::Company));
         }
-        if identity.role == Role::Customer {
-            rooms.extend(own_orders(identity));
-        }
+        // Whoever they are: of their own orders they are told as `user_{id}`, as far as they may see them.
+        rooms.extend(own_orders(identity));
         rooms
     }
 

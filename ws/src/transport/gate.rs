@@ -11,7 +11,6 @@ use http::{HeaderMap, Method, Response, Uri};
 use schemas::Entropy;
 use tokio_util::sync::CancellationToken;
 
-use super::address;
 use super::conversation::{Conversation, Counters, Ticket};
 use super::handshake::{self, Query};
 use super::layer::Layer;
@@ -22,7 +21,7 @@ use super::sessions::{Seat, Sessions, Sid};
 use super::{Out, Poll, Post, Refusal, Talk, Upgrade, Visitor};
 use crate::engine::{Open, Packet};
 use crate::frame;
-use crate::options::Options;
+use crate::options::{Entrance, Options};
 
 /// The way in to one kind of [`Talk`].
 pub struct Gate<T> {
@@ -61,10 +60,11 @@ impl<T: Talk> Gate<T> {
         uri: &Uri,
         headers: &HeaderMap,
         peer: SocketAddr,
+        entrance: &Entrance,
         talk: impl FnOnce(Visitor) -> T,
     ) -> Knock<T> {
-        let visitor = || self.visitor(headers, peer);
-        self.judge(method, headers, |origin| {
+        let visitor = || visitor(headers, peer, entrance);
+        self.judge(method, headers, entrance, |origin| {
             let query = Query::read(uri);
             match (query.transport, query.session) {
                 (Some("polling"), None) => self.open(method, &query, visitor, talk),
@@ -83,15 +83,16 @@ impl<T: Talk> Gate<T> {
         method: &Method,
         headers: &HeaderMap,
         peer: SocketAddr,
+        entrance: &Entrance,
         talk: impl FnOnce(Visitor, &mut Out) -> Result<P, Refusal>,
     ) -> Knock<P> {
-        self.judge(method, headers, |_| {
+        self.judge(method, headers, entrance, |_| {
             if *method != Method::GET {
                 return Err(Refusal::Method);
             }
             let answer = handshake::accept(headers)?;
             let layer = Layer::plain(&self.options);
-            let conversation = self.converse(self.visitor(headers, peer), layer, talk)?;
+            let conversation = self.converse(visitor(headers, peer, entrance), layer, talk)?;
             Ok(Knock::Upgrade(answer, Upgrade::fresh(conversation, self.options.max_payload)))
         })
     }
@@ -101,9 +102,10 @@ impl<T: Talk> Gate<T> {
         &self,
         method: &Method,
         headers: &HeaderMap,
+        entrance: &Entrance,
         judge: impl FnOnce(&Origin) -> Result<Knock<P>, Refusal>,
     ) -> Knock<P> {
-        let origin = match Origin::check(headers, &self.options.origins) {
+        let origin = match entrance.origin(headers) {
             Ok(origin) => origin,
             Err(refusal) => {
                 self.counters.refused_of_origin.fetch_add(1, Ordering::Relaxed);
@@ -215,15 +217,6 @@ impl<T: Talk> Gate<T> {
         Ok(Knock::Upgrade(answer, Upgrade::probe(probing, self.options.max_payload)))
     }
 
-    fn visitor(&self, headers: &HeaderMap, peer: SocketAddr) -> Visitor {
-        Visitor {
-            bearer: handshake::bearer(headers),
-            peer,
-            address: address::of_client(peer.ip(), headers, &self.options.trusted_proxies),
-            bell: Arc::default(),
-        }
-    }
-
     fn converse_in_packets(
         &self,
         visitor: Visitor,
@@ -262,6 +255,15 @@ impl<T: Talk> Gate<T> {
             max_payload: self.options.max_payload,
         };
         Packet::Open(open).encode()
+    }
+}
+
+fn visitor(headers: &HeaderMap, peer: SocketAddr, entrance: &Entrance) -> Visitor {
+    Visitor {
+        bearer: handshake::bearer(headers),
+        peer,
+        address: entrance.address_of(peer.ip(), headers),
+        bell: Arc::default(),
     }
 }
 

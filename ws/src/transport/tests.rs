@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use self::pipe::{Pipe, websocket};
 use super::{Gate, Knock, Out, Talk};
 use crate::engine::{self, Message};
-use crate::{Ending, Options, frame, limits};
+use crate::{Ending, Entrance, Options, frame, limits};
 
 const PIPE: usize = 64 * 1024;
 
@@ -50,6 +50,7 @@ impl Talk for Echo {
 /// A gate with an echo behind.
 struct World {
     gate: Gate<Echo>,
+    entrance: Entrance,
     tasks: JoinSet<()>,
 }
 
@@ -62,12 +63,13 @@ impl World {
     }
 
     fn with(options: Options) -> Self {
-        Self { gate: Gate::new(options, Arc::new(Entropy::seeded(1))), tasks: JoinSet::new() }
+        let gate = Gate::new(options, Arc::new(Entropy::seeded(1)));
+        Self { gate, entrance: Entrance::default(), tasks: JoinSet::new() }
     }
 
     fn knock(&self, method: &Method, query: &str, headers: &HeaderMap) -> Knock<Echo> {
         let uri = format!("/engine.io/?{query}").parse().unwrap();
-        self.gate.knock(method, &uri, headers, ([127, 0, 0, 1], 9).into(), |_| Echo)
+        self.gate.knock(method, &uri, headers, ([127, 0, 0, 1], 9).into(), &self.entrance, |_| Echo)
     }
 
     async fn request(&mut self, method: Method, query: &str, body: &[u8]) -> Answer {
@@ -302,8 +304,8 @@ async fn closing_ends_waiting_polls_and_lets_nobody_in() {
 
 #[tokio::test(start_paused = true)]
 async fn an_origin_is_checked_on_every_transport_and_named_in_every_answer() {
-    let mut world =
-        World::with(Options { origins: vec!["https://shop.example".into()], ..Options::default() });
+    let entrance = Entrance { origins: vec!["https://shop.example".into()], ..Entrance::default() };
+    let mut world = World { entrance, ..World::new() };
     let sid = world.session().await;
     let with = |mut headers: HeaderMap, origin: &'static str| {
         headers.insert("origin", HeaderValue::from_static(origin));

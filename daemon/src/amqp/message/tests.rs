@@ -39,6 +39,7 @@ fn the_routing_key_says_what_happened() {
         ("payment.success", "payment:received"),
         ("payment.failed", "payment:failed"),
         ("payment.refunded", "payment:refunded"),
+        ("payment.pending", "payment:status_changed"),
         ("inventory.updated", "inventory:updated"),
         ("inventory.low_stock", "inventory:low_stock"),
         ("inventory.out_of_stock", "inventory:out_of_stock"),
@@ -69,6 +70,8 @@ fn without_one_the_properties_say_it_and_a_zero_is_there() {
         (json!({ "orderId": 7, "status": "shipped" }), Ok("order:status_changed")),
         (json!({ "orderId": 7, "productId": 8, "quantity": 1 }), Ok("order:updated")),
         (json!({ "paymentId": "p", "status": "refunded" }), Ok("payment:refunded")),
+        (json!({ "paymentId": "p", "status": "authorized" }), Ok("payment:status_changed")),
+        (json!({ "paymentId": "p" }), Err("status".to_owned())),
         (json!({ "productId": "prod_123", "quantity": 0 }), Ok("inventory:updated")),
         (json!({ "productId": "prod_123", "quantity": null }), Ok("product:updated")),
         (json!({ "transferId": "t1" }), Ok("inventory:transfer")),
@@ -84,7 +87,7 @@ fn without_one_the_properties_say_it_and_a_zero_is_there() {
 fn what_cannot_be_read_says_where_and_repeats_nothing() {
     let refused = |routing_key: &str, body: Value| read(routing_key, &body).unwrap_err();
     assert_eq!(refused("order.shipped", json!({ "status": "canary" })), "orderId");
-    assert_eq!(refused("payment.pending", json!({ "paymentId": "p", "status": "canary" })), "status");
+    assert_eq!(refused("payment.pending", json!({ "paymentId": ["canary"] })), "paymentId");
     assert_eq!(refused("inventory.updated", json!({ "productId": "p", "quantity": "canary" })), "quantity");
     assert_eq!(refused("order.created", json!(["canary"])), "body");
     let shops = shops(&[("a.myshopify.com", None)]);

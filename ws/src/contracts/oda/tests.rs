@@ -6,8 +6,8 @@ use schemas::event::{
 };
 use schemas::shape::{CommandShape, CommandState};
 use schemas::{
-    Epoch, ErrorCode, LogEntry, Money, Offset, Role, RunKind, RunState, Sequence, ShopDomain, ShopScope,
-    SyncRun, Timestamp,
+    Epoch, ErrorCode, LogEntry, Money, Offset, Role, RunKind, RunState, Sequence, ShopDomain, SyncRun,
+    Timestamp,
 };
 
 use super::*;

@@ -8,12 +8,11 @@ use http::{HeaderMap, Method, StatusCode};
 use schemas::Offset;
 use serde_json::{Value, json};
 
-use crate::contracts::Root;
 use crate::socketio::{Content, Packet};
 use crate::sockets::Sockets;
 use crate::transport::tests::pipe::{Pipe, websocket};
 use crate::transport::{Knock, Upgrade};
-use crate::{Hub, engine};
+use crate::{Entrance, Hub, engine};
 
 /// A test that waits longer waits for what will not come.
 const PATIENCE: Duration = Duration::from_secs(100);
@@ -42,7 +41,7 @@ pub(super) enum Heard {
 /// A request to `/socket.io/` with that query and those headers.
 pub(super) fn knock(hub: &Arc<Hub>, method: &Method, query: &str, headers: &HeaderMap) -> Knock<Sockets> {
     let uri = format!("/socket.io/?{query}").parse().unwrap();
-    hub.knock(method, &uri, headers, ([127, 0, 0, 1], 9).into(), Root::Oda)
+    hub.knock(method, &uri, headers, ([127, 0, 0, 1], 9).into(), &Entrance::default())
 }
 
 /// A WebSocket's request, with that added to the query.

@@ -5,11 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use schemas::command::CommandKind;
 use schemas::event::{LevelChange, Notice, OrderChange, OrderChanged, Source as Way};
-use schemas::shape::{LevelShape, OrderShape, OrderStatus, StockStatus};
+use schemas::shape::{
+    CommandShape, CommandState, LevelShape, OrderShape, OrderStatus, ReservationShape, ReservationState,
+    ReservedItem, StockStatus,
+};
 use schemas::{
-    AnyId, Entropy, Epoch, Event, Identity, LevelSelection, LocationId, LogEntry, Money, Offset, OrderId,
-    ProductId, Quantities, Room, Sequence, ShopDomain, ShopScope, Subject, Timestamp,
+    AnyId, Entropy, Epoch, ErrorBody, Event, Identity, LevelSelection, LocationId, LogEntry, Money, Offset,
+    OrderId, ProductId, Quantities, Resource, Room, RunKind, RunState, Sequence, ShopDomain, ShopScope,
+    Subject, SyncRun, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -24,6 +29,58 @@ pub(crate) fn shop() -> ShopDomain {
 
 pub(crate) fn other_shop() -> ShopDomain {
     "other.myshopify.com".parse().unwrap()
+}
+
+/// A hold of that user on one of something at each of those locations.
+pub(crate) fn hold(by: &str, locations: &[u64]) -> Event {
+    let held = |location: &u64| ReservedItem {
+        inventory_item_id: 3_u64.try_into().unwrap(),
+        location_id: (*location).try_into().unwrap(),
+        quantity: 1,
+    };
+    Event::InventoryReservation(ReservationShape {
+        reservation_id: "r1".to_owned(),
+        state: ReservationState::Held,
+        items: locations.iter().map(held).collect(),
+        reference: None,
+        reason: "a test".to_owned(),
+        expires_at: Timestamp::UNIX_EPOCH,
+        created_by: by.parse().unwrap(),
+    })
+}
+
+/// A command of that user, at its end.
+pub(crate) fn command(by: &str, error: Option<ErrorBody>) -> Event {
+    Event::CommandUpdated(CommandShape {
+        command_id: "c1".to_owned(),
+        kind: CommandKind::Reserve,
+        state: if error.is_some() { CommandState::Failed } else { CommandState::Confirmed },
+        error,
+        by: by.parse().unwrap(),
+        reason: "a test".to_owned(),
+        before: None,
+        after: None,
+        at: Timestamp::UNIX_EPOCH,
+    })
+}
+
+/// A full run of products.
+pub(crate) fn run(state: RunState) -> SyncRun {
+    SyncRun {
+        run_id: "r".parse().unwrap(),
+        resource: Resource::Products,
+        kind: RunKind::Full,
+        dry_run: false,
+        state,
+        processed: 25,
+        total: Some(100),
+        changed: 0,
+        deleted: 0,
+        drift: 0,
+        started_at: Timestamp::UNIX_EPOCH,
+        finished_at: None,
+        error: None,
+    }
 }
 
 /// The log's writer and its source in one.
@@ -165,16 +222,16 @@ impl Source for Log {
     }
 }
 
-/// Tokens are JSON: `{role, user?, locations?, shops?, customer?, expires?, jti?, key?}`; those whose `jti` is listed are
-/// revoked, and those with a `key` are signed with one that is still to be fetched.
+/// Tokens are JSON: `{role, user?, locations?, shops?, customer?, expires?, jti?, key?}`; those whose `jti` is listed
+/// first are revoked, and those with a `key` are signed with one that is still to be fetched, unless it is listed second.
 #[derive(Default)]
-pub(crate) struct Tokens(pub(crate) Mutex<BTreeSet<String>>);
+pub(crate) struct Tokens(pub(crate) Mutex<BTreeSet<String>>, pub(crate) Mutex<BTreeSet<String>>);
 
 impl Authenticate for Tokens {
     fn identify(&self, token: &str, _now: Timestamp) -> Result<Identity, AuthError> {
         let claims: Value = serde_json::from_str(token).map_err(|_| AuthError::Invalid)?;
         let take = |key: &str| claims.get(key).cloned();
-        if take("key").is_some() {
+        if claims["key"].as_str().is_some_and(|key| !self.1.lock().unwrap().contains(key)) {
             return Err(AuthError::NotYet);
         }
         let read = |value: Value| serde_json::from_value(value).map_err(|_| AuthError::Invalid);

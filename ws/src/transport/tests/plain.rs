@@ -47,7 +47,7 @@ fn connect(
     headers: &HeaderMap,
     talk: impl FnOnce(Visitor, &mut Out) -> Result<Parrot, Refusal>,
 ) -> Result<Pipe, Answer> {
-    match world.gate.knock_plain(method, headers, ([127, 0, 0, 1], 9).into(), talk) {
+    match world.gate.knock_plain(method, headers, ([127, 0, 0, 1], 9).into(), &world.entrance, talk) {
         Knock::Upgrade(response, upgrade) => {
             assert_eq!(response.status(), 101);
             Ok(Pipe::to(upgrade, PIPE))
