@@ -207,13 +207,14 @@ impl Reader {
     }
 
     /// `first` is the first entry in its rooms since it was last told of one, and every entry up to `marked` was
-    /// told. A reader that is up to date skips what is not for its rooms, so a quiet one is never far behind.
+    /// told. A reader that is up to date skips what is not for its rooms, so a quiet one is never far behind. Beyond
+    /// `marked` it is told of one room after the other: what stands before `first` there may be for another.
     pub(crate) fn notice(&mut self, first: Option<Sequence>, marked: Sequence) {
         if self.behind {
             return;
         }
         self.behind = first.is_some();
-        self.advance(first.map_or(marked, |first| Sequence(first.0.saturating_sub(1))));
+        self.advance(first.map_or(marked, |first| marked.min(Sequence(first.0.saturating_sub(1)))));
     }
 
     /// What to read next, up to the head: after where, and until where.
@@ -238,5 +239,21 @@ impl Reader {
     pub(crate) fn restart(&mut self, head: Sequence) {
         self.advance(head);
         self.rooms.values_mut().for_each(|joined| *joined = (*joined).max(head));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::Role;
+
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_in_one_room_first_hides_nothing_older_in_another() {
+        let identity = Identity::unlimited("7".parse().unwrap(), Role::Admin);
+        let mut reader = Reader::new(Namespace::Oda, identity, Vec::new(), Sequence(440));
+        // 441 is for another of its rooms, which is still to be told of it.
+        reader.notice(Some(Sequence(442)), Sequence(440));
+        assert_eq!(reader.due(Sequence(445)), Some((Sequence(440), Sequence(445))));
     }
 }
