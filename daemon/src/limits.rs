@@ -15,7 +15,7 @@ pub const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for open requests and sockets to end after SIGTERM; then they are cut.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
-/// Deliveries applied in one go: two groups of the writer, so that it need not wait while the next ones are read.
+/// Deliveries read and applied in one go: many of the writer's transactions, so that it seldom waits for the next ones.
 pub const INTAKE_GROUP: usize = 1_000;
 /// Times that a delivery may fail to be applied, while others succeed, before it is set aside as unreadable.
 pub const APPLY_TRIES_MAX: u32 = 5;

@@ -1,7 +1,6 @@
 //! The realtime side as an AsyncAPI document: the native contract in full, made from the types; of the other three their messages, whose
 //! payloads `docs/contracts.md` tells in words.
 
-use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use schemas::command::{CommandKind, HoldAnswer, LevelAnswer, ReserveAnswer};
 use schemas::event::{
@@ -15,7 +14,7 @@ use serde_json::{Map, Value, json};
 use ws::limits::IDS_PER_LIST_MAX;
 
 use super::commands;
-use super::operation::{Shape, of};
+use super::operation::{Shape, generators, of};
 
 /// What a client asks: its event's name, what that means, its payload, and what is acknowledged beside `ok`.
 type Request = (&'static str, &'static str, Shape, Shape);
@@ -199,11 +198,7 @@ const HUB_TELLS: [Message; 17] = [
 
 /// The AsyncAPI document, version 3.0.
 pub(crate) fn document() -> Value {
-    let answers = SchemaSettings::draft2020_12().for_serialize();
-    let mut answers =
-        answers.with(|settings| settings.definitions_path = "/components/schemas".into()).into_generator();
-    let requests = SchemaSettings::draft2020_12().for_deserialize();
-    let mut requests = requests.with(|settings| settings.inline_subschemas = true).into_generator();
+    let (mut answers, mut requests) = generators();
 
     let mut document = Document::default();
     for (name, about, payload, answer) in REQUESTS {

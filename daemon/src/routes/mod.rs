@@ -47,7 +47,7 @@ use crate::posts::Posts;
 use crate::scheduler::Runs;
 use crate::scope::ShopNames;
 
-/// What the routes need. A filter clones what it holds for every request that it looks at, its own or not.
+/// What the routes need, shared: it is cloned for every request, by each filter that the request is shown to.
 pub(crate) type Context = Arc<Needs>;
 
 /// What the routes need, once.

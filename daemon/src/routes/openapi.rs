@@ -8,11 +8,10 @@ use std::sync::LazyLock;
 
 use http::StatusCode;
 use schemars::SchemaGenerator;
-use schemars::generate::SchemaSettings;
 use schemas::ErrorBody;
 use serde_json::{Map, Value, json};
 
-use super::operation::{Asked, Content, Guard, Operation, Parameter, Problem, Within, of};
+use super::operation::{Asked, Content, Guard, Operation, Parameter, Problem, Within, generators, of};
 use super::table::OPERATIONS;
 use super::{Context, asyncapi};
 
@@ -29,12 +28,7 @@ pub(super) async fn asyncapi(_: &Context, _: Asked) -> Result<&'static Value, Er
 
 /// The OpenAPI document, version 3.1.
 pub(crate) fn document() -> Value {
-    // What is answered says which fields are always there; what is sent, which are needed.
-    let answers = SchemaSettings::draft2020_12().for_serialize();
-    let mut answers =
-        answers.with(|settings| settings.definitions_path = "/components/schemas".into()).into_generator();
-    let requests = SchemaSettings::draft2020_12().for_deserialize();
-    let mut requests = requests.with(|settings| settings.inline_subschemas = true).into_generator();
+    let (mut answers, mut requests) = generators();
     let mut paths = Map::new();
     for operation in OPERATIONS {
         let path = paths.entry(operation.path).or_insert_with(|| json!({}));

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use http::{HeaderMap, Method, StatusCode};
+use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use schemas::{ErrorBody, Role};
 use serde::Serialize;
@@ -96,6 +97,16 @@ pub(super) enum Within {
 /// The schema of a type.
 pub(super) fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
+}
+
+/// Who writes the schemas of a document: of answers, which say what is always there and are named, and of what is
+/// sent, which say what is needed.
+pub(super) fn generators() -> (SchemaGenerator, SchemaGenerator) {
+    let answers = SchemaSettings::draft2020_12().for_serialize();
+    let answers = answers.with(|settings| settings.definitions_path = "/components/schemas".into());
+    let requests = SchemaSettings::draft2020_12().for_deserialize();
+    let requests = requests.with(|settings| settings.inline_subschemas = true);
+    (answers.into_generator(), requests.into_generator())
 }
 
 impl Operation {
