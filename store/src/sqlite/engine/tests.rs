@@ -116,7 +116,9 @@ fn of_a_name_that_was_forgotten_no_byte_is_left_in_the_file() {
         let cause = Cause::Webhook { id, fate: Fate::Applied };
         [accept, Operation::Apply(Batch { shop, at, cause, changes })]
     };
-    redacted(7).into_iter().for_each(|operation| apply(&mut engine, operation));
+    for operation in redacted(7) {
+        apply(&mut engine, operation);
+    }
     assert!(!is_on_disk(folder.path(), &name(7)));
     assert!(is_on_disk(folder.path(), &name(8)));
 
