@@ -267,8 +267,8 @@ impl Client {
         })
     }
 
-    /// Orders changed since, the longest unchanged first, where names are asked for each preceded by its customer. One with more lines, fulfilments or payments than a page has room
-    /// for comes as [`Change::LookAgain`]. Without the scope `read_all_orders` those of the last 60 days are seen.
+    /// Orders changed since, the longest unchanged first, where names are asked for each preceded by its customer. One
+    /// with more lines, fulfilments or payments than a page has room for comes as [`Change::LookAgain`]. Without the scope `read_all_orders` those of the last 60 days are seen.
     ///
     /// # Errors
     /// When Shopify does not answer; see [`Error`].

@@ -62,6 +62,13 @@ impl SqliteEngine {
     }
 }
 
+impl Drop for SqliteEngine {
+    /// Leaves no write-ahead log behind with what was deleted since; a reader that closes after us could not see to it.
+    fn drop(&mut self) {
+        let _ = self.truncate();
+    }
+}
+
 impl Engine for SqliteEngine {
     fn commit(&mut self, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {

@@ -127,6 +127,21 @@ fn of_a_name_that_was_forgotten_no_byte_is_left_in_the_file() {
 }
 
 #[test]
+fn no_body_is_left_behind_when_the_store_ends_before_its_readers() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut engine = engine(folder.path());
+    buys(&mut engine, 1);
+    let path = folder.path().join("stockd.db");
+    let reader = super::super::connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let deliveries = "SELECT count(*) FROM delivery";
+    assert_eq!(reader.query_row(deliveries, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    buys(&mut engine, 2);
+    drop(engine);
+    drop(reader);
+    assert!(!is_on_disk(folder.path(), "bbbbbbbb"));
+}
+
+#[test]
 fn what_was_told_in_the_very_commit_that_forgets_a_customer_is_forgotten_too() {
     let folder = tempfile::tempdir().unwrap();
     let mut engine = engine(folder.path());
