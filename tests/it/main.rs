@@ -27,4 +27,5 @@ mod runs;
 mod schema;
 mod stale;
 mod tidy;
+mod transfers;
 mod webhooks;
