@@ -115,10 +115,9 @@ fn tell<T: Tables>(tables: &mut T, post: &Post) -> Result<Outcome> {
 fn apply<T: Tables>(tables: &mut T, batch: &Batch) -> Result<Outcome> {
     let mut door = match &batch.cause {
         Cause::Webhook { id, fate } => {
-            if !tables.is_pending(id)? {
+            if !tables.settle(id, fate)? {
                 return Ok(Outcome::default());
             }
-            tables.settle(id, fate)?;
             if *fate != Fate::Applied {
                 return Ok(Outcome { fresh: true, ..Outcome::default() });
             }

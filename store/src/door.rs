@@ -18,7 +18,7 @@ use schemas::{Change, Event, InventoryItemId, LocationId, ProductId, RecordKey, 
 use crate::attempt;
 use crate::drift::{Drifted, Wrong};
 use crate::operation::{Mark, Outcome, RunRecord};
-use crate::shape::{counted, order_shape, product_shape, shape, standing};
+use crate::shape::{counted, level_shape, order_shape, product_shape, shape, standing};
 use crate::tables::{Keep, Record, Result, Tables};
 
 /// Readings that may come back older than what we hold before the store's word is taken as final.
@@ -118,14 +118,19 @@ impl<'t, T: Tables> Door<'t, T> {
             Change::Gone(key) if self.readings.contains_key(key) => self.found_gone(*key),
             Change::Gone(key) | Change::LookAgain(key) => self.look_again(*key),
             Change::Item(item) => self.item(item),
-            Change::Level(level) => self.level(level.clone(), false),
+            Change::Level(level) => {
+                let held: Option<HeldLevel> =
+                    self.tables.find((level.inventory_item_id, level.location_id))?;
+                self.level(held.as_ref(), level.clone(), false)
+            }
             Change::LevelAvailable { inventory_item_id, location_id, gid, available, updated_at } => {
                 let held: Option<HeldLevel> = self.tables.find((*inventory_item_id, *location_id))?;
-                let base = held.map_or_else(
+                let base = held.as_ref().map_or_else(
                     || unseen_level(*inventory_item_id, *location_id, *updated_at),
-                    |held| held.observed,
+                    |held| held.observed.clone(),
                 );
-                self.level(level::with_available(base, gid.clone(), *available, *updated_at), true)
+                let said = level::with_available(base, gid.clone(), *available, *updated_at);
+                self.level(held.as_ref(), said, true)
             }
             Change::Location(location) => self.location(location),
             Change::Order(order) => self.order(order),
@@ -365,25 +370,26 @@ impl<'t, T: Tables> Door<'t, T> {
     }
 
     /// `available_only`: the other quantities are yet to be read.
-    fn level(&mut self, mut said: Level, available_only: bool) -> Result<()> {
+    fn level(&mut self, held: Option<&HeldLevel>, mut said: Level, available_only: bool) -> Result<()> {
         let (item, location) = (said.inventory_item_id, said.location_id);
         let key = RecordKey::Level(item, location);
-        let held: Option<HeldLevel> = self.tables.find((item, location))?;
         let flight = self.tables.flight(item, location)?;
         // While an attempt changes it, and until a reading after the answer, what is heard of a level is put aside.
         if flight.as_ref().is_some_and(|flight| !flight.answered || !self.readings.contains_key(&key)) {
             return self.look_again(key);
         }
-        said.gid = said.gid.or_else(|| held.as_ref()?.observed.gid.clone());
-        let held_or_new =
-            held.clone().unwrap_or_else(|| HeldLevel::new(unseen_level(item, location, self.at)));
-        let mut now = HeldLevel { observed: said, ..held_or_new };
-        match self.weigh(key, held.as_ref(), &now)? {
+        said.gid = said.gid.or_else(|| held?.observed.gid.clone());
+        let mut now = HeldLevel {
+            pending: held.map_or(0, |held| held.pending),
+            status: held.and_then(|held| held.status),
+            observed: said,
+        };
+        match self.weigh(key, held, &now)? {
             Verdict::Take => {}
             Verdict::Same if flight.is_some() => {}
             Verdict::Same | Verdict::Older | Verdict::Unclear => return Ok(()),
         }
-        match (&flight, &held) {
+        match (&flight, held) {
             (Some(_), _) => now.pending -= self.tables.settle_level(item, location)?,
             (None, Some(held)) => self.watch_holds(held, &now)?,
             (None, None) => {}
@@ -396,8 +402,7 @@ impl<'t, T: Tables> Door<'t, T> {
             let _silent = judge_stock(&mut now, standing);
             return self.tables.put(&now);
         }
-        self.wanted.extend([RecordKey::Item(item), RecordKey::Location(location)]);
-        self.tell_level(held.as_ref(), now).map(drop)
+        self.tell_level(held, now).map(drop)
     }
 
     /// Somebody else gave back what we hold: Shopify's own checkout may sell it now.
@@ -424,7 +429,11 @@ impl<'t, T: Tables> Door<'t, T> {
 
     /// Judges a level, puts it, and tells of it where there is something to tell: the level as clients see it.
     pub(crate) fn tell_level(&mut self, held: Option<&HeldLevel>, mut now: HeldLevel) -> Result<LevelShape> {
-        let shape = shape(self.tables, &now)?;
+        let (item, location) = now.key();
+        let references = self.tables.references(item, location)?;
+        self.wanted.extend(references.item.is_none().then_some(RecordKey::Item(item)));
+        self.wanted.extend(references.location.is_none().then_some(RecordKey::Location(location)));
+        let shape = level_shape(self.tables.shop(), self.tables.thresholds(), &now, references);
         let crossing = judge_stock(&mut now, counted(&shape));
         self.tables.put(&now)?;
         let news = held.is_none_or(|held| {

@@ -26,7 +26,7 @@ use crate::operation::{
     Delivery, Fate, Mark, Operation, Outcome, PostKey, Retention, Revocation, Revoked, RunRecord,
 };
 use crate::position::Position;
-use crate::shape::level_shape;
+use crate::shape::{References, level_shape};
 use crate::tables::{Keep, Marking, Record, Result, Tables, Transaction};
 use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError};
 
@@ -360,19 +360,14 @@ impl Tables for MemoryTables<'_> {
         Ok(())
     }
 
-    fn is_pending(&self, delivery: &WebhookId) -> Result<bool> {
-        Ok(self.delivery(delivery).is_some_and(|index| self.state.deliveries[index].1.is_none()))
-    }
-
-    fn settle(&mut self, delivery: &WebhookId, fate: &Fate) -> Result<()> {
-        if let Some(index) = self.delivery(delivery) {
-            let (delivery, settled) = &mut self.state.deliveries[index];
-            if !matches!(fate, Fate::Unreadable(_)) {
-                delivery.body.clear();
-            }
-            *settled = Some(fate.clone());
+    fn settle(&mut self, delivery: &WebhookId, fate: &Fate) -> Result<bool> {
+        let Some(index) = self.delivery(delivery) else { return Ok(false) };
+        let (delivery, settled @ None) = &mut self.state.deliveries[index] else { return Ok(false) };
+        if !matches!(fate, Fate::Unreadable(_)) {
+            delivery.body.clear();
         }
-        Ok(())
+        *settled = Some(fate.clone());
+        Ok(true)
     }
 
     fn run(&self, id: &RunId) -> Result<Option<RunRecord>> {
@@ -650,9 +645,8 @@ fn levels_of_shop(domain: &ShopDomain, shop: &Shop, selection: &LevelSelection) 
         let (item, location) = held.key();
         let variant = variant_of(shop, item).cloned();
         let product = variant.as_ref().and_then(|variant| shop.products.get(&variant.product_id)).cloned();
-        let threshold = shop.thresholds.of(item, location, product.as_ref().map(|p| p.vendor.as_str()));
-        let place = shop.locations.get(&location).cloned();
-        level_shape(domain, held, shop.items.get(&item).cloned(), variant, product, place, threshold)
+        let (item, location) = (shop.items.get(&item).cloned(), shop.locations.get(&location).cloned());
+        level_shape(domain, &shop.thresholds, held, References { item, variant, product, location })
     });
     let one_of = |level: &LevelShape| {
         selection.is_everything()

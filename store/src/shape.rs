@@ -1,6 +1,6 @@
 //! Records as clients see them.
 
-use inventory::{HeldLevel, threshold};
+use inventory::{HeldLevel, Thresholds, threshold};
 use schemas::ShopDomain;
 use schemas::event::ProductShape;
 use schemas::record::{InventoryItem, Location, Order, Product, Variant};
@@ -8,17 +8,17 @@ use schemas::shape::{LevelShape, OrderShape, StockStatus};
 
 use crate::tables::{Record as _, Result, Tables};
 
+/// What a level refers to, as far as it is known.
+pub(crate) struct References {
+    pub(crate) item: Option<InventoryItem>,
+    pub(crate) variant: Option<Variant>,
+    pub(crate) product: Option<Product>,
+    pub(crate) location: Option<Location>,
+}
+
 pub(crate) fn shape<T: Tables>(tables: &T, held: &HeldLevel) -> Result<LevelShape> {
-    let (item_id, location_id) = held.key();
-    let item: Option<InventoryItem> = tables.find(item_id)?;
-    let location: Option<Location> = tables.find(location_id)?;
-    let variant = tables.variant_of(item_id)?;
-    let product: Option<Product> = match &variant {
-        Some(variant) => tables.find(variant.product_id)?,
-        None => None,
-    };
-    let threshold = tables.thresholds().of(item_id, location_id, product.as_ref().map(|p| p.vendor.as_str()));
-    Ok(level_shape(tables.shop(), held, item, variant, product, location, threshold))
+    let (item, location) = held.key();
+    Ok(level_shape(tables.shop(), tables.thresholds(), held, tables.references(item, location)?))
 }
 
 /// How a level's stock is, as its shape has it, for less; `None` where it does not count.
@@ -44,30 +44,31 @@ pub(crate) fn counted(shape: &LevelShape) -> Option<StockStatus> {
     (shape.tracked && shape.active).then_some(shape.status)
 }
 
-/// Puts a level's shape together from the records it refers to, as far as they are known.
+/// Puts a level's shape together.
 pub(crate) fn level_shape(
     shop: &ShopDomain,
+    thresholds: &Thresholds,
     held: &HeldLevel,
-    item: Option<InventoryItem>,
-    variant: Option<Variant>,
-    product: Option<Product>,
-    location: Option<Location>,
-    threshold: i64,
+    references: References,
 ) -> LevelShape {
+    let (inventory_item_id, location_id) = held.key();
+    let References { item, variant, product, location } = references;
+    let vendor = product.as_ref().map(|product| product.vendor.as_str());
+    let threshold = thresholds.of(inventory_item_id, location_id, vendor);
     let title = product.map(|product| match &variant {
         Some(variant) if variant.title != "Default Title" => format!("{} – {}", product.title, variant.title),
         _ => product.title,
     });
     LevelShape {
         shop: shop.clone(),
-        inventory_item_id: held.observed.inventory_item_id,
+        inventory_item_id,
         product_id: variant.as_ref().map(|variant| variant.product_id),
         variant_id: variant.as_ref().map(|variant| variant.id),
         title,
         // An item that we have not read yet is taken for tracked: a wrong alarm is better than none.
         tracked: item.as_ref().is_none_or(|item| item.tracked),
         sku: item.and_then(|item| item.sku).or_else(|| variant?.sku),
-        location_id: held.observed.location_id,
+        location_id,
         location_name: location.map(|location| location.name),
         active: held.observed.active,
         available: held.available(),

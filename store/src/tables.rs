@@ -17,6 +17,7 @@ use crate::command::{Effect, KeptCommand};
 use crate::drift::Drifted;
 use crate::operation::{Delivery, Fate, Mark, PostKey, Retention, Revocation, RunRecord};
 use crate::position::Position;
+use crate::shape::References;
 
 pub(crate) type Result<T> = std::result::Result<T, StoreError>;
 
@@ -154,6 +155,14 @@ pub(crate) trait Tables:
 
     fn variants_of(&self, product: ProductId) -> Result<Vec<Variant>>;
     fn variant_of(&self, item: InventoryItemId) -> Result<Option<Variant>>;
+    fn references(&self, item: InventoryItemId, location: LocationId) -> Result<References> {
+        let variant = self.variant_of(item)?;
+        let product = match &variant {
+            Some(variant) => self.find(variant.product_id)?,
+            None => None,
+        };
+        Ok(References { item: self.find(item)?, variant, product, location: self.find(location)? })
+    }
     fn levels_of(&self, item: InventoryItemId) -> Result<Vec<HeldLevel>>;
     /// What is sellable of a product at each location where it is stocked.
     fn available_of(&self, product: ProductId) -> Result<Vec<AvailableAt>>;
@@ -181,9 +190,8 @@ pub(crate) trait Tables:
     /// Forgets everything that is kept of a customer: the record, whose the orders are, and both in the log.
     fn redact(&mut self, customer: CustomerId) -> Result<()>;
 
-    /// Whether the delivery waits to be applied.
-    fn is_pending(&self, delivery: &WebhookId) -> Result<bool>;
-    fn settle(&mut self, delivery: &WebhookId, fate: &Fate) -> Result<()>;
+    /// Notes what became of a delivery; false, and nothing, where it no longer waits.
+    fn settle(&mut self, delivery: &WebhookId, fate: &Fate) -> Result<bool>;
 
     fn run(&self, id: &RunId) -> Result<Option<RunRecord>>;
     fn run_under_way(&self, resource: Resource) -> Result<bool>;

@@ -1,4 +1,4 @@
-//! The writing side: one connection, groups of operations in one transaction, each in its own savepoint.
+//! The writing side: one connection, groups of operations in one transaction, each of them whole or not at all.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +19,7 @@ use crate::drift::Drifted;
 use crate::local::Engine;
 use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, PostKey, Retention, Revocation, RunRecord};
 use crate::position::Position;
+use crate::shape::References;
 use crate::tables::{Keep, Marking, Result, Tables, Transaction};
 
 /// Pages of 4 KiB in the write-ahead log from which it is copied into the database: a page written again and again is
@@ -55,44 +56,22 @@ impl SqliteEngine {
         self.head = head(&self.connection)?;
         Ok(())
     }
-
-    fn one(&mut self, operation: &Operation) -> Result<Outcome> {
-        self.connection.prepare_cached("SAVEPOINT operation")?.execute([])?;
-        let heard = self.heard.len();
-        let outcome = perform(self, operation);
-        match outcome {
-            Ok(outcome) => {
-                self.connection.prepare_cached("RELEASE operation")?.execute([])?;
-                Ok(outcome)
-            }
-            Err(error) => {
-                self.heard.truncate(heard);
-                // A full disk or an I/O error may have ended the transaction already.
-                if !self.connection.is_autocommit() {
-                    self.connection.execute_batch("ROLLBACK TO operation; RELEASE operation")?;
-                }
-                Err(error)
-            }
-        }
-    }
 }
 
 impl Engine for SqliteEngine {
     fn commit(&mut self, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
-            return Ok(group.iter().map(|_| Err(StoreError::Failed(error.to_string()))).collect());
+            return Ok(none_of(group, &error.into()));
         }
-        let mut outcomes = Vec::with_capacity(group.len());
-        for operation in group {
-            let outcome = self.one(operation);
-            if outcome.is_err() && self.connection.is_autocommit() {
-                return self.lost(&outcome.err().unwrap_or(StoreError::Closed), group);
-            }
-            if outcome.is_err() {
-                self.shops = shops(&self.connection)?;
-            }
-            outcomes.push(outcome);
-        }
+        // That each can be undone alone costs, and hardly ever one has to be.
+        let at_once: Result<Vec<_>> = group.iter().map(|operation| perform(self, operation)).collect();
+        let outcomes = match at_once {
+            Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+            Err(_) => match self.one_by_one(group)? {
+                Ok(outcomes) => outcomes,
+                Err(error) => return self.lost(&error, group),
+            },
+        };
         if let Err(error) = self.index_rooms() {
             return if self.connection.is_autocommit() { self.lost(&error, group) } else { Err(error) };
         }
@@ -123,12 +102,42 @@ impl Engine for SqliteEngine {
 }
 
 impl SqliteEngine {
+    /// Begins the group again, each of its operations in a savepoint. The inner `Err` is why nothing of it is left.
+    fn one_by_one(&mut self, group: &[Operation]) -> Result<Result<Vec<Result<Outcome>>>> {
+        // A full disk or an I/O error may have ended the transaction already.
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("ROLLBACK")?;
+        }
+        self.heard.clear();
+        self.refresh()?;
+        if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
+            return Ok(Err(error.into()));
+        }
+        let mut outcomes = Vec::with_capacity(group.len());
+        for operation in group {
+            self.connection.prepare_cached("SAVEPOINT operation")?.execute([])?;
+            let heard = self.heard.len();
+            let outcome = perform(self, operation);
+            match &outcome {
+                Ok(_) => drop(self.connection.prepare_cached("RELEASE operation")?.execute([])?),
+                Err(error) if self.connection.is_autocommit() => return Ok(Err(error.clone())),
+                Err(_) => {
+                    self.connection.execute_batch("ROLLBACK TO operation; RELEASE operation")?;
+                    self.heard.truncate(heard);
+                    self.shops = shops(&self.connection)?;
+                }
+            }
+            outcomes.push(outcome);
+        }
+        Ok(Ok(outcomes))
+    }
+
     /// Everything that the transaction did was undone: none of the group happened.
     fn lost(&mut self, error: &StoreError, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
         tracing::error!(%error, operations = group.len(), "the transaction was lost with all its operations");
         self.heard.clear();
         self.refresh()?;
-        Ok(group.iter().map(|_| Err(error.clone())).collect())
+        Ok(none_of(group, error))
     }
 
     /// Copies the write-ahead log into the database when it has become long. SQLite would do so within a commit.
@@ -156,6 +165,10 @@ impl SqliteEngine {
         self.heard.clear();
         Ok(())
     }
+}
+
+fn none_of(group: &[Operation], error: &StoreError) -> Vec<Result<Outcome>> {
+    group.iter().map(|_| Err(error.clone())).collect()
 }
 
 impl Transaction for SqliteEngine {
@@ -360,21 +373,38 @@ impl Tables for SqliteTables<'_> {
         Ok(self.all("inventory_item_id = ?2 ORDER BY id LIMIT 1", Some(item.to_i64()))?.pop())
     }
 
+    fn references(&self, item: InventoryItemId, location: LocationId) -> Result<References> {
+        let sql = format!(
+            "SELECT {} FROM (SELECT 1) \
+             LEFT JOIN inventory_item ON inventory_item.shop = ?1 AND inventory_item.id = ?2 \
+             LEFT JOIN variant ON variant.shop = ?1 AND variant.id = \
+               (SELECT min(id) FROM variant WHERE shop = ?1 AND inventory_item_id = ?2) \
+             LEFT JOIN product ON product.shop = ?1 AND product.id = variant.product_id \
+             LEFT JOIN location ON location.shop = ?1 AND location.id = ?3",
+            rows::reference_columns()
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let ids = params![self.shop.row, item.to_i64(), location.to_i64()];
+        Ok(statement.query_row(ids, |row| rows::references(row, 0))?)
+    }
+
     fn levels_of(&self, item: InventoryItemId) -> Result<Vec<HeldLevel>> {
         self.all("inventory_item_id = ?2", Some(item.to_i64()))
     }
 
     fn available_of(&self, product: ProductId) -> Result<Vec<AvailableAt>> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT location_id, sum(available + pending) FROM variant \
+            "SELECT location_id, available + pending FROM variant \
              JOIN level ON level.shop = variant.shop AND level.inventory_item_id = variant.inventory_item_id \
-             WHERE variant.shop = ?1 AND product_id = ?2 AND active GROUP BY location_id",
+             WHERE variant.shop = ?1 AND product_id = ?2 AND active",
         )?;
-        let sums = statement.query_map(params![self.shop.row, product.to_i64()], |row| {
-            let location_id = rows::id(row, 0)?;
-            Ok(AvailableAt { location_id, available: row.get(1)? })
-        })?;
-        Ok(sums.collect::<rusqlite::Result<_>>()?)
+        // Added up here: SQLite would sort them first, in a table of its own.
+        let mut sums: BTreeMap<LocationId, i64> = BTreeMap::new();
+        let mut rows = statement.query(params![self.shop.row, product.to_i64()])?;
+        while let Some(row) = rows.next()? {
+            *sums.entry(rows::id(row, 0)?).or_default() += row.get::<_, i64>(1)?;
+        }
+        Ok(sums.into_iter().map(|(location_id, available)| AvailableAt { location_id, available }).collect())
     }
 
     fn levels_at(&self, location: LocationId) -> Result<Vec<HeldLevel>> {
@@ -512,26 +542,20 @@ impl Tables for SqliteTables<'_> {
         Ok(())
     }
 
-    fn is_pending(&self, delivery: &WebhookId) -> Result<bool> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT 1 FROM delivery WHERE shop = ?1 AND webhook_id = ?2 AND state = 'pending'",
-        )?;
-        Ok(statement.exists(params![self.shop.row, delivery.as_str()])?)
-    }
-
-    fn settle(&mut self, delivery: &WebhookId, fate: &Fate) -> Result<()> {
+    fn settle(&mut self, delivery: &WebhookId, fate: &Fate) -> Result<bool> {
         let (state, reason) = match fate {
             Fate::Applied => ("applied", None),
             Fate::Ignored => ("ignored", None),
             Fate::Unreadable(reason) => ("unreadable", Some(reason)),
         };
-        self.connection
+        let settled = self
+            .connection
             .prepare_cached(
                 "UPDATE delivery SET state = ?3, reason = ?4, body = iif(?3 = 'unreadable', body, NULL) \
-                 WHERE shop = ?1 AND webhook_id = ?2",
+                 WHERE shop = ?1 AND webhook_id = ?2 AND state = 'pending'",
             )?
             .execute(params![self.shop.row, delivery.as_str(), state, reason])?;
-        Ok(())
+        Ok(settled == 1)
     }
 
     fn run(&self, id: &RunId) -> Result<Option<RunRecord>> {

@@ -16,13 +16,15 @@ use schemas::{
 
 use super::engine::{RUN_COLUMNS, Shop, head, run, select, shops};
 use super::ledger::{self, EFFECT_COLUMNS, with_levels};
-use super::rows::{Stored, find, from_micros, id, micros, parsed, parsed_opt, unword};
+use super::rows::{
+    Stored, find, from_micros, id, micros, parsed, parsed_opt, reference_columns, references, unword,
+};
 use crate::command::{Effect, KeptCommand};
 use crate::drift::{Drifted, Held};
 use crate::local::{READERS_MAX, Reader};
 use crate::operation::{Delivery, Mark, Revocation, Revoked, RunRecord};
 use crate::shape::level_shape;
-use crate::tables::{Record, Result};
+use crate::tables::Result;
 use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Position, StoreError};
 
 pub(super) struct SqliteReader {
@@ -526,7 +528,7 @@ fn levels_of_shop(
 ) -> Result<Vec<LevelShape>> {
     let (condition, ids) = selected(selection);
     let sql = format!(
-        "SELECT {}, {}, {}, {}, {} FROM level \
+        "SELECT {}, {} FROM level \
          LEFT JOIN inventory_item ON inventory_item.shop = level.shop AND inventory_item.id = level.inventory_item_id \
          LEFT JOIN variant ON variant.shop = level.shop AND variant.inventory_item_id = level.inventory_item_id \
          LEFT JOIN product ON product.shop = level.shop AND product.id = variant.product_id \
@@ -535,34 +537,17 @@ fn levels_of_shop(
          GROUP BY level.inventory_item_id, level.location_id \
          ORDER BY level.inventory_item_id, level.location_id LIMIT {}",
         HeldLevel::COLUMNS,
-        InventoryItem::COLUMNS,
-        Variant::COLUMNS,
-        Product::COLUMNS,
-        Location::COLUMNS,
+        reference_columns(),
         limit
     );
-    // Where each record's columns begin.
-    let (item_from, variant_from, product_from, location_from) = (15, 19, 29, 36);
     let mut statement = connection.prepare(&sql)?;
     let (item, location) = after.map_or((0, 0), |(item, location)| (item.to_i64(), location.to_i64()));
     let values = [shop.row, item, location].into_iter().chain(ids);
     let levels = statement.query_map(params_from_iter(values), |row| {
         let held = HeldLevel::read(row, 0)?;
-        let product: Option<Product> = joined(row, product_from)?;
-        let (item, location) = held.key();
-        let threshold = shop.thresholds.of(item, location, product.as_ref().map(|p| p.vendor.as_str()));
-        let (item, variant) = (joined(row, item_from)?, joined(row, variant_from)?);
-        Ok(level_shape(domain, &held, item, variant, product, joined(row, location_from)?, threshold))
+        Ok(level_shape(domain, &shop.thresholds, &held, references(row, HeldLevel::WIDTH)?))
     })?;
     Ok(levels.collect::<rusqlite::Result<_>>()?)
-}
-
-/// The right side of a left join: nothing where its first column, the key, is null.
-fn joined<R: Stored>(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<Option<R>> {
-    match row.get_ref(from)? {
-        rusqlite::types::ValueRef::Null => Ok(None),
-        _ => R::read(row, from).map(Some),
-    }
 }
 
 /// The condition for a selection, with one `?` per id; `?1` to `?3` are taken.

@@ -10,12 +10,15 @@ use schemas::{InventoryItemId, LocationId, Quantities, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::shape::References;
 use crate::tables::{Record, Result};
 
 /// A record's table.
 pub(super) trait Stored: Record {
     /// The columns that `read` reads, qualified by the table's name.
     const COLUMNS: &'static str;
+    /// How many they are.
+    const WIDTH: usize = commas(Self::COLUMNS) + 1;
     const TABLE: &'static str;
     /// The condition that `key_params` fills in.
     const KEY: &'static str = "shop = ?1 AND id = ?2";
@@ -45,6 +48,40 @@ pub(super) fn delete<R: Stored>(connection: &Connection, shop: i64, key: R::Key)
     let sql = format!("DELETE FROM {} WHERE {}", R::TABLE, R::KEY);
     connection.prepare_cached(&sql)?.execute(R::key_params(shop, key))?;
     Ok(())
+}
+
+/// The columns that `references` reads.
+pub(super) fn reference_columns() -> String {
+    let (item, variant) = (InventoryItem::COLUMNS, Variant::COLUMNS);
+    format!("{item}, {variant}, {}, {}", Product::COLUMNS, Location::COLUMNS)
+}
+
+/// Reads the right sides of left joins, whose columns begin at `from`.
+pub(super) fn references(row: &Row<'_>, from: usize) -> rusqlite::Result<References> {
+    fn joined<R: Stored>(row: &Row<'_>, from: usize) -> rusqlite::Result<Option<R>> {
+        match row.get_ref(from)? {
+            rusqlite::types::ValueRef::Null => Ok(None),
+            _ => R::read(row, from).map(Some),
+        }
+    }
+    let variant_from = from + InventoryItem::WIDTH;
+    let product_from = variant_from + Variant::WIDTH;
+    let location_from = product_from + Product::WIDTH;
+    Ok(References {
+        item: joined(row, from)?,
+        variant: joined(row, variant_from)?,
+        product: joined(row, product_from)?,
+        location: joined(row, location_from)?,
+    })
+}
+
+const fn commas(text: &str) -> usize {
+    let (mut count, mut at) = (0, 0);
+    while at < text.len() {
+        count += (text.as_bytes()[at] == b',') as usize;
+        at += 1;
+    }
+    count
 }
 
 /// Reads a column through the type's own parser.
@@ -281,11 +318,15 @@ impl Stored for HeldLevel {
 
     fn put(&self, connection: &Connection, shop: i64) -> Result<()> {
         let (observed, q) = (&self.observed, &self.observed.quantities);
+        // Updated in place: to replace it would be to write its index anew.
         connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO level (shop, inventory_item_id, location_id, gid, active, available, committed, \
-                 damaged, incoming, on_hand, quality_control, reserved, safety_stock, updated_at, pending, status) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                "INSERT INTO level (shop, inventory_item_id, location_id, gid, active, available, committed, damaged, \
+                 incoming, on_hand, quality_control, reserved, safety_stock, updated_at, pending, status) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+                 ON CONFLICT DO UPDATE SET gid = ?4, active = ?5, available = ?6, committed = ?7, damaged = ?8, \
+                 incoming = ?9, on_hand = ?10, quality_control = ?11, reserved = ?12, safety_stock = ?13, \
+                 updated_at = ?14, pending = ?15, status = ?16",
             )?
             .execute(params![
                 shop,
