@@ -134,6 +134,10 @@ impl Daemon {
         for shop in &config.shop {
             let (domain, thresholds) = (shop.domain.clone(), shop.thresholds.clone());
             store.write(Operation::Register { shop: domain, thresholds, at: clock.now() }).await?;
+            let (domain, wanted) = (shop.domain.clone(), shop.customer_names);
+            if store.write(Operation::KeepNames { shop: domain, wanted }).await?.fresh && !wanted {
+                tracing::info!(shop.domain = %shop.domain, "customers' names are no longer wanted: those that were kept are forgotten");
+            }
             if restored {
                 park(store.as_ref(), &shop.domain, clock.now()).await?;
             }
@@ -350,7 +354,7 @@ fn client(
     entropy: &Arc<Entropy>,
 ) -> anyhow::Result<Arc<Client>> {
     let credential = credentials.get(&shop.domain).cloned().context("every shop has a credential")?;
-    let endpoint = Endpoint { api_url: shop.api_url.clone(), credential };
+    let endpoint = Endpoint { api_url: shop.api_url.clone(), credential, names: shop.customer_names };
     let client =
         Client::new(&shop.domain, &endpoint, Arc::clone(transport), Arc::clone(clock), Arc::clone(entropy))?;
     Ok(Arc::new(client))

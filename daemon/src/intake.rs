@@ -82,7 +82,9 @@ impl Intake {
     }
 
     async fn batch(&self, delivery: &Delivery, tries: u32) -> Result<Batch, StoreError> {
-        let (fate, changes) = match shopify::read(&delivery.topic, &delivery.body, delivery.triggered_at) {
+        let names = self.notices.asks_names(&delivery.shop);
+        let Delivery { topic, body, triggered_at, .. } = delivery;
+        let (fate, changes) = match shopify::read(topic, body, *triggered_at, names) {
             _ if tries >= limits::APPLY_TRIES_MAX => {
                 (Fate::Unreadable("the store refused it again and again".to_owned()), Vec::new())
             }

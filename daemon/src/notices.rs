@@ -39,6 +39,11 @@ pub(crate) struct Handles {
 }
 
 impl Notices {
+    /// Whether customers' names are wanted in that shop.
+    pub(crate) fn asks_names(&self, shop: &ShopDomain) -> bool {
+        self.shops.get(shop).is_some_and(|handles| handles.client.asks_names())
+    }
+
     /// Acts on a notice: what becomes of its delivery, and what it changes.
     pub(crate) async fn act(
         &self,
@@ -51,8 +56,9 @@ impl Notices {
             Notice::ScopesChanged { .. } => handles.scopes_changed.send_replace(()),
             Notice::ShopChanged => {}
             Notice::CustomerDataRequested { shop: of, customer } if of == *shop => {
+                let name = if handles.client.asks_names() { ", the name" } else { "" };
                 let message = format!(
-                    "Customer {customer}: stockd keeps the customer's id, when it was made and changed, and which orders are theirs (/api/v1/customers, /api/v1/orders). Answer within 30 days."
+                    "Customer {customer}: stockd keeps the customer's id{name}, when it was made and changed, and which orders are theirs (/api/v1/customers, /api/v1/orders). Answer within 30 days."
                 );
                 self.tell(shop, "A customer asks what is kept of them", message).await?;
             }

@@ -205,6 +205,9 @@ pub struct OrderChanged {
     pub order: OrderShape,
     /// What changed.
     pub change: OrderChange,
+    /// The customer's name, where names are enabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_name: Option<String>,
     /// Where it is fulfilled; empty while unassigned. Staff limited to locations see an order by it.
     pub locations: Vec<LocationId>,
 }

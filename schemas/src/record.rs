@@ -186,12 +186,15 @@ pub struct OrderLine {
     pub quantity: i64,
 }
 
-/// A customer: that there is one, and nothing about the person.
+/// A customer: that there is one, and of the person nothing, or the name where an administrator wants it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Customer {
     /// Which one.
     pub id: CustomerId,
+    /// First and last name. Absent where there is none, where names are not enabled, and where Shopify withholds them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Since when.
     pub created_at: Timestamp,
     /// Shopify's time of its last change.

@@ -36,6 +36,9 @@ pub(crate) struct Id<T> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Customer {
     id: CustomerId,
+    /// Neither is asked for unless names are wanted.
+    first_name: Option<String>,
+    last_name: Option<String>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
@@ -46,8 +49,9 @@ impl Customer {
     }
 
     pub(crate) fn change(self) -> Change {
-        let Self { id, created_at, updated_at } = self;
-        Change::Customer(record::Customer { id, created_at, updated_at })
+        let Self { id, first_name, last_name, created_at, updated_at } = self;
+        let name = order::full_name(first_name.as_deref(), last_name.as_deref());
+        Change::Customer(record::Customer { id, name, created_at, updated_at })
     }
 }
 
@@ -158,10 +162,18 @@ pub(crate) struct Order {
     source_name: Option<String>,
     currency_code: String,
     current_total_price_set: MoneyBag,
-    customer: Option<Id<CustomerId>>,
+    customer: Option<Buyer>,
     retail_location: Option<Id<LocationId>>,
     fulfillments: Vec<Fulfillment>,
     transactions: Vec<Transaction>,
+}
+
+/// Of whom only the id is asked for unless names are wanted.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Buyer {
+    Named(Customer),
+    Unnamed(Id<CustomerId>),
 }
 
 #[derive(Deserialize)]
@@ -234,7 +246,13 @@ impl Order {
         self.updated_at
     }
 
-    pub(crate) fn change(self, lines: Vec<Line>) -> Change {
+    /// The order, where names were asked for preceded by its customer.
+    pub(crate) fn changes(self, lines: Vec<Line>) -> impl Iterator<Item = Change> {
+        let (customer_id, customer) = match self.customer {
+            Some(Buyer::Named(customer)) => (Some(customer.id), Some(customer.change())),
+            Some(Buyer::Unnamed(customer)) => (Some(customer.id), None),
+            None => (None, None),
+        };
         let financial_status = self.display_financial_status.map(|status| status.to_lowercase());
         let fulfillment_status = webhooks_word(&self.display_fulfillment_status);
         let sent = self.fulfillments.iter().map(|one| order::Sent {
@@ -261,10 +279,10 @@ impl Order {
             let outcome = order::outcome(&one.kind, &one.status)?;
             Some(record::Transaction { id: one.id, outcome, amount, currency: currency_code })
         });
-        Change::Order(record::Order {
+        let order = Change::Order(record::Order {
             id: self.id,
             name: self.name,
-            customer_id: self.customer.map(|customer| customer.id),
+            customer_id,
             status,
             financial_status,
             fulfillment_status,
@@ -276,7 +294,8 @@ impl Order {
             payments: Some(order::payments(payments)),
             created_at: self.created_at,
             updated_at: self.updated_at,
-        })
+        });
+        customer.into_iter().chain([order])
     }
 }
 

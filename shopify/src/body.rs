@@ -1,6 +1,6 @@
 //! The bodies of webhooks: REST-shaped JSON, as each record of ours is found in it.
 //!
-//! Only what stock keeping needs is taken; of a customer that is the id and two times.
+//! Only what stock keeping needs is taken; of a customer that is the id, two times and, where it is wanted, the name.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -22,16 +22,24 @@ const VARIANTS_LISTED_MAX: usize = 100;
 
 #[derive(Deserialize)]
 pub(crate) struct Customer {
-    id: CustomerId,
+    #[serde(default, deserialize_with = "id")]
+    id: Option<CustomerId>,
+    first_name: Option<String>,
+    last_name: Option<String>,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
 }
 
 impl Customer {
-    pub(crate) fn change(self, triggered_at: Option<Timestamp>) -> Result<Change, Unreadable> {
-        let updated_at = time(self.updated_at, triggered_at)?;
+    pub(crate) fn change(&self, triggered_at: Option<Timestamp>, names: bool) -> Result<Change, Unreadable> {
+        let id = self.id.ok_or(Unreadable::Lacks { field: "id" })?;
+        Ok(Change::Customer(self.record(id, time(self.updated_at, triggered_at)?, names)))
+    }
+
+    fn record(&self, id: CustomerId, updated_at: Timestamp, names: bool) -> record::Customer {
+        let name = order::full_name(self.first_name.as_deref(), self.last_name.as_deref());
         let created_at = self.created_at.unwrap_or(updated_at);
-        Ok(Change::Customer(record::Customer { id: self.id, created_at, updated_at }))
+        record::Customer { id, name: name.filter(|_| names), created_at, updated_at }
     }
 }
 
@@ -101,7 +109,7 @@ impl Location {
 pub(crate) struct Order {
     id: OrderId,
     name: String,
-    customer: Option<Buyer>,
+    customer: Option<Customer>,
     cancelled_at: Option<String>,
     financial_status: Option<String>,
     fulfillment_status: Option<String>,
@@ -115,12 +123,6 @@ pub(crate) struct Order {
     line_items: Vec<Line>,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
-}
-
-#[derive(Deserialize)]
-struct Buyer {
-    #[serde(default, deserialize_with = "id")]
-    id: Option<CustomerId>,
 }
 
 #[derive(Deserialize)]
@@ -144,8 +146,18 @@ struct Line {
 }
 
 impl Order {
-    pub(crate) fn change(self, triggered_at: Option<Timestamp>) -> Result<Change, Unreadable> {
+    /// The order, where names are wanted preceded by its customer: whoever hears of the one can be told the other.
+    pub(crate) fn changes(
+        self,
+        triggered_at: Option<Timestamp>,
+        names: bool,
+    ) -> Result<Vec<Change>, Unreadable> {
         let updated_at = time(self.updated_at, triggered_at)?;
+        let buyer = self.customer.as_ref().and_then(|buyer| Some((buyer.id?, buyer)));
+        // Of a customer without a time, whatever else is said is newer.
+        let customer = buyer
+            .filter(|_| names)
+            .map(|(id, buyer)| buyer.record(id, buyer.updated_at.unwrap_or(Timestamp::UNIX_EPOCH), names));
         let total = self.current_total_price.or(self.total_price);
         let Amount(total) = total.ok_or(Unreadable::Lacks { field: "current_total_price" })?;
         let fulfillments = self.fulfillments.unwrap_or_default();
@@ -167,10 +179,10 @@ impl Order {
             sku: stated(line.sku),
             quantity: line.current_quantity.unwrap_or(line.quantity),
         });
-        Ok(Change::Order(record::Order {
+        let order = Change::Order(record::Order {
             id: self.id,
             name: self.name,
-            customer_id: self.customer.and_then(|buyer| buyer.id),
+            customer_id: buyer.map(|(id, _)| id),
             status,
             total,
             currency: self.currency,
@@ -182,7 +194,8 @@ impl Order {
             fulfillment_status: stated(self.fulfillment_status),
             created_at: self.created_at.unwrap_or(updated_at),
             updated_at,
-        }))
+        });
+        Ok(customer.map(Change::Customer).into_iter().chain([order]).collect())
     }
 }
 

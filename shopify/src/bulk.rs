@@ -36,11 +36,15 @@ const ID_BYTES_MAX: usize = 128;
 pub enum BulkQuery {
     /// Customers. Needs the scope `read_customers`.
     Customers,
+    /// The same with their names, for which the app needs leave beside its scopes.
+    CustomersNamed,
     /// Items, and their levels at every location with all quantities, inactive ones included.
     Levels,
     /// Orders with their lines and their customer's id. Needs `read_orders` and `read_customers`; without
     /// `read_all_orders` only those of the last 60 days are seen.
     Orders,
+    /// The same, each preceded by its customer with the name, for which the app needs leave beside its scopes.
+    OrdersNamed,
     /// The same without customers, for an app without `read_customers`, whose operation would fail as a whole.
     OrdersWithoutBuyers,
     /// Products, and their variants each preceded by its item.
@@ -121,14 +125,23 @@ pub enum BulkStart {
 }
 
 impl BulkQuery {
-    const ALL: [Self; 5] =
-        [Self::Customers, Self::Levels, Self::Orders, Self::OrdersWithoutBuyers, Self::Products];
+    const ALL: [Self; 7] = [
+        Self::Customers,
+        Self::CustomersNamed,
+        Self::Levels,
+        Self::Orders,
+        Self::OrdersNamed,
+        Self::OrdersWithoutBuyers,
+        Self::Products,
+    ];
 
     fn text(self) -> &'static str {
         match self {
             Self::Customers => document::BULK_CUSTOMERS,
+            Self::CustomersNamed => document::BULK_CUSTOMERS_NAMED,
             Self::Levels => document::BULK_LEVELS,
             Self::Orders => document::BULK_ORDERS,
+            Self::OrdersNamed => document::BULK_ORDERS_NAMED,
             Self::OrdersWithoutBuyers => document::BULK_ORDERS_WITHOUT_BUYERS,
             Self::Products => document::BULK_PRODUCTS,
         }
@@ -136,7 +149,12 @@ impl BulkQuery {
 
     /// Whether its rows have to be put together.
     fn is_joined(self) -> bool {
-        matches!(self, Self::Orders | Self::OrdersWithoutBuyers)
+        matches!(self, Self::Orders | Self::OrdersNamed | Self::OrdersWithoutBuyers)
+    }
+
+    /// Whether it asks for customers' names.
+    pub fn is_named(self) -> bool {
+        matches!(self, Self::CustomersNamed | Self::OrdersNamed)
     }
 
     /// Which one a text is, where it is one of ours.

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use schemas::{Clock, Entropy, ShopDomain, Timestamp};
+use schemas::{Change, Clock, Entropy, ShopDomain, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
@@ -37,6 +38,8 @@ pub struct Endpoint {
     pub api_url: Option<String>,
     /// What opens it.
     pub credential: Credential,
+    /// Whether it is asked for customers' names.
+    pub names: bool,
 }
 
 /// One shop's Admin API. All calls of a shop go through one client, which is what keeps them below its limits.
@@ -48,6 +51,7 @@ pub struct Client {
     entropy: Arc<Entropy>,
     pace: Arc<Pace>,
     monitor: Monitor,
+    names: bool,
     /// What each document was last charged for, by its rows; as many as there are documents and page sizes.
     requested: Mutex<HashMap<(&'static str, u32), f64>>,
 }
@@ -86,7 +90,26 @@ impl Client {
             Arc::clone(&entropy),
         );
         let (pace, monitor, requested) = (Arc::default(), Monitor::new(shop.clone()), Mutex::default());
-        Ok(Self { address, tokens, transport, clock, entropy, pace, monitor, requested })
+        let names = endpoint.names;
+        Ok(Self { address, tokens, transport, clock, entropy, pace, monitor, names, requested })
+    }
+
+    /// Whether it asks for customers' names.
+    pub fn asks_names(&self) -> bool {
+        self.names
+    }
+
+    /// Notes that Shopify withholds customers' names, as a bulk operation can tell only by failing.
+    pub fn names_are_withheld(&self) {
+        self.monitor.hear_of_names(true);
+    }
+
+    /// Takes from what was read whether Shopify gives customers' names. Somebody without one is no sign.
+    pub(crate) fn look_for_names<'a>(&self, changes: impl IntoIterator<Item = &'a Change>) {
+        let named = |change: &Change| matches!(change, Change::Customer(customer) if customer.name.is_some());
+        if self.names && changes.into_iter().any(named) {
+            self.monitor.hear_of_names(false);
+        }
     }
 
     /// What this shop's answers say about the API and the clocks; changes only when that does.
@@ -192,6 +215,9 @@ impl Client {
             drop(permit);
         }
         let problems = envelope.errors.unwrap_or_default();
+        if problems.iter().any(Problem::is_withheld_name) {
+            self.monitor.hear_of_names(true);
+        }
         if let Some(problem) = problems.into_iter().find(|problem| !problem.is_withheld()) {
             let error = graphql_error(document, problem, extensions.cost.as_ref());
             return Err(if extensions.cost.is_none() { self.heed(error) } else { error });
@@ -252,24 +278,29 @@ struct Envelope<'a> {
 #[derive(Deserialize)]
 struct Problem {
     message: String,
-    path: Option<Vec<Step>>,
+    path: Option<Vec<Value>>,
     extensions: Option<ProblemExtensions>,
 }
 
-#[derive(PartialEq, Deserialize)]
-#[serde(untagged)]
-enum Step {
-    Field(String),
-    Index(u64),
-}
-
 impl Problem {
-    /// Whether it is only that a buyer is withheld from an app without `read_customers` or without leave to
-    /// see customers' data: an order is an order without its buyer. What else is refused must not look absent.
+    /// Whether it is only that a buyer, or a name, is withheld from an app without `read_customers` or without leave
+    /// to see customers' data: an order is an order without its buyer. What else is refused must not look absent.
     fn is_withheld(&self) -> bool {
         let denied = |extensions: &ProblemExtensions| extensions.code.as_deref() == Some("ACCESS_DENIED");
-        let buyer = |path: &Vec<Step>| path.last() == Some(&Step::Field("customer".to_owned()));
-        self.extensions.as_ref().is_some_and(denied) && self.path.as_ref().is_some_and(buyer)
+        let buyer = self.is_of(&["customer"]) && self.extensions.as_ref().is_some_and(denied);
+        buyer || self.is_withheld_name()
+    }
+
+    /// Whether it is that the app has no leave to see customers' names. Shopify's example of it has no code
+    /// (<https://shopify.dev/docs/apps/launch/protected-customer-data>).
+    fn is_withheld_name(&self) -> bool {
+        let code = self.extensions.as_ref().and_then(|extensions| extensions.code.as_deref());
+        self.is_of(&["firstName", "lastName"]) && code.is_none_or(|code| code == "ACCESS_DENIED")
+    }
+
+    fn is_of(&self, fields: &[&str]) -> bool {
+        let last = self.path.as_ref().and_then(|path| path.last()?.as_str());
+        last.is_some_and(|field| fields.contains(&field))
     }
 }
 

@@ -64,8 +64,10 @@ macro_rules! documents {
 
 /// Queries that bulk operations run. They cost nothing, and are no documents of their own on the wire.
 pub(crate) const BULK_CUSTOMERS: &str = include_str!("../queries/bulk_customers.graphql");
+pub(crate) const BULK_CUSTOMERS_NAMED: &str = include_str!("../queries/bulk_customers_named.graphql");
 pub(crate) const BULK_LEVELS: &str = include_str!("../queries/bulk_levels.graphql");
 pub(crate) const BULK_ORDERS: &str = include_str!("../queries/bulk_orders.graphql");
+pub(crate) const BULK_ORDERS_NAMED: &str = include_str!("../queries/bulk_orders_named.graphql");
 pub(crate) const BULK_ORDERS_WITHOUT_BUYERS: &str =
     include_str!("../queries/bulk_orders_without_buyers.graphql");
 pub(crate) const BULK_PRODUCTS: &str = include_str!("../queries/bulk_products.graphql");
@@ -78,6 +80,8 @@ documents! {
     COUNTS = "counts", 20 + 0 per row;
     CUSTOMERS = "customers", 2 + 1 per row;
     CUSTOMERS_BY_ID = "customers_by_id", 0 + 1 per row;
+    CUSTOMERS_BY_ID_NAMED = "customers_by_id_named", 0 + 1 per row;
+    CUSTOMERS_NAMED = "customers_named", 2 + 1 per row;
     ITEMS = "items", 2 + 1 per row;
     ITEMS_BY_ID = "items_by_id", 0 + 1 per row;
     LEVELS = "levels", 3 + 3 per row;
@@ -87,6 +91,8 @@ documents! {
     LOCATIONS_BY_ID = "locations_by_id", 0 + 1 per row;
     ORDER = "order", 257 + 2 per row;
     ORDERS = "orders", 2 + 49 per row;
+    ORDERS_NAMED = "orders_named", 2 + 49 per row;
+    ORDER_NAMED = "order_named", 257 + 2 per row;
     PRODUCT = "product", 3 + 2 per row;
     PRODUCTS = "products", 2 + 1 per row;
     SCOPES = "scopes", 2 + 0 per row;

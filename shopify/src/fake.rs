@@ -45,6 +45,12 @@ impl Fake {
         client(Arc::clone(self) as _)
     }
 
+    /// A client that asks for customers' names.
+    pub(crate) fn client_for_names(self: &Arc<Self>) -> Client {
+        let credential = Credential::Token("shpat_pretend".parse().unwrap());
+        client_with(Arc::clone(self) as _, &Endpoint { api_url: None, credential, names: true })
+    }
+
     /// The variables of each request so far.
     pub(crate) fn variables(&self) -> Vec<Value> {
         let requests = self.requests.lock().unwrap();
@@ -69,8 +75,11 @@ impl Transport for Fake {
 
 /// A client of `pretend.myshopify.com`, where it is 10 o'clock.
 pub(crate) fn client(transport: Arc<dyn Transport>) -> Client {
-    let endpoint =
-        Endpoint { api_url: None, credential: Credential::Token("shpat_pretend".parse().unwrap()) };
+    let endpoint = Endpoint {
+        api_url: None,
+        credential: Credential::Token("shpat_pretend".parse().unwrap()),
+        names: false,
+    };
     client_with(transport, &endpoint)
 }
 

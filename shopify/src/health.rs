@@ -25,6 +25,9 @@ pub struct Health {
     pub answered_version: Option<String>,
     /// Why a document of ours is deprecated, in Shopify's words, shortened (`X-Shopify-API-Deprecated-Reason`).
     pub deprecated: BTreeMap<&'static str, String>,
+    /// Whether customers' names are asked for and withheld: they are a protected customer field
+    /// (<https://shopify.dev/docs/apps/launch/protected-customer-data>).
+    pub names_withheld: bool,
     /// By how many seconds our clock is ahead of Shopify's, negative when behind; `None` below some minutes.
     pub clock_skew: Option<i64>,
 }
@@ -42,7 +45,13 @@ impl Health {
             let way = if *seconds < 0 { "behind" } else { "ahead of" };
             format!("this machine's clock is {} s {way} Shopify's: set it by NTP", seconds.abs())
         });
-        version.chain(deprecated).chain(skew).collect()
+        let names = self.names_withheld.then(|| {
+            "Shopify withholds customers' names and everything else is synced: give the app the protected customer \
+             field \"Name\" (API access requests in its dashboard; for an app made in the shop's admin pages it is a \
+             matter of the plan), or set customer_names = false"
+                .to_owned()
+        });
+        version.chain(deprecated).chain(skew).chain(names).collect()
     }
 
     /// Takes in an answer's headers; whether they are news. By how much a clock is wrong that is known to be wrong is
@@ -91,15 +100,26 @@ impl Monitor {
         date: Option<Timestamp>,
     ) {
         let skew = date.map(|date| now.as_second() - date.as_second());
-        let changed = self.health.send_if_modified(|health| health.hear(document, headers, skew));
-        if changed {
-            let problems = self.health.borrow().problems();
-            for problem in &problems {
-                tracing::warn!(shop.domain = %self.shop, "{problem}");
-            }
-            if problems.is_empty() {
-                tracing::info!(shop.domain = %self.shop, "Shopify's API version and clock are as they should be again");
-            }
+        if self.health.send_if_modified(|health| health.hear(document, headers, skew)) {
+            self.log();
+        }
+    }
+
+    /// Takes in whether customers' names, which were asked for, are withheld.
+    pub(crate) fn hear_of_names(&self, withheld: bool) {
+        let news = |health: &mut Health| std::mem::replace(&mut health.names_withheld, withheld) != withheld;
+        if self.health.send_if_modified(news) {
+            self.log();
+        }
+    }
+
+    fn log(&self) {
+        let problems = self.health.borrow().problems();
+        for problem in &problems {
+            tracing::warn!(shop.domain = %self.shop, "{problem}");
+        }
+        if problems.is_empty() {
+            tracing::info!(shop.domain = %self.shop, "what Shopify's answers say of the API is as it should be again");
         }
     }
 }

@@ -73,10 +73,13 @@ impl Client {
                 RecordKey::Product(id) => found.extend(self.product(*id).await?.map(|now| (*key, now))),
             }
         }
-        self.by_id(&document::CUSTOMERS_BY_ID, &customers, Customer::change, &mut found).await?;
+        let by_id =
+            if self.asks_names() { &document::CUSTOMERS_BY_ID_NAMED } else { &document::CUSTOMERS_BY_ID };
+        self.by_id(by_id, &customers, Customer::change, &mut found).await?;
         self.by_id(&document::ITEMS_BY_ID, &items, Item::change, &mut found).await?;
         self.by_id(&document::LOCATIONS_BY_ID, &locations, Location::change, &mut found).await?;
         self.levels(&levels, &mut found).await?;
+        self.look_for_names(found.values().flatten());
         let now = |key: &RecordKey| found.get(key).cloned().unwrap_or_else(|| vec![Change::Gone(*key)]);
         Ok(keys.iter().map(|(key, _)| (*key, now(key))).collect())
     }
@@ -139,10 +142,11 @@ impl Client {
             #[serde(flatten)]
             order: Order,
         }
+        let document = if self.asks_names() { &document::ORDER_NAMED } else { &document::ORDER };
         let (mut lines, mut after, mut state) = (Vec::new(), None, None);
         for _ in 0..PAGES_MAX {
             let variables = PageOfOne::new(id.gid(), after.as_ref());
-            let answer = self.call::<Data>(&document::ORDER, PAGE_ROWS, variables, Priority::Read).await?;
+            let answer = self.call::<Data>(document, PAGE_ROWS, variables, Priority::Read).await?;
             let Some(Whole { order, line_items: Connection { nodes, page_info } }) = answer.data.order else {
                 return Ok(None);
             };
@@ -151,12 +155,12 @@ impl Client {
                 return Ok(Some(vec![Change::LookAgain(RecordKey::Order(id))]));
             }
             lines.extend(nodes);
-            after = page_info.next(&document::ORDER)?;
+            after = page_info.next(document)?;
             if after.is_none() {
-                return Ok(Some(vec![order.change(lines)]));
+                return Ok(Some(order.changes(lines).collect()));
             }
         }
-        Err(endless(&document::ORDER))
+        Err(endless(document))
     }
 
     async fn product(&self, id: ProductId) -> Result<Option<Vec<Change>>, Error> {

@@ -132,7 +132,7 @@ mod tests {
             ("shop/update", "{}", Notice::ShopChanged),
         ];
         for (topic, body, notice) in cases {
-            assert_eq!(read(topic, body.as_bytes(), None), Ok(Reading::Notice(notice)), "{topic}");
+            assert_eq!(read(topic, body.as_bytes(), None, false), Ok(Reading::Notice(notice)), "{topic}");
         }
     }
 
@@ -146,14 +146,14 @@ mod tests {
             ("customers/data_request", CUSTOMER_REDACT),
         ];
         for (topic, body) in replays {
-            assert!(read(topic, body.as_bytes(), None).is_err(), "{topic}");
+            assert!(read(topic, body.as_bytes(), None, false).is_err(), "{topic}");
         }
     }
 
     #[test]
     fn nothing_personal_is_told_of_a_body_that_cannot_be_read() {
         let body = r#"{"shop_domain": "pat@example.com", "customer": {"id": "pat@example.com"}}"#;
-        let sentence = read("customers/redact", body.as_bytes(), None).unwrap_err().to_string();
+        let sentence = read("customers/redact", body.as_bytes(), None, false).unwrap_err().to_string();
         assert!(sentence.contains("shop_domain") && !sentence.contains("pat@"), "{sentence}");
     }
 }

@@ -1,4 +1,4 @@
-//! What an order's own words come to, the same whether a webhook or an answer brought them.
+//! What an order's own words come to, and a customer's, the same whether a webhook or an answer brought them.
 
 use schemas::LocationId;
 use schemas::record::{OrderLine, PaymentOutcome, Transaction};
@@ -63,4 +63,11 @@ pub(crate) fn by_id(lines: impl Iterator<Item = OrderLine>) -> Vec<OrderLine> {
     let mut lines: Vec<_> = lines.collect();
     lines.sort_unstable_by_key(|line| line.id);
     lines
+}
+
+/// A customer's name; `None` where there is none or Shopify withholds it.
+pub(crate) fn full_name(first: Option<&str>, last: Option<&str>) -> Option<String> {
+    let parts: Vec<_> =
+        [first, last].into_iter().flatten().map(str::trim).filter(|part| !part.is_empty()).collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
 }

@@ -267,8 +267,8 @@ impl Client {
         })
     }
 
-    /// Orders changed since, the longest unchanged first. One with more lines, fulfilments or payments than a page has room
-    /// for comes as [`Change::LookAgain`]. Without the scope `read_all_orders` those of the last 60 days are seen.
+    /// Orders changed since, the longest unchanged first, where names are asked for each preceded by its customer. One
+    /// with more lines, fulfilments or payments than a page has room for comes as [`Change::LookAgain`]. Without the scope `read_all_orders` those of the last 60 days are seen.
     ///
     /// # Errors
     /// When Shopify does not answer; see [`Error`].
@@ -284,20 +284,21 @@ impl Client {
             #[serde(flatten)]
             order: Order,
         }
-        let change = |Begun { order, line_items: Connection { nodes, page_info } }| {
+        let told = |Begun { order, line_items: Connection { nodes, page_info } }| {
             let whole = !page_info.has_next_page
                 && order.fulfillments() < ORDERS_FULFILLMENTS
                 && order.transactions() < ORDERS_TRANSACTIONS;
-            if whole { order.change(nodes) } else { Change::LookAgain(RecordKey::Order(order.id())) }
+            let look_again = (!whole).then(|| Change::LookAgain(RecordKey::Order(order.id())));
+            let changes = whole.then(|| order.changes(nodes));
+            changes.into_iter().flatten().chain(look_again)
         };
         let variables = PageOf { first: ORDERS_ROWS, ..PageOf::new(since, after) };
-        let answer = self.call::<Data>(&document::ORDERS, ORDERS_ROWS, variables, Priority::Sync).await?;
+        let document = if self.asks_names() { &document::ORDERS_NAMED } else { &document::ORDERS };
+        let answer = self.call::<Data>(document, ORDERS_ROWS, variables, Priority::Sync).await?;
         let Connection { nodes, page_info } = answer.data.orders;
-        Ok(Page {
-            changes: nodes.into_iter().map(change).collect(),
-            next: page_info.next(&document::ORDERS)?,
-            shopify_time: answer.shopify_time,
-        })
+        let changes: Vec<_> = nodes.into_iter().flat_map(told).collect();
+        self.look_for_names(&changes);
+        Ok(Page { changes, next: page_info.next(document)?, shopify_time: answer.shopify_time })
     }
 
     /// Customers changed since, the latest changed first: Shopify's filter knows only days, so the pages end where
@@ -315,17 +316,16 @@ impl Client {
             customers: Connection<Customer>,
         }
         let variables = PageOf::new(None, after);
-        let answer = self.call::<Data>(&document::CUSTOMERS, PAGE_ROWS, variables, Priority::Sync).await?;
+        let document = if self.asks_names() { &document::CUSTOMERS_NAMED } else { &document::CUSTOMERS };
+        let answer = self.call::<Data>(document, PAGE_ROWS, variables, Priority::Sync).await?;
         let Connection { mut nodes, page_info } = answer.data.customers;
-        let next = page_info.next(&document::CUSTOMERS)?;
+        let next = page_info.next(document)?;
         let since = since.map_or(Timestamp::MIN, to_the_second);
         let (read, changed) = (nodes.len(), nodes.partition_point(|customer| customer.updated_at() >= since));
         nodes.truncate(changed);
-        Ok(Page {
-            changes: nodes.into_iter().map(Customer::change).collect(),
-            next: next.filter(|_| changed == read),
-            shopify_time: answer.shopify_time,
-        })
+        let changes: Vec<_> = nodes.into_iter().map(Customer::change).collect();
+        self.look_for_names(&changes);
+        Ok(Page { changes, next: next.filter(|_| changed == read), shopify_time: answer.shopify_time })
     }
 
     /// Levels at a location changed since, inactive ones included, with all their quantities; the location as

@@ -95,13 +95,20 @@ pub enum Unreadable {
 /// Reads a webhook's body (<https://shopify.dev/docs/api/webhooks>, API 2026-10).
 ///
 /// `triggered_at` is the delivery's time; it stands in where the body has none. Fields and enum values that
-/// Shopify adds are no error, and neither is a topic that is not mirrored.
+/// Shopify adds are no error, and neither is a topic that is not mirrored. `names`: whether customers' names are wanted.
 ///
 /// # Errors
 /// When the body of a topic that is mirrored is not as documented.
-pub fn read(topic: &str, body: &[u8], triggered_at: Option<Timestamp>) -> Result<Reading, Unreadable> {
+pub fn read(
+    topic: &str,
+    body: &[u8],
+    triggered_at: Option<Timestamp>,
+    names: bool,
+) -> Result<Reading, Unreadable> {
     let change = match topic {
-        "customers/create" | "customers/update" => parse::<body::Customer>(body)?.change(triggered_at)?,
+        "customers/create" | "customers/update" => {
+            parse::<body::Customer>(body)?.change(triggered_at, names)?
+        }
         "customers/delete" => look_again(RecordKey::Customer, parse::<Id<CustomerId>>(body)?.id),
 
         "inventory_items/create" | "inventory_items/update" => {
@@ -143,7 +150,9 @@ pub fn read(topic: &str, body: &[u8], triggered_at: Option<Timestamp>) -> Result
         | "orders/fulfilled"
         | "orders/paid"
         | "orders/partially_fulfilled"
-        | "orders/updated" => parse::<body::Order>(body)?.change(triggered_at)?,
+        | "orders/updated" => {
+            return parse::<body::Order>(body)?.changes(triggered_at, names).map(Reading::Changes);
+        }
         "orders/delete" => look_again(RecordKey::Order, parse::<Id<OrderId>>(body)?.id),
         // Its body lists differences, always positive, with which nothing can be computed.
         "orders/edited" => look_again(RecordKey::Order, parse::<OrderEdited>(body)?.order_edit.order_id),

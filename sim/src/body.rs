@@ -21,7 +21,7 @@ const FULL_VARIANTS: usize = 100;
 /// The body about a subject as the shop stands now; nothing if it is gone meanwhile.
 pub(crate) fn body(store: &Store, subject: Subject) -> Option<Value> {
     Some(match subject {
-        Subject::Customer(id) => customer(store.customers.find(id)?),
+        Subject::Customer(id) => customer(store, store.customers.find(id)?),
         Subject::Item(id) => item(store.items.find(id)?),
         Subject::Level { item, location } => level(store.level(item, location)?),
         Subject::Location(id) => place(store.locations.find(id)?),
@@ -334,13 +334,14 @@ fn variant(store: &Store, variant: &Variant) -> Value {
     })
 }
 
-fn customer(customer: &Customer) -> Value {
+fn customer(store: &Store, customer: &Customer) -> Value {
+    let seen = |name| (!store.scopes.names_withheld).then_some(name);
     json!({
         "id": customer.id,
         "created_at": local(customer.created_at),
         "updated_at": local(customer.updated_at),
-        "first_name": customer.first_name,
-        "last_name": customer.last_name,
+        "first_name": seen(&customer.first_name),
+        "last_name": seen(&customer.last_name),
         "state": "disabled",
         "note": null,
         "verified_email": true,
@@ -407,7 +408,7 @@ pub(crate) fn order(store: &Store, order: &Order) -> Value {
         "updated_at": local(order.updated_at),
         "user_id": null,
         "billing_address": null,
-        "customer": store.customers.find(order.customer).map(customer),
+        "customer": store.customers.find(order.customer).map(|row| customer(store, row)),
         "discount_applications": [],
         "fulfillments": order.fulfillments.iter().map(|row| fulfillment(order, row)).collect::<Vec<_>>(),
         "line_items": order.lines.iter().map(line).collect::<Vec<_>>(),

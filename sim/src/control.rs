@@ -47,7 +47,7 @@ pub(crate) fn answer(
         ("POST", "app") => read(body).and_then(|change| app::app(shop, change)),
         ("POST", "shop") => read(body).and_then(|change| app::settings(shop, change)),
         ("POST", "privacy") => read(body).and_then(|request| app::privacy(shop, &request)),
-        ("POST", "customers") => read(body).and_then(|change| customer(shop, &change)),
+        ("POST", "customers") => read(body).and_then(|change| customer(shop, change)),
         ("POST", "locations") => read(body).and_then(|change| location(shop, change)),
         ("POST", "levels") => read(body).and_then(|change| level(shop, &change)),
         ("POST", "faults") => read(body).and_then(|change| faults(shop, change)),
@@ -277,25 +277,21 @@ fn stock_everywhere(
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CustomerChange {
-    action: CustomerAction,
-    id: Id,
+#[serde(deny_unknown_fields, rename_all = "camelCase", rename_all_fields = "camelCase", tag = "action")]
+enum CustomerChange {
+    Update { id: Id, first_name: Option<String>, last_name: Option<String> },
+    Delete { id: Id },
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum CustomerAction {
-    Update,
-    Delete,
-}
-
-fn customer(shop: &Shop, change: &CustomerChange) -> Answer {
-    shop.act(|store, now| match change.action {
-        CustomerAction::Update => store.touch_customer(change.id.0, now),
-        CustomerAction::Delete => store.delete_customer(change.id.0, now),
+fn customer(shop: &Shop, change: CustomerChange) -> Answer {
+    let (CustomerChange::Update { id: Id(id), .. } | CustomerChange::Delete { id: Id(id) }) = change;
+    shop.act(|store, now| match change {
+        CustomerChange::Update { first_name, last_name, .. } => {
+            store.update_customer(id, first_name, last_name, now)
+        }
+        CustomerChange::Delete { .. } => store.delete_customer(id, now),
     })?;
-    Ok(json!({ "id": change.id.0.to_string() }))
+    Ok(json!({ "id": id.to_string() }))
 }
 
 #[derive(Deserialize)]

@@ -107,9 +107,14 @@ pub struct Options {
     /// Whether writing a quantity where an item was never stocked makes an active level, rather than an inactive one.
     /// Unknown of the real one; others report an inactive one.
     pub unstocked_write_stocks: bool,
+    /// Whether the app has no leave to see customers' names: a protected customer field, beside any scope.
+    pub names_withheld: bool,
     /// Whether `__parentId` in a bulk result names the nearest object above that shows its id, rather than the node
     /// of the connection above. Unknown of the real one.
     pub bulk_parent_nearest: bool,
+    /// Whether a bulk operation goes on where a field is denied that may be null, rather than end as `ACCESS_DENIED`.
+    /// Unknown of the real one.
+    pub denied_is_null_in_bulk: bool,
     /// Whether an item's `updatedAt` moves when only its stock changes. Unknown of the real one.
     pub stock_moves_item_updated_at: bool,
     /// Whether a product's `updatedAt` moves when the stock of one of its variants changes; `products/update` is sent
@@ -155,7 +160,9 @@ impl Default for Options {
             batch_atomic: true,
             move_below_zero: false,
             unstocked_write_stocks: false,
+            names_withheld: false,
             bulk_parent_nearest: false,
+            denied_is_null_in_bulk: false,
             stock_moves_item_updated_at: false,
             stock_moves_product_updated_at: true,
             refused_key_is_spent: true,
@@ -272,6 +279,7 @@ fn switches(options: &Options) -> Switches {
         move_below_zero: options.move_below_zero,
         unstocked_write_stocks: options.unstocked_write_stocks,
         bulk_parent_nearest: options.bulk_parent_nearest,
+        denied_is_null_in_bulk: options.denied_is_null_in_bulk,
         stock_moves_item_updated_at: options.stock_moves_item_updated_at,
         stock_moves_product_updated_at: options.stock_moves_product_updated_at,
         duplicate_pairs_refused: options.duplicate_pairs_refused,
@@ -292,6 +300,7 @@ fn open(options: Options, addr: SocketAddr) -> Result<Shop, Error> {
     let first_id = 7_000_000_000_000 + options.seed % 1_000 * 1_000_003;
     let mut store = Store::new(options.shop.clone(), switches(&options), first_id);
     store.scopes = Scopes::new(options.scopes.clone());
+    store.scopes.names_withheld = options.names_withheld;
     let mut shoppers = Shoppers::new(options.seed);
     let (products, variants) = (options.products, options.variants_per_product);
     shoppers.stock(&mut store, products, variants, options.locations, now);

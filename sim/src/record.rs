@@ -1,5 +1,7 @@
 //! What the pretend shop keeps: the records behind the API, as plain data. Who changes them is `store`.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -293,8 +295,8 @@ pub(crate) struct Fulfillment {
 
 pub(crate) struct Customer {
     pub(crate) id: u64,
-    pub(crate) first_name: &'static str,
-    pub(crate) last_name: &'static str,
+    pub(crate) first_name: Cow<'static, str>,
+    pub(crate) last_name: Cow<'static, str>,
     pub(crate) orders: u64,
     /// In cents.
     pub(crate) spent: i64,

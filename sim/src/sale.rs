@@ -87,6 +87,7 @@ impl Store {
         now: Timestamp,
     ) -> u64 {
         let (id, at) = (self.next_id(), to_second(now));
+        let (first_name, last_name) = (first_name.into(), last_name.into());
         let customer =
             Customer { id, first_name, last_name, orders: 1, spent, created_at: at, updated_at: at };
         self.customers.insert(customer);

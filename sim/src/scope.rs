@@ -25,11 +25,14 @@ pub(crate) struct Scopes {
     pub(crate) previous: Vec<String>,
     /// Whether nothing is missing, which is quick to look up.
     complete: bool,
+    /// Whether customers' names, a protected field, are withheld from the app.
+    pub(crate) names_withheld: bool,
 }
 
 impl Scopes {
     pub(crate) fn new(granted: Vec<String>) -> Self {
-        let mut scopes = Self { granted: Vec::new(), previous: Vec::new(), complete: false };
+        let mut scopes =
+            Self { granted: Vec::new(), previous: Vec::new(), complete: false, names_withheld: false };
         scopes.change(granted);
         scopes
     }

@@ -27,6 +27,7 @@ pub(crate) struct Switches {
     pub(crate) move_below_zero: bool,
     pub(crate) unstocked_write_stocks: bool,
     pub(crate) bulk_parent_nearest: bool,
+    pub(crate) denied_is_null_in_bulk: bool,
     pub(crate) stock_moves_item_updated_at: bool,
     pub(crate) stock_moves_product_updated_at: bool,
     pub(crate) duplicate_pairs_refused: bool,
@@ -382,10 +383,23 @@ impl Store {
         self.change_level(item, location, &[(state, delta)], now)
     }
 
-    pub(crate) fn touch_customer(&mut self, id: u64, now: Timestamp) -> Result<(), Refused> {
+    /// Changes what is given of a customer, and says so.
+    pub(crate) fn update_customer(
+        &mut self,
+        id: u64,
+        first_name: Option<String>,
+        last_name: Option<String>,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
         self.begin();
-        let touched = self.customers.edit(id, |customer| customer.updated_at = to_second(now));
-        touched.ok_or_else(|| Refused::new("id", "no such customer"))?;
+        let updated = self.customers.edit(id, |customer| {
+            for (name, new) in [(&mut customer.first_name, first_name), (&mut customer.last_name, last_name)]
+            {
+                *name = new.map_or_else(|| name.clone(), Cow::Owned);
+            }
+            customer.updated_at = to_second(now);
+        });
+        updated.ok_or_else(|| Refused::new("id", "no such customer"))?;
         self.tell(Topic::CUSTOMERS_UPDATE, Subject::Customer(id), now);
         Ok(())
     }

@@ -74,6 +74,7 @@ fn item(item: &Item) -> Value {
 fn customer(customer: &Customer) -> Value {
     json!({
         "id": customer.id.to_string(),
+        "name": format!("{} {}", customer.first_name, customer.last_name),
         "orders": customer.orders,
         "createdAt": customer.created_at,
         "updatedAt": customer.updated_at,

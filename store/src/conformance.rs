@@ -1,6 +1,7 @@
 //! What holds for every store, asked of each backend through the trait alone.
 
 mod commands;
+mod names;
 mod payments;
 mod posts;
 mod runs;
@@ -38,6 +39,10 @@ use commands::{
     what_takes_no_stock_is_refused_by_code_and_field, what_waits_for_a_level_that_goes_fails_and_is_told,
 };
 
+use names::{
+    a_wrong_name_is_drift_and_one_that_was_not_known_is_not,
+    an_orders_events_tell_the_name_that_its_customer_has_then, names_that_are_no_longer_wanted_are_nowhere,
+};
 use payments::{
     each_payment_is_told_once_and_changes_nothing_else_of_its_order,
     what_is_known_first_of_the_payments_of_an_old_order_is_no_news,
@@ -108,6 +113,9 @@ holds_for_both! {
     one_order_change_gives_one_event,
     what_is_posted_again_under_its_key_is_told_once,
     of_two_alike_without_a_name_both_are_told_but_no_repetition,
+    an_orders_events_tell_the_name_that_its_customer_has_then,
+    a_wrong_name_is_drift_and_one_that_was_not_known_is_not,
+    names_that_are_no_longer_wanted_are_nowhere,
     each_payment_is_told_once_and_changes_nothing_else_of_its_order,
     what_is_known_first_of_the_payments_of_an_old_order_is_no_news,
     a_transfer_is_told_once_however_often_it_is_said_and_never_older_after_newer,
@@ -235,7 +243,7 @@ fn order(id: u64, status: OrderStatus, paid: &str, second: i64) -> Change {
     })
 }
 
-fn order_of(id: u64, customer: Option<CustomerId>, second: i64) -> Change {
+pub(crate) fn order_of(id: u64, customer: Option<CustomerId>, second: i64) -> Change {
     let Change::Order(order) = order(id, OrderStatus::Created, "pending", second) else { unreachable!() };
     Change::Order(Order { customer_id: customer, ..order })
 }
@@ -532,6 +540,7 @@ async fn one_order_change_gives_one_event(world: World) {
     world
         .webhook(vec![Change::Customer(Customer {
             id: 5_u64.try_into().unwrap(),
+            name: None,
             created_at: at(0),
             updated_at: at(1),
         })])

@@ -18,7 +18,7 @@ use schemas::{Change, Event, InventoryItemId, LocationId, ProductId, RecordKey, 
 use crate::attempt;
 use crate::drift::{Drifted, Wrong};
 use crate::operation::{Mark, Outcome, RunRecord};
-use crate::shape::{counted, level_shape, order_shape, product_shape, shape, standing};
+use crate::shape::{counted, level_shape, order_changed, product_shape, shape, standing};
 use crate::tables::{Keep, Record, Result, Tables};
 
 /// Readings that may come back older than what we hold before the store's word is taken as final.
@@ -211,7 +211,16 @@ impl<'t, T: Tables> Door<'t, T> {
     }
 
     fn customer(&mut self, said: &Customer) -> Result<()> {
-        let held = self.tables.find(said.id)?;
+        let mut held: Option<Customer> = self.tables.find(said.id)?;
+        // The name that is heard first of a customer whom we knew without one is no news.
+        if let Some(held) = &mut held
+            && held.name.is_none()
+            && said.name.is_some()
+            && held.updated_at == said.updated_at
+        {
+            held.name.clone_from(&said.name);
+            self.tables.put(held)?;
+        }
         if self.judge(RecordKey::Customer(said.id), held.as_ref(), said)? == Verdict::Take {
             let activity = if held.is_some() { "updated" } else { "created" }.to_owned();
             self.tell(&Event::CustomerActivity(CustomerActivity { customer_id: said.id, activity }))?;
@@ -271,12 +280,9 @@ impl<'t, T: Tables> Door<'t, T> {
 
     fn tell_order(&mut self, held: Option<&Order>, said: &Order) -> Result<()> {
         let change = order::change(held, said);
-        let previous = held.map(|held| held.status).filter(|_| change == OrderChange::StatusChanged);
-        let changed = OrderChanged {
-            order: OrderShape { previous_status: previous, ..order_shape(said) },
-            change,
-            locations: said.locations.clone(),
-        };
+        let previous_status = held.map(|held| held.status).filter(|_| change == OrderChange::StatusChanged);
+        let changed = order_changed(self.tables, said, change)?;
+        let changed = OrderChanged { order: OrderShape { previous_status, ..changed.order }, ..changed };
         self.tell(&match change {
             OrderChange::Created => Event::OrderCreated(changed),
             OrderChange::StatusChanged => Event::OrderStatusChanged(changed),
@@ -508,9 +514,8 @@ impl<'t, T: Tables> Door<'t, T> {
                     && self.at.duration_since(order.created_at) < ORDERS_VISIBLE
                 {
                     Keep::<Order>::delete(self.tables, id)?;
-                    let locations = order.locations.clone();
-                    let (order, change) = (order_shape(&order), OrderChange::Deleted);
-                    return self.tell(&Event::OrderDeleted(OrderChanged { order, change, locations }));
+                    let deleted = order_changed(self.tables, &order, OrderChange::Deleted)?;
+                    return self.tell(&Event::OrderDeleted(deleted));
                 }
             }
             RecordKey::Product(id) => {

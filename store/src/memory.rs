@@ -20,7 +20,7 @@ use schemas::{
 use serde::Serialize;
 
 use crate::apply::perform;
-use crate::drift::{Drifted, Held};
+use crate::drift::{Drifted, Held, Wrong};
 use crate::local::{Engine, Local, Reader, Writer};
 use crate::operation::{
     Delivery, Fate, Mark, Operation, Outcome, PostKey, Retention, Revocation, Revoked, RunRecord,
@@ -60,6 +60,7 @@ struct State {
 #[derive(Clone, Default)]
 struct Shop {
     thresholds: Thresholds,
+    names: bool,
     customers: BTreeMap<CustomerId, Customer>,
     items: BTreeMap<InventoryItemId, InventoryItem>,
     levels: BTreeMap<(InventoryItemId, LocationId), HeldLevel>,
@@ -135,6 +136,30 @@ impl Transaction for State {
         let shop = self.shops.entry(domain.clone()).or_default();
         let before = std::mem::replace(&mut shop.thresholds, thresholds.clone());
         Ok(known.then_some(before))
+    }
+
+    fn keep_names(&mut self, domain: &ShopDomain, wanted: bool) -> Result<bool> {
+        self.shop(domain)?;
+        let shop = self.shops.entry(domain.clone()).or_default();
+        let changed = std::mem::replace(&mut shop.names, wanted) != wanted;
+        if changed && !wanted {
+            shop.customers.values_mut().for_each(|customer| customer.name = None);
+            for Drifted { wrong, record, .. } in &mut shop.drift {
+                if let (Wrong::Differs(fields), true) = (wrong, record.starts_with("customer ")) {
+                    fields.remove("name");
+                }
+            }
+            for (_, _, _, event) in self.log.iter_mut().filter(|(_, of, ..)| of == domain) {
+                if let Event::OrderCreated(order)
+                | Event::OrderDeleted(order)
+                | Event::OrderStatusChanged(order)
+                | Event::OrderUpdated(order) = event
+                {
+                    order.customer_name = None;
+                }
+            }
+        }
+        Ok(changed)
     }
 
     fn accept(&mut self, delivery: &Delivery) -> Result<bool> {
@@ -342,8 +367,10 @@ impl Tables for MemoryTables<'_> {
                 Event::OrderCreated(order)
                 | Event::OrderDeleted(order)
                 | Event::OrderStatusChanged(order)
-                | Event::OrderUpdated(order) => {
-                    order.order.customer_id = order.order.customer_id.filter(|id| *id != customer);
+                | Event::OrderUpdated(order)
+                    if order.order.customer_id == Some(customer) =>
+                {
+                    (order.order.customer_id, order.customer_name) = (None, None);
                 }
                 Event::PaymentFailed(payment)
                 | Event::PaymentReceived(payment)

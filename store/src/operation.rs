@@ -53,6 +53,14 @@ pub enum Operation {
         /// Which.
         shop: ShopDomain,
     },
+    /// Keep customers' names in a shop, or forget those that were kept, in the log too. `fresh` is false when that was
+    /// so already.
+    KeepNames {
+        /// In which shop.
+        shop: ShopDomain,
+        /// Whether they are wanted.
+        wanted: bool,
+    },
     /// Keep how far a reader outside is, in place of what was kept.
     KeepPosition {
         /// Whose.

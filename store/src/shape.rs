@@ -2,8 +2,8 @@
 
 use inventory::{HeldLevel, Thresholds, threshold};
 use schemas::ShopDomain;
-use schemas::event::ProductShape;
-use schemas::record::{InventoryItem, Location, Order, Product, Variant};
+use schemas::event::{OrderChange, OrderChanged, ProductShape};
+use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
 use schemas::shape::{LevelShape, OrderShape, StockStatus};
 
 use crate::tables::{Record as _, Result, Tables};
@@ -80,7 +80,18 @@ pub(crate) fn level_shape(
     }
 }
 
-pub(crate) fn order_shape(order: &Order) -> OrderShape {
+/// An order and what changed, with its customer's name where that is known.
+pub(crate) fn order_changed<T: Tables>(
+    tables: &T,
+    order: &Order,
+    change: OrderChange,
+) -> Result<OrderChanged> {
+    let customer: Option<Customer> = order.customer_id.map_or(Ok(None), |id| tables.find(id))?;
+    let customer_name = customer.and_then(|customer| customer.name);
+    Ok(OrderChanged { order: order_shape(order), change, customer_name, locations: order.locations.clone() })
+}
+
+fn order_shape(order: &Order) -> OrderShape {
     OrderShape {
         order_id: order.id,
         name: order.name.clone(),

@@ -14,6 +14,7 @@ mod hostile;
 mod hub;
 mod import;
 mod live;
+mod names;
 mod omni;
 mod oms;
 mod payments;

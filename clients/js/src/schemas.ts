@@ -530,6 +530,8 @@ export interface OrderChanged {
   currency: string;
   /** Whose. */
   customerId?: CustomerId | null;
+  /** The customer's name, where names are enabled. */
+  customerName?: string | null;
   /** Shopify's own word for the payment, lower case. */
   financialStatus?: string | null;
   /** Shopify's own word for the fulfilment, lower case. */

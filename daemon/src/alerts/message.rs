@@ -198,6 +198,7 @@ fn whole(entry: &LogEntry) -> Value {
     let mut data = event["data"].take();
     if let Some(fields) = data.as_object_mut() {
         fields.remove("customerId");
+        fields.remove("customerName");
     }
     json!({ "id": entry.offset, "type": event["kind"], "shop": entry.shop, "timestamp": entry.at, "data": data })
 }

@@ -247,6 +247,18 @@ mod tests {
     }
 
     #[test]
+    fn customers_names_are_wanted_only_where_somebody_says_so() {
+        let wanted = |environment| {
+            let config = Config::read(MINIMAL, "stockd.toml", &environment)?;
+            Ok::<_, ConfigError>(config.shop[0].customer_names)
+        };
+        let said = |value| wanted(Environment::from([("STOCKD_SHOP__CUSTOMER_NAMES", value)]));
+        assert!(!wanted(Environment::default()).unwrap() && said("true").unwrap());
+        let refusal = said("yes").unwrap_err().to_string();
+        assert!(refusal.contains("customer_names") && refusal.contains("boolean"), "{refusal}");
+    }
+
+    #[test]
     fn mistakes_are_refused_with_place_and_remedy() {
         let unknown = refusal(&MINIMAL.replace("listen =", "lisen ="));
         assert!(

@@ -42,6 +42,9 @@ pub struct Shop {
     /// Whether a command is answered only once Shopify has carried it out.
     #[serde(default)]
     pub strict: bool,
+    /// Whether customers' names are asked for, kept, and told in contracts that have a word for them.
+    #[serde(default)]
+    pub customer_names: bool,
     /// Seconds for which commands may wait for Shopify before new ones are refused; 60 to 82,800, because Shopify
     /// knows a repeated one again for a day.
     #[serde(default = "unsent_max_seconds")]

@@ -393,10 +393,11 @@ fn frame(data: &Schema, posted: bool, generator: &mut SchemaGenerator) -> Schema
     })
 }
 
-/// An order, without what decides who sees it.
+/// An order, without what decides who sees it and what only omni tells.
 fn order(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = OrderChanged::json_schema(generator);
     if let Some(Value::Object(fields)) = schema.get_mut("properties") {
+        fields.remove("customerName");
         fields.remove("locations");
     }
     if let Some(Value::Array(required)) = schema.get_mut("required") {

@@ -40,7 +40,8 @@ pub(super) async fn finish(run: Run<'_>, any_missing: bool) -> Result<SyncRun, S
     } else {
         BTreeSet::new()
     };
-    let mut full = Full { run, notes, scopes, held: Vec::new(), named: Vec::new() };
+    let names = run.syncs.client.asks_names();
+    let mut full = Full { run, notes, scopes, names, held: Vec::new(), named: Vec::new() };
     if !full.notes.compared {
         full.read().await?;
         full.miss(any_missing).await?;
@@ -55,6 +56,8 @@ struct Full<'a> {
     notes: Notes,
     /// What the app may see of orders.
     scopes: BTreeSet<String>,
+    /// Whether customers' names are asked for: not once Shopify has refused an operation that did.
+    names: bool,
     /// What was held when the result was begun, sorted; nothing in a first import.
     held: Vec<Held>,
     /// Which of it the result named.
@@ -64,10 +67,12 @@ struct Full<'a> {
 impl Full<'_> {
     fn query(&self) -> BulkQuery {
         match self.run.record.resource() {
+            Resource::Customers if self.names => BulkQuery::CustomersNamed,
             Resource::Customers => BulkQuery::Customers,
             Resource::Inventory => BulkQuery::Levels,
-            Resource::Orders if self.scopes.contains("read_customers") => BulkQuery::Orders,
-            Resource::Orders => BulkQuery::OrdersWithoutBuyers,
+            Resource::Orders if !self.scopes.contains("read_customers") => BulkQuery::OrdersWithoutBuyers,
+            Resource::Orders if self.names => BulkQuery::OrdersNamed,
+            Resource::Orders => BulkQuery::Orders,
             Resource::Products => BulkQuery::Products,
         }
     }
@@ -78,12 +83,18 @@ impl Full<'_> {
             let locations = patiently(|| self.run.syncs.client.locations()).await?;
             self.run.keep(locations, &self.notes, None).await?;
         }
-        let (shop, run) = (self.run.syncs.shop.clone(), self.run.record.run.run_id.clone());
+        let syncs = self.run.syncs;
+        let (shop, run) = (&syncs.shop, self.run.record.run.run_id.clone());
         let (mut fetched, mut pause) = (false, limits::BULK_PAUSE_MIN);
         for _ in 0..limits::BULK_TRIES_MAX {
             let problem = match self.result().await? {
                 Ok(result) => match self.rows(&result).await {
-                    Ok(()) => return Ok(()),
+                    Ok(()) => {
+                        if syncs.client.asks_names() && !self.names {
+                            syncs.client.names_are_withheld();
+                        }
+                        return Ok(());
+                    }
                     Err(Stopped::Shopify(error)) => {
                         // It may have been damaged on its way, once.
                         fetched = !fetched && error.retry() == Retry::Now;
@@ -115,13 +126,21 @@ impl Full<'_> {
             ended.mark_unchanged();
             let bulk = match &self.notes.operation {
                 Some(id) => patiently(|| syncs.client.bulk_state(id)).await?,
-                None => Some(self.start().await?),
+                None => match self.start().await {
+                    Err(Stopped::Shopify(
+                        shopify::Error::AccessDenied(_) | shopify::Error::Declined { .. },
+                    )) if self.query().is_named() => return Ok(Err(self.without_names())),
+                    started => Some(started?),
+                },
             };
             let Some(bulk) = bulk else { return Ok(Err("it is no longer there".to_owned())) };
             match bulk.state {
                 BulkState::Completed(result) => return Ok(Ok(result)),
                 BulkState::Canceled => return Ok(Err("somebody or Shopify cancelled it".to_owned())),
                 BulkState::Expired => return Ok(Err("it has expired".to_owned())),
+                BulkState::Failed(BulkFailure::AccessDenied) if self.query().is_named() => {
+                    return Ok(Err(self.without_names()));
+                }
                 BulkState::Failed(BulkFailure::AccessDenied) => {
                     let query = format!("bulk operation of {}", self.run.record.resource());
                     return Err(shopify::Error::AccessDenied(query).into());
@@ -143,6 +162,12 @@ impl Full<'_> {
             let _woken = timeout(pause, ended.changed()).await;
             pause = (pause * 2).min(limits::BULK_PAUSE_MAX);
         }
+    }
+
+    /// Asks for no names from now on; what else may be refused shows then.
+    fn without_names(&mut self) -> String {
+        self.names = false;
+        "Shopify refuses it; without customers' names it may be granted".to_owned()
     }
 
     /// Starts an operation, or takes the one up that was started when the answer was lost.
@@ -263,7 +288,12 @@ fn sighting(change: &Change) -> Option<Held> {
     }
 }
 
-/// Whether it is a row of the result: a variant comes with its item, which has no row of its own there.
+/// Whether it is a row of the result: a variant comes with its item and an order with its customer, which have no rows
+/// of their own there.
 fn is_a_row(resource: Resource, change: &Change) -> bool {
-    resource != Resource::Products || !matches!(change, Change::Item(_))
+    match resource {
+        Resource::Orders => !matches!(change, Change::Customer(_)),
+        Resource::Products => !matches!(change, Change::Item(_)),
+        Resource::Customers | Resource::Inventory => true,
+    }
 }

@@ -117,6 +117,7 @@ impl Pages<'_> {
     fn count(&mut self, page: &Page) {
         let stage = self.notes.stage;
         let counts = |change: &&Change| match stage {
+            Stage::Orders => !matches!(change, Change::Customer(_)),
             Stage::Variants => matches!(change, Change::Variant(_)),
             _ => true,
         };

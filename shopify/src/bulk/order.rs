@@ -53,13 +53,13 @@ impl Orders {
 
     /// Takes out the order with the lowest id. One that came twice, or has a line that did, was read at two times, and
     /// which line is of which cannot be told: it is to be read.
-    pub(super) fn pop(&mut self) -> Option<Change> {
+    pub(super) fn pop(&mut self) -> Option<Vec<Change>> {
         let (id, Held { order, mut lines, again }) = self.held.pop_first()?;
         lines.sort_unstable_by_key(Line::id);
         let torn = again || lines.windows(2).any(|pair| pair[0].id() == pair[1].id());
         Some(match order.filter(|_| !torn) {
-            Some(order) => order.change(lines),
-            None => Change::LookAgain(RecordKey::Order(id)),
+            Some(order) => order.changes(lines).collect(),
+            None => vec![Change::LookAgain(RecordKey::Order(id))],
         })
     }
 

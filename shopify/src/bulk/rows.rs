@@ -99,6 +99,14 @@ impl BulkRows {
             self.told.clear();
         }
         end?;
+        if !self.query.is_named() {
+            // The operation may have been begun when names were wanted.
+            for change in &mut self.told {
+                if let Change::Customer(customer) = change {
+                    customer.name = None;
+                }
+            }
+        }
         Ok(if self.told.is_empty() { None } else { Some(std::mem::take(&mut self.told)) })
     }
 
@@ -121,8 +129,8 @@ impl BulkRows {
                     }
                 }
                 Stage::Orders => {
-                    if let Some(order) = self.orders.pop() {
-                        self.told.push(order);
+                    if let Some(changes) = self.orders.pop() {
+                        self.told.extend(changes);
                     } else {
                         self.orders = Orders::default();
                         self.pass += 1;
@@ -144,20 +152,20 @@ impl BulkRows {
         let Head { id, parent } = read(number, line)?;
         let is = |kind: &str| id.strip_prefix("gid://shopify/").is_some_and(|id| id.starts_with(kind));
         match self.query {
-            BulkQuery::Customers if is("Customer/") => {
+            BulkQuery::Customers | BulkQuery::CustomersNamed if is("Customer/") => {
                 self.told.push(read::<Customer>(number, line)?.change());
             }
             BulkQuery::Levels if is("InventoryItem/") => self.told.push(read::<Item>(number, line)?.change()),
             BulkQuery::Levels if is("InventoryLevel/") => {
                 self.told.push(read::<LocatedLevel>(number, line)?.change());
             }
-            BulkQuery::Orders | BulkQuery::OrdersWithoutBuyers if is("Order/") => {
+            _ if self.query.is_joined() && is("Order/") => {
                 let order = read_id(number, "id", Some(&id))?;
                 if self.is_of_this_pass(order) {
                     self.orders.order(order, read::<Order>(number, line)?, line.len())?;
                 }
             }
-            BulkQuery::Orders | BulkQuery::OrdersWithoutBuyers if is("LineItem/") => {
+            _ if self.query.is_joined() && is("LineItem/") => {
                 let order = read_id(number, "__parentId", parent.as_deref())?;
                 if self.is_of_this_pass(order) {
                     self.orders.line(order, read::<Line>(number, line)?, line.len())?;

@@ -48,6 +48,7 @@ async fn only_an_origin_is_taken_for_another_address() {
         let endpoint = Endpoint {
             api_url: Some(api_url.to_owned()),
             credential: Credential::Token("t".parse().unwrap()),
+            names: false,
         };
         let clock = Arc::new(|| Timestamp::UNIX_EPOCH);
         Client::new(&"a.myshopify.com".parse().unwrap(), &endpoint, fake, clock, Arc::new(Entropy::seeded(1)))
@@ -179,6 +180,44 @@ async fn a_withheld_buyer_costs_no_order_and_anything_else_withheld_is_an_error(
     for path in [json!(["nodes", 0]), json!(["order"]), Value::Null] {
         assert!(matches!(error_of(&withheld(path)).await, Some(Error::AccessDenied(_))));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn withheld_names_cost_no_record_and_are_told_until_one_is_given() {
+    let named = |name: Option<&str>, code: Option<&str>| {
+        let id = "gid://shopify/Customer/6";
+        let at = "2026-11-20T10:00:00Z";
+        let node = json!({ "id": id, "firstName": name, "lastName": null, "createdAt": at, "updatedAt": at });
+        let problem = |field: &str| {
+            let extensions = code.map(|code| json!({ "code": code }));
+            json!({ "message": "Not approved", "path": ["customers", "nodes", 0, field], "extensions": extensions })
+        };
+        let problems = (name.is_none()).then(|| json!([problem("firstName"), problem("lastName")]));
+        let page = json!({ "nodes": [node], "pageInfo": { "hasNextPage": false, "endCursor": null } });
+        body(&json!({ "data": { "customers": page }, "errors": problems }))
+    };
+    let fake = Fake::script([
+        named(None, Some("ACCESS_DENIED")),
+        named(None, None),
+        named(Some("Ann"), None),
+        named(None, Some("INTERNAL_SERVER_ERROR")),
+        named(Some("Ann"), None),
+    ]);
+    let client = fake.client_for_names();
+    let is_told = || {
+        let problems = client.health().borrow().problems();
+        problems.iter().any(|problem| problem.contains("protected customer field \"Name\""))
+    };
+    for _ in 0..2 {
+        assert_eq!(client.customers_page(None, None).await.unwrap().changes.len(), 1);
+        assert!(is_told());
+    }
+    client.customers_page(None, None).await.unwrap();
+    assert!(!is_told());
+    // Another failure in the same place is asked about again.
+    let page = client.customers_page(None, None).await.unwrap();
+    let [Change::Customer(customer)] = &page.changes[..] else { panic!("{page:?}") };
+    assert_eq!(customer.name.as_deref(), Some("Ann"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,10 +19,12 @@ const BULK_CONNECTIONS_MAX: usize = 5;
 const BULK_DEPTH_MAX: usize = 2;
 const BULK_BYTES_MAX: usize = 65_535;
 
-const BULK: [(&str, &str); 5] = [
+const BULK: [(&str, &str); 7] = [
     ("bulk_customers", BULK_CUSTOMERS),
+    ("bulk_customers_named", BULK_CUSTOMERS_NAMED),
     ("bulk_levels", BULK_LEVELS),
     ("bulk_orders", BULK_ORDERS),
+    ("bulk_orders_named", BULK_ORDERS_NAMED),
     ("bulk_orders_without_buyers", BULK_ORDERS_WITHOUT_BUYERS),
     ("bulk_products", BULK_PRODUCTS),
 ];
@@ -60,7 +62,7 @@ fn no_page_can_be_too_expensive() {
     let looked_up = u32::try_from(LOOK_AGAIN_ROWS).unwrap();
     for document in ALL {
         let rows = match document.name {
-            "orders" => ORDERS_ROWS,
+            "orders" | "orders_named" => ORDERS_ROWS,
             _ if document.text.contains("$ids") => looked_up,
             _ => PAGE_ROWS,
         };
@@ -121,6 +123,27 @@ fn a_bulk_query_asks_for_the_fields_that_a_page_or_a_point_read_asks_for() {
     let without = BULK_ORDERS.replace("customer { id }", "");
     let words = |text: &'static str| text.split_whitespace().skip(2);
     assert!(without.split_whitespace().skip(2).eq(words(BULK_ORDERS_WITHOUT_BUYERS)));
+}
+
+#[test]
+fn a_named_query_asks_for_names_beside_the_same_and_no_other_asks_for_any() {
+    let customer = "id createdAt updatedAt firstName lastName";
+    let plain = |text: &str| {
+        let text =
+            text.replacen("Named", "", 1).replace(&format!("customer {{ {customer} }}"), "customer { id }");
+        text.replace(customer, "id createdAt updatedAt")
+    };
+    let mut pairs = 0;
+    for (name, text) in texts() {
+        match name.strip_suffix("_named") {
+            Some(of) => {
+                assert!(texts().any(|(name, other)| name == of && other == plain(text)), "{name}");
+                pairs += 1;
+            }
+            None => assert!(!text.contains("Name "), "{name}"),
+        }
+    }
+    assert_eq!(pairs, 6);
 }
 
 #[test]

@@ -214,3 +214,39 @@ async fn the_scopes_that_were_granted_are_told() {
     let scopes = fake.client().scopes().await.unwrap();
     assert!(scopes.iter().eq(["read_products", "write_inventory"]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_name_is_the_same_in_a_body_and_in_an_answer() {
+    let (id, at) = ("gid://shopify/Customer/61", "2026-11-19T10:00:00Z");
+    for (first, last, name) in [
+        (json!("Ann"), json!("Lee"), Some("Ann Lee")),
+        (json!(" Ann "), json!(""), Some("Ann")),
+        (Value::Null, json!("Lee"), Some("Lee")),
+        (json!(" "), Value::Null, None),
+        (Value::Null, Value::Null, None),
+    ] {
+        let body = json!({
+            "id": 61, "first_name": first, "last_name": last, "created_at": at, "updated_at": at,
+        });
+        let read = crate::read("customers/update", body.to_string().as_bytes(), None, true).unwrap();
+        let crate::Reading::Changes(expected) = read else { panic!("{read:?}") };
+        assert!(matches!(&expected[..], [Change::Customer(customer)] if customer.name.as_deref() == name));
+
+        let node =
+            json!({ "id": id, "firstName": first, "lastName": last, "createdAt": at, "updatedAt": at });
+        let mut of_order = order(1, 0, 0, false);
+        of_order["customer"] = node.clone();
+        let fake = Fake::script([
+            data(list("customers", &json!([node]), None)),
+            data(list("orders", &json!([of_order]), None)),
+        ]);
+        let client = fake.client_for_names();
+        assert_eq!(client.customers_page(None, None).await.unwrap().changes, expected);
+        let page = client.orders_page(None, None).await.unwrap();
+        let [customer, Change::Order(order)] = &page.changes[..] else { panic!("{page:?}") };
+        assert_eq!(
+            (customer, order.customer_id.map(|id| id.to_string())),
+            (&expected[0], Some("61".to_owned()))
+        );
+    }
+}

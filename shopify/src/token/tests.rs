@@ -78,7 +78,7 @@ impl Shop {
     fn client(self: &Arc<Self>) -> Client {
         let (id, secret) = ("app&id".to_owned(), "s=cret".parse().unwrap());
         let credential = Credential::ClientCredentials { id, secret };
-        fake::client_with(Arc::clone(self) as _, &Endpoint { api_url: None, credential })
+        fake::client_with(Arc::clone(self) as _, &Endpoint { api_url: None, credential, names: false })
     }
 
     fn fetched(&self) -> usize {

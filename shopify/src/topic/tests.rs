@@ -65,7 +65,7 @@ const SAMPLES: [(&str, &str); 38] = [
 ];
 
 fn changes_of(topic: &str, body: &str, triggered_at: Option<&str>) -> Vec<Change> {
-    match read(topic, body.as_bytes(), triggered_at.map(at)).unwrap() {
+    match read(topic, body.as_bytes(), triggered_at.map(at), false).unwrap() {
         Reading::Changes(changes) => changes,
         other => panic!("{topic}: {other:?}"),
     }
@@ -118,7 +118,7 @@ fn every_mirrored_topic_says_something_and_says_the_same_again() {
 #[test]
 fn a_topic_that_is_not_mirrored_is_ignored_whatever_its_body() {
     for topic in ["carts/update", "inventory_shipments/create", "orders/of_next_year", ""] {
-        assert_eq!(read(topic, b"not json", None), Ok(Reading::Ignored), "{topic}");
+        assert_eq!(read(topic, b"not json", None, false), Ok(Reading::Ignored), "{topic}");
     }
 }
 
@@ -127,7 +127,7 @@ fn every_topic_to_subscribe_to_is_read_and_known_to_shopify() {
     let schema = include_str!("../../schema/admin-2026-10.graphql");
     let known = schema.split("enum WebhookSubscriptionTopic {").nth(1).unwrap().split('}').next().unwrap();
     for (topic, _) in TOPICS {
-        assert_ne!(read(topic, b"{}", None), Ok(Reading::Ignored), "{topic}");
+        assert_ne!(read(topic, b"{}", None, false), Ok(Reading::Ignored), "{topic}");
         assert!(known.lines().any(|word| word.trim() == graphql_word(topic)), "{topic}");
     }
     let mirrored = TOPICS.iter().filter(|(topic, _)| SAMPLES.iter().any(|(known, _)| known == topic));
@@ -210,6 +210,7 @@ fn items_locations_and_customers_are_told_as_they_were() {
 
     let customer = record::Customer {
         id: id(6_104_729_935_813_000_417),
+        name: None,
         created_at: at("2026-03-02T07:15:00Z"),
         updated_at: at("2026-11-19T17:40:07Z"),
     };
@@ -253,11 +254,14 @@ fn a_transfer_is_told_with_its_ends_and_as_much_as_its_topic_says() {
 #[test]
 fn a_transfer_without_its_id_status_or_time_is_kept_for_a_person() {
     let topic = "inventory_transfers/ready_to_ship";
-    let sentence = |body: &str| read(topic, body.as_bytes(), None).unwrap_err().to_string();
+    let sentence = |body: &str| read(topic, body.as_bytes(), None, false).unwrap_err().to_string();
     for field in ["id", "status"] {
         assert_eq!(sentence(&without(TRANSFER, field)), format!("the body lacks `{field}`"));
     }
-    assert_eq!(read(topic, without(TRANSFER, "happened_at").as_bytes(), None), Err(Unreadable::NoTime));
+    assert_eq!(
+        read(topic, without(TRANSFER, "happened_at").as_bytes(), None, false),
+        Err(Unreadable::NoTime)
+    );
     for (path, wrong, place) in [
         ("/id", json!("gid://shopify/Order/1"), "`id`"),
         ("/happened_at", json!("yesterday"), "`happened_at`"),
@@ -267,6 +271,35 @@ fn a_transfer_without_its_id_status_or_time_is_kept_for_a_person() {
         let sentence = sentence(&edited(TRANSFER, &[(path, wrong)]));
         assert!(sentence.contains(place), "{sentence}");
     }
+}
+
+#[test]
+fn a_name_is_read_where_it_is_wanted_and_an_order_brings_its_customer_with_it() {
+    let told = |topic: &str, body: &str| match read(topic, body.as_bytes(), None, true).unwrap() {
+        Reading::Changes(changes) => changes,
+        other => panic!("{other:?}"),
+    };
+    let customer = |name: &str, created_at: &str, updated_at: &str| {
+        let (name, id) = (Some(name.to_owned()), id(6_104_729_935_813_000_417));
+        Change::Customer(record::Customer {
+            id,
+            name,
+            created_at: at(created_at),
+            updated_at: at(updated_at),
+        })
+    };
+    let own = customer("Pat", "2026-03-02T07:15:00Z", "2026-11-19T17:40:07Z");
+    assert_eq!(told("customers/update", CUSTOMER), [own]);
+
+    let (begun, now) = (json!("2026-03-02T08:15:00+01:00"), json!("2026-11-19T15:00:00+01:00"));
+    let of_order = edited(ORDER, &[("/customer/created_at", begun), ("/customer/updated_at", now)]);
+    let bought = customer("Pat", "2026-03-02T07:15:00Z", "2026-11-19T14:00:00Z");
+    assert_eq!(told("orders/create", &of_order), [bought, Change::Order(order(&[]))]);
+    // Without a time, which anything else that is said of the customer wins over.
+    let timeless = customer("Pat", "1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z");
+    assert_eq!(told("orders/updated", ORDER), [timeless, Change::Order(order(&[]))]);
+    let nobody = edited(ORDER, &[("/customer", Value::Null)]);
+    assert!(matches!(told("orders/updated", &nobody)[..], [Change::Order(_)]));
 }
 
 #[test]
@@ -353,7 +386,7 @@ fn money_is_exact_as_text_and_as_a_number() {
         [(json!("0.0"), "0.00"), (json!(89.99), "89.99"), (json!(20), "20.00"), (json!("1e3"), "")]
     {
         let body = edited(ORDER, &[("/current_total_price", spelled)]);
-        match read("orders/paid", body.as_bytes(), None) {
+        match read("orders/paid", body.as_bytes(), None, false) {
             Ok(Reading::Changes(changes)) => {
                 assert!(matches!(&changes[..], [Change::Order(order)] if order.total.as_str() == exact));
             }
@@ -363,7 +396,7 @@ fn money_is_exact_as_text_and_as_a_number() {
     let Change::Order(old) = only("orders/paid", &without(ORDER, "current_total_price")) else { panic!() };
     assert_eq!(old.total.as_str(), "79.50");
     let neither = without(&without(ORDER, "current_total_price"), "total_price");
-    let refused = read("orders/paid", neither.as_bytes(), None).unwrap_err();
+    let refused = read("orders/paid", neither.as_bytes(), None, false).unwrap_err();
     assert_eq!(refused.to_string(), "the body lacks `current_total_price`");
 }
 
@@ -440,7 +473,7 @@ fn a_body_without_a_time_takes_its_deliverys() {
         ("products/create", PRODUCT),
     ] {
         for body in [edited(body, &[("/updated_at", Value::Null)]), without(body, "updated_at")] {
-            assert_eq!(read(topic, body.as_bytes(), None), Err(Unreadable::NoTime), "{topic}");
+            assert_eq!(read(topic, body.as_bytes(), None, false), Err(Unreadable::NoTime), "{topic}");
             let told = changes_of(topic, &body, Some("2026-11-20T10:00:00Z"));
             assert!(format!("{told:?}").contains("2026-11-20T10:00:00Z"), "{topic}");
         }
@@ -459,7 +492,7 @@ fn what_is_unreadable_is_told_by_its_place_and_never_by_its_value() {
         ("[]".to_owned(), "`.`"),
     ];
     for (body, place) in cases {
-        let sentence = read("orders/create", body.as_bytes(), None).unwrap_err().to_string();
+        let sentence = read("orders/create", body.as_bytes(), None, false).unwrap_err().to_string();
         assert!(sentence.contains(place), "{sentence}");
         assert!(!sentence.contains("pat@") && !sentence.contains("1e30"), "{sentence}");
     }
@@ -469,11 +502,11 @@ proptest! {
     #[test]
     fn nothing_panics_whatever_the_body(topic in 0..SAMPLES.len(), body: Vec<u8>, cut: prop::sample::Index, byte: u8) {
         let (topic, sample) = SAMPLES[topic];
-        let _ = read(topic, &body, None);
+        let _ = read(topic, &body, None, false);
         let mut sample = sample.as_bytes().to_vec();
         let at = cut.index(sample.len());
-        let _ = read(topic, &sample[..at], None);
+        let _ = read(topic, &sample[..at], None, true);
         sample[at] = byte;
-        let _ = read(topic, &sample, None);
+        let _ = read(topic, &sample, None, true);
     }
 }

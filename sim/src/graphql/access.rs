@@ -6,6 +6,12 @@ use crate::scope::Scopes;
 
 /// The error of a field whose answer the app may not see, or in a mutation, bring about.
 pub(crate) fn denied(scopes: &Scopes, field: &Planned) -> Option<Problem> {
+    if scopes.names_withheld && matches!(field.name.as_str(), "firstName" | "lastName") {
+        let page = "https://shopify.dev/docs/apps/launch/protected-customer-data";
+        let message =
+            format!("This app is not approved to use the {} field. See {page} for more details.", field.name);
+        return Some(Problem::new("ACCESS_DENIED", message).with("documentation", page));
+    }
     // A count says nothing of what it counts.
     let type_name = match field.name.as_str() {
         "productsCount" => "Product",

@@ -84,8 +84,8 @@ pub(crate) fn alone<'a, 'q>(
     let mut writer = Writer { deferred: Some(Vec::new()), ..Writer::new(store, now) };
     writer.member(object, field)?;
     match writer.problems.pop() {
-        Some(problem) => Err(problem),
-        None => Ok((writer.out, writer.deferred.unwrap_or_default())),
+        Some(problem) if !store.switches.denied_is_null_in_bulk => Err(problem),
+        _ => Ok((writer.out, writer.deferred.unwrap_or_default())),
     }
 }
 

@@ -125,6 +125,8 @@ pub(crate) fn customer<'a>(row: &'a Customer, asked: &Asked<'_>) -> Answer<'a> {
     Ok(match asked.name() {
         "id" => format!("gid://shopify/Customer/{}", row.id).into(),
         "legacyResourceId" => row.id.to_string().into(),
+        "firstName" => row.first_name.as_ref().into(),
+        "lastName" => row.last_name.as_ref().into(),
         "createdAt" => row.created_at.into(),
         "updatedAt" => row.updated_at.into(),
         "state" => "DISABLED".into(),

@@ -284,3 +284,37 @@ async fn a_transfer_takes_its_stock_along_and_each_step_is_told_as_it_was() {
     let (status, refused) = shop.act("transfers", json!({ "action": "ship", "id": id })).await;
     assert_eq!((status, &refused["error"]["field"]), (400, &json!("action")));
 }
+
+#[tokio::test]
+async fn a_customers_name_is_the_same_everywhere_unless_it_is_withheld_and_then_it_is_nowhere() {
+    let query = "query ($id: ID!) { customer(id: $id) { id firstName lastName } }";
+    for withheld in [false, true] {
+        let mut receiver = Receiver::open().await;
+        let target = Some(receiver.url.clone());
+        let options = Options { webhook_target: target, names_withheld: withheld, ..small() };
+        let shop = Client::open(options).await;
+        let order = sell(&shop).await;
+        let id = &order["customerId"];
+        shop.done(
+            "customers",
+            json!({ "action": "update", "id": id, "firstName": "Ann", "lastName": "Lee" }),
+        )
+        .await;
+        let seen = |name: &str| if withheld { Value::Null } else { json!(name) };
+        let told = receiver.next_of("customers/update").await.json();
+        assert_eq!((&told["first_name"], &told["last_name"]), (&seen("Ann"), &seen("Lee")));
+        shop.done("orders", json!({ "action": "pay", "id": order["id"] })).await;
+        let told = receiver.next_of("orders/paid").await.json();
+        assert_eq!(told["customer"]["last_name"], seen("Lee"));
+
+        let gid = format!("gid://shopify/Customer/{}", id.as_str().unwrap());
+        let answer = shop.query(query, json!({ "id": gid })).await;
+        assert_eq!(
+            answer["data"]["customer"],
+            json!({ "id": gid, "firstName": seen("Ann"), "lastName": seen("Lee") })
+        );
+        let problem = &answer["errors"][0];
+        assert_eq!(problem["extensions"]["code"] == "ACCESS_DENIED", withheld, "{answer}");
+        assert_eq!(problem["path"] == json!(["customer", "firstName"]), withheld, "{answer}");
+    }
+}

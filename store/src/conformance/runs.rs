@@ -134,8 +134,10 @@ pub(super) async fn what_is_held_is_listed_by_resource(world: World) {
 pub(super) async fn of_a_redacted_customer_nothing_is_kept(world: World) {
     let world = world.registered().await;
     let (gone, other) = (71_u64.try_into().unwrap(), 72_u64.try_into().unwrap());
-    let customer = |id| Change::Customer(Customer { id, created_at: at(1), updated_at: at(1) });
-    world.webhook(vec![customer(gone), customer(other)]).await;
+    let customer = |id, name: &str| {
+        Change::Customer(Customer { id, name: Some(name.to_owned()), created_at: at(1), updated_at: at(1) })
+    };
+    world.webhook(vec![customer(gone, "Ann Lee"), customer(other, "Bo Ray")]).await;
     world.webhook(vec![order_of(5, Some(gone), 1), order_of(6, Some(other), 1)]).await;
 
     for (kind, id) in [(Kind::OrderCreated, "71"), (Kind::CustomerActivity, "71"), (Kind::OrderCreated, "72")]
@@ -154,7 +156,8 @@ pub(super) async fn of_a_redacted_customer_nothing_is_kept(world: World) {
     assert_eq!(whose, [Value::Null, "72".into()]);
     let log: Vec<String> =
         world.log().await.iter().map(|entry| serde_json::to_string(&entry.event).unwrap()).collect();
-    assert!(log.iter().all(|event| !event.contains("\"71\"")), "{log:?}");
+    assert!(log.iter().all(|event| !event.contains("\"71\"") && !event.contains("Ann Lee")), "{log:?}");
+    assert_eq!(log.iter().filter(|event| event.contains("Bo Ray")).count(), 1);
     assert_eq!(log.iter().filter(|event| event.contains("\"72\"")).count(), 3);
     let heard = async |customer: schemas::CustomerId| {
         let rooms = vec![Room::OrdersCustomer(customer.into())];

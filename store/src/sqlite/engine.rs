@@ -1,6 +1,7 @@
 //! The writing side: one connection, groups of operations in one transaction, each of them whole or not at all.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use inventory::{HeldLevel, Thresholds};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
@@ -34,6 +35,9 @@ pub(super) struct SqliteEngine {
     mark: HighWater,
     /// What the transaction at hand has appended, by shop and room.
     heard: Vec<(i64, Room, i64)>,
+    /// Set while the write-ahead log may still hold something personal that was to be forgotten, also by whoever wrote
+    /// it before.
+    erased: bool,
 }
 
 #[derive(Clone)]
@@ -44,8 +48,8 @@ pub(super) struct Shop {
 
 impl SqliteEngine {
     pub(super) fn new(connection: Connection, epoch: Epoch, mark: HighWater) -> Result<Self> {
-        let (shops, head, heard) = (BTreeMap::new(), Sequence(0), Vec::new());
-        let mut engine = Self { connection, shops, head, epoch, mark, heard };
+        let (shops, head, heard, erased) = (BTreeMap::new(), Sequence(0), Vec::new(), true);
+        let mut engine = Self { connection, shops, head, epoch, mark, heard, erased };
         engine.refresh()?;
         Ok(engine)
     }
@@ -55,6 +59,13 @@ impl SqliteEngine {
         self.shops = shops(&self.connection)?;
         self.head = head(&self.connection)?;
         Ok(())
+    }
+}
+
+impl Drop for SqliteEngine {
+    /// Leaves no write-ahead log behind with what was deleted since; a reader that closes after us could not see to it.
+    fn drop(&mut self) {
+        let _ = self.truncate();
     }
 }
 
@@ -93,7 +104,7 @@ impl Engine for SqliteEngine {
 
     fn answered(&mut self) {
         // What fails here loses nothing, and is tried again after the next group.
-        let _ = self.checkpoint();
+        let _ = if self.erased { self.truncate() } else { self.checkpoint() };
     }
 
     fn head(&self) -> Sequence {
@@ -150,6 +161,16 @@ impl SqliteEngine {
         Ok(())
     }
 
+    /// Copies the write-ahead log into the database and cuts it to nothing, unless somebody reads in it.
+    fn truncate(&mut self) -> rusqlite::Result<()> {
+        let busy = |row: &Row<'_>| row.get::<_, bool>("busy");
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let cut = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], busy);
+        self.connection.busy_timeout(Duration::from_millis(super::BUSY_MS_MAX.into()))?;
+        self.erased = cut?;
+        Ok(())
+    }
+
     /// Notes in which rooms the entries of this transaction are heard: a row for each room, however many they are.
     fn index_rooms(&mut self) -> Result<()> {
         self.heard.sort_unstable();
@@ -177,7 +198,8 @@ impl Transaction for SqliteEngine {
     fn shop(&mut self, domain: &ShopDomain) -> Result<SqliteTables<'_>> {
         let (domain, shop) =
             self.shops.get_key_value(domain).ok_or_else(|| StoreError::UnknownShop(domain.clone()))?;
-        Ok(SqliteTables { connection: &self.connection, domain, shop, heard: &mut self.heard })
+        let (heard, erased) = (&mut self.heard, &mut self.erased);
+        Ok(SqliteTables { connection: &self.connection, domain, shop, heard, erased })
     }
 
     fn register(&mut self, domain: &ShopDomain, thresholds: &Thresholds) -> Result<Option<Thresholds>> {
@@ -209,6 +231,27 @@ impl Transaction for SqliteEngine {
                 delivery.body
             ])?;
         Ok(added == 1)
+    }
+
+    fn keep_names(&mut self, domain: &ShopDomain, wanted: bool) -> Result<bool> {
+        let shop = self.shop(domain)?.shop.row;
+        let changed = self
+            .connection
+            .execute("UPDATE shop SET names = ?2 WHERE id = ?1 AND names <> ?2", params![shop, wanted])?;
+        if changed == 1 && !wanted {
+            for forgets in [
+                "UPDATE customer SET name = NULL WHERE shop = ?1 AND name IS NOT NULL",
+                // Not what others say of customers, which is theirs.
+                "UPDATE log SET event = json_remove(event, '$.data.customerName') \
+                 WHERE shop = ?1 AND event ->> 'kind' GLOB 'order:*'",
+                "UPDATE drift SET wrong = json_remove(wrong, '$.fields.name') \
+                 WHERE shop = ?1 AND record GLOB 'customer *'",
+            ] {
+                self.connection.execute(forgets, [shop])?;
+            }
+            self.erased = true;
+        }
+        Ok(changed == 1)
     }
 
     fn keep_position(&mut self, reader: &str, position: &Position) -> Result<()> {
@@ -288,6 +331,7 @@ impl Transaction for SqliteEngine {
         }
         self.connection.execute("DELETE FROM delivery WHERE shop = ?1 AND state <> 'pending'", [shop])?;
         self.heard.retain(|(heard, ..)| *heard != shop);
+        self.erased = true;
         Ok(())
     }
 }
@@ -322,18 +366,24 @@ pub(super) struct SqliteTables<'c> {
     domain: &'c ShopDomain,
     pub(super) shop: &'c Shop,
     heard: &'c mut Vec<(i64, Room, i64)>,
+    erased: &'c mut bool,
 }
 
 impl SqliteTables<'_> {
-    /// The entries that are heard in a room.
+    /// The entries that are heard in a room, those of the transaction at hand included.
     fn entries_in(&self, room: &Room) -> Result<Vec<(i64, serde_json::Value)>> {
+        let shop = self.shop.row;
+        let heard = self.heard.iter().filter(|(of, heard, _)| (*of, heard) == (shop, room));
+        let heard: Vec<i64> = heard.map(|(.., sequence)| *sequence).collect();
         let mut statement = self.connection.prepare_cached(
-            "SELECT sequence, event FROM log_room, json_each(sequences) AS entry JOIN log ON sequence = entry.value \
-             WHERE log_room.shop = ?1 AND room = ?2",
+            "SELECT sequence, event FROM log WHERE sequence IN ( \
+               SELECT entry.value FROM log_room, json_each(sequences) AS entry WHERE log_room.shop = ?1 AND room = ?2 \
+               UNION SELECT value FROM json_each(?3))",
         )?;
-        let entries = statement.query_map(params![self.shop.row, room.to_string()], |row| {
-            Ok((row.get(0)?, super::ledger::json(row, 1)?))
-        })?;
+        let entries = statement
+            .query_map(params![shop, room.to_string(), serde_json::to_string(&heard)?], |row| {
+                Ok((row.get(0)?, super::ledger::json(row, 1)?))
+            })?;
         Ok(entries.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -518,6 +568,9 @@ impl Tables for SqliteTables<'_> {
                 continue;
             }
             event["data"]["customerId"] = serde_json::Value::Null;
+            if let Some(data) = event["data"].as_object_mut() {
+                data.remove("customerName");
+            }
             connection.execute(
                 "UPDATE log SET event = ?2 WHERE sequence = ?1",
                 params![sequence, event.to_string()],
@@ -525,6 +578,8 @@ impl Tables for SqliteTables<'_> {
         }
         connection
             .execute("DELETE FROM log_room WHERE shop = ?1 AND room = ?2", params![shop, own.to_string()])?;
+        self.heard.retain(|(of, heard, _)| (*of, heard) != (shop, &own));
+        *self.erased = true;
         for (sequence, event) in self.entries_in(&Room::Notifications)? {
             if event["data"]["customerId"] == customer.to_string() {
                 connection.execute("DELETE FROM log WHERE sequence = ?1", [sequence])?;

@@ -1,6 +1,7 @@
 //! The store on SQLite: one writing connection with group commit, a few read-only ones.
 //!
-//! WAL with `synchronous=FULL`: with `NORMAL` an acknowledged commit does not survive a power cut.
+//! WAL with `synchronous=FULL`: with `NORMAL` an acknowledged commit does not survive a power cut. With
+//! `secure_delete`: what is deleted, as bodies are once they are applied, is overwritten in the file.
 
 mod engine;
 mod high_water;
@@ -31,6 +32,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0007_payments.sql"),
     include_str!("../../migrations/0008_posts.sql"),
     include_str!("../../migrations/0009_transfers.sql"),
+    include_str!("../../migrations/0010_names.sql"),
 ];
 /// `application_id` of a stockd database: "stkd".
 const APPLICATION_ID: i32 = 0x7374_6b64;
@@ -93,7 +95,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
         .map_err(|error| StoreError::Failed(format!("cannot open {}: {error}", path.display())))?;
     connection.execute_batch(&format!(
         "PRAGMA busy_timeout = {BUSY_MS_MAX}; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; \
-         PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -{CACHE_KIB_MAX};"
+         PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -{CACHE_KIB_MAX}; PRAGMA secure_delete = ON;"
     ))?;
     // Without it SQLite looks at what is bound to some statements, and prepares them anew each time.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;

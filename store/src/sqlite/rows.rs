@@ -473,17 +473,18 @@ impl Stored for Order {
 }
 
 impl Stored for Customer {
-    const COLUMNS: &'static str = "customer.id, customer.created_at, customer.updated_at";
+    const COLUMNS: &'static str = "customer.id, customer.name, customer.created_at, customer.updated_at";
     const TABLE: &'static str = "customer";
 
     fn put(&self, connection: &Connection, shop: i64) -> Result<()> {
         connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO customer (shop, id, created_at, updated_at) VALUES (?1, ?2, ?3, ?4)",
+                "INSERT OR REPLACE INTO customer (shop, id, name, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
             .execute(params![
                 shop,
                 self.id.to_i64(),
+                self.name,
                 self.created_at.to_string(),
                 self.updated_at.to_string()
             ])?;
@@ -493,8 +494,9 @@ impl Stored for Customer {
     fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<Self> {
         Ok(Self {
             id: id(row, from)?,
-            created_at: parsed(row, from + 1)?,
-            updated_at: parsed(row, from + 2)?,
+            name: row.get(from + 1)?,
+            created_at: parsed(row, from + 2)?,
+            updated_at: parsed(row, from + 3)?,
         })
     }
 

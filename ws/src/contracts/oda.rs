@@ -200,8 +200,10 @@ fn data(event: &Event) -> Option<Value> {
         | Event::OrderDeleted(_)
         | Event::OrderStatusChanged(_)
         | Event::OrderUpdated(_) => {
-            // Decides who sees it; not part of the shape.
-            data.as_object_mut()?.remove("locations");
+            // What decides who sees it, and what only another contract tells, are not part of the shape.
+            let data = data.as_object_mut()?;
+            data.remove("customerName");
+            data.remove("locations");
         }
         // Several events share one type here, so it says which one it was.
         _ if notification_kind(event).is_some() => data["event"] = tagged["kind"].take(),

@@ -234,7 +234,7 @@ fn order(changed: &OrderChanged) -> Value {
     json!({
         "id": order.order_id,
         "customerId": order.customer_id,
-        "customerName": null,
+        "customerName": changed.customer_name,
         "total": number(&order.total),
         "status": order.status,
         "channel": order.channel,

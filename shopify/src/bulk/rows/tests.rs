@@ -59,7 +59,10 @@ fn pieces(text: &str, length: usize) -> Vec<Result<Bytes, ()>> {
 
 fn client(host: &Arc<Host>, api_url: Option<&str>) -> Client {
     let credential = Credential::Token("shpat_pretend".parse().unwrap());
-    client_with(Arc::clone(host) as _, &Endpoint { api_url: api_url.map(str::to_owned), credential })
+    client_with(
+        Arc::clone(host) as _,
+        &Endpoint { api_url: api_url.map(str::to_owned), credential, names: false },
+    )
 }
 
 fn result(url: Option<&str>, lines: u64, bytes: u64) -> BulkResult {
@@ -387,4 +390,28 @@ async fn a_great_many_rows_are_told_in_parts_and_none_is_kept() {
         count
     });
     assert_eq!(task.join_all().await, [5_000]);
+}
+
+#[tokio::test]
+async fn a_name_is_told_only_by_an_operation_that_asks_for_names() {
+    let at = "2026-11-19T10:00:00Z";
+    let customer = json!({
+        "id": "gid://shopify/Customer/6", "createdAt": at, "updatedAt": at, "firstName": "Ann", "lastName": "Lee",
+    });
+    let mut named = order(7);
+    named["customer"] = customer.clone();
+    let name_in = async |query, row: &Value| {
+        let told = read_text(query, &text_of(std::slice::from_ref(row)), 1).await.unwrap();
+        told.into_iter().find_map(|change| match change {
+            Change::Customer(customer) => customer.name,
+            _ => None,
+        })
+    };
+    for (query, row) in [(BulkQuery::CustomersNamed, &customer), (BulkQuery::OrdersNamed, &named)] {
+        assert_eq!(name_in(query, row).await.as_deref(), Some("Ann Lee"));
+    }
+    // The setting was changed while the operation was under way.
+    for (query, row) in [(BulkQuery::Customers, &customer), (BulkQuery::Orders, &named)] {
+        assert_eq!(name_in(query, row).await, None);
+    }
 }

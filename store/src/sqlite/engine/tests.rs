@@ -1,10 +1,11 @@
-//! A disk that is full in the middle of a group.
+//! A disk that is full in the middle of a group; what is left in the file of what was forgotten.
 
 use rusqlite::OpenFlags;
 use schemas::event::Notice;
-use schemas::{Entropy, UserId};
+use schemas::{Change, Entropy, UserId};
 
 use super::*;
+use crate::operation::{Batch, Cause};
 
 const SHOP: &str = "a.myshopify.com";
 
@@ -53,4 +54,123 @@ fn what_a_full_disk_undid_is_not_heard_of_later() {
     assert_eq!(engine.head(), Sequence(1));
     let mine: Vec<_> = rooms(&engine).into_iter().filter(|room| room.starts_with("user:")).collect();
     assert_eq!(mine, ["user:9"], "nobody hears what was told to another");
+}
+
+/// Whether a text is anywhere in the database's files, in use or not.
+fn is_on_disk(folder: &std::path::Path, text: &str) -> bool {
+    let files = std::fs::read_dir(folder).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+    files.into_iter().any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
+}
+
+fn name(number: u64) -> String {
+    format!("Ann Lee-{number:03}")
+}
+
+/// Deliveries arrive in which that customer buys, and are applied.
+fn buys(engine: &mut SqliteEngine, number: u64) {
+    let (shop, id): (ShopDomain, CustomerId) = (SHOP.parse().unwrap(), number.try_into().unwrap());
+    let at = Timestamp::UNIX_EPOCH;
+    let webhook_id: WebhookId = format!("w{number}").parse().unwrap();
+    let delivery = Delivery {
+        shop: shop.clone(),
+        webhook_id: webhook_id.clone(),
+        topic: "orders/create".to_owned(),
+        triggered_at: None,
+        received_at: at,
+        body: format!("{} {}", name(number), "b".repeat(9_000)).into_bytes(),
+    };
+    let customer = Customer { id, name: Some(name(number)), created_at: at, updated_at: at };
+    let Change::Order(order) = crate::conformance::order_of(number, Some(id), 1) else { unreachable!() };
+    let changes = vec![Change::Customer(customer), Change::Order(order)];
+    let cause = Cause::Webhook { id: webhook_id, fate: Fate::Applied };
+    apply(engine, Operation::Accept(delivery));
+    apply(engine, Operation::Apply(Batch { shop, at, cause, changes }));
+}
+
+fn apply(engine: &mut SqliteEngine, operation: Operation) {
+    assert!(engine.commit(&[operation]).unwrap()[0].is_ok());
+    engine.answered();
+}
+
+#[test]
+fn of_a_name_that_was_forgotten_no_byte_is_left_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut engine = engine(folder.path());
+    let shop: ShopDomain = SHOP.parse().unwrap();
+    apply(&mut engine, Operation::KeepNames { shop: shop.clone(), wanted: true });
+    (1..=120).for_each(|number| buys(&mut engine, number));
+    assert!(is_on_disk(folder.path(), &name(7)));
+
+    let redacted = |number: u64| {
+        let id: WebhookId = format!("r{number}").parse().unwrap();
+        let (shop, at) = (shop.clone(), Timestamp::UNIX_EPOCH);
+        let accept = Operation::Accept(Delivery {
+            shop: shop.clone(),
+            webhook_id: id.clone(),
+            topic: "customers/redact".to_owned(),
+            triggered_at: None,
+            received_at: at,
+            body: Vec::new(),
+        });
+        let changes = vec![Change::Redacted(number.try_into().unwrap())];
+        let cause = Cause::Webhook { id, fate: Fate::Applied };
+        [accept, Operation::Apply(Batch { shop, at, cause, changes })]
+    };
+    for operation in redacted(7) {
+        apply(&mut engine, operation);
+    }
+    assert!(!is_on_disk(folder.path(), &name(7)));
+    assert!(is_on_disk(folder.path(), &name(8)));
+
+    apply(&mut engine, Operation::KeepNames { shop, wanted: false });
+    assert!(!is_on_disk(folder.path(), "Ann Lee"));
+}
+
+#[test]
+fn no_body_is_left_behind_when_the_store_ends_before_its_readers() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut engine = engine(folder.path());
+    buys(&mut engine, 1);
+    let path = folder.path().join("stockd.db");
+    let reader = super::super::connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let deliveries = "SELECT count(*) FROM delivery";
+    assert_eq!(reader.query_row(deliveries, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    buys(&mut engine, 2);
+    drop(engine);
+    drop(reader);
+    assert!(!is_on_disk(folder.path(), "bbbbbbbb"));
+}
+
+#[test]
+fn what_was_told_in_the_very_commit_that_forgets_a_customer_is_forgotten_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut engine = engine(folder.path());
+    let (shop, at): (ShopDomain, _) = (SHOP.parse().unwrap(), Timestamp::UNIX_EPOCH);
+    let id: CustomerId = 7_u64.try_into().unwrap();
+    let accept = |name: &str| {
+        Operation::Accept(Delivery {
+            shop: shop.clone(),
+            webhook_id: name.parse().unwrap(),
+            topic: "t/t".to_owned(),
+            triggered_at: None,
+            received_at: at,
+            body: Vec::new(),
+        })
+    };
+    let says = |name: &str, changes| {
+        let cause = Cause::Webhook { id: name.parse().unwrap(), fate: Fate::Applied };
+        Operation::Apply(Batch { shop: shop.clone(), at, cause, changes })
+    };
+    let customer = Customer { id, name: Some(name(7)), created_at: at, updated_at: at };
+    let order = crate::conformance::order_of(7, Some(id), 1);
+    let group = [
+        accept("w1"),
+        accept("w2"),
+        says("w1", vec![Change::Customer(customer), order]),
+        says("w2", vec![Change::Redacted(id)]),
+    ];
+    assert!(engine.commit(&group).unwrap().iter().all(Result::is_ok));
+    engine.answered();
+    assert!(!is_on_disk(folder.path(), &name(7)));
+    assert!(!rooms(&engine).contains(&"orders:customer:7".to_owned()));
 }

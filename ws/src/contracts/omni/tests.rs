@@ -44,7 +44,8 @@ fn order_of(status: OrderStatus) -> OrderChanged {
         item_count: 1,
         updated_at: Timestamp::UNIX_EPOCH,
     };
-    OrderChanged { order, change: OrderChange::StatusChanged, locations: vec!["9".parse().unwrap()] }
+    let (change, customer_name) = (OrderChange::StatusChanged, Some("Ann Lee".to_owned()));
+    OrderChanged { order, change, customer_name, locations: vec!["9".parse().unwrap()] }
 }
 
 fn who(role: Role) -> Identity {
@@ -101,7 +102,7 @@ fn an_order_has_the_documents_shape_and_a_cancelled_one_is_also_deleted() {
     let expected = json!({
         "type": "order:status_changed",
         "data": {
-            "id": "5", "customerId": "6", "customerName": null, "total": 12.3, "status": "shipped", "channel": "web",
+            "id": "5", "customerId": "6", "customerName": "Ann Lee", "total": 12.3, "status": "shipped", "channel": "web",
         },
         "id": "00000001.7",
         "timestamp": "1970-01-01T00:00:00Z",

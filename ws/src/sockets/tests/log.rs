@@ -316,7 +316,7 @@ pub(crate) fn order(customer: u64, locations: &[u64]) -> Event {
         updated_at: Timestamp::UNIX_EPOCH,
     };
     let locations = locations.iter().map(|id| (*id).try_into().unwrap()).collect();
-    Event::OrderCreated(OrderChanged { order, change: OrderChange::Created, locations })
+    Event::OrderCreated(OrderChanged { order, change: OrderChange::Created, customer_name: None, locations })
 }
 
 pub(crate) fn notice(title: &str) -> Notice {
