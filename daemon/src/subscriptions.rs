@@ -43,10 +43,10 @@ impl Subscriptions {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut health = self.client.health();
         let mut lacking: Vec<&str> = Vec::new();
-        let mut complete = false;
+        let mut made: Vec<&str> = Vec::new();
         let mut retry = limits::SHOPIFY_PAUSE;
         loop {
-            let pause = match self.look(&mut lacking, &mut complete).await {
+            let pause = match self.look(&mut lacking, &mut made).await {
                 Ok(()) => {
                     retry = limits::SHOPIFY_PAUSE;
                     limits::SUBSCRIPTIONS_PAUSE
@@ -72,8 +72,8 @@ impl Subscriptions {
         }
     }
 
-    /// `lacking` are the scopes known to be missing; `complete` whether every subscription was there before.
-    async fn look(&self, lacking: &mut Vec<&'static str>, complete: &mut bool) -> Result<(), Error> {
+    /// `lacking` are the scopes known to be missing; `made` the topics whose subscriptions were there before.
+    async fn look(&self, lacking: &mut Vec<&'static str>, made: &mut Vec<&'static str>) -> Result<(), Error> {
         let scopes = self.client.scopes().await?;
         let missing: Vec<&str> = SCOPES.into_iter().filter(|scope| !scopes.contains(*scope)).collect();
         if missing != *lacking && !missing.is_empty() {
@@ -84,11 +84,11 @@ impl Subscriptions {
         let Some(address) = &self.address else { return Ok(()) };
         let there = self.client.subscriptions().await?;
         let wanted = TOPICS.iter().filter(|(_, scope)| scope.is_none_or(|scope| scopes.contains(scope)));
-        let lost: Vec<&str> = wanted
-            .map(|(topic, _)| *topic)
-            .filter(|topic| !there.iter().any(|one| one.topic == *topic && one.uri == *address && one.whole))
-            .collect();
-        for topic in &lost {
+        let wanted: Vec<&str> = wanted.map(|(topic, _)| *topic).collect();
+        let is_there =
+            |topic: &str| there.iter().any(|one| one.topic == topic && one.uri == *address && one.whole);
+        let missing: Vec<&str> = wanted.iter().copied().filter(|topic| !is_there(topic)).collect();
+        for topic in &missing {
             match self.client.subscribe(topic, address).await {
                 Ok(_) => {}
                 Err(Error::Declined { words, .. }) => {
@@ -97,17 +97,19 @@ impl Subscriptions {
                 Err(error) => return Err(error),
             }
         }
-        if *complete && !lost.is_empty() {
+        // Others are new, because a scope is.
+        let lost: Vec<&str> = missing.iter().copied().filter(|topic| made.contains(topic)).collect();
+        if !lost.is_empty() {
             tracing::error!(shop.domain = %self.shop, topics = lost.join(" "), "Shopify had ended webhook subscriptions; they are made again and what was missed is synced");
             self.tell("Webhooks had stopped", format!("Shopify had ended these subscriptions: {}. They are made again, and what was missed is synced.", lost.join(", "))).await;
         }
-        if !lost.is_empty() {
+        if !missing.is_empty() {
             for resource in [Resource::Products, Resource::Inventory, Resource::Orders, Resource::Customers] {
                 // One that is under way reads what was missed as well, or the next one does.
                 let _ = self.runs.start(&self.shop, resource, Plan::scheduled(RunKind::Quick)).await;
             }
         }
-        *complete = true;
+        *made = wanted;
         Ok(())
     }
 

@@ -11,6 +11,7 @@ pub mod effect;
 pub mod level;
 pub mod order;
 pub mod threshold;
+pub mod transfer;
 pub mod version;
 
 pub use level::HeldLevel;

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::event::Transfer;
 use crate::id::{CustomerId, InventoryItemId, LevelGid, LocationId, OrderId, ProductId, VariantId};
 use crate::record::{Customer, InventoryItem, Level, Location, Order, Product, Variant};
 
@@ -47,6 +48,8 @@ pub enum Change {
     },
     /// Nothing may be kept of this customer any more.
     Redacted(CustomerId),
+    /// What happened to a transfer at its `happened_at`.
+    Transfer(Transfer),
     /// A variant as it was at its `updated_at`.
     Variant(Variant),
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Role, Subject};
 use crate::clock::Timestamp;
 use crate::id::{
-    CustomerId, InventoryItemId, LocationId, OrderId, ProductId, ShopDomain, UserId, VariantId, WebhookId,
+    CustomerId, LocationId, OrderId, ProductId, ShopDomain, TransferId, UserId, VariantId, WebhookId,
 };
 use crate::money::Money;
 use crate::offset::{Offset, Sequence};
@@ -305,18 +305,18 @@ pub struct CustomerPresence {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Transfer {
-    /// Shopify's id of it.
-    pub transfer_id: String,
-    /// Shopify's own word, lower case.
-    pub status: String,
-    /// Of which item, when it is one.
-    pub inventory_item_id: Option<InventoryItemId>,
-    /// From where.
+    /// Which one.
+    pub transfer_id: TransferId,
+    /// Shopify's own word, lower case; `null` where it says only that its items or shipments are others.
+    pub status: Option<String>,
+    /// From where; `null` when that is no location of the shop's, or no longer.
     pub origin_id: Option<LocationId>,
-    /// To where.
+    /// To where; `null` as for `originId`.
     pub destination_id: Option<LocationId>,
-    /// How many.
+    /// Units of all items together, where Shopify lists them.
     pub quantity: Option<i64>,
+    /// Shopify's time of it.
+    pub happened_at: Timestamp,
 }
 
 /// What a run had to correct although it should have come earlier.
@@ -469,8 +469,7 @@ impl Event {
             Self::InventoryTransfer(transfer) => {
                 let ends = transfer.origin_id.into_iter().chain(transfer.destination_id);
                 let ends = ends.map(|id| Room::InventoryLocation(id.into()));
-                let own = transfer.transfer_id.parse().ok().map(Room::Transfer);
-                ends.chain(own).chain([Room::InventoryAll]).collect()
+                ends.chain([Room::InventoryAll, Room::Transfer(transfer.transfer_id.into())]).collect()
             }
             Self::OrderCreated(order)
             | Self::OrderDeleted(order)

@@ -220,6 +220,8 @@ numeric_id! {
     CustomerId = "Customer";
     /// A movement of money for an order.
     TransactionId = "OrderTransaction";
+    /// A transfer of stock between locations.
+    TransferId = "InventoryTransfer";
 }
 
 impl LocationId {

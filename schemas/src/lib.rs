@@ -34,7 +34,7 @@ pub use error::{ErrorBody, ErrorCode};
 pub use event::{Event, LogEntry};
 pub use id::{
     AnyId, CustomerId, IdError, InventoryItemId, LevelGid, LineItemId, LocationId, OrderId, ProductId, RunId,
-    ShopDomain, TransactionId, UserId, VariantId, WebhookId,
+    ShopDomain, TransactionId, TransferId, UserId, VariantId, WebhookId,
 };
 pub use money::Money;
 pub use offset::{Epoch, Offset, Sequence};

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Role;
-use crate::id::{AnyId, CustomerId, LocationId, OrderId, ProductId, UserId, VariantId};
+use crate::id::{AnyId, CustomerId, LocationId, OrderId, ProductId, TransferId, UserId, VariantId};
 
 /// A room of a shop.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -135,7 +135,7 @@ impl Room {
         } else if let Some(role) = id("role:") {
             Self::Role(Role::parse(role)?)
         } else if let Some(id) = id("transfer:") {
-            Self::Transfer(id.parse().ok()?)
+            Self::Transfer(AnyId::of::<TransferId>(id).ok()?)
         } else {
             Self::User(id("user:")?.parse().ok()?)
         };

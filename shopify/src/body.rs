@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use schemas::money::MoneyError;
-use schemas::record;
 use schemas::{
     Change, CustomerId, InventoryItemId, LevelGid, LineItemId, LocationId, Money, OrderId, ProductId,
-    RecordKey, Timestamp, VariantId,
+    RecordKey, Timestamp, TransferId, VariantId,
 };
+use schemas::{event, record};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::order;
@@ -283,6 +283,43 @@ impl Product {
                 all.iter().all(|variant| listed.contains(&variant.admin_graphql_api_id))
             }
         }
+    }
+}
+
+/// What all topics of transfers have in common. Those of items and of shipments say no status, and only `ready_to_ship` says
+/// all lines; ends that are no locations, such as suppliers, are left out
+/// (<https://shopify.dev/docs/api/webhooks>, API 2026-10).
+#[derive(Deserialize)]
+pub(crate) struct Transfer {
+    id: Option<TransferId>,
+    happened_at: Option<Timestamp>,
+    status: Option<String>,
+    origin: Option<End>,
+    destination: Option<End>,
+    line_items: Option<Vec<TransferLine>>,
+}
+
+#[derive(Deserialize)]
+struct End {
+    id: Option<LocationId>,
+}
+
+#[derive(Deserialize)]
+struct TransferLine {
+    quantity: i32,
+}
+
+impl Transfer {
+    pub(crate) fn told(self, triggered_at: Option<Timestamp>) -> Result<event::Transfer, Unreadable> {
+        let units = |lines: Vec<TransferLine>| lines.iter().map(|line| i64::from(line.quantity)).sum();
+        Ok(event::Transfer {
+            transfer_id: self.id.ok_or(Unreadable::Lacks { field: "id" })?,
+            status: stated(self.status).map(|status| status.to_lowercase()),
+            origin_id: self.origin.and_then(|end| end.id),
+            destination_id: self.destination.and_then(|end| end.id),
+            quantity: self.line_items.map(units),
+            happened_at: time(self.happened_at, triggered_at)?,
+        })
     }
 }
 

@@ -7,12 +7,13 @@ use serde::de::DeserializeOwned;
 use crate::body;
 use crate::notice::{self, Notice};
 
-/// The topics to subscribe to, each with the scope without which Shopify refuses it.
+/// The topics to subscribe to, each with the scope without which Shopify refuses it; transfers need one that stockd can do
+/// without.
 ///
 /// [`read`] knows some more, which say nothing that one of these does not: every other order topic comes together with
 /// `orders/updated`. The three about privacy are set up in the app's own configuration
 /// (<https://shopify.dev/docs/api/webhooks>, API 2026-10).
-pub const TOPICS: [(&str, Option<&str>); 29] = [
+pub const TOPICS: [(&str, Option<&str>); 36] = [
     ("app/scopes_update", None),
     ("app/uninstalled", None),
     ("bulk_operations/finish", None),
@@ -27,6 +28,13 @@ pub const TOPICS: [(&str, Option<&str>); 29] = [
     ("inventory_levels/connect", Some("read_inventory")),
     ("inventory_levels/disconnect", Some("read_inventory")),
     ("inventory_levels/update", Some("read_inventory")),
+    ("inventory_transfers/add_items", Some("read_inventory_transfers")),
+    ("inventory_transfers/cancel", Some("read_inventory_transfers")),
+    ("inventory_transfers/complete", Some("read_inventory_transfers")),
+    ("inventory_transfers/ready_to_ship", Some("read_inventory_transfers")),
+    ("inventory_transfers/remove_items", Some("read_inventory_transfers")),
+    ("inventory_transfers/update_item_quantities", Some("read_inventory_transfers")),
+    ("inventory_transfers/updated", Some("read_inventory_transfers")),
     ("locations/activate", Some("read_locations")),
     ("locations/create", Some("read_locations")),
     ("locations/deactivate", Some("read_locations")),
@@ -114,6 +122,22 @@ pub fn read(
         "inventory_levels/disconnect" => {
             let level: LevelKey = parse(body)?;
             Change::LookAgain(RecordKey::Level(level.inventory_item_id, level.location_id))
+        }
+
+        "inventory_transfers/cancel"
+        | "inventory_transfers/complete"
+        | "inventory_transfers/ready_to_ship" => {
+            let transfer = parse::<body::Transfer>(body)?.told(triggered_at)?;
+            if transfer.status.is_none() {
+                return Err(Unreadable::Lacks { field: "status" });
+            }
+            Change::Transfer(transfer)
+        }
+        "inventory_transfers/add_items"
+        | "inventory_transfers/remove_items"
+        | "inventory_transfers/update_item_quantities"
+        | "inventory_transfers/updated" => {
+            Change::Transfer(parse::<body::Transfer>(body)?.told(triggered_at)?)
         }
 
         "locations/activate" | "locations/create" | "locations/deactivate" | "locations/update" => {

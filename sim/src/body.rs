@@ -13,6 +13,7 @@ use crate::record::{
 };
 use crate::store::Store;
 use crate::topic::Subject;
+use crate::transfer::{Status, Transfer};
 
 /// Past this many, a product's variants are only listed by id.
 const FULL_VARIANTS: usize = 100;
@@ -43,6 +44,7 @@ pub(crate) fn body(store: &Store, subject: Subject) -> Option<Value> {
             let order = store.orders.find(order)?;
             transaction(order, order.transactions.get(index)?)
         }
+        Subject::Transfer { transfer, index } => self::transfer(store.transfers.get(&transfer)?, index)?,
         Subject::Variant(id) => variant(store, store.variants.find(id)?),
         Subject::Scopes => {
             json!({ "id": store.shop.id, "previous": store.scopes.previous, "current": store.scopes.granted })
@@ -132,6 +134,25 @@ fn edit(order: &Order, edit: &Edit) -> Value {
             "shipping_lines": { "additions": [], "removals": [] },
         }
     })
+}
+
+/// A step as it was taken, whatever came after it. Of a shipment only the id and the time are told.
+fn transfer(transfer: &Transfer, index: usize) -> Option<Value> {
+    let (status, at) = *transfer.steps.get(index)?;
+    let mut body = json!({ "id": gid("InventoryTransfer", transfer.id), "happened_at": local(at) });
+    if status == Status::InProgress {
+        return Some(body);
+    }
+    if let Some(origin) = transfer.origin {
+        body["origin"] = json!({ "id": gid("Location", origin) });
+    }
+    body["destination"] = json!({ "id": gid("Location", transfer.destination) });
+    body["status"] = status.name().into();
+    if status == Status::ReadyToShip {
+        let line = |line: &crate::transfer::Line| json!({ "id": gid("InventoryTransferLineItem", line.id), "quantity": line.quantity });
+        body["line_items"] = transfer.lines.iter().map(line).collect();
+    }
+    Some(body)
 }
 
 fn refund(order: &Order, refund: &Refund) -> Value {

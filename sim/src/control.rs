@@ -2,6 +2,7 @@
 
 mod app;
 mod order;
+mod transfer;
 
 use std::time::Duration;
 
@@ -42,6 +43,7 @@ pub(crate) fn answer(
         ("POST", "adjust") => read(body).and_then(|adjustment| adjust(shop, &adjustment)),
         ("POST", "products") => read(body).and_then(|change| product(shop, change)),
         ("POST", "orders") => read(body).and_then(|change| order::order(shop, &change)),
+        ("POST", "transfers") => read(body).and_then(|change| transfer::transfer(shop, &change)),
         ("POST", "app") => read(body).and_then(|change| app::app(shop, change)),
         ("POST", "shop") => read(body).and_then(|change| app::settings(shop, change)),
         ("POST", "privacy") => read(body).and_then(|request| app::privacy(shop, &request)),

@@ -29,6 +29,7 @@ mod store;
 mod table;
 mod token;
 mod topic;
+mod transfer;
 mod truth;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -57,7 +58,7 @@ use crate::store::{Store, Switches};
 pub const VERSION: &str = "2026-10";
 
 /// All access scopes that the shop can give to an app.
-pub const SCOPES: [&str; 9] = scope::ALL;
+pub const SCOPES: [&str; 10] = scope::ALL;
 
 /// What kind of shop to open.
 #[derive(Clone, Debug)]

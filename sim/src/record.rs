@@ -12,7 +12,8 @@ pub(crate) const STATES: [&str; 7] =
     ["available", "committed", "reserved", "damaged", "quality_control", "safety_stock", "incoming"];
 pub(crate) const AVAILABLE: usize = 0;
 pub(crate) const COMMITTED: usize = 1;
-const INCOMING: usize = 6;
+pub(crate) const RESERVED: usize = 2;
+pub(crate) const INCOMING: usize = 6;
 
 /// The shop's own settings.
 pub(crate) struct Shop {

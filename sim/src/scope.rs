@@ -3,11 +3,12 @@
 //! <https://shopify.dev/docs/api/usage/access-scopes>, 2026-10.
 
 /// Everything the pretend shop can be asked for.
-pub(crate) const ALL: [&str; 9] = [
+pub(crate) const ALL: [&str; 10] = [
     "read_products",
     "write_products",
     "read_inventory",
     "write_inventory",
+    "read_inventory_transfers",
     "read_locations",
     "read_orders",
     "read_all_orders",
@@ -81,11 +82,12 @@ fn needed(type_name: &str) -> &'static [&'static str] {
 
 /// One of these is needed to subscribe to a topic: webhooks reference, 2026-10.
 fn needed_to_hear(topic: &str) -> &'static [&'static str] {
-    const BY_START: [(&str, &[&str]); 10] = [
+    const BY_START: [(&str, &[&str]); 11] = [
         ("CUSTOMERS_", &["read_customers"]),
         ("FULFILLMENTS_", &["read_fulfillments"]),
         ("INVENTORY_ITEMS_", &["read_inventory", "read_products"]),
         ("INVENTORY_LEVELS_", &["read_inventory"]),
+        ("INVENTORY_TRANSFERS_", &["read_inventory_transfers"]),
         ("LOCATIONS_", &["read_locations"]),
         ("ORDER_TRANSACTIONS_", &["read_orders"]),
         ("ORDERS_", &["read_orders"]),

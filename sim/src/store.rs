@@ -13,6 +13,7 @@ use crate::record::{
 use crate::scope::{ALL, Scopes};
 use crate::table::Table;
 use crate::topic::{Notice, Subject, Topic};
+use crate::transfer::Transfer;
 
 /// Quantities are kept within what Shopify accepts in one write.
 pub(crate) const MAX_QUANTITY: i64 = 1_000_000_000;
@@ -68,6 +69,7 @@ pub(crate) struct Store {
     pub(crate) customers: Table<Customer>,
     pub(crate) subscriptions: Table<Subscription>,
     pub(crate) operations: Table<Operation>,
+    pub(crate) transfers: BTreeMap<u64, Transfer>,
     pub(crate) items_by_sku: HashMap<String, u64>,
     pub(crate) switches: Switches,
     last_id: u64,
@@ -103,6 +105,7 @@ impl Store {
             customers: Table::default(),
             subscriptions: Table::default(),
             operations: Table::default(),
+            transfers: BTreeMap::new(),
             items_by_sku: HashMap::new(),
             switches,
             last_id: first_id,

@@ -23,6 +23,10 @@ impl Topic {
     pub(crate) const INVENTORY_LEVELS_CONNECT: Self = Self("inventory_levels/connect");
     pub(crate) const INVENTORY_LEVELS_DISCONNECT: Self = Self("inventory_levels/disconnect");
     pub(crate) const INVENTORY_LEVELS_UPDATE: Self = Self("inventory_levels/update");
+    pub(crate) const INVENTORY_TRANSFERS_CANCEL: Self = Self("inventory_transfers/cancel");
+    pub(crate) const INVENTORY_TRANSFERS_COMPLETE: Self = Self("inventory_transfers/complete");
+    pub(crate) const INVENTORY_TRANSFERS_READY_TO_SHIP: Self = Self("inventory_transfers/ready_to_ship");
+    pub(crate) const INVENTORY_TRANSFERS_UPDATED: Self = Self("inventory_transfers/updated");
     pub(crate) const LOCATIONS_ACTIVATE: Self = Self("locations/activate");
     pub(crate) const LOCATIONS_CREATE: Self = Self("locations/create");
     pub(crate) const LOCATIONS_DEACTIVATE: Self = Self("locations/deactivate");
@@ -85,6 +89,11 @@ pub(crate) enum Subject {
     },
     Transaction {
         order: u64,
+        index: usize,
+    },
+    /// A step of a transfer, by its number.
+    Transfer {
+        transfer: u64,
         index: usize,
     },
     /// What the app is allowed, and was.

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::record::{Customer, Item, Level, Location, Order, Product, STATES, Variant, price};
 use crate::store::Store;
+use crate::transfer::{Line, Transfer};
 
 /// Everything, with ids as numeric strings and times in UTC. It is a text: as values, a large shop takes gigabytes.
 pub(crate) fn truth(store: &Store) -> String {
@@ -15,6 +16,7 @@ pub(crate) fn truth(store: &Store) -> String {
     section(&mut text, "orders", store.orders.iter().map(order));
     section(&mut text, "customers", store.customers.iter().map(customer));
     section(&mut text, "locations", store.locations.iter().map(location));
+    section(&mut text, "transfers", store.transfers.values().map(transfer));
     text.push('}');
     text
 }
@@ -44,6 +46,17 @@ fn variant(store: &Store, variant: &Variant) -> Value {
         "inventoryQuantity": store.available(variant.item),
         "createdAt": variant.created_at,
         "updatedAt": variant.updated_at,
+    })
+}
+
+pub(crate) fn transfer(transfer: &Transfer) -> Value {
+    let line = |line: &Line| json!({ "id": line.id.to_string(), "inventoryItemId": line.item.to_string(), "quantity": line.quantity });
+    json!({
+        "id": transfer.id.to_string(),
+        "originId": transfer.origin.map(|id| id.to_string()),
+        "destinationId": transfer.destination.to_string(),
+        "status": transfer.status().name(),
+        "lineItems": transfer.lines.iter().map(line).collect::<Vec<_>>(),
     })
 }
 

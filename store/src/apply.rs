@@ -200,7 +200,7 @@ fn difference<T: Tables>(tables: &T, change: &Change) -> Result<Option<Differenc
         Change::Product { product, .. } => of(tables, product),
         Change::Variant(said) => of(tables, said),
         Change::Gone(key) | Change::LookAgain(key) => Ok(Some((key.to_string(), Wrong::Gone, None))),
-        Change::LevelAvailable { .. } | Change::Redacted(_) => Ok(None),
+        Change::LevelAvailable { .. } | Change::Redacted(_) | Change::Transfer(_) => Ok(None),
     }
 }
 

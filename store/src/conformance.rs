@@ -5,6 +5,7 @@ mod names;
 mod payments;
 mod posts;
 mod runs;
+mod transfers;
 
 use std::sync::Arc;
 
@@ -56,6 +57,11 @@ use runs::{
     of_a_forgotten_shop_nothing_is_kept_and_its_log_goes_on, of_a_redacted_customer_nothing_is_kept,
     what_a_full_run_puts_right_late_is_drift_and_what_is_young_is_not, what_is_held_is_listed_by_resource,
     what_was_heard_of_meanwhile_is_no_drift,
+};
+use transfers::{
+    a_transfer_is_heard_at_both_ends_also_where_they_are_said_no_more,
+    a_transfer_is_told_once_however_often_it_is_said_and_never_older_after_newer,
+    what_was_told_of_a_transfer_is_forgotten_with_its_deliveries_and_with_its_shop,
 };
 
 /// A store at work and what keeps it so.
@@ -112,6 +118,9 @@ holds_for_both! {
     names_that_are_no_longer_wanted_are_nowhere,
     each_payment_is_told_once_and_changes_nothing_else_of_its_order,
     what_is_known_first_of_the_payments_of_an_old_order_is_no_news,
+    a_transfer_is_told_once_however_often_it_is_said_and_never_older_after_newer,
+    a_transfer_is_heard_at_both_ends_also_where_they_are_said_no_more,
+    what_was_told_of_a_transfer_is_forgotten_with_its_deliveries_and_with_its_shop,
     an_order_has_the_levels_of_its_lines_read_again,
     a_first_import_is_told_as_a_run_and_not_record_by_record,
     a_run_goes_on_where_it_was_and_ends_once,

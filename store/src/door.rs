@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use inventory::transfer::is_news;
 use inventory::version::judge;
 use inventory::{Authority, Crossing, HeldLevel, Verdict, level, order, threshold};
 use jiff::{SignedDuration, ToSpan as _};
 use schemas::event::{
-    CustomerActivity, LevelChange, Notice, OrderChange, OrderChanged, Payment, PriceChange, Source,
+    CustomerActivity, LevelChange, Notice, OrderChange, OrderChanged, Payment, PriceChange, Source, Transfer,
 };
 use schemas::record::{
     Customer, InventoryItem, Level, Location, Order, PaymentOutcome, Product, Transaction, Variant,
@@ -135,6 +136,7 @@ impl<'t, T: Tables> Door<'t, T> {
             Change::Order(order) => self.order(order),
             Change::Product { product, variants } => self.product(product, variants.as_deref()),
             Change::Redacted(customer) => self.tables.redact(*customer),
+            Change::Transfer(transfer) => self.transfer(transfer),
             Change::Variant(variant) => self.variant(variant),
         }
     }
@@ -457,6 +459,23 @@ impl<'t, T: Tables> Door<'t, T> {
             self.tell(&crossing_event(crossing, shape.clone()))?;
         }
         Ok(shape)
+    }
+
+    /// Tells of a transfer what is news, with its ends where they were said before.
+    fn transfer(&mut self, said: &Transfer) -> Result<()> {
+        let told = self.tables.transfer(said.transfer_id)?;
+        if !is_news(told.as_ref(), said) {
+            return Ok(());
+        }
+        let (origin_id, destination_id) =
+            told.map_or((None, None), |told| (told.origin_id, told.destination_id));
+        let news = Transfer {
+            origin_id: said.origin_id.or(origin_id),
+            destination_id: said.destination_id.or(destination_id),
+            ..said.clone()
+        };
+        self.tables.put_transfer(&news, self.at)?;
+        self.tell(&Event::InventoryTransfer(news))
     }
 
     fn gone(&mut self, key: RecordKey) -> Result<()> {

@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use inventory::effect::Waiting;
 use inventory::{HeldLevel, Thresholds};
-use schemas::event::AvailableAt;
+use schemas::event::{AvailableAt, Transfer};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
     CustomerId, Entropy, Epoch, Event, InventoryItemId, LevelSelection, LocationId, LogEntry, Offset,
     OrderId, ProductId, RecordKey, Resource, Room, RunId, RunState, Sequence, ShopDomain, Timestamp,
-    VariantId, WebhookId,
+    TransferId, VariantId, WebhookId,
 };
 use serde::Serialize;
 
@@ -73,6 +73,7 @@ struct Shop {
     runs: Vec<RunRecord>,
     watermarks: BTreeMap<Resource, Timestamp>,
     posted: BTreeMap<PostKey, (Sequence, Timestamp)>,
+    transfers: BTreeMap<TransferId, (Transfer, Timestamp)>,
     kept: ledger::Kept,
 }
 
@@ -217,6 +218,7 @@ impl Transaction for State {
         for shop in self.shops.values_mut() {
             shop.kept.forget(retention.runs_before);
             shop.posted.retain(|_, (_, at)| *at >= retention.deliveries_before);
+            shop.transfers.retain(|_, (_, at)| *at >= retention.deliveries_before);
             shop.drift.retain(|drifted| drifted.found >= retention.runs_before);
             shop.runs.retain(|run| !run.run.state.is_over() || run.run.started_at >= retention.runs_before);
         }
@@ -311,6 +313,15 @@ impl Tables for MemoryTables<'_> {
 
     fn put_posted(&mut self, key: &PostKey, sequence: Sequence, at: Timestamp) -> Result<()> {
         self.here_mut().posted.insert(*key, (sequence, at));
+        Ok(())
+    }
+
+    fn transfer(&self, id: TransferId) -> Result<Option<Transfer>> {
+        Ok(self.here().transfers.get(&id).map(|(told, _)| told.clone()))
+    }
+
+    fn put_transfer(&mut self, told: &Transfer, at: Timestamp) -> Result<()> {
+        self.here_mut().transfers.insert(told.transfer_id, (told.clone(), at));
         Ok(())
     }
 

@@ -286,7 +286,8 @@ impl RunRecord {
 /// What is older than these, by our clock, may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Settled deliveries, and the keys of what was posted: until then a repeated one is recognised.
+    /// Settled deliveries, the keys of what was posted, and what was told last of a transfer: until then a repeated one is
+    /// recognised.
     pub deliveries_before: Timestamp,
     /// The log.
     pub log_before: Timestamp,

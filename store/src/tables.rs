@@ -1,12 +1,12 @@
 //! What `apply` needs of a database inside one transaction. Every backend gives it; nothing here is SQL.
 
 use inventory::{HeldLevel, Thresholds};
-use schemas::event::AvailableAt;
+use schemas::event::{AvailableAt, Transfer};
 use schemas::record::{Customer, InventoryItem, Level, Location, Order, Product, Variant};
 use schemas::shape::ReservationShape;
 use schemas::{
     CustomerId, Event, InventoryItemId, LocationId, OrderId, ProductId, RecordKey, Resource, RunId, Sequence,
-    ShopDomain, Timestamp, UserId, VariantId, WebhookId,
+    ShopDomain, Timestamp, TransferId, UserId, VariantId, WebhookId,
 };
 
 use serde::Serialize;
@@ -175,6 +175,10 @@ pub(crate) trait Tables:
     /// Where that is in the log which was posted under this key.
     fn posted(&self, key: &PostKey) -> Result<Option<Sequence>>;
     fn put_posted(&mut self, key: &PostKey, sequence: Sequence, at: Timestamp) -> Result<()>;
+
+    /// What was told last of a transfer.
+    fn transfer(&self, id: TransferId) -> Result<Option<Transfer>>;
+    fn put_transfer(&mut self, told: &Transfer, at: Timestamp) -> Result<()>;
 
     /// Marks a record for reading, anew if it is marked; `doubt` is the full run that wants to know.
     fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>) -> Result<()>;

@@ -28,4 +28,5 @@ mod runs;
 mod schema;
 mod stale;
 mod tidy;
+mod transfers;
 mod webhooks;

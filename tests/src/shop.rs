@@ -104,13 +104,10 @@ impl TestShop {
 
     /// Another program asks with the same app until Shopify refuses more.
     pub async fn is_asked_by_others(&self) {
-        let address = format!("{}/admin/api/{}/graphql.json", self.url(), sim::VERSION);
         let query = "{ products(first: 30) { nodes { variants(first: 5) { nodes { inventoryItem {
             inventoryLevels(first: 5) { nodes { location { name } quantities(names: [\"available\"]) { quantity } } } } } } } } }";
-        let query = json!({ "query": query });
         eventually("the points are used up", async || {
-            let call = self.http.post(&address).header("x-shopify-access-token", ACCESS_TOKEN);
-            let answer = call.json(&query).send().await.ok()?;
+            let answer = self.query(query).await.ok()?;
             let throttled = answer.status() == 429;
             let answer: Value = answer.json().await.ok()?;
             let code = &answer["errors"][0]["extensions"]["code"];
@@ -118,6 +115,21 @@ impl TestShop {
             (throttled || code == "THROTTLED").then_some(())
         })
         .await;
+    }
+
+    /// The topics that are subscribed to through its API.
+    pub async fn subscriptions(&self) -> Vec<String> {
+        let query = "{ webhookSubscriptions(first: 100) { nodes { topic } } }";
+        let answer: Value = self.query(query).await.unwrap().json().await.unwrap();
+        let topics = answer["data"]["webhookSubscriptions"]["nodes"].as_array().unwrap();
+        topics.iter().map(|node| node["topic"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// What another program with the same app is answered.
+    async fn query(&self, query: &str) -> reqwest::Result<reqwest::Response> {
+        let address = format!("{}/admin/api/{}/graphql.json", self.url(), sim::VERSION);
+        let call = self.http.post(address).header("x-shopify-access-token", ACCESS_TOKEN);
+        call.json(&json!({ "query": query })).send().await
     }
 
     /// Where its webhooks are.

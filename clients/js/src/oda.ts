@@ -13,6 +13,7 @@ import type {
   Sale,
   SettableName,
   SyncRun,
+  Transfer,
   WebhookReceived,
 } from './schemas.js';
 
@@ -65,6 +66,7 @@ export interface ServerEvents {
   'inventory:lowStock': (event: Envelope<LevelShape>) => void;
   'inventory:restocked': (event: Envelope<LevelShape>) => void;
   'inventory:reservation': (event: Envelope<ReservationShape>) => void;
+  'inventory:transfer': (event: Envelope<Transfer>) => void;
   'inventory:updateError': (failure: CommandFailure) => void;
   'inventory:reservationError': (failure: CommandFailure) => void;
   'command:updated': (event: Envelope<CommandShape>) => void;

@@ -874,19 +874,22 @@ export type Target =
 
 /** Stock on its way from one location to another. */
 export interface Transfer {
-  /** To where. */
+  /** To where; `null` as for `originId`. */
   destinationId?: LocationId | null;
-  /** Of which item, when it is one. */
-  inventoryItemId?: InventoryItemId | null;
-  /** From where. */
+  /** Shopify's time of it. */
+  happenedAt: string;
+  /** From where; `null` when that is no location of the shop's, or no longer. */
   originId?: LocationId | null;
-  /** How many. */
+  /** Units of all items together, where Shopify lists them. */
   quantity?: number | null;
-  /** Shopify's own word, lower case. */
-  status: string;
-  /** Shopify's id of it. */
-  transferId: string;
+  /** Shopify's own word, lower case; `null` where it says only that its items or shipments are others. */
+  status?: string | null;
+  /** Which one. */
+  transferId: TransferId;
 }
+
+/** A transfer of stock between locations. */
+export type TransferId = string;
 
 /** Somebody writes. */
 export interface Typing {

@@ -134,8 +134,12 @@ impl Config {
         let mut table: toml::Table = text.parse().map_err(|error| ConfigError::invalid(place, error))?;
         let config = if overlay(&mut table, environment)? {
             // The environment has no lines to point at; the key's path must do.
-            toml::Value::Table(table).try_into().map_err(|error| {
-                ConfigError::invalid(format_args!("{place} with the STOCKD_ variables over it"), error)
+            toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| {
+                let mut problem = error.to_string();
+                if problem.contains("expected a string") {
+                    problem.push_str("put a text that looks like a number into quotes of its own: '\"7\"'");
+                }
+                ConfigError::invalid(format_args!("{place} with the STOCKD_ variables over it"), problem)
             })?
         } else {
             toml::from_str(text).map_err(|error| ConfigError::invalid(place, error))?
@@ -343,5 +347,13 @@ mod tests {
         let environment = Environment::from([("STOCKD_SERVER__LISTEN", "nowhere")]);
         let error = Config::read(MINIMAL, "stockd.toml", &environment).unwrap_err().to_string();
         assert!(error.contains("STOCKD_") && error.contains("listen"), "{error}");
+    }
+
+    #[test]
+    fn a_text_that_looks_like_a_number_is_put_into_quotes() {
+        let named = |id| Config::read(MINIMAL, "stockd.toml", &Environment::from([("STOCKD_SHOP__ID", id)]));
+        let error = named("7").unwrap_err().to_string();
+        assert!(error.contains("shop.id") && error.contains("into quotes of its own: '\"7\"'"), "{error}");
+        assert!(named("\"7\"").is_ok());
     }
 }

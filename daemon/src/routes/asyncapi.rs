@@ -5,7 +5,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use schemas::command::{CommandKind, HoldAnswer, LevelAnswer, ReserveAnswer};
 use schemas::event::{
     CustomerActivity, CustomerInterest, CustomerPresence, LevelChange, Notice, OrderChanged, PriceChange,
-    ProductShape, UserActivity, WebhookReceived,
+    ProductShape, Transfer, UserActivity, WebhookReceived,
 };
 use schemas::id::ID_BYTES_MAX;
 use schemas::shape::{CommandShape, LevelShape, ReservationShape};
@@ -94,7 +94,7 @@ const REQUESTS: [Request; 13] = [
     ("auth:refresh", "A fresh token before the old one runs out.", token, refreshed),
 ];
 
-const TOLD: [Told; 19] = [
+const TOLD: [Told; 20] = [
     ("connected", "First of all, on every connect.", Payload::Flat(connected)),
     ("resync", "What was missed cannot be had: load again what is shown.", Payload::Flat(resync)),
     ("error", "A request was refused; beside its acknowledgement.", Payload::Flat(refused)),
@@ -106,6 +106,7 @@ const TOLD: [Told; 19] = [
     ),
     ("inventory:restocked", "A level rose above its threshold.", framed_or_posted(of::<LevelShape>)),
     ("inventory:reservation", "A hold changed.", framed_or_posted(of::<ReservationShape>)),
+    ("inventory:transfer", "Stock is moved between locations.", framed_or_posted(of::<Transfer>)),
     ("inventory:updateError", "A command of one's own did not go through.", Payload::Flat(command_failed)),
     (
         "inventory:reservationError",

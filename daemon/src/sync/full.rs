@@ -284,7 +284,7 @@ fn sighting(change: &Change) -> Option<Held> {
         Change::Variant(said) => {
             Some(Held { key: RecordKey::Product(said.product_id), variant: Some(said.id) })
         }
-        Change::Gone(_) | Change::LevelAvailable { .. } | Change::Redacted(_) => None,
+        Change::Gone(_) | Change::LevelAvailable { .. } | Change::Redacted(_) | Change::Transfer(_) => None,
     }
 }
 

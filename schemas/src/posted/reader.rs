@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 use super::{EMITTED_NAME_BYTES_MAX, Emitted, Kind, POSTED_BYTES_MAX, Posted, Target};
 use crate::access::Role;
 use crate::error::{ErrorBody, ErrorCode};
-use crate::id::{AnyId, CustomerId, ID_BYTES_MAX, LocationId, OrderId, ProductId, UserId, VariantId};
+use crate::id::{
+    AnyId, CustomerId, ID_BYTES_MAX, LocationId, OrderId, ProductId, TransferId, UserId, VariantId,
+};
 use crate::room::Room;
 
 /// The fields that say where something is.
@@ -101,7 +103,7 @@ pub(super) fn posted(
         product_id: fields.id::<ProductId>(&own("product", "productId"))?,
         variant_id: fields.id::<VariantId>(&["variantId"])?,
         locations: fields.locations()?,
-        transfer_id: fields.id::<AnyId>(&["transferId"])?,
+        transfer_id: fields.id::<TransferId>(&["transferId"])?,
         company_id: fields.id::<AnyId>(&own("company", "companyId"))?,
         role: fields.role()?,
         data: Map::new(),

@@ -1,6 +1,7 @@
 //! Webhook bodies of every topic, reduced and invented, and what they say in our words.
 
 use proptest::prelude::*;
+use schemas::event::Transfer;
 use schemas::record;
 use schemas::shape::OrderStatus;
 use serde_json::{Value, json};
@@ -18,10 +19,11 @@ const ORDER_EDITED: &str = include_str!("../../fixtures/order_edited.json");
 const PRODUCT: &str = include_str!("../../fixtures/product.json");
 const REFUND: &str = include_str!("../../fixtures/refund.json");
 const TRANSACTION: &str = include_str!("../../fixtures/order_transaction.json");
+const TRANSFER: &str = include_str!("../../fixtures/inventory_transfer.json");
 const VARIANT: &str = include_str!("../../fixtures/variant.json");
 
 /// Every topic that is mirrored, with a body.
-const SAMPLES: [(&str, &str); 31] = [
+const SAMPLES: [(&str, &str); 38] = [
     ("customers/create", CUSTOMER),
     ("customers/delete", CUSTOMER),
     ("customers/update", CUSTOMER),
@@ -33,6 +35,13 @@ const SAMPLES: [(&str, &str); 31] = [
     ("inventory_levels/connect", LEVEL),
     ("inventory_levels/disconnect", LEVEL),
     ("inventory_levels/update", LEVEL),
+    ("inventory_transfers/add_items", TRANSFER),
+    ("inventory_transfers/cancel", TRANSFER),
+    ("inventory_transfers/complete", TRANSFER),
+    ("inventory_transfers/ready_to_ship", TRANSFER),
+    ("inventory_transfers/remove_items", TRANSFER),
+    ("inventory_transfers/update_item_quantities", TRANSFER),
+    ("inventory_transfers/updated", TRANSFER),
     ("locations/activate", LOCATION),
     ("locations/create", LOCATION),
     ("locations/deactivate", LOCATION),
@@ -108,7 +117,7 @@ fn every_mirrored_topic_says_something_and_says_the_same_again() {
 
 #[test]
 fn a_topic_that_is_not_mirrored_is_ignored_whatever_its_body() {
-    for topic in ["carts/update", "inventory_transfers/complete", "orders/of_next_year", ""] {
+    for topic in ["carts/update", "inventory_shipments/create", "orders/of_next_year", ""] {
         assert_eq!(read(topic, b"not json", None, false), Ok(Reading::Ignored), "{topic}");
     }
 }
@@ -122,7 +131,7 @@ fn every_topic_to_subscribe_to_is_read_and_known_to_shopify() {
         assert!(known.lines().any(|word| word.trim() == graphql_word(topic)), "{topic}");
     }
     let mirrored = TOPICS.iter().filter(|(topic, _)| SAMPLES.iter().any(|(known, _)| known == topic));
-    assert_eq!(mirrored.count(), 25);
+    assert_eq!(mirrored.count(), 32);
 }
 
 #[test]
@@ -206,6 +215,62 @@ fn items_locations_and_customers_are_told_as_they_were() {
         updated_at: at("2026-11-19T17:40:07Z"),
     };
     assert_eq!(only("customers/update", CUSTOMER), Change::Customer(customer));
+}
+
+#[test]
+fn a_transfer_is_told_with_its_ends_and_as_much_as_its_topic_says() {
+    let ready = Transfer {
+        transfer_id: id(6_600_700_800_900),
+        status: Some("ready_to_ship".to_owned()),
+        origin_id: Some(id(70_010_020_030)),
+        destination_id: Some(id(70_010_020_031)),
+        quantity: Some(15),
+        happened_at: at("2026-11-19T16:20:30Z"),
+    };
+    assert_eq!(only("inventory_transfers/ready_to_ship", TRANSFER), Change::Transfer(ready.clone()));
+
+    // From a supplier, or from a location that is gone.
+    let arrived = edited(&without(TRANSFER, "origin"), &[("/status", json!("TRANSFERRED"))]);
+    let arrived = without(&arrived, "line_items");
+    let completed =
+        Transfer { status: Some("transferred".to_owned()), origin_id: None, quantity: None, ..ready.clone() };
+    for body in
+        [edited(TRANSFER, &[("/origin", Value::Null)]), edited(TRANSFER, &[("/origin/id", Value::Null)])]
+    {
+        assert!(matches!(
+            only("inventory_transfers/complete", &body),
+            Change::Transfer(Transfer { origin_id: None, .. })
+        ));
+    }
+    assert_eq!(only("inventory_transfers/complete", &arrived), Change::Transfer(completed));
+
+    let bare = r#"{"id": "gid://shopify/InventoryTransfer/6600700800900", "happened_at": "2026-11-19T16:20:30Z", "items_added": []}"#;
+    let changed = Transfer { status: None, origin_id: None, destination_id: None, quantity: None, ..ready };
+    for topic in ["add_items", "remove_items", "update_item_quantities", "updated"] {
+        assert_eq!(only(&format!("inventory_transfers/{topic}"), bare), Change::Transfer(changed.clone()));
+    }
+}
+
+#[test]
+fn a_transfer_without_its_id_status_or_time_is_kept_for_a_person() {
+    let topic = "inventory_transfers/ready_to_ship";
+    let sentence = |body: &str| read(topic, body.as_bytes(), None, false).unwrap_err().to_string();
+    for field in ["id", "status"] {
+        assert_eq!(sentence(&without(TRANSFER, field)), format!("the body lacks `{field}`"));
+    }
+    assert_eq!(
+        read(topic, without(TRANSFER, "happened_at").as_bytes(), None, false),
+        Err(Unreadable::NoTime)
+    );
+    for (path, wrong, place) in [
+        ("/id", json!("gid://shopify/Order/1"), "`id`"),
+        ("/happened_at", json!("yesterday"), "`happened_at`"),
+        ("/destination/id", json!("gid://shopify/Product/1"), "`destination.id`"),
+        ("/line_items/1/quantity", json!(1_u64 << 40), "`line_items[1].quantity`"),
+    ] {
+        let sentence = sentence(&edited(TRANSFER, &[(path, wrong)]));
+        assert!(sentence.contains(place), "{sentence}");
+    }
 }
 
 #[test]

@@ -224,6 +224,68 @@ async fn what_is_not_counted_and_who_counts_for_themselves_is_told() {
 }
 
 #[tokio::test]
+async fn a_transfer_takes_its_stock_along_and_each_step_is_told_as_it_was() {
+    let (shop, mut receiver) = shop_and_receiver().await;
+    let made = shop.done("products", json!({ "action": "create", "quantity": 10 })).await;
+    let truth = shop.look("truth").await;
+    let item =
+        truth["variants"].as_array().unwrap().iter().find(|row| row["productId"] == made["id"]).unwrap();
+    let item = &item["inventoryItemId"];
+    let (from, to) = (&truth["locations"][0]["id"], &truth["locations"][1]["id"]);
+    let quantities = async || {
+        let truth = shop.look("truth").await;
+        let levels = truth["levels"].as_array().unwrap().iter();
+        let at = |place: &Value| {
+            levels
+                .clone()
+                .find(|level| &level["inventoryItemId"] == item && &level["locationId"] == place)
+                .unwrap()
+        };
+        ["available", "reserved", "incoming"].map(|name| (at(from)[name].as_i64(), at(to)[name].as_i64()))
+    };
+    let some = |pairs: [(i64, i64); 3]| pairs.map(|(from, to)| (Some(from), Some(to)));
+    let draft = json!({
+        "action": "create", "originId": from, "destinationId": to,
+        "items": [{ "inventoryItemId": item, "quantity": 4 }],
+    });
+    let id = shop.done("transfers", draft.clone()).await["id"].clone();
+    let steps = [
+        ("ready", "ready_to_ship", Some("READY_TO_SHIP"), some([(6, 10), (4, 0), (0, 0)])),
+        ("ship", "updated", None, some([(6, 10), (0, 0), (0, 4)])),
+        ("complete", "complete", Some("TRANSFERRED"), some([(6, 14), (0, 0), (0, 0)])),
+    ];
+    for (action, _, _, stock) in &steps {
+        shop.done("transfers", json!({ "action": action, "id": id })).await;
+        assert_eq!(&quantities().await, stock, "{action}");
+    }
+    let mut told = std::collections::HashMap::new();
+    while told.len() < steps.len() {
+        let delivery = receiver.next().await;
+        if let Some(topic) = delivery.header("x-shopify-topic").strip_prefix("inventory_transfers/") {
+            told.insert(topic.to_owned(), delivery.json());
+        }
+    }
+    for (_, topic, status, _) in &steps {
+        let body = &told[*topic];
+        assert_eq!(body["id"], format!("gid://shopify/InventoryTransfer/{}", id.as_str().unwrap()));
+        assert_eq!(body["status"].as_str(), *status, "{topic}");
+        assert!(body["happened_at"].as_str().unwrap().ends_with("-05:00"));
+    }
+    let ready = &told["ready_to_ship"];
+    assert_eq!(ready["origin"]["id"], format!("gid://shopify/Location/{}", from.as_str().unwrap()));
+    assert_eq!(ready["line_items"][0]["quantity"], 4);
+
+    let id = shop.done("transfers", draft).await["id"].clone();
+    shop.done("transfers", json!({ "action": "ready", "id": id })).await;
+    assert_eq!(quantities().await, some([(2, 14), (4, 0), (0, 0)]));
+    shop.done("transfers", json!({ "action": "cancel", "id": id })).await;
+    assert_eq!(quantities().await, some([(6, 14), (0, 0), (0, 0)]));
+    assert_eq!(receiver.next_of("inventory_transfers/cancel").await.json()["status"], "CANCELED");
+    let (status, refused) = shop.act("transfers", json!({ "action": "ship", "id": id })).await;
+    assert_eq!((status, &refused["error"]["field"]), (400, &json!("action")));
+}
+
+#[tokio::test]
 async fn a_customers_name_is_the_same_everywhere_unless_it_is_withheld_and_then_it_is_nowhere() {
     let query = "query ($id: ID!) { customer(id: $id) { id firstName lastName } }";
     for withheld in [false, true] {

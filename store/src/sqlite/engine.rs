@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use inventory::{HeldLevel, Thresholds};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
-use schemas::event::AvailableAt;
+use schemas::event::{AvailableAt, Transfer};
 use schemas::record::{Customer, Variant};
 use schemas::{
     CustomerId, Epoch, Event, InventoryItemId, LocationId, ProductId, RecordKey, Resource, Room, RunId,
-    Sequence, ShopDomain, Timestamp, WebhookId,
+    Sequence, ShopDomain, Timestamp, TransferId, WebhookId,
 };
 
 use super::high_water::HighWater;
@@ -301,6 +301,8 @@ impl Transaction for SqliteEngine {
             [micros(retention.deliveries_before), micros(retention.unreadable_before)],
         )?;
         self.connection.execute("DELETE FROM posted WHERE at < ?1", [micros(retention.deliveries_before)])?;
+        self.connection
+            .execute("DELETE FROM transfer WHERE at < ?1", [micros(retention.deliveries_before)])?;
         self.connection.execute(
             "DELETE FROM command WHERE state <> 'accepted' AND given < ?1",
             [micros(retention.runs_before)],
@@ -335,10 +337,11 @@ impl Transaction for SqliteEngine {
 }
 
 /// What holds a shop's records, the log's index before the log and lines before orders.
-const TABLES_OF_A_SHOP: [&str; 19] = [
+const TABLES_OF_A_SHOP: [&str; 20] = [
     "log_room",
     "log",
     "posted",
+    "transfer",
     "marked",
     "drift",
     "run",
@@ -484,6 +487,26 @@ impl Tables for SqliteTables<'_> {
                 "INSERT OR REPLACE INTO posted (shop, key, sequence, at) VALUES (?1, ?2, ?3, ?4)",
             )?
             .execute(params![self.shop.row, key.0, sequence.0.cast_signed(), micros(at)])?;
+        Ok(())
+    }
+
+    fn transfer(&self, id: TransferId) -> Result<Option<Transfer>> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT told FROM transfer WHERE shop = ?1 AND id = ?2")?;
+        let told =
+            statement.query_row(params![self.shop.row, id.to_i64()], |row| super::ledger::json(row, 0));
+        Ok(told.optional()?)
+    }
+
+    fn put_transfer(&mut self, told: &Transfer, at: Timestamp) -> Result<()> {
+        self.connection
+            .prepare_cached("INSERT OR REPLACE INTO transfer (shop, id, told, at) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![
+                self.shop.row,
+                told.transfer_id.to_i64(),
+                serde_json::to_string(told)?,
+                micros(at)
+            ])?;
         Ok(())
     }
 

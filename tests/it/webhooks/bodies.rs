@@ -73,6 +73,8 @@ pub(super) fn every_topic(truth: &Value, sold: &Value) -> Vec<(&'static str, Val
     let of_order = json!({ "id": 72, "order_id": number(&sold["id"]) });
     let product = product(&truth["products"][0]);
     let variant = json!({ "id": 73, "product_id": product["id"] });
+    let transfer =
+        json!({ "id": "gid://shopify/InventoryTransfer/82", "happened_at": AT, "status": "READY_TO_SHIP" });
     let gone = |id: u64| json!({ "id": id });
     let nothing = json!({});
     vec![
@@ -91,6 +93,13 @@ pub(super) fn every_topic(truth: &Value, sold: &Value) -> Vec<(&'static str, Val
         ("inventory_levels/connect", level.clone()),
         ("inventory_levels/disconnect", level.clone()),
         ("inventory_levels/update", level),
+        ("inventory_transfers/add_items", transfer.clone()),
+        ("inventory_transfers/cancel", transfer.clone()),
+        ("inventory_transfers/complete", transfer.clone()),
+        ("inventory_transfers/ready_to_ship", transfer.clone()),
+        ("inventory_transfers/remove_items", transfer.clone()),
+        ("inventory_transfers/update_item_quantities", transfer.clone()),
+        ("inventory_transfers/updated", transfer),
         ("locations/activate", location.clone()),
         ("locations/create", location.clone()),
         ("locations/deactivate", location.clone()),

@@ -140,8 +140,9 @@ pub(crate) fn of<'e>(event: &'e Event, limited_to: Option<&[LocationId]>) -> Opt
         Event::InventoryOutOfStock(level) => Fact::Stock(stock(Level::Out, level)),
         Event::InventoryRestocked(level) => Fact::Stock(stock(Level::Restocked, level)),
         Event::InventoryTransfer(transfer) => Fact::Transfer(Transfer {
-            id: transfer.transfer_id.parse().ok()?,
-            status: Some(transfer.status.clone()),
+            id: transfer.transfer_id.into(),
+            // Who waits for its status is told nothing that says none.
+            status: Some(transfer.status.clone()?),
             fields: json!(transfer),
             posted: None,
         }),

@@ -85,11 +85,12 @@ impl Contract for Oda {
 fn name(event: &Event) -> Option<Cow<'static, str>> {
     let name = match event {
         Event::Emitted(emitted) => return Some(emitted.event.clone().into()),
-        Event::Posted(posted) => return posted_name(posted.kind).map(Cow::Borrowed),
+        Event::Posted(posted) => return Some(posted_name(posted.kind).into()),
         Event::CommandUpdated(_) => "command:updated",
         Event::InventoryLowStock(_) | Event::InventoryOutOfStock(_) => "inventory:lowStock",
         Event::InventoryReservation(_) => "inventory:reservation",
         Event::InventoryRestocked(_) => "inventory:restocked",
+        Event::InventoryTransfer(_) => "inventory:transfer",
         Event::InventoryUpdated(_) => "inventory:updated",
         Event::OrderCreated(_)
         | Event::OrderDeleted(_)
@@ -108,7 +109,6 @@ fn name(event: &Event) -> Option<Cow<'static, str>> {
         Event::PaymentFailed(_)
         | Event::PaymentReceived(_)
         | Event::PaymentRefunded(_)
-        | Event::InventoryTransfer(_)
         | Event::ShopifyDrift(_) => return None,
         _ => return notification_kind(event).map(|_| "notification".into()),
     };
@@ -116,16 +116,16 @@ fn name(event: &Event) -> Option<Cow<'static, str>> {
 }
 
 /// The same for what others post.
-fn posted_name(kind: Kind) -> Option<&'static str> {
-    Some(match kind {
+fn posted_name(kind: Kind) -> &'static str {
+    match kind {
         Kind::InventoryLowStock | Kind::InventoryOutOfStock => "inventory:lowStock",
         Kind::InventoryReservation => "inventory:reservation",
         Kind::InventoryRestocked => "inventory:restocked",
-        Kind::InventoryTransfer => return None,
+        Kind::InventoryTransfer => "inventory:transfer",
         Kind::InventoryUpdated => "inventory:updated",
         _ if matches!(kind.topic(), "order" | "payment") => "order:updated",
         _ => "notification",
-    })
+    }
 }
 
 /// The `type` of an event that arrives as `notification`; `None` for all others.
@@ -234,7 +234,7 @@ fn posted_data(posted: &Posted) -> Value {
         ("productId", posted.product_id.as_ref().map(|id| json!(id))),
         ("change", change.map(|change| json!(change))),
         ("status", crossing.map(|status| json!(status))),
-        ("event", (posted_name(posted.kind) == Some("notification")).then(|| json!(posted.kind))),
+        ("event", (posted_name(posted.kind) == "notification").then(|| json!(posted.kind))),
     ];
     data.extend(known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
     data.into()
