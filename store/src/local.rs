@@ -29,7 +29,7 @@ const WAITING_MAX: usize = 4096;
 /// Operations that somebody waits for, in one transaction: bounds how long the first of a group waits for its commit.
 const GROUP_MAX: usize = 512;
 /// Changes of the mirror in one transaction, for the same reason: each costs several times an operation of the others.
-const CHANGES_MAX: usize = 128;
+const CHANGES_MAX: usize = 96;
 /// Reads at a time; the next one waits.
 pub(crate) const READERS_MAX: usize = 4;
 
