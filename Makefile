@@ -35,8 +35,8 @@ parity: ## the pretend store's answers beside recorded ones: make parity DIR=<fo
 	$(CARGO) run --package sim --example parity -- $(DIR)
 
 # Without a sanitizer, which finds misuse of memory and makes it seven times slower: unsafe code is forbidden here.
-fuzz: ## ten million inputs to each reader of the protocol; needs cargo-fuzz
-	for target in frame message packet payload; do \
+fuzz: ## ten million inputs to each reader of what clients send; needs cargo-fuzz
+	for target in frame message packet payload request; do \
 		mkdir -p fuzz/corpus/$$target && \
 		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --sanitizer none --fuzz-dir fuzz $$target \
 			fuzz/corpus/$$target fuzz/seeds/$$target -- -runs=10000000 -max_len=600 || exit 1; \

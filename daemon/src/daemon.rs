@@ -23,12 +23,12 @@ use crate::attempts::Attempts;
 use crate::auth::Tokens;
 use crate::commands::{Commands, ShopPolicy};
 use crate::config::{self, Broker, Config, ConfigError, Environment};
-use crate::edge::{self, Listener};
+use crate::edge::{ConnectionPlaces, Edge, Listener};
 use crate::intake::Intake;
 use crate::looks::Looks;
 use crate::notices::{Handles, Notices};
 use crate::posts::Posts;
-use crate::routes::{self, Needs};
+use crate::routes::{self, BodyBudget, KnownHosts, Needs};
 use crate::scheduler::{Runs, Schedule};
 use crate::scope::ShopNames;
 use crate::source::LogSource;
@@ -287,15 +287,22 @@ impl Daemon {
             hub: Arc::clone(&hub),
             entrance: Entrance::default(),
             trusted_networks: Arc::default(),
+            hosts: Arc::default(),
+            bodies: Arc::new(BodyBudget::default()),
             arrived,
             tasks: tasks.clone(),
             stop: stop.clone(),
         };
+        let sockets = config.realtime.connections_per_address_max;
+        let places = ConnectionPlaces::new(sockets * 2 + limits::CONNECTIONS_PER_ADDRESS_SPARE);
         for (listener, server) in listeners.into_iter().zip(&config.server) {
             let trusted_networks = server.trusted_networks.clone().into();
-            let needs = Needs { entrance: server.entrance(), trusted_networks, ..needs.clone() };
+            let hosts = Arc::new(KnownHosts::of(server, &config.shop));
+            let entrance = server.entrance();
+            let edge = Edge { places: Arc::clone(&places), entrance: entrance.clone() };
+            let needs = Needs { entrance, trusted_networks, hosts, ..needs.clone() };
             let routes = routes::all::<L::Stream>(Arc::new(needs));
-            tasks.spawn(edge::serve(listener, routes, tasks.clone(), stop.clone()));
+            tasks.spawn(edge.serve(listener, routes, tasks.clone(), stop.clone()));
         }
         Ok(Self { tasks, stop, hub })
     }

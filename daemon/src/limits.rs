@@ -7,12 +7,36 @@ use std::time::Duration;
 pub const WEBHOOK_BYTES_MAX: usize = 5 * 1024 * 1024;
 /// Bytes of a command's body, counted likewise; more is answered 413. A reserve of 100 lines has a fifth of it.
 pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
-/// Connections at a time, of any kind; further ones wait in the listener's backlog.
+/// Bytes of all bodies that are being read at a time, of every route: none of them is verified before it is whole. Beyond
+/// it the largest body of the address that holds most is answered 503 and forgotten, so that small ones always fit.
+pub const BODIES_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Time for a webhook's body to arrive; then 408. Shopify itself gives up after 5 s.
+pub const WEBHOOK_BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections at a time that carry HTTP, on all listeners together; further ones are answered 503 and closed, but for
+/// [`CONNECTIONS_KEPT`]. WebSockets are counted by themselves.
 pub const CONNECTIONS_MAX: usize = 12_000;
+/// Connections beyond these, on which only webhooks and those who ask how we are get served.
+pub const CONNECTIONS_KEPT: usize = 256;
+/// How many of these one address may have, beyond those it may have anyway.
+pub const CONNECTIONS_KEPT_PER_ADDRESS: usize = 32;
+/// Time to send a whole header on such a connection; then it is closed. Shopify sends it at once.
+pub const KEPT_HEADER_TIMEOUT: Duration = Duration::from_secs(3);
+/// Connections that one address may have beyond two for each of its sockets, which is what those that poll need. A proxy
+/// of ours may have any number, and each of its clients so many requests at a time.
+pub const CONNECTIONS_PER_ADDRESS_SPARE: usize = 64;
+/// Bytes of a request's header, and what is read ahead of its body; more is answered 431.
+pub const HEADER_BYTES_MAX: usize = 32 * 1024;
 /// Time to send a request's whole header; then the connection is closed. Also ends idle connections.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
-/// Time to answer a request, its body's arrival included; then 408. Shopify itself gives up after 5 s.
+/// Time to answer a request, its body's arrival included; then 408.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for a client to take an answer that it is slow to read; then the connection is closed. One that reads nothing at
+/// all is closed after [`ws::limits::WRITE_STALL_MAX`].
+pub const ANSWER_TIMEOUT: Duration = Duration::from_mins(2);
+/// Time for which what a client still sends is read away when its connection ends, so that it gets its answer.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Bytes that are read away then; beyond them the connection is reset. The rest of a body that is refused is less.
+pub const LINGER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Time for open requests and sockets to end after SIGTERM; then they are cut.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Deliveries read and applied in one go: many of the writer's transactions, so that it seldom waits for the next ones.

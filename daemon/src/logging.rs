@@ -1,8 +1,9 @@
-//! Logs: one line an event on stderr, JSON under systemd's journal, text for people elsewhere.
+//! Logs: one line an event, and a panic, on stderr, JSON under systemd's journal, text for people elsewhere.
 //!
 //! Levels come from `RUST_LOG` (`info` when unset). What a line may hold stands in CONTRIBUTING.md.
 
 use std::io::IsTerminal as _;
+use std::panic;
 
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -26,4 +27,10 @@ pub(crate) fn start(environment: &Environment) {
         .with(lines.with_filter(filter))
         .with(Reports.with_filter(LevelFilter::ERROR))
         .init();
+    panic::set_hook(Box::new(|panic| {
+        // What is put together at run time may repeat what somebody sent; what stands in the source does not.
+        let why = panic.payload().downcast_ref::<&str>().unwrap_or(&"see the source there");
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, why, "A task panicked; please report this line, it is a fault of stockd");
+    }));
 }

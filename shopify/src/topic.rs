@@ -1,6 +1,8 @@
 //! What each webhook topic says about the store.
 
-use schemas::{Change, CustomerId, InventoryItemId, LocationId, OrderId, ProductId, RecordKey, Timestamp};
+use schemas::{
+    Change, CustomerId, InventoryItemId, LocationId, OrderId, ProductId, RecordKey, Timestamp, json,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -204,7 +206,10 @@ fn look_again<T>(key: fn(T) -> RecordKey, id: T) -> Change {
 }
 
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Unreadable> {
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body)).map_err(|error| {
+    let read =
+        |body: &[u8]| serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body));
+    let read = read(body).or_else(|error| json::mended(body).map_or(Err(error), |body| read(&body)));
+    read.map_err(|error| {
         // serde's own words repeat the offending value, and the path to a syntax error may name unknown keys.
         if error.inner().is_data() {
             Unreadable::Shape { path: error.path().to_string() }

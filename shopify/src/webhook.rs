@@ -80,9 +80,15 @@ impl WebhookError {
 impl Webhook {
     /// The shop that an unverified delivery says it is from: good for finding its secrets and nothing else.
     ///
+    /// Looks at every header without which [`Webhook::verify`] would refuse the delivery, so that its body need not be
+    /// read for that.
+    ///
     /// # Errors
-    /// When the header is missing, doubled or no shop's domain.
+    /// When one of them is missing, doubled or malformed.
     pub fn claimed_shop(headers: &HeaderMap) -> Result<ShopDomain, WebhookError> {
+        signature(headers)?;
+        topic(headers)?;
+        parsed::<WebhookId>(headers, header::WEBHOOK_ID)?;
         parsed(headers, header::SHOP)
     }
 
@@ -280,6 +286,7 @@ mod tests {
         let mut without = signed_with("new");
         without.remove(header::SIGNATURE);
         assert_eq!(verify(&without).unwrap_err(), WebhookError::MissingSignature);
+        assert_eq!(Webhook::claimed_shop(&without), Err(WebhookError::MissingSignature), "before the body");
         assert!(WebhookError::MissingSignature.is_unauthorized());
     }
 
@@ -300,12 +307,16 @@ mod tests {
             let error = verify(&headers).unwrap_err();
             assert_eq!(error, WebhookError::MalformedHeader(name));
             assert!(!error.is_unauthorized() && error.to_string().contains(name));
+            assert_eq!(Webhook::claimed_shop(&headers).unwrap_err(), error, "before the body");
             headers.remove(name);
+            assert_eq!(Webhook::claimed_shop(&headers), Err(WebhookError::MissingHeader(name)));
             assert_eq!(verify(&headers).unwrap_err(), WebhookError::MissingHeader(name));
         }
         let mut headers = signed_with("new");
         headers.insert(header::TOPIC, "products//update".parse().unwrap());
         assert_eq!(verify(&headers).unwrap_err(), WebhookError::MalformedHeader(header::TOPIC));
+        assert_eq!(Webhook::claimed_shop(&headers), Err(WebhookError::MalformedHeader(header::TOPIC)));
+        let mut headers = signed_with("new");
         headers.insert(header::SHOP, "evil.example.com".parse().unwrap());
         assert_eq!(Webhook::claimed_shop(&headers), Err(WebhookError::MalformedHeader(header::SHOP)));
     }

@@ -9,6 +9,7 @@ mod cli;
 mod commands;
 mod contention;
 mod crash;
+mod edge;
 mod faults;
 mod hostile;
 mod hub;

@@ -1,6 +1,7 @@
 //! `[[server]]`: where to listen, and for whom.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -27,13 +28,18 @@ pub struct Server {
     /// ask who is connected. None, unless older programs have no token to send.
     #[serde(default)]
     pub trusted_networks: Vec<Network>,
+    /// Further hosts by which such calls name this daemon, without a port. IP addresses, `localhost` and the hosts of
+    /// `origins` and of shops' `webhook_address` are known anyway. A page elsewhere can have its own name resolve to our
+    /// address, but cannot have its browser send another one.
+    #[serde(default, deserialize_with = "hosts")]
+    pub hosts: Vec<String>,
 }
 
 impl Server {
     /// Whom it lets in.
     pub fn entrance(&self) -> Entrance {
         let (origins, trusted_proxies) = (self.origins.clone(), self.trusted_proxies.clone());
-        Entrance { root: self.root, origins, trusted_proxies }
+        Entrance { root: self.root, origins, trusted_proxies, refused: Arc::default() }
     }
 }
 
@@ -42,6 +48,17 @@ fn root<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Root, D::Error> {
         "hub" => Ok(Root::Hub),
         "oda" => Ok(Root::Oda),
         other => Err(D::Error::custom(format!("root is \"oda\" or \"hub\", not {other:?}"))),
+    }
+}
+
+fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let hosts = Vec::<String>::deserialize(deserializer)?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    match hosts.iter().find(|host| host.is_empty() || !host.bytes().all(plain)) {
+        Some(wrong) => Err(D::Error::custom(format!(
+            "hosts are names without scheme, port or path, such as \"stockd.internal\", not {wrong:?}"
+        ))),
+        None => Ok(hosts),
     }
 }
 

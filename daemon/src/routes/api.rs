@@ -133,10 +133,9 @@ pub(super) fn failed(failure: &StoreError) -> ErrorBody {
 /// Who asks.
 pub(super) fn identity(context: &Context, headers: &HeaderMap) -> Result<Identity, ErrorBody> {
     let refuse = |message| ErrorBody::new(ErrorCode::TokenInvalid, message);
-    let header = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = header.and_then(|value| value.strip_prefix("Bearer "));
+    let token = ws::transport::bearer(headers);
     let token = token.ok_or_else(|| refuse("send a token: Authorization: Bearer <token>"))?;
-    context.tokens.verify(token, context.clock.now()).map_err(|reason| {
+    context.tokens.verify(&token, context.clock.now()).map_err(|reason| {
         tracing::info!(%reason, "token refused");
         match reason {
             TokenError::NotYet => ErrorBody::new(

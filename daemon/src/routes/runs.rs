@@ -150,13 +150,11 @@ impl Call<'_> {
 
     async fn start_run(&self, body: &[u8]) -> Result<RunId, ErrorBody> {
         self.may_steer_runs()?;
-        let Wish { resource, kind, dry_run, any_missing } =
-            serde_json::from_slice(body).map_err(|problem| {
-                let message = format!(
-                    "the body must be {{resource, kind?: quick|full, dryRun?, anyMissing?}}: {problem}"
-                );
-                ErrorBody::new(ErrorCode::InvalidPayload, message)
-            })?;
+        let Wish { resource, kind, dry_run, any_missing } = schemas::json::read(body).map_err(|problem| {
+            let message =
+                format!("the body must be {{resource, kind?: quick|full, dryRun?, anyMissing?}}: {problem}");
+            ErrorBody::new(ErrorCode::InvalidPayload, message)
+        })?;
         self.context.runs.start(&self.shop, resource, Plan { kind, dry_run, any_missing }).await
     }
 

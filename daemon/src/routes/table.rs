@@ -619,7 +619,11 @@ pub(super) fn find(method: &Method, path: &str) -> Option<(&'static Operation, S
 
 /// The methods that a path takes, for people and for the header `Allow`; none where there is nothing.
 pub(super) fn methods(path: &str) -> String {
-    at(path).map(|(operation, _)| operation.method.as_str()).collect::<Vec<_>>().join(", ")
+    let methods = at(path).map(|(operation, _)| match operation.method {
+        Verb::Get => "GET, HEAD",
+        Verb::Post => "POST",
+    });
+    methods.collect::<Vec<_>>().join(", ")
 }
 
 fn at(path: &str) -> impl Iterator<Item = (&'static Operation, String)> {

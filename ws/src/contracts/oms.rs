@@ -141,7 +141,7 @@ pub(crate) fn read(text: &str) -> Result<Call, ErrorBody> {
     if (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.starts_with(['{', '[', '"']) {
         return Ok(Call { name: name.to_owned(), ..Call::default() });
     }
-    let mut message: Map<String, Value> = serde_json::from_str(name).unwrap_or_default();
+    let mut message: Map<String, Value> = schemas::json::read(name.as_bytes()).unwrap_or_default();
     let (Some(Value::String(name)), data) = (message.remove("event"), message.remove("data")) else {
         let message = r#"A message is the name of an event, or JSON: {"event": "unsubscribe", "data": {"type": "order"}}"#;
         return Err(ErrorBody::new(ErrorCode::InvalidPayload, message));
