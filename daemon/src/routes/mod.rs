@@ -38,6 +38,7 @@ use warp::{Filter, Rejection, Reply};
 use ws::{Entrance, Hub, Network};
 
 use self::operation::{Asked, Problem};
+#[cfg(feature = "amqp")]
 use crate::amqp;
 use crate::auth::Tokens;
 use crate::commands::Commands;
@@ -70,6 +71,7 @@ pub(crate) struct Needs {
     /// Where what other programs say comes in.
     pub(crate) posts: Arc<Posts>,
     /// How the intake of the broker is going, where there is one.
+    #[cfg(feature = "amqp")]
     pub(crate) amqp: Option<Arc<amqp::Figures>>,
     /// Where runs are asked for.
     pub(crate) runs: Runs,
