@@ -7,8 +7,10 @@ CLIENT = clients/js
 
 .PHONY: demo test check generate recordings parity fuzz bench-intake bench-mirror bench-realtime bench-reservations bench-sync needs
 
+# Without what only a shop needs, and unoptimised: that is less than half of the work of a development build.
 demo: ## a pretend store, the daemon on it, and what happens, live
-	$(CARGO) run --package daemon -- demo $(DEMO)
+	@[ -x target/demo/stockd ] || echo "Compiling stockd once: three to six minutes on two cores. cargo shows how far it is."
+	$(CARGO) run --profile demo --package daemon --no-default-features -- demo $(DEMO)
 
 test: needs $(NODE_TESTS)/node_modules $(PYTHON_TESTS)/venv $(CLIENT)/node_modules ## everything
 	$(CARGO) build --package daemon
@@ -19,6 +21,7 @@ test: needs $(NODE_TESTS)/node_modules $(PYTHON_TESTS)/venv $(CLIENT)/node_modul
 check: needs ## formatting, lints, documentation, generated files
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+	$(CARGO) clippy --package daemon --no-default-features -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --document-private-items
 	$(MAKE) generate
 	@git diff --exit-code --stat -- schemas/json $(CLIENT)/src/schemas.ts || { echo "generated files differ: commit what 'make generate' made"; exit 1; }

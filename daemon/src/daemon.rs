@@ -18,11 +18,14 @@ use tokio_util::task::TaskTracker;
 use ws::{Entrance, Hub};
 
 use crate::alerts::{self, Channel, Reader};
+#[cfg(feature = "amqp")]
 use crate::amqp::{self, Amqp};
 use crate::attempts::Attempts;
 use crate::auth::Tokens;
 use crate::commands::{Commands, ShopPolicy};
-use crate::config::{self, Broker, Config, ConfigError, Environment};
+#[cfg(feature = "amqp")]
+use crate::config::Broker;
+use crate::config::{self, Config, ConfigError, Environment};
 use crate::edge::{ConnectionPlaces, Edge, Listener};
 use crate::intake::Intake;
 use crate::looks::Looks;
@@ -69,6 +72,7 @@ pub struct Secrets {
     shops: Arc<ShopSecrets>,
     credentials: BTreeMap<ShopDomain, Credential>,
     alerts: Vec<Channel>,
+    #[cfg(feature = "amqp")]
     broker: Option<Broker>,
 }
 
@@ -102,6 +106,7 @@ impl Secrets {
             shops: Arc::new(webhook_secrets(config, environment)?),
             credentials: config.shop.iter().map(credential).collect::<Result<_, ConfigError>>()?,
             alerts: alerts::channels(&config.alerts, environment)?,
+            #[cfg(feature = "amqp")]
             broker: config.amqp.as_ref().map(|amqp| amqp.fetch(environment)).transpose()?,
         })
     }
@@ -130,7 +135,9 @@ impl Daemon {
     pub async fn start<L: Listener>(foundation: Foundation<L>) -> anyhow::Result<Self> {
         let Foundation { config, secrets, clock, entropy, store, restored, transport, listeners } =
             foundation;
-        let Secrets { tokens, shops, credentials, alerts, broker } = secrets;
+        #[cfg(feature = "amqp")]
+        let broker = secrets.broker;
+        let Secrets { tokens, shops, credentials, alerts, .. } = secrets;
         for shop in &config.shop {
             let (domain, thresholds) = (shop.domain.clone(), shop.thresholds.clone());
             store.write(Operation::Register { shop: domain, thresholds, at: clock.now() }).await?;
@@ -265,6 +272,7 @@ impl Daemon {
             Arc::new(Posts { store: Arc::clone(&store), hub: Arc::clone(&hub), clock: Arc::clone(&clock) });
         let names = config.shop.iter().map(|shop| (shop.domain.clone(), shop.id.clone())).collect();
         let names = Arc::new(ShopNames(names));
+        #[cfg(feature = "amqp")]
         let amqp = broker.map(|broker| {
             let figures = Arc::new(amqp::Figures::default());
             let (posts, shops) = (Arc::clone(&posts), Arc::clone(&names));
@@ -281,6 +289,7 @@ impl Daemon {
             commands,
             names,
             posts,
+            #[cfg(feature = "amqp")]
             amqp,
             runs,
             channels,

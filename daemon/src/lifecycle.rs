@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigError, Environment};
 use crate::daemon::{Daemon, Foundation, Secrets};
+#[cfg(feature = "sentry")]
 use crate::reports;
 
 /// A daemon with everything under it that only a real process has.
@@ -39,6 +40,7 @@ impl Process {
         listeners: Vec<TcpListener>,
     ) -> anyhow::Result<Self> {
         let secrets = Secrets::fetch(&config, environment)?;
+        #[cfg(feature = "sentry")]
         if let Some(dsn) = &config.alerts.sentry_dsn {
             let setting = "alerts.sentry_dsn";
             reports::begin(&dsn.resolve(setting, environment)?)

@@ -158,6 +158,7 @@ fn apply<T: Tables>(tables: &mut T, batch: &Batch) -> Result<Outcome> {
 fn on(mut record: RunRecord, progress: &Progress) -> RunRecord {
     record.run.processed = progress.processed;
     record.run.total = progress.total;
+    record.run.bulk_objects = progress.bulk_objects;
     record.resume.clone_from(&progress.resume);
     record.until = progress.until.or(record.until);
     record

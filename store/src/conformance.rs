@@ -261,6 +261,7 @@ pub(crate) fn run(id: &str, resource: Resource, first: bool) -> RunRecord {
         state: RunState::Running,
         processed: 0,
         total: None,
+        bulk_objects: None,
         changed: 0,
         deleted: 0,
         drift: 0,
@@ -313,8 +314,13 @@ impl World {
     }
 
     async fn page(&self, id: &str, changes: Vec<Change>, resume: &str) -> Outcome {
-        let progress =
-            Progress { processed: 1, total: Some(2), resume: resume.to_owned(), until: Some(at(50)) };
+        let progress = Progress {
+            processed: 1,
+            total: Some(2),
+            bulk_objects: None,
+            resume: resume.to_owned(),
+            until: Some(at(50)),
+        };
         let cause = Cause::Run { run: id.parse().unwrap(), progress };
         self.do_(Operation::Apply(Batch { shop: shop(), at: at(100), cause, changes })).await
     }
@@ -741,6 +747,12 @@ async fn a_snapshot_is_exact_at_its_place_in_the_log(world: World) {
     let of_product =
         LevelSelection { product_ids: Some(vec![1_u64.try_into().unwrap()]), ..Default::default() };
     assert_eq!(all(of_product).await.unwrap().0.len(), 1);
+    let of_item = LevelSelection { item_ids: Some(vec![2_u64.try_into().unwrap()]), ..Default::default() };
+    assert_eq!(all(of_item).await.unwrap().0.len(), 1);
+    for (sku, found) in [("SKU-1", 1), ("sku-1", 0), ("SKU-2", 0)] {
+        let with_sku = LevelSelection { sku: Some(sku.to_owned()), ..Default::default() };
+        assert_eq!(all(with_sku).await.unwrap().0.len(), found, "{sku}");
+    }
     let nothing = LevelSelection { variant_ids: Some(vec![]), ..Default::default() };
     assert_eq!(all(nothing).await.unwrap().0.len(), 0);
     let here = LevelSelection { location_ids: Some(vec![1_u64.try_into().unwrap()]), ..Default::default() };

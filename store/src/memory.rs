@@ -667,7 +667,7 @@ impl Reader for Memory {
 }
 
 fn levels_of_shop(domain: &ShopDomain, shop: &Shop, selection: &LevelSelection) -> Vec<LevelShape> {
-    let LevelSelection { location_ids, product_ids, variant_ids } = selection;
+    let LevelSelection { location_ids, product_ids, variant_ids, item_ids, sku } = selection;
     let shapes = shop.levels.values().map(|held| {
         let (item, location) = held.key();
         let variant = variant_of(shop, item).cloned();
@@ -680,6 +680,8 @@ fn levels_of_shop(domain: &ShopDomain, shop: &Shop, selection: &LevelSelection) 
             || location_ids.as_ref().is_some_and(|ids| ids.contains(&level.location_id))
             || product_ids.as_ref().zip(level.product_id).is_some_and(|(ids, id)| ids.contains(&id))
             || variant_ids.as_ref().zip(level.variant_id).is_some_and(|(ids, id)| ids.contains(&id))
+            || item_ids.as_ref().is_some_and(|ids| ids.contains(&level.inventory_item_id))
+            || (sku.is_some() && *sku == level.sku)
     };
     shapes.filter(one_of).collect()
 }

@@ -253,6 +253,8 @@ pub struct Progress {
     pub processed: u64,
     /// Records to look at, as far as known.
     pub total: Option<u64>,
+    /// Objects that Shopify has written so far, while it writes.
+    pub bulk_objects: Option<u64>,
     /// Where to go on after a crash; the run's own notes.
     pub resume: String,
     /// The end of the window it looks at, by Shopify's time.

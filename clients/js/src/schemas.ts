@@ -825,6 +825,8 @@ export type StockStatus =
 
 /** A run as clients see it. */
 export interface SyncRun {
+  /** Objects that Shopify has written so far for a full run. Absent before, and once it has written them all and they are looked at. */
+  bulkObjects?: number | null;
   /** Records that were not yet so in the mirror. */
   changed: number;
   /** Records that are gone. */

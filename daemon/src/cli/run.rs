@@ -9,7 +9,7 @@ use crate::lifecycle::{self, Process};
 
 /// Runs until SIGTERM or SIGINT; under systemd it tells when it is ready.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: stockd run --config /etc/stockd/stockd.toml")]
+#[command(after_help = "Example: stockd run --config stockd.toml")]
 pub(super) struct Run {
     /// The configuration.
     #[arg(long, value_name = "FILE")]

@@ -240,6 +240,8 @@ impl<'c> Call<'c> {
             location_ids: ids(&self.query, "locationId")?,
             product_ids: ids(&self.query, "productId")?,
             variant_ids: ids(&self.query, "variantId")?,
+            item_ids: ids(&self.query, "inventoryItemId")?,
+            sku: self.query.get("sku").cloned(),
         };
         let after = self.query.get("after").map(|text| {
             let (item, location) = text.split_once(':')?;

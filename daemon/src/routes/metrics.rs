@@ -156,6 +156,7 @@ async fn figures(context: &Context) -> Result<Response, StoreError> {
     sockets.set(gauge(realtime.sockets as u64));
     events.set(gauge(context.store.head().sequence.0));
 
+    #[cfg(feature = "amqp")]
     if let Some(amqp) = &context.amqp {
         let connected = Gauge::<i64>::default();
         connected.set(amqp.is_connected().into());

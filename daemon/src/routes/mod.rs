@@ -39,6 +39,7 @@ use self::body::Body;
 pub(crate) use self::body::BodyBudget;
 use self::operation::{Asked, Problem};
 pub(crate) use self::service::KnownHosts;
+#[cfg(feature = "amqp")]
 use crate::amqp;
 use crate::auth::Tokens;
 use crate::commands::Commands;
@@ -71,6 +72,7 @@ pub(crate) struct Needs {
     /// Where what other programs say comes in.
     pub(crate) posts: Arc<Posts>,
     /// How the intake of the broker is going, where there is one.
+    #[cfg(feature = "amqp")]
     pub(crate) amqp: Option<Arc<amqp::Figures>>,
     /// Where runs are asked for.
     pub(crate) runs: Runs,

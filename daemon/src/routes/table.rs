@@ -176,8 +176,16 @@ pub(super) static OPERATIONS: &[Operation] = &[
             LIMIT,
             AFTER_LEVEL,
             query("locationId", "At any of these locations, separated by commas.", |_| ids("Location")),
-            query("productId", "Of any of these products; with the other two, a union.", |_| ids("Product")),
+            query("productId", "Of any of these products; several parameters are a union.", |_| {
+                ids("Product")
+            }),
             query("variantId", "Of any of these variants.", |_| ids("ProductVariant")),
+            query("inventoryItemId", "Of any of these inventory items.", |_| ids("InventoryItem")),
+            query(
+                "sku",
+                "Of the items with exactly this SKU.",
+                |_| json_schema!({ "type": "string", "examples": ["SCARF-00127-1"] }),
+            ),
         ],
         answers: &[(OK, Content::Json(of::<api::LevelPage>))],
         serve: by!(api::levels),

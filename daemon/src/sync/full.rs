@@ -150,6 +150,9 @@ impl Full<'_> {
             }
             if objects.replace(bulk.objects) != Some(bulk.objects) {
                 moved = Instant::now();
+                // This can take an hour in a large shop, in which nothing else tells that there is headway.
+                self.run.record.run.bulk_objects = Some(bulk.objects);
+                self.run.keep(Vec::new(), &self.notes, None).await?;
             } else if moved.elapsed() > syncs.bulk_stuck {
                 match patiently(|| syncs.client.bulk_cancel(&bulk.id)).await {
                     Ok(_) => return Ok(Err("it made no headway".to_owned())),
@@ -207,6 +210,7 @@ impl Full<'_> {
             self.held.sort_unstable();
             self.named = vec![false; self.held.len()];
         }
+        self.run.record.run.bulk_objects = None;
         let mut read = 0;
         let mut next = rows.next().await?;
         while let Some(changes) = next {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use inventory::HeldLevel;
 use inventory::effect::Waiting;
+use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params, params_from_iter};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
 use schemas::shape::{LevelShape, ReservationShape};
@@ -542,7 +543,7 @@ fn levels_of_shop(
     );
     let mut statement = connection.prepare(&sql)?;
     let (item, location) = after.map_or((0, 0), |(item, location)| (item.to_i64(), location.to_i64()));
-    let values = [shop.row, item, location].into_iter().chain(ids);
+    let values = [shop.row, item, location].map(Value::from).into_iter().chain(ids);
     let levels = statement.query_map(params_from_iter(values), |row| {
         let held = HeldLevel::read(row, 0)?;
         Ok(level_shape(domain, &shop.thresholds, &held, references(row, HeldLevel::WIDTH)?))
@@ -551,8 +552,8 @@ fn levels_of_shop(
 }
 
 /// The condition for a selection, with one `?` per id; `?1` to `?3` are taken.
-fn selected(selection: &LevelSelection) -> (String, Vec<i64>) {
-    let LevelSelection { location_ids, product_ids, variant_ids } = selection;
+fn selected(selection: &LevelSelection) -> (String, Vec<Value>) {
+    let LevelSelection { location_ids, product_ids, variant_ids, item_ids, sku } = selection;
     if selection.is_everything() {
         return ("true".to_owned(), Vec::new());
     }
@@ -560,7 +561,7 @@ fn selected(selection: &LevelSelection) -> (String, Vec<i64>) {
     let mut values = Vec::new();
     let mut any_of = |column: &str, ids: Vec<i64>| {
         conditions.push(format!("{column} IN ({})", vec!["?"; ids.len()].join(", ")));
-        values.extend(ids);
+        values.extend(ids.into_iter().map(Value::from));
     };
     if let Some(ids) = location_ids {
         any_of("level.location_id", ids.iter().map(|id| id.to_i64()).collect());
@@ -570,6 +571,20 @@ fn selected(selection: &LevelSelection) -> (String, Vec<i64>) {
     }
     if let Some(ids) = variant_ids {
         any_of("variant.id", ids.iter().map(|id| id.to_i64()).collect());
+    }
+    if let Some(ids) = item_ids {
+        any_of("level.inventory_item_id", ids.iter().map(|id| id.to_i64()).collect());
+    }
+    if let Some(sku) = sku {
+        // The SKU that a level shows: its item's, else its variant's. Found in the two smaller tables first, because no
+        // index of levels knows it.
+        conditions.push(
+            "level.inventory_item_id IN (SELECT id FROM inventory_item WHERE shop = ?1 AND sku = ? \
+             UNION SELECT inventory_item_id FROM variant WHERE shop = ?1 AND sku = ?) \
+             AND coalesce(inventory_item.sku, variant.sku) = ?"
+                .to_owned(),
+        );
+        values.extend(std::iter::repeat_n(Value::from(sku.clone()), 3));
     }
     (conditions.join(" OR "), values)
 }
