@@ -14,7 +14,7 @@ use super::sim::{self, PretendStore};
 use super::token::{self, Claims};
 use super::watch::Watch;
 use crate::config::{Config, Environment};
-use crate::lifecycle::{self, Process};
+use crate::lifecycle::{self, Process, Signals};
 
 /// Shows everything at work: no account, no service, nothing to set up.
 #[derive(Debug, Args)]
@@ -32,6 +32,8 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) async fn run(self, environment: Environment, json: bool) -> anyhow::Result<()> {
+        // Caught before the folder is made, so that no signal leaves it behind.
+        let mut signals = Signals::of_a_terminal()?;
         let throwaway = match self.data {
             None => Some(tempfile::tempdir().context("no folder for the demonstration's data")?),
             Some(_) => None,
@@ -61,7 +63,10 @@ impl Demo {
         );
         let config = Config::read(&text, "the demonstration's configuration", &Environment::default())?;
         let tokens = tokens(&config, &environment)?;
-        let process = Process::start(config, &environment, vec![listener]).await?;
+        let process = tokio::select! {
+            started = Process::start(config, &environment, vec![listener]) => started?,
+            () = signals.end() => return Ok(()),
+        };
         let url = format!("http://{address}");
         let admin = tokens.get("admin").cloned().unwrap_or_default();
         if json {
@@ -72,7 +77,7 @@ impl Demo {
                 "webhookSecret": webhook_secret,
                 "tokens": tokens,
             }))?;
-            process.until_signal().await?;
+            process.until(&mut signals).await?;
         } else {
             say(format_args!("stockd    {url}\nstore     {} ({shop})\n\ntokens", pretend.url()))?;
             for (role, token) in &tokens {
@@ -83,7 +88,7 @@ impl Demo {
             ))?;
             let watch = Watch::of(&url, &admin);
             tokio::select! {
-                ended = process.until_signal() => ended?,
+                ended = process.until(&mut signals) => ended?,
                 ended = watch.follow(false) => ended?,
             }
         }
