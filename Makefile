@@ -5,7 +5,7 @@ NODE_TESTS = tests/node
 PYTHON_TESTS = tests/python
 CLIENT = clients/js
 
-.PHONY: demo test check generate recordings parity fuzz bench-intake bench-mirror bench-realtime bench-reservations bench-sync needs
+.PHONY: demo test check generate recordings parity fuzz bench-attack bench-intake bench-mirror bench-realtime bench-reservations bench-sync needs
 
 # Without what only a shop needs, and unoptimised: that is less than half of the work of a development build.
 demo: ## a pretend store, the daemon on it, and what happens, live
@@ -61,6 +61,10 @@ bench-realtime: ## live events to many readers, beside other servers; tables as 
 	$(CARGO) build --release --package ws --example fanout
 	$(CARGO) build --release --package bench --features peers --bin realtime --bin socketioxide
 	target/release/realtime $(ONLY)
+
+bench-attack: ## honest webhooks and live events beside each attack; a table as in bench/README.md
+	$(CARGO) build --release --package daemon --package bench
+	ulimit -n $$(ulimit -Hn) && $(CARGO) run --release --package bench --bin attack
 
 bench-reservations: ## reservations on one hot item, a second; a table as in bench/README.md
 	$(CARGO) build --release --package daemon --package bench

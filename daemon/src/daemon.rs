@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::SignedDuration;
-use schemas::{Clock, Entropy, ShopDomain, Timestamp};
+use schemas::{Clock, Entropy, ShopDomain};
 use shopify::{Client, Credential, Endpoint, Secret, Transport};
-use store::{Operation, Retention, Store, StoreError};
+use store::{Operation, Retention, Store};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -51,8 +51,6 @@ pub struct Foundation<L> {
     pub entropy: Arc<Entropy>,
     /// The store; whoever made it runs its writer.
     pub store: Arc<dyn Store>,
-    /// Whether somebody put a backup of it back.
-    pub restored: bool,
     /// The way to Shopify.
     pub transport: Arc<dyn Transport>,
     /// Where clients come in, each with the pages it is for.
@@ -133,8 +131,7 @@ impl Daemon {
     /// # Errors
     /// When a secret cannot be had, or the store refuses.
     pub async fn start<L: Listener>(foundation: Foundation<L>) -> anyhow::Result<Self> {
-        let Foundation { config, secrets, clock, entropy, store, restored, transport, listeners } =
-            foundation;
+        let Foundation { config, secrets, clock, entropy, store, transport, listeners } = foundation;
         #[cfg(feature = "amqp")]
         let broker = secrets.broker;
         let Secrets { tokens, shops, credentials, alerts, .. } = secrets;
@@ -144,9 +141,6 @@ impl Daemon {
             let (domain, wanted) = (shop.domain.clone(), shop.customer_names);
             if store.write(Operation::KeepNames { shop: domain, wanted }).await?.fresh && !wanted {
                 tracing::info!(shop.domain = %shop.domain, "customers' names are no longer wanted: those that were kept are forgotten");
-            }
-            if restored {
-                park(store.as_ref(), &shop.domain, clock.now()).await?;
             }
         }
         let given = Arc::new(watch::Sender::new(()));
@@ -326,13 +320,6 @@ impl Daemon {
             tracing::warn!(tasks = self.tasks.len(), "some connections did not end in time and are cut");
         }
     }
-}
-
-/// A backup was put back: what was on its way to Shopify then may have been done since.
-async fn park(store: &dyn Store, shop: &ShopDomain, at: Timestamp) -> Result<(), StoreError> {
-    let parked = store.write(Operation::Park { shop: shop.clone(), at }).await?.changed;
-    tracing::error!(shop.domain = %shop, parked, "the database is a restored backup: what had not reached Shopify is parked as unknown; compare those levels by hand and give the commands again where needed");
-    Ok(())
 }
 
 fn policies(config: &Config) -> BTreeMap<ShopDomain, ShopPolicy> {

@@ -39,6 +39,11 @@ pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 pub const LINGER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Time for open requests and sockets to end after SIGTERM; then they are cut.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for open requests and sockets to end after SIGTERM; then they are cut. With [`WRITER_TIMEOUT`] it makes the ten
+/// seconds that are promised.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
+/// Time for the store's writer to end after that; what it had acknowledged is on disk whether it ends or not.
+pub const WRITER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Deliveries read and applied in one go: many of the writer's transactions, so that it seldom waits for the next ones.
 pub const INTAKE_GROUP: usize = 1_000;
 /// Times that a delivery may fail to be applied, while others succeed, before it is set aside as unreadable.
@@ -75,7 +80,8 @@ pub const RUN_REQUESTS_MAX: usize = 16;
 pub const WINDOW_OVERLAP_SECONDS: i64 = 120;
 /// Least time between two reports of a run's progress: four a second.
 pub const PROGRESS_PAUSE: Duration = Duration::from_millis(250);
-/// Messages that the broker gives out before the first of them is acknowledged; how large each may be, it decides.
+/// Messages that the broker gives out before the first of them is acknowledged; how large each may be, it decides. So many
+/// unreadable ones may wait for a broker that takes none; then the others wait, too.
 pub const AMQP_PREFETCH: u16 = 500;
 /// Messages put into the log in one go.
 pub const AMQP_GROUP: usize = 250;
@@ -125,8 +131,15 @@ pub const ALERT_LINES_MAX: usize = 50;
 pub const ALERT_LINE_CHARS_MAX: usize = 300;
 /// Events in one alert to a program; the rest goes into the next one.
 pub const ALERT_EVENTS_MAX: usize = 100;
-/// Time for an alert to be taken; then it is sent again.
+/// Time for an alert to be taken by a chat or a program, and to reach a mail server; then it is sent again.
 pub const ALERT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for a mail server to answer a command. This and the next two are what RFC 5321 (4.5.3.2) asks a client to wait: who
+/// gives up earlier sends a mail twice that was taken.
+pub const SMTP_COMMAND_TIMEOUT: Duration = Duration::from_mins(5);
+/// Time for it to ask for the mail after DATA.
+pub const SMTP_DATA_TIMEOUT: Duration = Duration::from_mins(2);
+/// Time for it to take the mail: 3 minutes for its text, which is one block, and 10 for the answer to the final dot.
+pub const SMTP_MAIL_TIMEOUT: Duration = Duration::from_mins(13);
 /// Pause before an alert is sent again; doubles up to [`ALERT_PAUSE_MAX`], for as long as it takes.
 pub const ALERT_PAUSE_MIN: Duration = Duration::from_secs(1);
 /// See [`ALERT_PAUSE_MIN`].

@@ -74,7 +74,7 @@ struct World {
 fn sqlite_world() -> World {
     let folder = tempfile::tempdir().unwrap();
     let sqlite::Opened { store, writer, .. } =
-        sqlite::open(&folder.path().join("stockd.db"), &Entropy::seeded(1)).unwrap();
+        sqlite::open(&folder.path().join("stockd.db"), &Entropy::seeded(1), Timestamp::UNIX_EPOCH).unwrap();
     std::thread::spawn(move || writer.run());
     World { store, _folder: Some(folder), deliveries: 0.into() }
 }

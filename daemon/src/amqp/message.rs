@@ -47,11 +47,12 @@ impl Message<'_> {
     }
 
     fn key(&self, body: &Map<String, Value>) -> Key {
-        if let Some(id) = self.id {
+        // An empty name is a field that the sender's library fills by itself, and names nothing.
+        if let Some(id) = self.id.filter(|id| !id.trim().is_empty()) {
             return Key::name("amqp messageId", id);
         }
         match body.get("eventId") {
-            Some(Value::String(id)) => Key::name("amqp eventId", id),
+            Some(Value::String(id)) if !id.trim().is_empty() => Key::name("amqp eventId", id),
             Some(Value::Number(id)) => Key::name("amqp eventId", &id.to_string()),
             _ => Key::content(&format!("amqp {}", self.routing_key), self.body, self.redelivered),
         }

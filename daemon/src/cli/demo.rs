@@ -22,7 +22,7 @@ use super::terminal::Terminal;
 use super::token::{self, Claims};
 use super::watch::Stream;
 use crate::config::{Config, Environment};
-use crate::lifecycle::{self, Process};
+use crate::lifecycle::{self, Process, Signals};
 use crate::limits::PAGE_RECORDS_MAX;
 
 /// How often is looked whether the store's records are here.
@@ -49,6 +49,8 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) async fn run(self, environment: Environment, json: bool) -> anyhow::Result<()> {
+        // Caught before the folder is made, so that no signal leaves it behind.
+        let mut signals = Signals::of_a_terminal()?;
         let throwaway = match self.data {
             None => {
                 let folder = tempfile::Builder::new().prefix("stockd-demo-").tempdir();
@@ -95,15 +97,18 @@ impl Demo {
         });
         write_secret(&data.join("stockd.toml"), &text)?;
         write_secret(&data.join("demo.json"), &format!("{about}\n"))?;
-        let process = Process::start(config, &environment, vec![listener]).await?;
+        let process = tokio::select! {
+            started = Process::start(config, &environment, vec![listener]) => started?,
+            () = signals.end() => return Ok(()),
+        };
         if json {
             say(&about)?;
-            process.until_signal().await?;
+            process.until(&mut signals).await?;
         } else {
             let opened = Opened { url: url.parse()?, token: admin };
             let show = show(&environment, opened, &about, &data);
             tokio::select! {
-                ended = process.until_signal() => ended?,
+                ended = process.until(&mut signals) => ended?,
                 ended = show => ended?,
             }
         }

@@ -1,6 +1,7 @@
 //! The writing side: one connection, groups of operations in one transaction, each of them whole or not at all.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use inventory::{HeldLevel, Thresholds};
@@ -29,6 +30,7 @@ const CHECKPOINT_PAGES: i64 = 1_000;
 
 pub(super) struct SqliteEngine {
     connection: Connection,
+    path: PathBuf,
     shops: BTreeMap<ShopDomain, Shop>,
     head: Sequence,
     epoch: Epoch,
@@ -47,11 +49,33 @@ pub(super) struct Shop {
 }
 
 impl SqliteEngine {
-    pub(super) fn new(connection: Connection, epoch: Epoch, mark: HighWater) -> Result<Self> {
+    pub(super) fn new(connection: Connection, path: PathBuf, epoch: Epoch, mark: HighWater) -> Result<Self> {
         let (shops, head, heard, erased) = (BTreeMap::new(), Sequence(0), Vec::new(), true);
-        let mut engine = Self { connection, shops, head, epoch, mark, heard, erased };
+        let mut engine = Self { connection, path, shops, head, epoch, mark, heard, erased };
         engine.refresh()?;
         Ok(engine)
+    }
+
+    /// Begins that epoch, and parks what was on its way to Shopify, in one transaction: after a crash in between, neither
+    /// was done, and both are done by the next start. How many changes were parked.
+    pub(super) fn begin_epoch(&mut self, epoch: Epoch, now: Timestamp) -> Result<u64> {
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        self.connection.execute("UPDATE meta SET epoch = ?1", [epoch.0])?;
+        let mut parked = 0;
+        for shop in self.shops.keys().cloned().collect::<Vec<_>>() {
+            parked += perform(self, &Operation::Park { shop, at: now })?.changed;
+        }
+        self.index_rooms()?;
+        self.connection.execute_batch("COMMIT")?;
+        self.epoch = epoch;
+        self.refresh()?;
+        Ok(parked)
+    }
+
+    /// Writes the mark of the log as it is now; in which epoch that is.
+    pub(super) fn begin_mark(&mut self) -> Result<Epoch> {
+        self.mark.begin(self.epoch, self.head)?;
+        Ok(self.epoch)
     }
 
     /// Reads what is kept in memory beside the database; after a rollback it may differ.
@@ -71,6 +95,22 @@ impl Drop for SqliteEngine {
 
 impl Engine for SqliteEngine {
     fn commit(&mut self, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
+        let outcomes = self.commit_group(group).map_err(|error| error.at(&self.path))?;
+        Ok(outcomes.into_iter().map(|outcome| outcome.map_err(|error| error.at(&self.path))).collect())
+    }
+
+    fn answered(&mut self) {
+        // What fails here loses nothing, and is tried again after the next group.
+        let _ = if self.erased { self.truncate() } else { self.checkpoint() };
+    }
+
+    fn head(&self) -> Sequence {
+        self.head
+    }
+}
+
+impl SqliteEngine {
+    fn commit_group(&mut self, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
             return Ok(none_of(group, &error.into()));
         }
@@ -102,17 +142,6 @@ impl Engine for SqliteEngine {
         Ok(outcomes)
     }
 
-    fn answered(&mut self) {
-        // What fails here loses nothing, and is tried again after the next group.
-        let _ = if self.erased { self.truncate() } else { self.checkpoint() };
-    }
-
-    fn head(&self) -> Sequence {
-        self.head
-    }
-}
-
-impl SqliteEngine {
     /// Begins the group again, each of its operations in a savepoint. The inner `Err` is why nothing of it is left.
     fn one_by_one(&mut self, group: &[Operation]) -> Result<Result<Vec<Result<Outcome>>>> {
         // A full disk or an I/O error may have ended the transaction already.
@@ -145,30 +174,43 @@ impl SqliteEngine {
 
     /// Everything that the transaction did was undone: none of the group happened.
     fn lost(&mut self, error: &StoreError, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
-        tracing::error!(%error, operations = group.len(), "the transaction was lost with all its operations");
+        tracing::error!(%error, store = %self.path.display(), operations = group.len(), "the transaction was lost with all its operations");
         self.heard.clear();
         self.refresh()?;
         Ok(none_of(group, error))
     }
 
     /// Copies the write-ahead log into the database when it has become long. SQLite would do so within a commit.
-    fn checkpoint(&self) -> rusqlite::Result<()> {
+    fn checkpoint(&mut self) -> rusqlite::Result<()> {
         let waiting = |row: &Row<'_>| Ok(row.get::<_, i64>("log")? - row.get::<_, i64>("checkpointed")?);
-        let mut look = self.connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
-        if look.query_row([], waiting)? >= CHECKPOINT_PAGES {
-            self.connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?.query_row([], waiting)?;
+        let waiting =
+            self.connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?.query_row([], waiting)?;
+        if waiting >= CHECKPOINT_PAGES {
+            self.copy_log("PRAGMA wal_checkpoint(PASSIVE)")?;
         }
         Ok(())
     }
 
     /// Copies the write-ahead log into the database and cuts it to nothing, unless somebody reads in it.
     fn truncate(&mut self) -> rusqlite::Result<()> {
-        let busy = |row: &Row<'_>| row.get::<_, bool>("busy");
         self.connection.busy_timeout(Duration::ZERO)?;
-        let cut = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], busy);
+        let cut = self.copy_log("PRAGMA wal_checkpoint(TRUNCATE)");
         self.connection.busy_timeout(Duration::from_millis(super::BUSY_MS_MAX.into()))?;
-        self.erased = cut?;
+        self.erased = !cut?;
         Ok(())
+    }
+
+    /// Carries that checkpoint out; whether nobody was in its way.
+    fn copy_log(&mut self, checkpoint: &str) -> rusqlite::Result<bool> {
+        self.mark.file_changes();
+        let (busy, log, copied) = self.connection.prepare_cached(checkpoint)?.query_row([], |row| {
+            Ok((row.get::<_, bool>("busy")?, row.get::<_, i64>("log")?, row.get::<_, i64>("checkpointed")?))
+        })?;
+        // A part of it is not synced by SQLite, so the file may look otherwise after a power cut.
+        if log == copied {
+            self.mark.file_is_written();
+        }
+        Ok(!busy)
     }
 
     /// Notes in which rooms the entries of this transaction are heard: a row for each room, however many they are.

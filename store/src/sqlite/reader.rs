@@ -41,6 +41,11 @@ impl SqliteReader {
 
     /// Runs a read inside one transaction, so that all its statements see the same state.
     fn view<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.view_unnamed(read).map_err(|error| error.at(&self.path))
+    }
+
+    /// The same, with errors that do not name the file.
+    fn view_unnamed<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let reused = idle().pop();
         let mut connection = match reused {

@@ -12,10 +12,11 @@ const SHOP: &str = "a.myshopify.com";
 fn engine(folder: &std::path::Path) -> SqliteEngine {
     let path = folder.join("stockd.db");
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    let mark = HighWater::open(&path).unwrap();
     let connection = super::super::connect(&path, flags).unwrap();
-    super::super::migrate(&connection, &path).unwrap();
+    super::super::migrate(&connection).unwrap();
     let epoch = super::super::epoch(&connection, &Entropy::seeded(1)).unwrap();
-    let mut engine = SqliteEngine::new(connection, epoch, HighWater::open(&path).unwrap()).unwrap();
+    let mut engine = SqliteEngine::new(connection, path, epoch, mark).unwrap();
     let (shop, thresholds) = (SHOP.parse().unwrap(), Thresholds::default());
     let register = Operation::Register { shop, thresholds, at: Timestamp::UNIX_EPOCH };
     assert!(engine.commit(&[register]).unwrap()[0].is_ok());
@@ -54,6 +55,27 @@ fn what_a_full_disk_undid_is_not_heard_of_later() {
     assert_eq!(engine.head(), Sequence(1));
     let mine: Vec<_> = rooms(&engine).into_iter().filter(|room| room.starts_with("user:")).collect();
     assert_eq!(mine, ["user:9"], "nobody hears what was told to another");
+}
+
+#[test]
+fn a_long_read_lets_the_write_ahead_log_grow_and_it_shrinks_once_that_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut engine = engine(folder.path());
+    engine.answered();
+    let path = folder.path().join("stockd.db");
+    let log_bytes = || std::fs::metadata(folder.path().join("stockd.db-wal")).unwrap().len();
+    let mut reader = super::super::connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let reading = reader.transaction().unwrap();
+    reading.query_row("SELECT count(*) FROM log", [], |row| row.get::<_, i64>(0)).unwrap();
+    for _ in 0..20 {
+        apply(&mut engine, announcement(None, 1_000_000));
+    }
+    assert!(log_bytes() > 2 * u64::from(super::super::LOG_BYTES_MAX), "{}", log_bytes());
+    drop(reading);
+    for _ in 0..3 {
+        apply(&mut engine, announcement(None, 10));
+    }
+    assert!(log_bytes() <= super::super::LOG_BYTES_MAX.into(), "{}", log_bytes());
 }
 
 /// Whether a text is anywhere in the database's files, in use or not.
