@@ -19,6 +19,7 @@ mod service;
 mod table;
 mod webhooks;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -26,7 +27,8 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use futures_util::StreamExt;
 use http::{HeaderValue, Method, StatusCode, header};
-use schemas::{Clock, ErrorBody, ErrorCode, Timestamp};
+use schemas::{Clock, ErrorBody, ErrorCode, ShopDomain, Timestamp};
+use shopify::Client;
 use store::{Position, Store, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -63,6 +65,8 @@ pub(crate) struct Needs {
     pub(crate) tokens: Arc<Tokens>,
     /// Each shop's webhook secrets.
     pub(crate) shops: Arc<ShopSecrets>,
+    /// The shops themselves.
+    pub(crate) clients: Arc<BTreeMap<ShopDomain, Arc<Client>>>,
     /// Who carries out commands.
     pub(crate) commands: Arc<Commands>,
     /// What other programs call our shops.
