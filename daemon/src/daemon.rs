@@ -3,7 +3,7 @@
 //! What it stands on, clock, randomness, listeners, the way to Shopify, the store, is given to it, so that the
 //! whole of it can run in a simulation. `lifecycle` gives it the real ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use crate::config::{self, Config, ConfigError, Environment};
 use crate::edge::{ConnectionPlaces, Edge, Listener};
 use crate::intake::Intake;
 use crate::looks::Looks;
-use crate::notices::{Handles, Notices};
+use crate::notices::{Confirmation, Farewell, Handles, Notices};
 use crate::posts::Posts;
 use crate::routes::{self, BodyBudget, KnownHosts, Needs};
 use crate::scheduler::{Runs, Schedule};
@@ -119,6 +119,15 @@ impl ShopSecrets {
         self.0.get(shop).map(Vec::as_slice)
     }
 
+    /// Shops whose webhooks may be signed with what another shop's are signed with: two of one app share its secret.
+    pub(crate) fn sharing(&self) -> BTreeSet<ShopDomain> {
+        let same = |one: &[Secret], other: &[Secret]| one.iter().any(|secret| other.contains(secret));
+        let shares = |shop: &ShopDomain, secrets: &[Secret]| {
+            self.0.iter().any(|(other, theirs)| other != shop && same(secrets, theirs))
+        };
+        self.0.iter().filter(|(shop, secrets)| shares(shop, secrets)).map(|(shop, _)| shop.clone()).collect()
+    }
+
     /// Every shop that is ours.
     pub fn domains(&self) -> Vec<ShopDomain> {
         self.0.keys().cloned().collect()
@@ -175,7 +184,7 @@ impl Daemon {
         let (marked, marks) = watch::channel(());
         let marked = Arc::new(marked);
         let mut runs = Runs::default();
-        let mut handles = BTreeMap::new();
+        let (mut handles, mut clients) = (BTreeMap::new(), BTreeMap::new());
         for shop in &config.shop {
             let client = client(shop, &credentials, &transport, &clock, &entropy)?;
             let (bulk_ended, scopes_changed) =
@@ -232,7 +241,19 @@ impl Daemon {
                 scopes_changed: scopes_changed.subscribe(),
             };
             tasks.spawn(subscriptions.run(shop_stop.clone()));
-            let handle = Handles { client, bulk_ended, scopes_changed, stop: shop_stop };
+            let farewells = Arc::new(watch::Sender::new(Farewell::default()));
+            let confirmation = Confirmation {
+                shop: shop.domain.clone(),
+                store: Arc::clone(&store),
+                clock: Arc::clone(&clock),
+                client: Arc::clone(&client),
+                farewells: Arc::clone(&farewells),
+                end: shop_stop,
+            };
+            // A shop is to be forgotten two days after its work has ended.
+            tasks.spawn(confirmation.run(stop.clone()));
+            clients.insert(shop.domain.clone(), Arc::clone(&client));
+            let handle = Handles { client, bulk_ended, scopes_changed, farewells };
             handles.insert(shop.domain.clone(), handle);
         }
         let notices = Notices { store: Arc::clone(&store), clock: Arc::clone(&clock), shops: handles };
@@ -242,6 +263,7 @@ impl Daemon {
             arrived: Arc::clone(&arrived),
             marked,
             notices,
+            shared_secrets: shops.sharing(),
         };
         tasks.spawn(intake.run(stop.clone()));
         tasks.spawn(Arc::clone(&tokens).follow_keys(stop.clone()));
@@ -280,6 +302,7 @@ impl Daemon {
             clock,
             tokens,
             shops,
+            clients: Arc::new(clients),
             commands,
             names,
             posts,

@@ -58,8 +58,13 @@ pub const LOOKS_PAUSE: Duration = Duration::from_millis(500);
 pub const SHOPIFY_PAUSE: Duration = Duration::from_secs(5);
 /// Times that a run's page may fail before the run does.
 pub const PAGE_TRIES_MAX: u32 = 12;
-/// Time for Shopify to confirm what a webhook says of the app; then it is taken for not confirmed.
+/// Time for Shopify to confirm what a webhook says of the app; then it is asked again after [`CONFIRM_PAUSE`].
 pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
+/// Least time between two such questions of a shop: its webhooks can be replayed as often as somebody likes. What asks for
+/// one in between waits, and one answer serves them all.
+pub const CONFIRM_PAUSE: Duration = Duration::from_mins(1);
+/// Least time between two warnings that webhooks carry times to come; those in between are counted.
+pub const AHEAD_LOG_PAUSE: Duration = Duration::from_mins(1);
 /// How often webhook subscriptions and scopes are looked at; after a failure first [`SHOPIFY_PAUSE`], then doubling.
 pub const SUBSCRIPTIONS_PAUSE: Duration = Duration::from_hours(1);
 /// Times that a full run's bulk operation may come to nothing before the run does.

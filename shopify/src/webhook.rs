@@ -39,6 +39,7 @@ pub struct Webhook {
     event_id: Option<String>,
     triggered_at: Option<Timestamp>,
     api_version: Option<String>,
+    signature: Vec<u8>,
     body: Bytes,
 }
 
@@ -115,6 +116,7 @@ impl Webhook {
             event_id: optional(header::EVENT_ID).map(str::to_owned),
             triggered_at: optional(header::TRIGGERED_AT).and_then(|text| text.parse().ok()),
             api_version: optional(header::API_VERSION).map(str::to_owned),
+            signature,
             body,
         })
     }
@@ -147,6 +149,11 @@ impl Webhook {
     /// The API version that the body was written in.
     pub fn api_version(&self) -> Option<&str> {
         self.api_version.as_deref()
+    }
+
+    /// What the body was signed with: with the id it tells a retry from another body that claims the same id.
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
     }
 
     /// The body, as it was signed.

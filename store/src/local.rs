@@ -397,6 +397,7 @@ mod tests {
             triggered_at: None,
             received_at: at,
             body: Vec::new(),
+            signature: Vec::new(),
         };
         let register = Operation::Register { shop, thresholds: inventory::Thresholds::default(), at };
         let mut kept = Box::pin(join_all([store.write(register), store.write(Operation::Accept(delivery))]));

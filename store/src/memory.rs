@@ -27,7 +27,7 @@ use crate::operation::{
 };
 use crate::position::Position;
 use crate::shape::{References, level_shape};
-use crate::tables::{Keep, Marking, Record, Result, Tables, Transaction};
+use crate::tables::{Keep, Marking, Record, Result, Tables, Transaction, Tries};
 use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError};
 
 /// A new, empty store. The writer does nothing until it is run or stepped.
@@ -60,6 +60,8 @@ struct State {
 #[derive(Clone, Default)]
 struct Shop {
     thresholds: Thresholds,
+    /// `None` once it was forgotten, until it is registered again.
+    known_since: Option<Timestamp>,
     names: bool,
     customers: BTreeMap<CustomerId, Customer>,
     items: BTreeMap<InventoryItemId, InventoryItem>,
@@ -74,6 +76,7 @@ struct Shop {
     watermarks: BTreeMap<Resource, Timestamp>,
     posted: BTreeMap<PostKey, (Sequence, Timestamp)>,
     transfers: BTreeMap<TransferId, (Transfer, Timestamp)>,
+    redacted: BTreeMap<CustomerId, Timestamp>,
     kept: ledger::Kept,
 }
 
@@ -131,9 +134,15 @@ impl Transaction for State {
         Ok(MemoryTables { state: self, domain: domain.clone() })
     }
 
-    fn register(&mut self, domain: &ShopDomain, thresholds: &Thresholds) -> Result<Option<Thresholds>> {
+    fn register(
+        &mut self,
+        domain: &ShopDomain,
+        thresholds: &Thresholds,
+        at: Timestamp,
+    ) -> Result<Option<Thresholds>> {
         let known = self.shops.contains_key(domain);
         let shop = self.shops.entry(domain.clone()).or_default();
+        shop.known_since.get_or_insert(at);
         let before = std::mem::replace(&mut shop.thresholds, thresholds.clone());
         Ok(known.then_some(before))
     }
@@ -164,12 +173,18 @@ impl Transaction for State {
 
     fn accept(&mut self, delivery: &Delivery) -> Result<bool> {
         self.shop(&delivery.shop)?;
-        let same = |(held, _): &(Delivery, _)| {
-            (&held.shop, &held.webhook_id) == (&delivery.shop, &delivery.webhook_id)
+        let named = |state: &Self, name: &Delivery| {
+            let same =
+                |(held, _): &&(Delivery, _)| (&held.shop, &held.webhook_id) == (&name.shop, &name.webhook_id);
+            state.deliveries.iter().find(same).map(|(held, _)| held.signature == name.signature)
         };
-        let fresh = !self.deliveries.iter().any(same);
+        let mut delivery = delivery.clone();
+        if named(self, &delivery) == Some(false) {
+            delivery = delivery.under_its_signature()?;
+        }
+        let fresh = named(self, &delivery).is_none();
         if fresh {
-            self.deliveries.push((delivery.clone(), None));
+            self.deliveries.push((delivery, None));
         }
         Ok(fresh)
     }
@@ -219,6 +234,7 @@ impl Transaction for State {
             shop.kept.forget(retention.runs_before);
             shop.posted.retain(|_, (_, at)| *at >= retention.deliveries_before);
             shop.transfers.retain(|_, (_, at)| *at >= retention.deliveries_before);
+            shop.redacted.retain(|_, at| *at >= retention.deliveries_before);
             shop.drift.retain(|drifted| drifted.found >= retention.runs_before);
             shop.runs.retain(|run| !run.run.state.is_over() || run.run.started_at >= retention.runs_before);
         }
@@ -271,6 +287,10 @@ impl Tables for MemoryTables<'_> {
         &self.here().thresholds
     }
 
+    fn known_since(&self) -> Timestamp {
+        self.here().known_since.unwrap_or(Timestamp::MAX)
+    }
+
     fn variants_of(&self, product: ProductId) -> Result<Vec<Variant>> {
         Ok(self.here().variants.values().filter(|variant| variant.product_id == product).cloned().collect())
     }
@@ -286,7 +306,11 @@ impl Tables for MemoryTables<'_> {
     fn available_of(&self, product: ProductId) -> Result<Vec<AvailableAt>> {
         let mut sums = BTreeMap::new();
         for item in self.variants_of(product)?.into_iter().filter_map(|variant| variant.inventory_item_id) {
-            for level in self.levels_of(item)?.iter().filter(|level| level.observed.active) {
+            let open = |level: &&HeldLevel| {
+                let location = self.here().locations.get(&level.key().1);
+                level.observed.active && location.is_none_or(|location| location.active)
+            };
+            for level in self.levels_of(item)?.iter().filter(open) {
                 *sums.entry(level.key().1).or_default() += level.available();
             }
         }
@@ -325,9 +349,12 @@ impl Tables for MemoryTables<'_> {
         Ok(())
     }
 
-    fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>) -> Result<()> {
+    fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>, tries: Tries) -> Result<()> {
         self.state.last_mark += 1;
-        let marking = Marking { mark: Mark(self.state.last_mark), vain: 0, doubt: doubt.cloned() };
+        let before =
+            self.here().marked.get(&key).filter(|(before, _)| tries == Tries::Keep && before.vain > 0);
+        let (vain, due) = before.map_or((0, due), |(before, later)| (before.vain, due.max(*later)));
+        let marking = Marking { mark: Mark(self.state.last_mark), vain, doubt: doubt.cloned() };
         self.here_mut().marked.insert(key, (marking, due));
         Ok(())
     }
@@ -341,16 +368,21 @@ impl Tables for MemoryTables<'_> {
         Ok(())
     }
 
-    fn postpone(&mut self, key: RecordKey, later: Timestamp) -> Result<()> {
+    fn postpone(&mut self, key: RecordKey, vain: u32, later: Timestamp) -> Result<()> {
         if let Some((marking, due)) = self.here_mut().marked.get_mut(&key) {
-            marking.vain += 1;
+            marking.vain = vain;
             *due = later;
         }
         Ok(())
     }
 
-    fn redact(&mut self, customer: CustomerId) -> Result<()> {
+    fn redacted(&self, customer: CustomerId) -> Result<Option<Timestamp>> {
+        Ok(self.here().redacted.get(&customer).copied())
+    }
+
+    fn redact(&mut self, customer: CustomerId, at: Timestamp) -> Result<()> {
         let shop = self.here_mut();
+        shop.redacted.insert(customer, at);
         shop.customers.remove(&customer);
         shop.marked.remove(&RecordKey::Customer(customer));
         let name = RecordKey::Customer(customer).to_string();

@@ -5,6 +5,7 @@ mod alerts;
 mod attempts;
 mod broker;
 mod circumstances;
+mod claims;
 mod cli;
 mod commands;
 mod contention;

@@ -19,12 +19,14 @@ mod service;
 mod table;
 mod webhooks;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, StatusCode, header};
-use schemas::{Clock, ErrorBody, ErrorCode, Timestamp};
+use schemas::{Clock, ErrorBody, ErrorCode, ShopDomain, Timestamp};
+use shopify::Client;
 use store::{Position, Store, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -65,6 +67,8 @@ pub(crate) struct Needs {
     pub(crate) tokens: Arc<Tokens>,
     /// Each shop's webhook secrets.
     pub(crate) shops: Arc<ShopSecrets>,
+    /// The shops themselves.
+    pub(crate) clients: Arc<BTreeMap<ShopDomain, Arc<Client>>>,
     /// Who carries out commands.
     pub(crate) commands: Arc<Commands>,
     /// What other programs call our shops.

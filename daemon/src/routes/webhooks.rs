@@ -49,6 +49,7 @@ async fn keep(context: &Context, webhook: &Webhook) -> Result<Response, Response
     let delivery = Delivery {
         shop: webhook.shop().clone(),
         webhook_id: webhook.webhook_id().clone(),
+        signature: webhook.signature().to_vec(),
         topic: webhook.topic().to_owned(),
         triggered_at: webhook.triggered_at(),
         received_at: context.clock.now(),
@@ -66,6 +67,9 @@ async fn keep(context: &Context, webhook: &Webhook) -> Result<Response, Response
     })?;
     tracing::debug!(shop.domain = %received.shop, topic = received.topic, webhook.id = %received.webhook_id, fresh = kept.fresh, "webhook kept");
     if kept.fresh {
+        if let (Some(version), Some(client)) = (webhook.api_version(), context.clients.get(&received.shop)) {
+            client.hear_webhook(version);
+        }
         context.arrived.notify_one();
         context.hub.tell(&received.shop.clone(), &Event::ShopifyWebhookReceived(received));
     }

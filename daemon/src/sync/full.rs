@@ -124,6 +124,7 @@ impl Full<'_> {
         let (mut pause, mut objects, mut moved) = (limits::BULK_PAUSE_MIN, None, Instant::now());
         loop {
             ended.mark_unchanged();
+            let asked = Instant::now();
             let bulk = match &self.notes.operation {
                 Some(id) => patiently(|| syncs.client.bulk_state(id)).await?,
                 None => match self.start().await {
@@ -163,6 +164,8 @@ impl Full<'_> {
             }
             // Shopify tells when it has ended, and may forget to.
             let _woken = timeout(pause, ended.changed()).await;
+            // What wakes it can be replayed as often as somebody likes.
+            tokio::time::sleep_until(asked + limits::BULK_PAUSE_MIN).await;
             pause = (pause * 2).min(limits::BULK_PAUSE_MAX);
         }
     }

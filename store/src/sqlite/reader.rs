@@ -186,7 +186,7 @@ impl Reader for SqliteReader {
     fn inbox(&self, limit: usize) -> Result<Vec<Delivery>> {
         self.view(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT shop.domain, webhook_id, topic, triggered_at, received_at, body FROM delivery \
+                "SELECT shop.domain, webhook_id, topic, triggered_at, received_at, body, signature FROM delivery \
                  JOIN shop ON shop.id = delivery.shop WHERE state = 'pending' ORDER BY arrival LIMIT ?1",
             )?;
             let deliveries = statement.query_map([limit_of(limit)], |row| {
@@ -197,6 +197,7 @@ impl Reader for SqliteReader {
                     triggered_at: parsed_opt(row, 3)?,
                     received_at: from_micros(row, 4)?,
                     body: row.get(5)?,
+                    signature: row.get::<_, Option<_>>(6)?.unwrap_or_default(),
                 })
             })?;
             Ok(deliveries.collect::<rusqlite::Result<_>>()?)
