@@ -38,6 +38,8 @@ pub(super) struct SqliteEngine {
     /// Set while the write-ahead log may still hold something personal that was to be forgotten, also by whoever wrote
     /// it before.
     erased: bool,
+    /// Why the last transaction was lost.
+    failing: Option<StoreError>,
 }
 
 #[derive(Clone)]
@@ -49,7 +51,7 @@ pub(super) struct Shop {
 impl SqliteEngine {
     pub(super) fn new(connection: Connection, epoch: Epoch, mark: HighWater) -> Result<Self> {
         let (shops, head, heard, erased) = (BTreeMap::new(), Sequence(0), Vec::new(), true);
-        let mut engine = Self { connection, shops, head, epoch, mark, heard, erased };
+        let mut engine = Self { connection, shops, head, epoch, mark, heard, erased, failing: None };
         engine.refresh()?;
         Ok(engine)
     }
@@ -72,7 +74,7 @@ impl Drop for SqliteEngine {
 impl Engine for SqliteEngine {
     fn commit(&mut self, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
-            return Ok(none_of(group, &error.into()));
+            return self.lost(&error.into(), group);
         }
         // That each can be undone alone costs, and hardly ever one has to be.
         let at_once: Result<Vec<_>> = group.iter().map(|operation| perform(self, operation)).collect();
@@ -97,6 +99,7 @@ impl Engine for SqliteEngine {
             }
             Err(error) => return Err(error.into()),
         }
+        self.failing = None;
         self.head = head(&self.connection)?;
         self.mark.raise(self.epoch, self.head);
         Ok(outcomes)
@@ -109,6 +112,10 @@ impl Engine for SqliteEngine {
 
     fn head(&self) -> Sequence {
         self.head
+    }
+
+    fn failing(&self) -> Option<&StoreError> {
+        self.failing.as_ref()
     }
 }
 
@@ -145,7 +152,9 @@ impl SqliteEngine {
 
     /// Everything that the transaction did was undone: none of the group happened.
     fn lost(&mut self, error: &StoreError, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
-        tracing::error!(%error, operations = group.len(), "the transaction was lost with all its operations");
+        if self.failing.replace(error.clone()).is_none() {
+            tracing::error!(%error, operations = group.len(), "the transaction was lost with all its operations; so will be all that follow, until this has passed");
+        }
         self.heard.clear();
         self.refresh()?;
         Ok(none_of(group, error))
