@@ -33,3 +33,4 @@ mod source;
 mod subscriptions;
 mod sync;
 mod tail;
+mod timetable;
