@@ -37,6 +37,7 @@ use crate::scope::ShopNames;
 use crate::source::LogSource;
 use crate::subscriptions::Subscriptions;
 use crate::sync::Syncs;
+use crate::timetable::Timetable;
 use crate::{limits, tail};
 
 /// What the daemon stands on.
@@ -226,9 +227,8 @@ impl Daemon {
             });
             for (resource, plan) in config.sync.resources() {
                 let requests = runs.add(&shop.domain, resource);
-                let zone = config.sync.time_zone;
-                let schedule =
-                    Schedule { syncs: Arc::clone(&syncs), resource, plan: plan.clone(), zone, requests };
+                let timetable = Timetable::new(plan.clone(), config.sync.time_zone, clock.now());
+                let schedule = Schedule { syncs: Arc::clone(&syncs), resource, timetable, requests };
                 tasks.spawn(schedule.run(shop_stop.clone()));
             }
             let subscriptions = Subscriptions {

@@ -35,3 +35,4 @@ mod source;
 mod subscriptions;
 mod sync;
 mod tail;
+mod timetable;

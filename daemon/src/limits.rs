@@ -81,6 +81,8 @@ pub const BULK_ROWS: usize = 500;
 pub const MISSING_ALWAYS: usize = 20;
 /// Requests of people that may wait for a resource's runs; the next one waits for a place.
 pub const RUN_REQUESTS_MAX: usize = 16;
+/// How often the clock is looked at while a run is not due yet: it may have been set.
+pub const SCHEDULE_LOOK_PAUSE: Duration = Duration::from_secs(30);
 /// Seconds by which windows of quick runs overlap: Shopify's search index lags behind its records.
 pub const WINDOW_OVERLAP_SECONDS: i64 = 120;
 /// Least time between two reports of a run's progress: four a second.

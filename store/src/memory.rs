@@ -14,7 +14,7 @@ use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
     CustomerId, Entropy, Epoch, Event, InventoryItemId, LevelSelection, LocationId, LogEntry, Offset,
-    OrderId, ProductId, RecordKey, Resource, Room, RunId, RunState, Sequence, ShopDomain, Timestamp,
+    OrderId, ProductId, RecordKey, Resource, Room, RunId, RunKind, RunState, Sequence, ShopDomain, Timestamp,
     TransferId, VariantId, WebhookId,
 };
 use serde::Serialize;
@@ -23,12 +23,14 @@ use crate::apply::perform;
 use crate::drift::{Drifted, Held, Wrong};
 use crate::local::{Engine, Local, Reader, Writer};
 use crate::operation::{
-    Delivery, Fate, Mark, Operation, Outcome, PostKey, Retention, Revocation, Revoked, RunRecord,
+    Delivery, Fate, LastRuns, Mark, Operation, Outcome, PostKey, Retention, Revocation, Revoked, RunRecord,
 };
 use crate::position::Position;
 use crate::shape::{References, level_shape};
 use crate::tables::{Keep, Marking, Record, Result, Tables, Transaction, Tries};
-use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError};
+use crate::{
+    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError,
+};
 
 /// A new, empty store. The writer does nothing until it is run or stepped.
 pub fn open(entropy: &Entropy) -> (Arc<dyn Store>, Writer) {
@@ -592,6 +594,13 @@ impl Reader for Memory {
         self.shop(shop, |shop| shop.waiting(limit))
     }
 
+    fn backlog(&self, shop: &ShopDomain) -> Result<Backlog> {
+        self.shop(shop, |shop| Backlog {
+            effects: shop.kept.effects.values().filter(|effect| !effect.answered).count() as u64,
+            refreshes: shop.marked.len() as u64,
+        })
+    }
+
     fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>> {
         self.shop(shop, |shop| shop.kept.attempts())
     }
@@ -606,6 +615,21 @@ impl Reader for Memory {
 
     fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>> {
         self.shop(shop, |shop| shop.runs.iter().rev().take(limit).cloned().collect())
+    }
+
+    fn last_runs(&self, shop: &ShopDomain, resource: Resource) -> Result<LastRuns> {
+        self.shop(shop, |shop| {
+            let of = || shop.runs.iter().rev().filter(|run| run.resource() == resource);
+            let real = |run: &&RunRecord| !run.run.dry_run;
+            let full = |run: &&RunRecord| run.run.kind == RunKind::Full;
+            let completed = |run: &&RunRecord| run.run.state == RunState::Completed;
+            LastRuns {
+                any: of().next().cloned(),
+                completed: of().filter(real).find(completed).cloned(),
+                full_begun: of().filter(real).find(full).cloned(),
+                full_completed: of().filter(real).filter(full).find(completed).cloned(),
+            }
+        })
     }
 
     fn doubts(&self, run: &RunId) -> Result<u64> {

@@ -307,6 +307,19 @@ impl RunRecord {
     }
 }
 
+/// A resource's last runs; each `None` when there was none such.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LastRuns {
+    /// The last one of any kind, in any state.
+    pub any: Option<RunRecord>,
+    /// The last one that was completed and was no dry run.
+    pub completed: Option<RunRecord>,
+    /// The last full one that was no dry run, in any state.
+    pub full_begun: Option<RunRecord>,
+    /// The last full one that was completed and was no dry run.
+    pub full_completed: Option<RunRecord>,
+}
+
 /// What is older than these, by our clock, may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {

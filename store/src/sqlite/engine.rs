@@ -40,6 +40,8 @@ pub(super) struct SqliteEngine {
     /// Set while the write-ahead log may still hold something personal that was to be forgotten, also by whoever wrote
     /// it before.
     erased: bool,
+    /// Why the last transaction was lost.
+    failing: Option<StoreError>,
 }
 
 #[derive(Clone)]
@@ -53,7 +55,7 @@ pub(super) struct Shop {
 impl SqliteEngine {
     pub(super) fn new(connection: Connection, path: PathBuf, epoch: Epoch, mark: HighWater) -> Result<Self> {
         let (shops, head, heard, erased) = (BTreeMap::new(), Sequence(0), Vec::new(), true);
-        let mut engine = Self { connection, path, shops, head, epoch, mark, heard, erased };
+        let mut engine = Self { connection, path, shops, head, epoch, mark, heard, erased, failing: None };
         engine.refresh()?;
         Ok(engine)
     }
@@ -109,12 +111,16 @@ impl Engine for SqliteEngine {
     fn head(&self) -> Sequence {
         self.head
     }
+
+    fn failing(&self) -> Option<&StoreError> {
+        self.failing.as_ref()
+    }
 }
 
 impl SqliteEngine {
     fn commit_group(&mut self, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
-            return Ok(none_of(group, &error.into()));
+            return self.lost(&error.into(), group);
         }
         // That each can be undone alone costs, and hardly ever one has to be.
         let at_once: Result<Vec<_>> = group.iter().map(|operation| perform(self, operation)).collect();
@@ -139,6 +145,7 @@ impl SqliteEngine {
             }
             Err(error) => return Err(error.into()),
         }
+        self.failing = None;
         self.head = head(&self.connection)?;
         self.mark.raise(self.epoch, self.head);
         Ok(outcomes)
@@ -197,7 +204,9 @@ impl SqliteEngine {
 
     /// Everything that the transaction did was undone: none of the group happened.
     fn lost(&mut self, error: &StoreError, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
-        tracing::error!(%error, store = %self.path.display(), operations = group.len(), "the transaction was lost with all its operations");
+        if self.failing.replace(error.clone()).is_none() {
+            tracing::error!(%error, store = %self.path.display(), operations = group.len(), "the transaction was lost with all its operations; so will be all that follow, until this has passed");
+        }
         self.heard.clear();
         self.refresh()?;
         Ok(none_of(group, error))

@@ -23,10 +23,12 @@ use super::rows::{
 use crate::command::{Effect, KeptCommand};
 use crate::drift::{Drifted, Held};
 use crate::local::{READERS_MAX, Reader};
-use crate::operation::{Delivery, Mark, Revocation, Revoked, RunRecord};
+use crate::operation::{Delivery, LastRuns, Mark, Revocation, Revoked, RunRecord};
 use crate::shape::level_shape;
 use crate::tables::Result;
-use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Position, StoreError};
+use crate::{
+    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Position, StoreError,
+};
 
 pub(super) struct SqliteReader {
     path: PathBuf,
@@ -274,6 +276,19 @@ impl Reader for SqliteReader {
         })
     }
 
+    fn backlog(&self, shop: &ShopDomain) -> Result<Backlog> {
+        self.shop_view(shop, |connection, shop| {
+            let count = |sql| -> rusqlite::Result<u64> {
+                let mut statement = connection.prepare_cached(sql)?;
+                Ok(statement.query_row([shop.row], |row| row.get::<_, i64>(0))?.cast_unsigned())
+            };
+            Ok(Backlog {
+                effects: count("SELECT count(*) FROM effect WHERE shop = ?1 AND NOT answered")?,
+                refreshes: count("SELECT count(*) FROM marked WHERE shop = ?1")?,
+            })
+        })
+    }
+
     fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<Waiting>> {
         self.shop_view(shop, |connection, shop| {
             let sql = format!(
@@ -373,6 +388,28 @@ impl Reader for SqliteReader {
             let mut statement = connection.prepare_cached(&sql)?;
             let runs = statement.query_map([shop.row, limit_of(limit)], |row| run(row, domain))?;
             Ok(runs.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn last_runs(&self, domain: &ShopDomain, resource: Resource) -> Result<LastRuns> {
+        self.shop_view(domain, |connection, shop| {
+            let last = |condition: &str| {
+                // Each condition is word for word that of an index.
+                let sql = format!(
+                    "SELECT {RUN_COLUMNS} FROM run WHERE shop = ?1 AND resource = ?2 {condition} \
+                     ORDER BY started_at DESC LIMIT 1"
+                );
+                let mut statement = connection.prepare_cached(&sql)?;
+                statement.query_row(params![shop.row, resource.as_str()], |row| run(row, domain)).optional()
+            };
+            let real = "AND json_extract(shape, '$.dryRun') IS NULL";
+            let full = "AND json_extract(shape, '$.kind') = 'full'";
+            Ok(LastRuns {
+                any: last("")?,
+                completed: last(&format!("AND state = 'completed' {real}"))?,
+                full_begun: last(&format!("{full} {real}"))?,
+                full_completed: last(&format!("AND state = 'completed' {full} {real}"))?,
+            })
         })
     }
 
