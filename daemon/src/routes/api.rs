@@ -54,7 +54,8 @@ pub(super) struct EventPage {
 #[derive(Serialize, JsonSchema)]
 struct LoggedEvent {
     #[serde(flatten)]
-    event: Event,
+    #[schemars(with = "Event")]
+    event: Value,
     /// Its place.
     id: Offset,
     /// In which shop.
@@ -284,7 +285,7 @@ impl<'c> Call<'c> {
         let next = entries.last().map_or(Offset { sequence: head.sequence, ..head }, |entry| entry.offset);
         let seen = entries.into_iter().filter(|entry| self.identity.may_see(entry.event.subject()));
         let data = seen.map(|entry| LoggedEvent {
-            event: entry.event,
+            event: entry.event.public_json(),
             id: entry.offset,
             shop: entry.shop,
             timestamp: entry.at,

@@ -64,7 +64,7 @@ impl Contract for Oms {
             rooms.insert(Room::Shop);
             rooms.extend(identity.companies.iter().cloned().map(Room::Company));
         }
-        // Whoever they are: of their own orders they are told as `user_{id}`, as far as they may see them.
+        // Of their own orders customers are told as `user_{id}`.
         rooms.extend(own_orders(identity));
         rooms
     }
