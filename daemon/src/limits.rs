@@ -37,8 +37,6 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_mins(2);
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes that are read away then; beyond them the connection is reset. The rest of a body that is refused is less.
 pub const LINGER_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Time for open requests and sockets to end after SIGTERM; then they are cut.
-pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for open requests and sockets to end after SIGTERM; then they are cut. With [`WRITER_TIMEOUT`] it makes the ten
 /// seconds that are promised.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);

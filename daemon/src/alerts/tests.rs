@@ -405,7 +405,7 @@ async fn a_mail_server_that_takes_minutes_over_a_mail_gets_it_once_and_one_that_
     for (takes, minutes, copies) in [(40, 5, 1), (9 * 60, 15, 1), (24 * 3_600, 15, 2)] {
         let mut world = World::new().await;
         let (server, mails, _serving) = slow_mail_server(Duration::from_secs(takes)).await;
-        let post = email::Post::new(server, None, vec!["a@shop.example".parse().unwrap()]).unwrap();
+        let post = Post::new(server, None, vec!["a@shop.example".parse().unwrap()]).unwrap();
         let (reader, events) = ("test".to_owned(), BTreeSet::from([Topic::Alert]));
         let digest = Duration::ZERO;
         let terms = Terms { reader, events, digest, digest_urgent: digest, quiet_hours: None };

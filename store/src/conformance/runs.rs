@@ -16,7 +16,8 @@ fn full(id: &str, resource: Resource) -> RunRecord {
 impl World {
     /// A part of a full run's result.
     async fn rows(&self, id: &str, changes: Vec<Change>) -> Outcome {
-        let progress = Progress { processed: 1, total: None, resume: String::new(), until: None };
+        let progress =
+            Progress { processed: 1, total: None, bulk_objects: None, resume: String::new(), until: None };
         let cause = Cause::Run { run: id.parse().unwrap(), progress };
         self.do_(Operation::Apply(Batch { shop: shop(), at: at(400), cause, changes })).await
     }

@@ -17,7 +17,7 @@ use crate::{CommandFilter, HoldFilter, StoreError};
 pub(super) struct Kept {
     commands: BTreeMap<String, KeptCommand>,
     reservations: BTreeMap<String, ReservationShape>,
-    effects: BTreeMap<i64, Effect>,
+    pub(super) effects: BTreeMap<i64, Effect>,
     last_effect: i64,
     attempts: BTreeMap<String, Attempt>,
     flights: BTreeMap<(InventoryItemId, LocationId), Flight>,
