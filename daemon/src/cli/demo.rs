@@ -1,7 +1,6 @@
 //! `stockd demo`: a pretend store with shoppers in it, the daemon on it, and what happens, live.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -13,7 +12,7 @@ use super::say;
 use super::sim::{self, PretendStore};
 use super::token::{self, Claims};
 use super::watch::Watch;
-use crate::config::{Config, Environment};
+use crate::config::{Address, Config, Environment};
 use crate::lifecycle::{self, Process};
 
 /// Shows everything at work: no account, no service, nothing to set up.
@@ -22,7 +21,7 @@ use crate::lifecycle::{self, Process};
 pub(super) struct Demo {
     /// Where the daemon listens.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
-    listen: SocketAddr,
+    listen: Address,
     /// Where the daemon remembers; a folder of its own that is removed at the end when left out.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -40,7 +39,7 @@ impl Demo {
             self.data.clone().or_else(|| Some(throwaway.as_ref()?.path().to_owned())).unwrap_or_default();
         std::fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
 
-        let listener = lifecycle::listen(self.listen).await?;
+        let listener = lifecycle::listen(&self.listen).await?;
         let address = listener.local_addr()?;
         let mut options = self.store.options();
         options.webhook_target = Some(format!("http://{address}/webhooks/shopify"));
