@@ -221,7 +221,7 @@ async fn no_secret_and_nobodys_name_reaches_a_log() {
     let daemon = TestDaemon::with(&shop, settings).await;
     daemon.imported().await;
     let (email, admin) = ("canary@people.example", daemon.token(&Token::of(Role::Admin)));
-    let expired = daemon.token(&Token::of(Role::Admin).good_for(-1));
+    let expired = daemon.token(&Token::of(Role::Admin).good_for(-60));
     let foreign = forged(&json!({ "alg": "HS256" }), &json!({ "sub": "canary-user", "exp": 1 }), Some("x"));
 
     let watch_log = daemon.folder().join("watch.log");
