@@ -27,7 +27,14 @@ impl Client {
     /// # Errors
     /// When nobody listens there.
     pub async fn connect(address: &str, token: &str) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+        Self::over(TcpStream::connect(address).await?, address, token).await
+    }
+
+    /// The same over a connection to it that is there.
+    ///
+    /// # Errors
+    /// When it breaks.
+    pub async fn over(stream: TcpStream, address: &str, token: &str) -> anyhow::Result<Self> {
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         let mut tasks = JoinSet::new();

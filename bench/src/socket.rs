@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
-/// A socket that follows stock.
-pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+/// A socket of the namespace `/oda`.
+pub struct Socket(WebSocketStream<TcpStream>);
 
 impl Socket {
     /// Connects to `host:port` and subscribes to inventory, as that payload has it.
@@ -17,16 +17,33 @@ impl Socket {
     /// # Errors
     /// When it is refused.
     pub async fn follow(address: &str, token: &str, payload: &Value) -> anyhow::Result<Self> {
-        let (socket, _) =
-            connect_async(format!("ws://{address}/socket.io/?EIO=4&transport=websocket")).await?;
-        let mut socket = Self(socket);
+        let mut socket = Self::over(TcpStream::connect(address).await?, address, token).await?;
+        let answer = socket.ask("subscribe:inventory", payload).await?;
+        anyhow::ensure!(answer.contains(r#""ok":true"#), "{answer}");
+        Ok(socket)
+    }
+
+    /// Connects over a connection to `host:port` that is there.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn over(stream: TcpStream, address: &str, token: &str) -> anyhow::Result<Self> {
+        stream.set_nodelay(true)?;
+        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
+        let mut socket = Self(client_async(url, stream).await?.0);
         socket.hear(|text| text.starts_with('0')).await?;
         socket.say(format!("40/oda,{}", json!({ "token": token }))).await?;
         socket.hear(|text| text.starts_with("40/oda")).await?;
-        socket.say(format!("42/oda,1{}", json!(["subscribe:inventory", payload]))).await?;
-        let answer = socket.hear(|text| text.starts_with("43/oda,1")).await?;
-        anyhow::ensure!(answer.contains(r#""ok":true"#), "{answer}");
         Ok(socket)
+    }
+
+    /// Emits an event and waits for its acknowledgement, as JSON.
+    ///
+    /// # Errors
+    /// When the connection ends.
+    pub async fn ask(&mut self, event: &str, payload: &Value) -> anyhow::Result<String> {
+        self.say(format!("42/oda,1{}", json!([event, payload]))).await?;
+        self.hear(|text| text.starts_with("43/oda,1")).await
     }
 
     /// The next change of a level, and when it was heard.

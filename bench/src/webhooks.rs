@@ -15,8 +15,6 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-/// Connections at the most. Where all of them wait for an answer, the next webhook is late, and that counts.
-const CONNECTIONS: usize = 512;
 /// Longest head of an answer.
 const HEAD_BYTES_MAX: usize = 4_096;
 
@@ -34,6 +32,9 @@ pub struct Webhooks<'a> {
     pub series: &'a str,
     /// The secret they are signed with.
     pub secret: &'a str,
+    /// Over how many connections at the most. Where all of them wait for an answer, the next webhook is late, and that
+    /// counts.
+    pub connections: usize,
     /// How many a second.
     pub rate: u32,
     /// For how long.
@@ -61,7 +62,7 @@ impl Webhooks<'_> {
         body: impl Fn(usize) -> String + Clone + Send + 'static,
     ) -> anyhow::Result<Sent> {
         let count = usize::try_from(u64::from(self.rate) * self.time.as_secs())?;
-        let connections = CONNECTIONS.min(count);
+        let connections = self.connections.min(count);
         let (next, mut tasks) = (Arc::new(AtomicUsize::new(0)), JoinSet::new());
         let head = format!(
             "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nX-Shopify-Topic: {}\r\n\

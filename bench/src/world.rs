@@ -122,6 +122,14 @@ impl World {
         Prepared { store, address, token, config, folder }
     }
 
+    /// A token of another role.
+    ///
+    /// # Errors
+    /// When there is no such role.
+    pub fn token_of(&self, role: &str, user: &str) -> anyhow::Result<String> {
+        Process::output(&["token", "--config", &self.config, "--role", role, "--user", user])
+    }
+
     /// A connection of one more client.
     ///
     /// # Errors

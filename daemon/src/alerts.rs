@@ -248,12 +248,7 @@ impl Reader {
                 zone: self.zone,
                 transport: self.transport.as_ref(),
             };
-            let sent = timeout(
-                limits::ALERT_TIMEOUT,
-                self.channel.outlet.send(message, kept.delivered_to, &sending),
-            );
-            let late = Refusal::Later("it does not answer in time".to_owned(), None);
-            match sent.await.unwrap_or(Err(late)) {
+            match self.channel.outlet.send(message, kept.delivered_to, &sending).await {
                 Ok(()) => kept.sent += 1,
                 Err(Refusal::Never(reason)) => {
                     tracing::error!(channel = self.name(), %offset, reason, "an alert was refused for good and is given up");

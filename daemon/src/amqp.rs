@@ -2,12 +2,13 @@
 //!
 //! ```text
 //!  exchange ─▶ queue ─▶ a group ─▶ read ─▶ log (one commit) ─▶ acknowledged
-//!                                    └──▶ what cannot be read: the dead queue
+//!                                    └──▶ what cannot be read: the dead queue ─▶ acknowledged
 //! ```
 //!
 //! A message is acknowledged after the log has it, so nothing here can lose one: after a crash of either side the
 //! broker gives it out again, and its key in the store says whether it was told.
 
+mod dead;
 mod message;
 
 use std::sync::Arc;
@@ -17,15 +18,16 @@ use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use lapin::message::Delivery;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
-    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicQosOptions, ExchangeDeclareOptions, QueueBindOptions,
+    QueueDeclareOptions,
 };
 use lapin::tcp::OwnedTLSConfig;
-use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::types::{FieldTable, ShortString};
 use lapin::{
-    BasicProperties, Channel, Connection, ConnectionBuilder, ConnectionProperties, Consumer, ExchangeKind,
+    Channel, Connection, ConnectionBuilder, ConnectionProperties, Consumer, ErrorKind, ExchangeKind,
 };
 use store::StoreError;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -33,18 +35,18 @@ use crate::config::Broker;
 use crate::limits;
 use crate::posts::Posts;
 use crate::scope::ShopNames;
+use dead::DeadLetter;
 use message::Message;
 
 /// The queue that is ours.
 const QUEUE: &str = "websocket.events";
-/// Where messages go that cannot be read, each with the reason in [`REASON`] and its routing key in [`ROUTING_KEY`].
+/// Where messages go that cannot be read.
 const DEAD: &str = "websocket.events.dead";
-const REASON: &str = "x-stockd-reason";
-const ROUTING_KEY: &str = "x-stockd-routing-key";
-/// AMQP's number for "keep it on disk".
-const PERSISTENT: u8 = 2;
-/// Longest reason in a header, in characters.
-const REASON_MAX: usize = 200;
+/// AMQP's numbers for "you may not", "there is none", "it is there in another way" and "you may not be here".
+const ACCESS_REFUSED: u16 = 403;
+const NOT_FOUND: u16 = 404;
+const PRECONDITION_FAILED: u16 = 406;
+const NOT_ALLOWED: u16 = 530;
 
 /// The intake of a broker.
 pub(crate) struct Amqp {
@@ -82,8 +84,10 @@ enum Problem {
     Broker(#[from] lapin::Error),
     #[error("the broker ended the queue's consumer")]
     Cancelled,
-    #[error("the broker did not keep a message for the queue {DEAD}")]
+    #[error("the broker did not keep a message for the queue {DEAD}: is it full (max-length)?")]
     NotKept,
+    #[error("the broker does not let us {deed} ({words}): {remedy}")]
+    Refused { deed: String, words: lapin::Error, remedy: String },
     #[error("the broker does not answer")]
     Silent,
     #[error("{0}")]
@@ -117,14 +121,19 @@ impl Amqp {
         };
         self.figures.connected.store(true, Ordering::Relaxed);
         tracing::info!(queue = QUEUE, "messages of the broker come in");
+        // Holds whatever the broker gives out before it is acknowledged, so it is never full.
+        let (dead, letters) = mpsc::channel(limits::AMQP_PREFETCH.into());
+        let burying = self.bury(&channel, letters);
+        tokio::pin!(burying);
         let mut groups = consumer.ready_chunks(limits::AMQP_GROUP);
         loop {
             let group = tokio::select! {
                 () = stop.cancelled() => break,
+                buried = &mut burying => return buried,
                 group = groups.next() => group.ok_or(Problem::Cancelled)?,
             };
             let group: Vec<Delivery> = group.into_iter().collect::<Result<_, _>>()?;
-            self.take(&channel, &group).await?;
+            self.take(&channel, group, &dead).await?;
         }
         // Whatever is on its way comes again, to whoever is next.
         let _ = timeout(limits::AMQP_TIMEOUT, connection.close(200, "stockd ends".into())).await;
@@ -133,59 +142,117 @@ impl Amqp {
 
     async fn open(&self) -> Result<(Connection, Channel, Consumer), Problem> {
         let (exchange, queue) = (ShortString::from(self.broker.exchange.as_str()), ShortString::from(QUEUE));
-        let tls = OwnedTLSConfig { identity: None, cert_chain: self.broker.authorities.clone() };
-        let connection = ConnectionBuilder::new()?
-            .with_uri(self.broker.uri.clone())
-            .with_tls_config(tls)
-            .with_properties(ConnectionProperties::default().with_connection_name("stockd".into()))
-            .connect()
-            .await?;
-        // Whatever way it was declared, it is fine; a broker ends the channel that asks for one that is missing.
-        let passive = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
-        let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        let asking = connection.create_channel().await?;
-        let there = asking
-            .exchange_declare(exchange.clone(), ExchangeKind::Topic, passive, FieldTable::default())
-            .await;
-        let channel = connection.create_channel().await?;
-        if there.is_err() {
-            channel
-                .exchange_declare(exchange.clone(), ExchangeKind::Topic, durable, FieldTable::default())
-                .await?;
-        }
+        let connection = self.connect("stockd").await?;
+        self.make_exchange(&connection).await?;
         for queue in [QUEUE, DEAD] {
-            channel
-                .queue_declare(queue.into(), QueueDeclareOptions::durable(), FieldTable::default())
-                .await?;
+            self.make_queue(&connection, queue).await?;
         }
+        let channel = connection.create_channel().await?;
         for topic in message::TOPICS {
             let key = format!("{topic}.*").into();
             let (queue, exchange) = (queue.clone(), exchange.clone());
             channel
                 .queue_bind(queue, exchange, key, QueueBindOptions::default(), FieldTable::default())
-                .await?;
+                .await
+                .map_err(|error| self.explained(&format!("bind the queue {QUEUE} to the exchange"), error))?;
         }
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
         channel.basic_qos(limits::AMQP_PREFETCH, BasicQosOptions::default()).await?;
         let consumer = channel
             .basic_consume(queue, "stockd".into(), BasicConsumeOptions::default(), FieldTable::default())
-            .await?;
+            .await
+            .map_err(|error| self.explained(&format!("read the queue {QUEUE}"), error))?;
         Ok((connection, channel, consumer))
     }
 
-    /// Takes a group in: told or dead, then acknowledged, all of it.
-    async fn take(&self, channel: &Channel, group: &[Delivery]) -> Result<(), Problem> {
-        let mut statements = Vec::with_capacity(group.len());
+    async fn connect(&self, name: &str) -> Result<Connection, Problem> {
+        let tls = OwnedTLSConfig { identity: None, cert_chain: self.broker.authorities.clone() };
+        let connected = ConnectionBuilder::new()?
+            .with_uri(self.broker.uri.clone())
+            .with_tls_config(tls)
+            .with_properties(ConnectionProperties::default().with_connection_name(name.into()))
+            .connect()
+            .await;
+        connected.map_err(|words| match code(&words) {
+            Some(ACCESS_REFUSED | NOT_ALLOWED) => {
+                let remedy =
+                    "check user, password and vhost in amqp.url, and that this user may use that vhost"
+                        .to_owned();
+                Problem::Refused { deed: "in".to_owned(), words, remedy }
+            }
+            _ => words.into(),
+        })
+    }
+
+    /// Uses the exchange as it is; makes it where there is none.
+    async fn make_exchange(&self, connection: &Connection) -> Result<(), Problem> {
+        let declare = async |options| {
+            // A broker ends the channel that asks for one that is missing.
+            let channel = connection.create_channel().await?;
+            let name = self.broker.exchange.as_str().into();
+            channel.exchange_declare(name, ExchangeKind::Topic, options, FieldTable::default()).await
+        };
+        let passive = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+        let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        let made = match declare(passive).await {
+            Err(error) if code(&error) == Some(NOT_FOUND) => declare(durable).await,
+            asked => asked,
+        };
+        made.map_err(|error| self.explained(&format!("make the exchange {}", self.broker.exchange), error))
+    }
+
+    /// Uses a queue as it is, with whatever arguments somebody gave it; makes it where there is none.
+    async fn make_queue(&self, connection: &Connection, queue: &str) -> Result<(), Problem> {
+        let declare = async |options| {
+            let channel = connection.create_channel().await?;
+            channel.queue_declare(queue.into(), options, FieldTable::default()).await.map(drop)
+        };
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let made = match declare(passive).await {
+            Err(error) if code(&error) == Some(NOT_FOUND) => declare(QueueDeclareOptions::durable()).await,
+            asked => asked,
+        };
+        made.map_err(|error| self.explained(&format!("make the queue {queue}"), error))
+    }
+
+    /// What the broker says of a deed of ours, with what an administrator can do about it.
+    fn explained(&self, deed: &str, words: lapin::Error) -> Problem {
+        let (uri, exchange) = (&self.broker.uri, &self.broker.exchange);
+        let remedy = match code(&words) {
+            Some(ACCESS_REFUSED) => format!(
+                "grant the rights: rabbitmqctl set_permissions -p '{}' '{}' '^(websocket\\.events.*|{exchange})$' \
+                 '^(websocket\\.events.*|amq\\.default)$' '^(websocket\\.events.*|{exchange})$'",
+                uri.vhost, uri.authority.userinfo.username
+            ),
+            Some(PRECONDITION_FAILED) => {
+                "it is there in a way that cannot be used: delete it once it is empty, and stockd makes it anew; what a \
+                 queue needs besides belongs into a policy (rabbitmqctl set_policy)"
+                    .to_owned()
+            }
+            _ => return words.into(),
+        };
+        Problem::Refused { deed: deed.to_owned(), words, remedy }
+    }
+
+    /// Takes a group in. What can be read is told and then acknowledged; the rest goes to the dead.
+    async fn take(
+        &self,
+        channel: &Channel,
+        group: Vec<Delivery>,
+        dead: &mpsc::Sender<DeadLetter>,
+    ) -> Result<(), Problem> {
+        let (mut statements, mut tags) = (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
         for delivery in group {
-            match message(delivery).read(&self.shops) {
-                Ok(statement) => statements.push(statement),
+            match message(&delivery).read(&self.shops) {
+                Ok(statement) => {
+                    statements.push(statement);
+                    tags.push(delivery.delivery_tag);
+                }
                 Err(reason) => {
                     let reason = reason
                         .field
                         .map_or(reason.message.clone(), |field| format!("{field}: {}", reason.message));
-                    bury(channel, delivery, &reason).await?;
-                    self.figures.dead.fetch_add(1, Ordering::Relaxed);
-                    tracing::warn!(routing_key = %printable(delivery.routing_key.as_str()), reason, "a message cannot be read; it is kept in {DEAD}");
+                    // Its receiver lives as long as the session.
+                    let _ = dead.send(DeadLetter { delivery, reason }).await;
                 }
             }
         }
@@ -194,10 +261,19 @@ impl Amqp {
             let count = if told?.repeated { &self.figures.repeated } else { &self.figures.told };
             count.fetch_add(1, Ordering::Relaxed);
         }
-        if let Some(last) = group.last() {
-            channel.basic_ack(last.delivery_tag, BasicAckOptions { multiple: true }).await?;
+        // One by one, for the dead among them are still to be put aside.
+        for tag in tags {
+            channel.basic_ack(tag, BasicAckOptions::default()).await?;
         }
         Ok(())
+    }
+}
+
+/// The number of what a broker says.
+fn code(error: &lapin::Error) -> Option<u16> {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => Some(error.get_id()),
+        _ => None,
     }
 }
 
@@ -210,36 +286,4 @@ fn message(delivery: &Delivery) -> Message<'_> {
         redelivered: delivery.redelivered,
         body: &delivery.data,
     }
-}
-
-/// Puts a message into the dead queue, as it was, with the reason; when this answers, the broker has it there.
-async fn bury(channel: &Channel, delivery: &Delivery, reason: &str) -> Result<(), Problem> {
-    let from = &delivery.properties;
-    let mut headers = from.headers().clone().unwrap_or_default();
-    let reason: String = reason.chars().take(REASON_MAX).collect();
-    headers.insert(REASON.into(), AMQPValue::LongString(reason.into()));
-    headers.insert(ROUTING_KEY.into(), AMQPValue::LongString(delivery.routing_key.as_str().into()));
-    // Not its expiration, for it must not go from there, nor its user id, which only that user may send.
-    let mut properties = BasicProperties::default().with_headers(headers).with_delivery_mode(PERSISTENT);
-    if let Some(id) = from.message_id() {
-        properties = properties.with_message_id(id.clone());
-    }
-    if let Some(sender) = from.app_id() {
-        properties = properties.with_app_id(sender.clone());
-    }
-    if let Some(kind) = from.content_type() {
-        properties = properties.with_content_type(kind.clone());
-    }
-    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let publishing = channel.basic_publish("".into(), DEAD.into(), options, &delivery.data, properties);
-    let kept = timeout(limits::AMQP_TIMEOUT, async { publishing.await?.await }).await;
-    match kept.map_err(|_| Problem::Silent)?? {
-        lapin::Confirmation::Ack(None) => Ok(()),
-        _ => Err(Problem::NotKept),
-    }
-}
-
-/// A routing key as a log takes it.
-fn printable(routing_key: &str) -> String {
-    routing_key.chars().filter(|letter| !letter.is_control()).take(80).collect()
 }

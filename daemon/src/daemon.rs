@@ -3,37 +3,41 @@
 //! What it stands on, clock, randomness, listeners, the way to Shopify, the store, is given to it, so that the
 //! whole of it can run in a simulation. `lifecycle` gives it the real ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::SignedDuration;
-use schemas::{Clock, Entropy, ShopDomain, Timestamp};
+use schemas::{Clock, Entropy, ShopDomain};
 use shopify::{Client, Credential, Endpoint, Secret, Transport};
-use store::{Operation, Retention, Store, StoreError};
+use store::{Operation, Retention, Store};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use ws::{Entrance, Hub};
 
 use crate::alerts::{self, Channel, Reader};
+#[cfg(feature = "amqp")]
 use crate::amqp::{self, Amqp};
 use crate::attempts::Attempts;
 use crate::auth::Tokens;
 use crate::commands::{Commands, ShopPolicy};
-use crate::config::{self, Broker, Config, ConfigError, Environment};
-use crate::edge::{self, Listener};
+#[cfg(feature = "amqp")]
+use crate::config::Broker;
+use crate::config::{self, Config, ConfigError, Environment};
+use crate::edge::{ConnectionPlaces, Edge, Listener};
 use crate::intake::Intake;
 use crate::looks::Looks;
-use crate::notices::{Handles, Notices};
+use crate::notices::{Confirmation, Farewell, Handles, Notices};
 use crate::posts::Posts;
-use crate::routes::{self, Needs};
+use crate::routes::{self, BodyBudget, KnownHosts, Needs};
 use crate::scheduler::{Runs, Schedule, WITHOUT_WEBHOOKS};
 use crate::scope::ShopNames;
 use crate::source::LogSource;
 use crate::subscriptions::Subscriptions;
 use crate::sync::Syncs;
+use crate::timetable::Timetable;
 use crate::{limits, tail};
 
 /// What the daemon stands on.
@@ -48,8 +52,6 @@ pub struct Foundation<L> {
     pub entropy: Arc<Entropy>,
     /// The store; whoever made it runs its writer.
     pub store: Arc<dyn Store>,
-    /// Whether somebody put a backup of it back.
-    pub restored: bool,
     /// The way to Shopify.
     pub transport: Arc<dyn Transport>,
     /// Where clients come in, each with the pages it is for.
@@ -69,6 +71,7 @@ pub struct Secrets {
     shops: Arc<ShopSecrets>,
     credentials: BTreeMap<ShopDomain, Credential>,
     alerts: Vec<Channel>,
+    #[cfg(feature = "amqp")]
     broker: Option<Broker>,
 }
 
@@ -111,6 +114,7 @@ impl Secrets {
                 .map(credential)
                 .collect::<Result<_, ConfigError>>()?,
             alerts: alerts::channels(&config.alerts, environment)?,
+            #[cfg(feature = "amqp")]
             broker: config.amqp.as_ref().map(|amqp| amqp.fetch(environment)).transpose()?,
         })
     }
@@ -125,6 +129,15 @@ impl ShopSecrets {
         self.0.get(shop).map(Vec::as_slice)
     }
 
+    /// Shops whose webhooks may be signed with what another shop's are signed with: two of one app share its secret.
+    pub(crate) fn sharing(&self) -> BTreeSet<ShopDomain> {
+        let same = |one: &[Secret], other: &[Secret]| one.iter().any(|secret| other.contains(secret));
+        let shares = |shop: &ShopDomain, secrets: &[Secret]| {
+            self.0.iter().any(|(other, theirs)| other != shop && same(secrets, theirs))
+        };
+        self.0.iter().filter(|(shop, secrets)| shares(shop, secrets)).map(|(shop, _)| shop.clone()).collect()
+    }
+
     /// Every shop that is ours.
     pub fn domains(&self) -> Vec<ShopDomain> {
         self.0.keys().cloned().collect()
@@ -137,18 +150,16 @@ impl Daemon {
     /// # Errors
     /// When a secret cannot be had, or the store refuses.
     pub async fn start<L: Listener>(foundation: Foundation<L>) -> anyhow::Result<Self> {
-        let Foundation { config, secrets, clock, entropy, store, restored, transport, listeners } =
-            foundation;
-        let Secrets { tokens, shops, credentials, alerts, broker } = secrets;
+        let Foundation { config, secrets, clock, entropy, store, transport, listeners } = foundation;
+        #[cfg(feature = "amqp")]
+        let broker = secrets.broker;
+        let Secrets { tokens, shops, credentials, alerts, .. } = secrets;
         for shop in &config.shop {
             let (domain, thresholds) = (shop.domain.clone(), shop.thresholds.clone());
             store.write(Operation::Register { shop: domain, thresholds, at: clock.now() }).await?;
             let (domain, wanted) = (shop.domain.clone(), shop.customer_names);
             if store.write(Operation::KeepNames { shop: domain, wanted }).await?.fresh && !wanted {
                 tracing::info!(shop.domain = %shop.domain, "customers' names are no longer wanted: those that were kept are forgotten");
-            }
-            if restored {
-                park(store.as_ref(), &shop.domain, clock.now()).await?;
             }
         }
         let given = Arc::new(watch::Sender::new(()));
@@ -183,7 +194,7 @@ impl Daemon {
         let (marked, marks) = watch::channel(());
         let marked = Arc::new(marked);
         let mut runs = Runs::default();
-        let mut handles = BTreeMap::new();
+        let (mut handles, mut clients) = (BTreeMap::new(), BTreeMap::new());
         for shop in &config.shop {
             let client = client(shop, &credentials, &transport, &clock, &entropy)?;
             let (bulk_ended, scopes_changed) =
@@ -231,9 +242,8 @@ impl Daemon {
             });
             for (resource, plan) in config.sync.resources() {
                 let requests = runs.add(&shop.domain, resource);
-                let zone = config.sync.time_zone;
-                let schedule =
-                    Schedule { syncs: Arc::clone(&syncs), resource, plan: plan.clone(), zone, requests };
+                let timetable = Timetable::new(plan.clone(), config.sync.time_zone, clock.now());
+                let schedule = Schedule { syncs: Arc::clone(&syncs), resource, timetable, requests };
                 tasks.spawn(schedule.run(shop_stop.clone()));
             }
             let subscriptions = Subscriptions {
@@ -246,7 +256,19 @@ impl Daemon {
                 scopes_changed: scopes_changed.subscribe(),
             };
             tasks.spawn(subscriptions.run(shop_stop.clone()));
-            let handle = Handles { client, bulk_ended, scopes_changed, stop: shop_stop };
+            let farewells = Arc::new(watch::Sender::new(Farewell::default()));
+            let confirmation = Confirmation {
+                shop: shop.domain.clone(),
+                store: Arc::clone(&store),
+                clock: Arc::clone(&clock),
+                client: Arc::clone(&client),
+                farewells: Arc::clone(&farewells),
+                end: shop_stop,
+            };
+            // A shop is to be forgotten two days after its work has ended.
+            tasks.spawn(confirmation.run(stop.clone()));
+            clients.insert(shop.domain.clone(), Arc::clone(&client));
+            let handle = Handles { client, bulk_ended, scopes_changed, farewells };
             handles.insert(shop.domain.clone(), handle);
         }
         let notices = Notices { store: Arc::clone(&store), clock: Arc::clone(&clock), shops: handles };
@@ -256,6 +278,7 @@ impl Daemon {
             arrived: Arc::clone(&arrived),
             marked,
             notices,
+            shared_secrets: shops.sharing(),
         };
         tasks.spawn(intake.run(stop.clone()));
         tasks.spawn(Arc::clone(&tokens).follow_keys(stop.clone()));
@@ -280,6 +303,7 @@ impl Daemon {
             Arc::new(Posts { store: Arc::clone(&store), hub: Arc::clone(&hub), clock: Arc::clone(&clock) });
         let names = config.shop.iter().map(|shop| (shop.domain.clone(), shop.id.clone())).collect();
         let names = Arc::new(ShopNames(names));
+        #[cfg(feature = "amqp")]
         let amqp = broker.map(|broker| {
             let figures = Arc::new(amqp::Figures::default());
             let (posts, shops) = (Arc::clone(&posts), Arc::clone(&names));
@@ -293,24 +317,33 @@ impl Daemon {
             clock,
             tokens,
             shops,
+            clients: Arc::new(clients),
             commands,
             names,
             posts,
+            #[cfg(feature = "amqp")]
             amqp,
             runs,
             channels,
             hub: Arc::clone(&hub),
             entrance: Entrance::default(),
             trusted_networks: Arc::default(),
+            hosts: Arc::default(),
+            bodies: Arc::new(BodyBudget::default()),
             arrived,
             tasks: tasks.clone(),
             stop: stop.clone(),
         };
+        let sockets = config.realtime.connections_per_address_max;
+        let places = ConnectionPlaces::new(sockets * 2 + limits::CONNECTIONS_PER_ADDRESS_SPARE);
         for (listener, server) in listeners.into_iter().zip(&config.server) {
             let trusted_networks = server.trusted_networks.clone().into();
-            let needs = Needs { entrance: server.entrance(), trusted_networks, ..needs.clone() };
+            let hosts = Arc::new(KnownHosts::of(server, &config.shop));
+            let entrance = server.entrance();
+            let edge = Edge { places: Arc::clone(&places), entrance: entrance.clone() };
+            let needs = Needs { entrance, trusted_networks, hosts, ..needs.clone() };
             let routes = routes::all::<L::Stream>(Arc::new(needs));
-            tasks.spawn(edge::serve(listener, routes, tasks.clone(), stop.clone()));
+            tasks.spawn(edge.serve(listener, routes, tasks.clone(), stop.clone()));
         }
         Ok(Self { tasks, stop, hub })
     }
@@ -325,13 +358,6 @@ impl Daemon {
             tracing::warn!(tasks = self.tasks.len(), "some connections did not end in time and are cut");
         }
     }
-}
-
-/// A backup was put back: what was on its way to Shopify then may have been done since.
-async fn park(store: &dyn Store, shop: &ShopDomain, at: Timestamp) -> Result<(), StoreError> {
-    let parked = store.write(Operation::Park { shop: shop.clone(), at }).await?.changed;
-    tracing::error!(shop.domain = %shop, parked, "the database is a restored backup: what had not reached Shopify is parked as unknown; compare those levels by hand and give the commands again where needed");
-    Ok(())
 }
 
 fn policies(config: &Config) -> BTreeMap<ShopDomain, ShopPolicy> {

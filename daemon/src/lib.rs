@@ -9,6 +9,7 @@
 //! [`daemon::Daemon`] is all of it on given foundations; [`lifecycle::Process`] puts the real ones under it.
 
 mod alerts;
+#[cfg(feature = "amqp")]
 mod amqp;
 mod attempts;
 pub mod auth;
@@ -25,6 +26,7 @@ mod logging;
 mod looks;
 mod notices;
 mod posts;
+#[cfg(feature = "sentry")]
 mod reports;
 mod routes;
 mod scheduler;
@@ -33,3 +35,4 @@ mod source;
 mod subscriptions;
 mod sync;
 mod tail;
+mod timetable;

@@ -2,22 +2,72 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use schemas::Entropy;
+use schemas::{Clock as _, Entropy};
 use sd_notify::NotifyState;
 use store::sqlite::Opened;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::clock::SystemClock;
 use crate::config::{Address, Config, ConfigError, Environment};
 use crate::daemon::{Daemon, Foundation, Secrets};
+use crate::limits;
+#[cfg(feature = "sentry")]
 use crate::reports;
+
+/// What the process is told from outside, caught from the moment on at which this is made.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    hangup_ends: bool,
+}
+
+impl Signals {
+    /// SIGTERM and SIGINT ask for the end, and so does SIGHUP, which a terminal sends that is closed.
+    ///
+    /// # Errors
+    /// When the system catches none.
+    pub fn of_a_terminal() -> std::io::Result<Self> {
+        Self::catch(true)
+    }
+
+    /// SIGTERM and SIGINT ask for the end. SIGHUP asks a daemon to read its configuration again, and changes nothing.
+    ///
+    /// # Errors
+    /// When the system catches none.
+    pub fn of_a_service() -> std::io::Result<Self> {
+        Self::catch(false)
+    }
+
+    fn catch(hangup_ends: bool) -> std::io::Result<Self> {
+        let [terminate, interrupt, hangup] =
+            [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+        Ok(Self { terminate: terminate?, interrupt: interrupt?, hangup: hangup?, hangup_ends })
+    }
+
+    /// Waits until the end is asked for.
+    pub async fn end(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => {
+                    if self.hangup_ends {
+                        return;
+                    }
+                    tracing::info!("SIGHUP changes nothing: the configuration is read at the start only; to have a change of it read, restart stockd");
+                }
+            }
+        }
+    }
+}
 
 /// A daemon with everything under it that only a real process has.
 pub struct Process {
@@ -39,6 +89,7 @@ impl Process {
         listeners: Vec<TcpListener>,
     ) -> anyhow::Result<Self> {
         let secrets = Secrets::fetch(&config, environment)?;
+        #[cfg(feature = "sentry")]
         if let Some(dsn) = &config.alerts.sentry_dsn {
             let setting = "alerts.sentry_dsn";
             dsn.resolve(setting, environment)
@@ -51,7 +102,10 @@ impl Process {
         let entropy = Arc::new(Entropy::from_system().context("the system gives no randomness")?);
         let path = config.store.url.0.clone();
         let lock = sole_user(&path)?;
-        let Opened { store, writer, restored } = store::sqlite::open(&path, &entropy)?;
+        let Opened { store, writer, restored } = store::sqlite::open(&path, &entropy, SystemClock.now())?;
+        if let Some(parked) = restored {
+            tracing::error!(store = %path.display(), parked, "the database is a restored backup: clients load everything again, and what had not reached Shopify is parked as unknown; compare those levels by hand and give the commands again where needed");
+        }
         let (ended, writer_ended) = oneshot::channel();
         std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
             let _ = ended.send(writer.run());
@@ -64,7 +118,6 @@ impl Process {
             clock: Arc::new(SystemClock),
             entropy,
             store,
-            restored,
             transport: Arc::new(shopify::HttpTransport::new()?),
             listeners,
         };
@@ -73,20 +126,19 @@ impl Process {
         Ok(Self { daemon, writer: writer_ended, lock })
     }
 
-    /// Works until SIGTERM or SIGINT, then ends in order. Tells systemd of each step.
+    /// Works until the end is asked for, then ends in order. Tells systemd of each step.
     ///
     /// # Errors
     /// When the store can no longer be trusted.
-    pub async fn until_signal(self) -> anyhow::Result<()> {
+    pub async fn until(self, signals: &mut Signals) -> anyhow::Result<()> {
         let Self { daemon, mut writer, lock: _held } = self;
-        let (mut terminate, mut interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         tell_systemd(&[NotifyState::Ready]);
         let mut watchdog = sd_notify::watchdog_enabled().map(|period| tokio::time::interval(period / 2));
+        let asked = signals.end();
+        tokio::pin!(asked);
         let ended = loop {
             tokio::select! {
-                _ = terminate.recv() => break None,
-                _ = interrupt.recv() => break None,
+                () = &mut asked => break None,
                 ended = &mut writer => break Some(ended),
                 () = tick(&mut watchdog) => tell_systemd(&[NotifyState::Watchdog]),
             }
@@ -103,8 +155,8 @@ impl Process {
         }
         tracing::info!("ending");
         daemon.stop().await;
-        // The last handle of the store is gone, so its writer ends by itself once everything is written.
-        let _ = tokio::time::timeout(Duration::from_secs(5), writer).await;
+        // Once the last handle of the store is gone, its writer ends by itself when everything is written.
+        let _ = tokio::time::timeout(limits::WRITER_TIMEOUT, writer).await;
         tracing::info!("ended");
         Ok(())
     }
@@ -122,7 +174,14 @@ pub async fn listen(address: &Address) -> anyhow::Result<TcpListener> {
 /// Locks the database for this process: events that another one appended would never be told here.
 fn sole_user(database: &Path) -> anyhow::Result<File> {
     let path = database.with_added_extension("lock");
-    let lock = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    let made = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let lock = made.with_context(|| {
+        let folder = path.parent().unwrap_or(&path).display();
+        format!(
+            "cannot make {}: the folder {folder} must be there and belong to the user that runs stockd, or choose another in store.url",
+            path.display()
+        )
+    })?;
     lock.try_lock()
         .with_context(|| format!("cannot use {}: does another stockd run on it?", database.display()))?;
     Ok(lock)

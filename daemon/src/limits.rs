@@ -7,14 +7,43 @@ use std::time::Duration;
 pub const WEBHOOK_BYTES_MAX: usize = 5 * 1024 * 1024;
 /// Bytes of a command's body, counted likewise; more is answered 413. A reserve of 100 lines has a fifth of it.
 pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
-/// Connections at a time, of any kind; further ones wait in the listener's backlog.
+/// Bytes of all bodies that are being read at a time, of every route: none of them is verified before it is whole. Beyond
+/// it the largest body of the address that holds most is answered 503 and forgotten, so that small ones always fit.
+pub const BODIES_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Time for a webhook's body to arrive; then 408. Shopify itself gives up after 5 s.
+pub const WEBHOOK_BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections at a time that carry HTTP, on all listeners together; further ones are answered 503 and closed, but for
+/// [`CONNECTIONS_KEPT`]. WebSockets are counted by themselves.
 pub const CONNECTIONS_MAX: usize = 12_000;
+/// Connections beyond these, on which only webhooks and those who ask how we are get served.
+pub const CONNECTIONS_KEPT: usize = 256;
+/// How many of these one address may have, beyond those it may have anyway.
+pub const CONNECTIONS_KEPT_PER_ADDRESS: usize = 32;
+/// Time to send a whole header on such a connection; then it is closed. Shopify sends it at once.
+pub const KEPT_HEADER_TIMEOUT: Duration = Duration::from_secs(3);
+/// Connections that one address may have beyond two for each of its sockets, which is what those that poll need. A proxy
+/// of ours may have any number, and each of its clients so many requests at a time.
+pub const CONNECTIONS_PER_ADDRESS_SPARE: usize = 64;
+/// Bytes of a request's header, and what is read ahead of its body; more is answered 431.
+pub const HEADER_BYTES_MAX: usize = 32 * 1024;
 /// Time to send a request's whole header; then the connection is closed. Also ends idle connections.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
-/// Time to answer a request, its body's arrival included; then 408. Shopify itself gives up after 5 s.
+/// Time to answer a request, its body's arrival included; then 408.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for a client to take an answer that it is slow to read; then the connection is closed. One that reads nothing at
+/// all is closed after [`ws::limits::WRITE_STALL_MAX`].
+pub const ANSWER_TIMEOUT: Duration = Duration::from_mins(2);
+/// Time for which what a client still sends is read away when its connection ends, so that it gets its answer.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Bytes that are read away then; beyond them the connection is reset. The rest of a body that is refused is less.
+pub const LINGER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Time for open requests and sockets to end after SIGTERM; then they are cut.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for open requests and sockets to end after SIGTERM; then they are cut. With [`WRITER_TIMEOUT`] it makes the ten
+/// seconds that are promised.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
+/// Time for the store's writer to end after that; what it had acknowledged is on disk whether it ends or not.
+pub const WRITER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Deliveries read and applied in one go: many of the writer's transactions, so that it seldom waits for the next ones.
 pub const INTAKE_GROUP: usize = 1_000;
 /// Times that a delivery may fail to be applied, while others succeed, before it is set aside as unreadable.
@@ -29,8 +58,13 @@ pub const LOOKS_PAUSE: Duration = Duration::from_millis(500);
 pub const SHOPIFY_PAUSE: Duration = Duration::from_secs(5);
 /// Times that a run's page may fail before the run does.
 pub const PAGE_TRIES_MAX: u32 = 12;
-/// Time for Shopify to confirm what a webhook says of the app; then it is taken for not confirmed.
+/// Time for Shopify to confirm what a webhook says of the app; then it is asked again after [`CONFIRM_PAUSE`].
 pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
+/// Least time between two such questions of a shop: its webhooks can be replayed as often as somebody likes. What asks for
+/// one in between waits, and one answer serves them all.
+pub const CONFIRM_PAUSE: Duration = Duration::from_mins(1);
+/// Least time between two warnings that webhooks carry times to come; those in between are counted.
+pub const AHEAD_LOG_PAUSE: Duration = Duration::from_mins(1);
 /// How often webhook subscriptions and scopes are looked at; after a failure first [`SHOPIFY_PAUSE`], then doubling.
 pub const SUBSCRIPTIONS_PAUSE: Duration = Duration::from_hours(1);
 /// Times that a full run's bulk operation may come to nothing before the run does.
@@ -47,11 +81,14 @@ pub const BULK_ROWS: usize = 500;
 pub const MISSING_ALWAYS: usize = 20;
 /// Requests of people that may wait for a resource's runs; the next one waits for a place.
 pub const RUN_REQUESTS_MAX: usize = 16;
+/// How often the clock is looked at while a run is not due yet: it may have been set.
+pub const SCHEDULE_LOOK_PAUSE: Duration = Duration::from_secs(30);
 /// Seconds by which windows of quick runs overlap: Shopify's search index lags behind its records.
 pub const WINDOW_OVERLAP_SECONDS: i64 = 120;
 /// Least time between two reports of a run's progress: four a second.
 pub const PROGRESS_PAUSE: Duration = Duration::from_millis(250);
-/// Messages that the broker gives out before the first of them is acknowledged; how large each may be, it decides.
+/// Messages that the broker gives out before the first of them is acknowledged; how large each may be, it decides. So many
+/// unreadable ones may wait for a broker that takes none; then the others wait, too.
 pub const AMQP_PREFETCH: u16 = 500;
 /// Messages put into the log in one go.
 pub const AMQP_GROUP: usize = 250;
@@ -101,8 +138,15 @@ pub const ALERT_LINES_MAX: usize = 50;
 pub const ALERT_LINE_CHARS_MAX: usize = 300;
 /// Events in one alert to a program; the rest goes into the next one.
 pub const ALERT_EVENTS_MAX: usize = 100;
-/// Time for an alert to be taken; then it is sent again.
+/// Time for an alert to be taken by a chat or a program, and to reach a mail server; then it is sent again.
 pub const ALERT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for a mail server to answer a command. This and the next two are what RFC 5321 (4.5.3.2) asks a client to wait: who
+/// gives up earlier sends a mail twice that was taken.
+pub const SMTP_COMMAND_TIMEOUT: Duration = Duration::from_mins(5);
+/// Time for it to ask for the mail after DATA.
+pub const SMTP_DATA_TIMEOUT: Duration = Duration::from_mins(2);
+/// Time for it to take the mail: 3 minutes for its text, which is one block, and 10 for the answer to the final dot.
+pub const SMTP_MAIL_TIMEOUT: Duration = Duration::from_mins(13);
 /// Pause before an alert is sent again; doubles up to [`ALERT_PAUSE_MAX`], for as long as it takes.
 pub const ALERT_PAUSE_MIN: Duration = Duration::from_secs(1);
 /// See [`ALERT_PAUSE_MIN`].

@@ -9,6 +9,7 @@ use schemas::{Clock, Resource, RunKind, ShopDomain};
 use shopify::{Client, Error, TOPICS};
 use store::Store;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
@@ -46,6 +47,7 @@ impl Subscriptions {
         let mut made: Vec<&str> = Vec::new();
         let mut retry = limits::SHOPIFY_PAUSE;
         loop {
+            let looked = Instant::now();
             let pause = match self.look(&mut lacking, &mut made).await {
                 Ok(()) => {
                     retry = limits::SHOPIFY_PAUSE;
@@ -60,7 +62,11 @@ impl Subscriptions {
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = self.scopes_changed.changed() => {}
+                // What says so can be replayed as often as somebody likes.
+                () = async {
+                    let _ = self.scopes_changed.changed().await;
+                    tokio::time::sleep_until(looked + limits::SHOPIFY_PAUSE).await;
+                } => {}
                 Ok(()) = health.changed() => {
                     let problems = health.borrow_and_update().problems();
                     for problem in problems {

@@ -105,6 +105,7 @@ impl Syncs {
                 state: RunState::Running,
                 processed: 0,
                 total: None,
+                bulk_objects: None,
                 changed: 0,
                 deleted: 0,
                 drift: 0,
@@ -191,6 +192,7 @@ impl Run<'_> {
         let progress = Progress {
             processed: run.processed,
             total: run.total,
+            bulk_objects: run.bulk_objects,
             resume: serde_json::to_string(notes)?,
             until: self.record.until,
         };

@@ -117,6 +117,11 @@ impl Client {
         self.monitor.watch()
     }
 
+    /// Takes in the API version that a webhook of this shop was written in.
+    pub fn hear_webhook(&self, version: &str) {
+        self.monitor.hear_webhook(version, self.clock.now());
+    }
+
     /// Where calls go.
     pub(crate) fn address(&self) -> &Uri {
         &self.address

@@ -1,8 +1,10 @@
 //! What the answers of a shop say about the API and the clocks, beside what they were asked for.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use http::HeaderMap;
+use jiff::SignedDuration;
 use schemas::{ShopDomain, Timestamp};
 use tokio::sync::watch;
 
@@ -15,6 +17,8 @@ use crate::document::Document;
 const SKEW_FROM: i64 = 180;
 /// Below how many seconds it is said to be right again.
 const SKEW_UNTIL: i64 = 120;
+/// How long no webhook may come in another API version before that is over.
+const WEBHOOK_VERSION_OVER: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a person should know about the API that a shop is served by. Healthy is the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub struct Health {
     /// by the oldest one there still is, without an error
     /// (<https://shopify.dev/docs/api/usage/versioning>, API 2026-10).
     pub answered_version: Option<String>,
+    /// The API version that webhooks are written in, where it is not ours: their version is set apart from that of calls.
+    pub webhook_version: Option<String>,
     /// Why a document of ours is deprecated, in Shopify's words, shortened (`X-Shopify-API-Deprecated-Reason`).
     pub deprecated: BTreeMap<&'static str, String>,
     /// Whether customers' names are asked for and withheld: they are a protected customer field
@@ -38,6 +44,12 @@ impl Health {
         let version = self.answered_version.iter().map(|answered| {
             format!("Shopify answers in API version {answered} and not in {API_VERSION}: update stockd")
         });
+        let webhooks = self.webhook_version.iter().map(|version| {
+            format!(
+                "Shopify writes webhooks in API version {version} and not in {API_VERSION}: set the version of the app's \
+                 webhooks to {API_VERSION}"
+            )
+        });
         let deprecated = self.deprecated.iter().map(|(document, reason)| {
             format!("Shopify deprecates what stockd asks in {document} ({reason}): update stockd")
         });
@@ -51,7 +63,7 @@ impl Health {
              matter of the plan), or set customer_names = false"
                 .to_owned()
         });
-        version.chain(deprecated).chain(skew).chain(names).collect()
+        version.chain(webhooks).chain(deprecated).chain(skew).chain(names).collect()
     }
 
     /// Takes in an answer's headers; whether they are news. By how much a clock is wrong that is known to be wrong is
@@ -80,11 +92,13 @@ impl Health {
 pub(crate) struct Monitor {
     shop: ShopDomain,
     health: watch::Sender<Health>,
+    /// When a webhook came in another version.
+    other_version: Mutex<Option<Timestamp>>,
 }
 
 impl Monitor {
     pub(crate) fn new(shop: ShopDomain) -> Self {
-        Self { shop, health: watch::Sender::default() }
+        Self { shop, health: watch::Sender::default(), other_version: Mutex::default() }
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<Health> {
@@ -108,6 +122,29 @@ impl Monitor {
     /// Takes in whether customers' names, which were asked for, are withheld.
     pub(crate) fn hear_of_names(&self, withheld: bool) {
         let news = |health: &mut Health| std::mem::replace(&mut health.names_withheld, withheld) != withheld;
+        if self.health.send_if_modified(news) {
+            self.log();
+        }
+    }
+
+    /// Takes in the API version of a webhook that came at `now`.
+    pub(crate) fn hear_webhook(&self, version: &str, now: Timestamp) {
+        let other = version != API_VERSION;
+        let mut last = self.other_version.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where one topic comes in our version and another does not, that is not over with every delivery.
+        let over = last.is_some_and(|last| now.duration_since(last) >= WEBHOOK_VERSION_OVER);
+        let news = |health: &mut Health| {
+            let now = if other {
+                Some(shortened(version))
+            } else {
+                health.webhook_version.clone().filter(|_| !over)
+            };
+            std::mem::replace(&mut health.webhook_version, now.clone()) != now
+        };
+        if other {
+            *last = Some(now);
+        }
+        drop(last);
         if self.health.send_if_modified(news) {
             self.log();
         }
@@ -147,6 +184,23 @@ mod tests {
         assert!(!health.hear(&SHOP, &HeaderMap::new(), None));
         assert!(health.hear(&SHOP, &asked, None));
         assert_eq!(health, Health::default());
+    }
+
+    #[test]
+    fn webhooks_of_another_version_are_told_once_until_none_came_for_an_hour() {
+        let monitor = Monitor::new("pretend.myshopify.com".parse().unwrap());
+        let mut health = monitor.watch();
+        let mut told = |version: &str, minute: i64| {
+            monitor.hear_webhook(version, Timestamp::from_second(minute * 60).unwrap());
+            let told = health.has_changed().unwrap();
+            (told, health.borrow_and_update().problems().len())
+        };
+        assert_eq!(told(API_VERSION, 0), (false, 0));
+        assert_eq!(told("2024-01", 1), (true, 1));
+        assert_eq!(told(API_VERSION, 2), (false, 1));
+        assert_eq!(told("2024-01", 3), (false, 1));
+        assert_eq!(told(API_VERSION, 62), (false, 1));
+        assert_eq!(told(API_VERSION, 63), (true, 0));
     }
 
     #[test]

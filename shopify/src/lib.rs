@@ -49,7 +49,7 @@ pub use stock::{
     STOCK_ENTRIES_MAX, StockAnswer, StockChange, StockEntry, StockError, StockErrorKind, stock_body,
 };
 pub use subscription::{Subscription, SubscriptionId};
-pub use topic::{Reading, TOPICS, Unreadable, read};
+pub use topic::{Reading, TOPICS, Unreadable, concerns, read};
 pub use transport::{Body, HttpTransport, Transport, TransportError};
 pub use webhook::{Webhook, WebhookError};
 

@@ -41,6 +41,7 @@ use self::plan::{Planner, Selection};
 pub(crate) use self::problem::Problem;
 pub(crate) use self::search::{number, terms};
 use crate::bucket::MAX_QUERY_COST;
+use crate::bulk::{Status, end_canceled};
 use crate::call::{Call, Mutation};
 use crate::fault::Strike;
 use crate::shop::{Shop, lock};
@@ -147,7 +148,11 @@ pub(crate) fn carry_out(shop: &Shop, admitted: Admitted) -> Answer {
             Execution::run(store, &selection, payloads, now)
         })
     } else {
-        Execution::run(&shop.store(), &selection, Vec::new(), shop.clock.now())
+        let execution = Execution::run(&shop.store(), &selection, Vec::new(), shop.clock.now());
+        if shop.store().operations.iter().any(|row| row.status == Status::Canceling) {
+            shop.act(end_canceled);
+        }
+        execution
     };
     shop.bulk.wake();
     let actual = execution.cost.min(requested);

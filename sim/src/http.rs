@@ -26,7 +26,7 @@ use crate::call::Call;
 use crate::fault::Strike;
 use crate::shop::{Shop, lock};
 use crate::store::Refused;
-use crate::{VERSION, control, graphql, token, truth};
+use crate::{VERSION, control, graphql, token, truth, visitor};
 
 /// Connections at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 1_024;
@@ -102,6 +102,11 @@ type Content = Either<Full<Bytes>, Download>;
 
 async fn answer(work: &Work, request: Request<Incoming>) -> Result<Response<Content>, HungUp> {
     let (shop, (head, body)) = (&work.shop, request.into_parts());
+    if head.uri.path().starts_with("/_sim/")
+        && let Err(why) = visitor::check(&head.headers)
+    {
+        return Ok(write(shop, StatusCode::FORBIDDEN, json!({ "error": { "message": why } }).to_string()));
+    }
     let Ok(body) = Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes)
     else {
         return Ok(write(

@@ -31,6 +31,7 @@ mod token;
 mod topic;
 mod transfer;
 mod truth;
+mod visitor;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::AtomicU64;

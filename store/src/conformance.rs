@@ -1,5 +1,6 @@
 //! What holds for every store, asked of each backend through the trait alone.
 
+mod claims;
 mod commands;
 mod names;
 mod payments;
@@ -22,6 +23,19 @@ use crate::operation::{
     Batch, Cause, Delivery, Fate, Operation, Outcome, Progress, Retention, Revocation, Revoked, RunRecord,
 };
 use crate::{Collection, Position, Store, StoreError, memory, sqlite};
+use claims::{
+    a_full_run_reads_what_is_held_under_a_time_it_rules_out_and_counts_it,
+    a_level_that_sells_faster_than_it_is_read_never_goes_back,
+    a_number_that_changes_at_an_item_is_read_at_its_variant,
+    a_read_wins_over_a_claimed_time_however_often_its_record_is_marked,
+    a_redacted_customer_does_not_come_back_by_what_was_said_before,
+    a_time_to_come_counts_as_of_now_and_is_read, an_id_that_another_body_has_taken_swallows_nothing,
+    an_order_from_before_the_shop_was_known_is_not_told_as_placed,
+    stock_at_a_deactivated_location_counts_no_longer_and_that_is_told,
+    what_an_unreadable_delivery_is_about_is_read, what_is_not_on_sale_alarms_nobody,
+    what_was_claimed_ahead_of_its_time_is_put_right_by_reading_it,
+    where_a_secret_is_shared_nothing_is_added_on_a_headers_word,
+};
 use commands::{
     a_command_repeated_under_its_key_is_answered_and_not_done_again,
     a_hold_at_a_level_that_went_ends_without_waiting_for_it, a_hold_is_pending_until_shopify_has_it,
@@ -55,6 +69,7 @@ use runs::{
     a_doubt_is_settled_by_a_read_and_counted_at_its_run,
     a_dry_run_tells_what_it_would_put_right_and_puts_nothing_right, a_quiet_store_shows_no_drift,
     of_a_forgotten_shop_nothing_is_kept_and_its_log_goes_on, of_a_redacted_customer_nothing_is_kept,
+    the_last_full_run_is_found_behind_any_number_of_others,
     what_a_full_run_puts_right_late_is_drift_and_what_is_young_is_not, what_is_held_is_listed_by_resource,
     what_was_heard_of_meanwhile_is_no_drift,
 };
@@ -74,7 +89,7 @@ struct World {
 fn sqlite_world() -> World {
     let folder = tempfile::tempdir().unwrap();
     let sqlite::Opened { store, writer, .. } =
-        sqlite::open(&folder.path().join("stockd.db"), &Entropy::seeded(1)).unwrap();
+        sqlite::open(&folder.path().join("stockd.db"), &Entropy::seeded(1), Timestamp::UNIX_EPOCH).unwrap();
     std::thread::spawn(move || writer.run());
     World { store, _folder: Some(folder), deliveries: 0.into() }
 }
@@ -121,7 +136,20 @@ holds_for_both! {
     a_transfer_is_told_once_however_often_it_is_said_and_never_older_after_newer,
     a_transfer_is_heard_at_both_ends_also_where_they_are_said_no_more,
     what_was_told_of_a_transfer_is_forgotten_with_its_deliveries_and_with_its_shop,
-    an_order_has_the_levels_of_its_lines_read_again,
+    a_time_to_come_counts_as_of_now_and_is_read,
+    what_was_claimed_ahead_of_its_time_is_put_right_by_reading_it,
+    a_read_wins_over_a_claimed_time_however_often_its_record_is_marked,
+    a_level_that_sells_faster_than_it_is_read_never_goes_back,
+    a_full_run_reads_what_is_held_under_a_time_it_rules_out_and_counts_it,
+    where_a_secret_is_shared_nothing_is_added_on_a_headers_word,
+    an_id_that_another_body_has_taken_swallows_nothing,
+    what_an_unreadable_delivery_is_about_is_read,
+    a_redacted_customer_does_not_come_back_by_what_was_said_before,
+    an_order_from_before_the_shop_was_known_is_not_told_as_placed,
+    stock_at_a_deactivated_location_counts_no_longer_and_that_is_told,
+    what_is_not_on_sale_alarms_nobody,
+    a_number_that_changes_at_an_item_is_read_at_its_variant,
+    an_order_has_every_level_of_its_lines_read_again,
     a_first_import_is_told_as_a_run_and_not_record_by_record,
     a_run_goes_on_where_it_was_and_ends_once,
     two_runs_of_a_resource_never_overlap,
@@ -135,6 +163,7 @@ holds_for_both! {
     what_was_heard_of_meanwhile_is_no_drift,
     a_dry_run_tells_what_it_would_put_right_and_puts_nothing_right,
     what_is_held_is_listed_by_resource,
+    the_last_full_run_is_found_behind_any_number_of_others,
     of_a_redacted_customer_nothing_is_kept,
     of_a_forgotten_shop_nothing_is_kept_and_its_log_goes_on,
     a_session_is_kept_as_it_was_last_written_until_it_is_old,
@@ -261,6 +290,7 @@ pub(crate) fn run(id: &str, resource: Resource, first: bool) -> RunRecord {
         state: RunState::Running,
         processed: 0,
         total: None,
+        bulk_objects: None,
         changed: 0,
         deleted: 0,
         drift: 0,
@@ -289,6 +319,7 @@ impl World {
             triggered_at: Some(at(1)),
             received_at: at(2),
             body: b"{}".to_vec(),
+            signature: b"signed".to_vec(),
         }
     }
 
@@ -301,7 +332,7 @@ impl World {
     }
 
     async fn settle(&self, id: &str, fate: Fate, changes: Vec<Change>) -> Outcome {
-        let cause = Cause::Webhook { id: id.parse().unwrap(), fate };
+        let cause = Cause::Webhook { id: id.parse().unwrap(), fate, shared_secret: false };
         self.do_(Operation::Apply(Batch { shop: shop(), at: at(100), cause, changes })).await
     }
 
@@ -313,8 +344,13 @@ impl World {
     }
 
     async fn page(&self, id: &str, changes: Vec<Change>, resume: &str) -> Outcome {
-        let progress =
-            Progress { processed: 1, total: Some(2), resume: resume.to_owned(), until: Some(at(50)) };
+        let progress = Progress {
+            processed: 1,
+            total: Some(2),
+            bulk_objects: None,
+            resume: resume.to_owned(),
+            until: Some(at(50)),
+        };
         let cause = Cause::Run { run: id.parse().unwrap(), progress };
         self.do_(Operation::Apply(Batch { shop: shop(), at: at(100), cause, changes })).await
     }
@@ -556,11 +592,19 @@ async fn one_order_change_gives_one_event(world: World) {
     assert_eq!(changed.change, OrderChange::StatusChanged);
 }
 
-async fn an_order_has_the_levels_of_its_lines_read_again(world: World) {
+async fn an_order_has_every_level_of_its_lines_read_again(world: World) {
     let world = world.registered().await;
     world.webhook(vec![product(1, "Shirt", 1, None), item(1, true, 1), variant(1, 1, "5", 1)]).await;
     world
         .webhook(vec![Change::Location(location(1)), level(1, 20, 1), level(2, 20, 1), item(2, true, 1)])
+        .await;
+    let Change::Level(there) = level(1, 20, 1) else { panic!("a level") };
+    let (here, there_id) = (there.location_id, 2_u64.try_into().unwrap());
+    world
+        .webhook(vec![
+            Change::Location(Location { id: there_id, ..location(1) }),
+            Change::Level(Level { location_id: there_id, ..there }),
+        ])
         .await;
     let Change::Order(order) = order(1, OrderStatus::Shipped, "paid", 2) else { panic!("an order") };
     let line = OrderLine {
@@ -570,9 +614,16 @@ async fn an_order_has_the_levels_of_its_lines_read_again(world: World) {
         sku: None,
         quantity: 1,
     };
-    world.webhook(vec![Change::Order(Order { lines: vec![line], ..order })]).await;
-    let order = RecordKey::Order(1_u64.try_into().unwrap());
-    assert_eq!(world.marked().await, [level_key(1), order], "and the order itself, for it was paid");
+    // It was sold here, and its stock may be the other location's.
+    let placed = Order { lines: vec![line], locations: vec![here], ..order };
+    world.webhook(vec![Change::Order(placed.clone())]).await;
+    let (order, there) = (RecordKey::Order(placed.id), RecordKey::Level(1_u64.try_into().unwrap(), there_id));
+    let expected = [level_key(1), there, order];
+    assert_eq!(world.marked().await, expected, "and the order itself, for it was paid");
+    world.read(vec![]).await;
+    // Also where a line is taken out of it.
+    world.webhook(vec![Change::Order(Order { lines: vec![], updated_at: at(3), ..placed })]).await;
+    assert_eq!(world.marked().await, [level_key(1), there]);
 }
 
 async fn a_first_import_is_told_as_a_run_and_not_record_by_record(world: World) {
@@ -741,6 +792,12 @@ async fn a_snapshot_is_exact_at_its_place_in_the_log(world: World) {
     let of_product =
         LevelSelection { product_ids: Some(vec![1_u64.try_into().unwrap()]), ..Default::default() };
     assert_eq!(all(of_product).await.unwrap().0.len(), 1);
+    let of_item = LevelSelection { item_ids: Some(vec![2_u64.try_into().unwrap()]), ..Default::default() };
+    assert_eq!(all(of_item).await.unwrap().0.len(), 1);
+    for (sku, found) in [("SKU-1", 1), ("sku-1", 0), ("SKU-2", 0)] {
+        let with_sku = LevelSelection { sku: Some(sku.to_owned()), ..Default::default() };
+        assert_eq!(all(with_sku).await.unwrap().0.len(), found, "{sku}");
+    }
     let nothing = LevelSelection { variant_ids: Some(vec![]), ..Default::default() };
     assert_eq!(all(nothing).await.unwrap().0.len(), 0);
     let here = LevelSelection { location_ids: Some(vec![1_u64.try_into().unwrap()]), ..Default::default() };

@@ -40,8 +40,8 @@ pub use command::{By, Given, Policy};
 pub use drift::{Drifted, Held, Wrong};
 pub use local::Writer;
 pub use operation::{
-    Batch, Cause, Delivery, Fate, Mark, Operation, Outcome, Post, PostKey, Progress, Retention, Revocation,
-    Revoked, RunRecord,
+    Batch, Cause, Delivery, Fate, LastRuns, Mark, Operation, Outcome, Post, PostKey, Progress, Retention,
+    Revocation, Revoked, RunRecord,
 };
 pub use position::Position;
 
@@ -71,6 +71,15 @@ pub struct Marked {
     pub mark: Mark,
     /// Shopify's id of the level, where the record is one and it is known.
     pub gid: Option<LevelGid>,
+}
+
+/// What is still to be done at Shopify for a shop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Effects of commands that Shopify has not answered, sent or not.
+    pub effects: u64,
+    /// Records to be read again, due or not.
+    pub refreshes: u64,
 }
 
 /// A delivery without its body.
@@ -166,6 +175,10 @@ pub trait Store: Send + Sync + 'static {
         Offset { epoch: self.epoch(), sequence: *self.committed().borrow() }
     }
 
+    /// Why nothing can be written now, for instance because the disk is full; `None` while it can. Changes when that
+    /// begins and when it ends.
+    fn failing(&self) -> watch::Receiver<Option<String>>;
+
     /// Entries of every shop after that place, in order, at most `limit`.
     async fn entries(&self, after: Sequence, limit: usize) -> Result<Vec<LogEntry>, StoreError>;
 
@@ -219,6 +232,9 @@ pub trait Store: Send + Sync + 'static {
     /// a level that Shopify found changed and that was not read since.
     async fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<Waiting>, StoreError>;
 
+    /// How much is still to be done at Shopify.
+    async fn backlog(&self, shop: &ShopDomain) -> Result<Backlog, StoreError>;
+
     /// Attempts that were begun and not settled, the oldest first.
     async fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>, StoreError>;
 
@@ -238,6 +254,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Runs of a shop, newest first.
     async fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>, StoreError>;
+
+    /// The last runs of a resource, each however many others there were since.
+    async fn last_runs(&self, shop: &ShopDomain, resource: Resource) -> Result<LastRuns, StoreError>;
 
     /// Records that a full run marked and that are not read yet.
     async fn doubts(&self, run: &RunId) -> Result<u64, StoreError>;

@@ -19,10 +19,12 @@ use schemas::{
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::drift::{Drifted, Held};
-use crate::operation::{Delivery, Operation, Outcome, Revocation, RunRecord};
+use crate::operation::{Delivery, LastRuns, Operation, Outcome, Revocation, RunRecord};
 use crate::position::Position;
 use crate::tables::Result;
-use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError};
+use crate::{
+    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError,
+};
 
 /// Operations that may wait for the writer; the next caller waits for a place.
 const WAITING_MAX: usize = 4096;
@@ -42,6 +44,10 @@ pub(crate) trait Engine: Send + 'static {
     fn answered(&mut self) {}
     /// Where the log ends.
     fn head(&self) -> Sequence;
+    /// Why the last group could not be committed; `None` once one was.
+    fn failing(&self) -> Option<&StoreError> {
+        None
+    }
 }
 
 /// Answers reads, each from one consistent view.
@@ -72,10 +78,12 @@ pub(crate) trait Reader: Send + Sync + 'static {
     fn delivery_counts(&self, shop: &ShopDomain) -> Result<Vec<(String, &'static str, u64)>>;
     fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>>;
     fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<Waiting>>;
+    fn backlog(&self, shop: &ShopDomain) -> Result<Backlog>;
     fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>>;
     fn commands(&self, shop: &ShopDomain, filter: &CommandFilter) -> Result<Vec<serde_json::Value>>;
     fn reservations(&self, shop: &ShopDomain, filter: &HoldFilter) -> Result<Vec<ReservationShape>>;
     fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>>;
+    fn last_runs(&self, shop: &ShopDomain, resource: Resource) -> Result<LastRuns>;
     fn doubts(&self, run: &RunId) -> Result<u64>;
     fn drift(&self, shop: &ShopDomain, run: Option<&RunId>, limit: usize) -> Result<Vec<Drifted>>;
     fn held(&self, shop: &ShopDomain, resource: Resource, orders_since: Timestamp) -> Result<Vec<Held>>;
@@ -116,6 +124,7 @@ pub struct Writer {
     /// Batches to be applied, oldest first. Those who ask for them wait for the answer, so there are few.
     batches: VecDeque<Request>,
     committed: watch::Sender<Sequence>,
+    failing: watch::Sender<Option<String>>,
 }
 
 impl Writer {
@@ -176,6 +185,14 @@ impl Writer {
             let now = self.engine.head();
             std::mem::replace(head, now) != now
         });
+        self.failing.send_if_modified(|failing| {
+            // One sentence for each time it lasts: another error of the same disk is no news.
+            let news = failing.is_some() != self.engine.failing().is_some();
+            if news {
+                *failing = self.engine.failing().map(ToString::to_string);
+            }
+            news
+        });
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
             // Whoever asked may have given up waiting; what was done stays done.
             let _ = answer.send(outcome);
@@ -191,6 +208,7 @@ pub(crate) struct Local<R> {
     secret: [u8; 32],
     requests: mpsc::Sender<Request>,
     committed: watch::Receiver<Sequence>,
+    failing: watch::Receiver<Option<String>>,
     reader: Arc<R>,
     reads: Semaphore,
 }
@@ -204,10 +222,12 @@ impl<R: Reader> Local<R> {
     ) -> (Arc<dyn Store>, Writer) {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
         let (sender, committed) = watch::channel(engine.head());
+        let (trouble, failing) = watch::channel(None);
         let (reader, reads) = (Arc::new(reader), Semaphore::new(READERS_MAX));
-        let store = Self { epoch, secret, requests, committed, reader, reads };
+        let store = Self { epoch, secret, requests, committed, failing, reader, reads };
         let (engine, batches) = (Box::new(engine), VecDeque::new());
-        (Arc::new(store), Writer { engine, requests: waiting, batches, committed: sender })
+        let writer = Writer { engine, requests: waiting, batches, committed: sender, failing: trouble };
+        (Arc::new(store), writer)
     }
 
     async fn read<T: Send + 'static>(
@@ -238,6 +258,10 @@ impl<R: Reader> Store for Local<R> {
 
     fn committed(&self) -> watch::Receiver<Sequence> {
         self.committed.clone()
+    }
+
+    fn failing(&self) -> watch::Receiver<Option<String>> {
+        self.failing.clone()
     }
 
     async fn entries(&self, after: Sequence, limit: usize) -> Result<Vec<LogEntry>> {
@@ -295,6 +319,11 @@ impl<R: Reader> Store for Local<R> {
         self.read(move |reader| reader.waiting(&shop, limit)).await
     }
 
+    async fn backlog(&self, shop: &ShopDomain) -> Result<Backlog> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.backlog(&shop)).await
+    }
+
     async fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>> {
         let shop = shop.clone();
         self.read(move |reader| reader.attempts(&shop)).await
@@ -313,6 +342,11 @@ impl<R: Reader> Store for Local<R> {
     async fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>> {
         let shop = shop.clone();
         self.read(move |reader| reader.runs(&shop, limit)).await
+    }
+
+    async fn last_runs(&self, shop: &ShopDomain, resource: Resource) -> Result<LastRuns> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.last_runs(&shop, resource)).await
     }
 
     async fn doubts(&self, run: &RunId) -> Result<u64> {
@@ -397,6 +431,7 @@ mod tests {
             triggered_at: None,
             received_at: at,
             body: Vec::new(),
+            signature: Vec::new(),
         };
         let register = Operation::Register { shop, thresholds: inventory::Thresholds::default(), at };
         let mut kept = Box::pin(join_all([store.write(register), store.write(Operation::Accept(delivery))]));

@@ -6,9 +6,13 @@ use schemas::{
     UserId, WebhookId,
 };
 
+use crate::StoreError;
 use crate::attempt::{Attempt, End};
 use crate::command::Given;
 use crate::position::Position;
+
+/// Characters of a webhook's id that are kept where it is told apart by its signature. Shopify's own are UUIDs.
+const WEBHOOK_ID_CHARS_KEPT: usize = 64;
 
 /// One unit of writing: it happens whole or not at all.
 #[derive(Debug, Clone)]
@@ -155,6 +159,8 @@ pub struct Outcome {
     pub changed: u64,
     /// Records that are gone.
     pub deleted: u64,
+    /// Records whose time was too far ahead of ours to be true. They count as of our time, and are read.
+    pub ahead: u64,
     /// Where in the log that is which was posted, now or before.
     pub place: Option<Sequence>,
 }
@@ -186,6 +192,8 @@ pub struct Delivery {
     pub shop: ShopDomain,
     /// The same on every retry.
     pub webhook_id: WebhookId,
+    /// What the body was signed with. Headers are not signed: only the same id with the same signature is a retry.
+    pub signature: Vec<u8>,
     /// For instance `orders/create`.
     pub topic: String,
     /// When it happened, as the unsigned header says.
@@ -194,6 +202,17 @@ pub struct Delivery {
     pub received_at: Timestamp,
     /// The raw bytes that were signed.
     pub body: Vec<u8>,
+}
+
+impl Delivery {
+    /// The same delivery under an id of its own, for where another body has taken its id.
+    pub(crate) fn under_its_signature(&self) -> Result<Self, StoreError> {
+        let id = self.webhook_id.as_str();
+        let start: String = self.signature.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let id: String = id.chars().take(WEBHOOK_ID_CHARS_KEPT).chain(['.']).chain(start.chars()).collect();
+        let webhook_id = id.parse().map_err(|error| StoreError::Failed(format!("{error}")))?;
+        Ok(Self { webhook_id, ..self.clone() })
+    }
 }
 
 /// Changes with one cause.
@@ -225,8 +244,11 @@ pub enum Cause {
     Webhook {
         /// Which.
         id: WebhookId,
-        /// What becomes of it.
+        /// What becomes of it. What of an unreadable one is to be read again comes with it.
         fate: Fate,
+        /// Whether another shop's webhooks are signed with the same secret. The shop is in an unsigned header, so the
+        /// body may be another shop's: a record that is not held is then read and not added.
+        shared_secret: bool,
     },
 }
 
@@ -253,6 +275,8 @@ pub struct Progress {
     pub processed: u64,
     /// Records to look at, as far as known.
     pub total: Option<u64>,
+    /// Objects that Shopify has written so far, while it writes.
+    pub bulk_objects: Option<u64>,
     /// Where to go on after a crash; the run's own notes.
     pub resume: String,
     /// The end of the window it looks at, by Shopify's time.
@@ -281,6 +305,19 @@ impl RunRecord {
     pub fn resource(&self) -> Resource {
         self.run.resource
     }
+}
+
+/// A resource's last runs; each `None` when there was none such.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LastRuns {
+    /// The last one of any kind, in any state.
+    pub any: Option<RunRecord>,
+    /// The last one that was completed and was no dry run.
+    pub completed: Option<RunRecord>,
+    /// The last full one that was no dry run, in any state.
+    pub full_begun: Option<RunRecord>,
+    /// The last full one that was completed and was no dry run.
+    pub full_completed: Option<RunRecord>,
 }
 
 /// What is older than these, by our clock, may go.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lapin::types::AMQPValue;
 use serde_json::{Value, json};
 use tests::{Sent, Settings, TestBroker, TestDaemon, TestShop, eventually};
 
@@ -132,4 +133,71 @@ async fn a_broker_that_is_away_hinders_nobody_and_is_found_again() {
     let kinds: Vec<_> = told.iter().map(|event| event["data"]["event"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["order:status_changed", "order:status_changed", "inventory:updated"]);
     assert_eq!(broker.waiting(DEAD).await, 0);
+}
+
+#[tokio::test]
+async fn queues_that_somebody_made_with_arguments_are_used_as_they_are() {
+    let (shop, broker) = (TestShop::opens().await, TestBroker::starts().await);
+    broker.has_queue(QUEUE, "x-queue-type", AMQPValue::LongString("quorum".into())).await;
+    broker.has_queue(DEAD, "x-max-length", AMQPValue::LongInt(1_000)).await;
+    let daemon = TestDaemon::with(&shop, settings(&broker)).await;
+    is_connected(&daemon).await;
+    broker.takes("events", &[message(1), poison(1)]).await;
+    eventually("one is told", async || (posted(&daemon).await.len() == 1).then_some(())).await;
+    eventually("the other is put aside", async || (broker.waiting(DEAD).await == 1).then_some(())).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_keeps_nothing_back_while_the_broker_takes_no_messages() {
+    let (shop, broker) = (TestShop::opens().await, TestBroker::starts().await);
+    let mut daemon = TestDaemon::with(&shop, settings(&broker)).await;
+    is_connected(&daemon).await;
+    daemon.killed();
+    let messages: Vec<Sent> =
+        [poison(0)].into_iter().chain((1..=20).map(message)).chain([poison(21)]).collect();
+    broker.takes("events", &messages).await;
+    // It is short of memory: whoever publishes is not read from any more.
+    broker.is_told(&["set_vm_memory_high_watermark", "0"]);
+    daemon.starts().await;
+    eventually("all that can be read is told", async || (posted(&daemon).await.len() == 20).then_some(()))
+        .await;
+    assert_eq!(daemon.health().await["amqp"], "connected");
+    // What was not acknowledged is given back when the daemon goes.
+    eventually("they are acknowledged", async || {
+        daemon.killed();
+        let left = broker.waiting(QUEUE).await;
+        daemon.starts().await;
+        is_connected(&daemon).await;
+        (left == 2).then_some(())
+    })
+    .await;
+    assert_eq!(broker.waiting(DEAD).await, 0);
+
+    broker.is_told(&["set_vm_memory_high_watermark", "0.6"]);
+    eventually("they are put aside", async || (broker.waiting(DEAD).await >= 2).then_some(())).await;
+    let names: BTreeSet<_> = broker.empties(DEAD).await.into_iter().map(|found| found.id.unwrap()).collect();
+    assert_eq!(names, ["poison-0", "poison-21"].map(str::to_owned).into());
+    assert_eq!(posted(&daemon).await.len(), 20, "none was told twice");
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_is_told_what_to_grant_and_it_helps() {
+    let (shop, broker) = (TestShop::opens().await, TestBroker::starts().await);
+    broker.is_told(&["set_permissions", "guest", "^$", "^$", "^$"]);
+    let daemon = TestDaemon::with(&shop, settings(&broker)).await;
+    let grant = eventually("the log says what to grant", async || {
+        let log = daemon.log();
+        let (_, command) = log.split_once("grant the rights: rabbitmqctl set_permissions -p '/' 'guest' ")?;
+        let patterns: Vec<String> =
+            command.split('\'').skip(1).step_by(2).take(3).map(str::to_owned).collect();
+        Some(patterns)
+    })
+    .await;
+    let unescaped: Vec<String> = grant.iter().map(|pattern| pattern.replace(r"\\", r"\")).collect();
+    let patterns: Vec<&str> = unescaped.iter().map(String::as_str).collect();
+    broker.is_told(&[&["set_permissions", "-p", "/", "guest"], &patterns[..]].concat());
+    is_connected(&daemon).await;
+    broker.is_told(&["set_permissions", "guest", ".*", ".*", ".*"]);
+    broker.takes("events", &[message(1)]).await;
+    eventually("it is told", async || (posted(&daemon).await.len() == 1).then_some(())).await;
 }

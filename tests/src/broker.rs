@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
-use lapin::types::{FieldTable, ShortString};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use tempfile::TempDir;
 
@@ -15,6 +15,8 @@ use crate::{eventually, free_address};
 
 /// The script of Debian's package that becomes the node itself, past the one that goes to another user.
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+/// The script that administrators have, likewise.
+const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
 /// AMQP's number for "keep it on disk".
 const PERSISTENT: u8 = 2;
 /// Messages whose confirmation is waited for together.
@@ -91,16 +93,29 @@ impl TestBroker {
 
     /// Starts again where it was, and waits until it takes clients.
     pub async fn comes_back(&mut self) {
-        let folder = self.folder.path();
-        let log = OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
-        let [clients, mapper, nodes, _] = &self.ports;
+        let log = OpenOptions::new().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+        let node = self
+            .script(SERVER)
+            // Then the script becomes the node: what is killed is the node.
+            .env("RUNNING_UNDER_SYSTEMD", "true")
+            .stdin(Stdio::null())
+            .stdout(Stdio::from(log.try_clone().unwrap()))
+            .stderr(Stdio::from(log))
+            .spawn()
+            .unwrap();
+        self.node = Some(node);
+        eventually("the broker takes clients", async || self.connects().await.ok()).await;
+    }
+
+    /// One of its scripts, with an environment of this node's own.
+    fn script(&self, script: &str) -> Command {
+        let (folder, [clients, mapper, nodes, _]) = (self.folder.path(), &self.ports);
         let path = std::env::split_paths("/usr/sbin:/usr/bin:/sbin:/bin");
-        let node = Command::new(SERVER)
+        let mut command = Command::new(script);
+        command
             .env_clear()
             .env("PATH", std::env::join_paths(path).unwrap())
             .env("HOME", folder)
-            // Then the script becomes the node: what is killed is the node.
-            .env("RUNNING_UNDER_SYSTEMD", "true")
             .env("ERL_EPMD_PORT", mapper)
             .env("RABBITMQ_NODENAME", format!("stockd-{clients}@localhost"))
             .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
@@ -111,14 +126,22 @@ impl TestBroker {
             .env("RABBITMQ_LOGS", "-")
             .env("RABBITMQ_PID_FILE", folder.join("pid"))
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("plugins"))
-            .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::from(log.try_clone().unwrap()))
-            .stderr(Stdio::from(log))
-            .spawn()
-            .unwrap();
-        self.node = Some(node);
-        eventually("the broker takes clients", async || self.connects().await.ok()).await;
+            .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq"));
+        command
+    }
+
+    /// Its administrator runs `rabbitmqctl` with these arguments.
+    pub fn is_told(&self, arguments: &[&str]) {
+        let ran = self.script(CONTROL).args(arguments).stdin(Stdio::null()).output().unwrap();
+        assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
+    }
+
+    /// Its administrator makes a durable queue with that argument.
+    pub async fn has_queue(&self, name: &str, argument: &str, value: AMQPValue) {
+        let (_connection, channel) = self.connects().await.unwrap();
+        let mut arguments = FieldTable::default();
+        arguments.insert(argument.into(), value);
+        channel.queue_declare(name.into(), QueueDeclareOptions::durable(), arguments).await.unwrap();
     }
 
     /// Ends in the middle of whatever it is doing.

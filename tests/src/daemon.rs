@@ -163,10 +163,15 @@ impl TestDaemon {
 
     /// Asks the process to end and waits until it has.
     pub async fn terminated(&mut self) -> ExitStatus {
+        self.is_signalled("TERM");
         let mut child = self.child.take().unwrap();
-        let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-        assert!(told.success());
         eventually("the daemon has ended", async || child.try_wait().unwrap()).await
+    }
+
+    /// Sends it that signal.
+    pub fn is_signalled(&self, name: &str) {
+        let process = self.child.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &process]).status().unwrap().success());
     }
 
     /// Whether the process still runs.

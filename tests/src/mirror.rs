@@ -96,7 +96,15 @@ impl Mirror {
         for customer in rows("customers") {
             records.insert(("customers", text(&customer["id"])), keep(&customer, &CUSTOMER).into());
         }
-        for level in rows("levels") {
+        let closed = |level: &Value| {
+            let locations = truth["locations"].as_array().unwrap().iter();
+            locations.filter(|place| place["active"] == false).any(|place| place["id"] == level["locationId"])
+        };
+        for mut level in rows("levels") {
+            // What is stocked at a location that was deactivated counts nowhere.
+            if closed(&level) {
+                level["active"] = false.into();
+            }
             let mut kept = keep(&level, &QUANTITIES);
             kept.extend(keep(&level, &["active", "updatedAt"]));
             records.insert(("levels", level_key(&level)), kept.into());

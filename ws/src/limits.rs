@@ -142,3 +142,9 @@ pub const ATTACHMENTS_MAX: u8 = 10;
 
 /// Bytes of a namespace's name. A longer one is malformed.
 pub const NAMESPACE_BYTES_MAX: usize = 128;
+
+/// Origins of foreign pages that are logged, each once. Further ones are only counted.
+pub const REFUSED_ORIGINS_LOGGED_MAX: usize = 64;
+
+/// Characters of an origin that are logged. The rest is cut.
+pub const REFUSED_ORIGIN_CHARS_MAX: usize = 200;

@@ -23,6 +23,8 @@ const SHOP: Shop = Shop { products: 2_500, variants: 4, ..Shop::SMALL };
 /// Webhooks a second that must be kept up, and for how long; then twice as many.
 const RATES: [u32; 2] = [10_000, 20_000];
 const TIME: Duration = Duration::from_mins(1);
+/// Connections over which they come.
+const CONNECTIONS: usize = 512;
 /// Bytes of a small body: of `inventory_levels/update`.
 const SMALL: usize = 300;
 /// Bytes of a large one: of `orders/create`.
@@ -230,6 +232,7 @@ fn webhooks<'a>(world: &'a World, series: &'a str, rate: u32, time: Duration) ->
         topic: "inventory_levels/update",
         series,
         secret: SECRET,
+        connections: CONNECTIONS,
         rate,
         time,
     }

@@ -423,7 +423,7 @@ export type Kind = 'company:notification' | 'customer:activity' | 'customer:adde
 
 /** A level and how it came to be so. */
 export interface LevelChange {
-  /** Whether the item is stocked there. */
+  /** Whether the item is stocked there and the location is active. */
   active: boolean;
   /** Sellable: what Shopify was last seen to say plus `pending`. */
   available: number;
@@ -467,7 +467,7 @@ export interface LevelChange {
 
 /** Stock of one item at one location, with everything a screen needs to show it. */
 export interface LevelShape {
-  /** Whether the item is stocked there. */
+  /** Whether the item is stocked there and the location is active. */
   active: boolean;
   /** Sellable: what Shopify was last seen to say plus `pending`. */
   available: number;
@@ -825,6 +825,8 @@ export type StockStatus =
 
 /** A run as clients see it. */
 export interface SyncRun {
+  /** Objects that Shopify has written so far for a full run. Absent before, and once it has written them all and they are looked at. */
+  bulkObjects?: number | null;
   /** Records that were not yet so in the mirror. */
   changed: number;
   /** Records that are gone. */

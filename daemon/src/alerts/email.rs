@@ -1,17 +1,25 @@
 //! Mails: one to each recipient, so that a mailbox that is gone keeps nothing from the others.
+//!
+//! Each step has its own time, as RFC 5321 wants it: a server that scans a mail for long has taken it all the same.
+
+use std::time::Duration;
 
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, SinglePart};
 use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
-use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::commands::{Data, Mail as From, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use lettre::{Address, Message as Mail};
+use tokio::time::timeout;
 
 use super::message::{Message, Style};
 use super::outlet::{Refusal, Sending};
 use crate::config::{Security, Smtp};
-use crate::limits::{ALERT_LINES_MAX, ALERT_TIMEOUT};
+use crate::limits::{
+    ALERT_LINES_MAX, ALERT_TIMEOUT, SMTP_COMMAND_TIMEOUT, SMTP_DATA_TIMEOUT, SMTP_MAIL_TIMEOUT,
+};
 
 const LETTER: Style = Style { heading: ["", ""], bullet: "  ", lines_max: ALERT_LINES_MAX };
 
@@ -50,11 +58,19 @@ impl Post {
         let Some(to) = self.to.get(recipient) else { return Ok(()) };
         let mail = self.mail(message, to, sending);
         let mail = mail.map_err(|problem| Refusal::Never(format!("no mail can be made of it: {problem}")))?;
-        let mut connection = self.connect().await.map_err(|error| unconnected(&error))?;
-        let sent = connection.send(mail.envelope(), &mail.formatted()).await;
+        let mut connection = self.connect().await?;
+        let parameters = parameters(&mail, &connection)?;
+        let envelope = mail.envelope();
+        let from = connection.command(From::new(envelope.from().cloned(), parameters));
+        in_time(SMTP_COMMAND_TIMEOUT, from, untaken).await?;
+        for to in envelope.to() {
+            in_time(SMTP_COMMAND_TIMEOUT, connection.command(Rcpt::new(to.clone(), Vec::new())), untaken)
+                .await?;
+        }
+        in_time(SMTP_DATA_TIMEOUT, connection.command(Data), untaken).await?;
+        in_time(SMTP_MAIL_TIMEOUT, connection.message(&mail.formatted()), untaken).await?;
         // Whether the server says goodbye is nobody's concern, and nothing waits for it.
-        drop(connection);
-        sent.map(drop).map_err(|error| untaken(&error))
+        Ok(())
     }
 
     fn mail(
@@ -80,21 +96,52 @@ impl Post {
             )
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, smtp::Error> {
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Refusal> {
         let Smtp { host, security, from, .. } = &self.server;
         let us = ClientId::Domain(from.email.domain().to_owned());
         let wrapped = self.tls.clone().filter(|_| *security == Security::Tls);
         let server = (host.as_str(), self.server.port());
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(server, Some(ALERT_TIMEOUT), &us, wrapped, None).await?;
+        let connecting = AsyncSmtpConnection::connect_tokio1(server, Some(ALERT_TIMEOUT), &us, wrapped, None);
+        let mut connection = in_time(SMTP_COMMAND_TIMEOUT, connecting, unconnected).await?;
         if let Some(tls) = self.tls.clone().filter(|_| *security == Security::Starttls) {
-            connection.starttls(tls, &us).await?;
+            in_time(SMTP_COMMAND_TIMEOUT, connection.starttls(tls, &us), unconnected).await?;
         }
         if let Some(credentials) = &self.credentials {
-            connection.auth(&[Mechanism::Plain, Mechanism::Login], credentials).await?;
+            let log_in = connection.auth(&[Mechanism::Plain, Mechanism::Login], credentials);
+            in_time(SMTP_COMMAND_TIMEOUT, log_in, unconnected).await?;
         }
         Ok(connection)
     }
+}
+
+/// Takes one step of the conversation, for which the server has that time.
+async fn in_time<T>(
+    limit: Duration,
+    step: impl Future<Output = Result<T, smtp::Error>>,
+    refusal: impl Fn(&smtp::Error) -> Refusal,
+) -> Result<T, Refusal> {
+    match timeout(limit, step).await {
+        Ok(taken) => taken.map_err(|error| refusal(&error)),
+        Err(_) => Err(Refusal::Later("the mail server does not answer in time".to_owned(), None)),
+    }
+}
+
+/// What a server must be told of a mail that is not all ASCII.
+fn parameters(mail: &Mail, server: &AsyncSmtpConnection) -> Result<Vec<MailParameter>, Refusal> {
+    let can = |extension| server.server_info().supports_feature(extension);
+    let mut parameters = Vec::new();
+    let envelope = mail.envelope();
+    let mut addresses = envelope.from().into_iter().chain(envelope.to());
+    if addresses.any(|address| !AsRef::<str>::as_ref(address).is_ascii()) {
+        if !can(Extension::SmtpUtfEight) {
+            return Err(Refusal::Never("the mail server takes no addresses beyond ASCII".to_owned()));
+        }
+        parameters.push(MailParameter::SmtpUtfEight);
+    }
+    if !mail.formatted().is_ascii() && can(Extension::EightBitMime) {
+        parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+    }
+    Ok(parameters)
 }
 
 /// What is wrong before the mail was shown is wrong with the server or with us, so it can be put right.
@@ -118,9 +165,6 @@ fn untaken(error: &smtp::Error) -> Refusal {
     match error.status() {
         Some(code) if error.is_permanent() => Refusal::Never(format!("the mail server answered {code}")),
         Some(code) => Refusal::Later(format!("the mail server answered {code}"), None),
-        None if error.is_client() => {
-            Refusal::Never("the mail server takes no addresses beyond ASCII".to_owned())
-        }
         None => Refusal::Later("the connection to the mail server broke".to_owned(), None),
     }
 }

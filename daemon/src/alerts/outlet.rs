@@ -12,10 +12,11 @@ use schemas::Timestamp;
 use serde_json::json;
 use sha2::Sha256;
 use shopify::{Transport, TransportError};
+use tokio::time::timeout;
 
 use super::email::Post;
 use super::message::{Message, Style};
-use crate::limits::ALERT_RETRY_AFTER_MAX;
+use crate::limits::{ALERT_RETRY_AFTER_MAX, ALERT_TIMEOUT};
 
 /// Bytes of a webhook's secret, as Standard Webhooks wants them.
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
@@ -99,7 +100,8 @@ impl Outlet {
         };
         let request = request.header(header::CONTENT_TYPE, "application/json").body(Bytes::from(body));
         let request = request.map_err(|problem| Refusal::Never(format!("it cannot be sent: {problem}")))?;
-        let answer = sending.transport.send(request).await.map_err(|error| unanswered(&error))?;
+        let answer = timeout(ALERT_TIMEOUT, sending.transport.send(request)).await;
+        let answer = answer.unwrap_or(Err(TransportError::Timeout)).map_err(|error| unanswered(&error))?;
         taken(answer.status(), answer.headers())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Nothing of a message's content is repeated in an error, for errors are logged and go into headers.
 
-use schemas::{ErrorBody, Event, Kind, Posted, ShopDomain};
+use schemas::{ErrorBody, Event, Kind, Posted, ShopDomain, json};
 use serde_json::{Map, Value};
 
 use crate::posts::{Key, Statement};
@@ -29,7 +29,7 @@ pub(super) struct Message<'m> {
 impl Message<'_> {
     /// Reads it.
     pub(super) fn read(&self, shops: &ShopNames) -> Result<Statement, ErrorBody> {
-        let body: Map<String, Value> = serde_json::from_slice(self.body).map_err(|problem| {
+        let body: Map<String, Value> = json::read(self.body).map_err(|problem| {
             let place = format!("line {}, column {}", problem.line(), problem.column());
             ErrorBody::field("body", format!("the body must be a JSON object; see {place}"))
         })?;
@@ -47,11 +47,12 @@ impl Message<'_> {
     }
 
     fn key(&self, body: &Map<String, Value>) -> Key {
-        if let Some(id) = self.id {
+        // An empty name is a field that the sender's library fills by itself, and names nothing.
+        if let Some(id) = self.id.filter(|id| !id.trim().is_empty()) {
             return Key::name("amqp messageId", id);
         }
         match body.get("eventId") {
-            Some(Value::String(id)) => Key::name("amqp eventId", id),
+            Some(Value::String(id)) if !id.trim().is_empty() => Key::name("amqp eventId", id),
             Some(Value::Number(id)) => Key::name("amqp eventId", &id.to_string()),
             _ => Key::content(&format!("amqp {}", self.routing_key), self.body, self.redelivered),
         }

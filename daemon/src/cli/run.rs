@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::config::{Config, Environment};
-use crate::lifecycle::{self, Process};
+use crate::lifecycle::{self, Process, Signals};
 
-/// Runs until SIGTERM or SIGINT; under systemd it tells when it is ready.
+/// Runs until SIGTERM or SIGINT; SIGHUP changes nothing. Under systemd it tells when it is ready.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: stockd run --config /etc/stockd/stockd.toml")]
+#[command(after_help = "Example: stockd run --config stockd.toml")]
 pub(super) struct Run {
     /// The configuration.
     #[arg(long, value_name = "FILE")]
@@ -18,11 +18,16 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) async fn run(self, environment: Environment) -> anyhow::Result<()> {
+        let mut signals = Signals::of_a_service()?;
         let config = Config::load(&self.config, &environment)?;
         let mut listeners = Vec::new();
         for server in &config.server {
             listeners.push(lifecycle::listen(&server.listen).await?);
         }
-        Process::start(config, &environment, listeners).await?.until_signal().await
+        let started = tokio::select! {
+            started = Process::start(config, &environment, listeners) => started?,
+            () = signals.end() => return Ok(()),
+        };
+        started.until(&mut signals).await
     }
 }

@@ -16,10 +16,10 @@ use crate::routes;
 /// Prints a generated schema, or without a name what there is.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  stockd schema openapi > openapi.json    the REST routes, as OpenAPI 3.1
-  stockd schema asyncapi                  the realtime side, as AsyncAPI 3.0
-  stockd schema event                     one shape, as JSON Schema 2020-12
-  stockd schema --folder schemas          all of them, each into a file")]
+  stockd schema openapi > openapi.json    # the REST routes, as OpenAPI 3.1
+  stockd schema asyncapi                  # the realtime side, as AsyncAPI 3.0
+  stockd schema event                     # one shape, as JSON Schema 2020-12
+  stockd schema --folder schemas          # all of them, each into a file")]
 pub(super) struct Schema {
     /// Which one: openapi, asyncapi or a shape.
     #[arg(conflicts_with = "folder")]
@@ -50,6 +50,8 @@ const ENTRIES: [Entry; 10] = [
 impl Schema {
     pub(super) fn run(self, json: bool) -> anyhow::Result<()> {
         if let Some(folder) = self.folder {
+            std::fs::create_dir_all(&folder)
+                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
             for (_, file, _, schema) in ENTRIES {
                 let path = folder.join(file);
                 std::fs::write(&path, schema()? + "\n")

@@ -5,12 +5,13 @@ use schemas::Timestamp;
 use serde_json::Value;
 
 use super::door::ShopDoor;
-use super::say;
+use super::terminal::Terminal;
+use super::{say, tell};
 use crate::config::Environment;
 
 /// Tells how a shop's mirror is: what was synced when, what drifted, what waits.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: stockd status --config /etc/stockd/stockd.toml")]
+#[command(after_help = "Example: stockd status")]
 pub(super) struct Status {
     #[command(flatten)]
     door: ShopDoor,
@@ -24,15 +25,15 @@ impl Status {
             return say(&status);
         }
         let text = |value: &Value| value.as_str().unwrap_or("never").to_owned();
-        // Nobody reads fractions of a second.
+        let terminal = Terminal::of_process(environment);
         let time = |value: &Value| match value.as_str().and_then(|text| text.parse::<Timestamp>().ok()) {
-            Some(time) => format!("{time:.0}"),
+            Some(time) => terminal.date(time),
             None => "never".to_owned(),
         };
-        say(text(&status["shop"]))?;
+        tell(text(&status["shop"]))?;
         for resource in status["resources"].as_array().into_iter().flatten() {
             let last = &resource["lastRun"];
-            say(format_args!(
+            tell(format_args!(
                 "  {:<10} complete up to {}; last run {} ({}), {} changed; last full run {}, {} drifted",
                 text(&resource["resource"]),
                 time(&resource["completeUntil"]),
@@ -43,16 +44,16 @@ impl Status {
                 resource["lastFullRun"]["drift"],
             ))?;
             if let Some(error) = last["error"].as_str() {
-                say(format_args!("    {error}"))?;
+                tell(format_args!("    {error}"))?;
             }
         }
         let waits = &status["waiting"];
-        say(format_args!(
+        tell(format_args!(
             "  waiting: {} webhooks, {} unreadable ones, {} commands",
             waits["webhooks"], waits["unreadable"], waits["commands"]
         ))?;
         for problem in status["problems"].as_array().into_iter().flatten() {
-            say(format_args!("  {}", text(problem)))?;
+            tell(format_args!("  {}", text(problem)))?;
         }
         Ok(())
     }

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "amqp")]
 use lapin::uri::AMQPUri;
 use serde::Deserialize;
 
-use super::{ConfigError, Environment, Fault, SecretRef};
+#[cfg(feature = "amqp")]
+use super::{ConfigError, Environment};
+use super::{Fault, SecretRef};
 
 /// A broker.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,6 +28,7 @@ fn exchange() -> String {
 }
 
 /// A broker with its secrets fetched.
+#[cfg(feature = "amqp")]
 #[derive(Clone)]
 pub struct Broker {
     pub(crate) uri: AMQPUri,
@@ -44,6 +48,7 @@ impl Amqp {
     ///
     /// # Errors
     /// When one cannot be had or read. The address is not repeated, for the password in it.
+    #[cfg(feature = "amqp")]
     pub fn fetch(&self, environment: &Environment) -> Result<Broker, ConfigError> {
         let refuse =
             |setting: &str, problem: String| ConfigError::Secret { setting: setting.to_owned(), problem };
@@ -63,7 +68,7 @@ impl Amqp {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "amqp"))]
 mod tests {
     use super::*;
 

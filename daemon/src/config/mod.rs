@@ -24,7 +24,9 @@ use serde::Deserialize;
 use self::source::Places;
 
 pub use alerts::{Alerts, Email, QuietHours, Security, Slack, Smtp, Terms, Topic, Webhook};
-pub use amqp::{Amqp, Broker};
+pub use amqp::Amqp;
+#[cfg(feature = "amqp")]
+pub use amqp::Broker;
 pub use auth::{Algorithm, Auth, KeySet};
 pub use realtime::Realtime;
 pub use secret::SecretRef;
@@ -222,10 +224,41 @@ impl Config {
                 ));
             }
         }
+        self.check_parts(Parts::BUILT)?;
         self.auth.check()?;
         self.realtime.check()?;
         self.alerts.check()?;
         self.amqp.iter().try_for_each(Amqp::check)
+    }
+}
+
+/// Parts that a build may leave out (see `[features]` of the package).
+#[derive(Debug, Clone, Copy)]
+struct Parts {
+    amqp: bool,
+    sentry: bool,
+}
+
+impl Parts {
+    /// What this build has.
+    const BUILT: Self = Self { amqp: cfg!(feature = "amqp"), sentry: cfg!(feature = "sentry") };
+}
+
+impl Config {
+    /// Refuses what a build cannot do, rather than start without it.
+    fn check_parts(&self, built: Parts) -> Result<(), Fault> {
+        let left_out = if self.amqp.is_some() && !built.amqp {
+            "amqp"
+        } else if self.alerts.sentry_dsn.is_some() && !built.sentry {
+            "alerts.sentry_dsn"
+        } else {
+            return Ok(());
+        };
+        Err(Fault::new(
+            left_out,
+            "is for a part that this stockd was built without, as `make demo` builds it: use one from \
+             `cargo build --release --package daemon`, or remove the setting",
+        ))
     }
 }
 
@@ -263,6 +296,24 @@ mod tests {
         assert!(!wanted(Environment::default()).unwrap() && said("true").unwrap());
         let refusal = said("yes").unwrap_err().to_string();
         assert!(refusal.contains("customer_names must be true or false"), "{refusal}");
+    }
+
+    #[test]
+    fn a_part_that_the_build_leaves_out_is_refused_by_its_setting() {
+        let read =
+            |lines: &str| Config::read(&format!("{MINIMAL}\n{lines}"), "x", &Environment::default()).unwrap();
+        let refused = |lines: &str, built| read(lines).check_parts(built).unwrap_err();
+        let broker = "[amqp]\nurl = \"amqp://broker.example\"";
+        if cfg!(feature = "amqp") {
+            let refusal = refused(broker, Parts { amqp: false, sentry: true });
+            assert!(refusal.path == "amqp" && refusal.why.contains("cargo build --release"), "{refusal:?}");
+        }
+        if cfg!(feature = "sentry") {
+            let dsn = "[alerts]\nsentry_dsn = \"https://public@sentry.example/1\"";
+            let refusal = refused(dsn, Parts { amqp: true, sentry: false });
+            assert_eq!(refusal.path, "alerts.sentry_dsn");
+        }
+        assert!(read("").check_parts(Parts { amqp: false, sentry: false }).is_ok());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use reqwest::Url;
 use serde::de::Error as _;
@@ -31,13 +32,18 @@ pub struct Server {
     /// ask who is connected. None, unless older programs have no token to send.
     #[serde(default)]
     pub trusted_networks: Vec<Network>,
+    /// Further hosts by which such calls name this daemon, without a port. IP addresses, `localhost` and the hosts of
+    /// `origins` and of shops' `webhook_address` are known anyway. A page elsewhere can have its own name resolve to our
+    /// address, but cannot have its browser send another one.
+    #[serde(default, deserialize_with = "hosts")]
+    pub hosts: Vec<String>,
 }
 
 impl Server {
     /// Whom it lets in.
     pub fn entrance(&self) -> Entrance {
         let (origins, trusted_proxies) = (self.origins.clone(), self.trusted_proxies.clone());
-        Entrance { root: self.root, origins, trusted_proxies }
+        Entrance { root: self.root, origins, trusted_proxies, refused: Arc::default() }
     }
 
     pub(super) fn check(&self, at: &str) -> Result<(), Fault> {
@@ -182,5 +188,16 @@ fn root<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Root, D::Error> {
         "hub" => Ok(Root::Hub),
         "oda" => Ok(Root::Oda),
         other => Err(D::Error::custom(format!("{other:?} is neither \"oda\" nor \"hub\""))),
+    }
+}
+
+fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let hosts = Vec::<String>::deserialize(deserializer)?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    match hosts.iter().find(|host| host.is_empty() || !host.bytes().all(plain)) {
+        Some(wrong) => Err(D::Error::custom(format!(
+            "{wrong:?} is no host: write names without scheme, port or path, such as \"stockd.internal\""
+        ))),
+        None => Ok(hosts),
     }
 }

@@ -134,7 +134,7 @@ pub(super) async fn revoke(context: &Context, asked: Asked) -> Result<RevokedUnt
     let by = admin(context, &asked.headers)?;
     asked.query()?;
     let body = body::whole(asked.body, COMMAND_BYTES_MAX).await?;
-    let revoking: Revoking = serde_json::from_slice(&body).map_err(|problem| {
+    let revoking: Revoking = schemas::json::read(&body).map_err(|problem| {
         ErrorBody::new(ErrorCode::InvalidPayload, format!("not a revocation: {problem}"))
     })?;
     let of = match (revoking.jti, revoking.user_id) {

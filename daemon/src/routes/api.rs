@@ -54,7 +54,8 @@ pub(super) struct EventPage {
 #[derive(Serialize, JsonSchema)]
 struct LoggedEvent {
     #[serde(flatten)]
-    event: Event,
+    #[schemars(with = "Event")]
+    event: Value,
     /// Its place.
     id: Offset,
     /// In which shop.
@@ -133,10 +134,9 @@ pub(super) fn failed(failure: &StoreError) -> ErrorBody {
 /// Who asks.
 pub(super) fn identity(context: &Context, headers: &HeaderMap) -> Result<Identity, ErrorBody> {
     let refuse = |message| ErrorBody::new(ErrorCode::TokenInvalid, message);
-    let header = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = header.and_then(|value| value.strip_prefix("Bearer "));
+    let token = ws::transport::bearer(headers);
     let token = token.ok_or_else(|| refuse("send a token: Authorization: Bearer <token>"))?;
-    context.tokens.verify(token, context.clock.now()).map_err(|reason| {
+    context.tokens.verify(&token, context.clock.now()).map_err(|reason| {
         tracing::info!(%reason, "token refused");
         match reason {
             TokenError::NotYet => ErrorBody::new(
@@ -241,6 +241,8 @@ impl<'c> Call<'c> {
             location_ids: ids(&self.query, "locationId")?,
             product_ids: ids(&self.query, "productId")?,
             variant_ids: ids(&self.query, "variantId")?,
+            item_ids: ids(&self.query, "inventoryItemId")?,
+            sku: self.query.get("sku").cloned(),
         };
         let after = self.query.get("after").map(|text| {
             let (item, location) = text.split_once(':')?;
@@ -283,7 +285,7 @@ impl<'c> Call<'c> {
         let next = entries.last().map_or(Offset { sequence: head.sequence, ..head }, |entry| entry.offset);
         let seen = entries.into_iter().filter(|entry| self.identity.may_see(entry.event.subject()));
         let data = seen.map(|entry| LoggedEvent {
-            event: entry.event,
+            event: entry.event.public_json(),
             id: entry.offset,
             shop: entry.shop,
             timestamp: entry.at,

@@ -86,7 +86,7 @@ pub(super) async fn give(context: &Context, asked: Asked, kind: CommandKind) -> 
     let by = identity(context, &asked.headers)?;
     let query = asked.query()?;
     let body = body::whole(asked.body, COMMAND_BYTES_MAX).await?;
-    let payload: Value = serde_json::from_slice(&body).map_err(|problem| {
+    let payload: Value = schemas::json::read(&body).map_err(|problem| {
         let message = format!("the body must be a JSON object: {problem}");
         ErrorBody::new(ErrorCode::InvalidPayload, message)
     })?;

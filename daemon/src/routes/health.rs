@@ -52,7 +52,10 @@ pub(super) async fn ready(context: &Context) -> Response {
         connections: figures.connections,
         sockets: figures.sockets,
         // Its messages wait there: that is no reason to send clients elsewhere.
+        #[cfg(feature = "amqp")]
         amqp: context.amqp.as_ref().map(|amqp| away(amqp.is_connected())),
+        #[cfg(not(feature = "amqp"))]
+        amqp: None,
     };
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     warp::reply::with_status(warp::reply::json(&body), status).into_response()

@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use schemars::JsonSchema;
-use schemas::{ErrorBody, ErrorCode, Resource, RunKind, RunState, ShopDomain};
+use schemas::{ErrorBody, ErrorCode, Resource, ShopDomain};
 use serde::Serialize;
 use store::StoreError;
 use warp::Reply as _;
@@ -18,7 +18,7 @@ use warp::reply::Response;
 
 use super::Context;
 use super::operation::Asked;
-use crate::limits::{EFFECTS_GROUP, PAGE_RECORDS_MAX};
+use crate::limits::EFFECTS_GROUP;
 
 /// What the figures are written in.
 pub(super) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -107,7 +107,11 @@ fn of_oms(context: &Context) -> OmsMetrics {
 async fn figures(context: &Context) -> Result<Response, StoreError> {
     let mut registry = Registry::with_prefix("stockd");
     let drift = Family::<OfResource, Gauge>::default();
-    registry.register("drift_records", "Records that the last full run had to put right", drift.clone());
+    registry.register(
+        "drift_records",
+        "Records that the last full run that was completed had to put right",
+        drift.clone(),
+    );
     let completed = Family::<OfResource, Gauge>::default();
     let help = "When the last run that was completed ended, in seconds since 1970";
     registry.register("run_completed_timestamp_seconds", help, completed.clone());
@@ -156,6 +160,7 @@ async fn figures(context: &Context) -> Result<Response, StoreError> {
     sockets.set(gauge(realtime.sockets as u64));
     events.set(gauge(context.store.head().sequence.0));
 
+    #[cfg(feature = "amqp")]
     if let Some(amqp) = &context.amqp {
         let connected = Gauge::<i64>::default();
         connected.set(amqp.is_connected().into());
@@ -182,18 +187,14 @@ async fn of_shop(
     drift: &Family<OfResource, Gauge>,
     completed: &Family<OfResource, Gauge>,
 ) -> Result<(), StoreError> {
-    let runs = context.store.runs(shop, PAGE_RECORDS_MAX).await?;
     for resource in [Resource::Products, Resource::Inventory, Resource::Orders, Resource::Customers] {
         let label = OfResource { shop: shop.to_string(), resource: resource.as_str() };
-        let mut over = runs
-            .iter()
-            .map(|record| &record.run)
-            .filter(|run| run.resource == resource && run.state == RunState::Completed && !run.dry_run);
-        if let Some(ended) = over.clone().find_map(|run| run.finished_at) {
+        let last = context.store.last_runs(shop, resource).await?;
+        if let Some(ended) = last.completed.and_then(|last| last.run.finished_at) {
             completed.get_or_create(&label).set(ended.as_second());
         }
-        if let Some(full) = over.find(|run| run.kind == RunKind::Full) {
-            drift.get_or_create(&label).set(gauge(full.drift));
+        if let Some(full) = last.full_completed {
+            drift.get_or_create(&label).set(gauge(full.run.drift));
         }
     }
     Ok(())

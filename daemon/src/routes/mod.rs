@@ -19,14 +19,14 @@ mod service;
 mod table;
 mod webhooks;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use bytes::{Buf, Bytes};
-use futures_util::StreamExt;
 use http::{HeaderValue, Method, StatusCode, header};
-use schemas::{Clock, ErrorBody, ErrorCode, Timestamp};
+use schemas::{Clock, ErrorBody, ErrorCode, ShopDomain, Timestamp};
+use shopify::Client;
 use store::{Position, Store, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +37,11 @@ use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 use ws::{Entrance, Hub, Network};
 
+use self::body::Body;
+pub(crate) use self::body::BodyBudget;
 use self::operation::{Asked, Problem};
+pub(crate) use self::service::KnownHosts;
+#[cfg(feature = "amqp")]
 use crate::amqp;
 use crate::auth::Tokens;
 use crate::commands::Commands;
@@ -63,6 +67,8 @@ pub(crate) struct Needs {
     pub(crate) tokens: Arc<Tokens>,
     /// Each shop's webhook secrets.
     pub(crate) shops: Arc<ShopSecrets>,
+    /// The shops themselves.
+    pub(crate) clients: Arc<BTreeMap<ShopDomain, Arc<Client>>>,
     /// Who carries out commands.
     pub(crate) commands: Arc<Commands>,
     /// What other programs call our shops.
@@ -70,6 +76,7 @@ pub(crate) struct Needs {
     /// Where what other programs say comes in.
     pub(crate) posts: Arc<Posts>,
     /// How the intake of the broker is going, where there is one.
+    #[cfg(feature = "amqp")]
     pub(crate) amqp: Option<Arc<amqp::Figures>>,
     /// Where runs are asked for.
     pub(crate) runs: Runs,
@@ -81,6 +88,10 @@ pub(crate) struct Needs {
     pub(crate) entrance: Entrance,
     /// From where calls without a token are taken as those of a service, on this listener.
     pub(crate) trusted_networks: Arc<[Network]>,
+    /// By which hosts such calls may name us, on this listener.
+    pub(crate) hosts: Arc<KnownHosts>,
+    /// The bytes of requests' bodies.
+    pub(crate) bodies: Arc<BodyBudget>,
     /// A delivery was put into the inbox.
     pub(crate) arrived: Arc<Notify>,
     /// What lasts longer than its request.
@@ -123,21 +134,18 @@ fn operations(context: Context) -> BoxedFilter<(Response,)> {
         .and(warp::header::headers_cloned())
         .and(warp::ext::get::<Peer>())
         .and(warp::body::stream())
-        .then(move |method: Method, path: FullPath, query, headers, peer, body| {
+        .then(move |method: Method, path: FullPath, query, headers, peer: Peer, body| {
             let context = context.clone();
             async move {
                 let Some((operation, part)) = table::find(&method, path.as_str()) else {
                     return nothing(path.as_str());
                 };
-                let body = StreamExt::map(body, whole_chunk).boxed();
+                let from = context.entrance.address_of(peer.0.ip(), &headers);
+                let body = Body::new(body, &headers, from, &context.bodies);
                 (operation.serve)(context, Asked { operation, part, query, headers, peer, body }).await
             }
         })
         .boxed()
-}
-
-fn whole_chunk<B: Buf>(chunk: Result<B, warp::Error>) -> Result<Bytes, warp::Error> {
-    chunk.map(|mut chunk| chunk.copy_to_bytes(chunk.remaining()))
 }
 
 /// The answer where no operation is.
@@ -149,11 +157,36 @@ fn nothing(path: &str) -> Response {
     }
     let message = format!("this path takes {methods}");
     let refusal = ErrorBody::new(ErrorCode::InvalidPayload, message);
-    let mut response = error(StatusCode::METHOD_NOT_ALLOWED, &refusal);
-    if let Ok(methods) = HeaderValue::from_str(&methods) {
+    with_allow(error(StatusCode::METHOD_NOT_ALLOWED, &refusal), &methods)
+}
+
+/// The answer to a program that asks by OPTIONS what a path takes.
+pub(crate) fn allowed(methods: &str) -> Response {
+    with_allow(StatusCode::NO_CONTENT.into_response(), methods)
+}
+
+fn with_allow(mut response: Response, methods: &str) -> Response {
+    if let Ok(methods) = HeaderValue::from_str(methods) {
         response.headers_mut().insert(header::ALLOW, methods);
     }
     response
+}
+
+/// Whether a path is served on the connections that are kept: webhooks, and whether we are well.
+pub(crate) fn is_kept_for(path: &str) -> bool {
+    ["/webhooks/shopify", "/livez", "/readyz"].contains(&path.strip_suffix('/').unwrap_or(path))
+}
+
+/// The answer where there are too many connections already, of an address or of all.
+pub(crate) fn crowded() -> Response {
+    let refusal =
+        ErrorBody::new(ErrorCode::Unavailable, "there are too many connections; try again in a second");
+    error(StatusCode::SERVICE_UNAVAILABLE, &refusal)
+}
+
+/// The answer to what is no request of HTTP/1.1.
+pub(crate) fn malformed(message: &str) -> Response {
+    error(StatusCode::BAD_REQUEST, &ErrorBody::new(ErrorCode::InvalidPayload, message))
 }
 
 /// The answer to a request that took too long.

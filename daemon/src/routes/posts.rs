@@ -100,7 +100,7 @@ fn name(about: &str) -> Schema {
 
 /// The body as an object.
 pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, ErrorBody> {
-    serde_json::from_slice(body).map_err(|problem| {
+    schemas::json::read(body).map_err(|problem| {
         let place = format!("line {}, column {}", problem.line(), problem.column());
         ErrorBody::new(ErrorCode::InvalidPayload, format!("the body must be a JSON object; see {place}"))
     })

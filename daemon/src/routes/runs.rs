@@ -65,7 +65,9 @@ struct ResourceStatus {
     resource: Resource,
     /// Up to when, by Shopify's time.
     complete_until: Option<Timestamp>,
+    /// The last one of any kind, in any state.
     last_run: Option<SyncRun>,
+    /// The last one that compared everything: completed, and no dry run.
     last_full_run: Option<SyncRun>,
 }
 
@@ -124,13 +126,12 @@ impl Call<'_> {
     async fn status(&self) -> Result<Status, ErrorBody> {
         self.may_see(Subject::Sync)?;
         let store = &self.context.store;
-        let runs = store.runs(&self.shop, PAGE_RECORDS_MAX).await.map_err(|e| failed(&e))?;
         let mut resources = Vec::new();
         for resource in [Resource::Products, Resource::Inventory, Resource::Orders, Resource::Customers] {
             let complete_until = store.watermark(&self.shop, resource).await.map_err(|e| failed(&e))?;
-            let mut of = runs.iter().map(|record| &record.run).filter(|run| run.resource == resource);
-            let last_full_run = of.clone().find(|run| run.kind == RunKind::Full && !run.dry_run).cloned();
-            let last_run = of.next().cloned();
+            let last = store.last_runs(&self.shop, resource).await.map_err(|e| failed(&e))?;
+            let (last_run, last_full_run) =
+                (last.any.map(|last| last.run), last.full_completed.map(|last| last.run));
             resources.push(ResourceStatus { resource, complete_until, last_run, last_full_run });
         }
         let counts = store.delivery_counts(&self.shop).await.map_err(|e| failed(&e))?;
@@ -154,13 +155,11 @@ impl Call<'_> {
 
     async fn start_run(&self, body: &[u8]) -> Result<RunId, ErrorBody> {
         self.may_steer_runs()?;
-        let Wish { resource, kind, dry_run, any_missing } =
-            serde_json::from_slice(body).map_err(|problem| {
-                let message = format!(
-                    "the body must be {{resource, kind?: quick|full, dryRun?, anyMissing?}}: {problem}"
-                );
-                ErrorBody::new(ErrorCode::InvalidPayload, message)
-            })?;
+        let Wish { resource, kind, dry_run, any_missing } = schemas::json::read(body).map_err(|problem| {
+            let message =
+                format!("the body must be {{resource, kind?: quick|full, dryRun?, anyMissing?}}: {problem}");
+            ErrorBody::new(ErrorCode::InvalidPayload, message)
+        })?;
         self.context.runs.start(&self.shop, resource, Plan { kind, dry_run, any_missing }).await
     }
 

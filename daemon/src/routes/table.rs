@@ -176,8 +176,16 @@ pub(super) static OPERATIONS: &[Operation] = &[
             LIMIT,
             AFTER_LEVEL,
             query("locationId", "At any of these locations, separated by commas.", |_| ids("Location")),
-            query("productId", "Of any of these products; with the other two, a union.", |_| ids("Product")),
+            query("productId", "Of any of these products; several parameters are a union.", |_| {
+                ids("Product")
+            }),
             query("variantId", "Of any of these variants.", |_| ids("ProductVariant")),
+            query("inventoryItemId", "Of any of these inventory items.", |_| ids("InventoryItem")),
+            query(
+                "sku",
+                "Of the items with exactly this SKU.",
+                |_| json_schema!({ "type": "string", "examples": ["SCARF-00127-1"] }),
+            ),
         ],
         answers: &[(OK, Content::Json(of::<api::LevelPage>))],
         serve: by!(api::levels),
@@ -619,7 +627,11 @@ pub(super) fn find(method: &Method, path: &str) -> Option<(&'static Operation, S
 
 /// The methods that a path takes, for people and for the header `Allow`; none where there is nothing.
 pub(super) fn methods(path: &str) -> String {
-    at(path).map(|(operation, _)| operation.method.as_str()).collect::<Vec<_>>().join(", ")
+    let methods = at(path).map(|(operation, _)| match operation.method {
+        Verb::Get => "GET, HEAD",
+        Verb::Post => "POST",
+    });
+    methods.collect::<Vec<_>>().join(", ")
 }
 
 fn at(path: &str) -> impl Iterator<Item = (&'static Operation, String)> {

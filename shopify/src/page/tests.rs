@@ -227,6 +227,7 @@ async fn a_name_is_the_same_in_a_body_and_in_an_answer() {
     ] {
         let body = json!({
             "id": 61, "first_name": first, "last_name": last, "created_at": at, "updated_at": at,
+            "admin_graphql_api_id": id,
         });
         let read = crate::read("customers/update", body.to_string().as_bytes(), None, true).unwrap();
         let crate::Reading::Changes(expected) = read else { panic!("{read:?}") };

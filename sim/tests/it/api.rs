@@ -314,3 +314,24 @@ async fn a_search_that_lags_does_not_find_what_changed_a_moment_ago() {
     shop.done("clock", json!({ "advanceSeconds": 31 })).await;
     assert_eq!(found().await, 1);
 }
+
+#[tokio::test]
+async fn a_page_in_a_browser_cannot_use_the_routes_of_the_pretend_store() {
+    let client = Client::open(small()).await;
+    let url = |route: &str| format!("{}/_sim/{route}", client.sim.url());
+    let body = json!({ "url": "http://10.0.0.1/internal" });
+    let posts = [
+        client.http.post(url("webhooks")).json(&body).header("origin", "https://evil.example"),
+        client.http.post(url("webhooks")).json(&body).header("origin", "null"),
+        client.http.post(url("webhooks")).json(&body).header("sec-fetch-site", "cross-site"),
+        client.http.post(url("webhooks")).body(body.to_string()).header("content-type", "text/plain"),
+        client.http.post(url("webhooks")).body(body.to_string()),
+        client.http.post(url("webhooks")).json(&body).header("host", "evil.example"),
+        client.http.get(url("truth")).header("host", "evil.example"),
+        client.http.get(url("calls")).header("origin", "https://evil.example"),
+    ];
+    for post in posts {
+        assert_eq!(post.send().await.expect("an answer").status(), 403);
+    }
+    assert_eq!(client.act("webhooks", json!({ "url": "http://127.0.0.1:9/hooks" })).await.0, 200);
+}

@@ -1,6 +1,7 @@
 //! The writing side: one connection, groups of operations in one transaction, each of them whole or not at all.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use inventory::{HeldLevel, Thresholds};
@@ -21,7 +22,7 @@ use crate::local::Engine;
 use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, PostKey, Retention, Revocation, RunRecord};
 use crate::position::Position;
 use crate::shape::References;
-use crate::tables::{Keep, Marking, Result, Tables, Transaction};
+use crate::tables::{Keep, Marking, Result, Tables, Transaction, Tries};
 
 /// Pages of 4 KiB in the write-ahead log from which it is copied into the database: a page written again and again is
 /// copied once, but nothing is written meanwhile.
@@ -29,6 +30,7 @@ const CHECKPOINT_PAGES: i64 = 1_000;
 
 pub(super) struct SqliteEngine {
     connection: Connection,
+    path: PathBuf,
     shops: BTreeMap<ShopDomain, Shop>,
     head: Sequence,
     epoch: Epoch,
@@ -38,20 +40,46 @@ pub(super) struct SqliteEngine {
     /// Set while the write-ahead log may still hold something personal that was to be forgotten, also by whoever wrote
     /// it before.
     erased: bool,
+    /// Why the last transaction was lost.
+    failing: Option<StoreError>,
 }
 
 #[derive(Clone)]
 pub(super) struct Shop {
     pub(super) row: i64,
     pub(super) thresholds: Thresholds,
+    /// `None` once it was forgotten, until it is registered again.
+    known_since: Option<Timestamp>,
 }
 
 impl SqliteEngine {
-    pub(super) fn new(connection: Connection, epoch: Epoch, mark: HighWater) -> Result<Self> {
+    pub(super) fn new(connection: Connection, path: PathBuf, epoch: Epoch, mark: HighWater) -> Result<Self> {
         let (shops, head, heard, erased) = (BTreeMap::new(), Sequence(0), Vec::new(), true);
-        let mut engine = Self { connection, shops, head, epoch, mark, heard, erased };
+        let mut engine = Self { connection, path, shops, head, epoch, mark, heard, erased, failing: None };
         engine.refresh()?;
         Ok(engine)
+    }
+
+    /// Begins that epoch, and parks what was on its way to Shopify, in one transaction: after a crash in between, neither
+    /// was done, and both are done by the next start. How many changes were parked.
+    pub(super) fn begin_epoch(&mut self, epoch: Epoch, now: Timestamp) -> Result<u64> {
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        self.connection.execute("UPDATE meta SET epoch = ?1", [epoch.0])?;
+        let mut parked = 0;
+        for shop in self.shops.keys().cloned().collect::<Vec<_>>() {
+            parked += perform(self, &Operation::Park { shop, at: now })?.changed;
+        }
+        self.index_rooms()?;
+        self.connection.execute_batch("COMMIT")?;
+        self.epoch = epoch;
+        self.refresh()?;
+        Ok(parked)
+    }
+
+    /// Writes the mark of the log as it is now; in which epoch that is.
+    pub(super) fn begin_mark(&mut self) -> Result<Epoch> {
+        self.mark.begin(self.epoch, self.head)?;
+        Ok(self.epoch)
     }
 
     /// Reads what is kept in memory beside the database; after a rollback it may differ.
@@ -71,8 +99,28 @@ impl Drop for SqliteEngine {
 
 impl Engine for SqliteEngine {
     fn commit(&mut self, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
+        let outcomes = self.commit_group(group).map_err(|error| error.at(&self.path))?;
+        Ok(outcomes.into_iter().map(|outcome| outcome.map_err(|error| error.at(&self.path))).collect())
+    }
+
+    fn answered(&mut self) {
+        // What fails here loses nothing, and is tried again after the next group.
+        let _ = if self.erased { self.truncate() } else { self.checkpoint() };
+    }
+
+    fn head(&self) -> Sequence {
+        self.head
+    }
+
+    fn failing(&self) -> Option<&StoreError> {
+        self.failing.as_ref()
+    }
+}
+
+impl SqliteEngine {
+    fn commit_group(&mut self, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
-            return Ok(none_of(group, &error.into()));
+            return self.lost(&error.into(), group);
         }
         // That each can be undone alone costs, and hardly ever one has to be.
         let at_once: Result<Vec<_>> = group.iter().map(|operation| perform(self, operation)).collect();
@@ -97,22 +145,12 @@ impl Engine for SqliteEngine {
             }
             Err(error) => return Err(error.into()),
         }
+        self.failing = None;
         self.head = head(&self.connection)?;
         self.mark.raise(self.epoch, self.head);
         Ok(outcomes)
     }
 
-    fn answered(&mut self) {
-        // What fails here loses nothing, and is tried again after the next group.
-        let _ = if self.erased { self.truncate() } else { self.checkpoint() };
-    }
-
-    fn head(&self) -> Sequence {
-        self.head
-    }
-}
-
-impl SqliteEngine {
     /// Begins the group again, each of its operations in a savepoint. The inner `Err` is why nothing of it is left.
     fn one_by_one(&mut self, group: &[Operation]) -> Result<Result<Vec<Result<Outcome>>>> {
         // A full disk or an I/O error may have ended the transaction already.
@@ -143,32 +181,68 @@ impl SqliteEngine {
         Ok(Ok(outcomes))
     }
 
+    /// Adds a delivery unless there is one of its id.
+    fn add_delivery(&self, shop: i64, delivery: &Delivery) -> Result<bool> {
+        let added = self
+            .connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO delivery \
+                 (shop, webhook_id, topic, triggered_at, received_at, state, body, signature) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, 'pending', ?6, ?7)",
+            )?
+            .execute(params![
+                shop,
+                delivery.webhook_id.as_str(),
+                delivery.topic,
+                delivery.triggered_at.map(|at| at.to_string()),
+                micros(delivery.received_at),
+                delivery.body,
+                delivery.signature
+            ])?;
+        Ok(added == 1)
+    }
+
     /// Everything that the transaction did was undone: none of the group happened.
     fn lost(&mut self, error: &StoreError, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
-        tracing::error!(%error, operations = group.len(), "the transaction was lost with all its operations");
+        if self.failing.replace(error.clone()).is_none() {
+            tracing::error!(%error, store = %self.path.display(), operations = group.len(), "the transaction was lost with all its operations; so will be all that follow, until this has passed");
+        }
         self.heard.clear();
         self.refresh()?;
         Ok(none_of(group, error))
     }
 
     /// Copies the write-ahead log into the database when it has become long. SQLite would do so within a commit.
-    fn checkpoint(&self) -> rusqlite::Result<()> {
+    fn checkpoint(&mut self) -> rusqlite::Result<()> {
         let waiting = |row: &Row<'_>| Ok(row.get::<_, i64>("log")? - row.get::<_, i64>("checkpointed")?);
-        let mut look = self.connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
-        if look.query_row([], waiting)? >= CHECKPOINT_PAGES {
-            self.connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?.query_row([], waiting)?;
+        let waiting =
+            self.connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?.query_row([], waiting)?;
+        if waiting >= CHECKPOINT_PAGES {
+            self.copy_log("PRAGMA wal_checkpoint(PASSIVE)")?;
         }
         Ok(())
     }
 
     /// Copies the write-ahead log into the database and cuts it to nothing, unless somebody reads in it.
     fn truncate(&mut self) -> rusqlite::Result<()> {
-        let busy = |row: &Row<'_>| row.get::<_, bool>("busy");
         self.connection.busy_timeout(Duration::ZERO)?;
-        let cut = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], busy);
+        let cut = self.copy_log("PRAGMA wal_checkpoint(TRUNCATE)");
         self.connection.busy_timeout(Duration::from_millis(super::BUSY_MS_MAX.into()))?;
-        self.erased = cut?;
+        self.erased = !cut?;
         Ok(())
+    }
+
+    /// Carries that checkpoint out; whether nobody was in its way.
+    fn copy_log(&mut self, checkpoint: &str) -> rusqlite::Result<bool> {
+        self.mark.file_changes();
+        let (busy, log, copied) = self.connection.prepare_cached(checkpoint)?.query_row([], |row| {
+            Ok((row.get::<_, bool>("busy")?, row.get::<_, i64>("log")?, row.get::<_, i64>("checkpointed")?))
+        })?;
+        // A part of it is not synced by SQLite, so the file may look otherwise after a power cut.
+        if log == copied {
+            self.mark.file_is_written();
+        }
+        Ok(!busy)
     }
 
     /// Notes in which rooms the entries of this transaction are heard: a row for each room, however many they are.
@@ -202,13 +276,19 @@ impl Transaction for SqliteEngine {
         Ok(SqliteTables { connection: &self.connection, domain, shop, heard, erased })
     }
 
-    fn register(&mut self, domain: &ShopDomain, thresholds: &Thresholds) -> Result<Option<Thresholds>> {
+    fn register(
+        &mut self,
+        domain: &ShopDomain,
+        thresholds: &Thresholds,
+        at: Timestamp,
+    ) -> Result<Option<Thresholds>> {
         self.connection
             .prepare_cached(
-                "INSERT INTO shop (domain, thresholds) VALUES (?1, ?2) \
-                 ON CONFLICT (domain) DO UPDATE SET thresholds = excluded.thresholds",
+                "INSERT INTO shop (domain, thresholds, known_since) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT (domain) DO UPDATE SET thresholds = excluded.thresholds, \
+                 known_since = coalesce(known_since, excluded.known_since)",
             )?
-            .execute(params![domain.as_str(), serde_json::to_string(thresholds)?])?;
+            .execute(params![domain.as_str(), serde_json::to_string(thresholds)?, micros(at)])?;
         let before = self.shops.get(domain).map(|shop| shop.thresholds.clone());
         self.shops = shops(&self.connection)?;
         Ok(before)
@@ -216,21 +296,16 @@ impl Transaction for SqliteEngine {
 
     fn accept(&mut self, delivery: &Delivery) -> Result<bool> {
         let shop = self.shop(&delivery.shop)?.shop.row;
-        let added = self
-            .connection
-            .prepare_cached(
-                "INSERT OR IGNORE INTO delivery (shop, webhook_id, topic, triggered_at, received_at, state, body) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, 'pending', ?6)",
-            )?
-            .execute(params![
-                shop,
-                delivery.webhook_id.as_str(),
-                delivery.topic,
-                delivery.triggered_at.map(|at| at.to_string()),
-                micros(delivery.received_at),
-                delivery.body
-            ])?;
-        Ok(added == 1)
+        if self.add_delivery(shop, delivery)? {
+            return Ok(true);
+        }
+        // Those that were kept before signatures were are told by their id alone.
+        let same: bool = self.connection.query_row(
+            "SELECT signature IS NULL OR signature = ?3 FROM delivery WHERE shop = ?1 AND webhook_id = ?2",
+            params![shop, delivery.webhook_id.as_str(), delivery.signature],
+            |row| row.get(0),
+        )?;
+        if same { Ok(false) } else { self.add_delivery(shop, &delivery.under_its_signature()?) }
     }
 
     fn keep_names(&mut self, domain: &ShopDomain, wanted: bool) -> Result<bool> {
@@ -301,8 +376,10 @@ impl Transaction for SqliteEngine {
             [micros(retention.deliveries_before), micros(retention.unreadable_before)],
         )?;
         self.connection.execute("DELETE FROM posted WHERE at < ?1", [micros(retention.deliveries_before)])?;
-        self.connection
-            .execute("DELETE FROM transfer WHERE at < ?1", [micros(retention.deliveries_before)])?;
+        for table in ["transfer", "redacted"] {
+            let forgets = format!("DELETE FROM {table} WHERE at < ?1");
+            self.connection.execute(&forgets, [micros(retention.deliveries_before)])?;
+        }
         self.connection.execute(
             "DELETE FROM command WHERE state <> 'accepted' AND given < ?1",
             [micros(retention.runs_before)],
@@ -330,6 +407,8 @@ impl Transaction for SqliteEngine {
             self.connection.execute(&format!("DELETE FROM {table} WHERE shop = ?1"), [shop])?;
         }
         self.connection.execute("DELETE FROM delivery WHERE shop = ?1 AND state <> 'pending'", [shop])?;
+        self.connection.execute("UPDATE shop SET known_since = NULL WHERE id = ?1", [shop])?;
+        self.shops = shops(&self.connection)?;
         self.heard.retain(|(heard, ..)| *heard != shop);
         self.erased = true;
         Ok(())
@@ -337,7 +416,8 @@ impl Transaction for SqliteEngine {
 }
 
 /// What holds a shop's records, the log's index before the log and lines before orders.
-const TABLES_OF_A_SHOP: [&str; 20] = [
+const TABLES_OF_A_SHOP: [&str; 21] = [
+    "redacted",
     "log_room",
     "log",
     "posted",
@@ -415,6 +495,10 @@ impl Tables for SqliteTables<'_> {
         &self.shop.thresholds
     }
 
+    fn known_since(&self) -> Timestamp {
+        self.shop.known_since.unwrap_or(Timestamp::MAX)
+    }
+
     fn variants_of(&self, product: ProductId) -> Result<Vec<Variant>> {
         self.all("product_id = ?2", Some(product.to_i64()))
     }
@@ -446,7 +530,8 @@ impl Tables for SqliteTables<'_> {
         let mut statement = self.connection.prepare_cached(
             "SELECT location_id, available + pending FROM variant \
              JOIN level ON level.shop = variant.shop AND level.inventory_item_id = variant.inventory_item_id \
-             WHERE variant.shop = ?1 AND product_id = ?2 AND active",
+             LEFT JOIN location ON location.shop = level.shop AND location.id = level.location_id \
+             WHERE variant.shop = ?1 AND product_id = ?2 AND level.active AND coalesce(location.active, true)",
         )?;
         // Added up here: SQLite would sort them first, in a table of its own.
         let mut sums: BTreeMap<LocationId, i64> = BTreeMap::new();
@@ -510,17 +595,23 @@ impl Tables for SqliteTables<'_> {
         Ok(())
     }
 
-    fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>) -> Result<()> {
-        self.connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO marked (shop, record, vain_readings, due, run) VALUES (?1, ?2, 0, ?3, ?4)",
-            )?
-            .execute(params![
-                self.shop.row,
-                serde_json::to_string(&key)?,
-                micros(due),
-                doubt.map(RunId::as_str)
-            ])?;
+    fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>, tries: Tries) -> Result<()> {
+        let sql = match tries {
+            Tries::Anew => {
+                "INSERT OR REPLACE INTO marked (shop, record, vain_readings, due, run) VALUES (?1, ?2, 0, ?3, ?4)"
+            }
+            Tries::Keep => {
+                "INSERT OR REPLACE INTO marked (shop, record, vain_readings, due, run) \
+                 SELECT ?1, ?2, coalesce(vain_readings, 0), iif(vain_readings > 0, max(due, ?3), ?3), ?4 FROM (SELECT 1) \
+                 LEFT JOIN marked ON shop = ?1 AND record = ?2"
+            }
+        };
+        self.connection.prepare_cached(sql)?.execute(params![
+            self.shop.row,
+            serde_json::to_string(&key)?,
+            micros(due),
+            doubt.map(RunId::as_str)
+        ])?;
         Ok(())
     }
 
@@ -542,16 +633,25 @@ impl Tables for SqliteTables<'_> {
         Ok(())
     }
 
-    fn postpone(&mut self, key: RecordKey, due: Timestamp) -> Result<()> {
+    fn postpone(&mut self, key: RecordKey, vain: u32, due: Timestamp) -> Result<()> {
         self.connection
-            .prepare_cached(
-                "UPDATE marked SET vain_readings = vain_readings + 1, due = ?3 WHERE shop = ?1 AND record = ?2",
-            )?
-            .execute(params![self.shop.row, serde_json::to_string(&key)?, micros(due)])?;
+            .prepare_cached("UPDATE marked SET vain_readings = ?3, due = ?4 WHERE shop = ?1 AND record = ?2")?
+            .execute(params![self.shop.row, serde_json::to_string(&key)?, vain, micros(due)])?;
         Ok(())
     }
 
-    fn redact(&mut self, customer: CustomerId) -> Result<()> {
+    fn redacted(&self, customer: CustomerId) -> Result<Option<Timestamp>> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT at FROM redacted WHERE shop = ?1 AND customer = ?2")?;
+        let at = |row: &Row<'_>| rows::from_micros(row, 0);
+        Ok(statement.query_row(params![self.shop.row, customer.to_i64()], at).optional()?)
+    }
+
+    fn redact(&mut self, customer: CustomerId, at: Timestamp) -> Result<()> {
+        self.connection.execute(
+            "INSERT OR REPLACE INTO redacted (shop, customer, at) VALUES (?1, ?2, ?3)",
+            params![self.shop.row, customer.to_i64(), micros(at)],
+        )?;
         Keep::<Customer>::delete(self, customer)?;
         self.unmark(RecordKey::Customer(customer))?;
         let (shop, id) = (self.shop.row, customer.to_i64());
@@ -710,13 +810,15 @@ pub(super) fn select<R: Stored>(
 }
 
 pub(super) fn shops(connection: &Connection) -> Result<BTreeMap<ShopDomain, Shop>> {
-    let mut statement = connection.prepare_cached("SELECT domain, id, thresholds FROM shop")?;
+    let mut statement = connection.prepare_cached("SELECT domain, id, thresholds, known_since FROM shop")?;
     let rows = statement.query_map([], |row| {
-        Ok((parsed::<ShopDomain>(row, 0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
+        let known_since = row.get::<_, Option<i64>>(3)?.is_some().then(|| rows::from_micros(row, 3));
+        Ok((parsed::<ShopDomain>(row, 0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?, known_since))
     })?;
     rows.map(|row| {
-        let (domain, row, thresholds) = row?;
-        Ok((domain, Shop { row, thresholds: serde_json::from_str(&thresholds)? }))
+        let (domain, row, thresholds, known_since) = row?;
+        let (thresholds, known_since) = (serde_json::from_str(&thresholds)?, known_since.transpose()?);
+        Ok((domain, Shop { row, thresholds, known_since }))
     })
     .collect()
 }

@@ -4,18 +4,21 @@
 //! `secure_delete`: what is deleted, as bodies are once they are applied, is overwritten in the file.
 
 mod engine;
+mod files;
 mod high_water;
 mod ledger;
 mod reader;
 mod rows;
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
-use schemas::{Entropy, Epoch};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use schemas::{Entropy, Epoch, Sequence, Timestamp};
 
+use self::engine::SqliteEngine;
 use self::high_water::HighWater;
 use crate::local::{Local, Writer};
 use crate::tables::Result;
@@ -33,6 +36,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0008_posts.sql"),
     include_str!("../../migrations/0009_transfers.sql"),
     include_str!("../../migrations/0010_names.sql"),
+    include_str!("../../migrations/0015_replays.sql"),
+    include_str!("../../migrations/0017_last_runs.sql"),
 ];
 /// `application_id` of a stockd database: "stkd".
 const APPLICATION_ID: i32 = 0x7374_6b64;
@@ -45,10 +50,20 @@ const STATEMENTS_MAX: usize = 128;
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
-            return Self::Failed("the disk is full: make room".to_owned());
+        match files::fault(&error) {
+            Some(fault) => Self::Failed(format!("{fault} ({error})")),
+            None => Self::Failed(error.to_string()),
         }
-        Self::Failed(error.to_string())
+    }
+}
+
+impl StoreError {
+    /// The same with the file that it is about: a machine may have several, and the remedy is done there.
+    fn at(self, path: &Path) -> Self {
+        match self {
+            Self::Failed(text) => Self::Failed(format!("{}: {text}", path.display())),
+            other => other,
+        }
     }
 }
 
@@ -64,26 +79,44 @@ pub struct Opened {
     pub store: Arc<dyn Store>,
     /// Does nothing until it is run or stepped.
     pub writer: Writer,
-    /// Whether the file is older than it was: somebody put a backup back. It has begun a new epoch; what was on
-    /// its way to Shopify is to be parked, because it may have been done since.
-    pub restored: bool,
+    /// Set when somebody put a backup back, or copied the database here: it has begun a new epoch, and so many changes
+    /// that were on their way to Shopify were parked, because they may have been done since.
+    pub restored: Option<u64>,
 }
 
-/// Opens the database at that path, making or migrating it as needed.
+/// Bytes that the write-ahead log may keep once it was copied into the database; what it grew beyond while somebody read
+/// for long is given back by the next commit. Above [`engine::CHECKPOINT_PAGES`], so that it is not cut at every turn.
+const LOG_BYTES_MAX: u32 = 8 * 1024 * 1024;
+
+/// Opens the database at that path, making or migrating it as needed. `now` is when a restored one was found to be one.
 ///
 /// # Errors
-/// When the file cannot be opened, is not ours, or was written by a newer version.
-pub fn open(path: &Path, entropy: &Entropy) -> Result<Opened> {
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-    migrate(&connection, path)?;
+/// When the file cannot be opened, is not ours, or was written by a newer version, and when a write-ahead log lies beside
+/// it that belongs to another file.
+pub fn open(path: &Path, entropy: &Entropy, now: Timestamp) -> Result<Opened> {
     let mark = HighWater::open(path)?;
-    let restored = mark.is_above(epoch(&connection, entropy)?, engine::head(&connection)?);
-    if restored {
-        connection.execute("UPDATE meta SET epoch = ?1", [u32::from_le_bytes(entropy.bytes())])?;
-    }
-    let epoch = epoch(&connection, entropy)?;
+    let fail = |error: &io::Error| {
+        StoreError::Failed(format!("cannot open {}: {}", path.display(), files::remedy(path, error)))
+    };
+    files::create_private(path).map_err(|error| fail(&error))?;
+    open_marked(path, entropy, now, mark).map_err(|error| error.at(path))
+}
+
+fn open_marked(path: &Path, entropy: &Entropy, now: Timestamp, mark: HighWater) -> Result<Opened> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    migrate(&connection)?;
+    let (known, head) = (epoch(&connection, entropy)?, engine::head(&connection)?);
     let secret = secret(&connection, entropy)?;
-    let engine = engine::SqliteEngine::new(connection, epoch, mark)?;
+    let is_as_marked = mark.vouches_for(known, head);
+    let mut engine = SqliteEngine::new(connection, path.to_owned(), known, mark)?;
+    let mut restored = None;
+    if !is_as_marked {
+        let parked = engine.begin_epoch(Epoch(u32::from_le_bytes(entropy.bytes())), now)?;
+        // A database without a log is a new one: nobody has heard anything of it.
+        restored = (head > Sequence(0)).then_some(parked);
+    }
+    // Before anybody is served, so that no crash can leave a log without a mark.
+    let epoch = engine.begin_mark()?;
     let reader = reader::SqliteReader::new(path.to_owned(), epoch);
     let (store, writer) = Local::open(epoch, secret, engine, reader);
     Ok(Opened { store, writer, restored })
@@ -91,11 +124,11 @@ pub fn open(path: &Path, entropy: &Entropy) -> Result<Opened> {
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)
-        .map_err(|error| StoreError::Failed(format!("cannot open {}: {error}", path.display())))?;
+    let connection = Connection::open_with_flags(path, flags)?;
     connection.execute_batch(&format!(
         "PRAGMA busy_timeout = {BUSY_MS_MAX}; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; \
-         PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -{CACHE_KIB_MAX}; PRAGMA secure_delete = ON;"
+         PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = {LOG_BYTES_MAX}; \
+         PRAGMA cache_size = -{CACHE_KIB_MAX}; PRAGMA secure_delete = ON;"
     ))?;
     // Without it SQLite looks at what is bound to some statements, and prepares them anew each time.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -103,20 +136,20 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     Ok(connection)
 }
 
-fn migrate(connection: &Connection, path: &Path) -> Result<()> {
+fn migrate(connection: &Connection) -> Result<()> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let (id, done) = (pragma("application_id")?, pragma("user_version")?);
     let empty: bool = connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?;
     let known = usize::try_from(done).ok().filter(|done| *done <= MIGRATIONS.len());
     let done = match known {
         _ if id != APPLICATION_ID && !empty => {
-            return Err(StoreError::Failed(format!("{} is not a stockd database", path.display())));
+            let problem = "this is not a stockd database: choose another file in store.url";
+            return Err(StoreError::Failed(problem.to_owned()));
         }
         Some(done) => done,
         None => {
             return Err(StoreError::Failed(format!(
-                "{} was written by a newer stockd (version {done} of the tables, this one knows {}): install that version again",
-                path.display(),
+                "it was written by a newer stockd (version {done} of the tables, this one knows {}): install that version again",
                 MIGRATIONS.len()
             )));
         }
@@ -155,7 +188,14 @@ fn secret(connection: &Connection, entropy: &Entropy) -> Result<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
+    use schemas::{Resource, ShopDomain};
+
     use super::*;
+    use crate::Operation;
+
+    fn opened(path: &Path, seed: u64) -> Result<Opened> {
+        open(path, &Entropy::seeded(seed), Timestamp::UNIX_EPOCH)
+    }
 
     /// How SQLite carries a statement out, in its own words.
     fn plan(connection: &Connection, statement: &str) -> String {
@@ -168,7 +208,7 @@ mod tests {
     fn what_belongs_to_a_record_is_found_by_an_index_and_not_among_all_of_the_shop() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stockd.db");
-        drop(open(&path, &Entropy::seeded(1)).unwrap());
+        drop(opened(&path, 1).unwrap());
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
         for (table, column, index) in [
             ("level", "location_id", "level_location"),
@@ -185,25 +225,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("other.db");
         Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
-        let error = open(&path, &Entropy::seeded(1)).err().unwrap().to_string();
-        assert!(error.contains("other.db is not a stockd database"), "{error}");
+        let error = opened(&path, 1).err().unwrap().to_string();
+        assert!(error.contains("other.db: this is not a stockd database"), "{error}");
     }
 
     #[test]
     fn a_database_of_a_newer_version_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stockd.db");
-        drop(open(&path, &Entropy::seeded(1)).unwrap());
+        drop(opened(&path, 1).unwrap());
         Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
-        let error = open(&path, &Entropy::seeded(1)).err().unwrap().to_string();
+        let error = opened(&path, 1).err().unwrap().to_string();
         assert!(error.contains("newer stockd"), "{error}");
     }
 
     #[test]
     fn a_database_keeps_its_epoch_and_a_new_one_gets_another() {
         let folder = tempfile::tempdir().unwrap();
-        let epoch =
-            |name: &str, seed| open(&folder.path().join(name), &Entropy::seeded(seed)).unwrap().store.epoch();
+        let epoch = |name: &str, seed| opened(&folder.path().join(name), seed).unwrap().store.epoch();
         assert_eq!(epoch("a.db", 1), epoch("a.db", 2));
         assert_ne!(epoch("a.db", 1), epoch("b.db", 2));
     }
@@ -211,41 +250,212 @@ mod tests {
     #[test]
     fn a_database_keeps_its_secret_and_no_two_have_the_same() {
         let folder = tempfile::tempdir().unwrap();
-        let secret = |name: &str, seed| {
-            open(&folder.path().join(name), &Entropy::seeded(seed)).unwrap().store.secret()
-        };
+        let secret = |name: &str, seed| opened(&folder.path().join(name), seed).unwrap().store.secret();
         assert_eq!(secret("a.db", 1), secret("a.db", 2));
         assert_ne!(secret("a.db", 1), secret("b.db", 2));
     }
 
-    #[tokio::test]
-    async fn a_backup_that_was_put_back_is_recognised_and_begins_a_new_epoch() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, backup) = (folder.path().join("stockd.db"), folder.path().join("backup.db"));
-        let shop: schemas::ShopDomain = "a.myshopify.com".parse().unwrap();
-        let run = |id, resource| crate::Operation::StartRun(crate::conformance::run(id, resource, false));
-        let first = {
-            let Opened { store, writer, .. } = open(&path, &Entropy::seeded(1)).unwrap();
-            let writer = std::thread::spawn(move || writer.run());
-            let (thresholds, at) = (inventory::Thresholds::default(), schemas::Timestamp::UNIX_EPOCH);
-            store.write(crate::Operation::Register { shop, thresholds, at }).await.unwrap();
-            store.write(run("r1", schemas::Resource::Products)).await.unwrap();
-            let copy = Connection::open(&path).unwrap();
-            copy.execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
-            store.write(run("r2", schemas::Resource::Inventory)).await.unwrap();
-            let epoch = store.epoch();
+    /// A folder with a database in it that is in use, and what an administrator may do to its files.
+    struct InUse {
+        folder: tempfile::TempDir,
+        running: Option<(Arc<dyn Store>, std::thread::JoinHandle<Result<()>>)>,
+    }
+
+    impl InUse {
+        fn new() -> Self {
+            let mut database = Self { folder: tempfile::tempdir().unwrap(), running: None };
+            assert_eq!(database.starts(1).unwrap(), None);
+            database
+        }
+
+        fn file(&self, name: &str) -> std::path::PathBuf {
+            self.folder.path().join(name)
+        }
+
+        fn starts(&mut self, seed: u64) -> Result<Option<u64>> {
+            let Opened { store, writer, restored } = opened(&self.file("stockd.db"), seed)?;
+            self.running = Some((store, std::thread::spawn(move || writer.run())));
+            Ok(restored)
+        }
+
+        fn store(&self) -> &Arc<dyn Store> {
+            &self.running.as_ref().unwrap().0
+        }
+
+        /// Begins a run, which is one entry in the log.
+        async fn does(&self, id: &str, resource: Resource) {
+            let (shop, at): (ShopDomain, _) = ("a.myshopify.com".parse().unwrap(), Timestamp::UNIX_EPOCH);
+            let thresholds = inventory::Thresholds::default();
+            self.store().write(Operation::Register { shop, thresholds, at }).await.unwrap();
+            let run = crate::conformance::run(id, resource, false);
+            self.store().write(Operation::StartRun(run)).await.unwrap();
+        }
+
+        fn backed_up(&self) {
+            let copy = Connection::open(self.file("stockd.db")).unwrap();
+            copy.execute("VACUUM INTO ?1", [self.file("backup.db").to_str().unwrap()]).unwrap();
+        }
+
+        fn stops(&mut self) {
+            let (store, writer) = self.running.take().unwrap();
             drop(store);
             writer.join().unwrap().unwrap();
-            epoch
-        };
-        assert!(!open(&path, &Entropy::seeded(2)).unwrap().restored, "a plain restart");
-        for wal in ["stockd.db-wal", "stockd.db-shm"] {
-            let _ = std::fs::remove_file(folder.path().join(wal));
         }
-        std::fs::copy(&backup, &path).unwrap();
-        let again = open(&path, &Entropy::seeded(2)).unwrap();
-        assert!(again.restored && again.store.epoch() != first);
-        drop(again);
-        assert!(!open(&path, &Entropy::seeded(3)).unwrap().restored, "said once");
+
+        /// Another folder with what a kill at this moment leaves on the disk.
+        fn killed(&self) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            for file in std::fs::read_dir(self.folder.path()).unwrap().map(std::result::Result::unwrap) {
+                let keeps_times =
+                    std::process::Command::new("cp").arg("-p").arg(file.path()).arg(folder.path()).status();
+                assert!(keeps_times.unwrap().success());
+            }
+            Self { folder, running: None }
+        }
+
+        fn loses(&self, names: &[&str]) {
+            for name in names {
+                let _ = std::fs::remove_file(self.file(name));
+            }
+        }
+
+        fn is_put_back(&self) {
+            std::fs::copy(self.file("backup.db"), self.file("stockd.db")).unwrap();
+        }
+
+        fn bytes(&self) -> Vec<(std::ffi::OsString, Vec<u8>)> {
+            let files = std::fs::read_dir(self.folder.path()).unwrap().map(std::result::Result::unwrap);
+            let mut files: Vec<_> =
+                files.map(|file| (file.file_name(), std::fs::read(file.path()).unwrap())).collect();
+            files.sort();
+            files
+        }
+    }
+
+    #[tokio::test]
+    async fn a_backup_that_was_put_back_is_recognised_and_begins_a_new_epoch() {
+        let mut database = InUse::new();
+        let first = database.store().epoch();
+        database.does("r1", Resource::Products).await;
+        database.backed_up();
+        database.does("r2", Resource::Inventory).await;
+        database.stops();
+        assert_eq!(database.starts(2).unwrap(), None, "a plain restart");
+        database.stops();
+        database.loses(&["stockd.db-wal", "stockd.db-shm"]);
+        database.is_put_back();
+        assert_eq!(database.starts(3).unwrap(), Some(0));
+        assert_ne!(database.store().epoch(), first);
+        database.stops();
+        assert_eq!(database.starts(4).unwrap(), None, "said once");
+        // The same backup again: its epoch is now an earlier one.
+        database.stops();
+        database.is_put_back();
+        assert_eq!(database.starts(5).unwrap(), Some(0));
+    }
+
+    #[tokio::test]
+    async fn a_database_with_a_log_and_no_mark_was_restored_and_one_without_a_log_is_new() {
+        let mut database = InUse::new();
+        let empty = database.killed();
+        database.does("r1", Resource::Products).await;
+        let first = database.store().epoch();
+        database.stops();
+        database.loses(&["stockd.db.mark"]);
+        assert_eq!(database.starts(2).unwrap(), Some(0));
+        assert_ne!(database.store().epoch(), first);
+        database.stops();
+        // A kill after the mark was made and before anything was written into it.
+        std::fs::write(database.file("stockd.db.mark"), "").unwrap();
+        assert_eq!(database.starts(3).unwrap(), Some(0));
+
+        let mut empty = empty;
+        empty.loses(&["stockd.db.mark", "stockd.db-wal", "stockd.db-shm"]);
+        assert_eq!(empty.starts(4).unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_kill_at_any_moment_leaves_the_epoch_as_it_is() {
+        let mut database = InUse::new();
+        let first = database.store().epoch();
+        let mut killed = vec![database.killed()];
+        for (id, resource) in
+            [("r1", Resource::Products), ("r2", Resource::Orders), ("r3", Resource::Customers)]
+        {
+            database.does(id, resource).await;
+            killed.push(database.killed());
+        }
+        database.stops();
+        for mut killed in killed.into_iter().chain([database]) {
+            assert_eq!(killed.starts(2).unwrap(), None);
+            assert_eq!(killed.store().epoch(), first);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_ahead_log_of_another_file_is_refused_and_nothing_is_harmed() {
+        let database = InUse::new();
+        database.does("r1", Resource::Products).await;
+        database.backed_up();
+        database.does("r2", Resource::Inventory).await;
+        let mut killed = database.killed();
+        assert!(std::fs::metadata(killed.file("stockd.db-wal")).unwrap().len() > 4_096);
+        killed.is_put_back();
+        for lost in [&[][..], &["stockd.db.mark"], &["stockd.db"]] {
+            killed.loses(lost);
+            let before = killed.bytes();
+            let error = killed.starts(2).unwrap_err().to_string();
+            assert!(error.contains("stockd.db-wal does not belong to"), "{error}");
+            assert!(error.contains("stockd.db-wal and") && error.contains("stockd.db-shm away"), "{error}");
+            assert_eq!(killed.bytes(), before);
+        }
+        // As the sentence says.
+        killed.is_put_back();
+        killed.loses(&["stockd.db-wal", "stockd.db-shm"]);
+        assert_eq!(killed.starts(3).unwrap(), Some(0));
+        assert_eq!(killed.store().committed().borrow().0, 1);
+    }
+
+    #[tokio::test]
+    async fn nobody_but_the_owner_may_read_any_file_also_one_that_was_made_earlier() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let mut database = InUse::new();
+        database.does("r1", Resource::Products).await;
+        let modes = |database: &InUse| {
+            let files = std::fs::read_dir(database.folder.path()).unwrap().map(std::result::Result::unwrap);
+            let mode = |file: std::fs::DirEntry| {
+                (file.file_name(), file.metadata().unwrap().permissions().mode() & 0o777)
+            };
+            files.map(mode).collect::<Vec<_>>()
+        };
+        assert_eq!(modes(&database).len(), 4);
+        assert!(modes(&database).iter().all(|(_, mode)| *mode == 0o600), "{:?}", modes(&database));
+        let mut killed = database.killed();
+        for (name, _) in modes(&killed) {
+            let public = std::fs::Permissions::from_mode(0o644);
+            std::fs::set_permissions(killed.folder.path().join(name), public).unwrap();
+        }
+        assert_eq!(killed.starts(2).unwrap(), None);
+        killed.does("r2", Resource::Orders).await;
+        assert!(modes(&killed).iter().all(|(_, mode)| *mode == 0o600), "{:?}", modes(&killed));
+        killed.stops();
+        database.stops();
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_file_is_said_with_its_path_and_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("noise.db"), [7; 8_192]).unwrap();
+        std::fs::create_dir(path("folder.db")).unwrap();
+        for (name, remedy) in [
+            ("noise.db", "put a backup back"),
+            ("folder.db", "must be there and belong to the user that runs stockd"),
+            ("missing/stockd.db", "make it"),
+        ] {
+            let error = opened(&path(name), 1).err().unwrap().to_string();
+            assert!(error.contains(name) && error.contains(remedy), "{error}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use inventory::HeldLevel;
 use inventory::effect::Waiting;
+use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params, params_from_iter};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
 use schemas::shape::{LevelShape, ReservationShape};
@@ -22,10 +23,12 @@ use super::rows::{
 use crate::command::{Effect, KeptCommand};
 use crate::drift::{Drifted, Held};
 use crate::local::{READERS_MAX, Reader};
-use crate::operation::{Delivery, Mark, Revocation, Revoked, RunRecord};
+use crate::operation::{Delivery, LastRuns, Mark, Revocation, Revoked, RunRecord};
 use crate::shape::level_shape;
 use crate::tables::Result;
-use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Position, StoreError};
+use crate::{
+    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Position, StoreError,
+};
 
 pub(super) struct SqliteReader {
     path: PathBuf,
@@ -40,6 +43,11 @@ impl SqliteReader {
 
     /// Runs a read inside one transaction, so that all its statements see the same state.
     fn view<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.view_unnamed(read).map_err(|error| error.at(&self.path))
+    }
+
+    /// The same, with errors that do not name the file.
+    fn view_unnamed<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let reused = idle().pop();
         let mut connection = match reused {
@@ -180,7 +188,7 @@ impl Reader for SqliteReader {
     fn inbox(&self, limit: usize) -> Result<Vec<Delivery>> {
         self.view(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT shop.domain, webhook_id, topic, triggered_at, received_at, body FROM delivery \
+                "SELECT shop.domain, webhook_id, topic, triggered_at, received_at, body, signature FROM delivery \
                  JOIN shop ON shop.id = delivery.shop WHERE state = 'pending' ORDER BY arrival LIMIT ?1",
             )?;
             let deliveries = statement.query_map([limit_of(limit)], |row| {
@@ -191,6 +199,7 @@ impl Reader for SqliteReader {
                     triggered_at: parsed_opt(row, 3)?,
                     received_at: from_micros(row, 4)?,
                     body: row.get(5)?,
+                    signature: row.get::<_, Option<_>>(6)?.unwrap_or_default(),
                 })
             })?;
             Ok(deliveries.collect::<rusqlite::Result<_>>()?)
@@ -264,6 +273,19 @@ impl Reader for SqliteReader {
                 Ok(Marked { key, mark, gid })
             })
             .collect()
+        })
+    }
+
+    fn backlog(&self, shop: &ShopDomain) -> Result<Backlog> {
+        self.shop_view(shop, |connection, shop| {
+            let count = |sql| -> rusqlite::Result<u64> {
+                let mut statement = connection.prepare_cached(sql)?;
+                Ok(statement.query_row([shop.row], |row| row.get::<_, i64>(0))?.cast_unsigned())
+            };
+            Ok(Backlog {
+                effects: count("SELECT count(*) FROM effect WHERE shop = ?1 AND NOT answered")?,
+                refreshes: count("SELECT count(*) FROM marked WHERE shop = ?1")?,
+            })
         })
     }
 
@@ -366,6 +388,28 @@ impl Reader for SqliteReader {
             let mut statement = connection.prepare_cached(&sql)?;
             let runs = statement.query_map([shop.row, limit_of(limit)], |row| run(row, domain))?;
             Ok(runs.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn last_runs(&self, domain: &ShopDomain, resource: Resource) -> Result<LastRuns> {
+        self.shop_view(domain, |connection, shop| {
+            let last = |condition: &str| {
+                // Each condition is word for word that of an index.
+                let sql = format!(
+                    "SELECT {RUN_COLUMNS} FROM run WHERE shop = ?1 AND resource = ?2 {condition} \
+                     ORDER BY started_at DESC LIMIT 1"
+                );
+                let mut statement = connection.prepare_cached(&sql)?;
+                statement.query_row(params![shop.row, resource.as_str()], |row| run(row, domain)).optional()
+            };
+            let real = "AND json_extract(shape, '$.dryRun') IS NULL";
+            let full = "AND json_extract(shape, '$.kind') = 'full'";
+            Ok(LastRuns {
+                any: last("")?,
+                completed: last(&format!("AND state = 'completed' {real}"))?,
+                full_begun: last(&format!("{full} {real}"))?,
+                full_completed: last(&format!("AND state = 'completed' {full} {real}"))?,
+            })
         })
     }
 
@@ -542,7 +586,7 @@ fn levels_of_shop(
     );
     let mut statement = connection.prepare(&sql)?;
     let (item, location) = after.map_or((0, 0), |(item, location)| (item.to_i64(), location.to_i64()));
-    let values = [shop.row, item, location].into_iter().chain(ids);
+    let values = [shop.row, item, location].map(Value::from).into_iter().chain(ids);
     let levels = statement.query_map(params_from_iter(values), |row| {
         let held = HeldLevel::read(row, 0)?;
         Ok(level_shape(domain, &shop.thresholds, &held, references(row, HeldLevel::WIDTH)?))
@@ -551,8 +595,8 @@ fn levels_of_shop(
 }
 
 /// The condition for a selection, with one `?` per id; `?1` to `?3` are taken.
-fn selected(selection: &LevelSelection) -> (String, Vec<i64>) {
-    let LevelSelection { location_ids, product_ids, variant_ids } = selection;
+fn selected(selection: &LevelSelection) -> (String, Vec<Value>) {
+    let LevelSelection { location_ids, product_ids, variant_ids, item_ids, sku } = selection;
     if selection.is_everything() {
         return ("true".to_owned(), Vec::new());
     }
@@ -560,7 +604,7 @@ fn selected(selection: &LevelSelection) -> (String, Vec<i64>) {
     let mut values = Vec::new();
     let mut any_of = |column: &str, ids: Vec<i64>| {
         conditions.push(format!("{column} IN ({})", vec!["?"; ids.len()].join(", ")));
-        values.extend(ids);
+        values.extend(ids.into_iter().map(Value::from));
     };
     if let Some(ids) = location_ids {
         any_of("level.location_id", ids.iter().map(|id| id.to_i64()).collect());
@@ -570,6 +614,20 @@ fn selected(selection: &LevelSelection) -> (String, Vec<i64>) {
     }
     if let Some(ids) = variant_ids {
         any_of("variant.id", ids.iter().map(|id| id.to_i64()).collect());
+    }
+    if let Some(ids) = item_ids {
+        any_of("level.inventory_item_id", ids.iter().map(|id| id.to_i64()).collect());
+    }
+    if let Some(sku) = sku {
+        // The SKU that a level shows: its item's, else its variant's. Found in the two smaller tables first, because no
+        // index of levels knows it.
+        conditions.push(
+            "level.inventory_item_id IN (SELECT id FROM inventory_item WHERE shop = ?1 AND sku = ? \
+             UNION SELECT inventory_item_id FROM variant WHERE shop = ?1 AND sku = ?) \
+             AND coalesce(inventory_item.sku, variant.sku) = ?"
+                .to_owned(),
+        );
+        values.extend(std::iter::repeat_n(Value::from(sku.clone()), 3));
     }
     (conditions.join(" OR "), values)
 }

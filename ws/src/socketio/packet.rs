@@ -6,6 +6,8 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
+use schemas::json;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::limits::{ATTACHMENTS_MAX, NAMESPACE_BYTES_MAX};
@@ -177,8 +179,8 @@ fn digits(text: &str) -> Option<u64> {
     plain.then(|| text.parse().ok()).flatten()
 }
 
-fn read<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, Malformed> {
-    serde_json::from_str(json).map_err(|_| Malformed)
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, Malformed> {
+    json::read(text.as_bytes()).map_err(|_| Malformed)
 }
 
 /// A placeholder's number must be one of the attachments, whatever else a hostile client writes there.

@@ -1,25 +1,36 @@
 //! What writing costs with nothing around it: one thread, one `write(2)` per frame and socket.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use tokio::net::TcpSocket;
+use tokio::runtime::Builder;
+
+/// Connections that may wait to be accepted: more than come at once. The standard library lets 128 wait, and where those
+/// beyond are reset, as on some machines, the measurement fails.
+const BACKLOG: u32 = 4_096;
 /// A frame's payload is announced in two bytes.
 const HEADER_BYTES: usize = 4;
 
 /// Lets everybody in who asks, and writes to all of them what it is told.
 pub(crate) fn serve() -> anyhow::Result<()> {
-    let (clients, control) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
+    let (clients, control) = (listen()?, TcpListener::bind("127.0.0.1:0")?);
     writeln!(io::stdout(), "{} {}", clients.local_addr()?.port(), control.local_addr()?.port())?;
     let sockets: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
     let listeners = Arc::clone(&sockets);
     thread::spawn(move || {
         for stream in clients.incoming() {
-            let mut stream = stream.and_then(let_in)?;
-            let mut listeners = listeners.lock().unwrap_or_else(PoisonError::into_inner);
-            stream.write_all(&[&[0x81, 6], b"joined".as_slice()].concat())?;
-            listeners.push(stream);
+            let (stream, listeners) = (stream?, Arc::clone(&listeners));
+            // Beside the others: who is slow to ask keeps nobody waiting to be accepted.
+            thread::spawn(move || {
+                let mut stream = let_in(stream)?;
+                let mut listeners = listeners.lock().unwrap_or_else(PoisonError::into_inner);
+                stream.write_all(&[&[0x81, 6], b"joined".as_slice()].concat())?;
+                listeners.push(stream);
+                io::Result::Ok(())
+            });
         }
         io::Result::Ok(())
     });
@@ -35,6 +46,17 @@ pub(crate) fn serve() -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+fn listen() -> io::Result<TcpListener> {
+    // Only to make the socket: tokio's can be given a backlog.
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    let _entered = runtime.enter();
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    let listener = socket.listen(BACKLOG)?.into_std()?;
+    listener.set_nonblocking(false)?;
+    Ok(listener)
 }
 
 fn let_in(mut stream: TcpStream) -> io::Result<TcpStream> {

@@ -75,7 +75,6 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/api/v1", listener.local_addr().unwrap());
         let foundation = Foundation {
-            restored: false,
             config: config.clone(),
             secrets: Secrets::fetch(&config, &Environment::default()).unwrap(),
             clock: Arc::new(SystemClock),

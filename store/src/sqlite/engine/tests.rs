@@ -12,10 +12,11 @@ const SHOP: &str = "a.myshopify.com";
 fn engine(folder: &std::path::Path) -> SqliteEngine {
     let path = folder.join("stockd.db");
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    let mark = HighWater::open(&path).unwrap();
     let connection = super::super::connect(&path, flags).unwrap();
-    super::super::migrate(&connection, &path).unwrap();
+    super::super::migrate(&connection).unwrap();
     let epoch = super::super::epoch(&connection, &Entropy::seeded(1)).unwrap();
-    let mut engine = SqliteEngine::new(connection, epoch, HighWater::open(&path).unwrap()).unwrap();
+    let mut engine = SqliteEngine::new(connection, path, epoch, mark).unwrap();
     let (shop, thresholds) = (SHOP.parse().unwrap(), Thresholds::default());
     let register = Operation::Register { shop, thresholds, at: Timestamp::UNIX_EPOCH };
     assert!(engine.commit(&[register]).unwrap()[0].is_ok());
@@ -56,6 +57,27 @@ fn what_a_full_disk_undid_is_not_heard_of_later() {
     assert_eq!(mine, ["user:9"], "nobody hears what was told to another");
 }
 
+#[test]
+fn a_long_read_lets_the_write_ahead_log_grow_and_it_shrinks_once_that_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut engine = engine(folder.path());
+    engine.answered();
+    let path = folder.path().join("stockd.db");
+    let log_bytes = || std::fs::metadata(folder.path().join("stockd.db-wal")).unwrap().len();
+    let mut reader = super::super::connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let reading = reader.transaction().unwrap();
+    reading.query_row("SELECT count(*) FROM log", [], |row| row.get::<_, i64>(0)).unwrap();
+    for _ in 0..20 {
+        apply(&mut engine, announcement(None, 1_000_000));
+    }
+    assert!(log_bytes() > 2 * u64::from(super::super::LOG_BYTES_MAX), "{}", log_bytes());
+    drop(reading);
+    for _ in 0..3 {
+        apply(&mut engine, announcement(None, 10));
+    }
+    assert!(log_bytes() <= super::super::LOG_BYTES_MAX.into(), "{}", log_bytes());
+}
+
 /// Whether a text is anywhere in the database's files, in use or not.
 fn is_on_disk(folder: &std::path::Path, text: &str) -> bool {
     let files = std::fs::read_dir(folder).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
@@ -78,11 +100,12 @@ fn buys(engine: &mut SqliteEngine, number: u64) {
         triggered_at: None,
         received_at: at,
         body: format!("{} {}", name(number), "b".repeat(9_000)).into_bytes(),
+        signature: Vec::new(),
     };
     let customer = Customer { id, name: Some(name(number)), created_at: at, updated_at: at };
     let Change::Order(order) = crate::conformance::order_of(number, Some(id), 1) else { unreachable!() };
     let changes = vec![Change::Customer(customer), Change::Order(order)];
-    let cause = Cause::Webhook { id: webhook_id, fate: Fate::Applied };
+    let cause = Cause::Webhook { id: webhook_id, fate: Fate::Applied, shared_secret: false };
     apply(engine, Operation::Accept(delivery));
     apply(engine, Operation::Apply(Batch { shop, at, cause, changes }));
 }
@@ -111,9 +134,10 @@ fn of_a_name_that_was_forgotten_no_byte_is_left_in_the_file() {
             triggered_at: None,
             received_at: at,
             body: Vec::new(),
+            signature: Vec::new(),
         });
         let changes = vec![Change::Redacted(number.try_into().unwrap())];
-        let cause = Cause::Webhook { id, fate: Fate::Applied };
+        let cause = Cause::Webhook { id, fate: Fate::Applied, shared_secret: false };
         [accept, Operation::Apply(Batch { shop, at, cause, changes })]
     };
     for operation in redacted(7) {
@@ -155,10 +179,11 @@ fn what_was_told_in_the_very_commit_that_forgets_a_customer_is_forgotten_too() {
             triggered_at: None,
             received_at: at,
             body: Vec::new(),
+            signature: Vec::new(),
         })
     };
     let says = |name: &str, changes| {
-        let cause = Cause::Webhook { id: name.parse().unwrap(), fate: Fate::Applied };
+        let cause = Cause::Webhook { id: name.parse().unwrap(), fate: Fate::Applied, shared_secret: false };
         Operation::Apply(Batch { shop: shop.clone(), at, cause, changes })
     };
     let customer = Customer { id, name: Some(name(7)), created_at: at, updated_at: at };

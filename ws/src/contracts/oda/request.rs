@@ -100,6 +100,7 @@ fn inventory(fields: &Fields<'_>) -> Result<(BTreeSet<Room>, LevelSelection), Er
         location_ids: locations.as_deref().map(known),
         product_ids: products.as_deref().map(known),
         variant_ids: variants.as_deref().map(known),
+        ..LevelSelection::default()
     };
     let mut rooms = BTreeSet::new();
     if selection.is_everything() {

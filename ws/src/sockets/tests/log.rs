@@ -74,6 +74,7 @@ pub(crate) fn run(state: RunState) -> SyncRun {
         state,
         processed: 25,
         total: Some(100),
+        bulk_objects: None,
         changed: 0,
         deleted: 0,
         drift: 0,
