@@ -32,7 +32,7 @@ use crate::looks::Looks;
 use crate::notices::{Confirmation, Farewell, Handles, Notices};
 use crate::posts::Posts;
 use crate::routes::{self, BodyBudget, KnownHosts, Needs};
-use crate::scheduler::{Runs, Schedule};
+use crate::scheduler::{Runs, Schedule, WITHOUT_WEBHOOKS};
 use crate::scope::ShopNames;
 use crate::source::LogSource;
 use crate::subscriptions::Subscriptions;
@@ -81,9 +81,13 @@ impl Secrets {
     /// # Errors
     /// When one cannot be had or is too weak.
     pub fn fetch(config: &Config, environment: &Environment) -> Result<Self, ConfigError> {
-        let credential = |shop: &config::Shop| {
+        Self::gather(config, environment).map_err(|error| config.located(error))
+    }
+
+    fn gather(config: &Config, environment: &Environment) -> Result<Self, ConfigError> {
+        let credential = |(n, shop): (usize, &config::Shop)| {
             let secret = |reference: &config::SecretRef, name: &str| {
-                shopify_secret(reference, &format!("{name} of {}", shop.domain), environment)
+                shopify_secret(reference, &format!("shop[{n}].{name}"), environment)
             };
             let credential = match (&shop.access_token, &shop.client_id, &shop.client_secret) {
                 (None, Some(id), Some(client)) => {
@@ -93,7 +97,7 @@ impl Secrets {
                 // Refused where the configuration is read.
                 _ => {
                     return Err(ConfigError::Secret {
-                        setting: format!("access_token of {}", shop.domain),
+                        setting: format!("shop[{n}].access_token"),
                         problem: "is missing".to_owned(),
                     });
                 }
@@ -103,7 +107,12 @@ impl Secrets {
         Ok(Self {
             tokens: Arc::new(Tokens::new(config, environment)?),
             shops: Arc::new(webhook_secrets(config, environment)?),
-            credentials: config.shop.iter().map(credential).collect::<Result<_, ConfigError>>()?,
+            credentials: config
+                .shop
+                .iter()
+                .enumerate()
+                .map(credential)
+                .collect::<Result<_, ConfigError>>()?,
             alerts: alerts::channels(&config.alerts, environment)?,
             #[cfg(feature = "amqp")]
             broker: config.amqp.as_ref().map(|amqp| amqp.fetch(environment)).transpose()?,
@@ -191,6 +200,12 @@ impl Daemon {
             let (bulk_ended, scopes_changed) =
                 (Arc::new(watch::Sender::new(())), Arc::new(watch::Sender::new(())));
             runs.watch(&shop.domain, client.health());
+            if shop.webhook_address.is_none() {
+                runs.without_address(&shop.domain);
+                if store.delivery_counts(&shop.domain).await?.is_empty() {
+                    tracing::warn!(shop.domain = %shop.domain, "{WITHOUT_WEBHOOKS}");
+                }
+            }
             // An uninstalled app ends what works for its shop, and nothing else.
             let shop_stop = stop.child_token();
             let looks = Looks {
@@ -351,13 +366,13 @@ fn policies(config: &Config) -> BTreeMap<ShopDomain, ShopPolicy> {
 }
 
 fn webhook_secrets(config: &Config, environment: &Environment) -> Result<ShopSecrets, ConfigError> {
-    let of_shop = |shop: &config::Shop| {
-        let setting = format!("webhook_secrets of {}", shop.domain);
+    let of_shop = |(n, shop): (usize, &config::Shop)| {
+        let setting = format!("shop[{n}].webhook_secrets");
         let secrets = shop.webhook_secrets();
         let secrets = secrets.into_iter().map(|secret| shopify_secret(secret, &setting, environment));
         Ok((shop.domain.clone(), secrets.collect::<Result<_, ConfigError>>()?))
     };
-    Ok(ShopSecrets(config.shop.iter().map(of_shop).collect::<Result<_, ConfigError>>()?))
+    Ok(ShopSecrets(config.shop.iter().enumerate().map(of_shop).collect::<Result<_, ConfigError>>()?))
 }
 
 fn shopify_secret(
@@ -368,7 +383,7 @@ fn shopify_secret(
     let text = secret.resolve(setting, environment)?;
     text.parse().map_err(|problem: shopify::SecretError| ConfigError::Secret {
         setting: setting.to_owned(),
-        problem: problem.to_string(),
+        problem: format!("cannot be used: {problem}"),
     })
 }
 

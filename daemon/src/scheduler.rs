@@ -1,7 +1,7 @@
 //! The scheduler: runs that a crash left are brought to their end, then each resource follows its cron, and what
 //! people ask for comes between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,10 @@ use tokio_util::sync::CancellationToken;
 use crate::limits;
 use crate::sync::{Plan, Syncs};
 use crate::timetable::Timetable;
+
+/// What is wrong where nobody subscribes to webhooks.
+pub(crate) const WITHOUT_WEBHOOKS: &str = "no webhook has come and webhook_address is not set, so changes arrive only with the \
+     runs of [sync], minutes late: set webhook_address = \"https://<your host>/webhooks/shopify\" under [[shop]]";
 
 /// Something that a person, or another part, wants of a resource's runs.
 pub(crate) enum Request {
@@ -28,6 +32,7 @@ pub(crate) enum Request {
 pub(crate) struct Runs {
     requests: BTreeMap<(ShopDomain, Resource), mpsc::Sender<Request>>,
     health: BTreeMap<ShopDomain, watch::Receiver<Health>>,
+    without_address: BTreeSet<ShopDomain>,
 }
 
 impl Runs {
@@ -41,6 +46,16 @@ impl Runs {
     /// What a shop's answers say of its API.
     pub(crate) fn watch(&mut self, shop: &ShopDomain, health: watch::Receiver<Health>) {
         self.health.insert(shop.clone(), health);
+    }
+
+    /// Notes that no address for webhooks is set, so that stockd subscribes to none.
+    pub(crate) fn without_address(&mut self, shop: &ShopDomain) {
+        self.without_address.insert(shop.clone());
+    }
+
+    /// What a person should know of a shop that has no address for webhooks and was sent none.
+    pub(crate) fn unsubscribed(&self, shop: &ShopDomain) -> Option<&'static str> {
+        self.without_address.contains(shop).then_some(WITHOUT_WEBHOOKS)
     }
 
     /// What a person should know of a shop's API.

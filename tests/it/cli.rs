@@ -35,7 +35,7 @@ fn run_with(text: &str) -> tests::Ended {
 
 #[test]
 fn a_mistake_in_the_configuration_is_named_with_place_and_remedy() {
-    let cases: [(&str, &str, &[&str]); 8] = [
+    let cases: [(&str, &str, &[&str]); 13] = [
         ("listen =", "lisen =", &["line 3", "lisen"]),
         ("\"127.0.0.1:0\"", "\"nowhere\"", &["line 3", "listen"]),
         ("0123456789abcdef0123456789abcdef", "short", &["auth.secret", "at least 32", "openssl rand"]),
@@ -43,6 +43,19 @@ fn a_mistake_in_the_configuration_is_named_with_place_and_remedy() {
         ("[\"hush\"]", "[]", &["webhook_secrets", "one secret"]),
         ("[auth]", "[sync.products]\nquick = \"often\"\n[auth]", &["quick", "cron", "six fields"]),
         ("sqlite:FOLDER/stockd.db", "postgres:x", &["no store", "sqlite:"]),
+        ("[[server]]", "[server]", &["stockd.toml, line 2, column 1: ", "write [[server]]"]),
+        ("[\"hush\"]", "\"hush\"", &["line 11, column 19: shop.webhook_secrets must be a list"]),
+        (
+            "access_token",
+            "acces_token = \"hush\"\n#",
+            &["line 10, column 1: shop.acces_token", "did you mean access_token?"],
+        ),
+        ("[store]", "[store]\nlog_days = 0", &["line 7, column 12: store.log_days is 1 to 3650 days"]),
+        (
+            "webhook_secrets",
+            "api_url = \"no address\"\nwebhook_secrets",
+            &["line 11, column 11: shop.api_url", "http://127.0.0.1:9090"],
+        ),
         (
             "\"0123456789abcdef0123456789abcdef\"",
             "\"file:/nowhere/secret\"",
@@ -563,7 +576,7 @@ async fn no_secret_and_nobodys_name_reaches_a_log() {
     let daemon = TestDaemon::with(&shop, settings).await;
     daemon.imported().await;
     let (email, admin) = ("canary@people.example", daemon.token(&Token::of(Role::Admin)));
-    let expired = daemon.token(&Token::of(Role::Admin).good_for(-1));
+    let expired = daemon.token(&Token::of(Role::Admin).good_for(-60));
     let foreign = forged(&json!({ "alg": "HS256" }), &json!({ "sub": "canary-user", "exp": 1 }), Some("x"));
 
     let watch_log = daemon.folder().join("watch.log");

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,7 +20,7 @@ use super::sim::{self, PretendStore};
 use super::terminal::Terminal;
 use super::token::{self, Claims};
 use super::watch::Stream;
-use crate::config::{Config, Environment};
+use crate::config::{Address, Config, Environment};
 use crate::lifecycle::{self, Process, Signals};
 use crate::limits::PAGE_RECORDS_MAX;
 
@@ -36,7 +35,7 @@ const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 pub(super) struct Demo {
     /// Where the daemon listens.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
-    listen: SocketAddr,
+    listen: Address,
     /// A page of yours that may connect, such as http://localhost:5173; may be repeated.
     #[arg(long, value_name = "ORIGIN")]
     origin: Vec<String>,
@@ -65,14 +64,14 @@ impl Demo {
 
         let secret = Entropy::from_system()?.uuid().to_string();
         let options = self.store.options();
-        let configuration = |listen: SocketAddr, api: &str| {
+        let configuration = |listen: &str, api: &str| {
             let text = configuration(listen, &self.origin, &data, api, &secret, &options);
             let place = "the demonstration's configuration";
             Config::read(&text, place, &environment).map(|config| (text, config))
         };
         // A variable may say where to listen, and the store must know it before its own address is known.
-        let (_, config) = configuration(self.listen, "http://127.0.0.1:9")?;
-        let listen = config.server.first().map_or(self.listen, |server| server.listen);
+        let (_, config) = configuration(&self.listen.to_string(), "http://127.0.0.1:9")?;
+        let listen = config.server.first().map_or(&self.listen, |server| &server.listen);
         let listener = lifecycle::listen(listen).await?;
         let address = listener.local_addr()?;
         let url = format!("http://{address}");
@@ -83,7 +82,7 @@ impl Demo {
             ..options.clone()
         });
         let pretend = pretend.await?;
-        let (text, config) = configuration(address, &pretend.url())?;
+        let (text, config) = configuration(&address.to_string(), &pretend.url())?;
 
         let buyer = buyer(&pretend.url(), &options).await?;
         let tokens = tokens(&config, &environment, buyer)?;
@@ -119,7 +118,7 @@ impl Demo {
 
 /// The configuration of the demonstration's daemon.
 fn configuration(
-    listen: SocketAddr,
+    listen: &str,
     origins: &[String],
     data: &Path,
     api_url: &str,

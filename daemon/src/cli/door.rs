@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::Usage;
 use super::token::{self, Claims};
-use crate::config::{Config, Environment};
+use crate::config::{Address, Config, Environment};
 
 /// Longest wait for an answer; the daemon itself gives none later than after 30 s.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
@@ -76,7 +76,7 @@ impl Door {
 
 /// The address of the first listener, as one on the same machine reaches it.
 fn listener(config: &Config) -> anyhow::Result<String> {
-    let listen = config.server.first().map(|server| server.listen);
+    let listen = config.server.first().map(|server| &server.listen);
     match listen {
         Some(listen) if listen.port() != 0 => Ok(format!("http://{}", reachable(listen))),
         _ => {
@@ -87,13 +87,17 @@ fn listener(config: &Config) -> anyhow::Result<String> {
 }
 
 /// "Every address of this machine" is none to connect to.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
+fn reachable(listen: &Address) -> String {
+    let (host, port) = listen.pair();
+    match host.parse() {
+        Ok(IpAddr::V4(ip)) if ip.is_unspecified() => {
+            SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string()
+        }
+        Ok(IpAddr::V6(ip)) if ip.is_unspecified() => {
+            SocketAddr::from((Ipv6Addr::LOCALHOST, port)).to_string()
+        }
+        _ => listen.to_string(),
+    }
 }
 
 /// The door, and the shop behind it.
@@ -253,6 +257,7 @@ mod tests {
     fn the_configuration_says_where_the_daemon_is() {
         assert_eq!(found("127.0.0.1:8341", None).unwrap(), "http://127.0.0.1:8341/");
         assert_eq!(found("0.0.0.0:8341", None).unwrap(), "http://127.0.0.1:8341/");
+        assert_eq!(found("localhost:8341", None).unwrap(), "http://localhost:8341/");
         assert_eq!(found("[::]:8341", None).unwrap(), "http://[::1]:8341/");
         assert_eq!(found("127.0.0.1:8341", Some("http://stock:1")).unwrap(), "http://stock:1/");
         assert!(found("127.0.0.1:0", None).unwrap_err().contains("--url"));

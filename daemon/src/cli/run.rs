@@ -22,7 +22,7 @@ impl Run {
         let config = Config::load(&self.config, &environment)?;
         let mut listeners = Vec::new();
         for server in &config.server {
-            listeners.push(lifecycle::listen(server.listen).await?);
+            listeners.push(lifecycle::listen(&server.listen).await?);
         }
         let started = tokio::select! {
             started = Process::start(config, &environment, listeners) => started?,

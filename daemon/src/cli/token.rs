@@ -56,7 +56,11 @@ impl Token {
         let (role, shops) = (self.role, self.shops);
         let shops = shops.map(|shops| shops.iter().map(ToString::to_string).collect());
         let claims = Claims { customer: self.customer, locations: self.locations, shops, ttl: self.ttl.0 };
-        let token = signed(&config.auth, environment, role, self.user.as_str(), claims)?;
+        let token = signed(&config.auth, environment, role, self.user.as_str(), claims);
+        let token = token.map_err(|error| match error.downcast() {
+            Ok(error) => config.located(error).into(),
+            Err(other) => other,
+        })?;
         if json { say(json!({ "token": token })) } else { say(token) }
     }
 }

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use lapin::uri::AMQPUri;
 use serde::Deserialize;
 
-use super::SecretRef;
 #[cfg(feature = "amqp")]
 use super::{ConfigError, Environment};
+use super::{Fault, SecretRef};
 
 /// A broker.
 #[derive(Debug, Clone, Deserialize)]
@@ -37,10 +37,10 @@ pub struct Broker {
 }
 
 impl Amqp {
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), Fault> {
         match self.exchange.len() {
             1..=255 => Ok(()),
-            _ => Err("amqp.exchange is the name of an exchange: 1 to 255 bytes".to_owned()),
+            _ => Err(Fault::new("amqp.exchange", "is the name of an exchange: 1 to 255 bytes")),
         }
     }
 
@@ -59,8 +59,9 @@ impl Amqp {
             )
         })?;
         let read = |path: &PathBuf| {
-            std::fs::read_to_string(path)
-                .map_err(|error| refuse("amqp.ca", format!("cannot read {}: {error}", path.display())))
+            std::fs::read_to_string(path).map_err(|error| {
+                refuse("amqp.ca", format!("cannot be read from {}: {error}", path.display()))
+            })
         };
         let authorities = self.ca.as_ref().map(read).transpose()?;
         Ok(Broker { uri, authorities, exchange: self.exchange.clone() })
@@ -89,7 +90,11 @@ mod tests {
         let missing = refused("url = 'amqp://broker.example'\nca = '/nowhere/ca.pem'");
         assert!(missing.contains("amqp.ca") && missing.contains("/nowhere/ca.pem"), "{missing}");
         assert!(
-            read("url = 'amqp://broker.example'\nexchange = ''").check().unwrap_err().contains("exchange")
+            read("url = 'amqp://broker.example'\nexchange = ''")
+                .check()
+                .unwrap_err()
+                .why
+                .contains("exchange")
         );
     }
 }

@@ -140,6 +140,10 @@ impl Call<'_> {
             of.map(|(.., count)| count).sum::<u64>()
         };
         let mut problems = self.context.runs.problems(&self.shop);
+        // Somebody may have subscribed by hand; then deliveries tell.
+        if counts.is_empty() {
+            problems.extend(self.context.runs.unsubscribed(&self.shop).map(str::to_owned));
+        }
         for (channel, place) in self.context.places().await.map_err(|e| failed(&e))? {
             problems.extend(place.problem.map(|problem| format!("alerts by {channel}: {problem}")));
         }

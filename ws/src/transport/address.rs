@@ -43,6 +43,24 @@ impl TryFrom<String> for Network {
 }
 
 impl Network {
+    /// Whether it holds so much that nobody can know everybody in it: more than an IPv4 /8 or, outside private networks, more
+    /// than an IPv6 /32.
+    pub fn is_wide(&self) -> bool {
+        match self.address {
+            IpAddr::V4(_) => self.bits < 8,
+            IpAddr::V6(address) => {
+                let private = address.is_unique_local() && self.bits >= 7
+                    || address.is_unicast_link_local() && self.bits >= 10;
+                self.bits < 32 && !private
+            }
+        }
+    }
+
+    /// Whether it names IPv4 addresses in IPv6's way. It contains none, because they are compared in their own way.
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.address, IpAddr::V6(address) if address.to_ipv4_mapped().is_some())
+    }
+
     /// Whether that address is in it.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
