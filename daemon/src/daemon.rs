@@ -28,10 +28,10 @@ use crate::intake::Intake;
 use crate::looks::Looks;
 use crate::notices::{Handles, Notices};
 use crate::posts::Posts;
-use crate::routes::{self, Needs};
+use crate::routes::{self, Needs, Recent};
 use crate::scheduler::{Runs, Schedule};
 use crate::scope::ShopNames;
-use crate::source::LogSource;
+use crate::source::{LogSource, Snapshots};
 use crate::subscriptions::Subscriptions;
 use crate::sync::Syncs;
 use crate::{limits, tail};
@@ -153,6 +153,8 @@ impl Daemon {
         let company = |shop: &config::Shop| Some((shop.domain.clone(), shop.company.clone()?));
         let source = LogSource {
             store: Arc::clone(&store),
+            requested: store.for_requests(),
+            snapshots: Snapshots::default(),
             shops: shops.domains(),
             companies: config.shop.iter().filter_map(company).collect(),
         };
@@ -273,7 +275,9 @@ impl Daemon {
         });
 
         let needs = Needs {
-            store,
+            store: store.for_requests(),
+            figures: Recent::default(),
+            readiness: Recent::default(),
             started: clock.now(),
             clock,
             tokens,
