@@ -31,10 +31,10 @@ use crate::intake::Intake;
 use crate::looks::Looks;
 use crate::notices::{Confirmation, Farewell, Handles, Notices};
 use crate::posts::Posts;
-use crate::routes::{self, BodyBudget, KnownHosts, Needs};
+use crate::routes::{self, BodyBudget, KnownHosts, Needs, Recent};
 use crate::scheduler::{Runs, Schedule, WITHOUT_WEBHOOKS};
 use crate::scope::ShopNames;
-use crate::source::LogSource;
+use crate::source::{LogSource, Snapshots};
 use crate::subscriptions::Subscriptions;
 use crate::sync::Syncs;
 use crate::timetable::Timetable;
@@ -173,6 +173,8 @@ impl Daemon {
         let company = |shop: &config::Shop| Some((shop.domain.clone(), shop.company.clone()?));
         let source = LogSource {
             store: Arc::clone(&store),
+            requested: store.for_requests(),
+            snapshots: Snapshots::default(),
             shops: shops.domains(),
             companies: config.shop.iter().filter_map(company).collect(),
         };
@@ -312,7 +314,9 @@ impl Daemon {
         });
 
         let needs = Needs {
-            store,
+            store: store.for_requests(),
+            figures: Recent::default(),
+            readiness: Recent::default(),
             started: clock.now(),
             clock,
             tokens,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use store::SessionQuota;
+
 /// Bytes of a webhook's body, counted while it streams in; more is answered 413. Shopify's largest bodies, a
 /// product with 100 variants or an order with hundreds of lines, stay below one MiB.
 pub const WEBHOOK_BYTES_MAX: usize = 5 * 1024 * 1024;
@@ -96,6 +98,18 @@ pub const AMQP_TIMEOUT: Duration = Duration::from_secs(15);
 pub const AMQP_PAUSE_MIN: Duration = Duration::from_millis(500);
 /// See [`AMQP_PAUSE_MIN`].
 pub const AMQP_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Sessions of realtime clients that are kept: of one user, whose tabs and devices of a week they are, and of all. The
+/// oldest make room; whoever comes back with one of these is told to load again.
+pub const SESSION_QUOTA: SessionQuota = SessionQuota {
+    owner_records: 1_000,
+    owner_bytes: 4 * 1024 * 1024,
+    records: 200_000,
+    bytes: 256 * 1024 * 1024,
+};
+/// Time for which figures that anybody may ask for are told again before they are made anew.
+pub const FIGURES_TIME: Duration = Duration::from_secs(1);
+/// Rooms, or ids, in one list of a request. More are refused: each is looked up by itself.
+pub const LIST_ITEMS_MAX: usize = 100;
 /// Log entries handed to the realtime side in one go.
 pub const TAIL_GROUP: usize = 1_000;
 /// Records in one REST answer, and how many when nothing is said.

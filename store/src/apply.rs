@@ -59,8 +59,8 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
         Operation::KeepPosition { reader, position } => {
             transaction.keep_position(reader, position).map(|()| fresh(true))
         }
-        Operation::KeepSession { id, rooms, at } => {
-            transaction.keep_session(id, rooms, *at).map(|()| fresh(true))
+        Operation::KeepSession { id, owner, quota, rooms, at } => {
+            transaction.keep_session(id, owner, rooms, *at, quota).map(|()| fresh(true))
         }
         Operation::Net { shop, effects, at } => {
             attempt::net(&mut transaction.shop(shop)?, effects, *at).map(|()| fresh(true))

@@ -20,9 +20,10 @@ use schemas::{
 };
 
 use crate::operation::{
-    Batch, Cause, Delivery, Fate, Operation, Outcome, Progress, Retention, Revocation, Revoked, RunRecord,
+    Batch, Cause, Delivery, Fate, KeptSession, Operation, Outcome, Progress, Retention, Revocation, Revoked,
+    RunRecord, SessionQuota,
 };
-use crate::{Collection, Position, Store, StoreError, memory, sqlite};
+use crate::{Collection, OrderView, Position, Store, StoreError, memory, sqlite};
 use claims::{
     a_full_run_reads_what_is_held_under_a_time_it_rules_out_and_counts_it,
     a_level_that_sells_faster_than_it_is_read_never_goes_back,
@@ -167,6 +168,9 @@ holds_for_both! {
     of_a_redacted_customer_nothing_is_kept,
     of_a_forgotten_shop_nothing_is_kept_and_its_log_goes_on,
     a_session_is_kept_as_it_was_last_written_until_it_is_old,
+    sessions_beyond_a_quota_make_room_and_are_not_forgotten_silently,
+    pages_of_orders_have_no_others_than_may_be_seen,
+    what_is_erased_is_told_before_it_is_answered,
     a_readers_position_is_kept_as_it_was_last_written,
     a_revocation_is_kept_until_its_last_token_has_run_out,
     holds_sum_to_at_most_what_there_was,
@@ -715,13 +719,15 @@ async fn what_was_forgotten_cannot_be_replayed_silently(world: World) {
 }
 
 async fn a_session_is_kept_as_it_was_last_written_until_it_is_old(world: World) {
+    let quota = SessionQuota { owner_records: 9, owner_bytes: 999, records: 9, bytes: 999 };
     let keep = |id: &str, rooms: &str, second| {
-        world.do_(Operation::KeepSession { id: id.to_owned(), rooms: rooms.to_owned(), at: at(second) })
+        let (id, owner, rooms) = (id.to_owned(), "ann".to_owned(), rooms.to_owned());
+        world.do_(Operation::KeepSession { id, owner, quota, rooms, at: at(second) })
     };
     keep("one", "a", 1).await;
     keep("one", "a and b", 20).await;
     keep("two", "c", 10).await;
-    let kept = async |id| world.store.session(id).await.unwrap();
+    let kept = async |id| world.store.session(id, "ann").await.unwrap().rooms;
     assert_eq!(kept("one").await.as_deref(), Some("a and b"));
     assert_eq!(kept("three").await, None);
     let retention = Retention {
@@ -734,6 +740,72 @@ async fn a_session_is_kept_as_it_was_last_written_until_it_is_old(world: World) 
     };
     world.do_(Operation::Prune(retention)).await;
     assert_eq!((kept("one").await.as_deref(), kept("two").await), (Some("a and b"), None));
+}
+
+async fn sessions_beyond_a_quota_make_room_and_are_not_forgotten_silently(world: World) {
+    let quota = SessionQuota { owner_records: 3, owner_bytes: 20, records: 4, bytes: 1_000 };
+    let keep = |id: &str, owner: &str, rooms: &str, second| {
+        let (id, owner, rooms) = (id.to_owned(), owner.to_owned(), rooms.to_owned());
+        world.do_(Operation::KeepSession { id, owner, quota, rooms, at: at(second) })
+    };
+    let kept = async |id: &str, owner: &str| world.store.session(id, owner).await.unwrap();
+    for second in 1..=4 {
+        keep(&format!("a{second}"), "ann", "1234", second).await;
+    }
+    assert_eq!(kept("a1", "ann").await, KeptSession { rooms: None, evicted_at: Some(at(1)) }, "too many");
+    assert_eq!(kept("none", "bob").await, KeptSession::default(), "nobody else pays for it");
+    // Written anew it counts once, and is the newest.
+    keep("a2", "ann", "1234567", 5).await;
+    assert_eq!(kept("a3", "ann").await.rooms.as_deref(), Some("1234"));
+    keep("a4", "ann", "12345678901234", 6).await;
+    let left = [kept("a2", "ann").await.rooms, kept("a3", "ann").await.rooms, kept("a4", "ann").await.rooms];
+    assert_eq!(left.map(|rooms| rooms.is_some()), [false, false, true], "too many bytes");
+    assert_eq!(kept("a2", "ann").await.evicted_at, Some(at(5)));
+    // One that is too large alone stays: its socket lives.
+    keep("a4", "ann", &"x".repeat(30), 7).await;
+    assert!(kept("a4", "ann").await.rooms.is_some());
+    for (number, owner) in ["bob", "cyn", "dan", "eve"].into_iter().enumerate() {
+        keep(owner, owner, "1", 10 + i64::try_from(number).unwrap()).await;
+    }
+    assert_eq!(
+        kept("a4", "ann").await,
+        KeptSession { rooms: None, evicted_at: Some(at(7)) },
+        "too many in all"
+    );
+    assert_eq!(kept("none", "bob").await.evicted_at, Some(at(7)));
+    assert!(kept("bob", "bob").await.rooms.is_some());
+}
+
+async fn pages_of_orders_have_no_others_than_may_be_seen(world: World) {
+    let world = world.registered().await;
+    let order_at = |id: u64, customer: u64, locations: &[u64]| {
+        let Change::Order(mut order) = order(id, OrderStatus::Created, "pending", 1) else {
+            panic!("an order")
+        };
+        order.customer_id = customer.try_into().ok();
+        order.locations = locations.iter().map(|id| (*id).try_into().unwrap()).collect();
+        Change::Order(order)
+    };
+    let orders = [order_at(1, 5, &[1]), order_at(2, 6, &[2]), order_at(3, 5, &[2, 1]), order_at(4, 6, &[])];
+    world.webhook(orders.into()).await;
+    let page = async |view, after, limit| {
+        let page = world.store.orders(&shop(), view, after, limit).await.unwrap();
+        page.iter().map(|order| order["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(page(OrderView::All, 1, 2).await, ["2", "3"]);
+    assert_eq!(page(OrderView::Of(5_u64.try_into().unwrap()), 0, 9).await, ["1", "3"]);
+    assert_eq!(page(OrderView::At(vec![1_u64.try_into().unwrap()]), 0, 9).await, ["1", "3", "4"]);
+    assert_eq!(page(OrderView::At(vec![1_u64.try_into().unwrap()]), 1, 1).await, ["3"]);
+    assert_eq!(page(OrderView::At(Vec::new()), 0, 9).await, ["4"]);
+}
+
+async fn what_is_erased_is_told_before_it_is_answered(world: World) {
+    let world = world.registered().await;
+    let erasures = world.store.erasures();
+    world.webhook(vec![product(1, "Shirt", 1, None)]).await;
+    assert_eq!(*erasures.borrow(), 0);
+    world.webhook(vec![Change::Redacted(5_u64.try_into().unwrap())]).await;
+    assert_eq!(*erasures.borrow(), 1);
 }
 
 async fn a_readers_position_is_kept_as_it_was_last_written(world: World) {
@@ -801,6 +873,10 @@ async fn a_snapshot_is_exact_at_its_place_in_the_log(world: World) {
     let nothing = LevelSelection { variant_ids: Some(vec![]), ..Default::default() };
     assert_eq!(all(nothing).await.unwrap().0.len(), 0);
     let here = LevelSelection { location_ids: Some(vec![1_u64.try_into().unwrap()]), ..Default::default() };
+    assert_eq!(all(here).await.unwrap().0.len(), 2);
+    let elsewhere = LevelSelection { within: Some(vec![2_u64.try_into().unwrap()]), ..Default::default() };
+    assert_eq!(all(elsewhere).await.unwrap().0.len(), 0, "limited to another location");
+    let here = LevelSelection { within: Some(vec![1_u64.try_into().unwrap()]), ..Default::default() };
     assert_eq!(all(here).await.unwrap().0.len(), 2);
     let last = levels.last().map(|level| (level.inventory_item_id, level.location_id));
     let page = |after, limit| world.store.levels(vec![shop()], LevelSelection::default(), after, limit);

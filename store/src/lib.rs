@@ -24,14 +24,15 @@ pub mod sqlite;
 mod tables;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use inventory::effect::Waiting;
 use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
-    Epoch, InventoryItemId, LevelGid, LevelSelection, LocationId, LogEntry, Offset, RecordKey, Resource,
-    Room, RunId, Sequence, ShopDomain, Timestamp, WebhookId,
+    CustomerId, Epoch, InventoryItemId, LevelGid, LevelSelection, LocationId, LogEntry, Offset, RecordKey,
+    Resource, Room, RunId, Sequence, ShopDomain, Timestamp, UserId, WebhookId,
 };
 use tokio::sync::watch;
 
@@ -40,8 +41,8 @@ pub use command::{By, Given, Policy};
 pub use drift::{Drifted, Held, Wrong};
 pub use local::Writer;
 pub use operation::{
-    Batch, Cause, Delivery, Fate, LastRuns, Mark, Operation, Outcome, Post, PostKey, Progress, Retention,
-    Revocation, Revoked, RunRecord,
+    Batch, Cause, Delivery, Fate, KeptSession, LastRuns, Mark, Operation, Outcome, Post, PostKey, Progress,
+    Retention, Revocation, Revoked, RunRecord, SessionQuota,
 };
 pub use position::Position;
 
@@ -110,6 +111,8 @@ pub struct CommandFilter {
     pub state: Option<String>,
     /// About that item.
     pub item: Option<InventoryItemId>,
+    /// Seen by that user, who is limited to those locations: their own, and those about no other locations.
+    pub seen_by: Option<(UserId, Vec<LocationId>)>,
     /// Given before the one of that time and id.
     pub before: Option<(Timestamp, String)>,
     /// At most.
@@ -121,6 +124,8 @@ pub struct CommandFilter {
 pub struct HoldFilter {
     /// The one of that id, open or not.
     pub id: Option<String>,
+    /// Seen by that user, who is limited to those locations: their own, and those of no other locations.
+    pub seen_by: Option<(UserId, Vec<LocationId>)>,
     /// Behind the one that runs out at that time and has that id.
     pub after: Option<(Timestamp, String)>,
     /// At most.
@@ -130,7 +135,7 @@ pub struct HoldFilter {
 impl HoldFilter {
     /// The one of that id.
     pub fn one(id: impl Into<String>) -> Self {
-        Self { id: Some(id.into()), after: None, limit: 1 }
+        Self { id: Some(id.into()), limit: 1, ..Self::default() }
     }
 }
 
@@ -151,6 +156,17 @@ pub enum Collection {
     Variants,
 }
 
+/// Whose orders a page has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderView {
+    /// All.
+    All,
+    /// Those fulfilled at one of these locations, and those that are unassigned.
+    At(Vec<LocationId>),
+    /// Those of that customer.
+    Of(CustomerId),
+}
+
 /// The store as the daemon sees it. Reads see everything committed before they began.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -169,6 +185,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// The last committed entry's place; changes with every commit that appends.
     fn committed(&self) -> watch::Receiver<Sequence>;
+
+    /// How often something was erased that the log held: a customer, names, a shop. Changes before whoever asked for it
+    /// is answered. What was read of the log before and is still held has to be read again.
+    fn erasures(&self) -> watch::Receiver<u64>;
+
+    /// The same store for whoever asks from outside: its reads wait for each other and for nobody inside. Reads of the
+    /// live path ([`Store::entries`], [`Store::session`] and [`Store::floor`]) have readers of their own on either.
+    fn for_requests(&self) -> Arc<dyn Store>;
 
     /// Where the log ends now.
     fn head(&self) -> Offset {
@@ -284,8 +308,8 @@ pub trait Store: Send + Sync + 'static {
     /// A shop's locations, by id.
     async fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>, StoreError>;
 
-    /// The rooms kept for the session of that id.
-    async fn session(&self, id: &str) -> Result<Option<String>, StoreError>;
+    /// What is kept of the session of that id and owner.
+    async fn session(&self, id: &str, owner: &str) -> Result<KeptSession, StoreError>;
 
     /// How far each reader outside is, by its name.
     async fn positions(&self) -> Result<BTreeMap<String, Position>, StoreError>;
@@ -295,6 +319,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// Every revocation that is kept.
     async fn revocations(&self) -> Result<Vec<Revocation>, StoreError>;
+
+    /// Orders with an id above `after`, by id, as JSON: no others than those of the view, so that a page's last record is
+    /// one that its reader may see.
+    async fn orders(
+        &self,
+        shop: &ShopDomain,
+        view: OrderView,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<serde_json::Value>, StoreError>;
 
     /// A list's records with an id above `after`, by id, as JSON.
     async fn list(

@@ -13,17 +13,18 @@ use inventory::effect::Waiting;
 use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
-    Epoch, InventoryItemId, LevelSelection, LocationId, LogEntry, Resource, Room, RunId, Sequence,
+    Change, Epoch, InventoryItemId, LevelSelection, LocationId, LogEntry, Resource, Room, RunId, Sequence,
     ShopDomain, Timestamp,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::drift::{Drifted, Held};
-use crate::operation::{Delivery, LastRuns, Operation, Outcome, Revocation, RunRecord};
+use crate::operation::{Delivery, KeptSession, LastRuns, Operation, Outcome, Revocation, RunRecord};
 use crate::position::Position;
 use crate::tables::Result;
 use crate::{
-    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError,
+    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, OrderView, Store,
+    StoreError,
 };
 
 /// Operations that may wait for the writer; the next caller waits for a place.
@@ -32,8 +33,16 @@ const WAITING_MAX: usize = 4096;
 const GROUP_MAX: usize = 512;
 /// Changes of the mirror in one transaction, for the same reason: each costs several times an operation of the others.
 const CHANGES_MAX: usize = 96;
-/// Reads at a time; the next one waits.
-pub(crate) const READERS_MAX: usize = 4;
+/// Bytes of sessions' records in one transaction, but at least one record: with more, a webhook would wait for them.
+const SESSION_BYTES_MAX: usize = 128 * 1024;
+/// Reads at a time of what the daemon does by itself; the next one waits.
+const READERS_MAX: usize = 4;
+/// Reads at a time of the live path: the tail of the log, sessions that come back, readiness. They are short.
+const LIVE_READERS_MAX: usize = 2;
+/// Reads at a time of what is asked from outside: REST, snapshots, figures. They may be long.
+const REQUEST_READERS_MAX: usize = 3;
+/// Connections that read, in all.
+pub(crate) const CONNECTIONS_MAX: usize = READERS_MAX + LIVE_READERS_MAX + REQUEST_READERS_MAX;
 
 /// Writes groups of operations durably.
 pub(crate) trait Engine: Send + 'static {
@@ -89,10 +98,17 @@ pub(crate) trait Reader: Send + Sync + 'static {
     fn held(&self, shop: &ShopDomain, resource: Resource, orders_since: Timestamp) -> Result<Vec<Held>>;
     fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>>;
     fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>>;
-    fn session(&self, id: &str) -> Result<Option<String>>;
+    fn session(&self, id: &str, owner: &str) -> Result<KeptSession>;
     fn positions(&self) -> Result<BTreeMap<String, Position>>;
     fn floor(&self) -> Result<Sequence>;
     fn revocations(&self) -> Result<Vec<Revocation>>;
+    fn orders(
+        &self,
+        shop: &ShopDomain,
+        view: &OrderView,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<serde_json::Value>>;
     fn list(
         &self,
         shop: &ShopDomain,
@@ -115,6 +131,25 @@ impl Request {
             _ => None,
         }
     }
+
+    /// How many bytes of a session it brings; `None` for what is none.
+    fn session_bytes(&self) -> Option<usize> {
+        match &self.operation {
+            Operation::KeepSession { rooms, .. } => Some(rooms.len()),
+            _ => None,
+        }
+    }
+
+    /// Whether something goes that was in the log, or may have been.
+    fn erases(&self) -> bool {
+        match &self.operation {
+            Operation::Apply(batch) => {
+                batch.changes.iter().any(|change| matches!(change, Change::Redacted(_)))
+            }
+            Operation::Forget { .. } | Operation::KeepNames { wanted: false, .. } => true,
+            _ => false,
+        }
+    }
 }
 
 /// The only thing that writes.
@@ -123,8 +158,11 @@ pub struct Writer {
     requests: mpsc::Receiver<Request>,
     /// Batches to be applied, oldest first. Those who ask for them wait for the answer, so there are few.
     batches: VecDeque<Request>,
+    /// Sessions' records to be kept, oldest first. Their sockets wait for the answer, so there are no more than sockets.
+    sessions: VecDeque<Request>,
     committed: watch::Sender<Sequence>,
     failing: watch::Sender<Option<String>>,
+    erasures: watch::Sender<u64>,
 }
 
 impl Writer {
@@ -147,7 +185,8 @@ impl Writer {
     /// As [`Writer::step`].
     pub fn run(mut self) -> Result<()> {
         loop {
-            let first = if self.batches.is_empty() { self.requests.blocking_recv() } else { None };
+            let idle = self.batches.is_empty() && self.sessions.is_empty();
+            let first = if idle { self.requests.blocking_recv() } else { None };
             let group = self.group(first);
             if group.is_empty() {
                 return Ok(());
@@ -156,14 +195,16 @@ impl Writer {
         }
     }
 
-    /// What is written next: that request, what waits, and as many batches as fit.
+    /// What is written next: that request, what waits, and as many batches and sessions as fit.
     fn group(&mut self, first: Option<Request>) -> Vec<Request> {
         let mut group = Vec::new();
         let mut next = first.or_else(|| self.requests.try_recv().ok());
         while let Some(request) = next {
-            match request.changes() {
-                Some(_) => self.batches.push_back(request),
-                None => group.push(request),
+            // Sessions give way as batches do, so that clients who join rooms do not delay webhooks.
+            match (request.changes(), request.session_bytes()) {
+                (Some(_), _) => self.batches.push_back(request),
+                (_, Some(_)) => self.sessions.push_back(request),
+                (None, None) => group.push(request),
             }
             next = if group.len() < GROUP_MAX { self.requests.try_recv().ok() } else { None };
         }
@@ -174,13 +215,24 @@ impl Writer {
             changes += batch.changes().unwrap_or_default();
             group.push(batch);
         }
+        let mut bytes = 0;
+        while bytes < SESSION_BYTES_MAX
+            && let Some(session) = self.sessions.pop_front()
+        {
+            bytes += session.session_bytes().unwrap_or_default();
+            group.push(session);
+        }
         group
     }
 
     fn commit(&mut self, group: Vec<Request>) -> Result<()> {
+        let erases = group.iter().any(Request::erases);
         let (operations, answers): (Vec<_>, Vec<_>) =
             group.into_iter().map(|request| (request.operation, request.answer)).unzip();
         let outcomes = self.engine.commit(&operations)?;
+        if erases {
+            self.erasures.send_modify(|erasures| *erasures += 1);
+        }
         self.committed.send_if_modified(|head| {
             let now = self.engine.head();
             std::mem::replace(head, now) != now
@@ -209,8 +261,12 @@ pub(crate) struct Local<R> {
     requests: mpsc::Sender<Request>,
     committed: watch::Receiver<Sequence>,
     failing: watch::Receiver<Option<String>>,
+    erasures: watch::Receiver<u64>,
     reader: Arc<R>,
-    reads: Semaphore,
+    /// Places for reads of the live path, of everything else, and of what is asked from outside.
+    live: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+    requested: Arc<Semaphore>,
 }
 
 impl<R: Reader> Local<R> {
@@ -223,20 +279,52 @@ impl<R: Reader> Local<R> {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
         let (sender, committed) = watch::channel(engine.head());
         let (trouble, failing) = watch::channel(None);
-        let (reader, reads) = (Arc::new(reader), Semaphore::new(READERS_MAX));
-        let store = Self { epoch, secret, requests, committed, failing, reader, reads };
-        let (engine, batches) = (Box::new(engine), VecDeque::new());
-        let writer = Writer { engine, requests: waiting, batches, committed: sender, failing: trouble };
+        let (erased, erasures) = watch::channel(0);
+        let [live, reads, requested] = [LIVE_READERS_MAX, READERS_MAX, REQUEST_READERS_MAX]
+            .map(|places| Arc::new(Semaphore::new(places)));
+        let reader = Arc::new(reader);
+        let store = Self { epoch, secret, requests, committed, failing, erasures, reader, live, reads, requested };
+        let writer = Writer {
+            engine: Box::new(engine),
+            requests: waiting,
+            batches: VecDeque::new(),
+            sessions: VecDeque::new(),
+            committed: sender,
+            failing: trouble,
+            erasures: erased,
+        };
         (Arc::new(store), writer)
+    }
+
+    /// A read of the live path.
+    async fn live_read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&R) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.read_in(&self.live, read).await
     }
 
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&R) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let _place = self.reads.acquire().await.map_err(|_| StoreError::Closed)?;
+        self.read_in(&self.reads, read).await
+    }
+
+    async fn read_in<T: Send + 'static>(
+        &self,
+        places: &Arc<Semaphore>,
+        read: impl FnOnce(&R) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        // Kept until the read has ended, also where nobody waits for it any more: it uses a connection all the same.
+        let place = Arc::clone(places).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let reader = Arc::clone(&self.reader);
-        tokio::task::spawn_blocking(move || read(&reader)).await.map_err(|_| StoreError::Closed)?
+        let read = move || {
+            let answer = read(&reader);
+            drop(place);
+            answer
+        };
+        tokio::task::spawn_blocking(read).await.map_err(|_| StoreError::Closed)?
     }
 }
 
@@ -264,8 +352,27 @@ impl<R: Reader> Store for Local<R> {
         self.failing.clone()
     }
 
+    fn erasures(&self) -> watch::Receiver<u64> {
+        self.erasures.clone()
+    }
+
+    fn for_requests(&self) -> Arc<dyn Store> {
+        Arc::new(Self {
+            epoch: self.epoch,
+            secret: self.secret,
+            requests: self.requests.clone(),
+            committed: self.committed.clone(),
+            failing: self.failing.clone(),
+            erasures: self.erasures.clone(),
+            reader: Arc::clone(&self.reader),
+            live: Arc::clone(&self.live),
+            reads: Arc::clone(&self.requested),
+            requested: Arc::clone(&self.requested),
+        })
+    }
+
     async fn entries(&self, after: Sequence, limit: usize) -> Result<Vec<LogEntry>> {
-        self.read(move |reader| reader.entries(after, limit)).await
+        self.live_read(move |reader| reader.entries(after, limit)).await
     }
 
     async fn replay(
@@ -379,9 +486,9 @@ impl<R: Reader> Store for Local<R> {
         self.read(move |reader| reader.locations(&shop)).await
     }
 
-    async fn session(&self, id: &str) -> Result<Option<String>> {
-        let id = id.to_owned();
-        self.read(move |reader| reader.session(&id)).await
+    async fn session(&self, id: &str, owner: &str) -> Result<KeptSession> {
+        let (id, owner) = (id.to_owned(), owner.to_owned());
+        self.live_read(move |reader| reader.session(&id, &owner)).await
     }
 
     async fn positions(&self) -> Result<BTreeMap<String, Position>> {
@@ -389,11 +496,22 @@ impl<R: Reader> Store for Local<R> {
     }
 
     async fn floor(&self) -> Result<Sequence> {
-        self.read(R::floor).await
+        self.live_read(R::floor).await
     }
 
     async fn revocations(&self) -> Result<Vec<Revocation>> {
         self.read(R::revocations).await
+    }
+
+    async fn orders(
+        &self,
+        shop: &ShopDomain,
+        view: OrderView,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<serde_json::Value>> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.orders(&shop, &view, after, limit)).await
     }
 
     async fn list(

@@ -23,13 +23,15 @@ use crate::apply::perform;
 use crate::drift::{Drifted, Held, Wrong};
 use crate::local::{Engine, Local, Reader, Writer};
 use crate::operation::{
-    Delivery, Fate, LastRuns, Mark, Operation, Outcome, PostKey, Retention, Revocation, Revoked, RunRecord,
+    Delivery, Fate, KeptSession, LastRuns, Mark, Operation, Outcome, PostKey, Retention, Revocation, Revoked,
+    RunRecord, SessionQuota,
 };
 use crate::position::Position;
 use crate::shape::{References, level_shape};
 use crate::tables::{Keep, Marking, Record, Result, Tables, Transaction, Tries};
 use crate::{
-    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError,
+    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, OrderView, Store,
+    StoreError,
 };
 
 /// A new, empty store. The writer does nothing until it is run or stepped.
@@ -51,7 +53,10 @@ struct State {
     deliveries: Vec<(Delivery, Option<Fate>)>,
     log: Vec<(Sequence, ShopDomain, Timestamp, Event)>,
     positions: BTreeMap<String, Position>,
-    sessions: BTreeMap<String, (String, Timestamp)>,
+    /// Each with its owner.
+    sessions: BTreeMap<String, (String, String, Timestamp)>,
+    /// By owner, and of all under `None`: when the newest record was written of those that made room.
+    evicted: BTreeMap<Option<String>, Timestamp>,
     revocations: BTreeMap<Revoked, (Timestamp, Timestamp)>,
     /// The last place and the last mark given out, and the last place forgotten.
     last: u64,
@@ -204,8 +209,34 @@ impl Transaction for State {
         Ok(())
     }
 
-    fn keep_session(&mut self, id: &str, rooms: &str, at: Timestamp) -> Result<()> {
-        self.sessions.insert(id.to_owned(), (rooms.to_owned(), at));
+    fn keep_session(
+        &mut self,
+        id: &str,
+        owner: &str,
+        rooms: &str,
+        at: Timestamp,
+        quota: &SessionQuota,
+    ) -> Result<()> {
+        self.sessions.insert(id.to_owned(), (owner.to_owned(), rooms.to_owned(), at));
+        let of_owner = (Some(owner.to_owned()), quota.owner_records, quota.owner_bytes);
+        for (owner, records_max, bytes_max) in [of_owner, (None, quota.records, quota.bytes)] {
+            loop {
+                let theirs: Vec<_> = self
+                    .sessions
+                    .iter()
+                    .filter(|(_, (of, ..))| owner.as_ref().is_none_or(|owner| owner == of))
+                    .collect();
+                let bytes: usize = theirs.iter().map(|(_, (_, rooms, _))| rooms.len()).sum();
+                let is_over = theirs.len() as u64 > records_max || bytes as u64 > bytes_max;
+                let others = theirs.iter().filter(|(other, _)| *other != id);
+                let oldest =
+                    others.min_by_key(|(_, (.., at))| *at).map(|(id, (.., at))| ((*id).clone(), *at));
+                let Some((oldest, at)) = oldest.filter(|_| is_over) else { break };
+                self.sessions.remove(&oldest);
+                let evicted = self.evicted.entry(owner.clone()).or_insert(at);
+                *evicted = at.max(*evicted);
+            }
+        }
         Ok(())
     }
 
@@ -217,7 +248,7 @@ impl Transaction for State {
     }
 
     fn prune(&mut self, retention: &Retention) -> Result<()> {
-        self.sessions.retain(|_, (_, at)| *at >= retention.sessions_before);
+        self.sessions.retain(|_, (.., at)| *at >= retention.sessions_before);
         self.revocations.retain(|_, (_, until)| *until > retention.revoked_until);
         let old = self
             .log
@@ -674,8 +705,13 @@ impl Reader for Memory {
         self.shop(shop, |shop| shop.locations.values().cloned().collect())
     }
 
-    fn session(&self, id: &str) -> Result<Option<String>> {
-        Ok(self.state().sessions.get(id).map(|(rooms, _)| rooms.clone()))
+    fn session(&self, id: &str, owner: &str) -> Result<KeptSession> {
+        let state = self.state();
+        let evicted = [Some(owner.to_owned()), None].into_iter().filter_map(|of| state.evicted.get(&of));
+        Ok(KeptSession {
+            rooms: state.sessions.get(id).map(|(_, rooms, _)| rooms.clone()),
+            evicted_at: evicted.max().copied(),
+        })
     }
 
     fn positions(&self) -> Result<BTreeMap<String, Position>> {
@@ -690,6 +726,29 @@ impl Reader for Memory {
         let state = self.state();
         let kept = state.revocations.iter();
         Ok(kept.map(|(of, (at, until))| Revocation { of: of.clone(), at: *at, until: *until }).collect())
+    }
+
+    fn orders(
+        &self,
+        shop: &ShopDomain,
+        view: &OrderView,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<serde_json::Value>> {
+        let wanted = |order: &&Order| {
+            order.id.to_i64().cast_unsigned() > after
+                && match view {
+                    OrderView::All => true,
+                    OrderView::Of(customer) => order.customer_id == Some(*customer),
+                    OrderView::At(mine) => {
+                        order.locations.is_empty() || order.locations.iter().any(|at| mine.contains(at))
+                    }
+                }
+        };
+        self.shop(shop, |shop| {
+            let orders = shop.orders.values().filter(wanted).take(limit);
+            Ok(orders.map(serde_json::to_value).collect::<serde_json::Result<_>>()?)
+        })?
     }
 
     fn list(
@@ -723,7 +782,7 @@ impl Reader for Memory {
 }
 
 fn levels_of_shop(domain: &ShopDomain, shop: &Shop, selection: &LevelSelection) -> Vec<LevelShape> {
-    let LevelSelection { location_ids, product_ids, variant_ids, item_ids, sku } = selection;
+    let LevelSelection { location_ids, product_ids, variant_ids, item_ids, sku, within } = selection;
     let shapes = shop.levels.values().map(|held| {
         let (item, location) = held.key();
         let variant = variant_of(shop, item).cloned();
@@ -739,7 +798,8 @@ fn levels_of_shop(domain: &ShopDomain, shop: &Shop, selection: &LevelSelection) 
             || item_ids.as_ref().is_some_and(|ids| ids.contains(&level.inventory_item_id))
             || (sku.is_some() && *sku == level.sku)
     };
-    shapes.filter(one_of).collect()
+    let mine = |level: &LevelShape| within.as_ref().is_none_or(|mine| mine.contains(&level.location_id));
+    shapes.filter(|level| one_of(level) && mine(level)).collect()
 }
 
 fn word(fate: Option<&Fate>) -> &'static str {

@@ -72,10 +72,15 @@ pub enum Operation {
         /// How far.
         position: Position,
     },
-    /// Keep the rooms of a session under its id, in place of what was kept there.
+    /// Keep the rooms of a session under its id, in place of what was kept there. The oldest records make room where
+    /// there are more than the quota allows, those of the same owner first. Written behind what others wait for.
     KeepSession {
-        /// Whose.
+        /// Of which session.
         id: String,
+        /// Whose it is: a code of the user.
+        owner: String,
+        /// How much there may be.
+        quota: SessionQuota,
         /// What is to be found again, in the words of who keeps it.
         rooms: String,
         /// When.
@@ -163,6 +168,29 @@ pub struct Outcome {
     pub ahead: u64,
     /// Where in the log that is which was posted, now or before.
     pub place: Option<Sequence>,
+}
+
+/// How much of sessions is kept. Bytes are those of the records' texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionQuota {
+    /// Records of one owner.
+    pub owner_records: u64,
+    /// Bytes of one owner.
+    pub owner_bytes: u64,
+    /// Records in all.
+    pub records: u64,
+    /// Bytes in all.
+    pub bytes: u64,
+}
+
+/// What is known of a session.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeptSession {
+    /// What was kept of it last.
+    pub rooms: Option<String>,
+    /// Records written up to here may have made room for others; `None` when none has. A session that began later
+    /// and has no record never had one.
+    pub evicted_at: Option<Timestamp>,
 }
 
 /// Something that another program says.

@@ -15,7 +15,7 @@ use crate::StoreError;
 use crate::attempt::{Attempt, Flight};
 use crate::command::{Effect, KeptCommand};
 use crate::drift::Drifted;
-use crate::operation::{Delivery, Fate, Mark, PostKey, Retention, Revocation, RunRecord};
+use crate::operation::{Delivery, Fate, Mark, PostKey, Retention, Revocation, RunRecord, SessionQuota};
 use crate::position::Position;
 use crate::shape::References;
 
@@ -240,8 +240,15 @@ pub(crate) trait Transaction {
     fn keep_names(&mut self, shop: &ShopDomain, wanted: bool) -> Result<bool>;
     /// Keeps how far a reader is in place of what was kept.
     fn keep_position(&mut self, reader: &str, position: &Position) -> Result<()>;
-    /// Keeps a session's rooms in place of what was kept.
-    fn keep_session(&mut self, id: &str, rooms: &str, at: Timestamp) -> Result<()>;
+    /// Keeps a session's rooms in place of what was kept, and forgets the oldest of others beyond the quota.
+    fn keep_session(
+        &mut self,
+        id: &str,
+        owner: &str,
+        rooms: &str,
+        at: Timestamp,
+        quota: &SessionQuota,
+    ) -> Result<()>;
     /// Keeps a revocation; one of the same tokens is prolonged. False when nothing was changed by it.
     fn revoke(&mut self, revocation: &Revocation) -> Result<bool>;
     fn prune(&mut self, retention: &Retention) -> Result<()>;

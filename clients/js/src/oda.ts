@@ -157,12 +157,19 @@ export interface ClientEvents {
 
 export type OdaSocket = Socket<ServerEvents, ClientEvents>;
 
+/** What a client says of itself when it connects. */
+export interface Auth {
+  token: string;
+  /** `false`: no session that can be recovered, and no cursor as the last argument of events. */
+  recovery?: boolean;
+}
+
 /**
  * Connects to stockd at `url`. A function is asked for a token at every attempt, so that a fresh one can be given.
  * A lost connection comes back by itself, in its rooms and with what was missed; `socket.recovered` says whether it could.
  */
-export function connect(url: string, { token }: { token: string | (() => string | Promise<string>) }): OdaSocket {
-  const auth = async (take: (auth: { token: string }) => void) =>
-    take({ token: typeof token === 'string' ? token : await token() });
+export function connect(url: string, { token, recovery }: { token: string | (() => string | Promise<string>); recovery?: boolean }): OdaSocket {
+  const auth = async (take: (auth: Auth) => void) =>
+    take({ token: typeof token === 'string' ? token : await token(), ...(recovery === undefined ? {} : { recovery }) });
   return io(new URL('/oda', url).href, { auth });
 }

@@ -132,7 +132,8 @@ impl Call<'_> {
             return Err(ErrorBody::field("state", message));
         }
         let (by, before) = (self.query.get("by").cloned(), self.place("before")?);
-        let filter = CommandFilter { id: None, by, state, item, before, limit: self.limit };
+        let filter =
+            CommandFilter { id: None, by, state, item, seen_by: self.seen_by(), before, limit: self.limit };
         let commands = self.read_commands(filter).await?;
         let last = commands.last().filter(|_| commands.len() == self.limit);
         let next = last.map(|last| format!("{}_{}", last.command.at, last.command.command_id));
@@ -157,7 +158,9 @@ impl Call<'_> {
     async fn reservations(&self) -> Result<Page<ReservationShape>, ErrorBody> {
         self.may_read_commands()?;
         let after = self.place("after")?;
-        let holds = self.read_holds(HoldFilter { id: None, after, limit: self.limit }).await?;
+        let holds = self
+            .read_holds(HoldFilter { id: None, seen_by: self.seen_by(), after, limit: self.limit })
+            .await?;
         let last = holds.last().filter(|_| holds.len() == self.limit);
         let next = last.map(|last| format!("{}_{}", last.expires_at, last.reservation_id));
         let data = holds.into_iter().filter(|hold| self.sees_hold(hold)).collect();

@@ -1,5 +1,7 @@
 //! `/livez`, `/readyz` and a signpost at `/`.
 
+use std::convert::Infallible;
+
 use http::StatusCode;
 use schemars::JsonSchema;
 use schemas::{ErrorBody, Offset};
@@ -36,14 +38,16 @@ pub(super) async fn live(_: &Context, _: Asked) -> Result<Live, ErrorBody> {
 
 /// 503 while it cannot do its work or is ending.
 pub(super) async fn ready(context: &Context) -> Response {
-    let store = context.store.entries(context.store.head().sequence, 1).await;
+    let answers =
+        async { Ok::<_, Infallible>(context.store.entries(context.store.head().sequence, 1).await.is_ok()) };
+    let Ok(store) = context.readiness.get(answers).await;
     let figures = context.hub.figures();
-    let ok = store.is_ok() && !context.stop.is_cancelled();
+    let ok = store && !context.stop.is_cancelled();
     let away = |is_connected| if is_connected { "connected" } else { "away" };
     let body = Readiness {
         status: if ok {
             "ready"
-        } else if store.is_ok() {
+        } else if store {
             "ending"
         } else {
             "the store does not answer"

@@ -76,13 +76,21 @@ pub(super) async fn metrics(context: &Context, asked: Asked) -> Response {
     if accept.is_some_and(|accept| accept.trim_start().starts_with("application/json")) {
         return warp::reply::json(&of_oms(context)).into_response();
     }
-    figures(context).await.unwrap_or_else(|problem| {
-        tracing::error!(%problem, "the store gave no figures");
-        super::error(
-            StatusCode::SERVICE_UNAVAILABLE,
-            &ErrorBody::new(ErrorCode::Unavailable, "the store does not answer; try again"),
-        )
-    })
+    // Anybody may ask, so it is worked out no more often than it changes visibly.
+    match context.figures.get(figures(context)).await {
+        Ok(text) => {
+            let mut response = text.into_response();
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(OPENMETRICS));
+            response
+        }
+        Err(problem) => {
+            tracing::error!(%problem, "the store gave no figures");
+            super::error(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &ErrorBody::new(ErrorCode::Unavailable, "the store does not answer; try again"),
+            )
+        }
+    }
 }
 
 fn of_oms(context: &Context) -> OmsMetrics {
@@ -93,7 +101,7 @@ fn of_oms(context: &Context) -> OmsMetrics {
     };
     OmsMetrics {
         connected_clients: context.hub.figures().connections,
-        authenticated_users: context.hub.attendees().users.len(),
+        authenticated_users: context.hub.users(),
         uptime: context.clock.now().duration_since(context.started).as_secs_f64(),
         memory_usage: Memory {
             rss: bytes("VmRSS"),
@@ -104,7 +112,7 @@ fn of_oms(context: &Context) -> OmsMetrics {
     }
 }
 
-async fn figures(context: &Context) -> Result<Response, StoreError> {
+async fn figures(context: &Context) -> Result<String, StoreError> {
     let mut registry = Registry::with_prefix("stockd");
     let drift = Family::<OfResource, Gauge>::default();
     registry.register(
@@ -175,10 +183,7 @@ async fn figures(context: &Context) -> Result<Response, StoreError> {
 
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|problem| StoreError::Failed(problem.to_string()))?;
-    let kind = HeaderValue::from_static(OPENMETRICS);
-    let mut response = text.into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    Ok(response)
+    Ok(text)
 }
 
 async fn of_shop(

@@ -28,7 +28,8 @@ use http::{HeaderValue, Method, StatusCode, header};
 use schemas::{Clock, ErrorBody, ErrorCode, ShopDomain, Timestamp};
 use shopify::Client;
 use store::{Position, Store, StoreError};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warp::filters::BoxedFilter;
@@ -47,6 +48,7 @@ use crate::auth::Tokens;
 use crate::commands::Commands;
 use crate::daemon::ShopSecrets;
 use crate::edge::{Peer, Stream};
+use crate::limits::FIGURES_TIME;
 use crate::posts::Posts;
 use crate::scheduler::Runs;
 use crate::scope::ShopNames;
@@ -57,8 +59,12 @@ pub(crate) type Context = Arc<Needs>;
 /// What the routes need, once.
 #[derive(Clone)]
 pub(crate) struct Needs {
-    /// The store.
+    /// The store, for what is asked from outside.
     pub(crate) store: Arc<dyn Store>,
+    /// The figures as they were told last, as text.
+    pub(crate) figures: Recent<String>,
+    /// Whether the store answered last.
+    pub(crate) readiness: Recent<bool>,
     /// Our time.
     pub(crate) clock: Arc<dyn Clock>,
     /// When the daemon began.
@@ -98,6 +104,26 @@ pub(crate) struct Needs {
     pub(crate) tasks: TaskTracker,
     /// The daemon is ending.
     pub(crate) stop: CancellationToken,
+}
+
+/// What was found out a moment ago. However many ask at once, it is found out once, and then told again for
+/// [`FIGURES_TIME`].
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Recent<T>(Arc<Mutex<Option<(Instant, T)>>>);
+
+impl<T: Clone> Recent<T> {
+    /// What is known, or found out now. A failure is told to who asked and not remembered.
+    async fn get<E>(&self, find: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let mut known = self.0.lock().await;
+        if let Some((at, value)) = &*known
+            && at.elapsed() < FIGURES_TIME
+        {
+            return Ok(value.clone());
+        }
+        let value = find.await?;
+        *known = Some((Instant::now(), value.clone()));
+        Ok(value)
+    }
 }
 
 impl Needs {
@@ -221,7 +247,7 @@ fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::Ineligible
         | ErrorCode::InsufficientStock => StatusCode::CONFLICT,
         ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::LimitReached | ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }

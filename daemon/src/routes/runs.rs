@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use schemas::access::Subject;
 use schemas::{
-    ErrorBody, ErrorCode, Resource, Role, RunId, RunKind, RunState, ShopDomain, SyncRun, Timestamp,
+    ErrorBody, ErrorCode, LocationId, Resource, Role, RunId, RunKind, RunState, ShopDomain, SyncRun,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use store::Drifted;
@@ -104,6 +105,15 @@ pub(super) async fn cancel(context: &Context, asked: Asked) -> Result<Cancelled,
     Call::new(context, &asked)?.cancel_run(&asked.part).await
 }
 
+/// Whether that record is one that staff limited to those locations may know: nothing of another location, and no order,
+/// because it is not kept where that was.
+fn is_drift_of(mine: &[LocationId], record: &str) -> bool {
+    match record.rsplit_once("location ") {
+        Some((_, location)) => location.parse().is_ok_and(|location| mine.contains(&location)),
+        None => !record.starts_with("order "),
+    }
+}
+
 impl Call<'_> {
     /// Runs, newest first.
     async fn runs(&self) -> Result<List<SyncRun>, ErrorBody> {
@@ -117,7 +127,14 @@ impl Call<'_> {
         self.may_see(Subject::Sync)?;
         let run = self.query.get("run").map(|text| text.parse::<RunId>()).transpose();
         let run = run.map_err(|problem| ErrorBody::field("run", problem.to_string()))?;
-        let data = self.context.store.drift(&self.shop, run, self.limit).await.map_err(|e| failed(&e))?;
+        let Some(mine) = self.locations() else {
+            let data = self.context.store.drift(&self.shop, run, self.limit).await.map_err(|e| failed(&e))?;
+            return Ok(List { data });
+        };
+        let found = self.context.store.drift(&self.shop, run, PAGE_RECORDS_MAX).await;
+        let mut data = found.map_err(|e| failed(&e))?;
+        data.retain(|drifted| is_drift_of(mine, &drifted.record));
+        data.truncate(self.limit);
         Ok(List { data })
     }
 

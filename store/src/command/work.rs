@@ -207,10 +207,15 @@ impl<'t, T: Tables> Work<'t, T> {
         match (&active[..], self.given.policy.default_location) {
             ([only], _) => Ok(*only),
             (several, Some(default)) if several.contains(&default) => Ok(default),
-            _ => {
-                let message = format!("the item is stocked at {} locations: say which", active.len());
+            (several, _) => {
+                let (code, message) = if several.is_empty() && self.given.by.locations.is_some() {
+                    (ErrorCode::Forbidden, "the item is stocked at none of your locations".to_owned())
+                } else {
+                    let message = format!("the item is stocked at {} locations: say which", several.len());
+                    (ErrorCode::LocationRequired, message)
+                };
                 let field = Some("locationId".to_owned());
-                Err(ErrorBody { field, ..ErrorBody::new(ErrorCode::LocationRequired, message) }.into())
+                Err(ErrorBody { field, ..ErrorBody::new(code, message) }.into())
             }
         }
     }

@@ -44,6 +44,11 @@ impl Kept {
                 && filter.by.as_deref().is_none_or(|by| by == command.shape.by.as_str())
                 && filter.state.as_deref().is_none_or(|wanted| state == wanted)
                 && filter.item.is_none_or(|wanted| command.levels.iter().any(|(item, _)| *item == wanted))
+                && filter.seen_by.as_ref().is_none_or(|(user, mine)| {
+                    command.shape.by == *user
+                        || (!command.levels.is_empty()
+                            && command.levels.iter().all(|(_, location)| mine.contains(location)))
+                })
                 && filter.before.as_ref().is_none_or(|before| place < *before)
         };
         let mut found: Vec<_> = self.commands.values().filter(wanted).collect();
@@ -65,7 +70,15 @@ impl Kept {
         let place = |held: &ReservationShape| (held.expires_at, held.reservation_id.clone());
         let wanted = |held: &&ReservationShape| match &filter.id {
             Some(id) => held.reservation_id == *id,
-            None => is_open(held.state) && filter.after.as_ref().is_none_or(|after| place(held) > *after),
+            None => {
+                is_open(held.state)
+                    && filter.after.as_ref().is_none_or(|after| place(held) > *after)
+                    && filter.seen_by.as_ref().is_none_or(|(user, mine)| {
+                        held.created_by == *user
+                            || (!held.items.is_empty()
+                                && held.items.iter().all(|item| mine.contains(&item.location_id)))
+                    })
+            }
         };
         let mut found: Vec<_> = self.reservations.values().filter(wanted).cloned().collect();
         found.sort_by_key(place);

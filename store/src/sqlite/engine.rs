@@ -19,7 +19,9 @@ use crate::StoreError;
 use crate::apply::perform;
 use crate::drift::Drifted;
 use crate::local::Engine;
-use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, PostKey, Retention, Revocation, RunRecord};
+use crate::operation::{
+    Delivery, Fate, Mark, Operation, Outcome, PostKey, Retention, Revocation, RunRecord, SessionQuota,
+};
 use crate::position::Position;
 use crate::shape::References;
 use crate::tables::{Keep, Marking, Result, Tables, Transaction, Tries};
@@ -336,11 +338,23 @@ impl Transaction for SqliteEngine {
         Ok(())
     }
 
-    fn keep_session(&mut self, id: &str, rooms: &str, at: Timestamp) -> Result<()> {
+    fn keep_session(
+        &mut self,
+        id: &str,
+        owner: &str,
+        rooms: &str,
+        at: Timestamp,
+        quota: &SessionQuota,
+    ) -> Result<()> {
+        // No INSERT OR REPLACE: what it deletes calls no trigger.
         self.connection
-            .prepare_cached("INSERT OR REPLACE INTO session (id, rooms, kept_at) VALUES (?1, ?2, ?3)")?
-            .execute(params![id, rooms, micros(at)])?;
-        Ok(())
+            .prepare_cached(
+                "INSERT INTO session (id, owner, rooms, kept_at) VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT (id) DO UPDATE SET owner = ?2, rooms = ?3, kept_at = ?4",
+            )?
+            .execute(params![id, owner, rooms, micros(at)])?;
+        self.make_room(owner, id, quota.owner_records, quota.owner_bytes)?;
+        self.make_room(ALL_OWNERS, id, quota.records, quota.bytes)
     }
 
     fn revoke(&mut self, revocation: &Revocation) -> Result<bool> {
@@ -395,6 +409,11 @@ impl Transaction for SqliteEngine {
         self.connection.execute("DELETE FROM drift WHERE found < ?1", [micros(retention.runs_before)])?;
         self.connection
             .execute("DELETE FROM session WHERE kept_at < ?1", [micros(retention.sessions_before)])?;
+        // Sessions as old as these evictions are not trusted without a record anyway.
+        self.connection.execute(
+            "DELETE FROM session_use WHERE owner <> ?1 AND records = 0 AND coalesce(evicted_at, 0) < ?2",
+            params![ALL_OWNERS, micros(retention.sessions_before)],
+        )?;
         self.connection
             .execute("DELETE FROM revocation WHERE until <= ?1", [micros(retention.revoked_until)])?;
         Ok(())
@@ -411,6 +430,36 @@ impl Transaction for SqliteEngine {
         self.shops = shops(&self.connection)?;
         self.heard.retain(|(heard, ..)| *heard != shop);
         self.erased = true;
+        Ok(())
+    }
+}
+
+/// Under which the use of all owners together is kept.
+pub(super) const ALL_OWNERS: &str = "*";
+
+impl SqliteEngine {
+    /// Forgets the oldest sessions of an owner, but for that one, until no more are left than so many.
+    fn make_room(&self, owner: &str, but: &str, records_max: u64, bytes_max: u64) -> Result<()> {
+        let most = [records_max, bytes_max].map(|most| i64::try_from(most).unwrap_or(i64::MAX));
+        let mut is_over = self.connection.prepare_cached(
+            "SELECT 1 FROM session_use WHERE owner = ?1 AND records > 1 AND (records > ?2 OR bytes > ?3)",
+        )?;
+        let mut oldest = self.connection.prepare_cached(if owner == ALL_OWNERS {
+            "SELECT id, kept_at FROM session WHERE ?1 = ?1 AND id <> ?2 ORDER BY kept_at LIMIT 1"
+        } else {
+            "SELECT id, kept_at FROM session WHERE owner = ?1 AND id <> ?2 ORDER BY kept_at LIMIT 1"
+        })?;
+        while is_over.exists(params![owner, most[0], most[1]])? {
+            let found =
+                oldest.query_row([owner, but], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)));
+            let Some((id, kept_at)) = found.optional()? else { break };
+            self.connection.prepare_cached("DELETE FROM session WHERE id = ?1")?.execute([id])?;
+            self.connection
+                .prepare_cached(
+                    "UPDATE session_use SET evicted_at = max(coalesce(evicted_at, ?2), ?2) WHERE owner = ?1",
+                )?
+                .execute(params![owner, kept_at])?;
+        }
         Ok(())
     }
 }

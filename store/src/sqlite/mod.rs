@@ -36,8 +36,10 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0008_posts.sql"),
     include_str!("../../migrations/0009_transfers.sql"),
     include_str!("../../migrations/0010_names.sql"),
-    include_str!("../../migrations/0015_replays.sql"),
-    include_str!("../../migrations/0017_last_runs.sql"),
+    include_str!("../../migrations/0011_replays.sql"),
+    include_str!("../../migrations/0012_last_runs.sql"),
+    include_str!("../../migrations/0013_session_quotas.sql"),
+    include_str!("../../migrations/0014_delivery_counts.sql"),
 ];
 /// `application_id` of a stockd database: "stkd".
 const APPLICATION_ID: i32 = 0x7374_6b64;

@@ -12,22 +12,23 @@ use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
     Epoch, Event, InventoryItemId, LevelSelection, LocationId, LogEntry, Offset, RecordKey, Resource, Room,
-    RunId, Sequence, ShopDomain, Timestamp,
+    RunId, Sequence, ShopDomain, Timestamp, UserId,
 };
 
-use super::engine::{RUN_COLUMNS, Shop, head, run, select, shops};
+use super::engine::{ALL_OWNERS, RUN_COLUMNS, Shop, head, run, select, shops};
 use super::ledger::{self, EFFECT_COLUMNS, with_levels};
 use super::rows::{
     Stored, find, from_micros, id, micros, parsed, parsed_opt, reference_columns, references, unword,
 };
 use crate::command::{Effect, KeptCommand};
 use crate::drift::{Drifted, Held};
-use crate::local::{READERS_MAX, Reader};
-use crate::operation::{Delivery, LastRuns, Mark, Revocation, Revoked, RunRecord};
+use crate::local::{CONNECTIONS_MAX, Reader};
+use crate::operation::{Delivery, KeptSession, LastRuns, Mark, Revocation, Revoked, RunRecord};
 use crate::shape::level_shape;
 use crate::tables::Result;
 use crate::{
-    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Position, StoreError,
+    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, OrderView, Position,
+    StoreError,
 };
 
 pub(super) struct SqliteReader {
@@ -38,7 +39,7 @@ pub(super) struct SqliteReader {
 
 impl SqliteReader {
     pub(super) fn new(path: PathBuf, epoch: Epoch) -> Self {
-        Self { path, epoch, idle: Mutex::new(Vec::with_capacity(READERS_MAX)) }
+        Self { path, epoch, idle: Mutex::new(Vec::with_capacity(CONNECTIONS_MAX)) }
     }
 
     /// Runs a read inside one transaction, so that all its statements see the same state.
@@ -116,6 +117,13 @@ fn heard_in(
 /// Entries up to there were forgotten.
 fn floor(connection: &Connection) -> Result<i64> {
     Ok(connection.query_row("SELECT log_floor FROM meta", [], |row| row.get(0))?)
+}
+
+/// For statements: who reads, and the locations they are limited to, as JSON.
+fn seen_by(reader: Option<&(UserId, Vec<LocationId>)>) -> Result<(Option<&str>, Option<String>)> {
+    let Some((user, locations)) = reader else { return Ok((None, None)) };
+    let locations: Vec<String> = locations.iter().map(ToString::to_string).collect();
+    Ok((Some(user.as_str()), Some(serde_json::to_string(&locations)?)))
 }
 
 fn limit_of(limit: usize) -> i64 {
@@ -233,7 +241,8 @@ impl Reader for SqliteReader {
     fn delivery_counts(&self, shop: &ShopDomain) -> Result<Vec<(String, &'static str, u64)>> {
         self.shop_view(shop, |connection, shop| {
             let mut statement = connection.prepare_cached(
-                "SELECT topic, state, count(*) FROM delivery WHERE shop = ?1 GROUP BY topic, state ORDER BY topic, state",
+                "SELECT topic, state, deliveries FROM delivery_count WHERE shop = ?1 AND deliveries > 0 \
+                 ORDER BY topic, state",
             )?;
             let counts = statement.query_map([shop.row], |row| {
                 let state = match row.get_ref(1)?.as_str()? {
@@ -343,11 +352,26 @@ impl Reader for SqliteReader {
                  WHERE shop = ?1 AND (given, id) < (?2, ?3) AND (?4 IS NULL OR id = ?4) \
                  AND (?5 IS NULL OR by_user = ?5) AND (?6 IS NULL OR now = ?6) \
                  AND (?7 IS NULL OR EXISTS (SELECT 1 FROM json_each(record, '$.levels') WHERE value ->> 0 = ?7)) \
+                 AND (?9 IS NULL OR by_user = ?9 OR (json_array_length(record, '$.levels') > 0 AND NOT EXISTS (\
+                     SELECT 1 FROM json_each(record, '$.levels') \
+                     WHERE value ->> 1 NOT IN (SELECT value FROM json_each(?10))))) \
                  ORDER BY given DESC, id DESC LIMIT ?8",
             )?;
+            let (user, locations) = seen_by(filter.seen_by.as_ref())?;
             let item = filter.item.map(|item| item.to_string());
             let found = statement.query_map(
-                params![shop.row, before, before_id, filter.id, filter.by, filter.state, item, limit_of(filter.limit)],
+                params![
+                    shop.row,
+                    before,
+                    before_id,
+                    filter.id,
+                    filter.by,
+                    filter.state,
+                    item,
+                    limit_of(filter.limit),
+                    user,
+                    locations
+                ],
                 |row| Ok((ledger::json::<KeptCommand>(row, 0)?, unword(row, 1)?)),
             )?;
             found
@@ -370,13 +394,16 @@ impl Reader for SqliteReader {
             }
             let mut statement = connection.prepare_cached(
                 "SELECT record FROM reservation WHERE shop = ?1 AND open AND (expires_at, id) > (?2, ?3) \
+                 AND (?5 IS NULL OR record ->> 'createdBy' = ?5 OR (json_array_length(record, '$.items') > 0 \
+                     AND NOT EXISTS (SELECT 1 FROM json_each(record, '$.items') \
+                         WHERE value ->> 'locationId' NOT IN (SELECT value FROM json_each(?6))))) \
                  ORDER BY expires_at, id LIMIT ?4",
             )?;
+            let (user, locations) = seen_by(filter.seen_by.as_ref())?;
             let (after, id) =
                 filter.after.as_ref().map_or((i64::MIN, ""), |(after, id)| (micros(*after), id.as_str()));
-            let found = statement.query_map(params![shop.row, after, id, limit_of(filter.limit)], |row| {
-                ledger::json(row, 0)
-            })?;
+            let wanted = params![shop.row, after, id, limit_of(filter.limit), user, locations];
+            let found = statement.query_map(wanted, |row| ledger::json(row, 0))?;
             Ok(found.collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -499,10 +526,16 @@ impl Reader for SqliteReader {
         self.shop_view(shop, |connection, shop| select(connection, shop.row, "true ORDER BY id", None))
     }
 
-    fn session(&self, id: &str) -> Result<Option<String>> {
+    fn session(&self, id: &str, owner: &str) -> Result<KeptSession> {
         self.view(|connection| {
             let mut statement = connection.prepare_cached("SELECT rooms FROM session WHERE id = ?1")?;
-            Ok(statement.query_row([id], |row| row.get(0)).optional()?)
+            let rooms = statement.query_row([id], |row| row.get(0)).optional()?;
+            let mut statement = connection
+                .prepare_cached("SELECT max(evicted_at) FROM session_use WHERE owner IN (?1, ?2)")?;
+            let evicted_at = statement.query_row([owner, ALL_OWNERS], |row| {
+                row.get::<_, Option<i64>>(0)?.map(|_| from_micros(row, 0)).transpose()
+            })?;
+            Ok(KeptSession { rooms, evicted_at })
         })
     }
 
@@ -529,6 +562,34 @@ impl Reader for SqliteReader {
                 Ok(Revocation { of, at: from_micros(row, 2)?, until: from_micros(row, 3)? })
             };
             Ok(statement.query_map([], read)?.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn orders(
+        &self,
+        shop: &ShopDomain,
+        view: &OrderView,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<serde_json::Value>> {
+        let condition = match view {
+            OrderView::All => "true".to_owned(),
+            OrderView::Of(customer) => format!("customer_id = {}", customer.to_i64()),
+            OrderView::At(locations) => {
+                let mine: Vec<String> =
+                    locations.iter().map(|id| format!("'{0}', {0}", id.to_i64())).collect();
+                let mine = mine.join(", ");
+                format!(
+                    "(json_array_length(locations) = 0 \
+                     OR EXISTS (SELECT 1 FROM json_each(locations) WHERE value IN ({mine})))"
+                )
+            }
+        };
+        self.shop_view(shop, |connection, shop| {
+            let condition = format!("id > ?2 AND {condition} ORDER BY id LIMIT {limit}");
+            let after = i64::try_from(after).unwrap_or(i64::MAX);
+            let orders: Vec<Order> = select(connection, shop.row, &condition, Some(after))?;
+            Ok(orders.iter().map(serde_json::to_value).collect::<serde_json::Result<_>>()?)
         })
     }
 
@@ -596,11 +657,8 @@ fn levels_of_shop(
 
 /// The condition for a selection, with one `?` per id; `?1` to `?3` are taken.
 fn selected(selection: &LevelSelection) -> (String, Vec<Value>) {
-    let LevelSelection { location_ids, product_ids, variant_ids, item_ids, sku } = selection;
-    if selection.is_everything() {
-        return ("true".to_owned(), Vec::new());
-    }
-    let mut conditions = vec!["false".to_owned()];
+    let LevelSelection { location_ids, product_ids, variant_ids, item_ids, sku, within } = selection;
+    let mut conditions = vec![if selection.is_everything() { "true" } else { "false" }.to_owned()];
     let mut values = Vec::new();
     let mut any_of = |column: &str, ids: Vec<i64>| {
         conditions.push(format!("{column} IN ({})", vec!["?"; ids.len()].join(", ")));
@@ -629,5 +687,10 @@ fn selected(selection: &LevelSelection) -> (String, Vec<Value>) {
         );
         values.extend(std::iter::repeat_n(Value::from(sku.clone()), 3));
     }
-    (conditions.join(" OR "), values)
+    let mut condition = conditions.join(" OR ");
+    if let Some(ids) = within {
+        condition = format!("({condition}) AND level.location_id IN ({})", vec!["?"; ids.len()].join(", "));
+        values.extend(ids.iter().map(|id| Value::from(id.to_i64())));
+    }
+    (condition, values)
 }

@@ -165,6 +165,10 @@ pub(crate) fn notification_kind(event: &Event) -> Option<&'static str> {
     }
 }
 
+/// Every `type` that a notification can have.
+pub(crate) const NOTIFICATION_KINDS: [&str; 4] =
+    ["security:alert", "system:event", "system:maintenance", "user:activity"];
+
 /// The frame around every event; the ephemeral have no `id`.
 fn envelope(told: &Telling<'_>, kind: &str, data: Value) -> Value {
     let mut envelope = json!({ "type": kind, "shop": told.shop, "timestamp": told.at });

@@ -168,6 +168,12 @@ pub fn event(namespace: &str, name: &str, json: &str, last: Option<&str>) -> Str
     }
 }
 
+/// The text of an acknowledgement with an argument that is JSON already.
+pub(crate) fn ack(namespace: &str, id: u64, json: &str) -> String {
+    let (namespace, comma) = prefix(namespace);
+    format!("3{namespace}{comma}{id}[{json}]")
+}
+
 /// The root namespace is not written.
 fn prefix(namespace: &str) -> (&str, &str) {
     if namespace == "/" { ("", "") } else { (namespace, ",") }
