@@ -76,7 +76,7 @@ impl Sync {
                 "{resource}: {processed} records looked at, {changed} {would}changed, {deleted} {would}deleted, {drift} drifted"
             ))?;
             if drift > 0 {
-                say(format_args!("which ones: /api/v1/drift?run={}", run.run_id))?;
+                say(format_args!("which ones: /api/v1/drift?runId={}", run.run_id))?;
             }
         }
         match run.state {

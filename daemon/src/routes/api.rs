@@ -148,6 +148,18 @@ pub(super) fn identity(context: &Context, headers: &HeaderMap) -> Result<Identit
     })
 }
 
+/// What the id of a collection's records is called.
+fn id_field(collection: Collection) -> &'static str {
+    match collection {
+        Collection::Customers => "customerId",
+        Collection::Items => "inventoryItemId",
+        Collection::Locations => "locationId",
+        Collection::Orders => "orderId",
+        Collection::Products => "productId",
+        Collection::Variants => "variantId",
+    }
+}
+
 /// One authenticated question about one shop.
 pub(super) struct Call<'c> {
     pub(super) context: &'c Context,
@@ -205,7 +217,7 @@ impl<'c> Call<'c> {
         let next = records
             .last()
             .filter(|_| records.len() == self.limit)
-            .and_then(|record| record.get("id")?.as_str())
+            .and_then(|record| record.get(id_field(collection))?.as_str())
             .map(str::to_owned);
         let data = records.into_iter().filter(|record| self.sees(collection, record)).collect();
         Ok(Page { data, next })
