@@ -888,7 +888,10 @@ async fn lists_are_paged_by_id(world: World) {
     let world = world.registered().await;
     world.webhook((1..=5).map(|id| product(id, "Shirt", 1, None)).collect()).await;
     let page = world.store.list(&shop(), Collection::Products, 2, 2).await.unwrap();
-    assert_eq!(page.iter().map(|product| product["id"].as_str().unwrap()).collect::<Vec<_>>(), ["3", "4"]);
+    assert_eq!(
+        page.iter().map(|product| product["productId"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["3", "4"]
+    );
     let last = world.store.list(&shop(), Collection::Products, 5, 2).await.unwrap();
     assert!(last.is_empty());
 }

@@ -23,6 +23,7 @@ mod payments;
 mod policy;
 mod posts;
 mod python;
+mod readme;
 mod recovery;
 mod restored;
 mod rights;

@@ -125,10 +125,10 @@ async fn staff_of_one_location_see_nothing_of_another() {
     let rest = daemon.list("events?rooms=inventory:all", &token).await;
     assert!(!rest.is_empty() && rest.iter().all(here));
     let orders = daemon.list("orders", &token).await;
-    assert!(orders.iter().any(|order| order["id"] == home["id"]));
-    assert!(orders.iter().all(|order| order["id"] != abroad["id"]));
+    assert!(orders.iter().any(|order| order["orderId"] == home["id"]));
+    assert!(orders.iter().all(|order| order["orderId"] != abroad["id"]));
     let orders = daemon.list("orders", &admin).await;
-    assert!([&home, &abroad].iter().all(|sold| orders.iter().any(|order| order["id"] == sold["id"])));
+    assert!([&home, &abroad].iter().all(|sold| orders.iter().any(|order| order["orderId"] == sold["id"])));
     // No door names another location, not even where the next page begins.
     let mut doors: Vec<String> =
         ["drift", "commands", "reservations"].map(|list| format!("{list}?limit=1")).into();
@@ -215,7 +215,7 @@ async fn customers_see_their_own_orders_and_no_stock() {
 
     let orders = daemon.list("orders", &token).await;
     assert_eq!(orders.len(), 1);
-    assert_eq!(orders[0]["id"], mine["id"]);
+    assert_eq!(orders[0]["orderId"], mine["id"]);
     for forbidden in ["levels", "items", "customers", "runs", "deliveries"] {
         assert_eq!(daemon.asked(forbidden, &token).await.0, 403, "{forbidden}");
     }

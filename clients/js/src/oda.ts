@@ -3,13 +3,15 @@ import { io, type Socket } from 'socket.io-client';
 
 import type {
   CommandShape,
-  CommandState,
   ErrorBody,
+  HoldAnswer,
+  LevelAnswer,
   LevelChange,
   LevelShape,
   OrderChange,
   OrderShape,
   ReservationShape,
+  ReserveAnswer,
   Sale,
   SettableName,
   SyncRun,
@@ -112,15 +114,9 @@ interface Since {
 
 export type Refused = { ok: false; error: ErrorBody };
 export type Subscribed = { ok: true; rooms: string[]; offset: string; levels?: LevelShape[] };
-export type Commanded = { ok: true; commandId: string; state: CommandState; level: LevelShape };
-export type Reserved = {
-  ok: true;
-  commandId: string;
-  reservationId: string;
-  state: ReservationShape['state'];
-  expiresAt: string;
-  levels: LevelShape[];
-};
+export type Commanded = { ok: true } & LevelAnswer;
+export type Reserved = { ok: true } & ReserveAnswer;
+export type Settled = { ok: true } & HoldAnswer;
 
 type Answer<Given> = (answer: Given | Refused) => void;
 /** A request whose payload may be left out. */
@@ -146,11 +142,11 @@ export interface ClientEvents {
       ),
     Reserved
   >;
-  'inventory:release': Order<{ reservationId: string }, { ok: true; reservation: ReservationShape }>;
-  'inventory:extend': Order<{ reservationId: string; ttlSeconds?: number }, { ok: true; reservation: ReservationShape }>;
+  'inventory:release': Order<{ reservationId: string }, Settled>;
+  'inventory:extend': Order<{ reservationId: string; ttlSeconds?: number }, Settled>;
   'inventory:commit': Order<
     { reservationId: string; sale: Sale; orderId?: Id },
-    { ok: true; reservation: ReservationShape }
+    Settled
   >;
   'auth:refresh': Order<{ token: string }, { ok: true; expiresAt: string }>;
 }

@@ -73,7 +73,7 @@ impl Sync {
                 "{resource}: {processed} records looked at, {changed} {would}changed, {deleted} {would}deleted, {drift} drifted"
             ))?;
             if drift > 0 {
-                tell(format_args!("which ones: /api/v1/drift?run={}", run.run_id))?;
+                tell(format_args!("which ones: /api/v1/drift?runId={}", run.run_id))?;
             }
         }
         match run.state {

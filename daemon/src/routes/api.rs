@@ -158,6 +158,18 @@ fn listed<'t>(field: &str, text: &'t str) -> Result<BTreeSet<&'t str>, ErrorBody
     Ok(parts)
 }
 
+/// What the id of a collection's records is called.
+fn id_field(collection: Collection) -> &'static str {
+    match collection {
+        Collection::Customers => "customerId",
+        Collection::Items => "inventoryItemId",
+        Collection::Locations => "locationId",
+        Collection::Orders => "orderId",
+        Collection::Products => "productId",
+        Collection::Variants => "variantId",
+    }
+}
+
 /// One authenticated question about one shop.
 pub(super) struct Call<'c> {
     pub(super) context: &'c Context,
@@ -249,7 +261,7 @@ impl<'c> Call<'c> {
         let next = records
             .last()
             .filter(|_| records.len() == self.limit)
-            .and_then(|record| record.get("id")?.as_str())
+            .and_then(|record| record.get(id_field(collection))?.as_str())
             .map(str::to_owned);
         Page { data: records, next }
     }

@@ -121,10 +121,10 @@ impl Call<'_> {
     /// Commands, newest first.
     async fn commands(&self) -> Result<Page<Audited>, ErrorBody> {
         self.may_read_commands()?;
-        let item = match self.query.get("item").map(|text| text.parse::<InventoryItemId>()) {
+        let item = match self.query.get("inventoryItemId").map(|text| text.parse::<InventoryItemId>()) {
             None => None,
             Some(Ok(item)) => Some(item),
-            Some(Err(problem)) => return Err(ErrorBody::field("item", problem.to_string())),
+            Some(Err(problem)) => return Err(ErrorBody::field("inventoryItemId", problem.to_string())),
         };
         let state = self.query.get("state").cloned();
         if state.as_ref().is_some_and(|state| CommandState::deserialize(&json!(state)).is_err()) {

@@ -180,8 +180,9 @@ impl Door {
 /// What is posted at a door.
 pub(super) fn payload(door: Door, generator: &mut SchemaGenerator) -> Schema {
     let mut schema = Posted::data_schema(generator);
-    let one_of =
-        |names: &[&str]| json!(names.iter().map(|name| json!({ "required": [name] })).collect::<Vec<_>>());
+    // A branch tells the fields that it needs, too: linters do not look for them further up.
+    let needs = |name: &&str| json!({ "properties": { *name: {} }, "required": [name] });
+    let one_of = |names: &[&str]| json!(names.iter().map(needs).collect::<Vec<_>>());
     let (fields, needed, any) = match door {
         Door::OrderCreated => (json!({}), json!([]), one_of(&["orderId", "id"])),
         Door::OrderStatus => (json!({}), json!([]), one_of(&["newStatus", "status"])),
@@ -205,10 +206,10 @@ pub(super) fn payload(door: Door, generator: &mut SchemaGenerator) -> Schema {
         // For whom it is matters only where the type says so.
         let choices =
             [("system", None), ("user", Some("userId")), ("role", Some("role"))].map(|(kind, whom)| {
-                let mut choice = json!({ "properties": { "type": { "const": kind } } });
+                let mut choice = json!({ "properties": { "type": { "const": kind } }, "required": ["type"] });
                 if let Some(whom) = whom {
                     choice["properties"][whom] = known.get(whom).cloned().unwrap_or_default();
-                    choice["required"] = json!([whom]);
+                    choice["required"] = json!(["type", whom]);
                 }
                 choice
             });

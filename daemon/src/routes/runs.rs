@@ -125,8 +125,8 @@ impl Call<'_> {
     /// What full runs had to put right, and dry ones found, the latest first; with `run`, of that one.
     async fn drift(&self) -> Result<List<Drifted>, ErrorBody> {
         self.may_see(Subject::Sync)?;
-        let run = self.query.get("run").map(|text| text.parse::<RunId>()).transpose();
-        let run = run.map_err(|problem| ErrorBody::field("run", problem.to_string()))?;
+        let run = self.query.get("runId").map(|text| text.parse::<RunId>()).transpose();
+        let run = run.map_err(|problem| ErrorBody::field("runId", problem.to_string()))?;
         let Some(mine) = self.locations() else {
             let data = self.context.store.drift(&self.shop, run, self.limit).await.map_err(|e| failed(&e))?;
             return Ok(List { data });

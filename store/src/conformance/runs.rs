@@ -192,7 +192,7 @@ pub(super) async fn of_a_redacted_customer_nothing_is_kept(world: World) {
 
     let list = async |collection| world.store.list(&shop(), collection, 0, 10).await.unwrap();
     let customers = list(Collection::Customers).await;
-    assert_eq!(customers.iter().map(|row| &row["id"]).collect::<Vec<_>>(), ["72"]);
+    assert_eq!(customers.iter().map(|row| &row["customerId"]).collect::<Vec<_>>(), ["72"]);
     let whose: Vec<_> = list(Collection::Orders).await.iter().map(|row| row["customerId"].clone()).collect();
     assert_eq!(whose, [Value::Null, "72".into()]);
     let log: Vec<String> =
