@@ -10,7 +10,7 @@ mod target;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,8 +31,8 @@ use ws::limits::UNSENT_BYTES_MAX;
 use ws::{Entrance, Network};
 
 pub(crate) use self::carrier::Carrier;
-use self::places::ConnectionPlace;
 pub(crate) use self::places::ConnectionPlaces;
+use self::places::{AddressPlace, ConnectionPlace};
 use self::target::Target;
 use crate::{limits, routes};
 
@@ -107,7 +107,7 @@ impl Edge {
                     continue;
                 }
             };
-            let client = (!self.is_proxy(peer)).then(|| peer.ip());
+            let client = (!self.is_proxy(peer.ip())).then(|| peer.ip());
             let Some(place) = self.places.take(client) else {
                 // What the kernel does not take at once is not worth waiting for.
                 let _ = stream.write(NO_PLACE).now_or_never();
@@ -118,8 +118,8 @@ impl Edge {
         }
     }
 
-    fn is_proxy(&self, peer: SocketAddr) -> bool {
-        self.entrance.trusted_proxies.iter().any(|network: &Network| network.contains(peer.ip()))
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        self.entrance.trusted_proxies.iter().any(|network: &Network| network.contains(address))
     }
 
     async fn connection<S, F>(
@@ -136,19 +136,19 @@ impl Edge {
         F::Future: Send,
     {
         let (service, is_kept) = (warp::service(routes), place.is_kept());
-        let (edge, is_proxy) = (&self, self.is_proxy(peer));
+        let place = &place;
+        let edge = &self;
         let answer = service_fn(move |mut request: Request<Incoming>| {
+            place.hold();
             let judged = edge.judge(&mut request, peer, is_kept);
-            let is_last = judged.is_err() || head::is_last(request.headers());
-            let address = is_proxy
-                .then(|| edge.places.take_request(edge.entrance.address_of(peer.ip(), request.headers())));
+            let is_last = is_kept || judged.is_err() || head::is_last(request.headers());
             request.extensions_mut().insert(Peer(peer));
             let mut service = service.clone();
             async move {
                 let mut answer = match judged {
                     Err(refusal) => refusal,
-                    Ok(()) if matches!(address, Some(None)) => routes::crowded(),
-                    Ok(()) => {
+                    // Its place is taken while it is answered.
+                    Ok(_place) => {
                         let answer =
                             tokio::time::timeout(limits::REQUEST_TIMEOUT, service.call(request)).await;
                         answer.unwrap_or_else(|_| Ok(routes::late()))?
@@ -162,12 +162,14 @@ impl Edge {
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(header_timeout)
+            .max_header_size(limits::HEADER_BYTES_MAX)
             .max_buf_size(limits::HEADER_BYTES_MAX)
             .serve_connection(TokioIo::new(Carrier::new(stream)), answer)
             .with_upgrades();
         tokio::pin!(connection);
         let ended = tokio::select! {
             ended = &mut connection => ended,
+            () = place.evicted() => return,
             () = stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
@@ -179,25 +181,34 @@ impl Edge {
         }
     }
 
-    /// The answer to a request that the routes are not to see.
+    /// Lets a request by, or gives the answer to one that the routes are not to see.
     fn judge(
         &self,
         request: &mut Request<Incoming>,
         peer: SocketAddr,
         is_kept: bool,
-    ) -> Result<(), Response> {
+    ) -> Result<Option<AddressPlace>, Response> {
         match target::check(request) {
             Ok(Target::Path) => {}
             Ok(Target::Server) => return Err(routes::allowed("GET, HEAD, POST, OPTIONS")),
             Err(problem) => {
-                tracing::debug!(%peer, %problem, "a request was refused");
+                tracing::debug!(%peer, %problem, "Refused a request");
                 return Err(routes::malformed(&problem.to_string()));
             }
         }
-        if is_kept && !routes::is_kept_for(request.uri().path()) {
+        if routes::is_kept_for(request.uri().path()) {
+            return Ok(None);
+        }
+        if is_kept {
             return Err(routes::crowded());
         }
-        Ok(())
+        // A proxy's connections are not counted by address, so the requests of its clients are. Where it does not say
+        // whose they are, there is nothing to count by.
+        let client = self.entrance.address_of(peer.ip(), request.headers());
+        if !self.is_proxy(peer.ip()) || self.is_proxy(client) {
+            return Ok(None);
+        }
+        self.places.take_request(client).map(Some).ok_or_else(routes::crowded)
     }
 }
 

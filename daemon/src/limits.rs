@@ -17,7 +17,8 @@ pub const WEBHOOK_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections at a time that carry HTTP, on all listeners together; further ones are answered 503 and closed, but for
 /// [`CONNECTIONS_KEPT`]. WebSockets are counted by themselves.
 pub const CONNECTIONS_MAX: usize = 12_000;
-/// Connections beyond these, on which only webhooks and those who ask how we are get served.
+/// Connections beyond these, on which only webhooks and those who ask how we are get served. Beyond them whoever has sent
+/// no request for longest makes room.
 pub const CONNECTIONS_KEPT: usize = 256;
 /// How many of these one address may have, beyond those it may have anyway.
 pub const CONNECTIONS_KEPT_PER_ADDRESS: usize = 32;

@@ -201,3 +201,18 @@ fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
         None => Ok(hosts),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn further_hosts_are_names_and_nothing_around_them() {
+        let read = |host: &str| toml::from_str::<Server>(&format!("hosts = [\"{host}\"]"));
+        assert_eq!(read("stockd.internal").unwrap().hosts, ["stockd.internal"]);
+        for wrong in ["", "http://stockd.internal", "stockd.internal:8080", "stockd/", "*"] {
+            let refused = read(wrong).unwrap_err().to_string();
+            assert!(refused.contains("without scheme, port or path"), "{wrong}: {refused}");
+        }
+    }
+}

@@ -94,25 +94,24 @@ impl HeadWatch {
 
     /// Takes the line that has ended; `false` when it must not stand in a head.
     fn end_line(&mut self) -> bool {
-        let line = std::mem::take(&mut self.line);
-        let is_cut = std::mem::take(&mut self.is_cut);
-        if std::mem::take(&mut self.end) != *b"\r\n" {
-            return false;
+        let (is_cut, end) = (std::mem::take(&mut self.is_cut), std::mem::take(&mut self.end));
+        let is_good = end == *b"\r\n" && (self.line == b"\r\n" || self.take_header(is_cut));
+        if is_good && self.line == b"\r\n" && std::mem::take(&mut self.begun) {
+            self.place = match std::mem::take(&mut self.body) {
+                _ if self.is_last => Place::Unwatched,
+                0 => Place::Head,
+                body => Place::Body(body),
+            };
         }
-        if line == b"\r\n" {
-            if std::mem::take(&mut self.begun) {
-                let body = std::mem::take(&mut self.body);
-                self.place = match body {
-                    _ if self.is_last => Place::Unwatched,
-                    0 => Place::Head,
-                    body => Place::Body(body),
-                };
-            }
-            return true;
-        }
+        self.line.clear();
+        is_good
+    }
+
+    /// Notes what a line says of the body; `false` when its length cannot be told.
+    fn take_header(&mut self, is_cut: bool) -> bool {
         self.begun = true;
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else { return true };
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        let Some(colon) = self.line.iter().position(|byte| *byte == b':') else { return true };
+        let (name, value) = (&self.line[..colon], self.line[colon + 1..].trim_ascii());
         if name.eq_ignore_ascii_case(b"transfer-encoding")
             || (name.eq_ignore_ascii_case(b"upgrade") && is_websocket(value))
         {

@@ -1,10 +1,12 @@
 //! Places for connections: so many in all, so many of one address, and some that are kept for webhooks.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use ws::transport::AddressCounts;
+use tokio_util::sync::CancellationToken;
+use ws::transport::{AddressCounts, counted_as};
 
 use crate::limits::{CONNECTIONS_KEPT, CONNECTIONS_KEPT_PER_ADDRESS, CONNECTIONS_MAX};
 
@@ -12,16 +14,35 @@ use crate::limits::{CONNECTIONS_KEPT, CONNECTIONS_KEPT_PER_ADDRESS, CONNECTIONS_
 /// where they are served.
 pub(crate) struct ConnectionPlaces {
     free: Arc<Semaphore>,
-    kept: Arc<Semaphore>,
     addresses: AddressCounts,
     per_address_max: usize,
+    /// Those on kept places, in order of arrival.
+    kept: Mutex<VecDeque<Kept>>,
+}
+
+struct Kept {
+    evicted: CancellationToken,
+    address: Option<IpAddr>,
+    /// Whether its request has come. Until then it makes room for one that comes later.
+    is_busy: bool,
 }
 
 /// The right to one connection; its place is free again when it is dropped.
-pub(crate) struct ConnectionPlace {
+pub(crate) enum ConnectionPlace {
+    Free(FreePlace),
+    Kept(KeptPlace),
+}
+
+/// One of the usual places, until it is dropped.
+pub(crate) struct FreePlace {
     _permit: OwnedSemaphorePermit,
     _address: Option<AddressPlace>,
-    is_kept: bool,
+}
+
+/// One of the kept places, until it is dropped.
+pub(crate) struct KeptPlace {
+    places: Arc<ConnectionPlaces>,
+    evicted: CancellationToken,
 }
 
 /// One connection or request of an address, until it is dropped.
@@ -33,23 +54,40 @@ impl Drop for AddressPlace {
     }
 }
 
+impl Drop for KeptPlace {
+    fn drop(&mut self) {
+        self.places.kept().retain(|kept| kept.evicted != self.evicted);
+    }
+}
+
 impl ConnectionPlace {
-    /// Whether only webhooks, and those who ask how we are, are served there.
+    /// Whether only webhooks, and those who ask how we are, are served there, one request on each connection.
     pub(crate) fn is_kept(&self) -> bool {
-        self.is_kept
+        matches!(self, Self::Kept(_))
+    }
+
+    /// Its request has come, so nobody may have its place any more.
+    pub(crate) fn hold(&self) {
+        if let Self::Kept(place) = self {
+            let mut kept = place.places.kept();
+            kept.iter_mut().filter(|kept| kept.evicted == place.evicted).for_each(|kept| kept.is_busy = true);
+        }
+    }
+
+    /// Waits until somebody else has its place.
+    pub(crate) async fn evicted(&self) {
+        match self {
+            Self::Free(_) => std::future::pending().await,
+            Self::Kept(place) => place.evicted.cancelled().await,
+        }
     }
 }
 
 impl ConnectionPlaces {
     /// With that many of one address.
     pub(crate) fn new(per_address_max: usize) -> Arc<Self> {
-        let (free, kept) = (Semaphore::new(CONNECTIONS_MAX), Semaphore::new(CONNECTIONS_KEPT));
-        Arc::new(Self {
-            free: Arc::new(free),
-            kept: Arc::new(kept),
-            addresses: AddressCounts::default(),
-            per_address_max,
-        })
+        let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        Arc::new(Self { free, addresses: AddressCounts::default(), per_address_max, kept: Mutex::default() })
     }
 
     /// A place for a connection from there; `None` when it has to go. A proxy of ours is no client, so its connections
@@ -58,28 +96,39 @@ impl ConnectionPlaces {
     /// Where the usual places are taken, of this address or of all, there is one of those kept, so that whoever fills
     /// the daemon with connections does not keep webhooks out.
     pub(crate) fn take(self: &Arc<Self>, client: Option<IpAddr>) -> Option<ConnectionPlace> {
-        let address = client.map(|client| self.take_of(client, self.per_address_max));
-        if let None | Some(Some(_)) = address
+        let address = client.map(|client| self.take_request(client));
+        if !matches!(address, Some(None))
             && let Ok(permit) = Arc::clone(&self.free).try_acquire_owned()
         {
-            return Some(ConnectionPlace { _permit: permit, _address: address.flatten(), is_kept: false });
+            return Some(ConnectionPlace::Free(FreePlace { _permit: permit, _address: address.flatten() }));
         }
-        let most = self.per_address_max + CONNECTIONS_KEPT_PER_ADDRESS;
-        let address = match (client, address.flatten()) {
-            (Some(client), None) => Some(self.take_of(client, most)?),
-            (_, address) => address,
-        };
-        let permit = Arc::clone(&self.kept).try_acquire_owned().ok()?;
-        Some(ConnectionPlace { _permit: permit, _address: address, is_kept: true })
+        self.keep(client.map(counted_as)).map(ConnectionPlace::Kept)
     }
 
     /// A place for a request that a proxy of ours brings from there, while it is answered.
     pub(crate) fn take_request(self: &Arc<Self>, client: IpAddr) -> Option<AddressPlace> {
-        self.take_of(client, self.per_address_max)
+        let is_free = self.addresses.enter(client, self.per_address_max);
+        is_free.then(|| AddressPlace(Arc::clone(self), client))
     }
 
-    fn take_of(self: &Arc<Self>, client: IpAddr, most: usize) -> Option<AddressPlace> {
-        self.addresses.enter(client, most).then(|| AddressPlace(Arc::clone(self), client))
+    /// One of the kept places. Whoever connects and says nothing has it only until somebody else wants it: a webhook
+    /// comes with its connection.
+    fn keep(self: &Arc<Self>, address: Option<IpAddr>) -> Option<KeptPlace> {
+        let mut kept = self.kept();
+        let is_of_it = |other: &Kept| address.is_some() && other.address == address;
+        let full_of_it = kept.iter().filter(|other| is_of_it(other)).count() >= CONNECTIONS_KEPT_PER_ADDRESS;
+        if full_of_it || kept.len() >= CONNECTIONS_KEPT {
+            let silent = |other: &Kept| !other.is_busy && (!full_of_it || is_of_it(other));
+            let evicted = kept.iter().position(silent).and_then(|at| kept.remove(at))?;
+            evicted.evicted.cancel();
+        }
+        let evicted = CancellationToken::new();
+        kept.push_back(Kept { evicted: evicted.clone(), address, is_busy: false });
+        Some(KeptPlace { places: Arc::clone(self), evicted })
+    }
+
+    fn kept(&self) -> MutexGuard<'_, VecDeque<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -91,17 +140,37 @@ mod tests {
         Some(text.parse().unwrap())
     }
 
+    fn is_evicted(place: &ConnectionPlace) -> bool {
+        matches!(place, ConnectionPlace::Kept(place) if place.evicted.is_cancelled())
+    }
+
     #[test]
     fn one_address_fills_its_own_places_and_no_others() {
         let places = ConnectionPlaces::new(3);
-        let taken: Vec<_> = (0..1_000).filter_map(|_| places.take(ip("2001:db8::1"))).collect();
-        assert_eq!(taken.len(), 3 + CONNECTIONS_KEPT_PER_ADDRESS);
-        assert_eq!(taken.iter().filter(|place| place.is_kept()).count(), CONNECTIONS_KEPT_PER_ADDRESS);
-        assert!(places.take(ip("2001:db8::2")).is_none(), "the same /64");
+        let taken: Vec<_> = (0..1_000).map(|_| places.take(ip("2001:db8::1")).unwrap()).collect();
+        assert!(
+            taken[..3].iter().all(|place| !place.is_kept())
+                && taken[3..].iter().all(ConnectionPlace::is_kept)
+        );
+        assert_eq!(places.kept().len(), CONNECTIONS_KEPT_PER_ADDRESS);
+        assert!(is_evicted(&taken[3]) && !is_evicted(taken.last().unwrap()), "the oldest goes");
+        assert!(places.take(ip("2001:db8::2")).unwrap().is_kept(), "the same /64");
         assert!(!places.take(ip("192.0.2.1")).unwrap().is_kept());
         assert!(!places.take(None).unwrap().is_kept(), "a proxy of ours");
         drop(taken);
         assert!(!places.take(ip("2001:db8::1")).unwrap().is_kept());
+        assert!(places.kept().is_empty());
+    }
+
+    #[test]
+    fn whoever_has_sent_a_request_keeps_the_place() {
+        let places = ConnectionPlaces::new(0);
+        let webhooks: Vec<_> =
+            (0..CONNECTIONS_KEPT_PER_ADDRESS).map(|_| places.take(ip("192.0.2.1")).unwrap()).collect();
+        webhooks.iter().for_each(ConnectionPlace::hold);
+        assert!(places.take(ip("192.0.2.1")).is_none());
+        assert!(!webhooks.iter().any(is_evicted));
+        assert!(places.take(ip("192.0.2.2")).is_some());
     }
 
     #[test]
@@ -109,9 +178,9 @@ mod tests {
         let places = ConnectionPlaces::new(CONNECTIONS_MAX);
         let taken: Vec<_> = (0..CONNECTIONS_MAX).map(|_| places.take(ip("192.0.2.1")).unwrap()).collect();
         assert!(taken.iter().all(|place| !place.is_kept()));
-        let kept: Vec<_> = (0..CONNECTIONS_KEPT).map(|_| places.take(ip("192.0.2.2")).unwrap()).collect();
+        let kept: Vec<_> = (0..CONNECTIONS_KEPT).map(|_| places.take(None).unwrap()).collect();
         assert!(kept.iter().all(ConnectionPlace::is_kept));
-        assert!(places.take(ip("192.0.2.3")).is_none());
+        assert!(places.take(ip("192.0.2.3")).unwrap().is_kept() && is_evicted(&kept[0]));
         drop(taken);
         assert!(!places.take(ip("192.0.2.3")).unwrap().is_kept());
     }
