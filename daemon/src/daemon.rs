@@ -24,10 +24,12 @@ use crate::auth::Tokens;
 use crate::commands::{Commands, ShopPolicy};
 use crate::config::{self, Broker, Config, ConfigError, Environment};
 use crate::edge::{self, Listener};
+use crate::identity::StoreIdentity;
 use crate::intake::Intake;
 use crate::looks::Looks;
 use crate::notices::{Handles, Notices};
 use crate::posts::Posts;
+use crate::problems::Problems;
 use crate::routes::{self, Needs};
 use crate::scheduler::{Runs, Schedule};
 use crate::scope::ShopNames;
@@ -174,13 +176,21 @@ impl Daemon {
         let arrived = Arc::new(Notify::new());
         let (marked, marks) = watch::channel(());
         let marked = Arc::new(marked);
+        let problems = Arc::new(Problems::new(shops.domains(), Arc::clone(&clock)));
+        tasks.spawn(Arc::clone(&problems).run(Arc::clone(&store), stop.clone()));
         let mut runs = Runs::default();
         let mut handles = BTreeMap::new();
         for shop in &config.shop {
             let client = client(shop, &credentials, &transport, &clock, &entropy)?;
             let (bulk_ended, scopes_changed) =
                 (Arc::new(watch::Sender::new(())), Arc::new(watch::Sender::new(())));
-            runs.watch(&shop.domain, client.health());
+            tasks.spawn(Arc::clone(&problems).follow(shop.domain.clone(), client.health(), stop.clone()));
+            let identity = Arc::new(StoreIdentity::new(
+                shop.domain.clone(),
+                Arc::clone(&client),
+                Arc::clone(&store),
+                Arc::clone(&problems),
+            ));
             // An uninstalled app ends what works for its shop, and nothing else.
             let shop_stop = stop.child_token();
             let looks = Looks {
@@ -188,6 +198,7 @@ impl Daemon {
                 store: Arc::clone(&store),
                 client: Arc::clone(&client),
                 clock: Arc::clone(&clock),
+                identity: Arc::clone(&identity),
                 marks: marks.clone(),
             };
             tasks.spawn(looks.run(shop_stop.clone()));
@@ -197,6 +208,7 @@ impl Daemon {
                 client: Arc::clone(&client),
                 clock: Arc::clone(&clock),
                 entropy: Arc::clone(&entropy),
+                identity: Arc::clone(&identity),
                 given: given.subscribe(),
                 marked: Arc::clone(&marked),
                 below_zero: shop.allow_backorder,
@@ -213,6 +225,7 @@ impl Daemon {
                 bulk_ended: bulk_ended.subscribe(),
                 bulk_stuck: Duration::from_secs(config.sync.bulk_stuck_seconds.into()),
                 missing_percent_max: config.sync.missing_percent_max,
+                identity: Arc::clone(&identity),
                 hub: Arc::clone(&hub),
             });
             for (resource, plan) in config.sync.resources() {
@@ -228,6 +241,8 @@ impl Daemon {
                 clock: Arc::clone(&clock),
                 runs: runs.clone(),
                 address: shop.webhook_address.clone(),
+                identity,
+                problems: Arc::clone(&problems),
                 scopes_changed: scopes_changed.subscribe(),
             };
             tasks.spawn(subscriptions.run(shop_stop.clone()));
@@ -283,6 +298,7 @@ impl Daemon {
             posts,
             amqp,
             runs,
+            problems,
             channels,
             hub: Arc::clone(&hub),
             entrance: Entrance::default(),

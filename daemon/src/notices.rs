@@ -70,8 +70,7 @@ impl Notices {
                 Some(true) => {
                     tracing::error!(shop.domain = %shop, "the app was uninstalled: nothing more is synced; install it again and restart stockd");
                     handles.stop.cancel();
-                    let message = "The mirror stays as it is and is no longer kept up. Install the app again and restart stockd.";
-                    self.tell(shop, "The app was uninstalled", message.to_owned()).await?;
+                    handles.client.app_is_uninstalled();
                 }
                 _ => {
                     tracing::warn!(shop.domain = %shop, "a webhook says that the app was uninstalled, and Shopify does not");

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use schemas::{ErrorBody, ErrorCode, Resource, RunId, RunKind, RunState, ShopDomain};
-use shopify::Health;
 use store::{LastRuns, RunRecord};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
@@ -23,11 +22,10 @@ pub(crate) enum Request {
     Cancel(RunId, oneshot::Sender<Result<(), ErrorBody>>),
 }
 
-/// Where requests go, and what is known of each shop's API.
+/// Where requests go.
 #[derive(Clone, Default)]
 pub(crate) struct Runs {
     requests: BTreeMap<(ShopDomain, Resource), mpsc::Sender<Request>>,
-    health: BTreeMap<ShopDomain, watch::Receiver<Health>>,
 }
 
 impl Runs {
@@ -36,16 +34,6 @@ impl Runs {
         let (sender, requests) = mpsc::channel(limits::RUN_REQUESTS_MAX);
         self.requests.insert((shop.clone(), resource), sender);
         requests
-    }
-
-    /// What a shop's answers say of its API.
-    pub(crate) fn watch(&mut self, shop: &ShopDomain, health: watch::Receiver<Health>) {
-        self.health.insert(shop.clone(), health);
-    }
-
-    /// What a person should know of a shop's API.
-    pub(crate) fn problems(&self, shop: &ShopDomain) -> Vec<String> {
-        self.health.get(shop).map(|health| health.borrow().problems()).unwrap_or_default()
     }
 
     /// Begins a run.

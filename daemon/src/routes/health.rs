@@ -38,15 +38,15 @@ pub(super) async fn live(_: &Context, _: Asked) -> Result<Live, ErrorBody> {
 pub(super) async fn ready(context: &Context) -> Response {
     let store = context.store.entries(context.store.head().sequence, 1).await;
     let figures = context.hub.figures();
-    let ok = store.is_ok() && !context.stop.is_cancelled();
+    let failing = context.store.failing().borrow().is_some();
+    let ok = store.is_ok() && !failing && !context.stop.is_cancelled();
     let away = |is_connected| if is_connected { "connected" } else { "away" };
     let body = Readiness {
-        status: if ok {
-            "ready"
-        } else if store.is_ok() {
-            "ending"
-        } else {
-            "the store does not answer"
+        status: match () {
+            () if ok => "ready",
+            () if store.is_err() => "the store does not answer",
+            () if failing => "nothing can be written: see the log and stockd status",
+            () => "ending",
         },
         offset: context.store.head(),
         connections: figures.connections,

@@ -44,6 +44,7 @@ use crate::commands::Commands;
 use crate::daemon::ShopSecrets;
 use crate::edge::{Peer, Stream};
 use crate::posts::Posts;
+use crate::problems::Problems;
 use crate::scheduler::Runs;
 use crate::scope::ShopNames;
 
@@ -73,6 +74,8 @@ pub(crate) struct Needs {
     pub(crate) amqp: Option<Arc<amqp::Figures>>,
     /// Where runs are asked for.
     pub(crate) runs: Runs,
+    /// What is wrong.
+    pub(crate) problems: Arc<Problems>,
     /// The channels of alerts, by name.
     pub(crate) channels: Arc<[String]>,
     /// Realtime.

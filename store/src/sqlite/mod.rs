@@ -34,6 +34,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0009_transfers.sql"),
     include_str!("../../migrations/0010_names.sql"),
     include_str!("../../migrations/0017_last_runs.sql"),
+    include_str!("../../migrations/0018_identity.sql"),
 ];
 /// `application_id` of a stockd database: "stkd".
 const APPLICATION_ID: i32 = 0x7374_6b64;
