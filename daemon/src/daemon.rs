@@ -27,10 +27,12 @@ use crate::commands::{Commands, ShopPolicy};
 use crate::config::Broker;
 use crate::config::{self, Config, ConfigError, Environment};
 use crate::edge::{ConnectionPlaces, Edge, Listener};
+use crate::identity::StoreIdentity;
 use crate::intake::Intake;
 use crate::looks::Looks;
 use crate::notices::{Confirmation, Farewell, Handles, Notices};
 use crate::posts::Posts;
+use crate::problems::Problems;
 use crate::routes::{self, BodyBudget, KnownHosts, Needs, Recent};
 use crate::scheduler::{Runs, Schedule, WITHOUT_WEBHOOKS};
 use crate::scope::ShopNames;
@@ -195,19 +197,27 @@ impl Daemon {
         let arrived = Arc::new(Notify::new());
         let (marked, marks) = watch::channel(());
         let marked = Arc::new(marked);
+        let problems = Arc::new(Problems::new(shops.domains(), Arc::clone(&clock)));
+        tasks.spawn(Arc::clone(&problems).run(Arc::clone(&store), stop.clone()));
         let mut runs = Runs::default();
         let (mut handles, mut clients) = (BTreeMap::new(), BTreeMap::new());
         for shop in &config.shop {
             let client = client(shop, &credentials, &transport, &clock, &entropy)?;
             let (bulk_ended, scopes_changed) =
                 (Arc::new(watch::Sender::new(())), Arc::new(watch::Sender::new(())));
-            runs.watch(&shop.domain, client.health());
             if shop.webhook_address.is_none() {
                 runs.without_address(&shop.domain);
                 if store.delivery_counts(&shop.domain).await?.is_empty() {
                     tracing::warn!(shop.domain = %shop.domain, "{WITHOUT_WEBHOOKS}");
                 }
             }
+            tasks.spawn(Arc::clone(&problems).follow(shop.domain.clone(), client.health(), stop.clone()));
+            let identity = Arc::new(StoreIdentity::new(
+                shop.domain.clone(),
+                Arc::clone(&client),
+                Arc::clone(&store),
+                Arc::clone(&problems),
+            ));
             // An uninstalled app ends what works for its shop, and nothing else.
             let shop_stop = stop.child_token();
             let looks = Looks {
@@ -215,6 +225,7 @@ impl Daemon {
                 store: Arc::clone(&store),
                 client: Arc::clone(&client),
                 clock: Arc::clone(&clock),
+                identity: Arc::clone(&identity),
                 marks: marks.clone(),
             };
             tasks.spawn(looks.run(shop_stop.clone()));
@@ -224,6 +235,7 @@ impl Daemon {
                 client: Arc::clone(&client),
                 clock: Arc::clone(&clock),
                 entropy: Arc::clone(&entropy),
+                identity: Arc::clone(&identity),
                 given: given.subscribe(),
                 marked: Arc::clone(&marked),
                 below_zero: shop.allow_backorder,
@@ -240,6 +252,7 @@ impl Daemon {
                 bulk_ended: bulk_ended.subscribe(),
                 bulk_stuck: Duration::from_secs(config.sync.bulk_stuck_seconds.into()),
                 missing_percent_max: config.sync.missing_percent_max,
+                identity: Arc::clone(&identity),
                 hub: Arc::clone(&hub),
             });
             for (resource, plan) in config.sync.resources() {
@@ -255,6 +268,8 @@ impl Daemon {
                 clock: Arc::clone(&clock),
                 runs: runs.clone(),
                 address: shop.webhook_address.clone(),
+                identity,
+                problems: Arc::clone(&problems),
                 scopes_changed: scopes_changed.subscribe(),
             };
             tasks.spawn(subscriptions.run(shop_stop.clone()));
@@ -328,6 +343,7 @@ impl Daemon {
             #[cfg(feature = "amqp")]
             amqp,
             runs,
+            problems,
             channels,
             hub: Arc::clone(&hub),
             entrance: Entrance::default(),

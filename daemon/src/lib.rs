@@ -19,6 +19,7 @@ mod commands;
 pub mod config;
 pub mod daemon;
 pub mod edge;
+mod identity;
 mod intake;
 pub mod lifecycle;
 pub mod limits;
@@ -26,6 +27,7 @@ mod logging;
 mod looks;
 mod notices;
 mod posts;
+mod problems;
 #[cfg(feature = "sentry")]
 mod reports;
 mod routes;

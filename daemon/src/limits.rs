@@ -51,6 +51,10 @@ pub const INTAKE_GROUP: usize = 1_000;
 pub const APPLY_TRIES_MAX: u32 = 5;
 /// Pause after the store failed.
 pub const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// How often problems are looked at that were quiet for a while and still stand.
+pub const PROBLEMS_LOOK_PAUSE: Duration = Duration::from_mins(1);
+/// Longest pause before a store that gave no answer is asked again which one it is; the first is [`SHOPIFY_PAUSE`].
+pub const IDENTITY_PAUSE_MAX: Duration = Duration::from_mins(5);
 /// Records read again in one go.
 pub const LOOKS_GROUP: usize = 50;
 /// How long a record that is due to be read again may wait unnoticed.

@@ -105,12 +105,8 @@ impl Confirmation {
     /// Does what follows from it that the app is gone.
     async fn ends(&self, asked: Farewell) -> Result<(), String> {
         if asked.uninstalled && !self.end.is_cancelled() {
-            tracing::error!(shop.domain = %self.shop, "the app was uninstalled: nothing more is synced; install it again and restart stockd");
-            let message = "The mirror stays as it is and is no longer kept up. Install the app again and restart stockd.";
-            let (store, clock) = (self.store.as_ref(), self.clock.as_ref());
-            announce(store, clock, &self.shop, "The app was uninstalled", message.to_owned())
-                .await
-                .map_err(|error| error.to_string())?;
+            // Told as a problem, by whoever watches the client's health.
+            self.client.app_is_uninstalled();
         }
         self.end.cancel();
         if asked.redacted {

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use schemas::{ErrorBody, ErrorCode, Resource, RunId, RunKind, RunState, ShopDomain};
-use shopify::Health;
 use store::{LastRuns, RunRecord};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
@@ -27,11 +26,10 @@ pub(crate) enum Request {
     Cancel(RunId, oneshot::Sender<Result<(), ErrorBody>>),
 }
 
-/// Where requests go, and what is known of each shop's API.
+/// Where requests go.
 #[derive(Clone, Default)]
 pub(crate) struct Runs {
     requests: BTreeMap<(ShopDomain, Resource), mpsc::Sender<Request>>,
-    health: BTreeMap<ShopDomain, watch::Receiver<Health>>,
     without_address: BTreeSet<ShopDomain>,
 }
 
@@ -43,11 +41,6 @@ impl Runs {
         requests
     }
 
-    /// What a shop's answers say of its API.
-    pub(crate) fn watch(&mut self, shop: &ShopDomain, health: watch::Receiver<Health>) {
-        self.health.insert(shop.clone(), health);
-    }
-
     /// Notes that no address for webhooks is set, so that stockd subscribes to none.
     pub(crate) fn without_address(&mut self, shop: &ShopDomain) {
         self.without_address.insert(shop.clone());
@@ -56,11 +49,6 @@ impl Runs {
     /// What a person should know of a shop that has no address for webhooks and was sent none.
     pub(crate) fn unsubscribed(&self, shop: &ShopDomain) -> Option<&'static str> {
         self.without_address.contains(shop).then_some(WITHOUT_WEBHOOKS)
-    }
-
-    /// What a person should know of a shop's API.
-    pub(crate) fn problems(&self, shop: &ShopDomain) -> Vec<String> {
-        self.health.get(shop).map(|health| health.borrow().problems()).unwrap_or_default()
     }
 
     /// Begins a run.

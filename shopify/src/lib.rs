@@ -41,7 +41,7 @@ pub use bulk::{
 pub use client::{Client, Endpoint};
 pub use credential::{Credential, GrantError};
 pub use error::{Error, Retry};
-pub use health::Health;
+pub use health::{Health, Problem};
 pub use notice::Notice;
 pub use page::{Counts, Cursor, CursorError, Page, Shop};
 pub use secret::{Secret, SecretError};

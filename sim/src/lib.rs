@@ -295,6 +295,17 @@ fn origin(addr: SocketAddr) -> String {
     format!("http://{}", SocketAddr::new(reached, addr.port()))
 }
 
+/// The shop's id: the same for stores that are made alike, another one for any other.
+fn shop_id(options: &Options) -> u64 {
+    let Options { shop, seed, products, variants_per_product, locations, .. } = options;
+    let made_of = format!("{shop} {seed} {products} {variants_per_product} {locations}");
+    // FNV-1a, cut to the length that ids of shops have.
+    let hash = made_of.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    10_000_000_000 + hash % 80_000_000_000
+}
+
 fn open(options: Options, addr: SocketAddr) -> Result<Shop, Error> {
     let clock = Clock::new();
     let now = clock.now();
@@ -305,6 +316,7 @@ fn open(options: Options, addr: SocketAddr) -> Result<Shop, Error> {
     let mut shoppers = Shoppers::new(options.seed);
     let (products, variants) = (options.products, options.variants_per_product);
     shoppers.stock(&mut store, products, variants, options.locations, now);
+    store.shop.id = shop_id(&options);
     let bucket = options.bucket.unwrap_or(options.restore_rate.saturating_mul(20));
     Ok(Shop {
         app: Mutex::new(App::new(&options)),

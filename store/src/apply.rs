@@ -55,6 +55,7 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
             Ok(fresh(true))
         }
         Operation::Forget { shop } => transaction.forget(shop).map(|()| fresh(true)),
+        Operation::KeepIdentity { shop, id } => transaction.keep_identity(shop, id).map(fresh),
         Operation::KeepNames { shop, wanted } => transaction.keep_names(shop, *wanted).map(fresh),
         Operation::KeepPosition { reader, position } => {
             transaction.keep_position(reader, position).map(|()| fresh(true))

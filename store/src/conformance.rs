@@ -69,6 +69,7 @@ use posts::{
 use runs::{
     a_doubt_is_settled_by_a_read_and_counted_at_its_run,
     a_dry_run_tells_what_it_would_put_right_and_puts_nothing_right, a_quiet_store_shows_no_drift,
+    another_store_than_the_first_is_recognised_until_the_first_is_forgotten,
     of_a_forgotten_shop_nothing_is_kept_and_its_log_goes_on, of_a_redacted_customer_nothing_is_kept,
     the_last_full_run_is_found_behind_any_number_of_others,
     what_a_full_run_puts_right_late_is_drift_and_what_is_young_is_not, what_is_held_is_listed_by_resource,
@@ -165,6 +166,7 @@ holds_for_both! {
     a_dry_run_tells_what_it_would_put_right_and_puts_nothing_right,
     what_is_held_is_listed_by_resource,
     the_last_full_run_is_found_behind_any_number_of_others,
+    another_store_than_the_first_is_recognised_until_the_first_is_forgotten,
     of_a_redacted_customer_nothing_is_kept,
     of_a_forgotten_shop_nothing_is_kept_and_its_log_goes_on,
     a_session_is_kept_as_it_was_last_written_until_it_is_old,

@@ -283,7 +283,8 @@ impl<R: Reader> Local<R> {
         let [live, reads, requested] = [LIVE_READERS_MAX, READERS_MAX, REQUEST_READERS_MAX]
             .map(|places| Arc::new(Semaphore::new(places)));
         let reader = Arc::new(reader);
-        let store = Self { epoch, secret, requests, committed, failing, erasures, reader, live, reads, requested };
+        let store =
+            Self { epoch, secret, requests, committed, failing, erasures, reader, live, reads, requested };
         let writer = Writer {
             engine: Box::new(engine),
             requests: waiting,

@@ -80,6 +80,7 @@ struct Shop {
     marked: BTreeMap<RecordKey, (Marking, Timestamp)>,
     drift: Vec<Drifted>,
     runs: Vec<RunRecord>,
+    shopify_id: Option<String>,
     watermarks: BTreeMap<Resource, Timestamp>,
     posted: BTreeMap<PostKey, (Sequence, Timestamp)>,
     transfers: BTreeMap<TransferId, (Transfer, Timestamp)>,
@@ -152,6 +153,12 @@ impl Transaction for State {
         shop.known_since.get_or_insert(at);
         let before = std::mem::replace(&mut shop.thresholds, thresholds.clone());
         Ok(known.then_some(before))
+    }
+
+    fn keep_identity(&mut self, domain: &ShopDomain, id: &str) -> Result<bool> {
+        self.shop(domain)?;
+        let shop = self.shops.entry(domain.clone()).or_default();
+        Ok(shop.shopify_id.get_or_insert_with(|| id.to_owned()) == id)
     }
 
     fn keep_names(&mut self, domain: &ShopDomain, wanted: bool) -> Result<bool> {
@@ -627,7 +634,7 @@ impl Reader for Memory {
 
     fn backlog(&self, shop: &ShopDomain) -> Result<Backlog> {
         self.shop(shop, |shop| Backlog {
-            effects: shop.kept.effects.values().filter(|effect| !effect.answered).count() as u64,
+            effects: shop.kept.unanswered(),
             refreshes: shop.marked.len() as u64,
         })
     }

@@ -57,6 +57,13 @@ pub enum Operation {
         /// Which.
         shop: ShopDomain,
     },
+    /// Keep Shopify's id of a shop from the first contact on. `fresh` is false when another one is kept.
+    KeepIdentity {
+        /// Whose.
+        shop: ShopDomain,
+        /// As Shopify says it.
+        id: String,
+    },
     /// Keep customers' names in a shop, or forget those that were kept, in the log too. `fresh` is false when that was
     /// so already.
     KeepNames {

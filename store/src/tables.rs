@@ -236,6 +236,8 @@ pub(crate) trait Transaction {
     ) -> Result<Option<Thresholds>>;
     /// Keeps a delivery; false when it was here before.
     fn accept(&mut self, delivery: &Delivery) -> Result<bool>;
+    /// Keeps a shop's id at Shopify where none is kept. False when another one is.
+    fn keep_identity(&mut self, shop: &ShopDomain, id: &str) -> Result<bool>;
     /// Keeps whether customers' names are wanted, and forgets them where they no longer are. False when that was so.
     fn keep_names(&mut self, shop: &ShopDomain, wanted: bool) -> Result<bool>;
     /// Keeps how far a reader is in place of what was kept.

@@ -9,7 +9,8 @@ use super::terminal::Terminal;
 use super::{say, tell};
 use crate::config::Environment;
 
-/// Tells how a shop's mirror is: what was synced when, what drifted, what waits.
+/// Tells how a shop's mirror is: what was synced when, what drifted, what waits, what is wrong. Ends with 1 while
+/// anything is.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: stockd status")]
 pub(super) struct Status {
@@ -21,8 +22,15 @@ impl Status {
     pub(super) async fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
         let rest = self.door.open(environment, "stockd-status")?;
         let status = rest.get("status", &[]).await?;
+        let problems: Vec<&Value> = status["problems"].as_array().into_iter().flatten().collect();
+        let verdict = || match problems.len() {
+            0 => Ok(()),
+            1 => anyhow::bail!("there is a problem, told above"),
+            many => anyhow::bail!("there are {many} problems, told above"),
+        };
         if json {
-            return say(&status);
+            say(&status)?;
+            return verdict();
         }
         let text = |value: &Value| value.as_str().unwrap_or("never").to_owned();
         let terminal = Terminal::of_process(environment);
@@ -34,14 +42,17 @@ impl Status {
         for resource in status["resources"].as_array().into_iter().flatten() {
             let last = &resource["lastRun"];
             tell(format_args!(
-                "  {:<10} complete up to {}; last run {} ({}), {} changed; last full run {}, {} drifted",
+                "  {:<10} complete up to {}; last run {} ({}), {} changed; last full run {}{}",
                 text(&resource["resource"]),
                 time(&resource["completeUntil"]),
                 time(&last["startedAt"]),
                 text(&last["state"]),
                 last["changed"],
                 time(&resource["lastFullRun"]["startedAt"]),
-                resource["lastFullRun"]["drift"],
+                resource["lastFullRun"]["drift"]
+                    .as_u64()
+                    .map(|drift| format!(", {drift} drifted"))
+                    .unwrap_or_default(),
             ))?;
             if let Some(error) = last["error"].as_str() {
                 tell(format_args!("    {error}"))?;
@@ -49,12 +60,13 @@ impl Status {
         }
         let waits = &status["waiting"];
         tell(format_args!(
-            "  waiting: {} webhooks, {} unreadable ones, {} commands",
-            waits["webhooks"], waits["unreadable"], waits["commands"]
+            "  waiting: {} webhooks, {} unreadable ones, {} commands, {} records to be read again",
+            waits["webhooks"], waits["unreadable"], waits["commands"], waits["refreshes"]
         ))?;
-        for problem in status["problems"].as_array().into_iter().flatten() {
-            tell(format_args!("  {}", text(problem)))?;
+        for problem in &problems {
+            let since = problem["since"].as_str().map(|_| format!(" since {}", time(&problem["since"])));
+            tell(format_args!("  problem{}: {}", since.unwrap_or_default(), text(&problem["message"])))?;
         }
-        Ok(())
+        verdict()
     }
 }

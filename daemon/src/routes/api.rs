@@ -213,7 +213,7 @@ impl<'c> Call<'c> {
         self.may_see(subject)?;
         let after = self.after_id()?;
         let records = self.context.store.list(&self.shop, collection, after, self.limit).await;
-        Ok(self.page(records.map_err(|e| failed(&e))?))
+        Ok(self.page(collection, records.map_err(|e| failed(&e))?))
     }
 
     /// Orders are seen one by one: customers see their own, staff limited to locations those of these. None of the others
@@ -229,7 +229,7 @@ impl<'c> Call<'c> {
         };
         let after = self.after_id()?;
         let orders = self.context.store.orders(&self.shop, view, after, self.limit).await;
-        let mut page = self.page(orders.map_err(|e| failed(&e))?);
+        let mut page = self.page(Collection::Orders, orders.map_err(|e| failed(&e))?);
         if let Some(mine) = self.locations() {
             // Where else an order is fulfilled is not theirs to know.
             let mine: Vec<Value> = mine.iter().map(|id| Value::from(id.to_string())).collect();
@@ -257,7 +257,7 @@ impl<'c> Call<'c> {
         after.map_err(|_| ErrorBody::field("after", "the id of the last record of the page before"))
     }
 
-    fn page(&self, records: Vec<Value>) -> Page<Value> {
+    fn page(&self, collection: Collection, records: Vec<Value>) -> Page<Value> {
         let next = records
             .last()
             .filter(|_| records.len() == self.limit)

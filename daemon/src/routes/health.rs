@@ -42,15 +42,15 @@ pub(super) async fn ready(context: &Context) -> Response {
         async { Ok::<_, Infallible>(context.store.entries(context.store.head().sequence, 1).await.is_ok()) };
     let Ok(store) = context.readiness.get(answers).await;
     let figures = context.hub.figures();
-    let ok = store && !context.stop.is_cancelled();
+    let failing = context.store.failing().borrow().is_some();
+    let ok = store && !failing && !context.stop.is_cancelled();
     let away = |is_connected| if is_connected { "connected" } else { "away" };
     let body = Readiness {
-        status: if ok {
-            "ready"
-        } else if store {
-            "ending"
-        } else {
-            "the store does not answer"
+        status: match () {
+            () if ok => "ready",
+            () if !store => "the store does not answer",
+            () if failing => "nothing can be written: see the log and stockd status",
+            () => "ending",
         },
         offset: context.store.head(),
         connections: figures.connections,

@@ -18,7 +18,6 @@ use warp::reply::Response;
 
 use super::Context;
 use super::operation::Asked;
-use crate::limits::EFFECTS_GROUP;
 
 /// What the figures are written in.
 pub(super) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -32,6 +31,12 @@ struct OfShop {
 struct OfResource {
     shop: String,
     resource: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfProblem {
+    shop: String,
+    kind: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -128,13 +133,15 @@ async fn figures(context: &Context) -> Result<String, StoreError> {
     let commands = Family::<OfShop, Gauge>::default();
     registry.register(
         "commands_unsent",
-        "Effects of commands that wait to be sent to Shopify",
+        "Effects of commands that Shopify has not answered, sent or not",
         commands.clone(),
     );
-    let problems = Family::<OfShop, Gauge>::default();
+    let refreshes = Family::<OfShop, Gauge>::default();
+    registry.register("refreshes_waiting", "Records to be read again from Shopify", refreshes.clone());
+    let problems = Family::<OfProblem, Gauge>::default();
     registry.register(
-        "api_problems",
-        "Things to know of Shopify's API; /api/v1/status tells them",
+        "problems",
+        "1 for each thing that is wrong; /api/v1/status tells them",
         problems.clone(),
     );
     let [sent, given_up, failing] = [(); 3].map(|()| Family::<OfChannel, Gauge>::default());
@@ -152,10 +159,13 @@ async fn figures(context: &Context) -> Result<String, StoreError> {
         for (_, state, count) in context.store.delivery_counts(&shop).await? {
             deliveries.get_or_create(&OfState { shop: shop.to_string(), state }).inc_by(gauge(count));
         }
-        let waiting = context.store.waiting(&shop, EFFECTS_GROUP).await?.len() as u64;
+        let backlog = context.store.backlog(&shop).await?;
         let label = OfShop { shop: shop.to_string() };
-        commands.get_or_create(&label).set(gauge(waiting));
-        problems.get_or_create(&label).set(gauge(context.runs.problems(&shop).len() as u64));
+        commands.get_or_create(&label).set(gauge(backlog.effects));
+        refreshes.get_or_create(&label).set(gauge(backlog.refreshes));
+        for problem in context.problems.of(&shop) {
+            problems.get_or_create(&OfProblem { shop: shop.to_string(), kind: problem.kind }).set(1);
+        }
     }
     for (channel, place) in context.places().await? {
         let label = OfChannel { channel };

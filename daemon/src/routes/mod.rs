@@ -50,6 +50,7 @@ use crate::daemon::ShopSecrets;
 use crate::edge::{Peer, Stream};
 use crate::limits::FIGURES_TIME;
 use crate::posts::Posts;
+use crate::problems::Problems;
 use crate::scheduler::Runs;
 use crate::scope::ShopNames;
 
@@ -86,6 +87,8 @@ pub(crate) struct Needs {
     pub(crate) amqp: Option<Arc<amqp::Figures>>,
     /// Where runs are asked for.
     pub(crate) runs: Runs,
+    /// What is wrong.
+    pub(crate) problems: Arc<Problems>,
     /// The channels of alerts, by name.
     pub(crate) channels: Arc<[String]>,
     /// Realtime.

@@ -7,12 +7,13 @@ use schemas::{
     Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use store::Drifted;
+use store::{Backlog, Drifted};
 
 use super::api::{Call, List, failed};
 use super::operation::Asked;
 use super::{Context, body};
-use crate::limits::{COMMAND_BYTES_MAX, EFFECTS_GROUP, PAGE_RECORDS_MAX};
+use crate::limits::{COMMAND_BYTES_MAX, PAGE_RECORDS_MAX};
+use crate::problems::Shown;
 use crate::sync::Plan;
 
 /// What a run is to be.
@@ -55,8 +56,19 @@ pub(super) struct Status {
     shop: ShopDomain,
     resources: Vec<ResourceStatus>,
     waiting: Waiting,
-    /// What a person should know of Shopify's API, the disk and the alerts.
-    problems: Vec<String>,
+    /// What a person should know, and mostly do something about, while it lasts.
+    problems: Vec<StandingProblem>,
+}
+
+/// Something that is wrong.
+#[derive(Serialize, JsonSchema)]
+struct StandingProblem {
+    /// Which, for programs; for instance `no_access`, `unanswered`, `webhooks_refused`, `scopes_missing`, `store_failing`.
+    kind: &'static str,
+    /// Since when; `null` where that is not known.
+    since: Option<Timestamp>,
+    /// What is wrong, and what to do.
+    message: String,
 }
 
 /// How one resource is.
@@ -79,8 +91,10 @@ struct Waiting {
     webhooks: u64,
     /// For a person.
     unreadable: u64,
-    /// To be sent to Shopify.
-    commands: usize,
+    /// Effects of commands that Shopify has not answered: to be sent, or sent and tried again.
+    commands: u64,
+    /// Records to be read again.
+    refreshes: u64,
 }
 
 pub(super) async fn runs(context: &Context, asked: Asked) -> Result<List<SyncRun>, ErrorBody> {
@@ -156,17 +170,29 @@ impl Call<'_> {
             let of = counts.iter().filter(|(_, state, _)| *state == wanted);
             of.map(|(.., count)| count).sum::<u64>()
         };
-        let mut problems = self.context.runs.problems(&self.shop);
+        let problems = self.context.problems.of(&self.shop).into_iter();
+        let mut problems: Vec<_> = problems
+            .map(|Shown { kind, since, message }| StandingProblem { kind, since: Some(since), message })
+            .collect();
         // Somebody may have subscribed by hand; then deliveries tell.
-        if counts.is_empty() {
-            problems.extend(self.context.runs.unsubscribed(&self.shop).map(str::to_owned));
+        if let Some(message) = self.context.runs.unsubscribed(&self.shop).filter(|_| counts.is_empty()) {
+            problems.push(StandingProblem { kind: "no_webhooks", since: None, message: message.to_owned() });
         }
         for (channel, place) in self.context.places().await.map_err(|e| failed(&e))? {
-            problems.extend(place.problem.map(|problem| format!("alerts by {channel}: {problem}")));
+            problems.extend(place.problem.map(|problem| StandingProblem {
+                kind: "alerts_failing",
+                since: None,
+                message: format!("alerts by {channel}: {problem}"),
+            }));
         }
-        let commands = store.waiting(&self.shop, EFFECTS_GROUP).await.map_err(|e| failed(&e))?.len();
-        let waiting =
-            Waiting { webhooks: deliveries("pending"), unreadable: deliveries("unreadable"), commands };
+        let Backlog { effects: commands, refreshes } =
+            store.backlog(&self.shop).await.map_err(|e| failed(&e))?;
+        let waiting = Waiting {
+            webhooks: deliveries("pending"),
+            unreadable: deliveries("unreadable"),
+            commands,
+            refreshes,
+        };
         Ok(Status { shop: self.shop.clone(), resources, waiting, problems })
     }
 

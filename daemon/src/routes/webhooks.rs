@@ -12,6 +12,7 @@ use super::body::Body;
 use super::operation::Asked;
 use super::{Context, body, error, late, status};
 use crate::limits::{WEBHOOK_BODY_TIMEOUT, WEBHOOK_BYTES_MAX};
+use crate::problems::OTHER_STORE;
 
 pub(super) async fn receive(context: &Context, Asked { headers, body, .. }: Asked) -> Response {
     received(context, &headers, body).await.unwrap_or_else(|refusal| refusal)
@@ -38,9 +39,17 @@ async fn received(context: &Context, headers: &HeaderMap, body: Body) -> Result<
     let body = body.map_err(|_| late())?;
     let body = body.map_err(|problem| error(status(problem.code), &problem))?;
     let webhook = Webhook::verify(secrets, headers, body).map_err(|reason| {
-        tracing::warn!(shop.domain = %shop, %reason, "a webhook was refused");
+        tracing::debug!(shop.domain = %shop, %reason, "a webhook was refused");
+        if reason.is_unauthorized() {
+            context.problems.webhook_refused(&shop);
+        }
         refused(&reason)
     })?;
+    context.problems.webhook_signed(&shop);
+    if context.problems.stands(&shop, OTHER_STORE) {
+        let message = "this database is of another store: see /api/v1/status";
+        return Err(error(StatusCode::SERVICE_UNAVAILABLE, &ErrorBody::new(ErrorCode::Unavailable, message)));
+    }
     keep(context, &webhook).await
 }
 
@@ -62,7 +71,8 @@ async fn keep(context: &Context, webhook: &Webhook) -> Result<Response, Response
         received_at: delivery.received_at,
     };
     let kept = context.store.write(Operation::Accept(delivery)).await.map_err(|failure| {
-        tracing::error!(shop.domain = %received.shop, topic = received.topic, error = %failure, "a webhook could not be kept; Shopify will send it again");
+        // That nothing can be written is logged when it begins and when it ends.
+        tracing::debug!(shop.domain = %received.shop, topic = received.topic, error = %failure, "a webhook could not be kept; Shopify will send it again");
         error(StatusCode::SERVICE_UNAVAILABLE, &ErrorBody::new(ErrorCode::Unavailable, "the webhook could not be kept: send it again"))
     })?;
     tracing::debug!(shop.domain = %received.shop, topic = received.topic, webhook.id = %received.webhook_id, fresh = kept.fresh, "webhook kept");

@@ -172,6 +172,18 @@ pub(super) async fn what_is_held_is_listed_by_resource(world: World) {
     assert_eq!(later, [], "placed before");
 }
 
+pub(super) async fn another_store_than_the_first_is_recognised_until_the_first_is_forgotten(world: World) {
+    let world = world.registered().await;
+    let is_same =
+        async |id: &str| world.do_(Operation::KeepIdentity { shop: shop(), id: id.to_owned() }).await.fresh;
+    assert_eq!(
+        [is_same("1").await, is_same("1").await, is_same("2").await, is_same("1").await],
+        [true, true, false, true]
+    );
+    world.do_(Operation::Forget { shop: shop() }).await;
+    assert!(is_same("2").await && !is_same("1").await);
+}
+
 pub(super) async fn of_a_redacted_customer_nothing_is_kept(world: World) {
     let world = world.registered().await;
     let (gone, other) = (71_u64.try_into().unwrap(), 72_u64.try_into().unwrap());

@@ -30,6 +30,10 @@ impl Kept {
         self.flights.get(&(item, location)).is_some_and(|flight| !flight.answered)
     }
 
+    pub(super) fn unanswered(&self) -> u64 {
+        self.effects.values().filter(|effect| !effect.answered).count() as u64
+    }
+
     pub(super) fn attempts(&self) -> Vec<Attempt> {
         let mut attempts: Vec<_> = self.attempts.values().cloned().collect();
         attempts.sort_by_key(|attempt| attempt.begun);

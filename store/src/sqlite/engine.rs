@@ -310,6 +310,16 @@ impl Transaction for SqliteEngine {
         if same { Ok(false) } else { self.add_delivery(shop, &delivery.under_its_signature()?) }
     }
 
+    fn keep_identity(&mut self, domain: &ShopDomain, id: &str) -> Result<bool> {
+        let shop = self.shop(domain)?.shop.row;
+        self.connection.execute(
+            "UPDATE shop SET shopify_id = ?2 WHERE id = ?1 AND shopify_id IS NULL",
+            params![shop, id],
+        )?;
+        let same = "SELECT shopify_id = ?2 FROM shop WHERE id = ?1";
+        Ok(self.connection.query_row(same, params![shop, id], |row| row.get(0))?)
+    }
+
     fn keep_names(&mut self, domain: &ShopDomain, wanted: bool) -> Result<bool> {
         let shop = self.shop(domain)?.shop.row;
         let changed = self
@@ -426,7 +436,8 @@ impl Transaction for SqliteEngine {
             self.connection.execute(&format!("DELETE FROM {table} WHERE shop = ?1"), [shop])?;
         }
         self.connection.execute("DELETE FROM delivery WHERE shop = ?1 AND state <> 'pending'", [shop])?;
-        self.connection.execute("UPDATE shop SET known_since = NULL WHERE id = ?1", [shop])?;
+        self.connection
+            .execute("UPDATE shop SET known_since = NULL, shopify_id = NULL WHERE id = ?1", [shop])?;
         self.shops = shops(&self.connection)?;
         self.heard.retain(|(heard, ..)| *heard != shop);
         self.erased = true;

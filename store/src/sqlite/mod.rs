@@ -40,6 +40,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0012_last_runs.sql"),
     include_str!("../../migrations/0013_session_quotas.sql"),
     include_str!("../../migrations/0014_delivery_counts.sql"),
+    include_str!("../../migrations/0015_identity.sql"),
 ];
 /// `application_id` of a stockd database: "stkd".
 const APPLICATION_ID: i32 = 0x7374_6b64;
