@@ -28,15 +28,12 @@ struct Kept {
 }
 
 /// The right to one connection; its place is free again when it is dropped.
-pub(crate) enum ConnectionPlace {
-    Free(FreePlace),
-    Kept(KeptPlace),
-}
-
-/// One of the usual places, until it is dropped.
-pub(crate) struct FreePlace {
-    _permit: OwnedSemaphorePermit,
+#[derive(Default)]
+pub(crate) struct ConnectionPlace {
+    _permit: Option<OwnedSemaphorePermit>,
     _address: Option<AddressPlace>,
+    /// In place of the others.
+    kept: Option<KeptPlace>,
 }
 
 /// One of the kept places, until it is dropped.
@@ -63,22 +60,23 @@ impl Drop for KeptPlace {
 impl ConnectionPlace {
     /// Whether only webhooks, and those who ask how we are, are served there, one request on each connection.
     pub(crate) fn is_kept(&self) -> bool {
-        matches!(self, Self::Kept(_))
+        self.kept.is_some()
     }
 
     /// Its request has come, so nobody may have its place any more.
     pub(crate) fn hold(&self) {
-        if let Self::Kept(place) = self {
+        if let Some(place) = &self.kept {
             let mut kept = place.places.kept();
-            kept.iter_mut().filter(|kept| kept.evicted == place.evicted).for_each(|kept| kept.is_busy = true);
+            let found = kept.iter_mut().find(|kept| kept.evicted == place.evicted);
+            found.into_iter().for_each(|kept| kept.is_busy = true);
         }
     }
 
     /// Waits until somebody else has its place.
     pub(crate) async fn evicted(&self) {
-        match self {
-            Self::Free(_) => std::future::pending().await,
-            Self::Kept(place) => place.evicted.cancelled().await,
+        match &self.kept {
+            Some(place) => place.evicted.cancelled().await,
+            None => std::future::pending().await,
         }
     }
 }
@@ -100,9 +98,10 @@ impl ConnectionPlaces {
         if !matches!(address, Some(None))
             && let Ok(permit) = Arc::clone(&self.free).try_acquire_owned()
         {
-            return Some(ConnectionPlace::Free(FreePlace { _permit: permit, _address: address.flatten() }));
+            return Some(ConnectionPlace { _permit: Some(permit), _address: address.flatten(), kept: None });
         }
-        self.keep(client.map(counted_as)).map(ConnectionPlace::Kept)
+        let kept = self.keep(client.map(counted_as))?;
+        Some(ConnectionPlace { kept: Some(kept), ..ConnectionPlace::default() })
     }
 
     /// A place for a request that a proxy of ours brings from there, while it is answered.
@@ -141,7 +140,7 @@ mod tests {
     }
 
     fn is_evicted(place: &ConnectionPlace) -> bool {
-        matches!(place, ConnectionPlace::Kept(place) if place.evicted.is_cancelled())
+        place.kept.as_ref().is_some_and(|place| place.evicted.is_cancelled())
     }
 
     #[test]

@@ -1,3 +1,5 @@
+//! The edge as the kernel sees it.
+
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
