@@ -499,7 +499,7 @@ mod tests {
     use schemas::Entropy;
 
     use super::*;
-    use crate::operation::{Batch, Cause};
+    use crate::operation::{Batch, Cause, SessionQuota};
 
     #[test]
     fn a_delivery_overtakes_what_is_still_to_be_applied_and_all_of_that_is_applied() {
@@ -526,5 +526,37 @@ mod tests {
         assert!(applied.as_mut().now_or_never().is_none(), "some wait for their turn");
         while writer.step().unwrap() {}
         assert!(applied.now_or_never().unwrap().iter().all(Result::is_ok));
+    }
+
+    #[test]
+    fn a_delivery_overtakes_sessions_and_all_of_these_are_kept() {
+        let (store, mut writer) = crate::memory::open(&Entropy::seeded(1));
+        let (shop, at): (ShopDomain, _) = ("a.myshopify.com".parse().unwrap(), Timestamp::UNIX_EPOCH);
+        let quota = SessionQuota { owner_records: 999, owner_bytes: u64::MAX, records: 999, bytes: u64::MAX };
+        let keep = |number: usize| {
+            let (id, owner, rooms) = (number.to_string(), "ann".to_owned(), "x".repeat(64 * 1024));
+            store.write(Operation::KeepSession { id, owner, quota, rooms, at })
+        };
+        let mut sessions: Vec<_> = (0..20).map(|number| Box::pin(keep(number))).collect();
+        assert!(sessions.iter_mut().all(|session| session.as_mut().now_or_never().is_none()));
+        let register =
+            Operation::Register { shop: shop.clone(), thresholds: inventory::Thresholds::default(), at };
+        let delivery = Delivery {
+            shop,
+            webhook_id: "w1".parse().unwrap(),
+            topic: "products/update".to_owned(),
+            triggered_at: None,
+            received_at: at,
+            body: Vec::new(),
+        };
+        let mut kept = Box::pin(join_all([store.write(register), store.write(Operation::Accept(delivery))]));
+        assert!(kept.as_mut().now_or_never().is_none());
+
+        assert!(writer.step().unwrap());
+        assert!(kept.now_or_never().expect("answered with the first group").iter().all(Result::is_ok));
+        sessions.retain_mut(|session| session.as_mut().now_or_never().is_none());
+        assert!(sessions.len() >= 17, "{} wait for their turn", sessions.len());
+        while writer.step().unwrap() {}
+        assert!(sessions.into_iter().all(|session| session.now_or_never().unwrap().is_ok()));
     }
 }
