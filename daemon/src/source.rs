@@ -1,7 +1,7 @@
 //! The store as the realtime side reads it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use schemas::record::Order;
@@ -48,19 +48,12 @@ impl Snapshots {
         selection: &LevelSelection,
         limit: usize,
     ) -> Result<Arc<Snapshot>, SourceError> {
-        let wanted = (shops.to_vec(), selection.clone(), limit);
-        let waiting = || self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = Arc::clone(waiting().entry(wanted.clone()).or_default());
+        let place = Place::of(self, (shops.to_vec(), selection.clone(), limit));
         let make = async {
             let _turn = self.turn.lock().await;
-            {
-                let mut waiting = waiting();
-                // Another one of the same may wait already, where the first who asked for this one gave up.
-                if waiting.get(&wanted).is_some_and(|other| Arc::ptr_eq(other, &answer)) {
-                    waiting.remove(&wanted);
-                }
-            }
-            let (shops, selection, limit) = &wanted;
+            // Whoever asks from now on may know of something newer.
+            place.leave();
+            let (shops, selection, limit) = &place.wanted;
             let read = store.levels(shops.clone(), selection.clone(), None, limit.saturating_add(1)).await;
             let (levels, at) = read.map_err(|error| refusal(&error))?;
             if levels.len() > *limit {
@@ -69,7 +62,52 @@ impl Snapshots {
             let made = tokio::task::spawn_blocking(move || Arc::new(Snapshot::new(&levels, at))).await;
             made.map_err(|problem| SourceError::Unavailable(problem.to_string()))
         };
-        answer.get_or_init(|| make).await.clone()
+        place.answer.get_or_init(|| make).await.clone()
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<Wanted, Arc<Answer>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody who waits for a snapshot.
+struct Place<'s> {
+    snapshots: &'s Snapshots,
+    wanted: Wanted,
+    answer: Arc<Answer>,
+}
+
+impl<'s> Place<'s> {
+    /// With those who wait for the same, if somebody does.
+    fn of(snapshots: &'s Snapshots, wanted: Wanted) -> Self {
+        let answer = Arc::clone(snapshots.waiting().entry(wanted.clone()).or_default());
+        Self { snapshots, wanted, answer }
+    }
+
+    /// Nobody joins those who wait here any more.
+    fn leave(&self) {
+        self.remove(&mut self.snapshots.waiting(), &self.answer);
+    }
+
+    fn remove(&self, waiting: &mut HashMap<Wanted, Arc<Answer>>, answer: &Arc<Answer>) {
+        // Others may wait for the same again by now.
+        if waiting.get(&self.wanted).is_some_and(|other| Arc::ptr_eq(other, answer)) {
+            waiting.remove(&self.wanted);
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    /// Whoever gives up last leaves nothing behind: the list keeps one reference, and this is the other. Under the lock,
+    /// so that of two who give up at once one is the last.
+    fn drop(&mut self) {
+        let answer = std::mem::take(&mut self.answer);
+        let mut waiting = self.snapshots.waiting();
+        if Arc::strong_count(&answer) <= 2 {
+            self.remove(&mut waiting, &answer);
+        }
+        // Before the lock is free.
+        drop(answer);
     }
 }
 

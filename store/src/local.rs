@@ -296,6 +296,24 @@ impl<R: Reader> Local<R> {
         };
         (Arc::new(store), writer)
     }
+}
+
+impl<R: Send + Sync + 'static> Local<R> {
+    /// The same for whoever asks from outside.
+    fn requested(&self) -> Self {
+        Self {
+            epoch: self.epoch,
+            secret: self.secret,
+            requests: self.requests.clone(),
+            committed: self.committed.clone(),
+            failing: self.failing.clone(),
+            erasures: self.erasures.clone(),
+            reader: Arc::clone(&self.reader),
+            live: Arc::clone(&self.live),
+            reads: Arc::clone(&self.requested),
+            requested: Arc::clone(&self.requested),
+        }
+    }
 
     /// A read of the live path.
     async fn live_read<T: Send + 'static>(
@@ -358,18 +376,7 @@ impl<R: Reader> Store for Local<R> {
     }
 
     fn for_requests(&self) -> Arc<dyn Store> {
-        Arc::new(Self {
-            epoch: self.epoch,
-            secret: self.secret,
-            requests: self.requests.clone(),
-            committed: self.committed.clone(),
-            failing: self.failing.clone(),
-            erasures: self.erasures.clone(),
-            reader: Arc::clone(&self.reader),
-            live: Arc::clone(&self.live),
-            reads: Arc::clone(&self.requested),
-            requested: Arc::clone(&self.requested),
-        })
+        Arc::new(self.requested())
     }
 
     async fn entries(&self, after: Sequence, limit: usize) -> Result<Vec<LogEntry>> {
@@ -534,7 +541,7 @@ mod tests {
     use schemas::Entropy;
 
     use super::*;
-    use crate::operation::{Batch, Cause};
+    use crate::operation::{Batch, Cause, SessionQuota};
 
     #[test]
     fn a_delivery_overtakes_what_is_still_to_be_applied_and_all_of_that_is_applied() {
@@ -562,5 +569,69 @@ mod tests {
         assert!(applied.as_mut().now_or_never().is_none(), "some wait for their turn");
         while writer.step().unwrap() {}
         assert!(applied.now_or_never().unwrap().iter().all(Result::is_ok));
+    }
+
+    #[test]
+    fn a_delivery_overtakes_sessions_and_all_of_these_are_kept() {
+        let (store, mut writer) = crate::memory::open(&Entropy::seeded(1));
+        let (shop, at): (ShopDomain, _) = ("a.myshopify.com".parse().unwrap(), Timestamp::UNIX_EPOCH);
+        let quota = SessionQuota { owner_records: 999, owner_bytes: u64::MAX, records: 999, bytes: u64::MAX };
+        let keep = |number: usize| {
+            let (id, owner, rooms) = (number.to_string(), "ann".to_owned(), "x".repeat(64 * 1024));
+            store.write(Operation::KeepSession { id, owner, quota, rooms, at })
+        };
+        let mut sessions: Vec<_> = (0..20).map(|number| Box::pin(keep(number))).collect();
+        assert!(sessions.iter_mut().all(|session| session.as_mut().now_or_never().is_none()));
+        let register =
+            Operation::Register { shop: shop.clone(), thresholds: inventory::Thresholds::default(), at };
+        let delivery = Delivery {
+            shop,
+            webhook_id: "w1".parse().unwrap(),
+            topic: "products/update".to_owned(),
+            triggered_at: None,
+            received_at: at,
+            body: Vec::new(),
+        };
+        let mut kept = Box::pin(join_all([store.write(register), store.write(Operation::Accept(delivery))]));
+        assert!(kept.as_mut().now_or_never().is_none());
+
+        assert!(writer.step().unwrap());
+        assert!(kept.now_or_never().expect("answered with the first group").iter().all(Result::is_ok));
+        sessions.retain_mut(|session| session.as_mut().now_or_never().is_none());
+        assert!(sessions.len() >= 17, "{} wait for their turn", sessions.len());
+        while writer.step().unwrap() {}
+        assert!(sessions.into_iter().all(|session| session.now_or_never().unwrap().is_ok()));
+    }
+
+    #[tokio::test]
+    async fn however_much_is_asked_from_outside_the_live_path_and_the_daemon_itself_read_on() {
+        let (requests, _waiting) = mpsc::channel(1);
+        let (_sender, committed) = watch::channel(Sequence(0));
+        let (_erased, erasures) = watch::channel(0);
+        let [live, reads, requested] = [LIVE_READERS_MAX, READERS_MAX, REQUEST_READERS_MAX]
+            .map(|places| Arc::new(Semaphore::new(places)));
+        let (epoch, secret, reader) = (Epoch(1), [0; 32], Arc::new(()));
+        let store = Local { epoch, secret, requests, committed, erasures, reader, live, reads, requested };
+        let asked = Arc::new(store.requested());
+        let (mut holding, mut held) = (Vec::new(), Vec::new());
+        for _ in 0..3 * CONNECTIONS_MAX {
+            let (free, wait) = std::sync::mpsc::channel::<()>();
+            let asked = Arc::clone(&asked);
+            held.push(tokio::spawn(async move {
+                // It ends when the other side is dropped.
+                asked.read(move |()| Ok(wait.recv().is_err())).await
+            }));
+            holding.push(free);
+        }
+        while asked.reads.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(asked.live_read(|()| Ok(1)).await.unwrap(), 1);
+        assert_eq!(store.live_read(|()| Ok(2)).await.unwrap(), 2);
+        assert_eq!(store.read(|()| Ok(3)).await.unwrap(), 3);
+        drop(holding);
+        for read in held {
+            assert!(read.await.unwrap().unwrap());
+        }
     }
 }

@@ -23,9 +23,9 @@ pub const MESSAGES_PER_MINUTE_MAX: u32 = 600;
 pub const BACKFILLS_KEPT_MAX: usize = 16;
 
 /// Joins and leaves in a minute, and how many of them at once, that are written down so that a session is recovered with
-/// its rooms. One more is answered `LIMIT_REACHED` and does nothing; the rooms that are held stay recoverable. One page
-/// joins a few rooms when it opens.
-pub const DURABLE_JOINS_PER_MINUTE_MAX: u32 = 60;
+/// its rooms. One more is answered `LIMIT_REACHED` and does nothing; the rooms that are held stay recoverable. A page
+/// that lists a hundred orders may follow each of them.
+pub const DURABLE_JOINS_PER_MINUTE_MAX: u32 = 120;
 
 /// Bytes of what is written down of one session: its rooms and the joins with `since`, of which the oldest go first. A
 /// join for which there is no room is answered `LIMIT_REACHED`. A thousand rooms by their numbers fit.

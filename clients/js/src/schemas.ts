@@ -3,14 +3,6 @@
 /** An id as any system may have it: a number that Shopify could have given, or else a text of 1 to 128 bytes.  What is posted, and rooms, are named by these; a record of ours never is. */
 export type AnyId = string;
 
-/** How much is sellable at a location. */
-export interface AvailableAt {
-  /** All variants together. */
-  available: number;
-  /** Where. */
-  locationId: LocationId;
-}
-
 /** A command as it is kept. */
 export type Command =
   /** Change `available` by `delta`. */
@@ -213,6 +205,8 @@ export type ErrorCode =
   | 'INTERNAL'
   /** A field is missing, of the wrong kind or out of bounds. */
   | 'INVALID_PAYLOAD'
+  /** A limit of this user or connection is used up. What it has stays as it is. */
+  | 'LIMIT_REACHED'
   /** The item is stocked at several locations. */
   | 'LOCATION_REQUIRED'
   /** No such item, level, order or reservation. */
@@ -457,8 +451,6 @@ export interface LevelChange {
   pending: number;
   /** `available` before; `null` when the level is new to us. */
   previousAvailable: number | null;
-  /** What there is of the whole product at each location, this one included; empty while the product is unknown. */
-  product?: AvailableAt[];
   /** The item's product, once known. */
   productId: ProductId | null;
   /** All other quantities, as Shopify was last seen to say. */
@@ -556,8 +548,6 @@ export interface OrderChanged {
   fulfillmentStatus: string | null;
   /** Units still ordered. */
   itemCount: number;
-  /** Where it is fulfilled; empty while unassigned. Staff limited to locations see an order by it. */
-  locations: LocationId[];
   /** As people call it. */
   name: string;
   /** Which one. */
@@ -649,8 +639,6 @@ export interface Posted {
   data: Record<string, unknown>;
   /** What. */
   event: Kind;
-  /** Where, as far as these are Shopify's; `data` has what was said. */
-  locations?: LocationId[];
   /** What its source calls it, where that says more: `order.shipped`. */
   name?: string | null;
   /** Of which order. */
