@@ -412,7 +412,7 @@ mod tests {
             ),
             (
                 said(listen, "lisen = 1"),
-                "s.toml, line 2, column 1: server.lisen is no setting: did you mean listen? There are listen, root, origins, trusted_proxies, trusted_networks",
+                "s.toml, line 2, column 1: server.lisen is no setting: did you mean listen? There are listen, root, origins, trusted_proxies, trusted_networks, hosts",
             ),
             (
                 said(listen, "listen = 8080"),
@@ -700,7 +700,7 @@ mod tests {
             (
                 "STOCKD_SERVER__LISEN",
                 "x",
-                "STOCKD_SERVER__LISEN: server.lisen is no setting: did you mean listen? There are listen, root, origins, trusted_proxies, trusted_networks",
+                "STOCKD_SERVER__LISEN: server.lisen is no setting: did you mean listen? There are listen, root, origins, trusted_proxies, trusted_networks, hosts",
             ),
             (
                 "STOCKD_SERVER_LISTEN",
