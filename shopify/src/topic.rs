@@ -204,10 +204,10 @@ struct OfProduct {
 ///
 /// The topic is not signed: a body that names itself as another kind of record names none of this topic's.
 pub fn concerns(topic: &str, body: &[u8]) -> Option<RecordKey> {
-    let body: Value = serde_json::from_slice(body).ok()?;
     fn id<T: DeserializeOwned>(body: &Value, name: &str) -> Option<T> {
         T::deserialize(body.get(name)?).ok()
     }
+    let body: Value = serde_json::from_slice(body).ok()?;
     let order = |body: &Value| id(body, "order_id").map(RecordKey::Order);
     let (key, gid) = match topic.split_once('/')?.0 {
         "customers" => id::<CustomerId>(&body, "id").map(|id| (RecordKey::Customer(id), id.gid()))?,
