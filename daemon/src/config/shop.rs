@@ -27,7 +27,8 @@ pub struct Shop {
     pub client_id: Option<String>,
     /// With the client id.
     pub client_secret: Option<SecretRef>,
-    /// What its webhooks are signed with, two while the secret is rotated; the client secret when nothing is said.
+    /// What its webhooks are signed with, two while the secret is rotated; the client secret when nothing is said. Shops of
+    /// one app share its secret: a record that is new in one of them is then read before it is kept.
     #[serde(default)]
     pub webhook_secrets: Vec<SecretRef>,
     /// Where Shopify reaches this daemon's `/webhooks/shopify`, `https://…`: with it, stockd sees to its subscriptions.
