@@ -119,10 +119,10 @@ mod tests {
 
     #[test]
     fn times_are_told_where_the_reader_is() {
-        let zone = TimeZone::get("Asia/Kolkata").unwrap();
+        let zone = TimeZone::fixed(jiff::tz::offset(5));
         let terminal = Terminal { is_interactive: false, has_colours: false, zone };
         let at = "2026-11-28T20:15:07.5Z".parse().unwrap();
-        assert_eq!((&*terminal.time(at), &*terminal.date(at)), ("01:45:07", "2026-11-29 01:45:07"));
+        assert_eq!((&*terminal.time(at), &*terminal.date(at)), ("01:15:07", "2026-11-29 01:15:07"));
         assert_eq!(terminal.line("a\u{1b}[0mb", Colour::Red), "a\\u{1b}[0mb");
         let coloured = Terminal { has_colours: true, ..terminal };
         assert_eq!(coloured.line("out", Colour::Red), "\u{1b}[31mout\u{1b}[0m");
