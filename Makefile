@@ -9,7 +9,7 @@ CLIENT = clients/js
 
 # Without what only a shop needs, and unoptimised: that is less than half of the work of a development build.
 demo: ## a pretend store, the daemon on it, and what happens, live
-	@[ -x target/demo/stockd ] || echo "Compiling stockd once: three to six minutes on two cores. cargo shows how far it is."
+	@[ -x target/demo/stockd ] || echo "Compiling stockd, this once: about three minutes on two cores. cargo shows how far it is."
 	$(CARGO) run --profile demo --package daemon --no-default-features -- demo $(DEMO)
 
 test: needs $(NODE_TESTS)/node_modules $(PYTHON_TESTS)/venv $(CLIENT)/node_modules ## everything

@@ -8,6 +8,16 @@
 //!
 //! [`daemon::Daemon`] is all of it on given foundations; [`lifecycle::Process`] puts the real ones under it.
 
+#![cfg_attr(
+    not(all(feature = "amqp", feature = "sentry")),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_variables,
+        reason = "what only a part uses that the build leaves out"
+    )
+)]
+
 mod alerts;
 #[cfg(feature = "amqp")]
 mod amqp;

@@ -96,7 +96,8 @@ fn wrong_usage_is_refused_with_2_and_help_has_examples() {
     for command in ["demo", "run", "sim", "token", "watch"] {
         let ended = stockd_ends(&[command, "--help"]);
         assert_eq!(ended.code, 0);
-        assert!(ended.out.contains(&format!("Example: stockd {command}")), "{}", ended.out);
+        let (_, examples) = ended.out.split_once("\nExample").unwrap();
+        assert!(examples.contains(&format!("stockd {command}")), "{}", ended.out);
     }
 }
 
@@ -323,7 +324,8 @@ fn examples(command: &str, found: &mut Vec<String>) {
     let words: Vec<&str> = command.split(' ').skip(1).chain(["--help"]).collect();
     let help = stockd_ends(&words).out;
     let (_, printed) = help.split_once("\nExample").unwrap_or_else(|| panic!("no example: {command} --help"));
-    let lines = printed.trim_start_matches(['s', ':', ' ']).lines().map(str::trim);
+    let printed = printed.strip_prefix('s').unwrap_or(printed).trim_start_matches([':', ' ', '\n']);
+    let lines = printed.lines().map(str::trim);
     found.extend(lines.take_while(|line| !line.is_empty()).map(str::to_owned));
     let Some((_, listed)) = help.split_once("\nCommands:\n") else { return };
     let names = listed.lines().take_while(|line| !line.is_empty());
@@ -474,7 +476,7 @@ async fn sync_shows_what_shopify_writes_joins_a_run_under_way_and_leaves_it_runn
     let mut first = Watching::of(&mut command("--full"));
     let run = eventually("Shopify is seen writing", async || {
         let runs = daemon.runs().await;
-        runs.into_iter().find(|run| run["state"] == "running" && run["bulkObjects"] == 5)
+        runs.into_iter().find(|run| run["state"] == "running" && run["bulkObjects"].as_u64() > Some(0))
     })
     .await;
 

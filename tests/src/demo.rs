@@ -61,7 +61,8 @@ impl TestDemo {
         let path = format!("{}:/usr/bin:/bin", stockd().parent().unwrap().display());
         command.args(["-c", &format!("exec {line}")]).current_dir(self.folder()).env_clear();
         command.env("PATH", path).env("STOCKD_URL", self.url()).env("STOCKD_TOKEN", self.token("admin"));
-        command.stdin(Stdio::null());
+        // What a command leaves behind when it is killed goes with the folder.
+        command.env("TMPDIR", self.folder()).stdin(Stdio::null());
         command
     }
 

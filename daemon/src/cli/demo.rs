@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressFinish};
 use schemas::{CustomerId, Entropy, Role};
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -182,7 +182,7 @@ fn tokens(
 /// The panel, once there is something to try it on, and below it what changes.
 async fn show(environment: &Environment, opened: Opened, about: &Value, data: &Path) -> anyhow::Result<()> {
     let rest = Rest::new(Opened { url: opened.url.clone(), token: opened.token.clone() }, None)?;
-    let bar = ProgressBar::new_spinner();
+    let bar = ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
     bar.enable_steady_tick(IMPORT_PAUSE);
     loop {
         let status = rest.get("status", &[]).await?;

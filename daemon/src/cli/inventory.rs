@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use schemas::Timestamp;
 use schemas::command::CommandKind;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::door::{Rest, ShopDoor};
@@ -116,7 +116,7 @@ struct Extend {
     reservation: String,
     /// From now, such as 30m, 8h or 7d; 15 minutes when left out.
     #[arg(long, value_name = "TIME")]
-    #[serde(rename = "ttlSeconds", serialize_with = "seconds")]
+    #[serde(rename = "ttlSeconds")]
     ttl: Option<Lifetime>,
 }
 
@@ -138,7 +138,7 @@ struct Reserve {
     quantity: i64,
     /// For how long, such as 30m, 8h or 7d; 15 minutes when left out.
     #[arg(long, value_name = "TIME")]
-    #[serde(rename = "ttlSeconds", serialize_with = "seconds")]
+    #[serde(rename = "ttlSeconds")]
     ttl: Option<Lifetime>,
     /// The holder's own reference, by which the reservation can be named later.
     #[arg(long, value_name = "TEXT")]
@@ -177,10 +177,6 @@ impl Inventory {
         let answer = rest.post(&path, Some(&payload)).await?;
         if json { say(answer) } else { tell(sentence(&Terminal::of_process(environment), &answer)) }
     }
-}
-
-fn seconds<S: Serializer>(time: &Option<Lifetime>, serializer: S) -> Result<S::Ok, S::Error> {
-    time.map(|Lifetime(time)| time.as_secs()).serialize(serializer)
 }
 
 impl Order {

@@ -3,10 +3,18 @@
 use std::str::FromStr;
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
+use serde::{Serialize, Serializer};
 
 /// A time that is longer than none, such as `30m`, `8h`, `7d` or `1h30m`; a number alone is seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Lifetime(pub(super) SignedDuration);
+
+/// As the daemon takes it: in seconds.
+impl Serialize for Lifetime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.as_secs().serialize(serializer)
+    }
+}
 
 impl FromStr for Lifetime {
     type Err = String;

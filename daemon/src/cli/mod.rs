@@ -21,7 +21,7 @@ mod terminal;
 mod token;
 mod watch;
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -76,6 +76,11 @@ enum Command {
 #[error("{0}")]
 struct Usage(String);
 
+/// Nobody reads what is printed any more.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads what is printed")]
+struct Unread;
+
 /// Does what the command line asks for.
 pub fn main() -> ExitCode {
     let environment = Environment::of_process();
@@ -92,7 +97,7 @@ pub fn main() -> ExitCode {
     };
     let done = runtime.block_on(async {
         match command {
-            Command::Demo(demo) => demo.run(environment, json).await,
+            Command::Demo(demo) => Box::pin(demo.run(environment, json)).await,
             Command::Holds(holds) => holds.run(&environment, json).await,
             Command::Inventory(inventory) => inventory.run(&environment, json).await,
             Command::Levels(levels) => levels.run(&environment, json).await,
@@ -124,7 +129,7 @@ fn unparsed(problem: &clap::Error) -> ExitCode {
     }
     if wants_json {
         let message = problem.render().to_string();
-        complain(&json!({ "error": { "code": "USAGE", "message": message.trim_end() } }));
+        complain(json!({ "error": { "code": "USAGE", "message": message.trim_end() } }));
     } else {
         let _ = problem.print();
     }
@@ -135,15 +140,14 @@ fn failed(error: &anyhow::Error, json: bool) -> ExitCode {
     let refused = error.downcast_ref::<door::Refused>();
     let usage = error.chain().any(|cause| cause.is::<Usage>() || cause.is::<ConfigError>())
         || refused.is_some_and(door::Refused::is_usage);
-    let is_gone = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
-    if error.chain().filter_map(|cause| cause.downcast_ref()).any(is_gone) {
+    if error.is::<Unread>() {
         // As with `stockd levels | head`: whoever read has read enough.
         return ExitCode::from(1);
     }
     if json {
         let code = if usage { "USAGE" } else { "FAILED" };
         let other = json!({ "code": code, "message": format!("{error:#}") });
-        complain(&json!({ "error": refused.map_or(other, |refused| json!(refused.error)) }));
+        complain(json!({ "error": refused.map_or(other, |refused| json!(refused.error)) }));
     } else {
         // Messages have lines of their own, but what they repeat of others does nothing to the terminal.
         let lines: Vec<String> = format!("stockd: {error:#}").lines().map(terminal::plain).collect();
@@ -165,7 +169,9 @@ fn tell(line: impl std::fmt::Display) -> anyhow::Result<()> {
 /// Prints a line on stdout; a reader that went away ends the command.
 fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}")?;
-    out.flush()?;
-    Ok(())
+    let printed = writeln!(out, "{line}").and_then(|()| out.flush());
+    printed.map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => Unread.into(),
+        _ => error.into(),
+    })
 }

@@ -1,5 +1,6 @@
 //! A panel that stays at the top of a terminal while lines run below it.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -38,7 +39,9 @@ impl Screen {
             let taken = rows_of(&self.panel, columns);
             if taken + ROWS_BELOW_MIN <= rows {
                 // DECSTBM: only the rows from here on scroll. It moves the cursor, which is put below the panel again.
-                text.push_str(&format!("\u{1b}[{first};{rows}r\u{1b}[{first};1H", first = taken + 1));
+                let first = taken + 1;
+                // Writing to a string cannot fail.
+                let _ = write!(text, "\u{1b}[{first};{rows}r\u{1b}[{first};1H");
             }
         }
         let mut out = std::io::stdout().lock();
@@ -64,7 +67,7 @@ impl Drop for Screen {
         if let Some((rows, _)) = self.terminal.size().filter(|_| self.can_move) {
             let mut out = std::io::stdout().lock();
             // Nothing better to do when the terminal is gone.
-            let _ = write!(out, "\u{1b}[r\u{1b}[{rows};1H\n").and_then(|()| out.flush());
+            let _ = writeln!(out, "\u{1b}[r\u{1b}[{rows};1H").and_then(|()| out.flush());
         }
     }
 }

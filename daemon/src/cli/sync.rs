@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use schemas::{ErrorCode, Resource, RunId, RunKind, RunState, SyncRun};
 use serde::{Deserialize as _, Serialize};
 use serde_json::json;
@@ -105,7 +105,9 @@ impl Wish {
 /// Begins a run, or joins one that brings what is asked for, and shows it to its end.
 async fn follow(rest: &Rest, wish: &Wish, json: bool) -> anyhow::Result<SyncRun> {
     let resource = wish.resource;
-    let bar = ProgressBar::new_spinner().with_message(format!("{resource}: Shopify is asked"));
+    // Also when somebody no longer wants to look.
+    let bar = ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
+    bar.set_message(format!("{resource}: Shopify is asked"));
     bar.enable_steady_tick(PAUSE);
     let mut vain = 0;
     let run = loop {
@@ -135,7 +137,6 @@ async fn follow(rest: &Rest, wish: &Wish, json: bool) -> anyhow::Result<SyncRun>
             break joined;
         }
     };
-    bar.finish_and_clear();
     Ok(run)
 }
 

@@ -38,7 +38,7 @@ impl Colour {
 /// Standard output, as far as it is for people.
 #[derive(Debug, Clone)]
 pub(super) struct Terminal {
-    is_terminal: bool,
+    is_interactive: bool,
     has_colours: bool,
     zone: TimeZone,
 }
@@ -48,7 +48,7 @@ impl Terminal {
     pub(super) fn of_process(environment: &Environment) -> Self {
         let out = std::io::stdout();
         Self {
-            is_terminal: out.is_terminal(),
+            is_interactive: out.is_terminal(),
             has_colours: logging::has_colours(environment, &out),
             zone: TimeZone::system(),
         }
@@ -56,13 +56,13 @@ impl Terminal {
 
     /// Rows and columns; `None` for a pipe or a file.
     pub(super) fn size(&self) -> Option<(usize, usize)> {
-        let (rows, columns) = Term::stdout().size_checked().filter(|_| self.is_terminal)?;
+        let (rows, columns) = Term::stdout().size_checked().filter(|_| self.is_interactive)?;
         Some((rows.into(), columns.into()))
     }
 
     /// Whether the cursor can be moved.
     pub(super) fn moves(&self, environment: &Environment) -> bool {
-        self.is_terminal && environment.var("TERM").is_some_and(|kind| !["", "dumb"].contains(&kind))
+        self.is_interactive && environment.var("TERM").is_some_and(|kind| !["", "dumb"].contains(&kind))
     }
 
     /// A line that cannot do anything to the terminal and is cut to its width. Nothing is cut in a pipe.
@@ -119,10 +119,10 @@ mod tests {
 
     #[test]
     fn times_are_told_where_the_reader_is() {
-        let zone = TimeZone::get("Asia/Kolkata").unwrap();
-        let terminal = Terminal { is_terminal: false, has_colours: false, zone };
+        let zone = TimeZone::fixed(jiff::tz::offset(5));
+        let terminal = Terminal { is_interactive: false, has_colours: false, zone };
         let at = "2026-11-28T20:15:07.5Z".parse().unwrap();
-        assert_eq!((&*terminal.time(at), &*terminal.date(at)), ("01:45:07", "2026-11-29 01:45:07"));
+        assert_eq!((&*terminal.time(at), &*terminal.date(at)), ("01:15:07", "2026-11-29 01:15:07"));
         assert_eq!(terminal.line("a\u{1b}[0mb", Colour::Red), "a\\u{1b}[0mb");
         let coloured = Terminal { has_colours: true, ..terminal };
         assert_eq!(coloured.line("out", Colour::Red), "\u{1b}[31mout\u{1b}[0m");
