@@ -17,7 +17,7 @@ async fn switches_scopes_credentials_and_tls_are_options_of_the_command() {
         "--throttled-status",
         "429",
         "--bucket",
-        "100",
+        "10",
         "--move-below-zero",
         "--batch-atomic",
         "false",
