@@ -208,3 +208,18 @@ pub struct Customer {
     /// Shopify's time of its last change.
     pub updated_at: Timestamp,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_an_older_database_is_read_and_told_by_the_name_of_today() {
+        let held = serde_json::json!({
+            "id": "7", "name": "Here", "active": true, "fulfillmentService": false,
+            "updatedAt": "2026-01-01T00:00:00Z",
+        });
+        let told = serde_json::to_value(serde_json::from_value::<Location>(held).unwrap()).unwrap();
+        assert_eq!((&told["locationId"], told.get("id")), (&serde_json::json!("7"), None));
+    }
+}

@@ -22,6 +22,7 @@ mod oms;
 mod payments;
 mod policy;
 mod posts;
+mod pretend;
 mod python;
 mod readme;
 mod recovery;
