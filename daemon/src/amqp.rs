@@ -87,7 +87,7 @@ enum Problem {
     #[error("the broker did not keep a message for the queue {DEAD}: is it full (max-length)?")]
     NotKept,
     #[error("the broker does not let us {deed} ({words}): {remedy}")]
-    Refused { deed: String, words: lapin::Error, remedy: String },
+    Refused { deed: String, words: String, remedy: String },
     #[error("the broker does not answer")]
     Silent,
     #[error("{0}")]
@@ -177,7 +177,7 @@ impl Amqp {
                 let remedy =
                     "check user, password and vhost in amqp.url, and that this user may use that vhost"
                         .to_owned();
-                Problem::Refused { deed: "in".to_owned(), words, remedy }
+                Problem::Refused { deed: "in".to_owned(), words: words.to_string(), remedy }
             }
             _ => words.into(),
         })
@@ -230,7 +230,7 @@ impl Amqp {
             }
             _ => return words.into(),
         };
-        Problem::Refused { deed: deed.to_owned(), words, remedy }
+        Problem::Refused { deed: deed.to_owned(), words: words.to_string(), remedy }
     }
 
     /// Takes a group in. What can be read is told and then acknowledged; the rest goes to the dead.

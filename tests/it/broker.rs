@@ -195,7 +195,7 @@ async fn a_user_who_may_not_is_told_what_to_grant_and_it_helps() {
     .await;
     let unescaped: Vec<String> = grant.iter().map(|pattern| pattern.replace(r"\\", r"\")).collect();
     let patterns: Vec<&str> = unescaped.iter().map(String::as_str).collect();
-    broker.is_told(&[&["set_permissions", "-p", "/", "guest"], &patterns[..]].concat());
+    broker.is_told(&[&["set_permissions", "-p", "/", "guest"][..], &patterns[..]].concat());
     is_connected(&daemon).await;
     broker.is_told(&["set_permissions", "guest", ".*", ".*", ".*"]);
     broker.takes("events", &[message(1)]).await;
