@@ -56,6 +56,9 @@ mod tests {
 
     #[test]
     fn a_program_is_told_from_a_page() {
+        const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
+        const LENGTH: (&str, &str) = ("content-length", "2");
+
         let judged = |headers: &[(&'static str, &'static str)]| {
             let mut map = HeaderMap::new();
             for (name, value) in headers {
@@ -63,8 +66,6 @@ mod tests {
             }
             check(&map)
         };
-        const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
-        const LENGTH: (&str, &str) = ("content-length", "2");
         for host in ["127.0.0.1:9090", "[::1]:9090", "LocalHost", "localhost.:9090", "sim:9090"] {
             judged(&[("host", host), LENGTH, JSON]).unwrap();
             judged(&[("host", host), ("sec-fetch-site", "none")]).unwrap();

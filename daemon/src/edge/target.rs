@@ -59,8 +59,14 @@ pub(super) fn check<B>(request: &mut Request<B>) -> Result<Target, BadTarget> {
 
 /// A host, perhaps with a port. An empty one is allowed by the RFC.
 fn is_host(value: &HeaderValue) -> bool {
-    let authority = |text: &str| text.parse::<Authority>().is_ok_and(|host| !host.as_str().contains('@'));
-    value.to_str().is_ok_and(|text| text.is_empty() || authority(text))
+    let is_authority = |text: &str| {
+        text.parse::<Authority>().is_ok_and(|authority| {
+            // `Authority` takes anything for a port, and somebody's name before the host.
+            let port = text.strip_prefix(authority.host());
+            port.is_some_and(|port| port.is_empty() || authority.port_u16().is_some())
+        })
+    };
+    value.to_str().is_ok_and(|text| text.is_empty() || is_authority(text))
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ async fn a_body_that_is_no_packet_closes_its_session() {
         b"0{}",
         b"b*",
         b"bAQI",
-        b"4\xff",
+        b"\xff",
         b"\x00",
         &[0x1e; 10_000],
     ];
