@@ -7,8 +7,10 @@ CLIENT = clients/js
 
 .PHONY: demo test check generate recordings parity fuzz bench-attack bench-intake bench-mirror bench-realtime bench-reservations bench-sync needs
 
+# Without what only a shop needs, and unoptimised: that is less than half of the work of a development build.
 demo: ## a pretend store, the daemon on it, and what happens, live
-	$(CARGO) run --package daemon -- demo $(DEMO)
+	@[ -x target/demo/stockd ] || echo "Compiling stockd, this once: about three minutes on two cores. cargo shows how far it is."
+	$(CARGO) run --profile demo --package daemon --no-default-features -- demo $(DEMO)
 
 test: needs $(NODE_TESTS)/node_modules $(PYTHON_TESTS)/venv $(CLIENT)/node_modules ## everything
 	$(CARGO) build --package daemon
@@ -19,6 +21,7 @@ test: needs $(NODE_TESTS)/node_modules $(PYTHON_TESTS)/venv $(CLIENT)/node_modul
 check: needs ## formatting, lints, documentation, generated files
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+	$(CARGO) clippy --package daemon --no-default-features -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --document-private-items
 	$(MAKE) generate
 	@git diff --exit-code --stat -- schemas/json $(CLIENT)/src/schemas.ts || { echo "generated files differ: commit what 'make generate' made"; exit 1; }
@@ -35,8 +38,8 @@ parity: ## the pretend store's answers beside recorded ones: make parity DIR=<fo
 	$(CARGO) run --package sim --example parity -- $(DIR)
 
 # Without a sanitizer, which finds misuse of memory and makes it seven times slower: unsafe code is forbidden here.
-fuzz: ## ten million inputs to each reader of the protocol; needs cargo-fuzz
-	for target in frame message packet payload; do \
+fuzz: ## ten million inputs to each reader of what clients send; needs cargo-fuzz
+	for target in frame message packet payload request; do \
 		mkdir -p fuzz/corpus/$$target && \
 		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --sanitizer none --fuzz-dir fuzz $$target \
 			fuzz/corpus/$$target fuzz/seeds/$$target -- -runs=10000000 -max_len=600 || exit 1; \

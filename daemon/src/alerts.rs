@@ -52,21 +52,22 @@ pub(crate) fn channels(
         let password = password.map(|secret| secret.resolve("alerts.smtp.password", environment));
         let post = Post::new(server.clone(), password.transpose()?, email.to.clone());
         let post =
-            post.map_err(|problem| refuse("alerts.smtp", format!("TLS cannot be set up: {problem}")))?;
+            post.map_err(|problem| refuse("alerts.smtp", format!("cannot be set up with TLS: {problem}")))?;
         channels.push(Channel { terms: email.terms(), outlet: Outlet::Email(post) });
     }
     let address = |secret: &SecretRef, setting: &str| {
         outlet::address(&secret.resolve(setting, environment)?).map_err(|problem| refuse(setting, problem))
     };
-    for slack in &config.slack {
-        let outlet = Outlet::Slack(address(&slack.url, "alerts.slack.url")?);
+    for (n, slack) in config.slack.iter().enumerate() {
+        let outlet = Outlet::Slack(address(&slack.url, &format!("alerts.slack[{n}].url"))?);
         channels.push(Channel { terms: slack.terms(), outlet });
     }
-    for webhook in &config.webhook {
-        let setting = "alerts.webhook.secret";
-        let key = outlet::key(&webhook.secret.resolve(setting, environment)?);
-        let key = key.map_err(|problem| refuse(setting, problem))?;
-        let outlet = Outlet::Webhook { address: address(&webhook.url, "alerts.webhook.url")?, key };
+    for (n, webhook) in config.webhook.iter().enumerate() {
+        let setting = format!("alerts.webhook[{n}].secret");
+        let key = outlet::key(&webhook.secret.resolve(&setting, environment)?);
+        let key = key.map_err(|problem| refuse(&setting, problem))?;
+        let url = format!("alerts.webhook[{n}].url");
+        let outlet = Outlet::Webhook { address: address(&webhook.url, &url)?, key };
         channels.push(Channel { terms: webhook.terms(), outlet });
     }
     Ok(channels)

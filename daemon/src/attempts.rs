@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::identity::StoreIdentity;
 use crate::limits;
 
 /// Brings one shop's commands to Shopify.
@@ -32,6 +33,8 @@ pub(crate) struct Attempts {
     pub(crate) clock: Arc<dyn Clock>,
     /// Keys.
     pub(crate) entropy: Arc<Entropy>,
+    /// Whether the store is the one that the database is of.
+    pub(crate) identity: Arc<StoreIdentity>,
     /// Commands were given.
     pub(crate) given: watch::Receiver<()>,
     /// Levels are to be read again.
@@ -48,6 +51,10 @@ impl Attempts {
         let mut sending: JoinSet<String> = JoinSet::new();
         let mut on_the_way: BTreeSet<String> = BTreeSet::new();
         loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.identity.is_confirmed() => {}
+            }
             self.given.mark_unchanged();
             let pause = match self.send_all(&mut sending, &mut on_the_way).await {
                 Ok(()) => limits::ATTEMPTS_PAUSE,
@@ -219,7 +226,9 @@ impl Courier {
                     return End::Refused(all.collect());
                 }
                 Err(error) => {
-                    tracing::warn!(shop.domain = %self.shop, attempt.id, %error, "a change of stock is not answered yet; the same will be sent again");
+                    if pause == limits::ATTEMPT_PAUSE_MIN {
+                        tracing::warn!(shop.domain = %self.shop, attempt.id, %error, "a change of stock is not answered yet; the same will be sent again until it is");
+                    }
                 }
             }
             tokio::time::sleep(pause).await;

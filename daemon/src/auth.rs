@@ -1,21 +1,26 @@
-//! Tokens: one strict wrapper around `jsonwebtoken`, which by itself takes tokens that RFC 8725 would not.
+//! Tokens: signatures by `jsonwebtoken`; what a token may say is read here, because the library takes tokens that RFC 8725
+//! would not, and refuses some that RFC 7519 allows.
 //!
 //! One algorithm per installation; every configured claim must be there; headers that bring their own key or
-//! ask for extensions are refused; time comes from the caller.
+//! ask for extensions are refused; time comes from the caller. A claim that limits its bearer is never read as if it were
+//! not there: where it is null or of another kind, the token is refused.
 
+mod awaited;
 mod keys;
 mod remote;
 mod revocations;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::SignedDuration;
-use jsonwebtoken::{EncodingKey, Header, Validation};
+use jsonwebtoken::{EncodingKey, Header};
 use schemas::{AnyId, CustomerId, Identity, LocationId, Role, ShopDomain, ShopScope, Timestamp, UserId};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use store::Revocation;
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +46,7 @@ pub enum TokenError {
     /// Too early or too late.
     #[error("the token is not valid at this time")]
     Time,
-    /// It names a key that may come with the keys being fetched now.
+    /// It is signed by a key that may come with the keys that are fetched next.
     #[error("the keys of tokens are being fetched")]
     NotYet,
     /// It was taken back.
@@ -58,7 +63,9 @@ pub struct Tokens {
     revocations: Revocations,
     issuer: Option<String>,
     audience: Option<String>,
-    leeway_seconds: u64,
+    leeway: SignedDuration,
+    /// The latest `iat` of a token that was taken, in microseconds since 1970; ahead of our clock by the leeway at the most.
+    latest_issued_at: AtomicI64,
     longest: Option<SignedDuration>,
     shops: Vec<KnownShop>,
 }
@@ -69,50 +76,73 @@ struct KnownShop {
     company: Option<AnyId>,
 }
 
-/// The claims that count. Ids may be text or number; whatever else a token says is not looked at.
+/// The claims that count, as they stand there; whatever else a token says is not looked at. A claim that is null is `Some`,
+/// because null is not the same as nothing.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Claims {
-    exp: Option<u64>,
-    iat: Option<u64>,
-    jti: Option<String>,
-    nbf: Option<u64>,
-    iss: Option<String>,
-    aud: Option<OneOrMany>,
-    sub: Option<TextOrNumber>,
-    user_id: Option<TextOrNumber>,
-    id: Option<TextOrNumber>,
-    #[serde(rename = "user_id")]
-    user_id_snake: Option<TextOrNumber>,
-    role: Option<String>,
-    customer_id: Option<TextOrNumber>,
-    company_id: Option<TextOrNumber>,
-    locations: Option<Vec<TextOrNumber>>,
-    shop_ids: Option<Vec<TextOrNumber>>,
-    shops: Option<Vec<TextOrNumber>>,
+    #[serde(default, deserialize_with = "present")]
+    exp: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    iat: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    jti: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    nbf: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    iss: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    aud: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    sub: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    user_id: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    id: Option<Value>,
+    #[serde(default, deserialize_with = "present", rename = "user_id")]
+    user_id_snake: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    role: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    customer_id: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    company_id: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    locations: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    shop_ids: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    shops: Option<Value>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum TextOrNumber {
-    Text(String),
-    Number(u64),
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
-impl TextOrNumber {
-    fn text(&self) -> String {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Number(number) => number.to_string(),
-        }
+/// An id, which may be text or number.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => number.as_u64().map(|number| number.to_string()),
+        _ => None,
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
+/// A list of ids that limits the bearer; `None` when the claim is not there.
+fn texts(claim: Option<&Value>, name: &str) -> Result<Option<Vec<String>>, TokenError> {
+    let Some(value) = claim else { return Ok(None) };
+    let ids: Option<Vec<String>> = value.as_array().and_then(|ids| ids.iter().map(text).collect());
+    ids.map(Some).ok_or_else(|| TokenError::Claim(format!("{name} is no list of ids")))
+}
+
+/// The time that a claim names (RFC 7519, section 2: a number of seconds, which may have a fraction or an exponent).
+fn time(claim: Option<&Value>, name: &str) -> Result<Option<Timestamp>, TokenError> {
+    let Some(value) = claim else { return Ok(None) };
+    let micros = value.as_f64().map(|seconds| (seconds * 1e6).floor());
+    // Exact: below 2^53 microseconds lie the years up to 2255, and beyond them a microsecond is nothing.
+    #[expect(clippy::cast_possible_truncation, reason = "beyond the bounds, it saturates and is refused")]
+    let time = micros.and_then(|micros| Timestamp::from_microsecond(micros as i64).ok());
+    time.map(Some).ok_or_else(|| TokenError::Claim(format!("{name} is no time")))
 }
 
 impl Tokens {
@@ -132,7 +162,8 @@ impl Tokens {
             revocations: Revocations::default(),
             issuer: auth.issuer.clone(),
             audience: auth.audience.clone(),
-            leeway_seconds: auth.leeway_seconds,
+            leeway: SignedDuration::from_secs(auth.leeway_seconds.into()),
+            latest_issued_at: AtomicI64::new(i64::MIN),
             longest: auth.longest_days.map(|days| SignedDuration::from_hours(i64::from(days) * 24)),
             shops: config.shop.iter().map(known).collect(),
         })
@@ -146,34 +177,60 @@ impl Tokens {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Invalid(format!("longer than {TOKEN_BYTES_MAX} bytes")));
         }
-        let key_id = plain_header(token)?;
-        let mut validation = Validation::new(self.keys.algorithm);
-        // What the library would take too lightly, or by its own clock, is checked below.
-        validation.required_spec_claims.clear();
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        let candidates = self.keys.candidates(key_id.as_deref());
-        if candidates.is_empty() && self.keys.may_bring_more() {
-            return Err(TokenError::NotYet);
-        }
-        let mut decoded = Err(TokenError::Invalid("no key has its id".to_owned()));
-        for key in candidates {
-            decoded = jsonwebtoken::decode::<Claims>(token, &key, &validation)
-                .map_err(|error| TokenError::Invalid(error.to_string()));
-            if decoded.is_ok() {
-                break;
-            }
-        }
-        let claims = decoded?.claims;
+        let claims = self.signed(token)?;
         let expires_at = self.in_time(&claims, now)?;
         self.meant_for_us(&claims)?;
         let identity = self.identity(&claims, expires_at)?;
-        if self.revocations.concern(&identity) { Err(TokenError::Revoked) } else { Ok(identity) }
+        if self.revocations.concern(&identity) {
+            return Err(TokenError::Revoked);
+        }
+        if let Some(issued_at) = identity.issued_at {
+            self.latest_issued_at.fetch_max(issued_at.as_microsecond(), Ordering::Relaxed);
+        }
+        Ok(identity)
+    }
+
+    /// What a token says that is signed by one of our keys.
+    fn signed(&self, token: &str) -> Result<Claims, TokenError> {
+        let invalid = |reason: &str| TokenError::Invalid(reason.to_owned());
+        let (message, signature) = token.rsplit_once('.').ok_or_else(|| invalid("not a JWT"))?;
+        let (header, claims) = message.split_once('.').ok_or_else(|| invalid("not a JWT"))?;
+        let key_id = self.plain_header(header)?;
+        let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| invalid("its claims are not base64url"))?;
+        let claims = serde_json::from_slice(&claims).map_err(|error| TokenError::Invalid(error.to_string()));
+        let claims: Claims = claims?;
+        let is_key = |key: &jsonwebtoken::DecodingKey| {
+            jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, self.keys.algorithm)
+                .unwrap_or_default()
+        };
+        if self.keys.candidates(key_id.as_deref()).iter().any(is_key) {
+            return Ok(claims);
+        }
+        match key_id {
+            Some(id) if self.keys.has(&id) => Err(invalid("its signature is not its key's")),
+            // Without an id of the key, the token stands for it.
+            id if self.keys.may_come(id.as_deref().unwrap_or(signature)) => Err(TokenError::NotYet),
+            _ => Err(invalid("it is signed by no key of ours")),
+        }
     }
 
     /// When the last token that is taken now will have run out.
     pub(crate) fn latest_end(&self, now: Timestamp) -> Timestamp {
-        now.saturating_add(self.longest.unwrap_or(FOR_EVER)).unwrap_or(now)
+        let longest = self.longest.unwrap_or(FOR_EVER);
+        // Once for an issuer whose clock is ahead, and once because a token is taken so much longer.
+        let end = longest.saturating_add(self.leeway).saturating_add(self.leeway);
+        now.saturating_add(end).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Until when a token is taken that says it runs out then.
+    pub(crate) fn end_of(&self, expires_at: Timestamp) -> Timestamp {
+        expires_at.saturating_add(self.leeway).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Up to when the tokens were issued that were taken until now: an issuer's clock may be ahead of ours.
+    pub(crate) fn issued_until(&self, now: Timestamp) -> Timestamp {
+        let latest = Timestamp::from_microsecond(self.latest_issued_at.load(Ordering::Relaxed));
+        latest.map_or(now, |latest| latest.max(now))
     }
 
     /// Takes these tokens no longer; the store knows it already.
@@ -191,30 +248,34 @@ impl Tokens {
         let _ = stop.run_until_cancelled(self.keys.follow()).await;
     }
 
+    /// When the token runs out, if it is good now. One that is taken only because clocks may differ is good for as long as
+    /// they may.
     fn in_time(&self, claims: &Claims, now: Timestamp) -> Result<Timestamp, TokenError> {
-        let exp = claims.exp.ok_or_else(|| TokenError::Claim("exp is missing".to_owned()))?;
-        let exp = exp.saturating_add(self.leeway_seconds);
-        let expires_at = moment(exp).ok_or_else(|| TokenError::Claim("exp is no time".to_owned()))?;
-        if self.longest.is_some() && expires_at > self.latest_end(now) {
+        let missing = || TokenError::Claim("exp is missing".to_owned());
+        let exp = time(claims.exp.as_ref(), "exp")?.ok_or_else(missing)?;
+        let taken_until = self.end_of(exp);
+        if self.longest.is_some() && taken_until > self.latest_end(now) {
             return Err(TokenError::Claim("exp is further ahead than is allowed".to_owned()));
         }
-        let begins =
-            claims.nbf.map(|nbf| moment(nbf.saturating_sub(self.leeway_seconds)).ok_or(TokenError::Time));
-        if now >= expires_at || begins.transpose()?.is_some_and(|begins| now < begins) {
+        // A token from the future would outlive the revocation of its user.
+        let begins = [time(claims.nbf.as_ref(), "nbf")?, time(claims.iat.as_ref(), "iat")?];
+        let soon = now.saturating_add(self.leeway).unwrap_or(Timestamp::MAX);
+        if now >= taken_until || begins.into_iter().flatten().any(|begins| begins > soon) {
             return Err(TokenError::Time);
         }
-        Ok(expires_at)
+        Ok(if now < exp { exp } else { taken_until })
     }
 
     fn meant_for_us(&self, claims: &Claims) -> Result<(), TokenError> {
-        if self.issuer.is_some() && claims.iss != self.issuer {
+        let issuer = claims.iss.as_ref().and_then(Value::as_str);
+        if self.issuer.is_some() && issuer != self.issuer.as_deref() {
             return Err(TokenError::Claim("iss is not the configured issuer".to_owned()));
         }
         if let Some(audience) = &self.audience {
             let named = match &claims.aud {
-                Some(OneOrMany::One(one)) => one == audience,
-                Some(OneOrMany::Many(many)) => many.contains(audience),
-                None => false,
+                Some(Value::String(one)) => one == audience,
+                Some(Value::Array(many)) => many.iter().any(|one| one.as_str() == Some(audience)),
+                _ => false,
             };
             if !named {
                 return Err(TokenError::Claim("aud does not name the configured audience".to_owned()));
@@ -225,42 +286,41 @@ impl Tokens {
 
     fn identity(&self, claims: &Claims, expires_at: Timestamp) -> Result<Identity, TokenError> {
         let claim = |problem: &str| TokenError::Claim(problem.to_owned());
-        let user =
-            [&claims.sub, &claims.user_id, &claims.id, &claims.user_id_snake].into_iter().flatten().next();
-        let user_id: UserId = user
-            .ok_or_else(|| claim("sub is missing"))?
-            .text()
-            .parse()
-            .map_err(|_| claim("sub is no user id"))?;
-        let role = match claims.role.as_deref() {
-            None => Role::Guest,
-            Some(name) => {
-                Role::deserialize(serde::de::value::StrDeserializer::<serde::de::value::Error>::new(name))
-                    .map_err(|_| claim("role is none of ours"))?
-            }
+        let users = [&claims.sub, &claims.user_id, &claims.id, &claims.user_id_snake];
+        let user = users.into_iter().flatten().find(|user| !user.is_null());
+        let user_id: UserId = text(user.ok_or_else(|| claim("sub is missing"))?)
+            .and_then(|user| user.parse().ok())
+            .ok_or_else(|| claim("sub is no user id"))?;
+        let role = match &claims.role {
+            None | Some(Value::Null) => Role::Guest,
+            Some(role) => Role::deserialize(role).map_err(|_| claim("role is none of ours"))?,
         };
-        let customer_id = match &claims.customer_id {
-            None => None,
-            Some(id) => {
-                Some(id.text().parse::<CustomerId>().map_err(|_| claim("customerId is no customer's id"))?)
-            }
-        };
+        let customer_id = claims.customer_id.as_ref().map(|id| {
+            text(id)
+                .and_then(|id| id.parse::<CustomerId>().ok())
+                .ok_or_else(|| claim("customerId is no customer's id"))
+        });
         // A location that is none of Shopify's limits all the same: to nothing.
-        let locations = claims
-            .locations
-            .as_ref()
-            .map(|ids| ids.iter().filter_map(|id| id.text().parse::<LocationId>().ok()).collect());
-        let issued_at = claims.iat.and_then(moment);
-        if claims.jti.as_ref().is_some_and(|id| id.len() > TOKEN_ID_BYTES_MAX) {
+        let locations = texts(claims.locations.as_ref(), "locations")?
+            .map(|ids| ids.iter().filter_map(|id| id.parse::<LocationId>().ok()).collect());
+        let issued_at = time(claims.iat.as_ref(), "iat")?;
+        let token_id = match &claims.jti {
+            None | Some(Value::Null) => None,
+            Some(Value::String(id)) => Some(id.clone()),
+            Some(Value::Number(id)) => Some(id.to_string()),
+            // It could not be revoked.
+            Some(_) => return Err(claim("jti is no id")),
+        };
+        if token_id.as_ref().is_some_and(|id| id.len() > TOKEN_ID_BYTES_MAX) {
             return Err(claim("jti is too long"));
         }
-        let token_id = claims.jti.as_deref().map(Into::into);
-        let shops = self.scope(claims, role);
+        let token_id = token_id.as_deref().map(Into::into);
+        let shops = self.scope(claims, role)?;
         let companies = self.companies(claims, &shops)?;
         Ok(Identity {
             user_id,
             role,
-            customer_id,
+            customer_id: customer_id.transpose()?,
             locations,
             shops,
             companies,
@@ -273,10 +333,10 @@ impl Tokens {
     /// The company that a token names, or else those of the shops it is good for.
     fn companies(&self, claims: &Claims, shops: &ShopScope) -> Result<Vec<AnyId>, TokenError> {
         if let Some(named) = &claims.company_id {
-            let named = named.text().parse();
+            let named = text(named).and_then(|named| named.parse().ok());
             return named
                 .map(|named| vec![named])
-                .map_err(|_| TokenError::Claim("companyId is no id".to_owned()));
+                .ok_or_else(|| TokenError::Claim("companyId is no id".to_owned()));
         }
         let mine = |shop: &&KnownShop| match shops {
             ShopScope::All => true,
@@ -287,19 +347,43 @@ impl Tokens {
         Ok(companies.into_iter().collect())
     }
 
-    fn scope(&self, claims: &Claims, role: Role) -> ShopScope {
-        let Some(named) = claims.shop_ids.as_ref().or(claims.shops.as_ref()) else {
-            return match (&self.shops[..], role) {
+    /// The shops that a token is good for. Where both claims are there, both limit.
+    fn scope(&self, claims: &Claims, role: Role) -> Result<ShopScope, TokenError> {
+        let limits = [texts(claims.shop_ids.as_ref(), "shopIds")?, texts(claims.shops.as_ref(), "shops")?];
+        if limits.iter().all(Option::is_none) {
+            return Ok(match (&self.shops[..], role) {
                 (_, Role::SuperAdmin) => ShopScope::All,
                 ([only], _) => ShopScope::Only(vec![only.domain.clone()]),
                 _ => ShopScope::Only(Vec::new()),
-            };
+            });
+        }
+        let names = |named: &Vec<String>, shop: &KnownShop| {
+            named.iter().any(|name| name == shop.domain.as_str() || Some(name) == shop.id.as_ref())
         };
-        let named: BTreeSet<String> = named.iter().map(TextOrNumber::text).collect();
-        let mine = |shop: &&KnownShop| {
-            named.contains(shop.domain.as_str()) || shop.id.as_ref().is_some_and(|id| named.contains(id))
-        };
-        ShopScope::Only(self.shops.iter().filter(mine).map(|shop| shop.domain.clone()).collect())
+        let mine = |shop: &&KnownShop| limits.iter().flatten().all(|named| names(named, shop));
+        Ok(ShopScope::Only(self.shops.iter().filter(mine).map(|shop| shop.domain.clone()).collect()))
+    }
+
+    /// The id of the key that a header names. A header that brings a key or asks for an extension is refused; what else it
+    /// says is not looked at (RFC 7515, section 4).
+    fn plain_header(&self, header: &str) -> Result<Option<String>, TokenError> {
+        let invalid = |reason: &str| TokenError::Invalid(reason.to_owned());
+        let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| invalid("its header is not base64url"))?;
+        let header: Map<String, Value> =
+            serde_json::from_slice(&header).map_err(|_| invalid("its header is not a JSON object"))?;
+        let refused =
+            ["crit", "jwk", "jku", "x5u", "x5c"].into_iter().find(|name| header.contains_key(*name));
+        if let Some(name) = refused {
+            return Err(TokenError::Invalid(format!("its header says {name}")));
+        }
+        if header.get("alg").and_then(Value::as_str) != Some(&*format!("{:?}", self.keys.algorithm)) {
+            return Err(invalid("its algorithm is not the configured one"));
+        }
+        match header.get("kid") {
+            None => Ok(None),
+            Some(Value::String(id)) => Ok(Some(id.clone())),
+            Some(_) => Err(invalid("its kid is no text")),
+        }
     }
 }
 
@@ -314,10 +398,6 @@ impl ws::Authenticate for Tokens {
     fn is_revoked(&self, identity: &Identity) -> bool {
         self.revocations.concern(identity)
     }
-}
-
-fn moment(seconds: u64) -> Option<Timestamp> {
-    i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok())
 }
 
 /// What `stockd token` writes into a token.
@@ -363,7 +443,10 @@ pub fn issue(
     if auth.algorithm != Algorithm::HS256 {
         return Err(ConfigError::Secret {
             setting: "auth.algorithm".to_owned(),
-            problem: format!("{:?} tokens are signed by whoever holds the private key", auth.algorithm),
+            problem: format!(
+                "is {:?}: such tokens are signed by whoever holds the private key",
+                auth.algorithm
+            ),
         });
     }
     token.iss.clone_from(&auth.issuer);
@@ -372,23 +455,6 @@ pub fn issue(
     jsonwebtoken::encode(&Header::new(jsonwebtoken::Algorithm::HS256), &token, &key).map_err(|error| {
         ConfigError::Secret { setting: "auth.secret".to_owned(), problem: error.to_string() }
     })
-}
-
-/// The id of the key. A header may name that, algorithm and type; one that brings a key or an extension is refused
-/// unread.
-fn plain_header(token: &str) -> Result<Option<String>, TokenError> {
-    let invalid = |reason: &str| TokenError::Invalid(reason.to_owned());
-    let (header, _) = token.split_once('.').ok_or_else(|| invalid("not a JWT"))?;
-    let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| invalid("its header is not base64url"))?;
-    let header: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(&header).map_err(|_| invalid("its header is not a JSON object"))?;
-    match header.keys().find(|key| !matches!(key.as_str(), "alg" | "typ" | "kid")) {
-        Some(key) => Err(TokenError::Invalid(format!(
-            "its header says {:?}",
-            key.chars().take(20).collect::<String>()
-        ))),
-        None => Ok(header.get("kid").and_then(|id| id.as_str()).map(str::to_owned)),
-    }
 }
 
 #[cfg(test)]

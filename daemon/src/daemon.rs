@@ -3,7 +3,7 @@
 //! What it stands on, clock, randomness, listeners, the way to Shopify, the store, is given to it, so that the
 //! whole of it can run in a simulation. `lifecycle` gives it the real ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,22 +18,28 @@ use tokio_util::task::TaskTracker;
 use ws::{Entrance, Hub};
 
 use crate::alerts::{self, Channel, Reader};
+#[cfg(feature = "amqp")]
 use crate::amqp::{self, Amqp};
 use crate::attempts::Attempts;
 use crate::auth::Tokens;
 use crate::commands::{Commands, ShopPolicy};
-use crate::config::{self, Broker, Config, ConfigError, Environment};
-use crate::edge::{self, Listener};
+#[cfg(feature = "amqp")]
+use crate::config::Broker;
+use crate::config::{self, Config, ConfigError, Environment};
+use crate::edge::{ConnectionPlaces, Edge, Listener};
+use crate::identity::StoreIdentity;
 use crate::intake::Intake;
 use crate::looks::Looks;
-use crate::notices::{Handles, Notices};
+use crate::notices::{Confirmation, Farewell, Handles, Notices};
 use crate::posts::Posts;
-use crate::routes::{self, Needs};
-use crate::scheduler::{Runs, Schedule};
+use crate::problems::Problems;
+use crate::routes::{self, BodyBudget, KnownHosts, Needs, Recent};
+use crate::scheduler::{Runs, Schedule, WITHOUT_WEBHOOKS};
 use crate::scope::ShopNames;
-use crate::source::LogSource;
+use crate::source::{LogSource, Snapshots};
 use crate::subscriptions::Subscriptions;
 use crate::sync::Syncs;
+use crate::timetable::Timetable;
 use crate::{limits, tail};
 
 /// What the daemon stands on.
@@ -67,6 +73,7 @@ pub struct Secrets {
     shops: Arc<ShopSecrets>,
     credentials: BTreeMap<ShopDomain, Credential>,
     alerts: Vec<Channel>,
+    #[cfg(feature = "amqp")]
     broker: Option<Broker>,
 }
 
@@ -76,9 +83,13 @@ impl Secrets {
     /// # Errors
     /// When one cannot be had or is too weak.
     pub fn fetch(config: &Config, environment: &Environment) -> Result<Self, ConfigError> {
-        let credential = |shop: &config::Shop| {
+        Self::gather(config, environment).map_err(|error| config.located(error))
+    }
+
+    fn gather(config: &Config, environment: &Environment) -> Result<Self, ConfigError> {
+        let credential = |(n, shop): (usize, &config::Shop)| {
             let secret = |reference: &config::SecretRef, name: &str| {
-                shopify_secret(reference, &format!("{name} of {}", shop.domain), environment)
+                shopify_secret(reference, &format!("shop[{n}].{name}"), environment)
             };
             let credential = match (&shop.access_token, &shop.client_id, &shop.client_secret) {
                 (None, Some(id), Some(client)) => {
@@ -88,7 +99,7 @@ impl Secrets {
                 // Refused where the configuration is read.
                 _ => {
                     return Err(ConfigError::Secret {
-                        setting: format!("access_token of {}", shop.domain),
+                        setting: format!("shop[{n}].access_token"),
                         problem: "is missing".to_owned(),
                     });
                 }
@@ -98,8 +109,14 @@ impl Secrets {
         Ok(Self {
             tokens: Arc::new(Tokens::new(config, environment)?),
             shops: Arc::new(webhook_secrets(config, environment)?),
-            credentials: config.shop.iter().map(credential).collect::<Result<_, ConfigError>>()?,
+            credentials: config
+                .shop
+                .iter()
+                .enumerate()
+                .map(credential)
+                .collect::<Result<_, ConfigError>>()?,
             alerts: alerts::channels(&config.alerts, environment)?,
+            #[cfg(feature = "amqp")]
             broker: config.amqp.as_ref().map(|amqp| amqp.fetch(environment)).transpose()?,
         })
     }
@@ -112,6 +129,15 @@ impl ShopSecrets {
     /// What that shop's webhooks are signed with; `None` when it is not ours.
     pub fn webhook_secrets(&self, shop: &ShopDomain) -> Option<&[Secret]> {
         self.0.get(shop).map(Vec::as_slice)
+    }
+
+    /// Shops whose webhooks may be signed with what another shop's are signed with: two of one app share its secret.
+    pub(crate) fn sharing(&self) -> BTreeSet<ShopDomain> {
+        let same = |one: &[Secret], other: &[Secret]| one.iter().any(|secret| other.contains(secret));
+        let shares = |shop: &ShopDomain, secrets: &[Secret]| {
+            self.0.iter().any(|(other, theirs)| other != shop && same(secrets, theirs))
+        };
+        self.0.iter().filter(|(shop, secrets)| shares(shop, secrets)).map(|(shop, _)| shop.clone()).collect()
     }
 
     /// Every shop that is ours.
@@ -127,7 +153,9 @@ impl Daemon {
     /// When a secret cannot be had, or the store refuses.
     pub async fn start<L: Listener>(foundation: Foundation<L>) -> anyhow::Result<Self> {
         let Foundation { config, secrets, clock, entropy, store, transport, listeners } = foundation;
-        let Secrets { tokens, shops, credentials, alerts, broker } = secrets;
+        #[cfg(feature = "amqp")]
+        let broker = secrets.broker;
+        let Secrets { tokens, shops, credentials, alerts, .. } = secrets;
         for shop in &config.shop {
             let (domain, thresholds) = (shop.domain.clone(), shop.thresholds.clone());
             store.write(Operation::Register { shop: domain, thresholds, at: clock.now() }).await?;
@@ -147,6 +175,8 @@ impl Daemon {
         let company = |shop: &config::Shop| Some((shop.domain.clone(), shop.company.clone()?));
         let source = LogSource {
             store: Arc::clone(&store),
+            requested: store.for_requests(),
+            snapshots: Snapshots::default(),
             shops: shops.domains(),
             companies: config.shop.iter().filter_map(company).collect(),
         };
@@ -167,13 +197,27 @@ impl Daemon {
         let arrived = Arc::new(Notify::new());
         let (marked, marks) = watch::channel(());
         let marked = Arc::new(marked);
+        let problems = Arc::new(Problems::new(shops.domains(), Arc::clone(&clock)));
+        tasks.spawn(Arc::clone(&problems).run(Arc::clone(&store), stop.clone()));
         let mut runs = Runs::default();
-        let mut handles = BTreeMap::new();
+        let (mut handles, mut clients) = (BTreeMap::new(), BTreeMap::new());
         for shop in &config.shop {
             let client = client(shop, &credentials, &transport, &clock, &entropy)?;
             let (bulk_ended, scopes_changed) =
                 (Arc::new(watch::Sender::new(())), Arc::new(watch::Sender::new(())));
-            runs.watch(&shop.domain, client.health());
+            if shop.webhook_address.is_none() {
+                runs.without_address(&shop.domain);
+                if store.delivery_counts(&shop.domain).await?.is_empty() {
+                    tracing::warn!(shop.domain = %shop.domain, "{WITHOUT_WEBHOOKS}");
+                }
+            }
+            tasks.spawn(Arc::clone(&problems).follow(shop.domain.clone(), client.health(), stop.clone()));
+            let identity = Arc::new(StoreIdentity::new(
+                shop.domain.clone(),
+                Arc::clone(&client),
+                Arc::clone(&store),
+                Arc::clone(&problems),
+            ));
             // An uninstalled app ends what works for its shop, and nothing else.
             let shop_stop = stop.child_token();
             let looks = Looks {
@@ -181,6 +225,7 @@ impl Daemon {
                 store: Arc::clone(&store),
                 client: Arc::clone(&client),
                 clock: Arc::clone(&clock),
+                identity: Arc::clone(&identity),
                 marks: marks.clone(),
             };
             tasks.spawn(looks.run(shop_stop.clone()));
@@ -190,6 +235,7 @@ impl Daemon {
                 client: Arc::clone(&client),
                 clock: Arc::clone(&clock),
                 entropy: Arc::clone(&entropy),
+                identity: Arc::clone(&identity),
                 given: given.subscribe(),
                 marked: Arc::clone(&marked),
                 below_zero: shop.allow_backorder,
@@ -206,13 +252,13 @@ impl Daemon {
                 bulk_ended: bulk_ended.subscribe(),
                 bulk_stuck: Duration::from_secs(config.sync.bulk_stuck_seconds.into()),
                 missing_percent_max: config.sync.missing_percent_max,
+                identity: Arc::clone(&identity),
                 hub: Arc::clone(&hub),
             });
             for (resource, plan) in config.sync.resources() {
                 let requests = runs.add(&shop.domain, resource);
-                let zone = config.sync.time_zone;
-                let schedule =
-                    Schedule { syncs: Arc::clone(&syncs), resource, plan: plan.clone(), zone, requests };
+                let timetable = Timetable::new(plan.clone(), config.sync.time_zone, clock.now());
+                let schedule = Schedule { syncs: Arc::clone(&syncs), resource, timetable, requests };
                 tasks.spawn(schedule.run(shop_stop.clone()));
             }
             let subscriptions = Subscriptions {
@@ -222,10 +268,24 @@ impl Daemon {
                 clock: Arc::clone(&clock),
                 runs: runs.clone(),
                 address: shop.webhook_address.clone(),
+                identity,
+                problems: Arc::clone(&problems),
                 scopes_changed: scopes_changed.subscribe(),
             };
             tasks.spawn(subscriptions.run(shop_stop.clone()));
-            let handle = Handles { client, bulk_ended, scopes_changed, stop: shop_stop };
+            let farewells = Arc::new(watch::Sender::new(Farewell::default()));
+            let confirmation = Confirmation {
+                shop: shop.domain.clone(),
+                store: Arc::clone(&store),
+                clock: Arc::clone(&clock),
+                client: Arc::clone(&client),
+                farewells: Arc::clone(&farewells),
+                end: shop_stop,
+            };
+            // A shop is to be forgotten two days after its work has ended.
+            tasks.spawn(confirmation.run(stop.clone()));
+            clients.insert(shop.domain.clone(), Arc::clone(&client));
+            let handle = Handles { client, bulk_ended, scopes_changed, farewells };
             handles.insert(shop.domain.clone(), handle);
         }
         let notices = Notices { store: Arc::clone(&store), clock: Arc::clone(&clock), shops: handles };
@@ -235,6 +295,7 @@ impl Daemon {
             arrived: Arc::clone(&arrived),
             marked,
             notices,
+            shared_secrets: shops.sharing(),
         };
         tasks.spawn(intake.run(stop.clone()));
         tasks.spawn(Arc::clone(&tokens).follow_keys(stop.clone()));
@@ -259,6 +320,7 @@ impl Daemon {
             Arc::new(Posts { store: Arc::clone(&store), hub: Arc::clone(&hub), clock: Arc::clone(&clock) });
         let names = config.shop.iter().map(|shop| (shop.domain.clone(), shop.id.clone())).collect();
         let names = Arc::new(ShopNames(names));
+        #[cfg(feature = "amqp")]
         let amqp = broker.map(|broker| {
             let figures = Arc::new(amqp::Figures::default());
             let (posts, shops) = (Arc::clone(&posts), Arc::clone(&names));
@@ -267,29 +329,41 @@ impl Daemon {
         });
 
         let needs = Needs {
-            store,
+            store: store.for_requests(),
+            figures: Recent::default(),
+            readiness: Recent::default(),
             started: clock.now(),
             clock,
             tokens,
             shops,
+            clients: Arc::new(clients),
             commands,
             names,
             posts,
+            #[cfg(feature = "amqp")]
             amqp,
             runs,
+            problems,
             channels,
             hub: Arc::clone(&hub),
             entrance: Entrance::default(),
             trusted_networks: Arc::default(),
+            hosts: Arc::default(),
+            bodies: Arc::new(BodyBudget::default()),
             arrived,
             tasks: tasks.clone(),
             stop: stop.clone(),
         };
+        let sockets = config.realtime.connections_per_address_max;
+        let places = ConnectionPlaces::new(sockets * 2 + limits::CONNECTIONS_PER_ADDRESS_SPARE);
         for (listener, server) in listeners.into_iter().zip(&config.server) {
             let trusted_networks = server.trusted_networks.clone().into();
-            let needs = Needs { entrance: server.entrance(), trusted_networks, ..needs.clone() };
+            let hosts = Arc::new(KnownHosts::of(server, &config.shop));
+            let entrance = server.entrance();
+            let edge = Edge { places: Arc::clone(&places), entrance: entrance.clone() };
+            let needs = Needs { entrance, trusted_networks, hosts, ..needs.clone() };
             let routes = routes::all::<L::Stream>(Arc::new(needs));
-            tasks.spawn(edge::serve(listener, routes, tasks.clone(), stop.clone()));
+            tasks.spawn(edge.serve(listener, routes, tasks.clone(), stop.clone()));
         }
         Ok(Self { tasks, stop, hub })
     }
@@ -312,13 +386,13 @@ fn policies(config: &Config) -> BTreeMap<ShopDomain, ShopPolicy> {
 }
 
 fn webhook_secrets(config: &Config, environment: &Environment) -> Result<ShopSecrets, ConfigError> {
-    let of_shop = |shop: &config::Shop| {
-        let setting = format!("webhook_secrets of {}", shop.domain);
+    let of_shop = |(n, shop): (usize, &config::Shop)| {
+        let setting = format!("shop[{n}].webhook_secrets");
         let secrets = shop.webhook_secrets();
         let secrets = secrets.into_iter().map(|secret| shopify_secret(secret, &setting, environment));
         Ok((shop.domain.clone(), secrets.collect::<Result<_, ConfigError>>()?))
     };
-    Ok(ShopSecrets(config.shop.iter().map(of_shop).collect::<Result<_, ConfigError>>()?))
+    Ok(ShopSecrets(config.shop.iter().enumerate().map(of_shop).collect::<Result<_, ConfigError>>()?))
 }
 
 fn shopify_secret(
@@ -329,7 +403,7 @@ fn shopify_secret(
     let text = secret.resolve(setting, environment)?;
     text.parse().map_err(|problem: shopify::SecretError| ConfigError::Secret {
         setting: setting.to_owned(),
-        problem: problem.to_string(),
+        problem: format!("cannot be used: {problem}"),
     })
 }
 

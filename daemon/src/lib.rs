@@ -8,7 +8,18 @@
 //!
 //! [`daemon::Daemon`] is all of it on given foundations; [`lifecycle::Process`] puts the real ones under it.
 
+#![cfg_attr(
+    not(all(feature = "amqp", feature = "sentry")),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_variables,
+        reason = "what only a part uses that the build leaves out"
+    )
+)]
+
 mod alerts;
+#[cfg(feature = "amqp")]
 mod amqp;
 mod attempts;
 pub mod auth;
@@ -18,6 +29,7 @@ mod commands;
 pub mod config;
 pub mod daemon;
 pub mod edge;
+mod identity;
 mod intake;
 pub mod lifecycle;
 pub mod limits;
@@ -25,6 +37,8 @@ mod logging;
 mod looks;
 mod notices;
 mod posts;
+mod problems;
+#[cfg(feature = "sentry")]
 mod reports;
 mod routes;
 mod scheduler;
@@ -33,3 +47,4 @@ mod source;
 mod subscriptions;
 mod sync;
 mod tail;
+mod timetable;

@@ -15,9 +15,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigError, Environment};
+use crate::config::{Address, Config, ConfigError, Environment};
 use crate::daemon::{Daemon, Foundation, Secrets};
-use crate::{limits, reports};
+use crate::limits;
+#[cfg(feature = "sentry")]
+use crate::reports;
 
 /// What the process is told from outside, caught from the moment on at which this is made.
 pub struct Signals {
@@ -87,10 +89,15 @@ impl Process {
         listeners: Vec<TcpListener>,
     ) -> anyhow::Result<Self> {
         let secrets = Secrets::fetch(&config, environment)?;
+        #[cfg(feature = "sentry")]
         if let Some(dsn) = &config.alerts.sentry_dsn {
             let setting = "alerts.sentry_dsn";
-            reports::begin(&dsn.resolve(setting, environment)?)
-                .map_err(|problem| ConfigError::Secret { setting: setting.to_owned(), problem })?;
+            dsn.resolve(setting, environment)
+                .and_then(|dsn| {
+                    reports::begin(&dsn)
+                        .map_err(|problem| ConfigError::Secret { setting: setting.to_owned(), problem })
+                })
+                .map_err(|error| config.located(error))?;
         }
         let entropy = Arc::new(Entropy::from_system().context("the system gives no randomness")?);
         let path = config.store.url.0.clone();
@@ -159,8 +166,8 @@ impl Process {
 ///
 /// # Errors
 /// With the address and the likely reason.
-pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind(address).await;
+pub async fn listen(address: &Address) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address.pair()).await;
     listener.with_context(|| format!("cannot listen on {address}: is another program there?"))
 }
 

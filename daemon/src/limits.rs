@@ -2,17 +2,44 @@
 
 use std::time::Duration;
 
+use store::SessionQuota;
+
 /// Bytes of a webhook's body, counted while it streams in; more is answered 413. Shopify's largest bodies, a
 /// product with 100 variants or an order with hundreds of lines, stay below one MiB.
 pub const WEBHOOK_BYTES_MAX: usize = 5 * 1024 * 1024;
 /// Bytes of a command's body, counted likewise; more is answered 413. A reserve of 100 lines has a fifth of it.
 pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
-/// Connections at a time, of any kind; further ones wait in the listener's backlog.
+/// Bytes of all bodies that are being read at a time, of every route: none of them is verified before it is whole. Beyond
+/// it the largest body of the address that holds most is answered 503 and forgotten, so that small ones always fit.
+pub const BODIES_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Time for a webhook's body to arrive; then 408. Shopify itself gives up after 5 s.
+pub const WEBHOOK_BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections at a time that carry HTTP, on all listeners together; further ones are answered 503 and closed, but for
+/// [`CONNECTIONS_KEPT`]. WebSockets are counted by themselves.
 pub const CONNECTIONS_MAX: usize = 12_000;
+/// Connections beyond these, on which only webhooks and those who ask how we are get served. Beyond them whoever has sent
+/// no request for longest makes room.
+pub const CONNECTIONS_KEPT: usize = 256;
+/// How many of these one address may have, beyond those it may have anyway.
+pub const CONNECTIONS_KEPT_PER_ADDRESS: usize = 32;
+/// Time to send a whole header on such a connection; then it is closed. Shopify sends it at once.
+pub const KEPT_HEADER_TIMEOUT: Duration = Duration::from_secs(3);
+/// Connections that one address may have beyond two for each of its sockets, which is what those that poll need. A proxy
+/// of ours may have any number, and each of its clients so many requests at a time.
+pub const CONNECTIONS_PER_ADDRESS_SPARE: usize = 64;
+/// Bytes of a request's header, and what is read ahead of its body; more is answered 431.
+pub const HEADER_BYTES_MAX: usize = 32 * 1024;
 /// Time to send a request's whole header; then the connection is closed. Also ends idle connections.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
-/// Time to answer a request, its body's arrival included; then 408. Shopify itself gives up after 5 s.
+/// Time to answer a request, its body's arrival included; then 408.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for a client to take an answer that it is slow to read; then the connection is closed. One that reads nothing at
+/// all is closed after [`ws::limits::WRITE_STALL_MAX`].
+pub const ANSWER_TIMEOUT: Duration = Duration::from_mins(2);
+/// Time for which what a client still sends is read away when its connection ends, so that it gets its answer.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Bytes that are read away then; beyond them the connection is reset. The rest of a body that is refused is less.
+pub const LINGER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Time for open requests and sockets to end after SIGTERM; then they are cut. With [`WRITER_TIMEOUT`] it makes the ten
 /// seconds that are promised.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
@@ -24,6 +51,10 @@ pub const INTAKE_GROUP: usize = 1_000;
 pub const APPLY_TRIES_MAX: u32 = 5;
 /// Pause after the store failed.
 pub const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// How often problems are looked at that were quiet for a while and still stand.
+pub const PROBLEMS_LOOK_PAUSE: Duration = Duration::from_mins(1);
+/// Longest pause before a store that gave no answer is asked again which one it is; the first is [`SHOPIFY_PAUSE`].
+pub const IDENTITY_PAUSE_MAX: Duration = Duration::from_mins(5);
 /// Records read again in one go.
 pub const LOOKS_GROUP: usize = 50;
 /// How long a record that is due to be read again may wait unnoticed.
@@ -32,8 +63,13 @@ pub const LOOKS_PAUSE: Duration = Duration::from_millis(500);
 pub const SHOPIFY_PAUSE: Duration = Duration::from_secs(5);
 /// Times that a run's page may fail before the run does.
 pub const PAGE_TRIES_MAX: u32 = 12;
-/// Time for Shopify to confirm what a webhook says of the app; then it is taken for not confirmed.
+/// Time for Shopify to confirm what a webhook says of the app; then it is asked again after [`CONFIRM_PAUSE`].
 pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
+/// Least time between two such questions of a shop: its webhooks can be replayed as often as somebody likes. What asks for
+/// one in between waits, and one answer serves them all.
+pub const CONFIRM_PAUSE: Duration = Duration::from_mins(1);
+/// Least time between two warnings that webhooks carry times to come; those in between are counted.
+pub const AHEAD_LOG_PAUSE: Duration = Duration::from_mins(1);
 /// How often webhook subscriptions and scopes are looked at; after a failure first [`SHOPIFY_PAUSE`], then doubling.
 pub const SUBSCRIPTIONS_PAUSE: Duration = Duration::from_hours(1);
 /// Times that a full run's bulk operation may come to nothing before the run does.
@@ -50,6 +86,8 @@ pub const BULK_ROWS: usize = 500;
 pub const MISSING_ALWAYS: usize = 20;
 /// Requests of people that may wait for a resource's runs; the next one waits for a place.
 pub const RUN_REQUESTS_MAX: usize = 16;
+/// How often the clock is looked at while a run is not due yet: it may have been set.
+pub const SCHEDULE_LOOK_PAUSE: Duration = Duration::from_secs(30);
 /// Seconds by which windows of quick runs overlap: Shopify's search index lags behind its records.
 pub const WINDOW_OVERLAP_SECONDS: i64 = 120;
 /// Least time between two reports of a run's progress: four a second.
@@ -65,6 +103,18 @@ pub const AMQP_TIMEOUT: Duration = Duration::from_secs(15);
 pub const AMQP_PAUSE_MIN: Duration = Duration::from_millis(500);
 /// See [`AMQP_PAUSE_MIN`].
 pub const AMQP_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Sessions of realtime clients that are kept: of one user, whose tabs and devices of a week they are, and of all. The
+/// oldest make room; whoever comes back with one of these is told to load again.
+pub const SESSION_QUOTA: SessionQuota = SessionQuota {
+    owner_records: 1_000,
+    owner_bytes: 4 * 1024 * 1024,
+    records: 200_000,
+    bytes: 256 * 1024 * 1024,
+};
+/// Time for which figures that anybody may ask for are told again before they are made anew.
+pub const FIGURES_TIME: Duration = Duration::from_secs(1);
+/// Rooms, or ids, in one list of a request. More are refused: each is looked up by itself.
+pub const LIST_ITEMS_MAX: usize = 100;
 /// Log entries handed to the realtime side in one go.
 pub const TAIL_GROUP: usize = 1_000;
 /// Records in one REST answer, and how many when nothing is said.

@@ -9,6 +9,7 @@ use store::{Batch, Cause, Operation, Store};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::identity::StoreIdentity;
 use crate::limits;
 
 /// Reads one shop's marked records.
@@ -21,6 +22,8 @@ pub(crate) struct Looks {
     pub(crate) client: Arc<Client>,
     /// Our time.
     pub(crate) clock: Arc<dyn Clock>,
+    /// Whether the store is the one that the database is of.
+    pub(crate) identity: Arc<StoreIdentity>,
     /// Records may be marked.
     pub(crate) marks: watch::Receiver<()>,
 }
@@ -32,7 +35,10 @@ impl Looks {
             self.marks.mark_unchanged();
             let pause = tokio::select! {
                 () = stop.cancelled() => return,
-                read = self.group() => match read {
+                read = async {
+                    self.identity.is_confirmed().await;
+                    self.group().await
+                } => match read {
                     Ok(0) => limits::LOOKS_PAUSE,
                     Ok(_) => continue,
                     Err(pause) => pause,
@@ -59,7 +65,8 @@ impl Looks {
         }
         let keys: Vec<_> = marked.iter().map(|marked| (marked.key, marked.gid.clone())).collect();
         let found = self.client.look_again(&keys).await.map_err(|error| {
-            tracing::warn!(shop.domain = %self.shop, %error, records = keys.len(), "second looks wait: Shopify gave no answer");
+            // While that lasts it is a problem, which is logged when it begins and when it ends.
+            tracing::debug!(shop.domain = %self.shop, %error, records = keys.len(), "refreshes wait: Shopify gave no answer");
             match error.retry() {
                 Retry::After(wait) => wait,
                 Retry::Now | Retry::Never => limits::SHOPIFY_PAUSE,

@@ -34,8 +34,94 @@ pub(crate) struct Handles {
     pub(crate) bulk_ended: Arc<watch::Sender<()>>,
     /// The app's scopes may have changed.
     pub(crate) scopes_changed: Arc<watch::Sender<()>>,
+    /// The app is said to be gone.
+    pub(crate) farewells: Arc<watch::Sender<Farewell>>,
+}
+
+/// What webhooks say of the end of an app at a shop; true only once Shopify confirms it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Farewell {
+    /// It was uninstalled.
+    uninstalled: bool,
+    /// Everything of the shop is to be forgotten.
+    redacted: bool,
+}
+
+/// Asks Shopify whether the app is gone, beside the intake: other webhooks do not wait for the answer.
+pub(crate) struct Confirmation {
+    /// Of which shop.
+    pub(crate) shop: ShopDomain,
+    /// Where people are told, and what may have to be forgotten.
+    pub(crate) store: Arc<dyn Store>,
+    /// Our time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The shop itself.
+    pub(crate) client: Arc<Client>,
+    /// What is said.
+    pub(crate) farewells: Arc<watch::Sender<Farewell>>,
     /// Ends what works for the shop.
-    pub(crate) stop: CancellationToken,
+    pub(crate) end: CancellationToken,
+}
+
+impl Confirmation {
+    /// Works until told to stop.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        tokio::select! {
+            () = self.work() => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    async fn work(&self) {
+        let mut said = self.farewells.subscribe();
+        if self.was_to_be_forgotten().await {
+            self.farewells.send_modify(|farewell| farewell.redacted = true);
+        }
+        loop {
+            if said.wait_for(|farewell| *farewell != Farewell::default()).await.is_err() {
+                return;
+            }
+            // What is said from here on asks for another answer.
+            let asked = self.farewells.send_replace(Farewell::default());
+            let done = match closed(&self.client).await {
+                Some(true) => self.ends(asked).await,
+                Some(false) => {
+                    tracing::warn!(shop.domain = %self.shop, uninstalled = asked.uninstalled, forget = asked.redacted, "a webhook says that the app was uninstalled, and Shopify does not: nothing was stopped or forgotten");
+                    Ok(())
+                }
+                None => Err("Shopify gave no answer".to_owned()),
+            };
+            if let Err(problem) = done {
+                tracing::warn!(shop.domain = %self.shop, problem, "whether the app was uninstalled could not be told; asking again");
+                self.farewells.send_modify(|farewell| {
+                    farewell.uninstalled |= asked.uninstalled;
+                    farewell.redacted |= asked.redacted;
+                });
+            }
+            tokio::time::sleep(limits::CONFIRM_PAUSE).await;
+        }
+    }
+
+    /// Does what follows from it that the app is gone.
+    async fn ends(&self, asked: Farewell) -> Result<(), String> {
+        if asked.uninstalled && !self.end.is_cancelled() {
+            // Told as a problem, by whoever watches the client's health.
+            self.client.app_is_uninstalled();
+        }
+        self.end.cancel();
+        if asked.redacted {
+            let forget = Operation::Forget { shop: self.shop.clone() };
+            self.store.write(forget).await.map_err(|error| error.to_string())?;
+            tracing::error!(shop.domain = %self.shop, "everything of the shop is forgotten, as Shopify asks 48 hours after the app was uninstalled");
+        }
+        Ok(())
+    }
+
+    /// Whether the shop was to be forgotten when stockd ended: had that been done, its deliveries would be gone, too.
+    async fn was_to_be_forgotten(&self) -> bool {
+        let counts = self.store.delivery_counts(&self.shop).await.unwrap_or_default();
+        counts.iter().any(|(topic, state, _)| topic == "shop/redact" && *state == "applied")
+    }
 }
 
 impl Notices {
@@ -66,35 +152,17 @@ impl Notices {
                 tracing::info!(shop.domain = %shop, "everything kept of a customer is forgotten, as Shopify asks");
                 return Ok((Fate::Applied, vec![Change::Redacted(customer)]));
             }
-            Notice::AppUninstalled => match closed(&handles.client).await {
-                Some(true) => {
-                    tracing::error!(shop.domain = %shop, "the app was uninstalled: nothing more is synced; install it again and restart stockd");
-                    handles.stop.cancel();
-                    let message = "The mirror stays as it is and is no longer kept up. Install the app again and restart stockd.";
-                    self.tell(shop, "The app was uninstalled", message.to_owned()).await?;
-                }
-                _ => {
-                    tracing::warn!(shop.domain = %shop, "a webhook says that the app was uninstalled, and Shopify does not");
-                }
-            },
-            Notice::ShopRedacted { shop: of } if of == *shop => match closed(&handles.client).await {
-                Some(true) => {
-                    handles.stop.cancel();
-                    self.store.write(Operation::Forget { shop: shop.clone() }).await?;
-                    tracing::error!(shop.domain = %shop, "everything of the shop is forgotten, as Shopify asks 48 hours after the app was uninstalled");
-                }
-                Some(false) => {
-                    tracing::warn!(shop.domain = %shop, "a webhook asks to forget the shop, whose app is installed: nothing was forgotten");
-                }
-                None => {
-                    let reason = "whether the app is uninstalled could not be told: nothing was forgotten";
-                    return Ok((Fate::Unreadable(reason.to_owned()), Vec::new()));
-                }
-            },
-            Notice::CustomerDataRequested { .. }
+            Notice::AppUninstalled { shop: of } if of.as_ref().is_none_or(|of| of == shop) => {
+                handles.farewells.send_modify(|farewell| farewell.uninstalled = true);
+            }
+            Notice::ShopRedacted { shop: of } if of == *shop => {
+                handles.farewells.send_modify(|farewell| farewell.redacted = true);
+            }
+            Notice::AppUninstalled { .. }
+            | Notice::CustomerDataRequested { .. }
             | Notice::CustomerRedacted { .. }
             | Notice::ShopRedacted { .. } => {
-                tracing::warn!(shop.domain = %shop, "a privacy webhook names another shop than its header and was ignored");
+                tracing::warn!(shop.domain = %shop, "a webhook names another shop than its header and was ignored");
                 return Ok((Fate::Ignored, Vec::new()));
             }
         }
@@ -119,7 +187,7 @@ pub(crate) async fn announce(
     store.write(announce).await.map(drop)
 }
 
-/// Whether the shop has shut us out; `None` when it does not answer. Other deliveries wait for it.
+/// Whether the shop has shut us out; `None` when it does not answer.
 async fn closed(client: &Client) -> Option<bool> {
     match timeout(limits::CONFIRM_TIMEOUT, client.shop()).await {
         Ok(Ok(_)) => Some(false),

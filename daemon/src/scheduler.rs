@@ -1,21 +1,22 @@
 //! The scheduler: runs that a crash left are brought to their end, then each resource follows its cron, and what
 //! people ask for comes between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::DateTime;
-use chrono_tz::Tz;
-use schemas::{ErrorBody, ErrorCode, Resource, RunId, RunKind, RunState, ShopDomain, Timestamp};
-use shopify::Health;
-use store::RunRecord;
-use tokio::sync::{mpsc, oneshot, watch};
+use schemas::{ErrorBody, ErrorCode, Resource, RunId, RunKind, RunState, ShopDomain};
+use store::{LastRuns, RunRecord};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Schedules;
 use crate::limits;
 use crate::sync::{Plan, Syncs};
+use crate::timetable::Timetable;
+
+/// What is wrong where nobody subscribes to webhooks.
+pub(crate) const WITHOUT_WEBHOOKS: &str = "no webhook has come and webhook_address is not set, so changes arrive only with the \
+     runs of [sync], minutes late: set webhook_address = \"https://<your host>/webhooks/shopify\" under [[shop]]";
 
 /// Something that a person, or another part, wants of a resource's runs.
 pub(crate) enum Request {
@@ -25,11 +26,11 @@ pub(crate) enum Request {
     Cancel(RunId, oneshot::Sender<Result<(), ErrorBody>>),
 }
 
-/// Where requests go, and what is known of each shop's API.
+/// Where requests go.
 #[derive(Clone, Default)]
 pub(crate) struct Runs {
     requests: BTreeMap<(ShopDomain, Resource), mpsc::Sender<Request>>,
-    health: BTreeMap<ShopDomain, watch::Receiver<Health>>,
+    without_address: BTreeSet<ShopDomain>,
 }
 
 impl Runs {
@@ -40,14 +41,14 @@ impl Runs {
         requests
     }
 
-    /// What a shop's answers say of its API.
-    pub(crate) fn watch(&mut self, shop: &ShopDomain, health: watch::Receiver<Health>) {
-        self.health.insert(shop.clone(), health);
+    /// Notes that no address for webhooks is set, so that stockd subscribes to none.
+    pub(crate) fn without_address(&mut self, shop: &ShopDomain) {
+        self.without_address.insert(shop.clone());
     }
 
-    /// What a person should know of a shop's API.
-    pub(crate) fn problems(&self, shop: &ShopDomain) -> Vec<String> {
-        self.health.get(shop).map(|health| health.borrow().problems()).unwrap_or_default()
+    /// What a person should know of a shop that has no address for webhooks and was sent none.
+    pub(crate) fn unsubscribed(&self, shop: &ShopDomain) -> Option<&'static str> {
+        self.without_address.contains(shop).then_some(WITHOUT_WEBHOOKS)
     }
 
     /// Begins a run.
@@ -93,9 +94,7 @@ pub(crate) struct Schedule {
     /// Of what.
     pub(crate) resource: Resource,
     /// When.
-    pub(crate) plan: Schedules,
-    /// Where the clocks are by which it is meant.
-    pub(crate) zone: Tz,
+    pub(crate) timetable: Timetable,
     /// What people ask for.
     pub(crate) requests: mpsc::Receiver<Request>,
 }
@@ -115,24 +114,23 @@ impl Schedule {
         if resource == Resource::Inventory {
             self.wait_for(Resource::Products).await;
         }
-        let runs = runs(&syncs, resource).await;
-        let mut looked = syncs.clock.now();
-        if let Some(run) = runs.iter().find(|run| run.run.state == RunState::Running) {
+        let (running, last_full) = last_runs(&syncs, resource).await;
+        if let Some(run) = running {
             // A person who wanted any number deleted has to say so again.
-            self.go_on(run.clone(), false).await;
+            self.go_on(run, false).await;
         } else {
-            let full = runs.iter().find(|run| run.run.kind == RunKind::Full && !run.run.dry_run);
-            let missed =
-                full.is_some_and(|full| self.due(full.run.started_at, looked) == Some(RunKind::Full));
+            let now = syncs.clock.now();
+            let missed = last_full.is_some_and(|full| self.timetable.missed_full(full.run.started_at, now));
             self.start(Plan::scheduled(if missed { RunKind::Full } else { RunKind::Quick })).await;
         }
         loop {
-            let at = self.next(looked);
+            let at = self.timetable.next();
             let wait = async {
                 match at {
                     Some(at) => {
                         let wait = at.duration_since(syncs.clock.now()).try_into().unwrap_or(Duration::ZERO);
-                        tokio::time::sleep(wait).await;
+                        // The clock may be set while we sleep, and sleep does not notice that.
+                        tokio::time::sleep(wait.min(limits::SCHEDULE_LOOK_PAUSE)).await;
                     }
                     None => std::future::pending().await,
                 }
@@ -140,10 +138,7 @@ impl Schedule {
             tokio::select! {
                 () = wait => {
                     // What fell due during a long run is seen here, once.
-                    let now = syncs.clock.now();
-                    let kind = self.due(looked, now);
-                    looked = now;
-                    if let Some(kind) = kind {
+                    if let Some(kind) = self.timetable.due(syncs.clock.now()) {
                         self.start(Plan::scheduled(kind)).await;
                     }
                 }
@@ -210,30 +205,6 @@ impl Schedule {
         syncs.cancel(id).await;
         let _ = answer.send(Ok(()));
     }
-
-    /// When the resource is due next after that time.
-    fn next(&self, after: Timestamp) -> Option<Timestamp> {
-        [&self.plan.full, &self.plan.quick]
-            .into_iter()
-            .filter_map(|plan| first(plan.as_ref(), self.zone, after))
-            .min()
-    }
-
-    /// What fell due after one time and up to another; a full run where both did.
-    fn due(&self, after: Timestamp, until: Timestamp) -> Option<RunKind> {
-        due(&self.plan, self.zone, after, until)
-    }
-}
-
-fn due(plan: &Schedules, zone: Tz, after: Timestamp, until: Timestamp) -> Option<RunKind> {
-    let fell =
-        |plan: &Option<cron::Schedule>| first(plan.as_ref(), zone, after).is_some_and(|at| at <= until);
-    if fell(&plan.full) { Some(RunKind::Full) } else { fell(&plan.quick).then_some(RunKind::Quick) }
-}
-
-fn first(schedule: Option<&cron::Schedule>, zone: Tz, after: Timestamp) -> Option<Timestamp> {
-    let after = DateTime::from_timestamp(after.as_second(), 0)?.with_timezone(&zone);
-    Timestamp::from_second(schedule?.after(&after).next()?.timestamp()).ok()
 }
 
 fn under_way(resource: Resource) -> ErrorBody {
@@ -245,49 +216,17 @@ fn over(run: &RunId) -> ErrorBody {
     ErrorBody::new(ErrorCode::Conflict, format!("run {run} is not under way"))
 }
 
-/// The resource's runs, newest first.
-async fn runs(syncs: &Syncs, resource: Resource) -> Vec<RunRecord> {
+/// The resource's run under way, and its last full one, however that ended.
+async fn last_runs(syncs: &Syncs, resource: Resource) -> (Option<RunRecord>, Option<RunRecord>) {
     loop {
-        match syncs.store.runs(&syncs.shop, limits::PAGE_RECORDS_MAX).await {
-            Ok(runs) => return runs.into_iter().filter(|run| run.resource() == resource).collect(),
+        match syncs.store.last_runs(&syncs.shop, resource).await {
+            Ok(LastRuns { any, full_begun, .. }) => {
+                return (any.filter(|run| run.run.state == RunState::Running), full_begun);
+            }
             Err(error) => {
                 tracing::error!(shop.domain = %syncs.shop, %error, "runs wait: the store failed; trying again");
                 tokio::time::sleep(limits::STORE_PAUSE).await;
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::str::FromStr as _;
-
-    use super::*;
-
-    fn time(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn what_fell_due_meanwhile_is_run_once_and_full_where_both_were() {
-        let due = |after, until| due(&Schedules::default(), Tz::UTC, time(after), time(until));
-        assert_eq!(due("2026-11-20T10:01:00Z", "2026-11-20T10:04:59Z"), None);
-        assert_eq!(due("2026-11-20T10:01:00Z", "2026-11-20T10:05:00.002Z"), Some(RunKind::Quick));
-        assert_eq!(due("2026-11-20T10:05:00.002Z", "2026-11-20T10:05:03Z"), None);
-        assert_eq!(due("2026-11-20T02:50:00Z", "2026-11-20T03:10:00Z"), Some(RunKind::Full));
-    }
-
-    #[test]
-    fn schedules_are_meant_where_the_clocks_are_also_when_they_change() {
-        let nightly = cron::Schedule::from_str("0 30 3 * * *").unwrap();
-        let first = |after| first(Some(&nightly), Tz::Europe__Berlin, time(after)).unwrap().to_string();
-        assert_eq!(first("2026-10-23T12:00:00Z"), "2026-10-24T01:30:00Z");
-        assert_eq!(first("2026-10-25T00:00:00Z"), "2026-10-25T02:30:00Z", "summer time has ended");
-    }
-
-    #[test]
-    fn what_never_runs_is_never_due() {
-        let never = Schedules { quick: None, full: None };
-        assert_eq!(due(&never, Tz::UTC, time("2026-11-20T00:00:00Z"), time("2027-11-20T00:00:00Z")), None);
     }
 }

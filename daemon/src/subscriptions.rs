@@ -6,13 +6,16 @@
 use std::sync::Arc;
 
 use schemas::{Clock, Resource, RunKind, ShopDomain};
-use shopify::{Client, Error, TOPICS};
+use shopify::{Client, Error, Problem, TOPICS};
 use store::Store;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::identity::StoreIdentity;
 use crate::limits;
 use crate::notices::announce;
+use crate::problems::{Problems, SCOPES_MISSING, SUBSCRIPTIONS_DECLINED};
 use crate::scheduler::Runs;
 use crate::sync::Plan;
 
@@ -34,6 +37,10 @@ pub(crate) struct Subscriptions {
     pub(crate) runs: Runs,
     /// Where Shopify reaches us; without it, webhooks are a person's to set up.
     pub(crate) address: Option<String>,
+    /// Whether the store is the one that the database is of.
+    pub(crate) identity: Arc<StoreIdentity>,
+    /// Where it is told what is wrong.
+    pub(crate) problems: Arc<Problems>,
     /// The app's scopes may have changed.
     pub(crate) scopes_changed: watch::Receiver<()>,
 }
@@ -41,12 +48,19 @@ pub(crate) struct Subscriptions {
 impl Subscriptions {
     /// Works until told to stop.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
-        let mut health = self.client.health();
         let mut lacking: Vec<&str> = Vec::new();
         let mut made: Vec<&str> = Vec::new();
         let mut retry = limits::SHOPIFY_PAUSE;
         loop {
-            let pause = match self.look(&mut lacking, &mut made).await {
+            let began = Instant::now();
+            let looked = tokio::select! {
+                () = stop.cancelled() => return,
+                looked = async {
+                    self.identity.is_confirmed().await;
+                    self.look(&mut lacking, &mut made).await
+                } => looked,
+            };
+            let pause = match looked {
                 Ok(()) => {
                     retry = limits::SHOPIFY_PAUSE;
                     limits::SUBSCRIPTIONS_PAUSE
@@ -60,13 +74,11 @@ impl Subscriptions {
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = self.scopes_changed.changed() => {}
-                Ok(()) = health.changed() => {
-                    let problems = health.borrow_and_update().problems();
-                    for problem in problems {
-                        self.tell("Shopify's API", problem).await;
-                    }
-                }
+                // What says so can be replayed as often as somebody likes.
+                () = async {
+                    let _ = self.scopes_changed.changed().await;
+                    tokio::time::sleep_until(began + limits::SHOPIFY_PAUSE).await;
+                } => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -76,9 +88,18 @@ impl Subscriptions {
     async fn look(&self, lacking: &mut Vec<&'static str>, made: &mut Vec<&'static str>) -> Result<(), Error> {
         let scopes = self.client.scopes().await?;
         let missing: Vec<&str> = SCOPES.into_iter().filter(|scope| !scopes.contains(*scope)).collect();
-        if missing != *lacking && !missing.is_empty() {
-            tracing::error!(shop.domain = %self.shop, scopes = missing.join(" "), "the app lacks scopes: grant them in its settings and install it again");
-            self.tell("The app lacks scopes", missing.join(", ")).await;
+        if missing.is_empty() {
+            self.problems.end(&self.shop, SCOPES_MISSING);
+        } else {
+            if missing != *lacking {
+                tracing::error!(shop.domain = %self.shop, scopes = missing.join(" "), "the app lacks scopes: grant them in its settings and install it again");
+            }
+            let message = format!(
+                "the app lacks {}: grant them in its settings and install it again",
+                missing.join(", ")
+            );
+            let title = "The app lacks scopes";
+            self.problems.begin(&self.shop, Problem { kind: SCOPES_MISSING, title, message });
         }
         *lacking = missing;
         let Some(address) = &self.address else { return Ok(()) };
@@ -88,14 +109,25 @@ impl Subscriptions {
         let is_there =
             |topic: &str| there.iter().any(|one| one.topic == topic && one.uri == *address && one.whole);
         let missing: Vec<&str> = wanted.iter().copied().filter(|topic| !is_there(topic)).collect();
+        let mut declined = None;
         for topic in &missing {
             match self.client.subscribe(topic, address).await {
                 Ok(_) => {}
                 Err(Error::Declined { words, .. }) => {
-                    tracing::error!(shop.domain = %self.shop, topic, words, "Shopify makes no subscription: check the shop's webhook_address");
+                    tracing::debug!(shop.domain = %self.shop, topic, words, "Shopify makes no subscription");
+                    declined = Some(format!(
+                        "Shopify makes no subscription to {topic} ({words}): check the shop's webhook_address"
+                    ));
                 }
                 Err(error) => return Err(error),
             }
+        }
+        match declined {
+            Some(message) => {
+                let title = "Webhooks cannot be subscribed to";
+                self.problems.begin(&self.shop, Problem { kind: SUBSCRIPTIONS_DECLINED, title, message });
+            }
+            None => self.problems.end(&self.shop, SUBSCRIPTIONS_DECLINED),
         }
         // Others are new, because a scope is.
         let lost: Vec<&str> = missing.iter().copied().filter(|topic| made.contains(topic)).collect();

@@ -19,6 +19,7 @@ use store::{Batch, Cause, Operation, Outcome, Progress, RunRecord, Store, StoreE
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::identity::{OtherStore, StoreIdentity};
 use crate::limits;
 
 /// Brings over one shop's records.
@@ -41,6 +42,8 @@ pub(crate) struct Syncs {
     pub(crate) bulk_stuck: Duration,
     /// Percent of a resource's records that a full run may find missing before it stops and asks.
     pub(crate) missing_percent_max: u8,
+    /// Whether the store is the one that the database is of.
+    pub(crate) identity: Arc<StoreIdentity>,
     /// Who hears of progress.
     pub(crate) hub: Arc<ws::Hub>,
 }
@@ -77,6 +80,8 @@ enum Stopped {
         "{missing} of {held} records are missing at Shopify, more than {percent} %: nothing was deleted; if that is right, say `stockd sync {resource} --full --any-missing`"
     )]
     Missing { missing: usize, held: usize, percent: u8, resource: Resource },
+    #[error(transparent)]
+    OtherStore(#[from] OtherStore),
     #[error("it was ended from outside")]
     Ended,
 }
@@ -105,6 +110,7 @@ impl Syncs {
                 state: RunState::Running,
                 processed: 0,
                 total: None,
+                bulk_objects: None,
                 changed: 0,
                 deleted: 0,
                 drift: 0,
@@ -126,10 +132,14 @@ impl Syncs {
         let (id, resource, kind) = (record.run.run_id.clone(), record.run.resource, record.run.kind);
         tracing::info!(shop.domain = %self.shop, run.id = %id, %resource, ?kind, resumed = !record.resume.is_empty(), "run under way");
         let run = Run { syncs: self, record, told: None };
-        let ended = match kind {
-            RunKind::Full => full::finish(run, any_missing).await,
-            RunKind::Quick => quick::finish(run).await,
+        let work = async {
+            self.identity.confirm().await?;
+            match kind {
+                RunKind::Full => full::finish(run, any_missing).await,
+                RunKind::Quick => quick::finish(run).await,
+            }
         };
+        let ended = work.await;
         match ended {
             Ok(SyncRun { processed, changed, .. }) => {
                 tracing::info!(shop.domain = %self.shop, run.id = %id, %resource, processed, changed, "run completed");
@@ -187,15 +197,19 @@ impl Run<'_> {
     ) -> Result<(), Stopped> {
         let run = &mut self.record.run;
         // The window ends where its first page was read; what changes later is the next window's.
-        self.record.until = self.record.until.or(shopify_time);
+        // Shopify's clock may be wrong in a single answer. A window that ended in the future would leave out what
+        // changes until then; one that ends too early only has more to read.
+        let now = self.syncs.clock.now();
+        self.record.until = self.record.until.or(shopify_time.map(|time| time.min(now)));
         let progress = Progress {
             processed: run.processed,
             total: run.total,
+            bulk_objects: run.bulk_objects,
             resume: serde_json::to_string(notes)?,
             until: self.record.until,
         };
         let cause = Cause::Run { run: run.run_id.clone(), progress };
-        let batch = Batch { shop: self.syncs.shop.clone(), at: self.syncs.clock.now(), cause, changes };
+        let batch = Batch { shop: self.syncs.shop.clone(), at: now, cause, changes };
         let Outcome { fresh, changed, .. } = self.syncs.store.write(Operation::Apply(batch)).await?;
         if !fresh {
             return Err(Stopped::Ended);

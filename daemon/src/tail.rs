@@ -10,10 +10,20 @@ use crate::limits;
 
 /// Publishes every entry from the log's end on, until told to stop. What came before, readers fetch themselves.
 pub(crate) async fn run(store: Arc<dyn Store>, hub: Arc<Hub>, stop: CancellationToken) {
-    let mut committed = store.committed();
+    let (mut committed, mut erasures) = (store.committed(), store.erasures());
+    let mut erased = *erasures.borrow();
     let mut position = hub.head().sequence;
     loop {
-        match store.entries(position, limits::TAIL_GROUP).await {
+        let read = store.entries(position, limits::TAIL_GROUP).await;
+        let now = *erasures.borrow_and_update();
+        if now != erased {
+            // What is in memory may tell what is erased from the log, and so may what was just read. What is published
+            // before this is known is forgotten a moment later.
+            erased = now;
+            hub.forget();
+            continue;
+        }
+        match read {
             Ok(entries) if !entries.is_empty() => {
                 hub.publish(&entries);
                 position = entries.last().map_or(position, schemas::LogEntry::sequence);
@@ -28,6 +38,7 @@ pub(crate) async fn run(store: Arc<dyn Store>, hub: Arc<Hub>, stop: Cancellation
         }
         tokio::select! {
             () = stop.cancelled() => return,
+            changed = erasures.changed() => if changed.is_err() { return },
             changed = committed.wait_for(|head| *head > position) => if changed.is_err() { return },
         }
     }

@@ -21,6 +21,8 @@ pub enum ErrorCode {
     Internal,
     /// A field is missing, of the wrong kind or out of bounds.
     InvalidPayload,
+    /// A limit of this user or connection is used up. What it has stays as it is.
+    LimitReached,
     /// The item is stocked at several locations.
     LocationRequired,
     /// No such item, level, order or reservation.
@@ -72,6 +74,6 @@ impl ErrorBody {
 impl ErrorCode {
     /// Whether the same request may succeed later.
     pub fn retryable(self) -> bool {
-        matches!(self, Self::Internal | Self::RateLimited | Self::Unavailable)
+        matches!(self, Self::Internal | Self::LimitReached | Self::RateLimited | Self::Unavailable)
     }
 }

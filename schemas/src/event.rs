@@ -14,7 +14,7 @@ use crate::id::{
 };
 use crate::money::Money;
 use crate::offset::{Offset, Sequence};
-use crate::posted::{Emitted, Posted, Target};
+use crate::posted::{self, Emitted, Posted};
 use crate::room::Room;
 use crate::run::{Resource, SyncRun};
 use crate::shape::{CommandShape, LevelShape, OrderShape, ReservationShape};
@@ -163,7 +163,9 @@ pub struct LevelChange {
     /// `available` before; `null` when the level is new to us.
     pub previous_available: Option<i64>,
     /// What there is of the whole product at each location, this one included; empty while the product is unknown.
+    /// Only for sums of what somebody may see: [`Event::public_json`] leaves it out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(skip)]
     pub product: Vec<AvailableAt>,
     /// By which way it came.
     pub source: Source,
@@ -208,7 +210,9 @@ pub struct OrderChanged {
     /// The customer's name, where names are enabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer_name: Option<String>,
-    /// Where it is fulfilled; empty while unassigned. Staff limited to locations see an order by it.
+    /// Where it is fulfilled; empty while unassigned. Staff limited to locations see an order by it, and
+    /// [`Event::public_json`] leaves it out: other locations are not theirs to know.
+    #[schemars(skip)]
     pub locations: Vec<LocationId>,
 }
 
@@ -440,10 +444,34 @@ impl Event {
             | Self::SystemNotification(notice)
             | Self::UserNotification(notice) => Subject::Personal { user: notice.user_id.as_ref() },
             Self::Emitted(emitted) => emitted.subject(),
-            // For whoever was let into that room.
-            Self::Typing(_) => Subject::Personal { user: None },
+            Self::Typing(typing) => match &typing.room {
+                // Of an order, staff and its customer write to each other; the room was opened to them by its owner, and
+                // this says no more than that somebody writes.
+                Room::Order(_) => Subject::Personal { user: None },
+                room => posted::subject_of_room(room),
+            },
             Self::Posted(posted) => posted.subject(),
         }
+    }
+
+    /// The event as JSON for readers outside the daemon: `{kind, data}` without the fields that only decide who may see
+    /// it. Those name locations and quantities that the reader may have no right to.
+    pub fn public_json(&self) -> serde_json::Value {
+        // Shapes of ours: there is nothing in them that JSON cannot say.
+        let mut json = serde_json::to_value(self).unwrap_or_default();
+        let deciding: &[&str] = match self {
+            Self::InventoryUpdated(_) => &["product"],
+            Self::OrderCreated(_)
+            | Self::OrderDeleted(_)
+            | Self::OrderStatusChanged(_)
+            | Self::OrderUpdated(_)
+            | Self::Posted(_) => &["locations"],
+            _ => &[],
+        };
+        if let Some(data) = json.get_mut("data").and_then(serde_json::Value::as_object_mut) {
+            data.retain(|field, _| !deciding.contains(&field.as_str()));
+        }
+        json
     }
 
     /// The rooms it is heard in. A socket in several of them hears it once.
@@ -513,10 +541,7 @@ impl Event {
             | Self::ProductPriceChanged(_)
             | Self::ProductUpdated(_) => [Room::Notifications, Room::Products].into(),
             Self::UserActivity(_) => [Room::Notifications].into(),
-            Self::Emitted(emitted) => {
-                let silent = (emitted.target == Target::All).then_some(Room::Connected);
-                silent.into_iter().chain([emitted.target.room()]).collect()
-            }
+            Self::Emitted(emitted) => emitted.rooms(),
             Self::Typing(typing) => [typing.room.clone()].into(),
             Self::Posted(posted) => posted.rooms(),
         }

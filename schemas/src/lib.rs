@@ -15,6 +15,7 @@ pub mod entropy;
 pub mod error;
 pub mod event;
 pub mod id;
+pub mod json;
 pub mod money;
 pub mod offset;
 pub mod posted;

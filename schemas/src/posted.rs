@@ -118,8 +118,9 @@ pub struct Posted {
     /// Of which variant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant_id: Option<AnyId>,
-    /// Where, as far as these are Shopify's; `data` has what was said.
+    /// Where, as far as these are Shopify's; `data` has what was said. Only decides who may see it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(skip)]
     pub locations: Vec<LocationId>,
     /// Which transfer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -190,6 +191,9 @@ impl Posted {
                 rooms.extend(self.customer_id.map(|id| Room::OrdersCustomer(id.into())));
                 let user = self.user_id.as_ref().and_then(|user| user.as_str().parse().ok());
                 rooms.extend(user.map(Room::OrdersCustomer));
+                // Staff may have ordered, too. They are no customers, so they are found by their own name only: a
+                // customer's number may be the same text.
+                rooms.extend(self.user_id.clone().map(Room::User));
                 rooms.extend((self.kind.topic() == "payment").then_some(Room::Payments));
             }
             "inventory" => {
@@ -285,36 +289,51 @@ impl Emitted {
 
     /// What it is about, for the table of rights: what is heard in its room.
     pub(crate) fn subject(&self) -> Subject<'_> {
-        let room = match &self.target {
-            Target::All => return Subject::Personal { user: None },
-            Target::Company(company) => return Subject::Company { company },
-            Target::Shop => return Subject::Work,
-            Target::User(user) => return Subject::Personal { user: Some(user) },
-            Target::Room(room) => room,
-        };
-        let number = |id: &AnyId| id.to_string().parse().ok();
-        match room {
-            Room::Company(company) => Subject::Company { company },
-            Room::Customers => Subject::Customer,
-            Room::InventoryAll
-            | Room::InventoryProduct(_)
-            | Room::InventoryVariant(_)
-            | Room::Transfer(_) => Subject::Inventory { location: None },
-            Room::InventoryLocation(id) => Subject::Inventory { location: id.to_string().parse().ok() },
-            // Somebody may follow an order of which we do not know whose it is.
-            Room::Order(_) | Room::OrdersAll => Subject::Order { customer: None, user: None, locations: &[] },
-            Room::OrdersCustomer(id) => Subject::Order { customer: number(id), user: None, locations: &[] },
-            Room::Payments => Subject::Payment { customer: None, user: None },
-            Room::Products => Subject::Product,
-            Room::Role(role) => Subject::Role(*role),
-            Room::Shop => Subject::Work,
-            Room::ShopifySync => Subject::Sync,
-            Room::User(user) => Subject::Personal { user: Some(user) },
-            // Whoever is in these was let in for them alone.
-            Room::Connected | Room::Custom(_) | Room::Everyone | Room::Notifications => {
-                Subject::Personal { user: None }
-            }
+        match &self.target {
+            Target::All => Subject::Personal { user: None },
+            Target::Company(company) => Subject::Company { company },
+            Target::Shop => Subject::Work,
+            Target::User(user) => Subject::Personal { user: Some(user) },
+            Target::Room(room) => subject_of_room(room),
         }
+    }
+
+    /// The rooms it is heard in.
+    pub(crate) fn rooms(&self) -> BTreeSet<Room> {
+        let room = self.target.room();
+        // Those who may see it by their role, and are in another room than it names.
+        let more = match (&self.target, &room) {
+            (Target::All, _) => Some(Room::Connected),
+            (_, Room::Company(_) | Room::Role(Role::Admin)) => Some(Room::Role(Role::SuperAdmin)),
+            _ => None,
+        };
+        more.into_iter().chain([room]).collect()
+    }
+}
+
+/// What is heard in a room that anybody may name, for the table of rights. That somebody was let into the room is not
+/// enough: a replay over REST asks for a room by its name alone, and rights may be lost while one is in it.
+pub(crate) fn subject_of_room(room: &Room) -> Subject<'_> {
+    let number = |id: &AnyId| id.to_string().parse().ok();
+    match room {
+        Room::Company(company) => Subject::Company { company },
+        Room::Customers => Subject::Customer,
+        Room::InventoryAll | Room::InventoryProduct(_) | Room::InventoryVariant(_) | Room::Transfer(_) => {
+            Subject::Inventory { location: None }
+        }
+        Room::InventoryLocation(id) => Subject::Inventory { location: id.to_string().parse().ok() },
+        // Somebody may follow an order of which we do not know whose it is.
+        Room::Order(_) | Room::OrdersAll => Subject::Order { customer: None, user: None, locations: &[] },
+        Room::OrdersCustomer(id) => Subject::Order { customer: number(id), user: None, locations: &[] },
+        Room::Payments => Subject::Payment { customer: None, user: None },
+        Room::Products => Subject::Product,
+        Room::Role(role) => Subject::Role(*role),
+        // Only staff make up rooms and join them.
+        Room::Custom(_) | Room::Shop => Subject::Work,
+        Room::ShopifySync => Subject::Sync,
+        Room::User(user) => Subject::Personal { user: Some(user) },
+        // Everybody is in these, or may be.
+        Room::Connected | Room::Everyone | Room::Notifications => Subject::Personal { user: None },
     }
 }
 

@@ -1,6 +1,7 @@
 //! The mirror's records: what we keep of Shopify's objects, and nothing that stock keeping does not need.
 //!
-//! Each carries `updated_at`, Shopify's own time of its last change, which decides between two versions.
+//! Each carries `updated_at`, Shopify's own time of its last change, which decides between two versions. In JSON an id is
+//! called by what it names, as in events (`orderId`); databases of before hold it as `id`, which is still read.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,7 @@ use crate::shape::OrderStatus;
 #[serde(rename_all = "camelCase")]
 pub struct Location {
     /// Which one.
+    #[serde(rename = "locationId", alias = "id")]
     pub id: LocationId,
     /// As staff know it.
     pub name: String,
@@ -35,6 +37,7 @@ pub struct Location {
 #[serde(rename_all = "camelCase")]
 pub struct Product {
     /// Which one.
+    #[serde(rename = "productId", alias = "id")]
     pub id: ProductId,
     /// As customers read it.
     pub title: String,
@@ -55,6 +58,7 @@ pub struct Product {
 #[serde(rename_all = "camelCase")]
 pub struct Variant {
     /// Which one.
+    #[serde(rename = "variantId", alias = "id")]
     pub id: VariantId,
     /// Of which product.
     pub product_id: ProductId,
@@ -81,6 +85,7 @@ pub struct Variant {
 #[serde(rename_all = "camelCase")]
 pub struct InventoryItem {
     /// Which one.
+    #[serde(rename = "inventoryItemId", alias = "id")]
     pub id: InventoryItemId,
     /// The same as its variant's.
     pub sku: Option<String>,
@@ -113,6 +118,7 @@ pub struct Level {
 #[serde(rename_all = "camelCase")]
 pub struct Order {
     /// Which one.
+    #[serde(rename = "orderId", alias = "id")]
     pub id: OrderId,
     /// As people call it, for instance `#1001`.
     pub name: String,
@@ -175,6 +181,7 @@ pub enum PaymentOutcome {
 #[serde(rename_all = "camelCase")]
 pub struct OrderLine {
     /// Which one.
+    #[serde(rename = "lineItemId", alias = "id")]
     pub id: LineItemId,
     /// What was ordered; absent for custom lines and deleted products.
     pub variant_id: Option<VariantId>,
@@ -191,6 +198,7 @@ pub struct OrderLine {
 #[serde(rename_all = "camelCase")]
 pub struct Customer {
     /// Which one.
+    #[serde(rename = "customerId", alias = "id")]
     pub id: CustomerId,
     /// First and last name. Absent where there is none, where names are not enabled, and where Shopify withholds them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -199,4 +207,19 @@ pub struct Customer {
     pub created_at: Timestamp,
     /// Shopify's time of its last change.
     pub updated_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_an_older_database_is_read_and_told_by_the_name_of_today() {
+        let held = serde_json::json!({
+            "id": "7", "name": "Here", "active": true, "fulfillmentService": false,
+            "updatedAt": "2026-01-01T00:00:00Z",
+        });
+        let told = serde_json::to_value(serde_json::from_value::<Location>(held).unwrap()).unwrap();
+        assert_eq!((&told["locationId"], told.get("id")), (&serde_json::json!("7"), None));
+    }
 }

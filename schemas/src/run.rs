@@ -103,6 +103,10 @@ pub struct SyncRun {
     pub processed: u64,
     /// Records to look at, once that is known.
     pub total: Option<u64>,
+    /// Objects that Shopify has written so far for a full run. Absent before, and once it has written them all and they
+    /// are looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bulk_objects: Option<u64>,
     /// Records that were not yet so in the mirror.
     pub changed: u64,
     /// Records that are gone.

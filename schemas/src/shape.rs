@@ -32,7 +32,7 @@ pub struct LevelShape {
     pub location_name: Option<String>,
     /// Whether the quantities mean anything.
     pub tracked: bool,
-    /// Whether the item is stocked there.
+    /// Whether the item is stocked there and the location is active.
     pub active: bool,
     /// Sellable: what Shopify was last seen to say plus `pending`.
     pub available: i64,

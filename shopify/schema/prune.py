@@ -2,6 +2,7 @@
 """Prunes Shopify's Admin schema to the fields named in a list.
 
     python3 prune.py FULL.graphql keep.txt > admin-2026-10.graphql
+    python3 prune.py FULL.graphql keep.txt --left-out > left-out-2026-10.txt
 
 FULL.graphql is the schema in SDL, as introspection or Shopify's own packages give it; it is not kept in this
 repository. The list has one line per object or interface type, `Type: field field ...`; `#` starts a comment.
@@ -9,6 +10,9 @@ A kept field keeps its arguments; input objects, enums and scalars they or the f
 Of a `...Connection` or `...Edge` the usual fields are kept without being listed. An interface is kept where it is
 listed, a union with its listed members. Descriptions go, deprecation reasons too. Types and fields are sorted, so
 that the same input gives the same bytes.
+
+With --left-out it prints what was not kept, by name only: `Type: field field ...` of a type of which some fields were
+kept, `Type` alone of one that is gone.
 """
 
 import re
@@ -240,13 +244,27 @@ def read_list(path):
     return listed
 
 
+def left_out(types, kept):
+    for name, (kind, _, body) in sorted(types.items()):
+        if name not in kept:
+            print(name)
+        elif kind in ("type", "interface"):
+            gone = sorted(field for field in body if field not in kept[name][2])
+            if gone:
+                print(f"{name}: {' '.join(gone)}")
+
+
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4) or sys.argv[3:] not in ([], ["--left-out"]):
         sys.exit(__doc__)
     with open(sys.argv[1], encoding="utf-8") as full:
         types, directives, roots = Reader(full.read()).document()
     listed = read_list(sys.argv[2])
     kept = reach(types, listed, roots.values())
+    if len(sys.argv) == 4:
+        print("# What prune.py left out of Shopify's Admin schema; do not edit.")
+        left_out(types, kept)
+        return
     print("# Pruned from Shopify's Admin schema by prune.py and keep.txt; do not edit.\n")
     print("\n".join(["schema {", *(f"  {name}: {type_}" for name, type_ in roots.items()), "}"]))
     for name, (arguments, places) in sorted(directives.items()):

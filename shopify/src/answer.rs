@@ -227,6 +227,31 @@ impl Line {
     }
 }
 
+/// Fulfilments of an order in an answer with several; as many may be some of more.
+pub(crate) const ORDERS_FULFILLMENTS: usize = 5;
+/// Movements of money of an order in an answer with several; as many may be some of more.
+pub(crate) const ORDERS_TRANSACTIONS: usize = 4;
+
+/// An order with the first of everything that it has several of.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BegunOrder {
+    line_items: Connection<Line>,
+    #[serde(flatten)]
+    order: Order,
+}
+
+impl BegunOrder {
+    /// The order, where that is all of it; otherwise its id, to read it page by page.
+    pub(crate) fn whole(self) -> Result<impl Iterator<Item = Change>, OrderId> {
+        let Self { order, line_items: Connection { nodes, page_info } } = self;
+        let whole = !page_info.has_next_page
+            && order.fulfillments() < ORDERS_FULFILLMENTS
+            && order.transactions() < ORDERS_TRANSACTIONS;
+        if whole { Ok(order.changes(nodes)) } else { Err(order.id()) }
+    }
+}
+
 impl Order {
     pub(crate) fn id(&self) -> OrderId {
         self.id

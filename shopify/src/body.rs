@@ -28,11 +28,18 @@ pub(crate) struct Customer {
     last_name: Option<String>,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
+    admin_graphql_api_id: Option<String>,
 }
 
 impl Customer {
+    /// Every other body that has an id and a time would do, too: one that does not say of itself that it is a customer's
+    /// only says what to read.
     pub(crate) fn change(&self, triggered_at: Option<Timestamp>, names: bool) -> Result<Change, Unreadable> {
         let id = self.id.ok_or(Unreadable::Lacks { field: "id" })?;
+        names_itself(self.admin_graphql_api_id.as_deref(), &id.gid())?;
+        if self.admin_graphql_api_id.is_none() {
+            return Ok(Change::LookAgain(RecordKey::Customer(id)));
+        }
         Ok(Change::Customer(self.record(id, time(self.updated_at, triggered_at)?, names)))
     }
 
@@ -49,10 +56,12 @@ pub(crate) struct Item {
     sku: Option<String>,
     tracked: bool,
     updated_at: Option<Timestamp>,
+    admin_graphql_api_id: Option<String>,
 }
 
 impl Item {
     pub(crate) fn change(self, triggered_at: Option<Timestamp>) -> Result<Change, Unreadable> {
+        names_itself(self.admin_graphql_api_id.as_deref(), &self.id.gid())?;
         let updated_at = time(self.updated_at, triggered_at)?;
         let sku = stated(self.sku);
         Ok(Change::Item(record::InventoryItem { id: self.id, sku, tracked: self.tracked, updated_at }))
@@ -90,10 +99,12 @@ pub(crate) struct Location {
     #[serde(default)]
     legacy: bool,
     updated_at: Option<Timestamp>,
+    admin_graphql_api_id: Option<String>,
 }
 
 impl Location {
     pub(crate) fn change(self, triggered_at: Option<Timestamp>) -> Result<Change, Unreadable> {
+        names_itself(self.admin_graphql_api_id.as_deref(), &self.id.gid())?;
         let updated_at = time(self.updated_at, triggered_at)?;
         Ok(Change::Location(record::Location {
             id: self.id,
@@ -123,6 +134,7 @@ pub(crate) struct Order {
     line_items: Vec<Line>,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
+    admin_graphql_api_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -152,6 +164,7 @@ impl Order {
         triggered_at: Option<Timestamp>,
         names: bool,
     ) -> Result<Vec<Change>, Unreadable> {
+        names_itself(self.admin_graphql_api_id.as_deref(), &self.id.gid())?;
         let updated_at = time(self.updated_at, triggered_at)?;
         let buyer = self.customer.as_ref().and_then(|buyer| Some((buyer.id?, buyer)));
         // Of a customer without a time, whatever else is said is newer.
@@ -214,6 +227,7 @@ pub(crate) struct Product {
     /// Which of them are bundles, only a reading tells.
     #[serde(default, rename = "has_variants_that_requires_components")]
     has_bundles: Option<bool>,
+    admin_graphql_api_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -240,6 +254,7 @@ impl Product {
     /// Where it lists only some, or has bundles among them, the product is to be read: a variant could be missing for
     /// either reason, and none says whether it is a bundle.
     pub(crate) fn changes(self, triggered_at: Option<Timestamp>) -> Result<Vec<Change>, Unreadable> {
+        names_itself(self.admin_graphql_api_id.as_deref(), &self.id.gid())?;
         let updated_at = time(self.updated_at, triggered_at)?;
         let complete = self.lists_every_variant();
         let listed = self.variants.unwrap_or_default();
@@ -331,6 +346,15 @@ pub(crate) fn stated(text: Option<String>) -> Option<String> {
 /// A level's GID; `None` for anything else, which would fail a whole batch of reads.
 pub(crate) fn level_gid(text: &str) -> Option<LevelGid> {
     text.starts_with("gid://shopify/InventoryLevel/").then(|| text.parse().ok()).flatten()
+}
+
+/// The topic is not signed. A body that says of itself that it is another kind of record, or another one, is not read as
+/// this topic's.
+fn names_itself(own: Option<&str>, gid: &str) -> Result<(), Unreadable> {
+    match own {
+        Some(own) if own != gid => Err(Unreadable::Shape { path: "admin_graphql_api_id".to_owned() }),
+        _ => Ok(()),
+    }
 }
 
 fn time(own: Option<Timestamp>, triggered_at: Option<Timestamp>) -> Result<Timestamp, Unreadable> {

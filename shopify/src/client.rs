@@ -89,7 +89,7 @@ impl Client {
             Arc::clone(&transport),
             Arc::clone(&entropy),
         );
-        let (pace, monitor, requested) = (Arc::default(), Monitor::new(shop.clone()), Mutex::default());
+        let (pace, monitor, requested) = (Arc::default(), Monitor::new(), Mutex::default());
         let names = endpoint.names;
         Ok(Self { address, tokens, transport, clock, entropy, pace, monitor, names, requested })
     }
@@ -104,6 +104,11 @@ impl Client {
         self.monitor.hear_of_names(true);
     }
 
+    /// Notes that the app was uninstalled, which the shop has confirmed.
+    pub fn app_is_uninstalled(&self) {
+        self.monitor.hear_of_uninstalling();
+    }
+
     /// Takes from what was read whether Shopify gives customers' names. Somebody without one is no sign.
     pub(crate) fn look_for_names<'a>(&self, changes: impl IntoIterator<Item = &'a Change>) {
         let named = |change: &Change| matches!(change, Change::Customer(customer) if customer.name.is_some());
@@ -115,6 +120,11 @@ impl Client {
     /// What this shop's answers say about the API and the clocks; changes only when that does.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.monitor.watch()
+    }
+
+    /// Takes in the API version that a webhook of this shop was written in.
+    pub fn hear_webhook(&self, version: &str) {
+        self.monitor.hear_webhook(version, self.clock.now());
     }
 
     /// Where calls go.
@@ -148,7 +158,9 @@ impl Client {
     ) -> Result<Answer<T>, Error> {
         let mut attempt = 0;
         loop {
-            let error = match self.attempt(document, rows, body.clone(), priority).await {
+            let answer = self.attempt(document, rows, body.clone(), priority).await;
+            self.monitor.hear_of_answer(document, answer.as_ref().map(drop), self.clock.now());
+            let error = match answer {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -359,7 +371,7 @@ fn status_error(document: &Document, response: &Response<Bytes>) -> Option<Error
     match status.as_u16() {
         200 => None,
         401 => Some(Error::Token),
-        403 => Some(Error::AccessDenied("HTTP 403".to_owned())),
+        403 => Some(Error::AccessDenied(words_of(response.body()))),
         400 | 422 => Some(Error::Refused {
             document: document.name,
             code: format!("HTTP {}", status.as_u16()),
@@ -367,6 +379,27 @@ fn status_error(document: &Document, response: &Response<Bytes>) -> Option<Error
         }),
         other => Some(Error::of_status(other, response.headers())),
     }
+}
+
+/// Shopify's own words in a refusal, shortened: `{"errors": "…"}`, also as a list or by field.
+fn words_of(body: &[u8]) -> String {
+    fn texts(value: &Value) -> Vec<&str> {
+        match value {
+            Value::String(text) => vec![text],
+            Value::Array(values) => values.iter().flat_map(texts).collect(),
+            Value::Object(fields) => match fields.get("message") {
+                Some(message) => texts(message),
+                None => fields.values().flat_map(texts).collect(),
+            },
+            Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
+        }
+    }
+    let errors = serde_json::from_slice::<Value>(body).ok().and_then(|body| {
+        let words = ["errors", "error_description", "error"].into_iter().find_map(|name| body.get(name));
+        words.map(|words| texts(words).join("; "))
+    });
+    let words = shortened(errors.unwrap_or_default().trim());
+    if words.is_empty() { "HTTP 403".to_owned() } else { format!("HTTP 403: {words}") }
 }
 
 fn graphql_error(document: &Document, problem: Problem, cost: Option<&Cost>) -> Error {

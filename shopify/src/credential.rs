@@ -38,6 +38,11 @@ pub enum GrantError {
         "Shopify gives no token for the client id and secret (HTTP {0}): check both, and that the app is installed"
     )]
     Refused(u16),
+    /// The answer holds no token.
+    #[error(
+        "Shopify's answer to the request for a token holds none that can be read: check the shop's api_url"
+    )]
+    Unreadable,
 }
 
 impl GrantError {

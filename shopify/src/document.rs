@@ -13,6 +13,13 @@ pub(crate) const ORDERS_ROWS: u32 = 20;
 /// Records looked up by one `nodes(ids:)`: 250 points at most, so that looking again never waits for long.
 pub(crate) const LOOK_AGAIN_ROWS: usize = 50;
 
+/// Orders looked up by one `nodes(ids:)`, for the same reason. Asked for alone and with all its pages, one may cost
+/// as much as fifteen.
+pub(crate) const LOOK_AGAIN_ORDERS: usize = 5;
+
+/// Products looked up by one `nodes(ids:)`, for the same reason.
+pub(crate) const LOOK_AGAIN_PRODUCTS: usize = 10;
+
 /// A GraphQL document.
 ///
 /// Its requested cost is at most `fixed + per_row × rows` points: one for an object, for each element of a list
@@ -91,10 +98,13 @@ documents! {
     LOCATIONS_BY_ID = "locations_by_id", 0 + 1 per row;
     ORDER = "order", 257 + 2 per row;
     ORDERS = "orders", 2 + 49 per row;
+    ORDERS_BY_ID = "orders_by_id", 0 + 49 per row;
+    ORDERS_BY_ID_NAMED = "orders_by_id_named", 0 + 49 per row;
     ORDERS_NAMED = "orders_named", 2 + 49 per row;
     ORDER_NAMED = "order_named", 257 + 2 per row;
     PRODUCT = "product", 3 + 2 per row;
     PRODUCTS = "products", 2 + 1 per row;
+    PRODUCTS_BY_ID = "products_by_id", 0 + 23 per row;
     SCOPES = "scopes", 2 + 0 per row;
     SHOP = "shop", 1 + 0 per row;
     STOCK_ADJUST = "stock_adjust", 12 + 0 per row;

@@ -41,7 +41,7 @@ pub use bulk::{
 pub use client::{Client, Endpoint};
 pub use credential::{Credential, GrantError};
 pub use error::{Error, Retry};
-pub use health::Health;
+pub use health::{Health, Problem};
 pub use notice::Notice;
 pub use page::{Counts, Cursor, CursorError, Page, Shop};
 pub use secret::{Secret, SecretError};
@@ -49,7 +49,7 @@ pub use stock::{
     STOCK_ENTRIES_MAX, StockAnswer, StockChange, StockEntry, StockError, StockErrorKind, stock_body,
 };
 pub use subscription::{Subscription, SubscriptionId};
-pub use topic::{Reading, TOPICS, Unreadable, read};
+pub use topic::{Reading, TOPICS, Unreadable, concerns, read};
 pub use transport::{Body, HttpTransport, Transport, TransportError};
 pub use webhook::{Webhook, WebhookError};
 

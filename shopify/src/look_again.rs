@@ -6,9 +6,11 @@ use schemas::{Change, InventoryItemId, LevelGid, LocationId, OrderId, ProductId,
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Connection, Customer, Item, Line, LocatedLevel, Location, Order, Product, Variant};
+use crate::answer::{
+    BegunOrder, Connection, Customer, Item, Line, LocatedLevel, Location, Order, Product, Variant,
+};
 use crate::client::Client;
-use crate::document::{self, Document, LOOK_AGAIN_ROWS, PAGE_ROWS};
+use crate::document::{self, Document, LOOK_AGAIN_ORDERS, LOOK_AGAIN_PRODUCTS, LOOK_AGAIN_ROWS, PAGE_ROWS};
 use crate::error::Error;
 use crate::pace::Priority;
 use crate::page::{Cursor, PAGES_MAX, endless, unreadable};
@@ -62,15 +64,15 @@ impl Client {
     ) -> Result<Vec<(RecordKey, Vec<Change>)>, Error> {
         let mut found = Found::new();
         let (mut customers, mut items, mut locations) = (Vec::new(), Vec::new(), Vec::new());
-        let mut levels = Vec::new();
+        let (mut levels, mut orders, mut products) = (Vec::new(), Vec::new(), Vec::new());
         for (key, gid) in keys {
             match key {
                 RecordKey::Customer(id) => customers.push((*key, id.gid())),
                 RecordKey::Item(id) => items.push((*key, id.gid())),
                 RecordKey::Level(item, location) => levels.push((*item, *location, gid.as_ref())),
                 RecordKey::Location(id) => locations.push((*key, id.gid())),
-                RecordKey::Order(id) => found.extend(self.order(*id).await?.map(|now| (*key, now))),
-                RecordKey::Product(id) => found.extend(self.product(*id).await?.map(|now| (*key, now))),
+                RecordKey::Order(id) => orders.push(*id),
+                RecordKey::Product(id) => products.push(*id),
             }
         }
         let by_id =
@@ -79,6 +81,8 @@ impl Client {
         self.by_id(&document::ITEMS_BY_ID, &items, Item::change, &mut found).await?;
         self.by_id(&document::LOCATIONS_BY_ID, &locations, Location::change, &mut found).await?;
         self.levels(&levels, &mut found).await?;
+        self.orders(&orders, &mut found).await?;
+        self.products(&products, &mut found).await?;
         self.look_for_names(found.values().flatten());
         let now = |key: &RecordKey| found.get(key).cloned().unwrap_or_else(|| vec![Change::Gone(*key)]);
         Ok(keys.iter().map(|(key, _)| (*key, now(key))).collect())
@@ -125,6 +129,54 @@ impl Client {
                 let nodes = self.nodes(&document::LEVELS_BY_ITEM, ids, Some(location)).await?;
                 let levels = nodes.into_iter().flatten().filter_map(|item: LevelOfItem| item.inventory_level);
                 found.extend(levels.map(LocatedLevel::found));
+            }
+        }
+        Ok(())
+    }
+
+    /// Several orders with one call. One that has more of something than fits there is read page by page.
+    async fn orders(&self, ids: &[OrderId], found: &mut Found) -> Result<(), Error> {
+        let document =
+            if self.asks_names() { &document::ORDERS_BY_ID_NAMED } else { &document::ORDERS_BY_ID };
+        for batch in ids.chunks(LOOK_AGAIN_ORDERS) {
+            let gids: Vec<_> = batch.iter().map(|id| id.gid()).collect();
+            let nodes = self.nodes(document, gids.iter().map(String::as_str).collect(), None).await?;
+            for (id, order) in batch.iter().zip(nodes) {
+                let Some(begun): Option<BegunOrder> = order else { continue };
+                let now = match begun.whole() {
+                    Ok(changes) => Some(changes.collect()),
+                    Err(_) => self.order(*id).await?,
+                };
+                found.extend(now.map(|now| (RecordKey::Order(*id), now)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Several products with one call. One that has more variants than fit there is read page by page.
+    async fn products(&self, ids: &[ProductId], found: &mut Found) -> Result<(), Error> {
+        #[derive(Deserialize)]
+        struct Begun {
+            variants: Connection<Variant>,
+            #[serde(flatten)]
+            product: Product,
+        }
+        for batch in ids.chunks(LOOK_AGAIN_PRODUCTS) {
+            let gids: Vec<_> = batch.iter().map(|id| id.gid()).collect();
+            let gids = gids.iter().map(String::as_str).collect();
+            let nodes = self.nodes(&document::PRODUCTS_BY_ID, gids, None).await?;
+            for (id, product) in batch.iter().zip(nodes) {
+                let Some(Begun { product, variants: Connection { nodes, page_info } }) = product else {
+                    continue;
+                };
+                let now = if page_info.has_next_page {
+                    self.product(*id).await?
+                } else {
+                    let ids = nodes.iter().map(|variant| variant.id).collect();
+                    let variants = nodes.into_iter().flat_map(|variant| variant.changes(*id));
+                    Some([product.change(Some(ids))].into_iter().chain(variants).collect())
+                };
+                found.extend(now.map(|now| (RecordKey::Product(*id), now)));
             }
         }
         Ok(())

@@ -16,7 +16,10 @@ use crate::topic::{Unreadable, parse};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// `app/uninstalled`: the token is void. To be confirmed by a call that is answered 401.
-    AppUninstalled,
+    AppUninstalled {
+        /// From which shop, where the signed body says so.
+        shop: Option<ShopDomain>,
+    },
     /// `bulk_operations/finish`: an operation has ended, somehow. Read its state.
     BulkFinished(BulkId),
     /// `customers/data_request`: a customer wants to know what is kept of them. Answer the shop's owner within 30 days.
@@ -57,6 +60,12 @@ struct Scopes {
     current: BTreeSet<String>,
 }
 
+/// The shop as it was.
+#[derive(Deserialize)]
+struct Uninstalled {
+    myshopify_domain: Option<ShopDomain>,
+}
+
 #[derive(Deserialize)]
 struct Privacy {
     shop_domain: ShopDomain,
@@ -73,7 +82,7 @@ struct Person {
 pub(crate) fn read(topic: &str, body: &[u8]) -> Result<Option<Notice>, Unreadable> {
     Ok(Some(match topic {
         "app/scopes_update" => Notice::ScopesChanged { current: parse::<Scopes>(body)?.current },
-        "app/uninstalled" => Notice::AppUninstalled,
+        "app/uninstalled" => Notice::AppUninstalled { shop: parse::<Uninstalled>(body)?.myshopify_domain },
         "bulk_operations/finish" => Notice::BulkFinished(parse::<Finished>(body)?.admin_graphql_api_id),
         "customers/data_request" | "customers/redact" | "shop/redact" => privacy(topic, parse(body)?)?,
         "shop/update" => Notice::ShopChanged,
@@ -120,7 +129,7 @@ mod tests {
         let id = "gid://shopify/BulkOperation/7000000001".parse().unwrap();
         let cases = [
             ("app/scopes_update", SCOPES, Notice::ScopesChanged { current }),
-            ("app/uninstalled", "{}", Notice::AppUninstalled),
+            ("app/uninstalled", "{}", Notice::AppUninstalled { shop: None }),
             ("bulk_operations/finish", FINISHED, Notice::BulkFinished(id)),
             (
                 "customers/data_request",

@@ -3,6 +3,9 @@
 //! Shopify charges points to a bucket that leaks (<https://shopify.dev/docs/api/usage/limits>, API 2026-10). We
 //! keep our own account of it and let every answer correct that account. A call goes only when its whole
 //! requested cost is there, so that nobody is throttled while we are the bucket's only user.
+//!
+//! Reads of single records go before pages of syncs, but after an outage there may be many thousands of them, and what
+//! is missed without syncs grows meanwhile. So while both wait, they share the points that commands leave.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +22,9 @@ pub(crate) const WAITING_MAX: usize = 1_000;
 const CAPACITY_ASSUMED: f64 = 1_000.0;
 /// Until an answer has told: the slowest refill ever documented, points a second.
 const RATE_ASSUMED: f64 = 50.0;
+
+/// Points that reads get for each point of a sync, while both wait.
+const READS_PER_SYNC: f64 = 3.0;
 
 /// How much a call matters. What matters more overtakes what matters less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,6 +86,9 @@ struct Account {
     /// No call goes before.
     resting_until: Option<Instant>,
     waiting: BTreeSet<Ticket>,
+    /// How far reads and syncs are in sharing the bucket: points spent by each, those of reads divided by
+    /// [`READS_PER_SYNC`]. Who is less far goes first.
+    shared: Shares,
     under_way: usize,
     /// Requested points of the calls under way.
     reserved: f64,
@@ -89,6 +98,12 @@ struct Account {
 }
 
 type Ticket = (Priority, u64);
+
+#[derive(Default)]
+struct Shares {
+    reads: f64,
+    syncs: f64,
+}
 
 impl Default for Account {
     fn default() -> Self {
@@ -100,6 +115,7 @@ impl Default for Account {
             known: false,
             resting_until: None,
             waiting: BTreeSet::new(),
+            shared: Shares::default(),
             under_way: 0,
             reserved: 0.0,
             admitted: 0,
@@ -154,6 +170,17 @@ impl Pace {
         if account.waiting.len() >= WAITING_MAX {
             return Err(Full);
         }
+        // Who comes back gets nothing for the time in which it asked for nothing.
+        let waits =
+            |account: &Account, wanted| account.waiting.iter().any(|(priority, _)| *priority == wanted);
+        if !waits(&account, priority) {
+            let Shares { reads, syncs } = account.shared;
+            match priority {
+                Priority::Command => {}
+                Priority::Read => account.shared.reads = reads.max(syncs),
+                Priority::Sync => account.shared.syncs = syncs.max(reads),
+            }
+        }
         account.tickets += 1;
         let ticket = (priority, account.tickets);
         account.waiting.insert(ticket);
@@ -166,7 +193,7 @@ impl Pace {
         account.refill(now);
         // Until an answer has told what the bucket is like, one call at a time.
         let slots = if account.known { place.ticket.0.slots() } else { 1 };
-        if account.waiting.first() != Some(&place.ticket) || account.under_way >= slots {
+        if account.first() != Some(place.ticket) || account.under_way >= slots {
             return Verdict::Wait;
         }
         if let Some(until) = account.resting_until.filter(|until| *until > now) {
@@ -181,6 +208,11 @@ impl Pace {
         account.available -= cost;
         account.under_way += 1;
         account.reserved += cost;
+        match place.ticket.0 {
+            Priority::Command => {}
+            Priority::Read => account.shared.reads += cost / READS_PER_SYNC,
+            Priority::Sync => account.shared.syncs += cost,
+        }
         account.admitted += 1;
         let number = account.admitted;
         Verdict::Go(Permit { pace: Arc::clone(self), cost, number, alone })
@@ -192,6 +224,16 @@ impl Pace {
 }
 
 impl Account {
+    /// Whose turn it is.
+    fn first(&self) -> Option<Ticket> {
+        let first = *self.waiting.first()?;
+        let sync = self.waiting.range((Priority::Sync, 0)..).next();
+        match sync {
+            Some(sync) if first.0 == Priority::Read && self.shared.syncs < self.shared.reads => Some(*sync),
+            _ => Some(first),
+        }
+    }
+
     fn refill(&mut self, now: Instant) {
         let passed = now - self.since.unwrap_or(now);
         self.since = Some(now);

@@ -11,7 +11,7 @@ use schemas::{Change, LocationId, RecordKey, ShopDomain, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{
-    Connection, Customer, Item, Level, Line, Location, Order, OwnedVariant, PageInfo, Product,
+    BegunOrder, Connection, Customer, Item, Level, Location, OwnedVariant, PageInfo, Product,
 };
 use crate::client::Client;
 use crate::document::{self, Document, ORDERS_ROWS, PAGE_ROWS};
@@ -23,11 +23,6 @@ const CURSOR_BYTES_MAX: usize = 4_096;
 
 /// Pages of one list: 25,000 records.
 pub(crate) const PAGES_MAX: usize = 100;
-
-/// Fulfilments of an order on a page; as many may be some of more.
-const ORDERS_FULFILLMENTS: usize = 5;
-/// Movements of money of an order on a page; as many may be some of more.
-const ORDERS_TRANSACTIONS: usize = 4;
 
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +74,8 @@ pub struct Counts {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Shop {
+    /// Shopify's id of the shop, which it keeps also under another domain.
+    pub id: String,
     /// As its customers know it.
     pub name: String,
     /// Its permanent API name: the one that was asked, unless the token is another shop's.
@@ -275,22 +272,14 @@ impl Client {
     pub async fn orders_page(&self, since: Option<Timestamp>, after: Option<&Cursor>) -> Result<Page, Error> {
         #[derive(Deserialize)]
         struct Data {
-            orders: Connection<Begun>,
+            orders: Connection<BegunOrder>,
         }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Begun {
-            line_items: Connection<Line>,
-            #[serde(flatten)]
-            order: Order,
-        }
-        let told = |Begun { order, line_items: Connection { nodes, page_info } }| {
-            let whole = !page_info.has_next_page
-                && order.fulfillments() < ORDERS_FULFILLMENTS
-                && order.transactions() < ORDERS_TRANSACTIONS;
-            let look_again = (!whole).then(|| Change::LookAgain(RecordKey::Order(order.id())));
-            let changes = whole.then(|| order.changes(nodes));
-            changes.into_iter().flatten().chain(look_again)
+        let told = |order: BegunOrder| {
+            let (whole, rest) = match order.whole() {
+                Ok(changes) => (Some(changes), None),
+                Err(id) => (None, Some(Change::LookAgain(RecordKey::Order(id)))),
+            };
+            whole.into_iter().flatten().chain(rest)
         };
         let variables = PageOf { first: ORDERS_ROWS, ..PageOf::new(since, after) };
         let document = if self.asks_names() { &document::ORDERS_NAMED } else { &document::ORDERS };

@@ -24,6 +24,10 @@ const RENEW_PAUSE: Duration = Duration::from_mins(1);
 const REFUSAL_STANDS: Duration = Duration::from_mins(1);
 /// A token that is refused at this age is not replaced: a newer one would be refused as well.
 const REPLACED_FROM: Duration = Duration::from_mins(1);
+/// Life of a token whose answer does not tell it: what Shopify documents for this grant.
+const LIFE_UNTOLD: Duration = Duration::from_hours(24);
+/// Shortest life of a token that is believed; Shopify refuses one that has ended, and it is replaced then.
+const LIFE_MIN: Duration = Duration::from_mins(2);
 /// Longest life of a token that is believed.
 const LIFE_MAX: Duration = Duration::from_hours(24 * 365);
 
@@ -61,7 +65,8 @@ pub(crate) struct Token {
 struct Grant {
     access_token: String,
     /// Seconds.
-    expires_in: u64,
+    #[serde(default)]
+    expires_in: Option<f64>,
 }
 
 impl Tokens {
@@ -129,12 +134,12 @@ impl Tokens {
         let response = self.transport.send(self.request(id, secret)).await?;
         let status = response.status().as_u16();
         let token = match status {
-            200 => self.read(response.body(), asked)?,
+            200 => match self.read(response.body(), asked) {
+                Some(token) => token,
+                None => return Err(self.refused(GrantError::Unreadable)),
+            },
             400 | 401 | 403 | 422 => {
-                let refusal = GrantError::of(status, response.body());
-                tracing::error!(error = %refusal, "Shopify gives no token");
-                self.held().refusal = Some((Instant::now(), refusal.clone()));
-                return Err(refusal.into());
+                return Err(self.refused(GrantError::of(status, response.body())));
             }
             other => return Err(Error::of_status(other, response.headers())),
         };
@@ -142,6 +147,13 @@ impl Tokens {
         held.refusal = None;
         held.token = Some(token.clone());
         Ok(token)
+    }
+
+    /// Notes that there is no token for a while.
+    fn refused(&self, refusal: GrantError) -> Error {
+        tracing::error!(error = %refusal, "Shopify gives no token");
+        self.held().refusal = Some((Instant::now(), refusal.clone()));
+        refusal.into()
     }
 
     fn request(&self, id: &str, secret: &Secret) -> Request<Bytes> {
@@ -159,19 +171,16 @@ impl Tokens {
         request
     }
 
-    fn read(&self, body: &[u8], asked: Instant) -> Result<Token, Error> {
-        // Whatever is wrong with it, serde's own words might repeat the token.
-        let unreadable = |path: &str| Error::Unreadable {
-            document: "access_token",
-            path: path.to_owned(),
-            json: path != ".",
-        };
-        let grant: Grant = serde_json::from_slice(body).map_err(|_| unreadable("."))?;
-        let secret: Secret = grant.access_token.parse().map_err(|_| unreadable("access_token"))?;
-        let life = Duration::from_secs(grant.expires_in).min(LIFE_MAX);
+    /// The token of an answer; `None` when there is none in it. What is wrong is not told in serde's words, which
+    /// might repeat the token.
+    fn read(&self, body: &[u8], asked: Instant) -> Option<Token> {
+        let grant: Grant = serde_json::from_slice(body).ok()?;
+        let secret: Secret = grant.access_token.parse().ok()?;
+        let told = grant.expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let life = told.unwrap_or(LIFE_UNTOLD).clamp(LIFE_MIN, LIFE_MAX);
         let mut held = self.held();
         held.fetched += 1;
-        Ok(Token {
+        Some(Token {
             header: header_of(&secret),
             number: held.fetched,
             since: asked,

@@ -1,8 +1,11 @@
 //! What each webhook topic says about the store.
 
-use schemas::{Change, CustomerId, InventoryItemId, LocationId, OrderId, ProductId, RecordKey, Timestamp};
+use schemas::{
+    Change, CustomerId, InventoryItemId, LocationId, OrderId, ProductId, RecordKey, Timestamp, json,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::body;
 use crate::notice::{self, Notice};
@@ -199,12 +202,43 @@ struct OfProduct {
     product_id: ProductId,
 }
 
+/// The record that a body is about, where nothing but that can be read of it.
+///
+/// The topic is not signed: a body that names itself as another kind of record names none of this topic's.
+pub fn concerns(topic: &str, body: &[u8]) -> Option<RecordKey> {
+    let body: Value = json::read(body).ok()?;
+    let order = |body: &Value| id(body, "order_id").map(RecordKey::Order);
+    let (key, gid) = match topic.split_once('/')?.0 {
+        "customers" => id::<CustomerId>(&body, "id").map(|id| (RecordKey::Customer(id), id.gid()))?,
+        "inventory_items" => id::<InventoryItemId>(&body, "id").map(|id| (RecordKey::Item(id), id.gid()))?,
+        "inventory_levels" => {
+            let level = (id(&body, "inventory_item_id")?, id(&body, "location_id")?);
+            return Some(RecordKey::Level(level.0, level.1));
+        }
+        "locations" => id::<LocationId>(&body, "id").map(|id| (RecordKey::Location(id), id.gid()))?,
+        "orders" if topic == "orders/edited" => return order(body.get("order_edit")?),
+        "orders" => id::<OrderId>(&body, "id").map(|id| (RecordKey::Order(id), id.gid()))?,
+        "fulfillments" | "order_transactions" | "refunds" => return order(&body),
+        "products" => id::<ProductId>(&body, "id").map(|id| (RecordKey::Product(id), id.gid()))?,
+        "variants" => return id(&body, "product_id").map(RecordKey::Product),
+        _ => return None,
+    };
+    body.get("admin_graphql_api_id").is_none_or(|own| *own == gid).then_some(key)
+}
+
+fn id<T: DeserializeOwned>(body: &Value, name: &str) -> Option<T> {
+    T::deserialize(body.get(name)?).ok()
+}
+
 fn look_again<T>(key: fn(T) -> RecordKey, id: T) -> Change {
     Change::LookAgain(key(id))
 }
 
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Unreadable> {
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body)).map_err(|error| {
+    let read =
+        |body: &[u8]| serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body));
+    let read = read(body).or_else(|error| json::mended(body).map_or(Err(error), |body| read(&body)));
+    read.map_err(|error| {
         // serde's own words repeat the offending value, and the path to a syntax error may name unknown keys.
         if error.inner().is_data() {
             Unreadable::Shape { path: error.path().to_string() }

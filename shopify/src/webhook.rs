@@ -39,6 +39,7 @@ pub struct Webhook {
     event_id: Option<String>,
     triggered_at: Option<Timestamp>,
     api_version: Option<String>,
+    signature: Vec<u8>,
     body: Bytes,
 }
 
@@ -80,9 +81,15 @@ impl WebhookError {
 impl Webhook {
     /// The shop that an unverified delivery says it is from: good for finding its secrets and nothing else.
     ///
+    /// Looks at every header without which [`Webhook::verify`] would refuse the delivery, so that its body need not be
+    /// read for that.
+    ///
     /// # Errors
-    /// When the header is missing, doubled or no shop's domain.
+    /// When one of them is missing, doubled or malformed.
     pub fn claimed_shop(headers: &HeaderMap) -> Result<ShopDomain, WebhookError> {
+        signature(headers)?;
+        topic(headers)?;
+        parsed::<WebhookId>(headers, header::WEBHOOK_ID)?;
         parsed(headers, header::SHOP)
     }
 
@@ -109,6 +116,7 @@ impl Webhook {
             event_id: optional(header::EVENT_ID).map(str::to_owned),
             triggered_at: optional(header::TRIGGERED_AT).and_then(|text| text.parse().ok()),
             api_version: optional(header::API_VERSION).map(str::to_owned),
+            signature,
             body,
         })
     }
@@ -141,6 +149,11 @@ impl Webhook {
     /// The API version that the body was written in.
     pub fn api_version(&self) -> Option<&str> {
         self.api_version.as_deref()
+    }
+
+    /// What the body was signed with: with the id it tells a retry from another body that claims the same id.
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
     }
 
     /// The body, as it was signed.
@@ -280,6 +293,7 @@ mod tests {
         let mut without = signed_with("new");
         without.remove(header::SIGNATURE);
         assert_eq!(verify(&without).unwrap_err(), WebhookError::MissingSignature);
+        assert_eq!(Webhook::claimed_shop(&without), Err(WebhookError::MissingSignature), "before the body");
         assert!(WebhookError::MissingSignature.is_unauthorized());
     }
 
@@ -300,12 +314,16 @@ mod tests {
             let error = verify(&headers).unwrap_err();
             assert_eq!(error, WebhookError::MalformedHeader(name));
             assert!(!error.is_unauthorized() && error.to_string().contains(name));
+            assert_eq!(Webhook::claimed_shop(&headers).unwrap_err(), error, "before the body");
             headers.remove(name);
+            assert_eq!(Webhook::claimed_shop(&headers), Err(WebhookError::MissingHeader(name)));
             assert_eq!(verify(&headers).unwrap_err(), WebhookError::MissingHeader(name));
         }
         let mut headers = signed_with("new");
         headers.insert(header::TOPIC, "products//update".parse().unwrap());
         assert_eq!(verify(&headers).unwrap_err(), WebhookError::MalformedHeader(header::TOPIC));
+        assert_eq!(Webhook::claimed_shop(&headers), Err(WebhookError::MalformedHeader(header::TOPIC)));
+        let mut headers = signed_with("new");
         headers.insert(header::SHOP, "evil.example.com".parse().unwrap());
         assert_eq!(Webhook::claimed_shop(&headers), Err(WebhookError::MalformedHeader(header::SHOP)));
     }

@@ -456,6 +456,12 @@ fn line(line: &Line) -> Value {
 }
 
 fn fulfillment(order: &Order, fulfillment: &Fulfillment) -> Value {
+    // Of each line as many units as were sent by this one.
+    let sent = |(id, units): &(u64, i64)| {
+        let mut told = line(order.lines.iter().find(|row| row.id == *id)?);
+        told["quantity"] = json!(units);
+        Some(told)
+    };
     json!({
         "id": fulfillment.id,
         "admin_graphql_api_id": gid("Fulfillment", fulfillment.id),
@@ -466,6 +472,6 @@ fn fulfillment(order: &Order, fulfillment: &Fulfillment) -> Value {
         "updated_at": local(fulfillment.updated_at),
         "shipment_status": fulfillment.delivered.then_some("delivered"),
         "location_id": fulfillment.location,
-        "line_items": order.lines.iter().map(line).collect::<Vec<_>>(),
+        "line_items": fulfillment.lines.iter().filter_map(sent).collect::<Vec<_>>(),
     })
 }

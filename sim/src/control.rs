@@ -17,7 +17,7 @@ use crate::record::{AVAILABLE, price};
 use crate::sale::Wanted;
 use crate::shop::{MAX_SHOPPERS, Shop, lock};
 use crate::store::{Draft, MAX_QUANTITY, Refused, Store};
-use crate::truth;
+use crate::{VERSION, truth};
 
 /// The longest step of the clock, in seconds: a year.
 const MAX_ADVANCE: f64 = 31_536_000.0;
@@ -28,33 +28,178 @@ const MAX_PRICE: i64 = 100_000_000;
 
 type Answer = Result<Value, Refused>;
 
+/// A route of a test's or a person's own.
+struct Route {
+    method: &'static str,
+    /// What follows `/_sim/`.
+    name: &'static str,
+    /// The query or the body that it takes.
+    takes: &'static str,
+    does: &'static str,
+    answer: fn(&Shop, Option<&str>, &[u8]) -> Answer,
+}
+
+/// Every route but `truth`, which is written out as it is read, and the results of bulk operations. They are found by
+/// the same table that is shown.
+static ROUTES: [Route; 17] = [
+    Route {
+        method: "GET",
+        name: "calls",
+        takes: "?mutations=true",
+        does: "the last API calls with costs and errors; or the mutations",
+        answer: |shop, query, _| calls(shop, query),
+    },
+    Route {
+        method: "GET",
+        name: "deliveries",
+        takes: "",
+        does: "webhooks queued, under way, delivered and lost",
+        answer: |shop, _, _| Ok(serde_json::to_value(shop.deliveries.counts()).unwrap_or_default()),
+    },
+    Route {
+        method: "POST",
+        name: "sell",
+        takes: "{inventoryItemId | sku, locationId?, quantity}",
+        does: "an order",
+        answer: |shop, _, body| read(body).and_then(|sale| sell(shop, &sale)),
+    },
+    Route {
+        method: "POST",
+        name: "adjust",
+        takes: "{inventoryItemId | sku, locationId, name, delta | quantity}",
+        does: "changes one quantity",
+        answer: |shop, _, body| read(body).and_then(|adjustment| adjust(shop, &adjustment)),
+    },
+    Route {
+        method: "POST",
+        name: "products",
+        takes: "{action: create | update | relabel | bundle | track | delete, …}",
+        does: "edits the catalogue",
+        answer: |shop, _, body| read(body).and_then(|change| product(shop, change)),
+    },
+    Route {
+        method: "POST",
+        name: "orders",
+        takes: "{action: pay | decline | fulfill | deliver | edit | refund | cancel | delete, id, …}",
+        does: "moves an order on",
+        answer: |shop, _, body| read(body).and_then(|change| order::order(shop, &change)),
+    },
+    Route {
+        method: "POST",
+        name: "transfers",
+        takes: "{action: create | ready | ship | complete | cancel, …}",
+        does: "moves stock between locations",
+        answer: |shop, _, body| read(body).and_then(|change| transfer::transfer(shop, &change)),
+    },
+    Route {
+        method: "POST",
+        name: "customers",
+        takes: "{action: update | delete, id, …}",
+        does: "edits a customer",
+        answer: |shop, _, body| read(body).and_then(|change| customer(shop, change)),
+    },
+    Route {
+        method: "POST",
+        name: "locations",
+        takes: "{action: create | update | activate | deactivate | delete, …}",
+        does: "edits the locations",
+        answer: |shop, _, body| read(body).and_then(|change| location(shop, change)),
+    },
+    Route {
+        method: "POST",
+        name: "levels",
+        takes: "{action: connect | disconnect, inventoryItemId, locationId}",
+        does: "stocks an item somewhere, or no longer",
+        answer: |shop, _, body| read(body).and_then(|change| level(shop, &change)),
+    },
+    Route {
+        method: "POST",
+        name: "shop",
+        takes: "{name}",
+        does: "renames the shop",
+        answer: |shop, _, body| read(body).and_then(|change| app::settings(shop, change)),
+    },
+    Route {
+        method: "POST",
+        name: "app",
+        takes: "{action: uninstall | install | revokeTokens | setScopes | permit, …}",
+        does: "what the app may",
+        answer: |shop, _, body| read(body).and_then(|change| app::app(shop, change)),
+    },
+    Route {
+        method: "POST",
+        name: "privacy",
+        takes: "{action: requestData | redactCustomer | redactShop, …}",
+        does: "raises a privacy topic",
+        answer: |shop, _, body| read(body).and_then(|request| app::privacy(shop, &request)),
+    },
+    Route {
+        method: "POST",
+        name: "shoppers",
+        takes: "{perSecond}",
+        does: "how many buy",
+        answer: |shop, _, body| read(body).and_then(|pace| shoppers(shop, &pace)),
+    },
+    Route {
+        method: "POST",
+        name: "clock",
+        takes: "{advanceSeconds}",
+        does: "moves the store's time on",
+        answer: |shop, _, body| read(body).and_then(|step| clock(shop, &step)),
+    },
+    Route {
+        method: "POST",
+        name: "faults",
+        takes: "{webhooks, graphql, mutations, token, bulk, shop, headers, latencyMs}",
+        does: "things go wrong",
+        answer: |shop, _, body| read(body).and_then(|change| faults(shop, change)),
+    },
+    Route {
+        method: "POST",
+        name: "webhooks",
+        takes: "{url | null}",
+        does: "where all webhooks go",
+        answer: |shop, _, body| read(body).and_then(|target| webhooks(shop, target)),
+    },
+];
+
 /// Answers a control route; nothing if there is no such route.
 pub(crate) fn answer(
     shop: &Shop,
     method: &Method,
-    route: &str,
+    name: &str,
     query: Option<&str>,
     body: &[u8],
 ) -> Option<Answer> {
-    Some(match (method.as_str(), route) {
-        ("GET", "calls") => calls(shop, query),
-        ("GET", "deliveries") => Ok(serde_json::to_value(shop.deliveries.counts()).unwrap_or_default()),
-        ("POST", "sell") => read(body).and_then(|sale| sell(shop, &sale)),
-        ("POST", "adjust") => read(body).and_then(|adjustment| adjust(shop, &adjustment)),
-        ("POST", "products") => read(body).and_then(|change| product(shop, change)),
-        ("POST", "orders") => read(body).and_then(|change| order::order(shop, &change)),
-        ("POST", "transfers") => read(body).and_then(|change| transfer::transfer(shop, &change)),
-        ("POST", "app") => read(body).and_then(|change| app::app(shop, change)),
-        ("POST", "shop") => read(body).and_then(|change| app::settings(shop, change)),
-        ("POST", "privacy") => read(body).and_then(|request| app::privacy(shop, &request)),
-        ("POST", "customers") => read(body).and_then(|change| customer(shop, change)),
-        ("POST", "locations") => read(body).and_then(|change| location(shop, change)),
-        ("POST", "levels") => read(body).and_then(|change| level(shop, &change)),
-        ("POST", "faults") => read(body).and_then(|change| faults(shop, change)),
-        ("POST", "clock") => read(body).and_then(|step| clock(shop, &step)),
-        ("POST", "shoppers") => read(body).and_then(|pace| shoppers(shop, &pace)),
-        ("POST", "webhooks") => read(body).and_then(|target| webhooks(shop, target)),
-        _ => return None,
+    let route = ROUTES.iter().find(|route| route.method == method.as_str() && route.name == name)?;
+    Some((route.answer)(shop, query, body))
+}
+
+/// What there is to ask for, the API first.
+pub(crate) fn routes(shop: &Shop) -> Value {
+    let route = |method, path: &str, takes, does| json!({ "method": method, "path": path, "takes": takes, "does": does });
+    let api = format!("/admin/api/{VERSION}/graphql.json");
+    let mut routes = vec![
+        route(
+            "POST",
+            &api,
+            "{query, variables?, operationName?} and X-Shopify-Access-Token",
+            "the Admin GraphQL API",
+        ),
+        route(
+            "POST",
+            "/admin/oauth/access_token",
+            "{client_id, client_secret, grant_type: client_credentials}",
+            "a token for a day",
+        ),
+        route("GET", "/_sim/truth", "", "everything the store believes"),
+    ];
+    let own = |own: &Route| route(own.method, &format!("/_sim/{}", own.name), own.takes, own.does);
+    routes.extend(ROUTES.iter().map(own));
+    json!({
+        "about": "A pretend Shopify store. Routes under /_sim/ are its own: a real one has none of them.",
+        "shop": shop.domain,
+        "routes": routes,
     })
 }
 

@@ -23,13 +23,13 @@ mod stock;
 mod subscription;
 
 use apollo_compiler::collections::HashMap;
-use apollo_compiler::executable::OperationType;
+use apollo_compiler::executable::{Field, Operation, OperationType};
 use apollo_compiler::parser::Parser;
 use apollo_compiler::request::coerce_variable_values;
 use apollo_compiler::response::JsonMap;
 use apollo_compiler::schema::Implementers;
 use apollo_compiler::validation::Valid;
-use apollo_compiler::{Name, Schema};
+use apollo_compiler::{ExecutableDocument, Name, Node, Schema, introspection};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -41,6 +41,7 @@ use self::plan::{Planner, Selection};
 pub(crate) use self::problem::Problem;
 pub(crate) use self::search::{number, terms};
 use crate::bucket::MAX_QUERY_COST;
+use crate::bulk::{Status, end_canceled};
 use crate::call::{Call, Mutation};
 use crate::fault::Strike;
 use crate::shop::{Shop, lock};
@@ -147,7 +148,11 @@ pub(crate) fn carry_out(shop: &Shop, admitted: Admitted) -> Answer {
             Execution::run(store, &selection, payloads, now)
         })
     } else {
-        Execution::run(&shop.store(), &selection, Vec::new(), shop.clock.now())
+        let execution = Execution::run(&shop.store(), &selection, Vec::new(), shop.clock.now());
+        if shop.store().operations.iter().any(|row| row.status == Status::Canceling) {
+            shop.act(end_canceled);
+        }
+        execution
     };
     shop.bulk.wake();
     let actual = execution.cost.min(requested);
@@ -188,11 +193,37 @@ fn prepare(api: &Api, request: &Request, call: &mut Call) -> Result<(Selection, 
     let operation = document.operations.get(request.operation_name.as_deref()).map_err(wrong)?;
     call.operation = operation.name.as_ref().map(ToString::to_string);
     let sent = request.variables.clone().unwrap_or_default();
-    let variables = coerce_variable_values(&api.schema, operation, &sent).map_err(wrong)?;
-    let variables = serde_json::to_value(&*variables).unwrap_or_default();
-    let planner = Planner::new(api, &document, &sent, &variables);
+    let coerced = coerce_variable_values(&api.schema, operation, &sent).map_err(wrong)?;
+    let variables = serde_json::to_value(&*coerced).unwrap_or_default();
+    let introspected = introspected(api, &document, operation, &coerced)?;
+    let planner = Planner::new(api, &document, &sent, &variables, introspected);
     let selection = planner.plan(operation).map_err(|problem| vec![problem])?;
     Ok((selection, operation.operation_type == OperationType::Mutation))
+}
+
+/// What the schema says about itself, where that is asked: `__schema` and `__type`. It is that of the pretend store, so
+/// tools offer what there is.
+fn introspected(
+    api: &Api,
+    document: &Valid<ExecutableDocument>,
+    operation: &Operation,
+    variables: &Valid<JsonMap>,
+) -> Result<JsonMap, Vec<Problem>> {
+    let wrong = |error: apollo_compiler::request::RequestError| {
+        let error = error.to_graphql_error(&document.sources);
+        vec![Problem::new("MAX_COMPLEXITY_EXCEEDED", error.message).at(error.locations)]
+    };
+    let asks = |field: &&Node<Field>| ["__schema", "__type"].contains(&field.name.as_str());
+    if operation.operation_type != OperationType::Query
+        || operation.root_fields(document).find(asks).is_none()
+    {
+        return Ok(JsonMap::new());
+    }
+    // Types lead to fields and fields to types: nested lists of them grow beyond any bound.
+    introspection::check_max_depth(document, operation).map_err(wrong)?;
+    let found =
+        introspection::partial_execute(&api.schema, &api.implementers, document, operation, variables);
+    Ok(found.map_err(wrong)?.data.unwrap_or_default())
 }
 
 fn refuse(problems: &[Problem], extensions: Option<Value>, mut call: Call) -> Box<Answer> {

@@ -15,8 +15,10 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -26,7 +28,7 @@ use crate::call::Call;
 use crate::fault::Strike;
 use crate::shop::{Shop, lock};
 use crate::store::Refused;
-use crate::{VERSION, control, graphql, token, truth};
+use crate::{VERSION, control, graphql, token, truth, visitor};
 
 /// Connections at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 1_024;
@@ -37,6 +39,7 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Accepts and serves until stopped.
 pub(crate) async fn serve(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     shop: Arc<Shop>,
     closing: CancellationToken,
     tasks: TaskTracker,
@@ -59,10 +62,10 @@ pub(crate) async fn serve(
         };
         let work =
             Work { shop: shop.clone(), closing: closing.clone(), tasks: tasks.clone(), slot: Arc::new(slot) };
-        let closing = closing.clone();
+        let (closing, tls) = (closing.clone(), tls.clone());
         tasks.spawn(async move {
             tokio::select! {
-                () = connection(stream, &work) => {}
+                () = accepted(stream, tls, &work) => {}
                 () = closing.cancelled() => {}
             }
         });
@@ -78,9 +81,19 @@ struct Work {
     slot: Arc<OwnedSemaphorePermit>,
 }
 
-async fn connection(stream: TcpStream, work: &Work) {
+async fn accepted(stream: TcpStream, tls: Option<TlsAcceptor>, work: &Work) {
     // Without it answers are late, not wrong.
     let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return connection(stream, work).await };
+    match tokio::time::timeout(HEADER_TIMEOUT, tls.accept(stream)).await {
+        Ok(Ok(stream)) => connection(stream, work).await,
+        // Most likely it does not trust the certificate yet, or spoke plain HTTP.
+        Ok(Err(error)) => tracing::debug!(%error, "a client did not agree on TLS"),
+        Err(_) => tracing::debug!("a client took too long to agree on TLS"),
+    }
+}
+
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, work: &Work) {
     let service = service_fn(|request| answer(work, request));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -102,6 +115,11 @@ type Content = Either<Full<Bytes>, Download>;
 
 async fn answer(work: &Work, request: Request<Incoming>) -> Result<Response<Content>, HungUp> {
     let (shop, (head, body)) = (&work.shop, request.into_parts());
+    if head.uri.path().starts_with("/_sim/")
+        && let Err(why) = visitor::check(&head.headers)
+    {
+        return Ok(write(shop, StatusCode::FORBIDDEN, json!({ "error": { "message": why } }).to_string()));
+    }
     let Ok(body) = Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes)
     else {
         return Ok(write(
@@ -135,14 +153,27 @@ async fn answer(work: &Work, request: Request<Incoming>) -> Result<Response<Cont
         }
         ["_sim", "bulk", name] if head.method == Method::GET => return Ok(download(shop, &head, name)),
         ["_sim", "truth"] if head.method == Method::GET => (StatusCode::OK, truth::truth(&shop.store())),
+        [""] | ["_sim"] | ["_sim", ""] if head.method == Method::GET => {
+            (StatusCode::OK, control::routes(shop).to_string())
+        }
         ["_sim", route] => match control::answer(shop, &head.method, route, head.uri.query(), &body) {
             Some(Ok(value)) => (StatusCode::OK, value.to_string()),
             Some(Err(refused)) => (StatusCode::BAD_REQUEST, told(&refused).to_string()),
-            None => (StatusCode::NOT_FOUND, json!({ "error": { "message": "no such route" } }).to_string()),
+            None => absent(&head),
         },
-        _ => (StatusCode::NOT_FOUND, json!({ "errors": "Not Found" }).to_string()),
+        _ => absent(&head),
     };
     Ok(write(shop, status, text))
+}
+
+/// There is no such route. Shopify may well have it, so its own words for that would mislead.
+fn absent(head: &Parts) -> (StatusCode, String) {
+    let (method, path) = (&head.method, head.uri.path());
+    let message = format!("the pretend store has no {method} {path}; GET / lists what it has");
+    let shopifys = path.starts_with("/admin/");
+    let answer =
+        if shopifys { json!({ "errors": message }) } else { json!({ "error": { "message": message } }) };
+    (StatusCode::NOT_FOUND, answer.to_string())
 }
 
 fn told(refused: &Refused) -> Value {

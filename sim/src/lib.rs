@@ -27,10 +27,12 @@ mod shop;
 mod shopper;
 mod store;
 mod table;
+mod tls;
 mod token;
 mod topic;
 mod transfer;
 mod truth;
+mod visitor;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::AtomicU64;
@@ -53,6 +55,8 @@ use crate::scope::Scopes;
 use crate::shop::{MAX_SHOPPERS, Shop};
 use crate::shopper::Shoppers;
 use crate::store::{Store, Switches};
+use crate::tls::Certificate;
+pub use crate::tls::CertificateError;
 
 /// The API version that is served, whichever is asked for: as Shopify serves one that is gone.
 pub const VERSION: &str = "2026-10";
@@ -66,6 +70,8 @@ pub const SCOPES: [&str; 10] = scope::ALL;
 pub struct Options {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Whether it speaks TLS, with a certificate of its own ([`Sim::certificate`]), rather than plain HTTP.
+    pub tls: bool,
     /// The shop's API name.
     pub shop: String,
     /// The token every API call must carry.
@@ -141,6 +147,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls: false,
             shop: "pretend.myshopify.com".to_owned(),
             access_token: "shpat_pretend".to_owned(),
             client_id: "pretend-client".to_owned(),
@@ -194,6 +201,9 @@ pub enum Error {
         /// Why not.
         source: std::io::Error,
     },
+    /// TLS was asked for, and there is no certificate.
+    #[error("cannot make a certificate")]
+    Certificate(#[source] CertificateError),
     /// The client for webhooks cannot be set up.
     #[error("cannot set up webhook deliveries")]
     Deliveries(#[source] reqwest::Error),
@@ -206,6 +216,7 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Sim {
     addr: SocketAddr,
+    certificate: Option<String>,
     closing: DropGuard,
     tasks: TaskTracker,
 }
@@ -218,13 +229,16 @@ impl Sim {
         let listener = TcpListener::bind(listen).await.map_err(|source| Error::Listen { listen, source })?;
         let addr = listener.local_addr().map_err(|source| Error::Listen { listen, source })?;
         let client = delivery::client().map_err(Error::Deliveries)?;
+        let certificate = options.tls.then(|| Certificate::of(names(&options, addr))).transpose();
+        let certificate = certificate.map_err(Error::Certificate)?;
+        let (certificate, acceptor) = certificate.map(|made| (made.pem, made.acceptor)).unzip();
         let shop = Arc::new(open(options, addr)?);
         let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(http::serve(listener, shop.clone(), closing.clone(), tasks.clone()));
+        tasks.spawn(http::serve(listener, acceptor, shop.clone(), closing.clone(), tasks.clone()));
         tasks.spawn(delivery::run(shop.clone(), client, closing.clone(), tasks.clone()));
         tasks.spawn(bulk::work(shop.clone(), closing.clone()));
         tasks.spawn(shop::shop_on(shop, closing.clone()));
-        Ok(Self { addr, closing: closing.drop_guard(), tasks })
+        Ok(Self { addr, certificate, closing: closing.drop_guard(), tasks })
     }
 
     /// Where it listens.
@@ -234,7 +248,12 @@ impl Sim {
 
     /// Its address as a URL, `http://127.0.0.1:9090`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.addr)
+        format!("{}://{}", scheme(self.certificate.is_some()), self.addr)
+    }
+
+    /// The certificate to trust, in PEM, where it speaks TLS. It is made anew at every start.
+    pub fn certificate(&self) -> Option<&str> {
+        self.certificate.as_deref()
     }
 
     /// Closes every connection and waits until all has stopped.
@@ -258,6 +277,21 @@ fn check(options: &Options) -> Result<(), Error> {
         if !(least..=most).contains(&value) {
             return wrong(option, format!("must be between {least} and {most}"));
         }
+    }
+    let is_scope = |scope: &String| {
+        let of = scope.strip_prefix("read_").or_else(|| scope.strip_prefix("write_"));
+        of.is_some_and(|of| {
+            !of.is_empty() && of.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        })
+    };
+    if let Some(scope) = options.scopes.iter().find(|scope| !is_scope(scope)) {
+        return wrong("scopes", format!("{scope:?} is none: they are written as in {}", SCOPES.join(",")));
+    }
+    let is_shop = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    if !options.shop.strip_suffix(".myshopify.com").is_some_and(is_shop) {
+        return wrong("shop", format!("{:?} is no name such as pretend.myshopify.com", options.shop));
     }
     if ![200, 429].contains(&options.throttled_status) {
         return wrong("throttled_status", "must be 200 or 429".to_owned());
@@ -288,10 +322,35 @@ fn switches(options: &Options) -> Switches {
     }
 }
 
+fn scheme(tls: bool) -> &'static str {
+    if tls { "https" } else { "http" }
+}
+
 /// Where others on this machine reach it.
-fn origin(addr: SocketAddr) -> String {
+fn origin(tls: bool, addr: SocketAddr) -> String {
     let reached = if addr.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { addr.ip() };
-    format!("http://{}", SocketAddr::new(reached, addr.port()))
+    format!("{}://{}", scheme(tls), SocketAddr::new(reached, addr.port()))
+}
+
+/// What clients may call it.
+fn names(options: &Options, addr: SocketAddr) -> Vec<String> {
+    let mut names = [&options.shop, "localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+    let own = addr.ip().to_string();
+    if !addr.ip().is_unspecified() && !names.contains(&own) {
+        names.push(own);
+    }
+    names
+}
+
+/// The shop's id: the same for stores that are made alike, another one for any other.
+fn shop_id(options: &Options) -> u64 {
+    let Options { shop, seed, products, variants_per_product, locations, .. } = options;
+    let made_of = format!("{shop} {seed} {products} {variants_per_product} {locations}");
+    // FNV-1a, cut to the length that ids of shops have.
+    let hash = made_of.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    10_000_000_000 + hash % 80_000_000_000
 }
 
 fn open(options: Options, addr: SocketAddr) -> Result<Shop, Error> {
@@ -304,13 +363,19 @@ fn open(options: Options, addr: SocketAddr) -> Result<Shop, Error> {
     let mut shoppers = Shoppers::new(options.seed);
     let (products, variants) = (options.products, options.variants_per_product);
     shoppers.stock(&mut store, products, variants, options.locations, now);
+    store.shop.id = shop_id(&options);
     let bucket = options.bucket.unwrap_or(options.restore_rate.saturating_mul(20));
     Ok(Shop {
         app: Mutex::new(App::new(&options)),
         throttled_status: options.throttled_status,
         domain: options.shop,
         clock,
-        bulk: Bulk::new(origin(addr), options.webhook_secret.clone(), options.seed, options.bulk_pace),
+        bulk: Bulk::new(
+            origin(options.tls, addr),
+            options.webhook_secret.clone(),
+            options.seed,
+            options.bulk_pace,
+        ),
         deliveries: Deliveries::new(options.webhook_secret, options.webhook_target, options.seed),
         api: Api::new().map_err(Error::Schema)?,
         requests: AtomicU64::new(0),

@@ -285,9 +285,12 @@ impl Restock {
     }
 }
 
+/// Units that were sent from one location.
 pub(crate) struct Fulfillment {
     pub(crate) id: u64,
     pub(crate) location: u64,
+    /// The lines, by id, and how many units of each.
+    pub(crate) lines: Vec<(u64, i64)>,
     pub(crate) delivered: bool,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,

@@ -1,5 +1,7 @@
 //! Orders: how they come about, are paid, shipped and cancelled, and what that does to the stock.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::clock::to_second;
@@ -147,7 +149,8 @@ impl Store {
         })
     }
 
-    /// Ships what is left, or so many units of one line: they leave `committed`, and with it what is on hand.
+    /// Ships what is left, or so many units of one line: they leave `committed`, and with it what is on hand. As at
+    /// Shopify, a fulfilment has one location, so there is one for each from which something is sent.
     pub(crate) fn fulfill(
         &mut self,
         order: u64,
@@ -155,49 +158,58 @@ impl Store {
         quantity: Option<i64>,
         now: Timestamp,
     ) -> Result<(), Refused> {
-        let (id, at) = (self.next_id(), to_second(now));
+        let meant = |row: &Line| line.is_none_or(|line| line == row.id) && row.unfulfilled > 0;
+        let lines = self.orders.find(order).map(|order| &order.lines[..]).unwrap_or_default();
+        let places: BTreeSet<u64> = lines.iter().filter(|row| meant(row)).map(|row| row.location).collect();
+        let shipments: Vec<(u64, u64)> = places.into_iter().map(|place| (place, self.next_id())).collect();
+        let at = to_second(now);
         self.act_on_order(order, now, |order| {
             if order.shipment() == Shipment::All || order.cancelled_at.is_some() {
                 return Err("is already fulfilled or cancelled");
             }
-            let meant = |row: &Line| line.is_none_or(|line| line == row.id) && row.unfulfilled > 0;
             let enough = |row: &Line| quantity.is_none_or(|units| (1..=row.unfulfilled).contains(&units));
             if !order.lines.iter().any(meant) || !order.lines.iter().filter(|row| meant(row)).all(enough) {
                 return Err("has no line with so many units left");
             }
-            let location = order.lines.first().map_or(0, |line| line.location);
-            order.fulfillments.push(Fulfillment {
-                id,
-                location,
-                delivered: false,
-                created_at: at,
-                updated_at: at,
-            });
-            let taken = order.lines.iter_mut().filter(|row| meant(row)).map(|line| {
-                let units = quantity.unwrap_or(line.unfulfilled);
-                line.unfulfilled -= units;
-                (line.item, line.location, vec![(COMMITTED, -units)])
-            });
-            let taken = taken.collect();
+            let first = order.fulfillments.len();
+            let mut taken = Changes::new();
+            for (location, id) in shipments {
+                let mut lines = Vec::new();
+                for line in order.lines.iter_mut().filter(|row| meant(row) && row.location == location) {
+                    let units = quantity.unwrap_or(line.unfulfilled);
+                    line.unfulfilled -= units;
+                    taken.push((line.item, location, vec![(COMMITTED, -units)]));
+                    lines.push((line.id, units));
+                }
+                let delivered = false;
+                let shipped = Fulfillment { id, location, lines, delivered, created_at: at, updated_at: at };
+                order.fulfillments.push(shipped);
+            }
             let all = order.shipment() == Shipment::All;
             if all && order.payment == Payment::Paid {
                 order.closed_at = Some(at);
             }
             let topic = if all { Topic::ORDERS_FULFILLED } else { Topic::ORDERS_PARTIALLY_FULFILLED };
-            let index = order.fulfillments.len() - 1;
-            let shipped = Subject::Fulfillment { order: order.id, index };
-            Ok((taken, vec![(topic, Subject::Order(order.id)), (Topic::FULFILLMENTS_CREATE, shipped)]))
+            let mut told = vec![(topic, Subject::Order(order.id))];
+            let shipped =
+                |index| (Topic::FULFILLMENTS_CREATE, Subject::Fulfillment { order: order.id, index });
+            told.extend((first..order.fulfillments.len()).map(shipped));
+            Ok((taken, told))
         })
     }
 
+    /// What is under way arrives.
     pub(crate) fn deliver(&mut self, order: u64, now: Timestamp) -> Result<(), Refused> {
         self.act_on_order(order, now, |order| {
-            let underway = order.fulfillments.iter().position(|fulfillment| !fulfillment.delivered);
-            let index = underway.ok_or("has nothing under way")?;
-            order.fulfillments[index].delivered = true;
-            order.fulfillments[index].updated_at = to_second(now);
-            let delivered = Subject::Fulfillment { order: order.id, index };
-            Ok((Vec::new(), vec![(Topic::FULFILLMENTS_UPDATE, delivered)]))
+            let mut told = Vec::new();
+            for (index, fulfillment) in order.fulfillments.iter_mut().enumerate() {
+                if !fulfillment.delivered {
+                    (fulfillment.delivered, fulfillment.updated_at) = (true, to_second(now));
+                    let delivered = Subject::Fulfillment { order: order.id, index };
+                    told.push((Topic::FULFILLMENTS_UPDATE, delivered));
+                }
+            }
+            if told.is_empty() { Err("has nothing under way") } else { Ok((Vec::new(), told)) }
         })
     }
 
@@ -306,5 +318,41 @@ mod tests {
         assert_eq!(store.available(item), 3);
         assert!(store.sell(None, ("A", "B"), &[line, Wanted { quantity: 1, ..line }], now).is_ok());
         assert_eq!(store.available(item), 0);
+    }
+    #[test]
+    fn lines_at_several_locations_are_sent_in_a_fulfilment_for_each() {
+        let (mut store, now) = (Store::new(String::new(), Switches::default(), 1), Timestamp::UNIX_EPOCH);
+        let places = ["Here", "There"].map(|name| store.add_location(name.into(), String::new(), false, now));
+        let variants = vec![(String::new(), String::new(), 100, false); 3];
+        store.add_product(
+            Draft { title: String::new(), vendor: String::new(), kind: String::new(), variants },
+            now,
+        );
+        let items: Vec<u64> = store.items.iter().map(|item| item.id).collect();
+        let wanted: Vec<Wanted> = [(0, 0, 1), (1, 1, 2), (2, 0, 3)]
+            .map(|(item, place, quantity)| Wanted { item: items[item], location: places[place], quantity })
+            .to_vec();
+        for want in &wanted {
+            store.connect(want.item, want.location, 9, now).unwrap();
+        }
+        let order = store.sell(None, ("A", "B"), &wanted, now).unwrap();
+        store.take_notices();
+        store.fulfill(order, None, None, now).unwrap();
+        let order_row = store.orders.find(order).unwrap();
+        let sent = order_row.fulfillments.iter().map(|row| (row.location, row.lines.len()));
+        assert_eq!(sent.collect::<Vec<_>>(), [(places[0], 2), (places[1], 1)]);
+        let told = |index| crate::body::body(&store, Subject::Fulfillment { order, index }).unwrap();
+        assert_eq!(
+            (&told(1)["location_id"], &told(1)["line_items"][0]["quantity"]),
+            (&places[1].into(), &2.into())
+        );
+        assert!(
+            wanted
+                .iter()
+                .all(|want| store.level(want.item, want.location).unwrap().on_hand() == 9 - want.quantity)
+        );
+        store.deliver(order, now).unwrap();
+        assert!(store.orders.find(order).unwrap().fulfillments.iter().all(|row| row.delivered));
+        assert!(store.deliver(order, now).is_err());
     }
 }

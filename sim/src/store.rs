@@ -142,6 +142,11 @@ impl Store {
         })
     }
 
+    /// Whether the level's item would still be stocked somewhere without it.
+    pub(crate) fn can_deactivate(&self, level: &Level) -> bool {
+        level.active && self.levels_of(level.item).filter(|level| level.active).count() > 1
+    }
+
     /// What is available of an item at all of them together.
     pub(crate) fn available(&self, item: u64) -> i64 {
         self.selling_levels_of(item).map(|level| level.quantities[AVAILABLE]).sum()

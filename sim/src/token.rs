@@ -18,7 +18,10 @@ pub(crate) fn answer(shop: &Shop, body: &[u8]) -> (StatusCode, Value) {
         }
         Err(why) => {
             let (error, description) = match why {
-                NoToken::Grant => ("unsupported_grant_type", "Only client_credentials are taken here."),
+                NoToken::Grant => (
+                    "unsupported_grant_type",
+                    "The pretend store gives tokens for client_credentials only; Shopify knows other grants.",
+                ),
                 NoToken::Client => ("invalid_client", "There is no app with this client id and secret."),
                 NoToken::Organisation => {
                     ("shop_not_permitted", "The app and the shop belong to different organisations.")

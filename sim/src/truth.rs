@@ -142,7 +142,7 @@ pub(crate) fn order(order: &Order) -> Value {
         "customerId": order.customer.to_string(),
         "displayFinancialStatus": order.payment.name(),
         "displayFulfillmentStatus": order.shipment().name(),
-        "delivered": order.fulfillments.iter().any(|fulfillment| fulfillment.delivered),
+        "delivered": !order.fulfillments.is_empty() && order.fulfillments.iter().all(|row| row.delivered),
         "cancelledAt": order.cancelled_at,
         "totalPrice": price(order.total()),
         "lineItems": lines.collect::<Vec<_>>(),

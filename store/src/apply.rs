@@ -5,9 +5,9 @@ use inventory::HeldLevel;
 use schemas::event::{Drift, Source};
 use schemas::{Change, Event, RunState, Timestamp};
 
-use crate::door::{Door, crossing_event, judge_stock};
+use crate::door::{Door, Window, crossing_event, judge_stock, without_forgotten};
 use crate::drift::{Drifted, Wrong};
-use crate::operation::{Batch, Cause, Fate, Operation, Outcome, Post, Progress, RunRecord};
+use crate::operation::{Batch, Cause, Operation, Outcome, Post, Progress, RunRecord};
 use crate::shape::{shape, standing};
 use crate::tables::{Keep, Record, Result, Tables, Transaction};
 use crate::{attempt, command};
@@ -55,12 +55,13 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
             Ok(fresh(true))
         }
         Operation::Forget { shop } => transaction.forget(shop).map(|()| fresh(true)),
+        Operation::KeepIdentity { shop, id } => transaction.keep_identity(shop, id).map(fresh),
         Operation::KeepNames { shop, wanted } => transaction.keep_names(shop, *wanted).map(fresh),
         Operation::KeepPosition { reader, position } => {
             transaction.keep_position(reader, position).map(|()| fresh(true))
         }
-        Operation::KeepSession { id, rooms, at } => {
-            transaction.keep_session(id, rooms, *at).map(|()| fresh(true))
+        Operation::KeepSession { id, owner, quota, rooms, at } => {
+            transaction.keep_session(id, owner, rooms, *at, quota).map(|()| fresh(true))
         }
         Operation::Net { shop, effects, at } => {
             attempt::net(&mut transaction.shop(shop)?, effects, *at).map(|()| fresh(true))
@@ -72,7 +73,7 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
         Operation::Post(post) => tell(&mut transaction.shop(&post.shop)?, post),
         Operation::Prune(retention) => transaction.prune(retention).map(|()| fresh(true)),
         Operation::Register { shop, thresholds, at } => {
-            let before = transaction.register(shop, thresholds)?;
+            let before = transaction.register(shop, thresholds, *at)?;
             if before.as_ref().is_some_and(|before| before != thresholds) {
                 judge_anew(&mut transaction.shop(shop)?, *at)?;
             }
@@ -115,23 +116,20 @@ fn tell<T: Tables>(tables: &mut T, post: &Post) -> Result<Outcome> {
 
 fn apply<T: Tables>(tables: &mut T, batch: &Batch) -> Result<Outcome> {
     let mut door = match &batch.cause {
-        Cause::Webhook { id, fate } => {
+        Cause::Webhook { id, fate, shared_secret } => {
             if !tables.settle(id, fate)? {
                 return Ok(Outcome::default());
             }
-            if *fate != Fate::Applied {
-                return Ok(Outcome { fresh: true, ..Outcome::default() });
-            }
-            Door::new(tables, batch.at, Source::Webhook, false)
+            Door::new(tables, batch.at, Source::Webhook, false).for_webhook(*shared_secret)
         }
-        Cause::Run { run, .. } => {
+        Cause::Run { run, progress } => {
             let Some(record) = tables.run(run)?.filter(|record| !record.run.state.is_over()) else {
                 return Ok(Outcome::default());
             };
             if record.run.dry_run {
                 return compare(tables, record, batch);
             }
-            Door::new(tables, batch.at, Source::Sync, record.first).for_run(&record)
+            Door::new(tables, batch.at, Source::Sync, record.first).for_run(&record, progress.until)
         }
         Cause::Read(marks) => {
             let mut door = Door::new(tables, batch.at, Source::Read, false);
@@ -158,6 +156,7 @@ fn apply<T: Tables>(tables: &mut T, batch: &Batch) -> Result<Outcome> {
 fn on(mut record: RunRecord, progress: &Progress) -> RunRecord {
     record.run.processed = progress.processed;
     record.run.total = progress.total;
+    record.run.bulk_objects = progress.bulk_objects;
     record.resume.clone_from(&progress.resume);
     record.until = progress.until.or(record.until);
     record
@@ -167,8 +166,9 @@ fn on(mut record: RunRecord, progress: &Progress) -> RunRecord {
 fn compare<T: Tables>(tables: &mut T, mut record: RunRecord, batch: &Batch) -> Result<Outcome> {
     let Cause::Run { run, progress } = &batch.cause else { return Ok(Outcome::default()) };
     let mut found = 0;
+    let window = Window { end: progress.until.or(record.until), now: batch.at };
     for change in &batch.changes {
-        if let Some((record, wrong, since)) = difference(tables, change)? {
+        if let Some((record, wrong, since)) = difference(tables, change, window)? {
             found += 1;
             tables.add_drift(&Drifted { run_id: run.clone(), record, wrong, since, found: batch.at })?;
         }
@@ -181,24 +181,27 @@ fn compare<T: Tables>(tables: &mut T, mut record: RunRecord, batch: &Batch) -> R
 
 type Difference = (String, Wrong, Option<Timestamp>);
 
-/// How the mirror differs from what is said; `None` where it does not, or holds something newer.
-fn difference<T: Tables>(tables: &T, change: &Change) -> Result<Option<Difference>> {
-    fn of<R: Record, T: Keep<R>>(tables: &T, said: &R) -> Result<Option<Difference>> {
+/// How the mirror differs from what is said; `None` where it does not, or may hold something newer.
+fn difference<T: Tables>(tables: &T, change: &Change, window: Window) -> Result<Option<Difference>> {
+    fn of<R: Record, T: Keep<R>>(tables: &T, said: &R, window: Window) -> Result<Option<Difference>> {
         let held = tables.find(said.key())?;
         let (here, there) = (held.as_ref().map(Record::said), said.said());
-        let newer = held.as_ref().is_some_and(|held| held.updated_at() > said.updated_at());
+        let newer = held.as_ref().is_some_and(|held| {
+            held.updated_at() > said.updated_at() && !window.rules_out(held.updated_at())
+        });
         let wrong = Wrong::between(here, there)?;
         let same = matches!(&wrong, Wrong::Differs(fields) if fields.is_empty());
         Ok((!newer && !same).then(|| (said.name(), wrong, Some(said.updated_at()))))
     }
     match change {
-        Change::Customer(said) => of(tables, said),
-        Change::Item(said) => of(tables, said),
-        Change::Level(said) => of(tables, &HeldLevel::new(said.clone())),
-        Change::Location(said) => of(tables, said),
-        Change::Order(said) => of(tables, said),
-        Change::Product { product, .. } => of(tables, product),
-        Change::Variant(said) => of(tables, said),
+        Change::Customer(said) if tables.stays_forgotten(said.id, said.updated_at)? => Ok(None),
+        Change::Customer(said) => of(tables, said, window),
+        Change::Item(said) => of(tables, said, window),
+        Change::Level(said) => of(tables, &HeldLevel::new(said.clone()), window),
+        Change::Location(said) => of(tables, said, window),
+        Change::Order(said) => of(tables, &without_forgotten(tables, said)?, window),
+        Change::Product { product, .. } => of(tables, product, window),
+        Change::Variant(said) => of(tables, said, window),
         Change::Gone(key) | Change::LookAgain(key) => Ok(Some((key.to_string(), Wrong::Gone, None))),
         Change::LevelAvailable { .. } | Change::Redacted(_) | Change::Transfer(_) => Ok(None),
     }

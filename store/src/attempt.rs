@@ -15,7 +15,7 @@ use schemas::{ErrorBody, ErrorCode, Event, InventoryItemId, LocationId, RecordKe
 
 use crate::Outcome;
 use crate::command::{Effect, give_back, is_open, shift_pending};
-use crate::tables::{Keep, Result, Tables};
+use crate::tables::{Keep, Result, Tables, Tries};
 
 /// Effects of one attempt settled in one go: what is given meanwhile waits no longer than that.
 const SETTLED_MAX: usize = 200;
@@ -116,7 +116,7 @@ pub(crate) fn settle<T: Tables>(tables: &mut T, id: &str, end: &End, at: Timesta
             tables.delete_flight(*item, *location)?;
         }
         // Read again, whatever the answer: only a reading shows what is there now.
-        tables.mark(RecordKey::Level(*item, *location), at, None)?;
+        tables.mark(RecordKey::Level(*item, *location), at, None, Tries::Keep)?;
     }
     for effect in &effects {
         let sets = matches!(effect.lane, Lane::SetAvailable | Lane::SetOnHand);

@@ -1,5 +1,6 @@
 //! What holds for every store, asked of each backend through the trait alone.
 
+mod claims;
 mod commands;
 mod names;
 mod payments;
@@ -19,9 +20,23 @@ use schemas::{
 };
 
 use crate::operation::{
-    Batch, Cause, Delivery, Fate, Operation, Outcome, Progress, Retention, Revocation, Revoked, RunRecord,
+    Batch, Cause, Delivery, Fate, KeptSession, Operation, Outcome, Progress, Retention, Revocation, Revoked,
+    RunRecord, SessionQuota,
 };
-use crate::{Collection, Position, Store, StoreError, memory, sqlite};
+use crate::{Collection, OrderView, Position, Store, StoreError, memory, sqlite};
+use claims::{
+    a_full_run_reads_what_is_held_under_a_time_it_rules_out_and_counts_it,
+    a_level_that_sells_faster_than_it_is_read_never_goes_back,
+    a_number_that_changes_at_an_item_is_read_at_its_variant,
+    a_read_wins_over_a_claimed_time_however_often_its_record_is_marked,
+    a_redacted_customer_does_not_come_back_by_what_was_said_before,
+    a_time_to_come_counts_as_of_now_and_is_read, an_id_that_another_body_has_taken_swallows_nothing,
+    an_order_from_before_the_shop_was_known_is_not_told_as_placed,
+    stock_at_a_deactivated_location_counts_no_longer_and_that_is_told,
+    what_an_unreadable_delivery_is_about_is_read, what_is_not_on_sale_alarms_nobody,
+    what_was_claimed_ahead_of_its_time_is_put_right_by_reading_it,
+    where_a_secret_is_shared_nothing_is_added_on_a_headers_word,
+};
 use commands::{
     a_command_repeated_under_its_key_is_answered_and_not_done_again,
     a_hold_at_a_level_that_went_ends_without_waiting_for_it, a_hold_is_pending_until_shopify_has_it,
@@ -54,7 +69,9 @@ use posts::{
 use runs::{
     a_doubt_is_settled_by_a_read_and_counted_at_its_run,
     a_dry_run_tells_what_it_would_put_right_and_puts_nothing_right, a_quiet_store_shows_no_drift,
+    another_store_than_the_first_is_recognised_until_the_first_is_forgotten,
     of_a_forgotten_shop_nothing_is_kept_and_its_log_goes_on, of_a_redacted_customer_nothing_is_kept,
+    the_last_full_run_is_found_behind_any_number_of_others,
     what_a_full_run_puts_right_late_is_drift_and_what_is_young_is_not, what_is_held_is_listed_by_resource,
     what_was_heard_of_meanwhile_is_no_drift,
 };
@@ -121,7 +138,20 @@ holds_for_both! {
     a_transfer_is_told_once_however_often_it_is_said_and_never_older_after_newer,
     a_transfer_is_heard_at_both_ends_also_where_they_are_said_no_more,
     what_was_told_of_a_transfer_is_forgotten_with_its_deliveries_and_with_its_shop,
-    an_order_has_the_levels_of_its_lines_read_again,
+    a_time_to_come_counts_as_of_now_and_is_read,
+    what_was_claimed_ahead_of_its_time_is_put_right_by_reading_it,
+    a_read_wins_over_a_claimed_time_however_often_its_record_is_marked,
+    a_level_that_sells_faster_than_it_is_read_never_goes_back,
+    a_full_run_reads_what_is_held_under_a_time_it_rules_out_and_counts_it,
+    where_a_secret_is_shared_nothing_is_added_on_a_headers_word,
+    an_id_that_another_body_has_taken_swallows_nothing,
+    what_an_unreadable_delivery_is_about_is_read,
+    a_redacted_customer_does_not_come_back_by_what_was_said_before,
+    an_order_from_before_the_shop_was_known_is_not_told_as_placed,
+    stock_at_a_deactivated_location_counts_no_longer_and_that_is_told,
+    what_is_not_on_sale_alarms_nobody,
+    a_number_that_changes_at_an_item_is_read_at_its_variant,
+    an_order_has_every_level_of_its_lines_read_again,
     a_first_import_is_told_as_a_run_and_not_record_by_record,
     a_run_goes_on_where_it_was_and_ends_once,
     two_runs_of_a_resource_never_overlap,
@@ -135,9 +165,14 @@ holds_for_both! {
     what_was_heard_of_meanwhile_is_no_drift,
     a_dry_run_tells_what_it_would_put_right_and_puts_nothing_right,
     what_is_held_is_listed_by_resource,
+    the_last_full_run_is_found_behind_any_number_of_others,
+    another_store_than_the_first_is_recognised_until_the_first_is_forgotten,
     of_a_redacted_customer_nothing_is_kept,
     of_a_forgotten_shop_nothing_is_kept_and_its_log_goes_on,
     a_session_is_kept_as_it_was_last_written_until_it_is_old,
+    sessions_beyond_a_quota_make_room_and_are_not_forgotten_silently,
+    pages_of_orders_have_no_others_than_may_be_seen,
+    what_is_erased_is_told_before_it_is_answered,
     a_readers_position_is_kept_as_it_was_last_written,
     a_revocation_is_kept_until_its_last_token_has_run_out,
     holds_sum_to_at_most_what_there_was,
@@ -261,6 +296,7 @@ pub(crate) fn run(id: &str, resource: Resource, first: bool) -> RunRecord {
         state: RunState::Running,
         processed: 0,
         total: None,
+        bulk_objects: None,
         changed: 0,
         deleted: 0,
         drift: 0,
@@ -289,6 +325,7 @@ impl World {
             triggered_at: Some(at(1)),
             received_at: at(2),
             body: b"{}".to_vec(),
+            signature: b"signed".to_vec(),
         }
     }
 
@@ -301,7 +338,7 @@ impl World {
     }
 
     async fn settle(&self, id: &str, fate: Fate, changes: Vec<Change>) -> Outcome {
-        let cause = Cause::Webhook { id: id.parse().unwrap(), fate };
+        let cause = Cause::Webhook { id: id.parse().unwrap(), fate, shared_secret: false };
         self.do_(Operation::Apply(Batch { shop: shop(), at: at(100), cause, changes })).await
     }
 
@@ -313,8 +350,13 @@ impl World {
     }
 
     async fn page(&self, id: &str, changes: Vec<Change>, resume: &str) -> Outcome {
-        let progress =
-            Progress { processed: 1, total: Some(2), resume: resume.to_owned(), until: Some(at(50)) };
+        let progress = Progress {
+            processed: 1,
+            total: Some(2),
+            bulk_objects: None,
+            resume: resume.to_owned(),
+            until: Some(at(50)),
+        };
         let cause = Cause::Run { run: id.parse().unwrap(), progress };
         self.do_(Operation::Apply(Batch { shop: shop(), at: at(100), cause, changes })).await
     }
@@ -556,11 +598,19 @@ async fn one_order_change_gives_one_event(world: World) {
     assert_eq!(changed.change, OrderChange::StatusChanged);
 }
 
-async fn an_order_has_the_levels_of_its_lines_read_again(world: World) {
+async fn an_order_has_every_level_of_its_lines_read_again(world: World) {
     let world = world.registered().await;
     world.webhook(vec![product(1, "Shirt", 1, None), item(1, true, 1), variant(1, 1, "5", 1)]).await;
     world
         .webhook(vec![Change::Location(location(1)), level(1, 20, 1), level(2, 20, 1), item(2, true, 1)])
+        .await;
+    let Change::Level(there) = level(1, 20, 1) else { panic!("a level") };
+    let (here, there_id) = (there.location_id, 2_u64.try_into().unwrap());
+    world
+        .webhook(vec![
+            Change::Location(Location { id: there_id, ..location(1) }),
+            Change::Level(Level { location_id: there_id, ..there }),
+        ])
         .await;
     let Change::Order(order) = order(1, OrderStatus::Shipped, "paid", 2) else { panic!("an order") };
     let line = OrderLine {
@@ -570,9 +620,16 @@ async fn an_order_has_the_levels_of_its_lines_read_again(world: World) {
         sku: None,
         quantity: 1,
     };
-    world.webhook(vec![Change::Order(Order { lines: vec![line], ..order })]).await;
-    let order = RecordKey::Order(1_u64.try_into().unwrap());
-    assert_eq!(world.marked().await, [level_key(1), order], "and the order itself, for it was paid");
+    // It was sold here, and its stock may be the other location's.
+    let placed = Order { lines: vec![line], locations: vec![here], ..order };
+    world.webhook(vec![Change::Order(placed.clone())]).await;
+    let (order, there) = (RecordKey::Order(placed.id), RecordKey::Level(1_u64.try_into().unwrap(), there_id));
+    let expected = [level_key(1), there, order];
+    assert_eq!(world.marked().await, expected, "and the order itself, for it was paid");
+    world.read(vec![]).await;
+    // Also where a line is taken out of it.
+    world.webhook(vec![Change::Order(Order { lines: vec![], updated_at: at(3), ..placed })]).await;
+    assert_eq!(world.marked().await, [level_key(1), there]);
 }
 
 async fn a_first_import_is_told_as_a_run_and_not_record_by_record(world: World) {
@@ -664,13 +721,15 @@ async fn what_was_forgotten_cannot_be_replayed_silently(world: World) {
 }
 
 async fn a_session_is_kept_as_it_was_last_written_until_it_is_old(world: World) {
+    let quota = SessionQuota { owner_records: 9, owner_bytes: 999, records: 9, bytes: 999 };
     let keep = |id: &str, rooms: &str, second| {
-        world.do_(Operation::KeepSession { id: id.to_owned(), rooms: rooms.to_owned(), at: at(second) })
+        let (id, owner, rooms) = (id.to_owned(), "ann".to_owned(), rooms.to_owned());
+        world.do_(Operation::KeepSession { id, owner, quota, rooms, at: at(second) })
     };
     keep("one", "a", 1).await;
     keep("one", "a and b", 20).await;
     keep("two", "c", 10).await;
-    let kept = async |id| world.store.session(id).await.unwrap();
+    let kept = async |id| world.store.session(id, "ann").await.unwrap().rooms;
     assert_eq!(kept("one").await.as_deref(), Some("a and b"));
     assert_eq!(kept("three").await, None);
     let retention = Retention {
@@ -683,6 +742,72 @@ async fn a_session_is_kept_as_it_was_last_written_until_it_is_old(world: World) 
     };
     world.do_(Operation::Prune(retention)).await;
     assert_eq!((kept("one").await.as_deref(), kept("two").await), (Some("a and b"), None));
+}
+
+async fn sessions_beyond_a_quota_make_room_and_are_not_forgotten_silently(world: World) {
+    let quota = SessionQuota { owner_records: 3, owner_bytes: 20, records: 4, bytes: 1_000 };
+    let keep = |id: &str, owner: &str, rooms: &str, second| {
+        let (id, owner, rooms) = (id.to_owned(), owner.to_owned(), rooms.to_owned());
+        world.do_(Operation::KeepSession { id, owner, quota, rooms, at: at(second) })
+    };
+    let kept = async |id: &str, owner: &str| world.store.session(id, owner).await.unwrap();
+    for second in 1..=4 {
+        keep(&format!("a{second}"), "ann", "1234", second).await;
+    }
+    assert_eq!(kept("a1", "ann").await, KeptSession { rooms: None, evicted_at: Some(at(1)) }, "too many");
+    assert_eq!(kept("none", "bob").await, KeptSession::default(), "nobody else pays for it");
+    // Written anew it counts once, and is the newest.
+    keep("a2", "ann", "1234567", 5).await;
+    assert_eq!(kept("a3", "ann").await.rooms.as_deref(), Some("1234"));
+    keep("a4", "ann", "12345678901234", 6).await;
+    let left = [kept("a2", "ann").await.rooms, kept("a3", "ann").await.rooms, kept("a4", "ann").await.rooms];
+    assert_eq!(left.map(|rooms| rooms.is_some()), [false, false, true], "too many bytes");
+    assert_eq!(kept("a2", "ann").await.evicted_at, Some(at(5)));
+    // One that is too large alone stays: its socket lives.
+    keep("a4", "ann", &"x".repeat(30), 7).await;
+    assert!(kept("a4", "ann").await.rooms.is_some());
+    for (number, owner) in ["bob", "cyn", "dan", "eve"].into_iter().enumerate() {
+        keep(owner, owner, "1", 10 + i64::try_from(number).unwrap()).await;
+    }
+    assert_eq!(
+        kept("a4", "ann").await,
+        KeptSession { rooms: None, evicted_at: Some(at(7)) },
+        "too many in all"
+    );
+    assert_eq!(kept("none", "bob").await.evicted_at, Some(at(7)));
+    assert!(kept("bob", "bob").await.rooms.is_some());
+}
+
+async fn pages_of_orders_have_no_others_than_may_be_seen(world: World) {
+    let world = world.registered().await;
+    let order_at = |id: u64, customer: u64, locations: &[u64]| {
+        let Change::Order(mut order) = order(id, OrderStatus::Created, "pending", 1) else {
+            panic!("an order")
+        };
+        order.customer_id = customer.try_into().ok();
+        order.locations = locations.iter().map(|id| (*id).try_into().unwrap()).collect();
+        Change::Order(order)
+    };
+    let orders = [order_at(1, 5, &[1]), order_at(2, 6, &[2]), order_at(3, 5, &[2, 1]), order_at(4, 6, &[])];
+    world.webhook(orders.into()).await;
+    let page = async |view, after, limit| {
+        let page = world.store.orders(&shop(), view, after, limit).await.unwrap();
+        page.iter().map(|order| order["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(page(OrderView::All, 1, 2).await, ["2", "3"]);
+    assert_eq!(page(OrderView::Of(5_u64.try_into().unwrap()), 0, 9).await, ["1", "3"]);
+    assert_eq!(page(OrderView::At(vec![1_u64.try_into().unwrap()]), 0, 9).await, ["1", "3", "4"]);
+    assert_eq!(page(OrderView::At(vec![1_u64.try_into().unwrap()]), 1, 1).await, ["3"]);
+    assert_eq!(page(OrderView::At(Vec::new()), 0, 9).await, ["4"]);
+}
+
+async fn what_is_erased_is_told_before_it_is_answered(world: World) {
+    let world = world.registered().await;
+    let erasures = world.store.erasures();
+    world.webhook(vec![product(1, "Shirt", 1, None)]).await;
+    assert_eq!(*erasures.borrow(), 0);
+    world.webhook(vec![Change::Redacted(5_u64.try_into().unwrap())]).await;
+    assert_eq!(*erasures.borrow(), 1);
 }
 
 async fn a_readers_position_is_kept_as_it_was_last_written(world: World) {
@@ -741,9 +866,19 @@ async fn a_snapshot_is_exact_at_its_place_in_the_log(world: World) {
     let of_product =
         LevelSelection { product_ids: Some(vec![1_u64.try_into().unwrap()]), ..Default::default() };
     assert_eq!(all(of_product).await.unwrap().0.len(), 1);
+    let of_item = LevelSelection { item_ids: Some(vec![2_u64.try_into().unwrap()]), ..Default::default() };
+    assert_eq!(all(of_item).await.unwrap().0.len(), 1);
+    for (sku, found) in [("SKU-1", 1), ("sku-1", 0), ("SKU-2", 0)] {
+        let with_sku = LevelSelection { sku: Some(sku.to_owned()), ..Default::default() };
+        assert_eq!(all(with_sku).await.unwrap().0.len(), found, "{sku}");
+    }
     let nothing = LevelSelection { variant_ids: Some(vec![]), ..Default::default() };
     assert_eq!(all(nothing).await.unwrap().0.len(), 0);
     let here = LevelSelection { location_ids: Some(vec![1_u64.try_into().unwrap()]), ..Default::default() };
+    assert_eq!(all(here).await.unwrap().0.len(), 2);
+    let elsewhere = LevelSelection { within: Some(vec![2_u64.try_into().unwrap()]), ..Default::default() };
+    assert_eq!(all(elsewhere).await.unwrap().0.len(), 0, "limited to another location");
+    let here = LevelSelection { within: Some(vec![1_u64.try_into().unwrap()]), ..Default::default() };
     assert_eq!(all(here).await.unwrap().0.len(), 2);
     let last = levels.last().map(|level| (level.inventory_item_id, level.location_id));
     let page = |after, limit| world.store.levels(vec![shop()], LevelSelection::default(), after, limit);
@@ -755,7 +890,10 @@ async fn lists_are_paged_by_id(world: World) {
     let world = world.registered().await;
     world.webhook((1..=5).map(|id| product(id, "Shirt", 1, None)).collect()).await;
     let page = world.store.list(&shop(), Collection::Products, 2, 2).await.unwrap();
-    assert_eq!(page.iter().map(|product| product["id"].as_str().unwrap()).collect::<Vec<_>>(), ["3", "4"]);
+    assert_eq!(
+        page.iter().map(|product| product["productId"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["3", "4"]
+    );
     let last = world.store.list(&shop(), Collection::Products, 5, 2).await.unwrap();
     assert!(last.is_empty());
 }

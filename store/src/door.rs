@@ -13,18 +13,25 @@ use schemas::record::{
     Customer, InventoryItem, Level, Location, Order, PaymentOutcome, Product, Transaction, Variant,
 };
 use schemas::shape::{LevelShape, OrderShape, StockStatus};
-use schemas::{Change, Event, InventoryItemId, LocationId, ProductId, RecordKey, RunId, RunKind, Timestamp};
+use schemas::{
+    Change, Event, InventoryItemId, LocationId, ProductId, RecordKey, RunId, RunKind, Timestamp, VariantId,
+};
 
 use crate::attempt;
 use crate::drift::{Drifted, Wrong};
 use crate::operation::{Mark, Outcome, RunRecord};
-use crate::shape::{counted, level_shape, order_changed, product_shape, shape, standing};
-use crate::tables::{Keep, Record, Result, Tables};
+use crate::shape::{
+    first_standing, is_on_sale, order_changed, product_shape, shape, shape_and_standing, standing,
+};
+use crate::tables::{Keep, Record, Result, Tables, Tries};
 
 /// Readings that may come back older than what we hold before the store's word is taken as final.
 const VAIN_READINGS_MAX: u32 = 5;
 /// How long webhooks and quick runs have to bring a change; what a full run has to put right later is drift.
 const WEBHOOKS_TAKE: SignedDuration = SignedDuration::from_mins(5);
+/// How far a webhook's time may be ahead of ours. Beyond that it is not believed: it would win against every later word
+/// until then. From as far on, an administrator is told that this machine's clock is wrong.
+const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(3);
 /// For how long an app without the scope `read_all_orders` can see an order; the absence of an older one says
 /// nothing (<https://shopify.dev/docs/api/usage/access-scopes>, API 2026-10).
 const ORDERS_VISIBLE: SignedDuration = SignedDuration::from_hours(60 * 24);
@@ -40,11 +47,19 @@ pub(crate) struct Door<'t, T> {
     silent: bool,
     /// Set in a full run: what it has to put right may be drift.
     doubt: Option<Doubt>,
+    /// What a page of a run was up to date with.
+    window: Window,
+    /// Whether a record that is not held is to be read instead of added.
+    reads_unknown: bool,
     /// What runs had to put right, to be counted at their records: drifted, and gone.
     found: BTreeMap<RunId, (u64, u64)>,
     outcome: Outcome,
     /// Records that were read alone, and whether everything that was said of them was taken.
     readings: BTreeMap<RecordKey, Reading>,
+    /// Records that were marked anew while they were read, so that what is read counts as a report.
+    overtaken: BTreeMap<RecordKey, Overtaken>,
+    /// Items whose number changed here or at their variant, and what is to be read where the two are not the same now.
+    renumbered: BTreeMap<InventoryItemId, RecordKey>,
     /// Products to tell of, once each; `true` for new ones.
     products: BTreeMap<ProductId, bool>,
     /// Records that others refer to and that we may not hold.
@@ -53,9 +68,33 @@ pub(crate) struct Door<'t, T> {
 
 struct Reading {
     authority: Authority,
+    vain: u32,
     older: bool,
     /// Set where a full run wanted to know and nothing was heard of the record since.
     doubt: Option<Doubt>,
+}
+
+struct Overtaken {
+    vain: u32,
+    /// How many of its readings are vain after this one.
+    now: Option<u32>,
+}
+
+/// Which times a page of a run rules out.
+#[derive(Clone, Copy)]
+pub(crate) struct Window {
+    /// What had changed at Shopify by then, the page had to show.
+    pub(crate) end: Option<Timestamp>,
+    /// Our time.
+    pub(crate) now: Timestamp,
+}
+
+impl Window {
+    /// Whether that cannot be the time of a change which the page missed: the page was read later, or the time is still
+    /// to come. What is held under such a time may be wrong, and only a read can tell.
+    pub(crate) fn rules_out(self, held_at: Timestamp) -> bool {
+        held_at > self.now || self.end.is_some_and(|end| held_at <= end)
+    }
 }
 
 /// A full run's question about records.
@@ -84,16 +123,25 @@ impl<'t, T: Tables> Door<'t, T> {
             command: None,
             silent,
             doubt: None,
+            window: Window { end: None, now: at },
+            reads_unknown: false,
             found: BTreeMap::new(),
             outcome: Outcome { fresh: true, ..Outcome::default() },
             readings: BTreeMap::new(),
+            overtaken: BTreeMap::new(),
+            renumbered: BTreeMap::new(),
             products: BTreeMap::new(),
             wanted: BTreeSet::new(),
         }
     }
 
-    pub(crate) fn for_run(self, record: &RunRecord) -> Self {
-        Self { doubt: Doubt::of(record), ..self }
+    pub(crate) fn for_run(self, record: &RunRecord, until: Option<Timestamp>) -> Self {
+        let window = Window { end: until.or(record.until), ..self.window };
+        Self { doubt: Doubt::of(record), window, ..self }
+    }
+
+    pub(crate) fn for_webhook(self, shared_secret: bool) -> Self {
+        Self { reads_unknown: shared_secret, ..self }
     }
 
     pub(crate) fn for_command(self, command: Option<String>) -> Self {
@@ -102,17 +150,61 @@ impl<'t, T: Tables> Door<'t, T> {
 
     /// A reading counts for more than a report only if nothing was heard of the record since it began.
     pub(crate) fn reading(&mut self, key: RecordKey, mark: Mark) -> Result<()> {
-        let Some(marking) = self.tables.marked(key)?.filter(|marking| marking.mark == mark) else {
+        let Some(marking) = self.tables.marked(key)? else { return Ok(()) };
+        if marking.mark != mark {
+            self.overtaken.insert(key, Overtaken { vain: marking.vain, now: None });
             return Ok(());
-        };
+        }
         let authority = if marking.vain < VAIN_READINGS_MAX { Authority::Read } else { Authority::LastRead };
         let run = marking.doubt.map(|run| self.tables.run(&run)).transpose()?.flatten();
         let doubt = run.as_ref().filter(|run| !run.run.state.is_over()).and_then(Doubt::of);
-        self.readings.insert(key, Reading { authority, older: false, doubt });
+        self.readings.insert(key, Reading { authority, vain: marking.vain, older: false, doubt });
         Ok(())
     }
 
     pub(crate) fn change(&mut self, change: &Change) -> Result<()> {
+        let (key, time) = subject(change);
+        if self.reads_unknown && !self.knows(change)? {
+            return key.map_or(Ok(()), |key| self.look_again(key));
+        }
+        // What Shopify itself answers is not doubted: then it is our clock that is wrong.
+        let latest = self.at.saturating_add(AHEAD_MAX).unwrap_or(self.at);
+        if self.source == Source::Webhook && time.is_some_and(|time| time > latest) {
+            self.outcome.ahead += 1;
+            self.judged(&as_of(change, self.at))?;
+            return key.map_or(Ok(()), |key| self.look_again(key));
+        }
+        self.judged(change)
+    }
+
+    /// Whether what a change is about is held here.
+    fn knows(&self, change: &Change) -> Result<bool> {
+        let level = |item, location| Ok(Keep::<HeldLevel>::find(self.tables, (item, location))?.is_some());
+        match change {
+            Change::Customer(said) => Ok(Keep::<Customer>::find(self.tables, said.id)?.is_some()),
+            Change::Item(said) => Ok(Keep::<InventoryItem>::find(self.tables, said.id)?.is_some()),
+            Change::Level(said) => level(said.inventory_item_id, said.location_id),
+            Change::LevelAvailable { inventory_item_id, location_id, .. } => {
+                level(*inventory_item_id, *location_id)
+            }
+            Change::Location(said) => Ok(Keep::<Location>::find(self.tables, said.id)?.is_some()),
+            Change::Order(said) => Ok(Keep::<Order>::find(self.tables, said.id)?.is_some()),
+            Change::Product { product, .. } => Ok(Keep::<Product>::find(self.tables, product.id)?.is_some()),
+            // There is no reading of a transfer: it is told where this shop's stock comes from or goes to.
+            Change::Transfer(said) => {
+                for end in [said.origin_id, said.destination_id].into_iter().flatten() {
+                    if Keep::<Location>::find(self.tables, end)?.is_some() {
+                        return Ok(true);
+                    }
+                }
+                Ok(self.tables.transfer(said.transfer_id)?.is_some())
+            }
+            Change::Variant(said) => Ok(Keep::<Variant>::find(self.tables, said.id)?.is_some()),
+            Change::Gone(_) | Change::LookAgain(_) | Change::Redacted(_) => Ok(true),
+        }
+    }
+
+    fn judged(&mut self, change: &Change) -> Result<()> {
         match change {
             Change::Customer(customer) => self.customer(customer),
             Change::Gone(key) if self.readings.contains_key(key) => self.found_gone(*key),
@@ -135,7 +227,7 @@ impl<'t, T: Tables> Door<'t, T> {
             Change::Location(location) => self.location(location),
             Change::Order(order) => self.order(order),
             Change::Product { product, variants } => self.product(product, variants.as_deref()),
-            Change::Redacted(customer) => self.tables.redact(*customer),
+            Change::Redacted(customer) => self.tables.redact(*customer, self.at),
             Change::Transfer(transfer) => self.transfer(transfer),
             Change::Variant(variant) => self.variant(variant),
         }
@@ -155,11 +247,22 @@ impl<'t, T: Tables> Door<'t, T> {
 
     /// Judges a record that, where it wins, is put later.
     fn weigh<R: Record>(&mut self, mark: RecordKey, held: Option<&R>, said: &R) -> Result<Verdict> {
-        let authority = self.readings.get(&mark).map_or(Authority::Report, |reading| reading.authority);
+        let overtaken = self.overtaken.get(&mark).map(|reading| reading.vain);
+        let authority = match (self.readings.get(&mark), overtaken) {
+            (Some(reading), _) => reading.authority,
+            // Whoever marks a record more often than it can be read does not keep something wrong for ever.
+            (None, Some(VAIN_READINGS_MAX..)) => Authority::LastRead,
+            (None, _) => Authority::Report,
+        };
         let verdict = judge(held.map(|held| (held, held.updated_at())), (said, said.updated_at()), authority);
         match verdict {
             Verdict::Take => {
                 self.outcome.changed += 1;
+                if let Some(overtaken) =
+                    self.overtaken.get_mut(&mark).filter(|_| authority == Authority::LastRead)
+                {
+                    overtaken.now = Some(0);
+                }
                 if let Some(doubt) = self.doubt_of(mark).filter(|doubt| said.updated_at() <= doubt.covered) {
                     let wrong = Wrong::between(held.map(Record::said), said.said())?;
                     self.drifted(doubt, said.name(), wrong, Some(said.updated_at()))?;
@@ -167,8 +270,14 @@ impl<'t, T: Tables> Door<'t, T> {
             }
             Verdict::Unclear => self.look_again(mark)?,
             Verdict::Older => {
+                let held_at = held.map_or(said.updated_at(), Record::updated_at);
                 if let Some(reading) = self.readings.get_mut(&mark) {
                     reading.older = true;
+                } else if let Some(overtaken) = self.overtaken.get_mut(&mark) {
+                    // A time that is to come was not heard while the record was read: this one was vain, too.
+                    overtaken.now = (held_at > self.at).then_some(overtaken.vain + 1).or(overtaken.now);
+                } else if self.window.rules_out(held_at) && differs(held, said)? {
+                    self.look_again(mark)?;
                 }
             }
             Verdict::Same => {}
@@ -190,7 +299,7 @@ impl<'t, T: Tables> Door<'t, T> {
         since: Option<Timestamp>,
     ) -> Result<()> {
         // Shopify touches the time of a record for reasons that nobody can see in it.
-        if matches!(&wrong, Wrong::Differs(fields) if fields.keys().all(|field| field == "updatedAt")) {
+        if wrong.is_only_its_time() {
             return Ok(());
         }
         let gone = u64::from(wrong == Wrong::Gone);
@@ -211,6 +320,9 @@ impl<'t, T: Tables> Door<'t, T> {
     }
 
     fn customer(&mut self, said: &Customer) -> Result<()> {
+        if self.tables.stays_forgotten(said.id, said.updated_at)? {
+            return Ok(());
+        }
         let mut held: Option<Customer> = self.tables.find(said.id)?;
         // The name that is heard first of a customer whom we knew without one is no news.
         if let Some(held) = &mut held
@@ -229,12 +341,42 @@ impl<'t, T: Tables> Door<'t, T> {
     }
 
     fn location(&mut self, said: &Location) -> Result<()> {
-        let held = self.tables.find(said.id)?;
-        let _ = self.judge(RecordKey::Location(said.id), held.as_ref(), said)?;
+        let held: Option<Location> = self.tables.find(said.id)?;
+        let verdict = self.judge(RecordKey::Location(said.id), held.as_ref(), said)?;
+        let was_active = held.is_none_or(|held| held.active);
+        if verdict != Verdict::Take || was_active == said.active {
+            return Ok(());
+        }
+        // Nothing of its levels is another at Shopify, and yet their stock counts no longer, or again.
+        for mut level in self.tables.levels_at(said.id)? {
+            let standing = self.standing(&level)?;
+            let _silent = judge_stock(&mut level, standing);
+            self.tables.put(&level)?;
+            if level.observed.active && !self.silent {
+                let shape = shape(self.tables, &level)?;
+                self.tell(&Event::InventoryUpdated(LevelChange {
+                    previous_available: Some(shape.available),
+                    product: shape.product_id.map_or(Ok(Vec::new()), |id| self.tables.available_of(id))?,
+                    level: shape,
+                    source: self.source,
+                    command_id: None,
+                }))?;
+            }
+        }
         Ok(())
     }
 
+    fn standing(&self, level: &HeldLevel) -> Result<Option<StockStatus>> {
+        if self.silent { first_standing(self.tables, level) } else { standing(self.tables, level) }
+    }
+
+    /// Whether an order was made before the shop was known here. Then it is old, however new it is to us.
+    fn predates_us(&self, order: &Order) -> bool {
+        order.created_at < self.tables.known_since().saturating_sub(AHEAD_MAX).unwrap_or(Timestamp::MIN)
+    }
+
     fn order(&mut self, said: &Order) -> Result<()> {
+        let said = &without_forgotten(self.tables, said)?;
         let key = RecordKey::Order(said.id);
         let mut held: Option<Order> = self.tables.find(said.id)?;
         // What is said first of the payments of an order that we knew without them is no news.
@@ -245,7 +387,9 @@ impl<'t, T: Tables> Door<'t, T> {
             held.payments.clone_from(&said.payments);
             self.tables.put(held)?;
         }
-        let paid = held.as_ref().map_or_else(|| (!self.silent).then(Vec::new), |held| held.payments.clone());
+        // Of an order that was made before us, what was paid when is not known.
+        let unheard = || (!self.silent && !self.predates_us(said)).then(Vec::new);
+        let paid = held.as_ref().map_or_else(unheard, |held| held.payments.clone());
         let payments_unsaid = said.payments.is_none();
         let said = Order { payments: said.payments.clone().or_else(|| paid.clone()), ..said.clone() };
         if self.judge(key, held.as_ref(), &said)? != Verdict::Take {
@@ -253,7 +397,8 @@ impl<'t, T: Tables> Door<'t, T> {
         }
         // A first import brings levels for themselves.
         if !self.silent {
-            self.look_at_stock_of(&said)?;
+            let lines = held.iter().chain([&said]).flat_map(|order| &order.lines);
+            self.look_at_stock_of(lines.filter_map(|line| line.variant_id).collect())?;
         }
         let standing = held.as_ref().map_or(Some("pending"), |held| held.financial_status.as_deref());
         if payments_unsaid && standing != said.financial_status.as_deref() {
@@ -279,7 +424,10 @@ impl<'t, T: Tables> Door<'t, T> {
     }
 
     fn tell_order(&mut self, held: Option<&Order>, said: &Order) -> Result<()> {
-        let change = order::change(held, said);
+        let change = match order::change(held, said) {
+            OrderChange::Created if self.predates_us(said) => OrderChange::Updated,
+            change => change,
+        };
         let previous_status = held.map(|held| held.status).filter(|_| change == OrderChange::StatusChanged);
         let changed = order_changed(self.tables, said, change)?;
         let changed = OrderChanged { order: OrderShape { previous_status, ..changed.order }, ..changed };
@@ -290,23 +438,20 @@ impl<'t, T: Tables> Door<'t, T> {
         })
     }
 
-    /// An order moves stock between quantities of which no level webhook tells, and only Shopify knows where.
-    fn look_at_stock_of(&mut self, order: &Order) -> Result<()> {
-        let variants: BTreeSet<_> = order.lines.iter().filter_map(|line| line.variant_id).collect();
+    /// An order moves stock between quantities of which no level webhook tells, and only Shopify knows where: the
+    /// locations that an order names are those where it was sold or sent from, not those whose stock it takes.
+    fn look_at_stock_of(&mut self, variants: BTreeSet<VariantId>) -> Result<()> {
         for id in variants {
             let variant: Option<Variant> = self.tables.find(id)?;
             let Some(item) = variant.and_then(|variant| variant.inventory_item_id) else { continue };
             for level in self.tables.levels_of(item)? {
-                let location = level.observed.location_id;
-                if order.locations.is_empty() || order.locations.contains(&location) {
-                    self.look_again(RecordKey::Level(item, location))?;
-                }
+                self.look_again(RecordKey::Level(item, level.observed.location_id))?;
             }
         }
         Ok(())
     }
 
-    fn product(&mut self, said: &Product, variants: Option<&[schemas::VariantId]>) -> Result<()> {
+    fn product(&mut self, said: &Product, variants: Option<&[VariantId]>) -> Result<()> {
         let key = RecordKey::Product(said.id);
         let held: Option<Product> = self.tables.find(said.id)?;
         let verdict = self.judge(key, held.as_ref(), said)?;
@@ -314,6 +459,11 @@ impl<'t, T: Tables> Door<'t, T> {
         let content = |product: &Product| Product { updated_at: Timestamp::UNIX_EPOCH, ..product.clone() };
         if verdict == Verdict::Take && held.as_ref().map(content) != Some(content(said)) {
             self.products.insert(said.id, held.is_none());
+        }
+        if verdict == Verdict::Take && is_on_sale(held.as_ref()) != is_on_sale(Some(said)) {
+            for variant in self.tables.variants_of(said.id)? {
+                self.judge_silently(variant.inventory_item_id)?;
+            }
         }
         if let (Verdict::Take | Verdict::Same, Some(variants)) = (verdict, variants) {
             let gone: Vec<Variant> = self.tables.variants_of(said.id)?;
@@ -350,6 +500,11 @@ impl<'t, T: Tables> Door<'t, T> {
         if held.as_ref().map(content) != Some(content(&said)) {
             self.products.entry(said.product_id).or_insert(false);
         }
+        if let (Some(item), Some(held)) = (said.inventory_item_id, &held)
+            && held.sku != said.sku
+        {
+            self.renumbered.insert(item, RecordKey::Item(item));
+        }
         match held {
             Some(held) if held.price != said.price => self.tell(&Event::ProductPriceChanged(PriceChange {
                 product_id: said.product_id,
@@ -365,12 +520,27 @@ impl<'t, T: Tables> Door<'t, T> {
     fn item(&mut self, said: &InventoryItem) -> Result<()> {
         let held: Option<InventoryItem> = self.tables.find(said.id)?;
         let verdict = self.judge(RecordKey::Item(said.id), held.as_ref(), said)?;
-        if verdict == Verdict::Take && held.is_none_or(|held| held.tracked != said.tracked) {
-            for mut level in self.tables.levels_of(said.id)? {
-                let standing = standing(self.tables, &level)?;
-                let _silent = judge_stock(&mut level, standing);
-                self.tables.put(&level)?;
-            }
+        if verdict != Verdict::Take {
+            return Ok(());
+        }
+        if let Some(held) = &held
+            && held.sku != said.sku
+            && let Some(variant) = self.tables.variant_of(said.id)?
+        {
+            self.renumbered.insert(said.id, RecordKey::Product(variant.product_id));
+        }
+        if held.is_none_or(|held| held.tracked != said.tracked) {
+            self.judge_silently(Some(said.id))?;
+        }
+        Ok(())
+    }
+
+    /// Judges an item's levels anew, where it is not their stock that has changed.
+    fn judge_silently(&mut self, item: Option<InventoryItemId>) -> Result<()> {
+        for mut level in item.map_or(Ok(Vec::new()), |item| self.tables.levels_of(item))? {
+            let standing = self.standing(&level)?;
+            let _silent = judge_stock(&mut level, standing);
+            self.tables.put(&level)?;
         }
         Ok(())
     }
@@ -401,10 +571,12 @@ impl<'t, T: Tables> Door<'t, T> {
             (None, None) => {}
         }
         if available_only {
-            self.look_again(key)?;
+            // What was read in vain is no longer held, unless its time is still to come.
+            let tries = if now.updated_at() > self.at { Tries::Keep } else { Tries::Anew };
+            self.mark(key, tries)?;
         }
         if self.silent {
-            let standing = standing(self.tables, &now)?;
+            let standing = first_standing(self.tables, &now)?;
             let _silent = judge_stock(&mut now, standing);
             return self.tables.put(&now);
         }
@@ -439,8 +611,9 @@ impl<'t, T: Tables> Door<'t, T> {
         let references = self.tables.references(item, location)?;
         self.wanted.extend(references.item.is_none().then_some(RecordKey::Item(item)));
         self.wanted.extend(references.location.is_none().then_some(RecordKey::Location(location)));
-        let shape = level_shape(self.tables.shop(), self.tables.thresholds(), &now, references);
-        let crossing = judge_stock(&mut now, counted(&shape));
+        let (shape, standing) =
+            shape_and_standing(self.tables.shop(), self.tables.thresholds(), &now, references);
+        let crossing = judge_stock(&mut now, standing);
         self.tables.put(&now)?;
         let news = held.is_none_or(|held| {
             (held.observed.quantities, held.observed.active, held.pending)
@@ -514,6 +687,7 @@ impl<'t, T: Tables> Door<'t, T> {
                     && self.at.duration_since(order.created_at) < ORDERS_VISIBLE
                 {
                     Keep::<Order>::delete(self.tables, id)?;
+                    self.look_at_stock_of(order.lines.iter().filter_map(|line| line.variant_id).collect())?;
                     let deleted = order_changed(self.tables, &order, OrderChange::Deleted)?;
                     return self.tell(&Event::OrderDeleted(deleted));
                 }
@@ -560,11 +734,15 @@ impl<'t, T: Tables> Door<'t, T> {
     }
 
     fn look_again(&mut self, key: RecordKey) -> Result<()> {
+        self.mark(key, Tries::Keep)
+    }
+
+    fn mark(&mut self, key: RecordKey, tries: Tries) -> Result<()> {
         self.readings.remove(&key);
         match &self.doubt {
             // Something was heard of it: it is read anyway.
             Some(_) if self.tables.marked(key)?.is_some() => Ok(()),
-            doubt => self.tables.mark(key, self.at, doubt.as_ref().map(|doubt| &doubt.run)),
+            doubt => self.tables.mark(key, self.at, doubt.as_ref().map(|doubt| &doubt.run), tries),
         }
     }
 
@@ -578,11 +756,20 @@ impl<'t, T: Tables> Door<'t, T> {
             // A first import brings everything, in any order, and none of it is news.
             self.products.clear();
             self.wanted.clear();
+            self.renumbered.clear();
         }
         for (id, new) in std::mem::take(&mut self.products) {
             if let Some(product) = Keep::<Product>::find(self.tables, id)? {
                 let shape = product_shape(product);
                 self.tell(&if new { Event::ProductCreated(shape) } else { Event::ProductUpdated(shape) })?;
+            }
+        }
+        for (item, key) in std::mem::take(&mut self.renumbered) {
+            let (variant, item) =
+                (self.tables.variant_of(item)?, Keep::<InventoryItem>::find(self.tables, item)?);
+            // An item and its variant share one number, and what tells of the one may not tell of the other.
+            if variant.zip(item).is_some_and(|(variant, item)| variant.sku != item.sku) {
+                self.look_again(key)?;
             }
         }
         for key in std::mem::take(&mut self.wanted) {
@@ -593,14 +780,20 @@ impl<'t, T: Tables> Door<'t, T> {
                 RecordKey::Customer(_) | RecordKey::Level(..) | RecordKey::Order(_) => true,
             };
             if !held && self.tables.marked(key)?.is_none() {
-                self.tables.mark(key, self.at, None)?;
+                self.tables.mark(key, self.at, None, Tries::Keep)?;
             }
         }
         for (key, reading) in std::mem::take(&mut self.readings) {
             if reading.older {
-                self.tables.postpone(key, self.at.saturating_add(1.second()).unwrap_or(self.at))?;
+                let due = self.at.saturating_add(1.second()).unwrap_or(self.at);
+                self.tables.postpone(key, reading.vain + 1, due)?;
             } else {
                 self.tables.unmark(key)?;
+            }
+        }
+        for (key, overtaken) in std::mem::take(&mut self.overtaken) {
+            if let Some(vain) = overtaken.now {
+                self.tables.postpone(key, vain, self.at)?;
             }
         }
         for (run, (drifted, deleted)) in std::mem::take(&mut self.found) {
@@ -612,6 +805,55 @@ impl<'t, T: Tables> Door<'t, T> {
         }
         Ok(self.outcome)
     }
+}
+
+/// What a change is about: the record that would be read to know, and when it claims that it was so.
+fn subject(change: &Change) -> (Option<RecordKey>, Option<Timestamp>) {
+    let (key, time) = match change {
+        Change::Customer(said) => (RecordKey::Customer(said.id), said.updated_at),
+        Change::Item(said) => (RecordKey::Item(said.id), said.updated_at),
+        Change::Level(said) => (RecordKey::Level(said.inventory_item_id, said.location_id), said.updated_at),
+        Change::LevelAvailable { inventory_item_id, location_id, updated_at, .. } => {
+            (RecordKey::Level(*inventory_item_id, *location_id), *updated_at)
+        }
+        Change::Location(said) => (RecordKey::Location(said.id), said.updated_at),
+        Change::Order(said) => (RecordKey::Order(said.id), said.updated_at),
+        Change::Product { product, .. } => (RecordKey::Product(product.id), product.updated_at),
+        Change::Variant(said) => (RecordKey::Product(said.product_id), said.updated_at),
+        Change::Transfer(said) => return (None, Some(said.happened_at)),
+        Change::Gone(_) | Change::LookAgain(_) | Change::Redacted(_) => return (None, None),
+    };
+    (Some(key), Some(time))
+}
+
+/// The same, as of another time.
+fn as_of(change: &Change, at: Timestamp) -> Change {
+    let mut change = change.clone();
+    match &mut change {
+        Change::Customer(said) => said.updated_at = at,
+        Change::Item(said) => said.updated_at = at,
+        Change::Level(said) => said.updated_at = at,
+        Change::LevelAvailable { updated_at, .. } => *updated_at = at,
+        Change::Location(said) => said.updated_at = at,
+        Change::Order(said) => said.updated_at = at,
+        Change::Product { product, .. } => product.updated_at = at,
+        Change::Variant(said) => said.updated_at = at,
+        Change::Transfer(said) => said.happened_at = at,
+        Change::Gone(_) | Change::LookAgain(_) | Change::Redacted(_) => {}
+    }
+    change
+}
+
+/// Whether two states of a record differ in more than their time.
+fn differs<R: Record>(held: Option<&R>, said: &R) -> Result<bool> {
+    Ok(!Wrong::between(held.map(Record::said), said.said())?.is_only_its_time())
+}
+
+/// An order as it may be kept: nobody's, where it is older than the wish to forget its customer.
+pub(crate) fn without_forgotten<T: Tables>(tables: &T, said: &Order) -> Result<Order> {
+    let forgotten =
+        said.customer_id.map_or(Ok(false), |customer| tables.stays_forgotten(customer, said.created_at))?;
+    Ok(Order { customer_id: said.customer_id.filter(|_| !forgotten), ..said.clone() })
 }
 
 fn unseen_level(inventory_item_id: InventoryItemId, location_id: LocationId, updated_at: Timestamp) -> Level {

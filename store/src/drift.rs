@@ -54,6 +54,11 @@ impl Wrong {
         });
         Ok(Self::Differs(pairs.filter(|(_, (here, there))| here != there).collect()))
     }
+
+    /// Whether nothing differs but the time of the last change.
+    pub(crate) fn is_only_its_time(&self) -> bool {
+        matches!(self, Self::Differs(fields) if fields.keys().all(|field| field == "updatedAt"))
+    }
 }
 
 /// The leaves of a value by their paths; a list is a leaf.

@@ -24,14 +24,15 @@ pub mod sqlite;
 mod tables;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use inventory::effect::Waiting;
 use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
-    Epoch, InventoryItemId, LevelGid, LevelSelection, LocationId, LogEntry, Offset, RecordKey, Resource,
-    Room, RunId, Sequence, ShopDomain, Timestamp, WebhookId,
+    CustomerId, Epoch, InventoryItemId, LevelGid, LevelSelection, LocationId, LogEntry, Offset, RecordKey,
+    Resource, Room, RunId, Sequence, ShopDomain, Timestamp, UserId, WebhookId,
 };
 use tokio::sync::watch;
 
@@ -40,8 +41,8 @@ pub use command::{By, Given, Policy};
 pub use drift::{Drifted, Held, Wrong};
 pub use local::Writer;
 pub use operation::{
-    Batch, Cause, Delivery, Fate, Mark, Operation, Outcome, Post, PostKey, Progress, Retention, Revocation,
-    Revoked, RunRecord,
+    Batch, Cause, Delivery, Fate, KeptSession, LastRuns, Mark, Operation, Outcome, Post, PostKey, Progress,
+    Retention, Revocation, Revoked, RunRecord, SessionQuota,
 };
 pub use position::Position;
 
@@ -73,6 +74,15 @@ pub struct Marked {
     pub gid: Option<LevelGid>,
 }
 
+/// What is still to be done at Shopify for a shop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Effects of commands that Shopify has not answered, sent or not.
+    pub effects: u64,
+    /// Records to be read again, due or not.
+    pub refreshes: u64,
+}
+
 /// A delivery without its body.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -101,6 +111,8 @@ pub struct CommandFilter {
     pub state: Option<String>,
     /// About that item.
     pub item: Option<InventoryItemId>,
+    /// Seen by that user, who is limited to those locations: their own, and those about no other locations.
+    pub seen_by: Option<(UserId, Vec<LocationId>)>,
     /// Given before the one of that time and id.
     pub before: Option<(Timestamp, String)>,
     /// At most.
@@ -112,6 +124,8 @@ pub struct CommandFilter {
 pub struct HoldFilter {
     /// The one of that id, open or not.
     pub id: Option<String>,
+    /// Seen by that user, who is limited to those locations: their own, and those of no other locations.
+    pub seen_by: Option<(UserId, Vec<LocationId>)>,
     /// Behind the one that runs out at that time and has that id.
     pub after: Option<(Timestamp, String)>,
     /// At most.
@@ -121,7 +135,7 @@ pub struct HoldFilter {
 impl HoldFilter {
     /// The one of that id.
     pub fn one(id: impl Into<String>) -> Self {
-        Self { id: Some(id.into()), after: None, limit: 1 }
+        Self { id: Some(id.into()), limit: 1, ..Self::default() }
     }
 }
 
@@ -140,6 +154,17 @@ pub enum Collection {
     Products,
     /// Variants.
     Variants,
+}
+
+/// Whose orders a page has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderView {
+    /// All.
+    All,
+    /// Those fulfilled at one of these locations, and those that are unassigned.
+    At(Vec<LocationId>),
+    /// Those of that customer.
+    Of(CustomerId),
 }
 
 /// The store as the daemon sees it. Reads see everything committed before they began.
@@ -161,10 +186,22 @@ pub trait Store: Send + Sync + 'static {
     /// The last committed entry's place; changes with every commit that appends.
     fn committed(&self) -> watch::Receiver<Sequence>;
 
+    /// How often something was erased that the log held: a customer, names, a shop. Changes before whoever asked for it
+    /// is answered. What was read of the log before and is still held has to be read again.
+    fn erasures(&self) -> watch::Receiver<u64>;
+
+    /// The same store for whoever asks from outside: its reads wait for each other and for nobody inside. Reads of the
+    /// live path ([`Store::entries`], [`Store::session`] and [`Store::floor`]) have readers of their own on either.
+    fn for_requests(&self) -> Arc<dyn Store>;
+
     /// Where the log ends now.
     fn head(&self) -> Offset {
         Offset { epoch: self.epoch(), sequence: *self.committed().borrow() }
     }
+
+    /// Why nothing can be written now, for instance because the disk is full; `None` while it can. Changes when that
+    /// begins and when it ends.
+    fn failing(&self) -> watch::Receiver<Option<String>>;
 
     /// Entries of every shop after that place, in order, at most `limit`.
     async fn entries(&self, after: Sequence, limit: usize) -> Result<Vec<LogEntry>, StoreError>;
@@ -219,6 +256,9 @@ pub trait Store: Send + Sync + 'static {
     /// a level that Shopify found changed and that was not read since.
     async fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<Waiting>, StoreError>;
 
+    /// How much is still to be done at Shopify.
+    async fn backlog(&self, shop: &ShopDomain) -> Result<Backlog, StoreError>;
+
     /// Attempts that were begun and not settled, the oldest first.
     async fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>, StoreError>;
 
@@ -238,6 +278,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Runs of a shop, newest first.
     async fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>, StoreError>;
+
+    /// The last runs of a resource, each however many others there were since.
+    async fn last_runs(&self, shop: &ShopDomain, resource: Resource) -> Result<LastRuns, StoreError>;
 
     /// Records that a full run marked and that are not read yet.
     async fn doubts(&self, run: &RunId) -> Result<u64, StoreError>;
@@ -265,8 +308,8 @@ pub trait Store: Send + Sync + 'static {
     /// A shop's locations, by id.
     async fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>, StoreError>;
 
-    /// The rooms kept for the session of that id.
-    async fn session(&self, id: &str) -> Result<Option<String>, StoreError>;
+    /// What is kept of the session of that id and owner.
+    async fn session(&self, id: &str, owner: &str) -> Result<KeptSession, StoreError>;
 
     /// How far each reader outside is, by its name.
     async fn positions(&self) -> Result<BTreeMap<String, Position>, StoreError>;
@@ -276,6 +319,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// Every revocation that is kept.
     async fn revocations(&self) -> Result<Vec<Revocation>, StoreError>;
+
+    /// Orders with an id above `after`, by id, as JSON: no others than those of the view, so that a page's last record is
+    /// one that its reader may see.
+    async fn orders(
+        &self,
+        shop: &ShopDomain,
+        view: OrderView,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<serde_json::Value>, StoreError>;
 
     /// A list's records with an id above `after`, by id, as JSON.
     async fn list(

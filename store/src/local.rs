@@ -13,16 +13,19 @@ use inventory::effect::Waiting;
 use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
-    Epoch, InventoryItemId, LevelSelection, LocationId, LogEntry, Resource, Room, RunId, Sequence,
+    Change, Epoch, InventoryItemId, LevelSelection, LocationId, LogEntry, Resource, Room, RunId, Sequence,
     ShopDomain, Timestamp,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::drift::{Drifted, Held};
-use crate::operation::{Delivery, Operation, Outcome, Revocation, RunRecord};
+use crate::operation::{Delivery, KeptSession, LastRuns, Operation, Outcome, Revocation, RunRecord};
 use crate::position::Position;
 use crate::tables::Result;
-use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError};
+use crate::{
+    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, OrderView, Store,
+    StoreError,
+};
 
 /// Operations that may wait for the writer; the next caller waits for a place.
 const WAITING_MAX: usize = 4096;
@@ -30,8 +33,16 @@ const WAITING_MAX: usize = 4096;
 const GROUP_MAX: usize = 512;
 /// Changes of the mirror in one transaction, for the same reason: each costs several times an operation of the others.
 const CHANGES_MAX: usize = 96;
-/// Reads at a time; the next one waits.
-pub(crate) const READERS_MAX: usize = 4;
+/// Bytes of sessions' records in one transaction, but at least one record: with more, a webhook would wait for them.
+const SESSION_BYTES_MAX: usize = 128 * 1024;
+/// Reads at a time of what the daemon does by itself; the next one waits.
+const READERS_MAX: usize = 4;
+/// Reads at a time of the live path: the tail of the log, sessions that come back, readiness. They are short.
+const LIVE_READERS_MAX: usize = 2;
+/// Reads at a time of what is asked from outside: REST, snapshots, figures. They may be long.
+const REQUEST_READERS_MAX: usize = 3;
+/// Connections that read, in all.
+pub(crate) const CONNECTIONS_MAX: usize = READERS_MAX + LIVE_READERS_MAX + REQUEST_READERS_MAX;
 
 /// Writes groups of operations durably.
 pub(crate) trait Engine: Send + 'static {
@@ -42,6 +53,10 @@ pub(crate) trait Engine: Send + 'static {
     fn answered(&mut self) {}
     /// Where the log ends.
     fn head(&self) -> Sequence;
+    /// Why the last group could not be committed; `None` once one was.
+    fn failing(&self) -> Option<&StoreError> {
+        None
+    }
 }
 
 /// Answers reads, each from one consistent view.
@@ -72,19 +87,28 @@ pub(crate) trait Reader: Send + Sync + 'static {
     fn delivery_counts(&self, shop: &ShopDomain) -> Result<Vec<(String, &'static str, u64)>>;
     fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>>;
     fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<Waiting>>;
+    fn backlog(&self, shop: &ShopDomain) -> Result<Backlog>;
     fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>>;
     fn commands(&self, shop: &ShopDomain, filter: &CommandFilter) -> Result<Vec<serde_json::Value>>;
     fn reservations(&self, shop: &ShopDomain, filter: &HoldFilter) -> Result<Vec<ReservationShape>>;
     fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>>;
+    fn last_runs(&self, shop: &ShopDomain, resource: Resource) -> Result<LastRuns>;
     fn doubts(&self, run: &RunId) -> Result<u64>;
     fn drift(&self, shop: &ShopDomain, run: Option<&RunId>, limit: usize) -> Result<Vec<Drifted>>;
     fn held(&self, shop: &ShopDomain, resource: Resource, orders_since: Timestamp) -> Result<Vec<Held>>;
     fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>>;
     fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>>;
-    fn session(&self, id: &str) -> Result<Option<String>>;
+    fn session(&self, id: &str, owner: &str) -> Result<KeptSession>;
     fn positions(&self) -> Result<BTreeMap<String, Position>>;
     fn floor(&self) -> Result<Sequence>;
     fn revocations(&self) -> Result<Vec<Revocation>>;
+    fn orders(
+        &self,
+        shop: &ShopDomain,
+        view: &OrderView,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<serde_json::Value>>;
     fn list(
         &self,
         shop: &ShopDomain,
@@ -107,6 +131,25 @@ impl Request {
             _ => None,
         }
     }
+
+    /// How many bytes of a session it brings; `None` for what is none.
+    fn session_bytes(&self) -> Option<usize> {
+        match &self.operation {
+            Operation::KeepSession { rooms, .. } => Some(rooms.len()),
+            _ => None,
+        }
+    }
+
+    /// Whether something goes that was in the log, or may have been.
+    fn erases(&self) -> bool {
+        match &self.operation {
+            Operation::Apply(batch) => {
+                batch.changes.iter().any(|change| matches!(change, Change::Redacted(_)))
+            }
+            Operation::Forget { .. } | Operation::KeepNames { wanted: false, .. } => true,
+            _ => false,
+        }
+    }
 }
 
 /// The only thing that writes.
@@ -115,7 +158,11 @@ pub struct Writer {
     requests: mpsc::Receiver<Request>,
     /// Batches to be applied, oldest first. Those who ask for them wait for the answer, so there are few.
     batches: VecDeque<Request>,
+    /// Sessions' records to be kept, oldest first. Their sockets wait for the answer, so there are no more than sockets.
+    sessions: VecDeque<Request>,
     committed: watch::Sender<Sequence>,
+    failing: watch::Sender<Option<String>>,
+    erasures: watch::Sender<u64>,
 }
 
 impl Writer {
@@ -138,7 +185,8 @@ impl Writer {
     /// As [`Writer::step`].
     pub fn run(mut self) -> Result<()> {
         loop {
-            let first = if self.batches.is_empty() { self.requests.blocking_recv() } else { None };
+            let idle = self.batches.is_empty() && self.sessions.is_empty();
+            let first = if idle { self.requests.blocking_recv() } else { None };
             let group = self.group(first);
             if group.is_empty() {
                 return Ok(());
@@ -147,14 +195,16 @@ impl Writer {
         }
     }
 
-    /// What is written next: that request, what waits, and as many batches as fit.
+    /// What is written next: that request, what waits, and as many batches and sessions as fit.
     fn group(&mut self, first: Option<Request>) -> Vec<Request> {
         let mut group = Vec::new();
         let mut next = first.or_else(|| self.requests.try_recv().ok());
         while let Some(request) = next {
-            match request.changes() {
-                Some(_) => self.batches.push_back(request),
-                None => group.push(request),
+            // Sessions give way as batches do, so that clients who join rooms do not delay webhooks.
+            match (request.changes(), request.session_bytes()) {
+                (Some(_), _) => self.batches.push_back(request),
+                (_, Some(_)) => self.sessions.push_back(request),
+                (None, None) => group.push(request),
             }
             next = if group.len() < GROUP_MAX { self.requests.try_recv().ok() } else { None };
         }
@@ -165,16 +215,35 @@ impl Writer {
             changes += batch.changes().unwrap_or_default();
             group.push(batch);
         }
+        let mut bytes = 0;
+        while bytes < SESSION_BYTES_MAX
+            && let Some(session) = self.sessions.pop_front()
+        {
+            bytes += session.session_bytes().unwrap_or_default();
+            group.push(session);
+        }
         group
     }
 
     fn commit(&mut self, group: Vec<Request>) -> Result<()> {
+        let erases = group.iter().any(Request::erases);
         let (operations, answers): (Vec<_>, Vec<_>) =
             group.into_iter().map(|request| (request.operation, request.answer)).unzip();
         let outcomes = self.engine.commit(&operations)?;
+        if erases {
+            self.erasures.send_modify(|erasures| *erasures += 1);
+        }
         self.committed.send_if_modified(|head| {
             let now = self.engine.head();
             std::mem::replace(head, now) != now
+        });
+        self.failing.send_if_modified(|failing| {
+            // One sentence for each time it lasts: another error of the same disk is no news.
+            let news = failing.is_some() != self.engine.failing().is_some();
+            if news {
+                *failing = self.engine.failing().map(ToString::to_string);
+            }
+            news
         });
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
             // Whoever asked may have given up waiting; what was done stays done.
@@ -191,8 +260,13 @@ pub(crate) struct Local<R> {
     secret: [u8; 32],
     requests: mpsc::Sender<Request>,
     committed: watch::Receiver<Sequence>,
+    failing: watch::Receiver<Option<String>>,
+    erasures: watch::Receiver<u64>,
     reader: Arc<R>,
-    reads: Semaphore,
+    /// Places for reads of the live path, of everything else, and of what is asked from outside.
+    live: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+    requested: Arc<Semaphore>,
 }
 
 impl<R: Reader> Local<R> {
@@ -204,19 +278,72 @@ impl<R: Reader> Local<R> {
     ) -> (Arc<dyn Store>, Writer) {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
         let (sender, committed) = watch::channel(engine.head());
-        let (reader, reads) = (Arc::new(reader), Semaphore::new(READERS_MAX));
-        let store = Self { epoch, secret, requests, committed, reader, reads };
-        let (engine, batches) = (Box::new(engine), VecDeque::new());
-        (Arc::new(store), Writer { engine, requests: waiting, batches, committed: sender })
+        let (trouble, failing) = watch::channel(None);
+        let (erased, erasures) = watch::channel(0);
+        let [live, reads, requested] = [LIVE_READERS_MAX, READERS_MAX, REQUEST_READERS_MAX]
+            .map(|places| Arc::new(Semaphore::new(places)));
+        let reader = Arc::new(reader);
+        let store =
+            Self { epoch, secret, requests, committed, failing, erasures, reader, live, reads, requested };
+        let writer = Writer {
+            engine: Box::new(engine),
+            requests: waiting,
+            batches: VecDeque::new(),
+            sessions: VecDeque::new(),
+            committed: sender,
+            failing: trouble,
+            erasures: erased,
+        };
+        (Arc::new(store), writer)
+    }
+}
+
+impl<R: Send + Sync + 'static> Local<R> {
+    /// The same for whoever asks from outside.
+    fn requested(&self) -> Self {
+        Self {
+            epoch: self.epoch,
+            secret: self.secret,
+            requests: self.requests.clone(),
+            committed: self.committed.clone(),
+            failing: self.failing.clone(),
+            erasures: self.erasures.clone(),
+            reader: Arc::clone(&self.reader),
+            live: Arc::clone(&self.live),
+            reads: Arc::clone(&self.requested),
+            requested: Arc::clone(&self.requested),
+        }
+    }
+
+    /// A read of the live path.
+    async fn live_read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&R) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.read_in(&self.live, read).await
     }
 
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&R) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let _place = self.reads.acquire().await.map_err(|_| StoreError::Closed)?;
+        self.read_in(&self.reads, read).await
+    }
+
+    async fn read_in<T: Send + 'static>(
+        &self,
+        places: &Arc<Semaphore>,
+        read: impl FnOnce(&R) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        // Kept until the read has ended, also where nobody waits for it any more: it uses a connection all the same.
+        let place = Arc::clone(places).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let reader = Arc::clone(&self.reader);
-        tokio::task::spawn_blocking(move || read(&reader)).await.map_err(|_| StoreError::Closed)?
+        let read = move || {
+            let answer = read(&reader);
+            drop(place);
+            answer
+        };
+        tokio::task::spawn_blocking(read).await.map_err(|_| StoreError::Closed)?
     }
 }
 
@@ -240,8 +367,20 @@ impl<R: Reader> Store for Local<R> {
         self.committed.clone()
     }
 
+    fn failing(&self) -> watch::Receiver<Option<String>> {
+        self.failing.clone()
+    }
+
+    fn erasures(&self) -> watch::Receiver<u64> {
+        self.erasures.clone()
+    }
+
+    fn for_requests(&self) -> Arc<dyn Store> {
+        Arc::new(self.requested())
+    }
+
     async fn entries(&self, after: Sequence, limit: usize) -> Result<Vec<LogEntry>> {
-        self.read(move |reader| reader.entries(after, limit)).await
+        self.live_read(move |reader| reader.entries(after, limit)).await
     }
 
     async fn replay(
@@ -295,6 +434,11 @@ impl<R: Reader> Store for Local<R> {
         self.read(move |reader| reader.waiting(&shop, limit)).await
     }
 
+    async fn backlog(&self, shop: &ShopDomain) -> Result<Backlog> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.backlog(&shop)).await
+    }
+
     async fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>> {
         let shop = shop.clone();
         self.read(move |reader| reader.attempts(&shop)).await
@@ -313,6 +457,11 @@ impl<R: Reader> Store for Local<R> {
     async fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>> {
         let shop = shop.clone();
         self.read(move |reader| reader.runs(&shop, limit)).await
+    }
+
+    async fn last_runs(&self, shop: &ShopDomain, resource: Resource) -> Result<LastRuns> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.last_runs(&shop, resource)).await
     }
 
     async fn doubts(&self, run: &RunId) -> Result<u64> {
@@ -345,9 +494,9 @@ impl<R: Reader> Store for Local<R> {
         self.read(move |reader| reader.locations(&shop)).await
     }
 
-    async fn session(&self, id: &str) -> Result<Option<String>> {
-        let id = id.to_owned();
-        self.read(move |reader| reader.session(&id)).await
+    async fn session(&self, id: &str, owner: &str) -> Result<KeptSession> {
+        let (id, owner) = (id.to_owned(), owner.to_owned());
+        self.live_read(move |reader| reader.session(&id, &owner)).await
     }
 
     async fn positions(&self) -> Result<BTreeMap<String, Position>> {
@@ -355,11 +504,22 @@ impl<R: Reader> Store for Local<R> {
     }
 
     async fn floor(&self) -> Result<Sequence> {
-        self.read(R::floor).await
+        self.live_read(R::floor).await
     }
 
     async fn revocations(&self) -> Result<Vec<Revocation>> {
         self.read(R::revocations).await
+    }
+
+    async fn orders(
+        &self,
+        shop: &ShopDomain,
+        view: OrderView,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<serde_json::Value>> {
+        let shop = shop.clone();
+        self.read(move |reader| reader.orders(&shop, &view, after, limit)).await
     }
 
     async fn list(
@@ -381,7 +541,7 @@ mod tests {
     use schemas::Entropy;
 
     use super::*;
-    use crate::operation::{Batch, Cause};
+    use crate::operation::{Batch, Cause, SessionQuota};
 
     #[test]
     fn a_delivery_overtakes_what_is_still_to_be_applied_and_all_of_that_is_applied() {
@@ -397,6 +557,7 @@ mod tests {
             triggered_at: None,
             received_at: at,
             body: Vec::new(),
+            signature: Vec::new(),
         };
         let register = Operation::Register { shop, thresholds: inventory::Thresholds::default(), at };
         let mut kept = Box::pin(join_all([store.write(register), store.write(Operation::Accept(delivery))]));
@@ -408,5 +569,69 @@ mod tests {
         assert!(applied.as_mut().now_or_never().is_none(), "some wait for their turn");
         while writer.step().unwrap() {}
         assert!(applied.now_or_never().unwrap().iter().all(Result::is_ok));
+    }
+
+    #[test]
+    fn a_delivery_overtakes_sessions_and_all_of_these_are_kept() {
+        let (store, mut writer) = crate::memory::open(&Entropy::seeded(1));
+        let (shop, at): (ShopDomain, _) = ("a.myshopify.com".parse().unwrap(), Timestamp::UNIX_EPOCH);
+        let quota = SessionQuota { owner_records: 999, owner_bytes: u64::MAX, records: 999, bytes: u64::MAX };
+        let keep = |number: usize| {
+            let (id, owner, rooms) = (number.to_string(), "ann".to_owned(), "x".repeat(64 * 1024));
+            store.write(Operation::KeepSession { id, owner, quota, rooms, at })
+        };
+        let mut sessions: Vec<_> = (0..20).map(|number| Box::pin(keep(number))).collect();
+        assert!(sessions.iter_mut().all(|session| session.as_mut().now_or_never().is_none()));
+        let register =
+            Operation::Register { shop: shop.clone(), thresholds: inventory::Thresholds::default(), at };
+        let delivery = Delivery {
+            shop,
+            webhook_id: "w1".parse().unwrap(),
+            topic: "products/update".to_owned(),
+            triggered_at: None,
+            received_at: at,
+            body: Vec::new(),
+        };
+        let mut kept = Box::pin(join_all([store.write(register), store.write(Operation::Accept(delivery))]));
+        assert!(kept.as_mut().now_or_never().is_none());
+
+        assert!(writer.step().unwrap());
+        assert!(kept.now_or_never().expect("answered with the first group").iter().all(Result::is_ok));
+        sessions.retain_mut(|session| session.as_mut().now_or_never().is_none());
+        assert!(sessions.len() >= 17, "{} wait for their turn", sessions.len());
+        while writer.step().unwrap() {}
+        assert!(sessions.into_iter().all(|session| session.now_or_never().unwrap().is_ok()));
+    }
+
+    #[tokio::test]
+    async fn however_much_is_asked_from_outside_the_live_path_and_the_daemon_itself_read_on() {
+        let (requests, _waiting) = mpsc::channel(1);
+        let (_sender, committed) = watch::channel(Sequence(0));
+        let (_erased, erasures) = watch::channel(0);
+        let [live, reads, requested] = [LIVE_READERS_MAX, READERS_MAX, REQUEST_READERS_MAX]
+            .map(|places| Arc::new(Semaphore::new(places)));
+        let (epoch, secret, reader) = (Epoch(1), [0; 32], Arc::new(()));
+        let store = Local { epoch, secret, requests, committed, erasures, reader, live, reads, requested };
+        let asked = Arc::new(store.requested());
+        let (mut holding, mut held) = (Vec::new(), Vec::new());
+        for _ in 0..3 * CONNECTIONS_MAX {
+            let (free, wait) = std::sync::mpsc::channel::<()>();
+            let asked = Arc::clone(&asked);
+            held.push(tokio::spawn(async move {
+                // It ends when the other side is dropped.
+                asked.read(move |()| Ok(wait.recv().is_err())).await
+            }));
+            holding.push(free);
+        }
+        while asked.reads.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(asked.live_read(|()| Ok(1)).await.unwrap(), 1);
+        assert_eq!(store.live_read(|()| Ok(2)).await.unwrap(), 2);
+        assert_eq!(store.read(|()| Ok(3)).await.unwrap(), 3);
+        drop(holding);
+        for read in held {
+            assert!(read.await.unwrap().unwrap());
+        }
     }
 }

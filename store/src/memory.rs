@@ -14,7 +14,7 @@ use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
     CustomerId, Entropy, Epoch, Event, InventoryItemId, LevelSelection, LocationId, LogEntry, Offset,
-    OrderId, ProductId, RecordKey, Resource, Room, RunId, RunState, Sequence, ShopDomain, Timestamp,
+    OrderId, ProductId, RecordKey, Resource, Room, RunId, RunKind, RunState, Sequence, ShopDomain, Timestamp,
     TransferId, VariantId, WebhookId,
 };
 use serde::Serialize;
@@ -23,12 +23,16 @@ use crate::apply::perform;
 use crate::drift::{Drifted, Held, Wrong};
 use crate::local::{Engine, Local, Reader, Writer};
 use crate::operation::{
-    Delivery, Fate, Mark, Operation, Outcome, PostKey, Retention, Revocation, Revoked, RunRecord,
+    Delivery, Fate, KeptSession, LastRuns, Mark, Operation, Outcome, PostKey, Retention, Revocation, Revoked,
+    RunRecord, SessionQuota,
 };
 use crate::position::Position;
 use crate::shape::{References, level_shape};
-use crate::tables::{Keep, Marking, Record, Result, Tables, Transaction};
-use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Store, StoreError};
+use crate::tables::{Keep, Marking, Record, Result, Tables, Transaction, Tries};
+use crate::{
+    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, OrderView, Store,
+    StoreError,
+};
 
 /// A new, empty store. The writer does nothing until it is run or stepped.
 pub fn open(entropy: &Entropy) -> (Arc<dyn Store>, Writer) {
@@ -49,7 +53,10 @@ struct State {
     deliveries: Vec<(Delivery, Option<Fate>)>,
     log: Vec<(Sequence, ShopDomain, Timestamp, Event)>,
     positions: BTreeMap<String, Position>,
-    sessions: BTreeMap<String, (String, Timestamp)>,
+    /// Each with its owner.
+    sessions: BTreeMap<String, (String, String, Timestamp)>,
+    /// By owner, and of all under `None`: when the newest record was written of those that made room.
+    evicted: BTreeMap<Option<String>, Timestamp>,
     revocations: BTreeMap<Revoked, (Timestamp, Timestamp)>,
     /// The last place and the last mark given out, and the last place forgotten.
     last: u64,
@@ -60,6 +67,8 @@ struct State {
 #[derive(Clone, Default)]
 struct Shop {
     thresholds: Thresholds,
+    /// `None` once it was forgotten, until it is registered again.
+    known_since: Option<Timestamp>,
     names: bool,
     customers: BTreeMap<CustomerId, Customer>,
     items: BTreeMap<InventoryItemId, InventoryItem>,
@@ -71,9 +80,11 @@ struct Shop {
     marked: BTreeMap<RecordKey, (Marking, Timestamp)>,
     drift: Vec<Drifted>,
     runs: Vec<RunRecord>,
+    shopify_id: Option<String>,
     watermarks: BTreeMap<Resource, Timestamp>,
     posted: BTreeMap<PostKey, (Sequence, Timestamp)>,
     transfers: BTreeMap<TransferId, (Transfer, Timestamp)>,
+    redacted: BTreeMap<CustomerId, Timestamp>,
     kept: ledger::Kept,
 }
 
@@ -131,11 +142,23 @@ impl Transaction for State {
         Ok(MemoryTables { state: self, domain: domain.clone() })
     }
 
-    fn register(&mut self, domain: &ShopDomain, thresholds: &Thresholds) -> Result<Option<Thresholds>> {
+    fn register(
+        &mut self,
+        domain: &ShopDomain,
+        thresholds: &Thresholds,
+        at: Timestamp,
+    ) -> Result<Option<Thresholds>> {
         let known = self.shops.contains_key(domain);
         let shop = self.shops.entry(domain.clone()).or_default();
+        shop.known_since.get_or_insert(at);
         let before = std::mem::replace(&mut shop.thresholds, thresholds.clone());
         Ok(known.then_some(before))
+    }
+
+    fn keep_identity(&mut self, domain: &ShopDomain, id: &str) -> Result<bool> {
+        self.shop(domain)?;
+        let shop = self.shops.entry(domain.clone()).or_default();
+        Ok(shop.shopify_id.get_or_insert_with(|| id.to_owned()) == id)
     }
 
     fn keep_names(&mut self, domain: &ShopDomain, wanted: bool) -> Result<bool> {
@@ -164,12 +187,18 @@ impl Transaction for State {
 
     fn accept(&mut self, delivery: &Delivery) -> Result<bool> {
         self.shop(&delivery.shop)?;
-        let same = |(held, _): &(Delivery, _)| {
-            (&held.shop, &held.webhook_id) == (&delivery.shop, &delivery.webhook_id)
+        let named = |state: &Self, name: &Delivery| {
+            let same =
+                |(held, _): &&(Delivery, _)| (&held.shop, &held.webhook_id) == (&name.shop, &name.webhook_id);
+            state.deliveries.iter().find(same).map(|(held, _)| held.signature == name.signature)
         };
-        let fresh = !self.deliveries.iter().any(same);
+        let mut delivery = delivery.clone();
+        if named(self, &delivery) == Some(false) {
+            delivery = delivery.under_its_signature()?;
+        }
+        let fresh = named(self, &delivery).is_none();
         if fresh {
-            self.deliveries.push((delivery.clone(), None));
+            self.deliveries.push((delivery, None));
         }
         Ok(fresh)
     }
@@ -187,8 +216,34 @@ impl Transaction for State {
         Ok(())
     }
 
-    fn keep_session(&mut self, id: &str, rooms: &str, at: Timestamp) -> Result<()> {
-        self.sessions.insert(id.to_owned(), (rooms.to_owned(), at));
+    fn keep_session(
+        &mut self,
+        id: &str,
+        owner: &str,
+        rooms: &str,
+        at: Timestamp,
+        quota: &SessionQuota,
+    ) -> Result<()> {
+        self.sessions.insert(id.to_owned(), (owner.to_owned(), rooms.to_owned(), at));
+        let of_owner = (Some(owner.to_owned()), quota.owner_records, quota.owner_bytes);
+        for (owner, records_max, bytes_max) in [of_owner, (None, quota.records, quota.bytes)] {
+            loop {
+                let theirs: Vec<_> = self
+                    .sessions
+                    .iter()
+                    .filter(|(_, (of, ..))| owner.as_ref().is_none_or(|owner| owner == of))
+                    .collect();
+                let bytes: usize = theirs.iter().map(|(_, (_, rooms, _))| rooms.len()).sum();
+                let is_over = theirs.len() as u64 > records_max || bytes as u64 > bytes_max;
+                let others = theirs.iter().filter(|(other, _)| *other != id);
+                let oldest =
+                    others.min_by_key(|(_, (.., at))| *at).map(|(id, (.., at))| ((*id).clone(), *at));
+                let Some((oldest, at)) = oldest.filter(|_| is_over) else { break };
+                self.sessions.remove(&oldest);
+                let evicted = self.evicted.entry(owner.clone()).or_insert(at);
+                *evicted = at.max(*evicted);
+            }
+        }
         Ok(())
     }
 
@@ -200,7 +255,7 @@ impl Transaction for State {
     }
 
     fn prune(&mut self, retention: &Retention) -> Result<()> {
-        self.sessions.retain(|_, (_, at)| *at >= retention.sessions_before);
+        self.sessions.retain(|_, (.., at)| *at >= retention.sessions_before);
         self.revocations.retain(|_, (_, until)| *until > retention.revoked_until);
         let old = self
             .log
@@ -219,6 +274,7 @@ impl Transaction for State {
             shop.kept.forget(retention.runs_before);
             shop.posted.retain(|_, (_, at)| *at >= retention.deliveries_before);
             shop.transfers.retain(|_, (_, at)| *at >= retention.deliveries_before);
+            shop.redacted.retain(|_, at| *at >= retention.deliveries_before);
             shop.drift.retain(|drifted| drifted.found >= retention.runs_before);
             shop.runs.retain(|run| !run.run.state.is_over() || run.run.started_at >= retention.runs_before);
         }
@@ -271,6 +327,10 @@ impl Tables for MemoryTables<'_> {
         &self.here().thresholds
     }
 
+    fn known_since(&self) -> Timestamp {
+        self.here().known_since.unwrap_or(Timestamp::MAX)
+    }
+
     fn variants_of(&self, product: ProductId) -> Result<Vec<Variant>> {
         Ok(self.here().variants.values().filter(|variant| variant.product_id == product).cloned().collect())
     }
@@ -286,7 +346,11 @@ impl Tables for MemoryTables<'_> {
     fn available_of(&self, product: ProductId) -> Result<Vec<AvailableAt>> {
         let mut sums = BTreeMap::new();
         for item in self.variants_of(product)?.into_iter().filter_map(|variant| variant.inventory_item_id) {
-            for level in self.levels_of(item)?.iter().filter(|level| level.observed.active) {
+            let open = |level: &&HeldLevel| {
+                let location = self.here().locations.get(&level.key().1);
+                level.observed.active && location.is_none_or(|location| location.active)
+            };
+            for level in self.levels_of(item)?.iter().filter(open) {
                 *sums.entry(level.key().1).or_default() += level.available();
             }
         }
@@ -325,9 +389,12 @@ impl Tables for MemoryTables<'_> {
         Ok(())
     }
 
-    fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>) -> Result<()> {
+    fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>, tries: Tries) -> Result<()> {
         self.state.last_mark += 1;
-        let marking = Marking { mark: Mark(self.state.last_mark), vain: 0, doubt: doubt.cloned() };
+        let before =
+            self.here().marked.get(&key).filter(|(before, _)| tries == Tries::Keep && before.vain > 0);
+        let (vain, due) = before.map_or((0, due), |(before, later)| (before.vain, due.max(*later)));
+        let marking = Marking { mark: Mark(self.state.last_mark), vain, doubt: doubt.cloned() };
         self.here_mut().marked.insert(key, (marking, due));
         Ok(())
     }
@@ -341,16 +408,21 @@ impl Tables for MemoryTables<'_> {
         Ok(())
     }
 
-    fn postpone(&mut self, key: RecordKey, later: Timestamp) -> Result<()> {
+    fn postpone(&mut self, key: RecordKey, vain: u32, later: Timestamp) -> Result<()> {
         if let Some((marking, due)) = self.here_mut().marked.get_mut(&key) {
-            marking.vain += 1;
+            marking.vain = vain;
             *due = later;
         }
         Ok(())
     }
 
-    fn redact(&mut self, customer: CustomerId) -> Result<()> {
+    fn redacted(&self, customer: CustomerId) -> Result<Option<Timestamp>> {
+        Ok(self.here().redacted.get(&customer).copied())
+    }
+
+    fn redact(&mut self, customer: CustomerId, at: Timestamp) -> Result<()> {
         let shop = self.here_mut();
+        shop.redacted.insert(customer, at);
         shop.customers.remove(&customer);
         shop.marked.remove(&RecordKey::Customer(customer));
         let name = RecordKey::Customer(customer).to_string();
@@ -560,6 +632,13 @@ impl Reader for Memory {
         self.shop(shop, |shop| shop.waiting(limit))
     }
 
+    fn backlog(&self, shop: &ShopDomain) -> Result<Backlog> {
+        self.shop(shop, |shop| Backlog {
+            effects: shop.kept.unanswered(),
+            refreshes: shop.marked.len() as u64,
+        })
+    }
+
     fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>> {
         self.shop(shop, |shop| shop.kept.attempts())
     }
@@ -574,6 +653,21 @@ impl Reader for Memory {
 
     fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>> {
         self.shop(shop, |shop| shop.runs.iter().rev().take(limit).cloned().collect())
+    }
+
+    fn last_runs(&self, shop: &ShopDomain, resource: Resource) -> Result<LastRuns> {
+        self.shop(shop, |shop| {
+            let of = || shop.runs.iter().rev().filter(|run| run.resource() == resource);
+            let real = |run: &&RunRecord| !run.run.dry_run;
+            let full = |run: &&RunRecord| run.run.kind == RunKind::Full;
+            let completed = |run: &&RunRecord| run.run.state == RunState::Completed;
+            LastRuns {
+                any: of().next().cloned(),
+                completed: of().filter(real).find(completed).cloned(),
+                full_begun: of().filter(real).find(full).cloned(),
+                full_completed: of().filter(real).filter(full).find(completed).cloned(),
+            }
+        })
     }
 
     fn doubts(&self, run: &RunId) -> Result<u64> {
@@ -618,8 +712,13 @@ impl Reader for Memory {
         self.shop(shop, |shop| shop.locations.values().cloned().collect())
     }
 
-    fn session(&self, id: &str) -> Result<Option<String>> {
-        Ok(self.state().sessions.get(id).map(|(rooms, _)| rooms.clone()))
+    fn session(&self, id: &str, owner: &str) -> Result<KeptSession> {
+        let state = self.state();
+        let evicted = [Some(owner.to_owned()), None].into_iter().filter_map(|of| state.evicted.get(&of));
+        Ok(KeptSession {
+            rooms: state.sessions.get(id).map(|(_, rooms, _)| rooms.clone()),
+            evicted_at: evicted.max().copied(),
+        })
     }
 
     fn positions(&self) -> Result<BTreeMap<String, Position>> {
@@ -634,6 +733,29 @@ impl Reader for Memory {
         let state = self.state();
         let kept = state.revocations.iter();
         Ok(kept.map(|(of, (at, until))| Revocation { of: of.clone(), at: *at, until: *until }).collect())
+    }
+
+    fn orders(
+        &self,
+        shop: &ShopDomain,
+        view: &OrderView,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<serde_json::Value>> {
+        let wanted = |order: &&Order| {
+            order.id.to_i64().cast_unsigned() > after
+                && match view {
+                    OrderView::All => true,
+                    OrderView::Of(customer) => order.customer_id == Some(*customer),
+                    OrderView::At(mine) => {
+                        order.locations.is_empty() || order.locations.iter().any(|at| mine.contains(at))
+                    }
+                }
+        };
+        self.shop(shop, |shop| {
+            let orders = shop.orders.values().filter(wanted).take(limit);
+            Ok(orders.map(serde_json::to_value).collect::<serde_json::Result<_>>()?)
+        })?
     }
 
     fn list(
@@ -667,7 +789,7 @@ impl Reader for Memory {
 }
 
 fn levels_of_shop(domain: &ShopDomain, shop: &Shop, selection: &LevelSelection) -> Vec<LevelShape> {
-    let LevelSelection { location_ids, product_ids, variant_ids } = selection;
+    let LevelSelection { location_ids, product_ids, variant_ids, item_ids, sku, within } = selection;
     let shapes = shop.levels.values().map(|held| {
         let (item, location) = held.key();
         let variant = variant_of(shop, item).cloned();
@@ -680,8 +802,11 @@ fn levels_of_shop(domain: &ShopDomain, shop: &Shop, selection: &LevelSelection) 
             || location_ids.as_ref().is_some_and(|ids| ids.contains(&level.location_id))
             || product_ids.as_ref().zip(level.product_id).is_some_and(|(ids, id)| ids.contains(&id))
             || variant_ids.as_ref().zip(level.variant_id).is_some_and(|(ids, id)| ids.contains(&id))
+            || item_ids.as_ref().is_some_and(|ids| ids.contains(&level.inventory_item_id))
+            || (sku.is_some() && *sku == level.sku)
     };
-    shapes.filter(one_of).collect()
+    let mine = |level: &LevelShape| within.as_ref().is_none_or(|mine| mine.contains(&level.location_id));
+    shapes.filter(|level| one_of(level) && mine(level)).collect()
 }
 
 fn word(fate: Option<&Fate>) -> &'static str {

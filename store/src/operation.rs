@@ -6,9 +6,13 @@ use schemas::{
     UserId, WebhookId,
 };
 
+use crate::StoreError;
 use crate::attempt::{Attempt, End};
 use crate::command::Given;
 use crate::position::Position;
+
+/// Characters of a webhook's id that are kept where it is told apart by its signature. Shopify's own are UUIDs.
+const WEBHOOK_ID_CHARS_KEPT: usize = 64;
 
 /// One unit of writing: it happens whole or not at all.
 #[derive(Debug, Clone)]
@@ -53,6 +57,13 @@ pub enum Operation {
         /// Which.
         shop: ShopDomain,
     },
+    /// Keep Shopify's id of a shop from the first contact on. `fresh` is false when another one is kept.
+    KeepIdentity {
+        /// Whose.
+        shop: ShopDomain,
+        /// As Shopify says it.
+        id: String,
+    },
     /// Keep customers' names in a shop, or forget those that were kept, in the log too. `fresh` is false when that was
     /// so already.
     KeepNames {
@@ -68,10 +79,15 @@ pub enum Operation {
         /// How far.
         position: Position,
     },
-    /// Keep the rooms of a session under its id, in place of what was kept there.
+    /// Keep the rooms of a session under its id, in place of what was kept there. The oldest records make room where
+    /// there are more than the quota allows, those of the same owner first. Written behind what others wait for.
     KeepSession {
-        /// Whose.
+        /// Of which session.
         id: String,
+        /// Whose it is: a code of the user.
+        owner: String,
+        /// How much there may be.
+        quota: SessionQuota,
         /// What is to be found again, in the words of who keeps it.
         rooms: String,
         /// When.
@@ -155,8 +171,33 @@ pub struct Outcome {
     pub changed: u64,
     /// Records that are gone.
     pub deleted: u64,
+    /// Records whose time was too far ahead of ours to be true. They count as of our time, and are read.
+    pub ahead: u64,
     /// Where in the log that is which was posted, now or before.
     pub place: Option<Sequence>,
+}
+
+/// How much of sessions is kept. Bytes are those of the records' texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionQuota {
+    /// Records of one owner.
+    pub owner_records: u64,
+    /// Bytes of one owner.
+    pub owner_bytes: u64,
+    /// Records in all.
+    pub records: u64,
+    /// Bytes in all.
+    pub bytes: u64,
+}
+
+/// What is known of a session.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeptSession {
+    /// What was kept of it last.
+    pub rooms: Option<String>,
+    /// Records written up to here may have made room for others; `None` when none has. A session that began later
+    /// and has no record never had one.
+    pub evicted_at: Option<Timestamp>,
 }
 
 /// Something that another program says.
@@ -186,6 +227,8 @@ pub struct Delivery {
     pub shop: ShopDomain,
     /// The same on every retry.
     pub webhook_id: WebhookId,
+    /// What the body was signed with. Headers are not signed: only the same id with the same signature is a retry.
+    pub signature: Vec<u8>,
     /// For instance `orders/create`.
     pub topic: String,
     /// When it happened, as the unsigned header says.
@@ -194,6 +237,18 @@ pub struct Delivery {
     pub received_at: Timestamp,
     /// The raw bytes that were signed.
     pub body: Vec<u8>,
+}
+
+impl Delivery {
+    /// The same delivery under an id of its own, for where another body has taken its id.
+    pub(crate) fn under_its_signature(&self) -> Result<Self, StoreError> {
+        let id = self.webhook_id.as_str();
+        let start =
+            self.signature.iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        let id: String = id.chars().take(WEBHOOK_ID_CHARS_KEPT).chain(['.']).chain(start.chars()).collect();
+        let webhook_id = id.parse().map_err(|error| StoreError::Failed(format!("{error}")))?;
+        Ok(Self { webhook_id, ..self.clone() })
+    }
 }
 
 /// Changes with one cause.
@@ -225,8 +280,11 @@ pub enum Cause {
     Webhook {
         /// Which.
         id: WebhookId,
-        /// What becomes of it.
+        /// What becomes of it. What of an unreadable one is to be read again comes with it.
         fate: Fate,
+        /// Whether another shop's webhooks are signed with the same secret. The shop is in an unsigned header, so the
+        /// body may be another shop's: a record that is not held is then read and not added.
+        shared_secret: bool,
     },
 }
 
@@ -253,6 +311,8 @@ pub struct Progress {
     pub processed: u64,
     /// Records to look at, as far as known.
     pub total: Option<u64>,
+    /// Objects that Shopify has written so far, while it writes.
+    pub bulk_objects: Option<u64>,
     /// Where to go on after a crash; the run's own notes.
     pub resume: String,
     /// The end of the window it looks at, by Shopify's time.
@@ -281,6 +341,19 @@ impl RunRecord {
     pub fn resource(&self) -> Resource {
         self.run.resource
     }
+}
+
+/// A resource's last runs; each `None` when there was none such.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LastRuns {
+    /// The last one of any kind, in any state.
+    pub any: Option<RunRecord>,
+    /// The last one that was completed and was no dry run.
+    pub completed: Option<RunRecord>,
+    /// The last full one that was no dry run, in any state.
+    pub full_begun: Option<RunRecord>,
+    /// The last full one that was completed and was no dry run.
+    pub full_completed: Option<RunRecord>,
 }
 
 /// What is older than these, by our clock, may go.

@@ -16,13 +16,45 @@ pub(crate) struct References {
     pub(crate) location: Option<Location>,
 }
 
+impl References {
+    /// Whether a level's location sells: one that was deactivated does not, whatever its levels say of themselves.
+    fn is_open(&self) -> bool {
+        self.location.as_ref().is_none_or(|location| location.active)
+    }
+
+    /// How such a level's stock is; `None` where it does not count: nobody can buy it, or nobody counts it.
+    fn standing(&self, thresholds: &Thresholds, held: &HeldLevel) -> Option<StockStatus> {
+        let tracked = self.item.as_ref().is_none_or(|item| item.tracked);
+        let sold = held.observed.active && self.is_open() && is_on_sale(self.product.as_ref());
+        let threshold = self.threshold(thresholds, held);
+        (tracked && sold).then(|| threshold::status(held.available(), threshold))
+    }
+
+    fn threshold(&self, thresholds: &Thresholds, held: &HeldLevel) -> i64 {
+        let (item, location) = held.key();
+        thresholds.of(item, location, self.product.as_ref().map(|product| product.vendor.as_str()))
+    }
+}
+
+/// Whether a product can be bought somewhere: drafts and archived ones cannot, and how much there is of them alarms nobody.
+pub(crate) fn is_on_sale(product: Option<&Product>) -> bool {
+    product.is_none_or(|product| !matches!(product.status.as_str(), "archived" | "draft"))
+}
+
 pub(crate) fn shape<T: Tables>(tables: &T, held: &HeldLevel) -> Result<LevelShape> {
     let (item, location) = held.key();
     Ok(level_shape(tables.shop(), tables.thresholds(), held, tables.references(item, location)?))
 }
 
-/// How a level's stock is, as its shape has it, for less; `None` where it does not count.
+/// How a level's stock is; `None` where it does not count: its item is not tracked, or nobody can buy it there.
 pub(crate) fn standing<T: Tables>(tables: &T, held: &HeldLevel) -> Result<Option<StockStatus>> {
+    let (item, location) = held.key();
+    Ok(tables.references(item, location)?.standing(tables.thresholds(), held))
+}
+
+/// The same for a first import, for less: it does not ask whether the product is on sale and the location open. Neither
+/// matters before the level's next change, and then both are asked.
+pub(crate) fn first_standing<T: Tables>(tables: &T, held: &HeldLevel) -> Result<Option<StockStatus>> {
     let (item_id, location_id) = held.key();
     let item: Option<InventoryItem> = tables.find(item_id)?;
     if !held.observed.active || item.is_some_and(|item| !item.tracked) {
@@ -39,9 +71,15 @@ pub(crate) fn standing<T: Tables>(tables: &T, held: &HeldLevel) -> Result<Option
     Ok(Some(threshold::status(held.available(), threshold)))
 }
 
-/// How a level's stock is; `None` where it does not count, because it is inactive or its item is not tracked.
-pub(crate) fn counted(shape: &LevelShape) -> Option<StockStatus> {
-    (shape.tracked && shape.active).then_some(shape.status)
+/// A level's shape, and how its stock is where it counts.
+pub(crate) fn shape_and_standing(
+    shop: &ShopDomain,
+    thresholds: &Thresholds,
+    held: &HeldLevel,
+    references: References,
+) -> (LevelShape, Option<StockStatus>) {
+    let standing = references.standing(thresholds, held);
+    (level_shape(shop, thresholds, held, references), standing)
 }
 
 /// Puts a level's shape together.
@@ -52,9 +90,9 @@ pub(crate) fn level_shape(
     references: References,
 ) -> LevelShape {
     let (inventory_item_id, location_id) = held.key();
+    let threshold = references.threshold(thresholds, held);
+    let active = held.observed.active && references.is_open();
     let References { item, variant, product, location } = references;
-    let vendor = product.as_ref().map(|product| product.vendor.as_str());
-    let threshold = thresholds.of(inventory_item_id, location_id, vendor);
     let title = product.map(|product| match &variant {
         Some(variant) if variant.title != "Default Title" => format!("{} – {}", product.title, variant.title),
         _ => product.title,
@@ -70,7 +108,7 @@ pub(crate) fn level_shape(
         sku: item.and_then(|item| item.sku).or_else(|| variant?.sku),
         location_id,
         location_name: location.map(|location| location.name),
-        active: held.observed.active,
+        active,
         available: held.available(),
         quantities: held.observed.quantities.into(),
         pending: held.pending,

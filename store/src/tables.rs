@@ -15,7 +15,7 @@ use crate::StoreError;
 use crate::attempt::{Attempt, Flight};
 use crate::command::{Effect, KeptCommand};
 use crate::drift::Drifted;
-use crate::operation::{Delivery, Fate, Mark, PostKey, Retention, Revocation, RunRecord};
+use crate::operation::{Delivery, Fate, Mark, PostKey, Retention, Revocation, RunRecord, SessionQuota};
 use crate::position::Position;
 use crate::shape::References;
 
@@ -129,6 +129,16 @@ pub(crate) trait Ledger {
     fn delete_flight(&mut self, item: InventoryItemId, location: LocationId) -> Result<()>;
 }
 
+/// What becomes of the count of vain readings when a record is marked anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tries {
+    /// It goes on, and so does the pause after the last one: whoever marks a record often enough could otherwise keep
+    /// something wrong for ever.
+    Keep,
+    /// It begins at none: what was tried in vain is no longer what is held.
+    Anew,
+}
+
 /// That a record is to be read again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Marking {
@@ -152,6 +162,8 @@ pub(crate) trait Tables:
 {
     fn shop(&self) -> &ShopDomain;
     fn thresholds(&self) -> &Thresholds;
+    /// When the shop was registered first. Orders that were made before are no news when they are first heard of.
+    fn known_since(&self) -> Timestamp;
 
     fn variants_of(&self, product: ProductId) -> Result<Vec<Variant>>;
     fn variant_of(&self, item: InventoryItemId) -> Result<Option<Variant>>;
@@ -181,14 +193,21 @@ pub(crate) trait Tables:
     fn put_transfer(&mut self, told: &Transfer, at: Timestamp) -> Result<()>;
 
     /// Marks a record for reading, anew if it is marked; `doubt` is the full run that wants to know.
-    fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>) -> Result<()>;
+    fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>, tries: Tries) -> Result<()>;
     fn marked(&self, key: RecordKey) -> Result<Option<Marking>>;
     fn unmark(&mut self, key: RecordKey) -> Result<()>;
-    /// Keeps the mark, counts a vain reading and puts the next one off.
-    fn postpone(&mut self, key: RecordKey, due: Timestamp) -> Result<()>;
+    /// Keeps the mark, sets how many of its readings were vain, and when the next one is due.
+    fn postpone(&mut self, key: RecordKey, vain: u32, due: Timestamp) -> Result<()>;
 
-    /// Forgets everything that is kept of a customer: the record, whose the orders are, and both in the log.
-    fn redact(&mut self, customer: CustomerId) -> Result<()>;
+    /// Forgets everything that is kept of a customer: the record, whose the orders are, and both in the log. That it was
+    /// asked is kept as long as deliveries are.
+    fn redact(&mut self, customer: CustomerId, at: Timestamp) -> Result<()>;
+    /// When that was asked last.
+    fn redacted(&self, customer: CustomerId) -> Result<Option<Timestamp>>;
+    /// Whether what was so of a customer at that time is to stay forgotten. A customer who comes back later is taken in.
+    fn stays_forgotten(&self, customer: CustomerId, as_of: Timestamp) -> Result<bool> {
+        Ok(self.redacted(customer)?.is_some_and(|redacted| as_of <= redacted))
+    }
 
     /// Notes what became of a delivery; false, and nothing, where it no longer waits.
     fn settle(&mut self, delivery: &WebhookId, fate: &Fate) -> Result<bool>;
@@ -209,15 +228,29 @@ pub(crate) trait Transaction {
     /// That shop's tables.
     fn shop(&mut self, shop: &ShopDomain) -> Result<Self::Shop<'_>>;
     /// Adds the shop or replaces its thresholds; the former ones, if it was known.
-    fn register(&mut self, shop: &ShopDomain, thresholds: &Thresholds) -> Result<Option<Thresholds>>;
+    fn register(
+        &mut self,
+        shop: &ShopDomain,
+        thresholds: &Thresholds,
+        at: Timestamp,
+    ) -> Result<Option<Thresholds>>;
     /// Keeps a delivery; false when it was here before.
     fn accept(&mut self, delivery: &Delivery) -> Result<bool>;
+    /// Keeps a shop's id at Shopify where none is kept. False when another one is.
+    fn keep_identity(&mut self, shop: &ShopDomain, id: &str) -> Result<bool>;
     /// Keeps whether customers' names are wanted, and forgets them where they no longer are. False when that was so.
     fn keep_names(&mut self, shop: &ShopDomain, wanted: bool) -> Result<bool>;
     /// Keeps how far a reader is in place of what was kept.
     fn keep_position(&mut self, reader: &str, position: &Position) -> Result<()>;
-    /// Keeps a session's rooms in place of what was kept.
-    fn keep_session(&mut self, id: &str, rooms: &str, at: Timestamp) -> Result<()>;
+    /// Keeps a session's rooms in place of what was kept, and forgets the oldest of others beyond the quota.
+    fn keep_session(
+        &mut self,
+        id: &str,
+        owner: &str,
+        rooms: &str,
+        at: Timestamp,
+        quota: &SessionQuota,
+    ) -> Result<()>;
     /// Keeps a revocation; one of the same tokens is prolonged. False when nothing was changed by it.
     fn revoke(&mut self, revocation: &Revocation) -> Result<bool>;
     fn prune(&mut self, retention: &Retention) -> Result<()>;

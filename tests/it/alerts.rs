@@ -16,7 +16,10 @@ async fn daemon(shop: &TestShop, sections: String) -> TestDaemon {
 
 /// What `/api/v1/status` says is wrong.
 async fn problems(daemon: &TestDaemon) -> String {
-    daemon.asked("status", &Token::of(Role::Admin)).await.1["problems"].to_string()
+    let mut problems = daemon.asked("status", &Token::of(Role::Admin)).await.1["problems"].take();
+    // These daemons have no address for webhooks.
+    problems.as_array_mut().unwrap().retain(|problem| !problem.as_str().unwrap().contains("webhook_address"));
+    problems.to_string()
 }
 
 async fn metrics(daemon: &TestDaemon) -> String {

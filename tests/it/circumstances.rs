@@ -267,3 +267,18 @@ async fn on_a_full_disk_nothing_is_acknowledged_and_lost_and_all_goes_on_once_th
     }
     assert_eq!(daemon.commands().await, [] as [Value; 0], "what was refused was not done");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shop_without_an_address_for_webhooks_says_so_until_one_comes() {
+    let shop = TestShop::opens().await;
+    let daemon = TestDaemon::on(&shop).await;
+    let says = async || {
+        let status = daemon.asked("status", &admin()).await.1;
+        let problems = status["problems"].as_array().unwrap().clone();
+        problems.iter().any(|problem| problem.as_str().unwrap().contains("set webhook_address = \"https://"))
+    };
+    assert!(says().await && daemon.log().contains("no webhook has come and webhook_address is not set"));
+    let spot = shop.spot(3, 1).await;
+    shop.sells(&spot, 1).await;
+    eventually("somebody subscribed by hand", async || (!says().await).then_some(())).await;
+}

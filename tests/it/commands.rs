@@ -191,7 +191,7 @@ async fn what_takes_no_stock_or_is_not_as_expected_is_refused_by_every_door() {
     // A product's webhook does not say it; the second look does.
     eventually("the bundle is known as one", async || {
         let variants = daemon.list("variants", &staff()).await;
-        let own = variants.iter().find(|variant| variant["id"] == bundle.variant.as_str())?;
+        let own = variants.iter().find(|variant| variant["variantId"] == bundle.variant.as_str())?;
         (own["bundle"] == true).then_some(())
     })
     .await;

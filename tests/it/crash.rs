@@ -99,7 +99,7 @@ async fn orders_are_exact(daemon: &TestDaemon, shop: &TestShop, orders_before: u
     let placed = &truth["orders"].as_array().unwrap()[orders_before..];
     assert!(placed.len() > 50);
     for order in placed {
-        let held = mirrored.iter().find(|held| held["id"] == order["id"]);
+        let held = mirrored.iter().find(|held| held["orderId"] == order["id"]);
         let held = held.unwrap_or_else(|| panic!("{} was lost", order["name"]));
         let paid = order["displayFinancialStatus"].as_str().unwrap().to_lowercase();
         assert_eq!(held["financialStatus"], paid.as_str(), "{}", order["name"]);

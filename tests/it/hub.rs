@@ -181,7 +181,7 @@ async fn the_log_names_what_is_told_and_where_and_never_what_is_in_it() {
         assert!(client.event("coffee:ready").await.to_string().contains("canary-cup"));
     }
     let log = daemon.log();
-    let offset = told["id"].as_str().unwrap();
+    let offset = told["offset"].as_str().unwrap();
     let line = log.lines().find(|line| line.contains("notification:new")).unwrap();
     assert!(line.contains("/hub") && line.contains("user:m") && line.contains(offset), "{line}");
     assert!(log.contains("coffee:ready") && !log.contains("canary"));

@@ -49,7 +49,7 @@ async fn renames(shop: &TestShop, daemon: &TestDaemon, order: &Value, first: &st
     // Within the second of the purchase only a second look tells which name is newer.
     eventually("the customer's name is known", async || {
         let customers = daemon.list("customers", &admin()).await;
-        let is_named = |row: &Value| row["id"] == *id && row["name"] == format!("{first} {last}");
+        let is_named = |row: &Value| row["customerId"] == *id && row["name"] == format!("{first} {last}");
         customers.iter().any(is_named).then_some(())
     })
     .await;
@@ -221,11 +221,9 @@ async fn where_shopify_withholds_names_everything_else_is_synced_and_somebody_is
         assert_eq!(who_ordered(&mut live, "order:created", &order).await, Value::Null);
         let known = daemon.list("orders", &admin()).await;
         for order in [&before, &order] {
-            assert!(
-                known
-                    .iter()
-                    .any(|row| { (&row["id"], &row["customerId"]) == (&order["id"], &order["customerId"]) })
-            );
+            assert!(known.iter().any(|row| {
+                (&row["orderId"], &row["customerId"]) == (&order["id"], &order["customerId"])
+            }));
         }
         // Whatever a bulk operation does with it, a page says it.
         let page = daemon.begins_when_it_can("customers", "quick").await;

@@ -74,7 +74,7 @@ async fn who_says_nothing_is_a_guest_and_who_says_too_much_too() {
     for claim in [
         json!({ "userId": "test", "role": "admin", "sessionId": "abc", "expiresAt": 4_000_000_000_000_u64 }),
         json!({ "userId": "test", "role": "admin" }),
-        json!({ "token": daemon.token(&Token::of(Role::Admin).good_for(-1)) }),
+        json!({ "token": daemon.token(&Token::of(Role::Admin).good_for(-60)) }),
         json!({ "token": 7, "role": "admin" }),
     ] {
         guest.says(&json!({ "type": "auth", "data": claim }));
@@ -357,7 +357,7 @@ async fn oms_without_a_good_token_is_answered_401() {
     let daemon = TestDaemon::on(&shop).await;
     assert_eq!(Plain::connects(&daemon.url(), "/events").refused().await, 401);
     assert_eq!(Plain::bearing(&daemon.url(), "/events", "nonsense").refused().await, 401);
-    let expired = daemon.token(&Token::of(Role::Admin).good_for(-1));
+    let expired = daemon.token(&Token::of(Role::Admin).good_for(-60));
     assert_eq!(Plain::bearing(&daemon.url(), "/events", &expired).refused().await, 401);
     // A query says nothing.
     let query = format!("/events?token={}", daemon.token(&Token::of(Role::Admin)));

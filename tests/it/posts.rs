@@ -26,13 +26,13 @@ async fn a_posted_event_is_in_the_log_once_also_after_a_kill_and_not_in_the_mirr
     daemon.killed();
     daemon.starts().await;
     let (status, again) = daemon.posts("events", &event, &service).await;
-    assert_eq!((status, &again["id"], &again["repeated"]), (201, &answer["id"], &json!(true)));
+    assert_eq!((status, &again["offset"], &again["repeated"]), (201, &answer["offset"], &json!(true)));
     // Another sender's names are its own.
     let (_, other) = daemon.posts("events", &event, &Token::of(Role::Service).user("erp")).await;
-    assert_ne!(other["id"], answer["id"]);
+    assert_ne!(other["offset"], answer["offset"]);
     let told = told(&daemon, "posted").await;
     assert_eq!(told.len(), 2);
-    assert_eq!((&told[0]["id"], &told[0]["data"]["data"]), (&answer["id"], &data));
+    assert_eq!((&told[0]["id"], &told[0]["data"]["data"]), (&answer["offset"], &data));
     assert_eq!(
         (&told[0]["data"]["source"], &told[1]["data"]["source"]),
         (&json!("test-service"), &json!("erp"))
@@ -57,7 +57,7 @@ async fn something_emitted_comes_to_whom_it_is_for_and_can_be_had_later() {
     let own = seen("ann").await;
     assert_eq!(
         (own.len(), &own[0]["id"], &own[0]["data"]["event"]),
-        (1, &answer["id"], &json!("coffee:ready"))
+        (1, &answer["offset"], &json!("coffee:ready"))
     );
     assert!(seen("bob").await.is_empty());
 }

@@ -261,6 +261,8 @@ async fn a_revoked_user_is_put_out_at_once_and_for_good() {
     let staff = daemon.posted("revocations", &Token::of(Role::Staff), &json!({ "userId": "ann" })).await;
     assert_eq!(staff.0, 403);
     assert_eq!(revoke(json!({})).await.0, 400);
+    let (status, past) = revoke(json!({ "jti": "lost", "expiresAt": "2020-01-01T00:00:00Z" })).await;
+    assert_eq!(status, 400, "it would revoke nothing: {past}");
     assert_eq!(revoke(json!({ "userId": "ann" })).await.0, 200);
     assert_eq!(revoke(json!({ "jti": "lost" })).await.0, 200);
     for client in [&mut client, &mut by_id] {

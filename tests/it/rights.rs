@@ -20,7 +20,7 @@ async fn without_a_good_token_nobody_comes_in_or_hears_anything() {
     assert_eq!(daemon.asked_with("levels?limit=1", &with(&claims)).await.0, 200, "our forgery is a good one");
     let jwk = json!({ "alg": "HS256", "jwk": { "kty": "oct", "k": "AAAA" } });
     let bad = [
-        ("expired", daemon.token(&Token::of(Role::Admin).good_for(-1))),
+        ("expired", daemon.token(&Token::of(Role::Admin).good_for(-60))),
         ("alg none", forged(&json!({ "alg": "none", "typ": "JWT" }), &claims, None)),
         ("alg none, signed", forged(&json!({ "alg": "none", "typ": "JWT" }), &claims, Some(&secret))),
         ("another algorithm", forged(&json!({ "alg": "HS512", "typ": "JWT" }), &claims, Some(&secret))),
@@ -125,10 +125,59 @@ async fn staff_of_one_location_see_nothing_of_another() {
     let rest = daemon.list("events?rooms=inventory:all", &token).await;
     assert!(!rest.is_empty() && rest.iter().all(here));
     let orders = daemon.list("orders", &token).await;
-    assert!(orders.iter().any(|order| order["id"] == home["id"]));
-    assert!(orders.iter().all(|order| order["id"] != abroad["id"]));
+    assert!(orders.iter().any(|order| order["orderId"] == home["id"]));
+    assert!(orders.iter().all(|order| order["orderId"] != abroad["id"]));
     let orders = daemon.list("orders", &admin).await;
-    assert!([&home, &abroad].iter().all(|sold| orders.iter().any(|order| order["id"] == sold["id"])));
+    assert!([&home, &abroad].iter().all(|sold| orders.iter().any(|order| order["orderId"] == sold["id"])));
+    // No door names another location, not even where the next page begins.
+    let mut doors: Vec<String> =
+        ["drift", "commands", "reservations"].map(|list| format!("{list}?limit=1")).into();
+    for list in ["events", "levels", "orders"] {
+        doors.extend([1, 2, 3, 1_000].map(|limit| format!("{list}?limit={limit}")));
+    }
+    doors.push(format!("events?rooms=inventory:all,inventory:location:{}", foreign.location));
+    for door in doors {
+        let (status, told) = daemon.asked(&door, &token).await;
+        assert_eq!(status, 200, "{door}");
+        assert!(!told.to_string().contains(&foreign.location), "{door}: {told}");
+    }
+    let page = daemon.asked("orders?limit=1", &Token::customer(home["customerId"].as_str().unwrap())).await.1;
+    assert!(!page.to_string().contains(abroad["id"].as_str().unwrap()), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_sent_to_a_room_that_staff_made_up_is_shown_to_no_one_else() {
+    let shop = TestShop::opens().await;
+    let daemon = TestDaemon::on(&shop).await;
+    let body =
+        json!({ "target": { "room": "back-office" }, "event": "note", "data": { "text": "secret 4711" } });
+    assert_eq!(daemon.posts("emit", &body, &Token::of(Role::Service)).await.0, 201);
+    for role in [Role::Guest, Role::Customer, Role::Staff, Role::Admin] {
+        for door in ["events?limit=1000", "events?rooms=custom:back-office"] {
+            let (status, told) = daemon.asked(door, &Token::of(role)).await;
+            assert_eq!(status, 200, "{door} by {role:?}");
+            assert_eq!(told.to_string().contains("4711"), role.is_staff(), "{door} by {role:?}: {told}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_in_parameters_are_bounded_and_each_part_counts_once() {
+    let shop = TestShop::opens().await;
+    let daemon = TestDaemon::on(&shop).await;
+    let admin = Token::of(Role::Admin);
+    shop.sells(&shop.spot(0, 1).await, 1).await;
+    daemon.events(None).await;
+    let once = daemon.asked("events?rooms=inventory:all&limit=5", &admin).await.1;
+    let often = vec!["inventory:all"; 300].join(",");
+    assert_eq!(daemon.asked(&format!("events?rooms={often}&limit=5"), &admin).await.1["data"], once["data"]);
+    let many: Vec<String> = (1..=101).map(|id| format!("inventory:product:{id}")).collect();
+    let numbers: Vec<String> = (1..=101).map(|id| id.to_string()).collect();
+    for (field, list) in [("rooms", many.join(",")), ("productId", numbers.join(","))] {
+        let path = if field == "rooms" { "events" } else { "levels" };
+        let (status, refused) = daemon.asked(&format!("{path}?{field}={list}"), &admin).await;
+        assert_eq!((status, &refused["error"]["field"]), (400, &json!(field)), "{refused}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -166,7 +215,7 @@ async fn customers_see_their_own_orders_and_no_stock() {
 
     let orders = daemon.list("orders", &token).await;
     assert_eq!(orders.len(), 1);
-    assert_eq!(orders[0]["id"], mine["id"]);
+    assert_eq!(orders[0]["orderId"], mine["id"]);
     for forbidden in ["levels", "items", "customers", "runs", "deliveries"] {
         assert_eq!(daemon.asked(forbidden, &token).await.0, 403, "{forbidden}");
     }

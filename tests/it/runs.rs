@@ -172,7 +172,7 @@ async fn an_order_that_is_too_old_to_be_seen_is_not_taken_for_deleted() {
     assert_eq!((&run["state"], &run["deleted"]), (&json!("completed"), &json!(0)), "{run}");
     let orders = daemon.list("orders", &admin()).await;
     assert_eq!(orders.len(), before + 1);
-    assert!(orders.iter().any(|order| order["id"] == young["id"]));
+    assert!(orders.iter().any(|order| order["orderId"] == young["id"]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -189,7 +189,7 @@ async fn a_dry_run_tells_and_touches_nothing() {
         (&json!("completed"), &json!(1), &json!(true))
     );
     assert_eq!(Mirror::of(&daemon).await, before);
-    let drift = daemon.list(&format!("drift?run={}", run["runId"].as_str().unwrap()), &admin()).await;
+    let drift = daemon.list(&format!("drift?runId={}", run["runId"].as_str().unwrap()), &admin()).await;
     assert_eq!(drift[0]["fields"]["quantities.available"], json!([sold.available, sold.available - 2]));
 }
 
@@ -248,7 +248,7 @@ async fn wishes_for_runs_that_make_no_sense_are_refused_with_a_sentence() {
     let wish = json!({ "resource": "orders" });
     assert_eq!(daemon.posts("runs", &wish, &Token::of(Role::Staff)).await.0, 403);
     assert_eq!(daemon.posts("runs/none/cancel", &Value::Null, &admin()).await.0, 404);
-    assert_eq!(daemon.asked("drift?run=", &admin()).await.0, 400);
+    assert_eq!(daemon.asked("drift?runId=", &admin()).await.0, 400);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -305,7 +305,8 @@ async fn a_customer_is_forgotten_and_an_uninstalled_app_stops_politely() {
     alert("A customer asks what is kept of them").await;
     shop.does("privacy", &json!({ "action": "redactCustomer", "customerId": customer })).await;
     eventually("nothing is kept of the customer", async || {
-        let known = daemon.list("customers", &admin()).await.iter().any(|row| row["id"] == customer.as_str());
+        let known =
+            daemon.list("customers", &admin()).await.iter().any(|row| row["customerId"] == customer.as_str());
         let orders = daemon.list("orders", &admin()).await;
         let whose = orders.iter().any(|order| order["customerId"] == customer.as_str());
         let told = daemon

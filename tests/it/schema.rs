@@ -333,3 +333,118 @@ async fn what_is_served_is_what_is_printed_and_what_stands_in_the_tree() {
     assert_eq!(unknown.code, 2);
     assert!(unknown.err.contains("openapi, asyncapi, command-input"), "{}", unknown.err);
 }
+
+fn in_the_tree(file: &str) -> Value {
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/json");
+    serde_json::from_str(&std::fs::read_to_string(tree.join(file)).unwrap()).unwrap()
+}
+
+/// Every object in the document, with the way to it.
+fn objects<'d>(value: &'d Value, at: &str, found: &mut Vec<(String, &'d serde_json::Map<String, Value>)>) {
+    match value {
+        Value::Object(fields) => {
+            found.push((at.to_owned(), fields));
+            for (name, field) in fields {
+                let name = name.replace('~', "~0").replace('/', "~1");
+                objects(field, &format!("{at}/{name}"), found);
+            }
+        }
+        Value::Array(parts) => {
+            parts.iter().enumerate().for_each(|(n, part)| objects(part, &format!("{at}/{n}"), found));
+        }
+        _ => {}
+    }
+}
+
+/// What `redocly lint` found once; by hand it says whether there is more.
+#[test]
+fn linters_of_openapi_find_nothing() {
+    let document = in_the_tree("openapi.json");
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            assert!(operation["security"].is_array(), "{method} {path} does not say whom it lets in");
+        }
+    }
+    let mut found = Vec::new();
+    objects(&document, "", &mut found);
+    for (at, schema) in found {
+        assert_ne!(schema.get("schema"), Some(&Value::Bool(true)), "{at}");
+        let anything = |part: &Value| part == &Value::Bool(true);
+        let places = schema.get("prefixItems").and_then(Value::as_array);
+        assert!(!places.is_some_and(|places| places.iter().any(anything)), "{at}");
+        // A branch tells the fields that it needs.
+        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
+            let name = name.as_str().unwrap();
+            let told = schema.get("properties").and_then(|known| known.get(name)).is_some();
+            let parent = at.rsplit_once("/anyOf/").or_else(|| at.rsplit_once("/oneOf/"));
+            let above = parent.and_then(|(parent, _)| document.pointer(parent)?["properties"].get(name));
+            assert!(told || above.is_some(), "{at} needs {name}, of which it says nothing");
+        }
+    }
+}
+
+#[test]
+fn a_thing_has_one_name_and_only_an_envelope_has_an_id() {
+    let document = in_the_tree("openapi.json");
+    let answers = &document["components"]["schemas"];
+    let mut found = Vec::new();
+    objects(answers, "", &mut found);
+    for (at, schema) in found {
+        // An event with its offset, and what oms's document says.
+        let named = ["/LoggedEvent", "/OmsTold"].contains(&&*at);
+        let Some(Value::Object(fields)) = schema.get("properties") else { continue };
+        assert!(named || !fields.contains_key("id") && !fields.contains_key("type"), "{at}");
+    }
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for operation in operations.as_object().unwrap().values() {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let name = parameter["name"].as_str().unwrap();
+                assert!(!["id", "item", "run", "type"].contains(&name), "{path}: {name}");
+            }
+        }
+    }
+    for (shape, id) in [("Order", "orderId"), ("Product", "productId"), ("Variant", "variantId")] {
+        assert!(answers[shape]["properties"].get(id).is_some(), "{shape}");
+    }
+}
+
+#[test]
+fn what_clients_are_typed_by_is_what_openapi_says() {
+    let openapi = in_the_tree("openapi.json");
+    let answers = openapi["components"]["schemas"].as_object().unwrap();
+    let mut compared = 0;
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/json");
+    for entry in std::fs::read_dir(tree).unwrap() {
+        let file = entry.unwrap().file_name().into_string().unwrap();
+        // Commands are described as they are taken, the others as they are told.
+        if !file.ends_with(".schema.json") || file == "command-input.schema.json" {
+            continue;
+        }
+        let mut whole = in_the_tree(&file);
+        let mut shapes: Vec<(String, Value)> = Vec::new();
+        if let Some(Value::Object(parts)) = whole.as_object_mut().unwrap().remove("$defs") {
+            shapes.extend(parts);
+        }
+        let fields = whole.as_object_mut().unwrap();
+        fields.remove("$schema");
+        let name = fields.remove("title").unwrap();
+        shapes.push((name.as_str().unwrap().to_owned(), whole));
+        for (name, shape) in shapes {
+            let Some(answer) = answers.get(&name) else { continue };
+            let shape = shape.to_string().replace("#/$defs/", "#/components/schemas/");
+            assert_eq!(&serde_json::from_str::<Value>(&shape).unwrap(), answer, "{name} in {file}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 20, "{compared}");
+    assert_eq!(
+        openapi["components"]["schemas"]["LevelAnswer"]["properties"]["level"]["anyOf"][1]["type"],
+        "null"
+    );
+    let client =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../clients/js/src/schemas.ts"));
+    let client = client.unwrap();
+    for line in ["  locationName: string | null;\n", "  level: LevelShape | null;\n"] {
+        assert!(client.contains(line), "{line}");
+    }
+}

@@ -245,7 +245,7 @@ async fn a_delete_notice_made_of_a_captured_body_deletes_nothing() {
 
     assert!(shop.calls().await["totals"]["calls"].as_u64().unwrap() > before, "the store was asked");
     let orders = daemon.list("orders", &Token::of(Role::Admin)).await;
-    assert!(orders.iter().any(|held| held["id"] == order["id"]), "the order is still there");
+    assert!(orders.iter().any(|held| held["orderId"] == order["id"]), "the order is still there");
     let (mirror, truth) = (Mirror::of(&daemon).await, Mirror::truth(&shop).await);
     for kind in ["products", "variants", "items", "locations", "levels"] {
         assert_eq!(mirror.count(kind), truth.count(kind), "{kind}");

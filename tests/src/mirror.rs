@@ -34,6 +34,19 @@ const LOCATION: [&str; 4] = ["id", "name", "active", "updatedAt"];
 const ORDER: [&str; 4] = ["id", "name", "customerId", "updatedAt"];
 const CUSTOMER: [&str; 3] = ["id", "createdAt", "updatedAt"];
 
+/// A collection's records, with their ids named as the shop names them.
+async fn listed(daemon: &TestDaemon, kind: &str) -> Vec<Value> {
+    let named = match kind {
+        "items" => "inventoryItemId".to_owned(),
+        kind => format!("{}Id", kind.trim_end_matches('s')),
+    };
+    let mut records = daemon.list(kind, &Token::of(Role::Admin)).await;
+    for record in &mut records {
+        record["id"] = record[&named].clone();
+    }
+    records
+}
+
 impl Mirror {
     /// What the daemon believes: products, variants, items, locations, levels with every quantity, orders with what
     /// is left of each line, customers.
@@ -43,7 +56,7 @@ impl Mirror {
         for (kind, fields) in
             [("products", &PRODUCT[..]), ("variants", &VARIANT), ("items", &ITEM), ("locations", &LOCATION)]
         {
-            for record in daemon.list(kind, &admin).await {
+            for record in listed(daemon, kind).await {
                 let mut kept = keep(&record, fields);
                 if kind == "variants" {
                     kept.insert("oversell".to_owned(), record["continueSelling"].clone());
@@ -51,12 +64,15 @@ impl Mirror {
                 records.insert((kind, text(&record["id"])), kept.into());
             }
         }
-        for order in daemon.list("orders", &admin).await {
+        for mut order in listed(daemon, "orders").await {
+            for line in order["lines"].as_array_mut().unwrap() {
+                line["id"] = line["lineItemId"].clone();
+            }
             let mut kept = keep(&order, &ORDER);
             kept.insert("lines".to_owned(), lines(&order["lines"], "quantity"));
             records.insert(("orders", text(&order["id"])), kept.into());
         }
-        for customer in daemon.list("customers", &admin).await {
+        for customer in listed(daemon, "customers").await {
             records.insert(("customers", text(&customer["id"])), keep(&customer, &CUSTOMER).into());
         }
         for level in daemon.list("levels", &admin).await {
@@ -96,7 +112,15 @@ impl Mirror {
         for customer in rows("customers") {
             records.insert(("customers", text(&customer["id"])), keep(&customer, &CUSTOMER).into());
         }
-        for level in rows("levels") {
+        let closed = |level: &Value| {
+            let locations = truth["locations"].as_array().unwrap().iter();
+            locations.filter(|place| place["active"] == false).any(|place| place["id"] == level["locationId"])
+        };
+        for mut level in rows("levels") {
+            // What is stocked at a location that was deactivated counts nowhere.
+            if closed(&level) {
+                level["active"] = false.into();
+            }
             let mut kept = keep(&level, &QUANTITIES);
             kept.extend(keep(&level, &["active", "updatedAt"]));
             records.insert(("levels", level_key(&level)), kept.into());

@@ -16,6 +16,7 @@ pub struct Token {
     role: Role,
     customer: Option<String>,
     locations: Option<Vec<String>>,
+    shops: Option<Vec<String>>,
     seconds: i64,
     user: Option<String>,
     id: String,
@@ -24,7 +25,15 @@ pub struct Token {
 impl Token {
     /// For that role, good for an hour.
     pub fn of(role: Role) -> Self {
-        Self { role, customer: None, locations: None, seconds: 3_600, user: None, id: "a-test".to_owned() }
+        Self {
+            role,
+            customer: None,
+            locations: None,
+            shops: None,
+            seconds: 3_600,
+            user: None,
+            id: "a-test".to_owned(),
+        }
     }
 
     /// For a customer.
@@ -35,6 +44,12 @@ impl Token {
     /// For staff limited to a location.
     pub fn staff_at(location: &str) -> Self {
         Self { locations: Some(vec![location.to_owned()]), ..Self::of(Role::Staff) }
+    }
+
+    /// For those shops, where there are several.
+    #[must_use]
+    pub fn enters(self, shops: &[&str]) -> Self {
+        Self { shops: Some(shops.iter().map(|&shop| shop.to_owned()).collect()), ..self }
     }
 
     /// Of that user.
@@ -61,7 +76,7 @@ impl Token {
             role: self.role,
             customer_id: self.customer.as_ref().map(|id| id.parse().unwrap()),
             locations: self.locations.as_ref().map(|ids| ids.iter().map(|id| id.parse().unwrap()).collect()),
-            shops: None,
+            shops: self.shops.clone(),
             iat: SystemClock.now().as_second(),
             jti: self.id.clone(),
             exp: SystemClock.now().as_second() + self.seconds,

@@ -32,7 +32,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
 use ws::limits::UNSENT_BYTES_MAX;
-use ws::{AuthError, Authenticate, Commands, Entrance, Hub, Knock, Options, OrderOwner, Source, SourceError};
+use ws::{
+    AuthError, Authenticate, Commands, Entrance, Hub, KeptRooms, Knock, Options, OrderOwner, Snapshot,
+    Source, SourceError,
+};
 
 const EPOCH: Epoch = Epoch(0xbeef);
 const SHOP: &str = "bench.myshopify.com";
@@ -191,12 +194,18 @@ impl Source for Log {
         [7; 32]
     }
 
-    async fn keep_session(&self, _id: String, _rooms: String, _at: Timestamp) -> Result<(), SourceError> {
+    async fn keep_session(
+        &self,
+        _id: String,
+        _owner: String,
+        _rooms: String,
+        _at: Timestamp,
+    ) -> Result<(), SourceError> {
         Ok(())
     }
 
-    async fn session(&self, _id: &str) -> Result<Option<String>, SourceError> {
-        Ok(None)
+    async fn session(&self, _id: &str, _owner: &str) -> Result<KeptRooms, SourceError> {
+        Ok(KeptRooms::default())
     }
 
     async fn levels(
@@ -204,7 +213,7 @@ impl Source for Log {
         _shops: &[ShopDomain],
         _selection: &LevelSelection,
         _limit: usize,
-    ) -> Result<(Vec<LevelShape>, Sequence), SourceError> {
+    ) -> Result<Arc<Snapshot>, SourceError> {
         Err(SourceError::Unavailable("there are no levels".to_owned()))
     }
 }

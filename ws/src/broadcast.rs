@@ -19,10 +19,14 @@ pub(crate) struct Broadcast {
     pub(crate) at: Timestamp,
     pub(crate) event: Event,
     pub(crate) rooms: Box<[Room]>,
-    frames: [OnceLock<Box<[Frame]>>; NAMESPACES],
+    frames: ByNamespace,
+    /// The same without cursors, for those who want none. Few do, so there is no room for them until somebody is.
+    bare: OnceLock<Box<ByNamespace>>,
     /// The frames last made for somebody who had been sent so much.
     latest: Mutex<Option<Box<Latest>>>,
 }
+
+type ByNamespace = [OnceLock<Box<[Frame]>>; NAMESPACES];
 
 /// For whom frames were made, and the frames.
 type Latest = (Namespace, Cursor, Arc<[Frame]>);
@@ -47,7 +51,8 @@ impl Broadcast {
         event: Event,
     ) -> Self {
         let rooms = event.rooms().into_iter().collect();
-        Self { offset, shop, company, at, event, rooms, frames: Default::default(), latest: Mutex::default() }
+        let (frames, bare, latest) = Default::default();
+        Self { offset, shop, company, at, event, rooms, frames, bare, latest }
     }
 
     /// The event as it is told to those who are limited to these locations.
@@ -64,7 +69,10 @@ impl Broadcast {
     /// The WebSocket frames for that namespace: none where its contract does not speak of such events, mostly one. In
     /// a namespace that can be recovered they carry the place of a logged event as their cursor.
     pub(crate) fn frames(&self, namespace: Namespace, recoverable: bool) -> &[Frame] {
-        self.frames[namespace.index()].get_or_init(|| namespace.frames(self, None, recoverable))
+        // A plain namespace has no cursors at all.
+        let with_cursors = recoverable || namespace.is_plain();
+        let frames = if with_cursors { &self.frames } else { self.bare.get_or_init(Default::default) };
+        frames[namespace.index()].get_or_init(|| namespace.frames(self, None, recoverable))
     }
 
     /// The same for somebody whose cursor it is not, but that one. Many who are up to date have the same.

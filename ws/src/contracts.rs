@@ -384,6 +384,17 @@ impl Voice {
         frames
     }
 
+    /// The acknowledgement of a request that went well, with levels that are JSON already: it is as long as they are, so
+    /// nothing of them is taken apart for each who is shown them.
+    pub(crate) fn answer_with_levels(self, call: &Call, mut fields: Value, levels: &str) -> Option<Bytes> {
+        fields["ok"] = true.into();
+        let fields = fields.to_string();
+        let open = fields.strip_suffix('}').unwrap_or_default();
+        let payload = format!(r#"{open},"levels":{levels}}}"#);
+        let packet = socketio::ack(self.namespace.as_str(), call.id?, &payload);
+        Some(frame::text(&engine::Packet::Message(&packet).encode()))
+    }
+
     /// Everything a client is told of a request that was refused: the acknowledgement, and events for clients that
     /// use none.
     pub(crate) fn refuse(self, call: &Call, error: &ErrorBody) -> Vec<Bytes> {

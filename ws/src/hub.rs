@@ -387,6 +387,43 @@ impl Hub {
         self.gate.endings()
     }
 
+    /// Forgets the entries in memory: something was erased from the log, and they may still tell it. Readers that are
+    /// behind go on from the source.
+    pub fn forget(&self) {
+        self.ring.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// How many users are there.
+    pub fn users(&self) -> usize {
+        self.roster.len()
+    }
+
+    /// The first so many of them, by id.
+    pub fn first_users(&self, most: usize) -> Vec<UserId> {
+        self.roster.first(most)
+    }
+
+    /// Whether a user of that id is there.
+    pub fn is_there(&self, user: &str) -> bool {
+        user.parse().is_ok_and(|user| self.roster.has(&user))
+    }
+
+    /// How many are in rooms, by the name that each is given, where it is given one: so many names at most, without an
+    /// order. A room of several shops counts where it has most.
+    pub fn gatherings(&self, name: fn(&Room) -> Option<String>, most: usize) -> BTreeMap<String, usize> {
+        let index = lock(&self.index);
+        let mut found = BTreeMap::new();
+        for (room, listeners) in index.rooms.values().flatten() {
+            let Some(name) = name(room) else { continue };
+            if found.len() >= most {
+                break;
+            }
+            let sockets = found.entry(name).or_insert(0);
+            *sockets = listeners.len().max(*sockets);
+        }
+        found
+    }
+
     /// Who is there. Whoever was cut off is gone at the latest a ping's interval and timeout later.
     pub fn attendees(&self) -> Attendees {
         let index = lock(&self.index);

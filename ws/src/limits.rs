@@ -22,6 +22,15 @@ pub const MESSAGES_PER_MINUTE_MAX: u32 = 600;
 /// load again.
 pub const BACKFILLS_KEPT_MAX: usize = 16;
 
+/// Joins and leaves in a minute, and how many of them at once, that are written down so that a session is recovered with
+/// its rooms. One more is answered `LIMIT_REACHED` and does nothing; the rooms that are held stay recoverable. A page
+/// that lists a hundred orders may follow each of them.
+pub const DURABLE_JOINS_PER_MINUTE_MAX: u32 = 120;
+
+/// Bytes of what is written down of one session: its rooms and the joins with `since`, of which the oldest go first. A
+/// join for which there is no room is answered `LIMIT_REACHED`. A thousand rooms by their numbers fit.
+pub const SESSION_BYTES_MAX: usize = 64 * 1024;
+
 /// Days for which the rooms of a session are kept after the last join or leave. A client that comes back later is
 /// told to load again. The daemon keeps them for as long as its log, and a day.
 pub const SESSION_DAYS: u16 = 8;
@@ -142,3 +151,9 @@ pub const ATTACHMENTS_MAX: u8 = 10;
 
 /// Bytes of a namespace's name. A longer one is malformed.
 pub const NAMESPACE_BYTES_MAX: usize = 128;
+
+/// Origins of foreign pages that are logged, each once. Further ones are only counted.
+pub const REFUSED_ORIGINS_LOGGED_MAX: usize = 64;
+
+/// Characters of an origin that are logged. The rest is cut.
+pub const REFUSED_ORIGIN_CHARS_MAX: usize = 200;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::contracts::{Namespace, Root};
-use crate::limits;
+use crate::limits::{self, REFUSED_ORIGIN_CHARS_MAX, REFUSED_ORIGINS_LOGGED_MAX};
 use crate::transport::{Network, Origin, Refusal, address};
 
 /// One of the listeners that clients come in by, as far as these differ.
@@ -19,6 +20,26 @@ pub struct Entrance {
     pub origins: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
+    /// Origins that were refused and logged.
+    pub refused: Arc<RefusedOrigins>,
+}
+
+/// Origins that were refused, so that each is logged once.
+#[derive(Debug, Default)]
+pub struct RefusedOrigins(Mutex<BTreeSet<String>>);
+
+impl RefusedOrigins {
+    fn log(&self, headers: &HeaderMap) {
+        let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes).unwrap_or_default();
+        let origin: String = String::from_utf8_lossy(origin).chars().take(REFUSED_ORIGIN_CHARS_MAX).collect();
+        let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.len() < REFUSED_ORIGINS_LOGGED_MAX && logged.insert(origin.clone()) {
+            tracing::warn!(
+                ?origin,
+                "Refused a page of an origin that is not listed; if it is yours, add it to `origins` of [[server]]"
+            );
+        }
+    }
 }
 
 impl Entrance {
@@ -27,7 +48,7 @@ impl Entrance {
     /// # Errors
     /// When its origin is none of those that are allowed.
     pub fn origin(&self, headers: &HeaderMap) -> Result<Origin, Refusal> {
-        Origin::check(headers, &self.origins)
+        Origin::check(headers, &self.origins).inspect_err(|_| self.refused.log(headers))
     }
 
     /// Whose address a request has, behind proxies that are trusted.
@@ -87,5 +108,27 @@ impl Default for Options {
             sockets_per_user_max: limits::SOCKETS_PER_USER_MAX,
             rooms_per_socket_max: limits::ROOMS_PER_SOCKET_MAX,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_origins_are_remembered_once_each_and_within_bounds() {
+        let entrance = Entrance::default();
+        let refused = |origin: &str| {
+            let headers = [(header::ORIGIN, HeaderValue::from_str(origin).unwrap())].into_iter().collect();
+            assert!(entrance.origin(&headers).is_err());
+            entrance.refused.0.lock().unwrap().len()
+        };
+        assert_eq!((refused("https://a.example"), refused("https://a.example")), (1, 1));
+        assert_eq!((refused("null"), refused(&"x".repeat(5_000))), (2, 3));
+        for n in 0..1_000 {
+            assert!(refused(&n.to_string()) <= REFUSED_ORIGINS_LOGGED_MAX);
+        }
+        let kept = entrance.refused.0.lock().unwrap();
+        assert!(kept.iter().all(|origin| origin.len() <= REFUSED_ORIGIN_CHARS_MAX));
     }
 }

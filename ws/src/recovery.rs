@@ -9,5 +9,5 @@ mod pid;
 mod record;
 
 pub(crate) use cursor::Cursor;
-pub(crate) use pid::{Key, Pid, Rights, SessionId, rights};
+pub(crate) use pid::{Key, Pid, Rights, SessionId, owner, rights};
 pub(crate) use record::{Backfill, Backfills, Record};

@@ -49,6 +49,13 @@ impl Ring {
         (self.entries.len(), self.bytes)
     }
 
+    /// Holds nothing any more; readers that are behind find it elsewhere.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        self.bytes = 0;
+        self.floor = self.head;
+    }
+
     pub(crate) fn push(&mut self, broadcast: Arc<Broadcast>) {
         let (sequence, weight) = (broadcast.sequence(), broadcast.weight());
         self.head = sequence;

@@ -123,6 +123,21 @@ impl Roster {
         self.lock().users.iter().map(|(user, seats)| (user.clone(), seats.len())).collect()
     }
 
+    /// How many users are there.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().users.len()
+    }
+
+    /// The first of them, by id.
+    pub(crate) fn first(&self, most: usize) -> Vec<UserId> {
+        self.lock().users.keys().take(most).cloned().collect()
+    }
+
+    /// Whether that user is there.
+    pub(crate) fn has(&self, user: &UserId) -> bool {
+        self.lock().users.contains_key(user)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Seats> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -19,7 +19,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use schemas::event::Typing;
-use schemas::shape::LevelShape;
 use schemas::{ErrorBody, ErrorCode, Event, Identity, LocationId, Room, Sequence};
 use serde_json::{Value, json};
 
@@ -33,7 +32,7 @@ use crate::reader::Reader;
 use crate::replay::{self, Page};
 use crate::roster::Seat;
 use crate::socketio::Call;
-use crate::source::{AuthError, OrderOwner, SourceError};
+use crate::source::{AuthError, OrderOwner, Snapshot, SourceError};
 use crate::transport::Out;
 
 pub(crate) use self::arrival::{Arrival, Knocking};
@@ -69,7 +68,7 @@ enum Answer {
     Identity(Call, Option<Since>, Result<Box<Identity>, AuthError>),
     /// The record was written, or was not.
     Kept(Occasion, Result<(), SourceError>),
-    Levels(Result<(Vec<LevelShape>, Sequence), SourceError>),
+    Levels(Result<Arc<Snapshot>, SourceError>),
     /// Whose the order is that somebody wants to follow.
     Order(Result<Option<OrderOwner>, SourceError>),
     Page {

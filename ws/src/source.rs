@@ -2,6 +2,7 @@
 //! carry out commands.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use schemas::command::CommandKind;
@@ -44,13 +45,20 @@ pub trait Source: Send + Sync + 'static {
     fn secret(&self) -> [u8; 32];
 
     /// Keeps the rooms of that session in place of what was kept; once this answers, on disk.
-    async fn keep_session(&self, id: String, rooms: String, at: Timestamp) -> Result<(), SourceError>;
+    async fn keep_session(
+        &self,
+        id: String,
+        owner: String,
+        rooms: String,
+        at: Timestamp,
+    ) -> Result<(), SourceError>;
 
-    /// The rooms kept of that session. Sees everything that was kept before it was asked.
-    async fn session(&self, id: &str) -> Result<Option<String>, SourceError>;
+    /// The rooms kept of that session of that owner. Sees everything that was kept before it was asked.
+    async fn session(&self, id: &str, owner: &str) -> Result<KeptRooms, SourceError>;
 
     /// The levels of those shops that match, and the sequence at which they are exact: all read in one
-    /// transaction that began after the call, so that nothing published before the call is missing.
+    /// transaction that began after the call, so that nothing published before the call is missing. Those who ask for
+    /// the same may be given the same. The selection says what they may see.
     ///
     /// More than `limit` is [`SourceError::TooMany`].
     async fn levels(
@@ -58,7 +66,33 @@ pub trait Source: Send + Sync + 'static {
         shops: &[ShopDomain],
         selection: &LevelSelection,
         limit: usize,
-    ) -> Result<(Vec<LevelShape>, Sequence), SourceError>;
+    ) -> Result<Arc<Snapshot>, SourceError>;
+}
+
+/// Levels as they all were at one place in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// A JSON array of level shapes, made once for all who are shown them.
+    pub levels: String,
+    /// Where they are exact.
+    pub at: Sequence,
+}
+
+impl Snapshot {
+    /// Of these levels.
+    pub fn new(levels: &[LevelShape], at: Sequence) -> Self {
+        // Shapes of ours: there is nothing in them that JSON cannot say.
+        Self { levels: serde_json::to_string(levels).unwrap_or_else(|_| "[]".to_owned()), at }
+    }
+}
+
+/// What the source knows of a session.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeptRooms {
+    /// What was kept last.
+    pub rooms: Option<String>,
+    /// Records written up to here may have made room for others; `None` when none has.
+    pub evicted_at: Option<Timestamp>,
 }
 
 /// Why the source has no answer.

@@ -25,9 +25,10 @@ use std::sync::Arc;
 use std::task;
 use std::time::Duration;
 
-pub use address::{Network, NetworkError};
+pub use address::{AddressCounts, Network, NetworkError, counted_as};
 pub use bell::Bell;
 pub use gate::{Gate, Knock};
+pub use handshake::bearer;
 pub use mailbox::{Poll, Post};
 pub use origin::Origin;
 pub use out::Out;

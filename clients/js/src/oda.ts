@@ -3,13 +3,15 @@ import { io, type Socket } from 'socket.io-client';
 
 import type {
   CommandShape,
-  CommandState,
   ErrorBody,
+  HoldAnswer,
+  LevelAnswer,
   LevelChange,
   LevelShape,
   OrderChange,
   OrderShape,
   ReservationShape,
+  ReserveAnswer,
   Sale,
   SettableName,
   SyncRun,
@@ -112,15 +114,9 @@ interface Since {
 
 export type Refused = { ok: false; error: ErrorBody };
 export type Subscribed = { ok: true; rooms: string[]; offset: string; levels?: LevelShape[] };
-export type Commanded = { ok: true; commandId: string; state: CommandState; level: LevelShape };
-export type Reserved = {
-  ok: true;
-  commandId: string;
-  reservationId: string;
-  state: ReservationShape['state'];
-  expiresAt: string;
-  levels: LevelShape[];
-};
+export type Commanded = { ok: true } & LevelAnswer;
+export type Reserved = { ok: true } & ReserveAnswer;
+export type Settled = { ok: true } & HoldAnswer;
 
 type Answer<Given> = (answer: Given | Refused) => void;
 /** A request whose payload may be left out. */
@@ -146,23 +142,30 @@ export interface ClientEvents {
       ),
     Reserved
   >;
-  'inventory:release': Order<{ reservationId: string }, { ok: true; reservation: ReservationShape }>;
-  'inventory:extend': Order<{ reservationId: string; ttlSeconds?: number }, { ok: true; reservation: ReservationShape }>;
+  'inventory:release': Order<{ reservationId: string }, Settled>;
+  'inventory:extend': Order<{ reservationId: string; ttlSeconds?: number }, Settled>;
   'inventory:commit': Order<
     { reservationId: string; sale: Sale; orderId?: Id },
-    { ok: true; reservation: ReservationShape }
+    Settled
   >;
   'auth:refresh': Order<{ token: string }, { ok: true; expiresAt: string }>;
 }
 
 export type OdaSocket = Socket<ServerEvents, ClientEvents>;
 
+/** What a client says of itself when it connects. */
+export interface Auth {
+  token: string;
+  /** `false`: no session that can be recovered, and no cursor as the last argument of events. */
+  recovery?: boolean;
+}
+
 /**
  * Connects to stockd at `url`. A function is asked for a token at every attempt, so that a fresh one can be given.
  * A lost connection comes back by itself, in its rooms and with what was missed; `socket.recovered` says whether it could.
  */
-export function connect(url: string, { token }: { token: string | (() => string | Promise<string>) }): OdaSocket {
-  const auth = async (take: (auth: { token: string }) => void) =>
-    take({ token: typeof token === 'string' ? token : await token() });
+export function connect(url: string, { token, recovery }: { token: string | (() => string | Promise<string>); recovery?: boolean }): OdaSocket {
+  const auth = async (take: (auth: Auth) => void) =>
+    take({ token: typeof token === 'string' ? token : await token(), ...(recovery === undefined ? {} : { recovery }) });
   return io(new URL('/oda', url).href, { auth });
 }

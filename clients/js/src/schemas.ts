@@ -3,14 +3,6 @@
 /** An id as any system may have it: a number that Shopify could have given, or else a text of 1 to 128 bytes.  What is posted, and rooms, are named by these; a record of ours never is. */
 export type AnyId = string;
 
-/** How much is sellable at a location. */
-export interface AvailableAt {
-  /** All variants together. */
-  available: number;
-  /** Where. */
-  locationId: LocationId;
-}
-
 /** A command as it is kept. */
 export type Command =
   /** Change `available` by `delta`. */
@@ -102,11 +94,11 @@ export type CommandKind =
 /** A command and what became of it. */
 export interface CommandShape {
   /** `available` after it. */
-  after?: number | null;
+  after: number | null;
   /** When it was given. */
   at: string;
   /** `available` before it. */
-  before?: number | null;
+  before: number | null;
   /** Who gave it. */
   by: UserId;
   /** Which one. */
@@ -154,7 +146,7 @@ export interface CustomerInterest {
   /** In what. */
   productId: ProductId;
   /** How many, for a cart. */
-  quantity?: number | null;
+  quantity: number | null;
 }
 
 /** A customer comes or leaves. */
@@ -213,6 +205,8 @@ export type ErrorCode =
   | 'INTERNAL'
   /** A field is missing, of the wrong kind or out of bounds. */
   | 'INVALID_PAYLOAD'
+  /** A limit of this user or connection is used up. What it has stays as it is. */
+  | 'LIMIT_REACHED'
   /** The item is stocked at several locations. */
   | 'LOCATION_REQUIRED'
   /** No such item, level, order or reservation. */
@@ -415,15 +409,33 @@ export type Event =
     kind: 'user:notification';
   };
 
+/** What a `release`, `extend` or `commit` is answered. */
+export interface HoldAnswer {
+  /** By which it is found again. */
+  commandId: string;
+  /** The hold as it is now. */
+  reservation: ReservationShape;
+}
+
 /** What a variant's stock is counted of. */
 export type InventoryItemId = string;
 
 /** What happened, of the events that other programs may post. */
 export type Kind = 'company:notification' | 'customer:activity' | 'customer:added_to_cart' | 'customer:offline' | 'customer:online' | 'customer:viewing_product' | 'inventory:low_stock' | 'inventory:out_of_stock' | 'inventory:reservation' | 'inventory:restocked' | 'inventory:transfer' | 'inventory:updated' | 'order:created' | 'order:deleted' | 'order:status_changed' | 'order:updated' | 'payment:failed' | 'payment:received' | 'payment:refunded' | 'payment:status_changed' | 'product:created' | 'product:deleted' | 'product:price_changed' | 'product:updated' | 'security:alert' | 'shop:notification' | 'system:alert' | 'system:maintenance' | 'system:notification' | 'user:activity' | 'user:notification';
 
+/** What an `adjust` or `update` is answered. */
+export interface LevelAnswer {
+  /** By which it is found again. */
+  commandId: string;
+  /** The level as it is now. */
+  level: LevelShape | null;
+  /** Where it stands. */
+  state: CommandState;
+}
+
 /** A level and how it came to be so. */
 export interface LevelChange {
-  /** Whether the item is stocked there. */
+  /** Whether the item is stocked there and the location is active. */
   active: boolean;
   /** Sellable: what Shopify was last seen to say plus `pending`. */
   available: number;
@@ -434,21 +446,19 @@ export interface LevelChange {
   /** At which location. */
   locationId: LocationId;
   /** As staff know it. */
-  locationName?: string | null;
+  locationName: string | null;
   /** What our own commands, not yet settled at Shopify, will do to `available`. */
   pending: number;
   /** `available` before; `null` when the level is new to us. */
-  previousAvailable?: number | null;
-  /** What there is of the whole product at each location, this one included; empty while the product is unknown. */
-  product?: AvailableAt[];
+  previousAvailable: number | null;
   /** The item's product, once known. */
-  productId?: ProductId | null;
+  productId: ProductId | null;
   /** All other quantities, as Shopify was last seen to say. */
   quantities: OtherQuantities;
   /** Whose. */
   shop: ShopDomain;
   /** The merchant's own number; not unique. */
-  sku?: string | null;
+  sku: string | null;
   /** By which way it came. */
   source: Source;
   /** How `available` compares with it. */
@@ -456,18 +466,18 @@ export interface LevelChange {
   /** At or below this it is low. */
   threshold: number;
   /** Product and variant title. */
-  title?: string | null;
+  title: string | null;
   /** Whether the quantities mean anything. */
   tracked: boolean;
   /** Shopify's time of its last change. */
   updatedAt: string;
   /** The item's variant, once known. */
-  variantId?: VariantId | null;
+  variantId: VariantId | null;
 }
 
 /** Stock of one item at one location, with everything a screen needs to show it. */
 export interface LevelShape {
-  /** Whether the item is stocked there. */
+  /** Whether the item is stocked there and the location is active. */
   active: boolean;
   /** Sellable: what Shopify was last seen to say plus `pending`. */
   available: number;
@@ -476,29 +486,29 @@ export interface LevelShape {
   /** At which location. */
   locationId: LocationId;
   /** As staff know it. */
-  locationName?: string | null;
+  locationName: string | null;
   /** What our own commands, not yet settled at Shopify, will do to `available`. */
   pending: number;
   /** The item's product, once known. */
-  productId?: ProductId | null;
+  productId: ProductId | null;
   /** All other quantities, as Shopify was last seen to say. */
   quantities: OtherQuantities;
   /** Whose. */
   shop: ShopDomain;
   /** The merchant's own number; not unique. */
-  sku?: string | null;
+  sku: string | null;
   /** How `available` compares with it. */
   status: StockStatus;
   /** At or below this it is low. */
   threshold: number;
   /** Product and variant title. */
-  title?: string | null;
+  title: string | null;
   /** Whether the quantities mean anything. */
   tracked: boolean;
   /** Shopify's time of its last change. */
   updatedAt: string;
   /** The item's variant, once known. */
-  variantId?: VariantId | null;
+  variantId: VariantId | null;
 }
 
 /** A place that holds stock. */
@@ -525,21 +535,19 @@ export interface OrderChanged {
   /** What changed. */
   change: OrderChange;
   /** Where it was placed. */
-  channel?: string | null;
+  channel: string | null;
   /** ISO 4217. */
   currency: string;
   /** Whose. */
-  customerId?: CustomerId | null;
+  customerId: CustomerId | null;
   /** The customer's name, where names are enabled. */
   customerName?: string | null;
   /** Shopify's own word for the payment, lower case. */
-  financialStatus?: string | null;
+  financialStatus: string | null;
   /** Shopify's own word for the fulfilment, lower case. */
-  fulfillmentStatus?: string | null;
+  fulfillmentStatus: string | null;
   /** Units still ordered. */
   itemCount: number;
-  /** Where it is fulfilled; empty while unassigned. Staff limited to locations see an order by it. */
-  locations: LocationId[];
   /** As people call it. */
   name: string;
   /** Which one. */
@@ -560,15 +568,15 @@ export type OrderId = string;
 /** What stands of an order in lists and events. */
 export interface OrderShape {
   /** Where it was placed. */
-  channel?: string | null;
+  channel: string | null;
   /** ISO 4217. */
   currency: string;
   /** Whose. */
-  customerId?: CustomerId | null;
+  customerId: CustomerId | null;
   /** Shopify's own word for the payment, lower case. */
-  financialStatus?: string | null;
+  financialStatus: string | null;
   /** Shopify's own word for the fulfilment, lower case. */
-  fulfillmentStatus?: string | null;
+  fulfillmentStatus: string | null;
   /** Units still ordered. */
   itemCount: number;
   /** As people call it. */
@@ -616,7 +624,7 @@ export interface Payment {
   /** ISO 4217. */
   currency: string;
   /** Whose. */
-  customerId?: CustomerId | null;
+  customerId: CustomerId | null;
   /** Of which order. */
   orderId: OrderId;
 }
@@ -631,8 +639,6 @@ export interface Posted {
   data: Record<string, unknown>;
   /** What. */
   event: Kind;
-  /** Where, as far as these are Shopify's; `data` has what was said. */
-  locations?: LocationId[];
   /** What its source calls it, where that says more: `order.shipped`. */
   name?: string | null;
   /** Of which order. */
@@ -660,7 +666,7 @@ export interface PriceChange {
   /** Of which product. */
   productId: ProductId;
   /** The merchant's own number. */
-  sku?: string | null;
+  sku: string | null;
   /** Of which variant. */
   variantId: VariantId;
 }
@@ -693,7 +699,7 @@ export interface ReservationShape {
   /** Why, in the holder's words. */
   reason: string;
   /** The holder's own reference. */
-  reference?: string | null;
+  reference: string | null;
   /** Which one. */
   reservationId: string;
   /** Where it stands. */
@@ -714,6 +720,20 @@ export type ReservationState =
   | 'released'
   /** Ran out and was given back. */
   | 'expired';
+
+/** What a `reserve` is answered. */
+export interface ReserveAnswer {
+  /** By which it is found again. */
+  commandId: string;
+  /** When it ends by itself. */
+  expiresAt: string;
+  /** The levels as they are now. */
+  levels: LevelShape[];
+  /** By which the hold is released, extended and committed. */
+  reservationId: string;
+  /** Where the hold stands. */
+  state: ReservationState;
+}
 
 /** One item to hold. */
 export interface ReserveItem {
@@ -825,6 +845,8 @@ export type StockStatus =
 
 /** A run as clients see it. */
 export interface SyncRun {
+  /** Objects that Shopify has written so far for a full run. Absent before, and once it has written them all and they are looked at. */
+  bulkObjects?: number | null;
   /** Records that were not yet so in the mirror. */
   changed: number;
   /** Records that are gone. */
@@ -850,7 +872,7 @@ export interface SyncRun {
   /** Where it stands. */
   state: RunState;
   /** Records to look at, once that is known. */
-  total?: number | null;
+  total: number | null;
 }
 
 /** To whom something is emitted. */
@@ -875,15 +897,15 @@ export type Target =
 /** Stock on its way from one location to another. */
 export interface Transfer {
   /** To where; `null` as for `originId`. */
-  destinationId?: LocationId | null;
+  destinationId: LocationId | null;
   /** Shopify's time of it. */
   happenedAt: string;
   /** From where; `null` when that is no location of the shop's, or no longer. */
-  originId?: LocationId | null;
+  originId: LocationId | null;
   /** Units of all items together, where Shopify lists them. */
-  quantity?: number | null;
+  quantity: number | null;
   /** Shopify's own word, lower case; `null` where it says only that its items or shipments are others. */
-  status?: string | null;
+  status: string | null;
   /** Which one. */
   transferId: TransferId;
 }

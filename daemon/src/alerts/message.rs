@@ -194,7 +194,7 @@ fn place(level: &LevelShape) -> String {
 }
 
 fn whole(entry: &LogEntry) -> Value {
-    let mut event = json!(entry.event);
+    let mut event = entry.event.public_json();
     let mut data = event["data"].take();
     if let Some(fields) = data.as_object_mut() {
         fields.remove("customerId");

@@ -345,3 +345,81 @@ async fn what_the_log_forgot_meanwhile_is_owned_up_to_in_the_next_message() {
     let missing = taken.iter().map(|(_, body)| body["data"]["missingSince"].is_string());
     assert_eq!(missing.collect::<Vec<_>>(), [true, false]);
 }
+<<<<<<< HEAD
+=======
+
+/// A mail server that says whether it takes a mail only after that time; the mails that it was given.
+async fn slow_mail_server(
+    takes: Duration,
+) -> (config::Smtp, Arc<Mutex<Vec<String>>>, tokio::task::JoinSet<()>) {
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mails = Arc::new(Mutex::new(Vec::new()));
+    let (mut serving, given) = (tokio::task::JoinSet::new(), Arc::clone(&mails));
+    serving.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut stream = BufReader::new(stream);
+            let (mut mail, mut line) = (String::new(), String::new());
+            stream.write_all(b"220 mail.example\r\n").await.unwrap();
+            while stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+                let answer = match line.trim_end() {
+                    "DATA" => "354 go on",
+                    "." => {
+                        given.lock().unwrap().push(std::mem::take(&mut mail));
+                        sleep(takes).await;
+                        "250 taken"
+                    }
+                    command
+                        if ["EHLO", "MAIL", "RCPT", "QUIT"]
+                            .iter()
+                            .any(|known| command.starts_with(known)) =>
+                    {
+                        "250 yes"
+                    }
+                    text => {
+                        mail.push_str(text);
+                        ""
+                    }
+                };
+                if !answer.is_empty() && stream.write_all(format!("{answer}\r\n").as_bytes()).await.is_err() {
+                    break;
+                }
+                line.clear();
+            }
+        }
+    });
+    let smtp = config::Smtp {
+        host: "127.0.0.1".to_owned(),
+        port: Some(port),
+        security: config::Security::None,
+        user: None,
+        password: None,
+        from: "stockd <stock@shop.example>".parse().unwrap(),
+    };
+    (smtp, mails, serving)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mail_server_that_takes_minutes_over_a_mail_gets_it_once_and_one_that_never_answers_gets_it_again()
+{
+    for (takes, minutes, copies) in [(40, 5, 1), (9 * 60, 15, 1), (24 * 3_600, 15, 2)] {
+        let mut world = World::new().await;
+        let (server, mails, _serving) = slow_mail_server(Duration::from_secs(takes)).await;
+        let post = Post::new(server, None, vec!["a@shop.example".parse().unwrap()]).unwrap();
+        let (reader, events) = ("test".to_owned(), BTreeSet::from([Topic::Alert]));
+        let digest = Duration::ZERO;
+        let terms = Terms { reader, events, digest, digest_urgent: digest, quiet_hours: None };
+        world.opens_with(terms, Outlet::Email(post)).await;
+        world.tell("look").await;
+        world.waits(minutes).await;
+        let given = mails.lock().unwrap().clone();
+        assert_eq!(given.len(), copies, "{takes} s");
+        let id =
+            |mail: &String| mail.split_once("Message-ID: <").unwrap().1.split_once('>').unwrap().0.to_owned();
+        assert!(given.iter().all(|mail| id(mail) == id(&given[0])), "it is the same mail");
+        assert_eq!(world.place().await.sent, u64::from(copies == 1), "{takes} s");
+    }
+}
+>>>>>>> main

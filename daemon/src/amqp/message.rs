@@ -2,7 +2,7 @@
 //!
 //! Nothing of a message's content is repeated in an error, for errors are logged and go into headers.
 
-use schemas::{ErrorBody, Event, Kind, Posted, ShopDomain};
+use schemas::{ErrorBody, Event, Kind, Posted, ShopDomain, json};
 use serde_json::{Map, Value};
 
 use crate::posts::{Key, Statement};
@@ -29,7 +29,7 @@ pub(super) struct Message<'m> {
 impl Message<'_> {
     /// Reads it.
     pub(super) fn read(&self, shops: &ShopNames) -> Result<Statement, ErrorBody> {
-        let body: Map<String, Value> = serde_json::from_slice(self.body).map_err(|problem| {
+        let body: Map<String, Value> = json::read(self.body).map_err(|problem| {
             let place = format!("line {}, column {}", problem.line(), problem.column());
             ErrorBody::field("body", format!("the body must be a JSON object; see {place}"))
         })?;

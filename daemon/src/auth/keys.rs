@@ -6,9 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::time::Instant;
 
+use super::awaited::Awaited;
 use super::remote::Remote;
 use crate::config::{self, ConfigError, Environment, KeySet};
 
@@ -26,6 +30,7 @@ pub(super) struct Keys {
     pub(super) algorithm: Algorithm,
     good: RwLock<Vec<Named>>,
     origin: Origin,
+    awaited: Awaited,
 }
 
 /// A key and its id, if it has one.
@@ -68,7 +73,7 @@ impl Keys {
             }
             (None, asymmetric) => (vec![(None, public_key(auth, asymmetric)?)], Origin::Configuration),
         };
-        Ok(Self { algorithm, good: RwLock::new(keys), origin })
+        Ok(Self { algorithm, good: RwLock::new(keys), origin, awaited: Awaited::default() })
     }
 
     /// The keys that a token with that key id may be signed with.
@@ -78,10 +83,15 @@ impl Keys {
         good.iter().filter(|(known, _)| fits(known)).map(|(_, key)| key.clone()).collect()
     }
 
-    /// Whether a key that is not among the candidates may come soon. Nobody waits for it here.
-    pub(super) fn may_bring_more(&self) -> bool {
-        let none = self.good.read().unwrap_or_else(PoisonError::into_inner).is_empty();
-        matches!(&self.origin, Origin::Url(remote) if remote.may_bring_more() || none)
+    /// Whether there is a key of that id.
+    pub(super) fn has(&self, id: &str) -> bool {
+        let good = self.good.read().unwrap_or_else(PoisonError::into_inner);
+        good.iter().any(|(known, _)| known.as_deref() == Some(id))
+    }
+
+    /// Whether a key that nobody knows may come soon. Nobody waits for it here.
+    pub(super) fn may_come(&self, id: &str) -> bool {
+        !matches!(self.origin, Origin::Configuration) && self.awaited.may_come(id)
     }
 
     /// Keeps them as they are where they come from. What cannot be had or read leaves them as they were.
@@ -94,7 +104,7 @@ impl Keys {
             },
             Origin::Url(remote) => {
                 remote
-                    .follow(|text| {
+                    .follow(&self.awaited, |text| {
                         let keys = text.and_then(|text| key_set(&text, self.algorithm));
                         let keys = keys.map_err(|problem| format!("the set of keys {problem}"));
                         self.replace(keys)
@@ -107,18 +117,25 @@ impl Keys {
     /// Reads the file again if it changed.
     pub(super) async fn refresh(&self) {
         let Origin::File(path, read_at) = &self.origin else { return };
-        let (path, algorithm) = (path.clone(), self.algorithm);
+        let (path, algorithm, began) = (path.clone(), self.algorithm, Instant::now());
         let before = *read_at.read().unwrap_or_else(PoisonError::into_inner);
         // On the side, because disks may be slow.
         let looked = tokio::task::spawn_blocking(move || {
             let changed_at = std::fs::metadata(&path).and_then(|file| file.modified()).ok();
             let changed = changed_at.is_some() && changed_at != before;
-            changed.then(|| (changed_at, key_file(&path, algorithm)))
+            (changed_at, changed.then(|| key_file(&path, algorithm)))
         });
-        if let Ok(Some((changed_at, keys))) = looked.await {
-            // Also when they are of no use: that is said once for each change.
-            *read_at.write().unwrap_or_else(PoisonError::into_inner) = changed_at;
-            self.replace(keys.map(|(keys, _)| keys));
+        let is_current = match looked.await {
+            Ok((changed_at, Some(keys))) => {
+                // Also when they are of no use: that is said once for each change.
+                *read_at.write().unwrap_or_else(PoisonError::into_inner) = changed_at;
+                self.replace(keys.map(|(keys, _)| keys))
+            }
+            Ok((changed_at, None)) => changed_at.is_some(),
+            Err(_) => false,
+        };
+        if is_current {
+            self.awaited.looked(began);
         }
     }
 
@@ -164,8 +181,8 @@ fn secret_key(secret: &str) -> DecodingKey {
 fn public_key(auth: &config::Auth, algorithm: config::Algorithm) -> Result<DecodingKey, ConfigError> {
     let refuse = |problem: String| ConfigError::Secret { setting: "auth.public_key".to_owned(), problem };
     let path = auth.public_key.as_ref().ok_or_else(|| refuse("is missing".to_owned()))?;
-    let pem =
-        std::fs::read(path).map_err(|error| refuse(format!("cannot read {}: {error}", path.display())))?;
+    let pem = std::fs::read(path)
+        .map_err(|error| refuse(format!("cannot be read from {}: {error}", path.display())))?;
     let key = match algorithm {
         config::Algorithm::RS256 => DecodingKey::from_rsa_pem(&pem),
         config::Algorithm::ES256 => DecodingKey::from_ec_pem(&pem),
@@ -176,7 +193,7 @@ fn public_key(auth: &config::Auth, algorithm: config::Algorithm) -> Result<Decod
 
 /// The keys in a file, and its time.
 fn key_file(path: &Path, algorithm: Algorithm) -> Result<(Vec<Named>, Option<SystemTime>), String> {
-    let unreadable = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
+    let unreadable = |error: std::io::Error| format!("cannot be read from {}: {error}", path.display());
     let file = std::fs::metadata(path).map_err(unreadable)?;
     if file.len() > KEY_SET_BYTES_MAX as u64 {
         return Err(format!("{} has more than {KEY_SET_BYTES_MAX} bytes", path.display()));
@@ -186,25 +203,43 @@ fn key_file(path: &Path, algorithm: Algorithm) -> Result<(Vec<Named>, Option<Sys
     Ok((keys, file.modified().ok()))
 }
 
-/// The keys of a JSON Web Key Set that fit the one algorithm there is.
+/// What RFC 7517, section 5, calls a JWK Set; a key of an unknown kind is nobody's fault and is left out.
+#[derive(Deserialize)]
+struct PublishedKeys {
+    keys: Vec<Value>,
+}
+
+/// The keys of a JSON Web Key Set that are there to verify signatures by the one algorithm there is.
 fn key_set(text: &[u8], algorithm: Algorithm) -> Result<Vec<Named>, String> {
-    let set: JwkSet = serde_json::from_slice(text).map_err(|error| format!("is no JWKS: {error}"))?;
-    let fits = |jwk: &&jsonwebtoken::jwk::Jwk| {
-        let named = jwk.common.key_algorithm.map(|named| named.to_string().parse::<Algorithm>().ok());
+    let set: PublishedKeys = serde_json::from_slice(text)
+        .map_err(|error| format!("is no JWKS, line {}, column {}", error.line(), error.column()))?;
+    let fits = |jwk: &Jwk| {
+        let common = &jwk.common;
         let of_the_kind = match &jwk.algorithm {
-            jsonwebtoken::jwk::AlgorithmParameters::RSA(_) => algorithm == Algorithm::RS256,
-            jsonwebtoken::jwk::AlgorithmParameters::EllipticCurve(_) => algorithm == Algorithm::ES256,
-            jsonwebtoken::jwk::AlgorithmParameters::OctetKeyPair(_) => algorithm == Algorithm::EdDSA,
+            AlgorithmParameters::RSA(_) => algorithm == Algorithm::RS256,
+            AlgorithmParameters::EllipticCurve(key) => {
+                algorithm == Algorithm::ES256 && key.curve == EllipticCurve::P256
+            }
+            AlgorithmParameters::OctetKeyPair(key) => {
+                algorithm == Algorithm::EdDSA && key.curve == EllipticCurve::Ed25519
+            }
             // A secret in a file that is meant to be public is a mistake or an attack.
             _ => false,
         };
-        of_the_kind && named.is_none_or(|named| named == Some(algorithm))
+        let named = common.key_algorithm.map(|named| named.to_string().parse::<Algorithm>().ok());
+        of_the_kind
+            && named.is_none_or(|named| named == Some(algorithm))
+            && common.public_key_use.as_ref().is_none_or(|wanted| *wanted == PublicKeyUse::Signature)
+            && common.key_operations.as_ref().is_none_or(|wanted| wanted.contains(&KeyOperations::Verify))
     };
-    let keys = set.keys.iter().filter(fits).take(KEYS_MAX);
-    let keys: Vec<_> =
-        keys.filter_map(|jwk| Some((jwk.common.key_id.clone(), DecodingKey::from_jwk(jwk).ok()?))).collect();
+    let keys = set.keys.into_iter().filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
+    let keys: Vec<_> = keys
+        .filter(fits)
+        .filter_map(|jwk| Some((jwk.common.key_id.clone(), DecodingKey::from_jwk(&jwk).ok()?)))
+        .take(KEYS_MAX)
+        .collect();
     if keys.is_empty() {
-        return Err(format!("holds no key for {algorithm:?}"));
+        return Err(format!("holds no key that verifies signatures by {algorithm:?}"));
     }
     Ok(keys)
 }

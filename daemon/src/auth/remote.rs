@@ -1,18 +1,18 @@
 //! A set of keys at a URL: when it is fetched, and how.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::{StatusCode, Url};
-use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+use super::awaited::Awaited;
 use super::keys::KEY_SET_BYTES_MAX;
 
 /// How long a fetch may take as a whole.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// From the end of one fetch to the next for a key nobody knows, or after one that failed.
-const PAUSE: Duration = Duration::from_mins(1);
+/// Whoever names keys that do not exist has them fetched no more often; whoever names a new one waits no longer.
+const PAUSE: Duration = Duration::from_secs(10);
 /// From the end of one fetch to the next while nothing happens.
 const PERIOD: Duration = Duration::from_hours(1);
 
@@ -20,15 +20,6 @@ const PERIOD: Duration = Duration::from_hours(1);
 pub(super) struct Remote {
     url: Url,
     http: reqwest::Client,
-    turn: Mutex<Turn>,
-    wanted: Notify,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Turn {
-    Fetching,
-    /// The last fetch ended then.
-    Resting(Instant),
 }
 
 impl Remote {
@@ -41,35 +32,27 @@ impl Remote {
             // Proxies would come out of the environment, which only the configuration reads.
             .no_proxy()
             .build()?;
-        Ok(Self { url, http, turn: Mutex::new(Turn::Fetching), wanted: Notify::new() })
-    }
-
-    /// Whether a key that nobody knows may be among what is fetched now. Has it fetched, but at most once a [`PAUSE`],
-    /// however many such keys are named.
-    pub(super) fn may_bring_more(&self) -> bool {
-        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        match *turn {
-            Turn::Resting(since) if since.elapsed() < PAUSE => return false,
-            Turn::Resting(_) => self.wanted.notify_one(),
-            Turn::Fetching => {}
-        }
-        *turn = Turn::Fetching;
-        true
+        Ok(Self { url, http })
     }
 
     /// Fetches for ever and hands over what comes; `take` says whether it was of use.
-    pub(super) async fn follow(&self, take: impl Fn(Result<Vec<u8>, String>) -> bool) -> ! {
+    pub(super) async fn follow(
+        &self,
+        awaited: &Awaited,
+        take: impl Fn(Result<Vec<u8>, String>) -> bool,
+    ) -> ! {
         loop {
-            let rest = if take(self.fetch().await) { PERIOD } else { PAUSE };
-            self.turns(Turn::Resting(Instant::now()));
-            // Whichever comes first: a key is wanted, or time is up.
-            let _ = timeout(rest, self.wanted.notified()).await;
-            self.turns(Turn::Fetching);
+            let began = Instant::now();
+            let useful = take(self.fetch().await);
+            if useful {
+                awaited.looked(began);
+            }
+            sleep(PAUSE).await;
+            if useful {
+                // Whichever comes first: a key is wanted, or time is up.
+                let _ = timeout(PERIOD, awaited.wanted()).await;
+            }
         }
-    }
-
-    fn turns(&self, turn: Turn) {
-        *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = turn;
     }
 
     async fn fetch(&self) -> Result<Vec<u8>, String> {

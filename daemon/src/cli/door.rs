@@ -1,53 +1,102 @@
 //! The door of a running daemon: where it is, who knocks, and REST through it.
 
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use http::Method;
+use http::{Method, StatusCode};
 use reqwest::Url;
-use schemas::{Role, ShopDomain};
+use schemas::{ErrorBody, ErrorCode, Role, ShopDomain};
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::Usage;
 use super::token::{self, Claims};
-use crate::config::{Config, Environment};
+use crate::config::{Address, Config, Environment};
 
 /// Longest wait for an answer; the daemon itself gives none later than after 30 s.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
+/// Where the daemon is unless somebody says otherwise.
+const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
 /// Where, and who.
 #[derive(Debug, Args)]
 pub(super) struct Door {
-    /// Where the daemon is.
-    #[arg(long, global = true, default_value = "http://127.0.0.1:8080")]
-    pub(super) url: String,
+    /// Where the daemon is: the first listener of --config when left out, else http://127.0.0.1:8080.
+    #[arg(long, global = true, env = "STOCKD_URL")]
+    pub(super) url: Option<String>,
     /// Who asks.
     #[arg(long, global = true, env = "STOCKD_TOKEN", hide_env_values = true)]
     pub(super) token: Option<String>,
-    /// Without a token: sign one for an admin with this configuration's secret.
+    /// The daemon's configuration: where it listens, and the secret to sign a token for an admin with.
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 }
 
+/// A door that was found, and by whom it is opened.
+pub(super) struct Opened {
+    /// Where the daemon is.
+    pub(super) url: Url,
+    /// Who asks.
+    pub(super) token: String,
+}
+
 impl Door {
-    /// The token given, or one signed for an admin of that name.
-    pub(super) fn token(
+    /// Where the daemon is; the token given, or one signed for an admin of that name.
+    pub(super) fn open(
         &self,
         environment: &Environment,
         user: &str,
         shop: Option<&ShopDomain>,
-    ) -> anyhow::Result<String> {
-        match (&self.token, &self.config) {
-            (Some(token), _) => Ok(token.clone()),
-            (None, Some(path)) => {
-                let config = Config::load(path, environment)?;
+    ) -> anyhow::Result<Opened> {
+        let config = self.config.as_ref().map(|path| Config::load(path, environment)).transpose()?;
+        let url = match (&self.url, &config) {
+            (Some(url), _) => url.clone(),
+            (None, Some(config)) => listener(config)?,
+            (None, None) => DEFAULT_URL.to_owned(),
+        };
+        let url = url.parse().map_err(|problem| Usage(format!("--url {url:?}: {problem}")))?;
+        let token = match (&self.token, &config) {
+            (Some(token), _) => token.clone(),
+            (None, Some(config)) => {
                 let claims = Claims { shops: shop.map(|shop| vec![shop.to_string()]), ..Claims::default() };
-                token::signed(&config.auth, environment, Role::Admin, user, claims)
+                token::signed(&config.auth, environment, Role::Admin, user, claims)?
             }
-            (None, None) => Err(Usage("say who you are: --token or --config".to_owned()).into()),
+            (None, None) => {
+                let remedy = "say who you are: --token (or STOCKD_TOKEN) with a token of the daemon's, or --config with its configuration";
+                return Err(Usage(remedy.to_owned()).into());
+            }
+        };
+        Ok(Opened { url, token })
+    }
+}
+
+/// The address of the first listener, as one on the same machine reaches it.
+fn listener(config: &Config) -> anyhow::Result<String> {
+    let listen = config.server.first().map(|server| &server.listen);
+    match listen {
+        Some(listen) if listen.port() != 0 => Ok(format!("http://{}", reachable(listen))),
+        _ => {
+            let remedy = "the configuration lets the system choose the port: say --url with the one it chose";
+            Err(Usage(remedy.to_owned()).into())
         }
+    }
+}
+
+/// "Every address of this machine" is none to connect to.
+fn reachable(listen: &Address) -> String {
+    let (host, port) = listen.pair();
+    match host.parse() {
+        Ok(IpAddr::V4(ip)) if ip.is_unspecified() => {
+            SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string()
+        }
+        Ok(IpAddr::V6(ip)) if ip.is_unspecified() => {
+            SocketAddr::from((Ipv6Addr::LOCALHOST, port)).to_string()
+        }
+        _ => listen.to_string(),
     }
 }
 
@@ -69,19 +118,74 @@ pub(super) struct Rest {
     shop: Option<ShopDomain>,
 }
 
+/// What the daemon answered in place of what was asked for.
+#[derive(Debug)]
+pub(super) struct Refused {
+    status: StatusCode,
+    pub(super) error: ErrorBody,
+}
+
+impl Refused {
+    /// Whether a value of the command line is wrong, rather than how things stand.
+    pub(super) fn is_usage(&self) -> bool {
+        [StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE].contains(&self.status)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(field) = self.error.field.as_deref() {
+            match flag(field) {
+                Some(flag) => write!(f, "{flag}: ")?,
+                None => write!(f, "{field}: ")?,
+            }
+        }
+        f.write_str(&self.error.message)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// What a field of a request is called on the command line.
+fn flag(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "delta" => "--delta",
+        "expected" => "--expected",
+        "idempotencyKey" => "--key",
+        "inventoryItemId" => "--item",
+        "jti" => "--jti",
+        "locationId" => "--location",
+        "name" => "--name",
+        "orderId" => "--order",
+        "quantity" => "--quantity",
+        "reason" => "--reason",
+        "reference" => "--reference",
+        "reservationId" => "--reservation",
+        "sale" => "--sale",
+        "shop" => "--shop",
+        "sku" => "--sku",
+        "ttlSeconds" => "--ttl",
+        "userId" => "--user",
+        _ => return None,
+    })
+}
+
 impl ShopDoor {
     /// REST through this door, as the token's bearer, or as an admin of that name.
     pub(super) fn open(self, environment: &Environment, user: &str) -> anyhow::Result<Rest> {
         let Self { door, shop } = self;
-        let token = door.token(environment, user, shop.as_ref())?;
-        // Proxies would come out of the environment, which only the configuration reads.
-        let client = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).no_proxy().build()?;
-        let url = door.url.parse().map_err(|problem| Usage(format!("--url {:?}: {problem}", door.url)))?;
-        Ok(Rest { client, url, token, shop })
+        Rest::new(door.open(environment, user, shop.as_ref())?, shop)
     }
 }
 
 impl Rest {
+    pub(super) fn new(opened: Opened, shop: Option<ShopDomain>) -> anyhow::Result<Self> {
+        let Opened { url, token } = opened;
+        // Proxies would come out of the environment, which only the configuration reads.
+        let client = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).no_proxy().build()?;
+        Ok(Self { client, url, token, shop })
+    }
+
     /// What is there to be read.
     pub(super) async fn get(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
         self.ask(Method::GET, path, query, None).await
@@ -111,15 +215,52 @@ impl Rest {
             request = request.json(body);
         }
         let response = request.send().await;
-        let response = response.with_context(|| format!("no daemon answers at {}", self.url))?;
+        let response = response.with_context(|| {
+            let hint = "is it running there? --url or --config say where it is";
+            format!("no daemon answers at {}: {hint}", self.url)
+        })?;
         let status = response.status();
         let answer: Value = response.json().await.unwrap_or_default();
-        if !status.is_success() {
-            match answer["error"]["message"].as_str() {
-                Some(sentence) => anyhow::bail!("{sentence}"),
-                None => anyhow::bail!("the daemon answers {status}"),
-            }
+        if status.is_success() {
+            return Ok(answer);
         }
-        Ok(answer)
+        match ErrorBody::deserialize(&answer["error"]) {
+            Ok(error) => Err(Refused { status, error }.into()),
+            Err(_) => anyhow::bail!("{} answers {status}: is it stockd?", self.url),
+        }
+    }
+}
+
+/// What stands in the way, if the daemon said so.
+pub(super) fn refusal(error: &anyhow::Error) -> Option<ErrorCode> {
+    error.downcast_ref::<Refused>().map(|refused| refused.error.code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(listen: &str, url: Option<&str>) -> Result<String, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("stockd.toml");
+        let text = format!(
+            "[[server]]\nlisten = \"{listen}\"\n[auth]\nsecret = \"0123456789abcdef0123456789abcdef\"\n[[shop]]\n\
+             domain = \"pretend.myshopify.com\"\naccess_token = \"x\"\nwebhook_secrets = [\"x\"]\n"
+        );
+        std::fs::write(&config, text).unwrap();
+        let door = Door { url: url.map(str::to_owned), token: None, config: Some(config) };
+        let opened = door.open(&Environment::default(), "ann", None);
+        opened.map(|opened| opened.url.to_string()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_configuration_says_where_the_daemon_is() {
+        assert_eq!(found("127.0.0.1:8341", None).unwrap(), "http://127.0.0.1:8341/");
+        assert_eq!(found("0.0.0.0:8341", None).unwrap(), "http://127.0.0.1:8341/");
+        assert_eq!(found("localhost:8341", None).unwrap(), "http://localhost:8341/");
+        assert_eq!(found("[::]:8341", None).unwrap(), "http://[::1]:8341/");
+        assert_eq!(found("127.0.0.1:8341", Some("http://stock:1")).unwrap(), "http://stock:1/");
+        assert!(found("127.0.0.1:0", None).unwrap_err().contains("--url"));
+        assert!(found("127.0.0.1:1", Some("no address")).unwrap_err().contains("--url"));
     }
 }

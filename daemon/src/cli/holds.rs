@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::door::{Rest, ShopDoor};
-use super::say;
+use super::{say, tell};
 use crate::config::Environment;
 
 /// How long Shopify is waited for.
@@ -18,7 +18,7 @@ const SETTLED_PAUSE: Duration = Duration::from_millis(500);
 
 /// Sees to holds.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: stockd holds drain --config /etc/stockd/stockd.toml")]
+#[command(after_help = "Example: stockd holds drain")]
 pub(super) struct Holds {
     #[command(subcommand)]
     order: Order,
@@ -29,7 +29,7 @@ pub(super) struct Holds {
 #[derive(Debug, Subcommand)]
 enum Order {
     /// Releases every hold and waits until Shopify has them all: before stockd is taken away.
-    #[command(after_help = "Example: stockd holds drain --config /etc/stockd/stockd.toml")]
+    #[command(after_help = "Example: stockd holds drain")]
     Drain,
 }
 
@@ -41,7 +41,7 @@ impl Holds {
         if json {
             say(&answer)?;
         } else {
-            say(format_args!("{} holds released, {} left", answer["released"], answer["left"]))?;
+            tell(format_args!("{} holds released, {} left", answer["released"], answer["left"]))?;
         }
         if let Some(reason) = answer["reason"].as_str() {
             anyhow::bail!("{} holds are left: {reason}", answer["left"]);

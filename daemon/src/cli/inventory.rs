@@ -1,18 +1,21 @@
 //! `stockd inventory`: commands to the running daemon, checked and carried out there.
 
 use clap::{Args, Subcommand};
+use schemas::Timestamp;
 use schemas::command::CommandKind;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::door::ShopDoor;
-use super::say;
+use super::door::{Rest, ShopDoor};
+use super::lifetime::Lifetime;
+use super::terminal::Terminal;
+use super::{lookup, say, tell};
 use crate::config::Environment;
 
 /// Changes stock, or holds it.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example: stockd inventory update --item 45281 --location 7 --quantity 12 --name on_hand --reason \"counted\" --config /etc/stockd/stockd.toml"
+    after_help = "Example: stockd inventory reserve --item KETTLE-00001-1 --location 7000001032772 --quantity 2 --reason 'phone order'"
 )]
 pub(super) struct Inventory {
     #[command(subcommand)]
@@ -24,23 +27,27 @@ pub(super) struct Inventory {
 #[derive(Debug, Subcommand)]
 enum Order {
     /// Changes what is available by a difference.
-    #[command(after_help = "Example: stockd inventory adjust --item 45281 --delta -2 --reason \"broken\"")]
+    #[command(
+        after_help = "Example: stockd inventory adjust --item KETTLE-00001-1 --location 7000001032772 --delta -2 --reason broken"
+    )]
     Adjust(Adjust),
     /// Turns a hold into a sale.
-    #[command(after_help = "Example: stockd inventory commit --reservation 5f0c… --sale outside")]
+    #[command(after_help = "Example: stockd inventory commit --reservation till-3 --sale outside")]
     Commit(Commit),
     /// Lets a hold last longer.
-    #[command(after_help = "Example: stockd inventory extend --reservation 5f0c… --ttl 3600")]
+    #[command(after_help = "Example: stockd inventory extend --reservation till-3 --ttl 1h")]
     Extend(Extend),
     /// Gives a hold back.
-    #[command(after_help = "Example: stockd inventory release --reservation 5f0c…")]
+    #[command(after_help = "Example: stockd inventory release --reservation till-3")]
     Release(Release),
     /// Holds stock for a while.
-    #[command(after_help = "Example: stockd inventory reserve --item 45281 --quantity 1 --reason \"till 3\"")]
+    #[command(
+        after_help = "Example: stockd inventory reserve --item KETTLE-00001-1 --location 7000001032772 --quantity 1 --reference till-3 --reason 'phone order'"
+    )]
     Reserve(Reserve),
     /// Sets a quantity.
     #[command(
-        after_help = "Example: stockd inventory update --item 45281 --quantity 12 --reason \"counted\""
+        after_help = "Example: stockd inventory update --item KETTLE-00001-1 --location 7000001032772 --quantity 12 --name on_hand --reason counted"
     )]
     Update(Update),
 }
@@ -49,8 +56,8 @@ enum Order {
 #[derive(Debug, Args, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Place {
-    /// Of which inventory item: a number or a GID.
-    #[arg(long, value_name = "ID")]
+    /// Of which inventory item: its id (a number or a GID), or its SKU where only one item has it.
+    #[arg(long, value_name = "ID|SKU")]
     #[serde(rename = "inventoryItemId")]
     item: String,
     /// At which location; may be left out where there is only one.
@@ -88,8 +95,8 @@ struct Adjust {
 #[derive(Debug, Args, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Commit {
-    /// Which hold.
-    #[arg(long, value_name = "ID")]
+    /// Which hold: its id, or its reference where only one open hold has it.
+    #[arg(long, value_name = "ID|REFERENCE")]
     #[serde(rename = "reservationId")]
     reservation: String,
     /// Through which door the sale went: outside (the shop floor, an ERP) or order (Shopify's own).
@@ -103,20 +110,20 @@ struct Commit {
 
 #[derive(Debug, Args, Serialize)]
 struct Extend {
-    /// Which hold.
-    #[arg(long, value_name = "ID")]
+    /// Which hold: its id, or its reference where only one open hold has it.
+    #[arg(long, value_name = "ID|REFERENCE")]
     #[serde(rename = "reservationId")]
     reservation: String,
-    /// From now, in seconds; 900 when left out.
-    #[arg(long, value_name = "SECONDS")]
+    /// From now, such as 30m, 8h or 7d; 15 minutes when left out.
+    #[arg(long, value_name = "TIME")]
     #[serde(rename = "ttlSeconds")]
-    ttl: Option<u32>,
+    ttl: Option<Lifetime>,
 }
 
 #[derive(Debug, Args, Serialize)]
 struct Release {
-    /// Which hold.
-    #[arg(long, value_name = "ID")]
+    /// Which hold: its id, or its reference where only one open hold has it.
+    #[arg(long, value_name = "ID|REFERENCE")]
     #[serde(rename = "reservationId")]
     reservation: String,
 }
@@ -129,11 +136,11 @@ struct Reserve {
     /// How many.
     #[arg(long, value_name = "N")]
     quantity: i64,
-    /// For how long, in seconds; 900 when left out.
-    #[arg(long, value_name = "SECONDS")]
+    /// For how long, such as 30m, 8h or 7d; 15 minutes when left out.
+    #[arg(long, value_name = "TIME")]
     #[serde(rename = "ttlSeconds")]
-    ttl: Option<u32>,
-    /// The holder's own reference.
+    ttl: Option<Lifetime>,
+    /// The holder's own reference, by which the reservation can be named later.
     #[arg(long, value_name = "TEXT")]
     reference: Option<String>,
     #[command(flatten)]
@@ -163,14 +170,31 @@ struct Update {
 impl Inventory {
     pub(super) async fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
         let rest = self.door.open(environment, "stockd-inventory")?;
-        let (kind, payload) = self.order.payload()?;
+        let mut order = self.order;
+        order.look_up(&rest).await?;
+        let (kind, payload) = order.payload()?;
         let path = format!("inventory/{}", kind.as_str());
         let answer = rest.post(&path, Some(&payload)).await?;
-        if json { say(answer) } else { say(sentence(&answer)) }
+        if json { say(answer) } else { tell(sentence(&Terminal::of_process(environment), &answer)) }
     }
 }
 
 impl Order {
+    /// Puts ids in the place of SKUs and references.
+    async fn look_up(&mut self, rest: &Rest) -> anyhow::Result<()> {
+        match self {
+            Self::Adjust(Adjust { place, .. })
+            | Self::Reserve(Reserve { place, .. })
+            | Self::Update(Update { place, .. }) => place.item = lookup::item(rest, &place.item).await?,
+            Self::Commit(Commit { reservation, .. })
+            | Self::Extend(Extend { reservation, .. })
+            | Self::Release(Release { reservation }) => {
+                *reservation = lookup::reservation(rest, reservation).await?;
+            }
+        }
+        Ok(())
+    }
+
     fn payload(&self) -> serde_json::Result<(CommandKind, Value)> {
         Ok(match self {
             Self::Adjust(adjust) => (CommandKind::Adjust, serde_json::to_value(adjust)?),
@@ -184,7 +208,7 @@ impl Order {
 }
 
 /// An answer in one line for people.
-fn sentence(answer: &Value) -> String {
+fn sentence(terminal: &Terminal, answer: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or("–").to_owned();
     let state = text(&answer["state"]);
     if let Some(level) = answer.get("level") {
@@ -196,7 +220,9 @@ fn sentence(answer: &Value) -> String {
     let hold = answer.get("reservation").unwrap_or(answer);
     let (id, state) = (text(&hold["reservationId"]), text(&hold["state"]));
     if [json!("pending"), json!("held")].contains(&hold["state"]) {
-        return format!("{state}: reservation {id} until {}", text(&hold["expiresAt"]));
+        let until = hold["expiresAt"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
+        let until = until.map(|until| format!(" until {}", terminal.date(until))).unwrap_or_default();
+        return format!("{state}: reservation {id}{until}");
     }
     format!("{state}: reservation {id}")
 }
@@ -249,11 +275,14 @@ mod tests {
                 idempotency_key: None,
             }
         );
-        let reserve = "reserve --item 5 --quantity 2 --ttl 60 --reference order-1 --reason held";
+        let reserve = "reserve --item 5 --quantity 2 --ttl 7d --reference order-1 --reason held";
         let Command::Reserve { items, ttl_seconds, reference, .. } = read(reserve) else {
             panic!("{reserve}")
         };
-        assert_eq!((items[0].quantity, ttl_seconds, reference.as_deref()), (2, Some(60), Some("order-1")));
+        assert_eq!(
+            (items[0].quantity, ttl_seconds, reference.as_deref()),
+            (2, Some(604_800), Some("order-1"))
+        );
         let reservation_id = "r".to_owned();
         assert_eq!(
             read("commit --reservation r --sale order --order 9"),

@@ -10,7 +10,7 @@ use crate::config::Environment;
 
 /// Takes a token, or every token of a user issued so far, no longer; whoever is connected by it is put out at once.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: stockd revoke --user ann --config /etc/stockd/stockd.toml")]
+#[command(after_help = "Example: stockd revoke --user ann")]
 pub(super) struct Revoke {
     /// Every token of this user that was issued so far.
     #[arg(long, value_name = "ID", required_unless_present = "jti", conflicts_with = "jti")]

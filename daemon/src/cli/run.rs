@@ -9,7 +9,7 @@ use crate::lifecycle::{self, Process, Signals};
 
 /// Runs until SIGTERM or SIGINT; SIGHUP changes nothing. Under systemd it tells when it is ready.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: stockd run --config /etc/stockd/stockd.toml")]
+#[command(after_help = "Example: stockd run --config stockd.toml")]
 pub(super) struct Run {
     /// The configuration.
     #[arg(long, value_name = "FILE")]
@@ -22,7 +22,7 @@ impl Run {
         let config = Config::load(&self.config, &environment)?;
         let mut listeners = Vec::new();
         for server in &config.server {
-            listeners.push(lifecycle::listen(server.listen).await?);
+            listeners.push(lifecycle::listen(&server.listen).await?);
         }
         let started = tokio::select! {
             started = Process::start(config, &environment, listeners) => started?,

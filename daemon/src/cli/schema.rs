@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
+use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, schema_for};
+use schemas::command::{HoldAnswer, LevelAnswer, ReserveAnswer};
 use schemas::shape::{CommandShape, LevelShape, OrderShape, ReservationShape};
 use schemas::{ErrorBody, Event, SyncRun};
 use serde::Serialize;
@@ -16,10 +18,10 @@ use crate::routes;
 /// Prints a generated schema, or without a name what there is.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  stockd schema openapi > openapi.json    the REST routes, as OpenAPI 3.1
-  stockd schema asyncapi                  the realtime side, as AsyncAPI 3.0
-  stockd schema event                     one shape, as JSON Schema 2020-12
-  stockd schema --folder schemas          all of them, each into a file")]
+  stockd schema openapi > openapi.json    # the REST routes, as OpenAPI 3.1
+  stockd schema asyncapi                  # the realtime side, as AsyncAPI 3.0
+  stockd schema event                     # one shape, as JSON Schema 2020-12
+  stockd schema --folder schemas          # all of them, each into a file")]
 pub(super) struct Schema {
     /// Which one: openapi, asyncapi or a shape.
     #[arg(conflicts_with = "folder")]
@@ -32,24 +34,34 @@ pub(super) struct Schema {
 /// A schema, its file, and what it is of.
 type Entry = (&'static str, &'static str, &'static str, fn() -> serde_json::Result<String>);
 
-const ENTRIES: [Entry; 10] = [
+const ENTRIES: [Entry; 13] = [
     ("openapi", "openapi.json", "the REST routes, as OpenAPI 3.1", || pretty(&routes::openapi::document())),
     ("asyncapi", "asyncapi.json", "the realtime side, as AsyncAPI 3.0", || {
         pretty(&routes::asyncapi::document())
     }),
-    ("command-input", "command-input.schema.json", "what commands take", shape::<schemas::Command>),
+    ("command-input", "command-input.schema.json", "what commands take", input::<schemas::Command>),
     ("command", "command.schema.json", "a command and what became of it", shape::<CommandShape>),
     ("error", "error.schema.json", "what is answered when it is not done", shape::<ErrorBody>),
     ("event", "event.schema.json", "everything that can happen", shape::<Event>),
+    (
+        "hold-answer",
+        "hold-answer.schema.json",
+        "what release, extend and commit are answered",
+        shape::<HoldAnswer>,
+    ),
     ("level", "level.schema.json", "stock of an item at a location", shape::<LevelShape>),
+    ("level-answer", "level-answer.schema.json", "what adjust and update are answered", shape::<LevelAnswer>),
     ("order", "order.schema.json", "an order in events", shape::<OrderShape>),
     ("reservation", "reservation.schema.json", "a hold", shape::<ReservationShape>),
+    ("reserve-answer", "reserve-answer.schema.json", "what reserve is answered", shape::<ReserveAnswer>),
     ("sync-run", "sync-run.schema.json", "a run", shape::<SyncRun>),
 ];
 
 impl Schema {
     pub(super) fn run(self, json: bool) -> anyhow::Result<()> {
         if let Some(folder) = self.folder {
+            std::fs::create_dir_all(&folder)
+                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
             for (_, file, _, schema) in ENTRIES {
                 let path = folder.join(file);
                 std::fs::write(&path, schema()? + "\n")
@@ -65,7 +77,7 @@ impl Schema {
             }
             return ENTRIES
                 .iter()
-                .try_for_each(|(name, _, about, _)| say(format_args!("{name:<14} {about}")));
+                .try_for_each(|(name, _, about, _)| say(format_args!("{name:<15} {about}")));
         };
         let Some((.., schema)) = ENTRIES.iter().find(|(known, ..)| *known == name) else {
             let known = ENTRIES.map(|(known, ..)| known).join(", ");
@@ -75,8 +87,15 @@ impl Schema {
     }
 }
 
-fn shape<T: JsonSchema>() -> serde_json::Result<String> {
+/// What we take.
+fn input<T: JsonSchema>() -> serde_json::Result<String> {
     pretty(&schema_for!(T))
+}
+
+/// What we say, in which a field that may be null is there all the same; as in OpenAPI.
+fn shape<T: JsonSchema>() -> serde_json::Result<String> {
+    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    pretty(&generator.into_root_schema_for::<T>())
 }
 
 fn pretty(document: &impl Serialize) -> serde_json::Result<String> {

@@ -5,12 +5,14 @@ use schemas::Timestamp;
 use serde_json::Value;
 
 use super::door::ShopDoor;
-use super::say;
+use super::terminal::Terminal;
+use super::{say, tell};
 use crate::config::Environment;
 
-/// Tells how a shop's mirror is: what was synced when, what drifted, what waits.
+/// Tells how a shop's mirror is: what was synced when, what drifted, what waits, what is wrong. Ends with 1 while
+/// anything is.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: stockd status --config /etc/stockd/stockd.toml")]
+#[command(after_help = "Example: stockd status")]
 pub(super) struct Status {
     #[command(flatten)]
     door: ShopDoor,
@@ -20,40 +22,51 @@ impl Status {
     pub(super) async fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
         let rest = self.door.open(environment, "stockd-status")?;
         let status = rest.get("status", &[]).await?;
+        let problems: Vec<&Value> = status["problems"].as_array().into_iter().flatten().collect();
+        let verdict = || match problems.len() {
+            0 => Ok(()),
+            1 => anyhow::bail!("there is a problem, told above"),
+            many => anyhow::bail!("there are {many} problems, told above"),
+        };
         if json {
-            return say(&status);
+            say(&status)?;
+            return verdict();
         }
         let text = |value: &Value| value.as_str().unwrap_or("never").to_owned();
-        // Nobody reads fractions of a second.
+        let terminal = Terminal::of_process(environment);
         let time = |value: &Value| match value.as_str().and_then(|text| text.parse::<Timestamp>().ok()) {
-            Some(time) => format!("{time:.0}"),
+            Some(time) => terminal.date(time),
             None => "never".to_owned(),
         };
-        say(text(&status["shop"]))?;
+        tell(text(&status["shop"]))?;
         for resource in status["resources"].as_array().into_iter().flatten() {
             let last = &resource["lastRun"];
-            say(format_args!(
-                "  {:<10} complete up to {}; last run {} ({}), {} changed; last full run {}, {} drifted",
+            tell(format_args!(
+                "  {:<10} complete up to {}; last run {} ({}), {} changed; last full run {}{}",
                 text(&resource["resource"]),
                 time(&resource["completeUntil"]),
                 time(&last["startedAt"]),
                 text(&last["state"]),
                 last["changed"],
                 time(&resource["lastFullRun"]["startedAt"]),
-                resource["lastFullRun"]["drift"],
+                resource["lastFullRun"]["drift"]
+                    .as_u64()
+                    .map(|drift| format!(", {drift} drifted"))
+                    .unwrap_or_default(),
             ))?;
             if let Some(error) = last["error"].as_str() {
-                say(format_args!("    {error}"))?;
+                tell(format_args!("    {error}"))?;
             }
         }
         let waits = &status["waiting"];
-        say(format_args!(
-            "  waiting: {} webhooks, {} unreadable ones, {} commands",
-            waits["webhooks"], waits["unreadable"], waits["commands"]
+        tell(format_args!(
+            "  waiting: {} webhooks, {} unreadable ones, {} commands, {} records to be read again",
+            waits["webhooks"], waits["unreadable"], waits["commands"], waits["refreshes"]
         ))?;
-        for problem in status["problems"].as_array().into_iter().flatten() {
-            say(format_args!("  {}", text(problem)))?;
+        for problem in &problems {
+            let since = problem["since"].as_str().map(|_| format!(" since {}", time(&problem["since"])));
+            tell(format_args!("  problem{}: {}", since.unwrap_or_default(), text(&problem["message"])))?;
         }
-        Ok(())
+        verdict()
     }
 }

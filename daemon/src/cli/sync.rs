@@ -1,24 +1,28 @@
-//! `stockd sync`: begins a run in the running daemon, and shows how far it is.
+//! `stockd sync`: begins a run in the running daemon, or joins the one under way, and shows how far it is.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
-use schemas::{Resource, RunKind, RunState, SyncRun};
-use serde::Deserialize as _;
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use schemas::{ErrorCode, Resource, RunId, RunKind, RunState, SyncRun};
+use serde::{Deserialize as _, Serialize};
 use serde_json::json;
 
-use super::door::{Rest, ShopDoor};
-use super::say;
+use super::door::{Rest, ShopDoor, refusal};
+use super::{complain, say, tell};
 use crate::config::Environment;
 
 /// How often is looked how far it is.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Brings a resource over, and shows how far that is.
+/// How often a refusal is doubted when no run is under way.
+const VAIN_MAX: u32 = 2;
+
+/// Brings a resource over, and shows how far that is. Where a run of it is under way that does the same or more, that one
+/// is shown.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: stockd sync inventory --full --config /etc/stockd/stockd.toml")]
+#[command(after_help = "Example: stockd sync inventory --full")]
 #[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 pub(super) struct Sync {
     /// products, inventory, orders or customers.
@@ -44,39 +48,32 @@ impl Sync {
         let Self { resource, full, dry_run, any_missing, cancel, door } = self;
         let rest = door.open(environment, "stockd-sync")?;
         if cancel {
-            let runs = runs(&rest).await?;
-            let open = runs.iter().find(|run| run.resource == resource && !run.state.is_over());
-            let run = open.with_context(|| format!("no run of {resource} is under way"))?;
-            rest.post(&format!("runs/{}/cancel", run.run_id), None).await?;
-            return say(format_args!("run {} is cancelled", run.run_id));
+            let run = under_way(&rest, resource).await?;
+            let run = run.with_context(|| format!("no run of {resource} is under way"))?;
+            let answer = rest.post(&format!("runs/{}/cancel", run.run_id), None).await?;
+            return if json { say(answer) } else { tell(format_args!("run {} is cancelled", run.run_id)) };
         }
         let kind = if full { RunKind::Full } else { RunKind::Quick };
-        let wish =
-            json!({ "resource": resource, "kind": kind, "dryRun": dry_run, "anyMissing": any_missing });
-        let begun = rest.post("runs", Some(&wish)).await?;
-        let bar = ProgressBar::new_spinner().with_message(format!("{resource}: Shopify is asked"));
-        bar.enable_steady_tick(PAUSE);
-        let run = loop {
-            let runs = runs(&rest).await?;
-            let run = runs.into_iter().find(|run| begun["runId"] == run.run_id.as_str());
-            let run = run.context("the daemon no longer knows the run")?;
-            if run.state.is_over() {
-                break run;
+        let wish = Wish { resource, kind, dry_run, any_missing };
+        let run = tokio::select! {
+            run = follow(&rest, &wish, json) => run?,
+            interrupted = tokio::signal::ctrl_c() => {
+                interrupted?;
+                anyhow::bail!(
+                    "the run goes on in the daemon: `stockd sync {resource}` shows it again, `stockd sync {resource} --cancel` ends it"
+                );
             }
-            show(&bar, &run)?;
-            tokio::time::sleep(PAUSE).await;
         };
-        bar.finish_and_clear();
         if json {
             say(serde_json::to_string(&run)?)?;
         } else {
             let SyncRun { processed, changed, deleted, drift, .. } = run;
-            let would = if dry_run { "would be " } else { "" };
-            say(format_args!(
+            let would = if run.dry_run { "would be " } else { "" };
+            tell(format_args!(
                 "{resource}: {processed} records looked at, {changed} {would}changed, {deleted} {would}deleted, {drift} drifted"
             ))?;
             if drift > 0 {
-                say(format_args!("which ones: /api/v1/drift?run={}", run.run_id))?;
+                tell(format_args!("which ones: /api/v1/drift?runId={}", run.run_id))?;
             }
         }
         match run.state {
@@ -87,16 +84,99 @@ impl Sync {
     }
 }
 
-fn show(bar: &ProgressBar, run: &SyncRun) -> anyhow::Result<()> {
-    if let Some(total) = run.total {
-        if bar.length() != Some(total) {
-            bar.set_style(ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {percent}%")?);
-            bar.set_message(run.resource.to_string());
-            bar.set_length(total);
+/// What is asked of the daemon.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Wish {
+    resource: Resource,
+    kind: RunKind,
+    dry_run: bool,
+    any_missing: bool,
+}
+
+impl Wish {
+    /// Whether a run under way brings what is asked for. A wish to delete any number must be that run's own.
+    fn is_granted_by(&self, run: &SyncRun) -> bool {
+        let looks_at_as_much = run.kind == RunKind::Full || self.kind == RunKind::Quick;
+        looks_at_as_much && run.dry_run == self.dry_run && !self.any_missing
+    }
+}
+
+/// Begins a run, or joins one that brings what is asked for, and shows it to its end.
+async fn follow(rest: &Rest, wish: &Wish, json: bool) -> anyhow::Result<SyncRun> {
+    let resource = wish.resource;
+    // Also when somebody no longer wants to look.
+    let bar = ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
+    bar.set_message(format!("{resource}: Shopify is asked"));
+    bar.enable_steady_tick(PAUSE);
+    let mut vain = 0;
+    let run = loop {
+        let refused = match rest.post("runs", Some(&json!(wish))).await {
+            Ok(begun) => break end(rest, &bar, &RunId::deserialize(&begun["runId"])?).await?,
+            Err(refused) if refusal(&refused) == Some(ErrorCode::Conflict) => refused,
+            Err(error) => return Err(error),
+        };
+        let Some(run) = under_way(rest, resource).await? else {
+            // The run that was in the way is over already, or it was refused for a reason that lasts.
+            vain += 1;
+            if vain > VAIN_MAX {
+                return Err(refused);
+            }
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        vain = 0;
+        let granted = wish.is_granted_by(&run);
+        let kind = if run.kind == RunKind::Full { "full" } else { "quick" };
+        let what = if granted { "showing it" } else { "the one you ask for begins after it" };
+        if !json {
+            bar.suspend(|| complain(format_args!("a {kind} run of {resource} is under way: {what}")));
         }
-        bar.set_position(run.processed);
+        let joined = end(rest, &bar, &run.run_id).await?;
+        if granted {
+            break joined;
+        }
+    };
+    Ok(run)
+}
+
+/// Shows a run until it is over.
+async fn end(rest: &Rest, bar: &ProgressBar, id: &RunId) -> anyhow::Result<SyncRun> {
+    loop {
+        let run = runs(rest).await?.into_iter().find(|run| run.run_id == *id);
+        let run = run.context("the daemon no longer knows the run")?;
+        if run.state.is_over() {
+            return Ok(run);
+        }
+        show(bar, &run)?;
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn show(bar: &ProgressBar, run: &SyncRun) -> anyhow::Result<()> {
+    let resource = run.resource;
+    match (run.total, run.bulk_objects) {
+        (Some(total), _) => {
+            if bar.length() != Some(total) {
+                bar.set_style(ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {percent}%")?);
+                bar.set_length(total);
+            }
+            bar.set_message(resource.to_string());
+            bar.set_position(run.processed);
+        }
+        (None, Some(objects)) => {
+            bar.set_message(format!("{resource}: Shopify writes its file, {objects} objects so far"));
+        }
+        (None, None) if run.processed > 0 => {
+            bar.set_message(format!("{resource}: {} records so far", run.processed));
+        }
+        (None, None) => {}
     }
     Ok(())
+}
+
+async fn under_way(rest: &Rest, resource: Resource) -> anyhow::Result<Option<SyncRun>> {
+    Ok(runs(rest).await?.into_iter().find(|run| run.resource == resource && !run.state.is_over()))
 }
 
 async fn runs(rest: &Rest) -> anyhow::Result<Vec<SyncRun>> {

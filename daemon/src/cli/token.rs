@@ -9,6 +9,7 @@ use schemas::{Clock, CustomerId, Entropy, LocationId, Role, ShopDomain};
 use serde::Deserialize as _;
 use serde_json::json;
 
+use super::lifetime::Lifetime;
 use super::say;
 use crate::auth::{self, NewToken};
 use crate::clock::SystemClock;
@@ -17,7 +18,7 @@ use crate::config::{Auth, Config, Environment};
 /// Prints a token for a user.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example: stockd token --config /etc/stockd/stockd.toml --role staff --user ann --locations 1,2 --ttl 8h"
+    after_help = "Example: stockd token --config stockd.toml --role staff --user ann --locations 1,2 --ttl 7d"
 )]
 pub(super) struct Token {
     /// The configuration with the secret.
@@ -38,9 +39,9 @@ pub(super) struct Token {
     /// The shops they are limited to.
     #[arg(long, value_delimiter = ',', value_name = "DOMAINS")]
     shops: Option<Vec<ShopDomain>>,
-    /// How long it is good for, such as 30m or 8h.
-    #[arg(long, default_value = "8h", value_name = "TIME", value_parser = ttl)]
-    ttl: SignedDuration,
+    /// How long it is good for, such as 30m, 8h or 7d.
+    #[arg(long, default_value = "8h", value_name = "TIME")]
+    ttl: Lifetime,
 }
 
 fn role(name: &str) -> Result<Role, String> {
@@ -49,23 +50,17 @@ fn role(name: &str) -> Result<Role, String> {
         .map_err(|_| "a role is admin, manager, staff, customer, guest, service or super_admin".to_owned())
 }
 
-fn ttl(text: &str) -> Result<SignedDuration, String> {
-    let ttl: SignedDuration =
-        text.parse().map_err(|_| "a time is a number and a unit, such as 30m or 8h".to_owned())?;
-    if ttl.is_positive() {
-        Ok(ttl)
-    } else {
-        Err("a token that is good for no time is good for nothing".to_owned())
-    }
-}
-
 impl Token {
     pub(super) fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
         let config = Config::load(&self.config, environment)?;
         let (role, shops) = (self.role, self.shops);
         let shops = shops.map(|shops| shops.iter().map(ToString::to_string).collect());
-        let claims = Claims { customer: self.customer, locations: self.locations, shops, ttl: self.ttl };
-        let token = signed(&config.auth, environment, role, self.user.as_str(), claims)?;
+        let claims = Claims { customer: self.customer, locations: self.locations, shops, ttl: self.ttl.0 };
+        let token = signed(&config.auth, environment, role, self.user.as_str(), claims);
+        let token = token.map_err(|error| match error.downcast() {
+            Ok(error) => config.located(error).into(),
+            Err(other) => other,
+        })?;
         if json { say(json!({ "token": token })) } else { say(token) }
     }
 }

@@ -6,17 +6,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::Args;
 use futures_util::{SinkExt as _, StreamExt as _};
-use schemas::{Offset, Room};
+use schemas::{ErrorCode, Offset, Room};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use ws::engine;
 use ws::socketio::{Content, Packet};
 
-use super::door::Door;
-use super::{Usage, say};
+use super::door::{Door, Opened};
+use super::terminal::{Colour, Terminal};
+use super::{Usage, event, say};
 use crate::config::Environment;
 
 /// Where all of a client's words go.
@@ -24,64 +24,36 @@ const NAMESPACE: &str = "/oda";
 /// Longest pause before connecting again.
 const RECONNECT_MAX: Duration = Duration::from_secs(5);
 
-/// Follows the live stream.
+/// Follows the live stream: everything that the token may see, in local time.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example: stockd watch --config /etc/stockd/stockd.toml --rooms inventory:location:1,orders:all"
-)]
+#[command(after_help = "Examples:
+  stockd watch --changes
+  stockd watch --rooms inventory:location:7000001032772,orders:all")]
 pub(super) struct Watch {
     #[command(flatten)]
     door: Door,
     /// What to follow: inventory:all, inventory:location:ID, inventory:product:ID, inventory:variant:ID,
-    /// orders:all, orders:customer:ID. Everything when left out.
+    /// orders:all, orders:customer:ID, notifications. Everything that the token may see when left out.
     #[arg(long, value_delimiter = ',', value_name = "ROOMS")]
     rooms: Vec<String>,
     /// Begin after this offset instead of now.
     #[arg(long, value_name = "OFFSET")]
     since: Option<Offset>,
+    /// Only what changed something: no webhooks, no progress, no stock and no runs that left everything as it was.
+    #[arg(long)]
+    changes: bool,
 }
 
 impl Watch {
-    /// Everything at that address, as seen by the bearer of that token.
-    pub(super) fn of(url: &str, token: &str) -> Self {
-        Self {
-            door: Door { url: url.to_owned(), token: Some(token.to_owned()), config: None },
-            rooms: Vec::new(),
-            since: None,
-        }
-    }
-
-    pub(super) async fn run(mut self, environment: &Environment, json: bool) -> anyhow::Result<()> {
-        self.door.token = Some(self.door.token(environment, "stockd-watch", None)?);
+    pub(super) async fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
+        let opened = self.door.open(environment, "stockd-watch", None)?;
+        let subscriptions = self.subscriptions()?;
+        let printing = if json { Printing::Json } else { Printing::Lines(Terminal::of_process(environment)) };
+        let mut stream =
+            Stream { subscriptions, are_named: !self.rooms.is_empty(), printing, only_changes: self.changes };
         tokio::select! {
-            ended = self.follow(json) => ended,
+            ended = stream.follow(&opened) => ended,
             ended = tokio::signal::ctrl_c() => Ok(ended?),
-        }
-    }
-
-    /// Prints events until it is refused for good.
-    pub(super) async fn follow(&self, json: bool) -> anyhow::Result<()> {
-        let host = self.door.url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
-        let host = host.ok_or_else(|| {
-            Usage(format!("{:?}: watch speaks http:// only; run it beside the daemon", self.door.url))
-        })?;
-        let token = self.door.token.as_deref().unwrap_or_default();
-        let mut stream = Stream { subscriptions: self.subscriptions()?, json };
-        let mut pause = Duration::from_millis(100);
-        loop {
-            let address = format!("ws://{host}/socket.io/?EIO=4&transport=websocket");
-            match tokio_tungstenite::connect_async(address.as_str()).await {
-                Ok((mut socket, _)) => {
-                    pause = Duration::from_millis(100);
-                    if let Ended::Refused(reason) = stream.listen(&mut socket, token).await? {
-                        anyhow::bail!("{reason}");
-                    }
-                    tracing::info!("the connection ended; connecting again");
-                }
-                Err(error) => tracing::info!(%error, "no connection; trying again"),
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(RECONNECT_MAX);
         }
     }
 
@@ -89,7 +61,7 @@ impl Watch {
     fn subscriptions(&self) -> anyhow::Result<BTreeMap<&'static str, Subscription>> {
         let mut payloads: BTreeMap<&'static str, Value> = BTreeMap::new();
         if self.rooms.is_empty() {
-            payloads.extend([("subscribe:inventory", json!({})), ("subscribe:orders", json!({}))]);
+            payloads = everything();
         }
         for name in &self.rooms {
             let (event, list, id) = match name.parse::<Room>().map_err(Usage)? {
@@ -97,6 +69,7 @@ impl Watch {
                 Room::InventoryLocation(id) => ("subscribe:inventory", Some("locationIds"), id.to_string()),
                 Room::InventoryProduct(id) => ("subscribe:inventory", Some("productIds"), id.to_string()),
                 Room::InventoryVariant(id) => ("subscribe:inventory", Some("variantIds"), id.to_string()),
+                Room::Notifications => ("subscribe:notifications", None, String::new()),
                 Room::OrdersAll => ("subscribe:orders", None, String::new()),
                 Room::OrdersCustomer(id) => ("subscribe:orders", Some("customerId"), id.to_string()),
                 // Staff are in it from the start.
@@ -115,20 +88,47 @@ impl Watch {
                 None => *payload = json!({}),
             }
         }
-        let position = self.since;
-        Ok(payloads.into_iter().map(|(event, payload)| (event, Subscription { payload, position })).collect())
+        Ok(subscriptions(payloads, self.since))
     }
 }
+
+/// Subscriptions to all there is.
+fn everything() -> BTreeMap<&'static str, Value> {
+    ["subscribe:inventory", "subscribe:notifications", "subscribe:orders"]
+        .map(|name| (name, json!({})))
+        .into()
+}
+
+fn subscriptions(payloads: BTreeMap<&'static str, Value>, position: Option<Offset>) -> Subscriptions {
+    let subscription = |payload| Subscription { payload, position, is_refused: false };
+    payloads.into_iter().map(|(event, payload)| (event, subscription(payload))).collect()
+}
+
+type Subscriptions = BTreeMap<&'static str, Subscription>;
 
 struct Subscription {
     payload: Value,
     /// Everything up to here was printed.
     position: Option<Offset>,
+    /// The token may not see these events, and nobody asked for them by name.
+    is_refused: bool,
 }
 
-struct Stream {
-    subscriptions: BTreeMap<&'static str, Subscription>,
-    json: bool,
+/// How events are printed.
+enum Printing {
+    /// For programs, one object a line.
+    Json,
+    /// For people.
+    Lines(Terminal),
+}
+
+/// What is followed, and how far it was printed.
+pub(super) struct Stream {
+    subscriptions: Subscriptions,
+    /// Whether somebody asked for just these, so that a refusal of one is an error.
+    are_named: bool,
+    printing: Printing,
+    only_changes: bool,
 }
 
 enum Ended {
@@ -141,6 +141,37 @@ enum Ended {
 type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
 impl Stream {
+    /// Everything that changes something, for people.
+    pub(super) fn of_changes(terminal: Terminal) -> Self {
+        let subscriptions = subscriptions(everything(), None);
+        Self { subscriptions, are_named: false, printing: Printing::Lines(terminal), only_changes: true }
+    }
+
+    /// Prints events until it is refused for good; connects again after any interruption.
+    pub(super) async fn follow(&mut self, opened: &Opened) -> anyhow::Result<()> {
+        let Opened { url, token } = opened;
+        if url.scheme() != "http" {
+            return Err(Usage(format!("{url}: watch speaks http:// only; run it beside the daemon")).into());
+        }
+        let mut address = url.join("/socket.io/?EIO=4&transport=websocket")?;
+        address.set_scheme("ws").map_err(|()| Usage(format!("{url} is no address of a daemon")))?;
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match tokio_tungstenite::connect_async(address.as_str()).await {
+                Ok((mut socket, _)) => {
+                    pause = Duration::from_millis(100);
+                    if let Ended::Refused(reason) = self.listen(&mut socket, token).await? {
+                        anyhow::bail!("{reason}");
+                    }
+                    tracing::info!("the connection ended; connecting again");
+                }
+                Err(error) => tracing::info!(%error, "no connection; trying again"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RECONNECT_MAX);
+        }
+    }
+
     async fn listen(&mut self, socket: &mut Socket, token: &str) -> anyhow::Result<Ended> {
         while let Some(Ok(message)) = socket.next().await {
             let Message::Text(text) = message else { continue };
@@ -161,7 +192,7 @@ impl Stream {
                             "the daemon ended the connection; a new token is needed".to_owned(),
                         ));
                     }
-                    Ok(Content::Ack { id, args, .. }) => match self.acknowledged(id, args.first()) {
+                    Ok(Content::Ack { id, args, .. }) => match self.acknowledged(id, args.first())? {
                         Some(reason) => return Ok(Ended::Refused(reason)),
                         None => Vec::new(),
                     },
@@ -198,21 +229,32 @@ impl Stream {
             };
             engine::Packet::Message(&packet(event)).encode()
         };
-        (0..).zip(&self.subscriptions).map(ask).collect()
+        (0..)
+            .zip(&self.subscriptions)
+            .filter(|(_, (_, subscription))| !subscription.is_refused)
+            .map(ask)
+            .collect()
     }
 
     /// Remembers where a new subscription begins; a reason when it was refused.
-    fn acknowledged(&mut self, id: u64, answer: Option<&Value>) -> Option<String> {
-        let index = usize::try_from(id).ok()?;
-        let (event, subscription) = self.subscriptions.iter_mut().nth(index)?;
-        let answer = answer?;
+    fn acknowledged(&mut self, id: u64, answer: Option<&Value>) -> anyhow::Result<Option<String>> {
+        let meant = self.subscriptions.iter_mut().nth(usize::try_from(id)?);
+        let (Some((event, subscription)), Some(answer)) = (meant, answer) else { return Ok(None) };
         if answer["ok"] == json!(false) {
+            if !self.are_named && answer["error"]["code"] == json!(ErrorCode::Forbidden) {
+                subscription.is_refused = true;
+                if let Printing::Lines(terminal) = &self.printing {
+                    let what = event.trim_start_matches("subscribe:");
+                    say(terminal.line(&format!("         this token sees no {what}"), Colour::Dim))?;
+                }
+                return Ok(None);
+            }
             let reason = answer["error"]["message"].as_str().unwrap_or("no reason given");
-            return Some(format!("{event}: {reason}"));
+            return Ok(Some(format!("{event}: {reason}")));
         }
         let begins = answer["offset"].as_str().and_then(|offset| offset.parse().ok());
         subscription.position = subscription.position.or(begins);
-        None
+        Ok(None)
     }
 
     fn event(&mut self, name: &str, payload: &Value) -> anyhow::Result<()> {
@@ -222,8 +264,14 @@ impl Stream {
                 subscription.position = None;
             }
         }
+        // The acknowledgement says the same, and there it is known which subscription is meant.
+        let refused = name == "error" && payload["code"] == json!(ErrorCode::Forbidden);
+        if refused && !self.are_named {
+            return Ok(());
+        }
         let subscription = match name.split(':').next() {
             Some("inventory") => self.subscriptions.get_mut("subscribe:inventory"),
+            Some("notification") => self.subscriptions.get_mut("subscribe:notifications"),
             Some("order") => self.subscriptions.get_mut("subscribe:orders"),
             _ => None,
         };
@@ -236,64 +284,17 @@ impl Stream {
             }
             subscription.position = Some(offset);
         }
-        let line = if self.json {
-            json!({ "event": name, "payload": payload }).to_string()
-        } else {
-            line(name, payload)
+        if self.only_changes && !event::is_change(name, payload) {
+            return Ok(());
+        }
+        let line = match &self.printing {
+            Printing::Json => json!({ "event": name, "payload": payload }).to_string(),
+            Printing::Lines(terminal) => event::line(terminal, name, payload),
         };
-        say(line).context("nobody reads what is printed")
+        say(line)
     }
 }
 
 fn packet(content: Content) -> String {
     Packet { namespace: NAMESPACE.to_owned(), content }.encode()
-}
-
-/// An event in one line for people.
-fn line(name: &str, payload: &Value) -> String {
-    let time = payload["timestamp"].as_str().and_then(|time| time.get(11..23)).unwrap_or("            ");
-    let data = &payload["data"];
-    let text = |key: &str| data[key].as_str().unwrap_or("–").to_owned();
-    let what = match name.split(':').next() {
-        Some("inventory") => {
-            let before =
-                data["previousAvailable"].as_i64().map(|before| format!("{before} → ")).unwrap_or_default();
-            format!(
-                "{:<12} {:<36} @ {:<16} {before}{}",
-                text("sku"),
-                text("title"),
-                text("locationName"),
-                data["available"]
-            )
-        }
-        Some("order") => format!(
-            "{:<12} {:<10} {} {}, {} items",
-            text("name"),
-            text("status"),
-            text("total"),
-            text("currency"),
-            data["itemCount"]
-        ),
-        Some("shopify") if name.ends_with("received") => text("topic"),
-        Some("shopify") => {
-            let total = data["total"].as_u64().map(|total| format!(" of {total}")).unwrap_or_default();
-            let percent =
-                data["percent"].as_u64().map(|percent| format!(" ({percent} %)")).unwrap_or_default();
-            format!(
-                "{} {} {}: {}{total}{percent}, {} changed",
-                text("resource"),
-                text("kind"),
-                text("state"),
-                data["processed"],
-                data["changed"]
-            )
-        }
-        _ if name == "connected" => format!(
-            "as {} ({})",
-            payload["userId"].as_str().unwrap_or("–"),
-            payload["role"].as_str().unwrap_or("–")
-        ),
-        _ => data.to_string(),
-    };
-    format!("{time:<12} {name:<24} {what}")
 }

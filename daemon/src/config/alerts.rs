@@ -9,15 +9,13 @@ use lettre::Address;
 use lettre::message::Mailbox;
 use serde::{Deserialize, Deserializer};
 
-use super::SecretRef;
 use super::sync::zone;
+use super::{Fault, SecretRef};
 
 /// Channels of all kinds; each reads the log for itself.
 const CHANNELS_MAX: usize = 32;
 /// Recipients of one channel; each is sent a mail of their own.
 const RECIPIENTS_MAX: usize = 50;
-/// Minutes for which a digest may gather: a day, well below what the log keeps.
-const DIGEST_MINUTES_MAX: u16 = 24 * 60;
 /// Minutes for which stock and orders are gathered for people when nothing is said: a busy shop has some every second.
 const DIGEST_MINUTES: u16 = 15;
 
@@ -180,47 +178,50 @@ channel! {
 }
 
 impl Alerts {
-    /// What all channels have in common, each with the name of its setting.
-    fn channels(&self) -> Vec<(&'static str, Terms)> {
-        let email = self.email.iter().map(|channel| ("email", channel.terms()));
-        let slack = self.slack.iter().map(|channel| ("slack", channel.terms()));
-        let webhook = self.webhook.iter().map(|channel| ("webhook", channel.terms()));
-        email.chain(slack).chain(webhook).collect()
+    /// What all channels have in common, each with the path of its section.
+    fn channels(&self) -> Vec<(String, Terms)> {
+        let of = |kind: &str, terms: Vec<Terms>| -> Vec<_> {
+            let named = |(n, terms)| (format!("alerts.{kind}[{n}]"), terms);
+            terms.into_iter().enumerate().map(named).collect()
+        };
+        [
+            of("email", self.email.iter().map(Email::terms).collect()),
+            of("slack", self.slack.iter().map(Slack::terms).collect()),
+            of("webhook", self.webhook.iter().map(Webhook::terms).collect()),
+        ]
+        .concat()
     }
 
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), Fault> {
         let channels = self.channels();
         if channels.len() > CHANNELS_MAX {
-            return Err(format!("alerts: at most {CHANNELS_MAX} channels, and there are {}", channels.len()));
+            let why = format!("has at most {CHANNELS_MAX} channels, and there are {}", channels.len());
+            return Err(Fault::new("alerts", why));
         }
         let mut readers = BTreeSet::new();
-        for (kind, terms) in &channels {
+        for (path, terms) in &channels {
             if terms.events.is_empty() {
-                return Err(format!("alerts.{kind}: events is empty: say of what, or remove the channel"));
-            }
-            if terms.digest > Duration::from_mins(DIGEST_MINUTES_MAX.into()) {
-                return Err(format!("alerts.{kind}: digest_minutes is at most {DIGEST_MINUTES_MAX}, a day"));
+                let why = "is empty: say of what, or remove the channel";
+                return Err(Fault::new(format!("{path}.events"), why));
             }
             let name = terms.reader.split_once(':').map_or("x", |(_, name)| name);
             let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
             if !plain || !(1..=64).contains(&name.len()) {
-                return Err(format!(
-                    "alerts.{kind}: a name has 1 to 64 letters, digits, hyphens or underscores"
-                ));
+                let why = "has 1 to 64 letters, digits, hyphens or underscores";
+                return Err(Fault::new(format!("{path}.name"), why));
             }
             if !readers.insert(&terms.reader) {
-                return Err(format!(
-                    "alerts.{kind} stands there twice as {:?}: give each a name of its own",
-                    terms.reader
-                ));
+                let why = "stands there twice under one name: give each a name of its own";
+                return Err(Fault::new(path, why));
             }
         }
-        if self.email.iter().any(|email| !(1..=RECIPIENTS_MAX).contains(&email.to.len())) {
-            return Err(format!("alerts.email: to has 1 to {RECIPIENTS_MAX} addresses"));
+        if let Some(n) = self.email.iter().position(|email| !(1..=RECIPIENTS_MAX).contains(&email.to.len())) {
+            let why = format!("has 1 to {RECIPIENTS_MAX} addresses");
+            return Err(Fault::new(format!("alerts.email[{n}].to"), why));
         }
         match &self.smtp {
             None if !self.email.is_empty() => {
-                Err("alerts.email needs [alerts.smtp] with host and from".to_owned())
+                Err(Fault::new("alerts.email[0]", "needs [alerts.smtp] with host and from"))
             }
             Some(smtp) => smtp.check(),
             None => Ok(()),
@@ -238,13 +239,15 @@ impl Smtp {
         })
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), Fault> {
         if self.user.is_some() != self.password.is_some() {
-            return Err("alerts.smtp: user and password belong together".to_owned());
+            let why = "lacks one of user and password, which belong together";
+            return Err(Fault::new("alerts.smtp", why));
         }
         if self.password.is_some() && self.security == Security::None {
-            let message = "alerts.smtp: security \"none\" would show the password to everybody on the way";
-            return Err(message.to_owned());
+            let why =
+                "\"none\" would show the password to everybody on the way: write \"starttls\" or \"tls\"";
+            return Err(Fault::new("alerts.smtp.security", why));
         }
         Ok(())
     }
@@ -289,17 +292,17 @@ impl TryFrom<String> for QuietHours {
 
 fn mailbox<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Mailbox, D::Error> {
     let text = String::deserialize(deserializer)?;
-    text.parse().map_err(|problem| {
+    text.parse().map_err(|_| {
         let remedy = "write one such as \"stockd <stock@example.com>\"";
-        serde::de::Error::custom(format!("{text:?} is no sender ({problem}): {remedy}"))
+        serde::de::Error::custom(format!("{text:?} is no sender: {remedy}"))
     })
 }
 
 fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Address>, D::Error> {
     let read = |text: String| {
-        text.parse().map_err(|problem| {
+        text.parse().map_err(|_| {
             let remedy = "write one such as \"stock@example.com\"";
-            serde::de::Error::custom(format!("{text:?} is no mail address ({problem}): {remedy}"))
+            serde::de::Error::custom(format!("{text:?} is no mail address: {remedy}"))
         })
     };
     Vec::<String>::deserialize(deserializer)?.into_iter().map(read).collect()

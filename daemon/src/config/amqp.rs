@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "amqp")]
 use lapin::uri::AMQPUri;
 use serde::Deserialize;
 
-use super::{ConfigError, Environment, SecretRef};
+#[cfg(feature = "amqp")]
+use super::{ConfigError, Environment};
+use super::{Fault, SecretRef};
 
 /// A broker.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,6 +28,7 @@ fn exchange() -> String {
 }
 
 /// A broker with its secrets fetched.
+#[cfg(feature = "amqp")]
 #[derive(Clone)]
 pub struct Broker {
     pub(crate) uri: AMQPUri,
@@ -33,10 +37,10 @@ pub struct Broker {
 }
 
 impl Amqp {
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), Fault> {
         match self.exchange.len() {
             1..=255 => Ok(()),
-            _ => Err("amqp.exchange is the name of an exchange: 1 to 255 bytes".to_owned()),
+            _ => Err(Fault::new("amqp.exchange", "is the name of an exchange: 1 to 255 bytes")),
         }
     }
 
@@ -44,6 +48,7 @@ impl Amqp {
     ///
     /// # Errors
     /// When one cannot be had or read. The address is not repeated, for the password in it.
+    #[cfg(feature = "amqp")]
     pub fn fetch(&self, environment: &Environment) -> Result<Broker, ConfigError> {
         let refuse =
             |setting: &str, problem: String| ConfigError::Secret { setting: setting.to_owned(), problem };
@@ -54,15 +59,16 @@ impl Amqp {
             )
         })?;
         let read = |path: &PathBuf| {
-            std::fs::read_to_string(path)
-                .map_err(|error| refuse("amqp.ca", format!("cannot read {}: {error}", path.display())))
+            std::fs::read_to_string(path).map_err(|error| {
+                refuse("amqp.ca", format!("cannot be read from {}: {error}", path.display()))
+            })
         };
         let authorities = self.ca.as_ref().map(read).transpose()?;
         Ok(Broker { uri, authorities, exchange: self.exchange.clone() })
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "amqp"))]
 mod tests {
     use super::*;
 
@@ -84,7 +90,11 @@ mod tests {
         let missing = refused("url = 'amqp://broker.example'\nca = '/nowhere/ca.pem'");
         assert!(missing.contains("amqp.ca") && missing.contains("/nowhere/ca.pem"), "{missing}");
         assert!(
-            read("url = 'amqp://broker.example'\nexchange = ''").check().unwrap_err().contains("exchange")
+            read("url = 'amqp://broker.example'\nexchange = ''")
+                .check()
+                .unwrap_err()
+                .why
+                .contains("exchange")
         );
     }
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::SecretRef;
+use super::{Fault, SecretRef};
 
-/// Seconds by which clocks may differ, at the most.
-const LEEWAY_SECONDS_MAX: u64 = 60;
+/// Seconds by which an issuer's clock may differ when nothing is said.
+const LEEWAY_SECONDS: u16 = 30;
 
 /// How tokens are signed and what they must say.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,9 +32,13 @@ pub struct Auth {
     /// Days that a token may still be good for; one that is longer is refused. A revocation is kept as long, and for
     /// ever where this is not set.
     pub longest_days: Option<u16>,
-    /// Seconds by which the issuer's clock may differ; at most 60.
-    #[serde(default)]
-    pub leeway_seconds: u64,
+    /// Seconds by which the issuer's clock may differ; at most 60, and 30 when nothing is said.
+    #[serde(default = "leeway_seconds")]
+    pub leeway_seconds: u16,
+}
+
+fn leeway_seconds() -> u16 {
+    LEEWAY_SECONDS
 }
 
 /// Where a set of keys is.
@@ -54,7 +58,7 @@ impl TryFrom<String> for KeySet {
         if !text.starts_with("https://") && !text.starts_with("http://") {
             return Ok(Self::File(text.into()));
         }
-        text.parse().map(Self::Url).map_err(|error| format!("auth.jwks is no address: {error}"))
+        text.parse().map(Self::Url).map_err(|error| format!("is no address: {error}"))
     }
 }
 
@@ -70,23 +74,21 @@ pub enum Algorithm {
 }
 
 impl Auth {
-    pub(super) fn check(&self) -> Result<(), String> {
-        if self.leeway_seconds > LEEWAY_SECONDS_MAX {
-            return Err(format!(
-                "auth.leeway_seconds is {}: at most {LEEWAY_SECONDS_MAX}",
-                self.leeway_seconds
-            ));
-        }
+    pub(super) fn check(&self) -> Result<(), Fault> {
         let secrets = self.secret.is_some() || self.secret_before.is_some();
         let files = usize::from(self.public_key.is_some()) + usize::from(self.jwks.is_some());
         match self.algorithm {
             Algorithm::HS256 if self.secret.is_some() && files == 0 => Ok(()),
-            Algorithm::HS256 => {
-                Err("auth.algorithm HS256 needs auth.secret and no auth.public_key or auth.jwks".to_owned())
-            }
+            Algorithm::HS256 => Err(Fault::new(
+                "auth.algorithm",
+                "HS256 needs auth.secret, and neither auth.public_key nor auth.jwks",
+            )),
             _ if files == 1 && !secrets => Ok(()),
-            algorithm => Err(format!(
-                "auth.algorithm {algorithm:?} needs auth.public_key, a PEM file, or auth.jwks, and no auth.secret"
+            algorithm => Err(Fault::new(
+                "auth.algorithm",
+                format!(
+                    "{algorithm:?} needs either auth.public_key, a PEM file, or auth.jwks, and no auth.secret"
+                ),
             )),
         }
     }

@@ -9,36 +9,48 @@ mod auth;
 mod realtime;
 mod secret;
 mod server;
+mod settings;
 mod shop;
+mod source;
 mod store;
 mod sync;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use self::source::Places;
+
 pub use alerts::{Alerts, Email, QuietHours, Security, Slack, Smtp, Terms, Topic, Webhook};
-pub use amqp::{Amqp, Broker};
+pub use amqp::Amqp;
+#[cfg(feature = "amqp")]
+pub use amqp::Broker;
 pub use auth::{Algorithm, Auth, KeySet};
 pub use realtime::Realtime;
 pub use secret::SecretRef;
-pub use server::Server;
+pub use server::{Address, Server};
 pub use shop::Shop;
 pub use store::Store;
 pub use sync::{Schedules, Sync};
+
+/// Listeners, at the most.
+const SERVERS_MAX: usize = 8;
 
 /// Every setting there is.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where to listen; one to eight listeners.
+    #[serde(default)]
     pub server: Vec<Server>,
     /// The RabbitMQ broker whose messages are told, where there is one.
     pub amqp: Option<Amqp>,
     /// Whose tokens to trust.
     pub auth: Auth,
     /// Which shops to mirror; at least one.
+    #[serde(default)]
     pub shop: Vec<Shop>,
     /// How clients are kept, and how many.
     #[serde(default)]
@@ -52,6 +64,21 @@ pub struct Config {
     /// When to look for what webhooks did not bring.
     #[serde(default)]
     pub sync: Sync,
+    #[serde(skip)]
+    places: Places,
+}
+
+/// A setting that cannot be as it is: its path, such as `shop[1].domain`, and why, with the remedy.
+#[derive(Debug)]
+struct Fault {
+    path: String,
+    why: String,
+}
+
+impl Fault {
+    fn new(path: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { path: path.into(), why: why.into() }
+    }
 }
 
 /// What is wrong with the configuration, where, and what to do.
@@ -89,29 +116,33 @@ impl ConfigError {
     }
 }
 
-/// The process's environment, taken once at start.
+/// The process's environment, taken once at start: each variable's text, if it is one.
 #[derive(Debug, Clone, Default)]
-pub struct Environment(Vec<(String, String)>);
+pub struct Environment(Vec<(String, Option<String>)>);
 
 impl Environment {
     /// The environment of this process.
     pub fn of_process() -> Self {
-        Self(
-            std::env::vars_os()
-                .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
-                .collect(),
-        )
+        let text =
+            |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()));
+        Self(std::env::vars_os().filter_map(text).collect())
     }
 
     /// The variable of that name.
     pub fn var(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.0.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.as_deref())
+    }
+
+    /// Each variable that begins as our settings do.
+    fn settings(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let ours = self.0.iter().filter(|(name, _)| name.starts_with("STOCKD_"));
+        ours.map(|(name, value)| (name.as_str(), value.as_deref()))
     }
 }
 
 impl<const N: usize> From<[(&str, &str); N]> for Environment {
     fn from(variables: [(&str, &str); N]) -> Self {
-        Self(variables.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+        Self(variables.into_iter().map(|(key, value)| (key.to_owned(), Some(value.to_owned()))).collect())
     }
 }
 
@@ -131,102 +162,111 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn read(text: &str, place: &str, environment: &Environment) -> Result<Self, ConfigError> {
-        let mut table: toml::Table = text.parse().map_err(|error| ConfigError::invalid(place, error))?;
-        let config = if overlay(&mut table, environment)? {
-            // The environment has no lines to point at; the key's path must do.
-            toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| {
-                let mut problem = error.to_string();
-                if problem.contains("expected a string") {
-                    problem.push_str("put a text that looks like a number into quotes of its own: '\"7\"'");
-                }
-                ConfigError::invalid(format_args!("{place} with the STOCKD_ variables over it"), problem)
-            })?
-        } else {
-            toml::from_str(text).map_err(|error| ConfigError::invalid(place, error))?
-        };
-        Self::check(config).map_err(|problem| ConfigError::invalid(place, problem))
+        let config = source::read(text, place, environment)?;
+        match config.check() {
+            Ok(()) => Ok(config),
+            Err(fault) => Err(config.places.refusal(fault)),
+        }
     }
 
-    fn check(self) -> Result<Self, String> {
-        if self.server.is_empty() || self.server.len() > 8 {
-            return Err("[[server]] must stand there once to eight times".to_owned());
+    /// The same error with the place of the setting that it is about.
+    #[must_use]
+    pub fn located(&self, error: ConfigError) -> ConfigError {
+        match error {
+            ConfigError::Secret { setting, problem } => {
+                self.places.refusal(Fault { path: setting, why: problem })
+            }
+            other => other,
+        }
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        if self.server.is_empty() {
+            return Err(Fault::new(
+                "server",
+                "is missing: write [[server]] with listen = \"127.0.0.1:8080\"",
+            ));
+        }
+        if self.server.len() > SERVERS_MAX {
+            return Err(Fault::new(
+                "server",
+                format!("stands there more than {SERVERS_MAX} times: remove some"),
+            ));
         }
         if self.shop.is_empty() {
-            return Err("[[shop]] must stand there at least once".to_owned());
+            return Err(Fault::new(
+                "shop",
+                "is missing: write [[shop]] with domain, access_token and webhook_secrets",
+            ));
         }
-        let mut domains: Vec<_> = self.shop.iter().map(|shop| &shop.domain).collect();
-        domains.sort();
-        if let Some([twice, _]) = domains.array_windows().find(|[one, next]| one == next) {
-            return Err(format!("the shop {twice} stands there twice: remove one [[shop]]"));
+        for (n, server) in self.server.iter().enumerate() {
+            server.check(&format!("server[{n}]"))?;
+            if server.listen.port() != 0 && self.server[..n].iter().any(|other| other.listen == server.listen)
+            {
+                return Err(Fault::new(
+                    format!("server[{n}].listen"),
+                    "stands there twice: give each [[server]] an address or port of its own",
+                ));
+            }
         }
-        for shop in &self.shop {
-            shop.check()?;
+        for (n, shop) in self.shop.iter().enumerate() {
+            shop.check(&format!("shop[{n}]"))?;
+            if self.shop[..n].iter().any(|other| other.domain == shop.domain) {
+                return Err(Fault::new(
+                    format!("shop[{n}].domain"),
+                    "stands there twice: remove one [[shop]]",
+                ));
+            }
+            if shop.id.is_some() && self.shop[..n].iter().any(|other| other.id == shop.id) {
+                return Err(Fault::new(
+                    format!("shop[{n}].id"),
+                    "is another shop's, too: tokens could not tell them apart; give each its own",
+                ));
+            }
         }
+        self.check_parts(Parts::BUILT)?;
         self.auth.check()?;
         self.realtime.check()?;
         self.alerts.check()?;
-        self.amqp.iter().try_for_each(Amqp::check)?;
-        Ok(self)
+        self.amqp.iter().try_for_each(Amqp::check)
     }
 }
 
-/// Sections of which there may be several.
-const LISTS: [&str; 5] = ["email", "server", "shop", "slack", "webhook"];
-
-/// Lays `STOCKD_<SECTION>__<KEY>` over the table; whether there was any.
-fn overlay(table: &mut toml::Table, environment: &Environment) -> Result<bool, ConfigError> {
-    let mut any = false;
-    for (name, value) in &environment.0 {
-        let Some(path) = name.strip_prefix("STOCKD_").filter(|path| path.contains("__")) else { continue };
-        let keys: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
-        let refuse = || ConfigError::invalid(name, "names no setting: write STOCKD_<SECTION>__<KEY>");
-        let (key, sections) = keys.split_last().ok_or_else(refuse)?;
-        let mut here = &mut *table;
-        for section in sections {
-            let entry = here.entry(section.as_str()).or_insert_with(|| {
-                let one = toml::Value::Table(toml::Table::new());
-                if LISTS.contains(&section.as_str()) { toml::Value::Array(vec![one]) } else { one }
-            });
-            let entry = match entry {
-                toml::Value::Array(list) => list.first_mut().ok_or_else(refuse)?,
-                other => other,
-            };
-            here = entry.as_table_mut().ok_or_else(refuse)?;
-        }
-        here.insert(key.clone(), literal(value));
-        any = true;
-    }
-    Ok(any)
+/// Parts that a build may leave out (see `[features]` of the package).
+#[derive(Debug, Clone, Copy)]
+struct Parts {
+    amqp: bool,
+    sentry: bool,
 }
 
-/// A variable's text as the TOML value it spells, else as text. What would be written otherwise, such as `1_000`, is text,
-/// too: it may be a secret, of which nothing must be lost.
-fn literal(text: &str) -> toml::Value {
-    let spelled = format!("value = {text}").parse::<toml::Table>();
-    let value = spelled.ok().and_then(|mut table| table.remove("value"));
-    let is_meant = |value: &toml::Value| match value {
-        toml::Value::Array(_) | toml::Value::String(_) | toml::Value::Table(_) => true,
-        // No setting is one.
-        toml::Value::Datetime(_) => false,
-        number => number.to_string() == text,
-    };
-    value.filter(is_meant).unwrap_or_else(|| toml::Value::String(text.to_owned()))
+impl Parts {
+    /// What this build has.
+    const BUILT: Self = Self { amqp: cfg!(feature = "amqp"), sentry: cfg!(feature = "sentry") };
+}
+
+impl Config {
+    /// Refuses what a build cannot do, rather than start without it.
+    fn check_parts(&self, built: Parts) -> Result<(), Fault> {
+        let left_out = if self.amqp.is_some() && !built.amqp {
+            "amqp"
+        } else if self.alerts.sentry_dsn.is_some() && !built.sentry {
+            "alerts.sentry_dsn"
+        } else {
+            return Ok(());
+        };
+        Err(Fault::new(
+            left_out,
+            "is for a part that this stockd was built without, as `make demo` builds it: use one from \
+             `cargo build --release --package daemon`, or remove the setting",
+        ))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const MINIMAL: &str = r#"
-        [[server]]
-        listen = "127.0.0.1:8080"
-        [auth]
-        secret = "0123456789abcdef0123456789abcdef"
-        [[shop]]
-        domain = "pretend.myshopify.com"
-        access_token = "shpat_x"
-        webhook_secrets = ["hush"]
-    "#;
+    const MINIMAL: &str = include_str!("minimal.toml");
 
     fn refusal(text: &str) -> String {
         Config::read(text, "stockd.toml", &Environment::default()).unwrap_err().to_string()
@@ -255,27 +295,25 @@ mod tests {
         let said = |value| wanted(Environment::from([("STOCKD_SHOP__CUSTOMER_NAMES", value)]));
         assert!(!wanted(Environment::default()).unwrap() && said("true").unwrap());
         let refusal = said("yes").unwrap_err().to_string();
-        assert!(refusal.contains("customer_names") && refusal.contains("boolean"), "{refusal}");
+        assert!(refusal.contains("customer_names must be true or false"), "{refusal}");
     }
 
     #[test]
-    fn mistakes_are_refused_with_place_and_remedy() {
-        let unknown = refusal(&MINIMAL.replace("listen =", "lisen ="));
-        assert!(
-            unknown.contains("stockd.toml") && unknown.contains("line 3") && unknown.contains("lisen"),
-            "{unknown}"
-        );
-        let domain = refusal(&MINIMAL.replace("pretend.myshopify.com", "pretend.example.com"));
-        assert!(domain.contains("<name>.myshopify.com"), "{domain}");
-        let twice = refusal(&format!(
-            "{MINIMAL}\n[[shop]]\ndomain = \"pretend.myshopify.com\"\naccess_token = \"x\"\nwebhook_secrets = [\"x\"]"
-        ));
-        assert!(twice.contains("stands there twice"), "{twice}");
-        let cron = refusal(&format!("{MINIMAL}\n[sync.products]\nquick = \"every day\""));
-        assert!(cron.contains("quick") && cron.contains("cron"), "{cron}");
-        let waiting = refusal(&format!("{MINIMAL}\nunsent_max_seconds = 5"));
-        assert!(waiting.contains("unsent_max_seconds is 60 to"), "{waiting}");
-        assert!(refusal("[[server]").contains("line 1"));
+    fn a_part_that_the_build_leaves_out_is_refused_by_its_setting() {
+        let read =
+            |lines: &str| Config::read(&format!("{MINIMAL}\n{lines}"), "x", &Environment::default()).unwrap();
+        let refused = |lines: &str, built| read(lines).check_parts(built).unwrap_err();
+        let broker = "[amqp]\nurl = \"amqp://broker.example\"";
+        if cfg!(feature = "amqp") {
+            let refusal = refused(broker, Parts { amqp: false, sentry: true });
+            assert!(refusal.path == "amqp" && refusal.why.contains("cargo build --release"), "{refusal:?}");
+        }
+        if cfg!(feature = "sentry") {
+            let dsn = "[alerts]\nsentry_dsn = \"https://public@sentry.example/1\"";
+            let refusal = refused(dsn, Parts { amqp: true, sentry: false });
+            assert_eq!(refusal.path, "alerts.sentry_dsn");
+        }
+        assert!(read("").check_parts(Parts { amqp: false, sentry: false }).is_ok());
     }
 
     #[test]
@@ -297,7 +335,7 @@ mod tests {
             (format!("{smtp}{email}name = \"a b\"\n"), "letters"),
             (format!("{smtp}{email}digest_minutes = 2000\n"), "a day"),
             (format!("{smtp}{email}quiet_hours = \"at night\"\n"), "22:00-07:00"),
-            (format!("{smtp}{email}shops = []\n"), "unknown field `shops`"),
+            (format!("{smtp}{email}shops = []\n"), "alerts.email.shops is no setting"),
             ("[alerts]\ntime_zone = \"Berlin\"\n".to_owned(), "Europe/Berlin"),
         ] {
             let refusal = refused(&lines);
@@ -342,18 +380,478 @@ mod tests {
         }
     }
 
+    /// What is said of a file where these lines stand in place of those of the minimal one.
+    fn said(from: &str, to: &str) -> String {
+        let file = include_str!("minimal.toml");
+        assert!(from.is_empty() || file.contains(from), "{from}");
+        let text = if from.is_empty() { format!("{file}{to}\n") } else { file.replacen(from, to, 1) };
+        match Config::read(&text, "s.toml", &Environment::default()) {
+            Err(error) => error.to_string(),
+            Ok(config) => match crate::daemon::Secrets::fetch(&config, &Environment::default()) {
+                Err(error) => error.to_string(),
+                Ok(_) => "taken".to_owned(),
+            },
+        }
+    }
+
+    #[test]
+    fn a_bad_setting_is_refused_with_its_line_the_reason_and_the_remedy() {
+        let listen = r#"listen = "127.0.0.1:8080""#;
+        let domain = r#"domain = "pretend.myshopify.com""#;
+        let origin = |origin: &str| said(listen, &format!("origins = [\"https://a.example\", \"{origin}\"]"));
+        let shop = |line: &str| said("", line);
+        let refused = [
+            // Of the wrong shape.
+            (
+                said("[[server]]", "[server]"),
+                "s.toml, line 1, column 1: server may stand there several times: write [[server]] for [server]",
+            ),
+            (
+                said("[auth]", "[[auth]]"),
+                "s.toml, line 3, column 1: auth stands there once: write [auth] for [[auth]]",
+            ),
+            (
+                said(listen, "lisen = 1"),
+                "s.toml, line 2, column 1: server.lisen is no setting: did you mean listen? There are listen, root, origins, trusted_proxies, trusted_networks, hosts",
+            ),
+            (
+                said(listen, "listen = 8080"),
+                "s.toml, line 2, column 10: server.listen must be a text: put one that looks like a number into quotes of its own, '\"7\"' in a variable",
+            ),
+            (
+                said(listen, r#"listen = "nowhere""#),
+                "s.toml, line 2, column 10: server.listen is no address and port: write 127.0.0.1:8080, [::1]:8080 or localhost:8080",
+            ),
+            (
+                said(listen, r#"listen = "1.2.3:80""#),
+                "s.toml, line 2, column 10: server.listen is no address and port: write 127.0.0.1:8080, [::1]:8080 or localhost:8080",
+            ),
+            (
+                said(listen, r#"listen = "localhost:70000""#),
+                "s.toml, line 2, column 10: server.listen is no address and port: write 127.0.0.1:8080, [::1]:8080 or localhost:8080",
+            ),
+            (
+                said("secret =", "issuer = \"\"\nsecret ="),
+                "s.toml, line 4, column 10: auth.issuer is empty: say something, or take it out",
+            ),
+            (
+                said("[auth]", "[auth]\nalgorithm = \"HS512\""),
+                "s.toml, line 4, column 13: auth.algorithm must be one of \"HS256\", \"RS256\", \"ES256\", \"EdDSA\"",
+            ),
+            (
+                said("[[server]]", "[[server]"),
+                "s.toml, line 1, column 10: this is no TOML: unclosed array table, expected `]`",
+            ),
+            // Missing.
+            (
+                said("[auth]\nsecret", "[store]\nsecret"),
+                "s.toml, line 4, column 1: store.secret is no setting: There are url, log_days, deliveries_days",
+            ),
+            (
+                Config::read("[[server]]\n[auth]\nsecret = \"x\"\n", "s.toml", &Environment::default())
+                    .unwrap_err()
+                    .to_string(),
+                "s.toml: shop is missing: write [[shop]] with domain, access_token and webhook_secrets",
+            ),
+            (
+                Config::read("[auth]\nsecret = \"x\"\n", "s.toml", &Environment::default())
+                    .unwrap_err()
+                    .to_string(),
+                "s.toml: server is missing: write [[server]] with listen = \"127.0.0.1:8080\"",
+            ),
+            (
+                Config::read("[[server]]\n", "s.toml", &Environment::default()).unwrap_err().to_string(),
+                "s.toml, line 1, column 1: auth is missing: write the section [auth] with secret = \"credential:jwt-secret\"",
+            ),
+            (said(domain, ""), "s.toml, line 5, column 1: shop.domain is missing: write domain = … there"),
+            (
+                said("secret = \"0123456789abcdef0123456789abcdef\"", ""),
+                "s.toml, line 3, column 1: auth.algorithm HS256 needs auth.secret, and neither auth.public_key nor auth.jwks",
+            ),
+            // Without effect, or with another than was meant.
+            (
+                origin("*"),
+                "s.toml, line 2, column 33: server.origins matches no page: no pattern is taken; list each origin, such as \"https://stock.example.com\"",
+            ),
+            (
+                origin("https://*.example.com"),
+                "s.toml, line 2, column 33: server.origins matches no page: no pattern is taken; list each origin, such as \"https://stock.example.com\"",
+            ),
+            (
+                origin("https://b.example/"),
+                "s.toml, line 2, column 33: server.origins matches no page, because browsers write it otherwise: write \"https://b.example\"",
+            ),
+            (
+                origin("https://b.example:443"),
+                "s.toml, line 2, column 33: server.origins matches no page, because browsers write it otherwise: write \"https://b.example\"",
+            ),
+            (
+                origin("http://b.example:80"),
+                "s.toml, line 2, column 33: server.origins matches no page, because browsers write it otherwise: write \"http://b.example\"",
+            ),
+            (
+                origin("https://B.example"),
+                "s.toml, line 2, column 33: server.origins matches no page, because browsers write it otherwise: write \"https://b.example\"",
+            ),
+            (
+                origin("HTTPS://b.example"),
+                "s.toml, line 2, column 33: server.origins matches no page, because browsers write it otherwise: write \"https://b.example\"",
+            ),
+            (
+                origin("https://bücher.example"),
+                "s.toml, line 2, column 33: server.origins matches no page, because browsers write it otherwise: write \"https://xn--bcher-kva.example\"",
+            ),
+            (
+                origin("wss://b.example:443"),
+                "s.toml, line 2, column 33: server.origins matches no page, because browsers write it otherwise: write \"wss://b.example\"",
+            ),
+            (
+                origin("capacitor://localhost/"),
+                "s.toml, line 2, column 33: server.origins matches no page: write scheme and host in small letters, and no path, such as \"capacitor://localhost\"",
+            ),
+            (
+                origin("https://me:hush@b.example"),
+                "s.toml, line 2, column 33: server.origins matches no page: write scheme and host, such as \"https://stock.example.com\"",
+            ),
+            (
+                origin("b.example"),
+                "s.toml, line 2, column 33: server.origins matches no page: write scheme and host, such as \"https://stock.example.com\"",
+            ),
+            (
+                origin("null"),
+                "s.toml, line 2, column 33: server.origins stands for pages without an origin, which anybody can make: serve yours from a host and list that",
+            ),
+            (origin(""), "s.toml, line 2, column 33: server.origins is empty: say something, or take it out"),
+            (
+                said(listen, r#"trusted_networks = ["0.0.0.0/0"]"#),
+                "s.toml, line 2, column 21: server.trusted_networks holds too much of the internet, so that anybody could post events without a token: name the very addresses, or networks of /8 and smaller (IPv6: /32)",
+            ),
+            (
+                said(listen, r#"trusted_networks = ["10.0.0.0/8", "::/0"]"#),
+                "s.toml, line 2, column 35: server.trusted_networks holds too much of the internet, so that anybody could post events without a token: name the very addresses, or networks of /8 and smaller (IPv6: /32)",
+            ),
+            (
+                said(listen, r#"trusted_proxies = ["128.0.0.0/1"]"#),
+                "s.toml, line 2, column 20: server.trusted_proxies holds too much of the internet, so that anybody could claim any address: name the very addresses, or networks of /8 and smaller (IPv6: /32)",
+            ),
+            (
+                said(listen, r#"trusted_proxies = ["::ffff:10.0.0.0/104"]"#),
+                "s.toml, line 2, column 20: server.trusted_proxies names IPv4 addresses in IPv6's way and would match none: write it as 10.0.0.0/8",
+            ),
+            (
+                said(listen, r#"trusted_proxies = ["proxy"]"#),
+                "s.toml, line 2, column 19: server.trusted_proxies is no address or network: write 192.0.2.7 or 10.0.0.0/8",
+            ),
+            (
+                said("[auth]", "[[server]]\nlisten = \"127.0.0.1:8080\"\n[auth]"),
+                "s.toml, line 4, column 10: server.listen stands there twice: give each [[server]] an address or port of its own",
+            ),
+            (
+                said("pretend.", "example."),
+                "s.toml, line 6, column 10: shop.domain is still the example's: write your shop's, <name>.myshopify.com",
+            ),
+            (
+                said("pretend.myshopify.com", "shop.example.com"),
+                "s.toml, line 6, column 10: shop.domain is not a shop's domain: expected <name>.myshopify.com",
+            ),
+            (
+                shop("webhook_address = \"https://stock.example.com\""),
+                "s.toml, line 9, column 19: shop.webhook_address leads past the daemon, which takes webhooks at /webhooks/shopify only: write https://<your host>/webhooks/shopify",
+            ),
+            (
+                shop("webhook_address = \"stock.example.com\""),
+                "s.toml, line 9, column 19: shop.webhook_address is no address: write https://<your host>/webhooks/shopify",
+            ),
+            (
+                shop("webhook_address = \"http://stock.example.com/webhooks/shopify\""),
+                "s.toml, line 9, column 19: shop.webhook_address begins with https://: Shopify sends webhooks to no other",
+            ),
+            (
+                shop("webhook_address = \"https://10.0.0.5/webhooks/shopify\""),
+                "s.toml, line 9, column 19: shop.webhook_address is inside your own network, where Shopify cannot reach it: write the host that your TLS proxy has on the internet",
+            ),
+            (
+                shop("api_url = \"pretend:9090\""),
+                "s.toml, line 9, column 11: shop.api_url is no address of an Admin API: write http://127.0.0.1:9090, or leave it out for Shopify's own",
+            ),
+            (
+                shop("api_url = \"http://a b\""),
+                "s.toml, line 9, column 11: shop.api_url is no address of an Admin API: write http://127.0.0.1:9090, or leave it out for Shopify's own",
+            ),
+            (
+                shop("client_id = \"x\""),
+                "s.toml, line 5, column 1: shop needs either an access_token, or a client_id with its client_secret",
+            ),
+            (
+                shop("default_location = \"x\""),
+                "s.toml, line 9, column 20: shop.default_location is not the id of a Location: expected a number or gid://shopify/Location/<number>",
+            ),
+            // Numbers.
+            (
+                shop("[store]\nlog_days = 0"),
+                "s.toml, line 10, column 12: store.log_days is 1 to 3650 days: clients catch up from the log",
+            ),
+            (
+                shop("[store]\ndeliveries_days = 1"),
+                "s.toml, line 10, column 19: store.deliveries_days is 7 to 3650 days: a webhook that is repeated later would be applied twice",
+            ),
+            (
+                shop("[store]\nlog_days = 99999999999999999999999999999999999999999"),
+                "s.toml, line 10, column 12: store.log_days is 1 to 3650 days: clients catch up from the log",
+            ),
+            (
+                shop("[store]\nlog_days = 1.5"),
+                "s.toml, line 10, column 12: store.log_days must be a whole number",
+            ),
+            (
+                shop("[store]\nlog_days = \"7\""),
+                "s.toml, line 10, column 12: store.log_days must be a whole number",
+            ),
+            (
+                shop("[store]\nurl = \"/var/lib/stockd.db\""),
+                "s.toml, line 10, column 7: store.url is no store: write \"sqlite:/var/lib/stockd/stockd.db\"",
+            ),
+            (
+                shop("[shop.thresholds]\ndefault = -1"),
+                "s.toml, line 10, column 11: shop.thresholds.default is 0 to 1000000000 pieces: at 0 or below a level is out of stock in any case",
+            ),
+            (
+                shop("[shop.thresholds]\nitems = { \"7\" = -1 }"),
+                "s.toml, line 10, column 17: shop.thresholds.items.7 is 0 to 1000000000 pieces: at 0 or below a level is out of stock in any case",
+            ),
+            (
+                shop("[shop.thresholds]\nlevels = [{ item = 7, location = 8, threshold = -1 }]"),
+                "s.toml, line 10, column 49: shop.thresholds.levels.threshold is 0 to 1000000000 pieces: at 0 or below a level is out of stock in any case",
+            ),
+            (
+                said("[auth]", "[auth]\nleeway_seconds = -5"),
+                "s.toml, line 4, column 18: auth.leeway_seconds is 0 to 60 seconds: what is longer keeps expired tokens alive",
+            ),
+            (
+                shop("[realtime]\nconnections_max = 0"),
+                "s.toml, line 10, column 19: realtime.connections_max is 1 to 1000000 connections",
+            ),
+            (
+                shop("[realtime]\nrecovery = [\"/\", \"/x\"]"),
+                "s.toml, line 10, column 18: realtime.recovery is no namespace: there are \"/\", \"/events\", \"/hub\" and \"/oda\"",
+            ),
+            (
+                shop("[sync.orders]\nquick = \"0 0 0 30 2 *\""),
+                "s.toml, line 10, column 9: sync.orders.quick is a time that never comes: write six fields, seconds first, such as \"0 */5 * * * *\", or \"never\"",
+            ),
+            (
+                shop("[sync]\nmissing_percent_max = 101"),
+                "s.toml, line 10, column 23: sync.missing_percent_max is 0 to 100 percent",
+            ),
+            // Secrets that are none.
+            (
+                said("0123456789abcdef0123456789abcdef", "short-one"),
+                "s.toml, line 4, column 10: auth.secret has 9 bytes and needs at least 32: make one with `openssl rand -base64 32`",
+            ),
+            (
+                said("\"shpat_x\"", "\"credential:shop-token\""),
+                "s.toml, line 7, column 16: shop.access_token has no credential shop-token: start under systemd with LoadCredential=shop-token:<path>",
+            ),
+            (
+                said("\"shpat_x\"", "\"file:/nowhere/token\""),
+                "s.toml, line 7, column 16: shop.access_token cannot be read from /nowhere/token: No such file or directory (os error 2)",
+            ),
+            (
+                said("\"shpat_x\"", "\"two words\""),
+                "s.toml, line 7, column 16: shop.access_token cannot be used: a secret has 1 to 512 visible ASCII characters",
+            ),
+        ];
+        let wrong: Vec<_> = refused.iter().filter(|(said, wanted)| said != wanted).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        for origin_ok in [
+            "https://b.example:8443",
+            "http://localhost:3000",
+            "http://[::1]:3000",
+            "capacitor://localhost",
+            "chrome-extension://abcdef",
+        ] {
+            assert_eq!(origin(origin_ok), "taken", "{origin_ok}");
+        }
+        for line in [
+            r#"listen = "localhost:8080""#,
+            r#"listen = "[::1]:8080""#,
+            r#"listen = "stock.internal:1""#,
+            r#"trusted_networks = ["10.0.0.0/8", "fc00::/7", "192.0.2.7"]"#,
+        ] {
+            assert_eq!(said(listen, line), "taken", "{line}");
+        }
+        assert_eq!(shop("webhook_address = \"https://stock.example.com/shop/webhooks/shopify\""), "taken");
+    }
+
     #[test]
     fn a_bad_variable_is_named() {
-        let environment = Environment::from([("STOCKD_SERVER__LISTEN", "nowhere")]);
-        let error = Config::read(MINIMAL, "stockd.toml", &environment).unwrap_err().to_string();
-        assert!(error.contains("STOCKD_") && error.contains("listen"), "{error}");
+        let said = |variable, value| {
+            let environment = Environment::from([("STOCKD_SHOP__COMPANY", "c1"), (variable, value)]);
+            Config::read(include_str!("minimal.toml"), "s.toml", &environment)
+                .map_err(|error| error.to_string())
+                .err()
+        };
+        for (variable, value, wanted) in [
+            (
+                "STOCKD_SERVER__LISTEN",
+                "nowhere",
+                "STOCKD_SERVER__LISTEN: server.listen is no address and port: write 127.0.0.1:8080, [::1]:8080 or localhost:8080",
+            ),
+            (
+                "STOCKD_SERVER__LISEN",
+                "x",
+                "STOCKD_SERVER__LISEN: server.lisen is no setting: did you mean listen? There are listen, root, origins, trusted_proxies, trusted_networks, hosts",
+            ),
+            (
+                "STOCKD_SERVER_LISTEN",
+                "x",
+                "STOCKD_SERVER_LISTEN: names no setting: write STOCKD_SERVER__LISTEN, with two underscores after each section",
+            ),
+            (
+                "STOCKD_AUTH_SECERT",
+                "x",
+                "STOCKD_AUTH_SECERT: names no setting: write STOCKD_AUTH__SECRET, with two underscores after each section",
+            ),
+            (
+                "STOCKD_ALERTS_SMTP_PORT",
+                "25",
+                "STOCKD_ALERTS_SMTP_PORT: names no setting: write STOCKD_ALERTS__SMTP__PORT, with two underscores after each section",
+            ),
+            (
+                "STOCKD_SHOP_TOKENS",
+                "x",
+                "STOCKD_SHOP_TOKENS: names no setting: write STOCKD_<SECTION>__<KEY>, with two underscores, such as STOCKD_SERVER__LISTEN",
+            ),
+            (
+                "STOCKD_STORE__LOG_DAYS",
+                "0",
+                "STOCKD_STORE__LOG_DAYS: store.log_days is 1 to 3650 days: clients catch up from the log",
+            ),
+            (
+                "STOCKD_STORE__LOG_DAYS",
+                "a week",
+                "STOCKD_STORE__LOG_DAYS: store.log_days must be a whole number",
+            ),
+            (
+                "STOCKD_SERVER__ORIGINS",
+                "[\"https://a.example/\"]",
+                "STOCKD_SERVER__ORIGINS: server.origins matches no page, because browsers write it otherwise: write \"https://a.example\"",
+            ),
+            (
+                "STOCKD_SERVER__ORIGINS",
+                "https://a.example",
+                "STOCKD_SERVER__ORIGINS: server.origins must be a list, such as [\"one\", \"two\"]",
+            ),
+            (
+                "STOCKD_AUTH__ISSUER",
+                "",
+                "STOCKD_AUTH__ISSUER: auth.issuer is empty: say something, or take it out",
+            ),
+            (
+                "STOCKD_SHOP__DOMAIN__X",
+                "x",
+                "STOCKD_SHOP__DOMAIN__X: names no setting: write STOCKD_<SECTION>__<KEY>",
+            ),
+        ] {
+            assert_eq!(said(variable, value).as_deref(), Some(wanted));
+        }
+        for foreign in [
+            "STOCKD_TOKEN",
+            "STOCKD_SERVICE_HOST",
+            "STOCKD_PORT",
+            "STOCKD_PORT_8080_TCP_ADDR",
+            "STOCKD_SERVER_PORT",
+            "STOCKD_HOME",
+        ] {
+            assert_eq!(said(foreign, "tcp://10.0.0.1:80"), None, "{foreign}");
+        }
+    }
+
+    /// Every way in which a secret may have got into a line: under each setting there is, as each kind of value, and beside it.
+    #[test]
+    fn no_error_repeats_what_a_setting_says() {
+        let minimal = include_str!("minimal.toml");
+        for name in settings::names() {
+            let (section, key) = name.rsplit_once('.').unwrap();
+            let header = match section {
+                "server"
+                | "shop"
+                | "alerts.email"
+                | "alerts.slack"
+                | "alerts.webhook"
+                | "shop.thresholds.levels" => format!("[[{section}]]"),
+                _ => format!("[{section}]"),
+            };
+            let variable = format!("STOCKD_{}", name.replace('.', "__").to_uppercase());
+            let open = format!("{header}\n{key} = \"hush-5e1f");
+            for text in [
+                format!("{header}\n{key} = \"hush-5e1f\""),
+                format!("{header}\n{key} = \"hush-5e1f, expected \\\"x\""),
+                format!("{header}\n{key} = [\"hush-5e1f\"]"),
+                format!("{header}\n{key} = [[\"hush-5e1f\"]]"),
+                format!("{header}\n{key} = {{ x = \"hush-5e1f\" }}"),
+                format!("{header}\n{key}x = \"hush-5e1f\""),
+                format!("{header}\n{key} = hush-5e1f"),
+                format!("{header}\n{key}: hush-5e1f"),
+                format!("{header}\n{key} = \"\"\"hush-5e1f"),
+                format!("{header}\n{key} = \"x\" \"hush-5e1f\""),
+                format!("{header}\n{key} = [\"hush-5e1f\", 1"),
+                open,
+            ] {
+                for text in [format!("{text}\n"), format!("{minimal}{text}\n")] {
+                    let error =
+                        Config::read(&text, "s.toml", &Environment::default()).err().map(|e| e.to_string());
+                    let error = error.unwrap_or_default();
+                    assert!(!error.contains("hush") && !error.contains("5e1f"), "{text}: {error}");
+                }
+            }
+            for value in
+                ["hush-5e1f", "[\"hush-5e1f\"]", "{ x = \"hush-5e1f\" }", "[[\"hush-5e1f\"]]", "\"hush-5e1f"]
+            {
+                let environment = Environment::from([(variable.as_str(), value)]);
+                if let Err(error) = Config::read(minimal, "s.toml", &environment) {
+                    let error = error.to_string();
+                    assert!(error.starts_with(&variable) || error.starts_with("s.toml"), "{error}");
+                    assert!(
+                        !error.contains("hush") && !error.contains("5e1f"),
+                        "{variable}={value}: {error}"
+                    );
+                }
+            }
+        }
+    }
+
+    /// `[section]` and `key =` of the example, also where they are commented out.
+    #[test]
+    fn the_example_names_every_setting_there_is() {
+        let example = include_str!("../../../systemd/stockd.toml");
+        let (mut section, mut named) = (String::new(), Vec::new());
+        for line in example.lines() {
+            let line = line.trim_start_matches(['#', ' ']);
+            if line.starts_with('[') {
+                section = line.trim_matches(['[', ']']).to_owned();
+            } else if let Some((key, value)) = line.split_once(" = ")
+                && !key.contains(' ')
+            {
+                named.push(format!("{section}.{key}"));
+                let inner = value.split(['{', ',']).filter_map(|part| part.split_once(" = "));
+                named.extend(inner.map(|(inner, _)| format!("{section}.{key}.{}", inner.trim())));
+            }
+        }
+        let missing: Vec<String> =
+            settings::names().into_iter().filter(|name| !named.contains(name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        assert!(settings::names().len() > 60, "{:?}", settings::names());
     }
 
     #[test]
     fn a_text_that_looks_like_a_number_is_put_into_quotes() {
         let named = |id| Config::read(MINIMAL, "stockd.toml", &Environment::from([("STOCKD_SHOP__ID", id)]));
         let error = named("7").unwrap_err().to_string();
-        assert!(error.contains("shop.id") && error.contains("into quotes of its own: '\"7\"'"), "{error}");
+        assert_eq!(
+            error,
+            "STOCKD_SHOP__ID: shop.id must be a text: put one that looks like a number into quotes of its own, '\"7\"' in a variable"
+        );
         assert!(named("\"7\"").is_ok());
     }
 }

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use ws::contracts::Namespace;
 use ws::limits;
 
+use super::Fault;
+
 /// What may differ from `ws::limits`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -54,25 +56,11 @@ impl Default for Realtime {
 }
 
 impl Realtime {
-    pub(super) fn check(&self) -> Result<(), String> {
-        let counts = [
-            ("ping_interval_seconds", u64::from(self.ping_interval_seconds)),
-            ("ping_timeout_seconds", u64::from(self.ping_timeout_seconds)),
-            ("plain_ping_interval_seconds", u64::from(self.plain_ping_interval_seconds)),
-            ("plain_pong_timeout_seconds", u64::from(self.plain_pong_timeout_seconds)),
-            ("connections_max", self.connections_max as u64),
-            ("connections_per_address_max", self.connections_per_address_max as u64),
-            ("sockets_per_user_max", self.sockets_per_user_max as u64),
-            ("rooms_per_socket_max", self.rooms_per_socket_max as u64),
-            ("messages_per_minute", u64::from(self.messages_per_minute)),
-            ("plain_messages_per_minute", u64::from(self.plain_messages_per_minute)),
-        ];
-        if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
-            return Err(format!("realtime.{name} is 0: at least 1"));
-        }
-        match self.recovery.iter().find(|name| namespace(name).is_none()) {
-            Some(name) => Err(format!(
-                "realtime.recovery names {name:?}: there are \"/\", \"/events\", \"/hub\" and \"/oda\""
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        match self.recovery.iter().position(|name| namespace(name).is_none()) {
+            Some(n) => Err(Fault::new(
+                format!("realtime.recovery[{n}]"),
+                "is no namespace: there are \"/\", \"/events\", \"/hub\" and \"/oda\"",
             )),
             None => Ok(()),
         }

@@ -1,10 +1,15 @@
 //! Secrets: never in an error, a log line or a debug print.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use serde::Deserialize;
 
 use super::{ConfigError, Environment};
+
+/// Bytes of a file with a secret; a longer one is none.
+const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
 /// Where a secret is: `credential:<name>` (systemd's `LoadCredential=`), `file:<path>`, or the secret itself.
 #[derive(Clone, Deserialize)]
@@ -22,7 +27,9 @@ impl TryFrom<toml::Value> for SecretRef {
             toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => {
                 Ok(Self(value.to_string()))
             }
-            _ => Err("a secret is a text: \"credential:<name>\", \"file:<path>\", or the secret itself"),
+            _ => Err(
+                "is a secret, and a secret is a text: \"credential:<name>\", \"file:<path>\", or the secret itself",
+            ),
         }
     }
 }
@@ -41,13 +48,15 @@ impl SecretRef {
     pub fn resolve(&self, setting: &str, environment: &Environment) -> Result<String, ConfigError> {
         let refuse = |problem: String| ConfigError::Secret { setting: setting.to_owned(), problem };
         let read = |path: &Path| {
-            std::fs::read_to_string(path)
+            read_file(path)
                 .map(|text| text.trim_end().to_owned())
-                .map_err(|error| refuse(format!("cannot read {}: {error}", path.display())))
+                .map_err(|error| refuse(format!("cannot be read from {}: {error}", path.display())))
         };
         let text = if let Some(name) = self.0.strip_prefix("credential:") {
             let folder = environment.var("CREDENTIALS_DIRECTORY").ok_or_else(|| {
-                refuse(format!("no credential {name}: start under systemd with LoadCredential={name}:<path>"))
+                refuse(format!(
+                    "has no credential {name}: start under systemd with LoadCredential={name}:<path>"
+                ))
             })?;
             read(&Path::new(folder).join(name))?
         } else if let Some(path) = self.0.strip_prefix("file:") {
@@ -56,8 +65,18 @@ impl SecretRef {
             self.0.clone()
         };
         if text.is_empty() {
-            return Err(refuse("the secret is empty".to_owned()));
+            return Err(refuse("is empty where it is read from: put the secret there".to_owned()));
         }
         Ok(text)
     }
+}
+
+/// A file's text, if it is no longer than a secret may be.
+fn read_file(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let length = File::open(path)?.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if length as u64 > SECRET_BYTES_MAX {
+        return Err(std::io::Error::other(format!("has more than {SECRET_BYTES_MAX} bytes")));
+    }
+    Ok(text)
 }

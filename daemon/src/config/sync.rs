@@ -2,6 +2,7 @@
 
 use std::str::FromStr as _;
 
+use chrono::DateTime;
 use chrono_tz::Tz;
 use schemas::Resource;
 use serde::{Deserialize, Deserializer};
@@ -70,11 +71,16 @@ fn cron<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<cron::Sched
     if text == "never" {
         return Ok(None);
     }
-    cron::Schedule::from_str(&text).map(Some).map_err(|error| {
-        serde::de::Error::custom(format!(
-            "{text:?} is no cron expression ({error}): write six fields, seconds first, such as \"0 */5 * * * *\", or \"never\""
-        ))
-    })
+    let refuse = |why: &str| {
+        let remedy = "write six fields, seconds first, such as \"0 */5 * * * *\", or \"never\"";
+        serde::de::Error::custom(format!("{text:?} {why}: {remedy}"))
+    };
+    let schedule = cron::Schedule::from_str(&text).map_err(|_| refuse("is no cron expression"))?;
+    // Such as the thirtieth of February.
+    if schedule.after(&DateTime::UNIX_EPOCH).next().is_none() {
+        return Err(refuse("is a time that never comes"));
+    }
+    Ok(Some(schedule))
 }
 
 pub(super) fn zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {

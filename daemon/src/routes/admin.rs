@@ -134,7 +134,7 @@ pub(super) async fn revoke(context: &Context, asked: Asked) -> Result<RevokedUnt
     let by = admin(context, &asked.headers)?;
     asked.query()?;
     let body = body::whole(asked.body, COMMAND_BYTES_MAX).await?;
-    let revoking: Revoking = serde_json::from_slice(&body).map_err(|problem| {
+    let revoking: Revoking = schemas::json::read(&body).map_err(|problem| {
         ErrorBody::new(ErrorCode::InvalidPayload, format!("not a revocation: {problem}"))
     })?;
     let of = match (revoking.jti, revoking.user_id) {
@@ -147,8 +147,13 @@ pub(super) async fn revoke(context: &Context, asked: Asked) -> Result<RevokedUnt
     }
     let now = context.clock.now();
     let latest = context.tokens.latest_end(now);
-    let until = revoking.expires_at.map_or(latest, |until| until.min(latest));
-    let revocation = Revocation { of, at: now, until };
+    let until = revoking.expires_at.map_or(latest, |end| context.tokens.end_of(end).min(latest));
+    if until <= now {
+        let message =
+            "is past, so nothing would be revoked: leave it out for as late as any token may run out";
+        return Err(ErrorBody::field("expiresAt", message));
+    }
+    let revocation = Revocation { of, at: context.tokens.issued_until(now), until };
     let written = context.store.write(Operation::Revoke(revocation.clone())).await;
     written.map_err(|failure| failed(&failure))?;
     // Nobody comes in with it any more; and then whoever is in goes.

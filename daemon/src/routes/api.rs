@@ -1,19 +1,22 @@
 //! `/api/v1`: the mirror and what goes on with it, read by the same table of rights as everything else.
 
+use std::collections::BTreeSet;
+
 use http::HeaderMap;
 use schemars::JsonSchema;
 use schemas::shape::LevelShape;
 use schemas::{
-    ErrorBody, ErrorCode, Event, Identity, LevelSelection, Offset, Room, ShopDomain, Subject, Timestamp,
+    ErrorBody, ErrorCode, Event, Identity, LevelSelection, LocationId, Offset, Role, Room, ShopDomain,
+    Subject, Timestamp, UserId,
 };
 use serde::Serialize;
 use serde_json::Value;
-use store::{Collection, DeliverySummary, StoreError};
+use store::{Collection, DeliverySummary, OrderView, StoreError};
 
 use super::Context;
 use super::operation::{Asked, Query};
 use crate::auth::TokenError;
-use crate::limits::{PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX};
+use crate::limits::{LIST_ITEMS_MAX, PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX};
 use crate::scope;
 
 /// A page of a list.
@@ -54,7 +57,8 @@ pub(super) struct EventPage {
 #[derive(Serialize, JsonSchema)]
 struct LoggedEvent {
     #[serde(flatten)]
-    event: Event,
+    #[schemars(with = "Event")]
+    event: Value,
     /// Its place.
     id: Offset,
     /// In which shop.
@@ -92,10 +96,7 @@ pub(super) async fn locations(context: &Context, asked: Asked) -> Result<Page<Va
 }
 
 pub(super) async fn orders(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
-    let call = Call::new(context, &asked)?;
-    // Who may see any order at all; which ones is asked of each.
-    let customer = call.identity.own_customer();
-    call.list(Collection::Orders, Subject::Order { customer, user: None, locations: &[] }).await
+    Call::new(context, &asked)?.orders().await
 }
 
 pub(super) async fn products(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
@@ -133,10 +134,9 @@ pub(super) fn failed(failure: &StoreError) -> ErrorBody {
 /// Who asks.
 pub(super) fn identity(context: &Context, headers: &HeaderMap) -> Result<Identity, ErrorBody> {
     let refuse = |message| ErrorBody::new(ErrorCode::TokenInvalid, message);
-    let header = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = header.and_then(|value| value.strip_prefix("Bearer "));
+    let token = ws::transport::bearer(headers);
     let token = token.ok_or_else(|| refuse("send a token: Authorization: Bearer <token>"))?;
-    context.tokens.verify(token, context.clock.now()).map_err(|reason| {
+    context.tokens.verify(&token, context.clock.now()).map_err(|reason| {
         tracing::info!(%reason, "token refused");
         match reason {
             TokenError::NotYet => ErrorBody::new(
@@ -146,6 +146,28 @@ pub(super) fn identity(context: &Context, headers: &HeaderMap) -> Result<Identit
             _ => refuse("Invalid or expired token"),
         }
     })
+}
+
+/// The parts of a list in a parameter, each once.
+fn listed<'t>(field: &str, text: &'t str) -> Result<BTreeSet<&'t str>, ErrorBody> {
+    let parts: BTreeSet<&str> = text.split(',').filter(|part| !part.is_empty()).collect();
+    if parts.len() > LIST_ITEMS_MAX {
+        let message = format!("{field} takes at most {LIST_ITEMS_MAX}; ask several times, or for everything");
+        return Err(ErrorBody::field(field, message));
+    }
+    Ok(parts)
+}
+
+/// What the id of a collection's records is called.
+fn id_field(collection: Collection) -> &'static str {
+    match collection {
+        Collection::Customers => "customerId",
+        Collection::Items => "inventoryItemId",
+        Collection::Locations => "locationId",
+        Collection::Orders => "orderId",
+        Collection::Products => "productId",
+        Collection::Variants => "variantId",
+    }
 }
 
 /// One authenticated question about one shop.
@@ -189,38 +211,59 @@ impl<'c> Call<'c> {
     /// Records by id; `next` is what to send as `after` for the next page, absent on the last.
     async fn list(&self, collection: Collection, subject: Subject<'_>) -> Result<Page<Value>, ErrorBody> {
         self.may_see(subject)?;
-        let after = match self.query.get("after").map(|text| text.parse()) {
-            None => 0,
-            Some(Ok(after)) => after,
-            Some(Err(_)) => {
-                return Err(ErrorBody::field("after", "the id of the last record of the page before"));
-            }
+        let after = self.after_id()?;
+        let records = self.context.store.list(&self.shop, collection, after, self.limit).await;
+        Ok(self.page(collection, records.map_err(|e| failed(&e))?))
+    }
+
+    /// Orders are seen one by one: customers see their own, staff limited to locations those of these. None of the others
+    /// is in a page, nor named by its `next`.
+    async fn orders(&self) -> Result<Page<Value>, ErrorBody> {
+        let customer = self.identity.own_customer();
+        // Whether they may see any order at all.
+        self.may_see(Subject::Order { customer, user: None, locations: &[] })?;
+        let view = match (customer, &self.identity.locations) {
+            (Some(customer), _) => OrderView::Of(customer),
+            (None, Some(mine)) if self.identity.role == Role::Staff => OrderView::At(mine.clone()),
+            _ => OrderView::All,
         };
-        let records = self
-            .context
-            .store
-            .list(&self.shop, collection, after, self.limit)
-            .await
-            .map_err(|e| failed(&e))?;
+        let after = self.after_id()?;
+        let orders = self.context.store.orders(&self.shop, view, after, self.limit).await;
+        let mut page = self.page(Collection::Orders, orders.map_err(|e| failed(&e))?);
+        if let Some(mine) = self.locations() {
+            // Where else an order is fulfilled is not theirs to know.
+            let mine: Vec<Value> = mine.iter().map(|id| Value::from(id.to_string())).collect();
+            for order in &mut page.data {
+                if let Some(locations) = order.get_mut("locations").and_then(Value::as_array_mut) {
+                    locations.retain(|location| mine.contains(location));
+                }
+            }
+        }
+        Ok(page)
+    }
+
+    /// The locations that the bearer is limited to; `None` is no limit. As [`Identity::may_see`] has it.
+    pub(super) fn locations(&self) -> Option<&[LocationId]> {
+        self.identity.locations.as_deref().filter(|_| self.identity.role == Role::Staff)
+    }
+
+    /// The same with who they are, for lists of what people did.
+    pub(super) fn seen_by(&self) -> Option<(UserId, Vec<LocationId>)> {
+        self.locations().map(|mine| (self.identity.user_id.clone(), mine.to_vec()))
+    }
+
+    fn after_id(&self) -> Result<u64, ErrorBody> {
+        let after = self.query.get("after").map_or(Ok(0), |text| text.parse());
+        after.map_err(|_| ErrorBody::field("after", "the id of the last record of the page before"))
+    }
+
+    fn page(&self, collection: Collection, records: Vec<Value>) -> Page<Value> {
         let next = records
             .last()
             .filter(|_| records.len() == self.limit)
-            .and_then(|record| record.get("id")?.as_str())
+            .and_then(|record| record.get(id_field(collection))?.as_str())
             .map(str::to_owned);
-        let data = records.into_iter().filter(|record| self.sees(collection, record)).collect();
-        Ok(Page { data, next })
-    }
-
-    /// Orders are seen one by one: staff limited to locations see those of their own.
-    fn sees(&self, collection: Collection, record: &Value) -> bool {
-        if collection != Collection::Orders {
-            return true;
-        }
-        let Ok(order) = serde_json::from_value::<schemas::record::Order>(record.clone()) else {
-            return false;
-        };
-        let (customer, locations) = (order.customer_id, &order.locations[..]);
-        self.identity.may_see(Subject::Order { customer, user: None, locations })
+        Page { data: records, next }
     }
 
     async fn levels(&self) -> Result<LevelPage, ErrorBody> {
@@ -229,7 +272,7 @@ impl<'c> Call<'c> {
             T::Err: std::fmt::Display,
         {
             let Some(text) = query.get(field) else { return Ok(None) };
-            let ids = text.split(',').filter(|id| !id.is_empty()).map(str::parse);
+            let ids = listed(field, text)?.into_iter().map(str::parse);
             ids.collect::<Result<_, T::Err>>()
                 .map(Some)
                 .map_err(|problem| ErrorBody::field(field, problem.to_string()))
@@ -241,6 +284,10 @@ impl<'c> Call<'c> {
             location_ids: ids(&self.query, "locationId")?,
             product_ids: ids(&self.query, "productId")?,
             variant_ids: ids(&self.query, "variantId")?,
+            item_ids: ids(&self.query, "inventoryItemId")?,
+            sku: self.query.get("sku").cloned(),
+            // So that no level of another location is in the page, nor named by its `next`.
+            within: self.locations().map(<[LocationId]>::to_vec),
         };
         let after = self.query.get("after").map(|text| {
             let (item, location) = text.split_once(':')?;
@@ -274,8 +321,14 @@ impl<'c> Call<'c> {
         let rooms = match self.query.get("rooms") {
             None => Vec::new(),
             Some(names) => {
-                let rooms = names.split(',').map(str::parse::<Room>);
-                rooms.collect::<Result<_, String>>().map_err(|problem| ErrorBody::field("rooms", problem))?
+                let rooms = listed("rooms", names)?.into_iter().map(str::parse::<Room>);
+                // By two names it may be the same one.
+                let rooms = rooms.collect::<Result<BTreeSet<_>, String>>();
+                let rooms = rooms.map_err(|problem| ErrorBody::field("rooms", problem))?;
+                if rooms.is_empty() {
+                    return Err(ErrorBody::field("rooms", "name a room, or leave it out for everything"));
+                }
+                rooms.into_iter().collect()
             }
         };
         let entries = store.replay(&self.shop, rooms, after.sequence, head.sequence, self.limit).await;
@@ -283,7 +336,7 @@ impl<'c> Call<'c> {
         let next = entries.last().map_or(Offset { sequence: head.sequence, ..head }, |entry| entry.offset);
         let seen = entries.into_iter().filter(|entry| self.identity.may_see(entry.event.subject()));
         let data = seen.map(|entry| LoggedEvent {
-            event: entry.event,
+            event: entry.event.public_json(),
             id: entry.offset,
             shop: entry.shop,
             timestamp: entry.at,

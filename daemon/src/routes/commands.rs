@@ -86,7 +86,7 @@ pub(super) async fn give(context: &Context, asked: Asked, kind: CommandKind) -> 
     let by = identity(context, &asked.headers)?;
     let query = asked.query()?;
     let body = body::whole(asked.body, COMMAND_BYTES_MAX).await?;
-    let payload: Value = serde_json::from_slice(&body).map_err(|problem| {
+    let payload: Value = schemas::json::read(&body).map_err(|problem| {
         let message = format!("the body must be a JSON object: {problem}");
         ErrorBody::new(ErrorCode::InvalidPayload, message)
     })?;
@@ -121,10 +121,10 @@ impl Call<'_> {
     /// Commands, newest first.
     async fn commands(&self) -> Result<Page<Audited>, ErrorBody> {
         self.may_read_commands()?;
-        let item = match self.query.get("item").map(|text| text.parse::<InventoryItemId>()) {
+        let item = match self.query.get("inventoryItemId").map(|text| text.parse::<InventoryItemId>()) {
             None => None,
             Some(Ok(item)) => Some(item),
-            Some(Err(problem)) => return Err(ErrorBody::field("item", problem.to_string())),
+            Some(Err(problem)) => return Err(ErrorBody::field("inventoryItemId", problem.to_string())),
         };
         let state = self.query.get("state").cloned();
         if state.as_ref().is_some_and(|state| CommandState::deserialize(&json!(state)).is_err()) {
@@ -132,7 +132,8 @@ impl Call<'_> {
             return Err(ErrorBody::field("state", message));
         }
         let (by, before) = (self.query.get("by").cloned(), self.place("before")?);
-        let filter = CommandFilter { id: None, by, state, item, before, limit: self.limit };
+        let filter =
+            CommandFilter { id: None, by, state, item, seen_by: self.seen_by(), before, limit: self.limit };
         let commands = self.read_commands(filter).await?;
         let last = commands.last().filter(|_| commands.len() == self.limit);
         let next = last.map(|last| format!("{}_{}", last.command.at, last.command.command_id));
@@ -157,7 +158,9 @@ impl Call<'_> {
     async fn reservations(&self) -> Result<Page<ReservationShape>, ErrorBody> {
         self.may_read_commands()?;
         let after = self.place("after")?;
-        let holds = self.read_holds(HoldFilter { id: None, after, limit: self.limit }).await?;
+        let holds = self
+            .read_holds(HoldFilter { id: None, seen_by: self.seen_by(), after, limit: self.limit })
+            .await?;
         let last = holds.last().filter(|_| holds.len() == self.limit);
         let next = last.map(|last| format!("{}_{}", last.expires_at, last.reservation_id));
         let data = holds.into_iter().filter(|hold| self.sees_hold(hold)).collect();

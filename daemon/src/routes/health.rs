@@ -1,5 +1,7 @@
 //! `/livez`, `/readyz` and a signpost at `/`.
 
+use std::convert::Infallible;
+
 use http::StatusCode;
 use schemars::JsonSchema;
 use schemas::{ErrorBody, Offset};
@@ -36,23 +38,28 @@ pub(super) async fn live(_: &Context, _: Asked) -> Result<Live, ErrorBody> {
 
 /// 503 while it cannot do its work or is ending.
 pub(super) async fn ready(context: &Context) -> Response {
-    let store = context.store.entries(context.store.head().sequence, 1).await;
+    let answers =
+        async { Ok::<_, Infallible>(context.store.entries(context.store.head().sequence, 1).await.is_ok()) };
+    let Ok(store) = context.readiness.get(answers).await;
     let figures = context.hub.figures();
-    let ok = store.is_ok() && !context.stop.is_cancelled();
+    let failing = context.store.failing().borrow().is_some();
+    let ok = store && !failing && !context.stop.is_cancelled();
     let away = |is_connected| if is_connected { "connected" } else { "away" };
     let body = Readiness {
-        status: if ok {
-            "ready"
-        } else if store.is_ok() {
-            "ending"
-        } else {
-            "the store does not answer"
+        status: match () {
+            () if ok => "ready",
+            () if !store => "the store does not answer",
+            () if failing => "nothing can be written: see the log and stockd status",
+            () => "ending",
         },
         offset: context.store.head(),
         connections: figures.connections,
         sockets: figures.sockets,
         // Its messages wait there: that is no reason to send clients elsewhere.
+        #[cfg(feature = "amqp")]
         amqp: context.amqp.as_ref().map(|amqp| away(amqp.is_connected())),
+        #[cfg(not(feature = "amqp"))]
+        amqp: None,
     };
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     warp::reply::with_status(warp::reply::json(&body), status).into_response()

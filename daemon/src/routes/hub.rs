@@ -46,15 +46,12 @@ pub(super) async fn health(context: &Context, _: Asked) -> Result<Health, ErrorB
 
 pub(super) async fn connected(context: &Context, asked: Asked) -> Result<Found<ConnectedUsers>, ErrorBody> {
     service::reader(context, &asked.headers, asked.peer)?;
-    let there = context.hub.attendees().users;
-    let count = there.len();
-    let users = there.into_iter().take(ATTENDEES_MAX).map(|(user, _)| user).collect();
+    let (count, users) = (context.hub.users(), context.hub.first_users(ATTENDEES_MAX));
     Ok(Found { success: true, data: ConnectedUsers { count, users } })
 }
 
 pub(super) async fn status(context: &Context, asked: Asked) -> Result<Found<UserStatus>, ErrorBody> {
     service::reader(context, &asked.headers, asked.peer)?;
-    let there = context.hub.attendees().users;
-    let is_connected = there.iter().any(|(user, _)| user.as_str() == asked.part);
+    let is_connected = context.hub.is_there(&asked.part);
     Ok(Found { success: true, data: UserStatus { user_id: asked.part, is_connected } })
 }

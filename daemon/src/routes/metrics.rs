@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use schemars::JsonSchema;
-use schemas::{ErrorBody, ErrorCode, Resource, RunKind, RunState, ShopDomain};
+use schemas::{ErrorBody, ErrorCode, Resource, ShopDomain};
 use serde::Serialize;
 use store::StoreError;
 use warp::Reply as _;
@@ -18,7 +18,6 @@ use warp::reply::Response;
 
 use super::Context;
 use super::operation::Asked;
-use crate::limits::{EFFECTS_GROUP, PAGE_RECORDS_MAX};
 
 /// What the figures are written in.
 pub(super) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -32,6 +31,12 @@ struct OfShop {
 struct OfResource {
     shop: String,
     resource: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfProblem {
+    shop: String,
+    kind: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -76,13 +81,21 @@ pub(super) async fn metrics(context: &Context, asked: Asked) -> Response {
     if accept.is_some_and(|accept| accept.trim_start().starts_with("application/json")) {
         return warp::reply::json(&of_oms(context)).into_response();
     }
-    figures(context).await.unwrap_or_else(|problem| {
-        tracing::error!(%problem, "the store gave no figures");
-        super::error(
-            StatusCode::SERVICE_UNAVAILABLE,
-            &ErrorBody::new(ErrorCode::Unavailable, "the store does not answer; try again"),
-        )
-    })
+    // Anybody may ask, so it is worked out no more often than it changes visibly.
+    match context.figures.get(figures(context)).await {
+        Ok(text) => {
+            let mut response = text.into_response();
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(OPENMETRICS));
+            response
+        }
+        Err(problem) => {
+            tracing::error!(%problem, "the store gave no figures");
+            super::error(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &ErrorBody::new(ErrorCode::Unavailable, "the store does not answer; try again"),
+            )
+        }
+    }
 }
 
 fn of_oms(context: &Context) -> OmsMetrics {
@@ -93,7 +106,7 @@ fn of_oms(context: &Context) -> OmsMetrics {
     };
     OmsMetrics {
         connected_clients: context.hub.figures().connections,
-        authenticated_users: context.hub.attendees().users.len(),
+        authenticated_users: context.hub.users(),
         uptime: context.clock.now().duration_since(context.started).as_secs_f64(),
         memory_usage: Memory {
             rss: bytes("VmRSS"),
@@ -104,10 +117,14 @@ fn of_oms(context: &Context) -> OmsMetrics {
     }
 }
 
-async fn figures(context: &Context) -> Result<Response, StoreError> {
+async fn figures(context: &Context) -> Result<String, StoreError> {
     let mut registry = Registry::with_prefix("stockd");
     let drift = Family::<OfResource, Gauge>::default();
-    registry.register("drift_records", "Records that the last full run had to put right", drift.clone());
+    registry.register(
+        "drift_records",
+        "Records that the last full run that was completed had to put right",
+        drift.clone(),
+    );
     let completed = Family::<OfResource, Gauge>::default();
     let help = "When the last run that was completed ended, in seconds since 1970";
     registry.register("run_completed_timestamp_seconds", help, completed.clone());
@@ -116,13 +133,15 @@ async fn figures(context: &Context) -> Result<Response, StoreError> {
     let commands = Family::<OfShop, Gauge>::default();
     registry.register(
         "commands_unsent",
-        "Effects of commands that wait to be sent to Shopify",
+        "Effects of commands that Shopify has not answered, sent or not",
         commands.clone(),
     );
-    let problems = Family::<OfShop, Gauge>::default();
+    let refreshes = Family::<OfShop, Gauge>::default();
+    registry.register("refreshes_waiting", "Records to be read again from Shopify", refreshes.clone());
+    let problems = Family::<OfProblem, Gauge>::default();
     registry.register(
-        "api_problems",
-        "Things to know of Shopify's API; /api/v1/status tells them",
+        "problems",
+        "1 for each thing that is wrong; /api/v1/status tells them",
         problems.clone(),
     );
     let [sent, given_up, failing] = [(); 3].map(|()| Family::<OfChannel, Gauge>::default());
@@ -140,10 +159,13 @@ async fn figures(context: &Context) -> Result<Response, StoreError> {
         for (_, state, count) in context.store.delivery_counts(&shop).await? {
             deliveries.get_or_create(&OfState { shop: shop.to_string(), state }).inc_by(gauge(count));
         }
-        let waiting = context.store.waiting(&shop, EFFECTS_GROUP).await?.len() as u64;
+        let backlog = context.store.backlog(&shop).await?;
         let label = OfShop { shop: shop.to_string() };
-        commands.get_or_create(&label).set(gauge(waiting));
-        problems.get_or_create(&label).set(gauge(context.runs.problems(&shop).len() as u64));
+        commands.get_or_create(&label).set(gauge(backlog.effects));
+        refreshes.get_or_create(&label).set(gauge(backlog.refreshes));
+        for problem in context.problems.of(&shop) {
+            problems.get_or_create(&OfProblem { shop: shop.to_string(), kind: problem.kind }).set(1);
+        }
     }
     for (channel, place) in context.places().await? {
         let label = OfChannel { channel };
@@ -156,6 +178,7 @@ async fn figures(context: &Context) -> Result<Response, StoreError> {
     sockets.set(gauge(realtime.sockets as u64));
     events.set(gauge(context.store.head().sequence.0));
 
+    #[cfg(feature = "amqp")]
     if let Some(amqp) = &context.amqp {
         let connected = Gauge::<i64>::default();
         connected.set(amqp.is_connected().into());
@@ -170,10 +193,7 @@ async fn figures(context: &Context) -> Result<Response, StoreError> {
 
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|problem| StoreError::Failed(problem.to_string()))?;
-    let kind = HeaderValue::from_static(OPENMETRICS);
-    let mut response = text.into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    Ok(response)
+    Ok(text)
 }
 
 async fn of_shop(
@@ -182,18 +202,14 @@ async fn of_shop(
     drift: &Family<OfResource, Gauge>,
     completed: &Family<OfResource, Gauge>,
 ) -> Result<(), StoreError> {
-    let runs = context.store.runs(shop, PAGE_RECORDS_MAX).await?;
     for resource in [Resource::Products, Resource::Inventory, Resource::Orders, Resource::Customers] {
         let label = OfResource { shop: shop.to_string(), resource: resource.as_str() };
-        let mut over = runs
-            .iter()
-            .map(|record| &record.run)
-            .filter(|run| run.resource == resource && run.state == RunState::Completed && !run.dry_run);
-        if let Some(ended) = over.clone().find_map(|run| run.finished_at) {
+        let last = context.store.last_runs(shop, resource).await?;
+        if let Some(ended) = last.completed.and_then(|last| last.run.finished_at) {
             completed.get_or_create(&label).set(ended.as_second());
         }
-        if let Some(full) = over.find(|run| run.kind == RunKind::Full) {
-            drift.get_or_create(&label).set(gauge(full.drift));
+        if let Some(full) = last.full_completed {
+            drift.get_or_create(&label).set(gauge(full.run.drift));
         }
     }
     Ok(())

@@ -19,16 +19,17 @@ mod service;
 mod table;
 mod webhooks;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use bytes::{Buf, Bytes};
-use futures_util::StreamExt;
 use http::{HeaderValue, Method, StatusCode, header};
-use schemas::{Clock, ErrorBody, ErrorCode, Timestamp};
+use schemas::{Clock, ErrorBody, ErrorCode, ShopDomain, Timestamp};
+use shopify::Client;
 use store::{Position, Store, StoreError};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warp::filters::BoxedFilter;
@@ -37,13 +38,19 @@ use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 use ws::{Entrance, Hub, Network};
 
+use self::body::Body;
+pub(crate) use self::body::BodyBudget;
 use self::operation::{Asked, Problem};
+pub(crate) use self::service::KnownHosts;
+#[cfg(feature = "amqp")]
 use crate::amqp;
 use crate::auth::Tokens;
 use crate::commands::Commands;
 use crate::daemon::ShopSecrets;
 use crate::edge::{Peer, Stream};
+use crate::limits::FIGURES_TIME;
 use crate::posts::Posts;
+use crate::problems::Problems;
 use crate::scheduler::Runs;
 use crate::scope::ShopNames;
 
@@ -53,8 +60,12 @@ pub(crate) type Context = Arc<Needs>;
 /// What the routes need, once.
 #[derive(Clone)]
 pub(crate) struct Needs {
-    /// The store.
+    /// The store, for what is asked from outside.
     pub(crate) store: Arc<dyn Store>,
+    /// The figures as they were told last, as text.
+    pub(crate) figures: Recent<String>,
+    /// Whether the store answered last.
+    pub(crate) readiness: Recent<bool>,
     /// Our time.
     pub(crate) clock: Arc<dyn Clock>,
     /// When the daemon began.
@@ -63,6 +74,8 @@ pub(crate) struct Needs {
     pub(crate) tokens: Arc<Tokens>,
     /// Each shop's webhook secrets.
     pub(crate) shops: Arc<ShopSecrets>,
+    /// The shops themselves.
+    pub(crate) clients: Arc<BTreeMap<ShopDomain, Arc<Client>>>,
     /// Who carries out commands.
     pub(crate) commands: Arc<Commands>,
     /// What other programs call our shops.
@@ -70,9 +83,12 @@ pub(crate) struct Needs {
     /// Where what other programs say comes in.
     pub(crate) posts: Arc<Posts>,
     /// How the intake of the broker is going, where there is one.
+    #[cfg(feature = "amqp")]
     pub(crate) amqp: Option<Arc<amqp::Figures>>,
     /// Where runs are asked for.
     pub(crate) runs: Runs,
+    /// What is wrong.
+    pub(crate) problems: Arc<Problems>,
     /// The channels of alerts, by name.
     pub(crate) channels: Arc<[String]>,
     /// Realtime.
@@ -81,12 +97,36 @@ pub(crate) struct Needs {
     pub(crate) entrance: Entrance,
     /// From where calls without a token are taken as those of a service, on this listener.
     pub(crate) trusted_networks: Arc<[Network]>,
+    /// By which hosts such calls may name us, on this listener.
+    pub(crate) hosts: Arc<KnownHosts>,
+    /// The bytes of requests' bodies.
+    pub(crate) bodies: Arc<BodyBudget>,
     /// A delivery was put into the inbox.
     pub(crate) arrived: Arc<Notify>,
     /// What lasts longer than its request.
     pub(crate) tasks: TaskTracker,
     /// The daemon is ending.
     pub(crate) stop: CancellationToken,
+}
+
+/// What was found out a moment ago. However many ask at once, it is found out once, and then told again for
+/// [`FIGURES_TIME`].
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Recent<T>(Arc<Mutex<Option<(Instant, T)>>>);
+
+impl<T: Clone> Recent<T> {
+    /// What is known, or found out now. A failure is told to who asked and not remembered.
+    async fn get<E>(&self, find: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let mut known = self.0.lock().await;
+        if let Some((at, value)) = &*known
+            && at.elapsed() < FIGURES_TIME
+        {
+            return Ok(value.clone());
+        }
+        let value = find.await?;
+        *known = Some((Instant::now(), value.clone()));
+        Ok(value)
+    }
 }
 
 impl Needs {
@@ -123,21 +163,18 @@ fn operations(context: Context) -> BoxedFilter<(Response,)> {
         .and(warp::header::headers_cloned())
         .and(warp::ext::get::<Peer>())
         .and(warp::body::stream())
-        .then(move |method: Method, path: FullPath, query, headers, peer, body| {
+        .then(move |method: Method, path: FullPath, query, headers, peer: Peer, body| {
             let context = context.clone();
             async move {
                 let Some((operation, part)) = table::find(&method, path.as_str()) else {
                     return nothing(path.as_str());
                 };
-                let body = StreamExt::map(body, whole_chunk).boxed();
+                let from = context.entrance.address_of(peer.0.ip(), &headers);
+                let body = Body::new(body, &headers, from, &context.bodies);
                 (operation.serve)(context, Asked { operation, part, query, headers, peer, body }).await
             }
         })
         .boxed()
-}
-
-fn whole_chunk<B: Buf>(chunk: Result<B, warp::Error>) -> Result<Bytes, warp::Error> {
-    chunk.map(|mut chunk| chunk.copy_to_bytes(chunk.remaining()))
 }
 
 /// The answer where no operation is.
@@ -149,11 +186,36 @@ fn nothing(path: &str) -> Response {
     }
     let message = format!("this path takes {methods}");
     let refusal = ErrorBody::new(ErrorCode::InvalidPayload, message);
-    let mut response = error(StatusCode::METHOD_NOT_ALLOWED, &refusal);
-    if let Ok(methods) = HeaderValue::from_str(&methods) {
+    with_allow(error(StatusCode::METHOD_NOT_ALLOWED, &refusal), &methods)
+}
+
+/// The answer to a program that asks by OPTIONS what a path takes.
+pub(crate) fn allowed(methods: &str) -> Response {
+    with_allow(StatusCode::NO_CONTENT.into_response(), methods)
+}
+
+fn with_allow(mut response: Response, methods: &str) -> Response {
+    if let Ok(methods) = HeaderValue::from_str(methods) {
         response.headers_mut().insert(header::ALLOW, methods);
     }
     response
+}
+
+/// Whether a path is served on the connections that are kept: webhooks, and whether we are well.
+pub(crate) fn is_kept_for(path: &str) -> bool {
+    ["/webhooks/shopify", "/livez", "/readyz"].contains(&path.strip_suffix('/').unwrap_or(path))
+}
+
+/// The answer where there are too many connections already, of an address or of all.
+pub(crate) fn crowded() -> Response {
+    let refusal =
+        ErrorBody::new(ErrorCode::Unavailable, "there are too many connections; try again in a second");
+    error(StatusCode::SERVICE_UNAVAILABLE, &refusal)
+}
+
+/// The answer to what is no request of HTTP/1.1.
+pub(crate) fn malformed(message: &str) -> Response {
+    error(StatusCode::BAD_REQUEST, &ErrorBody::new(ErrorCode::InvalidPayload, message))
 }
 
 /// The answer to a request that took too long.
@@ -188,7 +250,7 @@ fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::Ineligible
         | ErrorCode::InsufficientStock => StatusCode::CONFLICT,
         ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::LimitReached | ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }

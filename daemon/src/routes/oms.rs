@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use schemas::posted::POSTED_BYTES_MAX;
-use schemas::{AnyId, ErrorBody, Event, Kind, Offset, Posted, Timestamp, UserId};
+use schemas::{AnyId, ErrorBody, Event, Kind, Offset, Posted, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -83,8 +83,7 @@ pub(super) async fn stats(context: &Context, asked: Asked) -> Result<Statistics,
 
 pub(super) async fn online(context: &Context, asked: Asked) -> Result<OnlineUsers, ErrorBody> {
     service::reader(context, &asked.headers, asked.peer)?;
-    let users = users(context);
-    Ok(OnlineUsers { count: users.len(), users: listed(&users) })
+    Ok(OnlineUsers { count: context.hub.users(), users: listed(context) })
 }
 
 /// Everybody may ask it of themselves.
@@ -94,38 +93,21 @@ pub(super) async fn is_online(context: &Context, asked: Asked) -> Result<OnlineU
     if caller.user_id.as_str() != user {
         service::reader(context, &asked.headers, asked.peer)?;
     }
-    let online = users(context).iter().any(|there| there.as_str() == user);
-    Ok(OnlineUser { user_id: id(user), online })
+    Ok(OnlineUser { user_id: id(user), online: context.hub.is_there(user) })
 }
 
 fn statistics(context: &Context, with_names: bool) -> Statistics {
-    let there = context.hub.attendees();
-    let rooms = || {
-        // A room of several shops counts where it has most.
-        let mut rooms = BTreeMap::new();
-        for (_, room, sockets) in &there.rooms {
-            let Some(name) = ws::contracts::oms_room(room) else { continue };
-            if rooms.len() < ATTENDEES_MAX || rooms.contains_key(&name) {
-                let most = rooms.entry(name).or_insert(0);
-                *most = (*most).max(*sockets);
-            }
-        }
-        rooms
-    };
+    // Anybody may ask how many there are; that walks over nothing.
     Statistics {
         connected_clients: context.hub.figures().connections,
-        authenticated_users: there.users.len(),
-        online_users: with_names.then(|| listed(&users(context))),
-        rooms: with_names.then(rooms),
+        authenticated_users: context.hub.users(),
+        online_users: with_names.then(|| listed(context)),
+        rooms: with_names.then(|| context.hub.gatherings(ws::contracts::oms_room, ATTENDEES_MAX)),
     }
 }
 
-fn users(context: &Context) -> Vec<UserId> {
-    context.hub.attendees().users.into_iter().map(|(user, _)| user).collect()
-}
-
-fn listed(users: &[UserId]) -> Vec<Id> {
-    users.iter().take(ATTENDEES_MAX).map(|user| id(user.as_str())).collect()
+fn listed(context: &Context) -> Vec<Id> {
+    context.hub.first_users(ATTENDEES_MAX).iter().map(|user| id(user.as_str())).collect()
 }
 
 fn id(id: &str) -> Id {
@@ -198,8 +180,9 @@ impl Door {
 /// What is posted at a door.
 pub(super) fn payload(door: Door, generator: &mut SchemaGenerator) -> Schema {
     let mut schema = Posted::data_schema(generator);
-    let one_of =
-        |names: &[&str]| json!(names.iter().map(|name| json!({ "required": [name] })).collect::<Vec<_>>());
+    // A branch tells the fields that it needs, too: linters do not look for them further up.
+    let needs = |name: &&str| json!({ "properties": { *name: {} }, "required": [name] });
+    let one_of = |names: &[&str]| json!(names.iter().map(needs).collect::<Vec<_>>());
     let (fields, needed, any) = match door {
         Door::OrderCreated => (json!({}), json!([]), one_of(&["orderId", "id"])),
         Door::OrderStatus => (json!({}), json!([]), one_of(&["newStatus", "status"])),
@@ -223,10 +206,10 @@ pub(super) fn payload(door: Door, generator: &mut SchemaGenerator) -> Schema {
         // For whom it is matters only where the type says so.
         let choices =
             [("system", None), ("user", Some("userId")), ("role", Some("role"))].map(|(kind, whom)| {
-                let mut choice = json!({ "properties": { "type": { "const": kind } } });
+                let mut choice = json!({ "properties": { "type": { "const": kind } }, "required": ["type"] });
                 if let Some(whom) = whom {
                     choice["properties"][whom] = known.get(whom).cloned().unwrap_or_default();
-                    choice["required"] = json!([whom]);
+                    choice["required"] = json!(["type", whom]);
                 }
                 choice
             });

@@ -35,6 +35,9 @@ pub(crate) fn document() -> Value {
         path[operation.method.as_str().to_ascii_lowercase()] =
             described(operation, &mut answers, &mut requests);
     }
+    let responses = refusals(&mut answers);
+    let mut shapes = Value::Object(answers.take_definitions(true));
+    no_bare_truth(&mut shapes);
     json!({
         "openapi": "3.1.1",
         "info": {
@@ -49,8 +52,8 @@ pub(crate) fn document() -> Value {
         "servers": [{ "url": "/" }],
         "paths": paths,
         "components": {
-            "responses": refusals(&mut answers),
-            "schemas": answers.take_definitions(true),
+            "responses": responses,
+            "schemas": shapes,
             "securitySchemes": {
                 "token": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
                 "signature": {
@@ -87,7 +90,8 @@ fn described(operation: &Operation, answers: &mut SchemaGenerator, requests: &mu
         told["requestBody"] = json!({ "required": true, "content": { "application/json": json } });
     }
     match operation.guard {
-        Guard::Nobody => {}
+        // Said, because nothing said is taken for forgotten.
+        Guard::Nobody => told["security"] = json!([]),
         Guard::Signature => told["security"] = json!([{ "signature": [] }]),
         Guard::Token { roles, or_trusted } => {
             told["security"] = json!([{ "token": [] }]);
@@ -98,6 +102,27 @@ fn described(operation: &Operation, answers: &mut SchemaGenerator, requests: &mu
         }
     }
     told
+}
+
+/// Writes the schema that takes anything as `{}`. It may be `true` as well, but some readers of OpenAPI want an object.
+fn no_bare_truth(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match (name.as_str(), field) {
+                    ("prefixItems", Value::Array(places)) => {
+                        places
+                            .iter_mut()
+                            .filter(|place| **place == true)
+                            .for_each(|place| *place = json!({}));
+                    }
+                    (_, field) => no_bare_truth(field),
+                }
+            }
+        }
+        Value::Array(parts) => parts.iter_mut().for_each(no_bare_truth),
+        _ => {}
+    }
 }
 
 fn refusal(status: StatusCode) -> (String, Value) {

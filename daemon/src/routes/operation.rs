@@ -3,14 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::pin::Pin;
 
-use bytes::Bytes;
-use futures_util::stream::BoxStream;
 use http::{HeaderMap, Method, StatusCode};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use schemas::{ErrorBody, Role};
 use serde::Serialize;
 
+use super::body::Body;
 use super::{Context, status};
 use crate::edge::Peer;
 
@@ -158,7 +157,7 @@ pub(super) struct Asked {
     pub(super) query: String,
     pub(super) headers: HeaderMap,
     pub(super) peer: Peer,
-    pub(super) body: BoxStream<'static, Result<Bytes, warp::Error>>,
+    pub(super) body: Body,
 }
 
 impl Asked {
@@ -207,6 +206,7 @@ pub(super) fn answer<A: Serialize>(done: StatusCode, answer: Result<A, ErrorBody
 
 impl PartialEq<Method> for Verb {
     fn eq(&self, method: &Method) -> bool {
-        self.as_str() == method.as_str()
+        // Hyper leaves the body of an answer to HEAD out.
+        *method == self.as_str() || (*self == Self::Get && *method == Method::HEAD)
     }
 }

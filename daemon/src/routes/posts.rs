@@ -22,8 +22,8 @@ const KEY_BYTES_MAX: usize = 255;
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Told {
     success: bool,
-    /// Its place; `null` for what is told to those who are there and not kept.
-    id: Option<Offset>,
+    /// Its place in the log; `null` for what is told to those who are there and not kept.
+    offset: Option<Offset>,
     /// Whether it was told before, under the same key.
     repeated: bool,
 }
@@ -46,7 +46,7 @@ async fn tell(
     let body = object(&body::whole(asked.body, BODY_BYTES_MAX).await?)?;
     let statement = read(Request { by, query, headers: asked.headers, body }, context)?;
     let told = context.posts.tell(statement).await.map_err(|problem| failed(&problem))?;
-    Ok(Told { success: true, id: told.place, repeated: told.repeated })
+    Ok(Told { success: true, offset: told.place, repeated: told.repeated })
 }
 
 /// What [`Request::posted`] reads.
@@ -100,7 +100,7 @@ fn name(about: &str) -> Schema {
 
 /// The body as an object.
 pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, ErrorBody> {
-    serde_json::from_slice(body).map_err(|problem| {
+    schemas::json::read(body).map_err(|problem| {
         let place = format!("line {}, column {}", problem.line(), problem.column());
         ErrorBody::new(ErrorCode::InvalidPayload, format!("the body must be a JSON object; see {place}"))
     })

@@ -2,8 +2,6 @@
 
 use std::marker::PhantomData;
 
-use bytes::Buf;
-use futures_util::Stream as Chunks;
 use http::Uri;
 use http::header::UPGRADE;
 use hyper::upgrade::OnUpgrade;
@@ -18,9 +16,10 @@ use ws::contracts::Dialect;
 use ws::transport::{Talk, Upgrade};
 use ws::{Knock, Refusal};
 
+use super::body::Body;
 use super::operation::Asked;
 use super::{Context, body, error, status};
-use crate::edge::{Peer, Stream};
+use crate::edge::{Carrier, Peer, Stream};
 
 pub(super) fn routes<S: Stream>(context: Context, carrier: PhantomData<S>) -> BoxedFilter<(Response,)> {
     // What is told of it to who asks by a plain GET is one of the operations.
@@ -46,7 +45,9 @@ fn socketio<S: Stream>(context: Context, _carrier: PhantomData<S>) -> BoxedFilte
             async move {
                 let uri: Uri = format!("{}?{query}", path.as_str()).parse().unwrap_or_default();
                 let knock = context.hub.knock(&method, &uri, &headers, peer, &context.entrance);
-                answer::<S, _, _>(&context, knock, upgrade, body).await
+                let from = context.entrance.address_of(peer.ip(), &headers);
+                let body = Body::new(body, &headers, from, &context.bodies);
+                answer::<S, _>(&context, knock, upgrade, body).await
             }
         })
         .boxed()
@@ -67,7 +68,9 @@ fn plain<S: Stream>(
             let context = context.clone();
             async move {
                 let knock = context.hub.knock_plain(dialect, &method, &headers, peer, &context.entrance);
-                answer::<S, _, _>(&context, knock, upgrade, body).await
+                let from = context.entrance.address_of(peer.ip(), &headers);
+                let body = Body::new(body, &headers, from, &context.bodies);
+                answer::<S, _>(&context, knock, upgrade, body).await
             }
         })
         .boxed()
@@ -88,11 +91,11 @@ pub(super) async fn info(context: &Context, _: Asked) -> Result<Value, ErrorBody
     Ok(context.hub.omni_info())
 }
 
-async fn answer<S: Stream, T: Talk, B: Buf>(
+async fn answer<S: Stream, T: Talk>(
     context: &Context,
     knock: Knock<T>,
     upgrade: Option<OnUpgrade>,
-    body: impl Chunks<Item = Result<B, warp::Error>>,
+    body: Body,
 ) -> Response {
     let response = match knock {
         Knock::Answer(response) => response,
@@ -119,7 +122,7 @@ async fn answer<S: Stream, T: Talk, B: Buf>(
 async fn upgraded<S: Stream, T: Talk>(upgrade: OnUpgrade, becoming: Upgrade<T>) {
     let Ok(upgraded) = upgrade.await else { return };
     // The accept loop made the connection, so it is of the kind that it accepts.
-    if let Ok(parts) = upgraded.downcast::<TokioIo<S>>() {
-        becoming.run(parts.io.into_inner(), parts.read_buf).await;
+    if let Ok(parts) = upgraded.downcast::<TokioIo<Carrier<S>>>() {
+        becoming.run(parts.io.into_inner().into_inner(), parts.read_buf).await;
     }
 }

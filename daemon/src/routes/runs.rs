@@ -3,15 +3,17 @@
 use schemars::JsonSchema;
 use schemas::access::Subject;
 use schemas::{
-    ErrorBody, ErrorCode, Resource, Role, RunId, RunKind, RunState, ShopDomain, SyncRun, Timestamp,
+    ErrorBody, ErrorCode, LocationId, Resource, Role, RunId, RunKind, RunState, ShopDomain, SyncRun,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use store::Drifted;
+use store::{Backlog, Drifted};
 
 use super::api::{Call, List, failed};
 use super::operation::Asked;
 use super::{Context, body};
-use crate::limits::{COMMAND_BYTES_MAX, EFFECTS_GROUP, PAGE_RECORDS_MAX};
+use crate::limits::{COMMAND_BYTES_MAX, PAGE_RECORDS_MAX};
+use crate::problems::Shown;
 use crate::sync::Plan;
 
 /// What a run is to be.
@@ -54,8 +56,19 @@ pub(super) struct Status {
     shop: ShopDomain,
     resources: Vec<ResourceStatus>,
     waiting: Waiting,
-    /// What a person should know of Shopify's API, the disk and the alerts.
-    problems: Vec<String>,
+    /// What a person should know, and mostly do something about, while it lasts.
+    problems: Vec<StandingProblem>,
+}
+
+/// Something that is wrong.
+#[derive(Serialize, JsonSchema)]
+struct StandingProblem {
+    /// Which, for programs; for instance `no_access`, `unanswered`, `webhooks_refused`, `scopes_missing`, `store_failing`.
+    kind: &'static str,
+    /// Since when; `null` where that is not known.
+    since: Option<Timestamp>,
+    /// What is wrong, and what to do.
+    message: String,
 }
 
 /// How one resource is.
@@ -65,7 +78,9 @@ struct ResourceStatus {
     resource: Resource,
     /// Up to when, by Shopify's time.
     complete_until: Option<Timestamp>,
+    /// The last one of any kind, in any state.
     last_run: Option<SyncRun>,
+    /// The last one that compared everything: completed, and no dry run.
     last_full_run: Option<SyncRun>,
 }
 
@@ -76,8 +91,10 @@ struct Waiting {
     webhooks: u64,
     /// For a person.
     unreadable: u64,
-    /// To be sent to Shopify.
-    commands: usize,
+    /// Effects of commands that Shopify has not answered: to be sent, or sent and tried again.
+    commands: u64,
+    /// Records to be read again.
+    refreshes: u64,
 }
 
 pub(super) async fn runs(context: &Context, asked: Asked) -> Result<List<SyncRun>, ErrorBody> {
@@ -102,6 +119,15 @@ pub(super) async fn cancel(context: &Context, asked: Asked) -> Result<Cancelled,
     Call::new(context, &asked)?.cancel_run(&asked.part).await
 }
 
+/// Whether that record is one that staff limited to those locations may know: nothing of another location, and no order,
+/// because it is not kept where that was.
+fn is_drift_of(mine: &[LocationId], record: &str) -> bool {
+    match record.rsplit_once("location ") {
+        Some((_, location)) => location.parse().is_ok_and(|location| mine.contains(&location)),
+        None => !record.starts_with("order "),
+    }
+}
+
 impl Call<'_> {
     /// Runs, newest first.
     async fn runs(&self) -> Result<List<SyncRun>, ErrorBody> {
@@ -113,9 +139,16 @@ impl Call<'_> {
     /// What full runs had to put right, and dry ones found, the latest first; with `run`, of that one.
     async fn drift(&self) -> Result<List<Drifted>, ErrorBody> {
         self.may_see(Subject::Sync)?;
-        let run = self.query.get("run").map(|text| text.parse::<RunId>()).transpose();
-        let run = run.map_err(|problem| ErrorBody::field("run", problem.to_string()))?;
-        let data = self.context.store.drift(&self.shop, run, self.limit).await.map_err(|e| failed(&e))?;
+        let run = self.query.get("runId").map(|text| text.parse::<RunId>()).transpose();
+        let run = run.map_err(|problem| ErrorBody::field("runId", problem.to_string()))?;
+        let Some(mine) = self.locations() else {
+            let data = self.context.store.drift(&self.shop, run, self.limit).await.map_err(|e| failed(&e))?;
+            return Ok(List { data });
+        };
+        let found = self.context.store.drift(&self.shop, run, PAGE_RECORDS_MAX).await;
+        let mut data = found.map_err(|e| failed(&e))?;
+        data.retain(|drifted| is_drift_of(mine, &drifted.record));
+        data.truncate(self.limit);
         Ok(List { data })
     }
 
@@ -124,13 +157,12 @@ impl Call<'_> {
     async fn status(&self) -> Result<Status, ErrorBody> {
         self.may_see(Subject::Sync)?;
         let store = &self.context.store;
-        let runs = store.runs(&self.shop, PAGE_RECORDS_MAX).await.map_err(|e| failed(&e))?;
         let mut resources = Vec::new();
         for resource in [Resource::Products, Resource::Inventory, Resource::Orders, Resource::Customers] {
             let complete_until = store.watermark(&self.shop, resource).await.map_err(|e| failed(&e))?;
-            let mut of = runs.iter().map(|record| &record.run).filter(|run| run.resource == resource);
-            let last_full_run = of.clone().find(|run| run.kind == RunKind::Full && !run.dry_run).cloned();
-            let last_run = of.next().cloned();
+            let last = store.last_runs(&self.shop, resource).await.map_err(|e| failed(&e))?;
+            let (last_run, last_full_run) =
+                (last.any.map(|last| last.run), last.full_completed.map(|last| last.run));
             resources.push(ResourceStatus { resource, complete_until, last_run, last_full_run });
         }
         let counts = store.delivery_counts(&self.shop).await.map_err(|e| failed(&e))?;
@@ -138,25 +170,39 @@ impl Call<'_> {
             let of = counts.iter().filter(|(_, state, _)| *state == wanted);
             of.map(|(.., count)| count).sum::<u64>()
         };
-        let mut problems = self.context.runs.problems(&self.shop);
-        for (channel, place) in self.context.places().await.map_err(|e| failed(&e))? {
-            problems.extend(place.problem.map(|problem| format!("alerts by {channel}: {problem}")));
+        let problems = self.context.problems.of(&self.shop).into_iter();
+        let mut problems: Vec<_> = problems
+            .map(|Shown { kind, since, message }| StandingProblem { kind, since: Some(since), message })
+            .collect();
+        // Somebody may have subscribed by hand; then deliveries tell.
+        if let Some(message) = self.context.runs.unsubscribed(&self.shop).filter(|_| counts.is_empty()) {
+            problems.push(StandingProblem { kind: "no_webhooks", since: None, message: message.to_owned() });
         }
-        let commands = store.waiting(&self.shop, EFFECTS_GROUP).await.map_err(|e| failed(&e))?.len();
-        let waiting =
-            Waiting { webhooks: deliveries("pending"), unreadable: deliveries("unreadable"), commands };
+        for (channel, place) in self.context.places().await.map_err(|e| failed(&e))? {
+            problems.extend(place.problem.map(|problem| StandingProblem {
+                kind: "alerts_failing",
+                since: None,
+                message: format!("alerts by {channel}: {problem}"),
+            }));
+        }
+        let Backlog { effects: commands, refreshes } =
+            store.backlog(&self.shop).await.map_err(|e| failed(&e))?;
+        let waiting = Waiting {
+            webhooks: deliveries("pending"),
+            unreadable: deliveries("unreadable"),
+            commands,
+            refreshes,
+        };
         Ok(Status { shop: self.shop.clone(), resources, waiting, problems })
     }
 
     async fn start_run(&self, body: &[u8]) -> Result<RunId, ErrorBody> {
         self.may_steer_runs()?;
-        let Wish { resource, kind, dry_run, any_missing } =
-            serde_json::from_slice(body).map_err(|problem| {
-                let message = format!(
-                    "the body must be {{resource, kind?: quick|full, dryRun?, anyMissing?}}: {problem}"
-                );
-                ErrorBody::new(ErrorCode::InvalidPayload, message)
-            })?;
+        let Wish { resource, kind, dry_run, any_missing } = schemas::json::read(body).map_err(|problem| {
+            let message =
+                format!("the body must be {{resource, kind?: quick|full, dryRun?, anyMissing?}}: {problem}");
+            ErrorBody::new(ErrorCode::InvalidPayload, message)
+        })?;
         self.context.runs.start(&self.shop, resource, Plan { kind, dry_run, any_missing }).await
     }
 

@@ -9,7 +9,6 @@ use schemas::command::{CommandKind, HoldAnswer, LevelAnswer, ReserveAnswer};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
 use schemas::shape::{CommandState, ReservationShape};
 use schemas::{Role, SyncRun};
-use serde_json::Value;
 use store::Drifted;
 
 use super::oms::Door;
@@ -176,8 +175,16 @@ pub(super) static OPERATIONS: &[Operation] = &[
             LIMIT,
             AFTER_LEVEL,
             query("locationId", "At any of these locations, separated by commas.", |_| ids("Location")),
-            query("productId", "Of any of these products; with the other two, a union.", |_| ids("Product")),
+            query("productId", "Of any of these products; several parameters are a union.", |_| {
+                ids("Product")
+            }),
             query("variantId", "Of any of these variants.", |_| ids("ProductVariant")),
+            query("inventoryItemId", "Of any of these inventory items.", |_| ids("InventoryItem")),
+            query(
+                "sku",
+                "Of the items with exactly this SKU.",
+                |_| json_schema!({ "type": "string", "examples": ["SCARF-00127-1"] }),
+            ),
         ],
         answers: &[(OK, Content::Json(of::<api::LevelPage>))],
         serve: by!(api::levels),
@@ -230,7 +237,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
         ..get(
             "listCustomers",
             "/api/v1/customers",
-            "That there are customers, by id; nothing about them.",
+            "List customers (ids and times; names where enabled).",
             STAFF,
         )
     },
@@ -334,7 +341,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
             BEFORE_COMMAND,
             query("by", "Given by that user.", |_| json_schema!({ "type": "string" })),
             query(
-                "item",
+                "inventoryItemId",
                 "About that item.",
                 |_| json_schema!({ "type": "string", "pattern": format!("^{}$", id("InventoryItem")) }),
             ),
@@ -345,10 +352,10 @@ pub(super) static OPERATIONS: &[Operation] = &[
         ..get("listCommands", "/api/v1/commands", "Commands and what became of them, newest first.", STAFF)
     },
     Operation {
-        parameters: &[SHOP, part("id", "A `commandId`.")],
+        parameters: &[SHOP, part("commandId", "Which command.")],
         answers: &[(OK, Content::Json(of::<commands::Audited>))],
         serve: by!(commands::command),
-        ..get("readCommand", "/api/v1/commands/{id}", "A command and what became of it.", STAFF)
+        ..get("readCommand", "/api/v1/commands/{commandId}", "A command and what became of it.", STAFF)
     },
     Operation {
         parameters: &[SHOP, LIMIT, AFTER_HOLD],
@@ -362,10 +369,10 @@ pub(super) static OPERATIONS: &[Operation] = &[
         )
     },
     Operation {
-        parameters: &[SHOP, part("id", "A `reservationId`.")],
+        parameters: &[SHOP, part("reservationId", "Which reservation.")],
         answers: &[(OK, Content::Json(of::<ReservationShape>))],
         serve: by!(commands::reservation),
-        ..get("readReservation", "/api/v1/reservations/{id}", "A hold.", STAFF)
+        ..get("readReservation", "/api/v1/reservations/{reservationId}", "A hold.", STAFF)
     },
     Operation {
         parameters: &[SHOP],
@@ -388,18 +395,18 @@ pub(super) static OPERATIONS: &[Operation] = &[
         ..post("startRun", "/api/v1/runs", "Starts a run.", MANAGERS)
     },
     Operation {
-        parameters: &[SHOP, part("id", "A `runId`.")],
+        parameters: &[SHOP, part("runId", "Which run.")],
         answers: &[(OK, Content::Json(of::<runs::Cancelled>))],
         refusals: CONFLICT,
         serve: by!(runs::cancel),
-        ..post("cancelRun", "/api/v1/runs/{id}/cancel", "Ends a run that is under way or waits.", MANAGERS)
+        ..post("cancelRun", "/api/v1/runs/{runId}/cancel", "Ends a run that is under way or waits.", MANAGERS)
     },
     Operation {
         parameters: &[
             SHOP,
             LIMIT,
             query(
-                "run",
+                "runId",
                 "Found by that run.",
                 |_| json_schema!({ "type": "string", "minLength": 1, "maxLength": 128 }),
             ),
@@ -538,10 +545,15 @@ pub(super) static OPERATIONS: &[Operation] = &[
         ..get("listOmsUsers", "/websocket/users/online", "oms: who is connected.", SERVICES)
     },
     Operation {
-        parameters: &[part("id", "A user; anybody may ask it of themselves.")],
+        parameters: &[part("userId", "A user; anybody may ask it of themselves.")],
         answers: &[(OK, Content::Json(of::<oms::OnlineUser>))],
         serve: by!(oms::is_online),
-        ..get("readOmsUser", "/websocket/users/{id}/online", "oms: whether a user is connected.", SERVICES)
+        ..get(
+            "readOmsUser",
+            "/websocket/users/{userId}/online",
+            "oms: whether a user is connected.",
+            SERVICES,
+        )
     },
     Operation {
         answers: &[(OK, Content::Json(of::<hub::Health>))],
@@ -554,10 +566,10 @@ pub(super) static OPERATIONS: &[Operation] = &[
         ..get("listHubUsers", "/connected-users", "hub: who is connected.", SERVICES)
     },
     Operation {
-        parameters: &[part("id", "A user.")],
+        parameters: &[part("userId", "A user.")],
         answers: &[(OK, Content::Json(of::<hub::Found<hub::UserStatus>>))],
         serve: by!(hub::status),
-        ..get("readHubUser", "/user-status/{id}", "hub: whether a user is connected.", SERVICES)
+        ..get("readHubUser", "/user-status/{userId}", "hub: whether a user is connected.", SERVICES)
     },
     Operation {
         parameters: &[
@@ -566,7 +578,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
             header("X-Shopify-Webhook-Id", "The same on every repetition."),
             header("X-Shopify-Triggered-At", "RFC 3339."),
         ],
-        body: Some((|_| Value::Bool(true).try_into().unwrap_or_default(), r#"{"id": 1}"#)),
+        body: Some((|_| Schema::default(), r#"{"id": 1}"#)),
         refusals: &[
             StatusCode::UNAUTHORIZED,
             StatusCode::NOT_FOUND,
@@ -619,7 +631,11 @@ pub(super) fn find(method: &Method, path: &str) -> Option<(&'static Operation, S
 
 /// The methods that a path takes, for people and for the header `Allow`; none where there is nothing.
 pub(super) fn methods(path: &str) -> String {
-    at(path).map(|(operation, _)| operation.method.as_str()).collect::<Vec<_>>().join(", ")
+    let methods = at(path).map(|(operation, _)| match operation.method {
+        Verb::Get => "GET, HEAD",
+        Verb::Post => "POST",
+    });
+    methods.collect::<Vec<_>>().join(", ")
 }
 
 fn at(path: &str) -> impl Iterator<Item = (&'static Operation, String)> {

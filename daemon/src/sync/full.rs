@@ -124,6 +124,7 @@ impl Full<'_> {
         let (mut pause, mut objects, mut moved) = (limits::BULK_PAUSE_MIN, None, Instant::now());
         loop {
             ended.mark_unchanged();
+            let asked = Instant::now();
             let bulk = match &self.notes.operation {
                 Some(id) => patiently(|| syncs.client.bulk_state(id)).await?,
                 None => match self.start().await {
@@ -150,6 +151,9 @@ impl Full<'_> {
             }
             if objects.replace(bulk.objects) != Some(bulk.objects) {
                 moved = Instant::now();
+                // This can take an hour in a large shop, in which nothing else tells that there is headway.
+                self.run.record.run.bulk_objects = Some(bulk.objects);
+                self.run.keep(Vec::new(), &self.notes, None).await?;
             } else if moved.elapsed() > syncs.bulk_stuck {
                 match patiently(|| syncs.client.bulk_cancel(&bulk.id)).await {
                     Ok(_) => return Ok(Err("it made no headway".to_owned())),
@@ -160,6 +164,8 @@ impl Full<'_> {
             }
             // Shopify tells when it has ended, and may forget to.
             let _woken = timeout(pause, ended.changed()).await;
+            // What wakes it can be replayed as often as somebody likes.
+            tokio::time::sleep_until(asked + limits::BULK_PAUSE_MIN).await;
             pause = (pause * 2).min(limits::BULK_PAUSE_MAX);
         }
     }
@@ -207,6 +213,7 @@ impl Full<'_> {
             self.held.sort_unstable();
             self.named = vec![false; self.held.len()];
         }
+        self.run.record.run.bulk_objects = None;
         let mut read = 0;
         let mut next = rows.next().await?;
         while let Some(changes) = next {

@@ -206,7 +206,7 @@ async fn withheld_names_cost_no_record_and_are_told_until_one_is_given() {
     let client = fake.client_for_names();
     let is_told = || {
         let problems = client.health().borrow().problems();
-        problems.iter().any(|problem| problem.contains("protected customer field \"Name\""))
+        problems.iter().any(|problem| problem.message.contains("protected customer field \"Name\""))
     };
     for _ in 0..2 {
         assert_eq!(client.customers_page(None, None).await.unwrap().changes.len(), 1);

@@ -63,6 +63,8 @@ fn no_page_can_be_too_expensive() {
     for document in ALL {
         let rows = match document.name {
             "orders" | "orders_named" => ORDERS_ROWS,
+            "orders_by_id" | "orders_by_id_named" => u32::try_from(LOOK_AGAIN_ORDERS).unwrap(),
+            "products_by_id" => u32::try_from(LOOK_AGAIN_PRODUCTS).unwrap(),
             _ if document.text.contains("$ids") => looked_up,
             _ => PAGE_ROWS,
         };
@@ -114,7 +116,11 @@ fn a_bulk_query_asks_for_the_fields_that_a_page_or_a_point_read_asks_for() {
         ("bulk_orders", BULK_ORDERS, &ORDER, "LineItem"),
         ("bulk_orders", BULK_ORDERS, &ORDERS, "Order"),
         ("bulk_orders", BULK_ORDERS, &ORDERS, "LineItem"),
+        ("bulk_orders", BULK_ORDERS, &ORDERS_BY_ID, "Order"),
+        ("bulk_orders", BULK_ORDERS, &ORDERS_BY_ID, "LineItem"),
         ("bulk_products", BULK_PRODUCTS, &PRODUCT, "Product"),
+        ("bulk_products", BULK_PRODUCTS, &PRODUCTS_BY_ID, "Product"),
+        ("bulk_products", BULK_PRODUCTS, &PRODUCTS_BY_ID, "ProductVariant"),
         ("bulk_products", BULK_PRODUCTS, &VARIANTS, "ProductVariant"),
     ];
     for (name, text, other, kind) in pairs {

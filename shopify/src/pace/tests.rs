@@ -149,3 +149,33 @@ async fn a_queue_that_is_full_refuses() {
     }
     assert!(pace.admit(Priority::Command, 1.0).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn syncs_make_headway_however_many_reads_wait() {
+    let pace = pace_with(0.0).await;
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let mut calls = JoinSet::new();
+    let ask = |priority, cost: f64| {
+        let (pace, order) = (Arc::clone(&pace), Arc::clone(&order));
+        async move {
+            let _permit = pace.admit(priority, cost).await.unwrap();
+            order.lock().unwrap().push((priority, cost));
+        }
+    };
+    for _ in 0..200 {
+        calls.spawn(ask(Priority::Read, 50.0));
+    }
+    for _ in 0..10 {
+        calls.spawn(ask(Priority::Sync, 250.0));
+    }
+    calls.join_all().await;
+    let order = order.lock().unwrap();
+    let points = |priority, calls: usize| -> f64 {
+        order[..calls].iter().filter(|(of, _)| *of == priority).map(|(_, cost)| cost).sum()
+    };
+    // Every quarter of the points is a sync's, give or take a page.
+    for calls in [40, 80, 120] {
+        let (reads, syncs) = (points(Priority::Read, calls), points(Priority::Sync, calls));
+        assert!((reads / 3.0 - syncs).abs() <= 250.0, "{reads} points of reads, {syncs} of syncs");
+    }
+}

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::fake::{Fake, data};
 
+use crate::answer::{ORDERS_FULFILLMENTS, ORDERS_TRANSACTIONS};
+
 fn list(name: &str, nodes: &Value, end_cursor: Option<&str>) -> Value {
     json!({ name: { "nodes": nodes, "pageInfo": { "hasNextPage": end_cursor.is_some(), "endCursor": end_cursor } } })
 }
@@ -134,7 +136,7 @@ async fn a_page_that_goes_on_nowhere_is_an_error_and_not_the_last() {
 #[tokio::test(start_paused = true)]
 async fn the_shop_and_its_counts_are_told() {
     let shop = json!({
-        "name": "Pretend", "myshopifyDomain": "pretend.myshopify.com", "currencyCode": "EUR", "ianaTimezone": "Europe/Berlin",
+        "id": "gid://shopify/Shop/1", "name": "Pretend", "myshopifyDomain": "pretend.myshopify.com", "currencyCode": "EUR", "ianaTimezone": "Europe/Berlin",
     });
     let counts = json!({ "productsCount": { "count": 30_000 }, "productVariantsCount": { "count": 90_000 } });
     let fake = Fake::script([data(json!({ "shop": shop })), data(counts)]);
@@ -227,6 +229,7 @@ async fn a_name_is_the_same_in_a_body_and_in_an_answer() {
     ] {
         let body = json!({
             "id": 61, "first_name": first, "last_name": last, "created_at": at, "updated_at": at,
+            "admin_graphql_api_id": id,
         });
         let read = crate::read("customers/update", body.to_string().as_bytes(), None, true).unwrap();
         let crate::Reading::Changes(expected) = read else { panic!("{read:?}") };

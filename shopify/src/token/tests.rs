@@ -240,3 +240,38 @@ async fn a_fixed_token_is_never_replaced() {
     assert!(matches!(error, Error::Token));
     assert_eq!((shop.fetched(), shop.calls.lock().unwrap().len()), (0, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_token_whose_life_is_not_told_or_makes_no_sense_is_used_and_not_fetched_for_each_call() {
+    for answer in [
+        r#"{ "access_token": "token-1" }"#,
+        r#"{ "access_token": "token-1", "expires_in": 0 }"#,
+        r#"{ "access_token": "token-1", "expires_in": -5 }"#,
+        r#"{ "access_token": "token-1", "expires_in": null, "scope": "" }"#,
+    ] {
+        let shop = Arc::new(Shop::default());
+        *shop.trouble.lock().unwrap() = Some(Trouble::Status(200, answer));
+        let client = Arc::new(shop.client());
+        for _ in 0..4 {
+            assert!(crowd(&client).await.is_empty(), "{answer}");
+            pass(10).await;
+        }
+        assert_eq!((shop.fetched(), shop.latest()), (1, "token-1".to_owned()), "{answer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_a_token_stands_for_a_minute() {
+    let shop = Arc::new(Shop::default());
+    *shop.trouble.lock().unwrap() = Some(Trouble::Status(200, "<html>who are you?</html>"));
+    let client = Arc::new(shop.client());
+    for _ in 0..4 {
+        let errors = crowd(&client).await;
+        assert!(
+            errors.len() == 8 && errors.iter().all(|error| error.to_string().contains("api_url")),
+            "{errors:?}"
+        );
+        pass(10).await;
+    }
+    assert_eq!(shop.fetched(), 1);
+}

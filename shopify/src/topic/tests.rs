@@ -463,6 +463,51 @@ fn a_product_that_may_have_more_variants_than_listed_is_read_whole() {
 }
 
 #[test]
+fn a_body_that_names_itself_as_another_record_is_not_read_as_this_topics() {
+    let replays = [
+        ("customers/create", ORDER),
+        ("customers/create", PRODUCT),
+        ("customers/update", ITEM),
+        ("customers/update", LOCATION),
+        ("inventory_items/update", &edited(ITEM, &[("/id", json!(7))])),
+        ("locations/update", &edited(LOCATION, &[("/id", json!(7))])),
+        ("orders/updated", &edited(ORDER, &[("/admin_graphql_api_id", json!("gid://shopify/DraftOrder/1"))])),
+        (
+            "products/update",
+            &edited(PRODUCT, &[("/admin_graphql_api_id", json!("gid://shopify/Collection/1"))]),
+        ),
+    ];
+    for (topic, body) in replays {
+        let refused = read(topic, body.as_bytes(), None, false);
+        assert_eq!(refused, Err(Unreadable::Shape { path: "admin_graphql_api_id".to_owned() }), "{topic}");
+        assert_eq!(concerns(topic, body.as_bytes()), None, "{topic}");
+    }
+    let again = Change::LookAgain(RecordKey::Customer(id(6_104_729_935_813_000_417)));
+    assert_eq!(only("customers/create", &without(CUSTOMER, "admin_graphql_api_id")), again);
+}
+
+#[test]
+fn of_a_body_that_cannot_be_read_the_record_may_still_be_known() {
+    for (topic, body) in SAMPLES {
+        let known = concerns(topic, body.as_bytes());
+        // Of a transfer there is no reading.
+        assert_eq!(known.is_some(), !topic.starts_with("inventory_transfers/"), "{topic}");
+        if let [Change::LookAgain(key)] = changes_of(topic, body, None)[..] {
+            assert_eq!(known, Some(key), "{topic}");
+        }
+    }
+    let broken = edited(PRODUCT, &[("/title", json!(["no", "text"]))]);
+    assert_eq!(
+        concerns("products/update", broken.as_bytes()),
+        Some(RecordKey::Product(id(7_100_200_300_400_500_601)))
+    );
+    for nothing in ["", "[]", "{}", r#"{"id": "x"}"#] {
+        assert_eq!(concerns("products/update", nothing.as_bytes()), None);
+    }
+    assert_eq!(concerns("themes/publish", br#"{"id": 1}"#), None);
+}
+
+#[test]
 fn a_body_without_a_time_takes_its_deliverys() {
     for (topic, body) in [
         ("customers/create", CUSTOMER),
@@ -503,6 +548,7 @@ proptest! {
     fn nothing_panics_whatever_the_body(topic in 0..SAMPLES.len(), body: Vec<u8>, cut: prop::sample::Index, byte: u8) {
         let (topic, sample) = SAMPLES[topic];
         let _ = read(topic, &body, None, false);
+        let _ = concerns(topic, &body);
         let mut sample = sample.as_bytes().to_vec();
         let at = cut.index(sample.len());
         let _ = read(topic, &sample[..at], None, true);

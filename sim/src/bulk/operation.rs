@@ -49,6 +49,8 @@ pub(crate) struct Operation {
     pub(crate) partial_url: Option<String>,
     pub(crate) created_at: Timestamp,
     pub(crate) completed_at: Option<Timestamp>,
+    /// Whether nobody is told of its end: a fault.
+    pub(crate) silent: bool,
 }
 
 impl Operation {

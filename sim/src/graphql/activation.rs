@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use super::mutation::{Effect, Made, Payload, UserError};
 use super::plan::Planned;
 use super::root::id_of;
-use crate::record::{AVAILABLE, COMMITTED};
+use super::search::number;
+use crate::record::AVAILABLE;
 use crate::store::{MAX_QUANTITY, Store};
 
 pub(crate) fn write(store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
@@ -31,8 +32,9 @@ pub(crate) fn write(store: &mut Store, field: &Planned, now: Timestamp) -> Paylo
     if store.level(item, location).is_some_and(|level| level.active) {
         let why = "quantity when the item is already active at the location.";
         let errors = names.iter().map(|name| {
-            let quantity = if *name == "onHand" { "on_hand" } else { name };
-            UserError::new(None, [*name], format!("Not allowed to set an {quantity} {why}"))
+            // The article stands in the one message and not in the other.
+            let quantity = if *name == "onHand" { "an on_hand" } else { name };
+            UserError::new(None, [*name], format!("Not allowed to set {quantity} {why}"))
         });
         return Payload { made, errors: errors.collect(), effect: Effect::Unchanged };
     }
@@ -48,17 +50,27 @@ pub(crate) fn write(store: &mut Store, field: &Planned, now: Timestamp) -> Paylo
     Payload::of(made)
 }
 
-/// Ends the stocking behind a level. Which levels the real one refuses to end is unknown but for those with units in
-/// orders.
+/// Ends the stocking behind a level, whatever units there are: the level keeps them. Refusals blame no field, as
+/// recorded on a real shop with API 2026-04.
 pub(crate) fn end(store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
-    let level = field.text("inventoryLevelId").and_then(|gid| store.level_of(gid));
-    let Some((item, location, committed)) =
-        level.map(|level| (level.item, level.location, level.quantities[COMMITTED]))
-    else {
-        return refused(&["inventoryLevelId"], "The specified inventory level could not be found.");
+    let gid = field.text("inventoryLevelId").unwrap_or_default();
+    let refused = |why: String| {
+        let message = format!("The product couldn't be unstocked {why}.");
+        Payload::refused(vec![UserError::new(None, [""; 0], message)])
     };
-    if committed != 0 {
-        return refused(&["inventoryLevelId"], "There are units in orders that are not shipped yet.");
+    let Some(level) = store.level_of(gid) else {
+        let item = gid.split_once("?inventory_item_id=").and_then(|(_, item)| number(item));
+        let known = item.is_some_and(|id| store.items.find(id).is_some());
+        return refused(format!("because the {} was deleted", if known { "location" } else { "product" }));
+    };
+    let (item, location) = (level.item, level.location);
+    if !level.active {
+        return Payload { effect: Effect::Unchanged, ..Payload::of(Made::Nothing) };
+    }
+    if !store.can_deactivate(level) {
+        let place = store.locations.find(location).map(|place| place.name.as_str()).unwrap_or_default();
+        let why = "because products need to be stocked at a minimum of 1 location";
+        return refused(format!("from {place} {why}"));
     }
     // The level was found a moment ago.
     let _ = store.disconnect(item, location, now);

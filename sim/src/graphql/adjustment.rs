@@ -3,7 +3,7 @@
 //!
 //! What needs no look at quantities is checked here; the rest is [`Store::write`]'s.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -225,17 +225,22 @@ impl Reading<'_> {
             Kind::Set | Kind::Adjust => self.name(text(input, "name"), on_input("name")),
         };
         let mut entries = Vec::new();
-        let (mut levels, mut documents) = (BTreeSet::new(), BTreeSet::new());
+        let (mut levels, mut documents) = (BTreeMap::<_, Vec<usize>>::new(), BTreeSet::new());
         for (number, row) in self.kind.rows(input).iter().enumerate() {
             let Some(entry) = self.entry(number, row, named) else { continue };
-            let unique = self.kind.sets() || self.store.switches.duplicate_pairs_refused;
-            if unique && !levels.insert((entry.item, entry.location)) {
-                let message = "The pair of inventoryItemId and locationId must not occur twice.";
-                let code = "NO_DUPLICATE_INVENTORY_ITEM_ID_GROUP_ID_PAIR";
-                self.wrong(code, path(self.kind, number, &[]), message);
-            }
+            levels.entry((entry.item, entry.location)).or_default().push(number);
             documents.extend(entry.steps.iter().filter_map(|step| step.document.clone()));
             entries.push(entry);
+        }
+        // The codes of the others have none for it.
+        if self.kind == Kind::Set || self.store.switches.duplicate_pairs_refused {
+            let twice: BTreeSet<usize> =
+                levels.into_values().filter(|entries| entries.len() > 1).flatten().collect();
+            for number in twice {
+                let message = "The combination of inventoryItemId and locationId must be unique.";
+                let code = "NO_DUPLICATE_INVENTORY_ITEM_ID_GROUP_ID_PAIR";
+                self.wrong(code, path(self.kind, number, &["locationId"]), message);
+            }
         }
         if self.kind == Kind::Adjust && documents.len() > 1 {
             let message = "All changes must have the same ledger document URI or, in the case of adjusting \

@@ -49,19 +49,21 @@ fn run(api: &Api, store: &mut Store, field: &Planned, now: Timestamp) -> Payload
         partial_url: None,
         created_at: to_second(now),
         completed_at: None,
+        silent: false,
     });
     Payload::of(Made::Operation(id))
 }
 
 fn cancel(store: &mut Store, field: &Planned) -> Payload {
     let id = field.text("id").and_then(|gid| id_of(gid, "BulkOperation"));
-    let refused = |why: String| vec![UserError::new(None, ["id"], why)];
     let Some((id, status)) = id.and_then(|id| Some((id, store.operations.find(id)?.status))) else {
-        return Payload::refused(refused("There is no such bulk operation.".to_owned()));
+        return Payload::refused(vec![UserError::new(None, ["id"], "Bulk operation does not exist")]);
     };
     if status.ended() {
-        let why = format!("A bulk operation that is {} cannot be canceled.", status.name().to_lowercase());
-        return Payload { made: Made::Operation(id), ..Payload::refused(refused(why)) };
+        let ended = status.name().to_lowercase();
+        let why = format!("A bulk operation cannot be canceled when it is {ended}");
+        let refused = Payload::refused(vec![UserError::new(None, [""; 0], why)]);
+        return Payload { made: Made::Operation(id), ..refused };
     }
     let _ = store.operations.edit(id, |row| row.status = Status::Canceling);
     Payload::of(Made::Operation(id))

@@ -137,6 +137,10 @@ impl<'a, 'q> Writer<'a, 'q> {
                 self.text(&selection.on);
                 continue;
             }
+            if let Some(given) = &field.given {
+                self.out.push_str(given);
+                continue;
+            }
             self.path.push(Value::String(field.key.to_string()));
             let start = self.out.len();
             let mut asked = Asked {
@@ -147,12 +151,9 @@ impl<'a, 'q> Writer<'a, 'q> {
                 switches: &self.store.switches,
                 now: self.now,
             };
-            let resolved = match field.name.as_str() {
-                "__schema" | "__type" => asked.unanswered(),
-                _ => match access::denied(&self.store.scopes, field) {
-                    Some(problem) => Err(problem),
-                    None => resolve(self.store, object, &mut asked),
-                },
+            let resolved = match access::denied(&self.store.scopes, field) {
+                Some(problem) => Err(problem),
+                None => resolve(self.store, object, &mut asked),
             };
             let written = self.settled(field, resolved);
             self.path.pop();

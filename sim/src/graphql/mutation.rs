@@ -157,7 +157,7 @@ fn one(api: &Api, store: &mut Store, field: &Planned, now: Timestamp) -> Result<
         "inventoryDeactivate" => activation::end(store, field, now),
         "__typename" => Payload::refused(Vec::new()),
         name => {
-            let message = || format!("The pretend shop does not answer '{name}' yet");
+            let message = || format!("The pretend store does not carry out '{name}'; Shopify does");
             let kind = Kind::of(field).ok_or_else(|| Problem::new("NOT_IMPLEMENTED", message()))?;
             adjustment::write(store, kind, field, now)
         }

@@ -154,7 +154,7 @@ impl Asked<'_> {
     pub(crate) fn unanswered<'a>(&self) -> Result<Resolved<'a>, Problem> {
         Err(Problem::new(
             "NOT_IMPLEMENTED",
-            format!("The pretend shop does not answer '{}' yet", self.field.name),
+            format!("The pretend store does not answer '{}'; Shopify does", self.field.name),
         ))
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Planned {
     pub(crate) idempotency: Option<Idempotency>,
     /// Per possible type of the answer; none for scalars.
     pub(crate) of: Vec<Selection>,
+    /// The answer's JSON, where the schema alone gives it: `__schema` and `__type`.
+    pub(crate) given: Option<String>,
 }
 
 /// A mutation's claim to be carried out once.
@@ -83,6 +85,8 @@ pub(crate) struct Planner<'a> {
     sent: &'a JsonMap,
     /// The same with defaults, in the types of the schema.
     variables: &'a Value,
+    /// What the schema says about itself, by response key.
+    introspected: JsonMap,
     left: usize,
 }
 
@@ -94,8 +98,9 @@ impl<'a> Planner<'a> {
         document: &'a Valid<ExecutableDocument>,
         sent: &'a JsonMap,
         variables: &'a Value,
+        introspected: JsonMap,
     ) -> Self {
-        Self { api, document, sent, variables, left: MAX_FIELDS }
+        Self { api, document, sent, variables, introspected, left: MAX_FIELDS }
     }
 
     pub(crate) fn plan(mut self, operation: &'a Operation) -> Result<Selection, Problem> {
@@ -112,7 +117,12 @@ impl<'a> Planner<'a> {
             let Some(field) = same.first() else { continue };
             let sets: Vec<&SelectionSet> = same.iter().map(|field| &field.selection_set).collect();
             let mut of = Vec::new();
-            for possible in self.possible_types(field.definition.ty.inner_named_type()) {
+            let about_itself = ["__schema", "__type"].contains(&field.name.as_str());
+            let given = about_itself.then(|| {
+                self.introspected.get(key.as_str()).map_or_else(|| "null".to_owned(), ToString::to_string)
+            });
+            let possible = self.possible_types(field.definition.ty.inner_named_type());
+            for possible in possible.into_iter().filter(|_| !about_itself) {
                 of.push(self.select(&possible, &sets)?);
             }
             let arguments = self.arguments(field);
@@ -125,6 +135,7 @@ impl<'a> Planner<'a> {
                 idempotency: self.idempotency(field),
                 location: field.location().and_then(|at| at.line_column(&self.document.sources)),
                 of,
+                given,
             });
         }
         Ok(Selection { on: on.clone(), fields })

@@ -96,26 +96,52 @@ pub(crate) fn of_syntax(errors: &DiagnosticList) -> Vec<Problem> {
     errors.iter().map(|diagnostic| problem(diagnostic.to_json())).collect()
 }
 
-/// What is wrong with a document. An unknown field gets Shopify's own words; the rest keep the validator's.
+/// What is wrong with a document. An unknown field gets Shopify's own words, and what only the pretend store lacks says
+/// so; the rest keep the validator's.
 pub(crate) fn of_validation(errors: &DiagnosticList) -> Vec<Problem> {
     let mut problems: Vec<Problem> = errors.iter().map(|diagnostic| one(diagnostic.to_json())).collect();
     // An object is then also left without fields, which says nothing new.
-    if problems.iter().any(|problem| problem.code == UNDEFINED_FIELD) {
-        problems.retain(|problem| problem.code == UNDEFINED_FIELD);
+    let absent = |problem: &Problem| [UNDEFINED_FIELD, NOT_IMPLEMENTED].contains(&problem.code.as_str());
+    if problems.iter().any(absent) {
+        problems.retain(absent);
     }
     problems
 }
 
 const UNDEFINED_FIELD: &str = "undefinedField";
+const NOT_IMPLEMENTED: &str = "NOT_IMPLEMENTED";
 
 fn one(error: GraphQLError) -> Problem {
     let words: Vec<&str> = error.message.split('`').collect();
     let problem = match words[..] {
         ["type ", on, " does not have a field ", field, ""] => {
-            let message = format!("Field '{field}' doesn't exist on type '{on}'");
-            Problem::new(UNDEFINED_FIELD, message).with("typeName", on).with("fieldName", field)
+            let problem = if left_out(on).any(|name| name == field) {
+                let message =
+                    format!("The pretend store has no field '{field}' on type '{on}'; Shopify has it");
+                Problem::new(NOT_IMPLEMENTED, message)
+            } else {
+                Problem::new(UNDEFINED_FIELD, format!("Field '{field}' doesn't exist on type '{on}'"))
+            };
+            problem.with("typeName", on).with("fieldName", field)
+        }
+        ["cannot find type " | "type condition ", name, ..] if is_left_out(name) => {
+            let message = format!("The pretend store has no type '{name}'; Shopify has it");
+            Problem::new(NOT_IMPLEMENTED, message).with("typeName", name)
         }
         _ => Problem::new("invalidDocument", &*error.message),
     };
     problem.at(error.locations)
+}
+
+/// What Shopify's schema has besides: a line for each type, with the fields that are missing where others are not.
+const LEFT_OUT: &str = include_str!("../../schema/left-out-2026-10.txt");
+
+/// The fields that Shopify knows of a type, and the pretend store does not.
+fn left_out(on: &str) -> impl Iterator<Item = &'static str> {
+    let fields = LEFT_OUT.lines().find_map(|line| line.strip_prefix(on)?.strip_prefix(": "));
+    fields.into_iter().flat_map(str::split_whitespace)
+}
+
+fn is_left_out(type_name: &str) -> bool {
+    LEFT_OUT.lines().any(|line| line == type_name)
 }

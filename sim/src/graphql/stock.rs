@@ -46,7 +46,7 @@ pub(crate) fn level<'a>(store: &'a Store, row: &'a Level, asked: &Asked<'_>) -> 
     Ok(match asked.name() {
         "id" => row.gid().into(),
         "isActive" => row.active.into(),
-        "canDeactivate" => (row.active && row.quantities.iter().all(|units| *units == 0)).into(),
+        "canDeactivate" => store.can_deactivate(row).into(),
         "createdAt" => row.created_at.into(),
         "updatedAt" => row.updated_at.into(),
         "item" => store.items.find(row.item).map(Object::Item).into(),

@@ -47,6 +47,109 @@ async fn a_field_that_shopify_does_not_have_is_refused() {
 }
 
 #[tokio::test]
+async fn what_only_the_pretend_store_lacks_is_not_said_in_shopifys_words() {
+    let shop = Client::open(small()).await;
+    for (query, message) in [
+        (
+            "mutation($input: ProductCreateInput!) { productCreate(product: $input) { product { id } } }",
+            "The pretend store has no field 'productCreate' on type 'Mutation'; Shopify has it",
+        ),
+        (
+            "{ customers(first: 1) { nodes { id email } } }",
+            "The pretend store has no field 'email' on type 'Customer'; Shopify has it",
+        ),
+        (
+            "{ node(id: \"gid://shopify/Metaobject/1\") { id ... on Metaobject { handle } } }",
+            "The pretend store has no type 'Metaobject'; Shopify has it",
+        ),
+    ] {
+        let answer = shop.query(query, json!({})).await;
+        let errors = answer["errors"].as_array().unwrap();
+        assert!(errors.iter().any(|error| error["message"] == message), "{errors:?}");
+        assert!(errors.iter().all(|error| error["extensions"]["code"] == "NOT_IMPLEMENTED"), "{errors:?}");
+    }
+    let rest =
+        shop.http.get(format!("{}/admin/api/2026-10/products.json", shop.sim.url())).send().await.unwrap();
+    assert_eq!(rest.status(), 404);
+    let rest: Value = rest.json().await.unwrap();
+    assert_eq!(
+        rest["errors"],
+        "the pretend store has no GET /admin/api/2026-10/products.json; GET / lists what it has"
+    );
+}
+
+#[tokio::test]
+async fn the_schema_tells_of_itself() {
+    let shop = Client::open(small()).await;
+    let query = "query($name: String!) { shop { name } __schema { queryType { name } mutationType { fields { name } } }
+        order: __type(name: $name) { kind fields { name type { kind ofType { name } } } } nothing: __type(name: \"Colour\") { name } }";
+    let answer = shop.query(query, json!({ "name": "Order" })).await;
+    assert_eq!(answer.get("errors"), None);
+    let data = &answer["data"];
+    assert!(data["shop"]["name"].is_string());
+    assert_eq!(data["__schema"]["queryType"]["name"], "QueryRoot");
+    let names = |fields: &Value| -> BTreeSet<String> {
+        fields.as_array().unwrap().iter().map(|field| text(&field["name"])).collect()
+    };
+    assert!(names(&data["__schema"]["mutationType"]["fields"]).contains("inventorySetQuantities"));
+    assert_eq!(data["order"]["kind"], "OBJECT");
+    assert!(names(&data["order"]["fields"]).contains("displayFinancialStatus"));
+    assert_eq!(data["nothing"], Value::Null);
+    // Types lead to fields, and those to types: without a bound this would fill the memory.
+    let deep = "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }";
+    let answer = shop.query(deep, json!({})).await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "MAX_COMPLEXITY_EXCEEDED");
+}
+
+#[tokio::test]
+async fn the_routes_are_listed_at_both_roots_and_described() {
+    let shop = Client::open(small()).await;
+    let listed: Value = shop.http.get(shop.sim.url()).send().await.unwrap().json().await.unwrap();
+    assert_eq!(listed, shop.look("").await);
+    assert_eq!(listed["shop"], "pretend.myshopify.com");
+    let routes = listed["routes"].as_array().unwrap();
+    assert!(routes.len() > 15);
+    let described = include_str!("../../README.md");
+    for route in routes {
+        let (method, path) = (text(&route["method"]), text(&route["path"]));
+        let method = method.parse::<reqwest::Method>().unwrap();
+        let asked = shop.http.request(method.clone(), format!("{}{path}", shop.sim.url())).body("{}");
+        assert_ne!(asked.send().await.unwrap().status(), 404, "{path}");
+        let name = path.strip_prefix("/_sim/").map_or(path.clone(), |name| format!("`{method} {name}"));
+        assert!(described.contains(&name), "{name} is not described");
+    }
+    let (status, answer) = shop.act("sale", json!({})).await;
+    assert_eq!(status, 404);
+    assert_eq!(
+        answer["error"]["message"],
+        "the pretend store has no POST /_sim/sale; GET / lists what it has"
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_insists_on_https_comes_by_the_shops_own_name() {
+    let sim = sim::Sim::start(Options { tls: true, ..small() }).await.unwrap();
+    let certificate = reqwest::Certificate::from_pem(sim.certificate().unwrap().as_bytes()).unwrap();
+    let trusting = || reqwest::Client::builder().no_proxy();
+    let stranger = trusting().build().unwrap();
+    assert!(stranger.get(sim.url()).send().await.is_err(), "nobody trusts it who was not given it");
+    let client = trusting()
+        .tls_certs_merge([certificate])
+        .resolve("pretend.myshopify.com", sim.addr())
+        .build()
+        .unwrap();
+    let by_name = format!("https://pretend.myshopify.com:{}", sim.addr().port());
+    for url in [sim.url(), by_name] {
+        let request = client.post(format!("{url}/admin/api/2026-10/graphql.json"));
+        let request = request.header("X-Shopify-Access-Token", "shpat_pretend");
+        let answer = request.json(&json!({ "query": "{ shop { myshopifyDomain } }" })).send().await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!(answer["data"]["shop"]["myshopifyDomain"], "pretend.myshopify.com");
+    }
+    sim.stop().await;
+}
+
+#[tokio::test]
 async fn wrong_variables_and_broken_documents_are_answered_as_errors() {
     let shop = Client::open(small()).await;
     let answer = shop.query(VARIANTS, json!({ "after": 7 })).await;
@@ -313,4 +416,25 @@ async fn a_search_that_lags_does_not_find_what_changed_a_moment_ago() {
     assert_eq!(found().await, 0);
     shop.done("clock", json!({ "advanceSeconds": 31 })).await;
     assert_eq!(found().await, 1);
+}
+
+#[tokio::test]
+async fn a_page_in_a_browser_cannot_use_the_routes_of_the_pretend_store() {
+    let client = Client::open(small()).await;
+    let url = |route: &str| format!("{}/_sim/{route}", client.sim.url());
+    let body = json!({ "url": "http://10.0.0.1/internal" });
+    let posts = [
+        client.http.post(url("webhooks")).json(&body).header("origin", "https://evil.example"),
+        client.http.post(url("webhooks")).json(&body).header("origin", "null"),
+        client.http.post(url("webhooks")).json(&body).header("sec-fetch-site", "cross-site"),
+        client.http.post(url("webhooks")).body(body.to_string()).header("content-type", "text/plain"),
+        client.http.post(url("webhooks")).body(body.to_string()),
+        client.http.post(url("webhooks")).json(&body).header("host", "evil.example"),
+        client.http.get(url("truth")).header("host", "evil.example"),
+        client.http.get(url("calls")).header("origin", "https://evil.example"),
+    ];
+    for post in posts {
+        assert_eq!(post.send().await.expect("an answer").status(), 403);
+    }
+    assert_eq!(client.act("webhooks", json!({ "url": "http://127.0.0.1:9/hooks" })).await.0, 200);
 }

@@ -5,7 +5,7 @@ use sim::Options;
 
 use crate::client::small;
 use crate::receiver::Receiver;
-use crate::stock::{ADJUST, MOVE, SET, Stock, document, keyless, rows};
+use crate::stock::{ADJUST, MOVE, SET, Stock, document, keyless, number, rows};
 
 #[tokio::test]
 async fn answers_have_the_shape_and_words_recorded_on_a_real_shop() {
@@ -197,7 +197,7 @@ async fn what_a_write_may_not_say_is_refused_and_named() {
         (SET, with(set(), "/reason", json!("")), "INVALID_REASON", "input.reason"),
         (SET, referred("nonsense"), "INVALID_REFERENCE_DOCUMENT", "input.referenceDocumentUri"),
         (SET, referred("empty://"), "INVALID_REFERENCE_DOCUMENT", "input.referenceDocumentUri"),
-        (SET, twice, "NO_DUPLICATE_INVENTORY_ITEM_ID_GROUP_ID_PAIR", "input.quantities.1"),
+        (SET, twice, "NO_DUPLICATE_INVENTORY_ITEM_ID_GROUP_ID_PAIR", "input.quantities.0.locationId"),
         (
             SET,
             stock.set("available", 1_000_000_001, None),
@@ -333,6 +333,49 @@ async fn an_item_is_activated_once_and_with_one_quantity() {
         again["userErrors"][0]["message"],
         "Not allowed to set an on_hand quantity when the item is already active at the location."
     );
+}
+
+#[tokio::test]
+async fn a_level_is_deactivated_with_its_units_and_refusals_blame_no_field() {
+    let stock = Stock::open().await;
+    let sale = json!({ "inventoryItemId": stock.item, "locationId": stock.place, "quantity": 3 });
+    stock.shop.done("sell", sale).await;
+    let levels = "query($item: ID!) { inventoryItem(id: $item) { inventoryLevels(first: 10, includeInactive: true)
+        { nodes { id isActive canDeactivate location { id name } quantities(names: [\"committed\"]) { quantity } } } } }";
+    let levels = async || {
+        let answer = stock.shop.query(levels, json!({ "item": stock.item })).await;
+        rows(&answer["data"]["inventoryItem"]["inventoryLevels"]["nodes"]).to_vec()
+    };
+    let deactivate = async |id: &Value| {
+        let query = "mutation($id: ID!) { inventoryDeactivate(inventoryLevelId: $id) { userErrors { field message } } }";
+        let answer = stock.shop.query(query, json!({ "id": id })).await;
+        answer["data"]["inventoryDeactivate"]["userErrors"].clone()
+    };
+    let told = |message: String| json!([{ "field": null, "message": message }]);
+    let there = levels().await;
+    let sold = there.iter().find(|level| level["location"]["id"] == stock.place.as_str()).unwrap();
+    assert_eq!(sold["canDeactivate"], true);
+    assert_eq!(deactivate(&sold["id"]).await, json!([]));
+    let after = levels().await;
+    let sold = after.iter().find(|level| level["id"] == sold["id"]).unwrap();
+    assert_eq!((&sold["isActive"], &sold["quantities"][0]["quantity"]), (&json!(false), &json!(3)));
+    // All but one of the others, too.
+    let active: Vec<&Value> = after.iter().filter(|level| level["isActive"] == true).collect();
+    for level in &active[1..] {
+        assert_eq!(deactivate(&level["id"]).await, json!([]));
+    }
+    let place = active[0]["location"]["name"].as_str().unwrap();
+    let last = format!(
+        "The product couldn't be unstocked from {place} because products need to be stocked at a minimum of 1 location."
+    );
+    assert_eq!(deactivate(&active[0]["id"]).await, told(last));
+    let unknown = |level: &str, item: &str| {
+        json!(format!("gid://shopify/InventoryLevel/{level}?inventory_item_id={item}"))
+    };
+    let deleted =
+        |what: &str| told(format!("The product couldn't be unstocked because the {what} was deleted."));
+    assert_eq!(deactivate(&unknown("9", "8")).await, deleted("product"));
+    assert_eq!(deactivate(&unknown("9", number(&stock.item))).await, deleted("location"));
 }
 
 #[tokio::test]

@@ -117,7 +117,13 @@ impl<'t, T: Tables> Work<'t, T> {
         };
         match self.tables.command_by_key(&self.given.by.user, key)? {
             None => Ok(None),
-            Some(kept) if kept.request == self.given.command => Ok(Some(kept.answer)),
+            Some(kept) if kept.request == self.given.command => {
+                // The answer tells of levels; the user's locations may be fewer than when it was given.
+                match kept.levels.iter().find(|(_, location)| !self.is_mine(*location)) {
+                    Some((_, location)) => Err(foreign(*location)),
+                    None => Ok(Some(kept.answer)),
+                }
+            }
             Some(_) => {
                 let message = "this key came with another command before: take a new one";
                 let field = Some("idempotencyKey".to_owned());
@@ -152,14 +158,13 @@ impl<'t, T: Tables> Work<'t, T> {
             Some(location) => location,
             None => self.only_location(&levels)?,
         };
+        // Before it is told whether anything is stocked there.
+        if !self.is_mine(location) {
+            return Err(foreign(location));
+        }
         let Some(held) = levels.into_iter().find(|level| level.observed.location_id == location) else {
             return Err(missing(format!("item {item} is not stocked at location {location}")));
         };
-        if self.given.by.locations.as_ref().is_some_and(|mine| !mine.contains(&location)) {
-            let message = format!("location {location} is not one of yours");
-            let field = Some("locationId".to_owned());
-            return Err(ErrorBody { field, ..ErrorBody::new(ErrorCode::Forbidden, message) }.into());
-        }
         let place: Option<Location> = self.tables.find(location)?;
         let ineligible = |field: &str, message: String| {
             let field = Some(field.to_owned());
@@ -196,16 +201,28 @@ impl<'t, T: Tables> Work<'t, T> {
             .iter()
             .filter(|level| level.observed.active)
             .map(|level| level.observed.location_id)
+            // Those of others are not theirs to count.
+            .filter(|location| self.is_mine(*location))
             .collect();
         match (&active[..], self.given.policy.default_location) {
             ([only], _) => Ok(*only),
             (several, Some(default)) if several.contains(&default) => Ok(default),
-            _ => {
-                let message = format!("the item is stocked at {} locations: say which", active.len());
+            (several, _) => {
+                let (code, message) = if several.is_empty() && self.given.by.locations.is_some() {
+                    (ErrorCode::Forbidden, "the item is stocked at none of your locations".to_owned())
+                } else {
+                    let message = format!("the item is stocked at {} locations: say which", several.len());
+                    (ErrorCode::LocationRequired, message)
+                };
                 let field = Some("locationId".to_owned());
-                Err(ErrorBody { field, ..ErrorBody::new(ErrorCode::LocationRequired, message) }.into())
+                Err(ErrorBody { field, ..ErrorBody::new(code, message) }.into())
             }
         }
+    }
+
+    /// Whether whoever gives the command may change stock there.
+    fn is_mine(&self, location: LocationId) -> bool {
+        self.given.by.locations.as_ref().is_none_or(|mine| mine.contains(&location))
     }
 
     /// Changes `available`, and `on_hand` by as much.
@@ -317,10 +334,7 @@ impl<'t, T: Tables> Work<'t, T> {
         let Some(reservation) = self.tables.reservation(id)? else {
             return refuse(ErrorCode::NotFound, "there is no such reservation".to_owned());
         };
-        let mine = |held: &ReservedItem| {
-            self.given.by.locations.as_ref().is_none_or(|mine| mine.contains(&held.location_id))
-        };
-        if !reservation.items.iter().all(mine) {
+        if !reservation.items.iter().all(|held| self.is_mine(held.location_id)) {
             return refuse(
                 ErrorCode::Forbidden,
                 "it holds stock at a location that is not one of yours".to_owned(),
@@ -405,6 +419,13 @@ impl<'t, T: Tables> Work<'t, T> {
         self.tables.put_command(&KeptCommand { shape, request, key, levels, reservation, answer: kept })?;
         Ok(answer)
     }
+}
+
+/// The refusal for a location that is not one of those the user is limited to.
+fn foreign(location: LocationId) -> Refused {
+    let message = format!("location {location} is not one of yours");
+    let field = Some("locationId".to_owned());
+    ErrorBody { field, ..ErrorBody::new(ErrorCode::Forbidden, message) }.into()
 }
 
 /// What the audit trail says of a command, beside what was given.

@@ -167,6 +167,12 @@ pub(super) async fn a_command_repeated_under_its_key_is_answered_and_not_done_ag
     assert_eq!(other, (ErrorCode::IdempotencyKeyReused, Some("idempotencyKey".to_owned())));
     let bob = By { user: "bob".parse().unwrap(), ..staff() };
     assert!(world.give_by(bob, adjust(1, -3, Some("k")), 100).await.is_ok(), "keys are each user's own");
+    // The answer tells of a level that is no longer theirs.
+    let elsewhere = By { locations: Some(vec![2_u64.try_into().unwrap()]), ..staff() };
+    let error = world.give_by(elsewhere, adjust(1, -3, Some("k")), 100).await.unwrap_err();
+    assert_eq!((error.code, error.field.as_deref()), (ErrorCode::Forbidden, Some("locationId")));
+    let here = By { locations: Some(vec![1_u64.try_into().unwrap()]), ..staff() };
+    assert_eq!(world.give_by(here, adjust(1, -3, Some("k")), 100).await.unwrap(), first);
 }
 
 pub(super) async fn what_takes_no_stock_is_refused_by_code_and_field(world: World) {

@@ -3,9 +3,9 @@
 use super::{World, item, level, level_key, order_of, product, run, shop, variant};
 use crate::conformance::at;
 use crate::operation::{Batch, Cause, Operation, Outcome, Progress, RunRecord};
-use crate::{Collection, Drifted, Wrong};
+use crate::{Collection, Drifted, LastRuns, Wrong};
 use schemas::record::Customer;
-use schemas::{Change, Event, Kind, Posted, RecordKey, Resource, Room, RunState, Sequence, SyncRun};
+use schemas::{Change, Event, Kind, Posted, RecordKey, Resource, Room, RunKind, RunState, Sequence, SyncRun};
 use serde_json::{Value, json};
 
 /// A full run that began five minutes after second 50, so that until then everything should be here.
@@ -16,7 +16,8 @@ fn full(id: &str, resource: Resource) -> RunRecord {
 impl World {
     /// A part of a full run's result.
     async fn rows(&self, id: &str, changes: Vec<Change>) -> Outcome {
-        let progress = Progress { processed: 1, total: None, resume: String::new(), until: None };
+        let progress =
+            Progress { processed: 1, total: None, bulk_objects: None, resume: String::new(), until: None };
         let cause = Cause::Run { run: id.parse().unwrap(), progress };
         self.do_(Operation::Apply(Batch { shop: shop(), at: at(400), cause, changes })).await
     }
@@ -110,6 +111,46 @@ pub(super) async fn a_dry_run_tells_what_it_would_put_right_and_puts_nothing_rig
     assert_eq!(world.store.watermark(&shop(), Resource::Inventory).await.unwrap(), None);
 }
 
+pub(super) async fn the_last_full_run_is_found_behind_any_number_of_others(world: World) {
+    let world = world.registered().await;
+    let of = |number: i64, kind, dry_run, resource| {
+        let mut record = run(&format!("r{number}"), resource, false);
+        (record.run.kind, record.run.dry_run, record.run.started_at) = (kind, dry_run, at(number));
+        record
+    };
+    let (full, quick, resource) = (RunKind::Full, RunKind::Quick, Resource::Inventory);
+    let older = [
+        (of(1, full, false, resource), RunState::Completed),
+        (of(2, full, true, resource), RunState::Completed),
+        (of(3, full, false, Resource::Products), RunState::Completed),
+        (of(4, full, false, resource), RunState::Cancelled),
+    ];
+    let newer = (5..1_100).map(|number| (of(number, quick, false, resource), RunState::Completed));
+    let failed = (of(1_100, quick, false, resource), RunState::Failed);
+    let writes = older.into_iter().chain(newer).chain([failed]).flat_map(|(record, state)| {
+        let finish = Operation::FinishRun {
+            shop: shop(),
+            run: record.run.run_id.clone(),
+            state,
+            error: None,
+            at: at(2_000),
+        };
+        [Operation::StartRun(record), finish]
+    });
+    // A few are asked for before any is waited for, so that the writer takes them as one group.
+    for group in writes.collect::<Vec<_>>().chunks(24) {
+        let writes = group.iter().map(|operation| world.store.write(operation.clone()));
+        let outcomes = futures_util::future::join_all(writes).await;
+        assert!(outcomes.into_iter().all(|outcome| outcome.unwrap().fresh));
+    }
+
+    let last = world.store.last_runs(&shop(), resource).await.unwrap();
+    let ids = [last.any, last.completed, last.full_begun, last.full_completed]
+        .map(|run| run.map(|run| run.run.run_id.to_string()));
+    assert_eq!(ids, ["r1100", "r1099", "r4", "r1"].map(|id| Some(id.to_owned())));
+    assert_eq!(world.store.last_runs(&shop(), Resource::Orders).await.unwrap(), LastRuns::default());
+}
+
 pub(super) async fn what_is_held_is_listed_by_resource(world: World) {
     let world = world.registered().await;
     world
@@ -129,6 +170,18 @@ pub(super) async fn what_is_held_is_listed_by_resource(world: World) {
     assert_eq!(held(Resource::Orders).await.len(), 1);
     let later = world.store.held(&shop(), Resource::Orders, at(1)).await.unwrap();
     assert_eq!(later, [], "placed before");
+}
+
+pub(super) async fn another_store_than_the_first_is_recognised_until_the_first_is_forgotten(world: World) {
+    let world = world.registered().await;
+    let is_same =
+        async |id: &str| world.do_(Operation::KeepIdentity { shop: shop(), id: id.to_owned() }).await.fresh;
+    assert_eq!(
+        [is_same("1").await, is_same("1").await, is_same("2").await, is_same("1").await],
+        [true, true, false, true]
+    );
+    world.do_(Operation::Forget { shop: shop() }).await;
+    assert!(is_same("2").await && !is_same("1").await);
 }
 
 pub(super) async fn of_a_redacted_customer_nothing_is_kept(world: World) {
@@ -151,7 +204,7 @@ pub(super) async fn of_a_redacted_customer_nothing_is_kept(world: World) {
 
     let list = async |collection| world.store.list(&shop(), collection, 0, 10).await.unwrap();
     let customers = list(Collection::Customers).await;
-    assert_eq!(customers.iter().map(|row| &row["id"]).collect::<Vec<_>>(), ["72"]);
+    assert_eq!(customers.iter().map(|row| &row["customerId"]).collect::<Vec<_>>(), ["72"]);
     let whose: Vec<_> = list(Collection::Orders).await.iter().map(|row| row["customerId"].clone()).collect();
     assert_eq!(whose, [Value::Null, "72".into()]);
     let log: Vec<String> =

@@ -17,7 +17,7 @@ use crate::{CommandFilter, HoldFilter, StoreError};
 pub(super) struct Kept {
     commands: BTreeMap<String, KeptCommand>,
     reservations: BTreeMap<String, ReservationShape>,
-    effects: BTreeMap<i64, Effect>,
+    pub(super) effects: BTreeMap<i64, Effect>,
     last_effect: i64,
     attempts: BTreeMap<String, Attempt>,
     flights: BTreeMap<(InventoryItemId, LocationId), Flight>,
@@ -28,6 +28,10 @@ impl Kept {
     pub(super) fn in_flight(&self, key: RecordKey) -> bool {
         let RecordKey::Level(item, location) = key else { return false };
         self.flights.get(&(item, location)).is_some_and(|flight| !flight.answered)
+    }
+
+    pub(super) fn unanswered(&self) -> u64 {
+        self.effects.values().filter(|effect| !effect.answered).count() as u64
     }
 
     pub(super) fn attempts(&self) -> Vec<Attempt> {
@@ -44,6 +48,11 @@ impl Kept {
                 && filter.by.as_deref().is_none_or(|by| by == command.shape.by.as_str())
                 && filter.state.as_deref().is_none_or(|wanted| state == wanted)
                 && filter.item.is_none_or(|wanted| command.levels.iter().any(|(item, _)| *item == wanted))
+                && filter.seen_by.as_ref().is_none_or(|(user, mine)| {
+                    command.shape.by == *user
+                        || (!command.levels.is_empty()
+                            && command.levels.iter().all(|(_, location)| mine.contains(location)))
+                })
                 && filter.before.as_ref().is_none_or(|before| place < *before)
         };
         let mut found: Vec<_> = self.commands.values().filter(wanted).collect();
@@ -65,7 +74,15 @@ impl Kept {
         let place = |held: &ReservationShape| (held.expires_at, held.reservation_id.clone());
         let wanted = |held: &&ReservationShape| match &filter.id {
             Some(id) => held.reservation_id == *id,
-            None => is_open(held.state) && filter.after.as_ref().is_none_or(|after| place(held) > *after),
+            None => {
+                is_open(held.state)
+                    && filter.after.as_ref().is_none_or(|after| place(held) > *after)
+                    && filter.seen_by.as_ref().is_none_or(|(user, mine)| {
+                        held.created_by == *user
+                            || (!held.items.is_empty()
+                                && held.items.iter().all(|item| mine.contains(&item.location_id)))
+                    })
+            }
         };
         let mut found: Vec<_> = self.reservations.values().filter(wanted).cloned().collect();
         found.sort_by_key(place);

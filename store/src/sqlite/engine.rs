@@ -19,10 +19,12 @@ use crate::StoreError;
 use crate::apply::perform;
 use crate::drift::Drifted;
 use crate::local::Engine;
-use crate::operation::{Delivery, Fate, Mark, Operation, Outcome, PostKey, Retention, Revocation, RunRecord};
+use crate::operation::{
+    Delivery, Fate, Mark, Operation, Outcome, PostKey, Retention, Revocation, RunRecord, SessionQuota,
+};
 use crate::position::Position;
 use crate::shape::References;
-use crate::tables::{Keep, Marking, Result, Tables, Transaction};
+use crate::tables::{Keep, Marking, Result, Tables, Transaction, Tries};
 
 /// Pages of 4 KiB in the write-ahead log from which it is copied into the database: a page written again and again is
 /// copied once, but nothing is written meanwhile.
@@ -40,18 +42,22 @@ pub(super) struct SqliteEngine {
     /// Set while the write-ahead log may still hold something personal that was to be forgotten, also by whoever wrote
     /// it before.
     erased: bool,
+    /// Why the last transaction was lost.
+    failing: Option<StoreError>,
 }
 
 #[derive(Clone)]
 pub(super) struct Shop {
     pub(super) row: i64,
     pub(super) thresholds: Thresholds,
+    /// `None` once it was forgotten, until it is registered again.
+    known_since: Option<Timestamp>,
 }
 
 impl SqliteEngine {
     pub(super) fn new(connection: Connection, path: PathBuf, epoch: Epoch, mark: HighWater) -> Result<Self> {
         let (shops, head, heard, erased) = (BTreeMap::new(), Sequence(0), Vec::new(), true);
-        let mut engine = Self { connection, path, shops, head, epoch, mark, heard, erased };
+        let mut engine = Self { connection, path, shops, head, epoch, mark, heard, erased, failing: None };
         engine.refresh()?;
         Ok(engine)
     }
@@ -107,12 +113,16 @@ impl Engine for SqliteEngine {
     fn head(&self) -> Sequence {
         self.head
     }
+
+    fn failing(&self) -> Option<&StoreError> {
+        self.failing.as_ref()
+    }
 }
 
 impl SqliteEngine {
     fn commit_group(&mut self, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
-            return Ok(none_of(group, &error.into()));
+            return self.lost(&error.into(), group);
         }
         // That each can be undone alone costs, and hardly ever one has to be.
         let at_once: Result<Vec<_>> = group.iter().map(|operation| perform(self, operation)).collect();
@@ -137,6 +147,7 @@ impl SqliteEngine {
             }
             Err(error) => return Err(error.into()),
         }
+        self.failing = None;
         self.head = head(&self.connection)?;
         self.mark.raise(self.epoch, self.head);
         Ok(outcomes)
@@ -172,9 +183,32 @@ impl SqliteEngine {
         Ok(Ok(outcomes))
     }
 
+    /// Adds a delivery unless there is one of its id.
+    fn add_delivery(&self, shop: i64, delivery: &Delivery) -> Result<bool> {
+        let added = self
+            .connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO delivery \
+                 (shop, webhook_id, topic, triggered_at, received_at, state, body, signature) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, 'pending', ?6, ?7)",
+            )?
+            .execute(params![
+                shop,
+                delivery.webhook_id.as_str(),
+                delivery.topic,
+                delivery.triggered_at.map(|at| at.to_string()),
+                micros(delivery.received_at),
+                delivery.body,
+                delivery.signature
+            ])?;
+        Ok(added == 1)
+    }
+
     /// Everything that the transaction did was undone: none of the group happened.
     fn lost(&mut self, error: &StoreError, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
-        tracing::error!(%error, store = %self.path.display(), operations = group.len(), "the transaction was lost with all its operations");
+        if self.failing.replace(error.clone()).is_none() {
+            tracing::error!(%error, store = %self.path.display(), operations = group.len(), "the transaction was lost with all its operations; so will be all that follow, until this has passed");
+        }
         self.heard.clear();
         self.refresh()?;
         Ok(none_of(group, error))
@@ -244,13 +278,19 @@ impl Transaction for SqliteEngine {
         Ok(SqliteTables { connection: &self.connection, domain, shop, heard, erased })
     }
 
-    fn register(&mut self, domain: &ShopDomain, thresholds: &Thresholds) -> Result<Option<Thresholds>> {
+    fn register(
+        &mut self,
+        domain: &ShopDomain,
+        thresholds: &Thresholds,
+        at: Timestamp,
+    ) -> Result<Option<Thresholds>> {
         self.connection
             .prepare_cached(
-                "INSERT INTO shop (domain, thresholds) VALUES (?1, ?2) \
-                 ON CONFLICT (domain) DO UPDATE SET thresholds = excluded.thresholds",
+                "INSERT INTO shop (domain, thresholds, known_since) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT (domain) DO UPDATE SET thresholds = excluded.thresholds, \
+                 known_since = coalesce(known_since, excluded.known_since)",
             )?
-            .execute(params![domain.as_str(), serde_json::to_string(thresholds)?])?;
+            .execute(params![domain.as_str(), serde_json::to_string(thresholds)?, micros(at)])?;
         let before = self.shops.get(domain).map(|shop| shop.thresholds.clone());
         self.shops = shops(&self.connection)?;
         Ok(before)
@@ -258,21 +298,26 @@ impl Transaction for SqliteEngine {
 
     fn accept(&mut self, delivery: &Delivery) -> Result<bool> {
         let shop = self.shop(&delivery.shop)?.shop.row;
-        let added = self
-            .connection
-            .prepare_cached(
-                "INSERT OR IGNORE INTO delivery (shop, webhook_id, topic, triggered_at, received_at, state, body) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, 'pending', ?6)",
-            )?
-            .execute(params![
-                shop,
-                delivery.webhook_id.as_str(),
-                delivery.topic,
-                delivery.triggered_at.map(|at| at.to_string()),
-                micros(delivery.received_at),
-                delivery.body
-            ])?;
-        Ok(added == 1)
+        if self.add_delivery(shop, delivery)? {
+            return Ok(true);
+        }
+        // Those that were kept before signatures were are told by their id alone.
+        let same: bool = self.connection.query_row(
+            "SELECT signature IS NULL OR signature = ?3 FROM delivery WHERE shop = ?1 AND webhook_id = ?2",
+            params![shop, delivery.webhook_id.as_str(), delivery.signature],
+            |row| row.get(0),
+        )?;
+        if same { Ok(false) } else { self.add_delivery(shop, &delivery.under_its_signature()?) }
+    }
+
+    fn keep_identity(&mut self, domain: &ShopDomain, id: &str) -> Result<bool> {
+        let shop = self.shop(domain)?.shop.row;
+        self.connection.execute(
+            "UPDATE shop SET shopify_id = ?2 WHERE id = ?1 AND shopify_id IS NULL",
+            params![shop, id],
+        )?;
+        let same = "SELECT shopify_id = ?2 FROM shop WHERE id = ?1";
+        Ok(self.connection.query_row(same, params![shop, id], |row| row.get(0))?)
     }
 
     fn keep_names(&mut self, domain: &ShopDomain, wanted: bool) -> Result<bool> {
@@ -303,11 +348,23 @@ impl Transaction for SqliteEngine {
         Ok(())
     }
 
-    fn keep_session(&mut self, id: &str, rooms: &str, at: Timestamp) -> Result<()> {
+    fn keep_session(
+        &mut self,
+        id: &str,
+        owner: &str,
+        rooms: &str,
+        at: Timestamp,
+        quota: &SessionQuota,
+    ) -> Result<()> {
+        // No INSERT OR REPLACE: what it deletes calls no trigger.
         self.connection
-            .prepare_cached("INSERT OR REPLACE INTO session (id, rooms, kept_at) VALUES (?1, ?2, ?3)")?
-            .execute(params![id, rooms, micros(at)])?;
-        Ok(())
+            .prepare_cached(
+                "INSERT INTO session (id, owner, rooms, kept_at) VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT (id) DO UPDATE SET owner = ?2, rooms = ?3, kept_at = ?4",
+            )?
+            .execute(params![id, owner, rooms, micros(at)])?;
+        self.make_room(owner, id, quota.owner_records, quota.owner_bytes)?;
+        self.make_room(ALL_OWNERS, id, quota.records, quota.bytes)
     }
 
     fn revoke(&mut self, revocation: &Revocation) -> Result<bool> {
@@ -343,8 +400,10 @@ impl Transaction for SqliteEngine {
             [micros(retention.deliveries_before), micros(retention.unreadable_before)],
         )?;
         self.connection.execute("DELETE FROM posted WHERE at < ?1", [micros(retention.deliveries_before)])?;
-        self.connection
-            .execute("DELETE FROM transfer WHERE at < ?1", [micros(retention.deliveries_before)])?;
+        for table in ["transfer", "redacted"] {
+            let forgets = format!("DELETE FROM {table} WHERE at < ?1");
+            self.connection.execute(&forgets, [micros(retention.deliveries_before)])?;
+        }
         self.connection.execute(
             "DELETE FROM command WHERE state <> 'accepted' AND given < ?1",
             [micros(retention.runs_before)],
@@ -360,6 +419,11 @@ impl Transaction for SqliteEngine {
         self.connection.execute("DELETE FROM drift WHERE found < ?1", [micros(retention.runs_before)])?;
         self.connection
             .execute("DELETE FROM session WHERE kept_at < ?1", [micros(retention.sessions_before)])?;
+        // Sessions as old as these evictions are not trusted without a record anyway.
+        self.connection.execute(
+            "DELETE FROM session_use WHERE owner <> ?1 AND records = 0 AND coalesce(evicted_at, 0) < ?2",
+            params![ALL_OWNERS, micros(retention.sessions_before)],
+        )?;
         self.connection
             .execute("DELETE FROM revocation WHERE until <= ?1", [micros(retention.revoked_until)])?;
         Ok(())
@@ -372,14 +436,48 @@ impl Transaction for SqliteEngine {
             self.connection.execute(&format!("DELETE FROM {table} WHERE shop = ?1"), [shop])?;
         }
         self.connection.execute("DELETE FROM delivery WHERE shop = ?1 AND state <> 'pending'", [shop])?;
+        self.connection
+            .execute("UPDATE shop SET known_since = NULL, shopify_id = NULL WHERE id = ?1", [shop])?;
+        self.shops = shops(&self.connection)?;
         self.heard.retain(|(heard, ..)| *heard != shop);
         self.erased = true;
         Ok(())
     }
 }
 
+/// Under which the use of all owners together is kept.
+pub(super) const ALL_OWNERS: &str = "*";
+
+impl SqliteEngine {
+    /// Forgets the oldest sessions of an owner, but for that one, until no more are left than so many.
+    fn make_room(&self, owner: &str, but: &str, records_max: u64, bytes_max: u64) -> Result<()> {
+        let most = [records_max, bytes_max].map(|most| i64::try_from(most).unwrap_or(i64::MAX));
+        let mut is_over = self.connection.prepare_cached(
+            "SELECT 1 FROM session_use WHERE owner = ?1 AND records > 1 AND (records > ?2 OR bytes > ?3)",
+        )?;
+        let mut oldest = self.connection.prepare_cached(if owner == ALL_OWNERS {
+            "SELECT id, kept_at FROM session WHERE ?1 = ?1 AND id <> ?2 ORDER BY kept_at LIMIT 1"
+        } else {
+            "SELECT id, kept_at FROM session WHERE owner = ?1 AND id <> ?2 ORDER BY kept_at LIMIT 1"
+        })?;
+        while is_over.exists(params![owner, most[0], most[1]])? {
+            let found =
+                oldest.query_row([owner, but], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)));
+            let Some((id, kept_at)) = found.optional()? else { break };
+            self.connection.prepare_cached("DELETE FROM session WHERE id = ?1")?.execute([id])?;
+            self.connection
+                .prepare_cached(
+                    "UPDATE session_use SET evicted_at = max(coalesce(evicted_at, ?2), ?2) WHERE owner = ?1",
+                )?
+                .execute(params![owner, kept_at])?;
+        }
+        Ok(())
+    }
+}
+
 /// What holds a shop's records, the log's index before the log and lines before orders.
-const TABLES_OF_A_SHOP: [&str; 20] = [
+const TABLES_OF_A_SHOP: [&str; 21] = [
+    "redacted",
     "log_room",
     "log",
     "posted",
@@ -457,6 +555,10 @@ impl Tables for SqliteTables<'_> {
         &self.shop.thresholds
     }
 
+    fn known_since(&self) -> Timestamp {
+        self.shop.known_since.unwrap_or(Timestamp::MAX)
+    }
+
     fn variants_of(&self, product: ProductId) -> Result<Vec<Variant>> {
         self.all("product_id = ?2", Some(product.to_i64()))
     }
@@ -488,7 +590,8 @@ impl Tables for SqliteTables<'_> {
         let mut statement = self.connection.prepare_cached(
             "SELECT location_id, available + pending FROM variant \
              JOIN level ON level.shop = variant.shop AND level.inventory_item_id = variant.inventory_item_id \
-             WHERE variant.shop = ?1 AND product_id = ?2 AND active",
+             LEFT JOIN location ON location.shop = level.shop AND location.id = level.location_id \
+             WHERE variant.shop = ?1 AND product_id = ?2 AND level.active AND coalesce(location.active, true)",
         )?;
         // Added up here: SQLite would sort them first, in a table of its own.
         let mut sums: BTreeMap<LocationId, i64> = BTreeMap::new();
@@ -552,17 +655,23 @@ impl Tables for SqliteTables<'_> {
         Ok(())
     }
 
-    fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>) -> Result<()> {
-        self.connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO marked (shop, record, vain_readings, due, run) VALUES (?1, ?2, 0, ?3, ?4)",
-            )?
-            .execute(params![
-                self.shop.row,
-                serde_json::to_string(&key)?,
-                micros(due),
-                doubt.map(RunId::as_str)
-            ])?;
+    fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>, tries: Tries) -> Result<()> {
+        let sql = match tries {
+            Tries::Anew => {
+                "INSERT OR REPLACE INTO marked (shop, record, vain_readings, due, run) VALUES (?1, ?2, 0, ?3, ?4)"
+            }
+            Tries::Keep => {
+                "INSERT OR REPLACE INTO marked (shop, record, vain_readings, due, run) \
+                 SELECT ?1, ?2, coalesce(vain_readings, 0), iif(vain_readings > 0, max(due, ?3), ?3), ?4 FROM (SELECT 1) \
+                 LEFT JOIN marked ON shop = ?1 AND record = ?2"
+            }
+        };
+        self.connection.prepare_cached(sql)?.execute(params![
+            self.shop.row,
+            serde_json::to_string(&key)?,
+            micros(due),
+            doubt.map(RunId::as_str)
+        ])?;
         Ok(())
     }
 
@@ -584,16 +693,25 @@ impl Tables for SqliteTables<'_> {
         Ok(())
     }
 
-    fn postpone(&mut self, key: RecordKey, due: Timestamp) -> Result<()> {
+    fn postpone(&mut self, key: RecordKey, vain: u32, due: Timestamp) -> Result<()> {
         self.connection
-            .prepare_cached(
-                "UPDATE marked SET vain_readings = vain_readings + 1, due = ?3 WHERE shop = ?1 AND record = ?2",
-            )?
-            .execute(params![self.shop.row, serde_json::to_string(&key)?, micros(due)])?;
+            .prepare_cached("UPDATE marked SET vain_readings = ?3, due = ?4 WHERE shop = ?1 AND record = ?2")?
+            .execute(params![self.shop.row, serde_json::to_string(&key)?, vain, micros(due)])?;
         Ok(())
     }
 
-    fn redact(&mut self, customer: CustomerId) -> Result<()> {
+    fn redacted(&self, customer: CustomerId) -> Result<Option<Timestamp>> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT at FROM redacted WHERE shop = ?1 AND customer = ?2")?;
+        let at = |row: &Row<'_>| rows::from_micros(row, 0);
+        Ok(statement.query_row(params![self.shop.row, customer.to_i64()], at).optional()?)
+    }
+
+    fn redact(&mut self, customer: CustomerId, at: Timestamp) -> Result<()> {
+        self.connection.execute(
+            "INSERT OR REPLACE INTO redacted (shop, customer, at) VALUES (?1, ?2, ?3)",
+            params![self.shop.row, customer.to_i64(), micros(at)],
+        )?;
         Keep::<Customer>::delete(self, customer)?;
         self.unmark(RecordKey::Customer(customer))?;
         let (shop, id) = (self.shop.row, customer.to_i64());
@@ -752,13 +870,15 @@ pub(super) fn select<R: Stored>(
 }
 
 pub(super) fn shops(connection: &Connection) -> Result<BTreeMap<ShopDomain, Shop>> {
-    let mut statement = connection.prepare_cached("SELECT domain, id, thresholds FROM shop")?;
+    let mut statement = connection.prepare_cached("SELECT domain, id, thresholds, known_since FROM shop")?;
     let rows = statement.query_map([], |row| {
-        Ok((parsed::<ShopDomain>(row, 0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
+        let known_since = row.get::<_, Option<i64>>(3)?.is_some().then(|| rows::from_micros(row, 3));
+        Ok((parsed::<ShopDomain>(row, 0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?, known_since))
     })?;
     rows.map(|row| {
-        let (domain, row, thresholds) = row?;
-        Ok((domain, Shop { row, thresholds: serde_json::from_str(&thresholds)? }))
+        let (domain, row, thresholds, known_since) = row?;
+        let (thresholds, known_since) = (serde_json::from_str(&thresholds)?, known_since.transpose()?);
+        Ok((domain, Shop { row, thresholds, known_since }))
     })
     .collect()
 }

@@ -36,6 +36,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0008_posts.sql"),
     include_str!("../../migrations/0009_transfers.sql"),
     include_str!("../../migrations/0010_names.sql"),
+    include_str!("../../migrations/0011_replays.sql"),
+    include_str!("../../migrations/0012_last_runs.sql"),
+    include_str!("../../migrations/0013_session_quotas.sql"),
+    include_str!("../../migrations/0014_delivery_counts.sql"),
+    include_str!("../../migrations/0015_identity.sql"),
 ];
 /// `application_id` of a stockd database: "stkd".
 const APPLICATION_ID: i32 = 0x7374_6b64;
@@ -216,6 +221,41 @@ mod tests {
             let plan = plan(&connection, &format!("SELECT * FROM {table} WHERE shop = ?1 AND {column} = ?2"));
             assert!(plan.contains(index), "{plan}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_database_from_before_there_were_counts_counts_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("stockd.db");
+        let before = MIGRATIONS.iter().take_while(|migration| !migration.contains("session_use"));
+        let old = Connection::open(&path).unwrap();
+        let mut version = 0;
+        for migration in before {
+            old.execute_batch(migration).unwrap();
+            version += 1;
+        }
+        let thresholds = serde_json::to_string(&inventory::Thresholds::default()).unwrap();
+        old.execute_batch(&format!(
+            "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version}; \
+             INSERT INTO shop (domain, thresholds) VALUES ('a.myshopify.com', '{thresholds}'); \
+             INSERT INTO session (id, rooms, kept_at) VALUES ('s1', 'abc', 1), ('s2', 'de', 2); \
+             INSERT INTO delivery (shop, webhook_id, topic, received_at, state) \
+             VALUES (1, 'w1', 't/t', 1, 'applied'), (1, 'w2', 't/t', 1, 'applied'), (1, 'w3', 't/t', 1, 'pending');"
+        ))
+        .unwrap();
+        drop(old);
+        let Opened { store, .. } = open(&path, &Entropy::seeded(1)).unwrap();
+        let counts = store.delivery_counts(&"a.myshopify.com".parse().unwrap()).await.unwrap();
+        assert_eq!(counts, [("t/t".to_owned(), "applied", 2), ("t/t".to_owned(), "pending", 1)]);
+        assert_eq!(store.session("s1", "ann").await.unwrap().rooms.as_deref(), Some("abc"));
+        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let all = "SELECT records, bytes FROM session_use WHERE owner = '*'";
+        let all: (i64, i64) = connection.query_row(all, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(all, (2, 5));
+        // Counted, and found, without looking at what is kept.
+        let plan =
+            plan(&connection, "SELECT topic, state, deliveries FROM delivery_count WHERE shop = ?1 AND ?2");
+        assert!(plan.contains("SEARCH delivery_count USING PRIMARY KEY"), "{plan}");
     }
 
     #[test]

@@ -6,26 +6,30 @@ use std::sync::{Mutex, PoisonError};
 
 use inventory::HeldLevel;
 use inventory::effect::Waiting;
+use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params, params_from_iter};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
     Epoch, Event, InventoryItemId, LevelSelection, LocationId, LogEntry, Offset, RecordKey, Resource, Room,
-    RunId, Sequence, ShopDomain, Timestamp,
+    RunId, Sequence, ShopDomain, Timestamp, UserId,
 };
 
-use super::engine::{RUN_COLUMNS, Shop, head, run, select, shops};
+use super::engine::{ALL_OWNERS, RUN_COLUMNS, Shop, head, run, select, shops};
 use super::ledger::{self, EFFECT_COLUMNS, with_levels};
 use super::rows::{
     Stored, find, from_micros, id, micros, parsed, parsed_opt, reference_columns, references, unword,
 };
 use crate::command::{Effect, KeptCommand};
 use crate::drift::{Drifted, Held};
-use crate::local::{READERS_MAX, Reader};
-use crate::operation::{Delivery, Mark, Revocation, Revoked, RunRecord};
+use crate::local::{CONNECTIONS_MAX, Reader};
+use crate::operation::{Delivery, KeptSession, LastRuns, Mark, Revocation, Revoked, RunRecord};
 use crate::shape::level_shape;
 use crate::tables::Result;
-use crate::{Attempt, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, Position, StoreError};
+use crate::{
+    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, OrderView, Position,
+    StoreError,
+};
 
 pub(super) struct SqliteReader {
     path: PathBuf,
@@ -35,7 +39,7 @@ pub(super) struct SqliteReader {
 
 impl SqliteReader {
     pub(super) fn new(path: PathBuf, epoch: Epoch) -> Self {
-        Self { path, epoch, idle: Mutex::new(Vec::with_capacity(READERS_MAX)) }
+        Self { path, epoch, idle: Mutex::new(Vec::with_capacity(CONNECTIONS_MAX)) }
     }
 
     /// Runs a read inside one transaction, so that all its statements see the same state.
@@ -115,6 +119,13 @@ fn floor(connection: &Connection) -> Result<i64> {
     Ok(connection.query_row("SELECT log_floor FROM meta", [], |row| row.get(0))?)
 }
 
+/// For statements: who reads, and the locations they are limited to, as JSON.
+fn seen_by(reader: Option<&(UserId, Vec<LocationId>)>) -> Result<(Option<&str>, Option<String>)> {
+    let Some((user, locations)) = reader else { return Ok((None, None)) };
+    let locations: Vec<String> = locations.iter().map(ToString::to_string).collect();
+    Ok((Some(user.as_str()), Some(serde_json::to_string(&locations)?)))
+}
+
 fn limit_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
@@ -185,7 +196,7 @@ impl Reader for SqliteReader {
     fn inbox(&self, limit: usize) -> Result<Vec<Delivery>> {
         self.view(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT shop.domain, webhook_id, topic, triggered_at, received_at, body FROM delivery \
+                "SELECT shop.domain, webhook_id, topic, triggered_at, received_at, body, signature FROM delivery \
                  JOIN shop ON shop.id = delivery.shop WHERE state = 'pending' ORDER BY arrival LIMIT ?1",
             )?;
             let deliveries = statement.query_map([limit_of(limit)], |row| {
@@ -196,6 +207,7 @@ impl Reader for SqliteReader {
                     triggered_at: parsed_opt(row, 3)?,
                     received_at: from_micros(row, 4)?,
                     body: row.get(5)?,
+                    signature: row.get::<_, Option<_>>(6)?.unwrap_or_default(),
                 })
             })?;
             Ok(deliveries.collect::<rusqlite::Result<_>>()?)
@@ -229,7 +241,8 @@ impl Reader for SqliteReader {
     fn delivery_counts(&self, shop: &ShopDomain) -> Result<Vec<(String, &'static str, u64)>> {
         self.shop_view(shop, |connection, shop| {
             let mut statement = connection.prepare_cached(
-                "SELECT topic, state, count(*) FROM delivery WHERE shop = ?1 GROUP BY topic, state ORDER BY topic, state",
+                "SELECT topic, state, deliveries FROM delivery_count WHERE shop = ?1 AND deliveries > 0 \
+                 ORDER BY topic, state",
             )?;
             let counts = statement.query_map([shop.row], |row| {
                 let state = match row.get_ref(1)?.as_str()? {
@@ -269,6 +282,19 @@ impl Reader for SqliteReader {
                 Ok(Marked { key, mark, gid })
             })
             .collect()
+        })
+    }
+
+    fn backlog(&self, shop: &ShopDomain) -> Result<Backlog> {
+        self.shop_view(shop, |connection, shop| {
+            let count = |sql| -> rusqlite::Result<u64> {
+                let mut statement = connection.prepare_cached(sql)?;
+                Ok(statement.query_row([shop.row], |row| row.get::<_, i64>(0))?.cast_unsigned())
+            };
+            Ok(Backlog {
+                effects: count("SELECT count(*) FROM effect WHERE shop = ?1 AND NOT answered")?,
+                refreshes: count("SELECT count(*) FROM marked WHERE shop = ?1")?,
+            })
         })
     }
 
@@ -326,11 +352,26 @@ impl Reader for SqliteReader {
                  WHERE shop = ?1 AND (given, id) < (?2, ?3) AND (?4 IS NULL OR id = ?4) \
                  AND (?5 IS NULL OR by_user = ?5) AND (?6 IS NULL OR now = ?6) \
                  AND (?7 IS NULL OR EXISTS (SELECT 1 FROM json_each(record, '$.levels') WHERE value ->> 0 = ?7)) \
+                 AND (?9 IS NULL OR by_user = ?9 OR (json_array_length(record, '$.levels') > 0 AND NOT EXISTS (\
+                     SELECT 1 FROM json_each(record, '$.levels') \
+                     WHERE value ->> 1 NOT IN (SELECT value FROM json_each(?10))))) \
                  ORDER BY given DESC, id DESC LIMIT ?8",
             )?;
+            let (user, locations) = seen_by(filter.seen_by.as_ref())?;
             let item = filter.item.map(|item| item.to_string());
             let found = statement.query_map(
-                params![shop.row, before, before_id, filter.id, filter.by, filter.state, item, limit_of(filter.limit)],
+                params![
+                    shop.row,
+                    before,
+                    before_id,
+                    filter.id,
+                    filter.by,
+                    filter.state,
+                    item,
+                    limit_of(filter.limit),
+                    user,
+                    locations
+                ],
                 |row| Ok((ledger::json::<KeptCommand>(row, 0)?, unword(row, 1)?)),
             )?;
             found
@@ -353,13 +394,16 @@ impl Reader for SqliteReader {
             }
             let mut statement = connection.prepare_cached(
                 "SELECT record FROM reservation WHERE shop = ?1 AND open AND (expires_at, id) > (?2, ?3) \
+                 AND (?5 IS NULL OR record ->> 'createdBy' = ?5 OR (json_array_length(record, '$.items') > 0 \
+                     AND NOT EXISTS (SELECT 1 FROM json_each(record, '$.items') \
+                         WHERE value ->> 'locationId' NOT IN (SELECT value FROM json_each(?6))))) \
                  ORDER BY expires_at, id LIMIT ?4",
             )?;
+            let (user, locations) = seen_by(filter.seen_by.as_ref())?;
             let (after, id) =
                 filter.after.as_ref().map_or((i64::MIN, ""), |(after, id)| (micros(*after), id.as_str()));
-            let found = statement.query_map(params![shop.row, after, id, limit_of(filter.limit)], |row| {
-                ledger::json(row, 0)
-            })?;
+            let wanted = params![shop.row, after, id, limit_of(filter.limit), user, locations];
+            let found = statement.query_map(wanted, |row| ledger::json(row, 0))?;
             Ok(found.collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -371,6 +415,28 @@ impl Reader for SqliteReader {
             let mut statement = connection.prepare_cached(&sql)?;
             let runs = statement.query_map([shop.row, limit_of(limit)], |row| run(row, domain))?;
             Ok(runs.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn last_runs(&self, domain: &ShopDomain, resource: Resource) -> Result<LastRuns> {
+        self.shop_view(domain, |connection, shop| {
+            let last = |condition: &str| {
+                // Each condition is word for word that of an index.
+                let sql = format!(
+                    "SELECT {RUN_COLUMNS} FROM run WHERE shop = ?1 AND resource = ?2 {condition} \
+                     ORDER BY started_at DESC LIMIT 1"
+                );
+                let mut statement = connection.prepare_cached(&sql)?;
+                statement.query_row(params![shop.row, resource.as_str()], |row| run(row, domain)).optional()
+            };
+            let real = "AND json_extract(shape, '$.dryRun') IS NULL";
+            let full = "AND json_extract(shape, '$.kind') = 'full'";
+            Ok(LastRuns {
+                any: last("")?,
+                completed: last(&format!("AND state = 'completed' {real}"))?,
+                full_begun: last(&format!("{full} {real}"))?,
+                full_completed: last(&format!("AND state = 'completed' {full} {real}"))?,
+            })
         })
     }
 
@@ -460,10 +526,16 @@ impl Reader for SqliteReader {
         self.shop_view(shop, |connection, shop| select(connection, shop.row, "true ORDER BY id", None))
     }
 
-    fn session(&self, id: &str) -> Result<Option<String>> {
+    fn session(&self, id: &str, owner: &str) -> Result<KeptSession> {
         self.view(|connection| {
             let mut statement = connection.prepare_cached("SELECT rooms FROM session WHERE id = ?1")?;
-            Ok(statement.query_row([id], |row| row.get(0)).optional()?)
+            let rooms = statement.query_row([id], |row| row.get(0)).optional()?;
+            let mut statement = connection
+                .prepare_cached("SELECT max(evicted_at) FROM session_use WHERE owner IN (?1, ?2)")?;
+            let evicted_at = statement.query_row([owner, ALL_OWNERS], |row| {
+                row.get::<_, Option<i64>>(0)?.map(|_| from_micros(row, 0)).transpose()
+            })?;
+            Ok(KeptSession { rooms, evicted_at })
         })
     }
 
@@ -490,6 +562,34 @@ impl Reader for SqliteReader {
                 Ok(Revocation { of, at: from_micros(row, 2)?, until: from_micros(row, 3)? })
             };
             Ok(statement.query_map([], read)?.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn orders(
+        &self,
+        shop: &ShopDomain,
+        view: &OrderView,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<serde_json::Value>> {
+        let condition = match view {
+            OrderView::All => "true".to_owned(),
+            OrderView::Of(customer) => format!("customer_id = {}", customer.to_i64()),
+            OrderView::At(locations) => {
+                let mine: Vec<String> =
+                    locations.iter().map(|id| format!("'{0}', {0}", id.to_i64())).collect();
+                let mine = mine.join(", ");
+                format!(
+                    "(json_array_length(locations) = 0 \
+                     OR EXISTS (SELECT 1 FROM json_each(locations) WHERE value IN ({mine})))"
+                )
+            }
+        };
+        self.shop_view(shop, |connection, shop| {
+            let condition = format!("id > ?2 AND {condition} ORDER BY id LIMIT {limit}");
+            let after = i64::try_from(after).unwrap_or(i64::MAX);
+            let orders: Vec<Order> = select(connection, shop.row, &condition, Some(after))?;
+            Ok(orders.iter().map(serde_json::to_value).collect::<serde_json::Result<_>>()?)
         })
     }
 
@@ -547,7 +647,7 @@ fn levels_of_shop(
     );
     let mut statement = connection.prepare(&sql)?;
     let (item, location) = after.map_or((0, 0), |(item, location)| (item.to_i64(), location.to_i64()));
-    let values = [shop.row, item, location].into_iter().chain(ids);
+    let values = [shop.row, item, location].map(Value::from).into_iter().chain(ids);
     let levels = statement.query_map(params_from_iter(values), |row| {
         let held = HeldLevel::read(row, 0)?;
         Ok(level_shape(domain, &shop.thresholds, &held, references(row, HeldLevel::WIDTH)?))
@@ -556,16 +656,13 @@ fn levels_of_shop(
 }
 
 /// The condition for a selection, with one `?` per id; `?1` to `?3` are taken.
-fn selected(selection: &LevelSelection) -> (String, Vec<i64>) {
-    let LevelSelection { location_ids, product_ids, variant_ids } = selection;
-    if selection.is_everything() {
-        return ("true".to_owned(), Vec::new());
-    }
-    let mut conditions = vec!["false".to_owned()];
+fn selected(selection: &LevelSelection) -> (String, Vec<Value>) {
+    let LevelSelection { location_ids, product_ids, variant_ids, item_ids, sku, within } = selection;
+    let mut conditions = vec![if selection.is_everything() { "true" } else { "false" }.to_owned()];
     let mut values = Vec::new();
     let mut any_of = |column: &str, ids: Vec<i64>| {
         conditions.push(format!("{column} IN ({})", vec!["?"; ids.len()].join(", ")));
-        values.extend(ids);
+        values.extend(ids.into_iter().map(Value::from));
     };
     if let Some(ids) = location_ids {
         any_of("level.location_id", ids.iter().map(|id| id.to_i64()).collect());
@@ -576,5 +673,24 @@ fn selected(selection: &LevelSelection) -> (String, Vec<i64>) {
     if let Some(ids) = variant_ids {
         any_of("variant.id", ids.iter().map(|id| id.to_i64()).collect());
     }
-    (conditions.join(" OR "), values)
+    if let Some(ids) = item_ids {
+        any_of("level.inventory_item_id", ids.iter().map(|id| id.to_i64()).collect());
+    }
+    if let Some(sku) = sku {
+        // The SKU that a level shows: its item's, else its variant's. Found in the two smaller tables first, because no
+        // index of levels knows it.
+        conditions.push(
+            "level.inventory_item_id IN (SELECT id FROM inventory_item WHERE shop = ?1 AND sku = ? \
+             UNION SELECT inventory_item_id FROM variant WHERE shop = ?1 AND sku = ?) \
+             AND coalesce(inventory_item.sku, variant.sku) = ?"
+                .to_owned(),
+        );
+        values.extend(std::iter::repeat_n(Value::from(sku.clone()), 3));
+    }
+    let mut condition = conditions.join(" OR ");
+    if let Some(ids) = within {
+        condition = format!("({condition}) AND level.location_id IN ({})", vec!["?"; ids.len()].join(", "));
+        values.extend(ids.iter().map(|id| Value::from(id.to_i64())));
+    }
+    (condition, values)
 }

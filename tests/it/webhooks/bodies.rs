@@ -64,7 +64,10 @@ pub(super) fn every_topic(truth: &Value, sold: &Value) -> Vec<(&'static str, Val
     let customer = &truth["customers"][0];
     let (id, created, updated) = (number(&customer["id"]), &customer["createdAt"], &customer["updatedAt"]);
     let email = "nobody@shop.example";
-    let customer = json!({ "id": id, "created_at": created, "updated_at": updated, "email": email });
+    let customer = json!({
+        "id": id, "created_at": created, "updated_at": updated, "email": email,
+        "admin_graphql_api_id": format!("gid://shopify/Customer/{id}"),
+    });
     let shop = json!({ "shop_id": 79, "shop_domain": tests::DOMAIN });
     let mut asked = shop.clone();
     asked["customer"] = json!({ "id": id, "email": email });

@@ -55,6 +55,8 @@ pub(crate) struct Owner {
     pub(crate) customer: Option<AnyId>,
     /// By the name that is in tokens.
     pub(crate) user: Option<AnyId>,
+    /// The room of that user.
+    room: Option<Room>,
 }
 
 /// Stock of a product: at a location, or all of it that somebody may see.
@@ -112,7 +114,8 @@ pub(crate) enum Audience<'e> {
 impl Owner {
     /// The rooms that hear of what is theirs.
     pub(crate) fn rooms(&self) -> impl Iterator<Item = Room> {
-        self.customer.iter().chain(&self.user).cloned().map(Room::OrdersCustomer)
+        let orders = self.customer.iter().chain(&self.user).cloned().map(Room::OrdersCustomer);
+        orders.chain(self.room.clone())
     }
 
     /// By one name.
@@ -178,7 +181,7 @@ fn order(change: Change, changed: &OrderChanged) -> Order<'static> {
         previous: order.previous_status.and_then(word),
         total: Some(amount(&order.total)),
         currency: Some(order.currency.clone()),
-        owner: Owner { customer: order.customer_id.map(AnyId::from), user: None },
+        owner: Owner { customer: order.customer_id.map(AnyId::from), ..Owner::default() },
         posted: None,
     }
 }
@@ -189,7 +192,7 @@ fn payment(status: &str, paid: &Paid) -> Payment<'static> {
         order: Some(paid.order_id.into()),
         amount: Some(amount(&paid.amount)),
         currency: Some(paid.currency.clone()),
-        owner: Owner { customer: paid.customer_id.map(AnyId::from), user: None },
+        owner: Owner { customer: paid.customer_id.map(AnyId::from), ..Owner::default() },
         posted: None,
     }
 }
@@ -231,6 +234,7 @@ fn of_posted(posted: &Posted) -> Option<Fact<'_>> {
     let owner = || Owner {
         customer: posted.customer_id.map(AnyId::from),
         user: posted.user_id.as_ref().and_then(|user| user.as_str().parse().ok()),
+        room: posted.user_id.clone().map(Room::User),
     };
     let order = |change, default: Option<&str>| {
         Fact::Order(Order {

@@ -44,9 +44,7 @@ impl Contract for Hub {
             rooms.extend([Room::InventoryAll, Room::OrdersAll, Room::Shop]);
             rooms.extend(identity.companies.iter().cloned().map(Room::Company));
         }
-        if identity.role == Role::Customer {
-            rooms.extend(own_orders(identity));
-        }
+        rooms.extend(own_orders(identity));
         rooms
     }
 

@@ -61,7 +61,12 @@ impl Contract for Oda {
     }
 
     fn brings(&self, room: &Room, event: &Event, kinds: &Kinds) -> bool {
-        *room != Room::Notifications || kinds.contains(notification_kind(event))
+        match (room, event) {
+            (Room::Notifications, _) => kinds.contains(notification_kind(event)),
+            // Orders and payments come to those who subscribed to orders.
+            (Room::User(_), Event::Posted(posted)) => !matches!(posted.kind.topic(), "order" | "payment"),
+            _ => true,
+        }
     }
 
     fn connected(&self, arrived: &Arrived<'_>) -> Value {
@@ -160,6 +165,10 @@ pub(crate) fn notification_kind(event: &Event) -> Option<&'static str> {
     }
 }
 
+/// Every `type` that a notification can have.
+pub(crate) const NOTIFICATION_KINDS: [&str; 4] =
+    ["security:alert", "system:event", "system:maintenance", "user:activity"];
+
 /// The frame around every event; the ephemeral have no `id`.
 fn envelope(told: &Telling<'_>, kind: &str, data: Value) -> Value {
     let mut envelope = json!({ "type": kind, "shop": told.shop, "timestamp": told.at });
@@ -188,22 +197,16 @@ fn data(event: &Event) -> Option<Value> {
         Event::Posted(posted) => return Some(posted_data(posted)),
         _ => {}
     }
-    let mut tagged = serde_json::to_value(event).ok()?;
+    let mut tagged = event.public_json();
     let mut data = tagged.get_mut("data")?.take();
     match event {
         Event::ShopifyProgress(run) => data["percent"] = json!(run.percent()),
-        Event::InventoryUpdated(_) => {
-            // For contracts that tell of products.
-            data.as_object_mut()?.remove("product");
-        }
         Event::OrderCreated(_)
         | Event::OrderDeleted(_)
         | Event::OrderStatusChanged(_)
         | Event::OrderUpdated(_) => {
-            // What decides who sees it, and what only another contract tells, are not part of the shape.
-            let data = data.as_object_mut()?;
-            data.remove("customerName");
-            data.remove("locations");
+            // Only another contract tells it.
+            data.as_object_mut()?.remove("customerName");
         }
         // Several events share one type here, so it says which one it was.
         _ if notification_kind(event).is_some() => data["event"] = tagged["kind"].take(),

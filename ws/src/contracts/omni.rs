@@ -217,8 +217,7 @@ fn data(event: &Event) -> Value {
         Event::Posted(posted) if posted.kind.topic() == "order" => posted_order(posted),
         Event::Posted(posted) => Value::Object(posted.data.clone()),
         event => {
-            let mut data =
-                serde_json::to_value(event).map_or(Value::Null, |mut tagged| tagged["data"].take());
+            let mut data = event.public_json()["data"].take();
             for price in ["previousPrice", "price"] {
                 if let Some(Value::String(text)) = data.get(price) {
                     data[price] = text.parse().map_or(Value::Null, Value::Number);

@@ -64,7 +64,7 @@ impl Contract for Oms {
             rooms.insert(Room::Shop);
             rooms.extend(identity.companies.iter().cloned().map(Room::Company));
         }
-        // Whoever they are: of their own orders they are told as `user_{id}`, as far as they may see them.
+        // Of their own orders customers are told as `user_{id}`.
         rooms.extend(own_orders(identity));
         rooms
     }
@@ -141,7 +141,7 @@ pub(crate) fn read(text: &str) -> Result<Call, ErrorBody> {
     if (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.starts_with(['{', '[', '"']) {
         return Ok(Call { name: name.to_owned(), ..Call::default() });
     }
-    let mut message: Map<String, Value> = serde_json::from_str(name).unwrap_or_default();
+    let mut message: Map<String, Value> = schemas::json::read(name.as_bytes()).unwrap_or_default();
     let (Some(Value::String(name)), data) = (message.remove("event"), message.remove("data")) else {
         let message = r#"A message is the name of an event, or JSON: {"event": "unsubscribe", "data": {"type": "order"}}"#;
         return Err(ErrorBody::new(ErrorCode::InvalidPayload, message));

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use schemas::command::CommandKind;
 use schemas::id::ID_BYTES_MAX;
-use schemas::{AnyId, CustomerId, ErrorBody, ErrorCode, Identity, LevelSelection, Offset, OrderId, Room};
+use schemas::{
+    AnyId, CustomerId, ErrorBody, ErrorCode, Identity, LevelSelection, Offset, OrderId, Role, Room,
+};
 use serde_json::{Map, Value};
 
 use crate::limits::IDS_PER_LIST_MAX;
@@ -69,8 +71,12 @@ pub(crate) enum Since {
     Foreign,
 }
 
-/// Orders of the customer that somebody is, and those that others say are that user's.
+/// Orders of the customer that somebody is, and those that others say are that user's. Nobody but a customer has any:
+/// a user of staff may have the same number as a customer.
 pub(crate) fn own_orders(identity: &Identity) -> BTreeSet<Room> {
+    if identity.role != Role::Customer {
+        return BTreeSet::new();
+    }
     let customer = identity.own_customer().map(AnyId::from);
     let user = AnyId::of::<CustomerId>(identity.user_id.as_str()).ok();
     customer.into_iter().chain(user).map(Room::OrdersCustomer).collect()

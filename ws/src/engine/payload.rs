@@ -1,5 +1,7 @@
 //! The bodies of long-polling: packets one behind the other with a separator between, bytes as base64.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -18,8 +20,12 @@ pub struct Messages {
 }
 
 impl Messages {
-    /// Of that body, not yet looked at.
+    /// Of that body, not yet looked at. What is no UTF-8 in it becomes U+FFFD, as in Node's server.
     pub fn new(body: Bytes) -> Self {
+        let body = match String::from_utf8_lossy(&body) {
+            Cow::Borrowed(_) => body,
+            Cow::Owned(mended) => mended.into(),
+        };
         Self { body, at: 0 }
     }
 
@@ -93,7 +99,7 @@ mod tests {
     fn what_is_neither_text_nor_base64_is_malformed() {
         assert_eq!(texts("bAQIDBA=\x1e4a"), [Err(Malformed), Ok("4a".to_owned())]);
         assert_eq!(texts("b*"), [Err(Malformed)]);
-        assert_eq!(Messages::new(Bytes::from_static(b"4\xff")).take(), Some(Err(Malformed)));
+        assert_eq!(Messages::new(Bytes::from_static(b"4\xff")).take(), Some(Ok(Message::Text("4\u{fffd}"))));
     }
 
     #[test]

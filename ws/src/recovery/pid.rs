@@ -58,6 +58,12 @@ impl Key {
     }
 }
 
+/// Under what a user's sessions are counted: a code, because nothing that is kept of them need say who they are.
+pub(crate) fn owner(key: &Key, user: &UserId) -> String {
+    let code = key.mac(&[b"owner", user.as_str().as_bytes()]).finalize().into_bytes();
+    URL_SAFE_NO_PAD.encode(&code[..12])
+}
+
 /// The fingerprint of an identity's rights.
 pub(crate) fn rights(key: &Key, identity: &Identity) -> Rights {
     let customer = identity.customer_id.map(|id| id.to_string()).unwrap_or_default();

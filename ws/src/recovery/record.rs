@@ -6,7 +6,7 @@ use schemas::{Epoch, Room, Sequence};
 use serde::{Deserialize, Serialize};
 
 use super::{Cursor, Rights};
-use crate::limits::BACKFILLS_KEPT_MAX;
+use crate::limits::{BACKFILLS_KEPT_MAX, SESSION_BYTES_MAX};
 use crate::reader::Kinds;
 
 /// The rooms of a session, as if everything under way had come to its end.
@@ -48,11 +48,20 @@ impl Backfills {
     /// Adds one under the next number, which `backfill` carries. The oldest makes room.
     pub(crate) fn add(&mut self, backfill: Backfill) {
         if self.kept.len() >= BACKFILLS_KEPT_MAX {
-            let oldest = self.kept.remove(0);
-            self.lost = Some((oldest.number, oldest.until));
+            self.forget_oldest();
         }
         self.last = backfill.number;
         self.kept.push(backfill);
+    }
+
+    /// Forgets the oldest but the last; false when there is none.
+    pub(crate) fn forget_oldest(&mut self) -> bool {
+        if self.kept.len() < 2 {
+            return false;
+        }
+        let oldest = self.kept.remove(0);
+        self.lost = Some((oldest.number, oldest.until));
+        true
     }
 
     /// The one of that number came to nothing.
@@ -69,6 +78,20 @@ impl Backfills {
 }
 
 impl Record {
+    /// As it is kept; without the oldest joins where it would be too large. `None` when it is too large all the same.
+    pub(crate) fn text(&mut self) -> Option<String> {
+        loop {
+            // Texts and numbers under texts: there is nothing in it that JSON cannot say.
+            let text = serde_json::to_string(self).unwrap_or_default();
+            if text.len() <= SESSION_BYTES_MAX {
+                return Some(text);
+            }
+            if !self.backfills.forget_oldest() {
+                return None;
+            }
+        }
+    }
+
     /// Undoes what a client with that cursor was not yet sent; the backfills that are still to be done, in order.
     /// `None` when it cannot be told any more what that client has.
     pub(crate) fn rewind(&mut self, cursor: Cursor) -> Option<Vec<Backfill>> {

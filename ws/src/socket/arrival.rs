@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use schemas::{Identity, Offset, Room};
+use schemas::{Identity, Offset, Room, Timestamp};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
@@ -17,11 +17,11 @@ use crate::contracts::{Arrived, Namespace};
 use crate::hub::{Hub, count};
 use crate::limits::SOURCE_DEADLINE;
 use crate::reader::Reader;
-use crate::recovery::{Backfills, Cursor, Pid, Record, SessionId, rights};
+use crate::recovery::{Backfills, Cursor, Pid, Record, SessionId, owner, rights};
 use crate::replay;
 use crate::roster::Crowded;
 use crate::socketio::Content;
-use crate::source::SourceError;
+use crate::source::{KeptRooms, SourceError};
 use crate::transport::{Bell, Out};
 
 /// Somebody who is let in.
@@ -29,6 +29,8 @@ pub(crate) struct Arrival {
     identity: Identity,
     /// Whether nobody knows who that is.
     is_anonymous: bool,
+    /// Whether it wants to be recovered, where that can be.
+    recovers: bool,
     session: Past,
 }
 
@@ -54,7 +56,7 @@ pub(crate) type Knocking = Pin<Box<dyn Future<Output = Result<Box<Arrival>, Inte
 impl Arrival {
     /// Somebody without a session to go on with.
     pub(crate) fn new(identity: Identity) -> Self {
-        Self { identity, is_anonymous: false, session: Past::None { resync: None } }
+        Self { identity, is_anonymous: false, recovers: true, session: Past::None { resync: None } }
     }
 
     /// Somebody without a token.
@@ -74,8 +76,11 @@ impl Arrival {
         auth: Option<&Map<String, Value>>,
     ) -> Result<Self, Knocking> {
         let told = |key: &str| auth.and_then(|auth| auth.get(key)).filter(|value| !value.is_null());
-        let new = |identity, resync| Ok(Self { session: Past::None { resync }, ..Self::new(identity) });
-        let Some(pid) = told("pid").filter(|_| hub.is_recoverable(namespace)) else {
+        // Without it there is no cursor behind every event: some clients call handlers of one argument only with one.
+        let recovers = told("recovery") != Some(&Value::Bool(false));
+        let new =
+            |identity, resync| Ok(Self { recovers, session: Past::None { resync }, ..Self::new(identity) });
+        let Some(pid) = told("pid").filter(|_| recovers && hub.is_recoverable(namespace)) else {
             return new(identity, None);
         };
         let pid = pid.as_str().and_then(|pid| Pid::open(pid, &hub.key, &identity.user_id, namespace.seal()));
@@ -107,9 +112,10 @@ async fn look_up(
 ) -> Result<Box<Arrival>, Interrupted> {
     // Whoever sat there writes no more, so what is read now is all there is.
     hub.roster.take_over(pid.session).await;
-    let kept = timeout(SOURCE_DEADLINE, hub.source.session(&pid.session.text())).await;
-    let kept = kept.unwrap_or_else(|_| Err(replay::late()))?;
-    let mut record = match kept.map(|kept| serde_json::from_str::<Record>(&kept)) {
+    let (id, owner) = (pid.session.text(), owner(&hub.key, &identity.user_id));
+    let kept = timeout(SOURCE_DEADLINE, hub.source.session(&id, &owner)).await;
+    let KeptRooms { rooms, evicted_at } = kept.unwrap_or_else(|_| Err(replay::late()))?;
+    let mut record = match rooms.map(|kept| serde_json::from_str::<Record>(&kept)) {
         None => None,
         Some(Ok(record)) => Some(record),
         Some(Err(error)) => {
@@ -118,11 +124,16 @@ async fn look_up(
         }
     };
     if let Some(record) = &mut record {
-        // A right may have been lost since.
-        record.rooms.retain(|room, _| namespace.contract().may_be_in(room, &identity));
+        // A right may have been lost since; then it is not known either whose the orders are that are followed.
+        let same_rights = record.rights == rights(&hub.key, &identity);
+        let is_open =
+            |room: &Room| same_rights || identity.role.is_staff() || !matches!(room, Room::Order(_));
+        record.rooms.retain(|room, _| namespace.contract().may_be_in(room, &identity) && is_open(room));
     }
     let goes_on = match cursor {
-        Ok(cursor) => goes_on(&hub, namespace, &identity, &pid, record.as_mut(), cursor).await?,
+        Ok(cursor) => {
+            goes_on(&hub, namespace, &identity, &pid, (record.as_mut(), evicted_at), cursor).await?
+        }
         Err(reason) => Err(reason),
     };
     let session = Past::Some(Box::new(Known { pid, record, goes_on }));
@@ -135,7 +146,7 @@ async fn goes_on(
     namespace: Namespace,
     identity: &Identity,
     pid: &Pid,
-    record: Option<&mut Record>,
+    (record, evicted_at): (Option<&mut Record>, Option<Timestamp>),
     cursor: Cursor,
 ) -> Result<Result<Cursor, &'static str>, Interrupted> {
     let head = hub.head();
@@ -151,8 +162,10 @@ async fn goes_on(
     }
     let age = Duration::try_from(hub.clock.now().duration_since(pid.issued_at)).unwrap_or_default();
     match record {
-        // It was never written, or it is forgotten.
-        None if age > hub.session_time() => return Ok(Err(replay::TOO_OLD)),
+        // It was never written, or it is forgotten: for its age, or to make room for others.
+        None if age > hub.session_time() || evicted_at.is_some_and(|at| pid.issued_at <= at) => {
+            return Ok(Err(replay::TOO_OLD));
+        }
         Some(record) if record.epoch != head.epoch => record.restart(head.epoch, pid.start.position),
         _ => {}
     }
@@ -181,10 +194,12 @@ impl Socket {
         bell: &Arc<Bell>,
         out: &mut Out,
     ) -> Result<Self, Crowded> {
-        let Arrival { identity, is_anonymous, session } = arrival;
+        let Arrival { identity, is_anonymous, recovers, session } = arrival;
         let id = match &session {
             Past::Some(known) => Some(known.pid.session),
-            Past::None { .. } => hub.is_recoverable(namespace).then(|| SessionId(hub.entropy.bytes())),
+            Past::None { .. } => {
+                (recovers && hub.is_recoverable(namespace)).then(|| SessionId(hub.entropy.bytes()))
+            }
         };
         let seat =
             if is_anonymous { None } else { Some(hub.roster.take_seat(&identity.user_id, id, bell)?) };
@@ -208,10 +223,7 @@ impl Socket {
             slot,
             seat,
             reader: Reader::new(namespace, identity, shops, head.sequence),
-            session: id.map(|id| {
-                let (backfills, filled, begun, resumed) = Default::default();
-                Box::new(Session { id, backfills, filled, begun, resumed })
-            }),
+            session: id.map(|id| Box::new(Session::new(id))),
             calls: VecDeque::new(),
             wishes: None,
             joining: None,

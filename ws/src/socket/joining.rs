@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use schemas::shape::LevelShape;
 use schemas::{ErrorBody, ErrorCode, LevelSelection, Offset, OrderId, Room, Sequence, Subject};
 use serde_json::json;
 use tokio::time::timeout;
@@ -18,7 +17,7 @@ use crate::reader::{Kinds, Reader};
 use crate::recovery::Backfill;
 use crate::replay::{self, Page};
 use crate::socketio::Call;
-use crate::source::{OrderOwner, SourceError};
+use crate::source::{OrderOwner, Snapshot, SourceError};
 use crate::transport::Out;
 
 /// A subscribe under way. The log is not read meanwhile, but for [`Stage::CatchUp`].
@@ -30,7 +29,7 @@ pub(super) struct Joining {
     /// Where the client wants to go on from in these rooms.
     since: Option<Sequence>,
     /// The answer's levels, once known.
-    levels: Option<Vec<LevelShape>>,
+    levels: Option<Arc<Snapshot>>,
     /// The number under which what was missed is kept, once it is.
     pub(super) number: Option<u32>,
     stage: Stage,
@@ -168,10 +167,14 @@ impl Socket {
             }
             Stage::Keep { after, until } => {
                 let (after, until) = (*after, *until);
-                if !self.keep_with(&mut joining, after, until) {
-                    joining.stage = Stage::Backfill { after, until };
+                match self.keep_with(&mut joining, after, until) {
+                    Ok(true) => self.joining = Some(joining),
+                    Ok(false) => {
+                        joining.stage = Stage::Backfill { after, until };
+                        self.joining = Some(joining);
+                    }
+                    Err(error) => self.give_up(&joining, &error, out),
                 }
-                self.joining = Some(joining);
             }
             Stage::Backfill { after, until } => {
                 let (after, until) = (*after, *until);
@@ -199,13 +202,15 @@ impl Socket {
             self.reader.want(kinds);
         }
         let offset = Offset { epoch: self.hub.head().epoch, sequence: offset };
-        let mut fields = json!({ "rooms": self.namespace.listing(&joining.rooms, &self.reader.identity), "offset": offset });
-        if let Some(levels) = joining.levels {
-            fields["levels"] = json!(levels);
-        }
+        let fields = json!({ "rooms": self.namespace.listing(&joining.rooms, &self.reader.identity), "offset": offset });
         self.reader.enter(joining.rooms, after);
-        if let Some(call) = joining.call {
-            self.answer(&call, Ok(fields), out);
+        match (joining.call, joining.levels) {
+            (Some(call), Some(snapshot)) => {
+                self.flush(out);
+                out.extend(self.voice().answer_with_levels(&call, fields, &snapshot.levels));
+            }
+            (Some(call), None) => self.answer(&call, Ok(fields), out),
+            (None, _) => {}
         }
         self.resume_next();
     }
@@ -255,13 +260,18 @@ impl Socket {
     }
 
     fn ask_levels(&mut self, selection: LevelSelection) {
+        let identity = &self.reader.identity;
+        // The same limit as that of `may_see`, asked of the source so that those of equal rights share an answer.
+        let is_limited = !identity.may_see(Subject::Inventory { location: None });
+        let within = is_limited.then(|| identity.locations.clone().unwrap_or_default());
+        let selection = LevelSelection { within, ..selection };
         let (source, shops, mut marked) =
             (self.hub.source.clone(), self.reader.shops.clone(), self.hub.watch_marked());
         let levels = async move {
-            let (levels, at) = source.levels(&shops, &selection, SNAPSHOT_LEVELS_MAX).await?;
+            let snapshot = source.levels(&shops, &selection, SNAPSHOT_LEVELS_MAX).await?;
             // The store is ahead of what was published; the reader has to come up to it first.
-            let published = marked.wait_for(|marked| *marked >= at).await;
-            published.map(|_| (levels, at)).map_err(|_| replay::late())
+            let published = marked.wait_for(|marked| *marked >= snapshot.at).await.map(drop);
+            published.map(|()| snapshot).map_err(|_| replay::late())
         };
         self.question = Some(Box::pin(async move {
             Answer::Levels(timeout(SOURCE_DEADLINE, levels).await.unwrap_or_else(|_| Err(replay::late())))
@@ -271,17 +281,13 @@ impl Socket {
     pub(super) fn take_levels(
         &mut self,
         mut joining: Box<Joining>,
-        levels: Result<(Vec<LevelShape>, Sequence), SourceError>,
+        levels: Result<Arc<Snapshot>, SourceError>,
         out: &mut Out,
     ) {
         match levels {
-            Ok((levels, at)) if at >= self.reader.position() => {
-                let seen = |level: &LevelShape| {
-                    let identity = &self.reader.identity;
-                    identity.may_enter(&level.shop)
-                        && identity.may_see(Subject::Inventory { location: Some(level.location_id) })
-                };
-                joining.levels = Some(levels.into_iter().filter(seen).collect());
+            Ok(snapshot) if snapshot.at >= self.reader.position() => {
+                let at = snapshot.at;
+                joining.levels = Some(snapshot);
                 joining.stage = Stage::CatchUp(at);
                 self.reader.hold(Some(at));
                 self.joining = Some(joining);

@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
-use schemas::{Room, Sequence, Timestamp};
+use schemas::{ErrorBody, ErrorCode, Room, Sequence, Timestamp};
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::joining::{Joining, unavailable};
 use super::{Answer, Socket};
-use crate::limits::SOURCE_DEADLINE;
-use crate::recovery::{Backfill, Backfills, Cursor, Record, Rights, SessionId, rights};
+use crate::limits::{DURABLE_JOINS_PER_MINUTE_MAX, SOURCE_DEADLINE};
+use crate::recovery::{Backfill, Backfills, Cursor, Record, Rights, SessionId, owner, rights};
 use crate::replay;
-use crate::socketio::Call;
+use crate::socketio::{Allowance, Call};
 use crate::source::SourceError;
 use crate::transport::Out;
 
@@ -26,6 +27,17 @@ pub(super) struct Session {
     pub(super) begun: Option<(Sequence, u8)>,
     /// Joins that the client was in the middle of, or before, when its connection broke.
     pub(super) resumed: VecDeque<Joining>,
+    /// How much may still be written.
+    writes: Allowance,
+}
+
+impl Session {
+    /// One of which nothing is known yet.
+    pub(super) fn new(id: SessionId) -> Self {
+        let (backfills, filled, begun, resumed) = Default::default();
+        let writes = Allowance::new(DURABLE_JOINS_PER_MINUTE_MAX);
+        Self { id, backfills, filled, begun, resumed, writes }
+    }
 }
 
 /// Why the record is written.
@@ -87,9 +99,15 @@ impl Socket {
         }
     }
 
-    /// Asks for the record to be written as it will be after this join; false when nothing need be.
-    pub(super) fn keep_with(&mut self, joining: &mut Joining, after: Sequence, until: Sequence) -> bool {
-        let Some(mut record) = self.record() else { return false };
+    /// Asks for the record to be written as it will be after this join; false when nothing need be. An error when there is
+    /// no room for it, or too much was written already.
+    pub(super) fn keep_with(
+        &mut self,
+        joining: &mut Joining,
+        after: Sequence,
+        until: Sequence,
+    ) -> Result<bool, ErrorBody> {
+        let Some(mut record) = self.record() else { return Ok(false) };
         let fill = after < until;
         let mut changed = fill;
         let mut before = BTreeMap::new();
@@ -105,8 +123,9 @@ impl Socket {
             record.kinds.clone_from(kinds);
         }
         if !changed {
-            return false;
+            return Ok(false);
         }
+        self.may_keep()?;
         if fill && let Some(session) = &mut self.session {
             let number = session.backfills.last + 1;
             let kinds = record.kinds.clone();
@@ -116,8 +135,28 @@ impl Socket {
             record.backfills.clone_from(&session.backfills);
             joining.number = Some(number);
         }
-        self.keep(&record, Occasion::Join);
-        true
+        let kept = self.keep(record, Occasion::Join).ok_or_else(|| {
+            let message =
+                "This session is in as many rooms as can be recovered; leave some, or connect once more";
+            ErrorBody { retryable: false, ..ErrorBody::new(ErrorCode::LimitReached, message) }
+        });
+        if kept.is_err() {
+            self.take_back(joining.number.take());
+        }
+        kept.map(|()| true)
+    }
+
+    /// Whether something may be written again. Each write costs the store more than it costs the client.
+    fn may_keep(&mut self) -> Result<(), ErrorBody> {
+        let now = self.hub.clock.now().duration_since(Timestamp::UNIX_EPOCH);
+        let now = Duration::try_from(now).unwrap_or_default();
+        if self.session.as_mut().is_none_or(|session| session.writes.take(now)) {
+            return Ok(());
+        }
+        let message = format!(
+            "Rooms are joined and left at most {DURABLE_JOINS_PER_MINUTE_MAX} times a minute; wait a moment"
+        );
+        Err(ErrorBody::new(ErrorCode::LimitReached, message))
     }
 
     /// Leaves those rooms, once that is written where it has to be.
@@ -126,11 +165,17 @@ impl Socket {
         let Some(mut record) = self.record().filter(|_| left) else {
             return self.leave(&call, &rooms, &Ok(()), out);
         };
+        if let Err(error) = self.may_keep() {
+            return self.refuse(&call, &error, out);
+        }
         for room in &rooms {
             record.rooms.remove(room);
             record.backfills.leave(room);
         }
-        self.keep(&record, Occasion::Leave(call, rooms));
+        // With fewer rooms it is no larger than what is kept already, unless that is older than the bound.
+        if self.keep(record, Occasion::Leave(call.clone(), rooms)).is_none() {
+            self.refuse(&call, &unavailable(), out);
+        }
     }
 
     /// Leaves them.
@@ -171,7 +216,7 @@ impl Socket {
     /// Keeps that the rights are others now. Where nothing is kept, nothing need be.
     pub(super) fn keep_rights(&mut self, call: Call, expires_at: Timestamp) {
         if let Some(record) = self.record() {
-            self.keep(&record, Occasion::Refresh(call, expires_at));
+            self.keep(record, Occasion::Refresh(call, expires_at));
         }
     }
 
@@ -180,14 +225,17 @@ impl Socket {
         self.session.as_ref().map(|_| rights(&self.hub.key, &self.reader.identity))
     }
 
-    fn keep(&mut self, record: &Record, occasion: Occasion) {
-        let Some(session) = &self.session else { return };
+    /// Asks for the record to be written. `None`, and nothing, when it is too large.
+    fn keep(&mut self, mut record: Record, occasion: Occasion) -> Option<()> {
+        let rooms = record.text()?;
+        let session = self.session.as_mut()?;
+        session.backfills = record.backfills;
         let (source, id, at) = (Arc::clone(&self.hub.source), session.id.text(), self.hub.clock.now());
-        // Texts and numbers under texts: there is nothing in it that JSON cannot say.
-        let rooms = serde_json::to_string(record).unwrap_or_default();
+        let owner = owner(&self.hub.key, &self.reader.identity.user_id);
         self.question = Some(Box::pin(async move {
-            let kept = timeout(SOURCE_DEADLINE, source.keep_session(id, rooms, at)).await;
+            let kept = timeout(SOURCE_DEADLINE, source.keep_session(id, owner, rooms, at)).await;
             Answer::Kept(occasion, kept.unwrap_or_else(|_| Err(replay::late())))
         }));
+        Some(())
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use schemas::{ErrorBody, ErrorCode, Identity, Room, Timestamp};
 
 use super::Socket;
+use crate::recovery::rights;
 use crate::source::AuthError;
 
 impl Socket {
@@ -21,8 +22,22 @@ impl Socket {
         }
         let contract = self.namespace.contract();
         let (old, new) = (contract.first_rooms(&self.reader.identity), contract.first_rooms(&identity));
-        self.become_identity(identity, &old, new);
+        let lost = self.rooms_lost(&identity, &new);
+        self.become_identity(identity, &old.union(&lost).cloned().collect(), new);
         Ok(self.reader.identity.expires_at)
+    }
+
+    /// The rooms that were joined on request and that somebody with these rights may not be in.
+    fn rooms_lost(&self, identity: &Identity, first: &BTreeSet<Room>) -> BTreeSet<Room> {
+        let contract = self.namespace.contract();
+        // Whose an order is was asked when its room was joined; with other rights it would have to be asked again.
+        let same_rights = rights(&self.hub.key, identity) == rights(&self.hub.key, &self.reader.identity);
+        let kept = |room: &Room| {
+            first.contains(room)
+                || (contract.may_be_in(room, identity)
+                    && (same_rights || identity.role.is_staff() || !matches!(room, Room::Order(_))))
+        };
+        self.reader.rooms().filter(|room| !kept(room)).cloned().collect()
     }
 
     /// Goes on as somebody else, in new rooms in place of the old ones; those in both go on as they are.

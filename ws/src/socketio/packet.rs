@@ -6,6 +6,8 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
+use schemas::json;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::limits::{ATTACHMENTS_MAX, NAMESPACE_BYTES_MAX};
@@ -166,6 +168,12 @@ pub fn event(namespace: &str, name: &str, json: &str, last: Option<&str>) -> Str
     }
 }
 
+/// The text of an acknowledgement with an argument that is JSON already.
+pub(crate) fn ack(namespace: &str, id: u64, json: &str) -> String {
+    let (namespace, comma) = prefix(namespace);
+    format!("3{namespace}{comma}{id}[{json}]")
+}
+
 /// The root namespace is not written.
 fn prefix(namespace: &str) -> (&str, &str) {
     if namespace == "/" { ("", "") } else { (namespace, ",") }
@@ -177,8 +185,8 @@ fn digits(text: &str) -> Option<u64> {
     plain.then(|| text.parse().ok()).flatten()
 }
 
-fn read<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, Malformed> {
-    serde_json::from_str(json).map_err(|_| Malformed)
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, Malformed> {
+    json::read(text.as_bytes()).map_err(|_| Malformed)
 }
 
 /// A placeholder's number must be one of the attachments, whatever else a hostile client writes there.

@@ -43,6 +43,24 @@ impl TryFrom<String> for Network {
 }
 
 impl Network {
+    /// Whether it holds so much that nobody can know everybody in it: more than an IPv4 /8 or, outside private networks, more
+    /// than an IPv6 /32.
+    pub fn is_wide(&self) -> bool {
+        match self.address {
+            IpAddr::V4(_) => self.bits < 8,
+            IpAddr::V6(address) => {
+                let private = address.is_unique_local() && self.bits >= 7
+                    || address.is_unicast_link_local() && self.bits >= 10;
+                self.bits < 32 && !private
+            }
+        }
+    }
+
+    /// Whether it names IPv4 addresses in IPv6's way. It contains none, because they are compared in their own way.
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.address, IpAddr::V6(address) if address.to_ipv4_mapped().is_some())
+    }
+
     /// Whether that address is in it.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
@@ -84,31 +102,32 @@ fn address(hop: &str) -> Option<IpAddr> {
 }
 
 /// What is counted as one: an address, and of IPv6 a /64, because whoever has one address there has them all.
-fn one(address: IpAddr) -> IpAddr {
+pub fn counted_as(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
         v4 @ IpAddr::V4(_) => v4,
     }
 }
 
-/// Connections by where they come from. Nobody is in it who has none, so it has a place for each connection at most.
+/// Connections by where they come from. An address without connections is not in it, so it has an entry for each
+/// connection at most.
 #[derive(Debug, Default)]
-pub(super) struct Addresses(Mutex<HashMap<IpAddr, usize>>);
+pub struct AddressCounts(Mutex<HashMap<IpAddr, usize>>);
 
-impl Addresses {
+impl AddressCounts {
     /// One more, if there are not that many already.
-    pub(super) fn enter(&self, address: IpAddr, most: usize) -> bool {
+    pub fn enter(&self, address: IpAddr, most: usize) -> bool {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(one(address)).or_default();
+        let count = counts.entry(counted_as(address)).or_default();
         let free = *count < most;
         *count += usize::from(free);
         free
     }
 
     /// One less.
-    pub(super) fn leave(&self, address: IpAddr) {
+    pub fn leave(&self, address: IpAddr) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let address = one(address);
+        let address = counted_as(address);
         if let Some(count) = counts.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
@@ -163,7 +182,7 @@ mod tests {
 
     #[test]
     fn an_address_is_forgotten_with_its_last_connection() {
-        let addresses = Addresses::default();
+        let addresses = AddressCounts::default();
         assert!(addresses.enter(ip("192.0.2.1"), 2) && addresses.enter(ip("::ffff:192.0.2.1"), 2));
         assert!(!addresses.enter(ip("192.0.2.1"), 2) && addresses.enter(ip("192.0.2.2"), 2));
         addresses.leave(ip("192.0.2.1"));

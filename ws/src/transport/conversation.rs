@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::address::Addresses;
+use super::address::AddressCounts;
 use super::layer::Layer;
 use super::sessions::Place;
 use super::{Bell, Out, Talk};
@@ -22,7 +22,7 @@ use crate::options::Options;
 pub(super) struct Counters {
     /// Open now.
     pub(super) connections: AtomicUsize,
-    pub(super) addresses: Addresses,
+    pub(super) addresses: AddressCounts,
     /// Closed because a write did not move.
     pub(super) stalled: AtomicU64,
     /// Refused because there were too many in all.

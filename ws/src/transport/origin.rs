@@ -1,5 +1,7 @@
 //! From which pages requests may come, and how browsers are told.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
@@ -16,14 +18,16 @@ impl Origin {
     /// Checks where a request comes from.
     ///
     /// `origins` is the exact list of those allowed, beside pages of the host and port that the request itself names:
-    /// our own page, and clients that send where they connect to (python-socketio does). What a foreign page names there
+    /// our own page, and clients that send where they connect to (python-socketio does; the Swift client sends it with
+    /// the scheme `ws` or `wss`, which no browser does). What a foreign page names there
     /// is not for it to choose, and nothing is granted by it: whoever connects has to bring a token, which no browser
     /// adds by itself. A request without one comes from a program and is allowed; `null` comes from a sandboxed page and
     /// is not.
     pub(crate) fn check(headers: &HeaderMap, origins: &[String]) -> Result<Self, Refusal> {
         let mut told = headers.get_all(header::ORIGIN).iter();
         let listed = |origin: &&HeaderValue| {
-            **origin != "null" && origins.iter().any(|known| origin.as_bytes() == known.as_bytes())
+            let page = as_page(origin.as_bytes());
+            *page != *b"null" && origins.iter().any(|known| *page == *known.as_bytes())
         };
         match (told.next(), told.next()) {
             (None, _) => Ok(Self(None)),
@@ -67,14 +71,24 @@ impl Origin {
     }
 }
 
+/// The origin of the page that a WebSocket's address belongs to; any other as it is.
+fn as_page(origin: &[u8]) -> Cow<'_, [u8]> {
+    match origin.strip_prefix(b"ws") {
+        Some(rest) if rest.starts_with(b"://") || rest.starts_with(b"s://") => {
+            Cow::Owned([b"http", rest].concat())
+        }
+        _ => Cow::Borrowed(origin),
+    }
+}
+
 /// Whether that origin is the host and port which the request is for.
 fn is_own(origin: &HeaderValue, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
     let (Ok(origin), Ok(host)) = (origin.to_str(), host.to_str()) else { return false };
     let (port, authority) = match origin.split_once("://") {
-        Some(("http", authority)) => ("80", authority),
-        Some(("https", authority)) => ("443", authority),
+        Some(("http" | "ws", authority)) => ("80", authority),
+        Some(("https" | "wss", authority)) => ("443", authority),
         _ => return false,
     };
     let (one, other) = (host_and_port(authority, port), host_and_port(host, port));
@@ -115,6 +129,10 @@ mod tests {
             ("https://stock.example", "stock.example"),
             ("https://stock.example", "Stock.Example:443"),
             ("http://stock.example:80", "stock.example"),
+            ("ws://127.0.0.1:8080", "127.0.0.1:8080"),
+            ("wss://stock.example", "stock.example"),
+            ("wss://stock.example", "stock.example:443"),
+            ("ws://stock.example:80", "stock.example"),
         ] {
             assert!(own(origin, &[host]), "{origin} {host}");
         }
@@ -130,6 +148,9 @@ mod tests {
             ("http://:80", ""),
             ("file://stock.example", "stock.example"),
             ("stock.example", "stock.example"),
+            ("wss://stock.example", "stock.example:80"),
+            ("ws://stock.example.evil", "stock.example"),
+            ("wsss://stock.example", "stock.example"),
             ("http://[::1]", "[::1]:8080"),
         ] {
             assert!(!own(origin, &[host]), "{origin} {host}");
@@ -150,11 +171,13 @@ mod tests {
     fn only_listed_origins_and_programs_come_in() {
         assert!(check(&[]).is_ok());
         assert!(check(&["https://shop.example"]).is_ok());
+        assert!(check(&["wss://shop.example"]).is_ok());
         for foreign in [
             "null",
             "https://shop.example.evil",
             "https://evil.shop.example",
             "http://shop.example",
+            "ws://shop.example",
             "https://shop.example/",
             "https://SHOP.example",
             "https://shop.example:443",

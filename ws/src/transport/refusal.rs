@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
+use schemas::{ErrorBody, ErrorCode};
 
 use crate::source::AuthError;
 
@@ -65,10 +66,15 @@ impl Refusal {
         }
     }
 
-    /// The whole answer: `{"code":n,"message":"…"}`.
+    /// The whole answer: `{"code":n,"message":"…"}`. A foreign page gets our own shape of an error in it, too, because
+    /// every other answer of 403 has that.
     pub fn response(self) -> Response<Bytes> {
-        let body = serde_json::json!({"code": self.code(), "message": self.to_string()}).to_string();
-        let mut response = Response::new(body.into());
+        let mut body = serde_json::json!({"code": self.code(), "message": self.to_string()});
+        if self == Self::Origin {
+            let message = "pages of this origin may not connect: list it in `origins` of [[server]]";
+            body["error"] = serde_json::json!(ErrorBody::new(ErrorCode::Forbidden, message));
+        }
+        let mut response = Response::new(body.to_string().into());
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -27,6 +27,14 @@ fn kind_of(routing_key: &str, body: &Value) -> Result<&'static str, String> {
 }
 
 #[test]
+fn half_a_character_costs_that_character_and_no_message() {
+    let body = br#"{"orderId": "o-1 \ud83d", "status": "shipped", "note": "\ude00"}"#;
+    let message = Message { routing_key: "order.shipped", body, ..Message::default() };
+    let statement = message.read(&shops(&[("a.myshopify.com", None)])).unwrap();
+    assert!(json!(statement.event).to_string().contains("o-1 \u{fffd}"), "{:?}", statement.event);
+}
+
+#[test]
 fn the_routing_key_says_what_happened() {
     let body = json!({
         "orderId": "order_123", "paymentId": "p1", "productId": "prod_123", "transferId": "t1", "userId": "u1",

@@ -51,7 +51,8 @@ impl Api {
             .operations
             .get(None)
             .map_err(|_| vec!["The bulk query is invalid: it must hold one operation.".to_owned()])?;
-        let planned = Planner::new(self, &document, &JsonMap::new(), &Value::Null).plan(operation);
+        let planned =
+            Planner::new(self, &document, &JsonMap::new(), &Value::Null, JsonMap::new()).plan(operation);
         let selection = planned.map_err(|problem| wrong(vec![problem]))?;
         let mut check = Check::default();
         check.walk(&selection, 0, false, None);

@@ -100,11 +100,12 @@ fn buys(engine: &mut SqliteEngine, number: u64) {
         triggered_at: None,
         received_at: at,
         body: format!("{} {}", name(number), "b".repeat(9_000)).into_bytes(),
+        signature: Vec::new(),
     };
     let customer = Customer { id, name: Some(name(number)), created_at: at, updated_at: at };
     let Change::Order(order) = crate::conformance::order_of(number, Some(id), 1) else { unreachable!() };
     let changes = vec![Change::Customer(customer), Change::Order(order)];
-    let cause = Cause::Webhook { id: webhook_id, fate: Fate::Applied };
+    let cause = Cause::Webhook { id: webhook_id, fate: Fate::Applied, shared_secret: false };
     apply(engine, Operation::Accept(delivery));
     apply(engine, Operation::Apply(Batch { shop, at, cause, changes }));
 }
@@ -133,9 +134,10 @@ fn of_a_name_that_was_forgotten_no_byte_is_left_in_the_file() {
             triggered_at: None,
             received_at: at,
             body: Vec::new(),
+            signature: Vec::new(),
         });
         let changes = vec![Change::Redacted(number.try_into().unwrap())];
-        let cause = Cause::Webhook { id, fate: Fate::Applied };
+        let cause = Cause::Webhook { id, fate: Fate::Applied, shared_secret: false };
         [accept, Operation::Apply(Batch { shop, at, cause, changes })]
     };
     for operation in redacted(7) {
@@ -177,10 +179,11 @@ fn what_was_told_in_the_very_commit_that_forgets_a_customer_is_forgotten_too() {
             triggered_at: None,
             received_at: at,
             body: Vec::new(),
+            signature: Vec::new(),
         })
     };
     let says = |name: &str, changes| {
-        let cause = Cause::Webhook { id: name.parse().unwrap(), fate: Fate::Applied };
+        let cause = Cause::Webhook { id: name.parse().unwrap(), fate: Fate::Applied, shared_secret: false };
         Operation::Apply(Batch { shop: shop.clone(), at, cause, changes })
     };
     let customer = Customer { id, name: Some(name(7)), created_at: at, updated_at: at };

@@ -9,6 +9,7 @@ use schemas::{
     VariantId,
 };
 
+use super::NOTIFICATION_KINDS;
 use crate::contracts::request::{self, Fields, Join, Leaving, Request, forbidden, own_orders};
 use crate::reader::Kinds;
 use crate::socketio::Call;
@@ -41,8 +42,15 @@ pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBo
                 return Err(forbidden("notifications"));
             }
             let fields = fields()?;
-            let kinds =
-                fields.texts("types")?.map_or(Kinds::All, |types| Kinds::Only(types.into_iter().collect()));
+            let types: Option<BTreeSet<String>> =
+                fields.texts("types")?.map(|types| types.into_iter().collect());
+            // They are kept with the session, so no others than those that something comes by.
+            let is_unknown = |kind: &&String| !NOTIFICATION_KINDS.contains(&kind.as_str());
+            if types.iter().flatten().any(|kind| is_unknown(&kind)) {
+                let message = format!("types takes {}", NOTIFICATION_KINDS.join(", "));
+                return Err(ErrorBody::field("types", message));
+            }
+            let kinds = types.map_or(Kinds::All, Kinds::Only);
             let rooms = [Room::Notifications].into();
             Ok(Request::Join(Join { rooms, since: fields.since()?, kinds: Some(kinds), ..Join::default() }))
         }
@@ -100,6 +108,7 @@ fn inventory(fields: &Fields<'_>) -> Result<(BTreeSet<Room>, LevelSelection), Er
         location_ids: locations.as_deref().map(known),
         product_ids: products.as_deref().map(known),
         variant_ids: variants.as_deref().map(known),
+        ..LevelSelection::default()
     };
     let mut rooms = BTreeSet::new();
     if selection.is_everything() {

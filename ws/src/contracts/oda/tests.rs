@@ -39,6 +39,7 @@ fn run(resource: Resource) -> SyncRun {
         state: RunState::Running,
         processed: 25,
         total: Some(100),
+        bulk_objects: None,
         changed: 0,
         deleted: 0,
         drift: 0,

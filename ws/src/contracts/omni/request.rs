@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schemas::{ErrorBody, ErrorCode, Identity};
+use schemas::{ErrorBody, ErrorCode, Identity, json};
 use serde_json::{Map, Value};
 
 use super::Topic;
@@ -12,7 +12,7 @@ use crate::socketio::Call;
 
 /// Reads a message.
 pub(crate) fn read(text: &str) -> Result<Call, ErrorBody> {
-    let mut message: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+    let mut message: Map<String, Value> = json::read(text.as_bytes()).unwrap_or_default();
     let (Some(Value::String(name)), data) = (message.remove("type"), message.remove("data")) else {
         let message = r#"A message is JSON: {"type": "subscribe", "data": {"namespace": "orders"}}"#;
         return Err(ErrorBody::new(ErrorCode::InvalidPayload, message));

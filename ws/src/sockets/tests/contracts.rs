@@ -8,6 +8,7 @@ use schemas::{Emitted, ErrorBody, ErrorCode, Event, Kind, Posted, Resource, RunS
 
 use super::log::{command, hold, level, run};
 use super::*;
+use crate::Authenticate as _;
 use crate::contracts::Namespace;
 
 fn posted(kind: Kind, data: Value) -> Event {
@@ -130,16 +131,54 @@ async fn whose_an_order_is_hears_of_it_in_oms_whatever_their_role() {
     };
     world.happens(placed(json!({})));
     world.happens(placed(json!({ "locationId": 2 })));
+    // A customer of Shopify's who happens to have the number of a user.
     world.happens(order(789, &[]));
     let events = heard(&mut staff).await;
-    assert_eq!(names(&events), ["user_notification"; 3]);
+    assert_eq!(names(&events), ["user_notification"; 2]);
     assert!(events.iter().all(|(_, event)| event["userId"] == 789), "{events:?}");
-    assert_eq!(heard(&mut limited).await.len(), 2, "the other is at another location");
+    assert_eq!(heard(&mut limited).await.len(), 1, "the other is at another location");
     assert!(heard(&mut others).await.is_empty() && heard(&mut guest).await.is_empty());
     away.events.clear();
     away.offset = before;
     assert!(away.join_again(&world.hub, &who("manager", "789")).await.0);
-    assert_eq!(names(&heard(&mut away).await), ["user_notification"; 3], "replayed");
+    assert_eq!(names(&heard(&mut away).await), ["user_notification"; 2], "replayed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_refresh_with_lesser_rights_a_hub_socket_is_in_no_room_that_it_may_not_join() {
+    let world = world();
+    let mut writer = joined(&world, "/hub", json!({ "role": "staff", "user": "2" })).await;
+    let mut other = joined(&world, "/hub", json!({ "role": "staff", "user": "7", "customer": "5" })).await;
+    for client in [&mut writer, &mut other] {
+        for room in ["chat-room", "order:1", "product:2"] {
+            assert_eq!(client.ask("join_room", &json!(room)).await["ok"], true, "{room}");
+        }
+        heard(client).await;
+    }
+    let customer = json!({ "role": "customer", "user": "7", "customer": "5" });
+    let refreshed = other.ask("auth:refresh", &json!({ "token": customer.to_string() })).await;
+    assert_eq!(refreshed["ok"], true);
+    heard(&mut other).await;
+    for room in ["chat-room", "order:1", "product:2"] {
+        let typing = json!({ "roomId": room, "isTyping": true });
+        assert_eq!(writer.ask("typing", &typing).await["ok"], true);
+        assert_eq!(other.ask("typing", &typing).await["error"]["code"], "FORBIDDEN", "{room}");
+        world.happens(emitted(&json!({ "room": room })));
+    }
+    assert_eq!(
+        names(&heard(&mut writer).await),
+        ["promo"; 2],
+        "not what is said of all locations of an order"
+    );
+    let told = |events: Vec<(String, Value)>| -> Vec<_> {
+        events.into_iter().filter(|(name, _)| name != "error").collect()
+    };
+    assert_eq!(told(heard(&mut other).await), []);
+    // Also after it comes back, and is told that its rights are others.
+    assert!(!other.join_again(&world.hub, &customer).await.0);
+    world.happens(emitted(&json!({ "room": "chat-room" })));
+    let told = told(heard(&mut other).await);
+    assert_eq!(told, [("resync".to_owned(), json!({ "reason": "rights_changed" }))]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -567,6 +606,95 @@ async fn nobody_hears_what_is_not_for_them_live_or_replayed_in_any_contract() {
         .collect();
     let drift_alone = matches!(&silent[..], [Event::ShopifyDrift(_)]);
     assert!(drift_alone, "nobody hears of {silent:?}");
+}
+
+/// Every room that something can be emitted to, by an id that is somebody's and by one that is nobody's.
+fn emitted_to_every_room() -> impl Iterator<Item = Event> {
+    let named =
+        ["company", "custom", "inventory:location", "inventory:product", "inventory:variant", "order"];
+    let more = ["orders:customer", "transfer", "user"];
+    let ids = named.into_iter().chain(more).flat_map(|family| {
+        ["1", "5", "7", "8", "9", "a", "c1", "g", "l", "s", "nobody", "order_updates", "inventory_updates"]
+            .map(|id| format!("{family}:{id}"))
+    });
+    let roles = schemas::Role::ALL.map(|role| format!("role:{}", role.as_str()));
+    let plain =
+        ["connected", "customers", "everyone", "inventory:all", "notifications", "orders:all", "payments"];
+    let plain = plain.into_iter().chain(["products", "shop", "shopify:sync", "chat-room", "order_updates"]);
+    let rooms: Vec<_> = ids.chain(roles).chain(plain.map(str::to_owned)).collect();
+    rooms.into_iter().map(|room| emitted(&json!({ "room": room })))
+}
+
+#[test]
+fn whatever_rest_shows_somebody_a_room_that_they_may_be_in_brings_them_live() {
+    let all = [
+        Namespace::Root,
+        Namespace::Oda,
+        Namespace::Events,
+        Namespace::Hub,
+        Namespace::HubRoot,
+        Namespace::PlainEvents,
+        Namespace::Omni,
+    ];
+    let events: Vec<(Event, Option<MaySee>)> = everything()
+        .into_iter()
+        .map(|(event, may_see)| (event, Some(may_see)))
+        .chain(emitted_to_every_room().map(|event| (event, None)))
+        .collect();
+    let mut shown = 0;
+    for (event, who) in events.iter().flat_map(|event| everyone().into_iter().map(move |who| (event, who))) {
+        let (event, may_see) = event;
+        let identity = Tokens::default().identify(&who.token.to_string(), Timestamp::UNIX_EPOCH).unwrap();
+        // The one question that REST asks of an event.
+        if !identity.may_see(event.subject()) {
+            continue;
+        }
+        shown += 1;
+        assert!(may_see.is_none_or(|may_see| may_see(&who)), "{} is shown {event:?}", who.name);
+        let may_be_in = |room: &schemas::Room| {
+            all.iter().map(|namespace| namespace.contract()).any(|contract| {
+                contract.first_rooms(&identity).contains(room) || contract.may_be_in(room, &identity)
+            })
+        };
+        let rooms = event.rooms();
+        assert!(rooms.iter().any(may_be_in), "{} is shown {event:?}, which is in {rooms:?}", who.name);
+    }
+    assert!(shown > 300, "{shown}");
+}
+
+#[test]
+fn nobody_is_told_of_locations_and_quantities_that_only_decide_what_they_see() {
+    let (foreign, secret) = (987_654_u64, 123_456);
+    let at =
+        |id: u64, available| schemas::event::AvailableAt { location_id: id.try_into().unwrap(), available };
+    let Event::InventoryUpdated(mut change) = stock(1, 2, 5) else { panic!("a level") };
+    change.product = vec![at(1, 5), at(foreign, secret)];
+    let placed = order(5, &[1, foreign]);
+    let Event::OrderCreated(changed) = placed.clone() else { panic!("an order") };
+    let mine = ["1".parse().unwrap()];
+    let events = [
+        Event::InventoryUpdated(change),
+        placed,
+        Event::OrderUpdated(changed.clone()),
+        Event::OrderStatusChanged(changed.clone()),
+        Event::OrderDeleted(changed),
+    ];
+    let limited = json!({ "role": "staff", "user": "l", "locations": ["1"] });
+    let limited = Tokens::default().identify(&limited.to_string(), Timestamp::UNIX_EPOCH).unwrap();
+    for event in events {
+        assert!(limited.may_see(event.subject()));
+        let mut doors = vec![("REST and alerts".to_owned(), event.public_json().to_string())];
+        let broadcast = crate::broadcast::Broadcast::ephemeral(shop(), None, Timestamp::UNIX_EPOCH, event);
+        for namespace in [Namespace::Oda, Namespace::Events, Namespace::Omni, Namespace::Hub] {
+            let parts = namespace.contract().parts(&broadcast.telling(Some(&mine)));
+            doors.extend(parts.into_iter().map(|part| (format!("{namespace:?}"), part.payload.to_string())));
+        }
+        assert!(doors.len() > 2);
+        for (door, text) in doors {
+            let told = [foreign.to_string(), (secret + 5).to_string(), secret.to_string()];
+            assert!(!told.iter().any(|number| text.contains(number)), "{door}: {text}");
+        }
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ use schemas::{
 use serde_json::{Value, json};
 
 use super::desk::Desk;
-use crate::{AuthError, Authenticate, Hub, Options, OrderOwner, Source, SourceError};
+use crate::{AuthError, Authenticate, Hub, KeptRooms, Options, OrderOwner, Snapshot, Source, SourceError};
 
 pub(crate) const EPOCH: Epoch = Epoch(0xbeef);
 
@@ -74,6 +74,7 @@ pub(crate) fn run(state: RunState) -> SyncRun {
         state,
         processed: 25,
         total: Some(100),
+        bulk_objects: None,
         changed: 0,
         deleted: 0,
         drift: 0,
@@ -94,6 +95,8 @@ pub(crate) struct Log {
     /// The rooms of sessions, and how often some were written.
     pub(crate) sessions: Mutex<BTreeMap<String, String>>,
     pub(crate) kept: AtomicUsize,
+    /// Up to when such made room for others.
+    pub(crate) evicted_at: Mutex<Option<Timestamp>>,
     /// How often the rooms of a session were looked up.
     pub(crate) looked_up: AtomicUsize,
     /// Whether the store does not answer.
@@ -112,6 +115,15 @@ impl Log {
 
     fn epoch(&self) -> Epoch {
         Epoch(EPOCH.0 + self.life.load(Ordering::Relaxed))
+    }
+
+    /// Nothing says any more whose the orders are.
+    pub(crate) fn redact(&self) {
+        for entry in &mut *self.entries.lock().unwrap() {
+            if let Event::OrderCreated(changed) = &mut entry.event {
+                changed.order.customer_id = None;
+            }
+        }
     }
 
     pub(crate) fn entries(&self) -> Vec<LogEntry> {
@@ -182,7 +194,13 @@ impl Source for Log {
         [7; 32]
     }
 
-    async fn keep_session(&self, id: String, rooms: String, _at: Timestamp) -> Result<(), SourceError> {
+    async fn keep_session(
+        &self,
+        id: String,
+        _owner: String,
+        rooms: String,
+        _at: Timestamp,
+    ) -> Result<(), SourceError> {
         tokio::task::yield_now().await;
         if self.broken.load(Ordering::Relaxed) {
             return Err(SourceError::Unavailable("broken".to_owned()));
@@ -192,13 +210,14 @@ impl Source for Log {
         Ok(())
     }
 
-    async fn session(&self, id: &str) -> Result<Option<String>, SourceError> {
+    async fn session(&self, id: &str, _owner: &str) -> Result<KeptRooms, SourceError> {
         self.looked_up.fetch_add(1, Ordering::Relaxed);
         tokio::task::yield_now().await;
         if self.broken.load(Ordering::Relaxed) {
             return Err(SourceError::Unavailable("broken".to_owned()));
         }
-        Ok(self.sessions.lock().unwrap().get(id).cloned())
+        let rooms = self.sessions.lock().unwrap().get(id).cloned();
+        Ok(KeptRooms { rooms, evicted_at: *self.evicted_at.lock().unwrap() })
     }
 
     async fn levels(
@@ -206,7 +225,7 @@ impl Source for Log {
         shops: &[ShopDomain],
         selection: &LevelSelection,
         limit: usize,
-    ) -> Result<(Vec<LevelShape>, Sequence), SourceError> {
+    ) -> Result<Arc<Snapshot>, SourceError> {
         let at = self.head().sequence;
         tokio::task::yield_now().await;
         if self.broken.load(Ordering::Relaxed) {
@@ -216,9 +235,14 @@ impl Source for Log {
         levels.retain(|level| {
             let location = selection.location_ids.iter().flatten().any(|id| *id == level.location_id);
             let product = selection.product_ids.iter().flatten().any(|id| Some(*id) == level.product_id);
-            shops.contains(&level.shop) && (selection.is_everything() || location || product)
+            let mine = selection.within.as_ref().is_none_or(|mine| mine.contains(&level.location_id));
+            mine && shops.contains(&level.shop) && (selection.is_everything() || location || product)
         });
-        if levels.len() > limit { Err(SourceError::TooMany) } else { Ok((levels, at)) }
+        if levels.len() > limit {
+            Err(SourceError::TooMany)
+        } else {
+            Ok(Arc::new(Snapshot::new(&levels, at)))
+        }
     }
 }
 

@@ -60,6 +60,134 @@ async fn a_recovered_socket_has_the_same_public_id_and_a_new_session_another() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn joins_beyond_the_limit_are_refused_and_the_rooms_held_are_recovered() {
+    let world = World::new();
+    let mut client = world.staff().await;
+    let join = |room: u32| json!({ "locationIds": [room] });
+    for room in 1..=limits::DURABLE_JOINS_PER_MINUTE_MAX {
+        assert_eq!(client.ask("subscribe:inventory", &join(room)).await["ok"], true, "{room}");
+    }
+    for refused in [join(1_000), json!({ "productIds": [5], "since": offset(0) })] {
+        let refused = client.ask("subscribe:inventory", &refused).await;
+        assert_eq!((&refused["ok"], &refused["error"]["code"]), (&json!(false), &json!("LIMIT_REACHED")));
+        assert_eq!(refused["error"]["retryable"], true);
+    }
+    assert_eq!(client.ask("unsubscribe:inventory", &join(1)).await["error"]["code"], "LIMIT_REACHED");
+    assert_eq!(client.ask("subscribe:inventory", &join(1)).await["ok"], true, "nothing to write");
+    let kept = || world.log.kept.load(Ordering::Relaxed);
+    assert_eq!(kept(), limits::DURABLE_JOINS_PER_MINUTE_MAX as usize);
+    world.happens(stock(1, 1, 1));
+    world.happens(stock(1_000, 1, 2));
+    world.happens(stock(7, 1, 3));
+    assert!(client.join_again(&world.hub, &staff()).await.0);
+    assert_eq!(drained(&mut client).await, [1, 3]);
+
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(client.ask("subscribe:inventory", &join(1_000)).await["ok"], true);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_of_a_session_is_bounded_whatever_its_client_asks() {
+    let world = World::new();
+    world.happens(stock(1, 1, 1));
+    let mut client = world.staff().await;
+    let largest = || world.log.sessions.lock().unwrap().values().map(String::len).max().unwrap_or_default();
+    // Names of others may be long.
+    let ids: Vec<_> = (0..230).map(|id| format!("{id:0>120}x")).collect();
+    assert_eq!(client.ask("subscribe:inventory", &json!({ "productIds": ids })).await["ok"], true);
+    let before = largest();
+    let refused = client.ask("subscribe:inventory", &json!({ "variantIds": ids })).await;
+    assert_eq!(
+        (&refused["error"]["code"], &refused["error"]["retryable"]),
+        (&json!("LIMIT_REACHED"), &json!(false))
+    );
+    assert_eq!(largest(), before);
+    assert_eq!(client.ask("unsubscribe:inventory", &json!({})).await["ok"], true);
+    // Each of these is kept with what it changed, until there is no room for it.
+    for round in 0..20_u64 {
+        let ids: Vec<_> = (0..200).map(|id| 1_000_000_000_000 + round % 3 * 200 + id).collect();
+        let joined =
+            client.ask("subscribe:inventory", &json!({ "productIds": ids, "since": offset(0) })).await;
+        assert_eq!(joined["ok"], true, "{round}: {joined}");
+        assert!(largest() <= limits::SESSION_BYTES_MAX, "{}", largest());
+    }
+    world.happens(stock(1, 1, 2));
+    assert!(client.join_again(&world.hub, &staff()).await.0);
+    let types: Vec<_> = (0..500).map(|number| format!("{number:0>120}")).collect();
+    let before = largest();
+    let refused = client.ask("subscribe:notifications", &json!({ "types": types, "since": offset(0) })).await;
+    assert_eq!(
+        (&refused["error"]["code"], &refused["error"]["field"]),
+        (&json!("INVALID_PAYLOAD"), &json!("types"))
+    );
+    assert_eq!(largest(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_record_made_room_for_others_is_told_to_load_again() {
+    let world = World::new();
+    let mut client = joined(&world).await;
+    let mut roomless = world.staff().await;
+    *world.log.evicted_at.lock().unwrap() = Some(Timestamp::from_second(100).unwrap());
+    assert!(client.join_again(&world.hub, &staff()).await.0, "it has a record still");
+    world.log.sessions.lock().unwrap().clear();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    assert!(!client.join_again(&world.hub, &staff()).await.0);
+    assert_eq!(client.event().await, ("resync".to_owned(), json!({ "reason": "too_old" })));
+    assert!(!roomless.join_again(&world.hub, &staff()).await.0, "it cannot be told whether it had one");
+    tokio::time::advance(Duration::from_secs(200)).await;
+    let mut later = world.staff().await;
+    assert!(later.join_again(&world.hub, &staff()).await.0, "it began after that");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_wants_no_recovery_is_given_no_session_and_no_cursor() {
+    let world = World::new();
+    let mut other = joined(&world).await;
+    let mut client = Client::open(&world.hub, PIPE).await;
+    let auth = json!({ "token": staff().to_string(), "recovery": false });
+    client.say(&format!("40/oda,{auth}")).await;
+    let (greeting, connected) = client.let_in().await;
+    assert_eq!(greeting.get("pid"), None);
+    assert_eq!(connected["rooms"], json!(["role:staff", "shopify:sync", "user:7"]));
+    assert_eq!(client.ask("subscribe:inventory", &json!({})).await["ok"], true);
+    assert_eq!(world.log.kept.load(Ordering::Relaxed), 1, "nothing of it is written");
+    world.happens(stock(1, 1, 1));
+    for (client, count) in [(&mut client, 1), (&mut other, 2)] {
+        let Heard::Packet(Packet { content: Content::Event { args, .. }, .. }) = client.heard().await else {
+            panic!("no event");
+        };
+        assert_eq!(args.len(), count, "{args:?}");
+    }
+    // Only that very word says so.
+    let mut client = Client::open(&world.hub, PIPE).await;
+    let auth = json!({ "token": staff().to_string(), "recovery": "no" });
+    client.say(&format!("40/oda,{auth}")).await;
+    assert!(client.let_in().await.0.get("pid").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_erased_from_the_log_is_told_by_no_memory_of_it() {
+    let world = World::new();
+    let mut client = world.staff().await;
+    client.ask("subscribe:orders", &json!({})).await;
+    world.happens(stock(1, 1, 1));
+    client.events_so_far().await;
+    client.events.clear();
+    let mut away = client;
+    let other = Client::open(&world.hub, PIPE).await;
+    drop(away.change_pipe(other));
+    world.happens(order(5, &[]));
+    world.log.redact();
+    world.hub.forget();
+    world.happens(order(6, &[]));
+    assert!(away.join_as_before(&staff()).await.0, "recovered");
+    let customers: Vec<_> =
+        away.events_so_far().await.iter().map(|(_, event)| event["data"]["customerId"].clone()).collect();
+    assert_eq!(customers, [Value::Null, json!("6")]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_works_again_and_again_and_before_the_first_event() {
     let world = World::new();
     let mut client = world.staff().await;
