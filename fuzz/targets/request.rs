@@ -63,7 +63,6 @@ fn world() -> &'static (Runtime, mpsc::UnboundedSender<DuplexStream>, Daemon) {
         std::thread::spawn(move || writer.run());
         let (connect, pipes) = mpsc::unbounded_channel();
         let foundation = Foundation {
-            restored: false,
             secrets: Secrets::fetch(&config, &Environment::default()).expect("secrets"),
             config,
             clock: Arc::new(SystemClock),
