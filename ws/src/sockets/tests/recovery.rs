@@ -111,7 +111,10 @@ async fn what_is_kept_of_a_session_is_bounded_whatever_its_client_asks() {
         assert_eq!(joined["ok"], true, "{round}: {joined}");
         assert!(largest() <= limits::SESSION_BYTES_MAX, "{}", largest());
     }
-    world.happens(stock(1, 1, 2));
+    // With an event comes the cursor that says that all of these were sent.
+    let own = schemas::event::Notice { user_id: "7".parse().ok(), ..notice("a") };
+    world.happens(Event::UserNotification(own));
+    assert!(client.events_so_far().await.iter().any(|(name, _)| name == "notification"));
     assert!(client.join_again(&world.hub, &staff()).await.0);
     let types: Vec<_> = (0..500).map(|number| format!("{number:0>120}")).collect();
     let before = largest();
