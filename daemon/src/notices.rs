@@ -51,10 +51,8 @@ pub(crate) struct Farewell {
 pub(crate) struct Confirmation {
     /// Of which shop.
     pub(crate) shop: ShopDomain,
-    /// Where people are told, and what may have to be forgotten.
+    /// What may have to be forgotten.
     pub(crate) store: Arc<dyn Store>,
-    /// Our time.
-    pub(crate) clock: Arc<dyn Clock>,
     /// The shop itself.
     pub(crate) client: Arc<Client>,
     /// What is said.

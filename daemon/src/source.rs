@@ -208,7 +208,7 @@ mod tests {
         let known = store.write(Operation::Register { shop: shop.clone(), thresholds, at });
         let (known, _) = tokio::join!(known, async {
             while !writer.step().unwrap() {
-                tokio::task::yield_now().await
+                tokio::task::yield_now().await;
             }
         });
         known.unwrap();

@@ -153,7 +153,7 @@ async fn answer(work: &Work, request: Request<Incoming>) -> Result<Response<Cont
         }
         ["_sim", "bulk", name] if head.method == Method::GET => return Ok(download(shop, &head, name)),
         ["_sim", "truth"] if head.method == Method::GET => (StatusCode::OK, truth::truth(&shop.store())),
-        [""] | ["_sim"] | ["_sim", ""] if head.method == Method::GET => {
+        ["" | "_sim"] | ["_sim", ""] if head.method == Method::GET => {
             (StatusCode::OK, control::routes(shop).to_string())
         }
         ["_sim", route] => match control::answer(shop, &head.method, route, head.uri.query(), &body) {

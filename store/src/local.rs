@@ -590,6 +590,7 @@ mod tests {
             topic: "products/update".to_owned(),
             triggered_at: None,
             received_at: at,
+            signature: Vec::new(),
             body: Vec::new(),
         };
         let mut kept = Box::pin(join_all([store.write(register), store.write(Operation::Accept(delivery))]));
@@ -607,11 +608,13 @@ mod tests {
     async fn however_much_is_asked_from_outside_the_live_path_and_the_daemon_itself_read_on() {
         let (requests, _waiting) = mpsc::channel(1);
         let (_sender, committed) = watch::channel(Sequence(0));
+        let (_trouble, failing) = watch::channel(None);
         let (_erased, erasures) = watch::channel(0);
         let [live, reads, requested] = [LIVE_READERS_MAX, READERS_MAX, REQUEST_READERS_MAX]
             .map(|places| Arc::new(Semaphore::new(places)));
         let (epoch, secret, reader) = (Epoch(1), [0; 32], Arc::new(()));
-        let store = Local { epoch, secret, requests, committed, erasures, reader, live, reads, requested };
+        let store =
+            Local { epoch, secret, requests, committed, failing, erasures, reader, live, reads, requested };
         let asked = Arc::new(store.requested());
         let (mut holding, mut held) = (Vec::new(), Vec::new());
         for _ in 0..3 * CONNECTIONS_MAX {

@@ -14,7 +14,7 @@ fn curls() -> Vec<String> {
         if let Some(language) = line.strip_prefix("```") {
             shell = language == "sh";
         } else if shell && goes_on {
-            commands.last_mut().unwrap().push_str(&format!("\n{line}"));
+            commands.last_mut().unwrap().extend(["\n", line]);
             goes_on = line.ends_with('\\');
         } else if shell && line.starts_with("curl ") {
             commands.push(line.to_owned());

@@ -381,10 +381,10 @@ impl Socket {
                 let join = self.wish(join);
                 self.join(call, join, out);
             }
-            Ok(Request::Leave(Leaving::Rooms(rooms))) => self.keep_without(call, rooms, out),
+            Ok(Request::Leave(Leaving::Rooms(rooms))) => self.keep_without(&call, rooms, out),
             Ok(Request::Leave(Leaving::Family(prefix))) => {
                 let family = self.reader.rooms().filter(|room| room.to_string().starts_with(prefix));
-                self.keep_without(call, family.cloned().collect(), out);
+                self.keep_without(&call, family.cloned().collect(), out);
             }
             Ok(Request::Ping) => {
                 let now = json!({ "timestamp": self.hub.clock.now() });

@@ -165,7 +165,7 @@ impl Config {
         let config = source::read(text, place, environment)?;
         match config.check() {
             Ok(()) => Ok(config),
-            Err(fault) => Err(config.places.refusal(fault)),
+            Err(fault) => Err(config.places.refusal(&fault)),
         }
     }
 
@@ -174,7 +174,7 @@ impl Config {
     pub fn located(&self, error: ConfigError) -> ConfigError {
         match error {
             ConfigError::Secret { setting, problem } => {
-                self.places.refusal(Fault { path: setting, why: problem })
+                self.places.refusal(&Fault { path: setting, why: problem })
             }
             other => other,
         }

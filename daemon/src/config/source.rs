@@ -43,7 +43,7 @@ impl Places {
     }
 
     /// The fault with its place.
-    pub(super) fn refusal(&self, fault: Fault) -> ConfigError {
+    pub(super) fn refusal(&self, fault: &Fault) -> ConfigError {
         ConfigError::invalid(self.of(&fault.path), format_args!("{} {}", name(&fault.path), fault.why))
     }
 }
@@ -85,7 +85,7 @@ pub(super) fn read(text: &str, file: &str, environment: &Environment) -> Result<
     let names = names();
     for Found { path, value, .. } in &found {
         if let Some(why) = misshapen(path, value.get_ref(), &names) {
-            return Err(places.refusal(Fault { path: path.clone(), why }));
+            return Err(places.refusal(&Fault { path: path.clone(), why }));
         }
     }
     match Config::deserialize(Deserializer::from(root.clone())) {

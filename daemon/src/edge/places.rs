@@ -67,8 +67,9 @@ impl ConnectionPlace {
     pub(crate) fn hold(&self) {
         if let Some(place) = &self.kept {
             let mut kept = place.places.kept();
-            let found = kept.iter_mut().find(|kept| kept.evicted == place.evicted);
-            found.into_iter().for_each(|kept| kept.is_busy = true);
+            if let Some(own) = kept.iter_mut().find(|kept| kept.evicted == place.evicted) {
+                own.is_busy = true;
+            }
         }
     }
 
@@ -135,6 +136,7 @@ impl ConnectionPlaces {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "places are taken for a client that may be exempt")]
     fn ip(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
     }

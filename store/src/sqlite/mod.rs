@@ -244,7 +244,7 @@ mod tests {
         ))
         .unwrap();
         drop(old);
-        let Opened { store, .. } = open(&path, &Entropy::seeded(1)).unwrap();
+        let Opened { store, .. } = opened(&path, 1).unwrap();
         let counts = store.delivery_counts(&"a.myshopify.com".parse().unwrap()).await.unwrap();
         assert_eq!(counts, [("t/t".to_owned(), "applied", 2), ("t/t".to_owned(), "pending", 1)]);
         assert_eq!(store.session("s1", "ann").await.unwrap().rooms.as_deref(), Some("abc"));

@@ -160,13 +160,13 @@ impl Socket {
     }
 
     /// Leaves those rooms, once that is written where it has to be.
-    pub(super) fn keep_without(&mut self, call: Call, rooms: BTreeSet<Room>, out: &mut Out) {
+    pub(super) fn keep_without(&mut self, call: &Call, rooms: BTreeSet<Room>, out: &mut Out) {
         let left = rooms.iter().any(|room| self.reader.is_in(room));
         let Some(mut record) = self.record().filter(|_| left) else {
-            return self.leave(&call, &rooms, &Ok(()), out);
+            return self.leave(call, &rooms, &Ok(()), out);
         };
         if let Err(error) = self.may_keep() {
-            return self.refuse(&call, &error, out);
+            return self.refuse(call, &error, out);
         }
         for room in &rooms {
             record.rooms.remove(room);
@@ -174,7 +174,7 @@ impl Socket {
         }
         // With fewer rooms it is no larger than what is kept already, unless that is older than the bound.
         if self.keep(record, Occasion::Leave(call.clone(), rooms)).is_none() {
-            self.refuse(&call, &unavailable(), out);
+            self.refuse(call, &unavailable(), out);
         }
     }
 
