@@ -25,8 +25,16 @@ const QUIET_FOR: SignedDuration = SignedDuration::from_hours(1);
 const SIGNED_FOR: SignedDuration = SignedDuration::from_mins(1);
 
 /// The kinds that follow from how a shop's API answers.
-const OF_HEALTH: [&str; 7] =
-    ["api_deprecated", "api_version", "clock", "names_withheld", REFUSED, "no_access", "unanswered"];
+const OF_HEALTH: [&str; 8] = [
+    "api_deprecated",
+    "api_version",
+    "clock_ahead",
+    "clock_behind",
+    "names_withheld",
+    REFUSED,
+    "no_access",
+    "unanswered",
+];
 /// The kind of questions that are refused for good.
 const REFUSED: &str = "refused";
 /// The kind of a store that is not the one which the database is of.

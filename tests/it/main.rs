@@ -20,6 +20,7 @@ mod oms;
 mod payments;
 mod policy;
 mod posts;
+mod problems;
 mod python;
 mod recovery;
 mod restored;
