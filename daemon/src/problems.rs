@@ -272,10 +272,17 @@ impl Problems {
     fn next(&self) -> Option<Telling> {
         let now = self.clock.now();
         let mut state = self.state();
-        state.standing.retain(|_, one| one.ended.is_none() || one.told || one.quiet_until > now);
+        // That nothing could be written can mostly be told only when it is over.
+        let late = |kind: &str, one: &Standing| {
+            let lasted = |ended: Timestamp| ended.duration_since(one.since) >= SETTLES_AFTER;
+            kind == STORE_FAILING && one.quiet_until == Timestamp::MIN && one.ended.is_some_and(lasted)
+        };
+        state.standing.retain(|(_, kind), one| {
+            one.ended.is_none() || one.told || one.quiet_until > now || late(kind, one)
+        });
         state.standing.iter().find_map(|(key, one)| {
             let due = match one.ended {
-                Some(_) => one.told,
+                Some(_) => one.told || late(key.1, one),
                 None => !one.told && now >= one.quiet_until && now.duration_since(one.since) >= SETTLES_AFTER,
             };
             let title = match one.ended {
