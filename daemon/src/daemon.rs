@@ -277,7 +277,6 @@ impl Daemon {
             let confirmation = Confirmation {
                 shop: shop.domain.clone(),
                 store: Arc::clone(&store),
-                clock: Arc::clone(&clock),
                 client: Arc::clone(&client),
                 farewells: Arc::clone(&farewells),
                 end: shop_stop,

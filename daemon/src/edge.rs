@@ -182,7 +182,10 @@ impl Edge {
     }
 
     /// Lets a request by, or gives the answer to one that the routes are not to see.
-    #[expect(clippy::result_large_err, reason = "the answer is given once, and a box would be one more thing to free")]
+    #[expect(
+        clippy::result_large_err,
+        reason = "the answer is given once, and a box would be one more thing to free"
+    )]
     fn judge(
         &self,
         request: &mut Request<Incoming>,

@@ -25,10 +25,11 @@ const QUIET_FOR: SignedDuration = SignedDuration::from_hours(1);
 const SIGNED_FOR: SignedDuration = SignedDuration::from_mins(1);
 
 /// The kinds that follow from how a shop's API answers.
-const OF_HEALTH: [&str; 8] = [
+const OF_HEALTH: [&str; 9] = [
     "api_deprecated",
     "api_version",
-    "clock",
+    "clock_ahead",
+    "clock_behind",
     "names_withheld",
     REFUSED,
     "no_access",
@@ -104,7 +105,7 @@ impl Problems {
 
     /// Says that nothing of that kind is wrong, whether anything was or not.
     pub(crate) fn end(&self, shop: &ShopDomain, kind: &'static str) {
-        self.ends((Some(shop.clone()), kind));
+        self.ends(&(Some(shop.clone()), kind));
     }
 
     /// A webhook came whose signature is wrong. Strangers can send such; so it is a problem only while no others come.
@@ -170,10 +171,10 @@ impl Problems {
         self.changed.notify_one();
     }
 
-    fn ends(&self, key: (Option<ShopDomain>, &'static str)) {
+    fn ends(&self, key: &(Option<ShopDomain>, &'static str)) {
         let now = self.clock.now();
         let mut state = self.state();
-        let Some(standing) = state.standing.get_mut(&key).filter(|standing| standing.ended.is_none()) else {
+        let Some(standing) = state.standing.get_mut(key).filter(|standing| standing.ended.is_none()) else {
             return;
         };
         standing.ended = Some(now);
@@ -193,7 +194,7 @@ impl Problems {
                     let title = "Nothing can be written";
                     self.begins(None, Problem { kind: STORE_FAILING, title, message });
                 }
-                None => self.ends((None, STORE_FAILING)),
+                None => self.ends(&(None, STORE_FAILING)),
             }
             let mut all_told = true;
             while let Some(telling) = self.next() {
@@ -234,7 +235,9 @@ impl Problems {
                     self.end(&shop, kind);
                 }
             }
-            found.into_iter().for_each(|problem| self.begin(&shop, problem));
+            for problem in found {
+                self.begin(&shop, problem);
+            }
             tokio::select! {
                 () = stop.cancelled() => return,
                 changed = health.changed() => if changed.is_err() { return },
@@ -272,10 +275,17 @@ impl Problems {
     fn next(&self) -> Option<Telling> {
         let now = self.clock.now();
         let mut state = self.state();
-        state.standing.retain(|_, one| one.ended.is_none() || one.told || one.quiet_until > now);
+        // That nothing could be written can mostly be told only when it is over.
+        let late = |kind: &str, one: &Standing| {
+            let lasted = |ended: Timestamp| ended.duration_since(one.since) >= SETTLES_AFTER;
+            kind == STORE_FAILING && one.quiet_until == Timestamp::MIN && one.ended.is_some_and(lasted)
+        };
+        state.standing.retain(|(_, kind), one| {
+            one.ended.is_none() || one.told || one.quiet_until > now || late(kind, one)
+        });
         state.standing.iter().find_map(|(key, one)| {
             let due = match one.ended {
-                Some(_) => one.told,
+                Some(_) => one.told || late(key.1, one),
                 None => !one.told && now >= one.quiet_until && now.duration_since(one.since) >= SETTLES_AFTER,
             };
             let title = match one.ended {

@@ -197,10 +197,11 @@ impl Run<'_> {
     ) -> Result<(), Stopped> {
         let run = &mut self.record.run;
         // The window ends where its first page was read; what changes later is the next window's.
-        // Shopify's clock may be wrong in a single answer. A window that ended in the future would leave out what
+        // The time of a single answer may be wrong; that of a bulk operation is a record's. A window that ended in the future would leave out what
         // changes until then; one that ends too early only has more to read.
         let now = self.syncs.clock.now();
-        self.record.until = self.record.until.or(shopify_time.map(|time| time.min(now)));
+        let latest = if run.kind == RunKind::Quick { now } else { Timestamp::MAX };
+        self.record.until = self.record.until.or(shopify_time.map(|time| time.min(latest)));
         let progress = Progress {
             processed: run.processed,
             total: run.total,

@@ -119,11 +119,14 @@ impl Health {
              matter of the plan), or set customer_names = false"
                 .to_owned()
         });
+        // Two kinds, because the one may follow on the other.
+        let clock =
+            if self.clock_skew.is_some_and(i64::is_negative) { "clock_behind" } else { "clock_ahead" };
         let all = [
             ("api_version", version),
             ("webhook_version", webhooks),
             ("api_deprecated", deprecated),
-            ("clock", skew),
+            (clock, skew),
             ("names_withheld", names),
         ];
         all.into_iter().filter_map(|(kind, message)| Some((kind, message?))).collect()

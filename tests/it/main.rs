@@ -23,6 +23,7 @@ mod payments;
 mod policy;
 mod posts;
 mod pretend;
+mod problems;
 mod python;
 mod readme;
 mod recovery;

@@ -321,6 +321,8 @@ async fn a_customer_is_forgotten_and_an_uninstalled_app_stops_politely() {
     shop.does("app", &json!({ "action": "uninstall" })).await;
     alert("The app was uninstalled").await;
     daemon.expects_error("uninstalled");
+    let status = daemon.told(&["status".to_owned()], &admin()).await;
+    assert!(status.code == 1 && status.out.contains("install the app again and restart"), "{}", status.out);
     let (status, _) = daemon.begins(&json!({ "resource": "orders" })).await;
     assert_eq!(status, 503);
     assert!(daemon.is_alive());

@@ -78,11 +78,11 @@ impl Amqp {
         let kept = if let Ok(kept) = timeout(limits::AMQP_TIMEOUT, &mut publishing).await {
             kept
         } else {
-                tracing::warn!(
-                    "the broker takes no messages now: look for its alarms with rabbitmq-diagnostics alarms; a message that cannot be read waits there, and the others go on"
-                );
-                // Sent again it might be there twice. When the connection ends, so does this.
-                publishing.await
+            tracing::warn!(
+                "the broker takes no messages now: look for its alarms with rabbitmq-diagnostics alarms; a message that cannot be read waits there, and the others go on"
+            );
+            // Sent again it might be there twice. When the connection ends, so does this.
+            publishing.await
         };
         match kept
             .map_err(|error| self.explained("put a message into the queue websocket.events.dead", error))?

@@ -119,12 +119,12 @@ impl FromStr for Address {
         let is_host = if let Some(inner) = inner {
             inner.parse::<std::net::Ipv6Addr>().is_ok()
         } else {
-                let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-                // What has digits only, and is no address, is a mistyped one and no name.
-                let numbers = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-                !host.is_empty()
-                    && host.bytes().all(plain)
-                    && (!numbers || host.parse::<std::net::Ipv4Addr>().is_ok())
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+            // What has digits only, and is no address, is a mistyped one and no name.
+            let numbers = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            !host.is_empty()
+                && host.bytes().all(plain)
+                && (!numbers || host.parse::<std::net::Ipv4Addr>().is_ok())
         };
         if is_host { Ok(Self { host: host.to_owned(), port }) } else { Err(refused) }
     }
