@@ -206,7 +206,7 @@ mod tests {
         let shop: ShopDomain = "a.myshopify.com".parse().unwrap();
         let (thresholds, at) = (inventory::Thresholds::default(), Timestamp::UNIX_EPOCH);
         let known = store.write(Operation::Register { shop: shop.clone(), thresholds, at });
-        let (known, _) = tokio::join!(known, async {
+        let (known, ()) = tokio::join!(known, async {
             while !writer.step().unwrap() {
                 tokio::task::yield_now().await;
             }

@@ -302,7 +302,7 @@ mod tests {
             for minute in 1..=36 * 60 {
                 let at = from + TimeDelta::minutes(minute);
                 let shown = at.with_timezone(&zone).minute();
-                if (every == 60 && shown == 7) || (every < 60 && shown % every == 0) {
+                if (every == 60 && shown == 7) || (every < 60 && shown.is_multiple_of(every)) {
                     after = first(Some(&schedule), zone, after).unwrap();
                     prop_assert_eq!(after.as_second(), at.timestamp());
                 }

@@ -616,14 +616,12 @@ mod tests {
         let store =
             Local { epoch, secret, requests, committed, failing, erasures, reader, live, reads, requested };
         let asked = Arc::new(store.requested());
-        let (mut holding, mut held) = (Vec::new(), Vec::new());
+        let (mut holding, mut held) = (Vec::new(), tokio::task::JoinSet::new());
         for _ in 0..3 * CONNECTIONS_MAX {
-            let (free, wait) = std::sync::mpsc::channel::<()>();
+            let (free, wait) = std::sync::mpsc::sync_channel::<()>(1);
             let asked = Arc::clone(&asked);
-            held.push(tokio::spawn(async move {
-                // It ends when the other side is dropped.
-                asked.read(move |()| Ok(wait.recv().is_err())).await
-            }));
+            // It ends when the other side is dropped.
+            held.spawn(async move { asked.read(move |()| Ok(wait.recv().is_err())).await });
             holding.push(free);
         }
         while asked.reads.available_permits() > 0 {
@@ -633,8 +631,6 @@ mod tests {
         assert_eq!(store.live_read(|()| Ok(2)).await.unwrap(), 2);
         assert_eq!(store.read(|()| Ok(3)).await.unwrap(), 3);
         drop(holding);
-        for read in held {
-            assert!(read.await.unwrap().unwrap());
-        }
+        assert!(held.join_all().await.into_iter().all(Result::unwrap));
     }
 }

@@ -285,17 +285,17 @@ async fn who_reads_only_the_first_screen_can_reserve_something() {
 /// A command that goes on, read line by line; ended when dropped.
 struct Watching {
     child: Child,
-    lines: tokio::sync::mpsc::UnboundedReceiver<String>,
+    lines: tokio::sync::mpsc::Receiver<String>,
 }
 
 impl Watching {
     fn of(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
-        let (sender, lines) = tokio::sync::mpsc::unbounded_channel();
+        let (sender, lines) = tokio::sync::mpsc::channel(64);
         std::thread::spawn(move || {
             for line in out.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
+                if sender.blocking_send(line).is_err() {
                     return;
                 }
             }

@@ -6,6 +6,7 @@ use reqwest::Method;
 use schemas::Role;
 use serde_json::{Value, json};
 use tests::{Dice, Settings, TestDaemon, TestShop, Token, Webhook, Wire, eventually};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 const LEVELS_UPDATE: &str = "inventory_levels/update";
@@ -58,16 +59,15 @@ async fn bodies_that_nobody_signed_make_room_for_each_other_and_end_soon() {
     let head = Webhook::raw(LEVELS_UPDATE, vec![b'x'; NEARLY_ALL]);
     let head = format!("{}\r\n", head.head(&format!("Content-Length: {}", NEARLY_ALL + 10)));
     let body = vec![b'x'; NEARLY_ALL];
-    let mut hanging = Vec::new();
+    let mut hanging = JoinSet::new();
     for _ in 0..20 {
         let mut wire = Wire::to(daemon.address()).await;
         wire.sends([head.as_bytes(), &body].concat()).await;
-        hanging.push(tokio::spawn(async move { wire.hears_all().await }));
+        hanging.spawn(async move { wire.hears_all().await });
     }
     assert!(takes_webhooks(&daemon).await, "an honest one is kept out");
     let mut refused = 0;
-    for wire in hanging {
-        let answer = wire.await.unwrap();
+    for answer in hanging.join_all().await {
         let busy =
             answer.starts_with("HTTP/1.1 503") && answer.to_lowercase().contains("\r\nretry-after: 1\r\n");
         assert!(busy || answer.starts_with("HTTP/1.1 408"), "{answer}");

@@ -304,7 +304,7 @@ async fn attack_once(attack: Attack, target: &Target, number: usize) -> anyhow::
             // Held for as long as the daemon holds it.
             let _ = stream.read(&mut [0; 512]).await?;
         }
-        Attack::Unread if number % 2 == 0 => {
+        Attack::Unread if number.is_multiple_of(2) => {
             let mut stream = stream;
             let asks = format!("GET /api/openapi.json HTTP/1.1\r\nHost: {address}\r\n\r\n").repeat(UNREAD);
             stream.write_all(asks.as_bytes()).await?;

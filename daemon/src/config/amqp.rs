@@ -68,7 +68,8 @@ impl Amqp {
     }
 }
 
-#[cfg(all(test, feature = "amqp"))]
+#[cfg(test)]
+#[cfg(feature = "amqp")]
 mod tests {
     use super::*;
 

@@ -132,6 +132,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Carrier<S> {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::task::JoinSet;
 
     use super::*;
 
@@ -147,7 +148,8 @@ mod tests {
         drop(far);
 
         let (near, mut far) = duplex(1_000);
-        let reader = tokio::spawn(async move {
+        let mut reading = JoinSet::new();
+        reading.spawn(async move {
             let mut bytes = vec![0; 500];
             let mut read = 0;
             // The pause is the client's own: slower than a network, faster than the bound.
@@ -160,24 +162,25 @@ mod tests {
         let mut carrier = Carrier::new(near);
         carrier.write_all(&[0; 3_000]).await.unwrap();
         carrier.flush().await.unwrap();
-        assert_eq!(reader.await.unwrap(), 3_000);
+        assert_eq!(reading.join_all().await, [3_000]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_taken_a_drop_at_a_time_ends() {
         let (near, mut far) = duplex(10);
-        let dripping = tokio::spawn(async move {
+        let mut dripping = JoinSet::new();
+        dripping.spawn(async move {
             while far.read_u8().await.is_ok() {
                 tokio::time::sleep(WRITE_STALL_MAX / 2).await;
             }
         });
         let (mut carrier, began) = (Carrier::new(near), Instant::now());
-        let refused = carrier.write_all(&[0; 100_000]).await.unwrap_err();
+        let refused = carrier.write_all(&vec![0; 100_000]).await.unwrap_err();
         assert_eq!(
             (refused.kind(), began.elapsed().as_secs()),
             (io::ErrorKind::TimedOut, ANSWER_TIMEOUT.as_secs())
         );
         drop(carrier);
-        dripping.await.unwrap();
+        dripping.join_all().await;
     }
 }

@@ -293,10 +293,12 @@ mod tests {
         assert_ne!(secret("a.db", 1), secret("b.db", 2));
     }
 
+    type WriterThread = std::thread::JoinHandle<Result<()>>;
+
     /// A folder with a database in it that is in use, and what an administrator may do to its files.
     struct InUse {
         folder: tempfile::TempDir,
-        running: Option<(Arc<dyn Store>, std::thread::JoinHandle<Result<()>>)>,
+        running: Option<(Arc<dyn Store>, WriterThread)>,
     }
 
     impl InUse {
