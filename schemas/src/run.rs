@@ -94,7 +94,7 @@ pub struct SyncRun {
     pub resource: Resource,
     /// How much it looks at.
     pub kind: RunKind,
-    /// Whether it only compares: `changed` and `drift` say what it would put right.
+    /// Whether it only compares: `changed` says what it would put right, `drift` what would count as drift.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
     /// Where it stands.

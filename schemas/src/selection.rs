@@ -23,6 +23,12 @@ pub struct LevelSelection {
 impl LevelSelection {
     /// Whether nothing is stated. What may be seen of it can be less.
     pub fn is_everything(&self) -> bool {
-        self.location_ids.is_none() && self.product_ids.is_none() && self.variant_ids.is_none()
+        // Every field by name: one that is forgotten here would turn a selection into everything.
+        let Self { location_ids, product_ids, variant_ids, item_ids, sku, within: _ } = self;
+        location_ids.is_none()
+            && product_ids.is_none()
+            && variant_ids.is_none()
+            && item_ids.is_none()
+            && sku.is_none()
     }
 }

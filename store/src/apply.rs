@@ -3,9 +3,9 @@
 
 use inventory::HeldLevel;
 use schemas::event::{Drift, Source};
-use schemas::{Change, Event, RunState, Timestamp};
+use schemas::{Change, Event, RecordKey, RunState, Timestamp};
 
-use crate::door::{Door, Window, crossing_event, judge_stock, without_forgotten};
+use crate::door::{Door, Doubt, Window, crossing_event, judge_stock, without_forgotten};
 use crate::drift::{Drifted, Wrong};
 use crate::operation::{Batch, Cause, Operation, Outcome, Post, Progress, RunRecord};
 use crate::shape::{shape, standing};
@@ -162,21 +162,48 @@ fn on(mut record: RunRecord, progress: &Progress) -> RunRecord {
     record
 }
 
-/// A page of a dry run: what would be put right is noted, and nothing is.
+/// A page of a dry run: what would be put right is noted, and nothing is. What of it counts as drift is what would count in a
+/// run that is not dry: what webhooks had time to bring, and is not about to be read anyway.
 fn compare<T: Tables>(tables: &mut T, mut record: RunRecord, batch: &Batch) -> Result<Outcome> {
     let Cause::Run { run, progress } = &batch.cause else { return Ok(Outcome::default()) };
-    let mut found = 0;
+    let (mut found, mut drifted) = (0, 0);
+    let doubt = Doubt::of(&record);
     let window = Window { end: progress.until.or(record.until), now: batch.at };
     for change in &batch.changes {
         if let Some((record, wrong, since)) = difference(tables, change, window)? {
             found += 1;
+            let is_late = match (&doubt, since) {
+                (None, _) => false,
+                (Some(_), None) => true,
+                (Some(doubt), Some(since)) => since <= doubt.covered(),
+            };
+            let is_read_anyway = match read_with(change) {
+                Some(key) => tables.marked(key)?.is_some(),
+                None => false,
+            };
+            drifted += u64::from(is_late && !is_read_anyway);
             tables.add_drift(&Drifted { run_id: run.clone(), record, wrong, since, found: batch.at })?;
         }
     }
     record.run.changed += found;
-    record.run.drift += found;
+    record.run.drift += drifted;
     tables.put_run(&on(record, progress))?;
     Ok(Outcome { fresh: true, changed: found, ..Outcome::default() })
+}
+
+/// The record by whose reading a change is put right; `None` for what no run says.
+fn read_with(change: &Change) -> Option<RecordKey> {
+    Some(match change {
+        Change::Customer(said) => RecordKey::Customer(said.id),
+        Change::Gone(key) | Change::LookAgain(key) => *key,
+        Change::Item(said) => RecordKey::Item(said.id),
+        Change::Level(said) => RecordKey::Level(said.inventory_item_id, said.location_id),
+        Change::Location(said) => RecordKey::Location(said.id),
+        Change::Order(said) => RecordKey::Order(said.id),
+        Change::Product { product, .. } => RecordKey::Product(product.id),
+        Change::Variant(said) => RecordKey::Product(said.product_id),
+        Change::LevelAvailable { .. } | Change::Redacted(_) | Change::Transfer(_) => return None,
+    })
 }
 
 type Difference = (String, Wrong, Option<Timestamp>);

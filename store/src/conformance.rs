@@ -792,7 +792,7 @@ async fn pages_of_orders_have_no_others_than_may_be_seen(world: World) {
     world.webhook(orders.into()).await;
     let page = async |view, after, limit| {
         let page = world.store.orders(&shop(), view, after, limit).await.unwrap();
-        page.iter().map(|order| order["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        page.iter().map(|order| order["orderId"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(page(OrderView::All, 1, 2).await, ["2", "3"]);
     assert_eq!(page(OrderView::Of(5_u64.try_into().unwrap()), 0, 9).await, ["1", "3"]);

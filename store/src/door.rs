@@ -106,6 +106,11 @@ pub(crate) struct Doubt {
 }
 
 impl Doubt {
+    /// Up to when what changed at Shopify should have been here.
+    pub(crate) fn covered(&self) -> Timestamp {
+        self.covered
+    }
+
     /// The doubt of a run, where what it finds can be drift: of a full one that is not the first.
     pub(crate) fn of(record: &RunRecord) -> Option<Self> {
         let begun = record.until.filter(|_| record.run.kind == RunKind::Full && !record.first)?;

@@ -72,7 +72,7 @@ impl Sync {
             tell(format_args!(
                 "{resource}: {processed} records looked at, {changed} {would}changed, {deleted} {would}deleted, {drift} drifted"
             ))?;
-            if drift > 0 {
+            if drift > 0 || (run.dry_run && changed > 0) {
                 tell(format_args!("which ones: /api/v1/drift?runId={}", run.run_id))?;
             }
         }

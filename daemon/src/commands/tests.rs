@@ -124,9 +124,13 @@ async fn only_staff_give_commands_and_only_in_their_shops_and_locations() {
     }
     let there: LocationId = THERE.try_into().unwrap();
     let limited = |role| Identity { locations: Some(vec![there]), ..who(role) };
-    let refused = commands.run(&limited(Role::Staff), None, CommandKind::Reserve, reserve(1)).await;
-    assert_eq!(refused.unwrap_err().code, ErrorCode::Forbidden, "it goes to the default location");
-    assert!(commands.run(&limited(Role::Manager), None, CommandKind::Reserve, reserve(1)).await.is_ok());
+    let mut here = reserve(1);
+    here["locationId"] = json!(HERE);
+    let refused = commands.run(&limited(Role::Staff), None, CommandKind::Reserve, here.clone()).await;
+    assert_eq!(refused.unwrap_err().code, ErrorCode::Forbidden);
+    let taken = commands.run(&limited(Role::Staff), None, CommandKind::Reserve, reserve(1)).await.unwrap();
+    assert_eq!(taken["levels"][0]["locationId"], THERE.to_string(), "of their locations it is the only one");
+    assert!(commands.run(&limited(Role::Manager), None, CommandKind::Reserve, here).await.is_ok());
 }
 
 /// Gives a reserve in a strict shop, lets Shopify answer, and gives what the client gets.

@@ -149,7 +149,7 @@ fn a_named_query_asks_for_names_beside_the_same_and_no_other_asks_for_any() {
             None => assert!(!text.contains("Name "), "{name}"),
         }
     }
-    assert_eq!(pairs, 6);
+    assert_eq!(pairs, 7);
 }
 
 #[test]

@@ -228,7 +228,7 @@ async fn an_answer_that_is_no_token_is_an_error_that_does_not_repeat_it() {
         let shop = Arc::new(Shop::default());
         *shop.trouble.lock().unwrap() = Some(Trouble::Status(200, body));
         let sentence = shop.client().counts().await.unwrap_err().to_string();
-        assert!(sentence.contains("access_token") && !sentence.contains("blank"), "{sentence}");
+        assert!(sentence.contains("for a token") && !sentence.contains("blank"), "{sentence}");
     }
 }
 
