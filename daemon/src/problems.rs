@@ -275,10 +275,10 @@ impl Problems {
     fn next(&self) -> Option<Telling> {
         let now = self.clock.now();
         let mut state = self.state();
-        // That nothing could be written can mostly be told only when it is over.
+        // That nothing could be written can mostly be told only when it is over. However short it was: on a full disk
+        // small writes still find room now and then.
         let late = |kind: &str, one: &Standing| {
-            let lasted = |ended: Timestamp| ended.duration_since(one.since) >= SETTLES_AFTER;
-            kind == STORE_FAILING && one.quiet_until == Timestamp::MIN && one.ended.is_some_and(lasted)
+            kind == STORE_FAILING && one.quiet_until == Timestamp::MIN && one.ended.is_some()
         };
         state.standing.retain(|(_, kind), one| {
             one.ended.is_none() || one.told || one.quiet_until > now || late(kind, one)

@@ -136,7 +136,12 @@ async fn what_is_wrong_with_shop_clock_version_and_token_is_said_and_passes() {
         daemon.comes_to_rest(&shop).await;
     }
 
-    let problems = async || daemon.asked("status", &admin()).await.1["problems"].as_array().unwrap().clone();
+    let problems = async || {
+        let mut problems = daemon.asked("status", &admin()).await.1["problems"].as_array().unwrap().clone();
+        // That is over only once none came in another version for an hour.
+        problems.retain(|problem| problem["kind"] != "webhook_version");
+        problems
+    };
     assert_eq!(problems().await, [] as [Value; 0]);
     let hour = 3_600;
     for (headers, said) in [
@@ -287,7 +292,9 @@ async fn a_shop_without_an_address_for_webhooks_says_so_until_one_comes() {
     let says = async || {
         let status = daemon.asked("status", &admin()).await.1;
         let problems = status["problems"].as_array().unwrap().clone();
-        problems.iter().any(|problem| problem.as_str().unwrap().contains("set webhook_address = \"https://"))
+        problems
+            .iter()
+            .any(|problem| problem["message"].as_str().unwrap().contains("set webhook_address = \"https://"))
     };
     assert!(says().await && daemon.log().contains("no webhook has come and webhook_address is not set"));
     shop.mistreats_webhooks(&json!({ "paused": false })).await;

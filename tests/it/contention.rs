@@ -6,7 +6,7 @@ use std::sync::Arc;
 use schemas::Role;
 use serde_json::{Value, json};
 use sim::Options;
-use tests::{Dice, Level, Mirror, Refusal, Spot, TestDaemon, TestShop, Token, eventually};
+use tests::{Dice, Level, Mirror, Refusal, Settings, Spot, TestDaemon, TestShop, Token, eventually};
 use tokio::task::JoinSet;
 
 fn staff() -> Token {
@@ -269,7 +269,9 @@ async fn a_crowd_leaves_the_store_as_the_books_say(size: Size, options: Options)
         ..options
     })
     .await;
-    let daemon = TestDaemon::on(&shop).await;
+    // All of them come from one address.
+    let realtime = "connections_per_address_max = 1000".to_owned();
+    let daemon = TestDaemon::with(&shop, Settings { realtime, ..Settings::default() }).await;
     let mut spots = Vec::new();
     for n in 0..size.items {
         spots.push(shop.spot(n, 0).await);

@@ -56,12 +56,14 @@ async fn a_wrong_webhook_secret_is_a_problem_until_a_webhook_is_signed_as_it_sho
     assert_eq!(status.code, 1, "{}", status.out);
     assert!(status.out.contains("webhook_secrets"), "{}", status.out);
     let figure = format!("stockd_problems{{shop=\"{DOMAIN}\",kind=\"webhooks_refused\"}} 1");
-    assert!(figures(&daemon).await.contains(&figure));
+    eventually("the figure", async || figures(&daemon).await.contains(&figure).then_some(())).await;
 
     assert_eq!(daemon.receives(&Webhook::of("themes/publish", &json!({}))).await, 200);
     assert_eq!(alerts(&daemon, "Over: Webhooks are refused").await, 1);
     assert_eq!(problems(&daemon).await, [] as [Value; 0]);
-    assert!(!figures(&daemon).await.contains(&figure));
+    // Figures are made once a second.
+    eventually("the figure is gone", async || (!figures(&daemon).await.contains(&figure)).then_some(()))
+        .await;
     let status = daemon.told(&["status".to_owned()], &admin()).await;
     assert_eq!(status.code, 0, "{}{}", status.out, status.err);
 

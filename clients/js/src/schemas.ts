@@ -853,7 +853,7 @@ export interface SyncRun {
   deleted: number;
   /** Of the changed ones, those that should have come earlier. */
   drift: number;
-  /** Whether it only compares: `changed` and `drift` say what it would put right. */
+  /** Whether it only compares: `changed` says what it would put right, `drift` what would count as drift. */
   dryRun?: boolean;
   /** Why it failed. */
   error?: string | null;

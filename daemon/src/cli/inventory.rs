@@ -1,5 +1,6 @@
 //! `stockd inventory`: commands to the running daemon, checked and carried out there.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use schemas::Timestamp;
 use schemas::command::CommandKind;
@@ -57,7 +58,7 @@ enum Order {
 #[serde(rename_all = "camelCase")]
 struct Place {
     /// Of which inventory item: its id (a number or a GID), or its SKU where only one item has it.
-    #[arg(long, value_name = "ID|SKU")]
+    #[arg(long, value_name = "ID|SKU", value_parser = NonEmptyStringValueParser::new())]
     #[serde(rename = "inventoryItemId")]
     item: String,
     /// At which location; may be left out where there is only one.

@@ -200,7 +200,8 @@ async fn commands_are_read_page_by_page_newest_first_and_one_by_one() {
     assert_eq!(ids(&ben.get("commands?by=ben&inventoryItemId=5").await.1, "commandId").len(), 2);
     assert_eq!(ids(&ben.get("commands?inventoryItemId=6").await.1, "commandId").len(), 0);
     assert_eq!(ids(&ben.get("commands?state=confirmed").await.1, "commandId").len(), 0);
-    for bad in ["commands?state=done", "commands?inventoryItemId=x", "commands?before=x", "commands?limit=0"] {
+    for bad in ["commands?state=done", "commands?inventoryItemId=x", "commands?before=x", "commands?limit=0"]
+    {
         assert_eq!(ben.get(bad).await.0, 400, "{bad}");
     }
     let (status, command) = ben.get(&format!("commands/{}", given[0])).await;
