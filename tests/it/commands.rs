@@ -40,7 +40,7 @@ async fn is_refused(
     match ended.code {
         // Behind the name of the flag, where one is at fault.
         1 if ended.err.contains("there is no item ") => {
-            assert_eq!(refusal.code, "NOT_FOUND", "{arguments:?}")
+            assert_eq!(refusal.code, "NOT_FOUND", "{arguments:?}");
         }
         1 => assert!(ended.err.ends_with(&format!("{message}\n")), "{arguments:?}: {}", ended.err),
         // What the command line itself does not understand.

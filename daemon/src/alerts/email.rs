@@ -58,19 +58,7 @@ impl Post {
         let Some(to) = self.to.get(recipient) else { return Ok(()) };
         let mail = self.mail(message, to, sending);
         let mail = mail.map_err(|problem| Refusal::Never(format!("no mail can be made of it: {problem}")))?;
-        let mut connection = self.connect().await?;
-        let parameters = parameters(&mail, &connection)?;
-        let envelope = mail.envelope();
-        let from = connection.command(From::new(envelope.from().cloned(), parameters));
-        in_time(SMTP_COMMAND_TIMEOUT, from, untaken).await?;
-        for to in envelope.to() {
-            in_time(SMTP_COMMAND_TIMEOUT, connection.command(Rcpt::new(to.clone(), Vec::new())), untaken)
-                .await?;
-        }
-        in_time(SMTP_DATA_TIMEOUT, connection.command(Data), untaken).await?;
-        in_time(SMTP_MAIL_TIMEOUT, connection.message(&mail.formatted()), untaken).await?;
-        // Whether the server says goodbye is nobody's concern, and nothing waits for it.
-        Ok(())
+        hand_over(&mail, self.connect().await?).await
     }
 
     fn mail(
@@ -112,6 +100,22 @@ impl Post {
         }
         Ok(connection)
     }
+}
+
+/// Gives a mail to a server that has let us in.
+async fn hand_over(mail: &Mail, mut connection: AsyncSmtpConnection) -> Result<(), Refusal> {
+    let parameters = parameters(mail, &connection)?;
+    let envelope = mail.envelope();
+    let from = connection.command(From::new(envelope.from().cloned(), parameters));
+    in_time(SMTP_COMMAND_TIMEOUT, from, untaken).await?;
+    for to in envelope.to() {
+        let to = connection.command(Rcpt::new(to.clone(), Vec::new()));
+        in_time(SMTP_COMMAND_TIMEOUT, to, untaken).await?;
+    }
+    in_time(SMTP_DATA_TIMEOUT, connection.command(Data), untaken).await?;
+    in_time(SMTP_MAIL_TIMEOUT, connection.message(&mail.formatted()), untaken).await?;
+    // Whether the server says goodbye is nobody's concern, and nothing waits for it.
+    Ok(())
 }
 
 /// Takes one step of the conversation, for which the server has that time.
@@ -166,5 +170,110 @@ fn untaken(error: &smtp::Error) -> Refusal {
         Some(code) if error.is_permanent() => Refusal::Never(format!("the mail server answered {code}")),
         Some(code) => Refusal::Later(format!("the mail server answered {code}"), None),
         None => Refusal::Later("the connection to the mail server broke".to_owned(), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::SocketAddr;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use lettre::transport::smtp::client::AsyncTokioStream;
+    use tokio::io::{
+        AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, DuplexStream, ReadBuf,
+        duplex,
+    };
+    use tokio::task::JoinSet;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// A connection within this process: where time is paused, a socket of the kernel would look like idleness.
+    #[derive(Debug)]
+    struct Wire(DuplexStream);
+
+    impl AsyncRead for Wire {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_read(context, buffer)
+        }
+    }
+
+    impl AsyncWrite for Wire {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.0).poll_write(context, bytes)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_flush(context)
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_shutdown(context)
+        }
+    }
+
+    impl AsyncTokioStream for Wire {
+        fn peer_addr(&self) -> io::Result<SocketAddr> {
+            Ok(SocketAddr::from(([127, 0, 0, 1], 25)))
+        }
+    }
+
+    /// A mail server that takes so long to answer one of the commands (`.` is the end of the mail).
+    async fn serve(wire: DuplexStream, slow: &'static str, pause: Duration) {
+        let mut wire = BufReader::new(wire);
+        wire.write_all(b"220 mail.example\r\n").await.unwrap();
+        let (mut line, mut in_mail) = (String::new(), false);
+        while wire.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+            let said = std::mem::take(&mut line);
+            if in_mail && said != ".\r\n" {
+                continue;
+            }
+            if said.starts_with(slow) {
+                sleep(pause).await;
+            }
+            in_mail = said.starts_with("DATA");
+            let answer: &[u8] = if in_mail { b"354 go on\r\n" } else { b"250 yes\r\n" };
+            if wire.write_all(answer).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mail_server_may_take_as_long_over_each_step_as_rfc_5321_allows_and_no_longer() {
+        // RFC 5321, 4.5.3.2: five minutes for a command, two for DATA, ten for the end of the mail.
+        for (slow, seconds, is_taken) in [
+            (".", 40, true),
+            (".", 10 * 60, true),
+            (".", 24 * 3_600, false),
+            ("MAIL", 299, true),
+            ("MAIL", 301, false),
+            ("RCPT", 299, true),
+            ("DATA", 119, true),
+            ("DATA", 121, false),
+        ] {
+            let (ours, theirs) = duplex(4_096);
+            let mut server = JoinSet::new();
+            server.spawn(serve(theirs, slow, Duration::from_secs(seconds)));
+            let us = ClientId::Domain("shop.example".to_owned());
+            let connection =
+                AsyncSmtpConnection::connect_with_transport(Box::new(Wire(ours)), &us).await.unwrap();
+            let mail = Mail::builder()
+                .from("stock@shop.example".parse().unwrap())
+                .to("buyers@shop.example".parse().unwrap())
+                .body("Sold out".to_owned())
+                .unwrap();
+            assert_eq!(hand_over(&mail, connection).await.is_ok(), is_taken, "{slow} after {seconds} s");
+        }
     }
 }
