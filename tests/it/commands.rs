@@ -39,7 +39,11 @@ async fn is_refused(
     assert_eq!(ended.out, "", "{arguments:?}");
     match ended.code {
         // Behind the name of the flag, where one is at fault.
-        1 if ended.err.contains("there is no item ") => {
+        // The command line asks which item and reservation is meant before it gives a command.
+        1 if ["there is no item ", "there is no open reservation "]
+            .iter()
+            .any(|no| ended.err.contains(no)) =>
+        {
             assert_eq!(refusal.code, "NOT_FOUND", "{arguments:?}");
         }
         1 => assert!(ended.err.ends_with(&format!("{message}\n")), "{arguments:?}: {}", ended.err),

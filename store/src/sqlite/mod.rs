@@ -88,7 +88,7 @@ pub struct Opened {
 }
 
 /// Bytes that the write-ahead log may keep once it was copied into the database; what it grew beyond while somebody read
-/// for long is given back by the next commit. Above [`engine::CHECKPOINT_PAGES`], so that it is not cut at every turn.
+/// for long is given back by the next commit. Above `CHECKPOINT_PAGES`, so that it is not cut at every turn.
 const LOG_BYTES_MAX: u32 = 8 * 1024 * 1024;
 
 /// Opens the database at that path, making or migrating it as needed. `now` is when a restored one was found to be one.
