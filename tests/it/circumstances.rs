@@ -114,6 +114,16 @@ async fn a_scope_that_is_missing_is_named_and_what_it_opens_comes_once_it_is_gra
     Mirror::becomes_exact(&daemon, &shop).await;
 }
 
+/// Characters of a time down to its seconds.
+const SECONDS: usize = "2026-11-28T20:25:19".len();
+
+/// Up to when a resource is said to be complete, to the second.
+async fn complete_until(daemon: &TestDaemon, resource: &str) -> String {
+    let status = daemon.asked("status", &admin()).await.1;
+    let of = status["resources"].as_array().unwrap().iter().find(|of| of["resource"] == resource);
+    of.unwrap()["completeUntil"].as_str().unwrap()[..SECONDS].to_owned()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_with_shop_clock_version_and_token_is_said_and_passes() {
     let shop = TestShop::opens().await;
@@ -158,6 +168,13 @@ async fn what_is_wrong_with_shop_clock_version_and_token_is_said_and_passes() {
         assert!(daemon.log().contains(said), "{said}");
         shop.falls_quiet().await;
         Mirror::becomes_exact(&daemon, &shop).await;
+        let run = daemon.begins_when_it_can("inventory", "quick").await;
+        let finished = daemon.ends(&run).await["finishedAt"].as_str().unwrap()[..SECONDS].to_owned();
+        let complete = complete_until(&daemon, "inventory").await;
+        assert!(
+            complete <= finished,
+            "{complete} is later than {finished}: what changes until then is left out"
+        );
         shop.does("faults", &json!({ "headers": {} })).await;
         // A deprecation is taken back by the next answer to the same question.
         shop.adjusts(&spot, "available", 1).await;

@@ -125,11 +125,14 @@ async fn what_may_pass_is_tried_again_with_growing_pauses_and_then_given_up() {
 #[tokio::test(start_paused = true)]
 async fn what_needs_a_person_is_not_tried_again() {
     let within = cost(10.0, Some(10.0), 1990.0);
+    let unapproved =
+        Bytes::from_static(br#"{"errors": {"base": ["This app is not approved to read orders"]}}"#);
     let answers = [
         (status(301), "domain"),
         (status(401), "token"),
         (status(402), "frozen"),
         (status(403), "scopes"),
+        (status(403).map(|empty| empty.map(|_| unapproved.clone())), "not approved to read orders"),
         (status(404), "domain"),
         (status(422), "products"),
         (status(423), "locked"),
