@@ -29,6 +29,7 @@ use self::message::Message;
 use self::outlet::{Outlet, Refusal, Sending};
 use crate::config::{self, ConfigError, Environment, SecretRef, Terms};
 use crate::limits;
+use crate::stall::Stall;
 
 /// A way out, and what holds for it.
 pub(crate) struct Channel {
@@ -120,11 +121,11 @@ impl Reader {
         let mut committed = self.store.committed();
         let message = Message::behind(kept.after);
         let mut place = Place { kept, message, tries: 0 };
+        let mut stall = Stall::of(format!("alerts by {}", self.name()));
         loop {
-            let pause = self.step(&mut place).await.unwrap_or_else(|error| {
-                tracing::error!(channel = self.name(), %error, "alerts wait: the store failed; trying again");
-                Some(limits::STORE_PAUSE)
-            });
+            let step = self.step(&mut place).await;
+            stall.note(&step);
+            let pause = step.unwrap_or(Some(limits::STORE_PAUSE));
             let seen = place.message.until;
             let more = async {
                 if committed.wait_for(|head| *head > seen).await.is_err() {
@@ -278,15 +279,15 @@ impl Reader {
 
     /// Writes down where the reader is, however long that takes: what was sent must not be sent again.
     async fn keep(&self, position: &mut Position) {
+        let mut stall = Stall::of(format!("alerts by {}", self.name()));
         loop {
             position.at = self.clock.now();
             let (reader, position) = (self.channel.terms.reader.clone(), position.clone());
-            match self.store.write(Operation::KeepPosition { reader, position }).await {
+            let kept = self.store.write(Operation::KeepPosition { reader, position }).await;
+            stall.note(&kept);
+            match kept {
                 Ok(_) | Err(StoreError::Closed) => return,
-                Err(error) => {
-                    tracing::error!(channel = self.name(), %error, "alerts wait: the store failed; trying again");
-                    sleep(limits::STORE_PAUSE).await;
-                }
+                Err(_) => sleep(limits::STORE_PAUSE).await,
             }
         }
     }

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::identity::StoreIdentity;
 use crate::limits;
+use crate::stall::Stall;
 
 /// Brings one shop's commands to Shopify.
 pub(crate) struct Attempts {
@@ -50,19 +51,16 @@ impl Attempts {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut sending: JoinSet<String> = JoinSet::new();
         let mut on_the_way: BTreeSet<String> = BTreeSet::new();
+        let mut stall = Stall::of(format!("commands of {}", self.shop));
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.identity.is_confirmed() => {}
             }
             self.given.mark_unchanged();
-            let pause = match self.send_all(&mut sending, &mut on_the_way).await {
-                Ok(()) => limits::ATTEMPTS_PAUSE,
-                Err(error) => {
-                    tracing::error!(shop.domain = %self.shop, %error, "commands wait: the store failed; trying again");
-                    limits::STORE_PAUSE
-                }
-            };
+            let sent = self.send_all(&mut sending, &mut on_the_way).await;
+            stall.note(&sent);
+            let pause = if sent.is_ok() { limits::ATTEMPTS_PAUSE } else { limits::STORE_PAUSE };
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = self.given.changed() => tokio::time::sleep(limits::ATTEMPTS_GATHER).await,
@@ -165,6 +163,7 @@ impl Courier {
     async fn deliver(self, attempt: Attempt) -> String {
         let end = self.answer(&attempt).await;
         let id = attempt.id;
+        let mut stall = Stall::of(format!("answers of {}", self.shop));
         loop {
             let settle = Operation::SettleAttempt {
                 shop: self.shop.clone(),
@@ -172,13 +171,12 @@ impl Courier {
                 end: end.clone(),
                 at: self.clock.now(),
             };
-            match self.store.write(settle).await {
+            let settled = self.store.write(settle).await;
+            stall.note(&settled);
+            match settled {
                 Ok(outcome) if outcome.more => {}
                 Ok(_) | Err(StoreError::Closed) => break,
-                Err(error) => {
-                    tracing::error!(shop.domain = %self.shop, attempt.id = id, %error, "an answer waits: the store failed; trying again");
-                    tokio::time::sleep(limits::STORE_PAUSE).await;
-                }
+                Err(_) => tokio::time::sleep(limits::STORE_PAUSE).await,
             }
         }
         self.marked.send_replace(());

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::limits;
 use crate::notices::Notices;
+use crate::stall::Stall;
 
 /// Applies deliveries as they come.
 pub(crate) struct Intake {
@@ -38,16 +39,16 @@ impl Intake {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let mut failures: HashMap<WebhookId, u32> = HashMap::new();
         let mut ahead = Ahead::default();
+        let mut stall = Stall::of("deliveries");
         while !stop.is_cancelled() {
             // Asked for before looking, so that what arrives while looking is not slept over.
             let arrived = self.arrived.notified();
-            let pause = match self.group(&mut failures, &mut ahead).await {
+            let group = self.group(&mut failures, &mut ahead).await;
+            stall.note(&group);
+            let pause = match group {
                 Ok(0) => None,
                 Ok(_) => continue,
-                Err(error) => {
-                    tracing::error!(%error, "deliveries wait: the store failed; trying again");
-                    Some(limits::STORE_PAUSE)
-                }
+                Err(_) => Some(limits::STORE_PAUSE),
             };
             tokio::select! {
                 () = stop.cancelled() => {}

@@ -44,6 +44,7 @@ mod routes;
 mod scheduler;
 mod scope;
 mod source;
+mod stall;
 mod subscriptions;
 mod sync;
 mod tail;

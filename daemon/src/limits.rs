@@ -45,6 +45,8 @@ pub const LINGER_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
 /// Time for the store's writer to end after that; what it had acknowledged is on disk whether it ends or not.
 pub const WRITER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Shops that are not configured and whose webhooks are logged, once each; those of further ones are refused in silence.
+pub const STRANGERS_LOGGED_MAX: usize = 64;
 /// Deliveries read and applied in one go: many of the writer's transactions, so that it seldom waits for the next ones.
 pub const INTAKE_GROUP: usize = 1_000;
 /// Times that a delivery may fail to be applied, while others succeed, before it is set aside as unreadable.

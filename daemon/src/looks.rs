@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::identity::StoreIdentity;
 use crate::limits;
+use crate::stall::Stall;
 
 /// Reads one shop's marked records.
 pub(crate) struct Looks {
@@ -31,13 +32,14 @@ pub(crate) struct Looks {
 impl Looks {
     /// Works until told to stop.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let mut stall = Stall::of(format!("refreshes of {}", self.shop));
         loop {
             self.marks.mark_unchanged();
             let pause = tokio::select! {
                 () = stop.cancelled() => return,
                 read = async {
                     self.identity.is_confirmed().await;
-                    self.group().await
+                    self.group(&mut stall).await
                 } => match read {
                     Ok(0) => limits::LOOKS_PAUSE,
                     Ok(_) => continue,
@@ -53,13 +55,13 @@ impl Looks {
     }
 
     /// Reads the records that were marked longest ago; how many. `Err` is how long to wait.
-    async fn group(&self) -> Result<usize, Duration> {
-        let store_failed = |error: store::StoreError| {
-            tracing::error!(shop.domain = %self.shop, %error, "second looks wait: the store failed");
-            limits::STORE_PAUSE
-        };
+    async fn group(&self, stall: &mut Stall) -> Result<usize, Duration> {
         let now = self.clock.now();
-        let marked = self.store.marked(&self.shop, now, limits::LOOKS_GROUP).await.map_err(store_failed)?;
+        let marked = self.store.marked(&self.shop, now, limits::LOOKS_GROUP).await;
+        if marked.is_err() {
+            stall.note(&marked);
+        }
+        let marked = marked.map_err(|_| limits::STORE_PAUSE)?;
         if marked.is_empty() {
             return Ok(0);
         }
@@ -76,7 +78,9 @@ impl Looks {
         let changes = found.into_iter().flat_map(|(_, changes)| changes).collect();
         let batch =
             Batch { shop: self.shop.clone(), at: self.clock.now(), cause: Cause::Read(marks), changes };
-        self.store.write(Operation::Apply(batch)).await.map_err(store_failed)?;
-        Ok(keys.len())
+        let applied = self.store.write(Operation::Apply(batch)).await;
+        // Not before: on a full disk everything can be read, and nothing goes on.
+        stall.note(&applied);
+        applied.map(|_| keys.len()).map_err(|_| limits::STORE_PAUSE)
     }
 }

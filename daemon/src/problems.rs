@@ -3,7 +3,7 @@
 //! Whoever finds out that something is wrong says so here, as often as it likes; when it begins and when it ends is
 //! logged once and told once as a `system:alert`. One that comes and goes is not told again within an hour.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::SignedDuration;
@@ -63,6 +63,8 @@ struct State {
     standing: BTreeMap<(Option<ShopDomain>, &'static str), Standing>,
     /// When a webhook of each shop was last signed as it should be.
     signed: BTreeMap<ShopDomain, Timestamp>,
+    /// Shops that are not configured and of which webhooks came.
+    strangers: BTreeSet<ShopDomain>,
 }
 
 struct Standing {
@@ -120,6 +122,15 @@ impl Problems {
                        the webhooks in the shop's admin pages), unless a stranger sends them";
         let title = "Webhooks are refused";
         self.begin(shop, Problem { kind: WEBHOOKS_REFUSED, title, message: message.to_owned() });
+    }
+
+    /// A webhook came for a shop that is not configured. Anybody can send such, so it is logged once for each shop, and
+    /// not of more than [`limits::STRANGERS_LOGGED_MAX`].
+    pub(crate) fn webhook_of_stranger(&self, shop: &ShopDomain) {
+        let strangers = &mut self.state().strangers;
+        if strangers.len() < limits::STRANGERS_LOGGED_MAX && strangers.insert(shop.clone()) {
+            tracing::warn!(shop.domain = %shop, "webhooks of a shop that is not configured are refused: if it is yours, compare the domain under [[shop]]");
+        }
     }
 
     /// A webhook came that is signed as it should be.

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
+use crate::stall::Stall;
 use crate::sync::{Plan, Syncs};
 use crate::timetable::Timetable;
 
@@ -218,15 +219,15 @@ fn over(run: &RunId) -> ErrorBody {
 
 /// The resource's run under way, and its last full one, however that ended.
 async fn last_runs(syncs: &Syncs, resource: Resource) -> (Option<RunRecord>, Option<RunRecord>) {
+    let mut stall = Stall::of(format!("runs of {resource}"));
     loop {
-        match syncs.store.last_runs(&syncs.shop, resource).await {
+        let read = syncs.store.last_runs(&syncs.shop, resource).await;
+        stall.note(&read);
+        match read {
             Ok(LastRuns { any, full_begun, .. }) => {
                 return (any.filter(|run| run.run.state == RunState::Running), full_begun);
             }
-            Err(error) => {
-                tracing::error!(shop.domain = %syncs.shop, %error, "runs wait: the store failed; trying again");
-                tokio::time::sleep(limits::STORE_PAUSE).await;
-            }
+            Err(_) => tokio::time::sleep(limits::STORE_PAUSE).await,
         }
     }
 }

@@ -7,14 +7,17 @@ use tokio_util::sync::CancellationToken;
 use ws::Hub;
 
 use crate::limits;
+use crate::stall::Stall;
 
 /// Publishes every entry from the log's end on, until told to stop. What came before, readers fetch themselves.
 pub(crate) async fn run(store: Arc<dyn Store>, hub: Arc<Hub>, stop: CancellationToken) {
     let (mut committed, mut erasures) = (store.committed(), store.erasures());
     let mut erased = *erasures.borrow();
     let mut position = hub.head().sequence;
+    let mut stall = Stall::of("events");
     loop {
         let read = store.entries(position, limits::TAIL_GROUP).await;
+        stall.note(&read);
         let now = *erasures.borrow_and_update();
         if now != erased {
             // What is in memory may tell what is erased from the log, and so may what was just read. What is published
@@ -30,8 +33,7 @@ pub(crate) async fn run(store: Arc<dyn Store>, hub: Arc<Hub>, stop: Cancellation
                 continue;
             }
             Ok(_) => {}
-            Err(error) => {
-                tracing::error!(%error, "events wait: the store failed; trying again");
+            Err(_) => {
                 tokio::time::sleep(limits::STORE_PAUSE).await;
                 continue;
             }

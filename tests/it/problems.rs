@@ -38,6 +38,18 @@ async fn figures(daemon: &TestDaemon) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn webhooks_of_a_shop_that_is_not_configured_are_logged_once() {
+    let shop = TestShop::opens().await;
+    let daemon = TestDaemon::on(&shop).await;
+    let stranger =
+        || Webhook::of("themes/publish", &json!({})).header("x-shopify-shop-domain", "other.myshopify.com");
+    for _ in 0..20 {
+        assert_eq!(daemon.receives(&stranger()).await, 404);
+    }
+    assert_eq!(daemon.log().matches("compare the domain under [[shop]]").count(), 1, "{}", daemon.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_webhook_secret_is_a_problem_until_a_webhook_is_signed_as_it_should_be() {
     let shop = TestShop::opens().await;
     let mut daemon = TestDaemon::on(&shop).await;

@@ -29,7 +29,7 @@ async fn received(context: &Context, headers: &HeaderMap, body: Body) -> Result<
     // Everything that the headers tell is settled before a byte of the body is kept for anybody.
     let shop = Webhook::claimed_shop(headers).map_err(|reason| refused(&reason))?;
     let secrets = context.shops.webhook_secrets(&shop).ok_or_else(|| {
-        tracing::warn!(shop.domain = %shop, "a webhook of a shop that is not configured was refused");
+        context.problems.webhook_of_stranger(&shop);
         error(
             StatusCode::NOT_FOUND,
             &ErrorBody::new(ErrorCode::NotFound, format!("the shop {shop} is not configured here")),
