@@ -36,7 +36,7 @@ pub use crowd::Crowd;
 pub use daemon::{Settings, TestDaemon, free_address};
 pub use demo::TestDemo;
 pub use dice::Dice;
-pub use eventually::{PATIENCE, eventually};
+pub use eventually::{PATIENCE, eventually, eventually_within};
 pub use mail_server::{Mail, MailServer, Mood};
 pub use mirror::{Mirror, stock};
 pub use plain::{Plain, Script, name};
