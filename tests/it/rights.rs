@@ -167,7 +167,8 @@ async fn lists_in_parameters_are_bounded_and_each_part_counts_once() {
     let daemon = TestDaemon::on(&shop).await;
     let admin = Token::of(Role::Admin);
     shop.sells(&shop.spot(0, 1).await, 1).await;
-    daemon.events(None).await;
+    shop.falls_quiet().await;
+    daemon.comes_to_rest(&shop).await;
     let once = daemon.asked("events?rooms=inventory:all&limit=5", &admin).await.1;
     let often = vec!["inventory:all"; 300].join(",");
     assert_eq!(daemon.asked(&format!("events?rooms={often}&limit=5"), &admin).await.1["data"], once["data"]);
