@@ -14,10 +14,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bench::{Client, Shop, Socket, Webhooks, World, percentile};
+use bench::{Client, Shop, Socket, Webhooks, World, now_seconds, percentile};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{Method, StatusCode};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -174,7 +175,7 @@ async fn row(attack: Attack, attackers: usize, scale: Scale) -> anyhow::Result<V
     let mut world = World::open(&scale.shop).await?;
     let levels = levels(&mut world).await?;
     world.is_slow(STORE_MS).await?;
-    let recorded = body(&levels[0], 0);
+    let recorded = body(&levels[0], 0, Timestamp::from_second(now_seconds())?);
     let signature = sign(&recorded)?;
     let ready = world.read("/readyz").await?;
     let target = Arc::new(Target {
@@ -240,8 +241,9 @@ async fn honest(world: &World, levels: &[(String, String)], scale: Scale) -> any
         rate: scale.rate,
         time: scale.time,
     };
+    let at = Timestamp::from_second(now_seconds())?;
     let bodies: Arc<[String]> =
-        levels.iter().take(count).enumerate().map(|(number, level)| body(level, number)).collect();
+        levels.iter().take(count).enumerate().map(|(number, level)| body(level, number, at)).collect();
     let sent = webhooks.send(move |number| bodies[number].clone()).await?;
     let heard = timeout(LATE_MAX, listening.join_next()).await.context("some events were not heard")?;
     let heard = heard.context("somebody listens")???;
@@ -376,9 +378,9 @@ fn available(number: usize) -> i64 {
     100_000 + i64::try_from(number).unwrap_or_default()
 }
 
-fn body((item, location): &(String, String), number: usize) -> String {
+fn body((item, location): &(String, String), number: usize, at: Timestamp) -> String {
     format!(
-        r#"{{"inventory_item_id":{item},"location_id":{location},"available":{},"updated_at":"2030-01-01T00:00:00Z","admin_graphql_api_id":"gid://shopify/InventoryLevel/{location}?inventory_item_id={item}"}}"#,
+        r#"{{"inventory_item_id":{item},"location_id":{location},"available":{},"updated_at":"{at}","admin_graphql_api_id":"gid://shopify/InventoryLevel/{location}?inventory_item_id={item}"}}"#,
         available(number)
     )
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bench::{Process, Shop, Socket, Webhooks, World, free_address, own_cpu, percentile};
+use bench::{Process, Shop, Socket, Webhooks, World, free_address, now_seconds, own_cpu, percentile};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -44,8 +44,6 @@ const LOOKS_MAX: usize = 100;
 const STORE_MS: u64 = 600_000;
 /// The secret that webhooks are signed with.
 const SECRET: &str = "pretend-secret";
-/// Midnight, New Year of 2030, in seconds since 1970.
-const DAY_ZERO: i64 = 1_893_456_000;
 /// Between two looks at what another process is doing.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -90,7 +88,7 @@ async fn main() -> anyhow::Result<()> {
                 let sent = if bytes == LARGE {
                     node_webhooks(what).send(large(&levels, 0)).await?
                 } else {
-                    node_webhooks(what).send(small(&levels, 9)).await?
+                    node_webhooks(what).send(small(&levels, 9, now_seconds())).await?
                 };
                 let used = node.cpu()?.saturating_sub(cpu);
                 row(
@@ -187,7 +185,10 @@ async fn under_load(
 
     let (cpu, own) = (world.daemon.cpu()?, own_cpu()?);
     let series = day.to_string();
-    let sent = webhooks(world, &series, rate, time).send(small(levels, day)).await?;
+    // Later than what the store knows and than all measurements before; and no round is shorter than the second by which
+    // its times are later, so none is ahead of the clock.
+    let begins = now_seconds();
+    let sent = webhooks(world, &series, rate, time).send(small(levels, day, begins)).await?;
     let own = own_cpu()?.saturating_sub(own);
     let cpu = applied(world).await?.saturating_sub(cpu);
     let _ = stop.send(());
@@ -205,7 +206,7 @@ async fn under_load(
         );
         let level = places.get(&key).context("an event of an unknown level")?;
         let updated: Timestamp = event["updatedAt"].as_str().unwrap_or_default().parse()?;
-        let round = usize::try_from(updated.as_second() - day_begins(day))?;
+        let round = usize::try_from(updated.as_second() - begins)?;
         let number = round * levels.len() + level;
         let sent = begun.get(&number).context("an event that nothing caused")?;
         anyhow::ensure!(event["available"] == available(day, number), "a wrong event: {event}");
@@ -238,23 +239,18 @@ fn webhooks<'a>(world: &'a World, series: &'a str, rate: u32, time: Duration) ->
     }
 }
 
-/// When a measurement's day begins: each is later than those before, and than what the store knows.
-fn day_begins(day: i64) -> i64 {
-    DAY_ZERO + day * 86_400
-}
-
 /// What a webhook says of its level: something else than the time before, and than what the store has.
 fn available(day: i64, number: usize) -> i64 {
     100_000 + (13 * day + i64::try_from(number).unwrap_or_default()) % 97
 }
 
 /// Bodies of `inventory_levels/update`: every level in turn, each a second later than the time before.
-fn small(levels: &[Level], day: i64) -> impl Fn(usize) -> String + Clone + Send + use<> {
+fn small(levels: &[Level], day: i64, begins: i64) -> impl Fn(usize) -> String + Clone + Send + use<> {
     let levels: Arc<[Level]> = levels.into();
     move |number| {
         let Level { item, location, .. } = &levels[number % levels.len()];
         let round = i64::try_from(number / levels.len()).unwrap_or(i64::MAX);
-        let at = Timestamp::from_second(day_begins(day).saturating_add(round)).unwrap_or(Timestamp::MAX);
+        let at = Timestamp::from_second(begins.saturating_add(round)).unwrap_or(Timestamp::MAX);
         let body = format!(
             r#"{{"inventory_item_id":{item},"location_id":{location},"available":{},"updated_at":"{at}","admin_graphql_api_id":"gid://shopify/InventoryLevel/{location}?inventory_item_id={item}""#,
             available(day, number)
