@@ -182,7 +182,8 @@ async fn row(attack: Attack, attackers: usize, scale: Scale) -> anyhow::Result<V
         address: world.address.clone(),
         shop: world.store.shop.clone(),
         guest: world.token_of("guest", "attacker")?,
-        manager: world.token.clone(),
+        // Another user than the honest one, whose own bounds are not at stake.
+        manager: world.token_of("manager", "attacker")?,
         offset: ready["offset"].as_str().unwrap_or_default().to_owned(),
         recorded: (recorded, signature),
         done: AtomicU64::new(0),
