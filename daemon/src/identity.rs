@@ -18,7 +18,7 @@ use crate::problems::{OTHER_STORE, Problems};
 pub(crate) struct StoreIdentity {
     /// Which shop.
     shop: ShopDomain,
-    /// The shop itself.
+    /// Asks the Admin API of the shop for its id.
     client: Arc<Client>,
     /// Where its id is kept.
     store: Arc<dyn Store>,

@@ -53,7 +53,7 @@ pub(crate) struct Confirmation {
     pub(crate) shop: ShopDomain,
     /// What may have to be forgotten.
     pub(crate) store: Arc<dyn Store>,
-    /// The shop itself.
+    /// Asks the Admin API of the shop whether the app is still let in.
     pub(crate) client: Arc<Client>,
     /// What is said.
     pub(crate) farewells: Arc<watch::Sender<Farewell>>,
