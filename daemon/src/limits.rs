@@ -113,6 +113,9 @@ pub const SESSION_QUOTA: SessionQuota = SessionQuota {
     records: 200_000,
     bytes: 256 * 1024 * 1024,
 };
+/// Snapshots that are made or on their way to readers at the same time. One of all levels that may be asked for has about
+/// seven megabytes; who asks while so many are held by slow readers is told to try again.
+pub const SNAPSHOTS_MAX: usize = 12;
 /// Time for which figures that anybody may ask for are told again before they are made anew.
 pub const FIGURES_TIME: Duration = Duration::from_secs(1);
 /// Rooms, or ids, in one list of a request. More are refused: each is looked up by itself.

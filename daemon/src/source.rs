@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use schemas::record::Order;
 use schemas::{AnyId, LevelSelection, LogEntry, Offset, OrderId, Room, Sequence, ShopDomain, Timestamp};
 use store::{Operation, OrderView, Store, StoreError};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use ws::{KeptRooms, OrderOwner, Snapshot, SourceError};
 
 use crate::limits;
@@ -28,12 +28,20 @@ pub(crate) struct LogSource {
 
 /// Makes snapshots one after the other: a hundred clients who come at once cost as much as one, where they are shown the
 /// same. Others wait for their turn.
-#[derive(Default)]
 pub(crate) struct Snapshots {
     /// Those that wait for their turn. Whoever asks for the same before it began has the same answer; whoever asks later
     /// may have been sent something newer already, and waits for the next.
     waiting: Mutex<HashMap<Wanted, Arc<Answer>>>,
     turn: tokio::sync::Mutex<()>,
+    /// Room for those that are made or sent: each is held until the last of its readers has been sent it.
+    room: Arc<Semaphore>,
+}
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        let room = Arc::new(Semaphore::new(limits::SNAPSHOTS_MAX));
+        Self { waiting: Mutex::default(), turn: tokio::sync::Mutex::default(), room }
+    }
 }
 
 /// What is to be in a snapshot: of these shops, by this selection, at most so many levels.
@@ -51,6 +59,8 @@ impl Snapshots {
         let place = Place::of(self, (shops.to_vec(), selection.clone(), limit));
         let make = async {
             let _turn = self.turn.lock().await;
+            // Never closed, so there is always one to come.
+            let room = Arc::clone(&self.room).acquire_owned().await;
             // Whoever asks from now on may know of something newer.
             place.leave();
             let (shops, selection, limit) = &place.wanted;
@@ -59,7 +69,7 @@ impl Snapshots {
             if levels.len() > *limit {
                 return Err(SourceError::TooMany);
             }
-            let made = tokio::task::spawn_blocking(move || Arc::new(Snapshot::new(&levels, at))).await;
+            let made = tokio::task::spawn_blocking(move || Arc::new(Snapshot::new(&levels, at, room))).await;
             made.map_err(|problem| SourceError::Unavailable(problem.to_string()))
         };
         place.answer.get_or_init(|| make).await.clone()

@@ -385,14 +385,13 @@ impl Voice {
     }
 
     /// The acknowledgement of a request that went well, with levels that are JSON already: it is as long as they are, so
-    /// nothing of them is taken apart for each who is shown them.
-    pub(crate) fn answer_with_levels(self, call: &Call, mut fields: Value, levels: &str) -> Option<Bytes> {
+    /// all who are shown them share them. The pieces of one frame.
+    pub(crate) fn answer_with_levels(self, call: &Call, mut fields: Value, levels: &Bytes) -> Option<[Bytes; 3]> {
         fields["ok"] = true.into();
         let fields = fields.to_string();
         let open = fields.strip_suffix('}').unwrap_or_default();
-        let payload = format!(r#"{open},"levels":{levels}}}"#);
-        let packet = socketio::ack(self.namespace.as_str(), call.id?, &payload);
-        Some(frame::text(&engine::Packet::Message(&packet).encode()))
+        let begin = socketio::ack_begin(self.namespace.as_str(), call.id?, &format!(r#"{open},"levels":"#));
+        Some(frame::text_around(&engine::Packet::Message(&begin).encode(), levels.clone(), "}]"))
     }
 
     /// Everything a client is told of a request that was refused: the acknowledgement, and events for clients that

@@ -260,6 +260,13 @@ pub fn text(text: &str) -> Bytes {
     encode(TEXT, text.as_bytes())
 }
 
+/// A whole text message around one that is long and that many are sent: in pieces, so that it is not copied for each.
+pub fn text_around(before: &str, shared: Bytes, after: &'static str) -> [Bytes; 3] {
+    let mut begin = header(TEXT, before.len() + shared.len() + after.len(), before.len());
+    begin.put_slice(before.as_bytes());
+    [begin.freeze(), shared, Bytes::from_static(after.as_bytes())]
+}
+
 /// A whole binary message.
 pub fn binary(payload: &[u8]) -> Bytes {
     encode(BINARY, payload)
@@ -281,9 +288,16 @@ pub fn close(code: Option<u16>) -> Bytes {
 }
 
 fn encode(opcode: u8, payload: &[u8]) -> Bytes {
-    let mut frame = BytesMut::with_capacity(payload.len() + 10);
+    let mut frame = header(opcode, payload.len(), payload.len());
+    frame.put_slice(payload);
+    frame.freeze()
+}
+
+/// The beginning of a frame with a payload of that many bytes, with room for so many of them.
+fn header(opcode: u8, payload_len: usize, room: usize) -> BytesMut {
+    let mut frame = BytesMut::with_capacity(room + 10);
     frame.put_u8(0x80 | opcode);
-    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+    match (u8::try_from(payload_len), u16::try_from(payload_len)) {
         (Ok(short @ 0..=125), _) => frame.put_u8(short),
         (_, Ok(medium)) => {
             frame.put_u8(126);
@@ -291,11 +305,10 @@ fn encode(opcode: u8, payload: &[u8]) -> Bytes {
         }
         _ => {
             frame.put_u8(127);
-            frame.put_u64(payload.len() as u64);
+            frame.put_u64(payload_len as u64);
         }
     }
-    frame.put_slice(payload);
-    frame.freeze()
+    frame
 }
 
 /// What a message of ours is made of.
@@ -320,6 +333,14 @@ pub fn messages(mut frames: &[u8]) -> impl Iterator<Item = (Kind, &[u8])> {
             }
         }
     })
+}
+
+/// Whether these frames of ours end with a whole one.
+pub fn is_whole(mut frames: &[u8]) -> bool {
+    while let Some((_, _, rest)) = take_frame(frames) {
+        frames = rest;
+    }
+    frames.is_empty()
 }
 
 /// The first frame's opcode and payload, and what follows it.

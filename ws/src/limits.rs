@@ -106,6 +106,10 @@ pub const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 /// others are left to their tasks.
 pub const SERVED_AT_ONCE_MAX: usize = 1024;
 
+/// Bytes given to one write: some tens of microseconds of copying. A snapshot has megabytes, and sixty of them written
+/// whole kept everybody else waiting for a tenth of a second.
+pub const WRITE_BYTES_MAX: usize = 128 * 1024;
+
 /// Frames given to one write.
 pub const FRAMES_PER_WRITE_MAX: usize = 64;
 

@@ -6,6 +6,6 @@ mod packet;
 mod session;
 
 pub(crate) use allowance::Allowance;
-pub(crate) use packet::ack;
+pub(crate) use packet::ack_begin;
 pub use packet::{Content, Malformed, Packet, event};
 pub use session::{Call, Namespace, Session, Step};

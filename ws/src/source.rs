@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use schemas::command::CommandKind;
 use schemas::shape::LevelShape;
 use schemas::{
@@ -72,17 +73,24 @@ pub trait Source: Send + Sync + 'static {
 /// Levels as they all were at one place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// A JSON array of level shapes, made once for all who are shown them.
-    pub levels: String,
+    /// A JSON array of level shapes, made once for all who are shown them, and held until the last has been sent it.
+    pub levels: Bytes,
     /// Where they are exact.
     pub at: Sequence,
 }
 
 impl Snapshot {
-    /// Of these levels.
-    pub fn new(levels: &[LevelShape], at: Sequence) -> Self {
+    /// Of these levels. What is held for it is let go with it.
+    pub fn new<H: Send + 'static>(levels: &[LevelShape], at: Sequence, held: H) -> Self {
+        struct Held<H>(Vec<u8>, H);
+        impl<H> AsRef<[u8]> for Held<H> {
+            fn as_ref(&self) -> &[u8] {
+                &self.0
+            }
+        }
         // Shapes of ours: there is nothing in them that JSON cannot say.
-        Self { levels: serde_json::to_string(levels).unwrap_or_else(|_| "[]".to_owned()), at }
+        let levels = serde_json::to_vec(levels).unwrap_or_else(|_| b"[]".to_vec());
+        Self { levels: Bytes::from_owner(Held(levels, held)), at }
     }
 }
 

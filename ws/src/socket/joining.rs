@@ -207,7 +207,7 @@ impl Socket {
         match (joining.call, joining.levels) {
             (Some(call), Some(snapshot)) => {
                 self.flush(out);
-                out.extend(self.voice().answer_with_levels(&call, fields, &snapshot.levels));
+                out.extend(self.voice().answer_with_levels(&call, fields, &snapshot.levels).into_iter().flatten());
             }
             (Some(call), None) => self.answer(&call, Ok(fields), out),
             (None, _) => {}

@@ -168,10 +168,10 @@ pub fn event(namespace: &str, name: &str, json: &str, last: Option<&str>) -> Str
     }
 }
 
-/// The text of an acknowledgement with an argument that is JSON already.
-pub(crate) fn ack(namespace: &str, id: u64, json: &str) -> String {
+/// The text of an acknowledgement up to somewhere in its argument, which is JSON already; `]` ends it.
+pub(crate) fn ack_begin(namespace: &str, id: u64, json: &str) -> String {
     let (namespace, comma) = prefix(namespace);
-    format!("3{namespace}{comma}{id}[{json}]")
+    format!("3{namespace}{comma}{id}[{json}")
 }
 
 /// The root namespace is not written.

@@ -62,6 +62,10 @@ where
         if idle || written {
             moved = Instant::now();
         }
+        if written && desk.with(|work| Ok(work.conversation.out.is_full()))? {
+            // The kernel takes a long answer about as fast as it can be copied: others have their turn in between.
+            tokio::task::yield_now().await;
+        }
         if closing.is_cancelled() {
             return Err(Ending::Shutdown);
         }

@@ -241,7 +241,7 @@ impl Source for Log {
         if levels.len() > limit {
             Err(SourceError::TooMany)
         } else {
-            Ok(Arc::new(Snapshot::new(&levels, at)))
+            Ok(Arc::new(Snapshot::new(&levels, at, ())))
         }
     }
 }
