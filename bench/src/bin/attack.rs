@@ -3,10 +3,14 @@
 //!
 //! `attack [--short] [names]` measures only what is named; `--short` shows in a minute that everything works, and its
 //! figures mean nothing. Every row has a store and a daemon of its own, on loopback, and ends in time.
+//!
+//! Real attackers bring their own processors. These have a process of their own with the lowest priority: they take all
+//! the time that is left, and neither the daemon nor the honest clients queue behind them for a core.
 
 use std::collections::HashMap;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,11 +18,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bench::{Client, Shop, Socket, Webhooks, World, now_seconds, percentile};
+use bench::{Client, Process, Shop, Socket, Webhooks, World, now_seconds, percentile};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{Method, StatusCode};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -38,6 +43,8 @@ const LATE_MAX: Duration = Duration::from_secs(30);
 const ROW_MAX: Duration = Duration::from_mins(5);
 /// Connections of honest webhooks.
 const CONNECTIONS: usize = 32;
+/// The first argument of the attackers' own process.
+const ATTACKERS: &str = "--attackers";
 /// Between two tries of one attacker whom the daemon let go or refused.
 const AGAIN: Duration = Duration::from_millis(250);
 /// Bytes of an unsigned body that are announced, and how many of them never come.
@@ -93,6 +100,10 @@ impl Attack {
         Self::Replays,
     ];
 
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|attack| attack.terms().0 == name)
+    }
+
     /// Its name on the command line, how many attackers take part, and what they do.
     fn terms(self) -> (&'static str, usize, &'static str) {
         match self {
@@ -117,6 +128,7 @@ impl Attack {
 }
 
 /// What is attacked, and what attackers know.
+#[derive(Serialize, Deserialize)]
 struct Target {
     address: String,
     shop: String,
@@ -126,7 +138,9 @@ struct Target {
     offset: String,
     /// Honest body and its signature, as somebody recorded it.
     recorded: (String, String),
+    #[serde(skip)]
     done: AtomicU64,
+    #[serde(skip)]
     refused: AtomicU64,
 }
 
@@ -139,10 +153,14 @@ struct Honest {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let mut names: Vec<String> = std::env::args().skip(1).collect();
+    if let [attackers, name, count, target] = &names[..]
+        && attackers == ATTACKERS
+    {
+        return attackers_process(name, count.parse()?, serde_json::from_str(target)?).await;
+    }
     let short = names.iter().any(|name| name == "--short");
     names.retain(|name| name != "--short");
-    let known = |name: &String| Attack::ALL.iter().any(|attack| attack.terms().0 == name);
-    if let Some(unknown) = names.iter().find(|name| !known(name)) {
+    if let Some(unknown) = names.iter().find(|name| Attack::named(name).is_none()) {
         let all: Vec<_> = Attack::ALL.iter().map(|attack| attack.terms().0).collect();
         anyhow::bail!("there is no attack {unknown}: choose among {}", all.join(", "));
     }
@@ -178,7 +196,7 @@ async fn row(attack: Attack, attackers: usize, scale: Scale) -> anyhow::Result<V
     let recorded = body(&levels[0], 0, Timestamp::from_second(now_seconds())?);
     let signature = sign(&recorded)?;
     let ready = world.read("/readyz").await?;
-    let target = Arc::new(Target {
+    let target = Target {
         address: world.address.clone(),
         shop: world.store.shop.clone(),
         guest: world.token_of("guest", "attacker")?,
@@ -188,25 +206,24 @@ async fn row(attack: Attack, attackers: usize, scale: Scale) -> anyhow::Result<V
         recorded: (recorded, signature),
         done: AtomicU64::new(0),
         refused: AtomicU64::new(0),
-    });
+    };
     world.daemon.forget_peak()?;
-    // Ends with the row.
-    let mut attacking = JoinSet::new();
-    for number in 0..attackers {
-        attacking.spawn(attacks(attack, Arc::clone(&target), number));
-    }
-    if attackers > 0 {
-        sleep(WARM_UP).await;
-    }
+    let folder = tempfile::tempdir()?;
+    let counts = folder.path().join("counts");
+    let arguments =
+        [ATTACKERS, attack.terms().0, &attackers.to_string(), &serde_json::to_string(&target)?].map(str::to_owned);
+    let own = std::env::current_exe()?;
+    let attacking = Process::spawn(Command::new("nice").args(["-n", "19"]).arg(own).args(arguments), counts.clone())?;
+    sleep(WARM_UP).await;
     let honest = honest(&world, &levels, scale).await?;
     let memory = world.daemon.peak_kib()? / 1_024;
     drop(attacking);
-    let deeds = [&target.done, &target.refused].map(|count| count.load(Ordering::Relaxed).to_string());
+    let counts = std::fs::read_to_string(counts)?;
     Ok(vec![
         spread(&honest.webhooks),
         spread(&honest.events),
         format!("{memory} MB"),
-        deeds.join(", "),
+        counts.lines().last().context("the attackers said nothing")?.to_owned(),
         world.daemon.complaints()?.len().to_string(),
     ])
 }
@@ -252,6 +269,21 @@ async fn honest(world: &World, levels: &[(String, String)], scale: Scale) -> any
     let mut events: Vec<Duration> = sent.begun.iter().filter_map(lag).collect();
     events.sort_unstable();
     Ok(Honest { webhooks: sent.latencies, events })
+}
+
+/// The attackers, until they are stopped. Every second they print what they did and what was refused.
+async fn attackers_process(name: &str, count: usize, target: Target) -> anyhow::Result<()> {
+    let attack = Attack::named(name).context("no such attack")?;
+    let target = Arc::new(target);
+    let mut attacking = JoinSet::new();
+    for number in 0..count {
+        attacking.spawn(attacks(attack, Arc::clone(&target), number));
+    }
+    loop {
+        let deeds = [&target.done, &target.refused].map(|count| count.load(Ordering::Relaxed).to_string());
+        writeln!(std::io::stdout(), "{}", deeds.join(", "))?;
+        sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// Does harm until it is stopped, over one connection after the other.
