@@ -39,7 +39,12 @@ impl Client {
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         let mut tasks = JoinSet::new();
         tasks.spawn(connection);
-        Ok(Self { address: address.to_owned(), token: token.to_owned(), sender, _connection: tasks })
+        Ok(Self {
+            address: address.to_owned(),
+            token: token.to_owned(),
+            sender,
+            _connection: tasks,
+        })
     }
 
     /// Sends a request: the answer's status and body.
@@ -61,9 +66,18 @@ impl Client {
     ///
     /// # Errors
     /// When the connection breaks or the answer is not 200.
-    pub async fn drain(&mut self, method: Method, path: &str, body: Bytes) -> anyhow::Result<usize> {
+    pub async fn drain(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> anyhow::Result<usize> {
         let answer = self.answer(method, path, body).await?;
-        anyhow::ensure!(answer.status() == StatusCode::OK, "{path}: {}", answer.status());
+        anyhow::ensure!(
+            answer.status() == StatusCode::OK,
+            "{path}: {}",
+            answer.status()
+        );
         let (mut body, mut bytes) = (answer.into_body(), 0);
         while let Some(frame) = body.frame().await {
             bytes += frame?.data_ref().map_or(0, Bytes::len);
@@ -86,8 +100,14 @@ impl Client {
     /// # Errors
     /// When it is not.
     pub async fn post(&mut self, path: &str, body: &Value) -> anyhow::Result<()> {
-        let (status, answer) = self.send(Method::POST, path, body.to_string().into()).await?;
-        anyhow::ensure!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&answer));
+        let (status, answer) = self
+            .send(Method::POST, path, body.to_string().into())
+            .await?;
+        anyhow::ensure!(
+            status.is_success(),
+            "{path}: {status} {}",
+            String::from_utf8_lossy(&answer)
+        );
         Ok(())
     }
 
@@ -109,6 +129,9 @@ impl Client {
                 .header("X-Shopify-Access-Token", &self.token);
         }
         self.sender.ready().await?;
-        Ok(self.sender.send_request(request.body(Full::new(body))?).await?)
+        Ok(self
+            .sender
+            .send_request(request.body(Full::new(body))?)
+            .await?)
     }
 }

@@ -10,7 +10,10 @@ mod world;
 
 /// The real time in whole seconds since 1970. What webhooks claim must not be ahead of the daemon's clock: such a time
 /// counts as of now, and the record is read again.
-#[expect(clippy::disallowed_methods, reason = "webhooks of a measurement happen now")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "webhooks of a measurement happen now"
+)]
 pub fn now_seconds() -> i64 {
     jiff::Timestamp::now().as_second()
 }

@@ -33,7 +33,11 @@ impl Process {
     pub fn spawn(command: &mut Command, log: PathBuf) -> anyhow::Result<Self> {
         // A second start goes on in it.
         let output = File::options().create(true).append(true).open(&log)?;
-        let child = command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).spawn()?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()?;
         Ok(Self { child, log })
     }
 
@@ -42,9 +46,18 @@ impl Process {
     /// # Errors
     /// When it is not there.
     pub fn piped(command: &mut Command) -> anyhow::Result<(Self, ChildStdout)> {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
         let output = child.stdout.take().context("its output is a pipe")?;
-        Ok((Self { child, log: PathBuf::from("/dev/null") }, output))
+        Ok((
+            Self {
+                child,
+                log: PathBuf::from("/dev/null"),
+            },
+            output,
+        ))
     }
 
     /// Runs it to its end: what it printed.
@@ -53,7 +66,12 @@ impl Process {
     /// When it fails.
     pub fn output(arguments: &[&str]) -> anyhow::Result<String> {
         let ended = stockd()?.args(arguments).output()?;
-        anyhow::ensure!(ended.status.success(), "stockd {}: {}", arguments.join(" "), ended.status);
+        anyhow::ensure!(
+            ended.status.success(),
+            "stockd {}: {}",
+            arguments.join(" "),
+            ended.status
+        );
         Ok(String::from_utf8(ended.stdout)?.trim().to_owned())
     }
 
@@ -95,14 +113,18 @@ impl Process {
     /// When its log is gone.
     pub fn complaints(&self) -> anyhow::Result<Vec<String>> {
         let log = read_to_string(&self.log)?;
-        let bad = log.lines().filter(|line| line.contains("ERROR") || line.contains("panicked at"));
+        let bad = log
+            .lines()
+            .filter(|line| line.contains("ERROR") || line.contains("panicked at"));
         Ok(bad.map(str::to_owned).collect())
     }
 
     fn status(&self, field: &str) -> anyhow::Result<u64> {
         let status = read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix(field));
-        let kib = line.and_then(|line| line.split_whitespace().next()).context("not in its status")?;
+        let kib = line
+            .and_then(|line| line.split_whitespace().next())
+            .context("not in its status")?;
         Ok(kib.parse()?)
     }
 }
@@ -127,13 +149,20 @@ fn cpu(process: &str) -> anyhow::Result<Duration> {
     let stat = read_to_string(format!("/proc/{process}/stat"))?;
     // The name before it, in parentheses, may hold anything; utime and stime are the 12th and 13th after it.
     let (_, fields) = stat.rsplit_once(')').context("no name in stat")?;
-    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+    let ticks = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(str::parse::<u64>);
     let ticks: u64 = ticks.sum::<Result<_, _>>()?;
     Ok(Duration::from_millis(ticks * 1_000 / TICKS))
 }
 
 fn stockd() -> anyhow::Result<Command> {
-    let path = std::env::current_exe()?.parent().unwrap_or(Path::new("")).join("stockd");
+    let path = std::env::current_exe()?
+        .parent()
+        .unwrap_or(Path::new(""))
+        .join("stockd");
     anyhow::ensure!(path.exists(), "{} is not built", path.display());
     let mut command = Command::new(path);
     command.env_clear();

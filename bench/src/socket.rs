@@ -32,7 +32,9 @@ impl Socket {
         let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
         let mut socket = Self(client_async(url, stream).await?.0);
         socket.hear(|text| text.starts_with('0')).await?;
-        socket.say(format!("40/oda,{}", json!({ "token": token }))).await?;
+        socket
+            .say(format!("40/oda,{}", json!({ "token": token })))
+            .await?;
         socket.hear(|text| text.starts_with("40/oda")).await?;
         Ok(socket)
     }
@@ -42,7 +44,8 @@ impl Socket {
     /// # Errors
     /// When the connection ends.
     pub async fn ask(&mut self, event: &str, payload: &Value) -> anyhow::Result<String> {
-        self.say(format!("42/oda,1{}", json!([event, payload]))).await?;
+        self.say(format!("42/oda,1{}", json!([event, payload])))
+            .await?;
         self.hear(|text| text.starts_with("43/oda,1")).await
     }
 
@@ -51,7 +54,9 @@ impl Socket {
     /// # Errors
     /// When the connection ends.
     pub async fn level(&mut self) -> anyhow::Result<(Value, Instant)> {
-        let text = self.hear(|text| text.starts_with(r#"42/oda,["inventory:updated""#)).await?;
+        let text = self
+            .hear(|text| text.starts_with(r#"42/oda,["inventory:updated""#))
+            .await?;
         let heard = Instant::now();
         let mut event: Value = serde_json::from_str(&text["42/oda,".len()..])?;
         Ok((event[1]["data"].take(), heard))
@@ -60,7 +65,9 @@ impl Socket {
     async fn hear(&mut self, wanted: impl Fn(&str) -> bool) -> anyhow::Result<String> {
         loop {
             let message = self.0.next().await.context("the socket was closed")??;
-            let Message::Text(text) = message else { continue };
+            let Message::Text(text) = message else {
+                continue;
+            };
             anyhow::ensure!(!text.starts_with("44"), "refused: {text}");
             if text.as_str() == "2" {
                 self.say("3".to_owned()).await?;

@@ -34,7 +34,13 @@ pub struct Shop {
 
 impl Shop {
     /// 60 variants at two locations.
-    pub const SMALL: Self = Self { products: 20, variants: 3, locations: 2, points: 100, bulk_pace: 20_000 };
+    pub const SMALL: Self = Self {
+        products: 20,
+        variants: 3,
+        locations: 2,
+        points: 100,
+        bulk_pace: 20_000,
+    };
 }
 
 /// An open store.
@@ -55,8 +61,15 @@ impl Store {
     /// When it does not start.
     pub async fn open(shop: &Shop, webhooks: &str, folder: &Path) -> anyhow::Result<Self> {
         let address = free_address()?;
-        let numbers = [shop.products, shop.variants, shop.locations, shop.points, shop.bulk_pace];
-        let [products, variants, locations, points, pace] = numbers.map(|number| number.to_string());
+        let numbers = [
+            shop.products,
+            shop.variants,
+            shop.locations,
+            shop.points,
+            shop.bulk_pace,
+        ];
+        let [products, variants, locations, points, pace] =
+            numbers.map(|number| number.to_string());
         let arguments = [
             ("--sim-listen", &*address),
             ("--products", &products),
@@ -67,13 +80,25 @@ impl Store {
             ("--shoppers", "0"),
             ("--webhooks", webhooks),
         ];
-        let arguments: Vec<&str> =
-            ["sim"].into_iter().chain(arguments.iter().flat_map(|&(name, value)| [name, value])).collect();
+        let arguments: Vec<&str> = ["sim"]
+            .into_iter()
+            .chain(arguments.iter().flat_map(|&(name, value)| [name, value]))
+            .collect();
         let process = Process::start(&arguments, folder.join("sim.log"))?;
-        let door = connection(&address, TOKEN).await.context("the pretend store does not start")?;
-        let mut store = Self { process, address, shop: String::new(), door };
+        let door = connection(&address, TOKEN)
+            .await
+            .context("the pretend store does not start")?;
+        let mut store = Self {
+            process,
+            address,
+            shop: String::new(),
+            door,
+        };
         let named = store.ask("{ shop { myshopifyDomain } }").await?;
-        named["shop"]["myshopifyDomain"].as_str().unwrap_or_default().clone_into(&mut store.shop);
+        named["shop"]["myshopifyDomain"]
+            .as_str()
+            .unwrap_or_default()
+            .clone_into(&mut store.shop);
         Ok(store)
     }
 
@@ -83,8 +108,10 @@ impl Store {
     /// When it has no answer.
     pub async fn ask(&mut self, query: &str) -> anyhow::Result<Value> {
         let body = json!({ "query": query }).to_string();
-        let (_, answer) =
-            self.door.send(Method::POST, "/admin/api/2026-10/graphql.json", body.into()).await?;
+        let (_, answer) = self
+            .door
+            .send(Method::POST, "/admin/api/2026-10/graphql.json", body.into())
+            .await?;
         let mut answer: Value = serde_json::from_slice(&answer)?;
         anyhow::ensure!(answer["errors"].is_null(), "{query}: {answer}");
         Ok(answer["data"].take())
@@ -138,7 +165,9 @@ impl Store {
         };
         let written = begun.elapsed();
         let url = url.context("the result is empty")?;
-        let (_, path) = url.split_once(&self.address).context("the result is elsewhere")?;
+        let (_, path) = url
+            .split_once(&self.address)
+            .context("the result is elsewhere")?;
         // A signed link takes no token.
         let mut client = Client::connect(&self.address, "").await?;
         let bytes = client.drain(Method::GET, path, Bytes::new()).await?;

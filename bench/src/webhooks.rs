@@ -78,7 +78,8 @@ impl Webhooks<'_> {
         }
         let (first, apart) = (Instant::now(), Duration::from_secs(1) / self.rate);
         for mut stream in streams {
-            let (next, head, mac, body) = (Arc::clone(&next), head.clone(), mac.clone(), body.clone());
+            let (next, head, mac, body) =
+                (Arc::clone(&next), head.clone(), mac.clone(), body.clone());
             tasks.spawn(async move {
                 let mut sent = Vec::new();
                 loop {
@@ -127,12 +128,18 @@ async fn answered(stream: &mut TcpStream) -> anyhow::Result<()> {
     }
     let text = std::str::from_utf8(&head[..read])?.to_ascii_lowercase();
     let status = text.split(' ').nth(1).context("no status")?;
-    anyhow::ensure!(status == "200" && text.contains("content-length: 0\r\n"), "answered {text}");
+    anyhow::ensure!(
+        status == "200" && text.contains("content-length: 0\r\n"),
+        "answered {text}"
+    );
     Ok(())
 }
 
 /// Of sorted times.
 pub fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     let last = sorted.len().saturating_sub(1);
-    sorted.get(last * percent / 100).copied().unwrap_or_default()
+    sorted
+        .get(last * percent / 100)
+        .copied()
+        .unwrap_or_default()
 }

@@ -60,7 +60,10 @@ impl Prepared {
         let (folder, address) = (tempfile::tempdir()?, free_address()?);
         let webhooks = format!("http://{address}/webhooks/shopify");
         let store = Store::open(shop, &webhooks, folder.path()).await?;
-        let (config, database) = (folder.path().join("stockd.toml"), folder.path().join("stockd.db"));
+        let (config, database) = (
+            folder.path().join("stockd.toml"),
+            folder.path().join("stockd.db"),
+        );
         let never = ["products", "inventory", "orders", "customers"]
             .map(|resource| format!("[sync.{resource}]\nquick = \"never\"\nfull = \"never\"\n"));
         fs::write(
@@ -85,8 +88,16 @@ api_url = "http://{store}"
             ),
         )?;
         let config = config.display().to_string();
-        let token = Process::output(&["token", "--config", &config, "--role", "manager", "--user", "bench"])?;
-        Ok(Self { store, address, token, config, folder })
+        let token = Process::output(&[
+            "token", "--config", &config, "--role", "manager", "--user", "bench",
+        ])?;
+        Ok(Self {
+            store,
+            address,
+            token,
+            config,
+            folder,
+        })
     }
 
     /// Starts the daemon, which begins at once to mirror the store, and waits until it is ready.
@@ -94,11 +105,29 @@ api_url = "http://{store}"
     /// # Errors
     /// When it does not start.
     pub async fn start(self) -> anyhow::Result<World> {
-        let Self { store, address, token, config, folder } = self;
-        let daemon = Process::start(&["run", "--config", &config], folder.path().join("stockd.log"))?;
-        let mut client = connection(&address, &token).await.context("the daemon does not start")?;
+        let Self {
+            store,
+            address,
+            token,
+            config,
+            folder,
+        } = self;
+        let daemon = Process::start(
+            &["run", "--config", &config],
+            folder.path().join("stockd.log"),
+        )?;
+        let mut client = connection(&address, &token)
+            .await
+            .context("the daemon does not start")?;
         client.read("/readyz").await?;
-        Ok(World { daemon, address, token, store, config, folder })
+        Ok(World {
+            daemon,
+            address,
+            token,
+            store,
+            config,
+            folder,
+        })
     }
 }
 
@@ -117,9 +146,22 @@ impl World {
     /// Strikes the daemon down, which leaves what it has on disk.
     #[must_use]
     pub fn struck(self) -> Prepared {
-        let Self { daemon, address, token, store, config, folder } = self;
+        let Self {
+            daemon,
+            address,
+            token,
+            store,
+            config,
+            folder,
+        } = self;
         drop(daemon);
-        Prepared { store, address, token, config, folder }
+        Prepared {
+            store,
+            address,
+            token,
+            config,
+            folder,
+        }
     }
 
     /// A token of another role.
@@ -127,7 +169,15 @@ impl World {
     /// # Errors
     /// When there is no such role.
     pub fn token_of(&self, role: &str, user: &str) -> anyhow::Result<String> {
-        Process::output(&["token", "--config", &self.config, "--role", role, "--user", user])
+        Process::output(&[
+            "token",
+            "--config",
+            &self.config,
+            "--role",
+            role,
+            "--user",
+            user,
+        ])
     }
 
     /// A connection of one more client.
@@ -143,7 +193,9 @@ impl World {
     /// # Errors
     /// When the pretend store does not take it.
     pub async fn is_slow(&mut self, milliseconds: u64) -> anyhow::Result<()> {
-        self.store.post("/_sim/faults", &json!({ "latencyMs": milliseconds })).await
+        self.store
+            .post("/_sim/faults", &json!({ "latencyMs": milliseconds }))
+            .await
     }
 
     /// The `n`th level of the shop, with that much available, at the store and in the mirror.
@@ -152,9 +204,14 @@ impl World {
     /// When the mirror does not hear of it in time.
     pub async fn spot(&mut self, n: usize, available: i64) -> anyhow::Result<Spot> {
         let truth = self.store.truth().await?;
-        let level = truth["levels"].get(n).context("the shop has not so many levels")?;
+        let level = truth["levels"]
+            .get(n)
+            .context("the shop has not so many levels")?;
         let text = |field: &str| level[field].as_str().unwrap_or_default().to_owned();
-        let spot = Spot { item: text("inventoryItemId"), location: text("locationId") };
+        let spot = Spot {
+            item: text("inventoryItemId"),
+            location: text("locationId"),
+        };
         let wanted = json!({
             "inventoryItemId": spot.item, "locationId": spot.location, "name": "available", "quantity": available,
         });
@@ -164,7 +221,9 @@ impl World {
         loop {
             let levels = self.read(&path).await?;
             let mut levels = levels["data"].as_array().into_iter().flatten();
-            if levels.any(|level| level["inventoryItemId"] == spot.item && level["available"] == available) {
+            if levels.any(|level| {
+                level["inventoryItemId"] == spot.item && level["available"] == available
+            }) {
                 return Ok(spot);
             }
             pause(deadline, "the mirror does not hear of a change").await?;
@@ -178,8 +237,9 @@ impl World {
     pub async fn truth(&mut self, spot: &Spot) -> anyhow::Result<Value> {
         let mut truth = self.store.truth().await?;
         let levels = truth["levels"].as_array_mut().into_iter().flatten();
-        let mut levels = levels
-            .filter(|level| level["inventoryItemId"] == *spot.item && level["locationId"] == *spot.location);
+        let mut levels = levels.filter(|level| {
+            level["inventoryItemId"] == *spot.item && level["locationId"] == *spot.location
+        });
         levels.next().map(Value::take).context("the level is gone")
     }
 
@@ -207,7 +267,13 @@ impl World {
     /// # Errors
     /// When one is under way.
     pub async fn start_run(&mut self, resource: &str) -> anyhow::Result<()> {
-        self.client().await?.post("/api/v1/runs", &json!({ "resource": resource, "kind": "full" })).await
+        self.client()
+            .await?
+            .post(
+                "/api/v1/runs",
+                &json!({ "resource": resource, "kind": "full" }),
+            )
+            .await
     }
 
     /// The resource's latest run, once it is completed.
@@ -219,7 +285,10 @@ impl World {
         loop {
             let mut runs = self.read("/api/v1/runs").await?;
             let mut runs = runs["data"].as_array_mut().into_iter().flatten();
-            let run = runs.find(|run| run["resource"] == resource).map(Value::take).unwrap_or_default();
+            let run = runs
+                .find(|run| run["resource"] == resource)
+                .map(Value::take)
+                .unwrap_or_default();
             match run["state"].as_str() {
                 Some("completed") => return Ok(run),
                 None | Some("running") => pause(deadline, "a run does not end").await?,
@@ -235,7 +304,10 @@ pub(crate) async fn connection(address: &str, token: &str) -> anyhow::Result<Cli
         if let Ok(client) = Client::connect(address, token).await {
             return Ok(client);
         }
-        anyhow::ensure!(Instant::now() < deadline, "nobody listens within {PATIENCE:?}");
+        anyhow::ensure!(
+            Instant::now() < deadline,
+            "nobody listens within {PATIENCE:?}"
+        );
         sleep(MOMENT).await;
     }
 }

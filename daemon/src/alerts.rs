@@ -45,31 +45,50 @@ pub(crate) fn channels(
     config: &config::Alerts,
     environment: &Environment,
 ) -> Result<Vec<Channel>, ConfigError> {
-    let refuse =
-        |setting: &str, problem: String| ConfigError::Secret { setting: setting.to_owned(), problem };
+    let refuse = |setting: &str, problem: String| ConfigError::Secret {
+        setting: setting.to_owned(),
+        problem,
+    };
     let mut channels = Vec::new();
     for (email, server) in config.email.iter().zip(config.smtp.iter().cycle()) {
         let password = server.password.as_ref();
         let password = password.map(|secret| secret.resolve("alerts.smtp.password", environment));
         let post = Post::new(server.clone(), password.transpose()?, email.to.clone());
-        let post =
-            post.map_err(|problem| refuse("alerts.smtp", format!("cannot be set up with TLS: {problem}")))?;
-        channels.push(Channel { terms: email.terms(), outlet: Outlet::Email(post) });
+        let post = post.map_err(|problem| {
+            refuse(
+                "alerts.smtp",
+                format!("cannot be set up with TLS: {problem}"),
+            )
+        })?;
+        channels.push(Channel {
+            terms: email.terms(),
+            outlet: Outlet::Email(post),
+        });
     }
     let address = |secret: &SecretRef, setting: &str| {
-        outlet::address(&secret.resolve(setting, environment)?).map_err(|problem| refuse(setting, problem))
+        outlet::address(&secret.resolve(setting, environment)?)
+            .map_err(|problem| refuse(setting, problem))
     };
     for (n, slack) in config.slack.iter().enumerate() {
         let outlet = Outlet::Slack(address(&slack.url, &format!("alerts.slack[{n}].url"))?);
-        channels.push(Channel { terms: slack.terms(), outlet });
+        channels.push(Channel {
+            terms: slack.terms(),
+            outlet,
+        });
     }
     for (n, webhook) in config.webhook.iter().enumerate() {
         let setting = format!("alerts.webhook[{n}].secret");
         let key = outlet::key(&webhook.secret.resolve(&setting, environment)?);
         let key = key.map_err(|problem| refuse(&setting, problem))?;
         let url = format!("alerts.webhook[{n}].url");
-        let outlet = Outlet::Webhook { address: address(&webhook.url, &url)?, key };
-        channels.push(Channel { terms: webhook.terms(), outlet });
+        let outlet = Outlet::Webhook {
+            address: address(&webhook.url, &url)?,
+            key,
+        };
+        channels.push(Channel {
+            terms: webhook.terms(),
+            outlet,
+        });
     }
     Ok(channels)
 }
@@ -105,14 +124,26 @@ impl Reader {
     ///
     /// # Errors
     /// When that cannot be kept.
-    pub(crate) async fn place(&self, known: &BTreeMap<String, Position>) -> Result<Position, StoreError> {
+    pub(crate) async fn place(
+        &self,
+        known: &BTreeMap<String, Position>,
+    ) -> Result<Position, StoreError> {
         if let Some(position) = known.get(&self.channel.terms.reader) {
             return Ok(position.clone());
         }
         let (after, at) = (self.store.head().sequence, self.clock.now());
-        let position = Position { after, at, ..Position::default() };
+        let position = Position {
+            after,
+            at,
+            ..Position::default()
+        };
         let reader = self.channel.terms.reader.clone();
-        self.store.write(Operation::KeepPosition { reader, position: position.clone() }).await?;
+        self.store
+            .write(Operation::KeepPosition {
+                reader,
+                position: position.clone(),
+            })
+            .await?;
         Ok(position)
     }
 
@@ -120,7 +151,11 @@ impl Reader {
     pub(crate) async fn run(self, kept: Position, stop: CancellationToken) {
         let mut committed = self.store.committed();
         let message = Message::behind(kept.after);
-        let mut place = Place { kept, message, tries: 0 };
+        let mut place = Place {
+            kept,
+            message,
+            tries: 0,
+        };
         let mut stall = Stall::of(format!("alerts by {}", self.name()));
         loop {
             let step = self.step(&mut place).await;
@@ -181,7 +216,12 @@ impl Reader {
         {
             return Ok(Some(pause));
         }
-        place.kept = Position { after: until, until: None, delivered_to: 0, ..place.kept.clone() };
+        place.kept = Position {
+            after: until,
+            until: None,
+            delivered_to: 0,
+            ..place.kept.clone()
+        };
         self.keep(&mut place.kept).await;
         place.message = Message::behind(until);
         Ok(Some(Duration::ZERO))
@@ -197,7 +237,10 @@ impl Reader {
                 message.missing_since.get_or_insert(place.kept.at);
             }
             let short = entries.len() < limits::TAIL_GROUP;
-            let last = short || entries.last().is_some_and(|entry| entry.sequence() >= until);
+            let last = short
+                || entries
+                    .last()
+                    .is_some_and(|entry| entry.sequence() >= until);
             for entry in entries.iter().take_while(|entry| entry.sequence() <= until) {
                 if self.channel.outlet.tells_each() && message.is_full() {
                     return Ok(());
@@ -213,14 +256,34 @@ impl Reader {
 
     /// How long to wait with what has gathered; `None` when that is nothing.
     fn wait(&self, message: &Message, now: Timestamp) -> Option<Duration> {
-        let waited = now.duration_since(message.first_at?).try_into().unwrap_or(Duration::ZERO);
+        let waited = now
+            .duration_since(message.first_at?)
+            .try_into()
+            .unwrap_or(Duration::ZERO);
         let full = self.channel.outlet.tells_each() && message.is_full();
-        let Terms { digest, digest_urgent, .. } = self.channel.terms;
-        let digest = if message.is_urgent() { digest_urgent } else { digest };
-        let digest = if full { Duration::ZERO } else { digest.saturating_sub(waited) };
-        let local =
-            DateTime::from_timestamp(now.as_second(), 0).map(|now| now.with_timezone(&self.zone).time());
-        let quiet = self.channel.terms.quiet_hours.zip(local).and_then(|(quiet, now)| quiet.left(now));
+        let Terms {
+            digest,
+            digest_urgent,
+            ..
+        } = self.channel.terms;
+        let digest = if message.is_urgent() {
+            digest_urgent
+        } else {
+            digest
+        };
+        let digest = if full {
+            Duration::ZERO
+        } else {
+            digest.saturating_sub(waited)
+        };
+        let local = DateTime::from_timestamp(now.as_second(), 0)
+            .map(|now| now.with_timezone(&self.zone).time());
+        let quiet = self
+            .channel
+            .terms
+            .quiet_hours
+            .zip(local)
+            .and_then(|(quiet, now)| quiet.left(now));
         // Clocks may be changed in the meantime; so it is looked at again.
         Some(digest.max(quiet.unwrap_or_default().min(limits::ALERTS_QUIET_LOOK)))
     }
@@ -231,7 +294,10 @@ impl Reader {
             return;
         }
         place.kept.after = place.message.until;
-        let since = now.duration_since(place.kept.at).try_into().unwrap_or(Duration::ZERO);
+        let since = now
+            .duration_since(place.kept.at)
+            .try_into()
+            .unwrap_or(Duration::ZERO);
         if since >= limits::ALERTS_KEEP_PAUSE {
             self.keep(&mut place.kept).await;
         }
@@ -239,17 +305,34 @@ impl Reader {
 
     /// Sends the message to whoever does not have it yet. `Err` is how long to wait before it is tried again.
     async fn deliver(&self, place: &mut Place, until: Sequence) -> Result<(), Duration> {
-        let Place { kept, message, tries } = place;
-        let offset = Offset { epoch: self.store.epoch(), sequence: until };
+        let Place {
+            kept,
+            message,
+            tries,
+        } = place;
+        let offset = Offset {
+            epoch: self.store.epoch(),
+            sequence: until,
+        };
         let mut refused = None;
         while kept.delivered_to < self.channel.outlet.recipients() {
             let sending = Sending {
-                id: format!("{}-{}-{}", offset.epoch, offset.sequence, self.name().replace(':', "-")),
+                id: format!(
+                    "{}-{}-{}",
+                    offset.epoch,
+                    offset.sequence,
+                    self.name().replace(':', "-")
+                ),
                 at: self.clock.now(),
                 zone: self.zone,
                 transport: self.transport.as_ref(),
             };
-            match self.channel.outlet.send(message, kept.delivered_to, &sending).await {
+            match self
+                .channel
+                .outlet
+                .send(message, kept.delivered_to, &sending)
+                .await
+            {
                 Ok(()) => kept.sent += 1,
                 Err(Refusal::Never(reason)) => {
                     tracing::error!(channel = self.name(), %offset, reason, "an alert was refused for good and is given up");
@@ -283,7 +366,10 @@ impl Reader {
         loop {
             position.at = self.clock.now();
             let (reader, position) = (self.channel.terms.reader.clone(), position.clone());
-            let kept = self.store.write(Operation::KeepPosition { reader, position }).await;
+            let kept = self
+                .store
+                .write(Operation::KeepPosition { reader, position })
+                .await;
             stall.note(&kept);
             match kept {
                 Ok(_) | Err(StoreError::Closed) => return,
@@ -299,7 +385,9 @@ impl Reader {
     /// Doubles with every try; a random part of it, so that not all come back at once.
     fn pause(&self, tries: u32) -> Duration {
         let doubled = limits::ALERT_PAUSE_MIN.saturating_mul(1 << tries.min(16));
-        doubled.min(limits::ALERT_PAUSE_MAX).mul_f64(0.5 + self.entropy.fraction() / 2.0)
+        doubled
+            .min(limits::ALERT_PAUSE_MAX)
+            .mul_f64(0.5 + self.entropy.fraction() / 2.0)
     }
 }
 

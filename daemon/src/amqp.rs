@@ -18,8 +18,8 @@ use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use lapin::message::Delivery;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicQosOptions, ExchangeDeclareOptions, QueueBindOptions,
-    QueueDeclareOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicQosOptions, ExchangeDeclareOptions,
+    QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::tcp::OwnedTLSConfig;
 use lapin::types::{FieldTable, ShortString};
@@ -87,7 +87,11 @@ enum Problem {
     #[error("the broker did not keep a message for the queue {DEAD}: is it full (max-length)?")]
     NotKept,
     #[error("the broker does not let us {deed} ({words}): {remedy}")]
-    Refused { deed: String, words: String, remedy: String },
+    Refused {
+        deed: String,
+        words: String,
+        remedy: String,
+    },
     #[error("the broker does not answer")]
     Silent,
     #[error("{0}")]
@@ -99,7 +103,9 @@ impl Amqp {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let mut pause = limits::AMQP_PAUSE_MIN;
         while !stop.is_cancelled() {
-            let Err(problem) = self.session(&stop).await else { return };
+            let Err(problem) = self.session(&stop).await else {
+                return;
+            };
             if self.figures.connected.swap(false, Ordering::Relaxed) {
                 pause = limits::AMQP_PAUSE_MIN;
             }
@@ -136,12 +142,19 @@ impl Amqp {
             self.take(&channel, group, &dead).await?;
         }
         // Whatever is on its way comes again, to whoever is next.
-        let _ = timeout(limits::AMQP_TIMEOUT, connection.close(200, "stockd ends".into())).await;
+        let _ = timeout(
+            limits::AMQP_TIMEOUT,
+            connection.close(200, "stockd ends".into()),
+        )
+        .await;
         Ok(())
     }
 
     async fn open(&self) -> Result<(Connection, Channel, Consumer), Problem> {
-        let (exchange, queue) = (ShortString::from(self.broker.exchange.as_str()), ShortString::from(QUEUE));
+        let (exchange, queue) = (
+            ShortString::from(self.broker.exchange.as_str()),
+            ShortString::from(QUEUE),
+        );
         let connection = self.connect("stockd").await?;
         self.make_exchange(&connection).await?;
         for queue in [QUEUE, DEAD] {
@@ -152,20 +165,38 @@ impl Amqp {
             let key = format!("{topic}.*").into();
             let (queue, exchange) = (queue.clone(), exchange.clone());
             channel
-                .queue_bind(queue, exchange, key, QueueBindOptions::default(), FieldTable::default())
+                .queue_bind(
+                    queue,
+                    exchange,
+                    key,
+                    QueueBindOptions::default(),
+                    FieldTable::default(),
+                )
                 .await
-                .map_err(|error| self.explained(&format!("bind the queue {QUEUE} to the exchange"), error))?;
+                .map_err(|error| {
+                    self.explained(&format!("bind the queue {QUEUE} to the exchange"), error)
+                })?;
         }
-        channel.basic_qos(limits::AMQP_PREFETCH, BasicQosOptions::default()).await?;
+        channel
+            .basic_qos(limits::AMQP_PREFETCH, BasicQosOptions::default())
+            .await?;
         let consumer = channel
-            .basic_consume(queue, "stockd".into(), BasicConsumeOptions::default(), FieldTable::default())
+            .basic_consume(
+                queue,
+                "stockd".into(),
+                BasicConsumeOptions::default(),
+                FieldTable::default(),
+            )
             .await
             .map_err(|error| self.explained(&format!("read the queue {QUEUE}"), error))?;
         Ok((connection, channel, consumer))
     }
 
     async fn connect(&self, name: &str) -> Result<Connection, Problem> {
-        let tls = OwnedTLSConfig { identity: None, cert_chain: self.broker.authorities.clone() };
+        let tls = OwnedTLSConfig {
+            identity: None,
+            cert_chain: self.broker.authorities.clone(),
+        };
         let connected = ConnectionBuilder::new()?
             .with_uri(self.broker.uri.clone())
             .with_tls_config(tls)
@@ -189,26 +220,47 @@ impl Amqp {
             // A broker ends the channel that asks for one that is missing.
             let channel = connection.create_channel().await?;
             let name = self.broker.exchange.as_str().into();
-            channel.exchange_declare(name, ExchangeKind::Topic, options, FieldTable::default()).await
+            channel
+                .exchange_declare(name, ExchangeKind::Topic, options, FieldTable::default())
+                .await
         };
-        let passive = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
-        let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        let passive = ExchangeDeclareOptions {
+            passive: true,
+            ..ExchangeDeclareOptions::default()
+        };
+        let durable = ExchangeDeclareOptions {
+            durable: true,
+            ..ExchangeDeclareOptions::default()
+        };
         let made = match declare(passive).await {
             Err(error) if code(&error) == Some(NOT_FOUND) => declare(durable).await,
             asked => asked,
         };
-        made.map_err(|error| self.explained(&format!("make the exchange {}", self.broker.exchange), error))
+        made.map_err(|error| {
+            self.explained(
+                &format!("make the exchange {}", self.broker.exchange),
+                error,
+            )
+        })
     }
 
     /// Uses a queue as it is, with whatever arguments somebody gave it; makes it where there is none.
     async fn make_queue(&self, connection: &Connection, queue: &str) -> Result<(), Problem> {
         let declare = async |options| {
             let channel = connection.create_channel().await?;
-            channel.queue_declare(queue.into(), options, FieldTable::default()).await.map(drop)
+            channel
+                .queue_declare(queue.into(), options, FieldTable::default())
+                .await
+                .map(drop)
         };
-        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let passive = QueueDeclareOptions {
+            passive: true,
+            ..QueueDeclareOptions::default()
+        };
         let made = match declare(passive).await {
-            Err(error) if code(&error) == Some(NOT_FOUND) => declare(QueueDeclareOptions::durable()).await,
+            Err(error) if code(&error) == Some(NOT_FOUND) => {
+                declare(QueueDeclareOptions::durable()).await
+            }
             asked => asked,
         };
         made.map_err(|error| self.explained(&format!("make the queue {queue}"), error))
@@ -230,7 +282,11 @@ impl Amqp {
             }
             _ => return words.into(),
         };
-        Problem::Refused { deed: deed.to_owned(), words: words.to_string(), remedy }
+        Problem::Refused {
+            deed: deed.to_owned(),
+            words: words.to_string(),
+            remedy,
+        }
     }
 
     /// Takes a group in. What can be read is told and then acknowledged; the rest goes to the dead.
@@ -240,7 +296,10 @@ impl Amqp {
         group: Vec<Delivery>,
         dead: &mpsc::Sender<DeadLetter>,
     ) -> Result<(), Problem> {
-        let (mut statements, mut tags) = (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
+        let (mut statements, mut tags) = (
+            Vec::with_capacity(group.len()),
+            Vec::with_capacity(group.len()),
+        );
         for delivery in group {
             match message(&delivery).read(&self.shops) {
                 Ok(statement) => {
@@ -248,17 +307,27 @@ impl Amqp {
                     tags.push(delivery.delivery_tag);
                 }
                 Err(reason) => {
-                    let reason = reason
-                        .field
-                        .map_or(reason.message.clone(), |field| format!("{field}: {}", reason.message));
+                    let reason = reason.field.map_or(reason.message.clone(), |field| {
+                        format!("{field}: {}", reason.message)
+                    });
                     // Its receiver lives as long as the session.
                     let _ = dead.send(DeadLetter { delivery, reason }).await;
                 }
             }
         }
         // All are asked for before any is waited for: the writer takes them as one group.
-        for told in join_all(statements.into_iter().map(|statement| self.posts.tell(statement))).await {
-            let count = if told?.repeated { &self.figures.repeated } else { &self.figures.told };
+        for told in join_all(
+            statements
+                .into_iter()
+                .map(|statement| self.posts.tell(statement)),
+        )
+        .await
+        {
+            let count = if told?.repeated {
+                &self.figures.repeated
+            } else {
+                &self.figures.told
+            };
             count.fetch_add(1, Ordering::Relaxed);
         }
         // One by one, for the dead among them are still to be put aside.

@@ -12,7 +12,9 @@ use inventory::effect::{Call, CallKind, Entry, Plan, coalesce};
 use jiff::SignedDuration;
 use schemas::record::Level;
 use schemas::{Change, Clock, Entropy, ErrorBody, ErrorCode, RecordKey, ShopDomain};
-use shopify::{Client, StockAnswer, StockChange, StockEntry, StockError, StockErrorKind, stock_body};
+use shopify::{
+    Client, StockAnswer, StockChange, StockEntry, StockError, StockErrorKind, stock_body,
+};
 use store::{Attempt, End, Operation, Refusal, Store, StoreError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -60,7 +62,11 @@ impl Attempts {
             self.given.mark_unchanged();
             let sent = self.send_all(&mut sending, &mut on_the_way).await;
             stall.note(&sent);
-            let pause = if sent.is_ok() { limits::ATTEMPTS_PAUSE } else { limits::STORE_PAUSE };
+            let pause = if sent.is_ok() {
+                limits::ATTEMPTS_PAUSE
+            } else {
+                limits::STORE_PAUSE
+            };
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = self.given.changed() => tokio::time::sleep(limits::ATTEMPTS_GATHER).await,
@@ -86,7 +92,12 @@ impl Attempts {
             }
         }
         let at = self.clock.now();
-        self.store.write(Operation::ExpireHolds { shop: self.shop.clone(), at }).await?;
+        self.store
+            .write(Operation::ExpireHolds {
+                shop: self.shop.clone(),
+                at,
+            })
+            .await?;
         if on_the_way.len() >= limits::ATTEMPTS_MAX {
             return Ok(());
         }
@@ -105,32 +116,67 @@ impl Attempts {
     /// What is to be sent now. What no longer fits takes others along, so the plan is made anew without it.
     async fn plan(&self) -> Result<Vec<Call>, StoreError> {
         loop {
-            let waiting = self.store.waiting(&self.shop, limits::EFFECTS_GROUP).await?;
+            let waiting = self
+                .store
+                .waiting(&self.shop, limits::EFFECTS_GROUP)
+                .await?;
             let Plan { calls, short } = coalesce(&waiting, self.below_zero);
             if short.is_empty() {
                 return Ok(calls);
             }
             let (shop, at) = (self.shop.clone(), self.clock.now());
-            self.store.write(Operation::Reject { shop, effects: short, at }).await?;
+            self.store
+                .write(Operation::Reject {
+                    shop,
+                    effects: short,
+                    at,
+                })
+                .await?;
         }
     }
 
     /// Keeps a call before it is sent. Nothing is sent where effects cancel each other out.
     async fn begin(&self, call: Call) -> Result<Option<Attempt>, StoreError> {
-        let effects: Vec<i64> = call.entries.iter().flat_map(|entry| entry.effects.clone()).collect();
+        let effects: Vec<i64> = call
+            .entries
+            .iter()
+            .flat_map(|entry| entry.effects.clone())
+            .collect();
         let (shop, begun) = (self.shop.clone(), self.clock.now());
         let Some(change) = stock_change(call.kind) else {
-            self.store.write(Operation::Net { shop, effects, at: begun }).await?;
+            self.store
+                .write(Operation::Net {
+                    shop,
+                    effects,
+                    at: begun,
+                })
+                .await?;
             return Ok(None);
         };
         let id = self.entropy.uuid().to_string();
         let entries: Vec<StockEntry> = call.entries.iter().map(stock_entry).collect();
-        let (reference, ledger) =
-            (format!("gid://stockd/Attempt/{id}"), format!("gid://stockd/Ledger/{shop}"));
+        let (reference, ledger) = (
+            format!("gid://stockd/Attempt/{id}"),
+            format!("gid://stockd/Ledger/{shop}"),
+        );
         let body = stock_body(change, &entries, &reference, &ledger, &id);
-        let levels = call.entries.iter().map(|entry| (entry.item, entry.location)).collect();
-        let attempt = Attempt { id, kind: call.kind, body, begun, levels };
-        let start = Operation::StartAttempt { shop, attempt: Box::new(attempt.clone()), effects };
+        let levels = call
+            .entries
+            .iter()
+            .map(|entry| (entry.item, entry.location))
+            .collect();
+        let attempt = Attempt {
+            id,
+            kind: call.kind,
+            body,
+            begun,
+            levels,
+        };
+        let start = Operation::StartAttempt {
+            shop,
+            attempt: Box::new(attempt.clone()),
+            effects,
+        };
         let started = self.store.write(start).await?;
         Ok(started.fresh.then_some(attempt))
     }
@@ -186,17 +232,23 @@ impl Courier {
     /// Sends the attempt's bytes until there is an answer, or until Shopify would no longer know them again.
     async fn answer(&self, attempt: &Attempt) -> End {
         let unknown = |message: &str| End::Unknown(ErrorBody::new(ErrorCode::Unavailable, message));
-        let Some(change) = stock_change(attempt.kind) else { return End::Done };
+        let Some(change) = stock_change(attempt.kind) else {
+            return End::Done;
+        };
         let mut pause = limits::ATTEMPT_PAUSE_MIN;
         loop {
             let age = self.clock.now().duration_since(attempt.begun);
             if age > SignedDuration::from_hours(limits::ATTEMPT_HOURS_MAX) {
                 tracing::error!(shop.domain = %self.shop, attempt.id, levels = attempt.levels.len(), "Shopify's answer to a change of stock never came: compare these levels by hand");
-                return unknown("Shopify's answer never came: whether it was done must be looked at by hand");
+                return unknown(
+                    "Shopify's answer never came: whether it was done must be looked at by hand",
+                );
             }
             match self.client.change_stock(change, &attempt.body).await {
                 Ok(StockAnswer::Done) => return End::Done,
-                Ok(StockAnswer::Partly(errors)) if errors.iter().all(|error| error.entry.is_some()) => {
+                Ok(StockAnswer::Partly(errors))
+                    if errors.iter().all(|error| error.entry.is_some()) =>
+                {
                     self.partly.store(true, Ordering::Relaxed);
                     return End::Partly(refusals(attempt, &errors, self.below_zero));
                 }
@@ -204,7 +256,9 @@ impl Courier {
                     return unknown("Shopify did a part of it and does not say which");
                 }
                 Ok(StockAnswer::Refused(errors))
-                    if errors.iter().any(|error| error.kind == StockErrorKind::PreviousFailed) =>
+                    if errors
+                        .iter()
+                        .any(|error| error.kind == StockErrorKind::PreviousFailed) =>
                 {
                     if let Some(readings) = self.readings(attempt).await {
                         let whole = !self.partly.load(Ordering::Relaxed);
@@ -212,15 +266,20 @@ impl Courier {
                     }
                 }
                 Ok(StockAnswer::Refused(errors)) => {
-                    if !errors.iter().any(|error| error.kind == StockErrorKind::InFlight) {
+                    if !errors
+                        .iter()
+                        .any(|error| error.kind == StockErrorKind::InFlight)
+                    {
                         return End::Refused(refusals(attempt, &errors, self.below_zero));
                     }
                 }
                 Err(shopify::Error::Refused { .. } | shopify::Error::TooExpensive(_)) => {
-                    let message =
-                        "Shopify does not understand the change: stockd does not fit this API version";
+                    let message = "Shopify does not understand the change: stockd does not fit this API version";
                     let error = ErrorBody::new(ErrorCode::Internal, message);
-                    let all = attempt.levels.iter().map(|level| (*level, Refusal::Never(error.clone())));
+                    let all = attempt
+                        .levels
+                        .iter()
+                        .map(|level| (*level, Refusal::Never(error.clone())));
                     return End::Refused(all.collect());
                 }
                 Err(error) => {
@@ -249,7 +308,13 @@ impl Courier {
         let changes = found.ok()?.into_iter().flat_map(|(_, changes)| changes);
         Some(
             changes
-                .filter_map(|change| if let Change::Level(level) = change { Some(level) } else { None })
+                .filter_map(|change| {
+                    if let Change::Level(level) = change {
+                        Some(level)
+                    } else {
+                        None
+                    }
+                })
                 .collect(),
         )
     }
@@ -291,22 +356,37 @@ fn refusals(
                 ErrorCode::Conflict,
                 "Shopify has fewer reserved than this hold: somebody undid it there",
             ),
-            _ => never(ErrorCode::InsufficientStock, "Shopify has too little for it"),
+            _ => never(
+                ErrorCode::InsufficientStock,
+                "Shopify has too little for it",
+            ),
         },
-        StockErrorKind::InFlight | StockErrorKind::PreviousFailed | StockErrorKind::Retry => Refusal::Again,
-        StockErrorKind::Item => {
-            never(ErrorCode::Ineligible, "Shopify keeps no stock of this item: it is gone, or a bundle")
+        StockErrorKind::InFlight | StockErrorKind::PreviousFailed | StockErrorKind::Retry => {
+            Refusal::Again
         }
-        StockErrorKind::Location => never(ErrorCode::Ineligible, "Shopify has no such location any more"),
-        StockErrorKind::TooHigh => {
-            never(ErrorCode::InvalidPayload, "Shopify does not store so high a quantity")
+        StockErrorKind::Item => never(
+            ErrorCode::Ineligible,
+            "Shopify keeps no stock of this item: it is gone, or a bundle",
+        ),
+        StockErrorKind::Location => never(
+            ErrorCode::Ineligible,
+            "Shopify has no such location any more",
+        ),
+        StockErrorKind::TooHigh => never(
+            ErrorCode::InvalidPayload,
+            "Shopify does not store so high a quantity",
+        ),
+        StockErrorKind::KeyMismatch | StockErrorKind::Other => {
+            never(ErrorCode::Internal, &error.message)
         }
-        StockErrorKind::KeyMismatch | StockErrorKind::Other => never(ErrorCode::Internal, &error.message),
     };
     errors
         .iter()
         .flat_map(|error| {
-            let named = error.entry.and_then(|entry| attempt.levels.get(entry)).copied();
+            let named = error
+                .entry
+                .and_then(|entry| attempt.levels.get(entry))
+                .copied();
             let levels = named.map_or_else(|| attempt.levels.clone(), |level| vec![level]);
             levels.into_iter().map(move |level| (level, refusal(error)))
         })

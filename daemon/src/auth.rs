@@ -18,7 +18,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::SignedDuration;
 use jsonwebtoken::{EncodingKey, Header};
-use schemas::{AnyId, CustomerId, Identity, LocationId, Role, ShopDomain, ShopScope, Timestamp, UserId};
+use schemas::{
+    AnyId, CustomerId, Identity, LocationId, Role, ShopDomain, ShopScope, Timestamp, UserId,
+};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use store::Revocation;
@@ -131,8 +133,11 @@ fn text(value: &Value) -> Option<String> {
 /// A list of ids that limits the bearer; `None` when the claim is not there.
 fn texts(claim: Option<&Value>, name: &str) -> Result<Option<Vec<String>>, TokenError> {
     let Some(value) = claim else { return Ok(None) };
-    let ids: Option<Vec<String>> = value.as_array().and_then(|ids| ids.iter().map(text).collect());
-    ids.map(Some).ok_or_else(|| TokenError::Claim(format!("{name} is no list of ids")))
+    let ids: Option<Vec<String>> = value
+        .as_array()
+        .and_then(|ids| ids.iter().map(text).collect());
+    ids.map(Some)
+        .ok_or_else(|| TokenError::Claim(format!("{name} is no list of ids")))
 }
 
 /// The time that a claim names (RFC 7519, section 2: a number of seconds, which may have a fraction or an exponent).
@@ -140,9 +145,13 @@ fn time(claim: Option<&Value>, name: &str) -> Result<Option<Timestamp>, TokenErr
     let Some(value) = claim else { return Ok(None) };
     let micros = value.as_f64().map(|seconds| (seconds * 1e6).floor());
     // Exact: below 2^53 microseconds lie the years up to 2255, and beyond them a microsecond is nothing.
-    #[expect(clippy::cast_possible_truncation, reason = "beyond the bounds, it saturates and is refused")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "beyond the bounds, it saturates and is refused"
+    )]
     let time = micros.and_then(|micros| Timestamp::from_microsecond(micros as i64).ok());
-    time.map(Some).ok_or_else(|| TokenError::Claim(format!("{name} is no time")))
+    time.map(Some)
+        .ok_or_else(|| TokenError::Claim(format!("{name} is no time")))
 }
 
 impl Tokens {
@@ -164,7 +173,9 @@ impl Tokens {
             audience: auth.audience.clone(),
             leeway: SignedDuration::from_secs(auth.leeway_seconds.into()),
             latest_issued_at: AtomicI64::new(i64::MIN),
-            longest: auth.longest_days.map(|days| SignedDuration::from_hours(i64::from(days) * 24)),
+            longest: auth
+                .longest_days
+                .map(|days| SignedDuration::from_hours(i64::from(days) * 24)),
             shops: config.shop.iter().map(known).collect(),
         })
     }
@@ -175,7 +186,9 @@ impl Tokens {
     /// With the reason, for the log; clients learn only that the token is not taken.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Identity, TokenError> {
         if token.len() > TOKEN_BYTES_MAX {
-            return Err(TokenError::Invalid(format!("longer than {TOKEN_BYTES_MAX} bytes")));
+            return Err(TokenError::Invalid(format!(
+                "longer than {TOKEN_BYTES_MAX} bytes"
+            )));
         }
         let claims = self.signed(token)?;
         let expires_at = self.in_time(&claims, now)?;
@@ -185,7 +198,8 @@ impl Tokens {
             return Err(TokenError::Revoked);
         }
         if let Some(issued_at) = identity.issued_at {
-            self.latest_issued_at.fetch_max(issued_at.as_microsecond(), Ordering::Relaxed);
+            self.latest_issued_at
+                .fetch_max(issued_at.as_microsecond(), Ordering::Relaxed);
         }
         Ok(identity)
     }
@@ -194,10 +208,15 @@ impl Tokens {
     fn signed(&self, token: &str) -> Result<Claims, TokenError> {
         let invalid = |reason: &str| TokenError::Invalid(reason.to_owned());
         let (message, signature) = token.rsplit_once('.').ok_or_else(|| invalid("not a JWT"))?;
-        let (header, claims) = message.split_once('.').ok_or_else(|| invalid("not a JWT"))?;
+        let (header, claims) = message
+            .split_once('.')
+            .ok_or_else(|| invalid("not a JWT"))?;
         let key_id = self.plain_header(header)?;
-        let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| invalid("its claims are not base64url"))?;
-        let claims = serde_json::from_slice(&claims).map_err(|error| TokenError::Invalid(error.to_string()));
+        let claims = URL_SAFE_NO_PAD
+            .decode(claims)
+            .map_err(|_| invalid("its claims are not base64url"))?;
+        let claims =
+            serde_json::from_slice(&claims).map_err(|error| TokenError::Invalid(error.to_string()));
         let claims: Claims = claims?;
         let is_key = |key: &jsonwebtoken::DecodingKey| {
             jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, self.keys.algorithm)
@@ -218,13 +237,17 @@ impl Tokens {
     pub(crate) fn latest_end(&self, now: Timestamp) -> Timestamp {
         let longest = self.longest.unwrap_or(FOR_EVER);
         // Once for an issuer whose clock is ahead, and once because a token is taken so much longer.
-        let end = longest.saturating_add(self.leeway).saturating_add(self.leeway);
+        let end = longest
+            .saturating_add(self.leeway)
+            .saturating_add(self.leeway);
         now.saturating_add(end).unwrap_or(Timestamp::MAX)
     }
 
     /// Until when a token is taken that says it runs out then.
     pub(crate) fn end_of(&self, expires_at: Timestamp) -> Timestamp {
-        expires_at.saturating_add(self.leeway).unwrap_or(Timestamp::MAX)
+        expires_at
+            .saturating_add(self.leeway)
+            .unwrap_or(Timestamp::MAX)
     }
 
     /// Up to when the tokens were issued that were taken until now: an issuer's clock may be ahead of ours.
@@ -255,10 +278,15 @@ impl Tokens {
         let exp = time(claims.exp.as_ref(), "exp")?.ok_or_else(missing)?;
         let taken_until = self.end_of(exp);
         if self.longest.is_some() && taken_until > self.latest_end(now) {
-            return Err(TokenError::Claim("exp is further ahead than is allowed".to_owned()));
+            return Err(TokenError::Claim(
+                "exp is further ahead than is allowed".to_owned(),
+            ));
         }
         // A token from the future would outlive the revocation of its user.
-        let begins = [time(claims.nbf.as_ref(), "nbf")?, time(claims.iat.as_ref(), "iat")?];
+        let begins = [
+            time(claims.nbf.as_ref(), "nbf")?,
+            time(claims.iat.as_ref(), "iat")?,
+        ];
         let soon = now.saturating_add(self.leeway).unwrap_or(Timestamp::MAX);
         if now >= taken_until || begins.into_iter().flatten().any(|begins| begins > soon) {
             return Err(TokenError::Time);
@@ -269,7 +297,9 @@ impl Tokens {
     fn meant_for_us(&self, claims: &Claims) -> Result<(), TokenError> {
         let issuer = claims.iss.as_ref().and_then(Value::as_str);
         if self.issuer.is_some() && issuer != self.issuer.as_deref() {
-            return Err(TokenError::Claim("iss is not the configured issuer".to_owned()));
+            return Err(TokenError::Claim(
+                "iss is not the configured issuer".to_owned(),
+            ));
         }
         if let Some(audience) = &self.audience {
             let named = match &claims.aud {
@@ -278,7 +308,9 @@ impl Tokens {
                 _ => false,
             };
             if !named {
-                return Err(TokenError::Claim("aud does not name the configured audience".to_owned()));
+                return Err(TokenError::Claim(
+                    "aud does not name the configured audience".to_owned(),
+                ));
             }
         }
         Ok(())
@@ -286,7 +318,12 @@ impl Tokens {
 
     fn identity(&self, claims: &Claims, expires_at: Timestamp) -> Result<Identity, TokenError> {
         let claim = |problem: &str| TokenError::Claim(problem.to_owned());
-        let users = [&claims.sub, &claims.user_id, &claims.id, &claims.user_id_snake];
+        let users = [
+            &claims.sub,
+            &claims.user_id,
+            &claims.id,
+            &claims.user_id_snake,
+        ];
         let user = users.into_iter().flatten().find(|user| !user.is_null());
         let user_id: UserId = text(user.ok_or_else(|| claim("sub is missing"))?)
             .and_then(|user| user.parse().ok())
@@ -301,8 +338,11 @@ impl Tokens {
                 .ok_or_else(|| claim("customerId is no customer's id"))
         });
         // A location that is none of Shopify's limits all the same: to nothing.
-        let locations = texts(claims.locations.as_ref(), "locations")?
-            .map(|ids| ids.iter().filter_map(|id| id.parse::<LocationId>().ok()).collect());
+        let locations = texts(claims.locations.as_ref(), "locations")?.map(|ids| {
+            ids.iter()
+                .filter_map(|id| id.parse::<LocationId>().ok())
+                .collect()
+        });
         let issued_at = time(claims.iat.as_ref(), "iat")?;
         let token_id = match &claims.jti {
             None | Some(Value::Null) => None,
@@ -311,7 +351,10 @@ impl Tokens {
             // It could not be revoked.
             Some(_) => return Err(claim("jti is no id")),
         };
-        if token_id.as_ref().is_some_and(|id| id.len() > TOKEN_ID_BYTES_MAX) {
+        if token_id
+            .as_ref()
+            .is_some_and(|id| id.len() > TOKEN_ID_BYTES_MAX)
+        {
             return Err(claim("jti is too long"));
         }
         let token_id = token_id.as_deref().map(Into::into);
@@ -342,14 +385,21 @@ impl Tokens {
             ShopScope::All => true,
             ShopScope::Only(mine) => mine.contains(&shop.domain),
         };
-        let companies: BTreeSet<AnyId> =
-            self.shops.iter().filter(mine).filter_map(|shop| shop.company.clone()).collect();
+        let companies: BTreeSet<AnyId> = self
+            .shops
+            .iter()
+            .filter(mine)
+            .filter_map(|shop| shop.company.clone())
+            .collect();
         Ok(companies.into_iter().collect())
     }
 
     /// The shops that a token is good for. Where both claims are there, both limit.
     fn scope(&self, claims: &Claims, role: Role) -> Result<ShopScope, TokenError> {
-        let limits = [texts(claims.shop_ids.as_ref(), "shopIds")?, texts(claims.shops.as_ref(), "shops")?];
+        let limits = [
+            texts(claims.shop_ids.as_ref(), "shopIds")?,
+            texts(claims.shops.as_ref(), "shops")?,
+        ];
         if limits.iter().all(Option::is_none) {
             return Ok(match (&self.shops[..], role) {
                 (_, Role::SuperAdmin) => ShopScope::All,
@@ -358,25 +408,37 @@ impl Tokens {
             });
         }
         let names = |named: &Vec<String>, shop: &KnownShop| {
-            named.iter().any(|name| name == shop.domain.as_str() || Some(name) == shop.id.as_ref())
+            named
+                .iter()
+                .any(|name| name == shop.domain.as_str() || Some(name) == shop.id.as_ref())
         };
         let mine = |shop: &&KnownShop| limits.iter().flatten().all(|named| names(named, shop));
-        Ok(ShopScope::Only(self.shops.iter().filter(mine).map(|shop| shop.domain.clone()).collect()))
+        Ok(ShopScope::Only(
+            self.shops
+                .iter()
+                .filter(mine)
+                .map(|shop| shop.domain.clone())
+                .collect(),
+        ))
     }
 
     /// The id of the key that a header names. A header that brings a key or asks for an extension is refused; what else it
     /// says is not looked at (RFC 7515, section 4).
     fn plain_header(&self, header: &str) -> Result<Option<String>, TokenError> {
         let invalid = |reason: &str| TokenError::Invalid(reason.to_owned());
-        let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| invalid("its header is not base64url"))?;
-        let header: Map<String, Value> =
-            serde_json::from_slice(&header).map_err(|_| invalid("its header is not a JSON object"))?;
-        let refused =
-            ["crit", "jwk", "jku", "x5u", "x5c"].into_iter().find(|name| header.contains_key(*name));
+        let header = URL_SAFE_NO_PAD
+            .decode(header)
+            .map_err(|_| invalid("its header is not base64url"))?;
+        let header: Map<String, Value> = serde_json::from_slice(&header)
+            .map_err(|_| invalid("its header is not a JSON object"))?;
+        let refused = ["crit", "jwk", "jku", "x5u", "x5c"]
+            .into_iter()
+            .find(|name| header.contains_key(*name));
         if let Some(name) = refused {
             return Err(TokenError::Invalid(format!("its header says {name}")));
         }
-        if header.get("alg").and_then(Value::as_str) != Some(&*format!("{:?}", self.keys.algorithm)) {
+        if header.get("alg").and_then(Value::as_str) != Some(&*format!("{:?}", self.keys.algorithm))
+        {
             return Err(invalid("its algorithm is not the configured one"));
         }
         match header.get("kid") {
@@ -391,7 +453,11 @@ impl ws::Authenticate for Tokens {
     fn identify(&self, token: &str, now: Timestamp) -> Result<Identity, ws::AuthError> {
         self.verify(token, now).map_err(|error| {
             tracing::info!(reason = %error, "token refused");
-            if error == TokenError::NotYet { ws::AuthError::NotYet } else { ws::AuthError::Invalid }
+            if error == TokenError::NotYet {
+                ws::AuthError::NotYet
+            } else {
+                ws::AuthError::Invalid
+            }
         })
     }
 
@@ -452,9 +518,12 @@ pub fn issue(
     token.iss.clone_from(&auth.issuer);
     token.aud.clone_from(&auth.audience);
     let key = EncodingKey::from_secret(hs256_secret(auth, environment)?.as_bytes());
-    jsonwebtoken::encode(&Header::new(jsonwebtoken::Algorithm::HS256), &token, &key).map_err(|error| {
-        ConfigError::Secret { setting: "auth.secret".to_owned(), problem: error.to_string() }
-    })
+    jsonwebtoken::encode(&Header::new(jsonwebtoken::Algorithm::HS256), &token, &key).map_err(
+        |error| ConfigError::Secret {
+            setting: "auth.secret".to_owned(),
+            problem: error.to_string(),
+        },
+    )
 }
 
 #[cfg(test)]

@@ -7,7 +7,10 @@ use schemas::{Clock, Timestamp};
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one home of the system's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one home of the system's clock"
+    )]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }

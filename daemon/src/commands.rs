@@ -80,7 +80,10 @@ impl Commands {
     ) -> Result<Value, ErrorBody> {
         let command = Command::read(kind, payload)?;
         let Some(ShopPolicy { policy, .. }) = self.shops.get(shop) else {
-            return Err(ErrorBody::new(ErrorCode::NotFound, format!("there is no shop {shop}")));
+            return Err(ErrorBody::new(
+                ErrorCode::NotFound,
+                format!("there is no shop {shop}"),
+            ));
         };
         let at = self.clock.now();
         let given = Given {
@@ -100,16 +103,25 @@ impl Commands {
         let answer = outcome.map_err(|failure| unavailable(&failure))?.answer;
         // Also after a refusal: holds that had run out were given back with it.
         self.given.send_replace(());
-        answer.unwrap_or_else(|| Err(ErrorBody::new(ErrorCode::Internal, "the store gave no answer")))
+        answer.unwrap_or_else(|| {
+            Err(ErrorBody::new(
+                ErrorCode::Internal,
+                "the store gave no answer",
+            ))
+        })
     }
 
     /// The answer as it is once Shopify has done it, or why Shopify did not. As it was, when that cannot be told
     /// within [`limits::STRICT_WAIT_MAX`]: accepted it is all the same.
     async fn settled(&self, shop: &ShopDomain, mut answer: Value) -> Result<Value, ErrorBody> {
         // An extend asks nothing of Shopify and has no id.
-        let Some(id) = answer["commandId"].as_str() else { return Ok(answer) };
+        let Some(id) = answer["commandId"].as_str() else {
+            return Ok(answer);
+        };
         let settlement = timeout(limits::STRICT_WAIT_MAX, self.settlement(shop, id)).await;
-        let Ok(Some(Settlement { state, error })) = settlement else { return Ok(answer) };
+        let Ok(Some(Settlement { state, error })) = settlement else {
+            return Ok(answer);
+        };
         if matches!(state, CommandState::Failed | CommandState::Conflict) {
             let unsaid = || ErrorBody::new(ErrorCode::Conflict, "Shopify did not carry it out");
             return Err(error.unwrap_or_else(unsaid));
@@ -130,7 +142,11 @@ impl Commands {
     /// Waits until a command's state is final; `None` when the store ends or fails before.
     async fn settlement(&self, shop: &ShopDomain, id: &str) -> Option<Settlement> {
         let mut committed = self.store.committed();
-        let filter = CommandFilter { id: Some(id.to_owned()), limit: 1, ..CommandFilter::default() };
+        let filter = CommandFilter {
+            id: Some(id.to_owned()),
+            limit: 1,
+            ..CommandFilter::default()
+        };
         loop {
             committed.mark_unchanged();
             let found = self.store.commands(shop, filter.clone()).await.ok()?;
@@ -154,14 +170,20 @@ impl Settlement {
     /// `None` while it has not.
     fn read(command: &Value) -> Option<Self> {
         let state = CommandState::deserialize(command.get("state")?).ok()?;
-        let error = command.get("error").and_then(|error| ErrorBody::deserialize(error).ok());
-        (!matches!(state, CommandState::Accepted | CommandState::Sending)).then_some(Self { state, error })
+        let error = command
+            .get("error")
+            .and_then(|error| ErrorBody::deserialize(error).ok());
+        (!matches!(state, CommandState::Accepted | CommandState::Sending))
+            .then_some(Self { state, error })
     }
 }
 
 fn unavailable(failure: &StoreError) -> ErrorBody {
     tracing::error!(error = %failure, "a command failed");
-    ErrorBody::new(ErrorCode::Unavailable, "the store does not answer; try again")
+    ErrorBody::new(
+        ErrorCode::Unavailable,
+        "the store does not answer; try again",
+    )
 }
 
 #[cfg(test)]

@@ -92,9 +92,10 @@ impl Secrets {
                 shopify_secret(reference, &format!("shop[{n}].{name}"), environment)
             };
             let credential = match (&shop.access_token, &shop.client_id, &shop.client_secret) {
-                (None, Some(id), Some(client)) => {
-                    Credential::ClientCredentials { id: id.clone(), secret: secret(client, "client_secret")? }
-                }
+                (None, Some(id), Some(client)) => Credential::ClientCredentials {
+                    id: id.clone(),
+                    secret: secret(client, "client_secret")?,
+                },
                 (Some(token), ..) => Credential::Token(secret(token, "access_token")?),
                 // Refused where the configuration is read.
                 _ => {
@@ -117,7 +118,11 @@ impl Secrets {
                 .collect::<Result<_, ConfigError>>()?,
             alerts: alerts::channels(&config.alerts, environment)?,
             #[cfg(feature = "amqp")]
-            broker: config.amqp.as_ref().map(|amqp| amqp.fetch(environment)).transpose()?,
+            broker: config
+                .amqp
+                .as_ref()
+                .map(|amqp| amqp.fetch(environment))
+                .transpose()?,
         })
     }
 }
@@ -133,11 +138,18 @@ impl ShopSecrets {
 
     /// Shops whose webhooks may be signed with what another shop's are signed with: two of one app share its secret.
     pub(crate) fn sharing(&self) -> BTreeSet<ShopDomain> {
-        let same = |one: &[Secret], other: &[Secret]| one.iter().any(|secret| other.contains(secret));
+        let same =
+            |one: &[Secret], other: &[Secret]| one.iter().any(|secret| other.contains(secret));
         let shares = |shop: &ShopDomain, secrets: &[Secret]| {
-            self.0.iter().any(|(other, theirs)| other != shop && same(secrets, theirs))
+            self.0
+                .iter()
+                .any(|(other, theirs)| other != shop && same(secrets, theirs))
         };
-        self.0.iter().filter(|(shop, secrets)| shares(shop, secrets)).map(|(shop, _)| shop.clone()).collect()
+        self.0
+            .iter()
+            .filter(|(shop, secrets)| shares(shop, secrets))
+            .map(|(shop, _)| shop.clone())
+            .collect()
     }
 
     /// Every shop that is ours.
@@ -152,15 +164,43 @@ impl Daemon {
     /// # Errors
     /// When a secret cannot be had, or the store refuses.
     pub async fn start<L: Listener>(foundation: Foundation<L>) -> anyhow::Result<Self> {
-        let Foundation { config, secrets, clock, entropy, store, transport, listeners } = foundation;
+        let Foundation {
+            config,
+            secrets,
+            clock,
+            entropy,
+            store,
+            transport,
+            listeners,
+        } = foundation;
         #[cfg(feature = "amqp")]
         let broker = secrets.broker;
-        let Secrets { tokens, shops, credentials, alerts, .. } = secrets;
+        let Secrets {
+            tokens,
+            shops,
+            credentials,
+            alerts,
+            ..
+        } = secrets;
         for shop in &config.shop {
             let (domain, thresholds) = (shop.domain.clone(), shop.thresholds.clone());
-            store.write(Operation::Register { shop: domain, thresholds, at: clock.now() }).await?;
+            store
+                .write(Operation::Register {
+                    shop: domain,
+                    thresholds,
+                    at: clock.now(),
+                })
+                .await?;
             let (domain, wanted) = (shop.domain.clone(), shop.customer_names);
-            if store.write(Operation::KeepNames { shop: domain, wanted }).await?.fresh && !wanted {
+            if store
+                .write(Operation::KeepNames {
+                    shop: domain,
+                    wanted,
+                })
+                .await?
+                .fresh
+                && !wanted
+            {
                 tracing::info!(shop.domain = %shop.domain, "customers' names are no longer wanted: those that were kept are forgotten");
             }
         }
@@ -180,7 +220,9 @@ impl Daemon {
             shops: shops.domains(),
             companies: config.shop.iter().filter_map(company).collect(),
         };
-        let options = config.realtime.options(config.store.log_days.saturating_add(1));
+        let options = config
+            .realtime
+            .options(config.store.log_days.saturating_add(1));
         for revocation in store.revocations().await? {
             tokens.revoke(revocation, clock.now());
         }
@@ -203,15 +245,21 @@ impl Daemon {
         let (mut handles, mut clients) = (BTreeMap::new(), BTreeMap::new());
         for shop in &config.shop {
             let client = client(shop, &credentials, &transport, &clock, &entropy)?;
-            let (bulk_ended, scopes_changed) =
-                (Arc::new(watch::Sender::new(())), Arc::new(watch::Sender::new(())));
+            let (bulk_ended, scopes_changed) = (
+                Arc::new(watch::Sender::new(())),
+                Arc::new(watch::Sender::new(())),
+            );
             if shop.webhook_address.is_none() {
                 runs.without_address(&shop.domain);
                 if store.delivery_counts(&shop.domain).await?.is_empty() {
                     tracing::warn!(shop.domain = %shop.domain, "{WITHOUT_WEBHOOKS}");
                 }
             }
-            tasks.spawn(Arc::clone(&problems).follow(shop.domain.clone(), client.health(), stop.clone()));
+            tasks.spawn(Arc::clone(&problems).follow(
+                shop.domain.clone(),
+                client.health(),
+                stop.clone(),
+            ));
             let identity = Arc::new(StoreIdentity::new(
                 shop.domain.clone(),
                 Arc::clone(&client),
@@ -258,7 +306,12 @@ impl Daemon {
             for (resource, plan) in config.sync.resources() {
                 let requests = runs.add(&shop.domain, resource);
                 let timetable = Timetable::new(plan.clone(), config.sync.time_zone, clock.now());
-                let schedule = Schedule { syncs: Arc::clone(&syncs), resource, timetable, requests };
+                let schedule = Schedule {
+                    syncs: Arc::clone(&syncs),
+                    resource,
+                    timetable,
+                    requests,
+                };
                 tasks.spawn(schedule.run(shop_stop.clone()));
             }
             let subscriptions = Subscriptions {
@@ -284,10 +337,19 @@ impl Daemon {
             // A shop is to be forgotten two days after its work has ended.
             tasks.spawn(confirmation.run(stop.clone()));
             clients.insert(shop.domain.clone(), Arc::clone(&client));
-            let handle = Handles { client, bulk_ended, scopes_changed, farewells };
+            let handle = Handles {
+                client,
+                bulk_ended,
+                scopes_changed,
+                farewells,
+            };
             handles.insert(shop.domain.clone(), handle);
         }
-        let notices = Notices { store: Arc::clone(&store), clock: Arc::clone(&clock), shops: handles };
+        let notices = Notices {
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            shops: handles,
+        };
         let intake = Intake {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
@@ -298,10 +360,22 @@ impl Daemon {
         };
         tasks.spawn(intake.run(stop.clone()));
         tasks.spawn(Arc::clone(&tokens).follow_keys(stop.clone()));
-        tasks.spawn(tail::run(Arc::clone(&store), Arc::clone(&hub), stop.clone()));
-        tasks.spawn(forget(Arc::clone(&store), Arc::clone(&clock), config.store.clone(), stop.clone()));
+        tasks.spawn(tail::run(
+            Arc::clone(&store),
+            Arc::clone(&hub),
+            stop.clone(),
+        ));
+        tasks.spawn(forget(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            config.store.clone(),
+            stop.clone(),
+        ));
 
-        let channels = alerts.iter().map(|channel| channel.terms.reader.clone()).collect();
+        let channels = alerts
+            .iter()
+            .map(|channel| channel.terms.reader.clone())
+            .collect();
         let places = store.positions().await?;
         for channel in alerts {
             let reader = Reader {
@@ -315,15 +389,30 @@ impl Daemon {
             let place = reader.place(&places).await?;
             tasks.spawn(reader.run(place, stop.clone()));
         }
-        let posts =
-            Arc::new(Posts { store: Arc::clone(&store), hub: Arc::clone(&hub), clock: Arc::clone(&clock) });
-        let names = config.shop.iter().map(|shop| (shop.domain.clone(), shop.id.clone())).collect();
+        let posts = Arc::new(Posts {
+            store: Arc::clone(&store),
+            hub: Arc::clone(&hub),
+            clock: Arc::clone(&clock),
+        });
+        let names = config
+            .shop
+            .iter()
+            .map(|shop| (shop.domain.clone(), shop.id.clone()))
+            .collect();
         let names = Arc::new(ShopNames(names));
         #[cfg(feature = "amqp")]
         let amqp = broker.map(|broker| {
             let figures = Arc::new(amqp::Figures::default());
             let (posts, shops) = (Arc::clone(&posts), Arc::clone(&names));
-            tasks.spawn(Amqp { broker, shops, posts, figures: Arc::clone(&figures) }.run(stop.clone()));
+            tasks.spawn(
+                Amqp {
+                    broker,
+                    shops,
+                    posts,
+                    figures: Arc::clone(&figures),
+                }
+                .run(stop.clone()),
+            );
             figures
         });
 
@@ -359,8 +448,16 @@ impl Daemon {
             let trusted_networks = server.trusted_networks.clone().into();
             let hosts = Arc::new(KnownHosts::of(server, &config.shop));
             let entrance = server.entrance();
-            let edge = Edge { places: Arc::clone(&places), entrance: entrance.clone() };
-            let needs = Needs { entrance, trusted_networks, hosts, ..needs.clone() };
+            let edge = Edge {
+                places: Arc::clone(&places),
+                entrance: entrance.clone(),
+            };
+            let needs = Needs {
+                entrance,
+                trusted_networks,
+                hosts,
+                ..needs.clone()
+            };
             let routes = routes::all::<L::Stream>(Arc::new(needs));
             tasks.spawn(edge.serve(listener, routes, tasks.clone(), stop.clone()));
         }
@@ -373,25 +470,50 @@ impl Daemon {
         self.stop.cancel();
         self.hub.close();
         self.tasks.close();
-        if tokio::time::timeout(limits::DRAIN_TIMEOUT, self.tasks.wait()).await.is_err() {
-            tracing::warn!(tasks = self.tasks.len(), "some connections did not end in time and are cut");
+        if tokio::time::timeout(limits::DRAIN_TIMEOUT, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                tasks = self.tasks.len(),
+                "some connections did not end in time and are cut"
+            );
         }
     }
 }
 
 fn policies(config: &Config) -> BTreeMap<ShopDomain, ShopPolicy> {
-    let policy = |shop: &config::Shop| ShopPolicy { policy: shop.policy(), strict: shop.strict };
-    config.shop.iter().map(|shop| (shop.domain.clone(), policy(shop))).collect()
+    let policy = |shop: &config::Shop| ShopPolicy {
+        policy: shop.policy(),
+        strict: shop.strict,
+    };
+    config
+        .shop
+        .iter()
+        .map(|shop| (shop.domain.clone(), policy(shop)))
+        .collect()
 }
 
 fn webhook_secrets(config: &Config, environment: &Environment) -> Result<ShopSecrets, ConfigError> {
     let of_shop = |(n, shop): (usize, &config::Shop)| {
         let setting = format!("shop[{n}].webhook_secrets");
         let secrets = shop.webhook_secrets();
-        let secrets = secrets.into_iter().map(|secret| shopify_secret(secret, &setting, environment));
-        Ok((shop.domain.clone(), secrets.collect::<Result<_, ConfigError>>()?))
+        let secrets = secrets
+            .into_iter()
+            .map(|secret| shopify_secret(secret, &setting, environment));
+        Ok((
+            shop.domain.clone(),
+            secrets.collect::<Result<_, ConfigError>>()?,
+        ))
     };
-    Ok(ShopSecrets(config.shop.iter().enumerate().map(of_shop).collect::<Result<_, ConfigError>>()?))
+    Ok(ShopSecrets(
+        config
+            .shop
+            .iter()
+            .enumerate()
+            .map(of_shop)
+            .collect::<Result<_, ConfigError>>()?,
+    ))
 }
 
 fn shopify_secret(
@@ -400,10 +522,11 @@ fn shopify_secret(
     environment: &Environment,
 ) -> Result<Secret, ConfigError> {
     let text = secret.resolve(setting, environment)?;
-    text.parse().map_err(|problem: shopify::SecretError| ConfigError::Secret {
-        setting: setting.to_owned(),
-        problem: format!("cannot be used: {problem}"),
-    })
+    text.parse()
+        .map_err(|problem: shopify::SecretError| ConfigError::Secret {
+            setting: setting.to_owned(),
+            problem: format!("cannot be used: {problem}"),
+        })
 }
 
 fn client(
@@ -413,15 +536,32 @@ fn client(
     clock: &Arc<dyn Clock>,
     entropy: &Arc<Entropy>,
 ) -> anyhow::Result<Arc<Client>> {
-    let credential = credentials.get(&shop.domain).cloned().context("every shop has a credential")?;
-    let endpoint = Endpoint { api_url: shop.api_url.clone(), credential, names: shop.customer_names };
-    let client =
-        Client::new(&shop.domain, &endpoint, Arc::clone(transport), Arc::clone(clock), Arc::clone(entropy))?;
+    let credential = credentials
+        .get(&shop.domain)
+        .cloned()
+        .context("every shop has a credential")?;
+    let endpoint = Endpoint {
+        api_url: shop.api_url.clone(),
+        credential,
+        names: shop.customer_names,
+    };
+    let client = Client::new(
+        &shop.domain,
+        &endpoint,
+        Arc::clone(transport),
+        Arc::clone(clock),
+        Arc::clone(entropy),
+    )?;
     Ok(Arc::new(client))
 }
 
 /// Forgets what is older than its keeping time, from time to time.
-async fn forget(store: Arc<dyn Store>, clock: Arc<dyn Clock>, keep: config::Store, stop: CancellationToken) {
+async fn forget(
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    keep: config::Store,
+    stop: CancellationToken,
+) {
     let days = |days: u16| SignedDuration::from_hours(i64::from(days) * 24);
     loop {
         let now = clock.now();

@@ -68,7 +68,8 @@ impl Listener for tokio::net::TcpListener {
 pub struct Peer(pub SocketAddr);
 
 /// What is sent to a connection that has no place. Nothing of its request was read.
-const NO_PLACE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n\
+const NO_PLACE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n\
                           Cache-Control: no-store\r\nContent-Length: 0\r\n\r\n";
 
 /// One listener: how many may come in by it, and which of them are proxies of ours.
@@ -113,13 +114,18 @@ impl Edge {
                 let _ = stream.write(NO_PLACE).now_or_never();
                 continue;
             };
-            let connection = self.clone().connection(stream, peer, place, routes.clone(), stop.clone());
+            let connection =
+                self.clone()
+                    .connection(stream, peer, place, routes.clone(), stop.clone());
             tasks.spawn(connection);
         }
     }
 
     fn is_proxy(&self, address: IpAddr) -> bool {
-        self.entrance.trusted_proxies.iter().any(|network: &Network| network.contains(address))
+        self.entrance
+            .trusted_proxies
+            .iter()
+            .any(|network: &Network| network.contains(address))
     }
 
     async fn connection<S, F>(
@@ -150,7 +156,8 @@ impl Edge {
                     // Its place is taken while it is answered.
                     Ok(_place) => {
                         let answer =
-                            tokio::time::timeout(limits::REQUEST_TIMEOUT, service.call(request)).await;
+                            tokio::time::timeout(limits::REQUEST_TIMEOUT, service.call(request))
+                                .await;
                         answer.unwrap_or_else(|_| Ok(routes::late()))?
                     }
                 };
@@ -158,7 +165,11 @@ impl Edge {
                 Ok::<_, Infallible>(answer)
             }
         });
-        let header_timeout = if is_kept { limits::KEPT_HEADER_TIMEOUT } else { limits::HEADER_TIMEOUT };
+        let header_timeout = if is_kept {
+            limits::KEPT_HEADER_TIMEOUT
+        } else {
+            limits::HEADER_TIMEOUT
+        };
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(header_timeout)
@@ -212,7 +223,10 @@ impl Edge {
         if !self.is_proxy(peer.ip()) || self.is_proxy(client) {
             return Ok(None);
         }
-        self.places.take_request(client).map(Some).ok_or_else(routes::crowded)
+        self.places
+            .take_request(client)
+            .map(Some)
+            .ok_or_else(routes::crowded)
     }
 }
 
@@ -223,9 +237,14 @@ fn finish(answer: &mut Response, is_last: bool) {
     }
     let headers = answer.headers_mut();
     // What is answered depends on who asks and changes by the second: no cache may keep it.
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     // Texts that others sent are never taken for a page or a script, whatever they look like.
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     if is_last {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

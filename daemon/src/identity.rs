@@ -49,22 +49,46 @@ impl StoreIdentity {
         problems: Arc<Problems>,
     ) -> Self {
         let (same, asking) = (watch::Sender::new(false), Mutex::new(limits::SHOPIFY_PAUSE));
-        Self { shop, client, store, problems, same, asking }
+        Self {
+            shop,
+            client,
+            store,
+            problems,
+            same,
+            asking,
+        }
     }
 
     /// Asks which store answers. Where it gives no answer, nothing is known anew.
     pub(crate) async fn confirm(&self) -> Result<(), OtherStore> {
-        let Ok(found) = self.client.shop().await else { return Ok(()) };
-        let keep = Operation::KeepIdentity { shop: self.shop.clone(), id: found.id.clone() };
-        let Ok(kept) = self.store.write(keep).await else { return Ok(()) };
+        let Ok(found) = self.client.shop().await else {
+            return Ok(());
+        };
+        let keep = Operation::KeepIdentity {
+            shop: self.shop.clone(),
+            id: found.id.clone(),
+        };
+        let Ok(kept) = self.store.write(keep).await else {
+            return Ok(());
+        };
         self.same.send_replace(kept.fresh);
         if kept.fresh {
             self.problems.end(&self.shop, OTHER_STORE);
             return Ok(());
         }
-        let other = OtherStore { shop: self.shop.clone(), found: found.id };
+        let other = OtherStore {
+            shop: self.shop.clone(),
+            found: found.id,
+        };
         let title = "Another store answers";
-        self.problems.begin(&self.shop, Problem { kind: OTHER_STORE, title, message: other.to_string() });
+        self.problems.begin(
+            &self.shop,
+            Problem {
+                kind: OTHER_STORE,
+                title,
+                message: other.to_string(),
+            },
+        );
         Err(other)
     }
 

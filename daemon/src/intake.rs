@@ -70,7 +70,9 @@ impl Intake {
             let tries = failures.get(&delivery.webhook_id).copied().unwrap_or(0);
             batches.push(self.batch(delivery, tries).await?);
         }
-        let operations = batches.into_iter().map(|batch| self.store.write(Operation::Apply(batch)));
+        let operations = batches
+            .into_iter()
+            .map(|batch| self.store.write(Operation::Apply(batch)));
         // All are asked for in order before any is waited for: the writer takes them as one group.
         let outcomes = join_all(operations).await;
         let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
@@ -95,11 +97,17 @@ impl Intake {
 
     async fn batch(&self, delivery: &Delivery, tries: u32) -> Result<Batch, StoreError> {
         let names = self.notices.asks_names(&delivery.shop);
-        let Delivery { topic, body, triggered_at, .. } = delivery;
+        let Delivery {
+            topic,
+            body,
+            triggered_at,
+            ..
+        } = delivery;
         let (fate, changes) = match shopify::read(topic, body, *triggered_at, names) {
-            _ if tries >= limits::APPLY_TRIES_MAX => {
-                (Fate::Unreadable("the store refused it again and again".to_owned()), Vec::new())
-            }
+            _ if tries >= limits::APPLY_TRIES_MAX => (
+                Fate::Unreadable("the store refused it again and again".to_owned()),
+                Vec::new(),
+            ),
             Ok(Reading::Changes(changes)) => (Fate::Applied, changes),
             Ok(Reading::Ignored) => (Fate::Ignored, Vec::new()),
             Ok(Reading::Notice(notice)) => self.notices.act(&delivery.shop, notice).await?,
@@ -107,12 +115,24 @@ impl Intake {
                 tracing::warn!(topic = delivery.topic, webhook.id = %delivery.webhook_id, %reason, "a delivery cannot be read; its body is kept");
                 // Something happened to that record, whatever it was.
                 let concerned = shopify::concerns(topic, body).map(Change::LookAgain);
-                (Fate::Unreadable(reason.to_string()), concerned.into_iter().collect())
+                (
+                    Fate::Unreadable(reason.to_string()),
+                    concerned.into_iter().collect(),
+                )
             }
         };
         let shared_secret = self.shared_secrets.contains(&delivery.shop);
-        let cause = Cause::Webhook { id: delivery.webhook_id.clone(), fate, shared_secret };
-        Ok(Batch { shop: delivery.shop.clone(), at: self.clock.now(), cause, changes })
+        let cause = Cause::Webhook {
+            id: delivery.webhook_id.clone(),
+            fate,
+            shared_secret,
+        };
+        Ok(Batch {
+            shop: delivery.shop.clone(),
+            at: self.clock.now(),
+            cause,
+            changes,
+        })
     }
 }
 
@@ -127,9 +147,16 @@ struct Ahead {
 impl Ahead {
     fn note(&mut self, shop: &ShopDomain, records: u64) {
         self.records += records;
-        if self.records > 0 && self.warned.is_none_or(|warned| warned.elapsed() >= limits::AHEAD_LOG_PAUSE) {
+        if self.records > 0
+            && self
+                .warned
+                .is_none_or(|warned| warned.elapsed() >= limits::AHEAD_LOG_PAUSE)
+        {
             tracing::warn!(shop.domain = %shop, records = self.records, "webhooks carry times to come: the records count as of now and are read; if there are many, set this machine's clock");
-            *self = Self { records: 0, warned: Some(Instant::now()) };
+            *self = Self {
+                records: 0,
+                warned: Some(Instant::now()),
+            };
         }
     }
 }

@@ -47,9 +47,18 @@ impl Signals {
     }
 
     fn catch(hangup_ends: bool) -> std::io::Result<Self> {
-        let [terminate, interrupt, hangup] =
-            [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
-        Ok(Self { terminate: terminate?, interrupt: interrupt?, hangup: hangup?, hangup_ends })
+        let [terminate, interrupt, hangup] = [
+            SignalKind::terminate(),
+            SignalKind::interrupt(),
+            SignalKind::hangup(),
+        ]
+        .map(signal);
+        Ok(Self {
+            terminate: terminate?,
+            interrupt: interrupt?,
+            hangup: hangup?,
+            hangup_ends,
+        })
     }
 
     /// Waits until the end is asked for.
@@ -94,24 +103,34 @@ impl Process {
             let setting = "alerts.sentry_dsn";
             dsn.resolve(setting, environment)
                 .and_then(|dsn| {
-                    reports::begin(&dsn)
-                        .map_err(|problem| ConfigError::Secret { setting: setting.to_owned(), problem })
+                    reports::begin(&dsn).map_err(|problem| ConfigError::Secret {
+                        setting: setting.to_owned(),
+                        problem,
+                    })
                 })
                 .map_err(|error| config.located(error))?;
         }
         let entropy = Arc::new(Entropy::from_system().context("the system gives no randomness")?);
         let path = config.store.url.0.clone();
         let lock = sole_user(&path)?;
-        let Opened { store, writer, restored } = store::sqlite::open(&path, &entropy, SystemClock.now())?;
+        let Opened {
+            store,
+            writer,
+            restored,
+        } = store::sqlite::open(&path, &entropy, SystemClock.now())?;
         if let Some(parked) = restored {
             tracing::error!(store = %path.display(), parked, "the database is a restored backup: clients load everything again, and what had not reached Shopify is parked as unknown; compare those levels by hand and give the commands again where needed");
         }
         let (ended, writer_ended) = oneshot::channel();
-        std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
-            let _ = ended.send(writer.run());
-        })?;
-        let addresses: Vec<SocketAddr> =
-            listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
+        std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || {
+                let _ = ended.send(writer.run());
+            })?;
+        let addresses: Vec<SocketAddr> = listeners
+            .iter()
+            .map(TcpListener::local_addr)
+            .collect::<Result<_, _>>()?;
         let foundation = Foundation {
             config,
             secrets,
@@ -123,7 +142,11 @@ impl Process {
         };
         let daemon = Daemon::start(foundation).await?;
         tracing::info!(listen = ?addresses, store = %path.display(), "ready");
-        Ok(Self { daemon, writer: writer_ended, lock })
+        Ok(Self {
+            daemon,
+            writer: writer_ended,
+            lock,
+        })
     }
 
     /// Works until the end is asked for, then ends in order. Tells systemd of each step.
@@ -131,9 +154,14 @@ impl Process {
     /// # Errors
     /// When the store can no longer be trusted.
     pub async fn until(self, signals: &mut Signals) -> anyhow::Result<()> {
-        let Self { daemon, mut writer, lock: _held } = self;
+        let Self {
+            daemon,
+            mut writer,
+            lock: _held,
+        } = self;
         tell_systemd(&[NotifyState::Ready]);
-        let mut watchdog = sd_notify::watchdog_enabled().map(|period| tokio::time::interval(period / 2));
+        let mut watchdog =
+            sd_notify::watchdog_enabled().map(|period| tokio::time::interval(period / 2));
         let asked = signals.end();
         tokio::pin!(asked);
         let ended = loop {
@@ -174,7 +202,12 @@ pub async fn listen(address: &Address) -> anyhow::Result<TcpListener> {
 /// Locks the database for this process: events that another one appended would never be told here.
 fn sole_user(database: &Path) -> anyhow::Result<File> {
     let path = database.with_added_extension("lock");
-    let made = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let made = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path);
     let lock = made.with_context(|| {
         let folder = path.parent().unwrap_or(&path).display();
         format!(
@@ -182,8 +215,12 @@ fn sole_user(database: &Path) -> anyhow::Result<File> {
             path.display()
         )
     })?;
-    lock.try_lock()
-        .with_context(|| format!("cannot use {}: does another stockd run on it?", database.display()))?;
+    lock.try_lock().with_context(|| {
+        format!(
+            "cannot use {}: does another stockd run on it?",
+            database.display()
+        )
+    })?;
     Ok(lock)
 }
 

@@ -23,7 +23,9 @@ pub(crate) fn start(environment: &Environment, level: &str) {
         // The journal has its own times; fields stay apart for `journalctl -o json`.
         lines.json().flatten_event(true).without_time().boxed()
     } else {
-        lines.with_ansi(has_colours(environment, &std::io::stderr())).boxed()
+        lines
+            .with_ansi(has_colours(environment, &std::io::stderr()))
+            .boxed()
     };
     let log = tracing_subscriber::registry().with(lines.with_filter(filter));
     #[cfg(feature = "sentry")]
@@ -31,14 +33,26 @@ pub(crate) fn start(environment: &Environment, level: &str) {
     log.init();
     panic::set_hook(Box::new(|panic| {
         // What is put together at run time may repeat what somebody sent; what stands in the source does not.
-        let why = panic.payload().downcast_ref::<&str>().unwrap_or(&"see the source there");
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, why, "A task panicked; please report this line, it is a fault of stockd");
+        let why = panic
+            .payload()
+            .downcast_ref::<&str>()
+            .unwrap_or(&"see the source there");
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        tracing::error!(
+            place,
+            why,
+            "A task panicked; please report this line, it is a fault of stockd"
+        );
     }));
 }
 
 /// Whether colours may be printed there: on a terminal that has them, unless `NO_COLOR` is set (see no-color.org).
 pub(crate) fn has_colours(environment: &Environment, to: &impl IsTerminal) -> bool {
-    let unwanted = environment.var("NO_COLOR").is_some_and(|text| !text.is_empty());
+    let unwanted = environment
+        .var("NO_COLOR")
+        .is_some_and(|text| !text.is_empty());
     to.is_terminal() && !unwanted && environment.var("TERM") != Some("dumb")
 }

@@ -57,7 +57,10 @@ impl Looks {
     /// Reads the records that were marked longest ago; how many. `Err` is how long to wait.
     async fn group(&self, stall: &mut Stall) -> Result<usize, Duration> {
         let now = self.clock.now();
-        let marked = self.store.marked(&self.shop, now, limits::LOOKS_GROUP).await;
+        let marked = self
+            .store
+            .marked(&self.shop, now, limits::LOOKS_GROUP)
+            .await;
         if marked.is_err() {
             stall.note(&marked);
         }
@@ -65,7 +68,10 @@ impl Looks {
         if marked.is_empty() {
             return Ok(0);
         }
-        let keys: Vec<_> = marked.iter().map(|marked| (marked.key, marked.gid.clone())).collect();
+        let keys: Vec<_> = marked
+            .iter()
+            .map(|marked| (marked.key, marked.gid.clone()))
+            .collect();
         let found = self.client.look_again(&keys).await.map_err(|error| {
             // While that lasts it is a problem, which is logged when it begins and when it ends.
             tracing::debug!(shop.domain = %self.shop, %error, records = keys.len(), "refreshes wait: Shopify gave no answer");
@@ -74,10 +80,17 @@ impl Looks {
                 Retry::Now | Retry::Never => limits::SHOPIFY_PAUSE,
             }
         })?;
-        let marks = marked.iter().map(|marked| (marked.key, marked.mark)).collect();
+        let marks = marked
+            .iter()
+            .map(|marked| (marked.key, marked.mark))
+            .collect();
         let changes = found.into_iter().flat_map(|(_, changes)| changes).collect();
-        let batch =
-            Batch { shop: self.shop.clone(), at: self.clock.now(), cause: Cause::Read(marks), changes };
+        let batch = Batch {
+            shop: self.shop.clone(),
+            at: self.clock.now(),
+            cause: Cause::Read(marks),
+            changes,
+        };
         let applied = self.store.write(Operation::Apply(batch)).await;
         // Not before: on a full disk everything can be read, and nothing goes on.
         stall.note(&applied);

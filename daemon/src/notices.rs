@@ -73,10 +73,15 @@ impl Confirmation {
     async fn work(&self) {
         let mut said = self.farewells.subscribe();
         if self.was_to_be_forgotten().await {
-            self.farewells.send_modify(|farewell| farewell.redacted = true);
+            self.farewells
+                .send_modify(|farewell| farewell.redacted = true);
         }
         loop {
-            if said.wait_for(|farewell| *farewell != Farewell::default()).await.is_err() {
+            if said
+                .wait_for(|farewell| *farewell != Farewell::default())
+                .await
+                .is_err()
+            {
                 return;
             }
             // What is said from here on asks for another answer.
@@ -108,8 +113,13 @@ impl Confirmation {
         }
         self.end.cancel();
         if asked.redacted {
-            let forget = Operation::Forget { shop: self.shop.clone() };
-            self.store.write(forget).await.map_err(|error| error.to_string())?;
+            let forget = Operation::Forget {
+                shop: self.shop.clone(),
+            };
+            self.store
+                .write(forget)
+                .await
+                .map_err(|error| error.to_string())?;
             tracing::error!(shop.domain = %self.shop, "everything of the shop is forgotten, as Shopify asks 48 hours after the app was uninstalled");
         }
         Ok(())
@@ -117,15 +127,23 @@ impl Confirmation {
 
     /// Whether the shop was to be forgotten when stockd ended: had that been done, its deliveries would be gone, too.
     async fn was_to_be_forgotten(&self) -> bool {
-        let counts = self.store.delivery_counts(&self.shop).await.unwrap_or_default();
-        counts.iter().any(|(topic, state, _)| topic == "shop/redact" && *state == "applied")
+        let counts = self
+            .store
+            .delivery_counts(&self.shop)
+            .await
+            .unwrap_or_default();
+        counts
+            .iter()
+            .any(|(topic, state, _)| topic == "shop/redact" && *state == "applied")
     }
 }
 
 impl Notices {
     /// Whether customers' names are wanted in that shop.
     pub(crate) fn asks_names(&self, shop: &ShopDomain) -> bool {
-        self.shops.get(shop).is_some_and(|handles| handles.client.asks_names())
+        self.shops
+            .get(shop)
+            .is_some_and(|handles| handles.client.asks_names())
     }
 
     /// Acts on a notice: what becomes of its delivery, and what it changes.
@@ -134,27 +152,38 @@ impl Notices {
         shop: &ShopDomain,
         notice: Notice,
     ) -> Result<(Fate, Vec<Change>), StoreError> {
-        let Some(handles) = self.shops.get(shop) else { return Ok((Fate::Ignored, Vec::new())) };
+        let Some(handles) = self.shops.get(shop) else {
+            return Ok((Fate::Ignored, Vec::new()));
+        };
         match notice {
             Notice::BulkFinished(_) => handles.bulk_ended.send_replace(()),
             Notice::ScopesChanged { .. } => handles.scopes_changed.send_replace(()),
             Notice::ShopChanged => {}
             Notice::CustomerDataRequested { shop: of, customer } if of == *shop => {
-                let name = if handles.client.asks_names() { ", the name" } else { "" };
+                let name = if handles.client.asks_names() {
+                    ", the name"
+                } else {
+                    ""
+                };
                 let message = format!(
                     "Customer {customer}: stockd keeps the customer's id{name}, when it was made and changed, and which orders are theirs (/api/v1/customers, /api/v1/orders). Answer within 30 days."
                 );
-                self.tell(shop, "A customer asks what is kept of them", message).await?;
+                self.tell(shop, "A customer asks what is kept of them", message)
+                    .await?;
             }
             Notice::CustomerRedacted { shop: of, customer } if of == *shop => {
                 tracing::info!(shop.domain = %shop, "everything kept of a customer is forgotten, as Shopify asks");
                 return Ok((Fate::Applied, vec![Change::Redacted(customer)]));
             }
             Notice::AppUninstalled { shop: of } if of.as_ref().is_none_or(|of| of == shop) => {
-                handles.farewells.send_modify(|farewell| farewell.uninstalled = true);
+                handles
+                    .farewells
+                    .send_modify(|farewell| farewell.uninstalled = true);
             }
             Notice::ShopRedacted { shop: of } if of == *shop => {
-                handles.farewells.send_modify(|farewell| farewell.redacted = true);
+                handles
+                    .farewells
+                    .send_modify(|farewell| farewell.redacted = true);
             }
             Notice::AppUninstalled { .. }
             | Notice::CustomerDataRequested { .. }
@@ -167,8 +196,20 @@ impl Notices {
         Ok((Fate::Applied, Vec::new()))
     }
 
-    async fn tell(&self, shop: &ShopDomain, title: &str, message: String) -> Result<(), StoreError> {
-        announce(self.store.as_ref(), self.clock.as_ref(), shop, title, message).await
+    async fn tell(
+        &self,
+        shop: &ShopDomain,
+        title: &str,
+        message: String,
+    ) -> Result<(), StoreError> {
+        announce(
+            self.store.as_ref(),
+            self.clock.as_ref(),
+            shop,
+            title,
+            message,
+        )
+        .await
     }
 }
 
@@ -180,8 +221,16 @@ pub(crate) async fn announce(
     title: &str,
     message: String,
 ) -> Result<(), StoreError> {
-    let event = Event::SystemAlert(Message { user_id: None, title: title.to_owned(), message });
-    let announce = Operation::Announce { shop: shop.clone(), event: Box::new(event), at: clock.now() };
+    let event = Event::SystemAlert(Message {
+        user_id: None,
+        title: title.to_owned(),
+        message,
+    });
+    let announce = Operation::Announce {
+        shop: shop.clone(),
+        event: Box::new(event),
+        at: clock.now(),
+    };
     store.write(announce).await.map(drop)
 }
 

@@ -47,12 +47,18 @@ pub(crate) struct Told {
 impl Key {
     /// Whatever has this name in this space is one and the same.
     pub(crate) fn name(space: &str, name: &str) -> Self {
-        Self { hash: hash(&[space.as_bytes(), name.as_bytes()]), may_repeat: true }
+        Self {
+            hash: hash(&[space.as_bytes(), name.as_bytes()]),
+            may_repeat: true,
+        }
     }
 
     /// Of what has no name: all of it. Only what may be a repetition is compared with what was.
     pub(crate) fn content(space: &str, content: &[u8], may_repeat: bool) -> Self {
-        Self { hash: hash(&[space.as_bytes(), content]), may_repeat }
+        Self {
+            hash: hash(&[space.as_bytes(), content]),
+            may_repeat,
+        }
     }
 }
 
@@ -62,14 +68,26 @@ impl Posts {
         let Statement { shop, event, key } = statement;
         if event.is_ephemeral() {
             self.hub.tell(&shop, &event);
-            return Ok(Told { place: None, repeated: false });
+            return Ok(Told {
+                place: None,
+                repeated: false,
+            });
         }
         let may_repeat = key.is_some_and(|key| key.may_repeat);
-        let post = Post { shop, event, key: key.map(|key| key.hash), may_repeat, at: self.clock.now() };
+        let post = Post {
+            shop,
+            event,
+            key: key.map(|key| key.hash),
+            may_repeat,
+            at: self.clock.now(),
+        };
         let outcome = self.store.write(Operation::Post(Box::new(post))).await?;
         let epoch = self.store.epoch();
         let place = outcome.place.map(|sequence| Offset { epoch, sequence });
-        Ok(Told { place, repeated: !outcome.fresh })
+        Ok(Told {
+            place,
+            repeated: !outcome.fresh,
+        })
     }
 }
 

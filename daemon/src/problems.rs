@@ -97,7 +97,12 @@ struct Telling {
 
 impl Problems {
     pub(crate) fn new(shops: Vec<ShopDomain>, clock: Arc<dyn Clock>) -> Self {
-        Self { shops, clock, state: Mutex::default(), changed: Notify::new() }
+        Self {
+            shops,
+            clock,
+            state: Mutex::default(),
+            changed: Notify::new(),
+        }
     }
 
     /// Says that something is wrong, whether that is known or not.
@@ -121,7 +126,14 @@ impl Problems {
                        the right one comes: set the client secret of the app that sends them (or the secret shown below \
                        the webhooks in the shop's admin pages), unless a stranger sends them";
         let title = "Webhooks are refused";
-        self.begin(shop, Problem { kind: WEBHOOKS_REFUSED, title, message: message.to_owned() });
+        self.begin(
+            shop,
+            Problem {
+                kind: WEBHOOKS_REFUSED,
+                title,
+                message: message.to_owned(),
+            },
+        );
     }
 
     /// A webhook came for a shop that is not configured. Anybody can send such, so it is logged once for each shop, and
@@ -143,32 +155,49 @@ impl Problems {
     /// Whether something of that kind is wrong.
     pub(crate) fn stands(&self, shop: &ShopDomain, kind: &'static str) -> bool {
         let state = self.state();
-        state.standing.get(&(Some(shop.clone()), kind)).is_some_and(|standing| standing.ended.is_none())
+        state
+            .standing
+            .get(&(Some(shop.clone()), kind))
+            .is_some_and(|standing| standing.ended.is_none())
     }
 
     /// What is wrong now, of that shop and of all.
     pub(crate) fn of(&self, shop: &ShopDomain) -> Vec<Shown> {
         let state = self.state();
         let concerns = |of: &Option<ShopDomain>| of.as_ref().is_none_or(|of| of == shop);
-        let standing = state.standing.iter().filter(|((of, _), one)| concerns(of) && one.ended.is_none());
+        let standing = state
+            .standing
+            .iter()
+            .filter(|((of, _), one)| concerns(of) && one.ended.is_none());
         standing
-            .map(|((_, kind), one)| Shown { kind, since: one.since, message: one.message.clone() })
+            .map(|((_, kind), one)| Shown {
+                kind,
+                since: one.since,
+                message: one.message.clone(),
+            })
             .collect()
     }
 
     fn begins(&self, shop: Option<ShopDomain>, problem: Problem) {
         let now = self.clock.now();
-        let Problem { kind, title, message } = problem;
+        let Problem {
+            kind,
+            title,
+            message,
+        } = problem;
         let of = shop.clone();
         let mut state = self.state();
-        let standing = state.standing.entry((shop, kind)).or_insert_with(|| Standing {
-            title,
-            message: String::new(),
-            since: now,
-            ended: None,
-            told: false,
-            quiet_until: Timestamp::MIN,
-        });
+        let standing = state
+            .standing
+            .entry((shop, kind))
+            .or_insert_with(|| Standing {
+                title,
+                message: String::new(),
+                since: now,
+                ended: None,
+                told: false,
+                quiet_until: Timestamp::MIN,
+            });
         if standing.ended.take().is_some() && !standing.told {
             standing.since = now;
         }
@@ -185,7 +214,11 @@ impl Problems {
     fn ends(&self, key: &(Option<ShopDomain>, &'static str)) {
         let now = self.clock.now();
         let mut state = self.state();
-        let Some(standing) = state.standing.get_mut(key).filter(|standing| standing.ended.is_none()) else {
+        let Some(standing) = state
+            .standing
+            .get_mut(key)
+            .filter(|standing| standing.ended.is_none())
+        else {
             return;
         };
         standing.ended = Some(now);
@@ -203,7 +236,14 @@ impl Problems {
                         "nothing can be written, so webhooks and commands are answered 503 ({reason})"
                     );
                     let title = "Nothing can be written";
-                    self.begins(None, Problem { kind: STORE_FAILING, title, message });
+                    self.begins(
+                        None,
+                        Problem {
+                            kind: STORE_FAILING,
+                            title,
+                            message,
+                        },
+                    );
                 }
                 None => self.ends(&(None, STORE_FAILING)),
             }
@@ -257,27 +297,43 @@ impl Problems {
     }
 
     async fn tell(&self, store: &dyn Store, telling: Telling) -> bool {
-        let Telling { key, title, message, is_over } = telling;
+        let Telling {
+            key,
+            title,
+            message,
+            is_over,
+        } = telling;
         let shops = match &key.0 {
             Some(shop) => std::slice::from_ref(shop),
             None => &self.shops[..],
         };
         for shop in shops {
-            if announce(store, self.clock.as_ref(), shop, &title, message.clone()).await.is_err() {
+            if announce(store, self.clock.as_ref(), shop, &title, message.clone())
+                .await
+                .is_err()
+            {
                 return false;
             }
         }
         let now = self.clock.now();
         let shop = key.0.as_ref().map(tracing::field::display);
         if is_over {
-            tracing::info!(shop.domain = shop, kind = key.1, "no longer a problem: {message}");
+            tracing::info!(
+                shop.domain = shop,
+                kind = key.1,
+                "no longer a problem: {message}"
+            );
         } else {
             tracing::warn!(shop.domain = shop, kind = key.1, "{message}");
         }
         let mut state = self.state();
         if let Some(standing) = state.standing.get_mut(&key) {
             standing.told = !is_over;
-            standing.quiet_until = if is_over { now.saturating_add(QUIET_FOR).unwrap_or(now) } else { now };
+            standing.quiet_until = if is_over {
+                now.saturating_add(QUIET_FOR).unwrap_or(now)
+            } else {
+                now
+            };
         }
         true
     }
@@ -297,17 +353,29 @@ impl Problems {
         state.standing.iter().find_map(|(key, one)| {
             let due = match one.ended {
                 Some(_) => one.told || late(key.1, one),
-                None => !one.told && now >= one.quiet_until && now.duration_since(one.since) >= SETTLES_AFTER,
+                None => {
+                    !one.told
+                        && now >= one.quiet_until
+                        && now.duration_since(one.since) >= SETTLES_AFTER
+                }
             };
             let title = match one.ended {
                 Some(_) => format!("Over: {}", one.title),
                 None => one.title.to_owned(),
             };
             let message = match one.ended {
-                Some(ended) => format!("This lasted from {:.0} to {ended:.0}: {}", one.since, one.message),
+                Some(ended) => format!(
+                    "This lasted from {:.0} to {ended:.0}: {}",
+                    one.since, one.message
+                ),
                 None => one.message.clone(),
             };
-            due.then(|| Telling { key: key.clone(), title, message, is_over: one.ended.is_some() })
+            due.then(|| Telling {
+                key: key.clone(),
+                title,
+                message,
+                is_over: one.ended.is_some(),
+            })
         })
     }
 

@@ -30,7 +30,8 @@ pub(crate) struct Reports;
 /// What is wrong with the DSN, without telling it.
 pub(crate) fn begin(dsn: &str) -> Result<(), String> {
     let read = dsn.parse::<Dsn>();
-    let dsn = read.map_err(|problem| format!("is no DSN as Sentry's project settings show it: {problem}"))?;
+    let dsn = read
+        .map_err(|problem| format!("is no DSN as Sentry's project settings show it: {problem}"))?;
     // Not by `sentry::init`, which also listens to the environment.
     let options = ClientOptions::from((
         dsn,

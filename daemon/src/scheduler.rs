@@ -49,7 +49,9 @@ impl Runs {
 
     /// What a person should know of a shop that has no address for webhooks and was sent none.
     pub(crate) fn unsubscribed(&self, shop: &ShopDomain) -> Option<&'static str> {
-        self.without_address.contains(shop).then_some(WITHOUT_WEBHOOKS)
+        self.without_address
+            .contains(shop)
+            .then_some(WITHOUT_WEBHOOKS)
     }
 
     /// Begins a run.
@@ -59,7 +61,8 @@ impl Runs {
         resource: Resource,
         plan: Plan,
     ) -> Result<RunId, ErrorBody> {
-        self.ask(shop, resource, |answer| Request::Start(plan, answer)).await
+        self.ask(shop, resource, |answer| Request::Start(plan, answer))
+            .await
     }
 
     /// Ends a run.
@@ -69,7 +72,8 @@ impl Runs {
         resource: Resource,
         run: RunId,
     ) -> Result<(), ErrorBody> {
-        self.ask(shop, resource, |answer| Request::Cancel(run, answer)).await
+        self.ask(shop, resource, |answer| Request::Cancel(run, answer))
+            .await
     }
 
     async fn ask<T>(
@@ -121,15 +125,24 @@ impl Schedule {
             self.go_on(run, false).await;
         } else {
             let now = syncs.clock.now();
-            let missed = last_full.is_some_and(|full| self.timetable.missed_full(full.run.started_at, now));
-            self.start(Plan::scheduled(if missed { RunKind::Full } else { RunKind::Quick })).await;
+            let missed =
+                last_full.is_some_and(|full| self.timetable.missed_full(full.run.started_at, now));
+            self.start(Plan::scheduled(if missed {
+                RunKind::Full
+            } else {
+                RunKind::Quick
+            }))
+            .await;
         }
         loop {
             let at = self.timetable.next();
             let wait = async {
                 match at {
                     Some(at) => {
-                        let wait = at.duration_since(syncs.clock.now()).try_into().unwrap_or(Duration::ZERO);
+                        let wait = at
+                            .duration_since(syncs.clock.now())
+                            .try_into()
+                            .unwrap_or(Duration::ZERO);
                         // The clock may be set while we sleep, and sleep does not notice that.
                         tokio::time::sleep(wait.min(limits::SCHEDULE_LOOK_PAUSE)).await;
                     }
@@ -182,7 +195,9 @@ impl Schedule {
         let (shop, resource) = (&self.syncs.shop, self.resource);
         match self.syncs.begin(resource, plan).await {
             Ok(Some(record)) => self.go_on(record, plan.any_missing).await,
-            Ok(None) => tracing::info!(shop.domain = %shop, %resource, "not started: a run is under way"),
+            Ok(None) => {
+                tracing::info!(shop.domain = %shop, %resource, "not started: a run is under way")
+            }
             Err(error) => {
                 tracing::error!(shop.domain = %shop, %resource, %error, "a run could not be started");
             }
@@ -191,7 +206,11 @@ impl Schedule {
 
     /// Brings a run to its end, or ends it where somebody wants that.
     async fn go_on(&mut self, record: RunRecord, any_missing: bool) {
-        let (syncs, resource, id) = (Arc::clone(&self.syncs), self.resource, record.run.run_id.clone());
+        let (syncs, resource, id) = (
+            Arc::clone(&self.syncs),
+            self.resource,
+            record.run.run_id.clone(),
+        );
         let mut work = std::pin::pin!(syncs.go_on(record, any_missing));
         let answer = loop {
             tokio::select! {
@@ -224,8 +243,13 @@ async fn last_runs(syncs: &Syncs, resource: Resource) -> (Option<RunRecord>, Opt
         let read = syncs.store.last_runs(&syncs.shop, resource).await;
         stall.note(&read);
         match read {
-            Ok(LastRuns { any, full_begun, .. }) => {
-                return (any.filter(|run| run.run.state == RunState::Running), full_begun);
+            Ok(LastRuns {
+                any, full_begun, ..
+            }) => {
+                return (
+                    any.filter(|run| run.run.state == RunState::Running),
+                    full_begun,
+                );
             }
             Err(_) => tokio::time::sleep(limits::STORE_PAUSE).await,
         }

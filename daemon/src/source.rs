@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use schemas::record::Order;
-use schemas::{AnyId, LevelSelection, LogEntry, Offset, OrderId, Room, Sequence, ShopDomain, Timestamp};
+use schemas::{
+    AnyId, LevelSelection, LogEntry, Offset, OrderId, Room, Sequence, ShopDomain, Timestamp,
+};
 use store::{Operation, OrderView, Store, StoreError};
 use tokio::sync::{OnceCell, Semaphore};
 use ws::{KeptRooms, OrderOwner, Snapshot, SourceError};
@@ -40,7 +42,11 @@ pub(crate) struct Snapshots {
 impl Default for Snapshots {
     fn default() -> Self {
         let room = Arc::new(Semaphore::new(limits::SNAPSHOTS_MAX));
-        Self { waiting: Mutex::default(), turn: tokio::sync::Mutex::default(), room }
+        Self {
+            waiting: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            room,
+        }
     }
 }
 
@@ -64,12 +70,21 @@ impl Snapshots {
             // Whoever asks from now on may know of something newer.
             place.leave();
             let (shops, selection, limit) = &place.wanted;
-            let read = store.levels(shops.clone(), selection.clone(), None, limit.saturating_add(1)).await;
+            let read = store
+                .levels(
+                    shops.clone(),
+                    selection.clone(),
+                    None,
+                    limit.saturating_add(1),
+                )
+                .await;
             let (levels, at) = read.map_err(|error| refusal(&error))?;
             if levels.len() > *limit {
                 return Err(SourceError::TooMany);
             }
-            let made = tokio::task::spawn_blocking(move || Arc::new(Snapshot::new(&levels, at, room))).await;
+            let made =
+                tokio::task::spawn_blocking(move || Arc::new(Snapshot::new(&levels, at, room)))
+                    .await;
             made.map_err(|problem| SourceError::Unavailable(problem.to_string()))
         };
         place.answer.get_or_init(|| make).await.clone()
@@ -91,7 +106,11 @@ impl<'s> Place<'s> {
     /// With those who wait for the same, if somebody does.
     fn of(snapshots: &'s Snapshots, wanted: Wanted) -> Self {
         let answer = Arc::clone(snapshots.waiting().entry(wanted.clone()).or_default());
-        Self { snapshots, wanted, answer }
+        Self {
+            snapshots,
+            wanted,
+            answer,
+        }
     }
 
     /// Nobody joins those who wait here any more.
@@ -101,7 +120,10 @@ impl<'s> Place<'s> {
 
     fn remove(&self, waiting: &mut HashMap<Wanted, Arc<Answer>>, answer: &Arc<Answer>) {
         // Others may wait for the same again by now.
-        if waiting.get(&self.wanted).is_some_and(|other| Arc::ptr_eq(other, answer)) {
+        if waiting
+            .get(&self.wanted)
+            .is_some_and(|other| Arc::ptr_eq(other, answer))
+        {
             waiting.remove(&self.wanted);
         }
     }
@@ -140,12 +162,21 @@ impl ws::Source for LogSource {
         self.companies.get(shop).cloned()
     }
 
-    async fn order(&self, shops: &[ShopDomain], order: OrderId) -> Result<Option<OrderOwner>, SourceError> {
+    async fn order(
+        &self,
+        shops: &[ShopDomain],
+        order: OrderId,
+    ) -> Result<Option<OrderOwner>, SourceError> {
         for shop in shops {
             let before = order.to_i64().cast_unsigned() - 1;
-            let found =
-                self.store.orders(shop, OrderView::All, before, 1).await.map_err(|error| refusal(&error))?;
-            let found = found.into_iter().filter_map(|found| serde_json::from_value::<Order>(found).ok());
+            let found = self
+                .store
+                .orders(shop, OrderView::All, before, 1)
+                .await
+                .map_err(|error| refusal(&error))?;
+            let found = found
+                .into_iter()
+                .filter_map(|found| serde_json::from_value::<Order>(found).ok());
             if let Some(found) = found.into_iter().find(|found| found.id == order) {
                 return Ok(Some((found.customer_id, found.locations)));
             }
@@ -169,7 +200,10 @@ impl ws::Source for LogSource {
             return Ok(Vec::new());
         }
         let rooms = rooms.iter().cloned().collect();
-        self.store.replay(shop, rooms, after, until, limit).await.map_err(|error| refusal(&error))
+        self.store
+            .replay(shop, rooms, after, until, limit)
+            .await
+            .map_err(|error| refusal(&error))
     }
 
     fn secret(&self) -> [u8; 32] {
@@ -184,13 +218,29 @@ impl ws::Source for LogSource {
         at: Timestamp,
     ) -> Result<(), SourceError> {
         let quota = limits::SESSION_QUOTA;
-        let kept = self.store.write(Operation::KeepSession { id, owner, quota, rooms, at }).await;
+        let kept = self
+            .store
+            .write(Operation::KeepSession {
+                id,
+                owner,
+                quota,
+                rooms,
+                at,
+            })
+            .await;
         kept.map(|_| ()).map_err(|error| refusal(&error))
     }
 
     async fn session(&self, id: &str, owner: &str) -> Result<KeptRooms, SourceError> {
-        let kept = self.store.session(id, owner).await.map_err(|error| refusal(&error))?;
-        Ok(KeptRooms { rooms: kept.rooms, evicted_at: kept.evicted_at })
+        let kept = self
+            .store
+            .session(id, owner)
+            .await
+            .map_err(|error| refusal(&error))?;
+        Ok(KeptRooms {
+            rooms: kept.rooms,
+            evicted_at: kept.evicted_at,
+        })
     }
 
     async fn levels(
@@ -199,7 +249,9 @@ impl ws::Source for LogSource {
         selection: &LevelSelection,
         limit: usize,
     ) -> Result<Arc<Snapshot>, SourceError> {
-        self.snapshots.take(&*self.requested, shops, selection, limit).await
+        self.snapshots
+            .take(&*self.requested, shops, selection, limit)
+            .await
     }
 }
 
@@ -215,7 +267,11 @@ mod tests {
         let (store, mut writer) = store::memory::open(&Entropy::seeded(1));
         let shop: ShopDomain = "a.myshopify.com".parse().unwrap();
         let (thresholds, at) = (inventory::Thresholds::default(), Timestamp::UNIX_EPOCH);
-        let known = store.write(Operation::Register { shop: shop.clone(), thresholds, at });
+        let known = store.write(Operation::Register {
+            shop: shop.clone(),
+            thresholds,
+            at,
+        });
         let (known, ()) = tokio::join!(known, async {
             while !writer.step().unwrap() {
                 tokio::task::yield_now().await;
@@ -223,11 +279,19 @@ mod tests {
         });
         known.unwrap();
         let (snapshots, shops) = (Snapshots::default(), [shop]);
-        let limited = LevelSelection { within: Some(Vec::new()), ..LevelSelection::default() };
+        let limited = LevelSelection {
+            within: Some(Vec::new()),
+            ..LevelSelection::default()
+        };
         let all = LevelSelection::default();
         let taken = |selection| snapshots.take(&*store, &shops, selection, 9);
-        let many = join_all((0..60).map(|number| taken(if number % 2 == 0 { &all } else { &limited }))).await;
-        let mut made: Vec<_> = many.into_iter().map(|taken| Arc::as_ptr(&taken.unwrap())).collect();
+        let many =
+            join_all((0..60).map(|number| taken(if number % 2 == 0 { &all } else { &limited })))
+                .await;
+        let mut made: Vec<_> = many
+            .into_iter()
+            .map(|taken| Arc::as_ptr(&taken.unwrap()))
+            .collect();
         assert_ne!(made[2], made[3], "other rights, another snapshot");
         made.sort_unstable();
         made.dedup();

@@ -12,7 +12,10 @@ pub(crate) struct Stall {
 impl Stall {
     /// Work by its plural, for a sentence of the log.
     pub(crate) fn of(work: impl Into<String>) -> Self {
-        Self { work: work.into(), lasts: false }
+        Self {
+            work: work.into(),
+            lasts: false,
+        }
     }
 
     /// Takes in how a try went.
@@ -53,7 +56,10 @@ mod tests {
     fn what_lasts_is_logged_when_it_begins_and_when_it_ends() {
         let lines = Lines::default();
         let writer = lines.clone();
-        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let log = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
         tracing::subscriber::with_default(log, || {
             let mut stall = Stall::of("deliveries");
             let full = || Err(StoreError::Failed("the disk is full".to_owned()));
@@ -62,7 +68,10 @@ mod tests {
             }
         });
         let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        let logged: Vec<bool> = logged.lines().map(|line| line.contains("the disk is full")).collect();
+        let logged: Vec<bool> = logged
+            .lines()
+            .map(|line| line.contains("the disk is full"))
+            .collect();
         assert_eq!(logged, [true, false, true]);
     }
 }

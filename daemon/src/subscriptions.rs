@@ -20,8 +20,14 @@ use crate::scheduler::Runs;
 use crate::sync::Plan;
 
 /// What stockd needs, beside the scopes of its topics.
-const SCOPES: [&str; 6] =
-    ["read_customers", "read_inventory", "read_locations", "read_orders", "read_products", "write_inventory"];
+const SCOPES: [&str; 6] = [
+    "read_customers",
+    "read_inventory",
+    "read_locations",
+    "read_orders",
+    "read_products",
+    "write_inventory",
+];
 
 /// Sees to one shop's subscriptions and scopes.
 pub(crate) struct Subscriptions {
@@ -85,9 +91,16 @@ impl Subscriptions {
     }
 
     /// `lacking` are the scopes known to be missing; `made` the topics whose subscriptions were there before.
-    async fn look(&self, lacking: &mut Vec<&'static str>, made: &mut Vec<&'static str>) -> Result<(), Error> {
+    async fn look(
+        &self,
+        lacking: &mut Vec<&'static str>,
+        made: &mut Vec<&'static str>,
+    ) -> Result<(), Error> {
         let scopes = self.client.scopes().await?;
-        let missing: Vec<&str> = SCOPES.into_iter().filter(|scope| !scopes.contains(*scope)).collect();
+        let missing: Vec<&str> = SCOPES
+            .into_iter()
+            .filter(|scope| !scopes.contains(*scope))
+            .collect();
         if missing.is_empty() {
             self.problems.end(&self.shop, SCOPES_MISSING);
         } else {
@@ -99,16 +112,34 @@ impl Subscriptions {
                 missing.join(", ")
             );
             let title = "The app lacks scopes";
-            self.problems.begin(&self.shop, Problem { kind: SCOPES_MISSING, title, message });
+            self.problems.begin(
+                &self.shop,
+                Problem {
+                    kind: SCOPES_MISSING,
+                    title,
+                    message,
+                },
+            );
         }
         *lacking = missing;
-        let Some(address) = &self.address else { return Ok(()) };
+        let Some(address) = &self.address else {
+            return Ok(());
+        };
         let there = self.client.subscriptions().await?;
-        let wanted = TOPICS.iter().filter(|(_, scope)| scope.is_none_or(|scope| scopes.contains(scope)));
+        let wanted = TOPICS
+            .iter()
+            .filter(|(_, scope)| scope.is_none_or(|scope| scopes.contains(scope)));
         let wanted: Vec<&str> = wanted.map(|(topic, _)| *topic).collect();
-        let is_there =
-            |topic: &str| there.iter().any(|one| one.topic == topic && one.uri == *address && one.whole);
-        let missing: Vec<&str> = wanted.iter().copied().filter(|topic| !is_there(topic)).collect();
+        let is_there = |topic: &str| {
+            there
+                .iter()
+                .any(|one| one.topic == topic && one.uri == *address && one.whole)
+        };
+        let missing: Vec<&str> = wanted
+            .iter()
+            .copied()
+            .filter(|topic| !is_there(topic))
+            .collect();
         let mut declined = None;
         for topic in &missing {
             match self.client.subscribe(topic, address).await {
@@ -125,20 +156,39 @@ impl Subscriptions {
         match declined {
             Some(message) => {
                 let title = "Webhooks cannot be subscribed to";
-                self.problems.begin(&self.shop, Problem { kind: SUBSCRIPTIONS_DECLINED, title, message });
+                self.problems.begin(
+                    &self.shop,
+                    Problem {
+                        kind: SUBSCRIPTIONS_DECLINED,
+                        title,
+                        message,
+                    },
+                );
             }
             None => self.problems.end(&self.shop, SUBSCRIPTIONS_DECLINED),
         }
         // Others are new, because a scope is.
-        let lost: Vec<&str> = missing.iter().copied().filter(|topic| made.contains(topic)).collect();
+        let lost: Vec<&str> = missing
+            .iter()
+            .copied()
+            .filter(|topic| made.contains(topic))
+            .collect();
         if !lost.is_empty() {
             tracing::error!(shop.domain = %self.shop, topics = lost.join(" "), "Shopify had ended webhook subscriptions; they are made again and what was missed is synced");
             self.tell("Webhooks had stopped", format!("Shopify had ended these subscriptions: {}. They are made again, and what was missed is synced.", lost.join(", "))).await;
         }
         if !missing.is_empty() {
-            for resource in [Resource::Products, Resource::Inventory, Resource::Orders, Resource::Customers] {
+            for resource in [
+                Resource::Products,
+                Resource::Inventory,
+                Resource::Orders,
+                Resource::Customers,
+            ] {
                 // One that is under way reads what was missed as well, or the next one does.
-                let _ = self.runs.start(&self.shop, resource, Plan::scheduled(RunKind::Quick)).await;
+                let _ = self
+                    .runs
+                    .start(&self.shop, resource, Plan::scheduled(RunKind::Quick))
+                    .await;
             }
         }
         *made = wanted;
@@ -146,8 +196,14 @@ impl Subscriptions {
     }
 
     async fn tell(&self, title: &str, message: String) {
-        if let Err(error) =
-            announce(self.store.as_ref(), self.clock.as_ref(), &self.shop, title, message).await
+        if let Err(error) = announce(
+            self.store.as_ref(),
+            self.clock.as_ref(),
+            &self.shop,
+            title,
+            message,
+        )
+        .await
         {
             tracing::error!(shop.domain = %self.shop, %error, "an alarm could not be kept");
         }

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use jiff::ToSpan as _;
 use schemas::{
-    Change, Clock, Entropy, Event, Resource, RunId, RunKind, RunState, ShopDomain, SyncRun, Timestamp,
+    Change, Clock, Entropy, Event, Resource, RunId, RunKind, RunState, ShopDomain, SyncRun,
+    Timestamp,
 };
 use serde::Serialize;
 use shopify::{Client, Retry};
@@ -61,7 +62,11 @@ pub(crate) struct Plan {
 impl Plan {
     /// What the schedule asks for.
     pub(crate) fn scheduled(kind: RunKind) -> Self {
-        Self { kind, dry_run: false, any_missing: false }
+        Self {
+            kind,
+            dry_run: false,
+            any_missing: false,
+        }
     }
 }
 
@@ -79,7 +84,12 @@ enum Stopped {
     #[error(
         "{missing} of {held} records are missing at Shopify, more than {percent} %: nothing was deleted; if that is right, say `stockd sync {resource} --full --any-missing`"
     )]
-    Missing { missing: usize, held: usize, percent: u8, resource: Resource },
+    Missing {
+        missing: usize,
+        held: usize,
+        percent: u8,
+        resource: Resource,
+    },
     #[error(transparent)]
     OtherStore(#[from] OtherStore),
     #[error("it was ended from outside")]
@@ -95,11 +105,20 @@ impl Syncs {
     ) -> Result<Option<RunRecord>, StoreError> {
         let watermark = self.store.watermark(&self.shop, resource).await?;
         // Without a former run there is no "since", so the first one looks at everything.
-        let kind = if watermark.is_none() { RunKind::Full } else { plan.kind };
-        let before = watermark
-            .map(|until| until.saturating_sub(limits::WINDOW_OVERLAP_SECONDS.seconds()).unwrap_or(until));
+        let kind = if watermark.is_none() {
+            RunKind::Full
+        } else {
+            plan.kind
+        };
+        let before = watermark.map(|until| {
+            until
+                .saturating_sub(limits::WINDOW_OVERLAP_SECONDS.seconds())
+                .unwrap_or(until)
+        });
         let id = self.entropy.uuid().to_string();
-        let run_id: RunId = id.parse().map_err(|_| StoreError::Failed("a UUID is a run id".to_owned()))?;
+        let run_id: RunId = id
+            .parse()
+            .map_err(|_| StoreError::Failed("a UUID is a run id".to_owned()))?;
         let record = RunRecord {
             shop: self.shop.clone(),
             run: SyncRun {
@@ -123,15 +142,26 @@ impl Syncs {
             until: None,
             resume: String::new(),
         };
-        let started = self.store.write(Operation::StartRun(record.clone())).await?;
+        let started = self
+            .store
+            .write(Operation::StartRun(record.clone()))
+            .await?;
         Ok(started.fresh.then_some(record))
     }
 
     /// Brings a run to its end, from wherever it is.
     pub(crate) async fn go_on(&self, record: RunRecord, any_missing: bool) {
-        let (id, resource, kind) = (record.run.run_id.clone(), record.run.resource, record.run.kind);
+        let (id, resource, kind) = (
+            record.run.run_id.clone(),
+            record.run.resource,
+            record.run.kind,
+        );
         tracing::info!(shop.domain = %self.shop, run.id = %id, %resource, ?kind, resumed = !record.resume.is_empty(), "run under way");
-        let run = Run { syncs: self, record, told: None };
+        let run = Run {
+            syncs: self,
+            record,
+            told: None,
+        };
         let work = async {
             self.identity.confirm().await?;
             match kind {
@@ -141,21 +171,28 @@ impl Syncs {
         };
         let ended = work.await;
         match ended {
-            Ok(SyncRun { processed, changed, .. }) => {
+            Ok(SyncRun {
+                processed, changed, ..
+            }) => {
                 tracing::info!(shop.domain = %self.shop, run.id = %id, %resource, processed, changed, "run completed");
                 self.end(id, RunState::Completed, None).await;
             }
             Err(Stopped::Ended) => {}
             Err(error) => {
                 tracing::error!(shop.domain = %self.shop, run.id = %id, %resource, %error, "run failed");
-                self.end(id, RunState::Failed, Some(error.to_string())).await;
+                self.end(id, RunState::Failed, Some(error.to_string()))
+                    .await;
             }
         }
     }
 
     /// Ends a run that somebody no longer wants, and what it has under way at Shopify.
     pub(crate) async fn cancel(&self, id: RunId) {
-        let runs = self.store.runs(&self.shop, limits::PAGE_RECORDS_MAX).await.unwrap_or_default();
+        let runs = self
+            .store
+            .runs(&self.shop, limits::PAGE_RECORDS_MAX)
+            .await
+            .unwrap_or_default();
         let record = runs.into_iter().find(|record| record.run.run_id == id);
         self.end(id, RunState::Cancelled, None).await;
         if let Some(operation) = record.and_then(|record| full::operation(&record))
@@ -166,8 +203,13 @@ impl Syncs {
     }
 
     async fn end(&self, run: RunId, state: RunState, error: Option<String>) {
-        let finish =
-            Operation::FinishRun { shop: self.shop.clone(), run, state, error, at: self.clock.now() };
+        let finish = Operation::FinishRun {
+            shop: self.shop.clone(),
+            run,
+            state,
+            error,
+            at: self.clock.now(),
+        };
         // As long as it is not kept, no other run of the resource can begin.
         while let Err(error) = self.store.write(finish.clone()).await {
             tracing::error!(shop.domain = %self.shop, %error, "a run's end could not be kept; trying again");
@@ -200,8 +242,15 @@ impl Run<'_> {
         // The time of a single answer may be wrong; that of a bulk operation is a record's. A window that ended in the future would leave out what
         // changes until then; one that ends too early only has more to read.
         let now = self.syncs.clock.now();
-        let latest = if run.kind == RunKind::Quick { now } else { Timestamp::MAX };
-        self.record.until = self.record.until.or(shopify_time.map(|time| time.min(latest)));
+        let latest = if run.kind == RunKind::Quick {
+            now
+        } else {
+            Timestamp::MAX
+        };
+        self.record.until = self
+            .record
+            .until
+            .or(shopify_time.map(|time| time.min(latest)));
         let progress = Progress {
             processed: run.processed,
             total: run.total,
@@ -209,17 +258,31 @@ impl Run<'_> {
             resume: serde_json::to_string(notes)?,
             until: self.record.until,
         };
-        let cause = Cause::Run { run: run.run_id.clone(), progress };
-        let batch = Batch { shop: self.syncs.shop.clone(), at: now, cause, changes };
-        let Outcome { fresh, changed, .. } = self.syncs.store.write(Operation::Apply(batch)).await?;
+        let cause = Cause::Run {
+            run: run.run_id.clone(),
+            progress,
+        };
+        let batch = Batch {
+            shop: self.syncs.shop.clone(),
+            at: now,
+            cause,
+            changes,
+        };
+        let Outcome { fresh, changed, .. } =
+            self.syncs.store.write(Operation::Apply(batch)).await?;
         if !fresh {
             return Err(Stopped::Ended);
         }
         run.changed += changed;
         self.syncs.marked.send_replace(());
-        if self.told.is_none_or(|told| told.elapsed() >= limits::PROGRESS_PAUSE) {
+        if self
+            .told
+            .is_none_or(|told| told.elapsed() >= limits::PROGRESS_PAUSE)
+        {
             self.told = Some(Instant::now());
-            self.syncs.hub.tell(&self.syncs.shop, &Event::ShopifyProgress(run.clone()));
+            self.syncs
+                .hub
+                .tell(&self.syncs.shop, &Event::ShopifyProgress(run.clone()));
         }
         Ok(())
     }

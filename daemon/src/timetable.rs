@@ -6,7 +6,9 @@
 //! Any other expression names times of the day: each is one run, at the first passage, or at the end of the gap that
 //! skips it.
 
-use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Utc};
+use chrono::{
+    DateTime, MappedLocalTime, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Utc,
+};
 use chrono_tz::{GapInfo, Tz};
 use cron::TimeUnitSpec as _;
 use jiff::SignedDuration;
@@ -33,7 +35,12 @@ pub(crate) struct Timetable {
 impl Timetable {
     /// Everything that falls due after `now`.
     pub(crate) fn new(plan: Schedules, zone: Tz, now: Timestamp) -> Self {
-        Self { plan, zone, quick_seen: now, full_seen: now }
+        Self {
+            plan,
+            zone,
+            quick_seen: now,
+            full_seen: now,
+        }
     }
 
     /// When the next run is due; `None` when there is never one.
@@ -48,10 +55,15 @@ impl Timetable {
         seen_again(&mut self.quick_seen, now, QUICK_SET_BACK_MAX);
         seen_again(&mut self.full_seen, now, FULL_SET_BACK_MAX);
         let full = self.missed_full(self.full_seen, now);
-        let quick = first(self.plan.quick.as_ref(), self.zone, self.quick_seen).is_some_and(|at| at <= now);
+        let quick =
+            first(self.plan.quick.as_ref(), self.zone, self.quick_seen).is_some_and(|at| at <= now);
         self.quick_seen = self.quick_seen.max(now);
         self.full_seen = self.full_seen.max(now);
-        if full { Some(RunKind::Full) } else { quick.then_some(RunKind::Quick) }
+        if full {
+            Some(RunKind::Full)
+        } else {
+            quick.then_some(RunKind::Quick)
+        }
     }
 
     /// Whether a full run fell due after one time and up to another.
@@ -71,8 +83,11 @@ fn seen_again(seen: &mut Timestamp, now: Timestamp, set_back_max: SignedDuration
 fn first(schedule: Option<&cron::Schedule>, zone: Tz, after: Timestamp) -> Option<Timestamp> {
     let (schedule, after) = (schedule?, DateTime::from_timestamp(after.as_second(), 0)?);
     let names_every_hour = schedule.hours().count() == 24;
-    let at =
-        if names_every_hour { by_interval(schedule, zone, after) } else { by_day(schedule, zone, after) };
+    let at = if names_every_hour {
+        by_interval(schedule, zone, after)
+    } else {
+        by_day(schedule, zone, after)
+    };
     Timestamp::from_second(at?.timestamp()).ok()
 }
 
@@ -80,8 +95,13 @@ fn first(schedule: Option<&cron::Schedule>, zone: Tz, after: Timestamp) -> Optio
 fn by_interval(schedule: &cron::Schedule, zone: Tz, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let (mut from, mut offset) = (after, offset(zone, after));
     loop {
-        let at = wall_times(schedule, (from + offset).naive_utc()).next()?.and_utc() - offset;
-        let Some(changed) = offset_change(zone, offset, from, at) else { return Some(at) };
+        let at = wall_times(schedule, (from + offset).naive_utc())
+            .next()?
+            .and_utc()
+            - offset;
+        let Some(changed) = offset_change(zone, offset, from, at) else {
+            return Some(at);
+        };
         // The second before it, by the clock as it is set then: a run may be due at the change itself.
         (from, offset) = (changed - TimeDelta::seconds(1), self::offset(zone, changed));
     }
@@ -94,12 +114,19 @@ fn by_day(schedule: &cron::Schedule, zone: Tz, after: DateTime<Utc>) -> Option<D
         MappedLocalTime::None => Some(GapInfo::new(&wall, &zone)?.end?.to_utc()),
     };
     // During the second passage of an hour, its times are over.
-    wall_times(schedule, after.with_timezone(&zone).naive_local()).filter_map(instant).find(|at| *at > after)
+    wall_times(schedule, after.with_timezone(&zone).naive_local())
+        .filter_map(instant)
+        .find(|at| *at > after)
 }
 
 /// The times of a schedule after that time, as a wall clock that is never set would show them.
-fn wall_times(schedule: &cron::Schedule, after: NaiveDateTime) -> impl Iterator<Item = NaiveDateTime> {
-    schedule.after_owned(after.and_utc()).map(|at| at.naive_utc())
+fn wall_times(
+    schedule: &cron::Schedule,
+    after: NaiveDateTime,
+) -> impl Iterator<Item = NaiveDateTime> {
+    schedule
+        .after_owned(after.and_utc())
+        .map(|at| at.naive_utc())
 }
 
 /// When the wall clock is set for the first time after one instant and up to another.
@@ -117,7 +144,11 @@ fn offset_change(
         }
         while changed - from > TimeDelta::seconds(1) {
             let middle = from + TimeDelta::seconds((changed - from).num_seconds() / 2);
-            let bound = if offset(zone, middle) == before { &mut from } else { &mut changed };
+            let bound = if offset(zone, middle) == before {
+                &mut from
+            } else {
+                &mut changed
+            };
             *bound = middle;
         }
         return Some(changed);
@@ -127,7 +158,12 @@ fn offset_change(
 
 /// By how much the wall clock is ahead of UTC.
 fn offset(zone: Tz, at: DateTime<Utc>) -> TimeDelta {
-    TimeDelta::seconds(zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc().into())
+    TimeDelta::seconds(
+        zone.offset_from_utc_datetime(&at.naive_utc())
+            .fix()
+            .local_minus_utc()
+            .into(),
+    )
 }
 
 #[cfg(test)]
@@ -151,23 +187,43 @@ mod tests {
     fn times(schedule: &str, zone: Tz, after: &str, count: usize) -> Vec<String> {
         let schedule = cron(schedule);
         let next = |after: &Timestamp| first(Some(&schedule), zone, *after);
-        std::iter::successors(next(&time(after)), next).take(count).map(|at| at.to_string()).collect()
+        std::iter::successors(next(&time(after)), next)
+            .take(count)
+            .map(|at| at.to_string())
+            .collect()
     }
 
     #[test]
     fn what_fell_due_meanwhile_is_run_once_and_full_where_both_were() {
-        let due = |after, until| Timetable::new(Schedules::default(), Tz::UTC, time(after)).due(time(until));
+        let due = |after, until| {
+            Timetable::new(Schedules::default(), Tz::UTC, time(after)).due(time(until))
+        };
         assert_eq!(due("2026-11-20T10:01:00Z", "2026-11-20T10:04:59Z"), None);
-        assert_eq!(due("2026-11-20T10:01:00Z", "2026-11-20T10:05:00.002Z"), Some(RunKind::Quick));
-        assert_eq!(due("2026-11-20T10:05:00.002Z", "2026-11-20T10:05:03Z"), None);
-        assert_eq!(due("2026-11-20T02:50:00Z", "2026-11-20T03:10:00Z"), Some(RunKind::Full));
+        assert_eq!(
+            due("2026-11-20T10:01:00Z", "2026-11-20T10:05:00.002Z"),
+            Some(RunKind::Quick)
+        );
+        assert_eq!(
+            due("2026-11-20T10:05:00.002Z", "2026-11-20T10:05:03Z"),
+            None
+        );
+        assert_eq!(
+            due("2026-11-20T02:50:00Z", "2026-11-20T03:10:00Z"),
+            Some(RunKind::Full)
+        );
     }
 
     #[test]
     fn what_never_runs_is_never_due() {
-        let never = Schedules { quick: None, full: None };
+        let never = Schedules {
+            quick: None,
+            full: None,
+        };
         let mut never = Timetable::new(never, Tz::UTC, time("2026-11-20T00:00:00Z"));
-        assert_eq!((never.next(), never.due(time("2027-11-20T00:00:00Z"))), (None, None));
+        assert_eq!(
+            (never.next(), never.due(time("2027-11-20T00:00:00Z"))),
+            (None, None)
+        );
     }
 
     #[test]
@@ -203,7 +259,10 @@ mod tests {
             ["2011-12-29T12:30:00Z", "2011-12-30T10:00:00Z"],
             "the 30th is skipped; its run is due when the 31st begins"
         );
-        assert_eq!(nightly(Tz::Pacific__Apia, "2011-12-30T10:00:00Z")[0], "2011-12-30T12:30:00Z");
+        assert_eq!(
+            nightly(Tz::Pacific__Apia, "2011-12-30T10:00:00Z")[0],
+            "2011-12-30T12:30:00Z"
+        );
     }
 
     #[test]
@@ -218,30 +277,72 @@ mod tests {
         ] {
             let found = times("0 */5 * * * *", zone, after, 20);
             let seconds: Vec<i64> = found.iter().map(|at| time(at).as_second()).collect();
-            assert!(seconds[0] - time(after).as_second() <= 300, "{zone}: {found:?}");
-            assert!(seconds.windows(2).all(|pair| pair[1] - pair[0] == 300), "{zone}: {found:?}");
+            assert!(
+                seconds[0] - time(after).as_second() <= 300,
+                "{zone}: {found:?}"
+            );
+            assert!(
+                seconds.windows(2).all(|pair| pair[1] - pair[0] == 300),
+                "{zone}: {found:?}"
+            );
         }
     }
 
     #[test]
     fn a_clock_that_is_set_loses_no_run_and_repeats_none() {
-        let plan = Schedules { quick: Some(cron("0 */5 * * * *")), full: Some(cron("0 30 2 * * *")) };
+        let plan = Schedules {
+            quick: Some(cron("0 */5 * * * *")),
+            full: Some(cron("0 30 2 * * *")),
+        };
         let mut table = Timetable::new(plan, Tz::UTC, time("2026-11-20T02:26:00Z"));
-        assert_eq!(table.due(time("2026-11-20T02:30:00.1Z")), Some(RunKind::Full));
-        assert_eq!(table.due(time("2026-11-20T02:29:59Z")), None, "corrected by a second");
-        assert_eq!(table.due(time("2026-11-20T02:30:01Z")), None, "it was run already");
-        assert_eq!(table.due(time("2026-11-20T02:35:00Z")), Some(RunKind::Quick));
-        assert_eq!(table.due(time("2026-11-20T01:35:01Z")), None, "set back by an hour");
-        assert_eq!(table.next(), Some(time("2026-11-20T01:40:00Z")), "quick runs go on");
-        assert_eq!(table.due(time("2026-11-20T01:40:00Z")), Some(RunKind::Quick));
-        assert_eq!(table.due(time("2026-11-20T02:30:00Z")), Some(RunKind::Quick), "the full one was run");
+        assert_eq!(
+            table.due(time("2026-11-20T02:30:00.1Z")),
+            Some(RunKind::Full)
+        );
+        assert_eq!(
+            table.due(time("2026-11-20T02:29:59Z")),
+            None,
+            "corrected by a second"
+        );
+        assert_eq!(
+            table.due(time("2026-11-20T02:30:01Z")),
+            None,
+            "it was run already"
+        );
+        assert_eq!(
+            table.due(time("2026-11-20T02:35:00Z")),
+            Some(RunKind::Quick)
+        );
+        assert_eq!(
+            table.due(time("2026-11-20T01:35:01Z")),
+            None,
+            "set back by an hour"
+        );
+        assert_eq!(
+            table.next(),
+            Some(time("2026-11-20T01:40:00Z")),
+            "quick runs go on"
+        );
+        assert_eq!(
+            table.due(time("2026-11-20T01:40:00Z")),
+            Some(RunKind::Quick)
+        );
+        assert_eq!(
+            table.due(time("2026-11-20T02:30:00Z")),
+            Some(RunKind::Quick),
+            "the full one was run"
+        );
         assert_eq!(
             table.due(time("2026-11-21T04:00:00Z")),
             Some(RunKind::Full),
             "set forward over the next one"
         );
         assert_eq!(table.due(time("2026-11-21T04:01:00Z")), None, "once");
-        assert_eq!(table.due(time("2026-01-01T02:00:00Z")), None, "set back by most of a year");
+        assert_eq!(
+            table.due(time("2026-01-01T02:00:00Z")),
+            None,
+            "set back by most of a year"
+        );
         assert_eq!(
             table.due(time("2026-01-01T02:30:00Z")),
             Some(RunKind::Full),
@@ -258,13 +359,18 @@ mod tests {
             Tz::Pacific__Apia,
             Tz::America__New_York,
         ];
-        prop_oneof![prop::sample::select(NOTABLE), prop::sample::select(&chrono_tz::TZ_VARIANTS[..])]
+        prop_oneof![
+            prop::sample::select(NOTABLE),
+            prop::sample::select(&chrono_tz::TZ_VARIANTS[..])
+        ]
     }
 
     /// The wall clock's midnights of so many days from that one on.
     fn days(year: i32, ordinal: u32, count: u64) -> Vec<NaiveDateTime> {
         let first = chrono::NaiveDate::from_yo_opt(year, ordinal).unwrap();
-        (0..count).map(|day| (first + Days::new(day)).and_time(chrono::NaiveTime::MIN)).collect()
+        (0..count)
+            .map(|day| (first + Days::new(day)).and_time(chrono::NaiveTime::MIN))
+            .collect()
     }
 
     proptest! {

@@ -17,6 +17,8 @@ fuzz_target!(|text: &str| {
 
 /// Whether a number in it may be kept as a fraction: one that says so, or one too long for 64 bits.
 fn is_of_fractions(text: &str) -> bool {
-    let long = text.split(|character: char| !character.is_ascii_digit()).any(|digits| digits.len() > 18);
+    let long = text
+        .split(|character: char| !character.is_ascii_digit())
+        .any(|digits| digits.len() > 18);
     long || text.contains(['.', 'e', 'E'])
 }

@@ -54,10 +54,12 @@ impl Transport for Nowhere {
 
 /// A daemon that lives as long as the fuzzer, and the way to it.
 fn world() -> &'static (Runtime, mpsc::UnboundedSender<DuplexStream>, Daemon) {
-    static WORLD: OnceLock<(Runtime, mpsc::UnboundedSender<DuplexStream>, Daemon)> = OnceLock::new();
+    static WORLD: OnceLock<(Runtime, mpsc::UnboundedSender<DuplexStream>, Daemon)> =
+        OnceLock::new();
     WORLD.get_or_init(|| {
         let runtime = Runtime::new().expect("a runtime");
-        let config = Config::read(CONFIG, "the fuzzer", &Environment::default()).expect("a configuration");
+        let config =
+            Config::read(CONFIG, "the fuzzer", &Environment::default()).expect("a configuration");
         let entropy = Arc::new(Entropy::seeded(1));
         let (store, writer) = store::memory::open(&entropy);
         std::thread::spawn(move || writer.run());
@@ -71,7 +73,9 @@ fn world() -> &'static (Runtime, mpsc::UnboundedSender<DuplexStream>, Daemon) {
             transport: Arc::new(Nowhere),
             listeners: vec![Pipes(pipes)],
         };
-        let daemon = runtime.block_on(Daemon::start(foundation)).expect("a daemon");
+        let daemon = runtime
+            .block_on(Daemon::start(foundation))
+            .expect("a daemon");
         (runtime, connect, daemon)
     })
 }
@@ -81,7 +85,9 @@ fuzz_target!(|line: &[u8]| {
     runtime.block_on(async {
         let (mut near, far) = duplex(64 * 1024);
         let _ = connect.send(far);
-        let _ = near.write_all(&[line, b"\r\nHost: a\r\nConnection: close\r\n\r\n"].concat()).await;
+        let _ = near
+            .write_all(&[line, b"\r\nHost: a\r\nConnection: close\r\n\r\n"].concat())
+            .await;
         // What would wait for more, such as a body, waits in vain.
         let _ = near.shutdown().await;
         let mut answer = Vec::new();

@@ -106,7 +106,8 @@ pub struct Plan {
 /// entry, entries of one kind one call. What would bring `available` below zero at Shopify is left out, the
 /// newest first, unless the shop allows it.
 pub fn coalesce(waiting: &[Waiting], below_zero: bool) -> Plan {
-    let mut levels: BTreeMap<(InventoryItemId, LocationId), (Vec<&Waiting>, bool)> = BTreeMap::new();
+    let mut levels: BTreeMap<(InventoryItemId, LocationId), (Vec<&Waiting>, bool)> =
+        BTreeMap::new();
     for effect in waiting {
         let (first, closed) = levels.entry((effect.item, effect.location)).or_default();
         // What follows another lane waits until that one is settled.
@@ -126,9 +127,18 @@ pub fn coalesce(waiting: &[Waiting], below_zero: bool) -> Plan {
         }
     }
     let chunked = |(kind, entries): (CallKind, Vec<Entry>)| {
-        entries.chunks(ENTRIES_MAX).map(|chunk| Call { kind, entries: chunk.to_vec() }).collect::<Vec<_>>()
+        entries
+            .chunks(ENTRIES_MAX)
+            .map(|chunk| Call {
+                kind,
+                entries: chunk.to_vec(),
+            })
+            .collect::<Vec<_>>()
     };
-    Plan { calls: calls.into_iter().flat_map(chunked).collect(), short }
+    Plan {
+        calls: calls.into_iter().flat_map(chunked).collect(),
+        short,
+    }
 }
 
 /// Takes out the newest effects that draw on `available`, until the rest fits into what is there. A hold that
@@ -139,11 +149,15 @@ fn cut(effects: &mut Vec<&Waiting>) -> Vec<i64> {
         Lane::Adjust => effect.quantity.saturating_neg(),
         Lane::Sell | Lane::SetAvailable | Lane::SetOnHand => 0,
     };
-    let mut total = effects.iter().fold(0_i64, |sum, effect| sum.saturating_add(draws(effect)));
+    let mut total = effects
+        .iter()
+        .fold(0_i64, |sum, effect| sum.saturating_add(draws(effect)));
     let mut short = Vec::new();
     while let Some(there) = effects.last().map(|effect| effect.observed.available)
         && total > there.max(0)
-        && let Some(newest) = effects.iter().rposition(|effect| draws(effect) > 0 && !ends(effects, effect))
+        && let Some(newest) = effects
+            .iter()
+            .rposition(|effect| draws(effect) > 0 && !ends(effects, effect))
     {
         let effect = effects.remove(newest);
         total = total.saturating_sub(draws(effect));
@@ -163,20 +177,39 @@ fn ends(effects: &[&Waiting], hold: &Waiting) -> bool {
 /// One lane's effects at one level as one entry.
 fn net(effects: &[&Waiting]) -> Option<(CallKind, Entry)> {
     let last = effects.last()?;
-    let sum = effects.iter().fold(0_i64, |sum, effect| sum.saturating_add(effect.quantity));
+    let sum = effects
+        .iter()
+        .fold(0_i64, |sum, effect| sum.saturating_add(effect.quantity));
     let hot = effects.iter().any(|effect| effect.stale >= STALE_MAX);
     let observed = last.observed;
     let (kind, quantity, change_from) = match last.lane {
-        Lane::SetAvailable => (CallKind::SetAvailable, last.quantity, Some(observed.available)),
+        Lane::SetAvailable => (
+            CallKind::SetAvailable,
+            last.quantity,
+            Some(observed.available),
+        ),
         Lane::SetOnHand => (CallKind::SetOnHand, last.quantity, Some(observed.on_hand)),
         Lane::Adjust | Lane::Move if sum == 0 => (CallKind::Nothing, 0, None),
-        Lane::Adjust => (CallKind::Adjust, sum, (sum < 0 && !hot).then_some(observed.available)),
+        Lane::Adjust => (
+            CallKind::Adjust,
+            sum,
+            (sum < 0 && !hot).then_some(observed.available),
+        ),
         Lane::Move if sum > 0 => (CallKind::Hold, sum, (!hot).then_some(observed.available)),
         Lane::Move => (CallKind::Release, sum.saturating_neg(), None),
         Lane::Sell => (CallKind::Sell, sum, None),
     };
     let effects = effects.iter().map(|effect| effect.id).collect();
-    Some((kind, Entry { item: last.item, location: last.location, quantity, change_from, effects }))
+    Some((
+        kind,
+        Entry {
+            item: last.item,
+            location: last.location,
+            quantity,
+            change_from,
+            effects,
+        },
+    ))
 }
 
 #[cfg(test)]
@@ -186,9 +219,23 @@ mod tests {
     use super::*;
 
     fn waiting(id: i64, item: u64, lane: Lane, quantity: i64) -> Waiting {
-        let observed = Quantities { available: 50, on_hand: 60, reserved: 10, ..Quantities::default() };
+        let observed = Quantities {
+            available: 50,
+            on_hand: 60,
+            reserved: 10,
+            ..Quantities::default()
+        };
         let (item, location) = (item.try_into().unwrap(), 1_u64.try_into().unwrap());
-        Waiting { id, reservation: None, item, location, lane, quantity, stale: 0, observed }
+        Waiting {
+            id,
+            reservation: None,
+            item,
+            location,
+            lane,
+            quantity,
+            stale: 0,
+            observed,
+        }
     }
 
     #[test]
@@ -204,15 +251,20 @@ mod tests {
         );
         assert_eq!(calls.len(), 1);
         assert_eq!(calls[0].kind, CallKind::Hold);
-        let entries: Vec<_> =
-            calls[0].entries.iter().map(|e| (e.quantity, e.change_from, e.effects.len())).collect();
+        let entries: Vec<_> = calls[0]
+            .entries
+            .iter()
+            .map(|e| (e.quantity, e.change_from, e.effects.len()))
+            .collect();
         assert_eq!(entries, [(5, Some(50), 3), (1, Some(50), 1)]);
     }
 
     #[test]
     fn what_cancels_out_is_not_sent() {
-        let Plan { calls, .. } =
-            coalesce(&[waiting(1, 1, Lane::Move, 3), waiting(2, 1, Lane::Move, -3)], false);
+        let Plan { calls, .. } = coalesce(
+            &[waiting(1, 1, Lane::Move, 3), waiting(2, 1, Lane::Move, -3)],
+            false,
+        );
         assert_eq!((calls.len(), calls[0].kind), (1, CallKind::Nothing));
     }
 
@@ -227,19 +279,32 @@ mod tests {
             ],
             false,
         );
-        assert_eq!(calls.len(), 1, "the adjustment waits for the settings before it");
-        assert_eq!((calls[0].kind, calls[0].entries[0].quantity), (CallKind::SetAvailable, 9));
+        assert_eq!(
+            calls.len(),
+            1,
+            "the adjustment waits for the settings before it"
+        );
+        assert_eq!(
+            (calls[0].kind, calls[0].entries[0].quantity),
+            (CallKind::SetAvailable, 9)
+        );
         assert_eq!(calls[0].entries[0].effects, [1, 2]);
     }
 
     #[test]
     fn what_no_longer_fits_is_left_out_the_newest_first() {
-        let draws =
-            [waiting(1, 1, Lane::Move, 40), waiting(2, 1, Lane::Move, 9), waiting(3, 1, Lane::Move, 5)];
+        let draws = [
+            waiting(1, 1, Lane::Move, 40),
+            waiting(2, 1, Lane::Move, 9),
+            waiting(3, 1, Lane::Move, 5),
+        ];
         let Plan { calls, short } = coalesce(&draws, false);
         assert_eq!((short, calls[0].entries[0].quantity), (vec![3], 49));
-        let freed =
-            [waiting(1, 1, Lane::Move, 40), waiting(2, 1, Lane::Move, 15), waiting(3, 1, Lane::Move, -5)];
+        let freed = [
+            waiting(1, 1, Lane::Move, 40),
+            waiting(2, 1, Lane::Move, 15),
+            waiting(3, 1, Lane::Move, -5),
+        ];
         assert_eq!(coalesce(&freed, false).short, [0_i64; 0]);
         let Plan { calls, short } = coalesce(&[waiting(1, 1, Lane::Adjust, -51)], false);
         assert_eq!((short, calls.len()), (vec![1], 0));
@@ -248,7 +313,10 @@ mod tests {
 
     #[test]
     fn a_hold_that_ends_before_it_was_sent_takes_no_other_ones_place() {
-        let of = |hold: &str, effect| Waiting { reservation: Some(hold.to_owned()), ..effect };
+        let of = |hold: &str, effect| Waiting {
+            reservation: Some(hold.to_owned()),
+            ..effect
+        };
         let effects = [
             of("a", waiting(1, 1, Lane::Move, 45)),
             of("b", waiting(2, 1, Lane::Move, 10)),
@@ -264,7 +332,13 @@ mod tests {
         let compared = |effect| coalesce(&[effect], false).calls[0].entries[0].change_from;
         assert_eq!(compared(waiting(1, 1, Lane::Adjust, 2)), None);
         assert_eq!(compared(waiting(1, 1, Lane::Adjust, -2)), Some(50));
-        assert_eq!(compared(Waiting { stale: STALE_MAX, ..waiting(1, 1, Lane::Move, 2) }), None);
+        assert_eq!(
+            compared(Waiting {
+                stale: STALE_MAX,
+                ..waiting(1, 1, Lane::Move, 2)
+            }),
+            None
+        );
         assert_eq!(compared(waiting(1, 1, Lane::SetOnHand, 2)), Some(60));
     }
 

@@ -18,12 +18,19 @@ pub struct HeldLevel {
 impl HeldLevel {
     /// A level seen for the first time.
     pub fn new(observed: Level) -> Self {
-        Self { observed, pending: 0, status: None }
+        Self {
+            observed,
+            pending: 0,
+            status: None,
+        }
     }
 
     /// What people see and the guard uses.
     pub fn available(&self) -> i64 {
-        self.observed.quantities.available.saturating_add(self.pending)
+        self.observed
+            .quantities
+            .available
+            .saturating_add(self.pending)
     }
 }
 

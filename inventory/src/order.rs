@@ -5,7 +5,9 @@ use schemas::record::Order;
 
 /// Names what differs between two versions of an order, the weightiest first.
 pub fn change(before: Option<&Order>, now: &Order) -> OrderChange {
-    let Some(before) = before else { return OrderChange::Created };
+    let Some(before) = before else {
+        return OrderChange::Created;
+    };
     if before.status != now.status {
         OrderChange::StatusChanged
     } else if before.financial_status != now.financial_status {

@@ -52,7 +52,10 @@ impl Default for Thresholds {
 impl Thresholds {
     /// The threshold of a level: its own, else its item's, its location's, its vendor's, the shop's.
     pub fn of(&self, item: InventoryItemId, location: LocationId, vendor: Option<&str>) -> i64 {
-        let own = self.levels.iter().find(|level| level.item == item && level.location == location);
+        let own = self
+            .levels
+            .iter()
+            .find(|level| level.item == item && level.location == location);
         own.map(|level| level.threshold)
             .or_else(|| self.items.get(&item).copied())
             .or_else(|| self.locations.get(&location).copied())
@@ -89,8 +92,12 @@ pub fn status(available: i64, threshold: i64) -> StockStatus {
 pub fn crossing(before: Option<StockStatus>, now: StockStatus) -> Option<Crossing> {
     match (before?, now) {
         (StockStatus::InStock, StockStatus::LowStock) => Some(Crossing::Low),
-        (StockStatus::InStock | StockStatus::LowStock, StockStatus::OutOfStock) => Some(Crossing::Out),
-        (StockStatus::LowStock | StockStatus::OutOfStock, StockStatus::InStock) => Some(Crossing::Restocked),
+        (StockStatus::InStock | StockStatus::LowStock, StockStatus::OutOfStock) => {
+            Some(Crossing::Out)
+        }
+        (StockStatus::LowStock | StockStatus::OutOfStock, StockStatus::InStock) => {
+            Some(Crossing::Restocked)
+        }
         _ => None,
     }
 }
@@ -107,7 +114,11 @@ mod tests {
         let (other_item, other_location) = ("8".parse().unwrap(), "9".parse().unwrap());
         let thresholds = Thresholds {
             default: 5,
-            levels: vec![LevelThreshold { item, location, threshold: 1 }],
+            levels: vec![LevelThreshold {
+                item,
+                location,
+                threshold: 1,
+            }],
             items: [(item, 2)].into(),
             locations: [(location, 3)].into(),
             vendors: [("Acme".to_owned(), 4)].into(),

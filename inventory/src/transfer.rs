@@ -7,13 +7,23 @@ use schemas::Timestamp;
 use schemas::event::Transfer;
 
 /// The way of a transfer in Shopify's words; of those of the same second the later one stands.
-const STAGES: [&str; 5] = ["draft", "ready_to_ship", "in_progress", "transferred", "canceled"];
+const STAGES: [&str; 5] = [
+    "draft",
+    "ready_to_ship",
+    "in_progress",
+    "transferred",
+    "canceled",
+];
 
 /// Whether what is said is later than what was told last; of the same time, whether its status is another and a later one.
 pub fn is_news(told: Option<&Transfer>, said: &Transfer) -> bool {
     fn place(transfer: &Transfer) -> (Timestamp, Option<usize>, Option<&str>) {
         let status = transfer.status.as_deref();
-        (transfer.happened_at, STAGES.iter().position(|stage| Some(*stage) == status), status)
+        (
+            transfer.happened_at,
+            STAGES.iter().position(|stage| Some(*stage) == status),
+            status,
+        )
     }
     told.is_none_or(|told| place(said) > place(told))
 }
@@ -44,9 +54,26 @@ mod tests {
 
     #[test]
     fn the_same_again_and_what_is_older_is_no_news() {
-        assert_eq!(told(&[(1, Some("ready_to_ship")), (1, Some("ready_to_ship"))]), [0]);
-        assert_eq!(told(&[(2, Some("transferred")), (1, Some("ready_to_ship")), (1, None)]), [0]);
-        assert_eq!(told(&[(1, Some("ready_to_ship")), (2, Some("ready_to_ship")), (3, None)]), [0, 1, 2]);
+        assert_eq!(
+            told(&[(1, Some("ready_to_ship")), (1, Some("ready_to_ship"))]),
+            [0]
+        );
+        assert_eq!(
+            told(&[
+                (2, Some("transferred")),
+                (1, Some("ready_to_ship")),
+                (1, None)
+            ]),
+            [0]
+        );
+        assert_eq!(
+            told(&[
+                (1, Some("ready_to_ship")),
+                (2, Some("ready_to_ship")),
+                (3, None)
+            ]),
+            [0, 1, 2]
+        );
     }
 
     #[test]
@@ -60,6 +87,9 @@ mod tests {
 
     #[test]
     fn what_says_no_status_says_nothing_beside_what_does() {
-        assert_eq!(told(&[(1, None), (1, None), (1, Some("ready_to_ship")), (1, None)]), [0, 2]);
+        assert_eq!(
+            told(&[(1, None), (1, None), (1, Some("ready_to_ship")), (1, None)]),
+            [0, 2]
+        );
     }
 }

@@ -36,7 +36,9 @@ pub fn judge<T: PartialEq>(
     said: (&T, Timestamp),
     authority: Authority,
 ) -> Verdict {
-    let Some((held, held_at)) = held else { return Verdict::Take };
+    let Some((held, held_at)) = held else {
+        return Verdict::Take;
+    };
     let (said, said_at) = said;
     if held == said && held_at == said_at {
         Verdict::Same
@@ -66,7 +68,11 @@ mod tests {
         let (mut held, mut unclear) = (None, false);
         for &(value, second) in reports {
             let said = (&value, at(second));
-            match judge(held.as_ref().map(|(v, s): &(u8, i64)| (v, at(*s))), said, Authority::Report) {
+            match judge(
+                held.as_ref().map(|(v, s): &(u8, i64)| (v, at(*s))),
+                said,
+                Authority::Report,
+            ) {
                 Verdict::Take => held = Some((value, second)),
                 Verdict::Unclear => unclear = true,
                 Verdict::Same | Verdict::Older => {}
@@ -77,10 +83,22 @@ mod tests {
 
     #[test]
     fn a_read_settles_a_tie_but_not_an_older_time() {
-        assert_eq!(judge(Some((&1, at(5))), (&2, at(5)), Authority::Report), Verdict::Unclear);
-        assert_eq!(judge(Some((&1, at(5))), (&2, at(5)), Authority::Read), Verdict::Take);
-        assert_eq!(judge(Some((&1, at(5))), (&2, at(4)), Authority::Read), Verdict::Older);
-        assert_eq!(judge(Some((&1, at(5))), (&2, at(4)), Authority::LastRead), Verdict::Take);
+        assert_eq!(
+            judge(Some((&1, at(5))), (&2, at(5)), Authority::Report),
+            Verdict::Unclear
+        );
+        assert_eq!(
+            judge(Some((&1, at(5))), (&2, at(5)), Authority::Read),
+            Verdict::Take
+        );
+        assert_eq!(
+            judge(Some((&1, at(5))), (&2, at(4)), Authority::Read),
+            Verdict::Older
+        );
+        assert_eq!(
+            judge(Some((&1, at(5))), (&2, at(4)), Authority::LastRead),
+            Verdict::Take
+        );
     }
 
     proptest! {

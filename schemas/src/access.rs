@@ -8,7 +8,9 @@ use crate::id::{AnyId, CustomerId, LocationId, ShopDomain, UserId};
 use crate::shape::ReservedItem;
 
 /// What somebody is to the shop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Runs the installation.
@@ -59,7 +61,10 @@ impl Role {
 
     /// Whether it works for the shop: staff and above.
     pub fn is_staff(self) -> bool {
-        matches!(self, Self::Admin | Self::Manager | Self::Staff | Self::SuperAdmin)
+        matches!(
+            self,
+            Self::Admin | Self::Manager | Self::Staff | Self::SuperAdmin
+        )
     }
 
     /// Whether it is told of alerts that concern others.
@@ -187,7 +192,11 @@ impl Identity {
         let own = |customer: Option<CustomerId>, user: Option<&UserId>| {
             (customer.is_some() && customer == self.own_customer()) || user == Some(&self.user_id)
         };
-        let here = |location: LocationId| self.locations.as_ref().is_none_or(|mine| mine.contains(&location));
+        let here = |location: LocationId| {
+            self.locations
+                .as_ref()
+                .is_none_or(|mine| mine.contains(&location))
+        };
         let everything = self.role.is_admin() || self.role == Role::Manager;
         match (subject, self.role) {
             (_, Role::Service) => false,
@@ -211,9 +220,10 @@ impl Identity {
                 locations.is_empty() || locations.iter().any(|location| here(*location))
             }
             (Subject::Customer | Subject::Sync | Subject::Work, Role::Staff) => true,
-            (Subject::Order { customer, user, .. } | Subject::Payment { customer, user }, Role::Customer) => {
-                own(customer, user)
-            }
+            (
+                Subject::Order { customer, user, .. } | Subject::Payment { customer, user },
+                Role::Customer,
+            ) => own(customer, user),
             _ => false,
         }
     }
@@ -221,7 +231,9 @@ impl Identity {
     /// The customer whose orders are this identity's own: the token's `customerId`, else its user id.
     pub fn own_customer(&self) -> Option<CustomerId> {
         match self.role {
-            Role::Customer => self.customer_id.or_else(|| self.user_id.as_str().parse().ok()),
+            Role::Customer => self
+                .customer_id
+                .or_else(|| self.user_id.as_str().parse().ok()),
             _ => None,
         }
     }
@@ -236,34 +248,76 @@ mod tests {
     }
 
     fn who_sees(subject: Subject<'_>) -> Vec<&'static str> {
-        Role::ALL.into_iter().filter(|role| identity(*role).may_see(subject)).map(Role::as_str).collect()
+        Role::ALL
+            .into_iter()
+            .filter(|role| identity(*role).may_see(subject))
+            .map(Role::as_str)
+            .collect()
     }
 
     #[test]
     fn the_role_table_is_the_contracts() {
         let location = "1".parse().ok();
-        assert_eq!(who_sees(Subject::Inventory { location }), ["admin", "manager", "staff", "super_admin"]);
+        assert_eq!(
+            who_sees(Subject::Inventory { location }),
+            ["admin", "manager", "staff", "super_admin"]
+        );
         assert_eq!(
             who_sees(Subject::Product),
-            ["admin", "customer", "guest", "manager", "staff", "super_admin"]
+            [
+                "admin",
+                "customer",
+                "guest",
+                "manager",
+                "staff",
+                "super_admin"
+            ]
         );
-        assert_eq!(who_sees(Subject::Sync), ["admin", "manager", "staff", "super_admin"]);
-        assert_eq!(who_sees(Subject::Customer), ["admin", "manager", "staff", "super_admin"]);
         assert_eq!(
-            who_sees(Subject::Payment { customer: None, user: None }),
+            who_sees(Subject::Sync),
+            ["admin", "manager", "staff", "super_admin"]
+        );
+        assert_eq!(
+            who_sees(Subject::Customer),
+            ["admin", "manager", "staff", "super_admin"]
+        );
+        assert_eq!(
+            who_sees(Subject::Payment {
+                customer: None,
+                user: None
+            }),
             ["admin", "manager", "super_admin"]
         );
         let own = "7".parse().ok();
         assert_eq!(
-            who_sees(Subject::Payment { customer: own, user: None }),
+            who_sees(Subject::Payment {
+                customer: own,
+                user: None
+            }),
             ["admin", "customer", "manager", "super_admin"]
         );
-        let order = Subject::Order { customer: "8".parse().ok(), user: None, locations: &[] };
-        assert_eq!(who_sees(order), ["admin", "manager", "staff", "super_admin"]);
-        assert_eq!(who_sees(Subject::Alert { user: None }), ["admin", "super_admin"]);
-        assert_eq!(who_sees(Subject::Work), ["admin", "manager", "staff", "super_admin"]);
+        let order = Subject::Order {
+            customer: "8".parse().ok(),
+            user: None,
+            locations: &[],
+        };
+        assert_eq!(
+            who_sees(order),
+            ["admin", "manager", "staff", "super_admin"]
+        );
+        assert_eq!(
+            who_sees(Subject::Alert { user: None }),
+            ["admin", "super_admin"]
+        );
+        assert_eq!(
+            who_sees(Subject::Work),
+            ["admin", "manager", "staff", "super_admin"]
+        );
         assert_eq!(who_sees(Subject::Role(Role::Customer)), ["customer"]);
-        assert_eq!(who_sees(Subject::Role(Role::Admin)), ["admin", "super_admin"]);
+        assert_eq!(
+            who_sees(Subject::Role(Role::Admin)),
+            ["admin", "super_admin"]
+        );
     }
 
     #[test]
@@ -271,45 +325,96 @@ mod tests {
         let mine = "c1".parse().unwrap();
         let who = |role, companies: &[&str]| {
             let companies = companies.iter().map(|id| id.parse().unwrap()).collect();
-            Identity { companies, ..identity(role) }.may_see(Subject::Company { company: &mine })
+            Identity {
+                companies,
+                ..identity(role)
+            }
+            .may_see(Subject::Company { company: &mine })
         };
         assert!(who(Role::Staff, &["c0", "c1"]) && who(Role::SuperAdmin, &[]));
-        assert!(!who(Role::Admin, &["c2"]) && !who(Role::Customer, &["c1"]) && !who(Role::Service, &["c1"]));
+        assert!(
+            !who(Role::Admin, &["c2"])
+                && !who(Role::Customer, &["c1"])
+                && !who(Role::Service, &["c1"])
+        );
     }
 
     #[test]
     fn what_was_posted_for_a_user_is_that_users() {
         let (own, other) = ("7".parse().unwrap(), "8".parse().unwrap());
         let customer = identity(Role::Customer);
-        let order = |user| Subject::Order { customer: None, user: Some(user), locations: &[] };
+        let order = |user| Subject::Order {
+            customer: None,
+            user: Some(user),
+            locations: &[],
+        };
         assert!(customer.may_see(order(&own)) && !customer.may_see(order(&other)));
-        assert!(!identity(Role::Guest).may_see(order(&own)), "a guest orders nothing");
+        assert!(
+            !identity(Role::Guest).may_see(order(&own)),
+            "a guest orders nothing"
+        );
     }
 
     #[test]
     fn staff_limited_to_a_location_see_nothing_of_another() {
         let (here, there): (LocationId, LocationId) = ("1".parse().unwrap(), "2".parse().unwrap());
-        let staff = Identity { locations: Some(vec![here]), ..identity(Role::Staff) };
-        let order = |locations: &[LocationId]| {
-            staff.may_see(Subject::Order { customer: None, user: None, locations })
+        let staff = Identity {
+            locations: Some(vec![here]),
+            ..identity(Role::Staff)
         };
-        assert!(staff.may_see(Subject::Inventory { location: Some(here) }));
-        assert!(!staff.may_see(Subject::Inventory { location: Some(there) }));
+        let order = |locations: &[LocationId]| {
+            staff.may_see(Subject::Order {
+                customer: None,
+                user: None,
+                locations,
+            })
+        };
+        assert!(staff.may_see(Subject::Inventory {
+            location: Some(here)
+        }));
+        assert!(!staff.may_see(Subject::Inventory {
+            location: Some(there)
+        }));
         assert!(!staff.may_see(Subject::Inventory { location: None }));
         assert!(order(&[]) && order(&[there, here]) && !order(&[there]));
-        let held =
-            |location_id| ReservedItem { inventory_item_id: "3".parse().unwrap(), location_id, quantity: 1 };
+        let held = |location_id| ReservedItem {
+            inventory_item_id: "3".parse().unwrap(),
+            location_id,
+            quantity: 1,
+        };
         let other = "8".parse().unwrap();
-        assert!(staff.may_see(Subject::Hold { by: &other, items: &[held(here)] }));
-        assert!(!staff.may_see(Subject::Hold { by: &other, items: &[held(here), held(there)] }));
-        assert!(staff.may_see(Subject::Hold { by: &staff.user_id, items: &[held(there)] }), "their own");
+        assert!(staff.may_see(Subject::Hold {
+            by: &other,
+            items: &[held(here)]
+        }));
+        assert!(!staff.may_see(Subject::Hold {
+            by: &other,
+            items: &[held(here), held(there)]
+        }));
+        assert!(
+            staff.may_see(Subject::Hold {
+                by: &staff.user_id,
+                items: &[held(there)]
+            }),
+            "their own"
+        );
     }
 
     #[test]
     fn a_customer_without_a_customer_id_is_known_by_the_user_id() {
-        let own = Subject::Order { customer: "7".parse().ok(), user: None, locations: &[] };
-        let other = Identity { customer_id: "8".parse().ok(), ..identity(Role::Customer) };
+        let own = Subject::Order {
+            customer: "7".parse().ok(),
+            user: None,
+            locations: &[],
+        };
+        let other = Identity {
+            customer_id: "8".parse().ok(),
+            ..identity(Role::Customer)
+        };
         assert!(identity(Role::Customer).may_see(own));
-        assert!(!other.may_see(own), "a stated customerId wins over the user id");
+        assert!(
+            !other.may_see(own),
+            "a stated customerId wins over the user id"
+        );
     }
 }

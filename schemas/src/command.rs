@@ -43,8 +43,14 @@ pub enum CommandKind {
 
 impl CommandKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Adjust, Self::Commit, Self::Extend, Self::Release, Self::Reserve, Self::Update];
+    pub const ALL: [Self; 6] = [
+        Self::Adjust,
+        Self::Commit,
+        Self::Extend,
+        Self::Release,
+        Self::Reserve,
+        Self::Update,
+    ];
 
     /// The name in events and paths.
     pub fn as_str(self) -> &'static str {
@@ -66,7 +72,11 @@ impl CommandKind {
 
 /// A command as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "kind",
+    rename_all = "snake_case",
+    rename_all_fields = "camelCase"
+)]
 pub enum Command {
     /// Change `available` by `delta`.
     Adjust {

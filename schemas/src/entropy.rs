@@ -17,7 +17,9 @@ impl Entropy {
     /// # Errors
     /// When the operating system has no randomness to give.
     pub fn from_system() -> Result<Self, rand::rngs::SysError> {
-        Ok(Self(Mutex::new(StdRng::try_from_rng(&mut rand::rngs::SysRng)?)))
+        Ok(Self(Mutex::new(StdRng::try_from_rng(
+            &mut rand::rngs::SysRng,
+        )?)))
     }
 
     /// Repeatable: the same seed gives the same bytes in the same order.
@@ -28,7 +30,10 @@ impl Entropy {
     /// `N` random bytes.
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut bytes);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .fill_bytes(&mut bytes);
         bytes
     }
 

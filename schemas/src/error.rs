@@ -62,18 +62,29 @@ pub struct ErrorBody {
 impl ErrorBody {
     /// An error of that code; [`ErrorCode::retryable`] decides about trying again.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: None, retryable: code.retryable() }
+        Self {
+            code,
+            message: message.into(),
+            field: None,
+            retryable: code.retryable(),
+        }
     }
 
     /// A field that is missing, of the wrong kind or out of bounds.
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: Some(field.into()), ..Self::new(ErrorCode::InvalidPayload, message) }
+        Self {
+            field: Some(field.into()),
+            ..Self::new(ErrorCode::InvalidPayload, message)
+        }
     }
 }
 
 impl ErrorCode {
     /// Whether the same request may succeed later.
     pub fn retryable(self) -> bool {
-        matches!(self, Self::Internal | Self::LimitReached | Self::RateLimited | Self::Unavailable)
+        matches!(
+            self,
+            Self::Internal | Self::LimitReached | Self::RateLimited | Self::Unavailable
+        )
     }
 }

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Role, Subject};
 use crate::clock::Timestamp;
 use crate::id::{
-    CustomerId, LocationId, OrderId, ProductId, ShopDomain, TransferId, UserId, VariantId, WebhookId,
+    CustomerId, LocationId, OrderId, ProductId, ShopDomain, TransferId, UserId, VariantId,
+    WebhookId,
 };
 use crate::money::Money;
 use crate::offset::{Offset, Sequence};
@@ -404,24 +405,36 @@ impl Event {
     /// What it is about, as far as it matters to who may see it.
     pub fn subject(&self) -> Subject<'_> {
         match self {
-            Self::InventoryUpdated(change) => Subject::Inventory { location: Some(change.level.location_id) },
+            Self::InventoryUpdated(change) => Subject::Inventory {
+                location: Some(change.level.location_id),
+            },
             Self::InventoryLowStock(level)
             | Self::InventoryOutOfStock(level)
-            | Self::InventoryRestocked(level) => Subject::Inventory { location: Some(level.location_id) },
-            Self::InventoryReservation(hold) => Subject::Hold { by: &hold.created_by, items: &hold.items },
+            | Self::InventoryRestocked(level) => Subject::Inventory {
+                location: Some(level.location_id),
+            },
+            Self::InventoryReservation(hold) => Subject::Hold {
+                by: &hold.created_by,
+                items: &hold.items,
+            },
             Self::InventoryTransfer(_) => Subject::Inventory { location: None },
             Self::OrderCreated(order)
             | Self::OrderDeleted(order)
             | Self::OrderStatusChanged(order)
             | Self::OrderUpdated(order) => {
                 let customer = order.order.customer_id;
-                Subject::Order { customer, user: None, locations: &order.locations }
+                Subject::Order {
+                    customer,
+                    user: None,
+                    locations: &order.locations,
+                }
             }
             Self::PaymentFailed(payment)
             | Self::PaymentReceived(payment)
-            | Self::PaymentRefunded(payment) => {
-                Subject::Payment { customer: payment.customer_id, user: None }
-            }
+            | Self::PaymentRefunded(payment) => Subject::Payment {
+                customer: payment.customer_id,
+                user: None,
+            },
             Self::ProductCreated(_)
             | Self::ProductDeleted(_)
             | Self::ProductPriceChanged(_)
@@ -436,13 +449,17 @@ impl Event {
             | Self::ShopifyProgress(_)
             | Self::ShopifySyncStatus(_)
             | Self::ShopifyWebhookReceived(_) => Subject::Sync,
-            Self::CommandUpdated(command) => Subject::Personal { user: Some(&command.by) },
-            Self::SecurityAlert(notice) | Self::SystemAlert(notice) => {
-                Subject::Alert { user: notice.user_id.as_ref() }
-            }
+            Self::CommandUpdated(command) => Subject::Personal {
+                user: Some(&command.by),
+            },
+            Self::SecurityAlert(notice) | Self::SystemAlert(notice) => Subject::Alert {
+                user: notice.user_id.as_ref(),
+            },
             Self::SystemMaintenance(notice)
             | Self::SystemNotification(notice)
-            | Self::UserNotification(notice) => Subject::Personal { user: notice.user_id.as_ref() },
+            | Self::UserNotification(notice) => Subject::Personal {
+                user: notice.user_id.as_ref(),
+            },
             Self::Emitted(emitted) => emitted.subject(),
             Self::Typing(typing) => match &typing.room {
                 // Of an order, staff and its customer write to each other; the room was opened to them by its owner, and
@@ -468,7 +485,10 @@ impl Event {
             | Self::Posted(_) => &["locations"],
             _ => &[],
         };
-        if let Some(data) = json.get_mut("data").and_then(serde_json::Value::as_object_mut) {
+        if let Some(data) = json
+            .get_mut("data")
+            .and_then(serde_json::Value::as_object_mut)
+        {
             data.retain(|field, _| !deciding.contains(&field.as_str()));
         }
         json
@@ -489,40 +509,66 @@ impl Event {
             | Self::InventoryOutOfStock(level)
             | Self::InventoryRestocked(level) => level_rooms(level),
             Self::InventoryReservation(reservation) => {
-                let locations =
-                    reservation.items.iter().map(|item| Room::InventoryLocation(item.location_id.into()));
+                let locations = reservation
+                    .items
+                    .iter()
+                    .map(|item| Room::InventoryLocation(item.location_id.into()));
                 let by = Room::User(reservation.created_by.clone());
                 locations.chain([Room::InventoryAll, by]).collect()
             }
             Self::InventoryTransfer(transfer) => {
-                let ends = transfer.origin_id.into_iter().chain(transfer.destination_id);
+                let ends = transfer
+                    .origin_id
+                    .into_iter()
+                    .chain(transfer.destination_id);
                 let ends = ends.map(|id| Room::InventoryLocation(id.into()));
-                ends.chain([Room::InventoryAll, Room::Transfer(transfer.transfer_id.into())]).collect()
+                ends.chain([
+                    Room::InventoryAll,
+                    Room::Transfer(transfer.transfer_id.into()),
+                ])
+                .collect()
             }
             Self::OrderCreated(order)
             | Self::OrderDeleted(order)
             | Self::OrderStatusChanged(order)
             | Self::OrderUpdated(order) => {
-                let customer = order.order.customer_id.map(|id| Room::OrdersCustomer(id.into()));
+                let customer = order
+                    .order
+                    .customer_id
+                    .map(|id| Room::OrdersCustomer(id.into()));
                 let own = Room::Order(order.order.order_id.into());
                 customer.into_iter().chain([Room::OrdersAll, own]).collect()
             }
             Self::PaymentFailed(payment)
             | Self::PaymentReceived(payment)
             | Self::PaymentRefunded(payment) => {
-                let customer = payment.customer_id.map(|id| Room::OrdersCustomer(id.into()));
+                let customer = payment
+                    .customer_id
+                    .map(|id| Room::OrdersCustomer(id.into()));
                 let order = Room::Order(payment.order_id.into());
-                customer.into_iter().chain([Room::OrdersAll, Room::Payments, order]).collect()
+                customer
+                    .into_iter()
+                    .chain([Room::OrdersAll, Room::Payments, order])
+                    .collect()
             }
             Self::ShopifyDrift(_)
             | Self::ShopifyProgress(_)
             | Self::ShopifySyncStatus(_)
             | Self::ShopifyWebhookReceived(_) => [Room::ShopifySync].into(),
             Self::CommandUpdated(command) => [Room::User(command.by.clone())].into(),
-            Self::SecurityAlert(Notice { user_id: Some(user), .. })
-            | Self::SystemAlert(Notice { user_id: Some(user), .. }) => {
-                [Room::User(user.clone()), Room::Role(Role::Admin), Room::Role(Role::SuperAdmin)].into()
-            }
+            Self::SecurityAlert(Notice {
+                user_id: Some(user),
+                ..
+            })
+            | Self::SystemAlert(Notice {
+                user_id: Some(user),
+                ..
+            }) => [
+                Room::User(user.clone()),
+                Room::Role(Role::Admin),
+                Room::Role(Role::SuperAdmin),
+            ]
+            .into(),
             Self::SecurityAlert(notice)
             | Self::SystemAlert(notice)
             | Self::SystemMaintenance(notice)

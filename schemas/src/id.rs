@@ -36,18 +36,29 @@ fn parse_number(text: &str, kind: &'static str) -> Result<u64, IdError> {
     let refused = || IdError::NotAnId(excerpt(text), kind);
     let digits = match text.strip_prefix("gid://shopify/") {
         None => text,
-        Some(rest) => rest.strip_prefix(kind).and_then(|rest| rest.strip_prefix('/')).ok_or_else(refused)?,
+        Some(rest) => rest
+            .strip_prefix(kind)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .ok_or_else(refused)?,
     };
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(refused());
     }
-    digits.parse::<u64>().ok().and_then(|number| bounded(number, kind).ok()).ok_or_else(refused)
+    digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| bounded(number, kind).ok())
+        .ok_or_else(refused)
 }
 
 fn bounded(number: u64, kind: &'static str) -> Result<u64, IdError> {
     // SQLite's and PostgreSQL's integers are signed.
     let fits = (1..=i64::MAX.cast_unsigned()).contains(&number);
-    if fits { Ok(number) } else { Err(IdError::NotAnId(number.to_string(), kind)) }
+    if fits {
+        Ok(number)
+    } else {
+        Err(IdError::NotAnId(number.to_string(), kind))
+    }
 }
 
 fn bounded_signed(number: i64, kind: &'static str) -> Result<u64, IdError> {
@@ -191,7 +202,9 @@ impl Serialize for AnyId {
 
 impl<'de> Deserialize<'de> for AnyId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -235,7 +248,11 @@ impl de::Visitor<'_> for NumberOrText {
     type Value = u64;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the id of a {}: a number, a numeric string or a GID", self.0)
+        write!(
+            f,
+            "the id of a {}: a number, a numeric string or a GID",
+            self.0
+        )
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<u64, E> {
@@ -252,7 +269,9 @@ impl de::Visitor<'_> for NumberOrText {
 }
 
 /// A shop, by its permanent API name: `<name>.myshopify.com`, lower case.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
 pub struct ShopDomain(std::sync::Arc<str>);
@@ -269,7 +288,9 @@ impl FromStr for ShopDomain {
     fn from_str(text: &str) -> Result<Self, IdError> {
         let lower = text.to_ascii_lowercase();
         let name = lower.strip_suffix(".myshopify.com").unwrap_or_default();
-        let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let plain = name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if name.is_empty() || name.len() > 60 || !plain || name.starts_with('-') {
             return Err(IdError::NotAShop(excerpt(text)));
         }
@@ -357,19 +378,39 @@ mod tests {
     #[test]
     fn a_number_a_numeric_string_and_a_gid_are_one_id() {
         let id: ProductId = "788032119674292922".parse().unwrap();
-        assert_eq!(serde_json::from_str::<ProductId>("788032119674292922").unwrap(), id);
         assert_eq!(
-            serde_json::from_str::<ProductId>("\"gid://shopify/Product/788032119674292922\"").unwrap(),
+            serde_json::from_str::<ProductId>("788032119674292922").unwrap(),
             id
         );
-        assert_eq!(serde_json::to_string(&id).unwrap(), "\"788032119674292922\"");
+        assert_eq!(
+            serde_json::from_str::<ProductId>("\"gid://shopify/Product/788032119674292922\"")
+                .unwrap(),
+            id
+        );
+        assert_eq!(
+            serde_json::to_string(&id).unwrap(),
+            "\"788032119674292922\""
+        );
     }
 
     #[test]
     fn what_is_no_id_is_refused_with_the_reason() {
-        for bad in ["", "0", "-1", "1.5", "abc", "gid://shopify/Order/1", "9223372036854775808", "+1", " 1"] {
+        for bad in [
+            "",
+            "0",
+            "-1",
+            "1.5",
+            "abc",
+            "gid://shopify/Order/1",
+            "9223372036854775808",
+            "+1",
+            " 1",
+        ] {
             let error = bad.parse::<ProductId>().unwrap_err();
-            assert!(error.to_string().contains("not the id of a Product"), "{bad}: {error}");
+            assert!(
+                error.to_string().contains("not the id of a Product"),
+                "{bad}: {error}"
+            );
         }
         assert!(serde_json::from_str::<ProductId>("1e30").is_err());
     }
@@ -377,15 +418,29 @@ mod tests {
     #[test]
     fn any_id_is_shopifys_number_or_a_text_that_comes_back_as_it_was() {
         let gid = AnyId::of::<ProductId>("gid://shopify/Product/42").unwrap();
-        assert_eq!((gid.safe_integer(), &gid), (Some(42), &"42".parse().unwrap()));
+        assert_eq!(
+            (gid.safe_integer(), &gid),
+            (Some(42), &"42".parse().unwrap())
+        );
         assert_eq!(gid, "42".parse::<ProductId>().unwrap().into());
         let order = "gid://shopify/Order/42";
-        for text in ["42", "788032119674292922", "order-123", "+1", "0", "a:b", order] {
+        for text in [
+            "42",
+            "788032119674292922",
+            "order-123",
+            "+1",
+            "0",
+            "a:b",
+            order,
+        ] {
             assert_eq!(AnyId::of::<ProductId>(text).unwrap().to_string(), text);
         }
         assert_eq!("007".parse::<AnyId>().unwrap().to_string(), "007");
         assert_eq!(
-            "788032119674292922".parse::<AnyId>().unwrap().safe_integer(),
+            "788032119674292922"
+                .parse::<AnyId>()
+                .unwrap()
+                .safe_integer(),
             None,
             "not exact in JavaScript"
         );
@@ -396,7 +451,13 @@ mod tests {
 
     #[test]
     fn a_shop_is_a_myshopify_domain_and_nothing_else() {
-        assert_eq!("Pretend.myshopify.com".parse::<ShopDomain>().unwrap().as_str(), "pretend.myshopify.com");
+        assert_eq!(
+            "Pretend.myshopify.com"
+                .parse::<ShopDomain>()
+                .unwrap()
+                .as_str(),
+            "pretend.myshopify.com"
+        );
         for bad in [
             "",
             ".myshopify.com",

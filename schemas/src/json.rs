@@ -28,7 +28,10 @@ pub fn mended(json: &[u8]) -> Option<Vec<u8>> {
     let mut found = !was_utf8;
     let mut at = 0;
     // A backslash stands in strings only, or the JSON is none.
-    while let Some(escape) = mended.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'\\')) {
+    while let Some(escape) = mended
+        .get(at..)
+        .and_then(|rest| rest.iter().position(|byte| *byte == b'\\'))
+    {
         at += escape;
         match (unit(&mended, at), unit(&mended, at + ESCAPE_BYTES)) {
             (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => at += 2 * ESCAPE_BYTES,
@@ -71,20 +74,37 @@ mod tests {
     fn what_is_no_unicode_costs_one_character() {
         let lone = "\u{fffd}";
         for (json, expected) in [
-            (&br#"["urgent \ud83d"]"#[..], json!([format!("urgent {lone}")])),
+            (
+                &br#"["urgent \ud83d"]"#[..],
+                json!([format!("urgent {lone}")]),
+            ),
             (br#"["\uDE00 a"]"#, json!([format!("{lone} a")])),
             (br#"["\ud83dx"]"#, json!([format!("{lone}x")])),
             (br#"["\ud83d\n"]"#, json!([format!("{lone}\n")])),
-            (br#"["\ud83d\ud83d\ude00"]"#, json!([format!("{lone}\u{1f600}")])),
+            (
+                br#"["\ud83d\ud83d\ude00"]"#,
+                json!([format!("{lone}\u{1f600}")]),
+            ),
             (br#"["\ude00\ud83d"]"#, json!([format!("{lone}{lone}")])),
             (br#"["\ud83d\\ud83d"]"#, json!([format!("{lone}\\ud83d")])),
             (br#"["\\\ud83d"]"#, json!([format!("\\{lone}")])),
-            (br#"{"\ud83d": {"a\udfff": "\ud83d"}}"#, json!({ lone: { format!("a{lone}"): lone } })),
+            (
+                br#"{"\ud83d": {"a\udfff": "\ud83d"}}"#,
+                json!({ lone: { format!("a{lone}"): lone } }),
+            ),
             (b"[\"a\xff\"]", json!([format!("a{lone}")])),
             (b"[\"\xed\xa0\xbd\"]", json!([lone.repeat(3)])),
-            (br#"["\ud83d\ude00", "\\ud83d"]"#, json!(["\u{1f600}", "\\ud83d"])),
+            (
+                br#"["\ud83d\ude00", "\\ud83d"]"#,
+                json!(["\u{1f600}", "\\ud83d"]),
+            ),
         ] {
-            assert_eq!(value(json), Some(expected), "{}", String::from_utf8_lossy(json));
+            assert_eq!(
+                value(json),
+                Some(expected),
+                "{}",
+                String::from_utf8_lossy(json)
+            );
         }
     }
 

@@ -34,8 +34,8 @@ pub use entropy::Entropy;
 pub use error::{ErrorBody, ErrorCode};
 pub use event::{Event, LogEntry};
 pub use id::{
-    AnyId, CustomerId, IdError, InventoryItemId, LevelGid, LineItemId, LocationId, OrderId, ProductId, RunId,
-    ShopDomain, TransactionId, TransferId, UserId, VariantId, WebhookId,
+    AnyId, CustomerId, IdError, InventoryItemId, LevelGid, LineItemId, LocationId, OrderId,
+    ProductId, RunId, ShopDomain, TransactionId, TransferId, UserId, VariantId, WebhookId,
 };
 pub use money::Money;
 pub use offset::{Epoch, Offset, Sequence};

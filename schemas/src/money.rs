@@ -29,7 +29,9 @@ impl Money {
 impl FromStr for Money {
     type Err = MoneyError;
     fn from_str(text: &str) -> Result<Self, MoneyError> {
-        let (sign, rest) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
+        let (sign, rest) = text
+            .strip_prefix('-')
+            .map_or(("", text), |rest| ("-", rest));
         let (whole, decimals) = rest.split_once('.').unwrap_or((rest, ""));
         let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
         if whole.is_empty() || text.len() > 32 || !digits(whole) || !digits(decimals) {
@@ -39,7 +41,10 @@ impl FromStr for Money {
         let whole = if whole.is_empty() { "0" } else { whole };
         let decimals = decimals.trim_end_matches('0');
         let zero = whole == "0" && decimals.is_empty();
-        Ok(Self(format!("{}{whole}.{decimals:0<2}", if zero { "" } else { sign })))
+        Ok(Self(format!(
+            "{}{whole}.{decimals:0<2}",
+            if zero { "" } else { sign }
+        )))
     }
 }
 
@@ -82,7 +87,16 @@ mod tests {
 
     #[test]
     fn what_is_no_amount_is_refused() {
-        for bad in ["", ".5", "1e3", "1,00", "--1", "NaN", "1.2.3", "99999999999999999999999999999999999"] {
+        for bad in [
+            "",
+            ".5",
+            "1e3",
+            "1,00",
+            "--1",
+            "NaN",
+            "1.2.3",
+            "99999999999999999999999999999999999",
+        ] {
             assert!(bad.parse::<Money>().is_err(), "{bad}");
         }
     }

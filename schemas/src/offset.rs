@@ -8,7 +8,18 @@ use serde::{Deserialize, Serialize};
 
 /// The place of an entry in the log, counted from 1 across all shops; 0 is before the first.
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 pub struct Sequence(pub u64);
 
@@ -88,7 +99,10 @@ mod tests {
 
     #[test]
     fn an_offset_reads_back_what_it_wrote_and_refuses_the_rest() {
-        let offset = Offset { epoch: Epoch(0xbeef), sequence: Sequence(42) };
+        let offset = Offset {
+            epoch: Epoch(0xbeef),
+            sequence: Sequence(42),
+        };
         assert_eq!(offset.to_string(), "0000beef.42");
         assert_eq!(offset.to_string().parse(), Ok(offset));
         for bad in [

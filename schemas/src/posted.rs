@@ -162,10 +162,16 @@ impl Posted {
     pub(crate) fn subject(&self) -> Subject<'_> {
         let (customer, user) = (self.customer_id, self.user_id.as_ref());
         match self.kind.topic() {
-            "order" => Subject::Order { customer, user, locations: self.places() },
+            "order" => Subject::Order {
+                customer,
+                user,
+                locations: self.places(),
+            },
             "payment" => Subject::Payment { customer, user },
             "inventory" => match self.places() {
-                [one] => Subject::Inventory { location: Some(*one) },
+                [one] => Subject::Inventory {
+                    location: Some(*one),
+                },
                 _ => Subject::Inventory { location: None },
             },
             "product" => Subject::Product,
@@ -189,7 +195,10 @@ impl Posted {
                 rooms.insert(Room::OrdersAll);
                 rooms.extend(self.order_id.clone().map(Room::Order));
                 rooms.extend(self.customer_id.map(|id| Room::OrdersCustomer(id.into())));
-                let user = self.user_id.as_ref().and_then(|user| user.as_str().parse().ok());
+                let user = self
+                    .user_id
+                    .as_ref()
+                    .and_then(|user| user.as_str().parse().ok());
                 rooms.extend(user.map(Room::OrdersCustomer));
                 // Staff may have ordered, too. They are no customers, so they are found by their own name only: a
                 // customer's number may be the same text.
@@ -200,7 +209,11 @@ impl Posted {
                 rooms.insert(Room::InventoryAll);
                 rooms.extend(self.product_id.clone().map(Room::InventoryProduct));
                 rooms.extend(self.variant_id.clone().map(Room::InventoryVariant));
-                rooms.extend(self.locations.iter().map(|id| Room::InventoryLocation((*id).into())));
+                rooms.extend(
+                    self.locations
+                        .iter()
+                        .map(|id| Room::InventoryLocation((*id).into())),
+                );
                 rooms.extend(self.transfer_id.clone().map(Room::Transfer));
             }
             "product" => rooms.extend([Room::Notifications, Room::Products]),
@@ -229,8 +242,14 @@ impl Posted {
 
     /// Where it is; a place that is not Shopify's is one that nobody is limited to.
     fn places(&self) -> &[LocationId] {
-        let said = reader::LOCATIONS.iter().any(|key| self.data.get(*key).is_some_and(|id| !id.is_null()));
-        if said && self.locations.is_empty() { &[LocationId::UNKNOWN] } else { &self.locations }
+        let said = reader::LOCATIONS
+            .iter()
+            .any(|key| self.data.get(*key).is_some_and(|id| !id.is_null()));
+        if said && self.locations.is_empty() {
+            &[LocationId::UNKNOWN]
+        } else {
+            &self.locations
+        }
     }
 }
 
@@ -318,14 +337,28 @@ pub(crate) fn subject_of_room(room: &Room) -> Subject<'_> {
     match room {
         Room::Company(company) => Subject::Company { company },
         Room::Customers => Subject::Customer,
-        Room::InventoryAll | Room::InventoryProduct(_) | Room::InventoryVariant(_) | Room::Transfer(_) => {
-            Subject::Inventory { location: None }
-        }
-        Room::InventoryLocation(id) => Subject::Inventory { location: id.to_string().parse().ok() },
+        Room::InventoryAll
+        | Room::InventoryProduct(_)
+        | Room::InventoryVariant(_)
+        | Room::Transfer(_) => Subject::Inventory { location: None },
+        Room::InventoryLocation(id) => Subject::Inventory {
+            location: id.to_string().parse().ok(),
+        },
         // Somebody may follow an order of which we do not know whose it is.
-        Room::Order(_) | Room::OrdersAll => Subject::Order { customer: None, user: None, locations: &[] },
-        Room::OrdersCustomer(id) => Subject::Order { customer: number(id), user: None, locations: &[] },
-        Room::Payments => Subject::Payment { customer: None, user: None },
+        Room::Order(_) | Room::OrdersAll => Subject::Order {
+            customer: None,
+            user: None,
+            locations: &[],
+        },
+        Room::OrdersCustomer(id) => Subject::Order {
+            customer: number(id),
+            user: None,
+            locations: &[],
+        },
+        Room::Payments => Subject::Payment {
+            customer: None,
+            user: None,
+        },
         Room::Products => Subject::Product,
         Room::Role(role) => Subject::Role(*role),
         // Only staff make up rooms and join them.

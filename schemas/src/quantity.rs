@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 pub const QUANTITY_MAX: i64 = 1_000_000_000;
 
 /// What a quantity counts, as Shopify names it (Admin API 2026-10, `inventoryProperties.quantityNames`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum QuantityName {
     /// Sellable now; negative when oversold.
@@ -58,7 +60,10 @@ impl QuantityName {
 
 /// All quantities of one level as Shopify last said them; what it has not said is 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[allow(missing_docs, reason = "the fields are the names documented on QuantityName")]
+#[allow(
+    missing_docs,
+    reason = "the fields are the names documented on QuantityName"
+)]
 pub struct Quantities {
     pub available: i64,
     pub committed: i64,

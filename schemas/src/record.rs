@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::id::{
-    CustomerId, InventoryItemId, LevelGid, LineItemId, LocationId, OrderId, ProductId, TransactionId,
-    VariantId,
+    CustomerId, InventoryItemId, LevelGid, LineItemId, LocationId, OrderId, ProductId,
+    TransactionId, VariantId,
 };
 use crate::money::Money;
 use crate::quantity::Quantities;
@@ -220,6 +220,9 @@ mod tests {
             "updatedAt": "2026-01-01T00:00:00Z",
         });
         let told = serde_json::to_value(serde_json::from_value::<Location>(held).unwrap()).unwrap();
-        assert_eq!((&told["locationId"], told.get("id")), (&serde_json::json!("7"), None));
+        assert_eq!(
+            (&told["locationId"], told.get("id")),
+            (&serde_json::json!("7"), None)
+        );
     }
 }

@@ -175,7 +175,15 @@ mod tests {
         for name in names {
             assert_eq!(name.parse::<Room>().unwrap().to_string(), name);
         }
-        for bad in ["", "inventory", "inventory:location:", "inventory:x", "user:", "role:king", "order:"] {
+        for bad in [
+            "",
+            "inventory",
+            "inventory:location:",
+            "inventory:x",
+            "user:",
+            "role:king",
+            "order:",
+        ] {
             assert!(bad.parse::<Room>().is_err(), "{bad}");
         }
     }

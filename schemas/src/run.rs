@@ -10,7 +10,9 @@ use crate::clock::Timestamp;
 use crate::id::RunId;
 
 /// What a run brings over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Resource {
     /// Customers.
@@ -44,10 +46,15 @@ impl fmt::Display for Resource {
 impl FromStr for Resource {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Customers, Self::Inventory, Self::Orders, Self::Products]
-            .into_iter()
-            .find(|resource| resource.as_str() == text)
-            .ok_or_else(|| format!("{text:?} is no resource: products, inventory, orders or customers"))
+        [
+            Self::Customers,
+            Self::Inventory,
+            Self::Orders,
+            Self::Products,
+        ]
+        .into_iter()
+        .find(|resource| resource.as_str() == text)
+        .ok_or_else(|| format!("{text:?} is no resource: products, inventory, orders or customers"))
     }
 }
 

@@ -24,7 +24,14 @@ impl LevelSelection {
     /// Whether nothing is stated. What may be seen of it can be less.
     pub fn is_everything(&self) -> bool {
         // Every field by name: one that is forgotten here would turn a selection into everything.
-        let Self { location_ids, product_ids, variant_ids, item_ids, sku, within: _ } = self;
+        let Self {
+            location_ids,
+            product_ids,
+            variant_ids,
+            item_ids,
+            sku,
+            within: _,
+        } = self;
         location_ids.is_none()
             && product_ids.is_none()
             && variant_ids.is_none()

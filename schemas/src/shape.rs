@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::command::CommandKind;
 use crate::error::ErrorBody;
-use crate::id::{CustomerId, InventoryItemId, LocationId, OrderId, ProductId, ShopDomain, UserId, VariantId};
+use crate::id::{
+    CustomerId, InventoryItemId, LocationId, OrderId, ProductId, ShopDomain, UserId, VariantId,
+};
 use crate::money::Money;
 use crate::quantity::Quantities;
 
@@ -50,7 +52,10 @@ pub struct LevelShape {
 
 /// Every quantity but `available`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[allow(missing_docs, reason = "the fields are the names documented on QuantityName")]
+#[allow(
+    missing_docs,
+    reason = "the fields are the names documented on QuantityName"
+)]
 pub struct OtherQuantities {
     pub on_hand: i64,
     pub committed: i64,

@@ -3,8 +3,8 @@
 use schemas::quantity::{Quantities, QuantityName};
 use schemas::record;
 use schemas::{
-    Change, CustomerId, InventoryItemId, LineItemId, LocationId, Money, OrderId, ProductId, Timestamp,
-    TransactionId, VariantId,
+    Change, CustomerId, InventoryItemId, LineItemId, LocationId, Money, OrderId, ProductId,
+    Timestamp, TransactionId, VariantId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -49,9 +49,20 @@ impl Customer {
     }
 
     pub(crate) fn change(self) -> Change {
-        let Self { id, first_name, last_name, created_at, updated_at } = self;
+        let Self {
+            id,
+            first_name,
+            last_name,
+            created_at,
+            updated_at,
+        } = self;
         let name = order::full_name(first_name.as_deref(), last_name.as_deref());
-        Change::Customer(record::Customer { id, name, created_at, updated_at })
+        Change::Customer(record::Customer {
+            id,
+            name,
+            created_at,
+            updated_at,
+        })
     }
 }
 
@@ -66,8 +77,18 @@ pub(crate) struct Item {
 
 impl Item {
     pub(crate) fn change(self) -> Change {
-        let Self { id, sku, tracked, updated_at } = self;
-        Change::Item(record::InventoryItem { id, sku: stated(sku), tracked, updated_at })
+        let Self {
+            id,
+            sku,
+            tracked,
+            updated_at,
+        } = self;
+        Change::Item(record::InventoryItem {
+            id,
+            sku: stated(sku),
+            tracked,
+            updated_at,
+        })
     }
 }
 
@@ -104,7 +125,10 @@ impl Level {
     pub(crate) fn change(self, location_id: LocationId) -> Change {
         let mut quantities = Quantities::default();
         for Quantity { name, quantity } in self.quantities {
-            if let Some(known) = QuantityName::ALL.into_iter().find(|known| known.as_str() == name) {
+            if let Some(known) = QuantityName::ALL
+                .into_iter()
+                .find(|known| known.as_str() == name)
+            {
                 *quantities.of_mut(known) = quantity;
             }
         }
@@ -126,8 +150,22 @@ impl LocatedLevel {
     }
 
     pub(crate) fn change(self) -> Change {
-        let Self { location, id, is_active, updated_at, item, quantities } = self;
-        Level { id, is_active, updated_at, item, quantities }.change(location.id)
+        let Self {
+            location,
+            id,
+            is_active,
+            updated_at,
+            item,
+            quantities,
+        } = self;
+        Level {
+            id,
+            is_active,
+            updated_at,
+            item,
+            quantities,
+        }
+        .change(location.id)
     }
 }
 
@@ -143,9 +181,20 @@ pub(crate) struct Location {
 
 impl Location {
     pub(crate) fn change(self) -> Change {
-        let Self { id, name, is_active: active, is_fulfillment_service: fulfillment_service, updated_at } =
-            self;
-        Change::Location(record::Location { id, name, active, fulfillment_service, updated_at })
+        let Self {
+            id,
+            name,
+            is_active: active,
+            is_fulfillment_service: fulfillment_service,
+            updated_at,
+        } = self;
+        Change::Location(record::Location {
+            id,
+            name,
+            active,
+            fulfillment_service,
+            updated_at,
+        })
     }
 }
 
@@ -244,11 +293,18 @@ pub(crate) struct BegunOrder {
 impl BegunOrder {
     /// The order, where that is all of it; otherwise its id, to read it page by page.
     pub(crate) fn whole(self) -> Result<impl Iterator<Item = Change>, OrderId> {
-        let Self { order, line_items: Connection { nodes, page_info } } = self;
+        let Self {
+            order,
+            line_items: Connection { nodes, page_info },
+        } = self;
         let whole = !page_info.has_next_page
             && order.fulfillments() < ORDERS_FULFILLMENTS
             && order.transactions() < ORDERS_TRANSACTIONS;
-        if whole { Ok(order.changes(nodes)) } else { Err(order.id()) }
+        if whole {
+            Ok(order.changes(nodes))
+        } else {
+            Err(order.id())
+        }
     }
 }
 
@@ -278,7 +334,9 @@ impl Order {
             Some(Buyer::Unnamed(customer)) => (Some(customer.id), None),
             None => (None, None),
         };
-        let financial_status = self.display_financial_status.map(|status| status.to_lowercase());
+        let financial_status = self
+            .display_financial_status
+            .map(|status| status.to_lowercase());
         let fulfillment_status = webhooks_word(&self.display_fulfillment_status);
         let sent = self.fulfillments.iter().map(|one| order::Sent {
             cancelled: one.status == "CANCELLED",
@@ -290,8 +348,11 @@ impl Order {
             fulfillment_status.as_deref(),
             sent,
         );
-        let locations =
-            self.fulfillments.iter().filter_map(|one| one.location.as_ref()).chain(&self.retail_location);
+        let locations = self
+            .fulfillments
+            .iter()
+            .filter_map(|one| one.location.as_ref())
+            .chain(&self.retail_location);
         let lines = lines.into_iter().map(|line| record::OrderLine {
             id: line.id,
             variant_id: line.variant.map(|variant| variant.id),
@@ -300,9 +361,17 @@ impl Order {
             quantity: line.current_quantity,
         });
         let payments = self.transactions.into_iter().filter_map(|one| {
-            let MoneyOfCurrency { amount, currency_code } = one.amount_set.shop_money;
+            let MoneyOfCurrency {
+                amount,
+                currency_code,
+            } = one.amount_set.shop_money;
             let outcome = order::outcome(&one.kind, &one.status)?;
-            Some(record::Transaction { id: one.id, outcome, amount, currency: currency_code })
+            Some(record::Transaction {
+                id: one.id,
+                outcome,
+                amount,
+                currency: currency_code,
+            })
         });
         let order = Change::Order(record::Order {
             id: self.id,

@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use schemas::money::MoneyError;
 use schemas::{
-    Change, CustomerId, InventoryItemId, LevelGid, LineItemId, LocationId, Money, OrderId, ProductId,
-    RecordKey, Timestamp, TransferId, VariantId,
+    Change, CustomerId, InventoryItemId, LevelGid, LineItemId, LocationId, Money, OrderId,
+    ProductId, RecordKey, Timestamp, TransferId, VariantId,
 };
 use schemas::{event, record};
 use serde::{Deserialize, Deserializer, de};
@@ -34,19 +34,32 @@ pub(crate) struct Customer {
 impl Customer {
     /// Every other body that has an id and a time would do, too: one that does not say of itself that it is a customer's
     /// only says what to read.
-    pub(crate) fn change(&self, triggered_at: Option<Timestamp>, names: bool) -> Result<Change, Unreadable> {
+    pub(crate) fn change(
+        &self,
+        triggered_at: Option<Timestamp>,
+        names: bool,
+    ) -> Result<Change, Unreadable> {
         let id = self.id.ok_or(Unreadable::Lacks { field: "id" })?;
         names_itself(self.admin_graphql_api_id.as_deref(), &id.gid())?;
         if self.admin_graphql_api_id.is_none() {
             return Ok(Change::LookAgain(RecordKey::Customer(id)));
         }
-        Ok(Change::Customer(self.record(id, time(self.updated_at, triggered_at)?, names)))
+        Ok(Change::Customer(self.record(
+            id,
+            time(self.updated_at, triggered_at)?,
+            names,
+        )))
     }
 
     fn record(&self, id: CustomerId, updated_at: Timestamp, names: bool) -> record::Customer {
         let name = order::full_name(self.first_name.as_deref(), self.last_name.as_deref());
         let created_at = self.created_at.unwrap_or(updated_at);
-        record::Customer { id, name: name.filter(|_| names), created_at, updated_at }
+        record::Customer {
+            id,
+            name: name.filter(|_| names),
+            created_at,
+            updated_at,
+        }
     }
 }
 
@@ -64,7 +77,12 @@ impl Item {
         names_itself(self.admin_graphql_api_id.as_deref(), &self.id.gid())?;
         let updated_at = time(self.updated_at, triggered_at)?;
         let sku = stated(self.sku);
-        Ok(Change::Item(record::InventoryItem { id: self.id, sku, tracked: self.tracked, updated_at }))
+        Ok(Change::Item(record::InventoryItem {
+            id: self.id,
+            sku,
+            tracked: self.tracked,
+            updated_at,
+        }))
     }
 }
 
@@ -166,13 +184,18 @@ impl Order {
     ) -> Result<Vec<Change>, Unreadable> {
         names_itself(self.admin_graphql_api_id.as_deref(), &self.id.gid())?;
         let updated_at = time(self.updated_at, triggered_at)?;
-        let buyer = self.customer.as_ref().and_then(|buyer| Some((buyer.id?, buyer)));
+        let buyer = self
+            .customer
+            .as_ref()
+            .and_then(|buyer| Some((buyer.id?, buyer)));
         // Of a customer without a time, whatever else is said is newer.
-        let customer = buyer
-            .filter(|_| names)
-            .map(|(id, buyer)| buyer.record(id, buyer.updated_at.unwrap_or(Timestamp::UNIX_EPOCH), names));
+        let customer = buyer.filter(|_| names).map(|(id, buyer)| {
+            buyer.record(id, buyer.updated_at.unwrap_or(Timestamp::UNIX_EPOCH), names)
+        });
         let total = self.current_total_price.or(self.total_price);
-        let Amount(total) = total.ok_or(Unreadable::Lacks { field: "current_total_price" })?;
+        let Amount(total) = total.ok_or(Unreadable::Lacks {
+            field: "current_total_price",
+        })?;
         let fulfillments = self.fulfillments.unwrap_or_default();
         let sent = fulfillments.iter().map(|one| order::Sent {
             cancelled: one.status.as_deref() == Some("cancelled"),
@@ -184,7 +207,10 @@ impl Order {
             self.fulfillment_status.as_deref(),
             sent,
         );
-        let locations = fulfillments.iter().filter_map(|one| one.location_id).chain(self.location_id);
+        let locations = fulfillments
+            .iter()
+            .filter_map(|one| one.location_id)
+            .chain(self.location_id);
         let lines = self.line_items.into_iter().map(|line| record::OrderLine {
             id: line.id,
             variant_id: line.variant_id,
@@ -208,7 +234,11 @@ impl Order {
             created_at: self.created_at.unwrap_or(updated_at),
             updated_at,
         });
-        Ok(customer.map(Change::Customer).into_iter().chain([order]).collect())
+        Ok(customer
+            .map(Change::Customer)
+            .into_iter()
+            .chain([order])
+            .collect())
     }
 }
 
@@ -253,7 +283,10 @@ impl Product {
     ///
     /// Where it lists only some, or has bundles among them, the product is to be read: a variant could be missing for
     /// either reason, and none says whether it is a bundle.
-    pub(crate) fn changes(self, triggered_at: Option<Timestamp>) -> Result<Vec<Change>, Unreadable> {
+    pub(crate) fn changes(
+        self,
+        triggered_at: Option<Timestamp>,
+    ) -> Result<Vec<Change>, Unreadable> {
         names_itself(self.admin_graphql_api_id.as_deref(), &self.id.gid())?;
         let updated_at = time(self.updated_at, triggered_at)?;
         let complete = self.lists_every_variant();
@@ -268,7 +301,10 @@ impl Product {
             status: self.status.to_lowercase(),
             updated_at,
         };
-        let mut changes = vec![Change::Product { product, variants: complete.then_some(ids) }];
+        let mut changes = vec![Change::Product {
+            product,
+            variants: complete.then_some(ids),
+        }];
         changes.extend(listed.into_iter().map(|variant| {
             Change::Variant(record::Variant {
                 id: variant.id,
@@ -295,7 +331,8 @@ impl Product {
             (Some(listed), None) => listed.len() < VARIANTS_LISTED_MAX,
             (Some(listed), Some(all)) => {
                 let listed: BTreeSet<_> = listed.iter().map(|variant| variant.id).collect();
-                all.iter().all(|variant| listed.contains(&variant.admin_graphql_api_id))
+                all.iter()
+                    .all(|variant| listed.contains(&variant.admin_graphql_api_id))
             }
         }
     }
@@ -325,8 +362,12 @@ struct TransferLine {
 }
 
 impl Transfer {
-    pub(crate) fn told(self, triggered_at: Option<Timestamp>) -> Result<event::Transfer, Unreadable> {
-        let units = |lines: Vec<TransferLine>| lines.iter().map(|line| i64::from(line.quantity)).sum();
+    pub(crate) fn told(
+        self,
+        triggered_at: Option<Timestamp>,
+    ) -> Result<event::Transfer, Unreadable> {
+        let units =
+            |lines: Vec<TransferLine>| lines.iter().map(|line| i64::from(line.quantity)).sum();
         Ok(event::Transfer {
             transfer_id: self.id.ok_or(Unreadable::Lacks { field: "id" })?,
             status: stated(self.status).map(|status| status.to_lowercase()),
@@ -345,14 +386,18 @@ pub(crate) fn stated(text: Option<String>) -> Option<String> {
 
 /// A level's GID; `None` for anything else, which would fail a whole batch of reads.
 pub(crate) fn level_gid(text: &str) -> Option<LevelGid> {
-    text.starts_with("gid://shopify/InventoryLevel/").then(|| text.parse().ok()).flatten()
+    text.starts_with("gid://shopify/InventoryLevel/")
+        .then(|| text.parse().ok())
+        .flatten()
 }
 
 /// The topic is not signed. A body that says of itself that it is another kind of record, or another one, is not read as
 /// this topic's.
 fn names_itself(own: Option<&str>, gid: &str) -> Result<(), Unreadable> {
     match own {
-        Some(own) if own != gid => Err(Unreadable::Shape { path: "admin_graphql_api_id".to_owned() }),
+        Some(own) if own != gid => Err(Unreadable::Shape {
+            path: "admin_graphql_api_id".to_owned(),
+        }),
         _ => Ok(()),
     }
 }
@@ -375,7 +420,9 @@ where
 {
     match Option::deserialize(deserializer)? {
         None | Some(NumberOrText::Number(0)) => Ok(None),
-        Some(NumberOrText::Number(number)) => T::try_from(number).map(Some).map_err(de::Error::custom),
+        Some(NumberOrText::Number(number)) => {
+            T::try_from(number).map(Some).map_err(de::Error::custom)
+        }
         Some(NumberOrText::Text(text)) if text.is_empty() => Ok(None),
         Some(NumberOrText::Text(text)) => text.parse().map(Some).map_err(de::Error::custom),
     }

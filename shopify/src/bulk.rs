@@ -149,7 +149,10 @@ impl BulkQuery {
 
     /// Whether its rows have to be put together.
     fn is_joined(self) -> bool {
-        matches!(self, Self::Orders | Self::OrdersNamed | Self::OrdersWithoutBuyers)
+        matches!(
+            self,
+            Self::Orders | Self::OrdersNamed | Self::OrdersWithoutBuyers
+        )
     }
 
     /// Whether it asks for customers' names.
@@ -159,7 +162,9 @@ impl BulkQuery {
 
     /// Which one a text is, where it is one of ours.
     fn of(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|query| query.text().trim() == text.trim())
+        Self::ALL
+            .into_iter()
+            .find(|query| query.text().trim() == text.trim())
     }
 }
 
@@ -186,9 +191,15 @@ impl fmt::Debug for BulkResult {
 impl FromStr for BulkId {
     type Err = BulkIdError;
     fn from_str(text: &str) -> Result<Self, BulkIdError> {
-        let number = text.strip_prefix("gid://shopify/BulkOperation/").unwrap_or_default();
+        let number = text
+            .strip_prefix("gid://shopify/BulkOperation/")
+            .unwrap_or_default();
         let fits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-        if fits && text.len() <= ID_BYTES_MAX { Ok(Self(text.to_owned())) } else { Err(BulkIdError) }
+        if fits && text.len() <= ID_BYTES_MAX {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BulkIdError)
+        }
     }
 }
 
@@ -206,7 +217,9 @@ impl Serialize for BulkId {
 
 impl<'de> Deserialize<'de> for BulkId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -226,12 +239,21 @@ impl Client {
         struct Data {
             bulk_operation_run_query: Payload,
         }
-        let variables = Variables { query: query.text() };
-        let answer = self.call::<Data>(&document::BULK_START, 0, variables, Priority::Sync).await?;
-        let Payload { bulk_operation, user_errors } = answer.data.bulk_operation_run_query;
+        let variables = Variables {
+            query: query.text(),
+        };
+        let answer = self
+            .call::<Data>(&document::BULK_START, 0, variables, Priority::Sync)
+            .await?;
+        let Payload {
+            bulk_operation,
+            user_errors,
+        } = answer.data.bulk_operation_run_query;
         match (bulk_operation, user_errors.into_iter().next()) {
             (Some(operation), None) => Ok(BulkStart::Started(operation.into())),
-            (_, Some(error)) if matches!(error.code(), "OPERATION_IN_PROGRESS" | "LIMIT_REACHED") => {
+            (_, Some(error))
+                if matches!(error.code(), "OPERATION_IN_PROGRESS" | "LIMIT_REACHED") =>
+            {
                 Ok(BulkStart::Busy)
             }
             (_, error) => Err(UserError::refusal(&document::BULK_START, error)),
@@ -249,7 +271,9 @@ impl Client {
             bulk_operation: Option<Operation>,
         }
         let variables = Id { id: &id.0 };
-        let answer = self.call::<Data>(&document::BULK_STATE, 0, variables, Priority::Sync).await?;
+        let answer = self
+            .call::<Data>(&document::BULK_STATE, 0, variables, Priority::Sync)
+            .await?;
         Ok(answer.data.bulk_operation.map(Bulk::from))
     }
 
@@ -265,9 +289,15 @@ impl Client {
             bulk_operation_cancel: Payload,
         }
         let variables = Id { id: &id.0 };
-        let answer = self.call::<Data>(&document::BULK_CANCEL, 0, variables, Priority::Read).await?;
+        let answer = self
+            .call::<Data>(&document::BULK_CANCEL, 0, variables, Priority::Read)
+            .await?;
         // An error says only that it had ended already, or that there is none.
-        Ok(answer.data.bulk_operation_cancel.bulk_operation.map(Bulk::from))
+        Ok(answer
+            .data
+            .bulk_operation_cancel
+            .bulk_operation
+            .map(Bulk::from))
     }
 
     /// The app's latest operations on this shop, the newest first, under way and ended.
@@ -289,8 +319,16 @@ impl Client {
             nodes: Vec<Operation>,
         }
         let variables = Variables { first: LISTED_MAX };
-        let answer = self.call::<Data>(&document::BULK_LIST, LISTED_MAX, variables, Priority::Sync).await?;
-        Ok(answer.data.bulk_operations.nodes.into_iter().map(Bulk::from).collect())
+        let answer = self
+            .call::<Data>(&document::BULK_LIST, LISTED_MAX, variables, Priority::Sync)
+            .await?;
+        Ok(answer
+            .data
+            .bulk_operations
+            .nodes
+            .into_iter()
+            .map(Bulk::from)
+            .collect())
     }
 }
 
@@ -338,7 +376,13 @@ impl From<Operation> for Bulk {
             _ => BulkState::Running,
         };
         let query = BulkQuery::of(&operation.query);
-        Self { id: operation.id, query, state, objects, created_at: operation.created_at }
+        Self {
+            id: operation.id,
+            query,
+            state,
+            objects,
+            created_at: operation.created_at,
+        }
     }
 }
 
@@ -353,14 +397,21 @@ fn counter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D:
     match Option::deserialize(deserializer)? {
         None => Ok(None),
         Some(Spelling::Number(number)) => Ok(Some(number)),
-        Some(Spelling::Text(text)) => text.parse().map(Some).map_err(|_| de::Error::custom("not a counter")),
+        Some(Spelling::Text(text)) => text
+            .parse()
+            .map(Some)
+            .map_err(|_| de::Error::custom("not a counter")),
     }
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Uri>, D::Error> {
     let text: Option<String> = Option::deserialize(deserializer)?;
     // The error must not repeat it.
-    text.map(|text| text.parse().map_err(|_| de::Error::custom("not an address"))).transpose()
+    text.map(|text| {
+        text.parse()
+            .map_err(|_| de::Error::custom("not an address"))
+    })
+    .transpose()
 }
 
 #[cfg(test)]

@@ -75,12 +75,20 @@ impl Client {
         clock: Arc<dyn Clock>,
         entropy: Arc<Entropy>,
     ) -> Result<Self, Error> {
-        let origin = endpoint.api_url.clone().unwrap_or_else(|| format!("https://{shop}"));
+        let origin = endpoint
+            .api_url
+            .clone()
+            .unwrap_or_else(|| format!("https://{shop}"));
         let below = |path: &str| -> Result<Uri, Error> {
             let address = format!("{}/admin/{path}", origin.trim_end_matches('/'));
             let address: Uri = address.parse().map_err(|_| Error::Address)?;
-            let fits = matches!(address.scheme_str(), Some("http" | "https")) && address.query().is_none();
-            if fits { Ok(address) } else { Err(Error::Address) }
+            let fits =
+                matches!(address.scheme_str(), Some("http" | "https")) && address.query().is_none();
+            if fits {
+                Ok(address)
+            } else {
+                Err(Error::Address)
+            }
         };
         let address = below(&format!("api/{API_VERSION}/graphql.json"))?;
         let tokens = Tokens::new(
@@ -91,7 +99,17 @@ impl Client {
         );
         let (pace, monitor, requested) = (Arc::default(), Monitor::new(), Mutex::default());
         let names = endpoint.names;
-        Ok(Self { address, tokens, transport, clock, entropy, pace, monitor, names, requested })
+        Ok(Self {
+            address,
+            tokens,
+            transport,
+            clock,
+            entropy,
+            pace,
+            monitor,
+            names,
+            requested,
+        })
     }
 
     /// Whether it asks for customers' names.
@@ -144,7 +162,8 @@ impl Client {
         variables: impl Serialize,
         priority: Priority,
     ) -> Result<Answer<T>, Error> {
-        self.send(document, rows, document.body(variables).into(), priority).await
+        self.send(document, rows, document.body(variables).into(), priority)
+            .await
     }
 
     /// Sends a body written for `document`: every time the same bytes, without which a mutation's idempotency
@@ -159,7 +178,8 @@ impl Client {
         let mut attempt = 0;
         loop {
             let answer = self.attempt(document, rows, body.clone(), priority).await;
-            self.monitor.hear_of_answer(document, answer.as_ref().map(drop), self.clock.now());
+            self.monitor
+                .hear_of_answer(document, answer.as_ref().map(drop), self.clock.now());
             let error = match answer {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
@@ -186,23 +206,41 @@ impl Client {
         priority: Priority,
     ) -> Result<Answer<T>, Error> {
         let cost = self.expected_cost(document, rows);
-        let permit = self.pace.admit(priority, cost).await.map_err(|_| Error::Overloaded)?;
-        let token = self.tokens.current().await.map_err(|error| self.heed(error))?;
+        let permit = self
+            .pace
+            .admit(priority, cost)
+            .await
+            .map_err(|_| Error::Overloaded)?;
+        let token = self
+            .tokens
+            .current()
+            .await
+            .map_err(|error| self.heed(error))?;
         // Where an answer is lost, a mutation without a key must not be sent again.
         let lost = |error: Error| match error {
-            error if document.is_once() && error.may_be_done() => {
-                Error::InDoubt { document: document.name, cause: Box::new(error) }
-            }
+            error if document.is_once() && error.may_be_done() => Error::InDoubt {
+                document: document.name,
+                cause: Box::new(error),
+            },
             error => error,
         };
         let send = |token, body| self.transport.send(self.request(token, body));
-        let mut response = send(&token, body.clone()).await.map_err(|error| lost(error.into()))?;
+        let mut response = send(&token, body.clone())
+            .await
+            .map_err(|error| lost(error.into()))?;
         if response.status() == StatusCode::UNAUTHORIZED
-            && let Some(token) = self.tokens.instead_of(&token).await.map_err(|error| self.heed(error))?
+            && let Some(token) = self
+                .tokens
+                .instead_of(&token)
+                .await
+                .map_err(|error| self.heed(error))?
         {
-            response = send(&token, body).await.map_err(|error| lost(error.into()))?;
+            response = send(&token, body)
+                .await
+                .map_err(|error| lost(error.into()))?;
         }
-        self.take_in(document, rows, permit, &response).map_err(lost)
+        self.take_in(document, rows, permit, &response)
+            .map_err(lost)
     }
 
     /// What an answer says to what was asked, and beside that of the queue and the API.
@@ -214,14 +252,16 @@ impl Client {
         response: &Response<Bytes>,
     ) -> Result<Answer<T>, Error> {
         let date = date(response.headers());
-        self.monitor.hear(document, response.headers(), self.clock.now(), date);
+        self.monitor
+            .hear(document, response.headers(), self.clock.now(), date);
         if let Some(error) = status_error(document, response) {
             return Err(self.heed(error));
         }
         let envelope: Envelope<'_> = read(document, response.body())?;
         let extensions = envelope.extensions.unwrap_or_default();
         if let Some(cost) = &extensions.cost {
-            self.requested().insert((document.name, rows), cost.requested);
+            self.requested()
+                .insert((document.name, rows), cost.requested);
             permit.settle(cost.actual, cost.status);
         } else {
             drop(permit);
@@ -232,15 +272,33 @@ impl Client {
         }
         if let Some(problem) = problems.into_iter().find(|problem| !problem.is_withheld()) {
             let error = graphql_error(document, problem, extensions.cost.as_ref());
-            return Err(if extensions.cost.is_none() { self.heed(error) } else { error });
+            return Err(if extensions.cost.is_none() {
+                self.heed(error)
+            } else {
+                error
+            });
         }
         let searches = extensions.search.unwrap_or_default().into_iter();
-        if let Some(warning) = searches.filter_map(|search| search.warnings).flatten().next() {
+        if let Some(warning) = searches
+            .filter_map(|search| search.warnings)
+            .flatten()
+            .next()
+        {
             return Err(Error::FilterIgnored(shortened(&warning.field)));
         }
-        let no_data = || Error::Unreadable { document: document.name, path: "data".to_owned(), json: true };
-        let data = read(document, envelope.data.ok_or_else(no_data)?.get().as_bytes())?;
-        Ok(Answer { data, shopify_time: date.unwrap_or_else(|| self.clock.now()) })
+        let no_data = || Error::Unreadable {
+            document: document.name,
+            path: "data".to_owned(),
+            json: true,
+        };
+        let data = read(
+            document,
+            envelope.data.ok_or_else(no_data)?.get().as_bytes(),
+        )?;
+        Ok(Answer {
+            data,
+            shopify_time: date.unwrap_or_else(|| self.clock.now()),
+        })
     }
 
     fn request(&self, token: &Token, body: Bytes) -> Request<Bytes> {
@@ -248,9 +306,13 @@ impl Client {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.address.clone();
         let json = HeaderValue::from_static("application/json");
-        request.headers_mut().insert(header::CONTENT_TYPE, json.clone());
+        request
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, json.clone());
         request.headers_mut().insert(header::ACCEPT, json);
-        request.headers_mut().insert("x-shopify-access-token", token.header.clone());
+        request
+            .headers_mut()
+            .insert("x-shopify-access-token", token.header.clone());
         request
     }
 
@@ -269,12 +331,16 @@ impl Client {
     }
 
     fn requested(&self) -> MutexGuard<'_, HashMap<(&'static str, u32), f64>> {
-        self.requested.lock().unwrap_or_else(PoisonError::into_inner)
+        self.requested
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Half of it fixed, half of it random, so that many who failed together do not come back together.
     fn backoff(&self, attempt: u32) -> Duration {
-        let longest = BACKOFF_FIRST.saturating_mul(1 << attempt.min(16)).min(BACKOFF_MAX);
+        let longest = BACKOFF_FIRST
+            .saturating_mul(1 << attempt.min(16))
+            .min(BACKOFF_MAX);
         longest.mul_f64(0.5 + 0.5 * self.entropy.fraction())
     }
 }
@@ -298,7 +364,8 @@ impl Problem {
     /// Whether it is only that a buyer, or a name, is withheld from an app without `read_customers` or without leave
     /// to see customers' data: an order is an order without its buyer. What else is refused must not look absent.
     fn is_withheld(&self) -> bool {
-        let denied = |extensions: &ProblemExtensions| extensions.code.as_deref() == Some("ACCESS_DENIED");
+        let denied =
+            |extensions: &ProblemExtensions| extensions.code.as_deref() == Some("ACCESS_DENIED");
         let buyer = self.is_of(&["customer"]) && self.extensions.as_ref().is_some_and(denied);
         buyer || self.is_withheld_name()
     }
@@ -306,7 +373,10 @@ impl Problem {
     /// Whether it is that the app has no leave to see customers' names. Shopify's example of it has no code
     /// (<https://shopify.dev/docs/apps/launch/protected-customer-data>).
     fn is_withheld_name(&self) -> bool {
-        let code = self.extensions.as_ref().and_then(|extensions| extensions.code.as_deref());
+        let code = self
+            .extensions
+            .as_ref()
+            .and_then(|extensions| extensions.code.as_deref());
         self.is_of(&["firstName", "lastName"]) && code.is_none_or(|code| code == "ACCESS_DENIED")
     }
 
@@ -355,15 +425,27 @@ struct Warning {
 /// When Shopify gave an answer, by its clock.
 fn date(headers: &HeaderMap) -> Option<Timestamp> {
     let date = headers.get(header::DATE)?;
-    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date.as_bytes()).ok()
+    jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(date.as_bytes())
+        .ok()
 }
 
 fn read<'a, T: Deserialize<'a>>(document: &Document, json: &'a [u8]) -> Result<T, Error> {
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(json)).map_err(|error| {
-        let json = error.inner().is_data();
-        let path = if json { error.path().to_string() } else { ".".to_owned() };
-        Error::Unreadable { document: document.name, path, json }
-    })
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(json)).map_err(
+        |error| {
+            let json = error.inner().is_data();
+            let path = if json {
+                error.path().to_string()
+            } else {
+                ".".to_owned()
+            };
+            Error::Unreadable {
+                document: document.name,
+                path,
+                json,
+            }
+        },
+    )
 }
 
 fn status_error(document: &Document, response: &Response<Bytes>) -> Option<Error> {
@@ -395,25 +477,36 @@ fn words_of(body: &[u8]) -> String {
         }
     }
     let errors = serde_json::from_slice::<Value>(body).ok().and_then(|body| {
-        let words = ["errors", "error_description", "error"].into_iter().find_map(|name| body.get(name));
+        let words = ["errors", "error_description", "error"]
+            .into_iter()
+            .find_map(|name| body.get(name));
         words.map(|words| texts(words).join("; "))
     });
     let words = shortened(errors.unwrap_or_default().trim());
-    if words.is_empty() { "HTTP 403".to_owned() } else { format!("HTTP 403: {words}") }
+    if words.is_empty() {
+        "HTTP 403".to_owned()
+    } else {
+        format!("HTTP 403: {words}")
+    }
 }
 
 fn graphql_error(document: &Document, problem: Problem, cost: Option<&Cost>) -> Error {
-    let Problem { message, extensions, .. } = problem;
+    let Problem {
+        message,
+        extensions,
+        ..
+    } = problem;
     let ProblemExtensions { code, request_id } = extensions.unwrap_or_default();
     match code.as_deref() {
-        Some("THROTTLED") => {
-            Error::Throttled { wait: cost.map_or(REST_DEFAULT, |cost| cost.status.wait_for(cost.requested)) }
-        }
+        Some("THROTTLED") => Error::Throttled {
+            wait: cost.map_or(REST_DEFAULT, |cost| cost.status.wait_for(cost.requested)),
+        },
         Some("ACCESS_DENIED") => Error::AccessDenied(shortened(&message)),
         Some("SHOP_INACTIVE") => Error::Frozen,
-        Some("INTERNAL_SERVER_ERROR") => {
-            Error::Server(format!("request {}", shortened(&request_id.unwrap_or_default())))
-        }
+        Some("INTERNAL_SERVER_ERROR") => Error::Server(format!(
+            "request {}",
+            shortened(&request_id.unwrap_or_default())
+        )),
         Some("MAX_COST_EXCEEDED") => Error::TooExpensive(document.name),
         code => Error::Refused {
             document: document.name,
@@ -424,7 +517,11 @@ fn graphql_error(document: &Document, problem: Problem, cost: Option<&Cost>) -> 
 }
 
 pub(crate) fn shortened(words: &str) -> String {
-    words.chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect()
+    words
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(WORDS_MAX)
+        .collect()
 }
 
 #[cfg(test)]

@@ -21,7 +21,9 @@ pub enum Credential {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
     /// `app_not_installed`.
-    #[error("the app is not installed on this shop (app_not_installed): install it from the Dev Dashboard")]
+    #[error(
+        "the app is not installed on this shop (app_not_installed): install it from the Dev Dashboard"
+    )]
     AppNotInstalled,
     /// `invalid_client`.
     #[error(

@@ -50,8 +50,11 @@ impl Document {
             variables: T,
         }
         // Variables are structs of texts and numbers.
-        serde_json::to_string(&Body { query: self.text, variables })
-            .expect("texts and numbers have a JSON form")
+        serde_json::to_string(&Body {
+            query: self.text,
+            variables,
+        })
+        .expect("texts and numbers have a JSON form")
     }
 }
 
@@ -71,7 +74,8 @@ macro_rules! documents {
 
 /// Queries that bulk operations run. They cost nothing, and are no documents of their own on the wire.
 pub(crate) const BULK_CUSTOMERS: &str = include_str!("../queries/bulk_customers.graphql");
-pub(crate) const BULK_CUSTOMERS_NAMED: &str = include_str!("../queries/bulk_customers_named.graphql");
+pub(crate) const BULK_CUSTOMERS_NAMED: &str =
+    include_str!("../queries/bulk_customers_named.graphql");
 pub(crate) const BULK_LEVELS: &str = include_str!("../queries/bulk_levels.graphql");
 pub(crate) const BULK_ORDERS: &str = include_str!("../queries/bulk_orders.graphql");
 pub(crate) const BULK_ORDERS_NAMED: &str = include_str!("../queries/bulk_orders_named.graphql");

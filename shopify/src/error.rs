@@ -68,16 +68,22 @@ pub enum Error {
         cause: Box<Error>,
     },
     /// Status 423.
-    #[error("the shop is locked, for instance after too many refused requests: ask Shopify's support")]
+    #[error(
+        "the shop is locked, for instance after too many refused requests: ask Shopify's support"
+    )]
     Locked,
     /// Too many calls are waiting already.
     #[error("too many calls to Shopify are waiting")]
     Overloaded,
     /// Status 430.
-    #[error("Shopify took the request for an attack (HTTP 430): ask Shopify's support about this address")]
+    #[error(
+        "Shopify took the request for an attack (HTTP 430): ask Shopify's support about this address"
+    )]
     Rejected,
     /// A query that Shopify finds wrong, which is our fault: `BAD_REQUEST`, `INVALID_VARIABLE`, status 422, ….
-    #[error("Shopify refuses the query {document} ({code}: {message}): stockd does not fit this API version")]
+    #[error(
+        "Shopify refuses the query {document} ({code}: {message}): stockd does not fit this API version"
+    )]
     Refused {
         /// Which document.
         document: &'static str,
@@ -101,7 +107,9 @@ pub enum Error {
     )]
     Token,
     /// `MAX_COST_EXCEEDED`.
-    #[error("the query {0} costs more than Shopify allows for one: stockd does not fit this API version")]
+    #[error(
+        "the query {0} costs more than Shopify allows for one: stockd does not fit this API version"
+    )]
     TooExpensive(&'static str),
     /// No answer.
     #[error(transparent)]
@@ -131,9 +139,9 @@ impl Error {
             Self::Bulk(error) if error.may_pass() => Retry::Now,
             Self::Transport(error) => match error {
                 TransportError::TooLong | TransportError::Tls(_) => Retry::Never,
-                TransportError::Connect(_) | TransportError::Timeout | TransportError::Broken(_) => {
-                    Retry::Now
-                }
+                TransportError::Connect(_)
+                | TransportError::Timeout
+                | TransportError::Broken(_) => Retry::Now,
             },
             Self::AccessDenied(_)
             | Self::Address
@@ -157,7 +165,9 @@ impl Error {
     pub(crate) fn may_be_done(&self) -> bool {
         match self {
             Self::Server(_) | Self::Unreadable { .. } => true,
-            Self::Transport(error) => !matches!(error, TransportError::Connect(_) | TransportError::Tls(_)),
+            Self::Transport(error) => {
+                !matches!(error, TransportError::Connect(_) | TransportError::Tls(_))
+            }
             _ => false,
         }
     }
@@ -167,7 +177,9 @@ impl Error {
         match status {
             402 => Self::Frozen,
             423 => Self::Locked,
-            429 => Self::Throttled { wait: retry_after(headers) },
+            429 => Self::Throttled {
+                wait: retry_after(headers),
+            },
             430 => Self::Rejected,
             540 => Self::Unavailable(540),
             500.. => Self::Server(format!("HTTP {status}")),
@@ -178,7 +190,9 @@ impl Error {
 
 /// `Retry-After` in seconds, which Shopify also writes with decimals.
 fn retry_after(headers: &HeaderMap) -> Duration {
-    let seconds = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let seconds = headers
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok());
     seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .unwrap_or(REST_DEFAULT)

@@ -30,7 +30,10 @@ pub(crate) struct Fake {
 impl Fake {
     /// Answers each request by this function of its body, at once.
     pub(crate) fn new(answer: impl Fn(&Value) -> Answer + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { answer: Box::new(answer), requests: Mutex::default() })
+        Arc::new(Self {
+            answer: Box::new(answer),
+            requests: Mutex::default(),
+        })
     }
 
     /// Gives these answers, one after the other; a further request fails the test.
@@ -48,13 +51,23 @@ impl Fake {
     /// A client that asks for customers' names.
     pub(crate) fn client_for_names(self: &Arc<Self>) -> Client {
         let credential = Credential::Token("shpat_pretend".parse().unwrap());
-        client_with(Arc::clone(self) as _, &Endpoint { api_url: None, credential, names: true })
+        client_with(
+            Arc::clone(self) as _,
+            &Endpoint {
+                api_url: None,
+                credential,
+                names: true,
+            },
+        )
     }
 
     /// The variables of each request so far.
     pub(crate) fn variables(&self) -> Vec<Value> {
         let requests = self.requests.lock().unwrap();
-        requests.iter().map(|(_, request)| json_of(request.body())["variables"].clone()).collect()
+        requests
+            .iter()
+            .map(|(_, request)| json_of(request.body())["variables"].clone())
+            .collect()
     }
 
     /// When each request so far came, from the first on.
@@ -68,7 +81,10 @@ impl Fake {
 impl Transport for Fake {
     async fn send(&self, request: Request<Bytes>) -> Answer {
         let body = json_of(request.body());
-        self.requests.lock().unwrap().push((Instant::now(), request));
+        self.requests
+            .lock()
+            .unwrap()
+            .push((Instant::now(), request));
         (self.answer)(&body)
     }
 }
@@ -86,7 +102,14 @@ pub(crate) fn client(transport: Arc<dyn Transport>) -> Client {
 pub(crate) fn client_with(transport: Arc<dyn Transport>, endpoint: &Endpoint) -> Client {
     let clock = Arc::new(|| "2026-11-20T10:00:00Z".parse().unwrap());
     let shop = "pretend.myshopify.com".parse().unwrap();
-    Client::new(&shop, endpoint, transport, clock, Arc::new(Entropy::seeded(1))).unwrap()
+    Client::new(
+        &shop,
+        endpoint,
+        transport,
+        clock,
+        Arc::new(Entropy::seeded(1)),
+    )
+    .unwrap()
 }
 
 pub(crate) fn json_of(body: &Bytes) -> Value {
@@ -94,7 +117,10 @@ pub(crate) fn json_of(body: &Bytes) -> Value {
 }
 
 pub(crate) fn status(status: u16) -> Answer {
-    Ok(Response::builder().status(status).body(Bytes::new()).unwrap())
+    Ok(Response::builder()
+        .status(status)
+        .body(Bytes::new())
+        .unwrap())
 }
 
 /// An answer with these data, well within the limits.

@@ -69,15 +69,25 @@ impl Health {
         let api = "Shopify's API";
         let closed = if self.uninstalled {
             let message = "The app was uninstalled. The mirror stays as it is and is no longer kept up: install the app again and restart stockd";
-            Some(Problem { kind: "no_access", title: "The app was uninstalled", message: message.to_owned() })
+            Some(Problem {
+                kind: "no_access",
+                title: "The app was uninstalled",
+                message: message.to_owned(),
+            })
         } else {
             let title = "Shopify does not let stockd in";
-            self.closed.clone().map(|message| Problem { kind: "no_access", title, message })
+            self.closed.clone().map(|message| Problem {
+                kind: "no_access",
+                title,
+                message,
+            })
         };
         let unanswered = self.unanswered.as_ref().map(|reason| Problem {
             kind: "unanswered",
             title: "Shopify does not answer",
-            message: format!("nothing was answered for more than a minute; it is tried again ({reason})"),
+            message: format!(
+                "nothing was answered for more than a minute; it is tried again ({reason})"
+            ),
         });
         let mut refusals = self.refused.iter();
         let refused = refusals.next().map(|(document, reason)| Problem {
@@ -88,13 +98,24 @@ impl Health {
                 more => format!("{reason} (asked in {document} and {more} more)"),
             },
         });
-        let of_api = self.of_api().into_iter().map(|(kind, message)| Problem { kind, title: api, message });
-        closed.into_iter().chain(unanswered).chain(refused).chain(of_api).collect()
+        let of_api = self.of_api().into_iter().map(|(kind, message)| Problem {
+            kind,
+            title: api,
+            message,
+        });
+        closed
+            .into_iter()
+            .chain(unanswered)
+            .chain(refused)
+            .chain(of_api)
+            .collect()
     }
 
     fn of_api(&self) -> Vec<(&'static str, String)> {
         let version = self.answered_version.as_ref().map(|answered| {
-            format!("Shopify answers in API version {answered} and not in {API_VERSION}: update stockd")
+            format!(
+                "Shopify answers in API version {answered} and not in {API_VERSION}: update stockd"
+            )
         });
         let webhooks = self.webhook_version.as_ref().map(|version| {
             format!(
@@ -111,7 +132,10 @@ impl Health {
         });
         let skew = self.clock_skew.map(|seconds| {
             let way = if seconds < 0 { "behind" } else { "ahead of" };
-            format!("this machine's clock is {} s {way} Shopify's: set it by NTP", seconds.abs())
+            format!(
+                "this machine's clock is {} s {way} Shopify's: set it by NTP",
+                seconds.abs()
+            )
         });
         let names = self.names_withheld.then(|| {
             "Shopify withholds customers' names and everything else is synced: give the app the protected customer \
@@ -120,8 +144,11 @@ impl Health {
                 .to_owned()
         });
         // Two kinds, because the one may follow on the other.
-        let clock =
-            if self.clock_skew.is_some_and(i64::is_negative) { "clock_behind" } else { "clock_ahead" };
+        let clock = if self.clock_skew.is_some_and(i64::is_negative) {
+            "clock_behind"
+        } else {
+            "clock_ahead"
+        };
         let all = [
             ("api_version", version),
             ("webhook_version", webhooks),
@@ -129,7 +156,9 @@ impl Health {
             (clock, skew),
             ("names_withheld", names),
         ];
-        all.into_iter().filter_map(|(kind, message)| Some((kind, message?))).collect()
+        all.into_iter()
+            .filter_map(|(kind, message)| Some((kind, message?)))
+            .collect()
     }
 
     /// Takes in how a call went; whether that is news.
@@ -139,7 +168,13 @@ impl Health {
         answer: Result<(), &Error>,
         now: Timestamp,
     ) -> bool {
-        let told = |health: &Self| (health.closed.clone(), health.refused.clone(), health.unanswered.clone());
+        let told = |health: &Self| {
+            (
+                health.closed.clone(),
+                health.refused.clone(),
+                health.unanswered.clone(),
+            )
+        };
         let before = told(self);
         let error = match answer {
             Err(Error::InDoubt { cause, .. }) => Err(&**cause),
@@ -155,7 +190,9 @@ impl Health {
                 | Error::Unreadable { json: false, .. }),
             ) => {
                 let since = *self.unanswered_since.get_or_insert(now);
-                if now.as_second() - since.as_second() >= UNANSWERED_FROM && self.unanswered.is_none() {
+                if now.as_second() - since.as_second() >= UNANSWERED_FROM
+                    && self.unanswered.is_none()
+                {
                     self.unanswered = Some(error.to_string());
                 }
             }
@@ -191,9 +228,17 @@ impl Health {
     /// Takes in an answer's headers; whether they are news. By how much a clock is wrong that is known to be wrong is
     /// none.
     fn hear(&mut self, document: &Document, headers: &HeaderMap, skew: Option<i64>) -> bool {
-        let told = |health: &Self| Self { clock_skew: health.clock_skew.map(i64::signum), ..health.clone() };
+        let told = |health: &Self| Self {
+            clock_skew: health.clock_skew.map(i64::signum),
+            ..health.clone()
+        };
         let before = told(self);
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(shortened);
+        let text = |name| {
+            headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(shortened)
+        };
         // An answer without a version is a proxy's and says nothing.
         if let Some(answered) = text("x-shopify-api-version") {
             self.answered_version = Some(answered).filter(|answered| answered != API_VERSION);
@@ -202,7 +247,11 @@ impl Health {
                 None => drop(self.deprecated.remove(document.name)),
             }
         }
-        let wrong_from = if self.clock_skew.is_none() { SKEW_FROM } else { SKEW_UNTIL };
+        let wrong_from = if self.clock_skew.is_none() {
+            SKEW_FROM
+        } else {
+            SKEW_UNTIL
+        };
         if let Some(skew) = skew {
             self.clock_skew = Some(skew).filter(|skew| skew.abs() >= wrong_from);
         }
@@ -219,7 +268,10 @@ pub(crate) struct Monitor {
 
 impl Monitor {
     pub(crate) fn new() -> Self {
-        Self { health: watch::Sender::default(), other_version: Mutex::default() }
+        Self {
+            health: watch::Sender::default(),
+            other_version: Mutex::default(),
+        }
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<Health> {
@@ -235,7 +287,8 @@ impl Monitor {
         date: Option<Timestamp>,
     ) {
         let skew = date.map(|date| now.as_second() - date.as_second());
-        self.health.send_if_modified(|health| health.hear(document, headers, skew));
+        self.health
+            .send_if_modified(|health| health.hear(document, headers, skew));
     }
 
     /// Takes in how a call went that ended at `now`.
@@ -245,19 +298,25 @@ impl Monitor {
         answer: Result<(), &Error>,
         now: Timestamp,
     ) {
-        self.health.send_if_modified(|health| health.hear_of_answer(document, answer, now));
+        self.health
+            .send_if_modified(|health| health.hear_of_answer(document, answer, now));
     }
 
     /// Takes in whether customers' names, which were asked for, are withheld.
     pub(crate) fn hear_of_names(&self, withheld: bool) {
-        let news = |health: &mut Health| std::mem::replace(&mut health.names_withheld, withheld) != withheld;
+        let news = |health: &mut Health| {
+            std::mem::replace(&mut health.names_withheld, withheld) != withheld
+        };
         self.health.send_if_modified(news);
     }
 
     /// Takes in the API version of a webhook that came at `now`.
     pub(crate) fn hear_webhook(&self, version: &str, now: Timestamp) {
         let other = version != API_VERSION;
-        let mut last = self.other_version.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self
+            .other_version
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         // Where one topic comes in our version and another does not, that is not over with every delivery.
         let over = last.is_some_and(|last| now.duration_since(last) >= WEBHOOK_VERSION_OVER);
         let news = |health: &mut Health| {
@@ -277,7 +336,8 @@ impl Monitor {
 
     /// Takes in that the app was uninstalled.
     pub(crate) fn hear_of_uninstalling(&self) {
-        self.health.send_if_modified(|health| !std::mem::replace(&mut health.uninstalled, true));
+        self.health
+            .send_if_modified(|health| !std::mem::replace(&mut health.uninstalled, true));
     }
 }
 
@@ -287,7 +347,10 @@ mod tests {
     use crate::document::{PRODUCTS, SHOP};
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect()
     }
 
     #[test]
@@ -332,13 +395,23 @@ mod tests {
             headers(&[(version, API_VERSION)]),
         );
         assert!(health.hear(&SHOP, &old, None) && !health.hear(&SHOP, &old, None));
-        assert!(!health.hear(&SHOP, &HeaderMap::new(), None) && !health.hear(&PRODUCTS, &new, None));
+        assert!(
+            !health.hear(&SHOP, &HeaderMap::new(), None) && !health.hear(&PRODUCTS, &new, None)
+        );
         assert!(health.hear(&PRODUCTS, &old, None));
         let told = |health: &Health| {
-            health.problems().into_iter().map(|problem| problem.message).collect::<Vec<_>>()
+            health
+                .problems()
+                .into_iter()
+                .map(|problem| problem.message)
+                .collect::<Vec<_>>()
         };
         let both = "Shopify deprecates what stockd asks in products, shop (Use another field): update stockd";
-        assert_eq!(told(&health), [both], "one problem, whatever it is found in");
+        assert_eq!(
+            told(&health),
+            [both],
+            "one problem, whatever it is found in"
+        );
         assert!(health.hear(&SHOP, &new, None));
         assert!(told(&health)[0].contains("products (Use another field)"));
     }
@@ -347,11 +420,20 @@ mod tests {
     fn a_clock_is_wrong_from_minutes_on_and_told_anew_only_when_it_is_wrong_the_other_way() {
         let told = |skews: &[i64]| {
             let mut health = Health::default();
-            skews.iter().map(|skew| health.hear(&SHOP, &HeaderMap::new(), Some(*skew))).collect::<Vec<_>>()
+            skews
+                .iter()
+                .map(|skew| health.hear(&SHOP, &HeaderMap::new(), Some(*skew)))
+                .collect::<Vec<_>>()
         };
         assert_eq!(told(&[0, 30, -179, 179]), [false; 4]);
-        assert_eq!(told(&[180, 185, 121, 300, 119, 121]), [true, false, false, false, true, false]);
-        assert_eq!(told(&[-7_200, -7_100, -5_000, 7_200]), [true, false, false, true]);
+        assert_eq!(
+            told(&[180, 185, 121, 300, 119, 121]),
+            [true, false, false, false, true, false]
+        );
+        assert_eq!(
+            told(&[-7_200, -7_100, -5_000, 7_200]),
+            [true, false, false, true]
+        );
         let mut behind = Health::default();
         behind.hear(&SHOP, &HeaderMap::new(), Some(-7_200));
         behind.hear(&SHOP, &HeaderMap::new(), Some(-7_300));
@@ -364,8 +446,13 @@ mod tests {
     #[test]
     fn what_shuts_us_out_is_told_once_until_a_call_is_answered() {
         let now = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap();
-        let kinds =
-            |health: &Health| health.problems().into_iter().map(|problem| problem.kind).collect::<Vec<_>>();
+        let kinds = |health: &Health| {
+            health
+                .problems()
+                .into_iter()
+                .map(|problem| problem.kind)
+                .collect::<Vec<_>>()
+        };
         let mut health = Health::default();
         assert!(health.hear_of_answer(&SHOP, Err(&Error::Token), now(0)));
         assert!(!health.hear_of_answer(&PRODUCTS, Err(&Error::Token), now(1)));
@@ -374,7 +461,10 @@ mod tests {
         let denied = Error::AccessDenied("HTTP 403: no read_products".to_owned());
         assert!(health.hear_of_answer(&PRODUCTS, Err(&denied), now(2)));
         assert_eq!(kinds(&health), ["refused"]);
-        assert!(!health.hear_of_answer(&SHOP, Ok(()), now(3)), "that is no answer to the other question");
+        assert!(
+            !health.hear_of_answer(&SHOP, Ok(()), now(3)),
+            "that is no answer to the other question"
+        );
         assert!(health.hear_of_answer(&PRODUCTS, Ok(()), now(4)));
         assert_eq!(health, Health::default());
 
@@ -384,6 +474,9 @@ mod tests {
         assert!(health.hear_of_answer(&PRODUCTS, Err(&failed), now(70)));
         assert_eq!(kinds(&health), ["unanswered"]);
         assert!(health.hear_of_answer(&SHOP, Ok(()), now(71)));
-        assert!(!health.hear_of_answer(&SHOP, Err(&failed), now(80)), "a minute begins anew");
+        assert!(
+            !health.hear_of_answer(&SHOP, Err(&failed), now(80)),
+            "a minute begins anew"
+        );
     }
 }

@@ -36,7 +36,8 @@ mod user_error;
 mod webhook;
 
 pub use bulk::{
-    Bulk, BulkError, BulkFailure, BulkId, BulkIdError, BulkQuery, BulkResult, BulkRows, BulkStart, BulkState,
+    Bulk, BulkError, BulkFailure, BulkId, BulkIdError, BulkQuery, BulkResult, BulkRows, BulkStart,
+    BulkState,
 };
 pub use client::{Client, Endpoint};
 pub use credential::{Credential, GrantError};

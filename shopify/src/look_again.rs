@@ -10,7 +10,9 @@ use crate::answer::{
     BegunOrder, Connection, Customer, Item, Line, LocatedLevel, Location, Order, Product, Variant,
 };
 use crate::client::Client;
-use crate::document::{self, Document, LOOK_AGAIN_ORDERS, LOOK_AGAIN_PRODUCTS, LOOK_AGAIN_ROWS, PAGE_ROWS};
+use crate::document::{
+    self, Document, LOOK_AGAIN_ORDERS, LOOK_AGAIN_PRODUCTS, LOOK_AGAIN_ROWS, PAGE_ROWS,
+};
 use crate::error::Error;
 use crate::pace::Priority;
 use crate::page::{Cursor, PAGES_MAX, endless, unreadable};
@@ -45,7 +47,11 @@ struct PageOfOne {
 
 impl PageOfOne {
     fn new(id: String, after: Option<&Cursor>) -> Self {
-        Self { id, first: PAGE_ROWS, after: after.map(Cursor::to_string) }
+        Self {
+            id,
+            first: PAGE_ROWS,
+            after: after.map(Cursor::to_string),
+        }
     }
 }
 
@@ -75,16 +81,32 @@ impl Client {
                 RecordKey::Product(id) => products.push(*id),
             }
         }
-        let by_id =
-            if self.asks_names() { &document::CUSTOMERS_BY_ID_NAMED } else { &document::CUSTOMERS_BY_ID };
-        self.by_id(by_id, &customers, Customer::change, &mut found).await?;
-        self.by_id(&document::ITEMS_BY_ID, &items, Item::change, &mut found).await?;
-        self.by_id(&document::LOCATIONS_BY_ID, &locations, Location::change, &mut found).await?;
+        let by_id = if self.asks_names() {
+            &document::CUSTOMERS_BY_ID_NAMED
+        } else {
+            &document::CUSTOMERS_BY_ID
+        };
+        self.by_id(by_id, &customers, Customer::change, &mut found)
+            .await?;
+        self.by_id(&document::ITEMS_BY_ID, &items, Item::change, &mut found)
+            .await?;
+        self.by_id(
+            &document::LOCATIONS_BY_ID,
+            &locations,
+            Location::change,
+            &mut found,
+        )
+        .await?;
         self.levels(&levels, &mut found).await?;
         self.orders(&orders, &mut found).await?;
         self.products(&products, &mut found).await?;
         self.look_for_names(found.values().flatten());
-        let now = |key: &RecordKey| found.get(key).cloned().unwrap_or_else(|| vec![Change::Gone(*key)]);
+        let now = |key: &RecordKey| {
+            found
+                .get(key)
+                .cloned()
+                .unwrap_or_else(|| vec![Change::Gone(*key)])
+        };
         Ok(keys.iter().map(|(key, _)| (*key, now(key))).collect())
     }
 
@@ -99,7 +121,10 @@ impl Client {
             let ids = batch.iter().map(|(_, gid)| gid.as_str()).collect();
             let nodes = self.nodes(document, ids, None).await?;
             found.extend(
-                batch.iter().zip(nodes).filter_map(|((key, _), node)| Some((*key, vec![change(node?)]))),
+                batch
+                    .iter()
+                    .zip(nodes)
+                    .filter_map(|((key, _), node)| Some((*key, vec![change(node?)]))),
             );
         }
         Ok(())
@@ -112,9 +137,14 @@ impl Client {
         keys: &[(InventoryItemId, LocationId, Option<&LevelGid>)],
         found: &mut Found,
     ) -> Result<(), Error> {
-        let gids: Vec<_> = keys.iter().filter_map(|(_, _, gid)| gid.map(LevelGid::as_str)).collect();
+        let gids: Vec<_> = keys
+            .iter()
+            .filter_map(|(_, _, gid)| gid.map(LevelGid::as_str))
+            .collect();
         for batch in gids.chunks(LOOK_AGAIN_ROWS) {
-            let nodes = self.nodes(&document::LEVELS_BY_ID, batch.to_vec(), None).await?;
+            let nodes = self
+                .nodes(&document::LEVELS_BY_ID, batch.to_vec(), None)
+                .await?;
             found.extend(nodes.into_iter().flatten().map(LocatedLevel::found));
         }
         let mut rest: BTreeMap<LocationId, Vec<String>> = BTreeMap::new();
@@ -126,8 +156,13 @@ impl Client {
         for (location, items) in rest {
             for batch in items.chunks(LOOK_AGAIN_ROWS) {
                 let ids = batch.iter().map(String::as_str).collect();
-                let nodes = self.nodes(&document::LEVELS_BY_ITEM, ids, Some(location)).await?;
-                let levels = nodes.into_iter().flatten().filter_map(|item: LevelOfItem| item.inventory_level);
+                let nodes = self
+                    .nodes(&document::LEVELS_BY_ITEM, ids, Some(location))
+                    .await?;
+                let levels = nodes
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|item: LevelOfItem| item.inventory_level);
                 found.extend(levels.map(LocatedLevel::found));
             }
         }
@@ -136,13 +171,20 @@ impl Client {
 
     /// Several orders with one call. One that has more of something than fits there is read page by page.
     async fn orders(&self, ids: &[OrderId], found: &mut Found) -> Result<(), Error> {
-        let document =
-            if self.asks_names() { &document::ORDERS_BY_ID_NAMED } else { &document::ORDERS_BY_ID };
+        let document = if self.asks_names() {
+            &document::ORDERS_BY_ID_NAMED
+        } else {
+            &document::ORDERS_BY_ID
+        };
         for batch in ids.chunks(LOOK_AGAIN_ORDERS) {
             let gids: Vec<_> = batch.iter().map(|id| id.gid()).collect();
-            let nodes = self.nodes(document, gids.iter().map(String::as_str).collect(), None).await?;
+            let nodes = self
+                .nodes(document, gids.iter().map(String::as_str).collect(), None)
+                .await?;
             for (id, order) in batch.iter().zip(nodes) {
-                let Some(begun): Option<BegunOrder> = order else { continue };
+                let Some(begun): Option<BegunOrder> = order else {
+                    continue;
+                };
                 let now = match begun.whole() {
                     Ok(changes) => Some(changes.collect()),
                     Err(_) => self.order(*id).await?,
@@ -166,7 +208,11 @@ impl Client {
             let gids = gids.iter().map(String::as_str).collect();
             let nodes = self.nodes(&document::PRODUCTS_BY_ID, gids, None).await?;
             for (id, product) in batch.iter().zip(nodes) {
-                let Some(Begun { product, variants: Connection { nodes, page_info } }) = product else {
+                let Some(Begun {
+                    product,
+                    variants: Connection { nodes, page_info },
+                }) = product
+                else {
                     continue;
                 };
                 let now = if page_info.has_next_page {
@@ -174,7 +220,12 @@ impl Client {
                 } else {
                     let ids = nodes.iter().map(|variant| variant.id).collect();
                     let variants = nodes.into_iter().flat_map(|variant| variant.changes(*id));
-                    Some([product.change(Some(ids))].into_iter().chain(variants).collect())
+                    Some(
+                        [product.change(Some(ids))]
+                            .into_iter()
+                            .chain(variants)
+                            .collect(),
+                    )
                 };
                 found.extend(now.map(|now| (RecordKey::Product(*id), now)));
             }
@@ -194,12 +245,22 @@ impl Client {
             #[serde(flatten)]
             order: Order,
         }
-        let document = if self.asks_names() { &document::ORDER_NAMED } else { &document::ORDER };
+        let document = if self.asks_names() {
+            &document::ORDER_NAMED
+        } else {
+            &document::ORDER
+        };
         let (mut lines, mut after, mut state) = (Vec::new(), None, None);
         for _ in 0..PAGES_MAX {
             let variables = PageOfOne::new(id.gid(), after.as_ref());
-            let answer = self.call::<Data>(document, PAGE_ROWS, variables, Priority::Read).await?;
-            let Some(Whole { order, line_items: Connection { nodes, page_info } }) = answer.data.order else {
+            let answer = self
+                .call::<Data>(document, PAGE_ROWS, variables, Priority::Read)
+                .await?;
+            let Some(Whole {
+                order,
+                line_items: Connection { nodes, page_info },
+            }) = answer.data.order
+            else {
                 return Ok(None);
             };
             // It changed between two pages: lines of two states make an order that never was.
@@ -230,8 +291,13 @@ impl Client {
         let mut torn = false;
         for _ in 0..PAGES_MAX {
             let variables = PageOfOne::new(id.gid(), after.as_ref());
-            let answer = self.call::<Data>(&document::PRODUCT, PAGE_ROWS, variables, Priority::Read).await?;
-            let Some(Whole { product, variants: Connection { nodes, page_info } }) = answer.data.product
+            let answer = self
+                .call::<Data>(&document::PRODUCT, PAGE_ROWS, variables, Priority::Read)
+                .await?;
+            let Some(Whole {
+                product,
+                variants: Connection { nodes, page_info },
+            }) = answer.data.product
             else {
                 return Ok(None);
             };
@@ -258,9 +324,20 @@ impl Client {
     ) -> Result<Vec<Option<T>>, Error> {
         let count = ids.len();
         let rows = u32::try_from(count).unwrap_or(u32::MAX);
-        let variables = ByIds { ids, location: location.map(LocationId::gid) };
-        let nodes = self.call::<Nodes<T>>(document, rows, variables, Priority::Read).await?.data.nodes;
-        if nodes.len() == count { Ok(nodes) } else { Err(unreadable(document, "nodes")) }
+        let variables = ByIds {
+            ids,
+            location: location.map(LocationId::gid),
+        };
+        let nodes = self
+            .call::<Nodes<T>>(document, rows, variables, Priority::Read)
+            .await?
+            .data
+            .nodes;
+        if nodes.len() == count {
+            Ok(nodes)
+        } else {
+            Err(unreadable(document, "nodes"))
+        }
     }
 }
 

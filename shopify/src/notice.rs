@@ -81,10 +81,18 @@ struct Person {
 /// What a topic's body asks for; `None` when the topic is another kind's.
 pub(crate) fn read(topic: &str, body: &[u8]) -> Result<Option<Notice>, Unreadable> {
     Ok(Some(match topic {
-        "app/scopes_update" => Notice::ScopesChanged { current: parse::<Scopes>(body)?.current },
-        "app/uninstalled" => Notice::AppUninstalled { shop: parse::<Uninstalled>(body)?.myshopify_domain },
-        "bulk_operations/finish" => Notice::BulkFinished(parse::<Finished>(body)?.admin_graphql_api_id),
-        "customers/data_request" | "customers/redact" | "shop/redact" => privacy(topic, parse(body)?)?,
+        "app/scopes_update" => Notice::ScopesChanged {
+            current: parse::<Scopes>(body)?.current,
+        },
+        "app/uninstalled" => Notice::AppUninstalled {
+            shop: parse::<Uninstalled>(body)?.myshopify_domain,
+        },
+        "bulk_operations/finish" => {
+            Notice::BulkFinished(parse::<Finished>(body)?.admin_graphql_api_id)
+        }
+        "customers/data_request" | "customers/redact" | "shop/redact" => {
+            privacy(topic, parse(body)?)?
+        }
         "shop/update" => Notice::ShopChanged,
         _ => return Ok(None),
     }))
@@ -92,7 +100,11 @@ pub(crate) fn read(topic: &str, body: &[u8]) -> Result<Option<Notice>, Unreadabl
 
 /// The three bodies differ in what they have beside the shop; under another topic than its own none is believed.
 fn privacy(topic: &str, body: Privacy) -> Result<Notice, Unreadable> {
-    let Privacy { shop_domain: shop, customer, data_request } = body;
+    let Privacy {
+        shop_domain: shop,
+        customer,
+        data_request,
+    } = body;
     match (topic, customer, data_request) {
         ("customers/data_request", Some(Person { id: customer }), Some(_)) => {
             Ok(Notice::CustomerDataRequested { shop, customer })
@@ -102,7 +114,9 @@ fn privacy(topic: &str, body: Privacy) -> Result<Notice, Unreadable> {
         }
         ("shop/redact", None, None) => Ok(Notice::ShopRedacted { shop }),
         (_, None, _) => Err(Unreadable::Lacks { field: "customer" }),
-        _ => Err(Unreadable::Shape { path: "data_request".to_owned() }),
+        _ => Err(Unreadable::Shape {
+            path: "data_request".to_owned(),
+        }),
     }
 }
 
@@ -128,20 +142,46 @@ mod tests {
         let current = ["read_orders".to_owned(), "read_products".to_owned()].into();
         let id = "gid://shopify/BulkOperation/7000000001".parse().unwrap();
         let cases = [
-            ("app/scopes_update", SCOPES, Notice::ScopesChanged { current }),
-            ("app/uninstalled", "{}", Notice::AppUninstalled { shop: None }),
+            (
+                "app/scopes_update",
+                SCOPES,
+                Notice::ScopesChanged { current },
+            ),
+            (
+                "app/uninstalled",
+                "{}",
+                Notice::AppUninstalled { shop: None },
+            ),
             ("bulk_operations/finish", FINISHED, Notice::BulkFinished(id)),
             (
                 "customers/data_request",
                 DATA_REQUEST,
-                Notice::CustomerDataRequested { shop: shop(), customer },
+                Notice::CustomerDataRequested {
+                    shop: shop(),
+                    customer,
+                },
             ),
-            ("customers/redact", CUSTOMER_REDACT, Notice::CustomerRedacted { shop: shop(), customer }),
-            ("shop/redact", SHOP_REDACT, Notice::ShopRedacted { shop: shop() }),
+            (
+                "customers/redact",
+                CUSTOMER_REDACT,
+                Notice::CustomerRedacted {
+                    shop: shop(),
+                    customer,
+                },
+            ),
+            (
+                "shop/redact",
+                SHOP_REDACT,
+                Notice::ShopRedacted { shop: shop() },
+            ),
             ("shop/update", "{}", Notice::ShopChanged),
         ];
         for (topic, body, notice) in cases {
-            assert_eq!(read(topic, body.as_bytes(), None, false), Ok(Reading::Notice(notice)), "{topic}");
+            assert_eq!(
+                read(topic, body.as_bytes(), None, false),
+                Ok(Reading::Notice(notice)),
+                "{topic}"
+            );
         }
     }
 
@@ -155,14 +195,22 @@ mod tests {
             ("customers/data_request", CUSTOMER_REDACT),
         ];
         for (topic, body) in replays {
-            assert!(read(topic, body.as_bytes(), None, false).is_err(), "{topic}");
+            assert!(
+                read(topic, body.as_bytes(), None, false).is_err(),
+                "{topic}"
+            );
         }
     }
 
     #[test]
     fn nothing_personal_is_told_of_a_body_that_cannot_be_read() {
         let body = r#"{"shop_domain": "pat@example.com", "customer": {"id": "pat@example.com"}}"#;
-        let sentence = read("customers/redact", body.as_bytes(), None, false).unwrap_err().to_string();
-        assert!(sentence.contains("shop_domain") && !sentence.contains("pat@"), "{sentence}");
+        let sentence = read("customers/redact", body.as_bytes(), None, false)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            sentence.contains("shop_domain") && !sentence.contains("pat@"),
+            "{sentence}"
+        );
     }
 }

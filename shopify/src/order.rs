@@ -22,7 +22,11 @@ pub(crate) fn status(
         (true, ..) => OrderStatus::Cancelled,
         (_, Some("fulfilled"), _) => {
             let delivered = standing.peek().is_some() && standing.all(|one| one.delivered);
-            if delivered { OrderStatus::Delivered } else { OrderStatus::Shipped }
+            if delivered {
+                OrderStatus::Delivered
+            } else {
+                OrderStatus::Shipped
+            }
         }
         // What was given back had been paid.
         (_, _, Some("paid" | "partially_refunded" | "refunded")) => OrderStatus::Confirmed,
@@ -67,7 +71,11 @@ pub(crate) fn by_id(lines: impl Iterator<Item = OrderLine>) -> Vec<OrderLine> {
 
 /// A customer's name; `None` where there is none or Shopify withholds it.
 pub(crate) fn full_name(first: Option<&str>, last: Option<&str>) -> Option<String> {
-    let parts: Vec<_> =
-        [first, last].into_iter().flatten().map(str::trim).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<_> = [first, last]
+        .into_iter()
+        .flatten()
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .collect();
     (!parts.is_empty()).then(|| parts.join(" "))
 }

@@ -138,7 +138,11 @@ enum Verdict {
 
 impl Pace {
     /// Waits for this call's turn. Dropping the future gives up the place in the queue.
-    pub(crate) async fn admit(self: &Arc<Self>, priority: Priority, cost: f64) -> Result<Permit, Full> {
+    pub(crate) async fn admit(
+        self: &Arc<Self>,
+        priority: Priority,
+        cost: f64,
+    ) -> Result<Permit, Full> {
         let place = self.queue(priority)?;
         loop {
             let changed = self.changed.notified();
@@ -171,8 +175,12 @@ impl Pace {
             return Err(Full);
         }
         // Who comes back gets nothing for the time in which it asked for nothing.
-        let waits =
-            |account: &Account, wanted| account.waiting.iter().any(|(priority, _)| *priority == wanted);
+        let waits = |account: &Account, wanted| {
+            account
+                .waiting
+                .iter()
+                .any(|(priority, _)| *priority == wanted)
+        };
         if !waits(&account, priority) {
             let Shares { reads, syncs } = account.shared;
             match priority {
@@ -184,7 +192,10 @@ impl Pace {
         account.tickets += 1;
         let ticket = (priority, account.tickets);
         account.waiting.insert(ticket);
-        Ok(Place { pace: Arc::clone(self), ticket })
+        Ok(Place {
+            pace: Arc::clone(self),
+            ticket,
+        })
     }
 
     fn look(self: &Arc<Self>, place: &Place, cost: f64) -> Verdict {
@@ -192,7 +203,11 @@ impl Pace {
         let mut account = self.account();
         account.refill(now);
         // Until an answer has told what the bucket is like, one call at a time.
-        let slots = if account.known { place.ticket.0.slots() } else { 1 };
+        let slots = if account.known {
+            place.ticket.0.slots()
+        } else {
+            1
+        };
         if account.first() != Some(place.ticket) || account.under_way >= slots {
             return Verdict::Wait;
         }
@@ -215,7 +230,12 @@ impl Pace {
         }
         account.admitted += 1;
         let number = account.admitted;
-        Verdict::Go(Permit { pace: Arc::clone(self), cost, number, alone })
+        Verdict::Go(Permit {
+            pace: Arc::clone(self),
+            cost,
+            number,
+            alone,
+        })
     }
 
     fn account(&self) -> MutexGuard<'_, Account> {
@@ -229,7 +249,9 @@ impl Account {
         let first = *self.waiting.first()?;
         let sync = self.waiting.range((Priority::Sync, 0)..).next();
         match sync {
-            Some(sync) if first.0 == Priority::Read && self.shared.syncs < self.shared.reads => Some(*sync),
+            Some(sync) if first.0 == Priority::Read && self.shared.syncs < self.shared.reads => {
+                Some(*sync)
+            }
             _ => Some(first),
         }
     }
@@ -269,7 +291,11 @@ impl Permit {
     /// A call that was alone all the time settles the account. With others under way the answer may be older
     /// than their charges, so it can only lower the account, by all that they may cost.
     pub(crate) fn settle(self, charged: Option<f64>, status: ThrottleStatus) {
-        let ThrottleStatus { maximum_available, currently_available, restore_rate } = status;
+        let ThrottleStatus {
+            maximum_available,
+            currently_available,
+            restore_rate,
+        } = status;
         // Figures that make no sense would stop or flood the queue; ours are better then.
         if !(maximum_available >= 1.0 && restore_rate >= 1.0 && currently_available.is_finite()) {
             return;
@@ -294,7 +320,11 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut account = self.pace.account();
         account.under_way -= 1;
-        account.reserved = if account.under_way == 0 { 0.0 } else { account.reserved - self.cost };
+        account.reserved = if account.under_way == 0 {
+            0.0
+        } else {
+            account.reserved - self.cost
+        };
         drop(account);
         self.pace.changed.notify_waiters();
     }
@@ -302,7 +332,8 @@ impl Drop for Permit {
 
 /// Seconds as a duration, up to the next millisecond: a timer must not fire a point too early.
 fn milliseconds_up(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64((seconds * 1_000.0).ceil() / 1_000.0).unwrap_or(Duration::from_mins(1))
+    Duration::try_from_secs_f64((seconds * 1_000.0).ceil() / 1_000.0)
+        .unwrap_or(Duration::from_mins(1))
 }
 
 #[cfg(test)]

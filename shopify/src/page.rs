@@ -128,7 +128,11 @@ impl Client {
         struct Data {
             shop: Shop,
         }
-        Ok(self.call::<Data>(&document::SHOP, 0, (), Priority::Read).await?.data.shop)
+        Ok(self
+            .call::<Data>(&document::SHOP, 0, (), Priority::Read)
+            .await?
+            .data
+            .shop)
     }
 
     /// The scopes that the app has on this shop, for instance `read_products`.
@@ -150,8 +154,16 @@ impl Client {
         struct Scope {
             handle: String,
         }
-        let data = self.call::<Data>(&document::SCOPES, 0, (), Priority::Read).await?.data;
-        Ok(data.current_app_installation.access_scopes.into_iter().map(|scope| scope.handle).collect())
+        let data = self
+            .call::<Data>(&document::SCOPES, 0, (), Priority::Read)
+            .await?
+            .data;
+        Ok(data
+            .current_app_installation
+            .access_scopes
+            .into_iter()
+            .map(|scope| scope.handle)
+            .collect())
     }
 
     /// How many products and variants there are.
@@ -169,8 +181,14 @@ impl Client {
         struct Count {
             count: u64,
         }
-        let data = self.call::<Data>(&document::COUNTS, 0, (), Priority::Sync).await?.data;
-        Ok(Counts { products: data.products_count.count, variants: data.product_variants_count.count })
+        let data = self
+            .call::<Data>(&document::COUNTS, 0, (), Priority::Sync)
+            .await?
+            .data;
+        Ok(Counts {
+            products: data.products_count.count,
+            variants: data.product_variants_count.count,
+        })
     }
 
     /// Every location, deactivated ones and those of fulfilment services included.
@@ -185,8 +203,9 @@ impl Client {
         let (mut changes, mut after) = (Vec::new(), None);
         for _ in 0..PAGES_MAX {
             let variables = PageOf::new(None, after.as_ref());
-            let answer =
-                self.call::<Data>(&document::LOCATIONS, PAGE_ROWS, variables, Priority::Sync).await?;
+            let answer = self
+                .call::<Data>(&document::LOCATIONS, PAGE_ROWS, variables, Priority::Sync)
+                .await?;
             let Connection { nodes, page_info } = answer.data.locations;
             changes.extend(nodes.into_iter().map(Location::change));
             after = page_info.next(&document::LOCATIONS)?;
@@ -211,10 +230,15 @@ impl Client {
             products: Connection<Product>,
         }
         let variables = PageOf::new(since, after);
-        let answer = self.call::<Data>(&document::PRODUCTS, PAGE_ROWS, variables, Priority::Sync).await?;
+        let answer = self
+            .call::<Data>(&document::PRODUCTS, PAGE_ROWS, variables, Priority::Sync)
+            .await?;
         let Connection { nodes, page_info } = answer.data.products;
         Ok(Page {
-            changes: nodes.into_iter().map(|product| product.change(None)).collect(),
+            changes: nodes
+                .into_iter()
+                .map(|product| product.change(None))
+                .collect(),
             next: page_info.next(&document::PRODUCTS)?,
             shopify_time: answer.shopify_time,
         })
@@ -235,7 +259,9 @@ impl Client {
             product_variants: Connection<OwnedVariant>,
         }
         let variables = PageOf::new(since, after);
-        let answer = self.call::<Data>(&document::VARIANTS, PAGE_ROWS, variables, Priority::Sync).await?;
+        let answer = self
+            .call::<Data>(&document::VARIANTS, PAGE_ROWS, variables, Priority::Sync)
+            .await?;
         let Connection { nodes, page_info } = answer.data.product_variants;
         Ok(Page {
             changes: nodes.into_iter().flat_map(OwnedVariant::changes).collect(),
@@ -248,14 +274,20 @@ impl Client {
     ///
     /// # Errors
     /// When Shopify does not answer; see [`Error`].
-    pub async fn items_page(&self, since: Option<Timestamp>, after: Option<&Cursor>) -> Result<Page, Error> {
+    pub async fn items_page(
+        &self,
+        since: Option<Timestamp>,
+        after: Option<&Cursor>,
+    ) -> Result<Page, Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Data {
             inventory_items: Connection<Item>,
         }
         let variables = PageOf::new(since, after);
-        let answer = self.call::<Data>(&document::ITEMS, PAGE_ROWS, variables, Priority::Sync).await?;
+        let answer = self
+            .call::<Data>(&document::ITEMS, PAGE_ROWS, variables, Priority::Sync)
+            .await?;
         let Connection { nodes, page_info } = answer.data.inventory_items;
         Ok(Page {
             changes: nodes.into_iter().map(Item::change).collect(),
@@ -269,7 +301,11 @@ impl Client {
     ///
     /// # Errors
     /// When Shopify does not answer; see [`Error`].
-    pub async fn orders_page(&self, since: Option<Timestamp>, after: Option<&Cursor>) -> Result<Page, Error> {
+    pub async fn orders_page(
+        &self,
+        since: Option<Timestamp>,
+        after: Option<&Cursor>,
+    ) -> Result<Page, Error> {
         #[derive(Deserialize)]
         struct Data {
             orders: Connection<BegunOrder>,
@@ -281,13 +317,26 @@ impl Client {
             };
             whole.into_iter().flatten().chain(rest)
         };
-        let variables = PageOf { first: ORDERS_ROWS, ..PageOf::new(since, after) };
-        let document = if self.asks_names() { &document::ORDERS_NAMED } else { &document::ORDERS };
-        let answer = self.call::<Data>(document, ORDERS_ROWS, variables, Priority::Sync).await?;
+        let variables = PageOf {
+            first: ORDERS_ROWS,
+            ..PageOf::new(since, after)
+        };
+        let document = if self.asks_names() {
+            &document::ORDERS_NAMED
+        } else {
+            &document::ORDERS
+        };
+        let answer = self
+            .call::<Data>(document, ORDERS_ROWS, variables, Priority::Sync)
+            .await?;
         let Connection { nodes, page_info } = answer.data.orders;
         let changes: Vec<_> = nodes.into_iter().flat_map(told).collect();
         self.look_for_names(&changes);
-        Ok(Page { changes, next: page_info.next(document)?, shopify_time: answer.shopify_time })
+        Ok(Page {
+            changes,
+            next: page_info.next(document)?,
+            shopify_time: answer.shopify_time,
+        })
     }
 
     /// Customers changed since, the latest changed first: Shopify's filter knows only days, so the pages end where
@@ -305,16 +354,32 @@ impl Client {
             customers: Connection<Customer>,
         }
         let variables = PageOf::new(None, after);
-        let document = if self.asks_names() { &document::CUSTOMERS_NAMED } else { &document::CUSTOMERS };
-        let answer = self.call::<Data>(document, PAGE_ROWS, variables, Priority::Sync).await?;
-        let Connection { mut nodes, page_info } = answer.data.customers;
+        let document = if self.asks_names() {
+            &document::CUSTOMERS_NAMED
+        } else {
+            &document::CUSTOMERS
+        };
+        let answer = self
+            .call::<Data>(document, PAGE_ROWS, variables, Priority::Sync)
+            .await?;
+        let Connection {
+            mut nodes,
+            page_info,
+        } = answer.data.customers;
         let next = page_info.next(document)?;
         let since = since.map_or(Timestamp::MIN, to_the_second);
-        let (read, changed) = (nodes.len(), nodes.partition_point(|customer| customer.updated_at() >= since));
+        let (read, changed) = (
+            nodes.len(),
+            nodes.partition_point(|customer| customer.updated_at() >= since),
+        );
         nodes.truncate(changed);
         let changes: Vec<_> = nodes.into_iter().map(Customer::change).collect();
         self.look_for_names(&changes);
-        Ok(Page { changes, next: next.filter(|_| changed == read), shopify_time: answer.shopify_time })
+        Ok(Page {
+            changes,
+            next: next.filter(|_| changed == read),
+            shopify_time: answer.shopify_time,
+        })
     }
 
     /// Levels at a location changed since, inactive ones included, with all their quantities; the location as
@@ -337,15 +402,30 @@ impl Client {
         struct Levels {
             inventory_levels: Connection<Level>,
         }
-        let variables = PageOf { location: Some(location.gid()), ..PageOf::new(since, after) };
-        let answer = self.call::<Data>(&document::LEVELS, PAGE_ROWS, variables, Priority::Sync).await?;
+        let variables = PageOf {
+            location: Some(location.gid()),
+            ..PageOf::new(since, after)
+        };
+        let answer = self
+            .call::<Data>(&document::LEVELS, PAGE_ROWS, variables, Priority::Sync)
+            .await?;
         let shopify_time = answer.shopify_time;
-        let Some(Levels { inventory_levels: Connection { nodes, page_info } }) = answer.data.location else {
+        let Some(Levels {
+            inventory_levels: Connection { nodes, page_info },
+        }) = answer.data.location
+        else {
             let changes = vec![Change::Gone(RecordKey::Location(location))];
-            return Ok(Page { changes, next: None, shopify_time });
+            return Ok(Page {
+                changes,
+                next: None,
+                shopify_time,
+            });
         };
         Ok(Page {
-            changes: nodes.into_iter().map(|level| level.change(location)).collect(),
+            changes: nodes
+                .into_iter()
+                .map(|level| level.change(location))
+                .collect(),
             next: page_info.next(&document::LEVELS)?,
             shopify_time,
         })
@@ -359,7 +439,9 @@ impl PageInfo {
             return Ok(None);
         }
         let cursor = self.end_cursor.and_then(|cursor| cursor.parse().ok());
-        cursor.map(Some).ok_or_else(|| unreadable(document, "pageInfo.endCursor"))
+        cursor
+            .map(Some)
+            .ok_or_else(|| unreadable(document, "pageInfo.endCursor"))
     }
 }
 
@@ -368,7 +450,11 @@ pub(crate) fn endless(document: &Document) -> Error {
 }
 
 pub(crate) fn unreadable(document: &Document, path: &str) -> Error {
-    Error::Unreadable { document: document.name, path: path.to_owned(), json: true }
+    Error::Unreadable {
+        document: document.name,
+        path: path.to_owned(),
+        json: true,
+    }
 }
 
 #[cfg(test)]

@@ -113,13 +113,20 @@ pub fn stock_body(
     ledger: &str,
     key: &str,
 ) -> String {
-    let rows = entries.iter().map(|entry| change.row(entry, ledger)).collect();
+    let rows = entries
+        .iter()
+        .map(|entry| change.row(entry, ledger))
+        .collect();
     let list = match change {
         StockChange::SetAvailable | StockChange::SetOnHand => List::Quantities(rows),
         _ => List::Changes(rows),
     };
-    let input =
-        Input { name: change.name(), reason: change.reason(), reference_document_uri: reference, list };
+    let input = Input {
+        name: change.name(),
+        reason: change.reason(),
+        reference_document_uri: reference,
+        list,
+    };
     change.document().body(Variables { input, key })
 }
 
@@ -129,10 +136,19 @@ impl Client {
     /// # Errors
     /// When there is no answer; see [`Error`]. Whatever it says, the change may have been made, because an earlier
     /// try may have arrived: send the same bytes again within 24 h, or read the levels.
-    pub async fn change_stock(&self, change: StockChange, body: &str) -> Result<StockAnswer, Error> {
+    pub async fn change_stock(
+        &self,
+        change: StockChange,
+        body: &str,
+    ) -> Result<StockAnswer, Error> {
         let body = body.to_owned().into();
-        let answer = self.send::<Data>(change.document(), 0, body, Priority::Command).await?;
-        let Payload { inventory_adjustment_group, user_errors } = answer.data.change;
+        let answer = self
+            .send::<Data>(change.document(), 0, body, Priority::Command)
+            .await?;
+        let Payload {
+            inventory_adjustment_group,
+            user_errors,
+        } = answer.data.change;
         let errors: Vec<_> = user_errors.into_iter().map(StockError::from).collect();
         Ok(match (errors.is_empty(), inventory_adjustment_group) {
             // Without a group, too: nothing had to be changed.
@@ -234,8 +250,13 @@ impl StockChange {
     }
 
     fn row<'a>(self, entry: &StockEntry, ledger: &'a str) -> Row<'a> {
-        let StockEntry { quantity, change_from: change_from_quantity, .. } = *entry;
-        let (inventory_item_id, location_id) = (entry.inventory_item_id.gid(), entry.location_id.gid());
+        let StockEntry {
+            quantity,
+            change_from: change_from_quantity,
+            ..
+        } = *entry;
+        let (inventory_item_id, location_id) =
+            (entry.inventory_item_id.gid(), entry.location_id.gid());
         let end = |name, change_from_quantity, ledger_document_uri| End {
             location_id: location_id.clone(),
             name,
@@ -246,9 +267,12 @@ impl StockChange {
         let available = |change_from| end(QuantityName::Available, change_from, None);
         let reserved = |change_from| end(QuantityName::Reserved, change_from, Some(ledger));
         match self {
-            Self::SetAvailable | Self::SetOnHand => {
-                Row::Set { inventory_item_id, location_id, quantity, change_from_quantity }
-            }
+            Self::SetAvailable | Self::SetOnHand => Row::Set {
+                inventory_item_id,
+                location_id,
+                quantity,
+                change_from_quantity,
+            },
             Self::Adjust => Row::Adjust {
                 inventory_item_id,
                 location_id,
@@ -265,11 +289,21 @@ impl StockChange {
             },
             Self::Hold => {
                 let (from, to) = (available(change_from_quantity), reserved(None));
-                Row::Move { inventory_item_id, quantity, from, to }
+                Row::Move {
+                    inventory_item_id,
+                    quantity,
+                    from,
+                    to,
+                }
             }
             Self::Release => {
                 let (from, to) = (reserved(change_from_quantity), available(None));
-                Row::Move { inventory_item_id, quantity, from, to }
+                Row::Move {
+                    inventory_item_id,
+                    quantity,
+                    from,
+                    to,
+                }
             }
         }
     }
@@ -298,7 +332,11 @@ struct UserError {
 impl From<UserError> for StockError {
     fn from(error: UserError) -> Self {
         Self {
-            entry: error.field.iter().flatten().find_map(|step| step.parse().ok()),
+            entry: error
+                .field
+                .iter()
+                .flatten()
+                .find_map(|step| step.parse().ok()),
             kind: StockErrorKind::of(error.code.as_deref().unwrap_or_default()),
             message: shortened(&error.message),
         }
@@ -315,7 +353,9 @@ impl StockErrorKind {
             "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED" => Self::PreviousFailed,
             "INVALID_INVENTORY_ITEM" | "NON_MUTABLE_INVENTORY_ITEM" => Self::Item,
             "INVALID_LOCATION" => Self::Location,
-            "ADJUST_QUANTITIES_FAILED" | "MOVE_QUANTITIES_FAILED" | "SERVICE_UNAVAILABLE" => Self::Retry,
+            "ADJUST_QUANTITIES_FAILED" | "MOVE_QUANTITIES_FAILED" | "SERVICE_UNAVAILABLE" => {
+                Self::Retry
+            }
             "INVALID_QUANTITY_NEGATIVE" | "INVALID_QUANTITY_TOO_LOW" => Self::TooLow,
             "INVALID_QUANTITY_TOO_HIGH" => Self::TooHigh,
             _ => Self::Other,

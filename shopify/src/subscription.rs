@@ -58,9 +58,18 @@ impl Client {
         }
         let (mut found, mut after): (Vec<Subscription>, Option<Cursor>) = (Vec::new(), None);
         for _ in 0..PAGES_MAX {
-            let variables = Variables { first: PAGE_ROWS, after: after.as_ref().map(Cursor::to_string) };
-            let answer =
-                self.call::<Data>(&document::SUBSCRIPTIONS, PAGE_ROWS, variables, Priority::Read).await?;
+            let variables = Variables {
+                first: PAGE_ROWS,
+                after: after.as_ref().map(Cursor::to_string),
+            };
+            let answer = self
+                .call::<Data>(
+                    &document::SUBSCRIPTIONS,
+                    PAGE_ROWS,
+                    variables,
+                    Priority::Read,
+                )
+                .await?;
             let Connection { nodes, page_info } = answer.data.webhook_subscriptions;
             found.extend(nodes.into_iter().map(Subscription::from));
             after = page_info.next(&document::SUBSCRIPTIONS)?;
@@ -93,9 +102,17 @@ impl Client {
             webhook_subscription: Option<Made>,
             user_errors: Vec<UserError>,
         }
-        let variables = Variables { topic: graphql_word(topic), uri };
-        let answer = self.call::<Data>(&document::SUBSCRIBE, 0, variables, Priority::Read).await?;
-        let Payload { webhook_subscription, user_errors } = answer.data.webhook_subscription_create;
+        let variables = Variables {
+            topic: graphql_word(topic),
+            uri,
+        };
+        let answer = self
+            .call::<Data>(&document::SUBSCRIBE, 0, variables, Priority::Read)
+            .await?;
+        let Payload {
+            webhook_subscription,
+            user_errors,
+        } = answer.data.webhook_subscription_create;
         match (webhook_subscription, user_errors.into_iter().next()) {
             (Some(made), None) => Ok(made.into()),
             (_, error) => Err(UserError::refusal(&document::SUBSCRIBE, error)),
@@ -118,8 +135,16 @@ impl Client {
             user_errors: Vec<UserError>,
         }
         let variables = Id { id };
-        let answer = self.call::<Data>(&document::UNSUBSCRIBE, 0, variables, Priority::Read).await?;
-        match answer.data.webhook_subscription_delete.user_errors.into_iter().next() {
+        let answer = self
+            .call::<Data>(&document::UNSUBSCRIBE, 0, variables, Priority::Read)
+            .await?;
+        match answer
+            .data
+            .webhook_subscription_delete
+            .user_errors
+            .into_iter()
+            .next()
+        {
             None => Ok(()),
             error => Err(UserError::refusal(&document::UNSUBSCRIBE, error)),
         }
@@ -139,7 +164,10 @@ struct Made {
 
 impl From<Made> for Subscription {
     fn from(made: Made) -> Self {
-        let ours = TOPICS.iter().map(|(topic, _)| *topic).find(|topic| graphql_word(topic) == made.topic);
+        let ours = TOPICS
+            .iter()
+            .map(|(topic, _)| *topic)
+            .find(|topic| graphql_word(topic) == made.topic);
         let filtered =
             made.filter.is_some_and(|filter| !filter.is_empty()) || !made.include_fields.is_empty();
         Self {
@@ -181,11 +209,20 @@ mod tests {
         let mut xml = made(4, "PRODUCTS_UPDATE");
         xml["format"] = json!("XML");
         let fake = Fake::script([
-            page(json!([made(1, "INVENTORY_LEVELS_UPDATE"), made(2, "THEMES_PUBLISH")]), Some("c1")),
+            page(
+                json!([
+                    made(1, "INVENTORY_LEVELS_UPDATE"),
+                    made(2, "THEMES_PUBLISH")
+                ]),
+                Some("c1"),
+            ),
             page(json!([narrow, xml]), None),
         ]);
         let found = fake.client().subscriptions().await.unwrap();
-        let told: Vec<_> = found.iter().map(|one| (one.topic.as_str(), one.whole)).collect();
+        let told: Vec<_> = found
+            .iter()
+            .map(|one| (one.topic.as_str(), one.whole))
+            .collect();
         let expected = [
             ("inventory_levels/update", true),
             ("THEMES_PUBLISH", true),
@@ -198,7 +235,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_topic_is_subscribed_and_ended() {
-        let payload = json!({ "webhookSubscription": made(1, "INVENTORY_LEVELS_UPDATE"), "userErrors": [] });
+        let payload =
+            json!({ "webhookSubscription": made(1, "INVENTORY_LEVELS_UPDATE"), "userErrors": [] });
         let ended = json!({ "deletedWebhookSubscriptionId": "x", "userErrors": [] });
         let fake = Fake::script([
             data(json!({ "webhookSubscriptionCreate": payload })),
@@ -206,7 +244,10 @@ mod tests {
         ]);
         let client = fake.client();
         let uri = "https://stock.example/webhooks";
-        let made = client.subscribe("inventory_levels/update", uri).await.unwrap();
+        let made = client
+            .subscribe("inventory_levels/update", uri)
+            .await
+            .unwrap();
         client.unsubscribe(&made.id).await.unwrap();
         let expected = [
             json!({ "topic": "INVENTORY_LEVELS_UPDATE", "uri": uri }),
@@ -217,13 +258,23 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_refusal_comes_with_shopifys_words_and_a_lost_answer_is_in_doubt() {
-        let error = json!([{ "field": ["webhookSubscription", "callbackUrl"], "message": "Use https" }]);
+        let error =
+            json!([{ "field": ["webhookSubscription", "callbackUrl"], "message": "Use https" }]);
         let payload = json!({ "webhookSubscription": null, "userErrors": error });
-        let fake = Fake::script([data(json!({ "webhookSubscriptionCreate": payload })), status(503)]);
+        let fake = Fake::script([
+            data(json!({ "webhookSubscriptionCreate": payload })),
+            status(503),
+        ]);
         let client = fake.client();
-        let refused = client.subscribe("orders/create", "http://stock.example").await.unwrap_err();
+        let refused = client
+            .subscribe("orders/create", "http://stock.example")
+            .await
+            .unwrap_err();
         assert_eq!(refused.to_string(), "Shopify declines subscribe: Use https");
-        let lost = client.subscribe("orders/create", "https://stock.example").await.unwrap_err();
+        let lost = client
+            .subscribe("orders/create", "https://stock.example")
+            .await
+            .unwrap_err();
         assert!(matches!(lost, Error::InDoubt { .. }));
     }
 }

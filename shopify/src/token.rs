@@ -115,7 +115,9 @@ impl Tokens {
 
     /// Another token in place of one that Shopify refused; `None` when there can be no better one.
     pub(crate) async fn instead_of(&self, refused: &Token) -> Result<Option<Token>, Error> {
-        let Credential::ClientCredentials { id, secret } = &self.credential else { return Ok(None) };
+        let Credential::ClientCredentials { id, secret } = &self.credential else {
+            return Ok(None);
+        };
         let _gate = self.gate.lock().await;
         let held = self.held().token.clone();
         match held.filter(|held| held.number != refused.number) {
@@ -126,7 +128,11 @@ impl Tokens {
     }
 
     async fn fetch(&self, id: &str, secret: &Secret) -> Result<Token, Error> {
-        let standing = self.held().refusal.clone().filter(|(since, _)| since.elapsed() < REFUSAL_STANDS);
+        let standing = self
+            .held()
+            .refusal
+            .clone()
+            .filter(|(since, _)| since.elapsed() < REFUSAL_STANDS);
         if let Some((_, refusal)) = standing {
             return Err(refusal.into());
         }
@@ -166,7 +172,10 @@ impl Tokens {
         *request.method_mut() = http::Method::POST;
         *request.uri_mut() = self.address.clone();
         let headers = request.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        );
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         request
     }
@@ -176,7 +185,9 @@ impl Tokens {
     fn read(&self, body: &[u8], asked: Instant) -> Option<Token> {
         let grant: Grant = serde_json::from_slice(body).ok()?;
         let secret: Secret = grant.access_token.parse().ok()?;
-        let told = grant.expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let told = grant
+            .expires_in
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let life = told.unwrap_or(LIFE_UNTOLD).clamp(LIFE_MIN, LIFE_MAX);
         let mut held = self.held();
         held.fetched += 1;
@@ -203,7 +214,13 @@ impl Tokens {
 impl Token {
     fn fixed(secret: &Secret) -> Self {
         let now = Instant::now();
-        Self { header: header_of(secret), number: 0, since: now, renew_at: now, ends_at: now }
+        Self {
+            header: header_of(secret),
+            number: 0,
+            since: now,
+            renew_at: now,
+            ends_at: now,
+        }
     }
 
     fn is_good(&self) -> bool {

@@ -31,13 +31,34 @@ pub const TOPICS: [(&str, Option<&str>); 36] = [
     ("inventory_levels/connect", Some("read_inventory")),
     ("inventory_levels/disconnect", Some("read_inventory")),
     ("inventory_levels/update", Some("read_inventory")),
-    ("inventory_transfers/add_items", Some("read_inventory_transfers")),
-    ("inventory_transfers/cancel", Some("read_inventory_transfers")),
-    ("inventory_transfers/complete", Some("read_inventory_transfers")),
-    ("inventory_transfers/ready_to_ship", Some("read_inventory_transfers")),
-    ("inventory_transfers/remove_items", Some("read_inventory_transfers")),
-    ("inventory_transfers/update_item_quantities", Some("read_inventory_transfers")),
-    ("inventory_transfers/updated", Some("read_inventory_transfers")),
+    (
+        "inventory_transfers/add_items",
+        Some("read_inventory_transfers"),
+    ),
+    (
+        "inventory_transfers/cancel",
+        Some("read_inventory_transfers"),
+    ),
+    (
+        "inventory_transfers/complete",
+        Some("read_inventory_transfers"),
+    ),
+    (
+        "inventory_transfers/ready_to_ship",
+        Some("read_inventory_transfers"),
+    ),
+    (
+        "inventory_transfers/remove_items",
+        Some("read_inventory_transfers"),
+    ),
+    (
+        "inventory_transfers/update_item_quantities",
+        Some("read_inventory_transfers"),
+    ),
+    (
+        "inventory_transfers/updated",
+        Some("read_inventory_transfers"),
+    ),
     ("locations/activate", Some("read_locations")),
     ("locations/create", Some("read_locations")),
     ("locations/deactivate", Some("read_locations")),
@@ -117,7 +138,9 @@ pub fn read(
         "inventory_items/create" | "inventory_items/update" => {
             parse::<body::Item>(body)?.change(triggered_at)?
         }
-        "inventory_items/delete" => look_again(RecordKey::Item, parse::<Id<InventoryItemId>>(body)?.id),
+        "inventory_items/delete" => {
+            look_again(RecordKey::Item, parse::<Id<InventoryItemId>>(body)?.id)
+        }
 
         "inventory_levels/connect" | "inventory_levels/update" => {
             parse::<body::Level>(body)?.change(triggered_at)?
@@ -154,17 +177,25 @@ pub fn read(
         | "orders/paid"
         | "orders/partially_fulfilled"
         | "orders/updated" => {
-            return parse::<body::Order>(body)?.changes(triggered_at, names).map(Reading::Changes);
+            return parse::<body::Order>(body)?
+                .changes(triggered_at, names)
+                .map(Reading::Changes);
         }
         "orders/delete" => look_again(RecordKey::Order, parse::<Id<OrderId>>(body)?.id),
         // Its body lists differences, always positive, with which nothing can be computed.
-        "orders/edited" => look_again(RecordKey::Order, parse::<OrderEdited>(body)?.order_edit.order_id),
-        "fulfillments/create" | "fulfillments/update" | "order_transactions/create" | "refunds/create" => {
-            look_again(RecordKey::Order, parse::<OfOrder>(body)?.order_id)
-        }
+        "orders/edited" => look_again(
+            RecordKey::Order,
+            parse::<OrderEdited>(body)?.order_edit.order_id,
+        ),
+        "fulfillments/create"
+        | "fulfillments/update"
+        | "order_transactions/create"
+        | "refunds/create" => look_again(RecordKey::Order, parse::<OfOrder>(body)?.order_id),
 
         "products/create" | "products/update" => {
-            return parse::<body::Product>(body)?.changes(triggered_at).map(Reading::Changes);
+            return parse::<body::Product>(body)?
+                .changes(triggered_at)
+                .map(Reading::Changes);
         }
         "products/delete" => look_again(RecordKey::Product, parse::<Id<ProductId>>(body)?.id),
         "variants/in_stock" | "variants/out_of_stock" => {
@@ -209,13 +240,19 @@ pub fn concerns(topic: &str, body: &[u8]) -> Option<RecordKey> {
     let body: Value = json::read(body).ok()?;
     let order = |body: &Value| id(body, "order_id").map(RecordKey::Order);
     let (key, gid) = match topic.split_once('/')?.0 {
-        "customers" => id::<CustomerId>(&body, "id").map(|id| (RecordKey::Customer(id), id.gid()))?,
-        "inventory_items" => id::<InventoryItemId>(&body, "id").map(|id| (RecordKey::Item(id), id.gid()))?,
+        "customers" => {
+            id::<CustomerId>(&body, "id").map(|id| (RecordKey::Customer(id), id.gid()))?
+        }
+        "inventory_items" => {
+            id::<InventoryItemId>(&body, "id").map(|id| (RecordKey::Item(id), id.gid()))?
+        }
         "inventory_levels" => {
             let level = (id(&body, "inventory_item_id")?, id(&body, "location_id")?);
             return Some(RecordKey::Level(level.0, level.1));
         }
-        "locations" => id::<LocationId>(&body, "id").map(|id| (RecordKey::Location(id), id.gid()))?,
+        "locations" => {
+            id::<LocationId>(&body, "id").map(|id| (RecordKey::Location(id), id.gid()))?
+        }
         "orders" if topic == "orders/edited" => return order(body.get("order_edit")?),
         "orders" => id::<OrderId>(&body, "id").map(|id| (RecordKey::Order(id), id.gid()))?,
         "fulfillments" | "order_transactions" | "refunds" => return order(&body),
@@ -223,7 +260,9 @@ pub fn concerns(topic: &str, body: &[u8]) -> Option<RecordKey> {
         "variants" => return id(&body, "product_id").map(RecordKey::Product),
         _ => return None,
     };
-    body.get("admin_graphql_api_id").is_none_or(|own| *own == gid).then_some(key)
+    body.get("admin_graphql_api_id")
+        .is_none_or(|own| *own == gid)
+        .then_some(key)
 }
 
 fn id<T: DeserializeOwned>(body: &Value, name: &str) -> Option<T> {
@@ -235,15 +274,22 @@ fn look_again<T>(key: fn(T) -> RecordKey, id: T) -> Change {
 }
 
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Unreadable> {
+    let read = |body: &[u8]| {
+        serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body))
+    };
     let read =
-        |body: &[u8]| serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body));
-    let read = read(body).or_else(|error| json::mended(body).map_or(Err(error), |body| read(&body)));
+        read(body).or_else(|error| json::mended(body).map_or(Err(error), |body| read(&body)));
     read.map_err(|error| {
         // serde's own words repeat the offending value, and the path to a syntax error may name unknown keys.
         if error.inner().is_data() {
-            Unreadable::Shape { path: error.path().to_string() }
+            Unreadable::Shape {
+                path: error.path().to_string(),
+            }
         } else {
-            Unreadable::NotJson { line: error.inner().line(), column: error.inner().column() }
+            Unreadable::NotJson {
+                line: error.inner().line(),
+                column: error.inner().column(),
+            }
         }
     })
 }

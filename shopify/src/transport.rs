@@ -28,8 +28,14 @@ pub trait Transport: Send + Sync + 'static {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError>;
 
     /// Sends a request and hands over the answer before its body has come, for bodies too large to be held.
-    async fn open(&self, request: Request<Bytes>) -> Result<Response<Box<dyn Body>>, TransportError> {
-        Ok(self.send(request).await?.map(|body| Box::new(Some(body)) as Box<dyn Body>))
+    async fn open(
+        &self,
+        request: Request<Bytes>,
+    ) -> Result<Response<Box<dyn Body>>, TransportError> {
+        Ok(self
+            .send(request)
+            .await?
+            .map(|body| Box::new(Some(body)) as Box<dyn Body>))
     }
 }
 
@@ -114,11 +120,16 @@ impl Transport for HttpTransport {
         Ok(response)
     }
 
-    async fn open(&self, request: Request<Bytes>) -> Result<Response<Box<dyn Body>>, TransportError> {
+    async fn open(
+        &self,
+        request: Request<Bytes>,
+    ) -> Result<Response<Box<dyn Body>>, TransportError> {
         let mut request = reqwest::Request::try_from(request).map_err(failure)?;
         *request.timeout_mut() = Some(FILE_TIMEOUT);
         let answer = tokio::time::timeout(PIECE_TIMEOUT, self.0.execute(request)).await;
-        let mut answer = answer.map_err(|_| TransportError::Timeout)?.map_err(failure)?;
+        let mut answer = answer
+            .map_err(|_| TransportError::Timeout)?
+            .map_err(failure)?;
         let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
         let mut response = Response::new(Box::new(Pieces(answer)) as Box<dyn Body>);
         *response.status_mut() = status;
@@ -156,7 +167,9 @@ mod tests {
     /// Sends one request to a server that answers with these bytes and hangs up.
     async fn answered_with(answer: Vec<u8>) -> Result<Response<Bytes>, TransportError> {
         let (transport, address, serve) = server(answer).await;
-        let request = Request::post(address).body(Bytes::from_static(b"{}")).unwrap();
+        let request = Request::post(address)
+            .body(Bytes::from_static(b"{}"))
+            .unwrap();
         tokio::join!(transport.send(request), serve).0
     }
 
@@ -190,10 +203,14 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_comes_back_with_its_status_and_headers() {
-        let answer = b"HTTP/1.1 503 Busy\r\nretry-after: 2\r\ncontent-length: 4\r\n\r\nbusy".to_vec();
+        let answer =
+            b"HTTP/1.1 503 Busy\r\nretry-after: 2\r\ncontent-length: 4\r\n\r\nbusy".to_vec();
         let response = answered_with(answer).await.unwrap();
         assert_eq!(
-            (response.status().as_u16(), &response.headers()["retry-after"]),
+            (
+                response.status().as_u16(),
+                &response.headers()["retry-after"]
+            ),
             (503, &"2".parse().unwrap())
         );
         assert_eq!(response.body(), "busy");
@@ -202,27 +219,36 @@ mod tests {
     #[tokio::test]
     async fn a_redirect_is_not_followed() {
         let answer =
-            b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n".to_vec();
+            b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n"
+                .to_vec();
         assert_eq!(answered_with(answer).await.unwrap().status(), 302);
     }
 
     #[tokio::test]
     async fn a_file_may_be_longer_than_an_answer_and_not_shorter_than_it_says() {
         let length = ANSWER_BYTES_MAX + 1;
-        let mut answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").into_bytes();
+        let mut answer =
+            format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").into_bytes();
         answer.resize(answer.len() + length, b'x');
         let (status, body) = streamed(answer.clone()).await.unwrap();
         assert_eq!((status, body.len()), (200, length));
         answer.pop();
-        assert!(matches!(streamed(answer).await, Err(TransportError::Broken(_))));
+        assert!(matches!(
+            streamed(answer).await,
+            Err(TransportError::Broken(_))
+        ));
         let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n".to_vec();
-        assert!(matches!(streamed(chunked).await, Err(TransportError::Broken(_))));
+        assert!(matches!(
+            streamed(chunked).await,
+            Err(TransportError::Broken(_))
+        ));
     }
 
     #[tokio::test]
     async fn a_file_that_moved_is_not_followed() {
         let answer =
-            b"HTTP/1.1 307 Moved\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n".to_vec();
+            b"HTTP/1.1 307 Moved\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n"
+                .to_vec();
         assert_eq!(streamed(answer).await.unwrap(), (307, Vec::new()));
     }
 
@@ -230,16 +256,28 @@ mod tests {
     async fn an_answer_without_end_is_cut_off() {
         let mut answer = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
         answer.resize(answer.len() + ANSWER_BYTES_MAX + 1, b' ');
-        assert!(matches!(answered_with(answer).await, Err(TransportError::TooLong)));
+        assert!(matches!(
+            answered_with(answer).await,
+            Err(TransportError::TooLong)
+        ));
     }
 
     #[tokio::test]
     async fn a_broken_and_a_refused_connection_are_told_apart_without_the_address() {
-        let broken =
-            answered_with(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort".to_vec()).await.unwrap_err();
+        let broken = answered_with(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort".to_vec())
+            .await
+            .unwrap_err();
         assert!(matches!(broken, TransportError::Broken(_)));
-        let request = Request::post("http://127.0.0.1:1/secret").body(Bytes::new()).unwrap();
-        let refused = HttpTransport::new().unwrap().send(request).await.unwrap_err();
-        assert!(matches!(&refused, TransportError::Connect(cause) if !cause.to_string().contains("secret")));
+        let request = Request::post("http://127.0.0.1:1/secret")
+            .body(Bytes::new())
+            .unwrap();
+        let refused = HttpTransport::new()
+            .unwrap()
+            .send(request)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(&refused, TransportError::Connect(cause) if !cause.to_string().contains("secret"))
+        );
     }
 }

@@ -21,7 +21,12 @@ impl UserError {
     /// The first of a mutation that had no result; there may be none.
     pub(crate) fn refusal(document: &Document, first: Option<Self>) -> Error {
         let Self { message, code } = first.unwrap_or_default();
-        let code = code.map(|code| format!(" ({})", shortened(&code))).unwrap_or_default();
-        Error::Declined { document: document.name, words: shortened(&message) + &code }
+        let code = code
+            .map(|code| format!(" ({})", shortened(&code)))
+            .unwrap_or_default();
+        Error::Declined {
+            document: document.name,
+            words: shortened(&message) + &code,
+        }
     }
 }

@@ -46,8 +46,14 @@ pub struct Webhook {
 impl fmt::Debug for Webhook {
     /// Leaves the body out: it may hold personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { shop, topic, id, .. } = self;
-        write!(f, "Webhook({topic} of {shop}, delivery {id}, {} bytes)", self.body.len())
+        let Self {
+            shop, topic, id, ..
+        } = self;
+        write!(
+            f,
+            "Webhook({topic} of {shop}, delivery {id}, {} bytes)",
+            self.body.len()
+        )
     }
 }
 
@@ -58,7 +64,10 @@ pub enum WebhookError {
     #[error("the delivery is not signed: {} is missing", header::SIGNATURE)]
     MissingSignature,
     /// Not 32 bytes in base64, or more than one.
-    #[error("the signature in {} is not one SHA-256 HMAC in base64", header::SIGNATURE)]
+    #[error(
+        "the signature in {} is not one SHA-256 HMAC in base64",
+        header::SIGNATURE
+    )]
     MalformedSignature,
     /// Signed with none of the shop's secrets, or changed on the way.
     #[error("the signature does not match: check the shop's webhook secret")]
@@ -74,7 +83,10 @@ pub enum WebhookError {
 impl WebhookError {
     /// Whether the signature is at fault (answer 401) or a header (answer 400).
     pub fn is_unauthorized(&self) -> bool {
-        matches!(self, Self::MissingSignature | Self::MalformedSignature | Self::WrongSignature)
+        matches!(
+            self,
+            Self::MissingSignature | Self::MalformedSignature | Self::WrongSignature
+        )
     }
 }
 
@@ -100,15 +112,25 @@ impl Webhook {
     ///
     /// # Errors
     /// When no secret fits or a needed header is missing or malformed.
-    pub fn verify(secrets: &[Secret], headers: &HeaderMap, body: Bytes) -> Result<Self, WebhookError> {
+    pub fn verify(
+        secrets: &[Secret],
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> Result<Self, WebhookError> {
         let signature = signature(headers)?;
         // Every secret is tried whatever the others said: the time taken tells nothing about which one fits.
-        let signed = secrets.iter().fold(false, |fits, secret| fits | is_signed(secret, &body, &signature));
+        let signed = secrets.iter().fold(false, |fits, secret| {
+            fits | is_signed(secret, &body, &signature)
+        });
         if !signed {
             return Err(WebhookError::WrongSignature);
         }
-        let optional =
-            |name| text(headers, name).ok().flatten().filter(|text| text.len() <= HEADER_BYTES_MAX);
+        let optional = |name| {
+            text(headers, name)
+                .ok()
+                .flatten()
+                .filter(|text| text.len() <= HEADER_BYTES_MAX)
+        };
         Ok(Self {
             shop: parsed(headers, header::SHOP)?,
             topic: topic(headers)?,
@@ -165,8 +187,14 @@ impl Webhook {
 fn signature(headers: &HeaderMap) -> Result<Vec<u8>, WebhookError> {
     let text = text(headers, header::SIGNATURE).map_err(|_| WebhookError::MalformedSignature)?;
     let text = text.ok_or(WebhookError::MissingSignature)?;
-    let bytes = BASE64_STANDARD.decode(text).map_err(|_| WebhookError::MalformedSignature)?;
-    if bytes.len() == 32 { Ok(bytes) } else { Err(WebhookError::MalformedSignature) }
+    let bytes = BASE64_STANDARD
+        .decode(text)
+        .map_err(|_| WebhookError::MalformedSignature)?;
+    if bytes.len() == 32 {
+        Ok(bytes)
+    } else {
+        Err(WebhookError::MalformedSignature)
+    }
 }
 
 fn is_signed(secret: &Secret, body: &[u8], signature: &[u8]) -> bool {
@@ -179,7 +207,10 @@ fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(Some).map_err(|_| WebhookError::MalformedHeader(name)),
+        (Some(value), None) => value
+            .to_str()
+            .map(Some)
+            .map_err(|_| WebhookError::MalformedHeader(name)),
         // Which of two would be meant depends on who reads it; a proxy might read the other one.
         (Some(_), Some(_)) => Err(WebhookError::MalformedHeader(name)),
     }
@@ -190,14 +221,18 @@ fn needed<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Web
 }
 
 fn parsed<T: FromStr>(headers: &HeaderMap, name: &'static str) -> Result<T, WebhookError> {
-    needed(headers, name)?.parse().map_err(|_| WebhookError::MalformedHeader(name))
+    needed(headers, name)?
+        .parse()
+        .map_err(|_| WebhookError::MalformedHeader(name))
 }
 
 fn topic(headers: &HeaderMap) -> Result<String, WebhookError> {
     let topic = needed(headers, header::TOPIC)?;
     let word = |word: &str| {
         !word.is_empty()
-            && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.".contains(&b))
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.".contains(&b))
     };
     if topic.len() > HEADER_BYTES_MAX || !topic.split('/').all(word) {
         return Err(WebhookError::MalformedHeader(header::TOPIC));
@@ -216,19 +251,31 @@ mod tests {
     }
 
     fn signed_with(secret: &str) -> HeaderMap {
-        let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(BODY).finalize();
+        let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
+            .unwrap()
+            .chain_update(BODY)
+            .finalize();
         let mut headers = HeaderMap::new();
         let pairs = [
-            ("X-Shopify-Hmac-SHA256", BASE64_STANDARD.encode(mac.into_bytes())),
+            (
+                "X-Shopify-Hmac-SHA256",
+                BASE64_STANDARD.encode(mac.into_bytes()),
+            ),
             ("X-Shopify-Shop-Domain", "pretend.myshopify.com".into()),
             ("X-Shopify-Topic", "products/update".into()),
             ("X-Shopify-Webhook-Id", "b1d7-1".into()),
             ("X-Shopify-Event-Id", "e-1".into()),
-            ("X-Shopify-Triggered-At", "2026-11-20T10:00:00.123456789Z".into()),
+            (
+                "X-Shopify-Triggered-At",
+                "2026-11-20T10:00:00.123456789Z".into(),
+            ),
             ("X-Shopify-API-Version", "2026-10".into()),
         ];
         for (name, value) in pairs {
-            headers.insert(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+            headers.insert(
+                http::HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                value.parse().unwrap(),
+            );
         }
         headers
     }
@@ -244,7 +291,10 @@ mod tests {
         assert_eq!(webhook.topic(), "products/update");
         assert_eq!(webhook.webhook_id().as_str(), "b1d7-1");
         assert_eq!(webhook.event_id(), Some("e-1"));
-        assert_eq!(webhook.triggered_at().unwrap().to_string(), "2026-11-20T10:00:00.123456789Z");
+        assert_eq!(
+            webhook.triggered_at().unwrap().to_string(),
+            "2026-11-20T10:00:00.123456789Z"
+        );
         assert_eq!(webhook.api_version(), Some("2026-10"));
         assert_eq!(webhook.body(), BODY);
     }
@@ -253,7 +303,12 @@ mod tests {
     fn a_published_signature_is_accepted() {
         // RFC 4231, test case 2, written in base64.
         let mut headers = signed_with("new");
-        headers.insert(header::SIGNATURE, "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM=".parse().unwrap());
+        headers.insert(
+            header::SIGNATURE,
+            "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM="
+                .parse()
+                .unwrap(),
+        );
         let body = Bytes::from_static(b"what do ya want for nothing?");
         assert!(Webhook::verify(&secrets(&["Jefe"]), &headers, body).is_ok());
     }
@@ -261,7 +316,10 @@ mod tests {
     #[test]
     fn either_of_two_secrets_will_do_and_no_other() {
         assert!(verify(&signed_with("old")).is_ok());
-        assert_eq!(verify(&signed_with("stolen")).unwrap_err(), WebhookError::WrongSignature);
+        assert_eq!(
+            verify(&signed_with("stolen")).unwrap_err(),
+            WebhookError::WrongSignature
+        );
         let none = Webhook::verify(&[], &signed_with("new"), Bytes::from_static(BODY));
         assert_eq!(none.unwrap_err(), WebhookError::WrongSignature);
     }
@@ -285,15 +343,29 @@ mod tests {
             verify(&headers).unwrap_err()
         };
         for malformed in ["", "***", "c2hvcnQ=", "AAAA AAAA"] {
-            assert_eq!(with(malformed), WebhookError::MalformedSignature, "{malformed}");
+            assert_eq!(
+                with(malformed),
+                WebhookError::MalformedSignature,
+                "{malformed}"
+            );
         }
         let mut twice = signed_with("new");
         twice.append(header::SIGNATURE, "c2hvcnQ=".parse().unwrap());
-        assert_eq!(verify(&twice).unwrap_err(), WebhookError::MalformedSignature);
+        assert_eq!(
+            verify(&twice).unwrap_err(),
+            WebhookError::MalformedSignature
+        );
         let mut without = signed_with("new");
         without.remove(header::SIGNATURE);
-        assert_eq!(verify(&without).unwrap_err(), WebhookError::MissingSignature);
-        assert_eq!(Webhook::claimed_shop(&without), Err(WebhookError::MissingSignature), "before the body");
+        assert_eq!(
+            verify(&without).unwrap_err(),
+            WebhookError::MissingSignature
+        );
+        assert_eq!(
+            Webhook::claimed_shop(&without),
+            Err(WebhookError::MissingSignature),
+            "before the body"
+        );
         assert!(WebhookError::MissingSignature.is_unauthorized());
     }
 
@@ -314,18 +386,37 @@ mod tests {
             let error = verify(&headers).unwrap_err();
             assert_eq!(error, WebhookError::MalformedHeader(name));
             assert!(!error.is_unauthorized() && error.to_string().contains(name));
-            assert_eq!(Webhook::claimed_shop(&headers).unwrap_err(), error, "before the body");
+            assert_eq!(
+                Webhook::claimed_shop(&headers).unwrap_err(),
+                error,
+                "before the body"
+            );
             headers.remove(name);
-            assert_eq!(Webhook::claimed_shop(&headers), Err(WebhookError::MissingHeader(name)));
-            assert_eq!(verify(&headers).unwrap_err(), WebhookError::MissingHeader(name));
+            assert_eq!(
+                Webhook::claimed_shop(&headers),
+                Err(WebhookError::MissingHeader(name))
+            );
+            assert_eq!(
+                verify(&headers).unwrap_err(),
+                WebhookError::MissingHeader(name)
+            );
         }
         let mut headers = signed_with("new");
         headers.insert(header::TOPIC, "products//update".parse().unwrap());
-        assert_eq!(verify(&headers).unwrap_err(), WebhookError::MalformedHeader(header::TOPIC));
-        assert_eq!(Webhook::claimed_shop(&headers), Err(WebhookError::MalformedHeader(header::TOPIC)));
+        assert_eq!(
+            verify(&headers).unwrap_err(),
+            WebhookError::MalformedHeader(header::TOPIC)
+        );
+        assert_eq!(
+            Webhook::claimed_shop(&headers),
+            Err(WebhookError::MalformedHeader(header::TOPIC))
+        );
         let mut headers = signed_with("new");
         headers.insert(header::SHOP, "evil.example.com".parse().unwrap());
-        assert_eq!(Webhook::claimed_shop(&headers), Err(WebhookError::MalformedHeader(header::SHOP)));
+        assert_eq!(
+            Webhook::claimed_shop(&headers),
+            Err(WebhookError::MalformedHeader(header::SHOP))
+        );
     }
 
     #[test]
@@ -335,6 +426,13 @@ mod tests {
         headers.remove(header::EVENT_ID);
         headers.remove(header::API_VERSION);
         let webhook = verify(&headers).unwrap();
-        assert_eq!((webhook.triggered_at(), webhook.event_id(), webhook.api_version()), (None, None, None));
+        assert_eq!(
+            (
+                webhook.triggered_at(),
+                webhook.event_id(),
+                webhook.api_version()
+            ),
+            (None, None, None)
+        );
     }
 }

@@ -80,15 +80,22 @@ impl Store {
         let (mut deltas, mut changed, mut faults) = (Vec::new(), Vec::new(), Faults::new());
         for (number, entry) in entries.iter().enumerate() {
             let level = (entry.item, entry.location);
-            let stored =
-                || self.level(entry.item, entry.location).map_or([0; STATES.len()], |l| l.quantities);
+            let stored = || {
+                self.level(entry.item, entry.location)
+                    .map_or([0; STATES.len()], |l| l.quantities)
+            };
             let before = ahead.get(&level).copied().unwrap_or_else(stored);
             match entry.applied_to(before, self.switches.move_below_zero) {
                 Ok(after) => {
                     ahead.insert(level, after);
                     changed.extend(entry.changed(&before, &after));
                     let states = 0..STATES.len();
-                    deltas.push((level, states.map(|state| (state, after[state] - before[state])).collect()));
+                    deltas.push((
+                        level,
+                        states
+                            .map(|state| (state, after[state] - before[state]))
+                            .collect(),
+                    ));
                 }
                 Err((step, fault)) => faults.push((number, step, fault)),
             }
@@ -100,10 +107,25 @@ impl Store {
         for ((item, location), deltas) in deltas {
             self.write_level(item, location, deltas, now);
         }
-        (Some(Group { id: self.next_id(), reason, reference, created_at: to_second(now), changed }), faults)
+        (
+            Some(Group {
+                id: self.next_id(),
+                reason,
+                reference,
+                created_at: to_second(now),
+                changed,
+            }),
+            faults,
+        )
     }
 
-    fn write_level(&mut self, item: u64, location: u64, mut deltas: Vec<(usize, i64)>, now: Timestamp) {
+    fn write_level(
+        &mut self,
+        item: u64,
+        location: u64,
+        mut deltas: Vec<(usize, i64)>,
+        now: Timestamp,
+    ) {
         deltas.retain(|(_, delta)| *delta != 0);
         if deltas.is_empty() {
             return;
@@ -118,7 +140,11 @@ impl Store {
 
 impl Entry {
     /// The quantities after it; or what is wrong, with the number of the step.
-    fn applied_to(&self, before: Quantities, below_zero: bool) -> Result<Quantities, (usize, Fault)> {
+    fn applied_to(
+        &self,
+        before: Quantities,
+        below_zero: bool,
+    ) -> Result<Quantities, (usize, Fault)> {
         let mut after = before;
         for (number, step) in self.steps.iter().enumerate() {
             let state = STATES.iter().position(|state| *state == step.name);
@@ -148,12 +174,27 @@ impl Entry {
         let (item, location) = (self.item, self.location);
         let mut changed = Vec::with_capacity(self.steps.len() + 1);
         for step in &self.steps {
-            let state = STATES.iter().position(|state| *state == step.name).unwrap_or(AVAILABLE);
+            let state = STATES
+                .iter()
+                .position(|state| *state == step.name)
+                .unwrap_or(AVAILABLE);
             let (name, delta) = (STATES[state], after[state] - before[state]);
-            changed.push(Changed { item, location, name, delta, document: step.document.clone() });
+            changed.push(Changed {
+                item,
+                location,
+                name,
+                delta,
+                document: step.document.clone(),
+            });
         }
         let delta = on_hand(after) - on_hand(before);
-        changed.push(Changed { item, location, name: "on_hand", delta, document: None });
+        changed.push(Changed {
+            item,
+            location,
+            name: "on_hand",
+            delta,
+            document: None,
+        });
         changed.retain(|change| change.delta != 0);
         changed
     }

@@ -12,7 +12,10 @@ pub(crate) const TOKEN_LIFE: i64 = 86_399;
 /// Tokens that are remembered; a newer one makes the shop forget the oldest.
 const MAX_TOKENS: usize = 1_000;
 
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, not states")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not states"
+)]
 pub(crate) struct App {
     client_id: String,
     /// Also the key that webhooks are signed with.
@@ -79,8 +82,13 @@ impl App {
         }
         self.issued += 1;
         let name = format!("{} token {}", self.seed, self.issued);
-        let token = format!("shpat_{}", Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).simple());
-        let ends = now.saturating_add(SignedDuration::from_secs(TOKEN_LIFE)).unwrap_or(Timestamp::MAX);
+        let token = format!(
+            "shpat_{}",
+            Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).simple()
+        );
+        let ends = now
+            .saturating_add(SignedDuration::from_secs(TOKEN_LIFE))
+            .unwrap_or(Timestamp::MAX);
         if self.tokens.len() == MAX_TOKENS {
             self.tokens.pop_front();
         }

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::bulk::Operation;
 use crate::record::{
-    AVAILABLE, CURRENCY, Customer, Edit, Fulfillment, Item, Level, Line, Location, OFFSET_HOURS, Order,
-    Product, Refund, Restock, Shop, TIME_ZONE, Transaction, Variant, price,
+    AVAILABLE, CURRENCY, Customer, Edit, Fulfillment, Item, Level, Line, Location, OFFSET_HOURS,
+    Order, Product, Refund, Restock, Shop, TIME_ZONE, Transaction, Variant, price,
 };
 use crate::store::Store;
 use crate::topic::Subject;
@@ -44,15 +44,21 @@ pub(crate) fn body(store: &Store, subject: Subject) -> Option<Value> {
             let order = store.orders.find(order)?;
             transaction(order, order.transactions.get(index)?)
         }
-        Subject::Transfer { transfer, index } => self::transfer(store.transfers.get(&transfer)?, index)?,
+        Subject::Transfer { transfer, index } => {
+            self::transfer(store.transfers.get(&transfer)?, index)?
+        }
         Subject::Variant(id) => variant(store, store.variants.find(id)?),
         Subject::Scopes => {
             json!({ "id": store.shop.id, "previous": store.scopes.previous, "current": store.scopes.granted })
         }
         Subject::Shop => shop(&store.shop),
         Subject::DataRequest(id) => {
-            let orders: Vec<u64> =
-                store.orders.iter().filter(|row| row.customer == id).map(|row| row.id).collect();
+            let orders: Vec<u64> = store
+                .orders
+                .iter()
+                .filter(|row| row.customer == id)
+                .map(|row| row.id)
+                .collect();
             json!({
                 "shop_id": store.shop.id,
                 "shop_domain": store.shop.domain,
@@ -62,8 +68,12 @@ pub(crate) fn body(store: &Store, subject: Subject) -> Option<Value> {
             })
         }
         Subject::RedactCustomer(id) => {
-            let orders: Vec<u64> =
-                store.orders.iter().filter(|row| row.customer == id).map(|row| row.id).collect();
+            let orders: Vec<u64> = store
+                .orders
+                .iter()
+                .filter(|row| row.customer == id)
+                .map(|row| row.id)
+                .collect();
             json!({
                 "shop_id": store.shop.id,
                 "shop_domain": store.shop.domain,
@@ -71,7 +81,9 @@ pub(crate) fn body(store: &Store, subject: Subject) -> Option<Value> {
                 "orders_to_redact": orders,
             })
         }
-        Subject::RedactShop => json!({ "shop_id": store.shop.id, "shop_domain": store.shop.domain }),
+        Subject::RedactShop => {
+            json!({ "shop_id": store.shop.id, "shop_domain": store.shop.domain })
+        }
         Subject::Gone(id) => json!({ "id": id }),
         Subject::Disconnected { item, location } => {
             json!({ "inventory_item_id": item, "location_id": location })
@@ -80,7 +92,8 @@ pub(crate) fn body(store: &Store, subject: Subject) -> Option<Value> {
 }
 
 fn local(time: Timestamp) -> String {
-    time.display_with_offset(Offset::constant(OFFSET_HOURS)).to_string()
+    time.display_with_offset(Offset::constant(OFFSET_HOURS))
+        .to_string()
 }
 
 fn gid(kind: &str, id: u64) -> String {
@@ -118,7 +131,11 @@ fn shop(shop: &Shop) -> Value {
 fn edit(order: &Order, edit: &Edit) -> Value {
     // Both kinds of change are counted upwards.
     let change = json!([{ "id": edit.line, "delta": edit.delta.abs() }]);
-    let (added, removed) = if edit.delta > 0 { (change, json!([])) } else { (json!([]), change) };
+    let (added, removed) = if edit.delta > 0 {
+        (change, json!([]))
+    } else {
+        (json!([]), change)
+    };
     json!({
         "order_edit": {
             "id": edit.id,
@@ -158,7 +175,10 @@ fn transfer(transfer: &Transfer, index: usize) -> Option<Value> {
 fn refund(order: &Order, refund: &Refund) -> Value {
     let line = order.lines.iter().find(|row| row.id == refund.line);
     // Unlike all other money, these two are numbers.
-    #[expect(clippy::cast_precision_loss, reason = "an amount in cents is far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "an amount in cents is far below 2^52"
+    )]
     let subtotal = refund.amount as f64 / 100.0;
     json!({
         "id": refund.id,
@@ -272,8 +292,15 @@ fn operation(operation: &Operation) -> Value {
 }
 
 fn product(store: &Store, product: &Product) -> Value {
-    let variants: Vec<&Variant> = product.variants.iter().filter_map(|id| store.variants.find(*id)).collect();
-    let full = variants.iter().take(FULL_VARIANTS).map(|row| variant(store, row));
+    let variants: Vec<&Variant> = product
+        .variants
+        .iter()
+        .filter_map(|id| store.variants.find(*id))
+        .collect();
+    let full = variants
+        .iter()
+        .take(FULL_VARIANTS)
+        .map(|row| variant(store, row));
     let mut newest = variants.clone();
     newest.sort_by_key(|variant| std::cmp::Reverse(variant.updated_at));
     let gids = newest.iter().map(|variant| {
@@ -359,7 +386,11 @@ fn customer(store: &Store, customer: &Customer) -> Value {
 /// The whole order, as every order topic but the deletion sends it.
 pub(crate) fn order(store: &Store, order: &Order) -> Value {
     let (total, current) = (order.total(), order.current_total());
-    let outstanding = if order.payment == crate::record::Payment::Pending { current } else { 0 };
+    let outstanding = if order.payment == crate::record::Payment::Pending {
+        current
+    } else {
+        0
+    };
     json!({
         "id": order.id,
         "admin_graphql_api_id": gid("Order", order.id),

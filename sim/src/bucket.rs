@@ -17,7 +17,12 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     pub(crate) fn new(restore_rate: u32, maximum: u32, now: Timestamp) -> Self {
-        Self { restore_rate, maximum, available: f64::from(maximum), filled_at: now }
+        Self {
+            restore_rate,
+            maximum,
+            available: f64::from(maximum),
+            filled_at: now,
+        }
     }
 
     /// Reserves the requested cost, or says that there is not enough.
@@ -37,7 +42,10 @@ impl Bucket {
         self.available = (self.available + f64::from(points)).min(f64::from(self.maximum));
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "at most the maximum, which is a u32")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "at most the maximum, which is a u32"
+    )]
     pub(crate) fn status(&self) -> Value {
         json!({
             "maximumAvailable": self.maximum,
@@ -73,7 +81,10 @@ mod tests {
     #[test]
     fn a_refund_and_an_hour_never_fill_it_past_its_maximum() {
         let mut bucket = Bucket::new(100, 2_000, Timestamp::UNIX_EPOCH);
-        bucket.refund(500, Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(1));
+        bucket.refund(
+            500,
+            Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(1),
+        );
         assert_eq!(bucket.status()["currentlyAvailable"], 2_000);
     }
 }

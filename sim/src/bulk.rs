@@ -103,7 +103,9 @@ impl Bulk {
         let (expires, origin) = (expires.as_second(), &self.origin);
         let signature = self.signature(id, expires);
         let name = "response-content-disposition=attachment%3B+filename%3D%22bulk-";
-        format!("{origin}/_sim/bulk/{id}.jsonl?expires={expires}&signature={signature}&{name}{id}.jsonl%22")
+        format!(
+            "{origin}/_sim/bulk/{id}.jsonl?expires={expires}&signature={signature}&{name}{id}.jsonl%22"
+        )
     }
 
     fn signature(&self, id: u64, expires: i64) -> String {
@@ -114,10 +116,24 @@ impl Bulk {
     }
 
     /// The result behind a link, given what stands in it after `/_sim/bulk/`.
-    pub(crate) fn fetch(&self, name: &str, query: &str, now: Timestamp) -> Result<Download, Unfetched> {
-        let part = |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
-        let id: u64 = name.strip_suffix(".jsonl").and_then(|id| id.parse().ok()).ok_or(Unfetched::Gone)?;
-        let expires: i64 = part("expires").and_then(|at| at.parse().ok()).ok_or(Unfetched::BadSignature)?;
+    pub(crate) fn fetch(
+        &self,
+        name: &str,
+        query: &str,
+        now: Timestamp,
+    ) -> Result<Download, Unfetched> {
+        let part = |key: &str| {
+            query
+                .split('&')
+                .find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
+        };
+        let id: u64 = name
+            .strip_suffix(".jsonl")
+            .and_then(|id| id.parse().ok())
+            .ok_or(Unfetched::Gone)?;
+        let expires: i64 = part("expires")
+            .and_then(|at| at.parse().ok())
+            .ok_or(Unfetched::BadSignature)?;
         if part("signature") != Some(&*self.signature(id, expires)) {
             return Err(Unfetched::BadSignature);
         }
@@ -134,8 +150,15 @@ impl Bulk {
 
     fn keep(&self, id: u64, results: Results, damage: Option<Damage>) {
         let mut kept = lock(&self.results);
-        kept.insert(id, Kept { results: Arc::new(results), damage });
-        let bytes = |kept: &BTreeMap<u64, Kept>| kept.values().map(|kept| kept.results.bytes).sum::<u64>();
+        kept.insert(
+            id,
+            Kept {
+                results: Arc::new(results),
+                damage,
+            },
+        );
+        let bytes =
+            |kept: &BTreeMap<u64, Kept>| kept.values().map(|kept| kept.results.bytes).sum::<u64>();
         while kept.len() > 1 && (kept.len() > MAX_KEPT || bytes(&kept) > MAX_KEPT_BYTES) {
             kept.pop_first();
         }
@@ -175,12 +198,21 @@ pub(crate) async fn work(shop: Arc<Shop>, closing: CancellationToken) {
                 tokio::task::yield_now().await;
             }
         }
-        let ended = |store: &Store, id| store.operations.find(id).is_none_or(|row| row.status.ended());
+        let ended = |store: &Store, id| {
+            store
+                .operations
+                .find(id)
+                .is_none_or(|row| row.status.ended())
+        };
         {
             let store = shop.store();
             jobs.retain(|job| !ended(&store, job.id));
         }
-        let next = jobs.iter().map(|job| job.due.min(job.ends)).min().unwrap_or(Timestamp::MAX);
+        let next = jobs
+            .iter()
+            .map(|job| job.due.min(job.ends))
+            .min()
+            .unwrap_or(Timestamp::MAX);
         tokio::select! {
             () = shop.bulk.changed.notified() => {}
             () = shop.clock.sleep_until(next) => {}
@@ -197,7 +229,9 @@ fn adopt(shop: &Shop, jobs: &mut Vec<Job>) {
     for row in store.operations.iter().filter(|row| !row.status.ended()) {
         let known = jobs.iter_mut().find(|job| job.id == row.id);
         match known {
-            Some(job) if row.status == Status::Canceling => job.due = job.due.min(later(now, CANCELING)),
+            Some(job) if row.status == Status::Canceling => {
+                job.due = job.due.min(later(now, CANCELING))
+            }
             Some(job) if job.ends <= now => job.due = now,
             Some(_) => {}
             None => {
@@ -206,22 +240,39 @@ fn adopt(shop: &Shop, jobs: &mut Vec<Job>) {
                     silent.push(row.id);
                 }
                 let (due, ends) = (later(now, START), later(now, LONGEST));
-                jobs.push(Job { id: row.id, fault, due, ends, reading: None });
+                jobs.push(Job {
+                    id: row.id,
+                    fault,
+                    due,
+                    ends,
+                    reading: None,
+                });
             }
         }
     }
     drop(store);
     for id in silent {
-        let _ = shop.store_mut().operations.edit(id, |row| row.silent = true);
+        let _ = shop
+            .store_mut()
+            .operations
+            .edit(id, |row| row.silent = true);
     }
 }
 
 /// Ends what is being canceled. On a real shop with API 2026-04 the look right after the cancellation showed
 /// `CANCELING` and the next poll `CANCELED`; so the first look ends it, too.
 pub(crate) fn end_canceled(store: &mut Store, now: Timestamp) {
-    let canceling = store.operations.iter().filter(|row| row.status == Status::Canceling);
-    for (id, silent) in canceling.map(|row| (row.id, row.silent)).collect::<Vec<_>>() {
-        let _ = store.operations.edit(id, |row| row.status = Status::Canceled);
+    let canceling = store
+        .operations
+        .iter()
+        .filter(|row| row.status == Status::Canceling);
+    for (id, silent) in canceling
+        .map(|row| (row.id, row.silent))
+        .collect::<Vec<_>>()
+    {
+        let _ = store
+            .operations
+            .edit(id, |row| row.status = Status::Canceled);
         if !silent {
             store.begin();
             store.tell(Topic::BULK_OPERATIONS_FINISH, Subject::Operation(id), now);
@@ -232,9 +283,14 @@ pub(crate) fn end_canceled(store: &mut Store, now: Timestamp) {
 impl Job {
     /// Goes on by one step.
     fn step(&mut self, shop: &Shop, now: Timestamp) {
-        let asked =
-            shop.store().operations.find(self.id).map(|row| (row.status, row.query.clone(), row.grouped));
-        let Some((status, query, grouped)) = asked else { return };
+        let asked = shop
+            .store()
+            .operations
+            .find(self.id)
+            .map(|row| (row.status, row.query.clone(), row.grouped));
+        let Some((status, query, grouped)) = asked else {
+            return;
+        };
         if status == Status::Canceling {
             return shop.act(end_canceled);
         }
@@ -247,8 +303,17 @@ impl Job {
                 return self.end(shop, Status::Failed, Some("INTERNAL_SERVER_ERROR"));
             };
             let position = Position::default();
-            self.reading = Some(Reading { inner, position, spool, objects: 0, root_objects: 0 });
-            let _ = shop.store_mut().operations.edit(self.id, |row| row.status = Status::Running);
+            self.reading = Some(Reading {
+                inner,
+                position,
+                spool,
+                objects: 0,
+                root_objects: 0,
+            });
+            let _ = shop
+                .store_mut()
+                .operations
+                .edit(self.id, |row| row.status = Status::Running);
             return;
         };
         if let Some(ending) = self.fault.ending
@@ -275,7 +340,10 @@ impl Job {
                     return self.end(shop, Status::Completed, None);
                 }
                 let micros = i64::try_from(read.saturating_mul(1_000_000) / u64::from(pace));
-                self.due = later(self.due, SignedDuration::from_micros(micros.unwrap_or(i64::MAX)));
+                self.due = later(
+                    self.due,
+                    SignedDuration::from_micros(micros.unwrap_or(i64::MAX)),
+                );
             }
             Err(code) => self.end(shop, Status::Failed, Some(code)),
         }
@@ -284,19 +352,29 @@ impl Job {
     /// Ends the operation; its result, whole or partial, is kept.
     fn end(&mut self, shop: &Shop, mut status: Status, mut error: Option<&'static str>) {
         let fault = self.fault;
-        let results = self.reading.take().map(|reading| reading.spool.finish()).transpose();
+        let results = self
+            .reading
+            .take()
+            .map(|reading| reading.spool.finish())
+            .transpose();
         let results = results.unwrap_or_else(|broken| {
             tracing::warn!(error = %broken, "cannot write the result of a bulk operation");
             (status, error) = (Status::Failed, Some("INTERNAL_SERVER_ERROR"));
             None
         });
         let mut size = None;
-        if let Some(results) = results.filter(|results| results.bytes > 0 && status != Status::Canceled) {
+        if let Some(results) =
+            results.filter(|results| results.bytes > 0 && status != Status::Canceled)
+        {
             size = Some(results.bytes);
             shop.bulk.keep(self.id, results, fault.body);
         }
         shop.act(|store, now| {
-            let life = if fault.url_expired { SignedDuration::ZERO } else { LINK_LIFE };
+            let life = if fault.url_expired {
+                SignedDuration::ZERO
+            } else {
+                LINK_LIFE
+            };
             let url = size.map(|_| shop.bulk.link(self.id, later(now, life)));
             let _ = store.operations.edit(self.id, |row| {
                 row.status = status;
@@ -311,7 +389,11 @@ impl Job {
             });
             store.begin();
             if !fault.silent {
-                store.tell(Topic::BULK_OPERATIONS_FINISH, Subject::Operation(self.id), now);
+                store.tell(
+                    Topic::BULK_OPERATIONS_FINISH,
+                    Subject::Operation(self.id),
+                    now,
+                );
             }
         });
     }
@@ -321,7 +403,13 @@ impl Reading {
     /// Reads a slice of the shop as it is now; says how many objects, or the code of what went wrong.
     fn slice(&mut self, shop: &Shop, pace: u32, now: Timestamp) -> Result<u64, &'static str> {
         let roots = (pace / SLICES_A_SECOND).clamp(1, SLICE) as usize;
-        let Self { inner, position, spool, objects, root_objects } = self;
+        let Self {
+            inner,
+            position,
+            spool,
+            objects,
+            root_objects,
+        } = self;
         let before = *objects;
         let mut line = |text, root| {
             *objects += 1;
@@ -347,7 +435,11 @@ fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
 
 /// Forgets the oldest ended operation when there are many.
 pub(crate) fn forget(store: &mut Store) {
-    let oldest = store.operations.iter().find(|row| row.status.ended()).map(|row| row.id);
+    let oldest = store
+        .operations
+        .iter()
+        .find(|row| row.status.ended())
+        .map(|row| row.id);
     if let Some(oldest) = oldest.filter(|_| store.operations.len() >= MAX_KEPT) {
         store.operations.remove(oldest);
     }

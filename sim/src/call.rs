@@ -82,7 +82,11 @@ impl Calls {
     pub(crate) fn add_mutation(&mut self, mutation: Mutation) {
         self.totals.mutations += 1;
         self.totals.applied += u64::from(mutation.applied);
-        if let Some(key) = mutation.idempotency_key.as_ref().filter(|_| mutation.applied) {
+        if let Some(key) = mutation
+            .idempotency_key
+            .as_ref()
+            .filter(|_| mutation.applied)
+        {
             if self.applied_keys.contains(key) {
                 self.totals.applied_twice += 1;
             } else if self.applied_keys.len() < MAX_WATCHED {

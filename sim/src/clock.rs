@@ -12,18 +12,26 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new() -> Self {
-        Self { offset: watch::Sender::new(Duration::ZERO) }
+        Self {
+            offset: watch::Sender::new(Duration::ZERO),
+        }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the pretend shop's only look at the real clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the pretend shop's only look at the real clock"
+    )]
     pub(crate) fn now(&self) -> Timestamp {
         let offset = SignedDuration::try_from(*self.offset.borrow()).unwrap_or(SignedDuration::MAX);
-        Timestamp::now().checked_add(offset).unwrap_or(Timestamp::MAX)
+        Timestamp::now()
+            .checked_add(offset)
+            .unwrap_or(Timestamp::MAX)
     }
 
     /// Moves the clock forward and wakes everything that waits on it.
     pub(crate) fn advance(&self, by: Duration) {
-        self.offset.send_modify(|offset| *offset = offset.saturating_add(by));
+        self.offset
+            .send_modify(|offset| *offset = offset.saturating_add(by));
     }
 
     /// Returns at `due`, or at once if it has passed.
@@ -31,7 +39,9 @@ impl Clock {
         let mut offset = self.offset.subscribe();
         loop {
             offset.borrow_and_update();
-            let Ok(left) = Duration::try_from(due.duration_since(self.now())) else { return };
+            let Ok(left) = Duration::try_from(due.duration_since(self.now())) else {
+                return;
+            };
             if left.is_zero() {
                 return;
             }

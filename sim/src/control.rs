@@ -171,7 +171,9 @@ pub(crate) fn answer(
     query: Option<&str>,
     body: &[u8],
 ) -> Option<Answer> {
-    let route = ROUTES.iter().find(|route| route.method == method.as_str() && route.name == name)?;
+    let route = ROUTES
+        .iter()
+        .find(|route| route.method == method.as_str() && route.name == name)?;
     Some((route.answer)(shop, query, body))
 }
 
@@ -194,7 +196,14 @@ pub(crate) fn routes(shop: &Shop) -> Value {
         ),
         route("GET", "/_sim/truth", "", "everything the store believes"),
     ];
-    let own = |own: &Route| route(own.method, &format!("/_sim/{}", own.name), own.takes, own.does);
+    let own = |own: &Route| {
+        route(
+            own.method,
+            &format!("/_sim/{}", own.name),
+            own.takes,
+            own.does,
+        )
+    };
     routes.extend(ROUTES.iter().map(own));
     json!({
         "about": "A pretend Shopify store. Routes under /_sim/ are its own: a real one has none of them.",
@@ -213,7 +222,10 @@ fn calls(shop: &Shop, query: Option<&str>) -> Answer {
     match query {
         None | Some("") => Ok(calls.all()),
         Some("mutations=true") => Ok(calls.mutations()),
-        Some(_) => Err(Refused::new("mutations", "the only question is mutations=true")),
+        Some(_) => Err(Refused::new(
+            "mutations",
+            "the only question is mutations=true",
+        )),
     }
 }
 
@@ -227,7 +239,8 @@ impl<'de> Deserialize<'de> for Id {
             Value::String(text) => number(&text),
             value => value.as_u64(),
         };
-        id.map(Self).ok_or_else(|| serde::de::Error::custom("an id is a number, its digits or a gid://"))
+        id.map(Self)
+            .ok_or_else(|| serde::de::Error::custom("an id is a number, its digits or a gid://"))
     }
 }
 
@@ -240,7 +253,10 @@ fn item_of(store: &Store, id: Option<Id>, sku: Option<&str>) -> Result<u64, Refu
             .get(sku)
             .copied()
             .ok_or_else(|| Refused::new("sku", format!("no item has {sku:?}"))),
-        _ => Err(Refused::new("inventoryItemId", "give either inventoryItemId or sku")),
+        _ => Err(Refused::new(
+            "inventoryItemId",
+            "give either inventoryItemId or sku",
+        )),
     }
 }
 
@@ -260,13 +276,25 @@ fn sell(shop: &Shop, sale: &Sale) -> Answer {
         let enough = |level: &&crate::record::Level| level.quantities[AVAILABLE] >= sale.quantity;
         let place = || {
             let selling = || store.selling_levels_of(item);
-            selling().find(enough).or_else(|| selling().next()).map(|level| level.location)
+            selling()
+                .find(enough)
+                .or_else(|| selling().next())
+                .map(|level| level.location)
         };
         let location = sale.location_id.map(|id| id.0).or_else(place);
-        let location = location.ok_or_else(|| Refused::new("inventoryItemId", "stocked nowhere"))?;
-        let wanted = [Wanted { item, location, quantity: sale.quantity }];
+        let location =
+            location.ok_or_else(|| Refused::new("inventoryItemId", "stocked nowhere"))?;
+        let wanted = [Wanted {
+            item,
+            location,
+            quantity: sale.quantity,
+        }];
         let order = store.sell(None, ("Walter", "Walkin"), &wanted, now)?;
-        Ok(store.orders.find(order).map(truth::order).unwrap_or_default())
+        Ok(store
+            .orders
+            .find(order)
+            .map(truth::order)
+            .unwrap_or_default())
     })
 }
 
@@ -288,19 +316,32 @@ fn adjust(shop: &Shop, wanted: &Adjustment) -> Answer {
         let level = level.ok_or_else(|| Refused::new("locationId", "not stocked there"))?;
         let delta = match (wanted.delta, wanted.quantity) {
             (Some(delta), None) => delta,
-            (None, Some(quantity)) => quantity.saturating_sub(level.quantity(&wanted.name).unwrap_or(0)),
+            (None, Some(quantity)) => {
+                quantity.saturating_sub(level.quantity(&wanted.name).unwrap_or(0))
+            }
             _ => return Err(Refused::new("delta", "give either delta or quantity")),
         };
         if !(-MAX_QUANTITY..=MAX_QUANTITY).contains(&delta) {
-            return Err(Refused::new("delta", format!("must be within ±{MAX_QUANTITY}")));
+            return Err(Refused::new(
+                "delta",
+                format!("must be within ±{MAX_QUANTITY}"),
+            ));
         }
         store.adjust(item, wanted.location_id.0, &wanted.name, delta, now)?;
-        Ok(store.level(item, wanted.location_id.0).map(truth::level).unwrap_or_default())
+        Ok(store
+            .level(item, wanted.location_id.0)
+            .map(truth::level)
+            .unwrap_or_default())
     })
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", rename_all_fields = "camelCase", tag = "action")]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "action"
+)]
 enum ProductChange {
     Create {
         title: Option<String>,
@@ -348,24 +389,43 @@ fn cents<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::E
         Value::String(text) => text.parse::<f64>().ok(),
         value => value.as_f64(),
     };
-    #[expect(clippy::cast_possible_truncation, reason = "casts saturate, and the range is checked below")]
-    let cents =
-        value.map(|price| (price * 100.0).round() as i64).filter(|cents| (0..=MAX_PRICE).contains(cents));
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "casts saturate, and the range is checked below"
+    )]
+    let cents = value
+        .map(|price| (price * 100.0).round() as i64)
+        .filter(|cents| (0..=MAX_PRICE).contains(cents));
     let most = price(MAX_PRICE);
-    cents.map(Some).ok_or_else(|| serde::de::Error::custom(format!("price must be between 0 and {most}")))
+    cents
+        .map(Some)
+        .ok_or_else(|| serde::de::Error::custom(format!("price must be between 0 and {most}")))
 }
 
 fn product(shop: &Shop, change: ProductChange) -> Answer {
     shop.act(|store, now| {
         let id = match change {
-            ProductChange::Create { title, price, variants, quantity } => {
+            ProductChange::Create {
+                title,
+                price,
+                variants,
+                quantity,
+            } => {
                 if !(1..=MAX_VARIANTS).contains(&variants) {
-                    return Err(Refused::new("variants", format!("must be between 1 and {MAX_VARIANTS}")));
+                    return Err(Refused::new(
+                        "variants",
+                        format!("must be between 1 and {MAX_VARIANTS}"),
+                    ));
                 }
                 let number = store.products.len() + 1;
                 let variant = |position: u32| {
                     let sku = format!("NEW-{number:05}-{position}");
-                    (format!("Kind {position}"), sku, price.unwrap_or(1_000), false)
+                    (
+                        format!("Kind {position}"),
+                        sku,
+                        price.unwrap_or(1_000),
+                        false,
+                    )
                 };
                 let draft = Draft {
                     title: title.unwrap_or_else(|| format!("New product {number}")),
@@ -385,11 +445,17 @@ fn product(shop: &Shop, change: ProductChange) -> Answer {
                 store.make_bundle(inventory_item_id.0, now)?;
                 return Ok(json!({ "inventoryItemId": inventory_item_id.0.to_string() }));
             }
-            ProductChange::Track { inventory_item_id, tracked } => {
+            ProductChange::Track {
+                inventory_item_id,
+                tracked,
+            } => {
                 store.set_tracked(inventory_item_id.0, tracked, now)?;
                 return Ok(json!({ "inventoryItemId": inventory_item_id.0.to_string() }));
             }
-            ProductChange::Relabel { inventory_item_id, sku } => {
+            ProductChange::Relabel {
+                inventory_item_id,
+                sku,
+            } => {
                 store.rename_sku(inventory_item_id.0, sku, now)?;
                 return Ok(json!({ "inventoryItemId": inventory_item_id.0.to_string() }));
             }
@@ -398,7 +464,11 @@ fn product(shop: &Shop, change: ProductChange) -> Answer {
                 return Ok(json!({ "id": id.0.to_string() }));
             }
         };
-        Ok(store.products.find(id).map(truth::product).unwrap_or_default())
+        Ok(store
+            .products
+            .find(id)
+            .map(truth::product)
+            .unwrap_or_default())
     })
 }
 
@@ -408,11 +478,22 @@ fn stock_everywhere(
     quantity: i64,
     now: jiff::Timestamp,
 ) -> Result<(), Refused> {
-    let variants = store.products.find(product).map(|product| product.variants.clone()).unwrap_or_default();
-    let items: Vec<u64> =
-        variants.iter().filter_map(|id| store.variants.find(*id)).map(|row| row.item).collect();
-    let places: Vec<u64> =
-        store.locations.iter().filter(|place| place.active).map(|place| place.id).collect();
+    let variants = store
+        .products
+        .find(product)
+        .map(|product| product.variants.clone())
+        .unwrap_or_default();
+    let items: Vec<u64> = variants
+        .iter()
+        .filter_map(|id| store.variants.find(*id))
+        .map(|row| row.item)
+        .collect();
+    let places: Vec<u64> = store
+        .locations
+        .iter()
+        .filter(|place| place.active)
+        .map(|place| place.id)
+        .collect();
     for item in items {
         for place in &places {
             store.connect(item, *place, quantity, now)?;
@@ -422,18 +503,32 @@ fn stock_everywhere(
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", rename_all_fields = "camelCase", tag = "action")]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "action"
+)]
 enum CustomerChange {
-    Update { id: Id, first_name: Option<String>, last_name: Option<String> },
-    Delete { id: Id },
+    Update {
+        id: Id,
+        first_name: Option<String>,
+        last_name: Option<String>,
+    },
+    Delete {
+        id: Id,
+    },
 }
 
 fn customer(shop: &Shop, change: CustomerChange) -> Answer {
-    let (CustomerChange::Update { id: Id(id), .. } | CustomerChange::Delete { id: Id(id) }) = change;
+    let (CustomerChange::Update { id: Id(id), .. } | CustomerChange::Delete { id: Id(id) }) =
+        change;
     shop.act(|store, now| match change {
-        CustomerChange::Update { first_name, last_name, .. } => {
-            store.update_customer(id, first_name, last_name, now)
-        }
+        CustomerChange::Update {
+            first_name,
+            last_name,
+            ..
+        } => store.update_customer(id, first_name, last_name, now),
         CustomerChange::Delete { .. } => store.delete_customer(id, now),
     })?;
     Ok(json!({ "id": id.to_string() }))
@@ -469,8 +564,12 @@ fn location(shop: &Shop, change: LocationChange) -> Answer {
             LocationChange::Create { name, service } => {
                 store.add_location(name, "Kingston".to_owned(), service, now)
             }
-            LocationChange::Update { id, name } => store.rename_location(id.0, name, now).map(|()| id.0)?,
-            LocationChange::Activate { id } => store.set_location_active(id.0, true, now).map(|()| id.0)?,
+            LocationChange::Update { id, name } => {
+                store.rename_location(id.0, name, now).map(|()| id.0)?
+            }
+            LocationChange::Activate { id } => {
+                store.set_location_active(id.0, true, now).map(|()| id.0)?
+            }
             LocationChange::Deactivate { id } => {
                 store.set_location_active(id.0, false, now).map(|()| id.0)?
             }
@@ -479,7 +578,11 @@ fn location(shop: &Shop, change: LocationChange) -> Answer {
                 return Ok(json!({ "id": id.0.to_string() }));
             }
         };
-        Ok(store.locations.find(id).map(truth::location).unwrap_or_default())
+        Ok(store
+            .locations
+            .find(id)
+            .map(truth::location)
+            .unwrap_or_default())
     })
 }
 
@@ -505,7 +608,10 @@ fn level(shop: &Shop, change: &LevelChange) -> Answer {
             LevelAction::Connect => store.connect(item, location, 0, now),
             LevelAction::Disconnect => store.disconnect(item, location, now),
         }?;
-        Ok(store.level(item, location).map(truth::level).unwrap_or_default())
+        Ok(store
+            .level(item, location)
+            .map(truth::level)
+            .unwrap_or_default())
     })
 }
 
@@ -538,9 +644,13 @@ struct Step {
 
 fn clock(shop: &Shop, step: &Step) -> Answer {
     if !(0.0..=MAX_ADVANCE).contains(&step.advance_seconds) {
-        return Err(Refused::new("advanceSeconds", format!("must be between 0 and {MAX_ADVANCE}")));
+        return Err(Refused::new(
+            "advanceSeconds",
+            format!("must be between 0 and {MAX_ADVANCE}"),
+        ));
     }
-    shop.clock.advance(Duration::from_secs_f64(step.advance_seconds));
+    shop.clock
+        .advance(Duration::from_secs_f64(step.advance_seconds));
     Ok(json!({ "now": shop.clock.now() }))
 }
 
@@ -552,7 +662,10 @@ struct Pace {
 
 fn shoppers(shop: &Shop, pace: &Pace) -> Answer {
     if !(0.0..=MAX_SHOPPERS).contains(&pace.per_second) {
-        return Err(Refused::new("perSecond", format!("must be between 0 and {MAX_SHOPPERS}")));
+        return Err(Refused::new(
+            "perSecond",
+            format!("must be between 0 and {MAX_SHOPPERS}"),
+        ));
     }
     shop.pace.send_replace(pace.per_second);
     Ok(json!({ "perSecond": pace.per_second }))

@@ -121,7 +121,12 @@ impl Deliveries {
             faults: WebhookFaults::default(),
             chance: StdRng::seed_from_u64(seed ^ 0x77eb_1100),
         };
-        Self { queue: Mutex::new(queue), changed: Notify::new(), secret, seed }
+        Self {
+            queue: Mutex::new(queue),
+            changed: Notify::new(),
+            secret,
+            seed,
+        }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -250,12 +255,24 @@ impl Queue {
             self.ended.dropped += 1;
             return;
         }
-        let copies = if self.chance.random_bool(self.faults.duplicate) { 2 } else { 1 };
-        let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{seed} delivery {}", self.last).as_bytes());
+        let copies = if self.chance.random_bool(self.faults.duplicate) {
+            2
+        } else {
+            1
+        };
+        let id = Uuid::new_v5(
+            &Uuid::NAMESPACE_OID,
+            format!("{seed} delivery {}", self.last).as_bytes(),
+        );
         for _ in 0..copies {
             let reordered = self.chance.random_bool(self.faults.reorder);
-            let late = if reordered { self.chance.random_range(1..=REORDER_MILLIS) } else { 0 };
-            let delay = SignedDuration::try_from_secs_f64(self.faults.delay_seconds).unwrap_or_default();
+            let late = if reordered {
+                self.chance.random_range(1..=REORDER_MILLIS)
+            } else {
+                0
+            };
+            let delay =
+                SignedDuration::try_from_secs_f64(self.faults.delay_seconds).unwrap_or_default();
             let delivery = Delivery {
                 id,
                 topic: notice.topic,
@@ -266,7 +283,11 @@ impl Queue {
                 failures: 0,
                 body: None,
             };
-            self.wait(notice.triggered_at, delay + SignedDuration::from_millis(late), delivery);
+            self.wait(
+                notice.triggered_at,
+                delay + SignedDuration::from_millis(late),
+                delivery,
+            );
         }
     }
 
@@ -295,7 +316,9 @@ pub(crate) async fn run(
     let slots = Arc::new(Semaphore::new(CONCURRENT));
     loop {
         // The semaphore is never closed.
-        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        let Ok(slot) = slots.clone().acquire_owned().await else {
+            return;
+        };
         let delivery = tokio::select! {
             delivery = shop.deliveries.next(&shop.clock) => delivery,
             () = closing.cancelled() => return,
@@ -344,14 +367,19 @@ async fn attempt(shop: &Shop, client: &reqwest::Client, mut delivery: Delivery) 
 /// Writes the body, if there is one to send.
 fn write(store: &Store, delivery: &Delivery) -> Result<Bytes, Outcome> {
     let mut body = body(store, delivery.subject).ok_or(Outcome::Obsolete)?;
-    if !terms(&delivery.target.filter).iter().all(|term| term.holds_in(&body)) {
+    if !terms(&delivery.target.filter)
+        .iter()
+        .all(|term| term.holds_in(&body))
+    {
         return Err(Outcome::Filtered);
     }
     let wanted = &delivery.target.include_fields;
     if let (false, Some(fields)) = (wanted.is_empty(), body.as_object_mut()) {
         fields.retain(|field, _| wanted.contains(field));
     }
-    serde_json::to_vec(&body).map(Bytes::from).map_err(|_| Outcome::Obsolete)
+    serde_json::to_vec(&body)
+        .map(Bytes::from)
+        .map_err(|_| Outcome::Obsolete)
 }
 
 async fn send(shop: &Shop, client: &reqwest::Client, delivery: &Delivery, body: Bytes) -> Outcome {
@@ -370,10 +398,19 @@ async fn send(shop: &Shop, client: &reqwest::Client, delivery: &Delivery, body: 
         .header("X-Shopify-Topic", delivery.topic.0)
         .header("X-Shopify-Hmac-Sha256", shop.deliveries.signature(&body))
         .header("X-Shopify-Shop-Domain", &shop.domain)
-        .header("X-Shopify-API-Version", version.as_deref().unwrap_or(VERSION))
+        .header(
+            "X-Shopify-API-Version",
+            version.as_deref().unwrap_or(VERSION),
+        )
         .header("X-Shopify-Webhook-Id", delivery.id.to_string())
-        .header("X-Shopify-Event-Id", Uuid::new_v5(&Uuid::NAMESPACE_OID, event.as_bytes()).to_string())
-        .header("X-Shopify-Triggered-At", format!("{:.9}", delivery.triggered_at));
+        .header(
+            "X-Shopify-Event-Id",
+            Uuid::new_v5(&Uuid::NAMESPACE_OID, event.as_bytes()).to_string(),
+        )
+        .header(
+            "X-Shopify-Triggered-At",
+            format!("{:.9}", delivery.triggered_at),
+        );
     if let Some(name) = &delivery.target.name {
         request = request.header("X-Shopify-Name", name);
     }

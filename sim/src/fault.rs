@@ -50,9 +50,15 @@ pub(crate) struct Headers {
 
 impl Headers {
     fn check(&self) -> Result<(), Refused> {
-        let given = [("version", &self.version), ("deprecatedReason", &self.deprecated_reason)];
+        let given = [
+            ("version", &self.version),
+            ("deprecatedReason", &self.deprecated_reason),
+        ];
         for (field, text) in given {
-            if text.as_ref().is_some_and(|text| hyper::header::HeaderValue::from_str(text).is_err()) {
+            if text
+                .as_ref()
+                .is_some_and(|text| hyper::header::HeaderValue::from_str(text).is_err())
+            {
                 return Err(Refused::new(field, "cannot stand in a header"));
             }
         }
@@ -80,7 +86,11 @@ pub(crate) struct WebhookFaults {
 
 impl WebhookFaults {
     pub(crate) fn check(&self) -> Result<(), Refused> {
-        let chances = [("drop", self.drop), ("duplicate", self.duplicate), ("reorder", self.reorder)];
+        let chances = [
+            ("drop", self.drop),
+            ("duplicate", self.duplicate),
+            ("reorder", self.reorder),
+        ];
         for (field, chance) in chances {
             if !(0.0..=1.0).contains(&chance) {
                 return Err(Refused::new(field, "must be between 0 and 1"));
@@ -194,11 +204,24 @@ impl ApiFaults {
         for fault in faults.chain(parts) {
             fault.check()?;
         }
-        if given.mutations.as_ref().is_some_and(|given| given.throttled.status.is_some()) {
-            return Err(Refused::new("status", "how the throttled are answered is an option of the shop"));
+        if given
+            .mutations
+            .as_ref()
+            .is_some_and(|given| given.throttled.status.is_some())
+        {
+            return Err(Refused::new(
+                "status",
+                "how the throttled are answered is an option of the shop",
+            ));
         }
-        if given.latency_ms.is_some_and(|latency| latency > MAX_LATENCY) {
-            return Err(Refused::new("latencyMs", format!("must be at most {MAX_LATENCY}")));
+        if given
+            .latency_ms
+            .is_some_and(|latency| latency > MAX_LATENCY)
+        {
+            return Err(Refused::new(
+                "latencyMs",
+                format!("must be at most {MAX_LATENCY}"),
+            ));
         }
         if let Some(headers) = &given.headers {
             headers.check()?;
@@ -214,12 +237,14 @@ impl ApiFaults {
 
     /// For any call, as it comes in.
     pub(crate) fn on_arrival(&mut self) -> Option<Strike> {
-        self.closed().or_else(|| self.graphql.strike(&mut self.chance))
+        self.closed()
+            .or_else(|| self.graphql.strike(&mut self.chance))
     }
 
     /// For whoever asks for a token.
     pub(crate) fn on_token(&mut self) -> Option<Strike> {
-        self.closed().or_else(|| self.token.strike(&mut self.chance))
+        self.closed()
+            .or_else(|| self.token.strike(&mut self.chance))
     }
 
     fn closed(&self) -> Option<Strike> {

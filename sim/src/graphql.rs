@@ -86,10 +86,13 @@ pub(crate) struct Admitted {
 impl Api {
     /// Reads the schema that is built in; an error is a broken build.
     pub(crate) fn new() -> Result<Self, String> {
-        let schema =
-            Schema::parse_and_validate(SCHEMA, "admin-2026-10.graphql").map_err(|e| e.to_string())?;
+        let schema = Schema::parse_and_validate(SCHEMA, "admin-2026-10.graphql")
+            .map_err(|e| e.to_string())?;
         let implementers = schema.implementers_map();
-        Ok(Self { schema, implementers })
+        Ok(Self {
+            schema,
+            implementers,
+        })
     }
 }
 
@@ -115,11 +118,19 @@ pub(crate) fn admit(shop: &Shop, request: &Request) -> Result<Admitted, Box<Answ
         return Err(refuse(&[Problem::too_expensive(requested)], None, call));
     }
     let throttles = mutation && lock(&shop.api_faults).throttles();
-    let struck = if mutation && !throttles { lock(&shop.api_faults).before() } else { None };
+    let struck = if mutation && !throttles {
+        lock(&shop.api_faults).before()
+    } else {
+        None
+    };
     if let Some(strike) = struck {
         call.status = strike.status();
         let mutations = mutation::kept_out(&selection, &call, "STRUCK", false);
-        return Err(Box::new(Answer { body: Err(strike), call, mutations }));
+        return Err(Box::new(Answer {
+            body: Err(strike),
+            call,
+            mutations,
+        }));
     }
     {
         let mut bucket = lock(&shop.bucket);
@@ -127,29 +138,55 @@ pub(crate) fn admit(shop: &Shop, request: &Request) -> Result<Admitted, Box<Answ
             let cost = cost(requested, None, &bucket.status());
             call.throttled = true;
             call.status = shop.throttled_status;
-            let kept_out = mutation.then(|| mutation::kept_out(&selection, &call, "THROTTLED", true));
+            let kept_out =
+                mutation.then(|| mutation::kept_out(&selection, &call, "THROTTLED", true));
             let refused = refuse(&[Problem::throttled()], Some(json!({ "cost": cost })), call);
-            return Err(Box::new(Answer { mutations: kept_out.unwrap_or_default(), ..*refused }));
+            return Err(Box::new(Answer {
+                mutations: kept_out.unwrap_or_default(),
+                ..*refused
+            }));
         }
     }
     let turns = mutation.then(|| mutation::begin(&mut lock(&shop.keys), &selection, now));
-    Ok(Admitted { selection, turns, requested, call })
+    Ok(Admitted {
+        selection,
+        turns,
+        requested,
+        call,
+    })
 }
 
 /// Carries out what was let in.
 pub(crate) fn carry_out(shop: &Shop, admitted: Admitted) -> Answer {
-    let Admitted { selection, turns, requested, mut call } = admitted;
+    let Admitted {
+        selection,
+        turns,
+        requested,
+        mut call,
+    } = admitted;
     let (mut mutations, mut strike) = (Vec::new(), None);
     let execution = if let Some(turns) = turns {
         strike = lock(&shop.api_faults).after();
         shop.act(|store, now| {
-            let payloads = mutation::run(&shop.api, store, &mut lock(&shop.keys), &selection, turns, now);
+            let payloads = mutation::run(
+                &shop.api,
+                store,
+                &mut lock(&shop.keys),
+                &selection,
+                turns,
+                now,
+            );
             mutations = mutation::told(&selection, &payloads, &call, strike.is_none());
             Execution::run(store, &selection, payloads, now)
         })
     } else {
         let execution = Execution::run(&shop.store(), &selection, Vec::new(), shop.clock.now());
-        if shop.store().operations.iter().any(|row| row.status == Status::Canceling) {
+        if shop
+            .store()
+            .operations
+            .iter()
+            .any(|row| row.status == Status::Canceling)
+        {
             shop.act(end_canceled);
         }
         execution
@@ -164,7 +201,11 @@ pub(crate) fn carry_out(shop: &Shop, admitted: Admitted) -> Answer {
     };
     if let Some(strike) = strike {
         call.status = strike.status();
-        return Answer { body: Err(strike), call, mutations };
+        return Answer {
+            body: Err(strike),
+            call,
+            mutations,
+        };
     }
     let mut extensions = json!({ "cost": cost(requested, Some(actual), &status) });
     if !execution.searches.is_empty() {
@@ -172,25 +213,46 @@ pub(crate) fn carry_out(shop: &Shop, admitted: Admitted) -> Answer {
     }
     let mut errors = String::new();
     if !execution.problems.is_empty() {
-        call.errors = execution.problems.iter().map(|problem| problem.code.clone()).collect();
+        call.errors = execution
+            .problems
+            .iter()
+            .map(|problem| problem.code.clone())
+            .collect();
         let problems: Vec<Value> = execution.problems.iter().map(Problem::to_json).collect();
         errors = format!(",\"errors\":{}", Value::Array(problems));
     }
-    let body = format!("{{\"data\":{}{errors},\"extensions\":{extensions}}}", execution.data);
-    Answer { body: Ok(body), call, mutations }
+    let body = format!(
+        "{{\"data\":{}{errors},\"extensions\":{extensions}}}",
+        execution.data
+    );
+    Answer {
+        body: Ok(body),
+        call,
+        mutations,
+    }
 }
 
 /// Validates and plans; says too whether it is a mutation.
-fn prepare(api: &Api, request: &Request, call: &mut Call) -> Result<(Selection, bool), Vec<Problem>> {
-    let document = Parser::new().recursion_limit(MAX_DEPTH).parse_ast(&*request.query, "query");
+fn prepare(
+    api: &Api,
+    request: &Request,
+    call: &mut Call,
+) -> Result<(Selection, bool), Vec<Problem>> {
+    let document = Parser::new()
+        .recursion_limit(MAX_DEPTH)
+        .parse_ast(&*request.query, "query");
     let document = document.map_err(|broken| problem::of_syntax(&broken.errors))?;
-    let document =
-        document.to_executable_validate(&api.schema).map_err(|e| problem::of_validation(&e.errors))?;
+    let document = document
+        .to_executable_validate(&api.schema)
+        .map_err(|e| problem::of_validation(&e.errors))?;
     let wrong = |error: apollo_compiler::request::RequestError| {
         let error = error.to_graphql_error(&document.sources);
         vec![Problem::new("INVALID_VARIABLE", error.message).at(error.locations)]
     };
-    let operation = document.operations.get(request.operation_name.as_deref()).map_err(wrong)?;
+    let operation = document
+        .operations
+        .get(request.operation_name.as_deref())
+        .map_err(wrong)?;
     call.operation = operation.name.as_ref().map(ToString::to_string);
     let sent = request.variables.clone().unwrap_or_default();
     let coerced = coerce_variable_values(&api.schema, operation, &sent).map_err(wrong)?;
@@ -198,7 +260,10 @@ fn prepare(api: &Api, request: &Request, call: &mut Call) -> Result<(Selection, 
     let introspected = introspected(api, &document, operation, &coerced)?;
     let planner = Planner::new(api, &document, &sent, &variables, introspected);
     let selection = planner.plan(operation).map_err(|problem| vec![problem])?;
-    Ok((selection, operation.operation_type == OperationType::Mutation))
+    Ok((
+        selection,
+        operation.operation_type == OperationType::Mutation,
+    ))
 }
 
 /// What the schema says about itself, where that is asked: `__schema` and `__type`. It is that of the pretend store, so
@@ -221,18 +286,30 @@ fn introspected(
     }
     // Types lead to fields and fields to types: nested lists of them grow beyond any bound.
     introspection::check_max_depth(document, operation).map_err(wrong)?;
-    let found =
-        introspection::partial_execute(&api.schema, &api.implementers, document, operation, variables);
+    let found = introspection::partial_execute(
+        &api.schema,
+        &api.implementers,
+        document,
+        operation,
+        variables,
+    );
     Ok(found.map_err(wrong)?.data.unwrap_or_default())
 }
 
 fn refuse(problems: &[Problem], extensions: Option<Value>, mut call: Call) -> Box<Answer> {
-    call.errors = problems.iter().map(|problem| problem.code.clone()).collect();
+    call.errors = problems
+        .iter()
+        .map(|problem| problem.code.clone())
+        .collect();
     let mut body = json!({ "errors": problems.iter().map(Problem::to_json).collect::<Vec<_>>() });
     if let Some(extensions) = extensions {
         body["extensions"] = extensions;
     }
-    Box::new(Answer { body: Ok(body.to_string()), call, mutations: Vec::new() })
+    Box::new(Answer {
+        body: Ok(body.to_string()),
+        call,
+        mutations: Vec::new(),
+    })
 }
 
 fn cost(requested: u32, actual: Option<u32>, status: &Value) -> Value {
@@ -249,10 +326,18 @@ mod tests {
         let kept = Schema::parse_and_validate(kept, "kept").unwrap();
         let ours = Api::new().unwrap().schema;
         for (name, kept) in &kept.types {
-            let ours = ours.types.get(name).unwrap_or_else(|| panic!("{name} is missing"));
-            let apollo_compiler::schema::ExtendedType::Object(kept) = kept else { continue };
+            let ours = ours
+                .types
+                .get(name)
+                .unwrap_or_else(|| panic!("{name} is missing"));
+            let apollo_compiler::schema::ExtendedType::Object(kept) = kept else {
+                continue;
+            };
             let ours = ours.as_object().unwrap();
-            let missing = kept.fields.keys().find(|field| !ours.fields.contains_key(*field));
+            let missing = kept
+                .fields
+                .keys()
+                .find(|field| !ours.fields.contains_key(*field));
             assert_eq!(missing, None, "of {name}");
         }
     }

@@ -47,7 +47,9 @@ pub(crate) async fn serve(
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         // The semaphore is never closed.
-        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        let Ok(slot) = slots.clone().acquire_owned().await else {
+            return;
+        };
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
@@ -60,8 +62,12 @@ pub(crate) async fn serve(
             },
             () = closing.cancelled() => return,
         };
-        let work =
-            Work { shop: shop.clone(), closing: closing.clone(), tasks: tasks.clone(), slot: Arc::new(slot) };
+        let work = Work {
+            shop: shop.clone(),
+            closing: closing.clone(),
+            tasks: tasks.clone(),
+            slot: Arc::new(slot),
+        };
         let (closing, tls) = (closing.clone(), tls.clone());
         tasks.spawn(async move {
             tokio::select! {
@@ -84,7 +90,9 @@ struct Work {
 async fn accepted(stream: TcpStream, tls: Option<TlsAcceptor>, work: &Work) {
     // Without it answers are late, not wrong.
     let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else { return connection(stream, work).await };
+    let Some(tls) = tls else {
+        return connection(stream, work).await;
+    };
     match tokio::time::timeout(HEADER_TIMEOUT, tls.accept(stream)).await {
         Ok(Ok(stream)) => connection(stream, work).await,
         // Most likely it does not trust the certificate yet, or spoke plain HTTP.
@@ -118,9 +126,16 @@ async fn answer(work: &Work, request: Request<Incoming>) -> Result<Response<Cont
     if head.uri.path().starts_with("/_sim/")
         && let Err(why) = visitor::check(&head.headers)
     {
-        return Ok(write(shop, StatusCode::FORBIDDEN, json!({ "error": { "message": why } }).to_string()));
+        return Ok(write(
+            shop,
+            StatusCode::FORBIDDEN,
+            json!({ "error": { "message": why } }).to_string(),
+        ));
     }
-    let Ok(body) = Limited::new(body, MAX_BODY).collect().await.map(http_body_util::Collected::to_bytes)
+    let Ok(body) = Limited::new(body, MAX_BODY)
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
     else {
         return Ok(write(
             shop,
@@ -139,7 +154,10 @@ async fn answer(work: &Work, request: Request<Incoming>) -> Result<Response<Cont
                 drop(slot);
                 answer
             };
-            let called = work.tasks.spawn(work.closing.clone().run_until_cancelled_owned(call)).await;
+            let called = work
+                .tasks
+                .spawn(work.closing.clone().run_until_cancelled_owned(call))
+                .await;
             called.ok().flatten().flatten().ok_or(HungUp)?
         }
         ["admin", "oauth", "access_token"] if head.method == Method::POST => {
@@ -151,16 +169,22 @@ async fn answer(work: &Work, request: Request<Incoming>) -> Result<Response<Cont
                 (status, answer.to_string())
             }
         }
-        ["_sim", "bulk", name] if head.method == Method::GET => return Ok(download(shop, &head, name)),
-        ["_sim", "truth"] if head.method == Method::GET => (StatusCode::OK, truth::truth(&shop.store())),
+        ["_sim", "bulk", name] if head.method == Method::GET => {
+            return Ok(download(shop, &head, name));
+        }
+        ["_sim", "truth"] if head.method == Method::GET => {
+            (StatusCode::OK, truth::truth(&shop.store()))
+        }
         ["" | "_sim"] | ["_sim", ""] if head.method == Method::GET => {
             (StatusCode::OK, control::routes(shop).to_string())
         }
-        ["_sim", route] => match control::answer(shop, &head.method, route, head.uri.query(), &body) {
-            Some(Ok(value)) => (StatusCode::OK, value.to_string()),
-            Some(Err(refused)) => (StatusCode::BAD_REQUEST, told(&refused).to_string()),
-            None => absent(&head),
-        },
+        ["_sim", route] => {
+            match control::answer(shop, &head.method, route, head.uri.query(), &body) {
+                Some(Ok(value)) => (StatusCode::OK, value.to_string()),
+                Some(Err(refused)) => (StatusCode::BAD_REQUEST, told(&refused).to_string()),
+                None => absent(&head),
+            }
+        }
         _ => absent(&head),
     };
     Ok(write(shop, status, text))
@@ -171,8 +195,11 @@ fn absent(head: &Parts) -> (StatusCode, String) {
     let (method, path) = (&head.method, head.uri.path());
     let message = format!("the pretend store has no {method} {path}; GET / lists what it has");
     let shopifys = path.starts_with("/admin/");
-    let answer =
-        if shopifys { json!({ "errors": message }) } else { json!({ "error": { "message": message } }) };
+    let answer = if shopifys {
+        json!({ "errors": message })
+    } else {
+        json!({ "error": { "message": message } })
+    };
     (StatusCode::NOT_FOUND, answer.to_string())
 }
 
@@ -181,10 +208,17 @@ fn told(refused: &Refused) -> Value {
 }
 
 /// Answers a GraphQL request, or nothing if the connection is to be closed.
-async fn api(shop: Arc<Shop>, token: Option<HeaderValue>, body: Bytes) -> Option<(StatusCode, String)> {
+async fn api(
+    shop: Arc<Shop>,
+    token: Option<HeaderValue>,
+    body: Bytes,
+) -> Option<(StatusCode, String)> {
     let (arrived, latency) = {
         let mut faults = lock(&shop.api_faults);
-        (faults.on_arrival(), Duration::from_millis(faults.latency_ms))
+        (
+            faults.on_arrival(),
+            Duration::from_millis(faults.latency_ms),
+        )
     };
     if let Some(strike) = arrived {
         wait(latency).await;
@@ -206,7 +240,10 @@ async fn api(shop: Arc<Shop>, token: Option<HeaderValue>, body: Bytes) -> Option
     };
     let admitted = graphql::admit(&shop, &request);
     wait(latency).await;
-    let answer = admitted.map_or_else(|answer| *answer, |admitted| graphql::carry_out(&shop, admitted));
+    let answer = admitted.map_or_else(
+        |answer| *answer,
+        |admitted| graphql::carry_out(&shop, admitted),
+    );
     let mut calls = lock(&shop.calls);
     let status = answer.call.status;
     calls.add(answer.call);
@@ -260,15 +297,21 @@ fn unanswered(shop: &Shop, status: u16) -> Call {
 
 /// Answers as the store of results does, which is none of Shopify's: it knows links and no tokens.
 fn download(shop: &Shop, head: &Parts, name: &str) -> Response<Content> {
-    let token =
-        ["authorization", "x-shopify-access-token"].iter().any(|name| head.headers.contains_key(*name));
-    let fetched = shop.bulk.fetch(name, head.uri.query().unwrap_or_default(), shop.clock.now());
+    let token = ["authorization", "x-shopify-access-token"]
+        .iter()
+        .any(|name| head.headers.contains_key(*name));
+    let fetched = shop
+        .bulk
+        .fetch(name, head.uri.query().unwrap_or_default(), shop.clock.now());
     let (status, code) = match fetched {
         _ if token => (StatusCode::BAD_REQUEST, "InvalidArgument"),
         Ok(download) => {
             let response = Response::builder()
                 .header(CONTENT_TYPE, "application/jsonl")
-                .header(CONTENT_DISPOSITION, format!("attachment; filename=\"bulk-{name}\""))
+                .header(
+                    CONTENT_DISPOSITION,
+                    format!("attachment; filename=\"bulk-{name}\""),
+                )
                 .body(Either::Right(download));
             return response.unwrap_or_else(|_| Response::new(Either::Left(Full::default())));
         }
@@ -279,7 +322,10 @@ fn download(shop: &Shop, head: &Parts, name: &str) -> Response<Content> {
     let text = format!("<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code></Error>");
     let mut response = Response::new(Either::Left(Full::new(Bytes::from(text))));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml; charset=UTF-8"));
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/xml; charset=UTF-8"),
+    );
     response
 }
 
@@ -299,7 +345,10 @@ fn write(shop: &Shop, status: StatusCode, text: String) -> Response<Content> {
         .header(CONTENT_TYPE, "application/json; charset=utf-8")
         // The shop's clock, from which a client takes its windows.
         .header(DATE, date.unwrap_or_default())
-        .header("X-Shopify-API-Version", headers.version.as_deref().unwrap_or(VERSION))
+        .header(
+            "X-Shopify-API-Version",
+            headers.version.as_deref().unwrap_or(VERSION),
+        )
         .header("X-Request-Id", request_id.to_string())
         .body(Either::Left(Full::new(Bytes::from(text))));
     response.unwrap_or_else(|_: hyper::http::Error| Response::new(Either::Left(Full::default())))

@@ -66,7 +66,10 @@ pub const SCOPES: [&str; 10] = scope::ALL;
 
 /// What kind of shop to open.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "independent switches, not states")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches, not states"
+)]
 pub struct Options {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
@@ -226,19 +229,42 @@ impl Sim {
     pub async fn start(options: Options) -> Result<Self, Error> {
         check(&options)?;
         let listen = options.listen;
-        let listener = TcpListener::bind(listen).await.map_err(|source| Error::Listen { listen, source })?;
-        let addr = listener.local_addr().map_err(|source| Error::Listen { listen, source })?;
+        let listener = TcpListener::bind(listen)
+            .await
+            .map_err(|source| Error::Listen { listen, source })?;
+        let addr = listener
+            .local_addr()
+            .map_err(|source| Error::Listen { listen, source })?;
         let client = delivery::client().map_err(Error::Deliveries)?;
-        let certificate = options.tls.then(|| Certificate::of(names(&options, addr))).transpose();
+        let certificate = options
+            .tls
+            .then(|| Certificate::of(names(&options, addr)))
+            .transpose();
         let certificate = certificate.map_err(Error::Certificate)?;
         let (certificate, acceptor) = certificate.map(|made| (made.pem, made.acceptor)).unzip();
         let shop = Arc::new(open(options, addr)?);
         let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(http::serve(listener, acceptor, shop.clone(), closing.clone(), tasks.clone()));
-        tasks.spawn(delivery::run(shop.clone(), client, closing.clone(), tasks.clone()));
+        tasks.spawn(http::serve(
+            listener,
+            acceptor,
+            shop.clone(),
+            closing.clone(),
+            tasks.clone(),
+        ));
+        tasks.spawn(delivery::run(
+            shop.clone(),
+            client,
+            closing.clone(),
+            tasks.clone(),
+        ));
         tasks.spawn(bulk::work(shop.clone(), closing.clone()));
         tasks.spawn(shop::shop_on(shop, closing.clone()));
-        Ok(Self { addr, certificate, closing: closing.drop_guard(), tasks })
+        Ok(Self {
+            addr,
+            certificate,
+            closing: closing.drop_guard(),
+            tasks,
+        })
     }
 
     /// Where it listens.
@@ -279,25 +305,52 @@ fn check(options: &Options) -> Result<(), Error> {
         }
     }
     let is_scope = |scope: &String| {
-        let of = scope.strip_prefix("read_").or_else(|| scope.strip_prefix("write_"));
+        let of = scope
+            .strip_prefix("read_")
+            .or_else(|| scope.strip_prefix("write_"));
         of.is_some_and(|of| {
-            !of.is_empty() && of.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            !of.is_empty()
+                && of
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
         })
     };
     if let Some(scope) = options.scopes.iter().find(|scope| !is_scope(scope)) {
-        return wrong("scopes", format!("{scope:?} is none: they are written as in {}", SCOPES.join(",")));
+        return wrong(
+            "scopes",
+            format!(
+                "{scope:?} is none: they are written as in {}",
+                SCOPES.join(",")
+            ),
+        );
     }
     let is_shop = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
-    if !options.shop.strip_suffix(".myshopify.com").is_some_and(is_shop) {
-        return wrong("shop", format!("{:?} is no name such as pretend.myshopify.com", options.shop));
+    if !options
+        .shop
+        .strip_suffix(".myshopify.com")
+        .is_some_and(is_shop)
+    {
+        return wrong(
+            "shop",
+            format!(
+                "{:?} is no name such as pretend.myshopify.com",
+                options.shop
+            ),
+        );
     }
     if ![200, 429].contains(&options.throttled_status) {
         return wrong("throttled_status", "must be 200 or 429".to_owned());
     }
     if !(0.0..=MAX_SHOPPERS).contains(&options.shoppers) {
-        return wrong("shoppers", format!("must be between 0 and {MAX_SHOPPERS} a second"));
+        return wrong(
+            "shoppers",
+            format!("must be between 0 and {MAX_SHOPPERS} a second"),
+        );
     }
     match options.webhook_target.as_deref().map(reqwest::Url::parse) {
         Some(Err(error)) => wrong("webhook_target", format!("is no URL: {error}")),
@@ -328,13 +381,23 @@ fn scheme(tls: bool) -> &'static str {
 
 /// Where others on this machine reach it.
 fn origin(tls: bool, addr: SocketAddr) -> String {
-    let reached = if addr.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { addr.ip() };
-    format!("{}://{}", scheme(tls), SocketAddr::new(reached, addr.port()))
+    let reached = if addr.ip().is_unspecified() {
+        Ipv4Addr::LOCALHOST.into()
+    } else {
+        addr.ip()
+    };
+    format!(
+        "{}://{}",
+        scheme(tls),
+        SocketAddr::new(reached, addr.port())
+    )
 }
 
 /// What clients may call it.
 fn names(options: &Options, addr: SocketAddr) -> Vec<String> {
-    let mut names = [&options.shop, "localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+    let mut names = [&options.shop, "localhost", "127.0.0.1", "::1"]
+        .map(str::to_owned)
+        .to_vec();
     let own = addr.ip().to_string();
     if !addr.ip().is_unspecified() && !names.contains(&own) {
         names.push(own);
@@ -344,12 +407,21 @@ fn names(options: &Options, addr: SocketAddr) -> Vec<String> {
 
 /// The shop's id: the same for stores that are made alike, another one for any other.
 fn shop_id(options: &Options) -> u64 {
-    let Options { shop, seed, products, variants_per_product, locations, .. } = options;
+    let Options {
+        shop,
+        seed,
+        products,
+        variants_per_product,
+        locations,
+        ..
+    } = options;
     let made_of = format!("{shop} {seed} {products} {variants_per_product} {locations}");
     // FNV-1a, cut to the length that ids of shops have.
-    let hash = made_of.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = made_of
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
     10_000_000_000 + hash % 80_000_000_000
 }
 
@@ -364,7 +436,9 @@ fn open(options: Options, addr: SocketAddr) -> Result<Shop, Error> {
     let (products, variants) = (options.products, options.variants_per_product);
     shoppers.stock(&mut store, products, variants, options.locations, now);
     store.shop.id = shop_id(&options);
-    let bucket = options.bucket.unwrap_or(options.restore_rate.saturating_mul(20));
+    let bucket = options
+        .bucket
+        .unwrap_or(options.restore_rate.saturating_mul(20));
     Ok(Shop {
         app: Mutex::new(App::new(&options)),
         throttled_status: options.throttled_status,

@@ -8,8 +8,15 @@ use serde::Deserialize;
 use crate::table::Record;
 
 /// The quantity names of a level, in the order they are kept; `on_hand` is a sum and not among them.
-pub(crate) const STATES: [&str; 7] =
-    ["available", "committed", "reserved", "damaged", "quality_control", "safety_stock", "incoming"];
+pub(crate) const STATES: [&str; 7] = [
+    "available",
+    "committed",
+    "reserved",
+    "damaged",
+    "quality_control",
+    "safety_stock",
+    "incoming",
+];
 pub(crate) const AVAILABLE: usize = 0;
 pub(crate) const COMMITTED: usize = 1;
 pub(crate) const RESERVED: usize = 2;
@@ -95,7 +102,10 @@ pub(crate) struct Level {
 
 impl Level {
     pub(crate) fn gid(&self) -> String {
-        format!("gid://shopify/InventoryLevel/{}?inventory_item_id={}", self.number, self.item)
+        format!(
+            "gid://shopify/InventoryLevel/{}?inventory_item_id={}",
+            self.number, self.item
+        )
     }
 
     pub(crate) fn on_hand(&self) -> i64 {
@@ -107,7 +117,10 @@ impl Level {
         if name == "on_hand" {
             return Some(self.on_hand());
         }
-        STATES.iter().position(|state| *state == name).map(|state| self.quantities[state])
+        STATES
+            .iter()
+            .position(|state| *state == name)
+            .map(|state| self.quantities[state])
     }
 }
 
@@ -184,18 +197,32 @@ pub(crate) struct Order {
 impl Order {
     /// What was ordered, in cents.
     pub(crate) fn total(&self) -> i64 {
-        self.lines.iter().map(|line| line.price * line.quantity).sum()
+        self.lines
+            .iter()
+            .map(|line| line.price * line.quantity)
+            .sum()
     }
 
     /// What remains of it after a cancellation, in cents.
     pub(crate) fn current_total(&self) -> i64 {
-        self.lines.iter().map(|line| line.price * line.current_quantity).sum()
+        self.lines
+            .iter()
+            .map(|line| line.price * line.current_quantity)
+            .sum()
     }
 
     /// What was paid and not given back, in cents.
     pub(crate) fn paid(&self) -> i64 {
         let moved = self.transactions.iter().filter(|row| row.success);
-        moved.map(|row| if row.kind == "refund" { -row.amount } else { row.amount }).sum()
+        moved
+            .map(|row| {
+                if row.kind == "refund" {
+                    -row.amount
+                } else {
+                    row.amount
+                }
+            })
+            .sum()
     }
 
     pub(crate) fn shipment(&self) -> Shipment {
@@ -339,7 +366,11 @@ pub(crate) fn decimal(cents: i64) -> String {
 /// Money as a price tag has it, always two decimals.
 pub(crate) fn price(cents: i64) -> String {
     let sign = if cents < 0 { "-" } else { "" };
-    format!("{sign}{}.{:02}", cents.unsigned_abs() / 100, cents.unsigned_abs() % 100)
+    format!(
+        "{sign}{}.{:02}",
+        cents.unsigned_abs() / 100,
+        cents.unsigned_abs() % 100
+    )
 }
 
 /// A record with an id and a time of creation, and how to tell when it last changed.

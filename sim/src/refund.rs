@@ -17,18 +17,34 @@ impl Store {
         quantity: i64,
         now: Timestamp,
     ) -> Result<(), Refused> {
-        let row = self.orders.find(order).ok_or_else(|| Refused::new("id", "no such order"))?;
+        let row = self
+            .orders
+            .find(order)
+            .ok_or_else(|| Refused::new("id", "no such order"))?;
         let changed = line_of(row, line)?;
-        let (shipped, delta) =
-            (changed.current_quantity - changed.unfulfilled, quantity - changed.current_quantity);
+        let (shipped, delta) = (
+            changed.current_quantity - changed.unfulfilled,
+            quantity - changed.current_quantity,
+        );
         let (line, item, location) = (changed.id, changed.item, changed.location);
-        if row.cancelled_at.is_some() || quantity < shipped || delta == 0 || quantity > crate::sale::MAX_SOLD
+        if row.cancelled_at.is_some()
+            || quantity < shipped
+            || delta == 0
+            || quantity > crate::sale::MAX_SOLD
         {
-            return Err(Refused::new("quantity", "must be another than it is, and no less than is shipped"));
+            return Err(Refused::new(
+                "quantity",
+                "must be another than it is, and no less than is shipped",
+            ));
         }
-        let left = self.level(item, location).map_or(0, |level| level.quantities[AVAILABLE]);
+        let left = self
+            .level(item, location)
+            .map_or(0, |level| level.quantities[AVAILABLE]);
         if delta > left {
-            return Err(Refused::new("quantity", format!("sold out: {left} available")));
+            return Err(Refused::new(
+                "quantity",
+                format!("sold out: {left} available"),
+            ));
         }
         let id = self.next_id();
         self.act_on_order(order, now, |order| {
@@ -38,9 +54,27 @@ impl Store {
                 line.current_quantity += delta;
                 line.unfulfilled += delta;
             }
-            order.edits.push(Edit { id, line, delta, created_at: to_second(now) });
-            let edited = (Topic::ORDERS_EDITED, Subject::Edit { order: order.id, index });
-            Ok((vec![(item, location, vec![(AVAILABLE, -delta), (COMMITTED, delta)])], vec![edited]))
+            order.edits.push(Edit {
+                id,
+                line,
+                delta,
+                created_at: to_second(now),
+            });
+            let edited = (
+                Topic::ORDERS_EDITED,
+                Subject::Edit {
+                    order: order.id,
+                    index,
+                },
+            );
+            Ok((
+                vec![(
+                    item,
+                    location,
+                    vec![(AVAILABLE, -delta), (COMMITTED, delta)],
+                )],
+                vec![edited],
+            ))
         })
     }
 
@@ -53,7 +87,10 @@ impl Store {
         restock: Restock,
         now: Timestamp,
     ) -> Result<(), Refused> {
-        let row = self.orders.find(order).ok_or_else(|| Refused::new("id", "no such order"))?;
+        let row = self
+            .orders
+            .find(order)
+            .ok_or_else(|| Refused::new("id", "no such order"))?;
         let returned = line_of(row, line)?;
         let shipped = returned.current_quantity - returned.unfulfilled;
         let most = match restock {
@@ -75,7 +112,11 @@ impl Store {
             Restock::Cancel => units,
             Restock::Nowhere => (units - shipped).max(0),
         };
-        let back = if restock == Restock::Nowhere { 0 } else { units };
+        let back = if restock == Restock::Nowhere {
+            0
+        } else {
+            units
+        };
         let (id, line_id, transaction) = (self.next_id(), self.next_id(), self.next_id());
         self.act_on_order(order, now, |order| {
             let index = order.refunds.len();
@@ -86,22 +127,47 @@ impl Store {
                 amount = line.price * units;
             }
             let created_at = to_second(now);
-            order.refunds.push(Refund { id, line_id, line, units, amount, restock, location, created_at });
+            order.refunds.push(Refund {
+                id,
+                line_id,
+                line,
+                units,
+                amount,
+                restock,
+                location,
+                created_at,
+            });
             let all = order.lines.iter().all(|line| line.current_quantity == 0);
             order.payment = match order.payment {
                 Payment::Paid | Payment::PartiallyRefunded if all => Payment::Refunded,
                 Payment::Paid => Payment::PartiallyRefunded,
                 other => other,
             };
-            let mut told = vec![(Topic::REFUNDS_CREATE, Subject::Refund { order: order.id, index })];
+            let mut told = vec![(
+                Topic::REFUNDS_CREATE,
+                Subject::Refund {
+                    order: order.id,
+                    index,
+                },
+            )];
             told.extend(give_back(order, transaction, amount, created_at));
-            Ok((vec![(item, location, vec![(AVAILABLE, back), (COMMITTED, -uncommitted)])], told))
+            Ok((
+                vec![(
+                    item,
+                    location,
+                    vec![(AVAILABLE, back), (COMMITTED, -uncommitted)],
+                )],
+                told,
+            ))
         })
     }
 }
 
 /// The line, or the first of the order.
 fn line_of(order: &Order, line: Option<u64>) -> Result<&Line, Refused> {
-    let found = order.lines.iter().find(|row| line.is_none_or(|line| line == row.id));
+    let found = order
+        .lines
+        .iter()
+        .find(|row| line.is_none_or(|line| line == row.id));
     found.ok_or_else(|| Refused::new("lineItemId", "no such line"))
 }

@@ -42,7 +42,11 @@ impl Store {
         let mut lines = Vec::with_capacity(wanted.len());
         for (index, want) in wanted.iter().enumerate() {
             let same = |other: &&Wanted| (other.item, other.location) == (want.item, want.location);
-            let taken = wanted[..index].iter().filter(same).map(|other| other.quantity).sum();
+            let taken = wanted[..index]
+                .iter()
+                .filter(same)
+                .map(|other| other.quantity)
+                .sum();
             lines.push(self.line(*want, taken)?);
         }
         self.begin();
@@ -55,7 +59,11 @@ impl Store {
         };
         let known = customer.filter(|id| self.customers.edit(*id, buy).is_some());
         let customer = known.unwrap_or_else(|| self.add_customer(new_name, total, now));
-        let topic = if known.is_some() { Topic::CUSTOMERS_UPDATE } else { Topic::CUSTOMERS_CREATE };
+        let topic = if known.is_some() {
+            Topic::CUSTOMERS_UPDATE
+        } else {
+            Topic::CUSTOMERS_CREATE
+        };
         for line in &mut lines {
             line.id = self.next_id();
             let changes = [(AVAILABLE, -line.quantity), (COMMITTED, line.quantity)];
@@ -90,8 +98,15 @@ impl Store {
     ) -> u64 {
         let (id, at) = (self.next_id(), to_second(now));
         let (first_name, last_name) = (first_name.into(), last_name.into());
-        let customer =
-            Customer { id, first_name, last_name, orders: 1, spent, created_at: at, updated_at: at };
+        let customer = Customer {
+            id,
+            first_name,
+            last_name,
+            orders: 1,
+            spent,
+            created_at: at,
+            updated_at: at,
+        };
         self.customers.insert(customer);
         id
     }
@@ -99,18 +114,28 @@ impl Store {
     /// What a wanted line would be, if the stock and the variant's policy allow it. Its id comes later; `taken` is
     /// what earlier lines of the same purchase take from the same level.
     fn line(&self, want: Wanted, taken: i64) -> Result<Line, Refused> {
-        let item =
-            self.items.find(want.item).ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?;
+        let item = self
+            .items
+            .find(want.item)
+            .ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?;
         let variant = self.variants.find(item.variant);
         let variant = variant.ok_or_else(|| Refused::new("inventoryItemId", "no such variant"))?;
-        let level = self.selling_levels_of(want.item).find(|level| level.location == want.location);
+        let level = self
+            .selling_levels_of(want.item)
+            .find(|level| level.location == want.location);
         let level = level.ok_or_else(|| Refused::new("locationId", "not stocked there"))?;
         if !(1..=MAX_SOLD).contains(&want.quantity) {
-            return Err(Refused::new("quantity", format!("must be between 1 and {MAX_SOLD}")));
+            return Err(Refused::new(
+                "quantity",
+                format!("must be between 1 and {MAX_SOLD}"),
+            ));
         }
         let left = level.quantities[AVAILABLE] - taken;
         if left < want.quantity && !variant.oversell {
-            return Err(Refused::new("quantity", format!("sold out: {left} available")));
+            return Err(Refused::new(
+                "quantity",
+                format!("sold out: {left} available"),
+            ));
         }
         Ok(Line {
             id: 0,
@@ -137,7 +162,13 @@ impl Store {
         self.act_on_order(order, now, |order| match order.payment {
             Payment::Pending if order.cancelled_at.is_none() => {
                 let amount = order.current_total();
-                order.transactions.push(Transaction { id, kind: "sale", success, amount, created_at });
+                order.transactions.push(Transaction {
+                    id,
+                    kind: "sale",
+                    success,
+                    amount,
+                    created_at,
+                });
                 let mut told = vec![newest_transaction(order)];
                 if success {
                     order.payment = Payment::Paid;
@@ -159,40 +190,76 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), Refused> {
         let meant = |row: &Line| line.is_none_or(|line| line == row.id) && row.unfulfilled > 0;
-        let lines = self.orders.find(order).map(|order| &order.lines[..]).unwrap_or_default();
-        let places: BTreeSet<u64> = lines.iter().filter(|row| meant(row)).map(|row| row.location).collect();
-        let shipments: Vec<(u64, u64)> = places.into_iter().map(|place| (place, self.next_id())).collect();
+        let lines = self
+            .orders
+            .find(order)
+            .map(|order| &order.lines[..])
+            .unwrap_or_default();
+        let places: BTreeSet<u64> = lines
+            .iter()
+            .filter(|row| meant(row))
+            .map(|row| row.location)
+            .collect();
+        let shipments: Vec<(u64, u64)> = places
+            .into_iter()
+            .map(|place| (place, self.next_id()))
+            .collect();
         let at = to_second(now);
         self.act_on_order(order, now, |order| {
             if order.shipment() == Shipment::All || order.cancelled_at.is_some() {
                 return Err("is already fulfilled or cancelled");
             }
-            let enough = |row: &Line| quantity.is_none_or(|units| (1..=row.unfulfilled).contains(&units));
-            if !order.lines.iter().any(meant) || !order.lines.iter().filter(|row| meant(row)).all(enough) {
+            let enough =
+                |row: &Line| quantity.is_none_or(|units| (1..=row.unfulfilled).contains(&units));
+            if !order.lines.iter().any(meant)
+                || !order.lines.iter().filter(|row| meant(row)).all(enough)
+            {
                 return Err("has no line with so many units left");
             }
             let first = order.fulfillments.len();
             let mut taken = Changes::new();
             for (location, id) in shipments {
                 let mut lines = Vec::new();
-                for line in order.lines.iter_mut().filter(|row| meant(row) && row.location == location) {
+                for line in order
+                    .lines
+                    .iter_mut()
+                    .filter(|row| meant(row) && row.location == location)
+                {
                     let units = quantity.unwrap_or(line.unfulfilled);
                     line.unfulfilled -= units;
                     taken.push((line.item, location, vec![(COMMITTED, -units)]));
                     lines.push((line.id, units));
                 }
                 let delivered = false;
-                let shipped = Fulfillment { id, location, lines, delivered, created_at: at, updated_at: at };
+                let shipped = Fulfillment {
+                    id,
+                    location,
+                    lines,
+                    delivered,
+                    created_at: at,
+                    updated_at: at,
+                };
                 order.fulfillments.push(shipped);
             }
             let all = order.shipment() == Shipment::All;
             if all && order.payment == Payment::Paid {
                 order.closed_at = Some(at);
             }
-            let topic = if all { Topic::ORDERS_FULFILLED } else { Topic::ORDERS_PARTIALLY_FULFILLED };
+            let topic = if all {
+                Topic::ORDERS_FULFILLED
+            } else {
+                Topic::ORDERS_PARTIALLY_FULFILLED
+            };
             let mut told = vec![(topic, Subject::Order(order.id))];
-            let shipped =
-                |index| (Topic::FULFILLMENTS_CREATE, Subject::Fulfillment { order: order.id, index });
+            let shipped = |index| {
+                (
+                    Topic::FULFILLMENTS_CREATE,
+                    Subject::Fulfillment {
+                        order: order.id,
+                        index,
+                    },
+                )
+            };
             told.extend((first..order.fulfillments.len()).map(shipped));
             Ok((taken, told))
         })
@@ -205,11 +272,18 @@ impl Store {
             for (index, fulfillment) in order.fulfillments.iter_mut().enumerate() {
                 if !fulfillment.delivered {
                     (fulfillment.delivered, fulfillment.updated_at) = (true, to_second(now));
-                    let delivered = Subject::Fulfillment { order: order.id, index };
+                    let delivered = Subject::Fulfillment {
+                        order: order.id,
+                        index,
+                    };
                     told.push((Topic::FULFILLMENTS_UPDATE, delivered));
                 }
             }
-            if told.is_empty() { Err("has nothing under way") } else { Ok((Vec::new(), told)) }
+            if told.is_empty() {
+                Err("has nothing under way")
+            } else {
+                Ok((Vec::new(), told))
+            }
         })
     }
 
@@ -229,7 +303,11 @@ impl Store {
             let returned = order.lines.iter_mut().map(|line| {
                 line.current_quantity = 0;
                 let units = std::mem::take(&mut line.unfulfilled);
-                (line.item, line.location, vec![(COMMITTED, -units), (AVAILABLE, units)])
+                (
+                    line.item,
+                    line.location,
+                    vec![(COMMITTED, -units), (AVAILABLE, units)],
+                )
             });
             let returned = returned.collect();
             let mut told = vec![(Topic::ORDERS_CANCELLED, Subject::Order(order.id))];
@@ -239,7 +317,10 @@ impl Store {
     }
 
     pub(crate) fn delete_order(&mut self, order: u64, now: Timestamp) -> Result<(), Refused> {
-        let row = self.orders.find(order).ok_or_else(|| Refused::new("id", "no such order"))?;
+        let row = self
+            .orders
+            .find(order)
+            .ok_or_else(|| Refused::new("id", "no such order"))?;
         if row.cancelled_at.is_none() && row.shipment() != Shipment::All {
             return Err(Refused::new("id", "holds stock: cancel it first"));
         }
@@ -262,7 +343,10 @@ impl Store {
             order.updated_at = to_second(now);
             Ok(done)
         };
-        let acted = self.orders.edit(id, edit).ok_or_else(|| Refused::new("id", "no such order"))?;
+        let acted = self
+            .orders
+            .edit(id, edit)
+            .ok_or_else(|| Refused::new("id", "no such order"))?;
         let (levels, told) = acted.map_err(|why: &str| Refused::new("id", why))?;
         for (item, location, changes) in levels {
             // The level of a product deleted meanwhile is gone, and nothing is left to correct.
@@ -288,12 +372,21 @@ pub(crate) fn give_back(
     if amount <= 0 {
         return None;
     }
-    order.transactions.push(Transaction { id, kind: "refund", success: true, amount, created_at });
+    order.transactions.push(Transaction {
+        id,
+        kind: "refund",
+        success: true,
+        amount,
+        created_at,
+    });
     Some(newest_transaction(order))
 }
 
 fn newest_transaction(order: &Order) -> (Topic, Subject) {
-    let newest = Subject::Transaction { order: order.id, index: order.transactions.len() - 1 };
+    let newest = Subject::Transaction {
+        order: order.id,
+        index: order.transactions.len() - 1,
+    };
     (Topic::ORDER_TRANSACTIONS_CREATE, newest)
 }
 
@@ -304,33 +397,73 @@ mod tests {
 
     #[test]
     fn two_lines_of_one_purchase_do_not_take_the_same_unit() {
-        let (mut store, now) = (Store::new(String::new(), Switches::default(), 1), Timestamp::UNIX_EPOCH);
+        let (mut store, now) = (
+            Store::new(String::new(), Switches::default(), 1),
+            Timestamp::UNIX_EPOCH,
+        );
         let location = store.add_location(String::new(), String::new(), false, now);
         let variants = vec![(String::new(), String::new(), 100, false)];
         store.add_product(
-            Draft { title: String::new(), vendor: String::new(), kind: String::new(), variants },
+            Draft {
+                title: String::new(),
+                vendor: String::new(),
+                kind: String::new(),
+                variants,
+            },
             now,
         );
         let item = store.items.iter().next().unwrap().id;
         store.connect(item, location, 3, now).unwrap();
-        let line = Wanted { item, location, quantity: 2 };
+        let line = Wanted {
+            item,
+            location,
+            quantity: 2,
+        };
         assert!(store.sell(None, ("A", "B"), &[line, line], now).is_err());
         assert_eq!(store.available(item), 3);
-        assert!(store.sell(None, ("A", "B"), &[line, Wanted { quantity: 1, ..line }], now).is_ok());
+        assert!(
+            store
+                .sell(
+                    None,
+                    ("A", "B"),
+                    &[
+                        line,
+                        Wanted {
+                            quantity: 1,
+                            ..line
+                        }
+                    ],
+                    now
+                )
+                .is_ok()
+        );
         assert_eq!(store.available(item), 0);
     }
     #[test]
     fn lines_at_several_locations_are_sent_in_a_fulfilment_for_each() {
-        let (mut store, now) = (Store::new(String::new(), Switches::default(), 1), Timestamp::UNIX_EPOCH);
-        let places = ["Here", "There"].map(|name| store.add_location(name.into(), String::new(), false, now));
+        let (mut store, now) = (
+            Store::new(String::new(), Switches::default(), 1),
+            Timestamp::UNIX_EPOCH,
+        );
+        let places = ["Here", "There"]
+            .map(|name| store.add_location(name.into(), String::new(), false, now));
         let variants = vec![(String::new(), String::new(), 100, false); 3];
         store.add_product(
-            Draft { title: String::new(), vendor: String::new(), kind: String::new(), variants },
+            Draft {
+                title: String::new(),
+                vendor: String::new(),
+                kind: String::new(),
+                variants,
+            },
             now,
         );
         let items: Vec<u64> = store.items.iter().map(|item| item.id).collect();
         let wanted: Vec<Wanted> = [(0, 0, 1), (1, 1, 2), (2, 0, 3)]
-            .map(|(item, place, quantity)| Wanted { item: items[item], location: places[place], quantity })
+            .map(|(item, place, quantity)| Wanted {
+                item: items[item],
+                location: places[place],
+                quantity,
+            })
             .to_vec();
         for want in &wanted {
             store.connect(want.item, want.location, 9, now).unwrap();
@@ -339,20 +472,33 @@ mod tests {
         store.take_notices();
         store.fulfill(order, None, None, now).unwrap();
         let order_row = store.orders.find(order).unwrap();
-        let sent = order_row.fulfillments.iter().map(|row| (row.location, row.lines.len()));
+        let sent = order_row
+            .fulfillments
+            .iter()
+            .map(|row| (row.location, row.lines.len()));
         assert_eq!(sent.collect::<Vec<_>>(), [(places[0], 2), (places[1], 1)]);
-        let told = |index| crate::body::body(&store, Subject::Fulfillment { order, index }).unwrap();
+        let told =
+            |index| crate::body::body(&store, Subject::Fulfillment { order, index }).unwrap();
         assert_eq!(
-            (&told(1)["location_id"], &told(1)["line_items"][0]["quantity"]),
+            (
+                &told(1)["location_id"],
+                &told(1)["line_items"][0]["quantity"]
+            ),
             (&places[1].into(), &2.into())
         );
-        assert!(
-            wanted
-                .iter()
-                .all(|want| store.level(want.item, want.location).unwrap().on_hand() == 9 - want.quantity)
-        );
+        assert!(wanted.iter().all(
+            |want| store.level(want.item, want.location).unwrap().on_hand() == 9 - want.quantity
+        ));
         store.deliver(order, now).unwrap();
-        assert!(store.orders.find(order).unwrap().fulfillments.iter().all(|row| row.delivered));
+        assert!(
+            store
+                .orders
+                .find(order)
+                .unwrap()
+                .fulfillments
+                .iter()
+                .all(|row| row.delivered)
+        );
         assert!(store.deliver(order, now).is_err());
     }
 }

@@ -31,8 +31,12 @@ pub(crate) struct Scopes {
 
 impl Scopes {
     pub(crate) fn new(granted: Vec<String>) -> Self {
-        let mut scopes =
-            Self { granted: Vec::new(), previous: Vec::new(), complete: false, names_withheld: false };
+        let mut scopes = Self {
+            granted: Vec::new(),
+            previous: Vec::new(),
+            complete: false,
+            names_withheld: false,
+        };
         scopes.change(granted);
         scopes
     }
@@ -45,9 +49,15 @@ impl Scopes {
 
     pub(crate) fn has(&self, scope: &str) -> bool {
         let written = |granted: &str| {
-            granted.strip_prefix("write_").is_some_and(|of| scope.strip_prefix("read_") == Some(of))
+            granted
+                .strip_prefix("write_")
+                .is_some_and(|of| scope.strip_prefix("read_") == Some(of))
         };
-        self.complete || self.granted.iter().any(|granted| granted == scope || written(granted))
+        self.complete
+            || self
+                .granted
+                .iter()
+                .any(|granted| granted == scope || written(granted))
     }
 
     /// The scopes of which one is needed for objects of a type, if none is there.
@@ -61,7 +71,8 @@ impl Scopes {
     }
 
     fn none_of(&self, one_of: &'static [&'static str]) -> Option<&'static [&'static str]> {
-        let denied = !self.complete && !one_of.is_empty() && !one_of.iter().any(|scope| self.has(scope));
+        let denied =
+            !self.complete && !one_of.is_empty() && !one_of.iter().any(|scope| self.has(scope));
         denied.then_some(one_of)
     }
 }
@@ -75,7 +86,9 @@ fn needed(type_name: &str) -> &'static [&'static str] {
         "Location" => &["read_locations", "read_inventory"],
         "Order" | "LineItem" | "Fulfillment" | "OrderTransaction" | "Refund" => &["read_orders"],
         "Customer" => &["read_customers"],
-        payload if payload.starts_with("Inventory") && payload.ends_with("Payload") => &["write_inventory"],
+        payload if payload.starts_with("Inventory") && payload.ends_with("Payload") => {
+            &["write_inventory"]
+        }
         _ => &[],
     }
 }
@@ -95,7 +108,10 @@ fn needed_to_hear(topic: &str) -> &'static [&'static str] {
         ("REFUNDS_", &["read_orders"]),
         ("VARIANTS_", &["read_products"]),
     ];
-    BY_START.iter().find(|(start, _)| topic.starts_with(start)).map_or(&[], |(_, scopes)| *scopes)
+    BY_START
+        .iter()
+        .find(|(start, _)| topic.starts_with(start))
+        .map_or(&[], |(_, scopes)| *scopes)
 }
 
 #[cfg(test)]
@@ -108,7 +124,10 @@ mod tests {
         assert!(scopes.has("read_products") && scopes.has("write_products"));
         assert_eq!(scopes.missing_for("ProductConnection"), None);
         assert_eq!(scopes.missing_for("InventoryItem"), None);
-        assert_eq!(scopes.missing_for("InventoryLevel"), Some(&["read_inventory"][..]));
+        assert_eq!(
+            scopes.missing_for("InventoryLevel"),
+            Some(&["read_inventory"][..])
+        );
         assert_eq!(scopes.missing_for("Shop"), None);
         assert_eq!(scopes.missing_for_topic("INVENTORY_ITEMS_UPDATE"), None);
         assert_eq!(scopes.missing_for_topic("SHOP_UPDATE"), None);

@@ -91,7 +91,11 @@ pub(crate) async fn shop_on(shop: Arc<Shop>, closing: CancellationToken) {
                 () = closing.cancelled() => return,
             }
             // Shoppers who could not come in time come now, but not those of more than a second ago.
-            next = (next + gap).max(Instant::now().checked_sub(Duration::from_secs(1)).unwrap_or(next));
+            next = (next + gap).max(
+                Instant::now()
+                    .checked_sub(Duration::from_secs(1))
+                    .unwrap_or(next),
+            );
             let mut shoppers = lock(&shop.shoppers);
             shop.act(|store, now| shoppers.act(store, now));
         }

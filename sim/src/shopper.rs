@@ -10,15 +10,30 @@ use crate::record::AVAILABLE;
 use crate::sale::Wanted;
 use crate::store::{Draft, Store};
 
-const NOUNS: [&str; 8] = ["Shirt", "Mug", "Lamp", "Scarf", "Chair", "Kettle", "Bag", "Candle"];
-const ADJECTIVES: [&str; 10] =
-    ["Plain", "Blue", "Quiet", "Woollen", "Round", "Tall", "Amber", "Light", "Sturdy", "Northern"];
+const NOUNS: [&str; 8] = [
+    "Shirt", "Mug", "Lamp", "Scarf", "Chair", "Kettle", "Bag", "Candle",
+];
+const ADJECTIVES: [&str; 10] = [
+    "Plain", "Blue", "Quiet", "Woollen", "Round", "Tall", "Amber", "Light", "Sturdy", "Northern",
+];
 const VENDORS: [&str; 4] = ["Acorn & Co", "Hillside", "Ferry Works", "Mola"];
-const SIZES: [&str; 7] = ["Small", "Medium", "Large", "X-Large", "Tiny", "Wide", "Long"];
-const CITIES: [&str; 8] =
-    ["Kingston", "Portmore", "Negril", "Mandeville", "Ocho Rios", "Montego Bay", "May Pen", "Lucea"];
+const SIZES: [&str; 7] = [
+    "Small", "Medium", "Large", "X-Large", "Tiny", "Wide", "Long",
+];
+const CITIES: [&str; 8] = [
+    "Kingston",
+    "Portmore",
+    "Negril",
+    "Mandeville",
+    "Ocho Rios",
+    "Montego Bay",
+    "May Pen",
+    "Lucea",
+];
 const FIRST_NAMES: [&str; 8] = ["Ada", "Ben", "Chi", "Dora", "Emil", "Fay", "Gus", "Hana"];
-const LAST_NAMES: [&str; 8] = ["Reed", "Stone", "Marsh", "Vale", "Frost", "Penn", "Holt", "Lane"];
+const LAST_NAMES: [&str; 8] = [
+    "Reed", "Stone", "Marsh", "Vale", "Frost", "Penn", "Holt", "Lane",
+];
 
 /// How far the number of a product's variants may lie from the average.
 const MAX_SPREAD: u32 = 5;
@@ -57,7 +72,9 @@ impl Shoppers {
         locations: u32,
         now: Timestamp,
     ) {
-        let opened = now.saturating_sub(SignedDuration::from_hours(24 * 30)).unwrap_or(now);
+        let opened = now
+            .saturating_sub(SignedDuration::from_hours(24 * 30))
+            .unwrap_or(now);
         let mut places = Vec::new();
         for place in 0..locations {
             let city = CITIES[place as usize % CITIES.len()].to_owned();
@@ -69,20 +86,31 @@ impl Shoppers {
             let count = if number % 2 == 0 {
                 per_product + extra
             } else {
-                let spread = if number == products { 0 } else { per_product.min(MAX_SPREAD) };
+                let spread = if number == products {
+                    0
+                } else {
+                    per_product.min(MAX_SPREAD)
+                };
                 extra = self.chance.random_range(0..spread.max(1));
                 per_product - extra
             };
             let minutes = self.chance.random_range(0..29 * 24 * 60);
-            let at = opened.saturating_add(SignedDuration::from_mins(minutes)).unwrap_or(opened);
+            let at = opened
+                .saturating_add(SignedDuration::from_mins(minutes))
+                .unwrap_or(opened);
             // Nobody is told of what lies in the past.
             store.take_notices();
             let draft = self.draft(number, count);
             let product = store.add_product(draft, at);
-            let variants =
-                store.products.find(product).map(|product| product.variants.clone()).unwrap_or_default();
+            let variants = store
+                .products
+                .find(product)
+                .map(|product| product.variants.clone())
+                .unwrap_or_default();
             for variant in variants {
-                let Some(item) = store.variants.find(variant).map(|variant| variant.item) else { continue };
+                let Some(item) = store.variants.find(variant).map(|variant| variant.item) else {
+                    continue;
+                };
                 for place in &places {
                     // The item and the location were made above, so this is not refused.
                     let _ = store.connect(item, *place, self.chance.random_range(5..120), at);
@@ -90,7 +118,11 @@ impl Shoppers {
             }
         }
         for minute in (1..=PAST_PURCHASES).rev() {
-            self.act(store, now.saturating_sub(SignedDuration::from_mins(minute)).unwrap_or(now));
+            self.act(
+                store,
+                now.saturating_sub(SignedDuration::from_mins(minute))
+                    .unwrap_or(now),
+            );
         }
         store.take_notices();
     }
@@ -145,13 +177,21 @@ impl Shoppers {
                 continue;
             }
             match self.place(store, item, quantity) {
-                Some(location) => wanted.push(Wanted { item, location, quantity }),
+                Some(location) => wanted.push(Wanted {
+                    item,
+                    location,
+                    quantity,
+                }),
                 None => self.restock(store, item, now),
             }
         }
         let returning = self.chance.random_bool(0.4) && !self.customers.is_empty();
-        let customer = returning.then(|| self.customers[self.chance.random_range(0..self.customers.len())]);
-        let name = (one_of(&mut self.chance, &FIRST_NAMES), one_of(&mut self.chance, &LAST_NAMES));
+        let customer =
+            returning.then(|| self.customers[self.chance.random_range(0..self.customers.len())]);
+        let name = (
+            one_of(&mut self.chance, &FIRST_NAMES),
+            one_of(&mut self.chance, &LAST_NAMES),
+        );
         if !wanted.is_empty()
             && let Ok(order) = store.sell(customer, name, &wanted, now)
         {
@@ -168,7 +208,9 @@ impl Shoppers {
     fn pick(&mut self) -> Option<u64> {
         let last = self.shelf.len().checked_sub(1)?;
         let within = self.chance.random_range(0..=last);
-        self.shelf.get(self.chance.random_range(0..=within)).copied()
+        self.shelf
+            .get(self.chance.random_range(0..=within))
+            .copied()
     }
 
     /// A location that has enough, starting the search anywhere.
@@ -185,14 +227,28 @@ impl Shoppers {
         let places: Vec<u64> = store.levels_of(item).map(|level| level.location).collect();
         if !places.is_empty() {
             let place = places[self.chance.random_range(0..places.len())];
-            let _ = store.adjust(item, place, "available", self.chance.random_range(10..60), now);
+            let _ = store.adjust(
+                item,
+                place,
+                "available",
+                self.chance.random_range(10..60),
+                now,
+            );
         }
     }
 
     fn reprice(&mut self, store: &mut Store, item: u64, now: Timestamp) {
-        let variant = store.items.find(item).and_then(|item| store.variants.find(item.variant));
+        let variant = store
+            .items
+            .find(item)
+            .and_then(|item| store.variants.find(item.variant));
         if let Some(product) = variant.map(|variant| variant.product) {
-            let _ = store.edit_product(product, None, Some(self.chance.random_range(5..200) * 100 - 5), now);
+            let _ = store.edit_product(
+                product,
+                None,
+                Some(self.chance.random_range(5..200) * 100 - 5),
+                now,
+            );
         }
     }
 
@@ -203,7 +259,12 @@ impl Shoppers {
             let size = SIZES[position as usize % SIZES.len()];
             let title = format!("{size} {}", position + 1);
             let sku = format!("{}-{number:05}-{}", noun.to_uppercase(), position + 1);
-            (title, sku, price + i64::from(position) * 100, number.is_multiple_of(50))
+            (
+                title,
+                sku,
+                price + i64::from(position) * 100,
+                number.is_multiple_of(50),
+            )
         };
         Draft {
             title: format!("{} {noun} {number}", one_of(&mut self.chance, &ADJECTIVES)),

@@ -19,7 +19,10 @@ use crate::transfer::Transfer;
 pub(crate) const MAX_QUANTITY: i64 = 1_000_000_000;
 
 /// What is unknown about the real one; [`crate::Options`] explains each.
-#[expect(clippy::struct_excessive_bools, reason = "independent switches, not states")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches, not states"
+)]
 pub(crate) struct Switches {
     pub(crate) committed_moves_updated_at: bool,
     pub(crate) committed_sends_webhook: bool,
@@ -52,7 +55,10 @@ pub(crate) struct Refused {
 
 impl Refused {
     pub(crate) fn new(field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
+        Self {
+            field: field.into(),
+            message: message.into(),
+        }
     }
 }
 
@@ -132,32 +138,50 @@ impl Store {
 
     /// The item's levels, by location.
     pub(crate) fn levels_of(&self, item: u64) -> impl DoubleEndedIterator<Item = &Level> {
-        self.levels.values().filter_map(move |levels| levels.find(item))
+        self.levels
+            .values()
+            .filter_map(move |levels| levels.find(item))
     }
 
     /// The item's levels from which it can be sold: active ones at active locations.
     pub(crate) fn selling_levels_of(&self, item: u64) -> impl Iterator<Item = &Level> {
         self.levels_of(item).filter(|level| {
-            level.active && self.locations.find(level.location).is_some_and(|place| place.active)
+            level.active
+                && self
+                    .locations
+                    .find(level.location)
+                    .is_some_and(|place| place.active)
         })
     }
 
     /// Whether the level's item would still be stocked somewhere without it.
     pub(crate) fn can_deactivate(&self, level: &Level) -> bool {
-        level.active && self.levels_of(level.item).filter(|level| level.active).count() > 1
+        level.active
+            && self
+                .levels_of(level.item)
+                .filter(|level| level.active)
+                .count()
+                > 1
     }
 
     /// What is available of an item at all of them together.
     pub(crate) fn available(&self, item: u64) -> i64 {
-        self.selling_levels_of(item).map(|level| level.quantities[AVAILABLE]).sum()
+        self.selling_levels_of(item)
+            .map(|level| level.quantities[AVAILABLE])
+            .sum()
     }
 
     /// What the app had going ends with it.
     pub(crate) fn end_app(&mut self) {
         self.subscriptions = Table::default();
-        let running = self.operations.iter().filter(|row| !row.status.ended()).map(|row| row.id);
+        let running = self
+            .operations
+            .iter()
+            .filter(|row| !row.status.ended())
+            .map(|row| row.id);
         for operation in running.collect::<Vec<_>>() {
-            self.operations.edit(operation, |row| row.status = Status::Canceling);
+            self.operations
+                .edit(operation, |row| row.status = Status::Canceling);
         }
     }
 
@@ -239,15 +263,22 @@ impl Store {
         Ok(())
     }
 
-    pub(crate) fn rename_sku(&mut self, item: u64, sku: String, now: Timestamp) -> Result<(), Refused> {
+    pub(crate) fn rename_sku(
+        &mut self,
+        item: u64,
+        sku: String,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
         self.begin();
         let at = to_second(now);
         let edit = |row: &mut Item| {
             row.updated_at = at;
             (row.variant, std::mem::replace(&mut row.sku, sku.clone()))
         };
-        let (variant, old) =
-            self.items.edit(item, edit).ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?;
+        let (variant, old) = self
+            .items
+            .edit(item, edit)
+            .ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?;
         self.items_by_sku.remove(&old);
         self.items_by_sku.insert(sku.clone(), item);
         self.variants.edit(variant, |variant| {
@@ -259,13 +290,20 @@ impl Store {
     }
 
     /// Whether the item's stock is counted from now on.
-    pub(crate) fn set_tracked(&mut self, item: u64, tracked: bool, now: Timestamp) -> Result<(), Refused> {
+    pub(crate) fn set_tracked(
+        &mut self,
+        item: u64,
+        tracked: bool,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
         self.begin();
         let edit = |row: &mut Item| {
             row.tracked = tracked;
             row.updated_at = to_second(now);
         };
-        self.items.edit(item, edit).ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?;
+        self.items
+            .edit(item, edit)
+            .ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?;
         self.tell(Topic::INVENTORY_ITEMS_UPDATE, Subject::Item(item), now);
         Ok(())
     }
@@ -273,22 +311,29 @@ impl Store {
     /// From now on the item's variant is put together from others.
     pub(crate) fn make_bundle(&mut self, item: u64, now: Timestamp) -> Result<(), Refused> {
         self.begin();
-        let variant =
-            self.items.find(item).ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?.variant;
+        let variant = self
+            .items
+            .find(item)
+            .ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?
+            .variant;
         let product = self.variants.edit(variant, |variant| {
             variant.bundle = true;
             variant.updated_at = to_second(now);
             variant.product
         });
         if let Some(product) = product {
-            self.products.edit(product, |product| product.updated_at = to_second(now));
+            self.products
+                .edit(product, |product| product.updated_at = to_second(now));
             self.tell(Topic::PRODUCTS_UPDATE, Subject::Product(product), now);
         }
         Ok(())
     }
 
     pub(crate) fn is_bundle(&self, item: u64) -> bool {
-        let variant = self.items.find(item).and_then(|item| self.variants.find(item.variant));
+        let variant = self
+            .items
+            .find(item)
+            .and_then(|item| self.variants.find(item.variant));
         variant.is_some_and(|variant| variant.bundle)
     }
 
@@ -296,13 +341,19 @@ impl Store {
         self.begin();
         let product = self.products.remove(id).ok_or_else(no_product)?;
         for variant in product.variants {
-            let Some(variant) = self.variants.remove(variant) else { continue };
+            let Some(variant) = self.variants.remove(variant) else {
+                continue;
+            };
             self.items.remove(variant.item);
             self.items_by_sku.remove(&variant.sku);
             for levels in self.levels.values_mut() {
                 levels.remove(variant.item);
             }
-            self.tell(Topic::INVENTORY_ITEMS_DELETE, Subject::Gone(variant.item), now);
+            self.tell(
+                Topic::INVENTORY_ITEMS_DELETE,
+                Subject::Gone(variant.item),
+                now,
+            );
         }
         self.tell(Topic::PRODUCTS_DELETE, Subject::Gone(id), now);
         Ok(())
@@ -317,7 +368,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), Refused> {
         self.begin();
-        self.items.find(item).ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?;
+        self.items
+            .find(item)
+            .ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?;
         let levels = self.levels.get_mut(&location).ok_or_else(no_location)?;
         let back = levels.edit(item, |level| {
             level.active = true;
@@ -326,7 +379,11 @@ impl Store {
         if back.is_none() {
             self.add_level(item, location, available, true, now)?;
         }
-        self.tell(Topic::INVENTORY_LEVELS_CONNECT, Subject::Level { item, location }, now);
+        self.tell(
+            Topic::INVENTORY_LEVELS_CONNECT,
+            Subject::Level { item, location },
+            now,
+        );
         Ok(())
     }
 
@@ -339,8 +396,15 @@ impl Store {
         active: bool,
         now: Timestamp,
     ) -> Result<(), Refused> {
-        let number = self.locations.find(location).map(|location| location.level_number);
-        let (levels, number) = self.levels.get_mut(&location).zip(number).ok_or_else(no_location)?;
+        let number = self
+            .locations
+            .find(location)
+            .map(|location| location.level_number);
+        let (levels, number) = self
+            .levels
+            .get_mut(&location)
+            .zip(number)
+            .ok_or_else(no_location)?;
         let (mut quantities, at) = ([0; STATES.len()], to_second(now));
         quantities[AVAILABLE] = available.clamp(-MAX_QUANTITY, MAX_QUANTITY);
         levels.insert(Level {
@@ -357,15 +421,26 @@ impl Store {
     }
 
     /// Stops stocking an item at a location; the level stays, inactive, with its numbers.
-    pub(crate) fn disconnect(&mut self, item: u64, location: u64, now: Timestamp) -> Result<(), Refused> {
+    pub(crate) fn disconnect(
+        &mut self,
+        item: u64,
+        location: u64,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
         self.begin();
         let levels = self.levels.get_mut(&location).ok_or_else(no_location)?;
         let edit = |level: &mut Level| {
             level.active = false;
             level.updated_at = to_second(now);
         };
-        levels.edit(item, edit).ok_or_else(|| Refused::new("inventoryItemId", "not stocked there"))?;
-        self.tell(Topic::INVENTORY_LEVELS_DISCONNECT, Subject::Disconnected { item, location }, now);
+        levels
+            .edit(item, edit)
+            .ok_or_else(|| Refused::new("inventoryItemId", "not stocked there"))?;
+        self.tell(
+            Topic::INVENTORY_LEVELS_DISCONNECT,
+            Subject::Disconnected { item, location },
+            now,
+        );
         Ok(())
     }
 
@@ -381,9 +456,15 @@ impl Store {
         self.begin();
         let state = match name {
             "on_hand" => AVAILABLE,
-            _ => STATES.iter().position(|state| *state == name).ok_or_else(|| {
-                Refused::new("name", format!("{name:?} is none of {}, on_hand", STATES.join(", ")))
-            })?,
+            _ => STATES
+                .iter()
+                .position(|state| *state == name)
+                .ok_or_else(|| {
+                    Refused::new(
+                        "name",
+                        format!("{name:?} is none of {}, on_hand", STATES.join(", ")),
+                    )
+                })?,
         };
         self.change_level(item, location, &[(state, delta)], now)
     }
@@ -398,8 +479,10 @@ impl Store {
     ) -> Result<(), Refused> {
         self.begin();
         let updated = self.customers.edit(id, |customer| {
-            for (name, new) in [(&mut customer.first_name, first_name), (&mut customer.last_name, last_name)]
-            {
+            for (name, new) in [
+                (&mut customer.first_name, first_name),
+                (&mut customer.last_name, last_name),
+            ] {
                 *name = new.map_or_else(|| name.clone(), Cow::Owned);
             }
             customer.updated_at = to_second(now);
@@ -411,7 +494,9 @@ impl Store {
 
     pub(crate) fn delete_customer(&mut self, id: u64, now: Timestamp) -> Result<(), Refused> {
         self.begin();
-        self.customers.remove(id).ok_or_else(|| Refused::new("id", "no such customer"))?;
+        self.customers
+            .remove(id)
+            .ok_or_else(|| Refused::new("id", "no such customer"))?;
         self.tell(Topic::CUSTOMERS_DELETE, Subject::Gone(id), now);
         Ok(())
     }
@@ -425,14 +510,18 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), Refused> {
         let at = to_second(now);
-        let sold = changes.iter().any(|(state, delta)| *state == AVAILABLE && *delta != 0);
+        let sold = changes
+            .iter()
+            .any(|(state, delta)| *state == AVAILABLE && *delta != 0);
         let dated = sold || self.switches.committed_moves_updated_at;
         let before = if sold { self.available(item) } else { 0 };
         let levels = self.levels.get_mut(&location).ok_or_else(no_location)?;
         let edit = |level: &mut Level| {
             for (state, delta) in changes {
                 let quantity = &mut level.quantities[*state];
-                *quantity = quantity.saturating_add(*delta).clamp(-MAX_QUANTITY, MAX_QUANTITY);
+                *quantity = quantity
+                    .saturating_add(*delta)
+                    .clamp(-MAX_QUANTITY, MAX_QUANTITY);
             }
             if sold {
                 level.available_updated_at = at;
@@ -441,9 +530,15 @@ impl Store {
                 level.updated_at = at;
             }
         };
-        levels.edit(item, edit).ok_or_else(|| Refused::new("inventoryItemId", "not stocked there"))?;
+        levels
+            .edit(item, edit)
+            .ok_or_else(|| Refused::new("inventoryItemId", "not stocked there"))?;
         if sold || self.switches.committed_sends_webhook {
-            self.tell(Topic::INVENTORY_LEVELS_UPDATE, Subject::Level { item, location }, now);
+            self.tell(
+                Topic::INVENTORY_LEVELS_UPDATE,
+                Subject::Level { item, location },
+                now,
+            );
         }
         if self.switches.stock_moves_item_updated_at {
             self.items.edit(item, |item| item.updated_at = at);
@@ -452,7 +547,11 @@ impl Store {
             let (before, after) = (before > 0, self.available(item) > 0);
             let variant = self.items.find(item).map(|item| item.variant);
             if let Some(variant) = variant.filter(|_| before != after) {
-                let topic = if after { Topic::VARIANTS_IN_STOCK } else { Topic::VARIANTS_OUT_OF_STOCK };
+                let topic = if after {
+                    Topic::VARIANTS_IN_STOCK
+                } else {
+                    Topic::VARIANTS_OUT_OF_STOCK
+                };
                 self.tell(topic, Subject::Variant(variant), now);
             }
             self.touch_product_of(item, now);
@@ -462,10 +561,16 @@ impl Store {
 
     /// Shopify tells `products/update` of stock changes too.
     fn touch_product_of(&mut self, item: u64, now: Timestamp) {
-        let variant = self.items.find(item).and_then(|item| self.variants.find(item.variant));
-        let Some(product) = variant.map(|variant| variant.product) else { return };
+        let variant = self
+            .items
+            .find(item)
+            .and_then(|item| self.variants.find(item.variant));
+        let Some(product) = variant.map(|variant| variant.product) else {
+            return;
+        };
         if self.switches.stock_moves_product_updated_at {
-            self.products.edit(product, |product| product.updated_at = to_second(now));
+            self.products
+                .edit(product, |product| product.updated_at = to_second(now));
         }
         self.tell(Topic::PRODUCTS_UPDATE, Subject::Product(product), now);
     }
@@ -477,9 +582,18 @@ impl Store {
 
     pub(crate) fn tell(&mut self, topic: Topic, subject: Subject, now: Timestamp) {
         let event = self.event;
-        let mut told = self.notices.iter().rev().take_while(|notice| notice.event == event);
+        let mut told = self
+            .notices
+            .iter()
+            .rev()
+            .take_while(|notice| notice.event == event);
         if !told.any(|notice| notice.topic == topic && notice.subject == subject) {
-            self.notices.push(Notice { topic, subject, event, triggered_at: now });
+            self.notices.push(Notice {
+                topic,
+                subject,
+                event,
+                triggered_at: now,
+            });
         }
     }
 }

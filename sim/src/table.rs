@@ -19,7 +19,10 @@ pub(crate) struct Table<T> {
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { rows: BTreeMap::new(), changes: BTreeSet::new() }
+        Self {
+            rows: BTreeMap::new(),
+            changes: BTreeSet::new(),
+        }
     }
 }
 
@@ -31,7 +34,8 @@ pub(crate) type Bounds<K> = (Bound<K>, Bound<K>);
 
 impl<T: Record> Table<T> {
     pub(crate) fn insert(&mut self, row: T) {
-        self.changes.insert((row.updated_at().as_second(), row.id()));
+        self.changes
+            .insert((row.updated_at().as_second(), row.id()));
         self.rows.insert(row.id(), row);
     }
 
@@ -73,7 +77,11 @@ impl<T: Record> Table<T> {
 
     /// The rows whose second of change and id lie within the bounds.
     pub(crate) fn by_change(&self, bounds: Bounds<(i64, u64)>) -> Rows<'_, T> {
-        Box::new(self.changes.range(ordered(bounds)).filter_map(|(_, id)| self.rows.get(id)))
+        Box::new(
+            self.changes
+                .range(ordered(bounds))
+                .filter_map(|(_, id)| self.rows.get(id)),
+        )
     }
 
     /// The rows changed at or after a second, by id, if they are at most `few`.
@@ -90,7 +98,9 @@ impl<T: Record> Table<T> {
 /// `range` panics on bounds that cross; two cursors of a request may.
 fn ordered<K: Ord + Copy>((from, to): Bounds<K>) -> Bounds<K> {
     match (from, to) {
-        (Bound::Included(a) | Bound::Excluded(a), Bound::Included(b) | Bound::Excluded(b)) if a >= b => {
+        (Bound::Included(a) | Bound::Excluded(a), Bound::Included(b) | Bound::Excluded(b))
+            if a >= b =>
+        {
             (Bound::Included(b), Bound::Excluded(b))
         }
         bounds => bounds,
@@ -143,7 +153,10 @@ mod tests {
     fn bounds_that_cross_or_meet_hold_nothing() {
         let table = table();
         for (from, to) in [(3, 1), (2, 2)] {
-            assert_eq!(ids(table.by_id((Bound::Excluded(from), Bound::Excluded(to)))), [0; 0]);
+            assert_eq!(
+                ids(table.by_id((Bound::Excluded(from), Bound::Excluded(to)))),
+                [0; 0]
+            );
         }
     }
 

@@ -36,6 +36,9 @@ impl Certificate {
             .with_no_client_auth()
             .with_single_cert(vec![cert.der().clone()], key.into())?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { pem: cert.pem(), acceptor: TlsAcceptor::from(Arc::new(config)) })
+        Ok(Self {
+            pem: cert.pem(),
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+        })
     }
 }

@@ -14,7 +14,10 @@ pub(crate) fn answer(shop: &Shop, body: &[u8]) -> (StatusCode, Value) {
     match granted {
         Ok(token) => {
             let scope = shop.store().scopes.granted.join(",");
-            (StatusCode::OK, json!({ "access_token": token, "scope": scope, "expires_in": TOKEN_LIFE }))
+            (
+                StatusCode::OK,
+                json!({ "access_token": token, "scope": scope, "expires_in": TOKEN_LIFE }),
+            )
         }
         Err(why) => {
             let (error, description) = match why {
@@ -22,13 +25,23 @@ pub(crate) fn answer(shop: &Shop, body: &[u8]) -> (StatusCode, Value) {
                     "unsupported_grant_type",
                     "The pretend store gives tokens for client_credentials only; Shopify knows other grants.",
                 ),
-                NoToken::Client => ("invalid_client", "There is no app with this client id and secret."),
-                NoToken::Organisation => {
-                    ("shop_not_permitted", "The app and the shop belong to different organisations.")
-                }
-                NoToken::Installation => ("app_not_installed", "The app is not installed on this shop."),
+                NoToken::Client => (
+                    "invalid_client",
+                    "There is no app with this client id and secret.",
+                ),
+                NoToken::Organisation => (
+                    "shop_not_permitted",
+                    "The app and the shop belong to different organisations.",
+                ),
+                NoToken::Installation => (
+                    "app_not_installed",
+                    "The app is not installed on this shop.",
+                ),
             };
-            (StatusCode::BAD_REQUEST, json!({ "error": error, "error_description": description }))
+            (
+                StatusCode::BAD_REQUEST,
+                json!({ "error": error, "error_description": description }),
+            )
         }
     }
 }
@@ -44,10 +57,16 @@ impl Request {
         // The query of a URL is a form, and whoever reads URLs reads it.
         let form = String::from_utf8_lossy(body);
         let url = reqwest::Url::parse(&format!("http://form/?{form}"));
-        Self(url.map(|url| url.query_pairs().into_owned().collect()).unwrap_or_default())
+        Self(
+            url.map(|url| url.query_pairs().into_owned().collect())
+                .unwrap_or_default(),
+        )
     }
 
     fn text(&self, name: &str) -> &str {
-        self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+        self.0
+            .iter()
+            .find(|(known, _)| known == name)
+            .map_or("", |(_, value)| value)
     }
 }

@@ -25,7 +25,8 @@ impl Topic {
     pub(crate) const INVENTORY_LEVELS_UPDATE: Self = Self("inventory_levels/update");
     pub(crate) const INVENTORY_TRANSFERS_CANCEL: Self = Self("inventory_transfers/cancel");
     pub(crate) const INVENTORY_TRANSFERS_COMPLETE: Self = Self("inventory_transfers/complete");
-    pub(crate) const INVENTORY_TRANSFERS_READY_TO_SHIP: Self = Self("inventory_transfers/ready_to_ship");
+    pub(crate) const INVENTORY_TRANSFERS_READY_TO_SHIP: Self =
+        Self("inventory_transfers/ready_to_ship");
     pub(crate) const INVENTORY_TRANSFERS_UPDATED: Self = Self("inventory_transfers/updated");
     pub(crate) const LOCATIONS_ACTIVATE: Self = Self("locations/activate");
     pub(crate) const LOCATIONS_CREATE: Self = Self("locations/create");
@@ -53,10 +54,14 @@ impl Topic {
     /// Whether the API's enum value names this topic: `INVENTORY_LEVELS_UPDATE` for `inventory_levels/update`.
     pub(crate) fn is(self, api_name: &str) -> bool {
         self.0.len() == api_name.len()
-            && self.0.bytes().zip(api_name.bytes()).all(|(ours, theirs)| match ours {
-                b'/' => theirs == b'_',
-                letter => letter.to_ascii_uppercase() == theirs,
-            })
+            && self
+                .0
+                .bytes()
+                .zip(api_name.bytes())
+                .all(|(ours, theirs)| match ours {
+                    b'/' => theirs == b'_',
+                    letter => letter.to_ascii_uppercase() == theirs,
+                })
     }
 }
 

@@ -52,34 +52,50 @@ pub(crate) struct Line {
 
 impl Transfer {
     pub(crate) fn status(&self) -> Status {
-        self.steps.last().map_or(Status::Draft, |(status, _)| *status)
+        self.steps
+            .last()
+            .map_or(Status::Draft, |(status, _)| *status)
     }
 
     /// What a step does to the stock and which topic tells of it; nothing where it cannot be taken now.
     fn step(&self, to: Status) -> Option<(Changes, Topic)> {
         type Parts<'a> = &'a [(usize, i64)];
-        let (at_origin, at_destination, topic): (Parts<'_>, Parts<'_>, _) = match (self.status(), to) {
-            (Status::Draft, Status::ReadyToShip) => {
-                (&[(AVAILABLE, -1), (RESERVED, 1)], &[], Topic::INVENTORY_TRANSFERS_READY_TO_SHIP)
-            }
-            (Status::ReadyToShip, Status::InProgress) => {
-                (&[(RESERVED, -1)], &[(INCOMING, 1)], Topic::INVENTORY_TRANSFERS_UPDATED)
-            }
-            (Status::InProgress, Status::Transferred) => {
-                (&[], &[(INCOMING, -1), (AVAILABLE, 1)], Topic::INVENTORY_TRANSFERS_COMPLETE)
-            }
-            (Status::Draft, Status::Canceled) => (&[], &[], Topic::INVENTORY_TRANSFERS_CANCEL),
-            (Status::ReadyToShip, Status::Canceled) => {
-                (&[(RESERVED, -1), (AVAILABLE, 1)], &[], Topic::INVENTORY_TRANSFERS_CANCEL)
-            }
-            _ => return None,
-        };
-        let ends = [(self.origin, at_origin), (Some(self.destination), at_destination)];
+        let (at_origin, at_destination, topic): (Parts<'_>, Parts<'_>, _) =
+            match (self.status(), to) {
+                (Status::Draft, Status::ReadyToShip) => (
+                    &[(AVAILABLE, -1), (RESERVED, 1)],
+                    &[],
+                    Topic::INVENTORY_TRANSFERS_READY_TO_SHIP,
+                ),
+                (Status::ReadyToShip, Status::InProgress) => (
+                    &[(RESERVED, -1)],
+                    &[(INCOMING, 1)],
+                    Topic::INVENTORY_TRANSFERS_UPDATED,
+                ),
+                (Status::InProgress, Status::Transferred) => (
+                    &[],
+                    &[(INCOMING, -1), (AVAILABLE, 1)],
+                    Topic::INVENTORY_TRANSFERS_COMPLETE,
+                ),
+                (Status::Draft, Status::Canceled) => (&[], &[], Topic::INVENTORY_TRANSFERS_CANCEL),
+                (Status::ReadyToShip, Status::Canceled) => (
+                    &[(RESERVED, -1), (AVAILABLE, 1)],
+                    &[],
+                    Topic::INVENTORY_TRANSFERS_CANCEL,
+                ),
+                _ => return None,
+            };
+        let ends = [
+            (self.origin, at_origin),
+            (Some(self.destination), at_destination),
+        ];
         let mut changes = Changes::new();
         for (place, parts) in ends.into_iter().filter(|(_, parts)| !parts.is_empty()) {
             let Some(place) = place else { continue };
             changes.extend(self.lines.iter().map(|line| {
-                let parts = parts.iter().map(|(state, sign)| (*state, sign * line.quantity));
+                let parts = parts
+                    .iter()
+                    .map(|(state, sign)| (*state, sign * line.quantity));
                 (line.item, place, parts.collect())
             }));
         }
@@ -97,17 +113,26 @@ impl Store {
         now: Timestamp,
     ) -> Result<u64, Refused> {
         if origin == Some(destination) {
-            return Err(Refused::new("destinationId", "must be another location than originId"));
+            return Err(Refused::new(
+                "destinationId",
+                "must be another location than originId",
+            ));
         }
         if !(1..=MAX_LINES).contains(&items.len()) {
             return Err(Refused::new("items", format!("must be 1 to {MAX_LINES}")));
         }
         for (index, (item, quantity)) in items.iter().enumerate() {
             if items[..index].iter().any(|(other, _)| other == item) {
-                return Err(Refused::new("items", format!("item {item} is listed twice")));
+                return Err(Refused::new(
+                    "items",
+                    format!("item {item} is listed twice"),
+                ));
             }
             if !(1..=MAX_SOLD).contains(quantity) {
-                return Err(Refused::new("quantity", format!("must be between 1 and {MAX_SOLD}")));
+                return Err(Refused::new(
+                    "quantity",
+                    format!("must be between 1 and {MAX_SOLD}"),
+                ));
             }
             for place in origin.into_iter().chain([destination]) {
                 self.locations.find(place).ok_or_else(no_location)?;
@@ -122,22 +147,47 @@ impl Store {
         });
         let lines = lines.collect();
         let steps = vec![(Status::Draft, to_second(now))];
-        self.transfers.insert(id, Transfer { id, origin, destination, lines, steps });
+        self.transfers.insert(
+            id,
+            Transfer {
+                id,
+                origin,
+                destination,
+                lines,
+                steps,
+            },
+        );
         Ok(id)
     }
 
     /// Moves a transfer on, and its stock with it. Nothing is changed if it cannot be.
-    pub(crate) fn move_transfer(&mut self, id: u64, to: Status, now: Timestamp) -> Result<(), Refused> {
-        let transfer = self.transfers.get(&id).ok_or_else(|| Refused::new("id", "no such transfer"))?;
+    pub(crate) fn move_transfer(
+        &mut self,
+        id: u64,
+        to: Status,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        let transfer = self
+            .transfers
+            .get(&id)
+            .ok_or_else(|| Refused::new("id", "no such transfer"))?;
         let (changes, topic) = transfer.step(to).ok_or_else(|| {
-            Refused::new("action", format!("is not for a transfer that is {}", transfer.status().name()))
+            Refused::new(
+                "action",
+                format!("is not for a transfer that is {}", transfer.status().name()),
+            )
         })?;
         for (item, place, parts) in &changes {
             let level = self.stocked(*item, *place)?;
-            if let Some((state, _)) = parts.iter().find(|(state, delta)| level.quantities[*state] + delta < 0)
+            if let Some((state, _)) = parts
+                .iter()
+                .find(|(state, delta)| level.quantities[*state] + delta < 0)
             {
                 let left = level.quantities[*state];
-                return Err(Refused::new("quantity", format!("there are only {left} at location {place}")));
+                return Err(Refused::new(
+                    "quantity",
+                    format!("there are only {left} at location {place}"),
+                ));
             }
         }
         self.begin();
@@ -147,14 +197,25 @@ impl Store {
         if let Some(transfer) = self.transfers.get_mut(&id) {
             let index = transfer.steps.len();
             transfer.steps.push((to, to_second(now)));
-            self.tell(topic, Subject::Transfer { transfer: id, index }, now);
+            self.tell(
+                topic,
+                Subject::Transfer {
+                    transfer: id,
+                    index,
+                },
+                now,
+            );
         }
         Ok(())
     }
 
     fn stocked(&self, item: u64, place: u64) -> Result<&crate::record::Level, Refused> {
-        let missing =
-            || Refused::new("inventoryItemId", format!("{item} is not stocked at location {place}"));
+        let missing = || {
+            Refused::new(
+                "inventoryItemId",
+                format!("{item} is not stocked at location {place}"),
+            )
+        };
         self.level(item, place).ok_or_else(missing)
     }
 }

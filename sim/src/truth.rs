@@ -10,13 +10,28 @@ use crate::transfer::{Line, Transfer};
 pub(crate) fn truth(store: &Store) -> String {
     let mut text = format!("{{\"shop\":{}", json!(store.shop.domain));
     section(&mut text, "products", store.products.iter().map(product));
-    section(&mut text, "variants", store.variants.iter().map(|row| variant(store, row)));
+    section(
+        &mut text,
+        "variants",
+        store.variants.iter().map(|row| variant(store, row)),
+    );
     section(&mut text, "inventoryItems", store.items.iter().map(item));
-    section(&mut text, "levels", store.levels.values().flat_map(|levels| levels.iter().map(level)));
+    section(
+        &mut text,
+        "levels",
+        store
+            .levels
+            .values()
+            .flat_map(|levels| levels.iter().map(level)),
+    );
     section(&mut text, "orders", store.orders.iter().map(order));
     section(&mut text, "customers", store.customers.iter().map(customer));
     section(&mut text, "locations", store.locations.iter().map(location));
-    section(&mut text, "transfers", store.transfers.values().map(transfer));
+    section(
+        &mut text,
+        "transfers",
+        store.transfers.values().map(transfer),
+    );
     text.push('}');
     text
 }
@@ -116,7 +131,12 @@ pub(crate) fn level(level: &Level) -> Value {
         ("on_hand".to_owned(), json!(level.on_hand())),
         ("updatedAt".to_owned(), json!(level.updated_at)),
     ]);
-    row.extend(STATES.iter().zip(level.quantities).map(|(state, units)| ((*state).to_owned(), json!(units))));
+    row.extend(
+        STATES
+            .iter()
+            .zip(level.quantities)
+            .map(|(state, units)| ((*state).to_owned(), json!(units))),
+    );
     Value::Object(row)
 }
 

@@ -5,7 +5,9 @@
 
 use std::net::IpAddr;
 
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN, TRANSFER_ENCODING};
+use hyper::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN, TRANSFER_ENCODING,
+};
 use hyper::http::uri::Authority;
 
 /// Refuses a request of a page, with the reason.
@@ -14,15 +16,25 @@ pub(crate) fn check(headers: &HeaderMap) -> Result<(), &'static str> {
         return Err("pages may not call this: send no Origin");
     }
     // Programs send none; `none` is what a person typed into the address bar.
-    if headers.get_all("sec-fetch-site").iter().any(|site| site != "none") {
+    if headers
+        .get_all("sec-fetch-site")
+        .iter()
+        .any(|site| site != "none")
+    {
         return Err("pages may not call this: send no Sec-Fetch-Site");
     }
     let mut named = headers.get_all(HOST).iter();
-    let (Some(host), None) = (named.next(), named.next()) else { return Err("send one Host") };
+    let (Some(host), None) = (named.next(), named.next()) else {
+        return Err("send one Host");
+    };
     if !is_known(host) {
-        return Err("call this by an IP address, localhost or a name without dots: Host is another");
+        return Err(
+            "call this by an IP address, localhost or a name without dots: Host is another",
+        );
     }
-    let has_body = headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")
+    let has_body = headers
+        .get(CONTENT_LENGTH)
+        .is_some_and(|length| length != "0")
         || headers.contains_key(TRANSFER_ENCODING);
     // Of the types that pages may send without asking first, none is JSON.
     if has_body && !is_json(headers) {
@@ -34,19 +46,34 @@ pub(crate) fn check(headers: &HeaderMap) -> Result<(), &'static str> {
 /// Whether no page of another site can have that name. A name without dots belongs to a local network or to containers
 /// beside this one; nobody outside can register one.
 fn is_known(host: &HeaderValue) -> bool {
-    let Some(authority) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else {
+    let Some(authority) = host
+        .to_str()
+        .ok()
+        .and_then(|host| host.parse::<Authority>().ok())
+    else {
         return false;
     };
     let name = authority.host();
     let name = name.strip_suffix('.').unwrap_or(name);
-    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    let address = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'))
+        .unwrap_or(name);
     address.parse::<IpAddr>().is_ok() || !(name.is_empty() || name.contains('.'))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(kind), None) = (types.next(), types.next()) else { return false };
-    let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let (Some(kind), None) = (types.next(), types.next()) else {
+        return false;
+    };
+    let kind = kind
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
     kind.eq_ignore_ascii_case("application/json")
 }
 
@@ -66,7 +93,13 @@ mod tests {
             }
             check(&map)
         };
-        for host in ["127.0.0.1:9090", "[::1]:9090", "LocalHost", "localhost.:9090", "sim:9090"] {
+        for host in [
+            "127.0.0.1:9090",
+            "[::1]:9090",
+            "LocalHost",
+            "localhost.:9090",
+            "sim:9090",
+        ] {
             judged(&[("host", host), LENGTH, JSON]).unwrap();
             judged(&[("host", host), ("sec-fetch-site", "none")]).unwrap();
         }

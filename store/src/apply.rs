@@ -13,8 +13,14 @@ use crate::tables::{Keep, Record, Result, Tables, Transaction};
 use crate::{attempt, command};
 
 /// Does one operation inside a transaction; on an error the caller rolls it back.
-pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation) -> Result<Outcome> {
-    let fresh = |fresh| Outcome { fresh, ..Outcome::default() };
+pub(crate) fn perform<T: Transaction>(
+    transaction: &mut T,
+    operation: &Operation,
+) -> Result<Outcome> {
+    let fresh = |fresh| Outcome {
+        fresh,
+        ..Outcome::default()
+    };
     match operation {
         Operation::Accept(delivery) => transaction.accept(delivery).map(fresh),
         Operation::Announce { shop, event, at } => {
@@ -27,15 +33,32 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
         }
         Operation::Command(given) => {
             let answer = command::perform(&mut transaction.shop(&given.shop)?, given)?;
-            Ok(Outcome { fresh: answer.is_ok(), answer: Some(answer), ..Outcome::default() })
+            Ok(Outcome {
+                fresh: answer.is_ok(),
+                answer: Some(answer),
+                ..Outcome::default()
+            })
         }
         Operation::ExpireHolds { shop, at } => {
             let changed = command::expire(&mut transaction.shop(shop)?, *at)?;
-            Ok(Outcome { fresh: changed > 0, changed, ..Outcome::default() })
+            Ok(Outcome {
+                fresh: changed > 0,
+                changed,
+                ..Outcome::default()
+            })
         }
-        Operation::FinishRun { shop, run, state, error, at } => {
+        Operation::FinishRun {
+            shop,
+            run,
+            state,
+            error,
+            at,
+        } => {
             let mut tables = transaction.shop(shop)?;
-            let Some(mut record) = tables.run(run)?.filter(|record| !record.run.state.is_over()) else {
+            let Some(mut record) = tables
+                .run(run)?
+                .filter(|record| !record.run.state.is_over())
+            else {
                 return Ok(fresh(false));
             };
             record.run.state = *state;
@@ -48,7 +71,11 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
             }
             if record.run.drift > 0 && !dry {
                 let run_id = record.run.run_id.clone();
-                let drift = Drift { run_id, resource: record.resource(), records: record.run.drift };
+                let drift = Drift {
+                    run_id,
+                    resource: record.resource(),
+                    records: record.run.drift,
+                };
                 tables.append(*at, &Event::ShopifyDrift(drift))?;
             }
             tables.append(*at, &Event::ShopifySyncStatus(record.run))?;
@@ -57,22 +84,36 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
         Operation::Forget { shop } => transaction.forget(shop).map(|()| fresh(true)),
         Operation::KeepIdentity { shop, id } => transaction.keep_identity(shop, id).map(fresh),
         Operation::KeepNames { shop, wanted } => transaction.keep_names(shop, *wanted).map(fresh),
-        Operation::KeepPosition { reader, position } => {
-            transaction.keep_position(reader, position).map(|()| fresh(true))
-        }
-        Operation::KeepSession { id, owner, quota, rooms, at } => {
-            transaction.keep_session(id, owner, rooms, *at, quota).map(|()| fresh(true))
-        }
+        Operation::KeepPosition { reader, position } => transaction
+            .keep_position(reader, position)
+            .map(|()| fresh(true)),
+        Operation::KeepSession {
+            id,
+            owner,
+            quota,
+            rooms,
+            at,
+        } => transaction
+            .keep_session(id, owner, rooms, *at, quota)
+            .map(|()| fresh(true)),
         Operation::Net { shop, effects, at } => {
             attempt::net(&mut transaction.shop(shop)?, effects, *at).map(|()| fresh(true))
         }
         Operation::Park { shop, at } => {
             let changed = attempt::park(&mut transaction.shop(shop)?, *at)?;
-            Ok(Outcome { fresh: changed > 0, changed, ..Outcome::default() })
+            Ok(Outcome {
+                fresh: changed > 0,
+                changed,
+                ..Outcome::default()
+            })
         }
         Operation::Post(post) => tell(&mut transaction.shop(&post.shop)?, post),
         Operation::Prune(retention) => transaction.prune(retention).map(|()| fresh(true)),
-        Operation::Register { shop, thresholds, at } => {
+        Operation::Register {
+            shop,
+            thresholds,
+            at,
+        } => {
             let before = transaction.register(shop, thresholds, *at)?;
             if before.as_ref().is_some_and(|before| before != thresholds) {
                 judge_anew(&mut transaction.shop(shop)?, *at)?;
@@ -86,16 +127,21 @@ pub(crate) fn perform<T: Transaction>(transaction: &mut T, operation: &Operation
         Operation::SettleAttempt { shop, id, end, at } => {
             attempt::settle(&mut transaction.shop(shop)?, id, end, *at)
         }
-        Operation::StartAttempt { shop, attempt, effects } => {
-            attempt::start(&mut transaction.shop(shop)?, attempt, effects).map(fresh)
-        }
+        Operation::StartAttempt {
+            shop,
+            attempt,
+            effects,
+        } => attempt::start(&mut transaction.shop(shop)?, attempt, effects).map(fresh),
         Operation::StartRun(record) => {
             let mut tables = transaction.shop(&record.shop)?;
             if tables.run_under_way(record.resource())? {
                 return Ok(fresh(false));
             }
             tables.put_run(record)?;
-            tables.append(record.run.started_at, &Event::ShopifySyncStatus(record.run.clone()))?;
+            tables.append(
+                record.run.started_at,
+                &Event::ShopifySyncStatus(record.run.clone()),
+            )?;
             Ok(fresh(true))
         }
     }
@@ -105,25 +151,39 @@ fn tell<T: Tables>(tables: &mut T, post: &Post) -> Result<Outcome> {
     if let Some(key) = post.key.as_ref().filter(|_| post.may_repeat)
         && let Some(place) = tables.posted(key)?
     {
-        return Ok(Outcome { place: Some(place), ..Outcome::default() });
+        return Ok(Outcome {
+            place: Some(place),
+            ..Outcome::default()
+        });
     }
     let place = tables.append(post.at, &post.event)?;
     if let Some(key) = &post.key {
         tables.put_posted(key, place, post.at)?;
     }
-    Ok(Outcome { fresh: true, place: Some(place), ..Outcome::default() })
+    Ok(Outcome {
+        fresh: true,
+        place: Some(place),
+        ..Outcome::default()
+    })
 }
 
 fn apply<T: Tables>(tables: &mut T, batch: &Batch) -> Result<Outcome> {
     let mut door = match &batch.cause {
-        Cause::Webhook { id, fate, shared_secret } => {
+        Cause::Webhook {
+            id,
+            fate,
+            shared_secret,
+        } => {
             if !tables.settle(id, fate)? {
                 return Ok(Outcome::default());
             }
             Door::new(tables, batch.at, Source::Webhook, false).for_webhook(*shared_secret)
         }
         Cause::Run { run, progress } => {
-            let Some(record) = tables.run(run)?.filter(|record| !record.run.state.is_over()) else {
+            let Some(record) = tables
+                .run(run)?
+                .filter(|record| !record.run.state.is_over())
+            else {
                 return Ok(Outcome::default());
             };
             if record.run.dry_run {
@@ -165,10 +225,15 @@ fn on(mut record: RunRecord, progress: &Progress) -> RunRecord {
 /// A page of a dry run: what would be put right is noted, and nothing is. What of it counts as drift is what would count in a
 /// run that is not dry: what webhooks had time to bring, and is not about to be read anyway.
 fn compare<T: Tables>(tables: &mut T, mut record: RunRecord, batch: &Batch) -> Result<Outcome> {
-    let Cause::Run { run, progress } = &batch.cause else { return Ok(Outcome::default()) };
+    let Cause::Run { run, progress } = &batch.cause else {
+        return Ok(Outcome::default());
+    };
     let (mut found, mut drifted) = (0, 0);
     let doubt = Doubt::of(&record);
-    let window = Window { end: progress.until.or(record.until), now: batch.at };
+    let window = Window {
+        end: progress.until.or(record.until),
+        now: batch.at,
+    };
     for change in &batch.changes {
         if let Some((record, wrong, since)) = difference(tables, change, window)? {
             found += 1;
@@ -182,13 +247,23 @@ fn compare<T: Tables>(tables: &mut T, mut record: RunRecord, batch: &Batch) -> R
                 None => false,
             };
             drifted += u64::from(is_late && !is_read_anyway);
-            tables.add_drift(&Drifted { run_id: run.clone(), record, wrong, since, found: batch.at })?;
+            tables.add_drift(&Drifted {
+                run_id: run.clone(),
+                record,
+                wrong,
+                since,
+                found: batch.at,
+            })?;
         }
     }
     record.run.changed += found;
     record.run.drift += drifted;
     tables.put_run(&on(record, progress))?;
-    Ok(Outcome { fresh: true, changed: found, ..Outcome::default() })
+    Ok(Outcome {
+        fresh: true,
+        changed: found,
+        ..Outcome::default()
+    })
 }
 
 /// The record by whose reading a change is put right; `None` for what no run says.
@@ -209,8 +284,16 @@ fn read_with(change: &Change) -> Option<RecordKey> {
 type Difference = (String, Wrong, Option<Timestamp>);
 
 /// How the mirror differs from what is said; `None` where it does not, or may hold something newer.
-fn difference<T: Tables>(tables: &T, change: &Change, window: Window) -> Result<Option<Difference>> {
-    fn of<R: Record, T: Keep<R>>(tables: &T, said: &R, window: Window) -> Result<Option<Difference>> {
+fn difference<T: Tables>(
+    tables: &T,
+    change: &Change,
+    window: Window,
+) -> Result<Option<Difference>> {
+    fn of<R: Record, T: Keep<R>>(
+        tables: &T,
+        said: &R,
+        window: Window,
+    ) -> Result<Option<Difference>> {
         let held = tables.find(said.key())?;
         let (here, there) = (held.as_ref().map(Record::said), said.said());
         let newer = held.as_ref().is_some_and(|held| {
@@ -229,7 +312,9 @@ fn difference<T: Tables>(tables: &T, change: &Change, window: Window) -> Result<
         Change::Order(said) => of(tables, &without_forgotten(tables, said)?, window),
         Change::Product { product, .. } => of(tables, product, window),
         Change::Variant(said) => of(tables, said, window),
-        Change::Gone(key) | Change::LookAgain(key) => Ok(Some((key.to_string(), Wrong::Gone, None))),
+        Change::Gone(key) | Change::LookAgain(key) => {
+            Ok(Some((key.to_string(), Wrong::Gone, None)))
+        }
         Change::LevelAvailable { .. } | Change::Redacted(_) | Change::Transfer(_) => Ok(None),
     }
 }

@@ -82,7 +82,14 @@ pub(crate) fn start<T: Tables>(tables: &mut T, attempt: &Attempt, effects: &[i64
         return Ok(false);
     }
     for (item, location) in &attempt.levels {
-        tables.put_flight(*item, *location, &Flight { attempt: attempt.id.clone(), answered: false })?;
+        tables.put_flight(
+            *item,
+            *location,
+            &Flight {
+                attempt: attempt.id.clone(),
+                answered: false,
+            },
+        )?;
     }
     tables.put_attempt(attempt)?;
     Ok(true)
@@ -90,28 +97,57 @@ pub(crate) fn start<T: Tables>(tables: &mut T, attempt: &Attempt, effects: &[i64
 
 /// What an answer makes true. What was done whole is settled in slices: should the rest be lost in a crash, the
 /// same call gets the same answer again.
-pub(crate) fn settle<T: Tables>(tables: &mut T, id: &str, end: &End, at: Timestamp) -> Result<Outcome> {
-    let Some(attempt) = tables.attempt(id)? else { return Ok(Outcome::default()) };
-    let slice = if matches!(end, End::Done) { SETTLED_MAX } else { usize::MAX };
+pub(crate) fn settle<T: Tables>(
+    tables: &mut T,
+    id: &str,
+    end: &End,
+    at: Timestamp,
+) -> Result<Outcome> {
+    let Some(attempt) = tables.attempt(id)? else {
+        return Ok(Outcome::default());
+    };
+    let slice = if matches!(end, End::Done) {
+        SETTLED_MAX
+    } else {
+        usize::MAX
+    };
     let effects = tables.unanswered_of_attempt(id, slice)?;
     if effects.len() == slice {
         for effect in &effects {
-            tables.put_effect(&Effect { answered: true, ..effect.clone() })?;
+            tables.put_effect(&Effect {
+                answered: true,
+                ..effect.clone()
+            })?;
         }
         confirm(tables, &effects, at)?;
-        return Ok(Outcome { fresh: true, more: true, ..Outcome::default() });
+        return Ok(Outcome {
+            fresh: true,
+            more: true,
+            ..Outcome::default()
+        });
     }
     tables.delete_attempt(id)?;
     let compared = match end {
-        End::Compared { readings, whole } => {
-            Some(compare(tables, &attempt.levels, &effects, readings, *whole)?)
-        }
+        End::Compared { readings, whole } => Some(compare(
+            tables,
+            &attempt.levels,
+            &effects,
+            readings,
+            *whole,
+        )?),
         _ => None,
     };
     let end = compared.as_ref().unwrap_or(end);
     for (item, location) in &attempt.levels {
         if end.at((*item, *location)).is_none() {
-            tables.put_flight(*item, *location, &Flight { attempt: id.to_owned(), answered: true })?;
+            tables.put_flight(
+                *item,
+                *location,
+                &Flight {
+                    attempt: id.to_owned(),
+                    answered: true,
+                },
+            )?;
         } else {
             tables.delete_flight(*item, *location)?;
         }
@@ -121,19 +157,32 @@ pub(crate) fn settle<T: Tables>(tables: &mut T, id: &str, end: &End, at: Timesta
     for effect in &effects {
         let sets = matches!(effect.lane, Lane::SetAvailable | Lane::SetOnHand);
         match end.at((effect.item, effect.location)) {
-            None => tables.put_effect(&Effect { answered: true, ..effect.clone() })?,
-            Some(Refusal::Again) => tables.put_effect(&Effect { attempt: None, ..effect.clone() })?,
+            None => tables.put_effect(&Effect {
+                answered: true,
+                ..effect.clone()
+            })?,
+            Some(Refusal::Again) => tables.put_effect(&Effect {
+                attempt: None,
+                ..effect.clone()
+            })?,
             Some(Refusal::Stale) if sets => {
-                let message = "the quantity was changed at Shopify meanwhile: look again and decide anew";
+                let message =
+                    "the quantity was changed at Shopify meanwhile: look again and decide anew";
                 let error = ErrorBody::new(ErrorCode::Conflict, message);
                 fail(tables, effect, CommandState::Conflict, &error, at)?;
             }
             Some(Refusal::Stale) => {
                 let stale = effect.stale + 1;
-                tables.put_effect(&Effect { attempt: None, stale, ..effect.clone() })?;
+                tables.put_effect(&Effect {
+                    attempt: None,
+                    stale,
+                    ..effect.clone()
+                })?;
             }
             Some(Refusal::Never(error)) => fail(tables, effect, CommandState::Failed, &error, at)?,
-            Some(Refusal::Unknown(error)) => fail(tables, effect, CommandState::Unknown, &error, at)?,
+            Some(Refusal::Unknown(error)) => {
+                fail(tables, effect, CommandState::Unknown, &error, at)?
+            }
         }
     }
     for (item, location) in &attempt.levels {
@@ -142,7 +191,10 @@ pub(crate) fn settle<T: Tables>(tables: &mut T, id: &str, end: &End, at: Timesta
         }
     }
     confirm(tables, &effects, at)?;
-    Ok(Outcome { fresh: true, ..Outcome::default() })
+    Ok(Outcome {
+        fresh: true,
+        ..Outcome::default()
+    })
 }
 
 /// Tells by readings at which levels an attempt was done: while it was on its way, nothing else was taken in of
@@ -157,10 +209,15 @@ fn compare<T: Tables>(
 ) -> Result<End> {
     let mut refusals = Vec::new();
     for &level in levels {
-        let here: Vec<&Effect> = effects.iter().filter(|effect| level_of(effect) == level).collect();
+        let here: Vec<&Effect> = effects
+            .iter()
+            .filter(|effect| level_of(effect) == level)
+            .collect();
         let sum: i64 = here.iter().map(|effect| effect.quantity).sum();
         let held: Option<HeldLevel> = tables.find(level)?;
-        let said = readings.iter().find(|said| (said.inventory_item_id, said.location_id) == level);
+        let said = readings
+            .iter()
+            .find(|said| (said.inventory_item_id, said.location_id) == level);
         let refusal = match (held, said, here.last()) {
             (Some(held), Some(said), Some(last)) => {
                 let (was, is) = (held.observed.quantities, said.quantities);
@@ -194,7 +251,10 @@ impl End {
     /// Why that level was not changed; `None` when it was.
     fn at(&self, level: (InventoryItemId, LocationId)) -> Option<Refusal> {
         let named = |refusals: &[((InventoryItemId, LocationId), Refusal)]| {
-            refusals.iter().find(|(refused, _)| *refused == level).map(|(_, refusal)| refusal.clone())
+            refusals
+                .iter()
+                .find(|(refused, _)| *refused == level)
+                .map(|(_, refusal)| refusal.clone())
         };
         match self {
             Self::Done => None,
@@ -211,9 +271,19 @@ impl End {
 pub(crate) fn net<T: Tables>(tables: &mut T, effects: &[i64], at: Timestamp) -> Result<()> {
     let mut done = Vec::new();
     for id in effects {
-        if let Some(effect) = tables.effect(*id)?.filter(|effect| effect.attempt.is_none()) {
+        if let Some(effect) = tables
+            .effect(*id)?
+            .filter(|effect| effect.attempt.is_none())
+        {
             tables.delete_effect(effect.id)?;
-            shift_pending(tables, effect.item, effect.location, -effect.available, None, at)?;
+            shift_pending(
+                tables,
+                effect.item,
+                effect.location,
+                -effect.available,
+                None,
+                at,
+            )?;
             done.push(effect);
         }
     }
@@ -223,9 +293,14 @@ pub(crate) fn net<T: Tables>(tables: &mut T, effects: &[i64], at: Timestamp) -> 
 /// Effects for which there is no stock left at Shopify: a shopper was faster.
 pub(crate) fn reject<T: Tables>(tables: &mut T, effects: &[i64], at: Timestamp) -> Result<()> {
     for id in effects {
-        if let Some(effect) = tables.effect(*id)?.filter(|effect| effect.attempt.is_none()) {
-            let error =
-                ErrorBody::new(ErrorCode::InsufficientStock, "a shopper was faster: the stock is gone");
+        if let Some(effect) = tables
+            .effect(*id)?
+            .filter(|effect| effect.attempt.is_none())
+        {
+            let error = ErrorBody::new(
+                ErrorCode::InsufficientStock,
+                "a shopper was faster: the stock is gone",
+            );
             fail(tables, &effect, CommandState::Failed, &error, at)?;
         }
     }
@@ -239,7 +314,10 @@ pub(crate) fn abandon<T: Tables>(
     location: LocationId,
     at: Timestamp,
 ) -> Result<()> {
-    let error = ErrorBody::new(ErrorCode::NotFound, "the item is no longer stocked at this location");
+    let error = ErrorBody::new(
+        ErrorCode::NotFound,
+        "the item is no longer stocked at this location",
+    );
     for effect in tables.effects()? {
         if (effect.item, effect.location) == (item, location) && effect.attempt.is_none() {
             fail(tables, &effect, CommandState::Failed, &error, at)?;
@@ -250,10 +328,14 @@ pub(crate) fn abandon<T: Tables>(
 
 /// Gives every unsettled effect to a person; how many.
 pub(crate) fn park<T: Tables>(tables: &mut T, at: Timestamp) -> Result<u64> {
-    let message = "the database was restored from a backup: whether Shopify did it must be looked at by hand";
+    let message =
+        "the database was restored from a backup: whether Shopify did it must be looked at by hand";
     let error = ErrorBody::new(ErrorCode::Unavailable, message);
     let unsettled = tables.effects()?;
-    let attempts: BTreeSet<String> = unsettled.iter().filter_map(|effect| effect.attempt.clone()).collect();
+    let attempts: BTreeSet<String> = unsettled
+        .iter()
+        .filter_map(|effect| effect.attempt.clone())
+        .collect();
     for id in attempts {
         settle(tables, &id, &End::Unknown(error.clone()), at)?;
     }
@@ -269,12 +351,17 @@ pub(crate) fn park<T: Tables>(tables: &mut T, at: Timestamp) -> Result<u64> {
 
 /// Confirms the commands of which nothing is left to be answered.
 fn confirm<T: Tables>(tables: &mut T, effects: &[Effect], at: Timestamp) -> Result<()> {
-    let commands: BTreeSet<&String> = effects.iter().filter_map(|effect| effect.command.as_ref()).collect();
+    let commands: BTreeSet<&String> = effects
+        .iter()
+        .filter_map(|effect| effect.command.as_ref())
+        .collect();
     for id in commands {
         if tables.unanswered_of_command(id)? > 0 {
             continue;
         }
-        let Some(mut command) = tables.command(id)? else { continue };
+        let Some(mut command) = tables.command(id)? else {
+            continue;
+        };
         if command.shape.state != CommandState::Accepted {
             continue;
         }
@@ -348,10 +435,15 @@ fn reject_hold<T: Tables>(
     error: &ErrorBody,
     at: Timestamp,
 ) -> Result<()> {
-    let Some(reservation) = tables.reservation(hold)? else { return Ok(()) };
+    let Some(reservation) = tables.reservation(hold)? else {
+        return Ok(());
+    };
     let open = is_open(reservation.state);
-    let waiting: Vec<Effect> =
-        tables.effects_of_reservation(hold)?.into_iter().filter(|effect| effect.attempt.is_none()).collect();
+    let waiting: Vec<Effect> = tables
+        .effects_of_reservation(hold)?
+        .into_iter()
+        .filter(|effect| effect.attempt.is_none())
+        .collect();
     let (mut never_sent, mut unsold) = (vec![level_of(failed)], Vec::new());
     for effect in &waiting {
         let level = level_of(effect);
@@ -384,9 +476,14 @@ fn reject_hold<T: Tables>(
             give_back(tables, part, hold, None, at)?;
         }
     }
-    let rejected = ReservationShape { state: ReservationState::Rejected, ..reservation };
+    let rejected = ReservationShape {
+        state: ReservationState::Rejected,
+        ..reservation
+    };
     tables.put_reservation(&rejected)?;
-    tables.append(at, &Event::InventoryReservation(rejected)).map(drop)
+    tables
+        .append(at, &Event::InventoryReservation(rejected))
+        .map(drop)
 }
 
 fn level_of(effect: &Effect) -> (InventoryItemId, LocationId) {
@@ -395,6 +492,13 @@ fn level_of(effect: &Effect) -> (InventoryItemId, LocationId) {
 
 fn take_back<T: Tables>(tables: &mut T, effect: &Effect, at: Timestamp) -> Result<()> {
     tables.delete_effect(effect.id)?;
-    shift_pending(tables, effect.item, effect.location, -effect.available, effect.command.clone(), at)
-        .map(drop)
+    shift_pending(
+        tables,
+        effect.item,
+        effect.location,
+        -effect.available,
+        effect.command.clone(),
+        at,
+    )
+    .map(drop)
 }

@@ -11,7 +11,9 @@ use schemas::event::Source;
 use schemas::shape::{
     CommandShape, CommandState, LevelShape, ReservationShape, ReservationState, ReservedItem,
 };
-use schemas::{Command, ErrorBody, Event, InventoryItemId, LocationId, Role, ShopDomain, Timestamp, UserId};
+use schemas::{
+    Command, ErrorBody, Event, InventoryItemId, LocationId, Role, ShopDomain, Timestamp, UserId,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -166,7 +168,13 @@ pub(crate) fn perform<T: Tables>(
 pub(crate) fn expire<T: Tables>(tables: &mut T, at: Timestamp) -> Result<u64> {
     let due = tables.reservations_due(at, EXPIRIES_MAX)?;
     for reservation in &due {
-        end_hold(tables, reservation.clone(), ReservationState::Expired, None, at)?;
+        end_hold(
+            tables,
+            reservation.clone(),
+            ReservationState::Expired,
+            None,
+            at,
+        )?;
     }
     Ok(due.len() as u64)
 }
@@ -213,7 +221,14 @@ fn affect<T: Tables>(tables: &mut T, effect: Effect, at: Timestamp) -> Result<Op
         return Ok(None);
     }
     tables.add_effect(&effect)?;
-    shift_pending(tables, effect.item, effect.location, effect.available, effect.command, at)
+    shift_pending(
+        tables,
+        effect.item,
+        effect.location,
+        effect.available,
+        effect.command,
+        at,
+    )
 }
 
 /// Changes what is pending at a level, and tells of it: the level as it is now, where there is one.
@@ -225,12 +240,20 @@ pub(crate) fn shift_pending<T: Tables>(
     command: Option<String>,
     at: Timestamp,
 ) -> Result<Option<LevelShape>> {
-    let Some(held) = Keep::<HeldLevel>::find(tables, (item, location))? else { return Ok(None) };
+    let Some(held) = Keep::<HeldLevel>::find(tables, (item, location))? else {
+        return Ok(None);
+    };
     if by == 0 {
         return shape(tables, &held).map(Some);
     }
-    let now = HeldLevel { pending: held.pending + by, ..held.clone() };
-    Door::new(tables, at, Source::Command, false).for_command(command).tell_level(Some(&held), now).map(Some)
+    let now = HeldLevel {
+        pending: held.pending + by,
+        ..held.clone()
+    };
+    Door::new(tables, at, Source::Command, false)
+        .for_command(command)
+        .tell_level(Some(&held), now)
+        .map(Some)
 }
 
 /// Whether a hold still holds.

@@ -7,14 +7,16 @@ use inventory::version::judge;
 use inventory::{Authority, Crossing, HeldLevel, Verdict, level, order, threshold};
 use jiff::{SignedDuration, ToSpan as _};
 use schemas::event::{
-    CustomerActivity, LevelChange, Notice, OrderChange, OrderChanged, Payment, PriceChange, Source, Transfer,
+    CustomerActivity, LevelChange, Notice, OrderChange, OrderChanged, Payment, PriceChange, Source,
+    Transfer,
 };
 use schemas::record::{
     Customer, InventoryItem, Level, Location, Order, PaymentOutcome, Product, Transaction, Variant,
 };
 use schemas::shape::{LevelShape, OrderShape, StockStatus};
 use schemas::{
-    Change, Event, InventoryItemId, LocationId, ProductId, RecordKey, RunId, RunKind, Timestamp, VariantId,
+    Change, Event, InventoryItemId, LocationId, ProductId, RecordKey, RunId, RunKind, Timestamp,
+    VariantId,
 };
 
 use crate::attempt;
@@ -113,9 +115,14 @@ impl Doubt {
 
     /// The doubt of a run, where what it finds can be drift: of a full one that is not the first.
     pub(crate) fn of(record: &RunRecord) -> Option<Self> {
-        let begun = record.until.filter(|_| record.run.kind == RunKind::Full && !record.first)?;
+        let begun = record
+            .until
+            .filter(|_| record.run.kind == RunKind::Full && !record.first)?;
         let covered = begun.saturating_sub(WEBHOOKS_TAKE).unwrap_or(begun);
-        Some(Self { run: record.run.run_id.clone(), covered })
+        Some(Self {
+            run: record.run.run_id.clone(),
+            covered,
+        })
     }
 }
 
@@ -131,7 +138,10 @@ impl<'t, T: Tables> Door<'t, T> {
             window: Window { end: None, now: at },
             reads_unknown: false,
             found: BTreeMap::new(),
-            outcome: Outcome { fresh: true, ..Outcome::default() },
+            outcome: Outcome {
+                fresh: true,
+                ..Outcome::default()
+            },
             readings: BTreeMap::new(),
             overtaken: BTreeMap::new(),
             renumbered: BTreeMap::new(),
@@ -141,12 +151,22 @@ impl<'t, T: Tables> Door<'t, T> {
     }
 
     pub(crate) fn for_run(self, record: &RunRecord, until: Option<Timestamp>) -> Self {
-        let window = Window { end: until.or(record.until), ..self.window };
-        Self { doubt: Doubt::of(record), window, ..self }
+        let window = Window {
+            end: until.or(record.until),
+            ..self.window
+        };
+        Self {
+            doubt: Doubt::of(record),
+            window,
+            ..self
+        }
     }
 
     pub(crate) fn for_webhook(self, shared_secret: bool) -> Self {
-        Self { reads_unknown: shared_secret, ..self }
+        Self {
+            reads_unknown: shared_secret,
+            ..self
+        }
     }
 
     pub(crate) fn for_command(self, command: Option<String>) -> Self {
@@ -155,15 +175,42 @@ impl<'t, T: Tables> Door<'t, T> {
 
     /// A reading counts for more than a report only if nothing was heard of the record since it began.
     pub(crate) fn reading(&mut self, key: RecordKey, mark: Mark) -> Result<()> {
-        let Some(marking) = self.tables.marked(key)? else { return Ok(()) };
+        let Some(marking) = self.tables.marked(key)? else {
+            return Ok(());
+        };
         if marking.mark != mark {
-            self.overtaken.insert(key, Overtaken { vain: marking.vain, now: None });
+            self.overtaken.insert(
+                key,
+                Overtaken {
+                    vain: marking.vain,
+                    now: None,
+                },
+            );
             return Ok(());
         }
-        let authority = if marking.vain < VAIN_READINGS_MAX { Authority::Read } else { Authority::LastRead };
-        let run = marking.doubt.map(|run| self.tables.run(&run)).transpose()?.flatten();
-        let doubt = run.as_ref().filter(|run| !run.run.state.is_over()).and_then(Doubt::of);
-        self.readings.insert(key, Reading { authority, vain: marking.vain, older: false, doubt });
+        let authority = if marking.vain < VAIN_READINGS_MAX {
+            Authority::Read
+        } else {
+            Authority::LastRead
+        };
+        let run = marking
+            .doubt
+            .map(|run| self.tables.run(&run))
+            .transpose()?
+            .flatten();
+        let doubt = run
+            .as_ref()
+            .filter(|run| !run.run.state.is_over())
+            .and_then(Doubt::of);
+        self.readings.insert(
+            key,
+            Reading {
+                authority,
+                vain: marking.vain,
+                older: false,
+                doubt,
+            },
+        );
         Ok(())
     }
 
@@ -184,17 +231,22 @@ impl<'t, T: Tables> Door<'t, T> {
 
     /// Whether what a change is about is held here.
     fn knows(&self, change: &Change) -> Result<bool> {
-        let level = |item, location| Ok(Keep::<HeldLevel>::find(self.tables, (item, location))?.is_some());
+        let level =
+            |item, location| Ok(Keep::<HeldLevel>::find(self.tables, (item, location))?.is_some());
         match change {
             Change::Customer(said) => Ok(Keep::<Customer>::find(self.tables, said.id)?.is_some()),
             Change::Item(said) => Ok(Keep::<InventoryItem>::find(self.tables, said.id)?.is_some()),
             Change::Level(said) => level(said.inventory_item_id, said.location_id),
-            Change::LevelAvailable { inventory_item_id, location_id, .. } => {
-                level(*inventory_item_id, *location_id)
-            }
+            Change::LevelAvailable {
+                inventory_item_id,
+                location_id,
+                ..
+            } => level(*inventory_item_id, *location_id),
             Change::Location(said) => Ok(Keep::<Location>::find(self.tables, said.id)?.is_some()),
             Change::Order(said) => Ok(Keep::<Order>::find(self.tables, said.id)?.is_some()),
-            Change::Product { product, .. } => Ok(Keep::<Product>::find(self.tables, product.id)?.is_some()),
+            Change::Product { product, .. } => {
+                Ok(Keep::<Product>::find(self.tables, product.id)?.is_some())
+            }
             // There is no reading of a transfer: it is told where this shop's stock comes from or goes to.
             Change::Transfer(said) => {
                 for end in [said.origin_id, said.destination_id].into_iter().flatten() {
@@ -216,12 +268,20 @@ impl<'t, T: Tables> Door<'t, T> {
             Change::Gone(key) | Change::LookAgain(key) => self.look_again(*key),
             Change::Item(item) => self.item(item),
             Change::Level(level) => {
-                let held: Option<HeldLevel> =
-                    self.tables.find((level.inventory_item_id, level.location_id))?;
+                let held: Option<HeldLevel> = self
+                    .tables
+                    .find((level.inventory_item_id, level.location_id))?;
                 self.level(held.as_ref(), level.clone(), false)
             }
-            Change::LevelAvailable { inventory_item_id, location_id, gid, available, updated_at } => {
-                let held: Option<HeldLevel> = self.tables.find((*inventory_item_id, *location_id))?;
+            Change::LevelAvailable {
+                inventory_item_id,
+                location_id,
+                gid,
+                available,
+                updated_at,
+            } => {
+                let held: Option<HeldLevel> =
+                    self.tables.find((*inventory_item_id, *location_id))?;
                 let base = held.as_ref().map_or_else(
                     || unseen_level(*inventory_item_id, *location_id, *updated_at),
                     |held| held.observed.clone(),
@@ -259,16 +319,25 @@ impl<'t, T: Tables> Door<'t, T> {
             (None, Some(VAIN_READINGS_MAX..)) => Authority::LastRead,
             (None, _) => Authority::Report,
         };
-        let verdict = judge(held.map(|held| (held, held.updated_at())), (said, said.updated_at()), authority);
+        let verdict = judge(
+            held.map(|held| (held, held.updated_at())),
+            (said, said.updated_at()),
+            authority,
+        );
         match verdict {
             Verdict::Take => {
                 self.outcome.changed += 1;
-                if let Some(overtaken) =
-                    self.overtaken.get_mut(&mark).filter(|_| authority == Authority::LastRead)
+                if let Some(overtaken) = self
+                    .overtaken
+                    .get_mut(&mark)
+                    .filter(|_| authority == Authority::LastRead)
                 {
                     overtaken.now = Some(0);
                 }
-                if let Some(doubt) = self.doubt_of(mark).filter(|doubt| said.updated_at() <= doubt.covered) {
+                if let Some(doubt) = self
+                    .doubt_of(mark)
+                    .filter(|doubt| said.updated_at() <= doubt.covered)
+                {
                     let wrong = Wrong::between(held.map(Record::said), said.said())?;
                     self.drifted(doubt, said.name(), wrong, Some(said.updated_at()))?;
                 }
@@ -280,7 +349,9 @@ impl<'t, T: Tables> Door<'t, T> {
                     reading.older = true;
                 } else if let Some(overtaken) = self.overtaken.get_mut(&mark) {
                     // A time that is to come was not heard while the record was read: this one was vain, too.
-                    overtaken.now = (held_at > self.at).then_some(overtaken.vain + 1).or(overtaken.now);
+                    overtaken.now = (held_at > self.at)
+                        .then_some(overtaken.vain + 1)
+                        .or(overtaken.now);
                 } else if self.window.rules_out(held_at) && differs(held, said)? {
                     self.look_again(mark)?;
                 }
@@ -292,7 +363,10 @@ impl<'t, T: Tables> Door<'t, T> {
 
     /// The full run that asked for what is being said of a record, if any.
     fn doubt_of(&self, key: RecordKey) -> Option<Doubt> {
-        self.readings.get(&key).map_or(&self.doubt, |reading| &reading.doubt).clone()
+        self.readings
+            .get(&key)
+            .map_or(&self.doubt, |reading| &reading.doubt)
+            .clone()
     }
 
     /// Notes what a full run had to put right.
@@ -310,7 +384,13 @@ impl<'t, T: Tables> Door<'t, T> {
         let gone = u64::from(wrong == Wrong::Gone);
         let (drifted, deleted) = self.found.entry(doubt.run.clone()).or_default();
         (*drifted, *deleted) = (*drifted + 1, *deleted + gone);
-        self.tables.add_drift(&Drifted { run_id: doubt.run, record, wrong, since, found: self.at })
+        self.tables.add_drift(&Drifted {
+            run_id: doubt.run,
+            record,
+            wrong,
+            since,
+            found: self.at,
+        })
     }
 
     fn found_gone(&mut self, key: RecordKey) -> Result<()> {
@@ -340,7 +420,10 @@ impl<'t, T: Tables> Door<'t, T> {
         }
         if self.judge(RecordKey::Customer(said.id), held.as_ref(), said)? == Verdict::Take {
             let activity = if held.is_some() { "updated" } else { "created" }.to_owned();
-            self.tell(&Event::CustomerActivity(CustomerActivity { customer_id: said.id, activity }))?;
+            self.tell(&Event::CustomerActivity(CustomerActivity {
+                customer_id: said.id,
+                activity,
+            }))?;
         }
         Ok(())
     }
@@ -361,7 +444,9 @@ impl<'t, T: Tables> Door<'t, T> {
                 let shape = shape(self.tables, &level)?;
                 self.tell(&Event::InventoryUpdated(LevelChange {
                     previous_available: Some(shape.available),
-                    product: shape.product_id.map_or(Ok(Vec::new()), |id| self.tables.available_of(id))?,
+                    product: shape
+                        .product_id
+                        .map_or(Ok(Vec::new()), |id| self.tables.available_of(id))?,
                     level: shape,
                     source: self.source,
                     command_id: None,
@@ -372,12 +457,21 @@ impl<'t, T: Tables> Door<'t, T> {
     }
 
     fn standing(&self, level: &HeldLevel) -> Result<Option<StockStatus>> {
-        if self.silent { first_standing(self.tables, level) } else { standing(self.tables, level) }
+        if self.silent {
+            first_standing(self.tables, level)
+        } else {
+            standing(self.tables, level)
+        }
     }
 
     /// Whether an order was made before the shop was known here. Then it is old, however new it is to us.
     fn predates_us(&self, order: &Order) -> bool {
-        order.created_at < self.tables.known_since().saturating_sub(AHEAD_MAX).unwrap_or(Timestamp::MIN)
+        order.created_at
+            < self
+                .tables
+                .known_since()
+                .saturating_sub(AHEAD_MAX)
+                .unwrap_or(Timestamp::MIN)
     }
 
     fn order(&mut self, said: &Order) -> Result<()> {
@@ -394,9 +488,14 @@ impl<'t, T: Tables> Door<'t, T> {
         }
         // Of an order that was made before us, what was paid when is not known.
         let unheard = || (!self.silent && !self.predates_us(said)).then(Vec::new);
-        let paid = held.as_ref().map_or_else(unheard, |held| held.payments.clone());
+        let paid = held
+            .as_ref()
+            .map_or_else(unheard, |held| held.payments.clone());
         let payments_unsaid = said.payments.is_none();
-        let said = Order { payments: said.payments.clone().or_else(|| paid.clone()), ..said.clone() };
+        let said = Order {
+            payments: said.payments.clone().or_else(|| paid.clone()),
+            ..said.clone()
+        };
         if self.judge(key, held.as_ref(), &said)? != Verdict::Take {
             return Ok(());
         }
@@ -405,7 +504,9 @@ impl<'t, T: Tables> Door<'t, T> {
             let lines = held.iter().chain([&said]).flat_map(|order| &order.lines);
             self.look_at_stock_of(lines.filter_map(|line| line.variant_id).collect())?;
         }
-        let standing = held.as_ref().map_or(Some("pending"), |held| held.financial_status.as_deref());
+        let standing = held
+            .as_ref()
+            .map_or(Some("pending"), |held| held.financial_status.as_deref());
         if payments_unsaid && standing != said.financial_status.as_deref() {
             self.look_again(key)?;
         }
@@ -417,7 +518,12 @@ impl<'t, T: Tables> Door<'t, T> {
             .collect();
         let only_payments = held.as_ref().is_some_and(|held| {
             let (payments, updated_at) = (said.payments.clone(), said.updated_at);
-            !moved.is_empty() && Order { payments, updated_at, ..held.clone() } == said
+            !moved.is_empty()
+                && Order {
+                    payments,
+                    updated_at,
+                    ..held.clone()
+                } == said
         });
         if !only_payments {
             self.tell_order(held.as_ref(), &said)?;
@@ -433,9 +539,17 @@ impl<'t, T: Tables> Door<'t, T> {
             OrderChange::Created if self.predates_us(said) => OrderChange::Updated,
             change => change,
         };
-        let previous_status = held.map(|held| held.status).filter(|_| change == OrderChange::StatusChanged);
+        let previous_status = held
+            .map(|held| held.status)
+            .filter(|_| change == OrderChange::StatusChanged);
         let changed = order_changed(self.tables, said, change)?;
-        let changed = OrderChanged { order: OrderShape { previous_status, ..changed.order }, ..changed };
+        let changed = OrderChanged {
+            order: OrderShape {
+                previous_status,
+                ..changed.order
+            },
+            ..changed
+        };
         self.tell(&match change {
             OrderChange::Created => Event::OrderCreated(changed),
             OrderChange::StatusChanged => Event::OrderStatusChanged(changed),
@@ -448,7 +562,9 @@ impl<'t, T: Tables> Door<'t, T> {
     fn look_at_stock_of(&mut self, variants: BTreeSet<VariantId>) -> Result<()> {
         for id in variants {
             let variant: Option<Variant> = self.tables.find(id)?;
-            let Some(item) = variant.and_then(|variant| variant.inventory_item_id) else { continue };
+            let Some(item) = variant.and_then(|variant| variant.inventory_item_id) else {
+                continue;
+            };
             for level in self.tables.levels_of(item)? {
                 self.look_again(RecordKey::Level(item, level.observed.location_id))?;
             }
@@ -461,7 +577,10 @@ impl<'t, T: Tables> Door<'t, T> {
         let held: Option<Product> = self.tables.find(said.id)?;
         let verdict = self.judge(key, held.as_ref(), said)?;
         // Shopify touches a product's time on every order and stock change; that is no news of the product.
-        let content = |product: &Product| Product { updated_at: Timestamp::UNIX_EPOCH, ..product.clone() };
+        let content = |product: &Product| Product {
+            updated_at: Timestamp::UNIX_EPOCH,
+            ..product.clone()
+        };
         if verdict == Verdict::Take && held.as_ref().map(content) != Some(content(said)) {
             self.products.insert(said.id, held.is_none());
         }
@@ -492,7 +611,9 @@ impl<'t, T: Tables> Door<'t, T> {
         let key = RecordKey::Product(said.product_id);
         let held: Option<Variant> = self.tables.find(said.id)?;
         let said = Variant {
-            inventory_item_id: said.inventory_item_id.or_else(|| held.as_ref()?.inventory_item_id),
+            inventory_item_id: said
+                .inventory_item_id
+                .or_else(|| held.as_ref()?.inventory_item_id),
             bundle: said.bundle.or_else(|| held.as_ref()?.bundle),
             ..said.clone()
         };
@@ -500,8 +621,12 @@ impl<'t, T: Tables> Door<'t, T> {
             return Ok(());
         }
         self.wanted.insert(key);
-        self.wanted.extend(said.inventory_item_id.map(RecordKey::Item));
-        let content = |variant: &Variant| Variant { updated_at: Timestamp::UNIX_EPOCH, ..variant.clone() };
+        self.wanted
+            .extend(said.inventory_item_id.map(RecordKey::Item));
+        let content = |variant: &Variant| Variant {
+            updated_at: Timestamp::UNIX_EPOCH,
+            ..variant.clone()
+        };
         if held.as_ref().map(content) != Some(content(&said)) {
             self.products.entry(said.product_id).or_insert(false);
         }
@@ -511,13 +636,15 @@ impl<'t, T: Tables> Door<'t, T> {
             self.renumbered.insert(item, RecordKey::Item(item));
         }
         match held {
-            Some(held) if held.price != said.price => self.tell(&Event::ProductPriceChanged(PriceChange {
-                product_id: said.product_id,
-                variant_id: said.id,
-                sku: said.sku,
-                previous_price: held.price,
-                price: said.price,
-            })),
+            Some(held) if held.price != said.price => {
+                self.tell(&Event::ProductPriceChanged(PriceChange {
+                    product_id: said.product_id,
+                    variant_id: said.id,
+                    sku: said.sku,
+                    previous_price: held.price,
+                    price: said.price,
+                }))
+            }
             _ => Ok(()),
         }
     }
@@ -532,7 +659,8 @@ impl<'t, T: Tables> Door<'t, T> {
             && held.sku != said.sku
             && let Some(variant) = self.tables.variant_of(said.id)?
         {
-            self.renumbered.insert(said.id, RecordKey::Product(variant.product_id));
+            self.renumbered
+                .insert(said.id, RecordKey::Product(variant.product_id));
         }
         if held.is_none_or(|held| held.tracked != said.tracked) {
             self.judge_silently(Some(said.id))?;
@@ -551,12 +679,20 @@ impl<'t, T: Tables> Door<'t, T> {
     }
 
     /// `available_only`: the other quantities are yet to be read.
-    fn level(&mut self, held: Option<&HeldLevel>, mut said: Level, available_only: bool) -> Result<()> {
+    fn level(
+        &mut self,
+        held: Option<&HeldLevel>,
+        mut said: Level,
+        available_only: bool,
+    ) -> Result<()> {
         let (item, location) = (said.inventory_item_id, said.location_id);
         let key = RecordKey::Level(item, location);
         let flight = self.tables.flight(item, location)?;
         // While an attempt changes it, and until a reading after the answer, what is heard of a level is put aside.
-        if flight.as_ref().is_some_and(|flight| !flight.answered || !self.readings.contains_key(&key)) {
+        if flight
+            .as_ref()
+            .is_some_and(|flight| !flight.answered || !self.readings.contains_key(&key))
+        {
             return self.look_again(key);
         }
         said.gid = said.gid.or_else(|| held?.observed.gid.clone());
@@ -577,7 +713,11 @@ impl<'t, T: Tables> Door<'t, T> {
         }
         if available_only {
             // What was read in vain is no longer held, unless its time is still to come.
-            let tries = if now.updated_at() > self.at { Tries::Keep } else { Tries::Anew };
+            let tries = if now.updated_at() > self.at {
+                Tries::Keep
+            } else {
+                Tries::Anew
+            };
             self.mark(key, tries)?;
         }
         if self.silent {
@@ -611,13 +751,27 @@ impl<'t, T: Tables> Door<'t, T> {
     }
 
     /// Judges a level, puts it, and tells of it where there is something to tell: the level as clients see it.
-    pub(crate) fn tell_level(&mut self, held: Option<&HeldLevel>, mut now: HeldLevel) -> Result<LevelShape> {
+    pub(crate) fn tell_level(
+        &mut self,
+        held: Option<&HeldLevel>,
+        mut now: HeldLevel,
+    ) -> Result<LevelShape> {
         let (item, location) = now.key();
         let references = self.tables.references(item, location)?;
-        self.wanted.extend(references.item.is_none().then_some(RecordKey::Item(item)));
-        self.wanted.extend(references.location.is_none().then_some(RecordKey::Location(location)));
-        let (shape, standing) =
-            shape_and_standing(self.tables.shop(), self.tables.thresholds(), &now, references);
+        self.wanted
+            .extend(references.item.is_none().then_some(RecordKey::Item(item)));
+        self.wanted.extend(
+            references
+                .location
+                .is_none()
+                .then_some(RecordKey::Location(location)),
+        );
+        let (shape, standing) = shape_and_standing(
+            self.tables.shop(),
+            self.tables.thresholds(),
+            &now,
+            references,
+        );
         let crossing = judge_stock(&mut now, standing);
         self.tables.put(&now)?;
         let news = held.is_none_or(|held| {
@@ -627,7 +781,9 @@ impl<'t, T: Tables> Door<'t, T> {
         if news {
             self.tell(&Event::InventoryUpdated(LevelChange {
                 level: shape.clone(),
-                product: shape.product_id.map_or(Ok(Vec::new()), |id| self.tables.available_of(id))?,
+                product: shape
+                    .product_id
+                    .map_or(Ok(Vec::new()), |id| self.tables.available_of(id))?,
                 previous_available: held.map(HeldLevel::available),
                 source: self.source,
                 command_id: self.command.clone(),
@@ -664,8 +820,10 @@ impl<'t, T: Tables> Door<'t, T> {
                 if Keep::<Customer>::find(self.tables, id)?.is_some() {
                     Keep::<Customer>::delete(self.tables, id)?;
                     let activity = "deleted".to_owned();
-                    return self
-                        .tell(&Event::CustomerActivity(CustomerActivity { customer_id: id, activity }));
+                    return self.tell(&Event::CustomerActivity(CustomerActivity {
+                        customer_id: id,
+                        activity,
+                    }));
                 }
             }
             RecordKey::Item(id) => {
@@ -692,7 +850,13 @@ impl<'t, T: Tables> Door<'t, T> {
                     && self.at.duration_since(order.created_at) < ORDERS_VISIBLE
                 {
                     Keep::<Order>::delete(self.tables, id)?;
-                    self.look_at_stock_of(order.lines.iter().filter_map(|line| line.variant_id).collect())?;
+                    self.look_at_stock_of(
+                        order
+                            .lines
+                            .iter()
+                            .filter_map(|line| line.variant_id)
+                            .collect(),
+                    )?;
                     let deleted = order_changed(self.tables, &order, OrderChange::Deleted)?;
                     return self.tell(&Event::OrderDeleted(deleted));
                 }
@@ -713,7 +877,9 @@ impl<'t, T: Tables> Door<'t, T> {
 
     fn delete_variant(&mut self, variant: &Variant) -> Result<()> {
         Keep::<Variant>::delete(self.tables, variant.id)?;
-        variant.inventory_item_id.map_or(Ok(()), |item| self.delete_item(item))
+        variant
+            .inventory_item_id
+            .map_or(Ok(()), |item| self.delete_item(item))
     }
 
     fn delete_item(&mut self, item: InventoryItemId) -> Result<()> {
@@ -727,11 +893,16 @@ impl<'t, T: Tables> Door<'t, T> {
     fn delete_level(&mut self, held: &HeldLevel) -> Result<()> {
         let (item, location) = held.key();
         attempt::abandon(self.tables, item, location, self.at)?;
-        let level = LevelShape { active: false, ..shape(self.tables, held)? };
+        let level = LevelShape {
+            active: false,
+            ..shape(self.tables, held)?
+        };
         Keep::<HeldLevel>::delete(self.tables, held.key())?;
         self.tell(&Event::InventoryUpdated(LevelChange {
             previous_available: Some(level.available),
-            product: level.product_id.map_or(Ok(Vec::new()), |id| self.tables.available_of(id))?,
+            product: level
+                .product_id
+                .map_or(Ok(Vec::new()), |id| self.tables.available_of(id))?,
             level,
             source: self.source,
             command_id: None,
@@ -747,12 +918,18 @@ impl<'t, T: Tables> Door<'t, T> {
         match &self.doubt {
             // Something was heard of it: it is read anyway.
             Some(_) if self.tables.marked(key)?.is_some() => Ok(()),
-            doubt => self.tables.mark(key, self.at, doubt.as_ref().map(|doubt| &doubt.run), tries),
+            doubt => self
+                .tables
+                .mark(key, self.at, doubt.as_ref().map(|doubt| &doubt.run), tries),
         }
     }
 
     fn tell(&mut self, event: &Event) -> Result<()> {
-        if self.silent { Ok(()) } else { self.tables.append(self.at, event).map(drop) }
+        if self.silent {
+            Ok(())
+        } else {
+            self.tables.append(self.at, event).map(drop)
+        }
     }
 
     /// Tells of products, marks what is missing, and settles the readings.
@@ -766,14 +943,23 @@ impl<'t, T: Tables> Door<'t, T> {
         for (id, new) in std::mem::take(&mut self.products) {
             if let Some(product) = Keep::<Product>::find(self.tables, id)? {
                 let shape = product_shape(product);
-                self.tell(&if new { Event::ProductCreated(shape) } else { Event::ProductUpdated(shape) })?;
+                self.tell(&if new {
+                    Event::ProductCreated(shape)
+                } else {
+                    Event::ProductUpdated(shape)
+                })?;
             }
         }
         for (item, key) in std::mem::take(&mut self.renumbered) {
-            let (variant, item) =
-                (self.tables.variant_of(item)?, Keep::<InventoryItem>::find(self.tables, item)?);
+            let (variant, item) = (
+                self.tables.variant_of(item)?,
+                Keep::<InventoryItem>::find(self.tables, item)?,
+            );
             // An item and its variant share one number, and what tells of the one may not tell of the other.
-            if variant.zip(item).is_some_and(|(variant, item)| variant.sku != item.sku) {
+            if variant
+                .zip(item)
+                .is_some_and(|(variant, item)| variant.sku != item.sku)
+            {
                 self.look_again(key)?;
             }
         }
@@ -817,10 +1003,19 @@ fn subject(change: &Change) -> (Option<RecordKey>, Option<Timestamp>) {
     let (key, time) = match change {
         Change::Customer(said) => (RecordKey::Customer(said.id), said.updated_at),
         Change::Item(said) => (RecordKey::Item(said.id), said.updated_at),
-        Change::Level(said) => (RecordKey::Level(said.inventory_item_id, said.location_id), said.updated_at),
-        Change::LevelAvailable { inventory_item_id, location_id, updated_at, .. } => {
-            (RecordKey::Level(*inventory_item_id, *location_id), *updated_at)
-        }
+        Change::Level(said) => (
+            RecordKey::Level(said.inventory_item_id, said.location_id),
+            said.updated_at,
+        ),
+        Change::LevelAvailable {
+            inventory_item_id,
+            location_id,
+            updated_at,
+            ..
+        } => (
+            RecordKey::Level(*inventory_item_id, *location_id),
+            *updated_at,
+        ),
         Change::Location(said) => (RecordKey::Location(said.id), said.updated_at),
         Change::Order(said) => (RecordKey::Order(said.id), said.updated_at),
         Change::Product { product, .. } => (RecordKey::Product(product.id), product.updated_at),
@@ -856,14 +1051,29 @@ fn differs<R: Record>(held: Option<&R>, said: &R) -> Result<bool> {
 
 /// An order as it may be kept: nobody's, where it is older than the wish to forget its customer.
 pub(crate) fn without_forgotten<T: Tables>(tables: &T, said: &Order) -> Result<Order> {
-    let forgotten =
-        said.customer_id.map_or(Ok(false), |customer| tables.stays_forgotten(customer, said.created_at))?;
-    Ok(Order { customer_id: said.customer_id.filter(|_| !forgotten), ..said.clone() })
+    let forgotten = said.customer_id.map_or(Ok(false), |customer| {
+        tables.stays_forgotten(customer, said.created_at)
+    })?;
+    Ok(Order {
+        customer_id: said.customer_id.filter(|_| !forgotten),
+        ..said.clone()
+    })
 }
 
-fn unseen_level(inventory_item_id: InventoryItemId, location_id: LocationId, updated_at: Timestamp) -> Level {
+fn unseen_level(
+    inventory_item_id: InventoryItemId,
+    location_id: LocationId,
+    updated_at: Timestamp,
+) -> Level {
     let quantities = schemas::Quantities::default();
-    Level { inventory_item_id, location_id, gid: None, active: true, quantities, updated_at }
+    Level {
+        inventory_item_id,
+        location_id,
+        gid: None,
+        active: true,
+        quantities,
+        updated_at,
+    }
 }
 
 /// Judges a level's stock. One that does not count crosses nothing and starts afresh when it counts again.

@@ -42,17 +42,25 @@ pub enum Wrong {
 impl Wrong {
     /// How two states of a record differ.
     pub(crate) fn between<R: Serialize>(held: Option<&R>, said: &R) -> Result<Self> {
-        let Some(held) = held else { return Ok(Self::Missing) };
+        let Some(held) = held else {
+            return Ok(Self::Missing);
+        };
         let (held, said) = (serde_json::to_value(held)?, serde_json::to_value(said)?);
         let (mut here, mut there) = (BTreeMap::new(), BTreeMap::new());
         flatten("", held, &mut here);
         flatten("", said, &mut there);
-        let fields: std::collections::BTreeSet<String> = here.keys().chain(there.keys()).cloned().collect();
+        let fields: std::collections::BTreeSet<String> =
+            here.keys().chain(there.keys()).cloned().collect();
         let pairs = fields.into_iter().map(|field| {
-            let pair = (here.remove(&field).unwrap_or_default(), there.remove(&field).unwrap_or_default());
+            let pair = (
+                here.remove(&field).unwrap_or_default(),
+                there.remove(&field).unwrap_or_default(),
+            );
             (field, pair)
         });
-        Ok(Self::Differs(pairs.filter(|(_, (here, there))| here != there).collect()))
+        Ok(Self::Differs(
+            pairs.filter(|(_, (here, there))| here != there).collect(),
+        ))
     }
 
     /// Whether nothing differs but the time of the last change.
@@ -66,7 +74,11 @@ fn flatten(path: &str, value: Value, leaves: &mut BTreeMap<String, Value>) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
-                let path = if path.is_empty() { name } else { format!("{path}.{name}") };
+                let path = if path.is_empty() {
+                    name
+                } else {
+                    format!("{path}.{name}")
+                };
                 flatten(&path, value, leaves);
             }
         }

@@ -31,8 +31,8 @@ use inventory::effect::Waiting;
 use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
-    CustomerId, Epoch, InventoryItemId, LevelGid, LevelSelection, LocationId, LogEntry, Offset, RecordKey,
-    Resource, Room, RunId, Sequence, ShopDomain, Timestamp, UserId, WebhookId,
+    CustomerId, Epoch, InventoryItemId, LevelGid, LevelSelection, LocationId, LogEntry, Offset,
+    RecordKey, Resource, Room, RunId, Sequence, ShopDomain, Timestamp, UserId, WebhookId,
 };
 use tokio::sync::watch;
 
@@ -41,8 +41,8 @@ pub use command::{By, Given, Policy};
 pub use drift::{Drifted, Held, Wrong};
 pub use local::Writer;
 pub use operation::{
-    Batch, Cause, Delivery, Fate, KeptSession, LastRuns, Mark, Operation, Outcome, Post, PostKey, Progress,
-    Retention, Revocation, Revoked, RunRecord, SessionQuota,
+    Batch, Cause, Delivery, Fate, KeptSession, LastRuns, Mark, Operation, Outcome, Post, PostKey,
+    Progress, Retention, Revocation, Revoked, RunRecord, SessionQuota,
 };
 pub use position::Position;
 
@@ -135,7 +135,11 @@ pub struct HoldFilter {
 impl HoldFilter {
     /// The one of that id.
     pub fn one(id: impl Into<String>) -> Self {
-        Self { id: Some(id.into()), limit: 1, ..Self::default() }
+        Self {
+            id: Some(id.into()),
+            limit: 1,
+            ..Self::default()
+        }
     }
 }
 
@@ -196,7 +200,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Where the log ends now.
     fn head(&self) -> Offset {
-        Offset { epoch: self.epoch(), sequence: *self.committed().borrow() }
+        Offset {
+            epoch: self.epoch(),
+            sequence: *self.committed().borrow(),
+        }
     }
 
     /// Why nothing can be written now, for instance because the disk is full; `None` while it can. Changes when that
@@ -280,7 +287,11 @@ pub trait Store: Send + Sync + 'static {
     async fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>, StoreError>;
 
     /// The last runs of a resource, each however many others there were since.
-    async fn last_runs(&self, shop: &ShopDomain, resource: Resource) -> Result<LastRuns, StoreError>;
+    async fn last_runs(
+        &self,
+        shop: &ShopDomain,
+        resource: Resource,
+    ) -> Result<LastRuns, StoreError>;
 
     /// Records that a full run marked and that are not read yet.
     async fn doubts(&self, run: &RunId) -> Result<u64, StoreError>;
@@ -302,8 +313,11 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<Held>, StoreError>;
 
     /// Up to when, by Shopify's time, a resource is known to be complete. `None` before its first run.
-    async fn watermark(&self, shop: &ShopDomain, resource: Resource)
-    -> Result<Option<Timestamp>, StoreError>;
+    async fn watermark(
+        &self,
+        shop: &ShopDomain,
+        resource: Resource,
+    ) -> Result<Option<Timestamp>, StoreError>;
 
     /// A shop's locations, by id.
     async fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>, StoreError>;

@@ -13,18 +13,20 @@ use inventory::effect::Waiting;
 use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
-    Change, Epoch, InventoryItemId, LevelSelection, LocationId, LogEntry, Resource, Room, RunId, Sequence,
-    ShopDomain, Timestamp,
+    Change, Epoch, InventoryItemId, LevelSelection, LocationId, LogEntry, Resource, Room, RunId,
+    Sequence, ShopDomain, Timestamp,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::drift::{Drifted, Held};
-use crate::operation::{Delivery, KeptSession, LastRuns, Operation, Outcome, Revocation, RunRecord};
+use crate::operation::{
+    Delivery, KeptSession, LastRuns, Operation, Outcome, Revocation, RunRecord,
+};
 use crate::position::Position;
 use crate::tables::Result;
 use crate::{
-    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, OrderView, Store,
-    StoreError,
+    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, OrderView,
+    Store, StoreError,
 };
 
 /// Operations that may wait for the writer; the next caller waits for a place.
@@ -89,13 +91,20 @@ pub(crate) trait Reader: Send + Sync + 'static {
     fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<Waiting>>;
     fn backlog(&self, shop: &ShopDomain) -> Result<Backlog>;
     fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>>;
-    fn commands(&self, shop: &ShopDomain, filter: &CommandFilter) -> Result<Vec<serde_json::Value>>;
-    fn reservations(&self, shop: &ShopDomain, filter: &HoldFilter) -> Result<Vec<ReservationShape>>;
+    fn commands(&self, shop: &ShopDomain, filter: &CommandFilter)
+    -> Result<Vec<serde_json::Value>>;
+    fn reservations(&self, shop: &ShopDomain, filter: &HoldFilter)
+    -> Result<Vec<ReservationShape>>;
     fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>>;
     fn last_runs(&self, shop: &ShopDomain, resource: Resource) -> Result<LastRuns>;
     fn doubts(&self, run: &RunId) -> Result<u64>;
     fn drift(&self, shop: &ShopDomain, run: Option<&RunId>, limit: usize) -> Result<Vec<Drifted>>;
-    fn held(&self, shop: &ShopDomain, resource: Resource, orders_since: Timestamp) -> Result<Vec<Held>>;
+    fn held(
+        &self,
+        shop: &ShopDomain,
+        resource: Resource,
+        orders_since: Timestamp,
+    ) -> Result<Vec<Held>>;
     fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>>;
     fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>>;
     fn session(&self, id: &str, owner: &str) -> Result<KeptSession>;
@@ -143,9 +152,10 @@ impl Request {
     /// Whether something goes that was in the log, or may have been.
     fn erases(&self) -> bool {
         match &self.operation {
-            Operation::Apply(batch) => {
-                batch.changes.iter().any(|change| matches!(change, Change::Redacted(_)))
-            }
+            Operation::Apply(batch) => batch
+                .changes
+                .iter()
+                .any(|change| matches!(change, Change::Redacted(_))),
             Operation::Forget { .. } | Operation::KeepNames { wanted: false, .. } => true,
             _ => false,
         }
@@ -186,7 +196,11 @@ impl Writer {
     pub fn run(mut self) -> Result<()> {
         loop {
             let idle = self.batches.is_empty() && self.sessions.is_empty();
-            let first = if idle { self.requests.blocking_recv() } else { None };
+            let first = if idle {
+                self.requests.blocking_recv()
+            } else {
+                None
+            };
             let group = self.group(first);
             if group.is_empty() {
                 return Ok(());
@@ -206,7 +220,11 @@ impl Writer {
                 (_, Some(_)) => self.sessions.push_back(request),
                 (None, None) => group.push(request),
             }
-            next = if group.len() < GROUP_MAX { self.requests.try_recv().ok() } else { None };
+            next = if group.len() < GROUP_MAX {
+                self.requests.try_recv().ok()
+            } else {
+                None
+            };
         }
         let mut changes = 0;
         while changes < CHANGES_MAX
@@ -227,8 +245,10 @@ impl Writer {
 
     fn commit(&mut self, group: Vec<Request>) -> Result<()> {
         let erases = group.iter().any(Request::erases);
-        let (operations, answers): (Vec<_>, Vec<_>) =
-            group.into_iter().map(|request| (request.operation, request.answer)).unzip();
+        let (operations, answers): (Vec<_>, Vec<_>) = group
+            .into_iter()
+            .map(|request| (request.operation, request.answer))
+            .unzip();
         let outcomes = self.engine.commit(&operations)?;
         if erases {
             self.erasures.send_modify(|erasures| *erasures += 1);
@@ -283,8 +303,18 @@ impl<R: Reader> Local<R> {
         let [live, reads, requested] = [LIVE_READERS_MAX, READERS_MAX, REQUEST_READERS_MAX]
             .map(|places| Arc::new(Semaphore::new(places)));
         let reader = Arc::new(reader);
-        let store =
-            Self { epoch, secret, requests, committed, failing, erasures, reader, live, reads, requested };
+        let store = Self {
+            epoch,
+            secret,
+            requests,
+            committed,
+            failing,
+            erasures,
+            reader,
+            live,
+            reads,
+            requested,
+        };
         let writer = Writer {
             engine: Box::new(engine),
             requests: waiting,
@@ -336,14 +366,19 @@ impl<R: Send + Sync + 'static> Local<R> {
         read: impl FnOnce(&R) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         // Kept until the read has ended, also where nobody waits for it any more: it uses a connection all the same.
-        let place = Arc::clone(places).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let place = Arc::clone(places)
+            .acquire_owned()
+            .await
+            .map_err(|_| StoreError::Closed)?;
         let reader = Arc::clone(&self.reader);
         let read = move || {
             let answer = read(&reader);
             drop(place);
             answer
         };
-        tokio::task::spawn_blocking(read).await.map_err(|_| StoreError::Closed)?
+        tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|_| StoreError::Closed)?
     }
 }
 
@@ -351,7 +386,10 @@ impl<R: Send + Sync + 'static> Local<R> {
 impl<R: Reader> Store for Local<R> {
     async fn write(&self, operation: Operation) -> Result<Outcome> {
         let (answer, outcome) = oneshot::channel();
-        self.requests.send(Request { operation, answer }).await.map_err(|_| StoreError::Closed)?;
+        self.requests
+            .send(Request { operation, answer })
+            .await
+            .map_err(|_| StoreError::Closed)?;
         outcome.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -380,7 +418,8 @@ impl<R: Reader> Store for Local<R> {
     }
 
     async fn entries(&self, after: Sequence, limit: usize) -> Result<Vec<LogEntry>> {
-        self.live_read(move |reader| reader.entries(after, limit)).await
+        self.live_read(move |reader| reader.entries(after, limit))
+            .await
     }
 
     async fn replay(
@@ -392,7 +431,8 @@ impl<R: Reader> Store for Local<R> {
         limit: usize,
     ) -> Result<Vec<LogEntry>> {
         let shop = shop.clone();
-        self.read(move |reader| reader.replay(&shop, &rooms, after, until, limit)).await
+        self.read(move |reader| reader.replay(&shop, &rooms, after, until, limit))
+            .await
     }
 
     async fn levels(
@@ -402,7 +442,8 @@ impl<R: Reader> Store for Local<R> {
         after: Option<(InventoryItemId, LocationId)>,
         limit: usize,
     ) -> Result<(Vec<LevelShape>, Sequence)> {
-        self.read(move |reader| reader.levels(&shops, &selection, after, limit)).await
+        self.read(move |reader| reader.levels(&shops, &selection, after, limit))
+            .await
     }
 
     async fn inbox(&self, limit: usize) -> Result<Vec<Delivery>> {
@@ -416,7 +457,8 @@ impl<R: Reader> Store for Local<R> {
         limit: usize,
     ) -> Result<Vec<DeliverySummary>> {
         let shop = shop.clone();
-        self.read(move |reader| reader.deliveries(&shop, state, limit)).await
+        self.read(move |reader| reader.deliveries(&shop, state, limit))
+            .await
     }
 
     async fn delivery_counts(&self, shop: &ShopDomain) -> Result<Vec<(String, &'static str, u64)>> {
@@ -426,7 +468,8 @@ impl<R: Reader> Store for Local<R> {
 
     async fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>> {
         let shop = shop.clone();
-        self.read(move |reader| reader.marked(&shop, now, limit)).await
+        self.read(move |reader| reader.marked(&shop, now, limit))
+            .await
     }
 
     async fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<Waiting>> {
@@ -444,14 +487,24 @@ impl<R: Reader> Store for Local<R> {
         self.read(move |reader| reader.attempts(&shop)).await
     }
 
-    async fn commands(&self, shop: &ShopDomain, filter: CommandFilter) -> Result<Vec<serde_json::Value>> {
+    async fn commands(
+        &self,
+        shop: &ShopDomain,
+        filter: CommandFilter,
+    ) -> Result<Vec<serde_json::Value>> {
         let shop = shop.clone();
-        self.read(move |reader| reader.commands(&shop, &filter)).await
+        self.read(move |reader| reader.commands(&shop, &filter))
+            .await
     }
 
-    async fn reservations(&self, shop: &ShopDomain, filter: HoldFilter) -> Result<Vec<ReservationShape>> {
+    async fn reservations(
+        &self,
+        shop: &ShopDomain,
+        filter: HoldFilter,
+    ) -> Result<Vec<ReservationShape>> {
         let shop = shop.clone();
-        self.read(move |reader| reader.reservations(&shop, &filter)).await
+        self.read(move |reader| reader.reservations(&shop, &filter))
+            .await
     }
 
     async fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>> {
@@ -461,7 +514,8 @@ impl<R: Reader> Store for Local<R> {
 
     async fn last_runs(&self, shop: &ShopDomain, resource: Resource) -> Result<LastRuns> {
         let shop = shop.clone();
-        self.read(move |reader| reader.last_runs(&shop, resource)).await
+        self.read(move |reader| reader.last_runs(&shop, resource))
+            .await
     }
 
     async fn doubts(&self, run: &RunId) -> Result<u64> {
@@ -469,9 +523,15 @@ impl<R: Reader> Store for Local<R> {
         self.read(move |reader| reader.doubts(&run)).await
     }
 
-    async fn drift(&self, shop: &ShopDomain, run: Option<RunId>, limit: usize) -> Result<Vec<Drifted>> {
+    async fn drift(
+        &self,
+        shop: &ShopDomain,
+        run: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<Drifted>> {
         let shop = shop.clone();
-        self.read(move |reader| reader.drift(&shop, run.as_ref(), limit)).await
+        self.read(move |reader| reader.drift(&shop, run.as_ref(), limit))
+            .await
     }
 
     async fn held(
@@ -481,12 +541,14 @@ impl<R: Reader> Store for Local<R> {
         orders_since: Timestamp,
     ) -> Result<Vec<Held>> {
         let shop = shop.clone();
-        self.read(move |reader| reader.held(&shop, resource, orders_since)).await
+        self.read(move |reader| reader.held(&shop, resource, orders_since))
+            .await
     }
 
     async fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>> {
         let shop = shop.clone();
-        self.read(move |reader| reader.watermark(&shop, resource)).await
+        self.read(move |reader| reader.watermark(&shop, resource))
+            .await
     }
 
     async fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>> {
@@ -496,7 +558,8 @@ impl<R: Reader> Store for Local<R> {
 
     async fn session(&self, id: &str, owner: &str) -> Result<KeptSession> {
         let (id, owner) = (id.to_owned(), owner.to_owned());
-        self.live_read(move |reader| reader.session(&id, &owner)).await
+        self.live_read(move |reader| reader.session(&id, &owner))
+            .await
     }
 
     async fn positions(&self) -> Result<BTreeMap<String, Position>> {
@@ -519,7 +582,8 @@ impl<R: Reader> Store for Local<R> {
         limit: usize,
     ) -> Result<Vec<serde_json::Value>> {
         let shop = shop.clone();
-        self.read(move |reader| reader.orders(&shop, &view, after, limit)).await
+        self.read(move |reader| reader.orders(&shop, &view, after, limit))
+            .await
     }
 
     async fn list(
@@ -530,7 +594,8 @@ impl<R: Reader> Store for Local<R> {
         limit: usize,
     ) -> Result<Vec<serde_json::Value>> {
         let shop = shop.clone();
-        self.read(move |reader| reader.list(&shop, collection, after, limit)).await
+        self.read(move |reader| reader.list(&shop, collection, after, limit))
+            .await
     }
 }
 
@@ -546,10 +611,17 @@ mod tests {
     #[test]
     fn a_delivery_overtakes_what_is_still_to_be_applied_and_all_of_that_is_applied() {
         let (store, mut writer) = crate::memory::open(&Entropy::seeded(1));
-        let (shop, at): (ShopDomain, _) = ("a.myshopify.com".parse().unwrap(), Timestamp::UNIX_EPOCH);
-        let batch = Batch { shop: shop.clone(), at, cause: Cause::Read(Vec::new()), changes: Vec::new() };
-        let mut applied =
-            Box::pin(join_all((0..3 * CHANGES_MAX).map(|_| store.write(Operation::Apply(batch.clone())))));
+        let (shop, at): (ShopDomain, _) =
+            ("a.myshopify.com".parse().unwrap(), Timestamp::UNIX_EPOCH);
+        let batch = Batch {
+            shop: shop.clone(),
+            at,
+            cause: Cause::Read(Vec::new()),
+            changes: Vec::new(),
+        };
+        let mut applied = Box::pin(join_all(
+            (0..3 * CHANGES_MAX).map(|_| store.write(Operation::Apply(batch.clone()))),
+        ));
         let delivery = Delivery {
             shop: shop.clone(),
             webhook_id: "w1".parse().unwrap(),
@@ -559,14 +631,26 @@ mod tests {
             body: Vec::new(),
             signature: Vec::new(),
         };
-        let register = Operation::Register { shop, thresholds: inventory::Thresholds::default(), at };
-        let mut kept = Box::pin(join_all([store.write(register), store.write(Operation::Accept(delivery))]));
-        assert!(applied.as_mut().now_or_never().is_none() && kept.as_mut().now_or_never().is_none());
+        let register = Operation::Register {
+            shop,
+            thresholds: inventory::Thresholds::default(),
+            at,
+        };
+        let mut kept = Box::pin(join_all([
+            store.write(register),
+            store.write(Operation::Accept(delivery)),
+        ]));
+        assert!(
+            applied.as_mut().now_or_never().is_none() && kept.as_mut().now_or_never().is_none()
+        );
 
         assert!(writer.step().unwrap());
         let kept = kept.now_or_never().expect("answered with the first group");
         assert!(kept.into_iter().all(|outcome| outcome.unwrap().fresh));
-        assert!(applied.as_mut().now_or_never().is_none(), "some wait for their turn");
+        assert!(
+            applied.as_mut().now_or_never().is_none(),
+            "some wait for their turn"
+        );
         while writer.step().unwrap() {}
         assert!(applied.now_or_never().unwrap().iter().all(Result::is_ok));
     }
@@ -574,16 +658,35 @@ mod tests {
     #[test]
     fn a_delivery_overtakes_sessions_and_all_of_these_are_kept() {
         let (store, mut writer) = crate::memory::open(&Entropy::seeded(1));
-        let (shop, at): (ShopDomain, _) = ("a.myshopify.com".parse().unwrap(), Timestamp::UNIX_EPOCH);
-        let quota = SessionQuota { owner_records: 999, owner_bytes: u64::MAX, records: 999, bytes: u64::MAX };
+        let (shop, at): (ShopDomain, _) =
+            ("a.myshopify.com".parse().unwrap(), Timestamp::UNIX_EPOCH);
+        let quota = SessionQuota {
+            owner_records: 999,
+            owner_bytes: u64::MAX,
+            records: 999,
+            bytes: u64::MAX,
+        };
         let keep = |number: usize| {
             let (id, owner, rooms) = (number.to_string(), "ann".to_owned(), "x".repeat(64 * 1024));
-            store.write(Operation::KeepSession { id, owner, quota, rooms, at })
+            store.write(Operation::KeepSession {
+                id,
+                owner,
+                quota,
+                rooms,
+                at,
+            })
         };
         let mut sessions: Vec<_> = (0..20).map(|number| Box::pin(keep(number))).collect();
-        assert!(sessions.iter_mut().all(|session| session.as_mut().now_or_never().is_none()));
-        let register =
-            Operation::Register { shop: shop.clone(), thresholds: inventory::Thresholds::default(), at };
+        assert!(
+            sessions
+                .iter_mut()
+                .all(|session| session.as_mut().now_or_never().is_none())
+        );
+        let register = Operation::Register {
+            shop: shop.clone(),
+            thresholds: inventory::Thresholds::default(),
+            at,
+        };
         let delivery = Delivery {
             shop,
             webhook_id: "w1".parse().unwrap(),
@@ -593,15 +696,31 @@ mod tests {
             signature: Vec::new(),
             body: Vec::new(),
         };
-        let mut kept = Box::pin(join_all([store.write(register), store.write(Operation::Accept(delivery))]));
+        let mut kept = Box::pin(join_all([
+            store.write(register),
+            store.write(Operation::Accept(delivery)),
+        ]));
         assert!(kept.as_mut().now_or_never().is_none());
 
         assert!(writer.step().unwrap());
-        assert!(kept.now_or_never().expect("answered with the first group").iter().all(Result::is_ok));
+        assert!(
+            kept.now_or_never()
+                .expect("answered with the first group")
+                .iter()
+                .all(Result::is_ok)
+        );
         sessions.retain_mut(|session| session.as_mut().now_or_never().is_none());
-        assert!(sessions.len() >= 17, "{} wait for their turn", sessions.len());
+        assert!(
+            sessions.len() >= 17,
+            "{} wait for their turn",
+            sessions.len()
+        );
         while writer.step().unwrap() {}
-        assert!(sessions.into_iter().all(|session| session.now_or_never().unwrap().is_ok()));
+        assert!(
+            sessions
+                .into_iter()
+                .all(|session| session.now_or_never().unwrap().is_ok())
+        );
     }
 
     #[tokio::test]
@@ -613,8 +732,18 @@ mod tests {
         let [live, reads, requested] = [LIVE_READERS_MAX, READERS_MAX, REQUEST_READERS_MAX]
             .map(|places| Arc::new(Semaphore::new(places)));
         let (epoch, secret, reader) = (Epoch(1), [0; 32], Arc::new(()));
-        let store =
-            Local { epoch, secret, requests, committed, failing, erasures, reader, live, reads, requested };
+        let store = Local {
+            epoch,
+            secret,
+            requests,
+            committed,
+            failing,
+            erasures,
+            reader,
+            live,
+            reads,
+            requested,
+        };
         let asked = Arc::new(store.requested());
         let (mut holding, mut held) = (Vec::new(), tokio::task::JoinSet::new());
         for _ in 0..3 * CONNECTIONS_MAX {

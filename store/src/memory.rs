@@ -13,9 +13,9 @@ use schemas::event::{AvailableAt, Transfer};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
-    CustomerId, Entropy, Epoch, Event, InventoryItemId, LevelSelection, LocationId, LogEntry, Offset,
-    OrderId, ProductId, RecordKey, Resource, Room, RunId, RunKind, RunState, Sequence, ShopDomain, Timestamp,
-    TransferId, VariantId, WebhookId,
+    CustomerId, Entropy, Epoch, Event, InventoryItemId, LevelSelection, LocationId, LogEntry,
+    Offset, OrderId, ProductId, RecordKey, Resource, Room, RunId, RunKind, RunState, Sequence,
+    ShopDomain, Timestamp, TransferId, VariantId, WebhookId,
 };
 use serde::Serialize;
 
@@ -23,22 +23,25 @@ use crate::apply::perform;
 use crate::drift::{Drifted, Held, Wrong};
 use crate::local::{Engine, Local, Reader, Writer};
 use crate::operation::{
-    Delivery, Fate, KeptSession, LastRuns, Mark, Operation, Outcome, PostKey, Retention, Revocation, Revoked,
-    RunRecord, SessionQuota,
+    Delivery, Fate, KeptSession, LastRuns, Mark, Operation, Outcome, PostKey, Retention,
+    Revocation, Revoked, RunRecord, SessionQuota,
 };
 use crate::position::Position;
 use crate::shape::{References, level_shape};
 use crate::tables::{Keep, Marking, Record, Result, Tables, Transaction, Tries};
 use crate::{
-    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, OrderView, Store,
-    StoreError,
+    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, OrderView,
+    Store, StoreError,
 };
 
 /// A new, empty store. The writer does nothing until it is run or stepped.
 pub fn open(entropy: &Entropy) -> (Arc<dyn Store>, Writer) {
     let epoch = Epoch(u32::from_le_bytes(entropy.bytes()));
     let state = Arc::new(Mutex::new(State::default()));
-    let engine = Memory { state: Arc::clone(&state), epoch };
+    let engine = Memory {
+        state: Arc::clone(&state),
+        epoch,
+    };
     Local::open(epoch, entropy.bytes(), engine, Memory { state, epoch })
 }
 
@@ -139,7 +142,10 @@ impl Transaction for State {
         if !self.shops.contains_key(domain) {
             return Err(StoreError::UnknownShop(domain.clone()));
         }
-        Ok(MemoryTables { state: self, domain: domain.clone() })
+        Ok(MemoryTables {
+            state: self,
+            domain: domain.clone(),
+        })
     }
 
     fn register(
@@ -166,7 +172,9 @@ impl Transaction for State {
         let shop = self.shops.entry(domain.clone()).or_default();
         let changed = std::mem::replace(&mut shop.names, wanted) != wanted;
         if changed && !wanted {
-            shop.customers.values_mut().for_each(|customer| customer.name = None);
+            shop.customers
+                .values_mut()
+                .for_each(|customer| customer.name = None);
             for Drifted { wrong, record, .. } in &mut shop.drift {
                 if let (Wrong::Differs(fields), true) = (wrong, record.starts_with("customer ")) {
                     fields.remove("name");
@@ -188,9 +196,14 @@ impl Transaction for State {
     fn accept(&mut self, delivery: &Delivery) -> Result<bool> {
         self.shop(&delivery.shop)?;
         let named = |state: &Self, name: &Delivery| {
-            let same =
-                |(held, _): &&(Delivery, _)| (&held.shop, &held.webhook_id) == (&name.shop, &name.webhook_id);
-            state.deliveries.iter().find(same).map(|(held, _)| held.signature == name.signature)
+            let same = |(held, _): &&(Delivery, _)| {
+                (&held.shop, &held.webhook_id) == (&name.shop, &name.webhook_id)
+            };
+            state
+                .deliveries
+                .iter()
+                .find(same)
+                .map(|(held, _)| held.signature == name.signature)
         };
         let mut delivery = delivery.clone();
         if named(self, &delivery) == Some(false) {
@@ -205,9 +218,16 @@ impl Transaction for State {
 
     fn forget(&mut self, domain: &ShopDomain) -> Result<()> {
         let thresholds = self.shop(domain)?.here().thresholds.clone();
-        self.shops.insert(domain.clone(), Shop { thresholds, ..Shop::default() });
+        self.shops.insert(
+            domain.clone(),
+            Shop {
+                thresholds,
+                ..Shop::default()
+            },
+        );
         self.log.retain(|(_, shop, ..)| shop != domain);
-        self.deliveries.retain(|(delivery, fate)| delivery.shop != *domain || fate.is_none());
+        self.deliveries
+            .retain(|(delivery, fate)| delivery.shop != *domain || fate.is_none());
         Ok(())
     }
 
@@ -224,8 +244,13 @@ impl Transaction for State {
         at: Timestamp,
         quota: &SessionQuota,
     ) -> Result<()> {
-        self.sessions.insert(id.to_owned(), (owner.to_owned(), rooms.to_owned(), at));
-        let of_owner = (Some(owner.to_owned()), quota.owner_records, quota.owner_bytes);
+        self.sessions
+            .insert(id.to_owned(), (owner.to_owned(), rooms.to_owned(), at));
+        let of_owner = (
+            Some(owner.to_owned()),
+            quota.owner_records,
+            quota.owner_bytes,
+        );
         for (owner, records_max, bytes_max) in [of_owner, (None, quota.records, quota.bytes)] {
             loop {
                 let theirs: Vec<_> = self
@@ -236,9 +261,12 @@ impl Transaction for State {
                 let bytes: usize = theirs.iter().map(|(_, (_, rooms, _))| rooms.len()).sum();
                 let is_over = theirs.len() as u64 > records_max || bytes as u64 > bytes_max;
                 let others = theirs.iter().filter(|(other, _)| *other != id);
-                let oldest =
-                    others.min_by_key(|(_, (.., at))| *at).map(|(id, (.., at))| ((*id).clone(), *at));
-                let Some((oldest, at)) = oldest.filter(|_| is_over) else { break };
+                let oldest = others
+                    .min_by_key(|(_, (.., at))| *at)
+                    .map(|(id, (.., at))| ((*id).clone(), *at));
+                let Some((oldest, at)) = oldest.filter(|_| is_over) else {
+                    break;
+                };
                 self.sessions.remove(&oldest);
                 let evicted = self.evicted.entry(owner.clone()).or_insert(at);
                 *evicted = at.max(*evicted);
@@ -255,8 +283,10 @@ impl Transaction for State {
     }
 
     fn prune(&mut self, retention: &Retention) -> Result<()> {
-        self.sessions.retain(|_, (.., at)| *at >= retention.sessions_before);
-        self.revocations.retain(|_, (_, until)| *until > retention.revoked_until);
+        self.sessions
+            .retain(|_, (.., at)| *at >= retention.sessions_before);
+        self.revocations
+            .retain(|_, (_, until)| *until > retention.revoked_until);
         let old = self
             .log
             .iter()
@@ -268,15 +298,23 @@ impl Transaction for State {
         self.deliveries.retain(|(delivery, fate)| match fate {
             None => true,
             Some(Fate::Unreadable(_)) => delivery.received_at >= retention.unreadable_before,
-            Some(Fate::Applied | Fate::Ignored) => delivery.received_at >= retention.deliveries_before,
+            Some(Fate::Applied | Fate::Ignored) => {
+                delivery.received_at >= retention.deliveries_before
+            }
         });
         for shop in self.shops.values_mut() {
             shop.kept.forget(retention.runs_before);
-            shop.posted.retain(|_, (_, at)| *at >= retention.deliveries_before);
-            shop.transfers.retain(|_, (_, at)| *at >= retention.deliveries_before);
-            shop.redacted.retain(|_, at| *at >= retention.deliveries_before);
-            shop.drift.retain(|drifted| drifted.found >= retention.runs_before);
-            shop.runs.retain(|run| !run.run.state.is_over() || run.run.started_at >= retention.runs_before);
+            shop.posted
+                .retain(|_, (_, at)| *at >= retention.deliveries_before);
+            shop.transfers
+                .retain(|_, (_, at)| *at >= retention.deliveries_before);
+            shop.redacted
+                .retain(|_, at| *at >= retention.deliveries_before);
+            shop.drift
+                .retain(|drifted| drifted.found >= retention.runs_before);
+            shop.runs.retain(|run| {
+                !run.run.state.is_over() || run.run.started_at >= retention.runs_before
+            });
         }
         Ok(())
     }
@@ -298,7 +336,10 @@ impl MemoryTables<'_> {
     }
 
     fn delivery(&self, id: &WebhookId) -> Option<usize> {
-        self.state.deliveries.iter().position(|(held, _)| held.shop == self.domain && held.webhook_id == *id)
+        self.state
+            .deliveries
+            .iter()
+            .position(|(held, _)| held.shop == self.domain && held.webhook_id == *id)
     }
 }
 
@@ -332,7 +373,13 @@ impl Tables for MemoryTables<'_> {
     }
 
     fn variants_of(&self, product: ProductId) -> Result<Vec<Variant>> {
-        Ok(self.here().variants.values().filter(|variant| variant.product_id == product).cloned().collect())
+        Ok(self
+            .here()
+            .variants
+            .values()
+            .filter(|variant| variant.product_id == product)
+            .cloned()
+            .collect())
     }
 
     fn variant_of(&self, item: InventoryItemId) -> Result<Option<Variant>> {
@@ -340,12 +387,22 @@ impl Tables for MemoryTables<'_> {
     }
 
     fn levels_of(&self, item: InventoryItemId) -> Result<Vec<HeldLevel>> {
-        Ok(self.here().levels.values().filter(|level| level.key().0 == item).cloned().collect())
+        Ok(self
+            .here()
+            .levels
+            .values()
+            .filter(|level| level.key().0 == item)
+            .cloned()
+            .collect())
     }
 
     fn available_of(&self, product: ProductId) -> Result<Vec<AvailableAt>> {
         let mut sums = BTreeMap::new();
-        for item in self.variants_of(product)?.into_iter().filter_map(|variant| variant.inventory_item_id) {
+        for item in self
+            .variants_of(product)?
+            .into_iter()
+            .filter_map(|variant| variant.inventory_item_id)
+        {
             let open = |level: &&HeldLevel| {
                 let location = self.here().locations.get(&level.key().1);
                 level.observed.active && location.is_none_or(|location| location.active)
@@ -354,11 +411,23 @@ impl Tables for MemoryTables<'_> {
                 *sums.entry(level.key().1).or_default() += level.available();
             }
         }
-        Ok(sums.into_iter().map(|(location_id, available)| AvailableAt { location_id, available }).collect())
+        Ok(sums
+            .into_iter()
+            .map(|(location_id, available)| AvailableAt {
+                location_id,
+                available,
+            })
+            .collect())
     }
 
     fn levels_at(&self, location: LocationId) -> Result<Vec<HeldLevel>> {
-        Ok(self.here().levels.values().filter(|level| level.key().1 == location).cloned().collect())
+        Ok(self
+            .here()
+            .levels
+            .values()
+            .filter(|level| level.key().1 == location)
+            .cloned()
+            .collect())
     }
 
     fn levels(&self) -> Result<Vec<HeldLevel>> {
@@ -367,7 +436,12 @@ impl Tables for MemoryTables<'_> {
 
     fn append(&mut self, at: Timestamp, event: &Event) -> Result<Sequence> {
         self.state.last += 1;
-        self.state.log.push((Sequence(self.state.last), self.domain.clone(), at, event.clone()));
+        self.state.log.push((
+            Sequence(self.state.last),
+            self.domain.clone(),
+            at,
+            event.clone(),
+        ));
         Ok(Sequence(self.state.last))
     }
 
@@ -385,22 +459,41 @@ impl Tables for MemoryTables<'_> {
     }
 
     fn put_transfer(&mut self, told: &Transfer, at: Timestamp) -> Result<()> {
-        self.here_mut().transfers.insert(told.transfer_id, (told.clone(), at));
+        self.here_mut()
+            .transfers
+            .insert(told.transfer_id, (told.clone(), at));
         Ok(())
     }
 
-    fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>, tries: Tries) -> Result<()> {
+    fn mark(
+        &mut self,
+        key: RecordKey,
+        due: Timestamp,
+        doubt: Option<&RunId>,
+        tries: Tries,
+    ) -> Result<()> {
         self.state.last_mark += 1;
-        let before =
-            self.here().marked.get(&key).filter(|(before, _)| tries == Tries::Keep && before.vain > 0);
+        let before = self
+            .here()
+            .marked
+            .get(&key)
+            .filter(|(before, _)| tries == Tries::Keep && before.vain > 0);
         let (vain, due) = before.map_or((0, due), |(before, later)| (before.vain, due.max(*later)));
-        let marking = Marking { mark: Mark(self.state.last_mark), vain, doubt: doubt.cloned() };
+        let marking = Marking {
+            mark: Mark(self.state.last_mark),
+            vain,
+            doubt: doubt.cloned(),
+        };
         self.here_mut().marked.insert(key, (marking, due));
         Ok(())
     }
 
     fn marked(&self, key: RecordKey) -> Result<Option<Marking>> {
-        Ok(self.here().marked.get(&key).map(|(marking, _)| marking.clone()))
+        Ok(self
+            .here()
+            .marked
+            .get(&key)
+            .map(|(marking, _)| marking.clone()))
     }
 
     fn unmark(&mut self, key: RecordKey) -> Result<()> {
@@ -427,7 +520,11 @@ impl Tables for MemoryTables<'_> {
         shop.marked.remove(&RecordKey::Customer(customer));
         let name = RecordKey::Customer(customer).to_string();
         shop.drift.retain(|drifted| drifted.record != name);
-        for order in shop.orders.values_mut().filter(|order| order.customer_id == Some(customer)) {
+        for order in shop
+            .orders
+            .values_mut()
+            .filter(|order| order.customer_id == Some(customer))
+        {
             order.customer_id = None;
         }
         let (domain, own) = (self.domain.clone(), Room::OrdersCustomer(customer.into()));
@@ -460,8 +557,12 @@ impl Tables for MemoryTables<'_> {
     }
 
     fn settle(&mut self, delivery: &WebhookId, fate: &Fate) -> Result<bool> {
-        let Some(index) = self.delivery(delivery) else { return Ok(false) };
-        let (delivery, settled @ None) = &mut self.state.deliveries[index] else { return Ok(false) };
+        let Some(index) = self.delivery(delivery) else {
+            return Ok(false);
+        };
+        let (delivery, settled @ None) = &mut self.state.deliveries[index] else {
+            return Ok(false);
+        };
         if !matches!(fate, Fate::Unreadable(_)) {
             delivery.body.clear();
         }
@@ -470,7 +571,12 @@ impl Tables for MemoryTables<'_> {
     }
 
     fn run(&self, id: &RunId) -> Result<Option<RunRecord>> {
-        Ok(self.here().runs.iter().find(|run| run.run.run_id == *id).cloned())
+        Ok(self
+            .here()
+            .runs
+            .iter()
+            .find(|run| run.run.run_id == *id)
+            .cloned())
     }
 
     fn run_under_way(&self, resource: Resource) -> Result<bool> {
@@ -483,7 +589,10 @@ impl Tables for MemoryTables<'_> {
 
     fn put_run(&mut self, run: &RunRecord) -> Result<()> {
         let runs = &mut self.here_mut().runs;
-        match runs.iter_mut().find(|held| held.run.run_id == run.run.run_id) {
+        match runs
+            .iter_mut()
+            .find(|held| held.run.run_id == run.run.run_id)
+        {
             Some(held) => held.clone_from(run),
             None => runs.push(run.clone()),
         }
@@ -502,7 +611,9 @@ impl Tables for MemoryTables<'_> {
 }
 
 fn variant_of(shop: &Shop, item: InventoryItemId) -> Option<&Variant> {
-    shop.variants.values().find(|variant| variant.inventory_item_id == Some(item))
+    shop.variants
+        .values()
+        .find(|variant| variant.inventory_item_id == Some(item))
 }
 
 impl Memory {
@@ -511,12 +622,27 @@ impl Memory {
     }
 
     fn shop<T>(&self, domain: &ShopDomain, read: impl FnOnce(&Shop) -> T) -> Result<T> {
-        self.state().shops.get(domain).map(read).ok_or_else(|| StoreError::UnknownShop(domain.clone()))
+        self.state()
+            .shops
+            .get(domain)
+            .map(read)
+            .ok_or_else(|| StoreError::UnknownShop(domain.clone()))
     }
 
-    fn entry(&self, (sequence, shop, at, event): &(Sequence, ShopDomain, Timestamp, Event)) -> LogEntry {
-        let offset = Offset { epoch: self.epoch, sequence: *sequence };
-        LogEntry { offset, shop: shop.clone(), at: *at, event: event.clone() }
+    fn entry(
+        &self,
+        (sequence, shop, at, event): &(Sequence, ShopDomain, Timestamp, Event),
+    ) -> LogEntry {
+        let offset = Offset {
+            epoch: self.epoch,
+            sequence: *sequence,
+        };
+        LogEntry {
+            offset,
+            shop: shop.clone(),
+            at: *at,
+            event: event.clone(),
+        }
     }
 }
 
@@ -545,7 +671,9 @@ impl Reader for Memory {
         if after.0 < state.floor {
             return Err(StoreError::TooOld(after));
         }
-        let heard = |event: &Event| rooms.is_empty() || event.rooms().iter().any(|room| rooms.contains(room));
+        let heard = |event: &Event| {
+            rooms.is_empty() || event.rooms().iter().any(|room| rooms.contains(room))
+        };
         let wanted = state.log.iter().filter(|(sequence, shop, _, event)| {
             *sequence > after && *sequence <= until && shop == domain && heard(event)
         });
@@ -562,9 +690,18 @@ impl Reader for Memory {
         let state = self.state();
         let mut levels = Vec::new();
         for domain in domains {
-            let shop = state.shops.get(domain).ok_or_else(|| StoreError::UnknownShop(domain.clone()))?;
-            let behind = |level: &LevelShape| Some((level.inventory_item_id, level.location_id)) > after;
-            levels.extend(levels_of_shop(domain, shop, selection).into_iter().filter(behind).take(limit));
+            let shop = state
+                .shops
+                .get(domain)
+                .ok_or_else(|| StoreError::UnknownShop(domain.clone()))?;
+            let behind =
+                |level: &LevelShape| Some((level.inventory_item_id, level.location_id)) > after;
+            levels.extend(
+                levels_of_shop(domain, shop, selection)
+                    .into_iter()
+                    .filter(behind)
+                    .take(limit),
+            );
         }
         Ok((levels, Sequence(state.last)))
     }
@@ -572,7 +709,10 @@ impl Reader for Memory {
     fn inbox(&self, limit: usize) -> Result<Vec<Delivery>> {
         let state = self.state();
         let pending = state.deliveries.iter().filter(|(_, fate)| fate.is_none());
-        Ok(pending.take(limit).map(|(delivery, _)| delivery.clone()).collect())
+        Ok(pending
+            .take(limit)
+            .map(|(delivery, _)| delivery.clone())
+            .collect())
     }
 
     fn deliveries(
@@ -602,24 +742,42 @@ impl Reader for Memory {
 
     fn delivery_counts(&self, shop: &ShopDomain) -> Result<Vec<(String, &'static str, u64)>> {
         let mut counts = BTreeMap::new();
-        for (delivery, fate) in self.state().deliveries.iter().filter(|(held, _)| held.shop == *shop) {
-            *counts.entry((delivery.topic.clone(), word(fate.as_ref()))).or_insert(0) += 1;
+        for (delivery, fate) in self
+            .state()
+            .deliveries
+            .iter()
+            .filter(|(held, _)| held.shop == *shop)
+        {
+            *counts
+                .entry((delivery.topic.clone(), word(fate.as_ref())))
+                .or_insert(0) += 1;
         }
-        Ok(counts.into_iter().map(|((topic, state), count)| (topic, state, count)).collect())
+        Ok(counts
+            .into_iter()
+            .map(|((topic, state), count)| (topic, state, count))
+            .collect())
     }
 
     fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>> {
         self.shop(shop, |shop| {
-            let due = shop.marked.iter().filter(|(key, (_, due))| *due <= now && !shop.kept.in_flight(**key));
+            let due = shop
+                .marked
+                .iter()
+                .filter(|(key, (_, due))| *due <= now && !shop.kept.in_flight(**key));
             let mut marked: Vec<Marked> = due
                 .map(|(key, (marking, _))| {
                     let gid = match key {
-                        RecordKey::Level(item, location) => {
-                            shop.levels.get(&(*item, *location)).and_then(|held| held.observed.gid.clone())
-                        }
+                        RecordKey::Level(item, location) => shop
+                            .levels
+                            .get(&(*item, *location))
+                            .and_then(|held| held.observed.gid.clone()),
                         _ => None,
                     };
-                    Marked { key: *key, mark: marking.mark, gid }
+                    Marked {
+                        key: *key,
+                        mark: marking.mark,
+                        gid,
+                    }
                 })
                 .collect();
             marked.sort_by_key(|marked| marked.mark);
@@ -643,21 +801,36 @@ impl Reader for Memory {
         self.shop(shop, |shop| shop.kept.attempts())
     }
 
-    fn commands(&self, shop: &ShopDomain, filter: &CommandFilter) -> Result<Vec<serde_json::Value>> {
+    fn commands(
+        &self,
+        shop: &ShopDomain,
+        filter: &CommandFilter,
+    ) -> Result<Vec<serde_json::Value>> {
         self.shop(shop, |shop| shop.kept.commands(filter))?
     }
 
-    fn reservations(&self, shop: &ShopDomain, filter: &HoldFilter) -> Result<Vec<ReservationShape>> {
+    fn reservations(
+        &self,
+        shop: &ShopDomain,
+        filter: &HoldFilter,
+    ) -> Result<Vec<ReservationShape>> {
         self.shop(shop, |shop| shop.kept.reservations(filter))
     }
 
     fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>> {
-        self.shop(shop, |shop| shop.runs.iter().rev().take(limit).cloned().collect())
+        self.shop(shop, |shop| {
+            shop.runs.iter().rev().take(limit).cloned().collect()
+        })
     }
 
     fn last_runs(&self, shop: &ShopDomain, resource: Resource) -> Result<LastRuns> {
         self.shop(shop, |shop| {
-            let of = || shop.runs.iter().rev().filter(|run| run.resource() == resource);
+            let of = || {
+                shop.runs
+                    .iter()
+                    .rev()
+                    .filter(|run| run.resource() == resource)
+            };
             let real = |run: &&RunRecord| !run.run.dry_run;
             let full = |run: &&RunRecord| run.run.kind == RunKind::Full;
             let completed = |run: &&RunRecord| run.run.state == RunState::Completed;
@@ -673,24 +846,50 @@ impl Reader for Memory {
     fn doubts(&self, run: &RunId) -> Result<u64> {
         let state = self.state();
         let marks = state.shops.values().flat_map(|shop| shop.marked.values());
-        Ok(marks.filter(|(marking, _)| marking.doubt.as_ref() == Some(run)).count() as u64)
+        Ok(marks
+            .filter(|(marking, _)| marking.doubt.as_ref() == Some(run))
+            .count() as u64)
     }
 
     fn drift(&self, shop: &ShopDomain, run: Option<&RunId>, limit: usize) -> Result<Vec<Drifted>> {
         let wanted = |drifted: &&Drifted| run.is_none_or(|run| drifted.run_id == *run);
-        self.shop(shop, |shop| shop.drift.iter().rev().filter(wanted).take(limit).cloned().collect())
+        self.shop(shop, |shop| {
+            shop.drift
+                .iter()
+                .rev()
+                .filter(wanted)
+                .take(limit)
+                .cloned()
+                .collect()
+        })
     }
 
-    fn held(&self, shop: &ShopDomain, resource: Resource, orders_since: Timestamp) -> Result<Vec<Held>> {
+    fn held(
+        &self,
+        shop: &ShopDomain,
+        resource: Resource,
+        orders_since: Timestamp,
+    ) -> Result<Vec<Held>> {
         let one = |key| Held { key, variant: None };
         self.shop(shop, |shop| match resource {
-            Resource::Customers => shop.customers.keys().map(|id| one(RecordKey::Customer(*id))).collect(),
-            Resource::Inventory => {
-                shop.levels.keys().map(|(item, location)| one(RecordKey::Level(*item, *location))).collect()
-            }
+            Resource::Customers => shop
+                .customers
+                .keys()
+                .map(|id| one(RecordKey::Customer(*id)))
+                .collect(),
+            Resource::Inventory => shop
+                .levels
+                .keys()
+                .map(|(item, location)| one(RecordKey::Level(*item, *location)))
+                .collect(),
             Resource::Orders => {
-                let orders = shop.orders.values().filter(|order| order.created_at >= orders_since);
-                orders.map(|order| one(RecordKey::Order(order.id))).collect()
+                let orders = shop
+                    .orders
+                    .values()
+                    .filter(|order| order.created_at >= orders_since);
+                orders
+                    .map(|order| one(RecordKey::Order(order.id)))
+                    .collect()
             }
             Resource::Products => {
                 let products = shop.products.keys().map(|id| one(RecordKey::Product(*id)));
@@ -714,7 +913,9 @@ impl Reader for Memory {
 
     fn session(&self, id: &str, owner: &str) -> Result<KeptSession> {
         let state = self.state();
-        let evicted = [Some(owner.to_owned()), None].into_iter().filter_map(|of| state.evicted.get(&of));
+        let evicted = [Some(owner.to_owned()), None]
+            .into_iter()
+            .filter_map(|of| state.evicted.get(&of));
         Ok(KeptSession {
             rooms: state.sessions.get(id).map(|(_, rooms, _)| rooms.clone()),
             evicted_at: evicted.max().copied(),
@@ -732,7 +933,13 @@ impl Reader for Memory {
     fn revocations(&self) -> Result<Vec<Revocation>> {
         let state = self.state();
         let kept = state.revocations.iter();
-        Ok(kept.map(|(of, (at, until))| Revocation { of: of.clone(), at: *at, until: *until }).collect())
+        Ok(kept
+            .map(|(of, (at, until))| Revocation {
+                of: of.clone(),
+                at: *at,
+                until: *until,
+            })
+            .collect())
     }
 
     fn orders(
@@ -748,13 +955,16 @@ impl Reader for Memory {
                     OrderView::All => true,
                     OrderView::Of(customer) => order.customer_id == Some(*customer),
                     OrderView::At(mine) => {
-                        order.locations.is_empty() || order.locations.iter().any(|at| mine.contains(at))
+                        order.locations.is_empty()
+                            || order.locations.iter().any(|at| mine.contains(at))
                     }
                 }
         };
         self.shop(shop, |shop| {
             let orders = shop.orders.values().filter(wanted).take(limit);
-            Ok(orders.map(serde_json::to_value).collect::<serde_json::Result<_>>()?)
+            Ok(orders
+                .map(serde_json::to_value)
+                .collect::<serde_json::Result<_>>()?)
         })?
     }
 
@@ -774,8 +984,13 @@ impl Reader for Memory {
             R::Key: TryFrom<u64>,
         {
             let passed = |key: &R::Key| R::Key::try_from(after).is_ok_and(|after| *key <= after);
-            let records = R::on(shop).iter().filter(|(key, _)| !passed(key)).take(limit);
-            Ok(records.map(|(_, record)| serde_json::to_value(record)).collect::<serde_json::Result<_>>()?)
+            let records = R::on(shop)
+                .iter()
+                .filter(|(key, _)| !passed(key))
+                .take(limit);
+            Ok(records
+                .map(|(_, record)| serde_json::to_value(record))
+                .collect::<serde_json::Result<_>>()?)
         }
         self.shop(shop, |shop| match collection {
             Collection::Customers => page::<Customer>(shop, after, limit),
@@ -789,24 +1004,63 @@ impl Reader for Memory {
 }
 
 fn levels_of_shop(domain: &ShopDomain, shop: &Shop, selection: &LevelSelection) -> Vec<LevelShape> {
-    let LevelSelection { location_ids, product_ids, variant_ids, item_ids, sku, within } = selection;
+    let LevelSelection {
+        location_ids,
+        product_ids,
+        variant_ids,
+        item_ids,
+        sku,
+        within,
+    } = selection;
     let shapes = shop.levels.values().map(|held| {
         let (item, location) = held.key();
         let variant = variant_of(shop, item).cloned();
-        let product = variant.as_ref().and_then(|variant| shop.products.get(&variant.product_id)).cloned();
-        let (item, location) = (shop.items.get(&item).cloned(), shop.locations.get(&location).cloned());
-        level_shape(domain, &shop.thresholds, held, References { item, variant, product, location })
+        let product = variant
+            .as_ref()
+            .and_then(|variant| shop.products.get(&variant.product_id))
+            .cloned();
+        let (item, location) = (
+            shop.items.get(&item).cloned(),
+            shop.locations.get(&location).cloned(),
+        );
+        level_shape(
+            domain,
+            &shop.thresholds,
+            held,
+            References {
+                item,
+                variant,
+                product,
+                location,
+            },
+        )
     });
     let one_of = |level: &LevelShape| {
         selection.is_everything()
-            || location_ids.as_ref().is_some_and(|ids| ids.contains(&level.location_id))
-            || product_ids.as_ref().zip(level.product_id).is_some_and(|(ids, id)| ids.contains(&id))
-            || variant_ids.as_ref().zip(level.variant_id).is_some_and(|(ids, id)| ids.contains(&id))
-            || item_ids.as_ref().is_some_and(|ids| ids.contains(&level.inventory_item_id))
+            || location_ids
+                .as_ref()
+                .is_some_and(|ids| ids.contains(&level.location_id))
+            || product_ids
+                .as_ref()
+                .zip(level.product_id)
+                .is_some_and(|(ids, id)| ids.contains(&id))
+            || variant_ids
+                .as_ref()
+                .zip(level.variant_id)
+                .is_some_and(|(ids, id)| ids.contains(&id))
+            || item_ids
+                .as_ref()
+                .is_some_and(|ids| ids.contains(&level.inventory_item_id))
             || (sku.is_some() && *sku == level.sku)
     };
-    let mine = |level: &LevelShape| within.as_ref().is_none_or(|mine| mine.contains(&level.location_id));
-    shapes.filter(|level| one_of(level) && mine(level)).collect()
+    let mine = |level: &LevelShape| {
+        within
+            .as_ref()
+            .is_none_or(|mine| mine.contains(&level.location_id))
+    };
+    shapes
+        .filter(|level| one_of(level) && mine(level))
+        .collect()
 }
 
 fn word(fate: Option<&Fate>) -> &'static str {

@@ -2,8 +2,8 @@
 
 use inventory::Thresholds;
 use schemas::{
-    Change, ErrorBody, Event, RecordKey, Resource, RunId, RunState, Sequence, ShopDomain, SyncRun, Timestamp,
-    UserId, WebhookId,
+    Change, ErrorBody, Event, RecordKey, Resource, RunId, RunState, Sequence, ShopDomain, SyncRun,
+    Timestamp, UserId, WebhookId,
 };
 
 use crate::StoreError;
@@ -243,11 +243,24 @@ impl Delivery {
     /// The same delivery under an id of its own, for where another body has taken its id.
     pub(crate) fn under_its_signature(&self) -> Result<Self, StoreError> {
         let id = self.webhook_id.as_str();
-        let start =
-            self.signature.iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-        let id: String = id.chars().take(WEBHOOK_ID_CHARS_KEPT).chain(['.']).chain(start.chars()).collect();
-        let webhook_id = id.parse().map_err(|error| StoreError::Failed(format!("{error}")))?;
-        Ok(Self { webhook_id, ..self.clone() })
+        let start = self
+            .signature
+            .iter()
+            .take(8)
+            .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        let id: String = id
+            .chars()
+            .take(WEBHOOK_ID_CHARS_KEPT)
+            .chain(['.'])
+            .chain(start.chars())
+            .collect();
+        let webhook_id = id
+            .parse()
+            .map_err(|error| StoreError::Failed(format!("{error}")))?;
+        Ok(Self {
+            webhook_id,
+            ..self.clone()
+        })
     }
 }
 

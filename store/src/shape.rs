@@ -19,7 +19,9 @@ pub(crate) struct References {
 impl References {
     /// Whether a level's location sells: one that was deactivated does not, whatever its levels say of themselves.
     fn is_open(&self) -> bool {
-        self.location.as_ref().is_none_or(|location| location.active)
+        self.location
+            .as_ref()
+            .is_none_or(|location| location.active)
     }
 
     /// How such a level's stock is; `None` where it does not count: nobody can buy it, or nobody counts it.
@@ -32,7 +34,11 @@ impl References {
 
     fn threshold(&self, thresholds: &Thresholds, held: &HeldLevel) -> i64 {
         let (item, location) = held.key();
-        thresholds.of(item, location, self.product.as_ref().map(|product| product.vendor.as_str()))
+        thresholds.of(
+            item,
+            location,
+            self.product.as_ref().map(|product| product.vendor.as_str()),
+        )
     }
 }
 
@@ -43,18 +49,28 @@ pub(crate) fn is_on_sale(product: Option<&Product>) -> bool {
 
 pub(crate) fn shape<T: Tables>(tables: &T, held: &HeldLevel) -> Result<LevelShape> {
     let (item, location) = held.key();
-    Ok(level_shape(tables.shop(), tables.thresholds(), held, tables.references(item, location)?))
+    Ok(level_shape(
+        tables.shop(),
+        tables.thresholds(),
+        held,
+        tables.references(item, location)?,
+    ))
 }
 
 /// How a level's stock is; `None` where it does not count: its item is not tracked, or nobody can buy it there.
 pub(crate) fn standing<T: Tables>(tables: &T, held: &HeldLevel) -> Result<Option<StockStatus>> {
     let (item, location) = held.key();
-    Ok(tables.references(item, location)?.standing(tables.thresholds(), held))
+    Ok(tables
+        .references(item, location)?
+        .standing(tables.thresholds(), held))
 }
 
 /// The same for a first import, for less: it does not ask whether the product is on sale and the location open. Neither
 /// matters before the level's next change, and then both are asked.
-pub(crate) fn first_standing<T: Tables>(tables: &T, held: &HeldLevel) -> Result<Option<StockStatus>> {
+pub(crate) fn first_standing<T: Tables>(
+    tables: &T,
+    held: &HeldLevel,
+) -> Result<Option<StockStatus>> {
     let (item_id, location_id) = held.key();
     let item: Option<InventoryItem> = tables.find(item_id)?;
     if !held.observed.active || item.is_some_and(|item| !item.tracked) {
@@ -67,7 +83,11 @@ pub(crate) fn first_standing<T: Tables>(tables: &T, held: &HeldLevel) -> Result<
     {
         product = tables.find(variant.product_id)?;
     }
-    let threshold = thresholds.of(item_id, location_id, product.as_ref().map(|p| p.vendor.as_str()));
+    let threshold = thresholds.of(
+        item_id,
+        location_id,
+        product.as_ref().map(|p| p.vendor.as_str()),
+    );
     Ok(Some(threshold::status(held.available(), threshold)))
 }
 
@@ -92,9 +112,16 @@ pub(crate) fn level_shape(
     let (inventory_item_id, location_id) = held.key();
     let threshold = references.threshold(thresholds, held);
     let active = held.observed.active && references.is_open();
-    let References { item, variant, product, location } = references;
+    let References {
+        item,
+        variant,
+        product,
+        location,
+    } = references;
     let title = product.map(|product| match &variant {
-        Some(variant) if variant.title != "Default Title" => format!("{} – {}", product.title, variant.title),
+        Some(variant) if variant.title != "Default Title" => {
+            format!("{} – {}", product.title, variant.title)
+        }
         _ => product.title,
     });
     LevelShape {
@@ -126,7 +153,12 @@ pub(crate) fn order_changed<T: Tables>(
 ) -> Result<OrderChanged> {
     let customer: Option<Customer> = order.customer_id.map_or(Ok(None), |id| tables.find(id))?;
     let customer_name = customer.and_then(|customer| customer.name);
-    Ok(OrderChanged { order: order_shape(order), change, customer_name, locations: order.locations.clone() })
+    Ok(OrderChanged {
+        order: order_shape(order),
+        change,
+        customer_name,
+        locations: order.locations.clone(),
+    })
 }
 
 fn order_shape(order: &Order) -> OrderShape {

@@ -5,8 +5,8 @@ use schemas::event::{AvailableAt, Transfer};
 use schemas::record::{Customer, InventoryItem, Level, Location, Order, Product, Variant};
 use schemas::shape::ReservationShape;
 use schemas::{
-    CustomerId, Event, InventoryItemId, LocationId, OrderId, ProductId, RecordKey, Resource, RunId, Sequence,
-    ShopDomain, Timestamp, TransferId, UserId, VariantId, WebhookId,
+    CustomerId, Event, InventoryItemId, LocationId, OrderId, ProductId, RecordKey, Resource, RunId,
+    Sequence, ShopDomain, Timestamp, TransferId, UserId, VariantId, WebhookId,
 };
 
 use serde::Serialize;
@@ -15,7 +15,9 @@ use crate::StoreError;
 use crate::attempt::{Attempt, Flight};
 use crate::command::{Effect, KeptCommand};
 use crate::drift::Drifted;
-use crate::operation::{Delivery, Fate, Mark, PostKey, Retention, Revocation, RunRecord, SessionQuota};
+use crate::operation::{
+    Delivery, Fate, Mark, PostKey, Retention, Revocation, RunRecord, SessionQuota,
+};
 use crate::position::Position;
 use crate::shape::References;
 
@@ -125,7 +127,12 @@ pub(crate) trait Ledger {
     fn put_attempt(&mut self, attempt: &Attempt) -> Result<()>;
     fn delete_attempt(&mut self, id: &str) -> Result<()>;
     fn flight(&self, item: InventoryItemId, location: LocationId) -> Result<Option<Flight>>;
-    fn put_flight(&mut self, item: InventoryItemId, location: LocationId, flight: &Flight) -> Result<()>;
+    fn put_flight(
+        &mut self,
+        item: InventoryItemId,
+        location: LocationId,
+        flight: &Flight,
+    ) -> Result<()>;
     fn delete_flight(&mut self, item: InventoryItemId, location: LocationId) -> Result<()>;
 }
 
@@ -173,7 +180,12 @@ pub(crate) trait Tables:
             Some(variant) => self.find(variant.product_id)?,
             None => None,
         };
-        Ok(References { item: self.find(item)?, variant, product, location: self.find(location)? })
+        Ok(References {
+            item: self.find(item)?,
+            variant,
+            product,
+            location: self.find(location)?,
+        })
     }
     fn levels_of(&self, item: InventoryItemId) -> Result<Vec<HeldLevel>>;
     /// What is sellable of a product at each location where it is stocked.
@@ -193,7 +205,13 @@ pub(crate) trait Tables:
     fn put_transfer(&mut self, told: &Transfer, at: Timestamp) -> Result<()>;
 
     /// Marks a record for reading, anew if it is marked; `doubt` is the full run that wants to know.
-    fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>, tries: Tries) -> Result<()>;
+    fn mark(
+        &mut self,
+        key: RecordKey,
+        due: Timestamp,
+        doubt: Option<&RunId>,
+        tries: Tries,
+    ) -> Result<()>;
     fn marked(&self, key: RecordKey) -> Result<Option<Marking>>;
     fn unmark(&mut self, key: RecordKey) -> Result<()>;
     /// Keeps the mark, sets how many of its readings were vain, and when the next one is due.
@@ -206,7 +224,9 @@ pub(crate) trait Tables:
     fn redacted(&self, customer: CustomerId) -> Result<Option<Timestamp>>;
     /// Whether what was so of a customer at that time is to stay forgotten. A customer who comes back later is taken in.
     fn stays_forgotten(&self, customer: CustomerId, as_of: Timestamp) -> Result<bool> {
-        Ok(self.redacted(customer)?.is_some_and(|redacted| as_of <= redacted))
+        Ok(self
+            .redacted(customer)?
+            .is_some_and(|redacted| as_of <= redacted))
     }
 
     /// Notes what became of a delivery; false, and nothing, where it no longer waits.

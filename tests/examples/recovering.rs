@@ -13,16 +13,28 @@ const SALES: usize = 20;
 
 #[tokio::main]
 async fn main() {
-    let clients: usize = std::env::args().nth(1).map_or(1_000, |count| count.parse().unwrap());
+    let clients: usize = std::env::args()
+        .nth(1)
+        .map_or(1_000, |count| count.parse().unwrap());
     let shop = TestShop::opens().await;
     let places = clients + 100;
     let realtime = format!("connections_max = {places}\nconnections_per_address_max = {places}");
-    let mut daemon = TestDaemon::with(&shop, Settings { realtime, ..Settings::default() }).await;
+    let mut daemon = TestDaemon::with(
+        &shop,
+        Settings {
+            realtime,
+            ..Settings::default()
+        },
+    )
+    .await;
     daemon.imported().await;
     let user = |n| Token::of(Role::Admin).user(&format!("user-{n}"));
     let since = daemon.offset().await;
-    let crowd =
-        Crowd::gathers(daemon.address(), (0..clients).map(|n| daemon.token(&user(n))).collect()).await;
+    let crowd = Crowd::gathers(
+        daemon.address(),
+        (0..clients).map(|n| daemon.token(&user(n))).collect(),
+    )
+    .await;
     let spot = shop.spot(0, 100).await;
     for _ in 0..SALES / 2 {
         shop.adjusts(&spot, "available", -1).await;
@@ -44,7 +56,9 @@ async fn main() {
     Mirror::becomes_exact(&daemon, &shop).await;
     let sequence = |id: &str| id.split_once('.').unwrap().1.parse::<u64>().unwrap();
     let events = daemon.events(Some("inventory:all")).await;
-    let ids = events.iter().map(|event| event["id"].as_str().unwrap().to_owned());
+    let ids = events
+        .iter()
+        .map(|event| event["id"].as_str().unwrap().to_owned());
     let logged: Vec<String> = ids.filter(|id| sequence(id) > sequence(&since)).collect();
     crowd.heard(&logged).await;
     assert_eq!(crowd.lost(), 0, "told to load again");

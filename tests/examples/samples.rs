@@ -1,7 +1,11 @@
 //! Signs and posts every `*.json` of a folder to a fresh daemon, and prints what it answers and what becomes of each.
 //!
 //! `cargo run -p tests --example samples -- <folder>`; a file is named after its topic: `orders_create.json`.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a tool for whoever collected the bodies")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a tool for whoever collected the bodies"
+)]
 
 use std::path::PathBuf;
 
@@ -29,9 +33,14 @@ const ABOUT: [&str; 15] = [
 
 #[tokio::main]
 async fn main() {
-    let folder: PathBuf = std::env::args().nth(1).expect("name a folder with bodies").into();
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let folder: PathBuf = std::env::args()
+        .nth(1)
+        .expect("name a folder with bodies")
+        .into();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.retain(|path| path.extension().is_some_and(|kind| kind == "json"));
     files.sort();
     let shop = TestShop::opens().await;
@@ -42,7 +51,9 @@ async fn main() {
             println!("{name}: no topic is called so");
             continue;
         };
-        let answer = daemon.receives(&Webhook::raw(&topic, std::fs::read(&file).unwrap())).await;
+        let answer = daemon
+            .receives(&Webhook::raw(&topic, std::fs::read(&file).unwrap()))
+            .await;
         daemon.inbox_is_empty().await;
         let state = state(&daemon, &topic).await;
         println!("{topic:<36} {answer}  {state}");
@@ -51,8 +62,12 @@ async fn main() {
 
 /// `inventory_levels_update` is `inventory_levels/update`.
 fn topic(name: &str) -> Option<String> {
-    let split =
-        |about: &&'static str| Some(format!("{about}/{}", name.strip_prefix(about)?.strip_prefix('_')?));
+    let split = |about: &&'static str| {
+        Some(format!(
+            "{about}/{}",
+            name.strip_prefix(about)?.strip_prefix('_')?
+        ))
+    };
     ABOUT.iter().find_map(split)
 }
 
@@ -60,9 +75,16 @@ async fn state(daemon: &TestDaemon, topic: &str) -> String {
     for state in ["applied", "ignored", "unreadable"] {
         let path = format!("deliveries?state={state}&limit=1000");
         let (_, answer) = daemon.asked(&path, &Token::of(Role::Admin)).await;
-        let delivery = answer["data"].as_array().unwrap().iter().find(|delivery| delivery["topic"] == topic);
+        let delivery = answer["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|delivery| delivery["topic"] == topic);
         if let Some(delivery) = delivery {
-            return format!("{state} {}", delivery["reason"].as_str().unwrap_or_default());
+            return format!(
+                "{state} {}",
+                delivery["reason"].as_str().unwrap_or_default()
+            );
         }
     }
     "not kept".to_owned()

@@ -33,10 +33,17 @@ impl Clerk {
         let (mut spots, mut books) = (Vec::new(), Vec::new());
         for n in 0..5 {
             spots.push(shop.spot(n, 0).await);
-            shop.adjusts(&spots[n], "available", 500 - spots[n].available).await;
+            shop.adjusts(&spots[n], "available", 500 - spots[n].available)
+                .await;
             books.push(shop.holds(&spots[n]).await);
         }
-        Self { spots, books, held: Vec::new(), given: BTreeSet::new(), rounds: 0 }
+        Self {
+            spots,
+            books,
+            held: Vec::new(),
+            given: BTreeSet::new(),
+            rounds: 0,
+        }
     }
 
     /// One command of each kind, each at a spot where stock is left.
@@ -49,14 +56,20 @@ impl Clerk {
         let mut orders = vec![
             ("adjust", spots[0].asks(json!({ "delta": -units }))),
             ("update", spots[1].asks(json!({ "quantity": 300 + units }))),
-            ("update", spots[3].asks(json!({ "quantity": 400 + units, "name": "on_hand" }))),
+            (
+                "update",
+                spots[3].asks(json!({ "quantity": 400 + units, "name": "on_hand" })),
+            ),
         ];
         books[0].adjust(-units);
         books[1].set(300 + units);
         books[3].count(400 + units);
         for (turn, (hold, lines)) in self.held.drain(..).enumerate() {
-            let (kind, sale) =
-                [("release", "order"), ("commit", "outside"), ("commit", "order")][(self.rounds + turn) % 3];
+            let (kind, sale) = [
+                ("release", "order"),
+                ("commit", "outside"),
+                ("commit", "order"),
+            ][(self.rounds + turn) % 3];
             orders.push((kind, json!({ "reservationId": hold, "sale": sale })));
             for (n, units) in lines {
                 books[n].hold(-units);
@@ -69,9 +82,18 @@ impl Clerk {
         orders.push(("reserve", lines));
         for (kind, payload) in orders {
             let answer = daemon.takes(kind, &payload).await;
-            assert!(self.given.insert(answer["commandId"].as_str().unwrap().to_owned()));
-            let Some(hold) = answer["reservationId"].as_str() else { continue };
-            let lines = if payload["items"].is_array() { vec![(2, 1), (4, 2)] } else { vec![(2, 2)] };
+            assert!(
+                self.given
+                    .insert(answer["commandId"].as_str().unwrap().to_owned())
+            );
+            let Some(hold) = answer["reservationId"].as_str() else {
+                continue;
+            };
+            let lines = if payload["items"].is_array() {
+                vec![(2, 1), (4, 2)]
+            } else {
+                vec![(2, 2)]
+            };
             for (n, units) in &lines {
                 books[*n].hold(*units);
             }
@@ -85,14 +107,23 @@ impl Clerk {
         for command in &commands {
             assert_eq!(command["state"], "confirmed", "{command}");
         }
-        let ids = commands.iter().map(|command| command["commandId"].as_str().unwrap().to_owned());
-        assert_eq!(ids.collect::<BTreeSet<_>>(), self.given, "what was acknowledged is there");
+        let ids = commands
+            .iter()
+            .map(|command| command["commandId"].as_str().unwrap().to_owned());
+        assert_eq!(
+            ids.collect::<BTreeSet<_>>(),
+            self.given,
+            "what was acknowledged is there"
+        );
         for (spot, expected) in self.spots.iter().zip(&self.books) {
             assert_eq!(shop.holds(spot).await, *expected, "item {}", spot.item);
         }
         let holds = daemon.holds().await;
         assert_eq!(holds.len(), self.held.len());
-        assert!(holds.iter().all(|hold| hold["state"] == "held"), "{holds:?}");
+        assert!(
+            holds.iter().all(|hold| hold["state"] == "held"),
+            "{holds:?}"
+        );
     }
 }
 
@@ -104,7 +135,11 @@ async fn killed_at_every_step_of_an_attempt_each_command_is_carried_out_once() {
     Mirror::becomes_exact(&daemon, &shop).await;
     let mut seen = BTreeMap::<&str, usize>::new();
 
-    for step in ["given", "sent", "struck", "unanswered", "answered"].into_iter().cycle().take(10) {
+    for step in ["given", "sent", "struck", "unanswered", "answered"]
+        .into_iter()
+        .cycle()
+        .take(10)
+    {
         if !["given", "sent"].contains(&step) {
             // What is still sent again would meet the faults first.
             daemon.settles().await;
@@ -123,11 +158,13 @@ async fn killed_at_every_step_of_an_attempt_each_command_is_carried_out_once() {
                 assert!(daemon.commands_in("accepted").await > 0, "others wait");
             }
             "struck" => {
-                shop.mistreats_calls(&json!({ "mutations": { "before": { "calls": 4 } } })).await;
+                shop.mistreats_calls(&json!({ "mutations": { "before": { "calls": 4 } } }))
+                    .await;
                 clerk.works(&daemon).await;
             }
             "unanswered" => {
-                shop.mistreats_calls(&json!({ "mutations": { "after": { "calls": 4 } } })).await;
+                shop.mistreats_calls(&json!({ "mutations": { "after": { "calls": 4 } } }))
+                    .await;
                 clerk.works(&daemon).await;
             }
             _ => clerk.works(&daemon).await,
@@ -155,24 +192,43 @@ async fn killed_at_every_step_of_an_attempt_each_command_is_carried_out_once() {
     clerk.agrees(&daemon, &shop).await;
     // Each key changed the store once, though some were sent more often.
     let mutations = shop.mutations().await;
-    let applied: Vec<&Value> = mutations.iter().filter(|mutation| mutation["applied"] == true).collect();
-    let keys: BTreeSet<&str> =
-        applied.iter().map(|mutation| mutation["idempotencyKey"].as_str().unwrap()).collect();
+    let applied: Vec<&Value> = mutations
+        .iter()
+        .filter(|mutation| mutation["applied"] == true)
+        .collect();
+    let keys: BTreeSet<&str> = applied
+        .iter()
+        .map(|mutation| mutation["idempotencyKey"].as_str().unwrap())
+        .collect();
     assert_eq!(keys.len(), applied.len());
-    assert!(mutations.iter().any(|mutation| mutation["outcome"] == "REPEATED"), "nothing was sent again");
+    assert!(
+        mutations
+            .iter()
+            .any(|mutation| mutation["outcome"] == "REPEATED"),
+        "nothing was sent again"
+    );
     // And nobody is told twice.
     let mut told = BTreeSet::new();
     for event in daemon.list("events", &staff()).await {
         let (kind, data) = (event["kind"].as_str().unwrap(), &event["data"]);
         if ["command:updated", "inventory:reservation"].contains(&kind) {
-            let id = data["commandId"].as_str().or_else(|| data["reservationId"].as_str()).unwrap();
-            let told_before =
-                !told.insert((kind.to_owned(), id.to_owned(), data["state"].as_str().unwrap().to_owned()));
+            let id = data["commandId"]
+                .as_str()
+                .or_else(|| data["reservationId"].as_str())
+                .unwrap();
+            let told_before = !told.insert((
+                kind.to_owned(),
+                id.to_owned(),
+                data["state"].as_str().unwrap().to_owned(),
+            ));
             assert!(!told_before, "told twice: {event}");
         }
     }
     assert!(told.iter().any(|(kind, ..)| kind == "command:updated"));
-    assert!(told.iter().any(|(kind, _, state)| kind == "inventory:reservation" && state == "held"));
+    assert!(
+        told.iter()
+            .any(|(kind, _, state)| kind == "inventory:reservation" && state == "held")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -183,58 +239,114 @@ async fn while_the_store_is_away_commands_are_taken_and_brought_there_in_order_l
     let mut books = shop.holds(&spot).await;
     let mut client = daemon.client(&staff()).await;
     client.asks("subscribe:inventory", &json!({})).await;
-    shop.mistreats_calls(&json!({ "graphql": { "chance": 1.0, "status": 503 } })).await;
+    shop.mistreats_calls(&json!({ "graphql": { "chance": 1.0, "status": 503 } }))
+        .await;
 
     books.set(40);
-    let mut given = vec![daemon.takes("update", &spot.asks(json!({ "quantity": 40 }))).await];
+    let mut given = vec![
+        daemon
+            .takes("update", &spot.asks(json!({ "quantity": 40 })))
+            .await,
+    ];
     books.hold(5);
-    given.push(daemon.takes("reserve", &spot.asks(json!({ "quantity": 5 }))).await);
+    given.push(
+        daemon
+            .takes("reserve", &spot.asks(json!({ "quantity": 5 })))
+            .await,
+    );
     let hold = given[1]["reservationId"].clone();
     books.adjust(-3);
-    given.push(daemon.takes("adjust", &spot.asks(json!({ "delta": -3 }))).await);
+    given.push(
+        daemon
+            .takes("adjust", &spot.asks(json!({ "delta": -3 })))
+            .await,
+    );
     books.sell_held(5);
-    given.push(daemon.takes("commit", &json!({ "reservationId": hold, "sale": "outside" })).await);
+    given.push(
+        daemon
+            .takes(
+                "commit",
+                &json!({ "reservationId": hold, "sale": "outside" }),
+            )
+            .await,
+    );
     books.adjust(2);
     let counted = spot.asks(json!({ "quantity": books.on_hand, "name": "on_hand" }));
     given.push(daemon.takes("update", &counted).await);
     books.hold(1);
-    given.push(daemon.takes("reserve", &spot.asks(json!({ "quantity": 1 }))).await);
+    given.push(
+        daemon
+            .takes("reserve", &spot.asks(json!({ "quantity": 1 })))
+            .await,
+    );
 
     // People see at once what will be.
     let available = books.available;
-    client.event_where("inventory:updated", |event| event["data"]["available"] == available).await;
-    assert_eq!(daemon.level(&spot.item, &spot.location).await.unwrap()["available"], available);
-    eventually("it was tried", async || (shop.calls().await["totals"]["failed"].as_u64()? > 2).then_some(()))
+    client
+        .event_where("inventory:updated", |event| {
+            event["data"]["available"] == available
+        })
         .await;
-    assert!(client.commands().is_empty(), "nothing is confirmed while the store is away");
+    assert_eq!(
+        daemon.level(&spot.item, &spot.location).await.unwrap()["available"],
+        available
+    );
+    eventually("it was tried", async || {
+        (shop.calls().await["totals"]["failed"].as_u64()? > 2).then_some(())
+    })
+    .await;
+    assert!(
+        client.commands().is_empty(),
+        "nothing is confirmed while the store is away"
+    );
     shop.mistreats_calls(&no_faults()).await;
 
     let commands = daemon.comes_to_rest(&shop).await;
-    assert!(commands.iter().all(|command| command["state"] == "confirmed"), "{commands:?}");
+    assert!(
+        commands
+            .iter()
+            .all(|command| command["state"] == "confirmed"),
+        "{commands:?}"
+    );
     assert_eq!(shop.holds(&spot).await, books);
     let order: Vec<(String, String)> = given
         .iter()
-        .map(|answer| (answer["commandId"].as_str().unwrap().to_owned(), "confirmed".to_owned()))
+        .map(|answer| {
+            (
+                answer["commandId"].as_str().unwrap().to_owned(),
+                "confirmed".to_owned(),
+            )
+        })
         .collect();
-    client.event_where("command:updated", |event| event["data"]["commandId"] == order[5].0.as_str()).await;
+    client
+        .event_where("command:updated", |event| {
+            event["data"]["commandId"] == order[5].0.as_str()
+        })
+        .await;
     assert_eq!(client.commands(), order, "one after the other");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn past_the_bound_on_waiting_commands_are_refused_until_the_store_is_back() {
     let shop = TestShop::opens().await;
-    let settings = Settings { shop: "unsent_max_seconds = 60".to_owned(), ..Settings::default() };
+    let settings = Settings {
+        shop: "unsent_max_seconds = 60".to_owned(),
+        ..Settings::default()
+    };
     let mut daemon = TestDaemon::with(&shop, settings).await;
     daemon.imported().await;
     let (spot, other) = (shop.spot(0, 10).await, shop.spot(1, 10).await);
     let mut books = shop.holds(&spot).await;
-    shop.mistreats_calls(&json!({ "graphql": { "chance": 1.0, "status": 503 } })).await;
+    shop.mistreats_calls(&json!({ "graphql": { "chance": 1.0, "status": 503 } }))
+        .await;
     let mut client = daemon.client(&staff()).await;
 
     let began = Instant::now();
     let command = other.asks(json!({ "delta": 1 }));
     let refused = loop {
-        let answer = client.asks("inventory:adjust", &spot.asks(json!({ "delta": 1 }))).await;
+        let answer = client
+            .asks("inventory:adjust", &spot.asks(json!({ "delta": 1 })))
+            .await;
         if answer["ok"] == false {
             break answer;
         }
@@ -243,13 +355,20 @@ async fn past_the_bound_on_waiting_commands_are_refused_until_the_store_is_back(
         // The bound is one of time: there is nothing to wait for but time.
         sleep(Duration::from_secs(2)).await;
     };
-    assert!(began.elapsed() > Duration::from_mins(1), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() > Duration::from_mins(1),
+        "{:?}",
+        began.elapsed()
+    );
     assert_eq!(
         (&refused["error"]["code"], &refused["error"]["retryable"]),
         (&json!("UNAVAILABLE"), &json!(true))
     );
     let refusal = daemon.refuses("adjust", &command).await;
-    assert_eq!((refusal.code.as_str(), refusal.retryable), ("UNAVAILABLE", true));
+    assert_eq!(
+        (refusal.code.as_str(), refusal.retryable),
+        ("UNAVAILABLE", true)
+    );
     assert!(refusal.message.contains("Shopify"), "{}", refusal.message);
 
     shop.mistreats_calls(&no_faults()).await;
@@ -257,7 +376,11 @@ async fn past_the_bound_on_waiting_commands_are_refused_until_the_store_is_back(
     daemon.killed();
     daemon.starts().await;
     let commands = daemon.comes_to_rest(&shop).await;
-    assert!(commands.iter().all(|command| command["state"] == "confirmed"));
+    assert!(
+        commands
+            .iter()
+            .all(|command| command["state"] == "confirmed")
+    );
     assert_eq!(shop.holds(&spot).await, books);
     daemon.takes("adjust", &command).await;
     daemon.comes_to_rest(&shop).await;
@@ -285,11 +408,21 @@ async fn at_a_slow_store_many_commands_become_few_calls_and_none_is_throttled() 
 
     let mut given = 0;
     for round in 0..10_i64 {
-        let kind = if round % 2 == 0 { "inventory:adjust" } else { "inventory:reserve" };
-        let payloads: Vec<Value> =
-            spots.iter().map(|spot| spot.asks(json!({ "delta": round + 1, "quantity": 1 }))).collect();
+        let kind = if round % 2 == 0 {
+            "inventory:adjust"
+        } else {
+            "inventory:reserve"
+        };
+        let payloads: Vec<Value> = spots
+            .iter()
+            .map(|spot| spot.asks(json!({ "delta": round + 1, "quantity": 1 })))
+            .collect();
         for book in &mut books {
-            if round % 2 == 0 { book.adjust(round + 1) } else { book.hold(1) }
+            if round % 2 == 0 {
+                book.adjust(round + 1)
+            } else {
+                book.hold(1)
+            }
         }
         let client = &mut clients[usize::try_from(round % 2).unwrap()];
         for answer in client.asks_all(kind, &payloads).await {
@@ -300,7 +433,11 @@ async fn at_a_slow_store_many_commands_become_few_calls_and_none_is_throttled() 
 
     let commands = daemon.settles().await;
     assert_eq!((commands.len(), given), (200, 200));
-    assert!(commands.iter().all(|command| command["state"] == "confirmed"));
+    assert!(
+        commands
+            .iter()
+            .all(|command| command["state"] == "confirmed")
+    );
     for (spot, expected) in spots.iter().zip(books) {
         assert_eq!(shop.holds(spot).await, expected, "item {}", spot.item);
     }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use schemas::Role;
 use serde_json::{Value, json};
 use sim::Options;
-use tests::{Dice, Level, Mirror, Refusal, Settings, Spot, TestDaemon, TestShop, Token, eventually};
+use tests::{
+    Dice, Level, Mirror, Refusal, Settings, Spot, TestDaemon, TestShop, Token, eventually,
+};
 use tokio::task::JoinSet;
 
 fn staff() -> Token {
@@ -48,11 +50,17 @@ async fn of_two_hundred_who_want_one_of_fifty_at_once_exactly_fifty_hold_it() {
         answers.extend(more);
     }
 
-    let (held, refused): (Vec<Value>, Vec<Value>) =
-        answers.into_iter().partition(|answer| answer["error"].is_null());
+    let (held, refused): (Vec<Value>, Vec<Value>) = answers
+        .into_iter()
+        .partition(|answer| answer["error"].is_null());
     assert_eq!((held.len(), refused.len()), (50, 150));
     for answer in &refused {
-        let Refusal { code, field, retryable, .. } = Refusal::of(answer);
+        let Refusal {
+            code,
+            field,
+            retryable,
+            ..
+        } = Refusal::of(answer);
         assert_eq!(
             (code.as_str(), field.as_deref(), retryable),
             ("INSUFFICIENT_STOCK", Some("quantity"), false)
@@ -60,31 +68,53 @@ async fn of_two_hundred_who_want_one_of_fifty_at_once_exactly_fifty_hold_it() {
     }
     let commands = daemon.settles().await;
     assert_eq!(commands.len(), 50);
-    assert!(commands.iter().all(|command| command["state"] == "confirmed"));
+    assert!(
+        commands
+            .iter()
+            .all(|command| command["state"] == "confirmed")
+    );
     let holds = daemon.holds().await;
     assert_eq!(holds.len(), 50);
     assert!(holds.iter().all(|hold| hold["state"] == "held"));
     let reserved = before.reserved + 50;
-    assert_eq!(shop.holds(&spot).await, Level { available: 0, reserved, ..before });
+    assert_eq!(
+        shop.holds(&spot).await,
+        Level {
+            available: 0,
+            reserved,
+            ..before
+        }
+    );
 
     for _ in 0..50 {
-        watcher.event_where("inventory:reservation", |event| event["data"]["state"] == "held").await;
+        watcher
+            .event_where("inventory:reservation", |event| {
+                event["data"]["state"] == "held"
+            })
+            .await;
     }
     let told = watcher.events("inventory:reservation");
     for answer in &held {
         assert_eq!(answer["state"], "pending");
         let id = &answer["reservationId"];
-        let own = told.iter().filter(|(_, event)| event["data"]["reservationId"] == *id);
+        let own = told
+            .iter()
+            .filter(|(_, event)| event["data"]["reservationId"] == *id);
         let states: Vec<&Value> = own.map(|(_, event)| &event["data"]["state"]).collect();
         assert_eq!(states, [&json!("pending"), &json!("held")]);
     }
     for client in &mut clients {
         for answer in &held {
             let confirmed = |event: &Value| {
-                event["data"]["commandId"] == answer["commandId"] && event["data"]["state"] == "confirmed"
+                event["data"]["commandId"] == answer["commandId"]
+                    && event["data"]["state"] == "confirmed"
             };
             eventually("the sender is told", async || {
-                client.events("command:updated").iter().any(|(_, event)| confirmed(event)).then_some(())
+                client
+                    .events("command:updated")
+                    .iter()
+                    .any(|(_, event)| confirmed(event))
+                    .then_some(())
             })
             .await;
         }
@@ -151,7 +181,8 @@ impl Crowd {
                         })
                     };
                     let items = [line(spot, dice.units(2)), line(other, dice.units(2))];
-                    let payload = json!({ "items": items, "reason": "two lines", "ttlSeconds": 600 });
+                    let payload =
+                        json!({ "items": items, "reason": "two lines", "ttlSeconds": 600 });
                     ("reserve", payload, Some(true))
                 }
                 5 | 6 => {
@@ -169,12 +200,16 @@ impl Crowd {
             if status != 200 {
                 let code = Refusal::of(&answer).code;
                 // Sold out; or the hold ran out, or a shopper had it.
-                let fair =
-                    if kind == "release" || kind == "commit" { "CONFLICT" } else { "INSUFFICIENT_STOCK" };
+                let fair = if kind == "release" || kind == "commit" {
+                    "CONFLICT"
+                } else {
+                    "INSUFFICIENT_STOCK"
+                };
                 assert_eq!(code, fair, "{kind} {payload}: {answer}");
                 continue;
             }
-            done.commands.push(answer["commandId"].as_str().unwrap().to_owned());
+            done.commands
+                .push(answer["commandId"].as_str().unwrap().to_owned());
             if let Some(lasts) = lasts {
                 let hold = answer["reservationId"].as_str().unwrap().to_owned();
                 done.holds.push((hold.clone(), lasts));
@@ -194,14 +229,22 @@ impl Crowd {
                 0 => {
                     let (quantity, expected) = (dice.units(60), level.available);
                     level.set(quantity);
-                    ("update", spot.asks(json!({ "quantity": quantity, "expected": expected })))
+                    (
+                        "update",
+                        spot.asks(json!({ "quantity": quantity, "expected": expected })),
+                    )
                 }
                 1 => {
                     let (more, expected) = (dice.units(20), level.on_hand);
                     level.adjust(more);
                     let name = "on_hand";
                     let quantity = level.on_hand;
-                    ("update", spot.asks(json!({ "quantity": quantity, "expected": expected, "name": name })))
+                    (
+                        "update",
+                        spot.asks(
+                            json!({ "quantity": quantity, "expected": expected, "name": name }),
+                        ),
+                    )
                 }
                 2 if level.available > 3 => {
                     let delta = -dice.units(3);
@@ -216,17 +259,24 @@ impl Crowd {
                 4 if !open.is_empty() => {
                     let (hold, units) = open.remove(0);
                     level.sell_held(units);
-                    ("commit", json!({ "reservationId": hold, "sale": "outside" }))
+                    (
+                        "commit",
+                        json!({ "reservationId": hold, "sale": "outside" }),
+                    )
                 }
                 _ if level.available > 3 => {
                     let units = dice.units(3);
                     level.hold(units);
-                    ("reserve", spot.asks(json!({ "quantity": units, "ttlSeconds": 600 })))
+                    (
+                        "reserve",
+                        spot.asks(json!({ "quantity": units, "ttlSeconds": 600 })),
+                    )
                 }
                 _ => continue,
             };
             let answer = self.daemon.takes(kind, &payload).await;
-            done.commands.push(answer["commandId"].as_str().unwrap().to_owned());
+            done.commands
+                .push(answer["commandId"].as_str().unwrap().to_owned());
             if kind == "reserve" {
                 let hold = answer["reservationId"].as_str().unwrap().to_owned();
                 done.holds.push((hold.clone(), true));
@@ -234,7 +284,10 @@ impl Crowd {
             }
             let shown = answer.get("level").or_else(|| answer["levels"].get(0));
             if let Some(shown) = shown {
-                assert_eq!(shown["available"], level.available, "{kind} {payload}: {answer}");
+                assert_eq!(
+                    shown["available"], level.available,
+                    "{kind} {payload}: {answer}"
+                );
             }
         }
         (done, level)
@@ -245,8 +298,7 @@ impl Crowd {
         let (mut dice, mut done) = (Dice::new(number), Done::default());
         for _ in 0..self.steps {
             let (spot, units) = (dice.one_of(&self.crowded), dice.units(3));
-            let sale =
-                json!({ "inventoryItemId": spot.item, "locationId": spot.location, "quantity": units });
+            let sale = json!({ "inventoryItemId": spot.item, "locationId": spot.location, "quantity": units });
             if let Ok(order) = self.shop.tries("sell", &sale).await {
                 let sent = dice.below(3) == 0;
                 if sent {
@@ -271,13 +323,23 @@ async fn a_crowd_leaves_the_store_as_the_books_say(size: Size, options: Options)
     .await;
     // All of them come from one address.
     let realtime = "connections_per_address_max = 1000".to_owned();
-    let daemon = TestDaemon::with(&shop, Settings { realtime, ..Settings::default() }).await;
+    let daemon = TestDaemon::with(
+        &shop,
+        Settings {
+            realtime,
+            ..Settings::default()
+        },
+    )
+    .await;
     let mut spots = Vec::new();
     for n in 0..size.items {
         spots.push(shop.spot(n, 0).await);
     }
     let place = spots[0].location.clone();
-    assert!(spots.iter().all(|spot| spot.location == place), "each item once");
+    assert!(
+        spots.iter().all(|spot| spot.location == place),
+        "each item once"
+    );
     let alone = spots.split_off(spots.len() - size.alone);
     for spot in &spots {
         // Little enough that people are refused.
@@ -289,19 +351,35 @@ async fn a_crowd_leaves_the_store_as_the_books_say(size: Size, options: Options)
         expected.insert(spot.item.clone(), shop.holds(spot).await);
     }
     // What a lost answer about half a batch leads to is shown elsewhere: often nobody can tell.
-    let lost = if whole { json!({ "calls": 2, "chance": 0.25 }) } else { json!({}) };
-    let (struck, throttled) = (json!({ "calls": 1, "chance": 0.1 }), json!({ "chance": 0.1 }));
+    let lost = if whole {
+        json!({ "calls": 2, "chance": 0.25 })
+    } else {
+        json!({})
+    };
+    let (struck, throttled) = (
+        json!({ "calls": 1, "chance": 0.1 }),
+        json!({ "chance": 0.1 }),
+    );
     shop.mistreats_calls(
         &json!({ "mutations": { "before": struck, "after": lost, "throttled": throttled } }),
     )
     .await;
 
-    let crowd = Arc::new(Crowd { shop, daemon, crowded: spots, steps: size.steps });
+    let crowd = Arc::new(Crowd {
+        shop,
+        daemon,
+        crowded: spots,
+        steps: size.steps,
+    });
     let (mut people, mut counters) = (JoinSet::new(), JoinSet::new());
     for number in 0..size.elbows + size.shoppers {
         let crowd = Arc::clone(&crowd);
         people.spawn(async move {
-            if number < size.elbows { crowd.elbows(number).await } else { crowd.buys(number).await }
+            if number < size.elbows {
+                crowd.elbows(number).await
+            } else {
+                crowd.buys(number).await
+            }
         });
     }
     for (number, spot) in (1_000..).zip(alone.clone()) {
@@ -316,12 +394,21 @@ async fn a_crowd_leaves_the_store_as_the_books_say(size: Size, options: Options)
         done.push(counted);
         expected.insert(item, level);
     }
-    let Crowd { shop, daemon, crowded, .. } = &*crowd;
+    let Crowd {
+        shop,
+        daemon,
+        crowded,
+        ..
+    } = &*crowd;
     shop.mistreats_calls(&json!({ "mutations": {} })).await;
 
     // Every hold that was to run out has.
     let holds: Vec<&(String, bool)> = done.iter().flat_map(|done| &done.holds).collect();
-    let short: Vec<&str> = holds.iter().filter(|(_, lasts)| !lasts).map(|(id, _)| id.as_str()).collect();
+    let short: Vec<&str> = holds
+        .iter()
+        .filter(|(_, lasts)| !lasts)
+        .map(|(id, _)| id.as_str())
+        .collect();
     assert!(!short.is_empty());
     eventually("short holds have run out", async || {
         let open = daemon.holds().await;
@@ -335,14 +422,23 @@ async fn a_crowd_leaves_the_store_as_the_books_say(size: Size, options: Options)
     Mirror::becomes_exact(daemon, shop).await;
 
     // The books: what was confirmed, and what was bought.
-    let by_id: BTreeMap<&str, &Value> =
-        commands.iter().map(|command| (command["commandId"].as_str().unwrap(), command)).collect();
-    let own: Vec<&Value> = done.iter().flat_map(|done| &done.commands).map(|id| by_id[id.as_str()]).collect();
+    let by_id: BTreeMap<&str, &Value> = commands
+        .iter()
+        .map(|command| (command["commandId"].as_str().unwrap(), command))
+        .collect();
+    let own: Vec<&Value> = done
+        .iter()
+        .flat_map(|done| &done.commands)
+        .map(|id| by_id[id.as_str()])
+        .collect();
     assert!(own.len() > 300, "{}", own.len());
     let alone: Vec<&str> = alone.iter().map(|spot| spot.item.as_str()).collect();
     for command in &own {
         let state = command["state"].as_str().unwrap();
-        assert!(["confirmed", "failed", "unknown"].contains(&state), "{command}");
+        assert!(
+            ["confirmed", "failed", "unknown"].contains(&state),
+            "{command}"
+        );
         let item = command["request"]["inventoryItemId"].as_str();
         if item.is_some_and(|item| alone.contains(&item)) {
             assert_eq!(state, "confirmed", "nobody else was there: {command}");
@@ -356,11 +452,17 @@ async fn a_crowd_leaves_the_store_as_the_books_say(size: Size, options: Options)
         .collect();
     assert!(doubtful.len() < expected.len() / 2, "{doubtful:?}");
     let confirmed = |kind: &'static str| {
-        own.iter().filter(move |command| command["state"] == "confirmed" && command["kind"] == kind).copied()
+        own.iter()
+            .filter(move |command| command["state"] == "confirmed" && command["kind"] == kind)
+            .copied()
     };
     let crowded = |item: &Value| crowded.iter().any(|spot| *item == spot.item.as_str());
-    for command in confirmed("adjust").filter(|command| crowded(&command["request"]["inventoryItemId"])) {
-        let level = expected.get_mut(command["request"]["inventoryItemId"].as_str().unwrap()).unwrap();
+    for command in
+        confirmed("adjust").filter(|command| crowded(&command["request"]["inventoryItemId"]))
+    {
+        let level = expected
+            .get_mut(command["request"]["inventoryItemId"].as_str().unwrap())
+            .unwrap();
         level.adjust(command["request"]["delta"].as_i64().unwrap());
     }
     for (item, units, sent) in done.iter().flat_map(|done| &done.bought) {
@@ -382,9 +484,15 @@ async fn a_crowd_leaves_the_store_as_the_books_say(size: Size, options: Options)
         let state = hold["state"].as_str().unwrap();
         *ends.entry(state.to_owned()).or_default() += 1;
         assert_ne!(state, "pending", "{hold}");
-        for line in hold["items"].as_array().unwrap().iter().filter(|line| crowded(&line["inventoryItemId"]))
+        for line in hold["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|line| crowded(&line["inventoryItemId"]))
         {
-            let level = expected.get_mut(line["inventoryItemId"].as_str().unwrap()).unwrap();
+            let level = expected
+                .get_mut(line["inventoryItemId"].as_str().unwrap())
+                .unwrap();
             let units = line["quantity"].as_i64().unwrap();
             if state == "held" {
                 level.hold(units);
@@ -398,29 +506,57 @@ async fn a_crowd_leaves_the_store_as_the_books_say(size: Size, options: Options)
         assert!(ends.contains_key(state), "no hold was {state}: {ends:?}");
     }
     let truth = shop.truth().await;
-    for (item, level) in expected.iter().filter(|(item, _)| !doubtful.contains(item.as_str())) {
-        let here = truth["levels"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|row| row["inventoryItemId"] == item.as_str() && row["locationId"] == place.as_str());
+    for (item, level) in expected
+        .iter()
+        .filter(|(item, _)| !doubtful.contains(item.as_str()))
+    {
+        let here = truth["levels"].as_array().unwrap().iter().find(|row| {
+            row["inventoryItemId"] == item.as_str() && row["locationId"] == place.as_str()
+        });
         let there = Level::of(here.unwrap());
         assert_eq!(there, *level, "item {item}; holds ended {ends:?}");
-        assert!(there.available >= 0 && there.reserved >= 0, "item {item}: {there:?}");
+        assert!(
+            there.available >= 0 && there.reserved >= 0,
+            "item {item}: {there:?}"
+        );
     }
     let mutations = shop.mutations().await;
-    assert!(mutations.iter().any(|mutation| mutation["answered"] == false), "no answer was lost");
+    assert!(
+        mutations
+            .iter()
+            .any(|mutation| mutation["answered"] == false),
+        "no answer was lost"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_at_a_hundred_items_of_a_store_that_refuses_whole_batches_leave_it_as_the_books_say() {
-    let size = Size { items: 100, elbows: 940, alone: 10, shoppers: 50, steps: 6 };
+async fn a_thousand_at_a_hundred_items_of_a_store_that_refuses_whole_batches_leave_it_as_the_books_say()
+ {
+    let size = Size {
+        items: 100,
+        elbows: 940,
+        alone: 10,
+        shoppers: 50,
+        steps: 6,
+    };
     a_crowd_leaves_the_store_as_the_books_say(size, Options::default()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_at_a_store_that_refuses_single_entries_leaves_it_as_the_books_say() {
-    let size = Size { items: 30, elbows: 48, alone: 6, shoppers: 6, steps: 24 };
-    a_crowd_leaves_the_store_as_the_books_say(size, Options { batch_atomic: false, ..Options::default() })
-        .await;
+    let size = Size {
+        items: 30,
+        elbows: 48,
+        alone: 6,
+        shoppers: 6,
+        steps: 24,
+    };
+    a_crowd_leaves_the_store_as_the_books_say(
+        size,
+        Options {
+            batch_atomic: false,
+            ..Options::default()
+        },
+    )
+    .await;
 }

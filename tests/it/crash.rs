@@ -7,8 +7,8 @@ use schemas::Role;
 use serde_json::{Value, json};
 use sim::Options;
 use tests::{
-    DOMAIN, Mirror, Settings, TestDaemon, TestShop, Token, Watcher, eventually, free_address, stockd,
-    stockd_ends,
+    DOMAIN, Mirror, Settings, TestDaemon, TestShop, Token, Watcher, eventually, free_address,
+    stockd, stockd_ends,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -31,7 +31,10 @@ async fn ten_kills_lose_nothing_and_tell_nothing_twice() {
         ..Options::default()
     })
     .await;
-    let settings = Settings { quick: "*/2 * * * * *".to_owned(), ..Settings::default() };
+    let settings = Settings {
+        quick: "*/2 * * * * *".to_owned(),
+        ..Settings::default()
+    };
     let mut daemon = TestDaemon::with(&shop, settings).await;
     let token = daemon.token(&Token::of(Role::Admin));
     let log = daemon.folder().join("watch.log");
@@ -40,8 +43,10 @@ async fn ten_kills_lose_nothing_and_tell_nothing_twice() {
 
     for _ in 0..KILLS.0 {
         let before = processed(&daemon).await;
-        eventually("the import has gone on", async || (processed(&daemon).await > before).then_some(()))
-            .await;
+        eventually("the import has gone on", async || {
+            (processed(&daemon).await > before).then_some(())
+        })
+        .await;
         daemon.killed();
         daemon.starts().await;
     }
@@ -56,8 +61,10 @@ async fn ten_kills_lose_nothing_and_tell_nothing_twice() {
     shop.is_busy(30.0).await;
     for _ in 0..KILLS.1 {
         let before = sequence(&daemon.offset().await);
-        eventually("things happen", async || (sequence(&daemon.offset().await) > before + 150).then_some(()))
-            .await;
+        eventually("things happen", async || {
+            (sequence(&daemon.offset().await) > before + 150).then_some(())
+        })
+        .await;
         daemon.killed();
         // Webhooks meet a closed door; their retries fall due once it is open again.
         eventually("a webhook failed", async || {
@@ -76,20 +83,31 @@ async fn ten_kills_lose_nothing_and_tell_nothing_twice() {
     for (family, room) in [("inventory:", "inventory:all"), ("order:", "orders:all")] {
         let logged = daemon.events(Some(room)).await;
         // Payments are heard in the rooms of orders, too, and have no word of their own in this contract.
-        let logged = logged.iter().filter(|event| event["kind"].as_str().unwrap().starts_with(family));
+        let logged = logged
+            .iter()
+            .filter(|event| event["kind"].as_str().unwrap().starts_with(family));
         let logged: Vec<&str> = logged.map(|event| event["id"].as_str().unwrap()).collect();
         assert!(logged.len() > 100, "{} events of {family}", logged.len());
         eventually("the watcher has caught up", async || {
             (watcher.ids(family).last().map(String::as_str) == logged.last().copied()).then_some(())
         })
         .await;
-        assert_eq!(watcher.ids(family), logged, "{family} once each and in order");
+        assert_eq!(
+            watcher.ids(family),
+            logged,
+            "{family} once each and in order"
+        );
     }
 }
 
 /// Records that the runs so far have looked at.
 async fn processed(daemon: &TestDaemon) -> u64 {
-    daemon.runs().await.iter().map(|run| run["processed"].as_u64().unwrap()).sum()
+    daemon
+        .runs()
+        .await
+        .iter()
+        .map(|run| run["processed"].as_u64().unwrap())
+        .sum()
 }
 
 /// Every order placed since then stands where the shop says.
@@ -101,7 +119,10 @@ async fn orders_are_exact(daemon: &TestDaemon, shop: &TestShop, orders_before: u
     for order in placed {
         let held = mirrored.iter().find(|held| held["orderId"] == order["id"]);
         let held = held.unwrap_or_else(|| panic!("{} was lost", order["name"]));
-        let paid = order["displayFinancialStatus"].as_str().unwrap().to_lowercase();
+        let paid = order["displayFinancialStatus"]
+            .as_str()
+            .unwrap()
+            .to_lowercase();
         assert_eq!(held["financialStatus"], paid.as_str(), "{}", order["name"]);
         let status = match order {
             order if !order["cancelledAt"].is_null() => "cancelled",
@@ -125,14 +146,20 @@ async fn asked_to_end_it_ends_in_time_and_its_clients_come_back() {
     let ended = daemon.terminated().await;
 
     assert_eq!(ended.code(), Some(0));
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert!(
+        asked.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        asked.elapsed()
+    );
     // Not "io server disconnect", after which clients stay away.
     assert_eq!(client.disconnected().await, "transport close");
     shop.sells(&shop.spot(0, 5).await, 1).await;
     daemon.starts().await;
     shop.falls_quiet().await;
     client.connected().await;
-    client.asks("subscribe:inventory", &json!({ "since": offset })).await;
+    client
+        .asks("subscribe:inventory", &json!({ "since": offset }))
+        .await;
     client.event("inventory:updated").await;
     assert!(daemon.log().contains("ended"));
 }
@@ -150,8 +177,14 @@ async fn a_request_that_never_ends_does_not_keep_it_beyond_the_ten_seconds() {
     );
     slow.write_all(head.as_bytes()).await.unwrap();
     let mut upgraded = TcpStream::connect(daemon.address()).await.unwrap();
-    upgraded.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-    assert!(upgraded.read(&mut [0; 64]).await.unwrap() > 0, "both were accepted");
+    upgraded
+        .write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(
+        upgraded.read(&mut [0; 64]).await.unwrap() > 0,
+        "both were accepted"
+    );
 
     let asked = Instant::now();
     let feeding = async {
@@ -166,7 +199,11 @@ async fn a_request_that_never_ends_does_not_keep_it_beyond_the_ten_seconds() {
         () = feeding => unreachable!(),
     };
     assert_eq!(ended.code(), Some(0));
-    assert!(asked.elapsed() < Duration::from_secs(12), "{:?}", asked.elapsed());
+    assert!(
+        asked.elapsed() < Duration::from_secs(12),
+        "{:?}",
+        asked.elapsed()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -174,8 +211,13 @@ async fn a_hangup_changes_nothing_and_is_answered_in_the_log() {
     let shop = TestShop::opens().await;
     let mut daemon = TestDaemon::on(&shop).await;
     daemon.is_signalled("HUP");
-    eventually("the log says so", async || daemon.log().contains("SIGHUP changes nothing").then_some(()))
-        .await;
+    eventually("the log says so", async || {
+        daemon
+            .log()
+            .contains("SIGHUP changes nothing")
+            .then_some(())
+    })
+    .await;
     shop.sells(&shop.spot(0, 5).await, 1).await;
     shop.falls_quiet().await;
     assert!(daemon.is_alive());
@@ -199,11 +241,21 @@ async fn a_database_that_lost_its_mark_has_its_clients_load_again_and_they_hear_
     std::fs::remove_file(daemon.folder().join("stockd.db.mark")).unwrap();
     daemon.starts().await;
     client.returns();
-    assert!(!client.came_back().await, "it must not take itself for recovered");
+    assert!(
+        !client.came_back().await,
+        "it must not take itself for recovered"
+    );
     assert_eq!(client.event("resync").await["reason"], "other_epoch");
-    assert_ne!(daemon.offset().await.split_once('.').unwrap().0, offset.split_once('.').unwrap().0);
+    assert_ne!(
+        daemon.offset().await.split_once('.').unwrap().0,
+        offset.split_once('.').unwrap().0
+    );
     shop.adjusts(&spot, "available", -1).await;
-    client.event_where("inventory:updated", |event| event["data"]["available"] == spot.available - 2).await;
+    client
+        .event_where("inventory:updated", |event| {
+            event["data"]["available"] == spot.available - 2
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -247,7 +299,12 @@ async fn a_write_ahead_log_beside_a_backup_is_refused_in_a_sentence_and_the_way_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_signal_ends_the_demonstration_its_folder_is_removed() {
-    for (signal, json) in [("HUP", false), ("HUP", true), ("INT", true), ("TERM", false)] {
+    for (signal, json) in [
+        ("HUP", false),
+        ("HUP", true),
+        ("INT", true),
+        ("TERM", false),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let (listen, sim_listen) = (free_address(), free_address());
         let mut child = Command::new(stockd())
@@ -262,13 +319,30 @@ async fn whatever_signal_ends_the_demonstration_its_folder_is_removed() {
             .spawn()
             .unwrap();
         eventually("its database is there", async || {
-            let inside = std::fs::read_dir(folder.path()).unwrap().next()?.unwrap().path();
+            let inside = std::fs::read_dir(folder.path())
+                .unwrap()
+                .next()?
+                .unwrap()
+                .path();
             inside.join("stockd.db.mark").exists().then_some(())
         })
         .await;
         let process = child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{signal}"), &process]).status().unwrap().success());
-        eventually("the demonstration has ended", async || child.try_wait().unwrap()).await;
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{signal}");
+        assert!(
+            Command::new("kill")
+                .args([&format!("-{signal}"), &process])
+                .status()
+                .unwrap()
+                .success()
+        );
+        eventually("the demonstration has ended", async || {
+            child.try_wait().unwrap()
+        })
+        .await;
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            0,
+            "{signal}"
+        );
     }
 }

@@ -36,9 +36,14 @@ const BULK_FAULTS: [&str; 6] = [
 #[test]
 fn after_an_hour_in_which_everything_goes_wrong_the_mirror_is_exact() {
     let environment = Environment::of_process();
-    let asked = environment.var("SEED").map(|seed| seed.parse::<u64>().expect("SEED is a number"));
+    let asked = environment
+        .var("SEED")
+        .map(|seed| seed.parse::<u64>().expect("SEED is a number"));
     let seeds = Mutex::new(asked.map_or(SEEDS, |seed| seed..seed + 1));
-    let (happened, failed) = (Mutex::new(BTreeMap::<&str, u32>::new()), Mutex::new(Vec::new()));
+    let (happened, failed) = (
+        Mutex::new(BTreeMap::<&str, u32>::new()),
+        Mutex::new(Vec::new()),
+    );
     let work = || {
         while let Some(seed) = { seeds.lock().unwrap().next() } {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
@@ -62,7 +67,10 @@ fn after_an_hour_in_which_everything_goes_wrong_the_mirror_is_exact() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
     let all = HAPPENINGS_OF_ALL.iter().chain(COMMANDS.iter());
     let never: Vec<_> = all.filter(|what| !happened.contains_key(*what)).collect();
-    assert!(asked.is_some() || never.is_empty(), "never happened: {never:?}");
+    assert!(
+        asked.is_some() || never.is_empty(),
+        "never happened: {never:?}"
+    );
 }
 
 /// What happens at the shop, by the name under which it is counted.
@@ -134,8 +142,15 @@ impl Hour {
             ..Options::default()
         })
         .await;
-        let settings = Settings { sync: "bulk_stuck_seconds = 2".to_owned(), ..Settings::default() };
-        let settings = if way(13) { settings.by_client() } else { settings };
+        let settings = Settings {
+            sync: "bulk_stuck_seconds = 2".to_owned(),
+            ..Settings::default()
+        };
+        let settings = if way(13) {
+            settings.by_client()
+        } else {
+            settings
+        };
         let mut daemon = TestDaemon::subscribing(&shop, settings).await;
         daemon.expects_error("Shopify had ended webhook subscriptions");
         // A young token is not replaced at once.
@@ -143,7 +158,15 @@ impl Hour {
         // Two chapters may strike one run.
         daemon.expects_error("bulk operation failed");
         let dice = Dice::new(seed);
-        Self { seed, dice, shop, daemon, happened: BTreeMap::new(), commands: Vec::new(), holds: Vec::new() }
+        Self {
+            seed,
+            dice,
+            shop,
+            daemon,
+            happened: BTreeMap::new(),
+            commands: Vec::new(),
+            holds: Vec::new(),
+        }
     }
 
     async fn goes_by(mut self) -> BTreeMap<&'static str, u32> {
@@ -154,8 +177,8 @@ impl Hour {
             if chapter == outage {
                 self.nobody_is_reached().await;
             } else if chapter > 0 && !bulk_faults.is_empty() {
-                let fault =
-                    bulk_faults.remove(usize::try_from(self.dice.below(bulk_faults.len() as u64)).unwrap());
+                let fault = bulk_faults
+                    .remove(usize::try_from(self.dice.below(bulk_faults.len() as u64)).unwrap());
                 self.everything_is_compared_under(fault).await;
             }
             for _ in 0..HAPPENINGS {
@@ -207,7 +230,9 @@ impl Hour {
 
     /// For more than four hours no webhook arrives, and Shopify ends subscriptions.
     async fn nobody_is_reached(&mut self) {
-        self.shop.mistreats_webhooks(&json!({ "outage": true })).await;
+        self.shop
+            .mistreats_webhooks(&json!({ "outage": true }))
+            .await;
         let lost = self.shop.deliveries().await["lost"].as_u64().unwrap();
         while !self.happened.contains_key("sold") || self.shop.deliveries().await["retrying"] == 0 {
             self.happens().await;
@@ -228,8 +253,13 @@ impl Hour {
         // Others are killed on their way.
         if fault["objectsPerSecond"].is_null() && self.dice.below(3) == 0 {
             let run = self.daemon.ends(&run).await;
-            let struck_again = run["error"].as_str().is_some_and(|error| error.contains("ask again later"));
-            assert!(run["state"] == "completed" || struck_again, "{fault}: {run}");
+            let struck_again = run["error"]
+                .as_str()
+                .is_some_and(|error| error.contains("ask again later"));
+            assert!(
+                run["state"] == "completed" || struck_again,
+                "{fault}: {run}"
+            );
         }
     }
 
@@ -239,21 +269,39 @@ impl Hour {
         let dice = &mut self.dice;
         let mut one = |kind: &str| {
             let rows = truth[kind].as_array().unwrap();
-            if rows.is_empty() { Value::Null } else { dice.one_of(rows).clone() }
+            if rows.is_empty() {
+                Value::Null
+            } else {
+                dice.one_of(rows).clone()
+            }
         };
         let (level, order, line) = {
             let order = one("orders");
             let lines = order["lineItems"].as_array().cloned().unwrap_or_default();
-            (one("levels"), order["id"].clone(), lines.first().cloned().unwrap_or_default()["id"].clone())
+            (
+                one("levels"),
+                order["id"].clone(),
+                lines.first().cloned().unwrap_or_default()["id"].clone(),
+            )
         };
         let (product, place, customer) = (one("products"), one("locations"), one("customers"));
-        let (item, at) = (level["inventoryItemId"].clone(), level["locationId"].clone());
+        let (item, at) = (
+            level["inventoryItemId"].clone(),
+            level["locationId"].clone(),
+        );
         let of_order = |action: &str| json!({ "action": action, "id": order });
         let of_product = |action: &str| json!({ "action": action, "id": product["id"] });
         let of_place = |action: &str| json!({ "action": action, "id": place["id"] });
-        let of_level = |action: &str| json!({ "action": action, "inventoryItemId": item, "locationId": at });
+        let of_level =
+            |action: &str| json!({ "action": action, "inventoryItemId": item, "locationId": at });
         let units = self.dice.units(3);
-        let name = *self.dice.one_of(&["available", "available", "damaged", "incoming", "safety_stock"]);
+        let name = *self.dice.one_of(&[
+            "available",
+            "available",
+            "damaged",
+            "incoming",
+            "safety_stock",
+        ]);
         let restock = *self.dice.one_of(&["return", "cancel", "noRestock"]);
         let (what, route, body) = match self.dice.below(48) {
             0..=13 => {
@@ -262,19 +310,27 @@ impl Hour {
             }
             14..=16 => ("fulfilled", "orders", of_order("fulfill")),
             17 => {
-                let part = json!({ "action": "fulfill", "id": order, "lineItemId": line, "quantity": 1 });
+                let part =
+                    json!({ "action": "fulfill", "id": order, "lineItemId": line, "quantity": 1 });
                 ("fulfilled in part", "orders", part)
             }
             18 => ("paid", "orders", of_order("pay")),
             19 => ("delivered", "orders", of_order("deliver")),
             20 => ("cancelled", "orders", of_order("cancel")),
-            21 | 22 => ("edited", "orders", json!({ "action": "edit", "id": order, "quantity": units + 1 })),
-            23 | 24 => ("returned", "orders", json!({ "action": "refund", "id": order, "restock": restock })),
+            21 | 22 => (
+                "edited",
+                "orders",
+                json!({ "action": "edit", "id": order, "quantity": units + 1 }),
+            ),
+            23 | 24 => (
+                "returned",
+                "orders",
+                json!({ "action": "refund", "id": order, "restock": restock }),
+            ),
             25 => ("order deleted", "orders", of_order("delete")),
             26..=29 => {
                 let delta = if units == 3 { -2 } else { units };
-                let change =
-                    json!({ "inventoryItemId": item, "locationId": at, "name": name, "delta": delta });
+                let change = json!({ "inventoryItemId": item, "locationId": at, "name": name, "delta": delta });
                 ("adjusted", "adjust", change)
             }
             30 | 31 => {
@@ -296,17 +352,26 @@ impl Hour {
                 )
             }
             36 => {
-                let tracked = json!({ "action": "track", "inventoryItemId": item, "tracked": units > 1 });
+                let tracked =
+                    json!({ "action": "track", "inventoryItemId": item, "tracked": units > 1 });
                 ("tracked or not", "products", tracked)
             }
-            37 => ("bundled", "products", json!({ "action": "bundle", "inventoryItemId": item })),
+            37 => (
+                "bundled",
+                "products",
+                json!({ "action": "bundle", "inventoryItemId": item }),
+            ),
             38 | 39 => ("connected", "levels", of_level("connect")),
             40 => ("disconnected", "levels", of_level("disconnect")),
             41 | 42 => {
                 let touched = json!({ "action": "update", "id": customer["id"] });
                 ("customer updated", "customers", touched)
             }
-            43 => ("location created", "locations", json!({ "action": "create", "name": "Annex" })),
+            43 => (
+                "location created",
+                "locations",
+                json!({ "action": "create", "name": "Annex" }),
+            ),
             44 => ("location closed", "locations", of_place("deactivate")),
             45 | 46 => ("location opened", "locations", of_place("activate")),
             _ => ("location deleted", "locations", of_place("delete")),
@@ -319,16 +384,26 @@ impl Hour {
     }
 
     async fn time_goes_on(&mut self) {
-        self.shop.time_passes(1 + u32::try_from(self.dice.below(50)).unwrap()).await;
+        self.shop
+            .time_passes(1 + u32::try_from(self.dice.below(50)).unwrap())
+            .await;
     }
 
     /// Time passes; then staff give a command, which may be refused.
     async fn is_commanded(&mut self) {
         self.time_goes_on().await;
         let truth = self.shop.truth().await;
-        let level = self.dice.one_of(truth["levels"].as_array().unwrap()).clone();
-        let (item, at, units) = (&level["inventoryItemId"], &level["locationId"], self.dice.units(3));
-        let mut payload = json!({ "inventoryItemId": item, "locationId": at, "reason": "the tests' own" });
+        let level = self
+            .dice
+            .one_of(truth["levels"].as_array().unwrap())
+            .clone();
+        let (item, at, units) = (
+            &level["inventoryItemId"],
+            &level["locationId"],
+            self.dice.units(3),
+        );
+        let mut payload =
+            json!({ "inventoryItemId": item, "locationId": at, "reason": "the tests' own" });
         let kind = *self.dice.one_of(&COMMANDS);
         match kind {
             "adjust" => payload["delta"] = json!(2 - units),
@@ -338,13 +413,21 @@ impl Hour {
             },
             _ => payload["quantity"] = json!(units),
         }
-        let (status, answer) = self.daemon.asked_to(kind, &payload, &Token::of(Role::Staff)).await;
-        assert!([200, 400, 404, 409].contains(&status), "{kind} {payload}: {answer}");
+        let (status, answer) = self
+            .daemon
+            .asked_to(kind, &payload, &Token::of(Role::Staff))
+            .await;
+        assert!(
+            [200, 400, 404, 409].contains(&status),
+            "{kind} {payload}: {answer}"
+        );
         if status == 200 {
             *self.happened.entry(kind).or_default() += 1;
-            self.commands.push(answer["commandId"].as_str().unwrap().to_owned());
+            self.commands
+                .push(answer["commandId"].as_str().unwrap().to_owned());
             if kind == "reserve" {
-                self.holds.push(answer["reservationId"].as_str().unwrap().to_owned());
+                self.holds
+                    .push(answer["reservationId"].as_str().unwrap().to_owned());
             }
         }
     }
@@ -366,7 +449,9 @@ impl Hour {
             _ => {}
         }
         if self.dice.below(2) == 0 {
-            self.shop.does("app", &json!({ "action": "revokeTokens" })).await;
+            self.shop
+                .does("app", &json!({ "action": "revokeTokens" }))
+                .await;
         }
         self.daemon.killed();
         for _ in 0..self.dice.below(6) {
@@ -403,21 +488,41 @@ impl Hour {
         shop.mistreats_webhooks(&json!({ "drop": 1.0 })).await;
         let truth = shop.truth().await;
         let product = self.dice.one_of(truth["products"].as_array().unwrap());
-        shop.does("products", &json!({ "action": "delete", "id": product["id"] })).await;
+        shop.does(
+            "products",
+            &json!({ "action": "delete", "id": product["id"] }),
+        )
+        .await;
         shop.time_passes(600).await;
         let runs = daemon.compares_everything().await;
-        assert_ne!(runs[0]["drift"], 0, "no webhook told of {product}: {:#?}", daemon.runs().await);
+        assert_ne!(
+            runs[0]["drift"],
+            0,
+            "no webhook told of {product}: {:#?}",
+            daemon.runs().await
+        );
         Mirror::becomes_exact(daemon, shop).await;
         let exact = began.elapsed();
 
-        let counted = daemon.runs().await.iter().map(|run| run["drift"].as_u64().unwrap()).sum::<u64>();
+        let counted = daemon
+            .runs()
+            .await
+            .iter()
+            .map(|run| run["drift"].as_u64().unwrap())
+            .sum::<u64>();
         assert_eq!(daemon.drift().await.len() as u64, counted);
         shop.time_passes(600).await;
         for run in daemon.compares_everything().await {
-            assert_eq!((&run["drift"], &run["changed"]), (&json!(0), &json!(0)), "{run}");
+            assert_eq!(
+                (&run["drift"], &run["changed"]),
+                (&json!(0), &json!(0)),
+                "{run}"
+            );
         }
         for id in &self.commands {
-            let command = commands.iter().find(|command| command["commandId"] == id.as_str());
+            let command = commands
+                .iter()
+                .find(|command| command["commandId"] == id.as_str());
             let state = command.map(|command| command["state"].as_str().unwrap());
             assert!(
                 state.is_some_and(|state| state != "accepted" && state != "sending"),
@@ -430,7 +535,10 @@ impl Hour {
             (offset.0.to_owned(), offset.1.parse::<u64>().unwrap())
         };
         let log: Vec<_> = daemon.events(None).await.iter().map(sequence).collect();
-        assert!(log.windows(2).all(|two| two[0].0 == two[1].0 && two[0].1 < two[1].1));
+        assert!(
+            log.windows(2)
+                .all(|two| two[0].0 == two[1].0 && two[0].1 < two[1].1)
+        );
         let happened = self.happened.values().sum::<u32>();
         aside(&format!(
             "seed {}: {happened} things happened, {} events, {counted} records drifted; exact {:.1} s after the last fault",

@@ -24,8 +24,16 @@ async fn bystander() -> (TestShop, TestDaemon, Client) {
 async fn unharmed(shop: &TestShop, daemon: &mut TestDaemon, client: &mut Client) {
     let spot = shop.spot(0, 2).await;
     shop.adjusts(&spot, "available", -1).await;
-    client.event_where("inventory:updated", |event| event["data"]["available"] == spot.available - 1).await;
-    assert_eq!(client.events("connected").len(), 1, "it had to connect again");
+    client
+        .event_where("inventory:updated", |event| {
+            event["data"]["available"] == spot.available - 1
+        })
+        .await;
+    assert_eq!(
+        client.events("connected").len(),
+        1,
+        "it had to connect again"
+    );
     assert!(daemon.is_alive());
 }
 
@@ -60,7 +68,11 @@ async fn a_header_that_drips_in_is_not_waited_for() {
     wire.sends("GET /livez HTTP/1.1\r\nHost: stockd\r\n").await;
     // The drip itself is the test: a byte every half second, as such clients do.
     while wire.sends("x").await {
-        assert!(began.elapsed() < PATIENCE / 2, "still open after {:?}", began.elapsed());
+        assert!(
+            began.elapsed() < PATIENCE / 2,
+            "still open after {:?}",
+            began.elapsed()
+        );
         sleep(Duration::from_millis(500)).await;
     }
     unharmed(&shop, &mut daemon, &mut client).await;
@@ -107,7 +119,11 @@ async fn an_oversized_frame_is_refused_unread() {
         let code: u16 = if declared == u64::MAX { 1002 } else { 1009 };
         let close = [&[0x88][..], &code.to_be_bytes()].concat();
         let tail = heard.iter().rposition(|byte| *byte == 0x88).unwrap();
-        assert_eq!([&heard[tail..=tail], &heard[tail + 2..tail + 4]].concat(), close, "{declared}");
+        assert_eq!(
+            [&heard[tail..=tail], &heard[tail + 2..tail + 4]].concat(),
+            close,
+            "{declared}"
+        );
     }
     unharmed(&shop, &mut daemon, &mut client).await;
 }
@@ -138,7 +154,11 @@ async fn nonsense_ends_its_own_connection_and_no_other() {
         let mut wire = Wire::to(daemon.address()).await;
         wire.sends(greeting).await;
         let answer = wire.hears().await;
-        assert!(!answer.starts_with(b"HTTP/1.1 2"), "{:?}", String::from_utf8_lossy(greeting));
+        assert!(
+            !answer.starts_with(b"HTTP/1.1 2"),
+            "{:?}",
+            String::from_utf8_lossy(greeting)
+        );
     }
     let packets: [&[u8]; 8] = [
         b"",
@@ -168,7 +188,13 @@ async fn polling(daemon: &TestDaemon) -> String {
 }
 
 /// What a single request to the sockets' path is answered.
-async fn answer(daemon: &TestDaemon, method: &str, query: &str, headers: &str, body: &[u8]) -> String {
+async fn answer(
+    daemon: &TestDaemon,
+    method: &str,
+    query: &str,
+    headers: &str,
+    body: &[u8],
+) -> String {
     let mut wire = Wire::to(daemon.address()).await;
     let length = body.len();
     let head = format!(
@@ -198,11 +224,18 @@ async fn crafted_requests_open_no_socket() {
     for query in queries {
         for method in ["GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "HEAD"] {
             let answer = answer(&daemon, method, query, "", b"4").await;
-            assert!(answer.starts_with("HTTP/1.1 40"), "{method} {query}: {answer}");
+            assert!(
+                answer.starts_with("HTTP/1.1 40"),
+                "{method} {query}: {answer}"
+            );
         }
     }
     let long = format!("EIO=4&transport=polling&sid={}", "x".repeat(60_000));
-    assert!(answer(&daemon, "GET", &long, "", b"").await.starts_with("HTTP/1.1 4"));
+    assert!(
+        answer(&daemon, "GET", &long, "", b"")
+            .await
+            .starts_with("HTTP/1.1 4")
+    );
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let many = "x: y\r\n".repeat(3000);
@@ -212,14 +245,24 @@ async fn crafted_requests_open_no_socket() {
         for transport in ["polling", "websocket"] {
             let query = format!("EIO=4&transport={transport}");
             let answer = answer(&daemon, "GET", &query, &format!("{upgrade}{headers}"), b"").await;
-            assert!(!answer.starts_with("HTTP/1.1 1") && !answer.starts_with("HTTP/1.1 2"), "{answer}");
+            assert!(
+                !answer.starts_with("HTTP/1.1 1") && !answer.starts_with("HTTP/1.1 2"),
+                "{answer}"
+            );
         }
     }
     let mut wire = Wire::to(daemon.address()).await;
-    wire.sends(format!("{}{slow}\r\n", UPGRADE.strip_suffix("\r\n").unwrap())).await;
+    wire.sends(format!(
+        "{}{slow}\r\n",
+        UPGRADE.strip_suffix("\r\n").unwrap()
+    ))
+    .await;
     let began = Instant::now();
     wire.hears().await;
-    assert!(began.elapsed() < PATIENCE / 2, "a list of nothing took its time");
+    assert!(
+        began.elapsed() < PATIENCE / 2,
+        "a list of nothing took its time"
+    );
     unharmed(&shop, &mut daemon, &mut client).await;
 }
 
@@ -247,14 +290,24 @@ async fn a_session_that_polls_nonsense_is_ended_and_no_other() {
         let sid = polling(&daemon).await;
         let query = format!("EIO=4&transport=polling&sid={sid}");
         let refused = answer(&daemon, "POST", &query, "", body).await;
-        assert!(refused.starts_with("HTTP/1.1 400"), "{}: {refused}", String::from_utf8_lossy(body));
+        assert!(
+            refused.starts_with("HTTP/1.1 400"),
+            "{}: {refused}",
+            String::from_utf8_lossy(body)
+        );
         let gone = answer(&daemon, "GET", &query, "", b"").await;
-        assert!(gone.ends_with(r#"{"code":1,"message":"Session ID unknown"}"#), "{gone}");
+        assert!(
+            gone.ends_with(r#"{"code":1,"message":"Session ID unknown"}"#),
+            "{gone}"
+        );
     }
     let sid = polling(&daemon).await;
     let query = format!("EIO=4&transport=polling&sid={sid}");
     let refused = answer(&daemon, "POST", &query, "", &vec![b'4'; 1_000_001]).await;
-    assert!(refused.is_empty() || refused.starts_with("HTTP/1.1 413"), "{refused}");
+    assert!(
+        refused.is_empty() || refused.starts_with("HTTP/1.1 413"),
+        "{refused}"
+    );
     unharmed(&shop, &mut daemon, &mut client).await;
 }
 
@@ -263,11 +316,15 @@ async fn half_a_poll_half_a_post_and_half_an_upgrade_are_left_behind() {
     let (shop, mut daemon, mut client) = bystander().await;
     let mut hanging = Vec::new();
     for _ in 0..30 {
-        let target = format!("/socket.io/?EIO=4&transport=polling&sid={}", polling(&daemon).await);
+        let target = format!(
+            "/socket.io/?EIO=4&transport=polling&sid={}",
+            polling(&daemon).await
+        );
         let upgrade = UPGRADE.replace("transport=websocket", &target["/socket.io/?EIO=4&".len()..]);
         let upgrade = upgrade.replace("transport=polling", "transport=websocket");
         let poll = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
-        let post = format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n40/oda,");
+        let post =
+            format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n40/oda,");
         for half in [upgrade, poll, post] {
             let mut wire = Wire::to(daemon.address()).await;
             wire.sends(half).await;

@@ -32,63 +32,124 @@ async fn each_page_shows_what_is_for_it() {
     let connected = customer.hears("connected").await;
     assert!(connected["message"].is_string() && connected["socketId"].is_string());
     assert_eq!(connected["userId"], "789");
-    assert_eq!(customer.hears("error").await["event"], "join_room", "custom rooms are for staff");
+    assert_eq!(
+        customer.hears("error").await["event"],
+        "join_room",
+        "custom rooms are for staff"
+    );
     manager.hears("connected").await;
-    customer.hears_where("error", |error| error["event"] == "typing").await;
+    customer
+        .hears_where("error", |error| error["event"] == "typing")
+        .await;
 
     let service = Token::of(Role::Service);
-    let order =
-        json!({ "orderId": "order-123", "orderNumber": "ORD-12345", "userId": 789, "status": "created" });
-    daemon.posts("events", &posted("order:created", order), &service).await;
-    assert_eq!(manager.hears("order:new_order").await["orderNumber"], "ORD-12345");
-    assert_eq!(manager.hears("order:shop_order").await["orderId"], "order-123");
-    let order =
-        json!({ "orderId": "order-123", "orderNumber": "ORD-12345", "userId": 789, "status": "shipped" });
-    daemon.posts("events", &posted("order:status_changed", order), &service).await;
+    let order = json!({ "orderId": "order-123", "orderNumber": "ORD-12345", "userId": 789, "status": "created" });
+    daemon
+        .posts("events", &posted("order:created", order), &service)
+        .await;
+    assert_eq!(
+        manager.hears("order:new_order").await["orderNumber"],
+        "ORD-12345"
+    );
+    assert_eq!(
+        manager.hears("order:shop_order").await["orderId"],
+        "order-123"
+    );
+    let order = json!({ "orderId": "order-123", "orderNumber": "ORD-12345", "userId": 789, "status": "shipped" });
+    daemon
+        .posts("events", &posted("order:status_changed", order), &service)
+        .await;
     customer.shows("Your order #ORD-12345 is now shipped").await;
-    customer.hears_where("tracked", |status| status == "shipped").await;
-    manager.hears_where("tracked", |status| status == "shipped").await;
+    customer
+        .hears_where("tracked", |status| status == "shipped")
+        .await;
+    manager
+        .hears_where("tracked", |status| status == "shipped")
+        .await;
 
-    let stock =
-        json!({ "productId": "product-456", "productName": "iPhone 15", "quantity": 5, "threshold": 10 });
-    daemon.posts("events", &posted("inventory:updated", stock.clone()), &service).await;
-    assert_eq!(manager.hears("counted").await, json!({ "productId": "product-456", "quantity": 5 }));
-    daemon.posts("events", &posted("inventory:low_stock", stock), &service).await;
-    let alerted = json!({ "message": "iPhone 15 is running low (5 remaining)", "severity": "warning" });
+    let stock = json!({ "productId": "product-456", "productName": "iPhone 15", "quantity": 5, "threshold": 10 });
+    daemon
+        .posts(
+            "events",
+            &posted("inventory:updated", stock.clone()),
+            &service,
+        )
+        .await;
+    assert_eq!(
+        manager.hears("counted").await,
+        json!({ "productId": "product-456", "quantity": 5 })
+    );
+    daemon
+        .posts("events", &posted("inventory:low_stock", stock), &service)
+        .await;
+    let alerted =
+        json!({ "message": "iPhone 15 is running low (5 remaining)", "severity": "warning" });
     assert_eq!(manager.hears("alerted").await, alerted);
     manager.hears("inventory:alert").await;
 
     let notice = json!({ "companyId": "c1", "subject": "Hello", "content": "All" });
-    daemon.posts("events", &posted("company:notification", notice), &service).await;
+    daemon
+        .posts("events", &posted("company:notification", notice), &service)
+        .await;
     assert_eq!(manager.hears("notification:new").await["subject"], "Hello");
-    let notice = json!({ "subject": "System Maintenance", "content": "Tonight", "priority": "high" });
-    daemon.posts("events", &posted("system:maintenance", notice), &service).await;
-    assert_eq!(customer.hears("announcement:new").await["content"], "Tonight");
+    let notice =
+        json!({ "subject": "System Maintenance", "content": "Tonight", "priority": "high" });
+    daemon
+        .posts("events", &posted("system:maintenance", notice), &service)
+        .await;
     assert_eq!(
-        (customer.calls("notification:new"), customer.calls("counted"), customer.calls("alerted")),
+        customer.hears("announcement:new").await["content"],
+        "Tonight"
+    );
+    assert_eq!(
+        (
+            customer.calls("notification:new"),
+            customer.calls("counted"),
+            customer.calls("alerted")
+        ),
         (0, 0, 0)
     );
 
     let spot = shop.spot(0, 2).await;
     shop.sells(&spot, 1).await;
-    let event = manager.hears_where("inventory:updated", |data| data["source"].is_null()).await;
-    assert!(event["quantity"].is_number() && event["productId"].is_string(), "{event}");
+    let event = manager
+        .hears_where("inventory:updated", |data| data["source"].is_null())
+        .await;
+    assert!(
+        event["quantity"].is_number() && event["productId"].is_string(),
+        "{event}"
+    );
 }
 
 #[tokio::test]
 async fn neighbours_without_a_token_are_services_where_that_is_configured_and_nobody_elsewhere() {
     let shop = TestShop::opens().await;
-    let (open, closed) = (daemon(&shop, "trusted_networks = [\"127.0.0.1\"]").await, daemon(&shop, "").await);
+    let (open, closed) = (
+        daemon(&shop, "trusted_networks = [\"127.0.0.1\"]").await,
+        daemon(&shop, "").await,
+    );
     let asks = async |daemon: &TestDaemon, path: &str| {
-        let answer = daemon.http().get(format!("{}/{path}", daemon.url())).send().await.unwrap();
-        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+        let answer = daemon
+            .http()
+            .get(format!("{}/{path}", daemon.url()))
+            .send()
+            .await
+            .unwrap();
+        (
+            answer.status().as_u16(),
+            answer.json::<Value>().await.unwrap(),
+        )
     };
     let (status, health) = asks(&closed, "health").await;
     assert_eq!(
         (status, &health["status"], &health["service"]),
         (200, &json!("OK"), &json!("websocket-service"))
     );
-    let page = Page::opens("hub.mjs", &open.url(), &open.token(&Token::of(Role::Staff).user("user123")));
+    let page = Page::opens(
+        "hub.mjs",
+        &open.url(),
+        &open.token(&Token::of(Role::Staff).user("user123")),
+    );
     page.hears("connected").await;
     let users = json!({ "success": true, "data": { "count": 1, "users": ["user123"] } });
     assert_eq!(asks(&open, "connected-users").await, (200, users));
@@ -100,7 +161,15 @@ async fn neighbours_without_a_token_are_services_where_that_is_configured_and_no
     let posts = async |daemon: &TestDaemon| {
         let body = json!({ "productId": 1, "currentQuantity": 0, "alertType": "out_of_stock" });
         let url = format!("{}/websocket/notifications/inventory-alert", daemon.url());
-        daemon.http().post(url).json(&body).send().await.unwrap().status().as_u16()
+        daemon
+            .http()
+            .post(url)
+            .json(&body)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
     };
     assert_eq!((posts(&open).await, posts(&closed).await), (201, 401));
 }
@@ -109,7 +178,8 @@ async fn neighbours_without_a_token_are_services_where_that_is_configured_and_no
 async fn each_listener_speaks_its_own_contract_to_pages_of_its_own_origins() {
     let shop = TestShop::opens().await;
     let address = free_address();
-    let native = format!("[[server]]\nlisten = \"{address}\"\norigins = [\"https://stock.example\"]");
+    let native =
+        format!("[[server]]\nlisten = \"{address}\"\norigins = [\"https://stock.example\"]");
     let settings = Settings {
         origin: "https://hub.example".to_owned(),
         server: "root = \"hub\"".to_owned(),
@@ -125,8 +195,14 @@ async fn each_listener_speaks_its_own_contract_to_pages_of_its_own_origins() {
         let options = json!({ "auth": { "token": token }, "extraHeaders": { "Origin": origin } });
         Client::with(url, "/", &options)
     };
-    let (mut one, mut other) = (from(&hub, "https://hub.example"), from(&oda, "https://stock.example"));
-    assert_eq!(one.connected().await["message"], "Connected to the realtime service");
+    let (mut one, mut other) = (
+        from(&hub, "https://hub.example"),
+        from(&oda, "https://stock.example"),
+    );
+    assert_eq!(
+        one.connected().await["message"],
+        "Connected to the realtime service"
+    );
     assert_eq!(other.connected().await["role"], "manager");
     other.asks("subscribe:inventory", &json!({})).await;
     let spot = shop.spot(0, 2).await;
@@ -137,8 +213,12 @@ async fn each_listener_speaks_its_own_contract_to_pages_of_its_own_origins() {
     assert_eq!(heard["data"]["inventoryItemId"], spot.item.as_str());
 
     let asks = async |url: &str, path: &str, origin: &str| {
-        let preflight = daemon.http().request(reqwest::Method::OPTIONS, format!("{url}{path}"));
-        let preflight = preflight.header("Access-Control-Request-Method", "POST").header("Origin", origin);
+        let preflight = daemon
+            .http()
+            .request(reqwest::Method::OPTIONS, format!("{url}{path}"));
+        let preflight = preflight
+            .header("Access-Control-Request-Method", "POST")
+            .header("Origin", origin);
         preflight.send().await.unwrap().status().as_u16()
     };
     for (url, own, foreign) in [
@@ -159,7 +239,10 @@ async fn each_listener_speaks_its_own_contract_to_pages_of_its_own_origins() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_names_what_is_told_and_where_and_never_what_is_in_it() {
     let shop = TestShop::opens().await;
-    let settings = Settings { log: "debug".to_owned(), ..Settings::default() };
+    let settings = Settings {
+        log: "debug".to_owned(),
+        ..Settings::default()
+    };
     let daemon = TestDaemon::with(&shop, settings).await;
     daemon.imported().await;
     let token = daemon.token(&Token::of(Role::Manager).user("m"));
@@ -170,19 +253,41 @@ async fn the_log_names_what_is_told_and_where_and_never_what_is_in_it() {
         clients.push(client);
     }
     let service = Token::of(Role::Service);
-    let notice =
-        json!({ "userId": "m", "title": "canary-title", "message": "canary-message", "x": "canary-x" });
-    let (_, told) = daemon.posts("events", &posted("user:notification", notice), &service).await;
-    let emitted =
-        json!({ "target": { "user": "m" }, "event": "coffee:ready", "data": { "cup": "canary-cup" } });
+    let notice = json!({ "userId": "m", "title": "canary-title", "message": "canary-message", "x": "canary-x" });
+    let (_, told) = daemon
+        .posts("events", &posted("user:notification", notice), &service)
+        .await;
+    let emitted = json!({ "target": { "user": "m" }, "event": "coffee:ready", "data": { "cup": "canary-cup" } });
     daemon.posts("emit", &emitted, &service).await;
-    for (client, name) in clients.iter_mut().zip(["notification", "user_notification", "notification:new"]) {
-        assert!(client.event(name).await.to_string().contains("canary-message"));
-        assert!(client.event("coffee:ready").await.to_string().contains("canary-cup"));
+    for (client, name) in
+        clients
+            .iter_mut()
+            .zip(["notification", "user_notification", "notification:new"])
+    {
+        assert!(
+            client
+                .event(name)
+                .await
+                .to_string()
+                .contains("canary-message")
+        );
+        assert!(
+            client
+                .event("coffee:ready")
+                .await
+                .to_string()
+                .contains("canary-cup")
+        );
     }
     let log = daemon.log();
     let offset = told["offset"].as_str().unwrap();
-    let line = log.lines().find(|line| line.contains("notification:new")).unwrap();
-    assert!(line.contains("/hub") && line.contains("user:m") && line.contains(offset), "{line}");
+    let line = log
+        .lines()
+        .find(|line| line.contains("notification:new"))
+        .unwrap();
+    assert!(
+        line.contains("/hub") && line.contains("user:m") && line.contains(offset),
+        "{line}"
+    );
     assert!(log.contains("coffee:ready") && !log.contains("canary"));
 }

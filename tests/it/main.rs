@@ -1,5 +1,8 @@
 //! The whole of stockd as its users meet it, one file a behaviour.
-#![expect(clippy::unwrap_used, reason = "all of this is test code: what goes wrong here fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of this is test code: what goes wrong here fails the test"
+)]
 
 mod alerts;
 mod attempts;

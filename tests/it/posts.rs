@@ -6,7 +6,12 @@ use tests::{TestDaemon, TestShop, Token};
 
 /// The log's entries of that kind, as an admin reads them.
 async fn told(daemon: &TestDaemon, kind: &str) -> Vec<Value> {
-    daemon.events(None).await.into_iter().filter(|event| event["kind"] == kind).collect()
+    daemon
+        .events(None)
+        .await
+        .into_iter()
+        .filter(|event| event["kind"] == kind)
+        .collect()
 }
 
 #[tokio::test]
@@ -15,7 +20,8 @@ async fn a_posted_event_is_in_the_log_once_also_after_a_kill_and_not_in_the_mirr
     let mut daemon = TestDaemon::on(&shop).await;
     let orders = daemon.list("orders", &Token::of(Role::Admin)).await;
     let service = Token::of(Role::Service);
-    let data = json!({ "orderId": "order-1", "status": "shipped", "note": [1, { "kept": "as it came" }] });
+    let data =
+        json!({ "orderId": "order-1", "status": "shipped", "note": [1, { "kept": "as it came" }] });
     let event = json!({ "event": "order:status_changed", "data": data, "eventId": "e1" });
     let (status, answer) = daemon.posts("events", &event, &service).await;
     assert_eq!(
@@ -26,33 +32,53 @@ async fn a_posted_event_is_in_the_log_once_also_after_a_kill_and_not_in_the_mirr
     daemon.killed();
     daemon.starts().await;
     let (status, again) = daemon.posts("events", &event, &service).await;
-    assert_eq!((status, &again["offset"], &again["repeated"]), (201, &answer["offset"], &json!(true)));
+    assert_eq!(
+        (status, &again["offset"], &again["repeated"]),
+        (201, &answer["offset"], &json!(true))
+    );
     // Another sender's names are its own.
-    let (_, other) = daemon.posts("events", &event, &Token::of(Role::Service).user("erp")).await;
+    let (_, other) = daemon
+        .posts("events", &event, &Token::of(Role::Service).user("erp"))
+        .await;
     assert_ne!(other["offset"], answer["offset"]);
     let told = told(&daemon, "posted").await;
     assert_eq!(told.len(), 2);
-    assert_eq!((&told[0]["id"], &told[0]["data"]["data"]), (&answer["offset"], &data));
+    assert_eq!(
+        (&told[0]["id"], &told[0]["data"]["data"]),
+        (&answer["offset"], &data)
+    );
     assert_eq!(
         (&told[0]["data"]["source"], &told[1]["data"]["source"]),
         (&json!("test-service"), &json!("erp"))
     );
     assert_eq!(daemon.list("orders", &Token::of(Role::Admin)).await, orders);
     let (status, _) = daemon.asked("events", &service).await;
-    assert!(status == 403 || daemon.list("events", &service).await.is_empty(), "a service reads nothing");
+    assert!(
+        status == 403 || daemon.list("events", &service).await.is_empty(),
+        "a service reads nothing"
+    );
 }
 
 #[tokio::test]
 async fn something_emitted_comes_to_whom_it_is_for_and_can_be_had_later() {
     let shop = TestShop::opens().await;
     let daemon = TestDaemon::on(&shop).await;
-    let emitted = json!({ "target": { "user": "ann" }, "event": "coffee:ready", "data": { "cups": 2 } });
-    let (status, answer) = daemon.posts("emit", &emitted, &Token::of(Role::Admin)).await;
+    let emitted =
+        json!({ "target": { "user": "ann" }, "event": "coffee:ready", "data": { "cups": 2 } });
+    let (status, answer) = daemon
+        .posts("emit", &emitted, &Token::of(Role::Admin))
+        .await;
     assert_eq!(status, 201, "{answer}");
     let seen = async |user: &str| {
-        let (_, events) = daemon.asked("events?limit=1000", &Token::of(Role::Staff).user(user)).await;
+        let (_, events) = daemon
+            .asked("events?limit=1000", &Token::of(Role::Staff).user(user))
+            .await;
         let events = events["data"].as_array().unwrap();
-        events.iter().filter(|event| event["kind"] == "emitted").cloned().collect::<Vec<_>>()
+        events
+            .iter()
+            .filter(|event| event["kind"] == "emitted")
+            .cloned()
+            .collect::<Vec<_>>()
     };
     let own = seen("ann").await;
     assert_eq!(
@@ -69,7 +95,10 @@ async fn what_cannot_be_taken_is_refused_with_field_and_remedy() {
     let good = json!({ "event": "order:created", "data": { "orderId": 1 } });
     let with = |edits: Value| {
         let mut event = good.clone();
-        event.as_object_mut().unwrap().extend(edits.as_object().unwrap().clone());
+        event
+            .as_object_mut()
+            .unwrap()
+            .extend(edits.as_object().unwrap().clone());
         event
     };
     let refused = [
@@ -77,13 +106,33 @@ async fn what_cannot_be_taken_is_refused_with_field_and_remedy() {
         ("events", with(json!({ "event": "shopify:drift" })), "event"),
         ("events", with(json!({ "data": 7 })), "data"),
         ("events", with(json!({ "data": {} })), "orderId"),
-        ("events", with(json!({ "data": { "orderId": 1, "status": 7 } })), "status"),
-        ("events", with(json!({ "shop": "another.myshopify.com" })), "shop"),
+        (
+            "events",
+            with(json!({ "data": { "orderId": 1, "status": 7 } })),
+            "status",
+        ),
+        (
+            "events",
+            with(json!({ "shop": "another.myshopify.com" })),
+            "shop",
+        ),
         ("events", with(json!({ "eventId": "" })), "eventId"),
         ("events", with(json!({ "surprise": 1 })), "surprise"),
-        ("emit", json!({ "target": "everybody", "event": "x" }), "target"),
-        ("emit", json!({ "target": "all", "event": "disconnect" }), "event"),
-        ("emit", json!({ "target": { "shop": "another.myshopify.com" }, "event": "x" }), "shop"),
+        (
+            "emit",
+            json!({ "target": "everybody", "event": "x" }),
+            "target",
+        ),
+        (
+            "emit",
+            json!({ "target": "all", "event": "disconnect" }),
+            "event",
+        ),
+        (
+            "emit",
+            json!({ "target": { "shop": "another.myshopify.com" }, "event": "x" }),
+            "shop",
+        ),
     ];
     for (path, body, field) in refused {
         let (status, answer) = daemon.posts(path, &body, &Token::of(Role::Service)).await;
@@ -93,10 +142,21 @@ async fn what_cannot_be_taken_is_refused_with_field_and_remedy() {
     for role in [Role::Customer, Role::Guest, Role::Manager, Role::Staff] {
         for path in ["events", "emit"] {
             let (status, answer) = daemon.posts(path, &good, &Token::of(role)).await;
-            assert_eq!((status, &answer["error"]["code"]), (403, &json!("FORBIDDEN")), "{role:?}");
+            assert_eq!(
+                (status, &answer["error"]["code"]),
+                (403, &json!("FORBIDDEN")),
+                "{role:?}"
+            );
         }
     }
     let huge = with(json!({ "data": { "orderId": 1, "note": "x".repeat(70_000) } }));
-    assert!([400, 413].contains(&daemon.posts("events", &huge, &Token::of(Role::Service)).await.0));
+    assert!(
+        [400, 413].contains(
+            &daemon
+                .posts("events", &huge, &Token::of(Role::Service))
+                .await
+                .0
+        )
+    );
     assert!(told(&daemon, "posted").await.is_empty());
 }

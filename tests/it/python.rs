@@ -10,10 +10,14 @@ fn admin() -> Token {
 
 /// One for each way of connecting, with the transport each must end up with.
 fn clients(daemon: &TestDaemon, token: &str) -> Vec<(&'static str, Client)> {
-    let ways =
-        [(Value::Null, "websocket"), (json!(["polling"]), "polling"), (json!(["websocket"]), "websocket")];
+    let ways = [
+        (Value::Null, "websocket"),
+        (json!(["polling"]), "polling"),
+        (json!(["websocket"]), "websocket"),
+    ];
     let opens = |(transports, ends_with)| {
-        let options = json!({ "auth": { "token": token }, "transports": transports, "wait_timeout": 30 });
+        let options =
+            json!({ "auth": { "token": token }, "transports": transports, "wait_timeout": 30 });
         (ends_with, Client::python(&daemon.url(), "/oda", &options))
     };
     ways.into_iter().map(opens).collect()
@@ -28,27 +32,50 @@ async fn python_hears_the_same_over_every_transport_and_why_it_was_put_out() {
     for (transport, client) in &mut clients {
         assert_eq!(client.connected().await["userId"], "ann");
         assert_eq!(client.transport().as_deref(), Some(*transport));
-        let answer = client.asks("subscribe:inventory", &json!({ "snapshot": true })).await;
-        assert!(answer["levels"].as_array().unwrap().len() > 20, "more than fits one packet of TCP");
+        let answer = client
+            .asks("subscribe:inventory", &json!({ "snapshot": true }))
+            .await;
+        assert!(
+            answer["levels"].as_array().unwrap().len() > 20,
+            "more than fits one packet of TCP"
+        );
     }
 
     for units in 1..=10 {
         shop.adjusts(&spot, "available", -1).await;
         let now = spot.available - units;
         for (_, client) in &mut clients {
-            client.event_where("inventory:updated", |event| event["data"]["available"] == now).await;
+            client
+                .event_where("inventory:updated", |event| {
+                    event["data"]["available"] == now
+                })
+                .await;
         }
     }
 
     let (_, first) = &clients[0];
     for (_, client) in &clients {
         assert_eq!(client.events("inventory:"), first.events("inventory:"));
-        assert_eq!(client.events("connected").len(), 1, "it had to connect again");
+        assert_eq!(
+            client.events("connected").len(),
+            1,
+            "it had to connect again"
+        );
     }
-    assert_eq!(daemon.posted("revocations", &admin(), &json!({ "userId": "ann" })).await.0, 200);
+    assert_eq!(
+        daemon
+            .posted("revocations", &admin(), &json!({ "userId": "ann" }))
+            .await
+            .0,
+        200
+    );
     for (transport, client) in &mut clients {
         assert_eq!(client.event("error").await["code"], "TOKEN_INVALID");
-        assert_eq!(client.disconnected().await, "server disconnect", "{transport}");
+        assert_eq!(
+            client.disconnected().await,
+            "server disconnect",
+            "{transport}"
+        );
     }
 }
 
@@ -69,11 +96,19 @@ async fn python_comes_back_to_a_daemon_that_was_killed_and_misses_nothing_it_ask
     daemon.starts().await;
 
     for (transport, client) in &mut clients {
-        assert_eq!(client.disconnected().await, "transport error", "{transport}");
+        assert_eq!(
+            client.disconnected().await,
+            "transport error",
+            "{transport}"
+        );
         client.connected().await;
-        client.asks("subscribe:inventory", &json!({ "since": offset })).await;
         client
-            .event_where("inventory:updated", |event| event["data"]["available"] == spot.available - 1)
+            .asks("subscribe:inventory", &json!({ "since": offset }))
+            .await;
+        client
+            .event_where("inventory:updated", |event| {
+                event["data"]["available"] == spot.available - 1
+            })
             .await;
     }
 }
@@ -83,6 +118,10 @@ async fn python_is_refused_in_the_documented_words() {
     let shop = TestShop::opens().await;
     let daemon = TestDaemon::on(&shop).await;
     for (transport, mut client) in clients(&daemon, "nonsense") {
-        assert_eq!(client.refused().await, "Invalid or expired token", "{transport}");
+        assert_eq!(
+            client.refused().await,
+            "Invalid or expired token",
+            "{transport}"
+        );
     }
 }

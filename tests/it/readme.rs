@@ -33,14 +33,31 @@ async fn the_examples_over_rest_work_as_they_are_written() {
     assert!(curls.len() >= 6, "{curls:?}");
     for example in curls {
         let here = example.replace("127.0.0.1:8080", daemon.address());
-        let here = here.replacen("curl ", "curl --silent --show-error --fail-with-body --noproxy '*' ", 1);
+        let here = here.replacen(
+            "curl ",
+            "curl --silent --show-error --fail-with-body --noproxy '*' ",
+            1,
+        );
         let mut command = Command::new("sh");
-        command.args(["-c", &here]).env("STOCKD_TOKEN", daemon.token(&Token::of(Role::Admin)));
-        command.env("ITEM", &spot.item).env("LOCATION", &spot.location);
-        let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        command
+            .args(["-c", &here])
+            .env("STOCKD_TOKEN", daemon.token(&Token::of(Role::Admin)));
+        command
+            .env("ITEM", &spot.item)
+            .env("LOCATION", &spot.location);
+        let ran = tokio::task::spawn_blocking(move || command.output().unwrap())
+            .await
+            .unwrap();
         let answer = String::from_utf8(ran.stdout).unwrap();
-        assert!(ran.status.success(), "{example}\n{answer}{}", String::from_utf8_lossy(&ran.stderr));
-        assert!(serde_json::from_str::<Value>(&answer).unwrap().is_object(), "{example}\n{answer}");
+        assert!(
+            ran.status.success(),
+            "{example}\n{answer}{}",
+            String::from_utf8_lossy(&ran.stderr)
+        );
+        assert!(
+            serde_json::from_str::<Value>(&answer).unwrap().is_object(),
+            "{example}\n{answer}"
+        );
     }
     let (_, held) = daemon.asked("reservations", &Token::of(Role::Admin)).await;
     assert_eq!(held["data"][0]["reason"], "phone order");

@@ -17,13 +17,18 @@ fn admin() -> Token {
 
 fn ids(client: &Client) -> Vec<String> {
     let events = client.events("inventory:");
-    events.iter().filter_map(|(_, event)| event["id"].as_str().map(str::to_owned)).collect()
+    events
+        .iter()
+        .filter_map(|(_, event)| event["id"].as_str().map(str::to_owned))
+        .collect()
 }
 
 async fn logged(daemon: &TestDaemon, after: &str) -> Vec<String> {
     let sequence = |id: &str| id.split_once('.').unwrap().1.parse::<u64>().unwrap();
     let events = daemon.events(Some("inventory:all")).await;
-    let ids = events.iter().map(|event| event["id"].as_str().unwrap().to_owned());
+    let ids = events
+        .iter()
+        .map(|event| event["id"].as_str().unwrap().to_owned());
     ids.filter(|id| sequence(id) > sequence(after)).collect()
 }
 
@@ -64,7 +69,10 @@ async fn is_complete(daemon: &TestDaemon, shop: &TestShop, client: &mut Client, 
     Mirror::becomes_exact(daemon, shop).await;
     let logged = logged(daemon, since).await;
     assert!(!logged.is_empty(), "nothing happened");
-    eventually("all of it was heard", async || (ids(client).last() == logged.last()).then_some(())).await;
+    eventually("all of it was heard", async || {
+        (ids(client).last() == logged.last()).then_some(())
+    })
+    .await;
     client.asks("unsubscribe:orders", &json!({})).await;
     assert_eq!(ids(client), logged);
     assert!(client.events("resync").is_empty());
@@ -118,14 +126,26 @@ async fn goes_on_through_everything(open: fn(&str, &str, &Value) -> Client) {
         assert!(is_back(&mut client).await);
     }
     is_complete(&daemon, &shop, &mut client, &since).await;
-    assert!(client.arguments("inventory:updated").iter().all(|args| args[1].is_string()));
+    assert!(
+        client
+            .arguments("inventory:updated")
+            .iter()
+            .all(|args| args[1].is_string())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silence_is_noticed_by_both_sides_and_leaves_no_ghost() {
     let shop = TestShop::opens().await;
     let realtime = "ping_interval_seconds = 1\nping_timeout_seconds = 1".to_owned();
-    let daemon = TestDaemon::with(&shop, Settings { realtime, ..Settings::default() }).await;
+    let daemon = TestDaemon::with(
+        &shop,
+        Settings {
+            realtime,
+            ..Settings::default()
+        },
+    )
+    .await;
     daemon.imported().await;
     let cable = Cable::to(daemon.address()).await;
     let (mut client, since) = patient(&daemon, &cable.url(), &admin()).await;
@@ -145,12 +165,20 @@ async fn a_silence_is_noticed_by_both_sides_and_leaves_no_ghost() {
         (daemon.realtime().await["users"]["count"] == 1).then_some(())
     })
     .await;
-    assert!(silent.elapsed() < Duration::from_secs(1 + 1 + 5 + 5), "{:?}", silent.elapsed());
+    assert!(
+        silent.elapsed() < Duration::from_secs(1 + 1 + 5 + 5),
+        "{:?}",
+        silent.elapsed()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_cut_off_in_the_middle_of_what_it_missed_goes_on_in_the_middle() {
-    let shop = TestShop::with(Options { products: 60, ..Options::default() }).await;
+    let shop = TestShop::with(Options {
+        products: 60,
+        ..Options::default()
+    })
+    .await;
     let mut daemon = TestDaemon::on(&shop).await;
     let beginning = daemon.beginning().await;
     for n in 0..80 {
@@ -193,7 +221,10 @@ async fn a_right_that_was_taken_away_meanwhile_is_not_restored() {
     client.takes_token(&daemon.token(&user(Token::staff_at(&spot.location))));
     cable.is_cut();
     shop.adjusts(&elsewhere, "available", -1).await;
-    assert!(!client.came_back().await, "what it shows is not what it may see");
+    assert!(
+        !client.came_back().await,
+        "what it shows is not what it may see"
+    );
     assert_eq!(client.event("resync").await["reason"], "rights_changed");
     shop.adjusts(&elsewhere, "available", -1).await;
     shop.adjusts(&spot, "available", -1).await;
@@ -207,9 +238,17 @@ async fn a_right_that_was_taken_away_meanwhile_is_not_restored() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_comes_back_whole_whatever_happens_while_shoppers_buy() {
-    let shop = TestShop::with(Options { products: 30, ..Options::default() }).await;
+    let shop = TestShop::with(Options {
+        products: 30,
+        ..Options::default()
+    })
+    .await;
     let realtime = "connections_per_address_max = 10000".to_owned();
-    let settings = Settings { realtime, quick: "*/2 * * * * *".to_owned(), ..Settings::default() };
+    let settings = Settings {
+        realtime,
+        quick: "*/2 * * * * *".to_owned(),
+        ..Settings::default()
+    };
     let mut daemon = TestDaemon::with(&shop, settings).await;
     daemon.imported().await;
     let since = daemon.offset().await;
@@ -234,7 +273,11 @@ async fn a_crowd_comes_back_whole_whatever_happens_while_shoppers_buy() {
     daemon.killed();
     daemon.starts().await;
     crowd.is_back(4).await;
-    assert!(began.elapsed() < Duration::from_mins(2), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_mins(2),
+        "{:?}",
+        began.elapsed()
+    );
 
     shop.is_busy(0.0).await;
     shop.falls_quiet().await;
@@ -258,10 +301,17 @@ async fn a_revoked_user_is_put_out_at_once_and_for_good() {
         let daemon = &daemon;
         async move { daemon.posted("revocations", &admin(), &body).await }
     };
-    let staff = daemon.posted("revocations", &Token::of(Role::Staff), &json!({ "userId": "ann" })).await;
+    let staff = daemon
+        .posted(
+            "revocations",
+            &Token::of(Role::Staff),
+            &json!({ "userId": "ann" }),
+        )
+        .await;
     assert_eq!(staff.0, 403);
     assert_eq!(revoke(json!({})).await.0, 400);
-    let (status, past) = revoke(json!({ "jti": "lost", "expiresAt": "2020-01-01T00:00:00Z" })).await;
+    let (status, past) =
+        revoke(json!({ "jti": "lost", "expiresAt": "2020-01-01T00:00:00Z" })).await;
     assert_eq!(status, 400, "it would revoke nothing: {past}");
     assert_eq!(revoke(json!({ "userId": "ann" })).await.0, 200);
     assert_eq!(revoke(json!({ "jti": "lost" })).await.0, 200);
@@ -274,8 +324,24 @@ async fn a_revoked_user_is_put_out_at_once_and_for_good() {
 
     daemon.killed();
     daemon.starts().await;
-    assert_eq!(daemon.asked("runs", &ann()).await.0, 401, "it is remembered");
-    assert_eq!(daemon.asked("runs", &admin().user("cid").id("lost")).await.0, 401);
-    assert_eq!(daemon.asked("runs", &admin().user("cid").id("other")).await.0, 200);
+    assert_eq!(
+        daemon.asked("runs", &ann()).await.0,
+        401,
+        "it is remembered"
+    );
+    assert_eq!(
+        daemon
+            .asked("runs", &admin().user("cid").id("lost"))
+            .await
+            .0,
+        401
+    );
+    assert_eq!(
+        daemon
+            .asked("runs", &admin().user("cid").id("other"))
+            .await
+            .0,
+        200
+    );
     assert!(bob.came_back().await);
 }

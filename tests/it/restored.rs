@@ -29,7 +29,12 @@ impl World {
             client.asks("subscribe:inventory", &json!({})).await;
         }
         let spot = shop.spot(0, 50).await;
-        let mut world = Self { shop, daemon, spot, clients };
+        let mut world = Self {
+            shop,
+            daemon,
+            spot,
+            clients,
+        };
         world.sells_one().await;
         world.everybody_hears_of_it().await;
         world
@@ -43,7 +48,11 @@ impl World {
     async fn everybody_hears_of_it(&mut self) {
         let available = self.spot.available;
         for client in &mut self.clients {
-            client.event_where("inventory:updated", |event| event["data"]["available"] == available).await;
+            client
+                .event_where("inventory:updated", |event| {
+                    event["data"]["available"] == available
+                })
+                .await;
         }
     }
 
@@ -83,8 +92,16 @@ async fn the_id_is_the_same_and_what_was_missed_comes_from_every_kind_of_room() 
     assert_eq!(recovered, [true, true]);
     for (client, before) in world.clients.iter_mut().zip(ids) {
         assert_eq!(client.socket_ids(), [&before[..], &before[..]].concat());
-        client.event_where("shopify:syncStatus", |event| event["data"]["state"] == "completed").await;
-        client.event_where("command:updated", |event| event["data"]["state"] == "confirmed").await;
+        client
+            .event_where("shopify:syncStatus", |event| {
+                event["data"]["state"] == "completed"
+            })
+            .await;
+        client
+            .event_where("command:updated", |event| {
+                event["data"]["state"] == "confirmed"
+            })
+            .await;
         assert_eq!(client.events("resync"), []);
     }
     world.everybody_hears_of_it().await;
@@ -95,21 +112,39 @@ async fn rooms_and_who_it_is_are_as_they_were() {
     let mut world = World::new().await;
     for client in &mut world.clients {
         client.asks("subscribe:orders", &json!({})).await;
-        client.asks("subscribe:inventory", &json!({ "productIds": [7, 8] })).await;
-        client.asks("unsubscribe:inventory", &json!({ "productIds": [8] })).await;
+        client
+            .asks("subscribe:inventory", &json!({ "productIds": [7, 8] }))
+            .await;
+        client
+            .asks("unsubscribe:inventory", &json!({ "productIds": [8] }))
+            .await;
     }
 
     assert_eq!(world.meanwhile(async |_| ()).await, [true, true]);
 
     for client in &mut world.clients {
         let connected = client.event("connected").await;
-        assert_eq!((&connected["userId"], &connected["role"]), (&json!("ann"), &json!("admin")));
-        let mut rooms: Vec<_> =
-            connected["rooms"].as_array().unwrap().iter().map(|room| room.as_str().unwrap()).collect();
+        assert_eq!(
+            (&connected["userId"], &connected["role"]),
+            (&json!("ann"), &json!("admin"))
+        );
+        let mut rooms: Vec<_> = connected["rooms"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|room| room.as_str().unwrap())
+            .collect();
         rooms.sort_unstable();
         assert_eq!(
             rooms,
-            ["inventory:all", "inventory:product:7", "orders:all", "role:admin", "shopify:sync", "user:ann"]
+            [
+                "inventory:all",
+                "inventory:product:7",
+                "orders:all",
+                "role:admin",
+                "shopify:sync",
+                "user:ann"
+            ]
         );
     }
 }
@@ -141,7 +176,10 @@ async fn a_session_of_another_database_is_begun_anew() {
     let recovered = world
         .meanwhile(async |world| {
             world.daemon.killed();
-            for file in std::fs::read_dir(world.daemon.folder()).unwrap().map(Result::unwrap) {
+            for file in std::fs::read_dir(world.daemon.folder())
+                .unwrap()
+                .map(Result::unwrap)
+            {
                 if file.file_name().to_str().unwrap().starts_with("stockd.db") {
                     std::fs::remove_file(file.path()).unwrap();
                 }
@@ -170,14 +208,20 @@ async fn where_it_is_switched_off_nobody_gets_a_session_and_one_from_before_is_n
             world.daemon.terminated().await;
             world.daemon.is_set(
                 &world.shop,
-                Settings { realtime: r#"recovery = ["/"]"#.to_owned(), ..Settings::default() },
+                Settings {
+                    realtime: r#"recovery = ["/"]"#.to_owned(),
+                    ..Settings::default()
+                },
             );
             world.daemon.starts().await;
         })
         .await;
 
     assert_eq!(recovered, [false, false]);
-    let heard = world.clients.each_ref().map(|client| client.arguments("inventory:updated").len());
+    let heard = world
+        .clients
+        .each_ref()
+        .map(|client| client.arguments("inventory:updated").len());
     for client in &mut world.clients {
         assert_eq!(client.events("resync"), []);
         client.asks("subscribe:inventory", &json!({})).await;
@@ -187,9 +231,17 @@ async fn where_it_is_switched_off_nobody_gets_a_session_and_one_from_before_is_n
     for (client, before) in world.clients.iter().zip(heard) {
         let arguments = client.arguments("inventory:updated");
         let is_plain = |arguments: &Value| arguments.as_array().unwrap().len() == 1;
-        assert!(arguments[before..].iter().all(is_plain), "events are as documented");
+        assert!(
+            arguments[before..].iter().all(is_plain),
+            "events are as documented"
+        );
     }
     // There is nothing to come back with.
     assert_eq!(world.meanwhile(async |_| ()).await, [false, false]);
-    assert!(world.clients.iter().all(|client| client.events("resync").is_empty()));
+    assert!(
+        world
+            .clients
+            .iter()
+            .all(|client| client.events("resync").is_empty())
+    );
 }

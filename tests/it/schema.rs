@@ -18,8 +18,13 @@ const EXAMPLES: &str = "20";
 const LAST: [&str; 2] = ["drainHolds", "revoke"];
 
 fn python(program: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/venv/bin").join(program);
-    assert!(path.exists(), "{program} is not installed: run `make tests/python/venv`");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("python/venv/bin")
+        .join(program);
+    assert!(
+        path.exists(),
+        "{program} is not installed: run `make tests/python/venv`"
+    );
     path
 }
 
@@ -28,7 +33,12 @@ fn admin() -> Token {
 }
 
 async fn document(daemon: &TestDaemon, name: &str) -> Value {
-    let answer = daemon.http().get(format!("{}/api/{name}", daemon.url())).send().await.unwrap();
+    let answer = daemon
+        .http()
+        .get(format!("{}/api/{name}", daemon.url()))
+        .send()
+        .await
+        .unwrap();
     answer.json().await.unwrap()
 }
 
@@ -42,16 +52,30 @@ async fn examined(
     let file = daemon.folder().join("openapi.json");
     std::fs::write(&file, document.to_string()).unwrap();
     let mut command = Command::new(python("schemathesis"));
-    command.arg("run").arg(file).args(["--url", &daemon.url(), "--checks", CHECKS, "--seed", "1"]);
-    command.args(["--no-color", "--continue-on-failure", "--phases", "examples,coverage,fuzzing"]);
+    command
+        .arg("run")
+        .arg(file)
+        .args(["--url", &daemon.url(), "--checks", CHECKS, "--seed", "1"]);
+    command.args([
+        "--no-color",
+        "--continue-on-failure",
+        "--phases",
+        "examples,coverage,fuzzing",
+    ]);
     if let Some(token) = token {
-        command.args(["--header", &format!("Authorization: Bearer {}", daemon.token(token))]);
+        command.args([
+            "--header",
+            &format!("Authorization: Bearer {}", daemon.token(token)),
+        ]);
     }
     command.args(arguments).current_dir(daemon.folder());
     let ran = tokio::task::spawn_blocking(move || {
         let ran = command.output().unwrap();
         let said = [ran.stdout, ran.stderr].concat();
-        (ran.status.success(), String::from_utf8_lossy(&said).into_owned())
+        (
+            ran.status.success(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
     });
     ran.await.unwrap()
 }
@@ -76,11 +100,22 @@ async fn at_home(daemon: &TestDaemon, shop: &TestShop) -> Value {
     ];
     let (_, levels) = daemon.asked("levels?limit=1", &admin()).await;
     let domain = json!({ "enum": [levels["data"][0]["shop"]] });
-    let runs: Vec<Value> = daemon.runs().await.iter().map(|run| run["runId"].clone()).collect();
+    let runs: Vec<Value> = daemon
+        .runs()
+        .await
+        .iter()
+        .map(|run| run["runId"].clone())
+        .collect();
     for (path, operations) in document["paths"].as_object_mut().unwrap() {
-        let ids = if path.contains("/runs/") { json!(runs) } else { json!(holds) };
+        let ids = if path.contains("/runs/") {
+            json!(runs)
+        } else {
+            json!(holds)
+        };
         for operation in operations.as_object_mut().unwrap().values_mut() {
-            let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+            let parameters = operation
+                .get_mut("parameters")
+                .and_then(Value::as_array_mut);
             for parameter in parameters.into_iter().flatten() {
                 if parameter["in"] == "path" && path.starts_with("/api/v1/") {
                     parameter["schema"] = json!({ "enum": ids });
@@ -113,14 +148,20 @@ async fn at_home(daemon: &TestDaemon, shop: &TestShop) -> Value {
 fn narrow(schema: &mut Value, property: &str, values: &Value) {
     match schema {
         Value::Object(fields) => {
-            if let Some(field) = fields.get_mut("properties").and_then(|known| known.get_mut(property))
+            if let Some(field) = fields
+                .get_mut("properties")
+                .and_then(|known| known.get_mut(property))
                 && field["type"] != "null"
             {
                 *field = json!({ "enum": values });
             }
-            fields.values_mut().for_each(|schema| narrow(schema, property, values));
+            fields
+                .values_mut()
+                .for_each(|schema| narrow(schema, property, values));
         }
-        Value::Array(schemas) => schemas.iter_mut().for_each(|schema| narrow(schema, property, values)),
+        Value::Array(schemas) => schemas
+            .iter_mut()
+            .for_each(|schema| narrow(schema, property, values)),
         _ => {}
     }
 }
@@ -139,17 +180,28 @@ async fn no_request_finds_a_fault_of_ours_or_an_answer_outside_the_schema() {
     assert!(fine, "{said}");
     let commands = daemon.list("commands", &admin()).await;
     for kind in ["adjust", "commit", "extend", "release", "reserve", "update"] {
-        assert!(commands.iter().any(|command| command["kind"] == kind), "no {kind} came through");
+        assert!(
+            commands.iter().any(|command| command["kind"] == kind),
+            "no {kind} came through"
+        );
     }
     let events = daemon.events(None).await;
-    assert!(events.iter().any(|event| event["kind"] == "posted"), "nothing posted came through");
+    assert!(
+        events.iter().any(|event| event["kind"] == "posted"),
+        "nothing posted came through"
+    );
 
     let (fine, said) = examined(&daemon, &document, None, &["--max-examples", "3"]).await;
     assert!(fine, "without a token: {said}");
     for operation in LAST {
         // Of their own, in case it is hit upon.
         let by = admin().user(operation).id(operation);
-        let only = ["--include-operation-id", operation, "--max-examples", EXAMPLES];
+        let only = [
+            "--include-operation-id",
+            operation,
+            "--max-examples",
+            EXAMPLES,
+        ];
         let (fine, said) = examined(&daemon, &document, Some(&by), &only).await;
         assert!(fine, "{operation}: {said}");
     }
@@ -168,16 +220,24 @@ async fn a_document_that_is_wrong_is_found_out() {
         },
         |document| drop(document["paths"]["/api/v1/levels"]["get"]["responses"]["400"].take()),
         |document| {
-            document["paths"]["/api/v1/levels"]["get"]["parameters"][1]["schema"]["maximum"] = json!(500);
+            document["paths"]["/api/v1/levels"]["get"]["parameters"][1]["schema"]["maximum"] =
+                json!(500);
         },
     ];
-    let only = ["--include-operation-id", "listLevels", "--max-examples", "5"];
+    let only = [
+        "--include-operation-id",
+        "listLevels",
+        "--max-examples",
+        "5",
+    ];
     let (fine, said) = examined(&daemon, &honest, Some(&admin()), &only).await;
     assert!(fine, "{said}");
     for (number, lie) in lies.into_iter().enumerate() {
         let mut document = honest.clone();
         lie(&mut document);
-        if let Some(responses) = document["paths"]["/api/v1/levels"]["get"]["responses"].as_object_mut() {
+        if let Some(responses) =
+            document["paths"]["/api/v1/levels"]["get"]["responses"].as_object_mut()
+        {
             responses.retain(|_, response| !response.is_null());
         }
         let (fine, said) = examined(&daemon, &document, Some(&admin()), &only).await;
@@ -193,19 +253,36 @@ async fn the_roles_that_are_described_are_those_that_may() {
     let mut asked = 0;
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
-            let Some(roles) = operation["x-roles"].as_array() else { continue };
+            let Some(roles) = operation["x-roles"].as_array() else {
+                continue;
+            };
             let url = format!("{}{}", daemon.url(), path.replace("{id}", "nobody"));
             for role in Role::ALL {
                 // Whoever buys has orders of their own.
-                let token = if role == Role::Customer { Token::customer("1") } else { Token::of(role) };
+                let token = if role == Role::Customer {
+                    Token::customer("1")
+                } else {
+                    Token::of(role)
+                };
                 let token = daemon.token(&token);
                 let request = match method.as_str() {
                     "get" => daemon.http().get(&url),
                     _ => daemon.http().post(&url).body("{}"),
                 };
-                let status = request.bearer_auth(token).send().await.unwrap().status().as_u16();
+                let status = request
+                    .bearer_auth(token)
+                    .send()
+                    .await
+                    .unwrap()
+                    .status()
+                    .as_u16();
                 let may = roles.iter().any(|may| may == role.as_str());
-                assert_eq!(status != 403, may, "{method} {path} as {}: {status}", role.as_str());
+                assert_eq!(
+                    status != 403,
+                    may,
+                    "{method} {path} as {}: {status}",
+                    role.as_str()
+                );
                 asked += 1;
             }
         }
@@ -222,9 +299,11 @@ async fn what_sockets_ask_and_are_told_is_as_described() {
     client.connected().await;
     let mut lines = Vec::new();
     let level = |more: Value| {
-        let mut payload =
-            json!({ "inventoryItemId": spot.item, "locationId": spot.location, "reason": "described" });
-        payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let mut payload = json!({ "inventoryItemId": spot.item, "locationId": spot.location, "reason": "described" });
+        payload
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         payload
     };
     let mut ask = async |event: &str, payload: Value, client: &mut tests::Client| {
@@ -236,15 +315,26 @@ async fn what_sockets_ask_and_are_told_is_as_described() {
     for (event, payload) in [
         ("subscribe:inventory", json!({ "snapshot": true })),
         ("subscribe:orders", json!({})),
-        ("subscribe:notifications", json!({ "types": null, "since": null })),
+        (
+            "subscribe:notifications",
+            json!({ "types": null, "since": null }),
+        ),
         ("inventory:adjust", level(json!({ "delta": -1 }))),
-        ("inventory:update", level(json!({ "quantity": 5, "name": "available" }))),
+        (
+            "inventory:update",
+            level(json!({ "quantity": 5, "name": "available" })),
+        ),
         ("auth:refresh", json!({ "token": daemon.token(&admin()) })),
     ] {
         let answer = ask(event, payload, &mut client).await;
         assert_eq!(answer["ok"], true, "{event}: {answer}");
     }
-    let refused = ask("inventory:adjust", level(json!({ "delta": -1_000 })), &mut client).await;
+    let refused = ask(
+        "inventory:adjust",
+        level(json!({ "delta": -1_000 })),
+        &mut client,
+    )
+    .await;
     assert_eq!(refused["ok"], false);
     let mut hold = Value::Null;
     for (event, more) in [
@@ -255,7 +345,8 @@ async fn what_sockets_ask_and_are_told_is_as_described() {
         ("inventory:commit", json!({ "sale": "outside" })),
     ] {
         if more.is_null() {
-            hold = ask(event, level(json!({ "quantity": 1 })), &mut client).await["reservationId"].clone();
+            hold = ask(event, level(json!({ "quantity": 1 })), &mut client).await["reservationId"]
+                .clone();
             continue;
         }
         let mut payload = more;
@@ -267,29 +358,56 @@ async fn what_sockets_ask_and_are_told_is_as_described() {
     client.event("order:updated").await;
     let run = json!({ "resource": "products", "kind": "full" });
     assert_eq!(daemon.posts("runs", &run, &admin()).await.0, 202);
-    let over =
-        |event: &Value| event["data"]["state"] == "completed" && event["data"]["resource"] == "products";
+    let over = |event: &Value| {
+        event["data"]["state"] == "completed" && event["data"]["resource"] == "products"
+    };
     client.event_where("shopify:syncStatus", over).await;
     for (event, data) in [
-        ("order:status_changed", json!({ "orderId": "o-1", "status": "shipped" })),
+        (
+            "order:status_changed",
+            json!({ "orderId": "o-1", "status": "shipped" }),
+        ),
         ("inventory:low_stock", json!({ "productId": "p-1" })),
         ("system:maintenance", json!({ "message": "tonight" })),
     ] {
         let posted = json!({ "event": event, "data": data });
         assert_eq!(daemon.posts("events", &posted, &admin()).await.0, 201);
     }
-    client.event_where("notification", |event| event["data"]["message"] == "tonight").await;
-    for event in ["unsubscribe:inventory", "unsubscribe:orders", "unsubscribe:notifications"] {
+    client
+        .event_where("notification", |event| {
+            event["data"]["message"] == "tonight"
+        })
+        .await;
+    for event in [
+        "unsubscribe:inventory",
+        "unsubscribe:orders",
+        "unsubscribe:notifications",
+    ] {
         ask(event, json!({}), &mut client).await;
     }
-    client.event_where("command:updated", |event| event["data"]["state"] == "confirmed").await;
+    client
+        .event_where("command:updated", |event| {
+            event["data"]["state"] == "confirmed"
+        })
+        .await;
 
     let told = client.events("");
-    for name in ["connected", "inventory:updated", "inventory:reservation", "error", "inventory:updateError"]
-    {
-        assert!(told.iter().any(|(heard, _)| heard == name), "nothing was heard of {name}");
+    for name in [
+        "connected",
+        "inventory:updated",
+        "inventory:reservation",
+        "error",
+        "inventory:updateError",
+    ] {
+        assert!(
+            told.iter().any(|(heard, _)| heard == name),
+            "nothing was heard of {name}"
+        );
     }
-    lines.extend(told.into_iter().map(|(name, payload)| json!([name, payload])));
+    lines.extend(
+        told.into_iter()
+            .map(|(name, payload)| json!([name, payload])),
+    );
     let file = daemon.folder().join("asyncapi.json");
     std::fs::write(&file, document(&daemon, "asyncapi.json").await.to_string()).unwrap();
     assert_eq!(wrong(&file, &lines), "");
@@ -300,8 +418,14 @@ async fn what_sockets_ask_and_are_told_is_as_described() {
 /// What is wrong with these messages, in the words of a validator.
 fn wrong(document: &Path, lines: &[Value]) -> String {
     let mut command = Command::new(python("python"));
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("python/conforms.py")).arg(document);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    command
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("python/conforms.py"))
+        .arg(document);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut input = child.stdin.take().unwrap();
     for line in lines {
         writeln!(input, "{line}").unwrap();
@@ -322,16 +446,30 @@ async fn what_is_served_is_what_is_printed_and_what_stands_in_the_tree() {
     }
     let folder = daemon.folder().join("schemas");
     std::fs::create_dir(&folder).unwrap();
-    assert_eq!(stockd_ends(&["schema", "--folder", folder.to_str().unwrap()]).code, 0);
+    assert_eq!(
+        stockd_ends(&["schema", "--folder", folder.to_str().unwrap()]).code,
+        0
+    );
     let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/json");
     for entry in std::fs::read_dir(tree).unwrap() {
-        let (stands, name) = (entry.as_ref().unwrap().path(), entry.as_ref().unwrap().file_name());
+        let (stands, name) = (
+            entry.as_ref().unwrap().path(),
+            entry.as_ref().unwrap().file_name(),
+        );
         let written = std::fs::read_to_string(folder.join(&name)).unwrap();
-        assert_eq!(std::fs::read_to_string(stands).unwrap(), written, "{name:?}: run `make generate`");
+        assert_eq!(
+            std::fs::read_to_string(stands).unwrap(),
+            written,
+            "{name:?}: run `make generate`"
+        );
     }
     let unknown = stockd_ends(&["schema", "evnt"]);
     assert_eq!(unknown.code, 2);
-    assert!(unknown.err.contains("openapi, asyncapi, command-input"), "{}", unknown.err);
+    assert!(
+        unknown.err.contains("openapi, asyncapi, command-input"),
+        "{}",
+        unknown.err
+    );
 }
 
 fn in_the_tree(file: &str) -> Value {
@@ -340,7 +478,11 @@ fn in_the_tree(file: &str) -> Value {
 }
 
 /// Every object in the document, with the way to it.
-fn objects<'d>(value: &'d Value, at: &str, found: &mut Vec<(String, &'d serde_json::Map<String, Value>)>) {
+fn objects<'d>(
+    value: &'d Value,
+    at: &str,
+    found: &mut Vec<(String, &'d serde_json::Map<String, Value>)>,
+) {
     match value {
         Value::Object(fields) => {
             found.push((at.to_owned(), fields));
@@ -350,7 +492,10 @@ fn objects<'d>(value: &'d Value, at: &str, found: &mut Vec<(String, &'d serde_js
             }
         }
         Value::Array(parts) => {
-            parts.iter().enumerate().for_each(|(n, part)| objects(part, &format!("{at}/{n}"), found));
+            parts
+                .iter()
+                .enumerate()
+                .for_each(|(n, part)| objects(part, &format!("{at}/{n}"), found));
         }
         _ => {}
     }
@@ -362,7 +507,10 @@ fn linters_of_openapi_find_nothing() {
     let document = in_the_tree("openapi.json");
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
-            assert!(operation["security"].is_array(), "{method} {path} does not say whom it lets in");
+            assert!(
+                operation["security"].is_array(),
+                "{method} {path} does not say whom it lets in"
+            );
         }
     }
     let mut found = Vec::new();
@@ -371,14 +519,31 @@ fn linters_of_openapi_find_nothing() {
         assert_ne!(schema.get("schema"), Some(&Value::Bool(true)), "{at}");
         let anything = |part: &Value| part == &Value::Bool(true);
         let places = schema.get("prefixItems").and_then(Value::as_array);
-        assert!(!places.is_some_and(|places| places.iter().any(anything)), "{at}");
+        assert!(
+            !places.is_some_and(|places| places.iter().any(anything)),
+            "{at}"
+        );
         // A branch tells the fields that it needs.
-        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
+        for name in schema
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             let name = name.as_str().unwrap();
-            let told = schema.get("properties").and_then(|known| known.get(name)).is_some();
-            let parent = at.rsplit_once("/anyOf/").or_else(|| at.rsplit_once("/oneOf/"));
-            let above = parent.and_then(|(parent, _)| document.pointer(parent)?["properties"].get(name));
-            assert!(told || above.is_some(), "{at} needs {name}, of which it says nothing");
+            let told = schema
+                .get("properties")
+                .and_then(|known| known.get(name))
+                .is_some();
+            let parent = at
+                .rsplit_once("/anyOf/")
+                .or_else(|| at.rsplit_once("/oneOf/"));
+            let above =
+                parent.and_then(|(parent, _)| document.pointer(parent)?["properties"].get(name));
+            assert!(
+                told || above.is_some(),
+                "{at} needs {name}, of which it says nothing"
+            );
         }
     }
 }
@@ -392,18 +557,30 @@ fn a_thing_has_one_name_and_only_an_envelope_has_an_id() {
     for (at, schema) in found {
         // An event with its offset, and what oms's document says.
         let named = ["/LoggedEvent", "/OmsTold"].contains(&&*at);
-        let Some(Value::Object(fields)) = schema.get("properties") else { continue };
-        assert!(named || !fields.contains_key("id") && !fields.contains_key("type"), "{at}");
+        let Some(Value::Object(fields)) = schema.get("properties") else {
+            continue;
+        };
+        assert!(
+            named || !fields.contains_key("id") && !fields.contains_key("type"),
+            "{at}"
+        );
     }
     for (path, operations) in document["paths"].as_object().unwrap() {
         for operation in operations.as_object().unwrap().values() {
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 let name = parameter["name"].as_str().unwrap();
-                assert!(!["id", "item", "run", "type"].contains(&name), "{path}: {name}");
+                assert!(
+                    !["id", "item", "run", "type"].contains(&name),
+                    "{path}: {name}"
+                );
             }
         }
     }
-    for (shape, id) in [("Order", "orderId"), ("Product", "productId"), ("Variant", "variantId")] {
+    for (shape, id) in [
+        ("Order", "orderId"),
+        ("Product", "productId"),
+        ("Variant", "variantId"),
+    ] {
         assert!(answers[shape]["properties"].get(id).is_some(), "{shape}");
     }
 }
@@ -430,9 +607,17 @@ fn what_clients_are_typed_by_is_what_openapi_says() {
         let name = fields.remove("title").unwrap();
         shapes.push((name.as_str().unwrap().to_owned(), whole));
         for (name, shape) in shapes {
-            let Some(answer) = answers.get(&name) else { continue };
-            let shape = shape.to_string().replace("#/$defs/", "#/components/schemas/");
-            assert_eq!(&serde_json::from_str::<Value>(&shape).unwrap(), answer, "{name} in {file}");
+            let Some(answer) = answers.get(&name) else {
+                continue;
+            };
+            let shape = shape
+                .to_string()
+                .replace("#/$defs/", "#/components/schemas/");
+            assert_eq!(
+                &serde_json::from_str::<Value>(&shape).unwrap(),
+                answer,
+                "{name} in {file}"
+            );
             compared += 1;
         }
     }
@@ -441,10 +626,14 @@ fn what_clients_are_typed_by_is_what_openapi_says() {
         openapi["components"]["schemas"]["LevelAnswer"]["properties"]["level"]["anyOf"][1]["type"],
         "null"
     );
-    let client =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../clients/js/src/schemas.ts"));
+    let client = std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../clients/js/src/schemas.ts"),
+    );
     let client = client.unwrap();
-    for line in ["  locationName: string | null;\n", "  level: LevelShape | null;\n"] {
+    for line in [
+        "  locationName: string | null;\n",
+        "  level: LevelShape | null;\n",
+    ] {
         assert!(client.contains(line), "{line}");
     }
 }

@@ -8,7 +8,10 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// Which of our crates each may use; the table of ARCHITECTURE.md.
 const ARROWS: [(&str, &[&str]); 9] = [
-    ("daemon", &["inventory", "schemas", "shopify", "sim", "store", "ws"]),
+    (
+        "daemon",
+        &["inventory", "schemas", "shopify", "sim", "store", "ws"],
+    ),
     ("inventory", &["schemas"]),
     ("schemas", &[]),
     ("shopify", &["schemas"]),
@@ -16,19 +19,37 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("store", &["inventory", "schemas"]),
     ("tests", &["daemon", "schemas", "sim"]),
     ("ws", &["schemas"]),
-    ("bench", &["daemon", "schemas", "shopify", "sim", "store", "ws"]),
+    (
+        "bench",
+        &["daemon", "schemas", "shopify", "sim", "store", "ws"],
+    ),
 ];
 
 /// Crates that only decide, and what would let them do something.
 const PURE: [&str; 2] = ["inventory", "schemas"];
-const EFFECTS: [&str; 8] = ["hyper", "mio", "reqwest", "rusqlite", "socket2", "tokio", "tokio-util", "warp"];
+const EFFECTS: [&str; 8] = [
+    "hyper",
+    "mio",
+    "reqwest",
+    "rusqlite",
+    "socket2",
+    "tokio",
+    "tokio-util",
+    "warp",
+];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
 }
 
 fn metadata() -> Metadata {
-    MetadataCommand::new().manifest_path(root().join("Cargo.toml")).exec().unwrap()
+    MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .exec()
+        .unwrap()
 }
 
 /// Every file of ours, without what is built, fetched or not ours.
@@ -52,22 +73,31 @@ fn files() -> Vec<PathBuf> {
 }
 
 fn rust_files() -> Vec<(PathBuf, String)> {
-    let rust = files().into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "rs"));
-    rust.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+    let rust = files()
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|kind| kind == "rs"));
+    rust.map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
+        .collect()
 }
 
 #[test]
 fn crates_use_only_the_crates_they_may() {
     let metadata = metadata();
-    let ours: BTreeSet<&str> =
-        metadata.workspace_packages().iter().map(|package| package.name.as_str()).collect();
+    let ours: BTreeSet<&str> = metadata
+        .workspace_packages()
+        .iter()
+        .map(|package| package.name.as_str())
+        .collect();
     for package in metadata.workspace_packages() {
         let name = package.name.as_str();
         let (_, may) = ARROWS.iter().find(|(of, _)| *of == name).unwrap_or_else(|| {
             panic!("the crate {name} is new: say in this table what it may use, and in ARCHITECTURE.md why")
         });
-        let used =
-            package.dependencies.iter().map(|used| used.name.as_str()).filter(|used| ours.contains(used));
+        let used = package
+            .dependencies
+            .iter()
+            .map(|used| used.name.as_str())
+            .filter(|used| ours.contains(used));
         let wrong: Vec<_> = used.filter(|used| !may.contains(used)).collect();
         assert!(wrong.is_empty(), "{name} must not use {wrong:?}");
         let folder = package.manifest_path.parent().unwrap().file_name().unwrap();
@@ -82,22 +112,30 @@ fn pure_crates_reach_nothing_that_could_have_an_effect() {
     let normal: BTreeMap<&PackageId, Vec<&PackageId>> = nodes
         .iter()
         .map(|node| {
-            let uses = node
-                .deps
-                .iter()
-                .filter(|used| used.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal));
+            let uses = node.deps.iter().filter(|used| {
+                used.dep_kinds
+                    .iter()
+                    .any(|kind| kind.kind == DependencyKind::Normal)
+            });
             (&node.id, uses.map(|used| &used.pkg).collect())
         })
         .collect();
     for pure in PURE {
-        let package = metadata.workspace_packages().into_iter().find(|package| package.name == pure).unwrap();
+        let package = metadata
+            .workspace_packages()
+            .into_iter()
+            .find(|package| package.name == pure)
+            .unwrap();
         let (mut reached, mut open) = (BTreeSet::new(), vec![&package.id]);
         while let Some(id) = open.pop() {
             if reached.insert(id) {
                 open.extend(&normal[id]);
             }
         }
-        assert!(reached.len() > 3, "the walk does not find the dependencies of {pure}");
+        assert!(
+            reached.len() > 3,
+            "the walk does not find the dependencies of {pure}"
+        );
         for id in reached {
             let name = metadata[id].name.as_str();
             assert!(!EFFECTS.contains(&name), "{pure} reaches {name}");
@@ -108,7 +146,11 @@ fn pure_crates_reach_nothing_that_could_have_an_effect() {
 #[test]
 fn every_file_says_first_what_it_is_for() {
     for (path, text) in rust_files() {
-        assert!(text.starts_with("//! "), "{} does not begin with `//!`", path.display());
+        assert!(
+            text.starts_with("//! "),
+            "{} does not begin with `//!`",
+            path.display()
+        );
     }
 }
 
@@ -117,7 +159,11 @@ fn no_file_is_named_after_nothing() {
     for (path, _) in rust_files() {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let vague = ["common", "helper", "helpers", "misc", "util", "utils"].contains(&name);
-        assert!(!vague, "{}: name it after the noun it holds", path.display());
+        assert!(
+            !vague,
+            "{}: name it after the noun it holds",
+            path.display()
+        );
     }
 }
 
@@ -139,9 +185,15 @@ fn nothing_is_ignored_or_left_to_do() {
 
 #[test]
 fn links_of_documents_lead_somewhere() {
-    for path in files().into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "md")) {
+    for path in files()
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|kind| kind == "md"))
+    {
         let text = fs::read_to_string(&path).unwrap();
-        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        let links = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split([')', '#']).next());
         for link in links.filter(|link| !link.is_empty() && !link.contains("://")) {
             let target = path.parent().unwrap().join(link);
             assert!(target.exists(), "{} links to {link}", path.display());
@@ -160,7 +212,9 @@ fn the_repository_stands_alone() {
         concat!("files.", "pythonhosted"),
     ];
     for path in files() {
-        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let Ok(text) = fs::read_to_string(&path) else {
+            continue;
+        };
         for word in foreign {
             assert!(!text.contains(word), "{} mentions {word}", path.display());
         }

@@ -16,7 +16,16 @@ pub fn stockd() -> &'static Path {
             named => named,
         };
         let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "daemon", "--bin", "stockd", "--profile", profile])
+            .args([
+                "build",
+                "--quiet",
+                "--package",
+                "daemon",
+                "--bin",
+                "stockd",
+                "--profile",
+                profile,
+            ])
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
             .status()
             .unwrap();
@@ -38,7 +47,16 @@ pub struct Ended {
 
 /// Runs `stockd` with these arguments to its end, without anything in its environment.
 pub fn stockd_ends(args: &[&str]) -> Ended {
-    let ran = Command::new(stockd()).args(args).env_clear().stdin(Stdio::null()).output().unwrap();
+    let ran = Command::new(stockd())
+        .args(args)
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ended { code: ran.status.code().unwrap(), out: text(ran.stdout), err: text(ran.stderr) }
+    Ended {
+        code: ran.status.code().unwrap(),
+        out: text(ran.stdout),
+        err: text(ran.stderr),
+    }
 }

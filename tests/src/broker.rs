@@ -6,7 +6,9 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
+};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use tempfile::TempDir;
@@ -86,14 +88,23 @@ impl TestBroker {
             key.display()
         );
         std::fs::write(path("rabbitmq.conf"), tls).unwrap();
-        let mut broker = Self { folder, ports, mapper, node: None };
+        let mut broker = Self {
+            folder,
+            ports,
+            mapper,
+            node: None,
+        };
         broker.comes_back().await;
         broker
     }
 
     /// Starts again where it was, and waits until it takes clients.
     pub async fn comes_back(&mut self) {
-        let log = OpenOptions::new().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("log"))
+            .unwrap();
         let node = self
             .script(SERVER)
             // Then the script becomes the node: what is killed is the node.
@@ -104,7 +115,10 @@ impl TestBroker {
             .spawn()
             .unwrap();
         self.node = Some(node);
-        eventually("the broker takes clients", async || self.connects().await.ok()).await;
+        eventually("the broker takes clients", async || {
+            self.connects().await.ok()
+        })
+        .await;
     }
 
     /// One of its scripts, with an environment of this node's own.
@@ -132,8 +146,17 @@ impl TestBroker {
 
     /// Its administrator runs `rabbitmqctl` with these arguments.
     pub fn is_told(&self, arguments: &[&str]) {
-        let ran = self.script(CONTROL).args(arguments).stdin(Stdio::null()).output().unwrap();
-        assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
+        let ran = self
+            .script(CONTROL)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(
+            ran.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&ran.stderr)
+        );
     }
 
     /// Its administrator makes a durable queue with that argument.
@@ -141,7 +164,10 @@ impl TestBroker {
         let (_connection, channel) = self.connects().await.unwrap();
         let mut arguments = FieldTable::default();
         arguments.insert(argument.into(), value);
-        channel.queue_declare(name.into(), QueueDeclareOptions::durable(), arguments).await.unwrap();
+        channel
+            .queue_declare(name.into(), QueueDeclareOptions::durable(), arguments)
+            .await
+            .unwrap();
     }
 
     /// Ends in the middle of whatever it is doing.
@@ -183,12 +209,23 @@ impl TestBroker {
     pub async fn empties(&self, queue: &str) -> Vec<Found> {
         let (_connection, channel) = self.connects().await.unwrap();
         let mut found = Vec::new();
-        let get = async || channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await.unwrap();
+        let get = async || {
+            channel
+                .basic_get(queue.into(), BasicGetOptions { no_ack: true })
+                .await
+                .unwrap()
+        };
         while let Some(message) = get().await {
             let headers = message.properties.headers().as_ref();
-            let reason = headers.and_then(|headers| headers.inner().get("x-stockd-reason")).cloned();
+            let reason = headers
+                .and_then(|headers| headers.inner().get("x-stockd-reason"))
+                .cloned();
             found.push(Found {
-                id: message.properties.message_id().as_ref().map(ToString::to_string),
+                id: message
+                    .properties
+                    .message_id()
+                    .as_ref()
+                    .map(ToString::to_string),
                 reason: reason.and_then(|reason| reason.as_long_string().map(ToString::to_string)),
                 body: String::from_utf8_lossy(&message.data).into_owned(),
             });
@@ -199,8 +236,15 @@ impl TestBroker {
     /// How many messages wait in a queue and were not given out.
     pub async fn waiting(&self, queue: &str) -> u32 {
         let (_connection, channel) = self.connects().await.unwrap();
-        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        channel.queue_declare(queue.into(), passive, FieldTable::default()).await.unwrap().message_count()
+        let passive = QueueDeclareOptions {
+            passive: true,
+            ..QueueDeclareOptions::default()
+        };
+        channel
+            .queue_declare(queue.into(), passive, FieldTable::default())
+            .await
+            .unwrap()
+            .message_count()
     }
 
     async fn connects(&self) -> lapin::Result<(Connection, Channel)> {
@@ -211,8 +255,14 @@ impl TestBroker {
 
     /// Sends these; those of which the broker did not say that it has them.
     async fn tries<'m>(&self, exchange: &str, messages: &[&'m Sent]) -> Vec<&'m Sent> {
-        let Ok((_connection, channel)) = self.connects().await else { return messages.to_vec() };
-        if channel.confirm_select(ConfirmSelectOptions::default()).await.is_err() {
+        let Ok((_connection, channel)) = self.connects().await else {
+            return messages.to_vec();
+        };
+        if channel
+            .confirm_select(ConfirmSelectOptions::default())
+            .await
+            .is_err()
+        {
             return messages.to_vec();
         }
         let mut sent = Vec::with_capacity(messages.len());
@@ -222,9 +272,16 @@ impl TestBroker {
                 properties = properties.with_message_id(ShortString::from(id.as_str()));
             }
             let (exchange, key) = (exchange.into(), message.routing_key.as_str().into());
-            let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+            let options = BasicPublishOptions {
+                mandatory: true,
+                ..BasicPublishOptions::default()
+            };
             let body = message.body.as_bytes();
-            sent.push(channel.basic_publish(exchange, key, options, body, properties).await);
+            sent.push(
+                channel
+                    .basic_publish(exchange, key, options, body, properties)
+                    .await,
+            );
         }
         let mut left = Vec::new();
         for (message, sent) in messages.iter().zip(sent) {
@@ -242,7 +299,17 @@ impl TestBroker {
 pub(crate) fn certified(folder: &Path) {
     std::fs::write(folder.join("certificate.cnf"), CERTIFICATE).unwrap();
     let certified = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-config", "certificate.cnf"])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-config",
+            "certificate.cnf",
+        ])
         .args(["-keyout", "key.pem", "-out", "certificate.pem"])
         .current_dir(folder)
         .stderr(Stdio::null())

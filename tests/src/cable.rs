@@ -45,7 +45,12 @@ impl Cable {
                 });
             }
         });
-        Self { address, fate, left, _carrying: carrying }
+        Self {
+            address,
+            fate,
+            left,
+            _carrying: carrying,
+        }
     }
 
     /// Where to connect.
@@ -55,12 +60,14 @@ impl Cable {
 
     /// Cuts what is connected; both sides see it. What connects anew is carried.
     pub fn is_cut(&self) {
-        self.fate.send_modify(|(turn, fate)| (*turn, *fate) = (*turn + 1, Fate::Cut));
+        self.fate
+            .send_modify(|(turn, fate)| (*turn, *fate) = (*turn + 1, Fate::Cut));
     }
 
     /// Carries nothing more on what is connected, and closes nothing. What connects anew is carried.
     pub fn falls_silent(&self) {
-        self.fate.send_modify(|(turn, fate)| (*turn, *fate) = (*turn + 1, Fate::Silent));
+        self.fate
+            .send_modify(|(turn, fate)| (*turn, *fate) = (*turn + 1, Fate::Silent));
     }
 
     /// Cuts what is connected once the daemon has sent so many bytes more.
@@ -69,7 +76,12 @@ impl Cable {
     }
 }
 
-async fn carry(near: TcpStream, far: TcpStream, mut fates: watch::Receiver<(u64, Fate)>, left: &AtomicUsize) {
+async fn carry(
+    near: TcpStream,
+    far: TcpStream,
+    mut fates: watch::Receiver<(u64, Fate)>,
+    left: &AtomicUsize,
+) {
     let (mut near_in, mut near_out) = near.into_split();
     let (mut far_in, mut far_out) = far.into_split();
     let back = async {

@@ -42,12 +42,17 @@ impl Client {
     }
 
     fn published(package: &str, url: &str, namespace: &str, options: &Value) -> Self {
-        let wanted = json!({ "package": package, "url": format!("{url}{namespace}"), "options": options });
+        let wanted =
+            json!({ "package": package, "url": format!("{url}{namespace}"), "options": options });
         Self::of(node(namespace, "client.mjs", &wanted))
     }
 
     fn of(transcript: Transcript) -> Self {
-        Self { transcript, seen: BTreeMap::new(), acks: 0 }
+        Self {
+            transcript,
+            seen: BTreeMap::new(),
+            acks: 0,
+        }
     }
 
     /// Waits until the namespace is joined; the payload of `connected`.
@@ -58,13 +63,19 @@ impl Client {
 
     /// Waits until the client has changed transports; to which.
     pub async fn upgraded(&mut self) -> String {
-        self.hears("upgrade").await["transport"].as_str().unwrap().to_owned()
+        self.hears("upgrade").await["transport"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// The transport it came in by, where it says so.
     pub fn transport(&self) -> Option<String> {
         let lines = self.transcript.lines();
-        lines.iter().find_map(|line| line["transport"].as_str()).map(str::to_owned)
+        lines
+            .iter()
+            .find_map(|line| line["transport"].as_str())
+            .map(str::to_owned)
     }
 
     /// Waits until the namespace is joined again; whether the client takes itself for recovered.
@@ -90,28 +101,42 @@ impl Client {
     /// The public id it was given each time it came in.
     pub fn socket_ids(&self) -> Vec<String> {
         let lines = self.transcript.lines();
-        lines.iter().filter_map(|line| line["socketId"].as_str()).map(str::to_owned).collect()
+        lines
+            .iter()
+            .filter_map(|line| line["socketId"].as_str())
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Has it bring another token from now on.
     pub fn takes_token(&mut self, token: &str) {
-        self.transcript.send(&json!({ "do": "auth", "auth": { "token": token } }));
+        self.transcript
+            .send(&json!({ "do": "auth", "auth": { "token": token } }));
     }
 
     /// Everything so far that its listeners for an event were called with.
     pub fn arguments(&self, event: &str) -> Vec<Value> {
         let lines = self.transcript.lines().into_iter();
-        lines.filter(|line| line["event"] == event).map(|line| line["args"].clone()).collect()
+        lines
+            .filter(|line| line["event"] == event)
+            .map(|line| line["args"].clone())
+            .collect()
     }
 
     /// Waits for a refusal; its words.
     pub async fn refused(&mut self) -> String {
-        self.hears("connect_error").await["message"].as_str().unwrap().to_owned()
+        self.hears("connect_error").await["message"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// Waits for the end of the connection; the client's own reason.
     pub async fn disconnected(&mut self) -> String {
-        self.hears("disconnect").await["reason"].as_str().unwrap().to_owned()
+        self.hears("disconnect").await["reason"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// Waits for the next event of that name; its payload.
@@ -121,29 +146,36 @@ impl Client {
 
     /// Waits for the next event of that name whose payload fits.
     pub async fn event_where(&mut self, name: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        self.next(name, |line| line["event"] == name && fits(&line["args"][0])).await["args"][0].clone()
+        self.next(name, |line| line["event"] == name && fits(&line["args"][0]))
+            .await["args"][0]
+            .clone()
     }
 
     /// Every event so far whose name begins so, as (name, payload).
     pub fn events(&self, prefix: &str) -> Vec<(String, Value)> {
         let lines = self.transcript.lines().into_iter();
-        let named =
-            lines.filter_map(|line| Some((line["event"].as_str()?.to_owned(), line["args"][0].clone())));
+        let named = lines
+            .filter_map(|line| Some((line["event"].as_str()?.to_owned(), line["args"][0].clone())));
         named.filter(|(name, _)| name.starts_with(prefix)).collect()
     }
 
     /// Emits without wanting an answer.
     pub fn emits(&mut self, event: &str, payload: &Value) {
-        self.transcript.send(&json!({ "event": event, "args": [payload] }));
+        self.transcript
+            .send(&json!({ "event": event, "args": [payload] }));
     }
 
     /// Emits and waits for the acknowledgement. What the server sent before it has been heard then.
     pub async fn asks(&mut self, event: &str, payload: &Value) -> Value {
         self.acks += 1;
         let ack = self.acks;
-        self.transcript.send(&json!({ "event": event, "args": [payload], "ack": ack }));
+        self.transcript
+            .send(&json!({ "event": event, "args": [payload], "ack": ack }));
         let answered = |line: &Value| line["heard"] == "ack" && line["ack"] == ack;
-        let (_, line) = self.transcript.find(0, &format!("the answer to {event}"), answered).await;
+        let (_, line) = self
+            .transcript
+            .find(0, &format!("the answer to {event}"), answered)
+            .await;
         line["args"][0].clone()
     }
 
@@ -152,12 +184,16 @@ impl Client {
         let first = self.acks + 1;
         for payload in payloads {
             self.acks += 1;
-            self.transcript.send(&json!({ "event": event, "args": [payload], "ack": self.acks }));
+            self.transcript
+                .send(&json!({ "event": event, "args": [payload], "ack": self.acks }));
         }
         let mut answers = Vec::new();
         for ack in first..=self.acks {
             let answered = |line: &Value| line["heard"] == "ack" && line["ack"] == ack;
-            let (_, line) = self.transcript.find(0, &format!("the answer to {event}"), answered).await;
+            let (_, line) = self
+                .transcript
+                .find(0, &format!("the answer to {event}"), answered)
+                .await;
             answers.push(line["args"][0].clone());
         }
         answers
@@ -180,7 +216,13 @@ pub struct Dashboard(Transcript);
 
 impl Dashboard {
     /// Opens it on a namespace, with what it subscribes to.
-    pub fn opens(url: &str, namespace: &str, token: &str, inventory: &Value, orders: &Value) -> Self {
+    pub fn opens(
+        url: &str,
+        namespace: &str,
+        token: &str,
+        inventory: &Value,
+        orders: &Value,
+    ) -> Self {
         let wanted = json!({
             "url": format!("{url}{namespace}"),
             "options": { "auth": { "token": token } },
@@ -192,12 +234,20 @@ impl Dashboard {
 
     /// Waits until a listener was called; the data it was given.
     pub async fn shows(&self, listener: &str) -> Value {
-        self.0.find(0, listener, |line| line["heard"] == listener).await.1["data"].clone()
+        self.0
+            .find(0, listener, |line| line["heard"] == listener)
+            .await
+            .1["data"]
+            .clone()
     }
 
     /// How often a listener was called so far.
     pub fn calls(&self, listener: &str) -> usize {
-        self.0.lines().iter().filter(|line| line["heard"] == listener).count()
+        self.0
+            .lines()
+            .iter()
+            .filter(|line| line["heard"] == listener)
+            .count()
     }
 }
 
@@ -228,21 +278,45 @@ impl Page {
 
     /// How often a listener was called so far.
     pub fn calls(&self, listener: &str) -> usize {
-        self.0.lines().iter().filter(|line| line["heard"] == listener).count()
+        self.0
+            .lines()
+            .iter()
+            .filter(|line| line["heard"] == listener)
+            .count()
     }
 }
 
 pub(crate) fn node(name: &str, script: &str, wanted: &Value) -> Transcript {
     let packages = ["socket.io-client-4.6.0", "wscat"];
-    let installed = packages.iter().all(|name| Path::new(NODE).join("node_modules").join(name).is_dir());
-    assert!(installed, "the JavaScript clients are not installed: run `npm ci` in {NODE}");
+    let installed = packages
+        .iter()
+        .all(|name| Path::new(NODE).join("node_modules").join(name).is_dir());
+    assert!(
+        installed,
+        "the JavaScript clients are not installed: run `npm ci` in {NODE}"
+    );
     let mut command = Command::new("node");
-    Transcript::of(name, command.arg(script).arg(wanted.to_string()).current_dir(NODE))
+    Transcript::of(
+        name,
+        command
+            .arg(script)
+            .arg(wanted.to_string())
+            .current_dir(NODE),
+    )
 }
 
 fn python(name: &str, wanted: &Value) -> Transcript {
     let python = Path::new(PYTHON).join("venv/bin/python");
-    assert!(python.exists(), "the Python client is not installed: run `make tests/python/venv`");
+    assert!(
+        python.exists(),
+        "the Python client is not installed: run `make tests/python/venv`"
+    );
     let mut command = Command::new(python);
-    Transcript::of(name, command.arg("client.py").arg(wanted.to_string()).current_dir(PYTHON))
+    Transcript::of(
+        name,
+        command
+            .arg("client.py")
+            .arg(wanted.to_string())
+            .current_dir(PYTHON),
+    )
 }

@@ -50,7 +50,11 @@ pub struct Level {
 impl Level {
     /// Of a level in the shop's truth, or of one in the mirror.
     pub fn of(level: &Value) -> Self {
-        let quantities = if level["quantities"].is_object() { &level["quantities"] } else { level };
+        let quantities = if level["quantities"].is_object() {
+            &level["quantities"]
+        } else {
+            level
+        };
         let units = |value: &Value| value.as_i64().unwrap();
         Self {
             available: units(&level["available"]),
@@ -115,14 +119,24 @@ impl Client {
     pub fn commands(&self) -> Vec<(String, String)> {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let events = self.events("command:updated").into_iter();
-        events.map(|(_, event)| (text(&event["data"]["commandId"]), text(&event["data"]["state"]))).collect()
+        events
+            .map(|(_, event)| {
+                (
+                    text(&event["data"]["commandId"]),
+                    text(&event["data"]["state"]),
+                )
+            })
+            .collect()
     }
 }
 
 impl TestDaemon {
     /// Gives a command over REST: status and answer.
     pub async fn asked_to(&self, kind: &str, payload: &Value, token: &Token) -> (u16, Value) {
-        let request = self.http.post(format!("{}/api/v1/inventory/{kind}", self.url())).json(payload);
+        let request = self
+            .http
+            .post(format!("{}/api/v1/inventory/{kind}", self.url()))
+            .json(payload);
         let answer = request.bearer_auth(self.token(token)).send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
@@ -143,7 +157,12 @@ impl TestDaemon {
 
     /// Runs `stockd` with these arguments and this daemon's address.
     pub async fn told(&self, args: &[String], token: &Token) -> Ended {
-        let door = ["--url".to_owned(), self.url(), "--token".to_owned(), self.token(token)];
+        let door = [
+            "--url".to_owned(),
+            self.url(),
+            "--token".to_owned(),
+            self.token(token),
+        ];
         let args = [args, &door].concat();
         let run = move || stockd_ends(&args.iter().map(String::as_str).collect::<Vec<_>>());
         tokio::task::spawn_blocking(run).await.unwrap()
@@ -157,8 +176,12 @@ impl TestDaemon {
     async fn pages(&self, list: &str, parameter: &str) -> Vec<Value> {
         let (mut all, mut place) = (Vec::new(), String::new());
         loop {
-            let (status, page) =
-                self.asked(&format!("{list}?limit=1000{place}"), &Token::of(Role::Admin)).await;
+            let (status, page) = self
+                .asked(
+                    &format!("{list}?limit=1000{place}"),
+                    &Token::of(Role::Admin),
+                )
+                .await;
             assert_eq!(status, 200, "{page}");
             all.extend(page["data"].as_array().unwrap().iter().cloned());
             match page["next"].as_str() {
@@ -170,14 +193,19 @@ impl TestDaemon {
 
     /// How many commands are in a state.
     pub async fn commands_in(&self, state: &str) -> usize {
-        self.commands().await.iter().filter(|command| command["state"] == state).count()
+        self.commands()
+            .await
+            .iter()
+            .filter(|command| command["state"] == state)
+            .count()
     }
 
     /// Waits until no command is under way; all of them, newest first.
     pub async fn settles(&self) -> Vec<Value> {
         eventually("every command is settled", async || {
             let commands = self.commands().await;
-            let open = |command: &Value| command["state"] == "accepted" || command["state"] == "sending";
+            let open =
+                |command: &Value| command["state"] == "accepted" || command["state"] == "sending";
             (!commands.iter().any(open)).then_some(commands)
         })
         .await
@@ -199,7 +227,9 @@ impl TestDaemon {
 
     /// A hold, open or not.
     pub async fn hold(&self, id: &str) -> Value {
-        let (status, hold) = self.asked(&format!("reservations/{id}"), &Token::of(Role::Admin)).await;
+        let (status, hold) = self
+            .asked(&format!("reservations/{id}"), &Token::of(Role::Admin))
+            .await;
         assert_eq!(status, 200, "{hold}");
         hold
     }
@@ -208,7 +238,10 @@ impl TestDaemon {
     pub async fn nothing_is_pending(&self) {
         eventually("nothing is pending", async || {
             let levels = self.list("levels", &Token::of(Role::Admin)).await;
-            levels.iter().all(|level| level["pending"] == 0).then_some(())
+            levels
+                .iter()
+                .all(|level| level["pending"] == 0)
+                .then_some(())
         })
         .await;
     }
@@ -217,7 +250,11 @@ impl TestDaemon {
 /// The arguments of `stockd inventory` that say the same as a payload; `None` where it has no words for it.
 pub fn arguments(kind: &str, payload: &Value) -> Option<Vec<String>> {
     let mut arguments = vec!["inventory".to_owned(), kind.to_owned()];
-    for (field, value) in payload.as_object()?.iter().filter(|(_, value)| !value.is_null()) {
+    for (field, value) in payload
+        .as_object()?
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+    {
         let flag = match field.as_str() {
             "inventoryItemId" => "item",
             "locationId" => "location",
@@ -228,7 +265,9 @@ pub fn arguments(kind: &str, payload: &Value) -> Option<Vec<String>> {
             "items" => return None,
             field => field,
         };
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
         arguments.push(format!("--{flag}={value}"));
     }
     Some(arguments)

@@ -55,9 +55,17 @@ impl Crowd {
             let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
             at_work.spawn(listen(url, token, member, heard.clone()));
         }
-        let crowd = Self { members, orders, _at_work: at_work };
+        let crowd = Self {
+            members,
+            orders,
+            _at_work: at_work,
+        };
         eventually("the crowd has subscribed", async || {
-            crowd.members.iter().all(|member| member.began.lock().unwrap().is_some()).then_some(())
+            crowd
+                .members
+                .iter()
+                .all(|member| member.began.lock().unwrap().is_some())
+                .then_some(())
         })
         .await;
         crowd
@@ -65,18 +73,23 @@ impl Crowd {
 
     /// All hang up, and come back.
     pub fn hangs_up(&self) {
-        self.orders.send_modify(|(turn, order)| (*turn, *order) = (*turn + 1, Order::Drop));
+        self.orders
+            .send_modify(|(turn, order)| (*turn, *order) = (*turn + 1, Order::Drop));
     }
 
     /// All connect anew while the daemon still believes in their old connections.
     pub fn leaves_ghosts(&self) {
-        self.orders.send_modify(|(turn, order)| (*turn, *order) = (*turn + 1, Order::Leave));
+        self.orders
+            .send_modify(|(turn, order)| (*turn, *order) = (*turn + 1, Order::Leave));
     }
 
     /// Waits until all were recovered so often.
     pub async fn is_back(&self, times: usize) {
         eventually("the crowd is back", async || {
-            let all = self.members.iter().all(|member| member.back.load(Ordering::SeqCst) >= times);
+            let all = self
+                .members
+                .iter()
+                .all(|member| member.back.load(Ordering::SeqCst) >= times);
             all.then_some(())
         })
         .await;
@@ -84,7 +97,10 @@ impl Crowd {
 
     /// How often somebody came back and was not recovered.
     pub fn lost(&self) -> usize {
-        self.members.iter().map(|member| member.lost.load(Ordering::SeqCst)).sum()
+        self.members
+            .iter()
+            .map(|member| member.lost.load(Ordering::SeqCst))
+            .sum()
     }
 
     /// Waits until all have heard the last of these, and compares what each heard since it subscribed.
@@ -96,7 +112,10 @@ impl Crowd {
         .await;
         for (number, member) in self.members.iter().enumerate() {
             let began = member.began.lock().unwrap().clone().unwrap();
-            let due: Vec<&String> = logged.iter().filter(|id| sequence(id) > sequence(&began)).collect();
+            let due: Vec<&String> = logged
+                .iter()
+                .filter(|id| sequence(id) > sequence(&began))
+                .collect();
             let heard = member.ids.lock().unwrap();
             assert_eq!(heard.iter().collect::<Vec<_>>(), due, "member {number}");
         }
@@ -107,7 +126,12 @@ fn sequence(offset: &str) -> u64 {
     offset.split_once('.').unwrap().1.parse().unwrap()
 }
 
-async fn listen(url: String, token: String, member: Arc<Member>, mut orders: watch::Receiver<(u64, Order)>) {
+async fn listen(
+    url: String,
+    token: String,
+    member: Arc<Member>,
+    mut orders: watch::Receiver<(u64, Order)>,
+) {
     let (mut pid, mut offset, mut ghosts) = (Value::Null, Value::Null, Vec::new());
     loop {
         let Ok((mut socket, _)) = tokio_tungstenite::connect_async(url.as_str()).await else {
@@ -121,7 +145,11 @@ async fn listen(url: String, token: String, member: Arc<Member>, mut orders: wat
         if offset.is_string() {
             auth["offset"] = offset.clone();
         }
-        if socket.send(Message::text(format!("40/oda,{auth}"))).await.is_err() {
+        if socket
+            .send(Message::text(format!("40/oda,{auth}")))
+            .await
+            .is_err()
+        {
             continue;
         }
         loop {
@@ -130,7 +158,9 @@ async fn listen(url: String, token: String, member: Arc<Member>, mut orders: wat
                 Ok(()) = orders.changed() => break,
             };
             let Some(Ok(message)) = message else { break };
-            let Ok(text) = message.to_text() else { continue };
+            let Ok(text) = message.to_text() else {
+                continue;
+            };
             hear(text, &mut socket, &member, &mut pid, &mut offset).await;
         }
         if let Order::Leave = orders.borrow_and_update().1 {
@@ -142,16 +172,29 @@ async fn listen(url: String, token: String, member: Arc<Member>, mut orders: wat
     }
 }
 
-async fn hear(text: &str, socket: &mut Socket, member: &Member, pid: &mut Value, offset: &mut Value) {
+async fn hear(
+    text: &str,
+    socket: &mut Socket,
+    member: &Member,
+    pid: &mut Value,
+    offset: &mut Value,
+) {
     if text == "2" {
         let _ = socket.send(Message::text("3")).await;
     } else if let Some(greeting) = text.strip_prefix("40/oda,") {
         let greeting: Value = serde_json::from_str(greeting).unwrap();
         if pid.is_string() {
             let recovered = *pid == greeting["pid"];
-            (if recovered { &member.back } else { &member.lost }).fetch_add(1, Ordering::SeqCst);
+            (if recovered {
+                &member.back
+            } else {
+                &member.lost
+            })
+            .fetch_add(1, Ordering::SeqCst);
         } else {
-            let _ = socket.send(Message::text(r#"42/oda,1["subscribe:inventory",{}]"#)).await;
+            let _ = socket
+                .send(Message::text(r#"42/oda,1["subscribe:inventory",{}]"#))
+                .await;
         }
         *pid = greeting["pid"].clone();
     } else if let Some(answer) = text.strip_prefix("43/oda,1") {

@@ -71,7 +71,10 @@ impl Settings {
     #[must_use]
     pub fn by_client(self) -> Self {
         let credentials = format!("client_id = \"pretend-client\"\nclient_secret = \"{SECRET}\"");
-        Self { credentials, ..self }
+        Self {
+            credentials,
+            ..self
+        }
     }
 }
 
@@ -99,7 +102,8 @@ impl TestDaemon {
     /// Starts one with other settings; the import may still be under way.
     pub async fn with(shop: &TestShop, settings: Settings) -> Self {
         let daemon = Self::made(shop, settings);
-        shop.tells(&format!("{}/webhooks/shopify", daemon.url())).await;
+        shop.tells(&format!("{}/webhooks/shopify", daemon.url()))
+            .await;
         daemon.started().await
     }
 
@@ -107,7 +111,13 @@ impl TestDaemon {
     pub async fn subscribing(shop: &TestShop, settings: Settings) -> Self {
         let mut daemon = Self::made(shop, settings.clone());
         let address = format!("{}/webhooks/shopify", daemon.url());
-        daemon.is_set(shop, Settings { shop: format!("webhook_address = \"{address}\""), ..settings });
+        daemon.is_set(
+            shop,
+            Settings {
+                shop: format!("webhook_address = \"{address}\""),
+                ..settings
+            },
+        );
         daemon.started().await
     }
 
@@ -127,20 +137,42 @@ impl TestDaemon {
         let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
         let text = configuration(&shop.url(), &address, folder.path(), &settings);
         std::fs::write(folder.path().join("stockd.toml"), &text).unwrap();
-        let config = Config::read(&text, "the test's configuration", &Environment::default()).unwrap().into();
-        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
-        Self { folder, config, settings, address, child: None, expected: Vec::new(), http }
+        let config = Config::read(&text, "the test's configuration", &Environment::default())
+            .unwrap()
+            .into();
+        let http = reqwest::Client::builder()
+            .pool_max_idle_per_host(0)
+            .build()
+            .unwrap();
+        Self {
+            folder,
+            config,
+            settings,
+            address,
+            child: None,
+            expected: Vec::new(),
+            http,
+        }
     }
 
     /// Starts the process and waits until it is ready.
     pub async fn starts(&mut self) {
-        let log = OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap();
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_path())
+            .unwrap();
         let child = Command::new(stockd())
             .args(["run", "--config"])
             .arg(self.config_path())
             .env_clear()
             .env("RUST_LOG", &self.settings.log)
-            .envs(self.settings.authorities.iter().map(|file| ("SSL_CERT_FILE", file)))
+            .envs(
+                self.settings
+                    .authorities
+                    .iter()
+                    .map(|file| ("SSL_CERT_FILE", file)),
+            )
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::from(log))
@@ -148,7 +180,12 @@ impl TestDaemon {
             .unwrap();
         self.child = Some(child);
         eventually("the daemon is ready", async || {
-            let answer = self.http.get(format!("{}/readyz", self.url())).send().await.ok()?;
+            let answer = self
+                .http
+                .get(format!("{}/readyz", self.url()))
+                .send()
+                .await
+                .ok()?;
             answer.status().is_success().then_some(())
         })
         .await;
@@ -171,12 +208,20 @@ impl TestDaemon {
     /// Sends it that signal.
     pub fn is_signalled(&self, name: &str) {
         let process = self.child.as_ref().unwrap().id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &process]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([&format!("-{name}"), &process])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// Whether the process still runs.
     pub fn is_alive(&mut self) -> bool {
-        self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
+        self.child
+            .as_mut()
+            .is_some_and(|child| child.try_wait().unwrap().is_none())
     }
 
     /// An error line with this text in it is part of the test.
@@ -228,7 +273,14 @@ impl TestDaemon {
 
     /// What it says of itself.
     pub async fn health(&self) -> Value {
-        self.http.get(format!("{}/readyz", self.url())).send().await.unwrap().json().await.unwrap()
+        self.http
+            .get(format!("{}/readyz", self.url()))
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
     }
 
     /// Where the log ends.
@@ -249,14 +301,20 @@ impl TestDaemon {
 
     /// The same with a token as text.
     pub async fn asked_with(&self, path: &str, token: &str) -> (u16, Value) {
-        let request = self.http.get(format!("{}/api/v1/{path}", self.url())).bearer_auth(token);
+        let request = self
+            .http
+            .get(format!("{}/api/v1/{path}", self.url()))
+            .bearer_auth(token);
         let answer = request.send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
     /// Posts under `/api/v1/`: status and body.
     pub async fn posts(&self, path: &str, body: &Value, token: &Token) -> (u16, Value) {
-        let request = self.http.post(format!("{}/api/v1/{path}", self.url())).bearer_auth(self.token(token));
+        let request = self
+            .http
+            .post(format!("{}/api/v1/{path}", self.url()))
+            .bearer_auth(self.token(token));
         let answer = request.json(body).send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
@@ -266,8 +324,13 @@ impl TestDaemon {
         let (mut records, mut after) = (Vec::new(), None::<String>);
         loop {
             let joint = if path.contains('?') { '&' } else { '?' };
-            let behind = after.as_ref().map(|after| format!("&after={after}")).unwrap_or_default();
-            let (status, page) = self.asked(&format!("{path}{joint}limit=1000{behind}"), token).await;
+            let behind = after
+                .as_ref()
+                .map(|after| format!("&after={after}"))
+                .unwrap_or_default();
+            let (status, page) = self
+                .asked(&format!("{path}{joint}limit=1000{behind}"), token)
+                .await;
             assert_eq!(status, 200, "{path}: {page}");
             let data = page["data"].as_array().unwrap();
             let last = data.len();
@@ -283,7 +346,10 @@ impl TestDaemon {
 
     /// Every event of the log, or of those rooms, as an admin sees it.
     pub async fn events(&self, rooms: Option<&str>) -> Vec<Value> {
-        let path = rooms.map_or_else(|| "events".to_owned(), |rooms| format!("events?rooms={rooms}"));
+        let path = rooms.map_or_else(
+            || "events".to_owned(),
+            |rooms| format!("events?rooms={rooms}"),
+        );
         self.list(&path, &Token::of(Role::Admin)).await
     }
 
@@ -291,9 +357,14 @@ impl TestDaemon {
     pub async fn imported(&self) {
         eventually("everything is imported", async || {
             let runs = self.runs().await;
-            let done =
-                |what: &str| runs.iter().any(|run| run["resource"] == what && run["state"] == "completed");
-            ["products", "inventory", "orders", "customers"].into_iter().all(done).then_some(())
+            let done = |what: &str| {
+                runs.iter()
+                    .any(|run| run["resource"] == what && run["state"] == "completed")
+            };
+            ["products", "inventory", "orders", "customers"]
+                .into_iter()
+                .all(done)
+                .then_some(())
         })
         .await;
     }
@@ -306,7 +377,10 @@ impl TestDaemon {
 
     /// Posts JSON under `/api/v1/`: status and body.
     pub async fn posted(&self, path: &str, token: &Token, body: &Value) -> (u16, Value) {
-        let request = self.http.post(format!("{}/api/v1/{path}", self.url())).bearer_auth(self.token(token));
+        let request = self
+            .http
+            .post(format!("{}/api/v1/{path}", self.url()))
+            .bearer_auth(self.token(token));
         let answer = request.body(body.to_string()).send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
@@ -320,8 +394,10 @@ impl TestDaemon {
 
     /// Posts a webhook: the answer's status.
     pub async fn receives(&self, webhook: &Webhook) -> u16 {
-        let mut request =
-            self.http.post(format!("{}/webhooks/shopify", self.url())).body(webhook.body.clone());
+        let mut request = self
+            .http
+            .post(format!("{}/webhooks/shopify", self.url()))
+            .body(webhook.body.clone());
         for (name, value) in &webhook.headers {
             request = request.header(name, value);
         }
@@ -341,15 +417,25 @@ impl TestDaemon {
         eventually("the inbox is empty", async || {
             let (_, answer) = self.asked("deliveries", &Token::of(Role::Admin)).await;
             let counts = answer["counts"].as_array().unwrap();
-            counts.iter().all(|row| row["state"] != "pending").then_some(())
+            counts
+                .iter()
+                .all(|row| row["state"] != "pending")
+                .then_some(())
         })
         .await;
     }
 
     /// A level in the mirror.
     pub async fn level(&self, item: &str, location: &str) -> Option<Value> {
-        let levels = self.list(&format!("levels?locationId={location}"), &Token::of(Role::Admin)).await;
-        levels.into_iter().find(|level| level["inventoryItemId"] == item)
+        let levels = self
+            .list(
+                &format!("levels?locationId={location}"),
+                &Token::of(Role::Admin),
+            )
+            .await;
+        levels
+            .into_iter()
+            .find(|level| level["inventoryItemId"] == item)
     }
 
     fn log_path(&self) -> PathBuf {
@@ -359,7 +445,8 @@ impl TestDaemon {
     fn unexpected(&self) -> Vec<String> {
         let log = std::fs::read_to_string(self.log_path()).unwrap_or_default();
         let bad = log.lines().filter(|line| {
-            let error = line.split_whitespace().nth(1) == Some("ERROR") || line.contains("panicked at");
+            let error =
+                line.split_whitespace().nth(1) == Some("ERROR") || line.contains("panicked at");
             error && !self.expected.iter().any(|text| line.contains(text))
         });
         bad.map(str::to_owned).collect()

@@ -1,7 +1,10 @@
 //! The verbs of the trade for whole-system tests: a shop that sells, a daemon that is killed, clients that listen.
 //!
 //! Everything runs on loopback, on free ports and in folders of its own, and ends with the value that started it.
-#![expect(clippy::unwrap_used, reason = "all of this is test code: what goes wrong here fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of this is test code: what goes wrong here fails the test"
+)]
 
 mod aside;
 mod binary;

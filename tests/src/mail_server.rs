@@ -56,7 +56,10 @@ impl Mail {
     /// A header's value.
     pub fn header(&self, name: &str) -> &str {
         let start = format!("{name}: ");
-        self.text.lines().find_map(|line| line.strip_prefix(&start)).unwrap()
+        self.text
+            .lines()
+            .find_map(|line| line.strip_prefix(&start))
+            .unwrap()
     }
 }
 
@@ -64,18 +67,31 @@ impl MailServer {
     /// One that is away.
     pub fn away() -> Self {
         let (address, desk, serving) = (free_address(), Arc::default(), JoinSet::new());
-        Self { address, desk, serving, security: "none", tls: None }
+        Self {
+            address,
+            desk,
+            serving,
+            security: "none",
+            tls: None,
+        }
     }
 
     /// One that takes mails over TLS only, secured as `security` of `[alerts.smtp]` says.
     pub async fn secured(security: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         certified(folder.path());
-        let certificate = CertificateDer::from_pem_file(folder.path().join("certificate.pem")).unwrap();
+        let certificate =
+            CertificateDer::from_pem_file(folder.path().join("certificate.pem")).unwrap();
         let key = PrivateKeyDer::from_pem_file(folder.path().join("key.pem")).unwrap();
-        let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key);
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key);
         let acceptor = TlsAcceptor::from(Arc::new(config.unwrap()));
-        let mut server = Self { security, tls: Some((folder, acceptor)), ..Self::away() };
+        let mut server = Self {
+            security,
+            tls: Some((folder, acceptor)),
+            ..Self::away()
+        };
         server.comes_back().await;
         server
     }
@@ -94,8 +110,14 @@ impl MailServer {
 
     /// Takes mails from now on.
     pub async fn comes_back(&mut self) {
-        let (listener, desk) = (TcpListener::bind(&self.address).await.unwrap(), Arc::clone(&self.desk));
-        let (security, tls) = (self.security, self.tls.as_ref().map(|(_, acceptor)| acceptor.clone()));
+        let (listener, desk) = (
+            TcpListener::bind(&self.address).await.unwrap(),
+            Arc::clone(&self.desk),
+        );
+        let (security, tls) = (
+            self.security,
+            self.tls.as_ref().map(|(_, acceptor)| acceptor.clone()),
+        );
         self.serving.spawn(async move {
             let mut talking = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
@@ -122,7 +144,11 @@ impl MailServer {
     /// The lines of `[alerts.smtp]` for it.
     pub fn settings(&self) -> String {
         let (address, port) = self.address.split_once(':').unwrap();
-        let host = if self.tls.is_some() { "localhost" } else { address };
+        let host = if self.tls.is_some() {
+            "localhost"
+        } else {
+            address
+        };
         let from = "stockd <stock@shop.example>";
         format!(
             "[alerts.smtp]\nhost = \"{host}\"\nport = {port}\nsecurity = \"{}\"\nfrom = \"{from}\"\n",
@@ -146,7 +172,10 @@ async fn meet(
     if security == "starttls" {
         stream.write_all(GREETING).await.ok()?;
         while !line(&mut stream).await?.eq_ignore_ascii_case("STARTTLS") {
-            stream.write_all(b"250-mail.example\r\n250 STARTTLS\r\n").await.ok()?;
+            stream
+                .write_all(b"250-mail.example\r\n250 STARTTLS\r\n")
+                .await
+                .ok()?;
         }
         stream.write_all(b"220 go on\r\n").await.ok()?;
     }
@@ -187,7 +216,10 @@ where
                     text.push_str(line.strip_prefix('.').unwrap_or(&line));
                     text.push('\n');
                 }
-                desk.lock().unwrap().mails.push(Mail { to: std::mem::take(&mut to), text });
+                desk.lock().unwrap().mails.push(Mail {
+                    to: std::mem::take(&mut to),
+                    text,
+                });
                 if mood == Mood::Silent {
                     std::future::pending::<()>().await;
                 }
@@ -195,7 +227,10 @@ where
             }
             _ => "250 yes",
         };
-        stream.write_all(format!("{answer}\r\n").as_bytes()).await.ok()?;
+        stream
+            .write_all(format!("{answer}\r\n").as_bytes())
+            .await
+            .ok()?;
     }
 }
 

@@ -25,9 +25,25 @@ const QUANTITIES: [&str; 8] = [
     "safety_stock",
 ];
 
-const PRODUCT: [&str; 7] = ["id", "title", "handle", "vendor", "productType", "status", "updatedAt"];
-const VARIANT: [&str; 8] =
-    ["id", "productId", "title", "sku", "barcode", "price", "inventoryItemId", "updatedAt"];
+const PRODUCT: [&str; 7] = [
+    "id",
+    "title",
+    "handle",
+    "vendor",
+    "productType",
+    "status",
+    "updatedAt",
+];
+const VARIANT: [&str; 8] = [
+    "id",
+    "productId",
+    "title",
+    "sku",
+    "barcode",
+    "price",
+    "inventoryItemId",
+    "updatedAt",
+];
 const ITEM: [&str; 4] = ["id", "sku", "tracked", "updatedAt"];
 const LOCATION: [&str; 4] = ["id", "name", "active", "updatedAt"];
 
@@ -53,9 +69,12 @@ impl Mirror {
     pub async fn of(daemon: &TestDaemon) -> Self {
         let admin = Token::of(Role::Admin);
         let mut records = BTreeMap::new();
-        for (kind, fields) in
-            [("products", &PRODUCT[..]), ("variants", &VARIANT), ("items", &ITEM), ("locations", &LOCATION)]
-        {
+        for (kind, fields) in [
+            ("products", &PRODUCT[..]),
+            ("variants", &VARIANT),
+            ("items", &ITEM),
+            ("locations", &LOCATION),
+        ] {
             for record in listed(daemon, kind).await {
                 let mut kept = keep(&record, fields);
                 if kind == "variants" {
@@ -73,7 +92,10 @@ impl Mirror {
             records.insert(("orders", text(&order["id"])), kept.into());
         }
         for customer in listed(daemon, "customers").await {
-            records.insert(("customers", text(&customer["id"])), keep(&customer, &CUSTOMER).into());
+            records.insert(
+                ("customers", text(&customer["id"])),
+                keep(&customer, &CUSTOMER).into(),
+            );
         }
         for level in daemon.list("levels", &admin).await {
             let mut kept = keep(&level["quantities"], &QUANTITIES[1..]);
@@ -91,30 +113,46 @@ impl Mirror {
         let mut records = BTreeMap::new();
         for mut product in rows("products") {
             product["status"] = text(&product["status"]).to_lowercase().into();
-            records.insert(("products", text(&product["id"])), keep(&product, &PRODUCT).into());
+            records.insert(
+                ("products", text(&product["id"])),
+                keep(&product, &PRODUCT).into(),
+            );
         }
         for variant in rows("variants") {
             let mut kept = keep(&variant, &VARIANT);
-            kept.insert("oversell".to_owned(), json!(variant["inventoryPolicy"] == "CONTINUE"));
+            kept.insert(
+                "oversell".to_owned(),
+                json!(variant["inventoryPolicy"] == "CONTINUE"),
+            );
             records.insert(("variants", text(&variant["id"])), kept.into());
         }
-        for (kind, named, fields) in
-            [("items", "inventoryItems", &ITEM[..]), ("locations", "locations", &LOCATION)]
-        {
+        for (kind, named, fields) in [
+            ("items", "inventoryItems", &ITEM[..]),
+            ("locations", "locations", &LOCATION),
+        ] {
             let of_kind = rows(named).into_iter();
-            records.extend(of_kind.map(|row| ((kind, text(&row["id"])), keep(&row, fields).into())));
+            records
+                .extend(of_kind.map(|row| ((kind, text(&row["id"])), keep(&row, fields).into())));
         }
         for order in rows("orders") {
             let mut kept = keep(&order, &ORDER);
-            kept.insert("lines".to_owned(), lines(&order["lineItems"], "currentQuantity"));
+            kept.insert(
+                "lines".to_owned(),
+                lines(&order["lineItems"], "currentQuantity"),
+            );
             records.insert(("orders", text(&order["id"])), kept.into());
         }
         for customer in rows("customers") {
-            records.insert(("customers", text(&customer["id"])), keep(&customer, &CUSTOMER).into());
+            records.insert(
+                ("customers", text(&customer["id"])),
+                keep(&customer, &CUSTOMER).into(),
+            );
         }
         let closed = |level: &Value| {
             let locations = truth["locations"].as_array().unwrap().iter();
-            locations.filter(|place| place["active"] == false).any(|place| place["id"] == level["locationId"])
+            locations
+                .filter(|place| place["active"] == false)
+                .any(|place| place["id"] == level["locationId"])
         };
         for mut level in rows("levels") {
             // What is stocked at a location that was deactivated counts nowhere.
@@ -136,9 +174,17 @@ impl Mirror {
     /// The first few records in which they differ, one a line; empty when they are equal.
     pub fn difference(&self, truth: &Self) -> String {
         let keys: std::collections::BTreeSet<_> = self.0.keys().chain(truth.0.keys()).collect();
-        let differing = keys.into_iter().filter(|key| self.0.get(*key) != truth.0.get(*key));
+        let differing = keys
+            .into_iter()
+            .filter(|key| self.0.get(*key) != truth.0.get(*key));
         let lines = differing.map(|key| {
-            format!("{} {}\n  mirror {:?}\n  truth  {:?}", key.0, key.1, self.0.get(key), truth.0.get(key))
+            format!(
+                "{} {}\n  mirror {:?}\n  truth  {:?}",
+                key.0,
+                key.1,
+                self.0.get(key),
+                truth.0.get(key)
+            )
         });
         lines.take(5).collect::<Vec<_>>().join("\n")
     }
@@ -152,7 +198,10 @@ impl Mirror {
             if difference.is_empty() {
                 return;
             }
-            assert!(Instant::now() < deadline, "the mirror is not what the shop believes:\n{difference}");
+            assert!(
+                Instant::now() < deadline,
+                "the mirror is not what the shop believes:\n{difference}"
+            );
             sleep(Duration::from_millis(200)).await;
         }
     }
@@ -160,23 +209,42 @@ impl Mirror {
 
 /// A level of the truth as one line, for a short comparison: available, committed and on hand.
 pub fn stock(level: &Value) -> (i64, i64, i64) {
-    let quantities = if level["quantities"].is_object() { &level["quantities"] } else { level };
+    let quantities = if level["quantities"].is_object() {
+        &level["quantities"]
+    } else {
+        level
+    };
     let units = |value: &Value| value.as_i64().unwrap();
-    (units(&level["available"]), units(&quantities["committed"]), units(&quantities["on_hand"]))
+    (
+        units(&level["available"]),
+        units(&quantities["committed"]),
+        units(&quantities["on_hand"]),
+    )
 }
 
 fn keep(record: &Value, fields: &[&str]) -> Map<String, Value> {
-    fields.iter().map(|field| ((*field).to_owned(), record[*field].clone())).collect()
+    fields
+        .iter()
+        .map(|field| ((*field).to_owned(), record[*field].clone()))
+        .collect()
 }
 
 /// How many of each line there are.
 fn lines(lines: &Value, units: &str) -> Value {
     let lines = lines.as_array().unwrap().iter();
-    Value::Object(lines.map(|line| (text(&line["id"]), line[units].clone())).collect())
+    Value::Object(
+        lines
+            .map(|line| (text(&line["id"]), line[units].clone()))
+            .collect(),
+    )
 }
 
 fn level_key(level: &Value) -> String {
-    format!("{}@{}", text(&level["inventoryItemId"]), text(&level["locationId"]))
+    format!(
+        "{}@{}",
+        text(&level["inventoryItemId"]),
+        text(&level["locationId"])
+    )
 }
 
 fn text(value: &Value) -> String {

@@ -22,13 +22,20 @@ impl Plain {
 
     /// Connects to a path with a token in its header.
     pub fn bearing(url: &str, path: &str, token: &str) -> Self {
-        Self::with(url, path, &json!({ "headers": { "Authorization": format!("Bearer {token}") } }))
+        Self::with(
+            url,
+            path,
+            &json!({ "headers": { "Authorization": format!("Bearer {token}") } }),
+        )
     }
 
     /// Connects with further options of `new WebSocket()`.
     pub fn with(url: &str, path: &str, options: &Value) -> Self {
         let wanted = json!({ "url": format!("{}{path}", websocket(url)), "options": options });
-        Self { transcript: node(path, "plain.mjs", &wanted), seen: 0 }
+        Self {
+            transcript: node(path, "plain.mjs", &wanted),
+            seen: 0,
+        }
     }
 
     /// Sends a message.
@@ -56,30 +63,44 @@ impl Plain {
 
     /// Waits for the next message of that type.
     pub async fn hears(&mut self, kind: &str) -> Value {
-        self.hears_where(kind, |message| name(message) == kind).await
+        self.hears_where(kind, |message| name(message) == kind)
+            .await
     }
 
     /// Everything that was said to it so far.
     pub fn messages(&self) -> Vec<Value> {
         let lines = self.transcript.lines().into_iter();
-        lines.filter(|line| line["heard"] == "message").map(|line| line["message"].clone()).collect()
+        lines
+            .filter(|line| line["heard"] == "message")
+            .map(|line| line["message"].clone())
+            .collect()
     }
 
     /// Waits until the connection is closed; with which code.
     pub async fn closed(&mut self) -> u64 {
-        self.transcript.find(0, "close", |line| line["heard"] == "close").await.1["code"].as_u64().unwrap()
+        self.transcript
+            .find(0, "close", |line| line["heard"] == "close")
+            .await
+            .1["code"]
+            .as_u64()
+            .unwrap()
     }
 
     /// Waits until it is not let in; with which status.
     pub async fn refused(&mut self) -> u64 {
         let refused = |line: &Value| line["heard"] == "refused";
-        self.transcript.find(0, "refusal", refused).await.1["status"].as_u64().unwrap()
+        self.transcript.find(0, "refusal", refused).await.1["status"]
+            .as_u64()
+            .unwrap()
     }
 }
 
 /// What a message is called: `type` for omni, `event` for oms.
 pub fn name(message: &Value) -> &str {
-    message["type"].as_str().or_else(|| message["event"].as_str()).unwrap_or_default()
+    message["type"]
+        .as_str()
+        .or_else(|| message["event"].as_str())
+        .unwrap_or_default()
 }
 
 /// What a script of the documents prints, or a tool, with lines as its input.
@@ -92,14 +113,20 @@ impl Script {
     /// The connection test of omni's document.
     pub fn snippet(url: &str, session: &str) -> Self {
         let wanted = json!({ "url": websocket(url), "session": session });
-        Self { transcript: node("the snippet", "snippet.mjs", &wanted), seen: 0 }
+        Self {
+            transcript: node("the snippet", "snippet.mjs", &wanted),
+            seen: 0,
+        }
     }
 
     /// `wscat` with a header, as oms's document calls it.
     pub fn wscat(url: &str, path: &str, header: &str) -> Self {
         let mut command = Command::new(Path::new(NODE).join("node_modules/.bin/wscat"));
         command.args(["-c", &format!("{}{path}", websocket(url)), "-H", header]);
-        Self { transcript: Transcript::of("wscat", &mut command), seen: 0 }
+        Self {
+            transcript: Transcript::of("wscat", &mut command),
+            seen: 0,
+        }
     }
 
     /// Types a line.
@@ -111,7 +138,9 @@ impl Script {
     pub async fn prints(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let read = |line: &Value| match line {
             // wscat's prompt stands before what it prints.
-            Value::String(text) => serde_json::from_str(text.trim_start_matches(['>', '<', ' '])).ok(),
+            Value::String(text) => {
+                serde_json::from_str(text.trim_start_matches(['>', '<', ' '])).ok()
+            }
             line => Some(line.clone()),
         };
         let fits = |line: &Value| read(line).is_some_and(|line| fits(&line));

@@ -46,7 +46,11 @@ impl Receiver {
                 talking.spawn(talk(stream, Arc::clone(&kept)));
             }
         });
-        Self { address, desk, _serving: serving }
+        Self {
+            address,
+            desk,
+            _serving: serving,
+        }
     }
 
     /// Where it listens, as `host:port`.
@@ -69,26 +73,43 @@ async fn talk(stream: TcpStream, desk: Arc<Mutex<Desk>>) -> Option<()> {
     let mut stream = BufReader::new(stream);
     loop {
         let mut line = String::new();
-        stream.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
+        stream
+            .read_line(&mut line)
+            .await
+            .ok()
+            .filter(|read| *read > 0)?;
         let path = line.split(' ').nth(1)?.to_owned();
         let mut headers = BTreeMap::new();
         loop {
             let mut line = String::new();
             stream.read_line(&mut line).await.ok()?;
-            let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+            let Some((name, value)) = line.trim_end().split_once(": ") else {
+                break;
+            };
             headers.insert(name.to_ascii_lowercase(), value.to_owned());
         }
-        let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+        let length = headers
+            .get("content-length")
+            .map_or(0, |length| length.parse().unwrap());
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await.ok()?;
         let body = String::from_utf8_lossy(&body).into_owned();
         let answered = {
             let mut desk = desk.lock().unwrap();
             let answered = desk.answers.pop_front().unwrap_or(200);
-            desk.received.push(Received { path, headers, body, answered });
+            desk.received.push(Received {
+                path,
+                headers,
+                body,
+                answered,
+            });
             answered
         };
-        let wait = if answered == 429 { "retry-after: 1\r\n" } else { "" };
+        let wait = if answered == 429 {
+            "retry-after: 1\r\n"
+        } else {
+            ""
+        };
         let answer = format!("HTTP/1.1 {answered} as told\r\n{wait}content-length: 2\r\n\r\nok");
         stream.write_all(answer.as_bytes()).await.ok()?;
     }

@@ -16,18 +16,27 @@ impl TestDaemon {
 
     /// Asks for a run until none is in its way; its id.
     pub async fn begins_when_it_can(&self, resource: &str, kind: &str) -> Value {
-        eventually(&format!("a {kind} run of {resource} is taken"), async || {
-            let (status, answer) = self.begins(&json!({ "resource": resource, "kind": kind })).await;
-            assert!([202, 409].contains(&status), "{answer}");
-            (status == 202).then(|| answer["runId"].clone())
-        })
+        eventually(
+            &format!("a {kind} run of {resource} is taken"),
+            async || {
+                let (status, answer) = self
+                    .begins(&json!({ "resource": resource, "kind": kind }))
+                    .await;
+                assert!([202, 409].contains(&status), "{answer}");
+                (status == 202).then(|| answer["runId"].clone())
+            },
+        )
         .await
     }
 
     /// Waits until a run is over; how it went.
     pub async fn ends(&self, id: &Value) -> Value {
         eventually("the run is over", async || {
-            let run = self.runs().await.into_iter().find(|run| run["runId"] == *id)?;
+            let run = self
+                .runs()
+                .await
+                .into_iter()
+                .find(|run| run["runId"] == *id)?;
             (run["state"] != "running").then_some(run)
         })
         .await
@@ -36,14 +45,21 @@ impl TestDaemon {
     /// Waits until there is none.
     pub async fn has_no_run_under_way(&self) {
         eventually("no run is under way", async || {
-            (!self.runs().await.iter().any(|run| run["state"] == "running")).then_some(())
+            (!self
+                .runs()
+                .await
+                .iter()
+                .any(|run| run["state"] == "running"))
+            .then_some(())
         })
         .await;
     }
 
     /// A full run from beginning to end.
     pub async fn compares(&self, resource: &str) -> Value {
-        let (status, begun) = self.begins(&json!({ "resource": resource, "kind": "full" })).await;
+        let (status, begun) = self
+            .begins(&json!({ "resource": resource, "kind": "full" }))
+            .await;
         assert_eq!(status, 202, "{begun}");
         self.ends(&begun["runId"]).await
     }
@@ -58,7 +74,10 @@ impl TestDaemon {
         for id in &begun {
             runs.push(self.ends(id).await);
         }
-        assert!(runs.iter().all(|run| run["state"] == "completed"), "{runs:#?}");
+        assert!(
+            runs.iter().all(|run| run["state"] == "completed"),
+            "{runs:#?}"
+        );
         runs
     }
 

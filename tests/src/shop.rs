@@ -54,7 +54,10 @@ impl TestShop {
             webhook_secret: SECRET.to_owned(),
             ..options
         };
-        Self { sim: Sim::start(options).await.unwrap(), http: reqwest::Client::new() }
+        Self {
+            sim: Sim::start(options).await.unwrap(),
+            http: reqwest::Client::new(),
+        }
     }
 
     /// Where it listens.
@@ -76,7 +79,9 @@ impl TestShop {
     pub async fn bulk_operations(&self) -> usize {
         let calls = self.calls().await;
         let calls = calls["calls"].as_array().unwrap().iter();
-        calls.filter(|call| call["operation"] == "BulkStart").count()
+        calls
+            .filter(|call| call["operation"] == "BulkStart")
+            .count()
     }
 
     /// Its mutations so far, oldest first. Fails where one key changed the store twice.
@@ -84,7 +89,10 @@ impl TestShop {
         let answer = self.asked("calls?mutations=true").await;
         assert_eq!(answer["totals"]["appliedTwice"], 0, "{}", answer["totals"]);
         let mutations: Vec<Value> = answer["mutations"].as_array().unwrap().clone();
-        mutations.into_iter().filter(|mutation| mutation["idempotencyKey"].is_string()).collect()
+        mutations
+            .into_iter()
+            .filter(|mutation| mutation["idempotencyKey"].is_string())
+            .collect()
     }
 
     /// A level as it believes it to be.
@@ -92,7 +100,8 @@ impl TestShop {
         let truth = self.truth().await;
         let mut levels = truth["levels"].as_array().unwrap().iter();
         let here = |level: &&Value| {
-            level["inventoryItemId"] == spot.item.as_str() && level["locationId"] == spot.location.as_str()
+            level["inventoryItemId"] == spot.item.as_str()
+                && level["locationId"] == spot.location.as_str()
         };
         levels.find(here).unwrap().clone()
     }
@@ -121,14 +130,22 @@ impl TestShop {
     pub async fn subscriptions(&self) -> Vec<String> {
         let query = "{ webhookSubscriptions(first: 100) { nodes { topic } } }";
         let answer: Value = self.query(query).await.unwrap().json().await.unwrap();
-        let topics = answer["data"]["webhookSubscriptions"]["nodes"].as_array().unwrap();
-        topics.iter().map(|node| node["topic"].as_str().unwrap().to_owned()).collect()
+        let topics = answer["data"]["webhookSubscriptions"]["nodes"]
+            .as_array()
+            .unwrap();
+        topics
+            .iter()
+            .map(|node| node["topic"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// What another program with the same app is answered.
     async fn query(&self, query: &str) -> reqwest::Result<reqwest::Response> {
         let address = format!("{}/admin/api/{}/graphql.json", self.url(), sim::VERSION);
-        let call = self.http.post(address).header("x-shopify-access-token", ACCESS_TOKEN);
+        let call = self
+            .http
+            .post(address)
+            .header("x-shopify-access-token", ACCESS_TOKEN);
         call.json(&json!({ "query": query })).send().await
     }
 
@@ -141,7 +158,10 @@ impl TestShop {
     pub async fn spot(&self, n: usize, at_least: i64) -> Spot {
         let truth = self.truth().await;
         let levels = truth["levels"].as_array().unwrap().iter();
-        let level = levels.filter(|level| level["available"].as_i64().unwrap() >= at_least).nth(n).unwrap();
+        let level = levels
+            .filter(|level| level["available"].as_i64().unwrap() >= at_least)
+            .nth(n)
+            .unwrap();
         spot(&truth, level)
     }
 
@@ -173,7 +193,8 @@ impl TestShop {
 
     /// An order is paid, fulfilled, delivered, cancelled or deleted.
     pub async fn order(&self, action: &str, order: &Value) -> Value {
-        self.does("orders", &json!({ "action": action, "id": order["id"] })).await
+        self.does("orders", &json!({ "action": action, "id": order["id"] }))
+            .await
     }
 
     /// Webhooks go there.
@@ -188,12 +209,14 @@ impl TestShop {
 
     /// So many buy every second.
     pub async fn is_busy(&self, per_second: f64) {
-        self.does("shoppers", &json!({ "perSecond": per_second })).await;
+        self.does("shoppers", &json!({ "perSecond": per_second }))
+            .await;
     }
 
     /// The shop's time goes on: retries fall due.
     pub async fn time_passes(&self, seconds: u32) {
-        self.does("clock", &json!({ "advanceSeconds": seconds })).await;
+        self.does("clock", &json!({ "advanceSeconds": seconds }))
+            .await;
     }
 
     /// Lets every webhook arrive, retries included, however late they are due.
@@ -229,7 +252,9 @@ impl TestShop {
 
     /// Any other of its routes.
     pub async fn does(&self, route: &str, body: &Value) -> Value {
-        self.tries(route, body).await.unwrap_or_else(|refusal| panic!("{route}: {refusal}"))
+        self.tries(route, body)
+            .await
+            .unwrap_or_else(|refusal| panic!("{route}: {refusal}"))
     }
 
     /// The same where it may say no.
@@ -237,11 +262,22 @@ impl TestShop {
         let url = format!("{}/_sim/{route}", self.url());
         let answer = self.http.post(url).json(body).send().await.unwrap();
         let (status, body) = (answer.status(), answer.json::<Value>().await.unwrap());
-        if status.is_success() { Ok(body) } else { Err(body) }
+        if status.is_success() {
+            Ok(body)
+        } else {
+            Err(body)
+        }
     }
 
     async fn asked(&self, route: &str) -> Value {
-        self.http.get(format!("{}/_sim/{route}", self.url())).send().await.unwrap().json().await.unwrap()
+        self.http
+            .get(format!("{}/_sim/{route}", self.url()))
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
     }
 }
 
@@ -249,7 +285,9 @@ fn spot(truth: &Value, level: &Value) -> Spot {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let item = text(&level["inventoryItemId"]);
     let mut variants = truth["variants"].as_array().unwrap().iter();
-    let variant = variants.find(|variant| variant["inventoryItemId"] == item.as_str()).unwrap();
+    let variant = variants
+        .find(|variant| variant["inventoryItemId"] == item.as_str())
+        .unwrap();
     Spot {
         location: text(&level["locationId"]),
         product: text(&variant["productId"]),

@@ -38,30 +38,45 @@ impl Token {
 
     /// For a customer.
     pub fn customer(id: &str) -> Self {
-        Self { customer: Some(id.to_owned()), ..Self::of(Role::Customer) }
+        Self {
+            customer: Some(id.to_owned()),
+            ..Self::of(Role::Customer)
+        }
     }
 
     /// For staff limited to a location.
     pub fn staff_at(location: &str) -> Self {
-        Self { locations: Some(vec![location.to_owned()]), ..Self::of(Role::Staff) }
+        Self {
+            locations: Some(vec![location.to_owned()]),
+            ..Self::of(Role::Staff)
+        }
     }
 
     /// For those shops, where there are several.
     #[must_use]
     pub fn enters(self, shops: &[&str]) -> Self {
-        Self { shops: Some(shops.iter().map(|&shop| shop.to_owned()).collect()), ..self }
+        Self {
+            shops: Some(shops.iter().map(|&shop| shop.to_owned()).collect()),
+            ..self
+        }
     }
 
     /// Of that user.
     #[must_use]
     pub fn user(self, user: &str) -> Self {
-        Self { user: Some(user.to_owned()), ..self }
+        Self {
+            user: Some(user.to_owned()),
+            ..self
+        }
     }
 
     /// With that `jti`.
     #[must_use]
     pub fn id(self, id: &str) -> Self {
-        Self { id: id.to_owned(), ..self }
+        Self {
+            id: id.to_owned(),
+            ..self
+        }
     }
 
     /// Good for so many seconds; a negative number has run out already.
@@ -72,10 +87,16 @@ impl Token {
 
     pub(crate) fn signed(&self, config: &Config) -> String {
         let new = NewToken {
-            sub: self.user.clone().unwrap_or_else(|| format!("test-{}", self.role.as_str())),
+            sub: self
+                .user
+                .clone()
+                .unwrap_or_else(|| format!("test-{}", self.role.as_str())),
             role: self.role,
             customer_id: self.customer.as_ref().map(|id| id.parse().unwrap()),
-            locations: self.locations.as_ref().map(|ids| ids.iter().map(|id| id.parse().unwrap()).collect()),
+            locations: self
+                .locations
+                .as_ref()
+                .map(|ids| ids.iter().map(|id| id.parse().unwrap()).collect()),
             shops: self.shops.clone(),
             iat: SystemClock.now().as_second(),
             jti: self.id.clone(),
@@ -92,7 +113,9 @@ pub fn forged(header: &Value, claims: &Value, secret: Option<&str>) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let signed = format!("{}.{}", part(header), part(claims));
     let signature = secret.map_or_else(String::new, |secret| {
-        let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(&signed);
+        let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
+            .unwrap()
+            .chain_update(&signed);
         URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
     });
     format!("{signed}.{signature}")

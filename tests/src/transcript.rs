@@ -27,7 +27,11 @@ struct Heard {
 impl Transcript {
     /// Starts a command; its lines are kept from the first on.
     pub(crate) fn of(name: &str, command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let (out, heard) = (child.stdout.take().unwrap(), Arc::new(Heard::default()));
         let kept = Arc::clone(&heard);
         thread::spawn(move || {
@@ -37,7 +41,11 @@ impl Transcript {
                 kept.more.notify_waiters();
             }
         });
-        Self { child, heard, name: name.to_owned() }
+        Self {
+            child,
+            heard,
+            name: name.to_owned(),
+        }
     }
 
     /// Sends a line to the child.
@@ -87,7 +95,11 @@ impl Transcript {
                     .skip(from.max(lines.len().saturating_sub(20)))
                     .map(ToString::to_string)
                     .collect();
-                panic!("{} did not hear {what}; it heard\n{}", self.name, tail.join("\n"));
+                panic!(
+                    "{} did not hear {what}; it heard\n{}",
+                    self.name,
+                    tail.join("\n")
+                );
             }
         }
     }

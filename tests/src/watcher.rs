@@ -17,7 +17,11 @@ impl Watcher {
         let log = std::fs::File::create(log).unwrap();
         let mut command = Command::new(stockd());
         command.args(["watch", "--json", "--url", url, "--since", since]);
-        command.env_clear().env("STOCKD_TOKEN", token).env("RUST_LOG", "debug").stderr(Stdio::from(log));
+        command
+            .env_clear()
+            .env("STOCKD_TOKEN", token)
+            .env("RUST_LOG", "debug")
+            .stderr(Stdio::from(log));
         Self(Transcript::of("stockd watch", &mut command))
     }
 
@@ -29,7 +33,13 @@ impl Watcher {
     /// The ids of the logged events so far whose name begins so, in the order in which they were printed.
     pub fn ids(&self, prefix: &str) -> Vec<String> {
         let lines = self.0.lines().into_iter();
-        let wanted = lines.filter(|line| line["event"].as_str().is_some_and(|name| name.starts_with(prefix)));
-        wanted.filter_map(|line| line["payload"]["id"].as_str().map(str::to_owned)).collect()
+        let wanted = lines.filter(|line| {
+            line["event"]
+                .as_str()
+                .is_some_and(|name| name.starts_with(prefix))
+        });
+        wanted
+            .filter_map(|line| line["payload"]["id"].as_str().map(str::to_owned))
+            .collect()
     }
 }

@@ -37,13 +37,18 @@ impl Webhook {
             ("x-shopify-api-version", sim::VERSION),
             ("x-shopify-webhook-id", &id),
         ];
-        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let headers = headers
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec();
         Self { headers, body }
     }
 
     /// The head of a request with it, but for the empty line that ends it: for saying it over a bare wire.
     pub fn head(&self, length: &str) -> String {
-        let lines = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+        let lines = self
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"));
         format!(
             "POST /webhooks/shopify HTTP/1.1\r\nHost: stockd\r\n{length}\r\n{}",
             lines.collect::<String>()
@@ -74,6 +79,8 @@ impl Webhook {
 }
 
 fn signature(secret: &str, body: &[u8]) -> String {
-    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(body);
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
+        .unwrap()
+        .chain_update(body);
     STANDARD.encode(mac.finalize().into_bytes())
 }

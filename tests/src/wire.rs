@@ -23,7 +23,10 @@ impl Wire {
     /// Reads up to the next pause of the other side, at least a byte unless it closed.
     pub async fn hears(&mut self) -> Vec<u8> {
         let mut bytes = vec![0; 64 * 1024];
-        let read = timeout(PATIENCE, self.0.read(&mut bytes)).await.unwrap().unwrap_or(0);
+        let read = timeout(PATIENCE, self.0.read(&mut bytes))
+            .await
+            .unwrap()
+            .unwrap_or(0);
         bytes.truncate(read);
         bytes
     }
@@ -32,7 +35,9 @@ impl Wire {
     pub async fn hears_all(&mut self) -> String {
         let mut bytes = Vec::new();
         // A reset is a way of closing, too.
-        let _ = timeout(PATIENCE, self.0.read_to_end(&mut bytes)).await.unwrap();
+        let _ = timeout(PATIENCE, self.0.read_to_end(&mut bytes))
+            .await
+            .unwrap();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }

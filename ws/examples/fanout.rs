@@ -22,8 +22,8 @@ use schemas::command::CommandKind;
 use schemas::event::{LevelChange, Notice, Source as Way};
 use schemas::shape::{LevelShape, StockStatus};
 use schemas::{
-    AnyId, Entropy, Epoch, ErrorBody, ErrorCode, Event, Identity, LevelSelection, LogEntry, Offset, OrderId,
-    ProductId, Quantities, Role, Room, Sequence, ShopDomain, Timestamp,
+    AnyId, Entropy, Epoch, ErrorBody, ErrorCode, Event, Identity, LevelSelection, LogEntry, Offset,
+    OrderId, ProductId, Quantities, Role, Room, Sequence, ShopDomain, Timestamp,
 };
 use serde_json::Value;
 use socket2::SockRef;
@@ -33,8 +33,8 @@ use tokio_util::task::TaskTracker;
 
 use ws::limits::UNSENT_BYTES_MAX;
 use ws::{
-    AuthError, Authenticate, Commands, Entrance, Hub, KeptRooms, Knock, Options, OrderOwner, Snapshot,
-    Source, SourceError,
+    AuthError, Authenticate, Commands, Entrance, Hub, KeptRooms, Knock, Options, OrderOwner,
+    Snapshot, Source, SourceError,
 };
 
 const EPOCH: Epoch = Epoch(0xbeef);
@@ -49,8 +49,11 @@ const NOTICE_BYTES: usize = 232;
 async fn main() -> io::Result<()> {
     let log = Arc::new(Log::default());
     let entropy = Arc::new(Entropy::from_system().map_err(io::Error::other)?);
-    let options =
-        Options { connections_max: 20_000, connections_per_address_max: 20_000, ..Options::default() };
+    let options = Options {
+        connections_max: 20_000,
+        connections_per_address_max: 20_000,
+        ..Options::default()
+    };
     let hub = Hub::new(
         Arc::<Log>::clone(&log),
         Arc::new(Tokens),
@@ -61,7 +64,12 @@ async fn main() -> io::Result<()> {
     );
     let clients = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let control = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    writeln!(io::stdout(), "{} {}", clients.local_addr()?.port(), control.local_addr()?.port())?;
+    writeln!(
+        io::stdout(),
+        "{} {}",
+        clients.local_addr()?.port(),
+        control.local_addr()?.port()
+    )?;
     let (served, told) = tokio::join!(serve(Arc::clone(&hub), clients), obey(&hub, &log, control));
     served.and(told)
 }
@@ -73,7 +81,11 @@ async fn obey(hub: &Hub, log: &Log, control: TcpListener) -> io::Result<()> {
     let mut lines = BufReader::new(lines).lines();
     while let Some(line) = lines.next_line().await? {
         if line == "attendees" {
-            let answer = format!("{} {}\n", hub.figures().connections, hub.attendees().users.len());
+            let answer = format!(
+                "{} {}\n",
+                hub.figures().connections,
+                hub.attendees().users.len()
+            );
             answers.write_all(answer.as_bytes()).await?;
             continue;
         }
@@ -82,8 +94,9 @@ async fn obey(hub: &Hub, log: &Log, control: TcpListener) -> io::Result<()> {
         let mut number = || words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
         let (events, bytes, first) = (number(), number(), number());
         let bytes = usize::try_from(bytes).unwrap_or(0);
-        let entries: Vec<LogEntry> =
-            (first..first + events).map(|n| log.append(event(room, n, bytes))).collect();
+        let entries: Vec<LogEntry> = (first..first + events)
+            .map(|n| log.append(event(room, n, bytes)))
+            .collect();
         hub.publish(&entries);
     }
     Ok(())
@@ -104,7 +117,11 @@ fn event(room: &str, number: u64, bytes: usize) -> Event {
     }
     let padding = bytes.saturating_sub(NOTICE_BYTES + mark.len());
     let message = format!("{mark}{}", "x".repeat(padding));
-    Event::SystemNotification(Notice { user_id: None, title: "Bench".to_owned(), message })
+    Event::SystemNotification(Notice {
+        user_id: None,
+        title: "Bench".to_owned(),
+        message,
+    })
 }
 
 fn level(location: u64, title: String) -> LevelShape {
@@ -133,7 +150,8 @@ fn number<Id: TryFrom<u64>>(number: u64) -> Id {
 }
 
 fn shop() -> ShopDomain {
-    SHOP.parse().unwrap_or_else(|_| unreachable!("a shop's domain"))
+    SHOP.parse()
+        .unwrap_or_else(|_| unreachable!("a shop's domain"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "nothing is simulated here")]
@@ -149,8 +167,16 @@ impl Log {
     fn append(&self, event: Event) -> LogEntry {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(entries.len() < ENTRIES_MAX, "too much happens");
-        let offset = Offset { epoch: EPOCH, sequence: Sequence(entries.len() as u64 + 1) };
-        let entry = LogEntry { offset, shop: shop(), at: now(), event };
+        let offset = Offset {
+            epoch: EPOCH,
+            sequence: Sequence(entries.len() as u64 + 1),
+        };
+        let entry = LogEntry {
+            offset,
+            shop: shop(),
+            at: now(),
+            event,
+        };
         entries.push(entry.clone());
         entry
     }
@@ -166,13 +192,20 @@ impl Source for Log {
         None
     }
 
-    async fn order(&self, _shops: &[ShopDomain], _order: OrderId) -> Result<Option<OrderOwner>, SourceError> {
+    async fn order(
+        &self,
+        _shops: &[ShopDomain],
+        _order: OrderId,
+    ) -> Result<Option<OrderOwner>, SourceError> {
         Ok(None)
     }
 
     fn head(&self) -> Offset {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Offset { epoch: EPOCH, sequence: Sequence(entries.len() as u64) }
+        Offset {
+            epoch: EPOCH,
+            sequence: Sequence(entries.len() as u64),
+        }
     }
 
     async fn replay(
@@ -185,7 +218,10 @@ impl Source for Log {
     ) -> Result<Vec<LogEntry>, SourceError> {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let skipped = usize::try_from(after.0).unwrap_or(usize::MAX);
-        let range = entries.iter().skip(skipped).take_while(|entry| entry.sequence() <= until);
+        let range = entries
+            .iter()
+            .skip(skipped)
+            .take_while(|entry| entry.sequence() <= until);
         let concerned = range.filter(|entry| !entry.event.rooms().is_disjoint(rooms));
         Ok(concerned.take(limit).cloned().collect())
     }
@@ -223,7 +259,10 @@ struct Tokens;
 
 impl Authenticate for Tokens {
     fn identify(&self, token: &str, _now: Timestamp) -> Result<Identity, AuthError> {
-        Ok(Identity::unlimited(token.parse().map_err(|_| AuthError::Invalid)?, Role::Staff))
+        Ok(Identity::unlimited(
+            token.parse().map_err(|_| AuthError::Invalid)?,
+            Role::Staff,
+        ))
     }
 
     fn is_revoked(&self, _identity: &Identity) -> bool {
@@ -280,11 +319,19 @@ fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Response<Bytes> {
-    match hub.knock(request.method(), request.uri(), request.headers(), peer, &Entrance::default()) {
+    match hub.knock(
+        request.method(),
+        request.uri(),
+        request.headers(),
+        peer,
+        &Entrance::default(),
+    ) {
         Knock::Answer(response) => response,
         Knock::Upgrade(response, upgrade) => {
             tasks.spawn(async move {
-                let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
+                let Ok(upgraded) = hyper::upgrade::on(request).await else {
+                    return;
+                };
                 if let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() {
                     upgrade.run(parts.io.into_inner(), parts.read_buf).await;
                 }

@@ -79,7 +79,8 @@ impl Suite {
         match uri.path() {
             "/engine.io/" => {
                 self.go(
-                    self.engine.knock(method, uri, headers, peer, &Entrance::default(), |_| Echo),
+                    self.engine
+                        .knock(method, uri, headers, peer, &Entrance::default(), |_| Echo),
                     request,
                 )
                 .await
@@ -90,8 +91,12 @@ impl Suite {
                     entropy: Arc::clone(&self.entropy),
                     greeting: None,
                 };
-                self.go(self.socket.knock(method, uri, headers, peer, &Entrance::default(), sockets), request)
-                    .await
+                self.go(
+                    self.socket
+                        .knock(method, uri, headers, peer, &Entrance::default(), sockets),
+                    request,
+                )
+                .await
             }
             _ => status(StatusCode::NOT_FOUND),
         }
@@ -111,7 +116,9 @@ impl Suite {
             },
             Knock::Upgrade(response, upgrade) => {
                 self.tasks.spawn(async move {
-                    let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
+                    let Ok(upgraded) = hyper::upgrade::on(request).await else {
+                        return;
+                    };
                     if let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() {
                         upgrade.run(parts.io.into_inner(), parts.read_buf).await;
                     }
@@ -132,7 +139,12 @@ fn status(status: StatusCode) -> Response<Bytes> {
 struct Echo;
 
 impl Talk for Echo {
-    fn receive(&mut self, _now: Duration, message: Message<'_>, out: &mut Out) -> Result<(), Ending> {
+    fn receive(
+        &mut self,
+        _now: Duration,
+        message: Message<'_>,
+        out: &mut Out,
+    ) -> Result<(), Ending> {
         out.push(match message {
             Message::Binary(bytes) => frame::binary(&bytes),
             Message::Text(text) => frame::text(&engine::Packet::Message(text).encode()),
@@ -162,7 +174,9 @@ enum Place {
 
 impl Namespace for Place {
     fn parse(name: &str) -> Option<Self> {
-        [Self::Main, Self::Custom].into_iter().find(|place| place.as_str() == name)
+        [Self::Main, Self::Custom]
+            .into_iter()
+            .find(|place| place.as_str() == name)
     }
 
     fn as_str(self) -> &'static str {
@@ -185,18 +199,34 @@ struct Sockets {
 const MOMENT: Duration = Duration::from_millis(10);
 
 impl Sockets {
-    fn connect(&mut self, now: Duration, place: Place, auth: Option<Map<String, Value>>, out: &mut Out) {
+    fn connect(
+        &mut self,
+        now: Duration,
+        place: Place,
+        auth: Option<Map<String, Value>>,
+        out: &mut Out,
+    ) {
         self.session.admit(place);
         let sid = Map::from_iter([("sid".to_owned(), json!(self.entropy.uuid()))]);
         out.push(packet(place, Content::Connect(Some(sid))));
         let args = vec![auth.unwrap_or_default().into()];
-        let auth = Content::Event { id: None, name: "auth".to_owned(), args, attachments: 0 };
+        let auth = Content::Event {
+            id: None,
+            name: "auth".to_owned(),
+            args,
+            attachments: 0,
+        };
         self.greeting = Some((now + MOMENT, packet(place, auth)));
     }
 }
 
 impl Talk for Sockets {
-    fn receive(&mut self, now: Duration, message: Message<'_>, out: &mut Out) -> Result<(), Ending> {
+    fn receive(
+        &mut self,
+        now: Duration,
+        message: Message<'_>,
+        out: &mut Out,
+    ) -> Result<(), Ending> {
         match self.session.receive(now, message)? {
             Some(Step::Connect(place, auth)) => self.connect(now, place, auth, out),
             Some(Step::Event(place, call)) => {
@@ -204,9 +234,18 @@ impl Talk for Sockets {
                 let content = match (call.name.as_str(), call.id) {
                     ("message", None) => {
                         let name = "message-back".to_owned();
-                        Content::Event { id: None, name, args: call.args, attachments }
+                        Content::Event {
+                            id: None,
+                            name,
+                            args: call.args,
+                            attachments,
+                        }
                     }
-                    ("message-with-ack", Some(id)) => Content::Ack { id, args: call.args, attachments },
+                    ("message-with-ack", Some(id)) => Content::Ack {
+                        id,
+                        args: call.args,
+                        attachments,
+                    },
                     _ => return Ok(()),
                 };
                 out.push(packet(place, content));
@@ -230,10 +269,19 @@ impl Talk for Sockets {
     }
 
     fn deadline(&self, _now: Duration) -> Option<Duration> {
-        self.greeting.as_ref().map(|(due, _)| *due).into_iter().chain(self.session.deadline()).min()
+        self.greeting
+            .as_ref()
+            .map(|(due, _)| *due)
+            .into_iter()
+            .chain(self.session.deadline())
+            .min()
     }
 }
 
 fn packet(place: Place, content: Content) -> Bytes {
-    Packet { namespace: place.as_str().to_owned(), content }.frame()
+    Packet {
+        namespace: place.as_str().to_owned(),
+        content,
+    }
+    .frame()
 }

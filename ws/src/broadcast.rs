@@ -36,10 +36,21 @@ const NAMESPACES_IN_USE: usize = 2;
 
 impl Broadcast {
     pub(crate) fn logged(entry: LogEntry, company: Option<AnyId>) -> Self {
-        Self::new(Some(entry.offset), entry.shop, company, entry.at, entry.event)
+        Self::new(
+            Some(entry.offset),
+            entry.shop,
+            company,
+            entry.at,
+            entry.event,
+        )
     }
 
-    pub(crate) fn ephemeral(shop: ShopDomain, company: Option<AnyId>, at: Timestamp, event: Event) -> Self {
+    pub(crate) fn ephemeral(
+        shop: ShopDomain,
+        company: Option<AnyId>,
+        at: Timestamp,
+        event: Event,
+    ) -> Self {
         Self::new(None, shop, company, at, event)
     }
 
@@ -52,13 +63,37 @@ impl Broadcast {
     ) -> Self {
         let rooms = event.rooms().into_iter().collect();
         let (frames, bare, latest) = Default::default();
-        Self { offset, shop, company, at, event, rooms, frames, bare, latest }
+        Self {
+            offset,
+            shop,
+            company,
+            at,
+            event,
+            rooms,
+            frames,
+            bare,
+            latest,
+        }
     }
 
     /// The event as it is told to those who are limited to these locations.
     pub(crate) fn telling<'a>(&'a self, limited_to: Option<&'a [LocationId]>) -> Telling<'a> {
-        let Self { offset, shop, company, at, event, .. } = self;
-        Telling { event, offset: *offset, shop, company: company.as_ref(), at: *at, limited_to }
+        let Self {
+            offset,
+            shop,
+            company,
+            at,
+            event,
+            ..
+        } = self;
+        Telling {
+            event,
+            offset: *offset,
+            shop,
+            company: company.as_ref(),
+            at: *at,
+            limited_to,
+        }
     }
 
     /// Its place in the log; before everything for the ephemeral.
@@ -71,7 +106,11 @@ impl Broadcast {
     pub(crate) fn frames(&self, namespace: Namespace, recoverable: bool) -> &[Frame] {
         // A plain namespace has no cursors at all.
         let with_cursors = recoverable || namespace.is_plain();
-        let frames = if with_cursors { &self.frames } else { self.bare.get_or_init(Default::default) };
+        let frames = if with_cursors {
+            &self.frames
+        } else {
+            self.bare.get_or_init(Default::default)
+        };
         frames[namespace.index()].get_or_init(|| namespace.frames(self, None, recoverable))
     }
 
@@ -92,7 +131,8 @@ impl Broadcast {
     pub(crate) fn weight(&self) -> usize {
         let mut counter = Counter(0);
         // A shape that cannot be written as JSON would be a mistake of ours; it then counts as the whole ring.
-        let json = serde_json::to_writer(&mut counter, &self.event).map_or(RING_BYTES_MAX, |()| counter.0);
+        let json =
+            serde_json::to_writer(&mut counter, &self.event).map_or(RING_BYTES_MAX, |()| counter.0);
         size_of::<Self>() + json.saturating_mul(1 + NAMESPACES_IN_USE)
     }
 }

@@ -17,7 +17,11 @@ pub(crate) async fn run(
     kind: CommandKind,
     payload: Value,
 ) -> Result<Value, ErrorBody> {
-    let outcome = timeout(COMMAND_DEADLINE, commands.run(&by, shop.as_deref(), kind, payload)).await;
+    let outcome = timeout(
+        COMMAND_DEADLINE,
+        commands.run(&by, shop.as_deref(), kind, payload),
+    )
+    .await;
     outcome.unwrap_or_else(|_| {
         let message =
             "No answer in time; it may have been done: look, or repeat it with the same idempotencyKey";

@@ -94,7 +94,11 @@ pub(crate) struct Part {
 impl Part {
     /// For everybody who hears the event.
     pub(crate) fn new(name: impl Into<Cow<'static, str>>, payload: Value) -> Self {
-        Self { name: name.into(), payload, rooms: None }
+        Self {
+            name: name.into(),
+            payload,
+            rooms: None,
+        }
     }
 
     /// For those of them who are in one of these rooms.
@@ -103,7 +107,10 @@ impl Part {
         name: impl Into<Cow<'static, str>>,
         payload: Value,
     ) -> Self {
-        Self { rooms: Some(rooms.into_iter().collect()), ..Self::new(name, payload) }
+        Self {
+            rooms: Some(rooms.into_iter().collect()),
+            ..Self::new(name, payload)
+        }
     }
 }
 
@@ -247,12 +254,20 @@ impl Namespace {
 
     /// The namespace whose settings count here.
     pub(crate) fn settings(self) -> Self {
-        if self == Self::HubRoot { Self::Hub } else { self }
+        if self == Self::HubRoot {
+            Self::Hub
+        } else {
+            self
+        }
     }
 
     /// What sessions are sealed with, so that one of another contract opens nothing.
     pub(crate) fn seal(self) -> &'static str {
-        if self == Self::HubRoot { "hub /" } else { self.as_str() }
+        if self == Self::HubRoot {
+            "hub /"
+        } else {
+            self.as_str()
+        }
     }
 
     pub(crate) fn index(self) -> usize {
@@ -270,10 +285,20 @@ impl Namespace {
         let parts = self.parts(broadcast, limited_to);
         let (last, offset) = (parts.len(), broadcast.offset.filter(|_| recoverable));
         let cursor = |sent: usize| {
-            let parts = if sent == last { 0 } else { u8::try_from(sent).unwrap_or(u8::MAX) };
-            offset.map(|offset| Cursor { parts, ..Cursor::at(offset) })
+            let parts = if sent == last {
+                0
+            } else {
+                u8::try_from(sent).unwrap_or(u8::MAX)
+            };
+            offset.map(|offset| Cursor {
+                parts,
+                ..Cursor::at(offset)
+            })
         };
-        (1..).zip(parts).map(|(sent, part)| self.frame(part, cursor(sent))).collect()
+        (1..)
+            .zip(parts)
+            .map(|(sent, part)| self.frame(part, cursor(sent)))
+            .collect()
     }
 
     /// The same for somebody whose cursor is that one throughout.
@@ -284,7 +309,10 @@ impl Namespace {
         cursor: Cursor,
     ) -> Box<[Frame]> {
         let parts = self.parts(broadcast, limited_to);
-        parts.into_iter().map(|part| self.frame(part, Some(cursor))).collect()
+        parts
+            .into_iter()
+            .map(|part| self.frame(part, Some(cursor)))
+            .collect()
     }
 
     /// What an event becomes, which is logged here: once for all who share it. Never what is in it.
@@ -311,7 +339,10 @@ impl Namespace {
             Self::Omni => frame::text(&payload),
             _ => self.event(&part.name, &payload, cursor),
         };
-        Frame { bytes, rooms: part.rooms.map(Vec::into_boxed_slice) }
+        Frame {
+            bytes,
+            rooms: part.rooms.map(Vec::into_boxed_slice),
+        }
     }
 
     /// Any event as a whole frame, with the cursor that holds once it has arrived.
@@ -319,7 +350,9 @@ impl Namespace {
         let cursor = cursor.map(|cursor| cursor.to_string());
         match self {
             Self::Omni => frame::text(&format!(r#"{{"type":{},"data":{json}}}"#, json!(name))),
-            Self::PlainEvents => frame::text(&format!(r#"{{"event":{},"data":{json}}}"#, json!(name))),
+            Self::PlainEvents => {
+                frame::text(&format!(r#"{{"event":{},"data":{json}}}"#, json!(name)))
+            }
             _ => {
                 let packet = socketio::event(self.as_str(), name, json, cursor.as_deref());
                 frame::text(&engine::Packet::Message(&packet).encode())
@@ -329,12 +362,19 @@ impl Namespace {
 
     /// How to speak to somebody there who has been sent so much.
     pub(crate) fn voice(self, cursor: Option<Cursor>) -> Voice {
-        Voice { namespace: self, cursor }
+        Voice {
+            namespace: self,
+            cursor,
+        }
     }
 
     /// Any packet as a whole frame.
     pub(crate) fn packet(self, content: Content) -> Bytes {
-        socketio::Packet { namespace: self.as_str().to_owned(), content }.frame()
+        socketio::Packet {
+            namespace: self.as_str().to_owned(),
+            content,
+        }
+        .frame()
     }
 
     /// Rooms as clients know them.
@@ -343,7 +383,10 @@ impl Namespace {
         rooms: impl IntoIterator<Item = &'a Room>,
         identity: &Identity,
     ) -> Vec<String> {
-        rooms.into_iter().filter_map(|room| self.contract().room_name(room, identity)).collect()
+        rooms
+            .into_iter()
+            .filter_map(|room| self.contract().room_name(room, identity))
+            .collect()
     }
 }
 
@@ -356,7 +399,8 @@ pub(crate) struct Voice {
 
 impl Voice {
     pub(crate) fn event(self, name: &str, payload: &Value) -> Bytes {
-        self.namespace.event(name, &payload.to_string(), self.cursor)
+        self.namespace
+            .event(name, &payload.to_string(), self.cursor)
     }
 
     /// What a client is told first; in Socket.IO after the answer to CONNECT.
@@ -386,12 +430,25 @@ impl Voice {
 
     /// The acknowledgement of a request that went well, with levels that are JSON already: it is as long as they are, so
     /// all who are shown them share them. The pieces of one frame.
-    pub(crate) fn answer_with_levels(self, call: &Call, mut fields: Value, levels: &Bytes) -> Option<[Bytes; 3]> {
+    pub(crate) fn answer_with_levels(
+        self,
+        call: &Call,
+        mut fields: Value,
+        levels: &Bytes,
+    ) -> Option<[Bytes; 3]> {
         fields["ok"] = true.into();
         let fields = fields.to_string();
         let open = fields.strip_suffix('}').unwrap_or_default();
-        let begin = socketio::ack_begin(self.namespace.as_str(), call.id?, &format!(r#"{open},"levels":"#));
-        Some(frame::text_around(&engine::Packet::Message(&begin).encode(), levels.clone(), "}]"))
+        let begin = socketio::ack_begin(
+            self.namespace.as_str(),
+            call.id?,
+            &format!(r#"{open},"levels":"#),
+        );
+        Some(frame::text_around(
+            &engine::Packet::Message(&begin).encode(),
+            levels.clone(),
+            "}]",
+        ))
     }
 
     /// Everything a client is told of a request that was refused: the acknowledgement, and events for clients that
@@ -399,7 +456,10 @@ impl Voice {
     pub(crate) fn refuse(self, call: &Call, error: &ErrorBody) -> Vec<Bytes> {
         let mut frames = self.ack(call, json!({ "ok": false, "error": error }));
         frames.extend(
-            self.namespace.contract().failed(call, error).map(|(name, payload)| self.event(name, &payload)),
+            self.namespace
+                .contract()
+                .failed(call, error)
+                .map(|(name, payload)| self.event(name, &payload)),
         );
         frames.push(self.error(error, Some(&call.name)));
         frames
@@ -408,8 +468,11 @@ impl Voice {
     /// Says why a client is put out, and puts it out: for good, as clients of Socket.IO understand it. A plain WebSocket
     /// is closed.
     pub(crate) fn put_out(self, error: &ErrorBody) -> Vec<Bytes> {
-        let disconnect = (!self.namespace.is_plain()).then(|| self.namespace.packet(Content::Disconnect));
-        std::iter::once(self.error(error, None)).chain(disconnect).collect()
+        let disconnect =
+            (!self.namespace.is_plain()).then(|| self.namespace.packet(Content::Disconnect));
+        std::iter::once(self.error(error, None))
+            .chain(disconnect)
+            .collect()
     }
 
     /// The `error` event.
@@ -423,8 +486,15 @@ impl Voice {
     }
 
     fn ack(self, call: &Call, payload: Value) -> Vec<Bytes> {
-        let content = |id| Content::Ack { id, args: vec![payload], attachments: 0 };
-        call.id.map(|id| self.namespace.packet(content(id))).into_iter().collect()
+        let content = |id| Content::Ack {
+            id,
+            args: vec![payload],
+            attachments: 0,
+        };
+        call.id
+            .map(|id| self.namespace.packet(content(id)))
+            .into_iter()
+            .collect()
     }
 }
 

@@ -132,14 +132,25 @@ impl Decoder {
     pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Message>, Violation> {
         loop {
             let Some(mut frame) = self.frame else {
-                let Some(frame) = self.read_header(input)? else { return Ok(None) };
+                let Some(frame) = self.read_header(input)? else {
+                    return Ok(None);
+                };
                 self.frame = Some(frame);
                 continue;
             };
             let (payload, rest) = input.split_at(frame.left.min(input.len()));
             *input = rest;
-            let into = if frame.is_control() { &mut self.control } else { &mut self.message };
-            into.extend(payload.iter().zip(frame.mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+            let into = if frame.is_control() {
+                &mut self.control
+            } else {
+                &mut self.message
+            };
+            into.extend(
+                payload
+                    .iter()
+                    .zip(frame.mask.iter().cycle())
+                    .map(|(byte, mask)| byte ^ mask),
+            );
             frame.mask.rotate_left(payload.len() % 4);
             frame.left -= payload.len();
             if frame.left > 0 {
@@ -190,14 +201,20 @@ impl Decoder {
             CONTINUATION | TEXT | BINARY | CLOSE | PING | PONG => {}
             _ => return Err(Violation::Opcode),
         }
-        if second & 0x80 == 0 { Err(Violation::Unmasked) } else { Ok(()) }
+        if second & 0x80 == 0 {
+            Err(Violation::Unmasked)
+        } else {
+            Ok(())
+        }
     }
 
     fn check_header(&mut self, extended: usize) -> Result<Frame, Violation> {
         let (lengths, mask) = self.header[2..6 + extended].split_at(extended);
         let length = match extended {
             0 => u64::from(self.header[1] & 0x7F),
-            _ => lengths.iter().fold(0, |length, byte| length << 8 | u64::from(*byte)),
+            _ => lengths
+                .iter()
+                .fold(0, |length, byte| length << 8 | u64::from(*byte)),
         };
         let shortest = match extended {
             0 => true,
@@ -262,7 +279,11 @@ pub fn text(text: &str) -> Bytes {
 
 /// A whole text message around one that is long and that many are sent: in pieces, so that it is not copied for each.
 pub fn text_around(before: &str, shared: Bytes, after: &'static str) -> [Bytes; 3] {
-    let mut begin = header(TEXT, before.len() + shared.len() + after.len(), before.len());
+    let mut begin = header(
+        TEXT,
+        before.len() + shared.len() + after.len(),
+        before.len(),
+    );
     begin.put_slice(before.as_bytes());
     [begin.freeze(), shared, Bytes::from_static(after.as_bytes())]
 }
@@ -284,7 +305,10 @@ pub fn pong(payload: &[u8]) -> Bytes {
 
 /// A close frame; without a code it is empty, as the answer to an empty one.
 pub fn close(code: Option<u16>) -> Bytes {
-    encode(CLOSE, &code.map_or(Vec::new(), |code| code.to_be_bytes().to_vec()))
+    encode(
+        CLOSE,
+        &code.map_or(Vec::new(), |code| code.to_be_bytes().to_vec()),
+    )
 }
 
 fn encode(opcode: u8, payload: &[u8]) -> Bytes {
@@ -347,10 +371,12 @@ pub fn is_whole(mut frames: &[u8]) -> bool {
 fn take_frame(frames: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (first, rest) = frames.split_first()?;
     let (length, rest) = match rest.split_first()? {
-        (126, rest) => {
-            rest.split_first_chunk().map(|(length, rest)| (u16::from_be_bytes(*length).into(), rest))?
-        }
-        (127, rest) => rest.split_first_chunk().map(|(length, rest)| (u64::from_be_bytes(*length), rest))?,
+        (126, rest) => rest
+            .split_first_chunk()
+            .map(|(length, rest)| (u16::from_be_bytes(*length).into(), rest))?,
+        (127, rest) => rest
+            .split_first_chunk()
+            .map(|(length, rest)| (u64::from_be_bytes(*length), rest))?,
         (short, rest) => (u64::from(*short), rest),
     };
     let (payload, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;

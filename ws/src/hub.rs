@@ -17,8 +17,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, Method, Uri};
 use schemas::event::CustomerPresence;
 use schemas::{
-    Clock, Entropy, Epoch, Event, Identity, LogEntry, Offset, Role, Room, Sequence, ShopDomain, ShopScope,
-    UserId,
+    Clock, Entropy, Epoch, Event, Identity, LogEntry, Offset, Role, Room, Sequence, ShopDomain,
+    ShopScope, UserId,
 };
 use serde_json::Value;
 use tokio::sync::watch;
@@ -177,7 +177,10 @@ impl Slot {
     /// How many were dropped to make room.
     fn tell(&self, broadcast: &Arc<Broadcast>) -> u64 {
         let mut waiting = lock(&self.ephemeral);
-        if waiting.back().is_some_and(|last| Arc::ptr_eq(last, broadcast)) {
+        if waiting
+            .back()
+            .is_some_and(|last| Arc::ptr_eq(last, broadcast))
+        {
             return 0;
         }
         let full = waiting.len() >= limits::EPHEMERAL_WAITING_MAX;
@@ -200,7 +203,10 @@ impl Hub {
         options: Options,
     ) -> Arc<Self> {
         let Offset { epoch, sequence } = source.head();
-        let (roster, key) = (Roster::new(options.sockets_per_user_max), Key::new(source.secret()));
+        let (roster, key) = (
+            Roster::new(options.sockets_per_user_max),
+            Key::new(source.secret()),
+        );
         Arc::new(Self {
             roster,
             presence: Presence::default(),
@@ -211,7 +217,11 @@ impl Hub {
             commands,
             clock,
             epoch,
-            ring: RwLock::new(Ring::new(sequence, options.ring_entries, limits::RING_BYTES_MAX)),
+            ring: RwLock::new(Ring::new(
+                sequence,
+                options.ring_entries,
+                limits::RING_BYTES_MAX,
+            )),
             marked: watch::Sender::new(sequence),
             index: Mutex::default(),
             gate: Gate::new(options.clone(), Arc::clone(&entropy)),
@@ -224,12 +234,18 @@ impl Hub {
     /// The newest entry published.
     pub fn head(&self) -> Offset {
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
-        Offset { epoch: self.epoch, sequence: ring.head() }
+        Offset {
+            epoch: self.epoch,
+            sequence: ring.head(),
+        }
     }
 
     /// Where memory begins: what follows need not be asked of the source.
     pub(crate) fn floor(&self) -> Sequence {
-        self.ring.read().unwrap_or_else(PoisonError::into_inner).floor()
+        self.ring
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .floor()
     }
 
     /// Whether nothing of that place can have been sent by anybody yet.
@@ -274,7 +290,10 @@ impl Hub {
         let mut fresh: Vec<Arc<Broadcast>> = Vec::with_capacity(entries.len());
         {
             let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
-            for entry in entries.iter().filter(|entry| entry.offset.epoch == self.epoch) {
+            for entry in entries
+                .iter()
+                .filter(|entry| entry.offset.epoch == self.epoch)
+            {
                 if entry.sequence() > ring.head() {
                     let company = self.source.company(&entry.shop);
                     let broadcast = Arc::new(Broadcast::logged(entry.clone(), company));
@@ -298,13 +317,23 @@ impl Hub {
     /// The same for whoever is no publisher but a socket itself, whose own work is under a lock: all others write in
     /// their own tasks.
     pub(crate) fn tell_later(&self, shop: &ShopDomain, event: &Event) {
-        self.leave_word(shop, event).iter().for_each(|slot| slot.bell.ring());
+        self.leave_word(shop, event)
+            .iter()
+            .for_each(|slot| slot.bell.ring());
     }
 
     fn leave_word(&self, shop: &ShopDomain, event: &Event) -> Vec<Arc<Slot>> {
         let (company, now) = (self.source.company(shop), self.clock.now());
-        let broadcast = Arc::new(Broadcast::ephemeral(shop.clone(), company, now, event.clone()));
-        let listeners: Vec<_> = lock(&self.index).listeners(shop, &broadcast.rooms).map(Arc::clone).collect();
+        let broadcast = Arc::new(Broadcast::ephemeral(
+            shop.clone(),
+            company,
+            now,
+            event.clone(),
+        ));
+        let listeners: Vec<_> = lock(&self.index)
+            .listeners(shop, &broadcast.rooms)
+            .map(Arc::clone)
+            .collect();
         let dropped = listeners.iter().map(|slot| slot.tell(&broadcast)).sum();
         self.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
         listeners
@@ -319,9 +348,10 @@ impl Hub {
         peer: SocketAddr,
         entrance: &Entrance,
     ) -> Knock<Single> {
-        self.gate.knock_plain(method, headers, peer, entrance, |visitor, out| {
-            Single::open(self, dialect, &visitor, out)
-        })
+        self.gate
+            .knock_plain(method, headers, peer, entrance, |visitor, out| {
+                Single::open(self, dialect, &visitor, out)
+            })
     }
 
     /// Judges a request to `/socket.io/`.
@@ -333,9 +363,10 @@ impl Hub {
         peer: SocketAddr,
         entrance: &Entrance,
     ) -> Knock<Sockets> {
-        self.gate.knock(method, uri, headers, peer, entrance, |visitor| {
-            Sockets::new(Arc::clone(self), visitor, entrance.root)
-        })
+        self.gate
+            .knock(method, uri, headers, peer, entrance, |visitor| {
+                Sockets::new(Arc::clone(self), visitor, entrance.root)
+            })
     }
 
     /// How omni's WebSocket is used, for who asks by a plain GET.
@@ -356,7 +387,11 @@ impl Hub {
 
     /// What goes on.
     pub fn figures(&self) -> Figures {
-        let (ring_entries, ring_bytes) = self.ring.read().unwrap_or_else(PoisonError::into_inner).size();
+        let (ring_entries, ring_bytes) = self
+            .ring
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .size();
         let [refused, refused_of_address, refused_of_origin] = self.gate.refused();
         Figures {
             connections: self.gate.connections(),
@@ -390,7 +425,10 @@ impl Hub {
     /// Forgets the entries in memory: something was erased from the log, and they may still tell it. Readers that are
     /// behind go on from the source.
     pub fn forget(&self) {
-        self.ring.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.ring
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     /// How many users are there.
@@ -410,7 +448,11 @@ impl Hub {
 
     /// How many are in rooms, by the name that each is given, where it is given one: so many names at most, without an
     /// order. A room of several shops counts where it has most.
-    pub fn gatherings(&self, name: fn(&Room) -> Option<String>, most: usize) -> BTreeMap<String, usize> {
+    pub fn gatherings(
+        &self,
+        name: fn(&Room) -> Option<String>,
+        most: usize,
+    ) -> BTreeMap<String, usize> {
         let index = lock(&self.index);
         let mut found = BTreeMap::new();
         for (room, listeners) in index.rooms.values().flatten() {
@@ -428,19 +470,28 @@ impl Hub {
     pub fn attendees(&self) -> Attendees {
         let index = lock(&self.index);
         let rooms = index.rooms.iter().flat_map(|(shop, rooms)| {
-            rooms.iter().map(|(room, listeners)| (shop.clone(), room.clone(), listeners.len()))
+            rooms
+                .iter()
+                .map(|(room, listeners)| (shop.clone(), room.clone(), listeners.len()))
         });
         let mut rooms: Vec<_> = rooms.collect();
         drop(index);
         rooms.sort();
-        Attendees { users: self.roster.users(), rooms }
+        Attendees {
+            users: self.roster.users(),
+            rooms,
+        }
     }
 
     /// Who that token is, if it is good now.
     pub(crate) fn identify(&self, token: &str) -> Result<Identity, AuthError> {
         let now = self.clock.now();
         let identity = self.authenticate.identify(token, now)?;
-        if identity.expires_at > now { Ok(identity) } else { Err(AuthError::Invalid) }
+        if identity.expires_at > now {
+            Ok(identity)
+        } else {
+            Err(AuthError::Invalid)
+        }
     }
 
     /// Somebody of whom nothing is known. No event is addressed to them; several shops are not told apart for them.
@@ -449,7 +500,10 @@ impl Hub {
         // Some thirty printable bytes, so it is an id.
         let user_id = format!("guest:{}", self.id()).parse().expect("an id");
         let shops = ShopScope::Only(if shops.len() == 1 { shops } else { Vec::new() });
-        Identity { shops, ..Identity::unlimited(user_id, Role::Guest) }
+        Identity {
+            shops,
+            ..Identity::unlimited(user_id, Role::Guest)
+        }
     }
 
     /// A random id of 120 bits, for sessions and sockets, which must not be told from one another's.
@@ -459,22 +513,42 @@ impl Hub {
 
     /// The shops that somebody may see anything of.
     pub(crate) fn enterable(&self, identity: &Identity) -> Vec<ShopDomain> {
-        self.source.shops().into_iter().filter(|shop| identity.may_enter(shop)).collect()
+        self.source
+            .shops()
+            .into_iter()
+            .filter(|shop| identity.may_enter(shop))
+            .collect()
     }
 
     /// A socket of somebody opens. Of a customer's first one, staff are told.
     pub(crate) fn comes(&self, who: &Identity, shops: &[ShopDomain]) {
-        let Some(customer_id) = who.own_customer() else { return };
-        for shop in shops.iter().filter(|shop| self.presence.come(shop, customer_id)) {
-            self.tell_later(shop, &Event::CustomerOnline(CustomerPresence { customer_id }));
+        let Some(customer_id) = who.own_customer() else {
+            return;
+        };
+        for shop in shops
+            .iter()
+            .filter(|shop| self.presence.come(shop, customer_id))
+        {
+            self.tell_later(
+                shop,
+                &Event::CustomerOnline(CustomerPresence { customer_id }),
+            );
         }
     }
 
     /// The reverse.
     pub(crate) fn goes(&self, who: &Identity, shops: &[ShopDomain]) {
-        let Some(customer_id) = who.own_customer() else { return };
-        for shop in shops.iter().filter(|shop| self.presence.go(shop, customer_id)) {
-            self.tell_later(shop, &Event::CustomerOffline(CustomerPresence { customer_id }));
+        let Some(customer_id) = who.own_customer() else {
+            return;
+        };
+        for shop in shops
+            .iter()
+            .filter(|shop| self.presence.go(shop, customer_id))
+        {
+            self.tell_later(
+                shop,
+                &Event::CustomerOffline(CustomerPresence { customer_id }),
+            );
         }
     }
 
@@ -484,7 +558,12 @@ impl Hub {
         index.next_key += 1;
         index.sockets += 1;
         let (first, ephemeral) = (AtomicU64::new(NONE), Mutex::default());
-        Arc::new(Slot { key: index.next_key, first, ephemeral, bell: Arc::clone(bell) })
+        Arc::new(Slot {
+            key: index.next_key,
+            first,
+            ephemeral,
+            bell: Arc::clone(bell),
+        })
     }
 
     /// Marks that slot for what is published from now on in that room of those shops.
@@ -492,7 +571,10 @@ impl Hub {
         let mut index = lock(&self.index);
         for shop in shops {
             let rooms = index.rooms.entry(shop.clone()).or_default();
-            rooms.entry(room.clone()).or_default().insert(slot.key, Arc::clone(slot));
+            rooms
+                .entry(room.clone())
+                .or_default()
+                .insert(slot.key, Arc::clone(slot));
         }
     }
 
@@ -500,8 +582,12 @@ impl Hub {
     pub(crate) fn ignore(&self, slot: &Slot, shops: &[ShopDomain], room: &Room) {
         let mut index = lock(&self.index);
         for shop in shops {
-            let Some(rooms) = index.rooms.get_mut(shop) else { continue };
-            let Some(listeners) = rooms.get_mut(room) else { continue };
+            let Some(rooms) = index.rooms.get_mut(shop) else {
+                continue;
+            };
+            let Some(listeners) = rooms.get_mut(room) else {
+                continue;
+            };
             listeners.remove(&slot.key);
             if listeners.is_empty() {
                 rooms.remove(room);
@@ -522,7 +608,9 @@ impl Index {
         rooms: impl IntoIterator<Item = &'a Room>,
     ) -> impl Iterator<Item = &'a Arc<Slot>> {
         let listeners = self.rooms.get(shop);
-        let rooms = rooms.into_iter().filter_map(move |room| listeners?.get(room));
+        let rooms = rooms
+            .into_iter()
+            .filter_map(move |room| listeners?.get(room));
         rooms.flat_map(Few::values)
     }
 
@@ -532,12 +620,18 @@ impl Index {
         let mut firsts = BTreeMap::new();
         for entry in entries {
             for room in &entry.rooms {
-                firsts.entry((&entry.shop, room)).or_insert(entry.sequence());
+                firsts
+                    .entry((&entry.shop, room))
+                    .or_insert(entry.sequence());
             }
         }
         let mut concerned = Vec::new();
         for ((shop, room), first) in firsts {
-            concerned.extend(self.listeners(shop, [room]).filter(|slot| slot.mark(first)).map(Arc::clone));
+            concerned.extend(
+                self.listeners(shop, [room])
+                    .filter(|slot| slot.mark(first))
+                    .map(Arc::clone),
+            );
         }
         concerned
     }

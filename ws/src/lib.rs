@@ -41,5 +41,7 @@ pub use ending::Ending;
 pub use hub::{Attendees, Figures, Hub};
 pub use options::{Entrance, Options};
 pub use single::Single;
-pub use source::{AuthError, Authenticate, Commands, KeptRooms, OrderOwner, Snapshot, Source, SourceError};
+pub use source::{
+    AuthError, Authenticate, Commands, KeptRooms, OrderOwner, Snapshot, Source, SourceError,
+};
 pub use transport::{Knock, Network, Refusal};

@@ -30,8 +30,14 @@ pub struct RefusedOrigins(Mutex<BTreeSet<String>>);
 
 impl RefusedOrigins {
     fn log(&self, headers: &HeaderMap) {
-        let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes).unwrap_or_default();
-        let origin: String = String::from_utf8_lossy(origin).chars().take(REFUSED_ORIGIN_CHARS_MAX).collect();
+        let origin = headers
+            .get(header::ORIGIN)
+            .map(HeaderValue::as_bytes)
+            .unwrap_or_default();
+        let origin: String = String::from_utf8_lossy(origin)
+            .chars()
+            .take(REFUSED_ORIGIN_CHARS_MAX)
+            .collect();
         let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if logged.len() < REFUSED_ORIGINS_LOGGED_MAX && logged.insert(origin.clone()) {
             tracing::warn!(
@@ -103,7 +109,13 @@ impl Default for Options {
             messages_per_minute: limits::MESSAGES_PER_MINUTE_MAX,
             plain_messages_per_minute: limits::PLAIN_MESSAGES_PER_MINUTE_MAX,
             ring_entries: limits::RING_ENTRIES_MAX,
-            recovery: [Namespace::Root, Namespace::Oda, Namespace::Events, Namespace::Hub].into(),
+            recovery: [
+                Namespace::Root,
+                Namespace::Oda,
+                Namespace::Events,
+                Namespace::Hub,
+            ]
+            .into(),
             session_days: limits::SESSION_DAYS,
             sockets_per_user_max: limits::SOCKETS_PER_USER_MAX,
             rooms_per_socket_max: limits::ROOMS_PER_SOCKET_MAX,
@@ -119,16 +131,24 @@ mod tests {
     fn refused_origins_are_remembered_once_each_and_within_bounds() {
         let entrance = Entrance::default();
         let refused = |origin: &str| {
-            let headers = [(header::ORIGIN, HeaderValue::from_str(origin).unwrap())].into_iter().collect();
+            let headers = [(header::ORIGIN, HeaderValue::from_str(origin).unwrap())]
+                .into_iter()
+                .collect();
             assert!(entrance.origin(&headers).is_err());
             entrance.refused.0.lock().unwrap().len()
         };
-        assert_eq!((refused("https://a.example"), refused("https://a.example")), (1, 1));
+        assert_eq!(
+            (refused("https://a.example"), refused("https://a.example")),
+            (1, 1)
+        );
         assert_eq!((refused("null"), refused(&"x".repeat(5_000))), (2, 3));
         for n in 0..1_000 {
             assert!(refused(&n.to_string()) <= REFUSED_ORIGINS_LOGGED_MAX);
         }
         let kept = entrance.refused.0.lock().unwrap();
-        assert!(kept.iter().all(|origin| origin.len() <= REFUSED_ORIGIN_CHARS_MAX));
+        assert!(
+            kept.iter()
+                .all(|origin| origin.len() <= REFUSED_ORIGIN_CHARS_MAX)
+        );
     }
 }

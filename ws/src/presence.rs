@@ -24,7 +24,9 @@ impl Presence {
     /// One less; whether it was the last.
     pub(crate) fn go(&self, shop: &ShopDomain, customer: CustomerId) -> bool {
         let (mut there, customer) = (self.lock(), (shop.clone(), customer));
-        let Some(sockets) = there.get_mut(&customer) else { return false };
+        let Some(sockets) = there.get_mut(&customer) else {
+            return false;
+        };
         *sockets -= 1;
         let last = *sockets == 0;
         if last {

@@ -74,8 +74,7 @@ impl Reader {
 
     /// Whether this reader may see it and is in one of its rooms. For the ephemeral, which have no place in the log.
     pub(crate) fn hears(&self, broadcast: &Broadcast) -> bool {
-        let own =
-            matches!(&broadcast.event, Event::Typing(typing) if typing.user_id == self.identity.user_id);
+        let own = matches!(&broadcast.event, Event::Typing(typing) if typing.user_id == self.identity.user_id);
         !own && self.finds(broadcast, &self.kinds, |room| self.rooms.contains(room))
     }
 
@@ -83,7 +82,9 @@ impl Reader {
     pub(crate) fn wants(&self, broadcast: &Broadcast) -> bool {
         let sequence = broadcast.sequence();
         self.finds(broadcast, &self.kinds, |room| {
-            self.rooms.get(room).is_some_and(|joined| *joined < sequence)
+            self.rooms
+                .get(room)
+                .is_some_and(|joined| *joined < sequence)
         })
     }
 
@@ -94,21 +95,26 @@ impl Reader {
         kinds: Option<&Kinds>,
         broadcast: &Broadcast,
     ) -> bool {
-        self.finds(broadcast, kinds.unwrap_or(&self.kinds), |room| rooms.contains(room))
-            && !self.wants(broadcast)
+        self.finds(broadcast, kinds.unwrap_or(&self.kinds), |room| {
+            rooms.contains(room)
+        }) && !self.wants(broadcast)
     }
 
     /// Whether a frame of such an entry is for it that is only for those rooms.
     pub(crate) fn wants_in(&self, rooms: &[Room], broadcast: &Broadcast) -> bool {
         let sequence = broadcast.sequence();
         self.is_in_one(rooms, broadcast, &self.kinds, |room| {
-            self.rooms.get(room).is_some_and(|joined| *joined < sequence)
+            self.rooms
+                .get(room)
+                .is_some_and(|joined| *joined < sequence)
         })
     }
 
     /// The same of the ephemeral.
     pub(crate) fn hears_in(&self, rooms: &[Room], broadcast: &Broadcast) -> bool {
-        self.is_in_one(rooms, broadcast, &self.kinds, |room| self.rooms.contains(room))
+        self.is_in_one(rooms, broadcast, &self.kinds, |room| {
+            self.rooms.contains(room)
+        })
     }
 
     fn is_in_one(
@@ -119,7 +125,9 @@ impl Reader {
         joined: impl Fn(&Room) -> bool,
     ) -> bool {
         let contract = self.namespace.contract();
-        rooms.iter().any(|room| joined(room) && contract.brings(room, &broadcast.event, kinds))
+        rooms
+            .iter()
+            .any(|room| joined(room) && contract.brings(room, &broadcast.event, kinds))
     }
 
     fn finds(&self, broadcast: &Broadcast, kinds: &Kinds, joined: impl Fn(&Room) -> bool) -> bool {
@@ -140,7 +148,10 @@ impl Reader {
 
     /// In that room from there on; a room that counts already from an earlier place stays as it is.
     pub(crate) fn join(&mut self, room: Room, after: Sequence) {
-        let joined = self.rooms.get(&room).map_or(after, |joined| after.min(*joined));
+        let joined = self
+            .rooms
+            .get(&room)
+            .map_or(after, |joined| after.min(*joined));
         self.sieve = self.sieve.with(&room);
         self.rooms.insert(room, joined);
     }
@@ -197,10 +208,18 @@ impl Reader {
     /// so every room counts from here.
     pub(crate) fn become_identity(&mut self, identity: Identity, shops: Vec<ShopDomain>) {
         let rights = |of: &Identity| {
-            (of.role, of.customer_id, of.locations.clone(), of.shops.clone(), of.companies.clone())
+            (
+                of.role,
+                of.customer_id,
+                of.locations.clone(),
+                of.shops.clone(),
+                of.companies.clone(),
+            )
         };
         if rights(&identity) != rights(&self.identity) {
-            self.rooms.values_mut().for_each(|joined| *joined = (*joined).max(self.position));
+            self.rooms
+                .values_mut()
+                .for_each(|joined| *joined = (*joined).max(self.position));
         }
         self.identity = identity;
         self.shops = shops;
@@ -214,7 +233,9 @@ impl Reader {
             return;
         }
         self.behind = first.is_some();
-        self.advance(first.map_or(marked, |first| marked.min(Sequence(first.0.saturating_sub(1)))));
+        self.advance(first.map_or(marked, |first| {
+            marked.min(Sequence(first.0.saturating_sub(1)))
+        }));
     }
 
     /// What to read next, up to the head: after where, and until where.
@@ -238,7 +259,9 @@ impl Reader {
     /// What lies between can no longer be had; goes on from there.
     pub(crate) fn restart(&mut self, head: Sequence) {
         self.advance(head);
-        self.rooms.values_mut().for_each(|joined| *joined = (*joined).max(head));
+        self.rooms
+            .values_mut()
+            .for_each(|joined| *joined = (*joined).max(head));
     }
 }
 
@@ -254,6 +277,9 @@ mod tests {
         let mut reader = Reader::new(Namespace::Oda, identity, Vec::new(), Sequence(440));
         // 441 is for another of its rooms, which is still to be told of it.
         reader.notice(Some(Sequence(442)), Sequence(440));
-        assert_eq!(reader.due(Sequence(445)), Some((Sequence(440), Sequence(445))));
+        assert_eq!(
+            reader.due(Sequence(445)),
+            Some((Sequence(440), Sequence(445)))
+        );
     }
 }

@@ -45,14 +45,20 @@ pub(crate) async fn page(
     // In no room nothing is heard, and a source may take an empty list for all of them.
     for shop in shops.iter().filter(|_| !rooms.is_empty()) {
         let reading = source.replay(shop, &rooms, after, until, REPLAY_PAGE_ENTRIES);
-        let found = timeout(SOURCE_DEADLINE, reading).await.map_err(|_| late())??;
+        let found = timeout(SOURCE_DEADLINE, reading)
+            .await
+            .map_err(|_| late())??;
         if found.len() >= REPLAY_PAGE_ENTRIES {
-            reached = found.last().map_or(reached, |last| reached.min(last.sequence()));
+            reached = found
+                .last()
+                .map_or(reached, |last| reached.min(last.sequence()));
         }
         entries.extend(found);
     }
     if reached <= after {
-        return Err(SourceError::Unavailable("a page did not move forward".to_owned()));
+        return Err(SourceError::Unavailable(
+            "a page did not move forward".to_owned(),
+        ));
     }
     entries.retain(|entry| entry.sequence() > after && entry.sequence() <= reached);
     entries.sort_by_key(LogEntry::sequence);
@@ -60,7 +66,10 @@ pub(crate) async fn page(
         let company = source.company(&entry.shop);
         Broadcast::logged(entry, company)
     };
-    Ok(Page { entries: entries.into_iter().map(logged).collect(), reached })
+    Ok(Page {
+        entries: entries.into_iter().map(logged).collect(),
+        reached,
+    })
 }
 
 pub(crate) fn late() -> SourceError {

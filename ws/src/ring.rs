@@ -31,7 +31,14 @@ pub(crate) struct Kept {
 impl Ring {
     /// Empty, at that head.
     pub(crate) fn new(head: Sequence, entries_max: usize, bytes_max: usize) -> Self {
-        Self { entries: VecDeque::new(), entries_max, bytes: 0, bytes_max, floor: head, head }
+        Self {
+            entries: VecDeque::new(),
+            entries_max,
+            bytes: 0,
+            bytes_max,
+            floor: head,
+            head,
+        }
     }
 
     /// The newest entry.
@@ -60,9 +67,16 @@ impl Ring {
         let (sequence, weight) = (broadcast.sequence(), broadcast.weight());
         self.head = sequence;
         self.bytes += weight;
-        self.entries.push_back(Kept { sequence, sieve: Sieve::of(&broadcast.rooms), weight, broadcast });
+        self.entries.push_back(Kept {
+            sequence,
+            sieve: Sieve::of(&broadcast.rooms),
+            weight,
+            broadcast,
+        });
         while self.entries.len() > self.entries_max || self.bytes > self.bytes_max {
-            let Some(oldest) = self.entries.pop_front() else { break };
+            let Some(oldest) = self.entries.pop_front() else {
+                break;
+            };
             self.bytes -= oldest.weight;
             self.floor = oldest.sequence;
         }
@@ -71,8 +85,15 @@ impl Ring {
     /// What follows that position.
     pub(crate) fn after(&self, position: Sequence) -> impl Iterator<Item = &Kept> {
         // No more of them than numbers: for most readers that is the last one, found without a search.
-        let most = self.head.0.saturating_sub(position.0).try_into().unwrap_or(usize::MAX);
+        let most = self
+            .head
+            .0
+            .saturating_sub(position.0)
+            .try_into()
+            .unwrap_or(usize::MAX);
         let start = self.entries.len().saturating_sub(most);
-        self.entries.range(start..).skip_while(move |kept| kept.sequence <= position)
+        self.entries
+            .range(start..)
+            .skip_while(move |kept| kept.sequence <= position)
     }
 }

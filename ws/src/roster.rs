@@ -55,7 +55,10 @@ struct Seats {
 impl Roster {
     /// An empty one.
     pub(crate) fn new(per_user_max: usize) -> Self {
-        Self { seats: Mutex::default(), per_user_max }
+        Self {
+            seats: Mutex::default(),
+            per_user_max,
+        }
     }
 
     /// A seat for a socket of that user. Whoever sits there with the same session has to go.
@@ -71,7 +74,13 @@ impl Roster {
             return Err(Crowded);
         }
         let (replaced, bell, gone) = (AtomicBool::new(false), Arc::clone(bell), Notify::new());
-        let seat = Arc::new(Seat { user: user.clone(), session, replaced, bell, gone });
+        let seat = Arc::new(Seat {
+            user: user.clone(),
+            session,
+            replaced,
+            bell,
+            gone,
+        });
         theirs.push(Arc::clone(&seat));
         if let Some(session) = session
             && let Some(other) = seats.sessions.insert(session, Arc::clone(&seat))
@@ -91,7 +100,10 @@ impl Roster {
             }
         }
         if let Some(session) = seat.session
-            && seats.sessions.get(&session).is_some_and(|other| Arc::ptr_eq(other, seat))
+            && seats
+                .sessions
+                .get(&session)
+                .is_some_and(|other| Arc::ptr_eq(other, seat))
         {
             seats.sessions.remove(&session);
         }
@@ -115,12 +127,20 @@ impl Roster {
 
     /// Has every socket look whether something concerns it.
     pub(crate) fn wake_all(&self) {
-        self.lock().users.values().flatten().for_each(|seat| seat.bell.ring());
+        self.lock()
+            .users
+            .values()
+            .flatten()
+            .for_each(|seat| seat.bell.ring());
     }
 
     /// Users who are there, and with how many sockets.
     pub(crate) fn users(&self) -> Vec<(UserId, usize)> {
-        self.lock().users.iter().map(|(user, seats)| (user.clone(), seats.len())).collect()
+        self.lock()
+            .users
+            .iter()
+            .map(|(user, seats)| (user.clone(), seats.len()))
+            .collect()
     }
 
     /// How many users are there.

@@ -52,7 +52,9 @@ mod tests {
     fn most_others_are_kept_out() {
         let room = |id: u64| Room::InventoryLocation(id.into());
         let mine = Sieve::of(&[room(1)]);
-        let met = (2..1002).filter(|id| mine.meets(Sieve::of(&[room(*id)]))).count();
+        let met = (2..1002)
+            .filter(|id| mine.meets(Sieve::of(&[room(*id)])))
+            .count();
         assert!(met < 50, "{met} of 1,000");
     }
 }

@@ -42,10 +42,11 @@ impl Single {
             None if dialect.takes_guests() => Arrival::guest(hub),
             None => return Err(AuthError::Required.into()),
         };
-        let socket = Socket::open(hub, dialect.namespace(), arrival, &visitor.bell, out).map_err(|_| {
-            count(&hub.counters.crowded);
-            Refusal::Overloaded
-        })?;
+        let socket =
+            Socket::open(hub, dialect.namespace(), arrival, &visitor.bell, out).map_err(|_| {
+                count(&hub.counters.crowded);
+                Refusal::Overloaded
+            })?;
         let allowance = Allowance::new(hub.options.plain_messages_per_minute);
         Ok(Self {
             hub: Arc::clone(hub),
@@ -71,7 +72,12 @@ impl Single {
 }
 
 impl Talk for Single {
-    fn receive(&mut self, now: Duration, message: Message<'_>, out: &mut Out) -> Result<(), Ending> {
+    fn receive(
+        &mut self,
+        now: Duration,
+        message: Message<'_>,
+        out: &mut Out,
+    ) -> Result<(), Ending> {
         if !self.allowance.take(now) {
             count(&self.hub.counters.rate_limited);
             self.socket.refuse_excess(&Call::default(), out);
@@ -79,9 +85,10 @@ impl Talk for Single {
         }
         self.socket.call(match message {
             Message::Text(text) => self.dialect.read(text),
-            Message::Binary(_) => {
-                Err(ErrorBody::new(ErrorCode::InvalidPayload, "Messages are text, not binary"))
-            }
+            Message::Binary(_) => Err(ErrorBody::new(
+                ErrorCode::InvalidPayload,
+                "Messages are text, not binary",
+            )),
         });
         Ok(())
     }

@@ -94,7 +94,11 @@ enum Reading {
 impl Socket {
     /// For how long its token is still good.
     pub(crate) fn time_left(&self) -> Duration {
-        let left = self.hub.clock.now().duration_until(self.reader.identity.expires_at);
+        let left = self
+            .hub
+            .clock
+            .now()
+            .duration_until(self.reader.identity.expires_at);
         Duration::try_from(left).unwrap_or_default()
     }
 
@@ -141,9 +145,12 @@ impl Socket {
                     Err(error) => self.refuse(&Call::default(), &error, out),
                 }
             } else if let Reading::Idle = self.read(out) {
-                let Some(broadcast) = self.slot.take_ephemeral() else { break };
+                let Some(broadcast) = self.slot.take_ephemeral() else {
+                    break;
+                };
                 if self.reader.hears(&broadcast) {
-                    let is_for_us = |reader: &Reader, rooms: &[Room]| reader.hears_in(rooms, &broadcast);
+                    let is_for_us =
+                        |reader: &Reader, rooms: &[Room]| reader.hears_in(rooms, &broadcast);
                     if let Some(cursor) = self.cursor() {
                         let frames = broadcast.frames_at(self.namespace, cursor);
                         self.send(&broadcast, &frames, is_for_us, out);
@@ -158,8 +165,9 @@ impl Socket {
 
     /// Reads the log, if that is all there is to do; whether it was all.
     pub(crate) fn deliver(&mut self, out: &mut Out) -> bool {
-        let quiet =
-            |socket: &Self| socket.question.is_none() && socket.joining.is_none() && socket.calls.is_empty();
+        let quiet = |socket: &Self| {
+            socket.question.is_none() && socket.joining.is_none() && socket.calls.is_empty()
+        };
         if quiet(self) {
             self.work(out);
         }
@@ -172,7 +180,9 @@ impl Socket {
         out: &mut Out,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Interrupted>> {
-        let Some(question) = &mut self.question else { return Poll::Pending };
+        let Some(question) = &mut self.question else {
+            return Poll::Pending;
+        };
         let answer = ready!(question.as_mut().poll(cx));
         self.question = None;
         Poll::Ready(self.take(answer, out))
@@ -221,7 +231,9 @@ impl Socket {
                 self.joining = joining;
                 self.take_page(asked_until, page, out)
             }
-            (Answer::Kept(Occasion::Join, _) | Answer::Levels(_) | Answer::Order(_), None) => Ok(()),
+            (Answer::Kept(Occasion::Join, _) | Answer::Levels(_) | Answer::Order(_), None) => {
+                Ok(())
+            }
         }
     }
 
@@ -239,21 +251,34 @@ impl Socket {
     /// Sends an entry that is the reader's next.
     fn send_next(&mut self, broadcast: &Broadcast, out: &mut Out) {
         let sequence = broadcast.sequence();
-        let begun =
-            self.session.as_mut().and_then(|session| session.begun.take_if(|(at, _)| *at == sequence));
+        let begun = self
+            .session
+            .as_mut()
+            .and_then(|session| session.begun.take_if(|(at, _)| *at == sequence));
         let sent = begun.map_or(0, |(_, parts)| parts.into());
         let recoverable = self.session.is_some();
         let is_for_us = |reader: &Reader, rooms: &[Room]| reader.wants_in(rooms, broadcast);
-        let own =
-            self.own_view(broadcast).map(|mine| self.namespace.frames(broadcast, Some(mine), recoverable));
-        let frames = own.as_deref().unwrap_or_else(|| broadcast.frames(self.namespace, recoverable));
-        self.send(broadcast, frames.get(sent..).unwrap_or_default(), is_for_us, out);
+        let own = self
+            .own_view(broadcast)
+            .map(|mine| self.namespace.frames(broadcast, Some(mine), recoverable));
+        let frames = own
+            .as_deref()
+            .unwrap_or_else(|| broadcast.frames(self.namespace, recoverable));
+        self.send(
+            broadcast,
+            frames.get(sent..).unwrap_or_default(),
+            is_for_us,
+            out,
+        );
     }
 
     /// The locations it is limited to, where an event looks different to those who are.
     fn own_view(&self, broadcast: &Broadcast) -> Option<&[LocationId]> {
         let mine = self.reader.identity.locations.as_deref()?;
-        self.namespace.contract().depends_on_locations(&broadcast.event).then_some(mine)
+        self.namespace
+            .contract()
+            .depends_on_locations(&broadcast.event)
+            .then_some(mine)
     }
 
     /// Sends those of an event's frames that are for this socket.
@@ -266,7 +291,11 @@ impl Socket {
     ) {
         let mut sent = false;
         for (part, frame) in frames.iter().enumerate() {
-            if frame.rooms.as_deref().is_some_and(|rooms| !is_for_us(&self.reader, rooms)) {
+            if frame
+                .rooms
+                .as_deref()
+                .is_some_and(|rooms| !is_for_us(&self.reader, rooms))
+            {
                 continue;
             }
             match &mut self.wishes {
@@ -275,7 +304,10 @@ impl Socket {
             }
             sent = true;
         }
-        self.hub.counters.delivered.fetch_add(sent.into(), Ordering::Relaxed);
+        self.hub
+            .counters
+            .delivered
+            .fetch_add(sent.into(), Ordering::Relaxed);
     }
 
     fn refuse(&self, call: &Call, error: &ErrorBody, out: &mut Out) {
@@ -310,7 +342,9 @@ impl Socket {
         self.notice();
         let hub = Arc::clone(&self.hub);
         let ring = hub.ring.read().unwrap_or_else(PoisonError::into_inner);
-        let Some((after, until)) = self.reader.due(ring.head()) else { return Reading::Idle };
+        let Some((after, until)) = self.reader.due(ring.head()) else {
+            return Reading::Idle;
+        };
         if after < ring.floor() {
             let rooms = self.reader.rooms().cloned().collect();
             self.ask_page(rooms, after, until.min(ring.floor()));
@@ -337,8 +371,19 @@ impl Socket {
     }
 
     fn ask_page(&mut self, rooms: BTreeSet<Room>, after: Sequence, until: Sequence) {
-        let page = replay::page(Arc::clone(&self.hub.source), self.reader.shops.clone(), rooms, after, until);
-        self.question = Some(Box::pin(async move { Answer::Page { asked_until: until, page: page.await } }));
+        let page = replay::page(
+            Arc::clone(&self.hub.source),
+            self.reader.shops.clone(),
+            rooms,
+            after,
+            until,
+        );
+        self.question = Some(Box::pin(async move {
+            Answer::Page {
+                asked_until: until,
+                page: page.await,
+            }
+        }));
     }
 
     fn take_page(
@@ -372,10 +417,16 @@ impl Socket {
     fn carry_out(&mut self, call: Call, out: &mut Out) {
         self.notice();
         match self.namespace.contract().read(&call, &self.reader.identity) {
-            Ok(Request::Command { kind, shop, payload }) => {
+            Ok(Request::Command {
+                kind,
+                shop,
+                payload,
+            }) => {
                 let (commands, by) = (Arc::clone(&self.hub.commands), self.reader.identity.clone());
                 let outcome = command::run(commands, by, shop, kind, payload);
-                self.question = Some(Box::pin(async move { Answer::Command(call, outcome.await) }));
+                self.question = Some(Box::pin(
+                    async move { Answer::Command(call, outcome.await) },
+                ));
             }
             Ok(Request::Join(join)) => {
                 let join = self.wish(join);
@@ -383,7 +434,10 @@ impl Socket {
             }
             Ok(Request::Leave(Leaving::Rooms(rooms))) => self.keep_without(&call, rooms, out),
             Ok(Request::Leave(Leaving::Family(prefix))) => {
-                let family = self.reader.rooms().filter(|room| room.to_string().starts_with(prefix));
+                let family = self
+                    .reader
+                    .rooms()
+                    .filter(|room| room.to_string().starts_with(prefix));
                 self.keep_without(&call, family.cloned().collect(), out);
             }
             Ok(Request::Ping) => {
@@ -391,13 +445,28 @@ impl Socket {
                 out.push(self.voice().event("pong", &now));
                 self.answer(&call, Ok(now), out);
             }
-            Ok(Request::Typing { room, name, is_typing }) => {
+            Ok(Request::Typing {
+                room,
+                name,
+                is_typing,
+            }) => {
                 if !self.reader.is_in(&room) {
                     let error = ErrorBody::new(ErrorCode::Forbidden, "Join the room first");
-                    return self.refuse(&call, &ErrorBody { field: Some("roomId".to_owned()), ..error }, out);
+                    return self.refuse(
+                        &call,
+                        &ErrorBody {
+                            field: Some("roomId".to_owned()),
+                            ..error
+                        },
+                        out,
+                    );
                 }
-                let typing =
-                    Typing { user_id: self.reader.identity.user_id.clone(), room, room_id: name, is_typing };
+                let typing = Typing {
+                    user_id: self.reader.identity.user_id.clone(),
+                    room,
+                    room_id: name,
+                    is_typing,
+                };
                 for shop in &self.reader.shops {
                     self.hub.tell_later(shop, &Event::Typing(typing.clone()));
                 }
@@ -424,12 +493,19 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         let resumed = self.session.iter().flat_map(|session| &session.resumed);
-        let joining = self.joining.as_deref().into_iter().chain(resumed).flat_map(Joining::rooms);
+        let joining = self
+            .joining
+            .as_deref()
+            .into_iter()
+            .chain(resumed)
+            .flat_map(Joining::rooms);
         for room in self.reader.rooms().chain(joining) {
             self.hub.ignore(&self.slot, &self.reader.shops, room);
         }
         self.hub.close_slot();
         self.hub.goes(&self.reader.identity, &self.reader.shops);
-        self.seat.iter().for_each(|seat| self.hub.roster.leave(seat));
+        self.seat
+            .iter()
+            .for_each(|seat| self.hub.roster.leave(seat));
     }
 }

@@ -33,12 +33,24 @@ pub struct Sockets {
 
 impl Sockets {
     pub(crate) fn new(hub: Arc<Hub>, visitor: Visitor, root: Root) -> Self {
-        let Options { messages_per_minute, max_payload, .. } = hub.options;
+        let Options {
+            messages_per_minute,
+            max_payload,
+            ..
+        } = hub.options;
         let session = Session::new(Namespace::parser(root), messages_per_minute, max_payload);
         let Visitor { bearer, bell, .. } = visitor;
         let (joined, knocking) = Default::default();
         let reconsidered = hub.reconsidered();
-        Self { hub, bearer, session, joined, knocking, bell, reconsidered }
+        Self {
+            hub,
+            bearer,
+            session,
+            joined,
+            knocking,
+            bell,
+            reconsidered,
+        }
     }
 
     fn carry_out(&mut self, step: Step<Namespace>, out: &mut Out) -> Result<(), Ending> {
@@ -71,10 +83,16 @@ impl Sockets {
         auth: Option<&Map<String, Value>>,
         out: &mut Out,
     ) -> Result<(), Ending> {
-        if self.knocking.iter().any(|(waiting, _)| *waiting == namespace) {
+        if self
+            .knocking
+            .iter()
+            .any(|(waiting, _)| *waiting == namespace)
+        {
             return Err(Ending::Malformed);
         }
-        let token = auth.and_then(|auth| auth.get("token")?.as_str()).or(self.bearer.as_deref());
+        let token = auth
+            .and_then(|auth| auth.get("token")?.as_str())
+            .or(self.bearer.as_deref());
         let identity = match token {
             None | Some("") => Err(AuthError::Required),
             Some(token) => self.hub.identify(token),
@@ -87,15 +105,28 @@ impl Sockets {
             // After a refusal a client stays away; after this one it comes back by itself.
             Err(error @ AuthError::NotYet) => return Err(Ending::Interrupted(error.to_string())),
             Err(error) => {
-                out.push(Packet::refusal(namespace.as_str().to_owned(), &error.to_string()).frame());
+                out.push(
+                    Packet::refusal(namespace.as_str().to_owned(), &error.to_string()).frame(),
+                );
             }
         }
         Ok(())
     }
 
-    fn let_in(&mut self, namespace: Namespace, arrival: Arrival, out: &mut Out) -> Result<(), Ending> {
+    fn let_in(
+        &mut self,
+        namespace: Namespace,
+        arrival: Arrival,
+        out: &mut Out,
+    ) -> Result<(), Ending> {
         if self.hub.authenticate.is_revoked(arrival.identity()) {
-            out.push(Packet::refusal(namespace.as_str().to_owned(), &AuthError::Invalid.to_string()).frame());
+            out.push(
+                Packet::refusal(
+                    namespace.as_str().to_owned(),
+                    &AuthError::Invalid.to_string(),
+                )
+                .frame(),
+            );
             return Ok(());
         }
         let Ok(socket) = Socket::open(&self.hub, namespace, arrival, &self.bell, out) else {
@@ -111,8 +142,10 @@ impl Sockets {
     fn expire(&mut self, since_opening: Duration, out: &mut Out) {
         let reconsidered = self.hub.reconsidered();
         let anew = std::mem::replace(&mut self.reconsidered, reconsidered) != reconsidered;
-        let over =
-            self.joined.iter().filter_map(|(namespace, socket)| Some((*namespace, socket.is_over(anew)?)));
+        let over = self
+            .joined
+            .iter()
+            .filter_map(|(namespace, socket)| Some((*namespace, socket.is_over(anew)?)));
         for (namespace, error) in over.collect::<Vec<_>>() {
             if let Some(socket) = self.joined.remove(&namespace) {
                 socket.put_out(&error, out);
@@ -126,7 +159,12 @@ impl Sockets {
 pub(crate) const EXPIRY_CHECK_MAX: Duration = Duration::from_hours(1);
 
 impl Talk for Sockets {
-    fn receive(&mut self, now: Duration, message: Message<'_>, out: &mut Out) -> Result<(), Ending> {
+    fn receive(
+        &mut self,
+        now: Duration,
+        message: Message<'_>,
+        out: &mut Out,
+    ) -> Result<(), Ending> {
         if let Some(step) = self.session.receive(now, message)? {
             self.carry_out(step, out)?;
         }
@@ -150,8 +188,10 @@ impl Talk for Sockets {
 
     fn deadline(&self, since_opening: Duration) -> Option<Duration> {
         // Looked at again before long, should the wall clock be set meanwhile.
-        let expiries =
-            self.joined.values().map(|socket| since_opening + socket.time_left().min(EXPIRY_CHECK_MAX));
+        let expiries = self
+            .joined
+            .values()
+            .map(|socket| since_opening + socket.time_left().min(EXPIRY_CHECK_MAX));
         expiries.chain(self.session.deadline()).min()
     }
 
@@ -166,7 +206,9 @@ impl Talk for Sockets {
             if let Poll::Ready(arrival) = self.knocking[at].1.as_mut().poll(cx) {
                 let (namespace, _) = self.knocking.swap_remove(at);
                 let arrival = arrival.map_err(interrupted);
-                return Poll::Ready(arrival.and_then(|arrival| self.let_in(namespace, *arrival, out)));
+                return Poll::Ready(
+                    arrival.and_then(|arrival| self.let_in(namespace, *arrival, out)),
+                );
             }
         }
         Poll::Pending
@@ -177,7 +219,9 @@ impl Talk for Sockets {
             return false;
         }
         let mut sockets = self.joined.values_mut();
-        sockets.all(|socket| !socket.time_left().is_zero() && !socket.is_replaced() && socket.deliver(out))
+        sockets.all(|socket| {
+            !socket.time_left().is_zero() && !socket.is_replaced() && socket.deliver(out)
+        })
     }
 }
 

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use schemas::command::CommandKind;
 use schemas::shape::LevelShape;
 use schemas::{
-    AnyId, CustomerId, ErrorBody, Identity, LevelSelection, LocationId, LogEntry, Offset, OrderId, Room,
-    Sequence, ShopDomain, Timestamp,
+    AnyId, CustomerId, ErrorBody, Identity, LevelSelection, LocationId, LogEntry, Offset, OrderId,
+    Room, Sequence, ShopDomain, Timestamp,
 };
 use serde_json::Value;
 
@@ -27,7 +27,11 @@ pub trait Source: Send + Sync + 'static {
     fn company(&self, shop: &ShopDomain) -> Option<AnyId>;
 
     /// Whose an order is and where it is fulfilled, in the first of those shops that has it.
-    async fn order(&self, shops: &[ShopDomain], order: OrderId) -> Result<Option<OrderOwner>, SourceError>;
+    async fn order(
+        &self,
+        shops: &[ShopDomain],
+        order: OrderId,
+    ) -> Result<Option<OrderOwner>, SourceError>;
 
     /// The last committed entry. Its epoch does not change while the daemon runs.
     fn head(&self) -> Offset;
@@ -90,7 +94,10 @@ impl Snapshot {
         }
         // Shapes of ours: there is nothing in them that JSON cannot say.
         let levels = serde_json::to_vec(levels).unwrap_or_else(|_| b"[]".to_vec());
-        Self { levels: Bytes::from_owner(Held(levels, held)), at }
+        Self {
+            levels: Bytes::from_owner(Held(levels, held)),
+            at,
+        }
     }
 }
 

@@ -47,7 +47,8 @@ use crate::engine::Message;
 /// [`Ending`] closes the transport. It is dropped before the goodbye is sent.
 pub trait Talk: Send + 'static {
     /// Takes one message.
-    fn receive(&mut self, now: Duration, message: Message<'_>, out: &mut Out) -> Result<(), Ending>;
+    fn receive(&mut self, now: Duration, message: Message<'_>, out: &mut Out)
+    -> Result<(), Ending>;
 
     /// Whether there is room for another message. Meanwhile the client is not read from.
     fn may_receive(&self) -> bool;
@@ -59,7 +60,11 @@ pub trait Talk: Send + 'static {
     fn deadline(&self, now: Duration) -> Option<Duration>;
 
     /// Goes on with what it waits for; ready when something came of it.
-    fn poll_work(&mut self, out: &mut Out, cx: &mut task::Context<'_>) -> task::Poll<Result<(), Ending>> {
+    fn poll_work(
+        &mut self,
+        out: &mut Out,
+        cx: &mut task::Context<'_>,
+    ) -> task::Poll<Result<(), Ending>> {
         let _ = (out, cx);
         task::Poll::Pending
     }

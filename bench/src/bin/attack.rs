@@ -69,12 +69,21 @@ struct Scale {
 }
 
 const FULL: Scale = Scale {
-    shop: Shop { products: 2_500, variants: 4, ..Shop::SMALL },
+    shop: Shop {
+        products: 2_500,
+        variants: 4,
+        ..Shop::SMALL
+    },
     rate: 100,
     time: Duration::from_secs(20),
     one_of: 1,
 };
-const SHORT: Scale = Scale { shop: Shop::SMALL, rate: 10, time: Duration::from_secs(4), one_of: 20 };
+const SHORT: Scale = Scale {
+    shop: Shop::SMALL,
+    rate: 10,
+    time: Duration::from_secs(4),
+    one_of: 20,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attack {
@@ -101,29 +110,59 @@ impl Attack {
     ];
 
     fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|attack| attack.terms().0 == name)
+        Self::ALL
+            .into_iter()
+            .find(|attack| attack.terms().0 == name)
     }
 
     /// Its name on the command line, how many attackers take part, and what they do.
     fn terms(self) -> (&'static str, usize, &'static str) {
         match self {
             Self::Quiet => ("quiet", 0, "quiet"),
-            Self::Guests => ("guests", 200, "guest sockets that repeat a durable join of 64 KB"),
+            Self::Guests => (
+                "guests",
+                200,
+                "guest sockets that repeat a durable join of 64 KB",
+            ),
             Self::Metrics => ("metrics", 200, "clients of /metrics"),
-            Self::Snapshots => ("snapshots", 60, "sockets that ask for a snapshot of everything"),
-            Self::Bodies => ("bodies", 150, "unsigned webhooks of 5 MiB of which 10 bytes never come"),
-            Self::Unread => ("unread", 200, "clients that ask and never read, every other one a socket"),
+            Self::Snapshots => (
+                "snapshots",
+                60,
+                "sockets that ask for a snapshot of everything",
+            ),
+            Self::Bodies => (
+                "bodies",
+                150,
+                "unsigned webhooks of 5 MiB of which 10 bytes never come",
+            ),
+            Self::Unread => (
+                "unread",
+                200,
+                "clients that ask and never read, every other one a socket",
+            ),
             Self::Idle => ("idle", IDLE.0, "connections of one address that do nothing"),
-            Self::Replays => ("replays", 20, "clients that send one signed body again as app/uninstalled"),
+            Self::Replays => (
+                "replays",
+                20,
+                "clients that send one signed body again as app/uninstalled",
+            ),
         }
     }
 
     /// How many take part.
     fn attackers(self, scale: Scale) -> anyhow::Result<usize> {
         let (_, all, _) = self.terms();
-        let attackers = if all == 0 { 0 } else { (all / scale.one_of).max(1) };
+        let attackers = if all == 0 {
+            0
+        } else {
+            (all / scale.one_of).max(1)
+        };
         // The daemon has the same limit as this programme.
-        Ok(if self == Self::Idle { attackers.min(open_files()?.saturating_sub(IDLE.1)) } else { attackers })
+        Ok(if self == Self::Idle {
+            attackers.min(open_files()?.saturating_sub(IDLE.1))
+        } else {
+            attackers
+        })
     }
 }
 
@@ -162,7 +201,10 @@ async fn main() -> anyhow::Result<()> {
     names.retain(|name| name != "--short");
     if let Some(unknown) = names.iter().find(|name| Attack::named(name).is_none()) {
         let all: Vec<_> = Attack::ALL.iter().map(|attack| attack.terms().0).collect();
-        anyhow::bail!("there is no attack {unknown}: choose among {}", all.join(", "));
+        anyhow::bail!(
+            "there is no attack {unknown}: choose among {}",
+            all.join(", ")
+        );
     }
     let scale = if short { SHORT } else { FULL };
     let mut out = std::io::stdout().lock();
@@ -173,12 +215,18 @@ async fn main() -> anyhow::Result<()> {
     )?;
     let wanted = |attack: &Attack| {
         // Without the quiet row there is nothing to compare with.
-        *attack == Attack::Quiet || names.is_empty() || names.iter().any(|name| name == attack.terms().0)
+        *attack == Attack::Quiet
+            || names.is_empty()
+            || names.iter().any(|name| name == attack.terms().0)
     };
     for attack in Attack::ALL.into_iter().filter(wanted) {
         let (_, _, deed) = attack.terms();
         let attackers = attack.attackers(scale)?;
-        let what = if attackers == 0 { deed.to_owned() } else { format!("{attackers} {deed}") };
+        let what = if attackers == 0 {
+            deed.to_owned()
+        } else {
+            format!("{attackers} {deed}")
+        };
         let row = timeout(ROW_MAX, row(attack, attackers, scale)).await;
         match row.unwrap_or_else(|_| Err(anyhow::anyhow!("it took longer than {ROW_MAX:?}"))) {
             Ok(figures) => writeln!(out, "| {what} | {} |", figures.join(" | "))?,
@@ -210,10 +258,21 @@ async fn row(attack: Attack, attackers: usize, scale: Scale) -> anyhow::Result<V
     world.daemon.forget_peak()?;
     let folder = tempfile::tempdir()?;
     let counts = folder.path().join("counts");
-    let arguments =
-        [ATTACKERS, attack.terms().0, &attackers.to_string(), &serde_json::to_string(&target)?].map(str::to_owned);
+    let arguments = [
+        ATTACKERS,
+        attack.terms().0,
+        &attackers.to_string(),
+        &serde_json::to_string(&target)?,
+    ]
+    .map(str::to_owned);
     let own = std::env::current_exe()?;
-    let attacking = Process::spawn(Command::new("nice").args(["-n", "19"]).arg(own).args(arguments), counts.clone())?;
+    let attacking = Process::spawn(
+        Command::new("nice")
+            .args(["-n", "19"])
+            .arg(own)
+            .args(arguments),
+        counts.clone(),
+    )?;
     sleep(WARM_UP).await;
     let honest = honest(&world, &levels, scale).await?;
     let memory = world.daemon.peak_kib()? / 1_024;
@@ -223,24 +282,38 @@ async fn row(attack: Attack, attackers: usize, scale: Scale) -> anyhow::Result<V
         spread(&honest.webhooks),
         spread(&honest.events),
         format!("{memory} MB"),
-        counts.lines().last().context("the attackers said nothing")?.to_owned(),
+        counts
+            .lines()
+            .last()
+            .context("the attackers said nothing")?
+            .to_owned(),
         world.daemon.complaints()?.len().to_string(),
     ])
 }
 
 /// Webhooks at their times, each of another level, and a socket that hears of each.
-async fn honest(world: &World, levels: &[(String, String)], scale: Scale) -> anyhow::Result<Honest> {
+async fn honest(
+    world: &World,
+    levels: &[(String, String)],
+    scale: Scale,
+) -> anyhow::Result<Honest> {
     let mut socket = Socket::follow(&world.address, &world.token, &json!({})).await?;
     let count = usize::try_from(u64::from(scale.rate) * scale.time.as_secs())?;
     anyhow::ensure!(count < levels.len(), "the shop has too few levels");
-    let places: HashMap<(String, String), usize> =
-        levels.iter().cloned().enumerate().map(|(number, level)| (level, number)).collect();
+    let places: HashMap<(String, String), usize> = levels
+        .iter()
+        .cloned()
+        .enumerate()
+        .map(|(number, level)| (level, number))
+        .collect();
     let listener = async move {
         let mut heard = HashMap::new();
         while heard.len() < count {
             let (event, at) = socket.level().await?;
             let text = |field: &str| event[field].as_str().unwrap_or_default().to_owned();
-            let Some(&number) = places.get(&(text("inventoryItemId"), text("locationId"))) else { continue };
+            let Some(&number) = places.get(&(text("inventoryItemId"), text("locationId"))) else {
+                continue;
+            };
             if event["available"] == available(number) {
                 heard.entry(number).or_insert(at);
             }
@@ -260,15 +333,26 @@ async fn honest(world: &World, levels: &[(String, String)], scale: Scale) -> any
         time: scale.time,
     };
     let at = Timestamp::from_second(now_seconds())?;
-    let bodies: Arc<[String]> =
-        levels.iter().take(count).enumerate().map(|(number, level)| body(level, number, at)).collect();
+    let bodies: Arc<[String]> = levels
+        .iter()
+        .take(count)
+        .enumerate()
+        .map(|(number, level)| body(level, number, at))
+        .collect();
     let sent = webhooks.send(move |number| bodies[number].clone()).await?;
-    let heard = timeout(LATE_MAX, listening.join_next()).await.context("some events were not heard")?;
+    let heard = timeout(LATE_MAX, listening.join_next())
+        .await
+        .context("some events were not heard")?;
     let heard = heard.context("somebody listens")???;
-    let lag = |(number, begun): &(usize, Instant)| Some(heard.get(number)?.saturating_duration_since(*begun));
+    let lag = |(number, begun): &(usize, Instant)| {
+        Some(heard.get(number)?.saturating_duration_since(*begun))
+    };
     let mut events: Vec<Duration> = sent.begun.iter().filter_map(lag).collect();
     events.sort_unstable();
-    Ok(Honest { webhooks: sent.latencies, events })
+    Ok(Honest {
+        webhooks: sent.latencies,
+        events,
+    })
 }
 
 /// The attackers, until they are stopped. Every second they print what they did and what was refused.
@@ -280,7 +364,8 @@ async fn attackers_process(name: &str, count: usize, target: Target) -> anyhow::
         attacking.spawn(attacks(attack, Arc::clone(&target), number));
     }
     loop {
-        let deeds = [&target.done, &target.refused].map(|count| count.load(Ordering::Relaxed).to_string());
+        let deeds =
+            [&target.done, &target.refused].map(|count| count.load(Ordering::Relaxed).to_string());
         writeln!(std::io::stdout(), "{}", deeds.join(", "))?;
         sleep(Duration::from_secs(1)).await;
     }
@@ -297,7 +382,9 @@ async fn attacks(attack: Attack, target: Arc<Target>, number: usize) {
 
 /// Does harm over one connection for as long as that lasts.
 async fn attack_once(attack: Attack, target: &Target, number: usize) -> anyhow::Result<()> {
-    let stream = target.connect(if attack == Attack::Idle { 0 } else { number }).await?;
+    let stream = target
+        .connect(if attack == Attack::Idle { 0 } else { number })
+        .await?;
     let address = &target.address;
     match attack {
         Attack::Quiet => {}
@@ -322,7 +409,9 @@ async fn attack_once(attack: Attack, target: &Target, number: usize) -> anyhow::
         Attack::Snapshots => {
             let mut socket = Socket::over(stream, address, &target.manager).await?;
             loop {
-                let answer = socket.ask("subscribe:inventory", &json!({ "snapshot": true })).await?;
+                let answer = socket
+                    .ask("subscribe:inventory", &json!({ "snapshot": true }))
+                    .await?;
                 target.counts(answer.contains(r#""ok":true"#));
             }
         }
@@ -341,7 +430,8 @@ async fn attack_once(attack: Attack, target: &Target, number: usize) -> anyhow::
         }
         Attack::Unread if number.is_multiple_of(2) => {
             let mut stream = stream;
-            let asks = format!("GET /api/openapi.json HTTP/1.1\r\nHost: {address}\r\n\r\n").repeat(UNREAD);
+            let asks =
+                format!("GET /api/openapi.json HTTP/1.1\r\nHost: {address}\r\n\r\n").repeat(UNREAD);
             stream.write_all(asks.as_bytes()).await?;
             target.counts(true);
             std::future::pending::<()>().await;
@@ -386,7 +476,12 @@ impl Target {
     /// A connection from the `n`th address of attackers, none of which is an honest one's.
     async fn connect(&self, n: usize) -> anyhow::Result<TcpStream> {
         let host = u16::try_from(n).unwrap_or_default();
-        let from = Ipv4Addr::new(127, 1, u8::try_from(host / 250)?, u8::try_from(host % 250 + 1)?);
+        let from = Ipv4Addr::new(
+            127,
+            1,
+            u8::try_from(host / 250)?,
+            u8::try_from(host % 250 + 1)?,
+        );
         let socket = TcpSocket::new_v4()?;
         socket.bind((from, 0).into())?;
         Ok(socket.connect(self.address.parse()?).await?)
@@ -403,7 +498,10 @@ async fn levels(world: &mut World) -> anyhow::Result<Vec<(String, String)>> {
     let truth = world.store.truth().await?;
     let text = |of: &Value, field: &str| of[field].as_str().unwrap_or_default().to_owned();
     let levels = truth["levels"].as_array().context("the store has levels")?;
-    Ok(levels.iter().map(|level| (text(level, "inventoryItemId"), text(level, "locationId"))).collect())
+    Ok(levels
+        .iter()
+        .map(|level| (text(level, "inventoryItemId"), text(level, "locationId")))
+        .collect())
 }
 
 /// What a webhook says of that level: nothing that the store has.
@@ -426,8 +524,15 @@ fn sign(body: &str) -> anyhow::Result<String> {
 /// How many files this process may have open.
 fn open_files() -> anyhow::Result<usize> {
     let limits = std::fs::read_to_string("/proc/self/limits")?;
-    let line = limits.lines().find(|line| line.starts_with("Max open files")).context("no limit of files")?;
-    Ok(line.split_whitespace().nth(3).context("no limit of files")?.parse()?)
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .context("no limit of files")?;
+    Ok(line
+        .split_whitespace()
+        .nth(3)
+        .context("no limit of files")?
+        .parse()?)
 }
 
 fn spread(sorted: &[Duration]) -> String {

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bench::{Process, Shop, Socket, Webhooks, World, free_address, now_seconds, own_cpu, percentile};
+use bench::{
+    Process, Shop, Socket, Webhooks, World, free_address, now_seconds, own_cpu, percentile,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -19,7 +21,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 /// 20,000 levels: each is heard of every second or two, as Shopify's times tell no more apart.
-const SHOP: Shop = Shop { products: 2_500, variants: 4, ..Shop::SMALL };
+const SHOP: Shop = Shop {
+    products: 2_500,
+    variants: 4,
+    ..Shop::SMALL
+};
 /// Webhooks a second that must be kept up, and for how long; then twice as many.
 const RATES: [u32; 2] = [10_000, 20_000];
 const TIME: Duration = Duration::from_mins(1);
@@ -56,39 +62,65 @@ async fn main() -> anyhow::Result<()> {
     world.is_slow(STORE_MS).await?;
 
     let few = under_load(&mut world, &levels, 0, FEW, FEW_TIME, usize::MAX).await?;
-    row("500 a second: from a webhook to its event at a socket, p50, p99", few.lags())?;
+    row(
+        "500 a second: from a webhook to its event at a socket, p50, p99",
+        few.lags(),
+    )?;
     row("daemon's CPU each", few.each())?;
     for (day, rate) in (1..).zip(RATES) {
         let load = under_load(&mut world, &levels, day, rate, TIME, FOLLOWED).await?;
-        row(&format!("{rate} a second of {SMALL} bytes: answered 200 a second"), load.rate())?;
+        row(
+            &format!("{rate} a second of {SMALL} bytes: answered 200 a second"),
+            load.rate(),
+        )?;
         row("until 200, p50, p99, longest", load.answers())?;
         row("until an event at a socket, p50, p99, longest", load.lags())?;
         row("daemon's CPU each", load.each())?;
         row("load generator's CPU each", micros(load.own, load.count))?;
     }
-    row("daemon's memory at most", format!("{} MB", world.daemon.peak_kib()? / 1_024))?;
+    row(
+        "daemon's memory at most",
+        format!("{} MB", world.daemon.peak_kib()? / 1_024),
+    )?;
 
     for (first, rate) in (0..).step_by(1_000_000).zip(COMPARED) {
         let series = format!("large-{rate}");
-        let orders = Webhooks { topic: "orders/create", ..webhooks(&world, &series, rate, FEW_TIME) };
-        let (cpu, sent) = (world.daemon.cpu()?, orders.send(large(&levels, first)).await?.latencies.len());
+        let orders = Webhooks {
+            topic: "orders/create",
+            ..webhooks(&world, &series, rate, FEW_TIME)
+        };
+        let (cpu, sent) = (
+            world.daemon.cpu()?,
+            orders.send(large(&levels, first)).await?.latencies.len(),
+        );
         let ours = applied(&mut world).await?.saturating_sub(cpu);
-        row(&format!("{rate} a second of {LARGE} bytes, applied: daemon's CPU each"), micros(ours, sent))?;
+        row(
+            &format!("{rate} a second of {LARGE} bytes, applied: daemon's CPU each"),
+            micros(ours, sent),
+        )?;
     }
     let complaints = world.daemon.complaints()?;
-    anyhow::ensure!(complaints.is_empty(), "the daemon complained:\n{}", complaints.join("\n"));
+    anyhow::ensure!(
+        complaints.is_empty(),
+        "the daemon complained:\n{}",
+        complaints.join("\n")
+    );
 
     let folder = tempfile::tempdir()?;
     match node(&folder).await {
         Ok((node, address)) => {
-            let node_webhooks =
-                |series| Webhooks { address: &address, ..webhooks(&world, series, COMPARED[0], FEW_TIME) };
+            let node_webhooks = |series| Webhooks {
+                address: &address,
+                ..webhooks(&world, series, COMPARED[0], FEW_TIME)
+            };
             for (what, bytes) in [("warm", LARGE), ("large", LARGE), ("small", SMALL)] {
                 let cpu = node.cpu()?;
                 let sent = if bytes == LARGE {
                     node_webhooks(what).send(large(&levels, 0)).await?
                 } else {
-                    node_webhooks(what).send(small(&levels, 9, now_seconds())).await?
+                    node_webhooks(what)
+                        .send(small(&levels, 9, now_seconds()))
+                        .await?
                 };
                 let used = node.cpu()?.saturating_sub(cpu);
                 row(
@@ -97,7 +129,10 @@ async fn main() -> anyhow::Result<()> {
                 )?;
             }
         }
-        Err(reason) => row("Node with Shopify's library", format!("did not run: {reason:#}"))?,
+        Err(reason) => row(
+            "Node with Shopify's library",
+            format!("did not run: {reason:#}"),
+        )?,
     }
     Ok(())
 }
@@ -116,13 +151,20 @@ async fn levels(world: &mut World) -> anyhow::Result<Vec<Level>> {
     let truth = world.store.truth().await?;
     let list = |what: &str| truth[what].as_array().cloned().unwrap_or_default();
     let text = |of: &Value, field: &str| of[field].as_str().unwrap_or_default().to_owned();
-    let variants: HashMap<String, Value> =
-        list("variants").into_iter().map(|variant| (text(&variant, "inventoryItemId"), variant)).collect();
+    let variants: HashMap<String, Value> = list("variants")
+        .into_iter()
+        .map(|variant| (text(&variant, "inventoryItemId"), variant))
+        .collect();
     let level = |level: &Value| {
         let item = text(level, "inventoryItemId");
         let variant = variants.get(&item).context("every item is a variant's")?;
         let (variant, product) = (text(variant, "id"), text(variant, "productId"));
-        anyhow::Ok(Level { location: text(level, "locationId"), item, variant, product })
+        anyhow::Ok(Level {
+            location: text(level, "locationId"),
+            item,
+            variant,
+            product,
+        })
     };
     list("levels").iter().map(level).collect()
 }
@@ -147,7 +189,10 @@ impl Load {
         spread(&self.latencies)
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a count of webhooks is far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a count of webhooks is far below 2^52"
+    )]
     fn rate(&self) -> String {
         format!("{:.0}", self.count as f64 / self.took.as_secs_f64())
     }
@@ -169,7 +214,11 @@ async fn under_load(
     let mut products: Vec<&str> = levels.iter().map(|level| &*level.product).collect();
     products.dedup();
     products.truncate(followed);
-    let payload = if followed < levels.len() { json!({ "productIds": products }) } else { json!({}) };
+    let payload = if followed < levels.len() {
+        json!({ "productIds": products })
+    } else {
+        json!({})
+    };
     let mut socket = Socket::follow(&world.address, &world.token, &payload).await?;
     let (stop, mut stopped) = oneshot::channel::<()>();
     let listener = async move {
@@ -188,14 +237,22 @@ async fn under_load(
     // Later than what the store knows and than all measurements before; and no round is shorter than the second by which
     // its times are later, so none is ahead of the clock.
     let begins = now_seconds();
-    let sent = webhooks(world, &series, rate, time).send(small(levels, day, begins)).await?;
+    let sent = webhooks(world, &series, rate, time)
+        .send(small(levels, day, begins))
+        .await?;
     let own = own_cpu()?.saturating_sub(own);
     let cpu = applied(world).await?.saturating_sub(cpu);
     let _ = stop.send(());
-    let heard = listening.join_next().await.context("somebody listens")???;
+    let heard = listening
+        .join_next()
+        .await
+        .context("somebody listens")???;
 
-    let places: HashMap<(&str, &str), usize> =
-        levels.iter().enumerate().map(|(n, level)| ((&*level.item, &*level.location), n)).collect();
+    let places: HashMap<(&str, &str), usize> = levels
+        .iter()
+        .enumerate()
+        .map(|(n, level)| ((&*level.item, &*level.location), n))
+        .collect();
     let begun: HashMap<usize, Instant> = sent.begun.iter().copied().collect();
     let mut lags = Vec::with_capacity(heard.len());
     let mut last = HashMap::new();
@@ -209,20 +266,35 @@ async fn under_load(
         let round = usize::try_from(updated.as_second() - begins)?;
         let number = round * levels.len() + level;
         let sent = begun.get(&number).context("an event that nothing caused")?;
-        anyhow::ensure!(event["available"] == available(day, number), "a wrong event: {event}");
+        anyhow::ensure!(
+            event["available"] == available(day, number),
+            "a wrong event: {event}"
+        );
         lags.push(at.saturating_duration_since(*sent));
         last.insert(*level, number);
     }
     let count = sent.latencies.len();
-    let followed: Vec<usize> =
-        (0..levels.len()).filter(|n| products.contains(&&*levels[*n].product)).collect();
+    let followed: Vec<usize> = (0..levels.len())
+        .filter(|n| products.contains(&&*levels[*n].product))
+        .collect();
     for level in followed {
         // The last one that was sent of it.
-        let number = (level < count).then(|| level + (count - 1 - level) / levels.len() * levels.len());
-        anyhow::ensure!(last.get(&level).copied() == number, "a level's last change was not heard");
+        let number =
+            (level < count).then(|| level + (count - 1 - level) / levels.len() * levels.len());
+        anyhow::ensure!(
+            last.get(&level).copied() == number,
+            "a level's last change was not heard"
+        );
     }
     lags.sort_unstable();
-    Ok(Load { count, took: sent.took, latencies: sent.latencies, lags, cpu, own })
+    Ok(Load {
+        count,
+        took: sent.took,
+        latencies: sent.latencies,
+        lags,
+        cpu,
+        own,
+    })
 }
 
 fn webhooks<'a>(world: &'a World, series: &'a str, rate: u32, time: Duration) -> Webhooks<'a> {
@@ -245,7 +317,11 @@ fn available(day: i64, number: usize) -> i64 {
 }
 
 /// Bodies of `inventory_levels/update`: every level in turn, each a second later than the time before.
-fn small(levels: &[Level], day: i64, begins: i64) -> impl Fn(usize) -> String + Clone + Send + use<> {
+fn small(
+    levels: &[Level],
+    day: i64,
+    begins: i64,
+) -> impl Fn(usize) -> String + Clone + Send + use<> {
     let levels: Arc<[Level]> = levels.into();
     move |number| {
         let Level { item, location, .. } = &levels[number % levels.len()];
@@ -322,7 +398,10 @@ async fn applied(world: &mut World) -> anyhow::Result<Duration> {
         let cpu = world.daemon.cpu()?;
         let status = world.read("/api/v1/status").await?;
         let waiting = &status["waiting"];
-        anyhow::ensure!(waiting["unreadable"] == 0, "some could not be read: {status}");
+        anyhow::ensure!(
+            waiting["unreadable"] == 0,
+            "some could not be read: {status}"
+        );
         if waiting["webhooks"] == 0 {
             return Ok(cpu);
         }
@@ -333,11 +412,21 @@ async fn applied(world: &mut World) -> anyhow::Result<Duration> {
 /// A server of Node's, with Shopify's library fetched into that folder: the process, and where it listens.
 async fn node(folder: &TempDir) -> anyhow::Result<(Process, String)> {
     let install = Command::new("npm")
-        .args(["install", "--no-audit", "--no-fund", "--silent", "@shopify/shopify-api@13.1.0"])
+        .args([
+            "install",
+            "--no-audit",
+            "--no-fund",
+            "--silent",
+            "@shopify/shopify-api@13.1.0",
+        ])
         .current_dir(folder.path())
         .output()
         .context("npm cannot be run")?;
-    anyhow::ensure!(install.status.success(), "{}", String::from_utf8_lossy(&install.stderr));
+    anyhow::ensure!(
+        install.status.success(),
+        "{}",
+        String::from_utf8_lossy(&install.stderr)
+    );
     let script = folder.path().join("webhooks.mjs");
     fs::write(&script, include_str!("../../peers/webhooks.mjs"))?;
     let address = free_address()?;
@@ -351,18 +440,26 @@ async fn node(folder: &TempDir) -> anyhow::Result<(Process, String)> {
         }
         sleep(PAUSE).await;
     }
-    anyhow::bail!("it does not listen: {}", fs::read_to_string(folder.path().join("node.log"))?)
+    anyhow::bail!(
+        "it does not listen: {}",
+        fs::read_to_string(folder.path().join("node.log"))?
+    )
 }
 
 fn spread(sorted: &[Duration]) -> String {
-    [50, 99, 100].map(|percent| millis(percentile(sorted, percent))).join(", ")
+    [50, 99, 100]
+        .map(|percent| millis(percentile(sorted, percent)))
+        .join(", ")
 }
 
 fn millis(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a count of webhooks is far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a count of webhooks is far below 2^52"
+)]
 fn micros(time: Duration, count: usize) -> String {
     format!("{:.0} µs", time.as_secs_f64() * 1e6 / count as f64)
 }

@@ -8,7 +8,13 @@ use bench::{Prepared, Shop, World};
 use tokio::time::{Instant, sleep};
 
 /// 100,000 variants at five locations; its bulk operations are held up by nothing but this machine.
-const SHOP: Shop = Shop { products: 25_000, variants: 4, locations: 5, points: 1_000, bulk_pace: 10_000_000 };
+const SHOP: Shop = Shop {
+    products: 25_000,
+    variants: 4,
+    locations: 5,
+    points: 1_000,
+    bulk_pace: 10_000_000,
+};
 /// Records of it: products, variants, items and levels.
 const RECORDS: u64 = 25_000 + 100_000 + 100_000 + 500_000;
 /// Full runs after the first import.
@@ -23,14 +29,24 @@ async fn main() -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let mut row = |what: &str, figure: String| writeln!(out, "| {what} | {figure} |");
     for (what, query) in [
-        ("the store alone: products", include_str!("../../../shopify/queries/bulk_products.graphql")),
-        ("the store alone: inventory", include_str!("../../../shopify/queries/bulk_levels.graphql")),
+        (
+            "the store alone: products",
+            include_str!("../../../shopify/queries/bulk_products.graphql"),
+        ),
+        (
+            "the store alone: inventory",
+            include_str!("../../../shopify/queries/bulk_levels.graphql"),
+        ),
     ] {
         let (bytes, written, fetched) = prepared.store.bulk(query).await?;
         let megabytes = bytes / 1_000_000;
         row(
             what,
-            format!("{} to write, {} until fetched, {megabytes} MB", seconds(written), seconds(fetched)),
+            format!(
+                "{} to write, {} until fetched, {megabytes} MB",
+                seconds(written),
+                seconds(fetched)
+            ),
         )?;
     }
     let (begun, store_cpu) = (Instant::now(), prepared.store.process.cpu()?);
@@ -40,12 +56,21 @@ async fn main() -> anyhow::Result<()> {
     let inventory = world.completed("inventory").await?;
     let took = begun.elapsed();
     row("first import", seconds(took))?;
-    row("of that until the products were there", seconds(products_took))?;
-    row("rows", format!("{} + {}", products["processed"], inventory["processed"]))?;
+    row(
+        "of that until the products were there",
+        seconds(products_took),
+    )?;
+    row(
+        "rows",
+        format!("{} + {}", products["processed"], inventory["processed"]),
+    )?;
     let cpu = world.daemon.cpu()?;
     row("daemon's CPU per 1,000 records", per_thousand(cpu))?;
     row("daemon's CPU", seconds(cpu))?;
-    row("store's CPU", seconds(world.store.process.cpu()?.saturating_sub(store_cpu)))?;
+    row(
+        "store's CPU",
+        seconds(world.store.process.cpu()?.saturating_sub(store_cpu)),
+    )?;
     row("daemon's memory at most", memory(&world)?)?;
     for _ in 0..FURTHER_RUNS {
         world.daemon.forget_peak()?;
@@ -53,24 +78,43 @@ async fn main() -> anyhow::Result<()> {
         for resource in ["products", "inventory"] {
             world.start_run(resource).await?;
             let run = world.completed(resource).await?;
-            anyhow::ensure!(run["changed"] == 0, "nothing had changed at the store: {run}");
+            anyhow::ensure!(
+                run["changed"] == 0,
+                "nothing had changed at the store: {run}"
+            );
         }
         let used = world.daemon.cpu()?.saturating_sub(cpu);
         let took = seconds(begun.elapsed());
-        row("a further full run", format!("{took}, {} CPU, {} at most", seconds(used), memory(&world)?))?;
+        row(
+            "a further full run",
+            format!("{took}, {} CPU, {} at most", seconds(used), memory(&world)?),
+        )?;
     }
     let prepared = world.struck();
     let begun = Instant::now();
     let world = prepared.start().await?;
-    row("killed and started again: ready after", format!("{:.0} ms", begun.elapsed().as_secs_f64() * 1e3))?;
+    row(
+        "killed and started again: ready after",
+        format!("{:.0} ms", begun.elapsed().as_secs_f64() * 1e3),
+    )?;
     sleep(SETTLED).await;
     let cpu = world.daemon.cpu()?;
     sleep(IDLE).await;
     let used = world.daemon.cpu()?.saturating_sub(cpu);
-    row("idle: CPU", format!("{:.2} %", used.as_secs_f64() / IDLE.as_secs_f64() * 100.0))?;
-    row("idle: memory", format!("{} MB", world.daemon.memory_kib()? / 1_024))?;
+    row(
+        "idle: CPU",
+        format!("{:.2} %", used.as_secs_f64() / IDLE.as_secs_f64() * 100.0),
+    )?;
+    row(
+        "idle: memory",
+        format!("{} MB", world.daemon.memory_kib()? / 1_024),
+    )?;
     let complaints = world.daemon.complaints()?;
-    anyhow::ensure!(complaints.is_empty(), "the daemon complained:\n{}", complaints.join("\n"));
+    anyhow::ensure!(
+        complaints.is_empty(),
+        "the daemon complained:\n{}",
+        complaints.join("\n")
+    );
     Ok(())
 }
 
@@ -82,7 +126,10 @@ fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a count of records is far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a count of records is far below 2^52"
+)]
 fn per_thousand(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e6 / RECORDS as f64)
 }

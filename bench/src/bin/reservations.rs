@@ -37,13 +37,21 @@ async fn main() -> anyhow::Result<()> {
     let hot = world.spot(0, PLENTY).await?;
     let scarce = world.spot(1, SCARCE).await?;
     world.is_slow(LATENCY_MS).await?;
-    let rows = [plenty(&mut world, &hot).await?, shortage(&mut world, &scarce).await?].concat();
+    let rows = [
+        plenty(&mut world, &hot).await?,
+        shortage(&mut world, &scarce).await?,
+    ]
+    .concat();
     let mut out = std::io::stdout().lock();
     for (what, figure) in rows {
         writeln!(out, "| {what} | {figure} |")?;
     }
     let complaints = world.daemon.complaints()?;
-    anyhow::ensure!(complaints.is_empty(), "the daemon complained:\n{}", complaints.join("\n"));
+    anyhow::ensure!(
+        complaints.is_empty(),
+        "the daemon complained:\n{}",
+        complaints.join("\n")
+    );
     Ok(())
 }
 
@@ -53,25 +61,43 @@ type Rows = Vec<(&'static str, String)>;
 async fn plenty(world: &mut World, hot: &Spot) -> anyhow::Result<Rows> {
     let (cpu, own, begun) = (world.daemon.cpu()?, own_cpu()?, Instant::now());
     let load = load(world, hot, REQUESTS_MAX, LOAD).await?;
-    let (took, used, own) =
-        (begun.elapsed(), world.daemon.cpu()?.saturating_sub(cpu), own_cpu()?.saturating_sub(own));
-    anyhow::ensure!(load.refused == 0, "{} were refused although there was enough", load.refused);
+    let (took, used, own) = (
+        begun.elapsed(),
+        world.daemon.cpu()?.saturating_sub(cpu),
+        own_cpu()?.saturating_sub(own),
+    );
+    anyhow::ensure!(
+        load.refused == 0,
+        "{} were refused although there was enough",
+        load.refused
+    );
     let bound = bound(world, hot, PLENTY, load.acknowledged()).await?;
-    let (until_bound, (mutations, twice)) =
-        (world.daemon.cpu()?.saturating_sub(cpu), world.mutations().await?);
+    let (until_bound, (mutations, twice)) = (
+        world.daemon.cpu()?.saturating_sub(cpu),
+        world.mutations().await?,
+    );
     anyhow::ensure!(twice == 0, "{twice} mutations were applied twice");
     let each = |spent: Duration| format!("{:.0} µs", spent.as_secs_f64() * 1e6 / load.count());
     Ok(vec![
         ("acknowledged", load.acknowledged().to_string()),
-        ("acknowledged a second", format!("{:.0}", load.count() / took.as_secs_f64())),
+        (
+            "acknowledged a second",
+            format!("{:.0}", load.count() / took.as_secs_f64()),
+        ),
         ("p50", millis(load.percentile(50))),
         ("p99", millis(load.percentile(99))),
         ("longest", millis(load.percentile(100))),
         ("daemon's CPU each, under load", each(used)),
         ("daemon's CPU each, until bound", each(until_bound)),
         ("load generator's CPU each", each(own)),
-        ("daemon's memory at most", format!("{} MB", world.daemon.peak_kib()? / 1_024)),
-        ("all bound at the store after the last", format!("{:.1} s", bound.as_secs_f64())),
+        (
+            "daemon's memory at most",
+            format!("{} MB", world.daemon.peak_kib()? / 1_024),
+        ),
+        (
+            "all bound at the store after the last",
+            format!("{:.1} s", bound.as_secs_f64()),
+        ),
         ("mutations for that", mutations.to_string()),
     ])
 }
@@ -88,9 +114,15 @@ async fn shortage(world: &mut World, scarce: &Spot) -> anyhow::Result<Rows> {
     );
     let bound = bound(world, scarce, SCARCE, there).await?;
     Ok(vec![
-        ("1,000 units, wanted 2,000 times: acknowledged", load.acknowledged().to_string()),
+        (
+            "1,000 units, wanted 2,000 times: acknowledged",
+            load.acknowledged().to_string(),
+        ),
         ("refused", load.refused.to_string()),
-        ("at the store: 0 available, 1,000 reserved after", format!("{:.1} s", bound.as_secs_f64())),
+        (
+            "at the store: 0 available, 1,000 reserved after",
+            format!("{:.1} s", bound.as_secs_f64()),
+        ),
     ])
 }
 
@@ -106,7 +138,10 @@ impl Load {
         self.latencies.len() as u64
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a count of requests is far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a count of requests is far below 2^52"
+    )]
     fn count(&self) -> f64 {
         self.latencies.len() as f64
     }
@@ -114,7 +149,10 @@ impl Load {
     /// Of sorted latencies.
     fn percentile(&self, percent: usize) -> Duration {
         let last = self.latencies.len().saturating_sub(1);
-        self.latencies.get(last * percent / 100).copied().unwrap_or_default()
+        self.latencies
+            .get(last * percent / 100)
+            .copied()
+            .unwrap_or_default()
     }
 }
 
@@ -159,24 +197,37 @@ async fn load(world: &World, spot: &Spot, requests: u64, time: Duration) -> anyh
 
 /// Whether it was acknowledged. The only refusal there may be is that nothing is left.
 async fn reserve(client: &mut Client, body: Bytes) -> anyhow::Result<bool> {
-    let (status, answer) = client.send(Method::POST, "/api/v1/inventory/reserve", body).await?;
+    let (status, answer) = client
+        .send(Method::POST, "/api/v1/inventory/reserve", body)
+        .await?;
     if status == StatusCode::OK {
         return Ok(true);
     }
     let answer: Value = serde_json::from_slice(&answer).context("a refusal is JSON")?;
-    anyhow::ensure!(answer.to_string().contains("INSUFFICIENT_STOCK"), "{status}: {answer}");
+    anyhow::ensure!(
+        answer.to_string().contains("INSUFFICIENT_STOCK"),
+        "{status}: {answer}"
+    );
     Ok(false)
 }
 
 /// Waits until the store has so many reserved and the rest available: how long it took.
-async fn bound(world: &mut World, spot: &Spot, stock: i64, reserved: u64) -> anyhow::Result<Duration> {
+async fn bound(
+    world: &mut World,
+    spot: &Spot,
+    stock: i64,
+    reserved: u64,
+) -> anyhow::Result<Duration> {
     let begun = Instant::now();
     loop {
         let level = world.truth(spot).await?;
         if level["reserved"] == reserved && level["available"] == stock - reserved.cast_signed() {
             return Ok(begun.elapsed());
         }
-        anyhow::ensure!(begun.elapsed() < BOUND_MAX, "{reserved} reserved are not bound: {level}");
+        anyhow::ensure!(
+            begun.elapsed() < BOUND_MAX,
+            "{reserved} reserved are not bound: {level}"
+        );
         sleep(Duration::from_millis(50)).await;
     }
 }

@@ -21,7 +21,11 @@ use crate::limits::{
     ALERT_LINES_MAX, ALERT_TIMEOUT, SMTP_COMMAND_TIMEOUT, SMTP_DATA_TIMEOUT, SMTP_MAIL_TIMEOUT,
 };
 
-const LETTER: Style = Style { heading: ["", ""], bullet: "  ", lines_max: ALERT_LINES_MAX };
+const LETTER: Style = Style {
+    heading: ["", ""],
+    bullet: "  ",
+    lines_max: ALERT_LINES_MAX,
+};
 
 /// A mail server and whom it is to reach.
 pub(super) struct Post {
@@ -36,12 +40,26 @@ impl Post {
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub(super) fn new(server: Smtp, password: Option<String>, to: Vec<Address>) -> Result<Self, smtp::Error> {
+    pub(super) fn new(
+        server: Smtp,
+        password: Option<String>,
+        to: Vec<Address>,
+    ) -> Result<Self, smtp::Error> {
         let secured = server.security != Security::None;
-        let tls = secured.then(|| TlsParameters::new(server.host.clone())).transpose()?;
-        let credentials =
-            server.user.clone().zip(password).map(|(user, password)| Credentials::new(user, password));
-        Ok(Self { server, tls, credentials, to })
+        let tls = secured
+            .then(|| TlsParameters::new(server.host.clone()))
+            .transpose()?;
+        let credentials = server
+            .user
+            .clone()
+            .zip(password)
+            .map(|(user, password)| Credentials::new(user, password));
+        Ok(Self {
+            server,
+            tls,
+            credentials,
+            to,
+        })
     }
 
     pub(super) fn recipients(&self) -> usize {
@@ -55,9 +73,12 @@ impl Post {
         recipient: usize,
         sending: &Sending<'_>,
     ) -> Result<(), Refusal> {
-        let Some(to) = self.to.get(recipient) else { return Ok(()) };
+        let Some(to) = self.to.get(recipient) else {
+            return Ok(());
+        };
         let mail = self.mail(message, to, sending);
-        let mail = mail.map_err(|problem| Refusal::Never(format!("no mail can be made of it: {problem}")))?;
+        let mail = mail
+            .map_err(|problem| Refusal::Never(format!("no mail can be made of it: {problem}")))?;
         hand_over(&mail, self.connect().await?).await
     }
 
@@ -85,14 +106,25 @@ impl Post {
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, Refusal> {
-        let Smtp { host, security, from, .. } = &self.server;
+        let Smtp {
+            host,
+            security,
+            from,
+            ..
+        } = &self.server;
         let us = ClientId::Domain(from.email.domain().to_owned());
         let wrapped = self.tls.clone().filter(|_| *security == Security::Tls);
         let server = (host.as_str(), self.server.port());
-        let connecting = AsyncSmtpConnection::connect_tokio1(server, Some(ALERT_TIMEOUT), &us, wrapped, None);
+        let connecting =
+            AsyncSmtpConnection::connect_tokio1(server, Some(ALERT_TIMEOUT), &us, wrapped, None);
         let mut connection = in_time(SMTP_COMMAND_TIMEOUT, connecting, unconnected).await?;
         if let Some(tls) = self.tls.clone().filter(|_| *security == Security::Starttls) {
-            in_time(SMTP_COMMAND_TIMEOUT, connection.starttls(tls, &us), unconnected).await?;
+            in_time(
+                SMTP_COMMAND_TIMEOUT,
+                connection.starttls(tls, &us),
+                unconnected,
+            )
+            .await?;
         }
         if let Some(credentials) = &self.credentials {
             let log_in = connection.auth(&[Mechanism::Plain, Mechanism::Login], credentials);
@@ -113,7 +145,12 @@ async fn hand_over(mail: &Mail, mut connection: AsyncSmtpConnection) -> Result<(
         in_time(SMTP_COMMAND_TIMEOUT, to, untaken).await?;
     }
     in_time(SMTP_DATA_TIMEOUT, connection.command(Data), untaken).await?;
-    in_time(SMTP_MAIL_TIMEOUT, connection.message(&mail.formatted()), untaken).await?;
+    in_time(
+        SMTP_MAIL_TIMEOUT,
+        connection.message(&mail.formatted()),
+        untaken,
+    )
+    .await?;
     // Whether the server says goodbye is nobody's concern, and nothing waits for it.
     Ok(())
 }
@@ -126,7 +163,10 @@ async fn in_time<T>(
 ) -> Result<T, Refusal> {
     match timeout(limit, step).await {
         Ok(taken) => taken.map_err(|error| refusal(&error)),
-        Err(_) => Err(Refusal::Later("the mail server does not answer in time".to_owned(), None)),
+        Err(_) => Err(Refusal::Later(
+            "the mail server does not answer in time".to_owned(),
+            None,
+        )),
     }
 }
 
@@ -138,7 +178,9 @@ fn parameters(mail: &Mail, server: &AsyncSmtpConnection) -> Result<Vec<MailParam
     let mut addresses = envelope.from().into_iter().chain(envelope.to());
     if addresses.any(|address| !AsRef::<str>::as_ref(address).is_ascii()) {
         if !can(Extension::SmtpUtfEight) {
-            return Err(Refusal::Never("the mail server takes no addresses beyond ASCII".to_owned()));
+            return Err(Refusal::Never(
+                "the mail server takes no addresses beyond ASCII".to_owned(),
+            ));
         }
         parameters.push(MailParameter::SmtpUtfEight);
     }
@@ -167,7 +209,9 @@ fn unconnected(error: &smtp::Error) -> Refusal {
 /// What a server says of the mail itself. Its words may name mailboxes, so only the code is told.
 fn untaken(error: &smtp::Error) -> Refusal {
     match error.status() {
-        Some(code) if error.is_permanent() => Refusal::Never(format!("the mail server answered {code}")),
+        Some(code) if error.is_permanent() => {
+            Refusal::Never(format!("the mail server answered {code}"))
+        }
         Some(code) => Refusal::Later(format!("the mail server answered {code}"), None),
         None => Refusal::Later("the connection to the mail server broke".to_owned(), None),
     }
@@ -182,8 +226,8 @@ mod tests {
 
     use lettre::transport::smtp::client::AsyncTokioStream;
     use tokio::io::{
-        AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, DuplexStream, ReadBuf,
-        duplex,
+        AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, DuplexStream,
+        ReadBuf, duplex,
     };
     use tokio::task::JoinSet;
     use tokio::time::sleep;
@@ -217,7 +261,10 @@ mod tests {
             Pin::new(&mut self.0).poll_flush(context)
         }
 
-        fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        fn poll_shutdown(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<io::Result<()>> {
             Pin::new(&mut self.0).poll_shutdown(context)
         }
     }
@@ -242,7 +289,11 @@ mod tests {
                 sleep(pause).await;
             }
             in_mail = said.starts_with("DATA");
-            let answer: &[u8] = if in_mail { b"354 go on\r\n" } else { b"250 yes\r\n" };
+            let answer: &[u8] = if in_mail {
+                b"354 go on\r\n"
+            } else {
+                b"250 yes\r\n"
+            };
             if wire.write_all(answer).await.is_err() {
                 return;
             }
@@ -266,14 +317,19 @@ mod tests {
             let mut server = JoinSet::new();
             server.spawn(serve(theirs, slow, Duration::from_secs(seconds)));
             let us = ClientId::Domain("shop.example".to_owned());
-            let connection =
-                AsyncSmtpConnection::connect_with_transport(Box::new(Wire(ours)), &us).await.unwrap();
+            let connection = AsyncSmtpConnection::connect_with_transport(Box::new(Wire(ours)), &us)
+                .await
+                .unwrap();
             let mail = Mail::builder()
                 .from("stock@shop.example".parse().unwrap())
                 .to("buyers@shop.example".parse().unwrap())
                 .body("Sold out".to_owned())
                 .unwrap();
-            assert_eq!(hand_over(&mail, connection).await.is_ok(), is_taken, "{slow} after {seconds} s");
+            assert_eq!(
+                hand_over(&mail, connection).await.is_ok(),
+                is_taken,
+                "{slow} after {seconds} s"
+            );
         }
     }
 }

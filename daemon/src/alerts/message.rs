@@ -48,15 +48,26 @@ impl Message {
     /// One that tells nothing yet of what came after that place.
     pub(super) fn behind(until: Sequence) -> Self {
         let (sections, events) = (BTreeMap::new(), Vec::new());
-        Self { until, first_at: None, missing_since: None, sections, events }
+        Self {
+            until,
+            first_at: None,
+            missing_since: None,
+            sections,
+            events,
+        }
     }
 
     /// Looks at the next entry; what is of these topics is told.
     pub(super) fn add(&mut self, entry: &LogEntry, topics: &BTreeSet<Topic>) {
         self.until = entry.sequence();
-        let Some(topic) = topic(&entry.event).filter(|topic| topics.contains(topic)) else { return };
+        let Some(topic) = topic(&entry.event).filter(|topic| topics.contains(topic)) else {
+            return;
+        };
         self.first_at.get_or_insert(entry.at);
-        let section = self.sections.entry((topic, entry.shop.clone())).or_default();
+        let section = self
+            .sections
+            .entry((topic, entry.shop.clone()))
+            .or_default();
         section.count += 1;
         if section.lines.len() < ALERT_LINES_MAX {
             section.lines.push((entry.at, line(&entry.event)));
@@ -82,8 +93,10 @@ impl Message {
         for ((topic, _), section) in &self.sections {
             *counts.entry(*topic).or_default() += section.count;
         }
-        let counts: Vec<String> =
-            counts.iter().map(|(topic, count)| format!("{}: {count}", title(*topic))).collect();
+        let counts: Vec<String> = counts
+            .iter()
+            .map(|(topic, count)| format!("{}: {count}", title(*topic)))
+            .collect();
         let mut shops: Vec<&ShopDomain> = self.sections.keys().map(|(_, shop)| shop).collect();
         shops.dedup();
         match *shops {
@@ -159,25 +172,42 @@ fn title(topic: Topic) -> &'static str {
 fn line(event: &Event) -> String {
     let text = match event {
         Event::InventoryLowStock(level) => {
-            format!("{}: {} left, low at {}", place(level), level.available, level.threshold)
+            format!(
+                "{}: {} left, low at {}",
+                place(level),
+                level.available,
+                level.threshold
+            )
         }
         Event::InventoryOutOfStock(level) => format!("{}: {} left", place(level), level.available),
         Event::OrderCreated(placed) => {
             let order = &placed.order;
-            format!("{}: {} {}, {} units", order.name, order.total, order.currency, order.item_count)
+            format!(
+                "{}: {} {}, {} units",
+                order.name, order.total, order.currency, order.item_count
+            )
         }
         Event::ShopifyDrift(drift) => {
-            format!("{} records of {} were put right, see /api/v1/drift", drift.records, drift.resource)
+            format!(
+                "{} records of {} were put right, see /api/v1/drift",
+                drift.records, drift.resource
+            )
         }
         Event::ShopifySyncStatus(run) => {
-            format!("the run of {} failed: {}", run.resource, run.error.as_deref().unwrap_or("see the log"))
+            format!(
+                "the run of {} failed: {}",
+                run.resource,
+                run.error.as_deref().unwrap_or("see the log")
+            )
         }
         Event::SecurityAlert(notice) | Event::SystemAlert(notice) => {
             format!("{}: {}", notice.title, notice.message)
         }
         _ => String::new(),
     };
-    let plain = text.chars().map(|char| if char.is_control() { ' ' } else { char });
+    let plain = text
+        .chars()
+        .map(|char| if char.is_control() { ' ' } else { char });
     plain.take(ALERT_LINE_CHARS_MAX).collect()
 }
 
@@ -205,5 +235,8 @@ fn whole(entry: &LogEntry) -> Value {
 
 fn clock(at: Timestamp, zone: Tz) -> String {
     let local = DateTime::from_timestamp(at.as_second(), 0).map(|at| at.with_timezone(&zone));
-    local.map_or_else(|| at.to_string(), |local| local.format("%Y-%m-%d %H:%M").to_string())
+    local.map_or_else(
+        || at.to_string(),
+        |local| local.format("%Y-%m-%d %H:%M").to_string(),
+    )
 }

@@ -22,7 +22,11 @@ use crate::limits::{ALERT_RETRY_AFTER_MAX, ALERT_TIMEOUT};
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// Slack's marks, and few lines: a chat is no list.
-const CHAT: Style = Style { heading: ["*", "*"], bullet: "• ", lines_max: 10 };
+const CHAT: Style = Style {
+    heading: ["*", "*"],
+    bullet: "• ",
+    lines_max: 10,
+};
 
 /// Where messages go.
 pub(super) enum Outlet {
@@ -85,7 +89,10 @@ impl Outlet {
             Self::Email(post) => return post.send(message, recipient, sending).await,
             Self::Slack(address) => {
                 let text = message.text(sending.zone, &CHAT);
-                let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+                let text = text
+                    .replace('&', "&amp;")
+                    .replace('<', "&lt;")
+                    .replace('>', "&gt;");
                 (Request::post(address), json!({ "text": text }).to_string())
             }
             Self::Webhook { address, key } => {
@@ -98,10 +105,15 @@ impl Outlet {
                 (request, body)
             }
         };
-        let request = request.header(header::CONTENT_TYPE, "application/json").body(Bytes::from(body));
-        let request = request.map_err(|problem| Refusal::Never(format!("it cannot be sent: {problem}")))?;
+        let request = request
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Bytes::from(body));
+        let request =
+            request.map_err(|problem| Refusal::Never(format!("it cannot be sent: {problem}")))?;
         let answer = timeout(ALERT_TIMEOUT, sending.transport.send(request)).await;
-        let answer = answer.unwrap_or(Err(TransportError::Timeout)).map_err(|error| unanswered(&error))?;
+        let answer = answer
+            .unwrap_or(Err(TransportError::Timeout))
+            .map_err(|error| unanswered(&error))?;
         taken(answer.status(), answer.headers())
     }
 }
@@ -111,7 +123,9 @@ impl Outlet {
 /// # Errors
 /// What is wrong with it, without telling it.
 pub(super) fn key(secret: &str) -> Result<Vec<u8>, String> {
-    let key = secret.strip_prefix("whsec_").and_then(|text| BASE64.decode(text).ok());
+    let key = secret
+        .strip_prefix("whsec_")
+        .and_then(|text| BASE64.decode(text).ok());
     key.filter(|key| KEY_BYTES.contains(&key.len())).ok_or_else(|| {
         "is not whsec_ and 24 to 64 bytes in base64: make one by  echo whsec_$(openssl rand -base64 32)"
             .to_owned()
@@ -124,9 +138,12 @@ pub(super) fn key(secret: &str) -> Result<Vec<u8>, String> {
 /// What is wrong with it, without telling it.
 pub(super) fn address(secret: &str) -> Result<Uri, String> {
     let address = secret.parse::<Uri>().ok();
-    let web =
-        |address: &Uri| matches!(address.scheme_str(), Some("http" | "https")) && address.host().is_some();
-    address.filter(web).ok_or_else(|| "is no address that begins with https://".to_owned())
+    let web = |address: &Uri| {
+        matches!(address.scheme_str(), Some("http" | "https")) && address.host().is_some()
+    };
+    address
+        .filter(web)
+        .ok_or_else(|| "is no address that begins with https://".to_owned())
 }
 
 /// As Standard Webhooks signs: HMAC-SHA256 over id, time and body.
@@ -142,7 +159,9 @@ fn unanswered(error: &TransportError) -> Refusal {
         TransportError::Connect(_) => "nobody answers at its address",
         TransportError::Timeout => "it does not answer in time",
         TransportError::Broken(_) | TransportError::TooLong => "its answer broke off",
-        TransportError::Tls(_) => "TLS cannot be set up: install the distribution's package ca-certificates",
+        TransportError::Tls(_) => {
+            "TLS cannot be set up: install the distribution's package ca-certificates"
+        }
     };
     Refusal::Later(reason.to_owned(), None)
 }
@@ -152,11 +171,17 @@ fn taken(status: StatusCode, headers: &HeaderMap) -> Result<(), Refusal> {
         return Ok(());
     }
     let reason = format!("it answered {}", status.as_u16());
-    let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
+    let passing = [
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::TOO_EARLY,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
     if !status.is_server_error() && !passing.contains(&status) {
         return Err(Refusal::Never(reason));
     }
-    let seconds = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let seconds = headers
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
     let after = seconds.map(|seconds| Duration::from_secs(seconds).min(ALERT_RETRY_AFTER_MAX));
     Err(Refusal::Later(reason, after))
 }
@@ -171,7 +196,10 @@ mod tests {
         let key = key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let body = r#"{"test": 2432232314}"#;
         let content = format!("msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{body}");
-        assert_eq!(sign(&key, &content), "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        assert_eq!(
+            sign(&key, &content),
+            "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+        );
     }
 
     #[test]
@@ -180,7 +208,10 @@ mod tests {
             assert!(key(weak).unwrap_err().contains("openssl rand"), "{weak}");
         }
         for odd in ["", "example.com/hook", "/hook", "ftp://example.com"] {
-            assert_eq!(address(odd).unwrap_err(), "is no address that begins with https://");
+            assert_eq!(
+                address(odd).unwrap_err(),
+                "is no address that begins with https://"
+            );
         }
         assert!(address("https://hooks.example.com/services/T0/B0/x").is_ok());
     }

@@ -30,14 +30,26 @@ struct Receiver {
 impl Transport for Receiver {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let at = self.began.lock().unwrap().unwrap().elapsed();
-        let id = request.headers().get("webhook-id").map_or("", |id| id.to_str().unwrap()).to_owned();
+        let id = request
+            .headers()
+            .get("webhook-id")
+            .map_or("", |id| id.to_str().unwrap())
+            .to_owned();
         self.asked.lock().unwrap().push((at, id));
-        let (status, after) = self.answers.lock().unwrap().pop_front().unwrap_or((200, None));
+        let (status, after) = self
+            .answers
+            .lock()
+            .unwrap()
+            .pop_front()
+            .unwrap_or((200, None));
         if status == 0 {
             return Err(TransportError::Timeout);
         }
         if status == 200 {
-            self.taken.lock().unwrap().push((at, serde_json::from_slice(request.body()).unwrap()));
+            self.taken
+                .lock()
+                .unwrap()
+                .push((at, serde_json::from_slice(request.body()).unwrap()));
         }
         let mut answer = Response::builder().status(status);
         if let Some(after) = after {
@@ -54,7 +66,12 @@ impl Receiver {
 
     /// Everything that it took, as minutes since the beginning and body.
     fn taken(&self) -> Vec<(u64, Value)> {
-        self.taken.lock().unwrap().iter().map(|(at, body)| (at.as_secs() / 60, body.clone())).collect()
+        self.taken
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(at, body)| (at.as_secs() / 60, body.clone()))
+            .collect()
     }
 }
 
@@ -98,7 +115,15 @@ impl World {
             _writing: writing,
         };
         let (thresholds, at) = (Thresholds::default(), world.now());
-        world.store.write(Operation::Register { shop: shop(), thresholds, at }).await.unwrap();
+        world
+            .store
+            .write(Operation::Register {
+                shop: shop(),
+                thresholds,
+                at,
+            })
+            .await
+            .unwrap();
         world
     }
 
@@ -109,12 +134,24 @@ impl World {
     /// A channel at work, of all alerts, to a chat or to a program.
     async fn opens(&mut self, to_a_program: bool, digest_minutes: u64, quiet: Option<&str>) {
         let address: http::Uri = "http://receiver.example/".parse().unwrap();
-        let outlet =
-            if to_a_program { Outlet::Webhook { address, key: vec![7; 32] } } else { Outlet::Slack(address) };
+        let outlet = if to_a_program {
+            Outlet::Webhook {
+                address,
+                key: vec![7; 32],
+            }
+        } else {
+            Outlet::Slack(address)
+        };
         let quiet_hours = quiet.map(|text| QuietHours::try_from(text.to_owned()).unwrap());
         let digest = Duration::from_mins(digest_minutes);
         let (reader, events) = ("test".to_owned(), BTreeSet::from([Topic::Alert]));
-        let terms = Terms { reader, events, digest, digest_urgent: digest, quiet_hours };
+        let terms = Terms {
+            reader,
+            events,
+            digest,
+            digest_urgent: digest,
+            quiet_hours,
+        };
         self.opens_with(terms, outlet).await;
     }
 
@@ -122,21 +159,34 @@ impl World {
         let began = self.began;
         let reader = Reader {
             store: Arc::clone(&self.store),
-            clock: Arc::new(move || begins_at() + jiff::SignedDuration::try_from(began.elapsed()).unwrap()),
+            clock: Arc::new(move || {
+                begins_at() + jiff::SignedDuration::try_from(began.elapsed()).unwrap()
+            }),
             entropy: Arc::new(Entropy::seeded(2)),
             transport: Arc::clone(&self.receiver) as _,
             zone: Tz::UTC,
             channel: Channel { terms, outlet },
         };
-        let place = reader.place(&self.store.positions().await.unwrap()).await.unwrap();
+        let place = reader
+            .place(&self.store.positions().await.unwrap())
+            .await
+            .unwrap();
         self.readers.spawn(reader.run(place, self.stop.clone()));
     }
 
     /// Things happen.
     async fn tells(&self, titles: impl IntoIterator<Item = String>) {
         let tell = async |title| {
-            let event = Event::SystemAlert(Notice { user_id: None, title, message: "look".to_owned() });
-            let tell = Operation::Announce { shop: shop(), event: Box::new(event), at: self.now() };
+            let event = Event::SystemAlert(Notice {
+                user_id: None,
+                title,
+                message: "look".to_owned(),
+            });
+            let tell = Operation::Announce {
+                shop: shop(),
+                event: Box::new(event),
+                at: self.now(),
+            };
             self.store.write(tell).await.unwrap();
         };
         futures_util::future::join_all(titles.into_iter().map(tell)).await;
@@ -149,7 +199,14 @@ impl World {
             "updatedAt": self.now(), "change": "created", "locations": [],
         });
         let event = Box::new(Event::OrderCreated(serde_json::from_value(order).unwrap()));
-        self.store.write(Operation::Announce { shop: shop(), event, at: self.now() }).await.unwrap();
+        self.store
+            .write(Operation::Announce {
+                shop: shop(),
+                event,
+                at: self.now(),
+            })
+            .await
+            .unwrap();
     }
 
     async fn tell(&self, title: &str) {
@@ -161,7 +218,12 @@ impl World {
     }
 
     async fn place(&self) -> Position {
-        self.store.positions().await.unwrap().remove("test").unwrap()
+        self.store
+            .positions()
+            .await
+            .unwrap()
+            .remove("test")
+            .unwrap()
     }
 
     /// The reader is asked to end, and ends.
@@ -174,7 +236,10 @@ impl World {
 
 fn titles(body: &Value) -> Vec<&str> {
     let events = body["data"]["events"].as_array().unwrap();
-    events.iter().map(|event| event["data"]["title"].as_str().unwrap()).collect()
+    events
+        .iter()
+        .map(|event| event["data"]["title"].as_str().unwrap())
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -189,15 +254,27 @@ async fn a_receiver_that_is_away_for_an_hour_is_told_once_and_later() {
     world.waits(30).await;
     world.tell("meanwhile").await;
     assert_eq!(world.receiver.taken(), []);
-    assert_eq!(world.place().await.problem.as_deref(), Some("it answered 502"));
+    assert_eq!(
+        world.place().await.problem.as_deref(),
+        Some("it answered 502")
+    );
     world.waits(90).await;
 
     let taken = world.receiver.taken();
-    assert_eq!(taken.iter().map(|(_, body)| titles(body)).collect::<Vec<_>>(), [["first"], ["meanwhile"]]);
+    assert_eq!(
+        taken
+            .iter()
+            .map(|(_, body)| titles(body))
+            .collect::<Vec<_>>(),
+        [["first"], ["meanwhile"]]
+    );
     assert!((40..80).contains(&taken[0].0), "minute {}", taken[0].0);
     let asked = world.receiver.asked.lock().unwrap().clone();
     assert_eq!(asked.len(), 21);
-    assert!(asked[..20].iter().all(|(_, id)| *id == asked[0].1), "the same is sent again: {asked:?}");
+    assert!(
+        asked[..20].iter().all(|(_, id)| *id == asked[0].1),
+        "the same is sent again: {asked:?}"
+    );
     assert_ne!(asked[20].1, asked[0].1);
     let place = world.place().await;
     assert_eq!((place.sent, place.given_up, place.problem), (2, 0, None));
@@ -211,10 +288,21 @@ async fn what_is_refused_for_good_is_given_up_and_recorded_and_the_next_goes_out
     world.tell("refused").await;
     world.waits(1).await;
     let place = world.place().await;
-    assert_eq!((place.sent, place.given_up, place.problem.as_deref()), (0, 1, Some("it answered 410")));
+    assert_eq!(
+        (place.sent, place.given_up, place.problem.as_deref()),
+        (0, 1, Some("it answered 410"))
+    );
     world.tell("taken").await;
     world.waits(1).await;
-    assert_eq!(world.receiver.taken().iter().map(|(_, body)| titles(body)).collect::<Vec<_>>(), [["taken"]]);
+    assert_eq!(
+        world
+            .receiver
+            .taken()
+            .iter()
+            .map(|(_, body)| titles(body))
+            .collect::<Vec<_>>(),
+        [["taken"]]
+    );
     assert_eq!(world.place().await.problem, None);
 }
 
@@ -234,27 +322,46 @@ async fn a_receiver_that_asks_us_to_stay_away_is_left_alone_for_so_long() {
 async fn a_flood_is_one_message_of_bounded_length() {
     let mut world = World::new().await;
     world.opens(false, 15, None).await;
-    world.tells((0..5_000).map(|n| format!("item {n} with a <title> & more{}", "x".repeat(400)))).await;
+    world
+        .tells((0..5_000).map(|n| format!("item {n} with a <title> & more{}", "x".repeat(400))))
+        .await;
     world.waits(20).await;
     let taken = world.receiver.taken();
     assert_eq!(taken.len(), 1, "a digest is one message");
     assert_eq!(taken[0].0, 15);
     let text = taken[0].1["text"].as_str().unwrap();
-    assert!(text.contains("*Alerts: 5000; a.myshopify.com*") && text.contains("and 4990 more"), "{text}");
-    assert!(text.contains("&lt;title&gt; &amp; more") && text.len() < 5_000, "{} bytes", text.len());
+    assert!(
+        text.contains("*Alerts: 5000; a.myshopify.com*") && text.contains("and 4990 more"),
+        "{text}"
+    );
+    assert!(
+        text.contains("&lt;title&gt; &amp; more") && text.len() < 5_000,
+        "{} bytes",
+        text.len()
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn where_nothing_is_said_orders_are_gathered_for_people_and_failures_are_told_at_once() {
     let mut world = World::new().await;
-    let channel: Slack = toml::from_str("events = [\"alert\", \"order_created\"]\nurl = \"x\"\n").unwrap();
+    let channel: Slack =
+        toml::from_str("events = [\"alert\", \"order_created\"]\nurl = \"x\"\n").unwrap();
     let address = "http://receiver.example/".parse().unwrap();
-    world.opens_with(channel.terms(), Outlet::Slack(address)).await;
+    world
+        .opens_with(channel.terms(), Outlet::Slack(address))
+        .await;
     for _ in 0..6 {
         world.sells().await;
         world.waits(7).await;
     }
-    let minutes = |world: &World| world.receiver.taken().iter().map(|(at, _)| *at).collect::<Vec<_>>();
+    let minutes = |world: &World| {
+        world
+            .receiver
+            .taken()
+            .iter()
+            .map(|(at, _)| *at)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(minutes(&world), [15, 36]);
     world.sells().await;
     world.waits(1).await;
@@ -262,7 +369,10 @@ async fn where_nothing_is_said_orders_are_gathered_for_people_and_failures_are_t
     world.waits(1).await;
     assert_eq!(minutes(&world), [15, 36, 43]);
     let last = world.receiver.taken()[2].1["text"].to_string();
-    assert!(last.contains("Alerts: 1") && last.contains("New orders: 1;"), "{last}");
+    assert!(
+        last.contains("Alerts: 1") && last.contains("New orders: 1;"),
+        "{last}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -277,7 +387,11 @@ async fn a_program_is_told_each_event_however_many() {
     // They were told at once, so in any order.
     told.sort_unstable();
     assert_eq!(told, (0..250).collect::<Vec<_>>());
-    assert_eq!(taken.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 0, 15], "what is full goes at once");
+    assert_eq!(
+        taken.iter().map(|(at, _)| *at).collect::<Vec<_>>(),
+        [0, 0, 15],
+        "what is full goes at once"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -310,10 +424,19 @@ async fn a_message_under_way_is_the_same_after_a_restart_whatever_came_since() {
     world.opens(true, 0, None).await;
     world.waits(1).await;
     let taken = world.receiver.taken();
-    assert_eq!(taken.iter().map(|(_, body)| titles(body)).collect::<Vec<_>>(), [["under way"], ["since"]]);
+    assert_eq!(
+        taken
+            .iter()
+            .map(|(_, body)| titles(body))
+            .collect::<Vec<_>>(),
+        [["under way"], ["since"]]
+    );
     let asked = world.receiver.asked.lock().unwrap().clone();
     let (last, before) = asked.split_last().unwrap();
-    assert!(before.iter().all(|(_, id)| *id == before[0].1) && last.1 != before[0].1, "{asked:?}");
+    assert!(
+        before.iter().all(|(_, id)| *id == before[0].1) && last.1 != before[0].1,
+        "{asked:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -332,7 +455,11 @@ async fn what_the_log_forgot_meanwhile_is_owned_up_to_in_the_next_message() {
         sessions_before: now,
         unreadable_before: now,
     };
-    world.store.write(Operation::Prune(retention)).await.unwrap();
+    world
+        .store
+        .write(Operation::Prune(retention))
+        .await
+        .unwrap();
     world.opens(true, 0, None).await;
     world.waits(2).await;
     assert_eq!(world.receiver.taken(), [], "nothing to tell it with");
@@ -341,7 +468,15 @@ async fn what_the_log_forgot_meanwhile_is_owned_up_to_in_the_next_message() {
     world.tell("next").await;
     world.waits(1).await;
     let taken = world.receiver.taken();
-    assert_eq!(taken.iter().map(|(_, body)| titles(body)).collect::<Vec<_>>(), [["kept"], ["next"]]);
-    let missing = taken.iter().map(|(_, body)| body["data"]["missingSince"].is_string());
+    assert_eq!(
+        taken
+            .iter()
+            .map(|(_, body)| titles(body))
+            .collect::<Vec<_>>(),
+        [["kept"], ["next"]]
+    );
+    let missing = taken
+        .iter()
+        .map(|(_, body)| body["data"]["missingSince"].is_string());
     assert_eq!(missing.collect::<Vec<_>>(), [true, false]);
 }

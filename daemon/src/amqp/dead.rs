@@ -53,7 +53,9 @@ impl Amqp {
             self.figures.dead.fetch_add(1, Ordering::Relaxed);
             let DeadLetter { delivery, reason } = letter;
             tracing::warn!(routing_key = %printable(delivery.routing_key.as_str()), reason, "a message cannot be read; it is kept in {DEAD}");
-            came_by.basic_ack(delivery.delivery_tag, BasicAckOptions::default()).await?;
+            came_by
+                .basic_ack(delivery.delivery_tag, BasicAckOptions::default())
+                .await?;
         }
         Ok(())
     }
@@ -66,13 +68,22 @@ impl Amqp {
     ) -> Result<(), Problem> {
         let (_, channel) = match way {
             Some(way) => way,
-            None => way
-                .insert(timeout(limits::AMQP_TIMEOUT, self.open_way()).await.map_err(|_| Problem::Silent)??),
+            None => way.insert(
+                timeout(limits::AMQP_TIMEOUT, self.open_way())
+                    .await
+                    .map_err(|_| Problem::Silent)??,
+            ),
         };
-        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let options = BasicPublishOptions {
+            mandatory: true,
+            ..BasicPublishOptions::default()
+        };
         let publishing = async {
             let data = &letter.delivery.data;
-            channel.basic_publish("".into(), DEAD.into(), options, data, properties(letter)).await?.await
+            channel
+                .basic_publish("".into(), DEAD.into(), options, data, properties(letter))
+                .await?
+                .await
         };
         tokio::pin!(publishing);
         let kept = if let Ok(kept) = timeout(limits::AMQP_TIMEOUT, &mut publishing).await {
@@ -84,9 +95,9 @@ impl Amqp {
             // Sent again it might be there twice. When the connection ends, so does this.
             publishing.await
         };
-        match kept
-            .map_err(|error| self.explained("put a message into the queue websocket.events.dead", error))?
-        {
+        match kept.map_err(|error| {
+            self.explained("put a message into the queue websocket.events.dead", error)
+        })? {
             lapin::Confirmation::Ack(None) => Ok(()),
             _ => Err(Problem::NotKept),
         }
@@ -95,7 +106,9 @@ impl Amqp {
     async fn open_way(&self) -> Result<(Connection, Channel), Problem> {
         let connection = self.connect("stockd, messages that cannot be read").await?;
         let channel = connection.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        channel
+            .confirm_select(ConfirmSelectOptions::default())
+            .await?;
         Ok((connection, channel))
     }
 }
@@ -107,9 +120,14 @@ fn properties(letter: &DeadLetter) -> BasicProperties {
     let reason: String = letter.reason.chars().take(REASON_MAX).collect();
     let routing_key = letter.delivery.routing_key.as_str();
     headers.insert(REASON.into(), AMQPValue::LongString(reason.into()));
-    headers.insert(ROUTING_KEY.into(), AMQPValue::LongString(routing_key.into()));
+    headers.insert(
+        ROUTING_KEY.into(),
+        AMQPValue::LongString(routing_key.into()),
+    );
     // Not its expiration, for it must not go from there, nor its user id, which only that user may send.
-    let mut properties = BasicProperties::default().with_headers(headers).with_delivery_mode(PERSISTENT);
+    let mut properties = BasicProperties::default()
+        .with_headers(headers)
+        .with_delivery_mode(PERSISTENT);
     if let Some(id) = from.message_id() {
         properties = properties.with_message_id(id.clone());
     }
@@ -124,5 +142,9 @@ fn properties(letter: &DeadLetter) -> BasicProperties {
 
 /// A routing key as a log takes it.
 fn printable(routing_key: &str) -> String {
-    routing_key.chars().filter(|letter| !letter.is_control()).take(80).collect()
+    routing_key
+        .chars()
+        .filter(|letter| !letter.is_control())
+        .take(80)
+        .collect()
 }

@@ -31,7 +31,10 @@ impl Message<'_> {
     pub(super) fn read(&self, shops: &ShopNames) -> Result<Statement, ErrorBody> {
         let body: Map<String, Value> = json::read(self.body).map_err(|problem| {
             let place = format!("line {}, column {}", problem.line(), problem.column());
-            ErrorBody::field("body", format!("the body must be a JSON object; see {place}"))
+            ErrorBody::field(
+                "body",
+                format!("the body must be a JSON object; see {place}"),
+            )
         })?;
         let shop = shop(&body, shops)?;
         let (kind, name) = match self.routing_key.split_once('.') {
@@ -41,9 +44,15 @@ impl Message<'_> {
             _ => (kind_by_properties(&body)?, None),
         };
         let key = self.key(&body);
-        let named = self.sender.filter(|sender| (1..=SOURCE_BYTES_MAX).contains(&sender.len()));
+        let named = self
+            .sender
+            .filter(|sender| (1..=SOURCE_BYTES_MAX).contains(&sender.len()));
         let posted = Posted::read(kind, named.unwrap_or("amqp").to_owned(), name, body)?;
-        Ok(Statement { shop, event: Event::Posted(Box::new(posted)), key: Some(key) })
+        Ok(Statement {
+            shop,
+            event: Event::Posted(Box::new(posted)),
+            key: Some(key),
+        })
     }
 
     fn key(&self, body: &Map<String, Value>) -> Key {
@@ -54,34 +63,54 @@ impl Message<'_> {
         match body.get("eventId") {
             Some(Value::String(id)) if !id.trim().is_empty() => Key::name("amqp eventId", id),
             Some(Value::Number(id)) => Key::name("amqp eventId", &id.to_string()),
-            _ => Key::content(&format!("amqp {}", self.routing_key), self.body, self.redelivered),
+            _ => Key::content(
+                &format!("amqp {}", self.routing_key),
+                self.body,
+                self.redelivered,
+            ),
         }
     }
 }
 
 /// The shop that `shop` or `shopId` names, else the only one there is.
 fn shop(body: &Map<String, Value>, shops: &ShopNames) -> Result<ShopDomain, ErrorBody> {
-    let named = ["shop", "shopId"].into_iter().find_map(|field| match body.get(field)? {
-        Value::String(name) => Some((field, name.clone())),
-        Value::Number(name) => Some((field, name.to_string())),
-        _ => None,
-    });
+    let named = ["shop", "shopId"]
+        .into_iter()
+        .find_map(|field| match body.get(field)? {
+            Value::String(name) => Some((field, name.clone())),
+            Value::Number(name) => Some((field, name.to_string())),
+            _ => None,
+        });
     let Some((field, name)) = named else {
         let only = shops.only().map(|(domain, _)| domain.clone());
-        return only
-            .ok_or_else(|| ErrorBody::field("shop", "there are several shops: say which, by its domain"));
+        return only.ok_or_else(|| {
+            ErrorBody::field("shop", "there are several shops: say which, by its domain")
+        });
     };
     // A single shop that nobody gave an id may be called anything but another shop.
-    let nameless = shops.only().filter(|(_, id)| id.is_none() && !name.ends_with(".myshopify.com"));
+    let nameless = shops
+        .only()
+        .filter(|(_, id)| id.is_none() && !name.ends_with(".myshopify.com"));
     let found = shops.domain(&name).or(nameless.map(|(domain, _)| domain));
-    found
-        .cloned()
-        .ok_or_else(|| ErrorBody::field(field, "is none of our shops: their `domain` or `id` in [[shop]]"))
+    found.cloned().ok_or_else(|| {
+        ErrorBody::field(
+            field,
+            "is none of our shops: their `domain` or `id` in [[shop]]",
+        )
+    })
 }
 
 /// What messages may be about: the first word of a routing key.
-pub(super) const TOPICS: [&str; 8] =
-    ["order", "payment", "inventory", "product", "notification", "user", "company", "shop"];
+pub(super) const TOPICS: [&str; 8] = [
+    "order",
+    "payment",
+    "inventory",
+    "product",
+    "notification",
+    "user",
+    "company",
+    "shop",
+];
 
 /// The kind of event that a topic and what happened there come to.
 fn kind(topic: &str, verb: &str, body: &Map<String, Value>) -> Kind {
@@ -131,7 +160,11 @@ fn payment(word: &str) -> Option<Kind> {
 fn kind_by_properties(body: &Map<String, Value>) -> Result<Kind, ErrorBody> {
     let has = |field: &str| is_said(body, field);
     let topic = if has("orderId") {
-        return Ok(if has("status") { Kind::OrderStatusChanged } else { Kind::OrderUpdated });
+        return Ok(if has("status") {
+            Kind::OrderStatusChanged
+        } else {
+            Kind::OrderUpdated
+        });
     } else if has("paymentId") {
         "payment"
     } else if has("productId") && has("quantity") {
@@ -140,7 +173,10 @@ fn kind_by_properties(body: &Map<String, Value>) -> Result<Kind, ErrorBody> {
         return Ok(Kind::InventoryTransfer);
     } else if has("productId") {
         "product"
-    } else if ["content", "message", "subject", "title"].into_iter().any(has) {
+    } else if ["content", "message", "subject", "title"]
+        .into_iter()
+        .any(has)
+    {
         "notification"
     } else {
         let message = "neither the routing key nor orderId, paymentId, productId, transferId or message tell what it is";

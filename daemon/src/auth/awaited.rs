@@ -61,7 +61,10 @@ impl Awaited {
 
     /// Takes in that a look which began then brought keys.
     pub(super) fn looked(&self, began: Instant) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).looked = Some(began);
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .looked = Some(began);
     }
 
     /// Once a key is wanted.

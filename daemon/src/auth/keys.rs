@@ -46,20 +46,29 @@ enum Origin {
 
 impl Keys {
     /// Fetches what the configuration refers to.
-    pub(super) fn fetch(auth: &config::Auth, environment: &Environment) -> Result<Self, ConfigError> {
+    pub(super) fn fetch(
+        auth: &config::Auth,
+        environment: &Environment,
+    ) -> Result<Self, ConfigError> {
         let algorithm = match auth.algorithm {
             config::Algorithm::HS256 => Algorithm::HS256,
             config::Algorithm::RS256 => Algorithm::RS256,
             config::Algorithm::ES256 => Algorithm::ES256,
             config::Algorithm::EdDSA => Algorithm::EdDSA,
         };
-        let refuse = |problem| ConfigError::Secret { setting: "auth.jwks".to_owned(), problem };
+        let refuse = |problem| ConfigError::Secret {
+            setting: "auth.jwks".to_owned(),
+            problem,
+        };
         let (keys, origin) = match (&auth.jwks, auth.algorithm) {
             (_, config::Algorithm::HS256) => {
                 let mut keys = vec![(None, secret_key(&hs256_secret(auth, environment)?))];
                 if let Some(before) = &auth.secret_before {
                     let setting = "auth.secret_before";
-                    keys.push((None, secret_key(&strong(setting, before.resolve(setting, environment)?)?)));
+                    keys.push((
+                        None,
+                        secret_key(&strong(setting, before.resolve(setting, environment)?)?),
+                    ));
                 }
                 (keys, Origin::Configuration)
             }
@@ -71,16 +80,28 @@ impl Keys {
                 let remote = Remote::new(url.clone()).map_err(|error| refuse(error.to_string()))?;
                 (Vec::new(), Origin::Url(Box::new(remote)))
             }
-            (None, asymmetric) => (vec![(None, public_key(auth, asymmetric)?)], Origin::Configuration),
+            (None, asymmetric) => (
+                vec![(None, public_key(auth, asymmetric)?)],
+                Origin::Configuration,
+            ),
         };
-        Ok(Self { algorithm, good: RwLock::new(keys), origin, awaited: Awaited::default() })
+        Ok(Self {
+            algorithm,
+            good: RwLock::new(keys),
+            origin,
+            awaited: Awaited::default(),
+        })
     }
 
     /// The keys that a token with that key id may be signed with.
     pub(super) fn candidates(&self, id: Option<&str>) -> Vec<DecodingKey> {
         let good = self.good.read().unwrap_or_else(PoisonError::into_inner);
-        let fits = |known: &Option<String>| known.is_none() || id.is_none() || known.as_deref() == id;
-        good.iter().filter(|(known, _)| fits(known)).map(|(_, key)| key.clone()).collect()
+        let fits =
+            |known: &Option<String>| known.is_none() || id.is_none() || known.as_deref() == id;
+        good.iter()
+            .filter(|(known, _)| fits(known))
+            .map(|(_, key)| key.clone())
+            .collect()
     }
 
     /// Whether there is a key of that id.
@@ -116,12 +137,16 @@ impl Keys {
 
     /// Reads the file again if it changed.
     pub(super) async fn refresh(&self) {
-        let Origin::File(path, read_at) = &self.origin else { return };
+        let Origin::File(path, read_at) = &self.origin else {
+            return;
+        };
         let (path, algorithm, began) = (path.clone(), self.algorithm, Instant::now());
         let before = *read_at.read().unwrap_or_else(PoisonError::into_inner);
         // On the side, because disks may be slow.
         let looked = tokio::task::spawn_blocking(move || {
-            let changed_at = std::fs::metadata(&path).and_then(|file| file.modified()).ok();
+            let changed_at = std::fs::metadata(&path)
+                .and_then(|file| file.modified())
+                .ok();
             let changed = changed_at.is_some() && changed_at != before;
             (changed_at, changed.then(|| key_file(&path, algorithm)))
         });
@@ -156,11 +181,19 @@ impl Keys {
 }
 
 /// The configured secret, strong enough.
-pub(super) fn hs256_secret(auth: &config::Auth, environment: &Environment) -> Result<String, ConfigError> {
-    let missing =
-        || ConfigError::Secret { setting: "auth.secret".to_owned(), problem: "is missing".to_owned() };
+pub(super) fn hs256_secret(
+    auth: &config::Auth,
+    environment: &Environment,
+) -> Result<String, ConfigError> {
+    let missing = || ConfigError::Secret {
+        setting: "auth.secret".to_owned(),
+        problem: "is missing".to_owned(),
+    };
     let reference = auth.secret.as_ref().ok_or_else(missing)?;
-    strong("auth.secret", reference.resolve("auth.secret", environment)?)
+    strong(
+        "auth.secret",
+        reference.resolve("auth.secret", environment)?,
+    )
 }
 
 fn strong(setting: &str, secret: String) -> Result<String, ConfigError> {
@@ -169,7 +202,10 @@ fn strong(setting: &str, secret: String) -> Result<String, ConfigError> {
             "has {} bytes and needs at least {SECRET_BYTES_MIN}: make one with `openssl rand -base64 32`",
             secret.len()
         );
-        return Err(ConfigError::Secret { setting: setting.to_owned(), problem });
+        return Err(ConfigError::Secret {
+            setting: setting.to_owned(),
+            problem,
+        });
     }
     Ok(secret)
 }
@@ -178,9 +214,18 @@ fn secret_key(secret: &str) -> DecodingKey {
     DecodingKey::from_secret(secret.as_bytes())
 }
 
-fn public_key(auth: &config::Auth, algorithm: config::Algorithm) -> Result<DecodingKey, ConfigError> {
-    let refuse = |problem: String| ConfigError::Secret { setting: "auth.public_key".to_owned(), problem };
-    let path = auth.public_key.as_ref().ok_or_else(|| refuse("is missing".to_owned()))?;
+fn public_key(
+    auth: &config::Auth,
+    algorithm: config::Algorithm,
+) -> Result<DecodingKey, ConfigError> {
+    let refuse = |problem: String| ConfigError::Secret {
+        setting: "auth.public_key".to_owned(),
+        problem,
+    };
+    let path = auth
+        .public_key
+        .as_ref()
+        .ok_or_else(|| refuse("is missing".to_owned()))?;
     let pem = std::fs::read(path)
         .map_err(|error| refuse(format!("cannot be read from {}: {error}", path.display())))?;
     let key = match algorithm {
@@ -193,13 +238,18 @@ fn public_key(auth: &config::Auth, algorithm: config::Algorithm) -> Result<Decod
 
 /// The keys in a file, and its time.
 fn key_file(path: &Path, algorithm: Algorithm) -> Result<(Vec<Named>, Option<SystemTime>), String> {
-    let unreadable = |error: std::io::Error| format!("cannot be read from {}: {error}", path.display());
+    let unreadable =
+        |error: std::io::Error| format!("cannot be read from {}: {error}", path.display());
     let file = std::fs::metadata(path).map_err(unreadable)?;
     if file.len() > KEY_SET_BYTES_MAX as u64 {
-        return Err(format!("{} has more than {KEY_SET_BYTES_MAX} bytes", path.display()));
+        return Err(format!(
+            "{} has more than {KEY_SET_BYTES_MAX} bytes",
+            path.display()
+        ));
     }
     let text = std::fs::read(path).map_err(unreadable)?;
-    let keys = key_set(&text, algorithm).map_err(|problem| format!("{} {problem}", path.display()))?;
+    let keys =
+        key_set(&text, algorithm).map_err(|problem| format!("{} {problem}", path.display()))?;
     Ok((keys, file.modified().ok()))
 }
 
@@ -211,8 +261,13 @@ struct PublishedKeys {
 
 /// The keys of a JSON Web Key Set that are there to verify signatures by the one algorithm there is.
 fn key_set(text: &[u8], algorithm: Algorithm) -> Result<Vec<Named>, String> {
-    let set: PublishedKeys = serde_json::from_slice(text)
-        .map_err(|error| format!("is no JWKS, line {}, column {}", error.line(), error.column()))?;
+    let set: PublishedKeys = serde_json::from_slice(text).map_err(|error| {
+        format!(
+            "is no JWKS, line {}, column {}",
+            error.line(),
+            error.column()
+        )
+    })?;
     let fits = |jwk: &Jwk| {
         let common = &jwk.common;
         let of_the_kind = match &jwk.algorithm {
@@ -226,20 +281,33 @@ fn key_set(text: &[u8], algorithm: Algorithm) -> Result<Vec<Named>, String> {
             // A secret in a file that is meant to be public is a mistake or an attack.
             _ => false,
         };
-        let named = common.key_algorithm.map(|named| named.to_string().parse::<Algorithm>().ok());
+        let named = common
+            .key_algorithm
+            .map(|named| named.to_string().parse::<Algorithm>().ok());
         of_the_kind
             && named.is_none_or(|named| named == Some(algorithm))
-            && common.public_key_use.as_ref().is_none_or(|wanted| *wanted == PublicKeyUse::Signature)
-            && common.key_operations.as_ref().is_none_or(|wanted| wanted.contains(&KeyOperations::Verify))
+            && common
+                .public_key_use
+                .as_ref()
+                .is_none_or(|wanted| *wanted == PublicKeyUse::Signature)
+            && common
+                .key_operations
+                .as_ref()
+                .is_none_or(|wanted| wanted.contains(&KeyOperations::Verify))
     };
-    let keys = set.keys.into_iter().filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
+    let keys = set
+        .keys
+        .into_iter()
+        .filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
     let keys: Vec<_> = keys
         .filter(fits)
         .filter_map(|jwk| Some((jwk.common.key_id.clone(), DecodingKey::from_jwk(&jwk).ok()?)))
         .take(KEYS_MAX)
         .collect();
     if keys.is_empty() {
-        return Err(format!("holds no key that verifies signatures by {algorithm:?}"));
+        return Err(format!(
+            "holds no key that verifies signatures by {algorithm:?}"
+        ));
     }
     Ok(keys)
 }

@@ -58,7 +58,12 @@ impl Remote {
     async fn fetch(&self) -> Result<Vec<u8>, String> {
         // Addresses may hold what is nobody's business.
         let broken = |error: reqwest::Error| error.without_url().to_string();
-        let mut response = self.http.get(self.url.clone()).send().await.map_err(broken)?;
+        let mut response = self
+            .http
+            .get(self.url.clone())
+            .send()
+            .await
+            .map_err(broken)?;
         if response.status() != StatusCode::OK {
             return Err(format!("was answered {}", response.status()));
         }

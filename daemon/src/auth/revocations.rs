@@ -31,9 +31,13 @@ impl Revocations {
         if all.is_empty() {
             return false;
         }
-        let token = identity.token_id.as_ref().map(|id| Revoked::Token(id.to_string()));
+        let token = identity
+            .token_id
+            .as_ref()
+            .map(|id| Revoked::Token(id.to_string()));
         let by_token = token.is_some_and(|token| all.contains_key(&token));
         let by_user = all.get(&Revoked::User(identity.user_id.clone()));
-        by_token || by_user.is_some_and(|(at, _)| identity.issued_at.is_none_or(|issued| issued <= *at))
+        by_token
+            || by_user.is_some_and(|(at, _)| identity.issued_at.is_none_or(|issued| issued <= *at))
     }
 }

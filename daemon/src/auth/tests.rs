@@ -28,13 +28,24 @@ webhook_secrets = [\"x\"]
         )
     };
     let shops: Vec<String> = shops.iter().enumerate().map(shop).collect();
-    let leeway = if extra_auth.contains("leeway_seconds") { "" } else { "leeway_seconds = 0\n" };
-    let text = format!("[[server]]\n[auth]\n{leeway}secret = \"{SECRET}\"\n{extra_auth}\n{}", shops.concat());
+    let leeway = if extra_auth.contains("leeway_seconds") {
+        ""
+    } else {
+        "leeway_seconds = 0\n"
+    };
+    let text = format!(
+        "[[server]]\n[auth]\n{leeway}secret = \"{SECRET}\"\n{extra_auth}\n{}",
+        shops.concat()
+    );
     Config::read(&text, "test", &Environment::default()).unwrap()
 }
 
 fn tokens(extra_auth: &str) -> Tokens {
-    Tokens::new(&config(extra_auth, &["a.myshopify.com"]), &Environment::default()).unwrap()
+    Tokens::new(
+        &config(extra_auth, &["a.myshopify.com"]),
+        &Environment::default(),
+    )
+    .unwrap()
 }
 
 fn signed_with(secret: &str, header: &Value, claims: &Value) -> String {
@@ -42,7 +53,8 @@ fn signed_with(secret: &str, header: &Value, claims: &Value) -> String {
     let message = format!("{}.{}", part(header), part(claims));
     let key = EncodingKey::from_secret(secret.as_bytes());
     let signature =
-        jsonwebtoken::crypto::sign(message.as_bytes(), &key, jsonwebtoken::Algorithm::HS256).unwrap();
+        jsonwebtoken::crypto::sign(message.as_bytes(), &key, jsonwebtoken::Algorithm::HS256)
+            .unwrap();
     format!("{message}.{signature}")
 }
 
@@ -57,29 +69,47 @@ fn now() -> Timestamp {
 #[expect(clippy::needless_pass_by_value, reason = "called with literals")]
 fn staff(extra: Value) -> Value {
     let mut claims = json!({"sub": "7", "role": "staff", "exp": NOW + 60});
-    claims.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    claims
+        .as_object_mut()
+        .unwrap()
+        .extend(extra.as_object().unwrap().clone());
     claims
 }
 
 #[test]
 fn an_honest_token_tells_who_its_bearer_is() {
-    let token =
-        signed(&staff(json!({"customerId": 12, "locations": [1, "gid://shopify/Location/2", "location-3"]})));
+    let token = signed(&staff(
+        json!({"customerId": 12, "locations": [1, "gid://shopify/Location/2", "location-3"]}),
+    ));
     let identity = tokens("").verify(&token, now()).unwrap();
     assert_eq!(identity.user_id.as_str(), "7");
     assert_eq!(identity.role, Role::Staff);
     assert_eq!(identity.customer_id, "12".parse().ok());
-    assert_eq!(identity.locations, Some(vec!["1".parse().unwrap(), "2".parse().unwrap()]));
-    assert_eq!(identity.shops, ShopScope::Only(vec!["a.myshopify.com".parse().unwrap()]));
+    assert_eq!(
+        identity.locations,
+        Some(vec!["1".parse().unwrap(), "2".parse().unwrap()])
+    );
+    assert_eq!(
+        identity.shops,
+        ShopScope::Only(vec!["a.myshopify.com".parse().unwrap()])
+    );
 }
 
 #[test]
 fn the_user_may_be_named_in_any_of_four_claims_as_text_or_number() {
-    for claims in [json!({"sub": 5}), json!({"userId": "5"}), json!({"id": 5}), json!({"user_id": "5"})] {
+    for claims in [
+        json!({"sub": 5}),
+        json!({"userId": "5"}),
+        json!({"id": 5}),
+        json!({"user_id": "5"}),
+    ] {
         let mut claims = claims;
         claims["exp"] = json!(NOW + 1);
         let identity = tokens("").verify(&signed(&claims), now()).unwrap();
-        assert_eq!((identity.user_id.as_str(), identity.role), ("5", Role::Guest));
+        assert_eq!(
+            (identity.user_id.as_str(), identity.role),
+            ("5", Role::Guest)
+        );
     }
 }
 
@@ -92,13 +122,20 @@ fn hostile_tokens_are_refused() {
     };
     let header = |extra: Value| {
         let mut header = json!({"alg": "HS256", "typ": "JWT"});
-        header.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        header
+            .as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
         signed_with(SECRET, &header, &good)
     };
     let mut altered = signed(&good);
     altered.replace_range(
         altered.len() - 3..altered.len() - 2,
-        if altered.as_bytes()[altered.len() - 3] == b'A' { "B" } else { "A" },
+        if altered.as_bytes()[altered.len() - 3] == b'A' {
+            "B"
+        } else {
+            "A"
+        },
     );
     let hostile = [
         ("nothing", String::new()),
@@ -107,14 +144,36 @@ fn hostile_tokens_are_refused() {
         ("alg none", unsigned("none")),
         ("alg None", unsigned("None")),
         ("no signature", unsigned("HS256")),
-        ("another key", signed_with("another-secret-another-secret-xx", &json!({"alg": "HS256"}), &good)),
-        ("another algorithm", signed_with(SECRET, &json!({"alg": "HS512"}), &good)),
-        ("lower-case algorithm", signed_with(SECRET, &json!({"alg": "hs256"}), &good)),
+        (
+            "another key",
+            signed_with(
+                "another-secret-another-secret-xx",
+                &json!({"alg": "HS256"}),
+                &good,
+            ),
+        ),
+        (
+            "another algorithm",
+            signed_with(SECRET, &json!({"alg": "HS512"}), &good),
+        ),
+        (
+            "lower-case algorithm",
+            signed_with(SECRET, &json!({"alg": "hs256"}), &good),
+        ),
         ("an altered signature", altered),
         ("its own key", header(json!({"jwk": {"kty": "oct"}}))),
-        ("a key's address", header(json!({"jku": "https://example.com"}))),
-        ("a certificate's address", header(json!({"x5u": "https://example.com"}))),
-        ("an extension", header(json!({"crit": ["b64"], "b64": false}))),
+        (
+            "a key's address",
+            header(json!({"jku": "https://example.com"})),
+        ),
+        (
+            "a certificate's address",
+            header(json!({"x5u": "https://example.com"})),
+        ),
+        (
+            "an extension",
+            header(json!({"crit": ["b64"], "b64": false})),
+        ),
         ("a certificate", header(json!({"x5c": ["MIIB"]}))),
         ("a key id as number", header(json!({"kid": 5}))),
         ("expired", signed(&staff(json!({"exp": NOW})))),
@@ -126,15 +185,24 @@ fn hostile_tokens_are_refused() {
         ("nbf as text", signed(&staff(json!({"nbf": "0"})))),
         ("an unknown role", signed(&staff(json!({"role": "root"})))),
         ("a role as list", signed(&staff(json!({"role": ["admin"]})))),
-        ("no user", signed(&json!({"role": "admin", "exp": NOW + 60}))),
+        (
+            "no user",
+            signed(&json!({"role": "admin", "exp": NOW + 60})),
+        ),
         ("an empty user", signed(&staff(json!({"sub": ""})))),
-        ("a customer that is none", signed(&staff(json!({"customerId": "x"})))),
+        (
+            "a customer that is none",
+            signed(&staff(json!({"customerId": "x"}))),
+        ),
         ("exp as null", signed(&staff(json!({"exp": null})))),
         ("exp beyond all time", signed(&staff(json!({"exp": 1e300})))),
         ("nbf as null", signed(&staff(json!({"nbf": null})))),
         ("from the future", signed(&staff(json!({"iat": NOW + 1})))),
         ("iat as text", signed(&staff(json!({"iat": "0"})))),
-        ("an id of the token as object", signed(&staff(json!({"jti": {}})))),
+        (
+            "an id of the token as object",
+            signed(&staff(json!({"jti": {}}))),
+        ),
         ("a user as list", signed(&staff(json!({"sub": ["7"]})))),
     ];
     for (what, token) in hostile {
@@ -157,30 +225,54 @@ fn a_claim_that_limits_and_is_null_or_of_another_kind_is_refused_and_never_taken
         ] {
             let claims = staff(json!({ claim: value }));
             assert!(
-                matches!(tokens("").verify(&signed(&claims), now()), Err(TokenError::Claim(_))),
+                matches!(
+                    tokens("").verify(&signed(&claims), now()),
+                    Err(TokenError::Claim(_))
+                ),
                 "{claims}"
             );
         }
-        assert!(tokens("").verify(&signed(&staff(json!({ claim: [] }))), now()).is_ok());
+        assert!(
+            tokens("")
+                .verify(&signed(&staff(json!({ claim: [] }))), now())
+                .is_ok()
+        );
     }
     for claim in ["customerId", "companyId"] {
-        for value in [json!(null), json!([]), json!(["1"]), json!({}), json!(1.5), json!(true), json!("")] {
+        for value in [
+            json!(null),
+            json!([]),
+            json!(["1"]),
+            json!({}),
+            json!(1.5),
+            json!(true),
+            json!(""),
+        ] {
             let claims = staff(json!({ claim: value }));
             assert!(
-                matches!(tokens("").verify(&signed(&claims), now()), Err(TokenError::Claim(_))),
+                matches!(
+                    tokens("").verify(&signed(&claims), now()),
+                    Err(TokenError::Claim(_))
+                ),
                 "{claims}"
             );
         }
     }
     let both = staff(json!({"shops": ["a.myshopify.com"], "shopIds": ["other"]}));
-    assert_eq!(tokens("").verify(&signed(&both), now()).unwrap().shops, ShopScope::Only(vec![]));
+    assert_eq!(
+        tokens("").verify(&signed(&both), now()).unwrap().shops,
+        ShopScope::Only(vec![])
+    );
 }
 
 #[test]
 fn what_the_rfcs_allow_is_taken() {
     let header = |extra: Value| {
         let mut header = json!({"alg": "HS256"});
-        header.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        header
+            .as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
         signed_with(SECRET, &header, &staff(json!({})))
     };
     for extra in [
@@ -188,7 +280,10 @@ fn what_the_rfcs_allow_is_taken() {
         json!({"nonce": "n", "cty": "json", "typ": "at+jwt"}),
         json!({"nonce": 5, "anything": {"else": [1]}, "zip": "DEF", "url": 1}),
     ] {
-        assert!(tokens("").verify(&header(extra.clone()), now()).is_ok(), "{extra}");
+        assert!(
+            tokens("").verify(&header(extra.clone()), now()).is_ok(),
+            "{extra}"
+        );
     }
     for claims in [
         r#"{"sub":"7","exp":1700000060.5,"iat":1699999999.25,"nbf":1.6e9}"#,
@@ -201,32 +296,53 @@ fn what_the_rfcs_allow_is_taken() {
         let message = format!("{}.{}", part(r#"{"alg":"HS256"}"#), part(claims));
         let key = EncodingKey::from_secret(SECRET.as_bytes());
         let signature =
-            jsonwebtoken::crypto::sign(message.as_bytes(), &key, jsonwebtoken::Algorithm::HS256).unwrap();
+            jsonwebtoken::crypto::sign(message.as_bytes(), &key, jsonwebtoken::Algorithm::HS256)
+                .unwrap();
         let identity = tokens("").verify(&format!("{message}.{signature}"), now());
         assert_eq!(identity.unwrap().user_id.as_str(), "7", "{claims}");
     }
     let fraction = signed(&staff(json!({"exp": 1_700_000_000.5})));
-    assert!(tokens("").verify(&fraction, now()).is_ok(), "half a second is left");
+    assert!(
+        tokens("").verify(&fraction, now()).is_ok(),
+        "half a second is left"
+    );
     let revoked = tokens("");
     let of = store::Revoked::Token("12345".to_owned());
-    revoked.revoke(Revocation { of, at: now(), until: Timestamp::MAX }, now());
-    assert_eq!(revoked.verify(&signed(&staff(json!({"jti": 12345}))), now()), Err(TokenError::Revoked));
+    revoked.revoke(
+        Revocation {
+            of,
+            at: now(),
+            until: Timestamp::MAX,
+        },
+        now(),
+    );
+    assert_eq!(
+        revoked.verify(&signed(&staff(json!({"jti": 12345}))), now()),
+        Err(TokenError::Revoked)
+    );
 }
 
 #[test]
 fn clocks_may_differ_by_thirty_seconds_unless_something_else_is_said() {
-    let usual = Tokens::new(&config("leeway_seconds = 30", &["a.myshopify.com"]), &Environment::default());
+    let usual = Tokens::new(
+        &config("leeway_seconds = 30", &["a.myshopify.com"]),
+        &Environment::default(),
+    );
     let text = "[[server]]\n[auth]\nsecret = \"0123456789abcdef0123456789abcdef\"\n[[shop]]\ndomain = \"a.myshopify.com\"\naccess_token = \"x\"\nwebhook_secrets = [\"x\"]";
     let unsaid = Config::read(text, "test", &Environment::default()).unwrap();
     let unsaid = Tokens::new(&unsaid, &Environment::default());
     for tokens in [usual.unwrap(), unsaid.unwrap()] {
         let taken = |claims: Value| tokens.verify(&signed(&staff(claims)), now()).is_ok();
-        assert!(taken(json!({"nbf": NOW + 30, "iat": NOW + 30})) && taken(json!({"exp": NOW - 29})));
+        assert!(
+            taken(json!({"nbf": NOW + 30, "iat": NOW + 30})) && taken(json!({"exp": NOW - 29}))
+        );
         assert!(!taken(json!({"nbf": NOW + 31})) && !taken(json!({"iat": NOW + 31})));
         assert!(!taken(json!({"exp": NOW - 30})));
         // A socket ends when its token says so, and only a late one lives on the difference.
         let ends = |exp: i64| {
-            let identity = tokens.verify(&signed(&staff(json!({ "exp": exp }))), now()).unwrap();
+            let identity = tokens
+                .verify(&signed(&staff(json!({ "exp": exp }))), now())
+                .unwrap();
             identity.expires_at.as_second() - NOW
         };
         assert_eq!((ends(NOW + 60), ends(NOW - 10)), (60, 20));
@@ -240,7 +356,14 @@ fn a_token_whose_issuers_clock_is_ahead_goes_with_its_user_all_the_same() {
     let live = tokens.verify(&ahead, now()).unwrap();
     let of = store::Revoked::User("7".parse().unwrap());
     let until = tokens.latest_end(now());
-    tokens.revoke(Revocation { of, at: tokens.issued_until(now()), until }, now());
+    tokens.revoke(
+        Revocation {
+            of,
+            at: tokens.issued_until(now()),
+            until,
+        },
+        now(),
+    );
     assert!(ws::Authenticate::is_revoked(&tokens, &live));
     let later = Timestamp::from_second(NOW + 25).unwrap();
     assert_eq!(tokens.verify(&ahead, later), Err(TokenError::Revoked));
@@ -263,7 +386,14 @@ fn configured_claims_must_be_there() {
     ] {
         assert!(!verify(bad.clone()), "{bad}");
     }
-    assert!(strict.verify(&signed(&staff(json!({"iss": ["us"], "aud": "stockd"}))), now()).is_err());
+    assert!(
+        strict
+            .verify(
+                &signed(&staff(json!({"iss": ["us"], "aud": "stockd"}))),
+                now()
+            )
+            .is_err()
+    );
 }
 
 #[test]
@@ -287,7 +417,11 @@ fn the_company_is_the_tokens_or_else_the_shops() {
     let tokens = Tokens::new(&config, &Environment::default()).unwrap();
     let companies = |extra: Value| {
         let identity = tokens.verify(&signed(&staff(extra)), now()).unwrap();
-        identity.companies.iter().map(ToString::to_string).collect::<Vec<_>>()
+        identity
+            .companies
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
     };
     assert_eq!(companies(json!({"companyId": 9})), ["9"]);
     assert_eq!(companies(json!({"shops": ["b.myshopify.com"]})), ["c1"]);
@@ -299,8 +433,14 @@ fn the_company_is_the_tokens_or_else_the_shops() {
 fn a_short_secret_is_refused_with_a_sentence() {
     let text = "[[server]]\n[auth]\nsecret = \"short\"\n[[shop]]\ndomain = \"a.myshopify.com\"\naccess_token = \"x\"\nwebhook_secrets = [\"x\"]";
     let config = Config::read(text, "test", &Environment::default()).unwrap();
-    let error = Tokens::new(&config, &Environment::default()).err().unwrap().to_string();
-    assert!(error.contains("at least 32") && !error.contains("short"), "{error}");
+    let error = Tokens::new(&config, &Environment::default())
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("at least 32") && !error.contains("short"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -312,7 +452,11 @@ fn while_a_secret_is_replaced_tokens_of_both_are_taken_and_new_ones_signed_with_
     let both = tokens(&format!("secret_before = \"{BEFORE}\""));
     assert!(both.verify(&old, now()).is_ok());
     assert!(both.verify(&signed(&staff(json!({}))), now()).is_ok());
-    let third = signed_with("another-secret-with-32-bytes-or-more", &header, &staff(json!({})));
+    let third = signed_with(
+        "another-secret-with-32-bytes-or-more",
+        &header,
+        &staff(json!({})),
+    );
     assert!(both.verify(&third, now()).is_err());
 }
 
@@ -320,7 +464,11 @@ fn while_a_secret_is_replaced_tokens_of_both_are_taken_and_new_ones_signed_with_
 fn a_revoked_token_is_refused_and_of_a_revoked_user_those_issued_until_then() {
     let tokens = tokens("");
     let revoke = |of| {
-        let revocation = Revocation { of, at: now(), until: Timestamp::MAX };
+        let revocation = Revocation {
+            of,
+            at: now(),
+            until: Timestamp::MAX,
+        };
         tokens.revoke(revocation, now());
     };
     let refused = |extra| tokens.verify(&signed(&staff(extra)), now()) == Err(TokenError::Revoked);
@@ -330,7 +478,11 @@ fn a_revoked_token_is_refused_and_of_a_revoked_user_those_issued_until_then() {
     assert!(refused(json!({})), "nobody knows when it was issued");
     assert!(refused(json!({"iat": NOW - 5})) && refused(json!({"iat": NOW})));
     let later = Timestamp::from_second(NOW + 1).unwrap();
-    assert!(tokens.verify(&signed(&staff(json!({"iat": NOW + 1}))), later).is_ok());
+    assert!(
+        tokens
+            .verify(&signed(&staff(json!({"iat": NOW + 1}))), later)
+            .is_ok()
+    );
     assert!(!refused(json!({"iat": NOW, "sub": "8"})));
 }
 
@@ -344,7 +496,10 @@ fn a_token_that_is_good_for_longer_than_is_allowed_is_refused() {
 
 /// The public keys of RFC 8032's first two tests, under these ids.
 fn jwks<const N: usize>(ids: [&str; N]) -> String {
-    let xs = ["11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"];
+    let xs = [
+        "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+        "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw",
+    ];
     let jwk = |(id, x)| json!({"kty": "OKP", "crv": "Ed25519", "kid": id, "x": x, "use": "sig"});
     let secret = json!({"kty": "oct", "kid": "secret", "k": "AAAA"});
     let keys: Vec<Value> = ids.into_iter().zip(xs).map(jwk).chain([secret]).collect();
@@ -367,7 +522,12 @@ async fn keys_in_a_file_are_read_again_when_it_changes_and_only_if_it_can_be_rea
     let write = |text: String, seconds| {
         std::fs::write(&path, text).unwrap();
         let time = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        std::fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+        std::fs::File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
     };
     write(jwks(["one"]), 1);
     let keys = signed_elsewhere(path.to_str().unwrap()).keys;
@@ -379,7 +539,10 @@ async fn keys_in_a_file_are_read_again_when_it_changes_and_only_if_it_can_be_rea
     write("half a fi".to_owned(), 3);
     keys.refresh().await;
     assert_eq!(known("two"), 1);
-    assert!(keys.may_come("three"), "until the file was looked at once more");
+    assert!(
+        keys.may_come("three"),
+        "until the file was looked at once more"
+    );
     write(jwks(["two"]), 4);
     keys.refresh().await;
     assert!(!keys.may_come("three"));
@@ -408,7 +571,11 @@ impl Issuer {
                 count.fetch_add(1, Ordering::SeqCst);
             }
         });
-        Self { url, asked, _serving: serving }
+        Self {
+            url,
+            asked,
+            _serving: serving,
+        }
     }
 
     fn asked(&self) -> usize {
@@ -417,11 +584,18 @@ impl Issuer {
 }
 
 fn answered(status: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 fn naming(key: &str) -> String {
-    signed_with(SECRET, &json!({"alg": "EdDSA", "kid": key}), &staff(json!({})))
+    signed_with(
+        SECRET,
+        &json!({"alg": "EdDSA", "kid": key}),
+        &staff(json!({})),
+    )
 }
 
 /// A daemon's tokens, whose keys are followed as long as this lives.
@@ -435,7 +609,10 @@ impl Followed {
         let tokens = Arc::new(signed_elsewhere(&issuer.url));
         let mut following = JoinSet::new();
         following.spawn(Arc::clone(&tokens).follow_keys(CancellationToken::new()));
-        Self { tokens, _following: following }
+        Self {
+            tokens,
+            _following: following,
+        }
     }
 
     fn knows(&self, id: &str) -> bool {
@@ -453,7 +630,9 @@ async fn eventually(what: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), seen).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), seen)
+        .await
+        .unwrap();
 }
 
 /// The clock alone; what is on its way over the network takes its own time.
@@ -472,7 +651,9 @@ async fn a_new_key_is_refused_only_after_a_fetch_that_began_later_came_without_i
         answered("200 OK", &jwks(["one", "two"])),
         answered("200 OK", &jwks(["three"])),
     ]);
-    let (issuer, wrong) = (issuer.await, |error| matches!(error, TokenError::Invalid(_)));
+    let (issuer, wrong) = (issuer.await, |error| {
+        matches!(error, TokenError::Invalid(_))
+    });
     let followed = Followed::from(&issuer);
     assert_eq!(followed.hears(&naming("one")), TokenError::NotYet);
     eventually(|| followed.knows("one")).await;
@@ -488,15 +669,26 @@ async fn a_new_key_is_refused_only_after_a_fetch_that_began_later_came_without_i
     assert_eq!(followed.hears(&naming("three")), TokenError::NotYet);
     passes(PAUSE).await;
     eventually(|| issuer.asked() == 3).await;
-    assert_eq!(followed.hears(&naming("three")), TokenError::NotYet, "that fetch failed");
+    assert_eq!(
+        followed.hears(&naming("three")),
+        TokenError::NotYet,
+        "that fetch failed"
+    );
     passes(PAUSE).await;
     eventually(|| issuer.asked() == 4).await;
     eventually(|| wrong(followed.hears(&naming("three")))).await;
 
     passes(Duration::from_mins(1)).await;
-    assert_eq!(followed.hears(&naming("three")), TokenError::NotYet, "and is asked for anew a minute later");
+    assert_eq!(
+        followed.hears(&naming("three")),
+        TokenError::NotYet,
+        "and is asked for anew a minute later"
+    );
     eventually(|| followed.knows("three")).await;
-    assert!(!followed.knows("one"), "what is withdrawn is good no longer");
+    assert!(
+        !followed.knows("one"),
+        "what is withdrawn is good no longer"
+    );
 }
 
 #[tokio::test]
@@ -519,7 +711,10 @@ async fn made_up_keys_neither_fill_memory_nor_have_anybody_refused_nor_fetch_mor
     let followed = Followed::from(&issuer);
     eventually(|| followed.knows("one")).await;
     for n in 0..2000 {
-        assert_eq!(followed.hears(&naming(&format!("made-up-{n}"))), TokenError::NotYet);
+        assert_eq!(
+            followed.hears(&naming(&format!("made-up-{n}"))),
+            TokenError::NotYet
+        );
     }
     assert_eq!(followed.hears(&naming("two")), TokenError::NotYet);
     assert_eq!(issuer.asked(), 1);
@@ -545,7 +740,11 @@ async fn keys_that_cannot_be_fetched_stay_as_they_were_and_are_asked_for_again()
     .await;
     let followed = Followed::from(&issuer);
     eventually(|| issuer.asked() == 1).await;
-    assert_eq!(followed.hears(&naming("one")), TokenError::NotYet, "as long as there are none");
+    assert_eq!(
+        followed.hears(&naming("one")),
+        TokenError::NotYet,
+        "as long as there are none"
+    );
     passes(PAUSE).await;
     eventually(|| followed.knows("one")).await;
 
@@ -564,11 +763,16 @@ fn only_keys_that_verify_signatures_by_the_configured_algorithm_are_taken() {
     let path = folder.path().join("keys.json");
     let key = |id: &str, extra: Value| {
         let mut key = json!({"kty": "OKP", "crv": "Ed25519", "kid": id, "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
-        key.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        key.as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
         key
     };
     let keys = [
-        key("good", json!({"use": "sig", "key_ops": ["verify"], "alg": "EdDSA"})),
+        key(
+            "good",
+            json!({"use": "sig", "key_ops": ["verify"], "alg": "EdDSA"}),
+        ),
         key("bare", json!({})),
         key("enc", json!({"use": "enc"})),
         key("other use", json!({"use": "tls"})),
@@ -595,5 +799,10 @@ fn only_keys_that_verify_signatures_by_the_configured_algorithm_are_taken() {
         "of tomorrow",
     ]
     .map(|id| keys.has(id));
-    assert_eq!(taken, [true, true, false, false, false, false, false, false, false, false]);
+    assert_eq!(
+        taken,
+        [
+            true, true, false, false, false, false, false, false, false, false
+        ]
+    );
 }

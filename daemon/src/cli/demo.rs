@@ -57,9 +57,13 @@ impl Demo {
             }
             Some(_) => None,
         };
-        let data =
-            self.data.clone().or_else(|| Some(throwaway.as_ref()?.path().to_owned())).unwrap_or_default();
-        std::fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
+        let data = self
+            .data
+            .clone()
+            .or_else(|| Some(throwaway.as_ref()?.path().to_owned()))
+            .unwrap_or_default();
+        std::fs::create_dir_all(&data)
+            .with_context(|| format!("cannot make {}", data.display()))?;
         let data = std::path::absolute(&data)?;
 
         let secret = Entropy::from_system()?.uuid().to_string();
@@ -71,7 +75,10 @@ impl Demo {
         };
         // A variable may say where to listen, and the store must know it before its own address is known.
         let (_, config) = configuration(&self.listen.to_string(), "http://127.0.0.1:9")?;
-        let listen = config.server.first().map_or(&self.listen, |server| &server.listen);
+        let listen = config
+            .server
+            .first()
+            .map_or(&self.listen, |server| &server.listen);
         let listener = lifecycle::listen(listen).await?;
         let address = listener.local_addr()?;
         let url = format!("http://{address}");
@@ -104,7 +111,10 @@ impl Demo {
             say(&about)?;
             process.until(&mut signals).await?;
         } else {
-            let opened = Opened { url: url.parse()?, token: admin };
+            let opened = Opened {
+                url: url.parse()?,
+                token: admin,
+            };
             let show = show(&environment, opened, &about, &data);
             tokio::select! {
                 ended = process.until(&mut signals) => ended?,
@@ -126,7 +136,8 @@ fn configuration(
     store: &::sim::Options,
 ) -> String {
     let url = format!("sqlite:{}", data.join("stockd.db").display());
-    let (shop, access_token, webhook_secret) = (&store.shop, &store.access_token, &store.webhook_secret);
+    let (shop, access_token, webhook_secret) =
+        (&store.shop, &store.access_token, &store.webhook_secret);
     format!(
         "# Made by `stockd demo`, for commands that take --config.\n\
          [[server]]\nlisten = \"{listen}\"\norigins = {}\n[auth]\nsecret = \"{secret}\"\n[store]\nurl = {}\n\
@@ -139,22 +150,36 @@ fn configuration(
 
 /// Writes a file with secrets in it, which only its owner can read.
 fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
-    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path);
     let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The customer with most of the latest orders, who has something to see.
 async fn buyer(store: &str, options: &::sim::Options) -> anyhow::Result<Option<CustomerId>> {
-    let query = json!({ "query": "{ orders(first: 50, reverse: true) { nodes { customer { id } } } }" });
-    let request = reqwest::Client::builder()
-        .no_proxy()
-        .build()?
-        .post(format!("{store}/admin/api/{}/graphql.json", shopify::API_VERSION));
-    let answer = request.header("X-Shopify-Access-Token", &options.access_token).json(&query).send().await?;
+    let query =
+        json!({ "query": "{ orders(first: 50, reverse: true) { nodes { customer { id } } } }" });
+    let request = reqwest::Client::builder().no_proxy().build()?.post(format!(
+        "{store}/admin/api/{}/graphql.json",
+        shopify::API_VERSION
+    ));
+    let answer = request
+        .header("X-Shopify-Access-Token", &options.access_token)
+        .json(&query)
+        .send()
+        .await?;
     let answer: Value = answer.json().await?;
     let mut orders = BTreeMap::<&str, usize>::new();
-    for order in answer["data"]["orders"]["nodes"].as_array().into_iter().flatten() {
+    for order in answer["data"]["orders"]["nodes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
         if let Some(customer) = order["customer"]["id"].as_str() {
             *orders.entry(customer).or_default() += 1;
         }
@@ -168,20 +193,44 @@ fn tokens(
     environment: &Environment,
     buyer: Option<CustomerId>,
 ) -> anyhow::Result<BTreeMap<&'static str, String>> {
-    let roles = [Role::Admin, Role::Manager, Role::Staff, Role::Customer, Role::Guest, Role::Service];
+    let roles = [
+        Role::Admin,
+        Role::Manager,
+        Role::Staff,
+        Role::Customer,
+        Role::Guest,
+        Role::Service,
+    ];
     roles
         .into_iter()
         .map(|role| {
             let user = format!("demo-{}", role.as_str());
-            let claims = Claims { customer: buyer.filter(|_| role == Role::Customer), ..Claims::default() };
-            Ok((role.as_str(), token::signed(&config.auth, environment, role, &user, claims)?))
+            let claims = Claims {
+                customer: buyer.filter(|_| role == Role::Customer),
+                ..Claims::default()
+            };
+            Ok((
+                role.as_str(),
+                token::signed(&config.auth, environment, role, &user, claims)?,
+            ))
         })
         .collect()
 }
 
 /// The panel, once there is something to try it on, and below it what changes.
-async fn show(environment: &Environment, opened: Opened, about: &Value, data: &Path) -> anyhow::Result<()> {
-    let rest = Rest::new(Opened { url: opened.url.clone(), token: opened.token.clone() }, None)?;
+async fn show(
+    environment: &Environment,
+    opened: Opened,
+    about: &Value,
+    data: &Path,
+) -> anyhow::Result<()> {
+    let rest = Rest::new(
+        Opened {
+            url: opened.url.clone(),
+            token: opened.token.clone(),
+        },
+        None,
+    )?;
     let bar = ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
     bar.enable_steady_tick(IMPORT_PAUSE);
     loop {
@@ -189,14 +238,28 @@ async fn show(environment: &Environment, opened: Opened, about: &Value, data: &P
         if is_imported(&status) {
             break;
         }
-        let count: u64 = resources(&status).iter().filter_map(|of| of["lastRun"]["processed"].as_u64()).sum();
-        bar.set_message(format!("{} copies the pretend store: {count} records so far", opened.url));
+        let count: u64 = resources(&status)
+            .iter()
+            .filter_map(|of| of["lastRun"]["processed"].as_u64())
+            .sum();
+        bar.set_message(format!(
+            "{} copies the pretend store: {count} records so far",
+            opened.url
+        ));
         sleep(IMPORT_PAUSE).await;
     }
     bar.finish_and_clear();
     let example = example(&rest).await?;
-    let program = std::env::args_os().next().unwrap_or_else(|| "stockd".into());
-    let panel = panel(about, &program.to_string_lossy(), data, &opened.token, example.as_ref());
+    let program = std::env::args_os()
+        .next()
+        .unwrap_or_else(|| "stockd".into());
+    let panel = panel(
+        about,
+        &program.to_string_lossy(),
+        data,
+        &opened.token,
+        example.as_ref(),
+    );
     let terminal = Terminal::of_process(environment);
     let screen = Screen::new(environment, terminal.clone(), panel);
     screen.draw()?;
@@ -209,23 +272,38 @@ async fn show(environment: &Environment, opened: Opened, about: &Value, data: &P
 
 /// Whether every resource was brought over once.
 fn is_imported(status: &Value) -> bool {
-    !resources(status).is_empty() && resources(status).iter().all(|of| !of["completeUntil"].is_null())
+    !resources(status).is_empty()
+        && resources(status)
+            .iter()
+            .all(|of| !of["completeUntil"].is_null())
 }
 
 fn resources(status: &Value) -> &[Value] {
-    status["resources"].as_array().map_or(&[][..], Vec::as_slice)
+    status["resources"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice)
 }
 
 /// An item of which there is enough, and where: its SKU, else its id, and the location's id.
 async fn example(rest: &Rest) -> anyhow::Result<Option<(String, String)>> {
-    let levels = rest.get("levels", &[("limit", &PAGE_RECORDS_MAX.to_string())]).await?;
+    let levels = rest
+        .get("levels", &[("limit", &PAGE_RECORDS_MAX.to_string())])
+        .await?;
     let levels = levels["data"].as_array().map_or(&[][..], Vec::as_slice);
     let is_plenty = |level: &&Value| {
-        level["tracked"] == true && level["active"] == true && level["available"].as_i64() >= Some(20)
+        level["tracked"] == true
+            && level["active"] == true
+            && level["available"].as_i64() >= Some(20)
     };
-    let Some(level) = levels.iter().find(is_plenty) else { return Ok(None) };
-    let item = level["sku"].as_str().or_else(|| level["inventoryItemId"].as_str());
-    Ok(item.zip(level["locationId"].as_str()).map(|(item, location)| (item.to_owned(), location.to_owned())))
+    let Some(level) = levels.iter().find(is_plenty) else {
+        return Ok(None);
+    };
+    let item = level["sku"]
+        .as_str()
+        .or_else(|| level["inventoryItemId"].as_str());
+    Ok(item
+        .zip(level["locationId"].as_str())
+        .map(|(item, location)| (item.to_owned(), location.to_owned())))
 }
 
 /// All that somebody needs who sees stockd for the first time, for a screen of 80 columns.
@@ -239,10 +317,18 @@ fn panel(
     let text = |key: &str| about[key].as_str().unwrap_or_default();
     let url = text("url");
     let mut lines = vec![
-        "stockd demo: a pretend Shopify store, and an exact copy of it. Ctrl-C ends both.".to_owned(),
+        "stockd demo: a pretend Shopify store, and an exact copy of it. Ctrl-C ends both."
+            .to_owned(),
         format!("  address  {url}/"),
-        format!("  store    {}/_sim/truth  ({})", text("simUrl"), text("shop")),
-        format!("  tokens   {}  (of all six roles)", data.join("demo.json").display()),
+        format!(
+            "  store    {}/_sim/truth  ({})",
+            text("simUrl"),
+            text("shop")
+        ),
+        format!(
+            "  tokens   {}  (of all six roles)",
+            data.join("demo.json").display()
+        ),
         String::new(),
         "Open a second terminal in this folder. Say once who you are, an admin:".to_owned(),
         format!("export STOCKD_TOKEN={token}"),
@@ -253,7 +339,9 @@ fn panel(
     lines.push("Then reserve something, see what is low, and follow what happens:".to_owned());
     if let Some((item, location)) = example {
         lines.push(format!("  {program} inventory reserve --item {item} \\"));
-        lines.push(format!("    --location {location} --quantity 2 --reason 'phone order'"));
+        lines.push(format!(
+            "    --location {location} --quantity 2 --reason 'phone order'"
+        ));
     }
     lines.push(format!("  {program} levels --low"));
     lines.push(format!("  {program} watch"));
@@ -272,9 +360,15 @@ mod tests {
         let example = ("KETTLE-00001-1".to_owned(), "7000001032772".to_owned());
         let data = Path::new("/tmp/stockd-demo-XXXXXX");
         let lines = panel(&about, "target/demo/stockd", data, &token, Some(&example));
-        let rows: usize = lines.iter().map(|line| line.chars().count().div_ceil(80).max(1)).sum();
+        let rows: usize = lines
+            .iter()
+            .map(|line| line.chars().count().div_ceil(80).max(1))
+            .sum();
         assert!(rows <= 18, "{rows} of 24 rows");
-        let wide = lines.iter().filter(|line| line.chars().count() > 80).count();
+        let wide = lines
+            .iter()
+            .filter(|line| line.chars().count() > 80)
+            .count();
         assert_eq!(wide, 1, "only the token is wider than the screen");
     }
 }

@@ -52,17 +52,26 @@ impl Door {
         user: &str,
         shop: Option<&ShopDomain>,
     ) -> anyhow::Result<Opened> {
-        let config = self.config.as_ref().map(|path| Config::load(path, environment)).transpose()?;
+        let config = self
+            .config
+            .as_ref()
+            .map(|path| Config::load(path, environment))
+            .transpose()?;
         let url = match (&self.url, &config) {
             (Some(url), _) => url.clone(),
             (None, Some(config)) => listener(config)?,
             (None, None) => DEFAULT_URL.to_owned(),
         };
-        let url = url.parse().map_err(|problem| Usage(format!("--url {url:?}: {problem}")))?;
+        let url = url
+            .parse()
+            .map_err(|problem| Usage(format!("--url {url:?}: {problem}")))?;
         let token = match (&self.token, &config) {
             (Some(token), _) => token.clone(),
             (None, Some(config)) => {
-                let claims = Claims { shops: shop.map(|shop| vec![shop.to_string()]), ..Claims::default() };
+                let claims = Claims {
+                    shops: shop.map(|shop| vec![shop.to_string()]),
+                    ..Claims::default()
+                };
                 token::signed(&config.auth, environment, Role::Admin, user, claims)?
             }
             (None, None) => {
@@ -182,8 +191,16 @@ impl Rest {
     pub(super) fn new(opened: Opened, shop: Option<ShopDomain>) -> anyhow::Result<Self> {
         let Opened { url, token } = opened;
         // Proxies would come out of the environment, which only the configuration reads.
-        let client = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).no_proxy().build()?;
-        Ok(Self { client, url, token, shop })
+        let client = reqwest::Client::builder()
+            .timeout(ANSWER_TIMEOUT)
+            .no_proxy()
+            .build()?;
+        Ok(Self {
+            client,
+            url,
+            token,
+            shop,
+        })
     }
 
     /// What is there to be read.
@@ -233,7 +250,9 @@ impl Rest {
 
 /// What stands in the way, if the daemon said so.
 pub(super) fn refusal(error: &anyhow::Error) -> Option<ErrorCode> {
-    error.downcast_ref::<Refused>().map(|refused| refused.error.code)
+    error
+        .downcast_ref::<Refused>()
+        .map(|refused| refused.error.code)
 }
 
 #[cfg(test)]
@@ -248,19 +267,41 @@ mod tests {
              domain = \"pretend.myshopify.com\"\naccess_token = \"x\"\nwebhook_secrets = [\"x\"]\n"
         );
         std::fs::write(&config, text).unwrap();
-        let door = Door { url: url.map(str::to_owned), token: None, config: Some(config) };
+        let door = Door {
+            url: url.map(str::to_owned),
+            token: None,
+            config: Some(config),
+        };
         let opened = door.open(&Environment::default(), "ann", None);
-        opened.map(|opened| opened.url.to_string()).map_err(|error| error.to_string())
+        opened
+            .map(|opened| opened.url.to_string())
+            .map_err(|error| error.to_string())
     }
 
     #[test]
     fn the_configuration_says_where_the_daemon_is() {
-        assert_eq!(found("127.0.0.1:8341", None).unwrap(), "http://127.0.0.1:8341/");
-        assert_eq!(found("0.0.0.0:8341", None).unwrap(), "http://127.0.0.1:8341/");
-        assert_eq!(found("localhost:8341", None).unwrap(), "http://localhost:8341/");
+        assert_eq!(
+            found("127.0.0.1:8341", None).unwrap(),
+            "http://127.0.0.1:8341/"
+        );
+        assert_eq!(
+            found("0.0.0.0:8341", None).unwrap(),
+            "http://127.0.0.1:8341/"
+        );
+        assert_eq!(
+            found("localhost:8341", None).unwrap(),
+            "http://localhost:8341/"
+        );
         assert_eq!(found("[::]:8341", None).unwrap(), "http://[::1]:8341/");
-        assert_eq!(found("127.0.0.1:8341", Some("http://stock:1")).unwrap(), "http://stock:1/");
+        assert_eq!(
+            found("127.0.0.1:8341", Some("http://stock:1")).unwrap(),
+            "http://stock:1/"
+        );
         assert!(found("127.0.0.1:0", None).unwrap_err().contains("--url"));
-        assert!(found("127.0.0.1:1", Some("no address")).unwrap_err().contains("--url"));
+        assert!(
+            found("127.0.0.1:1", Some("no address"))
+                .unwrap_err()
+                .contains("--url")
+        );
     }
 }

@@ -16,7 +16,8 @@ pub(super) fn is_change(name: &str, payload: &Value) -> bool {
         "shopify:syncStatus" => {
             let count = |key: &str| data[key].as_u64().unwrap_or_default();
             let is_over = data["state"] == "completed" || data["state"] == "cancelled";
-            data["state"] == "failed" || is_over && count("changed") + count("deleted") + count("drift") > 0
+            data["state"] == "failed"
+                || is_over && count("changed") + count("deleted") + count("drift") > 0
         }
         // A product is told as updated with every sale of one of its variants, because Shopify touches it then.
         "notification" => data["event"] != "product:updated",
@@ -26,7 +27,9 @@ pub(super) fn is_change(name: &str, payload: &Value) -> bool {
 
 /// An event in one line for people.
 pub(super) fn line(terminal: &Terminal, name: &str, payload: &Value) -> String {
-    let at = payload["timestamp"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
+    let at = payload["timestamp"]
+        .as_str()
+        .and_then(|time| time.parse::<Timestamp>().ok());
     let time = at.map(|at| terminal.time(at)).unwrap_or_default();
     let (what, colour) = told(name, payload);
     terminal.line(&format!("{time:<8} {name:<19} {what}"), colour)
@@ -40,9 +43,19 @@ fn told(name: &str, payload: &Value) -> (String, Colour) {
         "inventory:reservation" => {
             let state = text("state");
             let items = data["items"].as_array().map_or(&[][..], Vec::as_slice);
-            let count: i64 = items.iter().filter_map(|item| item["quantity"].as_i64()).sum();
-            let reference = data["reference"].as_str().map(|it| format!(" {it}")).unwrap_or_default();
-            let colour = if state == "rejected" { Colour::Red } else { Colour::Cyan };
+            let count: i64 = items
+                .iter()
+                .filter_map(|item| item["quantity"].as_i64())
+                .sum();
+            let reference = data["reference"]
+                .as_str()
+                .map(|it| format!(" {it}"))
+                .unwrap_or_default();
+            let colour = if state == "rejected" {
+                Colour::Red
+            } else {
+                Colour::Cyan
+            };
             (
                 format!(
                     "{state:<9} {count} reserved{reference}, {} ({})",
@@ -58,7 +71,15 @@ fn told(name: &str, payload: &Value) -> (String, Colour) {
                 "accepted" | "sending" | "confirmed" => Colour::Plain,
                 _ => Colour::Red,
             };
-            (format!("{} {state} by {}: {}", text("kind"), text("by"), text("reason")), colour)
+            (
+                format!(
+                    "{} {state} by {}: {}",
+                    text("kind"),
+                    text("by"),
+                    text("reason")
+                ),
+                colour,
+            )
         }
         "order:updated" => {
             let what = format!(
@@ -74,7 +95,10 @@ fn told(name: &str, payload: &Value) -> (String, Colour) {
         "shopify:webhook:received" => (text("topic").to_owned(), Colour::Dim),
         "connected" => {
             let text = |key: &str| payload[key].as_str().unwrap_or("–");
-            (format!("as {} ({})", text("userId"), text("role")), Colour::Dim)
+            (
+                format!("as {} ({})", text("userId"), text("role")),
+                Colour::Dim,
+            )
         }
         _ if name.starts_with("shopify:") && data["resource"].is_string() => run(data),
         _ if data.is_null() => (pairs(payload), Colour::Plain),
@@ -84,13 +108,23 @@ fn told(name: &str, payload: &Value) -> (String, Colour) {
 
 /// An object of no kind known here, what is in it and nothing else.
 fn pairs(object: &Value) -> String {
-    let Some(fields) = object.as_object() else { return object.to_string() };
+    let Some(fields) = object.as_object() else {
+        return object.to_string();
+    };
     // What happened says more than to whom.
-    let (first, others): (Vec<_>, Vec<_>) =
-        fields.iter().filter(|(_, value)| !value.is_null()).partition(|(key, _)| *key == "event");
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let (first, others): (Vec<_>, Vec<_>) = fields
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .partition(|(key, _)| *key == "event");
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
     let first = first.into_iter().map(|(_, value)| text(value));
-    let others = others.into_iter().map(|(key, value)| format!("{key}={}", text(value)));
+    let others = others
+        .into_iter()
+        .map(|(key, value)| format!("{key}={}", text(value)));
     first.chain(others).collect::<Vec<_>>().join(" ")
 }
 
@@ -102,7 +136,10 @@ fn stock(name: &str, data: &Value) -> (String, Colour) {
         (_, "out_of_stock") => (" OUT", Colour::Red),
         _ => (" LOW", Colour::Yellow),
     };
-    let before = data["previousAvailable"].as_i64().map(|before| format!("{before} → ")).unwrap_or_default();
+    let before = data["previousAvailable"]
+        .as_i64()
+        .map(|before| format!("{before} → "))
+        .unwrap_or_default();
     let what = format!(
         "{} @ {} {before}{}{word}  {}",
         text("sku"),
@@ -116,7 +153,10 @@ fn stock(name: &str, data: &Value) -> (String, Colour) {
 fn run(data: &Value) -> (String, Colour) {
     let text = |key: &str| data[key].as_str().unwrap_or("–");
     let number = |key: &str, before: &str, after: &str| {
-        data[key].as_u64().map(|number| format!("{before}{number}{after}")).unwrap_or_default()
+        data[key]
+            .as_u64()
+            .map(|number| format!("{before}{number}{after}"))
+            .unwrap_or_default()
     };
     let what = format!(
         "{} {} {}: {}{}{}, {} changed{}{}",
@@ -128,9 +168,19 @@ fn run(data: &Value) -> (String, Colour) {
         number("percent", " (", " %)"),
         data["changed"],
         number("bulkObjects", ", ", " objects written by Shopify"),
-        data["error"].as_str().map(|error| format!(": {error}")).unwrap_or_default()
+        data["error"]
+            .as_str()
+            .map(|error| format!(": {error}"))
+            .unwrap_or_default()
     );
-    (what, if text("state") == "failed" { Colour::Red } else { Colour::Dim })
+    (
+        what,
+        if text("state") == "failed" {
+            Colour::Red
+        } else {
+            Colour::Dim
+        },
+    )
 }
 
 #[cfg(test)]
@@ -149,12 +199,19 @@ mod tests {
         };
         assert!(!stock(json!(115), 115) && stock(json!(115), 114) && stock(Value::Null, 3));
         let run = |state: &str, changed: u64| {
-            is_change("shopify:syncStatus", &json!({ "data": { "state": state, "changed": changed } }))
+            is_change(
+                "shopify:syncStatus",
+                &json!({ "data": { "state": state, "changed": changed } }),
+            )
         };
-        assert!(!run("running", 9) && !run("completed", 0) && run("completed", 1) && run("failed", 0));
+        assert!(
+            !run("running", 9) && !run("completed", 0) && run("completed", 1) && run("failed", 0)
+        );
         assert!(!is_change("shopify:webhook:received", &json!({})));
         assert!(!is_change("shopify:order:progress", &json!({})));
-        assert!(is_change("inventory:lowStock", &json!({})) && is_change("order:updated", &json!({})));
+        assert!(
+            is_change("inventory:lowStock", &json!({})) && is_change("order:updated", &json!({}))
+        );
     }
 
     #[test]
@@ -165,8 +222,17 @@ mod tests {
             "x customerId=7 n=2"
         );
         let low = told("inventory:lowStock", &level("low_stock"));
-        assert_eq!(low, ("A-1 @ Berlin 3 LOW  Scarf".to_owned(), Colour::Yellow));
-        assert_eq!(told("inventory:lowStock", &level("out_of_stock")).1, Colour::Red);
-        assert_eq!(told("inventory:restocked", &level("in_stock")).1, Colour::Green);
+        assert_eq!(
+            low,
+            ("A-1 @ Berlin 3 LOW  Scarf".to_owned(), Colour::Yellow)
+        );
+        assert_eq!(
+            told("inventory:lowStock", &level("out_of_stock")).1,
+            Colour::Red
+        );
+        assert_eq!(
+            told("inventory:restocked", &level("in_stock")).1,
+            Colour::Green
+        );
     }
 }

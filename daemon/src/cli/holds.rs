@@ -41,7 +41,10 @@ impl Holds {
         if json {
             say(&answer)?;
         } else {
-            tell(format_args!("{} holds released, {} left", answer["released"], answer["left"]))?;
+            tell(format_args!(
+                "{} holds released, {} left",
+                answer["released"], answer["left"]
+            ))?;
         }
         if let Some(reason) = answer["reason"].as_str() {
             anyhow::bail!("{} holds are left: {reason}", answer["left"]);
@@ -57,8 +60,13 @@ async fn wait(rest: &Rest, by: &str) -> anyhow::Result<()> {
         let mut waiting = false;
         for state in ["accepted", "sending"] {
             let query = [("state", state), ("by", by), ("limit", "1")];
-            let answer = rest.get("commands", &query).await.context("the releases were given")?;
-            waiting |= answer["data"].as_array().is_none_or(|commands: &Vec<Value>| !commands.is_empty());
+            let answer = rest
+                .get("commands", &query)
+                .await
+                .context("the releases were given")?;
+            waiting |= answer["data"]
+                .as_array()
+                .is_none_or(|commands: &Vec<Value>| !commands.is_empty());
         }
         if !waiting {
             return Ok(());

@@ -176,7 +176,11 @@ impl Inventory {
         let (kind, payload) = order.payload()?;
         let path = format!("inventory/{}", kind.as_str());
         let answer = rest.post(&path, Some(&payload)).await?;
-        if json { say(answer) } else { tell(sentence(&Terminal::of_process(environment), &answer)) }
+        if json {
+            say(answer)
+        } else {
+            tell(sentence(&Terminal::of_process(environment), &answer))
+        }
     }
 }
 
@@ -186,7 +190,9 @@ impl Order {
         match self {
             Self::Adjust(Adjust { place, .. })
             | Self::Reserve(Reserve { place, .. })
-            | Self::Update(Update { place, .. }) => place.item = lookup::item(rest, &place.item).await?,
+            | Self::Update(Update { place, .. }) => {
+                place.item = lookup::item(rest, &place.item).await?
+            }
             Self::Commit(Commit { reservation, .. })
             | Self::Extend(Extend { reservation, .. })
             | Self::Release(Release { reservation }) => {
@@ -213,16 +219,27 @@ fn sentence(terminal: &Terminal, answer: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or("–").to_owned();
     let state = text(&answer["state"]);
     if let Some(level) = answer.get("level") {
-        let place = level["locationName"].as_str().map_or_else(|| text(&level["locationId"]), str::to_owned);
-        let what = level["sku"].as_str().map_or_else(|| text(&level["inventoryItemId"]), str::to_owned);
+        let place = level["locationName"]
+            .as_str()
+            .map_or_else(|| text(&level["locationId"]), str::to_owned);
+        let what = level["sku"]
+            .as_str()
+            .map_or_else(|| text(&level["inventoryItemId"]), str::to_owned);
         let id = text(&answer["commandId"]);
-        return format!("{state}: {what} @ {place} has {} available (command {id})", level["available"]);
+        return format!(
+            "{state}: {what} @ {place} has {} available (command {id})",
+            level["available"]
+        );
     }
     let hold = answer.get("reservation").unwrap_or(answer);
     let (id, state) = (text(&hold["reservationId"]), text(&hold["state"]));
     if [json!("pending"), json!("held")].contains(&hold["state"]) {
-        let until = hold["expiresAt"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
-        let until = until.map(|until| format!(" until {}", terminal.date(until))).unwrap_or_default();
+        let until = hold["expiresAt"]
+            .as_str()
+            .and_then(|time| time.parse::<Timestamp>().ok());
+        let until = until
+            .map(|until| format!(" until {}", terminal.date(until)))
+            .unwrap_or_default();
         return format!("{state}: reservation {id}{until}");
     }
     format!("{state}: reservation {id}")
@@ -245,7 +262,12 @@ mod tests {
     /// The command that a line of words becomes in the daemon.
     fn read(words: &str) -> Command {
         let line = std::iter::once("stockd").chain(words.split(' '));
-        let (kind, payload) = Line::try_parse_from(line).unwrap().inventory.order.payload().unwrap();
+        let (kind, payload) = Line::try_parse_from(line)
+            .unwrap()
+            .inventory
+            .order
+            .payload()
+            .unwrap();
         Command::read(kind, &payload).unwrap()
     }
 
@@ -277,7 +299,13 @@ mod tests {
             }
         );
         let reserve = "reserve --item 5 --quantity 2 --ttl 7d --reference order-1 --reason held";
-        let Command::Reserve { items, ttl_seconds, reference, .. } = read(reserve) else {
+        let Command::Reserve {
+            items,
+            ttl_seconds,
+            reference,
+            ..
+        } = read(reserve)
+        else {
             panic!("{reserve}")
         };
         assert_eq!(
@@ -295,8 +323,14 @@ mod tests {
         );
         assert_eq!(
             read("extend --reservation r --ttl 60"),
-            Command::Extend { reservation_id: reservation_id.clone(), ttl_seconds: Some(60) }
+            Command::Extend {
+                reservation_id: reservation_id.clone(),
+                ttl_seconds: Some(60)
+            }
         );
-        assert_eq!(read("release --reservation r"), Command::Release { reservation_id });
+        assert_eq!(
+            read("release --reservation r"),
+            Command::Release { reservation_id }
+        );
     }
 }

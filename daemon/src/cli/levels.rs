@@ -116,7 +116,10 @@ mod tests {
                     "status": status, "available": available, "tracked": tracked, "active": true })
         };
         let (text, colour) = line(&level("low_stock", 3, true));
-        assert!(text.contains("    low 3 Berlin         5 ") && colour == Colour::Yellow, "{text}");
+        assert!(
+            text.contains("    low 3 Berlin         5 ") && colour == Colour::Yellow,
+            "{text}"
+        );
         let (text, colour) = line(&level("out_of_stock", 0, true));
         assert!(text.contains("out 0") && colour == Colour::Red, "{text}");
         assert!(!is_low(&level("out_of_stock", 0, false)) && !is_low(&level("in_stock", 30, true)));

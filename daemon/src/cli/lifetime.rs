@@ -20,7 +20,8 @@ impl FromStr for Lifetime {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let refused = || format!("{text:?} is no time: write a number and a unit, such as 30m, 8h or 7d");
+        let refused =
+            || format!("{text:?} is no time: write a number and a unit, such as 30m, 8h or 7d");
         let read = if text.bytes().all(|byte| byte.is_ascii_digit()) {
             text.parse().ok().map(SignedDuration::from_secs)
         } else {
@@ -43,7 +44,13 @@ mod tests {
     #[test]
     fn a_time_is_a_number_and_a_unit_days_too() {
         let seconds = |text: &str| text.parse::<Lifetime>().map(|time| time.0.as_secs());
-        for (text, expected) in [("90", 90), ("90s", 90), ("30m", 1_800), ("8h", 28_800), ("7d", 604_800)] {
+        for (text, expected) in [
+            ("90", 90),
+            ("90s", 90),
+            ("30m", 1_800),
+            ("8h", 28_800),
+            ("7d", 604_800),
+        ] {
             assert_eq!(seconds(text), Ok(expected), "{text}");
         }
         assert_eq!(seconds("1h30m"), Ok(5_400));
@@ -52,7 +59,10 @@ mod tests {
             assert!(seconds(text).is_err(), "{text}");
         }
         for text in ["soon", "8 foo", "1mo", "99999999999999999999"] {
-            assert!(seconds(text).unwrap_err().contains("such as 30m, 8h or 7d"), "{text}");
+            assert!(
+                seconds(text).unwrap_err().contains("such as 30m, 8h or 7d"),
+                "{text}"
+            );
         }
     }
 }

@@ -21,20 +21,32 @@ pub(super) async fn item(rest: &Rest, text: &str) -> anyhow::Result<String> {
     let limit = PAGE_RECORDS_MAX.to_string();
     let mut query = vec![("sku", text), ("limit", &limit)];
     // A SKU may be a number, and then may be another item's id: both are asked for, and two are too many.
-    let number = text.parse::<InventoryItemId>().ok().map(|id| id.to_string());
+    let number = text
+        .parse::<InventoryItemId>()
+        .ok()
+        .map(|id| id.to_string());
     query.extend(number.as_deref().map(|id| ("inventoryItemId", id)));
     let levels = rest.get("levels", &query).await?;
-    let ids = levels["data"].as_array().into_iter().flatten().map(|level| &level["inventoryItemId"]);
+    let ids = levels["data"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|level| &level["inventoryItemId"]);
     let ids: BTreeSet<&str> = ids.filter_map(Value::as_str).collect();
     match (ids.iter().next(), number) {
         (Some(only), _) if ids.len() == 1 => Ok((*only).to_owned()),
         // The daemon says what it thinks of an id that it does not know.
         (None, Some(id)) => Ok(id),
-        (None, None) => anyhow::bail!("there is no item {text:?}: `stockd levels` lists SKUs and ids"),
+        (None, None) => {
+            anyhow::bail!("there is no item {text:?}: `stockd levels` lists SKUs and ids")
+        }
         _ => {
             let ids: Vec<&str> = ids.into_iter().collect();
             let ids = ids.join(", ");
-            Err(Usage(format!("{text:?} names several items: say which one by its id: {ids}")).into())
+            Err(Usage(format!(
+                "{text:?} names several items: say which one by its id: {ids}"
+            ))
+            .into())
         }
     }
 }
@@ -52,7 +64,10 @@ pub(super) async fn reservation(rest: &Rest, text: &str) -> anyhow::Result<Strin
         let page = rest.get("reservations", &query).await?;
         let open = page["data"].as_array().into_iter().flatten();
         let meant = open.filter(|reservation| reservation["reference"] == text);
-        ids.extend(meant.filter_map(|reservation| reservation["reservationId"].as_str().map(str::to_owned)));
+        ids.extend(
+            meant
+                .filter_map(|reservation| reservation["reservationId"].as_str().map(str::to_owned)),
+        );
         after = page["next"].as_str().map(str::to_owned);
         if after.is_none() {
             break;

@@ -89,9 +89,16 @@ pub fn main() -> ExitCode {
         Err(problem) => return unparsed(&problem),
     };
     // On the demonstration's screen lines of the log would be in the way of what it shows.
-    let level = if matches!(command, Command::Demo(_)) && !json { "warn" } else { "info" };
+    let level = if matches!(command, Command::Demo(_)) && !json {
+        "warn"
+    } else {
+        "info"
+    };
     logging::start(&environment, level);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into(), json),
     };
@@ -138,7 +145,9 @@ fn unparsed(problem: &clap::Error) -> ExitCode {
 
 fn failed(error: &anyhow::Error, json: bool) -> ExitCode {
     let refused = error.downcast_ref::<door::Refused>();
-    let usage = error.chain().any(|cause| cause.is::<Usage>() || cause.is::<ConfigError>())
+    let usage = error
+        .chain()
+        .any(|cause| cause.is::<Usage>() || cause.is::<ConfigError>())
         || refused.is_some_and(door::Refused::is_usage);
     if error.is::<Unread>() {
         // As with `stockd levels | head`: whoever read has read enough.
@@ -150,7 +159,10 @@ fn failed(error: &anyhow::Error, json: bool) -> ExitCode {
         complain(json!({ "error": refused.map_or(other, |refused| json!(refused.error)) }));
     } else {
         // Messages have lines of their own, but what they repeat of others does nothing to the terminal.
-        let lines: Vec<String> = format!("stockd: {error:#}").lines().map(terminal::plain).collect();
+        let lines: Vec<String> = format!("stockd: {error:#}")
+            .lines()
+            .map(terminal::plain)
+            .collect();
         complain(lines.join("\n"));
     }
     ExitCode::from(if usage { 2 } else { 1 })

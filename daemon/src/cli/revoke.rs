@@ -13,7 +13,12 @@ use crate::config::Environment;
 #[command(after_help = "Example: stockd revoke --user ann")]
 pub(super) struct Revoke {
     /// Every token of this user that was issued so far.
-    #[arg(long, value_name = "ID", required_unless_present = "jti", conflicts_with = "jti")]
+    #[arg(
+        long,
+        value_name = "ID",
+        required_unless_present = "jti",
+        conflicts_with = "jti"
+    )]
     user: Option<UserId>,
     /// The token of this `jti`.
     #[arg(long, value_name = "JTI")]

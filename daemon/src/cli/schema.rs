@@ -32,29 +32,92 @@ pub(super) struct Schema {
 }
 
 /// A schema, its file, and what it is of.
-type Entry = (&'static str, &'static str, &'static str, fn() -> serde_json::Result<String>);
+type Entry = (
+    &'static str,
+    &'static str,
+    &'static str,
+    fn() -> serde_json::Result<String>,
+);
 
 const ENTRIES: [Entry; 13] = [
-    ("openapi", "openapi.json", "the REST routes, as OpenAPI 3.1", || pretty(&routes::openapi::document())),
-    ("asyncapi", "asyncapi.json", "the realtime side, as AsyncAPI 3.0", || {
-        pretty(&routes::asyncapi::document())
-    }),
-    ("command-input", "command-input.schema.json", "what commands take", input::<schemas::Command>),
-    ("command", "command.schema.json", "a command and what became of it", shape::<CommandShape>),
-    ("error", "error.schema.json", "what is answered when it is not done", shape::<ErrorBody>),
-    ("event", "event.schema.json", "everything that can happen", shape::<Event>),
+    (
+        "openapi",
+        "openapi.json",
+        "the REST routes, as OpenAPI 3.1",
+        || pretty(&routes::openapi::document()),
+    ),
+    (
+        "asyncapi",
+        "asyncapi.json",
+        "the realtime side, as AsyncAPI 3.0",
+        || pretty(&routes::asyncapi::document()),
+    ),
+    (
+        "command-input",
+        "command-input.schema.json",
+        "what commands take",
+        input::<schemas::Command>,
+    ),
+    (
+        "command",
+        "command.schema.json",
+        "a command and what became of it",
+        shape::<CommandShape>,
+    ),
+    (
+        "error",
+        "error.schema.json",
+        "what is answered when it is not done",
+        shape::<ErrorBody>,
+    ),
+    (
+        "event",
+        "event.schema.json",
+        "everything that can happen",
+        shape::<Event>,
+    ),
     (
         "hold-answer",
         "hold-answer.schema.json",
         "what release, extend and commit are answered",
         shape::<HoldAnswer>,
     ),
-    ("level", "level.schema.json", "stock of an item at a location", shape::<LevelShape>),
-    ("level-answer", "level-answer.schema.json", "what adjust and update are answered", shape::<LevelAnswer>),
-    ("order", "order.schema.json", "an order in events", shape::<OrderShape>),
-    ("reservation", "reservation.schema.json", "a hold", shape::<ReservationShape>),
-    ("reserve-answer", "reserve-answer.schema.json", "what reserve is answered", shape::<ReserveAnswer>),
-    ("sync-run", "sync-run.schema.json", "a run", shape::<SyncRun>),
+    (
+        "level",
+        "level.schema.json",
+        "stock of an item at a location",
+        shape::<LevelShape>,
+    ),
+    (
+        "level-answer",
+        "level-answer.schema.json",
+        "what adjust and update are answered",
+        shape::<LevelAnswer>,
+    ),
+    (
+        "order",
+        "order.schema.json",
+        "an order in events",
+        shape::<OrderShape>,
+    ),
+    (
+        "reservation",
+        "reservation.schema.json",
+        "a hold",
+        shape::<ReservationShape>,
+    ),
+    (
+        "reserve-answer",
+        "reserve-answer.schema.json",
+        "what reserve is answered",
+        shape::<ReserveAnswer>,
+    ),
+    (
+        "sync-run",
+        "sync-run.schema.json",
+        "a run",
+        shape::<SyncRun>,
+    ),
 ];
 
 impl Schema {
@@ -71,9 +134,9 @@ impl Schema {
         }
         let Some(name) = self.name else {
             if json {
-                return say(json!(
-                    ENTRIES.map(|(name, _, about, _)| json!({ "name": name, "about": about }))
-                ));
+                return say(json!(ENTRIES.map(
+                    |(name, _, about, _)| json!({ "name": name, "about": about })
+                )));
             }
             return ENTRIES
                 .iter()
@@ -94,7 +157,9 @@ fn input<T: JsonSchema>() -> serde_json::Result<String> {
 
 /// What we say, in which a field that may be null is there all the same; as in OpenAPI.
 fn shape<T: JsonSchema>() -> serde_json::Result<String> {
-    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let generator = SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator();
     pretty(&generator.into_root_schema_for::<T>())
 }
 

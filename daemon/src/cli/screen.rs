@@ -20,7 +20,11 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn new(environment: &Environment, terminal: Terminal, panel: Vec<String>) -> Self {
-        Self { can_move: terminal.moves(environment), terminal, panel }
+        Self {
+            can_move: terminal.moves(environment),
+            terminal,
+            panel,
+        }
     }
 
     /// Shows the panel and keeps it there, where the terminal can do that and is large enough; else prints it.
@@ -74,5 +78,12 @@ impl Drop for Screen {
 
 /// How many rows the lines take on a screen of that width.
 fn rows_of(lines: &[String], columns: usize) -> usize {
-    lines.iter().map(|line| console::measure_text_width(line).div_ceil(columns.max(1)).max(1)).sum()
+    lines
+        .iter()
+        .map(|line| {
+            console::measure_text_width(line)
+                .div_ceil(columns.max(1))
+                .max(1)
+        })
+        .sum()
 }

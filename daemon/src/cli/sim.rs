@@ -62,7 +62,10 @@ static DEFAULTS: LazyLock<::sim::Options> = LazyLock::new(::sim::Options::defaul
 /// What nobody could tell of the real one, and a few limits.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Switches: what could not be told of the real one")]
-#[expect(clippy::struct_excessive_bools, reason = "independent switches, not states")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches, not states"
+)]
 struct Switches {
     /// Whether one stale entry refuses all of a call.
     #[arg(long, action = Set, num_args = 0..=1, default_missing_value = "true", default_value_t = DEFAULTS.batch_atomic, value_name = "BOOL")]
@@ -151,7 +154,11 @@ impl PretendStore {
 pub(super) async fn open(options: ::sim::Options) -> anyhow::Result<::sim::Sim> {
     match ::sim::Sim::start(options).await {
         Err(::sim::Error::Option { option, problem }) => {
-            let option = if option == "webhook_target" { "webhooks" } else { option };
+            let option = if option == "webhook_target" {
+                "webhooks"
+            } else {
+                option
+            };
             Err(Usage(format!("--{} {problem}", option.replace('_', "-"))).into())
         }
         other => Ok(other?),

@@ -22,7 +22,11 @@ impl Status {
     pub(super) async fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
         let rest = self.door.open(environment, "stockd-status")?;
         let status = rest.get("status", &[]).await?;
-        let problems: Vec<&Value> = status["problems"].as_array().into_iter().flatten().collect();
+        let problems: Vec<&Value> = status["problems"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .collect();
         let verdict = || match problems.len() {
             0 => Ok(()),
             1 => anyhow::bail!("there is a problem, told above"),
@@ -34,7 +38,10 @@ impl Status {
         }
         let text = |value: &Value| value.as_str().unwrap_or("never").to_owned();
         let terminal = Terminal::of_process(environment);
-        let time = |value: &Value| match value.as_str().and_then(|text| text.parse::<Timestamp>().ok()) {
+        let time = |value: &Value| match value
+            .as_str()
+            .and_then(|text| text.parse::<Timestamp>().ok())
+        {
             Some(time) => terminal.date(time),
             None => "never".to_owned(),
         };
@@ -64,8 +71,14 @@ impl Status {
             waits["webhooks"], waits["unreadable"], waits["commands"], waits["refreshes"]
         ))?;
         for problem in &problems {
-            let since = problem["since"].as_str().map(|_| format!(" since {}", time(&problem["since"])));
-            tell(format_args!("  problem{}: {}", since.unwrap_or_default(), text(&problem["message"])))?;
+            let since = problem["since"]
+                .as_str()
+                .map(|_| format!(" since {}", time(&problem["since"])));
+            tell(format_args!(
+                "  problem{}: {}",
+                since.unwrap_or_default(),
+                text(&problem["message"])
+            ))?;
         }
         verdict()
     }

@@ -45,16 +45,34 @@ pub(super) struct Sync {
 
 impl Sync {
     pub(super) async fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
-        let Self { resource, full, dry_run, any_missing, cancel, door } = self;
+        let Self {
+            resource,
+            full,
+            dry_run,
+            any_missing,
+            cancel,
+            door,
+        } = self;
         let rest = door.open(environment, "stockd-sync")?;
         if cancel {
             let run = under_way(&rest, resource).await?;
             let run = run.with_context(|| format!("no run of {resource} is under way"))?;
-            let answer = rest.post(&format!("runs/{}/cancel", run.run_id), None).await?;
-            return if json { say(answer) } else { tell(format_args!("run {} is cancelled", run.run_id)) };
+            let answer = rest
+                .post(&format!("runs/{}/cancel", run.run_id), None)
+                .await?;
+            return if json {
+                say(answer)
+            } else {
+                tell(format_args!("run {} is cancelled", run.run_id))
+            };
         }
         let kind = if full { RunKind::Full } else { RunKind::Quick };
-        let wish = Wish { resource, kind, dry_run, any_missing };
+        let wish = Wish {
+            resource,
+            kind,
+            dry_run,
+            any_missing,
+        };
         let run = tokio::select! {
             run = follow(&rest, &wish, json) => run?,
             interrupted = tokio::signal::ctrl_c() => {
@@ -67,19 +85,31 @@ impl Sync {
         if json {
             say(serde_json::to_string(&run)?)?;
         } else {
-            let SyncRun { processed, changed, deleted, drift, .. } = run;
+            let SyncRun {
+                processed,
+                changed,
+                deleted,
+                drift,
+                ..
+            } = run;
             let would = if run.dry_run { "would be " } else { "" };
             tell(format_args!(
                 "{resource}: {processed} records looked at, {changed} {would}changed, {deleted} {would}deleted, {drift} drifted"
             ))?;
             if drift > 0 || (run.dry_run && changed > 0) {
-                tell(format_args!("which ones: /api/v1/drift?runId={}", run.run_id))?;
+                tell(format_args!(
+                    "which ones: /api/v1/drift?runId={}",
+                    run.run_id
+                ))?;
             }
         }
         match run.state {
             RunState::Completed => Ok(()),
             RunState::Cancelled => anyhow::bail!("somebody cancelled the run"),
-            _ => anyhow::bail!("the run failed: {}", run.error.as_deref().unwrap_or("no reason is known")),
+            _ => anyhow::bail!(
+                "the run failed: {}",
+                run.error.as_deref().unwrap_or("no reason is known")
+            ),
         }
     }
 }
@@ -127,10 +157,22 @@ async fn follow(rest: &Rest, wish: &Wish, json: bool) -> anyhow::Result<SyncRun>
         };
         vain = 0;
         let granted = wish.is_granted_by(&run);
-        let kind = if run.kind == RunKind::Full { "full" } else { "quick" };
-        let what = if granted { "showing it" } else { "the one you ask for begins after it" };
+        let kind = if run.kind == RunKind::Full {
+            "full"
+        } else {
+            "quick"
+        };
+        let what = if granted {
+            "showing it"
+        } else {
+            "the one you ask for begins after it"
+        };
         if !json {
-            bar.suspend(|| complain(format_args!("a {kind} run of {resource} is under way: {what}")));
+            bar.suspend(|| {
+                complain(format_args!(
+                    "a {kind} run of {resource} is under way: {what}"
+                ))
+            });
         }
         let joined = end(rest, &bar, &run.run_id).await?;
         if granted {
@@ -158,14 +200,18 @@ fn show(bar: &ProgressBar, run: &SyncRun) -> anyhow::Result<()> {
     match (run.total, run.bulk_objects) {
         (Some(total), _) => {
             if bar.length() != Some(total) {
-                bar.set_style(ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {percent}%")?);
+                bar.set_style(ProgressStyle::with_template(
+                    "{msg} {bar:40} {pos}/{len} {percent}%",
+                )?);
                 bar.set_length(total);
             }
             bar.set_message(resource.to_string());
             bar.set_position(run.processed);
         }
         (None, Some(objects)) => {
-            bar.set_message(format!("{resource}: Shopify writes its file, {objects} objects so far"));
+            bar.set_message(format!(
+                "{resource}: Shopify writes its file, {objects} objects so far"
+            ));
         }
         (None, None) if run.processed > 0 => {
             bar.set_message(format!("{resource}: {} records so far", run.processed));
@@ -176,7 +222,10 @@ fn show(bar: &ProgressBar, run: &SyncRun) -> anyhow::Result<()> {
 }
 
 async fn under_way(rest: &Rest, resource: Resource) -> anyhow::Result<Option<SyncRun>> {
-    Ok(runs(rest).await?.into_iter().find(|run| run.resource == resource && !run.state.is_over()))
+    Ok(runs(rest)
+        .await?
+        .into_iter()
+        .find(|run| run.resource == resource && !run.state.is_over()))
 }
 
 async fn runs(rest: &Rest) -> anyhow::Result<Vec<SyncRun>> {

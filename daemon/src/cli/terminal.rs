@@ -56,13 +56,18 @@ impl Terminal {
 
     /// Rows and columns; `None` for a pipe or a file.
     pub(super) fn size(&self) -> Option<(usize, usize)> {
-        let (rows, columns) = Term::stdout().size_checked().filter(|_| self.is_interactive)?;
+        let (rows, columns) = Term::stdout()
+            .size_checked()
+            .filter(|_| self.is_interactive)?;
         Some((rows.into(), columns.into()))
     }
 
     /// Whether the cursor can be moved.
     pub(super) fn moves(&self, environment: &Environment) -> bool {
-        self.is_interactive && environment.var("TERM").is_some_and(|kind| !["", "dumb"].contains(&kind))
+        self.is_interactive
+            && environment
+                .var("TERM")
+                .is_some_and(|kind| !["", "dumb"].contains(&kind))
     }
 
     /// A line that cannot do anything to the terminal and is cut to its width. Nothing is cut in a pipe.
@@ -80,12 +85,16 @@ impl Terminal {
 
     /// The time of the day here.
     pub(super) fn time(&self, at: Timestamp) -> String {
-        at.to_zoned(self.zone.clone()).strftime("%H:%M:%S").to_string()
+        at.to_zoned(self.zone.clone())
+            .strftime("%H:%M:%S")
+            .to_string()
     }
 
     /// Date and time here.
     pub(super) fn date(&self, at: Timestamp) -> String {
-        at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+        at.to_zoned(self.zone.clone())
+            .strftime("%Y-%m-%d %H:%M:%S")
+            .to_string()
     }
 }
 
@@ -94,8 +103,7 @@ impl Terminal {
 pub(super) fn plain(text: &str) -> String {
     let mut printed = String::with_capacity(text.len());
     for letter in text.chars() {
-        let turns =
-            matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let turns = matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if letter.is_control() || turns || matches!(letter, '\u{2028}' | '\u{2029}') {
             // Writing to a string cannot fail.
             let _ = write!(printed, "{}", letter.escape_default());
@@ -113,18 +121,34 @@ mod tests {
     #[test]
     fn no_control_character_reaches_a_terminal() {
         assert_eq!(plain("Scarf – größer 😀"), "Scarf – größer 😀");
-        assert_eq!(plain("a\u{1b}[2Jb\n\tc\u{7f}"), "a\\u{1b}[2Jb\\n\\tc\\u{7f}");
-        assert_eq!(plain("\u{9b}31m\u{202e}olleh\u{2028}"), "\\u{9b}31m\\u{202e}olleh\\u{2028}");
+        assert_eq!(
+            plain("a\u{1b}[2Jb\n\tc\u{7f}"),
+            "a\\u{1b}[2Jb\\n\\tc\\u{7f}"
+        );
+        assert_eq!(
+            plain("\u{9b}31m\u{202e}olleh\u{2028}"),
+            "\\u{9b}31m\\u{202e}olleh\\u{2028}"
+        );
     }
 
     #[test]
     fn times_are_told_where_the_reader_is() {
         let zone = TimeZone::fixed(jiff::tz::offset(5));
-        let terminal = Terminal { is_interactive: false, has_colours: false, zone };
+        let terminal = Terminal {
+            is_interactive: false,
+            has_colours: false,
+            zone,
+        };
         let at = "2026-11-28T20:15:07.5Z".parse().unwrap();
-        assert_eq!((&*terminal.time(at), &*terminal.date(at)), ("01:15:07", "2026-11-29 01:15:07"));
+        assert_eq!(
+            (&*terminal.time(at), &*terminal.date(at)),
+            ("01:15:07", "2026-11-29 01:15:07")
+        );
         assert_eq!(terminal.line("a\u{1b}[0mb", Colour::Red), "a\\u{1b}[0mb");
-        let coloured = Terminal { has_colours: true, ..terminal };
+        let coloured = Terminal {
+            has_colours: true,
+            ..terminal
+        };
         assert_eq!(coloured.line("out", Colour::Red), "\u{1b}[31mout\u{1b}[0m");
     }
 }

@@ -46,8 +46,9 @@ pub(super) struct Token {
 
 fn role(name: &str) -> Result<Role, String> {
     let word = serde::de::value::StrDeserializer::<serde::de::value::Error>::new(name);
-    Role::deserialize(word)
-        .map_err(|_| "a role is admin, manager, staff, customer, guest, service or super_admin".to_owned())
+    Role::deserialize(word).map_err(|_| {
+        "a role is admin, manager, staff, customer, guest, service or super_admin".to_owned()
+    })
 }
 
 impl Token {
@@ -55,13 +56,22 @@ impl Token {
         let config = Config::load(&self.config, environment)?;
         let (role, shops) = (self.role, self.shops);
         let shops = shops.map(|shops| shops.iter().map(ToString::to_string).collect());
-        let claims = Claims { customer: self.customer, locations: self.locations, shops, ttl: self.ttl.0 };
+        let claims = Claims {
+            customer: self.customer,
+            locations: self.locations,
+            shops,
+            ttl: self.ttl.0,
+        };
         let token = signed(&config.auth, environment, role, self.user.as_str(), claims);
         let token = token.map_err(|error| match error.downcast() {
             Ok(error) => config.located(error).into(),
             Err(other) => other,
         })?;
-        if json { say(json!({ "token": token })) } else { say(token) }
+        if json {
+            say(json!({ "token": token }))
+        } else {
+            say(token)
+        }
     }
 }
 
@@ -75,7 +85,12 @@ pub(super) struct Claims {
 
 impl Default for Claims {
     fn default() -> Self {
-        Self { customer: None, locations: None, shops: None, ttl: SignedDuration::from_hours(8) }
+        Self {
+            customer: None,
+            locations: None,
+            shops: None,
+            ttl: SignedDuration::from_hours(8),
+        }
     }
 }
 

@@ -48,9 +48,17 @@ impl Watch {
     pub(super) async fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
         let opened = self.door.open(environment, "stockd-watch", None)?;
         let subscriptions = self.subscriptions()?;
-        let printing = if json { Printing::Json } else { Printing::Lines(Terminal::of_process(environment)) };
-        let mut stream =
-            Stream { subscriptions, are_named: !self.rooms.is_empty(), printing, only_changes: self.changes };
+        let printing = if json {
+            Printing::Json
+        } else {
+            Printing::Lines(Terminal::of_process(environment))
+        };
+        let mut stream = Stream {
+            subscriptions,
+            are_named: !self.rooms.is_empty(),
+            printing,
+            only_changes: self.changes,
+        };
         tokio::select! {
             ended = stream.follow(&opened) => ended,
             ended = tokio::signal::ctrl_c() => Ok(ended?),
@@ -66,12 +74,20 @@ impl Watch {
         for name in &self.rooms {
             let (event, list, id) = match name.parse::<Room>().map_err(Usage)? {
                 Room::InventoryAll => ("subscribe:inventory", None, String::new()),
-                Room::InventoryLocation(id) => ("subscribe:inventory", Some("locationIds"), id.to_string()),
-                Room::InventoryProduct(id) => ("subscribe:inventory", Some("productIds"), id.to_string()),
-                Room::InventoryVariant(id) => ("subscribe:inventory", Some("variantIds"), id.to_string()),
+                Room::InventoryLocation(id) => {
+                    ("subscribe:inventory", Some("locationIds"), id.to_string())
+                }
+                Room::InventoryProduct(id) => {
+                    ("subscribe:inventory", Some("productIds"), id.to_string())
+                }
+                Room::InventoryVariant(id) => {
+                    ("subscribe:inventory", Some("variantIds"), id.to_string())
+                }
                 Room::Notifications => ("subscribe:notifications", None, String::new()),
                 Room::OrdersAll => ("subscribe:orders", None, String::new()),
-                Room::OrdersCustomer(id) => ("subscribe:orders", Some("customerId"), id.to_string()),
+                Room::OrdersCustomer(id) => {
+                    ("subscribe:orders", Some("customerId"), id.to_string())
+                }
                 // Staff are in it from the start.
                 Room::ShopifySync => continue,
                 _ => {
@@ -94,14 +110,28 @@ impl Watch {
 
 /// Subscriptions to all there is.
 fn everything() -> BTreeMap<&'static str, Value> {
-    ["subscribe:inventory", "subscribe:notifications", "subscribe:orders"]
-        .map(|name| (name, json!({})))
-        .into()
+    [
+        "subscribe:inventory",
+        "subscribe:notifications",
+        "subscribe:orders",
+    ]
+    .map(|name| (name, json!({})))
+    .into()
 }
 
-fn subscriptions(payloads: BTreeMap<&'static str, Value>, position: Option<Offset>) -> Subscriptions {
-    let subscription = |payload| Subscription { payload, position, is_refused: false };
-    payloads.into_iter().map(|(event, payload)| (event, subscription(payload))).collect()
+fn subscriptions(
+    payloads: BTreeMap<&'static str, Value>,
+    position: Option<Offset>,
+) -> Subscriptions {
+    let subscription = |payload| Subscription {
+        payload,
+        position,
+        is_refused: false,
+    };
+    payloads
+        .into_iter()
+        .map(|(event, payload)| (event, subscription(payload)))
+        .collect()
 }
 
 type Subscriptions = BTreeMap<&'static str, Subscription>;
@@ -138,23 +168,34 @@ enum Ended {
     Refused(String),
 }
 
-type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+type Socket =
+    tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
 impl Stream {
     /// Everything that changes something, for people.
     pub(super) fn of_changes(terminal: Terminal) -> Self {
         let subscriptions = subscriptions(everything(), None);
-        Self { subscriptions, are_named: false, printing: Printing::Lines(terminal), only_changes: true }
+        Self {
+            subscriptions,
+            are_named: false,
+            printing: Printing::Lines(terminal),
+            only_changes: true,
+        }
     }
 
     /// Prints events until it is refused for good; connects again after any interruption.
     pub(super) async fn follow(&mut self, opened: &Opened) -> anyhow::Result<()> {
         let Opened { url, token } = opened;
         if url.scheme() != "http" {
-            return Err(Usage(format!("{url}: watch speaks http:// only; run it beside the daemon")).into());
+            return Err(Usage(format!(
+                "{url}: watch speaks http:// only; run it beside the daemon"
+            ))
+            .into());
         }
         let mut address = url.join("/socket.io/?EIO=4&transport=websocket")?;
-        address.set_scheme("ws").map_err(|()| Usage(format!("{url} is no address of a daemon")))?;
+        address
+            .set_scheme("ws")
+            .map_err(|()| Usage(format!("{url} is no address of a daemon")))?;
         let mut pause = Duration::from_millis(100);
         loop {
             match tokio_tungstenite::connect_async(address.as_str()).await {
@@ -174,34 +215,42 @@ impl Stream {
 
     async fn listen(&mut self, socket: &mut Socket, token: &str) -> anyhow::Result<Ended> {
         while let Some(Ok(message)) = socket.next().await {
-            let Message::Text(text) = message else { continue };
+            let Message::Text(text) = message else {
+                continue;
+            };
             let answers = match engine::Packet::parse(&text) {
                 Ok(engine::Packet::Open(_)) => {
                     let auth = json!({ "token": token }).as_object().cloned();
                     vec![engine::Packet::Message(&packet(Content::Connect(auth))).encode()]
                 }
                 Ok(engine::Packet::Ping(data)) => vec![engine::Packet::Pong(data).encode()],
-                Ok(engine::Packet::Message(text)) => match Packet::parse(text).map(|packet| packet.content) {
-                    Ok(Content::Connect(_)) => self.subscribe(),
-                    Ok(Content::ConnectError(reason)) => {
-                        let message = reason["message"].as_str().unwrap_or("without a reason");
-                        return Ok(Ended::Refused(format!("the daemon refuses the connection: {message}")));
+                Ok(engine::Packet::Message(text)) => {
+                    match Packet::parse(text).map(|packet| packet.content) {
+                        Ok(Content::Connect(_)) => self.subscribe(),
+                        Ok(Content::ConnectError(reason)) => {
+                            let message = reason["message"].as_str().unwrap_or("without a reason");
+                            return Ok(Ended::Refused(format!(
+                                "the daemon refuses the connection: {message}"
+                            )));
+                        }
+                        Ok(Content::Disconnect) => {
+                            return Ok(Ended::Refused(
+                                "the daemon ended the connection; a new token is needed".to_owned(),
+                            ));
+                        }
+                        Ok(Content::Ack { id, args, .. }) => {
+                            match self.acknowledged(id, args.first())? {
+                                Some(reason) => return Ok(Ended::Refused(reason)),
+                                None => Vec::new(),
+                            }
+                        }
+                        Ok(Content::Event { name, args, .. }) => {
+                            self.event(&name, args.first().unwrap_or(&Value::Null))?;
+                            Vec::new()
+                        }
+                        Err(_) => return Ok(Ended::Lost),
                     }
-                    Ok(Content::Disconnect) => {
-                        return Ok(Ended::Refused(
-                            "the daemon ended the connection; a new token is needed".to_owned(),
-                        ));
-                    }
-                    Ok(Content::Ack { id, args, .. }) => match self.acknowledged(id, args.first())? {
-                        Some(reason) => return Ok(Ended::Refused(reason)),
-                        None => Vec::new(),
-                    },
-                    Ok(Content::Event { name, args, .. }) => {
-                        self.event(&name, args.first().unwrap_or(&Value::Null))?;
-                        Vec::new()
-                    }
-                    Err(_) => return Ok(Ended::Lost),
-                },
+                }
                 Ok(_) => Vec::new(),
                 Err(_) => return Ok(Ended::Lost),
             };
@@ -239,7 +288,9 @@ impl Stream {
     /// Remembers where a new subscription begins; a reason when it was refused.
     fn acknowledged(&mut self, id: u64, answer: Option<&Value>) -> anyhow::Result<Option<String>> {
         let meant = self.subscriptions.iter_mut().nth(usize::try_from(id)?);
-        let (Some((event, subscription)), Some(answer)) = (meant, answer) else { return Ok(None) };
+        let (Some((event, subscription)), Some(answer)) = (meant, answer) else {
+            return Ok(None);
+        };
         if answer["ok"] == json!(false) {
             if !self.are_named && answer["error"]["code"] == json!(ErrorCode::Forbidden) {
                 subscription.is_refused = true;
@@ -249,10 +300,14 @@ impl Stream {
                 }
                 return Ok(None);
             }
-            let reason = answer["error"]["message"].as_str().unwrap_or("no reason given");
+            let reason = answer["error"]["message"]
+                .as_str()
+                .unwrap_or("no reason given");
             return Ok(Some(format!("{event}: {reason}")));
         }
-        let begins = answer["offset"].as_str().and_then(|offset| offset.parse().ok());
+        let begins = answer["offset"]
+            .as_str()
+            .and_then(|offset| offset.parse().ok());
         subscription.position = subscription.position.or(begins);
         Ok(None)
     }
@@ -275,10 +330,13 @@ impl Stream {
             Some("order") => self.subscriptions.get_mut("subscribe:orders"),
             _ => None,
         };
-        let offset = payload["id"].as_str().and_then(|id| id.parse::<Offset>().ok());
+        let offset = payload["id"]
+            .as_str()
+            .and_then(|id| id.parse::<Offset>().ok());
         if let (Some(subscription), Some(offset)) = (subscription, offset) {
-            let seen =
-                |position: &Offset| position.epoch == offset.epoch && position.sequence >= offset.sequence;
+            let seen = |position: &Offset| {
+                position.epoch == offset.epoch && position.sequence >= offset.sequence
+            };
             if subscription.position.as_ref().is_some_and(seen) {
                 return Ok(());
             }
@@ -296,5 +354,9 @@ impl Stream {
 }
 
 fn packet(content: Content) -> String {
-    Packet { namespace: NAMESPACE.to_owned(), content }.encode()
+    Packet {
+        namespace: NAMESPACE.to_owned(),
+        content,
+    }
+    .encode()
 }

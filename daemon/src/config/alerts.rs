@@ -41,7 +41,14 @@ pub struct Alerts {
 impl Default for Alerts {
     fn default() -> Self {
         let (email, slack, webhook) = (Vec::new(), Vec::new(), Vec::new());
-        Self { time_zone: Tz::UTC, smtp: None, email, slack, webhook, sentry_dsn: None }
+        Self {
+            time_zone: Tz::UTC,
+            smtp: None,
+            email,
+            slack,
+            webhook,
+            sentry_dsn: None,
+        }
     }
 }
 
@@ -195,7 +202,10 @@ impl Alerts {
     pub(super) fn check(&self) -> Result<(), Fault> {
         let channels = self.channels();
         if channels.len() > CHANNELS_MAX {
-            let why = format!("has at most {CHANNELS_MAX} channels, and there are {}", channels.len());
+            let why = format!(
+                "has at most {CHANNELS_MAX} channels, and there are {}",
+                channels.len()
+            );
             return Err(Fault::new("alerts", why));
         }
         let mut readers = BTreeSet::new();
@@ -205,7 +215,9 @@ impl Alerts {
                 return Err(Fault::new(format!("{path}.events"), why));
             }
             let name = terms.reader.split_once(':').map_or("x", |(_, name)| name);
-            let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+            let plain = name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
             if !plain || !(1..=64).contains(&name.len()) {
                 let why = "has 1 to 64 letters, digits, hyphens or underscores";
                 return Err(Fault::new(format!("{path}.name"), why));
@@ -215,14 +227,19 @@ impl Alerts {
                 return Err(Fault::new(path, why));
             }
         }
-        if let Some(n) = self.email.iter().position(|email| !(1..=RECIPIENTS_MAX).contains(&email.to.len())) {
+        if let Some(n) = self
+            .email
+            .iter()
+            .position(|email| !(1..=RECIPIENTS_MAX).contains(&email.to.len()))
+        {
             let why = format!("has 1 to {RECIPIENTS_MAX} addresses");
             return Err(Fault::new(format!("alerts.email[{n}].to"), why));
         }
         match &self.smtp {
-            None if !self.email.is_empty() => {
-                Err(Fault::new("alerts.email[0]", "needs [alerts.smtp] with host and from"))
-            }
+            None if !self.email.is_empty() => Err(Fault::new(
+                "alerts.email[0]",
+                "needs [alerts.smtp] with host and from",
+            )),
             Some(smtp) => smtp.check(),
             None => Ok(()),
         }
@@ -245,8 +262,7 @@ impl Smtp {
             return Err(Fault::new("alerts.smtp", why));
         }
         if self.password.is_some() && self.security == Security::None {
-            let why =
-                "\"none\" would show the password to everybody on the way: write \"starttls\" or \"tls\"";
+            let why = "\"none\" would show the password to everybody on the way: write \"starttls\" or \"tls\"";
             return Err(Fault::new("alerts.smtp.security", why));
         }
         Ok(())
@@ -266,9 +282,11 @@ impl QuietHours {
     pub fn left(self, now: NaiveTime) -> Option<Duration> {
         let since = |from: NaiveTime, to: NaiveTime| {
             // Within a day, so never negative.
-            (to - from)
-                .to_std()
-                .unwrap_or_else(|_| (to - from + chrono::Duration::days(1)).to_std().unwrap_or_default())
+            (to - from).to_std().unwrap_or_else(|_| {
+                (to - from + chrono::Duration::days(1))
+                    .to_std()
+                    .unwrap_or_default()
+            })
         };
         let left = since(now, self.until);
         let within = since(self.from, now) + left == since(self.from, self.until);
@@ -280,12 +298,14 @@ impl TryFrom<String> for QuietHours {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
         let time = |text: &str| NaiveTime::parse_from_str(text.trim(), "%H:%M").ok();
-        let read = text.split_once('-').and_then(|(from, until)| time(from).zip(time(until)));
+        let read = text
+            .split_once('-')
+            .and_then(|(from, until)| time(from).zip(time(until)));
         match read {
             Some((from, until)) if from != until => Ok(Self { from, until }),
-            _ => {
-                Err(format!("{text:?} are no quiet hours: write from when to when, such as \"22:00-07:00\""))
-            }
+            _ => Err(format!(
+                "{text:?} are no quiet hours: write from when to when, such as \"22:00-07:00\""
+            )),
         }
     }
 }
@@ -305,7 +325,10 @@ fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Address>,
             serde::de::Error::custom(format!("{text:?} is no mail address: {remedy}"))
         })
     };
-    Vec::<String>::deserialize(deserializer)?.into_iter().map(read).collect()
+    Vec::<String>::deserialize(deserializer)?
+        .into_iter()
+        .map(read)
+        .collect()
 }
 
 #[cfg(test)]
@@ -316,7 +339,9 @@ mod tests {
     fn quiet_hours_last_until_their_end_also_over_midnight() {
         let left = |hours: &str, now: &str| {
             let hours = QuietHours::try_from(hours.to_owned()).unwrap();
-            hours.left(now.parse().unwrap()).map(|left| left.as_secs() / 60)
+            hours
+                .left(now.parse().unwrap())
+                .map(|left| left.as_secs() / 60)
         };
         assert_eq!(left("22:00-07:00", "21:59:59"), None);
         assert_eq!(left("22:00-07:00", "22:00:00"), Some(9 * 60));

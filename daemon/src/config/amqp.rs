@@ -40,7 +40,10 @@ impl Amqp {
     pub(super) fn check(&self) -> Result<(), Fault> {
         match self.exchange.len() {
             1..=255 => Ok(()),
-            _ => Err(Fault::new("amqp.exchange", "is the name of an exchange: 1 to 255 bytes")),
+            _ => Err(Fault::new(
+                "amqp.exchange",
+                "is the name of an exchange: 1 to 255 bytes",
+            )),
         }
     }
 
@@ -50,21 +53,35 @@ impl Amqp {
     /// When one cannot be had or read. The address is not repeated, for the password in it.
     #[cfg(feature = "amqp")]
     pub fn fetch(&self, environment: &Environment) -> Result<Broker, ConfigError> {
-        let refuse =
-            |setting: &str, problem: String| ConfigError::Secret { setting: setting.to_owned(), problem };
-        let uri = self.url.resolve("amqp.url", environment)?.parse().map_err(|_| {
-            refuse(
-                "amqp.url",
-                "is no broker's address: write amqps://user:password@host:5671/vhost".to_owned(),
-            )
-        })?;
+        let refuse = |setting: &str, problem: String| ConfigError::Secret {
+            setting: setting.to_owned(),
+            problem,
+        };
+        let uri = self
+            .url
+            .resolve("amqp.url", environment)?
+            .parse()
+            .map_err(|_| {
+                refuse(
+                    "amqp.url",
+                    "is no broker's address: write amqps://user:password@host:5671/vhost"
+                        .to_owned(),
+                )
+            })?;
         let read = |path: &PathBuf| {
             std::fs::read_to_string(path).map_err(|error| {
-                refuse("amqp.ca", format!("cannot be read from {}: {error}", path.display()))
+                refuse(
+                    "amqp.ca",
+                    format!("cannot be read from {}: {error}", path.display()),
+                )
             })
         };
         let authorities = self.ca.as_ref().map(read).transpose()?;
-        Ok(Broker { uri, authorities, exchange: self.exchange.clone() })
+        Ok(Broker {
+            uri,
+            authorities,
+            exchange: self.exchange.clone(),
+        })
     }
 }
 
@@ -80,16 +97,24 @@ mod tests {
     #[test]
     fn a_broker_is_read_and_a_bad_address_is_not_repeated() {
         let environment = Environment::default();
-        let broker = read("url = 'amqps://stock:hush@broker.example:5671/%2f'").fetch(&environment).unwrap();
+        let broker = read("url = 'amqps://stock:hush@broker.example:5671/%2f'")
+            .fetch(&environment)
+            .unwrap();
         assert_eq!(
             (broker.uri.authority.host.as_str(), broker.exchange.as_str()),
             ("broker.example", "events")
         );
         let refused = |text: &str| read(text).fetch(&environment).err().unwrap().to_string();
         let bad = refused("url = 'https://stock:hush@broker.example'");
-        assert!(bad.contains("amqp.url") && bad.contains("amqps://") && !bad.contains("hush"), "{bad}");
+        assert!(
+            bad.contains("amqp.url") && bad.contains("amqps://") && !bad.contains("hush"),
+            "{bad}"
+        );
         let missing = refused("url = 'amqp://broker.example'\nca = '/nowhere/ca.pem'");
-        assert!(missing.contains("amqp.ca") && missing.contains("/nowhere/ca.pem"), "{missing}");
+        assert!(
+            missing.contains("amqp.ca") && missing.contains("/nowhere/ca.pem"),
+            "{missing}"
+        );
         assert!(
             read("url = 'amqp://broker.example'\nexchange = ''")
                 .check()

@@ -58,7 +58,9 @@ impl TryFrom<String> for KeySet {
         if !text.starts_with("https://") && !text.starts_with("http://") {
             return Ok(Self::File(text.into()));
         }
-        text.parse().map(Self::Url).map_err(|error| format!("is no address: {error}"))
+        text.parse()
+            .map(Self::Url)
+            .map_err(|error| format!("is no address: {error}"))
     }
 }
 

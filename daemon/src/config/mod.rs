@@ -77,7 +77,10 @@ struct Fault {
 
 impl Fault {
     fn new(path: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { path: path.into(), why: why.into() }
+        Self {
+            path: path.into(),
+            why: why.into(),
+        }
     }
 }
 
@@ -112,7 +115,10 @@ pub enum ConfigError {
 
 impl ConfigError {
     fn invalid(place: impl fmt::Display, problem: impl fmt::Display) -> Self {
-        Self::Invalid { place: place.to_string(), problem: problem.to_string() }
+        Self::Invalid {
+            place: place.to_string(),
+            problem: problem.to_string(),
+        }
     }
 }
 
@@ -123,26 +129,38 @@ pub struct Environment(Vec<(String, Option<String>)>);
 impl Environment {
     /// The environment of this process.
     pub fn of_process() -> Self {
-        let text =
-            |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()));
+        let text = |(name, value): (OsString, OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()))
+        };
         Self(std::env::vars_os().filter_map(text).collect())
     }
 
     /// The variable of that name.
     pub fn var(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.as_deref())
+        self.0
+            .iter()
+            .find(|(key, _)| key == name)
+            .and_then(|(_, value)| value.as_deref())
     }
 
     /// Each variable that begins as our settings do.
     fn settings(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        let ours = self.0.iter().filter(|(name, _)| name.starts_with("STOCKD_"));
+        let ours = self
+            .0
+            .iter()
+            .filter(|(name, _)| name.starts_with("STOCKD_"));
         ours.map(|(name, value)| (name.as_str(), value.as_deref()))
     }
 }
 
 impl<const N: usize> From<[(&str, &str); N]> for Environment {
     fn from(variables: [(&str, &str); N]) -> Self {
-        Self(variables.into_iter().map(|(key, value)| (key.to_owned(), Some(value.to_owned()))).collect())
+        Self(
+            variables
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), Some(value.to_owned())))
+                .collect(),
+        )
     }
 }
 
@@ -152,8 +170,10 @@ impl Config {
     /// # Errors
     /// With file, line and remedy.
     pub fn load(path: &Path, environment: &Environment) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?;
+        let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::Unreadable {
+            path: path.to_owned(),
+            cause,
+        })?;
         Self::read(&text, &path.display().to_string(), environment)
     }
 
@@ -173,9 +193,10 @@ impl Config {
     #[must_use]
     pub fn located(&self, error: ConfigError) -> ConfigError {
         match error {
-            ConfigError::Secret { setting, problem } => {
-                self.places.refusal(&Fault { path: setting, why: problem })
-            }
+            ConfigError::Secret { setting, problem } => self.places.refusal(&Fault {
+                path: setting,
+                why: problem,
+            }),
             other => other,
         }
     }
@@ -201,7 +222,10 @@ impl Config {
         }
         for (n, server) in self.server.iter().enumerate() {
             server.check(&format!("server[{n}]"))?;
-            if server.listen.port() != 0 && self.server[..n].iter().any(|other| other.listen == server.listen)
+            if server.listen.port() != 0
+                && self.server[..n]
+                    .iter()
+                    .any(|other| other.listen == server.listen)
             {
                 return Err(Fault::new(
                     format!("server[{n}].listen"),
@@ -211,7 +235,10 @@ impl Config {
         }
         for (n, shop) in self.shop.iter().enumerate() {
             shop.check(&format!("shop[{n}]"))?;
-            if self.shop[..n].iter().any(|other| other.domain == shop.domain) {
+            if self.shop[..n]
+                .iter()
+                .any(|other| other.domain == shop.domain)
+            {
                 return Err(Fault::new(
                     format!("shop[{n}].domain"),
                     "stands there twice: remove one [[shop]]",
@@ -241,7 +268,10 @@ struct Parts {
 
 impl Parts {
     /// What this build has.
-    const BUILT: Self = Self { amqp: cfg!(feature = "amqp"), sentry: cfg!(feature = "sentry") };
+    const BUILT: Self = Self {
+        amqp: cfg!(feature = "amqp"),
+        sentry: cfg!(feature = "sentry"),
+    };
 }
 
 impl Config {
@@ -269,7 +299,9 @@ mod tests {
     const MINIMAL: &str = include_str!("minimal.toml");
 
     fn refusal(text: &str) -> String {
-        Config::read(text, "stockd.toml", &Environment::default()).unwrap_err().to_string()
+        Config::read(text, "stockd.toml", &Environment::default())
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -280,8 +312,10 @@ mod tests {
 
     #[test]
     fn a_variable_wins_over_the_file() {
-        let environment =
-            Environment::from([("STOCKD_SERVER__LISTEN", "127.0.0.1:9999"), ("STOCKD_HOME", "/x")]);
+        let environment = Environment::from([
+            ("STOCKD_SERVER__LISTEN", "127.0.0.1:9999"),
+            ("STOCKD_HOME", "/x"),
+        ]);
         let config = Config::read(MINIMAL, "stockd.toml", &environment).unwrap();
         assert_eq!(config.server[0].listen.to_string(), "127.0.0.1:9999");
     }
@@ -295,48 +329,99 @@ mod tests {
         let said = |value| wanted(Environment::from([("STOCKD_SHOP__CUSTOMER_NAMES", value)]));
         assert!(!wanted(Environment::default()).unwrap() && said("true").unwrap());
         let refusal = said("yes").unwrap_err().to_string();
-        assert!(refusal.contains("customer_names must be true or false"), "{refusal}");
+        assert!(
+            refusal.contains("customer_names must be true or false"),
+            "{refusal}"
+        );
     }
 
     #[test]
     fn a_part_that_the_build_leaves_out_is_refused_by_its_setting() {
-        let read =
-            |lines: &str| Config::read(&format!("{MINIMAL}\n{lines}"), "x", &Environment::default()).unwrap();
+        let read = |lines: &str| {
+            Config::read(&format!("{MINIMAL}\n{lines}"), "x", &Environment::default()).unwrap()
+        };
         let refused = |lines: &str, built| read(lines).check_parts(built).unwrap_err();
         let broker = "[amqp]\nurl = \"amqp://broker.example\"";
         if cfg!(feature = "amqp") {
-            let refusal = refused(broker, Parts { amqp: false, sentry: true });
-            assert!(refusal.path == "amqp" && refusal.why.contains("cargo build --release"), "{refusal:?}");
+            let refusal = refused(
+                broker,
+                Parts {
+                    amqp: false,
+                    sentry: true,
+                },
+            );
+            assert!(
+                refusal.path == "amqp" && refusal.why.contains("cargo build --release"),
+                "{refusal:?}"
+            );
         }
         if cfg!(feature = "sentry") {
             let dsn = "[alerts]\nsentry_dsn = \"https://public@sentry.example/1\"";
-            let refusal = refused(dsn, Parts { amqp: true, sentry: false });
+            let refusal = refused(
+                dsn,
+                Parts {
+                    amqp: true,
+                    sentry: false,
+                },
+            );
             assert_eq!(refusal.path, "alerts.sentry_dsn");
         }
-        assert!(read("").check_parts(Parts { amqp: false, sentry: false }).is_ok());
+        assert!(
+            read("")
+                .check_parts(Parts {
+                    amqp: false,
+                    sentry: false
+                })
+                .is_ok()
+        );
     }
 
     #[test]
     fn channels_of_alerts_that_cannot_work_are_refused_with_a_remedy() {
         let refused = |lines: &str| refusal(&format!("{MINIMAL}\n{lines}"));
-        let smtp = "[alerts.smtp]\nhost = \"mail.example\"\nfrom = \"stockd <stock@shop.example>\"\n";
+        let smtp =
+            "[alerts.smtp]\nhost = \"mail.example\"\nfrom = \"stockd <stock@shop.example>\"\n";
         let email = "[[alerts.email]]\nevents = [\"order_created\"]\nto = [\"a@shop.example\"]\n";
         let good = format!("{MINIMAL}\n{smtp}{email}quiet_hours = \"22:00-07:00\"\n");
         assert!(Config::read(&good, "stockd.toml", &Environment::default()).is_ok());
         for (lines, remedy) in [
             (email.to_owned(), "[alerts.smtp]"),
             (format!("{smtp}user = \"me\"\n"), "belong together"),
-            (format!("{smtp}user = \"me\"\npassword = \"x\"\nsecurity = \"none\"\n"), "password"),
-            (smtp.replace("stockd <stock@shop.example>", "stockd"), "stockd <stock@example.com>"),
-            (format!("{smtp}{}", email.replace("a@shop.example", "nobody")), "stock@example.com"),
-            (format!("{smtp}{}", email.replace("order_created", "orders")), "order_created"),
-            (format!("{smtp}{}", email.replace("\"order_created\"", "")), "events is empty"),
+            (
+                format!("{smtp}user = \"me\"\npassword = \"x\"\nsecurity = \"none\"\n"),
+                "password",
+            ),
+            (
+                smtp.replace("stockd <stock@shop.example>", "stockd"),
+                "stockd <stock@example.com>",
+            ),
+            (
+                format!("{smtp}{}", email.replace("a@shop.example", "nobody")),
+                "stock@example.com",
+            ),
+            (
+                format!("{smtp}{}", email.replace("order_created", "orders")),
+                "order_created",
+            ),
+            (
+                format!("{smtp}{}", email.replace("\"order_created\"", "")),
+                "events is empty",
+            ),
             (format!("{smtp}{email}{email}"), "a name of its own"),
             (format!("{smtp}{email}name = \"a b\"\n"), "letters"),
             (format!("{smtp}{email}digest_minutes = 2000\n"), "a day"),
-            (format!("{smtp}{email}quiet_hours = \"at night\"\n"), "22:00-07:00"),
-            (format!("{smtp}{email}shops = []\n"), "alerts.email.shops is no setting"),
-            ("[alerts]\ntime_zone = \"Berlin\"\n".to_owned(), "Europe/Berlin"),
+            (
+                format!("{smtp}{email}quiet_hours = \"at night\"\n"),
+                "22:00-07:00",
+            ),
+            (
+                format!("{smtp}{email}shops = []\n"),
+                "alerts.email.shops is no setting",
+            ),
+            (
+                "[alerts]\ntime_zone = \"Berlin\"\n".to_owned(),
+                "Europe/Berlin",
+            ),
         ] {
             let refusal = refused(&lines);
             assert!(refusal.contains(remedy), "{lines}: {refusal}");
@@ -352,7 +437,10 @@ mod tests {
             ("STOCKD_ALERTS__EMAIL__TO", "[\"admin@shop.example\"]"),
         ]);
         let config = Config::read(MINIMAL, "stockd.toml", &environment).unwrap();
-        assert_eq!(config.alerts.email[0].to[0].to_string(), "admin@shop.example");
+        assert_eq!(
+            config.alerts.email[0].to[0].to_string(),
+            "admin@shop.example"
+        );
     }
 
     #[test]
@@ -369,13 +457,23 @@ mod tests {
         ] {
             let environment = Environment::from([("STOCKD_AUTH__SECRET", secret)]);
             let config = Config::read(MINIMAL, "stockd.toml", &environment).unwrap();
-            let taken = config.auth.secret.unwrap().resolve("auth.secret", &environment).unwrap();
+            let taken = config
+                .auth
+                .secret
+                .unwrap()
+                .resolve("auth.secret", &environment)
+                .unwrap();
             assert_eq!(taken, secret);
         }
         for secret in ["[\"hush\"]", "{ hush = 1 }"] {
             let environment = Environment::from([("STOCKD_AUTH__SECRET", secret)]);
-            let refusal = Config::read(MINIMAL, "stockd.toml", &environment).unwrap_err().to_string();
-            assert!(refusal.contains("auth.secret") && !refusal.contains("hush"), "{refusal}");
+            let refusal = Config::read(MINIMAL, "stockd.toml", &environment)
+                .unwrap_err()
+                .to_string();
+            assert!(
+                refusal.contains("auth.secret") && !refusal.contains("hush"),
+                "{refusal}"
+            );
             assert!(refusal.contains("a secret is a text"), "{refusal}");
         }
     }
@@ -384,7 +482,11 @@ mod tests {
     fn said(from: &str, to: &str) -> String {
         let file = include_str!("minimal.toml");
         assert!(from.is_empty() || file.contains(from), "{from}");
-        let text = if from.is_empty() { format!("{file}{to}\n") } else { file.replacen(from, to, 1) };
+        let text = if from.is_empty() {
+            format!("{file}{to}\n")
+        } else {
+            file.replacen(from, to, 1)
+        };
         match Config::read(&text, "s.toml", &Environment::default()) {
             Err(error) => error.to_string(),
             Ok(config) => match crate::daemon::Secrets::fetch(&config, &Environment::default()) {
@@ -398,7 +500,12 @@ mod tests {
     fn a_bad_setting_is_refused_with_its_line_the_reason_and_the_remedy() {
         let listen = r#"listen = "127.0.0.1:8080""#;
         let domain = r#"domain = "pretend.myshopify.com""#;
-        let origin = |origin: &str| said(listen, &format!("origins = [\"https://a.example\", \"{origin}\"]"));
+        let origin = |origin: &str| {
+            said(
+                listen,
+                &format!("origins = [\"https://a.example\", \"{origin}\"]"),
+            )
+        };
         let shop = |line: &str| said("", line);
         let refused = [
             // Of the wrong shape.
@@ -448,22 +555,35 @@ mod tests {
                 "s.toml, line 4, column 1: store.secret is no setting: There are url, log_days, deliveries_days",
             ),
             (
-                Config::read("[[server]]\n[auth]\nsecret = \"x\"\n", "s.toml", &Environment::default())
-                    .unwrap_err()
-                    .to_string(),
+                Config::read(
+                    "[[server]]\n[auth]\nsecret = \"x\"\n",
+                    "s.toml",
+                    &Environment::default(),
+                )
+                .unwrap_err()
+                .to_string(),
                 "s.toml: shop is missing: write [[shop]] with domain, access_token and webhook_secrets",
             ),
             (
-                Config::read("[auth]\nsecret = \"x\"\n", "s.toml", &Environment::default())
-                    .unwrap_err()
-                    .to_string(),
+                Config::read(
+                    "[auth]\nsecret = \"x\"\n",
+                    "s.toml",
+                    &Environment::default(),
+                )
+                .unwrap_err()
+                .to_string(),
                 "s.toml: server is missing: write [[server]] with listen = \"127.0.0.1:8080\"",
             ),
             (
-                Config::read("[[server]]\n", "s.toml", &Environment::default()).unwrap_err().to_string(),
+                Config::read("[[server]]\n", "s.toml", &Environment::default())
+                    .unwrap_err()
+                    .to_string(),
                 "s.toml, line 1, column 1: auth is missing: write the section [auth] with secret = \"credential:jwt-secret\"",
             ),
-            (said(domain, ""), "s.toml, line 5, column 1: shop.domain is missing: write domain = … there"),
+            (
+                said(domain, ""),
+                "s.toml, line 5, column 1: shop.domain is missing: write domain = … there",
+            ),
             (
                 said("secret = \"0123456789abcdef0123456789abcdef\"", ""),
                 "s.toml, line 3, column 1: auth.algorithm HS256 needs auth.secret, and neither auth.public_key nor auth.jwks",
@@ -521,7 +641,10 @@ mod tests {
                 origin("null"),
                 "s.toml, line 2, column 33: server.origins stands for pages without an origin, which anybody can make: serve yours from a host and list that",
             ),
-            (origin(""), "s.toml, line 2, column 33: server.origins is empty: say something, or take it out"),
+            (
+                origin(""),
+                "s.toml, line 2, column 33: server.origins is empty: say something, or take it out",
+            ),
             (
                 said(listen, r#"trusted_networks = ["0.0.0.0/0"]"#),
                 "s.toml, line 2, column 21: server.trusted_networks holds too much of the internet, so that anybody could post events without a token: name the very addresses, or networks of /8 and smaller (IPv6: /32)",
@@ -661,7 +784,10 @@ mod tests {
                 "s.toml, line 7, column 16: shop.access_token cannot be used: a secret has 1 to 512 visible ASCII characters",
             ),
         ];
-        let wrong: Vec<_> = refused.iter().filter(|(said, wanted)| said != wanted).collect();
+        let wrong: Vec<_> = refused
+            .iter()
+            .filter(|(said, wanted)| said != wanted)
+            .collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
         for origin_ok in [
             "https://b.example:8443",
@@ -680,13 +806,17 @@ mod tests {
         ] {
             assert_eq!(said(listen, line), "taken", "{line}");
         }
-        assert_eq!(shop("webhook_address = \"https://stock.example.com/shop/webhooks/shopify\""), "taken");
+        assert_eq!(
+            shop("webhook_address = \"https://stock.example.com/shop/webhooks/shopify\""),
+            "taken"
+        );
     }
 
     #[test]
     fn a_bad_variable_is_named() {
         let said = |variable, value| {
-            let environment = Environment::from([("STOCKD_SHOP__COMPANY", "c1"), (variable, value)]);
+            let environment =
+                Environment::from([("STOCKD_SHOP__COMPANY", "c1"), (variable, value)]);
             Config::read(include_str!("minimal.toml"), "s.toml", &environment)
                 .map_err(|error| error.to_string())
                 .err()
@@ -799,19 +929,30 @@ mod tests {
                 open,
             ] {
                 for text in [format!("{text}\n"), format!("{minimal}{text}\n")] {
-                    let error =
-                        Config::read(&text, "s.toml", &Environment::default()).err().map(|e| e.to_string());
+                    let error = Config::read(&text, "s.toml", &Environment::default())
+                        .err()
+                        .map(|e| e.to_string());
                     let error = error.unwrap_or_default();
-                    assert!(!error.contains("hush") && !error.contains("5e1f"), "{text}: {error}");
+                    assert!(
+                        !error.contains("hush") && !error.contains("5e1f"),
+                        "{text}: {error}"
+                    );
                 }
             }
-            for value in
-                ["hush-5e1f", "[\"hush-5e1f\"]", "{ x = \"hush-5e1f\" }", "[[\"hush-5e1f\"]]", "\"hush-5e1f"]
-            {
+            for value in [
+                "hush-5e1f",
+                "[\"hush-5e1f\"]",
+                "{ x = \"hush-5e1f\" }",
+                "[[\"hush-5e1f\"]]",
+                "\"hush-5e1f",
+            ] {
                 let environment = Environment::from([(variable.as_str(), value)]);
                 if let Err(error) = Config::read(minimal, "s.toml", &environment) {
                     let error = error.to_string();
-                    assert!(error.starts_with(&variable) || error.starts_with("s.toml"), "{error}");
+                    assert!(
+                        error.starts_with(&variable) || error.starts_with("s.toml"),
+                        "{error}"
+                    );
                     assert!(
                         !error.contains("hush") && !error.contains("5e1f"),
                         "{variable}={value}: {error}"
@@ -834,19 +975,29 @@ mod tests {
                 && !key.contains(' ')
             {
                 named.push(format!("{section}.{key}"));
-                let inner = value.split(['{', ',']).filter_map(|part| part.split_once(" = "));
+                let inner = value
+                    .split(['{', ','])
+                    .filter_map(|part| part.split_once(" = "));
                 named.extend(inner.map(|(inner, _)| format!("{section}.{key}.{}", inner.trim())));
             }
         }
-        let missing: Vec<String> =
-            settings::names().into_iter().filter(|name| !named.contains(name)).collect();
+        let missing: Vec<String> = settings::names()
+            .into_iter()
+            .filter(|name| !named.contains(name))
+            .collect();
         assert!(missing.is_empty(), "{missing:?}");
         assert!(settings::names().len() > 60, "{:?}", settings::names());
     }
 
     #[test]
     fn a_text_that_looks_like_a_number_is_put_into_quotes() {
-        let named = |id| Config::read(MINIMAL, "stockd.toml", &Environment::from([("STOCKD_SHOP__ID", id)]));
+        let named = |id| {
+            Config::read(
+                MINIMAL,
+                "stockd.toml",
+                &Environment::from([("STOCKD_SHOP__ID", id)]),
+            )
+        };
         let error = named("7").unwrap_err().to_string();
         assert_eq!(
             error,

@@ -57,7 +57,11 @@ impl Default for Realtime {
 
 impl Realtime {
     pub(super) fn check(&self) -> Result<(), Fault> {
-        match self.recovery.iter().position(|name| namespace(name).is_none()) {
+        match self
+            .recovery
+            .iter()
+            .position(|name| namespace(name).is_none())
+        {
             Some(n) => Err(Fault::new(
                 format!("realtime.recovery[{n}]"),
                 "is no namespace: there are \"/\", \"/events\", \"/hub\" and \"/oda\"",
@@ -73,7 +77,11 @@ impl Realtime {
             ping_timeout: Duration::from_secs(self.ping_timeout_seconds.into()),
             plain_ping_interval: Duration::from_secs(self.plain_ping_interval_seconds.into()),
             plain_pong_timeout: Duration::from_secs(self.plain_pong_timeout_seconds.into()),
-            recovery: self.recovery.iter().filter_map(|name| namespace(name)).collect(),
+            recovery: self
+                .recovery
+                .iter()
+                .filter_map(|name| namespace(name))
+                .collect(),
             connections_max: self.connections_max,
             connections_per_address_max: self.connections_per_address_max,
             sockets_per_user_max: self.sockets_per_user_max,

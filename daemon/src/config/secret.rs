@@ -46,7 +46,10 @@ impl SecretRef {
     /// # Errors
     /// When the file or credential cannot be read or is empty.
     pub fn resolve(&self, setting: &str, environment: &Environment) -> Result<String, ConfigError> {
-        let refuse = |problem: String| ConfigError::Secret { setting: setting.to_owned(), problem };
+        let refuse = |problem: String| ConfigError::Secret {
+            setting: setting.to_owned(),
+            problem,
+        };
         let read = |path: &Path| {
             read_file(path)
                 .map(|text| text.trim_end().to_owned())
@@ -65,7 +68,9 @@ impl SecretRef {
             self.0.clone()
         };
         if text.is_empty() {
-            return Err(refuse("is empty where it is read from: put the secret there".to_owned()));
+            return Err(refuse(
+                "is empty where it is read from: put the secret there".to_owned(),
+            ));
         }
         Ok(text)
     }
@@ -74,9 +79,13 @@ impl SecretRef {
 /// A file's text, if it is no longer than a secret may be.
 fn read_file(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
-    let length = File::open(path)?.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text)?;
+    let length = File::open(path)?
+        .take(SECRET_BYTES_MAX + 1)
+        .read_to_string(&mut text)?;
     if length as u64 > SECRET_BYTES_MAX {
-        return Err(std::io::Error::other(format!("has more than {SECRET_BYTES_MAX} bytes")));
+        return Err(std::io::Error::other(format!(
+            "has more than {SECRET_BYTES_MAX} bytes"
+        )));
     }
     Ok(text)
 }

@@ -43,7 +43,12 @@ impl Server {
     /// Whom it lets in.
     pub fn entrance(&self) -> Entrance {
         let (origins, trusted_proxies) = (self.origins.clone(), self.trusted_proxies.clone());
-        Entrance { root: self.root, origins, trusted_proxies, refused: Arc::default() }
+        Entrance {
+            root: self.root,
+            origins,
+            trusted_proxies,
+            refused: Arc::default(),
+        }
     }
 
     pub(super) fn check(&self, at: &str) -> Result<(), Fault> {
@@ -53,8 +58,16 @@ impl Server {
             }
         }
         let believed = [
-            ("trusted_proxies", &self.trusted_proxies, "anybody could claim any address"),
-            ("trusted_networks", &self.trusted_networks, "anybody could post events without a token"),
+            (
+                "trusted_proxies",
+                &self.trusted_proxies,
+                "anybody could claim any address",
+            ),
+            (
+                "trusted_networks",
+                &self.trusted_networks,
+                "anybody could post events without a token",
+            ),
         ];
         for (setting, networks, danger) in believed {
             for (n, network) in networks.iter().enumerate() {
@@ -87,7 +100,10 @@ pub struct Address {
 impl Address {
     /// As `TcpListener::bind` takes it.
     pub fn pair(&self) -> (&str, u16) {
-        (self.host.trim_start_matches('[').trim_end_matches(']'), self.port)
+        (
+            self.host.trim_start_matches('[').trim_end_matches(']'),
+            self.port,
+        )
     }
 
     /// The port; 0 is any that is free.
@@ -98,7 +114,10 @@ impl Address {
 
 impl Default for Address {
     fn default() -> Self {
-        Self { host: "127.0.0.1".to_owned(), port: 8080 }
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port: 8080,
+        }
     }
 }
 
@@ -115,18 +134,29 @@ impl FromStr for Address {
         let refused = "is no address and port: write 127.0.0.1:8080, [::1]:8080 or localhost:8080";
         let (host, port) = text.rsplit_once(':').ok_or(refused)?;
         let port = port.parse().map_err(|_| refused)?;
-        let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let inner = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
         let is_host = if let Some(inner) = inner {
             inner.parse::<std::net::Ipv6Addr>().is_ok()
         } else {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
             // What has digits only, and is no address, is a mistyped one and no name.
-            let numbers = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            let numbers = host
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b'.');
             !host.is_empty()
                 && host.bytes().all(plain)
                 && (!numbers || host.parse::<std::net::Ipv4Addr>().is_ok())
         };
-        if is_host { Ok(Self { host: host.to_owned(), port }) } else { Err(refused) }
+        if is_host {
+            Ok(Self {
+                host: host.to_owned(),
+                port,
+            })
+        } else {
+            Err(refused)
+        }
     }
 }
 
@@ -150,9 +180,13 @@ fn refused_origin(origin: &str) -> Option<String> {
     if origin == "null" {
         return Some("stands for pages without an origin, which anybody can make: serve yours from a host and list that".to_owned());
     }
-    let Some((scheme, authority)) = origin.split_once("://").filter(|(scheme, _)| !scheme.is_empty()) else {
+    let Some((scheme, authority)) = origin
+        .split_once("://")
+        .filter(|(scheme, _)| !scheme.is_empty())
+    else {
         return Some(
-            "matches no page: write scheme and host, such as \"https://stock.example.com\"".to_owned(),
+            "matches no page: write scheme and host, such as \"https://stock.example.com\""
+                .to_owned(),
         );
     };
     let as_web = match scheme.to_ascii_lowercase().as_str() {
@@ -172,11 +206,14 @@ fn refused_origin(origin: &str) -> Option<String> {
     let url = format!("{as_web}://{authority}").parse::<Url>().ok();
     let Some(url) = url.filter(|url| url.username().is_empty() && url.password().is_none()) else {
         return Some(
-            "matches no page: write scheme and host, such as \"https://stock.example.com\"".to_owned(),
+            "matches no page: write scheme and host, such as \"https://stock.example.com\""
+                .to_owned(),
         );
     };
     let named = url.origin().ascii_serialization();
-    let named = named.split_once("://").map_or("", |(_, authority)| authority);
+    let named = named
+        .split_once("://")
+        .map_or("", |(_, authority)| authority);
     let named = format!("{}://{named}", scheme.to_ascii_lowercase());
     (named != origin)
         .then(|| format!("matches no page, because browsers write it otherwise: write \"{named}\""))
@@ -186,14 +223,19 @@ fn root<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Root, D::Error> {
     match &*String::deserialize(deserializer)? {
         "hub" => Ok(Root::Hub),
         "oda" => Ok(Root::Oda),
-        other => Err(D::Error::custom(format!("{other:?} is neither \"oda\" nor \"hub\""))),
+        other => Err(D::Error::custom(format!(
+            "{other:?} is neither \"oda\" nor \"hub\""
+        ))),
     }
 }
 
 fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let hosts = Vec::<String>::deserialize(deserializer)?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    match hosts.iter().find(|host| host.is_empty() || !host.bytes().all(plain)) {
+    match hosts
+        .iter()
+        .find(|host| host.is_empty() || !host.bytes().all(plain))
+    {
         Some(wrong) => Err(D::Error::custom(format!(
             "{wrong:?} is no host: write names without scheme, port or path, such as \"stockd.internal\""
         ))),
@@ -209,9 +251,18 @@ mod tests {
     fn further_hosts_are_names_and_nothing_around_them() {
         let read = |host: &str| toml::from_str::<Server>(&format!("hosts = [\"{host}\"]"));
         assert_eq!(read("stockd.internal").unwrap().hosts, ["stockd.internal"]);
-        for wrong in ["", "http://stockd.internal", "stockd.internal:8080", "stockd/", "*"] {
+        for wrong in [
+            "",
+            "http://stockd.internal",
+            "stockd.internal:8080",
+            "stockd/",
+            "*",
+        ] {
             let refused = read(wrong).unwrap_err().to_string();
-            assert!(refused.contains("without scheme, port or path"), "{wrong}: {refused}");
+            assert!(
+                refused.contains("without scheme, port or path"),
+                "{wrong}: {refused}"
+            );
         }
     }
 }

@@ -12,9 +12,17 @@ use super::Config;
 
 /// Numbers, each with its unit, which may be followed by the reason. A name that ends in a dot holds for all below it.
 pub(super) const RANGES: [(&str, RangeInclusive<i128>, &str); 26] = [
-    ("auth.leeway_seconds", 0..=60, "seconds: what is longer keeps expired tokens alive"),
+    (
+        "auth.leeway_seconds",
+        0..=60,
+        "seconds: what is longer keeps expired tokens alive",
+    ),
     ("auth.longest_days", 1..=3650, "days"),
-    ("shop.unsent_max_seconds", 60..=82_800, "seconds: Shopify knows a repeated command again for a day"),
+    (
+        "shop.unsent_max_seconds",
+        60..=82_800,
+        "seconds: Shopify knows a repeated command again for a day",
+    ),
     (
         "shop.thresholds.default",
         0..=1_000_000_000,
@@ -45,24 +53,41 @@ pub(super) const RANGES: [(&str, RangeInclusive<i128>, &str); 26] = [
     ("realtime.plain_ping_interval_seconds", 1..=3600, "seconds"),
     ("realtime.plain_pong_timeout_seconds", 1..=3600, "seconds"),
     ("realtime.connections_max", 1..=1_000_000, "connections"),
-    ("realtime.connections_per_address_max", 1..=1_000_000, "connections"),
+    (
+        "realtime.connections_per_address_max",
+        1..=1_000_000,
+        "connections",
+    ),
     ("realtime.sockets_per_user_max", 1..=1_000_000, "sockets"),
     ("realtime.rooms_per_socket_max", 1..=100_000, "rooms"),
     ("realtime.messages_per_minute", 1..=1_000_000, "messages"),
-    ("realtime.plain_messages_per_minute", 1..=1_000_000, "messages"),
+    (
+        "realtime.plain_messages_per_minute",
+        1..=1_000_000,
+        "messages",
+    ),
     ("alerts.smtp.port", 1..=65_535, "and usually left out"),
     ("alerts.email.digest_minutes", 0..=1440, "minutes, a day"),
     ("alerts.slack.digest_minutes", 0..=1440, "minutes, a day"),
     ("alerts.webhook.digest_minutes", 0..=1440, "minutes, a day"),
-    ("store.log_days", 1..=3650, "days: clients catch up from the log"),
-    ("store.deliveries_days", 7..=3650, "days: a webhook that is repeated later would be applied twice"),
+    (
+        "store.log_days",
+        1..=3650,
+        "days: clients catch up from the log",
+    ),
+    (
+        "store.deliveries_days",
+        7..=3650,
+        "days: a webhook that is repeated later would be applied twice",
+    ),
     ("sync.missing_percent_max", 0..=100, "percent"),
     ("sync.bulk_stuck_seconds", 1..=86_400, "seconds"),
 ];
 
 /// What is wrong with a number there, if anything.
 pub(super) fn out_of_range(name: &str, number: i128) -> Option<String> {
-    let holds = |setting: &str| name == setting || setting.ends_with('.') && name.starts_with(setting);
+    let holds =
+        |setting: &str| name == setting || setting.ends_with('.') && name.starts_with(setting);
     let (_, range, unit) = RANGES.iter().find(|(setting, ..)| holds(setting))?;
     (!range.contains(&number)).then(|| format!("is {} to {} {unit}", range.start(), range.end()))
 }
@@ -73,7 +98,10 @@ pub(super) fn names() -> Vec<String> {
     while let Some(path) = open.pop() {
         let fields = Cell::new(None);
         // It ends with an error in any case; what it was asked for on the way is what counts.
-        let _ = Config::deserialize(Asked { path: &path, fields: &fields });
+        let _ = Config::deserialize(Asked {
+            path: &path,
+            fields: &fields,
+        });
         match fields.get() {
             Some(fields) => open.extend(fields.iter().map(|field| [&path[..], &[*field]].concat())),
             None => names.push(path.join(".")),
@@ -86,7 +114,10 @@ pub(super) fn names() -> Vec<String> {
 /// The one of these that is spelled most like this, if one nearly is.
 pub(super) fn nearest<'n>(spelled: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let plain = |name: &str| -> Vec<char> {
-        name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
+        name.chars()
+            .filter(char::is_ascii_alphanumeric)
+            .map(|letter| letter.to_ascii_lowercase())
+            .collect()
     };
     let spelled = plain(spelled);
     let ranked = names.map(|name| (difference(&spelled, &plain(name)), name));
@@ -155,7 +186,10 @@ impl<'de> de::Deserializer<'de> for Asked<'_> {
 impl<'de> de::SeqAccess<'de> for Asked<'_> {
     type Error = Refused;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Refused> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Refused> {
         seed.deserialize(*self).map(Some)
     }
 }
@@ -163,12 +197,21 @@ impl<'de> de::SeqAccess<'de> for Asked<'_> {
 impl<'de> de::MapAccess<'de> for Asked<'_> {
     type Error = Refused;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Refused> {
-        self.path.first().map(|field| seed.deserialize(StrDeserializer::new(field))).transpose()
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Refused> {
+        self.path
+            .first()
+            .map(|field| seed.deserialize(StrDeserializer::new(field)))
+            .transpose()
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Refused> {
         let path = self.path.get(1..).unwrap_or_default();
-        seed.deserialize(Asked { path, fields: self.fields })
+        seed.deserialize(Asked {
+            path,
+            fields: self.fields,
+        })
     }
 }

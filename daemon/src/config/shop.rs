@@ -72,9 +72,11 @@ fn web_address(text: &str) -> Option<Url> {
             && url.fragment().is_none()
     };
     // The parser would put right what nobody who compares texts takes for the same.
-    let is_clean =
-        !text.contains(|letter: char| letter.is_whitespace() || letter.is_control() || letter == '\\');
-    text.parse().ok().filter(|url| is_clean && text.contains("://") && is_plain(url))
+    let is_clean = !text
+        .contains(|letter: char| letter.is_whitespace() || letter.is_control() || letter == '\\');
+    text.parse()
+        .ok()
+        .filter(|url| is_clean && text.contains("://") && is_plain(url))
 }
 
 fn unsent_max_seconds() -> u32 {
@@ -85,16 +87,25 @@ impl Shop {
     pub(super) fn check(&self, at: &str) -> Result<(), Fault> {
         let refuse = |setting: &str, why: &str| Err(Fault::new(format!("{at}{setting}"), why));
         if self.domain.as_str() == PLACEHOLDER {
-            return refuse(".domain", "is still the example's: write your shop's, <name>.myshopify.com");
+            return refuse(
+                ".domain",
+                "is still the example's: write your shop's, <name>.myshopify.com",
+            );
         }
         match (&self.access_token, &self.client_id, &self.client_secret) {
             (Some(_), None, None) | (None, Some(_), Some(_)) => {}
             _ => {
-                return refuse("", "needs either an access_token, or a client_id with its client_secret");
+                return refuse(
+                    "",
+                    "needs either an access_token, or a client_id with its client_secret",
+                );
             }
         }
         if !(1..=2).contains(&self.webhook_secrets().len()) {
-            return refuse(".webhook_secrets", "holds one secret, two while it is rotated");
+            return refuse(
+                ".webhook_secrets",
+                "holds one secret, two while it is rotated",
+            );
         }
         if let Some(api_url) = &self.api_url
             && web_address(api_url).is_none()
@@ -129,17 +140,23 @@ impl Shop {
         }
         let is_here = match url.host_str().unwrap_or_default() {
             "localhost" => true,
-            host => host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| match ip {
-                IpAddr::V4(ip) => {
-                    ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified()
-                }
-                IpAddr::V6(ip) => {
-                    ip.is_loopback()
-                        || ip.is_unique_local()
-                        || ip.is_unicast_link_local()
-                        || ip.is_unspecified()
-                }
-            }),
+            host => host
+                .trim_matches(['[', ']'])
+                .parse::<IpAddr>()
+                .is_ok_and(|ip| match ip {
+                    IpAddr::V4(ip) => {
+                        ip.is_loopback()
+                            || ip.is_private()
+                            || ip.is_link_local()
+                            || ip.is_unspecified()
+                    }
+                    IpAddr::V6(ip) => {
+                        ip.is_loopback()
+                            || ip.is_unique_local()
+                            || ip.is_unicast_link_local()
+                            || ip.is_unspecified()
+                    }
+                }),
         };
         if is_here {
             return refuse(

@@ -44,7 +44,10 @@ impl Places {
 
     /// The fault with its place.
     pub(super) fn refusal(&self, fault: &Fault) -> ConfigError {
-        ConfigError::invalid(self.of(&fault.path), format_args!("{} {}", name(&fault.path), fault.why))
+        ConfigError::invalid(
+            self.of(&fault.path),
+            format_args!("{} {}", name(&fault.path), fault.why),
+        )
     }
 }
 
@@ -65,27 +68,42 @@ struct Found<'v, 't> {
 }
 
 /// Reads the configuration; what each setting means is still to be checked.
-pub(super) fn read(text: &str, file: &str, environment: &Environment) -> Result<Config, ConfigError> {
+pub(super) fn read(
+    text: &str,
+    file: &str,
+    environment: &Environment,
+) -> Result<Config, ConfigError> {
     let mut root = DeTable::parse(text).map_err(|error| {
-        let place = error.span().map_or_else(|| file.to_owned(), |span| position(text, file, span.start));
+        let place = error
+            .span()
+            .map_or_else(|| file.to_owned(), |span| position(text, file, span.start));
         ConfigError::invalid(place, format_args!("this is no TOML: {}", error.message()))
     })?;
     let variables = lay_over(root.get_mut(), text.len(), environment)?;
     // What came from a variable stands beyond the text's end: see `lay_over`.
-    let place = |at: usize| match at.checked_sub(text.len() + 1).and_then(|beyond| variables.get(beyond)) {
+    let place = |at: usize| match at
+        .checked_sub(text.len() + 1)
+        .and_then(|beyond| variables.get(beyond))
+    {
         Some(variable) => (*variable).to_owned(),
         None => position(text, file, at),
     };
     let mut found = Vec::new();
     walk(root.get_ref(), "", &mut found);
-    let mut places = Places { file: file.to_owned(), lines: BTreeMap::new() };
+    let mut places = Places {
+        file: file.to_owned(),
+        lines: BTreeMap::new(),
+    };
     for Found { path, value, .. } in &found {
         places.lines.insert(path.clone(), place(value.span().start));
     }
     let names = names();
     for Found { path, value, .. } in &found {
         if let Some(why) = misshapen(path, value.get_ref(), &names) {
-            return Err(places.refusal(&Fault { path: path.clone(), why }));
+            return Err(places.refusal(&Fault {
+                path: path.clone(),
+                why,
+            }));
         }
     }
     match Config::deserialize(Deserializer::from(root.clone())) {
@@ -97,7 +115,10 @@ pub(super) fn read(text: &str, file: &str, environment: &Environment) -> Result<
             let found = of_key.or(of_value);
             let path = found.map_or("", |found| found.path.as_str());
             let fault = explain(error.message(), path);
-            Err(ConfigError::invalid(place(span.start), format_args!("{} {}", name(&fault.path), fault.why)))
+            Err(ConfigError::invalid(
+                place(span.start),
+                format_args!("{} {}", name(&fault.path), fault.why),
+            ))
         }
     }
 }
@@ -107,14 +128,17 @@ fn misshapen(path: &str, value: &DeValue<'_>, names: &[String]) -> Option<String
     // One of several, and not all of them.
     let is_element = path.ends_with(']');
     let name = name(path);
-    let is_section =
-        names.iter().any(|other| other.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.')));
+    let is_section = names.iter().any(|other| {
+        other
+            .strip_prefix(name.as_str())
+            .is_some_and(|rest| rest.starts_with('.'))
+    });
     let is_list = LISTS.contains(&name.rsplit('.').next().unwrap_or_default());
     match value {
         DeValue::Array(list) if is_list && list.iter().all(|one| one.get_ref().is_table()) => None,
-        DeValue::Table(_) if is_section && is_list && !is_element => {
-            Some(format!("may stand there several times: write [[{name}]] for [{name}]"))
-        }
+        DeValue::Table(_) if is_section && is_list && !is_element => Some(format!(
+            "may stand there several times: write [[{name}]] for [{name}]"
+        )),
         DeValue::Table(_) => None,
         DeValue::Array(_) if is_section && !is_list => {
             Some(format!("stands there once: write [{name}] for [[{name}]]"))
@@ -143,7 +167,12 @@ fn position(text: &str, file: &str, at: usize) -> String {
 fn walk<'v, 't>(table: &'v DeTable<'t>, path: &str, found: &mut Vec<Found<'v, 't>>) {
     for (key, value) in table {
         let dot = if path.is_empty() { "" } else { "." };
-        visit(format!("{path}{dot}{}", key.get_ref()), key.span(), value, found);
+        visit(
+            format!("{path}{dot}{}", key.get_ref()),
+            key.span(),
+            value,
+            found,
+        );
     }
 }
 
@@ -168,17 +197,32 @@ fn visit<'v, 't>(
 
 /// What serde says, without the value that it repeats.
 fn explain(message: &str, path: &str) -> Fault {
-    let at = |field: &str| if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") };
+    let at = |field: &str| {
+        if path.is_empty() {
+            field.to_owned()
+        } else {
+            format!("{path}.{field}")
+        }
+    };
     // Everything before the last "expected" may be the value.
-    let expected =
-        |message: &str| message.rsplit_once(", expected ").map(|(_, expected)| expected.to_owned());
-    let fault = |path: &str, why: String| Fault { path: path.to_owned(), why };
+    let expected = |message: &str| {
+        message
+            .rsplit_once(", expected ")
+            .map(|(_, expected)| expected.to_owned())
+    };
+    let fault = |path: &str, why: String| Fault {
+        path: path.to_owned(),
+        why,
+    };
     if let Some(rest) = message.strip_prefix("unknown field `") {
         let (field, known) = rest.split_once("`, ").unwrap_or((rest, ""));
         let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
         let meant = nearest(field, known.iter().copied());
         let meant = meant.map_or_else(String::new, |meant| format!("did you mean {meant}? "));
-        return fault(path, format!("is no setting: {meant}There are {}", known.join(", ")));
+        return fault(
+            path,
+            format!("is no setting: {meant}There are {}", known.join(", ")),
+        );
     }
     if let Some(field) = message.strip_prefix("missing field `") {
         let field = field.trim_end_matches('`');
@@ -194,7 +238,13 @@ fn explain(message: &str, path: &str) -> Fault {
         return fault(path, format!("must be {words}"));
     }
     if message.starts_with("invalid ") {
-        return fault(path, format!("must be {}", in_words(&expected(message).unwrap_or_default())));
+        return fault(
+            path,
+            format!(
+                "must be {}",
+                in_words(&expected(message).unwrap_or_default())
+            ),
+        );
     }
     // Our own sentences begin with the value, in quotes, in which quotes are escaped.
     let mut escaped = false;
@@ -205,7 +255,11 @@ fn explain(message: &str, path: &str) -> Fault {
             ends
         })
     });
-    fault(path, end.map_or(message, |end| message[end + 2..].trim_start()).to_owned())
+    fault(
+        path,
+        end.map_or(message, |end| message[end + 2..].trim_start())
+            .to_owned(),
+    )
 }
 
 /// What serde expects, in words for people.
@@ -235,7 +289,10 @@ fn lay_over<'t>(
         if OTHER_VARIABLES.contains(&variable) {
             continue;
         }
-        let Some(path) = variable.strip_prefix("STOCKD_").filter(|path| path.contains("__")) else {
+        let Some(path) = variable
+            .strip_prefix("STOCKD_")
+            .filter(|path| path.contains("__"))
+        else {
             stray(variable)?;
             continue;
         };
@@ -243,7 +300,8 @@ fn lay_over<'t>(
         let at = end + 1 + variables.len();
         variables.push(variable);
         let keys: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
-        let refuse = || ConfigError::invalid(variable, "names no setting: write STOCKD_<SECTION>__<KEY>");
+        let refuse =
+            || ConfigError::invalid(variable, "names no setting: write STOCKD_<SECTION>__<KEY>");
         let (key, sections) = keys.split_last().ok_or_else(refuse)?;
         let mut here = &mut *root;
         for section in sections {
@@ -258,12 +316,17 @@ fn lay_over<'t>(
             if let DeValue::Array(list) = entry {
                 entry = list.first_mut().ok_or_else(refuse)?.get_mut();
             }
-            let DeValue::Table(table) = entry else { return Err(refuse()) };
+            let DeValue::Table(table) = entry else {
+                return Err(refuse());
+            };
             here = table;
         }
         // Removed first: else the key would stay where the file has it.
         here.remove(key.as_str());
-        here.insert(Spanned::new(at..at + 1, Cow::Owned(key.clone())), placed(literal(value), at));
+        here.insert(
+            Spanned::new(at..at + 1, Cow::Owned(key.clone())),
+            placed(literal(value), at),
+        );
     }
     Ok(variables)
 }
@@ -272,17 +335,29 @@ fn lay_over<'t>(
 fn stray(variable: &str) -> Result<(), ConfigError> {
     let spelled = variable.trim_start_matches("STOCKD_");
     let names = names();
-    let exact = names.iter().find(|name| name.replace('.', "_").eq_ignore_ascii_case(spelled));
+    let exact = names
+        .iter()
+        .find(|name| name.replace('.', "_").eq_ignore_ascii_case(spelled));
     // Kubernetes and Docker set these for a service of our name: STOCKD_SERVICE_HOST, STOCKD_PORT_8080_TCP_ADDR.
-    let of_platform = spelled.split('_').any(|word| word == "PORT") || spelled.ends_with("SERVICE_HOST");
+    let of_platform =
+        spelled.split('_').any(|word| word == "PORT") || spelled.ends_with("SERVICE_HOST");
     if exact.is_none() && of_platform {
         return Ok(());
     }
-    let section = spelled.split_once('_').map(|(section, _)| section.to_ascii_lowercase());
-    let in_section =
-        section.is_some_and(|section| names.iter().any(|name| name.split('.').next() == Some(&*section)));
-    let as_variable = |name: &str| format!("STOCKD_{}", name.replace('.', "__").to_ascii_uppercase());
-    match exact.map(String::as_str).or_else(|| nearest(spelled, names.iter().map(String::as_str))) {
+    let section = spelled
+        .split_once('_')
+        .map(|(section, _)| section.to_ascii_lowercase());
+    let in_section = section.is_some_and(|section| {
+        names
+            .iter()
+            .any(|name| name.split('.').next() == Some(&*section))
+    });
+    let as_variable =
+        |name: &str| format!("STOCKD_{}", name.replace('.', "__").to_ascii_uppercase());
+    match exact
+        .map(String::as_str)
+        .or_else(|| nearest(spelled, names.iter().map(String::as_str)))
+    {
         Some(meant) => Err(ConfigError::invalid(
             variable,
             format_args!(
@@ -309,26 +384,40 @@ fn stray(variable: &str) -> Result<(), ConfigError> {
 fn literal(text: &str) -> DeValue<'_> {
     let is_meant = |value: &DeValue<'_>| match value {
         DeValue::Array(_) | DeValue::String(_) | DeValue::Table(_) => true,
-        DeValue::Integer(_) => text.parse::<i64>().is_ok_and(|number| number.to_string() == text),
-        DeValue::Float(_) => text.parse::<f64>().is_ok_and(|number| number.to_string() == text),
+        DeValue::Integer(_) => text
+            .parse::<i64>()
+            .is_ok_and(|number| number.to_string() == text),
+        DeValue::Float(_) => text
+            .parse::<f64>()
+            .is_ok_and(|number| number.to_string() == text),
         DeValue::Boolean(_) => matches!(text, "true" | "false"),
         // No setting is one.
         DeValue::Datetime(_) => false,
     };
-    let value = DeValue::parse(text).ok().map(Spanned::into_inner).filter(is_meant);
+    let value = DeValue::parse(text)
+        .ok()
+        .map(Spanned::into_inner)
+        .filter(is_meant);
     value.unwrap_or(DeValue::String(Cow::Borrowed(text)))
 }
 
 /// The value with all that is in it at that place.
 fn placed(value: DeValue<'_>, at: usize) -> Spanned<DeValue<'_>> {
     let value = match value {
-        DeValue::Array(list) => {
-            DeValue::Array(list.into_iter().map(|one| placed(one.into_inner(), at)).collect())
-        }
+        DeValue::Array(list) => DeValue::Array(
+            list.into_iter()
+                .map(|one| placed(one.into_inner(), at))
+                .collect(),
+        ),
         DeValue::Table(table) => DeValue::Table(
             table
                 .into_iter()
-                .map(|(key, one)| (Spanned::new(at..at + 1, key.into_inner()), placed(one.into_inner(), at)))
+                .map(|(key, one)| {
+                    (
+                        Spanned::new(at..at + 1, key.into_inner()),
+                        placed(one.into_inner(), at),
+                    )
+                })
                 .collect(),
         ),
         plain => plain,

@@ -26,13 +26,19 @@ impl TryFrom<String> for SqliteUrl {
     fn try_from(url: String) -> Result<Self, String> {
         match url.strip_prefix("sqlite:") {
             Some(path) if !path.is_empty() => Ok(Self(path.into())),
-            _ => Err(format!("{url:?} is no store: write \"sqlite:/var/lib/stockd/stockd.db\"")),
+            _ => Err(format!(
+                "{url:?} is no store: write \"sqlite:/var/lib/stockd/stockd.db\""
+            )),
         }
     }
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: SqliteUrl("/var/lib/stockd/stockd.db".into()), log_days: 7, deliveries_days: 7 }
+        Self {
+            url: SqliteUrl("/var/lib/stockd/stockd.db".into()),
+            log_days: 7,
+            deliveries_days: 7,
+        }
     }
 }

@@ -86,7 +86,9 @@ fn cron<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<cron::Sched
 pub(super) fn zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(|_| {
-        serde::de::Error::custom(format!("{text:?} is no time zone: write one such as \"Europe/Berlin\""))
+        serde::de::Error::custom(format!(
+            "{text:?} is no time zone: write one such as \"Europe/Berlin\""
+        ))
     })
 }
 
@@ -94,7 +96,10 @@ impl Schedules {
     fn at(quick: &str, full: &str) -> Self {
         // Constants, and the test below reads them.
         let schedule = |text| Some(cron::Schedule::from_str(text).expect("a cron expression"));
-        Self { quick: schedule(quick), full: schedule(full) }
+        Self {
+            quick: schedule(quick),
+            full: schedule(full),
+        }
     }
 }
 
@@ -108,6 +113,9 @@ impl Default for Schedules {
 mod tests {
     #[test]
     fn the_default_schedules_are_cron_expressions() {
-        assert_eq!(super::Sync::default().products.quick.unwrap().source(), "0 */5 * * * *");
+        assert_eq!(
+            super::Sync::default().products.quick.unwrap().source(),
+            "0 */5 * * * *"
+        );
     }
 }

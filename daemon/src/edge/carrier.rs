@@ -34,7 +34,13 @@ struct Linger {
 
 impl<S> Carrier<S> {
     pub(super) fn new(io: S) -> Self {
-        Self { io, heads: HeadWatch::new(), waiting: None, linger: None, is_read_to_end: false }
+        Self {
+            io,
+            heads: HeadWatch::new(),
+            waiting: None,
+            linger: None,
+            is_read_to_end: false,
+        }
     }
 
     /// The connection itself, once it carries something else.
@@ -44,19 +50,31 @@ impl<S> Carrier<S> {
 
     /// What a write came to. One that does not move ends the connection, and so does an answer that only drips: hyper
     /// has no bound for either, and a client that never reads would keep its place for ever.
-    fn judge<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+    fn judge<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
         if written.is_ready() {
             if let Some(Waiting { since, timer }) = &mut self.waiting {
-                timer.as_mut().reset((Instant::now() + WRITE_STALL_MAX).min(*since + ANSWER_TIMEOUT));
+                timer
+                    .as_mut()
+                    .reset((Instant::now() + WRITE_STALL_MAX).min(*since + ANSWER_TIMEOUT));
             }
             return written;
         }
         let Waiting { timer, .. } = self.waiting.get_or_insert_with(|| {
             let since = Instant::now();
-            Waiting { since, timer: Box::pin(sleep_until(since + WRITE_STALL_MAX)) }
+            Waiting {
+                since,
+                timer: Box::pin(sleep_until(since + WRITE_STALL_MAX)),
+            }
         });
         ready!(timer.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not take its answer")))
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the client does not take its answer",
+        )))
     }
 }
 
@@ -76,7 +94,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Carrier<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Carrier<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(cx, bytes);
         self.judge(written, cx)
     }

@@ -60,7 +60,8 @@ impl HeadWatch {
             match &mut self.place {
                 Place::Unwatched => return,
                 Place::Body(left) => {
-                    let taken = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
+                    let taken =
+                        usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
                     *left -= taken as u64;
                     if *left == 0 {
                         self.place = Place::Head;
@@ -94,7 +95,10 @@ impl HeadWatch {
 
     /// Takes the line that has ended; `false` when it must not stand in a head.
     fn end_line(&mut self) -> bool {
-        let (is_cut, end) = (std::mem::take(&mut self.is_cut), std::mem::take(&mut self.end));
+        let (is_cut, end) = (
+            std::mem::take(&mut self.is_cut),
+            std::mem::take(&mut self.end),
+        );
         let is_good = end == *b"\r\n" && (self.line == b"\r\n" || self.take_header(is_cut));
         if is_good && self.line == b"\r\n" && std::mem::take(&mut self.begun) {
             self.place = match std::mem::take(&mut self.body) {
@@ -110,7 +114,9 @@ impl HeadWatch {
     /// Notes what a line says of the body; `false` when its length cannot be told.
     fn take_header(&mut self, is_cut: bool) -> bool {
         self.begun = true;
-        let Some(colon) = self.line.iter().position(|byte| *byte == b':') else { return true };
+        let Some(colon) = self.line.iter().position(|byte| *byte == b':') else {
+            return true;
+        };
         let (name, value) = (&self.line[..colon], self.line[colon + 1..].trim_ascii());
         if name.eq_ignore_ascii_case(b"transfer-encoding")
             || (name.eq_ignore_ascii_case(b"upgrade") && is_websocket(value))
@@ -118,7 +124,9 @@ impl HeadWatch {
             self.is_last = true;
         }
         if name.eq_ignore_ascii_case(b"content-length") {
-            let length = str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+            let length = str::from_utf8(value)
+                .ok()
+                .and_then(|text| text.parse().ok());
             match length {
                 Some(length) if !is_cut => self.body = length,
                 // Hyper might read a number here where this does not.
@@ -130,7 +138,9 @@ impl HeadWatch {
 }
 
 fn is_websocket(protocol: &[u8]) -> bool {
-    protocol.windows(b"websocket".len()).any(|word| word.eq_ignore_ascii_case(b"websocket"))
+    protocol
+        .windows(b"websocket".len())
+        .any(|word| word.eq_ignore_ascii_case(b"websocket"))
 }
 
 #[cfg(test)]
@@ -156,11 +166,23 @@ mod tests {
             "GET / HTTP/1.1\r\nupgrade: WebSocket\r\n\r\n\n\n\n".to_owned(),
         ];
         let bad = [
-            ("GET / HTTP/1.1\nHost: a\r\n\r\n", "GET / HTTP/1.1\0Host: a\r\n\r\n"),
+            (
+                "GET / HTTP/1.1\nHost: a\r\n\r\n",
+                "GET / HTTP/1.1\0Host: a\r\n\r\n",
+            ),
             ("\nGET / HTTP/1.1\r\n\r\n", "\0GET / HTTP/1.1\r\n\r\n"),
-            ("GET / HTTP/1.1\r\nHost: a\r\n\n", "GET / HTTP/1.1\r\nHost: a\r\n\0"),
-            ("GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n\n", "GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n\0"),
-            ("A\r\nContent-Length: 0x4\r\n\r\n", "A\r\nContent-Length: 0x4\r\0\r\n"),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\n\n",
+                "GET / HTTP/1.1\r\nHost: a\r\n\0",
+            ),
+            (
+                "GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n\n",
+                "GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n\0",
+            ),
+            (
+                "A\r\nContent-Length: 0x4\r\n\r\n",
+                "A\r\nContent-Length: 0x4\r\0\r\n",
+            ),
         ];
         for step in [1, 2, 3, 7, 1_000] {
             for good in &good {
@@ -181,7 +203,10 @@ mod tests {
         let letters = ["a", ":", "\r", "\n", "\r\n", "Content-Length: 3\r\n"];
         let mut heads = vec![String::new()];
         for _ in 0..5 {
-            heads = heads.iter().flat_map(|head| letters.map(|letter| format!("{head}{letter}"))).collect();
+            heads = heads
+                .iter()
+                .flat_map(|head| letters.map(|letter| format!("{head}{letter}")))
+                .collect();
             for head in &heads {
                 let whole = watched(head, 1_000);
                 assert!((1..4).all(|step| watched(head, step) == whole), "{head:?}");

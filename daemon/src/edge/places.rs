@@ -53,7 +53,9 @@ impl Drop for AddressPlace {
 
 impl Drop for KeptPlace {
     fn drop(&mut self) {
-        self.places.kept().retain(|kept| kept.evicted != self.evicted);
+        self.places
+            .kept()
+            .retain(|kept| kept.evicted != self.evicted);
     }
 }
 
@@ -86,7 +88,12 @@ impl ConnectionPlaces {
     /// With that many of one address.
     pub(crate) fn new(per_address_max: usize) -> Arc<Self> {
         let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        Arc::new(Self { free, addresses: AddressCounts::default(), per_address_max, kept: Mutex::default() })
+        Arc::new(Self {
+            free,
+            addresses: AddressCounts::default(),
+            per_address_max,
+            kept: Mutex::default(),
+        })
     }
 
     /// A place for a connection from there; `None` when it has to go. A proxy of ours is no client, so its connections
@@ -99,10 +106,17 @@ impl ConnectionPlaces {
         if !matches!(address, Some(None))
             && let Ok(permit) = Arc::clone(&self.free).try_acquire_owned()
         {
-            return Some(ConnectionPlace { _permit: Some(permit), _address: address.flatten(), kept: None });
+            return Some(ConnectionPlace {
+                _permit: Some(permit),
+                _address: address.flatten(),
+                kept: None,
+            });
         }
         let kept = self.keep(client.map(counted_as))?;
-        Some(ConnectionPlace { kept: Some(kept), ..ConnectionPlace::default() })
+        Some(ConnectionPlace {
+            kept: Some(kept),
+            ..ConnectionPlace::default()
+        })
     }
 
     /// A place for a request that a proxy of ours brings from there, while it is answered.
@@ -116,15 +130,26 @@ impl ConnectionPlaces {
     fn keep(self: &Arc<Self>, address: Option<IpAddr>) -> Option<KeptPlace> {
         let mut kept = self.kept();
         let is_of_it = |other: &Kept| address.is_some() && other.address == address;
-        let full_of_it = kept.iter().filter(|other| is_of_it(other)).count() >= CONNECTIONS_KEPT_PER_ADDRESS;
+        let full_of_it =
+            kept.iter().filter(|other| is_of_it(other)).count() >= CONNECTIONS_KEPT_PER_ADDRESS;
         if full_of_it || kept.len() >= CONNECTIONS_KEPT {
             let silent = |other: &Kept| !other.is_busy && (!full_of_it || is_of_it(other));
-            let evicted = kept.iter().position(silent).and_then(|at| kept.remove(at))?;
+            let evicted = kept
+                .iter()
+                .position(silent)
+                .and_then(|at| kept.remove(at))?;
             evicted.evicted.cancel();
         }
         let evicted = CancellationToken::new();
-        kept.push_back(Kept { evicted: evicted.clone(), address, is_busy: false });
-        Some(KeptPlace { places: Arc::clone(self), evicted })
+        kept.push_back(Kept {
+            evicted: evicted.clone(),
+            address,
+            is_busy: false,
+        });
+        Some(KeptPlace {
+            places: Arc::clone(self),
+            evicted,
+        })
     }
 
     fn kept(&self) -> MutexGuard<'_, VecDeque<Kept>> {
@@ -136,26 +161,40 @@ impl ConnectionPlaces {
 mod tests {
     use super::*;
 
-    #[expect(clippy::unnecessary_wraps, reason = "places are taken for a client that may be exempt")]
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "places are taken for a client that may be exempt"
+    )]
     fn ip(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
     }
 
     fn is_evicted(place: &ConnectionPlace) -> bool {
-        place.kept.as_ref().is_some_and(|place| place.evicted.is_cancelled())
+        place
+            .kept
+            .as_ref()
+            .is_some_and(|place| place.evicted.is_cancelled())
     }
 
     #[test]
     fn one_address_fills_its_own_places_and_no_others() {
         let places = ConnectionPlaces::new(3);
-        let taken: Vec<_> = (0..1_000).map(|_| places.take(ip("2001:db8::1")).unwrap()).collect();
+        let taken: Vec<_> = (0..1_000)
+            .map(|_| places.take(ip("2001:db8::1")).unwrap())
+            .collect();
         assert!(
             taken[..3].iter().all(|place| !place.is_kept())
                 && taken[3..].iter().all(ConnectionPlace::is_kept)
         );
         assert_eq!(places.kept().len(), CONNECTIONS_KEPT_PER_ADDRESS);
-        assert!(is_evicted(&taken[3]) && !is_evicted(taken.last().unwrap()), "the oldest goes");
-        assert!(places.take(ip("2001:db8::2")).unwrap().is_kept(), "the same /64");
+        assert!(
+            is_evicted(&taken[3]) && !is_evicted(taken.last().unwrap()),
+            "the oldest goes"
+        );
+        assert!(
+            places.take(ip("2001:db8::2")).unwrap().is_kept(),
+            "the same /64"
+        );
         assert!(!places.take(ip("192.0.2.1")).unwrap().is_kept());
         assert!(!places.take(None).unwrap().is_kept(), "a proxy of ours");
         drop(taken);
@@ -166,8 +205,9 @@ mod tests {
     #[test]
     fn whoever_has_sent_a_request_keeps_the_place() {
         let places = ConnectionPlaces::new(0);
-        let webhooks: Vec<_> =
-            (0..CONNECTIONS_KEPT_PER_ADDRESS).map(|_| places.take(ip("192.0.2.1")).unwrap()).collect();
+        let webhooks: Vec<_> = (0..CONNECTIONS_KEPT_PER_ADDRESS)
+            .map(|_| places.take(ip("192.0.2.1")).unwrap())
+            .collect();
         webhooks.iter().for_each(ConnectionPlace::hold);
         assert!(places.take(ip("192.0.2.1")).is_none());
         assert!(!webhooks.iter().any(is_evicted));
@@ -177,9 +217,13 @@ mod tests {
     #[test]
     fn what_is_kept_is_there_when_everything_else_is_taken() {
         let places = ConnectionPlaces::new(CONNECTIONS_MAX);
-        let taken: Vec<_> = (0..CONNECTIONS_MAX).map(|_| places.take(ip("192.0.2.1")).unwrap()).collect();
+        let taken: Vec<_> = (0..CONNECTIONS_MAX)
+            .map(|_| places.take(ip("192.0.2.1")).unwrap())
+            .collect();
         assert!(taken.iter().all(|place| !place.is_kept()));
-        let kept: Vec<_> = (0..CONNECTIONS_KEPT).map(|_| places.take(None).unwrap()).collect();
+        let kept: Vec<_> = (0..CONNECTIONS_KEPT)
+            .map(|_| places.take(None).unwrap())
+            .collect();
         assert!(kept.iter().all(ConnectionPlace::is_kept));
         assert!(places.take(ip("192.0.2.3")).unwrap().is_kept() && is_evicted(&kept[0]));
         drop(taken);

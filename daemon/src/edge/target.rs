@@ -43,14 +43,22 @@ pub(super) fn check<B>(request: &mut Request<B>) -> Result<Target, BadTarget> {
     if request.method() == Method::OPTIONS && request.uri().path() == "*" {
         return Ok(Target::Server);
     }
-    let path = request.uri().path_and_query().map(PathAndQuery::as_str).unwrap_or_default();
+    let path = request
+        .uri()
+        .path_and_query()
+        .map(PathAndQuery::as_str)
+        .unwrap_or_default();
     if !path.starts_with('/') || !request.uri().path().starts_with('/') {
         return Err(BadTarget::NoPath);
     }
     if let Some(authority) = request.uri().authority() {
-        let host = HeaderValue::from_str(authority.as_str()).ok().filter(is_host);
+        let host = HeaderValue::from_str(authority.as_str())
+            .ok()
+            .filter(is_host);
         let uri = Uri::builder().path_and_query(path).build();
-        let (Some(host), Ok(uri)) = (host, uri) else { return Err(BadTarget::MalformedHost) };
+        let (Some(host), Ok(uri)) = (host, uri) else {
+            return Err(BadTarget::MalformedHost);
+        };
         *request.uri_mut() = uri;
         request.headers_mut().insert(header::HOST, host);
     }
@@ -66,15 +74,24 @@ fn is_host(value: &HeaderValue) -> bool {
             port.is_some_and(|port| port.is_empty() || authority.port_u16().is_some())
         })
     };
-    value.to_str().is_ok_and(|text| text.is_empty() || is_authority(text))
+    value
+        .to_str()
+        .is_ok_and(|text| text.is_empty() || is_authority(text))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn judged(method: &str, target: &str, hosts: &[&str]) -> Result<(Target, String, String), BadTarget> {
-        let mut request = Request::builder().method(method).uri(target).version(Version::HTTP_11);
+    fn judged(
+        method: &str,
+        target: &str,
+        hosts: &[&str],
+    ) -> Result<(Target, String, String), BadTarget> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(target)
+            .version(Version::HTTP_11);
         for host in hosts {
             request = request.header(header::HOST, *host);
         }
@@ -87,26 +104,47 @@ mod tests {
     #[test]
     fn only_a_path_with_one_host_is_shown_to_the_routes() {
         let path = |uri: &str, host: &str| Ok((Target::Path, uri.to_owned(), host.to_owned()));
-        assert_eq!(judged("GET", "/livez?a=b", &["stockd:8080"]), path("/livez?a=b", "stockd:8080"));
-        assert_eq!(judged("GET", "http://other/livez", &["stockd"]), path("/livez", "other"));
-        assert_eq!(judged("GET", "http://other", &["stockd"]), path("/", "other"));
+        assert_eq!(
+            judged("GET", "/livez?a=b", &["stockd:8080"]),
+            path("/livez?a=b", "stockd:8080")
+        );
+        assert_eq!(
+            judged("GET", "http://other/livez", &["stockd"]),
+            path("/livez", "other")
+        );
+        assert_eq!(
+            judged("GET", "http://other", &["stockd"]),
+            path("/", "other")
+        );
         assert_eq!(judged("GET", "/", &["[::1]:8080"]), path("/", "[::1]:8080"));
         assert_eq!(judged("GET", "/", &[""]), path("/", ""));
         assert_eq!(judged("OPTIONS", "*", &["a"]).unwrap().0, Target::Server);
         assert_eq!(judged("CONNECT", "a", &["a"]), Err(BadTarget::Connect));
         for target in ["example.com", "*", "example.com:80"] {
-            assert_eq!(judged("GET", target, &["a"]), Err(BadTarget::NoPath), "{target}");
+            assert_eq!(
+                judged("GET", target, &["a"]),
+                Err(BadTarget::NoPath),
+                "{target}"
+            );
         }
         assert_eq!(judged("GET", "/", &[]), Err(BadTarget::Hosts));
         assert_eq!(judged("GET", "/", &["a", "a"]), Err(BadTarget::Hosts));
         for host in ["a b", "me@a", "http://a", "a/b", "a,b:c"] {
-            assert_eq!(judged("GET", "/", &[host]), Err(BadTarget::MalformedHost), "{host}");
+            assert_eq!(
+                judged("GET", "/", &[host]),
+                Err(BadTarget::MalformedHost),
+                "{host}"
+            );
         }
     }
 
     #[test]
     fn http_1_0_needs_no_host() {
-        let mut request = Request::builder().uri("/").version(Version::HTTP_10).body(()).unwrap();
+        let mut request = Request::builder()
+            .uri("/")
+            .version(Version::HTTP_10)
+            .body(())
+            .unwrap();
         assert_eq!(check(&mut request), Ok(Target::Path));
     }
 }

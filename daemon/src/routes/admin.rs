@@ -67,26 +67,47 @@ pub(super) async fn realtime(context: &Context, asked: Asked) -> Result<Realtime
 /// Who asks, if they run all of this.
 pub(super) fn admin(context: &Context, headers: &HeaderMap) -> Result<Identity, ErrorBody> {
     let identity = identity(context, headers)?;
-    let everywhere = context.shops.domains().iter().all(|shop| identity.may_enter(shop));
+    let everywhere = context
+        .shops
+        .domains()
+        .iter()
+        .all(|shop| identity.may_enter(shop));
     if identity.role.is_admin() && everywhere {
         return Ok(identity);
     }
-    Err(ErrorBody::new(ErrorCode::Forbidden, "this is for admins of every shop"))
+    Err(ErrorBody::new(
+        ErrorCode::Forbidden,
+        "this is for admins of every shop",
+    ))
 }
 
 fn figures(context: &Context) -> Realtime {
     let (figures, there) = (context.hub.figures(), context.hub.attendees());
     let attendee = |(user_id, sockets)| Attendee { user_id, sockets };
-    let gathering = |(shop, room, sockets)| Gathering { shop, room, sockets };
+    let gathering = |(shop, room, sockets)| Gathering {
+        shop,
+        room,
+        sockets,
+    };
     Realtime {
         connections: figures.connections,
         sockets: figures.sockets,
         offset: figures.head,
         users: Users {
             count: there.users.len(),
-            online: there.users.into_iter().take(ATTENDEES_MAX).map(attendee).collect(),
+            online: there
+                .users
+                .into_iter()
+                .take(ATTENDEES_MAX)
+                .map(attendee)
+                .collect(),
         },
-        rooms: there.rooms.into_iter().take(ATTENDEES_MAX).map(gathering).collect(),
+        rooms: there
+            .rooms
+            .into_iter()
+            .take(ATTENDEES_MAX)
+            .map(gathering)
+            .collect(),
         endings: context.hub.endings(),
         counters: BTreeMap::from([
             ("delivered", figures.delivered),
@@ -135,26 +156,45 @@ pub(super) async fn revoke(context: &Context, asked: Asked) -> Result<RevokedUnt
     asked.query()?;
     let body = body::whole(asked.body, COMMAND_BYTES_MAX).await?;
     let revoking: Revoking = schemas::json::read(&body).map_err(|problem| {
-        ErrorBody::new(ErrorCode::InvalidPayload, format!("not a revocation: {problem}"))
+        ErrorBody::new(
+            ErrorCode::InvalidPayload,
+            format!("not a revocation: {problem}"),
+        )
     })?;
     let of = match (revoking.jti, revoking.user_id) {
         (Some(jti), None) if (1..=TOKEN_ID_BYTES_MAX).contains(&jti.len()) => Revoked::Token(jti),
         (None, Some(user)) => Revoked::User(user),
-        _ => return Err(ErrorBody::field("jti", "say which: a token's jti, or a userId")),
+        _ => {
+            return Err(ErrorBody::field(
+                "jti",
+                "say which: a token's jti, or a userId",
+            ));
+        }
     };
     if !context.tokens.may_revoke() {
-        return Err(ErrorBody::new(ErrorCode::TooLarge, "there are too many revocations already"));
+        return Err(ErrorBody::new(
+            ErrorCode::TooLarge,
+            "there are too many revocations already",
+        ));
     }
     let now = context.clock.now();
     let latest = context.tokens.latest_end(now);
-    let until = revoking.expires_at.map_or(latest, |end| context.tokens.end_of(end).min(latest));
+    let until = revoking
+        .expires_at
+        .map_or(latest, |end| context.tokens.end_of(end).min(latest));
     if until <= now {
-        let message =
-            "is past, so nothing would be revoked: leave it out for as late as any token may run out";
+        let message = "is past, so nothing would be revoked: leave it out for as late as any token may run out";
         return Err(ErrorBody::field("expiresAt", message));
     }
-    let revocation = Revocation { of, at: context.tokens.issued_until(now), until };
-    let written = context.store.write(Operation::Revoke(revocation.clone())).await;
+    let revocation = Revocation {
+        of,
+        at: context.tokens.issued_until(now),
+        until,
+    };
+    let written = context
+        .store
+        .write(Operation::Revoke(revocation.clone()))
+        .await;
     written.map_err(|failure| failed(&failure))?;
     // Nobody comes in with it any more; and then whoever is in goes.
     context.tokens.revoke(revocation, now);

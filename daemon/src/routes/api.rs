@@ -6,8 +6,8 @@ use http::HeaderMap;
 use schemars::JsonSchema;
 use schemas::shape::LevelShape;
 use schemas::{
-    ErrorBody, ErrorCode, Event, Identity, LevelSelection, LocationId, Offset, Role, Room, ShopDomain,
-    Subject, Timestamp, UserId,
+    ErrorBody, ErrorCode, Event, Identity, LevelSelection, LocationId, Offset, Role, Room,
+    ShopDomain, Subject, Timestamp, UserId,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -84,15 +84,21 @@ struct DeliveryCount {
 }
 
 pub(super) async fn customers(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
-    Call::new(context, &asked)?.list(Collection::Customers, Subject::Customer).await
+    Call::new(context, &asked)?
+        .list(Collection::Customers, Subject::Customer)
+        .await
 }
 
 pub(super) async fn items(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
-    Call::new(context, &asked)?.list(Collection::Items, Subject::Inventory { location: None }).await
+    Call::new(context, &asked)?
+        .list(Collection::Items, Subject::Inventory { location: None })
+        .await
 }
 
 pub(super) async fn locations(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
-    Call::new(context, &asked)?.list(Collection::Locations, Subject::Sync).await
+    Call::new(context, &asked)?
+        .list(Collection::Locations, Subject::Sync)
+        .await
 }
 
 pub(super) async fn orders(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
@@ -100,11 +106,15 @@ pub(super) async fn orders(context: &Context, asked: Asked) -> Result<Page<Value
 }
 
 pub(super) async fn products(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
-    Call::new(context, &asked)?.list(Collection::Products, Subject::Product).await
+    Call::new(context, &asked)?
+        .list(Collection::Products, Subject::Product)
+        .await
 }
 
 pub(super) async fn variants(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
-    Call::new(context, &asked)?.list(Collection::Variants, Subject::Product).await
+    Call::new(context, &asked)?
+        .list(Collection::Variants, Subject::Product)
+        .await
 }
 
 pub(super) async fn levels(context: &Context, asked: Asked) -> Result<LevelPage, ErrorBody> {
@@ -121,12 +131,16 @@ pub(super) async fn deliveries(context: &Context, asked: Asked) -> Result<Delive
 
 pub(super) fn failed(failure: &StoreError) -> ErrorBody {
     match failure {
-        StoreError::TooOld(_) => {
-            ErrorBody::field("after", "the log no longer reaches back to this offset: load everything anew")
-        }
+        StoreError::TooOld(_) => ErrorBody::field(
+            "after",
+            "the log no longer reaches back to this offset: load everything anew",
+        ),
         StoreError::Closed | StoreError::Failed(_) | StoreError::UnknownShop(_) => {
             tracing::error!(error = %failure, "a read failed");
-            ErrorBody::new(ErrorCode::Unavailable, "the store does not answer; try again")
+            ErrorBody::new(
+                ErrorCode::Unavailable,
+                "the store does not answer; try again",
+            )
         }
     }
 }
@@ -136,23 +150,27 @@ pub(super) fn identity(context: &Context, headers: &HeaderMap) -> Result<Identit
     let refuse = |message| ErrorBody::new(ErrorCode::TokenInvalid, message);
     let token = ws::transport::bearer(headers);
     let token = token.ok_or_else(|| refuse("send a token: Authorization: Bearer <token>"))?;
-    context.tokens.verify(&token, context.clock.now()).map_err(|reason| {
-        tracing::info!(%reason, "token refused");
-        match reason {
-            TokenError::NotYet => ErrorBody::new(
-                ErrorCode::Unavailable,
-                "the keys of tokens are being fetched; try again in a few seconds",
-            ),
-            _ => refuse("Invalid or expired token"),
-        }
-    })
+    context
+        .tokens
+        .verify(&token, context.clock.now())
+        .map_err(|reason| {
+            tracing::info!(%reason, "token refused");
+            match reason {
+                TokenError::NotYet => ErrorBody::new(
+                    ErrorCode::Unavailable,
+                    "the keys of tokens are being fetched; try again in a few seconds",
+                ),
+                _ => refuse("Invalid or expired token"),
+            }
+        })
 }
 
 /// The parts of a list in a parameter, each once.
 fn listed<'t>(field: &str, text: &'t str) -> Result<BTreeSet<&'t str>, ErrorBody> {
     let parts: BTreeSet<&str> = text.split(',').filter(|part| !part.is_empty()).collect();
     if parts.len() > LIST_ITEMS_MAX {
-        let message = format!("{field} takes at most {LIST_ITEMS_MAX}; ask several times, or for everything");
+        let message =
+            format!("{field} takes at most {LIST_ITEMS_MAX}; ask several times, or for everything");
         return Err(ErrorBody::field(field, message));
     }
     Ok(parts)
@@ -195,7 +213,13 @@ impl<'c> Call<'c> {
                 ));
             }
         };
-        Ok(Self { context, identity, shop, query, limit })
+        Ok(Self {
+            context,
+            identity,
+            shop,
+            query,
+            limit,
+        })
     }
 
     pub(super) fn may_see(&self, subject: Subject<'_>) -> Result<(), ErrorBody> {
@@ -209,10 +233,18 @@ impl<'c> Call<'c> {
     }
 
     /// Records by id; `next` is what to send as `after` for the next page, absent on the last.
-    async fn list(&self, collection: Collection, subject: Subject<'_>) -> Result<Page<Value>, ErrorBody> {
+    async fn list(
+        &self,
+        collection: Collection,
+        subject: Subject<'_>,
+    ) -> Result<Page<Value>, ErrorBody> {
         self.may_see(subject)?;
         let after = self.after_id()?;
-        let records = self.context.store.list(&self.shop, collection, after, self.limit).await;
+        let records = self
+            .context
+            .store
+            .list(&self.shop, collection, after, self.limit)
+            .await;
         Ok(self.page(collection, records.map_err(|e| failed(&e))?))
     }
 
@@ -221,14 +253,22 @@ impl<'c> Call<'c> {
     async fn orders(&self) -> Result<Page<Value>, ErrorBody> {
         let customer = self.identity.own_customer();
         // Whether they may see any order at all.
-        self.may_see(Subject::Order { customer, user: None, locations: &[] })?;
+        self.may_see(Subject::Order {
+            customer,
+            user: None,
+            locations: &[],
+        })?;
         let view = match (customer, &self.identity.locations) {
             (Some(customer), _) => OrderView::Of(customer),
             (None, Some(mine)) if self.identity.role == Role::Staff => OrderView::At(mine.clone()),
             _ => OrderView::All,
         };
         let after = self.after_id()?;
-        let orders = self.context.store.orders(&self.shop, view, after, self.limit).await;
+        let orders = self
+            .context
+            .store
+            .orders(&self.shop, view, after, self.limit)
+            .await;
         let mut page = self.page(Collection::Orders, orders.map_err(|e| failed(&e))?);
         if let Some(mine) = self.locations() {
             // Where else an order is fulfilled is not theirs to know.
@@ -244,12 +284,16 @@ impl<'c> Call<'c> {
 
     /// The locations that the bearer is limited to; `None` is no limit. As [`Identity::may_see`] has it.
     pub(super) fn locations(&self) -> Option<&[LocationId]> {
-        self.identity.locations.as_deref().filter(|_| self.identity.role == Role::Staff)
+        self.identity
+            .locations
+            .as_deref()
+            .filter(|_| self.identity.role == Role::Staff)
     }
 
     /// The same with who they are, for lists of what people did.
     pub(super) fn seen_by(&self) -> Option<(UserId, Vec<LocationId>)> {
-        self.locations().map(|mine| (self.identity.user_id.clone(), mine.to_vec()))
+        self.locations()
+            .map(|mine| (self.identity.user_id.clone(), mine.to_vec()))
     }
 
     fn after_id(&self) -> Result<u64, ErrorBody> {
@@ -263,15 +307,23 @@ impl<'c> Call<'c> {
             .filter(|_| records.len() == self.limit)
             .and_then(|record| record.get(id_field(collection))?.as_str())
             .map(str::to_owned);
-        Page { data: records, next }
+        Page {
+            data: records,
+            next,
+        }
     }
 
     async fn levels(&self) -> Result<LevelPage, ErrorBody> {
-        fn ids<T: std::str::FromStr>(query: &Query, field: &str) -> Result<Option<Vec<T>>, ErrorBody>
+        fn ids<T: std::str::FromStr>(
+            query: &Query,
+            field: &str,
+        ) -> Result<Option<Vec<T>>, ErrorBody>
         where
             T::Err: std::fmt::Display,
         {
-            let Some(text) = query.get(field) else { return Ok(None) };
+            let Some(text) = query.get(field) else {
+                return Ok(None);
+            };
             let ids = listed(field, text)?.into_iter().map(str::parse);
             ids.collect::<Result<_, T::Err>>()
                 .map(Some)
@@ -294,15 +346,29 @@ impl<'c> Call<'c> {
             Some((item.parse().ok()?, location.parse().ok()?))
         });
         if after == Some(None) {
-            return Err(ErrorBody::field("after", "the `next` of the page before: <item>:<location>"));
+            return Err(ErrorBody::field(
+                "after",
+                "the `next` of the page before: <item>:<location>",
+            ));
         }
         let shops = vec![self.shop.clone()];
-        let read = self.context.store.levels(shops, selection, after.flatten(), self.limit).await;
+        let read = self
+            .context
+            .store
+            .levels(shops, selection, after.flatten(), self.limit)
+            .await;
         let (mut data, sequence) = read.map_err(|e| failed(&e))?;
         let last = data.last().filter(|_| data.len() == self.limit);
         let next = last.map(|level| format!("{}:{}", level.inventory_item_id, level.location_id));
-        data.retain(|level| self.identity.may_see(Subject::Inventory { location: Some(level.location_id) }));
-        let offset = Offset { sequence, ..self.context.store.head() };
+        data.retain(|level| {
+            self.identity.may_see(Subject::Inventory {
+                location: Some(level.location_id),
+            })
+        });
+        let offset = Offset {
+            sequence,
+            ..self.context.store.head()
+        };
         Ok(LevelPage { data, next, offset })
     }
 
@@ -311,10 +377,18 @@ impl<'c> Call<'c> {
         let store = &self.context.store;
         let head = store.head();
         let after = match self.query.get("after").map(|text| text.parse::<Offset>()) {
-            None => Offset { sequence: schemas::Sequence(0), ..head },
-            Some(Ok(after)) if after.epoch == head.epoch && after.sequence <= head.sequence => after,
+            None => Offset {
+                sequence: schemas::Sequence(0),
+                ..head
+            },
+            Some(Ok(after)) if after.epoch == head.epoch && after.sequence <= head.sequence => {
+                after
+            }
             Some(Ok(_)) => {
-                return Err(ErrorBody::field("after", "an offset of another database: load everything anew"));
+                return Err(ErrorBody::field(
+                    "after",
+                    "an offset of another database: load everything anew",
+                ));
             }
             Some(Err(problem)) => return Err(ErrorBody::field("after", problem.to_string())),
         };
@@ -326,22 +400,38 @@ impl<'c> Call<'c> {
                 let rooms = rooms.collect::<Result<BTreeSet<_>, String>>();
                 let rooms = rooms.map_err(|problem| ErrorBody::field("rooms", problem))?;
                 if rooms.is_empty() {
-                    return Err(ErrorBody::field("rooms", "name a room, or leave it out for everything"));
+                    return Err(ErrorBody::field(
+                        "rooms",
+                        "name a room, or leave it out for everything",
+                    ));
                 }
                 rooms.into_iter().collect()
             }
         };
-        let entries = store.replay(&self.shop, rooms, after.sequence, head.sequence, self.limit).await;
+        let entries = store
+            .replay(&self.shop, rooms, after.sequence, head.sequence, self.limit)
+            .await;
         let entries = entries.map_err(|e| failed(&e))?;
-        let next = entries.last().map_or(Offset { sequence: head.sequence, ..head }, |entry| entry.offset);
-        let seen = entries.into_iter().filter(|entry| self.identity.may_see(entry.event.subject()));
+        let next = entries.last().map_or(
+            Offset {
+                sequence: head.sequence,
+                ..head
+            },
+            |entry| entry.offset,
+        );
+        let seen = entries
+            .into_iter()
+            .filter(|entry| self.identity.may_see(entry.event.subject()));
         let data = seen.map(|entry| LoggedEvent {
             event: entry.event.public_json(),
             id: entry.offset,
             shop: entry.shop,
             timestamp: entry.at,
         });
-        Ok(EventPage { data: data.collect(), next })
+        Ok(EventPage {
+            data: data.collect(),
+            next,
+        })
     }
 
     /// Deliveries in a state, newest first, and how many there are of each topic and state.
@@ -352,13 +442,30 @@ impl<'c> Call<'c> {
             "applied" => "applied",
             "ignored" => "ignored",
             "unreadable" => "unreadable",
-            _ => return Err(ErrorBody::field("state", "pending, applied, ignored or unreadable")),
+            _ => {
+                return Err(ErrorBody::field(
+                    "state",
+                    "pending, applied, ignored or unreadable",
+                ));
+            }
         };
         let store = &self.context.store;
-        let data = store.deliveries(&self.shop, state, self.limit).await.map_err(|e| failed(&e))?;
-        let counts = store.delivery_counts(&self.shop).await.map_err(|e| failed(&e))?;
-        let counts =
-            counts.into_iter().map(|(topic, state, count)| DeliveryCount { topic, state, count }).collect();
+        let data = store
+            .deliveries(&self.shop, state, self.limit)
+            .await
+            .map_err(|e| failed(&e))?;
+        let counts = store
+            .delivery_counts(&self.shop)
+            .await
+            .map_err(|e| failed(&e))?;
+        let counts = counts
+            .into_iter()
+            .map(|(topic, state, count)| DeliveryCount {
+                topic,
+                state,
+                count,
+            })
+            .collect();
         Ok(Deliveries { data, counts })
     }
 }

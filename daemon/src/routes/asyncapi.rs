@@ -4,8 +4,8 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use schemas::command::{CommandKind, HoldAnswer, LevelAnswer, ReserveAnswer};
 use schemas::event::{
-    CustomerActivity, CustomerInterest, CustomerPresence, LevelChange, Notice, OrderChanged, PriceChange,
-    ProductShape, Transfer, UserActivity, WebhookReceived,
+    CustomerActivity, CustomerInterest, CustomerPresence, LevelChange, Notice, OrderChanged,
+    PriceChange, ProductShape, Transfer, UserActivity, WebhookReceived,
 };
 use schemas::id::ID_BYTES_MAX;
 use schemas::shape::{CommandShape, LevelShape, ReservationShape};
@@ -23,7 +23,12 @@ type Told = (&'static str, &'static str, Payload);
 /// A plain message of another contract: its name, and its payload.
 type Message = (&'static str, Shape);
 /// Another contract: its name, its channels, what clients ask there, and what they hear.
-type Contract = (&'static str, &'static [&'static str], &'static [Message], &'static [Message]);
+type Contract = (
+    &'static str,
+    &'static [&'static str],
+    &'static [Message],
+    &'static [Message],
+);
 
 #[derive(Clone, Copy)]
 enum Payload {
@@ -36,7 +41,10 @@ enum Payload {
 }
 
 const fn framed(data: Shape) -> Payload {
-    Payload::Framed { data, posted: false }
+    Payload::Framed {
+        data,
+        posted: false,
+    }
 }
 
 const fn framed_or_posted(data: Shape) -> Payload {
@@ -50,11 +58,31 @@ const REQUESTS: [Request; 13] = [
         inventory,
         joined_levels,
     ),
-    ("subscribe:orders", "Orders, or those of a customer; a customer gets their own.", orders, joined),
-    ("subscribe:notifications", "Notices, of these types or all.", notifications, joined),
-    ("unsubscribe:inventory", "The same; without ids, everything of this kind.", inventory, left),
+    (
+        "subscribe:orders",
+        "Orders, or those of a customer; a customer gets their own.",
+        orders,
+        joined,
+    ),
+    (
+        "subscribe:notifications",
+        "Notices, of these types or all.",
+        notifications,
+        joined,
+    ),
+    (
+        "unsubscribe:inventory",
+        "The same; without ids, everything of this kind.",
+        inventory,
+        left,
+    ),
     ("unsubscribe:orders", "The same.", orders, left),
-    ("unsubscribe:notifications", "The same.", notifications, left),
+    (
+        "unsubscribe:notifications",
+        "The same.",
+        notifications,
+        left,
+    ),
     (
         "inventory:adjust",
         "Changes `available` by a difference.",
@@ -91,42 +119,115 @@ const REQUESTS: [Request; 13] = [
         |g| commands::payload(CommandKind::Commit, g),
         of::<HoldAnswer>,
     ),
-    ("auth:refresh", "A fresh token before the old one runs out.", token, refreshed),
+    (
+        "auth:refresh",
+        "A fresh token before the old one runs out.",
+        token,
+        refreshed,
+    ),
 ];
 
 const TOLD: [Told; 20] = [
-    ("connected", "First of all, on every connect.", Payload::Flat(connected)),
-    ("resync", "What was missed cannot be had: load again what is shown.", Payload::Flat(resync)),
-    ("error", "A request was refused; beside its acknowledgement.", Payload::Flat(refused)),
-    ("inventory:updated", "A level changed.", framed_or_posted(of::<LevelChange>)),
+    (
+        "connected",
+        "First of all, on every connect.",
+        Payload::Flat(connected),
+    ),
+    (
+        "resync",
+        "What was missed cannot be had: load again what is shown.",
+        Payload::Flat(resync),
+    ),
+    (
+        "error",
+        "A request was refused; beside its acknowledgement.",
+        Payload::Flat(refused),
+    ),
+    (
+        "inventory:updated",
+        "A level changed.",
+        framed_or_posted(of::<LevelChange>),
+    ),
     (
         "inventory:lowStock",
         "A level fell to its threshold or to 0; `status` says which.",
         framed_or_posted(of::<LevelShape>),
     ),
-    ("inventory:restocked", "A level rose above its threshold.", framed_or_posted(of::<LevelShape>)),
-    ("inventory:reservation", "A hold changed.", framed_or_posted(of::<ReservationShape>)),
-    ("inventory:transfer", "Stock is moved between locations.", framed_or_posted(of::<Transfer>)),
-    ("inventory:updateError", "A command of one's own did not go through.", Payload::Flat(command_failed)),
+    (
+        "inventory:restocked",
+        "A level rose above its threshold.",
+        framed_or_posted(of::<LevelShape>),
+    ),
+    (
+        "inventory:reservation",
+        "A hold changed.",
+        framed_or_posted(of::<ReservationShape>),
+    ),
+    (
+        "inventory:transfer",
+        "Stock is moved between locations.",
+        framed_or_posted(of::<Transfer>),
+    ),
+    (
+        "inventory:updateError",
+        "A command of one's own did not go through.",
+        Payload::Flat(command_failed),
+    ),
     (
         "inventory:reservationError",
         "A command of one's own about a hold did not go through.",
         Payload::Flat(command_failed),
     ),
-    ("command:updated", "A command of one's own went on.", framed(of::<CommandShape>)),
-    ("order:updated", "An order changed; `change` says how.", framed_or_posted(order)),
+    (
+        "command:updated",
+        "A command of one's own went on.",
+        framed(of::<CommandShape>),
+    ),
+    (
+        "order:updated",
+        "An order changed; `change` says how.",
+        framed_or_posted(order),
+    ),
     (
         "notification",
         "Whatever else happened; `event` in its data says what.",
         framed_or_posted(notification),
     ),
-    ("shopify:syncStatus", "A run began or ended.", framed(of::<SyncRun>)),
-    ("shopify:product:progress", "How far a run of products is.", framed(progress)),
-    ("shopify:inventory:progress", "How far a run of stock is.", framed(progress)),
-    ("shopify:order:progress", "How far a run of orders is.", framed(progress)),
-    ("shopify:customer:progress", "How far a run of customers is.", framed(progress)),
-    ("shopify:webhook:received", "A webhook arrived.", framed(of::<WebhookReceived>)),
-    ("{emitted}", "Whatever other programs emit, by the names that they give it.", framed(|_| true.into())),
+    (
+        "shopify:syncStatus",
+        "A run began or ended.",
+        framed(of::<SyncRun>),
+    ),
+    (
+        "shopify:product:progress",
+        "How far a run of products is.",
+        framed(progress),
+    ),
+    (
+        "shopify:inventory:progress",
+        "How far a run of stock is.",
+        framed(progress),
+    ),
+    (
+        "shopify:order:progress",
+        "How far a run of orders is.",
+        framed(progress),
+    ),
+    (
+        "shopify:customer:progress",
+        "How far a run of customers is.",
+        framed(progress),
+    ),
+    (
+        "shopify:webhook:received",
+        "A webhook arrived.",
+        framed(of::<WebhookReceived>),
+    ),
+    (
+        "{emitted}",
+        "Whatever other programs emit, by the names that they give it.",
+        framed(|_| true.into()),
+    ),
 ];
 
 const OMS_ASKS: [Message; 5] = [
@@ -151,8 +252,12 @@ const OMS_TELLS: [Message; 7] = [
     ("user_notification", typed),
     ("system_notification", typed),
 ];
-const OMNI_ASKS: [Message; 4] =
-    [("auth", token), ("subscribe", namespace), ("unsubscribe", namespace), ("ping", nothing)];
+const OMNI_ASKS: [Message; 4] = [
+    ("auth", token),
+    ("subscribe", namespace),
+    ("unsubscribe", namespace),
+    ("ping", nothing),
+];
 const OMNI_TELLS: [Message; 8] = [
     ("connected", anything),
     ("authenticated", anything),
@@ -204,7 +309,13 @@ pub(crate) fn document() -> Value {
     let mut document = Document::default();
     for (name, about, payload, answer) in REQUESTS {
         let (asked, answered) = (format!("{name}.asked"), format!("{name}.answered"));
-        document.message(&["oda", "root"], &asked, name, about, &payload(&mut requests));
+        document.message(
+            &["oda", "root"],
+            &asked,
+            name,
+            about,
+            &payload(&mut requests),
+        );
         let words = "The acknowledgement.";
         document.message(
             &["oda", "root"],
@@ -234,7 +345,12 @@ pub(crate) fn document() -> Value {
         };
         document.message(&["oda", "root"], name, name, about, &payload);
     }
-    document.operation("oda.tells", "send", "oda", TOLD.iter().map(|(name, ..)| *name));
+    document.operation(
+        "oda.tells",
+        "send",
+        "oda",
+        TOLD.iter().map(|(name, ..)| *name),
+    );
     let others: [Contract; 3] = [
         ("oms", &["oms", "omsPlain"], &OMS_ASKS, &OMS_TELLS),
         ("omni", &["omni"], &OMNI_ASKS, &OMNI_TELLS),
@@ -250,10 +366,23 @@ pub(crate) fn document() -> Value {
         }
         for channel in channels {
             let keys = |messages: &[Message], direction: &str| -> Vec<String> {
-                messages.iter().map(|(name, _)| format!("{contract}.{name}.{direction}")).collect()
+                messages
+                    .iter()
+                    .map(|(name, _)| format!("{contract}.{name}.{direction}"))
+                    .collect()
             };
-            document.operation(&format!("{channel}.hears"), "receive", channel, keys(asks, "asked"));
-            document.operation(&format!("{channel}.tells"), "send", channel, keys(tells, "told"));
+            document.operation(
+                &format!("{channel}.hears"),
+                "receive",
+                channel,
+                keys(asks, "asked"),
+            );
+            document.operation(
+                &format!("{channel}.tells"),
+                "send",
+                channel,
+                keys(tells, "told"),
+            );
         }
     }
     document.whole(&answers.take_definitions(true))
@@ -274,7 +403,10 @@ impl Document {
             let messages = self.channels.entry(*channel).or_insert_with(|| json!({}));
             messages[key] = reference("components/messages", key);
         }
-        self.messages.insert(key.to_owned(), json!({ "name": name, "summary": about, "payload": payload }));
+        self.messages.insert(
+            key.to_owned(),
+            json!({ "name": name, "summary": about, "payload": payload }),
+        );
     }
 
     fn operation<K: AsRef<str>>(
@@ -285,9 +417,11 @@ impl Document {
         keys: impl IntoIterator<Item = K>,
     ) {
         let path = format!("channels/{channel}/messages");
-        let messages: Vec<_> = keys.into_iter().map(|key| reference(&path, key.as_ref())).collect();
-        let operation =
-            json!({ "action": action, "channel": reference("channels", channel), "messages": messages });
+        let messages: Vec<_> = keys
+            .into_iter()
+            .map(|key| reference(&path, key.as_ref()))
+            .collect();
+        let operation = json!({ "action": action, "channel": reference("channels", channel), "messages": messages });
         self.operations.insert(name.to_owned(), operation);
     }
 
@@ -311,7 +445,8 @@ impl Document {
             "omni": channel("omni", "/api/ws", "plain", "The contract of omni: every message is {type, data}, and of events \
                 also {id, timestamp}; GET /api/ws lists the types. What stands here is the data."),
         });
-        let host = json!({ "default": "127.0.0.1:8080", "description": "Where the daemon listens." });
+        let host =
+            json!({ "default": "127.0.0.1:8080", "description": "Where the daemon listens." });
         let server = |protocol: &str, path: Option<&str>, about: &str| {
             let mut server = json!({
                 "host": "{host}",
@@ -354,7 +489,11 @@ impl Document {
 
 fn reference(place: &str, key: &str) -> Value {
     // As a JSON pointer in a URI wants it.
-    let key = key.replace('~', "~0").replace('/', "~1").replace('{', "%7B").replace('}', "%7D");
+    let key = key
+        .replace('~', "~0")
+        .replace('/', "~1")
+        .replace('{', "%7B")
+        .replace('}', "%7D");
     json!({ "$ref": format!("#/{place}/{key}") })
 }
 
@@ -376,7 +515,11 @@ fn acknowledged(answer: &Schema, generator: &mut SchemaGenerator) -> Schema {
 
 /// The frame around every event that is not flat.
 fn frame(data: &Schema, posted: bool, generator: &mut SchemaGenerator) -> Schema {
-    let data = if posted { json!({ "anyOf": [data, posted_elsewhere(generator)] }) } else { json!(data) };
+    let data = if posted {
+        json!({ "anyOf": [data, posted_elsewhere(generator)] })
+    } else {
+        json!(data)
+    };
     json_schema!({
         "type": "object",
         "properties": {
@@ -472,15 +615,19 @@ fn orders(generator: &mut SchemaGenerator) -> Schema {
 }
 
 fn notifications(_: &mut SchemaGenerator) -> Schema {
-    let types =
-        ids(&json!({ "enum": ["user:activity", "system:event", "system:maintenance", "security:alert"] }));
+    let types = ids(
+        &json!({ "enum": ["user:activity", "system:event", "system:maintenance", "security:alert"] }),
+    );
     json_schema!({ "type": ["object", "null"], "properties": { "types": types, "since": since() } })
 }
 
 /// The rooms, and with `snapshot` the levels.
 fn joined_levels(generator: &mut SchemaGenerator) -> Schema {
     let levels = generator.subschema_for::<Vec<LevelShape>>();
-    with(&joined(generator), &json_schema!({ "type": "object", "properties": { "levels": levels } }))
+    with(
+        &joined(generator),
+        &json_schema!({ "type": "object", "properties": { "levels": levels } }),
+    )
 }
 
 /// The rooms that one is now in, exact at an offset.
@@ -508,14 +655,22 @@ fn connected(generator: &mut SchemaGenerator) -> Schema {
 }
 
 fn resync(_: &mut SchemaGenerator) -> Schema {
-    let reasons =
-        ["too_old", "other_epoch", "beyond_end", "unknown_offset", "rights_changed", "unknown_session"];
+    let reasons = [
+        "too_old",
+        "other_epoch",
+        "beyond_end",
+        "unknown_offset",
+        "rights_changed",
+        "unknown_session",
+    ];
     fields(&[("reason", json_schema!({ "enum": reasons }))])
 }
 
 fn refused(generator: &mut SchemaGenerator) -> Schema {
-    let mut schema =
-        fields(&[("code", of::<ErrorCode>(generator)), ("message", json_schema!({ "type": "string" }))]);
+    let mut schema = fields(&[
+        ("code", of::<ErrorCode>(generator)),
+        ("message", json_schema!({ "type": "string" })),
+    ]);
     if let Some(Value::Object(fields)) = schema.get_mut("properties") {
         fields.insert(
             "event".to_owned(),
@@ -527,10 +682,16 @@ fn refused(generator: &mut SchemaGenerator) -> Schema {
 
 fn command_failed(generator: &mut SchemaGenerator) -> Schema {
     fields(&[
-        ("error", json_schema!({ "description": "In words.", "type": "string" })),
+        (
+            "error",
+            json_schema!({ "description": "In words.", "type": "string" }),
+        ),
         ("code", of::<ErrorCode>(generator)),
         ("retryable", json_schema!({ "type": "boolean" })),
-        ("request", json_schema!({ "description": "What was sent; later, `commandId` and `kind`." })),
+        (
+            "request",
+            json_schema!({ "description": "What was sent; later, `commandId` and `kind`." }),
+        ),
     ])
 }
 
@@ -555,7 +716,10 @@ fn notification(generator: &mut SchemaGenerator) -> Schema {
 
 /// What another program posted: anything, and who says so.
 fn posted_elsewhere(_: &mut SchemaGenerator) -> Schema {
-    fields(&[("source", json_schema!({ "description": "Who posted it.", "type": "string" }))])
+    fields(&[(
+        "source",
+        json_schema!({ "description": "Who posted it.", "type": "string" }),
+    )])
 }
 
 fn strings() -> Schema {
@@ -565,8 +729,10 @@ fn strings() -> Schema {
 /// An object with these fields, and any others.
 fn fields(fields: &[(&str, Schema)]) -> Schema {
     let names: Vec<_> = fields.iter().map(|(name, _)| name).collect();
-    let properties: Map<_, _> =
-        fields.iter().map(|(name, schema)| ((*name).to_owned(), json!(schema))).collect();
+    let properties: Map<_, _> = fields
+        .iter()
+        .map(|(name, schema)| ((*name).to_owned(), json!(schema)))
+        .collect();
     json_schema!({ "type": "object", "properties": properties, "required": names })
 }
 

@@ -33,18 +33,30 @@ impl Body {
         from: IpAddr,
         budget: &Arc<BodyBudget>,
     ) -> Self {
-        let whole_chunk =
-            |chunk: Result<B, warp::Error>| chunk.map(|mut chunk| chunk.copy_to_bytes(chunk.remaining()));
-        let length =
-            headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let whole_chunk = |chunk: Result<B, warp::Error>| {
+            chunk.map(|mut chunk| chunk.copy_to_bytes(chunk.remaining()))
+        };
+        let length = headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse().ok());
         let budget = Arc::clone(budget);
-        Self { chunks: chunks.map(whole_chunk).boxed(), declared: length, from, budget }
+        Self {
+            chunks: chunks.map(whole_chunk).boxed(),
+            declared: length,
+            from,
+            budget,
+        }
     }
 }
 
 /// The whole body, or the refusal of one that is larger than that, breaks off, or has to make room for others.
 pub(super) async fn whole(body: Body, bytes_max: usize) -> Result<Bytes, ErrorBody> {
-    let Body { mut chunks, declared, from, budget } = body;
+    let Body {
+        mut chunks,
+        declared,
+        from,
+        budget,
+    } = body;
     let too_large = || {
         let message = format!("the body of such a request has at most {bytes_max} bytes");
         ErrorBody::new(ErrorCode::TooLarge, message)
@@ -56,7 +68,8 @@ pub(super) async fn whole(body: Body, bytes_max: usize) -> Result<Bytes, ErrorBo
     let read = async {
         let mut whole = BytesMut::new();
         while let Some(chunk) = chunks.next().await {
-            let broken = |_| ErrorBody::new(ErrorCode::InvalidPayload, "the body ended before its end");
+            let broken =
+                |_| ErrorBody::new(ErrorCode::InvalidPayload, "the body ended before its end");
             let chunk = chunk.map_err(broken)?;
             if whole.len() + chunk.len() > bytes_max {
                 return Err(too_large());
@@ -76,7 +89,10 @@ pub(super) async fn whole(body: Body, bytes_max: usize) -> Result<Bytes, ErrorBo
 }
 
 fn displaced() -> ErrorBody {
-    ErrorBody::new(ErrorCode::Unavailable, "too much is being sent at once; try again in a second")
+    ErrorBody::new(
+        ErrorCode::Unavailable,
+        "too much is being sent at once; try again in a second",
+    )
 }
 
 /// The bytes of all bodies that are being read.
@@ -110,7 +126,12 @@ impl BodyBudget {
     fn share(&self, from: IpAddr) -> Share<'_> {
         let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         shares.next += 1;
-        Share { budget: self, id: shares.next, from: counted_as(from), displaced: CancellationToken::new() }
+        Share {
+            budget: self,
+            id: shares.next,
+            from: counted_as(from),
+            displaced: CancellationToken::new(),
+        }
     }
 }
 
@@ -121,9 +142,17 @@ impl Share<'_> {
         if self.displaced.is_cancelled() {
             return false;
         }
-        let Self { from, ref displaced, id, .. } = *self;
-        let held =
-            shares.bodies.entry(id).or_insert_with(|| Held { bytes: 0, from, displaced: displaced.clone() });
+        let Self {
+            from,
+            ref displaced,
+            id,
+            ..
+        } = *self;
+        let held = shares.bodies.entry(id).or_insert_with(|| Held {
+            bytes: 0,
+            from,
+            displaced: displaced.clone(),
+        });
         held.bytes += bytes;
         shares.bytes += bytes;
         while shares.bytes > BODIES_BYTES_MAX
@@ -137,7 +166,11 @@ impl Share<'_> {
 
 impl Drop for Share<'_> {
     fn drop(&mut self) {
-        self.budget.0.lock().unwrap_or_else(PoisonError::into_inner).remove(self.id);
+        self.budget
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(self.id);
     }
 }
 
@@ -184,7 +217,9 @@ mod tests {
         assert!(many[3].grow(1));
         let honest = budget.share(ip("192.0.2.2"));
         assert!(honest.grow(MEBIBYTE) && honest.grow(MEBIBYTE / 2));
-        let displaced: Vec<_> = (0..many.len()).filter(|at| many[*at].displaced.is_cancelled()).collect();
+        let displaced: Vec<_> = (0..many.len())
+            .filter(|at| many[*at].displaced.is_cancelled())
+            .collect();
         assert_eq!(displaced, [3]);
         assert!(!many[3].grow(1) && many[4].grow(MEBIBYTE / 4));
         drop(honest);

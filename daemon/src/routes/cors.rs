@@ -18,12 +18,20 @@ pub(super) fn preflight(context: Context) -> BoxedFilter<(Response,)> {
         .then(move |path: FullPath, headers: HeaderMap| {
             let context = context.clone();
             async move {
-                match context.entrance.origin(&headers).and_then(|origin| origin.preflight()) {
+                match context
+                    .entrance
+                    .origin(&headers)
+                    .and_then(|origin| origin.preflight())
+                {
                     Ok(answer) => answer.map(Into::into),
                     Err(Refusal::Method) => takes(&context, path.as_str()).await,
                     Err(_) => {
-                        let message = "pages of this origin may not call: list it in `origins` of [[server]]";
-                        error(StatusCode::FORBIDDEN, &ErrorBody::new(ErrorCode::Forbidden, message))
+                        let message =
+                            "pages of this origin may not call: list it in `origins` of [[server]]";
+                        error(
+                            StatusCode::FORBIDDEN,
+                            &ErrorBody::new(ErrorCode::Forbidden, message),
+                        )
                     }
                 }
             }

@@ -38,8 +38,15 @@ pub(super) async fn live(_: &Context, _: Asked) -> Result<Live, ErrorBody> {
 
 /// 503 while it cannot do its work or is ending.
 pub(super) async fn ready(context: &Context) -> Response {
-    let answers =
-        async { Ok::<_, Infallible>(context.store.entries(context.store.head().sequence, 1).await.is_ok()) };
+    let answers = async {
+        Ok::<_, Infallible>(
+            context
+                .store
+                .entries(context.store.head().sequence, 1)
+                .await
+                .is_ok(),
+        )
+    };
     let Ok(store) = context.readiness.get(answers).await;
     let figures = context.hub.figures();
     let failing = context.store.failing().borrow().is_some();
@@ -61,7 +68,11 @@ pub(super) async fn ready(context: &Context) -> Response {
         #[cfg(not(feature = "amqp"))]
         amqp: None,
     };
-    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ok {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     warp::reply::with_status(warp::reply::json(&body), status).into_response()
 }
 

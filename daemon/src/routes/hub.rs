@@ -41,17 +41,36 @@ pub(super) struct UserStatus {
 }
 
 pub(super) async fn health(context: &Context, _: Asked) -> Result<Health, ErrorBody> {
-    Ok(Health { status: "OK", service: "websocket-service", timestamp: context.clock.now() })
+    Ok(Health {
+        status: "OK",
+        service: "websocket-service",
+        timestamp: context.clock.now(),
+    })
 }
 
-pub(super) async fn connected(context: &Context, asked: Asked) -> Result<Found<ConnectedUsers>, ErrorBody> {
+pub(super) async fn connected(
+    context: &Context,
+    asked: Asked,
+) -> Result<Found<ConnectedUsers>, ErrorBody> {
     service::reader(context, &asked.headers, asked.peer)?;
     let (count, users) = (context.hub.users(), context.hub.first_users(ATTENDEES_MAX));
-    Ok(Found { success: true, data: ConnectedUsers { count, users } })
+    Ok(Found {
+        success: true,
+        data: ConnectedUsers { count, users },
+    })
 }
 
-pub(super) async fn status(context: &Context, asked: Asked) -> Result<Found<UserStatus>, ErrorBody> {
+pub(super) async fn status(
+    context: &Context,
+    asked: Asked,
+) -> Result<Found<UserStatus>, ErrorBody> {
     service::reader(context, &asked.headers, asked.peer)?;
     let is_connected = context.hub.is_there(&asked.part);
-    Ok(Found { success: true, data: UserStatus { user_id: asked.part, is_connected } })
+    Ok(Found {
+        success: true,
+        data: UserStatus {
+            user_id: asked.part,
+            is_connected,
+        },
+    })
 }

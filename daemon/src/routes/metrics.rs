@@ -77,7 +77,10 @@ struct Memory {
 }
 
 pub(super) async fn metrics(context: &Context, asked: Asked) -> Response {
-    let accept = asked.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let accept = asked
+        .headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
     if accept.is_some_and(|accept| accept.trim_start().starts_with("application/json")) {
         return warp::reply::json(&of_oms(context)).into_response();
     }
@@ -85,14 +88,19 @@ pub(super) async fn metrics(context: &Context, asked: Asked) -> Response {
     match context.figures.get(figures(context)).await {
         Ok(text) => {
             let mut response = text.into_response();
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(OPENMETRICS));
+            response
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static(OPENMETRICS));
             response
         }
         Err(problem) => {
             tracing::error!(%problem, "the store gave no figures");
             super::error(
                 StatusCode::SERVICE_UNAVAILABLE,
-                &ErrorBody::new(ErrorCode::Unavailable, "the store does not answer; try again"),
+                &ErrorBody::new(
+                    ErrorCode::Unavailable,
+                    "the store does not answer; try again",
+                ),
             )
         }
     }
@@ -101,13 +109,20 @@ pub(super) async fn metrics(context: &Context, asked: Asked) -> Response {
 fn of_oms(context: &Context) -> OmsMetrics {
     let memory = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let bytes = |name: &str| {
-        let line = memory.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()).map(|kilo| kilo * 1024)
+        let line = memory
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok())
+            .map(|kilo| kilo * 1024)
     };
     OmsMetrics {
         connected_clients: context.hub.figures().connections,
         authenticated_users: context.hub.users(),
-        uptime: context.clock.now().duration_since(context.started).as_secs_f64(),
+        uptime: context
+            .clock
+            .now()
+            .duration_since(context.started)
+            .as_secs_f64(),
         memory_usage: Memory {
             rss: bytes("VmRSS"),
             heap_total: bytes("VmData"),
@@ -129,7 +144,11 @@ async fn figures(context: &Context) -> Result<String, StoreError> {
     let help = "When the last run that was completed ended, in seconds since 1970";
     registry.register("run_completed_timestamp_seconds", help, completed.clone());
     let deliveries = Family::<OfState, Gauge>::default();
-    registry.register("webhooks", "Webhooks kept, by what became of them", deliveries.clone());
+    registry.register(
+        "webhooks",
+        "Webhooks kept, by what became of them",
+        deliveries.clone(),
+    );
     let commands = Family::<OfShop, Gauge>::default();
     registry.register(
         "commands_unsent",
@@ -137,7 +156,11 @@ async fn figures(context: &Context) -> Result<String, StoreError> {
         commands.clone(),
     );
     let refreshes = Family::<OfShop, Gauge>::default();
-    registry.register("refreshes_waiting", "Records to be read again from Shopify", refreshes.clone());
+    registry.register(
+        "refreshes_waiting",
+        "Records to be read again from Shopify",
+        refreshes.clone(),
+    );
     let problems = Family::<OfProblem, Gauge>::default();
     registry.register(
         "problems",
@@ -145,33 +168,72 @@ async fn figures(context: &Context) -> Result<String, StoreError> {
         problems.clone(),
     );
     let [sent, given_up, failing] = [(); 3].map(|()| Family::<OfChannel, Gauge>::default());
-    registry.register("alerts_sent", "Alerts that a recipient has taken", sent.clone());
-    registry.register("alerts_given_up", "Alerts that a recipient refused for good", given_up.clone());
-    registry.register("alerts_failing", "1 while the last alert is not taken", failing.clone());
-    let (sockets, connections, events) =
-        (Gauge::<i64>::default(), Gauge::<i64>::default(), Gauge::<i64>::default());
+    registry.register(
+        "alerts_sent",
+        "Alerts that a recipient has taken",
+        sent.clone(),
+    );
+    registry.register(
+        "alerts_given_up",
+        "Alerts that a recipient refused for good",
+        given_up.clone(),
+    );
+    registry.register(
+        "alerts_failing",
+        "1 while the last alert is not taken",
+        failing.clone(),
+    );
+    let (sockets, connections, events) = (
+        Gauge::<i64>::default(),
+        Gauge::<i64>::default(),
+        Gauge::<i64>::default(),
+    );
     registry.register("connections", "Realtime connections", connections.clone());
-    registry.register("sockets", "Realtime sockets, one for each namespace of a connection", sockets.clone());
-    registry.register("log_sequence", "The last event's place in the log", events.clone());
+    registry.register(
+        "sockets",
+        "Realtime sockets, one for each namespace of a connection",
+        sockets.clone(),
+    );
+    registry.register(
+        "log_sequence",
+        "The last event's place in the log",
+        events.clone(),
+    );
 
     for shop in context.shops.domains() {
         of_shop(context, &shop, &drift, &completed).await?;
         for (_, state, count) in context.store.delivery_counts(&shop).await? {
-            deliveries.get_or_create(&OfState { shop: shop.to_string(), state }).inc_by(gauge(count));
+            deliveries
+                .get_or_create(&OfState {
+                    shop: shop.to_string(),
+                    state,
+                })
+                .inc_by(gauge(count));
         }
         let backlog = context.store.backlog(&shop).await?;
-        let label = OfShop { shop: shop.to_string() };
+        let label = OfShop {
+            shop: shop.to_string(),
+        };
         commands.get_or_create(&label).set(gauge(backlog.effects));
-        refreshes.get_or_create(&label).set(gauge(backlog.refreshes));
+        refreshes
+            .get_or_create(&label)
+            .set(gauge(backlog.refreshes));
         for problem in context.problems.of(&shop) {
-            problems.get_or_create(&OfProblem { shop: shop.to_string(), kind: problem.kind }).set(1);
+            problems
+                .get_or_create(&OfProblem {
+                    shop: shop.to_string(),
+                    kind: problem.kind,
+                })
+                .set(1);
         }
     }
     for (channel, place) in context.places().await? {
         let label = OfChannel { channel };
         sent.get_or_create(&label).set(gauge(place.sent));
         given_up.get_or_create(&label).set(gauge(place.given_up));
-        failing.get_or_create(&label).set(i64::from(place.problem.is_some()));
+        failing
+            .get_or_create(&label)
+            .set(i64::from(place.problem.is_some()));
     }
     let realtime = context.hub.figures();
     connections.set(gauge(realtime.connections as u64));
@@ -182,13 +244,27 @@ async fn figures(context: &Context) -> Result<String, StoreError> {
     if let Some(amqp) = &context.amqp {
         let connected = Gauge::<i64>::default();
         connected.set(amqp.is_connected().into());
-        registry.register("amqp_connected", "Whether messages of the broker come in", connected);
+        registry.register(
+            "amqp_connected",
+            "Whether messages of the broker come in",
+            connected,
+        );
         let messages = Family::<Outcome, Counter>::default();
-        let counts = [("told", &amqp.told), ("repeated", &amqp.repeated), ("dead", &amqp.dead)];
+        let counts = [
+            ("told", &amqp.told),
+            ("repeated", &amqp.repeated),
+            ("dead", &amqp.dead),
+        ];
         for (outcome, count) in counts {
-            messages.get_or_create(&Outcome { outcome }).inc_by(count.load(Ordering::Relaxed));
+            messages
+                .get_or_create(&Outcome { outcome })
+                .inc_by(count.load(Ordering::Relaxed));
         }
-        registry.register("amqp_messages", "Messages of the broker, by what became of them", messages);
+        registry.register(
+            "amqp_messages",
+            "Messages of the broker, by what became of them",
+            messages,
+        );
     }
 
     let mut text = String::new();
@@ -202,8 +278,16 @@ async fn of_shop(
     drift: &Family<OfResource, Gauge>,
     completed: &Family<OfResource, Gauge>,
 ) -> Result<(), StoreError> {
-    for resource in [Resource::Products, Resource::Inventory, Resource::Orders, Resource::Customers] {
-        let label = OfResource { shop: shop.to_string(), resource: resource.as_str() };
+    for resource in [
+        Resource::Products,
+        Resource::Inventory,
+        Resource::Orders,
+        Resource::Customers,
+    ] {
+        let label = OfResource {
+            shop: shop.to_string(),
+            resource: resource.as_str(),
+        };
         let last = context.store.last_runs(shop, resource).await?;
         if let Some(ended) = last.completed.and_then(|last| last.run.finished_at) {
             completed.get_or_create(&label).set(ended.as_second());

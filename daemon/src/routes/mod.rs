@@ -133,7 +133,10 @@ impl Needs {
     /// Where each channel of alerts is.
     async fn places(&self) -> Result<Vec<(String, Position)>, StoreError> {
         let places = self.store.positions().await?;
-        Ok(places.into_iter().filter(|(reader, _)| self.channels.contains(reader)).collect())
+        Ok(places
+            .into_iter()
+            .filter(|(reader, _)| self.channels.contains(reader))
+            .collect())
     }
 }
 
@@ -163,17 +166,30 @@ fn operations(context: Context) -> BoxedFilter<(Response,)> {
         .and(warp::header::headers_cloned())
         .and(warp::ext::get::<Peer>())
         .and(warp::body::stream())
-        .then(move |method: Method, path: FullPath, query, headers, peer: Peer, body| {
-            let context = context.clone();
-            async move {
-                let Some((operation, part)) = table::find(&method, path.as_str()) else {
-                    return nothing(path.as_str());
-                };
-                let from = context.entrance.address_of(peer.0.ip(), &headers);
-                let body = Body::new(body, &headers, from, &context.bodies);
-                (operation.serve)(context, Asked { operation, part, query, headers, peer, body }).await
-            }
-        })
+        .then(
+            move |method: Method, path: FullPath, query, headers, peer: Peer, body| {
+                let context = context.clone();
+                async move {
+                    let Some((operation, part)) = table::find(&method, path.as_str()) else {
+                        return nothing(path.as_str());
+                    };
+                    let from = context.entrance.address_of(peer.0.ip(), &headers);
+                    let body = Body::new(body, &headers, from, &context.bodies);
+                    (operation.serve)(
+                        context,
+                        Asked {
+                            operation,
+                            part,
+                            query,
+                            headers,
+                            peer,
+                            body,
+                        },
+                    )
+                    .await
+                }
+            },
+        )
         .boxed()
 }
 
@@ -182,7 +198,10 @@ fn nothing(path: &str) -> Response {
     let methods = table::methods(path);
     if methods.is_empty() {
         let message = "there is nothing at this path; /api/openapi.json lists what there is";
-        return error(StatusCode::NOT_FOUND, &ErrorBody::new(ErrorCode::NotFound, message));
+        return error(
+            StatusCode::NOT_FOUND,
+            &ErrorBody::new(ErrorCode::NotFound, message),
+        );
     }
     let message = format!("this path takes {methods}");
     let refusal = ErrorBody::new(ErrorCode::InvalidPayload, message);
@@ -208,14 +227,19 @@ pub(crate) fn is_kept_for(path: &str) -> bool {
 
 /// The answer where there are too many connections already, of an address or of all.
 pub(crate) fn crowded() -> Response {
-    let refusal =
-        ErrorBody::new(ErrorCode::Unavailable, "there are too many connections; try again in a second");
+    let refusal = ErrorBody::new(
+        ErrorCode::Unavailable,
+        "there are too many connections; try again in a second",
+    );
     error(StatusCode::SERVICE_UNAVAILABLE, &refusal)
 }
 
 /// The answer to what is no request of HTTP/1.1.
 pub(crate) fn malformed(message: &str) -> Response {
-    error(StatusCode::BAD_REQUEST, &ErrorBody::new(ErrorCode::InvalidPayload, message))
+    error(
+        StatusCode::BAD_REQUEST,
+        &ErrorBody::new(ErrorCode::InvalidPayload, message),
+    )
 }
 
 /// The answer to a request that took too long.
@@ -231,7 +255,9 @@ fn error(status: StatusCode, error: &ErrorBody) -> Response {
     let body = warp::reply::json(&Problem { error });
     let mut response = warp::reply::with_status(body, status).into_response();
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
 }

@@ -73,7 +73,11 @@ pub(super) struct Told {
 pub(super) async fn health(context: &Context, asked: Asked) -> Result<Health, ErrorBody> {
     let reader = service::reader(context, &asked.headers, asked.peer);
     let stats = statistics(context, reader.is_ok_and(|by| by.role.is_admin()));
-    Ok(Health { status: "OK", timestamp: context.clock.now(), stats })
+    Ok(Health {
+        status: "OK",
+        timestamp: context.clock.now(),
+        stats,
+    })
 }
 
 pub(super) async fn stats(context: &Context, asked: Asked) -> Result<Statistics, ErrorBody> {
@@ -83,7 +87,10 @@ pub(super) async fn stats(context: &Context, asked: Asked) -> Result<Statistics,
 
 pub(super) async fn online(context: &Context, asked: Asked) -> Result<OnlineUsers, ErrorBody> {
     service::reader(context, &asked.headers, asked.peer)?;
-    Ok(OnlineUsers { count: context.hub.users(), users: listed(context) })
+    Ok(OnlineUsers {
+        count: context.hub.users(),
+        users: listed(context),
+    })
 }
 
 /// Everybody may ask it of themselves.
@@ -93,7 +100,10 @@ pub(super) async fn is_online(context: &Context, asked: Asked) -> Result<OnlineU
     if caller.user_id.as_str() != user {
         service::reader(context, &asked.headers, asked.peer)?;
     }
-    Ok(OnlineUser { user_id: id(user), online: context.hub.is_there(user) })
+    Ok(OnlineUser {
+        user_id: id(user),
+        online: context.hub.is_there(user),
+    })
 }
 
 fn statistics(context: &Context, with_names: bool) -> Statistics {
@@ -102,12 +112,21 @@ fn statistics(context: &Context, with_names: bool) -> Statistics {
         connected_clients: context.hub.figures().connections,
         authenticated_users: context.hub.users(),
         online_users: with_names.then(|| listed(context)),
-        rooms: with_names.then(|| context.hub.gatherings(ws::contracts::oms_room, ATTENDEES_MAX)),
+        rooms: with_names.then(|| {
+            context
+                .hub
+                .gatherings(ws::contracts::oms_room, ATTENDEES_MAX)
+        }),
     }
 }
 
 fn listed(context: &Context) -> Vec<Id> {
-    context.hub.first_users(ATTENDEES_MAX).iter().map(|user| id(user.as_str())).collect()
+    context
+        .hub
+        .first_users(ATTENDEES_MAX)
+        .iter()
+        .map(|user| id(user.as_str()))
+        .collect()
 }
 
 fn id(id: &str) -> Id {
@@ -127,12 +146,16 @@ pub(super) enum Door {
 impl Door {
     /// What it says, and the fields that go on.
     fn read(self, mut body: Map<String, Value>) -> Result<(Kind, Map<String, Value>), ErrorBody> {
-        let text =
-            |body: &Map<String, Value>, key: &str| body.get(key).and_then(Value::as_str).map(str::to_owned);
+        let text = |body: &Map<String, Value>, key: &str| {
+            body.get(key).and_then(Value::as_str).map(str::to_owned)
+        };
         let kind = match self {
             Self::OrderCreated => Kind::OrderCreated,
             Self::OrderStatus => {
-                if text(&body, "newStatus").or_else(|| text(&body, "status")).is_none() {
+                if text(&body, "newStatus")
+                    .or_else(|| text(&body, "status"))
+                    .is_none()
+                {
                     return Err(ErrorBody::field(
                         "newStatus",
                         "newStatus is missing: a text such as shipped",
@@ -142,7 +165,10 @@ impl Door {
             }
             Self::InventoryAlert => {
                 if !body.get("currentQuantity").is_some_and(Value::is_number) {
-                    return Err(ErrorBody::field("currentQuantity", "currentQuantity is missing: a number"));
+                    return Err(ErrorBody::field(
+                        "currentQuantity",
+                        "currentQuantity is missing: a number",
+                    ));
                 }
                 match text(&body, "alertType").as_deref() {
                     Some("low_stock") => Kind::InventoryLowStock,
@@ -164,7 +190,10 @@ impl Door {
                 };
                 for key in ["userId", "role"] {
                     if needed == Some(key) && body.get(key).is_none_or(Value::is_null) {
-                        return Err(ErrorBody::field(key, format!("{key} is missing: for whom it is")));
+                        return Err(ErrorBody::field(
+                            key,
+                            format!("{key} is missing: for whom it is"),
+                        ));
                     }
                     if needed != Some(key) {
                         body.remove(key);
@@ -200,19 +229,26 @@ pub(super) fn payload(door: Door, generator: &mut SchemaGenerator) -> Schema {
             one_of(&["title", "subject", "message", "content"]),
         ),
     };
-    let Some(Value::Object(known)) = schema.get_mut("properties") else { return schema };
+    let Some(Value::Object(known)) = schema.get_mut("properties") else {
+        return schema;
+    };
     known.extend(fields.as_object().cloned().unwrap_or_default());
     if matches!(door, Door::Broadcast) {
         // For whom it is matters only where the type says so.
-        let choices =
-            [("system", None), ("user", Some("userId")), ("role", Some("role"))].map(|(kind, whom)| {
-                let mut choice = json!({ "properties": { "type": { "const": kind } }, "required": ["type"] });
-                if let Some(whom) = whom {
-                    choice["properties"][whom] = known.get(whom).cloned().unwrap_or_default();
-                    choice["required"] = json!(["type", whom]);
-                }
-                choice
-            });
+        let choices = [
+            ("system", None),
+            ("user", Some("userId")),
+            ("role", Some("role")),
+        ]
+        .map(|(kind, whom)| {
+            let mut choice =
+                json!({ "properties": { "type": { "const": kind } }, "required": ["type"] });
+            if let Some(whom) = whom {
+                choice["properties"][whom] = known.get(whom).cloned().unwrap_or_default();
+                choice["required"] = json!(["type", whom]);
+            }
+            choice
+        });
         for whom in ["userId", "role"] {
             known.remove(whom);
         }
@@ -227,11 +263,24 @@ pub(super) async fn post(context: &Context, asked: Asked, door: Door) -> Result<
     let by = service::poster(context, &asked.headers, asked.peer)?;
     let query = asked.query()?;
     let mut body = super::posts::object(&body::whole(asked.body, POSTED_BYTES_MAX).await?)?;
-    let shop = body.remove("shop").and_then(|shop| shop.as_str().map(str::to_owned));
+    let shop = body
+        .remove("shop")
+        .and_then(|shop| shop.as_str().map(str::to_owned));
     let shop = super::posts::shop(context, &by, shop.or_else(|| query.get("shop").cloned()))?;
     let (kind, data) = door.read(body)?;
     let posted = Posted::read(kind, by.user_id.to_string(), None, data)?;
-    let statement = Statement { shop, event: Event::Posted(Box::new(posted)), key: None };
-    let told = context.posts.tell(statement).await.map_err(|problem| failed(&problem))?;
-    Ok(Told { success: true, id: told.place })
+    let statement = Statement {
+        shop,
+        event: Event::Posted(Box::new(posted)),
+        key: None,
+    };
+    let told = context
+        .posts
+        .tell(statement)
+        .await
+        .map_err(|problem| failed(&problem))?;
+    Ok(Told {
+        success: true,
+        id: told.place,
+    })
 }

@@ -11,7 +11,9 @@ use schemars::SchemaGenerator;
 use schemas::ErrorBody;
 use serde_json::{Map, Value, json};
 
-use super::operation::{Asked, Content, Guard, Operation, Parameter, Problem, Within, generators, of};
+use super::operation::{
+    Asked, Content, Guard, Operation, Parameter, Problem, Within, generators, of,
+};
 use super::table::OPERATIONS;
 use super::{Context, asyncapi};
 
@@ -65,8 +67,16 @@ pub(crate) fn document() -> Value {
     })
 }
 
-fn described(operation: &Operation, answers: &mut SchemaGenerator, requests: &mut SchemaGenerator) -> Value {
-    let parameters: Vec<_> = operation.parameters.iter().map(|one| parameter(one, requests)).collect();
+fn described(
+    operation: &Operation,
+    answers: &mut SchemaGenerator,
+    requests: &mut SchemaGenerator,
+) -> Value {
+    let parameters: Vec<_> = operation
+        .parameters
+        .iter()
+        .map(|one| parameter(one, requests))
+        .collect();
     let mut responses: Map<_, _> = operation.refusals().into_iter().map(refusal).collect();
     for (status, content) in operation.answers {
         let mut response = json!({ "description": words(*status) });
@@ -97,7 +107,8 @@ fn described(operation: &Operation, answers: &mut SchemaGenerator, requests: &mu
             told["security"] = json!([{ "token": [] }]);
             told["x-roles"] = json!(roles);
             if or_trusted {
-                told["description"] = json!("From `trusted_networks` also without a token, as role service.");
+                told["description"] =
+                    json!("From `trusted_networks` also without a token, as role service.");
             }
         }
     }
@@ -127,7 +138,10 @@ fn no_bare_truth(schema: &mut Value) {
 
 fn refusal(status: StatusCode) -> (String, Value) {
     let status = status.as_str();
-    (status.to_owned(), json!({ "$ref": format!("#/components/responses/{status}") }))
+    (
+        status.to_owned(),
+        json!({ "$ref": format!("#/components/responses/{status}") }),
+    )
 }
 
 /// What is answered when it is not done, by status.
@@ -146,7 +160,12 @@ fn refusals(answers: &mut SchemaGenerator) -> Map<String, Value> {
 }
 
 fn parameter(parameter: &Parameter, requests: &mut SchemaGenerator) -> Value {
-    let Parameter { name, within, about, shape } = parameter;
+    let Parameter {
+        name,
+        within,
+        about,
+        shape,
+    } = parameter;
     json!({
         "name": name,
         "in": match within {

@@ -117,7 +117,9 @@ impl Operation {
             match (ours.next(), theirs.next()) {
                 (None, None) => return Some(part),
                 (Some(name), Some(said)) if name.starts_with('{') && !said.is_empty() => {
-                    part = percent_encoding::percent_decode_str(said).decode_utf8_lossy().into_owned();
+                    part = percent_encoding::percent_decode_str(said)
+                        .decode_utf8_lossy()
+                        .into_owned();
                 }
                 (Some(name), Some(said)) if name == said => {}
                 _ => return None,
@@ -133,7 +135,11 @@ impl Operation {
             refusals.extend([StatusCode::UNAUTHORIZED, StatusCode::SERVICE_UNAVAILABLE]);
             refusals.extend((roles.len() < Role::ALL.len()).then_some(StatusCode::FORBIDDEN));
         }
-        if self.parameters.iter().any(|parameter| parameter.name == "shop") {
+        if self
+            .parameters
+            .iter()
+            .any(|parameter| parameter.name == "shop")
+        {
             refusals.insert(StatusCode::NOT_FOUND);
         }
         if self.body.is_some() {
@@ -167,7 +173,9 @@ impl Asked {
         let mut query = Query::new();
         let known = || {
             let parameters = self.operation.parameters.iter();
-            parameters.filter(|parameter| parameter.within == Within::Query).map(|parameter| parameter.name)
+            parameters
+                .filter(|parameter| parameter.within == Within::Query)
+                .map(|parameter| parameter.name)
         };
         for (name, value) in form_urlencoded::parse(self.query.as_bytes()) {
             let strict = self.operation.is_strict();
@@ -180,7 +188,11 @@ impl Asked {
                 };
                 return Err(ErrorBody::field(name, message));
             }
-            if query.insert(name.clone().into_owned(), value.into_owned()).is_some() && strict {
+            if query
+                .insert(name.clone().into_owned(), value.into_owned())
+                .is_some()
+                && strict
+            {
                 return Err(ErrorBody::field(name, "say it once"));
             }
         }
@@ -196,7 +208,10 @@ pub(super) struct Problem<'e> {
 }
 
 /// An answer over HTTP, with that status when it is done.
-pub(super) fn answer<A: Serialize>(done: StatusCode, answer: Result<A, ErrorBody>) -> warp::reply::Response {
+pub(super) fn answer<A: Serialize>(
+    done: StatusCode,
+    answer: Result<A, ErrorBody>,
+) -> warp::reply::Response {
     use warp::Reply as _;
     match answer {
         Ok(body) => warp::reply::with_status(warp::reply::json(&body), done).into_response(),

@@ -44,9 +44,25 @@ async fn tell(
     let by = service::poster(context, &asked.headers, asked.peer)?;
     let query = asked.query()?;
     let body = object(&body::whole(asked.body, BODY_BYTES_MAX).await?)?;
-    let statement = read(Request { by, query, headers: asked.headers, body }, context)?;
-    let told = context.posts.tell(statement).await.map_err(|problem| failed(&problem))?;
-    Ok(Told { success: true, offset: told.place, repeated: told.repeated })
+    let statement = read(
+        Request {
+            by,
+            query,
+            headers: asked.headers,
+            body,
+        },
+        context,
+    )?;
+    let told = context
+        .posts
+        .tell(statement)
+        .await
+        .map_err(|problem| failed(&problem))?;
+    Ok(Told {
+        success: true,
+        offset: told.place,
+        repeated: told.repeated,
+    })
 }
 
 /// What [`Request::posted`] reads.
@@ -102,7 +118,10 @@ fn name(about: &str) -> Schema {
 pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, ErrorBody> {
     schemas::json::read(body).map_err(|problem| {
         let place = format!("line {}, column {}", problem.line(), problem.column());
-        ErrorBody::new(ErrorCode::InvalidPayload, format!("the body must be a JSON object; see {place}"))
+        ErrorBody::new(
+            ErrorCode::InvalidPayload,
+            format!("the body must be a JSON object; see {place}"),
+        )
     })
 }
 
@@ -117,13 +136,23 @@ impl Request {
     /// `{event, data, shop?, eventId?}`.
     fn posted(mut self, context: &Context) -> Result<Statement, ErrorBody> {
         self.takes_only(&["event", "data", "shop", "eventId"])?;
-        let name = self.body.get("event").and_then(Value::as_str).unwrap_or_default();
+        let name = self
+            .body
+            .get("event")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let kind = Kind::parse(name).ok_or_else(|| {
             let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
-            ErrorBody::field("event", format!("event must be one of {}", kinds.join(", ")))
+            ErrorBody::field(
+                "event",
+                format!("event must be one of {}", kinds.join(", ")),
+            )
         })?;
         let Some(Value::Object(data)) = self.body.remove("data") else {
-            return Err(ErrorBody::field("data", "data must be an object: what is to be told"));
+            return Err(ErrorBody::field(
+                "data",
+                "data must be an object: what is to be told",
+            ));
         };
         let posted = Posted::read(kind, self.by.user_id.to_string(), None, data)?;
         self.statement(context, None, Event::Posted(Box::new(posted)))
@@ -143,12 +172,17 @@ impl Request {
         target: Option<String>,
         event: Event,
     ) -> Result<Statement, ErrorBody> {
-        Ok(Statement { shop: self.shop(context, target)?, event, key: self.key()? })
+        Ok(Statement {
+            shop: self.shop(context, target)?,
+            event,
+            key: self.key()?,
+        })
     }
 
     fn shop(&self, context: &Context, target: Option<String>) -> Result<ShopDomain, ErrorBody> {
-        let named =
-            target.or_else(|| self.body.get("shop").map(text)).or_else(|| self.query.get("shop").cloned());
+        let named = target
+            .or_else(|| self.body.get("shop").map(text))
+            .or_else(|| self.query.get("shop").cloned());
         // By its id as well, as other programs know it.
         shop(context, &self.by, named)
     }
@@ -157,7 +191,10 @@ impl Request {
     fn key(&self) -> Result<Option<Key>, ErrorBody> {
         let header = self.headers.get("idempotency-key");
         let (field, key) = match (header, self.body.get("eventId")) {
-            (Some(key), _) => ("Idempotency-Key", String::from_utf8_lossy(key.as_bytes()).into_owned()),
+            (Some(key), _) => (
+                "Idempotency-Key",
+                String::from_utf8_lossy(key.as_bytes()).into_owned(),
+            ),
             (None, Some(key)) if !key.is_null() => ("eventId", text(key)),
             _ => return Ok(None),
         };
@@ -183,12 +220,21 @@ impl Request {
 }
 
 /// The shop of that domain or id, or the only one.
-pub(super) fn shop(context: &Context, by: &Identity, named: Option<String>) -> Result<ShopDomain, ErrorBody> {
-    let known = named.as_ref().and_then(|name| context.names.domain(name)).map(ToString::to_string);
+pub(super) fn shop(
+    context: &Context,
+    by: &Identity,
+    named: Option<String>,
+) -> Result<ShopDomain, ErrorBody> {
+    let known = named
+        .as_ref()
+        .and_then(|name| context.names.domain(name))
+        .map(ToString::to_string);
     scope::shop(by, known.or(named).as_deref(), &context.shops.domains())
 }
 
 /// A text as it is, anything else as JSON.
 fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }

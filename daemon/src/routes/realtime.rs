@@ -21,12 +21,23 @@ use super::operation::Asked;
 use super::{Context, body, error, status};
 use crate::edge::{Carrier, Peer, Stream};
 
-pub(super) fn routes<S: Stream>(context: Context, carrier: PhantomData<S>) -> BoxedFilter<(Response,)> {
+pub(super) fn routes<S: Stream>(
+    context: Context,
+    carrier: PhantomData<S>,
+) -> BoxedFilter<(Response,)> {
     // What is told of it to who asks by a plain GET is one of the operations.
-    let omni =
-        warp::path!("api" / "ws").and(is_upgrade()).and(plain(context.clone(), Dialect::Omni, carrier));
+    let omni = warp::path!("api" / "ws").and(is_upgrade()).and(plain(
+        context.clone(),
+        Dialect::Omni,
+        carrier,
+    ));
     let oms = warp::path!("events").and(plain(context.clone(), Dialect::Oms, carrier));
-    socketio(context, carrier).or(omni).unify().or(oms).unify().boxed()
+    socketio(context, carrier)
+        .or(omni)
+        .unify()
+        .or(oms)
+        .unify()
+        .boxed()
 }
 
 fn socketio<S: Stream>(context: Context, _carrier: PhantomData<S>) -> BoxedFilter<(Response,)> {
@@ -40,16 +51,22 @@ fn socketio<S: Stream>(context: Context, _carrier: PhantomData<S>) -> BoxedFilte
         .and(warp::ext::get::<Peer>())
         .and(warp::ext::optional::<OnUpgrade>())
         .and(warp::body::stream())
-        .then(move |method, path: FullPath, query: String, headers, Peer(peer), upgrade, body| {
-            let context = context.clone();
-            async move {
-                let uri: Uri = format!("{}?{query}", path.as_str()).parse().unwrap_or_default();
-                let knock = context.hub.knock(&method, &uri, &headers, peer, &context.entrance);
-                let from = context.entrance.address_of(peer.ip(), &headers);
-                let body = Body::new(body, &headers, from, &context.bodies);
-                answer::<S, _>(&context, knock, upgrade, body).await
-            }
-        })
+        .then(
+            move |method, path: FullPath, query: String, headers, Peer(peer), upgrade, body| {
+                let context = context.clone();
+                async move {
+                    let uri: Uri = format!("{}?{query}", path.as_str())
+                        .parse()
+                        .unwrap_or_default();
+                    let knock = context
+                        .hub
+                        .knock(&method, &uri, &headers, peer, &context.entrance);
+                    let from = context.entrance.address_of(peer.ip(), &headers);
+                    let body = Body::new(body, &headers, from, &context.bodies);
+                    answer::<S, _>(&context, knock, upgrade, body).await
+                }
+            },
+        )
         .boxed()
 }
 
@@ -67,7 +84,10 @@ fn plain<S: Stream>(
         .then(move |method, headers, Peer(peer), upgrade, body| {
             let context = context.clone();
             async move {
-                let knock = context.hub.knock_plain(dialect, &method, &headers, peer, &context.entrance);
+                let knock =
+                    context
+                        .hub
+                        .knock_plain(dialect, &method, &headers, peer, &context.entrance);
                 let from = context.entrance.address_of(peer.ip(), &headers);
                 let body = Body::new(body, &headers, from, &context.bodies);
                 answer::<S, _>(&context, knock, upgrade, body).await
@@ -78,7 +98,9 @@ fn plain<S: Stream>(
 
 /// Lets requests by that want to stay with HTTP.
 fn is_upgrade() -> impl Filter<Extract = (), Error = Rejection> + Clone {
-    warp::header::<String>(UPGRADE.as_str()).map(drop).untuple_one()
+    warp::header::<String>(UPGRADE.as_str())
+        .map(drop)
+        .untuple_one()
 }
 
 /// How omni's WebSocket is used.
@@ -123,6 +145,8 @@ async fn upgraded<S: Stream, T: Talk>(upgrade: OnUpgrade, becoming: Upgrade<T>) 
     let Ok(upgraded) = upgrade.await else { return };
     // The accept loop made the connection, so it is of the kind that it accepts.
     if let Ok(parts) = upgraded.downcast::<TokioIo<Carrier<S>>>() {
-        becoming.run(parts.io.into_inner().into_inner(), parts.read_buf).await;
+        becoming
+            .run(parts.io.into_inner().into_inner(), parts.read_buf)
+            .await;
     }
 }

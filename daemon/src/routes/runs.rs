@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use schemas::access::Subject;
 use schemas::{
-    ErrorBody, ErrorCode, LocationId, Resource, Role, RunId, RunKind, RunState, ShopDomain, SyncRun,
-    Timestamp,
+    ErrorBody, ErrorCode, LocationId, Resource, Role, RunId, RunKind, RunState, ShopDomain,
+    SyncRun, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use store::{Backlog, Drifted};
@@ -112,7 +112,9 @@ pub(super) async fn status(context: &Context, asked: Asked) -> Result<Status, Er
 pub(super) async fn start(context: &Context, asked: Asked) -> Result<Started, ErrorBody> {
     let call = Call::new(context, &asked)?;
     let body = body::whole(asked.body, COMMAND_BYTES_MAX).await?;
-    Ok(Started { run_id: call.start_run(&body).await? })
+    Ok(Started {
+        run_id: call.start_run(&body).await?,
+    })
 }
 
 pub(super) async fn cancel(context: &Context, asked: Asked) -> Result<Cancelled, ErrorBody> {
@@ -123,7 +125,9 @@ pub(super) async fn cancel(context: &Context, asked: Asked) -> Result<Cancelled,
 /// because it is not kept where that was.
 fn is_drift_of(mine: &[LocationId], record: &str) -> bool {
     match record.rsplit_once("location ") {
-        Some((_, location)) => location.parse().is_ok_and(|location| mine.contains(&location)),
+        Some((_, location)) => location
+            .parse()
+            .is_ok_and(|location| mine.contains(&location)),
         None => !record.starts_with("order "),
     }
 }
@@ -132,20 +136,40 @@ impl Call<'_> {
     /// Runs, newest first.
     async fn runs(&self) -> Result<List<SyncRun>, ErrorBody> {
         self.may_see(Subject::Sync)?;
-        let runs = self.context.store.runs(&self.shop, self.limit).await.map_err(|e| failed(&e))?;
-        Ok(List { data: runs.into_iter().map(|record| record.run).collect() })
+        let runs = self
+            .context
+            .store
+            .runs(&self.shop, self.limit)
+            .await
+            .map_err(|e| failed(&e))?;
+        Ok(List {
+            data: runs.into_iter().map(|record| record.run).collect(),
+        })
     }
 
     /// What full runs had to put right, and dry ones found, the latest first; with `run`, of that one.
     async fn drift(&self) -> Result<List<Drifted>, ErrorBody> {
         self.may_see(Subject::Sync)?;
-        let run = self.query.get("runId").map(|text| text.parse::<RunId>()).transpose();
+        let run = self
+            .query
+            .get("runId")
+            .map(|text| text.parse::<RunId>())
+            .transpose();
         let run = run.map_err(|problem| ErrorBody::field("runId", problem.to_string()))?;
         let Some(mine) = self.locations() else {
-            let data = self.context.store.drift(&self.shop, run, self.limit).await.map_err(|e| failed(&e))?;
+            let data = self
+                .context
+                .store
+                .drift(&self.shop, run, self.limit)
+                .await
+                .map_err(|e| failed(&e))?;
             return Ok(List { data });
         };
-        let found = self.context.store.drift(&self.shop, run, PAGE_RECORDS_MAX).await;
+        let found = self
+            .context
+            .store
+            .drift(&self.shop, run, PAGE_RECORDS_MAX)
+            .await;
         let mut data = found.map_err(|e| failed(&e))?;
         data.retain(|drifted| is_drift_of(mine, &drifted.record));
         data.truncate(self.limit);
@@ -158,25 +182,65 @@ impl Call<'_> {
         self.may_see(Subject::Sync)?;
         let store = &self.context.store;
         let mut resources = Vec::new();
-        for resource in [Resource::Products, Resource::Inventory, Resource::Orders, Resource::Customers] {
-            let complete_until = store.watermark(&self.shop, resource).await.map_err(|e| failed(&e))?;
-            let last = store.last_runs(&self.shop, resource).await.map_err(|e| failed(&e))?;
-            let (last_run, last_full_run) =
-                (last.any.map(|last| last.run), last.full_completed.map(|last| last.run));
-            resources.push(ResourceStatus { resource, complete_until, last_run, last_full_run });
+        for resource in [
+            Resource::Products,
+            Resource::Inventory,
+            Resource::Orders,
+            Resource::Customers,
+        ] {
+            let complete_until = store
+                .watermark(&self.shop, resource)
+                .await
+                .map_err(|e| failed(&e))?;
+            let last = store
+                .last_runs(&self.shop, resource)
+                .await
+                .map_err(|e| failed(&e))?;
+            let (last_run, last_full_run) = (
+                last.any.map(|last| last.run),
+                last.full_completed.map(|last| last.run),
+            );
+            resources.push(ResourceStatus {
+                resource,
+                complete_until,
+                last_run,
+                last_full_run,
+            });
         }
-        let counts = store.delivery_counts(&self.shop).await.map_err(|e| failed(&e))?;
+        let counts = store
+            .delivery_counts(&self.shop)
+            .await
+            .map_err(|e| failed(&e))?;
         let deliveries = |wanted: &str| {
             let of = counts.iter().filter(|(_, state, _)| *state == wanted);
             of.map(|(.., count)| count).sum::<u64>()
         };
         let problems = self.context.problems.of(&self.shop).into_iter();
         let mut problems: Vec<_> = problems
-            .map(|Shown { kind, since, message }| StandingProblem { kind, since: Some(since), message })
+            .map(
+                |Shown {
+                     kind,
+                     since,
+                     message,
+                 }| StandingProblem {
+                    kind,
+                    since: Some(since),
+                    message,
+                },
+            )
             .collect();
         // Somebody may have subscribed by hand; then deliveries tell.
-        if let Some(message) = self.context.runs.unsubscribed(&self.shop).filter(|_| counts.is_empty()) {
-            problems.push(StandingProblem { kind: "no_webhooks", since: None, message: message.to_owned() });
+        if let Some(message) = self
+            .context
+            .runs
+            .unsubscribed(&self.shop)
+            .filter(|_| counts.is_empty())
+        {
+            problems.push(StandingProblem {
+                kind: "no_webhooks",
+                since: None,
+                message: message.to_owned(),
+            });
         }
         for (channel, place) in self.context.places().await.map_err(|e| failed(&e))? {
             problems.extend(place.problem.map(|problem| StandingProblem {
@@ -185,44 +249,84 @@ impl Call<'_> {
                 message: format!("alerts by {channel}: {problem}"),
             }));
         }
-        let Backlog { effects: commands, refreshes } =
-            store.backlog(&self.shop).await.map_err(|e| failed(&e))?;
+        let Backlog {
+            effects: commands,
+            refreshes,
+        } = store.backlog(&self.shop).await.map_err(|e| failed(&e))?;
         let waiting = Waiting {
             webhooks: deliveries("pending"),
             unreadable: deliveries("unreadable"),
             commands,
             refreshes,
         };
-        Ok(Status { shop: self.shop.clone(), resources, waiting, problems })
+        Ok(Status {
+            shop: self.shop.clone(),
+            resources,
+            waiting,
+            problems,
+        })
     }
 
     async fn start_run(&self, body: &[u8]) -> Result<RunId, ErrorBody> {
         self.may_steer_runs()?;
-        let Wish { resource, kind, dry_run, any_missing } = schemas::json::read(body).map_err(|problem| {
-            let message =
-                format!("the body must be {{resource, kind?: quick|full, dryRun?, anyMissing?}}: {problem}");
+        let Wish {
+            resource,
+            kind,
+            dry_run,
+            any_missing,
+        } = schemas::json::read(body).map_err(|problem| {
+            let message = format!(
+                "the body must be {{resource, kind?: quick|full, dryRun?, anyMissing?}}: {problem}"
+            );
             ErrorBody::new(ErrorCode::InvalidPayload, message)
         })?;
-        self.context.runs.start(&self.shop, resource, Plan { kind, dry_run, any_missing }).await
+        self.context
+            .runs
+            .start(
+                &self.shop,
+                resource,
+                Plan {
+                    kind,
+                    dry_run,
+                    any_missing,
+                },
+            )
+            .await
     }
 
     async fn cancel_run(&self, run: &str) -> Result<Cancelled, ErrorBody> {
         self.may_steer_runs()?;
-        let runs = self.context.store.runs(&self.shop, PAGE_RECORDS_MAX).await.map_err(|e| failed(&e))?;
-        let record = runs.into_iter().find(|record| record.run.run_id.as_str() == run);
+        let runs = self
+            .context
+            .store
+            .runs(&self.shop, PAGE_RECORDS_MAX)
+            .await
+            .map_err(|e| failed(&e))?;
+        let record = runs
+            .into_iter()
+            .find(|record| record.run.run_id.as_str() == run);
         let Some(record) = record else {
             return Err(ErrorBody::new(ErrorCode::NotFound, "there is no such run"));
         };
         let (resource, run_id) = (record.run.resource, record.run.run_id);
-        self.context.runs.cancel(&self.shop, resource, run_id.clone()).await?;
-        Ok(Cancelled { run_id, state: RunState::Cancelled })
+        self.context
+            .runs
+            .cancel(&self.shop, resource, run_id.clone())
+            .await?;
+        Ok(Cancelled {
+            run_id,
+            state: RunState::Cancelled,
+        })
     }
 
     fn may_steer_runs(&self) -> Result<(), ErrorBody> {
         if self.identity.role.is_admin() || self.identity.role == Role::Manager {
             return Ok(());
         }
-        let message = format!("the role {} may not start or end runs", self.identity.role.as_str());
+        let message = format!(
+            "the role {} may not start or end runs",
+            self.identity.role.as_str()
+        );
         Err(ErrorBody::new(ErrorCode::Forbidden, message))
     }
 }

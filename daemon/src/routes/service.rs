@@ -22,21 +22,34 @@ pub(crate) struct KnownHosts(BTreeSet<String>);
 impl KnownHosts {
     /// Those of a listener: its `hosts`, its pages', and those by which Shopify reaches us.
     pub(crate) fn of(server: &Server, shops: &[Shop]) -> Self {
-        let addresses = shops.iter().filter_map(|shop| shop.webhook_address.as_deref());
+        let addresses = shops
+            .iter()
+            .filter_map(|shop| shop.webhook_address.as_deref());
         let of_uri = |address: &str| address.parse::<Uri>().ok()?.host().map(str::to_owned);
-        let named = addresses.chain(server.origins.iter().map(String::as_str)).filter_map(of_uri);
-        let hosts = named.chain(server.hosts.iter().cloned()).map(|host| host.to_ascii_lowercase());
+        let named = addresses
+            .chain(server.origins.iter().map(String::as_str))
+            .filter_map(of_uri);
+        let hosts = named
+            .chain(server.hosts.iter().cloned())
+            .map(|host| host.to_ascii_lowercase());
         Self(hosts.collect())
     }
 
     /// Whether a request names us by one of them. An address is no name that somebody else could have resolve to it.
     fn has(&self, host: &HeaderValue) -> bool {
-        let Some(authority) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else {
+        let Some(authority) = host
+            .to_str()
+            .ok()
+            .and_then(|host| host.parse::<Authority>().ok())
+        else {
             return false;
         };
         let name = authority.host().to_ascii_lowercase();
         let name = name.strip_suffix('.').unwrap_or(&name);
-        let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+        let address = name
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'))
+            .unwrap_or(name);
         name == "localhost" || address.parse::<IpAddr>().is_ok() || self.0.contains(name)
     }
 }
@@ -48,7 +61,10 @@ pub(super) fn caller(
     Peer(peer): Peer,
 ) -> Result<Identity, ErrorBody> {
     let address = context.entrance.address_of(peer.ip(), headers);
-    let trusted = context.trusted_networks.iter().any(|network| network.contains(address));
+    let trusted = context
+        .trusted_networks
+        .iter()
+        .any(|network| network.contains(address));
     match NOBODY.parse() {
         Ok(user_id) if trusted && !headers.contains_key(header::AUTHORIZATION) => {
             check_program(headers, &context.hosts)?;
@@ -69,14 +85,23 @@ fn check_program(headers: &HeaderMap, hosts: &KnownHosts) -> Result<(), ErrorBod
         return refuse("send no Origin, which pages do");
     }
     // Programs do not send it; `none` is what a person typed.
-    if headers.get_all("sec-fetch-site").iter().any(|site| site != "none") {
+    if headers
+        .get_all("sec-fetch-site")
+        .iter()
+        .any(|site| site != "none")
+    {
         return refuse("send no Sec-Fetch-Site, which browsers do");
     }
-    if !headers.get(header::HOST).is_some_and(|host| hosts.has(host)) {
-        return refuse("name this daemon by its address, or list the host in `hosts` of [[server]]");
+    if !headers
+        .get(header::HOST)
+        .is_some_and(|host| hosts.has(host))
+    {
+        return refuse(
+            "name this daemon by its address, or list the host in `hosts` of [[server]]",
+        );
     }
-    let has_body =
-        headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING);
+    let has_body = headers.contains_key(header::CONTENT_LENGTH)
+        || headers.contains_key(header::TRANSFER_ENCODING);
     // Of the types that pages may send without asking first, none is JSON.
     if has_body && !is_json(headers) {
         return refuse("send Content-Type: application/json");
@@ -86,31 +111,54 @@ fn check_program(headers: &HeaderMap, hosts: &KnownHosts) -> Result<(), ErrorBod
 
 fn is_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(kind), None) = (types.next(), types.next()) else { return false };
-    let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let (Some(kind), None) = (types.next(), types.next()) else {
+        return false;
+    };
+    let kind = kind
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
     kind.eq_ignore_ascii_case("application/json")
 }
 
 /// Who posts: another program, or who runs the installation.
-pub(super) fn poster(context: &Context, headers: &HeaderMap, peer: Peer) -> Result<Identity, ErrorBody> {
+pub(super) fn poster(
+    context: &Context,
+    headers: &HeaderMap,
+    peer: Peer,
+) -> Result<Identity, ErrorBody> {
     let by = caller(context, headers, peer)?;
     if by.role == Role::Service || by.role.is_admin() {
         return Ok(by);
     }
-    let message =
-        format!("the role {} may not post events: take a token of role service or admin", by.role.as_str());
+    let message = format!(
+        "the role {} may not post events: take a token of role service or admin",
+        by.role.as_str()
+    );
     Err(ErrorBody::new(ErrorCode::Forbidden, message))
 }
 
 /// Who is told who is connected: another program or an admin, of every shop. Presence is not kept by shop, so whoever is
 /// limited to some would be told of the others.
-pub(super) fn reader(context: &Context, headers: &HeaderMap, peer: Peer) -> Result<Identity, ErrorBody> {
+pub(super) fn reader(
+    context: &Context,
+    headers: &HeaderMap,
+    peer: Peer,
+) -> Result<Identity, ErrorBody> {
     let by = caller(context, headers, peer)?;
-    let everywhere = context.shops.domains().iter().all(|shop| by.may_enter(shop));
+    let everywhere = context
+        .shops
+        .domains()
+        .iter()
+        .all(|shop| by.may_enter(shop));
     if everywhere && (by.role == Role::Service || by.role.is_admin()) {
         return Ok(by);
     }
-    let message = "who is connected is told to tokens of role admin or service that are good for every shop";
+    let message =
+        "who is connected is told to tokens of role admin or service that are good for every shop";
     Err(ErrorBody::new(ErrorCode::Forbidden, message))
 }
 
@@ -148,14 +196,29 @@ mod tests {
         let own = ("host", "stock.example");
         judged(&[own, ("sec-fetch-site", "none")]).unwrap();
         for (why, headers) in [
-            ("Origin", &[own, LENGTH, JSON, ("origin", "https://stock.example")][..]),
+            (
+                "Origin",
+                &[own, LENGTH, JSON, ("origin", "https://stock.example")][..],
+            ),
             ("Origin", &[own, LENGTH, JSON, ("origin", "null")]),
-            ("Sec-Fetch-Site", &[own, LENGTH, JSON, ("sec-fetch-site", "cross-site")]),
+            (
+                "Sec-Fetch-Site",
+                &[own, LENGTH, JSON, ("sec-fetch-site", "cross-site")],
+            ),
             ("Sec-Fetch-Site", &[own, ("sec-fetch-site", "same-site")]),
             ("Content-Type", &[own, LENGTH]),
-            ("Content-Type", &[own, LENGTH, ("content-type", "text/plain")]),
-            ("Content-Type", &[own, LENGTH, ("content-type", "text/plain;application/json")]),
-            ("Content-Type", &[own, LENGTH, JSON, ("content-type", "text/plain")]),
+            (
+                "Content-Type",
+                &[own, LENGTH, ("content-type", "text/plain")],
+            ),
+            (
+                "Content-Type",
+                &[own, LENGTH, ("content-type", "text/plain;application/json")],
+            ),
+            (
+                "Content-Type",
+                &[own, LENGTH, JSON, ("content-type", "text/plain")],
+            ),
             ("Content-Type", &[own, ("transfer-encoding", "chunked")]),
             ("hosts", &[]),
             ("hosts", &[("host", "evil.example"), LENGTH, JSON]),

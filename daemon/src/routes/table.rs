@@ -13,25 +13,52 @@ use store::Drifted;
 
 use super::oms::Door;
 use super::operation::{Content, Guard, Operation, Parameter, Verb, Within, answer, of};
-use super::{admin, api, commands, health, hub, metrics, oms, openapi, posts, realtime, runs, webhooks};
+use super::{
+    admin, api, commands, health, hub, metrics, oms, openapi, posts, realtime, runs, webhooks,
+};
 use crate::limits::{PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX};
 
-const EVERYBODY: Guard = Guard::Token { roles: &Role::ALL, or_trusted: false };
+const EVERYBODY: Guard = Guard::Token {
+    roles: &Role::ALL,
+    or_trusted: false,
+};
 const BUT_SERVICES: Guard = Guard::Token {
-    roles: &[Role::Admin, Role::Customer, Role::Guest, Role::Manager, Role::Staff, Role::SuperAdmin],
+    roles: &[
+        Role::Admin,
+        Role::Customer,
+        Role::Guest,
+        Role::Manager,
+        Role::Staff,
+        Role::SuperAdmin,
+    ],
     or_trusted: false,
 };
 const BUYERS_AND_STAFF: Guard = Guard::Token {
-    roles: &[Role::Admin, Role::Customer, Role::Manager, Role::Staff, Role::SuperAdmin],
+    roles: &[
+        Role::Admin,
+        Role::Customer,
+        Role::Manager,
+        Role::Staff,
+        Role::SuperAdmin,
+    ],
     or_trusted: false,
 };
-const STAFF: Guard =
-    Guard::Token { roles: &[Role::Admin, Role::Manager, Role::Staff, Role::SuperAdmin], or_trusted: false };
-const MANAGERS: Guard =
-    Guard::Token { roles: &[Role::Admin, Role::Manager, Role::SuperAdmin], or_trusted: false };
-const ADMINS: Guard = Guard::Token { roles: &[Role::Admin, Role::SuperAdmin], or_trusted: false };
-const SERVICES: Guard =
-    Guard::Token { roles: &[Role::Admin, Role::Service, Role::SuperAdmin], or_trusted: true };
+const STAFF: Guard = Guard::Token {
+    roles: &[Role::Admin, Role::Manager, Role::Staff, Role::SuperAdmin],
+    or_trusted: false,
+};
+const MANAGERS: Guard = Guard::Token {
+    roles: &[Role::Admin, Role::Manager, Role::SuperAdmin],
+    or_trusted: false,
+};
+const ADMINS: Guard = Guard::Token {
+    roles: &[Role::Admin, Role::SuperAdmin],
+    or_trusted: false,
+};
+const SERVICES: Guard = Guard::Token {
+    roles: &[Role::Admin, Role::Service, Role::SuperAdmin],
+    or_trusted: true,
+};
 
 const SHOP: Parameter = Parameter {
     name: "shop",
@@ -49,8 +76,10 @@ const LIMIT: Parameter = Parameter {
         })
     },
 };
-const AFTER_RECORD: Parameter =
-    page("after", |_| json_schema!({ "type": "string", "pattern": "^[0-9]{1,19}$" }));
+const AFTER_RECORD: Parameter = page(
+    "after",
+    |_| json_schema!({ "type": "string", "pattern": "^[0-9]{1,19}$" }),
+);
 const AFTER_LEVEL: Parameter = page("after", |_| {
     let pattern = format!("^{}:{}$", id("InventoryItem"), id("Location"));
     json_schema!({ "type": "string", "pattern": pattern })
@@ -64,7 +93,12 @@ const fn query(
     about: &'static str,
     shape: fn(&mut SchemaGenerator) -> Schema,
 ) -> Parameter {
-    Parameter { name, within: Within::Query, about, shape }
+    Parameter {
+        name,
+        within: Within::Query,
+        about,
+        shape,
+    }
 }
 
 const fn page(name: &'static str, shape: fn(&mut SchemaGenerator) -> Schema) -> Parameter {
@@ -72,11 +106,21 @@ const fn page(name: &'static str, shape: fn(&mut SchemaGenerator) -> Schema) -> 
 }
 
 const fn header(name: &'static str, about: &'static str) -> Parameter {
-    Parameter { name, within: Within::Header, about, shape: |_| json_schema!({ "type": "string" }) }
+    Parameter {
+        name,
+        within: Within::Header,
+        about,
+        shape: |_| json_schema!({ "type": "string" }),
+    }
 }
 
 const fn part(name: &'static str, about: &'static str) -> Parameter {
-    Parameter { name, within: Within::Path, about, shape: |_| json_schema!({ "type": "string" }) }
+    Parameter {
+        name,
+        within: Within::Path,
+        about,
+        shape: |_| json_schema!({ "type": "string" }),
+    }
 }
 
 /// A number or GID, as a pattern.
@@ -103,7 +147,12 @@ fn object(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// An operation that is found by GET and answers JSON.
-const fn get(name: &'static str, path: &'static str, about: &'static str, guard: Guard) -> Operation {
+const fn get(
+    name: &'static str,
+    path: &'static str,
+    about: &'static str,
+    guard: Guard,
+) -> Operation {
     Operation {
         method: Verb::Get,
         path,
@@ -118,8 +167,16 @@ const fn get(name: &'static str, path: &'static str, about: &'static str, guard:
     }
 }
 
-const fn post(name: &'static str, path: &'static str, about: &'static str, guard: Guard) -> Operation {
-    Operation { method: Verb::Post, ..get(name, path, about, guard) }
+const fn post(
+    name: &'static str,
+    path: &'static str,
+    about: &'static str,
+    guard: Guard,
+) -> Operation {
+    Operation {
+        method: Verb::Post,
+        ..get(name, path, about, guard)
+    }
 }
 
 /// The function that answers with JSON, and the status when it does.
@@ -164,8 +221,10 @@ const SHOP_BY_ANY_NAME: Parameter = query(
     "Which shop, by its domain or its id; not needed where there is one.",
     |_| json_schema!({ "type": "string" }),
 );
-const IDEMPOTENCY_KEY: Parameter =
-    header("Idempotency-Key", "Said again under the same, it is told once. In place of eventId.");
+const IDEMPOTENCY_KEY: Parameter = header(
+    "Idempotency-Key",
+    "Said again under the same, it is told once. In place of eventId.",
+);
 
 /// Every operation there is.
 pub(super) static OPERATIONS: &[Operation] = &[
@@ -174,12 +233,24 @@ pub(super) static OPERATIONS: &[Operation] = &[
             SHOP,
             LIMIT,
             AFTER_LEVEL,
-            query("locationId", "At any of these locations, separated by commas.", |_| ids("Location")),
-            query("productId", "Of any of these products; several parameters are a union.", |_| {
-                ids("Product")
+            query(
+                "locationId",
+                "At any of these locations, separated by commas.",
+                |_| ids("Location"),
+            ),
+            query(
+                "productId",
+                "Of any of these products; several parameters are a union.",
+                |_| ids("Product"),
+            ),
+            query("variantId", "Of any of these variants.", |_| {
+                ids("ProductVariant")
             }),
-            query("variantId", "Of any of these variants.", |_| ids("ProductVariant")),
-            query("inventoryItemId", "Of any of these inventory items.", |_| ids("InventoryItem")),
+            query(
+                "inventoryItemId",
+                "Of any of these inventory items.",
+                |_| ids("InventoryItem"),
+            ),
             query(
                 "sku",
                 "Of the items with exactly this SKU.",
@@ -188,19 +259,34 @@ pub(super) static OPERATIONS: &[Operation] = &[
         ],
         answers: &[(OK, Content::Json(of::<api::LevelPage>))],
         serve: by!(api::levels),
-        ..get("listLevels", "/api/v1/levels", "Stock by item and location, exact at `offset`.", STAFF)
+        ..get(
+            "listLevels",
+            "/api/v1/levels",
+            "Stock by item and location, exact at `offset`.",
+            STAFF,
+        )
     },
     Operation {
         parameters: LIST,
         answers: &[(OK, Content::Json(of::<api::Page<Product>>))],
         serve: by!(api::products),
-        ..get("listProducts", "/api/v1/products", "Products, by id.", BUT_SERVICES)
+        ..get(
+            "listProducts",
+            "/api/v1/products",
+            "Products, by id.",
+            BUT_SERVICES,
+        )
     },
     Operation {
         parameters: LIST,
         answers: &[(OK, Content::Json(of::<api::Page<Variant>>))],
         serve: by!(api::variants),
-        ..get("listVariants", "/api/v1/variants", "Variants, by id.", BUT_SERVICES)
+        ..get(
+            "listVariants",
+            "/api/v1/variants",
+            "Variants, by id.",
+            BUT_SERVICES,
+        )
     },
     Operation {
         parameters: LIST,
@@ -217,7 +303,12 @@ pub(super) static OPERATIONS: &[Operation] = &[
         parameters: LIST,
         answers: &[(OK, Content::Json(of::<api::Page<Location>>))],
         serve: by!(api::locations),
-        ..get("listLocations", "/api/v1/locations", "Places that hold stock, by id.", STAFF)
+        ..get(
+            "listLocations",
+            "/api/v1/locations",
+            "Places that hold stock, by id.",
+            STAFF,
+        )
     },
     Operation {
         parameters: LIST,
@@ -269,7 +360,12 @@ pub(super) static OPERATIONS: &[Operation] = &[
         )),
         answers: &[(CREATED, Content::Json(of::<posts::Told>))],
         serve: by!(posts::post, CREATED),
-        ..post("postEvent", "/api/v1/events", "Says what happened elsewhere.", SERVICES)
+        ..post(
+            "postEvent",
+            "/api/v1/events",
+            "Says what happened elsewhere.",
+            SERVICES,
+        )
     },
     Operation {
         parameters: &[SHOP, IDEMPOTENCY_KEY],
@@ -339,7 +435,11 @@ pub(super) static OPERATIONS: &[Operation] = &[
             SHOP,
             LIMIT,
             BEFORE_COMMAND,
-            query("by", "Given by that user.", |_| json_schema!({ "type": "string" })),
+            query(
+                "by",
+                "Given by that user.",
+                |_| json_schema!({ "type": "string" }),
+            ),
             query(
                 "inventoryItemId",
                 "About that item.",
@@ -349,13 +449,23 @@ pub(super) static OPERATIONS: &[Operation] = &[
         ],
         answers: &[(OK, Content::Json(of::<api::Page<commands::Audited>>))],
         serve: by!(commands::commands),
-        ..get("listCommands", "/api/v1/commands", "Commands and what became of them, newest first.", STAFF)
+        ..get(
+            "listCommands",
+            "/api/v1/commands",
+            "Commands and what became of them, newest first.",
+            STAFF,
+        )
     },
     Operation {
         parameters: &[SHOP, part("commandId", "Which command.")],
         answers: &[(OK, Content::Json(of::<commands::Audited>))],
         serve: by!(commands::command),
-        ..get("readCommand", "/api/v1/commands/{commandId}", "A command and what became of it.", STAFF)
+        ..get(
+            "readCommand",
+            "/api/v1/commands/{commandId}",
+            "A command and what became of it.",
+            STAFF,
+        )
     },
     Operation {
         parameters: &[SHOP, LIMIT, AFTER_HOLD],
@@ -372,13 +482,23 @@ pub(super) static OPERATIONS: &[Operation] = &[
         parameters: &[SHOP, part("reservationId", "Which reservation.")],
         answers: &[(OK, Content::Json(of::<ReservationShape>))],
         serve: by!(commands::reservation),
-        ..get("readReservation", "/api/v1/reservations/{reservationId}", "A hold.", STAFF)
+        ..get(
+            "readReservation",
+            "/api/v1/reservations/{reservationId}",
+            "A hold.",
+            STAFF,
+        )
     },
     Operation {
         parameters: &[SHOP],
         answers: &[(OK, Content::Json(of::<commands::Drained>))],
         serve: by!(commands::drain),
-        ..post("drainHolds", "/api/v1/holds/drain", "Releases every open hold.", ADMINS)
+        ..post(
+            "drainHolds",
+            "/api/v1/holds/drain",
+            "Releases every open hold.",
+            ADMINS,
+        )
     },
     Operation {
         parameters: &[SHOP, LIMIT],
@@ -388,7 +508,10 @@ pub(super) static OPERATIONS: &[Operation] = &[
     },
     Operation {
         parameters: &[SHOP],
-        body: Some((of::<runs::Wish>, r#"{"resource": "inventory", "kind": "quick"}"#)),
+        body: Some((
+            of::<runs::Wish>,
+            r#"{"resource": "inventory", "kind": "quick"}"#,
+        )),
         answers: &[(StatusCode::ACCEPTED, Content::Json(of::<runs::Started>))],
         refusals: &[StatusCode::CONFLICT],
         serve: by!(runs::start, StatusCode::ACCEPTED),
@@ -399,7 +522,12 @@ pub(super) static OPERATIONS: &[Operation] = &[
         answers: &[(OK, Content::Json(of::<runs::Cancelled>))],
         refusals: CONFLICT,
         serve: by!(runs::cancel),
-        ..post("cancelRun", "/api/v1/runs/{runId}/cancel", "Ends a run that is under way or waits.", MANAGERS)
+        ..post(
+            "cancelRun",
+            "/api/v1/runs/{runId}/cancel",
+            "Ends a run that is under way or waits.",
+            MANAGERS,
+        )
     },
     Operation {
         parameters: &[
@@ -453,7 +581,12 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         answers: &[(OK, Content::Json(of::<admin::Realtime>))],
         serve: by!(admin::realtime),
-        ..get("readRealtime", "/api/v1/realtime", "Who is connected. For admins of every shop.", ADMINS)
+        ..get(
+            "readRealtime",
+            "/api/v1/realtime",
+            "Who is connected. For admins of every shop.",
+            ADMINS,
+        )
     },
     Operation {
         body: Some((of::<admin::Revoking>, r#"{"userId": "somebody-who-left"}"#)),
@@ -469,17 +602,32 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         answers: &[(OK, Content::Json(object))],
         serve: by!(openapi::openapi),
-        ..get("readOpenapi", "/api/openapi.json", "This document.", Guard::Nobody)
+        ..get(
+            "readOpenapi",
+            "/api/openapi.json",
+            "This document.",
+            Guard::Nobody,
+        )
     },
     Operation {
         answers: &[(OK, Content::Json(object))],
         serve: by!(openapi::asyncapi),
-        ..get("readAsyncapi", "/api/asyncapi.json", "The realtime side, as AsyncAPI.", Guard::Nobody)
+        ..get(
+            "readAsyncapi",
+            "/api/asyncapi.json",
+            "The realtime side, as AsyncAPI.",
+            Guard::Nobody,
+        )
     },
     Operation {
         answers: &[(OK, Content::Json(object))],
         serve: by!(realtime::usage),
-        ..get("readWsUsage", "/api/ws", "How the plain WebSocket that opens here is used.", Guard::Nobody)
+        ..get(
+            "readWsUsage",
+            "/api/ws",
+            "How the plain WebSocket that opens here is used.",
+            Guard::Nobody,
+        )
     },
     Operation {
         answers: &[(OK, Content::Json(object))],
@@ -494,7 +642,12 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         answers: &[(OK, Content::Json(of::<admin::Realtime>))],
         serve: by!(admin::realtime),
-        ..get("readWsStats", "/api/ws/stats", "Who is connected. For admins of every shop.", ADMINS)
+        ..get(
+            "readWsStats",
+            "/api/ws/stats",
+            "Who is connected. For admins of every shop.",
+            ADMINS,
+        )
     },
     door!(
         "notifyOrderCreated",
@@ -537,12 +690,22 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         answers: &[(OK, Content::Json(of::<oms::Statistics>))],
         serve: by!(oms::stats),
-        ..get("readOmsStats", "/websocket/stats", "oms: who is connected, and the rooms.", SERVICES)
+        ..get(
+            "readOmsStats",
+            "/websocket/stats",
+            "oms: who is connected, and the rooms.",
+            SERVICES,
+        )
     },
     Operation {
         answers: &[(OK, Content::Json(of::<oms::OnlineUsers>))],
         serve: by!(oms::online),
-        ..get("listOmsUsers", "/websocket/users/online", "oms: who is connected.", SERVICES)
+        ..get(
+            "listOmsUsers",
+            "/websocket/users/online",
+            "oms: who is connected.",
+            SERVICES,
+        )
     },
     Operation {
         parameters: &[part("userId", "A user; anybody may ask it of themselves.")],
@@ -558,18 +721,33 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         answers: &[(OK, Content::Json(of::<hub::Health>))],
         serve: by!(hub::health),
-        ..get("readHubHealth", "/health", "hub: that it is well.", Guard::Nobody)
+        ..get(
+            "readHubHealth",
+            "/health",
+            "hub: that it is well.",
+            Guard::Nobody,
+        )
     },
     Operation {
         answers: &[(OK, Content::Json(of::<hub::Found<hub::ConnectedUsers>>))],
         serve: by!(hub::connected),
-        ..get("listHubUsers", "/connected-users", "hub: who is connected.", SERVICES)
+        ..get(
+            "listHubUsers",
+            "/connected-users",
+            "hub: who is connected.",
+            SERVICES,
+        )
     },
     Operation {
         parameters: &[part("userId", "A user.")],
         answers: &[(OK, Content::Json(of::<hub::Found<hub::UserStatus>>))],
         serve: by!(hub::status),
-        ..get("readHubUser", "/user-status/{userId}", "hub: whether a user is connected.", SERVICES)
+        ..get(
+            "readHubUser",
+            "/user-status/{userId}",
+            "hub: whether a user is connected.",
+            SERVICES,
+        )
     },
     Operation {
         parameters: &[
@@ -596,18 +774,34 @@ pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         answers: &[(OK, Content::Json(of::<health::Live>))],
         serve: by!(health::live),
-        ..get("readLiveness", "/livez", "That the process answers.", Guard::Nobody)
+        ..get(
+            "readLiveness",
+            "/livez",
+            "That the process answers.",
+            Guard::Nobody,
+        )
     },
     Operation {
         answers: &[
             (OK, Content::Json(of::<health::Readiness>)),
-            (StatusCode::SERVICE_UNAVAILABLE, Content::Json(of::<health::Readiness>)),
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Content::Json(of::<health::Readiness>),
+            ),
         ],
         serve: |context, _| Box::pin(async move { health::ready(&context).await }),
-        ..get("readReadiness", "/readyz", "Whether it can do its work; 503 while it cannot.", Guard::Nobody)
+        ..get(
+            "readReadiness",
+            "/readyz",
+            "Whether it can do its work; 503 while it cannot.",
+            Guard::Nobody,
+        )
     },
     Operation {
-        answers: &[(OK, Content::Figures(metrics::OPENMETRICS, of::<metrics::OmsMetrics>))],
+        answers: &[(
+            OK,
+            Content::Figures(metrics::OPENMETRICS, of::<metrics::OmsMetrics>),
+        )],
         refusals: &[StatusCode::SERVICE_UNAVAILABLE],
         serve: |context, asked| Box::pin(async move { metrics::metrics(&context, asked).await }),
         ..get(
@@ -640,6 +834,11 @@ pub(super) fn methods(path: &str) -> String {
 
 fn at(path: &str) -> impl Iterator<Item = (&'static Operation, String)> {
     // A slash too much at its end is no other path.
-    let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
-    OPERATIONS.iter().filter_map(move |operation| Some((operation, operation.matches(path)?)))
+    let path = path
+        .strip_suffix('/')
+        .filter(|path| !path.is_empty())
+        .unwrap_or(path);
+    OPERATIONS
+        .iter()
+        .filter_map(move |operation| Some((operation, operation.matches(path)?)))
 }

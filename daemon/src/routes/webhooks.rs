@@ -15,10 +15,16 @@ use crate::limits::{WEBHOOK_BODY_TIMEOUT, WEBHOOK_BYTES_MAX};
 use crate::problems::OTHER_STORE;
 
 pub(super) async fn receive(context: &Context, Asked { headers, body, .. }: Asked) -> Response {
-    received(context, &headers, body).await.unwrap_or_else(|refusal| refusal)
+    received(context, &headers, body)
+        .await
+        .unwrap_or_else(|refusal| refusal)
 }
 
-async fn received(context: &Context, headers: &HeaderMap, body: Body) -> Result<Response, Response> {
+async fn received(
+    context: &Context,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Response> {
     if headers.contains_key(header::CONTENT_ENCODING) {
         let message = "the body must not be compressed: its signature covers the raw bytes";
         return Err(error(
@@ -32,10 +38,14 @@ async fn received(context: &Context, headers: &HeaderMap, body: Body) -> Result<
         context.problems.webhook_of_stranger(&shop);
         error(
             StatusCode::NOT_FOUND,
-            &ErrorBody::new(ErrorCode::NotFound, format!("the shop {shop} is not configured here")),
+            &ErrorBody::new(
+                ErrorCode::NotFound,
+                format!("the shop {shop} is not configured here"),
+            ),
         )
     })?;
-    let body = tokio::time::timeout(WEBHOOK_BODY_TIMEOUT, body::whole(body, WEBHOOK_BYTES_MAX)).await;
+    let body =
+        tokio::time::timeout(WEBHOOK_BODY_TIMEOUT, body::whole(body, WEBHOOK_BYTES_MAX)).await;
     let body = body.map_err(|_| late())?;
     let body = body.map_err(|problem| error(status(problem.code), &problem))?;
     let webhook = Webhook::verify(secrets, headers, body).map_err(|reason| {
@@ -48,7 +58,10 @@ async fn received(context: &Context, headers: &HeaderMap, body: Body) -> Result<
     context.problems.webhook_signed(&shop);
     if context.problems.stands(&shop, OTHER_STORE) {
         let message = "this database is of another store: see /api/v1/status";
-        return Err(error(StatusCode::SERVICE_UNAVAILABLE, &ErrorBody::new(ErrorCode::Unavailable, message)));
+        return Err(error(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &ErrorBody::new(ErrorCode::Unavailable, message),
+        ));
     }
     keep(context, &webhook).await
 }
@@ -77,11 +90,16 @@ async fn keep(context: &Context, webhook: &Webhook) -> Result<Response, Response
     })?;
     tracing::debug!(shop.domain = %received.shop, topic = received.topic, webhook.id = %received.webhook_id, fresh = kept.fresh, "webhook kept");
     if kept.fresh {
-        if let (Some(version), Some(client)) = (webhook.api_version(), context.clients.get(&received.shop)) {
+        if let (Some(version), Some(client)) =
+            (webhook.api_version(), context.clients.get(&received.shop))
+        {
             client.hear_webhook(version);
         }
         context.arrived.notify_one();
-        context.hub.tell(&received.shop.clone(), &Event::ShopifyWebhookReceived(received));
+        context.hub.tell(
+            &received.shop.clone(),
+            &Event::ShopifyWebhookReceived(received),
+        );
     }
     Ok(StatusCode::OK.into_response())
 }

@@ -26,7 +26,9 @@ struct Notes {
 
 /// The bulk operation of a run, if it has one.
 pub(super) fn operation(record: &RunRecord) -> Option<BulkId> {
-    serde_json::from_str::<Notes>(&record.resume).ok()?.operation
+    serde_json::from_str::<Notes>(&record.resume)
+        .ok()?
+        .operation
 }
 
 /// Brings the run to its end.
@@ -41,7 +43,14 @@ pub(super) async fn finish(run: Run<'_>, any_missing: bool) -> Result<SyncRun, S
         BTreeSet::new()
     };
     let names = run.syncs.client.asks_names();
-    let mut full = Full { run, notes, scopes, names, held: Vec::new(), named: Vec::new() };
+    let mut full = Full {
+        run,
+        notes,
+        scopes,
+        names,
+        held: Vec::new(),
+        named: Vec::new(),
+    };
     if !full.notes.compared {
         full.read().await?;
         full.miss(any_missing).await?;
@@ -70,7 +79,9 @@ impl Full<'_> {
             Resource::Customers if self.names => BulkQuery::CustomersNamed,
             Resource::Customers => BulkQuery::Customers,
             Resource::Inventory => BulkQuery::Levels,
-            Resource::Orders if !self.scopes.contains("read_customers") => BulkQuery::OrdersWithoutBuyers,
+            Resource::Orders if !self.scopes.contains("read_customers") => {
+                BulkQuery::OrdersWithoutBuyers
+            }
             Resource::Orders if self.names => BulkQuery::OrdersNamed,
             Resource::Orders => BulkQuery::Orders,
             Resource::Products => BulkQuery::Products,
@@ -134,10 +145,14 @@ impl Full<'_> {
                     started => Some(started?),
                 },
             };
-            let Some(bulk) = bulk else { return Ok(Err("it is no longer there".to_owned())) };
+            let Some(bulk) = bulk else {
+                return Ok(Err("it is no longer there".to_owned()));
+            };
             match bulk.state {
                 BulkState::Completed(result) => return Ok(Ok(result)),
-                BulkState::Canceled => return Ok(Err("somebody or Shopify cancelled it".to_owned())),
+                BulkState::Canceled => {
+                    return Ok(Err("somebody or Shopify cancelled it".to_owned()));
+                }
                 BulkState::Expired => return Ok(Err("it has expired".to_owned())),
                 BulkState::Failed(BulkFailure::AccessDenied) if self.query().is_named() => {
                     return Ok(Err(self.without_names()));
@@ -200,7 +215,9 @@ impl Full<'_> {
         self.notes.operation = Some(bulk.id.clone());
         // A later operation begins a later window.
         self.run.record.until = None;
-        self.run.keep(Vec::new(), &self.notes, Some(bulk.created_at)).await?;
+        self.run
+            .keep(Vec::new(), &self.notes, Some(bulk.created_at))
+            .await?;
         Ok(bulk)
     }
 
@@ -209,7 +226,10 @@ impl Full<'_> {
         let (syncs, resource) = (self.run.syncs, self.run.record.resource());
         let mut rows = syncs.client.bulk_rows(self.query(), result)?;
         if !self.run.record.first {
-            self.held = syncs.store.held(&syncs.shop, resource, self.orders_since()).await?;
+            self.held = syncs
+                .store
+                .held(&syncs.shop, resource, self.orders_since())
+                .await?;
             self.held.sort_unstable();
             self.named = vec![false; self.held.len()];
         }
@@ -222,12 +242,16 @@ impl Full<'_> {
                     self.named[place] = true;
                 }
             }
-            read += changes.iter().filter(|change| is_a_row(resource, change)).count() as u64;
+            read += changes
+                .iter()
+                .filter(|change| is_a_row(resource, change))
+                .count() as u64;
             let run = &mut self.run.record.run;
             // What was read before a second try is not told again.
             run.processed = run.processed.max(read);
             run.total = Some(result.lines().max(run.processed));
-            let (following, kept) = tokio::join!(rows.next(), self.run.keep(changes, &self.notes, None));
+            let (following, kept) =
+                tokio::join!(rows.next(), self.run.keep(changes, &self.notes, None));
             kept?;
             next = following?;
         }
@@ -243,9 +267,15 @@ impl Full<'_> {
             let unseen = held.iter().zip(&self.named).filter(|(_, named)| !**named);
             let missing: BTreeSet<RecordKey> = unseen.map(|(held, _)| held.key).collect();
             let (percent, most) = (syncs.missing_percent_max, limits::MISSING_ALWAYS);
-            let too_many = missing.len() > most && missing.len() * 100 > held.len() * usize::from(percent);
+            let too_many =
+                missing.len() > most && missing.len() * 100 > held.len() * usize::from(percent);
             if too_many && !any_missing && !self.run.record.run.dry_run {
-                return Err(Stopped::Missing { missing: missing.len(), held: held.len(), percent, resource });
+                return Err(Stopped::Missing {
+                    missing: missing.len(),
+                    held: held.len(),
+                    percent,
+                    resource,
+                });
             }
             let missing: Vec<RecordKey> = missing.into_iter().collect();
             for keys in missing.chunks(limits::BULK_ROWS) {
@@ -263,7 +293,9 @@ impl Full<'_> {
         let all = self.scopes.contains("read_all_orders");
         let visible = SignedDuration::from_hours(limits::ORDERS_VISIBLE_DAYS * 24);
         let begun = self.run.record.until.filter(|_| !all);
-        begun.and_then(|begun| begun.saturating_sub(visible).ok()).unwrap_or(Timestamp::MIN)
+        begun
+            .and_then(|begun| begun.saturating_sub(visible).ok())
+            .unwrap_or(Timestamp::MIN)
     }
 
     /// Waits until everything doubtful was read.
@@ -288,10 +320,14 @@ fn sighting(change: &Change) -> Option<Held> {
         Change::LookAgain(key) => one(*key),
         Change::Order(said) => one(RecordKey::Order(said.id)),
         Change::Product { product, .. } => one(RecordKey::Product(product.id)),
-        Change::Variant(said) => {
-            Some(Held { key: RecordKey::Product(said.product_id), variant: Some(said.id) })
-        }
-        Change::Gone(_) | Change::LevelAvailable { .. } | Change::Redacted(_) | Change::Transfer(_) => None,
+        Change::Variant(said) => Some(Held {
+            key: RecordKey::Product(said.product_id),
+            variant: Some(said.id),
+        }),
+        Change::Gone(_)
+        | Change::LevelAvailable { .. }
+        | Change::Redacted(_)
+        | Change::Transfer(_) => None,
     }
 }
 

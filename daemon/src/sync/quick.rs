@@ -85,17 +85,26 @@ impl Pages<'_> {
         self.count(&page);
         match &page.next {
             Some(cursor) => self.notes.cursor = Some(cursor.to_string()),
-            None => self.notes = Notes { stage: next, ..Notes::default() },
+            None => {
+                self.notes = Notes {
+                    stage: next,
+                    ..Notes::default()
+                }
+            }
         }
-        self.run.keep(page.changes, &self.notes, Some(page.shopify_time)).await
+        self.run
+            .keep(page.changes, &self.notes, Some(page.shopify_time))
+            .await
     }
 
     /// Pages through the levels of every location in turn.
     async fn levels(&mut self) -> Result<(), Stopped> {
         let syncs = self.run.syncs;
         let locations = syncs.store.locations(&syncs.shop).await?;
-        let Some(location) =
-            locations.iter().map(|location| location.id).find(|id| !self.notes.locations_done.contains(id))
+        let Some(location) = locations
+            .iter()
+            .map(|location| location.id)
+            .find(|id| !self.notes.locations_done.contains(id))
         else {
             self.notes.stage = Stage::End;
             return Ok(());
@@ -107,7 +116,9 @@ impl Pages<'_> {
         if page.next.is_none() {
             self.notes.locations_done.insert(location);
         }
-        self.run.keep(page.changes, &self.notes, Some(page.shopify_time)).await
+        self.run
+            .keep(page.changes, &self.notes, Some(page.shopify_time))
+            .await
     }
 
     fn cursor(&self) -> Option<Cursor> {

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use serde_json::{Map, Value};
 
 use super::{
-    Command, CommandKind, ITEMS_MAX, KEY_CHARS_MAX, REASON_CHARS_MAX, REFERENCE_CHARS_MAX, ReserveItem, Sale,
-    SettableName, TTL_SECONDS_MAX,
+    Command, CommandKind, ITEMS_MAX, KEY_CHARS_MAX, REASON_CHARS_MAX, REFERENCE_CHARS_MAX,
+    ReserveItem, Sale, SettableName, TTL_SECONDS_MAX,
 };
 use crate::error::{ErrorBody, ErrorCode};
 use crate::quantity::QUANTITY_MAX;
@@ -22,9 +22,15 @@ impl Command {
     /// cannot be one of Shopify's.
     pub fn read(kind: CommandKind, payload: &Value) -> Result<Self, ErrorBody> {
         let Value::Object(fields) = payload else {
-            return Err(ErrorBody::new(ErrorCode::InvalidPayload, "the payload must be an object"));
+            return Err(ErrorBody::new(
+                ErrorCode::InvalidPayload,
+                "the payload must be an object",
+            ));
         };
-        let fields = Fields { fields, within: String::new() };
+        let fields = Fields {
+            fields,
+            within: String::new(),
+        };
         Ok(match kind {
             CommandKind::Adjust => Self::Adjust {
                 inventory_item_id: fields.item()?,
@@ -32,7 +38,9 @@ impl Command {
                 delta: fields.required(
                     "delta",
                     &format!("a whole number other than 0, from -{QUANTITY_MAX} to {QUANTITY_MAX}"),
-                    |value| integer(value, -QUANTITY_MAX..=QUANTITY_MAX).filter(|delta| *delta != 0),
+                    |value| {
+                        integer(value, -QUANTITY_MAX..=QUANTITY_MAX).filter(|delta| *delta != 0)
+                    },
                 )?,
                 reason: fields.reason()?,
                 idempotency_key: fields.text("idempotencyKey", 1..=KEY_CHARS_MAX)?,
@@ -48,10 +56,13 @@ impl Command {
                 })?,
                 order_id: fields.id("orderId", "order")?,
             },
-            CommandKind::Extend => {
-                Self::Extend { reservation_id: fields.reservation()?, ttl_seconds: fields.ttl()? }
-            }
-            CommandKind::Release => Self::Release { reservation_id: fields.reservation()? },
+            CommandKind::Extend => Self::Extend {
+                reservation_id: fields.reservation()?,
+                ttl_seconds: fields.ttl()?,
+            },
+            CommandKind::Release => Self::Release {
+                reservation_id: fields.reservation()?,
+            },
             CommandKind::Reserve => Self::Reserve {
                 items: fields.lines()?,
                 reason: fields.reason()?,
@@ -59,23 +70,25 @@ impl Command {
                 reference: fields.text("reference", 0..=REFERENCE_CHARS_MAX)?,
                 idempotency_key: fields.text("idempotencyKey", 1..=KEY_CHARS_MAX)?,
             },
-            CommandKind::Update => Self::Update {
-                inventory_item_id: fields.item()?,
-                location_id: fields.location()?,
-                quantity: fields.quantity(0)?,
-                name: fields.optional("name", "\"available\" or \"on_hand\"", |value| {
-                    match value.as_str()? {
-                        "available" => Some(SettableName::Available),
-                        "on_hand" => Some(SettableName::OnHand),
-                        _ => None,
-                    }
-                })?,
-                reason: fields.reason()?,
-                expected: fields.optional("expected", &whole(-QUANTITY_MAX), |value| {
-                    integer(value, -QUANTITY_MAX..=QUANTITY_MAX)
-                })?,
-                idempotency_key: fields.text("idempotencyKey", 1..=KEY_CHARS_MAX)?,
-            },
+            CommandKind::Update => {
+                Self::Update {
+                    inventory_item_id: fields.item()?,
+                    location_id: fields.location()?,
+                    quantity: fields.quantity(0)?,
+                    name: fields.optional("name", "\"available\" or \"on_hand\"", |value| {
+                        match value.as_str()? {
+                            "available" => Some(SettableName::Available),
+                            "on_hand" => Some(SettableName::OnHand),
+                            _ => None,
+                        }
+                    })?,
+                    reason: fields.reason()?,
+                    expected: fields.optional("expected", &whole(-QUANTITY_MAX), |value| {
+                        integer(value, -QUANTITY_MAX..=QUANTITY_MAX)
+                    })?,
+                    idempotency_key: fields.text("idempotencyKey", 1..=KEY_CHARS_MAX)?,
+                }
+            }
         })
     }
 }
@@ -98,16 +111,21 @@ impl<'a> Fields<'a> {
 
     fn reservation(&self) -> Result<String, ErrorBody> {
         let reservation = self.text("reservationId", 1..=KEY_CHARS_MAX)?;
-        reservation.ok_or_else(|| self.missing("reservationId", "the id that a reserve was answered with"))
+        reservation
+            .ok_or_else(|| self.missing("reservationId", "the id that a reserve was answered with"))
     }
 
     fn reason(&self) -> Result<String, ErrorBody> {
-        let reason = self.text("reason", 1..=REASON_CHARS_MAX)?.filter(|reason| !reason.trim().is_empty());
+        let reason = self
+            .text("reason", 1..=REASON_CHARS_MAX)?
+            .filter(|reason| !reason.trim().is_empty());
         reason.ok_or_else(|| self.missing("reason", "a text for the audit trail"))
     }
 
     fn quantity(&self, least: i64) -> Result<i64, ErrorBody> {
-        self.required("quantity", &whole(least), |value| integer(value, least..=QUANTITY_MAX))
+        self.required("quantity", &whole(least), |value| {
+            integer(value, least..=QUANTITY_MAX)
+        })
     }
 
     fn ttl(&self) -> Result<Option<u32>, ErrorBody> {
@@ -121,14 +139,28 @@ impl<'a> Fields<'a> {
     fn lines(&self) -> Result<Vec<ReserveItem>, ErrorBody> {
         let expected = format!("a list of 1 to {ITEMS_MAX} objects");
         let list = self.optional("items", &expected, |value| {
-            value.as_array().filter(|list| (1..=ITEMS_MAX).contains(&list.len()))
+            value
+                .as_array()
+                .filter(|list| (1..=ITEMS_MAX).contains(&list.len()))
         })?;
-        let Some(list) = list else { return Ok(vec![self.line()?]) };
-        if ["inventoryItemId", "locationId", "quantity"].iter().any(|key| self.value(key).is_some()) {
-            return Err(self.refuse("items", "items stands alone, or inventoryItemId and quantity do"));
+        let Some(list) = list else {
+            return Ok(vec![self.line()?]);
+        };
+        if ["inventoryItemId", "locationId", "quantity"]
+            .iter()
+            .any(|key| self.value(key).is_some())
+        {
+            return Err(self.refuse(
+                "items",
+                "items stands alone, or inventoryItemId and quantity do",
+            ));
         }
         let line = |(index, line): (usize, &'a Value)| match line {
-            Value::Object(fields) => Self { fields, within: format!("items.{index}.") }.line(),
+            Value::Object(fields) => Self {
+                fields,
+                within: format!("items.{index}."),
+            }
+            .line(),
             _ => Err(self.refuse(&format!("items.{index}"), "a line must be an object")),
         };
         list.iter().enumerate().map(line).collect()
@@ -144,7 +176,9 @@ impl<'a> Fields<'a> {
 
     /// An id as Shopify gives them; any other name is taken for a thing that is not there.
     fn id<Id: FromStr>(&self, key: &str, what: &str) -> Result<Option<Id>, ErrorBody> {
-        let Some(text) = self.optional(key, ID, id_text)? else { return Ok(None) };
+        let Some(text) = self.optional(key, ID, id_text)? else {
+            return Ok(None);
+        };
         text.parse().map(Some).map_err(|_| ErrorBody {
             field: Some(self.path(key)),
             ..ErrorBody::new(ErrorCode::NotFound, format!("there is no {what} {text:?}"))
@@ -154,7 +188,10 @@ impl<'a> Fields<'a> {
     fn text(&self, key: &str, chars: RangeInclusive<usize>) -> Result<Option<String>, ErrorBody> {
         let expected = format!("a text of {} to {} characters", chars.start(), chars.end());
         self.optional(key, &expected, |value| {
-            value.as_str().filter(|text| chars.contains(&text.chars().count())).map(str::to_owned)
+            value
+                .as_str()
+                .filter(|text| chars.contains(&text.chars().count()))
+                .map(str::to_owned)
         })
     }
 
@@ -164,7 +201,8 @@ impl<'a> Fields<'a> {
         expected: &str,
         read: impl FnOnce(&'a Value) -> Option<T>,
     ) -> Result<T, ErrorBody> {
-        self.optional(key, expected, read)?.ok_or_else(|| self.missing(key, expected))
+        self.optional(key, expected, read)?
+            .ok_or_else(|| self.missing(key, expected))
     }
 
     fn optional<T>(
@@ -173,8 +211,12 @@ impl<'a> Fields<'a> {
         expected: &str,
         read: impl FnOnce(&'a Value) -> Option<T>,
     ) -> Result<Option<T>, ErrorBody> {
-        let Some(value) = self.value(key) else { return Ok(None) };
-        read(value).map(Some).ok_or_else(|| self.refuse(key, &format!("{key} must be {expected}")))
+        let Some(value) = self.value(key) else {
+            return Ok(None);
+        };
+        read(value)
+            .map(Some)
+            .ok_or_else(|| self.refuse(key, &format!("{key} must be {expected}")))
     }
 
     fn value(&self, key: &str) -> Option<&'a Value> {
@@ -200,7 +242,9 @@ const ID: &str = "a number, a numeric string, a GID or another text of 1 to 128 
 fn id_text(value: &Value) -> Option<String> {
     match value {
         Value::Number(number) => number.as_u64().map(|number| number.to_string()),
-        Value::String(text) => (1..=KEY_CHARS_MAX).contains(&text.chars().count()).then(|| text.clone()),
+        Value::String(text) => (1..=KEY_CHARS_MAX)
+            .contains(&text.chars().count())
+            .then(|| text.clone()),
         _ => None,
     }
 }

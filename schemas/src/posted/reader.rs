@@ -36,16 +36,35 @@ const TEXTS: [&str; 16] = [
 ];
 
 /// Fields that contracts pass on as numbers.
-const NUMBERS: [&str; 6] =
-    ["amount", "currentQuantity", "previousQuantity", "quantity", "threshold", "totalAmount"];
+const NUMBERS: [&str; 6] = [
+    "amount",
+    "currentQuantity",
+    "previousQuantity",
+    "quantity",
+    "threshold",
+    "totalAmount",
+];
 
 /// Fields that are ids, whatever the event is about.
-const IDS: [&str; 7] =
-    ["companyId", "customerId", "orderId", "productId", "transferId", "userId", "variantId"];
+const IDS: [&str; 7] = [
+    "companyId",
+    "customerId",
+    "orderId",
+    "productId",
+    "transferId",
+    "userId",
+    "variantId",
+];
 
 /// Names that mean something to the clients' libraries and must not come as events.
-const RESERVED: [&str; 6] =
-    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+const RESERVED: [&str; 6] = [
+    "connect",
+    "connect_error",
+    "disconnect",
+    "disconnecting",
+    "newListener",
+    "removeListener",
+];
 
 /// What [`posted`] takes, whatever the kind; which of these it needs depends on that.
 pub(super) fn data_schema(generator: &mut SchemaGenerator) -> Schema {
@@ -54,7 +73,9 @@ pub(super) fn data_schema(generator: &mut SchemaGenerator) -> Schema {
     let ids = json!({ "type": ["array", "null"], "items": { "type": ["integer", "string"], "minimum": 0 } });
     let role = json!({ "anyOf": [generator.subschema_for::<Role>(), { "type": "null" }] });
     let of = |keys: &[&str], schema: Value| -> Vec<(String, Value)> {
-        keys.iter().map(|key| ((*key).to_owned(), schema.clone())).collect()
+        keys.iter()
+            .map(|key| ((*key).to_owned(), schema.clone()))
+            .collect()
     };
     let fields = [
         of(&IDS, id.clone()),
@@ -81,15 +102,30 @@ pub(super) fn posted(
 ) -> Result<Posted, ErrorBody> {
     bounded(&data)?;
     let fields = Fields(&data);
-    TEXTS.iter().try_for_each(|key| fields.is(key, "a text", Value::is_string))?;
-    NUMBERS.iter().try_for_each(|key| fields.is(key, "a number", Value::is_number))?;
+    TEXTS
+        .iter()
+        .try_for_each(|key| fields.is(key, "a text", Value::is_string))?;
+    NUMBERS
+        .iter()
+        .try_for_each(|key| fields.is(key, "a number", Value::is_number))?;
     let topic = kind.topic();
     // What a document calls only `id` is the id of what the event is about.
-    let own = |mine: &str, key: &'static str| if mine == topic { vec![key, "id"] } else { vec![key] };
+    let own = |mine: &str, key: &'static str| {
+        if mine == topic {
+            vec![key, "id"]
+        } else {
+            vec![key]
+        }
+    };
     let customer = fields.id::<CustomerId>(&own("customer", "customerId"))?;
     let by_number = customer.as_ref().and_then(|id| id.to_string().parse().ok());
-    let by_name = customer.filter(|_| by_number.is_none()).map(|id| id.to_string());
-    let user = fields.id::<AnyId>(&own("user", "userId"))?.map(|id| id.to_string()).or(by_name);
+    let by_name = customer
+        .filter(|_| by_number.is_none())
+        .map(|id| id.to_string());
+    let user = fields
+        .id::<AnyId>(&own("user", "userId"))?
+        .map(|id| id.to_string())
+        .or(by_name);
     let read = Posted {
         kind,
         source,
@@ -108,15 +144,28 @@ pub(super) fn posted(
         role: fields.role()?,
         data: Map::new(),
     };
-    let missing =
-        |field: &str| Err(ErrorBody::field(field, format!("{field} is missing: a number or a text")));
+    let missing = |field: &str| {
+        Err(ErrorBody::field(
+            field,
+            format!("{field} is missing: a number or a text"),
+        ))
+    };
     match topic {
         "order" if read.order_id.is_none() => return missing("orderId"),
-        "payment" if read.order_id.is_none() && fields.id::<AnyId>(&["paymentId", "id"])?.is_none() => {
+        "payment"
+            if read.order_id.is_none() && fields.id::<AnyId>(&["paymentId", "id"])?.is_none() =>
+        {
             return missing("orderId");
         }
-        "payment" if kind == Kind::PaymentStatusChanged && read.name.is_none() && !fields.has("status") => {
-            return Err(ErrorBody::field("status", "status is missing: a text, for instance pending"));
+        "payment"
+            if kind == Kind::PaymentStatusChanged
+                && read.name.is_none()
+                && !fields.has("status") =>
+        {
+            return Err(ErrorBody::field(
+                "status",
+                "status is missing: a text, for instance pending",
+            ));
         }
         "inventory" if kind == Kind::InventoryTransfer && read.transfer_id.is_none() => {
             return missing("transferId");
@@ -130,11 +179,15 @@ pub(super) fn posted(
             return missing("productId");
         }
         "product" if read.product_id.is_none() => return missing("productId"),
-        "customer" if read.customer_id.is_none() && read.user_id.is_none() => return missing("customerId"),
+        "customer" if read.customer_id.is_none() && read.user_id.is_none() => {
+            return missing("customerId");
+        }
         "user" if read.user_id.is_none() => return missing("userId"),
         "company" if read.company_id.is_none() => return missing("companyId"),
         "security" | "system"
-            if !["title", "subject", "message", "content"].iter().any(|key| fields.has(key)) =>
+            if !["title", "subject", "message", "content"]
+                .iter()
+                .any(|key| fields.has(key)) =>
         {
             return Err(ErrorBody::field(
                 "message",
@@ -156,19 +209,27 @@ pub(super) fn emitted(source: String, body: &Map<String, Value>) -> Result<Emitt
             ));
         }
         Some(Value::String(name))
-            if (1..=EMITTED_NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control) =>
+            if (1..=EMITTED_NAME_BYTES_MAX).contains(&name.len())
+                && !name.chars().any(char::is_control) =>
         {
             name.clone()
         }
         _ => {
             return Err(ErrorBody::field(
                 "event",
-                format!("event is the name that clients listen for: 1 to {EMITTED_NAME_BYTES_MAX} bytes"),
+                format!(
+                    "event is the name that clients listen for: 1 to {EMITTED_NAME_BYTES_MAX} bytes"
+                ),
             ));
         }
     };
     let target = target(body.get("target"))?;
-    Ok(Emitted { source, target, event, data: body.get("data").cloned().unwrap_or_default() })
+    Ok(Emitted {
+        source,
+        target,
+        event,
+        data: body.get("data").cloned().unwrap_or_default(),
+    })
 }
 
 fn target(target: Option<&Value>) -> Result<Target, ErrorBody> {
@@ -190,7 +251,10 @@ fn target(target: Option<&Value>) -> Result<Target, ErrorBody> {
         "shop" => Ok(Target::Shop),
         // By our name, or by one that clients made up.
         "room" => {
-            let known = id.parse().ok().or_else(|| id.parse().ok().map(Room::Custom));
+            let known = id
+                .parse()
+                .ok()
+                .or_else(|| id.parse().ok().map(Room::Custom));
             known.map(Target::Room).ok_or_else(refused)
         }
         _ => Err(refused()),
@@ -229,7 +293,9 @@ impl<'a> Fields<'a> {
 
     fn is(&self, key: &str, what: &str, holds: fn(&Value) -> bool) -> Result<(), ErrorBody> {
         match self.field(key) {
-            Some(value) if !holds(value) => Err(ErrorBody::field(key, format!("{key} must be {what}"))),
+            Some(value) if !holds(value) => {
+                Err(ErrorBody::field(key, format!("{key} must be {what}")))
+            }
             _ => Ok(()),
         }
     }
@@ -244,29 +310,44 @@ impl<'a> Fields<'a> {
         };
         let id = text(value).and_then(|text| AnyId::of::<Id>(&text).ok());
         id.map(Some).ok_or_else(|| {
-            ErrorBody::field(key, format!("{key} must be a number or a text of 1 to 128 bytes"))
+            ErrorBody::field(
+                key,
+                format!("{key} must be a number or a text of 1 to 128 bytes"),
+            )
         })
     }
 
     /// Those that are Shopify's.
     fn locations(&self) -> Result<Vec<LocationId>, ErrorBody> {
         let [one, many] = LOCATIONS;
-        let mut locations: Vec<LocationId> =
-            self.id::<LocationId>(&[one])?.and_then(|id| id.to_string().parse().ok()).into_iter().collect();
+        let mut locations: Vec<LocationId> = self
+            .id::<LocationId>(&[one])?
+            .and_then(|id| id.to_string().parse().ok())
+            .into_iter()
+            .collect();
         match self.field(many) {
             None => {}
             Some(Value::Array(ids)) if ids.iter().all(|id| text(id).is_some()) => {
-                locations.extend(ids.iter().filter_map(text).filter_map(|id| id.parse::<LocationId>().ok()));
+                locations.extend(
+                    ids.iter()
+                        .filter_map(text)
+                        .filter_map(|id| id.parse::<LocationId>().ok()),
+                );
             }
             Some(_) => {
-                return Err(ErrorBody::field(many, format!("{many} must be a list of numbers or texts")));
+                return Err(ErrorBody::field(
+                    many,
+                    format!("{many} must be a list of numbers or texts"),
+                ));
             }
         }
         Ok(locations)
     }
 
     fn role(&self) -> Result<Option<Role>, ErrorBody> {
-        let Some(role) = self.field("role") else { return Ok(None) };
+        let Some(role) = self.field("role") else {
+            return Ok(None);
+        };
         let known = role.as_str().and_then(Role::parse);
         known.map(Some).ok_or_else(|| {
             let names: Vec<_> = Role::ALL.into_iter().map(Role::as_str).collect();

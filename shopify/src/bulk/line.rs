@@ -24,13 +24,22 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn new(body: Box<dyn Body>) -> Self {
-        Self { body, buffer: BytesMut::new(), searched: 0, bytes: 0, count: 0 }
+        Self {
+            body,
+            buffer: BytesMut::new(),
+            searched: 0,
+            bytes: 0,
+            count: 0,
+        }
     }
 
     /// The next line without its end; blank ones are passed over. Nothing is lost when the future is dropped.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
-            if let Some(end) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') {
+            if let Some(end) = self.buffer[self.searched..]
+                .iter()
+                .position(|byte| *byte == b'\n')
+            {
                 let line = self.buffer.split_to(self.searched + end + 1).freeze();
                 self.searched = 0;
                 match self.hand_out(&line)? {
@@ -40,7 +49,10 @@ impl Lines {
             }
             self.searched = self.buffer.len();
             if self.searched > LINE_BYTES_MAX {
-                return Err(BulkError::LongLine { line: self.count + 1 }.into());
+                return Err(BulkError::LongLine {
+                    line: self.count + 1,
+                }
+                .into());
             }
             let Some(piece) = self.body.chunk().await? else {
                 let line = self.buffer.split().freeze();

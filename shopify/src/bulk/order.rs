@@ -32,7 +32,12 @@ struct Held {
 }
 
 impl Orders {
-    pub(super) fn order(&mut self, id: OrderId, order: Order, bytes: usize) -> Result<(), BulkError> {
+    pub(super) fn order(
+        &mut self,
+        id: OrderId,
+        order: Order,
+        bytes: usize,
+    ) -> Result<(), BulkError> {
         self.weigh(bytes)?;
         let held = self.held.entry(id).or_default();
         held.again |= held.order.replace(order).is_some();
@@ -47,14 +52,29 @@ impl Orders {
 
     /// To be asked once every line was read: whether each has its order.
     pub(super) fn check(&self) -> Result<(), BulkError> {
-        let orders = self.held.values().filter(|held| held.order.is_none()).count();
-        if orders == 0 { Ok(()) } else { Err(BulkError::Orphans { orders }) }
+        let orders = self
+            .held
+            .values()
+            .filter(|held| held.order.is_none())
+            .count();
+        if orders == 0 {
+            Ok(())
+        } else {
+            Err(BulkError::Orphans { orders })
+        }
     }
 
     /// Takes out the order with the lowest id. One that came twice, or has a line that did, was read at two times, and
     /// which line is of which cannot be told: it is to be read.
     pub(super) fn pop(&mut self) -> Option<Vec<Change>> {
-        let (id, Held { order, mut lines, again }) = self.held.pop_first()?;
+        let (
+            id,
+            Held {
+                order,
+                mut lines,
+                again,
+            },
+        ) = self.held.pop_first()?;
         lines.sort_unstable_by_key(Line::id);
         let torn = again || lines.windows(2).any(|pair| pair[0].id() == pair[1].id());
         Some(match order.filter(|_| !torn) {
@@ -65,6 +85,10 @@ impl Orders {
 
     fn weigh(&mut self, bytes: usize) -> Result<(), BulkError> {
         self.bytes += bytes as u64;
-        if self.bytes > HELD_BYTES_MAX { Err(BulkError::Held) } else { Ok(()) }
+        if self.bytes > HELD_BYTES_MAX {
+            Err(BulkError::Held)
+        } else {
+            Ok(())
+        }
     }
 }

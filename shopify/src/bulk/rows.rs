@@ -68,20 +68,39 @@ impl Client {
     /// # Errors
     /// [`BulkError::Address`], or [`BulkError::Uncounted`] when there is no file and there should be rows.
     pub fn bulk_rows(&self, query: BulkQuery, result: &BulkResult) -> Result<BulkRows, Error> {
-        let BulkResult { url, lines: expected, bytes } = result.clone();
+        let BulkResult {
+            url,
+            lines: expected,
+            bytes,
+        } = result.clone();
         if url.is_none() && expected > 0 {
             return Err(BulkError::Uncounted { found: 0, expected }.into());
         }
         let safe = |url: &Uri| {
-            url.scheme_str() == Some("https") || is_on_this_machine(url) && is_on_this_machine(self.address())
+            url.scheme_str() == Some("https")
+                || is_on_this_machine(url) && is_on_this_machine(self.address())
         };
         if !url.iter().all(safe) {
             return Err(BulkError::Address.into());
         }
         let passes = if query.is_joined() { passes(bytes) } else { 1 };
-        let stage = if url.is_some() { Stage::Begin } else { Stage::End };
+        let stage = if url.is_some() {
+            Stage::Begin
+        } else {
+            Stage::End
+        };
         let (transport, orders) = (self.transport(), Orders::default());
-        Ok(BulkRows { query, url, expected, transport, pass: 0, passes, stage, orders, told: Vec::new() })
+        Ok(BulkRows {
+            query,
+            url,
+            expected,
+            transport,
+            pass: 0,
+            passes,
+            stage,
+            orders,
+            told: Vec::new(),
+        })
     }
 }
 
@@ -107,7 +126,11 @@ impl BulkRows {
                 }
             }
         }
-        Ok(if self.told.is_empty() { None } else { Some(std::mem::take(&mut self.told)) })
+        Ok(if self.told.is_empty() {
+            None
+        } else {
+            Some(std::mem::take(&mut self.told))
+        })
     }
 
     async fn fill(&mut self) -> Result<(), Error> {
@@ -134,7 +157,11 @@ impl BulkRows {
                     } else {
                         self.orders = Orders::default();
                         self.pass += 1;
-                        self.stage = if self.pass < self.passes { Stage::Begin } else { Stage::End };
+                        self.stage = if self.pass < self.passes {
+                            Stage::Begin
+                        } else {
+                            Stage::End
+                        };
                     }
                 }
                 Stage::End => break,
@@ -144,47 +171,72 @@ impl BulkRows {
     }
 
     fn count(&self, found: u64, wrong: bool) -> Result<(), BulkError> {
-        if wrong { Err(BulkError::Uncounted { found, expected: self.expected }) } else { Ok(()) }
+        if wrong {
+            Err(BulkError::Uncounted {
+                found,
+                expected: self.expected,
+            })
+        } else {
+            Ok(())
+        }
     }
 
     fn row(&mut self, number: u64, line: &Bytes) -> Result<(), Error> {
         self.count(number, number > self.expected)?;
         let Head { id, parent } = read(number, line)?;
-        let is = |kind: &str| id.strip_prefix("gid://shopify/").is_some_and(|id| id.starts_with(kind));
+        let is = |kind: &str| {
+            id.strip_prefix("gid://shopify/")
+                .is_some_and(|id| id.starts_with(kind))
+        };
         match self.query {
             BulkQuery::Customers | BulkQuery::CustomersNamed if is("Customer/") => {
                 self.told.push(read::<Customer>(number, line)?.change());
             }
-            BulkQuery::Levels if is("InventoryItem/") => self.told.push(read::<Item>(number, line)?.change()),
+            BulkQuery::Levels if is("InventoryItem/") => {
+                self.told.push(read::<Item>(number, line)?.change())
+            }
             BulkQuery::Levels if is("InventoryLevel/") => {
                 self.told.push(read::<LocatedLevel>(number, line)?.change());
             }
             _ if self.query.is_joined() && is("Order/") => {
                 let order = read_id(number, "id", Some(&id))?;
                 if self.is_of_this_pass(order) {
-                    self.orders.order(order, read::<Order>(number, line)?, line.len())?;
+                    self.orders
+                        .order(order, read::<Order>(number, line)?, line.len())?;
                 }
             }
             _ if self.query.is_joined() && is("LineItem/") => {
                 let order = read_id(number, "__parentId", parent.as_deref())?;
                 if self.is_of_this_pass(order) {
-                    self.orders.line(order, read::<Line>(number, line)?, line.len())?;
+                    self.orders
+                        .line(order, read::<Line>(number, line)?, line.len())?;
                 }
             }
             BulkQuery::Products if is("Product/") => {
                 self.told.push(read::<Product>(number, line)?.change(None));
             }
             BulkQuery::Products if is("ProductVariant/") => {
-                self.told.extend(read::<OwnedVariant>(number, line)?.changes());
+                self.told
+                    .extend(read::<OwnedVariant>(number, line)?.changes());
             }
-            _ => return Err(BulkError::Shape { line: number, path: "id".to_owned() }.into()),
+            _ => {
+                return Err(BulkError::Shape {
+                    line: number,
+                    path: "id".to_owned(),
+                }
+                .into());
+            }
         }
         Ok(())
     }
 
     fn is_of_this_pass(&self, order: OrderId) -> bool {
         // Shopify's ids go by steps of powers of two, so that a remainder alone would not spread them.
-        let spread = order.to_i64().cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        let spread = order
+            .to_i64()
+            .cast_unsigned()
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            >> 32;
         spread % self.passes == self.pass
     }
 }
@@ -201,26 +253,42 @@ async fn open(transport: &dyn Transport, url: Uri) -> Result<Lines, Error> {
 
 /// Plain HTTP that does not leave this machine.
 fn is_on_this_machine(address: &Uri) -> bool {
-    let host = address.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let loopback = host.parse().is_ok_and(|host: std::net::IpAddr| host.is_loopback());
+    let host = address
+        .host()
+        .unwrap_or_default()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    let loopback = host
+        .parse()
+        .is_ok_and(|host: std::net::IpAddr| host.is_loopback());
     address.scheme_str() == Some("http") && (loopback || host == "localhost")
 }
 
 fn read<'a, T: Deserialize<'a>>(number: u64, line: &'a [u8]) -> Result<T, BulkError> {
     // Looking out for the place of an error costs time, so that is done when there is one.
-    let located = || serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(line));
-    serde_json::from_slice(line).or_else(|_| located()).map_err(|error: serde_path_to_error::Error<_>| {
-        // A path to a syntax error, and serde's own words, might repeat what is in the line.
-        if error.inner().is_data() {
-            BulkError::Shape { line: number, path: error.path().to_string() }
-        } else {
-            BulkError::Cut { line: number }
-        }
-    })
+    let located =
+        || serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(line));
+    serde_json::from_slice(line).or_else(|_| located()).map_err(
+        |error: serde_path_to_error::Error<_>| {
+            // A path to a syntax error, and serde's own words, might repeat what is in the line.
+            if error.inner().is_data() {
+                BulkError::Shape {
+                    line: number,
+                    path: error.path().to_string(),
+                }
+            } else {
+                BulkError::Cut { line: number }
+            }
+        },
+    )
 }
 
 fn read_id<T: std::str::FromStr>(line: u64, field: &str, id: Option<&str>) -> Result<T, BulkError> {
-    id.and_then(|id| id.parse().ok()).ok_or_else(|| BulkError::Shape { line, path: field.to_owned() })
+    id.and_then(|id| id.parse().ok())
+        .ok_or_else(|| BulkError::Shape {
+            line,
+            path: field.to_owned(),
+        })
 }
 
 #[cfg(test)]

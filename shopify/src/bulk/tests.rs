@@ -42,18 +42,33 @@ async fn an_operation_is_started_with_its_query_and_recognised_by_it() {
         created_at: "2026-11-20T10:00:00Z".parse().unwrap(),
     };
     assert_eq!(start(&fake).await.unwrap(), BulkStart::Started(expected));
-    assert!(fake.variables()[0]["query"].as_str().unwrap().contains("includeInactive: true"));
+    assert!(
+        fake.variables()[0]["query"]
+            .as_str()
+            .unwrap()
+            .contains("includeInactive: true")
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_sixth_operation_has_to_wait_and_a_wrong_query_is_an_error() {
     for code in ["OPERATION_IN_PROGRESS", "LIMIT_REACHED"] {
         let error = json!([{ "field": null, "message": "Five are running", "code": code }]);
-        assert_eq!(start(&Fake::script([started(&Value::Null, &error)])).await.unwrap(), BulkStart::Busy);
+        assert_eq!(
+            start(&Fake::script([started(&Value::Null, &error)]))
+                .await
+                .unwrap(),
+            BulkStart::Busy
+        );
     }
     let error = json!([{ "field": ["query"], "message": "No nodes, please", "code": "INVALID" }]);
-    let refused = start(&Fake::script([started(&Value::Null, &error)])).await.unwrap_err();
-    assert_eq!(refused.to_string(), "Shopify declines bulk_start: No nodes, please (INVALID)");
+    let refused = start(&Fake::script([started(&Value::Null, &error)]))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "Shopify declines bulk_start: No nodes, please (INVALID)"
+    );
     assert_eq!(refused.retry(), Retry::Never);
 }
 
@@ -69,7 +84,16 @@ async fn a_start_that_may_have_happened_is_not_made_again() {
     for failure in failures {
         let fake = Fake::script([failure()]);
         let error = start(&fake).await.unwrap_err();
-        assert!(matches!(&error, Error::InDoubt { document: "bulk_start", .. }), "{error}");
+        assert!(
+            matches!(
+                &error,
+                Error::InDoubt {
+                    document: "bulk_start",
+                    ..
+                }
+            ),
+            "{error}"
+        );
         assert_eq!(error.retry(), Retry::Never);
     }
 }
@@ -81,7 +105,11 @@ async fn a_start_that_cannot_have_happened_is_made_again() {
         "errors": [{ "message": "Throttled", "extensions": { "code": "THROTTLED" } }],
         "extensions": { "cost": cost(10.0, None, 5.0) },
     }));
-    for failure in [Err(TransportError::Connect("refused".into())), status(429), throttled] {
+    for failure in [
+        Err(TransportError::Connect("refused".into())),
+        status(429),
+        throttled,
+    ] {
         let fake = Fake::script([failure, created()]);
         assert!(matches!(start(&fake).await, Ok(BulkStart::Started(_))));
     }
@@ -92,31 +120,57 @@ async fn every_state_is_told_apart() {
     let url = "https://files.example/out?Signature=secret%2B";
     let completed = |url: Option<&str>, lines| {
         let bytes = url.map(|_| 2048);
-        BulkState::Completed(BulkResult { url: url.map(|url| url.parse().unwrap()), lines, bytes })
+        BulkState::Completed(BulkResult {
+            url: url.map(|url| url.parse().unwrap()),
+            lines,
+            bytes,
+        })
     };
     let cases = [
         (operation("CREATED", None, "0", None), BulkState::Created),
         (operation("RUNNING", None, "7", None), BulkState::Running),
-        (operation("CANCELING", None, "7", None), BulkState::Canceling),
+        (
+            operation("CANCELING", None, "7", None),
+            BulkState::Canceling,
+        ),
         (operation("CANCELED", None, "7", None), BulkState::Canceled),
         (operation("EXPIRED", None, "7", None), BulkState::Expired),
-        (operation("COMPLETED", None, "7", Some(url)), completed(Some(url), 7)),
+        (
+            operation("COMPLETED", None, "7", Some(url)),
+            completed(Some(url), 7),
+        ),
         (operation("COMPLETED", None, "0", None), completed(None, 0)),
-        (operation("FAILED", Some("ACCESS_DENIED"), "7", None), BulkState::Failed(BulkFailure::AccessDenied)),
-        (operation("FAILED", Some("TIMEOUT"), "7", None), BulkState::Failed(BulkFailure::Timeout)),
+        (
+            operation("FAILED", Some("ACCESS_DENIED"), "7", None),
+            BulkState::Failed(BulkFailure::AccessDenied),
+        ),
+        (
+            operation("FAILED", Some("TIMEOUT"), "7", None),
+            BulkState::Failed(BulkFailure::Timeout),
+        ),
         (
             operation("FAILED", Some("INTERNAL_SERVER_ERROR"), "7", None),
             BulkState::Failed(BulkFailure::Server),
         ),
-        (operation("FAILED", None, "7", None), BulkState::Failed(BulkFailure::Server)),
-        (operation("OF_NEXT_YEAR", None, "7", None), BulkState::Running),
+        (
+            operation("FAILED", None, "7", None),
+            BulkState::Failed(BulkFailure::Server),
+        ),
+        (
+            operation("OF_NEXT_YEAR", None, "7", None),
+            BulkState::Running,
+        ),
     ];
     for (answer, state) in cases {
         let fake = Fake::script([data(json!({ "bulkOperation": answer }))]);
         let bulk = fake.client().bulk_state(&id()).await.unwrap().unwrap();
-        assert_eq!((&bulk.state, &fake.variables()[0]["id"]), (&state, &json!(ID)));
+        assert_eq!(
+            (&bulk.state, &fake.variables()[0]["id"]),
+            (&state, &json!(ID))
+        );
         assert!(!format!("{bulk:?}").contains("secret"));
-        let under_way = [BulkState::Created, BulkState::Running, BulkState::Canceling].contains(&state);
+        let under_way =
+            [BulkState::Created, BulkState::Running, BulkState::Canceling].contains(&state);
         assert_eq!(bulk.state.is_under_way(), under_way);
     }
     let fake = Fake::script([data(json!({ "bulkOperation": null }))]);
@@ -136,7 +190,14 @@ async fn a_cancelled_operation_is_told_as_it_is_then() {
     for (operation, errors, expected) in cases {
         let payload = json!({ "bulkOperation": operation, "userErrors": errors });
         let fake = Fake::script([data(json!({ "bulkOperationCancel": payload }))]);
-        assert_eq!(fake.client().bulk_cancel(&id()).await.unwrap().map(|bulk| bulk.state), expected);
+        assert_eq!(
+            fake.client()
+                .bulk_cancel(&id())
+                .await
+                .unwrap()
+                .map(|bulk| bulk.state),
+            expected
+        );
     }
 }
 
@@ -154,8 +215,13 @@ async fn what_was_started_by_others_is_listed_and_not_ours() {
 #[test]
 fn only_the_id_of_a_bulk_operation_is_one() {
     assert_eq!(id().to_string(), ID);
-    for bad in ["", "7000000001", "gid://shopify/BulkOperation/", "gid://shopify/Order/1", &format!("{ID}?x")]
-    {
+    for bad in [
+        "",
+        "7000000001",
+        "gid://shopify/BulkOperation/",
+        "gid://shopify/Order/1",
+        &format!("{ID}?x"),
+    ] {
         assert!(bad.parse::<BulkId>().is_err(), "{bad}");
     }
 }

@@ -36,7 +36,10 @@ async fn a_request_goes_to_the_shops_own_address_with_its_token() {
     let requests = fake.requests.lock().unwrap();
     let request = &requests[0].1;
     assert_eq!(request.method(), Method::POST);
-    assert_eq!(request.uri(), "https://pretend.myshopify.com/admin/api/2026-10/graphql.json");
+    assert_eq!(
+        request.uri(),
+        "https://pretend.myshopify.com/admin/api/2026-10/graphql.json"
+    );
     assert_eq!(request.headers()["X-Shopify-Access-Token"], "shpat_pretend");
     assert!(!format!("{request:?}").contains("shpat_pretend"));
 }
@@ -51,18 +54,35 @@ async fn only_an_origin_is_taken_for_another_address() {
             names: false,
         };
         let clock = Arc::new(|| Timestamp::UNIX_EPOCH);
-        Client::new(&"a.myshopify.com".parse().unwrap(), &endpoint, fake, clock, Arc::new(Entropy::seeded(1)))
+        Client::new(
+            &"a.myshopify.com".parse().unwrap(),
+            &endpoint,
+            fake,
+            clock,
+            Arc::new(Entropy::seeded(1)),
+        )
     };
     let with_path = client("http://127.0.0.1:8080/shops/a/").unwrap();
-    assert_eq!(with_path.address, "http://127.0.0.1:8080/shops/a/admin/api/2026-10/graphql.json");
-    for bad in ["", "127.0.0.1:8080", "ftp://host", "https://host?x=", "not an address"] {
+    assert_eq!(
+        with_path.address,
+        "http://127.0.0.1:8080/shops/a/admin/api/2026-10/graphql.json"
+    );
+    for bad in [
+        "",
+        "127.0.0.1:8080",
+        "ftp://host",
+        "https://host?x=",
+        "not an address",
+    ] {
         assert!(matches!(client(bad), Err(Error::Address)), "{bad}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_as_old_as_shopify_says() {
-    let undated = Ok(Response::new(Bytes::from(json!({ "data": no_products() }).to_string())));
+    let undated = Ok(Response::new(Bytes::from(
+        json!({ "data": no_products() }).to_string(),
+    )));
     let fake = Fake::script([data(no_products()), undated]);
     let client = fake.client();
     let dated = client.products_page(None, None).await.unwrap();
@@ -81,7 +101,10 @@ async fn a_throttled_call_waits_exactly_until_its_cost_is_there() {
 
 #[tokio::test(start_paused = true)]
 async fn a_throttled_call_without_figures_waits_as_long_as_it_is_told_or_a_second() {
-    let told = Response::builder().status(429).header("Retry-After", "2.5").body(Bytes::new());
+    let told = Response::builder()
+        .status(429)
+        .header("Retry-After", "2.5")
+        .body(Bytes::new());
     let fake = Fake::script([
         problem("THROTTLED", &Value::Null),
         status(429),
@@ -113,7 +136,10 @@ async fn what_may_pass_is_tried_again_with_growing_pauses_and_then_given_up() {
         for (attempt, pair) in times.windows(2).enumerate() {
             let longest = Duration::from_millis(500 << attempt);
             let pause = pair[1].checked_sub(pair[0]).unwrap();
-            assert!(longest / 2 <= pause && pause <= longest + Duration::from_millis(1), "{times:?}");
+            assert!(
+                longest / 2 <= pause && pause <= longest + Duration::from_millis(1),
+                "{times:?}"
+            );
         }
         assert_eq!(times.len(), 6);
 
@@ -132,7 +158,10 @@ async fn what_needs_a_person_is_not_tried_again() {
         (status(401), "token"),
         (status(402), "frozen"),
         (status(403), "scopes"),
-        (status(403).map(|empty| empty.map(|_| unapproved.clone())), "not approved to read orders"),
+        (
+            status(403).map(|empty| empty.map(|_| unapproved.clone())),
+            "not approved to read orders",
+        ),
         (status(404), "domain"),
         (status(422), "products"),
         (status(423), "locked"),
@@ -141,11 +170,26 @@ async fn what_needs_a_person_is_not_tried_again() {
         (problem("ACCESS_DENIED", &within), "Not like this"),
         (problem("SHOP_INACTIVE", &within), "frozen"),
         (problem("MAX_COST_EXCEEDED", &within), "products"),
-        (problem("BAD_REQUEST", &within), "BAD_REQUEST: Not like this"),
-        (problem("INVALID_FIELD_ARGUMENTS", &within), "INVALID_FIELD_ARGUMENTS: Not like this"),
-        (problem("A_CODE_OF_NEXT_YEAR", &within), "A_CODE_OF_NEXT_YEAR: Not like this"),
-        (problem("INVALID_VARIABLE", &within), "INVALID_VARIABLE: Not like this"),
-        (body(&json!({ "data": { "products": { "nodes": [{ "id": 1 }] } } })), "products.nodes[0]"),
+        (
+            problem("BAD_REQUEST", &within),
+            "BAD_REQUEST: Not like this",
+        ),
+        (
+            problem("INVALID_FIELD_ARGUMENTS", &within),
+            "INVALID_FIELD_ARGUMENTS: Not like this",
+        ),
+        (
+            problem("A_CODE_OF_NEXT_YEAR", &within),
+            "A_CODE_OF_NEXT_YEAR: Not like this",
+        ),
+        (
+            problem("INVALID_VARIABLE", &within),
+            "INVALID_VARIABLE: Not like this",
+        ),
+        (
+            body(&json!({ "data": { "products": { "nodes": [{ "id": 1 }] } } })),
+            "products.nodes[0]",
+        ),
         (body(&json!({ "data": null })), "data"),
         (Err(TransportError::TooLong), "longer"),
     ];
@@ -160,7 +204,8 @@ async fn what_needs_a_person_is_not_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_filter_that_shopify_ignored_is_an_error_and_not_everything() {
-    let warnings = json!([{ "field": "updated_at", "code": "INVALID_FIELD", "message": "Unknown" }]);
+    let warnings =
+        json!([{ "field": "updated_at", "code": "INVALID_FIELD", "message": "Unknown" }]);
     let searched = |warnings: &Value| {
         body(&json!({
             "data": no_products(),
@@ -168,20 +213,38 @@ async fn a_filter_that_shopify_ignored_is_an_error_and_not_everything() {
         }))
     };
     let fake = Fake::script([searched(&warnings)]);
-    assert!(matches!(error_of(&fake).await, Some(Error::FilterIgnored(field)) if field == "updated_at"));
-    assert!(error_of(&Fake::script([searched(&json!([]))])).await.is_none());
-    assert!(error_of(&Fake::script([searched(&Value::Null)])).await.is_none());
+    assert!(
+        matches!(error_of(&fake).await, Some(Error::FilterIgnored(field)) if field == "updated_at")
+    );
+    assert!(
+        error_of(&Fake::script([searched(&json!([]))]))
+            .await
+            .is_none()
+    );
+    assert!(
+        error_of(&Fake::script([searched(&Value::Null)]))
+            .await
+            .is_none()
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_withheld_buyer_costs_no_order_and_anything_else_withheld_is_an_error() {
     let withheld = |path: Value| {
-        let problem = json!({ "message": "Denied", "path": path, "extensions": { "code": "ACCESS_DENIED" } });
+        let problem =
+            json!({ "message": "Denied", "path": path, "extensions": { "code": "ACCESS_DENIED" } });
         Fake::script([body(&json!({ "data": no_products(), "errors": [problem] }))])
     };
-    assert!(error_of(&withheld(json!(["order", "customer"]))).await.is_none());
+    assert!(
+        error_of(&withheld(json!(["order", "customer"])))
+            .await
+            .is_none()
+    );
     for path in [json!(["nodes", 0]), json!(["order"]), Value::Null] {
-        assert!(matches!(error_of(&withheld(path)).await, Some(Error::AccessDenied(_))));
+        assert!(matches!(
+            error_of(&withheld(path)).await,
+            Some(Error::AccessDenied(_))
+        ));
     }
 }
 
@@ -196,7 +259,8 @@ async fn withheld_names_cost_no_record_and_are_told_until_one_is_given() {
             json!({ "message": "Not approved", "path": ["customers", "nodes", 0, field], "extensions": extensions })
         };
         let problems = (name.is_none()).then(|| json!([problem("firstName"), problem("lastName")]));
-        let page = json!({ "nodes": [node], "pageInfo": { "hasNextPage": false, "endCursor": null } });
+        let page =
+            json!({ "nodes": [node], "pageInfo": { "hasNextPage": false, "endCursor": null } });
         body(&json!({ "data": { "customers": page }, "errors": problems }))
     };
     let fake = Fake::script([
@@ -209,17 +273,31 @@ async fn withheld_names_cost_no_record_and_are_told_until_one_is_given() {
     let client = fake.client_for_names();
     let is_told = || {
         let problems = client.health().borrow().problems();
-        problems.iter().any(|problem| problem.message.contains("protected customer field \"Name\""))
+        problems.iter().any(|problem| {
+            problem
+                .message
+                .contains("protected customer field \"Name\"")
+        })
     };
     for _ in 0..2 {
-        assert_eq!(client.customers_page(None, None).await.unwrap().changes.len(), 1);
+        assert_eq!(
+            client
+                .customers_page(None, None)
+                .await
+                .unwrap()
+                .changes
+                .len(),
+            1
+        );
         assert!(is_told());
     }
     client.customers_page(None, None).await.unwrap();
     assert!(!is_told());
     // Another failure in the same place is asked about again.
     let page = client.customers_page(None, None).await.unwrap();
-    let [Change::Customer(customer)] = &page.changes[..] else { panic!("{page:?}") };
+    let [Change::Customer(customer)] = &page.changes[..] else {
+        panic!("{page:?}")
+    };
     assert_eq!(customer.name.as_deref(), Some("Ann"));
 }
 
@@ -227,12 +305,21 @@ async fn withheld_names_cost_no_record_and_are_told_until_one_is_given() {
 async fn an_alarm_is_raised_once_however_many_answers_repeat_it() {
     let answer = |version: &str| {
         let mut answer = data(no_products()).unwrap();
-        answer.headers_mut().insert("X-Shopify-API-Version", version.parse().unwrap());
+        answer
+            .headers_mut()
+            .insert("X-Shopify-API-Version", version.parse().unwrap());
         // Our clock says 10:00:00.
-        answer.headers_mut().insert("Date", "Fri, 20 Nov 2026 10:01:00 GMT".parse().unwrap());
+        answer
+            .headers_mut()
+            .insert("Date", "Fri, 20 Nov 2026 10:01:00 GMT".parse().unwrap());
         Ok(answer)
     };
-    let fake = Fake::script([answer("2026-10"), answer("2027-01"), answer("2027-01"), data(no_products())]);
+    let fake = Fake::script([
+        answer("2026-10"),
+        answer("2027-01"),
+        answer("2027-01"),
+        data(no_products()),
+    ]);
     let client = fake.client();
     let mut health = client.health();
     let mut changes = Vec::new();
@@ -252,12 +339,14 @@ async fn a_command_overtakes_everything_and_readings_overtake_all_but_a_share_of
     let fake = Fake::new(move |request| {
         let query = request["query"].as_str().unwrap();
         let (name, data) = match () {
-            () if query.contains("StockSet") => {
-                ("stock", json!({ "change": { "inventoryAdjustmentGroup": null, "userErrors": [] } }))
-            }
-            () if query.contains("Scopes") => {
-                ("scopes", json!({ "currentAppInstallation": { "accessScopes": [] } }))
-            }
+            () if query.contains("StockSet") => (
+                "stock",
+                json!({ "change": { "inventoryAdjustmentGroup": null, "userErrors": [] } }),
+            ),
+            () if query.contains("Scopes") => (
+                "scopes",
+                json!({ "currentAppInstallation": { "accessScopes": [] } }),
+            ),
             () if query.contains("Products") => ("page", no_products()),
             () => ("look", json!({ "nodes": [null] })),
         };
@@ -274,7 +363,12 @@ async fn a_command_overtakes_everything_and_readings_overtake_all_but_a_share_of
             match name {
                 "page" => drop(client.products_page(None, None).await.unwrap()),
                 "scopes" => drop(client.scopes().await.unwrap()),
-                "stock" => drop(client.change_stock(StockChange::SetAvailable, &stock_set()).await.unwrap()),
+                "stock" => drop(
+                    client
+                        .change_stock(StockChange::SetAvailable, &stock_set())
+                        .await
+                        .unwrap(),
+                ),
                 _ => {
                     let item = RecordKey::Item(1_u64.try_into().unwrap());
                     drop(client.look_again(&[(item, None)]).await.unwrap());
@@ -285,12 +379,20 @@ async fn a_command_overtakes_everything_and_readings_overtake_all_but_a_share_of
     }
     calls.join_all().await;
     // One page goes between two readings: syncs keep their share while both wait.
-    let expected = ["page", "stock", "stock", "look", "page", "scopes", "page", "page"];
+    let expected = [
+        "page", "stock", "stock", "look", "page", "scopes", "page", "page",
+    ];
     assert_eq!(*order.lock().unwrap(), expected);
 }
 
 fn stock_set() -> String {
-    stock_body(StockChange::SetAvailable, &[], "gid://stockd/Attempt/1", "gid://stockd/Shop/1", "key")
+    stock_body(
+        StockChange::SetAvailable,
+        &[],
+        "gid://stockd/Attempt/1",
+        "gid://stockd/Shop/1",
+        "key",
+    )
 }
 
 /// A shop with a bucket as Shopify keeps it: the requested cost is reserved, what was not needed is given back.
@@ -331,8 +433,15 @@ impl Bucket {
 #[async_trait]
 impl Transport for Shop {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let is_page = json_of(request.body())["query"].as_str().unwrap().contains("Products");
-        let (requested, actual) = if is_page { (252.0, 120.0) } else { (50.0, 50.0) };
+        let is_page = json_of(request.body())["query"]
+            .as_str()
+            .unwrap()
+            .contains("Products");
+        let (requested, actual) = if is_page {
+            (252.0, 120.0)
+        } else {
+            (50.0, 50.0)
+        };
         let enough = self.bucket.lock().unwrap().take(requested);
         let early = self.bucket.lock().unwrap().add(0.0);
         // Answers overtake each other.
@@ -345,13 +454,16 @@ impl Transport for Shop {
             "maximumAvailable": bucket.maximum, "currentlyAvailable": available, "restoreRate": bucket.rate,
         });
         let actual = if enough { json!(actual) } else { Value::Null };
-        let cost =
-            json!({ "requestedQueryCost": requested, "actualQueryCost": actual, "throttleStatus": status });
+        let cost = json!({ "requestedQueryCost": requested, "actualQueryCost": actual, "throttleStatus": status });
         if !enough {
             self.refused.fetch_add(1, Ordering::SeqCst);
             return problem("THROTTLED", &cost);
         }
-        let data = if is_page { no_products() } else { json!({ "nodes": vec![Value::Null; 50] }) };
+        let data = if is_page {
+            no_products()
+        } else {
+            json!({ "nodes": vec![Value::Null; 50] })
+        };
         body(&json!({ "data": data, "extensions": { "cost": cost } }))
     }
 }
@@ -359,11 +471,24 @@ impl Transport for Shop {
 /// How long 40 pages and 20 batches of point reads take, all asked for at once, and how many were throttled.
 async fn burst(maximum: f64, rate: f64, latency: Duration, tells_early: bool) -> (f64, u32) {
     let start = Instant::now();
-    let bucket = Mutex::new(Bucket { maximum, rate, available: maximum, since: start });
+    let bucket = Mutex::new(Bucket {
+        maximum,
+        rate,
+        available: maximum,
+        since: start,
+    });
     let (requests, refused) = (AtomicU32::new(0), AtomicU32::new(0));
-    let shop = Arc::new(Shop { bucket, latency, tells_early, requests, refused });
+    let shop = Arc::new(Shop {
+        bucket,
+        latency,
+        tells_early,
+        requests,
+        refused,
+    });
     let client = Arc::new(fake::client(Arc::clone(&shop) as _));
-    let keys: Vec<_> = (1..=50_u64).map(|n| (RecordKey::Item(n.try_into().unwrap()), None)).collect();
+    let keys: Vec<_> = (1..=50_u64)
+        .map(|n| (RecordKey::Item(n.try_into().unwrap()), None))
+        .collect();
     let mut calls = JoinSet::new();
     for n in 0..60 {
         let (client, keys) = (Arc::clone(&client), keys.clone());
@@ -377,20 +502,30 @@ async fn burst(maximum: f64, rate: f64, latency: Duration, tells_early: bool) ->
     }
     calls.join_all().await;
     assert_eq!(shop.requests.load(Ordering::SeqCst), 60);
-    (start.elapsed().as_secs_f64(), shop.refused.load(Ordering::SeqCst))
+    (
+        start.elapsed().as_secs_f64(),
+        shop.refused.load(Ordering::SeqCst),
+    )
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_burst_is_throttled_and_none_takes_much_longer_than_it_must() {
     for tells_early in [false, true] {
-        for (maximum, rate, millis) in [(1_000.0, 50.0, 0), (2_000.0, 100.0, 150), (2_000.0, 100.0, 4_000)] {
+        for (maximum, rate, millis) in [
+            (1_000.0, 50.0, 0),
+            (2_000.0, 100.0, 150),
+            (2_000.0, 100.0, 4_000),
+        ] {
             let latency = Duration::from_millis(millis);
             let (seconds, refused) = burst(maximum, rate, latency, tells_early).await;
             assert_eq!(refused, 0, "{maximum} points, {latency:?}");
             let charged = 40.0 * 120.0 + 20.0 * 50.0;
             // Reads use six slots and syncs four, for two latencies on average.
             let needed = ((charged - maximum) / rate).max(60.0 / 4.0 * 2.0 * latency.as_secs_f64());
-            assert!(seconds < needed * 1.2 + 10.0, "{seconds} s for what takes {needed} s");
+            assert!(
+                seconds < needed * 1.2 + 10.0,
+                "{seconds} s for what takes {needed} s"
+            );
         }
     }
 }

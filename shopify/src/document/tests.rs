@@ -31,7 +31,9 @@ const BULK: [(&str, &str); 7] = [
 
 /// Every file with its text.
 fn texts() -> impl Iterator<Item = (&'static str, &'static str)> {
-    ALL.iter().map(|document| (document.name, document.text)).chain(BULK)
+    ALL.iter()
+        .map(|document| (document.name, document.text))
+        .chain(BULK)
 }
 
 fn schema() -> Valid<Schema> {
@@ -52,7 +54,12 @@ fn every_document_is_valid_and_costs_what_it_says() {
         let operation = parsed.operations.iter().next().unwrap();
         for rows in [1, PAGE_ROWS] {
             let cost = cost(&operation.selection_set, rows);
-            assert_eq!(document.cost_max(rows), cost, "{} with {rows} rows", document.name);
+            assert_eq!(
+                document.cost_max(rows),
+                cost,
+                "{} with {rows} rows",
+                document.name
+            );
         }
     }
 }
@@ -75,25 +82,45 @@ fn no_page_can_be_too_expensive() {
 #[test]
 fn every_file_in_queries_is_used_and_no_field_is_deprecated() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/queries");
-    let files =
-        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap());
     let named: BTreeSet<_> = texts().map(|(name, _)| format!("{name}.graphql")).collect();
     assert_eq!(files.collect::<BTreeSet<_>>(), named);
 
     let schema = schema();
     for (name, text) in texts() {
         let parsed = parsed(&schema, name, text);
-        for field in parsed.operations.iter().flat_map(|operation| operation.all_fields(&parsed)) {
-            assert!(field.definition.directives.get("deprecated").is_none(), "{name}: {}", field.name);
+        for field in parsed
+            .operations
+            .iter()
+            .flat_map(|operation| operation.all_fields(&parsed))
+        {
+            assert!(
+                field.definition.directives.get("deprecated").is_none(),
+                "{name}: {}",
+                field.name
+            );
         }
     }
 }
 
 #[test]
 fn levels_are_read_with_every_quantity() {
-    for document in [LEVELS.text, LEVELS_BY_ID.text, LEVELS_BY_ITEM.text, BULK_LEVELS] {
-        let names: Vec<_> = QuantityName::ALL.iter().map(|name| format!("\"{}\"", name.as_str())).collect();
-        assert!(document.contains(&format!("quantities(names: [{}])", names.join(", "))), "{document}");
+    for document in [
+        LEVELS.text,
+        LEVELS_BY_ID.text,
+        LEVELS_BY_ITEM.text,
+        BULK_LEVELS,
+    ] {
+        let names: Vec<_> = QuantityName::ALL
+            .iter()
+            .map(|name| format!("\"{}\"", name.as_str()))
+            .collect();
+        assert!(
+            document.contains(&format!("quantities(names: [{}])", names.join(", "))),
+            "{document}"
+        );
     }
 }
 
@@ -110,7 +137,12 @@ fn a_bulk_query_asks_for_the_fields_that_a_page_or_a_point_read_asks_for() {
         found
     };
     let pairs = [
-        ("bulk_customers", BULK_CUSTOMERS, &CUSTOMERS_BY_ID, "Customer"),
+        (
+            "bulk_customers",
+            BULK_CUSTOMERS,
+            &CUSTOMERS_BY_ID,
+            "Customer",
+        ),
         ("bulk_levels", BULK_LEVELS, &LEVELS_BY_ID, "InventoryLevel"),
         ("bulk_orders", BULK_ORDERS, &ORDER, "Order"),
         ("bulk_orders", BULK_ORDERS, &ORDER, "LineItem"),
@@ -120,30 +152,48 @@ fn a_bulk_query_asks_for_the_fields_that_a_page_or_a_point_read_asks_for() {
         ("bulk_orders", BULK_ORDERS, &ORDERS_BY_ID, "LineItem"),
         ("bulk_products", BULK_PRODUCTS, &PRODUCT, "Product"),
         ("bulk_products", BULK_PRODUCTS, &PRODUCTS_BY_ID, "Product"),
-        ("bulk_products", BULK_PRODUCTS, &PRODUCTS_BY_ID, "ProductVariant"),
+        (
+            "bulk_products",
+            BULK_PRODUCTS,
+            &PRODUCTS_BY_ID,
+            "ProductVariant",
+        ),
         ("bulk_products", BULK_PRODUCTS, &VARIANTS, "ProductVariant"),
     ];
     for (name, text, other, kind) in pairs {
-        assert_eq!(fields(name, text, kind), fields(other.name, other.text, kind), "{kind}");
+        assert_eq!(
+            fields(name, text, kind),
+            fields(other.name, other.text, kind),
+            "{kind}"
+        );
     }
     let without = BULK_ORDERS.replace("customer { id }", "");
     let words = |text: &'static str| text.split_whitespace().skip(2);
-    assert!(without.split_whitespace().skip(2).eq(words(BULK_ORDERS_WITHOUT_BUYERS)));
+    assert!(
+        without
+            .split_whitespace()
+            .skip(2)
+            .eq(words(BULK_ORDERS_WITHOUT_BUYERS))
+    );
 }
 
 #[test]
 fn a_named_query_asks_for_names_beside_the_same_and_no_other_asks_for_any() {
     let customer = "id createdAt updatedAt firstName lastName";
     let plain = |text: &str| {
-        let text =
-            text.replacen("Named", "", 1).replace(&format!("customer {{ {customer} }}"), "customer { id }");
+        let text = text
+            .replacen("Named", "", 1)
+            .replace(&format!("customer {{ {customer} }}"), "customer { id }");
         text.replace(customer, "id createdAt updatedAt")
     };
     let mut pairs = 0;
     for (name, text) in texts() {
         match name.strip_suffix("_named") {
             Some(of) => {
-                assert!(texts().any(|(name, other)| name == of && other == plain(text)), "{name}");
+                assert!(
+                    texts().any(|(name, other)| name == of && other == plain(text)),
+                    "{name}"
+                );
                 pairs += 1;
             }
             None => assert!(!text.contains("Name "), "{name}"),
@@ -167,21 +217,34 @@ fn every_bulk_query_is_one_that_shopify_takes() {
 
 /// How many connections there are, every one of them as a bulk operation wants it.
 fn connections(selections: &SelectionSet, depth: usize, in_list: bool) -> usize {
-    let fields = selections.selections.iter().map(|selection| match selection {
-        Selection::Field(field) => field,
-        other => panic!("{other}"),
-    });
+    let fields = selections
+        .selections
+        .iter()
+        .map(|selection| match selection {
+            Selection::Field(field) => field,
+            other => panic!("{other}"),
+        });
     let of = |field: &Field| {
-        assert!(field.name != "nodes" && field.name != "pageInfo" && field.alias.is_none(), "{}", field.name);
+        assert!(
+            field.name != "nodes" && field.name != "pageInfo" && field.alias.is_none(),
+            "{}",
+            field.name
+        );
         let is_connection = field.ty().inner_named_type().ends_with("Connection");
         if !is_connection {
             let in_list = in_list || field.ty().is_list() && field.name != "edges";
             return connections(&field.selection_set, depth, in_list);
         }
         assert!(depth < BULK_DEPTH_MAX && !in_list, "{}", field.name);
-        let parent_has_id =
-            selections.selections.iter().any(|one| matches!(one, Selection::Field(one) if one.name == "id"));
-        assert!(depth == 0 || parent_has_id, "the parent of {} has no id", field.name);
+        let parent_has_id = selections
+            .selections
+            .iter()
+            .any(|one| matches!(one, Selection::Field(one) if one.name == "id"));
+        assert!(
+            depth == 0 || parent_has_id,
+            "the parent of {} has no id",
+            field.name
+        );
         1 + connections(&field.selection_set, depth + 1, in_list)
     };
     fields.map(|field| of(field)).sum()
@@ -193,7 +256,10 @@ fn fields_of(selections: &SelectionSet, kind: &str, found: &mut BTreeSet<String>
         match selection {
             Selection::Field(field) => {
                 let leads = field.ty().inner_named_type();
-                if selections.ty == kind && !leads.ends_with("Connection") && field.name != "product" {
+                if selections.ty == kind
+                    && !leads.ends_with("Connection")
+                    && field.name != "product"
+                {
                     found.insert(field.name.to_string());
                 }
                 fields_of(&field.selection_set, kind, found);
@@ -210,7 +276,10 @@ fn cost(selections: &SelectionSet, rows: u32) -> u32 {
         Selection::Field(field) => cost_of_field(field, rows),
         Selection::InlineFragment(fragment) => cost(&fragment.selection_set, rows),
         Selection::FragmentSpread(spread) => {
-            panic!("the documents have no named fragments: {}", spread.fragment_name)
+            panic!(
+                "the documents have no named fragments: {}",
+                spread.fragment_name
+            )
         }
     };
     selections.selections.iter().map(of).sum()
@@ -220,7 +289,9 @@ fn cost_of_field(field: &Field, rows: u32) -> u32 {
     let kind = field.ty().inner_named_type().as_str();
     let inside = cost(&field.selection_set, rows);
     let first = || match &*field.argument_by_name("first").unwrap().clone() {
-        apollo_compiler::ast::Value::Int(literal) => literal.try_to_i32().unwrap().try_into().unwrap(),
+        apollo_compiler::ast::Value::Int(literal) => {
+            literal.try_to_i32().unwrap().try_into().unwrap()
+        }
         _ => rows,
     };
     match (field.name.as_str(), kind) {

@@ -21,7 +21,9 @@ fn level(item: u64, location: u64) -> Value {
 }
 
 fn gid(item: u64) -> Option<LevelGid> {
-    format!("gid://shopify/InventoryLevel/9{item}?inventory_item_id={item}").parse().ok()
+    format!("gid://shopify/InventoryLevel/9{item}?inventory_item_id={item}")
+        .parse()
+        .ok()
 }
 
 fn variant(number: u64) -> Value {
@@ -89,7 +91,9 @@ async fn look_again(fake: &std::sync::Arc<Fake>, key: RecordKey) -> Vec<Change> 
 
 #[tokio::test(start_paused = true)]
 async fn levels_are_read_fifty_at_a_time() {
-    let keys: Vec<_> = (1..=70).map(|item| (level_key(item, 3), gid(item))).collect();
+    let keys: Vec<_> = (1..=70)
+        .map(|item| (level_key(item, 3), gid(item)))
+        .collect();
     let batch = |items: std::ops::RangeInclusive<u64>| {
         data(json!({ "nodes": items.map(|item| level(item, 3)).collect::<Vec<_>>() }))
     };
@@ -117,8 +121,11 @@ async fn a_level_is_gone_only_when_its_item_has_none_at_the_location() {
         data(json!({ "nodes": [null] })),
     ]);
     let found = fake.client().look_again(&keys).await.unwrap();
-    let gone: Vec<_> =
-        found.iter().filter(|(key, changes)| *changes == [Change::Gone(*key)]).map(|(key, _)| *key).collect();
+    let gone: Vec<_> = found
+        .iter()
+        .filter(|(key, changes)| *changes == [Change::Gone(*key)])
+        .map(|(key, _)| *key)
+        .collect();
     assert_eq!(gone, [level_key(4, 3), level_key(5, 6)]);
     let second = json!({ "ids": ["gid://shopify/InventoryItem/2", "gid://shopify/InventoryItem/4"], "location": "gid://shopify/Location/3" });
     assert_eq!(fake.variables()[1], second);
@@ -130,8 +137,14 @@ async fn a_level_under_a_gid_of_another_is_not_taken_for_it() {
         data(json!({ "nodes": [level(7, 3)] })),
         data(json!({ "nodes": [{ "inventoryLevel": level(1, 3) }] })),
     ]);
-    let found = fake.client().look_again(&[(level_key(1, 3), gid(1))]).await.unwrap();
-    assert!(matches!(&found[0].1[..], [Change::Level(level)] if level.inventory_item_id.to_string() == "1"));
+    let found = fake
+        .client()
+        .look_again(&[(level_key(1, 3), gid(1))])
+        .await
+        .unwrap();
+    assert!(
+        matches!(&found[0].1[..], [Change::Level(level)] if level.inventory_item_id.to_string() == "1")
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -144,7 +157,9 @@ async fn what_does_not_exist_is_gone() {
         RecordKey::Product(1u64.try_into().unwrap()),
     ];
     for key in keys {
-        let fake = Fake::script([data(json!({ "nodes": [null], "order": null, "product": null }))]);
+        let fake = Fake::script([data(
+            json!({ "nodes": [null], "order": null, "product": null }),
+        )]);
         assert_eq!(look_again(&fake, key).await, [Change::Gone(key)]);
     }
 }
@@ -153,12 +168,26 @@ async fn what_does_not_exist_is_gone() {
 async fn a_product_is_read_with_all_its_variants_page_by_page() {
     let then = "2026-11-19T10:00:00Z";
     let first = product(then, &[1, 2], Some("c1"));
-    let fake = Fake::script([data(begun(&first, "product")), data(first), data(product(then, &[3], None))]);
+    let fake = Fake::script([
+        data(begun(&first, "product")),
+        data(first),
+        data(product(then, &[3], None)),
+    ]);
     let changes = look_again(&fake, RecordKey::Product(1u64.try_into().unwrap())).await;
-    let [Change::Product { variants: Some(ids), .. }, rest @ ..] = &changes[..] else {
+    let [
+        Change::Product {
+            variants: Some(ids),
+            ..
+        },
+        rest @ ..,
+    ] = &changes[..]
+    else {
         panic!("{changes:?}")
     };
-    assert_eq!(ids.iter().map(ToString::to_string).collect::<Vec<_>>(), ["1", "2", "3"]);
+    assert_eq!(
+        ids.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["1", "2", "3"]
+    );
     assert_eq!(rest.len(), 6);
     assert_eq!(fake.variables()[2]["after"], "c1");
 }
@@ -181,17 +210,35 @@ async fn a_product_that_changed_between_two_pages_is_read_again() {
 async fn an_order_is_told_in_the_words_of_webhooks() {
     let then = "2026-11-19T10:00:00Z";
     let first = order(then, 12, Some("c1"));
-    let fake = Fake::script([data(begun(&first, "order")), data(first), data(order(then, 11, None))]);
+    let fake = Fake::script([
+        data(begun(&first, "order")),
+        data(first),
+        data(order(then, 11, None)),
+    ]);
     let changes = look_again(&fake, RecordKey::Order(1u64.try_into().unwrap())).await;
-    let [Change::Order(order)] = &changes[..] else { panic!("{changes:?}") };
+    let [Change::Order(order)] = &changes[..] else {
+        panic!("{changes:?}")
+    };
     assert_eq!(order.status, OrderStatus::Delivered);
     assert_eq!(order.financial_status.as_deref(), Some("partially_paid"));
     assert_eq!(order.fulfillment_status.as_deref(), Some("fulfilled"));
     assert_eq!(order.total.as_str(), "55.00");
     let text = |ids: &[LocationId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(text(&order.locations), ["8", "9"]);
-    assert_eq!(order.lines.iter().map(|line| line.id.to_string()).collect::<Vec<_>>(), ["11", "12"]);
-    assert!(order.lines.iter().all(|line| line.sku.is_none() && line.quantity == 2));
+    assert_eq!(
+        order
+            .lines
+            .iter()
+            .map(|line| line.id.to_string())
+            .collect::<Vec<_>>(),
+        ["11", "12"]
+    );
+    assert!(
+        order
+            .lines
+            .iter()
+            .all(|line| line.sku.is_none() && line.quantity == 2)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,9 +247,13 @@ async fn of_an_orders_transactions_those_are_told_that_moved_money_or_should_hav
     let whole = order("2026-11-19T10:00:00Z", 12, None);
     let fake = Fake::script([data(begun(&whole, "order")), data(whole)]);
     let changes = look_again(&fake, RecordKey::Order(1u64.try_into().unwrap())).await;
-    let [Change::Order(order)] = &changes[..] else { panic!("{changes:?}") };
+    let [Change::Order(order)] = &changes[..] else {
+        panic!("{changes:?}")
+    };
     let told = order.payments.iter().flatten();
-    let told: Vec<_> = told.map(|one| (one.id.to_i64(), one.outcome, one.amount.as_str())).collect();
+    let told: Vec<_> = told
+        .map(|one| (one.id.to_i64(), one.outcome, one.amount.as_str()))
+        .collect();
     assert_eq!(
         told,
         [
@@ -239,7 +290,12 @@ async fn small_orders_and_products_are_read_several_at_a_time() {
         product
     };
     let keys: Vec<_> = (1..=7_u64)
-        .flat_map(|id| [RecordKey::Order(id.try_into().unwrap()), RecordKey::Product(id.try_into().unwrap())])
+        .flat_map(|id| {
+            [
+                RecordKey::Order(id.try_into().unwrap()),
+                RecordKey::Product(id.try_into().unwrap()),
+            ]
+        })
         .map(|key| (key, None))
         .collect();
     let mut second: Vec<Value> = vec![Value::Null];
@@ -253,9 +309,14 @@ async fn small_orders_and_products_are_read_several_at_a_time() {
     for ((key, _), (found, changes)) in keys.iter().zip(&found) {
         assert_eq!(key, found);
         match key {
-            RecordKey::Order(id) if id.to_i64() == 6 => assert_eq!(changes[..], [Change::Gone(*key)]),
+            RecordKey::Order(id) if id.to_i64() == 6 => {
+                assert_eq!(changes[..], [Change::Gone(*key)])
+            }
             RecordKey::Order(id) => {
-                assert!(matches!(&changes[..], [Change::Order(order)] if order.id == *id), "{changes:?}");
+                assert!(
+                    matches!(&changes[..], [Change::Order(order)] if order.id == *id),
+                    "{changes:?}"
+                );
             }
             _ => assert!(
                 matches!(&changes[..], [Change::Product { product, variants: Some(ids) }, Change::Item(_), Change::Variant(_)]

@@ -5,7 +5,11 @@ use tokio::task::JoinSet;
 use super::*;
 
 fn status(maximum_available: f64, currently_available: f64, restore_rate: f64) -> ThrottleStatus {
-    ThrottleStatus { maximum_available, currently_available, restore_rate }
+    ThrottleStatus {
+        maximum_available,
+        currently_available,
+        restore_rate,
+    }
 }
 
 /// A queue that knows its bucket: so much is left of 2,000 points, refilled by 100 a second.
@@ -40,7 +44,14 @@ async fn what_matters_more_overtakes_what_matters_less() {
     let pace = pace_with(0.0).await;
     let order = Arc::new(Mutex::new(Vec::new()));
     let mut calls = JoinSet::new();
-    for name in ["sync 1", "sync 2", "read", "command 1", "command 2", "sync 3"] {
+    for name in [
+        "sync 1",
+        "sync 2",
+        "read",
+        "command 1",
+        "command 2",
+        "sync 3",
+    ] {
         let priority = match &name[..4] {
             "comm" => Priority::Command,
             "read" => Priority::Read,
@@ -54,7 +65,17 @@ async fn what_matters_more_overtakes_what_matters_less() {
         tokio::task::yield_now().await;
     }
     calls.join_all().await;
-    assert_eq!(*order.lock().unwrap(), ["command 1", "command 2", "read", "sync 1", "sync 2", "sync 3"]);
+    assert_eq!(
+        *order.lock().unwrap(),
+        [
+            "command 1",
+            "command 2",
+            "read",
+            "sync 1",
+            "sync 2",
+            "sync 3"
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -70,10 +91,15 @@ async fn syncs_leave_slots_to_commands() {
     for _ in 0..4 {
         commands.push(pace.admit(Priority::Command, 1.0).await.unwrap());
     }
-    let ninth = tokio::time::timeout(Duration::from_mins(1), pace.admit(Priority::Command, 1.0)).await;
+    let ninth =
+        tokio::time::timeout(Duration::from_mins(1), pace.admit(Priority::Command, 1.0)).await;
     assert!(ninth.is_err());
     syncs.clear();
-    assert!(tokio::time::timeout(Duration::from_secs(1), pace.admit(Priority::Sync, 1.0)).await.is_err());
+    assert!(
+        tokio::time::timeout(Duration::from_secs(1), pace.admit(Priority::Sync, 1.0))
+            .await
+            .is_err()
+    );
     commands.clear();
     pace.admit(Priority::Sync, 1.0).await.unwrap();
 }
@@ -82,7 +108,8 @@ async fn syncs_leave_slots_to_commands() {
 async fn until_the_bucket_is_known_calls_go_one_by_one() {
     let pace = Arc::new(Pace::default());
     let first = pace.admit(Priority::Sync, 10.0).await.unwrap();
-    let waited = tokio::time::timeout(Duration::from_mins(1), pace.admit(Priority::Command, 10.0)).await;
+    let waited =
+        tokio::time::timeout(Duration::from_mins(1), pace.admit(Priority::Command, 10.0)).await;
     assert!(waited.is_err());
     first.settle(Some(10.0), status(2000.0, 1990.0, 100.0));
     pace.admit(Priority::Command, 10.0).await.unwrap();
@@ -91,7 +118,11 @@ async fn until_the_bucket_is_known_calls_go_one_by_one() {
 #[tokio::test(start_paused = true)]
 async fn a_caller_who_gives_up_holds_nobody_up() {
     let pace = pace_with(0.0).await;
-    let gave_up = tokio::time::timeout(Duration::from_secs(1), pace.admit(Priority::Command, 1_000.0)).await;
+    let gave_up = tokio::time::timeout(
+        Duration::from_secs(1),
+        pace.admit(Priority::Command, 1_000.0),
+    )
+    .await;
     assert!(gave_up.is_err());
     assert!(seconds_to_admit(&pace, 100.0).await < 0.002);
     let _ = pace.admit(Priority::Sync, 1.0).await.unwrap();
@@ -130,8 +161,15 @@ async fn another_user_of_the_bucket_is_noticed_while_calls_overlap() {
 #[tokio::test(start_paused = true)]
 async fn figures_without_sense_are_not_believed() {
     let pace = pace_with(1_000.0).await;
-    for odd in [status(0.0, 0.0, 0.0), status(f64::NAN, 1.0, 100.0), status(2000.0, 100.0, -5.0)] {
-        pace.admit(Priority::Read, 1.0).await.unwrap().settle(Some(1.0), odd);
+    for odd in [
+        status(0.0, 0.0, 0.0),
+        status(f64::NAN, 1.0, 100.0),
+        status(2000.0, 100.0, -5.0),
+    ] {
+        pace.admit(Priority::Read, 1.0)
+            .await
+            .unwrap()
+            .settle(Some(1.0), odd);
     }
     assert!(seconds_to_admit(&pace, 900.0).await < 0.002);
 }
@@ -171,11 +209,18 @@ async fn syncs_make_headway_however_many_reads_wait() {
     calls.join_all().await;
     let order = order.lock().unwrap();
     let points = |priority, calls: usize| -> f64 {
-        order[..calls].iter().filter(|(of, _)| *of == priority).map(|(_, cost)| cost).sum()
+        order[..calls]
+            .iter()
+            .filter(|(of, _)| *of == priority)
+            .map(|(_, cost)| cost)
+            .sum()
     };
     // Every quarter of the points is a sync's, give or take a page.
     for calls in [40, 80, 120] {
         let (reads, syncs) = (points(Priority::Read, calls), points(Priority::Sync, calls));
-        assert!((reads / 3.0 - syncs).abs() <= 250.0, "{reads} points of reads, {syncs} of syncs");
+        assert!(
+            (reads / 3.0 - syncs).abs() <= 250.0,
+            "{reads} points of reads, {syncs} of syncs"
+        );
     }
 }

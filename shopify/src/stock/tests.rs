@@ -34,7 +34,13 @@ fn written(change: StockChange) -> String {
         change_from,
     };
     let entries = [entry(11, 5, Some(3)), entry(12, 1, None)];
-    stock_body(change, &entries, "gid://stockd/Attempt/a1", "gid://stockd/Ledger/pretend", "key-1")
+    stock_body(
+        change,
+        &entries,
+        "gid://stockd/Attempt/a1",
+        "gid://stockd/Ledger/pretend",
+        "key-1",
+    )
 }
 
 /// What a call sends after its query.
@@ -42,7 +48,11 @@ fn variables(change: StockChange) -> String {
     let body = written(change);
     let query = serde_json::to_string(change.document().text).unwrap();
     let start = format!("{{\"query\":{query},\"variables\":");
-    body.strip_prefix(&start).unwrap().strip_suffix('}').unwrap().to_owned()
+    body.strip_prefix(&start)
+        .unwrap()
+        .strip_suffix('}')
+        .unwrap()
+        .to_owned()
 }
 
 #[test]
@@ -68,8 +78,14 @@ fn setting_says_what_it_was_believed_to_be_or_null() {
         ]
         .concat()
     };
-    assert_eq!(variables(StockChange::SetAvailable), expected("available", "correction"));
-    assert_eq!(variables(StockChange::SetOnHand), expected("on_hand", "cycle_count_available"));
+    assert_eq!(
+        variables(StockChange::SetAvailable),
+        expected("available", "correction")
+    );
+    assert_eq!(
+        variables(StockChange::SetOnHand),
+        expected("on_hand", "cycle_count_available")
+    );
 }
 
 #[test]
@@ -124,8 +140,14 @@ fn holding_and_releasing_check_only_where_the_units_come_from() {
         ]
         .concat()
     };
-    assert_eq!(variables(StockChange::Hold), expected("reservation_created", "available", "reserved"));
-    assert_eq!(variables(StockChange::Release), expected("reservation_deleted", "reserved", "available"));
+    assert_eq!(
+        variables(StockChange::Hold),
+        expected("reservation_created", "available", "reserved")
+    );
+    assert_eq!(
+        variables(StockChange::Release),
+        expected("reservation_deleted", "reserved", "available")
+    );
 }
 
 #[test]
@@ -134,7 +156,8 @@ fn what_is_sent_fits_shopifys_schema() {
     let schema = Schema::parse_and_validate(text, "admin-2026-10.graphql").unwrap();
     for change in ALL {
         let document = change.document();
-        let parsed = ExecutableDocument::parse_and_validate(&schema, document.text, document.name).unwrap();
+        let parsed =
+            ExecutableDocument::parse_and_validate(&schema, document.text, document.name).unwrap();
         let variables: JsonMap = serde_json::from_str(&variables(change)).unwrap();
         let operation = parsed.operations.get(None).unwrap();
         coerce_variable_values(&schema, operation, &variables)
@@ -154,7 +177,10 @@ fn no_number_and_no_text_breaks_a_body() {
         let body = stock_body(change, &[entry], "urn:\"\n", "urn:ü\\", "\u{0}");
         let read: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(read["variables"]["key"], "\u{0}");
-        assert_eq!(read["variables"]["input"]["referenceDocumentUri"], "urn:\"\n");
+        assert_eq!(
+            read["variables"]["input"]["referenceDocumentUri"],
+            "urn:\"\n"
+        );
     }
 }
 
@@ -163,14 +189,23 @@ fn answer(group: &Value, errors: &Value) -> Result<Response<Bytes>, TransportErr
 }
 
 async fn asked(answer: Result<Response<Bytes>, TransportError>) -> Result<StockAnswer, Error> {
-    Fake::script([answer]).client().change_stock(StockChange::Hold, &written(StockChange::Hold)).await
+    Fake::script([answer])
+        .client()
+        .change_stock(StockChange::Hold, &written(StockChange::Hold))
+        .await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_change_is_done_when_there_is_no_error_even_if_nothing_was_to_do() {
     let group = json!({ "id": "gid://shopify/InventoryAdjustmentGroup/1" });
-    assert_eq!(asked(answer(&group, &json!([]))).await.unwrap(), StockAnswer::Done);
-    assert_eq!(asked(answer(&Value::Null, &json!([]))).await.unwrap(), StockAnswer::Done);
+    assert_eq!(
+        asked(answer(&group, &json!([]))).await.unwrap(),
+        StockAnswer::Done
+    );
+    assert_eq!(
+        asked(answer(&Value::Null, &json!([]))).await.unwrap(),
+        StockAnswer::Done
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -208,14 +243,21 @@ async fn every_code_says_what_to_do() {
     ];
     for (code, kind) in kinds {
         let error = json!({ "field": null, "message": "No", "code": code });
-        let expected = StockError { entry: None, kind, message: "No".to_owned() };
+        let expected = StockError {
+            entry: None,
+            kind,
+            message: "No".to_owned(),
+        };
         assert_eq!(
             asked(answer(&Value::Null, &json!([error]))).await.unwrap(),
             StockAnswer::Refused(vec![expected]),
             "{code}"
         );
     }
-    assert_eq!(all_codes(), kinds.iter().map(|(code, _)| (*code).to_owned()).collect());
+    assert_eq!(
+        all_codes(),
+        kinds.iter().map(|(code, _)| (*code).to_owned()).collect()
+    );
 }
 
 /// The codes of the three mutations by Shopify's schema.
@@ -225,8 +267,14 @@ fn all_codes() -> std::collections::BTreeSet<String> {
     ["Set", "Adjust", "Move"]
         .iter()
         .flat_map(|kind| {
-            let codes = schema.get_enum(&format!("Inventory{kind}QuantitiesUserErrorCode")).unwrap();
-            codes.values.keys().map(ToString::to_string).collect::<Vec<_>>()
+            let codes = schema
+                .get_enum(&format!("Inventory{kind}QuantitiesUserErrorCode"))
+                .unwrap();
+            codes
+                .values
+                .keys()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
         })
         .collect()
 }
@@ -240,8 +288,13 @@ async fn an_error_names_its_entry_and_one_that_is_new_is_no_failure() {
         { "field": ["input", "reason"], "message": "Why?", "code": "NOT_YET_INVENTED" },
         { "field": null, "message": "What?", "code": null },
     ]);
-    let StockAnswer::Refused(errors) = asked(answer(&Value::Null, &errors)).await.unwrap() else { panic!() };
-    let found: Vec<_> = errors.iter().map(|error| (error.entry, error.kind)).collect();
+    let StockAnswer::Refused(errors) = asked(answer(&Value::Null, &errors)).await.unwrap() else {
+        panic!()
+    };
+    let found: Vec<_> = errors
+        .iter()
+        .map(|error| (error.entry, error.kind))
+        .collect();
     assert_eq!(
         found,
         [
@@ -266,14 +319,29 @@ async fn errors_beside_a_group_mean_that_the_rest_was_changed() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_wrong_as_a_whole_is_an_error_and_not_tried_again() {
     for (code, message) in [
-        ("BAD_REQUEST", "The @idempotent directive is required for this mutation but was not provided."),
-        ("INVALID_FIELD_ARGUMENTS", "InventoryChangeInput must include the following argument: …"),
-        ("INVALID_VARIABLE", "Variable $input was provided invalid value"),
+        (
+            "BAD_REQUEST",
+            "The @idempotent directive is required for this mutation but was not provided.",
+        ),
+        (
+            "INVALID_FIELD_ARGUMENTS",
+            "InventoryChangeInput must include the following argument: …",
+        ),
+        (
+            "INVALID_VARIABLE",
+            "Variable $input was provided invalid value",
+        ),
     ] {
-        let error = json!({ "message": message, "path": ["change"], "extensions": { "code": code } });
-        let refused =
-            asked(body(&json!({ "data": { "change": null }, "errors": [error] }))).await.unwrap_err();
-        assert!(matches!(&refused, Error::Refused { document: "stock_move", code: c, .. } if c == code));
+        let error =
+            json!({ "message": message, "path": ["change"], "extensions": { "code": code } });
+        let refused = asked(body(
+            &json!({ "data": { "change": null }, "errors": [error] }),
+        ))
+        .await
+        .unwrap_err();
+        assert!(
+            matches!(&refused, Error::Refused { document: "stock_move", code: c, .. } if c == code)
+        );
         assert_eq!(refused.retry(), Retry::Never);
     }
     // No error, and no payload either: nobody knows what became of it.
@@ -284,7 +352,8 @@ async fn a_call_that_is_wrong_as_a_whole_is_an_error_and_not_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn a_call_without_an_answer_is_repeated_byte_by_byte_and_never_logged() {
     let said = Said::default();
-    let throttled = json!({ "errors": [{ "message": "Throttled", "extensions": { "code": "THROTTLED" } }] });
+    let throttled =
+        json!({ "errors": [{ "message": "Throttled", "extensions": { "code": "THROTTLED" } }] });
     let fake = Fake::script([
         status(503),
         Err(TransportError::Timeout),
@@ -294,7 +363,11 @@ async fn a_call_without_an_answer_is_repeated_byte_by_byte_and_never_logged() {
     ]);
     let sent = written(StockChange::Sell);
     let listening = tracing::subscriber::set_default(said.clone());
-    let answer = fake.client().change_stock(StockChange::Sell, &sent).await.unwrap();
+    let answer = fake
+        .client()
+        .change_stock(StockChange::Sell, &sent)
+        .await
+        .unwrap();
     drop(listening);
     assert_eq!(answer, StockAnswer::Done);
     let requests = fake.requests.lock().unwrap();

@@ -38,11 +38,18 @@ struct Shop {
 impl Transport for Shop {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        let answer =
-            |status: u16, body: String| Ok(Response::builder().status(status).body(body.into()).unwrap());
+        let answer = |status: u16, body: String| {
+            Ok(Response::builder()
+                .status(status)
+                .body(body.into())
+                .unwrap())
+        };
         if request.uri().path() == "/admin/oauth/access_token" {
             assert_eq!(request.uri().host(), Some("pretend.myshopify.com"));
-            assert_eq!(request.headers()["content-type"], "application/x-www-form-urlencoded");
+            assert_eq!(
+                request.headers()["content-type"],
+                "application/x-www-form-urlencoded"
+            );
             let form = "grant_type=client_credentials&client_id=app%26id&client_secret=s%3Dcret";
             assert_eq!(request.body(), form);
             let mut granted = self.granted.lock().unwrap();
@@ -60,7 +67,10 @@ impl Transport for Shop {
                 Some(Trouble::Status(status, body)) => answer(status, body.to_owned()),
             };
         }
-        let token = request.headers()["x-shopify-access-token"].to_str().unwrap().to_owned();
+        let token = request.headers()["x-shopify-access-token"]
+            .to_str()
+            .unwrap()
+            .to_owned();
         let revoked = self.revoked.lock().unwrap().contains(&token);
         self.calls.lock().unwrap().push(token);
         if revoked {
@@ -78,7 +88,14 @@ impl Shop {
     fn client(self: &Arc<Self>) -> Client {
         let (id, secret) = ("app&id".to_owned(), "s=cret".parse().unwrap());
         let credential = Credential::ClientCredentials { id, secret };
-        fake::client_with(Arc::clone(self) as _, &Endpoint { api_url: None, credential, names: false })
+        fake::client_with(
+            Arc::clone(self) as _,
+            &Endpoint {
+                api_url: None,
+                credential,
+                names: false,
+            },
+        )
     }
 
     fn fetched(&self) -> usize {
@@ -144,7 +161,10 @@ async fn a_token_that_cannot_be_renewed_early_is_used_to_its_end() {
     // A minute lies between two attempts.
     assert_eq!((shop.fetched(), shop.latest()), (3, "token-1".to_owned()));
     pass(LIFE).await;
-    assert!(matches!(client.counts().await, Err(Error::Transport(TransportError::Timeout))));
+    assert!(matches!(
+        client.counts().await,
+        Err(Error::Transport(TransportError::Timeout))
+    ));
     *shop.trouble.lock().unwrap() = None;
     client.counts().await.unwrap();
 }
@@ -173,8 +193,16 @@ async fn a_token_that_is_refused_is_replaced_once_for_all_and_the_calls_are_made
 #[tokio::test(start_paused = true)]
 async fn each_refusal_says_what_to_do_and_stands_for_a_minute() {
     let cases = [
-        (400, r#"{"error":"invalid_client","error_description":"no"}"#, "copy both anew"),
-        (400, "<html>Oauth error shop_not_permitted: not here</html>", "same organisation"),
+        (
+            400,
+            r#"{"error":"invalid_client","error_description":"no"}"#,
+            "copy both anew",
+        ),
+        (
+            400,
+            "<html>Oauth error shop_not_permitted: not here</html>",
+            "same organisation",
+        ),
         (401, r#"{"error":"app_not_installed"}"#, "install it"),
         (403, "", "HTTP 403"),
     ];
@@ -185,7 +213,10 @@ async fn each_refusal_says_what_to_do_and_stands_for_a_minute() {
         for error in crowd(&client).await {
             assert_eq!(error.retry(), Retry::Never);
             let sentence = error.to_string();
-            assert!(sentence.contains(expected) && !sentence.contains("s=cret"), "{sentence}");
+            assert!(
+                sentence.contains(expected) && !sentence.contains("s=cret"),
+                "{sentence}"
+            );
         }
         assert_eq!(shop.fetched(), 1, "{body}");
         *shop.trouble.lock().unwrap() = None;
@@ -207,7 +238,11 @@ async fn what_may_pass_is_tried_again_for_a_token_too() {
     for (status, expected) in cases {
         let shop = Arc::new(Shop::default());
         *shop.trouble.lock().unwrap() = Some(Trouble::Status(status, ""));
-        assert_eq!(shop.client().counts().await.unwrap_err().retry(), expected, "{status}");
+        assert_eq!(
+            shop.client().counts().await.unwrap_err().retry(),
+            expected,
+            "{status}"
+        );
         assert_eq!(shop.fetched(), if expected == Retry::Never { 1 } else { 6 });
     }
 }
@@ -216,19 +251,29 @@ async fn what_may_pass_is_tried_again_for_a_token_too() {
 async fn without_a_token_nothing_was_asked_for_and_nothing_is_in_doubt() {
     let shop = Arc::new(Shop::default());
     *shop.trouble.lock().unwrap() = Some(Trouble::Status(503, ""));
-    let error = shop.client().bulk_start(BulkQuery::Levels).await.unwrap_err();
+    let error = shop
+        .client()
+        .bulk_start(BulkQuery::Levels)
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Server(_)), "{error}");
     assert!(shop.calls.lock().unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_no_token_is_an_error_that_does_not_repeat_it() {
-    for body in [r#"{"access_token": 7}"#, r#"{"access_token": "with blank", "expires_in": 9}"#, "with blank"]
-    {
+    for body in [
+        r#"{"access_token": 7}"#,
+        r#"{"access_token": "with blank", "expires_in": 9}"#,
+        "with blank",
+    ] {
         let shop = Arc::new(Shop::default());
         *shop.trouble.lock().unwrap() = Some(Trouble::Status(200, body));
         let sentence = shop.client().counts().await.unwrap_err().to_string();
-        assert!(sentence.contains("for a token") && !sentence.contains("blank"), "{sentence}");
+        assert!(
+            sentence.contains("for a token") && !sentence.contains("blank"),
+            "{sentence}"
+        );
     }
 }
 
@@ -236,7 +281,10 @@ async fn an_answer_that_is_no_token_is_an_error_that_does_not_repeat_it() {
 async fn a_fixed_token_is_never_replaced() {
     let shop = Arc::new(Shop::default());
     shop.revoke("shpat_pretend");
-    let error = fake::client(Arc::clone(&shop) as _).counts().await.unwrap_err();
+    let error = fake::client(Arc::clone(&shop) as _)
+        .counts()
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Token));
     assert_eq!((shop.fetched(), shop.calls.lock().unwrap().len()), (0, 1));
 }
@@ -256,7 +304,11 @@ async fn a_token_whose_life_is_not_told_or_makes_no_sense_is_used_and_not_fetche
             assert!(crowd(&client).await.is_empty(), "{answer}");
             pass(10).await;
         }
-        assert_eq!((shop.fetched(), shop.latest()), (1, "token-1".to_owned()), "{answer}");
+        assert_eq!(
+            (shop.fetched(), shop.latest()),
+            (1, "token-1".to_owned()),
+            "{answer}"
+        );
     }
 }
 
@@ -268,7 +320,10 @@ async fn an_answer_without_a_token_stands_for_a_minute() {
     for _ in 0..4 {
         let errors = crowd(&client).await;
         assert!(
-            errors.len() == 8 && errors.iter().all(|error| error.to_string().contains("api_url")),
+            errors.len() == 8
+                && errors
+                    .iter()
+                    .all(|error| error.to_string().contains("api_url")),
             "{errors:?}"
         );
         pass(10).await;

@@ -50,22 +50,33 @@ fn compare(path: &str, recorded: &Value, got: &Value, found: &mut Vec<String>) {
     match (recorded, got) {
         (Value::Object(recorded), Value::Object(got)) => {
             let named = recorded.contains_key("name")
-                && !["quantity", "delta"].iter().any(|key| recorded.contains_key(*key));
+                && !["quantity", "delta"]
+                    .iter()
+                    .any(|key| recorded.contains_key(*key));
             for (key, value) in recorded {
                 // The name of a place or a person is the shop's own.
                 if !(named && key == "name") {
-                    compare(&format!("{path}.{key}"), value, got.get(key).unwrap_or(&Value::Null), found);
+                    compare(
+                        &format!("{path}.{key}"),
+                        value,
+                        got.get(key).unwrap_or(&Value::Null),
+                        found,
+                    );
                 }
             }
-            let more = got
-                .keys()
-                .filter(|key| !recorded.contains_key(*key) && *key != "search" && *key != "__typename");
+            let more = got.keys().filter(|key| {
+                !recorded.contains_key(*key) && *key != "search" && *key != "__typename"
+            });
             found.extend(more.map(|key| format!("{path}.{key}: only here")));
         }
         (Value::Array(recorded), Value::Array(got)) => {
             let listed = ["nodes", "edges"].contains(&key);
             if !listed && recorded.len() != got.len() {
-                found.push(format!("{path}: {} recorded, {} here", recorded.len(), got.len()));
+                found.push(format!(
+                    "{path}: {} recorded, {} here",
+                    recorded.len(),
+                    got.len()
+                ));
             }
             for (number, (recorded, got)) in recorded.iter().zip(got).enumerate() {
                 compare(&format!("{path}.{number}"), recorded, got, found);
@@ -74,18 +85,28 @@ fn compare(path: &str, recorded: &Value, got: &Value, found: &mut Vec<String>) {
         (Value::String(recorded), Value::String(got)) if same_kind(recorded, got) => {}
         (Value::Number(recorded), Value::Number(got)) if recorded.as_f64() == got.as_f64() => {}
         _ if recorded == got => {}
-        _ => found.push(format!("{path}: {} recorded, {} here", brief(recorded), brief(got))),
+        _ => found.push(format!(
+            "{path}: {} recorded, {} here",
+            brief(recorded),
+            brief(got)
+        )),
     }
 }
 
 /// Two ids of the same kind.
 fn same_kind(recorded: &str, got: &str) -> bool {
-    let kind =
-        |text: &str| text.strip_prefix("gid://").and_then(|rest| rest.split('/').nth(1).map(str::to_owned));
+    let kind = |text: &str| {
+        text.strip_prefix("gid://")
+            .and_then(|rest| rest.split('/').nth(1).map(str::to_owned))
+    };
     recorded == got || kind(recorded).is_some_and(|recorded| Some(recorded) == kind(got))
 }
 
 fn brief(value: &Value) -> String {
     let text = value.to_string();
-    if text.chars().count() > 90 { format!("{}…", text.chars().take(90).collect::<String>()) } else { text }
+    if text.chars().count() > 90 {
+        format!("{}…", text.chars().take(90).collect::<String>())
+    } else {
+        text
+    }
 }

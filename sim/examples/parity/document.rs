@@ -17,20 +17,26 @@ pub(crate) struct Guesser {
 
 impl Guesser {
     pub(crate) fn new() -> Result<Self, String> {
-        let schema = Schema::parse_and_validate(SCHEMA, "schema").map_err(|broken| broken.to_string())?;
+        let schema =
+            Schema::parse_and_validate(SCHEMA, "schema").map_err(|broken| broken.to_string())?;
         Ok(Self { schema })
     }
 
     /// A document that could have been answered so.
     pub(crate) fn guess(&self, call: &Call) -> Result<String, String> {
-        let data =
-            call.answer["data"].as_object().ok_or("its document was not recorded, and it has no data")?;
+        let data = call.answer["data"]
+            .as_object()
+            .ok_or("its document was not recorded, and it has no data")?;
         let keyless = call.answer["errors"].to_string().contains("@idempotent");
         let (mut fields, mut declared, mut kind) = (String::new(), Vec::new(), "query");
         for (name, value) in data {
-            let root = ["QueryRoot", "Mutation"].into_iter().find_map(|on| Some((on, self.field(on, name)?)));
+            let root = ["QueryRoot", "Mutation"]
+                .into_iter()
+                .find_map(|on| Some((on, self.field(on, name)?)));
             let Some((on, field)) = root else {
-                return Err(format!("'{name}' is an alias, or not in the pretend schema"));
+                return Err(format!(
+                    "'{name}' is an alias, or not in the pretend schema"
+                ));
             };
             if on == "Mutation" {
                 kind = "mutation";
@@ -52,17 +58,31 @@ impl Guesser {
             }
             self.select(field.ty.inner_named_type(), value, call, &mut fields)?;
         }
-        let declared = if declared.is_empty() { String::new() } else { format!("({})", declared.join(", ")) };
+        let declared = if declared.is_empty() {
+            String::new()
+        } else {
+            format!("({})", declared.join(", "))
+        };
         Ok(format!("{kind}{declared} {{{fields} }}"))
     }
 
     fn field(&self, on: &str, name: &str) -> Option<&FieldDefinition> {
         let on = Name::new(on).ok()?;
-        self.schema.type_field(&on, name).ok().map(|field| &field.node).map(std::ops::Deref::deref)
+        self.schema
+            .type_field(&on, name)
+            .ok()
+            .map(|field| &field.node)
+            .map(std::ops::Deref::deref)
     }
 
     /// Selects what the value has; of what is null or empty, the least that can be selected.
-    fn select(&self, on: &Name, value: &Value, call: &Call, into: &mut String) -> Result<(), String> {
+    fn select(
+        &self,
+        on: &Name,
+        value: &Value,
+        call: &Call,
+        into: &mut String,
+    ) -> Result<(), String> {
         match self.schema.types.get(on) {
             Some(ExtendedType::Object(_) | ExtendedType::Interface(_)) => {}
             Some(ExtendedType::Union(_)) => {
@@ -88,12 +108,18 @@ impl Guesser {
         }
         into.push_str(" {");
         if sample.is_empty() {
-            let least = if on.ends_with("Error") { " field message" } else { " __typename" };
+            let least = if on.ends_with("Error") {
+                " field message"
+            } else {
+                " __typename"
+            };
             into.push_str(least);
         }
         for (name, inside) in sample.iter().filter(|(name, _)| *name != "__typename") {
             let Some(field) = self.field(on, name) else {
-                return Err(format!("'{name}' of {on} is an alias, or not in the pretend schema"));
+                return Err(format!(
+                    "'{name}' of {on} is an alias, or not in the pretend schema"
+                ));
             };
             let _ = write!(into, " {name}");
             let given = field.arguments.iter().filter_map(|argument| {
@@ -117,7 +143,10 @@ fn argument_of(name: &str, value: &Value, call: &Call) -> Option<String> {
     match name {
         "first" => Some("10".to_owned()),
         "names" => {
-            let names = value.as_array()?.iter().filter_map(|row| row["name"].as_str());
+            let names = value
+                .as_array()?
+                .iter()
+                .filter_map(|row| row["name"].as_str());
             Some(format!("{:?}", names.collect::<Vec<_>>()))
         }
         "locationId" => {

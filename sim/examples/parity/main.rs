@@ -30,24 +30,39 @@ enum Outcome {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let dir = std::env::args().nth(1).ok_or("give the folder with the recordings")?;
+    let dir = std::env::args()
+        .nth(1)
+        .ok_or("give the folder with the recordings")?;
     let mut files: Vec<_> = std::fs::read_dir(dir)?.collect::<Result<Vec<_>, _>>()?;
     files.sort_by_key(std::fs::DirEntry::path);
     let guesser = Guesser::new()?;
     let mut totals = [0; 3];
     for file in files.iter().map(std::fs::DirEntry::path) {
-        if file.extension().is_some_and(|extension| extension == "json") {
+        if file
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
             let counts = replay(&file, &guesser).await?;
-            totals = [totals[0] + counts[0], totals[1] + counts[1], totals[2] + counts[2]];
+            totals = [
+                totals[0] + counts[0],
+                totals[1] + counts[1],
+                totals[2] + counts[2],
+            ];
         }
     }
-    println!("\n{} calls the same, {} different, {} not replayed", totals[0], totals[1], totals[2]);
+    println!(
+        "\n{} calls the same, {} different, {} not replayed",
+        totals[0], totals[1], totals[2]
+    );
     Ok(())
 }
 
 /// Replays one file; says how many calls were the same, different, and not replayed.
 async fn replay(file: &Path, guesser: &Guesser) -> Result<[usize; 3], Box<dyn Error>> {
-    println!("\n{}", file.file_name().unwrap_or_default().to_string_lossy());
+    println!(
+        "\n{}",
+        file.file_name().unwrap_or_default().to_string_lossy()
+    );
     let calls = recording::calls(&std::fs::read_to_string(file)?)?;
     let mut world = World::open(&calls).await?;
     let mut counts = [0; 3];
@@ -57,8 +72,11 @@ async fn replay(file: &Path, guesser: &Guesser) -> Result<[usize; 3], Box<dyn Er
             Outcome::Same => println!("  same       {}", call.name),
             Outcome::Differs(differences) => {
                 // What they would have made is not there.
-                let because =
-                    if counts[2] > 0 { " (earlier calls of the file were not replayed)" } else { "" };
+                let because = if counts[2] > 0 {
+                    " (earlier calls of the file were not replayed)"
+                } else {
+                    ""
+                };
                 println!("  different  {}{because}", call.name);
                 for difference in differences.iter().take(6) {
                     println!("               {difference}");
@@ -90,10 +108,20 @@ async fn one(world: &mut World, guesser: &Guesser, call: &Call) -> Result<Outcom
     if let Some("undefinedField" | "NOT_IMPLEMENTED" | "invalidDocument") = unknown
         && call.answer.get("data").is_some()
     {
-        let why =
-            answer["errors"][0]["message"].as_str().unwrap_or_default().lines().next().unwrap_or_default();
-        return Ok(Outcome::Skipped(format!("the pretend shop has no such thing: {why}")));
+        let why = answer["errors"][0]["message"]
+            .as_str()
+            .unwrap_or_default()
+            .lines()
+            .next()
+            .unwrap_or_default();
+        return Ok(Outcome::Skipped(format!(
+            "the pretend shop has no such thing: {why}"
+        )));
     }
     let differences = compare::differences(&call.answer, &answer, call.query.is_some());
-    Ok(if differences.is_empty() { Outcome::Same } else { Outcome::Differs(differences) })
+    Ok(if differences.is_empty() {
+        Outcome::Same
+    } else {
+        Outcome::Differs(differences)
+    })
 }

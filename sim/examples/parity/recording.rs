@@ -21,20 +21,45 @@ pub(crate) fn calls(text: &str) -> Result<Vec<Call>, serde_json::Error> {
 }
 
 fn walk(value: &JsonValue, name: &str, found: &mut Vec<Call>) -> Result<(), serde_json::Error> {
-    let below = |part: &str| if name.is_empty() { part.to_owned() } else { format!("{name}.{part}") };
+    let below = |part: &str| {
+        if name.is_empty() {
+            part.to_owned()
+        } else {
+            format!("{name}.{part}")
+        }
+    };
     match value {
         JsonValue::Object(fields) => {
             if let Some(response) = fields.get("response") {
                 let response = serde_json::to_value(response)?;
-                let answer =
-                    if response["payload"].is_object() { response["payload"].clone() } else { response };
-                let variables = match fields.get("variables").map(serde_json::to_value).transpose()? {
+                let answer = if response["payload"].is_object() {
+                    response["payload"].clone()
+                } else {
+                    response
+                };
+                let variables = match fields
+                    .get("variables")
+                    .map(serde_json::to_value)
+                    .transpose()?
+                {
                     Some(Value::Object(variables)) => variables,
                     _ => Map::new(),
                 };
-                let query = fields.get("query").and_then(JsonValue::as_str).map(str::to_owned);
-                let name = if name.is_empty() { "the whole file".to_owned() } else { name.to_owned() };
-                found.push(Call { name, query, variables, answer });
+                let query = fields
+                    .get("query")
+                    .and_then(JsonValue::as_str)
+                    .map(str::to_owned);
+                let name = if name.is_empty() {
+                    "the whole file".to_owned()
+                } else {
+                    name.to_owned()
+                };
+                found.push(Call {
+                    name,
+                    query,
+                    variables,
+                    answer,
+                });
             }
             for (key, value) in fields.iter().filter(|(key, _)| key.as_str() != "response") {
                 walk(value, &below(key.as_str()), found)?;

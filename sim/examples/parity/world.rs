@@ -28,7 +28,12 @@ type Done<T> = Result<T, Box<dyn Error>>;
 
 impl World {
     pub(crate) async fn open(calls: &[Call]) -> Done<Self> {
-        let sim = Sim::start(Options { products: 12, locations: 4, ..Options::default() }).await?;
+        let sim = Sim::start(Options {
+            products: 12,
+            locations: 4,
+            ..Options::default()
+        })
+        .await?;
         let http = reqwest::Client::builder().no_proxy().build()?;
         let mut world = Self {
             sim,
@@ -39,16 +44,36 @@ impl World {
             taken: HashMap::new(),
         };
         for name in ["Empty 1", "Empty 2"] {
-            let made = world.control("locations", &json!({ "action": "create", "name": name })).await?;
-            world.empty.push(format!("gid://shopify/Location/{}", made["id"].as_str().unwrap_or_default()));
+            let made = world
+                .control("locations", &json!({ "action": "create", "name": name }))
+                .await?;
+            world.empty.push(format!(
+                "gid://shopify/Location/{}",
+                made["id"].as_str().unwrap_or_default()
+            ));
         }
-        world.truth = world.http.get(format!("{}/_sim/truth", world.sim.url())).send().await?.json().await?;
+        world.truth = world
+            .http
+            .get(format!("{}/_sim/truth", world.sim.url()))
+            .send()
+            .await?
+            .json()
+            .await?;
         let asked = |word: &str| {
-            calls.iter().any(|call| call.query.as_deref().is_some_and(|text| text.contains(word)))
+            calls.iter().any(|call| {
+                call.query
+                    .as_deref()
+                    .is_some_and(|text| text.contains(word))
+            })
         };
         if asked("bulkOperationCancel") {
             // What is canceled must still be running.
-            world.control("faults", &json!({ "bulk": { "operations": 6, "ending": "stuck" } })).await?;
+            world
+                .control(
+                    "faults",
+                    &json!({ "bulk": { "operations": 6, "ending": "stuck" } }),
+                )
+                .await?;
         }
         for call in calls {
             world.place_activations(call);
@@ -63,13 +88,18 @@ impl World {
     /// Prepares the shop for a call and makes it.
     pub(crate) async fn send(&mut self, call: &Call, document: &str) -> Done<Value> {
         let document = self.mapped(document);
-        let variables: Value = serde_json::from_str(&self.mapped(&serde_json::to_string(&call.variables)?))?;
+        let variables: Value =
+            serde_json::from_str(&self.mapped(&serde_json::to_string(&call.variables)?))?;
         self.prepare(&variables).await?;
         let ended = call.answer["data"]["bulkOperation"]["status"].as_str();
         let body = json!({ "query": document, "variables": variables });
         for attempt in 1.. {
-            let request = self.http.post(format!("{}/admin/api/2026-10/graphql.json", self.sim.url()));
-            let request = request.header("X-Shopify-Access-Token", "shpat_pretend").json(&body);
+            let request = self
+                .http
+                .post(format!("{}/admin/api/2026-10/graphql.json", self.sim.url()));
+            let request = request
+                .header("X-Shopify-Access-Token", "shpat_pretend")
+                .json(&body);
             let answer: Value = request.send().await?.json().await?;
             // The real one took its own time to get there.
             if ended.is_none_or(|status| answer["data"]["bulkOperation"]["status"] == status)
@@ -110,10 +140,13 @@ impl World {
 
     /// A recorded location at which something is activated is one where nothing was stocked.
     fn place_activations(&mut self, call: &Call) {
-        let activated =
-            call.answer["data"]["inventoryActivate"]["userErrors"].as_array().is_some_and(Vec::is_empty);
-        if let (true, Some(place)) = (activated, call.variables.get("locationId").and_then(Value::as_str))
-            && !self.ids.contains_key(place)
+        let activated = call.answer["data"]["inventoryActivate"]["userErrors"]
+            .as_array()
+            .is_some_and(Vec::is_empty);
+        if let (true, Some(place)) = (
+            activated,
+            call.variables.get("locationId").and_then(Value::as_str),
+        ) && !self.ids.contains_key(place)
             && let Some(empty) = self.empty.pop()
         {
             self.ids.insert(place.to_owned(), empty);
@@ -122,10 +155,18 @@ impl World {
 
     /// The text with each id replaced by what stands for it.
     fn mapped(&mut self, text: &str) -> String {
-        let ends = |letter: char| letter == '"' || letter == '\'' || letter == '\\' || letter.is_whitespace();
+        let ends = |letter: char| {
+            letter == '"' || letter == '\'' || letter == '\\' || letter.is_whitespace()
+        };
         let ids: BTreeSet<String> = text
             .match_indices("gid://shopify/")
-            .map(|(start, _)| text[start..].split(ends).next().unwrap_or_default().to_owned())
+            .map(|(start, _)| {
+                text[start..]
+                    .split(ends)
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned()
+            })
             .collect();
         let mut mapped = text.to_owned();
         // Longer ones first, since one may begin another.
@@ -133,15 +174,22 @@ impl World {
             let stand_in = self.stand_in(id);
             mapped = mapped.replace(&format!("{id}\""), &format!("{stand_in}\""));
         }
-        let cursors = self.ids.iter().filter(|(recorded, _)| recorded.starts_with("eyJ"));
-        cursors.fold(mapped, |text, (recorded, got)| text.replace(recorded.as_str(), got))
+        let cursors = self
+            .ids
+            .iter()
+            .filter(|(recorded, _)| recorded.starts_with("eyJ"));
+        cursors.fold(mapped, |text, (recorded, got)| {
+            text.replace(recorded.as_str(), got)
+        })
     }
 
     fn stand_in(&mut self, id: &str) -> String {
         if let Some(known) = self.ids.get(id) {
             return known.clone();
         }
-        let Some(kind) = id.split('/').nth(3).map(str::to_owned) else { return id.to_owned() };
+        let Some(kind) = id.split('/').nth(3).map(str::to_owned) else {
+            return id.to_owned();
+        };
         let list = match &*kind {
             "InventoryItem" => "inventoryItems",
             "Location" => "locations",
@@ -155,8 +203,10 @@ impl World {
         let row = &self.truth[list][*number]["id"];
         *number += 1;
         // An id of few digits was meant to be unknown.
-        let unknown =
-            id.rsplit('/').next().is_none_or(|digits| digits.len() < 8 || digits.starts_with("9999"));
+        let unknown = id
+            .rsplit('/')
+            .next()
+            .is_none_or(|digits| digits.len() < 8 || digits.starts_with("9999"));
         let stand_in = match row.as_str() {
             Some(row) if !unknown => format!("gid://shopify/{kind}/{row}"),
             _ => id.to_owned(),
@@ -167,18 +217,25 @@ impl World {
 
     /// A level that no answer has shown yet: one of the item's.
     fn level_of(&mut self, id: &str) -> Option<String> {
-        let item = format!("gid://shopify/InventoryItem/{}", id.split_once("inventory_item_id=")?.1);
+        let item = format!(
+            "gid://shopify/InventoryItem/{}",
+            id.split_once("inventory_item_id=")?.1
+        );
         let item = self.stand_in(&item);
         let item = item.rsplit('/').next()?;
-        let level = self.truth["levels"].as_array()?.iter().find(|level| level["inventoryItemId"] == item)?;
+        let level = self.truth["levels"]
+            .as_array()?
+            .iter()
+            .find(|level| level["inventoryItemId"] == item)?;
         level["levelId"].as_str().map(str::to_owned)
     }
 
     /// Makes true what a call believes: the quantities it says it changes from.
     async fn prepare(&self, variables: &Value) -> Done<()> {
         let input = &variables["input"];
-        let rows =
-            ["quantities", "changes", "setQuantities"].iter().filter_map(|list| input[list].as_array());
+        let rows = ["quantities", "changes", "setQuantities"]
+            .iter()
+            .filter_map(|list| input[list].as_array());
         for row in rows.flatten() {
             for (end, name) in [
                 (row, &input["name"]),
@@ -202,7 +259,10 @@ impl World {
     }
 
     async fn control(&self, route: &str, body: &Value) -> Done<Value> {
-        let request = self.http.post(format!("{}/_sim/{route}", self.sim.url())).json(body);
+        let request = self
+            .http
+            .post(format!("{}/_sim/{route}", self.sim.url()))
+            .json(body);
         Ok(request.send().await?.error_for_status()?.json().await?)
     }
 }

@@ -69,14 +69,20 @@ pub(crate) const PACES: std::ops::RangeInclusive<u32> = 1..=10_000_000;
 impl BulkFaults {
     /// Nothing goes wrong.
     pub(crate) fn none() -> Self {
-        Self { operations: 0, ..Self::default() }
+        Self {
+            operations: 0,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn check(&self) -> Result<(), Refused> {
         match self.objects_per_second {
             Some(pace) if !PACES.contains(&pace) => {
                 let (least, most) = (PACES.start(), PACES.end());
-                Err(Refused::new("objectsPerSecond", format!("must be between {least} and {most}")))
+                Err(Refused::new(
+                    "objectsPerSecond",
+                    format!("must be between {least} and {most}"),
+                ))
             }
             _ => Ok(()),
         }

@@ -41,7 +41,12 @@ pub(crate) struct Results {
 impl Spool {
     pub(crate) fn new(grouped: bool, seed: u64) -> io::Result<Self> {
         let pool = (!grouped).then(|| (Vec::new(), StdRng::seed_from_u64(seed)));
-        Ok(Self { file: BufWriter::new(tempfile::tempfile()?), bytes: 0, last_line: 0, pool })
+        Ok(Self {
+            file: BufWriter::new(tempfile::tempfile()?),
+            bytes: 0,
+            last_line: 0,
+            pool,
+        })
     }
 
     /// Adds a line, given without its end.
@@ -67,8 +72,15 @@ impl Spool {
                 self.write(&line)?;
             }
         }
-        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok(Results { file, bytes: self.bytes, last_line: self.last_line })
+        let file = self
+            .file
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
+        Ok(Results {
+            file,
+            bytes: self.bytes,
+            last_line: self.last_line,
+        })
     }
 
     fn write(&mut self, line: &str) -> io::Result<()> {
@@ -89,7 +101,13 @@ impl Results {
             Some(Damage::HangUp) => (self.bytes, Some(self.bytes / 2)),
         };
         let results = Arc::clone(self);
-        Download { results, position: 0, left: length, until_break: breaks_at, flushed: false }
+        Download {
+            results,
+            position: 0,
+            left: length,
+            until_break: breaks_at,
+            flushed: false,
+        }
     }
 }
 
@@ -108,7 +126,10 @@ impl Body for Download {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         if self.until_break == Some(0) && !self.flushed {
             self.flushed = true;
             cx.waker().wake_by_ref();
@@ -117,7 +138,11 @@ impl Body for Download {
         if self.until_break == Some(0) {
             return Poll::Ready(Some(Err(io::Error::other("closed on purpose"))));
         }
-        let size = self.until_break.unwrap_or(self.left).min(self.left).min(PIECE as u64);
+        let size = self
+            .until_break
+            .unwrap_or(self.left)
+            .min(self.left)
+            .min(PIECE as u64);
         if size == 0 {
             return Poll::Ready(None);
         }
@@ -160,8 +185,10 @@ mod tests {
 
     #[tokio::test]
     async fn lines_keep_their_order_only_if_they_are_grouped() {
-        let (kept, mixed) =
-            (text(&results(true, 5_000), None).await, text(&results(false, 5_000), None).await);
+        let (kept, mixed) = (
+            text(&results(true, 5_000), None).await,
+            text(&results(false, 5_000), None).await,
+        );
         assert!(kept.starts_with("line 0\nline 1\n") && kept.ends_with("line 4999\n"));
         assert_ne!(kept, mixed);
         let sorted = |text: &str| {
@@ -175,7 +202,11 @@ mod tests {
     #[tokio::test]
     async fn a_damaged_result_ends_within_a_line_or_breaks() {
         let results = results(true, 10);
-        assert!(text(&results, Some(Damage::CutLine)).await.ends_with("\nlin"));
+        assert!(
+            text(&results, Some(Damage::CutLine))
+                .await
+                .ends_with("\nlin")
+        );
         assert!(results.open(Some(Damage::HangUp)).collect().await.is_err());
     }
 }

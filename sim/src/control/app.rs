@@ -86,7 +86,12 @@ pub(super) fn settings(shop: &Shop, change: ShopChange) -> Answer {
 
 /// What the law lets people ask for. It goes where all webhooks go, since nobody can subscribe to it through the API.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", rename_all_fields = "camelCase", tag = "action")]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "action"
+)]
 pub(super) enum Privacy {
     RequestData { customer_id: Id },
     RedactCustomer { customer_id: Id },
@@ -100,12 +105,14 @@ pub(super) fn privacy(shop: &Shop, request: &Privacy) -> Answer {
         return Err(Refused::new("customerId", "no such customer"));
     }
     let (topic, subject) = match *request {
-        Privacy::RequestData { customer_id } => {
-            (Topic::CUSTOMERS_DATA_REQUEST, Subject::DataRequest(customer_id.0))
-        }
-        Privacy::RedactCustomer { customer_id } => {
-            (Topic::CUSTOMERS_REDACT, Subject::RedactCustomer(customer_id.0))
-        }
+        Privacy::RequestData { customer_id } => (
+            Topic::CUSTOMERS_DATA_REQUEST,
+            Subject::DataRequest(customer_id.0),
+        ),
+        Privacy::RedactCustomer { customer_id } => (
+            Topic::CUSTOMERS_REDACT,
+            Subject::RedactCustomer(customer_id.0),
+        ),
         Privacy::RedactShop => (Topic::SHOP_REDACT, Subject::RedactShop),
     };
     shop.act(|store, now| {

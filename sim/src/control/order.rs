@@ -9,7 +9,12 @@ use crate::shop::Shop;
 use crate::truth;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", rename_all_fields = "camelCase", tag = "action")]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "action"
+)]
 pub(super) enum OrderChange {
     Pay {
         id: Id,
@@ -54,20 +59,36 @@ pub(super) fn order(shop: &Shop, change: &OrderChange) -> Answer {
         let (Id(id), done) = match *change {
             OrderChange::Pay { id } => (id, store.pay(id.0, true, now)),
             OrderChange::Decline { id } => (id, store.pay(id.0, false, now)),
-            OrderChange::Fulfill { id, line_item_id, quantity } => {
-                (id, store.fulfill(id.0, line(line_item_id), quantity, now))
-            }
+            OrderChange::Fulfill {
+                id,
+                line_item_id,
+                quantity,
+            } => (id, store.fulfill(id.0, line(line_item_id), quantity, now)),
             OrderChange::Deliver { id } => (id, store.deliver(id.0, now)),
             OrderChange::Cancel { id } => (id, store.cancel(id.0, now)),
             OrderChange::Delete { id } => (id, store.delete_order(id.0, now)),
-            OrderChange::Edit { id, line_item_id, quantity } => {
-                (id, store.edit_order(id.0, line(line_item_id), quantity, now))
-            }
-            OrderChange::Refund { id, line_item_id, quantity, restock } => {
-                (id, store.refund(id.0, line(line_item_id), quantity, restock, now))
-            }
+            OrderChange::Edit {
+                id,
+                line_item_id,
+                quantity,
+            } => (
+                id,
+                store.edit_order(id.0, line(line_item_id), quantity, now),
+            ),
+            OrderChange::Refund {
+                id,
+                line_item_id,
+                quantity,
+                restock,
+            } => (
+                id,
+                store.refund(id.0, line(line_item_id), quantity, restock, now),
+            ),
         };
         done?;
-        Ok(store.orders.find(id).map_or_else(|| json!({ "id": id.to_string() }), truth::order))
+        Ok(store
+            .orders
+            .find(id)
+            .map_or_else(|| json!({ "id": id.to_string() }), truth::order))
     })
 }

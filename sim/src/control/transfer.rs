@@ -8,7 +8,12 @@ use crate::transfer::Status;
 use crate::truth;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", rename_all_fields = "camelCase", tag = "action")]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "action"
+)]
 pub(super) enum TransferChange {
     /// A draft; without an origin it comes from outside.
     Create {
@@ -41,13 +46,25 @@ pub(super) struct Wanted {
 pub(super) fn transfer(shop: &Shop, change: &TransferChange) -> Answer {
     shop.act(|store, now| {
         let (id, to) = match change {
-            TransferChange::Create { origin_id, destination_id, items } => {
+            TransferChange::Create {
+                origin_id,
+                destination_id,
+                items,
+            } => {
                 let item = |wanted: &Wanted| {
                     let item = item_of(store, wanted.inventory_item_id, wanted.sku.as_deref())?;
                     Ok((item, wanted.quantity))
                 };
                 let items = items.iter().map(item).collect::<Result<Vec<_>, _>>()?;
-                (store.draft_transfer(origin_id.map(|id| id.0), destination_id.0, &items, now)?, None)
+                (
+                    store.draft_transfer(
+                        origin_id.map(|id| id.0),
+                        destination_id.0,
+                        &items,
+                        now,
+                    )?,
+                    None,
+                )
             }
             TransferChange::Ready { id } => (id.0, Some(Status::ReadyToShip)),
             TransferChange::Ship { id } => (id.0, Some(Status::InProgress)),
@@ -57,6 +74,10 @@ pub(super) fn transfer(shop: &Shop, change: &TransferChange) -> Answer {
         if let Some(to) = to {
             store.move_transfer(id, to, now)?;
         }
-        Ok(store.transfers.get(&id).map(truth::transfer).unwrap_or_default())
+        Ok(store
+            .transfers
+            .get(&id)
+            .map(truth::transfer)
+            .unwrap_or_default())
     })
 }

@@ -8,8 +8,10 @@ use crate::scope::Scopes;
 pub(crate) fn denied(scopes: &Scopes, field: &Planned) -> Option<Problem> {
     if scopes.names_withheld && matches!(field.name.as_str(), "firstName" | "lastName") {
         let page = "https://shopify.dev/docs/apps/launch/protected-customer-data";
-        let message =
-            format!("This app is not approved to use the {} field. See {page} for more details.", field.name);
+        let message = format!(
+            "This app is not approved to use the {} field. See {page} for more details.",
+            field.name
+        );
         return Some(Problem::new("ACCESS_DENIED", message).with("documentation", page));
     }
     // A count says nothing of what it counts.
@@ -27,7 +29,10 @@ pub(crate) fn denied(scopes: &Scopes, field: &Planned) -> Option<Problem> {
 /// The same of an object that a field leads to, whatever the field's own type says.
 pub(crate) fn denied_type(scopes: &Scopes, type_name: &str, field: &str) -> Option<Problem> {
     let one_of = scopes.missing_for(type_name)?;
-    let needed: Vec<String> = one_of.iter().map(|scope| format!("`{scope}` access scope")).collect();
+    let needed: Vec<String> = one_of
+        .iter()
+        .map(|scope| format!("`{scope}` access scope"))
+        .collect();
     let needed = needed.join(" or ");
     let message = format!("Access denied for {field} field. Required access: {needed}.");
     let documentation = "https://shopify.dev/api/usage/access-scopes";

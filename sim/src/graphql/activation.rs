@@ -14,29 +14,57 @@ pub(crate) fn write(store: &mut Store, field: &Planned, now: Timestamp) -> Paylo
     let id = |argument, kind| field.text(argument).and_then(|gid| id_of(gid, kind));
     let item = id("inventoryItemId", "InventoryItem").and_then(|id| store.items.find(id));
     let Some(item) = item.map(|item| item.id) else {
-        return refused(&["inventoryItemId"], "The specified inventory item could not be found.");
+        return refused(
+            &["inventoryItemId"],
+            "The specified inventory item could not be found.",
+        );
     };
     let location = id("locationId", "Location").and_then(|id| store.locations.find(id));
-    let Some((location, place)) = location.map(|location| (location.id, location.name.clone())) else {
-        return refused(&["locationId"], "The specified location could not be found.");
+    let Some((location, place)) = location.map(|location| (location.id, location.name.clone()))
+    else {
+        return refused(
+            &["locationId"],
+            "The specified location could not be found.",
+        );
     };
-    let given: Vec<(&str, i64)> =
-        ["available", "onHand"].into_iter().filter_map(|name| Some((name, field.number(name)?))).collect();
+    let given: Vec<(&str, i64)> = ["available", "onHand"]
+        .into_iter()
+        .filter_map(|name| Some((name, field.number(name)?)))
+        .collect();
     let names: Vec<&str> = given.iter().map(|(name, _)| *name).collect();
-    let unstocked =
-        |why: &str| refused(&names, &format!("The product couldn't be stocked at {place} because {why}."));
+    let unstocked = |why: &str| {
+        refused(
+            &names,
+            &format!("The product couldn't be stocked at {place} because {why}."),
+        )
+    };
     if given.len() > 1 {
         return unstocked("not allowed to set available and on_hand quantities at the same time");
     }
     let made = Made::Level { item, location };
-    if store.level(item, location).is_some_and(|level| level.active) {
+    if store
+        .level(item, location)
+        .is_some_and(|level| level.active)
+    {
         let why = "quantity when the item is already active at the location.";
         let errors = names.iter().map(|name| {
             // The article stands in the one message and not in the other.
-            let quantity = if *name == "onHand" { "an on_hand" } else { name };
-            UserError::new(None, [*name], format!("Not allowed to set {quantity} {why}"))
+            let quantity = if *name == "onHand" {
+                "an on_hand"
+            } else {
+                name
+            };
+            UserError::new(
+                None,
+                [*name],
+                format!("Not allowed to set {quantity} {why}"),
+            )
         });
-        return Payload { made, errors: errors.collect(), effect: Effect::Unchanged };
+        return Payload {
+            made,
+            errors: errors.collect(),
+            effect: Effect::Unchanged,
+        };
     }
     if given.iter().any(|(_, units)| units.abs() > MAX_QUANTITY) {
         return unstocked("the quantity needs to be between -1 billion and 1 billion");
@@ -44,7 +72,11 @@ pub(crate) fn write(store: &mut Store, field: &Planned, now: Timestamp) -> Paylo
     // The item and the location exist, so neither is refused.
     let _ = store.connect(item, location, 0, now);
     if let (Some((name, units)), Some(level)) = (given.first(), store.level(item, location)) {
-        let there = if *name == "onHand" { level.on_hand() } else { level.quantities[AVAILABLE] };
+        let there = if *name == "onHand" {
+            level.on_hand()
+        } else {
+            level.quantities[AVAILABLE]
+        };
         let _ = store.change_level(item, location, &[(AVAILABLE, units - there)], now);
     }
     Payload::of(made)
@@ -59,16 +91,28 @@ pub(crate) fn end(store: &mut Store, field: &Planned, now: Timestamp) -> Payload
         Payload::refused(vec![UserError::new(None, [""; 0], message)])
     };
     let Some(level) = store.level_of(gid) else {
-        let item = gid.split_once("?inventory_item_id=").and_then(|(_, item)| number(item));
+        let item = gid
+            .split_once("?inventory_item_id=")
+            .and_then(|(_, item)| number(item));
         let known = item.is_some_and(|id| store.items.find(id).is_some());
-        return refused(format!("because the {} was deleted", if known { "location" } else { "product" }));
+        return refused(format!(
+            "because the {} was deleted",
+            if known { "location" } else { "product" }
+        ));
     };
     let (item, location) = (level.item, level.location);
     if !level.active {
-        return Payload { effect: Effect::Unchanged, ..Payload::of(Made::Nothing) };
+        return Payload {
+            effect: Effect::Unchanged,
+            ..Payload::of(Made::Nothing)
+        };
     }
     if !store.can_deactivate(level) {
-        let place = store.locations.find(location).map(|place| place.name.as_str()).unwrap_or_default();
+        let place = store
+            .locations
+            .find(location)
+            .map(|place| place.name.as_str())
+            .unwrap_or_default();
         let why = "because products need to be stocked at a minimum of 1 location";
         return refused(format!("from {place} {why}"));
     }
@@ -79,5 +123,10 @@ pub(crate) fn end(store: &mut Store, field: &Planned, now: Timestamp) -> Payload
 
 /// One error for each of the arguments.
 fn refused(arguments: &[&str], why: &str) -> Payload {
-    Payload::refused(arguments.iter().map(|argument| UserError::new(None, [*argument], why)).collect())
+    Payload::refused(
+        arguments
+            .iter()
+            .map(|argument| UserError::new(None, [*argument], why))
+            .collect(),
+    )
 }

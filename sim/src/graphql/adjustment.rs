@@ -37,8 +37,14 @@ const REASONS: [&str; 17] = [
     "shrinkage",
 ];
 const SETTABLE: [&str; 2] = ["available", "on_hand"];
-const ADJUSTABLE: [&str; 6] =
-    ["available", "damaged", "incoming", "quality_control", "reserved", "safety_stock"];
+const ADJUSTABLE: [&str; 6] = [
+    "available",
+    "damaged",
+    "incoming",
+    "quality_control",
+    "reserved",
+    "safety_stock",
+];
 /// What one entry may set, and by how much one may change: from the schema's error codes, 2026-10.
 const MAX_SET: i64 = 1_000_000_000;
 const MAX_DELTA: i64 = 2_000_000_000;
@@ -70,7 +76,10 @@ impl Kind {
         if rows.len() > MAX_INPUTS {
             return Err(Problem::too_many(rows.len()));
         }
-        let kept = |side: &&str| rows.iter().all(|row| at(row, side).get("changeFromQuantity").is_some());
+        let kept = |side: &&str| {
+            rows.iter()
+                .all(|row| at(row, side).get("changeFromQuantity").is_some())
+        };
         if self.sides().iter().all(kept) {
             return Ok(());
         }
@@ -113,12 +122,20 @@ impl Kind {
 
     /// Where in an entry its quantities are named: the two ends of a move, or the entry itself.
     fn sides(self) -> &'static [&'static str] {
-        if self == Self::Move { &["from", "to"] } else { &[""] }
+        if self == Self::Move {
+            &["from", "to"]
+        } else {
+            &[""]
+        }
     }
 
     /// The field of an entry that says how much.
     fn amount(self) -> &'static str {
-        if self == Self::Adjust { "delta" } else { "quantity" }
+        if self == Self::Adjust {
+            "delta"
+        } else {
+            "quantity"
+        }
     }
 
     /// What a side of an entry with that amount wants.
@@ -145,7 +162,11 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 
 pub(crate) fn write(store: &mut Store, kind: Kind, field: &Planned, now: Timestamp) -> Payload {
     let input = input(field);
-    let mut reading = Reading { store, kind, errors: Vec::new() };
+    let mut reading = Reading {
+        store,
+        kind,
+        errors: Vec::new(),
+    };
     let entries = reading.entries(input);
     let mut errors = reading.errors;
     if !errors.is_empty() {
@@ -158,7 +179,11 @@ pub(crate) fn write(store: &mut Store, kind: Kind, field: &Planned, now: Timesta
         errors.push(told(kind, number, side, fault));
     }
     match group {
-        Some(group) => Payload { made: Made::Group(Arc::new(group)), errors, effect: Effect::Applied },
+        Some(group) => Payload {
+            made: Made::Group(Arc::new(group)),
+            errors,
+            effect: Effect::Applied,
+        },
         None => Payload::refused(errors),
     }
 }
@@ -171,15 +196,21 @@ fn told(kind: Kind, number: usize, side: &str, fault: Fault) -> UserError {
             "changeFromQuantity",
             "The changeFromQuantity value is not what is stored.",
         ),
-        Fault::TooHigh => {
-            ("INVALID_QUANTITY_TOO_HIGH", kind.amount(), "The quantity would be higher than 1,000,000,000.")
-        }
-        Fault::TooLow if kind == Kind::Move => {
-            ("INVALID_QUANTITY_NEGATIVE", kind.amount(), "The quantity can't be negative.")
-        }
-        Fault::TooLow => {
-            ("INVALID_QUANTITY_TOO_LOW", kind.amount(), "The quantity would be lower than -1,000,000,000.")
-        }
+        Fault::TooHigh => (
+            "INVALID_QUANTITY_TOO_HIGH",
+            kind.amount(),
+            "The quantity would be higher than 1,000,000,000.",
+        ),
+        Fault::TooLow if kind == Kind::Move => (
+            "INVALID_QUANTITY_NEGATIVE",
+            kind.amount(),
+            "The quantity can't be negative.",
+        ),
+        Fault::TooLow => (
+            "INVALID_QUANTITY_TOO_LOW",
+            kind.amount(),
+            "The quantity would be lower than -1,000,000,000.",
+        ),
     };
     // How much is moved is said once for both ends.
     let side = if field == "quantity" { "" } else { side };
@@ -214,9 +245,16 @@ impl Reading<'_> {
             let message = format!("The specified reason is invalid. Valid values are: {valid}.");
             self.wrong("INVALID_REASON", on_input("reason"), message);
         }
-        if input["referenceDocumentUri"].as_str().is_some_and(|uri| !is_uri(uri)) {
+        if input["referenceDocumentUri"]
+            .as_str()
+            .is_some_and(|uri| !is_uri(uri))
+        {
             let message = "The specified reference document is invalid.";
-            self.wrong("INVALID_REFERENCE_DOCUMENT", on_input("referenceDocumentUri"), message);
+            self.wrong(
+                "INVALID_REFERENCE_DOCUMENT",
+                on_input("referenceDocumentUri"),
+                message,
+            );
         }
         // A move names its quantities in the entries.
         let named = match self.kind {
@@ -227,15 +265,23 @@ impl Reading<'_> {
         let mut entries = Vec::new();
         let (mut levels, mut documents) = (BTreeMap::<_, Vec<usize>>::new(), BTreeSet::new());
         for (number, row) in self.kind.rows(input).iter().enumerate() {
-            let Some(entry) = self.entry(number, row, named) else { continue };
-            levels.entry((entry.item, entry.location)).or_default().push(number);
+            let Some(entry) = self.entry(number, row, named) else {
+                continue;
+            };
+            levels
+                .entry((entry.item, entry.location))
+                .or_default()
+                .push(number);
             documents.extend(entry.steps.iter().filter_map(|step| step.document.clone()));
             entries.push(entry);
         }
         // The codes of the others have none for it.
         if self.kind == Kind::Set || self.store.switches.duplicate_pairs_refused {
-            let twice: BTreeSet<usize> =
-                levels.into_values().filter(|entries| entries.len() > 1).flatten().collect();
+            let twice: BTreeSet<usize> = levels
+                .into_values()
+                .filter(|entries| entries.len() > 1)
+                .flatten()
+                .collect();
             for number in twice {
                 let message = "The combination of inventoryItemId and locationId must be unique.";
                 let code = "NO_DUPLICATE_INVENTORY_ITEM_ID_GROUP_ID_PAIR";
@@ -259,9 +305,14 @@ impl Reading<'_> {
         let names = self.kind.names();
         let known = names.iter().find(|known| **known == name).copied();
         if known.is_none() {
-            let code = if self.kind.sets() { "INVALID_NAME" } else { "INVALID_QUANTITY_NAME" };
+            let code = if self.kind.sets() {
+                "INVALID_NAME"
+            } else {
+                "INVALID_QUANTITY_NAME"
+            };
             let valid = names.join(", ");
-            let message = format!("The specified quantity name is invalid. Valid values are: {valid}.");
+            let message =
+                format!("The specified quantity name is invalid. Valid values are: {valid}.");
             self.wrong(code, path, message);
         }
         known
@@ -273,12 +324,20 @@ impl Reading<'_> {
         let item = found.filter(|id| self.store.items.find(*id).is_some());
         if item.is_none() {
             let message = "The specified inventory item could not be found.";
-            self.wrong("INVALID_INVENTORY_ITEM", path(kind, number, &["inventoryItemId"]), message);
+            self.wrong(
+                "INVALID_INVENTORY_ITEM",
+                path(kind, number, &["inventoryItemId"]),
+                message,
+            );
         }
         let item = item.filter(|id| !self.store.is_bundle(*id));
         if item.is_none() && found.is_some_and(|id| self.store.is_bundle(id)) {
             let message = "The inventory item is a bundle and has no quantities of its own.";
-            self.wrong("NON_MUTABLE_INVENTORY_ITEM", path(kind, number, &["inventoryItemId"]), message);
+            self.wrong(
+                "NON_MUTABLE_INVENTORY_ITEM",
+                path(kind, number, &["inventoryItemId"]),
+                message,
+            );
         }
         let amount = row[kind.amount()].as_i64().unwrap_or_default();
         self.check_amount(number, amount, named);
@@ -290,7 +349,11 @@ impl Reading<'_> {
                 locations.push(location);
             } else {
                 let message = "The specified location could not be found.";
-                self.wrong("INVALID_LOCATION", path(kind, number, &[side, "locationId"]), message);
+                self.wrong(
+                    "INVALID_LOCATION",
+                    path(kind, number, &[side, "locationId"]),
+                    message,
+                );
             }
             let name = match kind {
                 Kind::Move => self.name(text(end, "name"), path(kind, number, &[side, "name"])),
@@ -299,7 +362,11 @@ impl Reading<'_> {
             let Some(name) = name else { continue };
             let document = end["ledgerDocumentUri"].as_str();
             if !kind.sets() {
-                self.check_document(name, document, path(kind, number, &[side, "ledgerDocumentUri"]));
+                self.check_document(
+                    name,
+                    document,
+                    path(kind, number, &[side, "ledgerDocumentUri"]),
+                );
             }
             steps.push(Step {
                 name,
@@ -320,7 +387,11 @@ impl Reading<'_> {
             let message = "A quantity can't be moved to itself.";
             self.wrong("SAME_QUANTITY_NAME", path(kind, number, &[]), message);
         }
-        Some(Entry { item: item?, location: *locations.first()?, steps })
+        Some(Entry {
+            item: item?,
+            location: *locations.first()?,
+            steps,
+        })
     }
 
     fn check_amount(&mut self, number: usize, amount: i64, named: Option<&str>) {
@@ -328,7 +399,11 @@ impl Reading<'_> {
         let counted = self.kind == Kind::Move || named == Some("on_hand");
         let path = || path(self.kind, number, &[self.kind.amount()]);
         if counted && amount < 0 {
-            self.wrong("INVALID_QUANTITY_NEGATIVE", path(), "The quantity can't be negative.");
+            self.wrong(
+                "INVALID_QUANTITY_NEGATIVE",
+                path(),
+                "The quantity can't be negative.",
+            );
         } else if amount > most {
             let message = format!("The quantity can't be higher than {}.", billions(most));
             self.wrong("INVALID_QUANTITY_TOO_HIGH", path(), message);
@@ -354,7 +429,10 @@ impl Reading<'_> {
                 "Internal (gid://shopify/) ledger documents are not allowed to be adjusted via API.",
             ),
             (_, Some(uri)) if is_uri(uri) => return,
-            _ => ("INVALID_LEDGER_DOCUMENT", "The specified ledger document is invalid."),
+            _ => (
+                "INVALID_LEDGER_DOCUMENT",
+                "The specified ledger document is invalid.",
+            ),
         };
         self.wrong(code, path, message);
     }
@@ -362,9 +440,13 @@ impl Reading<'_> {
 
 /// Whether there is a scheme and something after it.
 fn is_uri(text: &str) -> bool {
-    let Some((scheme, content)) = text.split_once(':') else { return false };
+    let Some((scheme, content)) = text.split_once(':') else {
+        return false;
+    };
     scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter))
+        && scheme
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter))
         && !content.trim_matches(['/', ' ']).is_empty()
 }
 
@@ -380,10 +462,18 @@ pub(crate) fn group<'a>(group: &Arc<Group>, asked: &Asked<'_>) -> Result<Resolve
         "createdAt" => group.created_at.into(),
         "changes" => {
             let ids = |argument, kind| -> Vec<Option<u64>> {
-                asked.field.texts(argument).into_iter().map(|gid| id_of(gid, kind)).collect()
+                asked
+                    .field
+                    .texts(argument)
+                    .into_iter()
+                    .map(|gid| id_of(gid, kind))
+                    .collect()
             };
             let items = ids("inventoryItemIds", "InventoryItem");
-            let (places, names) = (ids("locationIds", "Location"), asked.field.texts("quantityNames"));
+            let (places, names) = (
+                ids("locationIds", "Location"),
+                asked.field.texts("quantityNames"),
+            );
             let wanted = |index: &usize| {
                 let change = &group.changed[*index];
                 (items.is_empty() || items.contains(&Some(change.item)))
@@ -391,7 +481,10 @@ pub(crate) fn group<'a>(group: &Arc<Group>, asked: &Asked<'_>) -> Result<Resolve
                     && (names.is_empty() || names.contains(&change.name))
             };
             let changed = (0..group.changed.len()).filter(wanted);
-            changed.map(|index| Object::Changed(group.clone(), index)).collect::<Vec<_>>().into()
+            changed
+                .map(|index| Object::Changed(group.clone(), index))
+                .collect::<Vec<_>>()
+                .into()
         }
         _ => return asked.unanswered(),
     })
@@ -411,7 +504,11 @@ pub(crate) fn changed<'a>(
         "quantityAfterChange" => Resolved::Null,
         "ledgerDocumentUri" => change.document.as_deref().map(str::to_owned).into(),
         "item" => store.items.find(change.item).map(Object::Item).into(),
-        "location" => store.locations.find(change.location).map(Object::Location).into(),
+        "location" => store
+            .locations
+            .find(change.location)
+            .map(Object::Location)
+            .into(),
         _ => return asked.unanswered(),
     })
 }

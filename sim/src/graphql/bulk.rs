@@ -19,7 +19,11 @@ use crate::store::Store;
 
 /// Carries out one of the two mutations of bulk operations.
 pub(crate) fn write(api: &Api, store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
-    if field.name == "bulkOperationCancel" { cancel(store, field) } else { run(api, store, field, now) }
+    if field.name == "bulkOperationCancel" {
+        cancel(store, field)
+    } else {
+        run(api, store, field, now)
+    }
 }
 
 fn run(api: &Api, store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
@@ -28,11 +32,22 @@ fn run(api: &Api, store: &mut Store, field: &Planned, now: Timestamp) -> Payload
         let error = |message| UserError::new("INVALID", ["query"], message);
         return Payload::refused(wrong.into_iter().map(error).collect());
     }
-    let under_way: Vec<String> =
-        store.operations.iter().filter(|row| !row.status.ended()).map(Operation::gid).collect();
+    let under_way: Vec<String> = store
+        .operations
+        .iter()
+        .filter(|row| !row.status.ended())
+        .map(Operation::gid)
+        .collect();
     if under_way.len() >= SLOTS {
-        let message = format!("As many bulk queries as may be are in progress: {}.", under_way.join(", "));
-        return Payload::refused(vec![UserError::new("OPERATION_IN_PROGRESS", [""; 0], message)]);
+        let message = format!(
+            "As many bulk queries as may be are in progress: {}.",
+            under_way.join(", ")
+        );
+        return Payload::refused(vec![UserError::new(
+            "OPERATION_IN_PROGRESS",
+            [""; 0],
+            message,
+        )]);
     }
     forget(store);
     let id = store.next_id();
@@ -57,19 +72,31 @@ fn run(api: &Api, store: &mut Store, field: &Planned, now: Timestamp) -> Payload
 fn cancel(store: &mut Store, field: &Planned) -> Payload {
     let id = field.text("id").and_then(|gid| id_of(gid, "BulkOperation"));
     let Some((id, status)) = id.and_then(|id| Some((id, store.operations.find(id)?.status))) else {
-        return Payload::refused(vec![UserError::new(None, ["id"], "Bulk operation does not exist")]);
+        return Payload::refused(vec![UserError::new(
+            None,
+            ["id"],
+            "Bulk operation does not exist",
+        )]);
     };
     if status.ended() {
         let ended = status.name().to_lowercase();
         let why = format!("A bulk operation cannot be canceled when it is {ended}");
         let refused = Payload::refused(vec![UserError::new(None, [""; 0], why)]);
-        return Payload { made: Made::Operation(id), ..refused };
+        return Payload {
+            made: Made::Operation(id),
+            ..refused
+        };
     }
-    let _ = store.operations.edit(id, |row| row.status = Status::Canceling);
+    let _ = store
+        .operations
+        .edit(id, |row| row.status = Status::Canceling);
     Payload::of(Made::Operation(id))
 }
 
-pub(crate) fn operation<'a>(row: &'a Operation, asked: &Asked<'_>) -> Result<Resolved<'a>, Problem> {
+pub(crate) fn operation<'a>(
+    row: &'a Operation,
+    asked: &Asked<'_>,
+) -> Result<Resolved<'a>, Problem> {
     Ok(match asked.name() {
         "id" => row.gid().into(),
         "status" => row.status.name().into(),

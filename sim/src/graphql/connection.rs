@@ -63,7 +63,9 @@ impl Bookmark {
         let bytes = STANDARD.decode(text).ok();
         bytes
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .ok_or_else(|| Problem::new("BAD_REQUEST", "Invalid cursor for current pagination sort."))
+            .ok_or_else(|| {
+                Problem::new("BAD_REQUEST", "Invalid cursor for current pagination sort.")
+            })
     }
 }
 
@@ -83,10 +85,20 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// Reads the arguments. Every sort key but `UPDATED_AT` gives the order of ids, which is that of creation.
     pub(crate) fn of(asked: &Asked<'_>) -> Result<Self, Problem> {
-        let by_change = matches!(asked.field.text("sortKey"), Some("UPDATED_AT" | "COMPLETED_AT"));
+        let by_change = matches!(
+            asked.field.text("sortKey"),
+            Some("UPDATED_AT" | "COMPLETED_AT")
+        );
         let reverse = asked.field.flag("reverse");
-        let all =
-            |size, after| Self { size, from_end: false, reverse, after, before: None, listed: 0, by_change };
+        let all = |size, after| Self {
+            size,
+            from_end: false,
+            reverse,
+            after,
+            before: None,
+            listed: 0,
+            by_change,
+        };
         match asked.reading {
             Reading::Page => {}
             Reading::Whole => return Ok(all(usize::MAX, None)),
@@ -97,16 +109,23 @@ impl Wanted {
             (Some(first), None) => (first, "first"),
             (None, Some(last)) => (last, "last"),
             (None, None) => return Err(bad("you must provide one of first or last")),
-            (Some(_), Some(_)) => return Err(bad("providing both first and last is not supported")),
+            (Some(_), Some(_)) => {
+                return Err(bad("providing both first and last is not supported"));
+            }
         };
         if size > MAX_PAGE {
             return Err(bad(&format!("{name} cannot exceed {MAX_PAGE}")));
         }
         let after = asked.field.text("after").map(Bookmark::read).transpose()?;
         let before = asked.field.text("before").map(Bookmark::read).transpose()?;
-        let (listed, most) = (after.map_or(0, |after| after.listed), asked.switches.max_listed);
+        let (listed, most) = (
+            after.map_or(0, |after| after.listed),
+            asked.switches.max_listed,
+        );
         if listed >= most {
-            return Err(bad(&format!("a list is given up to {most} records: narrow it by a filter")));
+            return Err(bad(&format!(
+                "a list is given up to {most} records: narrow it by a filter"
+            )));
         }
         Ok(Self {
             size: usize::try_from(size).map_err(|_| bad(&format!("{name} cannot be negative")))?,
@@ -120,13 +139,27 @@ impl Wanted {
     }
 
     fn cursor<T: Record>(&self, row: &T, id: fn(&T) -> u64) -> Cursor {
-        Cursor { last_value: if self.by_change { row.updated_at().as_second() } else { 0 }, last_id: id(row) }
+        Cursor {
+            last_value: if self.by_change {
+                row.updated_at().as_second()
+            } else {
+                0
+            },
+            last_id: id(row),
+        }
     }
 
     /// The bounds in ascending order.
     fn bounds(&self) -> Bounds<Cursor> {
-        let (low, high) = if self.reverse { (self.before, self.after) } else { (self.after, self.before) };
-        (low.map_or(Bound::Unbounded, Bound::Excluded), high.map_or(Bound::Unbounded, Bound::Excluded))
+        let (low, high) = if self.reverse {
+            (self.before, self.after)
+        } else {
+            (self.after, self.before)
+        };
+        (
+            low.map_or(Bound::Unbounded, Bound::Excluded),
+            high.map_or(Bound::Unbounded, Bound::Excluded),
+        )
     }
 
     /// The page out of rows that lie within the bounds, in ascending order.
@@ -137,17 +170,31 @@ impl Wanted {
         keep: impl Fn(&T) -> bool,
         wrap: fn(&'a T) -> Object<'a>,
     ) -> Page<'a> {
-        let rows: Rows<'a, T> = if self.reverse == self.from_end { rows } else { Box::new(rows.rev()) };
-        let kept = rows.filter(|row| keep(row)).take(self.size.saturating_add(1));
+        let rows: Rows<'a, T> = if self.reverse == self.from_end {
+            rows
+        } else {
+            Box::new(rows.rev())
+        };
+        let kept = rows
+            .filter(|row| keep(row))
+            .take(self.size.saturating_add(1));
         let mut records: Vec<_> = kept.map(|row| (wrap(row), self.cursor(row, id))).collect();
         let more = records.len() > self.size;
         records.truncate(self.size);
         if self.from_end {
             records.reverse();
         }
-        let (has_next, has_previous) =
-            if self.from_end { (self.before.is_some(), more) } else { (more, self.after.is_some()) };
-        Page { records, has_next, has_previous, before: self.listed }
+        let (has_next, has_previous) = if self.from_end {
+            (self.before.is_some(), more)
+        } else {
+            (more, self.after.is_some())
+        };
+        Page {
+            records,
+            has_next,
+            has_previous,
+            before: self.listed,
+        }
     }
 }
 
@@ -191,19 +238,37 @@ impl<'a> Page<'a> {
     /// A list that is always shorter than a page, and has no ids to sort by.
     pub(crate) fn of_all(objects: Vec<Object<'a>>, asked: &Asked<'_>) -> Result<Self, Problem> {
         let wanted = Wanted::of(asked)?;
-        let numbered =
-            (1..).zip(objects).map(|(last_id, object)| (object, Cursor { last_value: 0, last_id }));
+        let numbered = (1..).zip(objects).map(|(last_id, object)| {
+            (
+                object,
+                Cursor {
+                    last_value: 0,
+                    last_id,
+                },
+            )
+        });
         let after = wanted.after.map_or(0, |cursor| cursor.last_id);
-        let mut records: Vec<_> = numbered.filter(|(_, cursor)| cursor.last_id > after).collect();
+        let mut records: Vec<_> = numbered
+            .filter(|(_, cursor)| cursor.last_id > after)
+            .collect();
         let has_next = records.len() > wanted.size;
         records.truncate(wanted.size);
-        Ok(Self { records, has_next, has_previous: after > 0, before: wanted.listed })
+        Ok(Self {
+            records,
+            has_next,
+            has_previous: after > 0,
+            before: wanted.listed,
+        })
     }
 
     /// The cursor of a record by its number on the page.
     fn bookmark(&self, index: usize) -> String {
         let bookmark = |(_, cursor): &(Object<'a>, Cursor)| {
-            Bookmark { cursor: *cursor, listed: self.before + index + 1 }.write()
+            Bookmark {
+                cursor: *cursor,
+                listed: self.before + index + 1,
+            }
+            .write()
         };
         self.records.get(index).map(bookmark).unwrap_or_default()
     }
@@ -214,12 +279,20 @@ impl<'a> Page<'a> {
 
     /// Where the list goes on, if it does.
     pub(crate) fn rest(&self) -> Option<Cursor> {
-        self.records.last().filter(|_| self.has_next).map(|(_, cursor)| *cursor)
+        self.records
+            .last()
+            .filter(|_| self.has_next)
+            .map(|(_, cursor)| *cursor)
     }
 
     pub(crate) fn page(page: &Rc<Self>, asked: &Asked<'_>) -> Result<Resolved<'a>, Problem> {
         Ok(match asked.name() {
-            "nodes" => page.records.iter().map(|(object, _)| object.clone()).collect::<Vec<_>>().into(),
+            "nodes" => page
+                .records
+                .iter()
+                .map(|(object, _)| object.clone())
+                .collect::<Vec<_>>()
+                .into(),
             "edges" => (0..page.records.len())
                 .map(|index| Object::Edge(page.clone(), index))
                 .collect::<Vec<_>>()
@@ -229,7 +302,11 @@ impl<'a> Page<'a> {
         })
     }
 
-    pub(crate) fn edge(page: &Rc<Self>, index: usize, asked: &Asked<'_>) -> Result<Resolved<'a>, Problem> {
+    pub(crate) fn edge(
+        page: &Rc<Self>,
+        index: usize,
+        asked: &Asked<'_>,
+    ) -> Result<Resolved<'a>, Problem> {
         let record = page.records.get(index);
         Ok(match asked.name() {
             "node" => record.map(|(object, _)| object.clone()).into(),

@@ -45,13 +45,21 @@ impl Cost {
             (payload, _) if payload.ends_with("Payload") => Self::Free,
             ("Mutation", _) => Self::Object(MUTATION),
             ("QueryRoot", name) if name.ends_with("Count") => Self::Object(COUNT),
-            ("QueryRoot", "nodes") => {
-                Self::Each(arguments.get("ids").and_then(Value::as_array).map_or(1.0, |ids| count(ids.len())))
-            }
+            ("QueryRoot", "nodes") => Self::Each(
+                arguments
+                    .get("ids")
+                    .and_then(Value::as_array)
+                    .map_or(1.0, |ids| count(ids.len())),
+            ),
             (on, "nodes" | "edges") if on.ends_with("Connection") => Self::Records,
             _ if returned.ends_with("Connection") => {
-                let size = arguments.get("first").or_else(|| arguments.get("last")).and_then(Value::as_u64);
-                Self::Connection(count(usize::try_from(size.unwrap_or(0)).unwrap_or(usize::MAX)))
+                let size = arguments
+                    .get("first")
+                    .or_else(|| arguments.get("last"))
+                    .and_then(Value::as_u64);
+                Self::Connection(count(
+                    usize::try_from(size.unwrap_or(0)).unwrap_or(usize::MAX),
+                ))
             }
             _ if ty.is_list() => Self::List,
             _ => Self::Object(1.0),
@@ -114,9 +122,15 @@ pub(crate) fn points(cost: f64) -> u32 {
 fn fields(selection: &Selection) -> f64 {
     let costs = selection.fields.iter().map(field);
     // `nodes` and `edges` of a connection are the same records.
-    if selection.on.ends_with("Connection") { costs.fold(0.0, f64::max) } else { costs.sum() }
+    if selection.on.ends_with("Connection") {
+        costs.fold(0.0, f64::max)
+    } else {
+        costs.sum()
+    }
 }
 
 fn field(field: &Planned) -> f64 {
-    field.cost.requested(field.of.iter().map(fields).fold(0.0, f64::max))
+    field
+        .cost
+        .requested(field.of.iter().map(fields).fold(0.0, f64::max))
 }

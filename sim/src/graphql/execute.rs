@@ -70,7 +70,12 @@ impl Execution {
             "null".clone_into(&mut writer.out);
             0.0
         });
-        Self { data: writer.out, problems: writer.problems, searches: writer.searches, cost: points(cost) }
+        Self {
+            data: writer.out,
+            problems: writer.problems,
+            searches: writer.searches,
+            cost: points(cost),
+        }
     }
 }
 
@@ -81,7 +86,10 @@ pub(crate) fn alone<'a, 'q>(
     field: &'q Planned,
     now: Timestamp,
 ) -> Result<Alone<'a, 'q>, Problem> {
-    let mut writer = Writer { deferred: Some(Vec::new()), ..Writer::new(store, now) };
+    let mut writer = Writer {
+        deferred: Some(Vec::new()),
+        ..Writer::new(store, now)
+    };
     writer.member(object, field)?;
     match writer.problems.pop() {
         Some(problem) if !store.switches.denied_is_null_in_bulk => Err(problem),
@@ -102,7 +110,11 @@ impl<'a, 'q> Writer<'a, 'q> {
         }
     }
 
-    fn mutation(&mut self, selection: &'q Selection, payloads: Vec<Result<Payload, Problem>>) -> Written {
+    fn mutation(
+        &mut self,
+        selection: &'q Selection,
+        payloads: Vec<Result<Payload, Problem>>,
+    ) -> Written {
         self.out.push('{');
         let mut cost = 0.0;
         for (field, payload) in selection.fields.iter().zip(payloads) {
@@ -162,11 +174,19 @@ impl<'a, 'q> Writer<'a, 'q> {
                 id = Some(self.out[start..].trim_matches('"').to_owned());
             }
             // `nodes` and `edges` of a connection are the same records.
-            cost = if matches!(object, Object::Page(_)) { cost.max(part) } else { cost + part };
+            cost = if matches!(object, Object::Page(_)) {
+                cost.max(part)
+            } else {
+                cost + part
+            };
         }
         self.out.push('}');
         if let Some(deferred) = &mut self.deferred {
-            let left_out = |field| Deferred { object: object.clone(), field, id: id.clone() };
+            let left_out = |field| Deferred {
+                object: object.clone(),
+                field,
+                id: id.clone(),
+            };
             deferred.extend(connections.into_iter().map(left_out));
         }
         Ok(cost)
@@ -179,8 +199,11 @@ impl<'a, 'q> Writer<'a, 'q> {
             Ok(cost) => return Ok(cost),
             Err(problem) => problem,
         };
-        let problem =
-            if problem.placed() { problem } else { problem.at(field.location).on(self.path.clone()) };
+        let problem = if problem.placed() {
+            problem
+        } else {
+            problem.at(field.location).on(self.path.clone())
+        };
         if field.ty.is_non_null() {
             return Err(problem);
         }
@@ -193,7 +216,10 @@ impl<'a, 'q> Writer<'a, 'q> {
     fn value(&mut self, ty: &Type, field: &'q Planned, resolved: Resolved<'a>) -> Written {
         match resolved {
             Resolved::Null if ty.is_non_null() => {
-                return Err(Problem::new("INTERNAL_SERVER_ERROR", format!("'{}' is missing", field.name)));
+                return Err(Problem::new(
+                    "INTERNAL_SERVER_ERROR",
+                    format!("'{}' is missing", field.name),
+                ));
             }
             Resolved::Null => self.out.push_str("null"),
             Resolved::Bool(value) => self.out.push_str(if value { "true" } else { "false" }),
@@ -239,13 +265,21 @@ impl<'a, 'q> Writer<'a, 'q> {
     fn member(&mut self, object: &Object<'a>, field: &'q Planned) -> Written {
         let selection = match &field.of[..] {
             [only] => Some(only),
-            several => several.iter().find(|selection| selection.on == object.node_type()),
+            several => several
+                .iter()
+                .find(|selection| selection.on == object.node_type()),
         };
-        if let Some(problem) = access::denied_type(&self.store.scopes, object.node_type(), &field.name) {
+        if let Some(problem) =
+            access::denied_type(&self.store.scopes, object.node_type(), &field.name)
+        {
             return Err(problem);
         }
-        let missing =
-            || Problem::new("INTERNAL_SERVER_ERROR", format!("'{}' is of no known type", field.name));
+        let missing = || {
+            Problem::new(
+                "INTERNAL_SERVER_ERROR",
+                format!("'{}' is of no known type", field.name),
+            )
+        };
         self.object(object, selection.ok_or_else(missing)?)
     }
 
@@ -263,7 +297,10 @@ impl<'a, 'q> Writer<'a, 'q> {
     }
 
     fn text(&mut self, text: &str) {
-        if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        if text
+            .bytes()
+            .all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
+        {
             self.out.push('"');
             self.out.push_str(text);
             self.out.push('"');

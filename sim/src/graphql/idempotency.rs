@@ -47,7 +47,11 @@ pub(crate) enum Claim {
 
 impl Keys {
     pub(crate) fn new(spent_by_refusal: bool) -> Self {
-        Self { attempts: HashMap::new(), claimed: VecDeque::new(), spent_by_refusal }
+        Self {
+            attempts: HashMap::new(),
+            claimed: VecDeque::new(),
+            spent_by_refusal,
+        }
     }
 
     /// Takes a key for an input; whoever is first must also call [`Keys::end`].
@@ -56,7 +60,10 @@ impl Keys {
         let fingerprint = Sha256::digest(&claim.input).into();
         match self.attempts.get(&claim.key) {
             None => {
-                let attempt = Attempt { fingerprint, state: State::Running };
+                let attempt = Attempt {
+                    fingerprint,
+                    state: State::Running,
+                };
                 self.attempts.insert(claim.key.clone(), attempt);
                 self.claimed.push_back((now, claim.key.clone()));
                 Claim::First
@@ -65,15 +72,24 @@ impl Keys {
                 "IDEMPOTENCY_KEY_PARAMETER_MISMATCH",
                 "The idempotency key was used before with other parameters.",
             ),
-            Some(Attempt { state: State::Running, .. }) => Claim::Refused(
+            Some(Attempt {
+                state: State::Running,
+                ..
+            }) => Claim::Refused(
                 "IDEMPOTENCY_CONCURRENT_REQUEST",
                 "A request with this idempotency key is still running. Try again later.",
             ),
-            Some(Attempt { state: State::Failed, .. }) => Claim::Refused(
+            Some(Attempt {
+                state: State::Failed,
+                ..
+            }) => Claim::Refused(
                 "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED",
                 "An earlier request with this idempotency key failed. Use a new key.",
             ),
-            Some(Attempt { state: State::Finished(payload), .. }) => Claim::Repeat(payload.clone()),
+            Some(Attempt {
+                state: State::Finished(payload),
+                ..
+            }) => Claim::Repeat(payload.clone()),
         }
     }
 
@@ -86,8 +102,11 @@ impl Keys {
         }
         // One that ran for longer than a day is forgotten.
         if let Some(attempt) = self.attempts.get_mut(key) {
-            attempt.state =
-                if payload.errors.is_empty() { State::Finished(payload.clone()) } else { State::Failed };
+            attempt.state = if payload.errors.is_empty() {
+                State::Finished(payload.clone())
+            } else {
+                State::Failed
+            };
         }
     }
 

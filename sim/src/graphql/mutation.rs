@@ -69,18 +69,30 @@ impl UserError {
         message: impl Into<String>,
     ) -> Self {
         let field = field.into_iter().map(Into::into).collect();
-        Self { code: code.into(), field, message: message.into() }
+        Self {
+            code: code.into(),
+            field,
+            message: message.into(),
+        }
     }
 }
 
 impl Payload {
     /// Done, and this is to be shown.
     pub(crate) fn of(made: Made) -> Self {
-        Self { made, errors: Vec::new(), effect: Effect::Applied }
+        Self {
+            made,
+            errors: Vec::new(),
+            effect: Effect::Applied,
+        }
     }
 
     pub(crate) fn refused(errors: Vec<UserError>) -> Self {
-        Self { made: Made::Nothing, errors, effect: Effect::Unchanged }
+        Self {
+            made: Made::Nothing,
+            errors,
+            effect: Effect::Unchanged,
+        }
     }
 }
 
@@ -94,10 +106,13 @@ pub(crate) enum Turn {
 pub(crate) fn begin(keys: &mut Keys, selection: &Selection, now: Timestamp) -> Vec<Turn> {
     let begin = |field| match claim(keys, field, now) {
         Ok(Claim::First) => Turn::ToRun,
-        Ok(Claim::Repeat(payload)) => Turn::Settled(Ok(Payload { effect: Effect::Repeated, ..payload })),
-        Ok(Claim::Refused(code, why)) => {
-            Turn::Settled(Ok(Payload::refused(vec![UserError::new(code, [""; 0], why)])))
-        }
+        Ok(Claim::Repeat(payload)) => Turn::Settled(Ok(Payload {
+            effect: Effect::Repeated,
+            ..payload
+        })),
+        Ok(Claim::Refused(code, why)) => Turn::Settled(Ok(Payload::refused(vec![UserError::new(
+            code, [""; 0], why,
+        )]))),
         Err(problem) => Turn::Settled(Err(problem)),
     };
     selection.fields.iter().map(begin).collect()
@@ -116,7 +131,10 @@ fn claim(keys: &mut Keys, field: &Planned, now: Timestamp) -> Result<Claim, Prob
             "The @idempotent directive is required for this mutation but was not provided.",
         )),
         Some(given) if given.key.trim().is_empty() || given.key.len() > MAX_KEY => {
-            Err(Problem::new("BAD_REQUEST", format!("An idempotency key has 1 to {MAX_KEY} bytes.")))
+            Err(Problem::new(
+                "BAD_REQUEST",
+                format!("An idempotency key has 1 to {MAX_KEY} bytes."),
+            ))
         }
         Some(given) => Ok(keys.claim(given, now)),
     }
@@ -182,18 +200,33 @@ pub(crate) fn told(
                     Effect::Unchanged => "UNCHANGED",
                     Effect::Repeated => "REPEATED",
                 };
-                let code = payload.errors.first().map(|error| error.code.unwrap_or("USER_ERROR"));
+                let code = payload
+                    .errors
+                    .first()
+                    .map(|error| error.code.unwrap_or("USER_ERROR"));
                 (applied, code.unwrap_or(ending))
             }
         };
-        Mutation { applied, ..noted(field, call, outcome, answered) }
+        Mutation {
+            applied,
+            ..noted(field, call, outcome, answered)
+        }
     };
     fields.map(tell).collect()
 }
 
 /// The same of a mutation that was not carried out.
-pub(crate) fn kept_out(selection: &Selection, call: &Call, outcome: &str, answered: bool) -> Vec<Mutation> {
-    selection.fields.iter().map(|field| noted(field, call, outcome, answered)).collect()
+pub(crate) fn kept_out(
+    selection: &Selection,
+    call: &Call,
+    outcome: &str,
+    answered: bool,
+) -> Vec<Mutation> {
+    selection
+        .fields
+        .iter()
+        .map(|field| noted(field, call, outcome, answered))
+        .collect()
 }
 
 fn noted(field: &Planned, call: &Call, outcome: &str, answered: bool) -> Mutation {
@@ -208,16 +241,25 @@ fn noted(field: &Planned, call: &Call, outcome: &str, answered: bool) -> Mutatio
     }
 }
 
-pub(crate) fn payload<'a>(store: &'a Store, payload: &Rc<Payload>, asked: &Asked<'_>) -> Resolved<'a> {
+pub(crate) fn payload<'a>(
+    store: &'a Store,
+    payload: &Rc<Payload>,
+    asked: &Asked<'_>,
+) -> Resolved<'a> {
     match (asked.name(), &payload.made) {
         ("userErrors", _) => {
-            let errors = (0..payload.errors.len()).map(|index| Object::UserError(payload.clone(), index));
+            let errors =
+                (0..payload.errors.len()).map(|index| Object::UserError(payload.clone(), index));
             errors.collect::<Vec<_>>().into()
         }
-        ("webhookSubscription", Made::Subscription(id)) => {
-            store.subscriptions.find(*id).map(Object::Subscription).into()
+        ("webhookSubscription", Made::Subscription(id)) => store
+            .subscriptions
+            .find(*id)
+            .map(Object::Subscription)
+            .into(),
+        ("bulkOperation", Made::Operation(id)) => {
+            store.operations.find(*id).map(Object::Operation).into()
         }
-        ("bulkOperation", Made::Operation(id)) => store.operations.find(*id).map(Object::Operation).into(),
         ("deletedWebhookSubscriptionId", Made::Deleted(gid)) => gid.clone().into(),
         ("inventoryAdjustmentGroup", Made::Group(group)) => Object::Group(group.clone()).into(),
         ("inventoryLevel", Made::Level { item, location }) => {
@@ -235,7 +277,9 @@ pub(crate) fn user_error<'a>(
     let error = payload.errors.get(index);
     Ok(match asked.name() {
         "field" => match error.map(|error| error.field.clone()) {
-            Some(field) if !field.is_empty() => Resolved::Texts(field.into_iter().map(Cow::Owned).collect()),
+            Some(field) if !field.is_empty() => {
+                Resolved::Texts(field.into_iter().map(Cow::Owned).collect())
+            }
             _ => Resolved::Null,
         },
         "message" => error.map(|error| error.message.clone()).into(),

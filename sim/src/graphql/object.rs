@@ -15,8 +15,8 @@ use super::{adjustment, bulk, mutation, order, product, root, stock, subscriptio
 use crate::adjustment::Group;
 use crate::bulk::Operation;
 use crate::record::{
-    Customer, Fulfillment, Item, Level, Line, Location, Order, Product, Refund, Subscription, Transaction,
-    Variant,
+    Customer, Fulfillment, Item, Level, Line, Location, Order, Product, Refund, Subscription,
+    Transaction, Variant,
 };
 use crate::store::{Store, Switches};
 
@@ -154,7 +154,10 @@ impl Asked<'_> {
     pub(crate) fn unanswered<'a>(&self) -> Result<Resolved<'a>, Problem> {
         Err(Problem::new(
             "NOT_IMPLEMENTED",
-            format!("The pretend store does not answer '{}'; Shopify does", self.field.name),
+            format!(
+                "The pretend store does not answer '{}'; Shopify does",
+                self.field.name
+            ),
         ))
     }
 }

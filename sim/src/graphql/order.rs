@@ -3,7 +3,9 @@
 use super::connection::Page;
 use super::object::{Asked, Object, Resolved};
 use super::problem::Problem;
-use crate::record::{CURRENCY, Customer, Fulfillment, Line, Order, Refund, Restock, Transaction, decimal};
+use crate::record::{
+    CURRENCY, Customer, Fulfillment, Line, Order, Refund, Restock, Transaction, decimal,
+};
 use crate::store::Store;
 
 type Answer<'a> = Result<Resolved<'a>, Problem>;
@@ -23,28 +25,55 @@ pub(crate) fn order<'a>(store: &'a Store, row: &'a Order, asked: &mut Asked<'_>)
         "currencyCode" => CURRENCY.into(),
         "totalPriceSet" => Object::MoneyBag(row.total()).into(),
         "currentTotalPriceSet" => Object::MoneyBag(row.current_total()).into(),
-        "subtotalLineItemsQuantity" => row.lines.iter().map(|line| line.quantity).sum::<i64>().into(),
-        "currentSubtotalLineItemsQuantity" => {
-            row.lines.iter().map(|line| line.current_quantity).sum::<i64>().into()
-        }
+        "subtotalLineItemsQuantity" => row
+            .lines
+            .iter()
+            .map(|line| line.quantity)
+            .sum::<i64>()
+            .into(),
+        "currentSubtotalLineItemsQuantity" => row
+            .lines
+            .iter()
+            .map(|line| line.current_quantity)
+            .sum::<i64>()
+            .into(),
         "sourceName" => "web".into(),
         "test" => false.into(),
-        "customer" => store.customers.find(row.customer).map(Object::Customer).into(),
+        "customer" => store
+            .customers
+            .find(row.customer)
+            .map(Object::Customer)
+            .into(),
         "lineItems" => Page::of_all(row.lines.iter().map(Object::Line).collect(), asked)?.into(),
         "fulfillments" => {
-            let first = asked.field.number("first").and_then(|first| usize::try_from(first).ok());
+            let first = asked
+                .field
+                .number("first")
+                .and_then(|first| usize::try_from(first).ok());
             let shipped = row.fulfillments.iter().take(first.unwrap_or(usize::MAX));
             shipped.map(Object::Fulfillment).collect::<Vec<_>>().into()
         }
         "refunds" => {
-            let first = asked.field.number("first").and_then(|first| usize::try_from(first).ok());
+            let first = asked
+                .field
+                .number("first")
+                .and_then(|first| usize::try_from(first).ok());
             let refunds = row.refunds.iter().take(first.unwrap_or(usize::MAX));
-            refunds.map(|refund| Object::Refund(row, refund)).collect::<Vec<_>>().into()
+            refunds
+                .map(|refund| Object::Refund(row, refund))
+                .collect::<Vec<_>>()
+                .into()
         }
         "transactions" => {
-            let first = asked.field.number("first").and_then(|first| usize::try_from(first).ok());
+            let first = asked
+                .field
+                .number("first")
+                .and_then(|first| usize::try_from(first).ok());
             let moved = row.transactions.iter().take(first.unwrap_or(usize::MAX));
-            moved.map(|transaction| Object::Transaction(row, transaction)).collect::<Vec<_>>().into()
+            moved
+                .map(|transaction| Object::Transaction(row, transaction))
+                .collect::<Vec<_>>()
+                .into()
         }
         "retailLocation" => Resolved::Null,
         _ => return asked.unanswered(),
@@ -66,13 +95,26 @@ pub(crate) fn line<'a>(store: &'a Store, row: &'a Line, asked: &Asked<'_>) -> An
     })
 }
 
-pub(crate) fn fulfillment<'a>(store: &'a Store, row: &'a Fulfillment, asked: &Asked<'_>) -> Answer<'a> {
+pub(crate) fn fulfillment<'a>(
+    store: &'a Store,
+    row: &'a Fulfillment,
+    asked: &Asked<'_>,
+) -> Answer<'a> {
     Ok(match asked.name() {
         "id" => format!("gid://shopify/Fulfillment/{}", row.id).into(),
         "legacyResourceId" => row.id.to_string().into(),
         "status" => "SUCCESS".into(),
-        "displayStatus" => if row.delivered { "DELIVERED" } else { "FULFILLED" }.into(),
-        "location" => store.locations.find(row.location).map(Object::Location).into(),
+        "displayStatus" => if row.delivered {
+            "DELIVERED"
+        } else {
+            "FULFILLED"
+        }
+        .into(),
+        "location" => store
+            .locations
+            .find(row.location)
+            .map(Object::Location)
+            .into(),
         "events" => Page::of_all(Vec::new(), asked)?.into(),
         "createdAt" => row.created_at.into(),
         "updatedAt" => row.updated_at.into(),
@@ -100,8 +142,17 @@ pub(crate) fn refund_line<'a>(
 ) -> Answer<'a> {
     Ok(match asked.name() {
         "id" => format!("gid://shopify/RefundLineItem/{}", row.line_id).into(),
-        "lineItem" => order.lines.iter().find(|line| line.id == row.line).map(Object::Line).into(),
-        "location" => store.locations.find(row.location).map(Object::Location).into(),
+        "lineItem" => order
+            .lines
+            .iter()
+            .find(|line| line.id == row.line)
+            .map(Object::Line)
+            .into(),
+        "location" => store
+            .locations
+            .find(row.location)
+            .map(Object::Location)
+            .into(),
         "quantity" => row.units.into(),
         "restockType" => row.restock.name().to_uppercase().into(),
         "restocked" => (row.restock != Restock::Nowhere).into(),
@@ -109,7 +160,11 @@ pub(crate) fn refund_line<'a>(
     })
 }
 
-pub(crate) fn transaction<'a>(order: &'a Order, row: &'a Transaction, asked: &Asked<'_>) -> Answer<'a> {
+pub(crate) fn transaction<'a>(
+    order: &'a Order,
+    row: &'a Transaction,
+    asked: &Asked<'_>,
+) -> Answer<'a> {
     Ok(match asked.name() {
         "id" => format!("gid://shopify/OrderTransaction/{}", row.id).into(),
         "kind" => row.kind.to_uppercase().into(),

@@ -66,7 +66,10 @@ impl Planned {
     }
 
     pub(crate) fn flag(&self, argument: &str) -> bool {
-        self.arguments.get(argument).and_then(Value::as_bool).unwrap_or(false)
+        self.arguments
+            .get(argument)
+            .and_then(Value::as_bool)
+            .unwrap_or(false)
     }
 
     pub(crate) fn texts(&self, argument: &str) -> Vec<&str> {
@@ -100,7 +103,14 @@ impl<'a> Planner<'a> {
         variables: &'a Value,
         introspected: JsonMap,
     ) -> Self {
-        Self { api, document, sent, variables, introspected, left: MAX_FIELDS }
+        Self {
+            api,
+            document,
+            sent,
+            variables,
+            introspected,
+            left: MAX_FIELDS,
+        }
     }
 
     pub(crate) fn plan(mut self, operation: &'a Operation) -> Result<Selection, Problem> {
@@ -119,7 +129,9 @@ impl<'a> Planner<'a> {
             let mut of = Vec::new();
             let about_itself = ["__schema", "__type"].contains(&field.name.as_str());
             let given = about_itself.then(|| {
-                self.introspected.get(key.as_str()).map_or_else(|| "null".to_owned(), ToString::to_string)
+                self.introspected
+                    .get(key.as_str())
+                    .map_or_else(|| "null".to_owned(), ToString::to_string)
             });
             let possible = self.possible_types(field.definition.ty.inner_named_type());
             for possible in possible.into_iter().filter(|_| !about_itself) {
@@ -133,15 +145,25 @@ impl<'a> Planner<'a> {
                 arguments,
                 ty: field.definition.ty.clone(),
                 idempotency: self.idempotency(field),
-                location: field.location().and_then(|at| at.line_column(&self.document.sources)),
+                location: field
+                    .location()
+                    .and_then(|at| at.line_column(&self.document.sources)),
                 of,
                 given,
             });
         }
-        Ok(Selection { on: on.clone(), fields })
+        Ok(Selection {
+            on: on.clone(),
+            fields,
+        })
     }
 
-    fn gather(&mut self, on: &Name, set: &'a SelectionSet, into: &mut Gathered<'a>) -> Result<(), Problem> {
+    fn gather(
+        &mut self,
+        on: &Name,
+        set: &'a SelectionSet,
+        into: &mut Gathered<'a>,
+    ) -> Result<(), Problem> {
         for selection in &set.selections {
             self.left = self.left.checked_sub(1).ok_or_else(|| {
                 Problem::new(
@@ -154,13 +176,20 @@ impl<'a> Planner<'a> {
             }
             match selection {
                 executable::Selection::Field(field) => {
-                    match into.iter_mut().find(|(key, _)| *key == field.response_key()) {
+                    match into
+                        .iter_mut()
+                        .find(|(key, _)| *key == field.response_key())
+                    {
                         Some((_, same)) => same.push(field),
                         None => into.push((field.response_key(), vec![field])),
                     }
                 }
                 executable::Selection::InlineFragment(fragment) => {
-                    if fragment.type_condition.as_ref().is_none_or(|condition| self.applies(condition, on)) {
+                    if fragment
+                        .type_condition
+                        .as_ref()
+                        .is_none_or(|condition| self.applies(condition, on))
+                    {
                         self.gather(on, &fragment.selection_set, into)?;
                     }
                 }
@@ -185,7 +214,11 @@ impl<'a> Planner<'a> {
             return vec![name.clone()];
         }
         if let Some(union) = self.api.schema.get_union(name) {
-            return union.members.iter().map(|member| member.name.clone()).collect();
+            return union
+                .members
+                .iter()
+                .map(|member| member.name.clone())
+                .collect();
         }
         self.api
             .implementers
@@ -206,10 +239,17 @@ impl<'a> Planner<'a> {
     fn arguments(&self, field: &executable::Field) -> Map<String, Value> {
         let mut arguments = Map::new();
         for definition in &field.definition.arguments {
-            let given = field.arguments.iter().find(|argument| argument.name == definition.name);
+            let given = field
+                .arguments
+                .iter()
+                .find(|argument| argument.name == definition.name);
             let value = given.and_then(|argument| self.value(&argument.value));
-            let value =
-                value.or_else(|| definition.default_value.as_ref().and_then(|value| self.value(value)));
+            let value = value.or_else(|| {
+                definition
+                    .default_value
+                    .as_ref()
+                    .and_then(|value| self.value(value))
+            });
             if let Some(mut value) = value {
                 // An id may be written as a number, and a list of one without brackets.
                 if definition.ty.inner_named_type() == "ID" && value.is_number() {
@@ -222,13 +262,21 @@ impl<'a> Planner<'a> {
     }
 
     fn idempotency(&self, field: &executable::Field) -> Option<Idempotency> {
-        let key = self.value(field.directives.get("idempotent")?.specified_argument_by_name("key")?)?;
+        let key = self.value(
+            field
+                .directives
+                .get("idempotent")?
+                .specified_argument_by_name("key")?,
+        )?;
         let mut input = field.name.to_string();
         for argument in &field.arguments {
             input.push_str(&argument.name);
             self.spell(&argument.value, &mut input);
         }
-        Some(Idempotency { key: key.as_str()?.to_owned(), input })
+        Some(Idempotency {
+            key: key.as_str()?.to_owned(),
+            input,
+        })
     }
 
     /// Writes a value down as it was sent, variables as their JSON.
@@ -266,10 +314,14 @@ impl<'a> Planner<'a> {
             ast::Value::Float(number) => number.try_to_f64().ok()?.into(),
             ast::Value::Int(number) => number.as_str().parse::<i64>().ok()?.into(),
             ast::Value::Boolean(flag) => Value::Bool(*flag),
-            ast::Value::List(values) => values.iter().filter_map(|value| self.value(value)).collect(),
+            ast::Value::List(values) => values
+                .iter()
+                .filter_map(|value| self.value(value))
+                .collect(),
             ast::Value::Object(fields) => {
-                let fields =
-                    fields.iter().filter_map(|(name, value)| Some((name.to_string(), self.value(value)?)));
+                let fields = fields
+                    .iter()
+                    .filter_map(|(name, value)| Some((name.to_string(), self.value(value)?)));
                 Value::Object(fields.collect())
             }
         })

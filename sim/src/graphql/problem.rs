@@ -54,7 +54,8 @@ impl Problem {
     }
 
     pub(crate) fn throttled() -> Self {
-        Self::new("THROTTLED", "Throttled").with("documentation", "https://shopify.dev/api/usage/rate-limits")
+        Self::new("THROTTLED", "Throttled")
+            .with("documentation", "https://shopify.dev/api/usage/rate-limits")
     }
 
     pub(crate) fn too_expensive(cost: u32) -> Self {
@@ -69,15 +70,19 @@ impl Problem {
 
     /// More entries in a list of an argument than [`MAX_INPUTS`].
     pub(crate) fn too_many(size: usize) -> Self {
-        let message =
-            format!("The input array size of {size} is greater than the maximum allowed of {MAX_INPUTS}.");
+        let message = format!(
+            "The input array size of {size} is greater than the maximum allowed of {MAX_INPUTS}."
+        );
         Self::new("MAX_INPUT_SIZE_EXCEEDED", message)
     }
 
     pub(crate) fn to_json(&self) -> Value {
         let mut error = Map::from_iter([("message".to_owned(), json!(self.message))]);
         if !self.locations.is_empty() {
-            let places = self.locations.iter().map(|at| json!({ "line": at.line, "column": at.column }));
+            let places = self
+                .locations
+                .iter()
+                .map(|at| json!({ "line": at.line, "column": at.column }));
             error.insert("locations".to_owned(), places.collect());
         }
         if !self.path.is_empty() {
@@ -92,16 +97,24 @@ impl Problem {
 
 /// What keeps a document from being read.
 pub(crate) fn of_syntax(errors: &DiagnosticList) -> Vec<Problem> {
-    let problem = |error: GraphQLError| Problem::new("parseError", error.message).at(error.locations);
-    errors.iter().map(|diagnostic| problem(diagnostic.to_json())).collect()
+    let problem =
+        |error: GraphQLError| Problem::new("parseError", error.message).at(error.locations);
+    errors
+        .iter()
+        .map(|diagnostic| problem(diagnostic.to_json()))
+        .collect()
 }
 
 /// What is wrong with a document. An unknown field gets Shopify's own words, and what only the pretend store lacks says
 /// so; the rest keep the validator's.
 pub(crate) fn of_validation(errors: &DiagnosticList) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = errors.iter().map(|diagnostic| one(diagnostic.to_json())).collect();
+    let mut problems: Vec<Problem> = errors
+        .iter()
+        .map(|diagnostic| one(diagnostic.to_json()))
+        .collect();
     // An object is then also left without fields, which says nothing new.
-    let absent = |problem: &Problem| [UNDEFINED_FIELD, NOT_IMPLEMENTED].contains(&problem.code.as_str());
+    let absent =
+        |problem: &Problem| [UNDEFINED_FIELD, NOT_IMPLEMENTED].contains(&problem.code.as_str());
     if problems.iter().any(absent) {
         problems.retain(absent);
     }
@@ -116,11 +129,15 @@ fn one(error: GraphQLError) -> Problem {
     let problem = match words[..] {
         ["type ", on, " does not have a field ", field, ""] => {
             let problem = if left_out(on).any(|name| name == field) {
-                let message =
-                    format!("The pretend store has no field '{field}' on type '{on}'; Shopify has it");
+                let message = format!(
+                    "The pretend store has no field '{field}' on type '{on}'; Shopify has it"
+                );
                 Problem::new(NOT_IMPLEMENTED, message)
             } else {
-                Problem::new(UNDEFINED_FIELD, format!("Field '{field}' doesn't exist on type '{on}'"))
+                Problem::new(
+                    UNDEFINED_FIELD,
+                    format!("Field '{field}' doesn't exist on type '{on}'"),
+                )
             };
             problem.with("typeName", on).with("fieldName", field)
         }
@@ -138,7 +155,9 @@ const LEFT_OUT: &str = include_str!("../../schema/left-out-2026-10.txt");
 
 /// The fields that Shopify knows of a type, and the pretend store does not.
 fn left_out(on: &str) -> impl Iterator<Item = &'static str> {
-    let fields = LEFT_OUT.lines().find_map(|line| line.strip_prefix(on)?.strip_prefix(": "));
+    let fields = LEFT_OUT
+        .lines()
+        .find_map(|line| line.strip_prefix(on)?.strip_prefix(": "));
     fields.into_iter().flat_map(str::split_whitespace)
 }
 

@@ -11,7 +11,11 @@ use crate::store::Store;
 type Answer<'a> = Result<Resolved<'a>, Problem>;
 
 pub(crate) fn product<'a>(store: &'a Store, row: &'a Product, asked: &mut Asked<'_>) -> Answer<'a> {
-    let variants = || row.variants.iter().filter_map(|id| store.variants.find(*id));
+    let variants = || {
+        row.variants
+            .iter()
+            .filter_map(|id| store.variants.find(*id))
+    };
     Ok(match asked.name() {
         "id" => format!("gid://shopify/Product/{}", row.id).into(),
         "legacyResourceId" => row.id.to_string().into(),
@@ -20,19 +24,31 @@ pub(crate) fn product<'a>(store: &'a Store, row: &'a Product, asked: &mut Asked<
         "vendor" => row.vendor.as_str().into(),
         "productType" => row.kind.as_str().into(),
         "status" => "ACTIVE".into(),
-        "tags" => Resolved::Texts(row.tags.iter().map(|tag| Cow::Borrowed(tag.as_str())).collect()),
+        "tags" => Resolved::Texts(
+            row.tags
+                .iter()
+                .map(|tag| Cow::Borrowed(tag.as_str()))
+                .collect(),
+        ),
         "createdAt" | "publishedAt" => row.created_at.into(),
         "updatedAt" => row.updated_at.into(),
         "tracksInventory" => true.into(),
-        "totalInventory" => variants().map(|variant| store.available(variant.item)).sum::<i64>().into(),
+        "totalInventory" => variants()
+            .map(|variant| store.available(variant.item))
+            .sum::<i64>()
+            .into(),
         "variantsCount" => Object::Count(row.variants.len(), true).into(),
         // Of these the pretend shop has none.
         "collections" | "media" | "metafields" | "sellingPlanGroups" => {
             Page::of_all(Vec::new(), asked)?.into()
         }
-        "variants" => {
-            Page::of_rows(variants().collect(), |variant| variant.id, asked, Object::Variant)?.into()
-        }
+        "variants" => Page::of_rows(
+            variants().collect(),
+            |variant| variant.id,
+            asked,
+            Object::Variant,
+        )?
+        .into(),
         _ => return asked.unanswered(),
     })
 }
@@ -43,7 +59,9 @@ pub(crate) fn variant<'a>(store: &'a Store, row: &'a Variant, asked: &Asked<'_>)
         "id" => format!("gid://shopify/ProductVariant/{}", row.id).into(),
         "legacyResourceId" => row.id.to_string().into(),
         "title" => row.title.as_str().into(),
-        "displayName" => product().map(|product| format!("{} - {}", product.title, row.title)).into(),
+        "displayName" => product()
+            .map(|product| format!("{} - {}", product.title, row.title))
+            .into(),
         "sku" => row.sku.as_str().into(),
         "barcode" => row.barcode.as_str().into(),
         "price" => price(row.price).into(),

@@ -24,42 +24,76 @@ pub(crate) fn query<'a>(store: &'a Store, asked: &mut Asked<'_>) -> Answer<'a> {
         "currentAppInstallation" => Object::Installation.into(),
         "publicApiVersions" => vec![Object::Version(VERSION), Object::Version("unstable")].into(),
         "inventoryProperties" => Object::QuantityNames.into(),
-        "product" => id("Product").and_then(|id| store.products.find(id)).map(Object::Product).into(),
-        "productVariant" => {
-            id("ProductVariant").and_then(|id| store.variants.find(id)).map(Object::Variant).into()
-        }
-        "inventoryItem" => id("InventoryItem").and_then(|id| store.items.find(id)).map(Object::Item).into(),
-        "inventoryLevel" => asked.field.text("id").and_then(|gid| level(store, gid)).into(),
+        "product" => id("Product")
+            .and_then(|id| store.products.find(id))
+            .map(Object::Product)
+            .into(),
+        "productVariant" => id("ProductVariant")
+            .and_then(|id| store.variants.find(id))
+            .map(Object::Variant)
+            .into(),
+        "inventoryItem" => id("InventoryItem")
+            .and_then(|id| store.items.find(id))
+            .map(Object::Item)
+            .into(),
+        "inventoryLevel" => asked
+            .field
+            .text("id")
+            .and_then(|gid| level(store, gid))
+            .into(),
         "location" => match asked.field.text("id") {
-            Some(gid) => {
-                id_of(gid, "Location").and_then(|id| store.locations.find(id)).map(Object::Location).into()
-            }
+            Some(gid) => id_of(gid, "Location")
+                .and_then(|id| store.locations.find(id))
+                .map(Object::Location)
+                .into(),
             // Without an id, the first location.
             None => store.locations.iter().next().map(Object::Location).into(),
         },
-        "order" => id("Order").and_then(|id| order(store, id, asked.now)).into(),
-        "customer" => id("Customer").and_then(|id| store.customers.find(id)).map(Object::Customer).into(),
+        "order" => id("Order")
+            .and_then(|id| order(store, id, asked.now))
+            .into(),
+        "customer" => id("Customer")
+            .and_then(|id| store.customers.find(id))
+            .map(Object::Customer)
+            .into(),
         "webhookSubscription" => {
             let id = id("WebhookSubscription");
-            id.and_then(|id| store.subscriptions.find(id)).map(Object::Subscription).into()
+            id.and_then(|id| store.subscriptions.find(id))
+                .map(Object::Subscription)
+                .into()
         }
-        "bulkOperation" => {
-            id("BulkOperation").and_then(|id| store.operations.find(id)).map(Object::Operation).into()
+        "bulkOperation" => id("BulkOperation")
+            .and_then(|id| store.operations.find(id))
+            .map(Object::Operation)
+            .into(),
+        "bulkOperations" => {
+            Page::of_table(&store.operations, asked, |_| true, Object::Operation)?.into()
         }
-        "bulkOperations" => Page::of_table(&store.operations, asked, |_| true, Object::Operation)?.into(),
         "currentBulkOperation" => bulk::current(store).into(),
         "collections" => Page::of_all(Vec::new(), asked)?.into(),
         "products" => Page::of_table(&store.products, asked, |_| true, Object::Product)?.into(),
-        "productVariants" => Page::of_table(&store.variants, asked, |_| true, Object::Variant)?.into(),
+        "productVariants" => {
+            Page::of_table(&store.variants, asked, |_| true, Object::Variant)?.into()
+        }
         "inventoryItems" => Page::of_table(&store.items, asked, |_| true, Object::Item)?.into(),
         "locations" => {
-            let (inactive, legacy) = (asked.field.flag("includeInactive"), asked.field.flag("includeLegacy"));
-            let listed = |place: &Location| (inactive || place.active) && (legacy || !place.service);
+            let (inactive, legacy) = (
+                asked.field.flag("includeInactive"),
+                asked.field.flag("includeLegacy"),
+            );
+            let listed =
+                |place: &Location| (inactive || place.active) && (legacy || !place.service);
             Page::of_table(&store.locations, asked, listed, Object::Location)?.into()
         }
         "orders" => {
             let horizon = horizon(store, asked.now);
-            Page::of_table(&store.orders, asked, |row| row.created_at >= horizon, Object::Order)?.into()
+            Page::of_table(
+                &store.orders,
+                asked,
+                |row| row.created_at >= horizon,
+                Object::Order,
+            )?
+            .into()
         }
         "customers" => Page::of_table(&store.customers, asked, |_| true, Object::Customer)?.into(),
         "webhookSubscriptions" => {
@@ -80,13 +114,21 @@ pub(crate) fn query<'a>(store: &'a Store, asked: &mut Asked<'_>) -> Answer<'a> {
         "customersCount" => count_of(&store.customers, |_| true, asked),
         "locationsCount" => count_of(&store.locations, |_| true, asked),
         "webhookSubscriptionsCount" => count_of(&store.subscriptions, |_| true, asked),
-        "node" => asked.field.text("id").and_then(|gid| node(store, gid, asked.now)).into(),
+        "node" => asked
+            .field
+            .text("id")
+            .and_then(|gid| node(store, gid, asked.now))
+            .into(),
         "nodes" => {
             let gids = asked.field.texts("ids");
             if gids.len() > MAX_INPUTS {
                 return Err(Problem::too_many(gids.len()));
             }
-            Resolved::Objects(gids.into_iter().map(|gid| node(store, gid, asked.now)).collect())
+            Resolved::Objects(
+                gids.into_iter()
+                    .map(|gid| node(store, gid, asked.now))
+                    .collect(),
+            )
         }
         _ => return asked.unanswered(),
     })
@@ -116,9 +158,13 @@ pub(crate) fn plan<'a>(asked: &Asked<'_>) -> Answer<'a> {
 pub(crate) fn installation<'a>(store: &'a Store, asked: &Asked<'_>) -> Answer<'a> {
     Ok(match asked.name() {
         "id" => format!("gid://shopify/AppInstallation/{}", store.shop.id).into(),
-        "accessScopes" => {
-            store.scopes.granted.iter().map(|scope| Object::Scope(scope)).collect::<Vec<_>>().into()
-        }
+        "accessScopes" => store
+            .scopes
+            .granted
+            .iter()
+            .map(|scope| Object::Scope(scope))
+            .collect::<Vec<_>>()
+            .into(),
         "app" => Object::App.into(),
         _ => return asked.unanswered(),
     })
@@ -156,10 +202,16 @@ fn count_of<'a, T: Searchable>(
     asked: &mut Asked<'_>,
 ) -> Resolved<'a> {
     let search = Search::of::<T>(asked);
-    let limit =
-        asked.field.number("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-    let found =
-        table.iter().filter(|row| also(row) && search.finds(*row)).take(limit.saturating_add(1)).count();
+    let limit = asked
+        .field
+        .number("limit")
+        .and_then(|limit| usize::try_from(limit).ok())
+        .unwrap_or(usize::MAX);
+    let found = table
+        .iter()
+        .filter(|row| also(row) && search.finds(*row))
+        .take(limit.saturating_add(1))
+        .count();
     Object::Count(found.min(limit), found <= limit).into()
 }
 
@@ -171,7 +223,11 @@ fn horizon(store: &Store, now: Timestamp) -> Timestamp {
 }
 
 fn order(store: &Store, id: u64, now: Timestamp) -> Option<Object<'_>> {
-    store.orders.find(id).filter(|row| row.created_at >= horizon(store, now)).map(Object::Order)
+    store
+        .orders
+        .find(id)
+        .filter(|row| row.created_at >= horizon(store, now))
+        .map(Object::Order)
 }
 
 fn node<'a>(store: &'a Store, gid: &str, now: Timestamp) -> Option<Object<'a>> {
@@ -201,12 +257,19 @@ impl Store {
     pub(crate) fn level_of(&self, gid: &str) -> Option<&Level> {
         let (level, item) = gid.split_once("?inventory_item_id=")?;
         let (number, item) = (id_of(level, "InventoryLevel")?, number(item)?);
-        let place = self.locations.iter().find(|place| place.level_number == number)?;
+        let place = self
+            .locations
+            .iter()
+            .find(|place| place.level_number == number)?;
         self.level(item, place.id)
     }
 }
 
 /// The number in a global id of that kind.
 pub(crate) fn id_of(gid: &str, kind: &str) -> Option<u64> {
-    gid.strip_prefix("gid://shopify/")?.strip_prefix(kind)?.strip_prefix('/')?.parse().ok()
+    gid.strip_prefix("gid://shopify/")?
+        .strip_prefix(kind)?
+        .strip_prefix('/')?
+        .parse()
+        .ok()
 }

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 
 use super::object::Asked;
 use crate::bulk::Operation;
-use crate::record::{Customer, Item, Level, Location, OFFSET_HOURS, Order, Product, Subscription, Variant};
+use crate::record::{
+    Customer, Item, Level, Location, OFFSET_HOURS, Order, Product, Subscription, Variant,
+};
 use crate::table::Record;
 
 /// A record that can be searched for.
@@ -32,14 +34,23 @@ pub(crate) trait Searchable: Record {
 impl Searchable for Product {
     const FIELDS: &'static [&'static str] = &["id", "created_at", "updated_at", "title", "vendor"];
     fn has(&self, field: &str, value: &str) -> bool {
-        value == if field == "title" { &self.title } else { &self.vendor }
+        value
+            == if field == "title" {
+                &self.title
+            } else {
+                &self.vendor
+            }
     }
 }
 
 impl Searchable for Variant {
     const FIELDS: &'static [&'static str] = &["id", "updated_at", "sku", "product_id"];
     fn has(&self, field: &str, value: &str) -> bool {
-        if field == "sku" { self.sku == value } else { number(value) == Some(self.product) }
+        if field == "sku" {
+            self.sku == value
+        } else {
+            number(value) == Some(self.product)
+        }
     }
 }
 
@@ -73,7 +84,11 @@ impl Searchable for Operation {
     const FIELDS: &'static [&'static str] = &["id", "created_at", "operation_type", "status"];
     const NEWEST_FIRST: bool = true;
     fn has(&self, field: &str, value: &str) -> bool {
-        value.eq_ignore_ascii_case(if field == "status" { self.status.name() } else { "query" })
+        value.eq_ignore_ascii_case(if field == "status" {
+            self.status.name()
+        } else {
+            "query"
+        })
     }
 }
 
@@ -91,7 +106,8 @@ enum Is {
 
 impl Is {
     fn compares(self, left: f64, right: f64) -> bool {
-        left.partial_cmp(&right).is_some_and(|order| self.holds(order, std::cmp::Ordering::Equal))
+        left.partial_cmp(&right)
+            .is_some_and(|order| self.holds(order, std::cmp::Ordering::Equal))
     }
 
     fn holds<T: Ord + Copy>(self, left: T, right: T) -> bool {
@@ -130,7 +146,11 @@ impl Search {
                 Some(field) => match term.condition(field, T::BY_DAY) {
                     Some(condition) => conditions.push(condition),
                     None => {
-                        warnings.push(warning(&term.field, "Invalid value for this field.", "invalid_value"));
+                        warnings.push(warning(
+                            &term.field,
+                            "Invalid value for this field.",
+                            "invalid_value",
+                        ));
                     }
                 },
                 None => warnings.push(warning(
@@ -152,8 +172,19 @@ impl Search {
                 "warnings": warnings,
             }));
         }
-        let lag = if conditions.is_empty() { 0 } else { i64::from(asked.switches.search_lag) };
-        Self { conditions, indexed: if lag == 0 { i64::MAX } else { asked.now.as_second() - lag } }
+        let lag = if conditions.is_empty() {
+            0
+        } else {
+            i64::from(asked.switches.search_lag)
+        };
+        Self {
+            conditions,
+            indexed: if lag == 0 {
+                i64::MAX
+            } else {
+                asked.now.as_second() - lag
+            },
+        }
     }
 
     pub(crate) fn finds<T: Searchable>(&self, row: &T) -> bool {
@@ -174,10 +205,12 @@ impl Search {
 
     /// The second from which a record must have changed to be found, if there is one.
     pub(crate) fn changed_since(&self) -> Option<i64> {
-        self.conditions.iter().find_map(|condition| match condition {
-            Condition::Updated(Is::Above | Is::AtLeast, second) => Some(*second),
-            _ => None,
-        })
+        self.conditions
+            .iter()
+            .find_map(|condition| match condition {
+                Condition::Updated(Is::Above | Is::AtLeast, second) => Some(*second),
+                _ => None,
+            })
     }
 }
 
@@ -214,7 +247,9 @@ impl Term {
                 _ => false,
             },
             Value::Bool(flag) => self.value == flag.to_string(),
-            Value::Array(values) => values.iter().any(|value| value.as_str() == Some(&self.value)),
+            Value::Array(values) => values
+                .iter()
+                .any(|value| value.as_str() == Some(&self.value)),
             _ => false,
         })
     }
@@ -250,15 +285,21 @@ pub(crate) fn terms(query: &str) -> Vec<Term> {
     let mut terms = Vec::new();
     let mut rest = query.trim_start();
     while !rest.is_empty() {
-        let name_ends =
-            rest.find(|letter: char| letter.is_whitespace() || letter == ':').unwrap_or(rest.len());
+        let name_ends = rest
+            .find(|letter: char| letter.is_whitespace() || letter == ':')
+            .unwrap_or(rest.len());
         let name = &rest[..name_ends];
         rest = &rest[name_ends..];
         if let Some(after) = rest.strip_prefix(':') {
             let (is, after) = comparison(after);
             let quoted = after.starts_with(['\'', '"']);
             let (value, after) = value(after);
-            terms.push(Term { field: name.to_owned(), is, value: value.to_owned(), quoted });
+            terms.push(Term {
+                field: name.to_owned(),
+                is,
+                value: value.to_owned(),
+                quoted,
+            });
             rest = after;
             // What follows an unquoted colon is read as a field of its own, named by the digits before the colon.
             if let Some(after) = rest.strip_prefix(':') {
@@ -272,7 +313,12 @@ pub(crate) fn terms(query: &str) -> Vec<Term> {
                 rest = after.trim_start_matches(|letter: char| !letter.is_whitespace());
             }
         } else if name != "AND" {
-            terms.push(Term { field: String::new(), is: Is::Equal, value: name.to_owned(), quoted: false });
+            terms.push(Term {
+                field: String::new(),
+                is: Is::Equal,
+                value: name.to_owned(),
+                quoted: false,
+            });
         }
         rest = rest.trim_start();
     }
@@ -280,7 +326,12 @@ pub(crate) fn terms(query: &str) -> Vec<Term> {
 }
 
 fn comparison(text: &str) -> (Is, &str) {
-    for (sign, is) in [(">=", Is::AtLeast), ("<=", Is::AtMost), (">", Is::Above), ("<", Is::Below)] {
+    for (sign, is) in [
+        (">=", Is::AtLeast),
+        ("<=", Is::AtMost),
+        (">", Is::Above),
+        ("<", Is::Below),
+    ] {
         if let Some(rest) = text.strip_prefix(sign) {
             return (is, rest);
         }
@@ -294,12 +345,19 @@ fn value(text: &str) -> (&str, &str) {
             return quoted.split_once(quote).unwrap_or((quoted, ""));
         }
     }
-    text.split_at(text.find(|letter: char| letter.is_whitespace() || letter == ':').unwrap_or(text.len()))
+    text.split_at(
+        text.find(|letter: char| letter.is_whitespace() || letter == ':')
+            .unwrap_or(text.len()),
+    )
 }
 
 /// A number, or the number a global id ends in.
 pub(crate) fn number(text: &str) -> Option<u64> {
-    let last = if text.starts_with("gid://") { text.rsplit('/').next()? } else { text };
+    let last = if text.starts_with("gid://") {
+        text.rsplit('/').next()?
+    } else {
+        text
+    };
     last.split('?').next()?.parse().ok()
 }
 
@@ -325,21 +383,40 @@ mod tests {
     #[test]
     fn terms_are_cut_at_blanks_outside_quotes() {
         let cut = terms(" updated_at:>='2026-11-20T10:00:00Z' AND sku:\"A B\"  id:<=7 loose");
-        let cut: Vec<_> = cut.iter().map(|term| (term.field.as_str(), term.value.as_str())).collect();
-        assert_eq!(cut, [("updated_at", "2026-11-20T10:00:00Z"), ("sku", "A B"), ("id", "7"), ("", "loose")]);
+        let cut: Vec<_> = cut
+            .iter()
+            .map(|term| (term.field.as_str(), term.value.as_str()))
+            .collect();
+        assert_eq!(
+            cut,
+            [
+                ("updated_at", "2026-11-20T10:00:00Z"),
+                ("sku", "A B"),
+                ("id", "7"),
+                ("", "loose")
+            ]
+        );
     }
 
     #[test]
     fn odd_queries_end() {
-        for query in [":", "::", "a:'", "a:>=", "a:b:c:d", "é:ü", "'", "   ", "AND AND"] {
+        for query in [
+            ":", "::", "a:'", "a:>=", "a:b:c:d", "é:ü", "'", "   ", "AND AND",
+        ] {
             terms(query);
         }
     }
 
     #[test]
     fn a_date_is_midnight_in_the_shop() {
-        assert_eq!(second("2026-11-20", false), second("2026-11-20T05:00:00Z", false));
-        assert_eq!(second("2026-11-20T23:00:00Z", true), second("2026-11-20", false));
+        assert_eq!(
+            second("2026-11-20", false),
+            second("2026-11-20T05:00:00Z", false)
+        );
+        assert_eq!(
+            second("2026-11-20T23:00:00Z", true),
+            second("2026-11-20", false)
+        );
         assert_eq!(second("soon", false), None);
         assert_eq!(second("20é26-11-20", false), None);
     }
@@ -348,7 +425,10 @@ mod tests {
     fn ids_are_taken_from_numbers_and_global_ids() {
         assert_eq!(number("7"), Some(7));
         assert_eq!(number("gid://shopify/InventoryItem/7"), Some(7));
-        assert_eq!(number("gid://shopify/InventoryLevel/9?inventory_item_id=7"), Some(9));
+        assert_eq!(
+            number("gid://shopify/InventoryLevel/9?inventory_item_id=7"),
+            Some(9)
+        );
         assert_eq!(number("-7"), None);
     }
 }

@@ -25,19 +25,32 @@ pub(crate) fn item<'a>(store: &'a Store, row: &'a Item, asked: &mut Asked<'_>) -
         "createdAt" => row.created_at.into(),
         "updatedAt" => row.updated_at.into(),
         "variant" => variant().map(Object::Variant).into(),
-        "variants" => Page::of_all(variant().map(Object::Variant).into_iter().collect(), asked)?.into(),
+        "variants" => {
+            Page::of_all(variant().map(Object::Variant).into_iter().collect(), asked)?.into()
+        }
         "inventoryLevel" => {
-            let place = asked.field.text("locationId").and_then(|gid| id_of(gid, "Location"));
+            let place = asked
+                .field
+                .text("locationId")
+                .and_then(|gid| id_of(gid, "Location"));
             let level = place.and_then(|place| store.level(row.id, place));
             level.filter(|level| shown(level)).map(Object::Level).into()
         }
         "inventoryLevels" => {
             let levels = store.levels_of(row.id).filter(|level| shown(level));
-            Page::of_rows(levels.collect(), |level| level.location, asked, Object::Level)?.into()
+            Page::of_rows(
+                levels.collect(),
+                |level| level.location,
+                asked,
+                Object::Level,
+            )?
+            .into()
         }
-        "locationsCount" => {
-            Object::Count(store.levels_of(row.id).filter(|level| level.active).count(), true).into()
-        }
+        "locationsCount" => Object::Count(
+            store.levels_of(row.id).filter(|level| level.active).count(),
+            true,
+        )
+        .into(),
         _ => return asked.unanswered(),
     })
 }
@@ -50,7 +63,11 @@ pub(crate) fn level<'a>(store: &'a Store, row: &'a Level, asked: &Asked<'_>) -> 
         "createdAt" => row.created_at.into(),
         "updatedAt" => row.updated_at.into(),
         "item" => store.items.find(row.item).map(Object::Item).into(),
-        "location" => store.locations.find(row.location).map(Object::Location).into(),
+        "location" => store
+            .locations
+            .find(row.location)
+            .map(Object::Location)
+            .into(),
         "quantities" => {
             let mut quantities = Vec::new();
             for name in asked.field.texts("names") {
@@ -64,62 +81,96 @@ pub(crate) fn level<'a>(store: &'a Store, row: &'a Level, asked: &Asked<'_>) -> 
 }
 
 fn unknown_name(name: &str) -> Problem {
-    let message = format!("The quantity name {name:?} is invalid: known are {}, on_hand.", STATES.join(", "));
+    let message = format!(
+        "The quantity name {name:?} is invalid: known are {}, on_hand.",
+        STATES.join(", ")
+    );
     Problem::new("INVALID_FIELD_ARGUMENTS", message)
 }
 
-pub(crate) fn quantity<'a>(row: &'a Level, name: &str, units: i64, asked: &Asked<'_>) -> Answer<'a> {
+pub(crate) fn quantity<'a>(
+    row: &'a Level,
+    name: &str,
+    units: i64,
+    asked: &Asked<'_>,
+) -> Answer<'a> {
     Ok(match asked.name() {
         "id" => {
             let (number, item) = (row.number, row.item);
-            format!("gid://shopify/InventoryQuantity/{number}?inventory_item_id={item}&name={name}").into()
+            format!("gid://shopify/InventoryQuantity/{number}?inventory_item_id={item}&name={name}")
+                .into()
         }
         "name" => Resolved::Text(Cow::Owned(name.to_owned())),
         "quantity" => units.into(),
         // The real one dates only this one.
-        "updatedAt" => (name == "available").then_some(row.available_updated_at).into(),
+        "updatedAt" => (name == "available")
+            .then_some(row.available_updated_at)
+            .into(),
         _ => return asked.unanswered(),
     })
 }
 
 /// The names as `inventoryProperties` lists them.
 pub(crate) fn quantity_names<'a>() -> Vec<Object<'a>> {
-    STATES.into_iter().chain(["on_hand"]).map(Object::QuantityName).collect()
+    STATES
+        .into_iter()
+        .chain(["on_hand"])
+        .map(Object::QuantityName)
+        .collect()
 }
 
 pub(crate) fn quantity_name<'a>(name: &'static str, asked: &Asked<'_>) -> Answer<'a> {
     let on_hand = name == "on_hand";
-    let texts = |texts: Vec<&'static str>| Resolved::Texts(texts.into_iter().map(Cow::Borrowed).collect());
+    let texts =
+        |texts: Vec<&'static str>| Resolved::Texts(texts.into_iter().map(Cow::Borrowed).collect());
     let parts = || STATES.into_iter().filter(|state| *state != "incoming");
     Ok(match asked.name() {
         "name" => name.into(),
         "displayName" => name.replace('_', " ").into(),
         "isInUse" => true.into(),
-        "belongsTo" => texts(parts().filter(|state| *state == name).map(|_| "on_hand").collect()),
+        "belongsTo" => texts(
+            parts()
+                .filter(|state| *state == name)
+                .map(|_| "on_hand")
+                .collect(),
+        ),
         "comprises" => texts(parts().filter(|_| on_hand).collect()),
         _ => return asked.unanswered(),
     })
 }
 
-pub(crate) fn location<'a>(store: &'a Store, row: &'a Location, asked: &mut Asked<'_>) -> Answer<'a> {
+pub(crate) fn location<'a>(
+    store: &'a Store,
+    row: &'a Location,
+    asked: &mut Asked<'_>,
+) -> Answer<'a> {
     let levels = store.levels.get(&row.id);
     let shown = shown(asked);
     Ok(match asked.name() {
         "id" => format!("gid://shopify/Location/{}", row.id).into(),
         "legacyResourceId" => row.id.to_string().into(),
         "name" => row.name.as_str().into(),
-        "isActive" | "deactivatable" | "shipsInventory" | "fulfillsOnlineOrders" => row.active.into(),
+        "isActive" | "deactivatable" | "shipsInventory" | "fulfillsOnlineOrders" => {
+            row.active.into()
+        }
         "activatable" => (!row.active).into(),
         "isFulfillmentService" => row.service.into(),
         "hasActiveInventory" => levels
-            .is_some_and(|levels| levels.iter().any(|level| level.active && level.on_hand() != 0))
+            .is_some_and(|levels| {
+                levels
+                    .iter()
+                    .any(|level| level.active && level.on_hand() != 0)
+            })
             .into(),
         "createdAt" => row.created_at.into(),
         "updatedAt" => row.updated_at.into(),
         "deactivatedAt" => (!row.active).then_some(row.updated_at).into(),
         "address" => Object::Address(row).into(),
         "inventoryLevel" => {
-            let item = asked.field.text("inventoryItemId").and_then(|gid| id_of(gid, "InventoryItem"));
+            let item = asked
+                .field
+                .text("inventoryItemId")
+                .and_then(|gid| id_of(gid, "InventoryItem"));
             let level = item.and_then(|item| levels?.find(item));
             level.filter(|level| shown(level)).map(Object::Level).into()
         }

@@ -19,13 +19,18 @@ use crate::store::Store;
 /// Subscriptions one app may have.
 const MAX_SUBSCRIPTIONS: usize = 1_000;
 /// Where a filter is blamed, and why.
-const ON_FILTER: (&[&str], &str) = (&["webhookSubscription"], "The filter must name the fields it looks at.");
+const ON_FILTER: (&[&str], &str) = (
+    &["webhookSubscription"],
+    "The filter must name the fields it looks at.",
+);
 /// Shopify still names the old field, whatever was sent.
 const ON_ADDRESS: &[&str] = &["webhookSubscription", "callbackUrl"];
 
 /// Carries out one of the three mutations of subscriptions.
 pub(crate) fn write(store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
-    let id = field.text("id").and_then(|gid| id_of(gid, "WebhookSubscription"));
+    let id = field
+        .text("id")
+        .and_then(|gid| id_of(gid, "WebhookSubscription"));
     let known = id.filter(|id| store.subscriptions.find(*id).is_some());
     match (field.name.as_str(), known) {
         ("webhookSubscriptionCreate", _) => create(store, field, now),
@@ -43,7 +48,10 @@ fn refused(field: &[&str], why: &str) -> Payload {
 }
 
 fn create(store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
-    let (topic, input) = (field.text("topic").unwrap_or("").to_owned(), Input::of(field));
+    let (topic, input) = (
+        field.text("topic").unwrap_or("").to_owned(),
+        Input::of(field),
+    );
     let uri = match input.address() {
         Ok(uri) => uri.to_owned(),
         Err(why) => return refused(ON_ADDRESS, why),
@@ -51,13 +59,20 @@ fn create(store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
     if let Some(one_of) = store.scopes.missing_for_topic(&topic) {
         return refused(
             &["topic"],
-            &format!("The app may not hear of {topic} without {}.", one_of.join(" or ")),
+            &format!(
+                "The app may not hear of {topic} without {}.",
+                one_of.join(" or ")
+            ),
         );
     }
     if !input.filter_holds() {
         return refused(ON_FILTER.0, ON_FILTER.1);
     }
-    if store.subscriptions.iter().any(|row| row.topic == topic && row.uri == uri) {
+    if store
+        .subscriptions
+        .iter()
+        .any(|row| row.topic == topic && row.uri == uri)
+    {
         return refused(ON_ADDRESS, "Address for this topic has already been taken");
     }
     if store.subscriptions.len() >= MAX_SUBSCRIPTIONS {
@@ -91,9 +106,12 @@ fn update(store: &mut Store, id: u64, field: &Planned, now: Timestamp) -> Payloa
         row.uri = uri.unwrap_or_else(|| row.uri.clone());
         row.name = input.text("name").or_else(|| row.name.take());
         row.filter = input.text("filter").or_else(|| row.filter.take());
-        row.include_fields = input.texts("includeFields").unwrap_or_else(|| row.include_fields.clone());
-        row.metafield_namespaces =
-            input.texts("metafieldNamespaces").unwrap_or_else(|| row.metafield_namespaces.clone());
+        row.include_fields = input
+            .texts("includeFields")
+            .unwrap_or_else(|| row.include_fields.clone());
+        row.metafield_namespaces = input
+            .texts("metafieldNamespaces")
+            .unwrap_or_else(|| row.metafield_namespaces.clone());
         row.updated_at = to_second(now);
     });
     Payload::of(Made::Subscription(id))
@@ -104,7 +122,12 @@ struct Input<'a>(&'a Value);
 
 impl<'a> Input<'a> {
     fn of(field: &'a Planned) -> Self {
-        Self(field.arguments.get("webhookSubscription").unwrap_or(&Value::Null))
+        Self(
+            field
+                .arguments
+                .get("webhookSubscription")
+                .unwrap_or(&Value::Null),
+        )
     }
 
     fn text(&self, name: &str) -> Option<String> {
@@ -112,7 +135,15 @@ impl<'a> Input<'a> {
     }
 
     fn texts(&self, name: &str) -> Option<Vec<String>> {
-        Some(self.0.get(name)?.as_array()?.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        Some(
+            self.0
+                .get(name)?
+                .as_array()?
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
+        )
     }
 
     /// Whether the filter names the fields it looks at.
@@ -122,7 +153,9 @@ impl<'a> Input<'a> {
     }
 
     fn given_address(&self) -> bool {
-        ["uri", "callbackUrl"].iter().any(|name| self.0.get(name).is_some_and(Value::is_string))
+        ["uri", "callbackUrl"]
+            .iter()
+            .any(|name| self.0.get(name).is_some_and(Value::is_string))
     }
 
     /// The address, if deliveries can go there.
@@ -130,13 +163,21 @@ impl<'a> Input<'a> {
     /// The real one refuses every `http://`. Here a daemon on the same machine is the usual receiver, and it has no
     /// certificate, so plain HTTP is taken for loopback addresses.
     fn address(&self) -> Result<&'a str, &'static str> {
-        let given = ["uri", "callbackUrl"].iter().find_map(|name| self.0.get(name).and_then(Value::as_str));
-        let uri = given.filter(|uri| !uri.trim().is_empty()).ok_or("Address can't be blank")?;
+        let given = ["uri", "callbackUrl"]
+            .iter()
+            .find_map(|name| self.0.get(name).and_then(Value::as_str));
+        let uri = given
+            .filter(|uri| !uri.trim().is_empty())
+            .ok_or("Address can't be blank")?;
         if let Some(topic) = uri.strip_prefix("pubsub://") {
             let named = topic
                 .split_once(':')
                 .is_some_and(|(project, topic)| !project.is_empty() && !topic.is_empty());
-            return if named { Ok(uri) } else { Err("Address must be pubsub://project:topic") };
+            return if named {
+                Ok(uri)
+            } else {
+                Err("Address must be pubsub://project:topic")
+            };
         }
         let url = reqwest::Url::parse(uri).map_err(|_| "Address is invalid")?;
         match (url.scheme(), url.host_str()) {
@@ -155,8 +196,13 @@ fn is_shopifys(host: &str) -> bool {
     let internal = ["localhost", "internal", "local"];
     ["shopify.com", "myshopify.com", "shopifycloud.com"]
         .iter()
-        .any(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
-        || internal.iter().any(|domain| host.rsplit('.').next() == Some(domain))
+        .any(|domain| {
+            host.strip_suffix(domain)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        })
+        || internal
+            .iter()
+            .any(|domain| host.rsplit('.').next() == Some(domain))
 }
 
 /// The kind of place deliveries go to. To those that are not web servers, none is made.
@@ -168,8 +214,16 @@ pub(crate) fn endpoint_type(uri: &str) -> &'static str {
     }
 }
 
-pub(crate) fn endpoint<'a>(row: &'a Subscription, asked: &Asked<'_>) -> Result<Resolved<'a>, Problem> {
-    let part = |index| row.uri.trim_start_matches("pubsub://").split(':').nth(index);
+pub(crate) fn endpoint<'a>(
+    row: &'a Subscription,
+    asked: &Asked<'_>,
+) -> Result<Resolved<'a>, Problem> {
+    let part = |index| {
+        row.uri
+            .trim_start_matches("pubsub://")
+            .split(':')
+            .nth(index)
+    };
     Ok(match asked.name() {
         "callbackUrl" | "arn" => row.uri.as_str().into(),
         "pubSubProject" => part(0).into(),
@@ -182,7 +236,10 @@ fn gid(id: u64) -> String {
     format!("gid://shopify/WebhookSubscription/{id}")
 }
 
-pub(crate) fn subscription<'a>(row: &'a Subscription, asked: &Asked<'_>) -> Result<Resolved<'a>, Problem> {
+pub(crate) fn subscription<'a>(
+    row: &'a Subscription,
+    asked: &Asked<'_>,
+) -> Result<Resolved<'a>, Problem> {
     Ok(match asked.name() {
         "id" => gid(row.id).into(),
         "legacyResourceId" => row.id.to_string().into(),
@@ -192,9 +249,12 @@ pub(crate) fn subscription<'a>(row: &'a Subscription, asked: &Asked<'_>) -> Resu
         "format" => "JSON".into(),
         "name" => row.name.as_deref().into(),
         "filter" => row.filter.as_deref().into(),
-        "includeFields" => {
-            Resolved::Texts(row.include_fields.iter().map(|field| Cow::Borrowed(field.as_str())).collect())
-        }
+        "includeFields" => Resolved::Texts(
+            row.include_fields
+                .iter()
+                .map(|field| Cow::Borrowed(field.as_str()))
+                .collect(),
+        ),
         "metafieldNamespaces" => {
             let spaces = row.metafield_namespaces.iter();
             Resolved::Texts(spaces.map(|space| Cow::Borrowed(space.as_str())).collect())

@@ -13,7 +13,10 @@ impl Client {
     pub(crate) async fn open(options: Options) -> Self {
         let token = options.access_token.clone();
         let sim = Sim::start(options).await.expect("the shop opens");
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("a client");
         Self { sim, http, token }
     }
 
@@ -30,20 +33,31 @@ impl Client {
     }
 
     pub(crate) async fn query(&self, query: &str, variables: Value) -> Value {
-        let answer = self.request(query, &variables).send().await.expect("an answer");
+        let answer = self
+            .request(query, &variables)
+            .send()
+            .await
+            .expect("an answer");
         assert_eq!(answer.status(), 200);
         answer.json().await.expect("JSON")
     }
 
     pub(crate) async fn look(&self, route: &str) -> Value {
-        let answer =
-            self.http.get(format!("{}/_sim/{route}", self.sim.url())).send().await.expect("an answer");
+        let answer = self
+            .http
+            .get(format!("{}/_sim/{route}", self.sim.url()))
+            .send()
+            .await
+            .expect("an answer");
         answer.json().await.expect("JSON")
     }
 
     /// Does something to the shop; gives the status and the answer.
     pub(crate) async fn act(&self, route: &str, body: Value) -> (u16, Value) {
-        let request = self.http.post(format!("{}/_sim/{route}", self.sim.url())).json(&body);
+        let request = self
+            .http
+            .post(format!("{}/_sim/{route}", self.sim.url()))
+            .json(&body);
         let answer = request.send().await.expect("an answer");
         (answer.status().as_u16(), answer.json().await.expect("JSON"))
     }
@@ -57,5 +71,10 @@ impl Client {
 
 /// A shop that is quick to fill.
 pub(crate) fn small() -> Options {
-    Options { products: 20, locations: 2, restore_rate: 1_000_000, ..Options::default() }
+    Options {
+        products: 20,
+        locations: 2,
+        restore_rate: 1_000_000,
+        ..Options::default()
+    }
 }

@@ -41,7 +41,10 @@ pub(crate) struct Receiver {
 impl Receiver {
     pub(crate) async fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}/webhooks", listener.local_addr().expect("an address"));
+        let url = format!(
+            "http://{}/webhooks",
+            listener.local_addr().expect("an address")
+        );
         let (sender, got) = mpsc::channel(10_000);
         let status = Arc::new(AtomicU16::new(200));
         let answered = status.clone();
@@ -57,7 +60,12 @@ impl Receiver {
                 });
             }
         });
-        Self { url, status, got, _tasks: tasks }
+        Self {
+            url,
+            status,
+            got,
+            _tasks: tasks,
+        }
     }
 
     /// Every delivery gets this status from now on.
@@ -67,7 +75,9 @@ impl Receiver {
 
     pub(crate) async fn next(&mut self) -> Delivery {
         let next = tokio::time::timeout(Duration::from_secs(10), self.got.recv());
-        next.await.expect("a delivery within ten seconds").expect("an open receiver")
+        next.await
+            .expect("a delivery within ten seconds")
+            .expect("an open receiver")
     }
 
     /// The next delivery of a topic; others before it are dropped.
@@ -88,11 +98,16 @@ async fn take(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     let headers = head.headers.iter().map(|(name, value)| {
-        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        (
+            name.as_str().to_owned(),
+            String::from_utf8_lossy(value.as_bytes()).into_owned(),
+        )
     });
     let headers = headers.collect();
     let body = body.collect().await.expect("a whole body").to_bytes();
     let _ = sender.send(Delivery { headers, body }).await;
-    let answer = Response::builder().status(status.load(Ordering::SeqCst)).body(Full::default());
+    let answer = Response::builder()
+        .status(status.load(Ordering::SeqCst))
+        .body(Full::default());
     Ok(answer.expect("a valid status"))
 }

@@ -23,12 +23,20 @@ impl Stock {
 
     pub(crate) async fn open_with(options: Options) -> Self {
         let shop = Client::open(options).await;
-        shop.done("products", json!({ "action": "create", "quantity": 10 })).await;
+        shop.done("products", json!({ "action": "create", "quantity": 10 }))
+            .await;
         let truth = shop.look("truth").await;
-        let id =
-            |kind: &str, row: &Value| format!("gid://shopify/{kind}/{}", row["id"].as_str().expect("an id"));
+        let id = |kind: &str, row: &Value| {
+            format!(
+                "gid://shopify/{kind}/{}",
+                row["id"].as_str().expect("an id")
+            )
+        };
         Self {
-            item: id("InventoryItem", rows(&truth["inventoryItems"]).last().expect("an item")),
+            item: id(
+                "InventoryItem",
+                rows(&truth["inventoryItems"]).last().expect("an item"),
+            ),
             place: id("Location", &truth["locations"][0]),
             other: id("Location", &truth["locations"][1]),
             shop,
@@ -46,7 +54,11 @@ impl Stock {
         let (item, place) = (number(&self.item), number(place));
         let truth = self.shop.look("truth").await;
         let found = |row: &&Value| row["inventoryItemId"] == item && row["locationId"] == place;
-        rows(&truth["levels"]).iter().find(found).cloned().unwrap_or_default()
+        rows(&truth["levels"])
+            .iter()
+            .find(found)
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// Sends one under a key of its own.
@@ -56,7 +68,9 @@ impl Stock {
     }
 
     pub(crate) async fn send_under(&self, key: &str, mutation: &str, input: Value) -> Value {
-        self.shop.query(&document(mutation), json!({ "input": input, "key": key })).await
+        self.shop
+            .query(&document(mutation), json!({ "input": input, "key": key }))
+            .await
     }
 
     /// The same; gives the payload.
@@ -67,10 +81,20 @@ impl Stock {
     /// The same of one that must be refused; gives its first code and where.
     pub(crate) async fn refused(&self, mutation: &str, input: Value) -> (String, String) {
         let payload = self.write(mutation, input).await;
-        assert_eq!(payload["inventoryAdjustmentGroup"], Value::Null, "{payload}");
+        assert_eq!(
+            payload["inventoryAdjustmentGroup"],
+            Value::Null,
+            "{payload}"
+        );
         let error = &payload["userErrors"][0];
-        let field: Vec<&str> = rows(&error["field"]).iter().filter_map(Value::as_str).collect();
-        (error["code"].as_str().expect("a code").to_owned(), field.join("."))
+        let field: Vec<&str> = rows(&error["field"])
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        (
+            error["code"].as_str().expect("a code").to_owned(),
+            field.join("."),
+        )
     }
 
     pub(crate) fn set(&self, name: &str, quantity: i64, from: impl Into<Option<i64>>) -> Value {
@@ -87,8 +111,7 @@ impl Stock {
     }
 
     pub(crate) fn reserve(&self, quantity: i64, from: impl Into<Option<i64>>) -> Value {
-        let from =
-            json!({ "locationId": self.place, "name": "available", "changeFromQuantity": from.into() });
+        let from = json!({ "locationId": self.place, "name": "available", "changeFromQuantity": from.into() });
         let to = json!({ "locationId": self.place, "name": "reserved", "changeFromQuantity": null,
             "ledgerDocumentUri": "gid://app/Ledger/1" });
         self.moving(quantity, &from, &to)
@@ -97,12 +120,14 @@ impl Stock {
     pub(crate) fn release(&self, quantity: i64) -> Value {
         let from = json!({ "locationId": self.place, "name": "reserved", "changeFromQuantity": null,
             "ledgerDocumentUri": "gid://app/Ledger/1" });
-        let to = json!({ "locationId": self.place, "name": "available", "changeFromQuantity": null });
+        let to =
+            json!({ "locationId": self.place, "name": "available", "changeFromQuantity": null });
         self.moving(quantity, &from, &to)
     }
 
     fn moving(&self, quantity: i64, from: &Value, to: &Value) -> Value {
-        let entry = json!({ "inventoryItemId": self.item, "quantity": quantity, "from": from, "to": to });
+        let entry =
+            json!({ "inventoryItemId": self.item, "quantity": quantity, "from": from, "to": to });
         json!({ "reason": "reservation_created", "referenceDocumentUri": "gid://app/Attempt/1", "changes": [entry] })
     }
 }
@@ -125,7 +150,10 @@ pub(crate) fn document(mutation: &str) -> String {
 
 /// The same without a key.
 pub(crate) fn keyless(mutation: &str) -> String {
-    format!("mutation Write($input: {}Input!) {{ {mutation}(input: $input) {{ {GROUP} }} }}", upper(mutation))
+    format!(
+        "mutation Write($input: {}Input!) {{ {mutation}(input: $input) {{ {GROUP} }} }}",
+        upper(mutation)
+    )
 }
 
 fn upper(mutation: &str) -> String {

@@ -7,7 +7,9 @@ use inventory::effect::Lane;
 use jiff::ToSpan as _;
 use schemas::command::{HoldAnswer, LevelAnswer, ReserveAnswer, ReserveItem, Sale, SettableName};
 use schemas::record::{InventoryItem, Location, Variant};
-use schemas::shape::{CommandShape, CommandState, ReservationShape, ReservationState, ReservedItem};
+use schemas::shape::{
+    CommandShape, CommandState, ReservationShape, ReservationState, ReservedItem,
+};
 use schemas::{Command, ErrorBody, ErrorCode, Event, InventoryItemId, LocationId, Timestamp};
 use serde_json::{Value, json};
 
@@ -45,7 +47,13 @@ impl<'t, T: Tables> Work<'t, T> {
         }
         self.not_too_far_behind()?;
         match self.given.command.clone() {
-            Command::Adjust { inventory_item_id, location_id, delta, reason, idempotency_key } => {
+            Command::Adjust {
+                inventory_item_id,
+                location_id,
+                delta,
+                reason,
+                idempotency_key,
+            } => {
                 let target = self.target(inventory_item_id, location_id, "inventoryItemId")?;
                 if delta < 0 {
                     enough(&target, delta.saturating_neg(), "delta")?;
@@ -68,13 +76,20 @@ impl<'t, T: Tables> Work<'t, T> {
                     SettableName::OnHand => {
                         let (item, location) = level_key(&target.held);
                         let pending = self.tables.pending_on_hand(item, location)?;
-                        (Lane::SetOnHand, target.held.observed.quantities.on_hand + pending)
+                        (
+                            Lane::SetOnHand,
+                            target.held.observed.quantities.on_hand + pending,
+                        )
                     }
                 };
                 if expected.is_some_and(|expected| expected != current) {
                     let message = format!("it is {current} now: look again and decide anew");
                     let field = Some("expected".to_owned());
-                    return Err(ErrorBody { field, ..ErrorBody::new(ErrorCode::Conflict, message) }.into());
+                    return Err(ErrorBody {
+                        field,
+                        ..ErrorBody::new(ErrorCode::Conflict, message)
+                    }
+                    .into());
                 }
                 let delta = quantity - current;
                 if delta < 0 && lane == Lane::SetOnHand {
@@ -82,26 +97,44 @@ impl<'t, T: Tables> Work<'t, T> {
                 }
                 self.change_level(&target, lane, quantity, delta, reason, idempotency_key)
             }
-            Command::Reserve { items, reason, ttl_seconds, reference, idempotency_key } => {
-                self.reserve(&items, reason, ttl_seconds, reference, idempotency_key)
-            }
+            Command::Reserve {
+                items,
+                reason,
+                ttl_seconds,
+                reference,
+                idempotency_key,
+            } => self.reserve(&items, reason, ttl_seconds, reference, idempotency_key),
             Command::Release { reservation_id } => {
                 let reservation = self.open_hold(&reservation_id)?;
                 self.end(reservation, ReservationState::Released)
             }
-            Command::Commit { reservation_id, sale: Sale::Order, .. } => {
+            Command::Commit {
+                reservation_id,
+                sale: Sale::Order,
+                ..
+            } => {
                 let reservation = self.open_hold(&reservation_id)?;
                 self.end(reservation, ReservationState::Committed)
             }
-            Command::Commit { reservation_id, sale: Sale::Outside, .. } => {
+            Command::Commit {
+                reservation_id,
+                sale: Sale::Outside,
+                ..
+            } => {
                 let reservation = self.open_hold(&reservation_id)?;
                 self.sell(reservation)
             }
-            Command::Extend { reservation_id, ttl_seconds } => {
+            Command::Extend {
+                reservation_id,
+                ttl_seconds,
+            } => {
                 let mut reservation = self.open_hold(&reservation_id)?;
                 reservation.expires_at = self.until(ttl_seconds);
                 self.tables.put_reservation(&reservation)?;
-                self.tables.append(self.given.at, &Event::InventoryReservation(reservation.clone()))?;
+                self.tables.append(
+                    self.given.at,
+                    &Event::InventoryReservation(reservation.clone()),
+                )?;
                 self.keep_about(CommandState::Confirmed, reservation)
             }
         }
@@ -109,9 +142,18 @@ impl<'t, T: Tables> Work<'t, T> {
 
     /// The first answer, when this very command was given before under the same key.
     fn repeated(&self) -> Answer<Option<Value>> {
-        let (Command::Adjust { idempotency_key: Some(key), .. }
-        | Command::Reserve { idempotency_key: Some(key), .. }
-        | Command::Update { idempotency_key: Some(key), .. }) = &self.given.command
+        let (Command::Adjust {
+            idempotency_key: Some(key),
+            ..
+        }
+        | Command::Reserve {
+            idempotency_key: Some(key),
+            ..
+        }
+        | Command::Update {
+            idempotency_key: Some(key),
+            ..
+        }) = &self.given.command
         else {
             return Ok(None);
         };
@@ -119,7 +161,11 @@ impl<'t, T: Tables> Work<'t, T> {
             None => Ok(None),
             Some(kept) if kept.request == self.given.command => {
                 // The answer tells of levels; the user's locations may be fewer than when it was given.
-                match kept.levels.iter().find(|(_, location)| !self.is_mine(*location)) {
+                match kept
+                    .levels
+                    .iter()
+                    .find(|(_, location)| !self.is_mine(*location))
+                {
                     Some((_, location)) => Err(foreign(*location)),
                     None => Ok(Some(kept.answer)),
                 }
@@ -127,27 +173,41 @@ impl<'t, T: Tables> Work<'t, T> {
             Some(_) => {
                 let message = "this key came with another command before: take a new one";
                 let field = Some("idempotencyKey".to_owned());
-                Err(ErrorBody { field, ..ErrorBody::new(ErrorCode::IdempotencyKeyReused, message) }.into())
+                Err(ErrorBody {
+                    field,
+                    ..ErrorBody::new(ErrorCode::IdempotencyKeyReused, message)
+                }
+                .into())
             }
         }
     }
 
     fn not_too_far_behind(&self) -> Answer<()> {
         let oldest = self.tables.oldest_effect()?;
-        let behind =
-            oldest.is_some_and(|oldest| self.given.at.duration_since(oldest) > self.given.policy.unsent_max);
+        let behind = oldest.is_some_and(|oldest| {
+            self.given.at.duration_since(oldest) > self.given.policy.unsent_max
+        });
         if behind && !matches!(self.given.command, Command::Extend { .. }) {
-            let message = "Shopify has not answered for too long: commands are taken again once it does";
+            let message =
+                "Shopify has not answered for too long: commands are taken again once it does";
             return Err(ErrorBody::new(ErrorCode::Unavailable, message).into());
         }
         Ok(())
     }
 
     /// The level, if it is there, takes stock, and is one this user may change.
-    fn target(&self, item: InventoryItemId, location: Option<LocationId>, field: &str) -> Answer<Target> {
+    fn target(
+        &self,
+        item: InventoryItemId,
+        location: Option<LocationId>,
+        field: &str,
+    ) -> Answer<Target> {
         let missing = |message: String| {
             let field = Some(field.to_owned());
-            Refused::Told(ErrorBody { field, ..ErrorBody::new(ErrorCode::NotFound, message) })
+            Refused::Told(ErrorBody {
+                field,
+                ..ErrorBody::new(ErrorCode::NotFound, message)
+            })
         };
         let levels = self.tables.levels_of(item)?;
         let record: Option<InventoryItem> = self.tables.find(item)?;
@@ -162,37 +222,57 @@ impl<'t, T: Tables> Work<'t, T> {
         if !self.is_mine(location) {
             return Err(foreign(location));
         }
-        let Some(held) = levels.into_iter().find(|level| level.observed.location_id == location) else {
-            return Err(missing(format!("item {item} is not stocked at location {location}")));
+        let Some(held) = levels
+            .into_iter()
+            .find(|level| level.observed.location_id == location)
+        else {
+            return Err(missing(format!(
+                "item {item} is not stocked at location {location}"
+            )));
         };
         let place: Option<Location> = self.tables.find(location)?;
         let ineligible = |field: &str, message: String| {
             let field = Some(field.to_owned());
-            Err(Refused::Told(ErrorBody { field, ..ErrorBody::new(ErrorCode::Ineligible, message) }))
+            Err(Refused::Told(ErrorBody {
+                field,
+                ..ErrorBody::new(ErrorCode::Ineligible, message)
+            }))
         };
         if record.is_some_and(|item| !item.tracked) {
-            return ineligible(field, format!("item {item} is not tracked: its quantities mean nothing"));
+            return ineligible(
+                field,
+                format!("item {item} is not tracked: its quantities mean nothing"),
+            );
         }
         if !held.observed.active {
-            return ineligible("locationId", format!("item {item} is not active at location {location}"));
+            return ineligible(
+                "locationId",
+                format!("item {item} is not active at location {location}"),
+            );
         }
         if place.as_ref().is_some_and(|place| !place.active) {
             return ineligible("locationId", format!("location {location} is not active"));
         }
         if place.is_some_and(|place| place.fulfillment_service) {
-            let message =
-                format!("location {location} is a fulfilment service's, which counts its stock itself");
+            let message = format!(
+                "location {location} is a fulfilment service's, which counts its stock itself"
+            );
             return ineligible("locationId", message);
         }
         let variant: Option<Variant> = self.tables.variant_of(item)?;
-        if variant.as_ref().is_some_and(|variant| variant.bundle == Some(true)) {
+        if variant
+            .as_ref()
+            .is_some_and(|variant| variant.bundle == Some(true))
+        {
             return ineligible(
                 field,
                 format!("item {item} is a bundle: change the stock of what it is made of"),
             );
         }
         let backorder = self.given.policy.allow_backorder
-            && variant.as_ref().is_some_and(|variant| variant.continue_selling);
+            && variant
+                .as_ref()
+                .is_some_and(|variant| variant.continue_selling);
         Ok(Target { held, backorder })
     }
 
@@ -209,20 +289,34 @@ impl<'t, T: Tables> Work<'t, T> {
             (several, Some(default)) if several.contains(&default) => Ok(default),
             (several, _) => {
                 let (code, message) = if several.is_empty() && self.given.by.locations.is_some() {
-                    (ErrorCode::Forbidden, "the item is stocked at none of your locations".to_owned())
+                    (
+                        ErrorCode::Forbidden,
+                        "the item is stocked at none of your locations".to_owned(),
+                    )
                 } else {
-                    let message = format!("the item is stocked at {} locations: say which", several.len());
+                    let message = format!(
+                        "the item is stocked at {} locations: say which",
+                        several.len()
+                    );
                     (ErrorCode::LocationRequired, message)
                 };
                 let field = Some("locationId".to_owned());
-                Err(ErrorBody { field, ..ErrorBody::new(code, message) }.into())
+                Err(ErrorBody {
+                    field,
+                    ..ErrorBody::new(code, message)
+                }
+                .into())
             }
         }
     }
 
     /// Whether whoever gives the command may change stock there.
     fn is_mine(&self, location: LocationId) -> bool {
-        self.given.by.locations.as_ref().is_none_or(|mine| mine.contains(&location))
+        self.given
+            .by
+            .locations
+            .as_ref()
+            .is_none_or(|mine| mine.contains(&location))
     }
 
     /// Changes `available`, and `on_hand` by as much.
@@ -236,7 +330,11 @@ impl<'t, T: Tables> Work<'t, T> {
         key: Option<String>,
     ) -> Answer<Value> {
         let (inventory_item_id, location_id) = level_key(&target.held);
-        let place = ReservedItem { inventory_item_id, location_id, quantity };
+        let place = ReservedItem {
+            inventory_item_id,
+            location_id,
+            quantity,
+        };
         let effect = Effect {
             command: Some(self.given.id.clone()),
             available: delta,
@@ -271,9 +369,18 @@ impl<'t, T: Tables> Work<'t, T> {
         // Lines of one level are summed before the check: each alone might fit where both do not.
         let mut wanted: BTreeMap<(InventoryItemId, LocationId), (i64, Target)> = BTreeMap::new();
         for (index, line) in items.iter().enumerate() {
-            let field =
-                |name: &str| if items.len() == 1 { name.to_owned() } else { format!("items.{index}.{name}") };
-            let target = self.target(line.inventory_item_id, line.location_id, &field("inventoryItemId"))?;
+            let field = |name: &str| {
+                if items.len() == 1 {
+                    name.to_owned()
+                } else {
+                    format!("items.{index}.{name}")
+                }
+            };
+            let target = self.target(
+                line.inventory_item_id,
+                line.location_id,
+                &field("inventoryItemId"),
+            )?;
             let level = level_key(&target.held);
             let (sum, target) = wanted.entry(level).or_insert((0, target));
             *sum = sum.saturating_add(line.quantity);
@@ -285,11 +392,13 @@ impl<'t, T: Tables> Work<'t, T> {
             state: ReservationState::Pending,
             items: wanted
                 .iter()
-                .map(|(&(inventory_item_id, location_id), &(quantity, _))| ReservedItem {
-                    inventory_item_id,
-                    location_id,
-                    quantity,
-                })
+                .map(
+                    |(&(inventory_item_id, location_id), &(quantity, _))| ReservedItem {
+                        inventory_item_id,
+                        location_id,
+                        quantity,
+                    },
+                )
                 .collect(),
             reference,
             reason: reason.clone(),
@@ -308,7 +417,8 @@ impl<'t, T: Tables> Work<'t, T> {
             shapes.extend(affect(self.tables, effect, at)?);
         }
         self.tables.put_reservation(&reservation)?;
-        self.tables.append(at, &Event::InventoryReservation(reservation.clone()))?;
+        self.tables
+            .append(at, &Event::InventoryReservation(reservation.clone()))?;
         let levels: Vec<_> = wanted.keys().copied().collect();
         let span = match &wanted.values().collect::<Vec<_>>()[..] {
             [(sum, target)] => Some((target.held.available(), target.held.available() - sum)),
@@ -322,19 +432,37 @@ impl<'t, T: Tables> Work<'t, T> {
             levels: shapes,
         });
         let (state, key) = (CommandState::Accepted, idempotency_key);
-        self.keep(Entry { state, reason, span, levels, reservation: Some(id), key, answer })
+        self.keep(Entry {
+            state,
+            reason,
+            span,
+            levels,
+            reservation: Some(id),
+            key,
+            answer,
+        })
     }
 
     /// A hold that is still one, and that this user may end.
     fn open_hold(&self, id: &str) -> Answer<ReservationShape> {
         let refuse = |code, message| {
             let field = Some("reservationId".to_owned());
-            Err(Refused::Told(ErrorBody { field, ..ErrorBody::new(code, message) }))
+            Err(Refused::Told(ErrorBody {
+                field,
+                ..ErrorBody::new(code, message)
+            }))
         };
         let Some(reservation) = self.tables.reservation(id)? else {
-            return refuse(ErrorCode::NotFound, "there is no such reservation".to_owned());
+            return refuse(
+                ErrorCode::NotFound,
+                "there is no such reservation".to_owned(),
+            );
         };
-        if !reservation.items.iter().all(|held| self.is_mine(held.location_id)) {
+        if !reservation
+            .items
+            .iter()
+            .all(|held| self.is_mine(held.location_id))
+        {
             return refuse(
                 ErrorCode::Forbidden,
                 "it holds stock at a location that is not one of yours".to_owned(),
@@ -370,38 +498,67 @@ impl<'t, T: Tables> Work<'t, T> {
         }
         reservation.state = ReservationState::Committed;
         self.tables.put_reservation(&reservation)?;
-        self.tables.append(at, &Event::InventoryReservation(reservation.clone()))?;
+        self.tables
+            .append(at, &Event::InventoryReservation(reservation.clone()))?;
         self.keep_about(self.begun()?, reservation)
     }
 
     /// Where a command about a hold stands once its effects are kept; at its end where every level is gone.
     fn begun(&self) -> Answer<CommandState> {
         let waits = self.tables.unanswered_of_command(&self.given.id)? > 0;
-        Ok(if waits { CommandState::Accepted } else { CommandState::Confirmed })
+        Ok(if waits {
+            CommandState::Accepted
+        } else {
+            CommandState::Confirmed
+        })
     }
 
     fn until(&self, ttl_seconds: Option<u32>) -> Timestamp {
         let seconds = i64::from(ttl_seconds.unwrap_or(TTL_SECONDS_DEFAULT));
-        self.given.at.saturating_add(seconds.seconds()).unwrap_or(Timestamp::MAX)
+        self.given
+            .at
+            .saturating_add(seconds.seconds())
+            .unwrap_or(Timestamp::MAX)
     }
 
     /// Keeps a command about a hold, and answers with the hold.
     fn keep_about(&mut self, state: CommandState, reservation: ReservationShape) -> Answer<Value> {
         self.keep(Entry {
             state,
-            levels: reservation.items.iter().map(|held| (held.inventory_item_id, held.location_id)).collect(),
+            levels: reservation
+                .items
+                .iter()
+                .map(|held| (held.inventory_item_id, held.location_id))
+                .collect(),
             reason: reservation.reason.clone(),
             span: None,
             reservation: Some(reservation.reservation_id.clone()),
             key: None,
-            answer: json!(HoldAnswer { command_id: self.given.id.clone(), reservation }),
+            answer: json!(HoldAnswer {
+                command_id: self.given.id.clone(),
+                reservation
+            }),
         })
     }
 
     /// Writes the audit trail's entry, and gives the answer back.
     fn keep(&mut self, entry: Entry) -> Answer<Value> {
-        let Given { id, by, at, command, .. } = self.given;
-        let Entry { state, reason, span, levels, reservation, key, answer } = entry;
+        let Given {
+            id,
+            by,
+            at,
+            command,
+            ..
+        } = self.given;
+        let Entry {
+            state,
+            reason,
+            span,
+            levels,
+            reservation,
+            key,
+            answer,
+        } = entry;
         let shape = CommandShape {
             command_id: id.clone(),
             kind: command.kind(),
@@ -414,9 +571,20 @@ impl<'t, T: Tables> Work<'t, T> {
             at: *at,
         };
         // Only under a key can it be asked for again.
-        let kept = if key.is_some() { answer.clone() } else { Value::Null };
+        let kept = if key.is_some() {
+            answer.clone()
+        } else {
+            Value::Null
+        };
         let request = command.clone();
-        self.tables.put_command(&KeptCommand { shape, request, key, levels, reservation, answer: kept })?;
+        self.tables.put_command(&KeptCommand {
+            shape,
+            request,
+            key,
+            levels,
+            reservation,
+            answer: kept,
+        })?;
         Ok(answer)
     }
 }
@@ -425,7 +593,11 @@ impl<'t, T: Tables> Work<'t, T> {
 fn foreign(location: LocationId) -> Refused {
     let message = format!("location {location} is not one of yours");
     let field = Some("locationId".to_owned());
-    ErrorBody { field, ..ErrorBody::new(ErrorCode::Forbidden, message) }.into()
+    ErrorBody {
+        field,
+        ..ErrorBody::new(ErrorCode::Forbidden, message)
+    }
+    .into()
 }
 
 /// What the audit trail says of a command, beside what was given.
@@ -447,9 +619,14 @@ fn enough(target: &Target, wanted: i64, field: &str) -> Answer<()> {
         return Ok(());
     }
     let (item, location) = level_key(&target.held);
-    let message = format!("item {item} at location {location}: {available} available, {wanted} wanted");
+    let message =
+        format!("item {item} at location {location}: {available} available, {wanted} wanted");
     let field = Some(field.to_owned());
-    Err(ErrorBody { field, ..ErrorBody::new(ErrorCode::InsufficientStock, message) }.into())
+    Err(ErrorBody {
+        field,
+        ..ErrorBody::new(ErrorCode::InsufficientStock, message)
+    }
+    .into())
 }
 
 fn level_key(held: &HeldLevel) -> (InventoryItemId, LocationId) {

@@ -52,7 +52,11 @@ fn update(item: u64, quantity: i64, name: SettableName, expected: Option<i64>) -
 }
 
 fn staff() -> By {
-    By { user: "ann".parse().unwrap(), role: Role::Staff, locations: None }
+    By {
+        user: "ann".parse().unwrap(),
+        role: Role::Staff,
+        locations: None,
+    }
 }
 
 impl World {
@@ -75,8 +79,18 @@ impl World {
             unsent_max: SignedDuration::from_hours(4),
         };
         let id = format!("c{}", self.deliveries.get());
-        let given = Given { shop: shop(), at: at(second), id, by, command, policy };
-        self.do_(Operation::Command(Box::new(given))).await.answer.unwrap()
+        let given = Given {
+            shop: shop(),
+            at: at(second),
+            id,
+            by,
+            command,
+            policy,
+        };
+        self.do_(Operation::Command(Box::new(given)))
+            .await
+            .answer
+            .unwrap()
     }
 
     async fn give(&self, command: Command) -> Result<Value, ErrorBody> {
@@ -90,17 +104,32 @@ impl World {
 
     /// Begins every call that can be made now.
     async fn begin(&self) -> Vec<(Attempt, Call)> {
-        let waiting = || async { coalesce(&self.store.waiting(&shop(), 1_000).await.unwrap(), false) };
+        let waiting =
+            || async { coalesce(&self.store.waiting(&shop(), 1_000).await.unwrap(), false) };
         let mut plan = waiting().await;
         while !plan.short.is_empty() {
-            self.do_(Operation::Reject { shop: shop(), effects: plan.short, at: at(100) }).await;
+            self.do_(Operation::Reject {
+                shop: shop(),
+                effects: plan.short,
+                at: at(100),
+            })
+            .await;
             plan = waiting().await;
         }
         let mut begun = Vec::new();
         for call in plan.calls {
-            let effects: Vec<i64> = call.entries.iter().flat_map(|entry| entry.effects.clone()).collect();
+            let effects: Vec<i64> = call
+                .entries
+                .iter()
+                .flat_map(|entry| entry.effects.clone())
+                .collect();
             if call.kind == CallKind::Nothing {
-                self.do_(Operation::Net { shop: shop(), effects, at: at(100) }).await;
+                self.do_(Operation::Net {
+                    shop: shop(),
+                    effects,
+                    at: at(100),
+                })
+                .await;
                 continue;
             }
             self.deliveries.set(self.deliveries.get() + 1);
@@ -109,9 +138,17 @@ impl World {
                 kind: call.kind,
                 body: format!("{:?}", call.entries),
                 begun: at(100),
-                levels: call.entries.iter().map(|entry| (entry.item, entry.location)).collect(),
+                levels: call
+                    .entries
+                    .iter()
+                    .map(|entry| (entry.item, entry.location))
+                    .collect(),
             };
-            let start = Operation::StartAttempt { shop: shop(), attempt: Box::new(attempt.clone()), effects };
+            let start = Operation::StartAttempt {
+                shop: shop(),
+                attempt: Box::new(attempt.clone()),
+                effects,
+            };
             assert!(self.do_(start).await.fresh);
             begun.push((attempt, call));
         }
@@ -119,22 +156,43 @@ impl World {
     }
 
     async fn settle_attempt(&self, attempt: &Attempt, end: End) -> bool {
-        let settle = Operation::SettleAttempt { shop: shop(), id: attempt.id.clone(), end, at: at(100) };
+        let settle = Operation::SettleAttempt {
+            shop: shop(),
+            id: attempt.id.clone(),
+            end,
+            at: at(100),
+        };
         self.do_(settle).await.fresh
     }
 
     async fn states(&self) -> Vec<String> {
-        let filter = CommandFilter { limit: 100, ..CommandFilter::default() };
+        let filter = CommandFilter {
+            limit: 100,
+            ..CommandFilter::default()
+        };
         let commands = self.store.commands(&shop(), filter).await.unwrap();
-        commands.iter().rev().map(|command| command["state"].as_str().unwrap().to_owned()).collect()
+        commands
+            .iter()
+            .rev()
+            .map(|command| command["state"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     async fn hold(&self, id: &str) -> ReservationState {
-        self.store.reservations(&shop(), HoldFilter::one(id)).await.unwrap().remove(0).state
+        self.store
+            .reservations(&shop(), HoldFilter::one(id))
+            .await
+            .unwrap()
+            .remove(0)
+            .state
     }
 
     async fn pending(&self) -> Vec<i64> {
-        let all = self.store.levels(vec![shop()], LevelSelection::default(), None, 100).await.unwrap();
+        let all = self
+            .store
+            .levels(vec![shop()], LevelSelection::default(), None, 100)
+            .await
+            .unwrap();
         all.0.iter().map(|level| level.pending).collect()
     }
 }
@@ -145,14 +203,24 @@ pub(super) async fn holds_sum_to_at_most_what_there_was(world: World) {
     let answers = futures_util::future::join_all(all).await;
     let refused: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
     assert_eq!(refused.len(), 10);
-    assert!(refused.iter().all(|error| error.code == ErrorCode::InsufficientStock && !error.retryable));
+    assert!(
+        refused
+            .iter()
+            .all(|error| error.code == ErrorCode::InsufficientStock && !error.retryable)
+    );
     assert_eq!(world.available().await, [0, 50, 50]);
 }
 
 pub(super) async fn lines_of_one_level_are_summed_before_the_check(world: World) {
     let world = world.stocked(10).await;
     let refused = world.refusal(reserve(&[(1, 6), (2, 1), (1, 6)])).await;
-    assert_eq!(refused, (ErrorCode::InsufficientStock, Some("items.2.quantity".to_owned())));
+    assert_eq!(
+        refused,
+        (
+            ErrorCode::InsufficientStock,
+            Some("items.2.quantity".to_owned())
+        )
+    );
     assert_eq!(world.available().await, [10, 10, 10], "all or nothing");
     assert!(world.give(reserve(&[(1, 4), (2, 1), (1, 6)])).await.is_ok());
     assert_eq!(world.available().await, [0, 9, 10]);
@@ -164,34 +232,109 @@ pub(super) async fn a_command_repeated_under_its_key_is_answered_and_not_done_ag
     assert_eq!(world.give(adjust(1, -3, Some("k"))).await.unwrap(), first);
     assert_eq!(world.available().await[0], 7);
     let other = world.refusal(adjust(1, -4, Some("k"))).await;
-    assert_eq!(other, (ErrorCode::IdempotencyKeyReused, Some("idempotencyKey".to_owned())));
-    let bob = By { user: "bob".parse().unwrap(), ..staff() };
-    assert!(world.give_by(bob, adjust(1, -3, Some("k")), 100).await.is_ok(), "keys are each user's own");
+    assert_eq!(
+        other,
+        (
+            ErrorCode::IdempotencyKeyReused,
+            Some("idempotencyKey".to_owned())
+        )
+    );
+    let bob = By {
+        user: "bob".parse().unwrap(),
+        ..staff()
+    };
+    assert!(
+        world
+            .give_by(bob, adjust(1, -3, Some("k")), 100)
+            .await
+            .is_ok(),
+        "keys are each user's own"
+    );
     // The answer tells of a level that is no longer theirs.
-    let elsewhere = By { locations: Some(vec![2_u64.try_into().unwrap()]), ..staff() };
-    let error = world.give_by(elsewhere, adjust(1, -3, Some("k")), 100).await.unwrap_err();
-    assert_eq!((error.code, error.field.as_deref()), (ErrorCode::Forbidden, Some("locationId")));
-    let here = By { locations: Some(vec![1_u64.try_into().unwrap()]), ..staff() };
-    assert_eq!(world.give_by(here, adjust(1, -3, Some("k")), 100).await.unwrap(), first);
+    let elsewhere = By {
+        locations: Some(vec![2_u64.try_into().unwrap()]),
+        ..staff()
+    };
+    let error = world
+        .give_by(elsewhere, adjust(1, -3, Some("k")), 100)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.code, error.field.as_deref()),
+        (ErrorCode::Forbidden, Some("locationId"))
+    );
+    let here = By {
+        locations: Some(vec![1_u64.try_into().unwrap()]),
+        ..staff()
+    };
+    assert_eq!(
+        world
+            .give_by(here, adjust(1, -3, Some("k")), 100)
+            .await
+            .unwrap(),
+        first
+    );
 }
 
 pub(super) async fn what_takes_no_stock_is_refused_by_code_and_field(world: World) {
     let world = world.stocked(10).await;
-    world.webhook(vec![item(4, false, 1), level(4, 10, 1)]).await;
+    world
+        .webhook(vec![item(4, false, 1), level(4, 10, 1)])
+        .await;
     let field = |name: &str| Some(name.to_owned());
-    assert_eq!(world.refusal(adjust(9, 1, None)).await, (ErrorCode::NotFound, field("inventoryItemId")));
-    assert_eq!(world.refusal(adjust(4, 1, None)).await, (ErrorCode::Ineligible, field("inventoryItemId")));
-    assert_eq!(world.refusal(adjust(1, -11, None)).await, (ErrorCode::InsufficientStock, field("delta")));
+    assert_eq!(
+        world.refusal(adjust(9, 1, None)).await,
+        (ErrorCode::NotFound, field("inventoryItemId"))
+    );
+    assert_eq!(
+        world.refusal(adjust(4, 1, None)).await,
+        (ErrorCode::Ineligible, field("inventoryItemId"))
+    );
+    assert_eq!(
+        world.refusal(adjust(1, -11, None)).await,
+        (ErrorCode::InsufficientStock, field("delta"))
+    );
     let stale = update(1, 5, SettableName::Available, Some(9));
-    assert_eq!(world.refusal(stale).await, (ErrorCode::Conflict, field("expected")));
-    let gone = Command::Release { reservation_id: "nope".to_owned() };
-    assert_eq!(world.refusal(gone).await, (ErrorCode::NotFound, field("reservationId")));
-    let elsewhere = By { locations: Some(vec![2_u64.try_into().unwrap()]), ..staff() };
-    let refused = world.give_by(elsewhere, adjust(1, 1, None), 100).await.unwrap_err();
-    assert_eq!((refused.code, refused.field), (ErrorCode::Forbidden, field("locationId")));
-    let guest = By { role: Role::Guest, ..staff() };
-    assert_eq!(world.give_by(guest, adjust(1, 1, None), 100).await.unwrap_err().code, ErrorCode::Forbidden);
-    assert_eq!(world.states().await, [] as [&str; 0], "nothing of it happened");
+    assert_eq!(
+        world.refusal(stale).await,
+        (ErrorCode::Conflict, field("expected"))
+    );
+    let gone = Command::Release {
+        reservation_id: "nope".to_owned(),
+    };
+    assert_eq!(
+        world.refusal(gone).await,
+        (ErrorCode::NotFound, field("reservationId"))
+    );
+    let elsewhere = By {
+        locations: Some(vec![2_u64.try_into().unwrap()]),
+        ..staff()
+    };
+    let refused = world
+        .give_by(elsewhere, adjust(1, 1, None), 100)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (refused.code, refused.field),
+        (ErrorCode::Forbidden, field("locationId"))
+    );
+    let guest = By {
+        role: Role::Guest,
+        ..staff()
+    };
+    assert_eq!(
+        world
+            .give_by(guest, adjust(1, 1, None), 100)
+            .await
+            .unwrap_err()
+            .code,
+        ErrorCode::Forbidden
+    );
+    assert_eq!(
+        world.states().await,
+        [] as [&str; 0],
+        "nothing of it happened"
+    );
 }
 
 pub(super) async fn what_is_done_in_slices_is_done_whole(world: World) {
@@ -200,18 +343,37 @@ pub(super) async fn what_is_done_in_slices_is_done_whole(world: World) {
         world.give(reserve(&[(1, 1)])).await.unwrap();
     }
     let (attempt, _) = world.begin().await.remove(0);
-    let settle =
-        || Operation::SettleAttempt { shop: shop(), id: attempt.id.clone(), end: End::Done, at: at(100) };
+    let settle = || Operation::SettleAttempt {
+        shop: shop(),
+        id: attempt.id.clone(),
+        end: End::Done,
+        at: at(100),
+    };
     let mut slices = 1;
     while world.do_(settle()).await.more {
         assert!(world.store.waiting(&shop(), 1).await.unwrap().is_empty());
-        assert_eq!(world.store.attempts(&shop()).await.unwrap().len(), 1, "a crash here sends it again");
+        assert_eq!(
+            world.store.attempts(&shop()).await.unwrap().len(),
+            1,
+            "a crash here sends it again"
+        );
         slices += 1;
     }
-    assert_eq!((slices, world.store.attempts(&shop()).await.unwrap().len()), (3, 0));
-    let filter = CommandFilter { limit: 1_000, ..CommandFilter::default() };
+    assert_eq!(
+        (slices, world.store.attempts(&shop()).await.unwrap().len()),
+        (3, 0)
+    );
+    let filter = CommandFilter {
+        limit: 1_000,
+        ..CommandFilter::default()
+    };
     let commands = world.store.commands(&shop(), filter).await.unwrap();
-    assert!(commands.len() == 450 && commands.iter().all(|command| command["state"] == "confirmed"));
+    assert!(
+        commands.len() == 450
+            && commands
+                .iter()
+                .all(|command| command["state"] == "confirmed")
+    );
 }
 
 pub(super) async fn a_hold_is_pending_until_shopify_has_it(world: World) {
@@ -219,12 +381,19 @@ pub(super) async fn a_hold_is_pending_until_shopify_has_it(world: World) {
     let answer = world.give(reserve(&[(1, 4)])).await.unwrap();
     let id = answer["reservationId"].as_str().unwrap();
     assert_eq!(
-        (answer["state"].as_str(), answer["levels"][0]["available"].as_i64()),
+        (
+            answer["state"].as_str(),
+            answer["levels"][0]["available"].as_i64()
+        ),
         (Some("pending"), Some(6))
     );
     let (attempt, call) = world.begin().await.remove(0);
     assert_eq!(
-        (call.kind, call.entries[0].quantity, call.entries[0].change_from),
+        (
+            call.kind,
+            call.entries[0].quantity,
+            call.entries[0].change_from
+        ),
         (CallKind::Hold, 4, Some(10))
     );
     assert_eq!(world.states().await, ["sending"]);
@@ -234,14 +403,20 @@ pub(super) async fn a_hold_is_pending_until_shopify_has_it(world: World) {
         "kept with its bytes for a crash"
     );
     assert!(world.settle_attempt(&attempt, End::Done).await);
-    assert!(!world.settle_attempt(&attempt, End::Done).await, "an answer counts once");
+    assert!(
+        !world.settle_attempt(&attempt, End::Done).await,
+        "an answer counts once"
+    );
     assert_eq!(
         (world.states().await, world.hold(id).await),
         (vec!["confirmed".to_owned()], ReservationState::Held)
     );
     assert_eq!(world.pending().await[0], -4, "until a reading has shown it");
     world.read(vec![level(1, 6, 2)]).await;
-    assert_eq!((world.pending().await[0], world.available().await[0]), (0, 6));
+    assert_eq!(
+        (world.pending().await[0], world.available().await[0]),
+        (0, 6)
+    );
 }
 
 pub(super) async fn neither_an_early_nor_a_late_webhook_counts_a_change_twice(world: World) {
@@ -251,13 +426,20 @@ pub(super) async fn neither_an_early_nor_a_late_webhook_counts_a_change_twice(wo
     // Shopify has done it and tells so before its answer arrives.
     world.webhook(vec![available_only(1, 6, 2)]).await;
     assert_eq!(world.available().await[0], 6, "not 2");
-    let early = world.store.marked(&shop(), at(1_000_000), 10).await.unwrap();
+    let early = world
+        .store
+        .marked(&shop(), at(1_000_000), 10)
+        .await
+        .unwrap();
     assert!(early.is_empty(), "a level in flight is not worth reading");
     world.settle_attempt(&attempt, End::Done).await;
     world.webhook(vec![available_only(1, 6, 2)]).await;
     assert_eq!(world.available().await[0], 6);
     world.read(vec![level(1, 6, 2)]).await;
-    assert_eq!((world.pending().await[0], world.available().await[0]), (0, 6));
+    assert_eq!(
+        (world.pending().await[0], world.available().await[0]),
+        (0, 6)
+    );
     world.webhook(vec![available_only(1, 6, 2)]).await;
     assert_eq!(world.available().await[0], 6);
 }
@@ -267,14 +449,28 @@ pub(super) async fn a_stale_hold_is_sent_anew_after_a_reading_and_a_stale_settin
 ) {
     let world = world.stocked(10).await;
     world.give(reserve(&[(1, 4)])).await.unwrap();
-    world.give(update(2, 7, SettableName::Available, None)).await.unwrap();
+    world
+        .give(update(2, 7, SettableName::Available, None))
+        .await
+        .unwrap();
     for (attempt, _) in world.begin().await {
-        let stale = attempt.levels.iter().map(|level| (*level, Refusal::Stale)).collect();
+        let stale = attempt
+            .levels
+            .iter()
+            .map(|level| (*level, Refusal::Stale))
+            .collect();
         world.settle_attempt(&attempt, End::Refused(stale)).await;
     }
     assert_eq!(world.states().await, ["accepted", "conflict"]);
-    assert_eq!(world.available().await[..2], [6, 10], "the setting is taken back");
-    assert!(world.begin().await.is_empty(), "not before the level was read");
+    assert_eq!(
+        world.available().await[..2],
+        [6, 10],
+        "the setting is taken back"
+    );
+    assert!(
+        world.begin().await.is_empty(),
+        "not before the level was read"
+    );
     world.read(vec![level(1, 9, 2), level(2, 9, 2)]).await;
     let (_, call) = world.begin().await.remove(0);
     assert_eq!(call.entries[0].change_from, Some(9));
@@ -294,7 +490,8 @@ pub(super) async fn a_hold_that_a_shopper_was_faster_for_is_rejected_whole(world
     assert_eq!(world.available().await, [10, 5, 10]);
     let told = world.story().await;
     assert!(
-        told.contains(&"command:updated".to_owned()) && told.contains(&"inventory:reservation".to_owned())
+        told.contains(&"command:updated".to_owned())
+            && told.contains(&"inventory:reservation".to_owned())
     );
 }
 
@@ -304,7 +501,9 @@ pub(super) async fn a_part_that_shopify_refuses_for_good_takes_the_held_part_bac
     let id = answer["reservationId"].as_str().unwrap().to_owned();
     let (attempt, _) = world.begin().await.remove(0);
     let never = Refusal::Never(ErrorBody::new(ErrorCode::Ineligible, "a bundle"));
-    world.settle_attempt(&attempt, End::Partly(vec![(attempt.levels[1], never)])).await;
+    world
+        .settle_attempt(&attempt, End::Partly(vec![(attempt.levels[1], never)]))
+        .await;
     assert_eq!(world.hold(&id).await, ReservationState::Rejected);
     world.read(vec![level(1, 6, 2), level(2, 10, 2)]).await;
     let (_, call) = world.begin().await.remove(0);
@@ -319,8 +518,16 @@ pub(super) async fn a_hold_that_ran_out_is_given_back_before_anything_new_is_gra
     let world = world.stocked(10).await;
     let answer = world.give(reserve(&[(1, 10)])).await.unwrap();
     let id = answer["reservationId"].as_str().unwrap().to_owned();
-    assert_eq!(world.refusal(reserve(&[(1, 1)])).await.0, ErrorCode::InsufficientStock);
-    assert!(world.give_by(staff(), reserve(&[(1, 10)]), 100 + 901).await.is_ok());
+    assert_eq!(
+        world.refusal(reserve(&[(1, 1)])).await.0,
+        ErrorCode::InsufficientStock
+    );
+    assert!(
+        world
+            .give_by(staff(), reserve(&[(1, 10)]), 100 + 901)
+            .await
+            .is_ok()
+    );
     assert_eq!(world.hold(&id).await, ReservationState::Expired);
     let release = Command::Release { reservation_id: id };
     assert_eq!(world.refusal(release).await.0, ErrorCode::Conflict);
@@ -330,15 +537,24 @@ pub(super) async fn holds_and_releases_that_cancel_out_are_never_sent(world: Wor
     let world = world.stocked(10).await;
     let answer = world.give(reserve(&[(1, 4)])).await.unwrap();
     let reservation_id = answer["reservationId"].as_str().unwrap().to_owned();
-    world.give(Command::Release { reservation_id }).await.unwrap();
+    world
+        .give(Command::Release { reservation_id })
+        .await
+        .unwrap();
     assert!(world.begin().await.is_empty());
-    assert_eq!((world.states().await, world.pending().await[0]), (vec!["confirmed".to_owned(); 2], 0));
+    assert_eq!(
+        (world.states().await, world.pending().await[0]),
+        (vec!["confirmed".to_owned(); 2], 0)
+    );
 }
 
 pub(super) async fn commands_are_refused_when_shopify_has_not_answered_for_too_long(world: World) {
     let world = world.stocked(10).await;
     world.give(adjust(1, 1, None)).await.unwrap();
-    let late = world.give_by(staff(), adjust(1, 1, None), 100 + 4 * 3600 + 1).await.unwrap_err();
+    let late = world
+        .give_by(staff(), adjust(1, 1, None), 100 + 4 * 3600 + 1)
+        .await
+        .unwrap_err();
     assert_eq!((late.code, late.retryable), (ErrorCode::Unavailable, true));
 }
 
@@ -348,26 +564,55 @@ pub(super) async fn holds_that_somebody_else_undid_at_shopify_are_an_alarm(world
     let (attempt, _) = world.begin().await.remove(0);
     world.settle_attempt(&attempt, End::Done).await;
     let reserved = |available, reserved, second| {
-        let Change::Level(mut said) = level(1, available, second) else { panic!("a level") };
+        let Change::Level(mut said) = level(1, available, second) else {
+            panic!("a level")
+        };
         said.quantities.reserved = reserved;
         Change::Level(said)
     };
     world.read(vec![reserved(6, 4, 2)]).await;
     world.webhook(vec![reserved(8, 2, 3)]).await;
-    assert_eq!(world.story().await.iter().filter(|told| *told == "system:alert").count(), 1);
+    assert_eq!(
+        world
+            .story()
+            .await
+            .iter()
+            .filter(|told| *told == "system:alert")
+            .count(),
+        1
+    );
 }
 
-pub(super) async fn after_a_restored_backup_everything_unsettled_is_a_persons_to_look_at(world: World) {
+pub(super) async fn after_a_restored_backup_everything_unsettled_is_a_persons_to_look_at(
+    world: World,
+) {
     let world = world.stocked(10).await;
     let answer = world.give(reserve(&[(1, 4)])).await.unwrap();
     let id = answer["reservationId"].as_str().unwrap();
     world.begin().await;
     world.give(adjust(2, -1, None)).await.unwrap();
-    assert_eq!(world.do_(Operation::Park { shop: shop(), at: at(100) }).await.changed, 2);
+    assert_eq!(
+        world
+            .do_(Operation::Park {
+                shop: shop(),
+                at: at(100)
+            })
+            .await
+            .changed,
+        2
+    );
     assert_eq!(world.states().await, ["unknown", "unknown"]);
-    assert_eq!((world.hold(id).await, world.pending().await), (ReservationState::Rejected, vec![0, 0, 0]));
-    assert!(world.store.attempts(&shop()).await.unwrap().is_empty() && world.begin().await.is_empty());
-    assert!(world.marked().await.contains(&level_key(1)), "to be read again");
+    assert_eq!(
+        (world.hold(id).await, world.pending().await),
+        (ReservationState::Rejected, vec![0, 0, 0])
+    );
+    assert!(
+        world.store.attempts(&shop()).await.unwrap().is_empty() && world.begin().await.is_empty()
+    );
+    assert!(
+        world.marked().await.contains(&level_key(1)),
+        "to be read again"
+    );
 }
 
 pub(super) async fn settled_commands_are_forgotten_after_their_keeping_time_and_open_ones_never(
@@ -376,7 +621,10 @@ pub(super) async fn settled_commands_are_forgotten_after_their_keeping_time_and_
     let world = world.stocked(10).await;
     let answer = world.give(reserve(&[(1, 1)])).await.unwrap();
     let reservation_id = answer["reservationId"].as_str().unwrap().to_owned();
-    world.give(Command::Release { reservation_id }).await.unwrap();
+    world
+        .give(Command::Release { reservation_id })
+        .await
+        .unwrap();
     world.begin().await;
     world.give(adjust(2, 1, None)).await.unwrap();
     let late = at(1_000_000);
@@ -396,7 +644,9 @@ pub(super) async fn what_waits_for_a_level_that_goes_fails_and_is_told(world: Wo
     let world = world.stocked(10).await;
     let answer = world.give(reserve(&[(1, 4), (2, 1)])).await.unwrap();
     world.webhook(vec![Change::LookAgain(level_key(1))]).await;
-    world.read(vec![Change::Gone(level_key(1)), level(2, 10, 1)]).await;
+    world
+        .read(vec![Change::Gone(level_key(1)), level(2, 10, 1)])
+        .await;
     let id = answer["reservationId"].as_str().unwrap();
     assert_eq!(
         (world.hold(id).await, world.states().await),
@@ -421,20 +671,56 @@ pub(super) async fn a_hold_at_a_level_that_went_ends_without_waiting_for_it(worl
     world.read(vec![Change::Gone(level_key(1))]).await;
 
     let id = |n: usize| holds[n].clone();
-    world.give(Command::Release { reservation_id: id(0) }).await.unwrap();
-    world.give(Command::Release { reservation_id: id(1) }).await.unwrap();
-    let sold = Command::Commit { reservation_id: id(2), sale: Sale::Outside, order_id: None };
+    world
+        .give(Command::Release {
+            reservation_id: id(0),
+        })
+        .await
+        .unwrap();
+    world
+        .give(Command::Release {
+            reservation_id: id(1),
+        })
+        .await
+        .unwrap();
+    let sold = Command::Commit {
+        reservation_id: id(2),
+        sale: Sale::Outside,
+        order_id: None,
+    };
     world.give(sold).await.unwrap();
-    let open = async || world.states().await.iter().filter(|state| *state != "confirmed").count();
-    assert_eq!(open().await, 1, "only what is to be given back at the other level");
+    let open = async || {
+        world
+            .states()
+            .await
+            .iter()
+            .filter(|state| *state != "confirmed")
+            .count()
+    };
+    assert_eq!(
+        open().await,
+        1,
+        "only what is to be given back at the other level"
+    );
     for (attempt, _) in world.begin().await {
         world.settle_attempt(&attempt, End::Done).await;
     }
     assert_eq!(open().await, 0);
-    world.do_(Operation::ExpireHolds { shop: shop(), at: at(100_000) }).await;
+    world
+        .do_(Operation::ExpireHolds {
+            shop: shop(),
+            at: at(100_000),
+        })
+        .await;
     assert_eq!(world.hold(&id(3)).await, ReservationState::Expired);
     assert!(world.begin().await.is_empty());
-    assert!(world.give_by(staff(), adjust(2, 1, None), 200_000).await.is_ok(), "nothing waits for ever");
+    assert!(
+        world
+            .give_by(staff(), adjust(2, 1, None), 200_000)
+            .await
+            .is_ok(),
+        "nothing waits for ever"
+    );
 }
 
 pub(super) async fn what_comes_back_refused_from_a_level_that_went_fails_and_is_told(world: World) {
@@ -446,16 +732,28 @@ pub(super) async fn what_comes_back_refused_from_a_level_that_went_fails_and_is_
     world.webhook(vec![Change::LookAgain(item)]).await;
     world.read(vec![Change::Gone(item)]).await;
     let second = attempt.levels[1];
-    assert!(world.settle_attempt(&attempt, End::Refused(vec![(second, Refusal::Stale)])).await);
+    assert!(
+        world
+            .settle_attempt(&attempt, End::Refused(vec![(second, Refusal::Stale)]))
+            .await
+    );
     let id = answer["reservationId"].as_str().unwrap();
     assert_eq!(
         (world.hold(id).await, world.states().await),
         (ReservationState::Rejected, vec!["failed".to_owned()])
     );
-    world.read(vec![level(2, 10, 2), Change::Gone(level_key(1))]).await;
+    world
+        .read(vec![level(2, 10, 2), Change::Gone(level_key(1))])
+        .await;
     assert!(world.begin().await.is_empty(), "nothing is left to be sent");
     assert_eq!(world.available().await, [10, 10]);
-    assert!(world.give_by(staff(), adjust(2, 1, None), 200_000).await.is_ok(), "nothing waits for ever");
+    assert!(
+        world
+            .give_by(staff(), adjust(2, 1, None), 200_000)
+            .await
+            .is_ok(),
+        "nothing waits for ever"
+    );
 }
 
 /// A store at Shopify, as far as one item's quantities go.
@@ -527,9 +825,13 @@ impl Shopify {
         let number = |item: schemas::InventoryItemId| item.to_string().parse::<u64>().unwrap();
         let stale = call.entries.iter().filter(|entry| {
             let shelf = self.shelves[&number(entry.item)];
-            entry.change_from.is_some_and(|from| from != shelf.available)
+            entry
+                .change_from
+                .is_some_and(|from| from != shelf.available)
         });
-        let stale: Vec<_> = stale.map(|entry| ((entry.item, entry.location), Refusal::Stale)).collect();
+        let stale: Vec<_> = stale
+            .map(|entry| ((entry.item, entry.location), Refusal::Stale))
+            .collect();
         if !stale.is_empty() {
             return End::Refused(stale);
         }
@@ -540,7 +842,9 @@ impl Shopify {
                 CallKind::Hold => self.change(item, -quantity, quantity),
                 CallKind::Release => self.change(item, quantity, -quantity),
                 CallKind::Sell => self.change(item, 0, -quantity),
-                CallKind::SetAvailable => self.change(item, quantity - self.shelves[&item].available, 0),
+                CallKind::SetAvailable => {
+                    self.change(item, quantity - self.shelves[&item].available, 0)
+                }
                 CallKind::SetOnHand | CallKind::Nothing => unreachable!("not given here"),
             }
         }
@@ -551,14 +855,21 @@ impl Shopify {
 impl World {
     async fn take(&self, step: Step, shopify: &mut Shopify) {
         match step {
-            Step::Adjust(item, delta) if delta != 0 => drop(self.give(adjust(item, delta, None)).await),
+            Step::Adjust(item, delta) if delta != 0 => {
+                drop(self.give(adjust(item, delta, None)).await)
+            }
             Step::Adjust(..) => {}
             Step::Set(item, quantity) => {
-                drop(self.give(update(item, quantity, SettableName::Available, None)).await);
+                drop(
+                    self.give(update(item, quantity, SettableName::Available, None))
+                        .await,
+                );
             }
             Step::Reserve(item, quantity) => {
                 if let Ok(answer) = self.give(reserve(&[(item, quantity)])).await {
-                    shopify.holds.push(answer["reservationId"].as_str().unwrap().to_owned());
+                    shopify
+                        .holds
+                        .push(answer["reservationId"].as_str().unwrap().to_owned());
                 }
             }
             Step::Release(_) | Step::Sell(_) if shopify.holds.is_empty() => {}
@@ -569,7 +880,12 @@ impl World {
             Step::Sell(index) => {
                 let reservation_id = shopify.holds.remove(index % shopify.holds.len());
                 drop(
-                    self.give(Command::Commit { reservation_id, sale: Sale::Outside, order_id: None }).await,
+                    self.give(Command::Commit {
+                        reservation_id,
+                        sale: Sale::Outside,
+                        order_id: None,
+                    })
+                    .await,
                 );
             }
             Step::Shopper(item, quantity) => {
@@ -580,10 +896,12 @@ impl World {
             }
             Step::Webhook(item) => {
                 let shelf = shopify.shelves[&item];
-                self.webhook(vec![available_only(item, shelf.available, shelf.second)]).await;
+                self.webhook(vec![available_only(item, shelf.available, shelf.second)])
+                    .await;
             }
             Step::Read => {
-                self.read((1..=3).map(|item| shopify.level(item)).collect()).await;
+                self.read((1..=3).map(|item| shopify.level(item)).collect())
+                    .await;
             }
             Step::Send => shopify.on_the_way.extend(self.begin().await),
             Step::Answer(twice) => {

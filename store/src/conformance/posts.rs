@@ -10,7 +10,10 @@ pub(super) async fn what_is_posted_again_under_its_key_is_told_once(world: World
     let world = world.registered().await;
     let first = post(&world, "one", Some(1), true, 10).await;
     let again = post(&world, "one", Some(1), true, 20).await;
-    assert_eq!((first.fresh, again.fresh, first.place), (true, false, again.place));
+    assert_eq!(
+        (first.fresh, again.fresh, first.place),
+        (true, false, again.place)
+    );
     assert!(post(&world, "other", Some(2), true, 20).await.fresh);
     assert!(
         post(&world, "nameless", None, true, 20).await.fresh
@@ -41,10 +44,25 @@ pub(super) async fn of_two_alike_without_a_name_both_are_told_but_no_repetition(
     assert_eq!(world.log().await.len(), 2);
 }
 
-async fn post(world: &World, title: &str, key: Option<u8>, may_repeat: bool, second: i64) -> Outcome {
-    let notice = Notice { user_id: None, title: title.to_owned(), message: String::new() };
+async fn post(
+    world: &World,
+    title: &str,
+    key: Option<u8>,
+    may_repeat: bool,
+    second: i64,
+) -> Outcome {
+    let notice = Notice {
+        user_id: None,
+        title: title.to_owned(),
+        message: String::new(),
+    };
     let key = key.map(|key| PostKey([key; 32]));
-    let post =
-        Post { shop: shop(), event: Event::SystemNotification(notice), key, may_repeat, at: at(second) };
+    let post = Post {
+        shop: shop(),
+        event: Event::SystemNotification(notice),
+        key,
+        may_repeat,
+        at: at(second),
+    };
     world.do_(Operation::Post(Box::new(post))).await
 }

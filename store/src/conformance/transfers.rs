@@ -23,28 +23,53 @@ pub(super) async fn a_transfer_is_told_once_however_often_it_is_said_and_never_o
     for (second, status, news) in steps {
         let before = world.log().await.len();
         world.webhook(vec![said(7, status, second)]).await;
-        assert_eq!(world.log().await.len(), before + usize::from(news), "{second} {status:?}");
+        assert_eq!(
+            world.log().await.len(),
+            before + usize::from(news),
+            "{second} {status:?}"
+        );
     }
     // Another one is another's business.
     world.webhook(vec![said(8, Some("draft"), 1)]).await;
     assert_eq!(world.log().await.len(), 4);
 }
 
-pub(super) async fn a_transfer_is_heard_at_both_ends_also_where_they_are_said_no_more(world: World) {
+pub(super) async fn a_transfer_is_heard_at_both_ends_also_where_they_are_said_no_more(
+    world: World,
+) {
     let world = world.registered().await;
     world.webhook(vec![said(7, Some("ready_to_ship"), 1)]).await;
-    let Change::Transfer(shipped) = said(7, None, 2) else { unreachable!() };
-    let shipped = Transfer { origin_id: None, destination_id: None, ..shipped };
+    let Change::Transfer(shipped) = said(7, None, 2) else {
+        unreachable!()
+    };
+    let shipped = Transfer {
+        origin_id: None,
+        destination_id: None,
+        ..shipped
+    };
     world.webhook(vec![Change::Transfer(shipped)]).await;
-    let rooms = ["inventory:location:1", "inventory:location:2", "transfer:7", "inventory:all"];
+    let rooms = [
+        "inventory:location:1",
+        "inventory:location:2",
+        "transfer:7",
+        "inventory:all",
+    ];
     for room in rooms {
         let rooms: Vec<Room> = vec![room.parse().unwrap()];
-        let heard = world.store.replay(&shop(), rooms, Sequence(0), Sequence(1_000), 10).await.unwrap();
+        let heard = world
+            .store
+            .replay(&shop(), rooms, Sequence(0), Sequence(1_000), 10)
+            .await
+            .unwrap();
         let told = heard.iter().map(|entry| match &entry.event {
             Event::InventoryTransfer(told) => told.status.as_deref(),
             other => panic!("{other:?}"),
         });
-        assert_eq!(told.collect::<Vec<_>>(), [Some("ready_to_ship"), None], "{room}");
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [Some("ready_to_ship"), None],
+            "{room}"
+        );
     }
 }
 

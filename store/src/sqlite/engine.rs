@@ -9,8 +9,8 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 use schemas::event::{AvailableAt, Transfer};
 use schemas::record::{Customer, Variant};
 use schemas::{
-    CustomerId, Epoch, Event, InventoryItemId, LocationId, ProductId, RecordKey, Resource, Room, RunId,
-    Sequence, ShopDomain, Timestamp, TransferId, WebhookId,
+    CustomerId, Epoch, Event, InventoryItemId, LocationId, ProductId, RecordKey, Resource, Room,
+    RunId, Sequence, ShopDomain, Timestamp, TransferId, WebhookId,
 };
 
 use super::high_water::HighWater;
@@ -20,7 +20,8 @@ use crate::apply::perform;
 use crate::drift::Drifted;
 use crate::local::Engine;
 use crate::operation::{
-    Delivery, Fate, Mark, Operation, Outcome, PostKey, Retention, Revocation, RunRecord, SessionQuota,
+    Delivery, Fate, Mark, Operation, Outcome, PostKey, Retention, Revocation, RunRecord,
+    SessionQuota,
 };
 use crate::position::Position;
 use crate::shape::References;
@@ -55,9 +56,24 @@ pub(super) struct Shop {
 }
 
 impl SqliteEngine {
-    pub(super) fn new(connection: Connection, path: PathBuf, epoch: Epoch, mark: HighWater) -> Result<Self> {
+    pub(super) fn new(
+        connection: Connection,
+        path: PathBuf,
+        epoch: Epoch,
+        mark: HighWater,
+    ) -> Result<Self> {
         let (shops, head, heard, erased) = (BTreeMap::new(), Sequence(0), Vec::new(), true);
-        let mut engine = Self { connection, path, shops, head, epoch, mark, heard, erased, failing: None };
+        let mut engine = Self {
+            connection,
+            path,
+            shops,
+            head,
+            epoch,
+            mark,
+            heard,
+            erased,
+            failing: None,
+        };
         engine.refresh()?;
         Ok(engine)
     }
@@ -66,7 +82,8 @@ impl SqliteEngine {
     /// was done, and both are done by the next start. How many changes were parked.
     pub(super) fn begin_epoch(&mut self, epoch: Epoch, now: Timestamp) -> Result<u64> {
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
-        self.connection.execute("UPDATE meta SET epoch = ?1", [epoch.0])?;
+        self.connection
+            .execute("UPDATE meta SET epoch = ?1", [epoch.0])?;
         let mut parked = 0;
         for shop in self.shops.keys().cloned().collect::<Vec<_>>() {
             parked += perform(self, &Operation::Park { shop, at: now })?.changed;
@@ -101,13 +118,22 @@ impl Drop for SqliteEngine {
 
 impl Engine for SqliteEngine {
     fn commit(&mut self, group: &[Operation]) -> Result<Vec<Result<Outcome>>> {
-        let outcomes = self.commit_group(group).map_err(|error| error.at(&self.path))?;
-        Ok(outcomes.into_iter().map(|outcome| outcome.map_err(|error| error.at(&self.path))).collect())
+        let outcomes = self
+            .commit_group(group)
+            .map_err(|error| error.at(&self.path))?;
+        Ok(outcomes
+            .into_iter()
+            .map(|outcome| outcome.map_err(|error| error.at(&self.path)))
+            .collect())
     }
 
     fn answered(&mut self) {
         // What fails here loses nothing, and is tried again after the next group.
-        let _ = if self.erased { self.truncate() } else { self.checkpoint() };
+        let _ = if self.erased {
+            self.truncate()
+        } else {
+            self.checkpoint()
+        };
     }
 
     fn head(&self) -> Sequence {
@@ -125,7 +151,10 @@ impl SqliteEngine {
             return self.lost(&error.into(), group);
         }
         // That each can be undone alone costs, and hardly ever one has to be.
-        let at_once: Result<Vec<_>> = group.iter().map(|operation| perform(self, operation)).collect();
+        let at_once: Result<Vec<_>> = group
+            .iter()
+            .map(|operation| perform(self, operation))
+            .collect();
         let outcomes = match at_once {
             Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
             Err(_) => match self.one_by_one(group)? {
@@ -134,7 +163,11 @@ impl SqliteEngine {
             },
         };
         if let Err(error) = self.index_rooms() {
-            return if self.connection.is_autocommit() { self.lost(&error, group) } else { Err(error) };
+            return if self.connection.is_autocommit() {
+                self.lost(&error, group)
+            } else {
+                Err(error)
+            };
         }
         match self.connection.execute_batch("COMMIT") {
             Ok(()) => {}
@@ -166,14 +199,21 @@ impl SqliteEngine {
         }
         let mut outcomes = Vec::with_capacity(group.len());
         for operation in group {
-            self.connection.prepare_cached("SAVEPOINT operation")?.execute([])?;
+            self.connection
+                .prepare_cached("SAVEPOINT operation")?
+                .execute([])?;
             let heard = self.heard.len();
             let outcome = perform(self, operation);
             match &outcome {
-                Ok(_) => drop(self.connection.prepare_cached("RELEASE operation")?.execute([])?),
+                Ok(_) => drop(
+                    self.connection
+                        .prepare_cached("RELEASE operation")?
+                        .execute([])?,
+                ),
                 Err(error) if self.connection.is_autocommit() => return Ok(Err(error.clone())),
                 Err(_) => {
-                    self.connection.execute_batch("ROLLBACK TO operation; RELEASE operation")?;
+                    self.connection
+                        .execute_batch("ROLLBACK TO operation; RELEASE operation")?;
                     self.heard.truncate(heard);
                     self.shops = shops(&self.connection)?;
                 }
@@ -216,9 +256,12 @@ impl SqliteEngine {
 
     /// Copies the write-ahead log into the database when it has become long. SQLite would do so within a commit.
     fn checkpoint(&mut self) -> rusqlite::Result<()> {
-        let waiting = |row: &Row<'_>| Ok(row.get::<_, i64>("log")? - row.get::<_, i64>("checkpointed")?);
         let waiting =
-            self.connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?.query_row([], waiting)?;
+            |row: &Row<'_>| Ok(row.get::<_, i64>("log")? - row.get::<_, i64>("checkpointed")?);
+        let waiting = self
+            .connection
+            .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?
+            .query_row([], waiting)?;
         if waiting >= CHECKPOINT_PAGES {
             self.copy_log("PRAGMA wal_checkpoint(PASSIVE)")?;
         }
@@ -229,7 +272,8 @@ impl SqliteEngine {
     fn truncate(&mut self) -> rusqlite::Result<()> {
         self.connection.busy_timeout(Duration::ZERO)?;
         let cut = self.copy_log("PRAGMA wal_checkpoint(TRUNCATE)");
-        self.connection.busy_timeout(Duration::from_millis(super::BUSY_MS_MAX.into()))?;
+        self.connection
+            .busy_timeout(Duration::from_millis(super::BUSY_MS_MAX.into()))?;
         self.erased = !cut?;
         Ok(())
     }
@@ -237,9 +281,16 @@ impl SqliteEngine {
     /// Carries that checkpoint out; whether nobody was in its way.
     fn copy_log(&mut self, checkpoint: &str) -> rusqlite::Result<bool> {
         self.mark.file_changes();
-        let (busy, log, copied) = self.connection.prepare_cached(checkpoint)?.query_row([], |row| {
-            Ok((row.get::<_, bool>("busy")?, row.get::<_, i64>("log")?, row.get::<_, i64>("checkpointed")?))
-        })?;
+        let (busy, log, copied) =
+            self.connection
+                .prepare_cached(checkpoint)?
+                .query_row([], |row| {
+                    Ok((
+                        row.get::<_, bool>("busy")?,
+                        row.get::<_, i64>("log")?,
+                        row.get::<_, i64>("checkpointed")?,
+                    ))
+                })?;
         // A part of it is not synced by SQLite, so the file may look otherwise after a power cut.
         if log == copied {
             self.mark.file_is_written();
@@ -250,13 +301,18 @@ impl SqliteEngine {
     /// Notes in which rooms the entries of this transaction are heard: a row for each room, however many they are.
     fn index_rooms(&mut self) -> Result<()> {
         self.heard.sort_unstable();
-        let mut room_in = self
-            .connection
-            .prepare_cached("INSERT INTO log_room (shop, room, last, sequences) VALUES (?1, ?2, ?3, ?4)")?;
+        let mut room_in = self.connection.prepare_cached(
+            "INSERT INTO log_room (shop, room, last, sequences) VALUES (?1, ?2, ?3, ?4)",
+        )?;
         for same in self.heard.chunk_by(|a, b| (a.0, &a.1) == (b.0, &b.1)) {
             let sequences: Vec<i64> = same.iter().map(|(.., sequence)| *sequence).collect();
             if let [.., (shop, room, last)] = same {
-                room_in.execute(params![shop, room.to_string(), last, serde_json::to_string(&sequences)?])?;
+                room_in.execute(params![
+                    shop,
+                    room.to_string(),
+                    last,
+                    serde_json::to_string(&sequences)?
+                ])?;
             }
         }
         self.heard.clear();
@@ -272,10 +328,18 @@ impl Transaction for SqliteEngine {
     type Shop<'a> = SqliteTables<'a>;
 
     fn shop(&mut self, domain: &ShopDomain) -> Result<SqliteTables<'_>> {
-        let (domain, shop) =
-            self.shops.get_key_value(domain).ok_or_else(|| StoreError::UnknownShop(domain.clone()))?;
+        let (domain, shop) = self
+            .shops
+            .get_key_value(domain)
+            .ok_or_else(|| StoreError::UnknownShop(domain.clone()))?;
         let (heard, erased) = (&mut self.heard, &mut self.erased);
-        Ok(SqliteTables { connection: &self.connection, domain, shop, heard, erased })
+        Ok(SqliteTables {
+            connection: &self.connection,
+            domain,
+            shop,
+            heard,
+            erased,
+        })
     }
 
     fn register(
@@ -290,7 +354,11 @@ impl Transaction for SqliteEngine {
                  ON CONFLICT (domain) DO UPDATE SET thresholds = excluded.thresholds, \
                  known_since = coalesce(known_since, excluded.known_since)",
             )?
-            .execute(params![domain.as_str(), serde_json::to_string(thresholds)?, micros(at)])?;
+            .execute(params![
+                domain.as_str(),
+                serde_json::to_string(thresholds)?,
+                micros(at)
+            ])?;
         let before = self.shops.get(domain).map(|shop| shop.thresholds.clone());
         self.shops = shops(&self.connection)?;
         Ok(before)
@@ -307,7 +375,11 @@ impl Transaction for SqliteEngine {
             params![shop, delivery.webhook_id.as_str(), delivery.signature],
             |row| row.get(0),
         )?;
-        if same { Ok(false) } else { self.add_delivery(shop, &delivery.under_its_signature()?) }
+        if same {
+            Ok(false)
+        } else {
+            self.add_delivery(shop, &delivery.under_its_signature()?)
+        }
     }
 
     fn keep_identity(&mut self, domain: &ShopDomain, id: &str) -> Result<bool> {
@@ -317,14 +389,17 @@ impl Transaction for SqliteEngine {
             params![shop, id],
         )?;
         let same = "SELECT shopify_id = ?2 FROM shop WHERE id = ?1";
-        Ok(self.connection.query_row(same, params![shop, id], |row| row.get(0))?)
+        Ok(self
+            .connection
+            .query_row(same, params![shop, id], |row| row.get(0))?)
     }
 
     fn keep_names(&mut self, domain: &ShopDomain, wanted: bool) -> Result<bool> {
         let shop = self.shop(domain)?.shop.row;
-        let changed = self
-            .connection
-            .execute("UPDATE shop SET names = ?2 WHERE id = ?1 AND names <> ?2", params![shop, wanted])?;
+        let changed = self.connection.execute(
+            "UPDATE shop SET names = ?2 WHERE id = ?1 AND names <> ?2",
+            params![shop, wanted],
+        )?;
         if changed == 1 && !wanted {
             for forgets in [
                 "UPDATE customer SET name = NULL WHERE shop = ?1 AND name IS NOT NULL",
@@ -391,18 +466,28 @@ impl Transaction for SqliteEngine {
             )
             .optional()?;
         let floor = kept.unwrap_or(self.head.0.cast_signed() + 1) - 1;
-        self.connection.execute("UPDATE meta SET log_floor = max(log_floor, ?1)", [floor])?;
-        self.connection.execute("DELETE FROM log WHERE sequence <= ?1", [floor])?;
-        self.connection.execute("DELETE FROM log_room WHERE last <= ?1", [floor])?;
+        self.connection
+            .execute("UPDATE meta SET log_floor = max(log_floor, ?1)", [floor])?;
+        self.connection
+            .execute("DELETE FROM log WHERE sequence <= ?1", [floor])?;
+        self.connection
+            .execute("DELETE FROM log_room WHERE last <= ?1", [floor])?;
         self.connection.execute(
             "DELETE FROM delivery WHERE (state IN ('applied', 'ignored') AND received_at < ?1) \
              OR (state = 'unreadable' AND received_at < ?2)",
-            [micros(retention.deliveries_before), micros(retention.unreadable_before)],
+            [
+                micros(retention.deliveries_before),
+                micros(retention.unreadable_before),
+            ],
         )?;
-        self.connection.execute("DELETE FROM posted WHERE at < ?1", [micros(retention.deliveries_before)])?;
+        self.connection.execute(
+            "DELETE FROM posted WHERE at < ?1",
+            [micros(retention.deliveries_before)],
+        )?;
         for table in ["transfer", "redacted"] {
             let forgets = format!("DELETE FROM {table} WHERE at < ?1");
-            self.connection.execute(&forgets, [micros(retention.deliveries_before)])?;
+            self.connection
+                .execute(&forgets, [micros(retention.deliveries_before)])?;
         }
         self.connection.execute(
             "DELETE FROM command WHERE state <> 'accepted' AND given < ?1",
@@ -416,16 +501,23 @@ impl Transaction for SqliteEngine {
             "DELETE FROM run WHERE state <> 'running' AND started_at < ?1",
             [micros(retention.runs_before)],
         )?;
-        self.connection.execute("DELETE FROM drift WHERE found < ?1", [micros(retention.runs_before)])?;
-        self.connection
-            .execute("DELETE FROM session WHERE kept_at < ?1", [micros(retention.sessions_before)])?;
+        self.connection.execute(
+            "DELETE FROM drift WHERE found < ?1",
+            [micros(retention.runs_before)],
+        )?;
+        self.connection.execute(
+            "DELETE FROM session WHERE kept_at < ?1",
+            [micros(retention.sessions_before)],
+        )?;
         // Sessions as old as these evictions are not trusted without a record anyway.
         self.connection.execute(
             "DELETE FROM session_use WHERE owner <> ?1 AND records = 0 AND coalesce(evicted_at, 0) < ?2",
             params![ALL_OWNERS, micros(retention.sessions_before)],
         )?;
-        self.connection
-            .execute("DELETE FROM revocation WHERE until <= ?1", [micros(retention.revoked_until)])?;
+        self.connection.execute(
+            "DELETE FROM revocation WHERE until <= ?1",
+            [micros(retention.revoked_until)],
+        )?;
         Ok(())
     }
 
@@ -433,11 +525,17 @@ impl Transaction for SqliteEngine {
         let shop = self.shop(domain)?.shop.row;
         // Its place in the log is kept: nobody may take what comes later for what was there.
         for table in TABLES_OF_A_SHOP {
-            self.connection.execute(&format!("DELETE FROM {table} WHERE shop = ?1"), [shop])?;
+            self.connection
+                .execute(&format!("DELETE FROM {table} WHERE shop = ?1"), [shop])?;
         }
-        self.connection.execute("DELETE FROM delivery WHERE shop = ?1 AND state <> 'pending'", [shop])?;
-        self.connection
-            .execute("UPDATE shop SET known_since = NULL, shopify_id = NULL WHERE id = ?1", [shop])?;
+        self.connection.execute(
+            "DELETE FROM delivery WHERE shop = ?1 AND state <> 'pending'",
+            [shop],
+        )?;
+        self.connection.execute(
+            "UPDATE shop SET known_since = NULL, shopify_id = NULL WHERE id = ?1",
+            [shop],
+        )?;
         self.shops = shops(&self.connection)?;
         self.heard.retain(|(heard, ..)| *heard != shop);
         self.erased = true;
@@ -461,10 +559,15 @@ impl SqliteEngine {
             "SELECT id, kept_at FROM session WHERE owner = ?1 AND id <> ?2 ORDER BY kept_at LIMIT 1"
         })?;
         while is_over.exists(params![owner, most[0], most[1]])? {
-            let found =
-                oldest.query_row([owner, but], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)));
-            let Some((id, kept_at)) = found.optional()? else { break };
-            self.connection.prepare_cached("DELETE FROM session WHERE id = ?1")?.execute([id])?;
+            let found = oldest.query_row([owner, but], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
+            });
+            let Some((id, kept_at)) = found.optional()? else {
+                break;
+            };
+            self.connection
+                .prepare_cached("DELETE FROM session WHERE id = ?1")?
+                .execute([id])?;
             self.connection
                 .prepare_cached(
                     "UPDATE session_use SET evicted_at = max(coalesce(evicted_at, ?2), ?2) WHERE owner = ?1",
@@ -513,17 +616,20 @@ impl SqliteTables<'_> {
     /// The entries that are heard in a room, those of the transaction at hand included.
     fn entries_in(&self, room: &Room) -> Result<Vec<(i64, serde_json::Value)>> {
         let shop = self.shop.row;
-        let heard = self.heard.iter().filter(|(of, heard, _)| (*of, heard) == (shop, room));
+        let heard = self
+            .heard
+            .iter()
+            .filter(|(of, heard, _)| (*of, heard) == (shop, room));
         let heard: Vec<i64> = heard.map(|(.., sequence)| *sequence).collect();
         let mut statement = self.connection.prepare_cached(
             "SELECT sequence, event FROM log WHERE sequence IN ( \
                SELECT entry.value FROM log_room, json_each(sequences) AS entry WHERE log_room.shop = ?1 AND room = ?2 \
                UNION SELECT value FROM json_each(?3))",
         )?;
-        let entries = statement
-            .query_map(params![shop, room.to_string(), serde_json::to_string(&heard)?], |row| {
-                Ok((row.get(0)?, super::ledger::json(row, 1)?))
-            })?;
+        let entries = statement.query_map(
+            params![shop, room.to_string(), serde_json::to_string(&heard)?],
+            |row| Ok((row.get(0)?, super::ledger::json(row, 1)?)),
+        )?;
         Ok(entries.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -564,7 +670,12 @@ impl Tables for SqliteTables<'_> {
     }
 
     fn variant_of(&self, item: InventoryItemId) -> Result<Option<Variant>> {
-        Ok(self.all("inventory_item_id = ?2 ORDER BY id LIMIT 1", Some(item.to_i64()))?.pop())
+        Ok(self
+            .all(
+                "inventory_item_id = ?2 ORDER BY id LIMIT 1",
+                Some(item.to_i64()),
+            )?
+            .pop())
     }
 
     fn references(&self, item: InventoryItemId, location: LocationId) -> Result<References> {
@@ -599,7 +710,13 @@ impl Tables for SqliteTables<'_> {
         while let Some(row) = rows.next()? {
             *sums.entry(rows::id(row, 0)?).or_default() += row.get::<_, i64>(1)?;
         }
-        Ok(sums.into_iter().map(|(location_id, available)| AvailableAt { location_id, available }).collect())
+        Ok(sums
+            .into_iter()
+            .map(|(location_id, available)| AvailableAt {
+                location_id,
+                available,
+            })
+            .collect())
     }
 
     fn levels_at(&self, location: LocationId) -> Result<Vec<HeldLevel>> {
@@ -613,17 +730,29 @@ impl Tables for SqliteTables<'_> {
     fn append(&mut self, at: Timestamp, event: &Event) -> Result<Sequence> {
         self.connection
             .prepare_cached("INSERT INTO log (shop, at, event) VALUES (?1, ?2, ?3)")?
-            .execute(params![self.shop.row, micros(at), serde_json::to_string(event)?])?;
+            .execute(params![
+                self.shop.row,
+                micros(at),
+                serde_json::to_string(event)?
+            ])?;
         let sequence = self.connection.last_insert_rowid();
-        self.heard.extend(event.rooms().into_iter().map(|room| (self.shop.row, room, sequence)));
+        self.heard.extend(
+            event
+                .rooms()
+                .into_iter()
+                .map(|room| (self.shop.row, room, sequence)),
+        );
         Ok(Sequence(sequence.cast_unsigned()))
     }
 
     fn posted(&self, key: &PostKey) -> Result<Option<Sequence>> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT sequence FROM posted WHERE shop = ?1 AND key = ?2")?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT sequence FROM posted WHERE shop = ?1 AND key = ?2")?;
         let sequence = |row: &Row<'_>| Ok(Sequence(row.get::<_, i64>(0)?.cast_unsigned()));
-        Ok(statement.query_row(params![self.shop.row, key.0], sequence).optional()?)
+        Ok(statement
+            .query_row(params![self.shop.row, key.0], sequence)
+            .optional()?)
     }
 
     fn put_posted(&mut self, key: &PostKey, sequence: Sequence, at: Timestamp) -> Result<()> {
@@ -631,21 +760,30 @@ impl Tables for SqliteTables<'_> {
             .prepare_cached(
                 "INSERT OR REPLACE INTO posted (shop, key, sequence, at) VALUES (?1, ?2, ?3, ?4)",
             )?
-            .execute(params![self.shop.row, key.0, sequence.0.cast_signed(), micros(at)])?;
+            .execute(params![
+                self.shop.row,
+                key.0,
+                sequence.0.cast_signed(),
+                micros(at)
+            ])?;
         Ok(())
     }
 
     fn transfer(&self, id: TransferId) -> Result<Option<Transfer>> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT told FROM transfer WHERE shop = ?1 AND id = ?2")?;
-        let told =
-            statement.query_row(params![self.shop.row, id.to_i64()], |row| super::ledger::json(row, 0));
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT told FROM transfer WHERE shop = ?1 AND id = ?2")?;
+        let told = statement.query_row(params![self.shop.row, id.to_i64()], |row| {
+            super::ledger::json(row, 0)
+        });
         Ok(told.optional()?)
     }
 
     fn put_transfer(&mut self, told: &Transfer, at: Timestamp) -> Result<()> {
         self.connection
-            .prepare_cached("INSERT OR REPLACE INTO transfer (shop, id, told, at) VALUES (?1, ?2, ?3, ?4)")?
+            .prepare_cached(
+                "INSERT OR REPLACE INTO transfer (shop, id, told, at) VALUES (?1, ?2, ?3, ?4)",
+            )?
             .execute(params![
                 self.shop.row,
                 told.transfer_id.to_i64(),
@@ -655,7 +793,13 @@ impl Tables for SqliteTables<'_> {
         Ok(())
     }
 
-    fn mark(&mut self, key: RecordKey, due: Timestamp, doubt: Option<&RunId>, tries: Tries) -> Result<()> {
+    fn mark(
+        &mut self,
+        key: RecordKey,
+        due: Timestamp,
+        doubt: Option<&RunId>,
+        tries: Tries,
+    ) -> Result<()> {
         let sql = match tries {
             Tries::Anew => {
                 "INSERT OR REPLACE INTO marked (shop, record, vain_readings, due, run) VALUES (?1, ?2, 0, ?3, ?4)"
@@ -676,14 +820,20 @@ impl Tables for SqliteTables<'_> {
     }
 
     fn marked(&self, key: RecordKey) -> Result<Option<Marking>> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT mark, vain_readings, run FROM marked WHERE shop = ?1 AND record = ?2")?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT mark, vain_readings, run FROM marked WHERE shop = ?1 AND record = ?2",
+        )?;
         let key = serde_json::to_string(&key)?;
         let read = |row: &Row<'_>| {
-            Ok(Marking { mark: Mark(row.get(0)?), vain: row.get(1)?, doubt: parsed_opt(row, 2)? })
+            Ok(Marking {
+                mark: Mark(row.get(0)?),
+                vain: row.get(1)?,
+                doubt: parsed_opt(row, 2)?,
+            })
         };
-        Ok(statement.query_row(params![self.shop.row, key], read).optional()?)
+        Ok(statement
+            .query_row(params![self.shop.row, key], read)
+            .optional()?)
     }
 
     fn unmark(&mut self, key: RecordKey) -> Result<()> {
@@ -695,16 +845,26 @@ impl Tables for SqliteTables<'_> {
 
     fn postpone(&mut self, key: RecordKey, vain: u32, due: Timestamp) -> Result<()> {
         self.connection
-            .prepare_cached("UPDATE marked SET vain_readings = ?3, due = ?4 WHERE shop = ?1 AND record = ?2")?
-            .execute(params![self.shop.row, serde_json::to_string(&key)?, vain, micros(due)])?;
+            .prepare_cached(
+                "UPDATE marked SET vain_readings = ?3, due = ?4 WHERE shop = ?1 AND record = ?2",
+            )?
+            .execute(params![
+                self.shop.row,
+                serde_json::to_string(&key)?,
+                vain,
+                micros(due)
+            ])?;
         Ok(())
     }
 
     fn redacted(&self, customer: CustomerId) -> Result<Option<Timestamp>> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT at FROM redacted WHERE shop = ?1 AND customer = ?2")?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT at FROM redacted WHERE shop = ?1 AND customer = ?2")?;
         let at = |row: &Row<'_>| rows::from_micros(row, 0);
-        Ok(statement.query_row(params![self.shop.row, customer.to_i64()], at).optional()?)
+        Ok(statement
+            .query_row(params![self.shop.row, customer.to_i64()], at)
+            .optional()?)
     }
 
     fn redact(&mut self, customer: CustomerId, at: Timestamp) -> Result<()> {
@@ -736,9 +896,12 @@ impl Tables for SqliteTables<'_> {
                 params![sequence, event.to_string()],
             )?;
         }
-        connection
-            .execute("DELETE FROM log_room WHERE shop = ?1 AND room = ?2", params![shop, own.to_string()])?;
-        self.heard.retain(|(of, heard, _)| (*of, heard) != (shop, &own));
+        connection.execute(
+            "DELETE FROM log_room WHERE shop = ?1 AND room = ?2",
+            params![shop, own.to_string()],
+        )?;
+        self.heard
+            .retain(|(of, heard, _)| (*of, heard) != (shop, &own));
         *self.erased = true;
         for (sequence, event) in self.entries_in(&Room::Notifications)? {
             if event["data"]["customerId"] == customer.to_string() {
@@ -777,14 +940,16 @@ impl Tables for SqliteTables<'_> {
         let sql = format!("SELECT {RUN_COLUMNS} FROM run WHERE shop = ?1 AND id = ?2");
         let mut statement = self.connection.prepare_cached(&sql)?;
         Ok(statement
-            .query_row(params![self.shop.row, id.as_str()], |row| run(row, self.domain))
+            .query_row(params![self.shop.row, id.as_str()], |row| {
+                run(row, self.domain)
+            })
             .optional()?)
     }
 
     fn run_under_way(&self, resource: Resource) -> Result<bool> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT 1 FROM run WHERE shop = ?1 AND resource = ?2 AND state = 'running'")?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT 1 FROM run WHERE shop = ?1 AND resource = ?2 AND state = 'running'",
+        )?;
         Ok(statement.exists(params![self.shop.row, resource.as_str()])?)
     }
 
@@ -827,7 +992,9 @@ impl Tables for SqliteTables<'_> {
 
     fn put_watermark(&mut self, resource: Resource, until: Timestamp) -> Result<()> {
         self.connection
-            .prepare_cached("INSERT OR REPLACE INTO watermark (shop, resource, until) VALUES (?1, ?2, ?3)")?
+            .prepare_cached(
+                "INSERT OR REPLACE INTO watermark (shop, resource, until) VALUES (?1, ?2, ?3)",
+            )?
             .execute(params![self.shop.row, resource.as_str(), until.to_string()])?;
         Ok(())
     }
@@ -844,7 +1011,11 @@ pub(super) fn run(row: &Row<'_>, shop: &ShopDomain) -> rusqlite::Result<RunRecor
         until: parsed_opt(row, 2)?,
         resume: row.get(3)?,
         run: serde_json::from_str(&shape).map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(4, rusqlite::types::Type::Text, Box::new(error))
+            rusqlite::Error::FromSqlConversionFailure(
+                4,
+                rusqlite::types::Type::Text,
+                Box::new(error),
+            )
         })?,
     })
 }
@@ -856,12 +1027,20 @@ pub(super) fn select<R: Stored>(
     condition: &str,
     key: Option<i64>,
 ) -> Result<Vec<R>> {
-    let sql = format!("SELECT {} FROM {} WHERE shop = ?1 AND {condition}", R::COLUMNS, R::TABLE);
+    let sql = format!(
+        "SELECT {} FROM {} WHERE shop = ?1 AND {condition}",
+        R::COLUMNS,
+        R::TABLE
+    );
     let mut statement = connection.prepare_cached(&sql)?;
     let read = |row: &Row<'_>| R::read(row, 0);
     let mut records: Vec<R> = match key {
-        Some(key) => statement.query_map([shop, key], read)?.collect::<rusqlite::Result<_>>()?,
-        None => statement.query_map([shop], read)?.collect::<rusqlite::Result<_>>()?,
+        Some(key) => statement
+            .query_map([shop, key], read)?
+            .collect::<rusqlite::Result<_>>()?,
+        None => statement
+            .query_map([shop], read)?
+            .collect::<rusqlite::Result<_>>()?,
     };
     for record in &mut records {
         record.complete(connection, shop)?;
@@ -870,22 +1049,40 @@ pub(super) fn select<R: Stored>(
 }
 
 pub(super) fn shops(connection: &Connection) -> Result<BTreeMap<ShopDomain, Shop>> {
-    let mut statement = connection.prepare_cached("SELECT domain, id, thresholds, known_since FROM shop")?;
+    let mut statement =
+        connection.prepare_cached("SELECT domain, id, thresholds, known_since FROM shop")?;
     let rows = statement.query_map([], |row| {
-        let known_since = row.get::<_, Option<i64>>(3)?.is_some().then(|| rows::from_micros(row, 3));
-        Ok((parsed::<ShopDomain>(row, 0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?, known_since))
+        let known_since = row
+            .get::<_, Option<i64>>(3)?
+            .is_some()
+            .then(|| rows::from_micros(row, 3));
+        Ok((
+            parsed::<ShopDomain>(row, 0)?,
+            row.get::<_, i64>(1)?,
+            row.get::<_, String>(2)?,
+            known_since,
+        ))
     })?;
     rows.map(|row| {
         let (domain, row, thresholds, known_since) = row?;
-        let (thresholds, known_since) = (serde_json::from_str(&thresholds)?, known_since.transpose()?);
-        Ok((domain, Shop { row, thresholds, known_since }))
+        let (thresholds, known_since) =
+            (serde_json::from_str(&thresholds)?, known_since.transpose()?);
+        Ok((
+            domain,
+            Shop {
+                row,
+                thresholds,
+                known_since,
+            },
+        ))
     })
     .collect()
 }
 
 /// The last place that was ever given out, whether its entry is still kept or not.
 pub(super) fn head(connection: &Connection) -> Result<Sequence> {
-    let mut statement = connection.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'log'")?;
+    let mut statement =
+        connection.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'log'")?;
     let last: Option<i64> = statement.query_row([], |row| row.get(0)).optional()?;
     Ok(Sequence(last.unwrap_or(0).cast_unsigned()))
 }

@@ -21,13 +21,24 @@ pub(super) fn beside(database: &Path, ending: &str) -> PathBuf {
 
 /// Opens a file for reading and writing, and makes it for its owner alone where it is missing.
 pub(super) fn create(path: &Path) -> io::Result<File> {
-    File::options().read(true).write(true).create(true).truncate(false).mode(MODE).open(path)
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(MODE)
+        .open(path)
 }
 
 /// Makes the database's file where it is missing, for its owner alone, and takes every right from others at each file that
 /// is there. SQLite gives the files that it makes itself the rights of the database's.
 pub(super) fn create_private(database: &Path) -> io::Result<()> {
-    match File::options().write(true).create_new(true).mode(MODE).open(database) {
+    match File::options()
+        .write(true)
+        .create_new(true)
+        .mode(MODE)
+        .open(database)
+    {
         // One that is there is not opened: closing it would drop the locks of whoever uses it in this process.
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}

@@ -60,7 +60,11 @@ impl HighWater {
     pub(super) fn open(database: &Path) -> Result<Self> {
         let path = files::beside(database, ".mark");
         let fail = |error: &io::Error| {
-            StoreError::Failed(format!("cannot open {}: {}", path.display(), files::remedy(&path, error)))
+            StoreError::Failed(format!(
+                "cannot open {}: {}",
+                path.display(),
+                files::remedy(&path, error)
+            ))
         };
         let known = match File::options().read(true).write(true).open(&path) {
             Ok(mut file) => {
@@ -74,29 +78,47 @@ impl HighWater {
         refuse_foreign_log(database, known.as_ref().map(|(_, text)| *text))?;
         let (file, text) = match known {
             Some(known) => known,
-            None => (files::create(&path).map_err(|error| fail(&error))?, MarkText::default()),
+            None => (
+                files::create(&path).map_err(|error| fail(&error))?,
+                MarkText::default(),
+            ),
         };
         files::sync_folder(database).map_err(|error| fail(&error))?;
-        Ok(Self { file, database: database.to_owned(), text, failing: false })
+        Ok(Self {
+            file,
+            database: database.to_owned(),
+            text,
+            failing: false,
+        })
     }
 
     /// Whether that database is the one that this mark was written for, and no older copy of it.
     pub(super) fn vouches_for(&self, epoch: Epoch, head: Sequence) -> bool {
-        self.text.head.is_some_and(|last| last.epoch == epoch && last.sequence <= head)
+        self.text
+            .head
+            .is_some_and(|last| last.epoch == epoch && last.sequence <= head)
     }
 
     /// Notes where the log stands before anybody is served, so that no crash can leave a log without a mark.
     pub(super) fn begin(&mut self, epoch: Epoch, head: Sequence) -> Result<()> {
-        self.text.head = Some(Offset { epoch, sequence: head });
+        self.text.head = Some(Offset {
+            epoch,
+            sequence: head,
+        });
         let written = self.write().and_then(|()| self.file.sync_data());
         written.map_err(|error| {
-            StoreError::Failed(format!("cannot write the mark beside the database: {error}"))
+            StoreError::Failed(format!(
+                "cannot write the mark beside the database: {error}"
+            ))
         })
     }
 
     /// Notes where a commit has brought the log. A disk that refuses this costs the warning, not the data.
     pub(super) fn raise(&mut self, epoch: Epoch, head: Sequence) {
-        let head = Some(Offset { epoch, sequence: head });
+        let head = Some(Offset {
+            epoch,
+            sequence: head,
+        });
         if self.text.head != head {
             self.text.head = head;
             self.write_or_warn(false);
@@ -114,16 +136,23 @@ impl HighWater {
     /// A checkpoint has copied everything, and SQLite has synced the file.
     pub(super) fn file_is_written(&mut self) {
         // By name: to open and close the file here would drop SQLite's own locks on it.
-        self.text.look = std::fs::metadata(&self.database).ok().map(|file| FileLook::of(&file));
+        self.text.look = std::fs::metadata(&self.database)
+            .ok()
+            .map(|file| FileLook::of(&file));
         self.write_or_warn(false);
     }
 
     fn write(&self) -> io::Result<()> {
-        self.file.write_all_at(format!("{:<MARK_BYTES$}\n", self.text.to_string()).as_bytes(), 0)
+        self.file.write_all_at(
+            format!("{:<MARK_BYTES$}\n", self.text.to_string()).as_bytes(),
+            0,
+        )
     }
 
     fn write_or_warn(&mut self, sync: bool) {
-        let written = self.write().and_then(|()| if sync { self.file.sync_data() } else { Ok(()) });
+        let written = self
+            .write()
+            .and_then(|()| if sync { self.file.sync_data() } else { Ok(()) });
         if let Err(error) = &written
             && !self.failing
         {
@@ -150,7 +179,10 @@ impl std::fmt::Display for MarkText {
             None => f.write_str("- ")?,
         }
         match self.look {
-            Some(FileLook { bytes, changed: (seconds, nanos) }) => write!(f, "{bytes}@{seconds}.{nanos}"),
+            Some(FileLook {
+                bytes,
+                changed: (seconds, nanos),
+            }) => write!(f, "{bytes}@{seconds}.{nanos}"),
             None => f.write_str("-"),
         }
     }
@@ -158,13 +190,19 @@ impl std::fmt::Display for MarkText {
 
 impl FileLook {
     fn of(file: &Metadata) -> Self {
-        Self { bytes: file.len(), changed: (file.mtime(), file.mtime_nsec()) }
+        Self {
+            bytes: file.len(),
+            changed: (file.mtime(), file.mtime_nsec()),
+        }
     }
 
     fn read(word: &str) -> Option<Self> {
         let (bytes, changed) = word.split_once('@')?;
         let (seconds, nanos) = changed.split_once('.')?;
-        Some(Self { bytes: bytes.parse().ok()?, changed: (seconds.parse().ok()?, nanos.parse().ok()?) })
+        Some(Self {
+            bytes: bytes.parse().ok()?,
+            changed: (seconds.parse().ok()?, nanos.parse().ok()?),
+        })
     }
 
     /// Whether a file that looks so now is the same. Some archives keep whole seconds only.
@@ -180,9 +218,17 @@ fn refuse_foreign_log(database: &Path, mark: Option<MarkText>) -> Result<()> {
     if std::fs::metadata(&log).map_or(0, |log| log.len()) <= EMPTY_LOG_BYTES {
         return Ok(());
     }
-    let now = std::fs::metadata(database).ok().map(|file| FileLook::of(&file)).filter(|look| look.bytes > 0);
+    let now = std::fs::metadata(database)
+        .ok()
+        .map(|file| FileLook::of(&file))
+        .filter(|look| look.bytes > 0);
     let belongs = match (now, mark) {
-        (Some(now), Some(MarkText { look: Some(then), .. })) => then.is_same(now),
+        (
+            Some(now),
+            Some(MarkText {
+                look: Some(then), ..
+            }),
+        ) => then.is_same(now),
         // A crash during a checkpoint, or a mark of an earlier version: nothing speaks against the file.
         (Some(_), Some(_)) => true,
         (None, _) | (_, None) => false,

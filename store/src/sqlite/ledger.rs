@@ -37,12 +37,21 @@ pub(super) fn effect(row: &Row<'_>) -> rusqlite::Result<Effect> {
 /// Reads a column of JSON.
 pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+        rusqlite::Error::FromSqlConversionFailure(
+            column,
+            rusqlite::types::Type::Text,
+            Box::new(error),
+        )
     })
 }
 
 impl SqliteTables<'_> {
-    fn effects_where(&self, condition: &str, key: &str, limit: Option<usize>) -> Result<Vec<Effect>> {
+    fn effects_where(
+        &self,
+        condition: &str,
+        key: &str,
+        limit: Option<usize>,
+    ) -> Result<Vec<Effect>> {
         let sql = format!(
             "SELECT {EFFECT_COLUMNS} FROM effect WHERE shop = ?1 AND {condition} ORDER BY id LIMIT ?3"
         );
@@ -56,16 +65,21 @@ impl SqliteTables<'_> {
 
 impl Ledger for SqliteTables<'_> {
     fn command(&self, id: &str) -> Result<Option<KeptCommand>> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT record FROM command WHERE shop = ?1 AND id = ?2")?;
-        Ok(statement.query_row(params![self.shop.row, id], |row| json(row, 0)).optional()?)
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT record FROM command WHERE shop = ?1 AND id = ?2")?;
+        Ok(statement
+            .query_row(params![self.shop.row, id], |row| json(row, 0))
+            .optional()?)
     }
 
     fn command_by_key(&self, by: &UserId, key: &str) -> Result<Option<KeptCommand>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT record FROM command WHERE shop = ?1 AND by_user = ?2 AND idempotency_key = ?3",
         )?;
-        Ok(statement.query_row(params![self.shop.row, by.as_str(), key], |row| json(row, 0)).optional()?)
+        Ok(statement
+            .query_row(params![self.shop.row, by.as_str(), key], |row| json(row, 0))
+            .optional()?)
     }
 
     fn put_command(&mut self, command: &KeptCommand) -> Result<()> {
@@ -88,9 +102,12 @@ impl Ledger for SqliteTables<'_> {
     }
 
     fn reservation(&self, id: &str) -> Result<Option<ReservationShape>> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT record FROM reservation WHERE shop = ?1 AND id = ?2")?;
-        Ok(statement.query_row(params![self.shop.row, id], |row| json(row, 0)).optional()?)
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT record FROM reservation WHERE shop = ?1 AND id = ?2")?;
+        Ok(statement
+            .query_row(params![self.shop.row, id], |row| json(row, 0))
+            .optional()?)
     }
 
     fn put_reservation(&mut self, reservation: &ReservationShape) -> Result<()> {
@@ -153,7 +170,9 @@ impl Ledger for SqliteTables<'_> {
     fn effect(&self, id: i64) -> Result<Option<Effect>> {
         let sql = format!("SELECT {EFFECT_COLUMNS} FROM effect WHERE shop = ?1 AND id = ?2");
         let mut statement = self.connection.prepare_cached(&sql)?;
-        Ok(statement.query_row(params![self.shop.row, id], effect).optional()?)
+        Ok(statement
+            .query_row(params![self.shop.row, id], effect)
+            .optional()?)
     }
 
     fn take_effects(&mut self, ids: &[i64], attempt: &str) -> Result<bool> {
@@ -204,16 +223,21 @@ impl Ledger for SqliteTables<'_> {
         let mut statement = self.connection.prepare_cached(
             "SELECT count(*) FROM effect WHERE shop = ?1 AND command = ?2 AND NOT answered",
         )?;
-        Ok(statement.query_row(params![self.shop.row, command], |row| row.get::<_, i64>(0))?.cast_unsigned())
+        Ok(statement
+            .query_row(params![self.shop.row, command], |row| row.get::<_, i64>(0))?
+            .cast_unsigned())
     }
 
     fn oldest_effect(&self) -> Result<Option<Timestamp>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT given FROM effect WHERE shop = ?1 AND attempt IS NULL ORDER BY id LIMIT 1",
         )?;
-        let waiting = statement.query_row([self.shop.row], |row| from_micros(row, 0)).optional()?;
-        let mut statement =
-            self.connection.prepare_cached("SELECT min(begun) FROM attempt WHERE shop = ?1")?;
+        let waiting = statement
+            .query_row([self.shop.row], |row| from_micros(row, 0))
+            .optional()?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT min(begun) FROM attempt WHERE shop = ?1")?;
         let begun: Option<i64> = statement.query_row([self.shop.row], |row| row.get(0))?;
         let begun = begun.and_then(|micros| Timestamp::from_microsecond(micros).ok());
         Ok(waiting.into_iter().chain(begun).min())
@@ -224,27 +248,40 @@ impl Ledger for SqliteTables<'_> {
             "SELECT coalesce(sum(on_hand), 0) FROM effect \
              WHERE shop = ?1 AND inventory_item_id = ?2 AND location_id = ?3",
         )?;
-        Ok(statement.query_row([self.shop.row, item.to_i64(), location.to_i64()], |row| row.get(0))?)
+        Ok(
+            statement.query_row([self.shop.row, item.to_i64(), location.to_i64()], |row| {
+                row.get(0)
+            })?,
+        )
     }
 
     fn settle_level(&mut self, item: InventoryItemId, location: LocationId) -> Result<i64> {
         let level = [self.shop.row, item.to_i64(), location.to_i64()];
-        let condition = "WHERE shop = ?1 AND inventory_item_id = ?2 AND location_id = ?3 AND answered";
+        let condition =
+            "WHERE shop = ?1 AND inventory_item_id = ?2 AND location_id = ?3 AND answered";
         let settled = self
             .connection
-            .prepare_cached(&format!("SELECT coalesce(sum(available), 0) FROM effect {condition}"))?
+            .prepare_cached(&format!(
+                "SELECT coalesce(sum(available), 0) FROM effect {condition}"
+            ))?
             .query_row(level, |row| row.get(0))?;
-        self.connection.prepare_cached(&format!("DELETE FROM effect {condition}"))?.execute(level)?;
+        self.connection
+            .prepare_cached(&format!("DELETE FROM effect {condition}"))?
+            .execute(level)?;
         self.delete_flight(item, location)?;
         Ok(settled)
     }
 
     fn attempt(&self, id: &str) -> Result<Option<Attempt>> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT id, kind, body, begun FROM attempt WHERE shop = ?1 AND id = ?2")?;
-        let found = statement.query_row(params![self.shop.row, id], attempt).optional()?;
-        found.map(|found| with_levels(self.connection, found)).transpose()
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, kind, body, begun FROM attempt WHERE shop = ?1 AND id = ?2",
+        )?;
+        let found = statement
+            .query_row(params![self.shop.row, id], attempt)
+            .optional()?;
+        found
+            .map(|found| with_levels(self.connection, found))
+            .transpose()
     }
 
     fn put_attempt(&mut self, attempt: &Attempt) -> Result<()> {
@@ -273,11 +310,23 @@ impl Ledger for SqliteTables<'_> {
         let mut statement = self.connection.prepare_cached(
             "SELECT attempt, answered FROM flight WHERE shop = ?1 AND inventory_item_id = ?2 AND location_id = ?3",
         )?;
-        let read = |row: &Row<'_>| Ok(Flight { attempt: row.get(0)?, answered: row.get(1)? });
-        Ok(statement.query_row([self.shop.row, item.to_i64(), location.to_i64()], read).optional()?)
+        let read = |row: &Row<'_>| {
+            Ok(Flight {
+                attempt: row.get(0)?,
+                answered: row.get(1)?,
+            })
+        };
+        Ok(statement
+            .query_row([self.shop.row, item.to_i64(), location.to_i64()], read)
+            .optional()?)
     }
 
-    fn put_flight(&mut self, item: InventoryItemId, location: LocationId, flight: &Flight) -> Result<()> {
+    fn put_flight(
+        &mut self,
+        item: InventoryItemId,
+        location: LocationId,
+        flight: &Flight,
+    ) -> Result<()> {
         self.connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO flight (shop, inventory_item_id, location_id, attempt, answered) \
@@ -320,5 +369,8 @@ pub(super) fn with_levels(connection: &rusqlite::Connection, attempt: Attempt) -
         "SELECT inventory_item_id, location_id FROM flight WHERE attempt = ?1 ORDER BY inventory_item_id, location_id",
     )?;
     let levels = statement.query_map([&attempt.id], |row| Ok((id(row, 0)?, id(row, 1)?)))?;
-    Ok(Attempt { levels: levels.collect::<rusqlite::Result<_>>()?, ..attempt })
+    Ok(Attempt {
+        levels: levels.collect::<rusqlite::Result<_>>()?,
+        ..attempt
+    })
 }

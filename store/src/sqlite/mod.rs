@@ -72,7 +72,9 @@ impl StoreError {
 
 impl From<serde_json::Error> for StoreError {
     fn from(error: serde_json::Error) -> Self {
-        Self::Failed(format!("a stored JSON text is not what was written: {error}"))
+        Self::Failed(format!(
+            "a stored JSON text is not what was written: {error}"
+        ))
     }
 }
 
@@ -99,7 +101,11 @@ const LOG_BYTES_MAX: u32 = 8 * 1024 * 1024;
 pub fn open(path: &Path, entropy: &Entropy, now: Timestamp) -> Result<Opened> {
     let mark = HighWater::open(path)?;
     let fail = |error: &io::Error| {
-        StoreError::Failed(format!("cannot open {}: {}", path.display(), files::remedy(path, error)))
+        StoreError::Failed(format!(
+            "cannot open {}: {}",
+            path.display(),
+            files::remedy(path, error)
+        ))
     };
     files::create_private(path).map_err(|error| fail(&error))?;
     open_marked(path, entropy, now, mark).map_err(|error| error.at(path))
@@ -122,7 +128,11 @@ fn open_marked(path: &Path, entropy: &Entropy, now: Timestamp, mark: HighWater) 
     let epoch = engine.begin_mark()?;
     let reader = reader::SqliteReader::new(path.to_owned(), epoch);
     let (store, writer) = Local::open(epoch, secret, engine, reader);
-    Ok(Opened { store, writer, restored })
+    Ok(Opened {
+        store,
+        writer,
+        restored,
+    })
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
@@ -142,8 +152,13 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
 fn migrate(connection: &Connection) -> Result<()> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let (id, done) = (pragma("application_id")?, pragma("user_version")?);
-    let empty: bool = connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?;
-    let known = usize::try_from(done).ok().filter(|done| *done <= MIGRATIONS.len());
+    let empty: bool =
+        connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| {
+            row.get(0)
+        })?;
+    let known = usize::try_from(done)
+        .ok()
+        .filter(|done| *done <= MIGRATIONS.len());
     let done = match known {
         _ if id != APPLICATION_ID && !empty => {
             let problem = "this is not a stockd database: choose another file in store.url";
@@ -157,8 +172,9 @@ fn migrate(connection: &Connection) -> Result<()> {
             )));
         }
     };
-    connection
-        .execute_batch(&format!("PRAGMA journal_mode = WAL; PRAGMA application_id = {APPLICATION_ID};"))?;
+    connection.execute_batch(&format!(
+        "PRAGMA journal_mode = WAL; PRAGMA application_id = {APPLICATION_ID};"
+    ))?;
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(done) {
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE; {migration} PRAGMA user_version = {}; COMMIT;",
@@ -169,7 +185,9 @@ fn migrate(connection: &Connection) -> Result<()> {
 }
 
 fn epoch(connection: &Connection, entropy: &Entropy) -> Result<Epoch> {
-    let known = connection.query_row("SELECT epoch FROM meta", [], |row| row.get(0)).optional()?;
+    let known = connection
+        .query_row("SELECT epoch FROM meta", [], |row| row.get(0))
+        .optional()?;
     if let Some(epoch) = known {
         return Ok(Epoch(epoch));
     }
@@ -180,7 +198,8 @@ fn epoch(connection: &Connection, entropy: &Entropy) -> Result<Epoch> {
 
 /// The database's secret, made the first time that it is asked for.
 fn secret(connection: &Connection, entropy: &Entropy) -> Result<[u8; 32]> {
-    let known: Option<[u8; 32]> = connection.query_row("SELECT secret FROM meta", [], |row| row.get(0))?;
+    let known: Option<[u8; 32]> =
+        connection.query_row("SELECT secret FROM meta", [], |row| row.get(0))?;
     if let Some(secret) = known {
         return Ok(secret);
     }
@@ -202,9 +221,16 @@ mod tests {
 
     /// How SQLite carries a statement out, in its own words.
     fn plan(connection: &Connection, statement: &str) -> String {
-        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
-        let steps = plan.query_map([1, 2], |row| row.get::<_, String>(3)).unwrap();
-        steps.collect::<rusqlite::Result<Vec<_>>>().unwrap().join("; ")
+        let mut plan = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {statement}"))
+            .unwrap();
+        let steps = plan
+            .query_map([1, 2], |row| row.get::<_, String>(3))
+            .unwrap();
+        steps
+            .collect::<rusqlite::Result<Vec<_>>>()
+            .unwrap()
+            .join("; ")
     }
 
     #[test]
@@ -218,7 +244,10 @@ mod tests {
             ("variant", "inventory_item_id", "variant_item"),
             ("variant", "product_id", "variant_product"),
         ] {
-            let plan = plan(&connection, &format!("SELECT * FROM {table} WHERE shop = ?1 AND {column} = ?2"));
+            let plan = plan(
+                &connection,
+                &format!("SELECT * FROM {table} WHERE shop = ?1 AND {column} = ?2"),
+            );
             assert!(plan.contains(index), "{plan}");
         }
     }
@@ -227,7 +256,9 @@ mod tests {
     async fn a_database_from_before_there_were_counts_counts_what_it_holds() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stockd.db");
-        let before = MIGRATIONS.iter().take_while(|migration| !migration.contains("session_use"));
+        let before = MIGRATIONS
+            .iter()
+            .take_while(|migration| !migration.contains("session_use"));
         let old = Connection::open(&path).unwrap();
         let mut version = 0;
         for migration in before {
@@ -245,26 +276,51 @@ mod tests {
         .unwrap();
         drop(old);
         let Opened { store, .. } = opened(&path, 1).unwrap();
-        let counts = store.delivery_counts(&"a.myshopify.com".parse().unwrap()).await.unwrap();
-        assert_eq!(counts, [("t/t".to_owned(), "applied", 2), ("t/t".to_owned(), "pending", 1)]);
-        assert_eq!(store.session("s1", "ann").await.unwrap().rooms.as_deref(), Some("abc"));
+        let counts = store
+            .delivery_counts(&"a.myshopify.com".parse().unwrap())
+            .await
+            .unwrap();
+        assert_eq!(
+            counts,
+            [
+                ("t/t".to_owned(), "applied", 2),
+                ("t/t".to_owned(), "pending", 1)
+            ]
+        );
+        assert_eq!(
+            store.session("s1", "ann").await.unwrap().rooms.as_deref(),
+            Some("abc")
+        );
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
         let all = "SELECT records, bytes FROM session_use WHERE owner = '*'";
-        let all: (i64, i64) = connection.query_row(all, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let all: (i64, i64) = connection
+            .query_row(all, [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
         assert_eq!(all, (2, 5));
         // Counted, and found, without looking at what is kept.
-        let plan =
-            plan(&connection, "SELECT topic, state, deliveries FROM delivery_count WHERE shop = ?1 AND ?2");
-        assert!(plan.contains("SEARCH delivery_count USING PRIMARY KEY"), "{plan}");
+        let plan = plan(
+            &connection,
+            "SELECT topic, state, deliveries FROM delivery_count WHERE shop = ?1 AND ?2",
+        );
+        assert!(
+            plan.contains("SEARCH delivery_count USING PRIMARY KEY"),
+            "{plan}"
+        );
     }
 
     #[test]
     fn a_file_that_is_not_ours_is_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("other.db");
-        Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch("CREATE TABLE theirs (x)")
+            .unwrap();
         let error = opened(&path, 1).err().unwrap().to_string();
-        assert!(error.contains("other.db: this is not a stockd database"), "{error}");
+        assert!(
+            error.contains("other.db: this is not a stockd database"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -272,7 +328,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stockd.db");
         drop(opened(&path, 1).unwrap());
-        Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch("PRAGMA user_version = 99")
+            .unwrap();
         let error = opened(&path, 1).err().unwrap().to_string();
         assert!(error.contains("newer stockd"), "{error}");
     }
@@ -280,7 +339,12 @@ mod tests {
     #[test]
     fn a_database_keeps_its_epoch_and_a_new_one_gets_another() {
         let folder = tempfile::tempdir().unwrap();
-        let epoch = |name: &str, seed| opened(&folder.path().join(name), seed).unwrap().store.epoch();
+        let epoch = |name: &str, seed| {
+            opened(&folder.path().join(name), seed)
+                .unwrap()
+                .store
+                .epoch()
+        };
         assert_eq!(epoch("a.db", 1), epoch("a.db", 2));
         assert_ne!(epoch("a.db", 1), epoch("b.db", 2));
     }
@@ -288,7 +352,12 @@ mod tests {
     #[test]
     fn a_database_keeps_its_secret_and_no_two_have_the_same() {
         let folder = tempfile::tempdir().unwrap();
-        let secret = |name: &str, seed| opened(&folder.path().join(name), seed).unwrap().store.secret();
+        let secret = |name: &str, seed| {
+            opened(&folder.path().join(name), seed)
+                .unwrap()
+                .store
+                .secret()
+        };
         assert_eq!(secret("a.db", 1), secret("a.db", 2));
         assert_ne!(secret("a.db", 1), secret("b.db", 2));
     }
@@ -303,7 +372,10 @@ mod tests {
 
     impl InUse {
         fn new() -> Self {
-            let mut database = Self { folder: tempfile::tempdir().unwrap(), running: None };
+            let mut database = Self {
+                folder: tempfile::tempdir().unwrap(),
+                running: None,
+            };
             assert_eq!(database.starts(1).unwrap(), None);
             database
         }
@@ -313,7 +385,11 @@ mod tests {
         }
 
         fn starts(&mut self, seed: u64) -> Result<Option<u64>> {
-            let Opened { store, writer, restored } = opened(&self.file("stockd.db"), seed)?;
+            let Opened {
+                store,
+                writer,
+                restored,
+            } = opened(&self.file("stockd.db"), seed)?;
             self.running = Some((store, std::thread::spawn(move || writer.run())));
             Ok(restored)
         }
@@ -324,16 +400,25 @@ mod tests {
 
         /// Begins a run, which is one entry in the log.
         async fn does(&self, id: &str, resource: Resource) {
-            let (shop, at): (ShopDomain, _) = ("a.myshopify.com".parse().unwrap(), Timestamp::UNIX_EPOCH);
+            let (shop, at): (ShopDomain, _) =
+                ("a.myshopify.com".parse().unwrap(), Timestamp::UNIX_EPOCH);
             let thresholds = inventory::Thresholds::default();
-            self.store().write(Operation::Register { shop, thresholds, at }).await.unwrap();
+            self.store()
+                .write(Operation::Register {
+                    shop,
+                    thresholds,
+                    at,
+                })
+                .await
+                .unwrap();
             let run = crate::conformance::run(id, resource, false);
             self.store().write(Operation::StartRun(run)).await.unwrap();
         }
 
         fn backed_up(&self) {
             let copy = Connection::open(self.file("stockd.db")).unwrap();
-            copy.execute("VACUUM INTO ?1", [self.file("backup.db").to_str().unwrap()]).unwrap();
+            copy.execute("VACUUM INTO ?1", [self.file("backup.db").to_str().unwrap()])
+                .unwrap();
         }
 
         fn stops(&mut self) {
@@ -345,12 +430,21 @@ mod tests {
         /// Another folder with what a kill at this moment leaves on the disk.
         fn killed(&self) -> Self {
             let folder = tempfile::tempdir().unwrap();
-            for file in std::fs::read_dir(self.folder.path()).unwrap().map(std::result::Result::unwrap) {
-                let keeps_times =
-                    std::process::Command::new("cp").arg("-p").arg(file.path()).arg(folder.path()).status();
+            for file in std::fs::read_dir(self.folder.path())
+                .unwrap()
+                .map(std::result::Result::unwrap)
+            {
+                let keeps_times = std::process::Command::new("cp")
+                    .arg("-p")
+                    .arg(file.path())
+                    .arg(folder.path())
+                    .status();
                 assert!(keeps_times.unwrap().success());
             }
-            Self { folder, running: None }
+            Self {
+                folder,
+                running: None,
+            }
         }
 
         fn loses(&self, names: &[&str]) {
@@ -364,9 +458,12 @@ mod tests {
         }
 
         fn bytes(&self) -> Vec<(std::ffi::OsString, Vec<u8>)> {
-            let files = std::fs::read_dir(self.folder.path()).unwrap().map(std::result::Result::unwrap);
-            let mut files: Vec<_> =
-                files.map(|file| (file.file_name(), std::fs::read(file.path()).unwrap())).collect();
+            let files = std::fs::read_dir(self.folder.path())
+                .unwrap()
+                .map(std::result::Result::unwrap);
+            let mut files: Vec<_> = files
+                .map(|file| (file.file_name(), std::fs::read(file.path()).unwrap()))
+                .collect();
             files.sort();
             files
         }
@@ -419,9 +516,11 @@ mod tests {
         let mut database = InUse::new();
         let first = database.store().epoch();
         let mut killed = vec![database.killed()];
-        for (id, resource) in
-            [("r1", Resource::Products), ("r2", Resource::Orders), ("r3", Resource::Customers)]
-        {
+        for (id, resource) in [
+            ("r1", Resource::Products),
+            ("r2", Resource::Orders),
+            ("r3", Resource::Customers),
+        ] {
             database.does(id, resource).await;
             killed.push(database.killed());
         }
@@ -439,14 +538,25 @@ mod tests {
         database.backed_up();
         database.does("r2", Resource::Inventory).await;
         let mut killed = database.killed();
-        assert!(std::fs::metadata(killed.file("stockd.db-wal")).unwrap().len() > 4_096);
+        assert!(
+            std::fs::metadata(killed.file("stockd.db-wal"))
+                .unwrap()
+                .len()
+                > 4_096
+        );
         killed.is_put_back();
         for lost in [&[][..], &["stockd.db.mark"], &["stockd.db"]] {
             killed.loses(lost);
             let before = killed.bytes();
             let error = killed.starts(2).unwrap_err().to_string();
-            assert!(error.contains("stockd.db-wal does not belong to"), "{error}");
-            assert!(error.contains("stockd.db-wal and") && error.contains("stockd.db-shm away"), "{error}");
+            assert!(
+                error.contains("stockd.db-wal does not belong to"),
+                "{error}"
+            );
+            assert!(
+                error.contains("stockd.db-wal and") && error.contains("stockd.db-shm away"),
+                "{error}"
+            );
             assert_eq!(killed.bytes(), before);
         }
         // As the sentence says.
@@ -463,14 +573,23 @@ mod tests {
         let mut database = InUse::new();
         database.does("r1", Resource::Products).await;
         let modes = |database: &InUse| {
-            let files = std::fs::read_dir(database.folder.path()).unwrap().map(std::result::Result::unwrap);
+            let files = std::fs::read_dir(database.folder.path())
+                .unwrap()
+                .map(std::result::Result::unwrap);
             let mode = |file: std::fs::DirEntry| {
-                (file.file_name(), file.metadata().unwrap().permissions().mode() & 0o777)
+                (
+                    file.file_name(),
+                    file.metadata().unwrap().permissions().mode() & 0o777,
+                )
             };
             files.map(mode).collect::<Vec<_>>()
         };
         assert_eq!(modes(&database).len(), 4);
-        assert!(modes(&database).iter().all(|(_, mode)| *mode == 0o600), "{:?}", modes(&database));
+        assert!(
+            modes(&database).iter().all(|(_, mode)| *mode == 0o600),
+            "{:?}",
+            modes(&database)
+        );
         let mut killed = database.killed();
         for (name, _) in modes(&killed) {
             let public = std::fs::Permissions::from_mode(0o644);
@@ -478,7 +597,11 @@ mod tests {
         }
         assert_eq!(killed.starts(2).unwrap(), None);
         killed.does("r2", Resource::Orders).await;
-        assert!(modes(&killed).iter().all(|(_, mode)| *mode == 0o600), "{:?}", modes(&killed));
+        assert!(
+            modes(&killed).iter().all(|(_, mode)| *mode == 0o600),
+            "{:?}",
+            modes(&killed)
+        );
         killed.stops();
         database.stops();
     }
@@ -491,7 +614,10 @@ mod tests {
         std::fs::create_dir(path("folder.db")).unwrap();
         for (name, remedy) in [
             ("noise.db", "put a backup back"),
-            ("folder.db", "must be there and belong to the user that runs stockd"),
+            (
+                "folder.db",
+                "must be there and belong to the user that runs stockd",
+            ),
             ("missing/stockd.db", "make it"),
         ] {
             let error = opened(&path(name), 1).err().unwrap().to_string();

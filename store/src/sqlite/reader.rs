@@ -11,14 +11,15 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params, params_fro
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
-    Epoch, Event, InventoryItemId, LevelSelection, LocationId, LogEntry, Offset, RecordKey, Resource, Room,
-    RunId, Sequence, ShopDomain, Timestamp, UserId,
+    Epoch, Event, InventoryItemId, LevelSelection, LocationId, LogEntry, Offset, RecordKey,
+    Resource, Room, RunId, Sequence, ShopDomain, Timestamp, UserId,
 };
 
 use super::engine::{ALL_OWNERS, RUN_COLUMNS, Shop, head, run, select, shops};
 use super::ledger::{self, EFFECT_COLUMNS, with_levels};
 use super::rows::{
-    Stored, find, from_micros, id, micros, parsed, parsed_opt, reference_columns, references, unword,
+    Stored, find, from_micros, id, micros, parsed, parsed_opt, reference_columns, references,
+    unword,
 };
 use crate::command::{Effect, KeptCommand};
 use crate::drift::{Drifted, Held};
@@ -27,8 +28,8 @@ use crate::operation::{Delivery, KeptSession, LastRuns, Mark, Revocation, Revoke
 use crate::shape::level_shape;
 use crate::tables::Result;
 use crate::{
-    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, OrderView, Position,
-    StoreError,
+    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, OrderView,
+    Position, StoreError,
 };
 
 pub(super) struct SqliteReader {
@@ -39,12 +40,17 @@ pub(super) struct SqliteReader {
 
 impl SqliteReader {
     pub(super) fn new(path: PathBuf, epoch: Epoch) -> Self {
-        Self { path, epoch, idle: Mutex::new(Vec::with_capacity(CONNECTIONS_MAX)) }
+        Self {
+            path,
+            epoch,
+            idle: Mutex::new(Vec::with_capacity(CONNECTIONS_MAX)),
+        }
     }
 
     /// Runs a read inside one transaction, so that all its statements see the same state.
     fn view<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        self.view_unnamed(read).map_err(|error| error.at(&self.path))
+        self.view_unnamed(read)
+            .map_err(|error| error.at(&self.path))
     }
 
     /// The same, with errors that do not name the file.
@@ -68,18 +74,31 @@ impl SqliteReader {
         read: impl FnOnce(&Connection, &Shop) -> Result<T>,
     ) -> Result<T> {
         self.view(|connection| {
-            let shop =
-                shops(connection)?.remove(domain).ok_or_else(|| StoreError::UnknownShop(domain.clone()))?;
+            let shop = shops(connection)?
+                .remove(domain)
+                .ok_or_else(|| StoreError::UnknownShop(domain.clone()))?;
             read(connection, &shop)
         })
     }
 
     fn entry(&self, row: &rusqlite::Row<'_>, shop: ShopDomain) -> rusqlite::Result<LogEntry> {
         let event: Event = serde_json::from_str(row.get_ref(2)?.as_str()?).map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(error))
+            rusqlite::Error::FromSqlConversionFailure(
+                2,
+                rusqlite::types::Type::Text,
+                Box::new(error),
+            )
         })?;
         let sequence = Sequence(row.get::<_, i64>(0)?.cast_unsigned());
-        Ok(LogEntry { offset: Offset { epoch: self.epoch, sequence }, shop, at: from_micros(row, 1)?, event })
+        Ok(LogEntry {
+            offset: Offset {
+                epoch: self.epoch,
+                sequence,
+            },
+            shop,
+            at: from_micros(row, 1)?,
+            event,
+        })
     }
 }
 
@@ -103,7 +122,9 @@ fn heard_in(
             && here < limit
         {
             let sequences: Vec<i64> = ledger::json(row, 0)?;
-            let wanted = sequences.iter().filter(|&&sequence| sequence > after && sequence <= until);
+            let wanted = sequences
+                .iter()
+                .filter(|&&sequence| sequence > after && sequence <= until);
             here += wanted.clone().count();
             heard.extend(wanted);
             if sequences.last().is_some_and(|last| *last > until) {
@@ -121,9 +142,14 @@ fn floor(connection: &Connection) -> Result<i64> {
 
 /// For statements: who reads, and the locations they are limited to, as JSON.
 fn seen_by(reader: Option<&(UserId, Vec<LocationId>)>) -> Result<(Option<&str>, Option<String>)> {
-    let Some((user, locations)) = reader else { return Ok((None, None)) };
+    let Some((user, locations)) = reader else {
+        return Ok((None, None));
+    };
     let locations: Vec<String> = locations.iter().map(ToString::to_string).collect();
-    Ok((Some(user.as_str()), Some(serde_json::to_string(&locations)?)))
+    Ok((
+        Some(user.as_str()),
+        Some(serde_json::to_string(&locations)?),
+    ))
 }
 
 fn limit_of(limit: usize) -> i64 {
@@ -186,8 +212,12 @@ impl Reader for SqliteReader {
             let mut known = shops(connection)?;
             let mut levels = Vec::new();
             for domain in domains {
-                let shop = known.remove(domain).ok_or_else(|| StoreError::UnknownShop(domain.clone()))?;
-                levels.extend(levels_of_shop(connection, domain, &shop, selection, after, limit)?);
+                let shop = known
+                    .remove(domain)
+                    .ok_or_else(|| StoreError::UnknownShop(domain.clone()))?;
+                levels.extend(levels_of_shop(
+                    connection, domain, &shop, selection, after, limit,
+                )?);
             }
             Ok((levels, head(connection)?))
         })
@@ -289,7 +319,9 @@ impl Reader for SqliteReader {
         self.shop_view(shop, |connection, shop| {
             let count = |sql| -> rusqlite::Result<u64> {
                 let mut statement = connection.prepare_cached(sql)?;
-                Ok(statement.query_row([shop.row], |row| row.get::<_, i64>(0))?.cast_unsigned())
+                Ok(statement
+                    .query_row([shop.row], |row| row.get::<_, i64>(0))?
+                    .cast_unsigned())
             };
             Ok(Backlog {
                 effects: count("SELECT count(*) FROM effect WHERE shop = ?1 AND NOT answered")?,
@@ -332,14 +364,21 @@ impl Reader for SqliteReader {
 
     fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>> {
         self.shop_view(shop, |connection, shop| {
-            let mut statement = connection
-                .prepare_cached("SELECT id, kind, body, begun FROM attempt WHERE shop = ?1 ORDER BY begun")?;
+            let mut statement = connection.prepare_cached(
+                "SELECT id, kind, body, begun FROM attempt WHERE shop = ?1 ORDER BY begun",
+            )?;
             let attempts = statement.query_map([shop.row], ledger::attempt)?;
-            attempts.map(|attempt| with_levels(connection, attempt?)).collect()
+            attempts
+                .map(|attempt| with_levels(connection, attempt?))
+                .collect()
         })
     }
 
-    fn commands(&self, shop: &ShopDomain, filter: &CommandFilter) -> Result<Vec<serde_json::Value>> {
+    fn commands(
+        &self,
+        shop: &ShopDomain,
+        filter: &CommandFilter,
+    ) -> Result<Vec<serde_json::Value>> {
         self.shop_view(shop, |connection, shop| {
             let (before, before_id) = match &filter.before {
                 Some((before, id)) => (micros(*before), id.as_str()),
@@ -383,7 +422,11 @@ impl Reader for SqliteReader {
         })
     }
 
-    fn reservations(&self, shop: &ShopDomain, filter: &HoldFilter) -> Result<Vec<ReservationShape>> {
+    fn reservations(
+        &self,
+        shop: &ShopDomain,
+        filter: &HoldFilter,
+    ) -> Result<Vec<ReservationShape>> {
         self.shop_view(shop, |connection, shop| {
             if let Some(id) = &filter.id {
                 let mut statement = connection
@@ -410,8 +453,9 @@ impl Reader for SqliteReader {
 
     fn runs(&self, domain: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>> {
         self.shop_view(domain, |connection, shop| {
-            let sql =
-                format!("SELECT {RUN_COLUMNS} FROM run WHERE shop = ?1 ORDER BY started_at DESC LIMIT ?2");
+            let sql = format!(
+                "SELECT {RUN_COLUMNS} FROM run WHERE shop = ?1 ORDER BY started_at DESC LIMIT ?2"
+            );
             let mut statement = connection.prepare_cached(&sql)?;
             let runs = statement.query_map([shop.row, limit_of(limit)], |row| run(row, domain))?;
             Ok(runs.collect::<rusqlite::Result<_>>()?)
@@ -427,7 +471,9 @@ impl Reader for SqliteReader {
                      ORDER BY started_at DESC LIMIT 1"
                 );
                 let mut statement = connection.prepare_cached(&sql)?;
-                statement.query_row(params![shop.row, resource.as_str()], |row| run(row, domain)).optional()
+                statement
+                    .query_row(params![shop.row, resource.as_str()], |row| run(row, domain))
+                    .optional()
             };
             let real = "AND json_extract(shape, '$.dryRun') IS NULL";
             let full = "AND json_extract(shape, '$.kind') = 'full'";
@@ -442,8 +488,11 @@ impl Reader for SqliteReader {
 
     fn doubts(&self, run: &RunId) -> Result<u64> {
         self.view(|connection| {
-            let mut statement = connection.prepare_cached("SELECT count(*) FROM marked WHERE run = ?1")?;
-            Ok(statement.query_row([run.as_str()], |row| row.get::<_, i64>(0))?.cast_unsigned())
+            let mut statement =
+                connection.prepare_cached("SELECT count(*) FROM marked WHERE run = ?1")?;
+            Ok(statement
+                .query_row([run.as_str()], |row| row.get::<_, i64>(0))?
+                .cast_unsigned())
         })
     }
 
@@ -467,14 +516,21 @@ impl Reader for SqliteReader {
         })
     }
 
-    fn held(&self, shop: &ShopDomain, resource: Resource, orders_since: Timestamp) -> Result<Vec<Held>> {
+    fn held(
+        &self,
+        shop: &ShopDomain,
+        resource: Resource,
+        orders_since: Timestamp,
+    ) -> Result<Vec<Held>> {
         self.shop_view(shop, |connection, shop| {
             let mut held = Vec::new();
-            let mut add = |sql: &str, read: &dyn Fn(&rusqlite::Row<'_>) -> rusqlite::Result<Held>| {
-                let mut statement = connection.prepare_cached(sql)?;
-                let rows = statement.query_map([shop.row], read)?;
-                rows.into_iter().try_for_each(|row| row.map(|row| held.push(row)))
-            };
+            let mut add =
+                |sql: &str, read: &dyn Fn(&rusqlite::Row<'_>) -> rusqlite::Result<Held>| {
+                    let mut statement = connection.prepare_cached(sql)?;
+                    let rows = statement.query_map([shop.row], read)?;
+                    rows.into_iter()
+                        .try_for_each(|row| row.map(|row| held.push(row)))
+                };
             let one = |key| Ok(Held { key, variant: None });
             match resource {
                 Resource::Customers => {
@@ -483,19 +539,23 @@ impl Reader for SqliteReader {
                     })?;
                 }
                 Resource::Inventory => {
-                    add("SELECT inventory_item_id, location_id FROM level WHERE shop = ?1", &|row| {
-                        one(RecordKey::Level(id(row, 0)?, id(row, 1)?))
-                    })?;
+                    add(
+                        "SELECT inventory_item_id, location_id FROM level WHERE shop = ?1",
+                        &|row| one(RecordKey::Level(id(row, 0)?, id(row, 1)?)),
+                    )?;
                 }
                 Resource::Orders => {
-                    let mut statement = connection
-                        .prepare_cached("SELECT id, created_at FROM customer_order WHERE shop = ?1")?;
+                    let mut statement = connection.prepare_cached(
+                        "SELECT id, created_at FROM customer_order WHERE shop = ?1",
+                    )?;
                     let orders = statement.query_map([shop.row], |row| {
                         Ok((RecordKey::Order(id(row, 0)?), parsed::<Timestamp>(row, 1)?))
                     })?;
                     for order in orders {
                         let (key, created) = order?;
-                        held.extend((created >= orders_since).then_some(Held { key, variant: None }));
+                        held.extend(
+                            (created >= orders_since).then_some(Held { key, variant: None }),
+                        );
                     }
                 }
                 Resource::Products => {
@@ -505,9 +565,15 @@ impl Reader for SqliteReader {
                     add("SELECT id FROM inventory_item WHERE shop = ?1", &|row| {
                         one(RecordKey::Item(id(row, 0)?))
                     })?;
-                    add("SELECT product_id, id FROM variant WHERE shop = ?1", &|row| {
-                        Ok(Held { key: RecordKey::Product(id(row, 0)?), variant: Some(id(row, 1)?) })
-                    })?;
+                    add(
+                        "SELECT product_id, id FROM variant WHERE shop = ?1",
+                        &|row| {
+                            Ok(Held {
+                                key: RecordKey::Product(id(row, 0)?),
+                                variant: Some(id(row, 1)?),
+                            })
+                        },
+                    )?;
                 }
             }
             Ok(held)
@@ -516,24 +582,32 @@ impl Reader for SqliteReader {
 
     fn watermark(&self, shop: &ShopDomain, resource: Resource) -> Result<Option<Timestamp>> {
         self.shop_view(shop, |connection, shop| {
-            let mut statement =
-                connection.prepare_cached("SELECT until FROM watermark WHERE shop = ?1 AND resource = ?2")?;
-            Ok(statement.query_row(params![shop.row, resource.as_str()], |row| parsed(row, 0)).optional()?)
+            let mut statement = connection
+                .prepare_cached("SELECT until FROM watermark WHERE shop = ?1 AND resource = ?2")?;
+            Ok(statement
+                .query_row(params![shop.row, resource.as_str()], |row| parsed(row, 0))
+                .optional()?)
         })
     }
 
     fn locations(&self, shop: &ShopDomain) -> Result<Vec<Location>> {
-        self.shop_view(shop, |connection, shop| select(connection, shop.row, "true ORDER BY id", None))
+        self.shop_view(shop, |connection, shop| {
+            select(connection, shop.row, "true ORDER BY id", None)
+        })
     }
 
     fn session(&self, id: &str, owner: &str) -> Result<KeptSession> {
         self.view(|connection| {
-            let mut statement = connection.prepare_cached("SELECT rooms FROM session WHERE id = ?1")?;
+            let mut statement =
+                connection.prepare_cached("SELECT rooms FROM session WHERE id = ?1")?;
             let rooms = statement.query_row([id], |row| row.get(0)).optional()?;
-            let mut statement = connection
-                .prepare_cached("SELECT max(evicted_at) FROM session_use WHERE owner IN (?1, ?2)")?;
+            let mut statement = connection.prepare_cached(
+                "SELECT max(evicted_at) FROM session_use WHERE owner IN (?1, ?2)",
+            )?;
             let evicted_at = statement.query_row([owner, ALL_OWNERS], |row| {
-                row.get::<_, Option<i64>>(0)?.map(|_| from_micros(row, 0)).transpose()
+                row.get::<_, Option<i64>>(0)?
+                    .map(|_| from_micros(row, 0))
+                    .transpose()
             })?;
             Ok(KeptSession { rooms, evicted_at })
         })
@@ -542,7 +616,8 @@ impl Reader for SqliteReader {
     fn positions(&self) -> Result<BTreeMap<String, Position>> {
         self.view(|connection| {
             let mut statement = connection.prepare_cached("SELECT name, position FROM reader")?;
-            let positions = statement.query_map([], |row| Ok((row.get(0)?, ledger::json(row, 1)?)))?;
+            let positions =
+                statement.query_map([], |row| Ok((row.get(0)?, ledger::json(row, 1)?)))?;
             Ok(positions.collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -553,15 +628,22 @@ impl Reader for SqliteReader {
 
     fn revocations(&self) -> Result<Vec<Revocation>> {
         self.view(|connection| {
-            let mut statement = connection.prepare_cached("SELECT kind, id, at, until FROM revocation")?;
+            let mut statement =
+                connection.prepare_cached("SELECT kind, id, at, until FROM revocation")?;
             let read = |row: &rusqlite::Row<'_>| {
                 let of = match row.get_ref(0)?.as_str()? {
                     "token" => Revoked::Token(row.get(1)?),
                     _ => Revoked::User(parsed(row, 1)?),
                 };
-                Ok(Revocation { of, at: from_micros(row, 2)?, until: from_micros(row, 3)? })
+                Ok(Revocation {
+                    of,
+                    at: from_micros(row, 2)?,
+                    until: from_micros(row, 3)?,
+                })
             };
-            Ok(statement.query_map([], read)?.collect::<rusqlite::Result<_>>()?)
+            Ok(statement
+                .query_map([], read)?
+                .collect::<rusqlite::Result<_>>()?)
         })
     }
 
@@ -576,8 +658,10 @@ impl Reader for SqliteReader {
             OrderView::All => "true".to_owned(),
             OrderView::Of(customer) => format!("customer_id = {}", customer.to_i64()),
             OrderView::At(locations) => {
-                let mine: Vec<String> =
-                    locations.iter().map(|id| format!("'{0}', {0}", id.to_i64())).collect();
+                let mine: Vec<String> = locations
+                    .iter()
+                    .map(|id| format!("'{0}', {0}", id.to_i64()))
+                    .collect();
                 let mine = mine.join(", ");
                 format!(
                     "(json_array_length(locations) = 0 \
@@ -589,7 +673,10 @@ impl Reader for SqliteReader {
             let condition = format!("id > ?2 AND {condition} ORDER BY id LIMIT {limit}");
             let after = i64::try_from(after).unwrap_or(i64::MAX);
             let orders: Vec<Order> = select(connection, shop.row, &condition, Some(after))?;
-            Ok(orders.iter().map(serde_json::to_value).collect::<serde_json::Result<_>>()?)
+            Ok(orders
+                .iter()
+                .map(serde_json::to_value)
+                .collect::<serde_json::Result<_>>()?)
         })
     }
 
@@ -609,7 +696,10 @@ impl Reader for SqliteReader {
             let condition = format!("id > ?2 ORDER BY id LIMIT {limit}");
             let after = i64::try_from(after).unwrap_or(i64::MAX);
             let records: Vec<R> = select(connection, shop.row, &condition, Some(after))?;
-            Ok(records.iter().map(serde_json::to_value).collect::<serde_json::Result<_>>()?)
+            Ok(records
+                .iter()
+                .map(serde_json::to_value)
+                .collect::<serde_json::Result<_>>()?)
         }
         self.shop_view(shop, |connection, shop| match collection {
             Collection::Customers => page::<Customer>(connection, shop, after, limit),
@@ -646,35 +736,68 @@ fn levels_of_shop(
         limit
     );
     let mut statement = connection.prepare(&sql)?;
-    let (item, location) = after.map_or((0, 0), |(item, location)| (item.to_i64(), location.to_i64()));
-    let values = [shop.row, item, location].map(Value::from).into_iter().chain(ids);
+    let (item, location) = after.map_or((0, 0), |(item, location)| {
+        (item.to_i64(), location.to_i64())
+    });
+    let values = [shop.row, item, location]
+        .map(Value::from)
+        .into_iter()
+        .chain(ids);
     let levels = statement.query_map(params_from_iter(values), |row| {
         let held = HeldLevel::read(row, 0)?;
-        Ok(level_shape(domain, &shop.thresholds, &held, references(row, HeldLevel::WIDTH)?))
+        Ok(level_shape(
+            domain,
+            &shop.thresholds,
+            &held,
+            references(row, HeldLevel::WIDTH)?,
+        ))
     })?;
     Ok(levels.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The condition for a selection, with one `?` per id; `?1` to `?3` are taken.
 fn selected(selection: &LevelSelection) -> (String, Vec<Value>) {
-    let LevelSelection { location_ids, product_ids, variant_ids, item_ids, sku, within } = selection;
-    let mut conditions = vec![if selection.is_everything() { "true" } else { "false" }.to_owned()];
+    let LevelSelection {
+        location_ids,
+        product_ids,
+        variant_ids,
+        item_ids,
+        sku,
+        within,
+    } = selection;
+    let mut conditions = vec![
+        if selection.is_everything() {
+            "true"
+        } else {
+            "false"
+        }
+        .to_owned(),
+    ];
     let mut values = Vec::new();
     let mut any_of = |column: &str, ids: Vec<i64>| {
         conditions.push(format!("{column} IN ({})", vec!["?"; ids.len()].join(", ")));
         values.extend(ids.into_iter().map(Value::from));
     };
     if let Some(ids) = location_ids {
-        any_of("level.location_id", ids.iter().map(|id| id.to_i64()).collect());
+        any_of(
+            "level.location_id",
+            ids.iter().map(|id| id.to_i64()).collect(),
+        );
     }
     if let Some(ids) = product_ids {
-        any_of("variant.product_id", ids.iter().map(|id| id.to_i64()).collect());
+        any_of(
+            "variant.product_id",
+            ids.iter().map(|id| id.to_i64()).collect(),
+        );
     }
     if let Some(ids) = variant_ids {
         any_of("variant.id", ids.iter().map(|id| id.to_i64()).collect());
     }
     if let Some(ids) = item_ids {
-        any_of("level.inventory_item_id", ids.iter().map(|id| id.to_i64()).collect());
+        any_of(
+            "level.inventory_item_id",
+            ids.iter().map(|id| id.to_i64()).collect(),
+        );
     }
     if let Some(sku) = sku {
         // The SKU that a level shows: its item's, else its variant's. Found in the two smaller tables first, because no
@@ -689,7 +812,10 @@ fn selected(selection: &LevelSelection) -> (String, Vec<Value>) {
     }
     let mut condition = conditions.join(" OR ");
     if let Some(ids) = within {
-        condition = format!("({condition}) AND level.location_id IN ({})", vec!["?"; ids.len()].join(", "));
+        condition = format!(
+            "({condition}) AND level.location_id IN ({})",
+            vec!["?"; ids.len()].join(", ")
+        );
         values.extend(ids.iter().map(|id| Value::from(id.to_i64())));
     }
     (condition, values)

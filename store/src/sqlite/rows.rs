@@ -5,7 +5,9 @@ use std::str::FromStr;
 use inventory::HeldLevel;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
-use schemas::record::{Customer, InventoryItem, Level, Location, Order, OrderLine, Product, Variant};
+use schemas::record::{
+    Customer, InventoryItem, Level, Location, Order, OrderLine, Product, Variant,
+};
 use schemas::{InventoryItemId, LocationId, Quantities, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,10 +36,16 @@ pub(super) trait Stored: Record {
     }
 }
 
-pub(super) fn find<R: Stored>(connection: &Connection, shop: i64, key: R::Key) -> Result<Option<R>> {
+pub(super) fn find<R: Stored>(
+    connection: &Connection,
+    shop: i64,
+    key: R::Key,
+) -> Result<Option<R>> {
     let sql = format!("SELECT {} FROM {} WHERE {}", R::COLUMNS, R::TABLE, R::KEY);
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut found = statement.query_row(R::key_params(shop, key), |row| R::read(row, 0)).optional()?;
+    let mut found = statement
+        .query_row(R::key_params(shop, key), |row| R::read(row, 0))
+        .optional()?;
     if let Some(record) = &mut found {
         record.complete(connection, shop)?;
     }
@@ -46,14 +54,20 @@ pub(super) fn find<R: Stored>(connection: &Connection, shop: i64, key: R::Key) -
 
 pub(super) fn delete<R: Stored>(connection: &Connection, shop: i64, key: R::Key) -> Result<()> {
     let sql = format!("DELETE FROM {} WHERE {}", R::TABLE, R::KEY);
-    connection.prepare_cached(&sql)?.execute(R::key_params(shop, key))?;
+    connection
+        .prepare_cached(&sql)?
+        .execute(R::key_params(shop, key))?;
     Ok(())
 }
 
 /// The columns that `references` reads.
 pub(super) fn reference_columns() -> String {
     let (item, variant) = (InventoryItem::COLUMNS, Variant::COLUMNS);
-    format!("{item}, {variant}, {}, {}", Product::COLUMNS, Location::COLUMNS)
+    format!(
+        "{item}, {variant}, {}, {}",
+        Product::COLUMNS,
+        Location::COLUMNS
+    )
 }
 
 /// Reads the right sides of left joins, whose columns begin at `from`.
@@ -90,8 +104,9 @@ where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
     let text = row.get_ref(column)?.as_str()?;
-    text.parse()
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+    text.parse().map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+    })
 }
 
 /// Reads a column that may be null through the type's own parser.
@@ -110,8 +125,9 @@ pub(super) fn id<T: TryFrom<i64>>(row: &Row<'_>, column: usize) -> rusqlite::Res
 where
     T::Error: std::error::Error + Send + Sync + 'static,
 {
-    T::try_from(row.get(column)?)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, Box::new(error)))
+    T::try_from(row.get(column)?).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, Box::new(error))
+    })
 }
 
 /// Reads a numeric id that may be null.
@@ -135,14 +151,16 @@ pub(super) fn word<T: Serialize>(value: &T) -> Result<String> {
 
 /// The enum that `word` wrote.
 pub(super) fn unword<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    serde_json::from_value(serde_json::Value::String(row.get(column)?))
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+    serde_json::from_value(serde_json::Value::String(row.get(column)?)).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+    })
 }
 
 /// What a column holds as JSON.
 fn json<T: DeserializeOwned>(text: &str, column: usize) -> rusqlite::Result<T> {
-    serde_json::from_str(text)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+    serde_json::from_str(text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+    })
 }
 
 /// Our own times, to the microsecond.
@@ -152,13 +170,13 @@ pub(super) fn micros(at: Timestamp) -> i64 {
 
 /// What `micros` wrote.
 pub(super) fn from_micros(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
-    Timestamp::from_microsecond(row.get(column)?)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, Box::new(error)))
+    Timestamp::from_microsecond(row.get(column)?).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, Box::new(error))
+    })
 }
 
 impl Stored for Location {
-    const COLUMNS: &'static str =
-        "location.id, location.name, location.active, location.fulfillment_service, location.updated_at";
+    const COLUMNS: &'static str = "location.id, location.name, location.active, location.fulfillment_service, location.updated_at";
     const TABLE: &'static str = "location";
 
     fn put(&self, connection: &Connection, shop: i64) -> Result<()> {
@@ -431,7 +449,8 @@ impl Stored for Order {
     }
 
     fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<Self> {
-        let (locations, payments): (String, Option<String>) = (row.get(from + 9)?, row.get(from + 12)?);
+        let (locations, payments): (String, Option<String>) =
+            (row.get(from + 9)?, row.get(from + 12)?);
         Ok(Self {
             id: id(row, from)?,
             name: row.get(from + 1)?,
@@ -444,7 +463,9 @@ impl Stored for Order {
             channel: row.get(from + 8)?,
             locations: json(&locations, from + 9)?,
             lines: Vec::new(),
-            payments: payments.map(|payments| json(&payments, from + 12)).transpose()?,
+            payments: payments
+                .map(|payments| json(&payments, from + 12))
+                .transpose()?,
             created_at: parsed(row, from + 10)?,
             updated_at: parsed(row, from + 11)?,
         })
@@ -467,13 +488,16 @@ impl Stored for Order {
                 quantity: row.get(4)?,
             })
         };
-        self.lines = lines.query_map([shop, self.id.to_i64()], line)?.collect::<rusqlite::Result<_>>()?;
+        self.lines = lines
+            .query_map([shop, self.id.to_i64()], line)?
+            .collect::<rusqlite::Result<_>>()?;
         Ok(())
     }
 }
 
 impl Stored for Customer {
-    const COLUMNS: &'static str = "customer.id, customer.name, customer.created_at, customer.updated_at";
+    const COLUMNS: &'static str =
+        "customer.id, customer.name, customer.created_at, customer.updated_at";
     const TABLE: &'static str = "customer";
 
     fn put(&self, connection: &Connection, shop: i64) -> Result<()> {

@@ -56,13 +56,18 @@ pub(super) fn every_topic(truth: &Value, sold: &Value) -> Vec<(&'static str, Val
         "inventory_item_id": number(&item["id"]), "location_id": number(&location["id"]),
         "available": 3, "updated_at": AT,
     });
-    let item = json!({ "id": number(&item["id"]), "sku": item["sku"], "tracked": true, "updated_at": AT });
+    let item =
+        json!({ "id": number(&item["id"]), "sku": item["sku"], "tracked": true, "updated_at": AT });
     let location = json!({
         "id": number(&location["id"]), "name": location["name"], "active": true,
         "updated_at": location["updatedAt"],
     });
     let customer = &truth["customers"][0];
-    let (id, created, updated) = (number(&customer["id"]), &customer["createdAt"], &customer["updatedAt"]);
+    let (id, created, updated) = (
+        number(&customer["id"]),
+        &customer["createdAt"],
+        &customer["updatedAt"],
+    );
     let email = "nobody@shop.example";
     let customer = json!({
         "id": id, "created_at": created, "updated_at": updated, "email": email,
@@ -76,13 +81,15 @@ pub(super) fn every_topic(truth: &Value, sold: &Value) -> Vec<(&'static str, Val
     let of_order = json!({ "id": 72, "order_id": number(&sold["id"]) });
     let product = product(&truth["products"][0]);
     let variant = json!({ "id": 73, "product_id": product["id"] });
-    let transfer =
-        json!({ "id": "gid://shopify/InventoryTransfer/82", "happened_at": AT, "status": "READY_TO_SHIP" });
+    let transfer = json!({ "id": "gid://shopify/InventoryTransfer/82", "happened_at": AT, "status": "READY_TO_SHIP" });
     let gone = |id: u64| json!({ "id": id });
     let nothing = json!({});
     vec![
         ("app/uninstalled", nothing.clone()),
-        ("app/scopes_update", json!({ "previous": [], "current": ["read_products"] })),
+        (
+            "app/scopes_update",
+            json!({ "previous": [], "current": ["read_products"] }),
+        ),
         ("bulk_operations/finish", finished),
         ("customers/create", customer.clone()),
         ("customers/data_request", asked),
@@ -101,7 +108,10 @@ pub(super) fn every_topic(truth: &Value, sold: &Value) -> Vec<(&'static str, Val
         ("inventory_transfers/complete", transfer.clone()),
         ("inventory_transfers/ready_to_ship", transfer.clone()),
         ("inventory_transfers/remove_items", transfer.clone()),
-        ("inventory_transfers/update_item_quantities", transfer.clone()),
+        (
+            "inventory_transfers/update_item_quantities",
+            transfer.clone(),
+        ),
         ("inventory_transfers/updated", transfer),
         ("locations/activate", location.clone()),
         ("locations/create", location.clone()),
@@ -112,7 +122,10 @@ pub(super) fn every_topic(truth: &Value, sold: &Value) -> Vec<(&'static str, Val
         ("orders/cancelled", order(sold)),
         ("orders/create", order(sold)),
         ("orders/delete", gone(76)),
-        ("orders/edited", json!({ "order_edit": { "id": 77, "order_id": number(&sold["id"]) } })),
+        (
+            "orders/edited",
+            json!({ "order_edit": { "id": 77, "order_id": number(&sold["id"]) } }),
+        ),
         ("orders/fulfilled", order(sold)),
         ("orders/paid", order(sold)),
         ("orders/partially_fulfilled", order(sold)),

@@ -114,7 +114,12 @@ pub(crate) enum Audience<'e> {
 impl Owner {
     /// The rooms that hear of what is theirs.
     pub(crate) fn rooms(&self) -> impl Iterator<Item = Room> {
-        let orders = self.customer.iter().chain(&self.user).cloned().map(Room::OrdersCustomer);
+        let orders = self
+            .customer
+            .iter()
+            .chain(&self.user)
+            .cloned()
+            .map(Room::OrdersCustomer);
         orders.chain(self.room.clone())
     }
 
@@ -149,11 +154,17 @@ pub(crate) fn of<'e>(event: &'e Event, limited_to: Option<&[LocationId]>) -> Opt
             fields: json!(transfer),
             posted: None,
         }),
-        Event::SecurityAlert(said) | Event::SystemAlert(said) => {
-            Fact::Notice(Notice { is_urgent: true, ..notice(said) })
+        Event::SecurityAlert(said) | Event::SystemAlert(said) => Fact::Notice(Notice {
+            is_urgent: true,
+            ..notice(said)
+        }),
+        Event::SystemMaintenance(said) => Fact::Notice(Notice {
+            is_urgent: true,
+            ..notice(said)
+        }),
+        Event::SystemNotification(said) | Event::UserNotification(said) => {
+            Fact::Notice(notice(said))
         }
-        Event::SystemMaintenance(said) => Fact::Notice(Notice { is_urgent: true, ..notice(said) }),
-        Event::SystemNotification(said) | Event::UserNotification(said) => Fact::Notice(notice(said)),
         Event::Posted(posted) => return of_posted(posted),
         _ => return None,
     })
@@ -166,7 +177,10 @@ pub(crate) fn id_json(id: &AnyId) -> Value {
 
 /// An amount as a number.
 pub(crate) fn amount(money: &Money) -> Value {
-    money.to_string().parse::<f64>().map_or(Value::Null, Value::from)
+    money
+        .to_string()
+        .parse::<f64>()
+        .map_or(Value::Null, Value::from)
 }
 
 fn order(change: Change, changed: &OrderChanged) -> Order<'static> {
@@ -177,11 +191,18 @@ fn order(change: Change, changed: &OrderChanged) -> Order<'static> {
         change,
         id: Some(order.order_id.into()),
         name: Some(order.name.clone()),
-        status: if change == Change::Deleted { Some("cancelled".to_owned()) } else { word(order.status) },
+        status: if change == Change::Deleted {
+            Some("cancelled".to_owned())
+        } else {
+            word(order.status)
+        },
         previous: order.previous_status.and_then(word),
         total: Some(amount(&order.total)),
         currency: Some(order.currency.clone()),
-        owner: Owner { customer: order.customer_id.map(AnyId::from), ..Owner::default() },
+        owner: Owner {
+            customer: order.customer_id.map(AnyId::from),
+            ..Owner::default()
+        },
         posted: None,
     }
 }
@@ -192,7 +213,10 @@ fn payment(status: &str, paid: &Paid) -> Payment<'static> {
         order: Some(paid.order_id.into()),
         amount: Some(amount(&paid.amount)),
         currency: Some(paid.currency.clone()),
-        owner: Owner { customer: paid.customer_id.map(AnyId::from), ..Owner::default() },
+        owner: Owner {
+            customer: paid.customer_id.map(AnyId::from),
+            ..Owner::default()
+        },
         posted: None,
     }
 }
@@ -200,7 +224,11 @@ fn payment(status: &str, paid: &Paid) -> Payment<'static> {
 fn stock(of: Level, level: &LevelShape) -> Stock<'static> {
     Stock {
         level: of,
-        product: Some(level.product_id.map_or_else(|| level.inventory_item_id.into(), AnyId::from)),
+        product: Some(
+            level
+                .product_id
+                .map_or_else(|| level.inventory_item_id.into(), AnyId::from),
+        ),
         variant: level.variant_id.map(AnyId::from),
         title: level.title.clone(),
         quantity: Some(json!(level.available)),
@@ -215,14 +243,22 @@ fn sum(change: &LevelChange, limited_to: Option<&[LocationId]>) -> i64 {
         return change.level.available;
     }
     let mine = |location: &LocationId| limited_to.is_none_or(|mine| mine.contains(location));
-    change.product.iter().filter(|at| mine(&at.location_id)).map(|at| at.available).sum()
+    change
+        .product
+        .iter()
+        .filter(|at| mine(&at.location_id))
+        .map(|at| at.available)
+        .sum()
 }
 
 fn notice(said: &Said) -> Notice<'_> {
     Notice {
         title: Some(said.title.clone()),
         message: Some(said.message.clone()),
-        audience: said.user_id.as_ref().map_or(Audience::Everybody, Audience::User),
+        audience: said
+            .user_id
+            .as_ref()
+            .map_or(Audience::Everybody, Audience::User),
         is_urgent: false,
         posted: None,
     }
@@ -233,7 +269,10 @@ fn of_posted(posted: &Posted) -> Option<Fact<'_>> {
     let text = |keys: &[&str]| said(keys).and_then(|value| value.as_str().map(str::to_owned));
     let owner = || Owner {
         customer: posted.customer_id.map(AnyId::from),
-        user: posted.user_id.as_ref().and_then(|user| user.as_str().parse().ok()),
+        user: posted
+            .user_id
+            .as_ref()
+            .and_then(|user| user.as_str().parse().ok()),
         room: posted.user_id.clone().map(Room::User),
     };
     let order = |change, default: Option<&str>| {
@@ -263,7 +302,10 @@ fn of_posted(posted: &Posted) -> Option<Fact<'_>> {
     let stock = |level| {
         Fact::Stock(Stock {
             level,
-            product: posted.product_id.clone().or_else(|| said(&["inventoryItemId"])?.as_str()?.parse().ok()),
+            product: posted
+                .product_id
+                .clone()
+                .or_else(|| said(&["inventoryItemId"])?.as_str()?.parse().ok()),
             variant: posted.variant_id.clone(),
             title: text(&["productName", "title", "name"]),
             quantity: said(&["quantity", "currentQuantity", "available"]),
@@ -296,7 +338,11 @@ fn of_posted(posted: &Posted) -> Option<Fact<'_>> {
         Kind::PaymentRefunded => payment("refunded"),
         // Its source calls it so: `payment.pending`.
         Kind::PaymentStatusChanged => payment(
-            posted.name.as_deref().and_then(|name| name.split_once('.')).map_or("changed", |(_, word)| word),
+            posted
+                .name
+                .as_deref()
+                .and_then(|name| name.split_once('.'))
+                .map_or("changed", |(_, word)| word),
         ),
         Kind::InventoryLowStock => stock(Level::Low),
         Kind::InventoryOutOfStock => stock(Level::Out),
@@ -308,7 +354,9 @@ fn of_posted(posted: &Posted) -> Option<Fact<'_>> {
             fields: json!({}),
             posted: Some(posted),
         }),
-        Kind::SecurityAlert | Kind::SystemAlert | Kind::SystemMaintenance => notice(audience(), true),
+        Kind::SecurityAlert | Kind::SystemAlert | Kind::SystemMaintenance => {
+            notice(audience(), true)
+        }
         Kind::ShopNotification if posted.company_id.is_none() => notice(Audience::Shop, false),
         Kind::CompanyNotification
         | Kind::ShopNotification
@@ -320,5 +368,7 @@ fn of_posted(posted: &Posted) -> Option<Fact<'_>> {
 
 /// The first of these that is there.
 fn first(data: &Map<String, Value>, keys: &[&str]) -> Option<Value> {
-    keys.iter().find_map(|key| data.get(*key).filter(|value| !value.is_null())).cloned()
+    keys.iter()
+        .find_map(|key| data.get(*key).filter(|value| !value.is_null()))
+        .cloned()
 }

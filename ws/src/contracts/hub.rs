@@ -22,11 +22,17 @@ impl Contract for Hub {
             Some(Fact::Transfer(transfer)) => {
                 let ours = json!({ "transferId": transfer.id, "status": transfer.status });
                 let payload = flat(told, transfer.posted, merged(transfer.fields, ours));
-                vec![Part::to([Room::Transfer(transfer.id)], "transfer:status_update", payload)]
+                vec![Part::to(
+                    [Room::Transfer(transfer.id)],
+                    "transfer:status_update",
+                    payload,
+                )]
             }
             Some(Fact::Notice(notice)) => self::notice(&notice, told),
             None => match told.event {
-                Event::Emitted(emitted) => vec![Part::new(emitted.event.clone(), emitted.data.clone())],
+                Event::Emitted(emitted) => {
+                    vec![Part::new(emitted.event.clone(), emitted.data.clone())]
+                }
                 Event::Typing(typing) => {
                     let payload = json!({ "userId": typing.user_id, "roomId": typing.room_id, "isTyping": typing.is_typing });
                     vec![Part::new("typing", payload)]
@@ -37,8 +43,11 @@ impl Contract for Hub {
     }
 
     fn first_rooms(&self, identity: &Identity) -> BTreeSet<Room> {
-        let mut rooms =
-            BTreeSet::from([Room::Everyone, Room::Role(identity.role), Room::User(identity.user_id.clone())]);
+        let mut rooms = BTreeSet::from([
+            Room::Everyone,
+            Room::Role(identity.role),
+            Room::User(identity.user_id.clone()),
+        ]);
         if identity.role.is_staff() {
             // What companies and shops are told is taken from all that happens there.
             rooms.extend([Room::InventoryAll, Room::OrdersAll, Room::Shop]);
@@ -50,7 +59,9 @@ impl Contract for Hub {
 
     fn may_be_in(&self, room: &Room, identity: &Identity) -> bool {
         match room {
-            Room::Custom(_) | Room::InventoryProduct(_) | Room::Transfer(_) => identity.role.is_staff(),
+            Room::Custom(_) | Room::InventoryProduct(_) | Room::Transfer(_) => {
+                identity.role.is_staff()
+            }
             // Whose it is was asked when it was joined, and is asked again of every event.
             Room::Order(_) => identity.role.is_staff() || identity.role == Role::Customer,
             _ => false,
@@ -91,10 +102,17 @@ impl Contract for Hub {
             "typing" => {
                 let fields = Fields::of(call)?;
                 let Some(id) = fields.field("roomId") else {
-                    return Err(ErrorBody::field("roomId", "roomId is missing: the room you are in"));
+                    return Err(ErrorBody::field(
+                        "roomId",
+                        "roomId is missing: the room you are in",
+                    ));
                 };
                 let (name, is_typing) = (Fields::text("roomId", id)?, fields.flag("isTyping")?);
-                Ok(Request::Typing { room: room(&name)?, name, is_typing })
+                Ok(Request::Typing {
+                    room: room(&name)?,
+                    name,
+                    is_typing,
+                })
             }
             "auth:refresh" => request::refresh(call),
             _ => Err(request::unknown()),
@@ -120,13 +138,20 @@ impl Hub {
     fn join(&self, room: Room, field: &str, identity: &Identity) -> Result<Request, ErrorBody> {
         if !self.may_be_in(&room, identity) && !self.first_rooms(identity).contains(&room) {
             let error = ErrorBody::new(ErrorCode::Forbidden, "Your role does not allow this room");
-            return Err(ErrorBody { field: Some(field.to_owned()), ..error });
+            return Err(ErrorBody {
+                field: Some(field.to_owned()),
+                ..error
+            });
         }
         let order = match &room {
             Room::Order(id) => id.to_string().parse().ok(),
             _ => None,
         };
-        Ok(Request::Join(Join { rooms: [room].into(), order, ..Join::default() }))
+        Ok(Request::Join(Join {
+            rooms: [room].into(),
+            order,
+            ..Join::default()
+        }))
     }
 }
 
@@ -146,18 +171,31 @@ const RESERVED: [&str; 10] = [
 
 /// The room of that name: what stands for one of ours, or one that clients make up.
 fn room(name: &str) -> Result<Room, ErrorBody> {
-    let bad = |problem: &dyn std::fmt::Display| ErrorBody::field("roomId", format!("roomId: {problem}"));
+    let bad =
+        |problem: &dyn std::fmt::Display| ErrorBody::field("roomId", format!("roomId: {problem}"));
     if let Some(product) = name.strip_prefix("product:") {
-        return AnyId::of::<ProductId>(product).map(Room::InventoryProduct).map_err(|problem| bad(&problem));
+        return AnyId::of::<ProductId>(product)
+            .map(Room::InventoryProduct)
+            .map_err(|problem| bad(&problem));
     }
-    if let Ok(room @ (Room::Order(_) | Room::Transfer(_) | Room::User(_) | Room::Company(_))) = name.parse() {
+    if let Ok(room @ (Room::Order(_) | Room::Transfer(_) | Room::User(_) | Room::Company(_))) =
+        name.parse()
+    {
         return Ok(room);
     }
     if RESERVED.iter().any(|reserved| name.starts_with(reserved)) {
-        let error = ErrorBody::new(ErrorCode::Forbidden, "Rooms of this name are joined by who one is");
-        return Err(ErrorBody { field: Some("roomId".to_owned()), ..error });
+        let error = ErrorBody::new(
+            ErrorCode::Forbidden,
+            "Rooms of this name are joined by who one is",
+        );
+        return Err(ErrorBody {
+            field: Some("roomId".to_owned()),
+            ..error
+        });
     }
-    name.parse().map(Room::Custom).map_err(|problem| bad(&problem))
+    name.parse()
+        .map(Room::Custom)
+        .map_err(|problem| bad(&problem))
 }
 
 /// The one thing that most requests say: alone, or as a field.
@@ -176,7 +214,10 @@ fn named<Id: std::str::FromStr + Into<AnyId>>(call: &Call, key: &str) -> Result<
 }
 
 fn order(order: &Order<'_>, told: &Telling<'_>) -> Vec<Part> {
-    let (name, status) = (order.name.as_deref().unwrap_or_default(), order.status.as_deref());
+    let (name, status) = (
+        order.name.as_deref().unwrap_or_default(),
+        order.status.as_deref(),
+    );
     let message = match (order.change, status) {
         (Change::Created, _) => format!("Your order #{name} has been placed"),
         (Change::Updated, _) | (_, None) => format!("Your order #{name} has changed"),
@@ -195,13 +236,26 @@ fn order(order: &Order<'_>, told: &Telling<'_>) -> Vec<Part> {
     let payload = flat(told, order.posted, ours);
     let mut parts = Vec::new();
     if order.change != Change::Updated {
-        parts.push(Part::to(order.owner.rooms(), "order:status_updated", payload.clone()));
+        parts.push(Part::to(
+            order.owner.rooms(),
+            "order:status_updated",
+            payload.clone(),
+        ));
     }
     if order.change == Change::Created {
-        parts.push(Part::to(company(told, order.posted), "order:new_order", payload.clone()));
+        parts.push(Part::to(
+            company(told, order.posted),
+            "order:new_order",
+            payload.clone(),
+        ));
         parts.push(Part::to([Room::Shop], "order:shop_order", payload.clone()));
     }
-    parts.extend(order.id.clone().map(|id| Part::to([Room::Order(id)], "order:update", payload)));
+    parts.extend(
+        order
+            .id
+            .clone()
+            .map(|id| Part::to([Room::Order(id)], "order:update", payload)),
+    );
     parts
 }
 
@@ -214,18 +268,40 @@ fn payment(payment: &Payment<'_>, told: &Telling<'_>) -> Vec<Part> {
         "message": format!("Your payment is {}", payment.status),
     });
     let payload = flat(told, payment.posted, ours);
-    let mut parts = vec![Part::to(payment.owner.rooms(), "payment:status_updated", payload.clone())];
-    parts.extend(payment.order.clone().map(|id| Part::to([Room::Order(id)], "payment:update", payload)));
+    let mut parts = vec![Part::to(
+        payment.owner.rooms(),
+        "payment:status_updated",
+        payload.clone(),
+    )];
+    parts.extend(
+        payment
+            .order
+            .clone()
+            .map(|id| Part::to([Room::Order(id)], "payment:update", payload)),
+    );
     parts
 }
 
 fn stock(stock: &Stock<'_>, told: &Telling<'_>) -> Vec<Part> {
-    let name = stock.title.clone().unwrap_or_else(|| "A product".to_owned());
-    let left = stock.quantity.as_ref().map(ToString::to_string).unwrap_or_default();
+    let name = stock
+        .title
+        .clone()
+        .unwrap_or_else(|| "A product".to_owned());
+    let left = stock
+        .quantity
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let (severity, message) = match stock.level {
-        Level::Low => ("warning", format!("{name} is running low ({left} remaining)")),
+        Level::Low => (
+            "warning",
+            format!("{name} is running low ({left} remaining)"),
+        ),
         Level::Out => ("critical", format!("{name} is out of stock")),
-        Level::Restocked => ("info", format!("{name} is back in stock ({left} available)")),
+        Level::Restocked => (
+            "info",
+            format!("{name} is back in stock ({left} available)"),
+        ),
         Level::Updated => ("info", format!("{name}: {left} available")),
     };
     let ours = json!({
@@ -250,7 +326,11 @@ fn stock(stock: &Stock<'_>, told: &Telling<'_>) -> Vec<Part> {
             parts
         }
         Level::Low | Level::Out => vec![
-            Part::to(company().chain([Room::Shop]), "inventory:low_stock_alert", payload.clone()),
+            Part::to(
+                company().chain([Room::Shop]),
+                "inventory:low_stock_alert",
+                payload.clone(),
+            ),
             Part::to([Room::InventoryAll], "inventory:alert", payload),
         ],
         Level::Restocked => vec![Part::to([Room::InventoryAll], "inventory:alert", payload)],
@@ -275,17 +355,26 @@ fn notice(notice: &Notice<'_>, told: &Telling<'_>) -> Vec<Part> {
         }
         Audience::Role(_) => vec![Part::new("notification:broadcast", payload)],
         Audience::Everybody if is_broadcast => {
-            vec![Part::to([Room::Everyone], "notification:broadcast", payload)]
+            vec![Part::to(
+                [Room::Everyone],
+                "notification:broadcast",
+                payload,
+            )]
         }
         Audience::Everybody => vec![Part::to([Room::Everyone], "announcement:new", payload)],
     }
 }
 
 /// The company that is told: the one that is named, or else the shop's.
-fn company(told: &Telling<'_>, posted: Option<&schemas::Posted>) -> impl Iterator<Item = Room> + use<> {
+fn company(
+    told: &Telling<'_>,
+    posted: Option<&schemas::Posted>,
+) -> impl Iterator<Item = Room> + use<> {
     let named = posted.and_then(|posted| posted.company_id.clone());
     // A shop of no company is told as one of its own.
-    let company = named.or_else(|| told.company.cloned()).map_or(Room::Shop, Room::Company);
+    let company = named
+        .or_else(|| told.company.cloned())
+        .map_or(Room::Shop, Room::Company);
     std::iter::once(company)
 }
 
@@ -306,5 +395,7 @@ fn merged(first: Value, second: Value) -> Value {
         _ => Map::new(),
     };
     let all = fields(first).into_iter().chain(fields(second));
-    all.filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>().into()
+    all.filter(|(_, value)| !value.is_null())
+        .collect::<Map<_, _>>()
+        .into()
 }

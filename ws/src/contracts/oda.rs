@@ -18,9 +18,13 @@ pub(crate) struct Oda;
 impl Contract for Oda {
     fn parts(&self, told: &Telling<'_>) -> Vec<Part> {
         let event = told.event;
-        let Some((name, data)) = name(event).zip(data(event)) else { return Vec::new() };
+        let Some((name, data)) = name(event).zip(data(event)) else {
+            return Vec::new();
+        };
         let payload = envelope(told, notification_kind(event).unwrap_or(&name), data);
-        std::iter::once(Part::new(name, payload)).chain(afterthought(event)).collect()
+        std::iter::once(Part::new(name, payload))
+            .chain(afterthought(event))
+            .collect()
     }
 
     fn first_rooms(&self, identity: &Identity) -> BTreeSet<Room> {
@@ -48,7 +52,9 @@ impl Contract for Oda {
             Room::OrdersCustomer(id)
                 if identity.role == Role::Customer
                     && own_orders(identity).contains(room)
-                    && identity.own_customer().is_some_and(|own| AnyId::from(own) != *id) =>
+                    && identity
+                        .own_customer()
+                        .is_some_and(|own| AnyId::from(own) != *id) =>
             {
                 None
             }
@@ -64,7 +70,9 @@ impl Contract for Oda {
         match (room, event) {
             (Room::Notifications, _) => kinds.contains(notification_kind(event)),
             // Orders and payments come to those who subscribed to orders.
-            (Room::User(_), Event::Posted(posted)) => !matches!(posted.kind.topic(), "order" | "payment"),
+            (Room::User(_), Event::Posted(posted)) => {
+                !matches!(posted.kind.topic(), "order" | "payment")
+            }
             _ => true,
         }
     }
@@ -82,7 +90,10 @@ impl Contract for Oda {
 
     fn failed(&self, call: &Call, error: &ErrorBody) -> Option<(&'static str, Value)> {
         let name = request::failure_event(&call.name)?;
-        Some((name, failure(error, call.args.first().unwrap_or(&Value::Null))))
+        Some((
+            name,
+            failure(error, call.args.first().unwrap_or(&Value::Null)),
+        ))
     }
 }
 
@@ -166,8 +177,12 @@ pub(crate) fn notification_kind(event: &Event) -> Option<&'static str> {
 }
 
 /// Every `type` that a notification can have.
-pub(crate) const NOTIFICATION_KINDS: [&str; 4] =
-    ["security:alert", "system:event", "system:maintenance", "user:activity"];
+pub(crate) const NOTIFICATION_KINDS: [&str; 4] = [
+    "security:alert",
+    "system:event",
+    "system:maintenance",
+    "user:activity",
+];
 
 /// The frame around every event; the ephemeral have no `id`.
 fn envelope(told: &Telling<'_>, kind: &str, data: Value) -> Value {
@@ -181,10 +196,15 @@ fn envelope(told: &Telling<'_>, kind: &str, data: Value) -> Value {
 
 /// What the documents' clients listen for when a command that was acknowledged fails later.
 fn afterthought(event: &Event) -> Option<Part> {
-    let Event::CommandUpdated(command) = event else { return None };
+    let Event::CommandUpdated(command) = event else {
+        return None;
+    };
     let error = command.error.as_ref()?;
     let request = json!({ "commandId": command.command_id, "kind": command.kind });
-    Some(Part::new(request::failure_event_of(command.kind), failure(error, &request)))
+    Some(Part::new(
+        request::failure_event_of(command.kind),
+        failure(error, &request),
+    ))
 }
 
 fn failure(body: &ErrorBody, request: &Value) -> Value {
@@ -237,9 +257,16 @@ fn posted_data(posted: &Posted) -> Value {
         ("productId", posted.product_id.as_ref().map(|id| json!(id))),
         ("change", change.map(|change| json!(change))),
         ("status", crossing.map(|status| json!(status))),
-        ("event", (posted_name(posted.kind) == "notification").then(|| json!(posted.kind))),
+        (
+            "event",
+            (posted_name(posted.kind) == "notification").then(|| json!(posted.kind)),
+        ),
     ];
-    data.extend(known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+    data.extend(
+        known
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?))),
+    );
     data.into()
 }
 

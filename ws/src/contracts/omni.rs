@@ -44,7 +44,11 @@ impl Contract for Omni {
         };
         // A cancelled order has changed its status and is deleted, as the document has it.
         let deleted = is_cancellation(event).then_some("order:deleted");
-        [Some(name), deleted].into_iter().flatten().map(message).collect()
+        [Some(name), deleted]
+            .into_iter()
+            .flatten()
+            .map(message)
+            .collect()
     }
 
     fn first_rooms(&self, _identity: &Identity) -> BTreeSet<Room> {
@@ -52,8 +56,9 @@ impl Contract for Omni {
     }
 
     fn may_be_in(&self, room: &Room, identity: &Identity) -> bool {
-        Topic::of(room)
-            .is_some_and(|topic| topic.is_for(identity.role) && topic.rooms(identity).contains(room))
+        Topic::of(room).is_some_and(|topic| {
+            topic.is_for(identity.role) && topic.rooms(identity).contains(room)
+        })
     }
 
     fn room_name(&self, room: &Room, _identity: &Identity) -> Option<String> {
@@ -66,7 +71,14 @@ impl Contract for Omni {
 
     /// Who it is: a guest, unless it brought a token already.
     fn connected(&self, arrived: &Arrived<'_>) -> Value {
-        let Arrived { identity, is_anonymous, socket_id, offset, at, .. } = arrived;
+        let Arrived {
+            identity,
+            is_anonymous,
+            socket_id,
+            offset,
+            at,
+            ..
+        } = arrived;
         json!({
             "socketId": socket_id,
             "userId": Some(&identity.user_id).filter(|_| !is_anonymous),
@@ -93,13 +105,13 @@ impl Contract for Omni {
         match call.name.as_str() {
             "auth" => {
                 let expires_at = identity.expires_at.as_millisecond();
-                let who =
-                    json!({ "userId": identity.user_id, "role": identity.role, "expiresAt": expires_at });
+                let who = json!({ "userId": identity.user_id, "role": identity.role, "expiresAt": expires_at });
                 Some(("authenticated", who))
             }
-            "subscribe" => {
-                Some(("subscribed", json!({ "namespace": namespace(), "offset": fields.get("offset") })))
-            }
+            "subscribe" => Some((
+                "subscribed",
+                json!({ "namespace": namespace(), "offset": fields.get("offset") }),
+            )),
             "unsubscribe" => Some(("unsubscribed", json!({ "namespace": namespace() }))),
             _ => None,
         }
@@ -194,7 +206,8 @@ fn is_cancellation(event: &Event) -> bool {
         Event::OrderStatusChanged(order) => order.order.status == OrderStatus::Cancelled,
         Event::Posted(posted) => {
             let status = posted.data.get("newStatus").or(posted.data.get("status"));
-            posted.kind == Kind::OrderStatusChanged && status.is_some_and(|status| status == "cancelled")
+            posted.kind == Kind::OrderStatusChanged
+                && status.is_some_and(|status| status == "cancelled")
         }
         _ => false,
     }
@@ -206,7 +219,9 @@ fn data(event: &Event) -> Value {
         | Event::OrderDeleted(changed)
         | Event::OrderStatusChanged(changed)
         | Event::OrderUpdated(changed) => order(changed),
-        Event::PaymentFailed(payment) | Event::PaymentReceived(payment) | Event::PaymentRefunded(payment) => {
+        Event::PaymentFailed(payment)
+        | Event::PaymentReceived(payment)
+        | Event::PaymentRefunded(payment) => {
             json!({
                 "orderId": payment.order_id,
                 "customerId": payment.customer_id,
@@ -241,8 +256,10 @@ fn order(changed: &OrderChanged) -> Value {
 }
 
 fn posted_order(posted: &Posted) -> Value {
-    let said =
-        |keys: &[&str]| keys.iter().find_map(|key| posted.data.get(*key).filter(|value| !value.is_null()));
+    let said = |keys: &[&str]| {
+        keys.iter()
+            .find_map(|key| posted.data.get(*key).filter(|value| !value.is_null()))
+    };
     let customer = posted.customer_id.map(|id| id.to_string());
     json!({
         "id": posted.order_id,
@@ -263,15 +280,22 @@ fn number(amount: &Money) -> Option<Number> {
 pub(crate) fn state_of(event: &Event) -> Option<(Kind, String)> {
     let of = |id: &dyn ToString| Some(id.to_string());
     let level = |level: &LevelShape| {
-        Some(format!("{}/{}/{}", level.shop, level.inventory_item_id, level.location_id))
+        Some(format!(
+            "{}/{}/{}",
+            level.shop, level.inventory_item_id, level.location_id
+        ))
     };
     let thing = match event {
-        Event::CustomerOffline(customer) | Event::CustomerOnline(customer) => of(&customer.customer_id),
-        Event::InventoryLowStock(now) | Event::InventoryOutOfStock(now) | Event::InventoryRestocked(now) => {
-            level(now)
+        Event::CustomerOffline(customer) | Event::CustomerOnline(customer) => {
+            of(&customer.customer_id)
         }
+        Event::InventoryLowStock(now)
+        | Event::InventoryOutOfStock(now)
+        | Event::InventoryRestocked(now) => level(now),
         Event::InventoryUpdated(change) => level(&change.level),
-        Event::OrderStatusChanged(changed) | Event::OrderUpdated(changed) => of(&changed.order.order_id),
+        Event::OrderStatusChanged(changed) | Event::OrderUpdated(changed) => {
+            of(&changed.order.order_id)
+        }
         Event::ProductPriceChanged(change) => of(&change.variant_id),
         Event::ProductUpdated(product) => of(&product.product_id),
         _ => None,

@@ -23,8 +23,13 @@ impl Contract for Oms {
         let at = told.at;
         match fact::of(told.event, None) {
             Some(Fact::Order(order)) => {
-                let mut parts = vec![Part::to([room(ORDERS)], "order_update", order_update(&order, at))];
-                if let (Some(notice), Some(_)) = (user_notification(&order, at), order.owner.name()) {
+                let mut parts = vec![Part::to(
+                    [room(ORDERS)],
+                    "order_update",
+                    order_update(&order, at),
+                )];
+                if let (Some(notice), Some(_)) = (user_notification(&order, at), order.owner.name())
+                {
                     parts.push(Part::to(order.owner.rooms(), "user_notification", notice));
                 }
                 parts
@@ -34,9 +39,15 @@ impl Contract for Oms {
                 .into_iter()
                 .collect(),
             Some(Fact::Notice(notice)) => match notice.audience {
-                Audience::User(_) => vec![Part::new("user_notification", self::notice(&notice, at))],
+                Audience::User(_) => {
+                    vec![Part::new("user_notification", self::notice(&notice, at))]
+                }
                 Audience::Everybody => {
-                    vec![Part::to([Room::Everyone], "system_notification", self::notice(&notice, at))]
+                    vec![Part::to(
+                        [Room::Everyone],
+                        "system_notification",
+                        self::notice(&notice, at),
+                    )]
                 }
                 _ => vec![Part::new("system_notification", self::notice(&notice, at))],
             },
@@ -58,8 +69,11 @@ impl Contract for Oms {
     }
 
     fn first_rooms(&self, identity: &Identity) -> BTreeSet<Room> {
-        let mut rooms =
-            BTreeSet::from([Room::Everyone, Room::Role(identity.role), Room::User(identity.user_id.clone())]);
+        let mut rooms = BTreeSet::from([
+            Room::Everyone,
+            Room::Role(identity.role),
+            Room::User(identity.user_id.clone()),
+        ]);
         if identity.role.is_staff() {
             rooms.insert(Room::Shop);
             rooms.extend(identity.companies.iter().cloned().map(Room::Company));
@@ -89,12 +103,17 @@ impl Contract for Oms {
         request::plain(call)?;
         let join = |subscribed: &str| {
             let rooms = BTreeSet::from([room(subscribed), stream(subscribed)]);
-            let rooms: BTreeSet<Room> =
-                rooms.into_iter().filter(|room| self.may_be_in(room, identity)).collect();
+            let rooms: BTreeSet<Room> = rooms
+                .into_iter()
+                .filter(|room| self.may_be_in(room, identity))
+                .collect();
             if rooms.is_empty() {
                 return Err(request::forbidden(subscribed));
             }
-            Ok(Request::Join(Join { rooms, ..Join::default() }))
+            Ok(Request::Join(Join {
+                rooms,
+                ..Join::default()
+            }))
         };
         match call.name.as_str() {
             "subscribe_to_orders" => join(ORDERS),
@@ -108,7 +127,9 @@ impl Contract for Oms {
                         return Err(ErrorBody::field("type", types));
                     }
                 };
-                Ok(Request::Leave(Leaving::Rooms([room(subscribed), stream(subscribed)].into())))
+                Ok(Request::Leave(Leaving::Rooms(
+                    [room(subscribed), stream(subscribed)].into(),
+                )))
             }
             "ping" => Ok(Request::Ping),
             "auth:refresh" => request::refresh(call),
@@ -131,7 +152,10 @@ impl Contract for Oms {
             "subscribe_to_inventory" => (INVENTORY, "Successfully subscribed to inventory updates"),
             _ => return None,
         };
-        Some(("subscription_confirmed", json!({ "type": kind, "message": message })))
+        Some((
+            "subscription_confirmed",
+            json!({ "type": kind, "message": message }),
+        ))
     }
 }
 
@@ -139,14 +163,22 @@ impl Contract for Oms {
 pub(crate) fn read(text: &str) -> Result<Call, ErrorBody> {
     let name = text.trim();
     if (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.starts_with(['{', '[', '"']) {
-        return Ok(Call { name: name.to_owned(), ..Call::default() });
+        return Ok(Call {
+            name: name.to_owned(),
+            ..Call::default()
+        });
     }
     let mut message: Map<String, Value> = schemas::json::read(name.as_bytes()).unwrap_or_default();
-    let (Some(Value::String(name)), data) = (message.remove("event"), message.remove("data")) else {
+    let (Some(Value::String(name)), data) = (message.remove("event"), message.remove("data"))
+    else {
         let message = r#"A message is the name of an event, or JSON: {"event": "unsubscribe", "data": {"type": "order"}}"#;
         return Err(ErrorBody::new(ErrorCode::InvalidPayload, message));
     };
-    Ok(Call { name, args: data.into_iter().collect(), ..Call::default() })
+    Ok(Call {
+        name,
+        args: data.into_iter().collect(),
+        ..Call::default()
+    })
 }
 
 /// Bytes of a name that stands alone.
@@ -170,7 +202,11 @@ fn room(name: &str) -> Room {
 
 /// Where the events for it come from, for those who may see all of them. Customers hear of their own anyway.
 fn stream(subscribed: &str) -> Room {
-    if subscribed == ORDERS { Room::OrdersAll } else { Room::InventoryAll }
+    if subscribed == ORDERS {
+        Room::OrdersAll
+    } else {
+        Room::InventoryAll
+    }
 }
 
 /// The frame around everything.
@@ -184,7 +220,11 @@ fn real_time_event(kind: &str, data: Value, user: Option<&AnyId>, at: Timestamp)
 }
 
 fn user_json(identity: &Identity) -> Value {
-    identity.user_id.as_str().parse().map_or_else(|_| json!(identity.user_id), |id| id_json(&id))
+    identity
+        .user_id
+        .as_str()
+        .parse()
+        .map_or_else(|_| json!(identity.user_id), |id| id_json(&id))
 }
 
 fn order_update(order: &Order<'_>, at: Timestamp) -> Value {
@@ -203,7 +243,9 @@ fn order_update(order: &Order<'_>, at: Timestamp) -> Value {
 }
 
 fn order_message(order: &Order<'_>) -> String {
-    let said = order.posted.and_then(|posted| posted.data.get("message")?.as_str());
+    let said = order
+        .posted
+        .and_then(|posted| posted.data.get("message")?.as_str());
     if let Some(said) = said {
         return said.to_owned();
     }
@@ -237,7 +279,12 @@ fn user_notification(order: &Order<'_>, at: Timestamp) -> Option<Value> {
         about["previousStatus"] = json!(order.previous);
     }
     let data = json!({ "type": kind, "title": title, "message": message, "data": about });
-    Some(real_time_event("user_specific", data, order.owner.name(), at))
+    Some(real_time_event(
+        "user_specific",
+        data,
+        order.owner.name(),
+        at,
+    ))
 }
 
 fn inventory_update(stock: &Stock<'_>, at: Timestamp) -> Option<Value> {

@@ -79,19 +79,29 @@ pub(crate) fn own_orders(identity: &Identity) -> BTreeSet<Room> {
     }
     let customer = identity.own_customer().map(AnyId::from);
     let user = AnyId::of::<CustomerId>(identity.user_id.as_str()).ok();
-    customer.into_iter().chain(user).map(Room::OrdersCustomer).collect()
+    customer
+        .into_iter()
+        .chain(user)
+        .map(Room::OrdersCustomer)
+        .collect()
 }
 
 /// A fresh token for a live socket.
 pub(crate) fn refresh(call: &Call) -> Result<Request, ErrorBody> {
     match Fields::of(call)?.field("token") {
-        Some(Value::String(token)) => Ok(Request::Refresh { token: token.clone(), since: None }),
+        Some(Value::String(token)) => Ok(Request::Refresh {
+            token: token.clone(),
+            since: None,
+        }),
         _ => Err(ErrorBody::field("token", "A token is needed")),
     }
 }
 
 pub(crate) fn forbidden(what: &str) -> ErrorBody {
-    ErrorBody::new(ErrorCode::Forbidden, format!("Your role does not allow {what}"))
+    ErrorBody::new(
+        ErrorCode::Forbidden,
+        format!("Your role does not allow {what}"),
+    )
 }
 
 pub(crate) fn unknown() -> ErrorBody {
@@ -103,7 +113,10 @@ pub(crate) fn plain(call: &Call) -> Result<(), ErrorBody> {
     if call.attachments.is_empty() {
         return Ok(());
     }
-    Err(ErrorBody::new(ErrorCode::InvalidPayload, "Binary arguments are not taken"))
+    Err(ErrorBody::new(
+        ErrorCode::InvalidPayload,
+        "Binary arguments are not taken",
+    ))
 }
 
 /// A payload's fields. One that is `null` is one that is missing.
@@ -115,7 +128,10 @@ impl<'a> Fields<'a> {
         match call.args.first() {
             None | Some(Value::Null) => Ok(Self(None)),
             Some(Value::Object(fields)) => Ok(Self(Some(fields))),
-            Some(_) => Err(ErrorBody::new(ErrorCode::InvalidPayload, "The payload must be an object")),
+            Some(_) => Err(ErrorBody::new(
+                ErrorCode::InvalidPayload,
+                "The payload must be an object",
+            )),
         }
     }
 
@@ -127,17 +143,23 @@ impl<'a> Fields<'a> {
         match self.field(key) {
             None => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
-            Some(_) => Err(ErrorBody::field(key, format!("{key} must be true or false"))),
+            Some(_) => Err(ErrorBody::field(
+                key,
+                format!("{key} must be true or false"),
+            )),
         }
     }
 
     pub(crate) fn since(&self) -> Result<Option<Since>, ErrorBody> {
         match self.field("since") {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.parse().map_or(Since::Foreign, Since::Offset))),
-            Some(_) => {
-                Err(ErrorBody::field("since", "since must be the id of an event or an answer's offset"))
+            Some(Value::String(text)) => {
+                Ok(Some(text.parse().map_or(Since::Foreign, Since::Offset)))
             }
+            Some(_) => Err(ErrorBody::field(
+                "since",
+                "since must be the id of an event or an answer's offset",
+            )),
         }
     }
 
@@ -157,12 +179,18 @@ impl<'a> Fields<'a> {
         match self.field(key) {
             None => Ok(None),
             Some(Value::Array(values)) if values.len() > IDS_PER_LIST_MAX => {
-                let message = format!("{key} takes at most {IDS_PER_LIST_MAX}; leave it out for everything");
-                Err(ErrorBody { field: Some(key.to_owned()), ..ErrorBody::new(ErrorCode::TooLarge, message) })
+                let message =
+                    format!("{key} takes at most {IDS_PER_LIST_MAX}; leave it out for everything");
+                Err(ErrorBody {
+                    field: Some(key.to_owned()),
+                    ..ErrorBody::new(ErrorCode::TooLarge, message)
+                })
             }
-            Some(Value::Array(values)) => {
-                values.iter().map(|value| Self::text(key, value)).collect::<Result<_, _>>().map(Some)
-            }
+            Some(Value::Array(values)) => values
+                .iter()
+                .map(|value| Self::text(key, value))
+                .collect::<Result<_, _>>()
+                .map(Some),
             Some(_) => Err(ErrorBody::field(key, format!("{key} must be a list"))),
         }
     }

@@ -28,7 +28,11 @@ pub enum Beat {
 impl Heartbeat {
     /// Of a connection that opens now.
     pub fn new(interval: Duration, timeout: Duration) -> Self {
-        Self { interval, timeout, next: Next::Ping(interval) }
+        Self {
+            interval,
+            timeout,
+            next: Next::Ping(interval),
+        }
     }
 
     /// When [`Heartbeat::beat`] has something to say.

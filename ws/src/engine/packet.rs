@@ -87,7 +87,8 @@ mod tests {
             ping_timeout: 60_000,
             max_payload: 9,
         };
-        let json = r#"0{"maxPayload":9,"pingInterval":25000,"pingTimeout":60000,"sid":"x","upgrades":[]}"#;
+        let json =
+            r#"0{"maxPayload":9,"pingInterval":25000,"pingTimeout":60000,"sid":"x","upgrades":[]}"#;
         assert_eq!(Packet::parse(json), Ok(Packet::Open(open)));
         for text in [json, "1", "2", "2probe", "3probe", "42[\"a\"]", "5", "6"] {
             assert_eq!(Packet::parse(text).unwrap().encode(), text);

@@ -37,7 +37,10 @@ impl Messages {
     /// The next message. An empty body has one, which is no packet.
     pub fn take(&mut self) -> Option<Result<Message<'_>, Malformed>> {
         let rest = self.body.get(self.at..)?;
-        let length = rest.iter().position(|byte| *byte == SEPARATOR).unwrap_or(rest.len());
+        let length = rest
+            .iter()
+            .position(|byte| *byte == SEPARATOR)
+            .unwrap_or(rest.len());
         self.at += length + 1;
         Some(message(&rest[..length]))
     }
@@ -45,10 +48,13 @@ impl Messages {
 
 fn message(packet: &[u8]) -> Result<Message<'_>, Malformed> {
     match packet {
-        [b'b', base64 @ ..] => {
-            STANDARD.decode(base64).map(|bytes| Message::Binary(bytes.into())).map_err(|_| Malformed)
-        }
-        text => str::from_utf8(text).map(Message::Text).map_err(|_| Malformed),
+        [b'b', base64 @ ..] => STANDARD
+            .decode(base64)
+            .map(|bytes| Message::Binary(bytes.into()))
+            .map_err(|_| Malformed),
+        text => str::from_utf8(text)
+            .map(Message::Text)
+            .map_err(|_| Malformed),
     }
 }
 
@@ -59,7 +65,9 @@ pub fn append(payload: &mut Vec<u8>, frames: &[u8]) {
             payload.push(SEPARATOR);
         }
         match kind {
-            frame::Kind::Binary => payload.extend([b"b", STANDARD.encode(message).as_bytes()].concat()),
+            frame::Kind::Binary => {
+                payload.extend([b"b", STANDARD.encode(message).as_bytes()].concat())
+            }
             frame::Kind::Text => payload.extend(message),
         }
     }
@@ -89,7 +97,10 @@ mod tests {
         let ok = |text: &str| Ok(text.to_owned());
         assert_eq!(texts("4hello"), [ok("4hello")]);
         assert_eq!(texts("4€\x1e3\x1e4"), [ok("4€"), ok("3"), ok("4")]);
-        assert_eq!(texts("4hello\x1ebAQIDBA=="), [ok("4hello"), ok(r#"b"\x01\x02\x03\x04""#)]);
+        assert_eq!(
+            texts("4hello\x1ebAQIDBA=="),
+            [ok("4hello"), ok(r#"b"\x01\x02\x03\x04""#)]
+        );
         assert_eq!(texts("b"), [ok(r#"b"""#)]);
         assert_eq!(texts(""), [ok("")], "which is no packet");
         assert_eq!(texts("4a\x1e"), [ok("4a"), ok("")]);
@@ -97,9 +108,15 @@ mod tests {
 
     #[test]
     fn what_is_neither_text_nor_base64_is_malformed() {
-        assert_eq!(texts("bAQIDBA=\x1e4a"), [Err(Malformed), Ok("4a".to_owned())]);
+        assert_eq!(
+            texts("bAQIDBA=\x1e4a"),
+            [Err(Malformed), Ok("4a".to_owned())]
+        );
         assert_eq!(texts("b*"), [Err(Malformed)]);
-        assert_eq!(Messages::new(Bytes::from_static(b"4\xff")).take(), Some(Ok(Message::Text("4\u{fffd}"))));
+        assert_eq!(
+            Messages::new(Bytes::from_static(b"4\xff")).take(),
+            Some(Ok(Message::Text("4\u{fffd}")))
+        );
     }
 
     #[test]
@@ -107,7 +124,10 @@ mod tests {
         let mut payload = Vec::new();
         append(&mut payload, &frame::text("4hello"));
         append(&mut payload, &frame::binary(&[1, 2, 3, 4]));
-        append(&mut payload, &[frame::text("4a"), frame::text("4b")].concat());
+        append(
+            &mut payload,
+            &[frame::text("4a"), frame::text("4b")].concat(),
+        );
         assert_eq!(payload, b"4hello\x1ebAQIDBA==\x1e4a\x1e4b");
     }
 

@@ -35,13 +35,19 @@ pub struct Overlap<P> {
 impl<P> Polling<P> {
     /// Without a GET.
     pub fn new() -> Self {
-        Self { waiting: None, probed: false }
+        Self {
+            waiting: None,
+            probed: false,
+        }
     }
 
     /// A GET came.
     pub fn wait(&mut self, now: Duration, poll: P) -> Result<(), Overlap<P>> {
         if let Some((first, _)) = self.waiting.take() {
-            return Err(Overlap { first, second: poll });
+            return Err(Overlap {
+                first,
+                second: poll,
+            });
         }
         self.waiting = Some((poll, now));
         Ok(())
@@ -106,7 +112,13 @@ mod tests {
     fn a_second_poll_at_a_time_is_an_overlap_and_none_waits_after_it() {
         let mut polling = Polling::new();
         polling.wait(SECOND, 'a').unwrap();
-        assert_eq!(polling.wait(SECOND, 'b'), Err(Overlap { first: 'a', second: 'b' }));
+        assert_eq!(
+            polling.wait(SECOND, 'b'),
+            Err(Overlap {
+                first: 'a',
+                second: 'b'
+            })
+        );
         assert_eq!(polling.take(), None);
     }
 
@@ -115,7 +127,10 @@ mod tests {
         let mut polling = Polling::new();
         polling.wait(SECOND, 'a').unwrap();
         assert_eq!(polling.deadline(), Some(SECOND + POLL_MAX));
-        assert_eq!(polling.reply(SECOND + POLL_MAX, false), Some(('a', Reply::Noop)));
+        assert_eq!(
+            polling.reply(SECOND + POLL_MAX, false),
+            Some(('a', Reply::Noop))
+        );
         assert_eq!(polling.deadline(), None);
     }
 
@@ -126,8 +141,15 @@ mod tests {
         polling.probe(true);
         assert_eq!(polling.reply(SECOND * 2, false), Some(('a', Reply::Noop)));
         polling.wait(SECOND * 2, 'b').unwrap();
-        assert_eq!(polling.reply(SECOND * 2, false), None, "or client and server would run in a circle");
-        assert_eq!(polling.reply(SECOND * 2 + NOOP_PAUSE, false), Some(('b', Reply::Noop)));
+        assert_eq!(
+            polling.reply(SECOND * 2, false),
+            None,
+            "or client and server would run in a circle"
+        );
+        assert_eq!(
+            polling.reply(SECOND * 2 + NOOP_PAUSE, false),
+            Some(('b', Reply::Noop))
+        );
         polling.probe(false);
         polling.wait(SECOND * 3, 'c').unwrap();
         assert_eq!(polling.deadline(), Some(SECOND * 3 + POLL_MAX));

@@ -42,14 +42,21 @@ mod tests {
     #[test]
     fn a_probe_is_echoed_and_then_takes_over() {
         let mut probe = Probe::default();
-        assert_eq!(probe.receive("2probe"), Ok(ProbeStep::Echo(Packet::Pong("probe"))));
+        assert_eq!(
+            probe.receive("2probe"),
+            Ok(ProbeStep::Echo(Packet::Pong("probe")))
+        );
         assert_eq!(probe.receive("5"), Ok(ProbeStep::TakeOver));
     }
 
     #[test]
     fn nothing_else_is_said_before_the_change() {
         for text in ["5", "2", "2other", "3probe", "4hello", "1", "", "x"] {
-            assert_eq!(Probe::default().receive(text), Err(Ending::Malformed), "{text}");
+            assert_eq!(
+                Probe::default().receive(text),
+                Err(Ending::Malformed),
+                "{text}"
+            );
         }
         let mut twice = Probe::default();
         twice.receive("2probe").unwrap();

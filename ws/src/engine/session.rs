@@ -29,7 +29,9 @@ pub struct Session {
 impl Session {
     /// A session that opens now.
     pub fn new(ping_interval: Duration, ping_timeout: Duration) -> Self {
-        Self { heartbeat: Heartbeat::new(ping_interval, ping_timeout) }
+        Self {
+            heartbeat: Heartbeat::new(ping_interval, ping_timeout),
+        }
     }
 
     /// Takes one message of the transport; gives the one for the application, if it carries one.
@@ -38,7 +40,9 @@ impl Session {
         now: Duration,
         message: Message<'a>,
     ) -> Result<Option<Message<'a>>, Ending> {
-        let Message::Text(text) = message else { return Ok(Some(message)) };
+        let Message::Text(text) = message else {
+            return Ok(Some(message));
+        };
         match Packet::parse(text).map_err(|_| Ending::Malformed)? {
             Packet::Close => Err(Ending::Goodbye),
             Packet::Message(text) => Ok(Some(Message::Text(text))),
@@ -52,7 +56,11 @@ impl Session {
     }
 
     /// What is due by now. `listening` tells whether the client was being read from.
-    pub fn tick(&mut self, now: Duration, listening: bool) -> Result<Option<Packet<'static>>, Ending> {
+    pub fn tick(
+        &mut self,
+        now: Duration,
+        listening: bool,
+    ) -> Result<Option<Packet<'static>>, Ending> {
         if !listening {
             self.heartbeat.excuse(now);
         }
@@ -94,7 +102,11 @@ mod tests {
     #[test]
     fn what_only_a_server_says_ends_the_session() {
         for text in ["", "abc", "x", "7", "2", "2probe", "5", "0{}"] {
-            assert_eq!(session().receive(NOW, Message::Text(text)), Err(Ending::Malformed), "{text}");
+            assert_eq!(
+                session().receive(NOW, Message::Text(text)),
+                Err(Ending::Malformed),
+                "{text}"
+            );
         }
     }
 

@@ -13,7 +13,12 @@ fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     frame[0] = first;
     frame[1] |= 0x80;
     frame.extend(MASK);
-    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame.extend(
+        payload
+            .iter()
+            .zip(MASK.iter().cycle())
+            .map(|(byte, mask)| byte ^ mask),
+    );
     frame
 }
 
@@ -34,29 +39,54 @@ fn violation(bytes: &[u8]) -> Violation {
 
 #[test]
 fn the_vectors_of_the_rfc_read_and_write() {
-    let hello = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
-    assert_eq!(decode_all(&hello, 1), Ok(vec![Message::Text("Hello".to_owned())]));
-    assert_eq!(&text("Hello")[..], [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]);
-    assert_eq!(&pong(b"Hello")[..], [0x8a, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]);
+    let hello = [
+        0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58,
+    ];
+    assert_eq!(
+        decode_all(&hello, 1),
+        Ok(vec![Message::Text("Hello".to_owned())])
+    );
+    assert_eq!(
+        &text("Hello")[..],
+        [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]
+    );
+    assert_eq!(
+        &pong(b"Hello")[..],
+        [0x8a, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]
+    );
     assert_eq!(&close(Some(1001))[..], [0x88, 0x02, 0x03, 0xe9]);
     assert_eq!(&encode(BINARY, &[0; 256])[..4], [0x82, 0x7e, 0x01, 0x00]);
-    assert_eq!(&encode(BINARY, &vec![0; 65_536])[..10], [0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0]);
+    assert_eq!(
+        &encode(BINARY, &vec![0; 65_536])[..10],
+        [0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0]
+    );
 }
 
 #[test]
 fn control_frames_come_between_fragments() {
-    let bytes =
-        [masked(0x01, b"Hel"), masked(0x89, b"?"), masked(0x00, b""), masked(0x8a, b""), masked(0x80, b"lo")];
+    let bytes = [
+        masked(0x01, b"Hel"),
+        masked(0x89, b"?"),
+        masked(0x00, b""),
+        masked(0x8a, b""),
+        masked(0x80, b"lo"),
+    ];
     let messages = decode_all(&bytes.concat(), 1).unwrap();
     let text = Message::Text("Hello".to_owned());
-    assert_eq!(messages, [Message::Ping(Bytes::from_static(b"?")), Message::Pong, text]);
+    assert_eq!(
+        messages,
+        [Message::Ping(Bytes::from_static(b"?")), Message::Pong, text]
+    );
 }
 
 #[test]
 fn a_character_may_be_split_over_fragments_but_not_cut_off() {
     let euro = "€".as_bytes();
     let whole = [masked(0x01, &euro[..1]), masked(0x80, &euro[1..])].concat();
-    assert_eq!(decode_all(&whole, 1), Ok(vec![Message::Text("€".to_owned())]));
+    assert_eq!(
+        decode_all(&whole, 1),
+        Ok(vec![Message::Text("€".to_owned())])
+    );
     assert_eq!(violation(&masked(0x81, &euro[..2])), Violation::Utf8);
     assert_eq!(violation(&masked(0x81, b"\xed\xa0\x80")), Violation::Utf8);
 }
@@ -73,10 +103,22 @@ fn hostile_frames_are_violations() {
     assert_eq!(violation(&masked(0x89, &[0; 126])), Violation::Control);
     assert_eq!(violation(&masked(0x09, b"")), Violation::Control);
     assert_eq!(violation(&masked(0x80, b"")), Violation::Continuation);
-    assert_eq!(violation(&[masked(0x01, b"a"), masked(0x81, b"b")].concat()), Violation::Continuation);
-    assert_eq!(violation(&[0x82, 0xfe, 0, 5, 0, 0, 0, 0]), Violation::Length);
-    assert_eq!(violation(&[0x82, 0xff, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]), Violation::Length);
-    assert_eq!(violation(&[0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), Violation::Length);
+    assert_eq!(
+        violation(&[masked(0x01, b"a"), masked(0x81, b"b")].concat()),
+        Violation::Continuation
+    );
+    assert_eq!(
+        violation(&[0x82, 0xfe, 0, 5, 0, 0, 0, 0]),
+        Violation::Length
+    );
+    assert_eq!(
+        violation(&[0x82, 0xff, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]),
+        Violation::Length
+    );
+    assert_eq!(
+        violation(&[0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        Violation::Length
+    );
 }
 
 #[test]
@@ -86,9 +128,17 @@ fn a_message_too_big_is_refused_when_it_is_promised_not_when_it_is_there() {
     assert_eq!(refused, Err(Violation::TooBig));
     assert_eq!(Violation::TooBig.close_code(), 1009);
 
-    let parts = [masked(0x02, &vec![0; 60_000]), masked(0x00, &vec![0; 40_000]), masked(0x80, &[0])];
+    let parts = [
+        masked(0x02, &vec![0; 60_000]),
+        masked(0x00, &vec![0; 40_000]),
+        masked(0x80, &[0]),
+    ];
     assert_eq!(violation(&parts.concat()), Violation::TooBig);
-    let fits = [masked(0x02, &vec![0; 60_000]), masked(0x80, &vec![0; 40_000])].concat();
+    let fits = [
+        masked(0x02, &vec![0; 60_000]),
+        masked(0x80, &vec![0; 40_000]),
+    ]
+    .concat();
     assert_eq!(decode_all(&fits, 7).unwrap().len(), 1);
 }
 
@@ -101,7 +151,10 @@ fn close_frames_carry_only_codes_that_may_be_sent() {
     for bad in [0, 999, 1004, 1005, 1006, 1015, 2999, 5000] {
         assert_eq!(code(bad), Err(Violation::CloseCode), "{bad}");
     }
-    assert_eq!(decode_all(&masked(0x88, b""), 1), Ok(vec![Message::Close(None)]));
+    assert_eq!(
+        decode_all(&masked(0x88, b""), 1),
+        Ok(vec![Message::Close(None)])
+    );
     assert_eq!(violation(&masked(0x88, b"x")), Violation::CloseCode);
     assert_eq!(violation(&masked(0x88, b"\x03\xe8\xff")), Violation::Utf8);
 }

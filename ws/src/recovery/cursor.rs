@@ -20,7 +20,12 @@ pub(crate) struct Cursor {
 impl Cursor {
     /// After that entry, whole.
     pub(crate) fn at(offset: Offset) -> Self {
-        Self { epoch: offset.epoch, position: offset.sequence, parts: 0, backfill: None }
+        Self {
+            epoch: offset.epoch,
+            position: offset.sequence,
+            parts: 0,
+            backfill: None,
+        }
     }
 
     /// The further of the two. A cursor from before its session began is one of an earlier session.
@@ -29,7 +34,14 @@ impl Cursor {
             return start;
         }
         let number = |cursor: Self| cursor.backfill.map(|(number, _)| number);
-        if number(self) < number(start) { Self { backfill: start.backfill, ..self } } else { self }
+        if number(self) < number(start) {
+            Self {
+                backfill: start.backfill,
+                ..self
+            }
+        } else {
+            self
+        }
     }
 
     /// The last entry that was sent as a whole, or concerned nobody.
@@ -76,7 +88,10 @@ impl FromStr for Cursor {
             Some((rest, backfill)) => {
                 let (number, reached) = backfill.split_once('.').ok_or(())?;
                 let number = number.parse().map_err(|_| ())?;
-                (rest, Some((number, Sequence(reached.parse().map_err(|_| ())?))))
+                (
+                    rest,
+                    Some((number, Sequence(reached.parse().map_err(|_| ())?))),
+                )
             }
         };
         let (offset, parts) = match rest.split_once('/') {
@@ -84,7 +99,11 @@ impl FromStr for Cursor {
             Some((offset, parts)) => (offset, parts.parse().map_err(|_| ())?),
         };
         let offset: Offset = offset.parse().map_err(|_| ())?;
-        Ok(Self { parts, backfill, ..Self::at(offset) })
+        Ok(Self {
+            parts,
+            backfill,
+            ..Self::at(offset)
+        })
     }
 }
 
@@ -95,8 +114,14 @@ mod tests {
     use super::*;
 
     fn cursor(position: u64, backfill: Option<(u32, u64)>) -> Cursor {
-        let offset = Offset { epoch: Epoch(7), sequence: Sequence(position) };
-        Cursor { backfill: backfill.map(|(number, at)| (number, Sequence(at))), ..Cursor::at(offset) }
+        let offset = Offset {
+            epoch: Epoch(7),
+            sequence: Sequence(position),
+        };
+        Cursor {
+            backfill: backfill.map(|(number, at)| (number, Sequence(at))),
+            ..Cursor::at(offset)
+        }
     }
 
     proptest! {
@@ -123,9 +148,19 @@ mod tests {
     fn a_cursor_of_an_earlier_session_counts_for_nothing() {
         let start = cursor(5, Some((2, 5)));
         assert_eq!(cursor(3, Some((9, 9))).or_later(start), start);
-        assert_eq!(Cursor { epoch: Epoch(1), ..cursor(9, None) }.or_later(start), start);
+        assert_eq!(
+            Cursor {
+                epoch: Epoch(1),
+                ..cursor(9, None)
+            }
+            .or_later(start),
+            start
+        );
         assert_eq!(cursor(8, None).or_later(start), cursor(8, Some((2, 5))));
-        assert_eq!(cursor(8, Some((3, 1))).or_later(start), cursor(8, Some((3, 1))));
+        assert_eq!(
+            cursor(8, Some((3, 1))).or_later(start),
+            cursor(8, Some((3, 1)))
+        );
     }
 
     #[test]

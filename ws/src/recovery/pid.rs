@@ -60,23 +60,42 @@ impl Key {
 
 /// Under what a user's sessions are counted: a code, because nothing that is kept of them need say who they are.
 pub(crate) fn owner(key: &Key, user: &UserId) -> String {
-    let code = key.mac(&[b"owner", user.as_str().as_bytes()]).finalize().into_bytes();
+    let code = key
+        .mac(&[b"owner", user.as_str().as_bytes()])
+        .finalize()
+        .into_bytes();
     URL_SAFE_NO_PAD.encode(&code[..12])
 }
 
 /// The fingerprint of an identity's rights.
 pub(crate) fn rights(key: &Key, identity: &Identity) -> Rights {
-    let customer = identity.customer_id.map(|id| id.to_string()).unwrap_or_default();
-    let list =
-        |ids: Option<Vec<String>>| ids.map_or("all".to_owned(), |ids| format!("only {}", ids.join(",")));
-    let locations = identity.locations.as_ref().map(|ids| ids.iter().map(ToString::to_string).collect());
+    let customer = identity
+        .customer_id
+        .map(|id| id.to_string())
+        .unwrap_or_default();
+    let list = |ids: Option<Vec<String>>| {
+        ids.map_or("all".to_owned(), |ids| format!("only {}", ids.join(",")))
+    };
+    let locations = identity
+        .locations
+        .as_ref()
+        .map(|ids| ids.iter().map(ToString::to_string).collect());
     let shops = match &identity.shops {
         ShopScope::All => None,
         ShopScope::Only(shops) => Some(shops.iter().map(ToString::to_string).collect()),
     };
     let (locations, shops) = (list(locations), list(shops));
-    let companies = list(Some(identity.companies.iter().map(ToString::to_string).collect()));
-    let parts = ["rights", identity.role.as_str(), &customer, &locations, &shops, &companies];
+    let companies = list(Some(
+        identity.companies.iter().map(ToString::to_string).collect(),
+    ));
+    let parts = [
+        "rights",
+        identity.role.as_str(),
+        &customer,
+        &locations,
+        &shops,
+        &companies,
+    ];
     let code = key.mac(&parts.map(str::as_bytes)).finalize().into_bytes();
     code.first_chunk().copied().unwrap_or_default()
 }
@@ -97,7 +116,9 @@ impl Pid {
             return None;
         }
         let (body, told) = bytes.split_at(BODY_BYTES);
-        seal(key, body, user, namespace).verify_truncated_left(told).ok()?;
+        seal(key, body, user, namespace)
+            .verify_truncated_left(told)
+            .ok()?;
         let (session, rest) = body.split_first_chunk()?;
         let (epoch, rest) = rest.split_first_chunk()?;
         let (position, rest) = rest.split_first_chunk()?;
@@ -129,12 +150,20 @@ impl Pid {
             &self.session.0,
             &self.start.epoch.0.to_be_bytes(),
             &self.start.position.0.to_be_bytes(),
-            &self.start.backfill.map_or(0, |(number, _)| number).to_be_bytes(),
+            &self
+                .start
+                .backfill
+                .map_or(0, |(number, _)| number)
+                .to_be_bytes(),
             &self.rights,
             &self.issued_at.as_second().to_be_bytes(),
         ];
         let mut body = [0; BODY_BYTES];
-        parts.concat().iter().zip(&mut body).for_each(|(from, to)| *to = *from);
+        parts
+            .concat()
+            .iter()
+            .zip(&mut body)
+            .for_each(|(from, to)| *to = *from);
         body
     }
 }
@@ -150,9 +179,18 @@ mod tests {
     use super::*;
 
     fn pid() -> Pid {
-        let start =
-            Cursor { epoch: Epoch(3), position: Sequence(70), parts: 0, backfill: Some((2, Sequence(70))) };
-        Pid { session: SessionId([9; 12]), start, rights: [4; 8], issued_at: Timestamp::UNIX_EPOCH }
+        let start = Cursor {
+            epoch: Epoch(3),
+            position: Sequence(70),
+            parts: 0,
+            backfill: Some((2, Sequence(70))),
+        };
+        Pid {
+            session: SessionId([9; 12]),
+            start,
+            rights: [4; 8],
+            issued_at: Timestamp::UNIX_EPOCH,
+        }
     }
 
     fn user(id: &str) -> UserId {
@@ -176,7 +214,10 @@ mod tests {
         for place in 0..sealed.len() {
             let mut forged = sealed.clone().into_bytes();
             forged[place] = if forged[place] == b'A' { b'B' } else { b'A' };
-            assert_eq!(Pid::open(&String::from_utf8(forged).unwrap(), &key, &ann, "/oda"), None);
+            assert_eq!(
+                Pid::open(&String::from_utf8(forged).unwrap(), &key, &ann, "/oda"),
+                None
+            );
         }
         for text in ["", "foo", &sealed[1..], &format!("{sealed}A"), "ö"] {
             assert_eq!(Pid::open(text, &key, &ann, "/oda"), None, "{text}");
@@ -187,7 +228,13 @@ mod tests {
     fn neither_id_is_found_in_the_other() {
         let key = Key::new([1; 32]);
         assert_ne!(pid().socket_id(&key), pid().session.text());
-        let again = Pid { start: Cursor { position: Sequence(71), ..pid().start }, ..pid() };
+        let again = Pid {
+            start: Cursor {
+                position: Sequence(71),
+                ..pid().start
+            },
+            ..pid()
+        };
         assert_ne!(pid().socket_id(&key), again.socket_id(&key));
     }
 
@@ -195,7 +242,8 @@ mod tests {
     fn every_right_counts() {
         let key = Key::new([1; 32]);
         let identity = |role, locations: Option<Vec<u64>>, shops| Identity {
-            locations: locations.map(|ids| ids.into_iter().map(|id| id.try_into().unwrap()).collect()),
+            locations: locations
+                .map(|ids| ids.into_iter().map(|id| id.try_into().unwrap()).collect()),
             shops,
             ..Identity::unlimited(user("ann"), role)
         };

@@ -102,7 +102,10 @@ impl Record {
         }
         let mut open = Vec::new();
         for backfill in self.backfills.kept.iter().rev() {
-            if cursor.goes_on(backfill.number, backfill.after, backfill.until).is_none() {
+            if cursor
+                .goes_on(backfill.number, backfill.after, backfill.until)
+                .is_none()
+            {
                 continue;
             }
             for (room, before) in &backfill.rooms {
@@ -116,7 +119,10 @@ impl Record {
             if kinds == backfill.kinds {
                 self.kinds.clone_from(&backfill.kinds_before);
             }
-            open.push(Backfill { kinds, ..backfill.clone() });
+            open.push(Backfill {
+                kinds,
+                ..backfill.clone()
+            });
         }
         open.reverse();
         Some(open)
@@ -126,6 +132,9 @@ impl Record {
     pub(crate) fn restart(&mut self, epoch: Epoch, at: Sequence) {
         self.epoch = epoch;
         self.rooms.values_mut().for_each(|joined| *joined = at);
-        self.backfills = Backfills { last: self.backfills.last, ..Backfills::default() };
+        self.backfills = Backfills {
+            last: self.backfills.last,
+            ..Backfills::default()
+        };
     }
 }

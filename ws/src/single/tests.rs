@@ -18,7 +18,14 @@ use crate::transport::tests::pipe::{Pipe, websocket};
 use crate::{Entrance, Hub, Options, limits};
 
 const PIPE: usize = 64 * 1024;
-const NAMESPACES: [&str; 6] = ["orders", "customers", "products", "inventory", "payments", "system"];
+const NAMESPACES: [&str; 6] = [
+    "orders",
+    "customers",
+    "products",
+    "inventory",
+    "payments",
+    "system",
+];
 
 /// The other end of a connection.
 struct Client {
@@ -35,7 +42,10 @@ fn knock(hub: &Arc<Hub>, headers: &HeaderMap) -> Result<Client, u16> {
         ([127, 0, 0, 1], 9).into(),
         &Entrance::default(),
     ) {
-        Knock::Upgrade(_, upgrade) => Ok(Client { pipe: Pipe::to(upgrade, PIPE), heard: Vec::new() }),
+        Knock::Upgrade(_, upgrade) => Ok(Client {
+            pipe: Pipe::to(upgrade, PIPE),
+            heard: Vec::new(),
+        }),
         Knock::Answer(response) => Err(response.status().as_u16()),
         _ => panic!("no WebSocket"),
     }
@@ -54,19 +64,24 @@ impl Client {
 
     async fn of(hub: &Arc<Hub>, token: &Value) -> Self {
         let mut client = Self::guest(hub).await;
-        client.asks("auth", &json!({ "token": token.to_string() })).await;
+        client
+            .asks("auth", &json!({ "token": token.to_string() }))
+            .await;
         client
     }
 
     async fn says(&mut self, name: &str, data: &Value) {
-        self.pipe.say(&json!({ "type": name, "data": data }).to_string()).await;
+        self.pipe
+            .say(&json!({ "type": name, "data": data }).to_string())
+            .await;
     }
 
     /// The next message; pings are answered.
     async fn hears(&mut self) -> Value {
         let message = loop {
-            let frame =
-                timeout(Duration::from_secs(100), self.pipe.frame()).await.expect("something to hear");
+            let frame = timeout(Duration::from_secs(100), self.pipe.frame())
+                .await
+                .expect("something to hear");
             match frame.expect("a frame") {
                 (0x1, text) => break serde_json::from_slice::<Value>(&text).unwrap(),
                 (0x9, _) => self.pipe.write(0x8A, b"").await,
@@ -89,7 +104,8 @@ impl Client {
     }
 
     async fn subscribes(&mut self, namespace: &str) -> Value {
-        self.asks("subscribe", &json!({ "namespace": namespace })).await
+        self.asks("subscribe", &json!({ "namespace": namespace }))
+            .await
     }
 
     /// The events up to here, as their types.
@@ -97,7 +113,10 @@ impl Client {
         for _ in 0..2 {
             self.asks("ping", &Value::Null).await;
         }
-        let heard = self.heard.drain(..).filter(|message| message.get("timestamp").is_some());
+        let heard = self
+            .heard
+            .drain(..)
+            .filter(|message| message.get("timestamp").is_some());
         heard.map(|message| name(&message).to_owned()).collect()
     }
 
@@ -133,8 +152,12 @@ fn product() -> Event {
 }
 
 fn posted(kind: schemas::Kind, data: Value) -> Event {
-    let Value::Object(data) = data else { panic!("not an object") };
-    Event::Posted(Box::new(Posted::read(kind, "erp".to_owned(), None, data).unwrap()))
+    let Value::Object(data) = data else {
+        panic!("not an object")
+    };
+    Event::Posted(Box::new(
+        Posted::read(kind, "erp".to_owned(), None, data).unwrap(),
+    ))
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,22 +165,41 @@ async fn a_guest_becomes_somebody_by_a_token_and_by_nothing_else() {
     let world = World::new();
     let mut client = knock(&world.hub, &websocket()).unwrap();
     let connected = client.hears().await;
-    assert_eq!((&connected["data"]["role"], &connected["data"]["userId"]), (&json!("guest"), &Value::Null));
+    assert_eq!(
+        (&connected["data"]["role"], &connected["data"]["userId"]),
+        (&json!("guest"), &Value::Null)
+    );
     assert_eq!(world.hub.attendees().users, []);
 
-    let lie =
-        json!({ "userId": "x", "role": "admin", "sessionId": "abc", "expiresAt": 9_999_999_999_999_u64 });
+    let lie = json!({ "userId": "x", "role": "admin", "sessionId": "abc", "expiresAt": 9_999_999_999_999_u64 });
     let refused = client.asks("auth", &lie).await;
-    assert_eq!((name(&refused), &refused["data"]["code"]), ("error", &json!("TOKEN_INVALID")));
+    assert_eq!(
+        (name(&refused), &refused["data"]["code"]),
+        ("error", &json!("TOKEN_INVALID"))
+    );
     let expires = json!({ "role": "staff", "user": "ann", "expires": 3_600 }).to_string();
-    let answer = client.asks("auth", &json!({ "role": "admin", "userId": "x", "sessionId": expires })).await;
+    let answer = client
+        .asks(
+            "auth",
+            &json!({ "role": "admin", "userId": "x", "sessionId": expires }),
+        )
+        .await;
     let who = json!({ "userId": "ann", "role": "staff", "expiresAt": 3_600_000 });
     assert_eq!(answer, json!({ "type": "authenticated", "data": who }));
     assert_eq!(world.hub.attendees().users, [("ann".parse().unwrap(), 1)]);
 
-    let other = client.asks("auth", &json!({ "token": r#"{"role":"admin","user":"bob"}"# })).await;
+    let other = client
+        .asks(
+            "auth",
+            &json!({ "token": r#"{"role":"admin","user":"bob"}"# }),
+        )
+        .await;
     assert_eq!(other["data"]["code"], "FORBIDDEN");
-    assert_eq!(name(&client.subscribes("inventory").await), "subscribed", "it is still who it was");
+    assert_eq!(
+        name(&client.subscribes("inventory").await),
+        "subscribed",
+        "it is still who it was"
+    );
     drop(client);
     tokio::time::sleep(limits::CLOSE_LINGER * 2).await;
     assert_eq!(world.hub.attendees().users, []);
@@ -167,10 +209,16 @@ async fn a_guest_becomes_somebody_by_a_token_and_by_nothing_else() {
 async fn a_token_in_the_header_is_as_good_and_a_bad_one_is_refused() {
     let world = World::new();
     let mut headers = websocket();
-    headers.insert("authorization", HeaderValue::from_static(r#"Bearer {"role":"staff","user":"ann"}"#));
+    headers.insert(
+        "authorization",
+        HeaderValue::from_static(r#"Bearer {"role":"staff","user":"ann"}"#),
+    );
     let mut client = knock(&world.hub, &headers).unwrap();
     let connected = client.hears().await;
-    assert_eq!((&connected["data"]["role"], &connected["data"]["userId"]), (&json!("staff"), &json!("ann")));
+    assert_eq!(
+        (&connected["data"]["role"], &connected["data"]["userId"]),
+        (&json!("staff"), &json!("ann"))
+    );
     headers.insert("authorization", HeaderValue::from_static("Bearer nonsense"));
     assert_eq!(knock(&world.hub, &headers).err(), Some(401));
 }
@@ -191,7 +239,12 @@ async fn messages_are_handled_in_order_also_while_keys_are_being_fetched() {
         let mut answers = Vec::new();
         for _ in 0..4 {
             let message = client.hears().await;
-            answers.push(message["data"]["code"].as_str().unwrap_or(name(&message)).to_owned());
+            answers.push(
+                message["data"]["code"]
+                    .as_str()
+                    .unwrap_or(name(&message))
+                    .to_owned(),
+            );
         }
         answers
     };
@@ -199,10 +252,17 @@ async fn messages_are_handled_in_order_also_while_keys_are_being_fetched() {
     says_all(&mut client).await;
     let refused = ["UNAVAILABLE", "FORBIDDEN", "INVALID_PAYLOAD", "pong"];
     assert_eq!(hears_all(&mut client).await, refused, "no keys came");
-    assert!(began.elapsed() >= limits::SOURCE_DEADLINE, "nothing was answered before");
+    assert!(
+        began.elapsed() >= limits::SOURCE_DEADLINE,
+        "nothing was answered before"
+    );
 
     says_all(&mut client).await;
-    assert!(timeout(limits::SOURCE_DEADLINE / 2, client.hears()).await.is_err());
+    assert!(
+        timeout(limits::SOURCE_DEADLINE / 2, client.hears())
+            .await
+            .is_err()
+    );
     world.tokens.1.lock().unwrap().insert("new".to_owned());
     let done = ["authenticated", "subscribed", "INVALID_PAYLOAD", "pong"];
     assert_eq!(hears_all(&mut client).await, done);
@@ -220,18 +280,39 @@ fn happenings() -> Vec<(&'static str, Event)> {
     };
     let activity = |customer: u64| {
         let customer_id = customer.try_into().unwrap();
-        Event::CustomerActivity(CustomerActivity { customer_id, activity: "updated".to_owned() })
+        Event::CustomerActivity(CustomerActivity {
+            customer_id,
+            activity: "updated".to_owned(),
+        })
     };
     vec![
         ("an order of ann", order(5, &[])),
         ("an order of bob", order(6, &[])),
         ("an order of bob there", order(6, &[2])),
-        ("a posted order of ann", posted(Kind::OrderUpdated, json!({ "orderId": "o", "userId": "ann" }))),
-        ("a posted order of bob", posted(Kind::OrderUpdated, json!({ "orderId": "o", "userId": "bob" }))),
+        (
+            "a posted order of ann",
+            posted(
+                Kind::OrderUpdated,
+                json!({ "orderId": "o", "userId": "ann" }),
+            ),
+        ),
+        (
+            "a posted order of bob",
+            posted(
+                Kind::OrderUpdated,
+                json!({ "orderId": "o", "userId": "bob" }),
+            ),
+        ),
         ("a payment of ann", payment(5)),
         ("a payment of bob", payment(6)),
         ("activity", activity(5)),
-        ("a view", posted(Kind::CustomerViewingProduct, json!({ "customerId": 5, "productId": 1 }))),
+        (
+            "a view",
+            posted(
+                Kind::CustomerViewingProduct,
+                json!({ "customerId": 5, "productId": 1 }),
+            ),
+        ),
         ("a product", product()),
         ("stock here", stock(1, 1, 5)),
         ("stock there", stock(2, 1, 5)),
@@ -246,7 +327,13 @@ fn happenings() -> Vec<(&'static str, Event)> {
         ("an alert", Event::SystemAlert(to(None))),
         ("an alert about ann", Event::SecurityAlert(to(Some("ann")))),
         ("an alert about bob", Event::SecurityAlert(to(Some("bob")))),
-        ("a word to managers", posted(Kind::SystemNotification, json!({ "role": "manager", "title": "t" }))),
+        (
+            "a word to managers",
+            posted(
+                Kind::SystemNotification,
+                json!({ "role": "manager", "title": "t" }),
+            ),
+        ),
     ]
 }
 
@@ -278,14 +365,44 @@ fn bearers() -> Vec<(Option<Value>, Vec<&'static [&'static str]>)> {
         (Some(ann("service")), vec![]),
         (
             Some(with(ann("customer"), "customer", json!("5"))),
-            vec![EVERYBODY, TO_ANN, &["an order of ann", "a posted order of ann", "a payment of ann"]],
+            vec![
+                EVERYBODY,
+                TO_ANN,
+                &[
+                    "an order of ann",
+                    "a posted order of ann",
+                    "a payment of ann",
+                ],
+            ],
         ),
-        (Some(with(ann("staff"), "locations", json!(["1"]))), vec![EVERYBODY, TO_ANN, OF_SHOP]),
+        (
+            Some(with(ann("staff"), "locations", json!(["1"]))),
+            vec![EVERYBODY, TO_ANN, OF_SHOP],
+        ),
         (Some(ann("staff")), vec![EVERYBODY, TO_ANN, OF_SHOP, OF_ALL]),
-        (Some(ann("manager")), vec![EVERYBODY, TO_ANN, OF_SHOP, OF_ALL, PAYMENTS, &["a word to managers"]]),
-        (Some(ann("admin")), vec![EVERYBODY, TO_ANN, OF_SHOP, OF_ALL, PAYMENTS, ALERTS]),
-        (Some(ann("super_admin")), vec![EVERYBODY, TO_ANN, OF_SHOP, OF_ALL, PAYMENTS, ALERTS]),
-        (Some(with(ann("admin"), "shops", json!(["other.myshopify.com"]))), vec![]),
+        (
+            Some(ann("manager")),
+            vec![
+                EVERYBODY,
+                TO_ANN,
+                OF_SHOP,
+                OF_ALL,
+                PAYMENTS,
+                &["a word to managers"],
+            ],
+        ),
+        (
+            Some(ann("admin")),
+            vec![EVERYBODY, TO_ANN, OF_SHOP, OF_ALL, PAYMENTS, ALERTS],
+        ),
+        (
+            Some(ann("super_admin")),
+            vec![EVERYBODY, TO_ANN, OF_SHOP, OF_ALL, PAYMENTS, ALERTS],
+        ),
+        (
+            Some(with(ann("admin"), "shops", json!(["other.myshopify.com"]))),
+            vec![],
+        ),
     ]
 }
 
@@ -297,7 +414,11 @@ async fn nobody_hears_what_is_not_theirs_live_or_later_in_one_namespace_or_in_al
     for (token, may_see) in bearers() {
         let may_see: BTreeSet<&str> = may_see.concat().into_iter().collect();
         // In each namespace alone, and in all of them.
-        for subscribed in NAMESPACES.iter().map(|one| vec![*one]).chain([NAMESPACES.to_vec()]) {
+        for subscribed in NAMESPACES
+            .iter()
+            .map(|one| vec![*one])
+            .chain([NAMESPACES.to_vec()])
+        {
             let mut client = match &token {
                 None => Client::guest(&world.hub).await,
                 Some(token) => Client::of(&world.hub, token).await,
@@ -324,7 +445,10 @@ async fn nobody_hears_what_is_not_theirs_live_or_later_in_one_namespace_or_in_al
         _ => "system",
     };
     let heard = |messages: &[Value]| -> Vec<&str> {
-        messages.iter().filter_map(|message| names.get(message["id"].as_str()?).copied()).collect()
+        messages
+            .iter()
+            .filter_map(|message| names.get(message["id"].as_str()?).copied())
+            .collect()
     };
     let since = format!("{EPOCH}.1");
     for (token, subscribed, may_see, mut client) in live {
@@ -336,16 +460,28 @@ async fn nobody_hears_what_is_not_theirs_live_or_later_in_one_namespace_or_in_al
         for _ in 0..2 {
             client.asks("ping", &Value::Null).await;
         }
-        assert_eq!(heard(&client.heard), expected, "live, {token:?} in {subscribed:?}");
+        assert_eq!(
+            heard(&client.heard),
+            expected,
+            "live, {token:?} in {subscribed:?}"
+        );
         drop(client);
 
         let Some(token) = token else { continue };
         let mut late = Client::of(&world.hub, &token).await;
         for namespace in &subscribed {
-            late.asks("subscribe", &json!({ "namespace": namespace, "since": since })).await;
+            late.asks(
+                "subscribe",
+                &json!({ "namespace": namespace, "since": since }),
+            )
+            .await;
         }
         let replayed: BTreeSet<&str> = heard(&late.heard).into_iter().collect();
-        assert_eq!(replayed, expected.iter().copied().collect(), "replayed, {token} in {subscribed:?}");
+        assert_eq!(
+            replayed,
+            expected.iter().copied().collect(),
+            "replayed, {token} in {subscribed:?}"
+        );
         assert_eq!(heard(&late.heard).len(), expected.len(), "each once");
         late.heard.clear();
         assert_eq!(late.types().await, Vec::<String>::new(), "and not again");
@@ -364,7 +500,10 @@ async fn other_rights_bring_other_rooms_and_what_is_subscribed_to_goes_on() {
     for event in [payment(5), product(), stock(1, 1, 5)] {
         world.happens(event);
     }
-    assert_eq!(client.types().await, ["product:updated", "inventory:updated"]);
+    assert_eq!(
+        client.types().await,
+        ["product:updated", "inventory:updated"]
+    );
     client.asks("auth", &token("guest")).await;
     for event in [payment(5), product(), stock(1, 1, 5), order(5, &[])] {
         world.happens(event);
@@ -372,7 +511,11 @@ async fn other_rights_bring_other_rooms_and_what_is_subscribed_to_goes_on() {
     assert_eq!(client.types().await, ["product:updated"]);
     client.asks("auth", &token("manager")).await;
     world.happens(payment(5));
-    assert_eq!(client.types().await, Vec::<String>::new(), "it would have to subscribe again");
+    assert_eq!(
+        client.types().await,
+        Vec::<String>::new(),
+        "it would have to subscribe again"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -385,7 +528,9 @@ async fn since_of_an_auth_counts_once_for_each_namespace() {
     let mut client = Client::of(&world.hub, &json!({ "role": "guest", "shops": one_shop() })).await;
     client.subscribes("products").await;
     let token = json!({ "role": "staff" }).to_string();
-    let answer = client.asks("auth", &json!({ "token": token, "since": since })).await;
+    let answer = client
+        .asks("auth", &json!({ "token": token, "since": since }))
+        .await;
     assert_eq!(name(&answer), "authenticated");
     assert_eq!(
         client.types().await,
@@ -393,22 +538,49 @@ async fn since_of_an_auth_counts_once_for_each_namespace() {
         "what it had subscribed to already, before the answer"
     );
     let subscribed = client.subscribes("inventory").await;
-    assert_eq!(subscribed["data"], json!({ "namespace": "inventory", "offset": world.hub.head() }));
+    assert_eq!(
+        subscribed["data"],
+        json!({ "namespace": "inventory", "offset": world.hub.head() })
+    );
     assert_eq!(client.types().await, ["inventory:updated"]);
-    client.asks("unsubscribe", &json!({ "namespace": "inventory" })).await;
+    client
+        .asks("unsubscribe", &json!({ "namespace": "inventory" }))
+        .await;
     client.subscribes("inventory").await;
     assert_eq!(client.types().await, Vec::<String>::new());
-    client.asks("subscribe", &json!({ "namespace": "orders", "since": format!("{EPOCH}.3") })).await;
-    assert_eq!(client.types().await, Vec::<String>::new(), "its own word counts more");
-    let resync = client.asks("subscribe", &json!({ "namespace": "system", "since": "00000001.1" })).await;
-    assert_eq!(resync, json!({ "type": "resync", "data": { "reason": "other_epoch" } }));
+    client
+        .asks(
+            "subscribe",
+            &json!({ "namespace": "orders", "since": format!("{EPOCH}.3") }),
+        )
+        .await;
+    assert_eq!(
+        client.types().await,
+        Vec::<String>::new(),
+        "its own word counts more"
+    );
+    let resync = client
+        .asks(
+            "subscribe",
+            &json!({ "namespace": "system", "since": "00000001.1" }),
+        )
+        .await;
+    assert_eq!(
+        resync,
+        json!({ "type": "resync", "data": { "reason": "other_epoch" } })
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_may_wait_is_put_together_and_what_may_not_goes_behind_it() {
     let world = World::new();
     let mut client = Client::of(&world.hub, &json!({ "role": "manager" })).await;
-    client.asks("subscribe", &json!({ "namespace": "inventory", "batchMs": 500 })).await;
+    client
+        .asks(
+            "subscribe",
+            &json!({ "namespace": "inventory", "batchMs": 500 }),
+        )
+        .await;
     client.subscribes("payments").await;
     client.heard.clear();
     let began = Instant::now();
@@ -418,8 +590,16 @@ async fn what_may_wait_is_put_together_and_what_may_not_goes_behind_it() {
     }
     let heard = [client.hears().await, client.hears().await];
     assert_eq!(began.elapsed(), Duration::from_millis(500));
-    let seen = |message: &Value| (message["data"]["productId"].clone(), message["data"]["available"].clone());
-    assert_eq!(heard.each_ref().map(seen), [(json!("1"), json!(3)), (json!("2"), json!(3))]);
+    let seen = |message: &Value| {
+        (
+            message["data"]["productId"].clone(),
+            message["data"]["available"].clone(),
+        )
+    };
+    assert_eq!(
+        heard.each_ref().map(seen),
+        [(json!("1"), json!(3)), (json!("2"), json!(3))]
+    );
 
     world.happens(stock(1, 1, 2));
     world.happens(payment(5));
@@ -428,17 +608,28 @@ async fn what_may_wait_is_put_together_and_what_may_not_goes_behind_it() {
     assert_eq!(name(&client.hears().await), "payment:received");
     assert_eq!(began.elapsed(), Duration::from_millis(500));
     // An answer, too, is behind what happened before it.
-    client.asks("unsubscribe", &json!({ "namespace": "inventory" })).await;
+    client
+        .asks("unsubscribe", &json!({ "namespace": "inventory" }))
+        .await;
     client.heard.remove(0);
     client.heard.clear();
-    assert!(timeout(Duration::from_secs(2), client.hears()).await.is_err());
+    assert!(
+        timeout(Duration::from_secs(2), client.hears())
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_is_sent_before_it_grows_too_large() {
     let world = World::new();
     let mut client = Client::of(&world.hub, &json!({ "role": "manager" })).await;
-    client.asks("subscribe", &json!({ "namespace": "payments", "batchMs": 10_000 })).await;
+    client
+        .asks(
+            "subscribe",
+            &json!({ "namespace": "payments", "batchMs": 10_000 }),
+        )
+        .await;
     let began = Instant::now();
     for _ in 0..=limits::BATCH_EVENTS_MAX {
         world.happens(payment(5));
@@ -460,15 +651,28 @@ async fn presence_is_told_beside_the_log() {
     // It is a guest first, and nobody.
     let mut customer = Client::guest(&world.hub).await;
     assert_eq!(staff.types().await, Vec::<String>::new());
-    customer.asks("auth", &json!({ "token": token.to_string() })).await;
+    customer
+        .asks("auth", &json!({ "token": token.to_string() }))
+        .await;
     assert_eq!(staff.types().await, ["customer:online"]);
-    customer.asks("auth", &json!({ "token": token.to_string() })).await;
-    assert_eq!(staff.types().await, Vec::<String>::new(), "a fresh token is no coming and going");
+    customer
+        .asks("auth", &json!({ "token": token.to_string() }))
+        .await;
+    assert_eq!(
+        staff.types().await,
+        Vec::<String>::new(),
+        "a fresh token is no coming and going"
+    );
     drop(customer);
     let offline = staff.hears().await;
-    assert_eq!((name(&offline), &offline["data"]), ("customer:offline", &json!({ "customerId": "5" })));
+    assert_eq!(
+        (name(&offline), &offline["data"]),
+        ("customer:offline", &json!({ "customerId": "5" }))
+    );
     staff.heard.clear();
-    let other = Event::CustomerOnline(CustomerPresence { customer_id: 6_u64.try_into().unwrap() });
+    let other = Event::CustomerOnline(CustomerPresence {
+        customer_id: 6_u64.try_into().unwrap(),
+    });
     world.hub.tell(&shop(), &other);
     assert_eq!(staff.types().await, ["customer:online"]);
 }
@@ -483,7 +687,11 @@ async fn a_token_that_runs_out_or_is_revoked_ends_the_connection() {
     let mut client = Client::of(&world.hub, &json!({ "role": "staff", "expires": 40 })).await;
     let fresh = json!({ "role": "staff", "jti": "x" }).to_string();
     client.asks("auth", &json!({ "token": fresh })).await;
-    assert!(timeout(Duration::from_mins(1), client.hears()).await.is_err());
+    assert!(
+        timeout(Duration::from_mins(1), client.hears())
+            .await
+            .is_err()
+    );
     client.subscribes("inventory").await;
     world.tokens.0.lock().unwrap().insert("x".to_owned());
     world.hub.reconsider();
@@ -498,12 +706,26 @@ async fn what_is_no_message_is_refused_in_its_turn_and_the_connection_goes_on() 
     let world = World::new();
     let mut client = Client::of(&world.hub, &json!({ "role": "staff" })).await;
     client.heard.clear();
-    client.says("subscribe", &json!({ "namespace": "inventory", "since": world.hub.head() })).await;
-    for text in ["", "nonsense", "[]", r#"["ping",{}]"#, "{}", r#"{"type":7}"#] {
+    client
+        .says(
+            "subscribe",
+            &json!({ "namespace": "inventory", "since": world.hub.head() }),
+        )
+        .await;
+    for text in [
+        "",
+        "nonsense",
+        "[]",
+        r#"["ping",{}]"#,
+        "{}",
+        r#"{"type":7}"#,
+    ] {
         client.pipe.say(text).await;
     }
     client.pipe.write(0x82, b"{\"type\":\"ping\"}").await;
-    client.says("subscribe", &json!({ "namespace": "everything" })).await;
+    client
+        .says("subscribe", &json!({ "namespace": "everything" }))
+        .await;
     client.says("subscribe", &json!(["orders"])).await;
     client.says("dance", &Value::Null).await;
     assert_eq!(name(&client.hears().await), "subscribed");
@@ -512,7 +734,12 @@ async fn what_is_no_message_is_refused_in_its_turn_and_the_connection_goes_on() 
     }
     assert_eq!(client.error().await, "UNKNOWN_EVENT");
     // In three fragments, with a ping in between.
-    for (first, part) in [(0x01, "{\"type\""), (0x89, "?"), (0x00, ":\"pi"), (0x80, "ng\"}")] {
+    for (first, part) in [
+        (0x01, "{\"type\""),
+        (0x89, "?"),
+        (0x00, ":\"pi"),
+        (0x80, "ng\"}"),
+    ] {
         client.pipe.write(first, part.as_bytes()).await;
     }
     assert_eq!(client.pipe.frame().await, Some((0xA, b"?".to_vec())));
@@ -521,7 +748,10 @@ async fn what_is_no_message_is_refused_in_its_turn_and_the_connection_goes_on() 
 
 #[tokio::test(start_paused = true)]
 async fn a_flood_is_dropped_and_a_giant_closed() {
-    let world = World::with(Options { plain_messages_per_minute: 100, ..Options::default() });
+    let world = World::with(Options {
+        plain_messages_per_minute: 100,
+        ..Options::default()
+    });
     let mut client = Client::guest(&world.hub).await;
     for _ in 0..100 {
         assert_eq!(name(&client.asks("ping", &Value::Null).await), "pong");
@@ -545,12 +775,19 @@ async fn a_flood_is_dropped_and_a_giant_closed() {
         client.pipe.raw(&part).await;
         client.pipe.raw(&vec![b'x'; 400_000]).await;
     }
-    assert_eq!(client.pipe.closed().await, Some(1009), "all its fragments together");
+    assert_eq!(
+        client.pipe.closed().await,
+        Some(1009),
+        "all its fragments together"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_too_slow_for_memory_goes_on_from_the_log() {
-    let world = World::with(Options { ring_entries: 8, ..Options::default() });
+    let world = World::with(Options {
+        ring_entries: 8,
+        ..Options::default()
+    });
     let mut client = Client::of(&world.hub, &json!({ "role": "staff" })).await;
     client.subscribes("inventory").await;
     client.heard.clear();

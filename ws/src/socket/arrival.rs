@@ -56,12 +56,20 @@ pub(crate) type Knocking = Pin<Box<dyn Future<Output = Result<Box<Arrival>, Inte
 impl Arrival {
     /// Somebody without a session to go on with.
     pub(crate) fn new(identity: Identity) -> Self {
-        Self { identity, is_anonymous: false, recovers: true, session: Past::None { resync: None } }
+        Self {
+            identity,
+            is_anonymous: false,
+            recovers: true,
+            session: Past::None { resync: None },
+        }
     }
 
     /// Somebody without a token.
     pub(crate) fn guest(hub: &Hub) -> Self {
-        Self { is_anonymous: true, ..Self::new(hub.guest()) }
+        Self {
+            is_anonymous: true,
+            ..Self::new(hub.guest())
+        }
     }
 
     pub(crate) fn identity(&self) -> &Identity {
@@ -75,22 +83,34 @@ impl Arrival {
         identity: Identity,
         auth: Option<&Map<String, Value>>,
     ) -> Result<Self, Knocking> {
-        let told = |key: &str| auth.and_then(|auth| auth.get(key)).filter(|value| !value.is_null());
+        let told = |key: &str| {
+            auth.and_then(|auth| auth.get(key))
+                .filter(|value| !value.is_null())
+        };
         // Without it there is no cursor behind every event: some clients call handlers of one argument only with one.
         let recovers = told("recovery") != Some(&Value::Bool(false));
-        let new =
-            |identity, resync| Ok(Self { recovers, session: Past::None { resync }, ..Self::new(identity) });
+        let new = |identity, resync| {
+            Ok(Self {
+                recovers,
+                session: Past::None { resync },
+                ..Self::new(identity)
+            })
+        };
         let Some(pid) = told("pid").filter(|_| recovers && hub.is_recoverable(namespace)) else {
             return new(identity, None);
         };
-        let pid = pid.as_str().and_then(|pid| Pid::open(pid, &hub.key, &identity.user_id, namespace.seal()));
+        let pid = pid
+            .as_str()
+            .and_then(|pid| Pid::open(pid, &hub.key, &identity.user_id, namespace.seal()));
         let Some(pid) = pid else {
             count(&hub.counters.sessions_unknown);
             return new(identity, Some(replay::UNKNOWN_SESSION));
         };
         let cursor = match told("offset") {
             None => Ok(pid.start),
-            Some(Value::String(text)) => text.parse().map(|cursor: Cursor| cursor.or_later(pid.start)),
+            Some(Value::String(text)) => text
+                .parse()
+                .map(|cursor: Cursor| cursor.or_later(pid.start)),
             Some(_) => Err(()),
         };
         Err(Box::pin(look_up(
@@ -126,18 +146,36 @@ async fn look_up(
     if let Some(record) = &mut record {
         // A right may have been lost since; then it is not known either whose the orders are that are followed.
         let same_rights = record.rights == rights(&hub.key, &identity);
-        let is_open =
-            |room: &Room| same_rights || identity.role.is_staff() || !matches!(room, Room::Order(_));
-        record.rooms.retain(|room, _| namespace.contract().may_be_in(room, &identity) && is_open(room));
+        let is_open = |room: &Room| {
+            same_rights || identity.role.is_staff() || !matches!(room, Room::Order(_))
+        };
+        record
+            .rooms
+            .retain(|room, _| namespace.contract().may_be_in(room, &identity) && is_open(room));
     }
     let goes_on = match cursor {
         Ok(cursor) => {
-            goes_on(&hub, namespace, &identity, &pid, (record.as_mut(), evicted_at), cursor).await?
+            goes_on(
+                &hub,
+                namespace,
+                &identity,
+                &pid,
+                (record.as_mut(), evicted_at),
+                cursor,
+            )
+            .await?
         }
         Err(reason) => Err(reason),
     };
-    let session = Past::Some(Box::new(Known { pid, record, goes_on }));
-    Ok(Box::new(Arrival { session, ..Arrival::new(identity) }))
+    let session = Past::Some(Box::new(Known {
+        pid,
+        record,
+        goes_on,
+    }));
+    Ok(Box::new(Arrival {
+        session,
+        ..Arrival::new(identity)
+    }))
 }
 
 /// Whether everything after that cursor can still be had; and if not, why.
@@ -166,7 +204,9 @@ async fn goes_on(
         None if age > hub.session_time() || evicted_at.is_some_and(|at| pid.issued_at <= at) => {
             return Ok(Err(replay::TOO_OLD));
         }
-        Some(record) if record.epoch != head.epoch => record.restart(head.epoch, pid.start.position),
+        Some(record) if record.epoch != head.epoch => {
+            record.restart(head.epoch, pid.start.position)
+        }
         _ => {}
     }
     // Readers at or after the floor find everything in memory.
@@ -175,7 +215,10 @@ async fn goes_on(
         let rooms = namespace.contract().first_rooms(identity);
         for shop in hub.enterable(identity) {
             let reading = hub.source.replay(&shop, &rooms, after, floor, 1);
-            match timeout(SOURCE_DEADLINE, reading).await.unwrap_or_else(|_| Err(replay::late())) {
+            match timeout(SOURCE_DEADLINE, reading)
+                .await
+                .unwrap_or_else(|_| Err(replay::late()))
+            {
                 Ok(_) => {}
                 Err(SourceError::TooOld) => return Ok(Err(replay::TOO_OLD)),
                 Err(error) => return Err(error.into()),
@@ -194,15 +237,23 @@ impl Socket {
         bell: &Arc<Bell>,
         out: &mut Out,
     ) -> Result<Self, Crowded> {
-        let Arrival { identity, is_anonymous, recovers, session } = arrival;
+        let Arrival {
+            identity,
+            is_anonymous,
+            recovers,
+            session,
+        } = arrival;
         let id = match &session {
             Past::Some(known) => Some(known.pid.session),
             Past::None { .. } => {
                 (recovers && hub.is_recoverable(namespace)).then(|| SessionId(hub.entropy.bytes()))
             }
         };
-        let seat =
-            if is_anonymous { None } else { Some(hub.roster.take_seat(&identity.user_id, id, bell)?) };
+        let seat = if is_anonymous {
+            None
+        } else {
+            Some(hub.roster.take_seat(&identity.user_id, id, bell)?)
+        };
         let shops = hub.enterable(&identity);
         hub.comes(&identity, &shops);
         let slot = hub.open_slot(bell);
@@ -214,7 +265,10 @@ impl Socket {
             Past::Some(known) => known.record.as_ref(),
             Past::None { .. } => None,
         };
-        record.iter().flat_map(|record| record.rooms.keys()).for_each(|room| hub.listen(&slot, &shops, room));
+        record
+            .iter()
+            .flat_map(|record| record.rooms.keys())
+            .for_each(|room| hub.listen(&slot, &shops, room));
         // Read after the slot listens: what comes later is marked there.
         let head = hub.head();
         let mut socket = Self {
@@ -229,7 +283,11 @@ impl Socket {
             joining: None,
             question: None,
         };
-        rooms.extend(record.iter().flat_map(|record| record.rooms.keys().cloned()));
+        rooms.extend(
+            record
+                .iter()
+                .flat_map(|record| record.rooms.keys().cloned()),
+        );
         let (pid, resync) = socket.take_up(session, head);
         socket.greet(pid, &rooms, out);
         if let Some(reason) = resync {
@@ -252,15 +310,26 @@ impl Socket {
         };
         match session {
             Past::None { resync } => {
-                self.reader
-                    .enter(self.namespace.contract().first_rooms(&self.reader.identity), head.sequence);
+                self.reader.enter(
+                    self.namespace.contract().first_rooms(&self.reader.identity),
+                    head.sequence,
+                );
                 let id = self.session.as_ref().map(|session| session.id);
-                (id.map(|id| new(id, &Backfills::default(), &self.reader.identity)), resync)
+                (
+                    id.map(|id| new(id, &Backfills::default(), &self.reader.identity)),
+                    resync,
+                )
             }
             Past::Some(known) => {
-                let Known { pid, mut record, goes_on } = *known;
+                let Known {
+                    pid,
+                    mut record,
+                    goes_on,
+                } = *known;
                 let resumed = goes_on.and_then(|cursor| {
-                    let open = record.as_mut().map_or(Some(Vec::new()), |record| record.rewind(cursor));
+                    let open = record
+                        .as_mut()
+                        .map_or(Some(Vec::new()), |record| record.rewind(cursor));
                     open.map(|open| (cursor, open)).ok_or(replay::TOO_OLD)
                 });
                 match resumed {
@@ -275,9 +344,11 @@ impl Socket {
                         let first = self.namespace.contract().first_rooms(&self.reader.identity);
                         self.reader.enter(first, pid.start.position);
                         if let Some(session) = &mut self.session {
-                            session.begun = (cursor.parts > 0).then_some((cursor.position, cursor.parts));
-                            session.filled =
-                                cursor.backfill.map(|(number, reached)| (number, reached, cursor.position));
+                            session.begun =
+                                (cursor.parts > 0).then_some((cursor.position, cursor.parts));
+                            session.filled = cursor
+                                .backfill
+                                .map(|(number, reached)| (number, reached, cursor.position));
                             session.resumed = open.into_iter().map(Joining::resumed).collect();
                         }
                         self.restore(record);
@@ -291,13 +362,19 @@ impl Socket {
                         if let Some(record) = &mut record {
                             record.restart(head.epoch, head.sequence);
                         }
-                        let last = record.as_ref().map(|record| record.backfills.clone()).unwrap_or_default();
+                        let last = record
+                            .as_ref()
+                            .map(|record| record.backfills.clone())
+                            .unwrap_or_default();
                         self.reader.enter(
                             self.namespace.contract().first_rooms(&self.reader.identity),
                             head.sequence,
                         );
                         self.restore(record);
-                        (Some(new(pid.session, &last, &self.reader.identity)), Some(reason))
+                        (
+                            Some(new(pid.session, &last, &self.reader.identity)),
+                            Some(reason),
+                        )
                     }
                 }
             }
@@ -324,10 +401,19 @@ impl Socket {
         if !self.namespace.is_plain() {
             out.push(self.namespace.packet(Content::Connect(Some(greeting))));
         }
-        let offset = Offset { epoch: hub.head().epoch, sequence: self.reader.position() };
+        let offset = Offset {
+            epoch: hub.head().epoch,
+            sequence: self.reader.position(),
+        };
         let (rooms, at) = (self.namespace.listing(rooms, identity), hub.clock.now());
-        let arrived =
-            Arrived { identity, is_anonymous: self.seat.is_none(), socket_id: &socket_id, rooms, offset, at };
+        let arrived = Arrived {
+            identity,
+            is_anonymous: self.seat.is_none(),
+            socket_id: &socket_id,
+            rooms,
+            offset,
+            at,
+        };
         out.push(self.voice().connected(&arrived));
     }
 }

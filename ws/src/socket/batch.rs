@@ -44,7 +44,10 @@ impl Batch {
 
     /// Everything, and it is empty.
     pub(super) fn take(&mut self) -> impl Iterator<Item = Bytes> + use<> {
-        std::mem::take(self).frames.into_iter().map(|(_, frame)| frame)
+        std::mem::take(self)
+            .frames
+            .into_iter()
+            .map(|(_, frame)| frame)
     }
 }
 
@@ -59,13 +62,17 @@ mod tests {
     #[test]
     fn of_several_states_of_one_thing_the_last_is_sent_in_its_place() {
         let mut batch = Batch::default();
-        let mut add = |state, text: &'static str| batch.add(state, text.into(), Duration::from_secs(1));
+        let mut add =
+            |state, text: &'static str| batch.add(state, text.into(), Duration::from_secs(1));
         add(Some(state("a")), "a1");
         add(None, "payment");
         add(Some(state("b")), "b1");
         add(Some(state("a")), "a2");
         add(None, "payment");
-        assert_eq!(batch.take().collect::<Vec<_>>(), ["payment", "b1", "a2", "payment"]);
+        assert_eq!(
+            batch.take().collect::<Vec<_>>(),
+            ["payment", "b1", "a2", "payment"]
+        );
         assert_eq!((batch.wait(), batch.take().count()), (None, 0));
     }
 

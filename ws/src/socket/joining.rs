@@ -98,7 +98,14 @@ impl Socket {
     pub(super) fn join(
         &mut self,
         call: Call,
-        Join { rooms, since, snapshot, kinds, order, .. }: Join,
+        Join {
+            rooms,
+            since,
+            snapshot,
+            kinds,
+            order,
+            ..
+        }: Join,
         out: &mut Out,
     ) {
         let more = rooms.iter().filter(|room| !self.reader.is_in(room)).count();
@@ -117,10 +124,24 @@ impl Socket {
         let stage = match (snapshot, since) {
             _ if order.is_some() => Stage::Owner(order, head.sequence),
             (Some(selection), _) => Stage::Snapshot(selection),
-            (None, Some(after)) => Stage::Keep { after, until: self.reader.position() },
-            (None, None) => Stage::Keep { after: head.sequence, until: head.sequence },
+            (None, Some(after)) => Stage::Keep {
+                after,
+                until: self.reader.position(),
+            },
+            (None, None) => Stage::Keep {
+                after: head.sequence,
+                until: head.sequence,
+            },
         };
-        let joining = Joining { call: Some(call), rooms, kinds, since, levels: None, number: None, stage };
+        let joining = Joining {
+            call: Some(call),
+            rooms,
+            kinds,
+            since,
+            levels: None,
+            number: None,
+            stage,
+        };
         self.joining = Some(Box::new(joining));
     }
 
@@ -143,7 +164,9 @@ impl Socket {
                 let (source, shops) = (Arc::clone(&self.hub.source), self.reader.shops.clone());
                 let order = *order;
                 self.question = Some(Box::pin(async move {
-                    let Some(order) = order else { return Answer::Order(Ok(None)) };
+                    let Some(order) = order else {
+                        return Answer::Order(Ok(None));
+                    };
                     let asked = timeout(SOURCE_DEADLINE, source.order(&shops, order)).await;
                     Answer::Order(asked.unwrap_or_else(|_| Err(replay::late())))
                 }));
@@ -159,7 +182,10 @@ impl Socket {
                     // The head is past it and the reader held there, so idle means arrived.
                     let after = joining.since.unwrap_or(at);
                     joining.stage = match joining.number {
-                        Some(number) => Stage::Backfill { after: self.filled(number, after), until: at },
+                        Some(number) => Stage::Backfill {
+                            after: self.filled(number, after),
+                            until: at,
+                        },
                         None => Stage::Keep { after, until: at },
                     };
                 }
@@ -182,7 +208,10 @@ impl Socket {
                     self.ask_page(joining.rooms.clone(), after, until);
                 } else {
                     let since = joining.since.unwrap_or(after);
-                    joining.stage = Stage::Done { after: since, offset: until.max(since) };
+                    joining.stage = Stage::Done {
+                        after: since,
+                        offset: until.max(since),
+                    };
                 }
                 self.joining = Some(joining);
             }
@@ -201,13 +230,21 @@ impl Socket {
         if let Some(kinds) = joining.kinds {
             self.reader.want(kinds);
         }
-        let offset = Offset { epoch: self.hub.head().epoch, sequence: offset };
+        let offset = Offset {
+            epoch: self.hub.head().epoch,
+            sequence: offset,
+        };
         let fields = json!({ "rooms": self.namespace.listing(&joining.rooms, &self.reader.identity), "offset": offset });
         self.reader.enter(joining.rooms, after);
         match (joining.call, joining.levels) {
             (Some(call), Some(snapshot)) => {
                 self.flush(out);
-                out.extend(self.voice().answer_with_levels(&call, fields, &snapshot.levels).into_iter().flatten());
+                out.extend(
+                    self.voice()
+                        .answer_with_levels(&call, fields, &snapshot.levels)
+                        .into_iter()
+                        .flatten(),
+                );
             }
             (Some(call), None) => self.answer(&call, Ok(fields), out),
             (None, _) => {}
@@ -242,18 +279,32 @@ impl Socket {
         out: &mut Out,
     ) {
         let may_see = |(customer, locations): &OrderOwner| {
-            self.reader.identity.may_see(Subject::Order { customer: *customer, user: None, locations })
+            self.reader.identity.may_see(Subject::Order {
+                customer: *customer,
+                user: None,
+                locations,
+            })
         };
         match order {
             Ok(order) if order.as_ref().is_none_or(may_see) => {
                 if let Stage::Owner(_, at) = joining.stage {
-                    joining.stage = Stage::Keep { after: at, until: at };
+                    joining.stage = Stage::Keep {
+                        after: at,
+                        until: at,
+                    };
                 }
                 self.joining = Some(joining);
             }
             Ok(_) => {
                 let error = ErrorBody::new(ErrorCode::Forbidden, "This order is not one of yours");
-                self.give_up(&joining, &ErrorBody { field: Some("orderId".to_owned()), ..error }, out);
+                self.give_up(
+                    &joining,
+                    &ErrorBody {
+                        field: Some("orderId".to_owned()),
+                        ..error
+                    },
+                    out,
+                );
             }
             Err(_) => self.give_up(&joining, &unavailable(), out),
         }
@@ -264,17 +315,32 @@ impl Socket {
         // The same limit as that of `may_see`, asked of the source so that those of equal rights share an answer.
         let is_limited = !identity.may_see(Subject::Inventory { location: None });
         let within = is_limited.then(|| identity.locations.clone().unwrap_or_default());
-        let selection = LevelSelection { within, ..selection };
-        let (source, shops, mut marked) =
-            (self.hub.source.clone(), self.reader.shops.clone(), self.hub.watch_marked());
+        let selection = LevelSelection {
+            within,
+            ..selection
+        };
+        let (source, shops, mut marked) = (
+            self.hub.source.clone(),
+            self.reader.shops.clone(),
+            self.hub.watch_marked(),
+        );
         let levels = async move {
-            let snapshot = source.levels(&shops, &selection, SNAPSHOT_LEVELS_MAX).await?;
+            let snapshot = source
+                .levels(&shops, &selection, SNAPSHOT_LEVELS_MAX)
+                .await?;
             // The store is ahead of what was published; the reader has to come up to it first.
-            let published = marked.wait_for(|marked| *marked >= snapshot.at).await.map(drop);
+            let published = marked
+                .wait_for(|marked| *marked >= snapshot.at)
+                .await
+                .map(drop);
             published.map(|()| snapshot).map_err(|_| replay::late())
         };
         self.question = Some(Box::pin(async move {
-            Answer::Levels(timeout(SOURCE_DEADLINE, levels).await.unwrap_or_else(|_| Err(replay::late())))
+            Answer::Levels(
+                timeout(SOURCE_DEADLINE, levels)
+                    .await
+                    .unwrap_or_else(|_| Err(replay::late())),
+            )
         }));
     }
 
@@ -293,8 +359,9 @@ impl Socket {
                 self.joining = Some(joining);
             }
             Err(SourceError::TooMany) => {
-                let message =
-                    format!("More than {SNAPSHOT_LEVELS_MAX} levels; ask for some locations or products");
+                let message = format!(
+                    "More than {SNAPSHOT_LEVELS_MAX} levels; ask for some locations or products"
+                );
                 self.give_up(&joining, &ErrorBody::new(ErrorCode::TooLarge, message), out);
             }
             // Levels older than what was sent already would be an answer from the past.
@@ -308,24 +375,37 @@ impl Socket {
         page: Result<Page, SourceError>,
         out: &mut Out,
     ) -> Result<(), Interrupted> {
-        let Stage::Backfill { until, .. } = joining.stage else { return Ok(()) };
+        let Stage::Backfill { until, .. } = joining.stage else {
+            return Ok(());
+        };
         match page {
             Ok(page) => {
                 for broadcast in &page.entries {
-                    if self.reader.missed(&joining.rooms, joining.kinds.as_ref(), broadcast) {
+                    if self
+                        .reader
+                        .missed(&joining.rooms, joining.kinds.as_ref(), broadcast)
+                    {
                         self.send_missed(joining.number, broadcast, out);
                     }
                 }
-                joining.stage = Stage::Backfill { after: page.reached, until };
+                joining.stage = Stage::Backfill {
+                    after: page.reached,
+                    until,
+                };
                 self.joining = Some(joining);
             }
             Err(SourceError::TooOld) => {
                 self.resync(replay::TOO_OLD, out);
-                joining.stage = Stage::Done { after: until, offset: until };
+                joining.stage = Stage::Done {
+                    after: until,
+                    offset: until,
+                };
                 self.joining = Some(joining);
             }
             // Some of it was sent, or it is in the record: asked for again it would come twice.
-            Err(error) if joining.number.is_some() || joining.was_begun() => return Err(error.into()),
+            Err(error) if joining.number.is_some() || joining.was_begun() => {
+                return Err(error.into());
+            }
             Err(_) => self.give_up(&joining, &unavailable(), out),
         }
         Ok(())
@@ -342,7 +422,12 @@ impl Socket {
                 let frames = self.namespace.frames_at(broadcast, mine, cursor);
                 self.send(broadcast, &frames, is_for_us, out);
             }
-            None => self.send(broadcast, broadcast.frames(self.namespace, false), is_for_us, out),
+            None => self.send(
+                broadcast,
+                broadcast.frames(self.namespace, false),
+                is_for_us,
+                out,
+            ),
         }
     }
 
@@ -358,5 +443,8 @@ impl Socket {
 }
 
 pub(super) fn unavailable() -> ErrorBody {
-    ErrorBody::new(ErrorCode::Unavailable, "Not available at the moment; try again")
+    ErrorBody::new(
+        ErrorCode::Unavailable,
+        "Not available at the moment; try again",
+    )
 }

@@ -36,7 +36,14 @@ impl Session {
     pub(super) fn new(id: SessionId) -> Self {
         let (backfills, filled, begun, resumed) = Default::default();
         let writes = Allowance::new(DURABLE_JOINS_PER_MINUTE_MAX);
-        Self { id, backfills, filled, begun, resumed, writes }
+        Self {
+            id,
+            backfills,
+            filled,
+            begun,
+            resumed,
+            writes,
+        }
     }
 }
 
@@ -92,7 +99,10 @@ impl Socket {
 
     /// Goes on with the next join that a recovered client was in the middle of.
     pub(super) fn resume_next(&mut self) {
-        let next = self.session.as_mut().and_then(|session| session.resumed.pop_front());
+        let next = self
+            .session
+            .as_mut()
+            .and_then(|session| session.resumed.pop_front());
         if let Some(joining) = next {
             self.reader.hold(joining.ceiling());
             self.joining = Some(Box::new(joining));
@@ -107,7 +117,9 @@ impl Socket {
         after: Sequence,
         until: Sequence,
     ) -> Result<bool, ErrorBody> {
-        let Some(mut record) = self.record() else { return Ok(false) };
+        let Some(mut record) = self.record() else {
+            return Ok(false);
+        };
         let fill = after < until;
         let mut changed = fill;
         let mut before = BTreeMap::new();
@@ -115,7 +127,10 @@ impl Socket {
             let joined = record.rooms.get(room).copied();
             before.insert(room.clone(), joined);
             changed |= joined.is_none_or(|joined| after < joined);
-            record.rooms.insert(room.clone(), joined.map_or(after, |joined| joined.min(after)));
+            record.rooms.insert(
+                room.clone(),
+                joined.map_or(after, |joined| joined.min(after)),
+            );
         }
         let kinds_before = record.kinds.clone();
         if let Some(kinds) = &joining.kinds {
@@ -129,7 +144,14 @@ impl Socket {
         if fill && let Some(session) = &mut self.session {
             let number = session.backfills.last + 1;
             let kinds = record.kinds.clone();
-            let backfill = Backfill { number, after, until, rooms: before, kinds, kinds_before };
+            let backfill = Backfill {
+                number,
+                after,
+                until,
+                rooms: before,
+                kinds,
+                kinds_before,
+            };
             // Should it not be written, the number is one that nobody ever hears of.
             session.backfills.add(backfill);
             record.backfills.clone_from(&session.backfills);
@@ -150,7 +172,11 @@ impl Socket {
     fn may_keep(&mut self) -> Result<(), ErrorBody> {
         let now = self.hub.clock.now().duration_since(Timestamp::UNIX_EPOCH);
         let now = Duration::try_from(now).unwrap_or_default();
-        if self.session.as_mut().is_none_or(|session| session.writes.take(now)) {
+        if self
+            .session
+            .as_mut()
+            .is_none_or(|session| session.writes.take(now))
+        {
             return Ok(());
         }
         let message = format!(
@@ -173,7 +199,10 @@ impl Socket {
             record.backfills.leave(room);
         }
         // With fewer rooms it is no larger than what is kept already, unless that is older than the bound.
-        if self.keep(record, Occasion::Leave(call.clone(), rooms)).is_none() {
+        if self
+            .keep(record, Occasion::Leave(call.clone(), rooms))
+            .is_none()
+        {
             self.refuse(call, &unavailable(), out);
         }
     }
@@ -196,17 +225,26 @@ impl Socket {
             }
         }
         self.reader.leave(rooms);
-        self.answer(call, Ok(json!({ "rooms": self.namespace.listing(rooms, &self.reader.identity) })), out);
+        self.answer(
+            call,
+            Ok(json!({ "rooms": self.namespace.listing(rooms, &self.reader.identity) })),
+            out,
+        );
     }
 
     /// What is to be found again of this session. Rooms one is in by who one is are not kept.
     fn record(&self) -> Option<Record> {
         let session = self.session.as_ref()?;
         let first = self.namespace.contract().first_rooms(&self.reader.identity);
-        let rooms = self.reader.joined().filter(|(room, _)| !first.contains(*room));
+        let rooms = self
+            .reader
+            .joined()
+            .filter(|(room, _)| !first.contains(*room));
         Some(Record {
             epoch: self.hub.epoch,
-            rooms: rooms.map(|(room, joined)| (room.clone(), *joined)).collect(),
+            rooms: rooms
+                .map(|(room, joined)| (room.clone(), *joined))
+                .collect(),
             kinds: self.reader.kinds().clone(),
             backfills: session.backfills.clone(),
             rights: rights(&self.hub.key, &self.reader.identity),
@@ -222,7 +260,9 @@ impl Socket {
 
     /// What may be seen now; nothing to compare where there is no session.
     pub(super) fn rights(&self) -> Option<Rights> {
-        self.session.as_ref().map(|_| rights(&self.hub.key, &self.reader.identity))
+        self.session
+            .as_ref()
+            .map(|_| rights(&self.hub.key, &self.reader.identity))
     }
 
     /// Asks for the record to be written. `None`, and nothing, when it is too large.
@@ -230,7 +270,11 @@ impl Socket {
         let rooms = record.text()?;
         let session = self.session.as_mut()?;
         session.backfills = record.backfills;
-        let (source, id, at) = (Arc::clone(&self.hub.source), session.id.text(), self.hub.clock.now());
+        let (source, id, at) = (
+            Arc::clone(&self.hub.source),
+            session.id.text(),
+            self.hub.clock.now(),
+        );
         let owner = owner(&self.hub.key, &self.reader.identity.user_id);
         self.question = Some(Box::pin(async move {
             let kept = timeout(SOURCE_DEADLINE, source.keep_session(id, owner, rooms, at)).await;

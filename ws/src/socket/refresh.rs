@@ -13,15 +13,22 @@ impl Socket {
     pub(super) fn refresh(&mut self, token: &str) -> Result<Timestamp, ErrorBody> {
         let identity = self.hub.identify(token).map_err(|error| match error {
             AuthError::NotYet => ErrorBody::new(ErrorCode::Unavailable, error.to_string()),
-            AuthError::Required | AuthError::Invalid => {
-                ErrorBody::new(ErrorCode::TokenInvalid, "The token is invalid or has expired")
-            }
+            AuthError::Required | AuthError::Invalid => ErrorBody::new(
+                ErrorCode::TokenInvalid,
+                "The token is invalid or has expired",
+            ),
         })?;
         if identity.user_id != self.reader.identity.user_id {
-            return Err(ErrorBody::new(ErrorCode::Forbidden, "The token is another user's"));
+            return Err(ErrorBody::new(
+                ErrorCode::Forbidden,
+                "The token is another user's",
+            ));
         }
         let contract = self.namespace.contract();
-        let (old, new) = (contract.first_rooms(&self.reader.identity), contract.first_rooms(&identity));
+        let (old, new) = (
+            contract.first_rooms(&self.reader.identity),
+            contract.first_rooms(&identity),
+        );
         let lost = self.rooms_lost(&identity, &new);
         self.become_identity(identity, &old.union(&lost).cloned().collect(), new);
         Ok(self.reader.identity.expires_at)
@@ -31,17 +38,27 @@ impl Socket {
     fn rooms_lost(&self, identity: &Identity, first: &BTreeSet<Room>) -> BTreeSet<Room> {
         let contract = self.namespace.contract();
         // Whose an order is was asked when its room was joined; with other rights it would have to be asked again.
-        let same_rights = rights(&self.hub.key, identity) == rights(&self.hub.key, &self.reader.identity);
+        let same_rights =
+            rights(&self.hub.key, identity) == rights(&self.hub.key, &self.reader.identity);
         let kept = |room: &Room| {
             first.contains(room)
                 || (contract.may_be_in(room, identity)
                     && (same_rights || identity.role.is_staff() || !matches!(room, Room::Order(_))))
         };
-        self.reader.rooms().filter(|room| !kept(room)).cloned().collect()
+        self.reader
+            .rooms()
+            .filter(|room| !kept(room))
+            .cloned()
+            .collect()
     }
 
     /// Goes on as somebody else, in new rooms in place of the old ones; those in both go on as they are.
-    pub(super) fn become_identity(&mut self, identity: Identity, old: &BTreeSet<Room>, new: BTreeSet<Room>) {
+    pub(super) fn become_identity(
+        &mut self,
+        identity: Identity,
+        old: &BTreeSet<Room>,
+        new: BTreeSet<Room>,
+    ) {
         for room in self.reader.rooms() {
             self.hub.ignore(&self.slot, &self.reader.shops, room);
         }

@@ -35,7 +35,11 @@ impl Wishes {
     pub(super) fn send(&mut self, event: &Event, part: usize, frame: Bytes, out: &mut Out) {
         let wait = omni::topic_of(event).and_then(|topic| self.waits.get(&topic));
         if let Some(wait) = wait {
-            self.batch.add(omni::state_of(event).map(|(kind, thing)| (kind, thing, part)), frame, *wait);
+            self.batch.add(
+                omni::state_of(event).map(|(kind, thing)| (kind, thing, part)),
+                frame,
+                *wait,
+            );
             if self.batch.is_full() {
                 out.extend(self.batch.take());
             }
@@ -49,7 +53,11 @@ impl Wishes {
 impl Socket {
     /// The join as it is wished: with what was said of its namespace before, and remembering what is said now.
     pub(super) fn wish(&mut self, join: Join) -> Join {
-        let topic = join.rooms.first().and_then(Topic::of).filter(|_| self.namespace == Namespace::Omni);
+        let topic = join
+            .rooms
+            .first()
+            .and_then(Topic::of)
+            .filter(|_| self.namespace == Namespace::Omni);
         let Some(topic) = topic else { return join };
         let wishes = self.wishes.get_or_insert_default();
         let promised = wishes.since.remove(&topic);
@@ -57,7 +65,10 @@ impl Socket {
             Some(wait) => wishes.waits.insert(topic, wait),
             None => wishes.waits.remove(&topic),
         };
-        Join { since: join.since.or(promised), ..join }
+        Join {
+            since: join.since.or(promised),
+            ..join
+        }
     }
 
     /// For how long what is put together may wait; `None` when there is nothing.
@@ -73,7 +84,13 @@ impl Socket {
     }
 
     /// Finds out who the token says; what is asked meanwhile waits, also while keys are being fetched.
-    pub(super) fn ask_identity(&mut self, call: Call, token: String, since: Option<Since>, out: &mut Out) {
+    pub(super) fn ask_identity(
+        &mut self,
+        call: Call,
+        token: String,
+        since: Option<Since>,
+        out: &mut Out,
+    ) {
         match self.hub.identify(&token) {
             Err(AuthError::NotYet) => {
                 let hub = Arc::clone(&self.hub);
@@ -88,7 +105,11 @@ impl Socket {
                         }
                     };
                     let identity = timeout(SOURCE_DEADLINE, keys).await;
-                    Answer::Identity(call, since, identity.unwrap_or(Err(AuthError::NotYet)).map(Box::new))
+                    Answer::Identity(
+                        call,
+                        since,
+                        identity.unwrap_or(Err(AuthError::NotYet)).map(Box::new),
+                    )
                 }));
             }
             identity => self.authenticate(call, identity, since, out),
@@ -109,11 +130,21 @@ impl Socket {
         }
         let topics = self.topics();
         if let Some(since) = since {
-            let later = Topic::ALL.into_iter().filter(|topic| !topics.contains(topic));
+            let later = Topic::ALL
+                .into_iter()
+                .filter(|topic| !topics.contains(topic));
             self.wishes.get_or_insert_default().since = later.map(|topic| (topic, since)).collect();
             if !topics.is_empty() {
                 let rooms = self.reader.rooms().cloned().collect();
-                return self.join(call, Join { rooms, since: Some(since), ..Join::default() }, out);
+                return self.join(
+                    call,
+                    Join {
+                        rooms,
+                        since: Some(since),
+                        ..Join::default()
+                    },
+                    out,
+                );
             }
         }
         self.answer(&call, Ok(json!({})), out);
@@ -122,12 +153,18 @@ impl Socket {
     /// The same user as before, or anybody where nobody knew.
     fn become_bearer(&mut self, identity: Result<Identity, AuthError>) -> Result<(), ErrorBody> {
         let identity = identity.map_err(|error| {
-            let code =
-                if error == AuthError::NotYet { ErrorCode::Unavailable } else { ErrorCode::TokenInvalid };
+            let code = if error == AuthError::NotYet {
+                ErrorCode::Unavailable
+            } else {
+                ErrorCode::TokenInvalid
+            };
             ErrorBody::new(code, error.to_string())
         })?;
         if self.seat.is_none() {
-            let seat = self.hub.roster.take_seat(&identity.user_id, None, self.slot.bell());
+            let seat = self
+                .hub
+                .roster
+                .take_seat(&identity.user_id, None, self.slot.bell());
             let crowded = "You have too many connections; close one and try again";
             self.seat = Some(seat.map_err(|_| ErrorBody::new(ErrorCode::Unavailable, crowded))?);
         } else if identity.user_id != self.reader.identity.user_id {
@@ -135,7 +172,10 @@ impl Socket {
             return Err(ErrorBody::new(ErrorCode::Forbidden, message));
         }
         let before = self.reader.rooms().cloned().collect();
-        let topics = self.topics().into_iter().filter(|topic| topic.is_for(identity.role));
+        let topics = self
+            .topics()
+            .into_iter()
+            .filter(|topic| topic.is_for(identity.role));
         let after = topics.flat_map(|topic| topic.rooms(&identity)).collect();
         self.become_identity(identity, &before, after);
         Ok(())

@@ -13,7 +13,11 @@ pub(crate) struct Allowance {
 impl Allowance {
     /// A whole minute's worth.
     pub(crate) fn new(per_minute: u32) -> Self {
-        Self { per_minute, left: per_minute.into(), at: Duration::ZERO }
+        Self {
+            per_minute,
+            left: per_minute.into(),
+            at: Duration::ZERO,
+        }
     }
 
     /// Takes one, if there is one.

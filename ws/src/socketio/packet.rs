@@ -59,8 +59,14 @@ pub enum Content {
 pub struct Malformed;
 
 /// Names that mean something to the libraries on either side and must not come as events.
-const RESERVED: [&str; 6] =
-    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+const RESERVED: [&str; 6] = [
+    "connect",
+    "connect_error",
+    "disconnect",
+    "disconnecting",
+    "newListener",
+    "removeListener",
+];
 
 /// Digits of an acknowledgement's number: JavaScript's safe integers have no more.
 const ID_DIGITS_MAX: usize = 16;
@@ -73,7 +79,9 @@ impl Packet {
         let mut attachments = 0;
         if matches!(kind, b'5' | b'6') {
             let (count, after) = rest.split_once('-').ok_or(Malformed)?;
-            attachments = digits(count).and_then(|n| u8::try_from(n).ok()).ok_or(Malformed)?;
+            attachments = digits(count)
+                .and_then(|n| u8::try_from(n).ok())
+                .ok_or(Malformed)?;
             if !(1..=ATTACHMENTS_MAX).contains(&attachments) {
                 return Err(Malformed);
             }
@@ -82,26 +90,43 @@ impl Packet {
         let mut namespace = "/";
         if rest.starts_with('/') {
             (namespace, rest) = rest.split_once(',').unwrap_or((rest, ""));
-            namespace = namespace.split_once('?').map_or(namespace, |(name, _query)| name);
+            namespace = namespace
+                .split_once('?')
+                .map_or(namespace, |(name, _query)| name);
             if namespace.len() > NAMESPACE_BYTES_MAX {
                 return Err(Malformed);
             }
         }
         let (id, json) = rest.split_at(rest.bytes().take_while(u8::is_ascii_digit).count());
-        let id = if id.is_empty() { None } else { Some(digits(id).ok_or(Malformed)?) };
+        let id = if id.is_empty() {
+            None
+        } else {
+            Some(digits(id).ok_or(Malformed)?)
+        };
         let content = match kind {
             b'0' if json.is_empty() => Content::Connect(None),
             b'0' => Content::Connect(Some(read(json)?)),
             b'1' if json.is_empty() => Content::Disconnect,
             b'2' | b'5' => {
                 let mut args = read::<Vec<Value>>(json)?.into_iter();
-                let Some(Value::String(name)) = args.next() else { return Err(Malformed) };
+                let Some(Value::String(name)) = args.next() else {
+                    return Err(Malformed);
+                };
                 if RESERVED.contains(&name.as_str()) {
                     return Err(Malformed);
                 }
-                Content::Event { id, name, args: args.collect(), attachments }
+                Content::Event {
+                    id,
+                    name,
+                    args: args.collect(),
+                    attachments,
+                }
             }
-            b'3' | b'6' => Content::Ack { id: id.ok_or(Malformed)?, args: read(json)?, attachments },
+            b'3' | b'6' => Content::Ack {
+                id: id.ok_or(Malformed)?,
+                args: read(json)?,
+                attachments,
+            },
             b'4' => match read(json)? {
                 payload @ (Value::String(_) | Value::Object(_)) => Content::ConnectError(payload),
                 _ => return Err(Malformed),
@@ -110,11 +135,15 @@ impl Packet {
         };
         match &content {
             Content::Event { args, .. } | Content::Ack { args, .. } if attachments > 0 => {
-                args.iter().try_for_each(|arg| check_placeholders(arg, attachments))?;
+                args.iter()
+                    .try_for_each(|arg| check_placeholders(arg, attachments))?;
             }
             _ => {}
         }
-        Ok(Self { namespace: namespace.to_owned(), content })
+        Ok(Self {
+            namespace: namespace.to_owned(),
+            content,
+        })
     }
 
     /// Writes it as the text of one Engine.IO message.
@@ -176,12 +205,17 @@ pub(crate) fn ack_begin(namespace: &str, id: u64, json: &str) -> String {
 
 /// The root namespace is not written.
 fn prefix(namespace: &str) -> (&str, &str) {
-    if namespace == "/" { ("", "") } else { (namespace, ",") }
+    if namespace == "/" {
+        ("", "")
+    } else {
+        (namespace, ",")
+    }
 }
 
 fn digits(text: &str) -> Option<u64> {
-    let plain =
-        !text.is_empty() && text.len() <= ID_DIGITS_MAX && text.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = !text.is_empty()
+        && text.len() <= ID_DIGITS_MAX
+        && text.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| text.parse().ok()).flatten()
 }
 
@@ -192,12 +226,20 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, Malformed> {
 /// A placeholder's number must be one of the attachments, whatever else a hostile client writes there.
 fn check_placeholders(value: &Value, attachments: u8) -> Result<(), Malformed> {
     match value {
-        Value::Array(values) => values.iter().try_for_each(|value| check_placeholders(value, attachments)),
+        Value::Array(values) => values
+            .iter()
+            .try_for_each(|value| check_placeholders(value, attachments)),
         Value::Object(fields) if fields.get("_placeholder") == Some(&Value::Bool(true)) => {
             let number = fields.get("num").and_then(Value::as_u64).ok_or(Malformed)?;
-            if number < u64::from(attachments) { Ok(()) } else { Err(Malformed) }
+            if number < u64::from(attachments) {
+                Ok(())
+            } else {
+                Err(Malformed)
+            }
         }
-        Value::Object(fields) => fields.values().try_for_each(|value| check_placeholders(value, attachments)),
+        Value::Object(fields) => fields
+            .values()
+            .try_for_each(|value| check_placeholders(value, attachments)),
         _ => Ok(()),
     }
 }

@@ -82,7 +82,11 @@ struct Assembling<N> {
 impl<N: Namespace> Session<N> {
     /// A session that opens now where namespaces are read so, of a client that may send so many packets in a minute,
     /// and so many bytes with one.
-    pub fn new(parse: fn(&str) -> Option<N>, messages_per_minute: u32, attachments_bytes_max: usize) -> Self {
+    pub fn new(
+        parse: fn(&str) -> Option<N>,
+        messages_per_minute: u32,
+        attachments_bytes_max: usize,
+    ) -> Self {
         Self {
             parse,
             allowance: Allowance::new(messages_per_minute),
@@ -96,7 +100,11 @@ impl<N: Namespace> Session<N> {
     }
 
     /// Takes one message.
-    pub fn receive(&mut self, now: Duration, message: Message<'_>) -> Result<Option<Step<N>>, Ending> {
+    pub fn receive(
+        &mut self,
+        now: Duration,
+        message: Message<'_>,
+    ) -> Result<Option<Step<N>>, Ending> {
         match (message, self.assembling.take()) {
             (Message::Text(text), None) => {
                 let packet = Packet::parse(text).map_err(|_| Ending::Malformed)?;
@@ -135,7 +143,11 @@ impl<N: Namespace> Session<N> {
 
     /// What is due by now.
     pub fn tick(&mut self, now: Duration) -> Result<(), Ending> {
-        if self.deadline().is_some_and(|deadline| now >= deadline) { Err(Ending::Lonely) } else { Ok(()) }
+        if self.deadline().is_some_and(|deadline| now >= deadline) {
+            Err(Ending::Lonely)
+        } else {
+            Ok(())
+        }
     }
 
     /// When [`Session::tick`] is to be called next.
@@ -152,25 +164,45 @@ impl<N: Namespace> Session<N> {
             return match namespace {
                 Some(namespace) if self.admitted.contains(&namespace) => Err(Ending::Malformed),
                 Some(namespace) => Ok(Some(Step::Connect(namespace, auth))),
-                None => Ok(Some(Step::Send(Packet::refusal(packet.namespace, "Invalid namespace")))),
+                None => Ok(Some(Step::Send(Packet::refusal(
+                    packet.namespace,
+                    "Invalid namespace",
+                )))),
             };
         }
-        let namespace =
-            namespace.filter(|namespace| self.admitted.contains(namespace)).ok_or(Ending::Malformed)?;
+        let namespace = namespace
+            .filter(|namespace| self.admitted.contains(namespace))
+            .ok_or(Ending::Malformed)?;
         match packet.content {
-            Content::Event { id, name, args, attachments } => {
-                let call = Call { id, name, args, attachments: Vec::new() };
+            Content::Event {
+                id,
+                name,
+                args,
+                attachments,
+            } => {
+                let call = Call {
+                    id,
+                    name,
+                    args,
+                    attachments: Vec::new(),
+                };
                 if !self.allowance.take(now) {
                     self.expect(attachments, None);
                     return Ok(Some(Step::Excess(namespace, call)));
                 }
                 Ok(self.expect(attachments, Some(Step::Event(namespace, call))))
             }
-            Content::Ack { id, args, attachments } => {
+            Content::Ack {
+                id,
+                args,
+                attachments,
+            } => {
                 // One that nobody asked for, or has waited for no longer, means nothing.
                 let asked = self.asked.remove(&(namespace, id));
-                Ok(self
-                    .expect(attachments, asked.then(|| Step::Acknowledged(namespace, id, args, Vec::new()))))
+                Ok(self.expect(
+                    attachments,
+                    asked.then(|| Step::Acknowledged(namespace, id, args, Vec::new())),
+                ))
             }
             Content::Disconnect => {
                 self.dismiss(now, namespace);
@@ -185,7 +217,11 @@ impl<N: Namespace> Session<N> {
         if missing == 0 {
             return step;
         }
-        self.assembling = Some(Box::new(Assembling { step, missing, bytes: 0 }));
+        self.assembling = Some(Box::new(Assembling {
+            step,
+            missing,
+            bytes: 0,
+        }));
         None
     }
 
@@ -199,8 +235,9 @@ impl<N: Namespace> Session<N> {
         if assembling.bytes > self.attachments_bytes_max {
             return Err(Ending::Malformed);
         }
-        if let Some(Step::Acknowledged(_, _, _, attachments) | Step::Event(_, Call { attachments, .. })) =
-            &mut assembling.step
+        if let Some(
+            Step::Acknowledged(_, _, _, attachments) | Step::Event(_, Call { attachments, .. }),
+        ) = &mut assembling.step
         {
             attachments.push(attachment);
         }
@@ -221,7 +258,10 @@ impl<N: Namespace> Session<N> {
 impl Packet {
     /// The packet that refuses a CONNECT. After it the client does not try again by itself.
     pub fn refusal(namespace: String, message: &str) -> Self {
-        Self { namespace, content: Content::ConnectError(json!({ "message": message })) }
+        Self {
+            namespace,
+            content: Content::ConnectError(json!({ "message": message })),
+        }
     }
 }
 

@@ -26,12 +26,17 @@ impl FromStr for Network {
 
     fn from_str(text: &str) -> Result<Self, NetworkError> {
         let refuse = || NetworkError(text.chars().take(50).collect());
-        let (address, bits) =
-            text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let (address, bits) = text
+            .split_once('/')
+            .map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address.parse().map_err(|_| refuse())?;
         let most = if address.is_ipv4() { 32 } else { 128 };
         let bits = bits.map_or(Ok(most), str::parse).map_err(|_| refuse())?;
-        if bits > most { Err(refuse()) } else { Ok(Self { address, bits }) }
+        if bits > most {
+            Err(refuse())
+        } else {
+            Ok(Self { address, bits })
+        }
     }
 }
 
@@ -64,10 +69,14 @@ impl Network {
     /// Whether that address is in it.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
-            (IpAddr::V4(mine), IpAddr::V4(other)) => {
-                alike(mine.to_bits().into(), other.to_bits().into(), self.bits + 96)
+            (IpAddr::V4(mine), IpAddr::V4(other)) => alike(
+                mine.to_bits().into(),
+                other.to_bits().into(),
+                self.bits + 96,
+            ),
+            (IpAddr::V6(mine), IpAddr::V6(other)) => {
+                alike(mine.to_bits(), other.to_bits(), self.bits)
             }
-            (IpAddr::V6(mine), IpAddr::V6(other)) => alike(mine.to_bits(), other.to_bits(), self.bits),
             _ => false,
         }
     }
@@ -82,8 +91,14 @@ pub(crate) fn of_client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) 
     let is_ours = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer;
     let told = headers.get_all("x-forwarded-for").iter().rev();
-    let hops =
-        told.flat_map(|value| value.to_str().unwrap_or_default().rsplit(',').map(str::trim).map(address));
+    let hops = told.flat_map(|value| {
+        value
+            .to_str()
+            .unwrap_or_default()
+            .rsplit(',')
+            .map(str::trim)
+            .map(address)
+    });
     for hop in hops {
         match hop {
             Some(hop) if is_ours(client) => client = hop,
@@ -98,13 +113,18 @@ pub(crate) fn of_client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) 
 fn address(hop: &str) -> Option<IpAddr> {
     let with_port = || hop.parse().map(|socket: std::net::SocketAddr| socket.ip());
     let in_brackets = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
-    hop.parse().ok().or_else(|| with_port().ok()).or_else(in_brackets)
+    hop.parse()
+        .ok()
+        .or_else(|| with_port().ok())
+        .or_else(in_brackets)
 }
 
 /// What is counted as one: an address, and of IPv6 a /64, because whoever has one address there has them all.
 pub fn counted_as(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+        IpAddr::V6(address) => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))
+        }
         v4 @ IpAddr::V4(_) => v4,
     }
 }
@@ -149,13 +169,24 @@ mod tests {
 
     #[test]
     fn a_network_is_an_address_or_what_begins_like_it() {
-        let is_in = |network: &str, address| network.parse::<Network>().unwrap().contains(ip(address));
+        let is_in =
+            |network: &str, address| network.parse::<Network>().unwrap().contains(ip(address));
         assert!(is_in("10.0.0.0/8", "10.200.3.4") && !is_in("10.0.0.0/8", "11.0.0.0"));
         assert!(is_in("192.0.2.7", "192.0.2.7") && !is_in("192.0.2.7", "192.0.2.8"));
-        assert!(is_in("10.0.0.0/8", "::ffff:10.0.0.1"), "an IPv4 address in IPv6 clothes");
+        assert!(
+            is_in("10.0.0.0/8", "::ffff:10.0.0.1"),
+            "an IPv4 address in IPv6 clothes"
+        );
         assert!(is_in("2001:db8::/32", "2001:db8:1::1") && !is_in("2001:db8::/32", "2001:db9::1"));
         assert!(is_in("0.0.0.0/0", "8.8.8.8") && !is_in("0.0.0.0/0", "::1"));
-        for wrong in ["", "10.0.0.0/33", "::/129", "ten", "10.0.0.0/", "10.0.0.0/-1"] {
+        for wrong in [
+            "",
+            "10.0.0.0/33",
+            "::/129",
+            "ten",
+            "10.0.0.0/",
+            "10.0.0.0/-1",
+        ] {
             assert!(wrong.parse::<Network>().is_err(), "{wrong}");
         }
     }
@@ -170,12 +201,25 @@ mod tests {
             }
             of_client(ip(peer), &headers, &trusted).to_string()
         };
-        assert_eq!(client("192.0.2.1", &["1.1.1.1"]), "192.0.2.1", "nobody of ours says so");
+        assert_eq!(
+            client("192.0.2.1", &["1.1.1.1"]),
+            "192.0.2.1",
+            "nobody of ours says so"
+        );
         assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
         assert_eq!(client("10.0.0.1", &["192.0.2.9"]), "192.0.2.9");
-        assert_eq!(client("10.0.0.1", &["6.6.6.6, 192.0.2.9, 10.0.0.2"]), "192.0.2.9");
-        assert_eq!(client("10.0.0.1", &["6.6.6.6, 192.0.2.9", "10.0.0.2"]), "192.0.2.9");
-        assert_eq!(client("10.0.0.1", &["6.6.6.6, nonsense, 10.0.0.2"]), "10.0.0.2");
+        assert_eq!(
+            client("10.0.0.1", &["6.6.6.6, 192.0.2.9, 10.0.0.2"]),
+            "192.0.2.9"
+        );
+        assert_eq!(
+            client("10.0.0.1", &["6.6.6.6, 192.0.2.9", "10.0.0.2"]),
+            "192.0.2.9"
+        );
+        assert_eq!(
+            client("10.0.0.1", &["6.6.6.6, nonsense, 10.0.0.2"]),
+            "10.0.0.2"
+        );
         assert_eq!(client("10.0.0.1", &["192.0.2.9:4711"]), "192.0.2.9");
         assert_eq!(client("10.0.0.1", &["[2001:db8::1]:4711"]), "2001:db8::1");
     }

@@ -29,7 +29,12 @@ impl Bell {
     /// Never waits. To be called where [`tokio::task::unconstrained`] holds, or what is beyond the caller's budget
     /// is left to the tasks.
     pub fn serve(&self) {
-        if !self.line.get().and_then(Weak::upgrade).is_some_and(|line| line.serve()) {
+        if !self
+            .line
+            .get()
+            .and_then(Weak::upgrade)
+            .is_some_and(|line| line.serve())
+        {
             self.ring();
         }
     }

@@ -42,7 +42,10 @@ pub(super) struct Ticket(Arc<Counters>, IpAddr);
 impl Ticket {
     /// One for a connection from there, while there are fewer than those: of that address, and in all.
     pub(super) fn take(counters: &Arc<Counters>, from: IpAddr, options: &Options) -> Option<Self> {
-        if !counters.addresses.enter(from, options.connections_per_address_max) {
+        if !counters
+            .addresses
+            .enter(from, options.connections_per_address_max)
+        {
             counters.refused_of_address.fetch_add(1, Ordering::Relaxed);
             return None;
         }
@@ -89,7 +92,17 @@ impl<T: Talk> Conversation<T> {
         closing: CancellationToken,
         ticket: Ticket,
     ) -> Box<Self> {
-        Box::new(Self { talk, out, layer, opened: Instant::now(), peer, bell, closing, place: None, ticket })
+        Box::new(Self {
+            talk,
+            out,
+            layer,
+            opened: Instant::now(),
+            peer,
+            bell,
+            closing,
+            place: None,
+            ticket,
+        })
     }
 
     /// Requests find it there.
@@ -168,7 +181,12 @@ impl<T: Talk> Conversation<T> {
     /// Nothing more is said. What is left is what was to be sent, and the ticket until it is.
     pub(super) fn end(self, ending: &Ending) -> (Out, Ticket) {
         tracing::debug!(peer = %self.peer, reason = ending.reason(), %ending, "realtime connection closed");
-        let mut endings = self.ticket.0.endings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut endings = self
+            .ticket
+            .0
+            .endings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *endings.entry(ending.name()).or_default() += 1;
         drop(endings);
         (self.out, self.ticket)

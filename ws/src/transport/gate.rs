@@ -50,7 +50,13 @@ impl<T: Talk> Gate<T> {
     /// Open to whom the options say.
     pub fn new(options: Options, entropy: Arc<Entropy>) -> Self {
         let (sessions, counters, closing) = Default::default();
-        Self { options, entropy, sessions, counters, closing }
+        Self {
+            options,
+            entropy,
+            sessions,
+            counters,
+            closing,
+        }
     }
 
     /// Judges a request. `talk` makes what speaks with a client that opens a session.
@@ -93,7 +99,10 @@ impl<T: Talk> Gate<T> {
             let answer = handshake::accept(headers)?;
             let layer = Layer::plain(&self.options);
             let conversation = self.converse(visitor(headers, peer, entrance), layer, talk)?;
-            Ok(Knock::Upgrade(answer, Upgrade::fresh(conversation, self.options.max_payload)))
+            Ok(Knock::Upgrade(
+                answer,
+                Upgrade::fresh(conversation, self.options.max_payload),
+            ))
         })
     }
 
@@ -108,7 +117,9 @@ impl<T: Talk> Gate<T> {
         let origin = match entrance.origin(headers) {
             Ok(origin) => origin,
             Err(refusal) => {
-                self.counters.refused_of_origin.fetch_add(1, Ordering::Relaxed);
+                self.counters
+                    .refused_of_origin
+                    .fetch_add(1, Ordering::Relaxed);
                 return Knock::Answer(refusal.response());
             }
         };
@@ -147,12 +158,21 @@ impl<T: Talk> Gate<T> {
 
     /// How often sessions ended for each reason, since the start.
     pub fn endings(&self) -> BTreeMap<&'static str, u64> {
-        self.counters.endings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.counters
+            .endings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Requests refused since the start: too many connections in all, of one address, and of another's page.
     pub fn refused(&self) -> [u64; 3] {
-        let Counters { refused, refused_of_address, refused_of_origin, .. } = &*self.counters;
+        let Counters {
+            refused,
+            refused_of_address,
+            refused_of_origin,
+            ..
+        } = &*self.counters;
         [refused, refused_of_address, refused_of_origin].map(|count| count.load(Ordering::Relaxed))
     }
 
@@ -169,7 +189,10 @@ impl<T: Talk> Gate<T> {
         let sid = self.sid();
         conversation.found_at(self.sessions.add(sid, mailbox));
         let answer = response(Ok(self.greeting(sid, &["websocket"]).into()));
-        Ok(Knock::Open(answer, Attendance::new(conversation, letters, self.options.max_payload)))
+        Ok(Knock::Open(
+            answer,
+            Attendance::new(conversation, letters, self.options.max_payload),
+        ))
     }
 
     fn connect(
@@ -183,8 +206,13 @@ impl<T: Talk> Gate<T> {
         may_open(method, query)?;
         let answer = handshake::accept(headers)?;
         let mut conversation = self.converse_in_packets(visitor(), talk)?;
-        conversation.out.push(frame::text(&self.greeting(self.sid(), &[])));
-        Ok(Knock::Upgrade(answer, Upgrade::fresh(conversation, self.options.max_payload)))
+        conversation
+            .out
+            .push(frame::text(&self.greeting(self.sid(), &[])));
+        Ok(Knock::Upgrade(
+            answer,
+            Upgrade::fresh(conversation, self.options.max_payload),
+        ))
     }
 
     fn poll(&self, method: &Method, sid: &str, origin: &Origin) -> Result<Knock<T>, Refusal> {
@@ -214,7 +242,10 @@ impl<T: Talk> Gate<T> {
             Seat::Upgraded => None,
         };
         // A client that comes too late learns it on the WebSocket, where it can do something with it.
-        Ok(Knock::Upgrade(answer, Upgrade::probe(probing, self.options.max_payload)))
+        Ok(Knock::Upgrade(
+            answer,
+            Upgrade::probe(probing, self.options.max_payload),
+        ))
     }
 
     fn converse_in_packets(
@@ -222,7 +253,9 @@ impl<T: Talk> Gate<T> {
         visitor: Visitor,
         talk: impl FnOnce(Visitor) -> T,
     ) -> Result<Box<Conversation<T>>, Refusal> {
-        self.converse(visitor, Layer::engine(&self.options), |visitor, _| Ok(talk(visitor)))
+        self.converse(visitor, Layer::engine(&self.options), |visitor, _| {
+            Ok(talk(visitor))
+        })
     }
 
     fn converse<P: Talk>(
@@ -236,10 +269,16 @@ impl<T: Talk> Gate<T> {
         }
         let ticket = Ticket::take(&self.counters, visitor.address, &self.options);
         let ticket = ticket.ok_or(Refusal::Overloaded)?;
-        let (peer, bell, closing) = (visitor.peer, Arc::clone(&visitor.bell), self.closing.clone());
+        let (peer, bell, closing) = (
+            visitor.peer,
+            Arc::clone(&visitor.bell),
+            self.closing.clone(),
+        );
         let mut out = Out::default();
         let talk = talk(visitor, &mut out)?;
-        Ok(Conversation::open(talk, out, layer, peer, bell, closing, ticket))
+        Ok(Conversation::open(
+            talk, out, layer, peer, bell, closing, ticket,
+        ))
     }
 
     fn sid(&self) -> Sid {
@@ -271,7 +310,11 @@ fn may_open(method: &Method, query: &Query<'_>) -> Result<(), Refusal> {
     if *method != Method::GET {
         return Err(Refusal::Method);
     }
-    if query.protocol == Some("4") { Ok(()) } else { Err(Refusal::Protocol) }
+    if query.protocol == Some("4") {
+        Ok(())
+    } else {
+        Err(Refusal::Protocol)
+    }
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -35,14 +35,26 @@ impl<'a> Query<'a> {
 
 /// Checks an upgrade to WebSocket and gives the 101 to answer with.
 pub(super) fn accept(headers: &HeaderMap) -> Result<Response<Bytes>, Refusal> {
-    if !lists(headers, &header::CONNECTION, "upgrade") || !lists(headers, &header::UPGRADE, "websocket") {
+    if !lists(headers, &header::CONNECTION, "upgrade")
+        || !lists(headers, &header::UPGRADE, "websocket")
+    {
         return Err(Refusal::BadRequest);
     }
-    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+    if headers
+        .get(header::SEC_WEBSOCKET_VERSION)
+        .is_none_or(|version| version != "13")
+    {
         return Err(Refusal::Version);
     }
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or(Refusal::BadRequest)?;
-    if STANDARD.decode(key.as_bytes()).map_err(|_| Refusal::BadRequest)?.len() != 16 {
+    let key = headers
+        .get(header::SEC_WEBSOCKET_KEY)
+        .ok_or(Refusal::BadRequest)?;
+    if STANDARD
+        .decode(key.as_bytes())
+        .map_err(|_| Refusal::BadRequest)?
+        .len()
+        != 16
+    {
         return Err(Refusal::BadRequest);
     }
     let mut response = Response::new(Bytes::new());
@@ -50,28 +62,42 @@ pub(super) fn accept(headers: &HeaderMap) -> Result<Response<Bytes>, Refusal> {
     let answer = response.headers_mut();
     answer.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     answer.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    let accept = HeaderValue::from_str(&accept_key(key.as_bytes())).map_err(|_| Refusal::BadRequest)?;
+    let accept =
+        HeaderValue::from_str(&accept_key(key.as_bytes())).map_err(|_| Refusal::BadRequest)?;
     answer.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     Ok(response)
 }
 
 /// The token of an `Authorization: Bearer …` header.
 pub fn bearer(headers: &HeaderMap) -> Option<String> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim().to_owned())
 }
 
 /// RFC 6455, section 1.3: proof that the key was read.
 fn accept_key(key: &[u8]) -> String {
-    let digest =
-        Sha1::new().chain_update(key).chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11").finalize();
+    let digest = Sha1::new()
+        .chain_update(key)
+        .chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11")
+        .finalize();
     STANDARD.encode(digest)
 }
 
 /// Whether a comma-separated header has that member, whatever its case.
 fn lists(headers: &HeaderMap, name: &header::HeaderName, member: &str) -> bool {
-    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|found| found.trim().eq_ignore_ascii_case(member))
+    let values = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .any(|found| found.trim().eq_ignore_ascii_case(member))
 }
 
 #[cfg(test)]
@@ -102,13 +128,20 @@ mod tests {
     fn an_upgrade_is_answered_with_the_key_of_the_rfc() {
         let response = accept(&request(&[])).unwrap();
         assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
-        assert_eq!(response.headers()["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(
+            response.headers()["sec-websocket-accept"],
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        );
     }
 
     #[test]
     fn what_is_no_upgrade_is_refused() {
         for missing in ["connection", "upgrade", "sec-websocket-key"] {
-            assert_eq!(accept(&request(&[(missing, None)])).unwrap_err(), Refusal::BadRequest, "{missing}");
+            assert_eq!(
+                accept(&request(&[(missing, None)])).unwrap_err(),
+                Refusal::BadRequest,
+                "{missing}"
+            );
         }
         let short = request(&[("sec-websocket-key", Some("short"))]);
         assert_eq!(accept(&short).unwrap_err(), Refusal::BadRequest);
@@ -119,18 +152,28 @@ mod tests {
 
     #[test]
     fn a_query_is_read_by_the_first_mention_whatever_else_is_in_it() {
-        let uri: Uri =
-            "/socket.io/?__proto__=x&EIO=4&EIO=3&transport&&=&sid=a%00b&constructor".parse().unwrap();
+        let uri: Uri = "/socket.io/?__proto__=x&EIO=4&EIO=3&transport&&=&sid=a%00b&constructor"
+            .parse()
+            .unwrap();
         let query = Query::read(&uri);
-        assert_eq!((query.protocol, query.session, query.transport), (Some("4"), Some("a%00b"), Some("")));
+        assert_eq!(
+            (query.protocol, query.session, query.transport),
+            (Some("4"), Some("a%00b"), Some(""))
+        );
         let bare = "/socket.io/".parse().unwrap();
         assert!(Query::read(&bare).transport.is_none());
     }
 
     #[test]
     fn a_bearer_token_is_found_and_nothing_else_taken_for_one() {
-        assert_eq!(bearer(&request(&[("authorization", Some("bearer abc"))])).as_deref(), Some("abc"));
-        assert_eq!(bearer(&request(&[("authorization", Some("Basic abc"))])), None);
+        assert_eq!(
+            bearer(&request(&[("authorization", Some("bearer abc"))])).as_deref(),
+            Some("abc")
+        );
+        assert_eq!(
+            bearer(&request(&[("authorization", Some("Basic abc"))])),
+            None
+        );
         assert_eq!(bearer(&request(&[])), None);
     }
 }

@@ -24,7 +24,10 @@ impl Layer {
     }
 
     pub(super) fn plain(options: &Options) -> Self {
-        Self::Plain(Heartbeat::new(options.plain_ping_interval, options.plain_pong_timeout))
+        Self::Plain(Heartbeat::new(
+            options.plain_ping_interval,
+            options.plain_pong_timeout,
+        ))
     }
 
     /// The ping that is due by now, as a whole frame. `listening` tells whether the client was being read from.

@@ -45,7 +45,14 @@ impl<T: Send + 'static> Mailbox<T> {
     pub(super) fn new() -> (Arc<Self>, mpsc::Receiver<Letter<T>>) {
         let (letters, read) = mpsc::channel(LETTERS_MAX);
         let (posting, probing) = (AtomicBool::new(false), AtomicBool::new(false));
-        (Arc::new(Self { letters, posting, probing }), read)
+        (
+            Arc::new(Self {
+                letters,
+                posting,
+                probing,
+            }),
+            read,
+        )
     }
 
     /// Leaves a letter; `false` when nobody reads it any more.
@@ -64,7 +71,10 @@ impl<T: Send + 'static> Mailbox<T> {
             self.note(Letter::Overlap);
             return Err(Refusal::BadRequest);
         }
-        Ok(Posting { mailbox: Arc::clone(self), answered: false })
+        Ok(Posting {
+            mailbox: Arc::clone(self),
+            answered: false,
+        })
     }
 
     /// The right to the one probe at a time.
@@ -119,7 +129,8 @@ pub struct Poll<T: Send + 'static> {
 impl<T: Send + 'static> Poll<T> {
     /// Waits for something to say. Dropped while it waits, it ends the session.
     pub async fn answer(self) -> Response<Bytes> {
-        self.origin.admit(response(self.mailbox.ask(Letter::Poll).await))
+        self.origin
+            .admit(response(self.mailbox.ask(Letter::Poll).await))
     }
 }
 
@@ -141,7 +152,11 @@ impl<T: Send + 'static> Post<T> {
         if body.len() > self.bytes_max {
             return self.too_large();
         }
-        let taken = self.posting.mailbox.ask(|reply| Letter::Post(body, reply)).await;
+        let taken = self
+            .posting
+            .mailbox
+            .ask(|reply| Letter::Post(body, reply))
+            .await;
         self.posting.answered = true;
         self.origin.admit(response(taken))
     }
@@ -155,7 +170,9 @@ impl<T: Send + 'static> Post<T> {
 pub(super) fn response(answer: Result<Bytes, Refusal>) -> Response<Bytes> {
     let mut response = answer.map_or_else(Refusal::response, Response::new);
     let headers = response.headers_mut();
-    headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("text/plain; charset=UTF-8"));
+    headers
+        .entry(header::CONTENT_TYPE)
+        .or_insert(HeaderValue::from_static("text/plain; charset=UTF-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -44,7 +44,10 @@ impl Origin {
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
         if let Self(Some(origin)) = self {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            headers.insert(
+                header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+                HeaderValue::from_static("true"),
+            );
         }
         response
     }
@@ -60,12 +63,20 @@ impl Origin {
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::NO_CONTENT;
         let allowed = [
-            (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, DELETE"),
-            (header::ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type, Authorization"),
+            (
+                header::ACCESS_CONTROL_ALLOW_METHODS,
+                "GET, POST, PUT, DELETE",
+            ),
+            (
+                header::ACCESS_CONTROL_ALLOW_HEADERS,
+                "Content-Type, Authorization",
+            ),
             (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS),
         ];
         for (name, value) in allowed {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
         }
         Ok(response)
     }
@@ -84,8 +95,12 @@ fn as_page(origin: &[u8]) -> Cow<'_, [u8]> {
 /// Whether that origin is the host and port which the request is for.
 fn is_own(origin: &HeaderValue, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-    let (Ok(origin), Ok(host)) = (origin.to_str(), host.to_str()) else { return false };
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return false;
+    };
+    let (Ok(origin), Ok(host)) = (origin.to_str(), host.to_str()) else {
+        return false;
+    };
     let (port, authority) = match origin.split_once("://") {
         Some(("http" | "ws", authority)) => ("80", authority),
         Some(("https" | "wss", authority)) => ("443", authority),
@@ -103,7 +118,10 @@ fn host_and_port<'a>(authority: &'a str, default: &'a str) -> Option<(&'a str, &
         return None;
     }
     // The colons of an IPv6 address stand in brackets.
-    match authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')) {
+    match authority
+        .rsplit_once(':')
+        .filter(|(_, port)| !port.contains(']'))
+    {
         Some((name, port)) => port.parse::<u16>().ok().map(|_| (name, port)),
         None => Some((authority, default)),
     }
@@ -156,7 +174,10 @@ mod tests {
             assert!(!own(origin, &[host]), "{origin} {host}");
         }
         assert!(!own("http://stock.example", &[]));
-        assert!(!own("http://stock.example", &["stock.example", "stock.example"]));
+        assert!(!own(
+            "http://stock.example",
+            &["stock.example", "stock.example"]
+        ));
     }
 
     fn check(origins: &[&'static str]) -> Result<Origin, Refusal> {
@@ -164,7 +185,10 @@ mod tests {
         for origin in origins {
             headers.append(header::ORIGIN, HeaderValue::from_static(origin));
         }
-        Origin::check(&headers, &["https://shop.example".to_owned(), "null".to_owned()])
+        Origin::check(
+            &headers,
+            &["https://shop.example".to_owned(), "null".to_owned()],
+        )
     }
 
     #[test]
@@ -186,18 +210,30 @@ mod tests {
         ] {
             assert_eq!(check(&[foreign]).unwrap_err(), Refusal::Origin, "{foreign}");
         }
-        for two in [["https://shop.example", "https://evil.example"], ["https://shop.example"; 2]] {
+        for two in [
+            ["https://shop.example", "https://evil.example"],
+            ["https://shop.example"; 2],
+        ] {
             assert_eq!(check(&two).unwrap_err(), Refusal::Origin);
         }
     }
 
     #[test]
     fn a_page_is_named_in_the_answer_and_a_program_is_not() {
-        let page = check(&["https://shop.example"]).unwrap().admit(Response::new(()));
-        assert_eq!(page.headers()["access-control-allow-origin"], "https://shop.example");
+        let page = check(&["https://shop.example"])
+            .unwrap()
+            .admit(Response::new(()));
+        assert_eq!(
+            page.headers()["access-control-allow-origin"],
+            "https://shop.example"
+        );
         assert_eq!(page.headers()["access-control-allow-credentials"], "true");
         let program = check(&[]).unwrap().admit(Response::new(()));
-        assert!(!program.headers().contains_key("access-control-allow-origin"));
+        assert!(
+            !program
+                .headers()
+                .contains_key("access-control-allow-origin")
+        );
         assert_eq!(
             (&page.headers()["vary"], &program.headers()["vary"]),
             (&"Origin".parse().unwrap(), &"Origin".parse().unwrap())
@@ -206,10 +242,22 @@ mod tests {
 
     #[test]
     fn a_preflight_is_answered_for_pages_only() {
-        let answer = check(&["https://shop.example"]).unwrap().preflight().unwrap();
+        let answer = check(&["https://shop.example"])
+            .unwrap()
+            .preflight()
+            .unwrap();
         assert_eq!(answer.status(), StatusCode::NO_CONTENT);
-        assert_eq!(answer.headers()["access-control-allow-methods"], "GET, POST, PUT, DELETE");
-        assert_eq!(answer.headers()["access-control-allow-headers"], "Content-Type, Authorization");
-        assert_eq!(check(&[]).unwrap().preflight().unwrap_err(), Refusal::Method);
+        assert_eq!(
+            answer.headers()["access-control-allow-methods"],
+            "GET, POST, PUT, DELETE"
+        );
+        assert_eq!(
+            answer.headers()["access-control-allow-headers"],
+            "Content-Type, Authorization"
+        );
+        assert_eq!(
+            check(&[]).unwrap().preflight().unwrap_err(),
+            Refusal::Method
+        );
     }
 }

@@ -101,7 +101,10 @@ impl Out {
         }
         let written = if let (1, Some(frame)) = (self.frames.len(), self.frames.front()) {
             // The usual case, and cheaper to write than a list of one.
-            ready!(io.as_mut().poll_write(cx, &frame[..frame.len().min(WRITE_BYTES_MAX)]))?
+            ready!(
+                io.as_mut()
+                    .poll_write(cx, &frame[..frame.len().min(WRITE_BYTES_MAX)])
+            )?
         } else {
             let mut slices = [IoSlice::new(&[]); FRAMES_PER_WRITE_MAX];
             let count = self.frames.len().min(FRAMES_PER_WRITE_MAX);
@@ -153,7 +156,11 @@ mod tests {
         let pieces = || frame::text_around("4before ", shared.clone(), " after");
         let message = format!("4before {} after", "x".repeat(70_000));
         assert_eq!(pieces().concat(), frame::text(&message));
-        assert_eq!(pieces()[1].as_ptr(), shared.as_ptr(), "nothing of it was copied");
+        assert_eq!(
+            pieces()[1].as_ptr(),
+            shared.as_ptr(),
+            "nothing of it was copied"
+        );
 
         let mut out = Out::default();
         out.push(frame::text("4one"));

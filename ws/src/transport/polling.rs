@@ -32,7 +32,14 @@ impl<T: Talk> Attendance<T> {
         payload_bytes_max: usize,
     ) -> Self {
         let (polling, post, successor) = (Polling::new(), None, None);
-        Self { conversation, letters, polling, post, successor, payload_bytes_max }
+        Self {
+            conversation,
+            letters,
+            polling,
+            post,
+            successor,
+            payload_bytes_max,
+        }
     }
 
     /// Attends to the session until it is over or a WebSocket has it.
@@ -49,10 +56,21 @@ impl<T: Talk> Attendance<T> {
             Err(ending) => {
                 let goodbye = ending == Ending::Goodbye;
                 if let Some(poll) = self.polling.take() {
-                    answer(poll, if goodbye { &Packet::Noop } else { &Packet::Close });
+                    answer(
+                        poll,
+                        if goodbye {
+                            &Packet::Noop
+                        } else {
+                            &Packet::Close
+                        },
+                    );
                 }
                 if let Some((_, post)) = self.post.take() {
-                    let _ = post.send(if goodbye { Ok(OK) } else { Err(Refusal::BadRequest) });
+                    let _ = post.send(if goodbye {
+                        Ok(OK)
+                    } else {
+                        Err(Refusal::BadRequest)
+                    });
                 }
                 self.conversation.end(&ending);
             }
@@ -74,7 +92,12 @@ impl<T: Talk> Attendance<T> {
                 return Ok(successor);
             }
             let deadline = self.deadline();
-            let Self { conversation, letters, polling, .. } = self;
+            let Self {
+                conversation,
+                letters,
+                polling,
+                ..
+            } = self;
             let Conversation { talk, out, .. } = &mut **conversation;
             tokio::select! {
                 biased;
@@ -97,13 +120,13 @@ impl<T: Talk> Attendance<T> {
         match letter {
             Letter::Broken => Err(Ending::Broken),
             Letter::Overlap => Err(Ending::Overlap),
-            Letter::Poll(reply) => {
-                self.polling.wait(self.conversation.now(), reply).map_err(|Overlap { first, second }| {
+            Letter::Poll(reply) => self.polling.wait(self.conversation.now(), reply).map_err(
+                |Overlap { first, second }| {
                     answer(first, &Packet::Close);
                     let _ = second.send(Err(Refusal::BadRequest));
                     Ending::Overlap
-                })
-            }
+                },
+            ),
             Letter::Post(body, reply) => {
                 self.post = Some((Messages::new(body), reply));
                 Ok(())
@@ -135,7 +158,8 @@ impl<T: Talk> Attendance<T> {
                 && let Some((messages, _)) = &mut self.post
                 && let Some(message) = messages.take()
             {
-                self.conversation.receive(message.map_err(|_| Ending::Malformed)?)?;
+                self.conversation
+                    .receive(message.map_err(|_| Ending::Malformed)?)?;
                 taken = true;
             }
             self.conversation.work()?;
@@ -159,12 +183,16 @@ impl<T: Talk> Attendance<T> {
             engine::Reply::Packets => self.conversation.out.take_payload(self.payload_bytes_max),
         };
         // Packets that nobody takes are lost, so the session is.
-        poll.send(Ok(payload)).map(|()| true).map_err(|_| Ending::Broken)
+        poll.send(Ok(payload))
+            .map(|()| true)
+            .map_err(|_| Ending::Broken)
     }
 
     fn deadline(&self) -> Instant {
         let deadline = self.conversation.deadline();
-        self.polling.deadline().map_or(deadline, |poll| deadline.min(self.conversation.instant(poll)))
+        self.polling.deadline().map_or(deadline, |poll| {
+            deadline.min(self.conversation.instant(poll))
+        })
     }
 }
 

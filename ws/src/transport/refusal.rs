@@ -60,7 +60,11 @@ impl Refusal {
             Self::Transport => 0,
             Self::Session => 1,
             Self::Method => 2,
-            Self::BadRequest | Self::Version | Self::Overloaded | Self::Token(_) | Self::TooLarge => 3,
+            Self::BadRequest
+            | Self::Version
+            | Self::Overloaded
+            | Self::Token(_)
+            | Self::TooLarge => 3,
             Self::Origin => 4,
             Self::Protocol => 5,
         }
@@ -71,16 +75,25 @@ impl Refusal {
     pub fn response(self) -> Response<Bytes> {
         let mut body = serde_json::json!({"code": self.code(), "message": self.to_string()});
         if self == Self::Origin {
-            let message = "pages of this origin may not connect: list it in `origins` of [[server]]";
+            let message =
+                "pages of this origin may not connect: list it in `origins` of [[server]]";
             body["error"] = serde_json::json!(ErrorBody::new(ErrorCode::Forbidden, message));
         }
         let mut response = Response::new(body.to_string().into());
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
         match self {
-            Self::Token(_) => headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-            Self::Version => headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
+            Self::Token(_) => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+            }
+            Self::Version => headers.insert(
+                header::SEC_WEBSOCKET_VERSION,
+                HeaderValue::from_static("13"),
+            ),
             _ => None,
         };
         response

@@ -65,7 +65,10 @@ impl<T> Sessions<T> {
     /// A place for a new session.
     pub(super) fn add(self: &Arc<Self>, sid: Sid, mailbox: Arc<Mailbox<T>>) -> Place<T> {
         self.lock().insert(sid, Seat::Polling(mailbox));
-        Place { sessions: Arc::clone(self), sid }
+        Place {
+            sessions: Arc::clone(self),
+            sid,
+        }
     }
 
     pub(super) fn find(&self, sid: &str) -> Option<Seat<T>> {

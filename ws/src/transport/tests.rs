@@ -26,7 +26,12 @@ const PIPE: usize = 64 * 1024;
 struct Echo;
 
 impl Talk for Echo {
-    fn receive(&mut self, _now: Duration, message: Message<'_>, out: &mut Out) -> Result<(), Ending> {
+    fn receive(
+        &mut self,
+        _now: Duration,
+        message: Message<'_>,
+        out: &mut Out,
+    ) -> Result<(), Ending> {
         out.push(match message {
             Message::Binary(bytes) => frame::binary(&bytes),
             Message::Text(text) => frame::text(&engine::Packet::Message(text).encode()),
@@ -64,12 +69,23 @@ impl World {
 
     fn with(options: Options) -> Self {
         let gate = Gate::new(options, Arc::new(Entropy::seeded(1)));
-        Self { gate, entrance: Entrance::default(), tasks: JoinSet::new() }
+        Self {
+            gate,
+            entrance: Entrance::default(),
+            tasks: JoinSet::new(),
+        }
     }
 
     fn knock(&self, method: &Method, query: &str, headers: &HeaderMap) -> Knock<Echo> {
         let uri = format!("/engine.io/?{query}").parse().unwrap();
-        self.gate.knock(method, &uri, headers, ([127, 0, 0, 1], 9).into(), &self.entrance, |_| Echo)
+        self.gate.knock(
+            method,
+            &uri,
+            headers,
+            ([127, 0, 0, 1], 9).into(),
+            &self.entrance,
+            |_| Echo,
+        )
     }
 
     async fn request(&mut self, method: Method, query: &str, body: &[u8]) -> Answer {
@@ -87,7 +103,9 @@ impl World {
 
     /// A new session; its id.
     async fn session(&mut self) -> String {
-        let (status, open) = self.request(Method::GET, "EIO=4&transport=polling", b"").await;
+        let (status, open) = self
+            .request(Method::GET, "EIO=4&transport=polling", b"")
+            .await;
         assert_eq!(status, 200);
         let open: Value = serde_json::from_str(open.strip_prefix('0').unwrap()).unwrap();
         open["sid"].as_str().unwrap().to_owned()
@@ -102,18 +120,26 @@ impl World {
         let Knock::Poll(poll) = self.knock(&Method::GET, &session(sid), &HeaderMap::new()) else {
             panic!("no poll")
         };
-        #[expect(clippy::disallowed_methods, reason = "the handle is awaited by the test")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the handle is awaited by the test"
+        )]
         let waiting = tokio::spawn(async move { read(&poll.answer().await) });
         tokio::time::sleep(Duration::from_millis(1)).await;
         waiting
     }
 
     async fn post(&mut self, sid: &str, body: impl AsRef<[u8]>) -> Answer {
-        self.request(Method::POST, &session(sid), body.as_ref()).await
+        self.request(Method::POST, &session(sid), body.as_ref())
+            .await
     }
 
     fn websocket(&self, more: &str) -> Result<Pipe, Answer> {
-        match self.knock(&Method::GET, &format!("EIO=4&transport=websocket{more}"), &websocket()) {
+        match self.knock(
+            &Method::GET,
+            &format!("EIO=4&transport=websocket{more}"),
+            &websocket(),
+        ) {
             Knock::Upgrade(response, upgrade) => {
                 assert_eq!(response.status(), 101);
                 Ok(Pipe::to(upgrade, PIPE))
@@ -134,7 +160,10 @@ fn session(sid: &str) -> String {
 }
 
 fn read(response: &Response<Bytes>) -> Answer {
-    (response.status().as_u16(), String::from_utf8(response.body().to_vec()).unwrap())
+    (
+        response.status().as_u16(),
+        String::from_utf8(response.body().to_vec()).unwrap(),
+    )
 }
 
 fn ok(body: &str) -> Answer {
@@ -152,7 +181,9 @@ fn unknown() -> Answer {
 #[tokio::test(start_paused = true)]
 async fn a_session_opens_and_says_what_it_offers() {
     let mut world = World::new();
-    let (status, polling) = world.request(Method::GET, "EIO=4&transport=polling&t=x", b"").await;
+    let (status, polling) = world
+        .request(Method::GET, "EIO=4&transport=polling&t=x", b"")
+        .await;
     let polling: Value = serde_json::from_str(polling.strip_prefix('0').unwrap()).unwrap();
     let expected = |open: &Value, upgrades: Value| {
         json!({
@@ -160,7 +191,10 @@ async fn a_session_opens_and_says_what_it_offers() {
             "pingInterval": 25_000, "pingTimeout": 60_000, "maxPayload": 1_000_000,
         })
     };
-    assert_eq!((status, &polling), (200, &expected(&polling, json!(["websocket"]))));
+    assert_eq!(
+        (status, &polling),
+        (200, &expected(&polling, json!(["websocket"])))
+    );
 
     let websocket = world.websocket("").unwrap().text().await;
     let websocket: Value = serde_json::from_str(websocket.strip_prefix('0').unwrap()).unwrap();
@@ -176,35 +210,92 @@ async fn requests_that_open_nothing_are_refused_in_the_words_of_node() {
     let polling = format!("EIO=4&transport=polling&sid={sid}");
     let cases = [
         (Method::GET, "EIO=4", refused(0, "Transport unknown")),
-        (Method::GET, "EIO=4&transport=abc", refused(0, "Transport unknown")),
-        (Method::GET, "EIO=4&transport=__proto__", refused(0, "Transport unknown")),
+        (
+            Method::GET,
+            "EIO=4&transport=abc",
+            refused(0, "Transport unknown"),
+        ),
+        (
+            Method::GET,
+            "EIO=4&transport=__proto__",
+            refused(0, "Transport unknown"),
+        ),
         (Method::GET, "", refused(0, "Transport unknown")),
-        (Method::GET, "transport=polling", refused(5, "Unsupported protocol version")),
-        (Method::GET, "EIO=3&transport=polling", refused(5, "Unsupported protocol version")),
-        (Method::GET, "EIO=abc&transport=websocket", refused(5, "Unsupported protocol version")),
-        (Method::POST, "EIO=4&transport=polling", refused(2, "Bad handshake method")),
-        (Method::PUT, "EIO=4&transport=polling", refused(2, "Bad handshake method")),
-        (Method::POST, "EIO=4&transport=websocket", refused(2, "Bad handshake method")),
-        (Method::OPTIONS, "EIO=4&transport=polling", refused(2, "Bad handshake method")),
-        (Method::GET, "EIO=4&transport=websocket", refused(3, "Bad request")),
+        (
+            Method::GET,
+            "transport=polling",
+            refused(5, "Unsupported protocol version"),
+        ),
+        (
+            Method::GET,
+            "EIO=3&transport=polling",
+            refused(5, "Unsupported protocol version"),
+        ),
+        (
+            Method::GET,
+            "EIO=abc&transport=websocket",
+            refused(5, "Unsupported protocol version"),
+        ),
+        (
+            Method::POST,
+            "EIO=4&transport=polling",
+            refused(2, "Bad handshake method"),
+        ),
+        (
+            Method::PUT,
+            "EIO=4&transport=polling",
+            refused(2, "Bad handshake method"),
+        ),
+        (
+            Method::POST,
+            "EIO=4&transport=websocket",
+            refused(2, "Bad handshake method"),
+        ),
+        (
+            Method::OPTIONS,
+            "EIO=4&transport=polling",
+            refused(2, "Bad handshake method"),
+        ),
+        (
+            Method::GET,
+            "EIO=4&transport=websocket",
+            refused(3, "Bad request"),
+        ),
         (Method::PUT, &polling, refused(3, "Bad request")),
         (Method::GET, "EIO=4&transport=polling&sid=", unknown()),
         (Method::GET, "EIO=4&transport=polling&sid=abc", unknown()),
-        (Method::POST, "EIO=4&transport=polling&sid=AAAAAAAAAAAAAAAAAAAA", unknown()),
+        (
+            Method::POST,
+            "EIO=4&transport=polling&sid=AAAAAAAAAAAAAAAAAAAA",
+            unknown(),
+        ),
         (Method::GET, "EIO=4&transport=polling&sid=%00%ff", unknown()),
         (Method::GET, "EIO=4&transport=websocket&sid=abc", unknown()),
     ];
     for (method, query, answer) in cases {
-        assert_eq!(world.request(method.clone(), query, b"").await, answer, "{method} {query}");
+        assert_eq!(
+            world.request(method.clone(), query, b"").await,
+            answer,
+            "{method} {query}"
+        );
     }
-    assert_eq!(world.gate.connections(), 1, "only the one that opened counts");
+    assert_eq!(
+        world.gate.connections(),
+        1,
+        "only the one that opened counts"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_posted_comes_back_with_the_next_poll() {
     let mut world = World::new();
     let sid = world.session().await;
-    for body in ["4hello", "4test1\x1e4test2\x1e4test3", "4hello\x1ebAQIDBA==", "4€"] {
+    for body in [
+        "4hello",
+        "4test1\x1e4test2\x1e4test3",
+        "4hello\x1ebAQIDBA==",
+        "4€",
+    ] {
         assert_eq!(world.post(&sid, body).await, ok("ok"));
         assert_eq!(world.poll(&sid).await, ok(body));
     }
@@ -226,7 +317,10 @@ async fn a_websocket_says_what_it_hears() {
 
 #[tokio::test(start_paused = true)]
 async fn the_announced_bytes_hold_both_ways() {
-    let mut world = World::with(Options { max_payload: 20, ..Options::default() });
+    let mut world = World::with(Options {
+        max_payload: 20,
+        ..Options::default()
+    });
     let sid = world.session().await;
     assert_eq!(world.post(&sid, "4one\x1e4two").await, ok("ok"));
     assert_eq!(world.post(&sid, "4three\x1e4four").await, ok("ok"));
@@ -250,7 +344,8 @@ async fn a_client_that_polls_is_pinged_and_lives_while_it_answers() {
         assert_eq!(world.post(&sid, "3").await, ok("ok"));
     }
     let silent = world.session().await;
-    tokio::time::sleep(limits::PING_INTERVAL + limits::PING_TIMEOUT + Duration::from_millis(5)).await;
+    tokio::time::sleep(limits::PING_INTERVAL + limits::PING_TIMEOUT + Duration::from_millis(5))
+        .await;
     assert_eq!(world.poll(&silent).await, unknown());
 }
 
@@ -264,7 +359,11 @@ async fn a_websocket_is_pinged_and_closed_when_it_is_silent() {
         socket.say("3").await;
     }
     assert_eq!(socket.text().await, "2");
-    assert_eq!(socket.frame().await, None, "dropped: nobody would read a goodbye");
+    assert_eq!(
+        socket.frame().await,
+        None,
+        "dropped: nobody would read a goodbye"
+    );
     assert_eq!(world.gate.connections(), 0);
 }
 
@@ -295,7 +394,13 @@ async fn closing_ends_waiting_polls_and_lets_nobody_in() {
     world.gate.close();
     assert_eq!(poll.await.unwrap(), ok("1"));
     assert_eq!(socket.closed().await, Some(1001));
-    assert_eq!(world.request(Method::GET, "EIO=4&transport=polling", b"").await.0, 503);
+    assert_eq!(
+        world
+            .request(Method::GET, "EIO=4&transport=polling", b"")
+            .await
+            .0,
+        503
+    );
     assert_eq!(world.websocket("").err().unwrap().0, 503);
     assert_eq!(world.poll(&sid).await, unknown());
     goodbyes().await;
@@ -304,30 +409,58 @@ async fn closing_ends_waiting_polls_and_lets_nobody_in() {
 
 #[tokio::test(start_paused = true)]
 async fn an_origin_is_checked_on_every_transport_and_named_in_every_answer() {
-    let entrance = Entrance { origins: vec!["https://shop.example".into()], ..Entrance::default() };
-    let mut world = World { entrance, ..World::new() };
+    let entrance = Entrance {
+        origins: vec!["https://shop.example".into()],
+        ..Entrance::default()
+    };
+    let mut world = World {
+        entrance,
+        ..World::new()
+    };
     let sid = world.session().await;
     let with = |mut headers: HeaderMap, origin: &'static str| {
         headers.insert("origin", HeaderValue::from_static(origin));
         headers
     };
     let requests = [
-        (Method::GET, "EIO=4&transport=polling".to_owned(), HeaderMap::new()),
+        (
+            Method::GET,
+            "EIO=4&transport=polling".to_owned(),
+            HeaderMap::new(),
+        ),
         (Method::POST, session(&sid), HeaderMap::new()),
         (Method::GET, session(&sid), HeaderMap::new()),
         (Method::OPTIONS, session(&sid), HeaderMap::new()),
-        (Method::GET, "EIO=4&transport=websocket".to_owned(), websocket()),
-        (Method::GET, format!("EIO=4&transport=websocket&sid={sid}"), websocket()),
+        (
+            Method::GET,
+            "EIO=4&transport=websocket".to_owned(),
+            websocket(),
+        ),
+        (
+            Method::GET,
+            format!("EIO=4&transport=websocket&sid={sid}"),
+            websocket(),
+        ),
     ];
     for (method, query, headers) in &requests {
-        for foreign in ["null", "https://shop.example.evil", "http://shop.example", ""] {
-            let Knock::Answer(answer) = world.knock(method, query, &with(headers.clone(), foreign)) else {
+        for foreign in [
+            "null",
+            "https://shop.example.evil",
+            "http://shop.example",
+            "",
+        ] {
+            let Knock::Answer(answer) = world.knock(method, query, &with(headers.clone(), foreign))
+            else {
                 panic!("{foreign} came in by {method} {query}");
             };
             assert_eq!(answer.status(), 403);
             assert!(!answer.headers().contains_key("access-control-allow-origin"));
         }
-        let answer = match world.knock(method, query, &with(headers.clone(), "https://shop.example")) {
+        let answer = match world.knock(
+            method,
+            query,
+            &with(headers.clone(), "https://shop.example"),
+        ) {
             Knock::Open(answer, attendance) => {
                 world.tasks.spawn(attendance.run());
                 answer
@@ -339,11 +472,20 @@ async fn an_origin_is_checked_on_every_transport_and_named_in_every_answer() {
             Knock::Answer(preflight) => preflight,
         };
         assert!(answer.status().is_success(), "{method} {query}");
-        assert_eq!(answer.headers()["access-control-allow-origin"], "https://shop.example");
+        assert_eq!(
+            answer.headers()["access-control-allow-origin"],
+            "https://shop.example"
+        );
         assert_eq!(answer.headers()["access-control-allow-credentials"], "true");
     }
-    let refusal = world.knock(&Method::GET, "EIO=4", &with(HeaderMap::new(), "https://shop.example"));
-    let Knock::Answer(refusal) = refusal else { panic!("not refused") };
+    let refusal = world.knock(
+        &Method::GET,
+        "EIO=4",
+        &with(HeaderMap::new(), "https://shop.example"),
+    );
+    let Knock::Answer(refusal) = refusal else {
+        panic!("not refused")
+    };
     assert_eq!(
         refusal.headers()["access-control-allow-origin"],
         "https://shop.example",

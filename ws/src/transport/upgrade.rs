@@ -33,11 +33,17 @@ enum Purpose<T: Talk> {
 
 impl<T: Talk> Upgrade<T> {
     pub(super) fn fresh(conversation: Box<Conversation<T>>, message_bytes_max: usize) -> Self {
-        Self { purpose: Purpose::Fresh(conversation), message_bytes_max }
+        Self {
+            purpose: Purpose::Fresh(conversation),
+            message_bytes_max,
+        }
     }
 
     pub(super) fn probe(probing: Option<Probing<T>>, message_bytes_max: usize) -> Self {
-        Self { purpose: probing.map_or(Purpose::Late, Purpose::Probe), message_bytes_max }
+        Self {
+            purpose: probing.map_or(Purpose::Late, Purpose::Probe),
+            message_bytes_max,
+        }
     }
 
     /// Speaks until it is over. `already_read` is what came right behind the request.

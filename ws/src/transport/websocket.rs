@@ -31,7 +31,11 @@ where
     let Err(ending) = speak(&desk, &bell, &closing).await;
     let work = desk.lock().take();
     drop((desk, bell, closing));
-    if let Some(Work { conversation, mut wire }) = work {
+    if let Some(Work {
+        conversation,
+        mut wire,
+    }) = work
+    {
         let (out, _ticket) = conversation.end(&ending);
         wire.leave(out, &ending).await;
     }
@@ -86,14 +90,19 @@ impl<T: Talk, Io: AsyncRead + AsyncWrite + Unpin> Desk<T, Io> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn with<R>(&self, act: impl FnOnce(&mut Work<T, Io>) -> Result<R, Ending>) -> Result<R, Ending> {
+    fn with<R>(
+        &self,
+        act: impl FnOnce(&mut Work<T, Io>) -> Result<R, Ending>,
+    ) -> Result<R, Ending> {
         self.lock().as_mut().map_or(Err(Ending::Broken), act)
     }
 
     /// Ready when something came or went; whether it was a write.
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<bool, Ending>> {
         let mut work = self.lock();
-        let Some(Work { conversation, wire }) = &mut *work else { return Poll::Ready(Err(Ending::Broken)) };
+        let Some(Work { conversation, wire }) = &mut *work else {
+            return Poll::Ready(Err(Ending::Broken));
+        };
         let listening = conversation.is_listening();
         let Conversation { talk, out, .. } = &mut **conversation;
         if let Poll::Ready(moved) = wire.poll(out, listening, cx) {
@@ -106,7 +115,9 @@ impl<T: Talk, Io: AsyncRead + AsyncWrite + Unpin> Desk<T, Io> {
 impl<T: Talk, Io: AsyncRead + AsyncWrite + Unpin + Send> Line for Desk<T, Io> {
     fn serve(&self) -> bool {
         // Whoever is at it may have looked for news already, so the task has to look again.
-        let Ok(mut work) = self.0.try_lock() else { return false };
+        let Ok(mut work) = self.0.try_lock() else {
+            return false;
+        };
         work.as_mut().is_none_or(Work::serve)
     }
 }
@@ -121,7 +132,14 @@ impl<T: Talk, Io: AsyncRead + AsyncWrite + Unpin> Work<T, Io> {
         self.work()?;
         let idle = self.conversation.out.is_done();
         let deadline = self.conversation.deadline();
-        Ok((idle, if idle { deadline } else { deadline.min(moved + WRITE_STALL_MAX) }))
+        Ok((
+            idle,
+            if idle {
+                deadline
+            } else {
+                deadline.min(moved + WRITE_STALL_MAX)
+            },
+        ))
     }
 
     fn work(&mut self) -> Result<(), Ending> {
@@ -150,7 +168,9 @@ impl<T: Talk, Io: AsyncRead + AsyncWrite + Unpin> Work<T, Io> {
         let all = talk.deliver(out) && !out.is_full();
         while !out.is_done() {
             // Nobody is to be woken by it: the task is told, and then waits itself.
-            let Poll::Ready(Ok(())) = self.wire.poll_write(out, &mut Context::from_waker(Waker::noop()))
+            let Poll::Ready(Ok(())) = self
+                .wire
+                .poll_write(out, &mut Context::from_waker(Waker::noop()))
             else {
                 return false;
             };
@@ -159,7 +179,10 @@ impl<T: Talk, Io: AsyncRead + AsyncWrite + Unpin> Work<T, Io> {
     }
 }
 
-fn take<T: Talk>(conversation: &mut Conversation<T>, message: frame::Message) -> Result<(), Ending> {
+fn take<T: Talk>(
+    conversation: &mut Conversation<T>,
+    message: frame::Message,
+) -> Result<(), Ending> {
     match message {
         frame::Message::Binary(bytes) => conversation.receive(engine::Message::Binary(bytes)),
         frame::Message::Text(text) => conversation.receive(engine::Message::Text(&text)),

@@ -30,7 +30,11 @@ pub(super) enum Moved {
 
 impl<Io: AsyncRead + AsyncWrite + Unpin> Wire<Io> {
     pub(super) fn new(io: Io, already_read: &[u8], message_bytes_max: usize) -> Self {
-        Self { io, decoder: Decoder::new(message_bytes_max), input: already_read.into() }
+        Self {
+            io,
+            decoder: Decoder::new(message_bytes_max),
+            input: already_read.into(),
+        }
     }
 
     /// The next message of those read.
@@ -73,7 +77,11 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Wire<Io> {
     }
 
     /// Moves bytes out. Pending, too, when there are none.
-    pub(super) fn poll_write(&mut self, out: &mut Out, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_write(
+        &mut self,
+        out: &mut Out,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         out.poll_write(Pin::new(&mut self.io), cx)
     }
 
@@ -105,7 +113,9 @@ fn goodbye(ending: &Ending) -> Option<Bytes> {
         Ending::Broken | Ending::Replaced | Ending::Silent | Ending::Stalled => return None,
         Ending::Closed(code) => *code,
         Ending::Goodbye => None,
-        Ending::Crowded | Ending::Interrupted(_) | Ending::Shutdown => Some(frame::CLOSE_GOING_AWAY),
+        Ending::Crowded | Ending::Interrupted(_) | Ending::Shutdown => {
+            Some(frame::CLOSE_GOING_AWAY)
+        }
         Ending::Dismissed
         | Ending::Lonely
         | Ending::Malformed

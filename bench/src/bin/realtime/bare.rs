@@ -17,7 +17,12 @@ const HEADER_BYTES: usize = 4;
 /// Lets everybody in who asks, and writes to all of them what it is told.
 pub(crate) fn serve() -> anyhow::Result<()> {
     let (clients, control) = (listen()?, TcpListener::bind("127.0.0.1:0")?);
-    writeln!(io::stdout(), "{} {}", clients.local_addr()?.port(), control.local_addr()?.port())?;
+    writeln!(
+        io::stdout(),
+        "{} {}",
+        clients.local_addr()?.port(),
+        control.local_addr()?.port()
+    )?;
     let sockets: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
     let listeners = Arc::clone(&sockets);
     thread::spawn(move || {
@@ -36,11 +41,21 @@ pub(crate) fn serve() -> anyhow::Result<()> {
     });
     for line in BufReader::new(control.accept()?.0).lines() {
         let line = line?;
-        let numbers: Vec<usize> = line.split(' ').skip(1).filter_map(|word| word.parse().ok()).collect();
-        let &[events, bytes, first] = numbers.as_slice() else { continue };
+        let numbers: Vec<usize> = line
+            .split(' ')
+            .skip(1)
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        let &[events, bytes, first] = numbers.as_slice() else {
+            continue;
+        };
         for number in first..first + events {
             let frame = frame(&format!("n={number};"), bytes);
-            for mut socket in sockets.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            for mut socket in sockets
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .iter()
+            {
                 socket.write_all(&frame)?;
             }
         }
@@ -70,7 +85,12 @@ fn let_in(mut stream: TcpStream) -> io::Result<TcpStream> {
 }
 
 fn frame(mark: &str, bytes: usize) -> Vec<u8> {
-    let payload = format!("{mark:x<width$}", width = bytes.saturating_sub(HEADER_BYTES));
-    let length = u16::try_from(payload.len()).unwrap_or(u16::MAX).to_be_bytes();
+    let payload = format!(
+        "{mark:x<width$}",
+        width = bytes.saturating_sub(HEADER_BYTES)
+    );
+    let length = u16::try_from(payload.len())
+        .unwrap_or(u16::MAX)
+        .to_be_bytes();
     [&[0x81, 126], length.as_slice(), payload.as_bytes()].concat()
 }

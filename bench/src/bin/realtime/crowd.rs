@@ -84,20 +84,37 @@ impl Crowd {
     }
 
     /// So many more, each in the rooms of its number: their names, with a blank between them.
-    pub(crate) fn join(&mut self, more: usize, rooms: impl Fn(usize) -> String) -> anyhow::Result<()> {
+    pub(crate) fn join(
+        &mut self,
+        more: usize,
+        rooms: impl Fn(usize) -> String,
+    ) -> anyhow::Result<()> {
         let deadline = Instant::now() + JOIN_MAX;
         let all = self.clients.len() + more;
         while self.joined < all {
             while self.clients.len() < all && self.clients.len() - self.joined < WAVE {
                 let index = self.clients.len();
                 let mut stream = TcpStream::connect(self.address)?;
-                self.poll.registry().register(&mut stream, Token(index), Interest::WRITABLE)?;
+                self.poll
+                    .registry()
+                    .register(&mut stream, Token(index), Interest::WRITABLE)?;
                 let name = format!("{}-{index}", self.name);
                 let (rooms, stage) = (rooms(index), Stage::Connecting);
-                self.clients.push(Client { stream, name, rooms, stage, rest: Vec::new(), last: None });
+                self.clients.push(Client {
+                    stream,
+                    name,
+                    rooms,
+                    stage,
+                    rest: Vec::new(),
+                    last: None,
+                });
             }
             self.look(Duration::from_millis(100), |_| ())?;
-            anyhow::ensure!(Instant::now() < deadline, "only {} of {all} clients came in", self.joined);
+            anyhow::ensure!(
+                Instant::now() < deadline,
+                "only {} of {all} clients came in",
+                self.joined
+            );
         }
         Ok(())
     }
@@ -112,8 +129,20 @@ impl Crowd {
 
     /// Waits no longer than that for something to arrive, and hands over the number of each event. An event that comes
     /// to somebody twice or too late is an error.
-    pub(crate) fn look(&mut self, patience: Duration, mut heard: impl FnMut(u64)) -> anyhow::Result<()> {
-        let Self { dialect, poll, events, clients, joined, buffer, .. } = self;
+    pub(crate) fn look(
+        &mut self,
+        patience: Duration,
+        mut heard: impl FnMut(u64),
+    ) -> anyhow::Result<()> {
+        let Self {
+            dialect,
+            poll,
+            events,
+            clients,
+            joined,
+            buffer,
+            ..
+        } = self;
         match poll.poll(events, Some(patience)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             polled => polled?,
@@ -123,7 +152,11 @@ impl Crowd {
             if client.stage == Stage::Connecting {
                 client.stage = Stage::Upgrading;
                 client.stream.set_nodelay(true)?;
-                poll.registry().reregister(&mut client.stream, event.token(), Interest::READABLE)?;
+                poll.registry().reregister(
+                    &mut client.stream,
+                    event.token(),
+                    Interest::READABLE,
+                )?;
                 client.write(dialect.request().as_bytes())?;
                 continue;
             }
@@ -169,10 +202,17 @@ impl Client {
     }
 
     /// Takes what is whole: how many bytes.
-    fn take(&mut self, dialect: Dialect, bytes: &[u8], heard: &mut impl FnMut(u64)) -> anyhow::Result<usize> {
+    fn take(
+        &mut self,
+        dialect: Dialect,
+        bytes: &[u8],
+        heard: &mut impl FnMut(u64),
+    ) -> anyhow::Result<usize> {
         let mut rest = bytes;
         if self.stage == Stage::Upgrading {
-            let Some(end) = rest.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(0) };
+            let Some(end) = rest.windows(4).position(|four| four == b"\r\n\r\n") else {
+                return Ok(0);
+            };
             anyhow::ensure!(rest.starts_with(b"HTTP/1.1 101"), "no upgrade");
             rest = &rest[end + 4..];
             self.stage = Stage::Greeted;
@@ -185,7 +225,10 @@ impl Client {
             if self.stage == Stage::Joined
                 && let Some(number) = number(payload)
             {
-                anyhow::ensure!(self.last.is_none_or(|last| last < number), "an event out of order");
+                anyhow::ensure!(
+                    self.last.is_none_or(|last| last < number),
+                    "an event out of order"
+                );
                 self.last = Some(number);
                 heard(number);
             } else {
@@ -197,23 +240,38 @@ impl Client {
 
     fn converse(&mut self, dialect: Dialect, payload: &[u8]) -> anyhow::Result<()> {
         let join = || {
-            let ids: Vec<&str> =
-                self.rooms.split(' ').filter_map(|room| room.strip_prefix("location:")).collect();
+            let ids: Vec<&str> = self
+                .rooms
+                .split(' ')
+                .filter_map(|room| room.strip_prefix("location:"))
+                .collect();
             match ids.as_slice() {
                 [] => r#"42/oda,1["subscribe:notifications",{}]"#.to_owned(),
-                ids => format!(r#"42/oda,1["subscribe:inventory",{{"locationIds":[{}]}}]"#, ids.join(",")),
+                ids => format!(
+                    r#"42/oda,1["subscribe:inventory",{{"locationIds":[{}]}}]"#,
+                    ids.join(",")
+                ),
             }
         };
-        if matches!((dialect, payload), (Dialect::Raw, b"joined") | (_, [b'4', b'3', ..])) {
+        if matches!(
+            (dialect, payload),
+            (Dialect::Raw, b"joined") | (_, [b'4', b'3', ..])
+        ) {
             self.stage = Stage::Joined;
         }
         match (dialect, payload) {
             (_, b"2") => self.say("3"),
             (Dialect::Raw, _) => Ok(()),
-            (Dialect::Oda, [b'0', ..]) => self.say(&format!(r#"40/oda,{{"token":"{}"}}"#, self.name)),
+            (Dialect::Oda, [b'0', ..]) => {
+                self.say(&format!(r#"40/oda,{{"token":"{}"}}"#, self.name))
+            }
             (Dialect::Oda, [b'4', b'0', ..]) => self.say(&join()),
-            (Dialect::SocketIo, [b'0', ..]) => self.say(&format!(r#"40{{"token":"{}"}}"#, self.name)),
-            (Dialect::SocketIo, [b'4', b'0', ..]) => self.say(&format!(r#"421["join","{}"]"#, self.rooms)),
+            (Dialect::SocketIo, [b'0', ..]) => {
+                self.say(&format!(r#"40{{"token":"{}"}}"#, self.name))
+            }
+            (Dialect::SocketIo, [b'4', b'0', ..]) => {
+                self.say(&format!(r#"421["join","{}"]"#, self.rooms))
+            }
             (_, [b'4', b'4', ..]) => anyhow::bail!("not let in"),
             _ => Ok(()),
         }

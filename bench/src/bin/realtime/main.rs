@@ -46,15 +46,22 @@ const FILLING_EVENTS: u64 = 8_000;
 /// How long a server may take for that and tell nobody else anything; ours would close them after half a minute.
 const FILLED_MAX: Duration = Duration::from_mins(1);
 /// The pace of the crowd: each event to the hundred readers of a room.
-const CROWDED: Pace = Pace { every: Duration::from_millis(2), time: Duration::from_secs(4), rooms: ROOMS };
+const CROWDED: Pace = Pace {
+    every: Duration::from_millis(2),
+    time: Duration::from_secs(4),
+    rooms: ROOMS,
+};
 
 /// As many who are measured as are beside them.
 const READING: usize = 1_000;
 const READING_ROOMS: usize = 10;
 const READING_PAIRS: usize = 2;
 /// A hundred events a second for a minute, of which those who never read would hear each.
-const STEADY: Pace =
-    Pace { every: Duration::from_millis(10), time: Duration::from_mins(1), rooms: READING_ROOMS };
+const STEADY: Pace = Pace {
+    every: Duration::from_millis(10),
+    time: Duration::from_mins(1),
+    rooms: READING_ROOMS,
+};
 
 /// One event after the other, each to one of the rooms by turns.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +83,14 @@ enum Measurement {
 }
 
 impl Measurement {
-    const ALL: [Self; 6] = [Self::Solo, Self::Burst, Self::Spread, Self::Weight, Self::Crowd, Self::Silent];
+    const ALL: [Self; 6] = [
+        Self::Solo,
+        Self::Burst,
+        Self::Spread,
+        Self::Weight,
+        Self::Crowd,
+        Self::Silent,
+    ];
 
     /// Whether it tells anything of that server.
     fn concerns(self, peer: Peer) -> bool {
@@ -142,7 +156,13 @@ impl Measurement {
             Self::Spread => {
                 let mut crowd = Crowd::new("user", peer.dialect(), server.port)?;
                 crowd.join(CROWD, location)?;
-                burst(server, crowd, "location:each", LEVEL_BYTES, (CROWD / ROOMS) as u64)
+                burst(
+                    server,
+                    crowd,
+                    "location:each",
+                    LEVEL_BYTES,
+                    (CROWD / ROOMS) as u64,
+                )
             }
             Self::Weight => weight(&server, peer.dialect()),
             Self::Crowd => crowd(server, peer.dialect()),
@@ -158,10 +178,17 @@ fn main() -> anyhow::Result<()> {
     }
     let mut peers = Peer::ALL.to_vec();
     let mut measurements = Measurement::ALL.to_vec();
-    if names.iter().any(|name| Peer::ALL.iter().any(|peer| peer.name() == name)) {
+    if names
+        .iter()
+        .any(|name| Peer::ALL.iter().any(|peer| peer.name() == name))
+    {
         peers.retain(|peer| names.iter().any(|name| peer.name() == name));
     }
-    if names.iter().any(|name| Measurement::ALL.iter().any(|measurement| measurement.name() == name)) {
+    if names.iter().any(|name| {
+        Measurement::ALL
+            .iter()
+            .any(|measurement| measurement.name() == name)
+    }) {
         measurements.retain(|measurement| names.iter().any(|name| measurement.name() == name));
     }
     let scripts = scripts(peers.iter().any(|peer| peer.is_script()))?;
@@ -188,7 +215,13 @@ fn scripts(needed: bool) -> anyhow::Result<TempDir> {
         }
         // Without it, each of them says what it misses.
         let _ = Command::new("npm")
-            .args(["install", "--silent", "--no-audit", "--no-fund", "--no-package-lock"])
+            .args([
+                "install",
+                "--silent",
+                "--no-audit",
+                "--no-fund",
+                "--no-package-lock",
+            ])
             .current_dir(folder.path())
             .status();
     }
@@ -215,7 +248,10 @@ fn solo(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
         }
         server.tell("all", 1, FRAME_BYTES, number)?;
         let heard = hear(&mut crowd, SOLO_READERS as u64, PATIENCE)?;
-        anyhow::ensure!(heard == SOLO_READERS as u64, "event {number} came to {heard} readers");
+        anyhow::ensure!(
+            heard == SOLO_READERS as u64,
+            "event {number} came to {heard} readers"
+        );
     }
     spent.row(&server, SOLO_EVENTS * SOLO_READERS as u64, SOLO_EVENTS)
 }
@@ -245,7 +281,11 @@ fn burst(
         row.pop();
         row.push("–".to_owned());
     }
-    row.push(if lost == 0 { "none".to_owned() } else { format!("{lost} of {}", expected * BURSTS) });
+    row.push(if lost == 0 {
+        "none".to_owned()
+    } else {
+        format!("{lost} of {}", expected * BURSTS)
+    });
     Ok(row)
 }
 
@@ -257,7 +297,10 @@ fn weight(server: &Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
     settle(&mut crowd)?;
     let more = server.process.memory_kib()?.saturating_sub(before);
     let weighed = WEIGHED as u64;
-    Ok(vec![format!("{:.1} KB", float(more) / float(weighed)), each(spent.cpu(server)?, weighed)])
+    Ok(vec![
+        format!("{:.1} KB", float(more) / float(weighed)),
+        each(spent.cpu(server)?, weighed),
+    ])
 }
 
 /// A busy crowd, then one with some who never read, and so on.
@@ -270,11 +313,15 @@ fn crowd(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
     let mut first_spent = None;
     for _ in 0..PAIRS {
         let spent = Spent::begin(&server)?;
-        let quick = paced(CROWDED, &mut server, &mut crowd, None, &mut numbers, |_| Ok(()))?;
+        let quick = paced(CROWDED, &mut server, &mut crowd, None, &mut numbers, |_| {
+            Ok(())
+        })?;
         first_spent.get_or_insert((spent.cpu(&server)?, quick.len()));
         let silent = fallen_silent(SILENT, location, &mut server, &mut crowd, &mut numbers)?;
         settle(&mut crowd)?;
-        let slow = paced(CROWDED, &mut server, &mut crowd, None, &mut numbers, |_| Ok(()))?;
+        let slow = paced(CROWDED, &mut server, &mut crowd, None, &mut numbers, |_| {
+            Ok(())
+        })?;
         drop(silent);
         settle(&mut crowd)?;
         differences.push(difference(&slow, &quick));
@@ -283,7 +330,10 @@ fn crowd(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
     }
     let (cpu, deliveries) = first_spent.unwrap_or_default();
     Ok(vec![
-        format!("{:.0}", float(deliveries as u64) / CROWDED.time.as_secs_f64()),
+        format!(
+            "{:.0}",
+            float(deliveries as u64) / CROWDED.time.as_secs_f64()
+        ),
         each(cpu, deliveries as u64),
         median(&alone, 50),
         median(&alone, 99),
@@ -299,14 +349,26 @@ fn silent(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
     crowd.join(READING, |index| location(index % READING_ROOMS))?;
     settle(&mut crowd)?;
     let mut numbers = 0;
-    let alone = paced(STEADY, &mut server, &mut crowd, None, &mut numbers, |_| Ok(()))?;
+    let alone = paced(STEADY, &mut server, &mut crowd, None, &mut numbers, |_| {
+        Ok(())
+    })?;
     let (mut quicks, mut slows, mut differences) = (Vec::new(), Vec::new(), Vec::new());
     let (mut memory, mut gone, mut left) = (0, Vec::new(), 0);
-    let everywhere = (0..READING_ROOMS).map(location).collect::<Vec<_>>().join(" ");
+    let everywhere = (0..READING_ROOMS)
+        .map(location)
+        .collect::<Vec<_>>()
+        .join(" ");
     for _ in 0..READING_PAIRS {
         let mut beside = Crowd::new("reading", dialect, server.port)?;
         beside.join(READING, |_| everywhere.clone())?;
-        let quick = paced(STEADY, &mut server, &mut crowd, Some(&mut beside), &mut numbers, |_| Ok(()))?;
+        let quick = paced(
+            STEADY,
+            &mut server,
+            &mut crowd,
+            Some(&mut beside),
+            &mut numbers,
+            |_| Ok(()),
+        )?;
         drop(beside);
         settle(&mut crowd)?;
 
@@ -315,20 +377,28 @@ fn silent(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
         beside.join(READING, |_| everywhere.clone())?;
         beside.fall_silent()?;
         let (since, mut gone_after) = (Instant::now(), None);
-        let slow = paced(STEADY, &mut server, &mut crowd, None, &mut numbers, |server| {
-            memory = memory.max(server.process.memory_kib()?.saturating_sub(before));
-            let connections;
-            (connections, left) = server.attendees()?;
-            if connections == READING {
-                gone_after.get_or_insert(since.elapsed());
-            }
-            Ok(())
-        })?;
+        let slow = paced(
+            STEADY,
+            &mut server,
+            &mut crowd,
+            None,
+            &mut numbers,
+            |server| {
+                memory = memory.max(server.process.memory_kib()?.saturating_sub(before));
+                let connections;
+                (connections, left) = server.attendees()?;
+                if connections == READING {
+                    gone_after.get_or_insert(since.elapsed());
+                }
+                Ok(())
+            },
+        )?;
         drop(beside);
         settle(&mut crowd)?;
-        gone.push(
-            gone_after.map_or_else(|| "never".to_owned(), |time| format!("{:.0} s", time.as_secs_f64())),
-        );
+        gone.push(gone_after.map_or_else(
+            || "never".to_owned(),
+            |time| format!("{:.0} s", time.as_secs_f64()),
+        ));
         differences.push(difference(&slow, &quick));
         quicks.push(quick);
         slows.push(slow);
@@ -363,7 +433,10 @@ fn fallen_silent(
     *numbers += 1;
     let readers = (CROWD / ROOMS) as u64;
     let heard = hear(crowd, readers, FILLED_MAX)?;
-    anyhow::ensure!(heard == readers, "busy with those who never read for more than {FILLED_MAX:?}");
+    anyhow::ensure!(
+        heard == readers,
+        "busy with those who never read for more than {FILLED_MAX:?}"
+    );
     Ok(silent)
 }
 
@@ -405,15 +478,20 @@ fn paced(
         }
         crowd.look(pace.every / 2, |number| {
             last = Instant::now();
-            if let Some(sent) =
-                number.checked_sub(first).and_then(|index| sent.get(usize::try_from(index).ok()?))
+            if let Some(sent) = number
+                .checked_sub(first)
+                .and_then(|index| sent.get(usize::try_from(index).ok()?))
             {
                 late.push(u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX));
             }
         })?;
     }
     let expected = sent.len() * readers;
-    anyhow::ensure!(late.len() == expected, "{} of {expected} events came", late.len());
+    anyhow::ensure!(
+        late.len() == expected,
+        "{} of {expected} events came",
+        late.len()
+    );
     late.sort_unstable();
     Ok(late)
 }
@@ -445,7 +523,11 @@ struct Spent {
 
 impl Spent {
     fn begin(server: &Server) -> anyhow::Result<Self> {
-        Ok(Self { server: server.process.cpu()?, own: own_cpu()?, begun: Instant::now() })
+        Ok(Self {
+            server: server.process.cpu()?,
+            own: own_cpu()?,
+            begun: Instant::now(),
+        })
     }
 
     fn cpu(&self, server: &Server) -> anyhow::Result<Duration> {
@@ -456,7 +538,11 @@ impl Spent {
     fn row(&self, server: &Server, deliveries: u64, rounds: u64) -> anyhow::Result<Vec<String>> {
         let (took, own) = (self.begun.elapsed(), own_cpu()?.saturating_sub(self.own));
         let round = format!("{:.1} ms", took.as_secs_f64() * 1e3 / float(rounds));
-        Ok(vec![each(self.cpu(server)?, deliveries), each(own, deliveries), round])
+        Ok(vec![
+            each(self.cpu(server)?, deliveries),
+            each(own, deliveries),
+            round,
+        ])
     }
 }
 
@@ -466,7 +552,10 @@ fn each(cpu: Duration, deliveries: u64) -> String {
 
 /// By how much the later p99 is worse.
 fn difference(slow: &[u64], quick: &[u64]) -> String {
-    format!("{:+.0} %", float(percentile(slow, 99)) / float(percentile(quick, 99)) * 100.0 - 100.0)
+    format!(
+        "{:+.0} %",
+        float(percentile(slow, 99)) / float(percentile(quick, 99)) * 100.0 - 100.0
+    )
 }
 
 /// Of several runs, the one in the middle.
@@ -478,7 +567,10 @@ fn median(runs: &[Vec<u64>], percent: usize) -> String {
 
 /// Of sorted figures.
 fn percentile(sorted: &[u64], percent: usize) -> u64 {
-    sorted.get(sorted.len().saturating_sub(1) * percent / 100).copied().unwrap_or_default()
+    sorted
+        .get(sorted.len().saturating_sub(1) * percent / 100)
+        .copied()
+        .unwrap_or_default()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts here are far below 2^52")]

@@ -28,8 +28,14 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Bare, Self::Node, Self::BunEngine, Self::Socketioxide, Self::BunPublish, Self::Stockd];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Bare,
+        Self::Node,
+        Self::BunEngine,
+        Self::Socketioxide,
+        Self::BunPublish,
+        Self::Stockd,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -57,8 +63,10 @@ impl Peer {
     /// `scripts` holds the scripts and the packages they use.
     fn command(self, scripts: &Path) -> anyhow::Result<Command> {
         let own = std::env::current_exe()?;
-        let beside =
-            |name: &str| own.parent().map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
+        let beside = |name: &str| {
+            own.parent()
+                .map_or_else(|| PathBuf::from(name), |folder| folder.join(name))
+        };
         let script = |programme: &str, name: &str| {
             let mut command = Command::new(programme);
             command.arg(scripts.join(name)).current_dir(scripts);
@@ -93,20 +101,36 @@ impl Server {
     /// Starts it and waits until it listens.
     pub(crate) fn start(peer: Peer, scripts: &Path) -> anyhow::Result<Self> {
         let mut command = peer.command(scripts)?;
-        let (process, output) =
-            Process::piped(&mut command).with_context(|| format!("{} cannot be started", peer.name()))?;
+        let (process, output) = Process::piped(&mut command)
+            .with_context(|| format!("{} cannot be started", peer.name()))?;
         let mut output = BufReader::new(output);
         let mut ports = String::new();
         output.read_line(&mut ports)?;
-        let (port, control) = ports.trim().split_once(' ').context("it does not say where it listens")?;
+        let (port, control) = ports
+            .trim()
+            .split_once(' ')
+            .context("it does not say where it listens")?;
         let control = TcpStream::connect(("127.0.0.1", control.parse()?))?;
         control.set_nodelay(true)?;
-        Ok(Self { process, port: port.parse()?, control, _output: output })
+        Ok(Self {
+            process,
+            port: port.parse()?,
+            control,
+            _output: output,
+        })
     }
 
     /// Lets so many events happen in that room, in frames of that many bytes.
-    pub(crate) fn tell(&mut self, room: &str, events: u64, bytes: usize, first: u64) -> anyhow::Result<()> {
-        Ok(self.control.write_all(format!("{room} {events} {bytes} {first}\n").as_bytes())?)
+    pub(crate) fn tell(
+        &mut self,
+        room: &str,
+        events: u64,
+        bytes: usize,
+        first: u64,
+    ) -> anyhow::Result<()> {
+        Ok(self
+            .control
+            .write_all(format!("{room} {events} {bytes} {first}\n").as_bytes())?)
     }
 
     /// How many connections and users are there; only ours says so.

@@ -5,17 +5,24 @@ use serde_json::json;
 use super::*;
 
 fn shops(ids: &[(&str, Option<&str>)]) -> ShopNames {
-    let shop = |(domain, id): &(&str, Option<&str>)| (domain.parse().unwrap(), id.map(str::to_owned));
+    let shop =
+        |(domain, id): &(&str, Option<&str>)| (domain.parse().unwrap(), id.map(str::to_owned));
     ShopNames(ids.iter().map(shop).collect())
 }
 
 fn read(routing_key: &str, body: &Value) -> Result<Posted, String> {
     let body = body.to_string();
-    let message = Message { routing_key, body: body.as_bytes(), ..Message::default() };
-    let statement = message.read(&shops(&[("a.myshopify.com", None)])).map_err(|refusal| {
-        assert!(!refusal.message.contains("canary"), "{refusal:?}");
-        refusal.field.unwrap_or_default()
-    })?;
+    let message = Message {
+        routing_key,
+        body: body.as_bytes(),
+        ..Message::default()
+    };
+    let statement = message
+        .read(&shops(&[("a.myshopify.com", None)]))
+        .map_err(|refusal| {
+            assert!(!refusal.message.contains("canary"), "{refusal:?}");
+            refusal.field.unwrap_or_default()
+        })?;
     match statement.event {
         Event::Posted(posted) => Ok(*posted),
         other => panic!("{other:?}"),
@@ -29,9 +36,17 @@ fn kind_of(routing_key: &str, body: &Value) -> Result<&'static str, String> {
 #[test]
 fn half_a_character_costs_that_character_and_no_message() {
     let body = br#"{"orderId": "o-1 \ud83d", "status": "shipped", "note": "\ude00"}"#;
-    let message = Message { routing_key: "order.shipped", body, ..Message::default() };
+    let message = Message {
+        routing_key: "order.shipped",
+        body,
+        ..Message::default()
+    };
     let statement = message.read(&shops(&[("a.myshopify.com", None)])).unwrap();
-    assert!(json!(statement.event).to_string().contains("o-1 \u{fffd}"), "{:?}", statement.event);
+    assert!(
+        json!(statement.event).to_string().contains("o-1 \u{fffd}"),
+        "{:?}",
+        statement.event
+    );
 }
 
 #[test]
@@ -66,24 +81,55 @@ fn the_routing_key_says_what_happened() {
         kind_of("notification.maintenance", &json!({ "message": "tonight" })),
         Ok("system:maintenance")
     );
-    assert_eq!(kind_of("notification.new", &json!({ "message": "hello" })), Ok("system:notification"));
+    assert_eq!(
+        kind_of("notification.new", &json!({ "message": "hello" })),
+        Ok("system:notification")
+    );
     let shipped = read("order.shipped", &body).unwrap();
-    assert_eq!((shipped.name.as_deref(), shipped.source.as_str()), (Some("order.shipped"), "amqp"));
-    assert_eq!(Value::Object(shipped.data), body, "everything is passed on as it came");
+    assert_eq!(
+        (shipped.name.as_deref(), shipped.source.as_str()),
+        (Some("order.shipped"), "amqp")
+    );
+    assert_eq!(
+        Value::Object(shipped.data),
+        body,
+        "everything is passed on as it came"
+    );
 }
 
 #[test]
 fn without_one_the_properties_say_it_and_a_zero_is_there() {
     let expected = [
-        (json!({ "orderId": 7, "status": "shipped" }), Ok("order:status_changed")),
-        (json!({ "orderId": 7, "productId": 8, "quantity": 1 }), Ok("order:updated")),
-        (json!({ "paymentId": "p", "status": "refunded" }), Ok("payment:refunded")),
-        (json!({ "paymentId": "p", "status": "authorized" }), Ok("payment:status_changed")),
+        (
+            json!({ "orderId": 7, "status": "shipped" }),
+            Ok("order:status_changed"),
+        ),
+        (
+            json!({ "orderId": 7, "productId": 8, "quantity": 1 }),
+            Ok("order:updated"),
+        ),
+        (
+            json!({ "paymentId": "p", "status": "refunded" }),
+            Ok("payment:refunded"),
+        ),
+        (
+            json!({ "paymentId": "p", "status": "authorized" }),
+            Ok("payment:status_changed"),
+        ),
         (json!({ "paymentId": "p" }), Err("status".to_owned())),
-        (json!({ "productId": "prod_123", "quantity": 0 }), Ok("inventory:updated")),
-        (json!({ "productId": "prod_123", "quantity": null }), Ok("product:updated")),
+        (
+            json!({ "productId": "prod_123", "quantity": 0 }),
+            Ok("inventory:updated"),
+        ),
+        (
+            json!({ "productId": "prod_123", "quantity": null }),
+            Ok("product:updated"),
+        ),
         (json!({ "transferId": "t1" }), Ok("inventory:transfer")),
-        (json!({ "message": "", "userId": "u1" }), Ok("user:notification")),
+        (
+            json!({ "message": "", "userId": "u1" }),
+            Ok("user:notification"),
+        ),
         (json!({ "secret": "canary" }), Err("routing key".to_owned())),
     ];
     for (body, kind) in expected {
@@ -94,36 +140,69 @@ fn without_one_the_properties_say_it_and_a_zero_is_there() {
 #[test]
 fn what_cannot_be_read_says_where_and_repeats_nothing() {
     let refused = |routing_key: &str, body: Value| read(routing_key, &body).unwrap_err();
-    assert_eq!(refused("order.shipped", json!({ "status": "canary" })), "orderId");
-    assert_eq!(refused("payment.pending", json!({ "paymentId": ["canary"] })), "paymentId");
-    assert_eq!(refused("inventory.updated", json!({ "productId": "p", "quantity": "canary" })), "quantity");
+    assert_eq!(
+        refused("order.shipped", json!({ "status": "canary" })),
+        "orderId"
+    );
+    assert_eq!(
+        refused("payment.pending", json!({ "paymentId": ["canary"] })),
+        "paymentId"
+    );
+    assert_eq!(
+        refused(
+            "inventory.updated",
+            json!({ "productId": "p", "quantity": "canary" })
+        ),
+        "quantity"
+    );
     assert_eq!(refused("order.created", json!(["canary"])), "body");
     let shops = shops(&[("a.myshopify.com", None)]);
     for body in ["", "canary", "{\"orderId\": 7", "\u{0}", "[[[["] {
-        let message = Message { routing_key: "order.created", body: body.as_bytes(), ..Message::default() };
+        let message = Message {
+            routing_key: "order.created",
+            body: body.as_bytes(),
+            ..Message::default()
+        };
         assert!(!message.read(&shops).unwrap_err().message.contains("canary"));
     }
 }
 
 #[test]
 fn the_shop_is_the_named_one_or_the_only_one() {
-    let (one, named) = (&[("a.myshopify.com", None)][..], &[("a.myshopify.com", Some("7"))][..]);
+    let (one, named) = (
+        &[("a.myshopify.com", None)][..],
+        &[("a.myshopify.com", Some("7"))][..],
+    );
     let two = &[("a.myshopify.com", Some("7")), ("b.myshopify.com", None)][..];
     let cases = [
         (one, json!({}), Some("a.myshopify.com")),
-        (one, json!({ "shopId": "whatever" }), Some("a.myshopify.com")),
+        (
+            one,
+            json!({ "shopId": "whatever" }),
+            Some("a.myshopify.com"),
+        ),
         (one, json!({ "shop": "b.myshopify.com" }), None),
         (named, json!({ "shopId": "8" }), None),
         (two, json!({}), None),
         (two, json!({ "shopId": 7 }), Some("a.myshopify.com")),
-        (two, json!({ "shop": "B.myshopify.com" }), Some("b.myshopify.com")),
+        (
+            two,
+            json!({ "shop": "B.myshopify.com" }),
+            Some("b.myshopify.com"),
+        ),
         (two, json!({ "shopId": "8" }), None),
     ];
     for (ours, mut body, expected) in cases {
         body["orderId"] = json!(1);
         let bytes = body.to_string();
-        let message = Message { routing_key: "order.created", body: bytes.as_bytes(), ..Message::default() };
-        let found = message.read(&shops(ours)).map(|statement| statement.shop.to_string());
+        let message = Message {
+            routing_key: "order.created",
+            body: bytes.as_bytes(),
+            ..Message::default()
+        };
+        let found = message
+            .read(&shops(ours))
+            .map(|statement| statement.shop.to_string());
         assert_eq!(found.as_deref().ok(), expected, "{body}");
     }
 }
@@ -132,17 +211,35 @@ fn the_shop_is_the_named_one_or_the_only_one() {
 fn a_repetition_is_known_by_its_name_and_without_one_only_when_it_is_given_out_again() {
     let shops = shops(&[("a.myshopify.com", None)]);
     let key = |id, redelivered, body: &str| {
-        let message =
-            Message { routing_key: "order.created", id, redelivered, body: body.as_bytes(), sender: None };
+        let message = Message {
+            routing_key: "order.created",
+            id,
+            redelivered,
+            body: body.as_bytes(),
+            sender: None,
+        };
         message.read(&shops).unwrap().key
     };
     let (plain, named) = (r#"{"orderId":1}"#, r#"{"orderId":1,"eventId":"e1"}"#);
-    assert_eq!(key(Some("m1"), false, plain), key(Some("m1"), true, named), "messageId goes first");
+    assert_eq!(
+        key(Some("m1"), false, plain),
+        key(Some("m1"), true, named),
+        "messageId goes first"
+    );
     assert_ne!(key(Some("m1"), false, plain), key(Some("m2"), false, plain));
-    assert_eq!(key(None, false, named), key(None, false, r#"{"eventId":"e1","orderId":2}"#));
+    assert_eq!(
+        key(None, false, named),
+        key(None, false, r#"{"eventId":"e1","orderId":2}"#)
+    );
     assert_ne!(key(None, false, named), key(Some("e1"), false, plain));
-    assert_eq!(key(None, false, plain), Some(Key::content("amqp order.created", plain.as_bytes(), false)));
-    assert_eq!(key(None, true, plain), Some(Key::content("amqp order.created", plain.as_bytes(), true)));
+    assert_eq!(
+        key(None, false, plain),
+        Some(Key::content("amqp order.created", plain.as_bytes(), false))
+    );
+    assert_eq!(
+        key(None, true, plain),
+        Some(Key::content("amqp order.created", plain.as_bytes(), true))
+    );
     let unnamed = r#"{"orderId":1,"eventId":""}"#;
     for nothing in ["", " "] {
         assert_eq!(

@@ -55,7 +55,11 @@ impl World {
         let (store, writer) = store::memory::open(&entropy);
         std::thread::spawn(move || writer.run());
         let (shop, at): (ShopDomain, _) = (config.shop[0].domain.clone(), SystemClock.now());
-        let register = Operation::Register { shop: shop.clone(), thresholds: Thresholds::default(), at };
+        let register = Operation::Register {
+            shop: shop.clone(),
+            thresholds: Thresholds::default(),
+            at,
+        };
         store.write(register).await.unwrap();
         let id = InventoryItemId::try_from(5_u64).unwrap();
         let level = |location: u64| {
@@ -64,13 +68,26 @@ impl World {
                 location_id: location.try_into().unwrap(),
                 gid: None,
                 active: true,
-                quantities: Quantities { available: 10, on_hand: 10, ..Quantities::default() },
+                quantities: Quantities {
+                    available: 10,
+                    on_hand: 10,
+                    ..Quantities::default()
+                },
                 updated_at: at,
             })
         };
-        let item = Change::Item(InventoryItem { id, sku: None, tracked: true, updated_at: at });
-        let batch =
-            Batch { shop, at, cause: Cause::Read(Vec::new()), changes: vec![item, level(1), level(2)] };
+        let item = Change::Item(InventoryItem {
+            id,
+            sku: None,
+            tracked: true,
+            updated_at: at,
+        });
+        let batch = Batch {
+            shop,
+            at,
+            cause: Cause::Read(Vec::new()),
+            changes: vec![item, level(1), level(2)],
+        };
         store.write(Operation::Apply(batch)).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/api/v1", listener.local_addr().unwrap());
@@ -83,7 +100,11 @@ impl World {
             transport: Arc::new(Nowhere),
             listeners: vec![listener],
         };
-        Self { url, config, _daemon: Daemon::start(foundation).await.unwrap() }
+        Self {
+            url,
+            config,
+            _daemon: Daemon::start(foundation).await.unwrap(),
+        }
     }
 
     fn user(&self, user: &str, role: Role, locations: Option<&[u64]>) -> User {
@@ -91,7 +112,8 @@ impl World {
             sub: user.to_owned(),
             role,
             customer_id: None,
-            locations: locations.map(|ids| ids.iter().map(|id| (*id).try_into().unwrap()).collect()),
+            locations: locations
+                .map(|ids| ids.iter().map(|id| (*id).try_into().unwrap()).collect()),
             shops: None,
             iat: SystemClock.now().as_second(),
             jti: user.to_owned(),
@@ -101,7 +123,11 @@ impl World {
         };
         let token = auth::issue(&self.config.auth, &Environment::default(), token).unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        User { client, url: self.url.clone(), token }
+        User {
+            client,
+            url: self.url.clone(),
+            token,
+        }
     }
 }
 
@@ -122,7 +148,12 @@ impl User {
 
     async fn ask(&self, method: Method, path: &str, body: String) -> (u16, Value) {
         let request = self.client.request(method, format!("{}/{path}", self.url));
-        let response = request.bearer_auth(&self.token).body(body).send().await.unwrap();
+        let response = request
+            .bearer_auth(&self.token)
+            .body(body)
+            .send()
+            .await
+            .unwrap();
         (response.status().as_u16(), response.json().await.unwrap())
     }
 
@@ -135,8 +166,12 @@ impl User {
 }
 
 fn ids(answer: &Value, key: &str) -> Vec<String> {
-    let data = answer["data"].as_array().unwrap_or_else(|| panic!("no data: {answer}"));
-    data.iter().map(|entry| entry[key].as_str().unwrap().to_owned()).collect()
+    let data = answer["data"]
+        .as_array()
+        .unwrap_or_else(|| panic!("no data: {answer}"));
+    data.iter()
+        .map(|entry| entry[key].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test]
@@ -152,38 +187,96 @@ async fn a_refusal_has_the_status_that_fits_it() {
     let mut conflict = update(json!(9));
     conflict["expected"] = json!(1);
     let cases = [
-        ("inventory/update", update(json!("nine")), 400, "INVALID_PAYLOAD"),
+        (
+            "inventory/update",
+            update(json!("nine")),
+            400,
+            "INVALID_PAYLOAD",
+        ),
         ("inventory/update", json!([]), 400, "INVALID_PAYLOAD"),
-        ("inventory/adjust", adjust(-2, "k"), 409, "IDEMPOTENCY_KEY_REUSED"),
-        ("inventory/adjust", adjust(-99, "l"), 409, "INSUFFICIENT_STOCK"),
+        (
+            "inventory/adjust",
+            adjust(-2, "k"),
+            409,
+            "IDEMPOTENCY_KEY_REUSED",
+        ),
+        (
+            "inventory/adjust",
+            adjust(-99, "l"),
+            409,
+            "INSUFFICIENT_STOCK",
+        ),
         ("inventory/update", conflict, 409, "CONFLICT"),
-        ("inventory/release", json!({ "reservationId": "none" }), 404, "NOT_FOUND"),
+        (
+            "inventory/release",
+            json!({ "reservationId": "none" }),
+            404,
+            "NOT_FOUND",
+        ),
         ("inventory/steal", json!({}), 404, "NOT_FOUND"),
-        ("inventory/update?shop=b.myshopify.com", update(json!(9)), 404, "NOT_FOUND"),
+        (
+            "inventory/update?shop=b.myshopify.com",
+            update(json!(9)),
+            404,
+            "NOT_FOUND",
+        ),
     ];
     for (path, body, status, code) in cases {
         let (answered, answer) = staff.post(path, body).await;
-        assert_eq!((answered, &answer["error"]["code"]), (status, &json!(code)), "{path}: {answer}");
+        assert_eq!(
+            (answered, &answer["error"]["code"]),
+            (status, &json!(code)),
+            "{path}: {answer}"
+        );
     }
-    assert_eq!(staff.ask(Method::POST, "inventory/update", "{".to_owned()).await.0, 400);
-    assert_eq!(staff.ask(Method::POST, "inventory/update", " ".repeat(COMMAND_BYTES_MAX + 1)).await.0, 413);
+    assert_eq!(
+        staff
+            .ask(Method::POST, "inventory/update", "{".to_owned())
+            .await
+            .0,
+        400
+    );
+    assert_eq!(
+        staff
+            .ask(
+                Method::POST,
+                "inventory/update",
+                " ".repeat(COMMAND_BYTES_MAX + 1)
+            )
+            .await
+            .0,
+        413
+    );
     assert_eq!(staff.get("inventory/update").await.0, 405);
 
     for role in [Role::Customer, Role::Guest, Role::Service] {
         let other = world.user("eve", role, None);
-        assert_eq!(other.post("inventory/update", update(json!(9))).await.0, 403, "{role:?}");
+        assert_eq!(
+            other.post("inventory/update", update(json!(9))).await.0,
+            403,
+            "{role:?}"
+        );
         for path in ["commands", "commands/x", "reservations", "reservations/x"] {
             assert_eq!(other.get(path).await.0, 403, "{role:?} {path}");
         }
     }
-    let nobody = User { token: "nonsense".to_owned(), ..staff };
-    assert_eq!(nobody.post("inventory/update", update(json!(9))).await.0, 401);
+    let nobody = User {
+        token: "nonsense".to_owned(),
+        ..staff
+    };
+    assert_eq!(
+        nobody.post("inventory/update", update(json!(9))).await.0,
+        401
+    );
 }
 
 #[tokio::test]
 async fn commands_are_read_page_by_page_newest_first_and_one_by_one() {
     let world = World::new().await;
-    let (ann, ben) = (world.user("ann", Role::Staff, None), world.user("ben", Role::Manager, None));
+    let (ann, ben) = (
+        world.user("ann", Role::Staff, None),
+        world.user("ben", Role::Manager, None),
+    );
     let mut given = Vec::new();
     for n in 0..5 {
         given.insert(0, if n % 2 == 0 { &ann } else { &ben }.reserve(1).await);
@@ -193,19 +286,41 @@ async fn commands_are_read_page_by_page_newest_first_and_one_by_one() {
     loop {
         let (_, page) = ben.get(&path).await;
         read.extend(ids(&page, "commandId"));
-        let Some(next) = page["next"].as_str() else { break };
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
         path = format!("commands?limit=2&before={next}");
     }
     assert_eq!(read, given);
-    assert_eq!(ids(&ben.get("commands?by=ben&inventoryItemId=5").await.1, "commandId").len(), 2);
-    assert_eq!(ids(&ben.get("commands?inventoryItemId=6").await.1, "commandId").len(), 0);
-    assert_eq!(ids(&ben.get("commands?state=confirmed").await.1, "commandId").len(), 0);
-    for bad in ["commands?state=done", "commands?inventoryItemId=x", "commands?before=x", "commands?limit=0"]
-    {
+    assert_eq!(
+        ids(
+            &ben.get("commands?by=ben&inventoryItemId=5").await.1,
+            "commandId"
+        )
+        .len(),
+        2
+    );
+    assert_eq!(
+        ids(&ben.get("commands?inventoryItemId=6").await.1, "commandId").len(),
+        0
+    );
+    assert_eq!(
+        ids(&ben.get("commands?state=confirmed").await.1, "commandId").len(),
+        0
+    );
+    for bad in [
+        "commands?state=done",
+        "commands?inventoryItemId=x",
+        "commands?before=x",
+        "commands?limit=0",
+    ] {
         assert_eq!(ben.get(bad).await.0, 400, "{bad}");
     }
     let (status, command) = ben.get(&format!("commands/{}", given[0])).await;
-    assert_eq!((status, &command["by"], &command["kind"]), (200, &json!("ann"), &json!("reserve")));
+    assert_eq!(
+        (status, &command["by"], &command["kind"]),
+        (200, &json!("ann"), &json!("reserve"))
+    );
     assert_eq!(ben.get("commands/none").await.0, 404);
 }
 
@@ -224,7 +339,11 @@ async fn staff_of_a_location_read_what_is_theirs() {
     let extend = json!({ "reservationId": here, "ttlSeconds": 60 });
     assert_eq!(staff.post("inventory/extend", extend).await.0, 200);
     let own = staff.get("commands?by=ann").await.1;
-    assert_eq!(ids(&own, "kind"), ["extend"], "one's own, whatever it was about");
+    assert_eq!(
+        ids(&own, "kind"),
+        ["extend"],
+        "one's own, whatever it was about"
+    );
 }
 
 #[tokio::test]
@@ -240,7 +359,9 @@ async fn open_holds_are_read_a_page_at_a_time() {
         let (status, page) = admin.get(&format!("reservations?limit=2{next}")).await;
         assert_eq!(status, 200);
         read.extend(ids(&page, "reservationId"));
-        let Some(after) = page["next"].as_str() else { break };
+        let Some(after) = page["next"].as_str() else {
+            break;
+        };
         next = format!("&after={after}");
     }
     assert_eq!(read, given, "those that run out first first");
@@ -251,14 +372,20 @@ async fn open_holds_are_read_a_page_at_a_time() {
 #[tokio::test]
 async fn an_admin_releases_every_hold() {
     let world = World::new().await;
-    let (admin, manager) = (world.user("root", Role::Admin, None), world.user("ben", Role::Manager, None));
+    let (admin, manager) = (
+        world.user("root", Role::Admin, None),
+        world.user("ben", Role::Manager, None),
+    );
     for _ in 0..7 {
         manager.reserve(1).await;
     }
     assert_eq!(manager.post("holds/drain", Value::Null).await.0, 403);
     let (status, answer) = admin.post("holds/drain", Value::Null).await;
     assert_eq!(status, 200);
-    assert_eq!(answer, json!({ "by": "root", "released": 7, "left": 0, "reason": null }));
+    assert_eq!(
+        answer,
+        json!({ "by": "root", "released": 7, "left": 0, "reason": null })
+    );
     assert!(ids(&admin.get("reservations").await.1, "reservationId").is_empty());
     let (_, levels) = admin.get("levels?locationId=1").await;
     assert_eq!(levels["data"][0]["available"], 10);

@@ -72,13 +72,25 @@ fn a_command_is_read_with_every_field() {
     );
     assert_eq!(
         read(CommandKind::Extend),
-        Command::Extend { reservation_id: "r".to_owned(), ttl_seconds: Some(60) }
+        Command::Extend {
+            reservation_id: "r".to_owned(),
+            ttl_seconds: Some(60)
+        }
     );
-    assert_eq!(read(CommandKind::Release), Command::Release { reservation_id: "r".to_owned() });
+    assert_eq!(
+        read(CommandKind::Release),
+        Command::Release {
+            reservation_id: "r".to_owned()
+        }
+    );
     assert_eq!(
         read(CommandKind::Reserve),
         Command::Reserve {
-            items: vec![ReserveItem { inventory_item_id: item, location_id: location, quantity: 2 }],
+            items: vec![ReserveItem {
+                inventory_item_id: item,
+                location_id: location,
+                quantity: 2
+            }],
             reason: "held".to_owned(),
             ttl_seconds: Some(60),
             reference: Some("order-123".to_owned()),
@@ -109,42 +121,81 @@ fn what_may_be_left_out_may_be_null_and_what_means_nothing_is_not_looked_at() {
         (CommandKind::Adjust, &["locationId", "idempotencyKey"][..]),
         (CommandKind::Commit, &["orderId"]),
         (CommandKind::Extend, &["ttlSeconds"]),
-        (CommandKind::Reserve, &["locationId", "ttlSeconds", "reference", "idempotencyKey"]),
-        (CommandKind::Update, &["locationId", "name", "expected", "idempotencyKey"]),
+        (
+            CommandKind::Reserve,
+            &["locationId", "ttlSeconds", "reference", "idempotencyKey"],
+        ),
+        (
+            CommandKind::Update,
+            &["locationId", "name", "expected", "idempotencyKey"],
+        ),
     ];
     for (kind, keys) in optional {
         for key in keys {
             let left_out = Command::read(kind, &without(kind, key)).unwrap();
-            assert_eq!(Command::read(kind, &changed(kind, key, Value::Null)).unwrap(), left_out, "{key}");
+            assert_eq!(
+                Command::read(kind, &changed(kind, key, Value::Null)).unwrap(),
+                left_out,
+                "{key}"
+            );
         }
     }
     for kind in CommandKind::ALL {
         let with_more = changed(kind, "userId", json!("ann"));
-        assert_eq!(Command::read(kind, &with_more).unwrap(), Command::read(kind, &good(kind)).unwrap());
+        assert_eq!(
+            Command::read(kind, &with_more).unwrap(),
+            Command::read(kind, &good(kind)).unwrap()
+        );
     }
 }
 
 #[test]
 fn a_missing_field_is_named() {
     let required = [
-        (CommandKind::Adjust, &["inventoryItemId", "delta", "reason"][..]),
+        (
+            CommandKind::Adjust,
+            &["inventoryItemId", "delta", "reason"][..],
+        ),
         (CommandKind::Commit, &["reservationId", "sale"]),
         (CommandKind::Extend, &["reservationId"]),
         (CommandKind::Release, &["reservationId"]),
-        (CommandKind::Reserve, &["inventoryItemId", "quantity", "reason"]),
-        (CommandKind::Update, &["inventoryItemId", "quantity", "reason"]),
+        (
+            CommandKind::Reserve,
+            &["inventoryItemId", "quantity", "reason"],
+        ),
+        (
+            CommandKind::Update,
+            &["inventoryItemId", "quantity", "reason"],
+        ),
     ];
     for (kind, keys) in required {
         for key in keys {
             for payload in [without(kind, key), changed(kind, key, Value::Null)] {
                 let (code, field, message) = refusal(kind, &payload);
-                assert_eq!((code, field.as_str()), (ErrorCode::InvalidPayload, *key), "{kind:?}");
-                assert!(message.starts_with(&format!("{key} is needed: ")), "{message}");
+                assert_eq!(
+                    (code, field.as_str()),
+                    (ErrorCode::InvalidPayload, *key),
+                    "{kind:?}"
+                );
+                assert!(
+                    message.starts_with(&format!("{key} is needed: ")),
+                    "{message}"
+                );
             }
         }
-        for payload in [Value::Null, json!([]), json!("x"), json!(5), json!([good(kind)])] {
+        for payload in [
+            Value::Null,
+            json!([]),
+            json!("x"),
+            json!(5),
+            json!([good(kind)]),
+        ] {
             let (code, field, _) = refusal(kind, &payload);
-            assert_eq!((code, field.as_str()), (ErrorCode::InvalidPayload, ""), "{kind:?} {payload}");
+            assert_eq!(
+                (code, field.as_str()),
+                (ErrorCode::InvalidPayload, ""),
+                "{kind:?} {payload}"
+            );
         }
     }
 }
@@ -194,7 +245,15 @@ fn a_bad_value_is_refused_with_its_field_and_what_it_takes() {
             bad.push((kind, key, value.clone()));
         }
     }
-    for value in [json!(-1), json!(1.5), json!(true), json!({}), json!([]), json!(""), many(129)] {
+    for value in [
+        json!(-1),
+        json!(1.5),
+        json!(true),
+        json!({}),
+        json!([]),
+        json!(""),
+        many(129),
+    ] {
         for kind in [Adjust, Reserve, Update] {
             bad.push((kind, "inventoryItemId", value.clone()));
             bad.push((kind, "locationId", value.clone()));
@@ -219,18 +278,31 @@ fn a_bad_value_is_refused_with_its_field_and_what_it_takes() {
     ]);
     for kind in [Adjust, Reserve, Update] {
         bad.extend([(kind, "reason", many(501)), (kind, "reason", json!(""))]);
-        bad.extend([(kind, "idempotencyKey", many(129)), (kind, "idempotencyKey", json!(""))]);
+        bad.extend([
+            (kind, "idempotencyKey", many(129)),
+            (kind, "idempotencyKey", json!("")),
+        ]);
     }
     for kind in [Commit, Extend, Release] {
-        bad.extend([(kind, "reservationId", many(129)), (kind, "reservationId", json!(""))]);
+        bad.extend([
+            (kind, "reservationId", many(129)),
+            (kind, "reservationId", json!("")),
+        ]);
     }
     for (kind, key, value) in bad {
         let (code, field, message) = refusal(kind, &changed(kind, key, value.clone()));
-        assert_eq!((code, field.as_str()), (ErrorCode::InvalidPayload, key), "{kind:?} {key} {value}");
+        assert_eq!(
+            (code, field.as_str()),
+            (ErrorCode::InvalidPayload, key),
+            "{kind:?} {key} {value}"
+        );
         assert!(message.starts_with(&format!("{key} must be ")), "{message}");
     }
     let blank = refusal(Update, &changed(Update, "reason", json!(" \t")));
-    assert_eq!((blank.0, blank.1.as_str()), (ErrorCode::InvalidPayload, "reason"));
+    assert_eq!(
+        (blank.0, blank.1.as_str()),
+        (ErrorCode::InvalidPayload, "reason")
+    );
 }
 
 #[test]
@@ -274,7 +346,11 @@ fn an_id_that_is_not_shopifys_is_not_found() {
             (CommandKind::Update, "locationId"),
         ] {
             let (code, field, _) = refusal(kind, &changed(kind, key, value.clone()));
-            assert_eq!((code, field.as_str()), (ErrorCode::NotFound, key), "{value}");
+            assert_eq!(
+                (code, field.as_str()),
+                (ErrorCode::NotFound, key),
+                "{value}"
+            );
         }
     }
     for value in [json!(5), json!("5"), json!("gid://shopify/InventoryItem/5")] {
@@ -291,12 +367,20 @@ fn a_reserve_of_several_lines_names_the_line() {
     let reserve = |items: Value| json!({ "items": items, "reason": "held" });
     let line = json!({ "inventoryItemId": 5, "quantity": 1 });
     let read = Command::read(CommandKind::Reserve, &reserve(json!([line, line]))).unwrap();
-    let Command::Reserve { items, .. } = read else { panic!("{read:?}") };
-    assert_eq!((items.len(), items[1].quantity, items[1].location_id), (2, 1, None));
+    let Command::Reserve { items, .. } = read else {
+        panic!("{read:?}")
+    };
+    assert_eq!(
+        (items.len(), items[1].quantity, items[1].location_id),
+        (2, 1, None)
+    );
 
     let cases = [
         (json!([line, { "inventoryItemId": 5 }]), "items.1.quantity"),
-        (json!([line, { "inventoryItemId": 5, "quantity": 0 }]), "items.1.quantity"),
+        (
+            json!([line, { "inventoryItemId": 5, "quantity": 0 }]),
+            "items.1.quantity",
+        ),
         (json!([{ "quantity": 1 }]), "items.0.inventoryItemId"),
         (json!([line, line, 7]), "items.2"),
         (json!([]), "items"),
@@ -309,7 +393,10 @@ fn a_reserve_of_several_lines_names_the_line() {
     }
     let unknown = json!([{ "inventoryItemId": 5, "locationId": "shop floor", "quantity": 1 }]);
     let (code, field, _) = refusal(CommandKind::Reserve, &reserve(unknown));
-    assert_eq!((code, field.as_str()), (ErrorCode::NotFound, "items.0.locationId"));
+    assert_eq!(
+        (code, field.as_str()),
+        (ErrorCode::NotFound, "items.0.locationId")
+    );
     let both = changed(CommandKind::Reserve, "items", json!([line]));
     let (code, field, message) = refusal(CommandKind::Reserve, &both);
     assert_eq!((code, field.as_str()), (ErrorCode::InvalidPayload, "items"));

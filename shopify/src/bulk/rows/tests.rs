@@ -31,7 +31,10 @@ struct Pieces(std::vec::IntoIter<Result<Bytes, ()>>);
 #[async_trait]
 impl Body for Pieces {
     async fn chunk(&mut self) -> Result<Option<Bytes>, TransportError> {
-        self.0.next().transpose().map_err(|()| TransportError::Broken("cut".into()))
+        self.0
+            .next()
+            .transpose()
+            .map_err(|()| TransportError::Broken("cut".into()))
     }
 }
 
@@ -41,7 +44,10 @@ impl Transport for Host {
         panic!("a result is not held in memory")
     }
 
-    async fn open(&self, request: Request<Bytes>) -> Result<Response<Box<dyn Body>>, TransportError> {
+    async fn open(
+        &self,
+        request: Request<Bytes>,
+    ) -> Result<Response<Box<dyn Body>>, TransportError> {
         self.requests.lock().unwrap().push(request);
         let body = Box::new(Pieces(self.pieces.clone().into_iter())) as Box<dyn Body>;
         Ok(Response::builder().status(self.status).body(body).unwrap())
@@ -49,24 +55,39 @@ impl Transport for Host {
 }
 
 fn host(status: u16, pieces: Vec<Result<Bytes, ()>>) -> Arc<Host> {
-    Arc::new(Host { status, pieces, requests: Mutex::default() })
+    Arc::new(Host {
+        status,
+        pieces,
+        requests: Mutex::default(),
+    })
 }
 
 /// The text in pieces of this many bytes.
 fn pieces(text: &str, length: usize) -> Vec<Result<Bytes, ()>> {
-    text.as_bytes().chunks(length).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect()
+    text.as_bytes()
+        .chunks(length)
+        .map(|piece| Ok(Bytes::copy_from_slice(piece)))
+        .collect()
 }
 
 fn client(host: &Arc<Host>, api_url: Option<&str>) -> Client {
     let credential = Credential::Token("shpat_pretend".parse().unwrap());
     client_with(
         Arc::clone(host) as _,
-        &Endpoint { api_url: api_url.map(str::to_owned), credential, names: false },
+        &Endpoint {
+            api_url: api_url.map(str::to_owned),
+            credential,
+            names: false,
+        },
     )
 }
 
 fn result(url: Option<&str>, lines: u64, bytes: u64) -> BulkResult {
-    BulkResult { url: url.map(|url| url.parse().unwrap()), lines, bytes: Some(bytes) }
+    BulkResult {
+        url: url.map(|url| url.parse().unwrap()),
+        lines,
+        bytes: Some(bytes),
+    }
 }
 
 /// Everything that a file tells.
@@ -83,7 +104,11 @@ async fn read_all(
             Ok(Some(changes)) => told.extend(changes),
             Ok(None) => return Ok(told),
             Err(error) => {
-                assert_eq!(rows.next().await.unwrap(), None, "a result that failed goes on");
+                assert_eq!(
+                    rows.next().await.unwrap(),
+                    None,
+                    "a result that failed goes on"
+                );
                 return Err(error);
             }
         }
@@ -95,7 +120,10 @@ async fn read_text(query: BulkQuery, text: &str, expected: u64) -> Result<Vec<Ch
 }
 
 fn text_of(lines: &[Value]) -> String {
-    lines.iter().flat_map(|line| [line.to_string(), "\n".to_owned()]).collect()
+    lines
+        .iter()
+        .flat_map(|line| [line.to_string(), "\n".to_owned()])
+        .collect()
 }
 
 fn item(number: u64) -> Value {
@@ -169,7 +197,11 @@ fn by_id(mut changes: Vec<Change>) -> Vec<Change> {
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 proptest! {
@@ -225,44 +257,80 @@ proptest! {
 async fn an_order_is_told_with_all_its_lines_though_they_came_first() {
     let text = text_of(&[line(7, 72), order(8), line(7, 71), order(7)]);
     let told = by_id(read_text(BulkQuery::Orders, &text, 4).await.unwrap());
-    let [Change::Order(seven), Change::Order(eight)] = &told[..] else { panic!("{told:?}") };
+    let [Change::Order(seven), Change::Order(eight)] = &told[..] else {
+        panic!("{told:?}")
+    };
     let lines: Vec<_> = seven.lines.iter().map(|line| line.id.to_string()).collect();
-    assert_eq!((lines, eight.lines.len()), (vec!["71".to_owned(), "72".to_owned()], 0));
+    assert_eq!(
+        (lines, eight.lines.len()),
+        (vec!["71".to_owned(), "72".to_owned()], 0)
+    );
 }
 
 #[tokio::test]
 async fn levels_and_items_are_told_as_they_come_and_need_no_parent() {
     let text = text_of(&[level(21, 31), item(22), level(22, 31), item(21)]);
     let told = read_text(BulkQuery::Levels, &text, 4).await.unwrap();
-    let [Change::Level(first), Change::Item(_), Change::Level(_), Change::Item(_)] = &told[..] else {
+    let [
+        Change::Level(first),
+        Change::Item(_),
+        Change::Level(_),
+        Change::Item(_),
+    ] = &told[..]
+    else {
         panic!("{told:?}")
     };
     assert_eq!(
-        (first.inventory_item_id.to_string(), first.location_id.to_string()),
+        (
+            first.inventory_item_id.to_string(),
+            first.location_id.to_string()
+        ),
         ("21".into(), "31".into())
     );
-    assert_eq!((first.quantities.available, first.quantities.on_hand), (4, 5));
+    assert_eq!(
+        (first.quantities.available, first.quantities.on_hand),
+        (4, 5)
+    );
 }
 
 #[tokio::test]
 async fn variants_name_their_product_and_bring_their_item() {
     let text = text_of(&[variant(1, 11), product(1)]);
     let told = read_text(BulkQuery::Products, &text, 2).await.unwrap();
-    let [Change::Item(item), Change::Variant(variant), Change::Product { product, variants: None }] =
-        &told[..]
+    let [
+        Change::Item(item),
+        Change::Variant(variant),
+        Change::Product {
+            product,
+            variants: None,
+        },
+    ] = &told[..]
     else {
         panic!("{told:?}")
     };
-    assert_eq!((variant.product_id, variant.inventory_item_id), (product.id, Some(item.id)));
+    assert_eq!(
+        (variant.product_id, variant.inventory_item_id),
+        (product.id, Some(item.id))
+    );
 }
 
 #[tokio::test]
 async fn an_order_that_came_twice_is_to_be_read() {
     let mut later = order(7);
     later["updatedAt"] = json!("2026-11-20T10:00:00Z");
-    for twice in [[order(7), line(7, 71), later], [order(7), line(7, 71), line(7, 71)]] {
-        let told = read_text(BulkQuery::Orders, &text_of(&twice), 3).await.unwrap();
-        assert_eq!(told, [Change::LookAgain(RecordKey::Order(7_u64.try_into().unwrap()))]);
+    for twice in [
+        [order(7), line(7, 71), later],
+        [order(7), line(7, 71), line(7, 71)],
+    ] {
+        let told = read_text(BulkQuery::Orders, &text_of(&twice), 3)
+            .await
+            .unwrap();
+        assert_eq!(
+            told,
+            [Change::LookAgain(RecordKey::Order(
+                7_u64.try_into().unwrap()
+            ))]
+        );
     }
 }
 
@@ -270,56 +338,102 @@ async fn an_order_that_came_twice_is_to_be_read() {
 async fn too_few_and_too_many_lines_are_errors() {
     let text = text_of(&[item(21), item(22), item(23)]);
     let missing = read_text(BulkQuery::Levels, &text, 4).await.unwrap_err();
-    assert_eq!(missing.to_string(), "the bulk result has 3 lines instead of 4");
+    assert_eq!(
+        missing.to_string(),
+        "the bulk result has 3 lines instead of 4"
+    );
     let more = read_text(BulkQuery::Levels, &text, 2).await.unwrap_err();
-    assert!(matches!(more, Error::Bulk(BulkError::Uncounted { found: 3, expected: 2 })));
+    assert!(matches!(
+        more,
+        Error::Bulk(BulkError::Uncounted {
+            found: 3,
+            expected: 2
+        })
+    ));
     // Lines are lost as a whole where the way is cut at the end of one.
     let empty = read_text(BulkQuery::Levels, "", 3).await.unwrap_err();
-    assert!(matches!(empty, Error::Bulk(BulkError::Uncounted { found: 0, expected: 3 })));
+    assert!(matches!(
+        empty,
+        Error::Bulk(BulkError::Uncounted {
+            found: 0,
+            expected: 3
+        })
+    ));
 }
 
 #[tokio::test]
 async fn a_connection_that_breaks_is_an_error_even_when_every_line_has_come() {
     let mut broken = pieces(&text_of(&[item(21)]), 1_000);
     broken.push(Err(()));
-    let error = read_all(&host(200, broken), BulkQuery::Levels, 1, 0).await.unwrap_err();
+    let error = read_all(&host(200, broken), BulkQuery::Levels, 1, 0)
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Transport(TransportError::Broken(_))));
 }
 
 #[tokio::test]
 async fn lines_without_their_order_are_an_error() {
-    let error = read_text(BulkQuery::Orders, &text_of(&[order(7), line(8, 81)]), 2).await.unwrap_err();
-    assert!(matches!(error, Error::Bulk(BulkError::Orphans { orders: 1 })));
+    let error = read_text(BulkQuery::Orders, &text_of(&[order(7), line(8, 81)]), 2)
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        Error::Bulk(BulkError::Orphans { orders: 1 })
+    ));
 }
 
 #[tokio::test]
 async fn a_line_that_is_wrong_is_told_by_its_place_and_never_by_its_words() {
     let cases = [
-        (json!({ "id": "gid://shopify/Customer/pat@example.com" }), "id"),
+        (
+            json!({ "id": "gid://shopify/Customer/pat@example.com" }),
+            "id",
+        ),
         (json!({ "id": "gid://shopify/Order/9" }), "id"),
-        (json!({ "id": "gid://shopify/InventoryItem/1", "sku": { "pat@example.com": 1 } }), "sku"),
+        (
+            json!({ "id": "gid://shopify/InventoryItem/1", "sku": { "pat@example.com": 1 } }),
+            "sku",
+        ),
         (json!({ "__parentId": "pat@example.com" }), "."),
     ];
     for (wrong, place) in cases {
-        let error = read_text(BulkQuery::Levels, &text_of(&[item(21), wrong]), 2).await.unwrap_err();
+        let error = read_text(BulkQuery::Levels, &text_of(&[item(21), wrong]), 2)
+            .await
+            .unwrap_err();
         assert_eq!(error.retry(), Retry::Never);
-        assert_eq!(error.to_string(), format!("line 2 of the bulk result cannot be read at `{place}`"));
+        assert_eq!(
+            error.to_string(),
+            format!("line 2 of the bulk result cannot be read at `{place}`")
+        );
     }
-    let not_json = read_text(BulkQuery::Levels, "{\"pat@example.com\": tru\n", 1).await.unwrap_err();
-    assert_eq!(not_json.to_string(), "line 1 of the bulk result is cut or not JSON");
+    let not_json = read_text(BulkQuery::Levels, "{\"pat@example.com\": tru\n", 1)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        not_json.to_string(),
+        "line 1 of the bulk result is cut or not JSON"
+    );
 }
 
 #[tokio::test]
 async fn blank_lines_other_line_ends_and_a_missing_last_one_are_no_harm() {
     let text = format!("{}\r\n\n  \n{}", item(21), item(22));
-    assert_eq!(read_text(BulkQuery::Levels, &text, 2).await.unwrap().len(), 2);
+    assert_eq!(
+        read_text(BulkQuery::Levels, &text, 2).await.unwrap().len(),
+        2
+    );
 }
 
 #[tokio::test]
 async fn a_line_without_end_is_given_up() {
     let endless = vec![Ok(Bytes::from(vec![b'x'; 65_536])); 40];
-    let error = read_all(&host(200, endless), BulkQuery::Levels, 9, 0).await.unwrap_err();
-    assert!(matches!(error, Error::Bulk(BulkError::LongLine { line: 1 })));
+    let error = read_all(&host(200, endless), BulkQuery::Levels, 9, 0)
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        Error::Bulk(BulkError::LongLine { line: 1 })
+    ));
 }
 
 #[tokio::test]
@@ -327,15 +441,24 @@ async fn another_host_gets_no_token_and_no_header_of_ours() {
     let host = host(200, pieces(&text_of(&[item(21)]), 9));
     read_all(&host, BulkQuery::Levels, 1, 0).await.unwrap();
     let requests = host.requests.lock().unwrap();
-    assert_eq!((requests[0].method(), requests[0].uri().to_string()), (&Method::GET, URL.to_owned()));
+    assert_eq!(
+        (requests[0].method(), requests[0].uri().to_string()),
+        (&Method::GET, URL.to_owned())
+    );
     assert!(requests[0].headers().is_empty() && requests[0].body().is_empty());
 }
 
 #[tokio::test]
 async fn a_file_that_is_gone_is_an_error_and_one_that_is_busy_may_pass() {
-    for (status, retry) in [(403, Retry::Never), (404, Retry::Never), (302, Retry::Never), (503, Retry::Now)]
-    {
-        let error = read_all(&host(status, Vec::new()), BulkQuery::Levels, 1, 0).await.unwrap_err();
+    for (status, retry) in [
+        (403, Retry::Never),
+        (404, Retry::Never),
+        (302, Retry::Never),
+        (503, Retry::Now),
+    ] {
+        let error = read_all(&host(status, Vec::new()), BulkQuery::Levels, 1, 0)
+            .await
+            .unwrap_err();
         assert_eq!(error.retry(), retry, "{error}");
         assert!(error.to_string().contains(&format!("HTTP {status}")));
     }
@@ -355,7 +478,11 @@ async fn nothing_is_fetched_over_plain_http_but_in_a_simulation_on_this_machine(
         ("http://localhost:9/out", simulation, true),
         ("http://files.example/out", simulation, false),
         ("http://localhost.example/out", simulation, false),
-        ("http://127.0.0.1:9/out", Some("https://127.0.0.1:8080"), false),
+        (
+            "http://127.0.0.1:9/out",
+            Some("https://127.0.0.1:8080"),
+            false,
+        ),
     ];
     for (url, api_url, allowed) in cases {
         let host = host(200, pieces(&text_of(&[item(21)]), 9));
@@ -368,10 +495,18 @@ async fn nothing_is_fetched_over_plain_http_but_in_a_simulation_on_this_machine(
 #[tokio::test]
 async fn no_file_is_an_empty_result_only_where_nothing_was_counted() {
     let host = host(200, Vec::new());
-    let mut empty = client(&host, None).bulk_rows(BulkQuery::Orders, &result(None, 0, 0)).unwrap();
+    let mut empty = client(&host, None)
+        .bulk_rows(BulkQuery::Orders, &result(None, 0, 0))
+        .unwrap();
     assert_eq!(empty.next().await.unwrap(), None);
     let lost = client(&host, None).bulk_rows(BulkQuery::Orders, &result(None, 7, 0));
-    assert!(matches!(lost, Err(Error::Bulk(BulkError::Uncounted { found: 0, expected: 7 }))));
+    assert!(matches!(
+        lost,
+        Err(Error::Bulk(BulkError::Uncounted {
+            found: 0,
+            expected: 7
+        }))
+    ));
     assert!(host.requests.lock().unwrap().is_empty());
 }
 
@@ -379,7 +514,9 @@ async fn no_file_is_an_empty_result_only_where_nothing_was_counted() {
 async fn a_great_many_rows_are_told_in_parts_and_none_is_kept() {
     let lines: Vec<_> = (1..=5_000).map(|n| level(n, 31)).collect();
     let host = host(200, pieces(&text_of(&lines), 4_096));
-    let mut rows = client(&host, None).bulk_rows(BulkQuery::Levels, &result(Some(URL), 5_000, 0)).unwrap();
+    let mut rows = client(&host, None)
+        .bulk_rows(BulkQuery::Levels, &result(Some(URL), 5_000, 0))
+        .unwrap();
     let mut task = tokio::task::JoinSet::new();
     task.spawn(async move {
         let mut count = 0;
@@ -401,17 +538,25 @@ async fn a_name_is_told_only_by_an_operation_that_asks_for_names() {
     let mut named = order(7);
     named["customer"] = customer.clone();
     let name_in = async |query, row: &Value| {
-        let told = read_text(query, &text_of(std::slice::from_ref(row)), 1).await.unwrap();
+        let told = read_text(query, &text_of(std::slice::from_ref(row)), 1)
+            .await
+            .unwrap();
         told.into_iter().find_map(|change| match change {
             Change::Customer(customer) => customer.name,
             _ => None,
         })
     };
-    for (query, row) in [(BulkQuery::CustomersNamed, &customer), (BulkQuery::OrdersNamed, &named)] {
+    for (query, row) in [
+        (BulkQuery::CustomersNamed, &customer),
+        (BulkQuery::OrdersNamed, &named),
+    ] {
         assert_eq!(name_in(query, row).await.as_deref(), Some("Ann Lee"));
     }
     // The setting was changed while the operation was under way.
-    for (query, row) in [(BulkQuery::Customers, &customer), (BulkQuery::Orders, &named)] {
+    for (query, row) in [
+        (BulkQuery::Customers, &customer),
+        (BulkQuery::Orders, &named),
+    ] {
         assert_eq!(name_in(query, row).await, None);
     }
 }

@@ -34,25 +34,38 @@ impl Api {
         let wrong = |problems: Vec<problem::Problem>| -> Vec<String> {
             // The first says enough: a broken document has many.
             let first = problems.iter().take(1);
-            first.map(|problem| format!("The bulk query is invalid: {}", problem.message())).collect()
+            first
+                .map(|problem| format!("The bulk query is invalid: {}", problem.message()))
+                .collect()
         };
-        let document = Parser::new().recursion_limit(MAX_DEPTH).parse_ast(query, "query");
+        let document = Parser::new()
+            .recursion_limit(MAX_DEPTH)
+            .parse_ast(query, "query");
         let document = document.map_err(|broken| wrong(problem::of_syntax(&broken.errors)))?;
         let changes = |definition: &Definition| match definition {
-            Definition::OperationDefinition(operation) => operation.operation_type != OperationType::Query,
+            Definition::OperationDefinition(operation) => {
+                operation.operation_type != OperationType::Query
+            }
             _ => false,
         };
         if document.definitions.iter().any(changes) {
-            return Err(vec!["Only an operation of type `query` can be run as a bulk query.".to_owned()]);
+            return Err(vec![
+                "Only an operation of type `query` can be run as a bulk query.".to_owned(),
+            ]);
         }
         let document = document.to_executable_validate(&self.schema);
         let document = document.map_err(|broken| wrong(problem::of_validation(&broken.errors)))?;
-        let operation = document
-            .operations
-            .get(None)
-            .map_err(|_| vec!["The bulk query is invalid: it must hold one operation.".to_owned()])?;
-        let planned =
-            Planner::new(self, &document, &JsonMap::new(), &Value::Null, JsonMap::new()).plan(operation);
+        let operation = document.operations.get(None).map_err(|_| {
+            vec!["The bulk query is invalid: it must hold one operation.".to_owned()]
+        })?;
+        let planned = Planner::new(
+            self,
+            &document,
+            &JsonMap::new(),
+            &Value::Null,
+            JsonMap::new(),
+        )
+        .plan(operation);
         let selection = planned.map_err(|problem| wrong(vec![problem]))?;
         let mut check = Check::default();
         check.walk(&selection, 0, false, None);
@@ -80,7 +93,13 @@ struct Check {
 
 impl Check {
     /// Walks what lies in `depth` connections; `around` is the innermost of them and whether its node has its id.
-    fn walk(&mut self, selection: &Selection, depth: usize, in_list: bool, around: Option<(&Planned, bool)>) {
+    fn walk(
+        &mut self,
+        selection: &Selection,
+        depth: usize,
+        in_list: bool,
+        around: Option<(&Planned, bool)>,
+    ) {
         for field in &selection.fields {
             if !field.is_connection() {
                 for inside in &field.of {
@@ -94,7 +113,12 @@ impl Check {
             if let Some((parent, false)) = around {
                 note(&mut self.without_id, parent);
             }
-            if field.of.iter().flat_map(|page| &page.fields).any(|part| part.name == "nodes") {
+            if field
+                .of
+                .iter()
+                .flat_map(|page| &page.fields)
+                .any(|part| part.name == "nodes")
+            {
                 note(&mut self.by_nodes, field);
             }
             for node in nodes(field).flat_map(|node| &node.of) {
@@ -106,17 +130,28 @@ impl Check {
 
     fn errors(self, query: &Selection) -> Vec<String> {
         let mut errors = Vec::new();
-        for field in query.fields.iter().filter(|field| field.name == "node" || field.name == "nodes") {
-            errors.push(format!("A bulk query has no `{}` at its top level.", field.name));
+        for field in query
+            .fields
+            .iter()
+            .filter(|field| field.name == "node" || field.name == "nodes")
+        {
+            errors.push(format!(
+                "A bulk query has no `{}` at its top level.",
+                field.name
+            ));
         }
         if self.connections == 0 {
             errors.push("A bulk query needs a connection.".to_owned());
         }
         if self.connections > MAX_CONNECTIONS {
-            errors.push(format!("A bulk query has at most {MAX_CONNECTIONS} connections."));
+            errors.push(format!(
+                "A bulk query has at most {MAX_CONNECTIONS} connections."
+            ));
         }
         if self.nesting > MAX_NESTING {
-            errors.push(format!("Connections of a bulk query nest at most {MAX_NESTING} deep."));
+            errors.push(format!(
+                "Connections of a bulk query nest at most {MAX_NESTING} deep."
+            ));
         }
         if let Some(first) = self.by_nodes.first() {
             let names = self.by_nodes.join(", ");
@@ -129,7 +164,9 @@ impl Check {
         }
         if !self.without_id.is_empty() {
             let names = self.without_id.join(", ");
-            errors.push(format!("A node with a connection in it must select `id` under that name: {names}."));
+            errors.push(format!(
+                "A node with a connection in it must select `id` under that name: {names}."
+            ));
         }
         errors
     }
@@ -143,8 +180,15 @@ fn note(names: &mut Vec<String>, field: &Planned) {
 
 /// The `node` fields of a connection.
 pub(super) fn nodes(connection: &Planned) -> impl Iterator<Item = &Planned> {
-    let edges = connection.of.iter().flat_map(|page| &page.fields).filter(|part| part.name == "edges");
-    edges.flat_map(|edges| &edges.of).flat_map(|edge| &edge.fields).filter(|part| part.name == "node")
+    let edges = connection
+        .of
+        .iter()
+        .flat_map(|page| &page.fields)
+        .filter(|part| part.name == "edges");
+    edges
+        .flat_map(|edges| &edges.of)
+        .flat_map(|edge| &edge.fields)
+        .filter(|part| part.name == "node")
 }
 
 fn outermost(selection: &Selection, way: &mut Vec<usize>, found: &mut Vec<Vec<usize>>) {

@@ -40,7 +40,10 @@ impl Inner {
         let mut reader = Reader { store, now, line };
         let mut rest = None;
         if let Some(way) = self.roots.get(position.root) {
-            let reading = Reading::Slice { after: position.after, size };
+            let reading = Reading::Slice {
+                after: position.after,
+                size,
+            };
             rest = reader.root(&self.selection, way, reading)?;
         }
         position.after = rest;
@@ -83,8 +86,15 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// Writes a line for each record and, after it, for what hangs on it.
-    fn records(&mut self, page: &Page<'a>, field: &Planned, parent: Option<&str>) -> Result<(), Problem> {
-        let Some(node) = nodes(field).next() else { return Ok(()) };
+    fn records(
+        &mut self,
+        page: &Page<'a>,
+        field: &Planned,
+        parent: Option<&str>,
+    ) -> Result<(), Problem> {
+        let Some(node) = nodes(field).next() else {
+            return Ok(());
+        };
         for (object, _) in page.records() {
             let (mut text, connections) = alone(self.store, object, node, self.now)?;
             if let Some(parent) = parent {
@@ -107,8 +117,15 @@ impl<'a> Reader<'a, '_> {
         if connections.is_empty() {
             return Ok(());
         }
-        let node_id = node.of.iter().flat_map(|of| &of.fields).find(|field| field.is_id());
-        let node_id = match node_id.map(|id| self.ask(object, id, Reading::Page)).transpose()? {
+        let node_id = node
+            .of
+            .iter()
+            .flat_map(|of| &of.fields)
+            .find(|field| field.is_id());
+        let node_id = match node_id
+            .map(|id| self.ask(object, id, Reading::Page))
+            .transpose()?
+        {
             Some(Resolved::Text(id)) => Some(id.into_owned()),
             _ => None,
         };
@@ -129,11 +146,19 @@ impl<'a> Reader<'a, '_> {
     ) -> Result<std::rc::Rc<Page<'a>>, Problem> {
         match self.ask(object, field, reading)? {
             Resolved::Object(Object::Page(page)) => Ok(page),
-            _ => Err(Problem::new("INTERNAL_SERVER_ERROR", format!("'{}' is no connection", field.name))),
+            _ => Err(Problem::new(
+                "INTERNAL_SERVER_ERROR",
+                format!("'{}' is no connection", field.name),
+            )),
         }
     }
 
-    fn ask(&self, object: &Object<'a>, field: &Planned, reading: Reading) -> Result<Resolved<'a>, Problem> {
+    fn ask(
+        &self,
+        object: &Object<'a>,
+        field: &Planned,
+        reading: Reading,
+    ) -> Result<Resolved<'a>, Problem> {
         let mut searches = Vec::new();
         let mut asked = Asked {
             field,
@@ -143,6 +168,7 @@ impl<'a> Reader<'a, '_> {
             switches: &self.store.switches,
             now: self.now,
         };
-        access::denied(&self.store.scopes, field).map_or_else(|| resolve(self.store, object, &mut asked), Err)
+        access::denied(&self.store.scopes, field)
+            .map_or_else(|| resolve(self.store, object, &mut asked), Err)
     }
 }

@@ -18,21 +18,40 @@ fn engine(folder: &std::path::Path) -> SqliteEngine {
     let epoch = super::super::epoch(&connection, &Entropy::seeded(1)).unwrap();
     let mut engine = SqliteEngine::new(connection, path, epoch, mark).unwrap();
     let (shop, thresholds) = (SHOP.parse().unwrap(), Thresholds::default());
-    let register = Operation::Register { shop, thresholds, at: Timestamp::UNIX_EPOCH };
+    let register = Operation::Register {
+        shop,
+        thresholds,
+        at: Timestamp::UNIX_EPOCH,
+    };
     assert!(engine.commit(&[register]).unwrap()[0].is_ok());
     engine
 }
 
 fn announcement(to: Option<&str>, length: usize) -> Operation {
     let user_id: Option<UserId> = to.map(|user| user.parse().unwrap());
-    let notice = Notice { user_id, title: "News".to_owned(), message: "n".repeat(length) };
+    let notice = Notice {
+        user_id,
+        title: "News".to_owned(),
+        message: "n".repeat(length),
+    };
     let event = Box::new(Event::SystemAlert(notice));
-    Operation::Announce { shop: SHOP.parse().unwrap(), event, at: Timestamp::UNIX_EPOCH }
+    Operation::Announce {
+        shop: SHOP.parse().unwrap(),
+        event,
+        at: Timestamp::UNIX_EPOCH,
+    }
 }
 
 fn rooms(engine: &SqliteEngine) -> Vec<String> {
-    let mut rooms = engine.connection.prepare("SELECT room FROM log_room ORDER BY room").unwrap();
-    rooms.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<_>>().unwrap()
+    let mut rooms = engine
+        .connection
+        .prepare("SELECT room FROM log_room ORDER BY room")
+        .unwrap();
+    rooms
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<rusqlite::Result<_>>()
+        .unwrap()
 }
 
 #[test]
@@ -40,10 +59,16 @@ fn what_a_full_disk_undid_is_not_heard_of_later() {
     let folder = tempfile::tempdir().unwrap();
     let mut engine = engine(folder.path());
     let full = |engine: &SqliteEngine, pages: u32| {
-        engine.connection.pragma_update(None, "max_page_count", pages).unwrap();
+        engine
+            .connection
+            .pragma_update(None, "max_page_count", pages)
+            .unwrap();
     };
     full(&engine, 1);
-    let lost = [announcement(Some("7"), 10), announcement(Some("8"), 1_000_000)];
+    let lost = [
+        announcement(Some("7"), 10),
+        announcement(Some("8"), 1_000_000),
+    ];
     let outcomes = engine.commit(&lost).unwrap();
     assert!(outcomes.iter().all(Result::is_err), "{outcomes:?}");
     assert_eq!(engine.head(), Sequence(0));
@@ -53,7 +78,10 @@ fn what_a_full_disk_undid_is_not_heard_of_later() {
     full(&engine, 1_000_000);
     assert!(engine.commit(&[announcement(Some("9"), 10)]).unwrap()[0].is_ok());
     assert_eq!(engine.head(), Sequence(1));
-    let mine: Vec<_> = rooms(&engine).into_iter().filter(|room| room.starts_with("user:")).collect();
+    let mine: Vec<_> = rooms(&engine)
+        .into_iter()
+        .filter(|room| room.starts_with("user:"))
+        .collect();
     assert_eq!(mine, ["user:9"], "nobody hears what was told to another");
 }
 
@@ -63,25 +91,45 @@ fn a_long_read_lets_the_write_ahead_log_grow_and_it_shrinks_once_that_is_over() 
     let mut engine = engine(folder.path());
     engine.answered();
     let path = folder.path().join("stockd.db");
-    let log_bytes = || std::fs::metadata(folder.path().join("stockd.db-wal")).unwrap().len();
+    let log_bytes = || {
+        std::fs::metadata(folder.path().join("stockd.db-wal"))
+            .unwrap()
+            .len()
+    };
     let mut reader = super::super::connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let reading = reader.transaction().unwrap();
-    reading.query_row("SELECT count(*) FROM log", [], |row| row.get::<_, i64>(0)).unwrap();
+    reading
+        .query_row("SELECT count(*) FROM log", [], |row| row.get::<_, i64>(0))
+        .unwrap();
     for _ in 0..20 {
         apply(&mut engine, announcement(None, 1_000_000));
     }
-    assert!(log_bytes() > 2 * u64::from(super::super::LOG_BYTES_MAX), "{}", log_bytes());
+    assert!(
+        log_bytes() > 2 * u64::from(super::super::LOG_BYTES_MAX),
+        "{}",
+        log_bytes()
+    );
     drop(reading);
     for _ in 0..3 {
         apply(&mut engine, announcement(None, 10));
     }
-    assert!(log_bytes() <= super::super::LOG_BYTES_MAX.into(), "{}", log_bytes());
+    assert!(
+        log_bytes() <= super::super::LOG_BYTES_MAX.into(),
+        "{}",
+        log_bytes()
+    );
 }
 
 /// Whether a text is anywhere in the database's files, in use or not.
 fn is_on_disk(folder: &std::path::Path, text: &str) -> bool {
-    let files = std::fs::read_dir(folder).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
-    files.into_iter().any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| std::fs::read(file.unwrap().path()).unwrap());
+    files.into_iter().any(|bytes| {
+        bytes
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
+    })
 }
 
 fn name(number: u64) -> String {
@@ -102,12 +150,31 @@ fn buys(engine: &mut SqliteEngine, number: u64) {
         body: format!("{} {}", name(number), "b".repeat(9_000)).into_bytes(),
         signature: Vec::new(),
     };
-    let customer = Customer { id, name: Some(name(number)), created_at: at, updated_at: at };
-    let Change::Order(order) = crate::conformance::order_of(number, Some(id), 1) else { unreachable!() };
+    let customer = Customer {
+        id,
+        name: Some(name(number)),
+        created_at: at,
+        updated_at: at,
+    };
+    let Change::Order(order) = crate::conformance::order_of(number, Some(id), 1) else {
+        unreachable!()
+    };
     let changes = vec![Change::Customer(customer), Change::Order(order)];
-    let cause = Cause::Webhook { id: webhook_id, fate: Fate::Applied, shared_secret: false };
+    let cause = Cause::Webhook {
+        id: webhook_id,
+        fate: Fate::Applied,
+        shared_secret: false,
+    };
     apply(engine, Operation::Accept(delivery));
-    apply(engine, Operation::Apply(Batch { shop, at, cause, changes }));
+    apply(
+        engine,
+        Operation::Apply(Batch {
+            shop,
+            at,
+            cause,
+            changes,
+        }),
+    );
 }
 
 fn apply(engine: &mut SqliteEngine, operation: Operation) {
@@ -120,7 +187,13 @@ fn of_a_name_that_was_forgotten_no_byte_is_left_in_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let mut engine = engine(folder.path());
     let shop: ShopDomain = SHOP.parse().unwrap();
-    apply(&mut engine, Operation::KeepNames { shop: shop.clone(), wanted: true });
+    apply(
+        &mut engine,
+        Operation::KeepNames {
+            shop: shop.clone(),
+            wanted: true,
+        },
+    );
     (1..=120).for_each(|number| buys(&mut engine, number));
     assert!(is_on_disk(folder.path(), &name(7)));
 
@@ -137,8 +210,20 @@ fn of_a_name_that_was_forgotten_no_byte_is_left_in_the_file() {
             signature: Vec::new(),
         });
         let changes = vec![Change::Redacted(number.try_into().unwrap())];
-        let cause = Cause::Webhook { id, fate: Fate::Applied, shared_secret: false };
-        [accept, Operation::Apply(Batch { shop, at, cause, changes })]
+        let cause = Cause::Webhook {
+            id,
+            fate: Fate::Applied,
+            shared_secret: false,
+        };
+        [
+            accept,
+            Operation::Apply(Batch {
+                shop,
+                at,
+                cause,
+                changes,
+            }),
+        ]
     };
     for operation in redacted(7) {
         apply(&mut engine, operation);
@@ -146,7 +231,13 @@ fn of_a_name_that_was_forgotten_no_byte_is_left_in_the_file() {
     assert!(!is_on_disk(folder.path(), &name(7)));
     assert!(is_on_disk(folder.path(), &name(8)));
 
-    apply(&mut engine, Operation::KeepNames { shop, wanted: false });
+    apply(
+        &mut engine,
+        Operation::KeepNames {
+            shop,
+            wanted: false,
+        },
+    );
     assert!(!is_on_disk(folder.path(), "Ann Lee"));
 }
 
@@ -158,7 +249,12 @@ fn no_body_is_left_behind_when_the_store_ends_before_its_readers() {
     let path = folder.path().join("stockd.db");
     let reader = super::super::connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let deliveries = "SELECT count(*) FROM delivery";
-    assert_eq!(reader.query_row(deliveries, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    assert_eq!(
+        reader
+            .query_row(deliveries, [], |row| row.get::<_, i64>(0))
+            .unwrap(),
+        1
+    );
     buys(&mut engine, 2);
     drop(engine);
     drop(reader);
@@ -183,10 +279,24 @@ fn what_was_told_in_the_very_commit_that_forgets_a_customer_is_forgotten_too() {
         })
     };
     let says = |name: &str, changes| {
-        let cause = Cause::Webhook { id: name.parse().unwrap(), fate: Fate::Applied, shared_secret: false };
-        Operation::Apply(Batch { shop: shop.clone(), at, cause, changes })
+        let cause = Cause::Webhook {
+            id: name.parse().unwrap(),
+            fate: Fate::Applied,
+            shared_secret: false,
+        };
+        Operation::Apply(Batch {
+            shop: shop.clone(),
+            at,
+            cause,
+            changes,
+        })
     };
-    let customer = Customer { id, name: Some(name(7)), created_at: at, updated_at: at };
+    let customer = Customer {
+        id,
+        name: Some(name(7)),
+        created_at: at,
+        updated_at: at,
+    };
     let order = crate::conformance::order_of(7, Some(id), 1);
     let group = [
         accept("w1"),

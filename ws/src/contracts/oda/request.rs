@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use schemas::command::CommandKind;
 use schemas::{
-    AnyId, CustomerId, ErrorBody, ErrorCode, Identity, LevelSelection, LocationId, ProductId, Role, Room,
-    VariantId,
+    AnyId, CustomerId, ErrorBody, ErrorCode, Identity, LevelSelection, LocationId, ProductId, Role,
+    Room, VariantId,
 };
 
 use super::NOTIFICATION_KINDS;
@@ -29,21 +29,31 @@ pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBo
             let (rooms, selection) = inventory(&fields)?;
             may_join_inventory(&selection, identity)?;
             let snapshot = fields.flag("snapshot")?.then_some(selection);
-            Ok(Request::Join(Join { rooms, since: fields.since()?, snapshot, ..Join::default() }))
+            Ok(Request::Join(Join {
+                rooms,
+                since: fields.since()?,
+                snapshot,
+                ..Join::default()
+            }))
         }
         "subscribe:orders" => {
             let fields = fields()?;
             let rooms = orders(&fields, identity)?;
             may_join_orders(&rooms, identity)?;
-            Ok(Request::Join(Join { rooms, since: fields.since()?, ..Join::default() }))
+            Ok(Request::Join(Join {
+                rooms,
+                since: fields.since()?,
+                ..Join::default()
+            }))
         }
         "subscribe:notifications" => {
             if identity.role == Role::Service {
                 return Err(forbidden("notifications"));
             }
             let fields = fields()?;
-            let types: Option<BTreeSet<String>> =
-                fields.texts("types")?.map(|types| types.into_iter().collect());
+            let types: Option<BTreeSet<String>> = fields
+                .texts("types")?
+                .map(|types| types.into_iter().collect());
             // They are kept with the session, so no others than those that something comes by.
             let is_unknown = |kind: &&String| !NOTIFICATION_KINDS.contains(&kind.as_str());
             if types.iter().flatten().any(|kind| is_unknown(&kind)) {
@@ -52,28 +62,51 @@ pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBo
             }
             let kinds = types.map_or(Kinds::All, Kinds::Only);
             let rooms = [Room::Notifications].into();
-            Ok(Request::Join(Join { rooms, since: fields.since()?, kinds: Some(kinds), ..Join::default() }))
+            Ok(Request::Join(Join {
+                rooms,
+                since: fields.since()?,
+                kinds: Some(kinds),
+                ..Join::default()
+            }))
         }
         "unsubscribe:inventory" => {
             let fields = fields()?;
-            let listed =
-                ["locationIds", "productIds", "variantIds"].iter().any(|key| fields.field(key).is_some());
-            let rooms = listed.then(|| inventory(&fields)).transpose()?.map(|(rooms, _)| rooms);
-            Ok(Request::Leave(rooms.map_or(Leaving::Family(INVENTORY), Leaving::Rooms)))
+            let listed = ["locationIds", "productIds", "variantIds"]
+                .iter()
+                .any(|key| fields.field(key).is_some());
+            let rooms = listed
+                .then(|| inventory(&fields))
+                .transpose()?
+                .map(|(rooms, _)| rooms);
+            Ok(Request::Leave(
+                rooms.map_or(Leaving::Family(INVENTORY), Leaving::Rooms),
+            ))
         }
         "unsubscribe:orders" => {
             let fields = fields()?;
-            let named = fields.field("customerId").map(|_| orders(&fields, identity)).transpose()?;
-            Ok(Request::Leave(named.map_or(Leaving::Family(ORDERS), Leaving::Rooms)))
+            let named = fields
+                .field("customerId")
+                .map(|_| orders(&fields, identity))
+                .transpose()?;
+            Ok(Request::Leave(
+                named.map_or(Leaving::Family(ORDERS), Leaving::Rooms),
+            ))
         }
         "unsubscribe:notifications" => Ok(Request::Leave(Leaving::Family(NOTIFICATIONS))),
         "auth:refresh" => request::refresh(call),
         name => match command(name) {
             Some(_) if !identity.role.is_staff() => Err(forbidden("commands")),
             Some(kind) => {
-                let shop = fields()?.field("shop").map(|shop| Fields::text("shop", shop)).transpose()?;
+                let shop = fields()?
+                    .field("shop")
+                    .map(|shop| Fields::text("shop", shop))
+                    .transpose()?;
                 let payload = call.args.first().cloned().unwrap_or_default();
-                Ok(Request::Command { kind, shop, payload })
+                Ok(Request::Command {
+                    kind,
+                    shop,
+                    payload,
+                })
             }
             None => Err(request::unknown()),
         },
@@ -124,8 +157,15 @@ fn may_join_inventory(selection: &LevelSelection, identity: &Identity) -> Result
     if !identity.role.is_staff() {
         return Err(forbidden("inventory"));
     }
-    let Some(mine) = &identity.locations else { return Ok(()) };
-    match selection.location_ids.iter().flatten().find(|location| !mine.contains(location)) {
+    let Some(mine) = &identity.locations else {
+        return Ok(());
+    };
+    match selection
+        .location_ids
+        .iter()
+        .flatten()
+        .find(|location| !mine.contains(location))
+    {
         None => Ok(()),
         Some(foreign) => {
             let message = format!("Location {foreign} is not one of yours");
@@ -139,11 +179,16 @@ fn may_join_inventory(selection: &LevelSelection, identity: &Identity) -> Result
 
 /// The room that a payload names, or else the one meant by who asks.
 fn orders(fields: &Fields<'_>, identity: &Identity) -> Result<BTreeSet<Room>, ErrorBody> {
-    let customer = fields.field("customerId").map(|id| Fields::text("customerId", id)).transpose()?;
+    let customer = fields
+        .field("customerId")
+        .map(|id| Fields::text("customerId", id))
+        .transpose()?;
     let named = customer.as_deref().map(AnyId::of::<CustomerId>).transpose();
     match named.map_err(|problem| ErrorBody::field("customerId", problem.to_string()))? {
         // By whichever name they know themselves, they mean all that is theirs.
-        Some(customer) if !own_orders(identity).contains(&Room::OrdersCustomer(customer.clone())) => {
+        Some(customer)
+            if !own_orders(identity).contains(&Room::OrdersCustomer(customer.clone())) =>
+        {
             Ok([Room::OrdersCustomer(customer)].into())
         }
         _ if identity.role == Role::Customer => Ok(own_orders(identity)),
@@ -169,7 +214,8 @@ pub(crate) fn may_be_in(room: &Room, identity: &Identity) -> bool {
         }
         Room::InventoryLocation(location) => {
             let mine = identity.locations.as_ref();
-            let mine = mine.is_none_or(|mine| mine.iter().any(|own| AnyId::from(*own) == *location));
+            let mine =
+                mine.is_none_or(|mine| mine.iter().any(|own| AnyId::from(*own) == *location));
             identity.role.is_staff() && mine
         }
         Room::Notifications => identity.role != Role::Service,
@@ -182,7 +228,9 @@ pub(crate) fn may_be_in(room: &Room, identity: &Identity) -> bool {
 
 /// The rooms of ids: also of those that are nothing to Shopify, because others may post of them.
 fn named<Id: FromStr + Into<AnyId>>(ids: Option<&[String]>) -> impl Iterator<Item = AnyId> {
-    ids.into_iter().flatten().filter_map(|id| AnyId::of::<Id>(id).ok())
+    ids.into_iter()
+        .flatten()
+        .filter_map(|id| AnyId::of::<Id>(id).ok())
 }
 
 fn known<Id: FromStr>(ids: &[String]) -> Vec<Id> {

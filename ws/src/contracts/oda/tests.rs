@@ -6,8 +6,8 @@ use schemas::event::{
 };
 use schemas::shape::{CommandShape, CommandState};
 use schemas::{
-    Epoch, ErrorCode, LogEntry, Money, Offset, Role, RunKind, RunState, Sequence, ShopDomain, SyncRun,
-    Timestamp,
+    Epoch, ErrorCode, LogEntry, Money, Offset, Role, RunKind, RunState, Sequence, ShopDomain,
+    SyncRun, Timestamp,
 };
 
 use super::*;
@@ -25,8 +25,16 @@ fn told(broadcast: &Broadcast) -> Option<(String, Value)> {
 }
 
 fn sent(event: Event) -> Option<(String, Value)> {
-    let offset = Offset { epoch: Epoch(1), sequence: Sequence(7) };
-    let entry = LogEntry { offset, shop: shop(), at: Timestamp::UNIX_EPOCH, event };
+    let offset = Offset {
+        epoch: Epoch(1),
+        sequence: Sequence(7),
+    };
+    let entry = LogEntry {
+        offset,
+        shop: shop(),
+        at: Timestamp::UNIX_EPOCH,
+        event,
+    };
     told(&Broadcast::logged(entry, None))
 }
 
@@ -50,7 +58,11 @@ fn run(resource: Resource) -> SyncRun {
 }
 
 fn notice() -> Notice {
-    Notice { user_id: None, title: "t".to_owned(), message: "m".to_owned() }
+    Notice {
+        user_id: None,
+        title: "t".to_owned(),
+        message: "m".to_owned(),
+    }
 }
 
 #[test]
@@ -58,8 +70,14 @@ fn a_logged_event_has_the_whole_envelope_and_an_ephemeral_one_no_id() {
     let (name, payload) = sent(Event::ShopifySyncStatus(run(Resource::Products))).unwrap();
     assert_eq!(name, "shopify:syncStatus");
     assert_eq!(payload["id"], "00000001.7");
-    assert_eq!((&payload["type"], &payload["shop"]), (&json!("shopify:syncStatus"), &json!(shop())));
-    assert_eq!((&payload["data"]["runId"], &payload["data"]["state"]), (&json!("r"), &json!("running")));
+    assert_eq!(
+        (&payload["type"], &payload["shop"]),
+        (&json!("shopify:syncStatus"), &json!(shop()))
+    );
+    assert_eq!(
+        (&payload["data"]["runId"], &payload["data"]["state"]),
+        (&json!("r"), &json!("running"))
+    );
 
     let webhook = WebhookReceived {
         topic: "orders/create".to_owned(),
@@ -68,7 +86,13 @@ fn a_logged_event_has_the_whole_envelope_and_an_ephemeral_one_no_id() {
         received_at: Timestamp::UNIX_EPOCH,
     };
     let event = Event::ShopifyWebhookReceived(webhook);
-    let (name, payload) = told(&Broadcast::ephemeral(shop(), None, Timestamp::UNIX_EPOCH, event)).unwrap();
+    let (name, payload) = told(&Broadcast::ephemeral(
+        shop(),
+        None,
+        Timestamp::UNIX_EPOCH,
+        event,
+    ))
+    .unwrap();
     assert_eq!(name, "shopify:webhook:received");
     assert!(payload.get("id").is_none());
     assert_eq!(payload["data"]["webhookId"], "w");
@@ -84,7 +108,10 @@ fn progress_is_named_after_its_resource_and_has_a_percentage() {
     ];
     for (resource, expected) in names {
         let (name, payload) = sent(Event::ShopifyProgress(run(resource))).unwrap();
-        assert_eq!((&*name, &payload["data"]["percent"]), (expected, &json!(25)));
+        assert_eq!(
+            (&*name, &payload["data"]["percent"]),
+            (expected, &json!(25))
+        );
     }
 }
 
@@ -98,14 +125,41 @@ fn notifications_say_by_their_type_what_they_are() {
         status: "active".to_owned(),
         updated_at: Timestamp::UNIX_EPOCH,
     };
-    let activity = CustomerActivity { customer_id, activity: "created".to_owned() };
+    let activity = CustomerActivity {
+        customer_id,
+        activity: "created".to_owned(),
+    };
     let kinds = [
-        (Event::ProductDeleted(product), "user:activity", "product:deleted"),
-        (Event::CustomerActivity(activity), "user:activity", "customer:activity"),
-        (Event::CustomerOnline(CustomerPresence { customer_id }), "user:activity", "customer:online"),
-        (Event::SystemNotification(notice()), "system:event", "system:notification"),
-        (Event::SystemMaintenance(notice()), "system:maintenance", "system:maintenance"),
-        (Event::SecurityAlert(notice()), "security:alert", "security:alert"),
+        (
+            Event::ProductDeleted(product),
+            "user:activity",
+            "product:deleted",
+        ),
+        (
+            Event::CustomerActivity(activity),
+            "user:activity",
+            "customer:activity",
+        ),
+        (
+            Event::CustomerOnline(CustomerPresence { customer_id }),
+            "user:activity",
+            "customer:online",
+        ),
+        (
+            Event::SystemNotification(notice()),
+            "system:event",
+            "system:notification",
+        ),
+        (
+            Event::SystemMaintenance(notice()),
+            "system:maintenance",
+            "system:maintenance",
+        ),
+        (
+            Event::SecurityAlert(notice()),
+            "security:alert",
+            "security:alert",
+        ),
     ];
     for (event, kind, inside) in kinds {
         let (name, payload) = sent(event).unwrap();
@@ -120,9 +174,18 @@ fn notifications_say_by_their_type_what_they_are() {
 fn what_the_contract_has_no_word_for_is_not_sent() {
     let order_id = 1_u64.try_into().unwrap();
     let amount = "1.00".parse::<Money>().unwrap();
-    let payment = Payment { order_id, customer_id: None, amount, currency: "EUR".to_owned() };
+    let payment = Payment {
+        order_id,
+        customer_id: None,
+        amount,
+        currency: "EUR".to_owned(),
+    };
     assert_eq!(sent(Event::PaymentReceived(payment)), None);
-    let drift = Drift { run_id: "r".parse().unwrap(), resource: Resource::Orders, records: 1 };
+    let drift = Drift {
+        run_id: "r".parse().unwrap(),
+        resource: Resource::Orders,
+        records: 1,
+    };
     assert_eq!(sent(Event::ShopifyDrift(drift)), None);
 }
 
@@ -145,15 +208,30 @@ fn ids_are_taken_in_every_spelling_and_bounded() {
     let room = Ok(vec!["inventory:product:5".to_owned()]);
     assert_eq!(ask(json!({ "productIds": [5] })), room);
     assert_eq!(ask(json!({ "productIds": ["5", 5] })), room);
-    assert_eq!(ask(json!({ "productIds": ["gid://shopify/Product/5"] })), room);
-    assert_eq!(ask(json!({ "variantIds": ["*"] })), Ok(vec!["inventory:variant:*".to_owned()]));
-    assert_eq!(ask(json!({ "locationIds": null })), Ok(vec!["inventory:all".to_owned()]));
+    assert_eq!(
+        ask(json!({ "productIds": ["gid://shopify/Product/5"] })),
+        room
+    );
+    assert_eq!(
+        ask(json!({ "variantIds": ["*"] })),
+        Ok(vec!["inventory:variant:*".to_owned()])
+    );
+    assert_eq!(
+        ask(json!({ "locationIds": null })),
+        Ok(vec!["inventory:all".to_owned()])
+    );
     assert_eq!(ask(json!({ "locationIds": [] })), Ok(vec![]));
     let refused = |key: &str, value: Value| ask(json!({ key: value })).unwrap_err();
     let invalid = |key: &str| (ErrorCode::InvalidPayload, Some(key.to_owned()));
-    for value in
-        [json!([1.5]), json!([-1]), json!([{}]), json!([""]), json!(["x".repeat(129)]), json!("5"), json!({})]
-    {
+    for value in [
+        json!([1.5]),
+        json!([-1]),
+        json!([{}]),
+        json!([""]),
+        json!(["x".repeat(129)]),
+        json!("5"),
+        json!({}),
+    ] {
         assert_eq!(refused("productIds", value), invalid("productIds"));
     }
     assert_eq!(refused("snapshot", json!("yes")), invalid("snapshot"));
@@ -179,11 +257,20 @@ fn a_command_that_fails_after_its_acknowledgement_is_also_told_as_the_documents_
     let frames = |event| {
         let broadcast = Broadcast::ephemeral(shop(), None, Timestamp::UNIX_EPOCH, event);
         let frames = Namespace::Oda.frames(&broadcast, None, false);
-        frames.iter().map(|frame| String::from_utf8_lossy(&frame.bytes).into_owned()).collect::<String>()
+        frames
+            .iter()
+            .map(|frame| String::from_utf8_lossy(&frame.bytes).into_owned())
+            .collect::<String>()
     };
-    let failed = frames(command(Some(ErrorBody::new(ErrorCode::InsufficientStock, "gone"))));
+    let failed = frames(command(Some(ErrorBody::new(
+        ErrorCode::InsufficientStock,
+        "gone",
+    ))));
     let (first, second) = failed.split_once("inventory:reservationError").unwrap();
     assert!(first.contains("command:updated"));
-    assert!(second.contains("\"code\":\"INSUFFICIENT_STOCK\"") && second.contains("\"commandId\":\"c1\""));
+    assert!(
+        second.contains("\"code\":\"INSUFFICIENT_STOCK\"")
+            && second.contains("\"commandId\":\"c1\"")
+    );
     assert!(!frames(command(None)).contains("Error\""));
 }

@@ -14,17 +14,25 @@ use crate::socketio::Call;
 pub(crate) fn read(text: &str) -> Result<Call, ErrorBody> {
     let mut message: Map<String, Value> = json::read(text.as_bytes()).unwrap_or_default();
     let (Some(Value::String(name)), data) = (message.remove("type"), message.remove("data")) else {
-        let message = r#"A message is JSON: {"type": "subscribe", "data": {"namespace": "orders"}}"#;
+        let message =
+            r#"A message is JSON: {"type": "subscribe", "data": {"namespace": "orders"}}"#;
         return Err(ErrorBody::new(ErrorCode::InvalidPayload, message));
     };
-    Ok(Call { name, args: data.into_iter().collect(), ..Call::default() })
+    Ok(Call {
+        name,
+        args: data.into_iter().collect(),
+        ..Call::default()
+    })
 }
 
 /// Reads what a client asks and checks it against who it is.
 pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBody> {
     let data = Fields::of(call)?;
     match call.name.as_str() {
-        "auth" => Ok(Request::Refresh { token: token(&data)?, since: data.since()? }),
+        "auth" => Ok(Request::Refresh {
+            token: token(&data)?,
+            since: data.since()?,
+        }),
         "ping" => Ok(Request::Ping),
         "subscribe" => {
             let topic = topic(&data)?;
@@ -36,9 +44,16 @@ pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBo
                 });
             }
             let rooms = topic.rooms(identity);
-            Ok(Request::Join(Join { rooms, since: data.since()?, wait: wait(&data)?, ..Join::default() }))
+            Ok(Request::Join(Join {
+                rooms,
+                since: data.since()?,
+                wait: wait(&data)?,
+                ..Join::default()
+            }))
         }
-        "unsubscribe" => Ok(Request::Leave(Leaving::Rooms(topic(&data)?.rooms(identity)))),
+        "unsubscribe" => Ok(Request::Leave(Leaving::Rooms(
+            topic(&data)?.rooms(identity),
+        ))),
         _ => {
             let message = "There is no such type: say auth, subscribe, unsubscribe or ping";
             Err(ErrorBody::new(ErrorCode::UnknownEvent, message))
@@ -50,15 +65,21 @@ pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBo
 fn token(data: &Fields<'_>) -> Result<String, ErrorBody> {
     match data.field("token").or(data.field("sessionId")) {
         Some(Value::String(token)) => Ok(token.clone()),
-        _ => Err(ErrorBody::field("token", "A signed token is needed, as token or as sessionId")),
+        _ => Err(ErrorBody::field(
+            "token",
+            "A signed token is needed, as token or as sessionId",
+        )),
     }
 }
 
 fn topic(data: &Fields<'_>) -> Result<Topic, ErrorBody> {
-    data.field("namespace").and_then(Value::as_str).and_then(Topic::parse).ok_or_else(|| {
-        let names = Topic::ALL.map(Topic::as_str).join(", ");
-        ErrorBody::field("namespace", format!("namespace must be one of {names}"))
-    })
+    data.field("namespace")
+        .and_then(Value::as_str)
+        .and_then(Topic::parse)
+        .ok_or_else(|| {
+            let names = Topic::ALL.map(Topic::as_str).join(", ");
+            ErrorBody::field("namespace", format!("namespace must be one of {names}"))
+        })
 }
 
 /// For how long events may be put together.
@@ -66,7 +87,12 @@ fn wait(data: &Fields<'_>) -> Result<Option<Duration>, ErrorBody> {
     let most = u64::try_from(BATCH_MAX.as_millis()).unwrap_or(u64::MAX);
     match data.field("batchMs").map(Value::as_u64) {
         None | Some(Some(0)) => Ok(None),
-        Some(Some(milliseconds)) if milliseconds <= most => Ok(Some(Duration::from_millis(milliseconds))),
-        Some(_) => Err(ErrorBody::field("batchMs", format!("batchMs must be a whole number up to {most}"))),
+        Some(Some(milliseconds)) if milliseconds <= most => {
+            Ok(Some(Duration::from_millis(milliseconds)))
+        }
+        Some(_) => Err(ErrorBody::field(
+            "batchMs",
+            format!("batchMs must be a whole number up to {most}"),
+        )),
     }
 }

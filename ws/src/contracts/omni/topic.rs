@@ -18,8 +18,14 @@ pub(crate) enum Topic {
 }
 
 impl Topic {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Orders, Self::Customers, Self::Products, Self::Inventory, Self::Payments, Self::System];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Orders,
+        Self::Customers,
+        Self::Products,
+        Self::Inventory,
+        Self::Payments,
+        Self::System,
+    ];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -56,9 +62,12 @@ impl Topic {
             Self::Products => [Room::Products].into(),
             Self::Inventory => [Room::InventoryAll].into(),
             Self::Payments => [Room::Payments].into(),
-            Self::System => {
-                [Room::Everyone, Room::Role(identity.role), Room::User(identity.user_id.clone())].into()
-            }
+            Self::System => [
+                Room::Everyone,
+                Room::Role(identity.role),
+                Room::User(identity.user_id.clone()),
+            ]
+            .into(),
         }
     }
 

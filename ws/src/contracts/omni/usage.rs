@@ -33,8 +33,10 @@ pub(crate) fn info(options: &Options) -> Value {
         let mut roles = Role::ALL.into_iter().filter(|role| topic.is_for(*role));
         roles.by_ref().map(Role::as_str).collect::<Vec<_>>()
     };
-    let namespaces = Topic::ALL.map(|topic| (topic.as_str().to_owned(), json!({ "roles": roles(topic) })));
-    let milliseconds = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let namespaces =
+        Topic::ALL.map(|topic| (topic.as_str().to_owned(), json!({ "roles": roles(topic) })));
+    let milliseconds =
+        |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     json!({
         "endpoint": "/api/ws",
         "authentication": "a signed token, in an auth message or as Authorization: Bearer; guests see what guests may",
@@ -69,5 +71,8 @@ fn events() -> Map<String, Value> {
         types.dedup();
         json!(types)
     };
-    Topic::ALL.map(|topic| (topic.as_str().to_owned(), of(topic))).into_iter().collect()
+    Topic::ALL
+        .map(|topic| (topic.as_str().to_owned(), of(topic)))
+        .into_iter()
+        .collect()
 }

@@ -7,30 +7,76 @@ use super::*;
 
 fn event(namespace: &str, id: Option<u64>, name: &str, args: &Value, attachments: u8) -> Packet {
     let args = args.as_array().unwrap().clone();
-    let content = Content::Event { id, name: name.to_owned(), args, attachments };
-    Packet { namespace: namespace.to_owned(), content }
+    let content = Content::Event {
+        id,
+        name: name.to_owned(),
+        args,
+        attachments,
+    };
+    Packet {
+        namespace: namespace.to_owned(),
+        content,
+    }
 }
 
 #[test]
 fn the_vectors_of_the_protocol_read_and_write() {
-    let packet = |namespace: &str, content| Packet { namespace: namespace.to_owned(), content };
+    let packet = |namespace: &str, content| Packet {
+        namespace: namespace.to_owned(),
+        content,
+    };
     let token = json!({"token": "x"}).as_object().cloned();
     let vectors = [
         ("0", packet("/", Content::Connect(None))),
-        (r#"0/oda,{"token":"x"}"#, packet("/oda", Content::Connect(token))),
+        (
+            r#"0/oda,{"token":"x"}"#,
+            packet("/oda", Content::Connect(token)),
+        ),
         ("1/oda,", packet("/oda", Content::Disconnect)),
-        (r#"2["a",1,"b"]"#, event("/", None, "a", &json!([1, "b"]), 0)),
-        (r#"2/oda,12["a"]"#, event("/oda", Some(12), "a", &json!([]), 0)),
+        (
+            r#"2["a",1,"b"]"#,
+            event("/", None, "a", &json!([1, "b"]), 0),
+        ),
+        (
+            r#"2/oda,12["a"]"#,
+            event("/oda", Some(12), "a", &json!([]), 0),
+        ),
         (
             r#"3/oda,12[{"ok":true}]"#,
-            packet("/oda", Content::Ack { id: 12, args: vec![json!({"ok": true})], attachments: 0 }),
+            packet(
+                "/oda",
+                Content::Ack {
+                    id: 12,
+                    args: vec![json!({"ok": true})],
+                    attachments: 0,
+                },
+            ),
         ),
-        (r#"4/x,{"message":"no"}"#, packet("/x", Content::ConnectError(json!({"message": "no"})))),
+        (
+            r#"4/x,{"message":"no"}"#,
+            packet("/x", Content::ConnectError(json!({"message": "no"}))),
+        ),
         (
             r#"51-["a",{"_placeholder":true,"num":0}]"#,
-            event("/", None, "a", &json!([{"_placeholder": true, "num": 0}]), 1),
+            event(
+                "/",
+                None,
+                "a",
+                &json!([{"_placeholder": true, "num": 0}]),
+                1,
+            ),
         ),
-        ("62-/oda,7[]", packet("/oda", Content::Ack { id: 7, args: vec![], attachments: 2 })),
+        (
+            "62-/oda,7[]",
+            packet(
+                "/oda",
+                Content::Ack {
+                    id: 7,
+                    args: vec![],
+                    attachments: 2,
+                },
+            ),
+        ),
     ];
     for (text, packet) in vectors {
         assert_eq!(Packet::parse(text), Ok(packet.clone()), "{text}");
@@ -96,14 +142,27 @@ fn malformed_packets_are_refused() {
 #[test]
 fn names_reserved_by_the_libraries_are_refused_and_error_is_not_one() {
     for name in RESERVED {
-        assert_eq!(Packet::parse(&format!("2[\"{name}\"]")), Err(Malformed), "{name}");
+        assert_eq!(
+            Packet::parse(&format!("2[\"{name}\"]")),
+            Err(Malformed),
+            "{name}"
+        );
     }
     assert!(Packet::parse("2[\"error\"]").is_ok());
 }
 
 #[test]
 fn a_placeholder_names_one_of_the_attachments() {
-    for number in ["1", "-1", "0.5", "\"0\"", "\"splice\"", "{}", "null", "1e300"] {
+    for number in [
+        "1",
+        "-1",
+        "0.5",
+        "\"0\"",
+        "\"splice\"",
+        "{}",
+        "null",
+        "1e300",
+    ] {
         let text = format!(r#"51-["a",{{"deep":[{{"_placeholder":true,"num":{number}}}]}}]"#);
         assert_eq!(Packet::parse(&text), Err(Malformed), "{text}");
     }
@@ -123,13 +182,19 @@ fn ten_attachments_are_taken_and_eleven_are_not() {
 fn depth_and_length_are_bounded() {
     let deep = format!("2[\"a\",{}{}]", "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(Packet::parse(&deep), Err(Malformed));
-    assert_eq!(Packet::parse(&format!("0/{}", "n".repeat(NAMESPACE_BYTES_MAX))), Err(Malformed));
+    assert_eq!(
+        Packet::parse(&format!("0/{}", "n".repeat(NAMESPACE_BYTES_MAX))),
+        Err(Malformed)
+    );
 }
 
 #[test]
 fn a_frame_made_for_many_is_the_packet() {
     let packet = event("/oda", None, "a\"b", &json!([{"x": 1}]), 0);
-    assert_eq!(super::event("/oda", "a\"b", "{\"x\":1}", None), packet.encode());
+    assert_eq!(
+        super::event("/oda", "a\"b", "{\"x\":1}", None),
+        packet.encode()
+    );
     assert_eq!(super::event("/", "a", "1", Some("z")), r#"2["a",1,"z"]"#);
 }
 

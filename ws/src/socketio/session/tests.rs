@@ -17,7 +17,9 @@ enum Room {
 
 impl Namespace for Room {
     fn parse(name: &str) -> Option<Self> {
-        [Self::Main, Self::Custom].into_iter().find(|room| room.as_str() == name)
+        [Self::Main, Self::Custom]
+            .into_iter()
+            .find(|room| room.as_str() == name)
     }
 
     fn as_str(self) -> &'static str {
@@ -49,8 +51,16 @@ fn attach(session: &mut Session<Room>, bytes: &'static [u8]) -> Outcome {
 }
 
 fn call(id: Option<u64>, args: &Value, attachments: &[&'static [u8]]) -> Call {
-    let attachments = attachments.iter().map(|bytes| Bytes::from_static(bytes)).collect();
-    Call { id, name: "a".to_owned(), args: args.as_array().unwrap().clone(), attachments }
+    let attachments = attachments
+        .iter()
+        .map(|bytes| Bytes::from_static(bytes))
+        .collect();
+    Call {
+        id,
+        name: "a".to_owned(),
+        args: args.as_array().unwrap().clone(),
+        attachments,
+    }
 }
 
 #[test]
@@ -63,17 +73,32 @@ fn a_client_connects_asks_and_leaves() {
     );
     session.admit(Room::Custom);
     let asked = Step::Event(Room::Custom, call(Some(3), &json!([1]), &[]));
-    assert_eq!(receive(&mut session, r#"2/custom,3["a",1]"#), Ok(Some(asked)));
-    assert_eq!(receive(&mut session, "1/custom,"), Ok(Some(Step::Left(Room::Custom))));
-    assert_eq!(receive(&mut session, r#"2/custom,["a"]"#), Err(Ending::Malformed));
+    assert_eq!(
+        receive(&mut session, r#"2/custom,3["a",1]"#),
+        Ok(Some(asked))
+    );
+    assert_eq!(
+        receive(&mut session, "1/custom,"),
+        Ok(Some(Step::Left(Room::Custom)))
+    );
+    assert_eq!(
+        receive(&mut session, r#"2/custom,["a"]"#),
+        Err(Ending::Malformed)
+    );
 }
 
 #[test]
 fn one_connection_is_in_several_namespaces_and_leaving_one_leaves_the_other() {
     let mut session = admitted();
-    assert_eq!(receive(&mut session, "0"), Ok(Some(Step::Connect(Room::Main, None))));
+    assert_eq!(
+        receive(&mut session, "0"),
+        Ok(Some(Step::Connect(Room::Main, None)))
+    );
     session.admit(Room::Main);
-    assert_eq!(receive(&mut session, "1/custom"), Ok(Some(Step::Left(Room::Custom))));
+    assert_eq!(
+        receive(&mut session, "1/custom"),
+        Ok(Some(Step::Left(Room::Custom)))
+    );
     let asked = Step::Event(Room::Main, call(None, &json!([]), &[]));
     assert_eq!(receive(&mut session, r#"2["a"]"#), Ok(Some(asked)));
     assert_eq!(session.deadline(), None);
@@ -81,18 +106,40 @@ fn one_connection_is_in_several_namespaces_and_leaving_one_leaves_the_other() {
 
 #[test]
 fn an_unknown_namespace_is_refused_in_the_words_of_node() {
-    for (connect, name) in
-        [("0/nope,", "/nope"), ("0/nope", "/nope"), ("0/nope?x=1,{}", "/nope"), ("0/__proto__", "/__proto__")]
-    {
-        let Ok(Some(Step::Send(refusal))) = receive(&mut session(), connect) else { panic!("{connect}") };
-        assert_eq!(refusal.encode(), format!(r#"4{name},{{"message":"Invalid namespace"}}"#));
+    for (connect, name) in [
+        ("0/nope,", "/nope"),
+        ("0/nope", "/nope"),
+        ("0/nope?x=1,{}", "/nope"),
+        ("0/__proto__", "/__proto__"),
+    ] {
+        let Ok(Some(Step::Send(refusal))) = receive(&mut session(), connect) else {
+            panic!("{connect}")
+        };
+        assert_eq!(
+            refusal.encode(),
+            format!(r#"4{name},{{"message":"Invalid namespace"}}"#)
+        );
     }
 }
 
 #[test]
 fn what_is_out_of_turn_ends_the_session() {
-    for text in [r#"2["a"]"#, r#"2/custom,["a"]"#, "1", "31[]", "4{}", "abc", "2{}", r#"2abc["a"]"#, ""] {
-        assert_eq!(receive(&mut session(), text), Err(Ending::Malformed), "{text}");
+    for text in [
+        r#"2["a"]"#,
+        r#"2/custom,["a"]"#,
+        "1",
+        "31[]",
+        "4{}",
+        "abc",
+        "2{}",
+        r#"2abc["a"]"#,
+        "",
+    ] {
+        assert_eq!(
+            receive(&mut session(), text),
+            Err(Ending::Malformed),
+            "{text}"
+        );
     }
     for text in [
         "0/custom,",
@@ -101,9 +148,17 @@ fn what_is_out_of_turn_ends_the_session() {
         "1/nope,",
         r#"2/custom,["disconnect"]"#,
     ] {
-        assert_eq!(receive(&mut admitted(), text), Err(Ending::Malformed), "{text}");
+        assert_eq!(
+            receive(&mut admitted(), text),
+            Err(Ending::Malformed),
+            "{text}"
+        );
     }
-    assert_eq!(attach(&mut admitted(), b"x"), Err(Ending::Malformed), "bytes that nobody announced");
+    assert_eq!(
+        attach(&mut admitted(), b"x"),
+        Err(Ending::Malformed),
+        "bytes that nobody announced"
+    );
 }
 
 #[test]
@@ -115,7 +170,10 @@ fn an_event_comes_when_its_last_attachment_is_there() {
     assert_eq!(attach(&mut session, b"one"), Ok(None));
     let whole = Step::Event(Room::Custom, call(Some(9), &args, &[b"one", b"two"]));
     assert_eq!(attach(&mut session, b"two"), Ok(Some(whole)));
-    assert!(receive(&mut session, r#"2/custom,["a"]"#).is_ok(), "the session goes on");
+    assert!(
+        receive(&mut session, r#"2/custom,["a"]"#).is_ok(),
+        "the session goes on"
+    );
 
     assert_eq!(receive(&mut session, text), Ok(None));
     assert_eq!(
@@ -140,17 +198,29 @@ fn an_event_whose_namespace_was_left_while_it_arrived_is_nobodys() {
     assert_eq!(receive(&mut session, r#"51-/custom,["a"]"#), Ok(None));
     session.dismiss(NOW, Room::Custom);
     assert_eq!(attach(&mut session, b"x"), Ok(None));
-    assert!(matches!(receive(&mut session, r#"2["a"]"#), Ok(Some(Step::Event(..)))));
+    assert!(matches!(
+        receive(&mut session, r#"2["a"]"#),
+        Ok(Some(Step::Event(..)))
+    ));
 }
 
 #[test]
 fn what_was_asked_is_acknowledged_once() {
     let mut session = admitted();
-    let (first, second) = (session.ask(Room::Custom).unwrap(), session.ask(Room::Custom).unwrap());
+    let (first, second) = (
+        session.ask(Room::Custom).unwrap(),
+        session.ask(Room::Custom).unwrap(),
+    );
     assert_ne!(first, second);
     let answer = Step::Acknowledged(Room::Custom, second, vec![json!(1)], vec![]);
-    assert_eq!(receive(&mut session, &format!("3/custom,{second}[1]")), Ok(Some(answer)));
-    assert_eq!(receive(&mut session, &format!("3/custom,{second}[1]")), Ok(None));
+    assert_eq!(
+        receive(&mut session, &format!("3/custom,{second}[1]")),
+        Ok(Some(answer))
+    );
+    assert_eq!(
+        receive(&mut session, &format!("3/custom,{second}[1]")),
+        Ok(None)
+    );
 
     let args = vec![json!({"_placeholder": true, "num": 0})];
     let text = format!("61-/custom,{first}{}", json!(args));
@@ -166,13 +236,24 @@ fn acknowledgements_nobody_asked_for_mean_nothing() {
     session.admit(Room::Main);
     let asked = session.ask(Room::Main).unwrap();
     assert_eq!(receive(&mut session, "3/custom,7[1]"), Ok(None));
-    assert_eq!(receive(&mut session, &format!("3/custom,{asked}[1]")), Ok(None), "asked elsewhere");
+    assert_eq!(
+        receive(&mut session, &format!("3/custom,{asked}[1]")),
+        Ok(None),
+        "asked elsewhere"
+    );
     assert_eq!(receive(&mut session, "61-/custom,7[]"), Ok(None));
     assert_eq!(attach(&mut session, b"x"), Ok(None));
     session.dismiss(NOW, Room::Main);
     session.admit(Room::Main);
-    assert_eq!(receive(&mut session, &format!("3{asked}[1]")), Ok(None), "asked before it left");
-    assert!(matches!(receive(&mut session, r#"2/custom,["a"]"#), Ok(Some(Step::Event(..)))));
+    assert_eq!(
+        receive(&mut session, &format!("3{asked}[1]")),
+        Ok(None),
+        "asked before it left"
+    );
+    assert!(matches!(
+        receive(&mut session, r#"2/custom,["a"]"#),
+        Ok(Some(Step::Event(..)))
+    ));
 }
 
 #[test]
@@ -192,11 +273,21 @@ fn too_many_messages_are_refused_until_a_moment_has_passed() {
     };
     assert!((0..5).all(|_| !too_many(NOW)));
     assert!(too_many(NOW));
-    assert!(!too_many(NOW + Duration::from_secs(12)), "one in a fifth of a minute");
+    assert!(
+        !too_many(NOW + Duration::from_secs(12)),
+        "one in a fifth of a minute"
+    );
     assert!(too_many(NOW + Duration::from_secs(12)));
     let text = r#"51-/custom,["a"]"#;
-    assert!(matches!(receive(&mut session, text), Ok(Some(Step::Excess(..)))));
-    assert_eq!(attach(&mut session, b"x"), Ok(None), "its attachment is passed over");
+    assert!(matches!(
+        receive(&mut session, text),
+        Ok(Some(Step::Excess(..)))
+    ));
+    assert_eq!(
+        attach(&mut session, b"x"),
+        Ok(None),
+        "its attachment is passed over"
+    );
 }
 
 #[test]
@@ -212,7 +303,10 @@ fn who_knocks_too_often_is_put_out() {
 fn a_connection_in_no_namespace_is_closed_after_45_seconds() {
     let seconds = Duration::from_secs;
     let mut lonely = session();
-    assert_eq!((lonely.deadline(), lonely.tick(seconds(44))), (Some(seconds(45)), Ok(())));
+    assert_eq!(
+        (lonely.deadline(), lonely.tick(seconds(44))),
+        (Some(seconds(45)), Ok(()))
+    );
     assert_eq!(lonely.tick(seconds(45)), Err(Ending::Lonely));
 
     let mut left = admitted();

@@ -39,14 +39,30 @@ pub(super) enum Heard {
 }
 
 /// A request to `/socket.io/` with that query and those headers.
-pub(super) fn knock(hub: &Arc<Hub>, method: &Method, query: &str, headers: &HeaderMap) -> Knock<Sockets> {
+pub(super) fn knock(
+    hub: &Arc<Hub>,
+    method: &Method,
+    query: &str,
+    headers: &HeaderMap,
+) -> Knock<Sockets> {
     let uri = format!("/socket.io/?{query}").parse().unwrap();
-    hub.knock(method, &uri, headers, ([127, 0, 0, 1], 9).into(), &Entrance::default())
+    hub.knock(
+        method,
+        &uri,
+        headers,
+        ([127, 0, 0, 1], 9).into(),
+        &Entrance::default(),
+    )
 }
 
 /// A WebSocket's request, with that added to the query.
 pub(super) fn upgrade(hub: &Arc<Hub>, more: &str) -> Result<Upgrade<Sockets>, StatusCode> {
-    match knock(hub, &Method::GET, &format!("EIO=4&transport=websocket{more}"), &websocket()) {
+    match knock(
+        hub,
+        &Method::GET,
+        &format!("EIO=4&transport=websocket{more}"),
+        &websocket(),
+    ) {
         Knock::Upgrade(response, upgrade) => {
             assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
             Ok(upgrade)
@@ -68,7 +84,15 @@ impl Client {
     /// A transport as it is, in no namespace yet.
     pub(super) fn on(pipe: Pipe) -> Self {
         let (events, sequences, pid, offset) = Default::default();
-        Self { pipe, namespace: "/oda", next_id: 0, events, sequences, pid, offset }
+        Self {
+            pipe,
+            namespace: "/oda",
+            next_id: 0,
+            events,
+            sequences,
+            pid,
+            offset,
+        }
     }
 
     /// In `/oda` with that token, and its `connected` event.
@@ -80,8 +104,15 @@ impl Client {
     }
 
     /// In that namespace with that token, and its `connected` event.
-    pub(super) async fn join_in(hub: &Arc<Hub>, namespace: &'static str, token: &Value) -> (Self, Value) {
-        let mut client = Self { namespace, ..Self::open(hub, 1024 * 1024).await };
+    pub(super) async fn join_in(
+        hub: &Arc<Hub>,
+        namespace: &'static str,
+        token: &Value,
+    ) -> (Self, Value) {
+        let mut client = Self {
+            namespace,
+            ..Self::open(hub, 1024 * 1024).await
+        };
         client.connect(token).await;
         let connected = client.let_in().await.1;
         (client, connected)
@@ -116,10 +147,16 @@ impl Client {
     /// Waits for the answer to CONNECT, and for what follows it.
     pub(super) async fn let_in(&mut self) -> (Value, Value) {
         let heard = self.heard().await;
-        let Heard::Packet(Packet { content: Content::Connect(Some(greeting)), .. }) = heard else {
+        let Heard::Packet(Packet {
+            content: Content::Connect(Some(greeting)),
+            ..
+        }) = heard
+        else {
             panic!("not let in: {heard:?}");
         };
-        self.pid = greeting.get("pid").map(|pid| pid.as_str().unwrap().to_owned());
+        self.pid = greeting
+            .get("pid")
+            .map(|pid| pid.as_str().unwrap().to_owned());
         let (name, connected) = self.event().await;
         assert_eq!(name, "connected");
         (greeting.into(), connected)
@@ -151,16 +188,27 @@ impl Client {
     pub(super) async fn ask_later(&mut self, name: &str, payload: &Value) -> u64 {
         self.next_id += 1;
         let id = self.next_id;
-        self.say(&format!("42{},{id}{}", self.namespace, json!([name, payload]))).await;
+        self.say(&format!(
+            "42{},{id}{}",
+            self.namespace,
+            json!([name, payload])
+        ))
+        .await;
         id
     }
 
     pub(super) async fn answer(&mut self, id: u64) -> Value {
         loop {
             match self.heard().await {
-                Heard::Packet(Packet { content: Content::Ack { id: answered, mut args, .. }, .. })
-                    if answered == id =>
-                {
+                Heard::Packet(Packet {
+                    content:
+                        Content::Ack {
+                            id: answered,
+                            mut args,
+                            ..
+                        },
+                    ..
+                }) if answered == id => {
                     return args.remove(0);
                 }
                 Heard::Packet(packet) => self.keep(packet),
@@ -184,9 +232,11 @@ impl Client {
 
     /// The events up to the answer of an unsubscribe from nothing, which everything published before precedes.
     pub(super) async fn events_so_far(&mut self) -> Vec<(String, Value)> {
-        self.ask("unsubscribe:orders", &json!({ "customerId": "nobody" })).await;
+        self.ask("unsubscribe:orders", &json!({ "customerId": "nobody" }))
+            .await;
         // The log is read once more after an answer, so what was published by then comes before a second one.
-        self.ask("unsubscribe:orders", &json!({ "customerId": "nobody" })).await;
+        self.ask("unsubscribe:orders", &json!({ "customerId": "nobody" }))
+            .await;
         self.events.drain(..).collect()
     }
 
@@ -204,26 +254,33 @@ impl Client {
             self.offset = Some(offset.clone());
         }
         if let Some(offset) = payload["id"].as_str() {
-            self.sequences.push(offset.parse::<Offset>().unwrap().sequence.0);
+            self.sequences
+                .push(offset.parse::<Offset>().unwrap().sequence.0);
         }
         self.events.push_back((name, payload));
     }
 
     /// The next packet of Socket.IO, pings answered on the way.
     pub(super) async fn heard(&mut self) -> Heard {
-        tokio::time::timeout(PATIENCE, self.hear()).await.expect("something to hear")
+        tokio::time::timeout(PATIENCE, self.hear())
+            .await
+            .expect("something to hear")
     }
 
     async fn hear(&mut self) -> Heard {
         loop {
-            let Some((opcode, payload)) = self.frame().await else { return Heard::End };
+            let Some((opcode, payload)) = self.frame().await else {
+                return Heard::End;
+            };
             if opcode == 0x8 {
                 return Heard::Close(payload.first_chunk().map(|code| u16::from_be_bytes(*code)));
             }
             let text = String::from_utf8(payload).unwrap();
             match engine::Packet::parse(&text).unwrap() {
                 engine::Packet::Ping(_) => self.say("3").await,
-                engine::Packet::Message(text) => return Heard::Packet(Packet::parse(text).unwrap()),
+                engine::Packet::Message(text) => {
+                    return Heard::Packet(Packet::parse(text).unwrap());
+                }
                 other => panic!("{other:?}"),
             }
         }

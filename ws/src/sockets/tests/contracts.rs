@@ -1,8 +1,8 @@
 //! oms and hub as their documents have them, and of every contract that nobody hears what is not for them.
 
 use schemas::event::{
-    CustomerActivity, CustomerPresence, Drift, OrderChange, OrderChanged, Payment, PriceChange, Transfer,
-    UserActivity,
+    CustomerActivity, CustomerPresence, Drift, OrderChange, OrderChanged, Payment, PriceChange,
+    Transfer, UserActivity,
 };
 use schemas::{Emitted, ErrorBody, ErrorCode, Event, Kind, Posted, Resource, RunState, Sequence};
 
@@ -12,8 +12,12 @@ use crate::Authenticate as _;
 use crate::contracts::Namespace;
 
 fn posted(kind: Kind, data: Value) -> Event {
-    let Value::Object(data) = data else { panic!("not an object") };
-    Event::Posted(Box::new(Posted::read(kind, "erp".to_owned(), None, data).unwrap()))
+    let Value::Object(data) = data else {
+        panic!("not an object")
+    };
+    Event::Posted(Box::new(
+        Posted::read(kind, "erp".to_owned(), None, data).unwrap(),
+    ))
 }
 
 fn emitted(target: &Value) -> Event {
@@ -31,7 +35,11 @@ async fn heard(client: &mut Client) -> Vec<(String, Value)> {
     for _ in 0..2 {
         client.ask("nonsense", &Value::Null).await;
     }
-    client.events.drain(..).filter(|(_, payload)| payload["event"] != "nonsense").collect()
+    client
+        .events
+        .drain(..)
+        .filter(|(_, payload)| payload["event"] != "nonsense")
+        .collect()
 }
 
 /// The next event, but for what answers nonsense.
@@ -49,22 +57,37 @@ fn names(events: &[(String, Value)]) -> Vec<&str> {
 }
 
 fn world() -> World {
-    World::with(Options { messages_per_minute: 1_000_000, ..Options::default() })
+    World::with(Options {
+        messages_per_minute: 1_000_000,
+        ..Options::default()
+    })
 }
 
 #[tokio::test(start_paused = true)]
 async fn oms_is_told_in_its_own_words_and_shapes() {
     let world = world();
-    let (mut staff, connected) =
-        Client::join_in(&world.hub, "/events", &json!({ "role": "staff", "user": "1" })).await;
+    let (mut staff, connected) = Client::join_in(
+        &world.hub,
+        "/events",
+        &json!({ "role": "staff", "user": "1" }),
+    )
+    .await;
     assert_eq!(connected["userId"], 1);
     staff.say("42/events,[\"subscribe_to_orders\"]").await;
     let (name, confirmed) = next(&mut staff).await;
-    assert_eq!((&*name, &confirmed["type"]), ("subscription_confirmed", &json!("order_updates")));
+    assert_eq!(
+        (&*name, &confirmed["type"]),
+        ("subscription_confirmed", &json!("order_updates"))
+    );
     assert!(confirmed["message"].is_string());
     staff.ask("subscribe_to_inventory", &Value::Null).await;
     heard(&mut staff).await;
-    let mut customer = joined(&world, "/events", json!({ "role": "customer", "user": "789" })).await;
+    let mut customer = joined(
+        &world,
+        "/events",
+        json!({ "role": "customer", "user": "789" }),
+    )
+    .await;
 
     let body = json!({ "orderId": "123", "aliasId": "ORDER-456", "userId": 789, "totalAmount": 99.99, "status": "created" });
     world.happens(posted(Kind::OrderCreated, body));
@@ -75,9 +98,15 @@ async fn oms_is_told_in_its_own_words_and_shapes() {
         "message": "Order created successfully",
     });
     assert_eq!(name, "order_update");
-    assert_eq!(event, json!({ "type": "order_status", "data": data, "userId": 789, "timestamp": at }));
+    assert_eq!(
+        event,
+        json!({ "type": "order_status", "data": data, "userId": 789, "timestamp": at })
+    );
     let (name, event) = next(&mut customer).await;
-    assert_eq!((&*name, &event["type"]), ("user_notification", &json!("user_specific")));
+    assert_eq!(
+        (&*name, &event["type"]),
+        ("user_notification", &json!("user_specific"))
+    );
     assert_eq!(event["data"]["title"], "Order Created Successfully");
     assert_eq!(
         event["data"]["data"],
@@ -89,8 +118,14 @@ async fn oms_is_told_in_its_own_words_and_shapes() {
         Kind::OrderStatusChanged,
         json!({ "orderId": 123, "userId": 789, "newStatus": "shipped" }),
     ));
-    assert_eq!(names(&heard(&mut customer).await), ["order_update", "user_notification"]);
-    assert_eq!(heard(&mut staff).await[0].1["data"]["message"], "Order has been shipped");
+    assert_eq!(
+        names(&heard(&mut customer).await),
+        ["order_update", "user_notification"]
+    );
+    assert_eq!(
+        heard(&mut staff).await[0].1["data"]["message"],
+        "Order has been shipped"
+    );
 
     world.happens(posted(
         Kind::InventoryLowStock,
@@ -100,9 +135,11 @@ async fn oms_is_told_in_its_own_words_and_shapes() {
     let events = heard(&mut staff).await;
     assert_eq!(names(&events), ["inventory_update"], "only crossings");
     let at = events[0].1["timestamp"].clone();
-    let data =
-        json!({ "productId": 101, "quantity": 5, "status": "low_stock", "threshold": 10, "timestamp": at });
-    assert_eq!(events[0].1, json!({ "type": "inventory_update", "data": data, "timestamp": at }));
+    let data = json!({ "productId": 101, "quantity": 5, "status": "low_stock", "threshold": 10, "timestamp": at });
+    assert_eq!(
+        events[0].1,
+        json!({ "type": "inventory_update", "data": data, "timestamp": at })
+    );
 
     staff.ask("unsubscribe", &json!({ "type": "order" })).await;
     world.happens(order(5, &[]));
@@ -126,7 +163,10 @@ async fn whose_an_order_is_hears_of_it_in_oms_whatever_their_role() {
     let before = away.offset.clone();
     let placed = |data: Value| {
         let mut order = json!({ "orderId": "1", "userId": 789 });
-        order.as_object_mut().unwrap().extend(data.as_object().unwrap().clone());
+        order
+            .as_object_mut()
+            .unwrap()
+            .extend(data.as_object().unwrap().clone());
         posted(Kind::OrderCreated, order)
     };
     world.happens(placed(json!({})));
@@ -135,34 +175,60 @@ async fn whose_an_order_is_hears_of_it_in_oms_whatever_their_role() {
     world.happens(order(789, &[]));
     let events = heard(&mut staff).await;
     assert_eq!(names(&events), ["user_notification"; 2]);
-    assert!(events.iter().all(|(_, event)| event["userId"] == 789), "{events:?}");
-    assert_eq!(heard(&mut limited).await.len(), 1, "the other is at another location");
+    assert!(
+        events.iter().all(|(_, event)| event["userId"] == 789),
+        "{events:?}"
+    );
+    assert_eq!(
+        heard(&mut limited).await.len(),
+        1,
+        "the other is at another location"
+    );
     assert!(heard(&mut others).await.is_empty() && heard(&mut guest).await.is_empty());
     away.events.clear();
     away.offset = before;
     assert!(away.join_again(&world.hub, &who("manager", "789")).await.0);
-    assert_eq!(names(&heard(&mut away).await), ["user_notification"; 2], "replayed");
+    assert_eq!(
+        names(&heard(&mut away).await),
+        ["user_notification"; 2],
+        "replayed"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn after_a_refresh_with_lesser_rights_a_hub_socket_is_in_no_room_that_it_may_not_join() {
     let world = world();
     let mut writer = joined(&world, "/hub", json!({ "role": "staff", "user": "2" })).await;
-    let mut other = joined(&world, "/hub", json!({ "role": "staff", "user": "7", "customer": "5" })).await;
+    let mut other = joined(
+        &world,
+        "/hub",
+        json!({ "role": "staff", "user": "7", "customer": "5" }),
+    )
+    .await;
     for client in [&mut writer, &mut other] {
         for room in ["chat-room", "order:1", "product:2"] {
-            assert_eq!(client.ask("join_room", &json!(room)).await["ok"], true, "{room}");
+            assert_eq!(
+                client.ask("join_room", &json!(room)).await["ok"],
+                true,
+                "{room}"
+            );
         }
         heard(client).await;
     }
     let customer = json!({ "role": "customer", "user": "7", "customer": "5" });
-    let refreshed = other.ask("auth:refresh", &json!({ "token": customer.to_string() })).await;
+    let refreshed = other
+        .ask("auth:refresh", &json!({ "token": customer.to_string() }))
+        .await;
     assert_eq!(refreshed["ok"], true);
     heard(&mut other).await;
     for room in ["chat-room", "order:1", "product:2"] {
         let typing = json!({ "roomId": room, "isTyping": true });
         assert_eq!(writer.ask("typing", &typing).await["ok"], true);
-        assert_eq!(other.ask("typing", &typing).await["error"]["code"], "FORBIDDEN", "{room}");
+        assert_eq!(
+            other.ask("typing", &typing).await["error"]["code"],
+            "FORBIDDEN",
+            "{room}"
+        );
         world.happens(emitted(&json!({ "room": room })));
     }
     assert_eq!(
@@ -171,14 +237,20 @@ async fn after_a_refresh_with_lesser_rights_a_hub_socket_is_in_no_room_that_it_m
         "not what is said of all locations of an order"
     );
     let told = |events: Vec<(String, Value)>| -> Vec<_> {
-        events.into_iter().filter(|(name, _)| name != "error").collect()
+        events
+            .into_iter()
+            .filter(|(name, _)| name != "error")
+            .collect()
     };
     assert_eq!(told(heard(&mut other).await), []);
     // Also after it comes back, and is told that its rights are others.
     assert!(!other.join_again(&world.hub, &customer).await.0);
     world.happens(emitted(&json!({ "room": "chat-room" })));
     let told = told(heard(&mut other).await);
-    assert_eq!(told, [("resync".to_owned(), json!({ "reason": "rights_changed" }))]);
+    assert_eq!(
+        told,
+        [("resync".to_owned(), json!({ "reason": "rights_changed" }))]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,12 +258,23 @@ async fn what_oms_does_not_allow_is_answered_and_told() {
     let world = world();
     let mut customer = joined(&world, "/events", json!({ "role": "customer" })).await;
     let refused = customer.ask("subscribe_to_inventory", &Value::Null).await;
-    assert_eq!((&refused["ok"], &refused["error"]["code"]), (&json!(false), &json!("FORBIDDEN")));
+    assert_eq!(
+        (&refused["ok"], &refused["error"]["code"]),
+        (&json!(false), &json!("FORBIDDEN"))
+    );
     let (name, error) = next(&mut customer).await;
-    assert_eq!((&*name, &error["event"]), ("error", &json!("subscribe_to_inventory")));
+    assert_eq!(
+        (&*name, &error["event"]),
+        ("error", &json!("subscribe_to_inventory"))
+    );
     let mut guest = joined(&world, "/events", json!({ "role": "guest" })).await;
-    assert_eq!(guest.ask("subscribe_to_orders", &Value::Null).await["error"]["code"], "FORBIDDEN");
-    let refused = guest.ask("unsubscribe", &json!({ "type": "weather" })).await;
+    assert_eq!(
+        guest.ask("subscribe_to_orders", &Value::Null).await["error"]["code"],
+        "FORBIDDEN"
+    );
+    let refused = guest
+        .ask("unsubscribe", &json!({ "type": "weather" }))
+        .await;
     assert_eq!(refused["error"]["field"], "type");
 }
 
@@ -200,20 +283,38 @@ async fn hub_tells_each_of_those_an_order_concerns_by_their_own_name_once() {
     let world = world();
     let manager = json!({ "role": "manager", "user": "m", "companies": ["c1"] });
     let mut colleague = joined(&world, "/hub", manager).await;
-    let mut stranger =
-        joined(&world, "/hub", json!({ "role": "staff", "user": "s", "companies": ["c2"] })).await;
-    let mut customer =
-        joined(&world, "/hub", json!({ "role": "customer", "user": "7", "customer": "5" })).await;
+    let mut stranger = joined(
+        &world,
+        "/hub",
+        json!({ "role": "staff", "user": "s", "companies": ["c2"] }),
+    )
+    .await;
+    let mut customer = joined(
+        &world,
+        "/hub",
+        json!({ "role": "customer", "user": "7", "customer": "5" }),
+    )
+    .await;
     customer.say("42/hub,[\"subscribe_order\",\"1\"]").await;
     heard(&mut customer).await;
 
     world.happens(order(5, &[]));
 
-    assert_eq!(names(&heard(&mut colleague).await), ["order:new_order", "order:shop_order"]);
-    assert_eq!(names(&heard(&mut stranger).await), ["order:shop_order"], "another company's");
+    assert_eq!(
+        names(&heard(&mut colleague).await),
+        ["order:new_order", "order:shop_order"]
+    );
+    assert_eq!(
+        names(&heard(&mut stranger).await),
+        ["order:shop_order"],
+        "another company's"
+    );
     let events = heard(&mut customer).await;
     assert_eq!(names(&events), ["order:status_updated", "order:update"]);
-    assert_eq!((&events[0].1["orderNumber"], &events[0].1["status"]), (&json!("#1"), &json!("created")));
+    assert_eq!(
+        (&events[0].1["orderNumber"], &events[0].1["status"]),
+        (&json!("#1"), &json!("created"))
+    );
     assert_eq!(events[0].1["message"], "Your order #1 has been placed");
 }
 
@@ -221,24 +322,34 @@ async fn hub_tells_each_of_those_an_order_concerns_by_their_own_name_once() {
 async fn hub_tells_how_a_payment_stands_in_the_words_of_whoever_says_so() {
     let world = world();
     let mut customer = joined(&world, "/hub", json!({ "role": "customer", "user": "789" })).await;
-    customer.say("42/hub,[\"subscribe_order\",\"order-123\"]").await;
+    customer
+        .say("42/hub,[\"subscribe_order\",\"order-123\"]")
+        .await;
     heard(&mut customer).await;
     let data = json!({ "orderId": "order-123", "userId": 789, "amount": 5 });
     let payment = |name: Option<&str>, status: Option<&str>| {
         let mut data = data.as_object().unwrap().clone();
         data.extend(status.map(|status| ("status".to_owned(), json!(status))));
         let (source, name) = ("amqp".to_owned(), name.map(str::to_owned));
-        Event::Posted(Box::new(Posted::read(Kind::PaymentStatusChanged, source, name, data).unwrap()))
+        Event::Posted(Box::new(
+            Posted::read(Kind::PaymentStatusChanged, source, name, data).unwrap(),
+        ))
     };
     for (payment, status) in [
         (payment(Some("payment.pending"), None), "pending"),
-        (payment(Some("payment.updated"), Some("authorized")), "authorized"),
+        (
+            payment(Some("payment.updated"), Some("authorized")),
+            "authorized",
+        ),
         (payment(None, Some("voided")), "voided"),
     ] {
         world.happens(payment);
         let events = heard(&mut customer).await;
         assert_eq!(names(&events), ["payment:status_updated", "payment:update"]);
-        assert!(events.iter().all(|(_, event)| event["status"] == status), "{events:?}");
+        assert!(
+            events.iter().all(|(_, event)| event["status"] == status),
+            "{events:?}"
+        );
     }
 }
 
@@ -260,10 +371,23 @@ async fn a_client_cut_off_between_two_frames_of_an_event_gets_the_rest() {
 async fn rooms_of_hub_are_for_those_whom_they_are_for() {
     let world = world();
     world.happens(order(5, &[]));
-    let mut own = joined(&world, "/hub", json!({ "role": "customer", "user": "7", "customer": "5" })).await;
-    let mut other = joined(&world, "/hub", json!({ "role": "customer", "user": "8", "customer": "9" })).await;
+    let mut own = joined(
+        &world,
+        "/hub",
+        json!({ "role": "customer", "user": "7", "customer": "5" }),
+    )
+    .await;
+    let mut other = joined(
+        &world,
+        "/hub",
+        json!({ "role": "customer", "user": "8", "customer": "9" }),
+    )
+    .await;
     let mut staff = joined(&world, "/hub", json!({ "role": "staff", "user": "s" })).await;
-    assert_eq!(own.ask("subscribe_order", &json!("1")).await["rooms"], json!(["order:1"]));
+    assert_eq!(
+        own.ask("subscribe_order", &json!("1")).await["rooms"],
+        json!(["order:1"])
+    );
     let refused = other.ask("join_room", &json!("order:1")).await;
     assert_eq!(
         (&refused["error"]["code"], &refused["error"]["field"]),
@@ -274,16 +398,45 @@ async fn rooms_of_hub_are_for_those_whom_they_are_for() {
         true,
         "nobody knows whose it is"
     );
-    for (event, room) in [("join_room", "chat"), ("join_room", "transfer:1"), ("subscribe_inventory", "2")] {
+    for (event, room) in [
+        ("join_room", "chat"),
+        ("join_room", "transfer:1"),
+        ("subscribe_inventory", "2"),
+    ] {
         assert_eq!(staff.ask(event, &json!(room)).await["ok"], true, "{room}");
-        assert_eq!(own.ask(event, &json!(room)).await["error"]["code"], "FORBIDDEN", "{room}");
+        assert_eq!(
+            own.ask(event, &json!(room)).await["error"]["code"],
+            "FORBIDDEN",
+            "{room}"
+        );
     }
-    for room in ["user:8", "company:c9", "role:admin", "shop:1", "super_admin", "inventory:all", "orders:all"]
-    {
-        assert_eq!(staff.ask("join_room", &json!(room)).await["error"]["code"], "FORBIDDEN", "{room}");
+    for room in [
+        "user:8",
+        "company:c9",
+        "role:admin",
+        "shop:1",
+        "super_admin",
+        "inventory:all",
+        "orders:all",
+    ] {
+        assert_eq!(
+            staff.ask("join_room", &json!(room)).await["error"]["code"],
+            "FORBIDDEN",
+            "{room}"
+        );
     }
-    for bad in [json!(null), json!({}), json!([1]), json!(""), json!("x".repeat(200))] {
-        assert_eq!(staff.ask("join_room", &bad).await["error"]["field"], "roomId", "{bad}");
+    for bad in [
+        json!(null),
+        json!({}),
+        json!([1]),
+        json!(""),
+        json!("x".repeat(200)),
+    ] {
+        assert_eq!(
+            staff.ask("join_room", &bad).await["error"]["field"],
+            "roomId",
+            "{bad}"
+        );
     }
 }
 
@@ -294,14 +447,21 @@ async fn who_types_is_told_to_the_others_in_the_room() {
     let mut two = joined(&world, "/hub", json!({ "role": "staff", "user": "2" })).await;
     let mut outside = joined(&world, "/hub", json!({ "role": "staff", "user": "3" })).await;
     let typing = json!({ "roomId": "chat-room", "isTyping": true });
-    assert_eq!(one.ask("typing", &typing).await["error"]["field"], "roomId", "not in it");
+    assert_eq!(
+        one.ask("typing", &typing).await["error"]["field"],
+        "roomId",
+        "not in it"
+    );
     one.ask("join_room", &json!("chat-room")).await;
     two.ask("join_room", &json!("chat-room")).await;
     heard(&mut one).await;
     assert_eq!(one.ask("typing", &typing).await["ok"], true);
     assert_eq!(
         next(&mut two).await,
-        ("typing".to_owned(), json!({ "userId": "1", "roomId": "chat-room", "isTyping": true }))
+        (
+            "typing".to_owned(),
+            json!({ "userId": "1", "roomId": "chat-room", "isTyping": true })
+        )
     );
     assert!(heard(&mut one).await.is_empty() && heard(&mut outside).await.is_empty());
 }
@@ -310,11 +470,19 @@ async fn who_types_is_told_to_the_others_in_the_room() {
 async fn a_products_quantity_in_hub_is_the_sum_of_what_one_may_see() {
     let world = world();
     let mut all = joined(&world, "/hub", json!({ "role": "staff", "user": "1" })).await;
-    let mut limited =
-        joined(&world, "/hub", json!({ "role": "staff", "user": "2", "locations": ["1"] })).await;
-    let Event::InventoryUpdated(mut change) = stock(1, 2, 5) else { panic!("a level") };
-    let at =
-        |id: u64, available| schemas::event::AvailableAt { location_id: id.try_into().unwrap(), available };
+    let mut limited = joined(
+        &world,
+        "/hub",
+        json!({ "role": "staff", "user": "2", "locations": ["1"] }),
+    )
+    .await;
+    let Event::InventoryUpdated(mut change) = stock(1, 2, 5) else {
+        panic!("a level")
+    };
+    let at = |id: u64, available| schemas::event::AvailableAt {
+        location_id: id.try_into().unwrap(),
+        available,
+    };
     change.product = vec![at(1, 5), at(2, 7)];
     world.happens(Event::InventoryUpdated(change));
     let quantity = |events: Vec<(String, Value)>| events[0].1["quantity"].clone();
@@ -342,18 +510,26 @@ fn everything() -> Vec<(Event, MaySee)> {
     let customer_id = || 5_u64.try_into().unwrap();
     let there = |available| level(&shop(), 2, 2, available);
     let order_of = |id: u64, customer: u64, locations: &[u64]| {
-        let Event::OrderCreated(mut changed) = order(customer, locations) else { panic!("an order") };
+        let Event::OrderCreated(mut changed) = order(customer, locations) else {
+            panic!("an order")
+        };
         changed.order.order_id = id.try_into().unwrap();
         changed
     };
-    let status = |changed: OrderChanged| OrderChanged { change: OrderChange::StatusChanged, ..changed };
+    let status = |changed: OrderChanged| OrderChanged {
+        change: OrderChange::StatusChanged,
+        ..changed
+    };
     let payment = Payment {
         order_id: 1_u64.try_into().unwrap(),
         customer_id: Some(customer_id()),
         amount: "1.00".parse().unwrap(),
         currency: "EUR".to_owned(),
     };
-    let to_other = |title| schemas::event::Notice { user_id: Some("8".parse().unwrap()), ..notice(title) };
+    let to_other = |title| schemas::event::Notice {
+        user_id: Some("8".parse().unwrap()),
+        ..notice(title)
+    };
     vec![
         (stock(1, 2, 5), here),
         (stock(2, 2, 5), unlimited),
@@ -376,7 +552,13 @@ fn everything() -> Vec<(Event, MaySee)> {
         (hold("l", &[2]), staff),
         (hold("8", &[2]), unlimited),
         (command("s", None), |who| who.name == "staff"),
-        (command("8", Some(ErrorBody::new(ErrorCode::Conflict, "It was another"))), only_other),
+        (
+            command(
+                "8",
+                Some(ErrorBody::new(ErrorCode::Conflict, "It was another")),
+            ),
+            only_other,
+        ),
         (Event::ShopifySyncStatus(run(RunState::Completed)), staff),
         (Event::ShopifyProgress(run(RunState::Running)), staff),
         (
@@ -389,7 +571,10 @@ fn everything() -> Vec<(Event, MaySee)> {
             staff,
         ),
         (Event::OrderCreated(order_of(1, 5, &[1])), own),
-        (Event::OrderStatusChanged(status(order_of(1, 5, &[2]))), own_elsewhere),
+        (
+            Event::OrderStatusChanged(status(order_of(1, 5, &[2]))),
+            own_elsewhere,
+        ),
         (Event::OrderUpdated(order_of(2, 9, &[2])), other),
         (Event::OrderDeleted(order_of(2, 9, &[2])), other),
         (Event::PaymentReceived(payment.clone()), paid),
@@ -411,9 +596,17 @@ fn everything() -> Vec<(Event, MaySee)> {
             }),
             staff,
         ),
-        (Event::CustomerOnline(CustomerPresence { customer_id: customer_id() }), staff),
         (
-            Event::UserActivity(UserActivity { user_id: "8".parse().unwrap(), activity: "login".to_owned() }),
+            Event::CustomerOnline(CustomerPresence {
+                customer_id: customer_id(),
+            }),
+            staff,
+        ),
+        (
+            Event::UserActivity(UserActivity {
+                user_id: "8".parse().unwrap(),
+                activity: "login".to_owned(),
+            }),
             staff,
         ),
         (
@@ -429,16 +622,34 @@ fn everything() -> Vec<(Event, MaySee)> {
         (Event::SystemNotification(notice("a")), everybody),
         (Event::SystemMaintenance(notice("a")), everybody),
         (Event::UserNotification(to_other("a")), only_other),
-        (posted(Kind::OrderCreated, json!({ "orderId": "order-9", "userId": 7 })), own),
         (
-            posted(Kind::OrderStatusChanged, json!({ "orderId": "order-9", "customerId": 5, "status": "x" })),
+            posted(
+                Kind::OrderCreated,
+                json!({ "orderId": "order-9", "userId": 7 }),
+            ),
             own,
         ),
         (
-            posted(Kind::OrderUpdated, json!({ "orderId": "order-8", "userId": 8, "locationId": "away" })),
+            posted(
+                Kind::OrderStatusChanged,
+                json!({ "orderId": "order-9", "customerId": 5, "status": "x" }),
+            ),
+            own,
+        ),
+        (
+            posted(
+                Kind::OrderUpdated,
+                json!({ "orderId": "order-8", "userId": 8, "locationId": "away" }),
+            ),
             other,
         ),
-        (posted(Kind::PaymentReceived, json!({ "orderId": "order-9", "customerId": 5 })), paid),
+        (
+            posted(
+                Kind::PaymentReceived,
+                json!({ "orderId": "order-9", "customerId": 5 }),
+            ),
+            paid,
+        ),
         (
             posted(
                 Kind::PaymentStatusChanged,
@@ -446,25 +657,87 @@ fn everything() -> Vec<(Event, MaySee)> {
             ),
             paid,
         ),
-        (posted(Kind::InventoryUpdated, json!({ "productId": "p", "quantity": 0 })), unlimited),
-        (posted(Kind::InventoryLowStock, json!({ "productId": 2, "quantity": 1, "locationId": 1 })), here),
-        (posted(Kind::InventoryOutOfStock, json!({ "productId": 2, "locationId": "away" })), unlimited),
-        (posted(Kind::InventoryReservation, json!({ "productId": 2, "locationId": 2 })), unlimited),
-        (posted(Kind::InventoryTransfer, json!({ "transferId": "t1" })), unlimited),
-        (posted(Kind::ProductUpdated, json!({ "productId": "p" })), everybody),
-        (posted(Kind::CustomerAddedToCart, json!({ "customerId": 5 })), staff),
-        (posted(Kind::CompanyNotification, json!({ "companyId": "c1", "title": "t" })), company),
-        (posted(Kind::ShopNotification, json!({ "title": "t" })), staff),
-        (posted(Kind::SystemNotification, json!({ "role": "admin", "title": "t" })), admins),
-        (posted(Kind::SystemNotification, json!({ "role": "customer", "title": "t" })), buyers),
-        (posted(Kind::UserNotification, json!({ "userId": 8, "title": "t" })), only_other),
-        (posted(Kind::SecurityAlert, json!({ "userId": 8, "message": "m" })), admins_or_other),
+        (
+            posted(
+                Kind::InventoryUpdated,
+                json!({ "productId": "p", "quantity": 0 }),
+            ),
+            unlimited,
+        ),
+        (
+            posted(
+                Kind::InventoryLowStock,
+                json!({ "productId": 2, "quantity": 1, "locationId": 1 }),
+            ),
+            here,
+        ),
+        (
+            posted(
+                Kind::InventoryOutOfStock,
+                json!({ "productId": 2, "locationId": "away" }),
+            ),
+            unlimited,
+        ),
+        (
+            posted(
+                Kind::InventoryReservation,
+                json!({ "productId": 2, "locationId": 2 }),
+            ),
+            unlimited,
+        ),
+        (
+            posted(Kind::InventoryTransfer, json!({ "transferId": "t1" })),
+            unlimited,
+        ),
+        (
+            posted(Kind::ProductUpdated, json!({ "productId": "p" })),
+            everybody,
+        ),
+        (
+            posted(Kind::CustomerAddedToCart, json!({ "customerId": 5 })),
+            staff,
+        ),
+        (
+            posted(
+                Kind::CompanyNotification,
+                json!({ "companyId": "c1", "title": "t" }),
+            ),
+            company,
+        ),
+        (
+            posted(Kind::ShopNotification, json!({ "title": "t" })),
+            staff,
+        ),
+        (
+            posted(
+                Kind::SystemNotification,
+                json!({ "role": "admin", "title": "t" }),
+            ),
+            admins,
+        ),
+        (
+            posted(
+                Kind::SystemNotification,
+                json!({ "role": "customer", "title": "t" }),
+            ),
+            buyers,
+        ),
+        (
+            posted(Kind::UserNotification, json!({ "userId": 8, "title": "t" })),
+            only_other,
+        ),
+        (
+            posted(Kind::SecurityAlert, json!({ "userId": 8, "message": "m" })),
+            admins_or_other,
+        ),
         (emitted(&json!("all")), everybody),
         (emitted(&json!({ "user": 8 })), only_other),
         (emitted(&json!({ "company": "c1" })), company),
         (emitted(&json!({ "shop": 1 })), staff),
         (emitted(&json!({ "room": "inventory:all" })), unlimited),
-        (emitted(&json!({ "room": "orders:customer:9" })), |who| who.is_staff() || who.name == "other"),
+        (emitted(&json!({ "room": "orders:customer:9" })), |who| {
+            who.is_staff() || who.name == "other"
+        }),
         (emitted(&json!({ "room": "order:1" })), staff),
         (emitted(&json!({ "room": "chat-room" })), staff),
         (emitted(&json!({ "room": "role:admin" })), admins),
@@ -496,24 +769,55 @@ impl Who {
 }
 
 fn everyone() -> Vec<Who> {
-    let who = |name, token: Value| Who { name, role: token["role"].as_str().unwrap().to_owned(), token };
+    let who = |name, token: Value| Who {
+        name,
+        role: token["role"].as_str().unwrap().to_owned(),
+        token,
+    };
     vec![
-        who("admin", json!({ "role": "admin", "user": "a", "companies": ["c2"] })),
+        who(
+            "admin",
+            json!({ "role": "admin", "user": "a", "companies": ["c2"] }),
+        ),
         who("guest", json!({ "role": "guest", "user": "g" })),
-        who("limited", json!({ "role": "staff", "user": "l", "locations": ["1"] })),
-        who("manager", json!({ "role": "manager", "user": "m", "companies": ["c1"] })),
-        who("other", json!({ "role": "customer", "user": "8", "customer": "9" })),
-        who("owner", json!({ "role": "customer", "user": "7", "customer": "5" })),
-        who("service", json!({ "role": "service", "user": "x", "companies": ["c1"] })),
-        who("staff", json!({ "role": "staff", "user": "s", "companies": ["c2"] })),
-        who("super_admin", json!({ "role": "super_admin", "user": "u", "companies": ["c2"] })),
+        who(
+            "limited",
+            json!({ "role": "staff", "user": "l", "locations": ["1"] }),
+        ),
+        who(
+            "manager",
+            json!({ "role": "manager", "user": "m", "companies": ["c1"] }),
+        ),
+        who(
+            "other",
+            json!({ "role": "customer", "user": "8", "customer": "9" }),
+        ),
+        who(
+            "owner",
+            json!({ "role": "customer", "user": "7", "customer": "5" }),
+        ),
+        who(
+            "service",
+            json!({ "role": "service", "user": "x", "companies": ["c1"] }),
+        ),
+        who(
+            "staff",
+            json!({ "role": "staff", "user": "s", "companies": ["c2"] }),
+        ),
+        who(
+            "super_admin",
+            json!({ "role": "super_admin", "user": "u", "companies": ["c2"] }),
+        ),
     ]
 }
 
 /// Asks for everything there is to ask for.
 async fn asks_for_everything(client: &mut Client, namespace: &str) {
     let requests = match namespace {
-        "/events" => vec![("subscribe_to_orders", json!(null)), ("subscribe_to_inventory", json!(null))],
+        "/events" => vec![
+            ("subscribe_to_orders", json!(null)),
+            ("subscribe_to_inventory", json!(null)),
+        ],
         "/hub" => {
             let rooms = [
                 "order:1",
@@ -533,16 +837,23 @@ async fn asks_for_everything(client: &mut Client, namespace: &str) {
                 "inventory:all",
                 "orders:all",
             ];
-            rooms.iter().map(|room| ("join_room", json!(room))).collect()
+            rooms
+                .iter()
+                .map(|room| ("join_room", json!(room)))
+                .collect()
         }
         _ => {
             let mut requests = vec![
                 ("subscribe:inventory", json!({})),
-                ("subscribe:inventory", json!({ "locationIds": [1, 2], "productIds": [2, "p"] })),
+                (
+                    "subscribe:inventory",
+                    json!({ "locationIds": [1, 2], "productIds": [2, "p"] }),
+                ),
                 ("subscribe:orders", json!({})),
                 ("subscribe:notifications", json!({})),
             ];
-            requests.extend([5, 7, 8, 9].map(|id| ("subscribe:orders", json!({ "customerId": id }))));
+            requests
+                .extend([5, 7, 8, 9].map(|id| ("subscribe:orders", json!({ "customerId": id }))));
             requests
         }
     };
@@ -560,7 +871,9 @@ async fn nobody_hears_what_is_not_for_them_live_or_replayed_in_any_contract() {
             let world = world();
             // So that it is known whose these orders are.
             for (id, customer) in [(1_u64, 5), (2, 9)] {
-                let Event::OrderCreated(mut known) = order(customer, &[]) else { panic!("an order") };
+                let Event::OrderCreated(mut known) = order(customer, &[]) else {
+                    panic!("an order")
+                };
                 known.order.order_id = id.try_into().unwrap();
                 world.happens(Event::OrderCreated(known));
             }
@@ -595,7 +908,12 @@ async fn nobody_hears_what_is_not_for_them_live_or_replayed_in_any_contract() {
             away.offset = before;
             assert!(away.join_again(&world.hub, &who.token).await.0, "recovered");
             let replayed = heard(&mut away).await;
-            assert_eq!(names(&replayed), names(&all), "{} in {namespace}, replayed", who.name);
+            assert_eq!(
+                names(&replayed),
+                names(&all),
+                "{} in {namespace}, replayed",
+                who.name
+            );
         }
     }
     let silent: Vec<_> = everything()
@@ -610,19 +928,54 @@ async fn nobody_hears_what_is_not_for_them_live_or_replayed_in_any_contract() {
 
 /// Every room that something can be emitted to, by an id that is somebody's and by one that is nobody's.
 fn emitted_to_every_room() -> impl Iterator<Item = Event> {
-    let named =
-        ["company", "custom", "inventory:location", "inventory:product", "inventory:variant", "order"];
+    let named = [
+        "company",
+        "custom",
+        "inventory:location",
+        "inventory:product",
+        "inventory:variant",
+        "order",
+    ];
     let more = ["orders:customer", "transfer", "user"];
     let ids = named.into_iter().chain(more).flat_map(|family| {
-        ["1", "5", "7", "8", "9", "a", "c1", "g", "l", "s", "nobody", "order_updates", "inventory_updates"]
-            .map(|id| format!("{family}:{id}"))
+        [
+            "1",
+            "5",
+            "7",
+            "8",
+            "9",
+            "a",
+            "c1",
+            "g",
+            "l",
+            "s",
+            "nobody",
+            "order_updates",
+            "inventory_updates",
+        ]
+        .map(|id| format!("{family}:{id}"))
     });
     let roles = schemas::Role::ALL.map(|role| format!("role:{}", role.as_str()));
-    let plain =
-        ["connected", "customers", "everyone", "inventory:all", "notifications", "orders:all", "payments"];
-    let plain = plain.into_iter().chain(["products", "shop", "shopify:sync", "chat-room", "order_updates"]);
+    let plain = [
+        "connected",
+        "customers",
+        "everyone",
+        "inventory:all",
+        "notifications",
+        "orders:all",
+        "payments",
+    ];
+    let plain = plain.into_iter().chain([
+        "products",
+        "shop",
+        "shopify:sync",
+        "chat-room",
+        "order_updates",
+    ]);
     let rooms: Vec<_> = ids.chain(roles).chain(plain.map(str::to_owned)).collect();
-    rooms.into_iter().map(|room| emitted(&json!({ "room": room })))
+    rooms
+        .into_iter()
+        .map(|room| emitted(&json!({ "room": room })))
 }
 
 #[test]
@@ -642,22 +995,38 @@ fn whatever_rest_shows_somebody_a_room_that_they_may_be_in_brings_them_live() {
         .chain(emitted_to_every_room().map(|event| (event, None)))
         .collect();
     let mut shown = 0;
-    for (event, who) in events.iter().flat_map(|event| everyone().into_iter().map(move |who| (event, who))) {
+    for (event, who) in events
+        .iter()
+        .flat_map(|event| everyone().into_iter().map(move |who| (event, who)))
+    {
         let (event, may_see) = event;
-        let identity = Tokens::default().identify(&who.token.to_string(), Timestamp::UNIX_EPOCH).unwrap();
+        let identity = Tokens::default()
+            .identify(&who.token.to_string(), Timestamp::UNIX_EPOCH)
+            .unwrap();
         // The one question that REST asks of an event.
         if !identity.may_see(event.subject()) {
             continue;
         }
         shown += 1;
-        assert!(may_see.is_none_or(|may_see| may_see(&who)), "{} is shown {event:?}", who.name);
+        assert!(
+            may_see.is_none_or(|may_see| may_see(&who)),
+            "{} is shown {event:?}",
+            who.name
+        );
         let may_be_in = |room: &schemas::Room| {
-            all.iter().map(|namespace| namespace.contract()).any(|contract| {
-                contract.first_rooms(&identity).contains(room) || contract.may_be_in(room, &identity)
-            })
+            all.iter()
+                .map(|namespace| namespace.contract())
+                .any(|contract| {
+                    contract.first_rooms(&identity).contains(room)
+                        || contract.may_be_in(room, &identity)
+                })
         };
         let rooms = event.rooms();
-        assert!(rooms.iter().any(may_be_in), "{} is shown {event:?}, which is in {rooms:?}", who.name);
+        assert!(
+            rooms.iter().any(may_be_in),
+            "{} is shown {event:?}, which is in {rooms:?}",
+            who.name
+        );
     }
     assert!(shown > 300, "{shown}");
 }
@@ -665,12 +1034,18 @@ fn whatever_rest_shows_somebody_a_room_that_they_may_be_in_brings_them_live() {
 #[test]
 fn nobody_is_told_of_locations_and_quantities_that_only_decide_what_they_see() {
     let (foreign, secret) = (987_654_u64, 123_456);
-    let at =
-        |id: u64, available| schemas::event::AvailableAt { location_id: id.try_into().unwrap(), available };
-    let Event::InventoryUpdated(mut change) = stock(1, 2, 5) else { panic!("a level") };
+    let at = |id: u64, available| schemas::event::AvailableAt {
+        location_id: id.try_into().unwrap(),
+        available,
+    };
+    let Event::InventoryUpdated(mut change) = stock(1, 2, 5) else {
+        panic!("a level")
+    };
     change.product = vec![at(1, 5), at(foreign, secret)];
     let placed = order(5, &[1, foreign]);
-    let Event::OrderCreated(changed) = placed.clone() else { panic!("an order") };
+    let Event::OrderCreated(changed) = placed.clone() else {
+        panic!("an order")
+    };
     let mine = ["1".parse().unwrap()];
     let events = [
         Event::InventoryUpdated(change),
@@ -680,19 +1055,41 @@ fn nobody_is_told_of_locations_and_quantities_that_only_decide_what_they_see() {
         Event::OrderDeleted(changed),
     ];
     let limited = json!({ "role": "staff", "user": "l", "locations": ["1"] });
-    let limited = Tokens::default().identify(&limited.to_string(), Timestamp::UNIX_EPOCH).unwrap();
+    let limited = Tokens::default()
+        .identify(&limited.to_string(), Timestamp::UNIX_EPOCH)
+        .unwrap();
     for event in events {
         assert!(limited.may_see(event.subject()));
-        let mut doors = vec![("REST and alerts".to_owned(), event.public_json().to_string())];
-        let broadcast = crate::broadcast::Broadcast::ephemeral(shop(), None, Timestamp::UNIX_EPOCH, event);
-        for namespace in [Namespace::Oda, Namespace::Events, Namespace::Omni, Namespace::Hub] {
+        let mut doors = vec![(
+            "REST and alerts".to_owned(),
+            event.public_json().to_string(),
+        )];
+        let broadcast =
+            crate::broadcast::Broadcast::ephemeral(shop(), None, Timestamp::UNIX_EPOCH, event);
+        for namespace in [
+            Namespace::Oda,
+            Namespace::Events,
+            Namespace::Omni,
+            Namespace::Hub,
+        ] {
             let parts = namespace.contract().parts(&broadcast.telling(Some(&mine)));
-            doors.extend(parts.into_iter().map(|part| (format!("{namespace:?}"), part.payload.to_string())));
+            doors.extend(
+                parts
+                    .into_iter()
+                    .map(|part| (format!("{namespace:?}"), part.payload.to_string())),
+            );
         }
         assert!(doors.len() > 2);
         for (door, text) in doors {
-            let told = [foreign.to_string(), (secret + 5).to_string(), secret.to_string()];
-            assert!(!told.iter().any(|number| text.contains(number)), "{door}: {text}");
+            let told = [
+                foreign.to_string(),
+                (secret + 5).to_string(),
+                secret.to_string(),
+            ];
+            assert!(
+                !told.iter().any(|number| text.contains(number)),
+                "{door}: {text}"
+            );
         }
     }
 }
@@ -700,7 +1097,10 @@ fn nobody_is_told_of_locations_and_quantities_that_only_decide_what_they_see() {
 #[test]
 fn the_order_of_an_events_frames_is_the_same_whoever_asks() {
     let entry = schemas::LogEntry {
-        offset: schemas::Offset { epoch: EPOCH, sequence: Sequence(1) },
+        offset: schemas::Offset {
+            epoch: EPOCH,
+            sequence: Sequence(1),
+        },
         shop: shop(),
         at: Timestamp::UNIX_EPOCH,
         event: order(5, &[]),
@@ -708,7 +1108,10 @@ fn the_order_of_an_events_frames_is_the_same_whoever_asks() {
     let broadcast = crate::broadcast::Broadcast::logged(entry, None);
     let frames = |limited: Option<&[schemas::LocationId]>| {
         let frames = Namespace::Hub.frames(&broadcast, limited, true);
-        frames.iter().map(|frame| frame.rooms.clone()).collect::<Vec<_>>()
+        frames
+            .iter()
+            .map(|frame| frame.rooms.clone())
+            .collect::<Vec<_>>()
     };
     assert_eq!(frames(None), frames(Some(&[])));
 }
@@ -717,22 +1120,39 @@ fn the_order_of_an_events_frames_is_the_same_whoever_asks() {
 fn the_documents_have_every_name_that_an_event_is_told_by() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/contracts.md");
     let page = std::fs::read_to_string(page).unwrap();
-    let row =
-        |kind: &str| page.lines().find(|line| line.split('|').nth(1).is_some_and(|cell| cell.contains(kind)));
+    let row = |kind: &str| {
+        page.lines().find(|line| {
+            line.split('|')
+                .nth(1)
+                .is_some_and(|cell| cell.contains(kind))
+        })
+    };
     for (event, _) in everything() {
         let json = serde_json::to_value(&event).unwrap();
-        let posted = json["data"]["event"].as_str().filter(|_| json["kind"] == "posted");
+        let posted = json["data"]["event"]
+            .as_str()
+            .filter(|_| json["kind"] == "posted");
         let kind = posted.unwrap_or_else(|| json["kind"].as_str().unwrap());
         if kind == "emitted" {
             continue;
         }
-        let row = row(&format!("`{kind}`")).unwrap_or_else(|| panic!("{kind} is not in docs/contracts.md"));
-        let broadcast = crate::broadcast::Broadcast::ephemeral(shop(), None, Timestamp::UNIX_EPOCH, event);
+        let row = row(&format!("`{kind}`"))
+            .unwrap_or_else(|| panic!("{kind} is not in docs/contracts.md"));
+        let broadcast =
+            crate::broadcast::Broadcast::ephemeral(shop(), None, Timestamp::UNIX_EPOCH, event);
         let columns: Vec<_> = row.split('|').collect();
-        let namespaces = [Namespace::Oda, Namespace::Events, Namespace::Omni, Namespace::Hub];
+        let namespaces = [
+            Namespace::Oda,
+            Namespace::Events,
+            Namespace::Omni,
+            Namespace::Hub,
+        ];
         for (namespace, column) in namespaces.into_iter().zip(3..) {
             let parts = namespace.contract().parts(&broadcast.telling(None));
-            assert!(columns[column].trim() != "–" || parts.is_empty(), "{kind} in {namespace:?}: {row}");
+            assert!(
+                columns[column].trim() != "–" || parts.is_empty(),
+                "{kind} in {namespace:?}: {row}"
+            );
             for part in parts {
                 let name = format!("`{}`", part.name);
                 let same = columns[column].trim() == "the same names" && part.name == kind;

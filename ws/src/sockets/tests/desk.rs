@@ -25,7 +25,10 @@ impl Commands for Desk {
         tokio::time::sleep(Duration::from_secs(payload["takes"].as_u64().unwrap_or(0))).await;
         if payload["reason"].is_null() {
             let field = Some("reason".to_owned());
-            return Err(ErrorBody { field, ..ErrorBody::new(ErrorCode::Conflict, "no reason") });
+            return Err(ErrorBody {
+                field,
+                ..ErrorBody::new(ErrorCode::Conflict, "no reason")
+            });
         }
         Ok(json!({ "by": by.user_id, "shop": shop, "kind": kind, "payload": payload }))
     }

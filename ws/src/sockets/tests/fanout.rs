@@ -18,14 +18,34 @@ use crate::Options;
 
 #[derive(Debug, Clone)]
 enum Act {
-    Join { who: usize, room: u64 },
-    Leave { who: usize, room: u64 },
-    Happen { location: u64, product: u64, times: u8, to: usize },
-    Read { who: usize, events: u8 },
+    Join {
+        who: usize,
+        room: u64,
+    },
+    Leave {
+        who: usize,
+        room: u64,
+    },
+    Happen {
+        location: u64,
+        product: u64,
+        times: u8,
+        to: usize,
+    },
+    Read {
+        who: usize,
+        events: u8,
+    },
 }
 
 /// What each client's pipe holds, and whether it is limited to location 1.
-const CLIENTS: [(usize, bool); 5] = [(PIPE, false), (PIPE, false), (700, false), (64, true), (PIPE, true)];
+const CLIENTS: [(usize, bool); 5] = [
+    (PIPE, false),
+    (PIPE, false),
+    (700, false),
+    (64, true),
+    (PIPE, true),
+];
 
 fn act() -> impl Strategy<Value = Act> {
     let who = || 0..CLIENTS.len();
@@ -42,9 +62,18 @@ fn act() -> impl Strategy<Value = Act> {
 fn room(number: u64, limited: bool) -> (Value, Room) {
     match number {
         0 => (json!({}), Room::InventoryAll),
-        1 | 2 if limited => (json!({ "locationIds": [1] }), Room::InventoryLocation(1.into())),
-        1 | 2 => (json!({ "locationIds": [number] }), Room::InventoryLocation(number.into())),
-        _ => (json!({ "productIds": [number - 2] }), Room::InventoryProduct((number - 2).into())),
+        1 | 2 if limited => (
+            json!({ "locationIds": [1] }),
+            Room::InventoryLocation(1.into()),
+        ),
+        1 | 2 => (
+            json!({ "locationIds": [number] }),
+            Room::InventoryLocation(number.into()),
+        ),
+        _ => (
+            json!({ "productIds": [number - 2] }),
+            Room::InventoryProduct((number - 2).into()),
+        ),
     }
 }
 
@@ -81,9 +110,13 @@ impl Listener {
         self.rooms.retain(|(joined, _)| *joined != room);
         let entries = log.entries();
         let heard: BTreeSet<u64> = self.client.sequences.iter().copied().collect();
-        let wanted: BTreeSet<u64> =
-            entries.iter().filter(|entry| self.wants(entry)).map(|entry| entry.sequence().0).collect();
-        self.due.retain(|sequence| heard.contains(sequence) || wanted.contains(sequence));
+        let wanted: BTreeSet<u64> = entries
+            .iter()
+            .filter(|entry| self.wants(entry))
+            .map(|entry| entry.sequence().0)
+            .collect();
+        self.due
+            .retain(|sequence| heard.contains(sequence) || wanted.contains(sequence));
     }
 
     async fn read(&mut self, events: usize) {
@@ -97,7 +130,14 @@ impl Listener {
 async fn run(acts: Vec<Act>, ring_entries: usize) {
     let begun = Instant::now();
     let log = Arc::new(Log::default());
-    let hub = hub(&log, &Arc::default(), Options { ring_entries, ..Options::default() });
+    let hub = hub(
+        &log,
+        &Arc::default(),
+        Options {
+            ring_entries,
+            ..Options::default()
+        },
+    );
     let mut listeners = Vec::new();
     for (index, (pipe_bytes, limited)) in CLIENTS.into_iter().enumerate() {
         let mut token = json!({ "role": "staff", "user": index.to_string() });
@@ -107,13 +147,23 @@ async fn run(acts: Vec<Act>, ring_entries: usize) {
         let client = Client::join(&hub, pipe_bytes, &token).await.0;
         let limited = limited.then(|| vec![1_u64.try_into().unwrap()]);
         let rooms = vec![(Room::User(index.to_string().parse().unwrap()), 0)];
-        listeners.push(Listener { client, limited, rooms, due: BTreeSet::new() });
+        listeners.push(Listener {
+            client,
+            limited,
+            rooms,
+            due: BTreeSet::new(),
+        });
     }
     for act in acts {
         match act {
             Act::Join { who, room } => listeners[who].join(room, log.entries().len() as u64).await,
             Act::Leave { who, room } => listeners[who].leave(room, &log).await,
-            Act::Happen { location, product, times, to } => {
+            Act::Happen {
+                location,
+                product,
+                times,
+                to,
+            } => {
                 let mut entries = Vec::new();
                 for n in 0..u64::from(times) {
                     // Every fifth concerns one of them alone.
@@ -121,7 +171,10 @@ async fn run(acts: Vec<Act>, ring_entries: usize) {
                     entries.push(log.append(
                         &shop(),
                         match n % 5 {
-                            4 => Event::UserNotification(Notice { user_id, ..notice("personal") }),
+                            4 => Event::UserNotification(Notice {
+                                user_id,
+                                ..notice("personal")
+                            }),
                             _ => stock(1 + (location + n) % 3, product, n.cast_signed()),
                         },
                     ));
@@ -142,9 +195,16 @@ async fn run(acts: Vec<Act>, ring_entries: usize) {
     for listener in &mut listeners {
         listener.read(usize::MAX).await;
         listener.client.events_so_far().await;
-        assert!(listener.client.sequences.iter().eq(&listener.due), "{:?}", listener.rooms);
+        assert!(
+            listener.client.sequences.iter().eq(&listener.due),
+            "{:?}",
+            listener.rooms
+        );
     }
-    assert!(begun.elapsed() < Duration::from_secs(1), "a task was not told, and found out by its clock");
+    assert!(
+        begun.elapsed() < Duration::from_secs(1),
+        "a task was not told, and found out by its clock"
+    );
 }
 
 proptest! {

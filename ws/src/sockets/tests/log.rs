@@ -8,18 +8,20 @@ use async_trait::async_trait;
 use schemas::command::CommandKind;
 use schemas::event::{LevelChange, Notice, OrderChange, OrderChanged, Source as Way};
 use schemas::shape::{
-    CommandShape, CommandState, LevelShape, OrderShape, OrderStatus, ReservationShape, ReservationState,
-    ReservedItem, StockStatus,
+    CommandShape, CommandState, LevelShape, OrderShape, OrderStatus, ReservationShape,
+    ReservationState, ReservedItem, StockStatus,
 };
 use schemas::{
-    AnyId, Entropy, Epoch, ErrorBody, Event, Identity, LevelSelection, LocationId, LogEntry, Money, Offset,
-    OrderId, ProductId, Quantities, Resource, Room, RunKind, RunState, Sequence, ShopDomain, ShopScope,
-    Subject, SyncRun, Timestamp,
+    AnyId, Entropy, Epoch, ErrorBody, Event, Identity, LevelSelection, LocationId, LogEntry, Money,
+    Offset, OrderId, ProductId, Quantities, Resource, Room, RunKind, RunState, Sequence,
+    ShopDomain, ShopScope, Subject, SyncRun, Timestamp,
 };
 use serde_json::{Value, json};
 
 use super::desk::Desk;
-use crate::{AuthError, Authenticate, Hub, KeptRooms, Options, OrderOwner, Snapshot, Source, SourceError};
+use crate::{
+    AuthError, Authenticate, Hub, KeptRooms, Options, OrderOwner, Snapshot, Source, SourceError,
+};
 
 pub(crate) const EPOCH: Epoch = Epoch(0xbeef);
 
@@ -54,7 +56,11 @@ pub(crate) fn command(by: &str, error: Option<ErrorBody>) -> Event {
     Event::CommandUpdated(CommandShape {
         command_id: "c1".to_owned(),
         kind: CommandKind::Reserve,
-        state: if error.is_some() { CommandState::Failed } else { CommandState::Confirmed },
+        state: if error.is_some() {
+            CommandState::Failed
+        } else {
+            CommandState::Confirmed
+        },
         error,
         by: by.parse().unwrap(),
         reason: "a test".to_owned(),
@@ -107,8 +113,16 @@ impl Log {
     pub(crate) fn append(&self, shop: &ShopDomain, event: Event) -> LogEntry {
         let mut entries = self.entries.lock().unwrap();
         let sequence = Sequence(entries.len() as u64 + 1);
-        let offset = Offset { epoch: self.epoch(), sequence };
-        let entry = LogEntry { offset, shop: shop.clone(), at: Timestamp::UNIX_EPOCH, event };
+        let offset = Offset {
+            epoch: self.epoch(),
+            sequence,
+        };
+        let entry = LogEntry {
+            offset,
+            shop: shop.clone(),
+            at: Timestamp::UNIX_EPOCH,
+            event,
+        };
         entries.push(entry.clone());
         entry
     }
@@ -133,9 +147,14 @@ impl Log {
     /// The last `available` of each location and product up to there.
     pub(crate) fn levels_at(&self, until: Sequence) -> Vec<LevelShape> {
         let mut levels: Vec<LevelShape> = Vec::new();
-        for entry in self.entries().iter().filter(|entry| entry.sequence() <= until) {
+        for entry in self
+            .entries()
+            .iter()
+            .filter(|entry| entry.sequence() <= until)
+        {
             if let Event::InventoryUpdated(LevelChange { level, .. }) = &entry.event {
-                let key = |level: &LevelShape| (level.shop.clone(), level.location_id, level.product_id);
+                let key =
+                    |level: &LevelShape| (level.shop.clone(), level.location_id, level.product_id);
                 levels.retain(|known| key(known) != key(level));
                 levels.push(level.clone());
             }
@@ -154,18 +173,28 @@ impl Source for Log {
         Some("c1".parse().unwrap())
     }
 
-    async fn order(&self, _shops: &[ShopDomain], order: OrderId) -> Result<Option<OrderOwner>, SourceError> {
-        let known = self.entries().into_iter().find_map(|entry| match entry.event {
-            Event::OrderCreated(changed) if changed.order.order_id == order => {
-                Some((changed.order.customer_id, changed.locations))
-            }
-            _ => None,
-        });
+    async fn order(
+        &self,
+        _shops: &[ShopDomain],
+        order: OrderId,
+    ) -> Result<Option<OrderOwner>, SourceError> {
+        let known = self
+            .entries()
+            .into_iter()
+            .find_map(|entry| match entry.event {
+                Event::OrderCreated(changed) if changed.order.order_id == order => {
+                    Some((changed.order.customer_id, changed.locations))
+                }
+                _ => None,
+            });
         Ok(known)
     }
 
     fn head(&self) -> Offset {
-        Offset { epoch: self.epoch(), sequence: Sequence(self.entries.lock().unwrap().len() as u64) }
+        Offset {
+            epoch: self.epoch(),
+            sequence: Sequence(self.entries.lock().unwrap().len() as u64),
+        }
     }
 
     async fn replay(
@@ -184,9 +213,12 @@ impl Source for Log {
             return Err(SourceError::TooOld);
         }
         let entries = self.entries.lock().unwrap();
-        let range =
-            entries.iter().skip(after.0.try_into().unwrap()).take_while(|entry| entry.sequence() <= until);
-        let concerned = range.filter(|entry| entry.shop == *shop && !entry.event.rooms().is_disjoint(rooms));
+        let range = entries
+            .iter()
+            .skip(after.0.try_into().unwrap())
+            .take_while(|entry| entry.sequence() <= until);
+        let concerned =
+            range.filter(|entry| entry.shop == *shop && !entry.event.rooms().is_disjoint(rooms));
         Ok(concerned.take(limit).cloned().collect())
     }
 
@@ -217,7 +249,10 @@ impl Source for Log {
             return Err(SourceError::Unavailable("broken".to_owned()));
         }
         let rooms = self.sessions.lock().unwrap().get(id).cloned();
-        Ok(KeptRooms { rooms, evicted_at: *self.evicted_at.lock().unwrap() })
+        Ok(KeptRooms {
+            rooms,
+            evicted_at: *self.evicted_at.lock().unwrap(),
+        })
     }
 
     async fn levels(
@@ -233,10 +268,22 @@ impl Source for Log {
         }
         let mut levels = self.levels_at(at);
         levels.retain(|level| {
-            let location = selection.location_ids.iter().flatten().any(|id| *id == level.location_id);
-            let product = selection.product_ids.iter().flatten().any(|id| Some(*id) == level.product_id);
-            let mine = selection.within.as_ref().is_none_or(|mine| mine.contains(&level.location_id));
-            mine && shops.contains(&level.shop) && (selection.is_everything() || location || product)
+            let location = selection
+                .location_ids
+                .iter()
+                .flatten()
+                .any(|id| *id == level.location_id);
+            let product = selection
+                .product_ids
+                .iter()
+                .flatten()
+                .any(|id| Some(*id) == level.product_id);
+            let mine = selection
+                .within
+                .as_ref()
+                .is_none_or(|mine| mine.contains(&level.location_id));
+            mine && shops.contains(&level.shop)
+                && (selection.is_everything() || location || product)
         });
         if levels.len() > limit {
             Err(SourceError::TooMany)
@@ -249,13 +296,19 @@ impl Source for Log {
 /// Tokens are JSON: `{role, user?, locations?, shops?, customer?, expires?, jti?, key?}`; those whose `jti` is listed
 /// first are revoked, and those with a `key` are signed with one that is still to be fetched, unless it is listed second.
 #[derive(Default)]
-pub(crate) struct Tokens(pub(crate) Mutex<BTreeSet<String>>, pub(crate) Mutex<BTreeSet<String>>);
+pub(crate) struct Tokens(
+    pub(crate) Mutex<BTreeSet<String>>,
+    pub(crate) Mutex<BTreeSet<String>>,
+);
 
 impl Authenticate for Tokens {
     fn identify(&self, token: &str, _now: Timestamp) -> Result<Identity, AuthError> {
         let claims: Value = serde_json::from_str(token).map_err(|_| AuthError::Invalid)?;
         let take = |key: &str| claims.get(key).cloned();
-        if claims["key"].as_str().is_some_and(|key| !self.1.lock().unwrap().contains(key)) {
+        if claims["key"]
+            .as_str()
+            .is_some_and(|key| !self.1.lock().unwrap().contains(key))
+        {
             return Err(AuthError::NotYet);
         }
         let read = |value: Value| serde_json::from_value(value).map_err(|_| AuthError::Invalid);
@@ -264,11 +317,16 @@ impl Authenticate for Tokens {
             role: serde_json::from_value(claims["role"].clone()).map_err(|_| AuthError::Invalid)?,
             customer_id: take("customer").map(|id| serde_json::from_value(id).unwrap()),
             locations: take("locations").map(|ids| serde_json::from_value(ids).unwrap()),
-            shops: take("shops")
-                .map_or(ShopScope::All, |ids| ShopScope::Only(serde_json::from_value(ids).unwrap())),
-            companies: take("companies").map(|ids| serde_json::from_value(ids).unwrap()).unwrap_or_default(),
+            shops: take("shops").map_or(ShopScope::All, |ids| {
+                ShopScope::Only(serde_json::from_value(ids).unwrap())
+            }),
+            companies: take("companies")
+                .map(|ids| serde_json::from_value(ids).unwrap())
+                .unwrap_or_default(),
             expires_at: Timestamp::from_second(
-                take("expires").and_then(|at| at.as_i64()).unwrap_or(4_000_000_000),
+                take("expires")
+                    .and_then(|at| at.as_i64())
+                    .unwrap_or(4_000_000_000),
             )
             .unwrap(),
             issued_at: None,
@@ -277,7 +335,10 @@ impl Authenticate for Tokens {
     }
 
     fn is_revoked(&self, identity: &Identity) -> bool {
-        identity.token_id.as_ref().is_some_and(|id| self.0.lock().unwrap().contains(&**id))
+        identity
+            .token_id
+            .as_ref()
+            .is_some_and(|id| self.0.lock().unwrap().contains(&**id))
     }
 }
 
@@ -285,7 +346,14 @@ pub(crate) fn hub(log: &Arc<Log>, tokens: &Arc<Tokens>, options: Options) -> Arc
     let started = tokio::time::Instant::now();
     let clock = move || Timestamp::UNIX_EPOCH + started.elapsed();
     let (log, entropy) = (Arc::<Log>::clone(log), Arc::new(Entropy::seeded(1)));
-    Hub::new(log, Arc::clone(tokens) as _, Arc::new(Desk), Arc::new(clock), entropy, options)
+    Hub::new(
+        log,
+        Arc::clone(tokens) as _,
+        Arc::new(Desk),
+        Arc::new(clock),
+        entropy,
+        options,
+    )
 }
 
 pub(crate) fn level(shop: &ShopDomain, location: u64, product: u64, available: i64) -> LevelShape {
@@ -339,22 +407,41 @@ pub(crate) fn order(customer: u64, locations: &[u64]) -> Event {
         item_count: 1,
         updated_at: Timestamp::UNIX_EPOCH,
     };
-    let locations = locations.iter().map(|id| (*id).try_into().unwrap()).collect();
-    Event::OrderCreated(OrderChanged { order, change: OrderChange::Created, customer_name: None, locations })
+    let locations = locations
+        .iter()
+        .map(|id| (*id).try_into().unwrap())
+        .collect();
+    Event::OrderCreated(OrderChanged {
+        order,
+        change: OrderChange::Created,
+        customer_name: None,
+        locations,
+    })
 }
 
 pub(crate) fn notice(title: &str) -> Notice {
-    Notice { user_id: None, title: title.to_owned(), message: "x".to_owned() }
+    Notice {
+        user_id: None,
+        title: title.to_owned(),
+        message: "x".to_owned(),
+    }
 }
 
 /// Whether that reader, in those rooms from those places on, is to get that entry.
-pub(crate) fn is_wanted(entry: &LogEntry, rooms: &[(Room, u64)], locations: Option<&[LocationId]>) -> bool {
+pub(crate) fn is_wanted(
+    entry: &LogEntry,
+    rooms: &[(Room, u64)],
+    locations: Option<&[LocationId]>,
+) -> bool {
     let visible = match entry.event.subject() {
-        Subject::Inventory { location: Some(location) } => {
-            locations.is_none_or(|mine| mine.contains(&location))
-        }
+        Subject::Inventory {
+            location: Some(location),
+        } => locations.is_none_or(|mine| mine.contains(&location)),
         _ => true,
     };
     let heard = entry.event.rooms();
-    visible && rooms.iter().any(|(room, after)| heard.contains(room) && entry.sequence().0 > *after)
+    visible
+        && rooms
+            .iter()
+            .any(|(room, after)| heard.contains(room) && entry.sequence().0 > *after)
 }

@@ -28,16 +28,26 @@ struct Poller {
 
 impl Poller {
     fn open(hub: &Arc<Hub>) -> Self {
-        let Knock::Open(response, attendance) =
-            knock(hub, &Method::GET, "EIO=4&transport=polling", &HeaderMap::new())
-        else {
+        let Knock::Open(response, attendance) = knock(
+            hub,
+            &Method::GET,
+            "EIO=4&transport=polling",
+            &HeaderMap::new(),
+        ) else {
             panic!("no session")
         };
         let mut served = JoinSet::new();
         served.spawn(attendance.run());
         let open = String::from_utf8(response.body().to_vec()).unwrap();
-        let Ok(engine::Packet::Open(open)) = engine::Packet::parse(&open) else { panic!("{open}") };
-        Self { hub: Arc::clone(hub), sid: open.sid, heard: Vec::new(), _served: served }
+        let Ok(engine::Packet::Open(open)) = engine::Packet::parse(&open) else {
+            panic!("{open}")
+        };
+        Self {
+            hub: Arc::clone(hub),
+            sid: open.sid,
+            heard: Vec::new(),
+            _served: served,
+        }
     }
 
     /// In `/oda` as staff, past `connected`.
@@ -45,19 +55,35 @@ impl Poller {
         let mut client = Self::open(hub);
         let auth = json!({ "token": json!({ "role": "staff" }).to_string() });
         assert_eq!(client.post(&format!("40/oda,{auth}")).await, 200);
-        let Content::Connect(Some(greeting)) = client.packet().await.content else { panic!("not let in") };
-        let Content::Event { name, args, .. } = client.packet().await.content else { panic!("no event") };
-        assert_eq!((name.as_str(), &args[0]["socketId"]), ("connected", &greeting["sid"]));
+        let Content::Connect(Some(greeting)) = client.packet().await.content else {
+            panic!("not let in")
+        };
+        let Content::Event { name, args, .. } = client.packet().await.content else {
+            panic!("no event")
+        };
+        assert_eq!(
+            (name.as_str(), &args[0]["socketId"]),
+            ("connected", &greeting["sid"])
+        );
         (client, greeting["sid"].clone())
     }
 
     fn knock(&self, method: &Method) -> Knock<Sockets> {
-        knock(&self.hub, method, &format!("EIO=4&transport=polling&sid={}", self.sid), &HeaderMap::new())
+        knock(
+            &self.hub,
+            method,
+            &format!("EIO=4&transport=polling&sid={}", self.sid),
+            &HeaderMap::new(),
+        )
     }
 
     async fn post(&self, body: &str) -> u16 {
         match self.knock(&Method::POST) {
-            Knock::Post(post) => post.answer(Bytes::copy_from_slice(body.as_bytes())).await.status().as_u16(),
+            Knock::Post(post) => post
+                .answer(Bytes::copy_from_slice(body.as_bytes()))
+                .await
+                .status()
+                .as_u16(),
             Knock::Answer(refusal) => refusal.status().as_u16(),
             _ => panic!("not a post"),
         }
@@ -70,7 +96,11 @@ impl Poller {
             _ => panic!("not a poll"),
         };
         let body = String::from_utf8(response.body().to_vec()).unwrap();
-        if response.status() == StatusCode::OK { Ok(body) } else { Err(response.status()) }
+        if response.status() == StatusCode::OK {
+            Ok(body)
+        } else {
+            Err(response.status())
+        }
     }
 
     /// The next packet of Socket.IO, pings answered on the way.
@@ -90,9 +120,15 @@ impl Poller {
     }
 
     async fn ask(&mut self, name: &str, payload: &Value) -> Value {
-        assert_eq!(self.post(&format!("42/oda,1{}", json!([name, payload]))).await, 200);
+        assert_eq!(
+            self.post(&format!("42/oda,1{}", json!([name, payload])))
+                .await,
+            200
+        );
         match self.packet().await.content {
-            Content::Ack { id: 1, mut args, .. } => args.remove(0),
+            Content::Ack {
+                id: 1, mut args, ..
+            } => args.remove(0),
             other => panic!("{other:?} instead of an answer"),
         }
     }
@@ -113,8 +149,13 @@ impl Poller {
 async fn a_client_that_polls_hears_what_others_hear() {
     let world = World::new();
     let (mut client, _) = Poller::staff(&world.hub).await;
-    let answer = client.ask("subscribe:inventory", &json!({ "locationIds": [1] })).await;
-    assert_eq!(answer, json!({ "ok": true, "rooms": ["inventory:location:1"], "offset": offset(0) }));
+    let answer = client
+        .ask("subscribe:inventory", &json!({ "locationIds": [1] }))
+        .await;
+    assert_eq!(
+        answer,
+        json!({ "ok": true, "rooms": ["inventory:location:1"], "offset": offset(0) })
+    );
     for n in 1..=50 {
         world.happens(stock(1 + n % 2, 1, n.cast_signed()));
     }
@@ -128,14 +169,20 @@ async fn a_client_that_polls_hears_what_others_hear() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_polls_slowly_costs_its_position_and_misses_nothing() {
-    let world = World::with(crate::Options { ring_entries: 16, ..crate::Options::default() });
+    let world = World::with(crate::Options {
+        ring_entries: 16,
+        ..crate::Options::default()
+    });
     let (mut client, _) = Poller::staff(&world.hub).await;
     client.ask("subscribe:inventory", &json!({})).await;
     for n in 1..=3000 {
         world.happens(stock(1, 1, n));
     }
     tokio::time::sleep(Duration::from_secs(10)).await;
-    assert_eq!(available(&client.events(3000).await), (1..=3000).collect::<Vec<_>>());
+    assert_eq!(
+        available(&client.events(3000).await),
+        (1..=3000).collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -144,7 +191,10 @@ async fn subscriptions_and_what_waits_go_along_to_the_websocket() {
     let (mut poller, _) = Poller::staff(&world.hub).await;
     poller.ask("subscribe:inventory", &json!({})).await;
     world.happens(stock(1, 1, 1));
-    let mut pipe = Pipe::to(upgrade(&world.hub, &format!("&sid={}", poller.sid)).unwrap(), PIPE);
+    let mut pipe = Pipe::to(
+        upgrade(&world.hub, &format!("&sid={}", poller.sid)).unwrap(),
+        PIPE,
+    );
     pipe.say("2probe").await;
     assert_eq!(pipe.text().await, "3probe");
     world.happens(stock(1, 1, 2));
@@ -153,7 +203,10 @@ async fn subscriptions_and_what_waits_go_along_to_the_websocket() {
     let mut client = Client::on(pipe);
     assert_eq!(available(&client.events_so_far().await), [1, 2, 3]);
     assert_eq!(poller.poll().await, Err(StatusCode::BAD_REQUEST));
-    assert_eq!((world.hub.figures().connections, world.hub.figures().sockets), (1, 1));
+    assert_eq!(
+        (world.hub.figures().connections, world.hub.figures().sockets),
+        (1, 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,8 +227,12 @@ async fn a_client_that_vanished_is_in_no_room_any_more() {
     let (mut client, _) = Poller::staff(&world.hub).await;
     client.ask("subscribe:inventory", &json!({})).await;
     assert_eq!(world.hub.figures().sockets, 1);
-    tokio::time::sleep(limits::PING_INTERVAL + limits::PING_TIMEOUT + Duration::from_millis(5)).await;
-    assert_eq!((world.hub.figures().connections, world.hub.figures().sockets), (0, 0));
+    tokio::time::sleep(limits::PING_INTERVAL + limits::PING_TIMEOUT + Duration::from_millis(5))
+        .await;
+    assert_eq!(
+        (world.hub.figures().connections, world.hub.figures().sockets),
+        (0, 0)
+    );
     assert_eq!(client.poll().await, Err(StatusCode::BAD_REQUEST));
 }
 
@@ -193,7 +250,12 @@ async fn the_public_socket_id_opens_no_session() {
     };
     assert_eq!(thief.poll().await, Err(StatusCode::BAD_REQUEST));
     assert_eq!(thief.post("41/oda,").await, 400);
-    assert_eq!(upgrade(&world.hub, &format!("&sid={socket_id}")).err().unwrap(), 400);
+    assert_eq!(
+        upgrade(&world.hub, &format!("&sid={socket_id}"))
+            .err()
+            .unwrap(),
+        400
+    );
     assert_eq!(world.hub.figures().sockets, 1);
 }
 
@@ -209,7 +271,9 @@ async fn binary_arguments_are_refused_once_they_are_there_and_the_socket_goes_on
 
     let (mut poller, _) = Poller::staff(&world.hub).await;
     assert_eq!(poller.post(&format!("{request}\x1ebAQI=")).await, 200);
-    let Content::Ack { id: 9, args, .. } = poller.packet().await.content else { panic!("no answer") };
+    let Content::Ack { id: 9, args, .. } = poller.packet().await.content else {
+        panic!("no answer")
+    };
     assert_eq!(args[0]["error"]["code"], "INVALID_PAYLOAD");
 
     client.say(request).await;
@@ -222,9 +286,16 @@ async fn a_flood_by_post_is_answered_as_fast_as_it_is_read() {
     let world = World::new();
     let (mut client, _) = Poller::staff(&world.hub).await;
     let flood = vec![r#"42/oda,1["dance"]"#; 5000].join("\x1e");
-    let Knock::Post(post) = client.knock(&Method::POST) else { panic!("no post") };
+    let Knock::Post(post) = client.knock(&Method::POST) else {
+        panic!("no post")
+    };
     let mut posted = Box::pin(post.answer(flood.into()));
-    assert!(tokio::time::timeout(Duration::from_secs(5), &mut posted).await.is_err(), "it waits");
+    assert!(
+        tokio::time::timeout(Duration::from_secs(5), &mut posted)
+            .await
+            .is_err(),
+        "it waits"
+    );
     let all = async {
         let mut answers = 0;
         while answers < 5000 {

@@ -40,7 +40,10 @@ async fn what_was_missed_comes_when_the_client_comes_back_and_its_rooms_are_stil
 
     assert!(recovered);
     assert_eq!(connected["offset"], offset(1));
-    assert_eq!(connected["rooms"], json!(["inventory:all", "role:staff", "shopify:sync", "user:7"]));
+    assert_eq!(
+        connected["rooms"],
+        json!(["inventory:all", "role:staff", "shopify:sync", "user:7"])
+    );
     world.happens(stock(1, 1, 4));
     assert_eq!(drained(&mut client).await, [2, 3, 4]);
     assert_eq!(world.hub.figures().recovered, 1);
@@ -54,7 +57,10 @@ async fn a_recovered_socket_has_the_same_public_id_and_a_new_session_another() {
     let (greeting, connected) = client.let_in().await;
     assert_eq!(greeting["sid"], connected["socketId"]);
     assert_ne!(greeting["sid"], greeting["pid"]);
-    assert_eq!(client.join_again(&world.hub, &staff()).await.1["socketId"], connected["socketId"]);
+    assert_eq!(
+        client.join_again(&world.hub, &staff()).await.1["socketId"],
+        connected["socketId"]
+    );
     let (_, other) = Client::join(&world.hub, PIPE, &staff()).await;
     assert_ne!(other["socketId"], connected["socketId"]);
 }
@@ -65,15 +71,32 @@ async fn joins_beyond_the_limit_are_refused_and_the_rooms_held_are_recovered() {
     let mut client = world.staff().await;
     let join = |room: u32| json!({ "locationIds": [room] });
     for room in 1..=limits::DURABLE_JOINS_PER_MINUTE_MAX {
-        assert_eq!(client.ask("subscribe:inventory", &join(room)).await["ok"], true, "{room}");
+        assert_eq!(
+            client.ask("subscribe:inventory", &join(room)).await["ok"],
+            true,
+            "{room}"
+        );
     }
-    for refused in [join(1_000), json!({ "productIds": [5], "since": offset(0) })] {
+    for refused in [
+        join(1_000),
+        json!({ "productIds": [5], "since": offset(0) }),
+    ] {
         let refused = client.ask("subscribe:inventory", &refused).await;
-        assert_eq!((&refused["ok"], &refused["error"]["code"]), (&json!(false), &json!("LIMIT_REACHED")));
+        assert_eq!(
+            (&refused["ok"], &refused["error"]["code"]),
+            (&json!(false), &json!("LIMIT_REACHED"))
+        );
         assert_eq!(refused["error"]["retryable"], true);
     }
-    assert_eq!(client.ask("unsubscribe:inventory", &join(1)).await["error"]["code"], "LIMIT_REACHED");
-    assert_eq!(client.ask("subscribe:inventory", &join(1)).await["ok"], true, "nothing to write");
+    assert_eq!(
+        client.ask("unsubscribe:inventory", &join(1)).await["error"]["code"],
+        "LIMIT_REACHED"
+    );
+    assert_eq!(
+        client.ask("subscribe:inventory", &join(1)).await["ok"],
+        true,
+        "nothing to write"
+    );
     let kept = || world.log.kept.load(Ordering::Relaxed);
     assert_eq!(kept(), limits::DURABLE_JOINS_PER_MINUTE_MAX as usize);
     world.happens(stock(1, 1, 1));
@@ -83,7 +106,10 @@ async fn joins_beyond_the_limit_are_refused_and_the_rooms_held_are_recovered() {
     assert_eq!(drained(&mut client).await, [1, 3]);
 
     tokio::time::advance(Duration::from_mins(1)).await;
-    assert_eq!(client.ask("subscribe:inventory", &join(1_000)).await["ok"], true);
+    assert_eq!(
+        client.ask("subscribe:inventory", &join(1_000)).await["ok"],
+        true
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,34 +117,74 @@ async fn what_is_kept_of_a_session_is_bounded_whatever_its_client_asks() {
     let world = World::new();
     world.happens(stock(1, 1, 1));
     let mut client = world.staff().await;
-    let largest = || world.log.sessions.lock().unwrap().values().map(String::len).max().unwrap_or_default();
+    let largest = || {
+        world
+            .log
+            .sessions
+            .lock()
+            .unwrap()
+            .values()
+            .map(String::len)
+            .max()
+            .unwrap_or_default()
+    };
     // Names of others may be long.
     let ids: Vec<_> = (0..230).map(|id| format!("{id:0>120}x")).collect();
-    assert_eq!(client.ask("subscribe:inventory", &json!({ "productIds": ids })).await["ok"], true);
+    assert_eq!(
+        client
+            .ask("subscribe:inventory", &json!({ "productIds": ids }))
+            .await["ok"],
+        true
+    );
     let before = largest();
-    let refused = client.ask("subscribe:inventory", &json!({ "variantIds": ids })).await;
+    let refused = client
+        .ask("subscribe:inventory", &json!({ "variantIds": ids }))
+        .await;
     assert_eq!(
         (&refused["error"]["code"], &refused["error"]["retryable"]),
         (&json!("LIMIT_REACHED"), &json!(false))
     );
     assert_eq!(largest(), before);
-    assert_eq!(client.ask("unsubscribe:inventory", &json!({})).await["ok"], true);
+    assert_eq!(
+        client.ask("unsubscribe:inventory", &json!({})).await["ok"],
+        true
+    );
     // Each of these is kept with what it changed, until there is no room for it.
     for round in 0..20_u64 {
-        let ids: Vec<_> = (0..200).map(|id| 1_000_000_000_000 + round % 3 * 200 + id).collect();
-        let joined =
-            client.ask("subscribe:inventory", &json!({ "productIds": ids, "since": offset(0) })).await;
+        let ids: Vec<_> = (0..200)
+            .map(|id| 1_000_000_000_000 + round % 3 * 200 + id)
+            .collect();
+        let joined = client
+            .ask(
+                "subscribe:inventory",
+                &json!({ "productIds": ids, "since": offset(0) }),
+            )
+            .await;
         assert_eq!(joined["ok"], true, "{round}: {joined}");
         assert!(largest() <= limits::SESSION_BYTES_MAX, "{}", largest());
     }
     // With an event comes the cursor that says that all of these were sent.
-    let own = schemas::event::Notice { user_id: "7".parse().ok(), ..notice("a") };
+    let own = schemas::event::Notice {
+        user_id: "7".parse().ok(),
+        ..notice("a")
+    };
     world.happens(Event::UserNotification(own));
-    assert!(client.events_so_far().await.iter().any(|(name, _)| name == "notification"));
+    assert!(
+        client
+            .events_so_far()
+            .await
+            .iter()
+            .any(|(name, _)| name == "notification")
+    );
     assert!(client.join_again(&world.hub, &staff()).await.0);
     let types: Vec<_> = (0..500).map(|number| format!("{number:0>120}")).collect();
     let before = largest();
-    let refused = client.ask("subscribe:notifications", &json!({ "types": types, "since": offset(0) })).await;
+    let refused = client
+        .ask(
+            "subscribe:notifications",
+            &json!({ "types": types, "since": offset(0) }),
+        )
+        .await;
     assert_eq!(
         (&refused["error"]["code"], &refused["error"]["field"]),
         (&json!("INVALID_PAYLOAD"), &json!("types"))
@@ -132,15 +198,27 @@ async fn a_session_whose_record_made_room_for_others_is_told_to_load_again() {
     let mut client = joined(&world).await;
     let mut roomless = world.staff().await;
     *world.log.evicted_at.lock().unwrap() = Some(Timestamp::from_second(100).unwrap());
-    assert!(client.join_again(&world.hub, &staff()).await.0, "it has a record still");
+    assert!(
+        client.join_again(&world.hub, &staff()).await.0,
+        "it has a record still"
+    );
     world.log.sessions.lock().unwrap().clear();
     tokio::time::advance(Duration::from_secs(2)).await;
     assert!(!client.join_again(&world.hub, &staff()).await.0);
-    assert_eq!(client.event().await, ("resync".to_owned(), json!({ "reason": "too_old" })));
-    assert!(!roomless.join_again(&world.hub, &staff()).await.0, "it cannot be told whether it had one");
+    assert_eq!(
+        client.event().await,
+        ("resync".to_owned(), json!({ "reason": "too_old" }))
+    );
+    assert!(
+        !roomless.join_again(&world.hub, &staff()).await.0,
+        "it cannot be told whether it had one"
+    );
     tokio::time::advance(Duration::from_secs(200)).await;
     let mut later = world.staff().await;
-    assert!(later.join_again(&world.hub, &staff()).await.0, "it began after that");
+    assert!(
+        later.join_again(&world.hub, &staff()).await.0,
+        "it began after that"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,12 +230,26 @@ async fn who_wants_no_recovery_is_given_no_session_and_no_cursor() {
     client.say(&format!("40/oda,{auth}")).await;
     let (greeting, connected) = client.let_in().await;
     assert_eq!(greeting.get("pid"), None);
-    assert_eq!(connected["rooms"], json!(["role:staff", "shopify:sync", "user:7"]));
-    assert_eq!(client.ask("subscribe:inventory", &json!({})).await["ok"], true);
-    assert_eq!(world.log.kept.load(Ordering::Relaxed), 1, "nothing of it is written");
+    assert_eq!(
+        connected["rooms"],
+        json!(["role:staff", "shopify:sync", "user:7"])
+    );
+    assert_eq!(
+        client.ask("subscribe:inventory", &json!({})).await["ok"],
+        true
+    );
+    assert_eq!(
+        world.log.kept.load(Ordering::Relaxed),
+        1,
+        "nothing of it is written"
+    );
     world.happens(stock(1, 1, 1));
     for (client, count) in [(&mut client, 1), (&mut other, 2)] {
-        let Heard::Packet(Packet { content: Content::Event { args, .. }, .. }) = client.heard().await else {
+        let Heard::Packet(Packet {
+            content: Content::Event { args, .. },
+            ..
+        }) = client.heard().await
+        else {
             panic!("no event");
         };
         assert_eq!(args.len(), count, "{args:?}");
@@ -185,8 +277,12 @@ async fn what_is_erased_from_the_log_is_told_by_no_memory_of_it() {
     world.hub.forget();
     world.happens(order(6, &[]));
     assert!(away.join_as_before(&staff()).await.0, "recovered");
-    let customers: Vec<_> =
-        away.events_so_far().await.iter().map(|(_, event)| event["data"]["customerId"].clone()).collect();
+    let customers: Vec<_> = away
+        .events_so_far()
+        .await
+        .iter()
+        .map(|(_, event)| event["data"]["customerId"].clone())
+        .collect();
     assert_eq!(customers, [Value::Null, json!("6")]);
 }
 
@@ -203,8 +299,12 @@ async fn it_works_again_and_again_and_before_the_first_event() {
         assert!(client.join_again(&world.hub, &staff()).await.0);
         client.offset = None;
     }
-    let titles: Vec<_> =
-        client.events_so_far().await.iter().map(|(_, event)| event["data"]["title"].clone()).collect();
+    let titles: Vec<_> = client
+        .events_so_far()
+        .await
+        .iter()
+        .map(|(_, event)| event["data"]["title"].clone())
+        .collect();
     assert_eq!(titles, ["0", "1", "2"]);
 
     client.ask("subscribe:inventory", &json!({})).await;
@@ -232,11 +332,18 @@ async fn a_session_nobody_knows_begins_anew_and_is_told_so() {
         assert_ne!(greeting["sid"], pid);
         assert_ne!(greeting["pid"], pid);
         let resync = client.event().await;
-        assert_eq!((resync.0.as_str(), &resync.1["reason"]), ("resync", &json!("unknown_session")), "{told}");
+        assert_eq!(
+            (resync.0.as_str(), &resync.1["reason"]),
+            ("resync", &json!("unknown_session")),
+            "{told}"
+        );
     }
     let mut mine = joined(&world).await;
     let other = json!({ "role": "staff", "user": "8" });
-    assert!(!mine.join_again(&world.hub, &other).await.0, "another user's session");
+    assert!(
+        !mine.join_again(&world.hub, &other).await.0,
+        "another user's session"
+    );
     assert_eq!(mine.event().await.1, json!({ "reason": "unknown_session" }));
     world.happens(stock(1, 1, 1));
     assert!(drained(&mut mine).await.is_empty());
@@ -244,16 +351,28 @@ async fn a_session_nobody_knows_begins_anew_and_is_told_so() {
 
 #[tokio::test(start_paused = true)]
 async fn only_a_session_of_ones_own_is_looked_up_and_no_oftener_than_one_may_speak() {
-    let world = World::with(Options { messages_per_minute: 30, ..Options::default() });
+    let world = World::with(Options {
+        messages_per_minute: 30,
+        ..Options::default()
+    });
     let looked_up = || world.log.looked_up.load(Ordering::Relaxed);
     let mut client = joined(&world).await;
     let other = json!({ "role": "staff", "user": "8" });
     let mine = client.pid.clone();
-    for pid in [mine.clone(), Some("bogus".to_owned()), Some("A".repeat(5_000)), Some(String::new())] {
+    for pid in [
+        mine.clone(),
+        Some("bogus".to_owned()),
+        Some("A".repeat(5_000)),
+        Some(String::new()),
+    ] {
         client.pid = pid;
         assert!(!client.join_again(&world.hub, &other).await.0);
     }
-    assert_eq!(looked_up(), 0, "what is no session of theirs is not asked for");
+    assert_eq!(
+        looked_up(),
+        0,
+        "what is no session of theirs is not asked for"
+    );
 
     client.pid = mine;
     assert!(client.join_again(&world.hub, &staff()).await.0);
@@ -275,7 +394,10 @@ async fn only_a_session_of_ones_own_is_looked_up_and_no_oftener_than_one_may_spe
 
 #[tokio::test(start_paused = true)]
 async fn a_namespace_without_recovery_has_no_pid_no_cursor_and_keeps_nothing() {
-    let world = World::with(Options { recovery: [Namespace::Root].into(), ..Options::default() });
+    let world = World::with(Options {
+        recovery: [Namespace::Root].into(),
+        ..Options::default()
+    });
     let mut client = Client::open(&world.hub, PIPE).await;
     let auth = json!({ "pid": "foo", "offset": "bar", "token": staff().to_string() });
     client.say(&format!("40/oda,{auth}")).await;
@@ -283,9 +405,15 @@ async fn a_namespace_without_recovery_has_no_pid_no_cursor_and_keeps_nothing() {
     assert_eq!(greeting, json!({ "sid": connected["socketId"] }));
     client.ask("subscribe:inventory", &json!({})).await;
     client.ask("unsubscribe:inventory", &json!({})).await;
-    client.ask("subscribe:inventory", &json!({ "since": offset(0) })).await;
+    client
+        .ask("subscribe:inventory", &json!({ "since": offset(0) }))
+        .await;
     world.happens(stock(1, 1, 1));
-    let Heard::Packet(Packet { content: Content::Event { args, .. }, .. }) = client.heard().await else {
+    let Heard::Packet(Packet {
+        content: Content::Event { args, .. },
+        ..
+    }) = client.heard().await
+    else {
         panic!("no event");
     };
     assert_eq!(args.len(), 1);
@@ -299,7 +427,9 @@ async fn every_event_carries_a_cursor_whatever_it_is() {
     world.happens(stock(1, 1, 1));
     client.say(r#"42/oda,["dance"]"#).await;
     client.say(r#"42/oda,["inventory:update",{}]"#).await;
-    client.say(r#"42/oda,["subscribe:inventory",{"since":"yesterday"}]"#).await;
+    client
+        .say(r#"42/oda,["subscribe:inventory",{"since":"yesterday"}]"#)
+        .await;
     let run = WebhookReceived {
         topic: "x".to_owned(),
         shop: shop(),
@@ -307,16 +437,34 @@ async fn every_event_carries_a_cursor_whatever_it_is() {
         received_at: Timestamp::UNIX_EPOCH,
     };
     world.hub.tell(&shop(), &Event::ShopifyWebhookReceived(run));
-    let all = ["error", "inventory:updateError", "inventory:updated", "resync", "shopify:webhook:received"];
+    let all = [
+        "error",
+        "inventory:updateError",
+        "inventory:updated",
+        "resync",
+        "shopify:webhook:received",
+    ];
     let mut names = BTreeSet::new();
     while names.len() < all.len() {
-        let Heard::Packet(Packet { content: Content::Event { name, args, .. }, .. }) = client.heard().await
+        let Heard::Packet(Packet {
+            content: Content::Event { name, args, .. },
+            ..
+        }) = client.heard().await
         else {
             panic!("no event");
         };
         assert_eq!(args.len(), 2, "{name}");
-        let cursor = args[1].as_str().unwrap().parse::<Offset>().unwrap().sequence.0;
-        assert!(cursor <= 1 && (cursor == 1 || !name.starts_with("inventory:updated")), "{name}");
+        let cursor = args[1]
+            .as_str()
+            .unwrap()
+            .parse::<Offset>()
+            .unwrap()
+            .sequence
+            .0;
+        assert!(
+            cursor <= 1 && (cursor == 1 || !name.starts_with("inventory:updated")),
+            "{name}"
+        );
         names.insert(name);
     }
     assert!(names.into_iter().eq(all));
@@ -344,8 +492,15 @@ async fn connecting_and_coming_back_write_nothing_and_a_join_that_changes_nothin
 async fn a_server_that_knows_nothing_recovers_a_client_from_the_log_and_the_record() {
     let world = World::new();
     let mut client = joined(&world).await;
-    client.ask("subscribe:notifications", &json!({ "types": ["system:maintenance"] })).await;
-    client.ask("subscribe:orders", &json!({ "customerId": "customer-1" })).await;
+    client
+        .ask(
+            "subscribe:notifications",
+            &json!({ "types": ["system:maintenance"] }),
+        )
+        .await;
+    client
+        .ask("subscribe:orders", &json!({ "customerId": "customer-1" }))
+        .await;
     world.happens(stock(1, 1, 1));
     drained(&mut client).await;
     let unseen = world.log.append(&shop(), stock(1, 1, 2));
@@ -355,7 +510,11 @@ async fn a_server_that_knows_nothing_recovers_a_client_from_the_log_and_the_reco
     let (recovered, connected) = client.join_again(&world.hub, &staff()).await;
     assert!(recovered);
     let rooms = connected["rooms"].as_array().unwrap();
-    for room in ["inventory:all", "notifications:7", "orders:customer:customer-1"] {
+    for room in [
+        "inventory:all",
+        "notifications:7",
+        "orders:customer:customer-1",
+    ] {
         assert!(rooms.contains(&json!(room)), "{room} of {rooms:?}");
     }
     world.happens(Event::SystemNotification(notice("another kind")));
@@ -370,8 +529,12 @@ async fn a_server_that_knows_nothing_recovers_a_client_from_the_log_and_the_reco
 async fn what_was_left_stays_left() {
     let world = World::new();
     let mut client = world.staff().await;
-    client.ask("subscribe:inventory", &json!({ "locationIds": [1, 2] })).await;
-    client.ask("unsubscribe:inventory", &json!({ "locationIds": [1] })).await;
+    client
+        .ask("subscribe:inventory", &json!({ "locationIds": [1, 2] }))
+        .await;
+    client
+        .ask("unsubscribe:inventory", &json!({ "locationIds": [1] }))
+        .await;
     let world = World::on(Arc::clone(&world.log), Options::default());
     assert!(client.join_again(&world.hub, &staff()).await.0);
     world.happens(stock(1, 1, 1));
@@ -393,14 +556,21 @@ async fn a_socket_that_has_not_noticed_its_end_gives_way_to_its_successor() {
     assert_eq!(world.hub.figures().sockets, 1);
     assert_eq!(world.hub.figures().replaced, 1);
     assert_eq!(world.hub.endings()["replaced"], 1);
-    assert_eq!(ghost.heard().await, Heard::End, "without a goodbye that would keep the client away");
+    assert_eq!(
+        ghost.heard().await,
+        Heard::End,
+        "without a goodbye that would keep the client away"
+    );
     world.happens(stock(1, 1, 1));
     assert_eq!(drained(&mut client).await, [1]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_replayed_is_told_and_the_rooms_are_joined_all_the_same() {
-    let world = World::with(Options { ring_entries: 2, ..Options::default() });
+    let world = World::with(Options {
+        ring_entries: 2,
+        ..Options::default()
+    });
     let mut client = joined(&world).await;
     for n in 1..=10 {
         world.happens(stock(1, 1, n));
@@ -415,13 +585,22 @@ async fn what_cannot_be_replayed_is_told_and_the_rooms_are_joined_all_the_same()
     for (foreign, reason) in cases {
         client.offset = Some(foreign);
         let (recovered, connected) = client.join_again(&world.hub, &staff()).await;
-        assert!(!recovered, "the client must not believe that nothing is missing");
+        assert!(
+            !recovered,
+            "the client must not believe that nothing is missing"
+        );
         assert_eq!(connected["offset"], world.hub.head().to_string());
-        assert_eq!(client.event().await, ("resync".to_owned(), json!({ "reason": reason })));
+        assert_eq!(
+            client.event().await,
+            ("resync".to_owned(), json!({ "reason": reason }))
+        );
         world.happens(stock(1, 1, 77));
         assert_eq!(drained(&mut client).await, [77]);
         world.happens(stock(1, 1, 78));
-        assert!(client.join_again(&world.hub, &staff()).await.0, "the new session can be recovered again");
+        assert!(
+            client.join_again(&world.hub, &staff()).await.0,
+            "the new session can be recovered again"
+        );
         assert_eq!(drained(&mut client).await, [78]);
     }
 }
@@ -437,10 +616,16 @@ async fn another_life_of_the_database_is_told_and_the_rooms_are_joined_all_the_s
     // A backup from before all that, put back.
     let log = Arc::new(Log::default());
     log.life.store(1, Ordering::Relaxed);
-    log.sessions.lock().unwrap().clone_from(&world.log.sessions.lock().unwrap());
+    log.sessions
+        .lock()
+        .unwrap()
+        .clone_from(&world.log.sessions.lock().unwrap());
     let world = World::on(log, Options::default());
     assert!(!client.join_again(&world.hub, &staff()).await.0);
-    assert_eq!(client.event().await, ("resync".to_owned(), json!({ "reason": "other_epoch" })));
+    assert_eq!(
+        client.event().await,
+        ("resync".to_owned(), json!({ "reason": "other_epoch" }))
+    );
     for n in 1..=3 {
         world.happens(stock(1, 1, n));
     }
@@ -455,7 +640,9 @@ async fn another_life_of_the_database_is_told_and_the_rooms_are_joined_all_the_s
 async fn other_rights_end_what_they_end_and_the_client_loads_again() {
     let world = World::new();
     let mut client = world.client(&json!({ "role": "admin" })).await;
-    client.ask("subscribe:inventory", &json!({ "locationIds": [1, 2] })).await;
+    client
+        .ask("subscribe:inventory", &json!({ "locationIds": [1, 2] }))
+        .await;
     client.ask("subscribe:orders", &json!({})).await;
     world.happens(stock(2, 1, 1));
     let limited = json!({ "role": "staff", "locations": ["1"] });
@@ -463,9 +650,13 @@ async fn other_rights_end_what_they_end_and_the_client_loads_again() {
     assert!(!recovered);
     let rooms = connected["rooms"].as_array().unwrap().clone();
     assert!(
-        rooms.contains(&json!("inventory:location:1")) && !rooms.contains(&json!("inventory:location:2"))
+        rooms.contains(&json!("inventory:location:1"))
+            && !rooms.contains(&json!("inventory:location:2"))
     );
-    assert_eq!(client.event().await.1, json!({ "reason": "rights_changed" }));
+    assert_eq!(
+        client.event().await.1,
+        json!({ "reason": "rights_changed" })
+    );
     world.happens(stock(2, 1, 2));
     world.happens(stock(1, 1, 3));
     assert_eq!(drained(&mut client).await, [3]);
@@ -488,7 +679,10 @@ async fn rights_that_a_refresh_took_for_a_while_are_a_reason_to_load_again() {
     assert_eq!(drained(&mut client).await, [2]);
     // With the first token again, which would have shown it the other one, too.
     assert!(!client.join_again(&world.hub, &all).await.0);
-    assert_eq!(client.event().await.1, json!({ "reason": "rights_changed" }));
+    assert_eq!(
+        client.event().await.1,
+        json!({ "reason": "rights_changed" })
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -499,12 +693,20 @@ async fn a_token_is_asked_for_again_on_the_way_back() {
     let mut again = Client::open(&world.hub, PIPE).await;
     let auth = json!({ "pid": old, "token": json!({ "role": "staff", "expires": 0 }).to_string() });
     again.say(&format!("40/oda,{auth}")).await;
-    let Heard::Packet(Packet { content: Content::ConnectError(error), .. }) = again.heard().await else {
+    let Heard::Packet(Packet {
+        content: Content::ConnectError(error),
+        ..
+    }) = again.heard().await
+    else {
         panic!("let in without a good token");
     };
     assert_eq!(error["message"], "Invalid or expired token");
     world.happens(stock(1, 1, 1));
-    assert_eq!(drained(&mut client).await, [1], "and nobody was put out for it");
+    assert_eq!(
+        drained(&mut client).await,
+        [1],
+        "and nobody was put out for it"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -590,24 +792,32 @@ enum Act {
 fn act() -> impl Strategy<Value = Act> {
     let join = (0..5_u64, prop::option::of(0..40_u8), any::<bool>())
         .prop_map(|(room, since, heard)| Act::Join { room, since, heard });
-    let publish = (1..4_u64, 1..4_u64, 1..20_u8).prop_map(|(location, product, times)| Act::Publish {
-        location,
-        product,
-        times,
-    });
-    let cut = (0..12_u8, any::<bool>(), any::<bool>()).prop_map(|(hears, ghost, restart)| Act::Cut {
-        hears,
-        ghost,
-        restart,
-    });
+    let publish =
+        (1..4_u64, 1..4_u64, 1..20_u8).prop_map(|(location, product, times)| Act::Publish {
+            location,
+            product,
+            times,
+        });
+    let cut =
+        (0..12_u8, any::<bool>(), any::<bool>()).prop_map(|(hears, ghost, restart)| Act::Cut {
+            hears,
+            ghost,
+            restart,
+        });
     prop_oneof![3 => join, 4 => publish, 4 => cut]
 }
 
 fn target(room: u64) -> (Value, Room) {
     match room {
         0 => (json!({}), Room::InventoryAll),
-        1..=3 => (json!({ "locationIds": [room] }), Room::InventoryLocation(room.into())),
-        _ => (json!({ "productIds": [1] }), Room::InventoryProduct(1.into())),
+        1..=3 => (
+            json!({ "locationIds": [room] }),
+            Room::InventoryLocation(room.into()),
+        ),
+        _ => (
+            json!({ "productIds": [1] }),
+            Room::InventoryProduct(1.into()),
+        ),
     }
 }
 
@@ -619,7 +829,10 @@ struct Owed {
 }
 
 async fn cut_off_again_and_again(acts: Vec<Act>, ring_entries: usize) {
-    let options = Options { ring_entries, ..Options::default() };
+    let options = Options {
+        ring_entries,
+        ..Options::default()
+    };
     let log = Arc::new(Log::default());
     let mut world = World::on(Arc::clone(&log), options.clone());
     let mut client = world.staff().await;
@@ -628,13 +841,19 @@ async fn cut_off_again_and_again(acts: Vec<Act>, ring_entries: usize) {
     let mut open: Vec<(Value, Room, u64)> = Vec::new();
     for act in acts {
         match act {
-            Act::Publish { location, product, times } => {
+            Act::Publish {
+                location,
+                product,
+                times,
+            } => {
                 for _ in 0..times {
                     stock_now += 1;
                     world.happens(stock(location, product, stock_now));
                 }
                 let entries = log.entries();
-                let wanted = entries.iter().filter(|entry| is_wanted(entry, &owed.rooms, None));
+                let wanted = entries
+                    .iter()
+                    .filter(|entry| is_wanted(entry, &owed.rooms, None));
                 owed.entries.extend(wanted.map(|entry| entry.sequence().0));
             }
             Act::Join { room, since, heard } => {
@@ -650,9 +869,14 @@ async fn cut_off_again_and_again(acts: Vec<Act>, ring_entries: usize) {
                     open.push((payload, room, since));
                 }
             }
-            Act::Cut { hears, ghost, restart } => {
+            Act::Cut {
+                hears,
+                ghost,
+                restart,
+            } => {
                 for _ in 0..hears {
-                    let heard = tokio::time::timeout(Duration::from_millis(1), client.heard()).await;
+                    let heard =
+                        tokio::time::timeout(Duration::from_millis(1), client.heard()).await;
                     if let Ok(Heard::Packet(packet)) = heard {
                         client.keep(packet);
                     }
@@ -678,7 +902,9 @@ async fn cut_off_again_and_again(acts: Vec<Act>, ring_entries: usize) {
             }
         }
         let entries = log.entries();
-        let wanted = entries.iter().filter(|entry| is_wanted(entry, &owed.rooms, None));
+        let wanted = entries
+            .iter()
+            .filter(|entry| is_wanted(entry, &owed.rooms, None));
         owed.entries.extend(wanted.map(|entry| entry.sequence().0));
     }
     for (payload, room, since) in open {
@@ -686,7 +912,9 @@ async fn cut_off_again_and_again(acts: Vec<Act>, ring_entries: usize) {
         owed.rooms.push((room, since));
     }
     let entries = log.entries();
-    let wanted = entries.iter().filter(|entry| is_wanted(entry, &owed.rooms, None));
+    let wanted = entries
+        .iter()
+        .filter(|entry| is_wanted(entry, &owed.rooms, None));
     owed.entries.extend(wanted.map(|entry| entry.sequence().0));
     client.events_so_far().await;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(50);

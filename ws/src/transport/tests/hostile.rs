@@ -63,7 +63,10 @@ async fn two_posts_at_a_time_close_the_session() {
         panic!("no post")
     };
     assert_eq!(world.post(&sid, "4second").await, bad_request());
-    assert_eq!(first.answer(Bytes::from_static(b"4first")).await.status(), 400);
+    assert_eq!(
+        first.answer(Bytes::from_static(b"4first")).await.status(),
+        400
+    );
     assert_eq!(world.poll(&sid).await, unknown());
 }
 
@@ -83,22 +86,41 @@ async fn a_request_that_breaks_off_closes_the_session() {
 
     // One whose body was handed over and is not yet taken.
     let sid = world.session().await;
-    assert_eq!(world.post(&sid, format!("4{}", "x".repeat(limits::OUT_BYTES_MAX))).await, ok("ok"));
+    assert_eq!(
+        world
+            .post(&sid, format!("4{}", "x".repeat(limits::OUT_BYTES_MAX)))
+            .await,
+        ok("ok")
+    );
     let post = world.post(&sid, "4waits");
-    assert!(tokio::time::timeout(Duration::from_millis(1), post).await.is_err());
+    assert!(
+        tokio::time::timeout(Duration::from_millis(1), post)
+            .await
+            .is_err()
+    );
     assert_eq!(world.poll(&sid).await, unknown());
     assert_eq!(world.gate.connections(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn sessions_that_nobody_uses_are_bounded_and_given_up() {
-    let mut world = World::with(Options { connections_max: 100, ..Options::default() });
+    let mut world = World::with(Options {
+        connections_max: 100,
+        ..Options::default()
+    });
     for _ in 0..100 {
         world.session().await;
     }
-    assert_eq!(world.request(Method::GET, "EIO=4&transport=polling", b"").await.0, 503);
+    assert_eq!(
+        world
+            .request(Method::GET, "EIO=4&transport=polling", b"")
+            .await
+            .0,
+        503
+    );
     assert_eq!(world.websocket("").err().unwrap().0, 503);
-    tokio::time::sleep(limits::PING_INTERVAL + limits::PING_TIMEOUT + Duration::from_millis(5)).await;
+    tokio::time::sleep(limits::PING_INTERVAL + limits::PING_TIMEOUT + Duration::from_millis(5))
+        .await;
     assert_eq!(world.gate.connections(), 0);
     assert_eq!(world.gate.sessions(), 0);
     world.session().await;
@@ -110,7 +132,12 @@ async fn who_posts_and_never_polls_is_not_listened_to_for_ever() {
     let sid = world.session().await;
     let packet = format!("4{}", "x".repeat(1000));
     let flood = async { while world.post(&sid, &packet).await == ok("ok") {} };
-    assert!(tokio::time::timeout(Duration::from_mins(3), flood).await.is_ok(), "it ends");
+    assert!(
+        tokio::time::timeout(Duration::from_mins(3), flood)
+            .await
+            .is_ok(),
+        "it ends"
+    );
     assert_eq!(world.gate.connections(), 0);
 }
 

@@ -49,7 +49,11 @@ impl Client {
 
     /// Takes an answer, if there is one by now.
     async fn look(&mut self) {
-        if self.poll.as_ref().is_some_and(tokio::task::JoinHandle::is_finished) {
+        if self
+            .poll
+            .as_ref()
+            .is_some_and(tokio::task::JoinHandle::is_finished)
+        {
             self.take_poll().await;
         }
     }
@@ -77,7 +81,9 @@ impl Client {
     async fn act(&mut self, act: Act) {
         self.look().await;
         match act {
-            Act::Poll if self.poll.is_none() => self.poll = Some(self.world.poll_later(&self.sid).await),
+            Act::Poll if self.poll.is_none() => {
+                self.poll = Some(self.world.poll_later(&self.sid).await)
+            }
             Act::Post { messages } => self.say(messages).await,
             Act::Probe => {
                 // A second one at a time is closed, which is another test's.
@@ -113,9 +119,19 @@ impl Client {
 }
 
 async fn run(acts: Vec<Act>, max_payload: usize) {
-    let mut world = World::with(Options { max_payload, ..Options::default() });
+    let mut world = World::with(Options {
+        max_payload,
+        ..Options::default()
+    });
     let sid = world.session().await;
-    let mut client = Client { world, sid, poll: None, socket: None, said: 0, heard: 0 };
+    let mut client = Client {
+        world,
+        sid,
+        poll: None,
+        socket: None,
+        said: 0,
+        heard: 0,
+    };
     for act in acts {
         if matches!(act, Act::TakeOver)
             && let Some(socket) = client.socket.take()

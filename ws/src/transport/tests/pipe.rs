@@ -15,7 +15,10 @@ pub(crate) fn websocket() -> HeaderMap {
         ("sec-websocket-version", "13"),
         ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
     ];
-    usual.into_iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
+    usual
+        .into_iter()
+        .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
+        .collect()
 }
 
 /// A WebSocket's other end; the server's ends with it.
@@ -30,7 +33,10 @@ impl Pipe {
         let (io, far) = tokio::io::duplex(bytes);
         let mut served = JoinSet::new();
         served.spawn(upgrade.run(far, Bytes::new()));
-        Self { io, _served: served }
+        Self {
+            io,
+            _served: served,
+        }
     }
 
     pub(crate) async fn say(&mut self, text: &str) {
@@ -64,7 +70,11 @@ impl Pipe {
         };
         let mut payload = vec![0; usize::try_from(length).unwrap()];
         self.io.read_exact(&mut payload).await.ok()?;
-        assert_eq!(first & 0xF0, 0x80, "a server frame is whole and without reserved bits");
+        assert_eq!(
+            first & 0xF0,
+            0x80,
+            "a server frame is whole and without reserved bits"
+        );
         Some((first & 0x0F, payload))
     }
 

@@ -15,7 +15,12 @@ use crate::{AuthError, Ending, Options, frame};
 struct Parrot;
 
 impl Talk for Parrot {
-    fn receive(&mut self, _now: Duration, message: Message<'_>, out: &mut Out) -> Result<(), Ending> {
+    fn receive(
+        &mut self,
+        _now: Duration,
+        message: Message<'_>,
+        out: &mut Out,
+    ) -> Result<(), Ending> {
         out.push(match message {
             Message::Binary(bytes) => frame::binary(&bytes),
             Message::Text(text) => frame::text(text),
@@ -38,7 +43,10 @@ impl Talk for Parrot {
 
 /// Lets in who brings a token.
 fn bearer(visitor: Visitor, _: &mut Out) -> Result<Parrot, Refusal> {
-    visitor.bearer.map(|_| Parrot).ok_or(Refusal::Token(AuthError::Required))
+    visitor
+        .bearer
+        .map(|_| Parrot)
+        .ok_or(Refusal::Token(AuthError::Required))
 }
 
 fn connect(
@@ -47,7 +55,13 @@ fn connect(
     headers: &HeaderMap,
     talk: impl FnOnce(Visitor, &mut Out) -> Result<Parrot, Refusal>,
 ) -> Result<Pipe, Answer> {
-    match world.gate.knock_plain(method, headers, ([127, 0, 0, 1], 9).into(), &world.entrance, talk) {
+    match world.gate.knock_plain(
+        method,
+        headers,
+        ([127, 0, 0, 1], 9).into(),
+        &world.entrance,
+        talk,
+    ) {
         Knock::Upgrade(response, upgrade) => {
             assert_eq!(response.status(), 101);
             Ok(Pipe::to(upgrade, PIPE))
@@ -102,8 +116,13 @@ async fn a_ping_every_thirty_seconds_is_answered_within_five_or_the_connection_i
 async fn who_brings_no_token_where_one_is_asked_for_is_answered_401() {
     let world = World::new();
     let mut headers = websocket();
-    let refused = connect(&world, &Method::GET, &headers, bearer).err().unwrap();
-    assert_eq!((refused.0, refused.1.contains("Authentication required")), (401, true));
+    let refused = connect(&world, &Method::GET, &headers, bearer)
+        .err()
+        .unwrap();
+    assert_eq!(
+        (refused.0, refused.1.contains("Authentication required")),
+        (401, true)
+    );
     assert_eq!(world.gate.connections(), 0, "its place is free again");
     headers.insert("authorization", HeaderValue::from_static("Bearer abc"));
     assert!(connect(&world, &Method::GET, &headers, bearer).is_ok());
@@ -113,7 +132,9 @@ async fn who_brings_no_token_where_one_is_asked_for_is_answered_401() {
 async fn what_is_no_websocket_or_of_a_foreign_page_is_refused() {
     let world = World::new();
     let knock = |method, headers: &HeaderMap| {
-        connect(&world, &method, headers, |_, _| Ok(Parrot)).err().map(|(status, _)| status)
+        connect(&world, &method, headers, |_, _| Ok(Parrot))
+            .err()
+            .map(|(status, _)| status)
     };
     assert_eq!(knock(Method::GET, &HeaderMap::new()), Some(400));
     assert_eq!(knock(Method::POST, &websocket()), Some(400));
@@ -125,7 +146,10 @@ async fn what_is_no_websocket_or_of_a_foreign_page_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn they_count_among_all_connections() {
-    let mut world = World::with(Options { connections_max: 2, ..Options::default() });
+    let mut world = World::with(Options {
+        connections_max: 2,
+        ..Options::default()
+    });
     world.session().await;
     let plain = socket(&world).unwrap();
     assert_eq!(world.websocket("").err().unwrap().0, 503);

@@ -32,7 +32,11 @@ async fn a_probe_ends_the_waiting_poll_and_the_websocket_takes_over() {
     let poll = world.poll_later(&sid).await;
     let mut socket = probed(&world, &sid).await;
     assert_eq!(poll.await.unwrap(), ok("6"));
-    assert_eq!(world.poll(&sid).await, ok("6"), "a later one does not wait long either");
+    assert_eq!(
+        world.poll(&sid).await,
+        ok("6"),
+        "a later one does not wait long either"
+    );
     socket.say("5").await;
     socket.say("4hello").await;
     assert_eq!(socket.text().await, "4hello");
