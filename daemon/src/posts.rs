@@ -66,13 +66,16 @@ impl Posts {
     /// Tells it, unless it was told before; when this answers, it is on disk.
     pub(crate) async fn tell(&self, statement: Statement) -> Result<Told, StoreError> {
         let Statement { shop, event, key } = statement;
-        if event.is_ephemeral() {
-            self.hub.tell(&shop, &event);
-            return Ok(Told {
-                place: None,
-                repeated: false,
-            });
-        }
+        let event = match event {
+            Event::Logged(event) => event,
+            Event::Ephemeral(event) => {
+                self.hub.tell(&shop, &event);
+                return Ok(Told {
+                    place: None,
+                    repeated: false,
+                });
+            }
+        };
         let may_repeat = key.is_some_and(|key| key.may_repeat);
         let post = Post {
             shop,

@@ -13,9 +13,9 @@ use schemas::event::{AvailableAt, Transfer};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
-    CustomerId, Entropy, Epoch, Event, InventoryItemId, LevelSelection, LocationId, LogEntry,
-    Offset, OrderId, ProductId, RecordKey, Resource, Room, RunId, RunKind, RunState, Sequence,
-    ShopDomain, Timestamp, TransferId, VariantId, WebhookId,
+    CustomerId, Entropy, Epoch, EventData, InventoryItemId, LevelSelection, LocationId, LogEntry,
+    Logged, Offset, OrderId, ProductId, RecordKey, Resource, Room, RunId, RunKind, RunState,
+    Sequence, ShopDomain, Timestamp, TransferId, VariantId, WebhookId,
 };
 use serde::Serialize;
 
@@ -54,7 +54,7 @@ struct Memory {
 struct State {
     shops: BTreeMap<ShopDomain, Shop>,
     deliveries: Vec<(Delivery, Option<Fate>)>,
-    log: Vec<(Sequence, ShopDomain, Timestamp, Event)>,
+    log: Vec<(Sequence, ShopDomain, Timestamp, Logged)>,
     positions: BTreeMap<String, Position>,
     /// Each with its owner.
     sessions: BTreeMap<String, (String, String, Timestamp)>,
@@ -181,10 +181,10 @@ impl Transaction for State {
                 }
             }
             for (_, _, _, event) in self.log.iter_mut().filter(|(_, of, ..)| of == domain) {
-                if let Event::OrderCreated(order)
-                | Event::OrderDeleted(order)
-                | Event::OrderStatusChanged(order)
-                | Event::OrderUpdated(order) = event
+                if let Logged::OrderCreated(EventData::Own(order))
+                | Logged::OrderDeleted(EventData::Own(order))
+                | Logged::OrderStatusChanged(EventData::Own(order))
+                | Logged::OrderUpdated(EventData::Own(order)) = event
                 {
                     order.customer_name = None;
                 }
@@ -434,7 +434,7 @@ impl Tables for MemoryTables<'_> {
         Ok(self.here().levels.values().cloned().collect())
     }
 
-    fn append(&mut self, at: Timestamp, event: &Event) -> Result<Sequence> {
+    fn append(&mut self, at: Timestamp, event: &Logged) -> Result<Sequence> {
         self.state.last += 1;
         self.state.log.push((
             Sequence(self.state.last),
@@ -533,23 +533,30 @@ impl Tables for MemoryTables<'_> {
                 return true;
             }
             match event {
-                Event::OrderCreated(order)
-                | Event::OrderDeleted(order)
-                | Event::OrderStatusChanged(order)
-                | Event::OrderUpdated(order)
+                Logged::OrderCreated(EventData::Own(order))
+                | Logged::OrderDeleted(EventData::Own(order))
+                | Logged::OrderStatusChanged(EventData::Own(order))
+                | Logged::OrderUpdated(EventData::Own(order))
                     if order.order.customer_id == Some(customer) =>
                 {
                     (order.order.customer_id, order.customer_name) = (None, None);
                 }
-                Event::PaymentFailed(payment)
-                | Event::PaymentReceived(payment)
-                | Event::PaymentRefunded(payment) => {
+                Logged::PaymentFailed(EventData::Own(payment))
+                | Logged::PaymentReceived(EventData::Own(payment))
+                | Logged::PaymentRefunded(EventData::Own(payment)) => {
                     payment.customer_id = payment.customer_id.filter(|id| *id != customer);
                 }
-                Event::CustomerActivity(activity) => return activity.customer_id != customer,
-                Event::Posted(posted) if posted.customer_id == Some(customer) => return false,
-                Event::Emitted(_) | Event::Posted(_) => return !event.rooms().contains(&own),
-                _ => {}
+                Logged::CustomerActivity(EventData::Own(activity)) => {
+                    return activity.customer_id != customer;
+                }
+                Logged::Emitted(_) => return !event.rooms().contains(&own),
+                event => {
+                    let posted = event.posted();
+                    let is_theirs = posted.is_some_and(|posted| {
+                        posted.customer_id == Some(customer) || event.rooms().contains(&own)
+                    });
+                    return !is_theirs;
+                }
             }
             true
         });
@@ -631,18 +638,13 @@ impl Memory {
 
     fn entry(
         &self,
-        (sequence, shop, at, event): &(Sequence, ShopDomain, Timestamp, Event),
+        (sequence, shop, at, event): &(Sequence, ShopDomain, Timestamp, Logged),
     ) -> LogEntry {
         let offset = Offset {
             epoch: self.epoch,
             sequence: *sequence,
         };
-        LogEntry {
-            offset,
-            shop: shop.clone(),
-            at: *at,
-            event: event.clone(),
-        }
+        LogEntry::new(offset, shop.clone(), *at, event.clone())
     }
 }
 
@@ -671,7 +673,7 @@ impl Reader for Memory {
         if after.0 < state.floor {
             return Err(StoreError::TooOld(after));
         }
-        let heard = |event: &Event| {
+        let heard = |event: &Logged| {
             rooms.is_empty() || event.rooms().iter().any(|room| rooms.contains(room))
         };
         let wanted = state.log.iter().filter(|(sequence, shop, _, event)| {

@@ -17,8 +17,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, Method, Uri};
 use schemas::event::CustomerPresence;
 use schemas::{
-    Clock, Entropy, Epoch, Event, Identity, LogEntry, Offset, Role, Room, Sequence, ShopDomain,
-    ShopScope, UserId,
+    Clock, Entropy, Ephemeral, Epoch, EventData, Identity, LogEntry, Offset, Role, Room, Sequence,
+    ShopDomain, ShopScope, UserId,
 };
 use serde_json::Value;
 use tokio::sync::watch;
@@ -310,19 +310,19 @@ impl Hub {
     }
 
     /// Tells those who listen now, beside the log. A reader that is slow loses the oldest of these.
-    pub fn tell(&self, shop: &ShopDomain, event: &Event) {
+    pub fn tell(&self, shop: &ShopDomain, event: &Ephemeral) {
         serve(&self.leave_word(shop, event), limits::SERVED_AT_ONCE_MAX);
     }
 
     /// The same for whoever is no publisher but a socket itself, whose own work is under a lock: all others write in
     /// their own tasks.
-    pub(crate) fn tell_later(&self, shop: &ShopDomain, event: &Event) {
+    pub(crate) fn tell_later(&self, shop: &ShopDomain, event: &Ephemeral) {
         self.leave_word(shop, event)
             .iter()
             .for_each(|slot| slot.bell.ring());
     }
 
-    fn leave_word(&self, shop: &ShopDomain, event: &Event) -> Vec<Arc<Slot>> {
+    fn leave_word(&self, shop: &ShopDomain, event: &Ephemeral) -> Vec<Arc<Slot>> {
         let (company, now) = (self.source.company(shop), self.clock.now());
         let broadcast = Arc::new(Broadcast::ephemeral(
             shop.clone(),
@@ -531,7 +531,7 @@ impl Hub {
         {
             self.tell_later(
                 shop,
-                &Event::CustomerOnline(CustomerPresence { customer_id }),
+                &Ephemeral::CustomerOnline(EventData::Own(CustomerPresence { customer_id })),
             );
         }
     }
@@ -547,7 +547,7 @@ impl Hub {
         {
             self.tell_later(
                 shop,
-                &Event::CustomerOffline(CustomerPresence { customer_id }),
+                &Ephemeral::CustomerOffline(EventData::Own(CustomerPresence { customer_id })),
             );
         }
     }

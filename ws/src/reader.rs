@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::{Event, Identity, Room, Sequence, ShopDomain};
+use schemas::{Ephemeral, Event, Identity, Room, Sequence, ShopDomain};
 use serde::{Deserialize, Serialize};
 
 use crate::broadcast::Broadcast;
@@ -74,7 +74,7 @@ impl Reader {
 
     /// Whether this reader may see it and is in one of its rooms. For the ephemeral, which have no place in the log.
     pub(crate) fn hears(&self, broadcast: &Broadcast) -> bool {
-        let own = matches!(&broadcast.event, Event::Typing(typing) if typing.user_id == self.identity.user_id);
+        let own = matches!(&broadcast.event, Event::Ephemeral(Ephemeral::Typing(typing)) if typing.user_id == self.identity.user_id);
         !own && self.finds(broadcast, &self.kinds, |room| self.rooms.contains(room))
     }
 

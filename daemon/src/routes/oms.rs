@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use schemas::posted::POSTED_BYTES_MAX;
-use schemas::{AnyId, ErrorBody, Event, Kind, Offset, Posted, Timestamp};
+use schemas::{AnyId, ErrorBody, Kind, Offset, Posted, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -268,10 +268,10 @@ pub(super) async fn post(context: &Context, asked: Asked, door: Door) -> Result<
         .and_then(|shop| shop.as_str().map(str::to_owned));
     let shop = super::posts::shop(context, &by, shop.or_else(|| query.get("shop").cloned()))?;
     let (kind, data) = door.read(body)?;
-    let posted = Posted::read(kind, by.user_id.to_string(), None, data)?;
+    let event = Posted::read(kind, by.user_id.to_string(), None, data)?;
     let statement = Statement {
         shop,
-        event: Event::Posted(Box::new(posted)),
+        event,
         key: None,
     };
     let told = context

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params, params_fro
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
-    Epoch, Event, InventoryItemId, LevelSelection, LocationId, LogEntry, Offset, RecordKey,
+    Epoch, InventoryItemId, LevelSelection, LocationId, LogEntry, Logged, Offset, RecordKey,
     Resource, Room, RunId, Sequence, ShopDomain, Timestamp, UserId,
 };
 
@@ -82,7 +82,8 @@ impl SqliteReader {
     }
 
     fn entry(&self, row: &rusqlite::Row<'_>, shop: ShopDomain) -> rusqlite::Result<LogEntry> {
-        let event: Event = serde_json::from_str(row.get_ref(2)?.as_str()?).map_err(|error| {
+        let json = row.get_ref(2)?.as_str()?;
+        let event = Logged::read(json).map_err(|error| {
             rusqlite::Error::FromSqlConversionFailure(
                 2,
                 rusqlite::types::Type::Text,
@@ -98,6 +99,7 @@ impl SqliteReader {
             shop,
             at: from_micros(row, 1)?,
             event,
+            bytes: json.len(),
         })
     }
 }
