@@ -281,3 +281,34 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use futures_util::future::join_all;
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn figures_that_a_hundred_ask_for_are_found_out_once_a_second_and_failures_are_not_kept()
+    {
+        let (figures, found) = (Recent::default(), AtomicU32::new(0));
+        let find = || async {
+            tokio::task::yield_now().await;
+            Ok::<_, Infallible>(found.fetch_add(1, Ordering::Relaxed))
+        };
+        let told = join_all((0..100).map(|_| figures.get(find()))).await;
+        assert!(told.into_iter().all(|told| told == Ok(0)));
+        advance(FIGURES_TIME).await;
+        assert_eq!(figures.get(find()).await, Ok(1));
+
+        advance(FIGURES_TIME).await;
+        assert_eq!(
+            figures.get(async { Err("the store is busy") }).await,
+            Err("the store is busy")
+        );
+        assert_eq!(figures.get(find()).await, Ok(2), "asked again at once");
+    }
+}
