@@ -6,6 +6,7 @@ pub(crate) mod asyncapi;
 mod body;
 mod commands;
 mod cors;
+pub mod edge;
 mod health;
 mod hub;
 mod metrics;
@@ -16,7 +17,9 @@ mod posts;
 mod realtime;
 mod runs;
 mod service;
+pub(crate) mod source;
 mod table;
+pub(crate) mod tail;
 mod webhooks;
 
 use std::collections::BTreeMap;
@@ -44,15 +47,15 @@ use self::operation::{Asked, Problem};
 pub(crate) use self::service::KnownHosts;
 #[cfg(feature = "amqp")]
 use crate::amqp;
-use crate::auth::Tokens;
-use crate::commands::Commands;
-use crate::daemon::ShopSecrets;
-use crate::edge::{Peer, Stream};
+use crate::http::edge::{Peer, Stream};
 use crate::limits::FIGURES_TIME;
-use crate::posts::Posts;
-use crate::problems::Problems;
-use crate::scheduler::Runs;
-use crate::scope::ShopNames;
+use crate::people::auth::Tokens;
+use crate::shop::commands::Commands;
+use crate::shop::names::ShopNames;
+use crate::shop::posts::Posts;
+use crate::shop::scheduler::Runs;
+use crate::supervisor::problems::Problems;
+use crate::wiring::ShopSecrets;
 
 /// What the routes need, shared: it is cloned for every request, by each filter that the request is shown to.
 pub(crate) type Context = Arc<Needs>;
