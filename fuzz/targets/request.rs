@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use daemon::clock::SystemClock;
 use daemon::config::{Config, Environment};
-use daemon::wiring::{Daemon, Foundation, Secrets};
+use daemon::wiring::{Daemon, Dependencies, Secrets};
 use daemon::http::edge::Listener;
 use libfuzzer_sys::fuzz_target;
 use schemas::Entropy;
@@ -64,7 +64,7 @@ fn world() -> &'static (Runtime, mpsc::UnboundedSender<DuplexStream>, Daemon) {
         let (store, writer) = store::memory::open(&entropy);
         std::thread::spawn(move || writer.run());
         let (connect, pipes) = mpsc::unbounded_channel();
-        let foundation = Foundation {
+        let dependencies = Dependencies {
             secrets: Secrets::fetch(&config, &Environment::default()).expect("secrets"),
             config,
             clock: Arc::new(SystemClock),
@@ -74,7 +74,7 @@ fn world() -> &'static (Runtime, mpsc::UnboundedSender<DuplexStream>, Daemon) {
             listeners: vec![Pipes(pipes)],
         };
         let daemon = runtime
-            .block_on(Daemon::start(foundation))
+            .block_on(Daemon::start(dependencies))
             .expect("a daemon");
         (runtime, connect, daemon)
     })

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use crate::clock::SystemClock;
 use crate::config::{Config, Environment};
 use crate::people::auth::{self, NewToken};
-use crate::wiring::{Daemon, Foundation, Secrets};
+use crate::wiring::{Daemon, Dependencies, Secrets};
 
 use super::*;
 
@@ -91,7 +91,7 @@ impl World {
         store.write(Operation::Apply(batch)).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/api/v1", listener.local_addr().unwrap());
-        let foundation = Foundation {
+        let foundation = Dependencies {
             config: config.clone(),
             secrets: Secrets::fetch(&config, &Environment::default()).unwrap(),
             clock: Arc::new(SystemClock),
