@@ -5,8 +5,8 @@
 use schemas::{ErrorBody, Event, Kind, Posted, ShopDomain, json};
 use serde_json::{Map, Value};
 
-use crate::posts::{Key, Statement};
-use crate::scope::ShopNames;
+use crate::shop::names::ShopNames;
+use crate::shop::posts::{Key, Statement};
 
 /// Longest name of a program, in bytes; another is taken for none.
 const SOURCE_BYTES_MAX: usize = 128;

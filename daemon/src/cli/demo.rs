@@ -21,8 +21,8 @@ use super::terminal::Terminal;
 use super::token::{self, Claims};
 use super::watch::Stream;
 use crate::config::{Address, Config, Environment};
-use crate::lifecycle::{self, Process, Signals};
 use crate::limits::PAGE_RECORDS_MAX;
+use crate::process::{self, Process, Signals};
 
 /// How often is looked whether the store's records are here.
 const IMPORT_PAUSE: Duration = Duration::from_millis(200);
@@ -79,7 +79,7 @@ impl Demo {
             .server
             .first()
             .map_or(&self.listen, |server| &server.listen);
-        let listener = lifecycle::listen(listen).await?;
+        let listener = process::listen(listen).await?;
         let address = listener.local_addr()?;
         let url = format!("http://{address}");
         let pretend = sim::open(::sim::Options {

@@ -20,8 +20,8 @@ use store::{Batch, Cause, Operation, Outcome, Progress, RunRecord, Store, StoreE
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::identity::{OtherStore, StoreIdentity};
 use crate::limits;
+use crate::shop::identity::{OtherStore, StoreIdentity};
 
 /// Brings over one shop's records.
 pub(crate) struct Syncs {

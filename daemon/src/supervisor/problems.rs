@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
-use crate::notices::announce;
+use crate::shop::notices::announce;
 
 /// How long a problem stands before it is told: one that passes by itself, or is told more precisely a moment later,
 /// is not.

@@ -12,12 +12,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::identity::StoreIdentity;
 use crate::limits;
-use crate::notices::announce;
-use crate::problems::{Problems, SCOPES_MISSING, SUBSCRIPTIONS_DECLINED};
-use crate::scheduler::Runs;
-use crate::sync::Plan;
+use crate::shop::identity::StoreIdentity;
+use crate::shop::notices::announce;
+use crate::shop::scheduler::Runs;
+use crate::shop::sync::Plan;
+use crate::supervisor::problems::{Problems, SCOPES_MISSING, SUBSCRIPTIONS_DECLINED};
 
 /// What stockd needs, beside the scopes of its topics.
 const SCOPES: [&str; 6] = [

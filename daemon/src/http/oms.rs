@@ -13,7 +13,7 @@ use super::operation::Asked;
 use super::service;
 use super::{Context, body};
 use crate::limits::ATTENDEES_MAX;
-use crate::posts::Statement;
+use crate::shop::posts::Statement;
 
 /// A user's or another id: a number where that is exact in JavaScript.
 #[derive(Serialize, JsonSchema)]

@@ -29,7 +29,7 @@ use self::message::Message;
 use self::outlet::{Outlet, Refusal, Sending};
 use crate::config::{self, ConfigError, Environment, SecretRef, Terms};
 use crate::limits;
-use crate::stall::Stall;
+use crate::supervisor::stall::Stall;
 
 /// A way out, and what holds for it.
 pub(crate) struct Channel {

@@ -6,6 +6,7 @@ pub(crate) mod asyncapi;
 mod body;
 mod commands;
 mod cors;
+pub mod edge;
 mod health;
 mod hub;
 mod metrics;
@@ -16,7 +17,9 @@ mod posts;
 mod realtime;
 mod runs;
 mod service;
+pub(crate) mod source;
 mod table;
+pub(crate) mod tail;
 mod webhooks;
 
 use std::collections::BTreeMap;
@@ -44,15 +47,15 @@ use self::operation::{Asked, Problem};
 pub(crate) use self::service::KnownHosts;
 #[cfg(feature = "amqp")]
 use crate::amqp;
-use crate::auth::Tokens;
-use crate::commands::Commands;
-use crate::daemon::ShopSecrets;
-use crate::edge::{Peer, Stream};
+use crate::http::edge::{Peer, Stream};
 use crate::limits::FIGURES_TIME;
-use crate::posts::Posts;
-use crate::problems::Problems;
-use crate::scheduler::Runs;
-use crate::scope::ShopNames;
+use crate::people::auth::Tokens;
+use crate::shop::commands::Commands;
+use crate::shop::names::ShopNames;
+use crate::shop::posts::Posts;
+use crate::shop::scheduler::Runs;
+use crate::supervisor::problems::Problems;
+use crate::wiring::ShopSecrets;
 
 /// What the routes need, shared: it is cloned for every request, by each filter that the request is shown to.
 pub(crate) type Context = Arc<Needs>;
@@ -279,5 +282,36 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::LimitReached | ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use futures_util::future::join_all;
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn figures_that_a_hundred_ask_for_are_found_out_once_a_second_and_failures_are_not_kept()
+    {
+        let (figures, found) = (Recent::default(), AtomicU32::new(0));
+        let find = || async {
+            tokio::task::yield_now().await;
+            Ok::<_, Infallible>(found.fetch_add(1, Ordering::Relaxed))
+        };
+        let told = join_all((0..100).map(|_| figures.get(find()))).await;
+        assert!(told.into_iter().all(|told| told == Ok(0)));
+        advance(FIGURES_TIME).await;
+        assert_eq!(figures.get(find()).await, Ok(1));
+
+        advance(FIGURES_TIME).await;
+        assert_eq!(
+            figures.get(async { Err("the store is busy") }).await,
+            Err("the store is busy")
+        );
+        assert_eq!(figures.get(find()).await, Ok(2), "asked again at once");
     }
 }

@@ -12,10 +12,10 @@ use shopify::{Transport, TransportError};
 use store::{Batch, Cause, Operation};
 use tokio::net::TcpListener;
 
-use crate::auth::{self, NewToken};
 use crate::clock::SystemClock;
 use crate::config::{Config, Environment};
-use crate::daemon::{Daemon, Foundation, Secrets};
+use crate::people::auth::{self, NewToken};
+use crate::wiring::{Daemon, Foundation, Secrets};
 
 use super::*;
 

@@ -20,9 +20,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::identity::StoreIdentity;
 use crate::limits;
-use crate::stall::Stall;
+use crate::shop::identity::StoreIdentity;
+use crate::supervisor::stall::Stall;
 
 /// Brings one shop's commands to Shopify.
 pub(crate) struct Attempts {

@@ -34,7 +34,7 @@ pub(crate) use self::carrier::Carrier;
 pub(crate) use self::places::ConnectionPlaces;
 use self::places::{AddressPlace, ConnectionPlace};
 use self::target::Target;
-use crate::{limits, routes};
+use crate::limits;
 
 /// A connection, whatever carries it.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -158,7 +158,7 @@ impl Edge {
                         let answer =
                             tokio::time::timeout(limits::REQUEST_TIMEOUT, service.call(request))
                                 .await;
-                        answer.unwrap_or_else(|_| Ok(routes::late()))?
+                        answer.unwrap_or_else(|_| Ok(super::late()))?
                     }
                 };
                 finish(&mut answer, is_last);
@@ -205,17 +205,17 @@ impl Edge {
     ) -> Result<Option<AddressPlace>, Response> {
         match target::check(request) {
             Ok(Target::Path) => {}
-            Ok(Target::Server) => return Err(routes::allowed("GET, HEAD, POST, OPTIONS")),
+            Ok(Target::Server) => return Err(super::allowed("GET, HEAD, POST, OPTIONS")),
             Err(problem) => {
                 tracing::debug!(%peer, %problem, "Refused a request");
-                return Err(routes::malformed(&problem.to_string()));
+                return Err(super::malformed(&problem.to_string()));
             }
         }
-        if routes::is_kept_for(request.uri().path()) {
+        if super::is_kept_for(request.uri().path()) {
             return Ok(None);
         }
         if is_kept {
-            return Err(routes::crowded());
+            return Err(super::crowded());
         }
         // A proxy's connections are not counted by address, so the requests of its clients are. Where it does not say
         // whose they are, there is nothing to count by.
@@ -226,7 +226,7 @@ impl Edge {
         self.places
             .take_request(client)
             .map(Some)
-            .ok_or_else(routes::crowded)
+            .ok_or_else(super::crowded)
     }
 }
 

@@ -12,7 +12,7 @@ use super::body::Body;
 use super::operation::Asked;
 use super::{Context, body, error, late, status};
 use crate::limits::{WEBHOOK_BODY_TIMEOUT, WEBHOOK_BYTES_MAX};
-use crate::problems::OTHER_STORE;
+use crate::supervisor::problems::OTHER_STORE;
 
 pub(super) async fn receive(context: &Context, Asked { headers, body, .. }: Asked) -> Response {
     received(context, &headers, body)

@@ -12,8 +12,8 @@ use store::{Operation, Revocation, Revoked};
 use super::api::{failed, identity};
 use super::operation::Asked;
 use super::{Context, body};
-use crate::auth::TOKEN_ID_BYTES_MAX;
 use crate::limits::{ATTENDEES_MAX, COMMAND_BYTES_MAX};
+use crate::people::auth::TOKEN_ID_BYTES_MAX;
 
 /// Who is connected, and what was counted since the start.
 #[derive(Serialize, JsonSchema)]

@@ -1,7 +1,7 @@
 //! The daemon: every part, wired.
 //!
 //! What it stands on, clock, randomness, listeners, the way to Shopify, the store, is given to it, so that the
-//! whole of it can run in a simulation. `lifecycle` gives it the real ones.
+//! whole of it can run in a simulation. `process` gives it the real ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,27 +20,27 @@ use ws::{Entrance, Hub};
 use crate::alerts::{self, Channel, Reader};
 #[cfg(feature = "amqp")]
 use crate::amqp::{self, Amqp};
-use crate::attempts::Attempts;
-use crate::auth::Tokens;
-use crate::commands::{Commands, ShopPolicy};
 #[cfg(feature = "amqp")]
 use crate::config::Broker;
 use crate::config::{self, Config, ConfigError, Environment};
-use crate::edge::{ConnectionPlaces, Edge, Listener};
-use crate::identity::StoreIdentity;
-use crate::intake::Intake;
-use crate::looks::Looks;
-use crate::notices::{Confirmation, Farewell, Handles, Notices};
-use crate::posts::Posts;
-use crate::problems::Problems;
-use crate::routes::{self, BodyBudget, KnownHosts, Needs, Recent};
-use crate::scheduler::{Runs, Schedule, WITHOUT_WEBHOOKS};
-use crate::scope::ShopNames;
-use crate::source::{LogSource, Snapshots};
-use crate::subscriptions::Subscriptions;
-use crate::sync::Syncs;
-use crate::timetable::Timetable;
-use crate::{limits, tail};
+use crate::http::edge::{ConnectionPlaces, Edge, Listener};
+use crate::http::source::{LogSource, Snapshots};
+use crate::http::{self, BodyBudget, KnownHosts, Needs, Recent, tail};
+use crate::limits;
+use crate::people::auth::Tokens;
+use crate::shop::commands::{Commands, ShopPolicy};
+use crate::shop::identity::StoreIdentity;
+use crate::shop::intake::Intake;
+use crate::shop::names::ShopNames;
+use crate::shop::notices::{Confirmation, Farewell, Handles, Notices};
+use crate::shop::outbox::Attempts;
+use crate::shop::posts::Posts;
+use crate::shop::refresh::Looks;
+use crate::shop::scheduler::{Runs, Schedule, WITHOUT_WEBHOOKS};
+use crate::shop::subscriptions::Subscriptions;
+use crate::shop::sync::Syncs;
+use crate::shop::timetable::Timetable;
+use crate::supervisor::problems::Problems;
 
 /// What the daemon stands on.
 pub struct Foundation<L> {
@@ -458,7 +458,7 @@ impl Daemon {
                 hosts,
                 ..needs.clone()
             };
-            let routes = routes::all::<L::Stream>(Arc::new(needs));
+            let routes = http::all::<L::Stream>(Arc::new(needs));
             tasks.spawn(edge.serve(listener, routes, tasks.clone(), stop.clone()));
         }
         Ok(Self { tasks, stop, hub })

@@ -16,10 +16,10 @@ use tokio::sync::oneshot;
 
 use crate::clock::SystemClock;
 use crate::config::{Address, Config, ConfigError, Environment};
-use crate::daemon::{Daemon, Foundation, Secrets};
 use crate::limits;
 #[cfg(feature = "sentry")]
 use crate::reports;
+use crate::wiring::{Daemon, Foundation, Secrets};
 
 /// What the process is told from outside, caught from the moment on at which this is made.
 pub struct Signals {

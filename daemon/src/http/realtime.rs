@@ -19,7 +19,7 @@ use ws::{Knock, Refusal};
 use super::body::Body;
 use super::operation::Asked;
 use super::{Context, body, error, status};
-use crate::edge::{Carrier, Peer, Stream};
+use crate::http::edge::{Carrier, Peer, Stream};
 
 pub(super) fn routes<S: Stream>(
     context: Context,

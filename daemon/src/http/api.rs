@@ -15,9 +15,9 @@ use store::{Collection, DeliverySummary, OrderView, StoreError};
 
 use super::Context;
 use super::operation::{Asked, Query};
-use crate::auth::TokenError;
 use crate::limits::{LIST_ITEMS_MAX, PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX};
-use crate::scope;
+use crate::people::auth::TokenError;
+use crate::shop::names;
 
 /// A page of a list.
 #[derive(Serialize, JsonSchema)]
@@ -202,7 +202,7 @@ impl<'c> Call<'c> {
         let identity = identity(context, &asked.headers)?;
         let query = asked.query()?;
         let named = query.get("shop").map(String::as_str);
-        let shop = scope::shop(&identity, named, &context.shops.domains())?;
+        let shop = names::shop(&identity, named, &context.shops.domains())?;
         let limit = match query.get("limit").map(|text| text.parse()) {
             None => PAGE_RECORDS_DEFAULT,
             Some(Ok(limit @ 1..=PAGE_RECORDS_MAX)) => limit,

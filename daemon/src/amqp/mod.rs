@@ -33,8 +33,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Broker;
 use crate::limits;
-use crate::posts::Posts;
-use crate::scope::ShopNames;
+use crate::shop::names::ShopNames;
+use crate::shop::posts::Posts;
 use dead::DeadLetter;
 use message::Message;
 

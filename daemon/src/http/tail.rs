@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use ws::Hub;
 
 use crate::limits;
-use crate::stall::Stall;
+use crate::supervisor::stall::Stall;
 
 /// Publishes every entry from the log's end on, until told to stop. What came before, readers fetch themselves.
 pub(crate) async fn run(store: Arc<dyn Store>, hub: Arc<Hub>, stop: CancellationToken) {

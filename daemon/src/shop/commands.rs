@@ -16,7 +16,8 @@ use store::{By, CommandFilter, Given, HoldFilter, Operation, Policy, Store, Stor
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::{limits, scope};
+use crate::limits;
+use crate::shop::names;
 
 /// Carries commands out.
 pub(crate) struct Commands {
@@ -67,7 +68,7 @@ impl Commands {
             return Err(ErrorBody::new(ErrorCode::Forbidden, message));
         }
         let ours: Vec<ShopDomain> = self.shops.keys().cloned().collect();
-        scope::shop(by, named, &ours)
+        names::shop(by, named, &ours)
     }
 
     /// Reads a command and carries it out here; Shopify is not waited for.

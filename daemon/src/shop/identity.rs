@@ -12,7 +12,7 @@ use store::{Operation, Store};
 use tokio::sync::{Mutex, watch};
 
 use crate::limits;
-use crate::problems::{OTHER_STORE, Problems};
+use crate::supervisor::problems::{OTHER_STORE, Problems};
 
 /// Compares one shop's id with the one that the database keeps since the first contact.
 pub(crate) struct StoreIdentity {

@@ -13,8 +13,8 @@ use super::api::{Call, List, failed};
 use super::operation::Asked;
 use super::{Context, body};
 use crate::limits::{COMMAND_BYTES_MAX, PAGE_RECORDS_MAX};
-use crate::problems::Shown;
-use crate::sync::Plan;
+use crate::shop::sync::Plan;
+use crate::supervisor::problems::Shown;
 
 /// What a run is to be.
 #[derive(Deserialize, JsonSchema)]

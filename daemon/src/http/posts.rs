@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use super::api::failed;
 use super::operation::{Asked, Query};
 use super::{Context, body, service};
-use crate::posts::{Key, Statement};
-use crate::scope;
+use crate::shop::names;
+use crate::shop::posts::{Key, Statement};
 
 /// Bytes of a request's body: what is posted, and what stands around it.
 const BODY_BYTES_MAX: usize = POSTED_BYTES_MAX + 4 * 1024;
@@ -229,7 +229,7 @@ pub(super) fn shop(
         .as_ref()
         .and_then(|name| context.names.domain(name))
         .map(ToString::to_string);
-    scope::shop(by, known.or(named).as_deref(), &context.shops.domains())
+    names::shop(by, known.or(named).as_deref(), &context.shops.domains())
 }
 
 /// A text as it is, anything else as JSON.

@@ -10,7 +10,7 @@ use schemas::{ErrorBody, ErrorCode, Identity, Role};
 use super::Context;
 use super::api::identity;
 use crate::config::{Server, Shop};
-use crate::edge::Peer;
+use crate::http::edge::Peer;
 
 /// The user that calls without a token are made as.
 const NOBODY: &str = "trusted-network";

@@ -9,9 +9,9 @@ use store::{Batch, Cause, Operation, Store};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::identity::StoreIdentity;
 use crate::limits;
-use crate::stall::Stall;
+use crate::shop::identity::StoreIdentity;
+use crate::supervisor::stall::Stall;
 
 /// Reads one shop's marked records.
 pub(crate) struct Looks {

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::body::Body;
 use super::{Context, status};
-use crate::edge::Peer;
+use crate::http::edge::Peer;
 
 /// What a request asks for by name.
 pub(super) type Query = HashMap<String, String>;

@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
-use crate::notices::Notices;
-use crate::stall::Stall;
+use crate::shop::notices::Notices;
+use crate::supervisor::stall::Stall;
 
 /// Applies deliveries as they come.
 pub(crate) struct Intake {

@@ -11,9 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
-use crate::stall::Stall;
-use crate::sync::{Plan, Syncs};
-use crate::timetable::Timetable;
+use crate::shop::sync::{Plan, Syncs};
+use crate::shop::timetable::Timetable;
+use crate::supervisor::stall::Stall;
 
 /// What is wrong where nobody subscribes to webhooks.
 pub(crate) const WITHOUT_WEBHOOKS: &str = "no webhook has come and webhook_address is not set, so changes arrive only with the \
