@@ -11,8 +11,8 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use schemas::{ErrorCode, Offset, Room};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
-use ws::engine;
-use ws::socketio::{Content, Packet};
+use ws::protocol::engine;
+use ws::protocol::socketio::{Content, Packet};
 
 use super::api_client::{ConnectionArgs, DaemonAccess};
 use super::terminal::{Colour, Terminal};

@@ -175,7 +175,7 @@ pub(super) fn failed(failure: &StoreError) -> ErrorBody {
 /// Who asks.
 pub(super) fn identity(context: &RouteContext, headers: &HeaderMap) -> Result<Identity, ErrorBody> {
     let refuse = |message| ErrorBody::new(ErrorCode::TokenInvalid, message);
-    let token = ws::transport::bearer(headers);
+    let token = ws::connection::bearer(headers);
     let token = token.ok_or_else(|| refuse("send a token: Authorization: Bearer <token>"))?;
     context
         .tokens

@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt as _};
 use http::{HeaderMap, header};
 use schemas::{ErrorBody, ErrorCode};
 use tokio_util::sync::CancellationToken;
-use ws::transport::counted_as;
+use ws::connection::counted_as;
 
 use crate::limits::BODIES_BYTES_MAX;
 

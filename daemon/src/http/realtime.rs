@@ -12,8 +12,8 @@ use warp::filters::BoxedFilter;
 use warp::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
+use ws::connection::{Talk, Upgrade};
 use ws::contracts::Dialect;
-use ws::transport::{Talk, Upgrade};
 use ws::{Knock, Refusal};
 
 use super::body::Body;

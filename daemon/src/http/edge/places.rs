@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use ws::transport::{AddressCounts, counted_as};
+use ws::connection::{AddressCounts, counted_as};
 
 use crate::limits::{CONNECTIONS_KEPT, CONNECTIONS_KEPT_PER_ADDRESS, CONNECTIONS_MAX};
 
