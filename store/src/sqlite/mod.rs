@@ -3,6 +3,7 @@
 //! WAL with `synchronous=FULL`: with `NORMAL` an acknowledged commit does not survive a power cut. With
 //! `secure_delete`: what is deleted, as bodies are once they are applied, is overwritten in the file.
 
+mod column;
 mod engine;
 mod files;
 mod high_water;

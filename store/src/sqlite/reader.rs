@@ -15,12 +15,10 @@ use schemas::{
     Resource, Room, RunId, Sequence, ShopDomain, Timestamp, UserId,
 };
 
+use super::column::{from_micros, id, json, micros, opt, parsed, unword};
 use super::engine::{ALL_OWNERS, RUN_COLUMNS, Shop, head, run, select, shops};
 use super::ledger::{self, EFFECT_COLUMNS, with_levels};
-use super::rows::{
-    Stored, find, from_micros, id, micros, parsed, parsed_opt, reference_columns, references,
-    unword,
-};
+use super::rows::{Stored, find, reference_columns, references};
 use crate::command::{Effect, KeptCommand};
 use crate::drift::{Drifted, Held};
 use crate::local::{CONNECTIONS_MAX, Reader};
@@ -82,13 +80,7 @@ impl SqliteReader {
     }
 
     fn entry(&self, row: &rusqlite::Row<'_>, shop: ShopDomain) -> rusqlite::Result<LogEntry> {
-        let event: Event = serde_json::from_str(row.get_ref(2)?.as_str()?).map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(
-                2,
-                rusqlite::types::Type::Text,
-                Box::new(error),
-            )
-        })?;
+        let event: Event = json(row, 2)?;
         let sequence = Sequence(row.get::<_, i64>(0)?.cast_unsigned());
         Ok(LogEntry {
             offset: Offset {
@@ -121,7 +113,7 @@ fn heard_in(
         while let Some(row) = rows.next()?
             && here < limit
         {
-            let sequences: Vec<i64> = ledger::json(row, 0)?;
+            let sequences: Vec<i64> = json(row, 0)?;
             let wanted = sequences
                 .iter()
                 .filter(|&&sequence| sequence > after && sequence <= until);
@@ -234,7 +226,7 @@ impl Reader for SqliteReader {
                     shop: parsed(row, 0)?,
                     webhook_id: parsed(row, 1)?,
                     topic: row.get(2)?,
-                    triggered_at: parsed_opt(row, 3)?,
+                    triggered_at: opt(row, 3, parsed)?,
                     received_at: from_micros(row, 4)?,
                     body: row.get(5)?,
                     signature: row.get::<_, Option<_>>(6)?.unwrap_or_default(),
@@ -411,7 +403,7 @@ impl Reader for SqliteReader {
                     user,
                     locations
                 ],
-                |row| Ok((ledger::json::<KeptCommand>(row, 0)?, unword(row, 1)?)),
+                |row| Ok((json::<KeptCommand>(row, 0)?, unword(row, 1)?)),
             )?;
             found
                 .map(|found| {
@@ -432,7 +424,7 @@ impl Reader for SqliteReader {
                 let mut statement = connection
                     .prepare_cached("SELECT record FROM reservation WHERE shop = ?1 AND id = ?2")?;
                 let found =
-                    statement.query_row(params![shop.row, id], |row| ledger::json(row, 0)).optional()?;
+                    statement.query_row(params![shop.row, id], |row| json(row, 0)).optional()?;
                 return Ok(found.into_iter().collect());
             }
             let mut statement = connection.prepare_cached(
@@ -446,7 +438,7 @@ impl Reader for SqliteReader {
             let (after, id) =
                 filter.after.as_ref().map_or((i64::MIN, ""), |(after, id)| (micros(*after), id.as_str()));
             let wanted = params![shop.row, after, id, limit_of(filter.limit), user, locations];
-            let found = statement.query_map(wanted, |row| ledger::json(row, 0))?;
+            let found = statement.query_map(wanted, |row| json(row, 0))?;
             Ok(found.collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -506,8 +498,8 @@ impl Reader for SqliteReader {
                 Ok(Drifted {
                     run_id: parsed(row, 0)?,
                     record: row.get(1)?,
-                    wrong: ledger::json(row, 2)?,
-                    since: parsed_opt(row, 3)?,
+                    wrong: json(row, 2)?,
+                    since: opt(row, 3, parsed)?,
                     found: from_micros(row, 4)?,
                 })
             };
@@ -604,11 +596,8 @@ impl Reader for SqliteReader {
             let mut statement = connection.prepare_cached(
                 "SELECT max(evicted_at) FROM session_use WHERE owner IN (?1, ?2)",
             )?;
-            let evicted_at = statement.query_row([owner, ALL_OWNERS], |row| {
-                row.get::<_, Option<i64>>(0)?
-                    .map(|_| from_micros(row, 0))
-                    .transpose()
-            })?;
+            let evicted_at =
+                statement.query_row([owner, ALL_OWNERS], |row| opt(row, 0, from_micros))?;
             Ok(KeptSession { rooms, evicted_at })
         })
     }
@@ -616,8 +605,7 @@ impl Reader for SqliteReader {
     fn positions(&self) -> Result<BTreeMap<String, Position>> {
         self.view(|connection| {
             let mut statement = connection.prepare_cached("SELECT name, position FROM reader")?;
-            let positions =
-                statement.query_map([], |row| Ok((row.get(0)?, ledger::json(row, 1)?)))?;
+            let positions = statement.query_map([], |row| Ok((row.get(0)?, json(row, 1)?)))?;
             Ok(positions.collect::<rusqlite::Result<_>>()?)
         })
     }
