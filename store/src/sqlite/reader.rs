@@ -144,6 +144,19 @@ fn seen_by(reader: Option<&(UserId, Vec<LocationId>)>) -> Result<(Option<&str>, 
     ))
 }
 
+/// SQL for what `marked.record` holds of the level whose item and location are columns of that table. Made from the text
+/// of another level, so that it cannot differ from what was written there.
+fn level_record(table: &str) -> Result<String> {
+    let no_id = |error: schemas::IdError| StoreError::Failed(error.to_string());
+    let item = InventoryItemId::try_from(1_u64).map_err(no_id)?;
+    let location = LocationId::try_from(2_u64).map_err(no_id)?;
+    let text = serde_json::to_string(&RecordKey::Level(item, location))?;
+    let sql = text
+        .replace('1', &format!("' || {table}.inventory_item_id || '"))
+        .replace('2', &format!("' || {table}.location_id || '"));
+    Ok(format!("'{sql}'"))
+}
+
 fn limit_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
@@ -283,12 +296,13 @@ impl Reader for SqliteReader {
         self.shop_view(shop, |connection, shop| {
             // A level that an attempt is changing is not worth reading before the answer is there. In the order of the
             // marks from the start: by an index all would be sorted for the first few.
-            let mut statement = connection.prepare_cached(
+            let sql = format!(
                 "SELECT record, mark FROM marked NOT INDEXED WHERE shop = ?1 AND due <= ?2 AND record NOT IN (\
-                     SELECT '{\"Level\":[\"' || inventory_item_id || '\",\"' || location_id || '\"]}' FROM flight \
-                     WHERE shop = ?1 AND NOT answered) \
+                     SELECT {} FROM flight WHERE shop = ?1 AND NOT answered) \
                  ORDER BY mark LIMIT ?3",
-            )?;
+                level_record("flight")?
+            );
+            let mut statement = connection.prepare_cached(&sql)?;
             let rows = statement.query_map(params![shop.row, micros(now), limit_of(limit)], |row| {
                 Ok((row.get::<_, String>(0)?, Mark(row.get(1)?)))
             })?;
@@ -334,14 +348,14 @@ impl Reader for SqliteReader {
                  WHERE effect.attempt IS NULL \
                  AND NOT EXISTS (SELECT 1 FROM flight WHERE flight.shop = touched.shop \
                      AND flight.inventory_item_id = touched.inventory_item_id AND flight.location_id = touched.location_id) \
-                 AND NOT (EXISTS (SELECT 1 FROM marked WHERE marked.shop = touched.shop AND marked.record \
-                         = '{{\"Level\":[\"' || touched.inventory_item_id || '\",\"' || touched.location_id || '\"]}}') \
+                 AND NOT (EXISTS (SELECT 1 FROM marked WHERE marked.shop = touched.shop AND marked.record = {}) \
                      AND EXISTS (SELECT 1 FROM effect AS stale WHERE stale.shop = touched.shop AND stale.stale > 0 \
                          AND stale.inventory_item_id = touched.inventory_item_id AND stale.location_id = touched.location_id)) \
                  AND NOT (effect.lane = 'sell' AND EXISTS (SELECT 1 FROM effect AS hold WHERE hold.shop = effect.shop \
                      AND hold.reservation = effect.reservation AND hold.lane = 'move' AND NOT hold.answered)) \
                  ORDER BY effect.id LIMIT ?2",
-                HeldLevel::COLUMNS
+                HeldLevel::COLUMNS,
+                level_record("touched")?
             );
             let mut statement = connection.prepare_cached(&sql)?;
             let waiting = statement.query_map(params![shop.row, limit_of(limit)], |row| {
@@ -807,4 +821,25 @@ fn selected(selection: &LevelSelection) -> (String, Vec<Value>) {
         values.extend(ids.iter().map(|id| Value::from(id.to_i64())));
     }
     (condition, values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sql_writes_the_key_of_a_level_as_it_is_stored() {
+        let connection = Connection::open_in_memory().unwrap();
+        let sql = format!(
+            "SELECT {} FROM (SELECT 12 AS inventory_item_id, 21 AS location_id) AS flight",
+            level_record("flight").unwrap()
+        );
+        let written: String = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(
+            written, r#"{"Level":["12","21"]}"#,
+            "as in databases of before"
+        );
+        let key = RecordKey::Level(12_u64.try_into().unwrap(), 21_u64.try_into().unwrap());
+        assert_eq!(written, serde_json::to_string(&key).unwrap());
+    }
 }
