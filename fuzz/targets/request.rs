@@ -12,7 +12,7 @@ use daemon::config::{Config, Environment};
 use daemon::wiring::{Daemon, Dependencies, Secrets};
 use daemon::http::edge::Listener;
 use libfuzzer_sys::fuzz_target;
-use schemas::Entropy;
+use schemas::{Clock as _, Entropy};
 use shopify::{Transport, TransportError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::runtime::Runtime;
@@ -61,7 +61,10 @@ fn world() -> &'static (Runtime, mpsc::UnboundedSender<DuplexStream>, Daemon) {
         let config =
             Config::read(CONFIG, "the fuzzer", &Environment::default()).expect("a configuration");
         let entropy = Arc::new(Entropy::seeded(1));
-        let (store, writer) = store::memory::open(&entropy);
+        // Left behind at the end: nothing tells a target that the fuzzer ends.
+        let folder = tempfile::tempdir().expect("a folder").keep();
+        let path = folder.join("stockd.db");
+        let store::sqlite::Opened { store, writer, .. } = store::sqlite::open(&path, &entropy, SystemClock.now()).expect("a store");
         std::thread::spawn(move || writer.run());
         let (connect, pipes) = mpsc::unbounded_channel();
         let dependencies = Dependencies {

@@ -46,13 +46,16 @@ struct World {
     url: String,
     config: Config,
     _daemon: Daemon,
+    _folder: tempfile::TempDir,
 }
 
 impl World {
     async fn new() -> Self {
         let config = Config::read(CONFIG, "the test", &Environment::default()).unwrap();
-        let entropy = Arc::new(Entropy::seeded(1));
-        let (store, writer) = store::memory::open(&entropy);
+        let (folder, entropy) = (tempfile::tempdir().unwrap(), Arc::new(Entropy::seeded(1)));
+        let path = folder.path().join("stockd.db");
+        let store::sqlite::Opened { store, writer, .. } =
+            store::sqlite::open(&path, &entropy, SystemClock.now()).unwrap();
         std::thread::spawn(move || writer.run());
         let (shop, at): (ShopDomain, _) = (config.shop[0].domain.clone(), SystemClock.now());
         let register = Operation::Register {
@@ -104,6 +107,7 @@ impl World {
             url,
             config,
             _daemon: Daemon::start(foundation).await.unwrap(),
+            _folder: folder,
         }
     }
 
