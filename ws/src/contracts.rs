@@ -21,11 +21,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use self::request::Request;
-use crate::broadcast::Broadcast;
-use crate::reader::Kinds;
-use crate::recovery::Cursor;
-use crate::socketio::{Call, Content, Namespace as _};
-use crate::{engine, frame, socketio};
+use crate::hub::broadcast::Broadcast;
+use crate::hub::reader::Kinds;
+use crate::hub::recovery::Cursor;
+use crate::protocol::socketio::{Call, Content, Namespace as _};
+use crate::protocol::{engine, frame, socketio};
 
 pub use self::hub::{HubMessage, HubRequest};
 pub use self::oda::{OdaMessage, OdaRequest};

@@ -14,7 +14,7 @@ use super::fact::{Audience, Change, Level, Notice, Order, Outcome, Payment, Stoc
 use super::names::names;
 use super::request::{self, Fields, Join, Leaving, Request, own_orders};
 use super::{Arrived, CONNECTED, Contract, Part, Telling, json_text};
-use crate::socketio::Call;
+use crate::protocol::socketio::Call;
 
 pub(crate) struct Hub;
 

@@ -18,8 +18,8 @@ pub use self::request::OdaRequest;
 use super::names::names;
 use super::{Arrived, CONNECTED, Contract, ERROR, Part, RESYNC, Telling};
 use crate::contracts::request::{Request, own_orders};
-use crate::reader::Kinds;
-use crate::socketio::Call;
+use crate::hub::reader::Kinds;
+use crate::protocol::socketio::Call;
 
 pub(crate) struct Oda;
 

@@ -27,8 +27,8 @@ use super::fact::first;
 use super::names::names;
 use super::request::Request;
 use super::{Arrived, CONNECTED, Contract, ERROR, PONG, Part, RESYNC, Telling};
-use crate::reader::Kinds;
-use crate::socketio::Call;
+use crate::hub::reader::Kinds;
+use crate::protocol::socketio::Call;
 
 names! {
     /// What clients of omni hear beside events, whose names are those of [`row`] or given by whoever emits them.

@@ -13,7 +13,7 @@ use super::fact::{Audience, Change, Level, Notice, Order, Stock, id_json};
 use super::names::names;
 use super::request::{self, Fields, Join, Leaving, Request, own_orders};
 use super::{Arrived, CONNECTED, Contract, PING, PONG, Part, Telling};
-use crate::socketio::Call;
+use crate::protocol::socketio::Call;
 
 pub(crate) struct Oms;
 

@@ -10,7 +10,7 @@ use crate::contracts::PING;
 use crate::contracts::names::names;
 use crate::contracts::request::{Fields, Join, Leaving, Request};
 use crate::limits::BATCH_MAX;
-use crate::socketio::Call;
+use crate::protocol::socketio::Call;
 
 names! {
     /// What clients of omni ask.
