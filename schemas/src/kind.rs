@@ -521,3 +521,6 @@ impl JsonSchema for Event {
         json_schema!({ "description": "What happened.", "oneOf": shapes.collect::<Vec<_>>() })
     }
 }
+
+#[cfg(test)]
+mod tests;

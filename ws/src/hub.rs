@@ -321,6 +321,17 @@ impl Hub {
         serve(&concerned, limits::SERVED_AT_ONCE_MAX / fresh.len());
     }
 
+    /// Takes note that what follows [`Hub::head`] up to there is nothing that this stockd knows, so that nobody waits for
+    /// it. From the same task as [`Hub::publish`].
+    pub fn pass_over(&self, until: Sequence) {
+        let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        if until > ring.head() {
+            ring.pass_over(until);
+            drop(ring);
+            self.marked.send_replace(until);
+        }
+    }
+
     /// Tells those who listen now, beside the log. A reader that is slow loses the oldest of these.
     pub fn tell(&self, shop: &ShopDomain, event: &Ephemeral) {
         serve(&self.leave_word(shop, event), limits::SERVED_AT_ONCE_MAX);

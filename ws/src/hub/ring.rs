@@ -82,6 +82,11 @@ impl Ring {
         }
     }
 
+    /// Moves the head to there; there is nothing to keep of what lies between.
+    pub(crate) fn pass_over(&mut self, until: Sequence) {
+        self.head = until;
+    }
+
     /// What follows that position.
     pub(crate) fn after(&self, position: Sequence) -> impl Iterator<Item = &Kept> {
         // No more of them than numbers: for most readers that is the last one, found without a search.
