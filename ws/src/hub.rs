@@ -5,15 +5,15 @@
 
 pub(crate) mod broadcast;
 mod command;
-pub(crate) mod few;
-mod presence;
+mod online_customers;
+mod presence_registry;
 pub(crate) mod reader;
 pub(crate) mod recovery;
 mod replay;
 mod ring;
-mod roster;
-mod sieve;
+mod room_mask;
 pub(crate) mod socket;
+pub(crate) mod sorted_map;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future as _;
@@ -41,18 +41,18 @@ use crate::connection::sockets::Sockets;
 use crate::connection::{Bell, Gate, Knock};
 use crate::contracts::{Dialect, Namespace, omni};
 use crate::hub::broadcast::Broadcast;
-use crate::hub::few::Few;
-use crate::hub::presence::Presence;
-use crate::hub::recovery::Key;
-use crate::hub::ring::Ring;
-use crate::hub::roster::Roster;
+use crate::hub::online_customers::OnlineCustomers;
+use crate::hub::presence_registry::PresenceRegistry;
+use crate::hub::recovery::SealingKey;
+use crate::hub::ring::EventRing;
+use crate::hub::sorted_map::SortedMap;
 use crate::limits;
 use crate::options::{Entrance, Options};
 use crate::source::{AuthError, Authenticate, Commands, Source};
 
 /// What goes on, for health and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Figures {
+pub struct HubFigures {
     /// Transports open now.
     pub connections: usize,
     /// Sockets in namespaces now.
@@ -97,7 +97,7 @@ pub struct Figures {
 
 /// Who is there, and how many are where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attendees {
+pub struct PresenceSnapshot {
     /// Each user, with how many sockets: the tabs and devices of one user are one user. By id.
     pub users: Vec<(UserId, usize)>,
     /// Each room of each shop that somebody is in, with how many sockets.
@@ -113,21 +113,21 @@ pub struct Hub {
     pub(crate) entropy: Arc<Entropy>,
     pub(crate) options: Options,
     pub(crate) epoch: Epoch,
-    pub(crate) ring: RwLock<Ring>,
+    pub(crate) ring: RwLock<EventRing>,
     marked: watch::Sender<Sequence>,
-    index: Mutex<Index>,
+    index: Mutex<RoomIndex>,
     gate: Gate<Sockets>,
-    pub(crate) roster: Roster,
-    presence: Presence,
-    pub(crate) key: Key,
+    pub(crate) registry: PresenceRegistry,
+    online_customers: OnlineCustomers,
+    pub(crate) key: SealingKey,
     /// How often everybody was to be looked at anew.
-    reconsidered: AtomicU64,
-    pub(crate) counters: Counters,
+    token_checks: AtomicU64,
+    pub(crate) counters: HubCounters,
 }
 
 /// What is only counted.
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
+pub(crate) struct HubCounters {
     pub(crate) delivered: AtomicU64,
     pub(crate) dropped: AtomicU64,
     pub(crate) resyncs: AtomicU64,
@@ -148,15 +148,15 @@ pub(crate) fn count(counter: &AtomicU64) {
 
 /// Who is in which room of which shop.
 #[derive(Default)]
-struct Index {
-    rooms: HashMap<ShopDomain, HashMap<Room, Few<u64, Arc<Slot>>>>,
+struct RoomIndex {
+    rooms: HashMap<ShopDomain, HashMap<Room, SortedMap<u64, Arc<SocketSignal>>>>,
     next_key: u64,
     sockets: usize,
 }
 
 /// Where the hub leaves word for a socket.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct SocketSignal {
     key: u64,
     /// The first entry in its rooms since it last looked, or [`NONE`].
     first: AtomicU64,
@@ -167,7 +167,7 @@ pub(crate) struct Slot {
 /// No entry.
 const NONE: u64 = u64::MAX;
 
-impl Slot {
+impl SocketSignal {
     pub(crate) fn bell(&self) -> &Arc<Bell> {
         &self.bell
     }
@@ -215,21 +215,21 @@ impl Hub {
         options: Options,
     ) -> Arc<Self> {
         let Offset { epoch, sequence } = source.head();
-        let (roster, key) = (
-            Roster::new(options.sockets_per_user_max),
-            Key::new(source.secret()),
+        let (registry, key) = (
+            PresenceRegistry::new(options.sockets_per_user_max),
+            SealingKey::new(source.secret()),
         );
         Arc::new(Self {
-            roster,
-            presence: Presence::default(),
+            registry,
+            online_customers: OnlineCustomers::default(),
             key,
-            reconsidered: AtomicU64::new(0),
+            token_checks: AtomicU64::new(0),
             source,
             authenticate,
             commands,
             clock,
             epoch,
-            ring: RwLock::new(Ring::new(
+            ring: RwLock::new(EventRing::new(
                 sequence,
                 options.ring_entries,
                 limits::RING_BYTES_MAX,
@@ -237,7 +237,7 @@ impl Hub {
             marked: watch::Sender::new(sequence),
             index: Mutex::default(),
             gate: Gate::new(options.clone(), Arc::clone(&entropy)),
-            counters: Counters::default(),
+            counters: HubCounters::default(),
             entropy,
             options,
         })
@@ -276,17 +276,17 @@ impl Hub {
     }
 
     /// Has every socket asked whether its bearer is revoked, at once.
-    pub fn reconsider(&self) {
-        self.reconsidered.fetch_add(1, Ordering::AcqRel);
-        self.roster.wake_all();
+    pub fn recheck_tokens(&self) {
+        self.token_checks.fetch_add(1, Ordering::AcqRel);
+        self.registry.wake_all();
     }
 
     /// How often that was said.
-    pub(crate) fn reconsidered(&self) -> u64 {
-        self.reconsidered.load(Ordering::Acquire)
+    pub(crate) fn token_checks(&self) -> u64 {
+        self.token_checks.load(Ordering::Acquire)
     }
 
-    /// Up to here, every entry is marked in the slots of those it concerns.
+    /// Up to here, every entry is marked in the signals of those it concerns.
     pub(crate) fn marked(&self) -> Sequence {
         *self.marked.borrow()
     }
@@ -323,18 +323,21 @@ impl Hub {
 
     /// Tells those who listen now, beside the log. A reader that is slow loses the oldest of these.
     pub fn tell(&self, shop: &ShopDomain, event: &Event) {
-        serve(&self.leave_word(shop, event), limits::SERVED_AT_ONCE_MAX);
+        serve(
+            &self.queue_ephemeral(shop, event),
+            limits::SERVED_AT_ONCE_MAX,
+        );
     }
 
     /// The same for whoever is no publisher but a socket itself, whose own work is under a lock: all others write in
     /// their own tasks.
-    pub(crate) fn tell_later(&self, shop: &ShopDomain, event: &Event) {
-        self.leave_word(shop, event)
+    pub(crate) fn publish_ephemeral_later(&self, shop: &ShopDomain, event: &Event) {
+        self.queue_ephemeral(shop, event)
             .iter()
-            .for_each(|slot| slot.bell.ring());
+            .for_each(|signal| signal.bell.ring());
     }
 
-    fn leave_word(&self, shop: &ShopDomain, event: &Event) -> Vec<Arc<Slot>> {
+    fn queue_ephemeral(&self, shop: &ShopDomain, event: &Event) -> Vec<Arc<SocketSignal>> {
         let (company, now) = (self.source.company(shop), self.clock.now());
         let broadcast = Arc::new(Broadcast::ephemeral(
             shop.clone(),
@@ -346,7 +349,7 @@ impl Hub {
             .listeners(shop, &broadcast.rooms)
             .map(Arc::clone)
             .collect();
-        let dropped = listeners.iter().map(|slot| slot.tell(&broadcast)).sum();
+        let dropped = listeners.iter().map(|signal| signal.tell(&broadcast)).sum();
         self.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
         listeners
     }
@@ -398,14 +401,14 @@ impl Hub {
     }
 
     /// What goes on.
-    pub fn figures(&self) -> Figures {
+    pub fn figures(&self) -> HubFigures {
         let (ring_entries, ring_bytes) = self
             .ring
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .size();
         let [refused, refused_of_address, refused_of_origin] = self.gate.refused();
-        Figures {
+        HubFigures {
             connections: self.gate.connections(),
             sockets: lock(&self.index).sockets,
             head: self.head(),
@@ -445,22 +448,22 @@ impl Hub {
 
     /// How many users are there.
     pub fn users(&self) -> usize {
-        self.roster.len()
+        self.registry.len()
     }
 
     /// The first so many of them, by id.
     pub fn first_users(&self, most: usize) -> Vec<UserId> {
-        self.roster.first(most)
+        self.registry.first(most)
     }
 
     /// Whether a user of that id is there.
-    pub fn is_there(&self, user: &str) -> bool {
-        user.parse().is_ok_and(|user| self.roster.has(&user))
+    pub fn is_online(&self, user: &str) -> bool {
+        user.parse().is_ok_and(|user| self.registry.has(&user))
     }
 
     /// How many are in rooms, by the name that each is given, where it is given one: so many names at most, without an
     /// order. A room of several shops counts where it has most.
-    pub fn gatherings(
+    pub fn room_sizes(
         &self,
         name: fn(&Room) -> Option<String>,
         most: usize,
@@ -479,7 +482,7 @@ impl Hub {
     }
 
     /// Who is there. Whoever was cut off is gone at the latest a ping's interval and timeout later.
-    pub fn attendees(&self) -> Attendees {
+    pub fn attendees(&self) -> PresenceSnapshot {
         let index = lock(&self.index);
         let rooms = index.rooms.iter().flat_map(|(shop, rooms)| {
             rooms
@@ -489,8 +492,8 @@ impl Hub {
         let mut rooms: Vec<_> = rooms.collect();
         drop(index);
         rooms.sort();
-        Attendees {
-            users: self.roster.users(),
+        PresenceSnapshot {
+            users: self.registry.users(),
             rooms,
         }
     }
@@ -524,7 +527,7 @@ impl Hub {
     }
 
     /// The shops that somebody may see anything of.
-    pub(crate) fn enterable(&self, identity: &Identity) -> Vec<ShopDomain> {
+    pub(crate) fn visible_shops(&self, identity: &Identity) -> Vec<ShopDomain> {
         self.source
             .shops()
             .into_iter()
@@ -533,15 +536,15 @@ impl Hub {
     }
 
     /// A socket of somebody opens. Of a customer's first one, staff are told.
-    pub(crate) fn comes(&self, who: &Identity, shops: &[ShopDomain]) {
+    pub(crate) fn customer_connected(&self, who: &Identity, shops: &[ShopDomain]) {
         let Some(customer_id) = who.own_customer() else {
             return;
         };
         for shop in shops
             .iter()
-            .filter(|shop| self.presence.come(shop, customer_id))
+            .filter(|shop| self.online_customers.socket_opened(shop, customer_id))
         {
-            self.tell_later(
+            self.publish_ephemeral_later(
                 shop,
                 &Event::CustomerOnline(CustomerPresence { customer_id }),
             );
@@ -549,15 +552,15 @@ impl Hub {
     }
 
     /// The reverse.
-    pub(crate) fn goes(&self, who: &Identity, shops: &[ShopDomain]) {
+    pub(crate) fn customer_disconnected(&self, who: &Identity, shops: &[ShopDomain]) {
         let Some(customer_id) = who.own_customer() else {
             return;
         };
         for shop in shops
             .iter()
-            .filter(|shop| self.presence.go(shop, customer_id))
+            .filter(|shop| self.online_customers.socket_closed(shop, customer_id))
         {
-            self.tell_later(
+            self.publish_ephemeral_later(
                 shop,
                 &Event::CustomerOffline(CustomerPresence { customer_id }),
             );
@@ -565,12 +568,12 @@ impl Hub {
     }
 
     /// A place to leave word for a new socket.
-    pub(crate) fn open_slot(&self, bell: &Arc<Bell>) -> Arc<Slot> {
+    pub(crate) fn open_signal(&self, bell: &Arc<Bell>) -> Arc<SocketSignal> {
         let mut index = lock(&self.index);
         index.next_key += 1;
         index.sockets += 1;
         let (first, ephemeral) = (AtomicU64::new(NONE), Mutex::default());
-        Arc::new(Slot {
+        Arc::new(SocketSignal {
             key: index.next_key,
             first,
             ephemeral,
@@ -578,20 +581,20 @@ impl Hub {
         })
     }
 
-    /// Marks that slot for what is published from now on in that room of those shops.
-    pub(crate) fn listen(&self, slot: &Arc<Slot>, shops: &[ShopDomain], room: &Room) {
+    /// Marks that signal for what is published from now on in that room of those shops.
+    pub(crate) fn subscribe(&self, signal: &Arc<SocketSignal>, shops: &[ShopDomain], room: &Room) {
         let mut index = lock(&self.index);
         for shop in shops {
             let rooms = index.rooms.entry(shop.clone()).or_default();
             rooms
                 .entry(room.clone())
                 .or_default()
-                .insert(slot.key, Arc::clone(slot));
+                .insert(signal.key, Arc::clone(signal));
         }
     }
 
     /// The reverse.
-    pub(crate) fn ignore(&self, slot: &Slot, shops: &[ShopDomain], room: &Room) {
+    pub(crate) fn unsubscribe(&self, signal: &SocketSignal, shops: &[ShopDomain], room: &Room) {
         let mut index = lock(&self.index);
         for shop in shops {
             let Some(rooms) = index.rooms.get_mut(shop) else {
@@ -600,7 +603,7 @@ impl Hub {
             let Some(listeners) = rooms.get_mut(room) else {
                 continue;
             };
-            listeners.remove(&slot.key);
+            listeners.remove(&signal.key);
             if listeners.is_empty() {
                 rooms.remove(room);
             }
@@ -608,27 +611,27 @@ impl Hub {
     }
 
     /// The socket is gone from all its rooms.
-    pub(crate) fn close_slot(&self) {
+    pub(crate) fn close_signal(&self) {
         lock(&self.index).sockets -= 1;
     }
 }
 
-impl Index {
+impl RoomIndex {
     fn listeners<'a>(
         &'a self,
         shop: &ShopDomain,
         rooms: impl IntoIterator<Item = &'a Room>,
-    ) -> impl Iterator<Item = &'a Arc<Slot>> {
+    ) -> impl Iterator<Item = &'a Arc<SocketSignal>> {
         let listeners = self.rooms.get(shop);
         let rooms = rooms
             .into_iter()
             .filter_map(move |room| listeners?.get(room));
-        rooms.flat_map(Few::values)
+        rooms.flat_map(SortedMap::values)
     }
 
     /// Marks entries, given in order, where they are listened for, each room once however many of them concern it.
     /// Those who were not marked before.
-    fn mark(&self, entries: &[Arc<Broadcast>]) -> Vec<Arc<Slot>> {
+    fn mark(&self, entries: &[Arc<Broadcast>]) -> Vec<Arc<SocketSignal>> {
         let mut firsts = BTreeMap::new();
         for entry in entries {
             for room in &entry.rooms {
@@ -641,7 +644,7 @@ impl Index {
         for ((shop, room), first) in firsts {
             concerned.extend(
                 self.listeners(shop, [room])
-                    .filter(|slot| slot.mark(first))
+                    .filter(|signal| signal.mark(first))
                     .map(Arc::clone),
             );
         }
@@ -651,18 +654,18 @@ impl Index {
 
 /// Sends at once to so many of them, as far as that is quickly done. The rest is left to their tasks, so that no
 /// crowd and no burst keeps others waiting.
-fn serve(slots: &[Arc<Slot>], at_once: usize) {
-    let (at_once, later) = slots.split_at(slots.len().min(at_once));
+fn serve(signals: &[Arc<SocketSignal>], at_once: usize) {
+    let (at_once, later) = signals.split_at(signals.len().min(at_once));
     // Many writes are more than a task's budget; the bound is ours.
     let serving = unconstrained(async {
-        for slot in at_once {
-            slot.bell.serve();
+        for signal in at_once {
+            signal.bell.serve();
         }
     });
     // It waits for nothing, so it is over.
     let _ = pin!(serving).poll(&mut Context::from_waker(Waker::noop()));
-    for slot in later {
-        slot.bell.ring();
+    for signal in later {
+        signal.bell.ring();
     }
 }
 

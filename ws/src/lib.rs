@@ -23,7 +23,7 @@ pub mod source;
 
 pub use connection::single::Single;
 pub use connection::{Knock, Network, Refusal};
-pub use hub::{Attendees, Figures, Hub};
+pub use hub::{Hub, HubFigures, PresenceSnapshot};
 pub use options::{Entrance, Options};
 pub use protocol::ending::Ending;
 pub use source::{

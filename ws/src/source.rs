@@ -144,7 +144,7 @@ pub trait Authenticate: Send + Sync + 'static {
     fn identify(&self, token: &str, now: Timestamp) -> Result<Identity, AuthError>;
 
     /// Whether somebody who was identified is no longer to be taken for who they are, though their token has not run
-    /// out. Asked of everybody after [`crate::Hub::reconsider`].
+    /// out. Asked of everybody after [`crate::Hub::recheck_tokens`].
     fn is_revoked(&self, identity: &Identity) -> bool;
 }
 

@@ -198,7 +198,7 @@ pub(super) async fn revoke(context: &Context, asked: Asked) -> Result<RevokedUnt
     written.map_err(|failure| failed(&failure))?;
     // Nobody comes in with it any more; and then whoever is in goes.
     context.tokens.revoke(revocation, now);
-    context.hub.reconsider();
+    context.hub.recheck_tokens();
     tracing::info!(by = %by.user_id, "tokens were revoked");
     Ok(RevokedUntil { ok: true, until })
 }

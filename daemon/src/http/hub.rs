@@ -65,7 +65,7 @@ pub(super) async fn status(
     asked: Asked,
 ) -> Result<Found<UserStatus>, ErrorBody> {
     service::reader(context, &asked.headers, asked.peer)?;
-    let is_connected = context.hub.is_there(&asked.part);
+    let is_connected = context.hub.is_online(&asked.part);
     Ok(Found {
         success: true,
         data: UserStatus {

@@ -102,7 +102,7 @@ pub(super) async fn is_online(context: &Context, asked: Asked) -> Result<OnlineU
     }
     Ok(OnlineUser {
         user_id: id(user),
-        online: context.hub.is_there(user),
+        online: context.hub.is_online(user),
     })
 }
 
@@ -115,7 +115,7 @@ fn statistics(context: &Context, with_names: bool) -> Statistics {
         rooms: with_names.then(|| {
             context
                 .hub
-                .gatherings(ws::contracts::oms_room, ATTENDEES_MAX)
+                .room_sizes(ws::contracts::oms_room, ATTENDEES_MAX)
         }),
     }
 }

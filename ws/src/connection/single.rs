@@ -9,7 +9,7 @@ use schemas::{ErrorBody, ErrorCode};
 use crate::connection::sockets::EXPIRY_CHECK_MAX;
 use crate::connection::{Out, Refusal, Talk, Visitor};
 use crate::contracts::Dialect;
-use crate::hub::socket::{Arrival, Socket};
+use crate::hub::socket::{ClientAdmission, Socket};
 use crate::hub::{Hub, count};
 use crate::protocol::ending::Ending;
 use crate::protocol::engine::Message;
@@ -25,7 +25,7 @@ pub struct Single {
     /// When what is put together is to be sent.
     batch_due: Option<Duration>,
     /// How often it was looked whether the token is revoked.
-    reconsidered: u64,
+    token_checks: u64,
 }
 
 impl Single {
@@ -36,10 +36,10 @@ impl Single {
         visitor: &Visitor,
         out: &mut Out,
     ) -> Result<Self, Refusal> {
-        let reconsidered = hub.reconsidered();
+        let token_checks = hub.token_checks();
         let arrival = match &visitor.bearer {
-            Some(token) => Arrival::new(hub.identify(token)?),
-            None if dialect.takes_guests() => Arrival::guest(hub),
+            Some(token) => ClientAdmission::new(hub.identify(token)?),
+            None if dialect.takes_guests() => ClientAdmission::guest(hub),
             None => return Err(AuthError::Required.into()),
         };
         let socket =
@@ -54,7 +54,7 @@ impl Single {
             socket: Box::new(socket),
             allowance,
             batch_due: None,
-            reconsidered,
+            token_checks,
         })
     }
 
@@ -83,7 +83,7 @@ impl Talk for Single {
             self.socket.refuse_excess(&Call::default(), out);
             return Ok(());
         }
-        self.socket.call(match message {
+        self.socket.queue_call(match message {
             Message::Text(text) => self.dialect.read(text),
             Message::Binary(_) => Err(ErrorBody::new(
                 ErrorCode::InvalidPayload,
@@ -94,14 +94,14 @@ impl Talk for Single {
     }
 
     fn may_receive(&self) -> bool {
-        self.socket.may_call()
+        self.socket.can_queue_call()
     }
 
     fn work(&mut self, now: Duration, out: &mut Out) -> Result<(), Ending> {
-        let reconsidered = self.hub.reconsidered();
-        let anew = std::mem::replace(&mut self.reconsidered, reconsidered) != reconsidered;
-        if let Some(error) = self.socket.is_over(anew) {
-            self.socket.put_out(&error, out);
+        let token_checks = self.hub.token_checks();
+        let anew = std::mem::replace(&mut self.token_checks, token_checks) != token_checks;
+        if let Some(error) = self.socket.token_error(anew) {
+            self.socket.disconnect(&error, out);
             return Err(Ending::Dismissed);
         }
         self.socket.work(out);
@@ -120,7 +120,7 @@ impl Talk for Single {
     }
 
     fn deliver(&mut self, out: &mut Out) -> bool {
-        self.hub.reconsidered() == self.reconsidered
+        self.hub.token_checks() == self.token_checks
             && self.socket.time_left() > Duration::ZERO
             && self.socket.deliver(out)
             // Its task sees to it that what is put together is sent in time.

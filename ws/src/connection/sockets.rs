@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::connection::{Bell, Out, Talk, Visitor};
 use crate::contracts::{Namespace, Root};
-use crate::hub::few::Few;
-use crate::hub::socket::{Arrival, Interrupted, Knocking, Socket};
+use crate::hub::socket::{ClientAdmission, LogInterrupted, SessionLookup, Socket};
+use crate::hub::sorted_map::SortedMap;
 use crate::hub::{Hub, count};
 use crate::options::Options;
 use crate::protocol::ending::Ending;
@@ -23,12 +23,12 @@ pub struct Sockets {
     /// The token it came with, for namespaces that are given none.
     bearer: Option<String>,
     session: Session<Namespace>,
-    joined: Few<Namespace, Box<Socket>>,
+    joined: SortedMap<Namespace, Box<Socket>>,
     /// Who wants in and is looked up first.
-    knocking: Vec<(Namespace, Knocking)>,
+    lookups: Vec<(Namespace, SessionLookup)>,
     bell: Arc<Bell>,
     /// How often it was looked whether somebody's token is revoked.
-    reconsidered: u64,
+    token_checks: u64,
 }
 
 impl Sockets {
@@ -40,16 +40,16 @@ impl Sockets {
         } = hub.options;
         let session = Session::new(Namespace::parser(root), messages_per_minute, max_payload);
         let Visitor { bearer, bell, .. } = visitor;
-        let (joined, knocking) = Default::default();
-        let reconsidered = hub.reconsidered();
+        let (joined, lookups) = Default::default();
+        let token_checks = hub.token_checks();
         Self {
             hub,
             bearer,
             session,
             joined,
-            knocking,
+            lookups,
             bell,
-            reconsidered,
+            token_checks,
         }
     }
 
@@ -60,7 +60,7 @@ impl Sockets {
             Step::Connect(namespace, auth) => self.connect(namespace, auth.as_ref(), out)?,
             Step::Event(namespace, call) => {
                 if let Some(socket) = self.joined.get_mut(&namespace) {
-                    socket.call(Ok(call));
+                    socket.queue_call(Ok(call));
                 }
             }
             Step::Excess(namespace, call) => {
@@ -84,7 +84,7 @@ impl Sockets {
         out: &mut Out,
     ) -> Result<(), Ending> {
         if self
-            .knocking
+            .lookups
             .iter()
             .any(|(waiting, _)| *waiting == namespace)
         {
@@ -98,9 +98,9 @@ impl Sockets {
             Some(token) => self.hub.identify(token),
         };
         match identity {
-            Ok(identity) => match Arrival::of(&self.hub, namespace, identity, auth) {
+            Ok(identity) => match ClientAdmission::of(&self.hub, namespace, identity, auth) {
                 Ok(arrival) => self.let_in(namespace, arrival, out)?,
-                Err(knocking) => self.knocking.push((namespace, knocking)),
+                Err(lookups) => self.lookups.push((namespace, lookups)),
             },
             // After a refusal a client stays away; after this one it comes back by itself.
             Err(error @ AuthError::NotYet) => return Err(Ending::Interrupted(error.to_string())),
@@ -116,7 +116,7 @@ impl Sockets {
     fn let_in(
         &mut self,
         namespace: Namespace,
-        arrival: Arrival,
+        arrival: ClientAdmission,
         out: &mut Out,
     ) -> Result<(), Ending> {
         if self.hub.authenticate.is_revoked(arrival.identity()) {
@@ -140,15 +140,15 @@ impl Sockets {
 
     /// Puts out whose token is no longer good.
     fn expire(&mut self, since_opening: Duration, out: &mut Out) {
-        let reconsidered = self.hub.reconsidered();
-        let anew = std::mem::replace(&mut self.reconsidered, reconsidered) != reconsidered;
+        let token_checks = self.hub.token_checks();
+        let anew = std::mem::replace(&mut self.token_checks, token_checks) != token_checks;
         let over = self
             .joined
             .iter()
-            .filter_map(|(namespace, socket)| Some((*namespace, socket.is_over(anew)?)));
+            .filter_map(|(namespace, socket)| Some((*namespace, socket.token_error(anew)?)));
         for (namespace, error) in over.collect::<Vec<_>>() {
             if let Some(socket) = self.joined.remove(&namespace) {
-                socket.put_out(&error, out);
+                socket.disconnect(&error, out);
             }
             self.session.dismiss(since_opening, namespace);
         }
@@ -172,7 +172,7 @@ impl Talk for Sockets {
     }
 
     fn may_receive(&self) -> bool {
-        self.joined.values().all(|socket| socket.may_call())
+        self.joined.values().all(|socket| socket.can_queue_call())
     }
 
     fn work(&mut self, now: Duration, out: &mut Out) -> Result<(), Ending> {
@@ -196,15 +196,16 @@ impl Talk for Sockets {
     }
 
     fn poll_work(&mut self, out: &mut Out, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
-        let interrupted = |interrupted: Interrupted| Ending::Interrupted(interrupted.to_string());
+        let interrupted =
+            |interrupted: LogInterrupted| Ending::Interrupted(interrupted.to_string());
         for socket in self.joined.values_mut() {
             if let Poll::Ready(taken) = socket.poll_answer(out, cx) {
                 return Poll::Ready(taken.map_err(interrupted));
             }
         }
-        for at in 0..self.knocking.len() {
-            if let Poll::Ready(arrival) = self.knocking[at].1.as_mut().poll(cx) {
-                let (namespace, _) = self.knocking.swap_remove(at);
+        for at in 0..self.lookups.len() {
+            if let Poll::Ready(arrival) = self.lookups[at].1.as_mut().poll(cx) {
+                let (namespace, _) = self.lookups.swap_remove(at);
                 let arrival = arrival.map_err(interrupted);
                 return Poll::Ready(
                     arrival.and_then(|arrival| self.let_in(namespace, *arrival, out)),
@@ -215,7 +216,7 @@ impl Talk for Sockets {
     }
 
     fn deliver(&mut self, out: &mut Out) -> bool {
-        if self.hub.reconsidered() != self.reconsidered {
+        if self.hub.token_checks() != self.token_checks {
             return false;
         }
         let mut sockets = self.joined.values_mut();

@@ -9,21 +9,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::contracts::Namespace;
 use crate::hub::broadcast::Broadcast;
-use crate::hub::few::Few;
-use crate::hub::sieve::Sieve;
+use crate::hub::room_mask::RoomMask;
+use crate::hub::sorted_map::SortedMap;
 
 /// One socket's reading.
 #[derive(Debug)]
-pub(crate) struct Reader {
+pub(crate) struct LogReader {
     /// Whose contract says what a room brings.
     namespace: Namespace,
     pub(crate) identity: Identity,
     /// The shops it may enter.
     pub(crate) shops: Vec<ShopDomain>,
     /// Each room, and the sequence after which it counts.
-    rooms: Few<Room, Sequence>,
+    rooms: SortedMap<Room, Sequence>,
     /// Of those rooms.
-    sieve: Sieve,
+    mask: RoomMask,
     kinds: Kinds,
     position: Sequence,
     /// Whether something wanted may stand between `position` and the head.
@@ -48,7 +48,7 @@ impl Kinds {
     }
 }
 
-impl Reader {
+impl LogReader {
     pub(crate) fn new(
         namespace: Namespace,
         identity: Identity,
@@ -59,8 +59,8 @@ impl Reader {
             namespace,
             identity,
             shops,
-            rooms: Few::default(),
-            sieve: Sieve::default(),
+            rooms: SortedMap::default(),
+            mask: RoomMask::default(),
             kinds: Kinds::All,
             position,
             behind: false,
@@ -73,15 +73,15 @@ impl Reader {
     }
 
     /// Whether this reader may see it and is in one of its rooms. For the ephemeral, which have no place in the log.
-    pub(crate) fn hears(&self, broadcast: &Broadcast) -> bool {
+    pub(crate) fn accepts_ephemeral(&self, broadcast: &Broadcast) -> bool {
         let own = matches!(&broadcast.event, Event::Typing(typing) if typing.user_id == self.identity.user_id);
-        !own && self.finds(broadcast, &self.kinds, |room| self.rooms.contains(room))
+        !own && self.matches(broadcast, &self.kinds, |room| self.rooms.contains(room))
     }
 
     /// Whether this reader is to be sent that entry, or was when it passed it.
-    pub(crate) fn wants(&self, broadcast: &Broadcast) -> bool {
+    pub(crate) fn accepts_entry(&self, broadcast: &Broadcast) -> bool {
         let sequence = broadcast.sequence();
-        self.finds(broadcast, &self.kinds, |room| {
+        self.matches(broadcast, &self.kinds, |room| {
             self.rooms
                 .get(room)
                 .is_some_and(|joined| *joined < sequence)
@@ -89,21 +89,21 @@ impl Reader {
     }
 
     /// Whether an entry it has passed is wanted because of rooms, or kinds, that are only now being asked for.
-    pub(crate) fn missed(
+    pub(crate) fn missed_entry(
         &self,
         rooms: &BTreeSet<Room>,
         kinds: Option<&Kinds>,
         broadcast: &Broadcast,
     ) -> bool {
-        self.finds(broadcast, kinds.unwrap_or(&self.kinds), |room| {
+        self.matches(broadcast, kinds.unwrap_or(&self.kinds), |room| {
             rooms.contains(room)
-        }) && !self.wants(broadcast)
+        }) && !self.accepts_entry(broadcast)
     }
 
     /// Whether a frame of such an entry is for it that is only for those rooms.
-    pub(crate) fn wants_in(&self, rooms: &[Room], broadcast: &Broadcast) -> bool {
+    pub(crate) fn accepts_entry_frame(&self, rooms: &[Room], broadcast: &Broadcast) -> bool {
         let sequence = broadcast.sequence();
-        self.is_in_one(rooms, broadcast, &self.kinds, |room| {
+        self.matches_frame(rooms, broadcast, &self.kinds, |room| {
             self.rooms
                 .get(room)
                 .is_some_and(|joined| *joined < sequence)
@@ -111,13 +111,13 @@ impl Reader {
     }
 
     /// The same of the ephemeral.
-    pub(crate) fn hears_in(&self, rooms: &[Room], broadcast: &Broadcast) -> bool {
-        self.is_in_one(rooms, broadcast, &self.kinds, |room| {
+    pub(crate) fn accepts_ephemeral_frame(&self, rooms: &[Room], broadcast: &Broadcast) -> bool {
+        self.matches_frame(rooms, broadcast, &self.kinds, |room| {
             self.rooms.contains(room)
         })
     }
 
-    fn is_in_one(
+    fn matches_frame(
         &self,
         rooms: &[Room],
         broadcast: &Broadcast,
@@ -130,14 +130,19 @@ impl Reader {
             .any(|room| joined(room) && contract.brings(room, &broadcast.event, kinds))
     }
 
-    fn finds(&self, broadcast: &Broadcast, kinds: &Kinds, joined: impl Fn(&Room) -> bool) -> bool {
-        self.is_in_one(&broadcast.rooms, broadcast, kinds, joined)
+    fn matches(
+        &self,
+        broadcast: &Broadcast,
+        kinds: &Kinds,
+        joined: impl Fn(&Room) -> bool,
+    ) -> bool {
+        self.matches_frame(&broadcast.rooms, broadcast, kinds, joined)
             && self.identity.may_see(broadcast.event.subject())
             && self.identity.may_enter(&broadcast.shop)
     }
 
     /// These kinds from now on. What it had of others proves nothing about these, so the room counts from here.
-    pub(crate) fn want(&mut self, kinds: Kinds) {
+    pub(crate) fn set_kinds(&mut self, kinds: Kinds) {
         if kinds != self.kinds {
             if let Some(joined) = self.rooms.get_mut(&Room::Notifications) {
                 *joined = (*joined).max(self.position);
@@ -152,7 +157,7 @@ impl Reader {
             .rooms
             .get(&room)
             .map_or(after, |joined| after.min(*joined));
-        self.sieve = self.sieve.with(&room);
+        self.mask = self.mask.with(&room);
         self.rooms.insert(room, joined);
     }
 
@@ -161,11 +166,11 @@ impl Reader {
         for room in rooms {
             self.rooms.remove(room);
         }
-        self.sieve = Sieve::of(self.rooms.keys());
+        self.mask = RoomMask::of(self.rooms.keys());
     }
 
     /// In all of those.
-    pub(crate) fn enter(&mut self, rooms: impl IntoIterator<Item = Room>, after: Sequence) {
+    pub(crate) fn join_all(&mut self, rooms: impl IntoIterator<Item = Room>, after: Sequence) {
         rooms.into_iter().for_each(|room| self.join(room, after));
     }
 
@@ -185,15 +190,15 @@ impl Reader {
     /// In those rooms, from where on each counts, for those kinds.
     pub(crate) fn restore(&mut self, rooms: BTreeMap<Room, Sequence>, kinds: Kinds) {
         for (room, joined) in rooms {
-            self.sieve = self.sieve.with(&room);
+            self.mask = self.mask.with(&room);
             self.rooms.insert(room, joined);
         }
         self.kinds = kinds;
     }
 
     /// Keeps out most of what is in none of its rooms.
-    pub(crate) fn sieve(&self) -> Sieve {
-        self.sieve
+    pub(crate) fn room_mask(&self) -> RoomMask {
+        self.mask
     }
 
     pub(crate) fn rooms(&self) -> impl Iterator<Item = &Room> {
@@ -228,7 +233,7 @@ impl Reader {
     /// `first` is the first entry in its rooms since it was last told of one, and every entry up to `marked` was
     /// told. A reader that is up to date skips what is not for its rooms, so a quiet one is never far behind. Beyond
     /// `marked` it is told of one room after the other: what stands before `first` there may be for another.
-    pub(crate) fn notice(&mut self, first: Option<Sequence>, marked: Sequence) {
+    pub(crate) fn observe_marks(&mut self, first: Option<Sequence>, marked: Sequence) {
         if self.behind {
             return;
         }
@@ -251,7 +256,7 @@ impl Reader {
     }
 
     /// Reads no further than that for now. Without a ceiling it goes on from its position.
-    pub(crate) fn hold(&mut self, ceiling: Option<Sequence>) {
+    pub(crate) fn set_ceiling(&mut self, ceiling: Option<Sequence>) {
         self.ceiling = ceiling;
         self.behind = true;
     }
@@ -274,9 +279,9 @@ mod tests {
     #[test]
     fn what_is_told_of_in_one_room_first_hides_nothing_older_in_another() {
         let identity = Identity::unlimited("7".parse().unwrap(), Role::Admin);
-        let mut reader = Reader::new(Namespace::Oda, identity, Vec::new(), Sequence(440));
+        let mut reader = LogReader::new(Namespace::Oda, identity, Vec::new(), Sequence(440));
         // 441 is for another of its rooms, which is still to be told of it.
-        reader.notice(Some(Sequence(442)), Sequence(440));
+        reader.observe_marks(Some(Sequence(442)), Sequence(440));
         assert_eq!(
             reader.due(Sequence(445)),
             Some((Sequence(440), Sequence(445)))

@@ -25,7 +25,7 @@ pub(crate) const RIGHTS_CHANGED: &str = "rights_changed";
 
 /// A stretch of the log.
 #[derive(Debug)]
-pub(crate) struct Page {
+pub(crate) struct LogPage {
     /// What is in the rooms, in order.
     pub(crate) entries: Vec<Broadcast>,
     /// Everything up to here is in it; at least one further than was asked for.
@@ -39,7 +39,7 @@ pub(crate) async fn page(
     rooms: BTreeSet<Room>,
     after: Sequence,
     until: Sequence,
-) -> Result<Page, SourceError> {
+) -> Result<LogPage, SourceError> {
     let mut entries = Vec::new();
     let mut reached = until;
     // In no room nothing is heard, and a source may take an empty list for all of them.
@@ -47,7 +47,7 @@ pub(crate) async fn page(
         let reading = source.replay(shop, &rooms, after, until, REPLAY_PAGE_ENTRIES);
         let found = timeout(SOURCE_DEADLINE, reading)
             .await
-            .map_err(|_| late())??;
+            .map_err(|_| timed_out())??;
         if found.len() >= REPLAY_PAGE_ENTRIES {
             reached = found
                 .last()
@@ -66,12 +66,12 @@ pub(crate) async fn page(
         let company = source.company(&entry.shop);
         Broadcast::logged(entry, company)
     };
-    Ok(Page {
+    Ok(LogPage {
         entries: entries.into_iter().map(logged).collect(),
         reached,
     })
 }
 
-pub(crate) fn late() -> SourceError {
+pub(crate) fn timed_out() -> SourceError {
     SourceError::Unavailable("no answer in time".to_owned())
 }

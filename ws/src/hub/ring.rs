@@ -6,12 +6,12 @@ use std::sync::Arc;
 use schemas::Sequence;
 
 use crate::hub::broadcast::Broadcast;
-use crate::hub::sieve::Sieve;
+use crate::hub::room_mask::RoomMask;
 
 /// Every entry after `floor` up to `head`, in order; bounded in entries and bytes, the oldest makes room.
 #[derive(Debug)]
-pub(crate) struct Ring {
-    entries: VecDeque<Kept>,
+pub(crate) struct EventRing {
+    entries: VecDeque<RingEntry>,
     entries_max: usize,
     bytes: usize,
     bytes_max: usize,
@@ -21,14 +21,14 @@ pub(crate) struct Ring {
 
 /// An entry, with what is asked of each so often that it is found beside it.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct RingEntry {
     pub(crate) sequence: Sequence,
-    pub(crate) sieve: Sieve,
+    pub(crate) mask: RoomMask,
     weight: usize,
     pub(crate) broadcast: Arc<Broadcast>,
 }
 
-impl Ring {
+impl EventRing {
     /// Empty, at that head.
     pub(crate) fn new(head: Sequence, entries_max: usize, bytes_max: usize) -> Self {
         Self {
@@ -67,9 +67,9 @@ impl Ring {
         let (sequence, weight) = (broadcast.sequence(), broadcast.weight());
         self.head = sequence;
         self.bytes += weight;
-        self.entries.push_back(Kept {
+        self.entries.push_back(RingEntry {
             sequence,
-            sieve: Sieve::of(&broadcast.rooms),
+            mask: RoomMask::of(&broadcast.rooms),
             weight,
             broadcast,
         });
@@ -83,7 +83,7 @@ impl Ring {
     }
 
     /// What follows that position.
-    pub(crate) fn after(&self, position: Sequence) -> impl Iterator<Item = &Kept> {
+    pub(crate) fn after(&self, position: Sequence) -> impl Iterator<Item = &RingEntry> {
         // No more of them than numbers: for most readers that is the last one, found without a search.
         let most = self
             .head

@@ -694,7 +694,7 @@ async fn a_token_that_runs_out_or_is_revoked_ends_the_connection() {
     );
     client.subscribes("inventory").await;
     world.tokens.0.lock().unwrap().insert("x".to_owned());
-    world.hub.reconsider();
+    world.hub.recheck_tokens();
     world.happens(stock(1, 1, 5));
     assert_eq!(client.error().await, "TOKEN_INVALID");
     assert_eq!(client.pipe.closed().await, Some(1008));

@@ -1097,7 +1097,7 @@ async fn a_revoked_token_loses_its_socket_at_once_and_no_other() {
         .await;
     world.tokens.0.lock().unwrap().insert("lost".to_owned());
     let said = tokio::time::Instant::now();
-    world.hub.reconsider();
+    world.hub.recheck_tokens();
     let (name, error) = revoked.event().await;
     assert_eq!(
         (name.as_str(), &error["code"]),
@@ -1129,7 +1129,7 @@ async fn what_is_published_after_a_revocation_is_not_heard_even_by_a_socket_that
         client.ask("subscribe:inventory", &json!({})).await;
     }
     world.tokens.0.lock().unwrap().insert("lost".to_owned());
-    world.hub.reconsider();
+    world.hub.recheck_tokens();
     world.happens(stock(1, 1, 1));
     assert_eq!(revoked.event().await.0, "error");
     assert_eq!(available(&other.events_so_far().await), [1]);

@@ -50,7 +50,12 @@ impl Cursor {
     }
 
     /// Where that backfill, which ends at `until`, is to go on; `None` when it was complete.
-    pub(crate) fn goes_on(self, number: u32, after: Sequence, until: Sequence) -> Option<Sequence> {
+    pub(crate) fn backfill_resume(
+        self,
+        number: u32,
+        after: Sequence,
+        until: Sequence,
+    ) -> Option<Sequence> {
         let reached = match self.backfill {
             Some((last, reached)) if last == number => reached.max(after),
             Some((last, _)) if last > number => until,
@@ -165,12 +170,20 @@ mod tests {
 
     #[test]
     fn a_backfill_goes_on_where_it_was_and_only_if_it_was_not_complete() {
-        let goes_on = |cursor: Cursor| cursor.goes_on(2, Sequence(3), Sequence(10)).map(|at| at.0);
-        assert_eq!(goes_on(cursor(8, None)), Some(3), "not begun");
-        assert_eq!(goes_on(cursor(10, Some((1, 10)))), Some(3), "not begun");
-        assert_eq!(goes_on(cursor(10, Some((2, 6)))), Some(6));
-        assert_eq!(goes_on(cursor(10, Some((2, 10)))), None);
-        assert_eq!(goes_on(cursor(10, Some((3, 1)))), None);
-        assert_eq!(goes_on(cursor(11, None)), None);
+        let backfill_resume = |cursor: Cursor| {
+            cursor
+                .backfill_resume(2, Sequence(3), Sequence(10))
+                .map(|at| at.0)
+        };
+        assert_eq!(backfill_resume(cursor(8, None)), Some(3), "not begun");
+        assert_eq!(
+            backfill_resume(cursor(10, Some((1, 10)))),
+            Some(3),
+            "not begun"
+        );
+        assert_eq!(backfill_resume(cursor(10, Some((2, 6)))), Some(6));
+        assert_eq!(backfill_resume(cursor(10, Some((2, 10)))), None);
+        assert_eq!(backfill_resume(cursor(10, Some((3, 1)))), None);
+        assert_eq!(backfill_resume(cursor(11, None)), None);
     }
 }

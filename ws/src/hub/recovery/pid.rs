@@ -10,7 +10,7 @@ use super::Cursor;
 
 /// What sessions are sealed with. Whoever knows it can pretend to any session of their own user, and no more.
 #[derive(Clone)]
-pub(crate) struct Key([u8; 32]);
+pub(crate) struct SealingKey([u8; 32]);
 
 /// Which session: random, and never told to anybody unsealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,15 +24,15 @@ impl SessionId {
 }
 
 /// A fingerprint of what somebody may see. Other rights mean that what they have does not show what they may see.
-pub(crate) type Rights = [u8; 8];
+pub(crate) type RightsFingerprint = [u8; 8];
 
 /// What a client is told once and brings back, unread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Pid {
+pub(crate) struct SessionPid {
     pub(crate) session: SessionId,
     /// Where it began; for clients that were sent nothing before they come back.
     pub(crate) start: Cursor,
-    pub(crate) rights: Rights,
+    pub(crate) rights: RightsFingerprint,
     /// To the second.
     pub(crate) issued_at: Timestamp,
 }
@@ -41,7 +41,7 @@ const BODY_BYTES: usize = 12 + 4 + 8 + 4 + 8 + 8;
 /// Half of a SHA-256, as RFC 2104 allows.
 const SEAL_BYTES: usize = 16;
 
-impl Key {
+impl SealingKey {
     pub(crate) fn new(secret: [u8; 32]) -> Self {
         Self(secret)
     }
@@ -59,7 +59,7 @@ impl Key {
 }
 
 /// Under what a user's sessions are counted: a code, because nothing that is kept of them need say who they are.
-pub(crate) fn owner(key: &Key, user: &UserId) -> String {
+pub(crate) fn owner(key: &SealingKey, user: &UserId) -> String {
     let code = key
         .mac(&[b"owner", user.as_str().as_bytes()])
         .finalize()
@@ -68,7 +68,7 @@ pub(crate) fn owner(key: &Key, user: &UserId) -> String {
 }
 
 /// The fingerprint of an identity's rights.
-pub(crate) fn rights(key: &Key, identity: &Identity) -> Rights {
+pub(crate) fn rights(key: &SealingKey, identity: &Identity) -> RightsFingerprint {
     let customer = identity
         .customer_id
         .map(|id| id.to_string())
@@ -100,9 +100,9 @@ pub(crate) fn rights(key: &Key, identity: &Identity) -> Rights {
     code.first_chunk().copied().unwrap_or_default()
 }
 
-impl Pid {
+impl SessionPid {
     /// The text that a client is given.
-    pub(crate) fn seal(&self, key: &Key, user: &UserId, namespace: &str) -> String {
+    pub(crate) fn seal(&self, key: &SealingKey, user: &UserId, namespace: &str) -> String {
         let mut bytes = self.body().to_vec();
         let seal = seal(key, &bytes, user, namespace).finalize().into_bytes();
         bytes.extend_from_slice(&seal[..SEAL_BYTES]);
@@ -110,7 +110,12 @@ impl Pid {
     }
 
     /// What such a text says, if it is that user's in that namespace.
-    pub(crate) fn open(text: &str, key: &Key, user: &UserId, namespace: &str) -> Option<Self> {
+    pub(crate) fn open(
+        text: &str,
+        key: &SealingKey,
+        user: &UserId,
+        namespace: &str,
+    ) -> Option<Self> {
         let mut bytes = [0; BODY_BYTES + SEAL_BYTES];
         if URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()? != bytes.len() {
             return None;
@@ -140,7 +145,7 @@ impl Pid {
     }
 
     /// The public id of its socket: the same whenever the session is recovered, and telling nothing of it.
-    pub(crate) fn socket_id(&self, key: &Key) -> String {
+    pub(crate) fn socket_id(&self, key: &SealingKey) -> String {
         let code = key.mac(&[b"socket", &self.body()]).finalize().into_bytes();
         URL_SAFE_NO_PAD.encode(&code[..15])
     }
@@ -168,7 +173,7 @@ impl Pid {
     }
 }
 
-fn seal(key: &Key, body: &[u8], user: &UserId, namespace: &str) -> Hmac<Sha256> {
+fn seal(key: &SealingKey, body: &[u8], user: &UserId, namespace: &str) -> Hmac<Sha256> {
     key.mac(&[b"pid", body, user.as_str().as_bytes(), namespace.as_bytes()])
 }
 
@@ -178,14 +183,14 @@ mod tests {
 
     use super::*;
 
-    fn pid() -> Pid {
+    fn pid() -> SessionPid {
         let start = Cursor {
             epoch: Epoch(3),
             position: Sequence(70),
             parts: 0,
             backfill: Some((2, Sequence(70))),
         };
-        Pid {
+        SessionPid {
             session: SessionId([9; 12]),
             start,
             rights: [4; 8],
@@ -199,36 +204,39 @@ mod tests {
 
     #[test]
     fn a_session_is_opened_by_its_own_user_in_its_own_namespace_on_its_own_server() {
-        let (key, ann) = (Key::new([1; 32]), user("ann"));
+        let (key, ann) = (SealingKey::new([1; 32]), user("ann"));
         let sealed = pid().seal(&key, &ann, "/oda");
-        assert_eq!(Pid::open(&sealed, &key, &ann, "/oda"), Some(pid()));
-        assert_eq!(Pid::open(&sealed, &key, &user("bob"), "/oda"), None);
-        assert_eq!(Pid::open(&sealed, &key, &ann, "/"), None);
-        assert_eq!(Pid::open(&sealed, &Key::new([2; 32]), &ann, "/oda"), None);
+        assert_eq!(SessionPid::open(&sealed, &key, &ann, "/oda"), Some(pid()));
+        assert_eq!(SessionPid::open(&sealed, &key, &user("bob"), "/oda"), None);
+        assert_eq!(SessionPid::open(&sealed, &key, &ann, "/"), None);
+        assert_eq!(
+            SessionPid::open(&sealed, &SealingKey::new([2; 32]), &ann, "/oda"),
+            None
+        );
     }
 
     #[test]
     fn one_changed_character_opens_nothing() {
-        let (key, ann) = (Key::new([1; 32]), user("ann"));
+        let (key, ann) = (SealingKey::new([1; 32]), user("ann"));
         let sealed = pid().seal(&key, &ann, "/oda");
         for place in 0..sealed.len() {
             let mut forged = sealed.clone().into_bytes();
             forged[place] = if forged[place] == b'A' { b'B' } else { b'A' };
             assert_eq!(
-                Pid::open(&String::from_utf8(forged).unwrap(), &key, &ann, "/oda"),
+                SessionPid::open(&String::from_utf8(forged).unwrap(), &key, &ann, "/oda"),
                 None
             );
         }
         for text in ["", "foo", &sealed[1..], &format!("{sealed}A"), "ö"] {
-            assert_eq!(Pid::open(text, &key, &ann, "/oda"), None, "{text}");
+            assert_eq!(SessionPid::open(text, &key, &ann, "/oda"), None, "{text}");
         }
     }
 
     #[test]
     fn neither_id_is_found_in_the_other() {
-        let key = Key::new([1; 32]);
+        let key = SealingKey::new([1; 32]);
         assert_ne!(pid().socket_id(&key), pid().session.text());
-        let again = Pid {
+        let again = SessionPid {
             start: Cursor {
                 position: Sequence(71),
                 ..pid().start
@@ -240,7 +248,7 @@ mod tests {
 
     #[test]
     fn every_right_counts() {
-        let key = Key::new([1; 32]);
+        let key = SealingKey::new([1; 32]);
         let identity = |role, locations: Option<Vec<u64>>, shops| Identity {
             locations: locations
                 .map(|ids| ids.into_iter().map(|id| id.try_into().unwrap()).collect()),

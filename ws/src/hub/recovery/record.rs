@@ -5,27 +5,27 @@ use std::collections::BTreeMap;
 use schemas::{Epoch, Room, Sequence};
 use serde::{Deserialize, Serialize};
 
-use super::{Cursor, Rights};
+use super::{Cursor, RightsFingerprint};
 use crate::hub::reader::Kinds;
 use crate::limits::{BACKFILLS_KEPT_MAX, SESSION_BYTES_MAX};
 
 /// The rooms of a session, as if everything under way had come to its end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Record {
+pub(crate) struct SessionRecord {
     /// In which the sequences mean something.
     pub(crate) epoch: Epoch,
     /// Each room, and after which entry it counts.
     pub(crate) rooms: BTreeMap<Room, Sequence>,
     pub(crate) kinds: Kinds,
-    pub(crate) backfills: Backfills,
+    pub(crate) backfills: RecentBackfills,
     /// Of whoever was last in them.
-    pub(crate) rights: Rights,
+    pub(crate) rights: RightsFingerprint,
 }
 
 /// The latest joins that asked for what was missed, because a client may not have been sent all of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Backfills {
-    kept: Vec<Backfill>,
+pub(crate) struct RecentBackfills {
+    kept: Vec<RoomBackfill>,
     /// The number of the last one.
     pub(crate) last: u32,
     /// The last of those no longer kept, and its end.
@@ -34,7 +34,7 @@ pub(crate) struct Backfills {
 
 /// Entries of rooms from before they were joined.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Backfill {
+pub(crate) struct RoomBackfill {
     pub(crate) number: u32,
     pub(crate) after: Sequence,
     pub(crate) until: Sequence,
@@ -44,9 +44,9 @@ pub(crate) struct Backfill {
     pub(crate) kinds_before: Kinds,
 }
 
-impl Backfills {
+impl RecentBackfills {
     /// Adds one under the next number, which `backfill` carries. The oldest makes room.
-    pub(crate) fn add(&mut self, backfill: Backfill) {
+    pub(crate) fn add(&mut self, backfill: RoomBackfill) {
         if self.kept.len() >= BACKFILLS_KEPT_MAX {
             self.forget_oldest();
         }
@@ -65,7 +65,7 @@ impl Backfills {
     }
 
     /// The one of that number came to nothing.
-    pub(crate) fn take_back(&mut self, number: u32) {
+    pub(crate) fn discard(&mut self, number: u32) {
         self.kept.retain(|backfill| backfill.number != number);
     }
 
@@ -77,7 +77,7 @@ impl Backfills {
     }
 }
 
-impl Record {
+impl SessionRecord {
     /// As it is kept; without the oldest joins where it would be too large. `None` when it is too large all the same.
     pub(crate) fn text(&mut self) -> Option<String> {
         loop {
@@ -94,16 +94,16 @@ impl Record {
 
     /// Undoes what a client with that cursor was not yet sent; the backfills that are still to be done, in order.
     /// `None` when it cannot be told any more what that client has.
-    pub(crate) fn rewind(&mut self, cursor: Cursor) -> Option<Vec<Backfill>> {
+    pub(crate) fn rewind(&mut self, cursor: Cursor) -> Option<Vec<RoomBackfill>> {
         if let Some((number, until)) = self.backfills.lost
-            && cursor.goes_on(number, Sequence(0), until).is_some()
+            && cursor.backfill_resume(number, Sequence(0), until).is_some()
         {
             return None;
         }
         let mut open = Vec::new();
         for backfill in self.backfills.kept.iter().rev() {
             if cursor
-                .goes_on(backfill.number, backfill.after, backfill.until)
+                .backfill_resume(backfill.number, backfill.after, backfill.until)
                 .is_none()
             {
                 continue;
@@ -119,7 +119,7 @@ impl Record {
             if kinds == backfill.kinds {
                 self.kinds.clone_from(&backfill.kinds_before);
             }
-            open.push(Backfill {
+            open.push(RoomBackfill {
                 kinds,
                 ..backfill.clone()
             });
@@ -132,9 +132,9 @@ impl Record {
     pub(crate) fn restart(&mut self, epoch: Epoch, at: Sequence) {
         self.epoch = epoch;
         self.rooms.values_mut().for_each(|joined| *joined = at);
-        self.backfills = Backfills {
+        self.backfills = RecentBackfills {
             last: self.backfills.last,
-            ..Backfills::default()
+            ..RecentBackfills::default()
         };
     }
 }

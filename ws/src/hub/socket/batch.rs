@@ -9,19 +9,19 @@ use crate::limits::{BATCH_EVENTS_MAX, OUT_BYTES_MAX};
 
 /// What waits, in order.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
-    frames: Vec<(Option<State>, Bytes)>,
+pub(super) struct EventBatch {
+    frames: Vec<(Option<StateKey>, Bytes)>,
     bytes: usize,
     /// For how long the most impatient of them waits, from when there was the first.
     wait: Option<Duration>,
 }
 
 /// Of which thing an event tells the state, which state, and in which of its frames.
-pub(super) type State = (Kind, String, usize);
+pub(super) type StateKey = (Kind, String, usize);
 
-impl Batch {
+impl EventBatch {
     /// Puts a frame behind the others, in place of an earlier state of the same.
-    pub(super) fn add(&mut self, state: Option<State>, frame: Bytes, wait: Duration) {
+    pub(super) fn add(&mut self, state: Option<StateKey>, frame: Bytes, wait: Duration) {
         if state.is_some()
             && let Some(earlier) = self.frames.iter().position(|(other, _)| *other == state)
         {
@@ -55,13 +55,13 @@ impl Batch {
 mod tests {
     use super::*;
 
-    fn state(id: &str) -> State {
+    fn state(id: &str) -> StateKey {
         (Kind::InventoryUpdated, id.to_owned(), 0)
     }
 
     #[test]
     fn of_several_states_of_one_thing_the_last_is_sent_in_its_place() {
-        let mut batch = Batch::default();
+        let mut batch = EventBatch::default();
         let mut add =
             |state, text: &'static str| batch.add(state, text.into(), Duration::from_secs(1));
         add(Some(state("a")), "a1");
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_most_impatient_decides_and_nothing_grows_without_end() {
-        let mut batch = Batch::default();
+        let mut batch = EventBatch::default();
         batch.add(None, "x".into(), Duration::from_secs(5));
         batch.add(None, "y".into(), Duration::from_secs(1));
         batch.add(None, "z".into(), Duration::from_secs(3));

@@ -60,20 +60,21 @@ impl Socket {
         new: BTreeSet<Room>,
     ) {
         for room in self.reader.rooms() {
-            self.hub.ignore(&self.slot, &self.reader.shops, room);
+            self.hub.unsubscribe(&self.signal, &self.reader.shops, room);
         }
         self.reader.leave(old.difference(&new));
-        let shops = self.hub.enterable(&identity);
+        let shops = self.hub.visible_shops(&identity);
         // In this order, so that a customer who stays is not said to have gone.
-        self.hub.comes(&identity, &shops);
-        self.hub.goes(&self.reader.identity, &self.reader.shops);
+        self.hub.customer_connected(&identity, &shops);
+        self.hub
+            .customer_disconnected(&self.reader.identity, &self.reader.shops);
         self.reader.become_identity(identity, shops);
         for room in self.reader.rooms().chain(&new) {
-            self.hub.listen(&self.slot, &self.reader.shops, room);
+            self.hub.subscribe(&self.signal, &self.reader.shops, room);
         }
         let head = self.hub.head().sequence;
-        self.reader.enter(new, head);
+        self.reader.join_all(new, head);
         // Between ignoring and listening something may have been published unmarked.
-        self.reader.hold(None);
+        self.reader.set_ceiling(None);
     }
 }

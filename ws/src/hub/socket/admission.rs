@@ -10,57 +10,60 @@ use schemas::{Identity, Offset, Room, Timestamp};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
-use super::joining::Joining;
-use super::keeping::Session;
-use super::{Interrupted, Socket};
+use super::join::PendingJoin;
+use super::session::RecoverableSession;
+use super::{LogInterrupted, Socket};
 use crate::connection::{Bell, Out};
 use crate::contracts::{Arrived, Namespace};
-use crate::hub::reader::Reader;
-use crate::hub::recovery::{Backfills, Cursor, Pid, Record, SessionId, owner, rights};
+use crate::hub::presence_registry::TooManySockets;
+use crate::hub::reader::LogReader;
+use crate::hub::recovery::{
+    Cursor, RecentBackfills, SessionId, SessionPid, SessionRecord, owner, rights,
+};
 use crate::hub::replay;
-use crate::hub::roster::Crowded;
 use crate::hub::{Hub, count};
 use crate::limits::SOURCE_DEADLINE;
 use crate::protocol::socketio::Content;
 use crate::source::{KeptRooms, SourceError};
 
 /// Somebody who is let in.
-pub(crate) struct Arrival {
+pub(crate) struct ClientAdmission {
     identity: Identity,
     /// Whether nobody knows who that is.
     is_anonymous: bool,
     /// Whether it wants to be recovered, where that can be.
     recovers: bool,
-    session: Past,
+    session: PriorSession,
 }
 
 /// What somebody brings of a session.
-enum Past {
+enum PriorSession {
     /// Nothing, or nothing of ours: then it is told to load again.
     None {
         resync: Option<&'static str>,
     },
-    Some(Box<Known>),
+    Some(Box<KnownSession>),
 }
 
 /// A session that goes on from a cursor, or one of which only the rooms can be had, and why.
-struct Known {
-    pid: Pid,
-    record: Option<Record>,
-    goes_on: Result<Cursor, &'static str>,
+struct KnownSession {
+    pid: SessionPid,
+    record: Option<SessionRecord>,
+    resume_from: Result<Cursor, &'static str>,
 }
 
 /// Somebody whose session is being looked up.
-pub(crate) type Knocking = Pin<Box<dyn Future<Output = Result<Box<Arrival>, Interrupted>> + Send>>;
+pub(crate) type SessionLookup =
+    Pin<Box<dyn Future<Output = Result<Box<ClientAdmission>, LogInterrupted>> + Send>>;
 
-impl Arrival {
+impl ClientAdmission {
     /// Somebody without a session to go on with.
     pub(crate) fn new(identity: Identity) -> Self {
         Self {
             identity,
             is_anonymous: false,
             recovers: true,
-            session: Past::None { resync: None },
+            session: PriorSession::None { resync: None },
         }
     }
 
@@ -82,7 +85,7 @@ impl Arrival {
         namespace: Namespace,
         identity: Identity,
         auth: Option<&Map<String, Value>>,
-    ) -> Result<Self, Knocking> {
+    ) -> Result<Self, SessionLookup> {
         let told = |key: &str| {
             auth.and_then(|auth| auth.get(key))
                 .filter(|value| !value.is_null())
@@ -92,7 +95,7 @@ impl Arrival {
         let new = |identity, resync| {
             Ok(Self {
                 recovers,
-                session: Past::None { resync },
+                session: PriorSession::None { resync },
                 ..Self::new(identity)
             })
         };
@@ -101,7 +104,7 @@ impl Arrival {
         };
         let pid = pid
             .as_str()
-            .and_then(|pid| Pid::open(pid, &hub.key, &identity.user_id, namespace.seal()));
+            .and_then(|pid| SessionPid::open(pid, &hub.key, &identity.user_id, namespace.seal()));
         let Some(pid) = pid else {
             count(&hub.counters.sessions_unknown);
             return new(identity, Some(replay::UNKNOWN_SESSION));
@@ -127,15 +130,15 @@ async fn look_up(
     hub: Arc<Hub>,
     namespace: Namespace,
     identity: Identity,
-    pid: Pid,
+    pid: SessionPid,
     cursor: Result<Cursor, &'static str>,
-) -> Result<Box<Arrival>, Interrupted> {
+) -> Result<Box<ClientAdmission>, LogInterrupted> {
     // Whoever sat there writes no more, so what is read now is all there is.
-    hub.roster.take_over(pid.session).await;
+    hub.registry.take_over(pid.session).await;
     let (id, owner) = (pid.session.text(), owner(&hub.key, &identity.user_id));
     let kept = timeout(SOURCE_DEADLINE, hub.source.session(&id, &owner)).await;
-    let KeptRooms { rooms, evicted_at } = kept.unwrap_or_else(|_| Err(replay::late()))?;
-    let mut record = match rooms.map(|kept| serde_json::from_str::<Record>(&kept)) {
+    let KeptRooms { rooms, evicted_at } = kept.unwrap_or_else(|_| Err(replay::timed_out()))?;
+    let mut record = match rooms.map(|kept| serde_json::from_str::<SessionRecord>(&kept)) {
         None => None,
         Some(Ok(record)) => Some(record),
         Some(Err(error)) => {
@@ -153,9 +156,9 @@ async fn look_up(
             .rooms
             .retain(|room, _| namespace.contract().may_be_in(room, &identity) && is_open(room));
     }
-    let goes_on = match cursor {
+    let resume_from = match cursor {
         Ok(cursor) => {
-            goes_on(
+            resume_cursor(
                 &hub,
                 namespace,
                 &identity,
@@ -167,26 +170,26 @@ async fn look_up(
         }
         Err(reason) => Err(reason),
     };
-    let session = Past::Some(Box::new(Known {
+    let session = PriorSession::Some(Box::new(KnownSession {
         pid,
         record,
-        goes_on,
+        resume_from,
     }));
-    Ok(Box::new(Arrival {
+    Ok(Box::new(ClientAdmission {
         session,
-        ..Arrival::new(identity)
+        ..ClientAdmission::new(identity)
     }))
 }
 
 /// Whether everything after that cursor can still be had; and if not, why.
-async fn goes_on(
+async fn resume_cursor(
     hub: &Hub,
     namespace: Namespace,
     identity: &Identity,
-    pid: &Pid,
-    (record, evicted_at): (Option<&mut Record>, Option<Timestamp>),
+    pid: &SessionPid,
+    (record, evicted_at): (Option<&mut SessionRecord>, Option<Timestamp>),
     cursor: Cursor,
-) -> Result<Result<Cursor, &'static str>, Interrupted> {
+) -> Result<Result<Cursor, &'static str>, LogInterrupted> {
     let head = hub.head();
     let mine = rights(&hub.key, identity);
     if pid.rights != mine || record.as_ref().is_some_and(|record| record.rights != mine) {
@@ -213,11 +216,11 @@ async fn goes_on(
     let (after, floor) = (cursor.read(), hub.floor());
     if after < floor {
         let rooms = namespace.contract().first_rooms(identity);
-        for shop in hub.enterable(identity) {
+        for shop in hub.visible_shops(identity) {
             let reading = hub.source.replay(&shop, &rooms, after, floor, 1);
             match timeout(SOURCE_DEADLINE, reading)
                 .await
-                .unwrap_or_else(|_| Err(replay::late()))
+                .unwrap_or_else(|_| Err(replay::timed_out()))
             {
                 Ok(_) => {}
                 Err(SourceError::TooOld) => return Ok(Err(replay::TOO_OLD)),
@@ -233,63 +236,63 @@ impl Socket {
     pub(crate) fn open(
         hub: &Arc<Hub>,
         namespace: Namespace,
-        arrival: Arrival,
+        arrival: ClientAdmission,
         bell: &Arc<Bell>,
         out: &mut Out,
-    ) -> Result<Self, Crowded> {
-        let Arrival {
+    ) -> Result<Self, TooManySockets> {
+        let ClientAdmission {
             identity,
             is_anonymous,
             recovers,
             session,
         } = arrival;
         let id = match &session {
-            Past::Some(known) => Some(known.pid.session),
-            Past::None { .. } => {
+            PriorSession::Some(known) => Some(known.pid.session),
+            PriorSession::None { .. } => {
                 (recovers && hub.is_recoverable(namespace)).then(|| SessionId(hub.entropy.bytes()))
             }
         };
-        let seat = if is_anonymous {
+        let registration = if is_anonymous {
             None
         } else {
-            Some(hub.roster.take_seat(&identity.user_id, id, bell)?)
+            Some(hub.registry.register(&identity.user_id, id, bell)?)
         };
-        let shops = hub.enterable(&identity);
-        hub.comes(&identity, &shops);
-        let slot = hub.open_slot(bell);
+        let shops = hub.visible_shops(&identity);
+        hub.customer_connected(&identity, &shops);
+        let signal = hub.open_signal(bell);
         let mut rooms = namespace.contract().first_rooms(&identity);
         for room in &rooms {
-            hub.listen(&slot, &shops, room);
+            hub.subscribe(&signal, &shops, room);
         }
         let record = match &session {
-            Past::Some(known) => known.record.as_ref(),
-            Past::None { .. } => None,
+            PriorSession::Some(known) => known.record.as_ref(),
+            PriorSession::None { .. } => None,
         };
         record
             .iter()
             .flat_map(|record| record.rooms.keys())
-            .for_each(|room| hub.listen(&slot, &shops, room));
-        // Read after the slot listens: what comes later is marked there.
+            .for_each(|room| hub.subscribe(&signal, &shops, room));
+        // Read after the signal listens: what comes later is marked there.
         let head = hub.head();
         let mut socket = Self {
             hub: Arc::clone(hub),
             namespace,
-            slot,
-            seat,
-            reader: Reader::new(namespace, identity, shops, head.sequence),
-            session: id.map(|id| Box::new(Session::new(id))),
+            signal,
+            registration,
+            reader: LogReader::new(namespace, identity, shops, head.sequence),
+            session: id.map(|id| Box::new(RecoverableSession::new(id))),
             calls: VecDeque::new(),
-            wishes: None,
+            options: None,
             joining: None,
-            question: None,
+            query: None,
         };
         rooms.extend(
             record
                 .iter()
                 .flat_map(|record| record.rooms.keys().cloned()),
         );
-        let (pid, resync) = socket.take_up(session, head);
-        socket.greet(pid, &rooms, out);
+        let (pid, resync) = socket.begin_or_resume(session, head);
+        socket.send_greeting(pid, &rooms, out);
         if let Some(reason) = resync {
             socket.resync(reason, out);
         }
@@ -297,9 +300,13 @@ impl Socket {
     }
 
     /// Goes on with the session, or begins one; its id, and why the client is to load again, if it is.
-    fn take_up(&mut self, session: Past, head: Offset) -> (Option<Pid>, Option<&'static str>) {
+    fn begin_or_resume(
+        &mut self,
+        session: PriorSession,
+        head: Offset,
+    ) -> (Option<SessionPid>, Option<&'static str>) {
         let hub = Arc::clone(&self.hub);
-        let new = |id: SessionId, backfills: &Backfills, identity: &Identity| Pid {
+        let new = |id: SessionId, backfills: &RecentBackfills, identity: &Identity| SessionPid {
             session: id,
             start: Cursor {
                 backfill: (backfills.last > 0).then_some((backfills.last, head.sequence)),
@@ -309,24 +316,24 @@ impl Socket {
             issued_at: hub.clock.now(),
         };
         match session {
-            Past::None { resync } => {
-                self.reader.enter(
+            PriorSession::None { resync } => {
+                self.reader.join_all(
                     self.namespace.contract().first_rooms(&self.reader.identity),
                     head.sequence,
                 );
                 let id = self.session.as_ref().map(|session| session.id);
                 (
-                    id.map(|id| new(id, &Backfills::default(), &self.reader.identity)),
+                    id.map(|id| new(id, &RecentBackfills::default(), &self.reader.identity)),
                     resync,
                 )
             }
-            Past::Some(known) => {
-                let Known {
+            PriorSession::Some(known) => {
+                let KnownSession {
                     pid,
                     mut record,
-                    goes_on,
+                    resume_from,
                 } = *known;
-                let resumed = goes_on.and_then(|cursor| {
+                let resumed = resume_from.and_then(|cursor| {
                     let open = record
                         .as_mut()
                         .map_or(Some(Vec::new()), |record| record.rewind(cursor));
@@ -335,25 +342,25 @@ impl Socket {
                 match resumed {
                     Ok((cursor, open)) => {
                         count(&hub.counters.recovered);
-                        self.reader = Reader::new(
+                        self.reader = LogReader::new(
                             self.namespace,
                             self.reader.identity.clone(),
                             std::mem::take(&mut self.reader.shops),
                             cursor.read(),
                         );
                         let first = self.namespace.contract().first_rooms(&self.reader.identity);
-                        self.reader.enter(first, pid.start.position);
+                        self.reader.join_all(first, pid.start.position);
                         if let Some(session) = &mut self.session {
                             session.begun =
                                 (cursor.parts > 0).then_some((cursor.position, cursor.parts));
                             session.filled = cursor
                                 .backfill
                                 .map(|(number, reached)| (number, reached, cursor.position));
-                            session.resumed = open.into_iter().map(Joining::resumed).collect();
+                            session.resumed = open.into_iter().map(PendingJoin::resumed).collect();
                         }
                         self.restore(record);
                         // Something was published since, perhaps.
-                        self.reader.hold(None);
+                        self.reader.set_ceiling(None);
                         self.resume_next();
                         (Some(pid), None)
                     }
@@ -366,7 +373,7 @@ impl Socket {
                             .as_ref()
                             .map(|record| record.backfills.clone())
                             .unwrap_or_default();
-                        self.reader.enter(
+                        self.reader.join_all(
                             self.namespace.contract().first_rooms(&self.reader.identity),
                             head.sequence,
                         );
@@ -381,7 +388,7 @@ impl Socket {
         }
     }
 
-    fn restore(&mut self, record: Option<Record>) {
+    fn restore(&mut self, record: Option<SessionRecord>) {
         if let Some(record) = record {
             self.reader.restore(record.rooms, record.kinds);
             if let Some(session) = &mut self.session {
@@ -390,7 +397,7 @@ impl Socket {
         }
     }
 
-    fn greet(&self, pid: Option<Pid>, rooms: &BTreeSet<Room>, out: &mut Out) {
+    fn send_greeting(&self, pid: Option<SessionPid>, rooms: &BTreeSet<Room>, out: &mut Out) {
         let (hub, identity) = (&self.hub, &self.reader.identity);
         let socket_id = pid.map_or_else(|| hub.id(), |pid| pid.socket_id(&hub.key));
         let mut greeting = Map::from_iter([("sid".to_owned(), Value::from(socket_id.as_str()))]);
@@ -408,7 +415,7 @@ impl Socket {
         let (rooms, at) = (self.namespace.listing(rooms, identity), hub.clock.now());
         let arrived = Arrived {
             identity,
-            is_anonymous: self.seat.is_none(),
+            is_anonymous: self.registration.is_none(),
             socket_id: &socket_id,
             rooms,
             offset,

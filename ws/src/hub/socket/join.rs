@@ -1,4 +1,4 @@
-//! Joining rooms: the levels, what was missed, the record, the answer; and joins that a recovered client was in the
+//! PendingJoin rooms: the levels, what was missed, the record, the answer; and joins that a recovered client was in the
 //! middle of.
 
 use std::collections::BTreeSet;
@@ -8,20 +8,20 @@ use schemas::{ErrorBody, ErrorCode, LevelSelection, Offset, OrderId, Room, Seque
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{Answer, Interrupted, Reading, Socket};
+use super::{LogInterrupted, QueryAnswer, ReadProgress, Socket};
 use crate::connection::Out;
 use crate::contracts::request::{Join, Since};
 use crate::hub::broadcast::Broadcast;
 use crate::hub::count;
-use crate::hub::reader::{Kinds, Reader};
-use crate::hub::recovery::Backfill;
-use crate::hub::replay::{self, Page};
+use crate::hub::reader::{Kinds, LogReader};
+use crate::hub::recovery::RoomBackfill;
+use crate::hub::replay::{self, LogPage};
 use crate::limits::{SNAPSHOT_LEVELS_MAX, SOURCE_DEADLINE};
 use crate::protocol::socketio::Call;
 use crate::source::{OrderOwner, Snapshot, SourceError};
 
-/// A subscribe under way. The log is not read meanwhile, but for [`Stage::CatchUp`].
-pub(super) struct Joining {
+/// A subscribe under way. The log is not read meanwhile, but for [`JoinStage::CatchUp`].
+pub(super) struct PendingJoin {
     /// What is to be answered; none where it was before the connection broke, or never will be.
     call: Option<Call>,
     pub(super) rooms: BTreeSet<Room>,
@@ -32,11 +32,11 @@ pub(super) struct Joining {
     levels: Option<Arc<Snapshot>>,
     /// The number under which what was missed is kept, once it is.
     pub(super) number: Option<u32>,
-    stage: Stage,
+    stage: JoinStage,
 }
 
 #[derive(Debug)]
-pub(super) enum Stage {
+pub(super) enum JoinStage {
     /// Whose that order is has to be asked; the rooms count from there.
     Owner(Option<OrderId>, Sequence),
     /// The levels are to be asked for.
@@ -51,9 +51,9 @@ pub(super) enum Stage {
     Done { after: Sequence, offset: Sequence },
 }
 
-impl Joining {
+impl PendingJoin {
     /// One that a recovered client was in the middle of, or before.
-    pub(super) fn resumed(backfill: Backfill) -> Self {
+    pub(super) fn resumed(backfill: RoomBackfill) -> Self {
         let rooms = backfill.rooms.into_keys().collect();
         Self {
             call: None,
@@ -62,14 +62,14 @@ impl Joining {
             since: Some(backfill.after),
             levels: None,
             number: Some(backfill.number),
-            stage: Stage::CatchUp(backfill.until),
+            stage: JoinStage::CatchUp(backfill.until),
         }
     }
 
     /// Where the reader must not read past before this is begun.
     pub(super) fn ceiling(&self) -> Option<Sequence> {
         match self.stage {
-            Stage::CatchUp(at) => Some(at),
+            JoinStage::CatchUp(at) => Some(at),
             _ => None,
         }
     }
@@ -80,14 +80,14 @@ impl Joining {
 
     /// Whether it is sent what was missed, page by page, so that a page that arrives is its.
     pub(super) fn is_filling(&self) -> bool {
-        matches!(self.stage, Stage::Backfill { .. })
+        matches!(self.stage, JoinStage::Backfill { .. })
     }
 }
 
-impl Joining {
+impl PendingJoin {
     fn was_begun(&self) -> bool {
         match (&self.stage, self.since) {
-            (Stage::Backfill { after, .. }, Some(since)) => *after > since,
+            (JoinStage::Backfill { after, .. }, Some(since)) => *after > since,
             _ => false,
         }
     }
@@ -116,24 +116,24 @@ impl Socket {
             return self.refuse(&call, &ErrorBody::new(ErrorCode::TooLarge, message), out);
         }
         for room in &rooms {
-            self.hub.listen(&self.slot, &self.reader.shops, room);
+            self.hub.subscribe(&self.signal, &self.reader.shops, room);
         }
-        // Read after the slot listens: what comes later is marked there.
+        // Read after the signal listens: what comes later is marked there.
         let head = self.hub.head();
         let since = since.and_then(|since| self.check_since(since, head, out));
         let stage = match (snapshot, since) {
-            _ if order.is_some() => Stage::Owner(order, head.sequence),
-            (Some(selection), _) => Stage::Snapshot(selection),
-            (None, Some(after)) => Stage::Keep {
+            _ if order.is_some() => JoinStage::Owner(order, head.sequence),
+            (Some(selection), _) => JoinStage::Snapshot(selection),
+            (None, Some(after)) => JoinStage::Keep {
                 after,
                 until: self.reader.position(),
             },
-            (None, None) => Stage::Keep {
+            (None, None) => JoinStage::Keep {
                 after: head.sequence,
                 until: head.sequence,
             },
         };
-        let joining = Joining {
+        let joining = PendingJoin {
             call: Some(call),
             rooms,
             kinds,
@@ -158,84 +158,90 @@ impl Socket {
     }
 
     /// The next step of the join under way.
-    pub(super) fn join_on(&mut self, mut joining: Box<Joining>, out: &mut Out) {
+    pub(super) fn advance_join(&mut self, mut joining: Box<PendingJoin>, out: &mut Out) {
         match &joining.stage {
-            Stage::Owner(order, _) => {
+            JoinStage::Owner(order, _) => {
                 let (source, shops) = (Arc::clone(&self.hub.source), self.reader.shops.clone());
                 let order = *order;
-                self.question = Some(Box::pin(async move {
+                self.query = Some(Box::pin(async move {
                     let Some(order) = order else {
-                        return Answer::Order(Ok(None));
+                        return QueryAnswer::Order(Ok(None));
                     };
                     let asked = timeout(SOURCE_DEADLINE, source.order(&shops, order)).await;
-                    Answer::Order(asked.unwrap_or_else(|_| Err(replay::late())))
+                    QueryAnswer::Order(asked.unwrap_or_else(|_| Err(replay::timed_out())))
                 }));
                 self.joining = Some(joining);
             }
-            Stage::Snapshot(selection) => {
-                self.ask_levels(selection.clone());
+            JoinStage::Snapshot(selection) => {
+                self.query_levels(selection.clone());
                 self.joining = Some(joining);
             }
-            Stage::CatchUp(at) => {
+            JoinStage::CatchUp(at) => {
                 let at = *at;
-                if let Reading::Idle = self.read(out) {
+                if let ReadProgress::Idle = self.read(out) {
                     // The head is past it and the reader held there, so idle means arrived.
                     let after = joining.since.unwrap_or(at);
                     joining.stage = match joining.number {
-                        Some(number) => Stage::Backfill {
-                            after: self.filled(number, after),
+                        Some(number) => JoinStage::Backfill {
+                            after: self.backfill_position(number, after),
                             until: at,
                         },
-                        None => Stage::Keep { after, until: at },
+                        None => JoinStage::Keep { after, until: at },
                     };
                 }
                 self.joining = Some(joining);
             }
-            Stage::Keep { after, until } => {
+            JoinStage::Keep { after, until } => {
                 let (after, until) = (*after, *until);
-                match self.keep_with(&mut joining, after, until) {
+                match self.write_join(&mut joining, after, until) {
                     Ok(true) => self.joining = Some(joining),
                     Ok(false) => {
-                        joining.stage = Stage::Backfill { after, until };
+                        joining.stage = JoinStage::Backfill { after, until };
                         self.joining = Some(joining);
                     }
-                    Err(error) => self.give_up(&joining, &error, out),
+                    Err(error) => self.fail_join(&joining, &error, out),
                 }
             }
-            Stage::Backfill { after, until } => {
+            JoinStage::Backfill { after, until } => {
                 let (after, until) = (*after, *until);
                 if after < until {
-                    self.ask_page(joining.rooms.clone(), after, until);
+                    self.query_page(joining.rooms.clone(), after, until);
                 } else {
                     let since = joining.since.unwrap_or(after);
-                    joining.stage = Stage::Done {
+                    joining.stage = JoinStage::Done {
                         after: since,
                         offset: until.max(since),
                     };
                 }
                 self.joining = Some(joining);
             }
-            Stage::Done { after, offset } => {
+            JoinStage::Done { after, offset } => {
                 let (after, offset) = (*after, *offset);
-                self.joined(*joining, after, offset, out);
+                self.finish_join(*joining, after, offset, out);
             }
         }
     }
 
-    fn joined(&mut self, joining: Joining, after: Sequence, offset: Sequence, out: &mut Out) {
+    fn finish_join(
+        &mut self,
+        joining: PendingJoin,
+        after: Sequence,
+        offset: Sequence,
+        out: &mut Out,
+    ) {
         if let Some(number) = joining.number {
-            self.has_filled(number, self.reader.position());
+            self.record_backfilled(number, self.reader.position());
         }
-        self.reader.hold(None);
+        self.reader.set_ceiling(None);
         if let Some(kinds) = joining.kinds {
-            self.reader.want(kinds);
+            self.reader.set_kinds(kinds);
         }
         let offset = Offset {
             epoch: self.hub.head().epoch,
             sequence: offset,
         };
         let fields = json!({ "rooms": self.namespace.listing(&joining.rooms, &self.reader.identity), "offset": offset });
-        self.reader.enter(joining.rooms, after);
+        self.reader.join_all(joining.rooms, after);
         match (joining.call, joining.levels) {
             (Some(call), Some(snapshot)) => {
                 self.flush(out);
@@ -253,28 +259,28 @@ impl Socket {
     }
 
     /// The record was written, or was not.
-    pub(super) fn take_kept(
+    pub(super) fn handle_join_written(
         &mut self,
-        mut joining: Box<Joining>,
+        mut joining: Box<PendingJoin>,
         kept: &Result<(), SourceError>,
         out: &mut Out,
     ) {
         if kept.is_ok()
-            && let Stage::Keep { after, until } = joining.stage
+            && let JoinStage::Keep { after, until } = joining.stage
         {
-            joining.stage = Stage::Backfill { after, until };
+            joining.stage = JoinStage::Backfill { after, until };
             self.joining = Some(joining);
         } else {
-            self.take_back(joining.number);
-            self.give_up(&joining, &unavailable(), out);
+            self.discard_backfill(joining.number);
+            self.fail_join(&joining, &unavailable(), out);
         }
     }
 
     /// An order that is known may be followed by whoever may see it; of one that is not, nothing is heard that one may
     /// not see.
-    pub(super) fn take_order(
+    pub(super) fn handle_order(
         &mut self,
-        mut joining: Box<Joining>,
+        mut joining: Box<PendingJoin>,
         order: Result<Option<OrderOwner>, SourceError>,
         out: &mut Out,
     ) {
@@ -287,8 +293,8 @@ impl Socket {
         };
         match order {
             Ok(order) if order.as_ref().is_none_or(may_see) => {
-                if let Stage::Owner(_, at) = joining.stage {
-                    joining.stage = Stage::Keep {
+                if let JoinStage::Owner(_, at) = joining.stage {
+                    joining.stage = JoinStage::Keep {
                         after: at,
                         until: at,
                     };
@@ -297,7 +303,7 @@ impl Socket {
             }
             Ok(_) => {
                 let error = ErrorBody::new(ErrorCode::Forbidden, "This order is not one of yours");
-                self.give_up(
+                self.fail_join(
                     &joining,
                     &ErrorBody {
                         field: Some("orderId".to_owned()),
@@ -306,11 +312,11 @@ impl Socket {
                     out,
                 );
             }
-            Err(_) => self.give_up(&joining, &unavailable(), out),
+            Err(_) => self.fail_join(&joining, &unavailable(), out),
         }
     }
 
-    fn ask_levels(&mut self, selection: LevelSelection) {
+    fn query_levels(&mut self, selection: LevelSelection) {
         let identity = &self.reader.identity;
         // The same limit as that of `may_see`, asked of the source so that those of equal rights share an answer.
         let is_limited = !identity.may_see(Subject::Inventory { location: None });
@@ -333,20 +339,22 @@ impl Socket {
                 .wait_for(|marked| *marked >= snapshot.at)
                 .await
                 .map(drop);
-            published.map(|()| snapshot).map_err(|_| replay::late())
+            published
+                .map(|()| snapshot)
+                .map_err(|_| replay::timed_out())
         };
-        self.question = Some(Box::pin(async move {
-            Answer::Levels(
+        self.query = Some(Box::pin(async move {
+            QueryAnswer::Levels(
                 timeout(SOURCE_DEADLINE, levels)
                     .await
-                    .unwrap_or_else(|_| Err(replay::late())),
+                    .unwrap_or_else(|_| Err(replay::timed_out())),
             )
         }));
     }
 
-    pub(super) fn take_levels(
+    pub(super) fn handle_levels(
         &mut self,
-        mut joining: Box<Joining>,
+        mut joining: Box<PendingJoin>,
         levels: Result<Arc<Snapshot>, SourceError>,
         out: &mut Out,
     ) {
@@ -354,28 +362,28 @@ impl Socket {
             Ok(snapshot) if snapshot.at >= self.reader.position() => {
                 let at = snapshot.at;
                 joining.levels = Some(snapshot);
-                joining.stage = Stage::CatchUp(at);
-                self.reader.hold(Some(at));
+                joining.stage = JoinStage::CatchUp(at);
+                self.reader.set_ceiling(Some(at));
                 self.joining = Some(joining);
             }
             Err(SourceError::TooMany) => {
                 let message = format!(
                     "More than {SNAPSHOT_LEVELS_MAX} levels; ask for some locations or products"
                 );
-                self.give_up(&joining, &ErrorBody::new(ErrorCode::TooLarge, message), out);
+                self.fail_join(&joining, &ErrorBody::new(ErrorCode::TooLarge, message), out);
             }
             // Levels older than what was sent already would be an answer from the past.
-            Ok(_) | Err(_) => self.give_up(&joining, &unavailable(), out),
+            Ok(_) | Err(_) => self.fail_join(&joining, &unavailable(), out),
         }
     }
 
-    pub(super) fn take_missed(
+    pub(super) fn handle_missed_page(
         &mut self,
-        mut joining: Box<Joining>,
-        page: Result<Page, SourceError>,
+        mut joining: Box<PendingJoin>,
+        page: Result<LogPage, SourceError>,
         out: &mut Out,
-    ) -> Result<(), Interrupted> {
-        let Stage::Backfill { until, .. } = joining.stage else {
+    ) -> Result<(), LogInterrupted> {
+        let JoinStage::Backfill { until, .. } = joining.stage else {
             return Ok(());
         };
         match page {
@@ -383,12 +391,12 @@ impl Socket {
                 for broadcast in &page.entries {
                     if self
                         .reader
-                        .missed(&joining.rooms, joining.kinds.as_ref(), broadcast)
+                        .missed_entry(&joining.rooms, joining.kinds.as_ref(), broadcast)
                     {
                         self.send_missed(joining.number, broadcast, out);
                     }
                 }
-                joining.stage = Stage::Backfill {
+                joining.stage = JoinStage::Backfill {
                     after: page.reached,
                     until,
                 };
@@ -396,7 +404,7 @@ impl Socket {
             }
             Err(SourceError::TooOld) => {
                 self.resync(replay::TOO_OLD, out);
-                joining.stage = Stage::Done {
+                joining.stage = JoinStage::Done {
                     after: until,
                     offset: until,
                 };
@@ -406,17 +414,17 @@ impl Socket {
             Err(error) if joining.number.is_some() || joining.was_begun() => {
                 return Err(error.into());
             }
-            Err(_) => self.give_up(&joining, &unavailable(), out),
+            Err(_) => self.fail_join(&joining, &unavailable(), out),
         }
         Ok(())
     }
 
     fn send_missed(&mut self, number: Option<u32>, broadcast: &Broadcast, out: &mut Out) {
         if let Some(number) = number {
-            self.has_filled(number, broadcast.sequence());
+            self.record_backfilled(number, broadcast.sequence());
         }
         // What is filled up was joined for all that it brings.
-        let (is_for_us, mine) = (|_: &Reader, _: &[Room]| true, self.own_view(broadcast));
+        let (is_for_us, mine) = (|_: &LogReader, _: &[Room]| true, self.own_view(broadcast));
         match self.cursor() {
             Some(cursor) => {
                 let frames = self.namespace.frames_at(broadcast, mine, cursor);
@@ -431,11 +439,11 @@ impl Socket {
         }
     }
 
-    pub(super) fn give_up(&mut self, joining: &Joining, error: &ErrorBody, out: &mut Out) {
+    pub(super) fn fail_join(&mut self, joining: &PendingJoin, error: &ErrorBody, out: &mut Out) {
         for room in joining.rooms.iter().filter(|room| !self.reader.is_in(room)) {
-            self.hub.ignore(&self.slot, &self.reader.shops, room);
+            self.hub.unsubscribe(&self.signal, &self.reader.shops, room);
         }
-        self.reader.hold(None);
+        self.reader.set_ceiling(None);
         if let Some(call) = &joining.call {
             self.refuse(call, error, out);
         }

@@ -3,15 +3,15 @@
 
 /// Keys in order, each with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Few<K, V>(Vec<(K, V)>);
+pub(crate) struct SortedMap<K, V>(Vec<(K, V)>);
 
-impl<K, V> Default for Few<K, V> {
+impl<K, V> Default for SortedMap<K, V> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<K: Ord, V> Few<K, V> {
+impl<K: Ord, V> SortedMap<K, V> {
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
@@ -81,7 +81,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_a_map(steps in prop::collection::vec((any::<bool>(), 0..20_u8, any::<u8>()), 0..200)) {
-            let (mut few, mut map) = (Few::default(), BTreeMap::new());
+            let (mut few, mut map) = (SortedMap::default(), BTreeMap::new());
             for (put, key, value) in steps {
                 if put {
                     few.insert(key, value);

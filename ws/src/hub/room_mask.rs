@@ -1,4 +1,4 @@
-//! Rooms as a few bits: what a sieve keeps out is in none of them, found out without looking at a room.
+//! Rooms as a few bits: what a mask keeps out is in none of them, found out without looking at a room.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -6,9 +6,9 @@ use schemas::Room;
 
 /// A bit for each room, which several rooms may share.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Sieve(u64);
+pub(crate) struct RoomMask(u64);
 
-impl Sieve {
+impl RoomMask {
     pub(crate) fn of<'a>(rooms: impl IntoIterator<Item = &'a Room>) -> Self {
         rooms.into_iter().fold(Self::default(), Self::with)
     }
@@ -21,7 +21,7 @@ impl Sieve {
     }
 
     /// Whether they may have a room in common.
-    pub(crate) fn meets(self, other: Self) -> bool {
+    pub(crate) fn may_share_room(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 }
@@ -43,17 +43,17 @@ mod tests {
             let rooms = |ids: &BTreeSet<u64>| -> Vec<Room> {
                 ids.iter().map(|id| Room::InventoryLocation((*id).into())).collect()
             };
-            let meets = Sieve::of(&rooms(&ours)).meets(Sieve::of(&rooms(&theirs)));
-            prop_assert!(meets || ours.is_disjoint(&theirs));
+            let may_share_room = RoomMask::of(&rooms(&ours)).may_share_room(RoomMask::of(&rooms(&theirs)));
+            prop_assert!(may_share_room || ours.is_disjoint(&theirs));
         }
     }
 
     #[test]
     fn most_others_are_kept_out() {
         let room = |id: u64| Room::InventoryLocation(id.into());
-        let mine = Sieve::of(&[room(1)]);
+        let mine = RoomMask::of(&[room(1)]);
         let met = (2..1002)
-            .filter(|id| mine.meets(Sieve::of(&[room(*id)])))
+            .filter(|id| mine.may_share_room(RoomMask::of(&[room(*id)])))
             .count();
         assert!(met < 50, "{met} of 1,000");
     }

@@ -15,7 +15,7 @@ use crate::limits::TAKEOVER_MAX;
 
 /// A socket's entry.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct SocketRegistration {
     user: UserId,
     session: Option<SessionId>,
     replaced: AtomicBool,
@@ -23,7 +23,7 @@ pub(crate) struct Seat {
     gone: Notify,
 }
 
-impl Seat {
+impl SocketRegistration {
     /// Whether the same session sits elsewhere by now.
     pub(crate) fn is_replaced(&self) -> bool {
         self.replaced.load(Ordering::Acquire)
@@ -37,91 +37,94 @@ impl Seat {
 
 /// The user has as many sockets as one may have.
 #[derive(Debug)]
-pub(crate) struct Crowded;
+pub(crate) struct TooManySockets;
 
 /// All of them.
 #[derive(Debug)]
-pub(crate) struct Roster {
-    seats: Mutex<Seats>,
+pub(crate) struct PresenceRegistry {
+    state: Mutex<RegistryState>,
     per_user_max: usize,
 }
 
 #[derive(Debug, Default)]
-struct Seats {
-    users: BTreeMap<UserId, Vec<Arc<Seat>>>,
-    sessions: HashMap<SessionId, Arc<Seat>>,
+struct RegistryState {
+    users: BTreeMap<UserId, Vec<Arc<SocketRegistration>>>,
+    sessions: HashMap<SessionId, Arc<SocketRegistration>>,
 }
 
-impl Roster {
+impl PresenceRegistry {
     /// An empty one.
     pub(crate) fn new(per_user_max: usize) -> Self {
         Self {
-            seats: Mutex::default(),
+            state: Mutex::default(),
             per_user_max,
         }
     }
 
-    /// A seat for a socket of that user. Whoever sits there with the same session has to go.
-    pub(crate) fn take_seat(
+    /// A registration for a socket of that user. Whoever sits there with the same session has to go.
+    pub(crate) fn register(
         &self,
         user: &UserId,
         session: Option<SessionId>,
         bell: &Arc<Bell>,
-    ) -> Result<Arc<Seat>, Crowded> {
-        let mut seats = self.lock();
-        let theirs = seats.users.entry(user.clone()).or_default();
+    ) -> Result<Arc<SocketRegistration>, TooManySockets> {
+        let mut state = self.lock();
+        let theirs = state.users.entry(user.clone()).or_default();
         if theirs.len() >= self.per_user_max {
-            return Err(Crowded);
+            return Err(TooManySockets);
         }
         let (replaced, bell, gone) = (AtomicBool::new(false), Arc::clone(bell), Notify::new());
-        let seat = Arc::new(Seat {
+        let registration = Arc::new(SocketRegistration {
             user: user.clone(),
             session,
             replaced,
             bell,
             gone,
         });
-        theirs.push(Arc::clone(&seat));
+        theirs.push(Arc::clone(&registration));
         if let Some(session) = session
-            && let Some(other) = seats.sessions.insert(session, Arc::clone(&seat))
+            && let Some(other) = state.sessions.insert(session, Arc::clone(&registration))
         {
             other.replace();
         }
-        Ok(seat)
+        Ok(registration)
     }
 
     /// The socket is gone.
-    pub(crate) fn leave(&self, seat: &Arc<Seat>) {
-        let mut seats = self.lock();
-        if let Some(theirs) = seats.users.get_mut(&seat.user) {
-            theirs.retain(|other| !Arc::ptr_eq(other, seat));
+    pub(crate) fn unregister(&self, registration: &Arc<SocketRegistration>) {
+        let mut state = self.lock();
+        if let Some(theirs) = state.users.get_mut(&registration.user) {
+            theirs.retain(|other| !Arc::ptr_eq(other, registration));
             if theirs.is_empty() {
-                seats.users.remove(&seat.user);
+                state.users.remove(&registration.user);
             }
         }
-        if let Some(session) = seat.session
-            && seats
+        if let Some(session) = registration.session
+            && state
                 .sessions
                 .get(&session)
-                .is_some_and(|other| Arc::ptr_eq(other, seat))
+                .is_some_and(|other| Arc::ptr_eq(other, registration))
         {
-            seats.sessions.remove(&session);
+            state.sessions.remove(&session);
         }
-        drop(seats);
-        seat.gone.notify_one();
+        drop(state);
+        registration.gone.notify_one();
     }
 
     /// Has the socket go that sits there with that session, and waits until it has: it may not have noticed that its
     /// client is gone.
     pub(crate) async fn take_over(&self, session: SessionId) {
-        let seat = self.lock().sessions.get(&session).map(Arc::clone);
-        if let Some(seat) = seat {
-            seat.replace();
-            if timeout(TAKEOVER_MAX, seat.gone.notified()).await.is_err() {
+        let registration = self.lock().sessions.get(&session).map(Arc::clone);
+        if let Some(registration) = registration {
+            registration.replace();
+            if timeout(TAKEOVER_MAX, registration.gone.notified())
+                .await
+                .is_err()
+            {
                 tracing::warn!("a socket that was taken over does not end");
             }
             // For whoever else waits for the same.
-            seat.gone.notify_one();
+            registration.gone.notify_one();
         }
     }
 
@@ -131,7 +134,7 @@ impl Roster {
             .users
             .values()
             .flatten()
-            .for_each(|seat| seat.bell.ring());
+            .for_each(|registration| registration.bell.ring());
     }
 
     /// Users who are there, and with how many sockets.
@@ -139,7 +142,7 @@ impl Roster {
         self.lock()
             .users
             .iter()
-            .map(|(user, seats)| (user.clone(), seats.len()))
+            .map(|(user, state)| (user.clone(), state.len()))
             .collect()
     }
 
@@ -158,7 +161,7 @@ impl Roster {
         self.lock().users.contains_key(user)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Seats> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, RegistryState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

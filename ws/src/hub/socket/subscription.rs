@@ -9,8 +9,8 @@ use schemas::{ErrorBody, ErrorCode, Event, Identity};
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use super::batch::Batch;
-use super::{Answer, Socket};
+use super::batch::EventBatch;
+use super::{QueryAnswer, Socket};
 use crate::connection::Out;
 use crate::contracts::Namespace;
 use crate::contracts::omni::{self, Topic};
@@ -19,17 +19,17 @@ use crate::limits::{KEYS_PAUSE, SOURCE_DEADLINE};
 use crate::protocol::socketio::Call;
 use crate::source::AuthError;
 
-/// The wishes of one client.
+/// The options of one client.
 #[derive(Debug, Default)]
-pub(super) struct Wishes {
+pub(super) struct SubscriptionOptions {
     /// From where each namespace goes on that is subscribed to for the first time after an `auth` that said so.
     since: BTreeMap<Topic, Since>,
     /// For how long events of a namespace may be put together.
     waits: BTreeMap<Topic, Duration>,
-    batch: Batch,
+    batch: EventBatch,
 }
 
-impl Wishes {
+impl SubscriptionOptions {
     /// Sends one of an event's frames, or puts it together with others. What may not wait sends what waits before it, so
     /// there is one order, and whoever goes on from the last id has missed nothing.
     pub(super) fn send(&mut self, event: &Event, part: usize, frame: Bytes, out: &mut Out) {
@@ -52,18 +52,18 @@ impl Wishes {
 
 impl Socket {
     /// The join as it is wished: with what was said of its namespace before, and remembering what is said now.
-    pub(super) fn wish(&mut self, join: Join) -> Join {
+    pub(super) fn apply_options(&mut self, join: Join) -> Join {
         let topic = join
             .rooms
             .first()
             .and_then(Topic::of)
             .filter(|_| self.namespace == Namespace::Omni);
         let Some(topic) = topic else { return join };
-        let wishes = self.wishes.get_or_insert_default();
-        let promised = wishes.since.remove(&topic);
+        let options = self.options.get_or_insert_default();
+        let promised = options.since.remove(&topic);
         match join.wait {
-            Some(wait) => wishes.waits.insert(topic, wait),
-            None => wishes.waits.remove(&topic),
+            Some(wait) => options.waits.insert(topic, wait),
+            None => options.waits.remove(&topic),
         };
         Join {
             since: join.since.or(promised),
@@ -73,18 +73,20 @@ impl Socket {
 
     /// For how long what is put together may wait; `None` when there is nothing.
     pub(crate) fn batch_wait(&self) -> Option<Duration> {
-        self.wishes.as_ref().and_then(|wishes| wishes.batch.wait())
+        self.options
+            .as_ref()
+            .and_then(|options| options.batch.wait())
     }
 
     /// Sends what is put together.
     pub(crate) fn flush(&mut self, out: &mut Out) {
-        if let Some(wishes) = &mut self.wishes {
-            out.extend(wishes.batch.take());
+        if let Some(options) = &mut self.options {
+            out.extend(options.batch.take());
         }
     }
 
     /// Finds out who the token says; what is asked meanwhile waits, also while keys are being fetched.
-    pub(super) fn ask_identity(
+    pub(super) fn query_identity(
         &mut self,
         call: Call,
         token: String,
@@ -94,7 +96,7 @@ impl Socket {
         match self.hub.identify(&token) {
             Err(AuthError::NotYet) => {
                 let hub = Arc::clone(&self.hub);
-                self.question = Some(Box::pin(async move {
+                self.query = Some(Box::pin(async move {
                     let keys = async {
                         loop {
                             sleep(KEYS_PAUSE).await;
@@ -105,7 +107,7 @@ impl Socket {
                         }
                     };
                     let identity = timeout(SOURCE_DEADLINE, keys).await;
-                    Answer::Identity(
+                    QueryAnswer::Identity(
                         call,
                         since,
                         identity.unwrap_or(Err(AuthError::NotYet)).map(Box::new),
@@ -133,7 +135,8 @@ impl Socket {
             let later = Topic::ALL
                 .into_iter()
                 .filter(|topic| !topics.contains(topic));
-            self.wishes.get_or_insert_default().since = later.map(|topic| (topic, since)).collect();
+            self.options.get_or_insert_default().since =
+                later.map(|topic| (topic, since)).collect();
             if !topics.is_empty() {
                 let rooms = self.reader.rooms().cloned().collect();
                 return self.join(
@@ -160,13 +163,14 @@ impl Socket {
             };
             ErrorBody::new(code, error.to_string())
         })?;
-        if self.seat.is_none() {
-            let seat = self
-                .hub
-                .roster
-                .take_seat(&identity.user_id, None, self.slot.bell());
+        if self.registration.is_none() {
+            let registration =
+                self.hub
+                    .registry
+                    .register(&identity.user_id, None, self.signal.bell());
             let crowded = "You have too many connections; close one and try again";
-            self.seat = Some(seat.map_err(|_| ErrorBody::new(ErrorCode::Unavailable, crowded))?);
+            self.registration =
+                Some(registration.map_err(|_| ErrorBody::new(ErrorCode::Unavailable, crowded))?);
         } else if identity.user_id != self.reader.identity.user_id {
             let message = "The token is another user's; open another connection for them";
             return Err(ErrorBody::new(ErrorCode::Forbidden, message));

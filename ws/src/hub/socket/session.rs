@@ -8,30 +8,33 @@ use schemas::{ErrorBody, ErrorCode, Room, Sequence, Timestamp};
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::joining::{Joining, unavailable};
-use super::{Answer, Socket};
+use super::join::{PendingJoin, unavailable};
+use super::{QueryAnswer, Socket};
 use crate::connection::Out;
-use crate::hub::recovery::{Backfill, Backfills, Cursor, Record, Rights, SessionId, owner, rights};
+use crate::hub::recovery::{
+    Cursor, RecentBackfills, RightsFingerprint, RoomBackfill, SessionId, SessionRecord, owner,
+    rights,
+};
 use crate::hub::replay;
 use crate::limits::{DURABLE_JOINS_PER_MINUTE_MAX, SOURCE_DEADLINE};
 use crate::protocol::socketio::{Allowance, Call};
 use crate::source::SourceError;
 
 /// The session of a socket that can be recovered.
-pub(super) struct Session {
+pub(super) struct RecoverableSession {
     pub(super) id: SessionId,
-    pub(super) backfills: Backfills,
+    pub(super) backfills: RecentBackfills,
     /// How far the latest backfill is, and up to which position that need be said.
     pub(super) filled: Option<(u32, Sequence, Sequence)>,
     /// The entry of which the client has only the first so many frames.
     pub(super) begun: Option<(Sequence, u8)>,
     /// Joins that the client was in the middle of, or before, when its connection broke.
-    pub(super) resumed: VecDeque<Joining>,
+    pub(super) resumed: VecDeque<PendingJoin>,
     /// How much may still be written.
     writes: Allowance,
 }
 
-impl Session {
+impl RecoverableSession {
     /// One of which nothing is known yet.
     pub(super) fn new(id: SessionId) -> Self {
         let (backfills, filled, begun, resumed) = Default::default();
@@ -48,7 +51,7 @@ impl Session {
 }
 
 /// Why the record is written.
-pub(crate) enum Occasion {
+pub(crate) enum WriteReason {
     /// A join is under way.
     Join,
     /// Those rooms are to be left.
@@ -75,7 +78,7 @@ impl Socket {
     }
 
     /// That backfill was sent up to there.
-    pub(super) fn has_filled(&mut self, number: u32, reached: Sequence) {
+    pub(super) fn record_backfilled(&mut self, number: u32, reached: Sequence) {
         let position = self.reader.position();
         if let Some(session) = &mut self.session {
             session.filled = Some((number, reached, position));
@@ -83,14 +86,14 @@ impl Socket {
     }
 
     /// The record with that backfill was not written.
-    pub(super) fn take_back(&mut self, number: Option<u32>) {
+    pub(super) fn discard_backfill(&mut self, number: Option<u32>) {
         if let (Some(session), Some(number)) = (&mut self.session, number) {
-            session.backfills.take_back(number);
+            session.backfills.discard(number);
         }
     }
 
     /// Where that backfill goes on.
-    pub(super) fn filled(&self, number: u32, after: Sequence) -> Sequence {
+    pub(super) fn backfill_position(&self, number: u32, after: Sequence) -> Sequence {
         match self.session.as_ref().and_then(|session| session.filled) {
             Some((last, reached, _)) if last == number => reached.max(after),
             _ => after,
@@ -104,16 +107,16 @@ impl Socket {
             .as_mut()
             .and_then(|session| session.resumed.pop_front());
         if let Some(joining) = next {
-            self.reader.hold(joining.ceiling());
+            self.reader.set_ceiling(joining.ceiling());
             self.joining = Some(Box::new(joining));
         }
     }
 
     /// Asks for the record to be written as it will be after this join; false when nothing need be. An error when there is
     /// no room for it, or too much was written already.
-    pub(super) fn keep_with(
+    pub(super) fn write_join(
         &mut self,
-        joining: &mut Joining,
+        joining: &mut PendingJoin,
         after: Sequence,
         until: Sequence,
     ) -> Result<bool, ErrorBody> {
@@ -140,11 +143,11 @@ impl Socket {
         if !changed {
             return Ok(false);
         }
-        self.may_keep()?;
+        self.check_write_rate()?;
         if fill && let Some(session) = &mut self.session {
             let number = session.backfills.last + 1;
             let kinds = record.kinds.clone();
-            let backfill = Backfill {
+            let backfill = RoomBackfill {
                 number,
                 after,
                 until,
@@ -157,19 +160,19 @@ impl Socket {
             record.backfills.clone_from(&session.backfills);
             joining.number = Some(number);
         }
-        let kept = self.keep(record, Occasion::Join).ok_or_else(|| {
+        let kept = self.write_record(record, WriteReason::Join).ok_or_else(|| {
             let message =
                 "This session is in as many rooms as can be recovered; leave some, or connect once more";
             ErrorBody { retryable: false, ..ErrorBody::new(ErrorCode::LimitReached, message) }
         });
         if kept.is_err() {
-            self.take_back(joining.number.take());
+            self.discard_backfill(joining.number.take());
         }
         kept.map(|()| true)
     }
 
     /// Whether something may be written again. Each write costs the store more than it costs the client.
-    fn may_keep(&mut self) -> Result<(), ErrorBody> {
+    fn check_write_rate(&mut self) -> Result<(), ErrorBody> {
         let now = self.hub.clock.now().duration_since(Timestamp::UNIX_EPOCH);
         let now = Duration::try_from(now).unwrap_or_default();
         if self
@@ -186,12 +189,12 @@ impl Socket {
     }
 
     /// Leaves those rooms, once that is written where it has to be.
-    pub(super) fn keep_without(&mut self, call: &Call, rooms: BTreeSet<Room>, out: &mut Out) {
+    pub(super) fn write_leave(&mut self, call: &Call, rooms: BTreeSet<Room>, out: &mut Out) {
         let left = rooms.iter().any(|room| self.reader.is_in(room));
         let Some(mut record) = self.record().filter(|_| left) else {
             return self.leave(call, &rooms, &Ok(()), out);
         };
-        if let Err(error) = self.may_keep() {
+        if let Err(error) = self.check_write_rate() {
             return self.refuse(call, &error, out);
         }
         for room in &rooms {
@@ -200,7 +203,7 @@ impl Socket {
         }
         // With fewer rooms it is no larger than what is kept already, unless that is older than the bound.
         if self
-            .keep(record, Occasion::Leave(call.clone(), rooms))
+            .write_record(record, WriteReason::Leave(call.clone(), rooms))
             .is_none()
         {
             self.refuse(call, &unavailable(), out);
@@ -219,7 +222,7 @@ impl Socket {
             return self.refuse(call, &unavailable(), out);
         }
         for room in rooms {
-            self.hub.ignore(&self.slot, &self.reader.shops, room);
+            self.hub.unsubscribe(&self.signal, &self.reader.shops, room);
             if let Some(session) = &mut self.session {
                 session.backfills.leave(room);
             }
@@ -233,14 +236,14 @@ impl Socket {
     }
 
     /// What is to be found again of this session. Rooms one is in by who one is are not kept.
-    fn record(&self) -> Option<Record> {
+    fn record(&self) -> Option<SessionRecord> {
         let session = self.session.as_ref()?;
         let first = self.namespace.contract().first_rooms(&self.reader.identity);
         let rooms = self
             .reader
             .joined()
             .filter(|(room, _)| !first.contains(*room));
-        Some(Record {
+        Some(SessionRecord {
             epoch: self.hub.epoch,
             rooms: rooms
                 .map(|(room, joined)| (room.clone(), *joined))
@@ -252,21 +255,21 @@ impl Socket {
     }
 
     /// Keeps that the rights are others now. Where nothing is kept, nothing need be.
-    pub(super) fn keep_rights(&mut self, call: Call, expires_at: Timestamp) {
+    pub(super) fn write_rights(&mut self, call: Call, expires_at: Timestamp) {
         if let Some(record) = self.record() {
-            self.keep(record, Occasion::Refresh(call, expires_at));
+            self.write_record(record, WriteReason::Refresh(call, expires_at));
         }
     }
 
     /// What may be seen now; nothing to compare where there is no session.
-    pub(super) fn rights(&self) -> Option<Rights> {
+    pub(super) fn rights(&self) -> Option<RightsFingerprint> {
         self.session
             .as_ref()
             .map(|_| rights(&self.hub.key, &self.reader.identity))
     }
 
     /// Asks for the record to be written. `None`, and nothing, when it is too large.
-    fn keep(&mut self, mut record: Record, occasion: Occasion) -> Option<()> {
+    fn write_record(&mut self, mut record: SessionRecord, occasion: WriteReason) -> Option<()> {
         let rooms = record.text()?;
         let session = self.session.as_mut()?;
         session.backfills = record.backfills;
@@ -276,9 +279,9 @@ impl Socket {
             self.hub.clock.now(),
         );
         let owner = owner(&self.hub.key, &self.reader.identity.user_id);
-        self.question = Some(Box::pin(async move {
+        self.query = Some(Box::pin(async move {
             let kept = timeout(SOURCE_DEADLINE, source.keep_session(id, owner, rooms, at)).await;
-            Answer::Kept(occasion, kept.unwrap_or_else(|_| Err(replay::late())))
+            QueryAnswer::Kept(occasion, kept.unwrap_or_else(|_| Err(replay::timed_out())))
         }));
         Some(())
     }
