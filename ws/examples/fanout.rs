@@ -33,8 +33,8 @@ use tokio_util::task::TaskTracker;
 
 use ws::limits::UNSENT_BYTES_MAX;
 use ws::{
-    AuthError, Authenticate, Commands, Entrance, Hub, KeptRooms, Knock, Options, OrderOwner,
-    Snapshot, Source, SourceError,
+    AuthError, Authenticate, Commands, HandshakeOutcome, Hub, KeptRooms, ListenerPolicy, Options,
+    OrderOwner, Snapshot, Source, SourceError,
 };
 
 const EPOCH: Epoch = Epoch(0xbeef);
@@ -319,15 +319,15 @@ fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Response<Bytes> {
-    match hub.knock(
+    match hub.handshake(
         request.method(),
         request.uri(),
         request.headers(),
         peer,
-        &Entrance::default(),
+        &ListenerPolicy::default(),
     ) {
-        Knock::Answer(response) => response,
-        Knock::Upgrade(response, upgrade) => {
+        HandshakeOutcome::Answer(response) => response,
+        HandshakeOutcome::Upgrade(response, upgrade) => {
             tasks.spawn(async move {
                 let Ok(upgraded) = hyper::upgrade::on(request).await else {
                     return;
@@ -338,7 +338,7 @@ fn answer(
             });
             response
         }
-        Knock::Open(..) | Knock::Poll(_) | Knock::Post(_) => {
+        HandshakeOutcome::Open(..) | HandshakeOutcome::Poll(_) | HandshakeOutcome::Post(_) => {
             let mut response = Response::default();
             *response.status_mut() = StatusCode::NOT_FOUND;
             response

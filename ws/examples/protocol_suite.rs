@@ -19,11 +19,11 @@ use schemas::Entropy;
 use serde_json::{Map, Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
-use ws::connection::{Gate, Knock, Out, Talk};
+use ws::connection::{ConnectionAcceptor, HandshakeOutcome, ProtocolDriver, SendQueue};
 use ws::protocol::engine::{self, Message};
 use ws::protocol::frame;
 use ws::protocol::socketio::{Content, Namespace, Packet, Session, Step};
-use ws::{Ending, Entrance, Options};
+use ws::{CloseReason, ListenerPolicy, Options};
 
 const PORT: u16 = 3000;
 
@@ -37,8 +37,8 @@ async fn main() -> io::Result<()> {
     };
     let entropy = Arc::new(Entropy::from_system().map_err(io::Error::other)?);
     let suite = Arc::new(Suite {
-        engine: Gate::new(options.clone(), Arc::clone(&entropy)),
-        socket: Gate::new(options, Arc::clone(&entropy)),
+        engine: ConnectionAcceptor::new(options.clone(), Arc::clone(&entropy)),
+        socket: ConnectionAcceptor::new(options, Arc::clone(&entropy)),
         entropy,
         tasks: TaskTracker::new(),
     });
@@ -51,8 +51,8 @@ async fn main() -> io::Result<()> {
 
 /// Both servers.
 struct Suite {
-    engine: Gate<Echo>,
-    socket: Gate<Sockets>,
+    engine: ConnectionAcceptor<Echo>,
+    socket: ConnectionAcceptor<SocketIoDriver>,
     entropy: Arc<Entropy>,
     tasks: TaskTracker,
 }
@@ -80,21 +80,33 @@ impl Suite {
         match uri.path() {
             "/engine.io/" => {
                 self.go(
-                    self.engine
-                        .knock(method, uri, headers, peer, &Entrance::default(), |_| Echo),
+                    self.engine.handshake(
+                        method,
+                        uri,
+                        headers,
+                        peer,
+                        &ListenerPolicy::default(),
+                        |_| Echo,
+                    ),
                     request,
                 )
                 .await
             }
             "/socket.io/" => {
-                let sockets = |_| Sockets {
+                let sockets = |_| SocketIoDriver {
                     session: Session::new(Namespace::parse, 1000, 1_000_000),
                     entropy: Arc::clone(&self.entropy),
                     greeting: None,
                 };
                 self.go(
-                    self.socket
-                        .knock(method, uri, headers, peer, &Entrance::default(), sockets),
+                    self.socket.handshake(
+                        method,
+                        uri,
+                        headers,
+                        peer,
+                        &ListenerPolicy::default(),
+                        sockets,
+                    ),
                     request,
                 )
                 .await
@@ -103,19 +115,25 @@ impl Suite {
         }
     }
 
-    async fn go<T: Talk>(&self, knock: Knock<T>, request: Request<Incoming>) -> Response<Bytes> {
+    async fn go<T: ProtocolDriver>(
+        &self,
+        knock: HandshakeOutcome<T>,
+        request: Request<Incoming>,
+    ) -> Response<Bytes> {
         match knock {
-            Knock::Answer(response) => response,
-            Knock::Open(response, attendance) => {
-                self.tasks.spawn(attendance.run());
+            HandshakeOutcome::Answer(response) => response,
+            HandshakeOutcome::Open(response, task) => {
+                self.tasks.spawn(task.run());
                 response
             }
-            Knock::Poll(poll) => poll.answer().await,
-            Knock::Post(post) => match Limited::new(request, post.bytes_max()).collect().await {
-                Ok(body) => post.answer(body.to_bytes()).await,
-                Err(_) => post.too_large(),
-            },
-            Knock::Upgrade(response, upgrade) => {
+            HandshakeOutcome::Poll(poll) => poll.answer().await,
+            HandshakeOutcome::Post(post) => {
+                match Limited::new(request, post.bytes_max()).collect().await {
+                    Ok(body) => post.answer(body.to_bytes()).await,
+                    Err(_) => post.too_large(),
+                }
+            }
+            HandshakeOutcome::Upgrade(response, upgrade) => {
                 self.tasks.spawn(async move {
                     let Ok(upgraded) = hyper::upgrade::on(request).await else {
                         return;
@@ -139,13 +157,13 @@ fn status(status: StatusCode) -> Response<Bytes> {
 /// Engine.IO that says what it hears.
 struct Echo;
 
-impl Talk for Echo {
+impl ProtocolDriver for Echo {
     fn receive(
         &mut self,
         _now: Duration,
         message: Message<'_>,
-        out: &mut Out,
-    ) -> Result<(), Ending> {
+        out: &mut SendQueue,
+    ) -> Result<(), CloseReason> {
         out.push(match message {
             Message::Binary(bytes) => frame::binary(&bytes),
             Message::Text(text) => frame::text(&engine::Packet::Message(text).encode()),
@@ -157,7 +175,7 @@ impl Talk for Echo {
         true
     }
 
-    fn work(&mut self, _now: Duration, _out: &mut Out) -> Result<(), Ending> {
+    fn work(&mut self, _now: Duration, _out: &mut SendQueue) -> Result<(), CloseReason> {
         Ok(())
     }
 
@@ -189,7 +207,7 @@ impl Namespace for Place {
 }
 
 /// Socket.IO that says what it hears.
-struct Sockets {
+struct SocketIoDriver {
     session: Session<Place>,
     entropy: Arc<Entropy>,
     /// What is said after a moment.
@@ -199,13 +217,13 @@ struct Sockets {
 /// The suite listens anew for each packet, and misses one that it reads together with the one before.
 const MOMENT: Duration = Duration::from_millis(10);
 
-impl Sockets {
+impl SocketIoDriver {
     fn connect(
         &mut self,
         now: Duration,
         place: Place,
         auth: Option<Map<String, Value>>,
-        out: &mut Out,
+        out: &mut SendQueue,
     ) {
         self.session.admit(place);
         let sid = Map::from_iter([("sid".to_owned(), json!(self.entropy.uuid()))]);
@@ -221,13 +239,13 @@ impl Sockets {
     }
 }
 
-impl Talk for Sockets {
+impl ProtocolDriver for SocketIoDriver {
     fn receive(
         &mut self,
         now: Duration,
         message: Message<'_>,
-        out: &mut Out,
-    ) -> Result<(), Ending> {
+        out: &mut SendQueue,
+    ) -> Result<(), CloseReason> {
         match self.session.receive(now, message)? {
             Some(Step::Connect(place, auth)) => self.connect(now, place, auth, out),
             Some(Step::Event(place, call)) => {
@@ -262,7 +280,7 @@ impl Talk for Sockets {
         true
     }
 
-    fn work(&mut self, now: Duration, out: &mut Out) -> Result<(), Ending> {
+    fn work(&mut self, now: Duration, out: &mut SendQueue) -> Result<(), CloseReason> {
         if let Some((_, greeting)) = self.greeting.take_if(|(due, _)| *due <= now) {
             out.push(greeting);
         }

@@ -36,9 +36,9 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::coop::unconstrained;
 
-use crate::connection::single::Single;
-use crate::connection::sockets::Sockets;
-use crate::connection::{Bell, Gate, Knock};
+use crate::connection::plain::PlainDriver;
+use crate::connection::socketio::SocketIoDriver;
+use crate::connection::{ConnectionAcceptor, ConnectionWaker, HandshakeOutcome};
 use crate::contracts::{Dialect, Namespace, omni};
 use crate::hub::broadcast::Broadcast;
 use crate::hub::online_customers::OnlineCustomers;
@@ -47,7 +47,7 @@ use crate::hub::recovery::SealingKey;
 use crate::hub::ring::EventRing;
 use crate::hub::sorted_map::SortedMap;
 use crate::limits;
-use crate::options::{Entrance, Options};
+use crate::options::{ListenerPolicy, Options};
 use crate::source::{AuthError, Authenticate, Commands, Source};
 
 /// What goes on, for health and metrics.
@@ -55,7 +55,7 @@ use crate::source::{AuthError, Authenticate, Commands, Source};
 pub struct HubFigures {
     /// Transports open now.
     pub connections: usize,
-    /// Sockets in namespaces now.
+    /// SocketIoDriver in namespaces now.
     pub sockets: usize,
     /// The newest entry published.
     pub head: Offset,
@@ -77,7 +77,7 @@ pub struct HubFigures {
     pub not_recovered: u64,
     /// Clients that came back with a session nobody knows, since the start.
     pub sessions_unknown: u64,
-    /// Sockets that gave way to their client's next connection, since the start.
+    /// SocketIoDriver that gave way to their client's next connection, since the start.
     pub replaced: u64,
     /// Messages dropped because a client sent too many, since the start.
     pub rate_limited: u64,
@@ -85,7 +85,7 @@ pub struct HubFigures {
     pub rooms_refused: u64,
     /// Transports closed because their user had too many sockets, since the start.
     pub crowded: u64,
-    /// Sockets put out because their token was revoked, since the start.
+    /// SocketIoDriver put out because their token was revoked, since the start.
     pub revoked: u64,
     /// Connections refused because there were too many in all, since the start.
     pub refused: u64,
@@ -116,7 +116,7 @@ pub struct Hub {
     pub(crate) ring: RwLock<EventRing>,
     marked: watch::Sender<Sequence>,
     index: Mutex<RoomIndex>,
-    gate: Gate<Sockets>,
+    acceptor: ConnectionAcceptor<SocketIoDriver>,
     pub(crate) registry: PresenceRegistry,
     online_customers: OnlineCustomers,
     pub(crate) key: SealingKey,
@@ -161,15 +161,15 @@ pub(crate) struct SocketSignal {
     /// The first entry in its rooms since it last looked, or [`NONE`].
     first: AtomicU64,
     ephemeral: Mutex<VecDeque<Arc<Broadcast>>>,
-    bell: Arc<Bell>,
+    waker: Arc<ConnectionWaker>,
 }
 
 /// No entry.
 const NONE: u64 = u64::MAX;
 
 impl SocketSignal {
-    pub(crate) fn bell(&self) -> &Arc<Bell> {
-        &self.bell
+    pub(crate) fn waker(&self) -> &Arc<ConnectionWaker> {
+        &self.waker
     }
 
     pub(crate) fn take_first(&self) -> Option<Sequence> {
@@ -236,7 +236,7 @@ impl Hub {
             )),
             marked: watch::Sender::new(sequence),
             index: Mutex::default(),
-            gate: Gate::new(options.clone(), Arc::clone(&entropy)),
+            acceptor: ConnectionAcceptor::new(options.clone(), Arc::clone(&entropy)),
             counters: HubCounters::default(),
             entropy,
             options,
@@ -318,12 +318,12 @@ impl Hub {
         // Marked only once they can be read, and after the ring is free again.
         let concerned = lock(&self.index).mark(&fresh);
         self.marked.send_replace(last.sequence());
-        serve(&concerned, limits::SERVED_AT_ONCE_MAX / fresh.len());
+        write_to(&concerned, limits::SERVED_AT_ONCE_MAX / fresh.len());
     }
 
     /// Tells those who listen now, beside the log. A reader that is slow loses the oldest of these.
     pub fn tell(&self, shop: &ShopDomain, event: &Event) {
-        serve(
+        write_to(
             &self.queue_ephemeral(shop, event),
             limits::SERVED_AT_ONCE_MAX,
         );
@@ -334,7 +334,7 @@ impl Hub {
     pub(crate) fn publish_ephemeral_later(&self, shop: &ShopDomain, event: &Event) {
         self.queue_ephemeral(shop, event)
             .iter()
-            .for_each(|signal| signal.bell.ring());
+            .for_each(|signal| signal.waker.wake());
     }
 
     fn queue_ephemeral(&self, shop: &ShopDomain, event: &Event) -> Vec<Arc<SocketSignal>> {
@@ -355,32 +355,32 @@ impl Hub {
     }
 
     /// Judges a request for a WebSocket that carries no Socket.IO.
-    pub fn knock_plain(
+    pub fn handshake_plain(
         self: &Arc<Self>,
         dialect: Dialect,
         method: &Method,
         headers: &HeaderMap,
         peer: SocketAddr,
-        entrance: &Entrance,
-    ) -> Knock<Single> {
-        self.gate
-            .knock_plain(method, headers, peer, entrance, |visitor, out| {
-                Single::open(self, dialect, &visitor, out)
+        policy: &ListenerPolicy,
+    ) -> HandshakeOutcome<PlainDriver> {
+        self.acceptor
+            .handshake_plain(method, headers, peer, policy, |peer_info, out| {
+                PlainDriver::open(self, dialect, &peer_info, out)
             })
     }
 
     /// Judges a request to `/socket.io/`.
-    pub fn knock(
+    pub fn handshake(
         self: &Arc<Self>,
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
         peer: SocketAddr,
-        entrance: &Entrance,
-    ) -> Knock<Sockets> {
-        self.gate
-            .knock(method, uri, headers, peer, entrance, |visitor| {
-                Sockets::new(Arc::clone(self), visitor, entrance.root)
+        policy: &ListenerPolicy,
+    ) -> HandshakeOutcome<SocketIoDriver> {
+        self.acceptor
+            .handshake(method, uri, headers, peer, policy, |peer_info| {
+                SocketIoDriver::new(Arc::clone(self), peer_info, policy.root)
             })
     }
 
@@ -397,7 +397,7 @@ impl Hub {
     /// Closes all transports, so that clients come back and recover, and takes no new ones. What was to be spawned
     /// for them ends within [`limits::CLOSE_LINGER`] or two.
     pub fn close(&self) {
-        self.gate.close();
+        self.acceptor.close();
     }
 
     /// What goes on.
@@ -407,9 +407,9 @@ impl Hub {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .size();
-        let [refused, refused_of_address, refused_of_origin] = self.gate.refused();
+        let [refused, refused_of_address, refused_of_origin] = self.acceptor.refused();
         HubFigures {
-            connections: self.gate.connections(),
+            connections: self.acceptor.connections(),
             sockets: lock(&self.index).sockets,
             head: self.head(),
             ring_entries,
@@ -417,7 +417,7 @@ impl Hub {
             delivered: self.counters.delivered.load(Ordering::Relaxed),
             dropped: self.counters.dropped.load(Ordering::Relaxed),
             resyncs: self.counters.resyncs.load(Ordering::Relaxed),
-            stalled: self.gate.stalled(),
+            stalled: self.acceptor.stalled(),
             recovered: self.counters.recovered.load(Ordering::Relaxed),
             not_recovered: self.counters.not_recovered.load(Ordering::Relaxed),
             sessions_unknown: self.counters.sessions_unknown.load(Ordering::Relaxed),
@@ -434,7 +434,7 @@ impl Hub {
 
     /// How often connections ended for each reason, since the start; by the reason's name.
     pub fn endings(&self) -> BTreeMap<&'static str, u64> {
-        self.gate.endings()
+        self.acceptor.endings()
     }
 
     /// Forgets the entries in memory: something was erased from the log, and they may still tell it. Readers that are
@@ -568,7 +568,7 @@ impl Hub {
     }
 
     /// A place to leave word for a new socket.
-    pub(crate) fn open_signal(&self, bell: &Arc<Bell>) -> Arc<SocketSignal> {
+    pub(crate) fn open_signal(&self, waker: &Arc<ConnectionWaker>) -> Arc<SocketSignal> {
         let mut index = lock(&self.index);
         index.next_key += 1;
         index.sockets += 1;
@@ -577,7 +577,7 @@ impl Hub {
             key: index.next_key,
             first,
             ephemeral,
-            bell: Arc::clone(bell),
+            waker: Arc::clone(waker),
         })
     }
 
@@ -654,18 +654,18 @@ impl RoomIndex {
 
 /// Sends at once to so many of them, as far as that is quickly done. The rest is left to their tasks, so that no
 /// crowd and no burst keeps others waiting.
-fn serve(signals: &[Arc<SocketSignal>], at_once: usize) {
+fn write_to(signals: &[Arc<SocketSignal>], at_once: usize) {
     let (at_once, later) = signals.split_at(signals.len().min(at_once));
     // Many writes are more than a task's budget; the bound is ours.
     let serving = unconstrained(async {
         for signal in at_once {
-            signal.bell.serve();
+            signal.waker.write_now();
         }
     });
     // It waits for nothing, so it is over.
     let _ = pin!(serving).poll(&mut Context::from_waker(Waker::noop()));
     for signal in later {
-        signal.bell.ring();
+        signal.waker.wake();
     }
 }
 

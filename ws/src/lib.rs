@@ -21,11 +21,11 @@ mod options;
 pub mod protocol;
 pub mod source;
 
-pub use connection::single::Single;
-pub use connection::{Knock, Network, Refusal};
+pub use connection::plain::PlainDriver;
+pub use connection::{ConnectionRefusal, HandshakeOutcome, IpNetwork};
 pub use hub::{Hub, HubFigures, PresenceSnapshot};
-pub use options::{Entrance, Options};
-pub use protocol::ending::Ending;
+pub use options::{ListenerPolicy, Options};
+pub use protocol::close_reason::CloseReason;
 pub use source::{
     AuthError, Authenticate, Commands, KeptRooms, OrderOwner, Snapshot, Source, SourceError,
 };

@@ -72,10 +72,10 @@ pub const POLL_MAX: Duration = Duration::from_secs(25);
 pub const NOOP_PAUSE: Duration = Duration::from_millis(100);
 
 /// Requests handed to one polling session and not yet looked at. Further ones wait.
-pub const LETTERS_MAX: usize = 4;
+pub const POLL_REQUESTS_MAX: usize = 4;
 
 /// Time a transport may be open without being in a namespace. Then it is closed.
-pub const LONELY_MAX: Duration = Duration::from_secs(45);
+pub const NO_NAMESPACE_MAX: Duration = Duration::from_secs(45);
 
 /// Time a write may go without moving a byte. Then the transport is dropped; the client comes back and goes on
 /// from its offset.
@@ -102,7 +102,7 @@ pub const OUT_BYTES_MAX: usize = 64 * 1024;
 /// takes megabytes for whoever never reads, and a thousand of those put all connections of a machine under pressure.
 pub const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 
-/// Sockets, times the events for them, that whoever publishes sends to, one after the other: a few milliseconds. The
+/// SocketIoDriver, times the events for them, that whoever publishes sends to, one after the other: a few milliseconds. The
 /// others are left to their tasks.
 pub const SERVED_AT_ONCE_MAX: usize = 1024;
 
@@ -137,7 +137,7 @@ pub const REPLAY_PAGE_ENTRIES: usize = 64;
 /// Levels in one snapshot. More are answered `TOO_LARGE`.
 pub const SNAPSHOT_LEVELS_MAX: usize = 20_000;
 
-/// Sockets of one user, all tabs and devices together. For one more the transport is closed, so that clients come back
+/// SocketIoDriver of one user, all tabs and devices together. For one more the transport is closed, so that clients come back
 /// later; a socket that comes back itself counts once.
 pub const SOCKETS_PER_USER_MAX: usize = 100;
 

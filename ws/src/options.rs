@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::connection::{Network, Origin, Refusal, address};
+use crate::connection::{ConnectionRefusal, IpNetwork, RequestOrigin, address};
 use crate::contracts::{Namespace, Root};
 use crate::limits::{self, REFUSED_ORIGIN_CHARS_MAX, REFUSED_ORIGINS_LOGGED_MAX};
 
 /// One of the listeners that clients come in by, as far as these differ.
 #[derive(Debug, Clone, Default)]
-pub struct Entrance {
+pub struct ListenerPolicy {
     /// What `/` of Socket.IO speaks there.
     pub root: Root,
     /// Origins of the pages that may connect, exactly as browsers send them; beside those from where we are ourselves.
     pub origins: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<Network>,
+    pub trusted_proxies: Vec<IpNetwork>,
     /// Origins that were refused and logged.
     pub refused: Arc<RefusedOrigins>,
 }
@@ -48,13 +48,13 @@ impl RefusedOrigins {
     }
 }
 
-impl Entrance {
+impl ListenerPolicy {
     /// From which page a request comes, if it may.
     ///
     /// # Errors
     /// When its origin is none of those that are allowed.
-    pub fn origin(&self, headers: &HeaderMap) -> Result<Origin, Refusal> {
-        Origin::check(headers, &self.origins).inspect_err(|_| self.refused.log(headers))
+    pub fn origin(&self, headers: &HeaderMap) -> Result<RequestOrigin, ConnectionRefusal> {
+        RequestOrigin::check(headers, &self.origins).inspect_err(|_| self.refused.log(headers))
     }
 
     /// Whose address a request has, behind proxies that are trusted.
@@ -90,7 +90,7 @@ pub struct Options {
     pub recovery: BTreeSet<Namespace>,
     /// Days for which the rooms of a session are kept.
     pub session_days: u16,
-    /// Sockets of one user.
+    /// SocketIoDriver of one user.
     pub sockets_per_user_max: usize,
     /// Rooms of one socket.
     pub rooms_per_socket_max: usize,
@@ -129,13 +129,13 @@ mod tests {
 
     #[test]
     fn refused_origins_are_remembered_once_each_and_within_bounds() {
-        let entrance = Entrance::default();
+        let policy = ListenerPolicy::default();
         let refused = |origin: &str| {
             let headers = [(header::ORIGIN, HeaderValue::from_str(origin).unwrap())]
                 .into_iter()
                 .collect();
-            assert!(entrance.origin(&headers).is_err());
-            entrance.refused.0.lock().unwrap().len()
+            assert!(policy.origin(&headers).is_err());
+            policy.refused.0.lock().unwrap().len()
         };
         assert_eq!(
             (refused("https://a.example"), refused("https://a.example")),
@@ -145,7 +145,7 @@ mod tests {
         for n in 0..1_000 {
             assert!(refused(&n.to_string()) <= REFUSED_ORIGINS_LOGGED_MAX);
         }
-        let kept = entrance.refused.0.lock().unwrap();
+        let kept = policy.refused.0.lock().unwrap();
         assert!(
             kept.iter()
                 .all(|origin| origin.len() <= REFUSED_ORIGIN_CHARS_MAX)

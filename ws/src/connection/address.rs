@@ -11,7 +11,7 @@ use serde::Deserialize;
 /// An address, or all that begin alike: `192.0.2.7`, `10.0.0.0/8`, `2001:db8::/32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Network {
+pub struct IpNetwork {
     address: IpAddr,
     bits: u8,
 }
@@ -19,13 +19,13 @@ pub struct Network {
 /// The text is no network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no address or network: write 192.0.2.7 or 10.0.0.0/8")]
-pub struct NetworkError(String);
+pub struct IpNetworkError(String);
 
-impl FromStr for Network {
-    type Err = NetworkError;
+impl FromStr for IpNetwork {
+    type Err = IpNetworkError;
 
-    fn from_str(text: &str) -> Result<Self, NetworkError> {
-        let refuse = || NetworkError(text.chars().take(50).collect());
+    fn from_str(text: &str) -> Result<Self, IpNetworkError> {
+        let refuse = || IpNetworkError(text.chars().take(50).collect());
         let (address, bits) = text
             .split_once('/')
             .map_or((text, None), |(address, bits)| (address, Some(bits)));
@@ -40,14 +40,14 @@ impl FromStr for Network {
     }
 }
 
-impl TryFrom<String> for Network {
-    type Error = NetworkError;
-    fn try_from(text: String) -> Result<Self, NetworkError> {
+impl TryFrom<String> for IpNetwork {
+    type Error = IpNetworkError;
+    fn try_from(text: String) -> Result<Self, IpNetworkError> {
         text.parse()
     }
 }
 
-impl Network {
+impl IpNetwork {
     /// Whether it holds so much that nobody can know everybody in it: more than an IPv4 /8 or, outside private networks, more
     /// than an IPv6 /32.
     pub fn is_wide(&self) -> bool {
@@ -87,7 +87,7 @@ fn alike(one: u128, other: u128, bits: u8) -> bool {
 }
 
 /// The client's address: the last hop that is none of ours. Whatever stands to the left of it anybody may have written.
-pub(crate) fn of_client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+pub(crate) fn of_client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNetwork]) -> IpAddr {
     let is_ours = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer;
     let told = headers.get_all("x-forwarded-for").iter().rev();
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_network_is_an_address_or_what_begins_like_it() {
         let is_in =
-            |network: &str, address| network.parse::<Network>().unwrap().contains(ip(address));
+            |network: &str, address| network.parse::<IpNetwork>().unwrap().contains(ip(address));
         assert!(is_in("10.0.0.0/8", "10.200.3.4") && !is_in("10.0.0.0/8", "11.0.0.0"));
         assert!(is_in("192.0.2.7", "192.0.2.7") && !is_in("192.0.2.7", "192.0.2.8"));
         assert!(
@@ -187,7 +187,7 @@ mod tests {
             "10.0.0.0/",
             "10.0.0.0/-1",
         ] {
-            assert!(wrong.parse::<Network>().is_err(), "{wrong}");
+            assert!(wrong.parse::<IpNetwork>().is_err(), "{wrong}");
         }
     }
 

@@ -5,16 +5,16 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-use super::Refusal;
+use super::ConnectionRefusal;
 
 /// The origin of a request that may come; `None` for a program, which has none.
 #[derive(Debug, Clone)]
-pub struct Origin(Option<HeaderValue>);
+pub struct RequestOrigin(Option<HeaderValue>);
 
 /// Seconds for which a browser may remember a preflight.
 const PREFLIGHT_SECONDS: &str = "600";
 
-impl Origin {
+impl RequestOrigin {
     /// Checks where a request comes from.
     ///
     /// `origins` is the exact list of those allowed, beside pages of the host and port that the request itself names:
@@ -23,7 +23,10 @@ impl Origin {
     /// is not for it to choose, and nothing is granted by it: whoever connects has to bring a token, which no browser
     /// adds by itself. A request without one comes from a program and is allowed; `null` comes from a sandboxed page and
     /// is not.
-    pub(crate) fn check(headers: &HeaderMap, origins: &[String]) -> Result<Self, Refusal> {
+    pub(crate) fn check(
+        headers: &HeaderMap,
+        origins: &[String],
+    ) -> Result<Self, ConnectionRefusal> {
         let mut told = headers.get_all(header::ORIGIN).iter();
         let listed = |origin: &&HeaderValue| {
             let page = as_page(origin.as_bytes());
@@ -34,7 +37,7 @@ impl Origin {
             (Some(origin), None) if listed(&origin) || is_own(origin, headers) => {
                 Ok(Self(Some(origin.clone())))
             }
-            _ => Err(Refusal::Origin),
+            _ => Err(ConnectionRefusal::Origin),
         }
     }
 
@@ -55,10 +58,10 @@ impl Origin {
     /// The answer to a browser that asks before it sends; a program has nothing to ask.
     ///
     /// # Errors
-    /// [`Refusal::Method`] for a program.
-    pub fn preflight(&self) -> Result<Response<Bytes>, Refusal> {
+    /// [`ConnectionRefusal::Method`] for a program.
+    pub fn preflight(&self) -> Result<Response<Bytes>, ConnectionRefusal> {
         if self.0.is_none() {
-            return Err(Refusal::Method);
+            return Err(ConnectionRefusal::Method);
         }
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -139,7 +142,7 @@ mod tests {
             for host in hosts {
                 headers.append(header::HOST, HeaderValue::from_static(host));
             }
-            Origin::check(&headers, &[]).is_ok()
+            RequestOrigin::check(&headers, &[]).is_ok()
         };
         for (origin, host) in [
             ("http://127.0.0.1:8080", "127.0.0.1:8080"),
@@ -180,12 +183,12 @@ mod tests {
         ));
     }
 
-    fn check(origins: &[&'static str]) -> Result<Origin, Refusal> {
+    fn check(origins: &[&'static str]) -> Result<RequestOrigin, ConnectionRefusal> {
         let mut headers = HeaderMap::new();
         for origin in origins {
             headers.append(header::ORIGIN, HeaderValue::from_static(origin));
         }
-        Origin::check(
+        RequestOrigin::check(
             &headers,
             &["https://shop.example".to_owned(), "null".to_owned()],
         )
@@ -208,13 +211,17 @@ mod tests {
             "*",
             "",
         ] {
-            assert_eq!(check(&[foreign]).unwrap_err(), Refusal::Origin, "{foreign}");
+            assert_eq!(
+                check(&[foreign]).unwrap_err(),
+                ConnectionRefusal::Origin,
+                "{foreign}"
+            );
         }
         for two in [
             ["https://shop.example", "https://evil.example"],
             ["https://shop.example"; 2],
         ] {
-            assert_eq!(check(&two).unwrap_err(), Refusal::Origin);
+            assert_eq!(check(&two).unwrap_err(), ConnectionRefusal::Origin);
         }
     }
 
@@ -257,7 +264,7 @@ mod tests {
         );
         assert_eq!(
             check(&[]).unwrap().preflight().unwrap_err(),
-            Refusal::Method
+            ConnectionRefusal::Method
         );
     }
 }

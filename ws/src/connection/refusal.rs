@@ -8,7 +8,7 @@ use crate::source::AuthError;
 
 /// Why a request does not become a connection, or is none of a session's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ConnectionRefusal {
     /// Not a WebSocket upgrade, or not what the session does now.
     #[error("Bad request")]
     BadRequest,
@@ -41,7 +41,7 @@ pub enum Refusal {
     Version,
 }
 
-impl Refusal {
+impl ConnectionRefusal {
     /// The HTTP status.
     pub fn status(self) -> StatusCode {
         match self {

@@ -16,23 +16,23 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use self::pipe::{Pipe, websocket};
-use super::{Gate, Knock, Out, Talk};
+use super::{ConnectionAcceptor, HandshakeOutcome, ProtocolDriver, SendQueue};
 use crate::protocol::engine::{self, Message};
 use crate::protocol::frame;
-use crate::{Ending, Entrance, Options, limits};
+use crate::{CloseReason, ListenerPolicy, Options, limits};
 
 const PIPE: usize = 64 * 1024;
 
 /// Says what it hears.
 struct Echo;
 
-impl Talk for Echo {
+impl ProtocolDriver for Echo {
     fn receive(
         &mut self,
         _now: Duration,
         message: Message<'_>,
-        out: &mut Out,
-    ) -> Result<(), Ending> {
+        out: &mut SendQueue,
+    ) -> Result<(), CloseReason> {
         out.push(match message {
             Message::Binary(bytes) => frame::binary(&bytes),
             Message::Text(text) => frame::text(&engine::Packet::Message(text).encode()),
@@ -44,7 +44,7 @@ impl Talk for Echo {
         true
     }
 
-    fn work(&mut self, _now: Duration, _out: &mut Out) -> Result<(), Ending> {
+    fn work(&mut self, _now: Duration, _out: &mut SendQueue) -> Result<(), CloseReason> {
         Ok(())
     }
 
@@ -55,8 +55,8 @@ impl Talk for Echo {
 
 /// A gate with an echo behind.
 struct World {
-    gate: Gate<Echo>,
-    entrance: Entrance,
+    gate: ConnectionAcceptor<Echo>,
+    policy: ListenerPolicy,
     tasks: JoinSet<()>,
 }
 
@@ -69,36 +69,41 @@ impl World {
     }
 
     fn with(options: Options) -> Self {
-        let gate = Gate::new(options, Arc::new(Entropy::seeded(1)));
+        let gate = ConnectionAcceptor::new(options, Arc::new(Entropy::seeded(1)));
         Self {
             gate,
-            entrance: Entrance::default(),
+            policy: ListenerPolicy::default(),
             tasks: JoinSet::new(),
         }
     }
 
-    fn knock(&self, method: &Method, query: &str, headers: &HeaderMap) -> Knock<Echo> {
+    fn handshake(
+        &self,
+        method: &Method,
+        query: &str,
+        headers: &HeaderMap,
+    ) -> HandshakeOutcome<Echo> {
         let uri = format!("/engine.io/?{query}").parse().unwrap();
-        self.gate.knock(
+        self.gate.handshake(
             method,
             &uri,
             headers,
             ([127, 0, 0, 1], 9).into(),
-            &self.entrance,
+            &self.policy,
             |_| Echo,
         )
     }
 
     async fn request(&mut self, method: Method, query: &str, body: &[u8]) -> Answer {
-        match self.knock(&method, query, &HeaderMap::new()) {
-            Knock::Answer(response) => read(&response),
-            Knock::Open(response, attendance) => {
-                self.tasks.spawn(attendance.run());
+        match self.handshake(&method, query, &HeaderMap::new()) {
+            HandshakeOutcome::Answer(response) => read(&response),
+            HandshakeOutcome::Open(response, task) => {
+                self.tasks.spawn(task.run());
                 read(&response)
             }
-            Knock::Poll(poll) => read(&poll.answer().await),
-            Knock::Post(post) => read(&post.answer(Bytes::copy_from_slice(body)).await),
-            Knock::Upgrade(..) => panic!("an upgrade"),
+            HandshakeOutcome::Poll(poll) => read(&poll.answer().await),
+            HandshakeOutcome::Post(post) => read(&post.answer(Bytes::copy_from_slice(body)).await),
+            HandshakeOutcome::Upgrade(..) => panic!("an upgrade"),
         }
     }
 
@@ -118,7 +123,9 @@ impl World {
 
     /// A poll that waits by itself.
     async fn poll_later(&self, sid: &str) -> tokio::task::JoinHandle<Answer> {
-        let Knock::Poll(poll) = self.knock(&Method::GET, &session(sid), &HeaderMap::new()) else {
+        let HandshakeOutcome::Poll(poll) =
+            self.handshake(&Method::GET, &session(sid), &HeaderMap::new())
+        else {
             panic!("no poll")
         };
         #[expect(
@@ -136,16 +143,16 @@ impl World {
     }
 
     fn websocket(&self, more: &str) -> Result<Pipe, Answer> {
-        match self.knock(
+        match self.handshake(
             &Method::GET,
             &format!("EIO=4&transport=websocket{more}"),
             &websocket(),
         ) {
-            Knock::Upgrade(response, upgrade) => {
+            HandshakeOutcome::Upgrade(response, upgrade) => {
                 assert_eq!(response.status(), 101);
                 Ok(Pipe::to(upgrade, PIPE))
             }
-            Knock::Answer(response) => Err(read(&response)),
+            HandshakeOutcome::Answer(response) => Err(read(&response)),
             _ => panic!("no WebSocket"),
         }
     }
@@ -410,12 +417,12 @@ async fn closing_ends_waiting_polls_and_lets_nobody_in() {
 
 #[tokio::test(start_paused = true)]
 async fn an_origin_is_checked_on_every_transport_and_named_in_every_answer() {
-    let entrance = Entrance {
+    let policy = ListenerPolicy {
         origins: vec!["https://shop.example".into()],
-        ..Entrance::default()
+        ..ListenerPolicy::default()
     };
     let mut world = World {
-        entrance,
+        policy,
         ..World::new()
     };
     let sid = world.session().await;
@@ -450,27 +457,28 @@ async fn an_origin_is_checked_on_every_transport_and_named_in_every_answer() {
             "http://shop.example",
             "",
         ] {
-            let Knock::Answer(answer) = world.knock(method, query, &with(headers.clone(), foreign))
+            let HandshakeOutcome::Answer(answer) =
+                world.handshake(method, query, &with(headers.clone(), foreign))
             else {
                 panic!("{foreign} came in by {method} {query}");
             };
             assert_eq!(answer.status(), 403);
             assert!(!answer.headers().contains_key("access-control-allow-origin"));
         }
-        let answer = match world.knock(
+        let answer = match world.handshake(
             method,
             query,
             &with(headers.clone(), "https://shop.example"),
         ) {
-            Knock::Open(answer, attendance) => {
-                world.tasks.spawn(attendance.run());
+            HandshakeOutcome::Open(answer, task) => {
+                world.tasks.spawn(task.run());
                 answer
             }
-            Knock::Post(post) => post.answer(Bytes::from_static(b"4x")).await,
-            Knock::Poll(poll) => poll.answer().await,
+            HandshakeOutcome::Post(post) => post.answer(Bytes::from_static(b"4x")).await,
+            HandshakeOutcome::Poll(poll) => poll.answer().await,
             // A browser asks no leave of a WebSocket.
-            Knock::Upgrade(..) => continue,
-            Knock::Answer(preflight) => preflight,
+            HandshakeOutcome::Upgrade(..) => continue,
+            HandshakeOutcome::Answer(preflight) => preflight,
         };
         assert!(answer.status().is_success(), "{method} {query}");
         assert_eq!(
@@ -479,12 +487,12 @@ async fn an_origin_is_checked_on_every_transport_and_named_in_every_answer() {
         );
         assert_eq!(answer.headers()["access-control-allow-credentials"], "true");
     }
-    let refusal = world.knock(
+    let refusal = world.handshake(
         &Method::GET,
         "EIO=4",
         &with(HeaderMap::new(), "https://shop.example"),
     );
-    let Knock::Answer(refusal) = refusal else {
+    let HandshakeOutcome::Answer(refusal) = refusal else {
         panic!("not refused")
     };
     assert_eq!(

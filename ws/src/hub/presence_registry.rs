@@ -9,7 +9,7 @@ use schemas::UserId;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::connection::Bell;
+use crate::connection::ConnectionWaker;
 use crate::hub::recovery::SessionId;
 use crate::limits::TAKEOVER_MAX;
 
@@ -19,7 +19,7 @@ pub(crate) struct SocketRegistration {
     user: UserId,
     session: Option<SessionId>,
     replaced: AtomicBool,
-    bell: Arc<Bell>,
+    waker: Arc<ConnectionWaker>,
     gone: Notify,
 }
 
@@ -31,7 +31,7 @@ impl SocketRegistration {
 
     fn replace(&self) {
         self.replaced.store(true, Ordering::Release);
-        self.bell.ring();
+        self.waker.wake();
     }
 }
 
@@ -66,19 +66,19 @@ impl PresenceRegistry {
         &self,
         user: &UserId,
         session: Option<SessionId>,
-        bell: &Arc<Bell>,
+        waker: &Arc<ConnectionWaker>,
     ) -> Result<Arc<SocketRegistration>, TooManySockets> {
         let mut state = self.lock();
         let theirs = state.users.entry(user.clone()).or_default();
         if theirs.len() >= self.per_user_max {
             return Err(TooManySockets);
         }
-        let (replaced, bell, gone) = (AtomicBool::new(false), Arc::clone(bell), Notify::new());
+        let (replaced, waker, gone) = (AtomicBool::new(false), Arc::clone(waker), Notify::new());
         let registration = Arc::new(SocketRegistration {
             user: user.clone(),
             session,
             replaced,
-            bell,
+            waker,
             gone,
         });
         theirs.push(Arc::clone(&registration));
@@ -134,7 +134,7 @@ impl PresenceRegistry {
             .users
             .values()
             .flatten()
-            .for_each(|registration| registration.bell.ring());
+            .for_each(|registration| registration.waker.wake());
     }
 
     /// Users who are there, and with how many sockets.

@@ -22,7 +22,7 @@ use schemas::event::Typing;
 use schemas::{ErrorBody, ErrorCode, Event, Identity, LocationId, Room, Sequence};
 use serde_json::{Value, json};
 
-use crate::connection::Out;
+use crate::connection::SendQueue;
 use crate::contracts::request::{Leaving, Request, Since};
 use crate::contracts::{Frame, Namespace, Voice};
 use crate::hub::broadcast::Broadcast;
@@ -133,7 +133,7 @@ impl Socket {
     }
 
     /// Does everything that can be done now: stops when `out` is full, a query is open or nothing is left.
-    pub(crate) fn work(&mut self, out: &mut Out) {
+    pub(crate) fn work(&mut self, out: &mut SendQueue) {
         while !out.is_full() && self.query.is_none() {
             if let Some(joining) = self.joining.take() {
                 self.advance_join(joining, out);
@@ -167,7 +167,7 @@ impl Socket {
     }
 
     /// Reads the log, if that is all there is to do; whether it was all.
-    pub(crate) fn deliver(&mut self, out: &mut Out) -> bool {
+    pub(crate) fn deliver(&mut self, out: &mut SendQueue) -> bool {
         let quiet = |socket: &Self| {
             socket.query.is_none() && socket.joining.is_none() && socket.calls.is_empty()
         };
@@ -180,7 +180,7 @@ impl Socket {
     /// Ready when the open query was answered and the answer taken; pending, too, when there is none.
     pub(crate) fn poll_answer(
         &mut self,
-        out: &mut Out,
+        out: &mut SendQueue,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), LogInterrupted>> {
         let Some(query) = &mut self.query else {
@@ -191,7 +191,11 @@ impl Socket {
         Poll::Ready(self.handle_answer(answer, out))
     }
 
-    fn handle_answer(&mut self, answer: QueryAnswer, out: &mut Out) -> Result<(), LogInterrupted> {
+    fn handle_answer(
+        &mut self,
+        answer: QueryAnswer,
+        out: &mut SendQueue,
+    ) -> Result<(), LogInterrupted> {
         match (answer, self.joining.take()) {
             (QueryAnswer::Command(call, outcome), joining) => {
                 self.joining = joining;
@@ -244,18 +248,18 @@ impl Socket {
     }
 
     /// Refuses what is more than the client may send.
-    pub(crate) fn refuse_excess(&self, call: &Call, out: &mut Out) {
+    pub(crate) fn refuse_excess(&self, call: &Call, out: &mut SendQueue) {
         let error = ErrorBody::new(ErrorCode::RateLimited, "Too many messages; wait a moment");
         self.refuse(call, &error, out);
     }
 
     /// Says why it is put out, and puts it out: for good, as clients understand it.
-    pub(crate) fn disconnect(&self, error: &ErrorBody, out: &mut Out) {
+    pub(crate) fn disconnect(&self, error: &ErrorBody, out: &mut SendQueue) {
         out.extend(self.voice().put_out(error));
     }
 
     /// Sends an entry that is the reader's next.
-    fn send_next(&mut self, broadcast: &Broadcast, out: &mut Out) {
+    fn send_next(&mut self, broadcast: &Broadcast, out: &mut SendQueue) {
         let sequence = broadcast.sequence();
         let begun = self
             .session
@@ -294,7 +298,7 @@ impl Socket {
         broadcast: &Broadcast,
         frames: &[Frame],
         is_for_us: impl Fn(&LogReader, &[Room]) -> bool,
-        out: &mut Out,
+        out: &mut SendQueue,
     ) {
         let mut sent = false;
         for (part, frame) in frames.iter().enumerate() {
@@ -317,11 +321,11 @@ impl Socket {
             .fetch_add(sent.into(), Ordering::Relaxed);
     }
 
-    fn refuse(&self, call: &Call, error: &ErrorBody, out: &mut Out) {
+    fn refuse(&self, call: &Call, error: &ErrorBody, out: &mut SendQueue) {
         out.extend(self.voice().refuse(call, error));
     }
 
-    fn answer(&mut self, call: &Call, outcome: Result<Value, ErrorBody>, out: &mut Out) {
+    fn answer(&mut self, call: &Call, outcome: Result<Value, ErrorBody>, out: &mut SendQueue) {
         match outcome {
             Ok(Value::Object(fields)) => {
                 self.flush(out);
@@ -336,7 +340,7 @@ impl Socket {
         self.namespace.voice(self.cursor())
     }
 
-    fn resync(&mut self, reason: &str, out: &mut Out) {
+    fn resync(&mut self, reason: &str, out: &mut SendQueue) {
         self.flush(out);
         self.hub.counters.resyncs.fetch_add(1, Ordering::Relaxed);
         out.push(self.voice().resync(reason));
@@ -345,7 +349,7 @@ impl Socket {
 
 /// ReadProgress the log.
 impl Socket {
-    fn read(&mut self, out: &mut Out) -> ReadProgress {
+    fn read(&mut self, out: &mut SendQueue) -> ReadProgress {
         self.catch_up_marks();
         let hub = Arc::clone(&self.hub);
         let ring = hub.ring.read().unwrap_or_else(PoisonError::into_inner);
@@ -399,7 +403,7 @@ impl Socket {
         &mut self,
         asked_until: Sequence,
         page: Result<LogPage, SourceError>,
-        out: &mut Out,
+        out: &mut SendQueue,
     ) -> Result<(), LogInterrupted> {
         match page {
             Ok(page) => {
@@ -423,7 +427,7 @@ impl Socket {
 
 /// Carrying out requests.
 impl Socket {
-    fn run_request(&mut self, call: Call, out: &mut Out) {
+    fn run_request(&mut self, call: Call, out: &mut SendQueue) {
         self.catch_up_marks();
         match self.namespace.contract().read(&call, &self.reader.identity) {
             Ok(Request::Command {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 
 use super::{World, goodbyes, ok, refused, session, unknown};
-use crate::connection::Knock;
+use crate::connection::HandshakeOutcome;
 use crate::{Options, limits};
 
 fn bad_request() -> super::Answer {
@@ -59,7 +59,9 @@ async fn two_polls_at_a_time_close_the_session() {
 async fn two_posts_at_a_time_close_the_session() {
     let mut world = World::new();
     let sid = world.session().await;
-    let Knock::Post(first) = world.knock(&Method::POST, &session(&sid), &HeaderMap::new()) else {
+    let HandshakeOutcome::Post(first) =
+        world.handshake(&Method::POST, &session(&sid), &HeaderMap::new())
+    else {
         panic!("no post")
     };
     assert_eq!(world.post(&sid, "4second").await, bad_request());
@@ -80,7 +82,7 @@ async fn a_request_that_breaks_off_closes_the_session() {
     assert_eq!(world.post(&sid, "4hello").await, unknown());
 
     let sid = world.session().await;
-    drop(world.knock(&Method::POST, &session(&sid), &HeaderMap::new()));
+    drop(world.handshake(&Method::POST, &session(&sid), &HeaderMap::new()));
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(world.poll(&sid).await, unknown());
 

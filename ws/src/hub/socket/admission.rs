@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::join::PendingJoin;
 use super::session::RecoverableSession;
 use super::{LogInterrupted, Socket};
-use crate::connection::{Bell, Out};
+use crate::connection::{ConnectionWaker, SendQueue};
 use crate::contracts::{Arrived, Namespace};
 use crate::hub::presence_registry::TooManySockets;
 use crate::hub::reader::LogReader;
@@ -237,8 +237,8 @@ impl Socket {
         hub: &Arc<Hub>,
         namespace: Namespace,
         arrival: ClientAdmission,
-        bell: &Arc<Bell>,
-        out: &mut Out,
+        waker: &Arc<ConnectionWaker>,
+        out: &mut SendQueue,
     ) -> Result<Self, TooManySockets> {
         let ClientAdmission {
             identity,
@@ -255,11 +255,11 @@ impl Socket {
         let registration = if is_anonymous {
             None
         } else {
-            Some(hub.registry.register(&identity.user_id, id, bell)?)
+            Some(hub.registry.register(&identity.user_id, id, waker)?)
         };
         let shops = hub.visible_shops(&identity);
         hub.customer_connected(&identity, &shops);
-        let signal = hub.open_signal(bell);
+        let signal = hub.open_signal(waker);
         let mut rooms = namespace.contract().first_rooms(&identity);
         for room in &rooms {
             hub.subscribe(&signal, &shops, room);
@@ -397,7 +397,7 @@ impl Socket {
         }
     }
 
-    fn send_greeting(&self, pid: Option<SessionPid>, rooms: &BTreeSet<Room>, out: &mut Out) {
+    fn send_greeting(&self, pid: Option<SessionPid>, rooms: &BTreeSet<Room>, out: &mut SendQueue) {
         let (hub, identity) = (&self.hub, &self.reader.identity);
         let socket_id = pid.map_or_else(|| hub.id(), |pid| pid.socket_id(&hub.key));
         let mut greeting = Map::from_iter([("sid".to_owned(), Value::from(socket_id.as_str()))]);

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::{LogInterrupted, QueryAnswer, ReadProgress, Socket};
-use crate::connection::Out;
+use crate::connection::SendQueue;
 use crate::contracts::request::{Join, Since};
 use crate::hub::broadcast::Broadcast;
 use crate::hub::count;
@@ -106,7 +106,7 @@ impl Socket {
             order,
             ..
         }: Join,
-        out: &mut Out,
+        out: &mut SendQueue,
     ) {
         let more = rooms.iter().filter(|room| !self.reader.is_in(room)).count();
         let most = self.hub.options.rooms_per_socket_max;
@@ -146,7 +146,7 @@ impl Socket {
     }
 
     /// The sequence to go on from; where there is none, the client is told to load again.
-    fn check_since(&mut self, since: Since, head: Offset, out: &mut Out) -> Option<Sequence> {
+    fn check_since(&mut self, since: Since, head: Offset, out: &mut SendQueue) -> Option<Sequence> {
         let reason = match since {
             Since::Foreign => replay::UNKNOWN_OFFSET,
             Since::Offset(offset) if offset.epoch != head.epoch => replay::OTHER_EPOCH,
@@ -158,7 +158,7 @@ impl Socket {
     }
 
     /// The next step of the join under way.
-    pub(super) fn advance_join(&mut self, mut joining: Box<PendingJoin>, out: &mut Out) {
+    pub(super) fn advance_join(&mut self, mut joining: Box<PendingJoin>, out: &mut SendQueue) {
         match &joining.stage {
             JoinStage::Owner(order, _) => {
                 let (source, shops) = (Arc::clone(&self.hub.source), self.reader.shops.clone());
@@ -227,7 +227,7 @@ impl Socket {
         joining: PendingJoin,
         after: Sequence,
         offset: Sequence,
-        out: &mut Out,
+        out: &mut SendQueue,
     ) {
         if let Some(number) = joining.number {
             self.record_backfilled(number, self.reader.position());
@@ -263,7 +263,7 @@ impl Socket {
         &mut self,
         mut joining: Box<PendingJoin>,
         kept: &Result<(), SourceError>,
-        out: &mut Out,
+        out: &mut SendQueue,
     ) {
         if kept.is_ok()
             && let JoinStage::Keep { after, until } = joining.stage
@@ -282,7 +282,7 @@ impl Socket {
         &mut self,
         mut joining: Box<PendingJoin>,
         order: Result<Option<OrderOwner>, SourceError>,
-        out: &mut Out,
+        out: &mut SendQueue,
     ) {
         let may_see = |(customer, locations): &OrderOwner| {
             self.reader.identity.may_see(Subject::Order {
@@ -356,7 +356,7 @@ impl Socket {
         &mut self,
         mut joining: Box<PendingJoin>,
         levels: Result<Arc<Snapshot>, SourceError>,
-        out: &mut Out,
+        out: &mut SendQueue,
     ) {
         match levels {
             Ok(snapshot) if snapshot.at >= self.reader.position() => {
@@ -381,7 +381,7 @@ impl Socket {
         &mut self,
         mut joining: Box<PendingJoin>,
         page: Result<LogPage, SourceError>,
-        out: &mut Out,
+        out: &mut SendQueue,
     ) -> Result<(), LogInterrupted> {
         let JoinStage::Backfill { until, .. } = joining.stage else {
             return Ok(());
@@ -419,7 +419,7 @@ impl Socket {
         Ok(())
     }
 
-    fn send_missed(&mut self, number: Option<u32>, broadcast: &Broadcast, out: &mut Out) {
+    fn send_missed(&mut self, number: Option<u32>, broadcast: &Broadcast, out: &mut SendQueue) {
         if let Some(number) = number {
             self.record_backfilled(number, broadcast.sequence());
         }
@@ -439,7 +439,12 @@ impl Socket {
         }
     }
 
-    pub(super) fn fail_join(&mut self, joining: &PendingJoin, error: &ErrorBody, out: &mut Out) {
+    pub(super) fn fail_join(
+        &mut self,
+        joining: &PendingJoin,
+        error: &ErrorBody,
+        out: &mut SendQueue,
+    ) {
         for room in joining.rooms.iter().filter(|room| !self.reader.is_in(room)) {
             self.hub.unsubscribe(&self.signal, &self.reader.shops, room);
         }

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::join::{PendingJoin, unavailable};
 use super::{QueryAnswer, Socket};
-use crate::connection::Out;
+use crate::connection::SendQueue;
 use crate::hub::recovery::{
     Cursor, RecentBackfills, RightsFingerprint, RoomBackfill, SessionId, SessionRecord, owner,
     rights,
@@ -189,7 +189,7 @@ impl Socket {
     }
 
     /// Leaves those rooms, once that is written where it has to be.
-    pub(super) fn write_leave(&mut self, call: &Call, rooms: BTreeSet<Room>, out: &mut Out) {
+    pub(super) fn write_leave(&mut self, call: &Call, rooms: BTreeSet<Room>, out: &mut SendQueue) {
         let left = rooms.iter().any(|room| self.reader.is_in(room));
         let Some(mut record) = self.record().filter(|_| left) else {
             return self.leave(call, &rooms, &Ok(()), out);
@@ -216,7 +216,7 @@ impl Socket {
         call: &Call,
         rooms: &BTreeSet<Room>,
         kept: &Result<(), SourceError>,
-        out: &mut Out,
+        out: &mut SendQueue,
     ) {
         if kept.is_err() {
             return self.refuse(call, &unavailable(), out);

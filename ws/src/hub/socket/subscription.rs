@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::batch::EventBatch;
 use super::{QueryAnswer, Socket};
-use crate::connection::Out;
+use crate::connection::SendQueue;
 use crate::contracts::Namespace;
 use crate::contracts::omni::{self, Topic};
 use crate::contracts::request::{Join, Since};
@@ -32,7 +32,7 @@ pub(super) struct SubscriptionOptions {
 impl SubscriptionOptions {
     /// Sends one of an event's frames, or puts it together with others. What may not wait sends what waits before it, so
     /// there is one order, and whoever goes on from the last id has missed nothing.
-    pub(super) fn send(&mut self, event: &Event, part: usize, frame: Bytes, out: &mut Out) {
+    pub(super) fn send(&mut self, event: &Event, part: usize, frame: Bytes, out: &mut SendQueue) {
         let wait = omni::topic_of(event).and_then(|topic| self.waits.get(&topic));
         if let Some(wait) = wait {
             self.batch.add(
@@ -79,7 +79,7 @@ impl Socket {
     }
 
     /// Sends what is put together.
-    pub(crate) fn flush(&mut self, out: &mut Out) {
+    pub(crate) fn flush(&mut self, out: &mut SendQueue) {
         if let Some(options) = &mut self.options {
             out.extend(options.batch.take());
         }
@@ -91,7 +91,7 @@ impl Socket {
         call: Call,
         token: String,
         since: Option<Since>,
-        out: &mut Out,
+        out: &mut SendQueue,
     ) {
         match self.hub.identify(&token) {
             Err(AuthError::NotYet) => {
@@ -125,7 +125,7 @@ impl Socket {
         call: Call,
         identity: Result<Identity, AuthError>,
         since: Option<Since>,
-        out: &mut Out,
+        out: &mut SendQueue,
     ) {
         if let Err(error) = self.become_bearer(identity) {
             return self.refuse(&call, &error, out);
@@ -167,7 +167,7 @@ impl Socket {
             let registration =
                 self.hub
                     .registry
-                    .register(&identity.user_id, None, self.signal.bell());
+                    .register(&identity.user_id, None, self.signal.waker());
             let crowded = "You have too many connections; close one and try again";
             self.registration =
                 Some(registration.map_err(|_| ErrorBody::new(ErrorCode::Unavailable, crowded))?);

@@ -1,7 +1,7 @@
 //! The change to another transport, as the new one sees it: a probe, its echo, and the word to take over.
 
 use super::Packet;
-use crate::protocol::ending::Ending;
+use crate::protocol::close_reason::CloseReason;
 
 /// What is said on a transport that wants to take over a session, as a value.
 ///
@@ -23,14 +23,14 @@ pub enum ProbeStep {
 
 impl Probe {
     /// Takes one text. Bytes have no place here.
-    pub fn receive(&mut self, text: &str) -> Result<ProbeStep, Ending> {
+    pub fn receive(&mut self, text: &str) -> Result<ProbeStep, CloseReason> {
         match Packet::parse(text) {
             Ok(Packet::Ping("probe")) if !self.probed => {
                 self.probed = true;
                 Ok(ProbeStep::Echo(Packet::Pong("probe")))
             }
             Ok(Packet::Upgrade) if self.probed => Ok(ProbeStep::TakeOver),
-            _ => Err(Ending::Malformed),
+            _ => Err(CloseReason::Malformed),
         }
     }
 }
@@ -54,12 +54,12 @@ mod tests {
         for text in ["5", "2", "2other", "3probe", "4hello", "1", "", "x"] {
             assert_eq!(
                 Probe::default().receive(text),
-                Err(Ending::Malformed),
+                Err(CloseReason::Malformed),
                 "{text}"
             );
         }
         let mut twice = Probe::default();
         twice.receive("2probe").unwrap();
-        assert_eq!(twice.receive("2probe"), Err(Ending::Malformed));
+        assert_eq!(twice.receive("2probe"), Err(CloseReason::Malformed));
     }
 }

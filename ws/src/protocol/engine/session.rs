@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Beat, Heartbeat, Packet};
-use crate::protocol::ending::Ending;
+use crate::protocol::close_reason::CloseReason;
 
 /// A message, either as a transport delivers it or as the application sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Message<'a> {
 /// The server's side of one session as a value.
 ///
 /// Call [`Session::receive`] for each message of the transport, in order, and hand on what it gives. Call
-/// [`Session::tick`] when [`Session::deadline`] has come, and send the packet it gives. After an [`Ending`] neither
+/// [`Session::tick`] when [`Session::deadline`] has come, and send the packet it gives. After an [`CloseReason`] neither
 /// is to be called again. Times are counted from the opening of the session. A change of transport is nothing to it.
 #[derive(Debug)]
 pub struct Session {
@@ -39,19 +39,19 @@ impl Session {
         &mut self,
         now: Duration,
         message: Message<'a>,
-    ) -> Result<Option<Message<'a>>, Ending> {
+    ) -> Result<Option<Message<'a>>, CloseReason> {
         let Message::Text(text) = message else {
             return Ok(Some(message));
         };
-        match Packet::parse(text).map_err(|_| Ending::Malformed)? {
-            Packet::Close => Err(Ending::Goodbye),
+        match Packet::parse(text).map_err(|_| CloseReason::Malformed)? {
+            Packet::Close => Err(CloseReason::Goodbye),
             Packet::Message(text) => Ok(Some(Message::Text(text))),
             Packet::Noop => Ok(None),
             Packet::Pong(_) => {
                 self.heartbeat.pong(now);
                 Ok(None)
             }
-            Packet::Open(_) | Packet::Ping(_) | Packet::Upgrade => Err(Ending::Malformed),
+            Packet::Open(_) | Packet::Ping(_) | Packet::Upgrade => Err(CloseReason::Malformed),
         }
     }
 
@@ -60,12 +60,12 @@ impl Session {
         &mut self,
         now: Duration,
         listening: bool,
-    ) -> Result<Option<Packet<'static>>, Ending> {
+    ) -> Result<Option<Packet<'static>>, CloseReason> {
         if !listening {
             self.heartbeat.excuse(now);
         }
         match self.heartbeat.beat(now) {
-            Some(Beat::Dead) => Err(Ending::Silent),
+            Some(Beat::Dead) => Err(CloseReason::Silent),
             Some(Beat::Ping) => Ok(Some(Packet::Ping(""))),
             None => Ok(None),
         }
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(session().receive(NOW, bytes.clone()), Ok(Some(bytes)));
         assert_eq!(receive("3"), Ok(None));
         assert_eq!(receive("6"), Ok(None));
-        assert_eq!(receive("1"), Err(Ending::Goodbye));
+        assert_eq!(receive("1"), Err(CloseReason::Goodbye));
     }
 
     #[test]
@@ -104,7 +104,7 @@ mod tests {
         for text in ["", "abc", "x", "7", "2", "2probe", "5", "0{}"] {
             assert_eq!(
                 session().receive(NOW, Message::Text(text)),
-                Err(Ending::Malformed),
+                Err(CloseReason::Malformed),
                 "{text}"
             );
         }
@@ -117,6 +117,6 @@ mod tests {
         assert_eq!(session.tick(seconds(25), true), Ok(Some(Packet::Ping(""))));
         assert_eq!(session.tick(seconds(85), false), Ok(None));
         assert_eq!(session.tick(seconds(144), true), Ok(None));
-        assert_eq!(session.tick(seconds(145), true), Err(Ending::Silent));
+        assert_eq!(session.tick(seconds(145), true), Err(CloseReason::Silent));
     }
 }

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::allowance::Allowance;
 use super::{Content, Packet};
-use crate::limits::{ACKS_WAITING_MAX, LONELY_MAX};
-use crate::protocol::ending::Ending;
+use crate::limits::{ACKS_WAITING_MAX, NO_NAMESPACE_MAX};
+use crate::protocol::close_reason::CloseReason;
 use crate::protocol::engine::Message;
 
 /// The namespaces there are.
@@ -56,7 +56,7 @@ pub struct Call {
 ///
 /// Call [`Session::receive`] for each message of the transport and [`Session::tick`] when [`Session::deadline`] has
 /// come; carry out the steps in order; tell it who was let in ([`Session::admit`]) and put out
-/// ([`Session::dismiss`]). An [`Ending`] closes the transport, as nothing after it can be read. Times are counted
+/// ([`Session::dismiss`]). An [`CloseReason`] closes the transport, as nothing after it can be read. Times are counted
 /// from the opening of the transport.
 #[derive(Debug)]
 pub struct Session<N> {
@@ -104,14 +104,14 @@ impl<N: Namespace> Session<N> {
         &mut self,
         now: Duration,
         message: Message<'_>,
-    ) -> Result<Option<Step<N>>, Ending> {
+    ) -> Result<Option<Step<N>>, CloseReason> {
         match (message, self.assembling.take()) {
             (Message::Text(text), None) => {
-                let packet = Packet::parse(text).map_err(|_| Ending::Malformed)?;
+                let packet = Packet::parse(text).map_err(|_| CloseReason::Malformed)?;
                 self.packet(now, packet)
             }
             (Message::Binary(bytes), Some(assembling)) => self.attach(assembling, bytes),
-            (Message::Binary(_), None) | (Message::Text(_), Some(_)) => Err(Ending::Malformed),
+            (Message::Binary(_), None) | (Message::Text(_), Some(_)) => Err(CloseReason::Malformed),
         }
     }
 
@@ -142,9 +142,9 @@ impl<N: Namespace> Session<N> {
     }
 
     /// What is due by now.
-    pub fn tick(&mut self, now: Duration) -> Result<(), Ending> {
+    pub fn tick(&mut self, now: Duration) -> Result<(), CloseReason> {
         if self.deadline().is_some_and(|deadline| now >= deadline) {
-            Err(Ending::Lonely)
+            Err(CloseReason::NoNamespace)
         } else {
             Ok(())
         }
@@ -152,17 +152,19 @@ impl<N: Namespace> Session<N> {
 
     /// When [`Session::tick`] is to be called next.
     pub fn deadline(&self) -> Option<Duration> {
-        self.lonely_since.map(|since| since + LONELY_MAX)
+        self.lonely_since.map(|since| since + NO_NAMESPACE_MAX)
     }
 
-    fn packet(&mut self, now: Duration, packet: Packet) -> Result<Option<Step<N>>, Ending> {
+    fn packet(&mut self, now: Duration, packet: Packet) -> Result<Option<Step<N>>, CloseReason> {
         let namespace = (self.parse)(&packet.namespace);
         if let Content::Connect(auth) = packet.content {
             if !self.allowance.take(now) {
-                return Err(Ending::Pushy);
+                return Err(CloseReason::TooManyConnects);
             }
             return match namespace {
-                Some(namespace) if self.admitted.contains(&namespace) => Err(Ending::Malformed),
+                Some(namespace) if self.admitted.contains(&namespace) => {
+                    Err(CloseReason::Malformed)
+                }
                 Some(namespace) => Ok(Some(Step::Connect(namespace, auth))),
                 None => Ok(Some(Step::Send(Packet::refusal(
                     packet.namespace,
@@ -172,7 +174,7 @@ impl<N: Namespace> Session<N> {
         }
         let namespace = namespace
             .filter(|namespace| self.admitted.contains(namespace))
-            .ok_or(Ending::Malformed)?;
+            .ok_or(CloseReason::Malformed)?;
         match packet.content {
             Content::Event {
                 id,
@@ -208,7 +210,7 @@ impl<N: Namespace> Session<N> {
                 self.dismiss(now, namespace);
                 Ok(Some(Step::Left(namespace)))
             }
-            Content::Connect(_) | Content::ConnectError(_) => Err(Ending::Malformed),
+            Content::Connect(_) | Content::ConnectError(_) => Err(CloseReason::Malformed),
         }
     }
 
@@ -229,11 +231,11 @@ impl<N: Namespace> Session<N> {
         &mut self,
         mut assembling: Box<Assembling<N>>,
         attachment: Bytes,
-    ) -> Result<Option<Step<N>>, Ending> {
+    ) -> Result<Option<Step<N>>, CloseReason> {
         assembling.missing -= 1;
         assembling.bytes += attachment.len();
         if assembling.bytes > self.attachments_bytes_max {
-            return Err(Ending::Malformed);
+            return Err(CloseReason::Malformed);
         }
         if let Some(
             Step::Acknowledged(_, _, _, attachments) | Step::Event(_, Call { attachments, .. }),

@@ -40,7 +40,7 @@ fn admitted() -> Session<Room> {
     session
 }
 
-type Outcome = Result<Option<Step<Room>>, Ending>;
+type Outcome = Result<Option<Step<Room>>, CloseReason>;
 
 fn receive(session: &mut Session<Room>, text: &str) -> Outcome {
     session.receive(NOW, Message::Text(text))
@@ -83,7 +83,7 @@ fn a_client_connects_asks_and_leaves() {
     );
     assert_eq!(
         receive(&mut session, r#"2/custom,["a"]"#),
-        Err(Ending::Malformed)
+        Err(CloseReason::Malformed)
     );
 }
 
@@ -137,7 +137,7 @@ fn what_is_out_of_turn_ends_the_session() {
     ] {
         assert_eq!(
             receive(&mut session(), text),
-            Err(Ending::Malformed),
+            Err(CloseReason::Malformed),
             "{text}"
         );
     }
@@ -150,13 +150,13 @@ fn what_is_out_of_turn_ends_the_session() {
     ] {
         assert_eq!(
             receive(&mut admitted(), text),
-            Err(Ending::Malformed),
+            Err(CloseReason::Malformed),
             "{text}"
         );
     }
     assert_eq!(
         attach(&mut admitted(), b"x"),
-        Err(Ending::Malformed),
+        Err(CloseReason::Malformed),
         "bytes that nobody announced"
     );
 }
@@ -178,7 +178,7 @@ fn an_event_comes_when_its_last_attachment_is_there() {
     assert_eq!(receive(&mut session, text), Ok(None));
     assert_eq!(
         receive(&mut session, r#"2/custom,["a"]"#),
-        Err(Ending::Malformed),
+        Err(CloseReason::Malformed),
         "text where bytes are due"
     );
 }
@@ -188,7 +188,7 @@ fn attachments_have_a_bound_together() {
     let mut session = admitted();
     assert_eq!(receive(&mut session, r#"52-/custom,["a"]"#), Ok(None));
     assert_eq!(attach(&mut session, &[0; BYTES_MAX]), Ok(None));
-    assert_eq!(attach(&mut session, &[0]), Err(Ending::Malformed));
+    assert_eq!(attach(&mut session, &[0]), Err(CloseReason::Malformed));
 }
 
 #[test]
@@ -296,7 +296,10 @@ fn who_knocks_too_often_is_put_out() {
     for _ in 0..5 {
         assert!(receive(&mut session, "0/nope,").is_ok());
     }
-    assert_eq!(receive(&mut session, "0/nope,"), Err(Ending::Pushy));
+    assert_eq!(
+        receive(&mut session, "0/nope,"),
+        Err(CloseReason::TooManyConnects)
+    );
 }
 
 #[test]
@@ -307,11 +310,11 @@ fn a_connection_in_no_namespace_is_closed_after_45_seconds() {
         (lonely.deadline(), lonely.tick(seconds(44))),
         (Some(seconds(45)), Ok(()))
     );
-    assert_eq!(lonely.tick(seconds(45)), Err(Ending::Lonely));
+    assert_eq!(lonely.tick(seconds(45)), Err(CloseReason::NoNamespace));
 
     let mut left = admitted();
     assert_eq!(left.deadline(), None);
     left.dismiss(seconds(5), Room::Custom);
     left.dismiss(seconds(9), Room::Main);
-    assert_eq!(left.tick(seconds(50)), Err(Ending::Lonely));
+    assert_eq!(left.tick(seconds(50)), Err(CloseReason::NoNamespace));
 }

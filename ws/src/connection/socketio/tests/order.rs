@@ -52,7 +52,7 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![2 => join, 4 => publish, 2 => (1..30_u8).prop_map(|events| Act::Read { events })]
 }
 
-/// What a join of that number is on the wire, and the room it means.
+/// What a join of that number is on the stream, and the room it means.
 fn target(room: u64) -> (Value, Room) {
     let id = 1 + (room + 2) % 3;
     match room {

@@ -11,10 +11,10 @@ use crate::Commands;
 
 /// Answers with what it was asked. A payload with `takes` is answered after so many seconds, one without a `reason`
 /// is refused.
-pub(super) struct Desk;
+pub(super) struct FakeCommands;
 
 #[async_trait]
-impl Commands for Desk {
+impl Commands for FakeCommands {
     async fn run(
         &self,
         by: &Identity,

@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::connection::{Bell, Out, Talk, Visitor};
+use crate::connection::{ConnectionWaker, PeerInfo, ProtocolDriver, SendQueue};
 use crate::contracts::{Namespace, Root};
 use crate::hub::socket::{ClientAdmission, LogInterrupted, SessionLookup, Socket};
 use crate::hub::sorted_map::SortedMap;
 use crate::hub::{Hub, count};
 use crate::options::Options;
-use crate::protocol::ending::Ending;
+use crate::protocol::close_reason::CloseReason;
 use crate::protocol::engine::Message;
 use crate::protocol::socketio::{Namespace as _, Packet, Session, Step};
 use crate::source::AuthError;
 
 /// One client, by whatever transport.
-pub struct Sockets {
+pub struct SocketIoDriver {
     hub: Arc<Hub>,
     /// The token it came with, for namespaces that are given none.
     bearer: Option<String>,
@@ -26,20 +26,20 @@ pub struct Sockets {
     joined: SortedMap<Namespace, Box<Socket>>,
     /// Who wants in and is looked up first.
     lookups: Vec<(Namespace, SessionLookup)>,
-    bell: Arc<Bell>,
+    waker: Arc<ConnectionWaker>,
     /// How often it was looked whether somebody's token is revoked.
     token_checks: u64,
 }
 
-impl Sockets {
-    pub(crate) fn new(hub: Arc<Hub>, visitor: Visitor, root: Root) -> Self {
+impl SocketIoDriver {
+    pub(crate) fn new(hub: Arc<Hub>, peer_info: PeerInfo, root: Root) -> Self {
         let Options {
             messages_per_minute,
             max_payload,
             ..
         } = hub.options;
         let session = Session::new(Namespace::parser(root), messages_per_minute, max_payload);
-        let Visitor { bearer, bell, .. } = visitor;
+        let PeerInfo { bearer, waker, .. } = peer_info;
         let (joined, lookups) = Default::default();
         let token_checks = hub.token_checks();
         Self {
@@ -48,12 +48,12 @@ impl Sockets {
             session,
             joined,
             lookups,
-            bell,
+            waker,
             token_checks,
         }
     }
 
-    fn carry_out(&mut self, step: Step<Namespace>, out: &mut Out) -> Result<(), Ending> {
+    fn carry_out(&mut self, step: Step<Namespace>, out: &mut SendQueue) -> Result<(), CloseReason> {
         match step {
             // We ask for no acknowledgements.
             Step::Acknowledged(..) => {}
@@ -81,14 +81,14 @@ impl Sockets {
         &mut self,
         namespace: Namespace,
         auth: Option<&Map<String, Value>>,
-        out: &mut Out,
-    ) -> Result<(), Ending> {
+        out: &mut SendQueue,
+    ) -> Result<(), CloseReason> {
         if self
             .lookups
             .iter()
             .any(|(waiting, _)| *waiting == namespace)
         {
-            return Err(Ending::Malformed);
+            return Err(CloseReason::Malformed);
         }
         let token = auth
             .and_then(|auth| auth.get("token")?.as_str())
@@ -103,7 +103,9 @@ impl Sockets {
                 Err(lookups) => self.lookups.push((namespace, lookups)),
             },
             // After a refusal a client stays away; after this one it comes back by itself.
-            Err(error @ AuthError::NotYet) => return Err(Ending::Interrupted(error.to_string())),
+            Err(error @ AuthError::NotYet) => {
+                return Err(CloseReason::Interrupted(error.to_string()));
+            }
             Err(error) => {
                 out.push(
                     Packet::refusal(namespace.as_str().to_owned(), &error.to_string()).frame(),
@@ -117,8 +119,8 @@ impl Sockets {
         &mut self,
         namespace: Namespace,
         arrival: ClientAdmission,
-        out: &mut Out,
-    ) -> Result<(), Ending> {
+        out: &mut SendQueue,
+    ) -> Result<(), CloseReason> {
         if self.hub.authenticate.is_revoked(arrival.identity()) {
             out.push(
                 Packet::refusal(
@@ -129,9 +131,9 @@ impl Sockets {
             );
             return Ok(());
         }
-        let Ok(socket) = Socket::open(&self.hub, namespace, arrival, &self.bell, out) else {
+        let Ok(socket) = Socket::open(&self.hub, namespace, arrival, &self.waker, out) else {
             count(&self.hub.counters.crowded);
-            return Err(Ending::Crowded);
+            return Err(CloseReason::TooManySockets);
         };
         self.session.admit(namespace);
         self.joined.insert(namespace, Box::new(socket));
@@ -139,7 +141,7 @@ impl Sockets {
     }
 
     /// Puts out whose token is no longer good.
-    fn expire(&mut self, since_opening: Duration, out: &mut Out) {
+    fn expire(&mut self, since_opening: Duration, out: &mut SendQueue) {
         let token_checks = self.hub.token_checks();
         let anew = std::mem::replace(&mut self.token_checks, token_checks) != token_checks;
         let over = self
@@ -158,13 +160,13 @@ impl Sockets {
 /// How long a token's expiry goes unchecked at most.
 pub(crate) const EXPIRY_CHECK_MAX: Duration = Duration::from_hours(1);
 
-impl Talk for Sockets {
+impl ProtocolDriver for SocketIoDriver {
     fn receive(
         &mut self,
         now: Duration,
         message: Message<'_>,
-        out: &mut Out,
-    ) -> Result<(), Ending> {
+        out: &mut SendQueue,
+    ) -> Result<(), CloseReason> {
         if let Some(step) = self.session.receive(now, message)? {
             self.carry_out(step, out)?;
         }
@@ -175,11 +177,11 @@ impl Talk for Sockets {
         self.joined.values().all(|socket| socket.can_queue_call())
     }
 
-    fn work(&mut self, now: Duration, out: &mut Out) -> Result<(), Ending> {
+    fn work(&mut self, now: Duration, out: &mut SendQueue) -> Result<(), CloseReason> {
         self.session.tick(now)?;
         if self.joined.values().any(|socket| socket.is_replaced()) {
             count(&self.hub.counters.replaced);
-            return Err(Ending::Replaced);
+            return Err(CloseReason::Replaced);
         }
         self.expire(now, out);
         self.joined.values_mut().for_each(|socket| socket.work(out));
@@ -195,9 +197,13 @@ impl Talk for Sockets {
         expiries.chain(self.session.deadline()).min()
     }
 
-    fn poll_work(&mut self, out: &mut Out, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
+    fn poll_work(
+        &mut self,
+        out: &mut SendQueue,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), CloseReason>> {
         let interrupted =
-            |interrupted: LogInterrupted| Ending::Interrupted(interrupted.to_string());
+            |interrupted: LogInterrupted| CloseReason::Interrupted(interrupted.to_string());
         for socket in self.joined.values_mut() {
             if let Poll::Ready(taken) = socket.poll_answer(out, cx) {
                 return Poll::Ready(taken.map_err(interrupted));
@@ -215,7 +221,7 @@ impl Talk for Sockets {
         Poll::Pending
     }
 
-    fn deliver(&mut self, out: &mut Out) -> bool {
+    fn deliver(&mut self, out: &mut SendQueue) -> bool {
         if self.hub.token_checks() != self.token_checks {
             return false;
         }

@@ -18,7 +18,7 @@ use schemas::{
 };
 use serde_json::{Value, json};
 
-use super::desk::Desk;
+use super::fake_commands::FakeCommands;
 use crate::{
     AuthError, Authenticate, Hub, KeptRooms, Options, OrderOwner, Snapshot, Source, SourceError,
 };
@@ -349,7 +349,7 @@ pub(crate) fn hub(log: &Arc<Log>, tokens: &Arc<Tokens>, options: Options) -> Arc
     Hub::new(
         log,
         Arc::clone(tokens) as _,
-        Arc::new(Desk),
+        Arc::new(FakeCommands),
         Arc::new(clock),
         entropy,
         options,

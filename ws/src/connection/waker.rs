@@ -4,23 +4,23 @@ use std::sync::{OnceLock, Weak};
 
 use tokio::sync::Notify;
 
-/// One client's bell.
+/// One client's waker.
 #[derive(Debug, Default)]
-pub struct Bell {
+pub struct ConnectionWaker {
     task: Notify,
     /// Where a WebSocket can be served without its task. A session that polls has none.
-    line: OnceLock<Weak<dyn Line>>,
+    direct_write: OnceLock<Weak<dyn DirectWrite>>,
 }
 
 /// A WebSocket that may be served by others than its task.
-pub(super) trait Line: Send + Sync {
+pub(super) trait DirectWrite: Send + Sync {
     /// Sends what there is for the client, if nobody else is at it. Whether nothing is left for its task.
-    fn serve(&self) -> bool;
+    fn try_write(&self) -> bool;
 }
 
-impl Bell {
+impl ConnectionWaker {
     /// Tells the task.
-    pub fn ring(&self) {
+    pub fn wake(&self) {
         self.task.notify_one();
     }
 
@@ -28,25 +28,25 @@ impl Bell {
     ///
     /// Never waits. To be called where [`tokio::task::unconstrained`] holds, or what is beyond the caller's budget
     /// is left to the tasks.
-    pub fn serve(&self) {
+    pub fn write_now(&self) {
         if !self
-            .line
+            .direct_write
             .get()
             .and_then(Weak::upgrade)
-            .is_some_and(|line| line.serve())
+            .is_some_and(|direct_write| direct_write.try_write())
         {
-            self.ring();
+            self.wake();
         }
     }
 
     /// Waits until it rings.
-    pub(super) async fn rung(&self) {
+    pub(super) async fn woken(&self) {
         self.task.notified().await;
     }
 
     /// A WebSocket carries the session from now on.
-    pub(super) fn connect(&self, line: Weak<dyn Line>) {
+    pub(super) fn attach(&self, direct_write: Weak<dyn DirectWrite>) {
         // Once there is one, there is never another.
-        let _ = self.line.set(line);
+        let _ = self.direct_write.set(direct_write);
     }
 }

@@ -8,12 +8,12 @@ use http::{HeaderMap, Method, StatusCode};
 use schemas::Offset;
 use serde_json::{Value, json};
 
-use crate::connection::sockets::Sockets;
+use crate::connection::socketio::SocketIoDriver;
 use crate::connection::tests::pipe::{Pipe, websocket};
-use crate::connection::{Knock, Upgrade};
+use crate::connection::{HandshakeOutcome, PendingUpgrade};
 use crate::protocol::engine;
 use crate::protocol::socketio::{Content, Packet};
-use crate::{Entrance, Hub};
+use crate::{Hub, ListenerPolicy};
 
 /// A test that waits longer waits for what will not come.
 const PATIENCE: Duration = Duration::from_secs(100);
@@ -40,35 +40,38 @@ pub(super) enum Heard {
 }
 
 /// A request to `/socket.io/` with that query and those headers.
-pub(super) fn knock(
+pub(super) fn handshake(
     hub: &Arc<Hub>,
     method: &Method,
     query: &str,
     headers: &HeaderMap,
-) -> Knock<Sockets> {
+) -> HandshakeOutcome<SocketIoDriver> {
     let uri = format!("/socket.io/?{query}").parse().unwrap();
-    hub.knock(
+    hub.handshake(
         method,
         &uri,
         headers,
         ([127, 0, 0, 1], 9).into(),
-        &Entrance::default(),
+        &ListenerPolicy::default(),
     )
 }
 
 /// A WebSocket's request, with that added to the query.
-pub(super) fn upgrade(hub: &Arc<Hub>, more: &str) -> Result<Upgrade<Sockets>, StatusCode> {
-    match knock(
+pub(super) fn upgrade(
+    hub: &Arc<Hub>,
+    more: &str,
+) -> Result<PendingUpgrade<SocketIoDriver>, StatusCode> {
+    match handshake(
         hub,
         &Method::GET,
         &format!("EIO=4&transport=websocket{more}"),
         &websocket(),
     ) {
-        Knock::Upgrade(response, upgrade) => {
+        HandshakeOutcome::Upgrade(response, upgrade) => {
             assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
             Ok(upgrade)
         }
-        Knock::Answer(response) => Err(response.status()),
+        HandshakeOutcome::Answer(response) => Err(response.status()),
         _ => panic!("not a WebSocket"),
     }
 }

@@ -10,16 +10,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::address::AddressCounts;
-use super::layer::Layer;
-use super::sessions::Place;
-use super::{Bell, Out, Talk};
+use super::framing::FramingLayer;
+use super::session_table::SessionGuard;
+use super::{ConnectionWaker, ProtocolDriver, SendQueue};
 use crate::options::Options;
-use crate::protocol::ending::Ending;
+use crate::protocol::close_reason::CloseReason;
 use crate::protocol::engine::Message;
 
 /// What is counted of all connections.
 #[derive(Debug, Default)]
-pub(super) struct Counters {
+pub(super) struct ConnectionCounters {
     /// Open now.
     pub(super) connections: AtomicUsize,
     pub(super) addresses: AddressCounts,
@@ -35,13 +35,17 @@ pub(super) struct Counters {
     pub(super) endings: Mutex<BTreeMap<&'static str, u64>>,
 }
 
-/// The right to one connection; its place is free again when it is dropped.
+/// The right to one connection; its guard is free again when it is dropped.
 #[derive(Debug)]
-pub(super) struct Ticket(Arc<Counters>, IpAddr);
+pub(super) struct ConnectionPermit(Arc<ConnectionCounters>, IpAddr);
 
-impl Ticket {
+impl ConnectionPermit {
     /// One for a connection from there, while there are fewer than those: of that address, and in all.
-    pub(super) fn take(counters: &Arc<Counters>, from: IpAddr, options: &Options) -> Option<Self> {
+    pub(super) fn take(
+        counters: &Arc<ConnectionCounters>,
+        from: IpAddr,
+        options: &Options,
+    ) -> Option<Self> {
         if !counters
             .addresses
             .enter(from, options.connections_per_address_max)
@@ -50,17 +54,17 @@ impl Ticket {
             return None;
         }
         let before = counters.connections.fetch_add(1, Ordering::Relaxed);
-        // It gives its place back by itself, also when it is one too many.
-        let ticket = Self(Arc::clone(counters), from);
+        // It gives its guard back by itself, also when it is one too many.
+        let permit = Self(Arc::clone(counters), from);
         if before >= options.connections_max {
             counters.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
-        Some(ticket)
+        Some(permit)
     }
 }
 
-impl Drop for Ticket {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.0.addresses.leave(self.1);
         self.0.connections.fetch_sub(1, Ordering::Relaxed);
@@ -68,51 +72,51 @@ impl Drop for Ticket {
 }
 
 /// One client's session with everything that belongs to it, which changes transports as a whole.
-pub(super) struct Conversation<T> {
-    pub(super) talk: T,
-    pub(super) out: Out,
-    layer: Layer,
+pub(super) struct ClientSession<T> {
+    pub(super) driver: T,
+    pub(super) out: SendQueue,
+    layer: FramingLayer,
     opened: Instant,
     peer: SocketAddr,
-    bell: Arc<Bell>,
+    waker: Arc<ConnectionWaker>,
     closing: CancellationToken,
     /// Where requests find it, if they may.
-    place: Option<Place<T>>,
-    ticket: Ticket,
+    guard: Option<SessionGuard<T>>,
+    permit: ConnectionPermit,
 }
 
-impl<T: Talk> Conversation<T> {
+impl<T: ProtocolDriver> ClientSession<T> {
     /// One that opens now, with what is to be said first.
     pub(super) fn open(
-        talk: T,
-        out: Out,
-        layer: Layer,
+        driver: T,
+        out: SendQueue,
+        layer: FramingLayer,
         peer: SocketAddr,
-        bell: Arc<Bell>,
+        waker: Arc<ConnectionWaker>,
         closing: CancellationToken,
-        ticket: Ticket,
+        permit: ConnectionPermit,
     ) -> Box<Self> {
         Box::new(Self {
-            talk,
+            driver,
             out,
             layer,
             opened: Instant::now(),
             peer,
-            bell,
+            waker,
             closing,
-            place: None,
-            ticket,
+            guard: None,
+            permit,
         })
     }
 
     /// Requests find it there.
-    pub(super) fn found_at(&mut self, place: Place<T>) {
-        self.place = Some(place);
+    pub(super) fn set_guard(&mut self, guard: SessionGuard<T>) {
+        self.guard = Some(guard);
     }
 
     /// A WebSocket has it from now on.
     pub(super) fn upgraded(&self) {
-        self.place.iter().for_each(Place::upgraded);
+        self.guard.iter().for_each(SessionGuard::upgraded);
     }
 
     /// Time since it was opened.
@@ -122,20 +126,20 @@ impl<T: Talk> Conversation<T> {
 
     /// Whether the client is read from: not while it has more to take or to wait for than the bounds allow.
     pub(super) fn is_listening(&self) -> bool {
-        !self.out.is_full() && self.talk.may_receive()
+        !self.out.is_full() && self.driver.may_receive()
     }
 
     /// Sees to the heartbeat. `listening` tells whether the client was being read from.
-    pub(super) fn tick(&mut self, listening: bool) -> Result<(), Ending> {
+    pub(super) fn tick(&mut self, listening: bool) -> Result<(), CloseReason> {
         self.out.extend(self.layer.tick(self.now(), listening)?);
         Ok(())
     }
 
     /// Takes one message of the transport.
-    pub(super) fn receive(&mut self, message: Message<'_>) -> Result<(), Ending> {
+    pub(super) fn receive(&mut self, message: Message<'_>) -> Result<(), CloseReason> {
         let now = self.now();
         match self.layer.receive(now, message)? {
-            Some(message) => self.talk.receive(now, message, &mut self.out),
+            Some(message) => self.driver.receive(now, message, &mut self.out),
             None => Ok(()),
         }
     }
@@ -146,15 +150,15 @@ impl<T: Talk> Conversation<T> {
     }
 
     /// Does all that can be done now.
-    pub(super) fn work(&mut self) -> Result<(), Ending> {
+    pub(super) fn work(&mut self) -> Result<(), CloseReason> {
         let now = self.now();
-        self.talk.work(now, &mut self.out)
+        self.driver.work(now, &mut self.out)
     }
 
     /// When it is to be looked at again, whatever happens.
     pub(super) fn deadline(&self) -> Instant {
-        let (heartbeat, talk) = (self.layer.deadline(), self.talk.deadline(self.now()));
-        self.opened + talk.map_or(heartbeat, |talk| heartbeat.min(talk))
+        let (heartbeat, driver) = (self.layer.deadline(), self.driver.deadline(self.now()));
+        self.opened + driver.map_or(heartbeat, |driver| heartbeat.min(driver))
     }
 
     /// When that time since its opening is.
@@ -163,8 +167,8 @@ impl<T: Talk> Conversation<T> {
     }
 
     /// By which it is told that there is something to do.
-    pub(super) fn bell(&self) -> Arc<Bell> {
-        Arc::clone(&self.bell)
+    pub(super) fn waker(&self) -> Arc<ConnectionWaker> {
+        Arc::clone(&self.waker)
     }
 
     /// When no more is to be said.
@@ -173,22 +177,22 @@ impl<T: Talk> Conversation<T> {
     }
 
     /// One more that does not take what it is sent.
-    pub(super) fn stalled(&self) -> Ending {
-        self.ticket.0.stalled.fetch_add(1, Ordering::Relaxed);
-        Ending::Stalled
+    pub(super) fn stalled(&self) -> CloseReason {
+        self.permit.0.stalled.fetch_add(1, Ordering::Relaxed);
+        CloseReason::Stalled
     }
 
-    /// Nothing more is said. What is left is what was to be sent, and the ticket until it is.
-    pub(super) fn end(self, ending: &Ending) -> (Out, Ticket) {
-        tracing::debug!(peer = %self.peer, reason = ending.reason(), %ending, "realtime connection closed");
+    /// Nothing more is said. What is left is what was to be sent, and the permit until it is.
+    pub(super) fn end(self, reason: &CloseReason) -> (SendQueue, ConnectionPermit) {
+        tracing::debug!(peer = %self.peer, reason = reason.label(), detail = %reason, "realtime connection closed");
         let mut endings = self
-            .ticket
+            .permit
             .0
             .endings
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        *endings.entry(ending.name()).or_default() += 1;
+        *endings.entry(reason.label()).or_default() += 1;
         drop(endings);
-        (self.out, self.ticket)
+        (self.out, self.permit)
     }
 }

@@ -4,7 +4,7 @@ use crate::protocol::frame::Violation;
 
 /// Why a connection is over. The transport is closed; a client that meant well comes back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Ending {
+pub enum CloseReason {
     /// The transport failed, or a request broke off.
     #[error("the transport failed")]
     Broken,
@@ -13,10 +13,10 @@ pub enum Ending {
     Closed(Option<u16>),
     /// The user has too many sockets.
     #[error("the user has too many sockets")]
-    Crowded,
+    TooManySockets,
     /// Who the client was is no longer good: its token ran out or was revoked.
     #[error("the token is no longer good")]
-    Dismissed,
+    TokenEnded,
     /// The client said goodbye.
     #[error("closed by the client")]
     Goodbye,
@@ -25,7 +25,7 @@ pub enum Ending {
     Interrupted(String),
     /// The client joined no namespace in time.
     #[error("in no namespace for too long")]
-    Lonely,
+    NoNamespace,
     /// The client sent what is no packet, or a packet out of turn.
     #[error("a malformed packet or one out of turn")]
     Malformed,
@@ -34,7 +34,7 @@ pub enum Ending {
     Overlap,
     /// The client knocks too often.
     #[error("too many attempts to connect")]
-    Pushy,
+    TooManyConnects,
     /// The client came back on another connection.
     #[error("the client came back on another connection")]
     Replaced,
@@ -49,31 +49,31 @@ pub enum Ending {
     Stalled,
     /// A probe that did not become a transport in time.
     #[error("the upgrade took too long")]
-    Unused,
+    UpgradeTimeout,
     /// The client broke RFC 6455.
     #[error(transparent)]
     Violation(#[from] Violation),
 }
 
-impl Ending {
+impl CloseReason {
     /// What it is counted under.
-    pub fn name(&self) -> &'static str {
+    pub fn label(&self) -> &'static str {
         match self {
             Self::Broken => "broken",
             Self::Closed(_) => "closed",
-            Self::Crowded => "crowded",
-            Self::Dismissed => "dismissed",
+            Self::TooManySockets => "crowded",
+            Self::TokenEnded => "dismissed",
             Self::Goodbye => "goodbye",
             Self::Interrupted(_) => "interrupted",
-            Self::Lonely => "lonely",
+            Self::NoNamespace => "lonely",
             Self::Malformed => "malformed",
             Self::Overlap => "overlap",
-            Self::Pushy => "pushy",
+            Self::TooManyConnects => "pushy",
             Self::Replaced => "replaced",
             Self::Shutdown => "shutdown",
             Self::Silent => "silent",
             Self::Stalled => "stalled",
-            Self::Unused => "unused",
+            Self::UpgradeTimeout => "unused",
             Self::Violation(_) => "violation",
         }
     }
@@ -86,13 +86,13 @@ impl Ending {
             Self::Silent => "ping timeout",
             Self::Malformed => "parse error",
             Self::Shutdown => "server shutting down",
-            Self::Crowded
-            | Self::Dismissed
+            Self::TooManySockets
+            | Self::TokenEnded
             | Self::Interrupted(_)
-            | Self::Lonely
-            | Self::Pushy
+            | Self::NoNamespace
+            | Self::TooManyConnects
             | Self::Replaced
-            | Self::Unused => "forced close",
+            | Self::UpgradeTimeout => "forced close",
         }
     }
 }

@@ -1,24 +1,24 @@
-//! What lies between a transport and the talk: how messages are wrapped, and how a silent client is found out.
+//! What lies between a transport and the driver: how messages are wrapped, and how a silent client is found out.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::options::Options;
-use crate::protocol::ending::Ending;
+use crate::protocol::close_reason::CloseReason;
 use crate::protocol::engine::{Beat, Heartbeat, Message, Session};
 use crate::protocol::frame;
 
 /// One of the two.
 #[derive(Debug)]
-pub(super) enum Layer {
+pub(super) enum FramingLayer {
     /// Messages in packets, among which are pings and pongs.
     Engine(Session),
     /// Messages as they are, and RFC 6455's own pings and pongs.
     Plain(Heartbeat),
 }
 
-impl Layer {
+impl FramingLayer {
     pub(super) fn engine(options: &Options) -> Self {
         Self::Engine(Session::new(options.ping_interval, options.ping_timeout))
     }
@@ -31,7 +31,11 @@ impl Layer {
     }
 
     /// The ping that is due by now, as a whole frame. `listening` tells whether the client was being read from.
-    pub(super) fn tick(&mut self, now: Duration, listening: bool) -> Result<Option<Bytes>, Ending> {
+    pub(super) fn tick(
+        &mut self,
+        now: Duration,
+        listening: bool,
+    ) -> Result<Option<Bytes>, CloseReason> {
         match self {
             Self::Engine(session) => {
                 let packet = session.tick(now, listening)?;
@@ -42,7 +46,7 @@ impl Layer {
                     heart.excuse(now);
                 }
                 match heart.beat(now) {
-                    Some(Beat::Dead) => Err(Ending::Silent),
+                    Some(Beat::Dead) => Err(CloseReason::Silent),
                     Some(Beat::Ping) => Ok(Some(frame::ping(b""))),
                     None => Ok(None),
                 }
@@ -50,12 +54,12 @@ impl Layer {
         }
     }
 
-    /// Takes one message of the transport; gives the one for the talk, if it carries one.
+    /// Takes one message of the transport; gives the one for the driver, if it carries one.
     pub(super) fn receive<'a>(
         &mut self,
         now: Duration,
         message: Message<'a>,
-    ) -> Result<Option<Message<'a>>, Ending> {
+    ) -> Result<Option<Message<'a>>, CloseReason> {
         match self {
             Self::Engine(session) => session.receive(now, message),
             Self::Plain(_) => Ok(Some(message)),
@@ -69,7 +73,7 @@ impl Layer {
         }
     }
 
-    /// When [`Layer::tick`] is to be called next.
+    /// When [`FramingLayer::tick`] is to be called next.
     pub(super) fn deadline(&self) -> Duration {
         match self {
             Self::Engine(session) => session.deadline(),

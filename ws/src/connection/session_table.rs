@@ -1,7 +1,7 @@
 //! The sessions that requests may name, by their secret ids.
 //!
 //! One that began as a WebSocket is not among them: nobody ever needs to name it. How many there can be is bounded
-//! by the connections, since each holds the ticket of one.
+//! by the connections, since each holds the permit of one.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,19 +11,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::mailbox::Mailbox;
+use super::poll_channel::PollChannel;
 
 /// A session's id of 120 random bits: who knows it may speak for the session.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Sid(pub(super) [u8; 15]);
+pub(super) struct EngineSessionId(pub(super) [u8; 15]);
 
-impl fmt::Display for Sid {
+impl fmt::Display for EngineSessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
     }
 }
 
-impl FromStr for Sid {
+impl FromStr for EngineSessionId {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -36,42 +36,46 @@ impl FromStr for Sid {
 }
 
 /// How a session is to be reached.
-pub(super) enum Seat<T> {
-    /// By letter.
-    Polling(Arc<Mailbox<T>>),
+pub(super) enum SessionTransport<T> {
+    /// By request.
+    Polling(Arc<PollChannel<T>>),
     /// No longer: a WebSocket has it.
     Upgraded,
 }
 
-impl<T> Clone for Seat<T> {
+impl<T> Clone for SessionTransport<T> {
     fn clone(&self) -> Self {
         match self {
-            Self::Polling(mailbox) => Self::Polling(Arc::clone(mailbox)),
+            Self::Polling(channel) => Self::Polling(Arc::clone(channel)),
             Self::Upgraded => Self::Upgraded,
         }
     }
 }
 
 /// All of them.
-pub(super) struct Sessions<T>(Mutex<HashMap<Sid, Seat<T>>>);
+pub(super) struct SessionTable<T>(Mutex<HashMap<EngineSessionId, SessionTransport<T>>>);
 
-impl<T> Default for Sessions<T> {
+impl<T> Default for SessionTable<T> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<T> Sessions<T> {
-    /// A place for a new session.
-    pub(super) fn add(self: &Arc<Self>, sid: Sid, mailbox: Arc<Mailbox<T>>) -> Place<T> {
-        self.lock().insert(sid, Seat::Polling(mailbox));
-        Place {
+impl<T> SessionTable<T> {
+    /// A guard for a new session.
+    pub(super) fn add(
+        self: &Arc<Self>,
+        sid: EngineSessionId,
+        channel: Arc<PollChannel<T>>,
+    ) -> SessionGuard<T> {
+        self.lock().insert(sid, SessionTransport::Polling(channel));
+        SessionGuard {
             sessions: Arc::clone(self),
             sid,
         }
     }
 
-    pub(super) fn find(&self, sid: &str) -> Option<Seat<T>> {
+    pub(super) fn find(&self, sid: &str) -> Option<SessionTransport<T>> {
         self.lock().get(&sid.parse().ok()?).cloned()
     }
 
@@ -80,25 +84,27 @@ impl<T> Sessions<T> {
         self.lock().len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Sid, Seat<T>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<EngineSessionId, SessionTransport<T>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A session's place among them; it is unknown once this is dropped.
-pub(super) struct Place<T> {
-    sessions: Arc<Sessions<T>>,
-    sid: Sid,
+/// A session's guard among them; it is unknown once this is dropped.
+pub(super) struct SessionGuard<T> {
+    sessions: Arc<SessionTable<T>>,
+    sid: EngineSessionId,
 }
 
-impl<T> Place<T> {
+impl<T> SessionGuard<T> {
     /// A WebSocket has it from now on.
     pub(super) fn upgraded(&self) {
-        self.sessions.lock().insert(self.sid, Seat::Upgraded);
+        self.sessions
+            .lock()
+            .insert(self.sid, SessionTransport::Upgraded);
     }
 }
 
-impl<T> Drop for Place<T> {
+impl<T> Drop for SessionGuard<T> {
     fn drop(&mut self) {
         self.sessions.lock().remove(&self.sid);
     }

@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use schemas::{ErrorBody, ErrorCode};
 
-use crate::connection::sockets::EXPIRY_CHECK_MAX;
-use crate::connection::{Out, Refusal, Talk, Visitor};
+use crate::connection::socketio::EXPIRY_CHECK_MAX;
+use crate::connection::{ConnectionRefusal, PeerInfo, ProtocolDriver, SendQueue};
 use crate::contracts::Dialect;
 use crate::hub::socket::{ClientAdmission, Socket};
 use crate::hub::{Hub, count};
-use crate::protocol::ending::Ending;
+use crate::protocol::close_reason::CloseReason;
 use crate::protocol::engine::Message;
 use crate::protocol::socketio::{Allowance, Call};
 use crate::source::AuthError;
 
 /// One client.
-pub struct Single {
+pub struct PlainDriver {
     hub: Arc<Hub>,
     dialect: Dialect,
     socket: Box<Socket>,
@@ -28,24 +28,24 @@ pub struct Single {
     token_checks: u64,
 }
 
-impl Single {
+impl PlainDriver {
     /// Lets in who brings a token in the header, or anybody where guests are taken.
     pub(crate) fn open(
         hub: &Arc<Hub>,
         dialect: Dialect,
-        visitor: &Visitor,
-        out: &mut Out,
-    ) -> Result<Self, Refusal> {
+        peer_info: &PeerInfo,
+        out: &mut SendQueue,
+    ) -> Result<Self, ConnectionRefusal> {
         let token_checks = hub.token_checks();
-        let arrival = match &visitor.bearer {
+        let arrival = match &peer_info.bearer {
             Some(token) => ClientAdmission::new(hub.identify(token)?),
             None if dialect.takes_guests() => ClientAdmission::guest(hub),
             None => return Err(AuthError::Required.into()),
         };
-        let socket =
-            Socket::open(hub, dialect.namespace(), arrival, &visitor.bell, out).map_err(|_| {
+        let socket = Socket::open(hub, dialect.namespace(), arrival, &peer_info.waker, out)
+            .map_err(|_| {
                 count(&hub.counters.crowded);
-                Refusal::Overloaded
+                ConnectionRefusal::Overloaded
             })?;
         let allowance = Allowance::new(hub.options.plain_messages_per_minute);
         Ok(Self {
@@ -59,7 +59,7 @@ impl Single {
     }
 
     /// Sends what was put together, once it has waited long enough.
-    fn flush(&mut self, now: Duration, out: &mut Out) {
+    fn flush(&mut self, now: Duration, out: &mut SendQueue) {
         self.batch_due = self.socket.batch_wait().map(|wait| {
             let latest = now + wait;
             self.batch_due.map_or(latest, |due| due.min(latest))
@@ -71,13 +71,13 @@ impl Single {
     }
 }
 
-impl Talk for Single {
+impl ProtocolDriver for PlainDriver {
     fn receive(
         &mut self,
         now: Duration,
         message: Message<'_>,
-        out: &mut Out,
-    ) -> Result<(), Ending> {
+        out: &mut SendQueue,
+    ) -> Result<(), CloseReason> {
         if !self.allowance.take(now) {
             count(&self.hub.counters.rate_limited);
             self.socket.refuse_excess(&Call::default(), out);
@@ -97,12 +97,12 @@ impl Talk for Single {
         self.socket.can_queue_call()
     }
 
-    fn work(&mut self, now: Duration, out: &mut Out) -> Result<(), Ending> {
+    fn work(&mut self, now: Duration, out: &mut SendQueue) -> Result<(), CloseReason> {
         let token_checks = self.hub.token_checks();
         let anew = std::mem::replace(&mut self.token_checks, token_checks) != token_checks;
         if let Some(error) = self.socket.token_error(anew) {
             self.socket.disconnect(&error, out);
-            return Err(Ending::Dismissed);
+            return Err(CloseReason::TokenEnded);
         }
         self.socket.work(out);
         self.flush(now, out);
@@ -114,12 +114,16 @@ impl Talk for Single {
         Some(self.batch_due.map_or(expiry, |due| due.min(expiry)))
     }
 
-    fn poll_work(&mut self, out: &mut Out, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
+    fn poll_work(
+        &mut self,
+        out: &mut SendQueue,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), CloseReason>> {
         let taken = ready!(self.socket.poll_answer(out, cx));
-        Poll::Ready(taken.map_err(|interrupted| Ending::Interrupted(interrupted.to_string())))
+        Poll::Ready(taken.map_err(|interrupted| CloseReason::Interrupted(interrupted.to_string())))
     }
 
-    fn deliver(&mut self, out: &mut Out) -> bool {
+    fn deliver(&mut self, out: &mut SendQueue) -> bool {
         self.hub.token_checks() == self.token_checks
             && self.socket.time_left() > Duration::ZERO
             && self.socket.deliver(out)

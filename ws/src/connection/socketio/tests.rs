@@ -2,7 +2,7 @@
 
 mod client;
 mod contracts;
-mod desk;
+mod fake_commands;
 mod fanout;
 pub(crate) mod log;
 mod order;

@@ -14,14 +14,14 @@ use crate::protocol::frame;
 
 /// What is to be written next: WebSocket frames, whatever the transport, because most are made once for many.
 #[derive(Debug, Default)]
-pub struct Out {
+pub struct SendQueue {
     /// Each is one or more whole frames, or a piece of one whose other pieces follow.
     frames: VecDeque<Bytes>,
     bytes: usize,
     unflushed: bool,
 }
 
-impl Out {
+impl SendQueue {
     /// Adds whole WebSocket frames, or the next piece of one.
     pub fn push(&mut self, frame: Bytes) {
         self.bytes += frame.len();
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_payload_has_what_fits_and_at_least_one_message() {
-        let mut out = Out::default();
+        let mut out = SendQueue::default();
         out.extend(["4one", "4two", "4a longer one", "4x"].map(frame::text));
         assert_eq!(&out.take_payload(9)[..], b"4one\x1e4two");
         assert_eq!(&out.take_payload(9)[..], b"4a longer one");
@@ -162,7 +162,7 @@ mod tests {
             "nothing of it was copied"
         );
 
-        let mut out = Out::default();
+        let mut out = SendQueue::default();
         out.push(frame::text("4one"));
         out.extend(pieces());
         out.push(frame::text("4x"));

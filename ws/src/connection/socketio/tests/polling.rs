@@ -8,12 +8,12 @@ use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::client::{Client, Heard, knock, upgrade};
+use super::client::{Client, Heard, handshake, upgrade};
 use super::log::{stock, stock_of};
 use super::{PIPE, World, available, limits, offset, other_shop};
 use crate::Hub;
-use crate::connection::Knock;
-use crate::connection::sockets::Sockets;
+use crate::connection::HandshakeOutcome;
+use crate::connection::socketio::SocketIoDriver;
 use crate::connection::tests::pipe::Pipe;
 use crate::protocol::engine;
 use crate::protocol::socketio::{Content, Packet};
@@ -29,7 +29,7 @@ struct Poller {
 
 impl Poller {
     fn open(hub: &Arc<Hub>) -> Self {
-        let Knock::Open(response, attendance) = knock(
+        let HandshakeOutcome::Open(response, task) = handshake(
             hub,
             &Method::GET,
             "EIO=4&transport=polling",
@@ -38,7 +38,7 @@ impl Poller {
             panic!("no session")
         };
         let mut served = JoinSet::new();
-        served.spawn(attendance.run());
+        served.spawn(task.run());
         let open = String::from_utf8(response.body().to_vec()).unwrap();
         let Ok(engine::Packet::Open(open)) = engine::Packet::parse(&open) else {
             panic!("{open}")
@@ -69,8 +69,8 @@ impl Poller {
         (client, greeting["sid"].clone())
     }
 
-    fn knock(&self, method: &Method) -> Knock<Sockets> {
-        knock(
+    fn handshake(&self, method: &Method) -> HandshakeOutcome<SocketIoDriver> {
+        handshake(
             &self.hub,
             method,
             &format!("EIO=4&transport=polling&sid={}", self.sid),
@@ -79,21 +79,21 @@ impl Poller {
     }
 
     async fn post(&self, body: &str) -> u16 {
-        match self.knock(&Method::POST) {
-            Knock::Post(post) => post
+        match self.handshake(&Method::POST) {
+            HandshakeOutcome::Post(post) => post
                 .answer(Bytes::copy_from_slice(body.as_bytes()))
                 .await
                 .status()
                 .as_u16(),
-            Knock::Answer(refusal) => refusal.status().as_u16(),
+            HandshakeOutcome::Answer(refusal) => refusal.status().as_u16(),
             _ => panic!("not a post"),
         }
     }
 
     async fn poll(&self) -> Result<String, StatusCode> {
-        let response = match self.knock(&Method::GET) {
-            Knock::Poll(poll) => poll.answer().await,
-            Knock::Answer(refusal) => refusal,
+        let response = match self.handshake(&Method::GET) {
+            HandshakeOutcome::Poll(poll) => poll.answer().await,
+            HandshakeOutcome::Answer(refusal) => refusal,
             _ => panic!("not a poll"),
         };
         let body = String::from_utf8(response.body().to_vec()).unwrap();
@@ -287,7 +287,7 @@ async fn a_flood_by_post_is_answered_as_fast_as_it_is_read() {
     let world = World::new();
     let (mut client, _) = Poller::staff(&world.hub).await;
     let flood = vec![r#"42/oda,1["dance"]"#; 5000].join("\x1e");
-    let Knock::Post(post) = client.knock(&Method::POST) else {
+    let HandshakeOutcome::Post(post) = client.handshake(&Method::POST) else {
         panic!("no post")
     };
     let mut posted = Box::pin(post.answer(flood.into()));

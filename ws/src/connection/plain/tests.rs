@@ -10,12 +10,12 @@ use schemas::{Event, Posted, RunState, Timestamp};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
-use crate::connection::Knock;
-use crate::connection::sockets::tests::World;
-use crate::connection::sockets::tests::log::{EPOCH, command, hold, order, run, shop, stock};
+use crate::connection::HandshakeOutcome;
+use crate::connection::socketio::tests::World;
+use crate::connection::socketio::tests::log::{EPOCH, command, hold, order, run, shop, stock};
 use crate::connection::tests::pipe::{Pipe, websocket};
 use crate::contracts::Dialect;
-use crate::{Entrance, Hub, Options, limits};
+use crate::{Hub, ListenerPolicy, Options, limits};
 
 const PIPE: usize = 64 * 1024;
 const NAMESPACES: [&str; 6] = [
@@ -34,19 +34,19 @@ struct Client {
 }
 
 /// A connection with those headers, or the status that it is refused with.
-fn knock(hub: &Arc<Hub>, headers: &HeaderMap) -> Result<Client, u16> {
-    match hub.knock_plain(
+fn handshake(hub: &Arc<Hub>, headers: &HeaderMap) -> Result<Client, u16> {
+    match hub.handshake_plain(
         Dialect::Omni,
         &Method::GET,
         headers,
         ([127, 0, 0, 1], 9).into(),
-        &Entrance::default(),
+        &ListenerPolicy::default(),
     ) {
-        Knock::Upgrade(_, upgrade) => Ok(Client {
+        HandshakeOutcome::Upgrade(_, upgrade) => Ok(Client {
             pipe: Pipe::to(upgrade, PIPE),
             heard: Vec::new(),
         }),
-        Knock::Answer(response) => Err(response.status().as_u16()),
+        HandshakeOutcome::Answer(response) => Err(response.status().as_u16()),
         _ => panic!("no WebSocket"),
     }
 }
@@ -57,7 +57,7 @@ fn name(message: &Value) -> &str {
 
 impl Client {
     async fn guest(hub: &Arc<Hub>) -> Self {
-        let mut client = knock(hub, &websocket()).unwrap();
+        let mut client = handshake(hub, &websocket()).unwrap();
         assert_eq!(name(&client.hears().await), "connected");
         client
     }
@@ -163,7 +163,7 @@ fn posted(kind: schemas::Kind, data: Value) -> Event {
 #[tokio::test(start_paused = true)]
 async fn a_guest_becomes_somebody_by_a_token_and_by_nothing_else() {
     let world = World::new();
-    let mut client = knock(&world.hub, &websocket()).unwrap();
+    let mut client = handshake(&world.hub, &websocket()).unwrap();
     let connected = client.hears().await;
     assert_eq!(
         (&connected["data"]["role"], &connected["data"]["userId"]),
@@ -213,14 +213,14 @@ async fn a_token_in_the_header_is_as_good_and_a_bad_one_is_refused() {
         "authorization",
         HeaderValue::from_static(r#"Bearer {"role":"staff","user":"ann"}"#),
     );
-    let mut client = knock(&world.hub, &headers).unwrap();
+    let mut client = handshake(&world.hub, &headers).unwrap();
     let connected = client.hears().await;
     assert_eq!(
         (&connected["data"]["role"], &connected["data"]["userId"]),
         (&json!("staff"), &json!("ann"))
     );
     headers.insert("authorization", HeaderValue::from_static("Bearer nonsense"));
-    assert_eq!(knock(&world.hub, &headers).err(), Some(401));
+    assert_eq!(handshake(&world.hub, &headers).err(), Some(401));
 }
 
 #[tokio::test(start_paused = true)]

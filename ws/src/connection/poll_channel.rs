@@ -7,16 +7,16 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use tokio::sync::{mpsc, oneshot};
 
-use super::Refusal;
-use super::conversation::Conversation;
-use super::origin::Origin;
-use crate::limits::LETTERS_MAX;
+use super::ConnectionRefusal;
+use super::origin::RequestOrigin;
+use super::session::ClientSession;
+use crate::limits::POLL_REQUESTS_MAX;
 
 /// Where an answer is waited for: a GET's payload, a POST's `ok`.
-pub(super) type Reply = oneshot::Sender<Result<Bytes, Refusal>>;
+pub(super) type Reply = oneshot::Sender<Result<Bytes, ConnectionRefusal>>;
 
 /// What a request, or a WebSocket that probes, has to say.
-pub(super) enum Letter<T> {
+pub(super) enum PollRequest<T> {
     /// A POST broke off.
     Broken,
     /// A POST came while another was under way.
@@ -28,26 +28,26 @@ pub(super) enum Letter<T> {
     /// A WebSocket probes, or no longer.
     Probe(bool),
     /// The WebSocket takes over.
-    TakeOver(oneshot::Sender<Box<Conversation<T>>>),
+    TakeOver(oneshot::Sender<Box<ClientSession<T>>>),
 }
 
-/// Where letters for one session are left.
-pub(super) struct Mailbox<T> {
-    letters: mpsc::Sender<Letter<T>>,
+/// Where requests for one session are left.
+pub(super) struct PollChannel<T> {
+    requests: mpsc::Sender<PollRequest<T>>,
     /// Whether a POST is under way.
     posting: AtomicBool,
     /// Whether a WebSocket probes.
     probing: AtomicBool,
 }
 
-impl<T: Send + 'static> Mailbox<T> {
+impl<T: Send + 'static> PollChannel<T> {
     /// An empty one, and where it is read.
-    pub(super) fn new() -> (Arc<Self>, mpsc::Receiver<Letter<T>>) {
-        let (letters, read) = mpsc::channel(LETTERS_MAX);
+    pub(super) fn new() -> (Arc<Self>, mpsc::Receiver<PollRequest<T>>) {
+        let (requests, read) = mpsc::channel(POLL_REQUESTS_MAX);
         let (posting, probing) = (AtomicBool::new(false), AtomicBool::new(false));
         (
             Arc::new(Self {
-                letters,
+                requests,
                 posting,
                 probing,
             }),
@@ -55,66 +55,69 @@ impl<T: Send + 'static> Mailbox<T> {
         )
     }
 
-    /// Leaves a letter; `false` when nobody reads it any more.
-    pub(super) async fn leave(&self, letter: Letter<T>) -> bool {
-        self.letters.send(letter).await.is_ok()
+    /// Leaves a request; `false` when nobody reads it any more.
+    pub(super) async fn leave(&self, request: PollRequest<T>) -> bool {
+        self.requests.send(request).await.is_ok()
     }
 
-    /// Waits until nobody reads letters any more.
+    /// Waits until nobody reads requests any more.
     pub(super) async fn abandoned(&self) {
-        self.letters.closed().await;
+        self.requests.closed().await;
     }
 
     /// The right to the one POST at a time. Another is an offence that ends the session.
-    pub(super) fn post(self: &Arc<Self>) -> Result<Posting<T>, Refusal> {
+    pub(super) fn post(self: &Arc<Self>) -> Result<PostPermit<T>, ConnectionRefusal> {
         if self.posting.swap(true, Ordering::AcqRel) {
-            self.note(Letter::Overlap);
-            return Err(Refusal::BadRequest);
+            self.note(PollRequest::Overlap);
+            return Err(ConnectionRefusal::BadRequest);
         }
-        Ok(Posting {
-            mailbox: Arc::clone(self),
+        Ok(PostPermit {
+            channel: Arc::clone(self),
             answered: false,
         })
     }
 
     /// The right to the one probe at a time.
-    pub(super) fn probe(self: &Arc<Self>) -> Option<Probing<T>> {
+    pub(super) fn probe(self: &Arc<Self>) -> Option<ProbePermit<T>> {
         let free = !self.probing.swap(true, Ordering::AcqRel);
-        free.then(|| Probing(Arc::clone(self)))
+        free.then(|| ProbePermit(Arc::clone(self)))
     }
 
-    /// A letter nobody waits to see read: with a full box, its reader has no lack of reasons.
-    fn note(&self, letter: Letter<T>) {
-        let _ = self.letters.try_send(letter);
+    /// A request nobody waits to see read: with a full box, its reader has no lack of reasons.
+    fn note(&self, request: PollRequest<T>) {
+        let _ = self.requests.try_send(request);
     }
 
-    async fn ask(&self, letter: impl FnOnce(Reply) -> Letter<T>) -> Result<Bytes, Refusal> {
+    async fn ask(
+        &self,
+        request: impl FnOnce(Reply) -> PollRequest<T>,
+    ) -> Result<Bytes, ConnectionRefusal> {
         let (reply, answer) = oneshot::channel();
-        self.leave(letter(reply)).await;
+        self.leave(request(reply)).await;
         // A session that ends drops what it was asked.
-        answer.await.unwrap_or(Err(Refusal::Session))
+        answer.await.unwrap_or(Err(ConnectionRefusal::Session))
     }
 }
 
 /// One POST under way. Dropped before it is answered, it ends the session: the client cannot know what arrived.
-pub(super) struct Posting<T: Send + 'static> {
-    mailbox: Arc<Mailbox<T>>,
+pub(super) struct PostPermit<T: Send + 'static> {
+    channel: Arc<PollChannel<T>>,
     answered: bool,
 }
 
-impl<T: Send + 'static> Drop for Posting<T> {
+impl<T: Send + 'static> Drop for PostPermit<T> {
     fn drop(&mut self) {
         if !self.answered {
-            self.mailbox.note(Letter::Broken);
+            self.channel.note(PollRequest::Broken);
         }
-        self.mailbox.posting.store(false, Ordering::Release);
+        self.channel.posting.store(false, Ordering::Release);
     }
 }
 
 /// One probe under way.
-pub(super) struct Probing<T: Send + 'static>(pub(super) Arc<Mailbox<T>>);
+pub(super) struct ProbePermit<T: Send + 'static>(pub(super) Arc<PollChannel<T>>);
 
-impl<T: Send + 'static> Drop for Probing<T> {
+impl<T: Send + 'static> Drop for ProbePermit<T> {
     fn drop(&mut self) {
         self.0.probing.store(false, Ordering::Release);
     }
@@ -122,23 +125,23 @@ impl<T: Send + 'static> Drop for Probing<T> {
 
 /// A GET of a session.
 pub struct Poll<T: Send + 'static> {
-    pub(super) mailbox: Arc<Mailbox<T>>,
-    pub(super) origin: Origin,
+    pub(super) channel: Arc<PollChannel<T>>,
+    pub(super) origin: RequestOrigin,
 }
 
 impl<T: Send + 'static> Poll<T> {
     /// Waits for something to say. Dropped while it waits, it ends the session.
     pub async fn answer(self) -> Response<Bytes> {
         self.origin
-            .admit(response(self.mailbox.ask(Letter::Poll).await))
+            .admit(response(self.channel.ask(PollRequest::Poll).await))
     }
 }
 
 /// A POST of a session, whose body is still to be read.
 pub struct Post<T: Send + 'static> {
-    pub(super) posting: Posting<T>,
+    pub(super) posting: PostPermit<T>,
     pub(super) bytes_max: usize,
-    pub(super) origin: Origin,
+    pub(super) origin: RequestOrigin,
 }
 
 impl<T: Send + 'static> Post<T> {
@@ -154,8 +157,8 @@ impl<T: Send + 'static> Post<T> {
         }
         let taken = self
             .posting
-            .mailbox
-            .ask(|reply| Letter::Post(body, reply))
+            .channel
+            .ask(|reply| PollRequest::Post(body, reply))
             .await;
         self.posting.answered = true;
         self.origin.admit(response(taken))
@@ -163,12 +166,12 @@ impl<T: Send + 'static> Post<T> {
 
     /// The answer to a body that is too large; the session is over.
     pub fn too_large(self) -> Response<Bytes> {
-        self.origin.admit(Refusal::TooLarge.response())
+        self.origin.admit(ConnectionRefusal::TooLarge.response())
     }
 }
 
-pub(super) fn response(answer: Result<Bytes, Refusal>) -> Response<Bytes> {
-    let mut response = answer.map_or_else(Refusal::response, Response::new);
+pub(super) fn response(answer: Result<Bytes, ConnectionRefusal>) -> Response<Bytes> {
+    let mut response = answer.map_or_else(ConnectionRefusal::response, Response::new);
     let headers = response.headers_mut();
     headers
         .entry(header::CONTENT_TYPE)

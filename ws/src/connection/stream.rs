@@ -9,13 +9,13 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::timeout;
 
-use super::Out;
+use super::SendQueue;
 use crate::limits::{CLOSE_LINGER, READ_BYTES_MAX};
-use crate::protocol::ending::Ending;
+use crate::protocol::close_reason::CloseReason;
 use crate::protocol::frame::{self, Decoder, Message, Violation};
 
 /// An upgraded connection.
-pub(super) struct Wire<Io> {
+pub(super) struct WebSocketStream<Io> {
     io: Io,
     decoder: Decoder,
     /// Read and not yet decoded; nothing is read before it is empty.
@@ -23,12 +23,12 @@ pub(super) struct Wire<Io> {
 }
 
 /// What moved.
-pub(super) enum Moved {
-    In,
-    Out,
+pub(super) enum IoProgress {
+    Read,
+    Written,
 }
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> Wire<Io> {
+impl<Io: AsyncRead + AsyncWrite + Unpin> WebSocketStream<Io> {
     pub(super) fn new(io: Io, already_read: &[u8], message_bytes_max: usize) -> Self {
         Self {
             io,
@@ -53,12 +53,16 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Wire<Io> {
     /// Moves bytes, first out, then in. The read buffer lives on the stack, so a quiet connection has none.
     pub(super) fn poll(
         &mut self,
-        out: &mut Out,
+        out: &mut SendQueue,
         listening: bool,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Moved, Ending>> {
+    ) -> Poll<Result<IoProgress, CloseReason>> {
         if let Poll::Ready(written) = self.poll_write(out, cx) {
-            return Poll::Ready(written.map(|()| Moved::Out).map_err(|_| Ending::Broken));
+            return Poll::Ready(
+                written
+                    .map(|()| IoProgress::Written)
+                    .map_err(|_| CloseReason::Broken),
+            );
         }
         if !listening {
             return Poll::Pending;
@@ -67,27 +71,27 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Wire<Io> {
         let mut chunk = ReadBuf::new(&mut chunk);
         let read = ready!(Pin::new(&mut self.io).poll_read(cx, &mut chunk));
         if read.is_err() {
-            return Poll::Ready(Err(Ending::Broken));
+            return Poll::Ready(Err(CloseReason::Broken));
         }
         if chunk.filled().is_empty() {
-            return Poll::Ready(Err(Ending::Closed(None)));
+            return Poll::Ready(Err(CloseReason::Closed(None)));
         }
         self.input.extend_from_slice(chunk.filled());
-        Poll::Ready(Ok(Moved::In))
+        Poll::Ready(Ok(IoProgress::Read))
     }
 
     /// Moves bytes out. Pending, too, when there are none.
     pub(super) fn poll_write(
         &mut self,
-        out: &mut Out,
+        out: &mut SendQueue,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         out.poll_write(Pin::new(&mut self.io), cx)
     }
 
     /// Says goodbye, where somebody would read it. Whoever does not take it in time goes without.
-    pub(super) async fn leave(&mut self, out: Out, ending: &Ending) {
-        if let Some(goodbye) = goodbye(ending) {
+    pub(super) async fn leave(&mut self, out: SendQueue, reason: &CloseReason) {
+        if let Some(goodbye) = goodbye(reason) {
             // In a box, so that no connection has room for it all its life.
             let _ = timeout(CLOSE_LINGER, Box::pin(self.say(out, goodbye))).await;
         }
@@ -95,7 +99,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Wire<Io> {
 
     /// Writes what is left and the close frame, then reads the client's last words away, because a connection
     /// closed on unread bytes is reset and the goodbye lost.
-    async fn say(&mut self, mut out: Out, goodbye: Bytes) -> io::Result<()> {
+    async fn say(&mut self, mut out: SendQueue, goodbye: Bytes) -> io::Result<()> {
         out.push(goodbye);
         while !out.is_done() {
             poll_fn(|cx| out.poll_write(Pin::new(&mut self.io), cx)).await?;
@@ -108,21 +112,24 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Wire<Io> {
 }
 
 /// The close frame to send; none where nobody would read it.
-fn goodbye(ending: &Ending) -> Option<Bytes> {
-    let code = match ending {
-        Ending::Broken | Ending::Replaced | Ending::Silent | Ending::Stalled => return None,
-        Ending::Closed(code) => *code,
-        Ending::Goodbye => None,
-        Ending::Crowded | Ending::Interrupted(_) | Ending::Shutdown => {
+fn goodbye(reason: &CloseReason) -> Option<Bytes> {
+    let code = match reason {
+        CloseReason::Broken
+        | CloseReason::Replaced
+        | CloseReason::Silent
+        | CloseReason::Stalled => return None,
+        CloseReason::Closed(code) => *code,
+        CloseReason::Goodbye => None,
+        CloseReason::TooManySockets | CloseReason::Interrupted(_) | CloseReason::Shutdown => {
             Some(frame::CLOSE_GOING_AWAY)
         }
-        Ending::Dismissed
-        | Ending::Lonely
-        | Ending::Malformed
-        | Ending::Overlap
-        | Ending::Pushy
-        | Ending::Unused => Some(frame::CLOSE_POLICY),
-        Ending::Violation(violation) => Some(violation.close_code()),
+        CloseReason::TokenEnded
+        | CloseReason::NoNamespace
+        | CloseReason::Malformed
+        | CloseReason::Overlap
+        | CloseReason::TooManyConnects
+        | CloseReason::UpgradeTimeout => Some(frame::CLOSE_POLICY),
+        CloseReason::Violation(violation) => Some(violation.close_code()),
     };
     Some(frame::close(code))
 }

@@ -1,0 +1,340 @@
+//! Judges every request to a path of ours: who may open a session, and whose it is.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, Uri};
+use schemas::Entropy;
+use tokio_util::sync::CancellationToken;
+
+use super::framing::FramingLayer;
+use super::handshake::{self, HandshakeQuery};
+use super::origin::RequestOrigin;
+use super::poll_channel::{PollChannel, response};
+use super::polling::PollingTask;
+use super::session::{ClientSession, ConnectionCounters, ConnectionPermit};
+use super::session_table::{EngineSessionId, SessionTable, SessionTransport};
+use super::{ConnectionRefusal, PeerInfo, PendingUpgrade, Poll, Post, ProtocolDriver, SendQueue};
+use crate::options::{ListenerPolicy, Options};
+use crate::protocol::engine::{Open, Packet};
+use crate::protocol::frame;
+
+/// The way in to one kind of [`ProtocolDriver`].
+pub struct ConnectionAcceptor<T> {
+    options: Options,
+    entropy: Arc<Entropy>,
+    sessions: Arc<SessionTable<T>>,
+    counters: Arc<ConnectionCounters>,
+    closing: CancellationToken,
+}
+
+/// What a request comes to. Nothing has been waited for.
+pub enum HandshakeOutcome<T: ProtocolDriver> {
+    /// This answer, and that is all.
+    Answer(Response<Bytes>),
+    /// This answer; [`PollingTask::run`] is to be spawned.
+    Open(Response<Bytes>, PollingTask<T>),
+    /// The answer is to be waited for.
+    Poll(Poll<T>),
+    /// The body is to be read.
+    Post(Post<T>),
+    /// This 101; [`PendingUpgrade::run`] is to be spawned with what the connection becomes.
+    Upgrade(Response<Bytes>, PendingUpgrade<T>),
+}
+
+impl<T: ProtocolDriver> ConnectionAcceptor<T> {
+    /// Open to whom the options say.
+    pub fn new(options: Options, entropy: Arc<Entropy>) -> Self {
+        let (sessions, counters, closing) = Default::default();
+        Self {
+            options,
+            entropy,
+            sessions,
+            counters,
+            closing,
+        }
+    }
+
+    /// Judges a request. `driver` makes what speaks with a client that opens a session.
+    pub fn handshake(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        peer: SocketAddr,
+        policy: &ListenerPolicy,
+        driver: impl FnOnce(PeerInfo) -> T,
+    ) -> HandshakeOutcome<T> {
+        let peer_info = || peer_info(headers, peer, policy);
+        self.judge(method, headers, policy, |origin| {
+            let query = HandshakeQuery::read(uri);
+            match (query.transport, query.session) {
+                (Some("polling"), None) => self.open(method, &query, peer_info, driver),
+                (Some("polling"), Some(sid)) => self.poll(method, sid, origin),
+                (Some("websocket"), None) => {
+                    self.connect(method, &query, headers, peer_info, driver)
+                }
+                (Some("websocket"), Some(sid)) => self.probe(method, headers, sid),
+                _ => Err(ConnectionRefusal::Transport),
+            }
+        })
+    }
+
+    /// Judges a request for a WebSocket that carries no Engine.IO. It counts among all others. `driver` makes what speaks
+    /// with its client and may say something first, or says why nothing does.
+    pub fn handshake_plain<P: ProtocolDriver>(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        peer: SocketAddr,
+        policy: &ListenerPolicy,
+        driver: impl FnOnce(PeerInfo, &mut SendQueue) -> Result<P, ConnectionRefusal>,
+    ) -> HandshakeOutcome<P> {
+        self.judge(method, headers, policy, |_| {
+            if *method != Method::GET {
+                return Err(ConnectionRefusal::Method);
+            }
+            let answer = handshake::accept(headers)?;
+            let layer = FramingLayer::plain(&self.options);
+            let session = self.open_session(peer_info(headers, peer, policy), layer, driver)?;
+            Ok(HandshakeOutcome::Upgrade(
+                answer,
+                PendingUpgrade::fresh(session, self.options.max_payload),
+            ))
+        })
+    }
+
+    /// Whatever it is for: a foreign page has no business here, and a browser may ask before it sends.
+    fn judge<P: ProtocolDriver>(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        policy: &ListenerPolicy,
+        judge: impl FnOnce(&RequestOrigin) -> Result<HandshakeOutcome<P>, ConnectionRefusal>,
+    ) -> HandshakeOutcome<P> {
+        let origin = match policy.origin(headers) {
+            Ok(origin) => origin,
+            Err(refusal) => {
+                self.counters
+                    .refused_of_origin
+                    .fetch_add(1, Ordering::Relaxed);
+                return HandshakeOutcome::Answer(refusal.response());
+            }
+        };
+        let handshake = match *method {
+            Method::OPTIONS => origin.preflight().map(HandshakeOutcome::Answer),
+            _ => judge(&origin),
+        };
+        match handshake {
+            Ok(HandshakeOutcome::Answer(answer)) => HandshakeOutcome::Answer(origin.admit(answer)),
+            Ok(HandshakeOutcome::Open(answer, task)) => {
+                HandshakeOutcome::Open(origin.admit(answer), task)
+            }
+            Ok(handshake) => handshake,
+            Err(refusal) => HandshakeOutcome::Answer(origin.admit(response(Err(refusal)))),
+        }
+    }
+
+    /// Ends every session, so that clients come back, and takes no new ones.
+    pub fn close(&self) {
+        self.closing.cancel();
+    }
+
+    /// SessionTable open now.
+    pub fn connections(&self) -> usize {
+        self.counters.connections.load(Ordering::Relaxed)
+    }
+
+    /// SessionTable that requests may name.
+    #[cfg(test)]
+    pub(super) fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// SessionTable ended because a write did not move, since the start.
+    pub fn stalled(&self) -> u64 {
+        self.counters.stalled.load(Ordering::Relaxed)
+    }
+
+    /// How often sessions ended for each reason, since the start.
+    pub fn endings(&self) -> BTreeMap<&'static str, u64> {
+        self.counters
+            .endings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Requests refused since the start: too many connections in all, of one address, and of another's page.
+    pub fn refused(&self) -> [u64; 3] {
+        let ConnectionCounters {
+            refused,
+            refused_of_address,
+            refused_of_origin,
+            ..
+        } = &*self.counters;
+        [refused, refused_of_address, refused_of_origin].map(|count| count.load(Ordering::Relaxed))
+    }
+
+    fn open(
+        &self,
+        method: &Method,
+        query: &HandshakeQuery<'_>,
+        peer_info: impl FnOnce() -> PeerInfo,
+        driver: impl FnOnce(PeerInfo) -> T,
+    ) -> Result<HandshakeOutcome<T>, ConnectionRefusal> {
+        may_open(method, query)?;
+        let (channel, requests) = PollChannel::new();
+        let mut session = self.open_engine_session(peer_info(), driver)?;
+        let sid = self.sid();
+        session.set_guard(self.sessions.add(sid, channel));
+        let answer = response(Ok(self.greeting(sid, &["websocket"]).into()));
+        Ok(HandshakeOutcome::Open(
+            answer,
+            PollingTask::new(session, requests, self.options.max_payload),
+        ))
+    }
+
+    fn connect(
+        &self,
+        method: &Method,
+        query: &HandshakeQuery<'_>,
+        headers: &HeaderMap,
+        peer_info: impl FnOnce() -> PeerInfo,
+        driver: impl FnOnce(PeerInfo) -> T,
+    ) -> Result<HandshakeOutcome<T>, ConnectionRefusal> {
+        may_open(method, query)?;
+        let answer = handshake::accept(headers)?;
+        let mut session = self.open_engine_session(peer_info(), driver)?;
+        session
+            .out
+            .push(frame::text(&self.greeting(self.sid(), &[])));
+        Ok(HandshakeOutcome::Upgrade(
+            answer,
+            PendingUpgrade::fresh(session, self.options.max_payload),
+        ))
+    }
+
+    fn poll(
+        &self,
+        method: &Method,
+        sid: &str,
+        origin: &RequestOrigin,
+    ) -> Result<HandshakeOutcome<T>, ConnectionRefusal> {
+        let SessionTransport::Polling(channel) =
+            self.sessions.find(sid).ok_or(ConnectionRefusal::Session)?
+        else {
+            return Err(ConnectionRefusal::BadRequest);
+        };
+        let origin = origin.clone();
+        match *method {
+            Method::GET => Ok(HandshakeOutcome::Poll(Poll { channel, origin })),
+            Method::POST => Ok(HandshakeOutcome::Post(Post {
+                posting: channel.post()?,
+                bytes_max: self.options.max_payload,
+                origin,
+            })),
+            _ => Err(ConnectionRefusal::BadRequest),
+        }
+    }
+
+    fn probe(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        sid: &str,
+    ) -> Result<HandshakeOutcome<T>, ConnectionRefusal> {
+        let transport = self.sessions.find(sid).ok_or(ConnectionRefusal::Session)?;
+        if *method != Method::GET {
+            return Err(ConnectionRefusal::BadRequest);
+        }
+        let answer = handshake::accept(headers)?;
+        let probing = match transport {
+            SessionTransport::Polling(channel) => channel.probe(),
+            SessionTransport::Upgraded => None,
+        };
+        // A client that comes too late learns it on the WebSocket, where it can do something with it.
+        Ok(HandshakeOutcome::Upgrade(
+            answer,
+            PendingUpgrade::probe(probing, self.options.max_payload),
+        ))
+    }
+
+    fn open_engine_session(
+        &self,
+        peer_info: PeerInfo,
+        driver: impl FnOnce(PeerInfo) -> T,
+    ) -> Result<Box<ClientSession<T>>, ConnectionRefusal> {
+        self.open_session(
+            peer_info,
+            FramingLayer::engine(&self.options),
+            |peer_info, _| Ok(driver(peer_info)),
+        )
+    }
+
+    fn open_session<P: ProtocolDriver>(
+        &self,
+        peer_info: PeerInfo,
+        layer: FramingLayer,
+        driver: impl FnOnce(PeerInfo, &mut SendQueue) -> Result<P, ConnectionRefusal>,
+    ) -> Result<Box<ClientSession<P>>, ConnectionRefusal> {
+        if self.closing.is_cancelled() {
+            return Err(ConnectionRefusal::Overloaded);
+        }
+        let permit = ConnectionPermit::take(&self.counters, peer_info.address, &self.options);
+        let permit = permit.ok_or(ConnectionRefusal::Overloaded)?;
+        let (peer, waker, closing) = (
+            peer_info.peer,
+            Arc::clone(&peer_info.waker),
+            self.closing.clone(),
+        );
+        let mut out = SendQueue::default();
+        let driver = driver(peer_info, &mut out)?;
+        Ok(ClientSession::open(
+            driver, out, layer, peer, waker, closing, permit,
+        ))
+    }
+
+    fn sid(&self) -> EngineSessionId {
+        EngineSessionId(self.entropy.bytes())
+    }
+
+    fn greeting(&self, sid: EngineSessionId, upgrades: &[&str]) -> String {
+        let open = Open {
+            sid: sid.to_string(),
+            upgrades: upgrades.iter().map(|name| (*name).to_owned()).collect(),
+            ping_interval: milliseconds(self.options.ping_interval),
+            ping_timeout: milliseconds(self.options.ping_timeout),
+            max_payload: self.options.max_payload,
+        };
+        Packet::Open(open).encode()
+    }
+}
+
+fn peer_info(headers: &HeaderMap, peer: SocketAddr, policy: &ListenerPolicy) -> PeerInfo {
+    PeerInfo {
+        bearer: handshake::bearer(headers),
+        peer,
+        address: policy.address_of(peer.ip(), headers),
+        waker: Arc::default(),
+    }
+}
+
+fn may_open(method: &Method, query: &HandshakeQuery<'_>) -> Result<(), ConnectionRefusal> {
+    if *method != Method::GET {
+        return Err(ConnectionRefusal::Method);
+    }
+    if query.protocol == Some("4") {
+        Ok(())
+    } else {
+        Err(ConnectionRefusal::Protocol)
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
