@@ -6,7 +6,7 @@
 //!      shop::refresh ───────────────────┘
 //! ```
 //!
-//! [`wiring::Daemon`] is all of it on given foundations; [`process::Process`] puts the real ones under it.
+//! [`wiring::Daemon`] is all of it on given dependencies; [`process::Process`] puts the real ones under it.
 
 #![cfg_attr(
     not(all(feature = "amqp", feature = "sentry")),

@@ -19,7 +19,7 @@ use crate::config::{Address, Config, ConfigError, Environment};
 use crate::limits;
 #[cfg(feature = "sentry")]
 use crate::reports;
-use crate::wiring::{Daemon, Foundation, Secrets};
+use crate::wiring::{Daemon, Dependencies, Secrets};
 
 /// What the process is told from outside, caught from the moment on at which this is made.
 pub struct Signals {
@@ -131,7 +131,7 @@ impl Process {
             .iter()
             .map(TcpListener::local_addr)
             .collect::<Result<_, _>>()?;
-        let foundation = Foundation {
+        let dependencies = Dependencies {
             config,
             secrets,
             clock: Arc::new(SystemClock),
@@ -140,7 +140,7 @@ impl Process {
             transport: Arc::new(shopify::HttpTransport::new()?),
             listeners,
         };
-        let daemon = Daemon::start(foundation).await?;
+        let daemon = Daemon::start(dependencies).await?;
         tracing::info!(listen = ?addresses, store = %path.display(), "ready");
         Ok(Self {
             daemon,

@@ -25,7 +25,7 @@ use crate::config::Broker;
 use crate::config::{self, Config, ConfigError, Environment};
 use crate::http::edge::{ConnectionPlaces, Edge, Listener};
 use crate::http::source::{LogSource, Snapshots};
-use crate::http::{self, BodyBudget, KnownHosts, Needs, Recent, tail};
+use crate::http::{self, AppState, BodyBudget, KnownHosts, Recent, tail};
 use crate::limits;
 use crate::people::auth::Tokens;
 use crate::shop::commands::{Commands, ShopPolicy};
@@ -33,17 +33,17 @@ use crate::shop::identity::StoreIdentity;
 use crate::shop::intake::Intake;
 use crate::shop::names::ShopNames;
 use crate::shop::notices::{Confirmation, Farewell, Handles, Notices};
-use crate::shop::outbox::Attempts;
-use crate::shop::posts::Posts;
-use crate::shop::refresh::Looks;
+use crate::shop::outbox::OutboxSender;
+use crate::shop::posts::PostIntake;
+use crate::shop::refresh::RecordRefresher;
 use crate::shop::scheduler::{Runs, Schedule, WITHOUT_WEBHOOKS};
 use crate::shop::subscriptions::Subscriptions;
 use crate::shop::sync::Syncs;
 use crate::shop::timetable::Timetable;
 use crate::supervisor::problems::Problems;
 
-/// What the daemon stands on.
-pub struct Foundation<L> {
+/// What the daemon needs from outside: everything that a test or a simulation may replace.
+pub struct Dependencies<L> {
     /// What an administrator set.
     pub config: Config,
     /// The secrets it refers to.
@@ -163,8 +163,8 @@ impl Daemon {
     ///
     /// # Errors
     /// When a secret cannot be had, or the store refuses.
-    pub async fn start<L: Listener>(foundation: Foundation<L>) -> anyhow::Result<Self> {
-        let Foundation {
+    pub async fn start<L: Listener>(dependencies: Dependencies<L>) -> anyhow::Result<Self> {
+        let Dependencies {
             config,
             secrets,
             clock,
@@ -172,7 +172,7 @@ impl Daemon {
             store,
             transport,
             listeners,
-        } = foundation;
+        } = dependencies;
         #[cfg(feature = "amqp")]
         let broker = secrets.broker;
         let Secrets {
@@ -268,7 +268,7 @@ impl Daemon {
             ));
             // An uninstalled app ends what works for its shop, and nothing else.
             let shop_stop = stop.child_token();
-            let looks = Looks {
+            let refresher = RecordRefresher {
                 shop: shop.domain.clone(),
                 store: Arc::clone(&store),
                 client: Arc::clone(&client),
@@ -276,8 +276,8 @@ impl Daemon {
                 identity: Arc::clone(&identity),
                 marks: marks.clone(),
             };
-            tasks.spawn(looks.run(shop_stop.clone()));
-            let attempts = Attempts {
+            tasks.spawn(refresher.run(shop_stop.clone()));
+            let sender = OutboxSender {
                 shop: shop.domain.clone(),
                 store: Arc::clone(&store),
                 client: Arc::clone(&client),
@@ -289,7 +289,7 @@ impl Daemon {
                 below_zero: shop.allow_backorder,
                 partly: Arc::default(),
             };
-            tasks.spawn(attempts.run(shop_stop.clone()));
+            tasks.spawn(sender.run(shop_stop.clone()));
             let syncs = Arc::new(Syncs {
                 shop: shop.domain.clone(),
                 store: Arc::clone(&store),
@@ -389,7 +389,7 @@ impl Daemon {
             let place = reader.place(&places).await?;
             tasks.spawn(reader.run(place, stop.clone()));
         }
-        let posts = Arc::new(Posts {
+        let posts = Arc::new(PostIntake {
             store: Arc::clone(&store),
             hub: Arc::clone(&hub),
             clock: Arc::clone(&clock),
@@ -416,7 +416,7 @@ impl Daemon {
             figures
         });
 
-        let needs = Needs {
+        let needs = AppState {
             store: store.for_requests(),
             figures: Recent::default(),
             readiness: Recent::default(),
@@ -452,7 +452,7 @@ impl Daemon {
                 places: Arc::clone(&places),
                 entrance: entrance.clone(),
             };
-            let needs = Needs {
+            let needs = AppState {
                 entrance,
                 trusted_networks,
                 hosts,

@@ -285,7 +285,7 @@ impl Reader {
             .zip(local)
             .and_then(|(quiet, now)| quiet.left(now));
         // Clocks may be changed in the meantime; so it is looked at again.
-        Some(digest.max(quiet.unwrap_or_default().min(limits::ALERTS_QUIET_LOOK)))
+        Some(digest.max(quiet.unwrap_or_default().min(limits::ALERTS_QUIET_CHECK)))
     }
 
     /// Passes what is no concern of this channel; not what the log forgot, before that is told.

@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Broker;
 use crate::limits;
 use crate::shop::names::ShopNames;
-use crate::shop::posts::Posts;
+use crate::shop::posts::PostIntake;
 use dead::DeadLetter;
 use message::Message;
 
@@ -55,7 +55,7 @@ pub(crate) struct Amqp {
     /// Our shops, as messages may call them.
     pub(crate) shops: Arc<ShopNames>,
     /// Where messages go.
-    pub(crate) posts: Arc<Posts>,
+    pub(crate) posts: Arc<PostIntake>,
     /// How it is going.
     pub(crate) figures: Arc<Figures>,
 }

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use store::{Operation, Revocation, Revoked};
 
 use super::api::{failed, identity};
-use super::operation::Asked;
-use super::{Context, body};
-use crate::limits::{ATTENDEES_MAX, COMMAND_BYTES_MAX};
+use super::route::ApiRequest;
+use super::{RouteContext, body};
+use crate::limits::{COMMAND_BYTES_MAX, PRESENCE_LISTED_MAX};
 use crate::people::auth::TOKEN_ID_BYTES_MAX;
 
 /// Who is connected, and what was counted since the start.
@@ -58,14 +58,17 @@ struct Gathering {
     sockets: usize,
 }
 
-pub(super) async fn realtime(context: &Context, asked: Asked) -> Result<Realtime, ErrorBody> {
-    admin(context, &asked.headers)?;
-    asked.query()?;
+pub(super) async fn realtime(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<Realtime, ErrorBody> {
+    admin(context, &request.headers)?;
+    request.query()?;
     Ok(figures(context))
 }
 
 /// Who asks, if they run all of this.
-pub(super) fn admin(context: &Context, headers: &HeaderMap) -> Result<Identity, ErrorBody> {
+pub(super) fn admin(context: &RouteContext, headers: &HeaderMap) -> Result<Identity, ErrorBody> {
     let identity = identity(context, headers)?;
     let everywhere = context
         .shops
@@ -81,7 +84,7 @@ pub(super) fn admin(context: &Context, headers: &HeaderMap) -> Result<Identity, 
     ))
 }
 
-fn figures(context: &Context) -> Realtime {
+fn figures(context: &RouteContext) -> Realtime {
     let (figures, there) = (context.hub.figures(), context.hub.attendees());
     let attendee = |(user_id, sockets)| Attendee { user_id, sockets };
     let gathering = |(shop, room, sockets)| Gathering {
@@ -98,14 +101,14 @@ fn figures(context: &Context) -> Realtime {
             online: there
                 .users
                 .into_iter()
-                .take(ATTENDEES_MAX)
+                .take(PRESENCE_LISTED_MAX)
                 .map(attendee)
                 .collect(),
         },
         rooms: there
             .rooms
             .into_iter()
-            .take(ATTENDEES_MAX)
+            .take(PRESENCE_LISTED_MAX)
             .map(gathering)
             .collect(),
         endings: context.hub.endings(),
@@ -151,10 +154,13 @@ pub(super) struct RevokedUntil {
     until: Timestamp,
 }
 
-pub(super) async fn revoke(context: &Context, asked: Asked) -> Result<RevokedUntil, ErrorBody> {
-    let by = admin(context, &asked.headers)?;
-    asked.query()?;
-    let body = body::whole(asked.body, COMMAND_BYTES_MAX).await?;
+pub(super) async fn revoke(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<RevokedUntil, ErrorBody> {
+    let by = admin(context, &request.headers)?;
+    request.query()?;
+    let body = body::whole(request.body, COMMAND_BYTES_MAX).await?;
     let revoking: Revoking = schemas::json::read(&body).map_err(|problem| {
         ErrorBody::new(
             ErrorCode::InvalidPayload,

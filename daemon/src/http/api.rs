@@ -13,8 +13,8 @@ use serde::Serialize;
 use serde_json::Value;
 use store::{Collection, DeliverySummary, OrderView, StoreError};
 
-use super::Context;
-use super::operation::{Asked, Query};
+use super::RouteContext;
+use super::route::{ApiRequest, Query};
 use crate::limits::{LIST_ITEMS_MAX, PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX};
 use crate::people::auth::TokenError;
 use crate::shop::names;
@@ -83,50 +83,77 @@ struct DeliveryCount {
     count: u64,
 }
 
-pub(super) async fn customers(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
-    Call::new(context, &asked)?
+pub(super) async fn customers(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<Page<Value>, ErrorBody> {
+    Call::new(context, &request)?
         .list(Collection::Customers, Subject::Customer)
         .await
 }
 
-pub(super) async fn items(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
-    Call::new(context, &asked)?
+pub(super) async fn items(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<Page<Value>, ErrorBody> {
+    Call::new(context, &request)?
         .list(Collection::Items, Subject::Inventory { location: None })
         .await
 }
 
-pub(super) async fn locations(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
-    Call::new(context, &asked)?
+pub(super) async fn locations(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<Page<Value>, ErrorBody> {
+    Call::new(context, &request)?
         .list(Collection::Locations, Subject::Sync)
         .await
 }
 
-pub(super) async fn orders(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
-    Call::new(context, &asked)?.orders().await
+pub(super) async fn orders(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<Page<Value>, ErrorBody> {
+    Call::new(context, &request)?.orders().await
 }
 
-pub(super) async fn products(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
-    Call::new(context, &asked)?
+pub(super) async fn products(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<Page<Value>, ErrorBody> {
+    Call::new(context, &request)?
         .list(Collection::Products, Subject::Product)
         .await
 }
 
-pub(super) async fn variants(context: &Context, asked: Asked) -> Result<Page<Value>, ErrorBody> {
-    Call::new(context, &asked)?
+pub(super) async fn variants(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<Page<Value>, ErrorBody> {
+    Call::new(context, &request)?
         .list(Collection::Variants, Subject::Product)
         .await
 }
 
-pub(super) async fn levels(context: &Context, asked: Asked) -> Result<LevelPage, ErrorBody> {
-    Call::new(context, &asked)?.levels().await
+pub(super) async fn levels(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<LevelPage, ErrorBody> {
+    Call::new(context, &request)?.levels().await
 }
 
-pub(super) async fn events(context: &Context, asked: Asked) -> Result<EventPage, ErrorBody> {
-    Call::new(context, &asked)?.events().await
+pub(super) async fn events(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<EventPage, ErrorBody> {
+    Call::new(context, &request)?.events().await
 }
 
-pub(super) async fn deliveries(context: &Context, asked: Asked) -> Result<Deliveries, ErrorBody> {
-    Call::new(context, &asked)?.deliveries().await
+pub(super) async fn deliveries(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<Deliveries, ErrorBody> {
+    Call::new(context, &request)?.deliveries().await
 }
 
 pub(super) fn failed(failure: &StoreError) -> ErrorBody {
@@ -146,7 +173,7 @@ pub(super) fn failed(failure: &StoreError) -> ErrorBody {
 }
 
 /// Who asks.
-pub(super) fn identity(context: &Context, headers: &HeaderMap) -> Result<Identity, ErrorBody> {
+pub(super) fn identity(context: &RouteContext, headers: &HeaderMap) -> Result<Identity, ErrorBody> {
     let refuse = |message| ErrorBody::new(ErrorCode::TokenInvalid, message);
     let token = ws::connection::bearer(headers);
     let token = token.ok_or_else(|| refuse("send a token: Authorization: Bearer <token>"))?;
@@ -190,7 +217,7 @@ fn id_field(collection: Collection) -> &'static str {
 
 /// One authenticated question about one shop.
 pub(super) struct Call<'c> {
-    pub(super) context: &'c Context,
+    pub(super) context: &'c RouteContext,
     pub(super) identity: Identity,
     pub(super) shop: ShopDomain,
     pub(super) query: Query,
@@ -198,9 +225,9 @@ pub(super) struct Call<'c> {
 }
 
 impl<'c> Call<'c> {
-    pub(super) fn new(context: &'c Context, asked: &Asked) -> Result<Self, ErrorBody> {
-        let identity = identity(context, &asked.headers)?;
-        let query = asked.query()?;
+    pub(super) fn new(context: &'c RouteContext, request: &ApiRequest) -> Result<Self, ErrorBody> {
+        let identity = identity(context, &request.headers)?;
+        let query = request.query()?;
         let named = query.get("shop").map(String::as_str);
         let shop = names::shop(&identity, named, &context.shops.domains())?;
         let limit = match query.get("limit").map(|text| text.parse()) {

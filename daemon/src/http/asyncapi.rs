@@ -14,14 +14,14 @@ use serde_json::{Map, Value, json};
 use ws::limits::IDS_PER_LIST_MAX;
 
 use super::commands;
-use super::operation::{Shape, generators, of};
+use super::route::{SchemaMaker, generators, of};
 
 /// What a client asks: its event's name, what that means, its payload, and what is acknowledged beside `ok`.
-type Request = (&'static str, &'static str, Shape, Shape);
+type Request = (&'static str, &'static str, SchemaMaker, SchemaMaker);
 /// What a client hears: the event's name, what happened, and its `data`, or its whole payload.
 type Told = (&'static str, &'static str, Payload);
 /// A plain message of another contract: its name, and its payload.
-type Message = (&'static str, Shape);
+type Message = (&'static str, SchemaMaker);
 /// Another contract: its name, its channels, what clients ask there, and what they hear.
 type Contract = (
     &'static str,
@@ -34,20 +34,20 @@ type Contract = (
 enum Payload {
     /// In the frame around what is logged; or, where programs may post it, what they posted.
     Framed {
-        data: Shape,
+        data: SchemaMaker,
         posted: bool,
     },
-    Flat(Shape),
+    Flat(SchemaMaker),
 }
 
-const fn framed(data: Shape) -> Payload {
+const fn framed(data: SchemaMaker) -> Payload {
     Payload::Framed {
         data,
         posted: false,
     }
 }
 
-const fn framed_or_posted(data: Shape) -> Payload {
+const fn framed_or_posted(data: SchemaMaker) -> Payload {
     Payload::Framed { data, posted: true }
 }
 

@@ -13,11 +13,11 @@ use store::{CommandFilter, HoldFilter, StoreError};
 use ws::Commands as _;
 
 use super::api::{Call, Page, failed, identity};
-use super::operation::Asked;
-use super::{Context, body};
-use crate::limits::{COMMAND_BYTES_MAX, DRAIN_AT_A_TIME, PAGE_RECORDS_MAX};
+use super::route::ApiRequest;
+use super::{RouteContext, body};
+use crate::limits::{COMMAND_BYTES_MAX, PAGE_RECORDS_MAX, RELEASES_AT_A_TIME};
 
-/// A command, what it asked for, and what it was about.
+/// A command, what it request for, and what it was about.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Audited {
@@ -92,13 +92,13 @@ pub(super) fn payload(kind: CommandKind, generator: &mut SchemaGenerator) -> Sch
 }
 
 pub(super) async fn give(
-    context: &Context,
-    asked: Asked,
+    context: &RouteContext,
+    request: ApiRequest,
     kind: CommandKind,
 ) -> Result<Value, ErrorBody> {
-    let by = identity(context, &asked.headers)?;
-    let query = asked.query()?;
-    let body = body::whole(asked.body, COMMAND_BYTES_MAX).await?;
+    let by = identity(context, &request.headers)?;
+    let query = request.query()?;
+    let body = body::whole(request.body, COMMAND_BYTES_MAX).await?;
     let payload: Value = schemas::json::read(&body).map_err(|problem| {
         let message = format!("the body must be a JSON object: {problem}");
         ErrorBody::new(ErrorCode::InvalidPayload, message)
@@ -114,30 +114,41 @@ pub(super) async fn give(
         .await
 }
 
-pub(super) async fn commands(context: &Context, asked: Asked) -> Result<Page<Audited>, ErrorBody> {
-    Call::new(context, &asked)?.commands().await
+pub(super) async fn commands(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<Page<Audited>, ErrorBody> {
+    Call::new(context, &request)?.commands().await
 }
 
-pub(super) async fn command(context: &Context, asked: Asked) -> Result<Audited, ErrorBody> {
-    Call::new(context, &asked)?.command(asked.part).await
+pub(super) async fn command(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<Audited, ErrorBody> {
+    Call::new(context, &request)?.command(request.part).await
 }
 
 pub(super) async fn reservations(
-    context: &Context,
-    asked: Asked,
+    context: &RouteContext,
+    request: ApiRequest,
 ) -> Result<Page<ReservationShape>, ErrorBody> {
-    Call::new(context, &asked)?.reservations().await
+    Call::new(context, &request)?.reservations().await
 }
 
 pub(super) async fn reservation(
-    context: &Context,
-    asked: Asked,
+    context: &RouteContext,
+    request: ApiRequest,
 ) -> Result<ReservationShape, ErrorBody> {
-    Call::new(context, &asked)?.reservation(asked.part).await
+    Call::new(context, &request)?
+        .reservation(request.part)
+        .await
 }
 
-pub(super) async fn drain(context: &Context, asked: Asked) -> Result<Drained, ErrorBody> {
-    Call::new(context, &asked)?.drain().await
+pub(super) async fn drain(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<Drained, ErrorBody> {
+    Call::new(context, &request)?.drain().await
 }
 
 impl Call<'_> {
@@ -292,7 +303,7 @@ impl Call<'_> {
             let found = holds.len();
             let outcomes: Vec<Result<Value, ErrorBody>> = futures_util::stream::iter(holds)
                 .map(release)
-                .buffer_unordered(DRAIN_AT_A_TIME)
+                .buffer_unordered(RELEASES_AT_A_TIME)
                 .collect()
                 .await;
             let done = outcomes.iter().filter(|outcome| outcome.is_ok()).count();

@@ -8,10 +8,10 @@ use warp::reply::Response;
 use warp::{Filter, filters::BoxedFilter};
 use ws::ConnectionRefusal;
 
-use super::{Context, allowed, error, health, nothing, table};
+use super::{RouteContext, allowed, error, health, nothing, routes};
 
 /// The answer to OPTIONS.
-pub(super) fn preflight(context: Context) -> BoxedFilter<(Response,)> {
+pub(super) fn preflight(context: RouteContext) -> BoxedFilter<(Response,)> {
     warp::options()
         .and(warp::path::full())
         .and(warp::header::headers_cloned())
@@ -40,8 +40,8 @@ pub(super) fn preflight(context: Context) -> BoxedFilter<(Response,)> {
 }
 
 /// What a path takes. Where it is asked whether we are ready, a balancer that asks so is told that, too.
-async fn takes(context: &Context, path: &str) -> Response {
-    let methods = table::methods(path);
+async fn takes(context: &RouteContext, path: &str) -> Response {
+    let methods = routes::methods(path);
     if methods.is_empty() {
         return nothing(path);
     }
@@ -56,7 +56,7 @@ async fn takes(context: &Context, path: &str) -> Response {
 
 /// Lets the scripts of such a page read an answer. To others it is given all the same: browsers keep it from them, and
 /// whoever is no browser needs no leave.
-pub(super) fn admit(context: &Context, headers: &HeaderMap, answer: Response) -> Response {
+pub(super) fn admit(context: &RouteContext, headers: &HeaderMap, answer: Response) -> Response {
     match context.entrance.origin(headers) {
         Ok(origin) => origin.admit(answer),
         Err(_) => answer,

@@ -9,8 +9,8 @@ use serde::Serialize;
 use warp::Reply as _;
 use warp::reply::Response;
 
-use super::Context;
-use super::operation::Asked;
+use super::RouteContext;
+use super::route::ApiRequest;
 
 /// That the process answers.
 #[derive(Serialize, JsonSchema)]
@@ -32,12 +32,12 @@ pub(super) struct Readiness {
     amqp: Option<&'static str>,
 }
 
-pub(super) async fn live(_: &Context, _: Asked) -> Result<Live, ErrorBody> {
+pub(super) async fn live(_: &RouteContext, _: ApiRequest) -> Result<Live, ErrorBody> {
     Ok(Live { status: "ok" })
 }
 
 /// 503 while it cannot do its work or is ending.
-pub(super) async fn ready(context: &Context) -> Response {
+pub(super) async fn ready(context: &RouteContext) -> Response {
     let answers = async {
         Ok::<_, Infallible>(
             context

@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use schemas::{ErrorBody, Timestamp, UserId};
 use serde::Serialize;
 
-use super::operation::Asked;
-use super::{Context, service};
-use crate::limits::ATTENDEES_MAX;
+use super::route::ApiRequest;
+use super::{RouteContext, service};
+use crate::limits::PRESENCE_LISTED_MAX;
 
 /// That it is well.
 #[derive(Serialize, JsonSchema)]
@@ -17,7 +17,7 @@ pub(super) struct Health {
     timestamp: Timestamp,
 }
 
-/// The frame around what was asked for.
+/// The frame around what was request for.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "{T}Found")]
 pub(super) struct Found<T> {
@@ -40,7 +40,7 @@ pub(super) struct UserStatus {
     is_connected: bool,
 }
 
-pub(super) async fn health(context: &Context, _: Asked) -> Result<Health, ErrorBody> {
+pub(super) async fn health(context: &RouteContext, _: ApiRequest) -> Result<Health, ErrorBody> {
     Ok(Health {
         status: "OK",
         service: "websocket-service",
@@ -49,11 +49,14 @@ pub(super) async fn health(context: &Context, _: Asked) -> Result<Health, ErrorB
 }
 
 pub(super) async fn connected(
-    context: &Context,
-    asked: Asked,
+    context: &RouteContext,
+    request: ApiRequest,
 ) -> Result<Found<ConnectedUsers>, ErrorBody> {
-    service::reader(context, &asked.headers, asked.peer)?;
-    let (count, users) = (context.hub.users(), context.hub.first_users(ATTENDEES_MAX));
+    service::reader(context, &request.headers, request.peer)?;
+    let (count, users) = (
+        context.hub.users(),
+        context.hub.first_users(PRESENCE_LISTED_MAX),
+    );
     Ok(Found {
         success: true,
         data: ConnectedUsers { count, users },
@@ -61,15 +64,15 @@ pub(super) async fn connected(
 }
 
 pub(super) async fn status(
-    context: &Context,
-    asked: Asked,
+    context: &RouteContext,
+    request: ApiRequest,
 ) -> Result<Found<UserStatus>, ErrorBody> {
-    service::reader(context, &asked.headers, asked.peer)?;
-    let is_connected = context.hub.is_online(&asked.part);
+    service::reader(context, &request.headers, request.peer)?;
+    let is_connected = context.hub.is_online(&request.part);
     Ok(Found {
         success: true,
         data: UserStatus {
-            user_id: asked.part,
+            user_id: request.part,
             is_connected,
         },
     })

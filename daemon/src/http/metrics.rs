@@ -1,4 +1,4 @@
-//! `/metrics` for Prometheus: how exact the mirror is and what waits, read from the store when asked. No secrets, nobody's data.
+//! `/metrics` for Prometheus: how exact the mirror is and what waits, read from the store when request. No secrets, nobody's data.
 
 use std::sync::atomic::Ordering;
 
@@ -16,8 +16,8 @@ use store::StoreError;
 use warp::Reply as _;
 use warp::reply::Response;
 
-use super::Context;
-use super::operation::Asked;
+use super::RouteContext;
+use super::route::ApiRequest;
 
 /// What the figures are written in.
 pub(super) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -76,8 +76,8 @@ struct Memory {
     external: Option<u64>,
 }
 
-pub(super) async fn metrics(context: &Context, asked: Asked) -> Response {
-    let accept = asked
+pub(super) async fn metrics(context: &RouteContext, request: ApiRequest) -> Response {
+    let accept = request
         .headers
         .get(header::ACCEPT)
         .and_then(|accept| accept.to_str().ok());
@@ -106,7 +106,7 @@ pub(super) async fn metrics(context: &Context, asked: Asked) -> Response {
     }
 }
 
-fn of_oms(context: &Context) -> OmsMetrics {
+fn of_oms(context: &RouteContext) -> OmsMetrics {
     let memory = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let bytes = |name: &str| {
         let line = memory
@@ -132,7 +132,7 @@ fn of_oms(context: &Context) -> OmsMetrics {
     }
 }
 
-async fn figures(context: &Context) -> Result<String, StoreError> {
+async fn figures(context: &RouteContext) -> Result<String, StoreError> {
     let mut registry = Registry::with_prefix("stockd");
     let drift = Family::<OfResource, Gauge>::default();
     registry.register(
@@ -273,7 +273,7 @@ async fn figures(context: &Context) -> Result<String, StoreError> {
 }
 
 async fn of_shop(
-    context: &Context,
+    context: &RouteContext,
     shop: &ShopDomain,
     drift: &Family<OfResource, Gauge>,
     completed: &Family<OfResource, Gauge>,

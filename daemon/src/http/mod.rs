@@ -12,13 +12,13 @@ mod hub;
 mod metrics;
 mod oms;
 pub(crate) mod openapi;
-mod operation;
 mod posts;
 mod realtime;
+mod route;
+mod routes;
 mod runs;
 mod service;
 pub(crate) mod source;
-mod table;
 pub(crate) mod tail;
 mod webhooks;
 
@@ -43,7 +43,7 @@ use ws::{Hub, IpNetwork, ListenerPolicy};
 
 use self::body::Body;
 pub(crate) use self::body::BodyBudget;
-use self::operation::{Asked, Problem};
+use self::route::{ApiRequest, ErrorAnswer};
 pub(crate) use self::service::KnownHosts;
 #[cfg(feature = "amqp")]
 use crate::amqp;
@@ -52,18 +52,18 @@ use crate::limits::FIGURES_TIME;
 use crate::people::auth::Tokens;
 use crate::shop::commands::Commands;
 use crate::shop::names::ShopNames;
-use crate::shop::posts::Posts;
+use crate::shop::posts::PostIntake;
 use crate::shop::scheduler::Runs;
 use crate::supervisor::problems::Problems;
 use crate::wiring::ShopSecrets;
 
 /// What the routes need, shared: it is cloned for every request, by each filter that the request is shown to.
-pub(crate) type Context = Arc<Needs>;
+pub(crate) type RouteContext = Arc<AppState>;
 
 /// What the routes need, once.
 #[derive(Clone)]
-pub(crate) struct Needs {
-    /// The store, for what is asked from outside.
+pub(crate) struct AppState {
+    /// The store, for what is request from outside.
     pub(crate) store: Arc<dyn Store>,
     /// The figures as they were told last, as text.
     pub(crate) figures: Recent<String>,
@@ -84,11 +84,11 @@ pub(crate) struct Needs {
     /// What other programs call our shops.
     pub(crate) names: Arc<ShopNames>,
     /// Where what other programs say comes in.
-    pub(crate) posts: Arc<Posts>,
+    pub(crate) posts: Arc<PostIntake>,
     /// How the intake of the broker is going, where there is one.
     #[cfg(feature = "amqp")]
     pub(crate) amqp: Option<Arc<amqp::Figures>>,
-    /// Where runs are asked for.
+    /// Where runs are request for.
     pub(crate) runs: Runs,
     /// What is wrong.
     pub(crate) problems: Arc<Problems>,
@@ -118,7 +118,7 @@ pub(crate) struct Needs {
 pub(crate) struct Recent<T>(Arc<Mutex<Option<(Instant, T)>>>);
 
 impl<T: Clone> Recent<T> {
-    /// What is known, or found out now. A failure is told to who asked and not remembered.
+    /// What is known, or found out now. A failure is told to who request and not remembered.
     async fn get<E>(&self, find: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let mut known = self.0.lock().await;
         if let Some((at, value)) = &*known
@@ -132,7 +132,7 @@ impl<T: Clone> Recent<T> {
     }
 }
 
-impl Needs {
+impl AppState {
     /// Where each channel of alerts is.
     async fn places(&self) -> Result<Vec<(String, Position)>, StoreError> {
         let places = self.store.positions().await?;
@@ -145,7 +145,7 @@ impl Needs {
 
 /// Every route, for connections of that kind.
 pub(crate) fn all<S: Stream>(
-    context: Context,
+    context: RouteContext,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
     let cors = context.clone();
     let routes = realtime::routes(context.clone(), PhantomData::<S>)
@@ -162,7 +162,7 @@ pub(crate) fn all<S: Stream>(
 }
 
 /// Whatever the table has.
-fn operations(context: Context) -> BoxedFilter<(Response,)> {
+fn operations(context: RouteContext) -> BoxedFilter<(Response,)> {
     warp::method()
         .and(warp::path::full())
         .and(warp::query::raw().or(warp::any().map(String::new)).unify())
@@ -173,15 +173,15 @@ fn operations(context: Context) -> BoxedFilter<(Response,)> {
             move |method: Method, path: FullPath, query, headers, peer: Peer, body| {
                 let context = context.clone();
                 async move {
-                    let Some((operation, part)) = table::find(&method, path.as_str()) else {
+                    let Some((route, part)) = routes::find(&method, path.as_str()) else {
                         return nothing(path.as_str());
                     };
                     let from = context.entrance.address_of(peer.0.ip(), &headers);
                     let body = Body::new(body, &headers, from, &context.bodies);
-                    (operation.serve)(
+                    (route.serve)(
                         context,
-                        Asked {
-                            operation,
+                        ApiRequest {
+                            route,
                             part,
                             query,
                             headers,
@@ -198,7 +198,7 @@ fn operations(context: Context) -> BoxedFilter<(Response,)> {
 
 /// The answer where no operation is.
 fn nothing(path: &str) -> Response {
-    let methods = table::methods(path);
+    let methods = routes::methods(path);
     if methods.is_empty() {
         let message = "there is nothing at this path; /api/openapi.json lists what there is";
         return error(
@@ -255,7 +255,7 @@ pub(crate) fn late() -> Response {
 
 /// An answer that says what is wrong.
 fn error(status: StatusCode, error: &ErrorBody) -> Response {
-    let body = warp::reply::json(&Problem { error });
+    let body = warp::reply::json(&ErrorAnswer { error });
     let mut response = warp::reply::with_status(body, status).into_response();
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response

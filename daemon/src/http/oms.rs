@@ -9,11 +9,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::api::failed;
-use super::operation::Asked;
+use super::route::ApiRequest;
 use super::service;
-use super::{Context, body};
-use crate::limits::ATTENDEES_MAX;
-use crate::shop::posts::Statement;
+use super::{RouteContext, body};
+use crate::limits::PRESENCE_LISTED_MAX;
+use crate::shop::posts::PostedEvent;
 
 /// A user's or another id: a number where that is exact in JavaScript.
 #[derive(Serialize, JsonSchema)]
@@ -64,14 +64,17 @@ pub(super) struct OnlineUser {
 /// That it is in the log.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "OmsTold")]
-pub(super) struct Told {
+pub(super) struct OmsAnswer {
     success: bool,
     id: Option<Offset>,
 }
 
 /// To anyone how many there are, and to administrators who.
-pub(super) async fn health(context: &Context, asked: Asked) -> Result<Health, ErrorBody> {
-    let reader = service::reader(context, &asked.headers, asked.peer);
+pub(super) async fn health(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<Health, ErrorBody> {
+    let reader = service::reader(context, &request.headers, request.peer);
     let stats = statistics(context, reader.is_ok_and(|by| by.role.is_admin()));
     Ok(Health {
         status: "OK",
@@ -80,13 +83,19 @@ pub(super) async fn health(context: &Context, asked: Asked) -> Result<Health, Er
     })
 }
 
-pub(super) async fn stats(context: &Context, asked: Asked) -> Result<Statistics, ErrorBody> {
-    service::reader(context, &asked.headers, asked.peer)?;
+pub(super) async fn stats(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<Statistics, ErrorBody> {
+    service::reader(context, &request.headers, request.peer)?;
     Ok(statistics(context, true))
 }
 
-pub(super) async fn online(context: &Context, asked: Asked) -> Result<OnlineUsers, ErrorBody> {
-    service::reader(context, &asked.headers, asked.peer)?;
+pub(super) async fn online(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<OnlineUsers, ErrorBody> {
+    service::reader(context, &request.headers, request.peer)?;
     Ok(OnlineUsers {
         count: context.hub.users(),
         users: listed(context),
@@ -94,11 +103,14 @@ pub(super) async fn online(context: &Context, asked: Asked) -> Result<OnlineUser
 }
 
 /// Everybody may ask it of themselves.
-pub(super) async fn is_online(context: &Context, asked: Asked) -> Result<OnlineUser, ErrorBody> {
-    let user = &asked.part;
-    let caller = service::caller(context, &asked.headers, asked.peer)?;
+pub(super) async fn is_online(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<OnlineUser, ErrorBody> {
+    let user = &request.part;
+    let caller = service::caller(context, &request.headers, request.peer)?;
     if caller.user_id.as_str() != user {
-        service::reader(context, &asked.headers, asked.peer)?;
+        service::reader(context, &request.headers, request.peer)?;
     }
     Ok(OnlineUser {
         user_id: id(user),
@@ -106,7 +118,7 @@ pub(super) async fn is_online(context: &Context, asked: Asked) -> Result<OnlineU
     })
 }
 
-fn statistics(context: &Context, with_names: bool) -> Statistics {
+fn statistics(context: &RouteContext, with_names: bool) -> Statistics {
     // Anybody may ask how many there are; that walks over nothing.
     Statistics {
         connected_clients: context.hub.figures().connections,
@@ -115,15 +127,15 @@ fn statistics(context: &Context, with_names: bool) -> Statistics {
         rooms: with_names.then(|| {
             context
                 .hub
-                .room_sizes(ws::contracts::oms_room, ATTENDEES_MAX)
+                .room_sizes(ws::contracts::oms_room, PRESENCE_LISTED_MAX)
         }),
     }
 }
 
-fn listed(context: &Context) -> Vec<Id> {
+fn listed(context: &RouteContext) -> Vec<Id> {
     context
         .hub
-        .first_users(ATTENDEES_MAX)
+        .first_users(PRESENCE_LISTED_MAX)
         .iter()
         .map(|user| id(user.as_str()))
         .collect()
@@ -136,14 +148,14 @@ fn id(id: &str) -> Id {
 
 /// Where something is posted.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Door {
+pub(super) enum OmsNotification {
     Broadcast,
     InventoryAlert,
     OrderCreated,
     OrderStatus,
 }
 
-impl Door {
+impl OmsNotification {
     /// What it says, and the fields that go on.
     fn read(self, mut body: Map<String, Value>) -> Result<(Kind, Map<String, Value>), ErrorBody> {
         let text = |body: &Map<String, Value>, key: &str| {
@@ -206,16 +218,16 @@ impl Door {
     }
 }
 
-/// What is posted at a door.
-pub(super) fn payload(door: Door, generator: &mut SchemaGenerator) -> Schema {
+/// What is posted at a notification.
+pub(super) fn payload(notification: OmsNotification, generator: &mut SchemaGenerator) -> Schema {
     let mut schema = Posted::data_schema(generator);
     // A branch tells the fields that it needs, too: linters do not look for them further up.
     let needs = |name: &&str| json!({ "properties": { *name: {} }, "required": [name] });
     let one_of = |names: &[&str]| json!(names.iter().map(needs).collect::<Vec<_>>());
-    let (fields, needed, any) = match door {
-        Door::OrderCreated => (json!({}), json!([]), one_of(&["orderId", "id"])),
-        Door::OrderStatus => (json!({}), json!([]), one_of(&["newStatus", "status"])),
-        Door::InventoryAlert => (
+    let (fields, needed, any) = match notification {
+        OmsNotification::OrderCreated => (json!({}), json!([]), one_of(&["orderId", "id"])),
+        OmsNotification::OrderStatus => (json!({}), json!([]), one_of(&["newStatus", "status"])),
+        OmsNotification::InventoryAlert => (
             json!({
                 "alertType": { "enum": ["low_stock", "out_of_stock", "restocked"] },
                 "currentQuantity": { "type": "number" },
@@ -223,7 +235,7 @@ pub(super) fn payload(door: Door, generator: &mut SchemaGenerator) -> Schema {
             json!(["alertType", "currentQuantity"]),
             one_of(&["productId", "variantId", "inventoryItemId"]),
         ),
-        Door::Broadcast => (
+        OmsNotification::Broadcast => (
             json!({ "type": { "enum": ["system", "user", "role"] } }),
             json!(["type"]),
             one_of(&["title", "subject", "message", "content"]),
@@ -233,7 +245,7 @@ pub(super) fn payload(door: Door, generator: &mut SchemaGenerator) -> Schema {
         return schema;
     };
     known.extend(fields.as_object().cloned().unwrap_or_default());
-    if matches!(door, Door::Broadcast) {
+    if matches!(notification, OmsNotification::Broadcast) {
         // For whom it is matters only where the type says so.
         let choices = [
             ("system", None),
@@ -259,17 +271,21 @@ pub(super) fn payload(door: Door, generator: &mut SchemaGenerator) -> Schema {
     schema
 }
 
-pub(super) async fn post(context: &Context, asked: Asked, door: Door) -> Result<Told, ErrorBody> {
-    let by = service::poster(context, &asked.headers, asked.peer)?;
-    let query = asked.query()?;
-    let mut body = super::posts::object(&body::whole(asked.body, POSTED_BYTES_MAX).await?)?;
+pub(super) async fn post(
+    context: &RouteContext,
+    request: ApiRequest,
+    notification: OmsNotification,
+) -> Result<OmsAnswer, ErrorBody> {
+    let by = service::poster(context, &request.headers, request.peer)?;
+    let query = request.query()?;
+    let mut body = super::posts::object(&body::whole(request.body, POSTED_BYTES_MAX).await?)?;
     let shop = body
         .remove("shop")
         .and_then(|shop| shop.as_str().map(str::to_owned));
     let shop = super::posts::shop(context, &by, shop.or_else(|| query.get("shop").cloned()))?;
-    let (kind, data) = door.read(body)?;
+    let (kind, data) = notification.read(body)?;
     let posted = Posted::read(kind, by.user_id.to_string(), None, data)?;
-    let statement = Statement {
+    let statement = PostedEvent {
         shop,
         event: Event::Posted(Box::new(posted)),
         key: None,
@@ -279,7 +295,7 @@ pub(super) async fn post(context: &Context, asked: Asked, door: Door) -> Result<
         .tell(statement)
         .await
         .map_err(|problem| failed(&problem))?;
-    Ok(Told {
+    Ok(OmsAnswer {
         success: true,
         id: told.place,
     })

@@ -11,20 +11,21 @@ use schemars::SchemaGenerator;
 use schemas::ErrorBody;
 use serde_json::{Map, Value, json};
 
-use super::operation::{
-    Asked, Content, Guard, Operation, Parameter, Problem, Within, generators, of,
+use super::route::{
+    AnswerContent, ApiRequest, ApiRoute, ErrorAnswer, ParameterPlace, RouteAccess, RouteParameter,
+    generators, of,
 };
-use super::table::OPERATIONS;
-use super::{Context, asyncapi};
+use super::routes::ROUTES;
+use super::{RouteContext, asyncapi};
 
 static OPENAPI: LazyLock<Value> = LazyLock::new(document);
 static ASYNCAPI: LazyLock<Value> = LazyLock::new(asyncapi::document);
 
-pub(super) async fn openapi(_: &Context, _: Asked) -> Result<&'static Value, ErrorBody> {
+pub(super) async fn openapi(_: &RouteContext, _: ApiRequest) -> Result<&'static Value, ErrorBody> {
     Ok(&OPENAPI)
 }
 
-pub(super) async fn asyncapi(_: &Context, _: Asked) -> Result<&'static Value, ErrorBody> {
+pub(super) async fn asyncapi(_: &RouteContext, _: ApiRequest) -> Result<&'static Value, ErrorBody> {
     Ok(&ASYNCAPI)
 }
 
@@ -32,10 +33,10 @@ pub(super) async fn asyncapi(_: &Context, _: Asked) -> Result<&'static Value, Er
 pub(crate) fn document() -> Value {
     let (mut answers, mut requests) = generators();
     let mut paths = Map::new();
-    for operation in OPERATIONS {
-        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
-        path[operation.method.as_str().to_ascii_lowercase()] =
-            described(operation, &mut answers, &mut requests);
+    for route in ROUTES {
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        path[route.method.as_str().to_ascii_lowercase()] =
+            described(route, &mut answers, &mut requests);
     }
     let responses = refusals(&mut answers);
     let mut shapes = Value::Object(answers.take_definitions(true));
@@ -68,17 +69,17 @@ pub(crate) fn document() -> Value {
 }
 
 fn described(
-    operation: &Operation,
+    route: &ApiRoute,
     answers: &mut SchemaGenerator,
     requests: &mut SchemaGenerator,
 ) -> Value {
-    let parameters: Vec<_> = operation
+    let parameters: Vec<_> = route
         .parameters
         .iter()
         .map(|one| parameter(one, requests))
         .collect();
-    let mut responses: Map<_, _> = operation.refusals().into_iter().map(refusal).collect();
-    for (status, content) in operation.answers {
+    let mut responses: Map<_, _> = route.refusals().into_iter().map(refusal).collect();
+    for (status, content) in route.answers {
         let mut response = json!({ "description": words(*status) });
         if let Some(content) = media(*content, answers) {
             response["content"] = content;
@@ -86,24 +87,24 @@ fn described(
         responses.insert(status.as_str().to_owned(), response);
     }
     let mut told = json!({
-        "operationId": operation.name,
-        "summary": operation.about,
-        "tags": [tag(operation.path)],
+        "operationId": route.name,
+        "summary": route.about,
+        "tags": [tag(route.path)],
         "responses": responses,
     });
     if !parameters.is_empty() {
         told["parameters"] = json!(parameters);
     }
-    if let Some((shape, example)) = operation.body {
+    if let Some((shape, example)) = route.body {
         let example = serde_json::from_str::<Value>(example).unwrap_or_default();
         let json = json!({ "schema": shape(requests), "example": example });
         told["requestBody"] = json!({ "required": true, "content": { "application/json": json } });
     }
-    match operation.guard {
+    match route.guard {
         // Said, because nothing said is taken for forgotten.
-        Guard::Nobody => told["security"] = json!([]),
-        Guard::Signature => told["security"] = json!([{ "signature": [] }]),
-        Guard::Token { roles, or_trusted } => {
+        RouteAccess::Nobody => told["security"] = json!([]),
+        RouteAccess::Signature => told["security"] = json!([{ "signature": [] }]),
+        RouteAccess::Token { roles, or_trusted } => {
             told["security"] = json!([{ "token": [] }]);
             told["x-roles"] = json!(roles);
             if or_trusted {
@@ -146,8 +147,8 @@ fn refusal(status: StatusCode) -> (String, Value) {
 
 /// What is answered when it is not done, by status.
 fn refusals(answers: &mut SchemaGenerator) -> Map<String, Value> {
-    let statuses: BTreeSet<StatusCode> = OPERATIONS.iter().flat_map(Operation::refusals).collect();
-    let content = media(Content::Json(of::<Problem>), answers);
+    let statuses: BTreeSet<StatusCode> = ROUTES.iter().flat_map(ApiRoute::refusals).collect();
+    let content = media(AnswerContent::Json(of::<ErrorAnswer>), answers);
     let refusal = |status: StatusCode| {
         let mut refusal = json!({ "description": words(status), "content": content });
         if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -159,8 +160,8 @@ fn refusals(answers: &mut SchemaGenerator) -> Map<String, Value> {
     statuses.into_iter().map(refusal).collect()
 }
 
-fn parameter(parameter: &Parameter, requests: &mut SchemaGenerator) -> Value {
-    let Parameter {
+fn parameter(parameter: &RouteParameter, requests: &mut SchemaGenerator) -> Value {
+    let RouteParameter {
         name,
         within,
         about,
@@ -169,25 +170,27 @@ fn parameter(parameter: &Parameter, requests: &mut SchemaGenerator) -> Value {
     json!({
         "name": name,
         "in": match within {
-            Within::Header => "header",
-            Within::Path => "path",
-            Within::Query => "query",
+            ParameterPlace::Header => "header",
+            ParameterPlace::Path => "path",
+            ParameterPlace::Query => "query",
         },
-        "required": *within == Within::Path,
+        "required": *within == ParameterPlace::Path,
         "description": about,
         "schema": shape(requests),
     })
 }
 
-fn media(content: Content, answers: &mut SchemaGenerator) -> Option<Value> {
+fn media(content: AnswerContent, answers: &mut SchemaGenerator) -> Option<Value> {
     let text = json!({ "schema": { "type": "string" } });
     match content {
-        Content::Nothing => None,
-        Content::Json(shape) => Some(json!({ "application/json": { "schema": shape(answers) } })),
-        Content::Figures(media, shape) => {
+        AnswerContent::Nothing => None,
+        AnswerContent::Json(shape) => {
+            Some(json!({ "application/json": { "schema": shape(answers) } }))
+        }
+        AnswerContent::Figures(media, shape) => {
             Some(json!({ (media): text, "application/json": { "schema": shape(answers) } }))
         }
-        Content::Text(media) => Some(json!({ (media): text })),
+        AnswerContent::Text(media) => Some(json!({ (media): text })),
     }
 }
 

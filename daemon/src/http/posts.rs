@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::api::failed;
-use super::operation::{Asked, Query};
-use super::{Context, body, service};
+use super::route::{ApiRequest, Query};
+use super::{RouteContext, body, service};
 use crate::shop::names;
-use crate::shop::posts::{Key, Statement};
+use crate::shop::posts::{PostedEvent, RepeatKey};
 
 /// Bytes of a request's body: what is posted, and what stands around it.
 const BODY_BYTES_MAX: usize = POSTED_BYTES_MAX + 4 * 1024;
@@ -20,7 +20,8 @@ const KEY_BYTES_MAX: usize = 255;
 
 /// That it is in the log.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Told {
+#[schemars(rename = "Told")]
+pub(super) struct PostAnswer {
     success: bool,
     /// Its place in the log; `null` for what is told to those who are there and not kept.
     offset: Option<Offset>,
@@ -28,27 +29,33 @@ pub(super) struct Told {
     repeated: bool,
 }
 
-pub(super) async fn post(context: &Context, asked: Asked) -> Result<Told, ErrorBody> {
-    tell(context, asked, Request::posted).await
+pub(super) async fn post(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<PostAnswer, ErrorBody> {
+    tell(context, request, PostRequest::posted).await
 }
 
-pub(super) async fn emit(context: &Context, asked: Asked) -> Result<Told, ErrorBody> {
-    tell(context, asked, Request::emitted).await
+pub(super) async fn emit(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<PostAnswer, ErrorBody> {
+    tell(context, request, PostRequest::emitted).await
 }
 
 async fn tell(
-    context: &Context,
-    asked: Asked,
-    read: fn(Request, &Context) -> Result<Statement, ErrorBody>,
-) -> Result<Told, ErrorBody> {
-    let by = service::poster(context, &asked.headers, asked.peer)?;
-    let query = asked.query()?;
-    let body = object(&body::whole(asked.body, BODY_BYTES_MAX).await?)?;
+    context: &RouteContext,
+    request: ApiRequest,
+    read: fn(PostRequest, &RouteContext) -> Result<PostedEvent, ErrorBody>,
+) -> Result<PostAnswer, ErrorBody> {
+    let by = service::poster(context, &request.headers, request.peer)?;
+    let query = request.query()?;
+    let body = object(&body::whole(request.body, BODY_BYTES_MAX).await?)?;
     let statement = read(
-        Request {
+        PostRequest {
             by,
             query,
-            headers: asked.headers,
+            headers: request.headers,
             body,
         },
         context,
@@ -58,14 +65,14 @@ async fn tell(
         .tell(statement)
         .await
         .map_err(|problem| failed(&problem))?;
-    Ok(Told {
+    Ok(PostAnswer {
         success: true,
         offset: told.place,
         repeated: told.repeated,
     })
 }
 
-/// What [`Request::posted`] reads.
+/// What [`PostRequest::posted`] reads.
 pub(super) fn posted_body(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -80,7 +87,7 @@ pub(super) fn posted_body(generator: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// What [`Request::emitted`] reads.
+/// What [`PostRequest::emitted`] reads.
 pub(super) fn emitted_body(_: &mut SchemaGenerator) -> Schema {
     let target = |key: &str| {
         let id = json_schema!({ "type": ["integer", "string"], "minimum": 0, "minLength": 1 });
@@ -125,16 +132,16 @@ pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, ErrorBody> {
     })
 }
 
-struct Request {
+struct PostRequest {
     by: Identity,
     query: Query,
     headers: HeaderMap,
     body: Map<String, Value>,
 }
 
-impl Request {
+impl PostRequest {
     /// `{event, data, shop?, eventId?}`.
-    fn posted(mut self, context: &Context) -> Result<Statement, ErrorBody> {
+    fn posted(mut self, context: &RouteContext) -> Result<PostedEvent, ErrorBody> {
         self.takes_only(&["event", "data", "shop", "eventId"])?;
         let name = self
             .body
@@ -159,7 +166,7 @@ impl Request {
     }
 
     /// `{target, event, data?, shop?, eventId?}`.
-    fn emitted(self, context: &Context) -> Result<Statement, ErrorBody> {
+    fn emitted(self, context: &RouteContext) -> Result<PostedEvent, ErrorBody> {
         self.takes_only(&["target", "event", "data", "shop", "eventId"])?;
         let emitted = Emitted::read(self.by.user_id.to_string(), &self.body)?;
         let target = self.body["target"].get("shop").map(text);
@@ -168,18 +175,22 @@ impl Request {
 
     fn statement(
         &self,
-        context: &Context,
+        context: &RouteContext,
         target: Option<String>,
         event: Event,
-    ) -> Result<Statement, ErrorBody> {
-        Ok(Statement {
+    ) -> Result<PostedEvent, ErrorBody> {
+        Ok(PostedEvent {
             shop: self.shop(context, target)?,
             event,
             key: self.key()?,
         })
     }
 
-    fn shop(&self, context: &Context, target: Option<String>) -> Result<ShopDomain, ErrorBody> {
+    fn shop(
+        &self,
+        context: &RouteContext,
+        target: Option<String>,
+    ) -> Result<ShopDomain, ErrorBody> {
         let named = target
             .or_else(|| self.body.get("shop").map(text))
             .or_else(|| self.query.get("shop").cloned());
@@ -188,7 +199,7 @@ impl Request {
     }
 
     /// By the header `Idempotency-Key`, else by `eventId`; of each sender for itself.
-    fn key(&self) -> Result<Option<Key>, ErrorBody> {
+    fn key(&self) -> Result<Option<RepeatKey>, ErrorBody> {
         let header = self.headers.get("idempotency-key");
         let (field, key) = match (header, self.body.get("eventId")) {
             (Some(key), _) => (
@@ -204,7 +215,10 @@ impl Request {
                 format!("{field} must be a text of 1 to {KEY_BYTES_MAX} bytes"),
             ));
         }
-        Ok(Some(Key::name(&format!("rest {}", self.by.user_id), &key)))
+        Ok(Some(RepeatKey::name(
+            &format!("rest {}", self.by.user_id),
+            &key,
+        )))
     }
 
     fn takes_only(&self, fields: &[&str]) -> Result<(), ErrorBody> {
@@ -221,7 +235,7 @@ impl Request {
 
 /// The shop of that domain or id, or the only one.
 pub(super) fn shop(
-    context: &Context,
+    context: &RouteContext,
     by: &Identity,
     named: Option<String>,
 ) -> Result<ShopDomain, ErrorBody> {

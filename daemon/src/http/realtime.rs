@@ -17,12 +17,12 @@ use ws::contracts::Dialect;
 use ws::{ConnectionRefusal, HandshakeOutcome};
 
 use super::body::Body;
-use super::operation::Asked;
-use super::{Context, body, error, status};
+use super::route::ApiRequest;
+use super::{RouteContext, body, error, status};
 use crate::http::edge::{Carrier, Peer, Stream};
 
 pub(super) fn routes<S: Stream>(
-    context: Context,
+    context: RouteContext,
     carrier: PhantomData<S>,
 ) -> BoxedFilter<(Response,)> {
     // What is told of it to who asks by a plain GET is one of the operations.
@@ -40,7 +40,10 @@ pub(super) fn routes<S: Stream>(
         .boxed()
 }
 
-fn socketio<S: Stream>(context: Context, _carrier: PhantomData<S>) -> BoxedFilter<(Response,)> {
+fn socketio<S: Stream>(
+    context: RouteContext,
+    _carrier: PhantomData<S>,
+) -> BoxedFilter<(Response,)> {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     warp::path("socket.io")
         .and(warp::path::end())
@@ -73,7 +76,7 @@ fn socketio<S: Stream>(context: Context, _carrier: PhantomData<S>) -> BoxedFilte
 
 /// A WebSocket without Socket.IO.
 fn plain<S: Stream>(
-    context: Context,
+    context: RouteContext,
     dialect: Dialect,
     _carrier: PhantomData<S>,
 ) -> BoxedFilter<(Response,)> {
@@ -108,17 +111,17 @@ fn is_upgrade() -> impl Filter<Extract = (), Error = Rejection> + Clone {
 }
 
 /// How omni's WebSocket is used.
-pub(super) async fn usage(context: &Context, _: Asked) -> Result<Value, ErrorBody> {
+pub(super) async fn usage(context: &RouteContext, _: ApiRequest) -> Result<Value, ErrorBody> {
     Ok(context.hub.omni_usage())
 }
 
 /// What it offers, to whom, and within which bounds.
-pub(super) async fn info(context: &Context, _: Asked) -> Result<Value, ErrorBody> {
+pub(super) async fn info(context: &RouteContext, _: ApiRequest) -> Result<Value, ErrorBody> {
     Ok(context.hub.omni_info())
 }
 
 async fn answer<S: Stream, T: ProtocolDriver>(
-    context: &Context,
+    context: &RouteContext,
     outcome: HandshakeOutcome<T>,
     upgrade: Option<OnUpgrade>,
     body: Body,

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use store::{Backlog, Drifted};
 
 use super::api::{Call, List, failed};
-use super::operation::Asked;
-use super::{Context, body};
+use super::route::ApiRequest;
+use super::{RouteContext, body};
 use crate::limits::{COMMAND_BYTES_MAX, PAGE_RECORDS_MAX};
 use crate::shop::sync::Plan;
 use crate::supervisor::problems::Shown;
@@ -35,7 +35,7 @@ fn quick() -> RunKind {
     RunKind::Quick
 }
 
-/// A run that was asked for.
+/// A run that was request for.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Started {
@@ -97,28 +97,45 @@ struct Waiting {
     refreshes: u64,
 }
 
-pub(super) async fn runs(context: &Context, asked: Asked) -> Result<List<SyncRun>, ErrorBody> {
-    Call::new(context, &asked)?.runs().await
+pub(super) async fn runs(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<List<SyncRun>, ErrorBody> {
+    Call::new(context, &request)?.runs().await
 }
 
-pub(super) async fn drift(context: &Context, asked: Asked) -> Result<List<Drifted>, ErrorBody> {
-    Call::new(context, &asked)?.drift().await
+pub(super) async fn drift(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<List<Drifted>, ErrorBody> {
+    Call::new(context, &request)?.drift().await
 }
 
-pub(super) async fn status(context: &Context, asked: Asked) -> Result<Status, ErrorBody> {
-    Call::new(context, &asked)?.status().await
+pub(super) async fn status(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<Status, ErrorBody> {
+    Call::new(context, &request)?.status().await
 }
 
-pub(super) async fn start(context: &Context, asked: Asked) -> Result<Started, ErrorBody> {
-    let call = Call::new(context, &asked)?;
-    let body = body::whole(asked.body, COMMAND_BYTES_MAX).await?;
+pub(super) async fn start(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<Started, ErrorBody> {
+    let call = Call::new(context, &request)?;
+    let body = body::whole(request.body, COMMAND_BYTES_MAX).await?;
     Ok(Started {
         run_id: call.start_run(&body).await?,
     })
 }
 
-pub(super) async fn cancel(context: &Context, asked: Asked) -> Result<Cancelled, ErrorBody> {
-    Call::new(context, &asked)?.cancel_run(&asked.part).await
+pub(super) async fn cancel(
+    context: &RouteContext,
+    request: ApiRequest,
+) -> Result<Cancelled, ErrorBody> {
+    Call::new(context, &request)?
+        .cancel_run(&request.part)
+        .await
 }
 
 /// Whether that record is one that staff limited to those locations may know: nothing of another location, and no order,

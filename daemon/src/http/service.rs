@@ -7,7 +7,7 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Uri, header};
 use schemas::{ErrorBody, ErrorCode, Identity, Role};
 
-use super::Context;
+use super::RouteContext;
 use super::api::identity;
 use crate::config::{Server, Shop};
 use crate::http::edge::Peer;
@@ -56,7 +56,7 @@ impl KnownHosts {
 
 /// Whoever it is.
 pub(super) fn caller(
-    context: &Context,
+    context: &RouteContext,
     headers: &HeaderMap,
     Peer(peer): Peer,
 ) -> Result<Identity, ErrorBody> {
@@ -126,7 +126,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// Who posts: another program, or who runs the installation.
 pub(super) fn poster(
-    context: &Context,
+    context: &RouteContext,
     headers: &HeaderMap,
     peer: Peer,
 ) -> Result<Identity, ErrorBody> {
@@ -144,7 +144,7 @@ pub(super) fn poster(
 /// Who is told who is connected: another program or an admin, of every shop. Presence is not kept by shop, so whoever is
 /// limited to some would be told of the others.
 pub(super) fn reader(
-    context: &Context,
+    context: &RouteContext,
     headers: &HeaderMap,
     peer: Peer,
 ) -> Result<Identity, ErrorBody> {

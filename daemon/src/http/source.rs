@@ -264,7 +264,11 @@ mod tests {
 
     #[tokio::test]
     async fn those_who_ask_for_the_same_snapshot_at_once_share_it_and_others_do_not() {
-        let (store, mut writer) = store::memory::open(&Entropy::seeded(1));
+        let (folder, entropy) = (tempfile::tempdir().unwrap(), Entropy::seeded(1));
+        let path = folder.path().join("stockd.db");
+        let store::sqlite::Opened {
+            store, mut writer, ..
+        } = store::sqlite::open(&path, &entropy, Timestamp::UNIX_EPOCH).unwrap();
         let shop: ShopDomain = "a.myshopify.com".parse().unwrap();
         let (thresholds, at) = (inventory::Thresholds::default(), Timestamp::UNIX_EPOCH);
         let known = store.write(Operation::Register {

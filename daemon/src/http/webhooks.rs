@@ -9,19 +9,22 @@ use warp::Reply as _;
 use warp::reply::Response;
 
 use super::body::Body;
-use super::operation::Asked;
-use super::{Context, body, error, late, status};
+use super::route::ApiRequest;
+use super::{RouteContext, body, error, late, status};
 use crate::limits::{WEBHOOK_BODY_TIMEOUT, WEBHOOK_BYTES_MAX};
 use crate::supervisor::problems::OTHER_STORE;
 
-pub(super) async fn receive(context: &Context, Asked { headers, body, .. }: Asked) -> Response {
+pub(super) async fn receive(
+    context: &RouteContext,
+    ApiRequest { headers, body, .. }: ApiRequest,
+) -> Response {
     received(context, &headers, body)
         .await
         .unwrap_or_else(|refusal| refusal)
 }
 
 async fn received(
-    context: &Context,
+    context: &RouteContext,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Response> {
@@ -67,7 +70,7 @@ async fn received(
 }
 
 /// Puts a delivery on disk. A repeated one is answered like the first and changes nothing.
-async fn keep(context: &Context, webhook: &Webhook) -> Result<Response, Response> {
+async fn keep(context: &RouteContext, webhook: &Webhook) -> Result<Response, Response> {
     let delivery = Delivery {
         shop: webhook.shop().clone(),
         webhook_id: webhook.webhook_id().clone(),

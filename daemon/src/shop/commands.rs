@@ -1,6 +1,6 @@
 //! Commands: the one way for all doors, from what a client sent to the answer.
 //!
-//! What is answered is durable. Shopify hears of it later, from `attempts`; only in a strict shop does the answer
+//! What is answered is durable. Shopify hears of it later, from `outbox`; only in a strict shop does the answer
 //! wait for that.
 
 use std::collections::BTreeMap;
@@ -155,7 +155,7 @@ impl Commands {
                 return Some(settlement);
             }
             // Of all that is committed little concerns this command.
-            sleep(limits::STRICT_LOOK_PAUSE).await;
+            sleep(limits::STRICT_CHECK_PAUSE).await;
             committed.changed().await.ok()?;
         }
     }

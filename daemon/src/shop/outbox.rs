@@ -25,7 +25,7 @@ use crate::shop::identity::StoreIdentity;
 use crate::supervisor::stall::Stall;
 
 /// Brings one shop's commands to Shopify.
-pub(crate) struct Attempts {
+pub(crate) struct OutboxSender {
     /// Which shop.
     pub(crate) shop: ShopDomain,
     /// Where effects wait and answers go.
@@ -48,7 +48,7 @@ pub(crate) struct Attempts {
     pub(crate) partly: Arc<AtomicBool>,
 }
 
-impl Attempts {
+impl OutboxSender {
     /// Works until told to stop. What is under way then is sent again after the next start.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut sending: JoinSet<String> = JoinSet::new();
@@ -63,13 +63,13 @@ impl Attempts {
             let sent = self.send_all(&mut sending, &mut on_the_way).await;
             stall.note(&sent);
             let pause = if sent.is_ok() {
-                limits::ATTEMPTS_PAUSE
+                limits::OUTBOX_PAUSE
             } else {
                 limits::STORE_PAUSE
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = self.given.changed() => tokio::time::sleep(limits::ATTEMPTS_GATHER).await,
+                _ = self.given.changed() => tokio::time::sleep(limits::OUTBOX_GATHER).await,
                 Some(ended) = sending.join_next() => {
                     if let Ok(id) = ended {
                         on_the_way.remove(&id);
@@ -88,7 +88,7 @@ impl Attempts {
     ) -> Result<(), StoreError> {
         for attempt in self.store.attempts(&self.shop).await? {
             if on_the_way.insert(attempt.id.clone()) {
-                sending.spawn(self.courier().deliver(attempt));
+                sending.spawn(self.message_sender().deliver(attempt));
             }
         }
         let at = self.clock.now();
@@ -98,16 +98,16 @@ impl Attempts {
                 at,
             })
             .await?;
-        if on_the_way.len() >= limits::ATTEMPTS_MAX {
+        if on_the_way.len() >= limits::OUTBOX_IN_FLIGHT_MAX {
             return Ok(());
         }
         for call in self.plan().await? {
-            if call.kind != CallKind::Nothing && on_the_way.len() >= limits::ATTEMPTS_MAX {
+            if call.kind != CallKind::Nothing && on_the_way.len() >= limits::OUTBOX_IN_FLIGHT_MAX {
                 continue;
             }
             if let Some(attempt) = self.begin(call).await? {
                 on_the_way.insert(attempt.id.clone());
-                sending.spawn(self.courier().deliver(attempt));
+                sending.spawn(self.message_sender().deliver(attempt));
             }
         }
         Ok(())
@@ -118,7 +118,7 @@ impl Attempts {
         loop {
             let waiting = self
                 .store
-                .waiting(&self.shop, limits::EFFECTS_GROUP)
+                .waiting(&self.shop, limits::ADJUSTMENTS_GROUP)
                 .await?;
             let Plan { calls, short } = coalesce(&waiting, self.below_zero);
             if short.is_empty() {
@@ -181,8 +181,8 @@ impl Attempts {
         Ok(started.fresh.then_some(attempt))
     }
 
-    fn courier(&self) -> Courier {
-        Courier {
+    fn message_sender(&self) -> MessageSender {
+        MessageSender {
             shop: self.shop.clone(),
             store: Arc::clone(&self.store),
             client: Arc::clone(&self.client),
@@ -195,7 +195,7 @@ impl Attempts {
 }
 
 /// Takes one attempt to Shopify and its answer back.
-struct Courier {
+struct MessageSender {
     shop: ShopDomain,
     store: Arc<dyn Store>,
     client: Arc<Client>,
@@ -205,7 +205,7 @@ struct Courier {
     partly: Arc<AtomicBool>,
 }
 
-impl Courier {
+impl MessageSender {
     async fn deliver(self, attempt: Attempt) -> String {
         let end = self.answer(&attempt).await;
         let id = attempt.id;
@@ -235,10 +235,10 @@ impl Courier {
         let Some(change) = stock_change(attempt.kind) else {
             return End::Done;
         };
-        let mut pause = limits::ATTEMPT_PAUSE_MIN;
+        let mut pause = limits::RESEND_PAUSE_MIN;
         loop {
             let age = self.clock.now().duration_since(attempt.begun);
-            if age > SignedDuration::from_hours(limits::ATTEMPT_HOURS_MAX) {
+            if age > SignedDuration::from_hours(limits::RESEND_HOURS_MAX) {
                 tracing::error!(shop.domain = %self.shop, attempt.id, levels = attempt.levels.len(), "Shopify's answer to a change of stock never came: compare these levels by hand");
                 return unknown(
                     "Shopify's answer never came: whether it was done must be looked at by hand",
@@ -283,18 +283,18 @@ impl Courier {
                     return End::Refused(all.collect());
                 }
                 Err(error) => {
-                    if pause == limits::ATTEMPT_PAUSE_MIN {
+                    if pause == limits::RESEND_PAUSE_MIN {
                         tracing::warn!(shop.domain = %self.shop, attempt.id, %error, "a change of stock is not answered yet; the same will be sent again until it is");
                     }
                 }
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(limits::ATTEMPT_PAUSE_MAX);
+            pause = (pause * 2).min(limits::RESEND_PAUSE_MAX);
         }
     }
 }
 
-impl Courier {
+impl MessageSender {
     /// The attempt's levels as they are now; `None` when Shopify does not answer that either.
     async fn readings(&self, attempt: &Attempt) -> Option<Vec<Level>> {
         let keys: Vec<_> = attempt

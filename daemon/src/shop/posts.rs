@@ -8,7 +8,7 @@ use store::{Operation, Post, PostKey, Store, StoreError};
 use ws::Hub;
 
 /// The one way in for what other programs say.
-pub(crate) struct Posts {
+pub(crate) struct PostIntake {
     /// Where it is kept.
     pub(crate) store: Arc<dyn Store>,
     /// Who is told what is not kept.
@@ -19,32 +19,32 @@ pub(crate) struct Posts {
 
 /// Something another program says.
 #[derive(Debug)]
-pub(crate) struct Statement {
+pub(crate) struct PostedEvent {
     /// In which shop.
     pub(crate) shop: ShopDomain,
     /// What.
     pub(crate) event: Event,
     /// By what a repetition is known again.
-    pub(crate) key: Option<Key>,
+    pub(crate) key: Option<RepeatKey>,
 }
 
 /// By what a repetition is known again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Key {
+pub(crate) struct RepeatKey {
     hash: PostKey,
     may_repeat: bool,
 }
 
 /// What became of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct PostReceipt {
     /// Where it is in the log; nowhere, when it is worth nothing a second later.
     pub(crate) place: Option<Offset>,
     /// Whether it was told before.
     pub(crate) repeated: bool,
 }
 
-impl Key {
+impl RepeatKey {
     /// Whatever has this name in this space is one and the same.
     pub(crate) fn name(space: &str, name: &str) -> Self {
         Self {
@@ -62,13 +62,13 @@ impl Key {
     }
 }
 
-impl Posts {
+impl PostIntake {
     /// Tells it, unless it was told before; when this answers, it is on disk.
-    pub(crate) async fn tell(&self, statement: Statement) -> Result<Told, StoreError> {
-        let Statement { shop, event, key } = statement;
+    pub(crate) async fn tell(&self, statement: PostedEvent) -> Result<PostReceipt, StoreError> {
+        let PostedEvent { shop, event, key } = statement;
         if event.is_ephemeral() {
             self.hub.tell(&shop, &event);
-            return Ok(Told {
+            return Ok(PostReceipt {
                 place: None,
                 repeated: false,
             });
@@ -84,7 +84,7 @@ impl Posts {
         let outcome = self.store.write(Operation::Post(Box::new(post))).await?;
         let epoch = self.store.epoch();
         let place = outcome.place.map(|sequence| Offset { epoch, sequence });
-        Ok(Told {
+        Ok(PostReceipt {
             place,
             repeated: !outcome.fresh,
         })

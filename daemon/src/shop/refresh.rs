@@ -1,4 +1,4 @@
-//! Second looks: records of which something was heard are read again, a paced group at a time.
+//! Second refresher: records of which something was heard are read again, a paced group at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::shop::identity::StoreIdentity;
 use crate::supervisor::stall::Stall;
 
 /// Reads one shop's marked records.
-pub(crate) struct Looks {
+pub(crate) struct RecordRefresher {
     /// Which shop.
     pub(crate) shop: ShopDomain,
     /// Where marks are, and where readings go.
@@ -29,7 +29,7 @@ pub(crate) struct Looks {
     pub(crate) marks: watch::Receiver<()>,
 }
 
-impl Looks {
+impl RecordRefresher {
     /// Works until told to stop.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut stall = Stall::of(format!("refreshes of {}", self.shop));
@@ -41,14 +41,14 @@ impl Looks {
                     self.identity.is_confirmed().await;
                     self.group(&mut stall).await
                 } => match read {
-                    Ok(0) => limits::LOOKS_PAUSE,
+                    Ok(0) => limits::REFRESH_PAUSE,
                     Ok(_) => continue,
                     Err(pause) => pause,
                 },
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = self.marks.changed(), if pause == limits::LOOKS_PAUSE => {}
+                _ = self.marks.changed(), if pause == limits::REFRESH_PAUSE => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -59,7 +59,7 @@ impl Looks {
         let now = self.clock.now();
         let marked = self
             .store
-            .marked(&self.shop, now, limits::LOOKS_GROUP)
+            .marked(&self.shop, now, limits::REFRESH_GROUP)
             .await;
         if marked.is_err() {
             stall.note(&marked);

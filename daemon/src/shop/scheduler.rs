@@ -144,7 +144,7 @@ impl Schedule {
                             .try_into()
                             .unwrap_or(Duration::ZERO);
                         // The clock may be set while we sleep, and sleep does not notice that.
-                        tokio::time::sleep(wait.min(limits::SCHEDULE_LOOK_PAUSE)).await;
+                        tokio::time::sleep(wait.min(limits::SCHEDULE_CHECK_PAUSE)).await;
                     }
                     None => std::future::pending().await,
                 }

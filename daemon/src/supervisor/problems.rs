@@ -261,7 +261,7 @@ impl Problems {
                 _ = failing.changed() => {}
                 () = self.changed.notified() => {}
                 () = tokio::time::sleep(limits::STORE_PAUSE), if pending => {}
-                () = tokio::time::sleep(limits::PROBLEMS_LOOK_PAUSE) => {}
+                () = tokio::time::sleep(limits::PROBLEMS_CHECK_PAUSE) => {}
             }
             if !all_told {
                 // A notice that others begin meanwhile must not make this spin.

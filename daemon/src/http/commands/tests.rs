@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use crate::clock::SystemClock;
 use crate::config::{Config, Environment};
 use crate::people::auth::{self, NewToken};
-use crate::wiring::{Daemon, Foundation, Secrets};
+use crate::wiring::{Daemon, Dependencies, Secrets};
 
 use super::*;
 
@@ -46,13 +46,16 @@ struct World {
     url: String,
     config: Config,
     _daemon: Daemon,
+    _folder: tempfile::TempDir,
 }
 
 impl World {
     async fn new() -> Self {
         let config = Config::read(CONFIG, "the test", &Environment::default()).unwrap();
-        let entropy = Arc::new(Entropy::seeded(1));
-        let (store, writer) = store::memory::open(&entropy);
+        let (folder, entropy) = (tempfile::tempdir().unwrap(), Arc::new(Entropy::seeded(1)));
+        let path = folder.path().join("stockd.db");
+        let store::sqlite::Opened { store, writer, .. } =
+            store::sqlite::open(&path, &entropy, SystemClock.now()).unwrap();
         std::thread::spawn(move || writer.run());
         let (shop, at): (ShopDomain, _) = (config.shop[0].domain.clone(), SystemClock.now());
         let register = Operation::Register {
@@ -91,7 +94,7 @@ impl World {
         store.write(Operation::Apply(batch)).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/api/v1", listener.local_addr().unwrap());
-        let foundation = Foundation {
+        let foundation = Dependencies {
             config: config.clone(),
             secrets: Secrets::fetch(&config, &Environment::default()).unwrap(),
             clock: Arc::new(SystemClock),
@@ -104,6 +107,7 @@ impl World {
             url,
             config,
             _daemon: Daemon::start(foundation).await.unwrap(),
+            _folder: folder,
         }
     }
 

@@ -23,10 +23,12 @@ fn who(role: Role) -> Identity {
     Identity::unlimited("ann".parse().unwrap(), role)
 }
 
-/// Item 5 with ten available at each of two locations.
-async fn commands(strict: bool) -> Arc<Commands> {
-    let entropy = Arc::new(Entropy::seeded(1));
-    let (store, writer) = store::memory::open(&entropy);
+/// Item 5 with ten available at each of two locations, and the folder that the store lies in.
+async fn commands(strict: bool) -> (Arc<Commands>, tempfile::TempDir) {
+    let (folder, entropy) = (tempfile::tempdir().unwrap(), Arc::new(Entropy::seeded(1)));
+    let path = folder.path().join("stockd.db");
+    let store::sqlite::Opened { store, writer, .. } =
+        store::sqlite::open(&path, &entropy, Timestamp::UNIX_EPOCH).unwrap();
     std::thread::spawn(move || writer.run());
     let (shop, at) = (shop(), Timestamp::from_second(1_700_000_000).unwrap());
     let register = Operation::Register {
@@ -71,13 +73,14 @@ async fn commands(strict: bool) -> Arc<Commands> {
     };
     let shops = BTreeMap::from([(shop, ShopPolicy { policy, strict })]);
     let given = Arc::new(watch::Sender::new(()));
-    Arc::new(Commands {
+    let commands = Arc::new(Commands {
         store,
         clock: Arc::new(move || at),
         entropy,
         shops,
         given,
-    })
+    });
+    (commands, folder)
 }
 
 fn reserve(quantity: i64) -> Value {
@@ -129,7 +132,7 @@ async fn shopify_answers(commands: &Commands, end: End) {
 
 #[tokio::test]
 async fn a_command_is_answered_at_once_and_those_who_send_are_woken() {
-    let commands = commands(false).await;
+    let (commands, _folder) = commands(false).await;
     let mut given = commands.given.subscribe();
     let payload = json!({ "inventoryItemId": ITEM, "delta": -3, "reason": "broken" });
     let answer = commands
@@ -163,7 +166,7 @@ async fn a_command_is_answered_at_once_and_those_who_send_are_woken() {
 
 #[tokio::test]
 async fn each_command_has_an_id_of_its_own() {
-    let commands = commands(false).await;
+    let (commands, _folder) = commands(false).await;
     let mut ids = std::collections::BTreeSet::new();
     for _ in 0..3 {
         let answer = commands
@@ -184,7 +187,7 @@ async fn each_command_has_an_id_of_its_own() {
 
 #[tokio::test]
 async fn only_staff_give_commands_and_only_in_their_shops_and_locations() {
-    let commands = commands(false).await;
+    let (commands, _folder) = commands(false).await;
     for role in [Role::Customer, Role::Guest, Role::Service] {
         let refused = commands
             .run(&who(role), None, CommandKind::Reserve, json!("nonsense"))
@@ -244,7 +247,7 @@ async fn only_staff_give_commands_and_only_in_their_shops_and_locations() {
 
 /// Gives a reserve in a strict shop, lets Shopify answer, and gives what the client gets.
 async fn strictly(end: End) -> Result<Value, ErrorBody> {
-    let commands = commands(true).await;
+    let (commands, _folder) = commands(true).await;
     let mut clients = JoinSet::new();
     let desk = Arc::clone(&commands);
     clients.spawn(async move {
@@ -273,7 +276,7 @@ async fn a_strict_shop_answers_what_shopify_says() {
 
 #[tokio::test(start_paused = true)]
 async fn a_strict_shop_answers_in_time_how_far_a_command_is() {
-    let commands = commands(true).await;
+    let (commands, _folder) = commands(true).await;
     let asked = tokio::time::Instant::now();
     let answer = commands
         .run(&who(Role::Staff), None, CommandKind::Reserve, reserve(2))

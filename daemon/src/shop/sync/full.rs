@@ -303,7 +303,7 @@ impl Full<'_> {
         let syncs = self.run.syncs;
         let mut committed = syncs.store.committed();
         while syncs.store.doubts(&self.run.record.run.run_id).await? > 0 {
-            let _woken = timeout(limits::LOOKS_PAUSE, committed.changed()).await;
+            let _woken = timeout(limits::REFRESH_PAUSE, committed.changed()).await;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! One thing that can be asked over HTTP: how it is found, what is told of it, and who answers it.
+//! One thing that can be request over HTTP: how it is found, what is told of it, and who answers it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::pin::Pin;
@@ -10,42 +10,42 @@ use schemas::{ErrorBody, Role};
 use serde::Serialize;
 
 use super::body::Body;
-use super::{Context, status};
+use super::{RouteContext, status};
 use crate::http::edge::Peer;
 
 /// What a request asks for by name.
 pub(super) type Query = HashMap<String, String>;
 /// A schema, in the words of a document that is being made.
-pub(super) type Shape = fn(&mut SchemaGenerator) -> Schema;
+pub(super) type SchemaMaker = fn(&mut SchemaGenerator) -> Schema;
 /// An answer under way.
-pub(super) type Answering = Pin<Box<dyn Future<Output = warp::reply::Response> + Send>>;
+pub(super) type PendingAnswer = Pin<Box<dyn Future<Output = warp::reply::Response> + Send>>;
 
 /// A path and method, what may be sent there, and who answers.
-pub(super) struct Operation {
-    pub(super) method: Verb,
+pub(super) struct ApiRoute {
+    pub(super) method: RouteMethod,
     /// `{…}` stands for one segment.
     pub(super) path: &'static str,
     /// For programs that are generated.
     pub(super) name: &'static str,
     pub(super) about: &'static str,
-    pub(super) guard: Guard,
-    pub(super) parameters: &'static [Parameter],
+    pub(super) guard: RouteAccess,
+    pub(super) parameters: &'static [RouteParameter],
     /// What is sent, and one that is taken.
-    pub(super) body: Option<(Shape, &'static str)>,
-    pub(super) answers: &'static [(StatusCode, Content)],
+    pub(super) body: Option<(SchemaMaker, &'static str)>,
+    pub(super) answers: &'static [(StatusCode, AnswerContent)],
     /// Refusals beyond those that follow from the rest.
     pub(super) refusals: &'static [StatusCode],
-    pub(super) serve: fn(Context, Asked) -> Answering,
+    pub(super) serve: fn(RouteContext, ApiRequest) -> PendingAnswer,
 }
 
 /// The methods that are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verb {
+pub(super) enum RouteMethod {
     Get,
     Post,
 }
 
-impl Verb {
+impl RouteMethod {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -56,7 +56,7 @@ impl Verb {
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Guard {
+pub(super) enum RouteAccess {
     Nobody,
     /// Who signed the body with the shop's secret.
     Signature,
@@ -69,25 +69,25 @@ pub(super) enum Guard {
 
 /// What stands in an answer.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Content {
+pub(super) enum AnswerContent {
     Nothing,
-    Json(Shape),
+    Json(SchemaMaker),
     /// As JSON to who asks for that.
-    Figures(&'static str, Shape),
+    Figures(&'static str, SchemaMaker),
     Text(&'static str),
 }
 
 /// Something that stands in the path, in the query or in a header.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Parameter {
+pub(super) struct RouteParameter {
     pub(super) name: &'static str,
-    pub(super) within: Within,
+    pub(super) within: ParameterPlace,
     pub(super) about: &'static str,
-    pub(super) shape: Shape,
+    pub(super) shape: SchemaMaker,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Within {
+pub(super) enum ParameterPlace {
     Header,
     Path,
     Query,
@@ -108,8 +108,8 @@ pub(super) fn generators() -> (SchemaGenerator, SchemaGenerator) {
     (answers.into_generator(), requests.into_generator())
 }
 
-impl Operation {
-    /// What stands for `{…}`, if that path is this operation's.
+impl ApiRoute {
+    /// What stands for `{…}`, if that path is this route's.
     pub(super) fn matches(&self, path: &str) -> Option<String> {
         let (mut ours, mut theirs) = (self.path.split('/'), path.split('/'));
         let mut part = String::new();
@@ -131,7 +131,7 @@ impl Operation {
     pub(super) fn refusals(&self) -> BTreeSet<StatusCode> {
         let mut refusals = BTreeSet::from([StatusCode::REQUEST_TIMEOUT]);
         refusals.extend(self.refusals);
-        if let Guard::Token { roles, .. } = self.guard {
+        if let RouteAccess::Token { roles, .. } = self.guard {
             refusals.extend([StatusCode::UNAUTHORIZED, StatusCode::SERVICE_UNAVAILABLE]);
             refusals.extend((roles.len() < Role::ALL.len()).then_some(StatusCode::FORBIDDEN));
         }
@@ -155,9 +155,9 @@ impl Operation {
     }
 }
 
-/// A request that an operation is to answer.
-pub(super) struct Asked {
-    pub(super) operation: &'static Operation,
+/// A request that an route is to answer.
+pub(super) struct ApiRequest {
+    pub(super) route: &'static ApiRoute,
     /// What stands for `{…}` in the path.
     pub(super) part: String,
     pub(super) query: String,
@@ -166,19 +166,19 @@ pub(super) struct Asked {
     pub(super) body: Body,
 }
 
-impl Asked {
-    /// What is asked for by name. Of our own paths each name must be one that is described, and come once; of the
+impl ApiRequest {
+    /// What is request for by name. Of our own paths each name must be one that is described, and come once; of the
     /// documents' others are passed over, as they are there.
     pub(super) fn query(&self) -> Result<Query, ErrorBody> {
         let mut query = Query::new();
         let known = || {
-            let parameters = self.operation.parameters.iter();
+            let parameters = self.route.parameters.iter();
             parameters
-                .filter(|parameter| parameter.within == Within::Query)
+                .filter(|parameter| parameter.within == ParameterPlace::Query)
                 .map(|parameter| parameter.name)
         };
         for (name, value) in form_urlencoded::parse(self.query.as_bytes()) {
-            let strict = self.operation.is_strict();
+            let strict = self.route.is_strict();
             if strict && !known().any(|known| known == name) {
                 let name: String = name.chars().take(40).collect();
                 let names: Vec<_> = known().collect();
@@ -202,7 +202,8 @@ impl Asked {
 
 /// What is answered when it is not done.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Problem<'e> {
+#[schemars(rename = "Problem")]
+pub(super) struct ErrorAnswer<'e> {
     /// Why, and what to do.
     pub(super) error: &'e ErrorBody,
 }
@@ -219,7 +220,7 @@ pub(super) fn answer<A: Serialize>(
     }
 }
 
-impl PartialEq<Method> for Verb {
+impl PartialEq<Method> for RouteMethod {
     fn eq(&self, method: &Method) -> bool {
         // Hyper leaves the body of an answer to HEAD out.
         *method == self.as_str() || (*self == Self::Get && *method == Method::HEAD)

@@ -1,4 +1,4 @@
-//! The door of a running daemon: where it is, who knocks, and REST through it.
+//! A client of the REST API of a running daemon: where the daemon is, whose token is used, and the requests.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -22,9 +22,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
 /// Where the daemon is unless somebody says otherwise.
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
-/// Where, and who.
+/// How to reach the daemon, and as whom.
 #[derive(Debug, Args)]
-pub(super) struct Door {
+pub(super) struct ConnectionArgs {
     /// Where the daemon is: the first listener of --config when left out, else http://127.0.0.1:8080.
     #[arg(long, global = true, env = "STOCKD_URL")]
     pub(super) url: Option<String>,
@@ -36,22 +36,22 @@ pub(super) struct Door {
     pub(super) config: Option<PathBuf>,
 }
 
-/// A door that was found, and by whom it is opened.
-pub(super) struct Opened {
+/// Where the daemon is, and the token to use there.
+pub(super) struct DaemonAccess {
     /// Where the daemon is.
     pub(super) url: Url,
     /// Who asks.
     pub(super) token: String,
 }
 
-impl Door {
+impl ConnectionArgs {
     /// Where the daemon is; the token given, or one signed for an admin of that name.
     pub(super) fn open(
         &self,
         environment: &Environment,
         user: &str,
         shop: Option<&ShopDomain>,
-    ) -> anyhow::Result<Opened> {
+    ) -> anyhow::Result<DaemonAccess> {
         let config = self
             .config
             .as_ref()
@@ -79,7 +79,7 @@ impl Door {
                 return Err(Usage(remedy.to_owned()).into());
             }
         };
-        Ok(Opened { url, token })
+        Ok(DaemonAccess { url, token })
     }
 }
 
@@ -109,18 +109,18 @@ fn reachable(listen: &Address) -> String {
     }
 }
 
-/// The door, and the shop behind it.
+/// How to reach the daemon, and which shop the command is about.
 #[derive(Debug, Args)]
-pub(super) struct ShopDoor {
+pub(super) struct ShopArgs {
     #[command(flatten)]
-    door: Door,
+    connection: ConnectionArgs,
     /// Which shop, where there are several.
     #[arg(long, global = true, value_name = "DOMAIN")]
     shop: Option<ShopDomain>,
 }
 
 /// REST as one user.
-pub(super) struct Rest {
+pub(super) struct ApiClient {
     client: reqwest::Client,
     url: Url,
     token: String,
@@ -129,19 +129,19 @@ pub(super) struct Rest {
 
 /// What the daemon answered in place of what was asked for.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(super) struct ApiRefusal {
     status: StatusCode,
     pub(super) error: ErrorBody,
 }
 
-impl Refused {
+impl ApiRefusal {
     /// Whether a value of the command line is wrong, rather than how things stand.
     pub(super) fn is_usage(&self) -> bool {
         [StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE].contains(&self.status)
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for ApiRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(field) = self.error.field.as_deref() {
             match flag(field) {
@@ -153,7 +153,7 @@ impl fmt::Display for Refused {
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for ApiRefusal {}
 
 /// What a field of a request is called on the command line.
 fn flag(field: &str) -> Option<&'static str> {
@@ -179,17 +179,17 @@ fn flag(field: &str) -> Option<&'static str> {
     })
 }
 
-impl ShopDoor {
-    /// REST through this door, as the token's bearer, or as an admin of that name.
-    pub(super) fn open(self, environment: &Environment, user: &str) -> anyhow::Result<Rest> {
-        let Self { door, shop } = self;
-        Rest::new(door.open(environment, user, shop.as_ref())?, shop)
+impl ShopArgs {
+    /// A client that acts as the token's bearer, or as an admin of that name.
+    pub(super) fn open(self, environment: &Environment, user: &str) -> anyhow::Result<ApiClient> {
+        let Self { connection, shop } = self;
+        ApiClient::new(connection.open(environment, user, shop.as_ref())?, shop)
     }
 }
 
-impl Rest {
-    pub(super) fn new(opened: Opened, shop: Option<ShopDomain>) -> anyhow::Result<Self> {
-        let Opened { url, token } = opened;
+impl ApiClient {
+    pub(super) fn new(opened: DaemonAccess, shop: Option<ShopDomain>) -> anyhow::Result<Self> {
+        let DaemonAccess { url, token } = opened;
         // Proxies would come out of the environment, which only the configuration reads.
         let client = reqwest::Client::builder()
             .timeout(ANSWER_TIMEOUT)
@@ -242,7 +242,7 @@ impl Rest {
             return Ok(answer);
         }
         match ErrorBody::deserialize(&answer["error"]) {
-            Ok(error) => Err(Refused { status, error }.into()),
+            Ok(error) => Err(ApiRefusal { status, error }.into()),
             Err(_) => anyhow::bail!("{} answers {status}: is it stockd?", self.url),
         }
     }
@@ -251,7 +251,7 @@ impl Rest {
 /// What stands in the way, if the daemon said so.
 pub(super) fn refusal(error: &anyhow::Error) -> Option<ErrorCode> {
     error
-        .downcast_ref::<Refused>()
+        .downcast_ref::<ApiRefusal>()
         .map(|refused| refused.error.code)
 }
 
@@ -267,12 +267,12 @@ mod tests {
              domain = \"pretend.myshopify.com\"\naccess_token = \"x\"\nwebhook_secrets = [\"x\"]\n"
         );
         std::fs::write(&config, text).unwrap();
-        let door = Door {
+        let connection = ConnectionArgs {
             url: url.map(str::to_owned),
             token: None,
             config: Some(config),
         };
-        let opened = door.open(&Environment::default(), "ann", None);
+        let opened = connection.open(&Environment::default(), "ann", None);
         opened
             .map(|opened| opened.url.to_string())
             .map_err(|error| error.to_string())

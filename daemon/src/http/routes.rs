@@ -11,18 +11,20 @@ use schemas::shape::{CommandState, ReservationShape};
 use schemas::{Role, SyncRun};
 use store::Drifted;
 
-use super::oms::Door;
-use super::operation::{Content, Guard, Operation, Parameter, Verb, Within, answer, of};
+use super::oms::OmsNotification;
+use super::route::{
+    AnswerContent, ApiRoute, ParameterPlace, RouteAccess, RouteMethod, RouteParameter, answer, of,
+};
 use super::{
     admin, api, commands, health, hub, metrics, oms, openapi, posts, realtime, runs, webhooks,
 };
 use crate::limits::{PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX};
 
-const EVERYBODY: Guard = Guard::Token {
+const EVERYBODY: RouteAccess = RouteAccess::Token {
     roles: &Role::ALL,
     or_trusted: false,
 };
-const BUT_SERVICES: Guard = Guard::Token {
+const BUT_SERVICES: RouteAccess = RouteAccess::Token {
     roles: &[
         Role::Admin,
         Role::Customer,
@@ -33,7 +35,7 @@ const BUT_SERVICES: Guard = Guard::Token {
     ],
     or_trusted: false,
 };
-const BUYERS_AND_STAFF: Guard = Guard::Token {
+const BUYERS_AND_STAFF: RouteAccess = RouteAccess::Token {
     roles: &[
         Role::Admin,
         Role::Customer,
@@ -43,32 +45,32 @@ const BUYERS_AND_STAFF: Guard = Guard::Token {
     ],
     or_trusted: false,
 };
-const STAFF: Guard = Guard::Token {
+const STAFF: RouteAccess = RouteAccess::Token {
     roles: &[Role::Admin, Role::Manager, Role::Staff, Role::SuperAdmin],
     or_trusted: false,
 };
-const MANAGERS: Guard = Guard::Token {
+const MANAGERS: RouteAccess = RouteAccess::Token {
     roles: &[Role::Admin, Role::Manager, Role::SuperAdmin],
     or_trusted: false,
 };
-const ADMINS: Guard = Guard::Token {
+const ADMINS: RouteAccess = RouteAccess::Token {
     roles: &[Role::Admin, Role::SuperAdmin],
     or_trusted: false,
 };
-const SERVICES: Guard = Guard::Token {
+const SERVICES: RouteAccess = RouteAccess::Token {
     roles: &[Role::Admin, Role::Service, Role::SuperAdmin],
     or_trusted: true,
 };
 
-const SHOP: Parameter = Parameter {
+const SHOP: RouteParameter = RouteParameter {
     name: "shop",
-    within: Within::Query,
+    within: ParameterPlace::Query,
     about: "Which shop; not needed where the token is good for one.",
     shape: |_| json_schema!({ "type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9-]{0,59}\.[Mm][Yy][Ss][Hh][Oo][Pp][Ii][Ff][Yy]\.[Cc][Oo][Mm]$" }),
 };
-const LIMIT: Parameter = Parameter {
+const LIMIT: RouteParameter = RouteParameter {
     name: "limit",
-    within: Within::Query,
+    within: ParameterPlace::Query,
     about: "How many at most.",
     shape: |_| {
         json_schema!({
@@ -76,48 +78,48 @@ const LIMIT: Parameter = Parameter {
         })
     },
 };
-const AFTER_RECORD: Parameter = page(
+const AFTER_RECORD: RouteParameter = page(
     "after",
     |_| json_schema!({ "type": "string", "pattern": "^[0-9]{1,19}$" }),
 );
-const AFTER_LEVEL: Parameter = page("after", |_| {
+const AFTER_LEVEL: RouteParameter = page("after", |_| {
     let pattern = format!("^{}:{}$", id("InventoryItem"), id("Location"));
     json_schema!({ "type": "string", "pattern": pattern })
 });
-const AFTER_HOLD: Parameter = page("after", time_and_id);
-const BEFORE_COMMAND: Parameter = page("before", time_and_id);
-const LIST: &[Parameter] = &[SHOP, LIMIT, AFTER_RECORD];
+const AFTER_HOLD: RouteParameter = page("after", time_and_id);
+const BEFORE_COMMAND: RouteParameter = page("before", time_and_id);
+const LIST: &[RouteParameter] = &[SHOP, LIMIT, AFTER_RECORD];
 
 const fn query(
     name: &'static str,
     about: &'static str,
     shape: fn(&mut SchemaGenerator) -> Schema,
-) -> Parameter {
-    Parameter {
+) -> RouteParameter {
+    RouteParameter {
         name,
-        within: Within::Query,
+        within: ParameterPlace::Query,
         about,
         shape,
     }
 }
 
-const fn page(name: &'static str, shape: fn(&mut SchemaGenerator) -> Schema) -> Parameter {
+const fn page(name: &'static str, shape: fn(&mut SchemaGenerator) -> Schema) -> RouteParameter {
     query(name, "The `next` of the page before.", shape)
 }
 
-const fn header(name: &'static str, about: &'static str) -> Parameter {
-    Parameter {
+const fn header(name: &'static str, about: &'static str) -> RouteParameter {
+    RouteParameter {
         name,
-        within: Within::Header,
+        within: ParameterPlace::Header,
         about,
         shape: |_| json_schema!({ "type": "string" }),
     }
 }
 
-const fn part(name: &'static str, about: &'static str) -> Parameter {
-    Parameter {
+const fn part(name: &'static str, about: &'static str) -> RouteParameter {
+    RouteParameter {
         name,
-        within: Within::Path,
+        within: ParameterPlace::Path,
         about,
         shape: |_| json_schema!({ "type": "string" }),
     }
@@ -146,22 +148,22 @@ fn object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object" })
 }
 
-/// An operation that is found by GET and answers JSON.
+/// An route that is found by GET and answers JSON.
 const fn get(
     name: &'static str,
     path: &'static str,
     about: &'static str,
-    guard: Guard,
-) -> Operation {
-    Operation {
-        method: Verb::Get,
+    guard: RouteAccess,
+) -> ApiRoute {
+    ApiRoute {
+        method: RouteMethod::Get,
         path,
         name,
         about,
         guard,
         parameters: &[],
         body: None,
-        answers: &[(StatusCode::OK, Content::Nothing)],
+        answers: &[(StatusCode::OK, AnswerContent::Nothing)],
         refusals: &[],
         serve: |_, _| Box::pin(async { super::nothing("") }),
     }
@@ -171,10 +173,10 @@ const fn post(
     name: &'static str,
     path: &'static str,
     about: &'static str,
-    guard: Guard,
-) -> Operation {
-    Operation {
-        method: Verb::Post,
+    guard: RouteAccess,
+) -> ApiRoute {
+    ApiRoute {
+        method: RouteMethod::Post,
         ..get(name, path, about, guard)
     }
 }
@@ -183,7 +185,7 @@ const fn post(
 macro_rules! by {
     ($handler:path) => { by!($handler, StatusCode::OK) };
     ($handler:path, $status:expr $(, $more:expr)*) => {
-        |context, asked| Box::pin(async move { answer($status, $handler(&context, asked $(, $more)*).await) })
+        |context, request| Box::pin(async move { answer($status, $handler(&context, request $(, $more)*).await) })
     };
 }
 
@@ -193,10 +195,10 @@ const CREATED: StatusCode = StatusCode::CREATED;
 
 macro_rules! command {
     ($name:literal, $path:literal, $about:literal, $kind:expr, $answer:ty, $example:literal) => {
-        Operation {
+        ApiRoute {
             parameters: &[SHOP],
             body: Some((|generator| commands::payload($kind, generator), $example)),
-            answers: &[(OK, Content::Json(of::<$answer>))],
+            answers: &[(OK, AnswerContent::Json(of::<$answer>))],
             refusals: CONFLICT,
             serve: by!(commands::give, OK, $kind),
             ..post($name, $path, $about, STAFF)
@@ -204,31 +206,31 @@ macro_rules! command {
     };
 }
 
-macro_rules! door {
-    ($name:literal, $path:literal, $about:literal, $door:expr, $example:literal) => {
-        Operation {
+macro_rules! notify {
+    ($name:literal, $path:literal, $about:literal, $notification:expr, $example:literal) => {
+        ApiRoute {
             parameters: &[SHOP_BY_ANY_NAME],
-            body: Some((|generator| oms::payload($door, generator), $example)),
-            answers: &[(CREATED, Content::Json(of::<oms::Told>))],
-            serve: by!(oms::post, CREATED, $door),
+            body: Some((|generator| oms::payload($notification, generator), $example)),
+            answers: &[(CREATED, AnswerContent::Json(of::<oms::OmsAnswer>))],
+            serve: by!(oms::post, CREATED, $notification),
             ..post($name, $path, $about, SERVICES)
         }
     };
 }
 
-const SHOP_BY_ANY_NAME: Parameter = query(
+const SHOP_BY_ANY_NAME: RouteParameter = query(
     "shop",
     "Which shop, by its domain or its id; not needed where there is one.",
     |_| json_schema!({ "type": "string" }),
 );
-const IDEMPOTENCY_KEY: Parameter = header(
+const IDEMPOTENCY_KEY: RouteParameter = header(
     "Idempotency-Key",
     "Said again under the same, it is told once. In place of eventId.",
 );
 
-/// Every operation there is.
-pub(super) static OPERATIONS: &[Operation] = &[
-    Operation {
+/// Every route there is.
+pub(super) static ROUTES: &[ApiRoute] = &[
+    ApiRoute {
         parameters: &[
             SHOP,
             LIMIT,
@@ -257,7 +259,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
                 |_| json_schema!({ "type": "string", "examples": ["SCARF-00127-1"] }),
             ),
         ],
-        answers: &[(OK, Content::Json(of::<api::LevelPage>))],
+        answers: &[(OK, AnswerContent::Json(of::<api::LevelPage>))],
         serve: by!(api::levels),
         ..get(
             "listLevels",
@@ -266,9 +268,9 @@ pub(super) static OPERATIONS: &[Operation] = &[
             STAFF,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: LIST,
-        answers: &[(OK, Content::Json(of::<api::Page<Product>>))],
+        answers: &[(OK, AnswerContent::Json(of::<api::Page<Product>>))],
         serve: by!(api::products),
         ..get(
             "listProducts",
@@ -277,9 +279,9 @@ pub(super) static OPERATIONS: &[Operation] = &[
             BUT_SERVICES,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: LIST,
-        answers: &[(OK, Content::Json(of::<api::Page<Variant>>))],
+        answers: &[(OK, AnswerContent::Json(of::<api::Page<Variant>>))],
         serve: by!(api::variants),
         ..get(
             "listVariants",
@@ -288,9 +290,9 @@ pub(super) static OPERATIONS: &[Operation] = &[
             BUT_SERVICES,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: LIST,
-        answers: &[(OK, Content::Json(of::<api::Page<InventoryItem>>))],
+        answers: &[(OK, AnswerContent::Json(of::<api::Page<InventoryItem>>))],
         serve: by!(api::items),
         ..get(
             "listItems",
@@ -299,9 +301,9 @@ pub(super) static OPERATIONS: &[Operation] = &[
             STAFF,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: LIST,
-        answers: &[(OK, Content::Json(of::<api::Page<Location>>))],
+        answers: &[(OK, AnswerContent::Json(of::<api::Page<Location>>))],
         serve: by!(api::locations),
         ..get(
             "listLocations",
@@ -310,9 +312,9 @@ pub(super) static OPERATIONS: &[Operation] = &[
             STAFF,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: LIST,
-        answers: &[(OK, Content::Json(of::<api::Page<Order>>))],
+        answers: &[(OK, AnswerContent::Json(of::<api::Page<Order>>))],
         serve: by!(api::orders),
         ..get(
             "listOrders",
@@ -321,9 +323,9 @@ pub(super) static OPERATIONS: &[Operation] = &[
             BUYERS_AND_STAFF,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: LIST,
-        answers: &[(OK, Content::Json(of::<api::Page<Customer>>))],
+        answers: &[(OK, AnswerContent::Json(of::<api::Page<Customer>>))],
         serve: by!(api::customers),
         ..get(
             "listCustomers",
@@ -332,7 +334,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
             STAFF,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: &[
             SHOP,
             LIMIT,
@@ -343,7 +345,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
                 |_| json_schema!({ "type": "string", "examples": ["inventory:all", "orders:all,shopify:sync"] }),
             ),
         ],
-        answers: &[(OK, Content::Json(of::<api::EventPage>))],
+        answers: &[(OK, AnswerContent::Json(of::<api::EventPage>))],
         serve: by!(api::events),
         ..get(
             "listEvents",
@@ -352,13 +354,13 @@ pub(super) static OPERATIONS: &[Operation] = &[
             EVERYBODY,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: &[SHOP, IDEMPOTENCY_KEY],
         body: Some((
             posts::posted_body,
             r#"{"event": "order:status_changed", "eventId": "e-1", "data": {"orderId": "order-123", "status": "shipped"}}"#,
         )),
-        answers: &[(CREATED, Content::Json(of::<posts::Told>))],
+        answers: &[(CREATED, AnswerContent::Json(of::<posts::PostAnswer>))],
         serve: by!(posts::post, CREATED),
         ..post(
             "postEvent",
@@ -367,13 +369,13 @@ pub(super) static OPERATIONS: &[Operation] = &[
             SERVICES,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: &[SHOP, IDEMPOTENCY_KEY],
         body: Some((
             posts::emitted_body,
             r#"{"target": {"user": "ann"}, "event": "coffee:ready", "data": {"cups": 2}}"#,
         )),
-        answers: &[(CREATED, Content::Json(of::<posts::Told>))],
+        answers: &[(CREATED, AnswerContent::Json(of::<posts::PostAnswer>))],
         serve: by!(posts::emit, CREATED),
         ..post(
             "emit",
@@ -430,7 +432,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
         HoldAnswer,
         r#"{"reservationId": "01968c1e-0000-7000-8000-000000000000", "sale": "outside"}"#
     ),
-    Operation {
+    ApiRoute {
         parameters: &[
             SHOP,
             LIMIT,
@@ -447,7 +449,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
             ),
             query("state", "That stand so.", of::<CommandState>),
         ],
-        answers: &[(OK, Content::Json(of::<api::Page<commands::Audited>>))],
+        answers: &[(OK, AnswerContent::Json(of::<api::Page<commands::Audited>>))],
         serve: by!(commands::commands),
         ..get(
             "listCommands",
@@ -456,9 +458,9 @@ pub(super) static OPERATIONS: &[Operation] = &[
             STAFF,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: &[SHOP, part("commandId", "Which command.")],
-        answers: &[(OK, Content::Json(of::<commands::Audited>))],
+        answers: &[(OK, AnswerContent::Json(of::<commands::Audited>))],
         serve: by!(commands::command),
         ..get(
             "readCommand",
@@ -467,9 +469,9 @@ pub(super) static OPERATIONS: &[Operation] = &[
             STAFF,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: &[SHOP, LIMIT, AFTER_HOLD],
-        answers: &[(OK, Content::Json(of::<api::Page<ReservationShape>>))],
+        answers: &[(OK, AnswerContent::Json(of::<api::Page<ReservationShape>>))],
         serve: by!(commands::reservations),
         ..get(
             "listReservations",
@@ -478,9 +480,9 @@ pub(super) static OPERATIONS: &[Operation] = &[
             STAFF,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: &[SHOP, part("reservationId", "Which reservation.")],
-        answers: &[(OK, Content::Json(of::<ReservationShape>))],
+        answers: &[(OK, AnswerContent::Json(of::<ReservationShape>))],
         serve: by!(commands::reservation),
         ..get(
             "readReservation",
@@ -489,9 +491,9 @@ pub(super) static OPERATIONS: &[Operation] = &[
             STAFF,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: &[SHOP],
-        answers: &[(OK, Content::Json(of::<commands::Drained>))],
+        answers: &[(OK, AnswerContent::Json(of::<commands::Drained>))],
         serve: by!(commands::drain),
         ..post(
             "drainHolds",
@@ -500,26 +502,29 @@ pub(super) static OPERATIONS: &[Operation] = &[
             ADMINS,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: &[SHOP, LIMIT],
-        answers: &[(OK, Content::Json(of::<api::List<SyncRun>>))],
+        answers: &[(OK, AnswerContent::Json(of::<api::List<SyncRun>>))],
         serve: by!(runs::runs),
         ..get("listRuns", "/api/v1/runs", "Runs, newest first.", STAFF)
     },
-    Operation {
+    ApiRoute {
         parameters: &[SHOP],
         body: Some((
             of::<runs::Wish>,
             r#"{"resource": "inventory", "kind": "quick"}"#,
         )),
-        answers: &[(StatusCode::ACCEPTED, Content::Json(of::<runs::Started>))],
+        answers: &[(
+            StatusCode::ACCEPTED,
+            AnswerContent::Json(of::<runs::Started>),
+        )],
         refusals: &[StatusCode::CONFLICT],
         serve: by!(runs::start, StatusCode::ACCEPTED),
         ..post("startRun", "/api/v1/runs", "Starts a run.", MANAGERS)
     },
-    Operation {
+    ApiRoute {
         parameters: &[SHOP, part("runId", "Which run.")],
-        answers: &[(OK, Content::Json(of::<runs::Cancelled>))],
+        answers: &[(OK, AnswerContent::Json(of::<runs::Cancelled>))],
         refusals: CONFLICT,
         serve: by!(runs::cancel),
         ..post(
@@ -529,7 +534,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
             MANAGERS,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: &[
             SHOP,
             LIMIT,
@@ -539,7 +544,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
                 |_| json_schema!({ "type": "string", "minLength": 1, "maxLength": 128 }),
             ),
         ],
-        answers: &[(OK, Content::Json(of::<api::List<Drifted>>))],
+        answers: &[(OK, AnswerContent::Json(of::<api::List<Drifted>>))],
         serve: by!(runs::drift),
         ..get(
             "listDrift",
@@ -548,7 +553,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
             STAFF,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: &[
             SHOP,
             LIMIT,
@@ -558,7 +563,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
                 })
             }),
         ],
-        answers: &[(OK, Content::Json(of::<api::Deliveries>))],
+        answers: &[(OK, AnswerContent::Json(of::<api::Deliveries>))],
         serve: by!(api::deliveries),
         ..get(
             "listDeliveries",
@@ -567,9 +572,9 @@ pub(super) static OPERATIONS: &[Operation] = &[
             STAFF,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: &[SHOP],
-        answers: &[(OK, Content::Json(of::<runs::Status>))],
+        answers: &[(OK, AnswerContent::Json(of::<runs::Status>))],
         serve: by!(runs::status),
         ..get(
             "readStatus",
@@ -578,8 +583,8 @@ pub(super) static OPERATIONS: &[Operation] = &[
             STAFF,
         )
     },
-    Operation {
-        answers: &[(OK, Content::Json(of::<admin::Realtime>))],
+    ApiRoute {
+        answers: &[(OK, AnswerContent::Json(of::<admin::Realtime>))],
         serve: by!(admin::realtime),
         ..get(
             "readRealtime",
@@ -588,9 +593,9 @@ pub(super) static OPERATIONS: &[Operation] = &[
             ADMINS,
         )
     },
-    Operation {
+    ApiRoute {
         body: Some((of::<admin::Revoking>, r#"{"userId": "somebody-who-left"}"#)),
-        answers: &[(OK, Content::Json(of::<admin::RevokedUntil>))],
+        answers: &[(OK, AnswerContent::Json(of::<admin::RevokedUntil>))],
         serve: by!(admin::revoke),
         ..post(
             "revoke",
@@ -599,48 +604,48 @@ pub(super) static OPERATIONS: &[Operation] = &[
             ADMINS,
         )
     },
-    Operation {
-        answers: &[(OK, Content::Json(object))],
+    ApiRoute {
+        answers: &[(OK, AnswerContent::Json(object))],
         serve: by!(openapi::openapi),
         ..get(
             "readOpenapi",
             "/api/openapi.json",
             "This document.",
-            Guard::Nobody,
+            RouteAccess::Nobody,
         )
     },
-    Operation {
-        answers: &[(OK, Content::Json(object))],
+    ApiRoute {
+        answers: &[(OK, AnswerContent::Json(object))],
         serve: by!(openapi::asyncapi),
         ..get(
             "readAsyncapi",
             "/api/asyncapi.json",
             "The realtime side, as AsyncAPI.",
-            Guard::Nobody,
+            RouteAccess::Nobody,
         )
     },
-    Operation {
-        answers: &[(OK, Content::Json(object))],
+    ApiRoute {
+        answers: &[(OK, AnswerContent::Json(object))],
         serve: by!(realtime::usage),
         ..get(
             "readWsUsage",
             "/api/ws",
             "How the plain WebSocket that opens here is used.",
-            Guard::Nobody,
+            RouteAccess::Nobody,
         )
     },
-    Operation {
-        answers: &[(OK, Content::Json(object))],
+    ApiRoute {
+        answers: &[(OK, AnswerContent::Json(object))],
         serve: by!(realtime::info),
         ..get(
             "readWsInfo",
             "/api/ws/info",
             "What it offers, to whom, and within which bounds.",
-            Guard::Nobody,
+            RouteAccess::Nobody,
         )
     },
-    Operation {
-        answers: &[(OK, Content::Json(of::<admin::Realtime>))],
+    ApiRoute {
+        answers: &[(OK, AnswerContent::Json(of::<admin::Realtime>))],
         serve: by!(admin::realtime),
         ..get(
             "readWsStats",
@@ -649,46 +654,46 @@ pub(super) static OPERATIONS: &[Operation] = &[
             ADMINS,
         )
     },
-    door!(
+    notify!(
         "notifyOrderCreated",
         "/websocket/notifications/order-created",
         "oms: an order was placed.",
-        Door::OrderCreated,
+        OmsNotification::OrderCreated,
         r#"{"orderId": "order-123", "userId": 1, "totalAmount": 99.5, "status": "created"}"#
     ),
-    door!(
+    notify!(
         "notifyOrderStatus",
         "/websocket/notifications/order-status-update",
         "oms: an order stands elsewhere.",
-        Door::OrderStatus,
+        OmsNotification::OrderStatus,
         r#"{"orderId": "order-123", "userId": 1, "previousStatus": "created", "newStatus": "shipped"}"#
     ),
-    door!(
+    notify!(
         "notifyInventoryAlert",
         "/websocket/notifications/inventory-alert",
         "oms: stock crossed its threshold.",
-        Door::InventoryAlert,
+        OmsNotification::InventoryAlert,
         r#"{"productId": 1, "productName": "Scarf", "currentQuantity": 2, "threshold": 10, "alertType": "low_stock"}"#
     ),
-    door!(
+    notify!(
         "broadcast",
         "/websocket/broadcast",
         "oms: something for everybody, a user or a role.",
-        Door::Broadcast,
+        OmsNotification::Broadcast,
         r#"{"type": "user", "userId": 1, "title": "Hello", "message": "Your parcel is on its way"}"#
     ),
-    Operation {
-        answers: &[(OK, Content::Json(of::<oms::Health>))],
+    ApiRoute {
+        answers: &[(OK, AnswerContent::Json(of::<oms::Health>))],
         serve: by!(oms::health),
         ..get(
             "readOmsHealth",
             "/websocket/health",
             "oms: how many are connected; to admins, who.",
-            Guard::Nobody,
+            RouteAccess::Nobody,
         )
     },
-    Operation {
-        answers: &[(OK, Content::Json(of::<oms::Statistics>))],
+    ApiRoute {
+        answers: &[(OK, AnswerContent::Json(of::<oms::Statistics>))],
         serve: by!(oms::stats),
         ..get(
             "readOmsStats",
@@ -697,8 +702,8 @@ pub(super) static OPERATIONS: &[Operation] = &[
             SERVICES,
         )
     },
-    Operation {
-        answers: &[(OK, Content::Json(of::<oms::OnlineUsers>))],
+    ApiRoute {
+        answers: &[(OK, AnswerContent::Json(of::<oms::OnlineUsers>))],
         serve: by!(oms::online),
         ..get(
             "listOmsUsers",
@@ -707,9 +712,9 @@ pub(super) static OPERATIONS: &[Operation] = &[
             SERVICES,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: &[part("userId", "A user; anybody may ask it of themselves.")],
-        answers: &[(OK, Content::Json(of::<oms::OnlineUser>))],
+        answers: &[(OK, AnswerContent::Json(of::<oms::OnlineUser>))],
         serve: by!(oms::is_online),
         ..get(
             "readOmsUser",
@@ -718,18 +723,21 @@ pub(super) static OPERATIONS: &[Operation] = &[
             SERVICES,
         )
     },
-    Operation {
-        answers: &[(OK, Content::Json(of::<hub::Health>))],
+    ApiRoute {
+        answers: &[(OK, AnswerContent::Json(of::<hub::Health>))],
         serve: by!(hub::health),
         ..get(
             "readHubHealth",
             "/health",
             "hub: that it is well.",
-            Guard::Nobody,
+            RouteAccess::Nobody,
         )
     },
-    Operation {
-        answers: &[(OK, Content::Json(of::<hub::Found<hub::ConnectedUsers>>))],
+    ApiRoute {
+        answers: &[(
+            OK,
+            AnswerContent::Json(of::<hub::Found<hub::ConnectedUsers>>),
+        )],
         serve: by!(hub::connected),
         ..get(
             "listHubUsers",
@@ -738,9 +746,9 @@ pub(super) static OPERATIONS: &[Operation] = &[
             SERVICES,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: &[part("userId", "A user.")],
-        answers: &[(OK, Content::Json(of::<hub::Found<hub::UserStatus>>))],
+        answers: &[(OK, AnswerContent::Json(of::<hub::Found<hub::UserStatus>>))],
         serve: by!(hub::status),
         ..get(
             "readHubUser",
@@ -749,7 +757,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
             SERVICES,
         )
     },
-    Operation {
+    ApiRoute {
         parameters: &[
             header("X-Shopify-Shop-Domain", "Whose; must be one of ours."),
             header("X-Shopify-Topic", "For instance orders/create."),
@@ -763,30 +771,32 @@ pub(super) static OPERATIONS: &[Operation] = &[
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             StatusCode::SERVICE_UNAVAILABLE,
         ],
-        serve: |context, asked| Box::pin(async move { webhooks::receive(&context, asked).await }),
+        serve: |context, request| {
+            Box::pin(async move { webhooks::receive(&context, request).await })
+        },
         ..post(
             "receiveWebhook",
             "/webhooks/shopify",
             "Takes a webhook of Shopify's: 200 once it is on disk.",
-            Guard::Signature,
+            RouteAccess::Signature,
         )
     },
-    Operation {
-        answers: &[(OK, Content::Json(of::<health::Live>))],
+    ApiRoute {
+        answers: &[(OK, AnswerContent::Json(of::<health::Live>))],
         serve: by!(health::live),
         ..get(
             "readLiveness",
             "/livez",
             "That the process answers.",
-            Guard::Nobody,
+            RouteAccess::Nobody,
         )
     },
-    Operation {
+    ApiRoute {
         answers: &[
-            (OK, Content::Json(of::<health::Readiness>)),
+            (OK, AnswerContent::Json(of::<health::Readiness>)),
             (
                 StatusCode::SERVICE_UNAVAILABLE,
-                Content::Json(of::<health::Readiness>),
+                AnswerContent::Json(of::<health::Readiness>),
             ),
         ],
         serve: |context, _| Box::pin(async move { health::ready(&context).await }),
@@ -794,51 +804,58 @@ pub(super) static OPERATIONS: &[Operation] = &[
             "readReadiness",
             "/readyz",
             "Whether it can do its work; 503 while it cannot.",
-            Guard::Nobody,
+            RouteAccess::Nobody,
         )
     },
-    Operation {
+    ApiRoute {
         answers: &[(
             OK,
-            Content::Figures(metrics::OPENMETRICS, of::<metrics::OmsMetrics>),
+            AnswerContent::Figures(metrics::OPENMETRICS, of::<metrics::OmsMetrics>),
         )],
         refusals: &[StatusCode::SERVICE_UNAVAILABLE],
-        serve: |context, asked| Box::pin(async move { metrics::metrics(&context, asked).await }),
+        serve: |context, request| {
+            Box::pin(async move { metrics::metrics(&context, request).await })
+        },
         ..get(
             "readMetrics",
             "/metrics",
             "Figures for Prometheus; to `Accept: application/json`, those of oms.",
-            Guard::Nobody,
+            RouteAccess::Nobody,
         )
     },
-    Operation {
-        answers: &[(OK, Content::Text("text/plain; charset=utf-8"))],
+    ApiRoute {
+        answers: &[(OK, AnswerContent::Text("text/plain; charset=utf-8"))],
         serve: |_, _| Box::pin(async { warp::Reply::into_response(health::SIGNPOST) }),
-        ..get("readSignpost", "/", "Where to go from here.", Guard::Nobody)
+        ..get(
+            "readSignpost",
+            "/",
+            "Where to go from here.",
+            RouteAccess::Nobody,
+        )
     },
 ];
 
-/// Which operation that is, and what stands for `{…}` in its path.
-pub(super) fn find(method: &Method, path: &str) -> Option<(&'static Operation, String)> {
-    at(path).find(|(operation, _)| operation.method == *method)
+/// Which route that is, and what stands for `{…}` in its path.
+pub(super) fn find(method: &Method, path: &str) -> Option<(&'static ApiRoute, String)> {
+    at(path).find(|(route, _)| route.method == *method)
 }
 
 /// The methods that a path takes, for people and for the header `Allow`; none where there is nothing.
 pub(super) fn methods(path: &str) -> String {
-    let methods = at(path).map(|(operation, _)| match operation.method {
-        Verb::Get => "GET, HEAD",
-        Verb::Post => "POST",
+    let methods = at(path).map(|(route, _)| match route.method {
+        RouteMethod::Get => "GET, HEAD",
+        RouteMethod::Post => "POST",
     });
     methods.collect::<Vec<_>>().join(", ")
 }
 
-fn at(path: &str) -> impl Iterator<Item = (&'static Operation, String)> {
+fn at(path: &str) -> impl Iterator<Item = (&'static ApiRoute, String)> {
     // A slash too much at its end is no other path.
     let path = path
         .strip_suffix('/')
         .filter(|path| !path.is_empty())
         .unwrap_or(path);
-    OPERATIONS
+    ROUTES
         .iter()
-        .filter_map(move |operation| Some((operation, operation.matches(path)?)))
+        .filter_map(move |route| Some((route, route.matches(path)?)))
 }

@@ -1,4 +1,4 @@
-//! `stockd holds`: every hold at once.
+//! `stockd reservations`: what concerns all of them at once.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::door::{Rest, ShopDoor};
+use super::api_client::{ApiClient, ShopArgs};
 use super::{say, tell};
 use crate::config::Environment;
 
@@ -16,45 +16,45 @@ const SETTLED_WAIT: Duration = Duration::from_mins(2);
 /// How often is looked.
 const SETTLED_PAUSE: Duration = Duration::from_millis(500);
 
-/// Sees to holds.
+/// Acts on all reservations at once.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: stockd holds drain")]
-pub(super) struct Holds {
+#[command(after_help = "Example: stockd reservations release-all")]
+pub(super) struct Reservations {
     #[command(subcommand)]
-    order: Order,
+    action: ReservationAction,
     #[command(flatten)]
-    door: ShopDoor,
+    connection: ShopArgs,
 }
 
 #[derive(Debug, Subcommand)]
-enum Order {
-    /// Releases every hold and waits until Shopify has them all: before stockd is taken away.
-    #[command(after_help = "Example: stockd holds drain")]
-    Drain,
+enum ReservationAction {
+    /// Releases every reservation and waits until Shopify has confirmed all of them. Do this before you uninstall stockd.
+    #[command(after_help = "Example: stockd reservations release-all")]
+    ReleaseAll,
 }
 
-impl Holds {
+impl Reservations {
     pub(super) async fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
-        let Order::Drain = self.order;
-        let rest = self.door.open(environment, "stockd-holds")?;
+        let ReservationAction::ReleaseAll = self.action;
+        let rest = self.connection.open(environment, "stockd-reservations")?;
         let answer = rest.post("holds/drain", None).await?;
         if json {
             say(&answer)?;
         } else {
             tell(format_args!(
-                "{} holds released, {} left",
+                "{} reservations released, {} left",
                 answer["released"], answer["left"]
             ))?;
         }
         if let Some(reason) = answer["reason"].as_str() {
-            anyhow::bail!("{} holds are left: {reason}", answer["left"]);
+            anyhow::bail!("{} reservations are left: {reason}", answer["left"]);
         }
         wait(&rest, answer["by"].as_str().unwrap_or_default()).await
     }
 }
 
 /// Until nothing that this user asked for waits any more.
-async fn wait(rest: &Rest, by: &str) -> anyhow::Result<()> {
+async fn wait(rest: &ApiClient, by: &str) -> anyhow::Result<()> {
     let until = Instant::now() + SETTLED_WAIT;
     loop {
         let mut waiting = false;
