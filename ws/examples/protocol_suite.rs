@@ -20,20 +20,22 @@ use serde_json::{Map, Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 use ws::connection::{ConnectionAcceptor, HandshakeOutcome, ProtocolDriver, SendQueue};
-use ws::protocol::engine::{self, Message};
+use ws::protocol::engine::{self, TransportMessage};
 use ws::protocol::frame;
-use ws::protocol::socketio::{Content, Namespace, Packet, Session, Step};
-use ws::{CloseReason, ListenerPolicy, Options};
+use ws::protocol::socketio::{
+    NamespaceId, PacketContent, SessionStep, SocketIoPacket, SocketIoSession,
+};
+use ws::{CloseReason, HubOptions, ListenerPolicy};
 
 const PORT: u16 = 3000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    let options = Options {
+    let options = HubOptions {
         ping_interval: Duration::from_millis(300),
         ping_timeout: Duration::from_millis(200),
         max_payload: 1_000_000,
-        ..Options::default()
+        ..HubOptions::default()
     };
     let entropy = Arc::new(Entropy::from_system().map_err(io::Error::other)?);
     let suite = Arc::new(Suite {
@@ -94,7 +96,7 @@ impl Suite {
             }
             "/socket.io/" => {
                 let sockets = |_| SocketIoDriver {
-                    session: Session::new(Namespace::parse, 1000, 1_000_000),
+                    session: SocketIoSession::new(NamespaceId::parse, 1000, 1_000_000),
                     entropy: Arc::clone(&self.entropy),
                     greeting: None,
                 };
@@ -161,12 +163,14 @@ impl ProtocolDriver for Echo {
     fn receive(
         &mut self,
         _now: Duration,
-        message: Message<'_>,
+        message: TransportMessage<'_>,
         out: &mut SendQueue,
     ) -> Result<(), CloseReason> {
         out.push(match message {
-            Message::Binary(bytes) => frame::binary(&bytes),
-            Message::Text(text) => frame::text(&engine::Packet::Message(text).encode()),
+            TransportMessage::Binary(bytes) => frame::binary(&bytes),
+            TransportMessage::Text(text) => {
+                frame::text(&engine::EnginePacket::Message(text).encode())
+            }
         });
         Ok(())
     }
@@ -191,7 +195,7 @@ enum Place {
     Custom,
 }
 
-impl Namespace for Place {
+impl NamespaceId for Place {
     fn parse(name: &str) -> Option<Self> {
         [Self::Main, Self::Custom]
             .into_iter()
@@ -208,7 +212,7 @@ impl Namespace for Place {
 
 /// Socket.IO that says what it hears.
 struct SocketIoDriver {
-    session: Session<Place>,
+    session: SocketIoSession<Place>,
     entropy: Arc<Entropy>,
     /// What is said after a moment.
     greeting: Option<(Duration, Bytes)>,
@@ -227,9 +231,9 @@ impl SocketIoDriver {
     ) {
         self.session.admit(place);
         let sid = Map::from_iter([("sid".to_owned(), json!(self.entropy.uuid()))]);
-        out.push(packet(place, Content::Connect(Some(sid))));
+        out.push(packet(place, PacketContent::Connect(Some(sid))));
         let args = vec![auth.unwrap_or_default().into()];
-        let auth = Content::Event {
+        let auth = PacketContent::Event {
             id: None,
             name: "auth".to_owned(),
             args,
@@ -243,24 +247,24 @@ impl ProtocolDriver for SocketIoDriver {
     fn receive(
         &mut self,
         now: Duration,
-        message: Message<'_>,
+        message: TransportMessage<'_>,
         out: &mut SendQueue,
     ) -> Result<(), CloseReason> {
         match self.session.receive(now, message)? {
-            Some(Step::Connect(place, auth)) => self.connect(now, place, auth, out),
-            Some(Step::Event(place, call)) => {
+            Some(SessionStep::Connect(place, auth)) => self.connect(now, place, auth, out),
+            Some(SessionStep::Event(place, call)) => {
                 let attachments = u8::try_from(call.attachments.len()).unwrap_or_default();
                 let content = match (call.name.as_str(), call.id) {
                     ("message", None) => {
                         let name = "message-back".to_owned();
-                        Content::Event {
+                        PacketContent::Event {
                             id: None,
                             name,
                             args: call.args,
                             attachments,
                         }
                     }
-                    ("message-with-ack", Some(id)) => Content::Ack {
+                    ("message-with-ack", Some(id)) => PacketContent::Ack {
                         id,
                         args: call.args,
                         attachments,
@@ -270,8 +274,11 @@ impl ProtocolDriver for SocketIoDriver {
                 out.push(packet(place, content));
                 out.extend(call.attachments.iter().map(|bytes| frame::binary(bytes)));
             }
-            Some(Step::Send(packet)) => out.push(packet.frame()),
-            Some(Step::Acknowledged(..) | Step::Excess(..) | Step::Left(_)) | None => {}
+            Some(SessionStep::Send(packet)) => out.push(packet.frame()),
+            Some(
+                SessionStep::Acknowledged(..) | SessionStep::Excess(..) | SessionStep::Left(_),
+            )
+            | None => {}
         }
         Ok(())
     }
@@ -297,8 +304,8 @@ impl ProtocolDriver for SocketIoDriver {
     }
 }
 
-fn packet(place: Place, content: Content) -> Bytes {
-    Packet {
+fn packet(place: Place, content: PacketContent) -> Bytes {
+    SocketIoPacket {
         namespace: place.as_str().to_owned(),
         content,
     }

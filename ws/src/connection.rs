@@ -39,7 +39,7 @@ pub use upgrade::PendingUpgrade;
 pub use waker::ConnectionWaker;
 
 use crate::protocol::close_reason::CloseReason;
-use crate::protocol::engine::Message;
+use crate::protocol::engine::TransportMessage;
 
 /// What speaks with one client, whatever carries it.
 ///
@@ -52,7 +52,7 @@ pub trait ProtocolDriver: Send + 'static {
     fn receive(
         &mut self,
         now: Duration,
-        message: Message<'_>,
+        message: TransportMessage<'_>,
         out: &mut SendQueue,
     ) -> Result<(), CloseReason>;
 

@@ -47,8 +47,8 @@ use crate::hub::recovery::SealingKey;
 use crate::hub::ring::EventRing;
 use crate::hub::sorted_map::SortedMap;
 use crate::limits;
-use crate::options::{ListenerPolicy, Options};
-use crate::source::{AuthError, Authenticate, Commands, Source};
+use crate::options::{HubOptions, ListenerPolicy};
+use crate::source::{AuthError, Authenticator, CommandHandler, EventSource};
 
 /// What goes on, for health and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,12 +106,12 @@ pub struct PresenceSnapshot {
 
 /// The realtime side of one daemon.
 pub struct Hub {
-    pub(crate) source: Arc<dyn Source>,
-    pub(crate) authenticate: Arc<dyn Authenticate>,
-    pub(crate) commands: Arc<dyn Commands>,
+    pub(crate) source: Arc<dyn EventSource>,
+    pub(crate) authenticate: Arc<dyn Authenticator>,
+    pub(crate) commands: Arc<dyn CommandHandler>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<Entropy>,
-    pub(crate) options: Options,
+    pub(crate) options: HubOptions,
     pub(crate) epoch: Epoch,
     pub(crate) ring: RwLock<EventRing>,
     marked: watch::Sender<Sequence>,
@@ -207,12 +207,12 @@ impl SocketSignal {
 impl Hub {
     /// A hub at the source's head. The entries that follow [`Hub::head`] are to be published.
     pub fn new(
-        source: Arc<dyn Source>,
-        authenticate: Arc<dyn Authenticate>,
-        commands: Arc<dyn Commands>,
+        source: Arc<dyn EventSource>,
+        authenticate: Arc<dyn Authenticator>,
+        commands: Arc<dyn CommandHandler>,
         clock: Arc<dyn Clock>,
         entropy: Arc<Entropy>,
-        options: Options,
+        options: HubOptions,
     ) -> Arc<Self> {
         let Offset { epoch, sequence } = source.head();
         let (registry, key) = (

@@ -5,13 +5,13 @@
 //!    ▲                                       │
 //!  transport ◀─ sockets ◀─ reader ◀──────────┘                     what a client is sent, in one order
 //!        ▲ serves or rings              │ reads on from its position
-//!  hub ──┴── ring of newest entries ◀───┴───▶ Source: the durable log, for whoever is further behind
+//!  hub ──┴── ring of newest entries ◀───┴───▶ EventSource: the durable log, for whoever is further behind
 //! ```
 //!
 //! Everything that leaves is a reader of the log with a position, so a slow reader costs its position and nothing
 //! else. A connection's work is done by its own task or, while that sleeps, by whoever publishes. [`Hub`] is the door:
-//! the daemon publishes the log's entries to it and hands it the requests of clients; it implements [`Source`],
-//! [`Authenticate`] and [`Commands`]. This crate opens no port, reads no clock and verifies no token.
+//! the daemon publishes the log's entries to it and hands it the requests of clients; it implements [`EventSource`],
+//! [`Authenticator`] and [`CommandHandler`]. This crate opens no port, reads no clock and verifies no token.
 
 pub mod connection;
 pub mod contracts;
@@ -24,8 +24,9 @@ pub mod source;
 pub use connection::plain::PlainDriver;
 pub use connection::{ConnectionRefusal, HandshakeOutcome, IpNetwork};
 pub use hub::{Hub, HubFigures, PresenceSnapshot};
-pub use options::{ListenerPolicy, Options};
+pub use options::{HubOptions, ListenerPolicy};
 pub use protocol::close_reason::CloseReason;
 pub use source::{
-    AuthError, Authenticate, Commands, KeptRooms, OrderOwner, Snapshot, Source, SourceError,
+    AuthError, Authenticator, CommandHandler, EventSource, KeptRooms, LevelsSnapshot, OrderOwner,
+    SourceError,
 };

@@ -65,7 +65,7 @@ impl ListenerPolicy {
 
 /// What an operator may set.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct HubOptions {
     /// Time from a pong to the next ping.
     pub ping_interval: Duration,
     /// Time a client has for its pong.
@@ -96,7 +96,7 @@ pub struct Options {
     pub rooms_per_socket_max: usize,
 }
 
-impl Default for Options {
+impl Default for HubOptions {
     fn default() -> Self {
         Self {
             ping_interval: limits::PING_INTERVAL,

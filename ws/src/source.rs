@@ -19,7 +19,7 @@ pub type OrderOwner = (Option<CustomerId>, Vec<LocationId>);
 
 /// The durable log and the mirror, as readers need them.
 #[async_trait]
-pub trait Source: Send + Sync + 'static {
+pub trait EventSource: Send + Sync + 'static {
     /// The shops there are. Fixed while the daemon runs.
     fn shops(&self) -> Vec<ShopDomain>;
 
@@ -71,19 +71,19 @@ pub trait Source: Send + Sync + 'static {
         shops: &[ShopDomain],
         selection: &LevelSelection,
         limit: usize,
-    ) -> Result<Arc<Snapshot>, SourceError>;
+    ) -> Result<Arc<LevelsSnapshot>, SourceError>;
 }
 
 /// Levels as they all were at one place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct LevelsSnapshot {
     /// A JSON array of level shapes, made once for all who are shown them, and held until the last has been sent it.
     pub levels: Bytes,
     /// Where they are exact.
     pub at: Sequence,
 }
 
-impl Snapshot {
+impl LevelsSnapshot {
     /// Of these levels. What is held for it is let go with it.
     pub fn new<H: Send + 'static>(levels: &[LevelShape], at: Sequence, held: H) -> Self {
         struct Held<H>(Vec<u8>, H);
@@ -126,7 +126,7 @@ pub enum SourceError {
 
 /// Carries out commands.
 #[async_trait]
-pub trait Commands: Send + Sync + 'static {
+pub trait CommandHandler: Send + Sync + 'static {
     /// Carries one out for `by` in the shop of that name, or in the only one there is for them; the answer is an
     /// object. Once begun it happens or is refused as a whole, also when nobody waits for the answer any more.
     async fn run(
@@ -139,7 +139,7 @@ pub trait Commands: Send + Sync + 'static {
 }
 
 /// Verifies tokens.
-pub trait Authenticate: Send + Sync + 'static {
+pub trait Authenticator: Send + Sync + 'static {
     /// Who that token is, if it is one of ours and good at `now`.
     fn identify(&self, token: &str, now: Timestamp) -> Result<Identity, AuthError>;
 

@@ -19,13 +19,13 @@ use super::polling::PollingTask;
 use super::session::{ClientSession, ConnectionCounters, ConnectionPermit};
 use super::session_table::{EngineSessionId, SessionTable, SessionTransport};
 use super::{ConnectionRefusal, PeerInfo, PendingUpgrade, Poll, Post, ProtocolDriver, SendQueue};
-use crate::options::{ListenerPolicy, Options};
-use crate::protocol::engine::{Open, Packet};
+use crate::options::{HubOptions, ListenerPolicy};
+use crate::protocol::engine::{EnginePacket, OpenPayload};
 use crate::protocol::frame;
 
 /// The way in to one kind of [`ProtocolDriver`].
 pub struct ConnectionAcceptor<T> {
-    options: Options,
+    options: HubOptions,
     entropy: Arc<Entropy>,
     sessions: Arc<SessionTable<T>>,
     counters: Arc<ConnectionCounters>,
@@ -48,7 +48,7 @@ pub enum HandshakeOutcome<T: ProtocolDriver> {
 
 impl<T: ProtocolDriver> ConnectionAcceptor<T> {
     /// Open to whom the options say.
-    pub fn new(options: Options, entropy: Arc<Entropy>) -> Self {
+    pub fn new(options: HubOptions, entropy: Arc<Entropy>) -> Self {
         let (sessions, counters, closing) = Default::default();
         Self {
             options,
@@ -304,14 +304,14 @@ impl<T: ProtocolDriver> ConnectionAcceptor<T> {
     }
 
     fn greeting(&self, sid: EngineSessionId, upgrades: &[&str]) -> String {
-        let open = Open {
+        let open = OpenPayload {
             sid: sid.to_string(),
             upgrades: upgrades.iter().map(|name| (*name).to_owned()).collect(),
             ping_interval: milliseconds(self.options.ping_interval),
             ping_timeout: milliseconds(self.options.ping_timeout),
             max_payload: self.options.max_payload,
         };
-        Packet::Open(open).encode()
+        EnginePacket::Open(open).encode()
     }
 }
 

@@ -4,27 +4,30 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::options::Options;
+use crate::options::HubOptions;
 use crate::protocol::close_reason::CloseReason;
-use crate::protocol::engine::{Beat, Heartbeat, Message, Session};
+use crate::protocol::engine::{EngineSession, HeartbeatAction, HeartbeatTimer, TransportMessage};
 use crate::protocol::frame;
 
 /// One of the two.
 #[derive(Debug)]
 pub(super) enum FramingLayer {
-    /// Messages in packets, among which are pings and pongs.
-    Engine(Session),
-    /// Messages as they are, and RFC 6455's own pings and pongs.
-    Plain(Heartbeat),
+    /// PayloadReader in packets, among which are pings and pongs.
+    Engine(EngineSession),
+    /// PayloadReader as they are, and RFC 6455's own pings and pongs.
+    Plain(HeartbeatTimer),
 }
 
 impl FramingLayer {
-    pub(super) fn engine(options: &Options) -> Self {
-        Self::Engine(Session::new(options.ping_interval, options.ping_timeout))
+    pub(super) fn engine(options: &HubOptions) -> Self {
+        Self::Engine(EngineSession::new(
+            options.ping_interval,
+            options.ping_timeout,
+        ))
     }
 
-    pub(super) fn plain(options: &Options) -> Self {
-        Self::Plain(Heartbeat::new(
+    pub(super) fn plain(options: &HubOptions) -> Self {
+        Self::Plain(HeartbeatTimer::new(
             options.plain_ping_interval,
             options.plain_pong_timeout,
         ))
@@ -46,8 +49,8 @@ impl FramingLayer {
                     heart.excuse(now);
                 }
                 match heart.beat(now) {
-                    Some(Beat::Dead) => Err(CloseReason::Silent),
-                    Some(Beat::Ping) => Ok(Some(frame::ping(b""))),
+                    Some(HeartbeatAction::Dead) => Err(CloseReason::Silent),
+                    Some(HeartbeatAction::Ping) => Ok(Some(frame::ping(b""))),
                     None => Ok(None),
                 }
             }
@@ -58,8 +61,8 @@ impl FramingLayer {
     pub(super) fn receive<'a>(
         &mut self,
         now: Duration,
-        message: Message<'a>,
-    ) -> Result<Option<Message<'a>>, CloseReason> {
+        message: TransportMessage<'a>,
+    ) -> Result<Option<TransportMessage<'a>>, CloseReason> {
         match self {
             Self::Engine(session) => session.receive(now, message),
             Self::Plain(_) => Ok(Some(message)),

@@ -12,8 +12,8 @@ use crate::contracts::Dialect;
 use crate::hub::socket::{ClientAdmission, Socket};
 use crate::hub::{Hub, count};
 use crate::protocol::close_reason::CloseReason;
-use crate::protocol::engine::Message;
-use crate::protocol::socketio::{Allowance, Call};
+use crate::protocol::engine::TransportMessage;
+use crate::protocol::socketio::{Call, RateLimiter};
 use crate::source::AuthError;
 
 /// One client.
@@ -21,7 +21,7 @@ pub struct PlainDriver {
     hub: Arc<Hub>,
     dialect: Dialect,
     socket: Box<Socket>,
-    allowance: Allowance,
+    rate_limiter: RateLimiter,
     /// When what is put together is to be sent.
     batch_due: Option<Duration>,
     /// How often it was looked whether the token is revoked.
@@ -47,12 +47,12 @@ impl PlainDriver {
                 count(&hub.counters.crowded);
                 ConnectionRefusal::Overloaded
             })?;
-        let allowance = Allowance::new(hub.options.plain_messages_per_minute);
+        let rate_limiter = RateLimiter::new(hub.options.plain_messages_per_minute);
         Ok(Self {
             hub: Arc::clone(hub),
             dialect,
             socket: Box::new(socket),
-            allowance,
+            rate_limiter,
             batch_due: None,
             token_checks,
         })
@@ -75,17 +75,17 @@ impl ProtocolDriver for PlainDriver {
     fn receive(
         &mut self,
         now: Duration,
-        message: Message<'_>,
+        message: TransportMessage<'_>,
         out: &mut SendQueue,
     ) -> Result<(), CloseReason> {
-        if !self.allowance.take(now) {
+        if !self.rate_limiter.take(now) {
             count(&self.hub.counters.rate_limited);
             self.socket.refuse_excess(&Call::default(), out);
             return Ok(());
         }
         self.socket.queue_call(match message {
-            Message::Text(text) => self.dialect.read(text),
-            Message::Binary(_) => Err(ErrorBody::new(
+            TransportMessage::Text(text) => self.dialect.read(text),
+            TransportMessage::Binary(_) => Err(ErrorBody::new(
                 ErrorCode::InvalidPayload,
                 "Messages are text, not binary",
             )),

@@ -10,16 +10,16 @@ use super::poll_channel::{PollRequest, Reply};
 use super::session::ClientSession;
 use super::{ConnectionRefusal, ProtocolDriver};
 use crate::protocol::close_reason::CloseReason;
-use crate::protocol::engine::payload::Messages;
-use crate::protocol::engine::{self, Overlap, Packet, Polling};
+use crate::protocol::engine::payload::PayloadReader;
+use crate::protocol::engine::{self, EnginePacket, OverlappingPolls, PendingPoll};
 
 /// A polling session that is to be attended to.
 pub struct PollingTask<T: ProtocolDriver> {
     session: Box<ClientSession<T>>,
     requests: mpsc::Receiver<PollRequest<T>>,
-    polling: Polling<Reply>,
+    polling: PendingPoll<Reply>,
     /// The POST whose messages are being taken.
-    post: Option<(Messages, Reply)>,
+    post: Option<(PayloadReader, Reply)>,
     /// The WebSocket that takes over once they are.
     successor: Option<oneshot::Sender<Box<ClientSession<T>>>>,
     payload_bytes_max: usize,
@@ -31,7 +31,7 @@ impl<T: ProtocolDriver> PollingTask<T> {
         requests: mpsc::Receiver<PollRequest<T>>,
         payload_bytes_max: usize,
     ) -> Self {
-        let (polling, post, successor) = (Polling::new(), None, None);
+        let (polling, post, successor) = (PendingPoll::new(), None, None);
         Self {
             session,
             requests,
@@ -48,7 +48,7 @@ impl<T: ProtocolDriver> PollingTask<T> {
             Ok(successor) => {
                 self.session.upgraded();
                 if let Some(poll) = self.polling.take() {
-                    answer(poll, &Packet::Noop);
+                    answer(poll, &EnginePacket::Noop);
                 }
                 // A WebSocket that is gone by now ends the session.
                 let _ = successor.send(self.session);
@@ -59,9 +59,9 @@ impl<T: ProtocolDriver> PollingTask<T> {
                     answer(
                         poll,
                         if goodbye {
-                            &Packet::Noop
+                            &EnginePacket::Noop
                         } else {
-                            &Packet::Close
+                            &EnginePacket::Close
                         },
                     );
                 }
@@ -120,23 +120,21 @@ impl<T: ProtocolDriver> PollingTask<T> {
         match request {
             PollRequest::Broken => Err(CloseReason::Broken),
             PollRequest::Overlap => Err(CloseReason::Overlap),
-            PollRequest::Poll(reply) => {
-                self.polling
-                    .wait(self.session.now(), reply)
-                    .map_err(|Overlap { first, second }| {
-                        answer(first, &Packet::Close);
-                        let _ = second.send(Err(ConnectionRefusal::BadRequest));
-                        CloseReason::Overlap
-                    })
-            }
+            PollRequest::Poll(reply) => self.polling.wait(self.session.now(), reply).map_err(
+                |OverlappingPolls { first, second }| {
+                    answer(first, &EnginePacket::Close);
+                    let _ = second.send(Err(ConnectionRefusal::BadRequest));
+                    CloseReason::Overlap
+                },
+            ),
             PollRequest::Post(body, reply) => {
-                self.post = Some((Messages::new(body), reply));
+                self.post = Some((PayloadReader::new(body), reply));
                 Ok(())
             }
             PollRequest::Probe(probed) => {
                 self.polling.probe(probed);
                 if probed && let Some(poll) = self.polling.take() {
-                    answer(poll, &Packet::Noop);
+                    answer(poll, &EnginePacket::Noop);
                 }
                 Ok(())
             }
@@ -181,8 +179,8 @@ impl<T: ProtocolDriver> PollingTask<T> {
             return Ok(false);
         };
         let payload = match reply {
-            engine::Reply::Noop => Packet::Noop.encode().into(),
-            engine::Reply::Packets => self.session.out.take_payload(self.payload_bytes_max),
+            engine::PollAnswer::Noop => EnginePacket::Noop.encode().into(),
+            engine::PollAnswer::Packets => self.session.out.take_payload(self.payload_bytes_max),
         };
         // Packets that nobody takes are lost, so the session is.
         poll.send(Ok(payload))
@@ -200,13 +198,13 @@ impl<T: ProtocolDriver> PollingTask<T> {
 
 const OK: Bytes = Bytes::from_static(b"ok");
 
-fn answer(poll: Reply, packet: &Packet<'_>) {
+fn answer(poll: Reply, packet: &EnginePacket<'_>) {
     // Nobody may wait for it any more.
     let _ = poll.send(Ok(packet.encode().into()));
 }
 
 /// Waits until the waiting GET has broken off.
-async fn broken(polling: &mut Polling<Reply>) {
+async fn broken(polling: &mut PendingPoll<Reply>) {
     poll_fn(|cx| match polling.waiting() {
         Some(poll) => poll.poll_closed(cx),
         None => std::task::Poll::Pending,

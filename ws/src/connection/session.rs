@@ -13,9 +13,9 @@ use super::address::AddressCounts;
 use super::framing::FramingLayer;
 use super::session_table::SessionGuard;
 use super::{ConnectionWaker, ProtocolDriver, SendQueue};
-use crate::options::Options;
+use crate::options::HubOptions;
 use crate::protocol::close_reason::CloseReason;
-use crate::protocol::engine::Message;
+use crate::protocol::engine::TransportMessage;
 
 /// What is counted of all connections.
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ impl ConnectionPermit {
     pub(super) fn take(
         counters: &Arc<ConnectionCounters>,
         from: IpAddr,
-        options: &Options,
+        options: &HubOptions,
     ) -> Option<Self> {
         if !counters
             .addresses
@@ -136,7 +136,7 @@ impl<T: ProtocolDriver> ClientSession<T> {
     }
 
     /// Takes one message of the transport.
-    pub(super) fn receive(&mut self, message: Message<'_>) -> Result<(), CloseReason> {
+    pub(super) fn receive(&mut self, message: TransportMessage<'_>) -> Result<(), CloseReason> {
         let now = self.now();
         match self.layer.receive(now, message)? {
             Some(message) => self.driver.receive(now, message, &mut self.out),

@@ -11,10 +11,10 @@ use crate::contracts::{Namespace, Root};
 use crate::hub::socket::{ClientAdmission, LogInterrupted, SessionLookup, Socket};
 use crate::hub::sorted_map::SortedMap;
 use crate::hub::{Hub, count};
-use crate::options::Options;
+use crate::options::HubOptions;
 use crate::protocol::close_reason::CloseReason;
-use crate::protocol::engine::Message;
-use crate::protocol::socketio::{Namespace as _, Packet, Session, Step};
+use crate::protocol::engine::TransportMessage;
+use crate::protocol::socketio::{NamespaceId as _, SessionStep, SocketIoPacket, SocketIoSession};
 use crate::source::AuthError;
 
 /// One client, by whatever transport.
@@ -22,7 +22,7 @@ pub struct SocketIoDriver {
     hub: Arc<Hub>,
     /// The token it came with, for namespaces that are given none.
     bearer: Option<String>,
-    session: Session<Namespace>,
+    session: SocketIoSession<Namespace>,
     joined: SortedMap<Namespace, Box<Socket>>,
     /// Who wants in and is looked up first.
     lookups: Vec<(Namespace, SessionLookup)>,
@@ -33,12 +33,13 @@ pub struct SocketIoDriver {
 
 impl SocketIoDriver {
     pub(crate) fn new(hub: Arc<Hub>, peer_info: PeerInfo, root: Root) -> Self {
-        let Options {
+        let HubOptions {
             messages_per_minute,
             max_payload,
             ..
         } = hub.options;
-        let session = Session::new(Namespace::parser(root), messages_per_minute, max_payload);
+        let session =
+            SocketIoSession::new(Namespace::parser(root), messages_per_minute, max_payload);
         let PeerInfo { bearer, waker, .. } = peer_info;
         let (joined, lookups) = Default::default();
         let token_checks = hub.token_checks();
@@ -53,26 +54,30 @@ impl SocketIoDriver {
         }
     }
 
-    fn carry_out(&mut self, step: Step<Namespace>, out: &mut SendQueue) -> Result<(), CloseReason> {
+    fn carry_out(
+        &mut self,
+        step: SessionStep<Namespace>,
+        out: &mut SendQueue,
+    ) -> Result<(), CloseReason> {
         match step {
             // We ask for no acknowledgements.
-            Step::Acknowledged(..) => {}
-            Step::Connect(namespace, auth) => self.connect(namespace, auth.as_ref(), out)?,
-            Step::Event(namespace, call) => {
+            SessionStep::Acknowledged(..) => {}
+            SessionStep::Connect(namespace, auth) => self.connect(namespace, auth.as_ref(), out)?,
+            SessionStep::Event(namespace, call) => {
                 if let Some(socket) = self.joined.get_mut(&namespace) {
                     socket.queue_call(Ok(call));
                 }
             }
-            Step::Excess(namespace, call) => {
+            SessionStep::Excess(namespace, call) => {
                 count(&self.hub.counters.rate_limited);
                 if let Some(socket) = self.joined.get(&namespace) {
                     socket.refuse_excess(&call, out);
                 }
             }
-            Step::Left(namespace) => {
+            SessionStep::Left(namespace) => {
                 self.joined.remove(&namespace);
             }
-            Step::Send(packet) => out.push(packet.frame()),
+            SessionStep::Send(packet) => out.push(packet.frame()),
         }
         Ok(())
     }
@@ -108,7 +113,8 @@ impl SocketIoDriver {
             }
             Err(error) => {
                 out.push(
-                    Packet::refusal(namespace.as_str().to_owned(), &error.to_string()).frame(),
+                    SocketIoPacket::refusal(namespace.as_str().to_owned(), &error.to_string())
+                        .frame(),
                 );
             }
         }
@@ -123,7 +129,7 @@ impl SocketIoDriver {
     ) -> Result<(), CloseReason> {
         if self.hub.authenticate.is_revoked(arrival.identity()) {
             out.push(
-                Packet::refusal(
+                SocketIoPacket::refusal(
                     namespace.as_str().to_owned(),
                     &AuthError::Invalid.to_string(),
                 )
@@ -164,7 +170,7 @@ impl ProtocolDriver for SocketIoDriver {
     fn receive(
         &mut self,
         now: Duration,
-        message: Message<'_>,
+        message: TransportMessage<'_>,
         out: &mut SendQueue,
     ) -> Result<(), CloseReason> {
         if let Some(step) = self.session.receive(now, message)? {

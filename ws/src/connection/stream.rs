@@ -12,12 +12,12 @@ use tokio::time::timeout;
 use super::SendQueue;
 use crate::limits::{CLOSE_LINGER, READ_BYTES_MAX};
 use crate::protocol::close_reason::CloseReason;
-use crate::protocol::frame::{self, Decoder, Message, Violation};
+use crate::protocol::frame::{self, ClientMessage, FrameDecoder, FrameViolation};
 
 /// An upgraded connection.
 pub(super) struct WebSocketStream<Io> {
     io: Io,
-    decoder: Decoder,
+    decoder: FrameDecoder,
     /// Read and not yet decoded; nothing is read before it is empty.
     input: BytesMut,
 }
@@ -32,13 +32,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> WebSocketStream<Io> {
     pub(super) fn new(io: Io, already_read: &[u8], message_bytes_max: usize) -> Self {
         Self {
             io,
-            decoder: Decoder::new(message_bytes_max),
+            decoder: FrameDecoder::new(message_bytes_max),
             input: already_read.into(),
         }
     }
 
     /// The next message of those read.
-    pub(super) fn decode(&mut self) -> Result<Option<Message>, Violation> {
+    pub(super) fn decode(&mut self) -> Result<Option<ClientMessage>, FrameViolation> {
         let mut rest = &self.input[..];
         let message = self.decoder.decode(&mut rest)?;
         let used = self.input.len() - rest.len();

@@ -17,9 +17,9 @@ use tokio::task::JoinSet;
 
 use self::pipe::{Pipe, websocket};
 use super::{ConnectionAcceptor, HandshakeOutcome, ProtocolDriver, SendQueue};
-use crate::protocol::engine::{self, Message};
+use crate::protocol::engine::{self, TransportMessage};
 use crate::protocol::frame;
-use crate::{CloseReason, ListenerPolicy, Options, limits};
+use crate::{CloseReason, HubOptions, ListenerPolicy, limits};
 
 const PIPE: usize = 64 * 1024;
 
@@ -30,12 +30,14 @@ impl ProtocolDriver for Echo {
     fn receive(
         &mut self,
         _now: Duration,
-        message: Message<'_>,
+        message: TransportMessage<'_>,
         out: &mut SendQueue,
     ) -> Result<(), CloseReason> {
         out.push(match message {
-            Message::Binary(bytes) => frame::binary(&bytes),
-            Message::Text(text) => frame::text(&engine::Packet::Message(text).encode()),
+            TransportMessage::Binary(bytes) => frame::binary(&bytes),
+            TransportMessage::Text(text) => {
+                frame::text(&engine::EnginePacket::Message(text).encode())
+            }
         });
         Ok(())
     }
@@ -65,10 +67,10 @@ type Answer = (u16, String);
 
 impl World {
     fn new() -> Self {
-        Self::with(Options::default())
+        Self::with(HubOptions::default())
     }
 
-    fn with(options: Options) -> Self {
+    fn with(options: HubOptions) -> Self {
         let gate = ConnectionAcceptor::new(options, Arc::new(Entropy::seeded(1)));
         Self {
             gate,
@@ -325,9 +327,9 @@ async fn a_websocket_says_what_it_hears() {
 
 #[tokio::test(start_paused = true)]
 async fn the_announced_bytes_hold_both_ways() {
-    let mut world = World::with(Options {
+    let mut world = World::with(HubOptions {
         max_payload: 20,
-        ..Options::default()
+        ..HubOptions::default()
     });
     let sid = world.session().await;
     assert_eq!(world.post(&sid, "4one\x1e4two").await, ok("ok"));

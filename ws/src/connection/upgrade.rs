@@ -13,8 +13,8 @@ use super::stream::WebSocketStream;
 use super::{ProtocolDriver, SendQueue, websocket};
 use crate::limits::UPGRADE_TIMEOUT;
 use crate::protocol::close_reason::CloseReason;
-use crate::protocol::engine::{Probe, ProbeStep};
-use crate::protocol::frame::{self, Message};
+use crate::protocol::engine::{ProbeStep, UpgradeProbe};
+use crate::protocol::frame::{self, ClientMessage};
 
 /// A connection whose request was answered with 101.
 pub struct PendingUpgrade<T: ProtocolDriver> {
@@ -98,18 +98,18 @@ async fn probe<T: ProtocolDriver, Io>(
 where
     Io: AsyncRead + AsyncWrite + Unpin,
 {
-    let (mut probe, mut out) = (Probe::default(), SendQueue::default());
+    let (mut probe, mut out) = (UpgradeProbe::default(), SendQueue::default());
     loop {
         while let Some(message) = stream.decode()? {
             let text = match message {
-                Message::Text(text) => text,
-                Message::Binary(_) => return Err(CloseReason::Malformed),
-                Message::Close(code) => return Err(CloseReason::Closed(code)),
-                Message::Ping(payload) => {
+                ClientMessage::Text(text) => text,
+                ClientMessage::Binary(_) => return Err(CloseReason::Malformed),
+                ClientMessage::Close(code) => return Err(CloseReason::Closed(code)),
+                ClientMessage::Ping(payload) => {
                     out.push(frame::pong(&payload));
                     continue;
                 }
-                Message::Pong => continue,
+                ClientMessage::Pong => continue,
             };
             match probe.receive(&text)? {
                 ProbeStep::Echo(packet) => {

@@ -186,19 +186,21 @@ impl<T: ProtocolDriver, Io: AsyncRead + AsyncWrite + Unpin> WebSocketState<T, Io
 
 fn take<T: ProtocolDriver>(
     session: &mut ClientSession<T>,
-    message: frame::Message,
+    message: frame::ClientMessage,
 ) -> Result<(), CloseReason> {
     match message {
-        frame::Message::Binary(bytes) => session.receive(engine::Message::Binary(bytes)),
-        frame::Message::Text(text) => session.receive(engine::Message::Text(&text)),
-        frame::Message::Ping(payload) => {
+        frame::ClientMessage::Binary(bytes) => {
+            session.receive(engine::TransportMessage::Binary(bytes))
+        }
+        frame::ClientMessage::Text(text) => session.receive(engine::TransportMessage::Text(&text)),
+        frame::ClientMessage::Ping(payload) => {
             session.out.push(frame::pong(&payload));
             Ok(())
         }
-        frame::Message::Pong => {
+        frame::ClientMessage::Pong => {
             session.pong();
             Ok(())
         }
-        frame::Message::Close(code) => Err(CloseReason::Closed(code)),
+        frame::ClientMessage::Close(code) => Err(CloseReason::Closed(code)),
     }
 }

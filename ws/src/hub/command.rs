@@ -8,10 +8,10 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::limits::COMMAND_DEADLINE;
-use crate::source::Commands;
+use crate::source::CommandHandler;
 
 pub(crate) async fn run(
-    commands: Arc<dyn Commands>,
+    commands: Arc<dyn CommandHandler>,
     by: Identity,
     shop: Option<String>,
     kind: CommandKind,

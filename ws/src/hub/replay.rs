@@ -1,4 +1,4 @@
-//! Reading the log through the `Source`, a page at a time, several shops woven into one order.
+//! Reading the log through the `EventSource`, a page at a time, several shops woven into one order.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::hub::broadcast::Broadcast;
 use crate::limits::{REPLAY_PAGE_ENTRIES, SOURCE_DEADLINE};
-use crate::source::{Source, SourceError};
+use crate::source::{EventSource, SourceError};
 
 /// Why a client is told to load again: the log, or what is kept of its session, does not go back far enough.
 pub(crate) const TOO_OLD: &str = "too_old";
@@ -34,7 +34,7 @@ pub(crate) struct LogPage {
 
 /// Reads on after a position, at most until another.
 pub(crate) async fn page(
-    source: Arc<dyn Source>,
+    source: Arc<dyn EventSource>,
     shops: Vec<ShopDomain>,
     rooms: BTreeSet<Room>,
     after: Sequence,

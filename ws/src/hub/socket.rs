@@ -1,6 +1,6 @@
 //! One client in one namespace: its requests, one after the other, and its reading of the log.
 //!
-//! A socket is always in one place: it waits for an answer of the `Source` or of a command, or joins rooms, or carries out a
+//! A socket is always in one place: it waits for an answer of the `EventSource` or of a command, or joins rooms, or carries out a
 //! request, or reads the log. So what a client is sent has one order, and its position one meaning.
 
 mod admission;
@@ -33,7 +33,7 @@ use crate::hub::replay::{self, LogPage};
 use crate::hub::{Hub, SocketSignal, count};
 use crate::limits::{REQUESTS_WAITING_MAX, RING_ENTRIES_PER_LOOK};
 use crate::protocol::socketio::Call;
-use crate::source::{AuthError, OrderOwner, Snapshot, SourceError};
+use crate::source::{AuthError, LevelsSnapshot, OrderOwner, SourceError};
 
 pub(crate) use self::admission::{ClientAdmission, SessionLookup};
 use self::join::PendingJoin;
@@ -61,14 +61,14 @@ pub(crate) struct Socket {
 
 type PendingQuery = Pin<Box<dyn Future<Output = QueryAnswer> + Send>>;
 
-/// What the `Source` says, or what came of a command.
+/// What the `EventSource` says, or what came of a command.
 enum QueryAnswer {
     Command(Call, Result<Value, ErrorBody>),
     /// Who wants to go on here, and from where.
     Identity(Call, Option<Since>, Result<Box<Identity>, AuthError>),
     /// The record was written, or was not.
     Kept(WriteReason, Result<(), SourceError>),
-    Levels(Result<Arc<Snapshot>, SourceError>),
+    Levels(Result<Arc<LevelsSnapshot>, SourceError>),
     /// Whose the order is that somebody wants to follow.
     Order(Result<Option<OrderOwner>, SourceError>),
     Page {

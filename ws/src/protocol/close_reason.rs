@@ -1,6 +1,6 @@
 //! Why a connection is over.
 
-use crate::protocol::frame::Violation;
+use crate::protocol::frame::FrameViolation;
 
 /// Why a connection is over. The transport is closed; a client that meant well comes back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,7 +52,7 @@ pub enum CloseReason {
     UpgradeTimeout,
     /// The client broke RFC 6455.
     #[error(transparent)]
-    Violation(#[from] Violation),
+    Violation(#[from] FrameViolation),
 }
 
 impl CloseReason {

@@ -8,8 +8,8 @@ mod polling;
 mod probe;
 mod session;
 
-pub use heartbeat::{Beat, Heartbeat};
-pub use packet::{Malformed, Open, Packet};
-pub use polling::{Overlap, Polling, Reply};
-pub use probe::{Probe, ProbeStep};
-pub use session::{Message, Session};
+pub use heartbeat::{HeartbeatAction, HeartbeatTimer};
+pub use packet::{EnginePacket, EnginePacketError, OpenPayload};
+pub use polling::{OverlappingPolls, PendingPoll, PollAnswer};
+pub use probe::{ProbeStep, UpgradeProbe};
+pub use session::{EngineSession, TransportMessage};

@@ -6,7 +6,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 
 /// What a client said, put together from its fragments.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Message {
+pub enum ClientMessage {
     /// A binary message.
     Binary(Bytes),
     /// The client closes, with its status code if it gave one.
@@ -21,7 +21,7 @@ pub enum Message {
 
 /// How a client broke the protocol. Nothing after it can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Violation {
+pub enum FrameViolation {
     /// A close frame with one byte, or a code that may not be sent.
     #[error("a close frame has an invalid status code")]
     CloseCode,
@@ -51,7 +51,7 @@ pub enum Violation {
     Utf8,
 }
 
-impl Violation {
+impl FrameViolation {
     /// The status code to close with.
     pub fn close_code(self) -> u16 {
         match self {
@@ -87,11 +87,11 @@ const CONTROL_BYTES_MAX: usize = 125;
 /// It holds at most one message of bounded size, grown as bytes arrive and not as lengths promise, and nothing
 /// between messages.
 #[derive(Debug)]
-pub struct Decoder {
+pub struct FrameDecoder {
     message_bytes_max: usize,
     header: [u8; 14],
     header_len: usize,
-    frame: Option<Frame>,
+    frame: Option<FrameHeader>,
     /// The opcode of the message under way.
     kind: Option<u8>,
     message: Vec<u8>,
@@ -100,7 +100,7 @@ pub struct Decoder {
 
 /// A frame whose payload is being read.
 #[derive(Debug, Clone, Copy)]
-struct Frame {
+struct FrameHeader {
     fin: bool,
     opcode: u8,
     left: usize,
@@ -108,13 +108,13 @@ struct Frame {
     mask: [u8; 4],
 }
 
-impl Frame {
+impl FrameHeader {
     fn is_control(self) -> bool {
         self.opcode & 0x8 != 0
     }
 }
 
-impl Decoder {
+impl FrameDecoder {
     /// A decoder that takes messages of at most that many bytes.
     pub fn new(message_bytes_max: usize) -> Self {
         Self {
@@ -129,7 +129,7 @@ impl Decoder {
     }
 
     /// Takes bytes off the front of `input` until a message is complete; `None` when more input is needed.
-    pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Message>, Violation> {
+    pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<ClientMessage>, FrameViolation> {
         loop {
             let Some(mut frame) = self.frame else {
                 let Some(frame) = self.read_header(input)? else {
@@ -164,7 +164,7 @@ impl Decoder {
         }
     }
 
-    fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, Violation> {
+    fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<FrameHeader>, FrameViolation> {
         while let Some((byte, rest)) = input.split_first() {
             *input = rest;
             self.header[self.header_len] = *byte;
@@ -186,29 +186,29 @@ impl Decoder {
     }
 
     /// What the first two bytes already tell.
-    fn check_start(&self) -> Result<(), Violation> {
+    fn check_start(&self) -> Result<(), FrameViolation> {
         let [first, second, ..] = self.header;
         let (fin, opcode) = (first & 0x80 != 0, first & 0x0F);
         if first & 0x70 != 0 {
-            return Err(Violation::Reserved);
+            return Err(FrameViolation::Reserved);
         }
         match opcode {
-            CONTINUATION if self.kind.is_none() => return Err(Violation::Continuation),
-            TEXT | BINARY if self.kind.is_some() => return Err(Violation::Continuation),
+            CONTINUATION if self.kind.is_none() => return Err(FrameViolation::Continuation),
+            TEXT | BINARY if self.kind.is_some() => return Err(FrameViolation::Continuation),
             CLOSE | PING | PONG if !fin || usize::from(second & 0x7F) > CONTROL_BYTES_MAX => {
-                return Err(Violation::Control);
+                return Err(FrameViolation::Control);
             }
             CONTINUATION | TEXT | BINARY | CLOSE | PING | PONG => {}
-            _ => return Err(Violation::Opcode),
+            _ => return Err(FrameViolation::Opcode),
         }
         if second & 0x80 == 0 {
-            Err(Violation::Unmasked)
+            Err(FrameViolation::Unmasked)
         } else {
             Ok(())
         }
     }
 
-    fn check_header(&mut self, extended: usize) -> Result<Frame, Violation> {
+    fn check_header(&mut self, extended: usize) -> Result<FrameHeader, FrameViolation> {
         let (lengths, mask) = self.header[2..6 + extended].split_at(extended);
         let length = match extended {
             0 => u64::from(self.header[1] & 0x7F),
@@ -222,30 +222,30 @@ impl Decoder {
             _ => length > 0xFFFF,
         };
         if !shortest || length >> 63 != 0 {
-            return Err(Violation::Length);
+            return Err(FrameViolation::Length);
         }
-        let frame = Frame {
+        let frame = FrameHeader {
             fin: self.header[0] & 0x80 != 0,
             opcode: self.header[0] & 0x0F,
-            left: usize::try_from(length).map_err(|_| Violation::TooBig)?,
+            left: usize::try_from(length).map_err(|_| FrameViolation::TooBig)?,
             mask: [mask[0], mask[1], mask[2], mask[3]],
         };
         if !frame.is_control() {
             if frame.left > self.message_bytes_max.saturating_sub(self.message.len()) {
-                return Err(Violation::TooBig);
+                return Err(FrameViolation::TooBig);
             }
             self.kind = self.kind.or(Some(frame.opcode));
         }
         Ok(frame)
     }
 
-    fn finish(&mut self, frame: Frame) -> Result<Option<Message>, Violation> {
+    fn finish(&mut self, frame: FrameHeader) -> Result<Option<ClientMessage>, FrameViolation> {
         if frame.is_control() {
             let payload = std::mem::take(&mut self.control);
             return Ok(Some(match frame.opcode {
-                PING => Message::Ping(payload.into()),
-                PONG => Message::Pong,
-                _ => Message::Close(close_code(&payload)?),
+                PING => ClientMessage::Ping(payload.into()),
+                PONG => ClientMessage::Pong,
+                _ => ClientMessage::Close(close_code(&payload)?),
             }));
         }
         if !frame.fin {
@@ -253,22 +253,24 @@ impl Decoder {
         }
         let payload = std::mem::take(&mut self.message);
         Ok(Some(match self.kind.take() {
-            Some(TEXT) => Message::Text(String::from_utf8(payload).map_err(|_| Violation::Utf8)?),
-            _ => Message::Binary(payload.into()),
+            Some(TEXT) => {
+                ClientMessage::Text(String::from_utf8(payload).map_err(|_| FrameViolation::Utf8)?)
+            }
+            _ => ClientMessage::Binary(payload.into()),
         }))
     }
 }
 
-fn close_code(payload: &[u8]) -> Result<Option<u16>, Violation> {
+fn close_code(payload: &[u8]) -> Result<Option<u16>, FrameViolation> {
     let (code, reason) = match payload {
         [] => return Ok(None),
         [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
-        [_] => return Err(Violation::CloseCode),
+        [_] => return Err(FrameViolation::CloseCode),
     };
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-        return Err(Violation::CloseCode);
+        return Err(FrameViolation::CloseCode);
     }
-    std::str::from_utf8(reason).map_err(|_| Violation::Utf8)?;
+    std::str::from_utf8(reason).map_err(|_| FrameViolation::Utf8)?;
     Ok(Some(code))
 }
 
@@ -337,7 +339,7 @@ fn header(opcode: u8, payload_len: usize, room: usize) -> BytesMut {
 
 /// What a message of ours is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MessageKind {
     /// Bytes.
     Binary,
     /// Text.
@@ -345,14 +347,14 @@ pub enum Kind {
 }
 
 /// The messages in whole frames that were made here, for a transport that has no frames. Others are left out.
-pub fn messages(mut frames: &[u8]) -> impl Iterator<Item = (Kind, &[u8])> {
+pub fn messages(mut frames: &[u8]) -> impl Iterator<Item = (MessageKind, &[u8])> {
     std::iter::from_fn(move || {
         loop {
             let (opcode, payload, rest) = take_frame(frames)?;
             frames = rest;
             match opcode {
-                BINARY => return Some((Kind::Binary, payload)),
-                TEXT => return Some((Kind::Text, payload)),
+                BINARY => return Some((MessageKind::Binary, payload)),
+                TEXT => return Some((MessageKind::Text, payload)),
                 _ => {}
             }
         }

@@ -15,7 +15,7 @@ use crate::connection::socketio::tests::World;
 use crate::connection::socketio::tests::log::{EPOCH, command, hold, order, run, shop, stock};
 use crate::connection::tests::pipe::{Pipe, websocket};
 use crate::contracts::Dialect;
-use crate::{Hub, ListenerPolicy, Options, limits};
+use crate::{Hub, HubOptions, ListenerPolicy, limits};
 
 const PIPE: usize = 64 * 1024;
 const NAMESPACES: [&str; 6] = [
@@ -748,9 +748,9 @@ async fn what_is_no_message_is_refused_in_its_turn_and_the_connection_goes_on() 
 
 #[tokio::test(start_paused = true)]
 async fn a_flood_is_dropped_and_a_giant_closed() {
-    let world = World::with(Options {
+    let world = World::with(HubOptions {
         plain_messages_per_minute: 100,
-        ..Options::default()
+        ..HubOptions::default()
     });
     let mut client = Client::guest(&world.hub).await;
     for _ in 0..100 {
@@ -784,9 +784,9 @@ async fn a_flood_is_dropped_and_a_giant_closed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_too_slow_for_memory_goes_on_from_the_log() {
-    let world = World::with(Options {
+    let world = World::with(HubOptions {
         ring_entries: 8,
-        ..Options::default()
+        ..HubOptions::default()
     });
     let mut client = Client::of(&world.hub, &json!({ "role": "staff" })).await;
     client.subscribes("inventory").await;

@@ -21,8 +21,8 @@ use serde_json::{Value, json};
 
 use self::client::{Client, Heard};
 use self::log::{EPOCH, Log, Tokens, hub, notice, order, other_shop, shop, stock, stock_of};
-use crate::protocol::socketio::{Content, Packet};
-use crate::{Hub, Options, limits};
+use crate::protocol::socketio::{PacketContent, SocketIoPacket};
+use crate::{Hub, HubOptions, limits};
 
 const PIPE: usize = 64 * 1024;
 
@@ -35,15 +35,15 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::with(Options::default())
+        Self::with(HubOptions::default())
     }
 
-    pub(crate) fn with(options: Options) -> Self {
+    pub(crate) fn with(options: HubOptions) -> Self {
         Self::on(Arc::default(), options)
     }
 
     /// The log with a new hub, as after a restart.
-    fn on(log: Arc<Log>, options: Options) -> Self {
+    fn on(log: Arc<Log>, options: HubOptions) -> Self {
         let tokens = Arc::default();
         let hub = hub(&log, &tokens, options);
         Self { log, tokens, hub }
@@ -114,8 +114,8 @@ async fn without_a_good_token_there_is_one_refusal_and_nothing_else_ever() {
     for (connect, message) in refusals {
         let mut client = Client::open(&world.hub, PIPE).await;
         client.say(connect).await;
-        let Heard::Packet(Packet {
-            content: Content::ConnectError(error),
+        let Heard::Packet(SocketIoPacket {
+            content: PacketContent::ConnectError(error),
             ..
         }) = client.heard().await
         else {
@@ -213,9 +213,9 @@ async fn nothing_is_heard_after_leaving_and_an_empty_list_is_nothing() {
 #[tokio::test(start_paused = true)]
 async fn since_brings_what_was_missed_first_and_then_goes_on() {
     // So small a ring that most of it comes from the log.
-    let world = World::with(Options {
+    let world = World::with(HubOptions {
         ring_entries: 4,
-        ..Options::default()
+        ..HubOptions::default()
     });
     for n in 1..=200 {
         world.happens(stock(1 + n % 2, 1, n.cast_signed()));
@@ -259,9 +259,9 @@ async fn since_does_not_repeat_what_other_rooms_brought() {
 
 #[tokio::test(start_paused = true)]
 async fn a_since_that_cannot_be_served_says_resync_and_goes_live() {
-    let world = World::with(Options {
+    let world = World::with(HubOptions {
         ring_entries: 2,
-        ..Options::default()
+        ..HubOptions::default()
     });
     for n in 1..=10 {
         world.happens(stock(1, 1, n));
@@ -366,9 +366,9 @@ async fn staff_of_one_location_get_nothing_of_another_by_any_way() {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_hears_of_a_shop_that_the_token_does_not_name() {
-    let world = World::with(Options {
+    let world = World::with(HubOptions {
         ring_entries: 1,
-        ..Options::default()
+        ..HubOptions::default()
     });
     world.happens_in(&other_shop(), stock_of(&other_shop(), 1, 1, 1));
     world.happens(stock(1, 1, 2));
@@ -622,9 +622,9 @@ async fn a_token_that_runs_out_ends_the_socket_and_a_fresh_one_keeps_it() {
         (name.as_str(), &error["code"]),
         ("error", &json!("TOKEN_EXPIRED"))
     );
-    let farewell = Packet {
+    let farewell = SocketIoPacket {
         namespace: "/oda".to_owned(),
-        content: Content::Disconnect,
+        content: PacketContent::Disconnect,
     };
     assert_eq!(expiring.heard().await, Heard::Packet(farewell));
     let spent = tokio::time::Instant::now();
@@ -649,9 +649,9 @@ async fn a_refresh_takes_rights_away_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_never_reads_delays_nobody_and_is_closed() {
-    let world = World::with(Options {
+    let world = World::with(HubOptions {
         ring_entries: 64,
-        ..Options::default()
+        ..HubOptions::default()
     });
     let mut slow = Client::join(&world.hub, 256, &json!({ "role": "staff" }))
         .await
@@ -677,9 +677,9 @@ async fn a_reader_that_never_reads_delays_nobody_and_is_closed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_fell_behind_reads_on_from_the_log_and_misses_nothing() {
-    let world = World::with(Options {
+    let world = World::with(HubOptions {
         ring_entries: 16,
-        ..Options::default()
+        ..HubOptions::default()
     });
     let mut slow = Client::join(&world.hub, 256, &json!({ "role": "staff" }))
         .await
@@ -698,9 +698,9 @@ async fn a_reader_that_fell_behind_reads_on_from_the_log_and_misses_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_nothing_concerned_is_never_behind() {
-    let world = World::with(Options {
+    let world = World::with(HubOptions {
         ring_entries: 4,
-        ..Options::default()
+        ..HubOptions::default()
     });
     let mut client = world.staff().await;
     for _ in 0..100 {
@@ -723,9 +723,9 @@ async fn a_reader_that_nothing_concerned_is_never_behind() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_behind_what_the_log_keeps_is_told_to_load_again() {
-    let world = World::with(Options {
+    let world = World::with(HubOptions {
         ring_entries: 16,
-        ..Options::default()
+        ..HubOptions::default()
     });
     let mut slow = Client::join(&world.hub, 256, &json!({ "role": "staff" }))
         .await
@@ -748,9 +748,9 @@ async fn a_reader_behind_what_the_log_keeps_is_told_to_load_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_told_to_load_again_keeps_its_session_and_is_told_once() {
-    let world = World::with(Options {
+    let world = World::with(HubOptions {
         ring_entries: 16,
-        ..Options::default()
+        ..HubOptions::default()
     });
     let staff = json!({ "role": "staff" });
     let mut slow = Client::join(&world.hub, 256, &staff).await.0;
@@ -790,10 +790,10 @@ async fn a_reader_told_to_load_again_keeps_its_session_and_is_told_once() {
 #[tokio::test(start_paused = true)]
 async fn a_hundred_that_never_read_cost_what_they_may_hold_and_are_gone_in_time() {
     const SILENT: u64 = 100;
-    let world = World::with(Options {
+    let world = World::with(HubOptions {
         ring_entries: 64,
         sockets_per_user_max: 1_000,
-        ..Options::default()
+        ..HubOptions::default()
     });
     let mut quick = world.client(&json!({ "role": "staff", "user": "8" })).await;
     quick.ask("subscribe:inventory", &json!({})).await;
@@ -834,9 +834,9 @@ async fn a_hundred_that_never_read_cost_what_they_may_hold_and_are_gone_in_time(
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_does_not_answer_fails_requests_and_sends_readers_away() {
-    let world = World::with(Options {
+    let world = World::with(HubOptions {
         ring_entries: 4,
-        ..Options::default()
+        ..HubOptions::default()
     });
     for n in 0..10 {
         world.happens(stock(1, 1, n));
@@ -1002,9 +1002,9 @@ async fn closing_the_hub_closes_transports_without_a_disconnect() {
 
 #[tokio::test(start_paused = true)]
 async fn connections_have_a_bound_and_give_their_place_back() {
-    let world = World::with(Options {
+    let world = World::with(HubOptions {
         connections_max: 1,
-        ..Options::default()
+        ..HubOptions::default()
     });
     let first = client::upgrade(&world.hub, "").unwrap();
     assert_eq!(client::upgrade(&world.hub, "").err().unwrap(), 503);
@@ -1021,9 +1021,9 @@ async fn one_transport_carries_both_namespaces() {
     let mut client = world.staff().await;
     let auth = json!({ "token": json!({ "role": "guest", "user": "8" }).to_string() });
     client.say(&format!("40{auth}")).await;
-    let Heard::Packet(Packet {
+    let Heard::Packet(SocketIoPacket {
         namespace,
-        content: Content::Connect(Some(greeting)),
+        content: PacketContent::Connect(Some(greeting)),
     }) = client.heard().await
     else {
         panic!("not let in");
@@ -1041,9 +1041,9 @@ async fn one_transport_carries_both_namespaces() {
     world.happens(Event::SystemMaintenance(notice("tonight")));
     let mut heard = Vec::new();
     for _ in 0..2 {
-        let Heard::Packet(Packet {
+        let Heard::Packet(SocketIoPacket {
             namespace,
-            content: Content::Event { name, .. },
+            content: PacketContent::Event { name, .. },
         }) = client.heard().await
         else {
             panic!("no event");
@@ -1103,9 +1103,9 @@ async fn a_revoked_token_loses_its_socket_at_once_and_no_other() {
         (name.as_str(), &error["code"]),
         ("error", &json!("TOKEN_INVALID"))
     );
-    let farewell = Packet {
+    let farewell = SocketIoPacket {
         namespace: "/oda".to_owned(),
-        content: Content::Disconnect,
+        content: PacketContent::Disconnect,
     };
     assert_eq!(revoked.heard().await, Heard::Packet(farewell));
     assert!(said.elapsed() < Duration::from_secs(1));
@@ -1137,9 +1137,9 @@ async fn what_is_published_after_a_revocation_is_not_heard_even_by_a_socket_that
 
 #[tokio::test(start_paused = true)]
 async fn a_user_has_so_many_sockets_and_one_that_comes_back_is_none_more() {
-    let world = World::with(Options {
+    let world = World::with(HubOptions {
         sockets_per_user_max: 2,
-        ..Options::default()
+        ..HubOptions::default()
     });
     let mut first = world.staff().await;
     let _second = world.staff().await;
@@ -1162,9 +1162,9 @@ async fn a_user_has_so_many_sockets_and_one_that_comes_back_is_none_more() {
 
 #[tokio::test(start_paused = true)]
 async fn connections_of_one_address_have_a_bound_of_their_own() {
-    let world = World::with(Options {
+    let world = World::with(HubOptions {
         connections_per_address_max: 1,
-        ..Options::default()
+        ..HubOptions::default()
     });
     let first = client::upgrade(&world.hub, "").unwrap();
     assert_eq!(client::upgrade(&world.hub, "").err().unwrap(), 503);

@@ -7,7 +7,7 @@ use http::{HeaderMap, Method};
 
 use super::{World, goodbyes, ok, refused, session, unknown};
 use crate::connection::HandshakeOutcome;
-use crate::{Options, limits};
+use crate::{HubOptions, limits};
 
 fn bad_request() -> super::Answer {
     refused(3, "Bad request")
@@ -106,9 +106,9 @@ async fn a_request_that_breaks_off_closes_the_session() {
 
 #[tokio::test(start_paused = true)]
 async fn sessions_that_nobody_uses_are_bounded_and_given_up() {
-    let mut world = World::with(Options {
+    let mut world = World::with(HubOptions {
         connections_max: 100,
-        ..Options::default()
+        ..HubOptions::default()
     });
     for _ in 0..100 {
         world.session().await;

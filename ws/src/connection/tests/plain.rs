@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use super::pipe::{Pipe, websocket};
 use super::{Answer, PIPE, World, goodbyes, read};
 use crate::connection::{ConnectionRefusal, HandshakeOutcome, PeerInfo, ProtocolDriver, SendQueue};
-use crate::protocol::engine::Message;
+use crate::protocol::engine::TransportMessage;
 use crate::protocol::frame;
-use crate::{AuthError, CloseReason, Options};
+use crate::{AuthError, CloseReason, HubOptions};
 
 /// Says what it hears, as it is.
 struct Parrot;
@@ -19,12 +19,12 @@ impl ProtocolDriver for Parrot {
     fn receive(
         &mut self,
         _now: Duration,
-        message: Message<'_>,
+        message: TransportMessage<'_>,
         out: &mut SendQueue,
     ) -> Result<(), CloseReason> {
         out.push(match message {
-            Message::Binary(bytes) => frame::binary(&bytes),
-            Message::Text(text) => frame::text(text),
+            TransportMessage::Binary(bytes) => frame::binary(&bytes),
+            TransportMessage::Text(text) => frame::text(text),
         });
         Ok(())
     }
@@ -147,9 +147,9 @@ async fn what_is_no_websocket_or_of_a_foreign_page_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn they_count_among_all_connections() {
-    let mut world = World::with(Options {
+    let mut world = World::with(HubOptions {
         connections_max: 2,
-        ..Options::default()
+        ..HubOptions::default()
     });
     world.session().await;
     let plain = socket(&world).unwrap();

@@ -23,7 +23,7 @@ use crate::hub::recovery::{
 use crate::hub::replay;
 use crate::hub::{Hub, count};
 use crate::limits::SOURCE_DEADLINE;
-use crate::protocol::socketio::Content;
+use crate::protocol::socketio::PacketContent;
 use crate::source::{KeptRooms, SourceError};
 
 /// Somebody who is let in.
@@ -406,7 +406,10 @@ impl Socket {
             greeting.insert("pid".to_owned(), sealed.into());
         }
         if !self.namespace.is_plain() {
-            out.push(self.namespace.packet(Content::Connect(Some(greeting))));
+            out.push(
+                self.namespace
+                    .packet(PacketContent::Connect(Some(greeting))),
+            );
         }
         let offset = Offset {
             epoch: hub.head().epoch,

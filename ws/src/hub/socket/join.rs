@@ -18,7 +18,7 @@ use crate::hub::recovery::RoomBackfill;
 use crate::hub::replay::{self, LogPage};
 use crate::limits::{SNAPSHOT_LEVELS_MAX, SOURCE_DEADLINE};
 use crate::protocol::socketio::Call;
-use crate::source::{OrderOwner, Snapshot, SourceError};
+use crate::source::{LevelsSnapshot, OrderOwner, SourceError};
 
 /// A subscribe under way. The log is not read meanwhile, but for [`JoinStage::CatchUp`].
 pub(super) struct PendingJoin {
@@ -29,7 +29,7 @@ pub(super) struct PendingJoin {
     /// Where the client wants to go on from in these rooms.
     since: Option<Sequence>,
     /// The answer's levels, once known.
-    levels: Option<Arc<Snapshot>>,
+    levels: Option<Arc<LevelsSnapshot>>,
     /// The number under which what was missed is kept, once it is.
     pub(super) number: Option<u32>,
     stage: JoinStage,
@@ -355,7 +355,7 @@ impl Socket {
     pub(super) fn handle_levels(
         &mut self,
         mut joining: Box<PendingJoin>,
-        levels: Result<Arc<Snapshot>, SourceError>,
+        levels: Result<Arc<LevelsSnapshot>, SourceError>,
         out: &mut SendQueue,
     ) {
         match levels {

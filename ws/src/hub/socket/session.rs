@@ -17,7 +17,7 @@ use crate::hub::recovery::{
 };
 use crate::hub::replay;
 use crate::limits::{DURABLE_JOINS_PER_MINUTE_MAX, SOURCE_DEADLINE};
-use crate::protocol::socketio::{Allowance, Call};
+use crate::protocol::socketio::{Call, RateLimiter};
 use crate::source::SourceError;
 
 /// The session of a socket that can be recovered.
@@ -31,14 +31,14 @@ pub(super) struct RecoverableSession {
     /// Joins that the client was in the middle of, or before, when its connection broke.
     pub(super) resumed: VecDeque<PendingJoin>,
     /// How much may still be written.
-    writes: Allowance,
+    writes: RateLimiter,
 }
 
 impl RecoverableSession {
     /// One of which nothing is known yet.
     pub(super) fn new(id: SessionId) -> Self {
         let (backfills, filled, begun, resumed) = Default::default();
-        let writes = Allowance::new(DURABLE_JOINS_PER_MINUTE_MAX);
+        let writes = RateLimiter::new(DURABLE_JOINS_PER_MINUTE_MAX);
         Self {
             id,
             backfills,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One Engine.IO packet that travels as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Packet<'a> {
+pub enum EnginePacket<'a> {
     /// The transport ends.
     Close,
     /// A Socket.IO packet.
@@ -12,7 +12,7 @@ pub enum Packet<'a> {
     /// Nothing.
     Noop,
     /// The server's first word.
-    Open(Open),
+    Open(OpenPayload),
     /// The server asks whether the client lives; with `probe`, a client tries a transport.
     Ping(&'a str),
     /// The answer, with the same text.
@@ -24,7 +24,7 @@ pub enum Packet<'a> {
 /// What a server announces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Open {
+pub struct OpenPayload {
     /// The transport's session; secret, and unrelated to any `socket.id`.
     pub sid: String,
     /// Transports the client may change to.
@@ -40,23 +40,23 @@ pub struct Open {
 /// The text is no packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an Engine.IO packet")]
-pub struct Malformed;
+pub struct EnginePacketError;
 
-impl<'a> Packet<'a> {
+impl<'a> EnginePacket<'a> {
     /// Reads one text message.
-    pub fn parse(text: &'a str) -> Result<Self, Malformed> {
+    pub fn parse(text: &'a str) -> Result<Self, EnginePacketError> {
         let mut rest = text.chars();
-        let kind = rest.next().ok_or(Malformed)?;
+        let kind = rest.next().ok_or(EnginePacketError)?;
         let rest = rest.as_str();
         Ok(match kind {
-            '0' => Self::Open(serde_json::from_str(rest).map_err(|_| Malformed)?),
+            '0' => Self::Open(serde_json::from_str(rest).map_err(|_| EnginePacketError)?),
             '1' => Self::Close,
             '2' => Self::Ping(rest),
             '3' => Self::Pong(rest),
             '4' => Self::Message(rest),
             '5' => Self::Upgrade,
             '6' => Self::Noop,
-            _ => return Err(Malformed),
+            _ => return Err(EnginePacketError),
         })
     }
 
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn packets_read_back_what_they_wrote() {
-        let open = Open {
+        let open = OpenPayload {
             sid: "x".into(),
             upgrades: vec![],
             ping_interval: 25_000,
@@ -89,12 +89,12 @@ mod tests {
         };
         let json =
             r#"0{"maxPayload":9,"pingInterval":25000,"pingTimeout":60000,"sid":"x","upgrades":[]}"#;
-        assert_eq!(Packet::parse(json), Ok(Packet::Open(open)));
+        assert_eq!(EnginePacket::parse(json), Ok(EnginePacket::Open(open)));
         for text in [json, "1", "2", "2probe", "3probe", "42[\"a\"]", "5", "6"] {
-            assert_eq!(Packet::parse(text).unwrap().encode(), text);
+            assert_eq!(EnginePacket::parse(text).unwrap().encode(), text);
         }
         for bad in ["", "7", "a", "é", "0", "0{}"] {
-            assert_eq!(Packet::parse(bad), Err(Malformed), "{bad}");
+            assert_eq!(EnginePacket::parse(bad), Err(EnginePacketError), "{bad}");
         }
     }
 }

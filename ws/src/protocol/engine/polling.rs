@@ -6,17 +6,17 @@ use crate::limits::{NOOP_PAUSE, POLL_MAX};
 
 /// The waiting GET of one session as a value; `P` is whatever it can be answered through.
 ///
-/// Call [`Polling::wait`] for each GET, then, and whenever a packet was added or [`Polling::deadline`] has come,
-/// [`Polling::reply`], and answer what it gives. Times are counted from the opening of the session.
+/// Call [`PendingPoll::wait`] for each GET, then, and whenever a packet was added or [`PendingPoll::deadline`] has come,
+/// [`PendingPoll::reply`], and answer what it gives. Times are counted from the opening of the session.
 #[derive(Debug)]
-pub struct Polling<P> {
+pub struct PendingPoll<P> {
     waiting: Option<(P, Duration)>,
     probed: bool,
 }
 
 /// What a GET is answered with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reply {
+pub enum PollAnswer {
     /// A noop: nothing to say, or a WebSocket is about to take over and polling is to rest.
     Noop,
     /// The packets there are.
@@ -25,14 +25,14 @@ pub enum Reply {
 
 /// Two GETs at a time. The first is to be told that the session is closed, the second that it was wrong.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Overlap<P> {
+pub struct OverlappingPolls<P> {
     /// The one that waited.
     pub first: P,
     /// The one that came.
     pub second: P,
 }
 
-impl<P> Polling<P> {
+impl<P> PendingPoll<P> {
     /// Without a GET.
     pub fn new() -> Self {
         Self {
@@ -42,9 +42,9 @@ impl<P> Polling<P> {
     }
 
     /// A GET came.
-    pub fn wait(&mut self, now: Duration, poll: P) -> Result<(), Overlap<P>> {
+    pub fn wait(&mut self, now: Duration, poll: P) -> Result<(), OverlappingPolls<P>> {
         if let Some((first, _)) = self.waiting.take() {
-            return Err(Overlap {
+            return Err(OverlappingPolls {
                 first,
                 second: poll,
             });
@@ -54,8 +54,12 @@ impl<P> Polling<P> {
     }
 
     /// The waiting GET, if it is to be answered now, and with what.
-    pub fn reply(&mut self, now: Duration, packets: bool) -> Option<(P, Reply)> {
-        let reply = if packets { Reply::Packets } else { Reply::Noop };
+    pub fn reply(&mut self, now: Duration, packets: bool) -> Option<(P, PollAnswer)> {
+        let reply = if packets {
+            PollAnswer::Packets
+        } else {
+            PollAnswer::Noop
+        };
         if packets || self.deadline().is_some_and(|deadline| now >= deadline) {
             let (poll, _) = self.waiting.take()?;
             return Some((poll, reply));
@@ -86,7 +90,7 @@ impl<P> Polling<P> {
     }
 }
 
-impl<P> Default for Polling<P> {
+impl<P> Default for PendingPoll<P> {
     fn default() -> Self {
         Self::new()
     }
@@ -100,21 +104,24 @@ mod tests {
 
     #[test]
     fn a_poll_waits_for_packets_and_gets_them_once() {
-        let mut polling = Polling::new();
+        let mut polling = PendingPoll::new();
         assert_eq!(polling.reply(SECOND, true), None);
         polling.wait(SECOND, 'a').unwrap();
         assert_eq!(polling.reply(SECOND, false), None);
-        assert_eq!(polling.reply(SECOND * 2, true), Some(('a', Reply::Packets)));
+        assert_eq!(
+            polling.reply(SECOND * 2, true),
+            Some(('a', PollAnswer::Packets))
+        );
         assert_eq!(polling.reply(SECOND * 2, true), None);
     }
 
     #[test]
     fn a_second_poll_at_a_time_is_an_overlap_and_none_waits_after_it() {
-        let mut polling = Polling::new();
+        let mut polling = PendingPoll::new();
         polling.wait(SECOND, 'a').unwrap();
         assert_eq!(
             polling.wait(SECOND, 'b'),
-            Err(Overlap {
+            Err(OverlappingPolls {
                 first: 'a',
                 second: 'b'
             })
@@ -124,22 +131,25 @@ mod tests {
 
     #[test]
     fn a_poll_is_answered_before_anything_on_the_way_loses_patience() {
-        let mut polling = Polling::new();
+        let mut polling = PendingPoll::new();
         polling.wait(SECOND, 'a').unwrap();
         assert_eq!(polling.deadline(), Some(SECOND + POLL_MAX));
         assert_eq!(
             polling.reply(SECOND + POLL_MAX, false),
-            Some(('a', Reply::Noop))
+            Some(('a', PollAnswer::Noop))
         );
         assert_eq!(polling.deadline(), None);
     }
 
     #[test]
     fn a_probe_ends_the_waiting_poll_and_later_ones_soon() {
-        let mut polling = Polling::new();
+        let mut polling = PendingPoll::new();
         polling.wait(SECOND, 'a').unwrap();
         polling.probe(true);
-        assert_eq!(polling.reply(SECOND * 2, false), Some(('a', Reply::Noop)));
+        assert_eq!(
+            polling.reply(SECOND * 2, false),
+            Some(('a', PollAnswer::Noop))
+        );
         polling.wait(SECOND * 2, 'b').unwrap();
         assert_eq!(
             polling.reply(SECOND * 2, false),
@@ -148,7 +158,7 @@ mod tests {
         );
         assert_eq!(
             polling.reply(SECOND * 2 + NOOP_PAUSE, false),
-            Some(('b', Reply::Noop))
+            Some(('b', PollAnswer::Noop))
         );
         polling.probe(false);
         polling.wait(SECOND * 3, 'c').unwrap();

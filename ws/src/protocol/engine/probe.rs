@@ -1,14 +1,14 @@
 //! The change to another transport, as the new one sees it: a probe, its echo, and the word to take over.
 
-use super::Packet;
+use super::EnginePacket;
 use crate::protocol::close_reason::CloseReason;
 
 /// What is said on a transport that wants to take over a session, as a value.
 ///
-/// Call [`Probe::receive`] for each text until it gives [`ProbeStep::TakeOver`]; what follows belongs to the session.
+/// Call [`UpgradeProbe::receive`] for each text until it gives [`ProbeStep::TakeOver`]; what follows belongs to the session.
 /// Whoever carries it sees to [`crate::limits::UPGRADE_TIMEOUT`].
 #[derive(Debug, Default)]
-pub struct Probe {
+pub struct UpgradeProbe {
     probed: bool,
 }
 
@@ -16,20 +16,20 @@ pub struct Probe {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProbeStep {
     /// Send this, and let the old transport rest.
-    Echo(Packet<'static>),
+    Echo(EnginePacket<'static>),
     /// The session's packets go this way from now on.
     TakeOver,
 }
 
-impl Probe {
+impl UpgradeProbe {
     /// Takes one text. Bytes have no place here.
     pub fn receive(&mut self, text: &str) -> Result<ProbeStep, CloseReason> {
-        match Packet::parse(text) {
-            Ok(Packet::Ping("probe")) if !self.probed => {
+        match EnginePacket::parse(text) {
+            Ok(EnginePacket::Ping("probe")) if !self.probed => {
                 self.probed = true;
-                Ok(ProbeStep::Echo(Packet::Pong("probe")))
+                Ok(ProbeStep::Echo(EnginePacket::Pong("probe")))
             }
-            Ok(Packet::Upgrade) if self.probed => Ok(ProbeStep::TakeOver),
+            Ok(EnginePacket::Upgrade) if self.probed => Ok(ProbeStep::TakeOver),
             _ => Err(CloseReason::Malformed),
         }
     }
@@ -41,10 +41,10 @@ mod tests {
 
     #[test]
     fn a_probe_is_echoed_and_then_takes_over() {
-        let mut probe = Probe::default();
+        let mut probe = UpgradeProbe::default();
         assert_eq!(
             probe.receive("2probe"),
-            Ok(ProbeStep::Echo(Packet::Pong("probe")))
+            Ok(ProbeStep::Echo(EnginePacket::Pong("probe")))
         );
         assert_eq!(probe.receive("5"), Ok(ProbeStep::TakeOver));
     }
@@ -53,12 +53,12 @@ mod tests {
     fn nothing_else_is_said_before_the_change() {
         for text in ["5", "2", "2other", "3probe", "4hello", "1", "", "x"] {
             assert_eq!(
-                Probe::default().receive(text),
+                UpgradeProbe::default().receive(text),
                 Err(CloseReason::Malformed),
                 "{text}"
             );
         }
-        let mut twice = Probe::default();
+        let mut twice = UpgradeProbe::default();
         twice.receive("2probe").unwrap();
         assert_eq!(twice.receive("2probe"), Err(CloseReason::Malformed));
     }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::allowance::Allowance;
-use super::{Content, Packet};
+use super::rate_limiter::RateLimiter;
+use super::{PacketContent, SocketIoPacket};
 use crate::limits::{ACKS_WAITING_MAX, NO_NAMESPACE_MAX};
 use crate::protocol::close_reason::CloseReason;
-use crate::protocol::engine::Message;
+use crate::protocol::engine::TransportMessage;
 
 /// The namespaces there are.
-pub trait Namespace: Copy + Debug + Ord {
+pub trait NamespaceId: Copy + Debug + Ord {
     /// The namespace of that name.
     fn parse(name: &str) -> Option<Self>;
 
@@ -24,10 +24,10 @@ pub trait Namespace: Copy + Debug + Ord {
 
 /// What is to be done.
 #[derive(Debug, PartialEq)]
-pub enum Step<N> {
-    /// What was asked by [`Session::ask`] is answered.
+pub enum SessionStep<N> {
+    /// What was asked by [`SocketIoSession::ask`] is answered.
     Acknowledged(N, u64, Vec<Value>, Vec<Bytes>),
-    /// Check who that is, and [`Session::admit`] them or refuse.
+    /// Check who that is, and [`SocketIoSession::admit`] them or refuse.
     Connect(N, Option<Map<String, Value>>),
     /// An event came.
     Event(N, Call),
@@ -36,7 +36,7 @@ pub enum Step<N> {
     /// The client left the namespace.
     Left(N),
     /// Send this packet.
-    Send(Packet),
+    Send(SocketIoPacket),
 }
 
 /// An event from a client.
@@ -54,32 +54,32 @@ pub struct Call {
 
 /// The server's side of one Socket.IO connection as a value.
 ///
-/// Call [`Session::receive`] for each message of the transport and [`Session::tick`] when [`Session::deadline`] has
-/// come; carry out the steps in order; tell it who was let in ([`Session::admit`]) and put out
-/// ([`Session::dismiss`]). An [`CloseReason`] closes the transport, as nothing after it can be read. Times are counted
+/// Call [`SocketIoSession::receive`] for each message of the transport and [`SocketIoSession::tick`] when [`SocketIoSession::deadline`] has
+/// come; carry out the steps in order; tell it who was let in ([`SocketIoSession::admit`]) and put out
+/// ([`SocketIoSession::dismiss`]). An [`CloseReason`] closes the transport, as nothing after it can be read. Times are counted
 /// from the opening of the transport.
 #[derive(Debug)]
-pub struct Session<N> {
+pub struct SocketIoSession<N> {
     parse: fn(&str) -> Option<N>,
-    allowance: Allowance,
+    rate_limiter: RateLimiter,
     admitted: BTreeSet<N>,
     lonely_since: Option<Duration>,
     attachments_bytes_max: usize,
-    assembling: Option<Box<Assembling<N>>>,
+    assembling: Option<Box<PendingAttachments<N>>>,
     asked: BTreeSet<(N, u64)>,
     next_ask: u64,
 }
 
 /// A packet whose attachments are still to come.
 #[derive(Debug)]
-struct Assembling<N> {
+struct PendingAttachments<N> {
     /// What it comes to; `None` for one that nobody wants any more.
-    step: Option<Step<N>>,
+    step: Option<SessionStep<N>>,
     missing: u8,
     bytes: usize,
 }
 
-impl<N: Namespace> Session<N> {
+impl<N: NamespaceId> SocketIoSession<N> {
     /// A session that opens now where namespaces are read so, of a client that may send so many packets in a minute,
     /// and so many bytes with one.
     pub fn new(
@@ -89,7 +89,7 @@ impl<N: Namespace> Session<N> {
     ) -> Self {
         Self {
             parse,
-            allowance: Allowance::new(messages_per_minute),
+            rate_limiter: RateLimiter::new(messages_per_minute),
             admitted: BTreeSet::new(),
             lonely_since: Some(Duration::ZERO),
             attachments_bytes_max,
@@ -103,15 +103,17 @@ impl<N: Namespace> Session<N> {
     pub fn receive(
         &mut self,
         now: Duration,
-        message: Message<'_>,
-    ) -> Result<Option<Step<N>>, CloseReason> {
+        message: TransportMessage<'_>,
+    ) -> Result<Option<SessionStep<N>>, CloseReason> {
         match (message, self.assembling.take()) {
-            (Message::Text(text), None) => {
-                let packet = Packet::parse(text).map_err(|_| CloseReason::Malformed)?;
+            (TransportMessage::Text(text), None) => {
+                let packet = SocketIoPacket::parse(text).map_err(|_| CloseReason::Malformed)?;
                 self.packet(now, packet)
             }
-            (Message::Binary(bytes), Some(assembling)) => self.attach(assembling, bytes),
-            (Message::Binary(_), None) | (Message::Text(_), Some(_)) => Err(CloseReason::Malformed),
+            (TransportMessage::Binary(bytes), Some(assembling)) => self.attach(assembling, bytes),
+            (TransportMessage::Binary(_), None) | (TransportMessage::Text(_), Some(_)) => {
+                Err(CloseReason::Malformed)
+            }
         }
     }
 
@@ -150,23 +152,27 @@ impl<N: Namespace> Session<N> {
         }
     }
 
-    /// When [`Session::tick`] is to be called next.
+    /// When [`SocketIoSession::tick`] is to be called next.
     pub fn deadline(&self) -> Option<Duration> {
         self.lonely_since.map(|since| since + NO_NAMESPACE_MAX)
     }
 
-    fn packet(&mut self, now: Duration, packet: Packet) -> Result<Option<Step<N>>, CloseReason> {
+    fn packet(
+        &mut self,
+        now: Duration,
+        packet: SocketIoPacket,
+    ) -> Result<Option<SessionStep<N>>, CloseReason> {
         let namespace = (self.parse)(&packet.namespace);
-        if let Content::Connect(auth) = packet.content {
-            if !self.allowance.take(now) {
+        if let PacketContent::Connect(auth) = packet.content {
+            if !self.rate_limiter.take(now) {
                 return Err(CloseReason::TooManyConnects);
             }
             return match namespace {
                 Some(namespace) if self.admitted.contains(&namespace) => {
                     Err(CloseReason::Malformed)
                 }
-                Some(namespace) => Ok(Some(Step::Connect(namespace, auth))),
-                None => Ok(Some(Step::Send(Packet::refusal(
+                Some(namespace) => Ok(Some(SessionStep::Connect(namespace, auth))),
+                None => Ok(Some(SessionStep::Send(SocketIoPacket::refusal(
                     packet.namespace,
                     "Invalid namespace",
                 )))),
@@ -176,7 +182,7 @@ impl<N: Namespace> Session<N> {
             .filter(|namespace| self.admitted.contains(namespace))
             .ok_or(CloseReason::Malformed)?;
         match packet.content {
-            Content::Event {
+            PacketContent::Event {
                 id,
                 name,
                 args,
@@ -188,13 +194,13 @@ impl<N: Namespace> Session<N> {
                     args,
                     attachments: Vec::new(),
                 };
-                if !self.allowance.take(now) {
+                if !self.rate_limiter.take(now) {
                     self.expect(attachments, None);
-                    return Ok(Some(Step::Excess(namespace, call)));
+                    return Ok(Some(SessionStep::Excess(namespace, call)));
                 }
-                Ok(self.expect(attachments, Some(Step::Event(namespace, call))))
+                Ok(self.expect(attachments, Some(SessionStep::Event(namespace, call))))
             }
-            Content::Ack {
+            PacketContent::Ack {
                 id,
                 args,
                 attachments,
@@ -203,23 +209,25 @@ impl<N: Namespace> Session<N> {
                 let asked = self.asked.remove(&(namespace, id));
                 Ok(self.expect(
                     attachments,
-                    asked.then(|| Step::Acknowledged(namespace, id, args, Vec::new())),
+                    asked.then(|| SessionStep::Acknowledged(namespace, id, args, Vec::new())),
                 ))
             }
-            Content::Disconnect => {
+            PacketContent::Disconnect => {
                 self.dismiss(now, namespace);
-                Ok(Some(Step::Left(namespace)))
+                Ok(Some(SessionStep::Left(namespace)))
             }
-            Content::Connect(_) | Content::ConnectError(_) => Err(CloseReason::Malformed),
+            PacketContent::Connect(_) | PacketContent::ConnectError(_) => {
+                Err(CloseReason::Malformed)
+            }
         }
     }
 
     /// The step, now or once its attachments are there.
-    fn expect(&mut self, missing: u8, step: Option<Step<N>>) -> Option<Step<N>> {
+    fn expect(&mut self, missing: u8, step: Option<SessionStep<N>>) -> Option<SessionStep<N>> {
         if missing == 0 {
             return step;
         }
-        self.assembling = Some(Box::new(Assembling {
+        self.assembling = Some(Box::new(PendingAttachments {
             step,
             missing,
             bytes: 0,
@@ -229,16 +237,17 @@ impl<N: Namespace> Session<N> {
 
     fn attach(
         &mut self,
-        mut assembling: Box<Assembling<N>>,
+        mut assembling: Box<PendingAttachments<N>>,
         attachment: Bytes,
-    ) -> Result<Option<Step<N>>, CloseReason> {
+    ) -> Result<Option<SessionStep<N>>, CloseReason> {
         assembling.missing -= 1;
         assembling.bytes += attachment.len();
         if assembling.bytes > self.attachments_bytes_max {
             return Err(CloseReason::Malformed);
         }
         if let Some(
-            Step::Acknowledged(_, _, _, attachments) | Step::Event(_, Call { attachments, .. }),
+            SessionStep::Acknowledged(_, _, _, attachments)
+            | SessionStep::Event(_, Call { attachments, .. }),
         ) = &mut assembling.step
         {
             attachments.push(attachment);
@@ -247,8 +256,8 @@ impl<N: Namespace> Session<N> {
             self.assembling = Some(assembling);
             return Ok(None);
         }
-        let still_there = |step: &Step<N>| match step {
-            Step::Acknowledged(namespace, ..) | Step::Event(namespace, _) => {
+        let still_there = |step: &SessionStep<N>| match step {
+            SessionStep::Acknowledged(namespace, ..) | SessionStep::Event(namespace, _) => {
                 self.admitted.contains(namespace)
             }
             _ => false,
@@ -257,12 +266,12 @@ impl<N: Namespace> Session<N> {
     }
 }
 
-impl Packet {
+impl SocketIoPacket {
     /// The packet that refuses a CONNECT. After it the client does not try again by itself.
     pub fn refusal(namespace: String, message: &str) -> Self {
         Self {
             namespace,
-            content: Content::ConnectError(json!({ "message": message })),
+            content: PacketContent::ConnectError(json!({ "message": message })),
         }
     }
 }

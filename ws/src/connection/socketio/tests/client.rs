@@ -12,7 +12,7 @@ use crate::connection::socketio::SocketIoDriver;
 use crate::connection::tests::pipe::{Pipe, websocket};
 use crate::connection::{HandshakeOutcome, PendingUpgrade};
 use crate::protocol::engine;
-use crate::protocol::socketio::{Content, Packet};
+use crate::protocol::socketio::{PacketContent, SocketIoPacket};
 use crate::{Hub, ListenerPolicy};
 
 /// A test that waits longer waits for what will not come.
@@ -36,7 +36,7 @@ pub(super) struct Client {
 pub(super) enum Heard {
     Close(Option<u16>),
     End,
-    Packet(Packet),
+    Packet(SocketIoPacket),
 }
 
 /// A request to `/socket.io/` with that query and those headers.
@@ -151,8 +151,8 @@ impl Client {
     /// Waits for the answer to CONNECT, and for what follows it.
     pub(super) async fn let_in(&mut self) -> (Value, Value) {
         let heard = self.heard().await;
-        let Heard::Packet(Packet {
-            content: Content::Connect(Some(greeting)),
+        let Heard::Packet(SocketIoPacket {
+            content: PacketContent::Connect(Some(greeting)),
             ..
         }) = heard
         else {
@@ -204,9 +204,9 @@ impl Client {
     pub(super) async fn answer(&mut self, id: u64) -> Value {
         loop {
             match self.heard().await {
-                Heard::Packet(Packet {
+                Heard::Packet(SocketIoPacket {
                     content:
-                        Content::Ack {
+                        PacketContent::Ack {
                             id: answered,
                             mut args,
                             ..
@@ -244,11 +244,11 @@ impl Client {
         self.events.drain(..).collect()
     }
 
-    pub(super) fn keep(&mut self, packet: Packet) {
+    pub(super) fn keep(&mut self, packet: SocketIoPacket) {
         let (name, mut args) = match packet.content {
-            Content::Event { name, args, .. } => (name, args),
+            PacketContent::Event { name, args, .. } => (name, args),
             // An answer that is not waited for.
-            Content::Ack { .. } => return,
+            PacketContent::Ack { .. } => return,
             other => panic!("{other:?} instead of an event"),
         };
         let payload = args.remove(0);
@@ -280,10 +280,10 @@ impl Client {
                 return Heard::Close(payload.first_chunk().map(|code| u16::from_be_bytes(*code)));
             }
             let text = String::from_utf8(payload).unwrap();
-            match engine::Packet::parse(&text).unwrap() {
-                engine::Packet::Ping(_) => self.say("3").await,
-                engine::Packet::Message(text) => {
-                    return Heard::Packet(Packet::parse(text).unwrap());
+            match engine::EnginePacket::parse(&text).unwrap() {
+                engine::EnginePacket::Ping(_) => self.say("3").await,
+                engine::EnginePacket::Message(text) => {
+                    return Heard::Packet(SocketIoPacket::parse(text).unwrap());
                 }
                 other => panic!("{other:?}"),
             }

@@ -8,7 +8,7 @@ use schemas::{Emitted, ErrorBody, ErrorCode, Event, Kind, Posted, Resource, RunS
 
 use super::log::{command, hold, level, run};
 use super::*;
-use crate::Authenticate as _;
+use crate::Authenticator as _;
 use crate::contracts::Namespace;
 
 fn posted(kind: Kind, data: Value) -> Event {
@@ -57,9 +57,9 @@ fn names(events: &[(String, Value)]) -> Vec<&str> {
 }
 
 fn world() -> World {
-    World::with(Options {
+    World::with(HubOptions {
         messages_per_minute: 1_000_000,
-        ..Options::default()
+        ..HubOptions::default()
     })
 }
 

@@ -7,14 +7,14 @@ use schemas::command::CommandKind;
 use schemas::{ErrorBody, ErrorCode, Identity};
 use serde_json::{Value, json};
 
-use crate::Commands;
+use crate::CommandHandler;
 
 /// Answers with what it was asked. A payload with `takes` is answered after so many seconds, one without a `reason`
 /// is refused.
 pub(super) struct FakeCommands;
 
 #[async_trait]
-impl Commands for FakeCommands {
+impl CommandHandler for FakeCommands {
     async fn run(
         &self,
         by: &Identity,

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::PIPE;
 use super::client::Client;
 use super::log::{Log, hub, is_wanted, notice, shop, stock};
-use crate::Options;
+use crate::HubOptions;
 
 #[derive(Debug, Clone)]
 enum Act {
@@ -133,9 +133,9 @@ async fn run(acts: Vec<Act>, ring_entries: usize) {
     let hub = hub(
         &log,
         &Arc::default(),
-        Options {
+        HubOptions {
             ring_entries,
-            ..Options::default()
+            ..HubOptions::default()
         },
     );
     let mut listeners = Vec::new();

@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 
 use super::fake_commands::FakeCommands;
 use crate::{
-    AuthError, Authenticate, Hub, KeptRooms, Options, OrderOwner, Snapshot, Source, SourceError,
+    AuthError, Authenticator, EventSource, Hub, HubOptions, KeptRooms, LevelsSnapshot, OrderOwner,
+    SourceError,
 };
 
 pub(crate) const EPOCH: Epoch = Epoch(0xbeef);
@@ -164,7 +165,7 @@ impl Log {
 }
 
 #[async_trait]
-impl Source for Log {
+impl EventSource for Log {
     fn shops(&self) -> Vec<ShopDomain> {
         vec![shop(), other_shop()]
     }
@@ -260,7 +261,7 @@ impl Source for Log {
         shops: &[ShopDomain],
         selection: &LevelSelection,
         limit: usize,
-    ) -> Result<Arc<Snapshot>, SourceError> {
+    ) -> Result<Arc<LevelsSnapshot>, SourceError> {
         let at = self.head().sequence;
         tokio::task::yield_now().await;
         if self.broken.load(Ordering::Relaxed) {
@@ -288,7 +289,7 @@ impl Source for Log {
         if levels.len() > limit {
             Err(SourceError::TooMany)
         } else {
-            Ok(Arc::new(Snapshot::new(&levels, at, ())))
+            Ok(Arc::new(LevelsSnapshot::new(&levels, at, ())))
         }
     }
 }
@@ -301,7 +302,7 @@ pub(crate) struct Tokens(
     pub(crate) Mutex<BTreeSet<String>>,
 );
 
-impl Authenticate for Tokens {
+impl Authenticator for Tokens {
     fn identify(&self, token: &str, _now: Timestamp) -> Result<Identity, AuthError> {
         let claims: Value = serde_json::from_str(token).map_err(|_| AuthError::Invalid)?;
         let take = |key: &str| claims.get(key).cloned();
@@ -342,7 +343,7 @@ impl Authenticate for Tokens {
     }
 }
 
-pub(crate) fn hub(log: &Arc<Log>, tokens: &Arc<Tokens>, options: Options) -> Arc<Hub> {
+pub(crate) fn hub(log: &Arc<Log>, tokens: &Arc<Tokens>, options: HubOptions) -> Arc<Hub> {
     let started = tokio::time::Instant::now();
     let clock = move || Timestamp::UNIX_EPOCH + started.elapsed();
     let (log, entropy) = (Arc::<Log>::clone(log), Arc::new(Entropy::seeded(1)));

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::client::Client;
 use super::log::{Log, hub, is_wanted, other_shop, shop, stock_of};
 use super::{PIPE, offset};
-use crate::Options;
+use crate::HubOptions;
 
 #[derive(Debug, Clone)]
 enum Act {
@@ -73,9 +73,9 @@ async fn run(acts: Vec<Act>, limited: bool, pipe_bytes: usize, ring_entries: usi
     let hub = hub(
         &log,
         &Arc::default(),
-        Options {
+        HubOptions {
             ring_entries,
-            ..Options::default()
+            ..HubOptions::default()
         },
     );
     let locations: Option<Vec<LocationId>> =
@@ -225,9 +225,9 @@ async fn joins_racing_the_publisher_lose_and_double_nothing() {
     let hub = hub(
         &log,
         &Arc::default(),
-        Options {
+        HubOptions {
             ring_entries: 256,
-            ..Options::default()
+            ..HubOptions::default()
         },
     );
     let mut readers = JoinSet::new();

@@ -16,14 +16,14 @@ use crate::connection::HandshakeOutcome;
 use crate::connection::socketio::SocketIoDriver;
 use crate::connection::tests::pipe::Pipe;
 use crate::protocol::engine;
-use crate::protocol::socketio::{Content, Packet};
+use crate::protocol::socketio::{PacketContent, SocketIoPacket};
 
 /// A client that polls.
 struct Poller {
     hub: Arc<Hub>,
     sid: String,
     /// Heard and not yet looked at.
-    heard: Vec<Packet>,
+    heard: Vec<SocketIoPacket>,
     _served: JoinSet<()>,
 }
 
@@ -40,7 +40,7 @@ impl Poller {
         let mut served = JoinSet::new();
         served.spawn(task.run());
         let open = String::from_utf8(response.body().to_vec()).unwrap();
-        let Ok(engine::Packet::Open(open)) = engine::Packet::parse(&open) else {
+        let Ok(engine::EnginePacket::Open(open)) = engine::EnginePacket::parse(&open) else {
             panic!("{open}")
         };
         Self {
@@ -56,10 +56,10 @@ impl Poller {
         let mut client = Self::open(hub);
         let auth = json!({ "token": json!({ "role": "staff" }).to_string() });
         assert_eq!(client.post(&format!("40/oda,{auth}")).await, 200);
-        let Content::Connect(Some(greeting)) = client.packet().await.content else {
+        let PacketContent::Connect(Some(greeting)) = client.packet().await.content else {
             panic!("not let in")
         };
-        let Content::Event { name, args, .. } = client.packet().await.content else {
+        let PacketContent::Event { name, args, .. } = client.packet().await.content else {
             panic!("no event")
         };
         assert_eq!(
@@ -105,14 +105,16 @@ impl Poller {
     }
 
     /// The next packet of Socket.IO, pings answered on the way.
-    async fn packet(&mut self) -> Packet {
+    async fn packet(&mut self) -> SocketIoPacket {
         while self.heard.is_empty() {
             let payload = self.poll().await.unwrap();
             for packet in payload.split('\x1e') {
-                match engine::Packet::parse(packet).unwrap() {
-                    engine::Packet::Message(text) => self.heard.push(Packet::parse(text).unwrap()),
-                    engine::Packet::Ping(_) => assert_eq!(self.post("3").await, 200),
-                    engine::Packet::Noop => {}
+                match engine::EnginePacket::parse(packet).unwrap() {
+                    engine::EnginePacket::Message(text) => {
+                        self.heard.push(SocketIoPacket::parse(text).unwrap())
+                    }
+                    engine::EnginePacket::Ping(_) => assert_eq!(self.post("3").await, 200),
+                    engine::EnginePacket::Noop => {}
                     other => panic!("{other:?}"),
                 }
             }
@@ -127,7 +129,7 @@ impl Poller {
             200
         );
         match self.packet().await.content {
-            Content::Ack {
+            PacketContent::Ack {
                 id: 1, mut args, ..
             } => args.remove(0),
             other => panic!("{other:?} instead of an answer"),
@@ -137,7 +139,7 @@ impl Poller {
     async fn events(&mut self, count: usize) -> Vec<(String, Value)> {
         let mut events = Vec::new();
         for _ in 0..count {
-            let Content::Event { name, mut args, .. } = self.packet().await.content else {
+            let PacketContent::Event { name, mut args, .. } = self.packet().await.content else {
                 panic!("no event")
             };
             events.push((name, args.remove(0)));
@@ -170,9 +172,9 @@ async fn a_client_that_polls_hears_what_others_hear() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_polls_slowly_costs_its_position_and_misses_nothing() {
-    let world = World::with(crate::Options {
+    let world = World::with(crate::HubOptions {
         ring_entries: 16,
-        ..crate::Options::default()
+        ..crate::HubOptions::default()
     });
     let (mut client, _) = Poller::staff(&world.hub).await;
     client.ask("subscribe:inventory", &json!({})).await;
@@ -219,7 +221,7 @@ async fn a_token_that_runs_out_is_told_by_the_next_poll() {
     client.packet().await;
     client.packet().await;
     assert_eq!(client.events(1).await[0].1["code"], "TOKEN_EXPIRED");
-    assert_eq!(client.packet().await.content, Content::Disconnect);
+    assert_eq!(client.packet().await.content, PacketContent::Disconnect);
 }
 
 #[tokio::test(start_paused = true)]
@@ -272,7 +274,7 @@ async fn binary_arguments_are_refused_once_they_are_there_and_the_socket_goes_on
 
     let (mut poller, _) = Poller::staff(&world.hub).await;
     assert_eq!(poller.post(&format!("{request}\x1ebAQI=")).await, 200);
-    let Content::Ack { id: 9, args, .. } = poller.packet().await.content else {
+    let PacketContent::Ack { id: 9, args, .. } = poller.packet().await.content else {
         panic!("no answer")
     };
     assert_eq!(args[0]["error"]["code"], "INVALID_PAYLOAD");
@@ -300,7 +302,10 @@ async fn a_flood_by_post_is_answered_as_fast_as_it_is_read() {
     let all = async {
         let mut answers = 0;
         while answers < 5000 {
-            answers += usize::from(matches!(client.packet().await.content, Content::Ack { .. }));
+            answers += usize::from(matches!(
+                client.packet().await.content,
+                PacketContent::Ack { .. }
+            ));
         }
     };
     let (response, ()) = tokio::join!(posted, all);

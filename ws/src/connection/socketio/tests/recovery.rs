@@ -245,8 +245,8 @@ async fn who_wants_no_recovery_is_given_no_session_and_no_cursor() {
     );
     world.happens(stock(1, 1, 1));
     for (client, count) in [(&mut client, 1), (&mut other, 2)] {
-        let Heard::Packet(Packet {
-            content: Content::Event { args, .. },
+        let Heard::Packet(SocketIoPacket {
+            content: PacketContent::Event { args, .. },
             ..
         }) = client.heard().await
         else {
@@ -351,9 +351,9 @@ async fn a_session_nobody_knows_begins_anew_and_is_told_so() {
 
 #[tokio::test(start_paused = true)]
 async fn only_a_session_of_ones_own_is_looked_up_and_no_oftener_than_one_may_speak() {
-    let world = World::with(Options {
+    let world = World::with(HubOptions {
         messages_per_minute: 30,
-        ..Options::default()
+        ..HubOptions::default()
     });
     let looked_up = || world.log.looked_up.load(Ordering::Relaxed);
     let mut client = joined(&world).await;
@@ -382,7 +382,7 @@ async fn only_a_session_of_ones_own_is_looked_up_and_no_oftener_than_one_may_spe
         let auth = json!({ "pid": client.pid, "token": staff().to_string() });
         client.say(&format!("40/oda,{auth}")).await;
         match client.heard().await {
-            Heard::Packet(packet) if matches!(packet.content, Content::Connect(_)) => {}
+            Heard::Packet(packet) if matches!(packet.content, PacketContent::Connect(_)) => {}
             Heard::Packet(packet) => client.keep(packet),
             end => break assert_eq!(end, Heard::Close(Some(1008))),
         }
@@ -394,9 +394,9 @@ async fn only_a_session_of_ones_own_is_looked_up_and_no_oftener_than_one_may_spe
 
 #[tokio::test(start_paused = true)]
 async fn a_namespace_without_recovery_has_no_pid_no_cursor_and_keeps_nothing() {
-    let world = World::with(Options {
+    let world = World::with(HubOptions {
         recovery: [Namespace::Root].into(),
-        ..Options::default()
+        ..HubOptions::default()
     });
     let mut client = Client::open(&world.hub, PIPE).await;
     let auth = json!({ "pid": "foo", "offset": "bar", "token": staff().to_string() });
@@ -409,8 +409,8 @@ async fn a_namespace_without_recovery_has_no_pid_no_cursor_and_keeps_nothing() {
         .ask("subscribe:inventory", &json!({ "since": offset(0) }))
         .await;
     world.happens(stock(1, 1, 1));
-    let Heard::Packet(Packet {
-        content: Content::Event { args, .. },
+    let Heard::Packet(SocketIoPacket {
+        content: PacketContent::Event { args, .. },
         ..
     }) = client.heard().await
     else {
@@ -446,8 +446,8 @@ async fn every_event_carries_a_cursor_whatever_it_is() {
     ];
     let mut names = BTreeSet::new();
     while names.len() < all.len() {
-        let Heard::Packet(Packet {
-            content: Content::Event { name, args, .. },
+        let Heard::Packet(SocketIoPacket {
+            content: PacketContent::Event { name, args, .. },
             ..
         }) = client.heard().await
         else {
@@ -506,7 +506,7 @@ async fn a_server_that_knows_nothing_recovers_a_client_from_the_log_and_the_reco
     let unseen = world.log.append(&shop(), stock(1, 1, 2));
     world.hub.publish(&[unseen]);
 
-    let world = World::on(Arc::clone(&world.log), Options::default());
+    let world = World::on(Arc::clone(&world.log), HubOptions::default());
     let (recovered, connected) = client.join_again(&world.hub, &staff()).await;
     assert!(recovered);
     let rooms = connected["rooms"].as_array().unwrap();
@@ -535,7 +535,7 @@ async fn what_was_left_stays_left() {
     client
         .ask("unsubscribe:inventory", &json!({ "locationIds": [1] }))
         .await;
-    let world = World::on(Arc::clone(&world.log), Options::default());
+    let world = World::on(Arc::clone(&world.log), HubOptions::default());
     assert!(client.join_again(&world.hub, &staff()).await.0);
     world.happens(stock(1, 1, 1));
     world.happens(stock(2, 1, 2));
@@ -567,9 +567,9 @@ async fn a_socket_that_has_not_noticed_its_end_gives_way_to_its_successor() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_replayed_is_told_and_the_rooms_are_joined_all_the_same() {
-    let world = World::with(Options {
+    let world = World::with(HubOptions {
         ring_entries: 2,
-        ..Options::default()
+        ..HubOptions::default()
     });
     let mut client = joined(&world).await;
     for n in 1..=10 {
@@ -620,7 +620,7 @@ async fn another_life_of_the_database_is_told_and_the_rooms_are_joined_all_the_s
         .lock()
         .unwrap()
         .clone_from(&world.log.sessions.lock().unwrap());
-    let world = World::on(log, Options::default());
+    let world = World::on(log, HubOptions::default());
     assert!(!client.join_again(&world.hub, &staff()).await.0);
     assert_eq!(
         client.event().await,
@@ -693,8 +693,8 @@ async fn a_token_is_asked_for_again_on_the_way_back() {
     let mut again = Client::open(&world.hub, PIPE).await;
     let auth = json!({ "pid": old, "token": json!({ "role": "staff", "expires": 0 }).to_string() });
     again.say(&format!("40/oda,{auth}")).await;
-    let Heard::Packet(Packet {
-        content: Content::ConnectError(error),
+    let Heard::Packet(SocketIoPacket {
+        content: PacketContent::ConnectError(error),
         ..
     }) = again.heard().await
     else {
@@ -829,9 +829,9 @@ struct Owed {
 }
 
 async fn cut_off_again_and_again(acts: Vec<Act>, ring_entries: usize) {
-    let options = Options {
+    let options = HubOptions {
         ring_entries,
-        ..Options::default()
+        ..HubOptions::default()
     };
     let log = Arc::new(Log::default());
     let mut world = World::on(Arc::clone(&log), options.clone());

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 /// How many messages are left: a minute's worth at most, refilled evenly.
 #[derive(Debug)]
-pub(crate) struct Allowance {
+pub(crate) struct RateLimiter {
     per_minute: u32,
     left: f64,
     at: Duration,
 }
 
-impl Allowance {
+impl RateLimiter {
     /// A whole minute's worth.
     pub(crate) fn new(per_minute: u32) -> Self {
         Self {
