@@ -1,8 +1,9 @@
-//! The shell around the protocol: HTTP requests and upgraded connections in, one task for each client.
+//! Connections: HTTP requests and upgraded connections in, one task for each client.
 //!
-//! [`ConnectionAcceptor`] judges requests and knows the sessions; what a client says is taken by a [`ProtocolDriver`], whatever carries it.
-//! A session that polls is a task that requests leave requests for. A WebSocket that takes it over is handed the whole
-//! session and goes on with it; the polling task ends.
+//! [`ConnectionAcceptor`] judges requests and knows the sessions. A [`ProtocolDriver`] handles what
+//! a client says, whatever transport carries it. A polling session is a task to which requests are
+//! sent over a channel. A WebSocket that takes such a session over is handed the whole session and
+//! goes on with it; the polling task ends.
 
 mod acceptor;
 pub(crate) mod address;
@@ -41,14 +42,17 @@ pub use waker::ConnectionWaker;
 use crate::protocol::close_reason::CloseReason;
 use crate::protocol::engine::TransportMessage;
 
-/// What speaks with one client, whatever carries it.
+/// Speaks one protocol with one client, independent of the transport.
 ///
-/// One at a time is at it, mostly its task. [`ProtocolDriver::receive`] is called only while [`ProtocolDriver::may_receive`];
-/// [`ProtocolDriver::work`] after that, after [`ProtocolDriver::poll_work`], when the [`ConnectionWaker`] of its [`PeerInfo`] has rung, when
-/// [`ProtocolDriver::deadline`] has come, and when `out` has room again. Times are counted from the opening of the session. An
-/// [`CloseReason`] closes the transport. It is dropped before the goodbye is sent.
+/// It is called by one thread at a time: by the connection's task or, in
+/// [`ProtocolDriver::deliver`], by a publisher while the task sleeps. [`ProtocolDriver::receive`]
+/// is called only while [`ProtocolDriver::may_receive`]. [`ProtocolDriver::work`] is called after
+/// it, after [`ProtocolDriver::poll_work`], after the [`ConnectionWaker`] of its [`PeerInfo`] was
+/// woken, at [`ProtocolDriver::deadline`], and when `out` has room again. Times are counted from
+/// the opening of the session. A [`CloseReason`] closes the transport; the driver is dropped before
+/// the close frame is sent.
 pub trait ProtocolDriver: Send + 'static {
-    /// Takes one message.
+    /// Takes one message of the client.
     fn receive(
         &mut self,
         now: Duration,
@@ -56,16 +60,16 @@ pub trait ProtocolDriver: Send + 'static {
         out: &mut SendQueue,
     ) -> Result<(), CloseReason>;
 
-    /// Whether there is room for another message. Meanwhile the client is not read from.
+    /// Whether there is room for another message. While there is none the client is not read from.
     fn may_receive(&self) -> bool;
 
-    /// Does all that can be done now and all that is due, until `out` is full.
+    /// Does everything that can be done or is due, until `out` is full.
     fn work(&mut self, now: Duration, out: &mut SendQueue) -> Result<(), CloseReason>;
 
-    /// When it has to work again, whatever happens.
+    /// When [`ProtocolDriver::work`] has to be called even if nothing happens; `None` for never.
     fn deadline(&self, now: Duration) -> Option<Duration>;
 
-    /// Goes on with what it waits for; ready when something came of it.
+    /// Drives what the client waits for; ready when there is something new to do.
     fn poll_work(
         &mut self,
         out: &mut SendQueue,
@@ -75,24 +79,24 @@ pub trait ProtocolDriver: Send + 'static {
         task::Poll::Pending
     }
 
-    /// Puts into `out` what is there for the client, if that is all there is to do, until `out` is full. Whether it
-    /// was all; the rest is work for its task.
+    /// Puts what there is for the client into `out`, provided that nothing else has to be done
+    /// first. Returns whether nothing is left for the task.
     fn deliver(&mut self, out: &mut SendQueue) -> bool {
         let _ = out;
         false
     }
 }
 
-/// Who opens a session.
+/// The client that opens a session.
 #[derive(Debug, Clone)]
 pub struct PeerInfo {
-    /// The token of the `Authorization` header, unverified.
+    /// The token of the `Authorization` header, not yet verified.
     pub bearer: Option<String>,
-    /// The other end of the connection.
+    /// The other end of the TCP connection; with a proxy, the proxy.
     pub peer: SocketAddr,
-    /// Where the client is, as far as our own proxies say.
+    /// The client's address, as far as trusted proxies report it.
     pub address: IpAddr,
-    /// To be rung, from anywhere, when there is something to do.
+    /// Wakes the connection when there is something to do for it; may be called from any thread.
     pub waker: Arc<ConnectionWaker>,
 }
 

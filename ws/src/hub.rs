@@ -1,7 +1,12 @@
-//! Who listens to what: takes events in, keeps the newest, and has them sent to those they concern.
+//! The hub: takes log entries and ephemeral events in, keeps the newest entries in memory, and has
+//! them sent to the sockets whose rooms they are in.
 //!
-//! An event waits for nobody here. Publishing marks in each reader concerned where to go on, and rings: a reader that
-//! is idle reads and writes on the spot, the others in their own tasks, and one that is slow costs the mark.
+//! Publishing never waits for a reader. It marks in each concerned socket the first new entry and
+//! wakes it: an idle socket reads and writes at once, on the publisher's thread; the others do so
+//! in their own tasks; a slow one costs no more than its mark.
+//!
+//! Lock order: `ring`, `index` and a socket's ephemeral queue are never held together. A
+//! connection's own lock is taken with none of them held, because writing to it reads the ring.
 
 pub(crate) mod broadcast;
 mod command;
@@ -50,18 +55,18 @@ use crate::limits;
 use crate::options::{HubOptions, ListenerPolicy};
 use crate::source::{AuthError, Authenticator, CommandHandler, EventSource};
 
-/// What goes on, for health and metrics.
+/// Counts and gauges of the hub, for `/metrics` and the admin overview.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HubFigures {
-    /// Transports open now.
+    /// Transports open now, WebSockets and polling sessions together.
     pub connections: usize,
-    /// SocketIoDriver in namespaces now.
+    /// Sockets in namespaces now. One transport may carry several.
     pub sockets: usize,
-    /// The newest entry published.
+    /// The newest entry published to the hub.
     pub head: Offset,
-    /// Entries kept in memory.
+    /// Log entries kept in the ring.
     pub ring_entries: usize,
-    /// Bytes of them.
+    /// Bytes that these entries and their frames take, estimated.
     pub ring_bytes: usize,
     /// Events handed to transports since the start.
     pub delivered: u64,
@@ -75,9 +80,11 @@ pub struct HubFigures {
     pub recovered: u64,
     /// Clients that came back and were told to load again, since the start.
     pub not_recovered: u64,
-    /// Clients that came back with a session nobody knows, since the start.
+    /// Clients that came back with a session id that this store never issued, or issued to another
+    /// user, since the start.
     pub sessions_unknown: u64,
-    /// SocketIoDriver that gave way to their client's next connection, since the start.
+    /// Sockets that were closed because their client came back on another connection, since the
+    /// start.
     pub replaced: u64,
     /// Messages dropped because a client sent too many, since the start.
     pub rate_limited: u64,
@@ -85,7 +92,7 @@ pub struct HubFigures {
     pub rooms_refused: u64,
     /// Transports closed because their user had too many sockets, since the start.
     pub crowded: u64,
-    /// SocketIoDriver put out because their token was revoked, since the start.
+    /// Sockets that were closed because their token was revoked, since the start.
     pub revoked: u64,
     /// Connections refused because there were too many in all, since the start.
     pub refused: u64,
@@ -95,16 +102,20 @@ pub struct HubFigures {
     pub refused_of_origin: u64,
 }
 
-/// Who is there, and how many are where.
+/// The users who are online and the number of sockets in each room, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PresenceSnapshot {
-    /// Each user, with how many sockets: the tabs and devices of one user are one user. By id.
+    /// Each user with the number of their sockets, sorted by id. All tabs and devices of a user
+    /// count as one user.
     pub users: Vec<(UserId, usize)>,
-    /// Each room of each shop that somebody is in, with how many sockets.
+    /// Each room of each shop that has sockets, with their number.
     pub rooms: Vec<(ShopDomain, Room, usize)>,
 }
 
-/// The realtime side of one daemon.
+/// The realtime side of one daemon: its rooms, its ring of recent events and its connections.
+///
+/// The daemon calls [`Hub::publish`] for each committed log entry, [`Hub::tell`] for ephemeral
+/// events, and [`Hub::handshake`] or [`Hub::handshake_plain`] for each request of a client.
 pub struct Hub {
     pub(crate) source: Arc<dyn EventSource>,
     pub(crate) authenticate: Arc<dyn Authenticator>,
@@ -120,12 +131,13 @@ pub struct Hub {
     pub(crate) registry: PresenceRegistry,
     online_customers: OnlineCustomers,
     pub(crate) key: SealingKey,
-    /// How often everybody was to be looked at anew.
+    /// How often [`Hub::recheck_tokens`] was called. A connection compares it with the number it
+    /// saw last.
     token_checks: AtomicU64,
     pub(crate) counters: HubCounters,
 }
 
-/// What is only counted.
+/// Counters for [`HubFigures`], all since the start.
 #[derive(Debug, Default)]
 pub(crate) struct HubCounters {
     pub(crate) delivered: AtomicU64,
@@ -141,12 +153,12 @@ pub(crate) struct HubCounters {
     pub(crate) revoked: AtomicU64,
 }
 
-/// One more.
+/// Adds one to a counter. Relaxed, because nothing is decided by these numbers.
 pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Who is in which room of which shop.
+/// Which sockets are in which room of which shop.
 #[derive(Default)]
 struct RoomIndex {
     rooms: HashMap<ShopDomain, HashMap<Room, SortedMap<u64, Arc<SocketSignal>>>>,
@@ -154,17 +166,19 @@ struct RoomIndex {
     sockets: usize,
 }
 
-/// Where the hub leaves word for a socket.
+/// What the hub leaves for one socket: the first entry to read, the ephemeral events that wait, and
+/// its waker.
 #[derive(Debug)]
 pub(crate) struct SocketSignal {
     key: u64,
-    /// The first entry in its rooms since it last looked, or [`NONE`].
+    /// Sequence of the first entry in its rooms since the socket looked last, or [`NONE`].
     first: AtomicU64,
     ephemeral: Mutex<VecDeque<Arc<Broadcast>>>,
     waker: Arc<ConnectionWaker>,
 }
 
-/// No entry.
+/// The value of [`SocketSignal::first`] when no entry is marked. Above every sequence, so that
+/// `fetch_min` keeps the smaller one.
 const NONE: u64 = u64::MAX;
 
 impl SocketSignal {
@@ -181,12 +195,12 @@ impl SocketSignal {
         lock(&self.ephemeral).pop_front()
     }
 
-    /// Whether it was not marked before: somebody has to look.
+    /// Marks an entry; true when none was marked before, so that the socket has to be woken.
     fn mark(&self, sequence: Sequence) -> bool {
         self.first.fetch_min(sequence.0, Ordering::AcqRel) == NONE
     }
 
-    /// How many were dropped to make room.
+    /// Queues an ephemeral event. Returns how many events were dropped to make room: 0 or 1.
     fn tell(&self, broadcast: &Arc<Broadcast>) -> u64 {
         let mut waiting = lock(&self.ephemeral);
         if waiting
@@ -205,7 +219,7 @@ impl SocketSignal {
 }
 
 impl Hub {
-    /// A hub at the source's head. The entries that follow [`Hub::head`] are to be published.
+    /// A hub at the source's head. The caller publishes the entries that follow [`Hub::head`].
     pub fn new(
         source: Arc<dyn EventSource>,
         authenticate: Arc<dyn Authenticator>,
@@ -252,7 +266,8 @@ impl Hub {
         }
     }
 
-    /// Where memory begins: what follows need not be asked of the source.
+    /// The entry after which the ring has everything. Readers at or behind this position need the
+    /// source only for what is older.
     pub(crate) fn floor(&self) -> Sequence {
         self.ring
             .read()
@@ -260,44 +275,46 @@ impl Hub {
             .floor()
     }
 
-    /// Whether nothing of that place can have been sent by anybody yet.
+    /// Whether neither the hub nor the store has an entry with that sequence yet, so that no honest
+    /// client can name it.
     pub(crate) fn is_beyond_end(&self, sequence: Sequence) -> bool {
         sequence > self.head().sequence.max(self.source.head().sequence)
     }
 
-    /// Whether sockets of that namespace can be recovered.
+    /// Whether sockets of that namespace can be recovered after a lost connection.
     pub(crate) fn is_recoverable(&self, namespace: Namespace) -> bool {
         self.options.recovery.contains(&namespace.settings())
     }
 
-    /// How long the rooms of a session are kept.
+    /// How long the rooms of a session are kept after its last join or leave.
     pub(crate) fn session_time(&self) -> Duration {
         Duration::from_hours(u64::from(self.options.session_days) * 24)
     }
 
-    /// Has every socket asked whether its bearer is revoked, at once.
+    /// Makes every connection ask at once whether the token of its user is revoked.
     pub fn recheck_tokens(&self) {
         self.token_checks.fetch_add(1, Ordering::AcqRel);
         self.registry.wake_all();
     }
 
-    /// How often that was said.
+    /// How often [`Hub::recheck_tokens`] was called.
     pub(crate) fn token_checks(&self) -> u64 {
         self.token_checks.load(Ordering::Acquire)
     }
 
-    /// Up to here, every entry is marked in the signals of those it concerns.
+    /// Up to this sequence, every entry is marked in the signals of the sockets that it concerns.
     pub(crate) fn marked(&self) -> Sequence {
         *self.marked.borrow()
     }
 
-    /// For waiting until an entry was published.
+    /// A receiver that changes with every published batch, to wait until an entry was published.
     pub(crate) fn watch_marked(&self) -> watch::Receiver<Sequence> {
         self.marked.subscribe()
     }
 
-    /// Takes the entries that follow [`Hub::head`], in order and without a gap, from one task. Never waits for a
-    /// reader. What is at or before the head is known already and ignored.
+    /// Publishes the entries that follow [`Hub::head`], in order and without a gap; to be called by
+    /// one task only. Never waits for a reader. Entries at or before the head, or of another epoch,
+    /// are ignored.
     pub fn publish(&self, entries: &[LogEntry]) {
         let mut fresh: Vec<Arc<Broadcast>> = Vec::with_capacity(entries.len());
         {
@@ -315,13 +332,16 @@ impl Hub {
             }
         }
         let Some(last) = fresh.last() else { return };
-        // Marked only once they can be read, and after the ring is free again.
+        // The order matters: the entries are in the ring, and its lock is free again, before
+        // anybody is woken to read them. `marked` moves last: a reader that sees it finds the marks
+        // of every entry up to there.
         let concerned = lock(&self.index).mark(&fresh);
         self.marked.send_replace(last.sequence());
         write_to(&concerned, limits::SERVED_AT_ONCE_MAX / fresh.len());
     }
 
-    /// Tells those who listen now, beside the log. A reader that is slow loses the oldest of these.
+    /// Sends an ephemeral event to the sockets that are connected now; it is not in the log and
+    /// cannot be replayed. A slow reader loses its oldest ephemeral events.
     pub fn tell(&self, shop: &ShopDomain, event: &Event) {
         write_to(
             &self.queue_ephemeral(shop, event),
@@ -329,8 +349,9 @@ impl Hub {
         );
     }
 
-    /// The same for whoever is no publisher but a socket itself, whose own work is under a lock: all others write in
-    /// their own tasks.
+    /// Like [`Hub::tell`], for a caller that is itself a socket: it runs under its connection's
+    /// lock, and writing to others from there would take several of these locks at once. So all
+    /// sockets write in their own tasks.
     pub(crate) fn publish_ephemeral_later(&self, shop: &ShopDomain, event: &Event) {
         self.queue_ephemeral(shop, event)
             .iter()
@@ -354,7 +375,7 @@ impl Hub {
         listeners
     }
 
-    /// Judges a request for a WebSocket that carries no Socket.IO.
+    /// Judges a request for a WebSocket without Socket.IO.
     pub fn handshake_plain(
         self: &Arc<Self>,
         dialect: Dialect,
@@ -384,23 +405,24 @@ impl Hub {
             })
     }
 
-    /// How omni's WebSocket is used, for who asks by a plain GET.
+    /// How to use the WebSocket of the omni contract: the answer to a plain GET of its path.
     pub fn omni_usage(&self) -> Value {
         omni::usage()
     }
 
-    /// What it offers, to whom, and within which bounds.
+    /// The namespaces that the omni contract offers, to which roles, and the bounds that hold
+    /// there.
     pub fn omni_info(&self) -> Value {
         omni::info(&self.options)
     }
 
-    /// Closes all transports, so that clients come back and recover, and takes no new ones. What was to be spawned
-    /// for them ends within [`limits::CLOSE_LINGER`] or two.
+    /// Closes all transports, so that clients come back and recover, and accepts no new ones. The
+    /// tasks that were spawned for them end within about twice [`limits::CLOSE_LINGER`].
     pub fn close(&self) {
         self.acceptor.close();
     }
 
-    /// What goes on.
+    /// The counts and gauges of this moment.
     pub fn figures(&self) -> HubFigures {
         let (ring_entries, ring_bytes) = self
             .ring
@@ -432,13 +454,14 @@ impl Hub {
         }
     }
 
-    /// How often connections ended for each reason, since the start; by the reason's name.
+    /// How often connections ended since the start, by the label of their
+    /// [`CloseReason`](crate::CloseReason).
     pub fn endings(&self) -> BTreeMap<&'static str, u64> {
         self.acceptor.endings()
     }
 
-    /// Forgets the entries in memory: something was erased from the log, and they may still tell it. Readers that are
-    /// behind go on from the source.
+    /// Drops the entries in memory, because something was erased from the log that they may still
+    /// contain. Readers that are behind go on from the source.
     pub fn forget(&self) {
         self.ring
             .write()
@@ -446,23 +469,24 @@ impl Hub {
             .clear();
     }
 
-    /// How many users are there.
+    /// How many users are online.
     pub fn users(&self) -> usize {
         self.registry.len()
     }
 
-    /// The first so many of them, by id.
+    /// The first `most` users who are online, by id.
     pub fn first_users(&self, most: usize) -> Vec<UserId> {
         self.registry.first(most)
     }
 
-    /// Whether a user of that id is there.
+    /// Whether a user with that id is online. False for what is no id.
     pub fn is_online(&self, user: &str) -> bool {
         user.parse().is_ok_and(|user| self.registry.has(&user))
     }
 
-    /// How many are in rooms, by the name that each is given, where it is given one: so many names at most, without an
-    /// order. A room of several shops counts where it has most.
+    /// How many sockets are in rooms, by the name that `name` gives a room; rooms without a name
+    /// are left out. At most `most` names, in no order. A room that exists in several shops counts
+    /// as its largest.
     pub fn room_sizes(
         &self,
         name: fn(&Room) -> Option<String>,
@@ -481,7 +505,8 @@ impl Hub {
         found
     }
 
-    /// Who is there. Whoever was cut off is gone at the latest a ping's interval and timeout later.
+    /// The users who are online and the sizes of all rooms. A client whose network died counts
+    /// until its heartbeat fails: one ping interval and one ping timeout at most.
     pub fn attendees(&self) -> PresenceSnapshot {
         let index = lock(&self.index);
         let rooms = index.rooms.iter().flat_map(|(shop, rooms)| {
@@ -498,7 +523,7 @@ impl Hub {
         }
     }
 
-    /// Who that token is, if it is good now.
+    /// The identity that a token stands for, if the token is valid now.
     pub(crate) fn identify(&self, token: &str) -> Result<Identity, AuthError> {
         let now = self.clock.now();
         let identity = self.authenticate.identify(token, now)?;
@@ -509,10 +534,11 @@ impl Hub {
         }
     }
 
-    /// Somebody of whom nothing is known. No event is addressed to them; several shops are not told apart for them.
+    /// An identity for a client without a token. No event is addressed to a guest. With several
+    /// shops a guest sees none, because nothing says which one it means.
     pub(crate) fn guest(&self) -> Identity {
         let shops = self.source.shops();
-        // Some thirty printable bytes, so it is an id.
+        // Some thirty printable bytes: always a valid id.
         let user_id = format!("guest:{}", self.id()).parse().expect("an id");
         let shops = ShopScope::Only(if shops.len() == 1 { shops } else { Vec::new() });
         Identity {
@@ -521,12 +547,13 @@ impl Hub {
         }
     }
 
-    /// A random id of 120 bits, for sessions and sockets, which must not be told from one another's.
+    /// A random id of 120 bits. Ids of sessions and sockets are drawn separately, so that none can
+    /// be derived from another.
     pub(crate) fn id(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.entropy.bytes::<15>())
     }
 
-    /// The shops that somebody may see anything of.
+    /// The shops of which this identity may see anything.
     pub(crate) fn visible_shops(&self, identity: &Identity) -> Vec<ShopDomain> {
         self.source
             .shops()
@@ -535,7 +562,7 @@ impl Hub {
             .collect()
     }
 
-    /// A socket of somebody opens. Of a customer's first one, staff are told.
+    /// Counts a socket that opens. Staff are told when it is the first one of a customer.
     pub(crate) fn customer_connected(&self, who: &Identity, shops: &[ShopDomain]) {
         let Some(customer_id) = who.own_customer() else {
             return;
@@ -551,7 +578,7 @@ impl Hub {
         }
     }
 
-    /// The reverse.
+    /// Counts a socket that closes. Staff are told when it was the last one of a customer.
     pub(crate) fn customer_disconnected(&self, who: &Identity, shops: &[ShopDomain]) {
         let Some(customer_id) = who.own_customer() else {
             return;
@@ -567,7 +594,7 @@ impl Hub {
         }
     }
 
-    /// A place to leave word for a new socket.
+    /// Creates the signal of a socket that opens. It is in no room yet.
     pub(crate) fn open_signal(&self, waker: &Arc<ConnectionWaker>) -> Arc<SocketSignal> {
         let mut index = lock(&self.index);
         index.next_key += 1;
@@ -581,7 +608,8 @@ impl Hub {
         })
     }
 
-    /// Marks that signal for what is published from now on in that room of those shops.
+    /// Puts a socket into a room of those shops: its signal is marked for what is published there
+    /// from now on.
     pub(crate) fn subscribe(&self, signal: &Arc<SocketSignal>, shops: &[ShopDomain], room: &Room) {
         let mut index = lock(&self.index);
         for shop in shops {
@@ -593,7 +621,7 @@ impl Hub {
         }
     }
 
-    /// The reverse.
+    /// Takes a socket out of a room of those shops.
     pub(crate) fn unsubscribe(&self, signal: &SocketSignal, shops: &[ShopDomain], room: &Room) {
         let mut index = lock(&self.index);
         for shop in shops {
@@ -610,7 +638,7 @@ impl Hub {
         }
     }
 
-    /// The socket is gone from all its rooms.
+    /// Counts a socket that closed. It has left all its rooms by then.
     pub(crate) fn close_signal(&self) {
         lock(&self.index).sockets -= 1;
     }
@@ -629,8 +657,8 @@ impl RoomIndex {
         rooms.flat_map(SortedMap::values)
     }
 
-    /// Marks entries, given in order, where they are listened for, each room once however many of them concern it.
-    /// Those who were not marked before.
+    /// Marks entries, given in order, in every socket of their rooms: each room once, with its
+    /// first entry. Returns the sockets that had no mark, which are to be woken.
     fn mark(&self, entries: &[Arc<Broadcast>]) -> Vec<Arc<SocketSignal>> {
         let mut firsts = BTreeMap::new();
         for entry in entries {
@@ -652,17 +680,18 @@ impl RoomIndex {
     }
 }
 
-/// Sends at once to so many of them, as far as that is quickly done. The rest is left to their tasks, so that no
-/// crowd and no burst keeps others waiting.
+/// Writes to the first `at_once` sockets from here, as far as each write completes at once, and
+/// wakes the tasks of the others, so that neither a crowd nor a burst makes the publisher late.
 fn write_to(signals: &[Arc<SocketSignal>], at_once: usize) {
     let (at_once, later) = signals.split_at(signals.len().min(at_once));
-    // Many writes are more than a task's budget; the bound is ours.
+    // tokio gives a task a budget of operations and then answers `Pending`. These many writes are
+    // bounded by `at_once` instead.
     let serving = unconstrained(async {
         for signal in at_once {
             signal.waker.write_now();
         }
     });
-    // It waits for nothing, so it is over.
+    // A future without an await point is ready at its first poll.
     let _ = pin!(serving).poll(&mut Context::from_waker(Waker::noop()));
     for signal in later {
         signal.waker.wake();

@@ -8,10 +8,19 @@
 //!  hub ──┴── ring of newest entries ◀───┴───▶ EventSource: the durable log, for whoever is further behind
 //! ```
 //!
-//! Everything that leaves is a reader of the log with a position, so a slow reader costs its position and nothing
-//! else. A connection's work is done by its own task or, while that sleeps, by whoever publishes. [`Hub`] is the door:
-//! the daemon publishes the log's entries to it and hands it the requests of clients; it implements [`EventSource`],
-//! [`Authenticator`] and [`CommandHandler`]. This crate opens no port, reads no clock and verifies no token.
+//! Every socket is a reader of the log with a position, so a slow reader costs its position and nothing else. The work
+//! of a connection is done by its own task or, while that sleeps, by whoever publishes.
+//!
+//! The daemon uses [`Hub`]: it publishes the log's entries to it and hands it the requests of clients. In return it
+//! implements [`EventSource`], [`Authenticator`] and [`CommandHandler`]. This crate opens no port, reads no clock and
+//! verifies no token.
+//!
+//! | folder | holds |
+//! |---|---|
+//! | [`protocol`] | frames, Engine.IO and Socket.IO as values: no I/O, no clock |
+//! | [`connection`] | handshake, transports, sessions, and the drivers that connect them to sockets |
+//! | [`hub`] | rooms, the ring of recent events, sockets, their recovery, and who is online |
+//! | [`contracts`] | what each contract calls an event, who may join what, and how it answers |
 
 pub mod connection;
 pub mod contracts;

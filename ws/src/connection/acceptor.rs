@@ -1,4 +1,5 @@
-//! Judges every request to a path of ours: who may open a session, and whose it is.
+//! Judges every request to a realtime path: who may open a session, and to which session a request
+//! belongs.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,7 +24,7 @@ use crate::options::{HubOptions, ListenerPolicy};
 use crate::protocol::engine::{EnginePacket, OpenPayload};
 use crate::protocol::frame;
 
-/// The way in to one kind of [`ProtocolDriver`].
+/// Accepts the connections of one kind of [`ProtocolDriver`] and counts all of them.
 pub struct ConnectionAcceptor<T> {
     options: HubOptions,
     entropy: Arc<Entropy>,
@@ -32,22 +33,22 @@ pub struct ConnectionAcceptor<T> {
     closing: CancellationToken,
 }
 
-/// What a request comes to. Nothing has been waited for.
+/// What is to be done with a request. Judging it has waited for nothing.
 pub enum HandshakeOutcome<T: ProtocolDriver> {
-    /// This answer, and that is all.
+    /// Send this response; nothing follows.
     Answer(Response<Bytes>),
-    /// This answer; [`PollingTask::run`] is to be spawned.
+    /// Send this response and spawn [`PollingTask::run`].
     Open(Response<Bytes>, PollingTask<T>),
-    /// The answer is to be waited for.
+    /// Await [`Poll::answer`].
     Poll(Poll<T>),
-    /// The body is to be read.
+    /// Read the body, then await [`Post::answer`].
     Post(Post<T>),
-    /// This 101; [`PendingUpgrade::run`] is to be spawned with what the connection becomes.
+    /// Send this 101 and spawn [`PendingUpgrade::run`] with the upgraded connection.
     Upgrade(Response<Bytes>, PendingUpgrade<T>),
 }
 
 impl<T: ProtocolDriver> ConnectionAcceptor<T> {
-    /// Open to whom the options say.
+    /// An acceptor with these bounds and no sessions.
     pub fn new(options: HubOptions, entropy: Arc<Entropy>) -> Self {
         let (sessions, counters, closing) = Default::default();
         Self {
@@ -59,7 +60,8 @@ impl<T: ProtocolDriver> ConnectionAcceptor<T> {
         }
     }
 
-    /// Judges a request. `driver` makes what speaks with a client that opens a session.
+    /// Judges a request to the path of Socket.IO. `driver` makes the driver of a session that
+    /// opens.
     pub fn handshake(
         &self,
         method: &Method,
@@ -84,8 +86,8 @@ impl<T: ProtocolDriver> ConnectionAcceptor<T> {
         })
     }
 
-    /// Judges a request for a WebSocket that carries no Engine.IO. It counts among all others. `driver` makes what speaks
-    /// with its client and may say something first, or says why nothing does.
+    /// Judges a request for a WebSocket without Engine.IO, which counts among all connections.
+    /// `driver` makes its driver, which may queue a greeting, or says why the client is refused.
     pub fn handshake_plain<P: ProtocolDriver>(
         &self,
         method: &Method,
@@ -108,7 +110,8 @@ impl<T: ProtocolDriver> ConnectionAcceptor<T> {
         })
     }
 
-    /// Whatever it is for: a foreign page has no business here, and a browser may ask before it sends.
+    /// What holds for every request: pages of foreign origins are refused, and the preflight of a
+    /// browser is answered.
     fn judge<P: ProtocolDriver>(
         &self,
         method: &Method,
@@ -139,23 +142,23 @@ impl<T: ProtocolDriver> ConnectionAcceptor<T> {
         }
     }
 
-    /// Ends every session, so that clients come back, and takes no new ones.
+    /// Ends every session, so that clients come back, and refuses new ones.
     pub fn close(&self) {
         self.closing.cancel();
     }
 
-    /// SessionTable open now.
+    /// Sessions open now.
     pub fn connections(&self) -> usize {
         self.counters.connections.load(Ordering::Relaxed)
     }
 
-    /// SessionTable that requests may name.
+    /// Polling sessions that requests may name.
     #[cfg(test)]
     pub(super) fn sessions(&self) -> usize {
         self.sessions.len()
     }
 
-    /// SessionTable ended because a write did not move, since the start.
+    /// Sessions ended because a write did not move, since the start.
     pub fn stalled(&self) -> u64 {
         self.counters.stalled.load(Ordering::Relaxed)
     }
@@ -169,7 +172,8 @@ impl<T: ProtocolDriver> ConnectionAcceptor<T> {
             .clone()
     }
 
-    /// Requests refused since the start: too many connections in all, of one address, and of another's page.
+    /// Requests refused since the start: too many connections in all, too many of one address, a
+    /// foreign origin.
     pub fn refused(&self) -> [u64; 3] {
         let ConnectionCounters {
             refused,
@@ -257,7 +261,8 @@ impl<T: ProtocolDriver> ConnectionAcceptor<T> {
             SessionTransport::Polling(channel) => channel.probe(),
             SessionTransport::Upgraded => None,
         };
-        // A client that comes too late learns it on the WebSocket, where it can do something with it.
+        // A client that comes too late is upgraded all the same: only a close frame tells it why,
+        // in a way that it can handle.
         Ok(HandshakeOutcome::Upgrade(
             answer,
             PendingUpgrade::probe(probing, self.options.max_payload),

@@ -1,4 +1,5 @@
-//! What lies between a transport and the driver: how messages are wrapped, and how a silent client is found out.
+//! The layer between a transport and the driver: how messages are wrapped, and how a silent client
+//! is noticed.
 
 use std::time::Duration;
 
@@ -9,12 +10,12 @@ use crate::protocol::close_reason::CloseReason;
 use crate::protocol::engine::{EngineSession, HeartbeatAction, HeartbeatTimer, TransportMessage};
 use crate::protocol::frame;
 
-/// One of the two.
+/// How messages are wrapped on a connection.
 #[derive(Debug)]
 pub(super) enum FramingLayer {
-    /// PayloadReader in packets, among which are pings and pongs.
+    /// Engine.IO: messages in packets, with its own pings and pongs.
     Engine(EngineSession),
-    /// PayloadReader as they are, and RFC 6455's own pings and pongs.
+    /// No Engine.IO: messages as they are, with the pings and pongs of RFC 6455.
     Plain(HeartbeatTimer),
 }
 
@@ -33,7 +34,8 @@ impl FramingLayer {
         ))
     }
 
-    /// The ping that is due by now, as a whole frame. `listening` tells whether the client was being read from.
+    /// The ping that is due by now, as a whole frame. `listening` says whether the client was read
+    /// from; if not, its silence does not count.
     pub(super) fn tick(
         &mut self,
         now: Duration,
@@ -57,7 +59,8 @@ impl FramingLayer {
         }
     }
 
-    /// Takes one message of the transport; gives the one for the driver, if it carries one.
+    /// Takes one message of the transport. Returns the message for the driver, if there is one in
+    /// it.
     pub(super) fn receive<'a>(
         &mut self,
         now: Duration,
@@ -69,14 +72,14 @@ impl FramingLayer {
         }
     }
 
-    /// An RFC 6455 pong came.
+    /// Takes a pong of RFC 6455.
     pub(super) fn pong(&mut self, now: Duration) {
         if let Self::Plain(heart) = self {
             heart.pong(now);
         }
     }
 
-    /// When [`FramingLayer::tick`] is to be called next.
+    /// When [`FramingLayer::tick`] is to be called next, from the opening of the session.
     pub(super) fn deadline(&self) -> Duration {
         match self {
             Self::Engine(session) => session.deadline(),

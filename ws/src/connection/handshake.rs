@@ -1,4 +1,4 @@
-//! The HTTP request that opens a session or a WebSocket: what it must say.
+//! The handshake: what a request that opens a session or a WebSocket has to say.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::ConnectionRefusal;
 
-/// What the query says of the protocol, each by its first mention.
+/// The parameters of Engine.IO in a query. Of one that is repeated the first counts.
 #[derive(Debug, Default)]
 pub(super) struct HandshakeQuery<'a> {
     pub(super) protocol: Option<&'a str>,
@@ -33,7 +33,7 @@ impl<'a> HandshakeQuery<'a> {
     }
 }
 
-/// Checks an upgrade to WebSocket and gives the 101 to answer with.
+/// Checks an upgrade to WebSocket. Returns the 101 to answer with.
 pub(super) fn accept(headers: &HeaderMap) -> Result<Response<Bytes>, ConnectionRefusal> {
     if !lists(headers, &header::CONNECTION, "upgrade")
         || !lists(headers, &header::UPGRADE, "websocket")
@@ -80,7 +80,7 @@ pub fn bearer(headers: &HeaderMap) -> Option<String> {
         .then(|| token.trim().to_owned())
 }
 
-/// RFC 6455, section 1.3: proof that the key was read.
+/// The `Sec-WebSocket-Accept` of RFC 6455, section 1.3: it proves that the server read the key.
 fn accept_key(key: &[u8]) -> String {
     let digest = Sha1::new()
         .chain_update(key)
@@ -89,7 +89,7 @@ fn accept_key(key: &[u8]) -> String {
     STANDARD.encode(digest)
 }
 
-/// Whether a comma-separated header has that member, whatever its case.
+/// Whether a comma-separated header has that member, ignoring case.
 fn lists(headers: &HeaderMap, name: &header::HeaderName, member: &str) -> bool {
     let values = headers
         .get_all(name)

@@ -1,4 +1,4 @@
-//! From which pages requests may come, and how browsers are told.
+//! Origins: pages from which requests are accepted, and the CORS headers for browsers.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::ConnectionRefusal;
 
-/// The origin of a request that may come; `None` for a program, which has none.
+/// The accepted origin of a request; `None` for a program, which sends none.
 #[derive(Debug, Clone)]
 pub struct RequestOrigin(Option<HeaderValue>);
 
@@ -15,14 +15,15 @@ pub struct RequestOrigin(Option<HeaderValue>);
 const PREFLIGHT_SECONDS: &str = "600";
 
 impl RequestOrigin {
-    /// Checks where a request comes from.
+    /// Checks the origin of a request.
     ///
-    /// `origins` is the exact list of those allowed, beside pages of the host and port that the request itself names:
-    /// our own page, and clients that send where they connect to (python-socketio does; the Swift client sends it with
-    /// the scheme `ws` or `wss`, which no browser does). What a foreign page names there
-    /// is not for it to choose, and nothing is granted by it: whoever connects has to bring a token, which no browser
-    /// adds by itself. A request without one comes from a program and is allowed; `null` comes from a sandboxed page and
-    /// is not.
+    /// Allowed are the origins in `origins`, exactly as listed, and the host and port that the
+    /// request itself names: our own page, and clients that send the address they connect to
+    /// (python-socketio does; the Swift client with the scheme `ws` or `wss`, which no browser
+    /// uses). A foreign page cannot choose what the browser sends there. Nothing is granted by an
+    /// origin: every client has to bring a token, which no browser adds by itself. A request
+    /// without an origin comes from a program and is allowed; `null` comes from a sandboxed page
+    /// and is not.
     pub(crate) fn check(
         headers: &HeaderMap,
         origins: &[String],
@@ -41,7 +42,7 @@ impl RequestOrigin {
         }
     }
 
-    /// Lets that page's scripts read the answer.
+    /// Adds the headers by which a browser lets the page read the response.
     pub fn admit<B>(&self, mut response: Response<B>) -> Response<B> {
         let headers = response.headers_mut();
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
@@ -55,7 +56,7 @@ impl RequestOrigin {
         response
     }
 
-    /// The answer to a browser that asks before it sends; a program has nothing to ask.
+    /// Answers a browser's preflight.
     ///
     /// # Errors
     /// [`ConnectionRefusal::Method`] for a program.
@@ -85,7 +86,7 @@ impl RequestOrigin {
     }
 }
 
-/// The origin of the page that a WebSocket's address belongs to; any other as it is.
+/// The origin in the form of a page: `http` for `ws` and `https` for `wss`; any other as it is.
 fn as_page(origin: &[u8]) -> Cow<'_, [u8]> {
     match origin.strip_prefix(b"ws") {
         Some(rest) if rest.starts_with(b"://") || rest.starts_with(b"s://") => {
@@ -95,7 +96,7 @@ fn as_page(origin: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Whether that origin is the host and port which the request is for.
+/// Whether the origin is the host and port that the request is addressed to.
 fn is_own(origin: &HeaderValue, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
@@ -120,7 +121,7 @@ fn host_and_port<'a>(authority: &'a str, default: &'a str) -> Option<(&'a str, &
     if authority.is_empty() || !authority.bytes().all(plain) {
         return None;
     }
-    // The colons of an IPv6 address stand in brackets.
+    // In an IPv6 address the colons stand inside brackets.
     match authority
         .rsplit_once(':')
         .filter(|(_, port)| !port.contains(']'))

@@ -1,4 +1,5 @@
-//! The one socket of a client that speaks without Socket.IO: texts in, each handled after the one before, texts out.
+//! The driver of clients without Socket.IO: one socket, text messages in and out, each handled
+//! after the one before.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -16,20 +17,22 @@ use crate::protocol::engine::TransportMessage;
 use crate::protocol::socketio::{Call, RateLimiter};
 use crate::source::AuthError;
 
-/// One client.
+/// The driver of one plain WebSocket.
 pub struct PlainDriver {
     hub: Arc<Hub>,
     dialect: Dialect,
     socket: Box<Socket>,
     rate_limiter: RateLimiter,
-    /// When what is put together is to be sent.
+    /// When the batch of events is to be sent, from the opening of the session; `None` when it is
+    /// empty.
     batch_due: Option<Duration>,
-    /// How often it was looked whether the token is revoked.
+    /// The value of [`Hub::token_checks`] when the token was last checked.
     token_checks: u64,
 }
 
 impl PlainDriver {
-    /// Lets in who brings a token in the header, or anybody where guests are taken.
+    /// Opens a socket for a client with a token in its header, or for a guest where the protocol
+    /// takes guests.
     pub(crate) fn open(
         hub: &Arc<Hub>,
         dialect: Dialect,
@@ -58,7 +61,7 @@ impl PlainDriver {
         })
     }
 
-    /// Sends what was put together, once it has waited long enough.
+    /// Sends the batch once it has waited long enough.
     fn flush(&mut self, now: Duration, out: &mut SendQueue) {
         self.batch_due = self.socket.batch_wait().map(|wait| {
             let latest = now + wait;
@@ -127,7 +130,8 @@ impl ProtocolDriver for PlainDriver {
         self.hub.token_checks() == self.token_checks
             && self.socket.time_left() > Duration::ZERO
             && self.socket.deliver(out)
-            // Its task sees to it that what is put together is sent in time.
+            // Only the connection's task has a timer, so it has to learn of a batch that begins to
+            // wait.
             && (self.batch_due.is_some() || self.socket.batch_wait().is_none())
     }
 }

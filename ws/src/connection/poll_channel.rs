@@ -1,4 +1,4 @@
-//! What requests leave for the task of a polling session, and how they come to their answers.
+//! The channel from the HTTP requests of a polling session to its task, and the answers back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,36 +12,36 @@ use super::origin::RequestOrigin;
 use super::session::ClientSession;
 use crate::limits::POLL_REQUESTS_MAX;
 
-/// Where an answer is waited for: a GET's payload, a POST's `ok`.
+/// Where the answer to a request is sent: the payload of a GET, the `ok` of a POST.
 pub(super) type Reply = oneshot::Sender<Result<Bytes, ConnectionRefusal>>;
 
-/// What a request, or a WebSocket that probes, has to say.
+/// What a request, or a WebSocket that probes, asks of the polling task.
 pub(super) enum PollRequest<T> {
     /// A POST broke off.
     Broken,
     /// A POST came while another was under way.
     Overlap,
-    /// A GET.
+    /// A GET waits for packets.
     Poll(Reply),
-    /// A POST.
+    /// A POST brought packets.
     Post(Bytes, Reply),
-    /// A WebSocket probes, or no longer.
+    /// A WebSocket begins to probe the session (true), or has given up (false).
     Probe(bool),
-    /// The WebSocket takes over.
+    /// The WebSocket takes the session over.
     TakeOver(oneshot::Sender<Box<ClientSession<T>>>),
 }
 
-/// Where requests for one session are left.
+/// The sending side of the channel of one polling session.
 pub(super) struct PollChannel<T> {
     requests: mpsc::Sender<PollRequest<T>>,
-    /// Whether a POST is under way.
+    /// Whether a POST is under way; only one may be.
     posting: AtomicBool,
-    /// Whether a WebSocket probes.
+    /// Whether a WebSocket probes; only one may.
     probing: AtomicBool,
 }
 
 impl<T: Send + 'static> PollChannel<T> {
-    /// An empty one, and where it is read.
+    /// A new channel: the sending side, and the receiver for the polling task.
     pub(super) fn new() -> (Arc<Self>, mpsc::Receiver<PollRequest<T>>) {
         let (requests, read) = mpsc::channel(POLL_REQUESTS_MAX);
         let (posting, probing) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -55,17 +55,17 @@ impl<T: Send + 'static> PollChannel<T> {
         )
     }
 
-    /// Leaves a request; `false` when nobody reads it any more.
+    /// Sends a request to the task; false when the session has ended.
     pub(super) async fn leave(&self, request: PollRequest<T>) -> bool {
         self.requests.send(request).await.is_ok()
     }
 
-    /// Waits until nobody reads requests any more.
+    /// Waits until the session has ended.
     pub(super) async fn abandoned(&self) {
         self.requests.closed().await;
     }
 
-    /// The right to the one POST at a time. Another is an offence that ends the session.
+    /// The permit for a POST. A second one at a time breaks Engine.IO and ends the session.
     pub(super) fn post(self: &Arc<Self>) -> Result<PostPermit<T>, ConnectionRefusal> {
         if self.posting.swap(true, Ordering::AcqRel) {
             self.note(PollRequest::Overlap);
@@ -77,13 +77,15 @@ impl<T: Send + 'static> PollChannel<T> {
         })
     }
 
-    /// The right to the one probe at a time.
+    /// The permit for a probe; `None` while there is another.
     pub(super) fn probe(self: &Arc<Self>) -> Option<ProbePermit<T>> {
         let free = !self.probing.swap(true, Ordering::AcqRel);
         free.then(|| ProbePermit(Arc::clone(self)))
     }
 
-    /// A request nobody waits to see read: with a full box, its reader has no lack of reasons.
+    /// Sends a request whose fate nobody waits for. When the channel is full the request is
+    /// dropped: the task is then busy with the requests of this client, which wait for their
+    /// answers all the same.
     fn note(&self, request: PollRequest<T>) {
         let _ = self.requests.try_send(request);
     }
@@ -94,12 +96,13 @@ impl<T: Send + 'static> PollChannel<T> {
     ) -> Result<Bytes, ConnectionRefusal> {
         let (reply, answer) = oneshot::channel();
         self.leave(request(reply)).await;
-        // A session that ends drops what it was asked.
+        // The task of a session that ends drops the requests it has not answered.
         answer.await.unwrap_or(Err(ConnectionRefusal::Session))
     }
 }
 
-/// One POST under way. Dropped before it is answered, it ends the session: the client cannot know what arrived.
+/// The permit for one POST. Dropped before it was answered, it ends the session, because the client
+/// cannot know what arrived.
 pub(super) struct PostPermit<T: Send + 'static> {
     channel: Arc<PollChannel<T>>,
     answered: bool,
@@ -114,7 +117,7 @@ impl<T: Send + 'static> Drop for PostPermit<T> {
     }
 }
 
-/// One probe under way.
+/// The permit for one probe.
 pub(super) struct ProbePermit<T: Send + 'static>(pub(super) Arc<PollChannel<T>>);
 
 impl<T: Send + 'static> Drop for ProbePermit<T> {
@@ -123,21 +126,21 @@ impl<T: Send + 'static> Drop for ProbePermit<T> {
     }
 }
 
-/// A GET of a session.
+/// A GET of a polling session.
 pub struct Poll<T: Send + 'static> {
     pub(super) channel: Arc<PollChannel<T>>,
     pub(super) origin: RequestOrigin,
 }
 
 impl<T: Send + 'static> Poll<T> {
-    /// Waits for something to say. Dropped while it waits, it ends the session.
+    /// Waits for packets and returns them. Dropped while it waits, it ends the session.
     pub async fn answer(self) -> Response<Bytes> {
         self.origin
             .admit(response(self.channel.ask(PollRequest::Poll).await))
     }
 }
 
-/// A POST of a session, whose body is still to be read.
+/// A POST of a polling session, whose body is still to be read.
 pub struct Post<T: Send + 'static> {
     pub(super) posting: PostPermit<T>,
     pub(super) bytes_max: usize,
@@ -145,12 +148,13 @@ pub struct Post<T: Send + 'static> {
 }
 
 impl<T: Send + 'static> Post<T> {
-    /// Bytes its body may have. One with more is not to be read to its end, but dropped or [`Post::too_large`].
+    /// Bytes that the body may have. For a larger one, drop this or answer with
+    /// [`Post::too_large`]; do not read on.
     pub fn bytes_max(&self) -> usize {
         self.bytes_max
     }
 
-    /// Hands the body over and waits until all of it was taken.
+    /// Hands the body to the session and waits until all of its packets were taken.
     pub async fn answer(mut self, body: Bytes) -> Response<Bytes> {
         if body.len() > self.bytes_max {
             return self.too_large();
@@ -164,7 +168,7 @@ impl<T: Send + 'static> Post<T> {
         self.origin.admit(response(taken))
     }
 
-    /// The answer to a body that is too large; the session is over.
+    /// The response to a body that is too large. It ends the session.
     pub fn too_large(self) -> Response<Bytes> {
         self.origin.admit(ConnectionRefusal::TooLarge.response())
     }

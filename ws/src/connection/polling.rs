@@ -1,4 +1,4 @@
-//! A session that polls: one task that requests leave requests for.
+//! The task of a polling session, to which HTTP requests are sent over a channel.
 
 use std::future::poll_fn;
 
@@ -13,14 +13,14 @@ use crate::protocol::close_reason::CloseReason;
 use crate::protocol::engine::payload::PayloadReader;
 use crate::protocol::engine::{self, EnginePacket, OverlappingPolls, PendingPoll};
 
-/// A polling session that is to be attended to.
+/// A polling session whose task is to be spawned.
 pub struct PollingTask<T: ProtocolDriver> {
     session: Box<ClientSession<T>>,
     requests: mpsc::Receiver<PollRequest<T>>,
     polling: PendingPoll<Reply>,
-    /// The POST whose messages are being taken.
+    /// The POST whose packets are being taken, and where its answer goes.
     post: Option<(PayloadReader, Reply)>,
-    /// The WebSocket that takes over once they are.
+    /// Where to hand the session once the POST is done: to the WebSocket that takes it over.
     successor: Option<oneshot::Sender<Box<ClientSession<T>>>>,
     payload_bytes_max: usize,
 }
@@ -42,7 +42,7 @@ impl<T: ProtocolDriver> PollingTask<T> {
         }
     }
 
-    /// Attends to the session until it is over or a WebSocket has it.
+    /// Runs the session until it ends or a WebSocket takes it over.
     pub async fn run(mut self) {
         match self.attend().await {
             Ok(successor) => {
@@ -50,7 +50,7 @@ impl<T: ProtocolDriver> PollingTask<T> {
                 if let Some(poll) = self.polling.take() {
                     answer(poll, &EnginePacket::Noop);
                 }
-                // A WebSocket that is gone by now ends the session.
+                // If the WebSocket is gone by now, the session is dropped here and ends.
                 let _ = successor.send(self.session);
             }
             Err(reason) => {
@@ -83,7 +83,7 @@ impl<T: ProtocolDriver> PollingTask<T> {
             self.tick()?;
             self.work()?;
             if self.reply()? {
-                // There is room again.
+                // The answer made room in the queue, so there may be more to do.
                 continue;
             }
             if self.post.is_none()
@@ -115,7 +115,7 @@ impl<T: ProtocolDriver> PollingTask<T> {
     }
 
     fn read(&mut self, request: PollRequest<T>) -> Result<(), CloseReason> {
-        // What is over is over before the request is read.
+        // A session that is over by its deadline stays over, even if a request is already there.
         self.tick()?;
         match request {
             PollRequest::Broken => Err(CloseReason::Broken),
@@ -145,7 +145,8 @@ impl<T: ProtocolDriver> PollingTask<T> {
         }
     }
 
-    /// Silence is the client's own fault even while it is not read from, if that is because it does not poll.
+    /// A client that does not poll cannot be read from. That is no excuse for a missing pong, so
+    /// only the driver's own lack of room counts as "not listening".
     fn tick(&mut self) -> Result<(), CloseReason> {
         let listening = self.session.driver.may_receive();
         self.session.tick(listening)
@@ -182,7 +183,8 @@ impl<T: ProtocolDriver> PollingTask<T> {
             engine::PollAnswer::Noop => EnginePacket::Noop.encode().into(),
             engine::PollAnswer::Packets => self.session.out.take_payload(self.payload_bytes_max),
         };
-        // Packets that nobody takes are lost, so the session is.
+        // The GET broke off: the packets were taken from the queue and cannot be sent again, so the
+        // session ends.
         poll.send(Ok(payload))
             .map(|()| true)
             .map_err(|_| CloseReason::Broken)
@@ -199,11 +201,11 @@ impl<T: ProtocolDriver> PollingTask<T> {
 const OK: Bytes = Bytes::from_static(b"ok");
 
 fn answer(poll: Reply, packet: &EnginePacket<'_>) {
-    // Nobody may wait for it any more.
+    // The GET may have broken off, and then nobody needs the answer.
     let _ = poll.send(Ok(packet.encode().into()));
 }
 
-/// Waits until the waiting GET has broken off.
+/// Waits until the waiting GET has broken off; forever without one.
 async fn broken(polling: &mut PendingPoll<Reply>) {
     poll_fn(|cx| match polling.waiting() {
         Some(poll) => poll.poll_closed(cx),

@@ -1,4 +1,5 @@
-//! Frames on their way to one client: refcounted, written in order, many at a time.
+//! The frames that are to be sent to one client: shared by reference counts, written in order, many
+//! in one write.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -12,23 +13,24 @@ use crate::limits::{FRAMES_PER_WRITE_MAX, OUT_BYTES_MAX, WRITE_BYTES_MAX};
 use crate::protocol::engine::payload;
 use crate::protocol::frame;
 
-/// What is to be written next: WebSocket frames, whatever the transport, because most are made once for many.
+/// The queue of one connection. It holds WebSocket frames whatever the transport, because most
+/// frames are made once for many clients.
 #[derive(Debug, Default)]
 pub struct SendQueue {
-    /// Each is one or more whole frames, or a piece of one whose other pieces follow.
+    /// Each element is one or more whole frames, or a piece of a frame whose other pieces follow.
     frames: VecDeque<Bytes>,
     bytes: usize,
     unflushed: bool,
 }
 
 impl SendQueue {
-    /// Adds whole WebSocket frames, or the next piece of one.
+    /// Adds whole frames, or the next piece of one.
     pub fn push(&mut self, frame: Bytes) {
         self.bytes += frame.len();
         self.frames.push_back(frame);
     }
 
-    /// Adds whole WebSocket frames, or one in pieces.
+    /// Adds whole frames, or the pieces of one.
     pub fn extend(&mut self, frames: impl IntoIterator<Item = Bytes>) {
         for frame in frames {
             self.push(frame);
@@ -40,12 +42,13 @@ impl SendQueue {
         self.bytes >= OUT_BYTES_MAX
     }
 
-    /// Whether everything is with the transport.
+    /// Whether everything was handed to the transport and flushed.
     pub(crate) fn is_done(&self) -> bool {
         self.frames.is_empty() && !self.unflushed
     }
 
-    /// Takes the next messages as the answer to a GET: as many as fit, but at least one.
+    /// Takes the next messages as the payload of a GET: as many as fit into `bytes_max`, but at
+    /// least one.
     pub(super) fn take_payload(&mut self, bytes_max: usize) -> Bytes {
         let mut payload = Vec::new();
         while let Some((frame, pieces)) = self.first_whole() {
@@ -59,13 +62,13 @@ impl SendQueue {
             self.frames.drain(..pieces);
         }
         if self.frames.is_empty() {
-            // As below.
+            // The memory of a burst is not kept for the quiet time after it.
             self.frames = VecDeque::new();
         }
         payload.into()
     }
 
-    /// The first frames that are whole, and of how many pieces they are.
+    /// The first whole frames, and the number of pieces they were in.
     fn first_whole(&self) -> Option<(Bytes, usize)> {
         let first = self.frames.front()?;
         if frame::is_whole(first) {
@@ -83,7 +86,8 @@ impl SendQueue {
         Some((joined.into(), pieces))
     }
 
-    /// Ready when something moved; pending, too, when there is nothing to do.
+    /// Ready when bytes moved. Pending when the transport takes none, and when there is nothing to
+    /// write.
     pub(crate) fn poll_write<Io: AsyncWrite>(
         &mut self,
         mut io: Pin<&mut Io>,
@@ -100,7 +104,7 @@ impl SendQueue {
             return Poll::Ready(Ok(()));
         }
         let written = if let (1, Some(frame)) = (self.frames.len(), self.frames.front()) {
-            // The usual case, and cheaper to write than a list of one.
+            // A single frame is the usual case, and a plain write is cheaper than a vectored one.
             ready!(
                 io.as_mut()
                     .poll_write(cx, &frame[..frame.len().min(WRITE_BYTES_MAX)])

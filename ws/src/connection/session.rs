@@ -1,4 +1,5 @@
-//! What is said with one client and how far it is, whatever transport carries it.
+//! A client's session: its driver, its queue and its heartbeat, independent of the transport that
+//! carries it.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -17,30 +18,31 @@ use crate::options::HubOptions;
 use crate::protocol::close_reason::CloseReason;
 use crate::protocol::engine::TransportMessage;
 
-/// What is counted of all connections.
+/// Counts of all connections.
 #[derive(Debug, Default)]
 pub(super) struct ConnectionCounters {
-    /// Open now.
+    /// Connections open now.
     pub(super) connections: AtomicUsize,
     pub(super) addresses: AddressCounts,
-    /// Closed because a write did not move.
+    /// Connections closed because a write did not move.
     pub(super) stalled: AtomicU64,
-    /// Refused because there were too many in all.
+    /// Connections refused because there were too many in all.
     pub(super) refused: AtomicU64,
-    /// Refused because there were too many of one address.
+    /// Connections refused because there were too many of one address.
     pub(super) refused_of_address: AtomicU64,
-    /// Refused because of the page they came from.
+    /// Requests refused because of the origin of their page.
     pub(super) refused_of_origin: AtomicU64,
-    /// How often they ended, for each reason.
+    /// How often connections ended, by the label of the reason.
     pub(super) endings: Mutex<BTreeMap<&'static str, u64>>,
 }
 
-/// The right to one connection; its guard is free again when it is dropped.
+/// The permit for one connection. It frees its place when it is dropped.
 #[derive(Debug)]
 pub(super) struct ConnectionPermit(Arc<ConnectionCounters>, IpAddr);
 
 impl ConnectionPermit {
-    /// One for a connection from there, while there are fewer than those: of that address, and in all.
+    /// The permit for a connection from that address; `None` when the address, or the server, has
+    /// as many as it may.
     pub(super) fn take(
         counters: &Arc<ConnectionCounters>,
         from: IpAddr,
@@ -54,7 +56,7 @@ impl ConnectionPermit {
             return None;
         }
         let before = counters.connections.fetch_add(1, Ordering::Relaxed);
-        // It gives its guard back by itself, also when it is one too many.
+        // From here on the permit frees its place by being dropped, also when it is one too many.
         let permit = Self(Arc::clone(counters), from);
         if before >= options.connections_max {
             counters.refused.fetch_add(1, Ordering::Relaxed);
@@ -71,7 +73,7 @@ impl Drop for ConnectionPermit {
     }
 }
 
-/// One client's session with everything that belongs to it, which changes transports as a whole.
+/// One client's session. It moves from one transport to another as a whole.
 pub(super) struct ClientSession<T> {
     pub(super) driver: T,
     pub(super) out: SendQueue,
@@ -80,13 +82,14 @@ pub(super) struct ClientSession<T> {
     peer: SocketAddr,
     waker: Arc<ConnectionWaker>,
     closing: CancellationToken,
-    /// Where requests find it, if they may.
+    /// The entry by which requests find a polling session; `None` for one that began as a
+    /// WebSocket.
     guard: Option<SessionGuard<T>>,
     permit: ConnectionPermit,
 }
 
 impl<T: ProtocolDriver> ClientSession<T> {
-    /// One that opens now, with what is to be said first.
+    /// A session that opens now, with what `out` already holds to be sent first.
     pub(super) fn open(
         driver: T,
         out: SendQueue,
@@ -109,27 +112,29 @@ impl<T: ProtocolDriver> ClientSession<T> {
         })
     }
 
-    /// Requests find it there.
+    /// Makes the session known to requests, for as long as it lives.
     pub(super) fn set_guard(&mut self, guard: SessionGuard<T>) {
         self.guard = Some(guard);
     }
 
-    /// A WebSocket has it from now on.
+    /// Marks the session as carried by a WebSocket, so that polls are refused.
     pub(super) fn upgraded(&self) {
         self.guard.iter().for_each(SessionGuard::upgraded);
     }
 
-    /// Time since it was opened.
+    /// Time since the session was opened.
     pub(super) fn now(&self) -> Duration {
         self.opened.elapsed()
     }
 
-    /// Whether the client is read from: not while it has more to take or to wait for than the bounds allow.
+    /// Whether the client is read from. It is not while its queue is full or its driver has no room
+    /// for another message: so a client that does not read cannot make us hold more.
     pub(super) fn is_listening(&self) -> bool {
         !self.out.is_full() && self.driver.may_receive()
     }
 
-    /// Sees to the heartbeat. `listening` tells whether the client was being read from.
+    /// Sends the heartbeat's ping when it is due. `listening` says whether the client was read
+    /// from.
     pub(super) fn tick(&mut self, listening: bool) -> Result<(), CloseReason> {
         self.out.extend(self.layer.tick(self.now(), listening)?);
         Ok(())
@@ -144,45 +149,46 @@ impl<T: ProtocolDriver> ClientSession<T> {
         }
     }
 
-    /// The transport's own pong came.
+    /// Takes a pong of RFC 6455.
     pub(super) fn pong(&mut self) {
         self.layer.pong(self.now());
     }
 
-    /// Does all that can be done now.
+    /// Does everything that can be done now.
     pub(super) fn work(&mut self) -> Result<(), CloseReason> {
         let now = self.now();
         self.driver.work(now, &mut self.out)
     }
 
-    /// When it is to be looked at again, whatever happens.
+    /// When [`ClientSession::tick`] and [`ClientSession::work`] are due even if nothing happens.
     pub(super) fn deadline(&self) -> Instant {
         let (heartbeat, driver) = (self.layer.deadline(), self.driver.deadline(self.now()));
         self.opened + driver.map_or(heartbeat, |driver| heartbeat.min(driver))
     }
 
-    /// When that time since its opening is.
+    /// The instant at that time since the opening.
     pub(super) fn instant(&self, at: Duration) -> Instant {
         self.opened + at
     }
 
-    /// By which it is told that there is something to do.
+    /// The waker that tells this session that there is something to do.
     pub(super) fn waker(&self) -> Arc<ConnectionWaker> {
         Arc::clone(&self.waker)
     }
 
-    /// When no more is to be said.
+    /// Cancelled when the server shuts down.
     pub(super) fn closing(&self) -> CancellationToken {
         self.closing.clone()
     }
 
-    /// One more that does not take what it is sent.
+    /// Counts a client that does not take what it is sent.
     pub(super) fn stalled(&self) -> CloseReason {
         self.permit.0.stalled.fetch_add(1, Ordering::Relaxed);
         CloseReason::Stalled
     }
 
-    /// Nothing more is said. What is left is what was to be sent, and the permit until it is.
+    /// Ends the session. Returns what is still to be sent, and the permit, which is to be held
+    /// until it is sent.
     pub(super) fn end(self, reason: &CloseReason) -> (SendQueue, ConnectionPermit) {
         tracing::debug!(peer = %self.peer, reason = reason.label(), detail = %reason, "realtime connection closed");
         let mut endings = self

@@ -1,7 +1,7 @@
-//! The sessions that requests may name, by their secret ids.
+//! The polling sessions that requests may name, by their secret ids.
 //!
-//! One that began as a WebSocket is not among them: nobody ever needs to name it. How many there can be is bounded
-//! by the connections, since each holds the permit of one.
+//! A session that began as a WebSocket is not in the table, because no request needs to name it.
+//! Their number is bounded by the connections: each session holds a permit.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::poll_channel::PollChannel;
 
-/// A session's id of 120 random bits: who knows it may speak for the session.
+/// An Engine.IO session id (`sid`): 120 random bits. Whoever knows it may speak for the session.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct EngineSessionId(pub(super) [u8; 15]);
 
@@ -35,11 +35,11 @@ impl FromStr for EngineSessionId {
     }
 }
 
-/// How a session is to be reached.
+/// How a session is reached.
 pub(super) enum SessionTransport<T> {
-    /// By request.
+    /// Through the channel to its polling task.
     Polling(Arc<PollChannel<T>>),
-    /// No longer: a WebSocket has it.
+    /// Not by requests: a WebSocket carries it.
     Upgraded,
 }
 
@@ -52,7 +52,7 @@ impl<T> Clone for SessionTransport<T> {
     }
 }
 
-/// All of them.
+/// All sessions that requests may name.
 pub(super) struct SessionTable<T>(Mutex<HashMap<EngineSessionId, SessionTransport<T>>>);
 
 impl<T> Default for SessionTable<T> {
@@ -62,7 +62,7 @@ impl<T> Default for SessionTable<T> {
 }
 
 impl<T> SessionTable<T> {
-    /// A guard for a new session.
+    /// Adds a session. It is in the table until the guard is dropped.
     pub(super) fn add(
         self: &Arc<Self>,
         sid: EngineSessionId,
@@ -89,14 +89,14 @@ impl<T> SessionTable<T> {
     }
 }
 
-/// A session's guard among them; it is unknown once this is dropped.
+/// A session's entry in the table, which is removed when this is dropped.
 pub(super) struct SessionGuard<T> {
     sessions: Arc<SessionTable<T>>,
     sid: EngineSessionId,
 }
 
 impl<T> SessionGuard<T> {
-    /// A WebSocket has it from now on.
+    /// Marks the session as carried by a WebSocket.
     pub(super) fn upgraded(&self) {
         self.sessions
             .lock()

@@ -1,4 +1,4 @@
-//! The sockets of one client: in which namespaces it is, as whom, and for how long.
+//! The driver of Socket.IO clients: the namespaces that a client is in, as whom, and for how long.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,17 +17,18 @@ use crate::protocol::engine::TransportMessage;
 use crate::protocol::socketio::{NamespaceId as _, SessionStep, SocketIoPacket, SocketIoSession};
 use crate::source::AuthError;
 
-/// One client, by whatever transport.
+/// The driver of one Socket.IO connection, over any transport.
 pub struct SocketIoDriver {
     hub: Arc<Hub>,
-    /// The token it came with, for namespaces that are given none.
+    /// The token of the handshake's `Authorization` header, for namespaces that get none of their
+    /// own.
     bearer: Option<String>,
     session: SocketIoSession<Namespace>,
     joined: SortedMap<Namespace, Box<Socket>>,
-    /// Who wants in and is looked up first.
+    /// Clients of a namespace whose earlier session is being looked up.
     lookups: Vec<(Namespace, SessionLookup)>,
     waker: Arc<ConnectionWaker>,
-    /// How often it was looked whether somebody's token is revoked.
+    /// The value of [`Hub::token_checks`] when the tokens were last checked.
     token_checks: u64,
 }
 
@@ -60,7 +61,7 @@ impl SocketIoDriver {
         out: &mut SendQueue,
     ) -> Result<(), CloseReason> {
         match step {
-            // We ask for no acknowledgements.
+            // The server asks for no acknowledgements.
             SessionStep::Acknowledged(..) => {}
             SessionStep::Connect(namespace, auth) => self.connect(namespace, auth.as_ref(), out)?,
             SessionStep::Event(namespace, call) => {
@@ -107,7 +108,8 @@ impl SocketIoDriver {
                 Ok(arrival) => self.let_in(namespace, arrival, out)?,
                 Err(lookups) => self.lookups.push((namespace, lookups)),
             },
-            // After a refusal a client stays away; after this one it comes back by itself.
+            // A client stays away after a CONNECT_ERROR, but comes back by itself after a closed
+            // transport. The keys will be there in a few seconds, so the transport is closed.
             Err(error @ AuthError::NotYet) => {
                 return Err(CloseReason::Interrupted(error.to_string()));
             }
@@ -146,7 +148,7 @@ impl SocketIoDriver {
         Ok(())
     }
 
-    /// Puts out whose token is no longer good.
+    /// Disconnects the sockets whose token is no longer valid.
     fn expire(&mut self, since_opening: Duration, out: &mut SendQueue) {
         let token_checks = self.hub.token_checks();
         let anew = std::mem::replace(&mut self.token_checks, token_checks) != token_checks;
@@ -163,7 +165,8 @@ impl SocketIoDriver {
     }
 }
 
-/// How long a token's expiry goes unchecked at most.
+/// A token's expiry is checked at least this often. Timers count monotonic time, so a wall clock
+/// that was set would go unnoticed without it.
 pub(crate) const EXPIRY_CHECK_MAX: Duration = Duration::from_hours(1);
 
 impl ProtocolDriver for SocketIoDriver {
@@ -195,7 +198,7 @@ impl ProtocolDriver for SocketIoDriver {
     }
 
     fn deadline(&self, since_opening: Duration) -> Option<Duration> {
-        // Looked at again before long, should the wall clock be set meanwhile.
+        // At least once in `EXPIRY_CHECK_MAX`, in case the wall clock is set meanwhile.
         let expiries = self
             .joined
             .values()

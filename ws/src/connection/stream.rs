@@ -1,4 +1,4 @@
-//! An upgraded connection: bytes in and messages out of them, frames out.
+//! The stream of an upgraded connection: bytes and messages in, frames out.
 
 use std::future::poll_fn;
 use std::io;
@@ -18,11 +18,11 @@ use crate::protocol::frame::{self, ClientMessage, FrameDecoder, FrameViolation};
 pub(super) struct WebSocketStream<Io> {
     io: Io,
     decoder: FrameDecoder,
-    /// Read and not yet decoded; nothing is read before it is empty.
+    /// Bytes that were read and not yet decoded. Nothing more is read before they are used up.
     input: BytesMut,
 }
 
-/// What moved.
+/// In which direction bytes moved.
 pub(super) enum IoProgress {
     Read,
     Written,
@@ -37,7 +37,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> WebSocketStream<Io> {
         }
     }
 
-    /// The next message of those read.
+    /// The next message among the bytes that were read; `None` when they hold no whole one.
     pub(super) fn decode(&mut self) -> Result<Option<ClientMessage>, FrameViolation> {
         let mut rest = &self.input[..];
         let message = self.decoder.decode(&mut rest)?;
@@ -50,7 +50,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> WebSocketStream<Io> {
         Ok(message)
     }
 
-    /// Moves bytes, first out, then in. The read buffer lives on the stack, so a quiet connection has none.
+    /// Moves bytes, first out, then in. The read buffer is on the stack, so that a quiet connection
+    /// holds none.
     pub(super) fn poll(
         &mut self,
         out: &mut SendQueue,
@@ -80,7 +81,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> WebSocketStream<Io> {
         Poll::Ready(Ok(IoProgress::Read))
     }
 
-    /// Moves bytes out. Pending, too, when there are none.
+    /// Writes from the queue. Pending when nothing can be written, and when the queue is empty.
     pub(super) fn poll_write(
         &mut self,
         out: &mut SendQueue,
@@ -89,16 +90,18 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> WebSocketStream<Io> {
         out.poll_write(Pin::new(&mut self.io), cx)
     }
 
-    /// Says goodbye, where somebody would read it. Whoever does not take it in time goes without.
+    /// Sends the close frame where the client can still read it, for at most [`CLOSE_LINGER`].
     pub(super) async fn leave(&mut self, out: SendQueue, reason: &CloseReason) {
         if let Some(goodbye) = goodbye(reason) {
-            // In a box, so that no connection has room for it all its life.
+            // Boxed, because otherwise every connection would reserve the room for this future all
+            // its life.
             let _ = timeout(CLOSE_LINGER, Box::pin(self.say(out, goodbye))).await;
         }
     }
 
-    /// Writes what is left and the close frame, then reads the client's last words away, because a connection
-    /// closed on unread bytes is reset and the goodbye lost.
+    /// Writes what is left and the close frame, then reads until the client closes. A TCP
+    /// connection that is closed with unread bytes is reset, and the close frame would be lost with
+    /// it.
     async fn say(&mut self, mut out: SendQueue, goodbye: Bytes) -> io::Result<()> {
         out.push(goodbye);
         while !out.is_done() {
@@ -111,7 +114,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> WebSocketStream<Io> {
     }
 }
 
-/// The close frame to send; none where nobody would read it.
+/// The close frame for that reason; `None` where nobody would read it.
 fn goodbye(reason: &CloseReason) -> Option<Bytes> {
     let code = match reason {
         CloseReason::Broken

@@ -55,9 +55,9 @@ impl ProtocolDriver for Echo {
     }
 }
 
-/// A gate with an echo behind.
+/// An acceptor with an echo behind.
 struct World {
-    gate: ConnectionAcceptor<Echo>,
+    acceptor: ConnectionAcceptor<Echo>,
     policy: ListenerPolicy,
     tasks: JoinSet<()>,
 }
@@ -71,9 +71,9 @@ impl World {
     }
 
     fn with(options: HubOptions) -> Self {
-        let gate = ConnectionAcceptor::new(options, Arc::new(Entropy::seeded(1)));
+        let acceptor = ConnectionAcceptor::new(options, Arc::new(Entropy::seeded(1)));
         Self {
-            gate,
+            acceptor,
             policy: ListenerPolicy::default(),
             tasks: JoinSet::new(),
         }
@@ -86,7 +86,7 @@ impl World {
         headers: &HeaderMap,
     ) -> HandshakeOutcome<Echo> {
         let uri = format!("/engine.io/?{query}").parse().unwrap();
-        self.gate.handshake(
+        self.acceptor.handshake(
             method,
             &uri,
             headers,
@@ -290,7 +290,7 @@ async fn requests_that_open_nothing_are_refused_in_the_words_of_node() {
         );
     }
     assert_eq!(
-        world.gate.connections(),
+        world.acceptor.connections(),
         1,
         "only the one that opened counts"
     );
@@ -374,7 +374,7 @@ async fn a_websocket_is_pinged_and_closed_when_it_is_silent() {
         None,
         "dropped: nobody would read a goodbye"
     );
-    assert_eq!(world.gate.connections(), 0);
+    assert_eq!(world.acceptor.connections(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -391,7 +391,7 @@ async fn a_client_says_goodbye() {
     socket.say("1").await;
     assert_eq!(socket.closed().await, None);
     goodbyes().await;
-    assert_eq!(world.gate.connections(), 0);
+    assert_eq!(world.acceptor.connections(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -401,7 +401,7 @@ async fn closing_ends_waiting_polls_and_lets_nobody_in() {
     let poll = world.poll_later(&sid).await;
     let mut socket = world.websocket("").unwrap();
     socket.text().await;
-    world.gate.close();
+    world.acceptor.close();
     assert_eq!(poll.await.unwrap(), ok("1"));
     assert_eq!(socket.closed().await, Some(1001));
     assert_eq!(
@@ -414,7 +414,7 @@ async fn closing_ends_waiting_polls_and_lets_nobody_in() {
     assert_eq!(world.websocket("").err().unwrap().0, 503);
     assert_eq!(world.poll(&sid).await, unknown());
     goodbyes().await;
-    assert_eq!(world.gate.connections(), 0);
+    assert_eq!(world.acceptor.connections(), 0);
 }
 
 #[tokio::test(start_paused = true)]

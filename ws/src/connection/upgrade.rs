@@ -1,4 +1,4 @@
-//! A connection that becomes a WebSocket: with a session of its own, or to take over one that polls.
+//! A connection that becomes a WebSocket: with a session of its own, or to take over a polling one.
 
 use std::future::poll_fn;
 
@@ -25,9 +25,9 @@ pub struct PendingUpgrade<T: ProtocolDriver> {
 enum UpgradePurpose<T: ProtocolDriver> {
     /// A session opens on it.
     Fresh(Box<ClientSession<T>>),
-    /// The session it names has a WebSocket already.
+    /// The session it names has a WebSocket already, or another one is probing it.
     Late,
-    /// It wants to take over a session.
+    /// It probes a polling session, to take it over.
     Probe(ProbePermit<T>),
 }
 
@@ -46,12 +46,12 @@ impl<T: ProtocolDriver> PendingUpgrade<T> {
         }
     }
 
-    /// Speaks until it is over. `already_read` is what came right behind the request.
+    /// Runs the connection until it ends. `already_read` holds the bytes that followed the request.
     pub async fn run<Io>(self, io: Io, already_read: Bytes)
     where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // In a box, because each guard it is moved to would keep room for it.
+        // Boxed, because each future that it moves through would reserve room for it.
         let mut stream = Box::new(WebSocketStream::new(
             io,
             &already_read,
@@ -61,7 +61,8 @@ impl<T: ProtocolDriver> PendingUpgrade<T> {
         let session = match self.purpose {
             UpgradePurpose::Fresh(session) => Ok(session),
             UpgradePurpose::Late => Err(CloseReason::Overlap),
-            // In a box, so that no connection has room for it all its life.
+            // Boxed, because otherwise every connection would reserve the room for this future all
+            // its life.
             UpgradePurpose::Probe(probing) => Box::pin(take_over(probing, &mut stream)).await,
         };
         match session {
@@ -71,7 +72,7 @@ impl<T: ProtocolDriver> PendingUpgrade<T> {
     }
 }
 
-/// Probes the session and gets it, or lets it poll on.
+/// Probes a polling session and takes it over; if that fails, the session polls on.
 async fn take_over<T: ProtocolDriver, Io>(
     probing: ProbePermit<T>,
     stream: &mut WebSocketStream<Io>,

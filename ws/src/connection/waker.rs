@@ -1,33 +1,37 @@
-//! How somebody outside tells a client's task that there is something to do, or has it done at once.
+//! Wakes the task of a connection when there is something to do for it, or does it at once from the
+//! caller's thread.
 
 use std::sync::{OnceLock, Weak};
 
 use tokio::sync::Notify;
 
-/// One client's waker.
+/// The waker of one connection.
 #[derive(Debug, Default)]
 pub struct ConnectionWaker {
     task: Notify,
-    /// Where a WebSocket can be served without its task. A session that polls has none.
+    /// The WebSocket that can be written to without its task; empty while the session polls. Weak,
+    /// because the WebSocket owns this waker through its session.
     direct_write: OnceLock<Weak<dyn DirectWrite>>,
 }
 
-/// A WebSocket that may be served by others than its task.
+/// A WebSocket to which others than its task may write.
 pub(super) trait DirectWrite: Send + Sync {
-    /// Sends what there is for the client, if nobody else is at it. Whether nothing is left for its task.
+    /// Writes what there is for the client, unless somebody else is just doing so. Returns whether
+    /// nothing is left for the task.
     fn try_write(&self) -> bool;
 }
 
 impl ConnectionWaker {
-    /// Tells the task.
+    /// Wakes the task.
     pub fn wake(&self) {
         self.task.notify_one();
     }
 
-    /// Sends at once what there is for the client, and leaves to the task what cannot be done at once.
+    /// Writes at once what there is for the client, and wakes the task for what cannot be done at
+    /// once.
     ///
-    /// Never waits. To be called where [`tokio::task::unconstrained`] holds, or what is beyond the caller's budget
-    /// is left to the tasks.
+    /// Never waits. It is to be called inside [`tokio::task::unconstrained`]; otherwise tokio
+    /// answers `Pending` once the caller's budget is used up, and the rest is left to the tasks.
     pub fn write_now(&self) {
         if !self
             .direct_write
@@ -39,14 +43,14 @@ impl ConnectionWaker {
         }
     }
 
-    /// Waits until it rings.
+    /// Waits until the task is woken.
     pub(super) async fn woken(&self) {
         self.task.notified().await;
     }
 
-    /// A WebSocket carries the session from now on.
+    /// Names the WebSocket that carries the session from now on.
     pub(super) fn attach(&self, direct_write: Weak<dyn DirectWrite>) {
-        // Once there is one, there is never another.
+        // A session changes to a WebSocket once and never back, so the cell is still empty.
         let _ = self.direct_write.set(direct_write);
     }
 }

@@ -1,5 +1,5 @@
-//! A session over WebSocket: bytes, deadlines and what is said. Its task does all there is to do; what is quickly done
-//! others may do while the task sleeps.
+//! A session over WebSocket. Its task does all the work; while the task sleeps, publishers may do
+//! the quick part of it: reading from the ring and writing to the socket.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -18,7 +18,7 @@ use crate::limits::WRITE_STALL_MAX;
 use crate::protocol::close_reason::CloseReason;
 use crate::protocol::{engine, frame};
 
-/// Speaks until it is over.
+/// Runs the session until it ends.
 pub(super) async fn run<T, Io>(session: Box<ClientSession<T>>, stream: Box<WebSocketStream<Io>>)
 where
     T: ProtocolDriver,
@@ -44,7 +44,7 @@ where
     }
 }
 
-/// There is no end but an [`CloseReason`].
+/// The loop of the task. It ends only by a [`CloseReason`].
 async fn speak<T, Io>(
     shared: &SharedWebSocket<T, Io>,
     waker: &ConnectionWaker,
@@ -54,11 +54,12 @@ where
     T: ProtocolDriver,
     Io: AsyncRead + AsyncWrite + Unpin,
 {
-    // When a write last moved, or had nothing to move.
+    // When a write last moved bytes, or had none to move.
     let mut moved = Instant::now();
     loop {
         let (idle, deadline) = shared.with(|work| work.go_on(moved))?;
-        // Fair enough without chance: every pass does all the work there is, so no branch can starve another.
+        // `biased` saves the random choice. It is fair all the same: every pass of the loop does
+        // all the work there is, so no branch can starve another.
         let written = tokio::select! {
             biased;
             written = poll_fn(|cx| shared.poll(cx)) => written?,
@@ -70,7 +71,8 @@ where
             moved = Instant::now();
         }
         if written && shared.with(|work| Ok(work.session.out.is_full()))? {
-            // The kernel takes a long answer about as fast as it can be copied: others have their turn in between.
+            // The kernel takes a long answer about as fast as it can be copied, so this task would
+            // never wait. Others get their turn here.
             tokio::task::yield_now().await;
         }
         if closing.is_cancelled() {
@@ -79,10 +81,15 @@ where
     }
 }
 
-/// Where a connection's work lies, for its task or somebody else to do; empty once it is over.
+/// The state of a connection under a lock, for its task or a publisher; empty once the connection
+/// has ended.
+///
+/// Waking a task for one event costs about as much as the write itself, so an idle connection is
+/// written to by the publisher. Both run the same code from the same position, so there is one
+/// order.
 struct SharedWebSocket<T, Io>(Mutex<Option<WebSocketState<T, Io>>>);
 
-/// A session and what carries it.
+/// A session and the stream that carries it.
 struct WebSocketState<T, Io> {
     session: Box<ClientSession<T>>,
     stream: Box<WebSocketStream<Io>>,
@@ -100,7 +107,8 @@ impl<T: ProtocolDriver, Io: AsyncRead + AsyncWrite + Unpin> SharedWebSocket<T, I
         self.lock().as_mut().map_or(Err(CloseReason::Broken), act)
     }
 
-    /// Ready when something came or went; whether it was a write.
+    /// Ready when bytes moved or the driver has something to do. The value says whether bytes were
+    /// written.
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<bool, CloseReason>> {
         let mut work = self.lock();
         let Some(WebSocketState { session, stream }) = &mut *work else {
@@ -119,7 +127,8 @@ impl<T: ProtocolDriver, Io: AsyncRead + AsyncWrite + Unpin + Send> DirectWrite
     for SharedWebSocket<T, Io>
 {
     fn try_write(&self) -> bool {
-        // Whoever is at it may have looked for news already, so the task has to look again.
+        // Whoever holds the lock may have looked for news just before this event was marked, so the
+        // task has to look once more. Never wait here: the publisher serves many connections.
         let Ok(mut work) = self.0.try_lock() else {
             return false;
         };
@@ -128,7 +137,8 @@ impl<T: ProtocolDriver, Io: AsyncRead + AsyncWrite + Unpin + Send> DirectWrite
 }
 
 impl<T: ProtocolDriver, Io: AsyncRead + AsyncWrite + Unpin> WebSocketState<T, Io> {
-    /// Takes what was read and does all that can be done. Whether there is nothing to write, and when to look again.
+    /// Takes what was read and does all that can be done. Returns whether the queue is empty, and
+    /// when to look again.
     fn go_on(&mut self, moved: Instant) -> Result<(bool, Instant), CloseReason> {
         if !self.session.out.is_done() && moved.elapsed() >= WRITE_STALL_MAX {
             return Err(self.session.stalled());
@@ -163,16 +173,17 @@ impl<T: ProtocolDriver, Io: AsyncRead + AsyncWrite + Unpin> WebSocketState<T, Io
         }
     }
 
-    /// What [`DirectWrite::serve`] does.
+    /// The body of [`DirectWrite::try_write`].
     fn try_write(&mut self) -> bool {
         let ClientSession { driver, out, .. } = &mut *self.session;
         if !out.is_done() {
-            // The task waits for that to move, and goes on by itself.
+            // The task already waits for this write to move, and goes on by itself afterwards.
             return true;
         }
         let all = driver.deliver(out) && !out.is_full();
         while !out.is_done() {
-            // Nobody is to be woken by it: the task is told, and then waits itself.
+            // A no-op waker: a write that is not ready must not register the publisher. The task is
+            // woken instead and registers itself.
             let Poll::Ready(Ok(())) = self
                 .stream
                 .poll_write(out, &mut Context::from_waker(Waker::noop()))

@@ -1,4 +1,4 @@
-//! One command on its way to whoever carries it out, and a bound to the waiting.
+//! Runs one command of a client, with a bound on the time that the client waits for its answer.
 
 use std::sync::Arc;
 

@@ -5,15 +5,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use schemas::{CustomerId, ShopDomain};
 
-/// A customer of a shop. The same number in another shop is somebody else.
+/// A customer of one shop. The same number in another shop is another person.
 type ShopCustomer = (ShopDomain, CustomerId);
 
-/// How many sockets each has.
+/// The number of sockets of each customer who is online.
 #[derive(Debug, Default)]
 pub(crate) struct OnlineCustomers(Mutex<BTreeMap<ShopCustomer, usize>>);
 
 impl OnlineCustomers {
-    /// One socket more; whether it is the first.
+    /// Counts one socket more; true when it is the customer's first.
     pub(crate) fn socket_opened(&self, shop: &ShopDomain, customer: CustomerId) -> bool {
         let mut online = self.lock();
         let sockets = online.entry((shop.clone(), customer)).or_default();
@@ -21,7 +21,7 @@ impl OnlineCustomers {
         *sockets == 1
     }
 
-    /// One less; whether it was the last.
+    /// Counts one socket less; true when it was the customer's last.
     pub(crate) fn socket_closed(&self, shop: &ShopDomain, customer: CustomerId) -> bool {
         let (mut online, customer) = (self.lock(), (shop.clone(), customer));
         let Some(sockets) = online.get_mut(&customer) else {

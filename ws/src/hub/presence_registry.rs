@@ -1,5 +1,5 @@
-//! Who is there: every socket by its user and by its session, for presence, for limits, and to find the one that a
-//! client has left behind.
+//! The presence registry: every socket by its user and by its session. It answers who is online,
+//! holds the bound per user, and finds the socket that a client left behind when it comes back.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use crate::connection::ConnectionWaker;
 use crate::hub::recovery::SessionId;
 use crate::limits::TAKEOVER_MAX;
 
-/// A socket's entry.
+/// One socket in the registry.
 #[derive(Debug)]
 pub(crate) struct SocketRegistration {
     user: UserId,
@@ -24,7 +24,8 @@ pub(crate) struct SocketRegistration {
 }
 
 impl SocketRegistration {
-    /// Whether the same session sits elsewhere by now.
+    /// Whether a newer connection of the same session has taken this socket's place. The socket
+    /// then closes.
     pub(crate) fn is_replaced(&self) -> bool {
         self.replaced.load(Ordering::Acquire)
     }
@@ -35,11 +36,11 @@ impl SocketRegistration {
     }
 }
 
-/// The user has as many sockets as one may have.
+/// The user has as many sockets as the bound allows.
 #[derive(Debug)]
 pub(crate) struct TooManySockets;
 
-/// All of them.
+/// All registered sockets of a daemon.
 #[derive(Debug)]
 pub(crate) struct PresenceRegistry {
     state: Mutex<RegistryState>,
@@ -53,7 +54,7 @@ struct RegistryState {
 }
 
 impl PresenceRegistry {
-    /// An empty one.
+    /// An empty registry that allows each user so many sockets.
     pub(crate) fn new(per_user_max: usize) -> Self {
         Self {
             state: Mutex::default(),
@@ -61,7 +62,8 @@ impl PresenceRegistry {
         }
     }
 
-    /// A registration for a socket of that user. Whoever sits there with the same session has to go.
+    /// Registers a socket. An older socket of the same session is marked as replaced and woken, so
+    /// that it closes.
     pub(crate) fn register(
         &self,
         user: &UserId,
@@ -90,7 +92,7 @@ impl PresenceRegistry {
         Ok(registration)
     }
 
-    /// The socket is gone.
+    /// Removes a socket and tells whoever waits for its end in [`PresenceRegistry::take_over`].
     pub(crate) fn unregister(&self, registration: &Arc<SocketRegistration>) {
         let mut state = self.lock();
         if let Some(theirs) = state.users.get_mut(&registration.user) {
@@ -111,8 +113,8 @@ impl PresenceRegistry {
         registration.gone.notify_one();
     }
 
-    /// Has the socket go that sits there with that session, and waits until it has: it may not have noticed that its
-    /// client is gone.
+    /// Closes the socket that still holds this session, and waits until it has ended, at most
+    /// [`TAKEOVER_MAX`]. Its own connection may not have noticed yet that the client is gone.
     pub(crate) async fn take_over(&self, session: SessionId) {
         let registration = self.lock().sessions.get(&session).map(Arc::clone);
         if let Some(registration) = registration {
@@ -123,12 +125,13 @@ impl PresenceRegistry {
             {
                 tracing::warn!("a socket that was taken over does not end");
             }
-            // For whoever else waits for the same.
+            // `notify_one` stores one permit, and this wait has consumed it. Another connection of
+            // the same session may wait, too, so it is passed on.
             registration.gone.notify_one();
         }
     }
 
-    /// Has every socket look whether something concerns it.
+    /// Wakes every socket, to look whether something concerns it.
     pub(crate) fn wake_all(&self) {
         self.lock()
             .users
@@ -137,7 +140,7 @@ impl PresenceRegistry {
             .for_each(|registration| registration.waker.wake());
     }
 
-    /// Users who are there, and with how many sockets.
+    /// The users who are online, by id, each with the number of their sockets.
     pub(crate) fn users(&self) -> Vec<(UserId, usize)> {
         self.lock()
             .users
@@ -146,17 +149,17 @@ impl PresenceRegistry {
             .collect()
     }
 
-    /// How many users are there.
+    /// How many users are online.
     pub(crate) fn len(&self) -> usize {
         self.lock().users.len()
     }
 
-    /// The first of them, by id.
+    /// The first `most` users who are online, by id.
     pub(crate) fn first(&self, most: usize) -> Vec<UserId> {
         self.lock().users.keys().take(most).cloned().collect()
     }
 
-    /// Whether that user is there.
+    /// Whether that user is online.
     pub(crate) fn has(&self, user: &UserId) -> bool {
         self.lock().users.contains_key(user)
     }

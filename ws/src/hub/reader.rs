@@ -1,6 +1,8 @@
-//! A reader of the log as a value: who it is, which rooms it joined when, and how far it has read.
+//! A reader of the log as a value: whose it is, which rooms it joined when, and how far it has
+//! read.
 //!
-//! What holds: everything wanted at or before `position` was handed to the transport, nothing after it.
+//! Invariant: everything wanted at or before `position` was handed to the transport, and nothing
+//! after it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,27 +14,27 @@ use crate::hub::broadcast::Broadcast;
 use crate::hub::room_mask::RoomMask;
 use crate::hub::sorted_map::SortedMap;
 
-/// One socket's reading.
+/// How one socket reads the log.
 #[derive(Debug)]
 pub(crate) struct LogReader {
-    /// Whose contract says what a room brings.
+    /// The namespace, whose contract says which events a room brings.
     namespace: Namespace,
     pub(crate) identity: Identity,
-    /// The shops it may enter.
+    /// The shops that the identity may enter.
     pub(crate) shops: Vec<ShopDomain>,
-    /// Each room, and the sequence after which it counts.
+    /// Each room with the sequence after which it counts.
     rooms: SortedMap<Room, Sequence>,
-    /// Of those rooms.
+    /// A mask of these rooms, to pass over most entries without looking at a room.
     mask: RoomMask,
     kinds: Kinds,
     position: Sequence,
-    /// Whether something wanted may stand between `position` and the head.
+    /// Whether a wanted entry may stand between `position` and the head.
     behind: bool,
-    /// While a join is under way: not to be read past.
+    /// The reader must not go past this entry while a join is under way. `None` without one.
     ceiling: Option<Sequence>,
 }
 
-/// The kinds of notification one wants to find in [`Room::Notifications`].
+/// The kinds of notification that a client wants in [`Room::Notifications`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Kinds {
     All,
@@ -72,13 +74,15 @@ impl LogReader {
         self.position
     }
 
-    /// Whether this reader may see it and is in one of its rooms. For the ephemeral, which have no place in the log.
+    /// Whether the identity may see an ephemeral event, is in one of its rooms, and is not its
+    /// author. Such events have no position in the log, so it does not matter when a room was
+    /// joined.
     pub(crate) fn accepts_ephemeral(&self, broadcast: &Broadcast) -> bool {
         let own = matches!(&broadcast.event, Event::Typing(typing) if typing.user_id == self.identity.user_id);
         !own && self.matches(broadcast, &self.kinds, |room| self.rooms.contains(room))
     }
 
-    /// Whether this reader is to be sent that entry, or was when it passed it.
+    /// Whether a log entry is to be sent to this reader, or was when the reader passed it.
     pub(crate) fn accepts_entry(&self, broadcast: &Broadcast) -> bool {
         let sequence = broadcast.sequence();
         self.matches(broadcast, &self.kinds, |room| {
@@ -88,7 +92,8 @@ impl LogReader {
         })
     }
 
-    /// Whether an entry it has passed is wanted because of rooms, or kinds, that are only now being asked for.
+    /// Whether an entry that the reader has already passed is wanted only because of the rooms or
+    /// kinds that are being joined now.
     pub(crate) fn missed_entry(
         &self,
         rooms: &BTreeSet<Room>,
@@ -100,7 +105,7 @@ impl LogReader {
         }) && !self.accepts_entry(broadcast)
     }
 
-    /// Whether a frame of such an entry is for it that is only for those rooms.
+    /// Whether a frame that is meant for these rooms only is for this reader.
     pub(crate) fn accepts_entry_frame(&self, rooms: &[Room], broadcast: &Broadcast) -> bool {
         let sequence = broadcast.sequence();
         self.matches_frame(rooms, broadcast, &self.kinds, |room| {
@@ -110,7 +115,7 @@ impl LogReader {
         })
     }
 
-    /// The same of the ephemeral.
+    /// Whether a frame of an ephemeral event that is meant for these rooms only is for this reader.
     pub(crate) fn accepts_ephemeral_frame(&self, rooms: &[Room], broadcast: &Broadcast) -> bool {
         self.matches_frame(rooms, broadcast, &self.kinds, |room| {
             self.rooms.contains(room)
@@ -141,7 +146,8 @@ impl LogReader {
             && self.identity.may_enter(&broadcast.shop)
     }
 
-    /// These kinds from now on. What it had of others proves nothing about these, so the room counts from here.
+    /// Changes the wanted kinds from now on. What was received before proves nothing about the new
+    /// kinds, so the room of notifications counts from here.
     pub(crate) fn set_kinds(&mut self, kinds: Kinds) {
         if kinds != self.kinds {
             if let Some(joined) = self.rooms.get_mut(&Room::Notifications) {
@@ -151,7 +157,8 @@ impl LogReader {
         }
     }
 
-    /// In that room from there on; a room that counts already from an earlier place stays as it is.
+    /// Joins a room whose entries count after `after`. A room that already counts from an earlier
+    /// entry stays as it is.
     pub(crate) fn join(&mut self, room: Room, after: Sequence) {
         let joined = self
             .rooms
@@ -161,7 +168,7 @@ impl LogReader {
         self.rooms.insert(room, joined);
     }
 
-    /// What is missed after that is lost, as was asked for.
+    /// Leaves rooms. What is published there afterwards is not sent, also not later.
     pub(crate) fn leave<'a>(&mut self, rooms: impl IntoIterator<Item = &'a Room>) {
         for room in rooms {
             self.rooms.remove(room);
@@ -169,7 +176,7 @@ impl LogReader {
         self.mask = RoomMask::of(self.rooms.keys());
     }
 
-    /// In all of those.
+    /// Joins all of these rooms, each after `after`.
     pub(crate) fn join_all(&mut self, rooms: impl IntoIterator<Item = Room>, after: Sequence) {
         rooms.into_iter().for_each(|room| self.join(room, after));
     }
@@ -178,7 +185,7 @@ impl LogReader {
         self.rooms.contains(room)
     }
 
-    /// Each room, and after which entry it counts.
+    /// Each joined room with the sequence after which it counts.
     pub(crate) fn joined(&self) -> impl Iterator<Item = (&Room, &Sequence)> {
         self.rooms.iter()
     }
@@ -187,7 +194,7 @@ impl LogReader {
         &self.kinds
     }
 
-    /// In those rooms, from where on each counts, for those kinds.
+    /// Puts back the rooms and kinds of a session that is recovered.
     pub(crate) fn restore(&mut self, rooms: BTreeMap<Room, Sequence>, kinds: Kinds) {
         for (room, joined) in rooms {
             self.mask = self.mask.with(&room);
@@ -196,7 +203,7 @@ impl LogReader {
         self.kinds = kinds;
     }
 
-    /// Keeps out most of what is in none of its rooms.
+    /// The mask of its rooms: an entry whose mask shares no bit with it concerns none of them.
     pub(crate) fn room_mask(&self) -> RoomMask {
         self.mask
     }
@@ -209,8 +216,8 @@ impl LogReader {
         self.rooms.len()
     }
 
-    /// The same user with other rights. What it had before does not prove that it was sent what it may see now,
-    /// so every room counts from here.
+    /// Gives the same user other rights. What the reader received before does not prove that it got
+    /// what it may see now, so every room counts from here.
     pub(crate) fn become_identity(&mut self, identity: Identity, shops: Vec<ShopDomain>) {
         let rights = |of: &Identity| {
             (
@@ -230,9 +237,12 @@ impl LogReader {
         self.shops = shops;
     }
 
-    /// `first` is the first entry in its rooms since it was last told of one, and every entry up to `marked` was
-    /// told. A reader that is up to date skips what is not for its rooms, so a quiet one is never far behind. Beyond
-    /// `marked` it is told of one room after the other: what stands before `first` there may be for another.
+    /// Takes up the marks of the hub: `first` is the first entry in its rooms since the last call,
+    /// and every entry up to `marked` is marked.
+    ///
+    /// A reader that is up to date skips what is not in its rooms, so a quiet one is never far
+    /// behind. Entries after `marked` are marked room by room: before `first` there may be one in
+    /// another of its rooms, so the position never passes `marked`.
     pub(crate) fn observe_marks(&mut self, first: Option<Sequence>, marked: Sequence) {
         if self.behind {
             return;
@@ -243,25 +253,27 @@ impl LogReader {
         }));
     }
 
-    /// What to read next, up to the head: after where, and until where.
+    /// The stretch to read next, up to the head: after which entry, and until which. `None` when
+    /// there is nothing to read.
     pub(crate) fn due(&mut self, head: Sequence) -> Option<(Sequence, Sequence)> {
         self.behind &= self.position < head || self.ceiling.is_some();
         let until = self.ceiling.map_or(head, |ceiling| ceiling.min(head));
         (self.behind && self.position < until).then_some((self.position, until))
     }
 
-    /// Everything up to there was read.
+    /// Everything up to that entry was read.
     pub(crate) fn advance(&mut self, to: Sequence) {
         self.position = self.position.max(to);
     }
 
-    /// Reads no further than that for now. Without a ceiling it goes on from its position.
+    /// Sets the entry that must not be passed for now; `None` lets the reader go on from its
+    /// position to the head.
     pub(crate) fn set_ceiling(&mut self, ceiling: Option<Sequence>) {
         self.ceiling = ceiling;
         self.behind = true;
     }
 
-    /// What lies between can no longer be had; goes on from there.
+    /// Goes on from that entry, because what lies before it can no longer be read.
     pub(crate) fn restart(&mut self, head: Sequence) {
         self.advance(head);
         self.rooms

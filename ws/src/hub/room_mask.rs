@@ -1,10 +1,11 @@
-//! Rooms as a few bits: what a mask keeps out is in none of them, found out without looking at a room.
+//! Sets of rooms as 64 bits, a small Bloom filter: rooms whose masks share no bit have nothing in
+//! common. Most readers pass over most entries by one comparison.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use schemas::Room;
 
-/// A bit for each room, which several rooms may share.
+/// A set of rooms: one bit for each room. Several rooms may share a bit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct RoomMask(u64);
 
@@ -13,14 +14,15 @@ impl RoomMask {
         rooms.into_iter().fold(Self::default(), Self::with)
     }
 
-    /// Lets that room through, too.
+    /// The same set with that room added.
     pub(crate) fn with(self, room: &Room) -> Self {
         let mut hasher = DefaultHasher::new();
         room.hash(&mut hasher);
         Self(self.0 | 1 << (hasher.finish() % u64::from(u64::BITS)))
     }
 
-    /// Whether they may have a room in common.
+    /// Whether the two sets may have a room in common. False is certain; true has to be checked
+    /// room by room.
     pub(crate) fn may_share_room(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }

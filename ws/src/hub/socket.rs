@@ -1,7 +1,9 @@
-//! One client in one namespace: its requests, one after the other, and its reading of the log.
+//! A socket: one client in one namespace, with its requests, carried out one after the other, and
+//! its reading of the log.
 //!
-//! A socket is always in one place: it waits for an answer of the `EventSource` or of a command, or joins rooms, or carries out a
-//! request, or reads the log. So what a client is sent has one order, and its position one meaning.
+//! A socket does one thing at a time: it waits for the answer to a query of its own, or advances a
+//! join, or carries out a request, or reads the log. So there is one order of everything the client
+//! is sent, and the reader's position has one meaning.
 
 mod admission;
 mod batch;
@@ -45,31 +47,33 @@ pub(crate) struct Socket {
     hub: Arc<Hub>,
     namespace: Namespace,
     signal: Arc<SocketSignal>,
-    /// None for somebody of whom nothing is known.
+    /// `None` for a guest, who has no user to be registered under.
     registration: Option<Arc<SocketRegistration>>,
     reader: LogReader,
-    /// Where it can be recovered.
+    /// What makes the socket recoverable; `None` in namespaces without recovery and for clients
+    /// that declined it.
     session: Option<Box<RecoverableSession>>,
-    /// What is asked, or what is wrong with what could not be read.
+    /// Requests that wait, oldest first; an error stands for one that could not be read.
     calls: VecDeque<Result<Call, ErrorBody>>,
-    /// Where somebody has any.
+    /// `None` until the client sets any; only clients of the omni contract do.
     options: Option<Box<SubscriptionOptions>>,
-    /// In a box, because it is rare and large.
+    /// Boxed, because a join is rare and large, and every connection would reserve room for it.
     joining: Option<Box<PendingJoin>>,
     query: Option<PendingQuery>,
 }
 
 type PendingQuery = Pin<Box<dyn Future<Output = QueryAnswer> + Send>>;
 
-/// What the `EventSource` says, or what came of a command.
+/// The answer to a query of the socket: to the [`EventSource`](crate::EventSource), or to a
+/// command.
 enum QueryAnswer {
     Command(Call, Result<Value, ErrorBody>),
-    /// Who wants to go on here, and from where.
+    /// The identity behind the token of this request, and from where the client wants to go on.
     Identity(Call, Option<Since>, Result<Box<Identity>, AuthError>),
-    /// The record was written, or was not.
+    /// Whether the session's record was written, and what for.
     Kept(WriteReason, Result<(), SourceError>),
     Levels(Result<Arc<LevelsSnapshot>, SourceError>),
-    /// Whose the order is that somebody wants to follow.
+    /// The owner of the order whose room is to be joined.
     Order(Result<Option<OrderOwner>, SourceError>),
     Page {
         asked_until: Sequence,
@@ -77,22 +81,23 @@ enum QueryAnswer {
     },
 }
 
-/// The log could not be read on; the transport is closed and the client comes back with its offset.
+/// The log could not be read on. The transport is closed; the client comes back and goes on from
+/// its offset.
 #[derive(Debug, thiserror::Error)]
 #[error("the log could not be read on: {0}")]
 pub(crate) struct LogInterrupted(#[from] SourceError);
 
-/// What reading the log came to.
+/// How far one step of reading the log came.
 enum ReadProgress {
-    /// Up to date, or held.
+    /// The reader is up to date, or held at a ceiling.
     Idle,
     Moved,
-    /// A page was asked for.
+    /// A page of the log was asked for.
     Asked,
 }
 
 impl Socket {
-    /// For how long its token is still good.
+    /// Time until the token expires; zero once it has.
     pub(crate) fn time_left(&self) -> Duration {
         let left = self
             .hub
@@ -102,7 +107,8 @@ impl Socket {
         Duration::try_from(left).unwrap_or_default()
     }
 
-    /// Why its bearer is to be put out, if they are: the token has run out or, where that is asked for, was revoked.
+    /// The error to disconnect the client with: its token has expired or, where `and_revoked` asks
+    /// for that, was revoked. `None` while the token is valid.
     pub(crate) fn token_error(&self, and_revoked: bool) -> Option<ErrorBody> {
         if self.time_left().is_zero() {
             let message = "The token has expired; connect with a new one";
@@ -115,31 +121,32 @@ impl Socket {
         })
     }
 
-    /// Whether another connection of the same client has taken its place.
+    /// Whether a newer connection of the same client has taken this socket's place.
     pub(crate) fn is_replaced(&self) -> bool {
         self.registration
             .as_ref()
             .is_some_and(|registration| registration.is_replaced())
     }
 
-    /// Whether there is room for another request.
+    /// Whether another request can be queued. While none can, the connection is not read from.
     pub(crate) fn can_queue_call(&self) -> bool {
         self.calls.len() < REQUESTS_WAITING_MAX
     }
 
-    /// Puts a request behind the others.
+    /// Queues a request behind the others.
     pub(crate) fn queue_call(&mut self, call: Result<Call, ErrorBody>) {
         self.calls.push_back(call);
     }
 
-    /// Does everything that can be done now: stops when `out` is full, a query is open or nothing is left.
+    /// Does everything that can be done now: stops when `out` is full, when a query is open, or
+    /// when nothing is left.
     pub(crate) fn work(&mut self, out: &mut SendQueue) {
         while !out.is_full() && self.query.is_none() {
             if let Some(joining) = self.joining.take() {
                 self.advance_join(joining, out);
             } else if let Some(call) = self.calls.pop_front() {
                 if self.calls.is_empty() {
-                    // A socket that asks nothing keeps no room for questions.
+                    // A quiet socket keeps no memory for a queue.
                     self.calls = VecDeque::new();
                 }
                 match call {
@@ -166,7 +173,8 @@ impl Socket {
         }
     }
 
-    /// Reads the log, if that is all there is to do; whether it was all.
+    /// Reads the log, provided that nothing else is to be done first. Returns whether nothing is
+    /// left for the connection's task.
     pub(crate) fn deliver(&mut self, out: &mut SendQueue) -> bool {
         let quiet = |socket: &Self| {
             socket.query.is_none() && socket.joining.is_none() && socket.calls.is_empty()
@@ -177,7 +185,8 @@ impl Socket {
         quiet(self)
     }
 
-    /// Ready when the open query was answered and the answer taken; pending, too, when there is none.
+    /// Ready when the open query was answered and its answer handled. Pending while it is open, and
+    /// without one.
     pub(crate) fn poll_answer(
         &mut self,
         out: &mut SendQueue,
@@ -214,7 +223,9 @@ impl Socket {
             }
             (QueryAnswer::Kept(WriteReason::Refresh(call, expires_at), kept), joining) => {
                 self.joining = joining;
-                // Unwritten, it could be recovered with rights that it did not have all the time.
+                // The record must say which rights the session has from now on. Were it not
+                // written, a recovery would believe that the client had the new rights all the
+                // time.
                 kept?;
                 self.answer(&call, Ok(json!({ "expiresAt": expires_at })), out);
                 Ok(())
@@ -247,18 +258,19 @@ impl Socket {
         }
     }
 
-    /// Refuses what is more than the client may send.
+    /// Answers a message that exceeds the client's rate.
     pub(crate) fn refuse_excess(&self, call: &Call, out: &mut SendQueue) {
         let error = ErrorBody::new(ErrorCode::RateLimited, "Too many messages; wait a moment");
         self.refuse(call, &error, out);
     }
 
-    /// Says why it is put out, and puts it out: for good, as clients understand it.
+    /// Tells the client why it is disconnected. Clients do not come back by themselves after this.
     pub(crate) fn disconnect(&self, error: &ErrorBody, out: &mut SendQueue) {
         out.extend(self.voice().put_out(error));
     }
 
-    /// Sends an entry that is the reader's next.
+    /// Sends the entry that follows the reader's position, without the frames that the client has
+    /// already.
     fn send_next(&mut self, broadcast: &Broadcast, out: &mut SendQueue) {
         let sequence = broadcast.sequence();
         let begun = self
@@ -283,7 +295,8 @@ impl Socket {
         );
     }
 
-    /// The locations it is limited to, where an event looks different to those who are.
+    /// The locations that the identity is limited to, where this event looks different to limited
+    /// identities; `None` where the shared frames fit.
     fn own_view(&self, broadcast: &Broadcast) -> Option<&[LocationId]> {
         let mine = self.reader.identity.locations.as_deref()?;
         self.namespace
@@ -292,7 +305,7 @@ impl Socket {
             .then_some(mine)
     }
 
-    /// Sends those of an event's frames that are for this socket.
+    /// Sends those of an event's frames that are meant for this socket.
     fn send(
         &mut self,
         broadcast: &Broadcast,
@@ -347,7 +360,7 @@ impl Socket {
     }
 }
 
-/// ReadProgress the log.
+/// Reading the log.
 impl Socket {
     fn read(&mut self, out: &mut SendQueue) -> ReadProgress {
         self.catch_up_marks();
@@ -378,7 +391,8 @@ impl Socket {
     }
 
     fn catch_up_marks(&mut self) {
-        // In this order: whatever is marked up to there can be found in the signal, or was before.
+        // In this order: every mark up to `marked` is in the signal by now, or was taken from it
+        // earlier.
         let marked = self.hub.marked();
         self.reader.observe_marks(self.signal.take_first(), marked);
     }
@@ -416,7 +430,8 @@ impl Socket {
             }
             Err(SourceError::TooOld) => {
                 self.reader.restart(asked_until);
-                // With the new place as its cursor: a client that is cut off now is told once, and goes on from there.
+                // The cursor of `resync` is the new position: a client that is cut off now is told
+                // once, and goes on from there.
                 self.resync(replay::TOO_OLD, out);
             }
             Err(error) => return Err(error.into()),

@@ -1,7 +1,8 @@
-//! A map for what is mostly one or two and may be a thousand: keys in order, in one piece of memory no larger than
-//! need be. A tree has room for eleven from the first on, and every connection would pay for it.
+//! A map for the usual one or two keys, and up to a thousand: sorted keys in one allocation that is
+//! no larger than needed. A `BTreeMap` reserves room for eleven entries at its first key, and every
+//! connection would pay for it.
 
-/// Keys in order, each with its value.
+/// Pairs sorted by key. Insertion is linear, lookup is a binary search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SortedMap<K, V>(Vec<(K, V)>);
 
@@ -32,7 +33,7 @@ impl<K: Ord, V> SortedMap<K, V> {
         self.place(key).ok().map(|place| &mut self.0[place].1)
     }
 
-    /// Puts that value there, whatever was there before.
+    /// Sets the value of that key.
     pub(crate) fn insert(&mut self, key: K, value: V) {
         match self.place(&key) {
             Ok(place) => self.0[place].1 = value,

@@ -1,5 +1,6 @@
-//! Engine.IO 4 as values: packets, heartbeats, polling bodies, and the change from polling to WebSocket. Pure: bytes
-//! in, packets out, time a parameter. For servers and clients alike, where it concerns both.
+//! Engine.IO 4 as values: packets, heartbeats, polling bodies, and the upgrade from polling to
+//! WebSocket. Bytes in, packets out, time is a parameter. For servers and clients alike, where both
+//! have it.
 
 mod heartbeat;
 mod packet;

@@ -1,31 +1,32 @@
-//! WebSocket frames (RFC 6455), the server's half: masked frames in, unmasked ones out. Pure: bytes in, messages out.
+//! WebSocket frames (RFC 6455) as a server needs them: masked frames in, unmasked frames out. Bytes
+//! in, messages out, no I/O.
 //!
 //! Extensions are never negotiated, so every reserved bit is a violation.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-/// What a client said, put together from its fragments.
+/// A message of a client, assembled from its fragments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientMessage {
-    /// A binary message.
+    /// A whole binary message.
     Binary(Bytes),
     /// The client closes, with its status code if it gave one.
     Close(Option<u16>),
-    /// To be answered with a pong of the same payload.
+    /// A ping, to be answered with a pong of the same payload.
     Ping(Bytes),
     /// An answer to a ping, or an unasked one.
     Pong,
-    /// A text message.
+    /// A whole text message, which is valid UTF-8.
     Text(String),
 }
 
 /// How a client broke the protocol. Nothing after it can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameViolation {
-    /// A close frame with one byte, or a code that may not be sent.
+    /// A close frame with one byte of payload, or with a code that must not be sent.
     #[error("a close frame has an invalid status code")]
     CloseCode,
-    /// A continuation of nothing, or a new message inside another.
+    /// A continuation without a message, or a new message inside another.
     #[error("a fragment is out of turn")]
     Continuation,
     /// A control frame that is fragmented or longer than 125 bytes.
@@ -34,13 +35,13 @@ pub enum FrameViolation {
     /// A length not written in the shortest form.
     #[error("a length is not in its shortest form")]
     Length,
-    /// An opcode nobody defined.
+    /// An opcode that RFC 6455 does not define.
     #[error("an opcode is reserved")]
     Opcode,
     /// A reserved bit without an extension.
     #[error("a reserved bit is set")]
     Reserved,
-    /// More than the bound for one message.
+    /// More bytes than one message may have.
     #[error("a message is too big")]
     TooBig,
     /// Client frames must be masked.
@@ -52,7 +53,7 @@ pub enum FrameViolation {
 }
 
 impl FrameViolation {
-    /// The status code to close with.
+    /// The status code to close the connection with.
     pub fn close_code(self) -> u16 {
         match self {
             Self::TooBig => CLOSE_TOO_BIG,
@@ -62,15 +63,15 @@ impl FrameViolation {
     }
 }
 
-/// The server goes away; come back.
+/// The server goes away; the client may come back.
 pub const CLOSE_GOING_AWAY: u16 = 1001;
 /// The frames break RFC 6455.
 pub const CLOSE_PROTOCOL: u16 = 1002;
 /// A text that is not UTF-8.
 pub const CLOSE_NOT_UTF8: u16 = 1007;
-/// What the frames carry breaks a rule of ours.
+/// The frames are valid, but what they carry breaks a rule of this server.
 pub const CLOSE_POLICY: u16 = 1008;
-/// More than the bound for one message.
+/// More bytes than one message may have.
 pub const CLOSE_TOO_BIG: u16 = 1009;
 
 const CONTINUATION: u8 = 0x0;
@@ -82,17 +83,17 @@ const PONG: u8 = 0xA;
 
 const CONTROL_BYTES_MAX: usize = 125;
 
-/// Takes client bytes as they come, in pieces of any size, and gives the messages in them.
+/// Takes the bytes of a client in pieces of any size, and returns the messages in them.
 ///
-/// It holds at most one message of bounded size, grown as bytes arrive and not as lengths promise, and nothing
-/// between messages.
+/// It holds at most one message of bounded size. Memory grows with the bytes that arrive, not with
+/// the length that a header promises, and none is held between messages.
 #[derive(Debug)]
 pub struct FrameDecoder {
     message_bytes_max: usize,
     header: [u8; 14],
     header_len: usize,
     frame: Option<FrameHeader>,
-    /// The opcode of the message under way.
+    /// The opcode of the message whose fragments are being read; `None` between messages.
     kind: Option<u8>,
     message: Vec<u8>,
     control: Vec<u8>,
@@ -104,7 +105,7 @@ struct FrameHeader {
     fin: bool,
     opcode: u8,
     left: usize,
-    /// Rotated so that its first byte is the next to use.
+    /// The mask, rotated so that its first byte is the next to use.
     mask: [u8; 4],
 }
 
@@ -115,7 +116,7 @@ impl FrameHeader {
 }
 
 impl FrameDecoder {
-    /// A decoder that takes messages of at most that many bytes.
+    /// A decoder of messages with at most that many bytes.
     pub fn new(message_bytes_max: usize) -> Self {
         Self {
             message_bytes_max,
@@ -185,7 +186,7 @@ impl FrameDecoder {
         Ok(None)
     }
 
-    /// What the first two bytes already tell.
+    /// Checks the first two bytes of a header, before the rest arrives.
     fn check_start(&self) -> Result<(), FrameViolation> {
         let [first, second, ..] = self.header;
         let (fin, opcode) = (first & 0x80 != 0, first & 0x0F);
@@ -279,7 +280,8 @@ pub fn text(text: &str) -> Bytes {
     encode(TEXT, text.as_bytes())
 }
 
-/// A whole text message around one that is long and that many are sent: in pieces, so that it is not copied for each.
+/// A whole text message around a long text that many clients are sent: in pieces, so that `shared`
+/// is not copied for each.
 pub fn text_around(before: &str, shared: Bytes, after: &'static str) -> [Bytes; 3] {
     let mut begin = header(
         TEXT,
@@ -295,17 +297,17 @@ pub fn binary(payload: &[u8]) -> Bytes {
     encode(BINARY, payload)
 }
 
-/// To be answered with a pong of the same payload, of at most 125 bytes.
+/// A ping of at most 125 bytes of payload.
 pub fn ping(payload: &[u8]) -> Bytes {
     encode(PING, payload)
 }
 
-/// The answer to a ping.
+/// The answer to a ping, with the ping's payload.
 pub fn pong(payload: &[u8]) -> Bytes {
     encode(PONG, payload)
 }
 
-/// A close frame; without a code it is empty, as the answer to an empty one.
+/// A close frame. Without a code it is empty, which is the answer to an empty one.
 pub fn close(code: Option<u16>) -> Bytes {
     encode(
         CLOSE,
@@ -319,7 +321,8 @@ fn encode(opcode: u8, payload: &[u8]) -> Bytes {
     frame.freeze()
 }
 
-/// The beginning of a frame with a payload of that many bytes, with room for so many of them.
+/// The header of a frame with `payload_len` bytes of payload, in a buffer with room for `room` of
+/// them.
 fn header(opcode: u8, payload_len: usize, room: usize) -> BytesMut {
     let mut frame = BytesMut::with_capacity(room + 10);
     frame.put_u8(0x80 | opcode);
@@ -337,16 +340,17 @@ fn header(opcode: u8, payload_len: usize, room: usize) -> BytesMut {
     frame
 }
 
-/// What a message of ours is made of.
+/// The kind of a message that this server made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageKind {
-    /// Bytes.
+    /// A binary message.
     Binary,
-    /// Text.
+    /// A text message.
     Text,
 }
 
-/// The messages in whole frames that were made here, for a transport that has no frames. Others are left out.
+/// The messages in whole frames of this server, for a transport without frames. Control frames are
+/// left out.
 pub fn messages(mut frames: &[u8]) -> impl Iterator<Item = (MessageKind, &[u8])> {
     std::iter::from_fn(move || {
         loop {
@@ -361,7 +365,7 @@ pub fn messages(mut frames: &[u8]) -> impl Iterator<Item = (MessageKind, &[u8])>
     })
 }
 
-/// Whether these frames of ours end with a whole one.
+/// Whether these frames end with a whole one.
 pub fn is_whole(mut frames: &[u8]) -> bool {
     while let Some((_, _, rest)) = take_frame(frames) {
         frames = rest;
@@ -369,7 +373,8 @@ pub fn is_whole(mut frames: &[u8]) -> bool {
     frames.is_empty()
 }
 
-/// The first frame's opcode and payload, and what follows it.
+/// The opcode and the payload of the first frame, and the bytes after it; `None` when it is not
+/// whole.
 fn take_frame(frames: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (first, rest) = frames.split_first()?;
     let (length, rest) = match rest.split_first()? {

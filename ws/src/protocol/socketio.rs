@@ -1,5 +1,5 @@
-//! Socket.IO 5 as values: packets, and one connection's session in its namespaces. Pure: packets in, steps out, time
-//! a parameter. Packets are for servers and clients alike.
+//! Socket.IO 5 as values: packets, and the session of one connection with its namespaces. Packets
+//! in, steps out, time is a parameter. The packets are for servers and clients alike.
 
 mod packet;
 mod rate_limiter;

@@ -42,7 +42,7 @@ async fn a_body_that_is_no_packet_closes_its_session() {
     }
     assert_eq!(world.post(&bystander, "4hello").await, ok("ok"));
     assert_eq!(world.poll(&bystander).await, ok("4hello"));
-    assert_eq!(world.gate.connections(), 1);
+    assert_eq!(world.acceptor.connections(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,7 +101,7 @@ async fn a_request_that_breaks_off_closes_the_session() {
             .is_err()
     );
     assert_eq!(world.poll(&sid).await, unknown());
-    assert_eq!(world.gate.connections(), 0);
+    assert_eq!(world.acceptor.connections(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,8 +123,8 @@ async fn sessions_that_nobody_uses_are_bounded_and_given_up() {
     assert_eq!(world.websocket("").err().unwrap().0, 503);
     tokio::time::sleep(limits::PING_INTERVAL + limits::PING_TIMEOUT + Duration::from_millis(5))
         .await;
-    assert_eq!(world.gate.connections(), 0);
-    assert_eq!(world.gate.sessions(), 0);
+    assert_eq!(world.acceptor.connections(), 0);
+    assert_eq!(world.acceptor.sessions(), 0);
     world.session().await;
 }
 
@@ -140,7 +140,7 @@ async fn who_posts_and_never_polls_is_not_listened_to_for_ever() {
             .is_ok(),
         "it ends"
     );
-    assert_eq!(world.gate.connections(), 0);
+    assert_eq!(world.acceptor.connections(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -184,5 +184,5 @@ async fn nonsense_on_a_websocket_closes_it_with_a_reason() {
         assert_eq!(socket.closed().await, Some(code), "{bytes:?}");
     }
     goodbyes().await;
-    assert_eq!(world.gate.connections(), 0);
+    assert_eq!(world.acceptor.connections(), 0);
 }

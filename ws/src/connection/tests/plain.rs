@@ -56,7 +56,7 @@ fn connect(
     headers: &HeaderMap,
     driver: impl FnOnce(PeerInfo, &mut SendQueue) -> Result<Parrot, ConnectionRefusal>,
 ) -> Result<Pipe, Answer> {
-    match world.gate.handshake_plain(
+    match world.acceptor.handshake_plain(
         method,
         headers,
         ([127, 0, 0, 1], 9).into(),
@@ -109,8 +109,8 @@ async fn a_ping_every_thirty_seconds_is_answered_within_five_or_the_connection_i
     assert_eq!(socket.text().await, "2");
     assert_eq!(socket.frame().await, None);
     assert_eq!(began.elapsed().as_secs(), 125);
-    assert_eq!(world.gate.connections(), 0);
-    assert_eq!(world.gate.endings()["silent"], 1);
+    assert_eq!(world.acceptor.connections(), 0);
+    assert_eq!(world.acceptor.endings()["silent"], 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,7 +124,7 @@ async fn who_brings_no_token_where_one_is_asked_for_is_answered_401() {
         (refused.0, refused.1.contains("Authentication required")),
         (401, true)
     );
-    assert_eq!(world.gate.connections(), 0, "its place is free again");
+    assert_eq!(world.acceptor.connections(), 0, "its place is free again");
     headers.insert("authorization", HeaderValue::from_static("Bearer abc"));
     assert!(connect(&world, &Method::GET, &headers, bearer).is_ok());
 }
@@ -158,7 +158,7 @@ async fn they_count_among_all_connections() {
     drop(plain);
     goodbyes().await;
     let mut plain = socket(&world).unwrap();
-    world.gate.close();
+    world.acceptor.close();
     assert_eq!(plain.closed().await, Some(1001));
     assert_eq!(socket(&world).err().unwrap().0, 503);
 }

@@ -1,4 +1,5 @@
-//! The private id of a session, which its client brings back: sealed, so that nothing need be kept of it here.
+//! The private id of a session (`pid`), which its client brings back. It is sealed with a MAC, so
+//! that connecting stores nothing.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,37 +9,40 @@ use sha2::Sha256;
 
 use super::Cursor;
 
-/// What sessions are sealed with. Whoever knows it can pretend to any session of their own user, and no more.
+/// The key that seals sessions. Whoever knows it can forge sessions of users whose token they hold,
+/// and nothing more.
 #[derive(Clone)]
 pub(crate) struct SealingKey([u8; 32]);
 
-/// Which session: random, and never told to anybody unsealed.
+/// The id of a session: random, and known to nobody outside but sealed in a [`SessionPid`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct SessionId(pub(crate) [u8; 12]);
 
 impl SessionId {
-    /// What its record is kept under.
+    /// The key of the session's record in the store.
     pub(crate) fn text(self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 }
 
-/// A fingerprint of what somebody may see. Other rights mean that what they have does not show what they may see.
+/// A fingerprint of what an identity may see. When it changes, what a client already has no longer
+/// shows what it may see.
 pub(crate) type RightsFingerprint = [u8; 8];
 
-/// What a client is told once and brings back, unread.
+/// The contents of a `pid`. The client gets it once as a sealed text and brings it back unread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SessionPid {
     pub(crate) session: SessionId,
-    /// Where it began; for clients that were sent nothing before they come back.
+    /// Where the session began. A client that was sent nothing before it comes back goes on from
+    /// here.
     pub(crate) start: Cursor,
     pub(crate) rights: RightsFingerprint,
-    /// To the second.
+    /// When the session began, to the second.
     pub(crate) issued_at: Timestamp,
 }
 
 const BODY_BYTES: usize = 12 + 4 + 8 + 4 + 8 + 8;
-/// Half of a SHA-256, as RFC 2104 allows.
+/// Half of a SHA-256 digest, as RFC 2104 allows.
 const SEAL_BYTES: usize = 16;
 
 impl SealingKey {
@@ -46,9 +50,10 @@ impl SealingKey {
         Self(secret)
     }
 
-    /// A code over parts that cannot be read as other parts.
+    /// A MAC over all parts. Each is preceded by its length, so that no two lists of parts have the
+    /// same bytes.
     fn mac(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
-        // HMAC takes a key of any length.
+        // HMAC takes a key of any length, so this never fails.
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("a key");
         for part in parts {
             mac.update(&part.len().to_be_bytes());
@@ -58,7 +63,8 @@ impl SealingKey {
     }
 }
 
-/// Under what a user's sessions are counted: a code, because nothing that is kept of them need say who they are.
+/// The code under which a user's sessions are counted in the store. A code and not the id, because
+/// the table need not say whose the sessions are.
 pub(crate) fn owner(key: &SealingKey, user: &UserId) -> String {
     let code = key
         .mac(&[b"owner", user.as_str().as_bytes()])
@@ -101,7 +107,7 @@ pub(crate) fn rights(key: &SealingKey, identity: &Identity) -> RightsFingerprint
 }
 
 impl SessionPid {
-    /// The text that a client is given.
+    /// The sealed text that a client is given.
     pub(crate) fn seal(&self, key: &SealingKey, user: &UserId, namespace: &str) -> String {
         let mut bytes = self.body().to_vec();
         let seal = seal(key, &bytes, user, namespace).finalize().into_bytes();
@@ -109,7 +115,7 @@ impl SessionPid {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// What such a text says, if it is that user's in that namespace.
+    /// The contents of such a text, if it was sealed for that user in that namespace.
     pub(crate) fn open(
         text: &str,
         key: &SealingKey,
@@ -144,7 +150,8 @@ impl SessionPid {
         })
     }
 
-    /// The public id of its socket: the same whenever the session is recovered, and telling nothing of it.
+    /// The public id of the session's socket (`socket.id`). It stays the same when the session is
+    /// recovered, and the session id cannot be derived from it.
     pub(crate) fn socket_id(&self, key: &SealingKey) -> String {
         let code = key.mac(&[b"socket", &self.body()]).finalize().into_bytes();
         URL_SAFE_NO_PAD.encode(&code[..15])

@@ -1,4 +1,4 @@
-//! How somebody comes in: as a new session, or with one that goes on.
+//! Admission: a client enters a namespace with a new session, or with one that goes on.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
@@ -26,38 +26,41 @@ use crate::limits::SOURCE_DEADLINE;
 use crate::protocol::socketio::PacketContent;
 use crate::source::{KeptRooms, SourceError};
 
-/// Somebody who is let in.
+/// A client that may enter, with what is known of its earlier session.
 pub(crate) struct ClientAdmission {
     identity: Identity,
-    /// Whether nobody knows who that is.
+    /// Whether the client is a guest, without a token.
     is_anonymous: bool,
-    /// Whether it wants to be recovered, where that can be.
+    /// Whether the client accepts cursors, and with them recovery. It declines by `recovery:
+    /// false`.
     recovers: bool,
     session: PriorSession,
 }
 
-/// What somebody brings of a session.
+/// The earlier session that a client names.
 enum PriorSession {
-    /// Nothing, or nothing of ours: then it is told to load again.
+    /// No session, or one that was not issued here; then the client is told to load again.
     None {
         resync: Option<&'static str>,
     },
     Some(Box<KnownSession>),
 }
 
-/// A session that goes on from a cursor, or one of which only the rooms can be had, and why.
+/// A session of ours. `resume_from` is the cursor to go on from, or the reason why only its rooms
+/// can be restored.
 struct KnownSession {
     pid: SessionPid,
     record: Option<SessionRecord>,
     resume_from: Result<Cursor, &'static str>,
 }
 
-/// Somebody whose session is being looked up.
+/// The future that looks an earlier session up. Boxed, because it is kept among others while the
+/// connection goes on.
 pub(crate) type SessionLookup =
     Pin<Box<dyn Future<Output = Result<Box<ClientAdmission>, LogInterrupted>> + Send>>;
 
 impl ClientAdmission {
-    /// Somebody without a session to go on with.
+    /// A client without an earlier session.
     pub(crate) fn new(identity: Identity) -> Self {
         Self {
             identity,
@@ -67,7 +70,7 @@ impl ClientAdmission {
         }
     }
 
-    /// Somebody without a token.
+    /// A guest: a client without a token.
     pub(crate) fn guest(hub: &Hub) -> Self {
         Self {
             is_anonymous: true,
@@ -79,7 +82,8 @@ impl ClientAdmission {
         &self.identity
     }
 
-    /// Who comes with a token and with what the client sent beside it; what must be looked up first is to be waited for.
+    /// A client with a token and the `auth` object it sent. `Err` carries the lookup that has to be
+    /// awaited first.
     pub(crate) fn of(
         hub: &Arc<Hub>,
         namespace: Namespace,
@@ -90,7 +94,8 @@ impl ClientAdmission {
             auth.and_then(|auth| auth.get(key))
                 .filter(|value| !value.is_null())
         };
-        // Without it there is no cursor behind every event: some clients call handlers of one argument only with one.
+        // Some clients call a handler only when the number of arguments is the one it declares; the
+        // cursor is one more. `recovery: false` leaves it out.
         let recovers = told("recovery") != Some(&Value::Bool(false));
         let new = |identity, resync| {
             Ok(Self {
@@ -133,7 +138,8 @@ async fn look_up(
     pid: SessionPid,
     cursor: Result<Cursor, &'static str>,
 ) -> Result<Box<ClientAdmission>, LogInterrupted> {
-    // Whoever sat there writes no more, so what is read now is all there is.
+    // The old socket has to end first: after that nothing is written on behalf of this session, and
+    // what is read here is complete.
     hub.registry.take_over(pid.session).await;
     let (id, owner) = (pid.session.text(), owner(&hub.key, &identity.user_id));
     let kept = timeout(SOURCE_DEADLINE, hub.source.session(&id, &owner)).await;
@@ -147,7 +153,8 @@ async fn look_up(
         }
     };
     if let Some(record) = &mut record {
-        // A right may have been lost since; then it is not known either whose the orders are that are followed.
+        // With other rights it is no longer known whose orders the rooms of single orders belong
+        // to, so only staff keep them.
         let same_rights = record.rights == rights(&hub.key, &identity);
         let is_open = |room: &Room| {
             same_rights || identity.role.is_staff() || !matches!(room, Room::Order(_))
@@ -181,7 +188,7 @@ async fn look_up(
     }))
 }
 
-/// Whether everything after that cursor can still be had; and if not, why.
+/// The cursor to go on from if everything after it can still be read; otherwise the reason why not.
 async fn resume_cursor(
     hub: &Hub,
     namespace: Namespace,
@@ -203,7 +210,8 @@ async fn resume_cursor(
     }
     let age = Duration::try_from(hub.clock.now().duration_since(pid.issued_at)).unwrap_or_default();
     match record {
-        // It was never written, or it is forgotten: for its age, or to make room for others.
+        // The record was never written or is gone, because of its age or to make room for others.
+        // Which of the two cannot be told, unless nothing was evicted since the session began.
         None if age > hub.session_time() || evicted_at.is_some_and(|at| pid.issued_at <= at) => {
             return Ok(Err(replay::TOO_OLD));
         }
@@ -212,7 +220,8 @@ async fn resume_cursor(
         }
         _ => {}
     }
-    // Readers at or after the floor find everything in memory.
+    // Readers at or after the floor find everything in memory. Before it the store is asked for one
+    // entry, which fails when the log no longer reaches back that far.
     let (after, floor) = (cursor.read(), hub.floor());
     if after < floor {
         let rooms = namespace.contract().first_rooms(identity);
@@ -232,7 +241,7 @@ async fn resume_cursor(
 }
 
 impl Socket {
-    /// Lets somebody in, and says so.
+    /// Opens a socket for an admitted client and queues its greeting.
     pub(crate) fn open(
         hub: &Arc<Hub>,
         namespace: Namespace,
@@ -272,7 +281,8 @@ impl Socket {
             .iter()
             .flat_map(|record| record.rooms.keys())
             .for_each(|room| hub.subscribe(&signal, &shops, room));
-        // Read after the signal listens: what comes later is marked there.
+        // The head is read after the signal is in its rooms: every later entry is marked there, so
+        // none is missed in between.
         let head = hub.head();
         let mut socket = Self {
             hub: Arc::clone(hub),
@@ -299,7 +309,8 @@ impl Socket {
         Ok(socket)
     }
 
-    /// Goes on with the session, or begins one; its id, and why the client is to load again, if it is.
+    /// Restores the reader of the earlier session, or begins a new one. Returns the session's id,
+    /// and the reason why the client has to load again, if it has to.
     fn begin_or_resume(
         &mut self,
         session: PriorSession,
@@ -359,7 +370,8 @@ impl Socket {
                             session.resumed = open.into_iter().map(PendingJoin::resumed).collect();
                         }
                         self.restore(record);
-                        // Something was published since, perhaps.
+                        // Entries may have been published since the cursor, without a mark for this
+                        // new signal, so the reader looks by itself once.
                         self.reader.set_ceiling(None);
                         self.resume_next();
                         (Some(pid), None)

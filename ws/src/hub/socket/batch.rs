@@ -1,4 +1,5 @@
-//! Events that a client wants put together: for a while, and of several states of one thing only the last.
+//! A batch of events that a client wants to receive together after a while; of several states of
+//! one thing it holds the last.
 
 use std::time::Duration;
 
@@ -7,20 +8,21 @@ use schemas::Kind;
 
 use crate::limits::{BATCH_EVENTS_MAX, OUT_BYTES_MAX};
 
-/// What waits, in order.
+/// The frames that wait, in order.
 #[derive(Debug, Default)]
 pub(super) struct EventBatch {
     frames: Vec<(Option<StateKey>, Bytes)>,
     bytes: usize,
-    /// For how long the most impatient of them waits, from when there was the first.
+    /// The shortest wait that was asked for, counted from when the first frame was added.
     wait: Option<Duration>,
 }
 
-/// Of which thing an event tells the state, which state, and in which of its frames.
+/// What a later frame replaces: the kind of event, the thing it tells the state of, and which of
+/// the event's frames it is.
 pub(super) type StateKey = (Kind, String, usize);
 
 impl EventBatch {
-    /// Puts a frame behind the others, in place of an earlier state of the same.
+    /// Adds a frame at the end and removes an earlier state of the same thing.
     pub(super) fn add(&mut self, state: Option<StateKey>, frame: Bytes, wait: Duration) {
         if state.is_some()
             && let Some(earlier) = self.frames.iter().position(|(other, _)| *other == state)
@@ -32,17 +34,17 @@ impl EventBatch {
         self.wait = Some(self.wait.map_or(wait, |other| other.min(wait)));
     }
 
-    /// Whether no more should be added.
+    /// Whether the batch is to be sent before its time.
     pub(super) fn is_full(&self) -> bool {
         self.frames.len() >= BATCH_EVENTS_MAX || self.bytes >= OUT_BYTES_MAX
     }
 
-    /// For how long it may wait; `None` when there is nothing in it.
+    /// How long the batch may wait; `None` when it is empty.
     pub(super) fn wait(&self) -> Option<Duration> {
         self.wait
     }
 
-    /// Everything, and it is empty.
+    /// Takes all frames out.
     pub(super) fn take(&mut self) -> impl Iterator<Item = Bytes> + use<> {
         std::mem::take(self)
             .frames

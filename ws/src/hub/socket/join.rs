@@ -1,5 +1,5 @@
-//! PendingJoin rooms: the levels, what was missed, the record, the answer; and joins that a recovered client was in the
-//! middle of.
+//! Joining rooms, step by step: who owns the order, the levels, the record, what was missed, the
+//! answer. Also the joins that a recovered client had not been sent to the end.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,39 +20,41 @@ use crate::limits::{SNAPSHOT_LEVELS_MAX, SOURCE_DEADLINE};
 use crate::protocol::socketio::Call;
 use crate::source::{LevelsSnapshot, OrderOwner, SourceError};
 
-/// A subscribe under way. The log is not read meanwhile, but for [`JoinStage::CatchUp`].
+/// A join under way. The log is not read meanwhile, except in [`JoinStage::CatchUp`].
 pub(super) struct PendingJoin {
-    /// What is to be answered; none where it was before the connection broke, or never will be.
+    /// The request to answer; `None` for a join of an earlier connection, whose answer was sent or
+    /// will never be.
     call: Option<Call>,
     pub(super) rooms: BTreeSet<Room>,
     pub(super) kinds: Option<Kinds>,
-    /// Where the client wants to go on from in these rooms.
+    /// The sequence from which the client wants to be sent what it missed in these rooms.
     since: Option<Sequence>,
-    /// The answer's levels, once known.
+    /// The levels for the answer, once they were read.
     levels: Option<Arc<LevelsSnapshot>>,
-    /// The number under which what was missed is kept, once it is.
+    /// The number of the backfill in the session's record, once it has one.
     pub(super) number: Option<u32>,
     stage: JoinStage,
 }
 
 #[derive(Debug)]
 pub(super) enum JoinStage {
-    /// Whose that order is has to be asked; the rooms count from there.
+    /// Ask whose the order is; then the rooms count from this sequence.
     Owner(Option<OrderId>, Sequence),
-    /// The levels are to be asked for.
+    /// Ask for the levels.
     Snapshot(LevelSelection),
-    /// The reader is to come up to the levels' sequence, or to where it was.
+    /// Read the log up to the sequence at which the levels are exact, or up to where the reader
+    /// was.
     CatchUp(Sequence),
-    /// The record is to be written; then what is between is to be sent.
+    /// Write the session's record; then send what lies between.
     Keep { after: Sequence, until: Sequence },
-    /// What was missed in these rooms is to be sent.
+    /// Send what was missed in these rooms between the two sequences.
     Backfill { after: Sequence, until: Sequence },
-    /// The rooms count from the first, the answer is exact at the second.
+    /// Finish: the rooms count after `after`, and the answer is exact at `offset`.
     Done { after: Sequence, offset: Sequence },
 }
 
 impl PendingJoin {
-    /// One that a recovered client was in the middle of, or before.
+    /// A join that a recovered client had not been sent to the end.
     pub(super) fn resumed(backfill: RoomBackfill) -> Self {
         let rooms = backfill.rooms.into_keys().collect();
         Self {
@@ -66,7 +68,7 @@ impl PendingJoin {
         }
     }
 
-    /// Where the reader must not read past before this is begun.
+    /// The entry that the reader must not pass before this join has begun.
     pub(super) fn ceiling(&self) -> Option<Sequence> {
         match self.stage {
             JoinStage::CatchUp(at) => Some(at),
@@ -78,7 +80,8 @@ impl PendingJoin {
         self.rooms.iter()
     }
 
-    /// Whether it is sent what was missed, page by page, so that a page that arrives is its.
+    /// Whether it waits for a page of missed entries, so that the next page belongs to it and not
+    /// to the reader.
     pub(super) fn is_filling(&self) -> bool {
         matches!(self.stage, JoinStage::Backfill { .. })
     }
@@ -94,7 +97,7 @@ impl PendingJoin {
 }
 
 impl Socket {
-    /// Begins a subscribe.
+    /// Begins a join: checks the bound of rooms, subscribes, and decides on the first stage.
     pub(super) fn join(
         &mut self,
         call: Call,
@@ -118,7 +121,8 @@ impl Socket {
         for room in &rooms {
             self.hub.subscribe(&self.signal, &self.reader.shops, room);
         }
-        // Read after the signal listens: what comes later is marked there.
+        // The head is read after the signal is in the rooms: every later entry is marked there, so
+        // none is missed in between.
         let head = self.hub.head();
         let since = since.and_then(|since| self.check_since(since, head, out));
         let stage = match (snapshot, since) {
@@ -145,7 +149,8 @@ impl Socket {
         self.joining = Some(Box::new(joining));
     }
 
-    /// The sequence to go on from; where there is none, the client is told to load again.
+    /// The sequence to go on from. Where the client's `since` is of no use, it is told to load
+    /// again, and the result is `None`.
     fn check_since(&mut self, since: Since, head: Offset, out: &mut SendQueue) -> Option<Sequence> {
         let reason = match since {
             Since::Foreign => replay::UNKNOWN_OFFSET,
@@ -157,7 +162,7 @@ impl Socket {
         None
     }
 
-    /// The next step of the join under way.
+    /// Takes the next step of the join under way.
     pub(super) fn advance_join(&mut self, mut joining: Box<PendingJoin>, out: &mut SendQueue) {
         match &joining.stage {
             JoinStage::Owner(order, _) => {
@@ -179,7 +184,8 @@ impl Socket {
             JoinStage::CatchUp(at) => {
                 let at = *at;
                 if let ReadProgress::Idle = self.read(out) {
-                    // The head is past it and the reader held there, so idle means arrived.
+                    // The head is after `at` and the reader is held there, so an idle reader has
+                    // arrived.
                     let after = joining.since.unwrap_or(at);
                     joining.stage = match joining.number {
                         Some(number) => JoinStage::Backfill {
@@ -258,7 +264,7 @@ impl Socket {
         self.resume_next();
     }
 
-    /// The record was written, or was not.
+    /// Goes on after the session's record was written; gives the join up when it was not.
     pub(super) fn handle_join_written(
         &mut self,
         mut joining: Box<PendingJoin>,
@@ -276,8 +282,8 @@ impl Socket {
         }
     }
 
-    /// An order that is known may be followed by whoever may see it; of one that is not, nothing is heard that one may
-    /// not see.
+    /// Lets a client follow an order that it may see. An order that nobody knows yet may be
+    /// followed, too: its events reach only those who may see it.
     pub(super) fn handle_order(
         &mut self,
         mut joining: Box<PendingJoin>,
@@ -318,7 +324,8 @@ impl Socket {
 
     fn query_levels(&mut self, selection: LevelSelection) {
         let identity = &self.reader.identity;
-        // The same limit as that of `may_see`, asked of the source so that those of equal rights share an answer.
+        // Identities with equal limits share one answer of the source, so the limit is part of the
+        // question. It is the same as that of `may_see`.
         let is_limited = !identity.may_see(Subject::Inventory { location: None });
         let within = is_limited.then(|| identity.locations.clone().unwrap_or_default());
         let selection = LevelSelection {
@@ -334,7 +341,8 @@ impl Socket {
             let snapshot = source
                 .levels(&shops, &selection, SNAPSHOT_LEVELS_MAX)
                 .await?;
-            // The store is ahead of what was published; the reader has to come up to it first.
+            // The levels may be ahead of what was published. The reader has to come up to their
+            // sequence first, or events that the levels contain would be sent after them.
             let published = marked
                 .wait_for(|marked| *marked >= snapshot.at)
                 .await
@@ -372,7 +380,8 @@ impl Socket {
                 );
                 self.fail_join(&joining, &ErrorBody::new(ErrorCode::TooLarge, message), out);
             }
-            // Levels older than what was sent already would be an answer from the past.
+            // Levels that are older than what this client was already sent would undo changes on
+            // its screen.
             Ok(_) | Err(_) => self.fail_join(&joining, &unavailable(), out),
         }
     }
@@ -410,7 +419,8 @@ impl Socket {
                 };
                 self.joining = Some(joining);
             }
-            // Some of it was sent, or it is in the record: asked for again it would come twice.
+            // Part of the missed entries was sent or is in the record. If the client asked again it
+            // would get them twice, so the transport is closed and the session recovers.
             Err(error) if joining.number.is_some() || joining.was_begun() => {
                 return Err(error.into());
             }
@@ -423,7 +433,8 @@ impl Socket {
         if let Some(number) = number {
             self.record_backfilled(number, broadcast.sequence());
         }
-        // What is filled up was joined for all that it brings.
+        // The join asked for everything that these rooms bring, so no frame is left out by its
+        // rooms.
         let (is_for_us, mine) = (|_: &LogReader, _: &[Room]| true, self.own_view(broadcast));
         match self.cursor() {
             Some(cursor) => {

@@ -1,4 +1,5 @@
-//! What is kept of a session while it lives, and when it is written: before a join or a leave is answered.
+//! The durable side of a socket: what is kept of its session, and when it is written. A join or
+//! leave is answered only after its record is on disk.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -20,22 +21,23 @@ use crate::limits::{DURABLE_JOINS_PER_MINUTE_MAX, SOURCE_DEADLINE};
 use crate::protocol::socketio::{Call, RateLimiter};
 use crate::source::SourceError;
 
-/// The session of a socket that can be recovered.
+/// The state of a socket that can be recovered.
 pub(super) struct RecoverableSession {
     pub(super) id: SessionId,
     pub(super) backfills: RecentBackfills,
-    /// How far the latest backfill is, and up to which position that need be said.
+    /// The latest backfill: its number, how far it was sent, and up to which position of the reader
+    /// the cursor has to say so.
     pub(super) filled: Option<(u32, Sequence, Sequence)>,
-    /// The entry of which the client has only the first so many frames.
+    /// The entry of which the client has only the first frames, and how many.
     pub(super) begun: Option<(Sequence, u8)>,
-    /// Joins that the client was in the middle of, or before, when its connection broke.
+    /// Joins that the client had not been sent to the end when its connection broke, oldest first.
     pub(super) resumed: VecDeque<PendingJoin>,
-    /// How much may still be written.
+    /// How many joins and leaves may still be written this minute.
     writes: RateLimiter,
 }
 
 impl RecoverableSession {
-    /// One of which nothing is known yet.
+    /// A session of which nothing is stored yet.
     pub(super) fn new(id: SessionId) -> Self {
         let (backfills, filled, begun, resumed) = Default::default();
         let writes = RateLimiter::new(DURABLE_JOINS_PER_MINUTE_MAX);
@@ -50,18 +52,19 @@ impl RecoverableSession {
     }
 }
 
-/// Why the record is written.
+/// What a record is written for.
 pub(crate) enum WriteReason {
-    /// A join is under way.
+    /// The join under way.
     Join,
-    /// Those rooms are to be left.
+    /// Leaving these rooms, as this request asks.
     Leave(Call, BTreeSet<Room>),
-    /// The token that runs out then has brought other rights.
+    /// Other rights, brought by a token that expires then.
     Refresh(Call, Timestamp),
 }
 
 impl Socket {
-    /// How far the client was sent, with what is in its transport.
+    /// The cursor of everything that was sent, including what the transport still holds. `None`
+    /// without recovery.
     pub(super) fn cursor(&self) -> Option<Cursor> {
         let session = self.session.as_ref()?;
         let position = self.reader.position();
@@ -77,7 +80,7 @@ impl Socket {
         })
     }
 
-    /// That backfill was sent up to there.
+    /// Notes that a backfill was sent up to `reached`.
     pub(super) fn record_backfilled(&mut self, number: u32, reached: Sequence) {
         let position = self.reader.position();
         if let Some(session) = &mut self.session {
@@ -85,14 +88,14 @@ impl Socket {
         }
     }
 
-    /// The record with that backfill was not written.
+    /// Forgets a backfill whose record was not written.
     pub(super) fn discard_backfill(&mut self, number: Option<u32>) {
         if let (Some(session), Some(number)) = (&mut self.session, number) {
             session.backfills.discard(number);
         }
     }
 
-    /// Where that backfill goes on.
+    /// After which entry a backfill goes on.
     pub(super) fn backfill_position(&self, number: u32, after: Sequence) -> Sequence {
         match self.session.as_ref().and_then(|session| session.filled) {
             Some((last, reached, _)) if last == number => reached.max(after),
@@ -100,7 +103,7 @@ impl Socket {
         }
     }
 
-    /// Goes on with the next join that a recovered client was in the middle of.
+    /// Begins the next of the joins that the client had not been sent to the end.
     pub(super) fn resume_next(&mut self) {
         let next = self
             .session
@@ -112,8 +115,8 @@ impl Socket {
         }
     }
 
-    /// Asks for the record to be written as it will be after this join; false when nothing need be. An error when there is
-    /// no room for it, or too much was written already.
+    /// Asks for the record to be written as it will be after this join. False when there is nothing
+    /// to write; an error when the record would be too large or too much was written lately.
     pub(super) fn write_join(
         &mut self,
         joining: &mut PendingJoin,
@@ -155,7 +158,8 @@ impl Socket {
                 kinds,
                 kinds_before,
             };
-            // Should it not be written, the number is one that nobody ever hears of.
+            // Should the write fail, this number is never used again, and no client ever hears of
+            // it.
             session.backfills.add(backfill);
             record.backfills.clone_from(&session.backfills);
             joining.number = Some(number);
@@ -171,7 +175,8 @@ impl Socket {
         kept.map(|()| true)
     }
 
-    /// Whether something may be written again. Each write costs the store more than it costs the client.
+    /// Counts one write against the client's rate: a write costs the store more than it costs the
+    /// client.
     fn check_write_rate(&mut self) -> Result<(), ErrorBody> {
         let now = self.hub.clock.now().duration_since(Timestamp::UNIX_EPOCH);
         let now = Duration::try_from(now).unwrap_or_default();
@@ -188,7 +193,7 @@ impl Socket {
         Err(ErrorBody::new(ErrorCode::LimitReached, message))
     }
 
-    /// Leaves those rooms, once that is written where it has to be.
+    /// Leaves rooms; where the session is recoverable, after the record without them was written.
     pub(super) fn write_leave(&mut self, call: &Call, rooms: BTreeSet<Room>, out: &mut SendQueue) {
         let left = rooms.iter().any(|room| self.reader.is_in(room));
         let Some(mut record) = self.record().filter(|_| left) else {
@@ -201,7 +206,8 @@ impl Socket {
             record.rooms.remove(room);
             record.backfills.leave(room);
         }
-        // With fewer rooms it is no larger than what is kept already, unless that is older than the bound.
+        // A record with fewer rooms is no larger than the one before it, which fitted, unless the
+        // bound was lowered since.
         if self
             .write_record(record, WriteReason::Leave(call.clone(), rooms))
             .is_none()
@@ -210,7 +216,7 @@ impl Socket {
         }
     }
 
-    /// Leaves them.
+    /// Leaves rooms after the record was written, and answers; refuses when it was not.
     pub(super) fn leave(
         &mut self,
         call: &Call,
@@ -235,7 +241,8 @@ impl Socket {
         );
     }
 
-    /// What is to be found again of this session. Rooms one is in by who one is are not kept.
+    /// The record of this session as of now. Rooms that follow from the identity are not in it:
+    /// they are joined anew.
     fn record(&self) -> Option<SessionRecord> {
         let session = self.session.as_ref()?;
         let first = self.namespace.contract().first_rooms(&self.reader.identity);
@@ -254,21 +261,21 @@ impl Socket {
         })
     }
 
-    /// Keeps that the rights are others now. Where nothing is kept, nothing need be.
+    /// Writes a record with the present rights. Without a session there is none.
     pub(super) fn write_rights(&mut self, call: Call, expires_at: Timestamp) {
         if let Some(record) = self.record() {
             self.write_record(record, WriteReason::Refresh(call, expires_at));
         }
     }
 
-    /// What may be seen now; nothing to compare where there is no session.
+    /// The fingerprint of the present rights; `None` without a session, where nobody compares it.
     pub(super) fn rights(&self) -> Option<RightsFingerprint> {
         self.session
             .as_ref()
             .map(|_| rights(&self.hub.key, &self.reader.identity))
     }
 
-    /// Asks for the record to be written. `None`, and nothing, when it is too large.
+    /// Asks for the record to be written. `None`, and nothing is written, when it is too large.
     fn write_record(&mut self, mut record: SessionRecord, occasion: WriteReason) -> Option<()> {
         let rooms = record.text()?;
         let session = self.session.as_mut()?;

@@ -1,4 +1,5 @@
-//! What clients of omni wish beside rooms: to be somebody, to go on from where they were, and to have events put together.
+//! The subscription options of clients of the omni contract: another token on the same socket,
+//! going on from an earlier event, and receiving events in batches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,19 +20,21 @@ use crate::limits::{KEYS_PAUSE, SOURCE_DEADLINE};
 use crate::protocol::socketio::Call;
 use crate::source::AuthError;
 
-/// The options of one client.
+/// What one client has set.
 #[derive(Debug, Default)]
 pub(super) struct SubscriptionOptions {
-    /// From where each namespace goes on that is subscribed to for the first time after an `auth` that said so.
+    /// From where to go on in each namespace that is subscribed to later, as a preceding `auth`
+    /// said.
     since: BTreeMap<Topic, Since>,
-    /// For how long events of a namespace may be put together.
+    /// For how long events of a namespace may be held back to be sent together.
     waits: BTreeMap<Topic, Duration>,
     batch: EventBatch,
 }
 
 impl SubscriptionOptions {
-    /// Sends one of an event's frames, or puts it together with others. What may not wait sends what waits before it, so
-    /// there is one order, and whoever goes on from the last id has missed nothing.
+    /// Sends one of an event's frames, or adds it to the batch. A frame that may not wait sends the
+    /// batch before it: so there is one order, and a client that goes on from the last id it saw
+    /// has missed nothing.
     pub(super) fn send(&mut self, event: &Event, part: usize, frame: Bytes, out: &mut SendQueue) {
         let wait = omni::topic_of(event).and_then(|topic| self.waits.get(&topic));
         if let Some(wait) = wait {
@@ -51,7 +54,8 @@ impl SubscriptionOptions {
 }
 
 impl Socket {
-    /// The join as it is wished: with what was said of its namespace before, and remembering what is said now.
+    /// Completes a join by the `since` that an earlier `auth` promised for its namespace, and
+    /// remembers how long its events may wait.
     pub(super) fn apply_options(&mut self, join: Join) -> Join {
         let topic = join
             .rooms
@@ -71,21 +75,22 @@ impl Socket {
         }
     }
 
-    /// For how long what is put together may wait; `None` when there is nothing.
+    /// How long the batch may wait; `None` when it is empty.
     pub(crate) fn batch_wait(&self) -> Option<Duration> {
         self.options
             .as_ref()
             .and_then(|options| options.batch.wait())
     }
 
-    /// Sends what is put together.
+    /// Sends the batch.
     pub(crate) fn flush(&mut self, out: &mut SendQueue) {
         if let Some(options) = &mut self.options {
             out.extend(options.batch.take());
         }
     }
 
-    /// Finds out who the token says; what is asked meanwhile waits, also while keys are being fetched.
+    /// Finds out whose the token is. While the keys of tokens are being fetched the answer is a
+    /// query, and later requests wait for it.
     pub(super) fn query_identity(
         &mut self,
         call: Call,
@@ -118,8 +123,8 @@ impl Socket {
         }
     }
 
-    /// Becomes who the token says, and is sent what was missed since then: at once in what is subscribed to already, and
-    /// otherwise once it is.
+    /// Gives the socket the identity of the token. Missed events are sent at once in namespaces
+    /// that are subscribed to, and in the others when they are.
     pub(super) fn authenticate(
         &mut self,
         call: Call,
@@ -153,7 +158,8 @@ impl Socket {
         self.answer(&call, Ok(json!({})), out);
     }
 
-    /// The same user as before, or anybody where nobody knew.
+    /// Takes the identity over: of the same user as before, or of any user where the client was a
+    /// guest.
     fn become_bearer(&mut self, identity: Result<Identity, AuthError>) -> Result<(), ErrorBody> {
         let identity = identity.map_err(|error| {
             let code = if error == AuthError::NotYet {
@@ -185,7 +191,7 @@ impl Socket {
         Ok(())
     }
 
-    /// What is subscribed to.
+    /// The namespaces that are subscribed to.
     fn topics(&self) -> BTreeSet<Topic> {
         self.reader.rooms().filter_map(Topic::of).collect()
     }

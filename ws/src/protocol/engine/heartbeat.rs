@@ -1,8 +1,8 @@
-//! When to ping and when to give up.
+//! The heartbeat: when to ping, and when to give a client up.
 
 use std::time::Duration;
 
-/// When to ping and when to give up. Times are counted from the opening of the connection.
+/// The timer of one connection's heartbeat. Times are counted from the opening of the connection.
 #[derive(Debug)]
 pub struct HeartbeatTimer {
     interval: Duration,
@@ -16,17 +16,17 @@ enum HeartbeatPhase {
     Death(Duration),
 }
 
-/// What is due.
+/// What the heartbeat asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeartbeatAction {
-    /// The pong did not come in time.
+    /// The pong did not come in time: close the connection.
     Dead,
-    /// Send a ping.
+    /// Send a ping to the client.
     Ping,
 }
 
 impl HeartbeatTimer {
-    /// Of a connection that opens now.
+    /// The timer of a connection that opens now.
     pub fn new(interval: Duration, timeout: Duration) -> Self {
         Self {
             interval,
@@ -35,14 +35,14 @@ impl HeartbeatTimer {
         }
     }
 
-    /// When [`HeartbeatTimer::beat`] has something to say.
+    /// When [`HeartbeatTimer::beat`] is to be called next.
     pub fn deadline(&self) -> Duration {
         match self.next {
             HeartbeatPhase::Ping(at) | HeartbeatPhase::Death(at) => at,
         }
     }
 
-    /// What is due by now; a ping is told once.
+    /// What is due by now; each ping is returned once.
     pub fn beat(&mut self, now: Duration) -> Option<HeartbeatAction> {
         match self.next {
             HeartbeatPhase::Ping(at) if now >= at => {
@@ -54,14 +54,15 @@ impl HeartbeatTimer {
         }
     }
 
-    /// A pong came. An unasked one changes nothing.
+    /// Takes a pong. One without a ping before it changes nothing.
     pub fn pong(&mut self, now: Duration) {
         if let HeartbeatPhase::Death(_) = self.next {
             self.next = HeartbeatPhase::Ping(now + self.interval);
         }
     }
 
-    /// The client was not listened to, so its silence means nothing.
+    /// Gives the client its full time again, because it was not read from and so could not be
+    /// heard.
     pub fn excuse(&mut self, now: Duration) {
         if let HeartbeatPhase::Death(at) = &mut self.next {
             *at = (*at).max(now + self.timeout);

@@ -5,45 +5,45 @@ use serde::{Deserialize, Serialize};
 /// One Engine.IO packet that travels as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EnginePacket<'a> {
-    /// The transport ends.
+    /// Closes the transport.
     Close,
-    /// A Socket.IO packet.
+    /// Carries a Socket.IO packet.
     Message(&'a str),
-    /// Nothing.
+    /// Means nothing; it ends a poll.
     Noop,
-    /// The server's first word.
+    /// Opens the session; the first packet of the server.
     Open(OpenPayload),
-    /// The server asks whether the client lives; with `probe`, a client tries a transport.
+    /// Asks whether the other side lives. With `probe`, a client tries a transport.
     Ping(&'a str),
-    /// The answer, with the same text.
+    /// Answers a ping, with the same text.
     Pong(&'a str),
-    /// The client has changed to this transport.
+    /// The client changes to this transport.
     Upgrade,
 }
 
-/// What a server announces.
+/// What the server announces when it opens a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OpenPayload {
-    /// The transport's session; secret, and unrelated to any `socket.id`.
+    /// The Engine.IO session id. Secret, and unrelated to any `socket.id`.
     pub sid: String,
-    /// Transports the client may change to.
+    /// Transports that the client may change to.
     pub upgrades: Vec<String>,
     /// Milliseconds from a pong to the next ping.
     pub ping_interval: u64,
-    /// Milliseconds the client has to answer one.
+    /// Milliseconds that the client has to answer a ping.
     pub ping_timeout: u64,
-    /// Bytes of the largest message taken.
+    /// Bytes of the largest message that the server takes.
     pub max_payload: usize,
 }
 
-/// The text is no packet.
+/// The text is no Engine.IO packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an Engine.IO packet")]
 pub struct EnginePacketError;
 
 impl<'a> EnginePacket<'a> {
-    /// Reads one text message.
+    /// Reads the text of one message.
     pub fn parse(text: &'a str) -> Result<Self, EnginePacketError> {
         let mut rest = text.chars();
         let kind = rest.next().ok_or(EnginePacketError)?;
@@ -60,7 +60,7 @@ impl<'a> EnginePacket<'a> {
         })
     }
 
-    /// Writes it as one text message.
+    /// Writes the text of one message.
     pub fn encode(&self) -> String {
         match self {
             Self::Open(open) => format!("0{}", serde_json::json!(open)),

@@ -1,4 +1,4 @@
-//! The bodies of long-polling: packets one behind the other with a separator between, bytes as base64.
+//! Payloads of long-polling: packets with a separator between them, bytes as base64.
 
 use std::borrow::Cow;
 
@@ -11,16 +11,17 @@ use crate::protocol::frame;
 
 const SEPARATOR: u8 = 0x1e;
 
-/// The messages of a POST's body, read one by one, so that whoever takes them may pause in between.
+/// Reads the messages of a POST one by one, so that the caller may pause in between.
 #[derive(Debug)]
 pub struct PayloadReader {
     body: Bytes,
-    /// Where the next begins; past the end, when there is none.
+    /// Where the next message begins; after the end of the body when there is none.
     at: usize,
 }
 
 impl PayloadReader {
-    /// Of that body, not yet looked at. What is no UTF-8 in it becomes U+FFFD, as in Node's server.
+    /// A reader at the beginning of that body. Bytes that are no UTF-8 become U+FFFD, as in Node's
+    /// server.
     pub fn new(body: Bytes) -> Self {
         let body = match String::from_utf8_lossy(&body) {
             Cow::Borrowed(_) => body,
@@ -29,12 +30,13 @@ impl PayloadReader {
         Self { body, at: 0 }
     }
 
-    /// Whether there is none left.
+    /// Whether no message is left.
     pub fn is_done(&self) -> bool {
         self.at > self.body.len()
     }
 
-    /// The next message. An empty body has one, which is no packet.
+    /// The next message; `None` after the last. An empty body has one empty message, which is no
+    /// packet.
     pub fn take(&mut self) -> Option<Result<TransportMessage<'_>, EnginePacketError>> {
         let rest = self.body.get(self.at..)?;
         let length = rest
@@ -58,7 +60,7 @@ fn message(packet: &[u8]) -> Result<TransportMessage<'_>, EnginePacketError> {
     }
 }
 
-/// Adds the messages of whole WebSocket frames of ours to the answer of a GET.
+/// Adds the messages in whole frames of this server to the payload of a GET.
 pub fn append(payload: &mut Vec<u8>, frames: &[u8]) {
     for (kind, message) in frame::messages(frames) {
         if !payload.is_empty() {

@@ -1,13 +1,15 @@
-//! Which long poll is answered when, and with what.
+//! When a long poll is answered, and with what.
 
 use std::time::Duration;
 
 use crate::limits::{NOOP_PAUSE, POLL_MAX};
 
-/// The waiting GET of one session as a value; `P` is whatever it can be answered through.
+/// The GET of one session that waits for packets, as a value. `P` is what it can be answered
+/// through.
 ///
-/// Call [`PendingPoll::wait`] for each GET, then, and whenever a packet was added or [`PendingPoll::deadline`] has come,
-/// [`PendingPoll::reply`], and answer what it gives. Times are counted from the opening of the session.
+/// Call [`PendingPoll::wait`] for each GET. After that, after packets were added, and at
+/// [`PendingPoll::deadline`], call [`PendingPoll::reply`] and send the answer that it returns.
+/// Times are counted from the opening of the session.
 #[derive(Debug)]
 pub struct PendingPoll<P> {
     waiting: Option<(P, Duration)>,
@@ -17,23 +19,24 @@ pub struct PendingPoll<P> {
 /// What a GET is answered with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PollAnswer {
-    /// A noop: nothing to say, or a WebSocket is about to take over and polling is to rest.
+    /// A noop: there are no packets, or polling has to rest because a WebSocket takes over.
     Noop,
-    /// The packets there are.
+    /// The packets that wait.
     Packets,
 }
 
-/// Two GETs at a time. The first is to be told that the session is closed, the second that it was wrong.
+/// Two GETs at a time, which breaks Engine.IO. The first is answered with a close packet, the
+/// second with an error.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OverlappingPolls<P> {
-    /// The one that waited.
+    /// The GET that was already waiting.
     pub first: P,
-    /// The one that came.
+    /// The GET that came second.
     pub second: P,
 }
 
 impl<P> PendingPoll<P> {
-    /// Without a GET.
+    /// A session without a waiting GET.
     pub fn new() -> Self {
         Self {
             waiting: None,
@@ -41,7 +44,7 @@ impl<P> PendingPoll<P> {
         }
     }
 
-    /// A GET came.
+    /// Takes a GET that waits from now on.
     pub fn wait(&mut self, now: Duration, poll: P) -> Result<(), OverlappingPolls<P>> {
         if let Some((first, _)) = self.waiting.take() {
             return Err(OverlappingPolls {
@@ -53,7 +56,8 @@ impl<P> PendingPoll<P> {
         Ok(())
     }
 
-    /// The waiting GET, if it is to be answered now, and with what.
+    /// The waiting GET and its answer, if it is to be answered now. `packets` says whether there
+    /// are any.
     pub fn reply(&mut self, now: Duration, packets: bool) -> Option<(P, PollAnswer)> {
         let reply = if packets {
             PollAnswer::Packets
@@ -67,24 +71,24 @@ impl<P> PendingPoll<P> {
         None
     }
 
-    /// When the waiting GET is answered even if there is nothing to say.
+    /// When the waiting GET is answered even without packets; `None` when none waits.
     pub fn deadline(&self) -> Option<Duration> {
         let (_, since) = self.waiting.as_ref()?;
         Some(*since + if self.probed { NOOP_PAUSE } else { POLL_MAX })
     }
 
-    /// A WebSocket probes the session, or no longer. While it does, no GET waits for long, because the client
-    /// does not change over before its GET is answered.
+    /// Notes that a WebSocket probes the session, or no longer does. Meanwhile no GET waits for
+    /// long, because the client changes over only after its GET was answered.
     pub fn probe(&mut self, probed: bool) {
         self.probed = probed;
     }
 
-    /// The waiting GET.
+    /// The waiting GET, if there is one.
     pub fn waiting(&mut self) -> Option<&mut P> {
         self.waiting.as_mut().map(|(poll, _)| poll)
     }
 
-    /// Takes the waiting GET, to answer it otherwise.
+    /// Takes the waiting GET out, to be answered by the caller.
     pub fn take(&mut self) -> Option<P> {
         self.waiting.take().map(|(poll, _)| poll)
     }

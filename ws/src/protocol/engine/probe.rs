@@ -1,28 +1,29 @@
-//! The change to another transport, as the new one sees it: a probe, its echo, and the word to take over.
+//! The upgrade from polling to WebSocket, as the WebSocket sees it: a probe, its echo, and the
+//! packet that takes over.
 
 use super::EnginePacket;
 use crate::protocol::close_reason::CloseReason;
 
-/// What is said on a transport that wants to take over a session, as a value.
+/// The exchange on a WebSocket that wants to take a session over, as a value.
 ///
-/// Call [`UpgradeProbe::receive`] for each text until it gives [`ProbeStep::TakeOver`]; what follows belongs to the session.
-/// Whoever carries it sees to [`crate::limits::UPGRADE_TIMEOUT`].
+/// Call [`UpgradeProbe::receive`] for each text until it returns [`ProbeStep::TakeOver`]; what
+/// follows belongs to the session. The caller enforces [`crate::limits::UPGRADE_TIMEOUT`].
 #[derive(Debug, Default)]
 pub struct UpgradeProbe {
     probed: bool,
 }
 
-/// What is to be done.
+/// What the caller has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProbeStep {
-    /// Send this, and let the old transport rest.
+    /// Send this packet, and let the waiting poll end.
     Echo(EnginePacket<'static>),
-    /// The session's packets go this way from now on.
+    /// Hand the session over: its packets go through this WebSocket from now on.
     TakeOver,
 }
 
 impl UpgradeProbe {
-    /// Takes one text. Bytes have no place here.
+    /// Takes one text message. Binary messages are not allowed before the session is taken over.
     pub fn receive(&mut self, text: &str) -> Result<ProbeStep, CloseReason> {
         match EnginePacket::parse(text) {
             Ok(EnginePacket::Ping("probe")) if !self.probed => {

@@ -1,4 +1,5 @@
-//! One session, whatever transport carries it: what its messages mean, when it is pinged, and when it is over.
+//! One Engine.IO session, over any transport: what its messages mean, when it is pinged, and when
+//! it ends.
 
 use std::time::Duration;
 
@@ -7,20 +8,21 @@ use bytes::Bytes;
 use super::{EnginePacket, HeartbeatAction, HeartbeatTimer};
 use crate::protocol::close_reason::CloseReason;
 
-/// A message, either as a transport delivers it or as the application sent it.
+/// A message, as a transport delivers it or as the application sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransportMessage<'a> {
-    /// Bytes.
+    /// The bytes of a binary message.
     Binary(Bytes),
-    /// Text.
+    /// The text of a text message.
     Text(&'a str),
 }
 
-/// The server's side of one session as a value.
+/// The server's side of one Engine.IO session as a value.
 ///
-/// Call [`EngineSession::receive`] for each message of the transport, in order, and hand on what it gives. Call
-/// [`EngineSession::tick`] when [`EngineSession::deadline`] has come, and send the packet it gives. After an [`CloseReason`] neither
-/// is to be called again. Times are counted from the opening of the session. A change of transport is nothing to it.
+/// Call [`EngineSession::receive`] for each message of the transport, in order, and pass on what it
+/// returns. Call [`EngineSession::tick`] at [`EngineSession::deadline`], and send the packet that
+/// it returns. After a [`CloseReason`] call neither again. Times are counted from the opening of
+/// the session. A change of transport does not affect it.
 #[derive(Debug)]
 pub struct EngineSession {
     heartbeat: HeartbeatTimer,
@@ -34,7 +36,8 @@ impl EngineSession {
         }
     }
 
-    /// Takes one message of the transport; gives the one for the application, if it carries one.
+    /// Takes one message of the transport. Returns the message for the application, if there is one
+    /// in it.
     pub fn receive<'a>(
         &mut self,
         now: Duration,
@@ -57,7 +60,8 @@ impl EngineSession {
         }
     }
 
-    /// What is due by now. `listening` tells whether the client was being read from.
+    /// The ping that is due by now. `listening` says whether the client was read from; if not, its
+    /// silence does not count.
     pub fn tick(
         &mut self,
         now: Duration,

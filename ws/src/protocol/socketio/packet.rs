@@ -1,7 +1,8 @@
-//! Packets as text, read and written.
+//! Socket.IO packets as text, read and written.
 //!
-//! Stricter than socket.io-parser where it matters to nobody honest: an event's name is a string, an
-//! acknowledgement has its number. The bytes of attachments travel in messages of their own and are not read here.
+//! Stricter than socket.io-parser in what no real client sends: an event's name is a string, and an
+//! acknowledgement has its number. Attachments travel in binary messages of their own and are not
+//! read here.
 
 use std::fmt::Write as _;
 
@@ -13,52 +14,52 @@ use serde_json::{Map, Value};
 use crate::limits::{ATTACHMENTS_MAX, NAMESPACE_BYTES_MAX};
 use crate::protocol::{engine, frame};
 
-/// One packet.
+/// One Socket.IO packet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SocketIoPacket {
     /// `/` or `/name`, without a query.
     pub namespace: String,
-    /// What it says.
+    /// The type of the packet, with its data.
     pub content: PacketContent,
 }
 
-/// What a packet says.
+/// The type of a packet, with its data.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PacketContent {
-    /// An acknowledgement.
+    /// Acknowledges an event.
     Ack {
-        /// Of which event.
+        /// The number of that event.
         id: u64,
-        /// With what.
+        /// The arguments for the client's callback.
         args: Vec<Value>,
         /// How many binary messages follow.
         attachments: u8,
     },
-    /// A client wants in, or the server lets it.
+    /// A client asks to enter the namespace, or the server lets it in.
     Connect(Option<Map<String, Value>>),
-    /// The server does not let it in.
+    /// The server refuses to let the client in.
     ConnectError(Value),
     /// One side leaves the namespace.
     Disconnect,
-    /// An event.
+    /// An event with arguments.
     Event {
-        /// Present when an acknowledgement is wanted.
+        /// The number for the acknowledgement; `None` when none is wanted.
         id: Option<u64>,
-        /// Its name.
+        /// The name of the event.
         name: String,
-        /// Its arguments.
+        /// The arguments after the name.
         args: Vec<Value>,
         /// How many binary messages follow.
         attachments: u8,
     },
 }
 
-/// The text is no packet; the connection it came from is closed.
+/// The text is no Socket.IO packet. The connection is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a Socket.IO packet")]
 pub struct SocketIoPacketError;
 
-/// Names that mean something to the libraries on either side and must not come as events.
+/// Names that the client libraries use themselves, and which must not come as events.
 const RESERVED: [&str; 6] = [
     "connect",
     "connect_error",
@@ -68,7 +69,7 @@ const RESERVED: [&str; 6] = [
     "removeListener",
 ];
 
-/// Digits of an acknowledgement's number: JavaScript's safe integers have no more.
+/// Digits of an acknowledgement's number. JavaScript's safe integers have no more.
 const ID_DIGITS_MAX: usize = 16;
 
 impl SocketIoPacket {
@@ -150,7 +151,7 @@ impl SocketIoPacket {
         })
     }
 
-    /// Writes it as the text of one Engine.IO message.
+    /// Writes the text of one Engine.IO message.
     pub fn encode(&self) -> String {
         let mut text = String::new();
         let (kind, attachments) = match &self.content {
@@ -184,14 +185,14 @@ impl SocketIoPacket {
         text
     }
 
-    /// Writes it as a whole WebSocket frame. Its attachments follow in frames of their own.
+    /// Writes a whole WebSocket frame. The attachments follow in frames of their own.
     pub fn frame(&self) -> Bytes {
         frame::text(&engine::EnginePacket::Message(&self.encode()).encode())
     }
 }
 
-/// The text of an event with an argument that is JSON already, for frames that are made once for many; and with a
-/// last one, a text that needs no escapes.
+/// The text of an event whose argument is already JSON, for frames that are made once for many
+/// clients. `last` is one more argument: a text that needs no escapes.
 pub fn event(namespace: &str, name: &str, json: &str, last: Option<&str>) -> String {
     let (namespace, comma) = prefix(namespace);
     let name = Value::from(name);
@@ -201,13 +202,14 @@ pub fn event(namespace: &str, name: &str, json: &str, last: Option<&str>) -> Str
     }
 }
 
-/// The text of an acknowledgement up to somewhere in its argument, which is JSON already; `]` ends it.
+/// The beginning of an acknowledgement whose argument is already JSON. More of the argument may
+/// follow; `]` ends it.
 pub(crate) fn ack_begin(namespace: &str, id: u64, json: &str) -> String {
     let (namespace, comma) = prefix(namespace);
     format!("3{namespace}{comma}{id}[{json}")
 }
 
-/// The root namespace is not written.
+/// How a namespace is written in a packet: the root namespace not at all.
 fn prefix(namespace: &str) -> (&str, &str) {
     if namespace == "/" {
         ("", "")
@@ -227,7 +229,8 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, SocketIoPacketError> {
     json::read(text.as_bytes()).map_err(|_| SocketIoPacketError)
 }
 
-/// A placeholder's number must be one of the attachments, whatever else a hostile client writes there.
+/// Checks that every placeholder names one of the attachments; otherwise a later access would be
+/// out of bounds.
 fn check_placeholders(value: &Value, attachments: u8) -> Result<(), SocketIoPacketError> {
     match value {
         Value::Array(values) => values

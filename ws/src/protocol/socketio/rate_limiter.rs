@@ -1,8 +1,8 @@
-//! How much a client may still say.
+//! The rate limit of one client.
 
 use std::time::Duration;
 
-/// How many messages are left: a minute's worth at most, refilled evenly.
+/// A token bucket: it holds at most a minute's worth of messages and is refilled evenly.
 #[derive(Debug)]
 pub(crate) struct RateLimiter {
     per_minute: u32,
@@ -11,7 +11,7 @@ pub(crate) struct RateLimiter {
 }
 
 impl RateLimiter {
-    /// A whole minute's worth.
+    /// A full bucket.
     pub(crate) fn new(per_minute: u32) -> Self {
         Self {
             per_minute,
@@ -20,7 +20,8 @@ impl RateLimiter {
         }
     }
 
-    /// Takes one, if there is one.
+    /// Takes one message out; false when there is none left. `now` is counted from any fixed
+    /// instant.
     pub(crate) fn take(&mut self, now: Duration) -> bool {
         let capacity = f64::from(self.per_minute);
         let refill = now.saturating_sub(self.at).as_secs_f64() * capacity / 60.0;

@@ -1,4 +1,5 @@
-//! One connection's session: in which namespaces it is, what it asks there, and what it still owes.
+//! The Socket.IO session of one connection: the namespaces it is in, and the acknowledgements it
+//! owes.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -13,51 +14,54 @@ use crate::limits::{ACKS_WAITING_MAX, NO_NAMESPACE_MAX};
 use crate::protocol::close_reason::CloseReason;
 use crate::protocol::engine::TransportMessage;
 
-/// The namespaces there are.
+/// The set of namespaces that a server has.
 pub trait NamespaceId: Copy + Debug + Ord {
-    /// The namespace of that name.
+    /// The namespace with that name; `None` when there is none.
     fn parse(name: &str) -> Option<Self>;
 
-    /// Its name.
+    /// The name of the namespace, with its slash.
     fn as_str(self) -> &'static str;
 }
 
-/// What is to be done.
+/// What the caller has to do after a message.
 #[derive(Debug, PartialEq)]
 pub enum SessionStep<N> {
-    /// What was asked by [`SocketIoSession::ask`] is answered.
+    /// The client acknowledged what was asked by [`SocketIoSession::ask`]: namespace, number,
+    /// arguments and attachments.
     Acknowledged(N, u64, Vec<Value>, Vec<Bytes>),
-    /// Check who that is, and [`SocketIoSession::admit`] them or refuse.
+    /// Check the credentials of the client; then call [`SocketIoSession::admit`], or refuse it.
     Connect(N, Option<Map<String, Value>>),
-    /// An event came.
+    /// Handle this event of the client.
     Event(N, Call),
-    /// An event came that is more than the client may send; its attachments are left out.
+    /// Refuse this event, which exceeds the client's rate. Its attachments are not in it.
     Excess(N, Call),
-    /// The client left the namespace.
+    /// Close the socket: the client left the namespace.
     Left(N),
-    /// Send this packet.
+    /// Send this packet to the client.
     Send(SocketIoPacket),
 }
 
-/// An event from a client.
+/// An event of a client, which is a request to its contract.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Call {
-    /// The number of the acknowledgement it wants.
+    /// The number of the acknowledgement that it wants; `None` for none.
     pub id: Option<u64>,
-    /// Its name.
+    /// The name of the event.
     pub name: String,
-    /// Its arguments. Where bytes belong is a placeholder, whose `num` counts from the first of the attachments.
+    /// The arguments. A placeholder stands where bytes belong; its `num` is the index of the
+    /// attachment.
     pub args: Vec<Value>,
-    /// Its bytes.
+    /// The attachments, in order.
     pub attachments: Vec<Bytes>,
 }
 
 /// The server's side of one Socket.IO connection as a value.
 ///
-/// Call [`SocketIoSession::receive`] for each message of the transport and [`SocketIoSession::tick`] when [`SocketIoSession::deadline`] has
-/// come; carry out the steps in order; tell it who was let in ([`SocketIoSession::admit`]) and put out
-/// ([`SocketIoSession::dismiss`]). An [`CloseReason`] closes the transport, as nothing after it can be read. Times are counted
-/// from the opening of the transport.
+/// Call [`SocketIoSession::receive`] for each message of the transport, and
+/// [`SocketIoSession::tick`] at [`SocketIoSession::deadline`]. Carry the steps out in order. Tell
+/// it which namespaces let the client in ([`SocketIoSession::admit`]) or disconnected it
+/// ([`SocketIoSession::dismiss`]). A [`CloseReason`] closes the transport, because nothing after it
+/// can be read. Times are counted from the opening of the transport.
 #[derive(Debug)]
 pub struct SocketIoSession<N> {
     parse: fn(&str) -> Option<N>,
@@ -70,18 +74,18 @@ pub struct SocketIoSession<N> {
     next_ask: u64,
 }
 
-/// A packet whose attachments are still to come.
+/// A packet whose attachments have not all arrived.
 #[derive(Debug)]
 struct PendingAttachments<N> {
-    /// What it comes to; `None` for one that nobody wants any more.
+    /// The step to return once they have; `None` when nobody wants the packet any more.
     step: Option<SessionStep<N>>,
     missing: u8,
     bytes: usize,
 }
 
 impl<N: NamespaceId> SocketIoSession<N> {
-    /// A session that opens now where namespaces are read so, of a client that may send so many packets in a minute,
-    /// and so many bytes with one.
+    /// A session that opens now. `parse` reads the names of namespaces; the client may send so many
+    /// packets a minute, and so many bytes of attachments with one.
     pub fn new(
         parse: fn(&str) -> Option<N>,
         messages_per_minute: u32,
@@ -99,7 +103,7 @@ impl<N: NamespaceId> SocketIoSession<N> {
         }
     }
 
-    /// Takes one message.
+    /// Takes one message. Returns the step to carry out, if there is one yet.
     pub fn receive(
         &mut self,
         now: Duration,
@@ -117,13 +121,13 @@ impl<N: NamespaceId> SocketIoSession<N> {
         }
     }
 
-    /// That namespace let the client in.
+    /// Notes that the client was let into that namespace.
     pub fn admit(&mut self, namespace: N) {
         self.admitted.insert(namespace);
         self.lonely_since = None;
     }
 
-    /// The client is no longer in that namespace.
+    /// Notes that the client is no longer in that namespace.
     pub fn dismiss(&mut self, now: Duration, namespace: N) {
         self.admitted.remove(&namespace);
         self.asked.retain(|(asked, _)| *asked != namespace);
@@ -132,7 +136,8 @@ impl<N: NamespaceId> SocketIoSession<N> {
         }
     }
 
-    /// The number for an event that is to be acknowledged; `None` while the client owes too many answers already.
+    /// The number for an event that the client is to acknowledge; `None` while it owes
+    /// [`ACKS_WAITING_MAX`] acknowledgements.
     pub fn ask(&mut self, namespace: N) -> Option<u64> {
         if self.asked.len() >= ACKS_WAITING_MAX {
             return None;
@@ -143,7 +148,7 @@ impl<N: NamespaceId> SocketIoSession<N> {
         Some(id)
     }
 
-    /// What is due by now.
+    /// Ends a session that has been in no namespace for too long.
     pub fn tick(&mut self, now: Duration) -> Result<(), CloseReason> {
         if self.deadline().is_some_and(|deadline| now >= deadline) {
             Err(CloseReason::NoNamespace)
@@ -152,7 +157,7 @@ impl<N: NamespaceId> SocketIoSession<N> {
         }
     }
 
-    /// When [`SocketIoSession::tick`] is to be called next.
+    /// When [`SocketIoSession::tick`] is to be called; `None` while the client is in a namespace.
     pub fn deadline(&self) -> Option<Duration> {
         self.lonely_since.map(|since| since + NO_NAMESPACE_MAX)
     }
@@ -205,7 +210,8 @@ impl<N: NamespaceId> SocketIoSession<N> {
                 args,
                 attachments,
             } => {
-                // One that nobody asked for, or has waited for no longer, means nothing.
+                // An acknowledgement that nobody asked for means nothing. Its attachments still
+                // have to be read.
                 let asked = self.asked.remove(&(namespace, id));
                 Ok(self.expect(
                     attachments,
@@ -222,7 +228,7 @@ impl<N: NamespaceId> SocketIoSession<N> {
         }
     }
 
-    /// The step, now or once its attachments are there.
+    /// Returns the step now, or once its attachments have arrived.
     fn expect(&mut self, missing: u8, step: Option<SessionStep<N>>) -> Option<SessionStep<N>> {
         if missing == 0 {
             return step;
@@ -267,7 +273,7 @@ impl<N: NamespaceId> SocketIoSession<N> {
 }
 
 impl SocketIoPacket {
-    /// The packet that refuses a CONNECT. After it the client does not try again by itself.
+    /// The packet that refuses a CONNECT. Clients do not try again by themselves after it.
     pub fn refusal(namespace: String, message: &str) -> Self {
         Self {
             namespace,

@@ -292,7 +292,7 @@ fn too_many_messages_are_refused_until_a_moment_has_passed() {
 }
 
 #[test]
-fn who_knocks_too_often_is_put_out() {
+fn who_connects_too_often_is_put_out() {
     let mut session = session();
     for _ in 0..5 {
         assert!(receive(&mut session, "0/nope,").is_ok());
