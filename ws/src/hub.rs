@@ -187,6 +187,7 @@ impl SocketSignal {
     }
 
     pub(crate) fn take_first(&self) -> Option<Sequence> {
+        // Acquire: the entry that the mark speaks of is in the ring for whoever sees the mark.
         let first = self.first.swap(NONE, Ordering::AcqRel);
         (first != NONE).then_some(Sequence(first))
     }
@@ -203,6 +204,8 @@ impl SocketSignal {
     /// Queues an ephemeral event. Returns how many events were dropped to make room: 0 or 1.
     fn tell(&self, broadcast: &Arc<Broadcast>) -> u64 {
         let mut waiting = lock(&self.ephemeral);
+        // An event of several rooms is queued once: a socket that is in two of them is visited
+        // twice, one directly after the other.
         if waiting
             .back()
             .is_some_and(|last| Arc::ptr_eq(last, broadcast))
@@ -632,6 +635,7 @@ impl Hub {
                 continue;
             };
             listeners.remove(&signal.key);
+            // Empty rooms go: a client may join and leave any number of them.
             if listeners.is_empty() {
                 rooms.remove(room);
             }
@@ -660,6 +664,7 @@ impl RoomIndex {
     /// Marks entries, given in order, in every socket of their rooms: each room once, with its
     /// first entry. Returns the sockets that had no mark, which are to be woken.
     fn mark(&self, entries: &[Arc<Broadcast>]) -> Vec<Arc<SocketSignal>> {
+        // A burst often is for one room: its sockets are visited once, not once for each entry.
         let mut firsts = BTreeMap::new();
         for entry in entries {
             for room in &entry.rooms {

@@ -297,6 +297,7 @@ impl<T: ProtocolDriver> ConnectionAcceptor<T> {
             Arc::clone(&peer_info.waker),
             self.closing.clone(),
         );
+        // The permit is held before a driver exists, so a flood costs no more than its handshakes.
         let mut out = SendQueue::default();
         let driver = driver(peer_info, &mut out)?;
         Ok(ClientSession::open(

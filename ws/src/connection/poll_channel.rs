@@ -67,6 +67,7 @@ impl<T: Send + 'static> PollChannel<T> {
 
     /// The permit for a POST. A second one at a time breaks Engine.IO and ends the session.
     pub(super) fn post(self: &Arc<Self>) -> Result<PostPermit<T>, ConnectionRefusal> {
+        // One swap and not a look followed by a store: two POSTs may arrive at the same moment.
         if self.posting.swap(true, Ordering::AcqRel) {
             self.note(PollRequest::Overlap);
             return Err(ConnectionRefusal::BadRequest);

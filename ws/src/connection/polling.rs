@@ -86,6 +86,7 @@ impl<T: ProtocolDriver> PollingTask<T> {
                 // The answer made room in the queue, so there may be more to do.
                 continue;
             }
+            // Messages of the POST under way come before those of the WebSocket.
             if self.post.is_none()
                 && let Some(successor) = self.successor.take()
             {
@@ -99,6 +100,8 @@ impl<T: ProtocolDriver> PollingTask<T> {
                 ..
             } = self;
             let ClientSession { driver, out, .. } = &mut **session;
+            // `biased` and in this order: a session that is over answers nothing more, and a GET
+            // that has broken off must not be given packets.
             tokio::select! {
                 biased;
                 () = closing.cancelled() => return Err(CloseReason::Shutdown),

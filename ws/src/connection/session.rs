@@ -55,6 +55,8 @@ impl ConnectionPermit {
             counters.refused_of_address.fetch_add(1, Ordering::Relaxed);
             return None;
         }
+        // Counted first and judged afterwards: handshakes on two threads cannot both take the last
+        // place.
         let before = counters.connections.fetch_add(1, Ordering::Relaxed);
         // From here on the permit frees its place by being dropped, also when it is one too many.
         let permit = Self(Arc::clone(counters), from);

@@ -234,6 +234,7 @@ impl ProtocolDriver for SocketIoDriver {
         if self.hub.token_checks() != self.token_checks {
             return false;
         }
+        // The first socket with more to do ends the round: its task has to run in any case.
         let mut sockets = self.joined.values_mut();
         sockets.all(|socket| {
             !socket.time_left().is_zero() && !socket.is_replaced() && socket.deliver(out)

@@ -57,6 +57,7 @@ impl<T: ProtocolDriver> PendingUpgrade<T> {
             &already_read,
             self.message_bytes_max,
         ));
+        // It is a slice of hyper's read buffer, which would be kept for the connection's whole life.
         drop(already_read);
         let session = match self.purpose {
             UpgradePurpose::Fresh(session) => Ok(session),
@@ -115,9 +116,12 @@ where
             match probe.receive(&text)? {
                 ProbeStep::Echo(packet) => {
                     out.push(frame::text(&packet.encode()));
+                    // The client changes over only after its GET was answered, so the polling task
+                    // ends that GET now.
                     channel.leave(PollRequest::Probe(true)).await;
                 }
                 ProbeStep::TakeOver => {
+                    // The session has a queue of its own: the echo has to be out before it.
                     while !out.is_done() {
                         poll_fn(|cx| stream.poll(&mut out, false, cx)).await?;
                     }

@@ -32,6 +32,8 @@ where
     let direct_write = Arc::downgrade(&shared);
     waker.attach(direct_write);
     let Err(reason) = speak(&shared, &waker, &closing).await;
+    // Taken out of the lock: publishers find it empty from now on, and the driver, with its sockets
+    // and rooms, is gone before the close frame is sent, which may take a while.
     let work = shared.lock().take();
     drop((shared, waker, closing));
     if let Some(WebSocketState {
@@ -75,6 +77,7 @@ where
             // never wait. Others get their turn here.
             tokio::task::yield_now().await;
         }
+        // A busy connection always has a branch before `closing` that is ready.
         if closing.is_cancelled() {
             return Err(CloseReason::Shutdown);
         }

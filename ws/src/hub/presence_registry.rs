@@ -31,6 +31,7 @@ impl SocketRegistration {
     }
 
     fn replace(&self) {
+        // Stored before the wake-up, so that the woken task sees it.
         self.replaced.store(true, Ordering::Release);
         self.waker.wake();
     }
@@ -71,6 +72,7 @@ impl PresenceRegistry {
         waker: &Arc<ConnectionWaker>,
     ) -> Result<Arc<SocketRegistration>, TooManySockets> {
         let mut state = self.lock();
+        // The bound is checked before anything changes: a refused socket replaces nobody.
         let theirs = state.users.entry(user.clone()).or_default();
         if theirs.len() >= self.per_user_max {
             return Err(TooManySockets);
@@ -109,6 +111,7 @@ impl PresenceRegistry {
         {
             state.sessions.remove(&session);
         }
+        // Whoever is woken takes the lock first thing.
         drop(state);
         registration.gone.notify_one();
     }

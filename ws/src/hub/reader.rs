@@ -256,6 +256,8 @@ impl LogReader {
     /// The stretch to read next, up to the head: after which entry, and until which. `None` when
     /// there is nothing to read.
     pub(crate) fn due(&mut self, head: Sequence) -> Option<(Sequence, Sequence)> {
+        // A reader at a ceiling stays behind even at the head: entries may follow before the
+        // ceiling is lifted, and they come without a new mark.
         self.behind &= self.position < head || self.ceiling.is_some();
         let until = self.ceiling.map_or(head, |ceiling| ceiling.min(head));
         (self.behind && self.position < until).then_some((self.position, until))

@@ -50,6 +50,8 @@ pub(crate) async fn page(
         let found = timeout(SOURCE_DEADLINE, reading)
             .await
             .map_err(|_| timed_out())??;
+        // A full page may hide entries behind its last one. The merged page ends where the first
+        // of the shops does; what others have beyond that is read again with the next page.
         if found.len() >= REPLAY_PAGE_ENTRIES {
             reached = found
                 .last()
@@ -57,6 +59,7 @@ pub(crate) async fn page(
         }
         entries.extend(found);
     }
+    // Otherwise a source that repeats itself would be asked for the same page for ever.
     if reached <= after {
         return Err(SourceError::Unavailable(
             "a page did not move forward".to_owned(),

@@ -105,6 +105,7 @@ impl SessionRecord {
             return None;
         }
         let mut open = Vec::new();
+        // Newest first, as one undoes: each backfill says how its rooms were before it.
         for backfill in self.backfills.kept.iter().rev() {
             if cursor
                 .backfill_resume(backfill.number, backfill.after, backfill.until)

@@ -18,7 +18,7 @@ use crate::contracts::{Arrived, Namespace};
 use crate::hub::presence_registry::TooManySockets;
 use crate::hub::reader::LogReader;
 use crate::hub::recovery::{
-    Cursor, RecentBackfills, SessionId, SessionPid, SessionRecord, owner, rights,
+    Cursor, RoomBackfill, SessionId, SessionPid, SessionRecord, owner, rights,
 };
 use crate::hub::replay;
 use crate::hub::{Hub, count};
@@ -316,88 +316,85 @@ impl Socket {
         session: PriorSession,
         head: Offset,
     ) -> (Option<SessionPid>, Option<&'static str>) {
-        let hub = Arc::clone(&self.hub);
-        let new = |id: SessionId, backfills: &RecentBackfills, identity: &Identity| SessionPid {
-            session: id,
-            start: Cursor {
-                backfill: (backfills.last > 0).then_some((backfills.last, head.sequence)),
-                ..Cursor::at(head)
-            },
-            rights: rights(&hub.key, identity),
-            issued_at: hub.clock.now(),
-        };
-        match session {
-            PriorSession::None { resync } => {
-                self.reader.join_all(
-                    self.namespace.contract().first_rooms(&self.reader.identity),
-                    head.sequence,
-                );
-                let id = self.session.as_ref().map(|session| session.id);
-                (
-                    id.map(|id| new(id, &RecentBackfills::default(), &self.reader.identity)),
-                    resync,
-                )
-            }
+        let resync = match session {
+            PriorSession::None { resync } => resync,
             PriorSession::Some(known) => {
                 let KnownSession {
                     pid,
                     mut record,
                     resume_from,
                 } = *known;
-                let resumed = resume_from.and_then(|cursor| {
+                let rewound = resume_from.and_then(|cursor| {
                     let open = record
                         .as_mut()
                         .map_or(Some(Vec::new()), |record| record.rewind(cursor));
                     open.map(|open| (cursor, open)).ok_or(replay::TOO_OLD)
                 });
-                match resumed {
+                match rewound {
                     Ok((cursor, open)) => {
-                        count(&hub.counters.recovered);
-                        self.reader = LogReader::new(
-                            self.namespace,
-                            self.reader.identity.clone(),
-                            std::mem::take(&mut self.reader.shops),
-                            cursor.read(),
-                        );
-                        let first = self.namespace.contract().first_rooms(&self.reader.identity);
-                        self.reader.join_all(first, pid.start.position);
-                        if let Some(session) = &mut self.session {
-                            session.begun =
-                                (cursor.parts > 0).then_some((cursor.position, cursor.parts));
-                            session.filled = cursor
-                                .backfill
-                                .map(|(number, reached)| (number, reached, cursor.position));
-                            session.resumed = open.into_iter().map(PendingJoin::resumed).collect();
-                        }
-                        self.restore(record);
-                        // Entries may have been published since the cursor, without a mark for this
-                        // new signal, so the reader looks by itself once.
-                        self.reader.set_ceiling(None);
-                        self.resume_next();
-                        (Some(pid), None)
+                        self.resume(&pid, record, cursor, open);
+                        return (Some(pid), None);
                     }
                     Err(reason) => {
-                        count(&hub.counters.not_recovered);
+                        count(&self.hub.counters.not_recovered);
                         if let Some(record) = &mut record {
                             record.restart(head.epoch, head.sequence);
                         }
-                        let last = record
-                            .as_ref()
-                            .map(|record| record.backfills.clone())
-                            .unwrap_or_default();
-                        self.reader.join_all(
-                            self.namespace.contract().first_rooms(&self.reader.identity),
-                            head.sequence,
-                        );
                         self.restore(record);
-                        (
-                            Some(new(pid.session, &last, &self.reader.identity)),
-                            Some(reason),
-                        )
+                        Some(reason)
                     }
                 }
             }
+        };
+        let first = self.namespace.contract().first_rooms(&self.reader.identity);
+        self.reader.join_all(first, head.sequence);
+        (self.new_pid(head), resync)
+    }
+
+    /// The id of a session that begins at `head`; `None` where the socket is not recoverable.
+    fn new_pid(&self, head: Offset) -> Option<SessionPid> {
+        let session = self.session.as_ref()?;
+        let last = session.backfills.last;
+        Some(SessionPid {
+            session: session.id,
+            start: Cursor {
+                backfill: (last > 0).then_some((last, head.sequence)),
+                ..Cursor::at(head)
+            },
+            rights: rights(&self.hub.key, &self.reader.identity),
+            issued_at: self.hub.clock.now(),
+        })
+    }
+
+    /// Goes on from the cursor, with the backfills that the client had not been sent to the end.
+    fn resume(
+        &mut self,
+        pid: &SessionPid,
+        record: Option<SessionRecord>,
+        cursor: Cursor,
+        open: Vec<RoomBackfill>,
+    ) {
+        count(&self.hub.counters.recovered);
+        self.reader = LogReader::new(
+            self.namespace,
+            self.reader.identity.clone(),
+            std::mem::take(&mut self.reader.shops),
+            cursor.read(),
+        );
+        let first = self.namespace.contract().first_rooms(&self.reader.identity);
+        self.reader.join_all(first, pid.start.position);
+        if let Some(session) = &mut self.session {
+            session.begun = (cursor.parts > 0).then_some((cursor.position, cursor.parts));
+            session.filled = cursor
+                .backfill
+                .map(|(number, reached)| (number, reached, cursor.position));
+            session.resumed = open.into_iter().map(PendingJoin::resumed).collect();
         }
+        self.restore(record);
+        // Entries may have been published since the cursor, without a mark for this new signal, so
+        // the reader looks by itself once.
+        self.reader.set_ceiling(None);
+        self.resume_next();
     }
 
     fn restore(&mut self, record: Option<SessionRecord>) {

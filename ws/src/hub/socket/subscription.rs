@@ -16,6 +16,7 @@ use crate::connection::SendQueue;
 use crate::contracts::Namespace;
 use crate::contracts::omni::{self, Topic};
 use crate::contracts::request::{Join, Since};
+use crate::hub::Hub;
 use crate::limits::{KEYS_PAUSE, SOURCE_DEADLINE};
 use crate::protocol::socketio::Call;
 use crate::source::AuthError;
@@ -98,29 +99,17 @@ impl Socket {
         since: Option<Since>,
         out: &mut SendQueue,
     ) {
-        match self.hub.identify(&token) {
-            Err(AuthError::NotYet) => {
-                let hub = Arc::clone(&self.hub);
-                self.query = Some(Box::pin(async move {
-                    let keys = async {
-                        loop {
-                            sleep(KEYS_PAUSE).await;
-                            match hub.identify(&token) {
-                                Err(AuthError::NotYet) => {}
-                                identity => return identity,
-                            }
-                        }
-                    };
-                    let identity = timeout(SOURCE_DEADLINE, keys).await;
-                    QueryAnswer::Identity(
-                        call,
-                        since,
-                        identity.unwrap_or(Err(AuthError::NotYet)).map(Box::new),
-                    )
-                }));
-            }
-            identity => self.authenticate(call, identity, since, out),
+        let identity = self.hub.identify(&token);
+        if !matches!(identity, Err(AuthError::NotYet)) {
+            return self.authenticate(call, identity, since, out);
         }
+        let hub = Arc::clone(&self.hub);
+        self.query = Some(Box::pin(async move {
+            let identity =
+                timeout(SOURCE_DEADLINE, identify_once_keys_are_here(&hub, &token)).await;
+            let identity = identity.unwrap_or(Err(AuthError::NotYet));
+            QueryAnswer::Identity(call, since, identity.map(Box::new))
+        }));
     }
 
     /// Gives the socket the identity of the token. Missed events are sent at once in namespaces
@@ -194,5 +183,17 @@ impl Socket {
     /// The namespaces that are subscribed to.
     fn topics(&self) -> BTreeSet<Topic> {
         self.reader.rooms().filter_map(Topic::of).collect()
+    }
+}
+
+/// Tries the token again until the keys that verify it were fetched.
+async fn identify_once_keys_are_here(hub: &Hub, token: &str) -> Result<Identity, AuthError> {
+    loop {
+        // The fetch runs elsewhere and reports to nobody; a look twice a second costs nothing.
+        sleep(KEYS_PAUSE).await;
+        match hub.identify(token) {
+            Err(AuthError::NotYet) => {}
+            identity => return identity,
+        }
     }
 }
