@@ -3,10 +3,10 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use ws::protocol::engine::payload::Messages;
+use ws::protocol::engine::payload::PayloadReader;
 
 fuzz_target!(|body: &[u8]| {
-    let mut messages = Messages::new(Bytes::copy_from_slice(body));
+    let mut messages = PayloadReader::new(Bytes::copy_from_slice(body));
     let mut count = 0;
     while let Some(message) = messages.take() {
         drop(message);
