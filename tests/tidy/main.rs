@@ -1,4 +1,8 @@
 //! What holds for the source itself: who may use whom, how a file begins, what is not to be found in it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of this is test code: what goes wrong here fails the test"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
