@@ -4,6 +4,10 @@
     reason = "all of this is test code: what goes wrong here fails the test"
 )]
 
+mod dependencies;
+mod ratchet;
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,6 +35,14 @@ const ARROWS: [(&str, &[&str]); 9] = [
 
 /// Crates that only decide, and what would let them do something.
 const PURE: [&str; 2] = ["inventory", "schemas"];
+const OUTSIDE: [&str; 6] = [
+    "std::env",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::time",
+    "tokio::",
+];
 const EFFECTS: [&str; 8] = [
     "hyper",
     "mio",
@@ -42,6 +54,9 @@ const EFFECTS: [&str; 8] = [
     "warp",
 ];
 
+/// Where stockd runs.
+const PLATFORM: &str = "x86_64-unknown-linux-gnu";
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
@@ -52,6 +67,8 @@ fn root() -> PathBuf {
 fn metadata() -> Metadata {
     MetadataCommand::new()
         .manifest_path(root().join("Cargo.toml"))
+        // What other systems would need is never built.
+        .other_options(["--filter-platform".into(), PLATFORM.into()])
         .exec()
         .unwrap()
 }
@@ -144,6 +161,41 @@ fn pure_crates_reach_nothing_that_could_have_an_effect() {
             let name = metadata[id].name.as_str();
             assert!(!EFFECTS.contains(&name), "{pure} reaches {name}");
         }
+    }
+}
+
+#[test]
+fn pure_crates_name_nothing_outside() {
+    for (path, text) in rust_files() {
+        let within = path.strip_prefix(root()).unwrap();
+        if !PURE.iter().any(|pure| within.starts_with(pure)) {
+            continue;
+        }
+        for line in text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+        {
+            let outside = OUTSIDE.iter().find(|outside| line.contains(**outside));
+            assert!(outside.is_none(), "{}: {line}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_fuzz_target_has_seeds_that_a_test_replays() {
+    let tests = ["tests/it/edge.rs", "ws/tests/seeds.rs"]
+        .map(|test| fs::read_to_string(root().join(test)).unwrap())
+        .concat();
+    for target in fs::read_dir(root().join("fuzz/targets")).unwrap() {
+        let target = target.unwrap().path();
+        let name = target.file_stem().unwrap().to_str().unwrap();
+        let seeds = root().join("fuzz/seeds").join(name);
+        assert!(
+            fs::read_dir(&seeds).is_ok_and(|mut seeds| seeds.next().is_some()),
+            "{} has no seed",
+            seeds.display()
+        );
+        assert!(tests.contains(&format!("fuzz/seeds/{name}")), "{name}");
     }
 }
 
