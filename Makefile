@@ -16,7 +16,7 @@ demo: ## a pretend store, the daemon on it, and the live stream
 	$(CARGO) run --profile demo --package daemon --no-default-features -- demo $(DEMO)
 
 test: needs $(NODE_TESTS)/node_modules $(PYTHON_TESTS)/venv $(CLIENT)/node_modules ## every test
-	$(CARGO) build --package daemon
+	$(CARGO) build --package daemon --package ws --bins --examples
 	$(CARGO) test --workspace
 	npm test --prefix $(CLIENT)
 	systemd/verify
