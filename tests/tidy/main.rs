@@ -200,6 +200,16 @@ fn every_fuzz_target_has_seeds_that_a_test_replays() {
 }
 
 #[test]
+fn shopifys_schema_is_pruned_once_for_those_who_ask_and_those_who_answer() {
+    let pruned: Vec<_> = files()
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|kind| kind == "graphql"))
+        .filter(|path| fs::read_to_string(path).unwrap().starts_with("# Pruned"))
+        .collect();
+    assert_eq!(pruned, [root().join("graphql/admin-2026-10.graphql")]);
+}
+
+#[test]
 fn every_file_says_first_what_it_is_for() {
     for (path, text) in rust_files() {
         assert!(

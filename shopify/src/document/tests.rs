@@ -37,7 +37,7 @@ fn texts() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 fn schema() -> Valid<Schema> {
-    let text = include_str!("../../schema/admin-2026-10.graphql");
+    let text = include_str!("../../../graphql/admin-2026-10.graphql");
     Schema::parse_and_validate(text, "admin-2026-10.graphql").unwrap()
 }
 

@@ -152,7 +152,7 @@ fn holding_and_releasing_check_only_where_the_units_come_from() {
 
 #[test]
 fn what_is_sent_fits_shopifys_schema() {
-    let text = include_str!("../../schema/admin-2026-10.graphql");
+    let text = include_str!("../../../graphql/admin-2026-10.graphql");
     let schema = Schema::parse_and_validate(text, "admin-2026-10.graphql").unwrap();
     for change in ALL {
         let document = change.document();
@@ -262,7 +262,7 @@ async fn every_code_says_what_to_do() {
 
 /// The codes of the three mutations by Shopify's schema.
 fn all_codes() -> std::collections::BTreeSet<String> {
-    let text = include_str!("../../schema/admin-2026-10.graphql");
+    let text = include_str!("../../../graphql/admin-2026-10.graphql");
     let schema = Schema::parse_and_validate(text, "admin-2026-10.graphql").unwrap();
     ["Set", "Adjust", "Move"]
         .iter()

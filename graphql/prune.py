@@ -4,6 +4,8 @@
     python3 prune.py FULL.graphql keep.txt > admin-2026-10.graphql
     python3 prune.py FULL.graphql keep.txt --left-out > left-out-2026-10.txt
 
+stockd's documents are validated against the result in tests, and the pretend store answers by it.
+
 FULL.graphql is the schema in SDL, as introspection or Shopify's own packages give it; it is not kept in this
 repository. The list has one line per object or interface type, `Type: field field ...`; `#` starts a comment.
 A kept field keeps its arguments; input objects, enums and scalars they or the fields need are kept whole.
