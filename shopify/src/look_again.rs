@@ -81,13 +81,13 @@ impl Client {
                 RecordKey::Product(id) => products.push(*id),
             }
         }
-        let by_id = if self.asks_names() {
-            &document::CUSTOMERS_BY_ID_NAMED
-        } else {
-            &document::CUSTOMERS_BY_ID
-        };
-        self.by_id(by_id, &customers, Customer::change, &mut found)
-            .await?;
+        self.by_id(
+            &document::CUSTOMERS_BY_ID,
+            &customers,
+            Customer::change,
+            &mut found,
+        )
+        .await?;
         self.by_id(&document::ITEMS_BY_ID, &items, Item::change, &mut found)
             .await?;
         self.by_id(
@@ -171,16 +171,10 @@ impl Client {
 
     /// Several orders with one call. One that has more of something than fits there is read page by page.
     async fn orders(&self, ids: &[OrderId], found: &mut Found) -> Result<(), Error> {
-        let document = if self.asks_names() {
-            &document::ORDERS_BY_ID_NAMED
-        } else {
-            &document::ORDERS_BY_ID
-        };
         for batch in ids.chunks(LOOK_AGAIN_ORDERS) {
             let gids: Vec<_> = batch.iter().map(|id| id.gid()).collect();
-            let nodes = self
-                .nodes(document, gids.iter().map(String::as_str).collect(), None)
-                .await?;
+            let gids = gids.iter().map(String::as_str).collect();
+            let nodes = self.nodes(&document::ORDERS_BY_ID, gids, None).await?;
             for (id, order) in batch.iter().zip(nodes) {
                 let Some(begun): Option<BegunOrder> = order else {
                     continue;
@@ -245,16 +239,11 @@ impl Client {
             #[serde(flatten)]
             order: Order,
         }
-        let document = if self.asks_names() {
-            &document::ORDER_NAMED
-        } else {
-            &document::ORDER
-        };
         let (mut lines, mut after, mut state) = (Vec::new(), None, None);
         for _ in 0..PAGES_MAX {
             let variables = PageOfOne::new(id.gid(), after.as_ref());
             let answer = self
-                .call::<Data>(document, PAGE_ROWS, variables, Priority::Read)
+                .call::<Data>(&document::ORDER, PAGE_ROWS, variables, Priority::Read)
                 .await?;
             let Some(Whole {
                 order,
@@ -268,12 +257,12 @@ impl Client {
                 return Ok(Some(vec![Change::LookAgain(RecordKey::Order(id))]));
             }
             lines.extend(nodes);
-            after = page_info.next(document)?;
+            after = page_info.next(&document::ORDER)?;
             if after.is_none() {
                 return Ok(Some(order.changes(lines).collect()));
             }
         }
-        Err(endless(document))
+        Err(endless(&document::ORDER))
     }
 
     async fn product(&self, id: ProductId) -> Result<Option<Vec<Change>>, Error> {

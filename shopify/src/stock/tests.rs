@@ -46,7 +46,7 @@ fn written(change: StockChange) -> String {
 /// What a call sends after its query.
 fn variables(change: StockChange) -> String {
     let body = written(change);
-    let query = serde_json::to_string(change.document().text).unwrap();
+    let query = serde_json::to_string(&change.document().text(false)).unwrap();
     let start = format!("{{\"query\":{query},\"variables\":");
     body.strip_prefix(&start)
         .unwrap()
@@ -157,7 +157,8 @@ fn what_is_sent_fits_shopifys_schema() {
     for change in ALL {
         let document = change.document();
         let parsed =
-            ExecutableDocument::parse_and_validate(&schema, document.text, document.name).unwrap();
+            ExecutableDocument::parse_and_validate(&schema, document.text(false), document.name)
+                .unwrap();
         let variables: JsonMap = serde_json::from_str(&variables(change)).unwrap();
         let operation = parsed.operations.get(None).unwrap();
         coerce_variable_values(&schema, operation, &variables)
