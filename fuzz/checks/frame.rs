@@ -1,6 +1,6 @@
 //! WebSocket frames: however the bytes are cut, the same messages come out, and none is longer than it may be.
 
-use ws::frame::{Decoder, Message, Violation};
+use ws::protocol::frame::{Decoder, Message, Violation};
 
 const MESSAGE_BYTES_MAX: usize = 1_000;
 

@@ -1,6 +1,6 @@
 //! Engine.IO and Socket.IO packets: what was read is written so that it is read as the same again.
 
-use ws::{engine, socketio};
+use ws::protocol::{engine, socketio};
 
 pub(crate) fn check(text: &str) {
     if let Ok(packet) = engine::Packet::parse(text) {

@@ -1,7 +1,7 @@
 //! Bodies of long-polling: every part is a message or malformed, and there are as many as separators, and one.
 
 use bytes::Bytes;
-use ws::engine::payload::Messages;
+use ws::protocol::engine::payload::Messages;
 
 pub(crate) fn check(body: &[u8]) {
     let mut messages = Messages::new(Bytes::copy_from_slice(body));
