@@ -36,11 +36,11 @@ mod error;
 #[cfg(test)]
 mod fake;
 mod health;
-mod look_again;
 mod notice;
 mod order;
 mod pace;
 mod page;
+mod refresh;
 mod secret;
 mod stock;
 mod subscription;
