@@ -207,16 +207,7 @@ impl Reader {
     /// The same user with other rights. What it had before does not prove that it was sent what it may see now,
     /// so every room counts from here.
     pub(crate) fn become_identity(&mut self, identity: Identity, shops: Vec<ShopDomain>) {
-        let rights = |of: &Identity| {
-            (
-                of.role,
-                of.customer_id,
-                of.locations.clone(),
-                of.shops.clone(),
-                of.companies.clone(),
-            )
-        };
-        if rights(&identity) != rights(&self.identity) {
+        if identity.rights() != self.identity.rights() {
             self.rooms
                 .values_mut()
                 .for_each(|joined| *joined = (*joined).max(self.position));
