@@ -6,6 +6,8 @@
 mod column;
 mod engine;
 mod files;
+#[cfg(test)]
+mod forgetting;
 mod high_water;
 mod ledger;
 mod reader;
