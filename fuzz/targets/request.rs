@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use daemon::clock::SystemClock;
 use daemon::config::{Config, Environment};
-use daemon::daemon::{Daemon, Foundation, Secrets};
-use daemon::edge::Listener;
+use daemon::wiring::{Daemon, Dependencies, Secrets};
+use daemon::http::edge::Listener;
 use libfuzzer_sys::fuzz_target;
 use schemas::{Clock as _, Entropy};
 use shopify::{Transport, TransportError};
@@ -67,7 +67,7 @@ fn world() -> &'static (Runtime, mpsc::UnboundedSender<DuplexStream>, Daemon) {
         let store::sqlite::Opened { store, writer, .. } = store::sqlite::open(&path, &entropy, SystemClock.now()).expect("a store");
         std::thread::spawn(move || writer.run());
         let (connect, pipes) = mpsc::unbounded_channel();
-        let foundation = Foundation {
+        let dependencies = Dependencies {
             secrets: Secrets::fetch(&config, &Environment::default()).expect("secrets"),
             config,
             clock: Arc::new(SystemClock),
@@ -77,7 +77,7 @@ fn world() -> &'static (Runtime, mpsc::UnboundedSender<DuplexStream>, Daemon) {
             listeners: vec![Pipes(pipes)],
         };
         let daemon = runtime
-            .block_on(Daemon::start(foundation))
+            .block_on(Daemon::start(dependencies))
             .expect("a daemon");
         (runtime, connect, daemon)
     })
