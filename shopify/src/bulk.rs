@@ -9,6 +9,7 @@ mod line;
 mod order;
 mod rows;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -125,7 +126,7 @@ pub enum BulkStart {
 }
 
 impl BulkQuery {
-    const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Customers,
         Self::CustomersNamed,
         Self::Levels,
@@ -135,16 +136,18 @@ impl BulkQuery {
         Self::Products,
     ];
 
-    fn text(self) -> &'static str {
-        match self {
-            Self::Customers => document::BULK_CUSTOMERS,
-            Self::CustomersNamed => document::BULK_CUSTOMERS_NAMED,
+    /// What Shopify is given to carry out.
+    pub(crate) fn text(self) -> Cow<'static, str> {
+        let text = match self {
+            Self::Customers | Self::CustomersNamed => document::BULK_CUSTOMERS,
             Self::Levels => document::BULK_LEVELS,
-            Self::Orders => document::BULK_ORDERS,
-            Self::OrdersNamed => document::BULK_ORDERS_NAMED,
-            Self::OrdersWithoutBuyers => document::BULK_ORDERS_WITHOUT_BUYERS,
+            Self::Orders | Self::OrdersNamed => document::BULK_ORDERS,
+            Self::OrdersWithoutBuyers => {
+                return document::without_buyers(document::BULK_ORDERS).into();
+            }
             Self::Products => document::BULK_PRODUCTS,
-        }
+        };
+        document::with_names(text, self.is_named())
     }
 
     /// Whether its rows have to be put together.
@@ -232,7 +235,7 @@ impl Client {
     pub async fn bulk_start(&self, query: BulkQuery) -> Result<BulkStart, Error> {
         #[derive(Serialize)]
         struct Variables {
-            query: &'static str,
+            query: Cow<'static, str>,
         }
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]

@@ -162,8 +162,13 @@ impl Client {
         variables: impl Serialize,
         priority: Priority,
     ) -> Result<Answer<T>, Error> {
-        self.send(document, rows, document.body(variables).into(), priority)
-            .await
+        self.send(
+            document,
+            rows,
+            document.body(self.names, variables).into(),
+            priority,
+        )
+        .await
     }
 
     /// Sends a body written for `document`: every time the same bytes, without which a mutation's idempotency

@@ -321,20 +321,15 @@ impl Client {
             first: ORDERS_ROWS,
             ..PageOf::new(since, after)
         };
-        let document = if self.asks_names() {
-            &document::ORDERS_NAMED
-        } else {
-            &document::ORDERS
-        };
         let answer = self
-            .call::<Data>(document, ORDERS_ROWS, variables, Priority::Sync)
+            .call::<Data>(&document::ORDERS, ORDERS_ROWS, variables, Priority::Sync)
             .await?;
         let Connection { nodes, page_info } = answer.data.orders;
         let changes: Vec<_> = nodes.into_iter().flat_map(told).collect();
         self.look_for_names(&changes);
         Ok(Page {
             changes,
-            next: page_info.next(document)?,
+            next: page_info.next(&document::ORDERS)?,
             shopify_time: answer.shopify_time,
         })
     }
@@ -354,19 +349,14 @@ impl Client {
             customers: Connection<Customer>,
         }
         let variables = PageOf::new(None, after);
-        let document = if self.asks_names() {
-            &document::CUSTOMERS_NAMED
-        } else {
-            &document::CUSTOMERS
-        };
         let answer = self
-            .call::<Data>(document, PAGE_ROWS, variables, Priority::Sync)
+            .call::<Data>(&document::CUSTOMERS, PAGE_ROWS, variables, Priority::Sync)
             .await?;
         let Connection {
             mut nodes,
             page_info,
         } = answer.data.customers;
-        let next = page_info.next(document)?;
+        let next = page_info.next(&document::CUSTOMERS)?;
         let since = since.map_or(Timestamp::MIN, to_the_second);
         let (read, changed) = (
             nodes.len(),

@@ -127,7 +127,7 @@ pub fn stock_body(
         reference_document_uri: reference,
         list,
     };
-    change.document().body(Variables { input, key })
+    change.document().body(false, Variables { input, key })
 }
 
 impl Client {

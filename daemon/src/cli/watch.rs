@@ -24,7 +24,7 @@ const NAMESPACE: &str = "/oda";
 /// Longest pause before connecting again.
 const RECONNECT_MAX: Duration = Duration::from_secs(5);
 
-/// Follows the live stream: everything that the token may see, in local time.
+/// Follows the live stream: every event that the token may see, in local time.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stockd watch --changes
@@ -32,14 +32,14 @@ const RECONNECT_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Watch {
     #[command(flatten)]
     connection: ConnectionArgs,
-    /// What to follow: inventory:all, inventory:location:ID, inventory:product:ID, inventory:variant:ID,
-    /// orders:all, orders:customer:ID, notifications. Everything that the token may see when left out.
+    /// Rooms to follow: inventory:all, inventory:location:ID, inventory:product:ID, inventory:variant:ID,
+    /// orders:all, orders:customer:ID, notifications. By default everything that the token may see.
     #[arg(long, value_delimiter = ',', value_name = "ROOMS")]
     rooms: Vec<String>,
-    /// Begin after this offset instead of now.
+    /// Start after this offset instead of now.
     #[arg(long, value_name = "OFFSET")]
     since: Option<Offset>,
-    /// Only what changed something: no webhooks, no progress, no stock and no runs that left everything as it was.
+    /// Show only changes: no webhooks, no progress, and no stock or runs that changed nothing.
     #[arg(long)]
     changes: bool,
 }

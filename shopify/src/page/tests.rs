@@ -234,13 +234,13 @@ async fn a_page_of_orders_tells_those_it_has_whole_and_has_the_others_read() {
     assert_eq!(fake.variables(), [expected]);
     assert!(
         document::ORDERS
-            .text
+            .text(false)
             .contains(&format!("fulfillments(first: {ORDERS_FULFILLMENTS})"))
     );
     let again = |number: u64| Change::LookAgain(RecordKey::Order(number.try_into().unwrap()));
     assert!(
         document::ORDERS
-            .text
+            .text(false)
             .contains(&format!("transactions(first: {ORDERS_TRANSACTIONS})"))
     );
     let [Change::Order(whole), second, third, fourth] = &page.changes[..] else {

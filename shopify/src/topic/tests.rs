@@ -133,7 +133,7 @@ fn a_topic_that_is_not_mirrored_is_ignored_whatever_its_body() {
 
 #[test]
 fn every_topic_to_subscribe_to_is_read_and_known_to_shopify() {
-    let schema = include_str!("../../schema/admin-2026-10.graphql");
+    let schema = include_str!("../../../graphql/admin-2026-10.graphql");
     let known = schema
         .split("enum WebhookSubscriptionTopic {")
         .nth(1)
