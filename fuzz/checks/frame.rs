@@ -1,6 +1,6 @@
 //! WebSocket frames: however the bytes are cut, the same messages come out, and none is longer than it may be.
 
-use ws::protocol::frame::{Decoder, Message, Violation};
+use ws::protocol::frame::{ClientMessage, FrameDecoder, FrameViolation};
 
 const MESSAGE_BYTES_MAX: usize = 1_000;
 
@@ -15,17 +15,17 @@ pub(crate) fn check(input: &[u8]) {
     let (messages, _) = whole;
     for message in messages {
         let length = match message {
-            Message::Binary(bytes) | Message::Ping(bytes) => bytes.len(),
-            Message::Text(text) => text.len(),
-            Message::Close(_) | Message::Pong => 0,
+            ClientMessage::Binary(bytes) | ClientMessage::Ping(bytes) => bytes.len(),
+            ClientMessage::Text(text) => text.len(),
+            ClientMessage::Close(_) | ClientMessage::Pong => 0,
         };
         assert!(length <= MESSAGE_BYTES_MAX);
     }
 }
 
 /// The messages in bytes that arrive so many at a time, until one breaks the protocol.
-fn read(bytes: &[u8], step: usize) -> (Vec<Message>, Option<Violation>) {
-    let (mut decoder, mut messages) = (Decoder::new(MESSAGE_BYTES_MAX), Vec::new());
+fn read(bytes: &[u8], step: usize) -> (Vec<ClientMessage>, Option<FrameViolation>) {
+    let (mut decoder, mut messages) = (FrameDecoder::new(MESSAGE_BYTES_MAX), Vec::new());
     for mut part in bytes.chunks(step) {
         loop {
             match decoder.decode(&mut part) {

@@ -3,11 +3,11 @@
 use ws::protocol::{engine, socketio};
 
 pub(crate) fn check(text: &str) {
-    if let Ok(packet) = engine::Packet::parse(text) {
-        assert_eq!(engine::Packet::parse(&packet.encode()), Ok(packet));
+    if let Ok(packet) = engine::EnginePacket::parse(text) {
+        assert_eq!(engine::EnginePacket::parse(&packet.encode()), Ok(packet));
     }
-    if let Ok(packet) = socketio::Packet::parse(text) {
-        let again = socketio::Packet::parse(&packet.encode());
+    if let Ok(packet) = socketio::SocketIoPacket::parse(text) {
+        let again = socketio::SocketIoPacket::parse(&packet.encode());
         // What a fraction loses in its last digit when it is read is not the protocol's.
         assert!(again == Ok(packet) || is_of_fractions(text));
     }

@@ -43,7 +43,7 @@ pub(crate) struct ShopPolicy {
 }
 
 #[async_trait]
-impl ws::Commands for Commands {
+impl ws::CommandHandler for Commands {
     async fn run(
         &self,
         by: &Identity,

@@ -7,7 +7,7 @@ use schemas::record::{InventoryItem, Level};
 use schemas::{Change, InventoryItemId, LocationId, Quantities, ShopScope, Timestamp};
 use store::{Attempt, Batch, Cause, End, Refusal};
 use tokio::task::JoinSet;
-use ws::Commands as _;
+use ws::CommandHandler as _;
 
 use super::*;
 
