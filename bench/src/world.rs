@@ -143,9 +143,9 @@ impl World {
         Ok(world)
     }
 
-    /// Strikes the daemon down, which leaves what it has on disk.
+    /// Kills the daemon, which leaves what it has on disk.
     #[must_use]
-    pub fn struck(self) -> Prepared {
+    pub fn kill(self) -> Prepared {
         let Self {
             daemon,
             address,
@@ -192,7 +192,7 @@ impl World {
     ///
     /// # Errors
     /// When the pretend store does not take it.
-    pub async fn is_slow(&mut self, milliseconds: u64) -> anyhow::Result<()> {
+    pub async fn slow_down(&mut self, milliseconds: u64) -> anyhow::Result<()> {
         self.store
             .post("/_sim/faults", &json!({ "latencyMs": milliseconds }))
             .await

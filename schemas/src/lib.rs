@@ -4,6 +4,20 @@
 //!  Shopify's bodies ─▶ Change ─▶ (store: apply) ─▶ record + Logged ─▶ contracts ─▶ clients
 //! ```
 //!
+//! What is parsed is right: a value of these types cannot be wrong.
+//!
+//! ```
+//! use schemas::{InventoryItemId, Offset, Sequence};
+//!
+//! // Shopify writes one id in two ways, clients write it in either.
+//! let item: InventoryItemId = "gid://shopify/InventoryItem/30322695".parse()?;
+//! assert_eq!(item, "30322695".parse()?);
+//! // A position in the log, as every event carries it.
+//! let offset: Offset = "0000beef.42".parse()?;
+//! assert_eq!(offset.sequence, Sequence(42));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Every crate speaks these and none of them does anything here: no I/O, no clock, no SQL. The two seams
 //! that everything shares, [`Clock`] and [`Entropy`], are declared here so that a simulation can replace them.
 
@@ -27,7 +41,7 @@ pub mod run;
 pub mod selection;
 pub mod shape;
 
-pub use access::{Identity, Role, ShopScope, Subject};
+pub use access::{Identity, IdentityRights, Role, ShopScope, Subject};
 pub use change::{Change, RecordKey};
 pub use clock::{Clock, Timestamp};
 pub use command::Command;

@@ -20,6 +20,8 @@ pub struct Token {
     seconds: i64,
     user: Option<String>,
     id: String,
+    /// In seconds since 1970; `None` is whenever it is used.
+    issued_at: Option<i64>,
 }
 
 impl Token {
@@ -33,6 +35,7 @@ impl Token {
             seconds: 3_600,
             user: None,
             id: "a-test".to_owned(),
+            issued_at: None,
         }
     }
 
@@ -85,6 +88,13 @@ impl Token {
         Self { seconds, ..self }
     }
 
+    /// Issued now, however late it is used.
+    #[must_use]
+    pub fn issued(self) -> Self {
+        let issued_at = Some(SystemClock.now().as_second());
+        Self { issued_at, ..self }
+    }
+
     pub(crate) fn signed(&self, config: &Config) -> String {
         let new = NewToken {
             sub: self
@@ -98,7 +108,9 @@ impl Token {
                 .as_ref()
                 .map(|ids| ids.iter().map(|id| id.parse().unwrap()).collect()),
             shops: self.shops.clone(),
-            iat: SystemClock.now().as_second(),
+            iat: self
+                .issued_at
+                .unwrap_or_else(|| SystemClock.now().as_second()),
             jti: self.id.clone(),
             exp: SystemClock.now().as_second() + self.seconds,
             iss: None,

@@ -34,8 +34,8 @@ use tokio_util::task::TaskTracker;
 
 use ws::limits::UNSENT_BYTES_MAX;
 use ws::{
-    AuthError, Authenticate, Commands, Entrance, Hub, KeptRooms, Knock, Options, OrderOwner,
-    Snapshot, Source, SourceError,
+    AuthError, Authenticator, CommandHandler, EventSource, HandshakeOutcome, Hub, HubOptions,
+    KeptRooms, LevelsSnapshot, ListenerPolicy, OrderOwner, SourceError,
 };
 
 const EPOCH: Epoch = Epoch(0xbeef);
@@ -50,10 +50,10 @@ const NOTICE_BYTES: usize = 232;
 async fn main() -> io::Result<()> {
     let log = Arc::new(Log::default());
     let entropy = Arc::new(Entropy::from_system().map_err(io::Error::other)?);
-    let options = Options {
+    let options = HubOptions {
         connections_max: 20_000,
         connections_per_address_max: 20_000,
-        ..Options::default()
+        ..HubOptions::default()
     };
     let hub = Hub::new(
         Arc::<Log>::clone(&log),
@@ -185,7 +185,7 @@ impl Log {
 }
 
 #[async_trait]
-impl Source for Log {
+impl EventSource for Log {
     fn shops(&self) -> Vec<ShopDomain> {
         vec![shop()]
     }
@@ -251,7 +251,7 @@ impl Source for Log {
         _shops: &[ShopDomain],
         _selection: &LevelSelection,
         _limit: usize,
-    ) -> Result<Arc<Snapshot>, SourceError> {
+    ) -> Result<Arc<LevelsSnapshot>, SourceError> {
         Err(SourceError::Unavailable("there are no levels".to_owned()))
     }
 }
@@ -259,7 +259,7 @@ impl Source for Log {
 /// Whoever says a name is staff of that name.
 struct Tokens;
 
-impl Authenticate for Tokens {
+impl Authenticator for Tokens {
     fn identify(&self, token: &str, _now: Timestamp) -> Result<Identity, AuthError> {
         Ok(Identity::unlimited(
             token.parse().map_err(|_| AuthError::Invalid)?,
@@ -275,7 +275,7 @@ impl Authenticate for Tokens {
 struct NoCommands;
 
 #[async_trait]
-impl Commands for NoCommands {
+impl CommandHandler for NoCommands {
     async fn run(
         &self,
         _by: &Identity,
@@ -321,15 +321,15 @@ fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Response<Bytes> {
-    match hub.knock(
+    match hub.handshake(
         request.method(),
         request.uri(),
         request.headers(),
         peer,
-        &Entrance::default(),
+        &ListenerPolicy::default(),
     ) {
-        Knock::Answer(response) => response,
-        Knock::Upgrade(response, upgrade) => {
+        HandshakeOutcome::Answer(response) => response,
+        HandshakeOutcome::Upgrade(response, upgrade) => {
             tasks.spawn(async move {
                 let Ok(upgraded) = hyper::upgrade::on(request).await else {
                     return;
@@ -340,7 +340,7 @@ fn answer(
             });
             response
         }
-        Knock::Open(..) | Knock::Poll(_) | Knock::Post(_) => {
+        HandshakeOutcome::Open(..) | HandshakeOutcome::Poll(_) | HandshakeOutcome::Post(_) => {
             let mut response = Response::default();
             *response.status_mut() = StatusCode::NOT_FOUND;
             response

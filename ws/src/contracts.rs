@@ -24,11 +24,11 @@ use self::request::Request;
 use crate::hub::broadcast::Broadcast;
 use crate::hub::reader::Kinds;
 use crate::hub::recovery::Cursor;
-use crate::protocol::socketio::{Call, Content, Namespace as _};
+use crate::protocol::socketio::{Call, NamespaceId as _, PacketContent};
 use crate::protocol::{engine, frame, socketio};
 
 pub use self::hub::{HubMessage, HubRequest};
-pub use self::oda::{OdaMessage, OdaRequest};
+pub use self::oda::{NotificationType, OdaMessage, OdaRequest};
 pub use self::omni::{OmniMessage, OmniRequest};
 pub use self::oms::{OmsMessage, OmsRequest};
 
@@ -228,7 +228,7 @@ impl Dialect {
     }
 }
 
-impl socketio::Namespace for Namespace {
+impl socketio::NamespaceId for Namespace {
     fn parse(name: &str) -> Option<Self> {
         match name {
             "/" => Some(Self::Root),
@@ -256,9 +256,9 @@ impl Namespace {
         match root {
             Root::Hub => |name| match name {
                 "/" => Some(Self::HubRoot),
-                name => <Self as socketio::Namespace>::parse(name),
+                name => <Self as socketio::NamespaceId>::parse(name),
             },
-            Root::Oda => <Self as socketio::Namespace>::parse,
+            Root::Oda => <Self as socketio::NamespaceId>::parse,
         }
     }
 
@@ -381,7 +381,7 @@ impl Namespace {
             }
             _ => {
                 let packet = socketio::event(self.as_str(), name, json, cursor.as_deref());
-                frame::text(&engine::Packet::Message(&packet).encode())
+                frame::text(&engine::EnginePacket::Message(&packet).encode())
             }
         }
     }
@@ -395,8 +395,8 @@ impl Namespace {
     }
 
     /// Any packet as a whole frame.
-    pub(crate) fn packet(self, content: Content) -> Bytes {
-        socketio::Packet {
+    pub(crate) fn packet(self, content: PacketContent) -> Bytes {
+        socketio::SocketIoPacket {
             namespace: self.as_str().to_owned(),
             content,
         }
@@ -476,7 +476,7 @@ impl Voice {
             &format!(r#"{open},"levels":"#),
         );
         Some(frame::text_around(
-            &engine::Packet::Message(&begin).encode(),
+            &engine::EnginePacket::Message(&begin).encode(),
             levels.clone(),
             "}]",
         ))
@@ -500,7 +500,7 @@ impl Voice {
     /// is closed.
     pub(crate) fn put_out(self, error: &ErrorBody) -> Vec<Bytes> {
         let disconnect =
-            (!self.namespace.is_plain()).then(|| self.namespace.packet(Content::Disconnect));
+            (!self.namespace.is_plain()).then(|| self.namespace.packet(PacketContent::Disconnect));
         std::iter::once(self.error(error, None))
             .chain(disconnect)
             .collect()
@@ -517,7 +517,7 @@ impl Voice {
     }
 
     fn ack(self, call: &Call, payload: Value) -> Vec<Bytes> {
-        let content = |id| Content::Ack {
+        let content = |id| PacketContent::Ack {
             id,
             args: vec![payload],
             attachments: 0,

@@ -204,7 +204,7 @@ pub(super) async fn revoke(
     written.map_err(|failure| failed(&failure))?;
     // Nobody comes in with it any more; and then whoever is in goes.
     context.tokens.revoke(revocation, now);
-    context.hub.reconsider();
+    context.hub.recheck_tokens();
     tracing::info!(by = %by.user_id, "tokens were revoked");
     Ok(RevokedUntil { ok: true, until })
 }

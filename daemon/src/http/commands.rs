@@ -10,7 +10,7 @@ use schemas::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{CommandFilter, HoldFilter, StoreError};
-use ws::Commands as _;
+use ws::CommandHandler as _;
 
 use super::api::{Call, Page, failed, identity};
 use super::route::ApiRequest;

@@ -68,7 +68,7 @@ pub(super) async fn status(
     request: ApiRequest,
 ) -> Result<Found<UserStatus>, ErrorBody> {
     service::reader(context, &request.headers, request.peer)?;
-    let is_connected = context.hub.is_there(&request.part);
+    let is_connected = context.hub.is_online(&request.part);
     Ok(Found {
         success: true,
         data: UserStatus {

@@ -39,7 +39,7 @@ use warp::filters::BoxedFilter;
 use warp::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
-use ws::{Entrance, Hub, Network};
+use ws::{Hub, IpNetwork, ListenerPolicy};
 
 use self::body::Body;
 pub(crate) use self::body::BodyBudget;
@@ -97,9 +97,9 @@ pub(crate) struct AppState {
     /// Realtime.
     pub(crate) hub: Arc<Hub>,
     /// Whom this listener lets in.
-    pub(crate) entrance: Entrance,
+    pub(crate) entrance: ListenerPolicy,
     /// From where calls without a token are taken as those of a service, on this listener.
-    pub(crate) trusted_networks: Arc<[Network]>,
+    pub(crate) trusted_networks: Arc<[IpNetwork]>,
     /// By which hosts such calls may name us, on this listener.
     pub(crate) hosts: Arc<KnownHosts>,
     /// The bytes of requests' bodies.

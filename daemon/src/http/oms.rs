@@ -114,7 +114,7 @@ pub(super) async fn is_online(
     }
     Ok(OnlineUser {
         user_id: id(user),
-        online: context.hub.is_there(user),
+        online: context.hub.is_online(user),
     })
 }
 
@@ -127,7 +127,7 @@ fn statistics(context: &RouteContext, with_names: bool) -> Statistics {
         rooms: with_names.then(|| {
             context
                 .hub
-                .gatherings(ws::contracts::oms_room, PRESENCE_LISTED_MAX)
+                .room_sizes(ws::contracts::oms_room, PRESENCE_LISTED_MAX)
         }),
     }
 }

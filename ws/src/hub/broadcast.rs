@@ -23,7 +23,7 @@ pub(crate) struct Broadcast {
     bytes: usize,
     pub(crate) rooms: Box<[Room]>,
     frames: ByNamespace,
-    /// The same without cursors, for those who want none. Few do, so there is no room for them until somebody is.
+    /// The same without cursors, for those who want none. SortedMap do, so there is no room for them until somebody is.
     bare: OnceLock<Box<ByNamespace>>,
     /// The frames last made for somebody who had been sent so much.
     latest: Mutex<Option<Box<Latest>>>,

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::pipe::Pipe;
 use super::{Answer, World};
-use crate::Options;
+use crate::HubOptions;
 
 #[derive(Debug, Clone)]
 enum Act {
@@ -119,9 +119,9 @@ impl Client {
 }
 
 async fn run(acts: Vec<Act>, max_payload: usize) {
-    let mut world = World::with(Options {
+    let mut world = World::with(HubOptions {
         max_payload,
-        ..Options::default()
+        ..HubOptions::default()
     });
     let sid = world.session().await;
     let mut client = Client {
