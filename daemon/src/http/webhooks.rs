@@ -9,14 +9,14 @@ use warp::Reply as _;
 use warp::reply::Response;
 
 use super::body::Body;
-use super::route::ApiRequest;
+use super::route::SignedRequest;
 use super::{RouteContext, body, error, late, status};
 use crate::limits::{WEBHOOK_BODY_TIMEOUT, WEBHOOK_BYTES_MAX};
 use crate::supervisor::problems::OTHER_STORE;
 
 pub(super) async fn receive(
     context: &RouteContext,
-    ApiRequest { headers, body, .. }: ApiRequest,
+    SignedRequest { headers, body }: SignedRequest,
 ) -> Response {
     received(context, &headers, body)
         .await
