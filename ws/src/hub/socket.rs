@@ -514,7 +514,7 @@ impl Socket {
                 let before = self.rights();
                 match self.refresh(&token) {
                     Ok(expires_at) if self.rights() != before => {
-                        self.write_rights(call, expires_at)
+                        self.write_rights(call, expires_at);
                     }
                     outcome => {
                         let outcome = outcome.map(|expires_at| json!({ "expiresAt": expires_at }));
