@@ -8,7 +8,7 @@ use schemas::{Emitted, ErrorBody, ErrorCode, Event, Kind, Posted, Resource, RunS
 
 use super::log::{command, hold, level, run};
 use super::*;
-use crate::Authenticator as _;
+use crate::TokenVerifier as _;
 use crate::contracts::Namespace;
 
 fn posted(kind: Kind, data: Value) -> Event {
