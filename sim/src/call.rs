@@ -39,7 +39,7 @@ pub(crate) struct Mutation {
     pub(crate) applied: bool,
     /// Whether the answer was sent.
     pub(crate) answered: bool,
-    /// `APPLIED`, `UNCHANGED`, `REPEATED`, `STRUCK` by a fault before it could be carried out, or an error's code.
+    /// `APPLIED`, `UNCHANGED`, `REPEATED`, `FAULT` when a fault was injected before it could be carried out, or an error's code.
     pub(crate) outcome: String,
 }
 
