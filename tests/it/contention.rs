@@ -356,12 +356,12 @@ async fn a_crowd_leaves_the_store_as_the_books_say(size: Size, options: Options)
     } else {
         json!({})
     };
-    let (struck, throttled) = (
+    let (faulted, throttled) = (
         json!({ "calls": 1, "chance": 0.1 }),
         json!({ "chance": 0.1 }),
     );
     shop.mistreats_calls(
-        &json!({ "mutations": { "before": struck, "after": lost, "throttled": throttled } }),
+        &json!({ "mutations": { "before": faulted, "after": lost, "throttled": throttled } }),
     )
     .await;
 

@@ -111,7 +111,7 @@ impl TestDaemon {
     pub async fn subscribing(shop: &TestShop, settings: Settings) -> Self {
         let mut daemon = Self::made(shop, settings.clone());
         let address = format!("{}/webhooks/shopify", daemon.url());
-        daemon.is_set(
+        daemon.configure(
             shop,
             Settings {
                 shop: format!("webhook_address = \"{address}\""),
@@ -121,8 +121,8 @@ impl TestDaemon {
         daemon.started().await
     }
 
-    /// Has other settings from its next start on.
-    pub fn is_set(&mut self, shop: &TestShop, settings: Settings) {
+    /// Writes the configuration that the daemon reads at its next start.
+    pub fn configure(&mut self, shop: &TestShop, settings: Settings) {
         let text = configuration(&shop.url(), &self.address, self.folder.path(), &settings);
         std::fs::write(self.config_path(), &text).unwrap();
         self.settings = settings;
@@ -218,7 +218,7 @@ impl TestDaemon {
     }
 
     /// Whether the process still runs.
-    pub fn is_alive(&mut self) -> bool {
+    pub fn still_runs(&mut self) -> bool {
         self.child
             .as_mut()
             .is_some_and(|child| child.try_wait().unwrap().is_none())
