@@ -13,14 +13,14 @@ pub(crate) const PAGE_ROWS: u32 = 250;
 pub(crate) const ORDERS_ROWS: u32 = 20;
 
 /// Records looked up by one `nodes(ids:)`: 250 points at most, so that looking again never waits for long.
-pub(crate) const LOOK_AGAIN_ROWS: usize = 50;
+pub(crate) const REFRESH_ROWS: usize = 50;
 
 /// Orders looked up by one `nodes(ids:)`, for the same reason. Asked for alone and with all its pages, one may cost
 /// as much as fifteen.
-pub(crate) const LOOK_AGAIN_ORDERS: usize = 5;
+pub(crate) const REFRESH_ORDERS: usize = 5;
 
 /// Products looked up by one `nodes(ids:)`, for the same reason.
-pub(crate) const LOOK_AGAIN_PRODUCTS: usize = 10;
+pub(crate) const REFRESH_PRODUCTS: usize = 10;
 
 /// A GraphQL document.
 ///

@@ -57,15 +57,15 @@ pub use bulk::{
 pub use client::{Client, Endpoint};
 pub use credential::{Credential, GrantError};
 pub use error::{Error, Retry};
-pub use health::{Health, Problem};
+pub use health::{ApiHealth, ApiProblem};
 pub use notice::Notice;
-pub use page::{Counts, Cursor, CursorError, Page, Shop};
+pub use page::{CatalogCounts, PageCursor, PageCursorError, RecordPage, ShopInfo};
 pub use secret::{Secret, SecretError};
 pub use stock::{
     STOCK_ENTRIES_MAX, StockAnswer, StockChange, StockEntry, StockError, StockErrorKind, stock_body,
 };
-pub use subscription::{Subscription, SubscriptionId};
-pub use topic::{Reading, TOPICS, Unreadable, concerns, read};
+pub use subscription::{SubscriptionId, WebhookSubscription};
+pub use topic::{TOPICS, UnreadableBody, WebhookReading, concerns, read};
 pub use transport::{Body, HttpTransport, Transport, TransportError};
 pub use webhook::{Webhook, WebhookError};
 

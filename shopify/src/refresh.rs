@@ -7,18 +7,17 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{
-    BegunOrder, Connection, Customer, Item, Line, LocatedLevel, Location, Order, Product, Variant,
+    BegunOrder, Connection, CustomerNode, ItemNode, LineNode, LocatedLevel, LocationNode,
+    OrderNode, ProductNode, VariantNode,
 };
 use crate::client::Client;
-use crate::document::{
-    self, Document, LOOK_AGAIN_ORDERS, LOOK_AGAIN_PRODUCTS, LOOK_AGAIN_ROWS, PAGE_ROWS,
-};
+use crate::document::{self, Document, PAGE_ROWS, REFRESH_ORDERS, REFRESH_PRODUCTS, REFRESH_ROWS};
 use crate::error::Error;
 use crate::pace::Priority;
-use crate::page::{Cursor, PAGES_MAX, endless, unreadable};
+use crate::page::{PAGES_MAX, PageCursor, endless, unreadable};
 
 /// What there was to be found, by key.
-type Found = BTreeMap<RecordKey, Vec<Change>>;
+type FoundRecords = BTreeMap<RecordKey, Vec<Change>>;
 
 #[derive(Serialize)]
 struct ByIds<'a> {
@@ -46,11 +45,11 @@ struct PageOfOne {
 }
 
 impl PageOfOne {
-    fn new(id: String, after: Option<&Cursor>) -> Self {
+    fn new(id: String, after: Option<&PageCursor>) -> Self {
         Self {
             id,
             first: PAGE_ROWS,
-            after: after.map(Cursor::to_string),
+            after: after.map(PageCursor::to_string),
         }
     }
 }
@@ -64,11 +63,11 @@ impl Client {
     ///
     /// # Errors
     /// When Shopify does not answer one of the calls; see [`Error`]. What was read until then is forgotten.
-    pub async fn look_again(
+    pub async fn refresh(
         &self,
         keys: &[(RecordKey, Option<LevelGid>)],
     ) -> Result<Vec<(RecordKey, Vec<Change>)>, Error> {
-        let mut found = Found::new();
+        let mut found = FoundRecords::new();
         let (mut customers, mut items, mut locations) = (Vec::new(), Vec::new(), Vec::new());
         let (mut levels, mut orders, mut products) = (Vec::new(), Vec::new(), Vec::new());
         for (key, gid) in keys {
@@ -84,16 +83,16 @@ impl Client {
         self.by_id(
             &document::CUSTOMERS_BY_ID,
             &customers,
-            Customer::change,
+            CustomerNode::change,
             &mut found,
         )
         .await?;
-        self.by_id(&document::ITEMS_BY_ID, &items, Item::change, &mut found)
+        self.by_id(&document::ITEMS_BY_ID, &items, ItemNode::change, &mut found)
             .await?;
         self.by_id(
             &document::LOCATIONS_BY_ID,
             &locations,
-            Location::change,
+            LocationNode::change,
             &mut found,
         )
         .await?;
@@ -115,9 +114,9 @@ impl Client {
         document: &'static Document,
         keys: &[(RecordKey, String)],
         change: fn(T) -> Change,
-        found: &mut Found,
+        found: &mut FoundRecords,
     ) -> Result<(), Error> {
-        for batch in keys.chunks(LOOK_AGAIN_ROWS) {
+        for batch in keys.chunks(REFRESH_ROWS) {
             let ids = batch.iter().map(|(_, gid)| gid.as_str()).collect();
             let nodes = self.nodes(document, ids, None).await?;
             found.extend(
@@ -135,13 +134,13 @@ impl Client {
     async fn levels(
         &self,
         keys: &[(InventoryItemId, LocationId, Option<&LevelGid>)],
-        found: &mut Found,
+        found: &mut FoundRecords,
     ) -> Result<(), Error> {
         let gids: Vec<_> = keys
             .iter()
             .filter_map(|(_, _, gid)| gid.map(LevelGid::as_str))
             .collect();
-        for batch in gids.chunks(LOOK_AGAIN_ROWS) {
+        for batch in gids.chunks(REFRESH_ROWS) {
             let nodes = self
                 .nodes(&document::LEVELS_BY_ID, batch.to_vec(), None)
                 .await?;
@@ -154,7 +153,7 @@ impl Client {
             }
         }
         for (location, items) in rest {
-            for batch in items.chunks(LOOK_AGAIN_ROWS) {
+            for batch in items.chunks(REFRESH_ROWS) {
                 let ids = batch.iter().map(String::as_str).collect();
                 let nodes = self
                     .nodes(&document::LEVELS_BY_ITEM, ids, Some(location))
@@ -170,8 +169,8 @@ impl Client {
     }
 
     /// Several orders with one call. One that has more of something than fits there is read page by page.
-    async fn orders(&self, ids: &[OrderId], found: &mut Found) -> Result<(), Error> {
-        for batch in ids.chunks(LOOK_AGAIN_ORDERS) {
+    async fn orders(&self, ids: &[OrderId], found: &mut FoundRecords) -> Result<(), Error> {
+        for batch in ids.chunks(REFRESH_ORDERS) {
             let gids: Vec<_> = batch.iter().map(|id| id.gid()).collect();
             let gids = gids.iter().map(String::as_str).collect();
             let nodes = self.nodes(&document::ORDERS_BY_ID, gids, None).await?;
@@ -190,14 +189,14 @@ impl Client {
     }
 
     /// Several products with one call. One that has more variants than fit there is read page by page.
-    async fn products(&self, ids: &[ProductId], found: &mut Found) -> Result<(), Error> {
+    async fn products(&self, ids: &[ProductId], found: &mut FoundRecords) -> Result<(), Error> {
         #[derive(Deserialize)]
         struct Begun {
-            variants: Connection<Variant>,
+            variants: Connection<VariantNode>,
             #[serde(flatten)]
-            product: Product,
+            product: ProductNode,
         }
-        for batch in ids.chunks(LOOK_AGAIN_PRODUCTS) {
+        for batch in ids.chunks(REFRESH_PRODUCTS) {
             let gids: Vec<_> = batch.iter().map(|id| id.gid()).collect();
             let gids = gids.iter().map(String::as_str).collect();
             let nodes = self.nodes(&document::PRODUCTS_BY_ID, gids, None).await?;
@@ -235,9 +234,9 @@ impl Client {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Whole {
-            line_items: Connection<Line>,
+            line_items: Connection<LineNode>,
             #[serde(flatten)]
-            order: Order,
+            order: OrderNode,
         }
         let (mut lines, mut after, mut state) = (Vec::new(), None, None);
         for _ in 0..PAGES_MAX {
@@ -272,9 +271,9 @@ impl Client {
         }
         #[derive(Deserialize)]
         struct Whole {
-            variants: Connection<Variant>,
+            variants: Connection<VariantNode>,
             #[serde(flatten)]
-            product: Product,
+            product: ProductNode,
         }
         let (mut ids, mut changes, mut after, mut state) = (Vec::new(), Vec::new(), None, None);
         let mut torn = false;

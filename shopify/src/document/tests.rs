@@ -73,12 +73,12 @@ fn every_document_is_valid_and_costs_what_it_says() {
 
 #[test]
 fn no_page_can_be_too_expensive() {
-    let looked_up = u32::try_from(LOOK_AGAIN_ROWS).unwrap();
+    let looked_up = u32::try_from(REFRESH_ROWS).unwrap();
     for document in ALL {
         let rows = match document.name {
             "orders" => ORDERS_ROWS,
-            "orders_by_id" => u32::try_from(LOOK_AGAIN_ORDERS).unwrap(),
-            "products_by_id" => u32::try_from(LOOK_AGAIN_PRODUCTS).unwrap(),
+            "orders_by_id" => u32::try_from(REFRESH_ORDERS).unwrap(),
+            "products_by_id" => u32::try_from(REFRESH_PRODUCTS).unwrap(),
             _ if document.text.contains("$ids") => looked_up,
             _ => PAGE_ROWS,
         };

@@ -83,8 +83,8 @@ fn transaction(id: u64, kind: &str, status: &str) -> Value {
     })
 }
 
-async fn look_again(fake: &std::sync::Arc<Fake>, key: RecordKey) -> Vec<Change> {
-    let mut found = fake.client().look_again(&[(key, None)]).await.unwrap();
+async fn refreshed(fake: &std::sync::Arc<Fake>, key: RecordKey) -> Vec<Change> {
+    let mut found = fake.client().refresh(&[(key, None)]).await.unwrap();
     assert_eq!((found.len(), found[0].0), (1, key));
     found.remove(0).1
 }
@@ -98,7 +98,7 @@ async fn levels_are_read_fifty_at_a_time() {
         data(json!({ "nodes": items.map(|item| level(item, 3)).collect::<Vec<_>>() }))
     };
     let fake = Fake::script([batch(1..=50), batch(51..=70)]);
-    let found = fake.client().look_again(&keys).await.unwrap();
+    let found = fake.client().refresh(&keys).await.unwrap();
     assert_eq!(found.len(), 70);
     for (n, (found, (key, _))) in (1..).zip(found.iter().zip(&keys)) {
         assert_eq!(found.0, *key);
@@ -120,7 +120,7 @@ async fn a_level_is_gone_only_when_its_item_has_none_at_the_location() {
         data(json!({ "nodes": [{ "inventoryLevel": level(2, 3) }, { "inventoryLevel": null }] })),
         data(json!({ "nodes": [null] })),
     ]);
-    let found = fake.client().look_again(&keys).await.unwrap();
+    let found = fake.client().refresh(&keys).await.unwrap();
     let gone: Vec<_> = found
         .iter()
         .filter(|(key, changes)| *changes == [Change::Gone(*key)])
@@ -139,7 +139,7 @@ async fn a_level_under_a_gid_of_another_is_not_taken_for_it() {
     ]);
     let found = fake
         .client()
-        .look_again(&[(level_key(1, 3), gid(1))])
+        .refresh(&[(level_key(1, 3), gid(1))])
         .await
         .unwrap();
     assert!(
@@ -160,7 +160,7 @@ async fn what_does_not_exist_is_gone() {
         let fake = Fake::script([data(
             json!({ "nodes": [null], "order": null, "product": null }),
         )]);
-        assert_eq!(look_again(&fake, key).await, [Change::Gone(key)]);
+        assert_eq!(refreshed(&fake, key).await, [Change::Gone(key)]);
     }
 }
 
@@ -173,7 +173,7 @@ async fn a_product_is_read_with_all_its_variants_page_by_page() {
         data(first),
         data(product(then, &[3], None)),
     ]);
-    let changes = look_again(&fake, RecordKey::Product(1u64.try_into().unwrap())).await;
+    let changes = refreshed(&fake, RecordKey::Product(1u64.try_into().unwrap())).await;
     let [
         Change::Product {
             variants: Some(ids),
@@ -201,7 +201,7 @@ async fn a_product_that_changed_between_two_pages_is_read_again() {
         data(product("2026-11-19T10:00:01Z", &[3], None)),
     ]);
     let key = RecordKey::Product(1u64.try_into().unwrap());
-    let changes = look_again(&fake, key).await;
+    let changes = refreshed(&fake, key).await;
     assert!(matches!(changes[0], Change::Product { variants: None, .. }));
     assert_eq!(changes.last(), Some(&Change::LookAgain(key)));
 }
@@ -215,7 +215,7 @@ async fn an_order_is_told_in_the_words_of_webhooks() {
         data(first),
         data(order(then, 11, None)),
     ]);
-    let changes = look_again(&fake, RecordKey::Order(1u64.try_into().unwrap())).await;
+    let changes = refreshed(&fake, RecordKey::Order(1u64.try_into().unwrap())).await;
     let [Change::Order(order)] = &changes[..] else {
         panic!("{changes:?}")
     };
@@ -246,7 +246,7 @@ async fn of_an_orders_transactions_those_are_told_that_moved_money_or_should_hav
     // With so many transactions there may be more of them.
     let whole = order("2026-11-19T10:00:00Z", 12, None);
     let fake = Fake::script([data(begun(&whole, "order")), data(whole)]);
-    let changes = look_again(&fake, RecordKey::Order(1u64.try_into().unwrap())).await;
+    let changes = refreshed(&fake, RecordKey::Order(1u64.try_into().unwrap())).await;
     let [Change::Order(order)] = &changes[..] else {
         panic!("{changes:?}")
     };
@@ -273,7 +273,7 @@ async fn an_order_that_changed_between_two_pages_is_read_again() {
         data(order("2026-11-19T10:00:01Z", 11, None)),
     ]);
     let key = RecordKey::Order(1u64.try_into().unwrap());
-    assert_eq!(look_again(&fake, key).await, [Change::LookAgain(key)]);
+    assert_eq!(refreshed(&fake, key).await, [Change::LookAgain(key)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -305,7 +305,7 @@ async fn small_orders_and_products_are_read_several_at_a_time() {
         data(json!({ "nodes": second })),
         data(json!({ "nodes": (1..=7).map(product).collect::<Vec<_>>() })),
     ]);
-    let found = fake.client().look_again(&keys).await.unwrap();
+    let found = fake.client().refresh(&keys).await.unwrap();
     for ((key, _), (found, changes)) in keys.iter().zip(&found) {
         assert_eq!(key, found);
         match key {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 use schemas::event::{AvailableAt, Transfer};
 use schemas::record::{Customer, Variant};
 use schemas::{
-    CustomerId, Epoch, Event, InventoryItemId, LocationId, ProductId, RecordKey, Resource, Room,
+    CustomerId, Epoch, InventoryItemId, LocationId, Logged, ProductId, RecordKey, Resource, Room,
     RunId, Sequence, ShopDomain, Timestamp, TransferId, WebhookId,
 };
 
@@ -580,7 +580,7 @@ impl SqliteEngine {
 }
 
 /// What holds a shop's records, the log's index before the log and lines before orders.
-const TABLES_OF_A_SHOP: [&str; 21] = [
+const TABLES_OF_A_SHOP: [&str; 22] = [
     "redacted",
     "log_room",
     "log",
@@ -599,6 +599,7 @@ const TABLES_OF_A_SHOP: [&str; 21] = [
     "inventory_item",
     "variant",
     "product",
+    "order_line",
     "customer_order",
     "customer",
     "location",
@@ -728,14 +729,10 @@ impl Tables for SqliteTables<'_> {
         self.all("true", None)
     }
 
-    fn append(&mut self, at: Timestamp, event: &Event) -> Result<Sequence> {
+    fn append(&mut self, at: Timestamp, event: &Logged) -> Result<Sequence> {
         self.connection
             .prepare_cached("INSERT INTO log (shop, at, event) VALUES (?1, ?2, ?3)")?
-            .execute(params![
-                self.shop.row,
-                micros(at),
-                serde_json::to_string(event)?
-            ])?;
+            .execute(params![self.shop.row, micros(at), event.stored()?])?;
         let sequence = self.connection.last_insert_rowid();
         self.heard.extend(
             event
@@ -910,6 +907,12 @@ impl Tables for SqliteTables<'_> {
         connection.execute(
             "DELETE FROM drift WHERE shop = ?1 AND record = ?2",
             params![shop, RecordKey::Customer(customer).to_string()],
+        )?;
+        // Of an order that was somebody else's, or nobody's, all else stays.
+        connection.execute(
+            "UPDATE drift SET wrong = json_remove(wrong, '$.fields.customerId') \
+             WHERE shop = ?1 AND wrong -> '$.fields.customerId' GLOB '*\"' || ?2 || '\"*'",
+            [shop, id],
         )?;
         connection.execute(
             "UPDATE delivery SET body = NULL WHERE shop = ?1 AND state = 'unreadable' \

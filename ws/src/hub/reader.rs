@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::{Event, Identity, Room, Sequence, ShopDomain};
+use schemas::{Ephemeral, Event, Identity, Room, Sequence, ShopDomain};
 use serde::{Deserialize, Serialize};
 
 use crate::contracts::Namespace;
@@ -78,7 +78,7 @@ impl LogReader {
     /// author. Such events have no position in the log, so it does not matter when a room was
     /// joined.
     pub(crate) fn accepts_ephemeral(&self, broadcast: &Broadcast) -> bool {
-        let own = matches!(&broadcast.event, Event::Typing(typing) if typing.user_id == self.identity.user_id);
+        let own = matches!(&broadcast.event, Event::Ephemeral(Ephemeral::Typing(typing)) if typing.user_id == self.identity.user_id);
         !own && self.matches(broadcast, &self.kinds, |room| self.rooms.contains(room))
     }
 
@@ -219,16 +219,7 @@ impl LogReader {
     /// Gives the same user other rights. What the reader received before does not prove that it got
     /// what it may see now, so every room counts from here.
     pub(crate) fn become_identity(&mut self, identity: Identity, shops: Vec<ShopDomain>) {
-        let rights = |of: &Identity| {
-            (
-                of.role,
-                of.customer_id,
-                of.locations.clone(),
-                of.shops.clone(),
-                of.companies.clone(),
-            )
-        };
-        if rights(&identity) != rights(&self.identity) {
+        if identity.rights() != self.identity.rights() {
             self.rooms
                 .values_mut()
                 .for_each(|joined| *joined = (*joined).max(self.position));
