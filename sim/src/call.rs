@@ -13,7 +13,7 @@ const MAX_MUTATIONS: usize = 100_000;
 /// Idempotency keys that are watched for a second application; later ones are not.
 const MAX_WATCHED: usize = 1_000_000;
 
-/// One GraphQL call.
+/// One GraphQL call, as `/_sim/calls` lists it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Call {

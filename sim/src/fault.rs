@@ -30,7 +30,7 @@ pub(crate) struct Faults {
 pub(crate) enum ShopState {
     #[default]
     Open,
-    /// It has not paid.
+    /// The shop has not paid: 402.
     Frozen,
     /// It broke the limits too often.
     Locked,

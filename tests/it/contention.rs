@@ -136,7 +136,7 @@ struct Crowd {
 /// What one of the crowd did that was taken.
 #[derive(Default)]
 struct Done {
-    /// Ids of commands.
+    /// Ids of the commands that were accepted.
     commands: Vec<String>,
     /// Ids of holds, and whether they last.
     holds: Vec<(String, bool)>,

@@ -100,7 +100,7 @@ const HAPPENINGS_OF_ALL: [&str; 23] = [
     "location deleted",
 ];
 
-/// Commands of ours.
+/// The kinds of commands that staff give.
 const COMMANDS: [&str; 4] = ["adjust", "release", "reserve", "update"];
 
 /// A shop, its mirror, and what they go through.
@@ -110,7 +110,7 @@ struct Hour {
     shop: TestShop,
     daemon: TestDaemon,
     happened: BTreeMap<&'static str, u32>,
-    /// Acknowledged.
+    /// Ids of the commands that were acknowledged.
     commands: Vec<String>,
     holds: Vec<String>,
 }

@@ -54,7 +54,7 @@ const EFFECTS: [&str; 8] = [
     "warp",
 ];
 
-/// Where stockd runs.
+/// The platform that stockd is built for.
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 
 fn root() -> PathBuf {

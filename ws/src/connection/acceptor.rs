@@ -153,7 +153,7 @@ impl<T: ProtocolDriver> ConnectionAcceptor<T> {
         self.closing.cancel();
     }
 
-    /// Sessions open now.
+    /// The number of open sessions.
     pub fn connections(&self) -> usize {
         self.counters.connections.load(Ordering::Relaxed)
     }

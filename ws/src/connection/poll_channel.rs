@@ -17,7 +17,7 @@ pub(super) type AnswerSender = oneshot::Sender<Result<Bytes, ConnectionRefusal>>
 
 /// What a request, or a WebSocket that probes, asks of the polling task.
 pub(super) enum PollRequest<T> {
-    /// A POST broke off.
+    /// A POST broke off before its body was complete.
     Broken,
     /// A POST came while another was under way.
     Overlap,

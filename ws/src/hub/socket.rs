@@ -366,7 +366,7 @@ impl Socket {
     }
 }
 
-/// Reading the log.
+/// Reading the log: marks, ring and pages.
 impl Socket {
     fn read(&mut self, out: &mut SendQueue) -> ReadProgress {
         self.catch_up_marks();
