@@ -54,7 +54,7 @@ impl RecoverableSession {
 
 /// What a record is written for.
 pub(crate) enum WriteReason {
-    /// The join under way.
+    /// The rooms of the join that is under way.
     Join,
     /// Leaving these rooms, as this request asks.
     Leave(Call, BTreeSet<Room>),

@@ -11,7 +11,7 @@ pub(crate) struct RateLimiter {
 }
 
 impl RateLimiter {
-    /// A full bucket.
+    /// A bucket that is full at the start.
     pub(crate) fn new(per_minute: u32) -> Self {
         Self {
             per_minute,
