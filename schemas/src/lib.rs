@@ -40,7 +40,7 @@ pub mod run;
 pub mod selection;
 pub mod shape;
 
-pub use access::{Identity, Role, ShopScope, Subject};
+pub use access::{Identity, IdentityRights, Role, ShopScope, Subject};
 pub use change::{Change, RecordKey};
 pub use clock::{Clock, Timestamp};
 pub use command::Command;

@@ -53,7 +53,8 @@ use crate::hub::ring::EventRing;
 use crate::hub::sorted_map::SortedMap;
 use crate::limits;
 use crate::options::{HubOptions, ListenerPolicy};
-use crate::source::{AuthError, Authenticator, CommandHandler, EventSource};
+use crate::source::{AuthError, Authenticator, CommandHandler, EventSource, SourceError};
+use crate::warning_counter::WarningCounter;
 
 /// Counts and gauges of the hub, for `/metrics` and the admin overview.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,9 +148,11 @@ pub(crate) struct HubCounters {
     pub(crate) not_recovered: AtomicU64,
     pub(crate) sessions_unknown: AtomicU64,
     pub(crate) replaced: AtomicU64,
-    pub(crate) rate_limited: AtomicU64,
-    pub(crate) rooms_refused: AtomicU64,
-    pub(crate) crowded: AtomicU64,
+    pub(crate) rate_limited: WarningCounter,
+    pub(crate) rooms_refused: WarningCounter,
+    pub(crate) crowded: WarningCounter,
+    /// Queries to the source that failed.
+    pub(crate) source_failures: WarningCounter,
     pub(crate) revoked: AtomicU64,
 }
 
@@ -447,9 +450,9 @@ impl Hub {
             not_recovered: self.counters.not_recovered.load(Ordering::Relaxed),
             sessions_unknown: self.counters.sessions_unknown.load(Ordering::Relaxed),
             replaced: self.counters.replaced.load(Ordering::Relaxed),
-            rate_limited: self.counters.rate_limited.load(Ordering::Relaxed),
-            rooms_refused: self.counters.rooms_refused.load(Ordering::Relaxed),
-            crowded: self.counters.crowded.load(Ordering::Relaxed),
+            rate_limited: self.counters.rate_limited.total(),
+            rooms_refused: self.counters.rooms_refused.total(),
+            crowded: self.counters.crowded.total(),
             revoked: self.counters.revoked.load(Ordering::Relaxed),
             refused,
             refused_of_address,
@@ -523,6 +526,13 @@ impl Hub {
         PresenceSnapshot {
             users: self.registry.users(),
             rooms,
+        }
+    }
+
+    /// Warns that the source did not answer a query of a client, which is told to try again.
+    pub(crate) fn warn_of_source(&self, error: &SourceError) {
+        if let Some(count) = self.counters.source_failures.count() {
+            tracing::warn!(%error, count, "Could not answer clients: the store did not answer");
         }
     }
 

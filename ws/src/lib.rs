@@ -29,6 +29,7 @@ pub mod limits;
 mod options;
 pub mod protocol;
 pub mod source;
+mod warning_counter;
 
 pub use connection::plain::PlainDriver;
 pub use connection::{ConnectionRefusal, HandshakeOutcome, IpNetwork};

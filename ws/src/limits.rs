@@ -161,3 +161,6 @@ pub const REFUSED_ORIGINS_LOGGED_MAX: usize = 64;
 
 /// Characters of an origin that are logged. The rest is cut.
 pub const REFUSED_ORIGIN_CHARS_MAX: usize = 200;
+
+/// Time between two warnings about the same limit or fault. What happens in between is counted and told by the next one.
+pub const WARNING_PAUSE: Duration = Duration::from_mins(1);

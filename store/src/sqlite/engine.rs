@@ -580,7 +580,7 @@ impl SqliteEngine {
 }
 
 /// What holds a shop's records, the log's index before the log and lines before orders.
-const TABLES_OF_A_SHOP: [&str; 21] = [
+const TABLES_OF_A_SHOP: [&str; 22] = [
     "redacted",
     "log_room",
     "log",
@@ -599,6 +599,7 @@ const TABLES_OF_A_SHOP: [&str; 21] = [
     "inventory_item",
     "variant",
     "product",
+    "order_line",
     "customer_order",
     "customer",
     "location",
@@ -910,6 +911,12 @@ impl Tables for SqliteTables<'_> {
         connection.execute(
             "DELETE FROM drift WHERE shop = ?1 AND record = ?2",
             params![shop, RecordKey::Customer(customer).to_string()],
+        )?;
+        // Of an order that was somebody else's, or nobody's, all else stays.
+        connection.execute(
+            "UPDATE drift SET wrong = json_remove(wrong, '$.fields.customerId') \
+             WHERE shop = ?1 AND wrong -> '$.fields.customerId' GLOB '*\"' || ?2 || '\"*'",
+            [shop, id],
         )?;
         connection.execute(
             "UPDATE delivery SET body = NULL WHERE shop = ?1 AND state = 'unreadable' \

@@ -6,10 +6,14 @@
 mod column;
 mod engine;
 mod files;
+#[cfg(test)]
+mod forgetting;
 mod high_water;
 mod ledger;
 mod reader;
 mod rows;
+#[cfg(test)]
+mod upgrade;
 
 use std::io;
 use std::path::Path;
@@ -176,13 +180,18 @@ fn migrate(connection: &Connection) -> Result<()> {
     connection.execute_batch(&format!(
         "PRAGMA journal_mode = WAL; PRAGMA application_id = {APPLICATION_ID};"
     ))?;
-    for (index, migration) in MIGRATIONS.iter().enumerate().skip(done) {
-        connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {migration} PRAGMA user_version = {}; COMMIT;",
-            index + 1
-        ))?;
+    for index in done..MIGRATIONS.len() {
+        carry_out(connection, index)?;
     }
     Ok(())
+}
+
+/// Carries one migration out and notes that it is done, in one transaction.
+fn carry_out(connection: &Connection, index: usize) -> Result<()> {
+    let (migration, version) = (MIGRATIONS[index], index + 1);
+    Ok(connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE; {migration} PRAGMA user_version = {version}; COMMIT;"
+    ))?)
 }
 
 fn epoch(connection: &Connection, entropy: &Entropy) -> Result<Epoch> {

@@ -72,7 +72,7 @@ impl<T: ProtocolDriver> ConnectionAcceptor<T> {
         driver: impl FnOnce(PeerInfo) -> T,
     ) -> HandshakeOutcome<T> {
         let peer_info = || peer_info(headers, peer, policy);
-        self.judge(method, headers, policy, |origin| {
+        self.judge(method, headers, peer, policy, |origin| {
             let query = HandshakeQuery::read(uri);
             match (query.transport, query.session) {
                 (Some("polling"), None) => self.open(method, &query, peer_info, driver),
@@ -96,7 +96,7 @@ impl<T: ProtocolDriver> ConnectionAcceptor<T> {
         policy: &ListenerPolicy,
         driver: impl FnOnce(PeerInfo, &mut SendQueue) -> Result<P, ConnectionRefusal>,
     ) -> HandshakeOutcome<P> {
-        self.judge(method, headers, policy, |_| {
+        self.judge(method, headers, peer, policy, |_| {
             if *method != Method::GET {
                 return Err(ConnectionRefusal::Method);
             }
@@ -116,6 +116,7 @@ impl<T: ProtocolDriver> ConnectionAcceptor<T> {
         &self,
         method: &Method,
         headers: &HeaderMap,
+        peer: SocketAddr,
         policy: &ListenerPolicy,
         judge: impl FnOnce(&RequestOrigin) -> Result<HandshakeOutcome<P>, ConnectionRefusal>,
     ) -> HandshakeOutcome<P> {
@@ -138,7 +139,10 @@ impl<T: ProtocolDriver> ConnectionAcceptor<T> {
                 HandshakeOutcome::Open(origin.admit(answer), task)
             }
             Ok(handshake) => handshake,
-            Err(refusal) => HandshakeOutcome::Answer(origin.admit(response(Err(refusal)))),
+            Err(refusal) => {
+                tracing::debug!(%peer, status = refusal.status().as_u16(), reason = %refusal, "Refused a realtime request");
+                HandshakeOutcome::Answer(origin.admit(response(Err(refusal))))
+            }
         }
     }
 
@@ -181,7 +185,11 @@ impl<T: ProtocolDriver> ConnectionAcceptor<T> {
             refused_of_origin,
             ..
         } = &*self.counters;
-        [refused, refused_of_address, refused_of_origin].map(|count| count.load(Ordering::Relaxed))
+        [
+            refused.total(),
+            refused_of_address.total(),
+            refused_of_origin.load(Ordering::Relaxed),
+        ]
     }
 
     fn open(

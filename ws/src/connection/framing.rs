@@ -34,6 +34,14 @@ impl FramingLayer {
         ))
     }
 
+    /// The name of the protocol, for the log.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Engine(_) => "engine.io",
+            Self::Plain(_) => "websocket",
+        }
+    }
+
     /// The ping that is due by now, as a whole frame. `listening` says whether the client was read
     /// from; if not, its silence does not count.
     pub(super) fn tick(

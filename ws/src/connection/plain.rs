@@ -10,8 +10,8 @@ use schemas::{ErrorBody, ErrorCode};
 use crate::connection::socketio::EXPIRY_CHECK_MAX;
 use crate::connection::{ConnectionRefusal, PeerInfo, ProtocolDriver, SendQueue};
 use crate::contracts::Dialect;
+use crate::hub::Hub;
 use crate::hub::socket::{ClientAdmission, Socket};
-use crate::hub::{Hub, count};
 use crate::protocol::close_reason::CloseReason;
 use crate::protocol::engine::TransportMessage;
 use crate::protocol::socketio::{Call, RateLimiter};
@@ -47,7 +47,9 @@ impl PlainDriver {
         };
         let socket = Socket::open(hub, dialect.namespace(), arrival, &peer_info.waker, out)
             .map_err(|_| {
-                count(&hub.counters.crowded);
+                hub.counters
+                    .crowded
+                    .limit_reached("sockets_per_user_max", hub.options.sockets_per_user_max);
                 ConnectionRefusal::Overloaded
             })?;
         let rate_limiter = RateLimiter::new(hub.options.plain_messages_per_minute);
@@ -82,7 +84,10 @@ impl ProtocolDriver for PlainDriver {
         out: &mut SendQueue,
     ) -> Result<(), CloseReason> {
         if !self.rate_limiter.take(now) {
-            count(&self.hub.counters.rate_limited);
+            self.hub.counters.rate_limited.limit_reached(
+                "plain_messages_per_minute",
+                self.hub.options.plain_messages_per_minute,
+            );
             self.socket.refuse_excess(&Call::default(), out);
             return Ok(());
         }

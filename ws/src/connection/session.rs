@@ -17,6 +17,7 @@ use super::{ConnectionWaker, ProtocolDriver, SendQueue};
 use crate::options::HubOptions;
 use crate::protocol::close_reason::CloseReason;
 use crate::protocol::engine::TransportMessage;
+use crate::warning_counter::WarningCounter;
 
 /// Counts of all connections.
 #[derive(Debug, Default)]
@@ -27,9 +28,9 @@ pub(super) struct ConnectionCounters {
     /// Connections closed because a write did not move.
     pub(super) stalled: AtomicU64,
     /// Connections refused because there were too many in all.
-    pub(super) refused: AtomicU64,
+    pub(super) refused: WarningCounter,
     /// Connections refused because there were too many of one address.
-    pub(super) refused_of_address: AtomicU64,
+    pub(super) refused_of_address: WarningCounter,
     /// Requests refused because of the origin of their page.
     pub(super) refused_of_origin: AtomicU64,
     /// How often connections ended, by the label of the reason.
@@ -52,7 +53,10 @@ impl ConnectionPermit {
             .addresses
             .enter(from, options.connections_per_address_max)
         {
-            counters.refused_of_address.fetch_add(1, Ordering::Relaxed);
+            counters.refused_of_address.limit_reached(
+                "connections_per_address_max",
+                options.connections_per_address_max,
+            );
             return None;
         }
         // Counted first and judged afterwards: handshakes on two threads cannot both take the last
@@ -61,7 +65,9 @@ impl ConnectionPermit {
         // From here on the permit frees its place by being dropped, also when it is one too many.
         let permit = Self(Arc::clone(counters), from);
         if before >= options.connections_max {
-            counters.refused.fetch_add(1, Ordering::Relaxed);
+            counters
+                .refused
+                .limit_reached("connections_max", options.connections_max);
             return None;
         }
         Some(permit)
@@ -91,7 +97,10 @@ pub(super) struct ClientSession<T> {
 }
 
 impl<T: ProtocolDriver> ClientSession<T> {
-    /// A session that opens now, with what `out` already holds to be sent first.
+    /// Opens a session, with what `out` already holds to be sent first.
+    ///
+    /// Every realtime connection begins here, whatever its transport, and ends in
+    /// [`ClientSession::end`].
     pub(super) fn open(
         driver: T,
         out: SendQueue,
@@ -101,6 +110,7 @@ impl<T: ProtocolDriver> ClientSession<T> {
         closing: CancellationToken,
         permit: ConnectionPermit,
     ) -> Box<Self> {
+        tracing::debug!(%peer, protocol = layer.name(), "Opened a realtime connection");
         Box::new(Self {
             driver,
             out,
@@ -121,6 +131,7 @@ impl<T: ProtocolDriver> ClientSession<T> {
 
     /// Marks the session as carried by a WebSocket, so that polls are refused.
     pub(super) fn upgraded(&self) {
+        tracing::debug!(peer = %self.peer, "Moved a polling session to a WebSocket");
         self.guard.iter().for_each(SessionGuard::upgraded);
     }
 
@@ -192,7 +203,13 @@ impl<T: ProtocolDriver> ClientSession<T> {
     /// Ends the session. Returns what is still to be sent, and the permit, which is to be held
     /// until it is sent.
     pub(super) fn end(self, reason: &CloseReason) -> (SendQueue, ConnectionPermit) {
-        tracing::debug!(peer = %self.peer, reason = reason.label(), detail = %reason, "realtime connection closed");
+        tracing::debug!(
+            peer = %self.peer,
+            reason = reason.label(),
+            detail = %reason,
+            seconds = self.opened.elapsed().as_secs(),
+            "Closed a realtime connection"
+        );
         let mut endings = self
             .permit
             .0

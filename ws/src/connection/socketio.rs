@@ -70,7 +70,10 @@ impl SocketIoDriver {
                 }
             }
             SessionStep::Excess(namespace, call) => {
-                count(&self.hub.counters.rate_limited);
+                self.hub
+                    .counters
+                    .rate_limited
+                    .limit_reached("messages_per_minute", self.hub.options.messages_per_minute);
                 if let Some(socket) = self.joined.get(&namespace) {
                     socket.refuse_excess(&call, out);
                 }
@@ -114,6 +117,7 @@ impl SocketIoDriver {
                 return Err(CloseReason::Interrupted(error.to_string()));
             }
             Err(error) => {
+                tracing::debug!(namespace = namespace.as_str(), %error, "Refused a client of a namespace");
                 out.push(
                     SocketIoPacket::refusal(namespace.as_str().to_owned(), &error.to_string())
                         .frame(),
@@ -140,7 +144,10 @@ impl SocketIoDriver {
             return Ok(());
         }
         let Ok(socket) = Socket::open(&self.hub, namespace, arrival, &self.waker, out) else {
-            count(&self.hub.counters.crowded);
+            self.hub.counters.crowded.limit_reached(
+                "sockets_per_user_max",
+                self.hub.options.sockets_per_user_max,
+            );
             return Err(CloseReason::TooManySockets);
         };
         self.session.admit(namespace);

@@ -23,6 +23,11 @@ pub(crate) async fn run(
     )
     .await;
     outcome.unwrap_or_else(|_| {
+        tracing::warn!(
+            command = ?kind,
+            waited_ms = COMMAND_DEADLINE.as_millis(),
+            "Gave up waiting for a command; it may have been carried out"
+        );
         let message =
             "No answer in time; it may have been done: look, or repeat it with the same idempotencyKey";
         Err(ErrorBody::new(ErrorCode::Unavailable, message))

@@ -126,7 +126,10 @@ impl PresenceRegistry {
                 .await
                 .is_err()
             {
-                tracing::warn!("a socket that was taken over does not end");
+                tracing::warn!(
+                    waited_ms = TAKEOVER_MAX.as_millis(),
+                    "A replaced socket has not ended; its client was let in all the same"
+                );
             }
             // `notify_one` stores one permit, and this wait has consumed it. Another connection of
             // the same session may wait, too, so it is passed on.

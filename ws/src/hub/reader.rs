@@ -219,16 +219,7 @@ impl LogReader {
     /// Gives the same user other rights. What the reader received before does not prove that it got
     /// what it may see now, so every room counts from here.
     pub(crate) fn become_identity(&mut self, identity: Identity, shops: Vec<ShopDomain>) {
-        let rights = |of: &Identity| {
-            (
-                of.role,
-                of.customer_id,
-                of.locations.clone(),
-                of.shops.clone(),
-                of.companies.clone(),
-            )
-        };
-        if rights(&identity) != rights(&self.identity) {
+        if identity.rights() != self.identity.rights() {
             self.rooms
                 .values_mut()
                 .for_each(|joined| *joined = (*joined).max(self.position));

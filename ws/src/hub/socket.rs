@@ -34,7 +34,7 @@ use crate::hub::reader::LogReader;
 use crate::hub::replay::{self, LogPage};
 use crate::hub::{Hub, SocketSignal, count};
 use crate::limits::{REQUESTS_WAITING_MAX, RING_ENTRIES_PER_LOOK};
-use crate::protocol::socketio::Call;
+use crate::protocol::socketio::{Call, NamespaceId as _};
 use crate::source::{AuthError, LevelsSnapshot, OrderOwner, SourceError};
 
 pub(crate) use self::admission::{ClientAdmission, SessionLookup};
@@ -197,7 +197,8 @@ impl Socket {
         };
         let answer = ready!(query.as_mut().poll(cx));
         self.query = None;
-        Poll::Ready(self.handle_answer(answer, out))
+        let handled = self.handle_answer(answer, out);
+        Poll::Ready(handled.inspect_err(|LogInterrupted(error)| self.hub.warn_of_source(error)))
     }
 
     fn handle_answer(
@@ -355,7 +356,12 @@ impl Socket {
 
     fn resync(&mut self, reason: &str, out: &mut SendQueue) {
         self.flush(out);
-        self.hub.counters.resyncs.fetch_add(1, Ordering::Relaxed);
+        count(&self.hub.counters.resyncs);
+        tracing::debug!(
+            namespace = self.namespace.as_str(),
+            reason,
+            "Told a client to load again"
+        );
         out.push(self.voice().resync(reason));
     }
 }

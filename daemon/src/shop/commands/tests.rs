@@ -4,7 +4,7 @@ use inventory::Thresholds;
 use inventory::effect::CallKind;
 use jiff::SignedDuration;
 use schemas::record::{InventoryItem, Level};
-use schemas::{Change, InventoryItemId, LocationId, Quantities, ShopScope, Timestamp};
+use schemas::{Change, InventoryItemId, LocationId, Quantities, Role, ShopScope, Timestamp};
 use store::{Attempt, Batch, Cause, End, Refusal};
 use tokio::task::JoinSet;
 use ws::CommandHandler as _;

@@ -95,7 +95,7 @@ pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBo
         "unsubscribe:notifications" => Ok(Request::Leave(Leaving::Family(NOTIFICATIONS))),
         "auth:refresh" => request::refresh(call),
         name => match command(name) {
-            Some(_) if !identity.role.is_staff() => Err(forbidden("commands")),
+            Some(_) if !identity.role.may_give_commands() => Err(forbidden("commands")),
             Some(kind) => {
                 let shop = fields()?
                     .field("shop")

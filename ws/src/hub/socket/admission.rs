@@ -23,7 +23,7 @@ use crate::hub::recovery::{
 use crate::hub::replay;
 use crate::hub::{Hub, count};
 use crate::limits::SOURCE_DEADLINE;
-use crate::protocol::socketio::PacketContent;
+use crate::protocol::socketio::{NamespaceId as _, PacketContent};
 use crate::source::{KeptRooms, SourceError};
 
 /// A client that may enter, with what is known of its earlier session.
@@ -148,7 +148,7 @@ async fn look_up(
         None => None,
         Some(Ok(record)) => Some(record),
         Some(Err(error)) => {
-            tracing::error!(%error, "a session's record is not what was written");
+            tracing::error!(%error, "Could not read the stored record of a session; its client has to load again");
             None
         }
     };
@@ -301,8 +301,15 @@ impl Socket {
                 .iter()
                 .flat_map(|record| record.rooms.keys().cloned()),
         );
+        let is_known = matches!(session, PriorSession::Some(_));
         let (pid, resync) = socket.begin_or_resume(session, head);
         socket.send_greeting(pid, &rooms, out);
+        tracing::debug!(
+            namespace = namespace.as_str(),
+            rooms = rooms.len(),
+            recovered = is_known && resync.is_none(),
+            "Opened a socket"
+        );
         if let Some(reason) = resync {
             socket.resync(reason, out);
         }

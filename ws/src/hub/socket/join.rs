@@ -12,7 +12,6 @@ use super::{LogInterrupted, QueryAnswer, ReadProgress, Socket};
 use crate::connection::SendQueue;
 use crate::contracts::request::{Join, Since};
 use crate::hub::broadcast::Broadcast;
-use crate::hub::count;
 use crate::hub::reader::{Kinds, LogReader};
 use crate::hub::recovery::RoomBackfill;
 use crate::hub::replay::{self, LogPage};
@@ -114,7 +113,10 @@ impl Socket {
         let more = rooms.iter().filter(|room| !self.reader.is_in(room)).count();
         let most = self.hub.options.rooms_per_socket_max;
         if self.reader.rooms_len() + more > most {
-            count(&self.hub.counters.rooms_refused);
+            self.hub
+                .counters
+                .rooms_refused
+                .limit_reached("rooms_per_socket_max", most);
             let message = format!("A socket may be in {most} rooms");
             return self.refuse(&call, &ErrorBody::new(ErrorCode::TooLarge, message), out);
         }
@@ -277,6 +279,9 @@ impl Socket {
             joining.stage = JoinStage::Backfill { after, until };
             self.joining = Some(joining);
         } else {
+            if let Err(error) = kept {
+                self.hub.warn_of_source(error);
+            }
             self.discard_backfill(joining.number);
             self.fail_join(&joining, &unavailable(), out);
         }
@@ -318,7 +323,10 @@ impl Socket {
                     out,
                 );
             }
-            Err(_) => self.fail_join(&joining, &unavailable(), out),
+            Err(error) => {
+                self.hub.warn_of_source(&error);
+                self.fail_join(&joining, &unavailable(), out);
+            }
         }
     }
 
@@ -382,7 +390,11 @@ impl Socket {
             }
             // Levels that are older than what this client was already sent would undo changes on
             // its screen.
-            Ok(_) | Err(_) => self.fail_join(&joining, &unavailable(), out),
+            Ok(_) => self.fail_join(&joining, &unavailable(), out),
+            Err(error) => {
+                self.hub.warn_of_source(&error);
+                self.fail_join(&joining, &unavailable(), out);
+            }
         }
     }
 
@@ -424,7 +436,10 @@ impl Socket {
             Err(error) if joining.number.is_some() || joining.was_begun() => {
                 return Err(error.into());
             }
-            Err(_) => self.fail_join(&joining, &unavailable(), out),
+            Err(error) => {
+                self.hub.warn_of_source(&error);
+                self.fail_join(&joining, &unavailable(), out);
+            }
         }
         Ok(())
     }

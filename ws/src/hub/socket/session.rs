@@ -224,7 +224,8 @@ impl Socket {
         kept: &Result<(), SourceError>,
         out: &mut SendQueue,
     ) {
-        if kept.is_err() {
+        if let Err(error) = kept {
+            self.hub.warn_of_source(error);
             return self.refuse(call, &unavailable(), out);
         }
         for room in rooms {
