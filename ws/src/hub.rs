@@ -34,8 +34,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, Method, Uri};
 use schemas::event::CustomerPresence;
 use schemas::{
-    Clock, Entropy, Epoch, Event, Identity, LogEntry, Offset, Role, Room, Sequence, ShopDomain,
-    ShopScope, UserId,
+    Clock, Entropy, Ephemeral, Epoch, EventData, Identity, LogEntry, Offset, Role, Room, Sequence,
+    ShopDomain, ShopScope, UserId,
 };
 use serde_json::Value;
 use tokio::sync::watch;
@@ -346,9 +346,20 @@ impl Hub {
         write_to(&concerned, limits::SERVED_AT_ONCE_MAX / fresh.len());
     }
 
+    /// Takes note that what follows [`Hub::head`] up to that sequence is nothing that this stockd knows, so that
+    /// nobody waits for it. From the same task as [`Hub::publish`].
+    pub fn pass_over(&self, until: Sequence) {
+        let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        if until > ring.head() {
+            ring.pass_over(until);
+            drop(ring);
+            self.marked.send_replace(until);
+        }
+    }
+
     /// Sends an ephemeral event to the sockets that are connected now; it is not in the log and
     /// cannot be replayed. A slow reader loses its oldest ephemeral events.
-    pub fn tell(&self, shop: &ShopDomain, event: &Event) {
+    pub fn tell(&self, shop: &ShopDomain, event: &Ephemeral) {
         write_to(
             &self.queue_ephemeral(shop, event),
             limits::SERVED_AT_ONCE_MAX,
@@ -358,13 +369,13 @@ impl Hub {
     /// Like [`Hub::tell`], for a caller that is itself a socket: it runs under its connection's
     /// lock, and writing to others from there would take several of these locks at once. So all
     /// sockets write in their own tasks.
-    pub(crate) fn publish_ephemeral_later(&self, shop: &ShopDomain, event: &Event) {
+    pub(crate) fn publish_ephemeral_later(&self, shop: &ShopDomain, event: &Ephemeral) {
         self.queue_ephemeral(shop, event)
             .iter()
             .for_each(|signal| signal.waker.wake());
     }
 
-    fn queue_ephemeral(&self, shop: &ShopDomain, event: &Event) -> Vec<Arc<SocketSignal>> {
+    fn queue_ephemeral(&self, shop: &ShopDomain, event: &Ephemeral) -> Vec<Arc<SocketSignal>> {
         let (company, now) = (self.source.company(shop), self.clock.now());
         let broadcast = Arc::new(Broadcast::ephemeral(
             shop.clone(),
@@ -586,7 +597,7 @@ impl Hub {
         {
             self.publish_ephemeral_later(
                 shop,
-                &Event::CustomerOnline(CustomerPresence { customer_id }),
+                &Ephemeral::CustomerOnline(EventData::Own(CustomerPresence { customer_id })),
             );
         }
     }
@@ -602,7 +613,7 @@ impl Hub {
         {
             self.publish_ephemeral_later(
                 shop,
-                &Event::CustomerOffline(CustomerPresence { customer_id }),
+                &Ephemeral::CustomerOffline(EventData::Own(CustomerPresence { customer_id })),
             );
         }
     }

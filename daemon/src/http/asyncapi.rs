@@ -4,8 +4,8 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use schemas::command::{CommandKind, HoldAnswer, LevelAnswer, ReserveAnswer};
 use schemas::event::{
-    CustomerActivity, CustomerInterest, CustomerPresence, LevelChange, Notice, OrderChanged,
-    PriceChange, ProductShape, Transfer, UserActivity, WebhookReceived,
+    CustomerActivity, CustomerPresence, LevelChange, Notice, OrderChanged, PriceChange,
+    ProductShape, Transfer, WebhookReceived,
 };
 use schemas::id::ID_BYTES_MAX;
 use schemas::shape::{CommandShape, LevelShape, ReservationShape};
@@ -703,12 +703,10 @@ fn progress(generator: &mut SchemaGenerator) -> Schema {
 fn notification(generator: &mut SchemaGenerator) -> Schema {
     let shapes = [
         of::<CustomerActivity>(generator),
-        of::<CustomerInterest>(generator),
         of::<CustomerPresence>(generator),
         of::<Notice>(generator),
         of::<PriceChange>(generator),
         of::<ProductShape>(generator),
-        of::<UserActivity>(generator),
     ];
     let event = fields(&[("event", of::<Kind>(generator))]);
     with(&json_schema!({ "anyOf": shapes }), &event)

@@ -17,7 +17,6 @@ use ws::contracts::Dialect;
 use ws::{ConnectionRefusal, HandshakeOutcome};
 
 use super::body::Body;
-use super::route::ApiRequest;
 use super::{RouteContext, body, error, status};
 use crate::http::edge::{Carrier, Peer, Stream};
 
@@ -111,12 +110,12 @@ fn is_upgrade() -> impl Filter<Extract = (), Error = Rejection> + Clone {
 }
 
 /// How omni's WebSocket is used.
-pub(super) async fn usage(context: &RouteContext, _: ApiRequest) -> Result<Value, ErrorBody> {
+pub(super) async fn usage(context: &RouteContext) -> Result<Value, ErrorBody> {
     Ok(context.hub.omni_usage())
 }
 
 /// What it offers, to whom, and within which bounds.
-pub(super) async fn info(context: &RouteContext, _: ApiRequest) -> Result<Value, ErrorBody> {
+pub(super) async fn info(context: &RouteContext) -> Result<Value, ErrorBody> {
     Ok(context.hub.omni_info())
 }
 

@@ -84,6 +84,11 @@ impl EventRing {
         }
     }
 
+    /// Moves the head to that sequence; nothing of what lies between is kept.
+    pub(crate) fn pass_over(&mut self, until: Sequence) {
+        self.head = until;
+    }
+
     /// The entries after that position, in order.
     pub(crate) fn after(&self, position: Sequence) -> impl Iterator<Item = &RingEntry> {
         // Sequences have gaps, so there are at most as many entries as numbers in between. Most
