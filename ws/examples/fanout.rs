@@ -34,8 +34,8 @@ use tokio_util::task::TaskTracker;
 
 use ws::limits::UNSENT_BYTES_MAX;
 use ws::{
-    AuthError, Authenticator, CommandHandler, EventSource, HandshakeOutcome, Hub, HubOptions,
-    KeptRooms, LevelsSnapshot, ListenerPolicy, OrderOwner, SourceError,
+    AuthError, CommandHandler, EventSource, HandshakeOutcome, Hub, HubOptions, KeptRooms,
+    LevelsSnapshot, ListenerPolicy, OrderOwner, SourceError, TokenVerifier,
 };
 
 const EPOCH: Epoch = Epoch(0xbeef);
@@ -259,7 +259,7 @@ impl EventSource for Log {
 /// Whoever says a name is staff of that name.
 struct Tokens;
 
-impl Authenticator for Tokens {
+impl TokenVerifier for Tokens {
     fn identify(&self, token: &str, _now: Timestamp) -> Result<Identity, AuthError> {
         Ok(Identity::unlimited(
             token.parse().map_err(|_| AuthError::Invalid)?,

@@ -53,7 +53,7 @@ use crate::hub::ring::EventRing;
 use crate::hub::sorted_map::SortedMap;
 use crate::limits;
 use crate::options::{HubOptions, ListenerPolicy};
-use crate::source::{AuthError, Authenticator, CommandHandler, EventSource, SourceError};
+use crate::source::{AuthError, CommandHandler, EventSource, SourceError, TokenVerifier};
 use crate::warning_counter::WarningCounter;
 
 /// Counts and gauges of the hub, for `/metrics` and the admin overview.
@@ -119,7 +119,7 @@ pub struct PresenceSnapshot {
 /// events, and [`Hub::handshake`] or [`Hub::handshake_plain`] for each request of a client.
 pub struct Hub {
     pub(crate) source: Arc<dyn EventSource>,
-    pub(crate) authenticate: Arc<dyn Authenticator>,
+    pub(crate) authenticate: Arc<dyn TokenVerifier>,
     pub(crate) commands: Arc<dyn CommandHandler>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<Entropy>,
@@ -228,7 +228,7 @@ impl Hub {
     /// A hub at the source's head. The caller publishes the entries that follow [`Hub::head`].
     pub fn new(
         source: Arc<dyn EventSource>,
-        authenticate: Arc<dyn Authenticator>,
+        authenticate: Arc<dyn TokenVerifier>,
         commands: Arc<dyn CommandHandler>,
         clock: Arc<dyn Clock>,
         entropy: Arc<Entropy>,

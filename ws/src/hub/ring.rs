@@ -43,7 +43,7 @@ impl EventRing {
         }
     }
 
-    /// The newest entry.
+    /// The sequence of the newest entry.
     pub(crate) fn head(&self) -> Sequence {
         self.head
     }

@@ -366,7 +366,7 @@ impl Socket {
     }
 }
 
-/// Reading the log.
+/// Reading the log: marks, ring and pages.
 impl Socket {
     fn read(&mut self, out: &mut SendQueue) -> ReadProgress {
         self.catch_up_marks();
@@ -514,7 +514,7 @@ impl Socket {
                 let before = self.rights();
                 match self.refresh(&token) {
                     Ok(expires_at) if self.rights() != before => {
-                        self.write_rights(call, expires_at)
+                        self.write_rights(call, expires_at);
                     }
                     outcome => {
                         let outcome = outcome.map(|expires_at| json!({ "expiresAt": expires_at }));

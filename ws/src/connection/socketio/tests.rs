@@ -28,7 +28,7 @@ use crate::{Hub, HubOptions, limits};
 
 const PIPE: usize = 64 * 1024;
 
-/// A log and its hub.
+/// A log with the hub that tells it.
 pub(crate) struct World {
     log: Arc<Log>,
     pub(crate) tokens: Arc<Tokens>,

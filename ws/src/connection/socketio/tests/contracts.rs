@@ -15,7 +15,7 @@ use schemas::{
 
 use super::log::{command, hold, level, posted, run};
 use super::*;
-use crate::Authenticator as _;
+use crate::TokenVerifier as _;
 use crate::contracts::Namespace;
 use crate::hub::broadcast::Broadcast;
 

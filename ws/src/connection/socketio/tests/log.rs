@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 
 use super::fake_commands::FakeCommands;
 use crate::{
-    AuthError, Authenticator, EventSource, Hub, HubOptions, KeptRooms, LevelsSnapshot, OrderOwner,
-    SourceError,
+    AuthError, EventSource, Hub, HubOptions, KeptRooms, LevelsSnapshot, OrderOwner, SourceError,
+    TokenVerifier,
 };
 
 pub(crate) const EPOCH: Epoch = Epoch(0xbeef);
@@ -301,7 +301,7 @@ pub(crate) struct Tokens(
     pub(crate) Mutex<BTreeSet<String>>,
 );
 
-impl Authenticator for Tokens {
+impl TokenVerifier for Tokens {
     fn identify(&self, token: &str, _now: Timestamp) -> Result<Identity, AuthError> {
         let claims: Value = serde_json::from_str(token).map_err(|_| AuthError::Invalid)?;
         let take = |key: &str| claims.get(key).cloned();
