@@ -1,7 +1,7 @@
 //! The one list of events: every kind with its name, its data, and whether the log keeps it.
 //!
 //! To add an event, add a line here and follow the compiler: its rooms and who may see it, below, each of the four
-//! contracts and the alerts match every kind. `docs/how-to/an-event.md` has the whole way.
+//! contracts and the alerts match every kind. `docs/how-to/event.md` has the whole way.
 
 #[macro_use]
 mod list;
