@@ -266,7 +266,7 @@ mod tests {
     async fn those_who_ask_for_the_same_snapshot_at_once_share_it_and_others_do_not() {
         let (store, mut writer) = store::memory::open(&Entropy::seeded(1));
         let shop: ShopDomain = "a.myshopify.com".parse().unwrap();
-        let (thresholds, at) = (inventory::Thresholds::default(), Timestamp::UNIX_EPOCH);
+        let (thresholds, at) = (domain::Thresholds::default(), Timestamp::UNIX_EPOCH);
         let known = store.write(Operation::Register {
             shop: shop.clone(),
             thresholds,

@@ -7,8 +7,8 @@ mod ledger;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use inventory::effect::Waiting;
-use inventory::{HeldLevel, Thresholds};
+use domain::effect::Waiting;
+use domain::{HeldLevel, Thresholds};
 use schemas::event::{AvailableAt, Transfer};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
 use schemas::shape::{LevelShape, ReservationShape};

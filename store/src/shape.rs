@@ -1,6 +1,6 @@
 //! Records as clients see them.
 
-use inventory::{HeldLevel, Thresholds, threshold};
+use domain::{HeldLevel, Thresholds, threshold};
 use schemas::ShopDomain;
 use schemas::event::{OrderChange, OrderChanged, ProductShape};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};

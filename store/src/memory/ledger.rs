@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use inventory::effect::{Lane, Waiting};
+use domain::effect::{Lane, Waiting};
 use schemas::shape::{CommandState, ReservationShape, ReservationState};
 use schemas::{InventoryItemId, LocationId, RecordKey, Timestamp, UserId};
 

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use inventory::HeldLevel;
+use domain::HeldLevel;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 use schemas::record::{
