@@ -1,15 +1,15 @@
-//! What can be asked of a store's writer, as data: it can be queued, batched, replayed and sent elsewhere.
+//! What can be decided, as data: it can be queued, batched, replayed and sent elsewhere.
 
-use domain::Thresholds;
 use schemas::{
     Change, ErrorBody, Event, RecordKey, Resource, RunId, RunState, Sequence, ShopDomain, SyncRun,
     Timestamp, UserId, WebhookId,
 };
 
-use crate::StoreError;
-use crate::attempt::{Attempt, End};
+use crate::Thresholds;
 use crate::command::Given;
+use crate::outbox::{Attempt, End};
 use crate::position::Position;
+use crate::working_set::{Result as Decided, Undecided};
 
 /// Characters of a webhook's id that are kept where it is told apart by its signature. Shopify's own are UUIDs.
 const WEBHOOK_ID_CHARS_KEPT: usize = 64;
@@ -241,7 +241,7 @@ pub struct Delivery {
 
 impl Delivery {
     /// The same delivery under an id of its own, for where another body has taken its id.
-    pub(crate) fn under_its_signature(&self) -> Result<Self, StoreError> {
+    pub(crate) fn under_its_signature(&self) -> Decided<Self> {
         let id = self.webhook_id.as_str();
         let start = self
             .signature
@@ -256,7 +256,7 @@ impl Delivery {
             .collect();
         let webhook_id = id
             .parse()
-            .map_err(|error| StoreError::Failed(format!("{error}")))?;
+            .map_err(|error| Undecided::Unspeakable(format!("{error}")))?;
         Ok(Self {
             webhook_id,
             ..self.clone()
@@ -409,7 +409,7 @@ pub enum Revoked {
 
 impl Revoked {
     /// The kind and the id it is kept under.
-    pub(crate) fn key(&self) -> (&'static str, &str) {
+    pub fn key(&self) -> (&'static str, &str) {
         match self {
             Self::Token(id) => ("token", id),
             Self::User(id) => ("user", id.as_str()),

@@ -2,9 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::transfer::is_news;
-use domain::version::judge;
-use domain::{Authority, Crossing, HeldLevel, Verdict, level, order, threshold};
 use jiff::{SignedDuration, ToSpan as _};
 use schemas::event::{
     CustomerActivity, LevelChange, Notice, OrderChange, OrderChanged, Payment, PriceChange, Source,
@@ -19,16 +16,20 @@ use schemas::{
     VariantId,
 };
 
-use crate::attempt;
 use crate::drift::{Drifted, Wrong};
 use crate::operation::{Mark, Outcome, RunRecord};
+use crate::outbox::Flight;
+use crate::record::MirrorRecord;
 use crate::shape::{
     first_standing, is_on_sale, order_changed, product_shape, shape, shape_and_standing, standing,
 };
-use crate::tables::{Keep, Record, Result, Tables, Tries};
+use crate::transfer::is_news;
+use crate::version::judge;
+use crate::working_set::{DirtyMark, Result, Retries, ShopSet, ToldTransfer, for_each};
+use crate::{Authority, Crossing, HeldLevel, Verdict, level, order, outbox, threshold};
 
 /// Readings that may come back older than what we hold before the store's word is taken as final.
-const VAIN_READINGS_MAX: u32 = 5;
+const REFRESH_RETRIES_MAX: u32 = 5;
 /// How long webhooks and quick runs have to bring a change; what a full run has to put right later is drift.
 const WEBHOOKS_TAKE: SignedDuration = SignedDuration::from_mins(5);
 /// How far a webhook's time may be ahead of ours. Beyond that it is not believed: it would win against every later word
@@ -39,8 +40,8 @@ const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(3);
 const ORDERS_VISIBLE: SignedDuration = SignedDuration::from_hours(60 * 24);
 
 /// The changes of one batch on their way in.
-pub(crate) struct Door<'t, T> {
-    tables: &'t mut T,
+pub(crate) struct ChangeApplier<'t, 's> {
+    set: &'t mut ShopSet<'s>,
     at: Timestamp,
     source: Source,
     /// The command that causes it.
@@ -126,10 +127,15 @@ impl Doubt {
     }
 }
 
-impl<'t, T: Tables> Door<'t, T> {
-    pub(crate) fn new(tables: &'t mut T, at: Timestamp, source: Source, silent: bool) -> Self {
+impl<'t, 's> ChangeApplier<'t, 's> {
+    pub(crate) fn new(
+        set: &'t mut ShopSet<'s>,
+        at: Timestamp,
+        source: Source,
+        silent: bool,
+    ) -> Self {
         Self {
-            tables,
+            set,
             at,
             source,
             command: None,
@@ -175,29 +181,26 @@ impl<'t, T: Tables> Door<'t, T> {
 
     /// A reading counts for more than a report only if nothing was heard of the record since it began.
     pub(crate) fn reading(&mut self, key: RecordKey, mark: Mark) -> Result<()> {
-        let Some(marking) = self.tables.marked(key)? else {
+        let Some(marking) = self.set.find::<DirtyMark>(key)? else {
             return Ok(());
         };
         if marking.mark != mark {
             self.overtaken.insert(
                 key,
                 Overtaken {
-                    vain: marking.vain,
+                    vain: marking.retries,
                     now: None,
                 },
             );
             return Ok(());
         }
-        let authority = if marking.vain < VAIN_READINGS_MAX {
+        let authority = if marking.retries < REFRESH_RETRIES_MAX {
             Authority::Read
         } else {
             Authority::LastRead
         };
-        let run = marking
-            .doubt
-            .map(|run| self.tables.run(&run))
-            .transpose()?
-            .flatten();
+        let run = marking.run.map(|run| self.set.find::<RunRecord>(run));
+        let run = run.transpose()?.flatten();
         let doubt = run
             .as_ref()
             .filter(|run| !run.run.state.is_over())
@@ -206,7 +209,7 @@ impl<'t, T: Tables> Door<'t, T> {
             key,
             Reading {
                 authority,
-                vain: marking.vain,
+                vain: marking.retries,
                 older: false,
                 doubt,
             },
@@ -231,32 +234,29 @@ impl<'t, T: Tables> Door<'t, T> {
 
     /// Whether what a change is about is held here.
     fn knows(&self, change: &Change) -> Result<bool> {
-        let level =
-            |item, location| Ok(Keep::<HeldLevel>::find(self.tables, (item, location))?.is_some());
+        let level = |item, location| Ok(self.set.find::<HeldLevel>((item, location))?.is_some());
         match change {
-            Change::Customer(said) => Ok(Keep::<Customer>::find(self.tables, said.id)?.is_some()),
-            Change::Item(said) => Ok(Keep::<InventoryItem>::find(self.tables, said.id)?.is_some()),
+            Change::Customer(said) => Ok(self.set.find::<Customer>(said.id)?.is_some()),
+            Change::Item(said) => Ok(self.set.find::<InventoryItem>(said.id)?.is_some()),
             Change::Level(said) => level(said.inventory_item_id, said.location_id),
             Change::LevelAvailable {
                 inventory_item_id,
                 location_id,
                 ..
             } => level(*inventory_item_id, *location_id),
-            Change::Location(said) => Ok(Keep::<Location>::find(self.tables, said.id)?.is_some()),
-            Change::Order(said) => Ok(Keep::<Order>::find(self.tables, said.id)?.is_some()),
-            Change::Product { product, .. } => {
-                Ok(Keep::<Product>::find(self.tables, product.id)?.is_some())
-            }
+            Change::Location(said) => Ok(self.set.find::<Location>(said.id)?.is_some()),
+            Change::Order(said) => Ok(self.set.find::<Order>(said.id)?.is_some()),
+            Change::Product { product, .. } => Ok(self.set.find::<Product>(product.id)?.is_some()),
             // There is no reading of a transfer: it is told where this shop's stock comes from or goes to.
             Change::Transfer(said) => {
                 for end in [said.origin_id, said.destination_id].into_iter().flatten() {
-                    if Keep::<Location>::find(self.tables, end)?.is_some() {
+                    if self.set.find::<Location>(end)?.is_some() {
                         return Ok(true);
                     }
                 }
-                Ok(self.tables.transfer(said.transfer_id)?.is_some())
+                self.set.has::<ToldTransfer>(said.transfer_id)
             }
-            Change::Variant(said) => Ok(Keep::<Variant>::find(self.tables, said.id)?.is_some()),
+            Change::Variant(said) => Ok(self.set.find::<Variant>(said.id)?.is_some()),
             Change::Gone(_) | Change::LookAgain(_) | Change::Redacted(_) => Ok(true),
         }
     }
@@ -269,7 +269,7 @@ impl<'t, T: Tables> Door<'t, T> {
             Change::Item(item) => self.item(item),
             Change::Level(level) => {
                 let held: Option<HeldLevel> = self
-                    .tables
+                    .set
                     .find((level.inventory_item_id, level.location_id))?;
                 self.level(held.as_ref(), level.clone(), false)
             }
@@ -280,8 +280,7 @@ impl<'t, T: Tables> Door<'t, T> {
                 available,
                 updated_at,
             } => {
-                let held: Option<HeldLevel> =
-                    self.tables.find((*inventory_item_id, *location_id))?;
+                let held: Option<HeldLevel> = self.set.find((*inventory_item_id, *location_id))?;
                 let base = held.as_ref().map_or_else(
                     || unseen_level(*inventory_item_id, *location_id, *updated_at),
                     |held| held.observed.clone(),
@@ -292,31 +291,38 @@ impl<'t, T: Tables> Door<'t, T> {
             Change::Location(location) => self.location(location),
             Change::Order(order) => self.order(order),
             Change::Product { product, variants } => self.product(product, variants.as_deref()),
-            Change::Redacted(customer) => self.tables.redact(*customer, self.at),
+            Change::Redacted(customer) => self.set.redact(*customer, self.at),
             Change::Transfer(transfer) => self.transfer(transfer),
             Change::Variant(variant) => self.variant(variant),
         }
     }
 
     /// Judges a record and, where it wins, puts it. Where only a read can tell, it is marked for one.
-    fn judge<R: Record>(&mut self, mark: RecordKey, held: Option<&R>, said: &R) -> Result<Verdict>
-    where
-        T: Keep<R>,
-    {
+    fn judge<R: MirrorRecord>(
+        &mut self,
+        mark: RecordKey,
+        held: Option<&R>,
+        said: &R,
+    ) -> Result<Verdict> {
         let verdict = self.weigh(mark, held, said)?;
         if verdict == Verdict::Take {
-            self.tables.put(said)?;
+            self.set.keep(said);
         }
         Ok(verdict)
     }
 
     /// Judges a record that, where it wins, is put later.
-    fn weigh<R: Record>(&mut self, mark: RecordKey, held: Option<&R>, said: &R) -> Result<Verdict> {
+    fn weigh<R: MirrorRecord>(
+        &mut self,
+        mark: RecordKey,
+        held: Option<&R>,
+        said: &R,
+    ) -> Result<Verdict> {
         let overtaken = self.overtaken.get(&mark).map(|reading| reading.vain);
         let authority = match (self.readings.get(&mark), overtaken) {
             (Some(reading), _) => reading.authority,
             // Whoever marks a record more often than it can be read does not keep something wrong for ever.
-            (None, Some(VAIN_READINGS_MAX..)) => Authority::LastRead,
+            (None, Some(REFRESH_RETRIES_MAX..)) => Authority::LastRead,
             (None, _) => Authority::Report,
         };
         let verdict = judge(
@@ -338,13 +344,13 @@ impl<'t, T: Tables> Door<'t, T> {
                     .doubt_of(mark)
                     .filter(|doubt| said.updated_at() <= doubt.covered)
                 {
-                    let wrong = Wrong::between(held.map(Record::said), said.said())?;
+                    let wrong = Wrong::between(held.map(MirrorRecord::said), said.said())?;
                     self.drifted(doubt, said.name(), wrong, Some(said.updated_at()))?;
                 }
             }
             Verdict::Unclear => self.look_again(mark)?,
             Verdict::Older => {
-                let held_at = held.map_or(said.updated_at(), Record::updated_at);
+                let held_at = held.map_or(said.updated_at(), MirrorRecord::updated_at);
                 if let Some(reading) = self.readings.get_mut(&mark) {
                     reading.older = true;
                 } else if let Some(overtaken) = self.overtaken.get_mut(&mark) {
@@ -384,13 +390,14 @@ impl<'t, T: Tables> Door<'t, T> {
         let gone = u64::from(wrong == Wrong::Gone);
         let (drifted, deleted) = self.found.entry(doubt.run.clone()).or_default();
         (*drifted, *deleted) = (*drifted + 1, *deleted + gone);
-        self.tables.add_drift(&Drifted {
+        self.set.add_drift(Drifted {
             run_id: doubt.run,
             record,
             wrong,
             since,
             found: self.at,
-        })
+        });
+        Ok(())
     }
 
     fn found_gone(&mut self, key: RecordKey) -> Result<()> {
@@ -405,10 +412,10 @@ impl<'t, T: Tables> Door<'t, T> {
     }
 
     fn customer(&mut self, said: &Customer) -> Result<()> {
-        if self.tables.stays_forgotten(said.id, said.updated_at)? {
+        if self.set.stays_forgotten(said.id, said.updated_at)? {
             return Ok(());
         }
-        let mut held: Option<Customer> = self.tables.find(said.id)?;
+        let mut held: Option<Customer> = self.set.find(said.id)?;
         // The name that is heard first of a customer whom we knew without one is no news.
         if let Some(held) = &mut held
             && held.name.is_none()
@@ -416,11 +423,11 @@ impl<'t, T: Tables> Door<'t, T> {
             && held.updated_at == said.updated_at
         {
             held.name.clone_from(&said.name);
-            self.tables.put(held)?;
+            self.set.keep(held);
         }
         if self.judge(RecordKey::Customer(said.id), held.as_ref(), said)? == Verdict::Take {
             let activity = if held.is_some() { "updated" } else { "created" }.to_owned();
-            self.tell(&Event::CustomerActivity(CustomerActivity {
+            self.tell(Event::CustomerActivity(CustomerActivity {
                 customer_id: said.id,
                 activity,
             }))?;
@@ -429,38 +436,39 @@ impl<'t, T: Tables> Door<'t, T> {
     }
 
     fn location(&mut self, said: &Location) -> Result<()> {
-        let held: Option<Location> = self.tables.find(said.id)?;
+        let held: Option<Location> = self.set.find(said.id)?;
         let verdict = self.judge(RecordKey::Location(said.id), held.as_ref(), said)?;
         let was_active = held.is_none_or(|held| held.active);
         if verdict != Verdict::Take || was_active == said.active {
             return Ok(());
         }
         // Nothing of its levels is another at Shopify, and yet their stock counts no longer, or again.
-        for mut level in self.tables.levels_at(said.id)? {
+        for_each(self.set.levels_at(said.id)?, |mut level| {
             let standing = self.standing(&level)?;
             let _silent = judge_stock(&mut level, standing);
-            self.tables.put(&level)?;
+            self.set.keep(&level);
             if level.observed.active && !self.silent {
-                let shape = shape(self.tables, &level)?;
-                self.tell(&Event::InventoryUpdated(LevelChange {
+                let shape = shape(self.set, &level)?;
+                self.tell(Event::InventoryUpdated(LevelChange {
                     previous_available: Some(shape.available),
                     product: shape
                         .product_id
-                        .map_or(Ok(Vec::new()), |id| self.tables.available_of(id))?,
+                        .map_or(Ok(Vec::new()), |id| self.set.available_of(id))?,
                     level: shape,
                     source: self.source,
                     command_id: None,
                 }))?;
             }
-        }
+            Ok(())
+        })?;
         Ok(())
     }
 
     fn standing(&self, level: &HeldLevel) -> Result<Option<StockStatus>> {
         if self.silent {
-            first_standing(self.tables, level)
+            first_standing(self.set, level)
         } else {
-            standing(self.tables, level)
+            standing(self.set, level)
         }
     }
 
@@ -468,23 +476,23 @@ impl<'t, T: Tables> Door<'t, T> {
     fn predates_us(&self, order: &Order) -> bool {
         order.created_at
             < self
-                .tables
-                .known_since()
+                .set
+                .known_since
                 .saturating_sub(AHEAD_MAX)
                 .unwrap_or(Timestamp::MIN)
     }
 
     fn order(&mut self, said: &Order) -> Result<()> {
-        let said = &without_forgotten(self.tables, said)?;
+        let said = &without_forgotten(self.set, said)?;
         let key = RecordKey::Order(said.id);
-        let mut held: Option<Order> = self.tables.find(said.id)?;
+        let mut held: Option<Order> = self.set.find(said.id)?;
         // What is said first of the payments of an order that we knew without them is no news.
         if let Some(held) = &mut held
             && held.payments.is_none()
             && said.payments.is_some()
         {
             held.payments.clone_from(&said.payments);
-            self.tables.put(held)?;
+            self.set.keep(held);
         }
         // Of an order that was made before us, what was paid when is not known.
         let unheard = || (!self.silent && !self.predates_us(said)).then(Vec::new);
@@ -529,7 +537,7 @@ impl<'t, T: Tables> Door<'t, T> {
             self.tell_order(held.as_ref(), &said)?;
         }
         for transaction in moved {
-            self.tell(&payment_event(&said, transaction))?;
+            self.tell(payment_event(&said, transaction))?;
         }
         Ok(())
     }
@@ -542,7 +550,7 @@ impl<'t, T: Tables> Door<'t, T> {
         let previous_status = held
             .map(|held| held.status)
             .filter(|_| change == OrderChange::StatusChanged);
-        let changed = order_changed(self.tables, said, change)?;
+        let changed = order_changed(self.set, said, change)?;
         let changed = OrderChanged {
             order: OrderShape {
                 previous_status,
@@ -550,7 +558,7 @@ impl<'t, T: Tables> Door<'t, T> {
             },
             ..changed
         };
-        self.tell(&match change {
+        self.tell(match change {
             OrderChange::Created => Event::OrderCreated(changed),
             OrderChange::StatusChanged => Event::OrderStatusChanged(changed),
             _ => Event::OrderUpdated(changed),
@@ -560,21 +568,23 @@ impl<'t, T: Tables> Door<'t, T> {
     /// An order moves stock between quantities of which no level webhook tells, and only Shopify knows where: the
     /// locations that an order names are those where it was sold or sent from, not those whose stock it takes.
     fn look_at_stock_of(&mut self, variants: BTreeSet<VariantId>) -> Result<()> {
-        for id in variants {
-            let variant: Option<Variant> = self.tables.find(id)?;
+        for_each(variants, |id| {
+            let variant: Option<Variant> = self.set.find(id)?;
             let Some(item) = variant.and_then(|variant| variant.inventory_item_id) else {
-                continue;
+                return Ok(());
             };
-            for level in self.tables.levels_of(item)? {
+            for_each(self.set.levels_of(item)?, |level| {
                 self.look_again(RecordKey::Level(item, level.observed.location_id))?;
-            }
-        }
+                Ok(())
+            })?;
+            Ok(())
+        })?;
         Ok(())
     }
 
     fn product(&mut self, said: &Product, variants: Option<&[VariantId]>) -> Result<()> {
         let key = RecordKey::Product(said.id);
-        let held: Option<Product> = self.tables.find(said.id)?;
+        let held: Option<Product> = self.set.find(said.id)?;
         let verdict = self.judge(key, held.as_ref(), said)?;
         // Shopify touches a product's time on every order and stock change; that is no news of the product.
         let content = |product: &Product| Product {
@@ -585,31 +595,36 @@ impl<'t, T: Tables> Door<'t, T> {
             self.products.insert(said.id, held.is_none());
         }
         if verdict == Verdict::Take && is_on_sale(held.as_ref()) != is_on_sale(Some(said)) {
-            for variant in self.tables.variants_of(said.id)? {
+            for_each(self.set.variants_of(said.id)?, |variant| {
                 self.judge_silently(variant.inventory_item_id)?;
-            }
+                Ok(())
+            })?;
         }
         if let (Verdict::Take | Verdict::Same, Some(variants)) = (verdict, variants) {
-            let gone: Vec<Variant> = self.tables.variants_of(said.id)?;
-            for variant in gone.into_iter().filter(|held| !variants.contains(&held.id)) {
-                // Absence is not deletion: only a read of this very product makes it so.
-                if self.readings.contains_key(&key) {
-                    self.delete_variant(&variant)?;
-                    self.products.entry(said.id).or_insert(false);
-                    if let Some(doubt) = self.doubt_of(key) {
-                        self.drifted(doubt, variant.name(), Wrong::Gone, None)?;
+            let gone: Vec<Variant> = self.set.variants_of(said.id)?;
+            for_each(
+                gone.into_iter().filter(|held| !variants.contains(&held.id)),
+                |variant| {
+                    // Absence is not deletion: only a read of this very product makes it so.
+                    if self.readings.contains_key(&key) {
+                        self.delete_variant(&variant)?;
+                        self.products.entry(said.id).or_insert(false);
+                        if let Some(doubt) = self.doubt_of(key) {
+                            self.drifted(doubt, variant.name(), Wrong::Gone, None)?;
+                        }
+                    } else {
+                        self.look_again(key)?;
                     }
-                } else {
-                    self.look_again(key)?;
-                }
-            }
+                    Ok(())
+                },
+            )?;
         }
         Ok(())
     }
 
     fn variant(&mut self, said: &Variant) -> Result<()> {
         let key = RecordKey::Product(said.product_id);
-        let held: Option<Variant> = self.tables.find(said.id)?;
+        let held: Option<Variant> = self.set.find(said.id)?;
         let said = Variant {
             inventory_item_id: said
                 .inventory_item_id
@@ -637,7 +652,7 @@ impl<'t, T: Tables> Door<'t, T> {
         }
         match held {
             Some(held) if held.price != said.price => {
-                self.tell(&Event::ProductPriceChanged(PriceChange {
+                self.tell(Event::ProductPriceChanged(PriceChange {
                     product_id: said.product_id,
                     variant_id: said.id,
                     sku: said.sku,
@@ -650,14 +665,14 @@ impl<'t, T: Tables> Door<'t, T> {
     }
 
     fn item(&mut self, said: &InventoryItem) -> Result<()> {
-        let held: Option<InventoryItem> = self.tables.find(said.id)?;
+        let held: Option<InventoryItem> = self.set.find(said.id)?;
         let verdict = self.judge(RecordKey::Item(said.id), held.as_ref(), said)?;
         if verdict != Verdict::Take {
             return Ok(());
         }
         if let Some(held) = &held
             && held.sku != said.sku
-            && let Some(variant) = self.tables.variant_of(said.id)?
+            && let Some(variant) = self.set.variant_of(said.id)?
         {
             self.renumbered
                 .insert(said.id, RecordKey::Product(variant.product_id));
@@ -670,11 +685,15 @@ impl<'t, T: Tables> Door<'t, T> {
 
     /// Judges an item's levels anew, where it is not their stock that has changed.
     fn judge_silently(&mut self, item: Option<InventoryItemId>) -> Result<()> {
-        for mut level in item.map_or(Ok(Vec::new()), |item| self.tables.levels_of(item))? {
-            let standing = self.standing(&level)?;
-            let _silent = judge_stock(&mut level, standing);
-            self.tables.put(&level)?;
-        }
+        for_each(
+            item.map_or(Ok(Vec::new()), |item| self.set.levels_of(item))?,
+            |mut level| {
+                let standing = self.standing(&level)?;
+                let _silent = judge_stock(&mut level, standing);
+                self.set.keep(&level);
+                Ok(())
+            },
+        )?;
         Ok(())
     }
 
@@ -687,7 +706,7 @@ impl<'t, T: Tables> Door<'t, T> {
     ) -> Result<()> {
         let (item, location) = (said.inventory_item_id, said.location_id);
         let key = RecordKey::Level(item, location);
-        let flight = self.tables.flight(item, location)?;
+        let flight = self.set.find::<Flight>((item, location))?;
         // While an attempt changes it, and until a reading after the answer, what is heard of a level is put aside.
         if flight
             .as_ref()
@@ -707,23 +726,24 @@ impl<'t, T: Tables> Door<'t, T> {
             Verdict::Same | Verdict::Older | Verdict::Unclear => return Ok(()),
         }
         match (&flight, held) {
-            (Some(_), _) => now.pending -= self.tables.settle_level(item, location)?,
+            (Some(_), _) => now.pending -= outbox::land(self.set, (item, location))?,
             (None, Some(held)) => self.watch_holds(held, &now)?,
             (None, None) => {}
         }
         if available_only {
             // What was read in vain is no longer held, unless its time is still to come.
-            let tries = if now.updated_at() > self.at {
-                Tries::Keep
+            let retries = if now.updated_at() > self.at {
+                Retries::Keep
             } else {
-                Tries::Anew
+                Retries::Reset
             };
-            self.mark(key, tries)?;
+            self.mark(key, retries)?;
         }
         if self.silent {
-            let standing = first_standing(self.tables, &now)?;
+            let standing = first_standing(self.set, &now)?;
             let _silent = judge_stock(&mut now, standing);
-            return self.tables.put(&now);
+            self.set.keep(&now);
+            return Ok(());
         }
         self.tell_level(held, now).map(drop)
     }
@@ -735,15 +755,15 @@ impl<'t, T: Tables> Door<'t, T> {
             return Ok(());
         }
         let (item, location) = now.key();
-        let ours = self.tables.held_at(item, location)?;
+        let ours = self.set.reserved_units((item, location))?;
         if reserved >= ours {
             return Ok(());
         }
         let message = format!(
             "item {item} at location {location}: {ours} units are held here and only {reserved} are reserved at Shopify"
         );
-        tracing::warn!(shop.domain = %self.tables.shop(), item.id = %item, location.id = %location, ours, reserved, "Shopify holds less than we do");
-        self.tell(&Event::SystemAlert(Notice {
+        self.set.warn((item, location), message.clone());
+        self.tell(Event::SystemAlert(Notice {
             user_id: None,
             title: "Holds were undone at Shopify".to_owned(),
             message,
@@ -757,7 +777,7 @@ impl<'t, T: Tables> Door<'t, T> {
         mut now: HeldLevel,
     ) -> Result<LevelShape> {
         let (item, location) = now.key();
-        let references = self.tables.references(item, location)?;
+        let references = self.set.references((item, location))?;
         self.wanted
             .extend(references.item.is_none().then_some(RecordKey::Item(item)));
         self.wanted.extend(
@@ -766,38 +786,35 @@ impl<'t, T: Tables> Door<'t, T> {
                 .is_none()
                 .then_some(RecordKey::Location(location)),
         );
-        let (shape, standing) = shape_and_standing(
-            self.tables.shop(),
-            self.tables.thresholds(),
-            &now,
-            references,
-        );
+        let (shape, standing) =
+            shape_and_standing(&self.set.domain, &self.set.thresholds, &now, references);
         let crossing = judge_stock(&mut now, standing);
-        self.tables.put(&now)?;
+        self.set.keep(&now);
         let news = held.is_none_or(|held| {
             (held.observed.quantities, held.observed.active, held.pending)
                 != (now.observed.quantities, now.observed.active, now.pending)
         });
         if news {
-            self.tell(&Event::InventoryUpdated(LevelChange {
+            self.tell(Event::InventoryUpdated(LevelChange {
                 level: shape.clone(),
                 product: shape
                     .product_id
-                    .map_or(Ok(Vec::new()), |id| self.tables.available_of(id))?,
+                    .map_or(Ok(Vec::new()), |id| self.set.available_of(id))?,
                 previous_available: held.map(HeldLevel::available),
                 source: self.source,
                 command_id: self.command.clone(),
             }))?;
         }
         if let Some(crossing) = crossing {
-            self.tell(&crossing_event(crossing, shape.clone()))?;
+            self.tell(crossing_event(crossing, shape.clone()))?;
         }
         Ok(shape)
     }
 
     /// Tells of a transfer what is news, with its ends where they were said before.
     fn transfer(&mut self, said: &Transfer) -> Result<()> {
-        let told = self.tables.transfer(said.transfer_id)?;
+        let told = self.set.find::<ToldTransfer>(said.transfer_id)?;
+        let told = told.map(|told| told.told);
         if !is_news(told.as_ref(), said) {
             return Ok(());
         }
@@ -808,8 +825,12 @@ impl<'t, T: Tables> Door<'t, T> {
             destination_id: said.destination_id.or(destination_id),
             ..said.clone()
         };
-        self.tables.put_transfer(&news, self.at)?;
-        self.tell(&Event::InventoryTransfer(news))
+        let told = ToldTransfer {
+            told: news.clone(),
+            at: self.at,
+        };
+        self.set.put(news.transfer_id, told);
+        self.tell(Event::InventoryTransfer(news))
     }
 
     fn gone(&mut self, key: RecordKey) -> Result<()> {
@@ -817,39 +838,40 @@ impl<'t, T: Tables> Door<'t, T> {
         self.outcome.deleted += 1;
         match key {
             RecordKey::Customer(id) => {
-                if Keep::<Customer>::find(self.tables, id)?.is_some() {
-                    Keep::<Customer>::delete(self.tables, id)?;
+                if self.set.find::<Customer>(id)?.is_some() {
+                    self.set.delete::<Customer>(id)?;
                     let activity = "deleted".to_owned();
-                    return self.tell(&Event::CustomerActivity(CustomerActivity {
+                    return self.tell(Event::CustomerActivity(CustomerActivity {
                         customer_id: id,
                         activity,
                     }));
                 }
             }
             RecordKey::Item(id) => {
-                if Keep::<InventoryItem>::find(self.tables, id)?.is_some() {
+                if self.set.find::<InventoryItem>(id)?.is_some() {
                     return self.delete_item(id);
                 }
             }
             RecordKey::Level(item, location) => {
-                self.tables.settle_level(item, location)?;
-                if let Some(held) = Keep::<HeldLevel>::find(self.tables, (item, location))? {
+                outbox::land(self.set, (item, location))?;
+                if let Some(held) = self.set.find::<HeldLevel>((item, location))? {
                     return self.delete_level(&held);
                 }
             }
             RecordKey::Location(id) => {
-                if Keep::<Location>::find(self.tables, id)?.is_some() {
-                    for level in self.tables.levels_at(id)? {
+                if self.set.find::<Location>(id)?.is_some() {
+                    for_each(self.set.levels_at(id)?, |level| {
                         self.delete_level(&level)?;
-                    }
-                    return Keep::<Location>::delete(self.tables, id);
+                        Ok(())
+                    })?;
+                    return self.set.delete::<Location>(id);
                 }
             }
             RecordKey::Order(id) => {
-                if let Some(order) = Keep::<Order>::find(self.tables, id)?
+                if let Some(order) = self.set.find::<Order>(id)?
                     && self.at.duration_since(order.created_at) < ORDERS_VISIBLE
                 {
-                    Keep::<Order>::delete(self.tables, id)?;
+                    self.set.delete::<Order>(id)?;
                     self.look_at_stock_of(
                         order
                             .lines
@@ -857,17 +879,18 @@ impl<'t, T: Tables> Door<'t, T> {
                             .filter_map(|line| line.variant_id)
                             .collect(),
                     )?;
-                    let deleted = order_changed(self.tables, &order, OrderChange::Deleted)?;
-                    return self.tell(&Event::OrderDeleted(deleted));
+                    let deleted = order_changed(self.set, &order, OrderChange::Deleted)?;
+                    return self.tell(Event::OrderDeleted(deleted));
                 }
             }
             RecordKey::Product(id) => {
-                if let Some(product) = Keep::<Product>::find(self.tables, id)? {
-                    for variant in self.tables.variants_of(id)? {
+                if let Some(product) = self.set.find::<Product>(id)? {
+                    for_each(self.set.variants_of(id)?, |variant| {
                         self.delete_variant(&variant)?;
-                    }
-                    Keep::<Product>::delete(self.tables, id)?;
-                    return self.tell(&Event::ProductDeleted(product_shape(product)));
+                        Ok(())
+                    })?;
+                    self.set.delete::<Product>(id)?;
+                    return self.tell(Event::ProductDeleted(product_shape(product)));
                 }
             }
         }
@@ -876,33 +899,33 @@ impl<'t, T: Tables> Door<'t, T> {
     }
 
     fn delete_variant(&mut self, variant: &Variant) -> Result<()> {
-        Keep::<Variant>::delete(self.tables, variant.id)?;
+        self.set.delete::<Variant>(variant.id)?;
         variant
             .inventory_item_id
             .map_or(Ok(()), |item| self.delete_item(item))
     }
 
     fn delete_item(&mut self, item: InventoryItemId) -> Result<()> {
-        for level in self.tables.levels_of(item)? {
+        for_each(self.set.levels_of(item)?, |level| {
             self.delete_level(&level)?;
-        }
-        Keep::<InventoryItem>::delete(self.tables, item)
+            Ok(())
+        })?;
+        self.set.delete::<InventoryItem>(item)
     }
 
     /// Tells of a level that is no more as one that is no longer active.
     fn delete_level(&mut self, held: &HeldLevel) -> Result<()> {
-        let (item, location) = held.key();
-        attempt::abandon(self.tables, item, location, self.at)?;
+        outbox::abandon(self.set, held.key(), self.at)?;
         let level = LevelShape {
             active: false,
-            ..shape(self.tables, held)?
+            ..shape(self.set, held)?
         };
-        Keep::<HeldLevel>::delete(self.tables, held.key())?;
-        self.tell(&Event::InventoryUpdated(LevelChange {
+        self.set.delete::<HeldLevel>(held.key())?;
+        self.tell(Event::InventoryUpdated(LevelChange {
             previous_available: Some(level.available),
             product: level
                 .product_id
-                .map_or(Ok(Vec::new()), |id| self.tables.available_of(id))?,
+                .map_or(Ok(Vec::new()), |id| self.set.available_of(id))?,
             level,
             source: self.source,
             command_id: None,
@@ -910,26 +933,28 @@ impl<'t, T: Tables> Door<'t, T> {
     }
 
     fn look_again(&mut self, key: RecordKey) -> Result<()> {
-        self.mark(key, Tries::Keep)
+        self.mark(key, Retries::Keep)
     }
 
-    fn mark(&mut self, key: RecordKey, tries: Tries) -> Result<()> {
+    fn mark(&mut self, key: RecordKey, retries: Retries) -> Result<()> {
         self.readings.remove(&key);
         match &self.doubt {
             // Something was heard of it: it is read anyway.
-            Some(_) if self.tables.marked(key)?.is_some() => Ok(()),
-            doubt => self
-                .tables
-                .mark(key, self.at, doubt.as_ref().map(|doubt| &doubt.run), tries),
+            Some(_) if self.set.has::<DirtyMark>(key)? => Ok(()),
+            doubt => self.set.mark(
+                key,
+                self.at,
+                doubt.as_ref().map(|doubt| &doubt.run),
+                retries,
+            ),
         }
     }
 
-    fn tell(&mut self, event: &Event) -> Result<()> {
-        if self.silent {
-            Ok(())
-        } else {
-            self.tables.append(self.at, event).map(drop)
+    fn tell(&mut self, event: Event) -> Result<()> {
+        if !self.silent {
+            self.set.append(self.at, event);
         }
+        Ok(())
     }
 
     /// Tells of products, marks what is missing, and settles the readings.
@@ -940,20 +965,21 @@ impl<'t, T: Tables> Door<'t, T> {
             self.wanted.clear();
             self.renumbered.clear();
         }
-        for (id, new) in std::mem::take(&mut self.products) {
-            if let Some(product) = Keep::<Product>::find(self.tables, id)? {
+        for_each(std::mem::take(&mut self.products), |(id, new)| {
+            if let Some(product) = self.set.find::<Product>(id)? {
                 let shape = product_shape(product);
-                self.tell(&if new {
+                self.tell(if new {
                     Event::ProductCreated(shape)
                 } else {
                     Event::ProductUpdated(shape)
                 })?;
             }
-        }
-        for (item, key) in std::mem::take(&mut self.renumbered) {
+            Ok(())
+        })?;
+        for_each(std::mem::take(&mut self.renumbered), |(item, key)| {
             let (variant, item) = (
-                self.tables.variant_of(item)?,
-                Keep::<InventoryItem>::find(self.tables, item)?,
+                self.set.variant_of(item)?,
+                self.set.find::<InventoryItem>(item)?,
             );
             // An item and its variant share one number, and what tells of the one may not tell of the other.
             if variant
@@ -962,38 +988,46 @@ impl<'t, T: Tables> Door<'t, T> {
             {
                 self.look_again(key)?;
             }
-        }
-        for key in std::mem::take(&mut self.wanted) {
+            Ok(())
+        })?;
+        for_each(std::mem::take(&mut self.wanted), |key| {
             let held = match key {
-                RecordKey::Item(id) => Keep::<InventoryItem>::find(self.tables, id)?.is_some(),
-                RecordKey::Location(id) => Keep::<Location>::find(self.tables, id)?.is_some(),
-                RecordKey::Product(id) => Keep::<Product>::find(self.tables, id)?.is_some(),
+                RecordKey::Item(id) => self.set.find::<InventoryItem>(id)?.is_some(),
+                RecordKey::Location(id) => self.set.find::<Location>(id)?.is_some(),
+                RecordKey::Product(id) => self.set.find::<Product>(id)?.is_some(),
                 RecordKey::Customer(_) | RecordKey::Level(..) | RecordKey::Order(_) => true,
             };
-            if !held && self.tables.marked(key)?.is_none() {
-                self.tables.mark(key, self.at, None, Tries::Keep)?;
+            if !held && !self.set.has::<DirtyMark>(key)? {
+                self.set.mark(key, self.at, None, Retries::Keep)?;
             }
-        }
-        for (key, reading) in std::mem::take(&mut self.readings) {
+            Ok(())
+        })?;
+        for_each(std::mem::take(&mut self.readings), |(key, reading)| {
             if reading.older {
                 let due = self.at.saturating_add(1.second()).unwrap_or(self.at);
-                self.tables.postpone(key, reading.vain + 1, due)?;
+                self.set.postpone(key, reading.vain + 1, due)?;
             } else {
-                self.tables.unmark(key)?;
+                self.set.delete::<DirtyMark>(key)?;
             }
-        }
-        for (key, overtaken) in std::mem::take(&mut self.overtaken) {
+            Ok(())
+        })?;
+        for_each(std::mem::take(&mut self.overtaken), |(key, overtaken)| {
             if let Some(vain) = overtaken.now {
-                self.tables.postpone(key, vain, self.at)?;
+                self.set.postpone(key, vain, self.at)?;
             }
-        }
-        for (run, (drifted, deleted)) in std::mem::take(&mut self.found) {
-            if let Some(mut record) = self.tables.run(&run)? {
-                record.run.drift += drifted;
-                record.run.deleted += deleted;
-                self.tables.put_run(&record)?;
-            }
-        }
+            Ok(())
+        })?;
+        for_each(
+            std::mem::take(&mut self.found),
+            |(run, (drifted, deleted))| {
+                if let Some(mut record) = self.set.find::<RunRecord>(run.clone())? {
+                    record.run.drift += drifted;
+                    record.run.deleted += deleted;
+                    self.set.put(run, record);
+                }
+                Ok(())
+            },
+        )?;
         Ok(self.outcome)
     }
 }
@@ -1045,14 +1079,14 @@ fn as_of(change: &Change, at: Timestamp) -> Change {
 }
 
 /// Whether two states of a record differ in more than their time.
-fn differs<R: Record>(held: Option<&R>, said: &R) -> Result<bool> {
-    Ok(!Wrong::between(held.map(Record::said), said.said())?.is_only_its_time())
+fn differs<R: MirrorRecord>(held: Option<&R>, said: &R) -> Result<bool> {
+    Ok(!Wrong::between(held.map(MirrorRecord::said), said.said())?.is_only_its_time())
 }
 
 /// An order as it may be kept: nobody's, where it is older than the wish to forget its customer.
-pub(crate) fn without_forgotten<T: Tables>(tables: &T, said: &Order) -> Result<Order> {
+pub(crate) fn without_forgotten(set: &ShopSet<'_>, said: &Order) -> Result<Order> {
     let forgotten = said.customer_id.map_or(Ok(false), |customer| {
-        tables.stays_forgotten(customer, said.created_at)
+        set.stays_forgotten(customer, said.created_at)
     })?;
     Ok(Order {
         customer_id: said.customer_id.filter(|_| !forgotten),
