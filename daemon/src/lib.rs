@@ -1,12 +1,12 @@
-//! The daemon: webhooks in, runs and second looks on schedule, the log out to whoever listens.
+//! The daemon: webhooks in, runs and refreshes on schedule, the log out to whoever listens.
 //!
 //! ```text
-//!  edge ─▶ routes ─▶ inbox ─▶ intake ─┐
-//!          scheduler ─▶ sync ─────────┼─▶ store ─▶ tail ─▶ ws::Hub ─▶ sockets
-//!          looks ─────────────────────┘
+//!  http ─▶ inbox ─▶ shop::intake ────────┐
+//!      shop::scheduler ─▶ shop::sync ───┼─▶ store ─▶ http::tail ─▶ ws::Hub ─▶ sockets
+//!      shop::refresh ───────────────────┘
 //! ```
 //!
-//! [`daemon::Daemon`] is all of it on given foundations; [`lifecycle::Process`] puts the real ones under it.
+//! [`wiring::Daemon`] is all of it on given dependencies; [`process::Process`] puts the real ones under it.
 
 #![cfg_attr(
     not(all(feature = "amqp", feature = "sentry")),
@@ -21,31 +21,16 @@
 mod alerts;
 #[cfg(feature = "amqp")]
 mod amqp;
-mod attempts;
-pub mod auth;
 pub mod cli;
 pub mod clock;
-mod commands;
 pub mod config;
-pub mod daemon;
-pub mod edge;
-mod identity;
-mod intake;
-pub mod lifecycle;
+pub mod http;
 pub mod limits;
 mod logging;
-mod looks;
-mod notices;
-mod posts;
-mod problems;
+pub mod people;
+pub mod process;
 #[cfg(feature = "sentry")]
 mod reports;
-mod routes;
-mod scheduler;
-mod scope;
-mod source;
-mod stall;
-mod subscriptions;
-mod sync;
-mod tail;
-mod timetable;
+mod shop;
+mod supervisor;
+pub mod wiring;

@@ -54,13 +54,13 @@ pub const APPLY_TRIES_MAX: u32 = 5;
 /// Pause after the store failed.
 pub const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// How often problems are looked at that were quiet for a while and still stand.
-pub const PROBLEMS_LOOK_PAUSE: Duration = Duration::from_mins(1);
+pub const PROBLEMS_CHECK_PAUSE: Duration = Duration::from_mins(1);
 /// Longest pause before a store that gave no answer is asked again which one it is; the first is [`SHOPIFY_PAUSE`].
 pub const IDENTITY_PAUSE_MAX: Duration = Duration::from_mins(5);
 /// Records read again in one go.
-pub const LOOKS_GROUP: usize = 50;
+pub const REFRESH_GROUP: usize = 50;
 /// How long a record that is due to be read again may wait unnoticed.
-pub const LOOKS_PAUSE: Duration = Duration::from_millis(500);
+pub const REFRESH_PAUSE: Duration = Duration::from_millis(500);
 /// Pause after Shopify failed, before its next record or page is asked for.
 pub const SHOPIFY_PAUSE: Duration = Duration::from_secs(5);
 /// Times that a run's page may fail before the run does.
@@ -89,7 +89,7 @@ pub const MISSING_ALWAYS: usize = 20;
 /// Requests of people that may wait for a resource's runs; the next one waits for a place.
 pub const RUN_REQUESTS_MAX: usize = 16;
 /// How often the clock is looked at while a run is not due yet: it may have been set.
-pub const SCHEDULE_LOOK_PAUSE: Duration = Duration::from_secs(30);
+pub const SCHEDULE_CHECK_PAUSE: Duration = Duration::from_secs(30);
 /// Seconds by which windows of quick runs overlap: Shopify's search index lags behind its records.
 pub const WINDOW_OVERLAP_SECONDS: i64 = 120;
 /// Least time between two reports of a run's progress: four a second.
@@ -127,7 +127,7 @@ pub const PAGE_RECORDS_MAX: usize = 1_000;
 /// See [`PAGE_RECORDS_MAX`].
 pub const PAGE_RECORDS_DEFAULT: usize = 100;
 /// Users, and rooms, listed of those who are connected; the counts are of all.
-pub const ATTENDEES_MAX: usize = 1_000;
+pub const PRESENCE_LISTED_MAX: usize = 1_000;
 /// How often what is too old is forgotten.
 pub const PRUNE_PAUSE: Duration = Duration::from_hours(1);
 /// Hours for which a body that could not be read is kept.
@@ -135,25 +135,25 @@ pub const UNREADABLE_HOURS: i64 = 72;
 /// Days for which runs are kept.
 pub const RUNS_DAYS: i64 = 365;
 /// Attempts on their way to Shopify at a time, per shop: twice what its limits let through in a second.
-pub const ATTEMPTS_MAX: usize = 8;
+pub const OUTBOX_IN_FLIGHT_MAX: usize = 8;
 /// Effects looked at in one go; the rest waits for the next.
-pub const EFFECTS_GROUP: usize = 10_000;
+pub const ADJUSTMENTS_GROUP: usize = 10_000;
 /// How often holds are looked through for those that have run out, when no command is given.
-pub const ATTEMPTS_PAUSE: Duration = Duration::from_secs(1);
+pub const OUTBOX_PAUSE: Duration = Duration::from_secs(1);
 /// How long commands are gathered before they are looked at: under load, the least time between two looks.
-pub const ATTEMPTS_GATHER: Duration = Duration::from_millis(50);
-/// Pause before the same attempt is sent again; doubles up to [`ATTEMPT_PAUSE_MAX`].
-pub const ATTEMPT_PAUSE_MIN: Duration = Duration::from_millis(500);
-/// See [`ATTEMPT_PAUSE_MIN`].
-pub const ATTEMPT_PAUSE_MAX: Duration = Duration::from_secs(10);
+pub const OUTBOX_GATHER: Duration = Duration::from_millis(50);
+/// Pause before the same attempt is sent again; doubles up to [`RESEND_PAUSE_MAX`].
+pub const RESEND_PAUSE_MIN: Duration = Duration::from_millis(500);
+/// See [`RESEND_PAUSE_MIN`].
+pub const RESEND_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Hours for which Shopify knows a key again is 24; an attempt older than this is sent no more.
-pub const ATTEMPT_HOURS_MAX: i64 = 23;
+pub const RESEND_HOURS_MAX: i64 = 23;
 /// How long the answer to a command in a strict shop waits for Shopify's; then it says how far the command is.
 pub const STRICT_WAIT_MAX: Duration = Duration::from_secs(25);
 /// Least time between two looks at how far it is.
-pub const STRICT_LOOK_PAUSE: Duration = Duration::from_millis(25);
+pub const STRICT_CHECK_PAUSE: Duration = Duration::from_millis(25);
 /// Holds released at a time when all of them are.
-pub const DRAIN_AT_A_TIME: usize = 64;
+pub const RELEASES_AT_A_TIME: usize = 64;
 /// Lines written out in a mail for each kind of alert and shop; the rest is counted.
 pub const ALERT_LINES_MAX: usize = 50;
 /// Characters of such a line; the rest is cut.
@@ -178,6 +178,6 @@ pub const ALERT_RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 /// How long alerts are gathered before they are looked at: the least time between two messages of a channel.
 pub const ALERTS_GATHER: Duration = Duration::from_secs(1);
 /// How often quiet hours are looked at again while they last: clocks are changed twice a year.
-pub const ALERTS_QUIET_LOOK: Duration = Duration::from_mins(10);
+pub const ALERTS_QUIET_CHECK: Duration = Duration::from_mins(10);
 /// How often a channel's place is written down while nothing concerns it.
 pub const ALERTS_KEEP_PAUSE: Duration = Duration::from_mins(1);

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ws::frame::{Decoder, Message, Violation};
+use ws::protocol::frame::{Decoder, Message, Violation};
 
 const MESSAGE_BYTES_MAX: usize = 1_000;
 

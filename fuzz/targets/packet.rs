@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ws::{engine, socketio};
+use ws::protocol::{engine, socketio};
 
 fuzz_target!(|text: &str| {
     if let Ok(packet) = engine::Packet::parse(text) {

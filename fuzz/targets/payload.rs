@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use ws::engine::payload::Messages;
+use ws::protocol::engine::payload::Messages;
 
 fuzz_target!(|body: &[u8]| {
     let mut messages = Messages::new(Bytes::copy_from_slice(body));

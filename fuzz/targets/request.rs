@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use daemon::clock::SystemClock;
 use daemon::config::{Config, Environment};
-use daemon::daemon::{Daemon, Foundation, Secrets};
-use daemon::edge::Listener;
+use daemon::wiring::{Daemon, Dependencies, Secrets};
+use daemon::http::edge::Listener;
 use libfuzzer_sys::fuzz_target;
-use schemas::Entropy;
+use schemas::{Clock as _, Entropy};
 use shopify::{Transport, TransportError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::runtime::Runtime;
@@ -61,10 +61,13 @@ fn world() -> &'static (Runtime, mpsc::UnboundedSender<DuplexStream>, Daemon) {
         let config =
             Config::read(CONFIG, "the fuzzer", &Environment::default()).expect("a configuration");
         let entropy = Arc::new(Entropy::seeded(1));
-        let (store, writer) = store::memory::open(&entropy);
+        // Left behind at the end: nothing tells a target that the fuzzer ends.
+        let folder = tempfile::tempdir().expect("a folder").keep();
+        let path = folder.join("stockd.db");
+        let store::sqlite::Opened { store, writer, .. } = store::sqlite::open(&path, &entropy, SystemClock.now()).expect("a store");
         std::thread::spawn(move || writer.run());
         let (connect, pipes) = mpsc::unbounded_channel();
-        let foundation = Foundation {
+        let dependencies = Dependencies {
             secrets: Secrets::fetch(&config, &Environment::default()).expect("secrets"),
             config,
             clock: Arc::new(SystemClock),
@@ -74,7 +77,7 @@ fn world() -> &'static (Runtime, mpsc::UnboundedSender<DuplexStream>, Daemon) {
             listeners: vec![Pipes(pipes)],
         };
         let daemon = runtime
-            .block_on(Daemon::start(foundation))
+            .block_on(Daemon::start(dependencies))
             .expect("a daemon");
         (runtime, connect, daemon)
     })

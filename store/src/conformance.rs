@@ -1,4 +1,4 @@
-//! What holds for every store, asked of each backend through the trait alone.
+//! What holds for every store, asked through the trait alone.
 
 mod claims;
 mod commands;
@@ -17,15 +17,15 @@ use schemas::record::{
 };
 use schemas::shape::{OrderStatus, StockStatus};
 use schemas::{
-    Change, CustomerId, Entropy, Event, LevelSelection, LogEntry, Quantities, RecordKey, Resource,
-    Room, RunId, RunKind, RunState, Sequence, ShopDomain, SyncRun, Timestamp,
+    Change, CustomerId, Event, LevelSelection, LogEntry, Quantities, RecordKey, Resource, Room,
+    RunId, RunKind, RunState, Sequence, ShopDomain, SyncRun, Timestamp,
 };
 
 use crate::operation::{
     Batch, Cause, Delivery, Fate, KeptSession, Operation, Outcome, Progress, Retention, Revocation,
     Revoked, RunRecord, SessionQuota,
 };
-use crate::{Collection, OrderView, Position, Store, StoreError, memory, sqlite};
+use crate::{Collection, OrderView, Position, Store, StoreError, sqlite};
 use claims::{
     a_full_run_reads_what_is_held_under_a_time_it_rules_out_and_counts_it,
     a_level_that_sells_faster_than_it_is_read_never_goes_back,
@@ -90,49 +90,31 @@ use transfers::{
 /// A store at work and what keeps it so.
 struct World {
     store: Arc<dyn Store>,
-    _folder: Option<tempfile::TempDir>,
+    /// Removed at the end; readers open the file whenever they need another connection.
+    _folder: tempfile::TempDir,
     deliveries: std::cell::Cell<u32>,
 }
 
 fn sqlite_world() -> World {
-    let folder = tempfile::tempdir().unwrap();
-    let sqlite::Opened { store, writer, .. } = sqlite::open(
-        &folder.path().join("stockd.db"),
-        &Entropy::seeded(1),
-        Timestamp::UNIX_EPOCH,
-    )
-    .unwrap();
+    let (folder, sqlite::Opened { store, writer, .. }) = sqlite::testing::open();
     std::thread::spawn(move || writer.run());
     World {
         store,
-        _folder: Some(folder),
+        _folder: folder,
         deliveries: 0.into(),
     }
 }
 
-fn memory_world() -> World {
-    let (store, writer) = memory::open(&Entropy::seeded(1));
-    std::thread::spawn(move || writer.run());
-    World {
-        store,
-        _folder: None,
-        deliveries: 0.into(),
-    }
-}
-
-/// Makes each fact a test of both backends.
-macro_rules! holds_for_both {
+/// Makes each fact a test of every backend.
+macro_rules! holds_for_all {
     ($($fact:ident),* $(,)?) => {
         mod on_sqlite {
             $(#[tokio::test] async fn $fact() { super::$fact(super::sqlite_world()).await })*
         }
-        mod in_memory {
-            $(#[tokio::test] async fn $fact() { super::$fact(super::memory_world()).await })*
-        }
     };
 }
 
-holds_for_both! {
+holds_for_all! {
     a_delivery_is_kept_once_and_its_body_until_it_is_applied,
     a_delivery_of_an_unknown_shop_is_refused_and_the_others_of_its_group_are_not,
     a_settled_delivery_changes_nothing_again,

@@ -5,8 +5,8 @@
 //!  reads ◀───── a few read-only connections, each a consistent view
 //! ```
 //!
-//! [`Store`] is what the daemon sees. [`sqlite::open`] gives the real one, [`memory::open`] its twin for
-//! tests, which keeps the trait honest: one suite (`conformance`) holds for both.
+//! [`Store`] is what the daemon sees, and [`sqlite::open`] gives it. One suite (`conformance`) says what holds for every
+//! database, through the trait alone.
 
 mod apply;
 mod attempt;
@@ -16,7 +16,6 @@ mod conformance;
 mod door;
 mod drift;
 mod local;
-pub mod memory;
 pub mod operation;
 mod position;
 mod shape;

@@ -603,14 +603,19 @@ impl<R: Reader> Store for Local<R> {
 mod tests {
     use futures_util::FutureExt as _;
     use futures_util::future::join_all;
-    use schemas::Entropy;
 
     use super::*;
     use crate::operation::{Batch, Cause, SessionQuota};
+    use crate::sqlite::{Opened, testing};
 
     #[test]
     fn a_delivery_overtakes_what_is_still_to_be_applied_and_all_of_that_is_applied() {
-        let (store, mut writer) = crate::memory::open(&Entropy::seeded(1));
+        let (
+            _folder,
+            Opened {
+                store, mut writer, ..
+            },
+        ) = testing::open();
         let (shop, at): (ShopDomain, _) =
             ("a.myshopify.com".parse().unwrap(), Timestamp::UNIX_EPOCH);
         let batch = Batch {
@@ -657,7 +662,12 @@ mod tests {
 
     #[test]
     fn a_delivery_overtakes_sessions_and_all_of_these_are_kept() {
-        let (store, mut writer) = crate::memory::open(&Entropy::seeded(1));
+        let (
+            _folder,
+            Opened {
+                store, mut writer, ..
+            },
+        ) = testing::open();
         let (shop, at): (ShopDomain, _) =
             ("a.myshopify.com".parse().unwrap(), Timestamp::UNIX_EPOCH);
         let quota = SessionQuota {

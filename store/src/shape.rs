@@ -6,7 +6,7 @@ use schemas::event::{OrderChange, OrderChanged, ProductShape};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
 use schemas::shape::{LevelShape, OrderShape, StockStatus};
 
-use crate::tables::{Record as _, Result, Tables};
+use crate::tables::{Result, Tables};
 
 /// What a level refers to, as far as it is known.
 pub(crate) struct References {

@@ -676,7 +676,10 @@ async fn only_staff_give_commands_and_only_at_their_locations() {
             .await;
         assert_eq!(ended.code, 1, "{}", ended.err);
         let drained = daemon
-            .told(&["holds".to_owned(), "drain".to_owned()], &token)
+            .told(
+                &["reservations".to_owned(), "release-all".to_owned()],
+                &token,
+            )
             .await;
         assert_eq!(drained.code, 1, "{}", drained.err);
     }
@@ -705,7 +708,10 @@ async fn only_staff_give_commands_and_only_at_their_locations() {
         );
     }
     let ended = daemon
-        .told(&["holds".to_owned(), "drain".to_owned()], &local)
+        .told(
+            &["reservations".to_owned(), "release-all".to_owned()],
+            &local,
+        )
         .await;
     assert_eq!(
         ended.code, 1,

@@ -145,8 +145,8 @@ async fn drained_no_hold_is_left_here_or_at_the_store() {
         .await;
 
     let drain = [
-        "holds",
-        "drain",
+        "reservations",
+        "release-all",
         "--config",
         daemon.config_path().to_str().unwrap(),
     ]
@@ -157,7 +157,7 @@ async fn drained_no_hold_is_left_here_or_at_the_store() {
     let ended = tokio::task::spawn_blocking(run).await.unwrap();
 
     assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{}", ended.out);
-    assert_eq!(ended.out, "61 holds released, 0 left\n");
+    assert_eq!(ended.out, "61 reservations released, 0 left\n");
     assert_eq!(
         reserved().await,
         0,
@@ -175,7 +175,7 @@ async fn drained_no_hold_is_left_here_or_at_the_store() {
     }
     let again = daemon
         .told(
-            &["holds", "drain", "--json"].map(str::to_owned),
+            &["reservations", "release-all", "--json"].map(str::to_owned),
             &Token::of(Role::Admin),
         )
         .await;

@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use daemon::auth::{NewToken, issue};
 use daemon::clock::SystemClock;
 use daemon::config::{Config, Environment};
+use daemon::people::auth::{NewToken, issue};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use schemas::{Clock as _, Role};
 use serde_json::Value;

@@ -19,10 +19,11 @@ use schemas::Entropy;
 use serde_json::{Map, Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
-use ws::engine::{self, Message};
-use ws::socketio::{Content, Namespace, Packet, Session, Step};
-use ws::transport::{Gate, Knock, Out, Talk};
-use ws::{Ending, Entrance, Options, frame};
+use ws::connection::{Gate, Knock, Out, Talk};
+use ws::protocol::engine::{self, Message};
+use ws::protocol::frame;
+use ws::protocol::socketio::{Content, Namespace, Packet, Session, Step};
+use ws::{Ending, Entrance, Options};
 
 const PORT: u16 = 3000;
 

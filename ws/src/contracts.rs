@@ -18,11 +18,11 @@ use schemas::{ErrorBody, Event, Identity, LocationId, Offset, Room, Timestamp};
 use serde_json::{Map, Value, json};
 
 use self::request::Request;
-use crate::broadcast::Broadcast;
-use crate::reader::Kinds;
-use crate::recovery::Cursor;
-use crate::socketio::{Call, Content, Namespace as _};
-use crate::{engine, frame, socketio};
+use crate::hub::broadcast::Broadcast;
+use crate::hub::reader::Kinds;
+use crate::hub::recovery::Cursor;
+use crate::protocol::socketio::{Call, Content, Namespace as _};
+use crate::protocol::{engine, frame, socketio};
 
 /// What one contract answers to the questions that all are asked.
 pub(crate) trait Contract: Sync {

@@ -3,6 +3,18 @@
 //! An event waits for nobody here. Publishing marks in each reader concerned where to go on, and rings: a reader that
 //! is idle reads and writes on the spot, the others in their own tasks, and one that is slow costs the mark.
 
+pub(crate) mod broadcast;
+mod command;
+pub(crate) mod few;
+mod presence;
+pub(crate) mod reader;
+pub(crate) mod recovery;
+mod replay;
+mod ring;
+mod roster;
+mod sieve;
+pub(crate) mod socket;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future as _;
 use std::net::SocketAddr;
@@ -24,19 +36,19 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::coop::unconstrained;
 
-use crate::broadcast::Broadcast;
+use crate::connection::single::Single;
+use crate::connection::sockets::Sockets;
+use crate::connection::{Bell, Gate, Knock};
 use crate::contracts::{Dialect, Namespace, omni};
-use crate::few::Few;
+use crate::hub::broadcast::Broadcast;
+use crate::hub::few::Few;
+use crate::hub::presence::Presence;
+use crate::hub::recovery::Key;
+use crate::hub::ring::Ring;
+use crate::hub::roster::Roster;
 use crate::limits;
 use crate::options::{Entrance, Options};
-use crate::presence::Presence;
-use crate::recovery::Key;
-use crate::ring::Ring;
-use crate::roster::Roster;
-use crate::single::Single;
-use crate::sockets::Sockets;
 use crate::source::{AuthError, Authenticate, Commands, Source};
-use crate::transport::{Bell, Gate, Knock};
 
 /// What goes on, for health and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

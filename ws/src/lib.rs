@@ -13,35 +13,19 @@
 //! the daemon publishes the log's entries to it and hands it the requests of clients; it implements [`Source`],
 //! [`Authenticate`] and [`Commands`]. This crate opens no port, reads no clock and verifies no token.
 
-mod broadcast;
-mod command;
+pub mod connection;
 pub mod contracts;
-mod ending;
-pub mod engine;
-mod few;
-pub mod frame;
 pub mod hub;
 pub mod limits;
 mod options;
-mod presence;
-mod reader;
-mod recovery;
-mod replay;
-mod ring;
-mod roster;
-mod sieve;
-mod single;
-mod socket;
-pub mod socketio;
-mod sockets;
+pub mod protocol;
 pub mod source;
-pub mod transport;
 
-pub use ending::Ending;
+pub use connection::single::Single;
+pub use connection::{Knock, Network, Refusal};
 pub use hub::{Attendees, Figures, Hub};
 pub use options::{Entrance, Options};
-pub use single::Single;
+pub use protocol::ending::Ending;
 pub use source::{
     AuthError, Authenticate, Commands, KeptRooms, OrderOwner, Snapshot, Source, SourceError,
 };
-pub use transport::{Knock, Network, Refusal};

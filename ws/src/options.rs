@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
 
+use crate::connection::{Network, Origin, Refusal, address};
 use crate::contracts::{Namespace, Root};
 use crate::limits::{self, REFUSED_ORIGIN_CHARS_MAX, REFUSED_ORIGINS_LOGGED_MAX};
-use crate::transport::{Network, Origin, Refusal, address};
 
 /// One of the listeners that clients come in by, as far as these differ.
 #[derive(Debug, Clone, Default)]

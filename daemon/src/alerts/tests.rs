@@ -11,7 +11,7 @@ use schemas::event::Notice;
 use schemas::{Event, ShopDomain};
 use serde_json::Value;
 use shopify::TransportError;
-use store::{Retention, memory};
+use store::{Retention, sqlite};
 use tokio::time::Instant;
 
 use super::*;
@@ -83,6 +83,7 @@ struct World {
     stop: CancellationToken,
     readers: tokio::task::JoinSet<()>,
     _writing: tokio::task::JoinSet<()>,
+    _folder: tempfile::TempDir,
 }
 
 fn begins_at() -> Timestamp {
@@ -95,7 +96,11 @@ fn shop() -> ShopDomain {
 
 impl World {
     async fn new() -> Self {
-        let (store, mut writer) = memory::open(&Entropy::seeded(1));
+        let (folder, entropy) = (tempfile::tempdir().unwrap(), Entropy::seeded(1));
+        let path = folder.path().join("stockd.db");
+        let sqlite::Opened {
+            store, mut writer, ..
+        } = sqlite::open(&path, &entropy, begins_at()).unwrap();
         let mut writing = tokio::task::JoinSet::new();
         // A thread of its own would not be waited for when the clock is turned.
         writing.spawn(async move {
@@ -113,6 +118,7 @@ impl World {
             stop: CancellationToken::new(),
             readers: tokio::task::JoinSet::new(),
             _writing: writing,
+            _folder: folder,
         };
         let (thresholds, at) = (Thresholds::default(), world.now());
         world

@@ -5,8 +5,8 @@
 use schemas::{ErrorBody, Event, Kind, Posted, ShopDomain, json};
 use serde_json::{Map, Value};
 
-use crate::posts::{Key, Statement};
-use crate::scope::ShopNames;
+use crate::shop::names::ShopNames;
+use crate::shop::posts::{PostedEvent, RepeatKey};
 
 /// Longest name of a program, in bytes; another is taken for none.
 const SOURCE_BYTES_MAX: usize = 128;
@@ -28,7 +28,7 @@ pub(super) struct Message<'m> {
 
 impl Message<'_> {
     /// Reads it.
-    pub(super) fn read(&self, shops: &ShopNames) -> Result<Statement, ErrorBody> {
+    pub(super) fn read(&self, shops: &ShopNames) -> Result<PostedEvent, ErrorBody> {
         let body: Map<String, Value> = json::read(self.body).map_err(|problem| {
             let place = format!("line {}, column {}", problem.line(), problem.column());
             ErrorBody::field(
@@ -48,22 +48,22 @@ impl Message<'_> {
             .sender
             .filter(|sender| (1..=SOURCE_BYTES_MAX).contains(&sender.len()));
         let posted = Posted::read(kind, named.unwrap_or("amqp").to_owned(), name, body)?;
-        Ok(Statement {
+        Ok(PostedEvent {
             shop,
             event: Event::Posted(Box::new(posted)),
             key: Some(key),
         })
     }
 
-    fn key(&self, body: &Map<String, Value>) -> Key {
+    fn key(&self, body: &Map<String, Value>) -> RepeatKey {
         // An empty name is a field that the sender's library fills by itself, and names nothing.
         if let Some(id) = self.id.filter(|id| !id.trim().is_empty()) {
-            return Key::name("amqp messageId", id);
+            return RepeatKey::name("amqp messageId", id);
         }
         match body.get("eventId") {
-            Some(Value::String(id)) if !id.trim().is_empty() => Key::name("amqp eventId", id),
-            Some(Value::Number(id)) => Key::name("amqp eventId", &id.to_string()),
-            _ => Key::content(
+            Some(Value::String(id)) if !id.trim().is_empty() => RepeatKey::name("amqp eventId", id),
+            Some(Value::Number(id)) => RepeatKey::name("amqp eventId", &id.to_string()),
+            _ => RepeatKey::content(
                 &format!("amqp {}", self.routing_key),
                 self.body,
                 self.redelivered,

@@ -13,7 +13,7 @@ use schemas::{CustomerId, Entropy, Role};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::door::{Opened, Rest};
+use super::api_client::{ApiClient, DaemonAccess};
 use super::say;
 use super::screen::Screen;
 use super::sim::{self, PretendStore};
@@ -21,8 +21,8 @@ use super::terminal::Terminal;
 use super::token::{self, Claims};
 use super::watch::Stream;
 use crate::config::{Address, Config, Environment};
-use crate::lifecycle::{self, Process, Signals};
 use crate::limits::PAGE_RECORDS_MAX;
+use crate::process::{self, Process, Signals};
 
 /// How often is looked whether the store's records are here.
 const IMPORT_PAUSE: Duration = Duration::from_millis(200);
@@ -79,7 +79,7 @@ impl Demo {
             .server
             .first()
             .map_or(&self.listen, |server| &server.listen);
-        let listener = lifecycle::listen(listen).await?;
+        let listener = process::listen(listen).await?;
         let address = listener.local_addr()?;
         let url = format!("http://{address}");
         let pretend = sim::open(::sim::Options {
@@ -111,7 +111,7 @@ impl Demo {
             say(&about)?;
             process.until(&mut signals).await?;
         } else {
-            let opened = Opened {
+            let opened = DaemonAccess {
                 url: url.parse()?,
                 token: admin,
             };
@@ -220,12 +220,12 @@ fn tokens(
 /// The panel, once there is something to try it on, and below it what changes.
 async fn show(
     environment: &Environment,
-    opened: Opened,
+    opened: DaemonAccess,
     about: &Value,
     data: &Path,
 ) -> anyhow::Result<()> {
-    let rest = Rest::new(
-        Opened {
+    let rest = ApiClient::new(
+        DaemonAccess {
             url: opened.url.clone(),
             token: opened.token.clone(),
         },
@@ -285,7 +285,7 @@ fn resources(status: &Value) -> &[Value] {
 }
 
 /// An item of which there is enough, and where: its SKU, else its id, and the location's id.
-async fn example(rest: &Rest) -> anyhow::Result<Option<(String, String)>> {
+async fn example(rest: &ApiClient) -> anyhow::Result<Option<(String, String)>> {
     let levels = rest
         .get("levels", &[("limit", &PAGE_RECORDS_MAX.to_string())])
         .await?;

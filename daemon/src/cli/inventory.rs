@@ -7,7 +7,7 @@ use schemas::command::CommandKind;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::door::{Rest, ShopDoor};
+use super::api_client::{ApiClient, ShopArgs};
 use super::lifetime::Lifetime;
 use super::terminal::Terminal;
 use super::{lookup, say, tell};
@@ -22,7 +22,7 @@ pub(super) struct Inventory {
     #[command(subcommand)]
     order: Order,
     #[command(flatten)]
-    door: ShopDoor,
+    connection: ShopArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -170,7 +170,7 @@ struct Update {
 
 impl Inventory {
     pub(super) async fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
-        let rest = self.door.open(environment, "stockd-inventory")?;
+        let rest = self.connection.open(environment, "stockd-inventory")?;
         let mut order = self.order;
         order.look_up(&rest).await?;
         let (kind, payload) = order.payload()?;
@@ -186,7 +186,7 @@ impl Inventory {
 
 impl Order {
     /// Puts ids in the place of SKUs and references.
-    async fn look_up(&mut self, rest: &Rest) -> anyhow::Result<()> {
+    async fn look_up(&mut self, rest: &ApiClient) -> anyhow::Result<()> {
         match self {
             Self::Adjust(Adjust { place, .. })
             | Self::Reserve(Reserve { place, .. })

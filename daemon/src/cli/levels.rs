@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::door::{Rest, ShopDoor};
+use super::api_client::{ApiClient, ShopArgs};
 use super::terminal::{Colour, Terminal};
 use super::{say, tell};
 use crate::config::Environment;
@@ -22,13 +22,17 @@ pub(super) struct Levels {
     #[arg(long, value_name = "SKU")]
     sku: Vec<String>,
     #[command(flatten)]
-    door: ShopDoor,
+    connection: ShopArgs,
 }
 
 impl Levels {
     pub(super) async fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
-        let Self { low, sku, door } = self;
-        let rest = door.open(environment, "stockd-levels")?;
+        let Self {
+            low,
+            sku,
+            connection,
+        } = self;
+        let rest = connection.open(environment, "stockd-levels")?;
         let mut levels = Vec::new();
         if sku.is_empty() {
             levels = all(&rest, None).await?;
@@ -63,7 +67,7 @@ impl Levels {
 }
 
 /// Every level, or those of a SKU, page by page.
-async fn all(rest: &Rest, sku: Option<&String>) -> anyhow::Result<Vec<Value>> {
+async fn all(rest: &ApiClient, sku: Option<&String>) -> anyhow::Result<Vec<Value>> {
     let limit = PAGE_RECORDS_MAX.to_string();
     let (mut levels, mut after) = (Vec::new(), None::<String>);
     loop {

@@ -7,14 +7,14 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Usage;
-use super::door::Rest;
+use super::api_client::ApiClient;
 use crate::limits::PAGE_RECORDS_MAX;
 
 /// Most pages of open reservations in which a reference is looked for.
 const PAGES_MAX: usize = 20;
 
 /// The id of the item with this id or SKU. A SKU that several items have is refused with their ids.
-pub(super) async fn item(rest: &Rest, text: &str) -> anyhow::Result<String> {
+pub(super) async fn item(rest: &ApiClient, text: &str) -> anyhow::Result<String> {
     if text.starts_with("gid://") {
         return Ok(text.to_owned());
     }
@@ -52,7 +52,7 @@ pub(super) async fn item(rest: &Rest, text: &str) -> anyhow::Result<String> {
 }
 
 /// The id of the open reservation with this id or reference.
-pub(super) async fn reservation(rest: &Rest, text: &str) -> anyhow::Result<String> {
+pub(super) async fn reservation(rest: &ApiClient, text: &str) -> anyhow::Result<String> {
     if text.parse::<Uuid>().is_ok() {
         return Ok(text.to_owned());
     }

@@ -2,14 +2,15 @@
 //!
 //! Exit code 0 done, 1 failed, 2 wrong usage or configuration.
 
+mod api_client;
 mod demo;
-mod door;
 mod event;
-mod holds;
+
 mod inventory;
 mod levels;
 mod lifetime;
 mod lookup;
+mod reservations;
 mod revoke;
 mod run;
 mod schema;
@@ -47,9 +48,9 @@ struct Cli {
 enum Command {
     /// A pretend store, the daemon on it, and its live stream: nothing to set up.
     Demo(demo::Demo),
-    /// Sees to every hold at once.
-    Holds(holds::Holds),
-    /// Changes stock, or holds it, through the running daemon.
+    /// Releases every reservation at once.
+    Reservations(reservations::Reservations),
+    /// Changes or reserves stock through the running daemon.
     Inventory(inventory::Inventory),
     /// Lists stock, with the ids and SKUs that commands take.
     Levels(levels::Levels),
@@ -105,7 +106,7 @@ pub fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match command {
             Command::Demo(demo) => Box::pin(demo.run(environment, json)).await,
-            Command::Holds(holds) => holds.run(&environment, json).await,
+            Command::Reservations(reservations) => reservations.run(&environment, json).await,
             Command::Inventory(inventory) => inventory.run(&environment, json).await,
             Command::Levels(levels) => levels.run(&environment, json).await,
             Command::Revoke(revoke) => revoke.run(&environment, json).await,
@@ -144,11 +145,11 @@ fn unparsed(problem: &clap::Error) -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error, json: bool) -> ExitCode {
-    let refused = error.downcast_ref::<door::Refused>();
+    let refused = error.downcast_ref::<api_client::ApiRefusal>();
     let usage = error
         .chain()
         .any(|cause| cause.is::<Usage>() || cause.is::<ConfigError>())
-        || refused.is_some_and(door::Refused::is_usage);
+        || refused.is_some_and(api_client::ApiRefusal::is_usage);
     if error.is::<Unread>() {
         // As with `stockd levels | head`: whoever read has read enough.
         return ExitCode::from(1);

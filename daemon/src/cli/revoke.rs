@@ -4,7 +4,7 @@ use clap::Args;
 use schemas::UserId;
 use serde_json::json;
 
-use super::door::ShopDoor;
+use super::api_client::ShopArgs;
 use super::say;
 use crate::config::Environment;
 
@@ -24,12 +24,12 @@ pub(super) struct Revoke {
     #[arg(long, value_name = "JTI")]
     jti: Option<String>,
     #[command(flatten)]
-    door: ShopDoor,
+    connection: ShopArgs,
 }
 
 impl Revoke {
     pub(super) async fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
-        let rest = self.door.open(environment, "stockd-revoke")?;
+        let rest = self.connection.open(environment, "stockd-revoke")?;
         let asked = match (&self.user, &self.jti) {
             (Some(user), _) => json!({ "userId": user }),
             (None, jti) => json!({ "jti": jti }),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::config::{Config, Environment};
-use crate::lifecycle::{self, Process, Signals};
+use crate::process::{self, Process, Signals};
 
 /// Runs until SIGTERM or SIGINT; SIGHUP changes nothing. Under systemd it tells when it is ready.
 #[derive(Debug, Args)]
@@ -22,7 +22,7 @@ impl Run {
         let config = Config::load(&self.config, &environment)?;
         let mut listeners = Vec::new();
         for server in &config.server {
-            listeners.push(lifecycle::listen(&server.listen).await?);
+            listeners.push(process::listen(&server.listen).await?);
         }
         let started = tokio::select! {
             started = Process::start(config, &environment, listeners) => started?,

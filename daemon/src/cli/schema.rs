@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{Usage, say};
-use crate::routes;
+use crate::http;
 
 /// Prints a generated schema, or without a name what there is.
 #[derive(Debug, Args)]
@@ -44,13 +44,13 @@ const ENTRIES: [Entry; 13] = [
         "openapi",
         "openapi.json",
         "the REST routes, as OpenAPI 3.1",
-        || pretty(&routes::openapi::document()),
+        || pretty(&http::openapi::document()),
     ),
     (
         "asyncapi",
         "asyncapi.json",
         "the realtime side, as AsyncAPI 3.0",
-        || pretty(&routes::asyncapi::document()),
+        || pretty(&http::asyncapi::document()),
     ),
     (
         "command-input",

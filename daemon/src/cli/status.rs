@@ -4,7 +4,7 @@ use clap::Args;
 use schemas::Timestamp;
 use serde_json::Value;
 
-use super::door::ShopDoor;
+use super::api_client::ShopArgs;
 use super::terminal::Terminal;
 use super::{say, tell};
 use crate::config::Environment;
@@ -15,12 +15,12 @@ use crate::config::Environment;
 #[command(after_help = "Example: stockd status")]
 pub(super) struct Status {
     #[command(flatten)]
-    door: ShopDoor,
+    connection: ShopArgs,
 }
 
 impl Status {
     pub(super) async fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
-        let rest = self.door.open(environment, "stockd-status")?;
+        let rest = self.connection.open(environment, "stockd-status")?;
         let status = rest.get("status", &[]).await?;
         let problems: Vec<&Value> = status["problems"]
             .as_array()

@@ -9,7 +9,7 @@ use schemas::{ErrorCode, Resource, RunId, RunKind, RunState, SyncRun};
 use serde::{Deserialize as _, Serialize};
 use serde_json::json;
 
-use super::door::{Rest, ShopDoor, refusal};
+use super::api_client::{ApiClient, ShopArgs, refusal};
 use super::{complain, say, tell};
 use crate::config::Environment;
 
@@ -40,7 +40,7 @@ pub(super) struct Sync {
     #[arg(long, conflicts_with_all = ["full", "dry_run", "any_missing"])]
     cancel: bool,
     #[command(flatten)]
-    door: ShopDoor,
+    connection: ShopArgs,
 }
 
 impl Sync {
@@ -51,9 +51,9 @@ impl Sync {
             dry_run,
             any_missing,
             cancel,
-            door,
+            connection,
         } = self;
-        let rest = door.open(environment, "stockd-sync")?;
+        let rest = connection.open(environment, "stockd-sync")?;
         if cancel {
             let run = under_way(&rest, resource).await?;
             let run = run.with_context(|| format!("no run of {resource} is under way"))?;
@@ -133,7 +133,7 @@ impl Wish {
 }
 
 /// Begins a run, or joins one that brings what is asked for, and shows it to its end.
-async fn follow(rest: &Rest, wish: &Wish, json: bool) -> anyhow::Result<SyncRun> {
+async fn follow(rest: &ApiClient, wish: &Wish, json: bool) -> anyhow::Result<SyncRun> {
     let resource = wish.resource;
     // Also when somebody no longer wants to look.
     let bar = ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
@@ -183,7 +183,7 @@ async fn follow(rest: &Rest, wish: &Wish, json: bool) -> anyhow::Result<SyncRun>
 }
 
 /// Shows a run until it is over.
-async fn end(rest: &Rest, bar: &ProgressBar, id: &RunId) -> anyhow::Result<SyncRun> {
+async fn end(rest: &ApiClient, bar: &ProgressBar, id: &RunId) -> anyhow::Result<SyncRun> {
     loop {
         let run = runs(rest).await?.into_iter().find(|run| run.run_id == *id);
         let run = run.context("the daemon no longer knows the run")?;
@@ -221,14 +221,14 @@ fn show(bar: &ProgressBar, run: &SyncRun) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn under_way(rest: &Rest, resource: Resource) -> anyhow::Result<Option<SyncRun>> {
+async fn under_way(rest: &ApiClient, resource: Resource) -> anyhow::Result<Option<SyncRun>> {
     Ok(runs(rest)
         .await?
         .into_iter()
         .find(|run| run.resource == resource && !run.state.is_over()))
 }
 
-async fn runs(rest: &Rest) -> anyhow::Result<Vec<SyncRun>> {
+async fn runs(rest: &ApiClient) -> anyhow::Result<Vec<SyncRun>> {
     let answer = rest.get("runs", &[]).await?;
     Ok(Vec::<SyncRun>::deserialize(&answer["data"])?)
 }

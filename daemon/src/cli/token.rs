@@ -11,9 +11,9 @@ use serde_json::json;
 
 use super::lifetime::Lifetime;
 use super::say;
-use crate::auth::{self, NewToken};
 use crate::clock::SystemClock;
 use crate::config::{Auth, Config, Environment};
+use crate::people::auth::{self, NewToken};
 
 /// Prints a token for a user.
 #[derive(Debug, Args)]

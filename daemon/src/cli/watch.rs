@@ -11,10 +11,10 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use schemas::{ErrorCode, Offset, Room};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
-use ws::engine;
-use ws::socketio::{Content, Packet};
+use ws::protocol::engine;
+use ws::protocol::socketio::{Content, Packet};
 
-use super::door::{Door, Opened};
+use super::api_client::{ConnectionArgs, DaemonAccess};
 use super::terminal::{Colour, Terminal};
 use super::{Usage, event, say};
 use crate::config::Environment;
@@ -31,7 +31,7 @@ const RECONNECT_MAX: Duration = Duration::from_secs(5);
   stockd watch --rooms inventory:location:7000001032772,orders:all")]
 pub(super) struct Watch {
     #[command(flatten)]
-    door: Door,
+    connection: ConnectionArgs,
     /// What to follow: inventory:all, inventory:location:ID, inventory:product:ID, inventory:variant:ID,
     /// orders:all, orders:customer:ID, notifications. Everything that the token may see when left out.
     #[arg(long, value_delimiter = ',', value_name = "ROOMS")]
@@ -46,7 +46,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) async fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
-        let opened = self.door.open(environment, "stockd-watch", None)?;
+        let opened = self.connection.open(environment, "stockd-watch", None)?;
         let subscriptions = self.subscriptions()?;
         let printing = if json {
             Printing::Json
@@ -165,7 +165,7 @@ enum Ended {
     /// Connecting again may help.
     Lost,
     /// It will not.
-    Refused(String),
+    ApiRefusal(String),
 }
 
 type Socket =
@@ -184,8 +184,8 @@ impl Stream {
     }
 
     /// Prints events until it is refused for good; connects again after any interruption.
-    pub(super) async fn follow(&mut self, opened: &Opened) -> anyhow::Result<()> {
-        let Opened { url, token } = opened;
+    pub(super) async fn follow(&mut self, opened: &DaemonAccess) -> anyhow::Result<()> {
+        let DaemonAccess { url, token } = opened;
         if url.scheme() != "http" {
             return Err(Usage(format!(
                 "{url}: watch speaks http:// only; run it beside the daemon"
@@ -201,7 +201,7 @@ impl Stream {
             match tokio_tungstenite::connect_async(address.as_str()).await {
                 Ok((mut socket, _)) => {
                     pause = Duration::from_millis(100);
-                    if let Ended::Refused(reason) = self.listen(&mut socket, token).await? {
+                    if let Ended::ApiRefusal(reason) = self.listen(&mut socket, token).await? {
                         anyhow::bail!("{reason}");
                     }
                     tracing::info!("the connection ended; connecting again");
@@ -229,18 +229,18 @@ impl Stream {
                         Ok(Content::Connect(_)) => self.subscribe(),
                         Ok(Content::ConnectError(reason)) => {
                             let message = reason["message"].as_str().unwrap_or("without a reason");
-                            return Ok(Ended::Refused(format!(
+                            return Ok(Ended::ApiRefusal(format!(
                                 "the daemon refuses the connection: {message}"
                             )));
                         }
                         Ok(Content::Disconnect) => {
-                            return Ok(Ended::Refused(
+                            return Ok(Ended::ApiRefusal(
                                 "the daemon ended the connection; a new token is needed".to_owned(),
                             ));
                         }
                         Ok(Content::Ack { id, args, .. }) => {
                             match self.acknowledged(id, args.first())? {
-                                Some(reason) => return Ok(Ended::Refused(reason)),
+                                Some(reason) => return Ok(Ended::ApiRefusal(reason)),
                                 None => Vec::new(),
                             }
                         }

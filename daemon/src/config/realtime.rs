@@ -95,5 +95,5 @@ impl Realtime {
 }
 
 fn namespace(name: &str) -> Option<Namespace> {
-    <Namespace as ws::socketio::Namespace>::parse(name)
+    <Namespace as ws::protocol::socketio::Namespace>::parse(name)
 }

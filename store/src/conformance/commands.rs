@@ -928,7 +928,7 @@ proptest! {
     fn the_sums_are_right_in_the_end(steps in proptest::collection::vec(step(), 1..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let world = memory_world().stocked(10).await;
+            let world = sqlite_world().stocked(10).await;
             let shelf = Shelf { available: 10, reserved: 0, second: 1 };
             let shelves = BTreeMap::from([(1, shelf), (2, shelf), (3, shelf)]);
             let mut shopify = Shopify { shelves, on_the_way: Vec::new(), holds: Vec::new() };

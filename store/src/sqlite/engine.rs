@@ -13,8 +13,9 @@ use schemas::{
     RunId, Sequence, ShopDomain, Timestamp, TransferId, WebhookId,
 };
 
+use super::column::{from_micros, id, json, micros, opt, parsed, word};
 use super::high_water::HighWater;
-use super::rows::{self, Stored, micros, parsed, parsed_opt, word};
+use super::rows::{self, Stored};
 use crate::StoreError;
 use crate::apply::perform;
 use crate::drift::Drifted;
@@ -628,7 +629,7 @@ impl SqliteTables<'_> {
         )?;
         let entries = statement.query_map(
             params![shop, room.to_string(), serde_json::to_string(&heard)?],
-            |row| Ok((row.get(0)?, super::ledger::json(row, 1)?)),
+            |row| Ok((row.get(0)?, json(row, 1)?)),
         )?;
         Ok(entries.collect::<rusqlite::Result<_>>()?)
     }
@@ -644,7 +645,7 @@ impl<R: Stored> Keep<R> for SqliteTables<'_> {
     }
 
     fn put(&mut self, record: &R) -> Result<()> {
-        record.put(self.connection, self.shop.row)
+        rows::put(self.connection, self.shop.row, record)
     }
 
     fn delete(&mut self, key: R::Key) -> Result<()> {
@@ -708,7 +709,7 @@ impl Tables for SqliteTables<'_> {
         let mut sums: BTreeMap<LocationId, i64> = BTreeMap::new();
         let mut rows = statement.query(params![self.shop.row, product.to_i64()])?;
         while let Some(row) = rows.next()? {
-            *sums.entry(rows::id(row, 0)?).or_default() += row.get::<_, i64>(1)?;
+            *sums.entry(id(row, 0)?).or_default() += row.get::<_, i64>(1)?;
         }
         Ok(sums
             .into_iter()
@@ -773,9 +774,7 @@ impl Tables for SqliteTables<'_> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT told FROM transfer WHERE shop = ?1 AND id = ?2")?;
-        let told = statement.query_row(params![self.shop.row, id.to_i64()], |row| {
-            super::ledger::json(row, 0)
-        });
+        let told = statement.query_row(params![self.shop.row, id.to_i64()], |row| json(row, 0));
         Ok(told.optional()?)
     }
 
@@ -828,7 +827,7 @@ impl Tables for SqliteTables<'_> {
             Ok(Marking {
                 mark: Mark(row.get(0)?),
                 vain: row.get(1)?,
-                doubt: parsed_opt(row, 2)?,
+                doubt: opt(row, 2, parsed)?,
             })
         };
         Ok(statement
@@ -861,7 +860,7 @@ impl Tables for SqliteTables<'_> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT at FROM redacted WHERE shop = ?1 AND customer = ?2")?;
-        let at = |row: &Row<'_>| rows::from_micros(row, 0);
+        let at = |row: &Row<'_>| from_micros(row, 0);
         Ok(statement
             .query_row(params![self.shop.row, customer.to_i64()], at)
             .optional()?)
@@ -1003,20 +1002,13 @@ impl Tables for SqliteTables<'_> {
 pub(super) const RUN_COLUMNS: &str = "first, since, until, resume, shape";
 
 pub(super) fn run(row: &Row<'_>, shop: &ShopDomain) -> rusqlite::Result<RunRecord> {
-    let shape: String = row.get(4)?;
     Ok(RunRecord {
         shop: shop.clone(),
         first: row.get(0)?,
-        since: parsed_opt(row, 1)?,
-        until: parsed_opt(row, 2)?,
+        since: opt(row, 1, parsed)?,
+        until: opt(row, 2, parsed)?,
         resume: row.get(3)?,
-        run: serde_json::from_str(&shape).map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(
-                4,
-                rusqlite::types::Type::Text,
-                Box::new(error),
-            )
-        })?,
+        run: json(row, 4)?,
     })
 }
 
@@ -1051,32 +1043,15 @@ pub(super) fn select<R: Stored>(
 pub(super) fn shops(connection: &Connection) -> Result<BTreeMap<ShopDomain, Shop>> {
     let mut statement =
         connection.prepare_cached("SELECT domain, id, thresholds, known_since FROM shop")?;
-    let rows = statement.query_map([], |row| {
-        let known_since = row
-            .get::<_, Option<i64>>(3)?
-            .is_some()
-            .then(|| rows::from_micros(row, 3));
-        Ok((
-            parsed::<ShopDomain>(row, 0)?,
-            row.get::<_, i64>(1)?,
-            row.get::<_, String>(2)?,
-            known_since,
-        ))
+    let shops = statement.query_map([], |row| {
+        let shop = Shop {
+            row: row.get(1)?,
+            thresholds: json(row, 2)?,
+            known_since: opt(row, 3, from_micros)?,
+        };
+        Ok((parsed(row, 0)?, shop))
     })?;
-    rows.map(|row| {
-        let (domain, row, thresholds, known_since) = row?;
-        let (thresholds, known_since) =
-            (serde_json::from_str(&thresholds)?, known_since.transpose()?);
-        Ok((
-            domain,
-            Shop {
-                row,
-                thresholds,
-                known_since,
-            },
-        ))
-    })
-    .collect()
+    Ok(shops.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The last place that was ever given out, whether its entry is still kept or not.

@@ -3,10 +3,9 @@
 use rusqlite::{OptionalExtension as _, Row, params};
 use schemas::shape::ReservationShape;
 use schemas::{InventoryItemId, LocationId, Timestamp, UserId};
-use serde::de::DeserializeOwned;
 
+use super::column::{from_micros, id, json, micros, unword, word};
 use super::engine::SqliteTables;
-use super::rows::{from_micros, id, micros, unword, word};
 use crate::attempt::{Attempt, Flight};
 use crate::command::{Effect, KeptCommand, is_open};
 use crate::tables::{Ledger, Result};
@@ -31,17 +30,6 @@ pub(super) fn effect(row: &Row<'_>) -> rusqlite::Result<Effect> {
         stale: row.get(10)?,
         attempt: row.get(11)?,
         answered: row.get(12)?,
-    })
-}
-
-/// Reads a column of JSON.
-pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(
-            column,
-            rusqlite::types::Type::Text,
-            Box::new(error),
-        )
     })
 }
 

@@ -3,6 +3,7 @@
 //! WAL with `synchronous=FULL`: with `NORMAL` an acknowledged commit does not survive a power cut. With
 //! `secure_delete`: what is deleted, as bodies are once they are applied, is overwritten in the file.
 
+mod column;
 mod engine;
 mod files;
 mod high_water;
@@ -206,6 +207,27 @@ fn secret(connection: &Connection, entropy: &Entropy) -> Result<[u8; 32]> {
     let secret: [u8; 32] = entropy.bytes();
     connection.execute("UPDATE meta SET secret = ?1", [secret])?;
     Ok(secret)
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::{Entropy, Opened, Timestamp};
+
+    /// A folder that goes when it is dropped. In memory where the machine has such a place: a test proves nothing about
+    /// the disk, and waiting for it thousands of times takes minutes.
+    pub(crate) fn folder() -> tempfile::TempDir {
+        tempfile::tempdir_in("/dev/shm")
+            .or_else(|_| tempfile::tempdir())
+            .unwrap()
+    }
+
+    /// A new, empty store in a folder of its own. The writer does nothing until it is run or stepped.
+    pub(crate) fn open() -> (tempfile::TempDir, Opened) {
+        let folder = folder();
+        let path = folder.path().join("stockd.db");
+        let opened = super::open(&path, &Entropy::seeded(1), Timestamp::UNIX_EPOCH).unwrap();
+        (folder, opened)
+    }
 }
 
 #[cfg(test)]

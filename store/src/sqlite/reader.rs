@@ -15,12 +15,10 @@ use schemas::{
     Resource, Room, RunId, Sequence, ShopDomain, Timestamp, UserId,
 };
 
+use super::column::{from_micros, id, json, micros, opt, parsed, unword};
 use super::engine::{ALL_OWNERS, RUN_COLUMNS, Shop, head, run, select, shops};
 use super::ledger::{self, EFFECT_COLUMNS, with_levels};
-use super::rows::{
-    Stored, find, from_micros, id, micros, parsed, parsed_opt, reference_columns, references,
-    unword,
-};
+use super::rows::{Stored, find, reference_columns, references};
 use crate::command::{Effect, KeptCommand};
 use crate::drift::{Drifted, Held};
 use crate::local::{CONNECTIONS_MAX, Reader};
@@ -82,13 +80,7 @@ impl SqliteReader {
     }
 
     fn entry(&self, row: &rusqlite::Row<'_>, shop: ShopDomain) -> rusqlite::Result<LogEntry> {
-        let event: Event = serde_json::from_str(row.get_ref(2)?.as_str()?).map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(
-                2,
-                rusqlite::types::Type::Text,
-                Box::new(error),
-            )
-        })?;
+        let event: Event = json(row, 2)?;
         let sequence = Sequence(row.get::<_, i64>(0)?.cast_unsigned());
         Ok(LogEntry {
             offset: Offset {
@@ -121,7 +113,7 @@ fn heard_in(
         while let Some(row) = rows.next()?
             && here < limit
         {
-            let sequences: Vec<i64> = ledger::json(row, 0)?;
+            let sequences: Vec<i64> = json(row, 0)?;
             let wanted = sequences
                 .iter()
                 .filter(|&&sequence| sequence > after && sequence <= until);
@@ -150,6 +142,19 @@ fn seen_by(reader: Option<&(UserId, Vec<LocationId>)>) -> Result<(Option<&str>, 
         Some(user.as_str()),
         Some(serde_json::to_string(&locations)?),
     ))
+}
+
+/// SQL for what `marked.record` holds of the level whose item and location are columns of that table. Made from the text
+/// of another level, so that it cannot differ from what was written there.
+fn level_record(table: &str) -> Result<String> {
+    let no_id = |error: schemas::IdError| StoreError::Failed(error.to_string());
+    let item = InventoryItemId::try_from(1_u64).map_err(no_id)?;
+    let location = LocationId::try_from(2_u64).map_err(no_id)?;
+    let text = serde_json::to_string(&RecordKey::Level(item, location))?;
+    let sql = text
+        .replace('1', &format!("' || {table}.inventory_item_id || '"))
+        .replace('2', &format!("' || {table}.location_id || '"));
+    Ok(format!("'{sql}'"))
 }
 
 fn limit_of(limit: usize) -> i64 {
@@ -234,7 +239,7 @@ impl Reader for SqliteReader {
                     shop: parsed(row, 0)?,
                     webhook_id: parsed(row, 1)?,
                     topic: row.get(2)?,
-                    triggered_at: parsed_opt(row, 3)?,
+                    triggered_at: opt(row, 3, parsed)?,
                     received_at: from_micros(row, 4)?,
                     body: row.get(5)?,
                     signature: row.get::<_, Option<_>>(6)?.unwrap_or_default(),
@@ -291,12 +296,13 @@ impl Reader for SqliteReader {
         self.shop_view(shop, |connection, shop| {
             // A level that an attempt is changing is not worth reading before the answer is there. In the order of the
             // marks from the start: by an index all would be sorted for the first few.
-            let mut statement = connection.prepare_cached(
+            let sql = format!(
                 "SELECT record, mark FROM marked NOT INDEXED WHERE shop = ?1 AND due <= ?2 AND record NOT IN (\
-                     SELECT '{\"Level\":[\"' || inventory_item_id || '\",\"' || location_id || '\"]}' FROM flight \
-                     WHERE shop = ?1 AND NOT answered) \
+                     SELECT {} FROM flight WHERE shop = ?1 AND NOT answered) \
                  ORDER BY mark LIMIT ?3",
-            )?;
+                level_record("flight")?
+            );
+            let mut statement = connection.prepare_cached(&sql)?;
             let rows = statement.query_map(params![shop.row, micros(now), limit_of(limit)], |row| {
                 Ok((row.get::<_, String>(0)?, Mark(row.get(1)?)))
             })?;
@@ -342,14 +348,14 @@ impl Reader for SqliteReader {
                  WHERE effect.attempt IS NULL \
                  AND NOT EXISTS (SELECT 1 FROM flight WHERE flight.shop = touched.shop \
                      AND flight.inventory_item_id = touched.inventory_item_id AND flight.location_id = touched.location_id) \
-                 AND NOT (EXISTS (SELECT 1 FROM marked WHERE marked.shop = touched.shop AND marked.record \
-                         = '{{\"Level\":[\"' || touched.inventory_item_id || '\",\"' || touched.location_id || '\"]}}') \
+                 AND NOT (EXISTS (SELECT 1 FROM marked WHERE marked.shop = touched.shop AND marked.record = {}) \
                      AND EXISTS (SELECT 1 FROM effect AS stale WHERE stale.shop = touched.shop AND stale.stale > 0 \
                          AND stale.inventory_item_id = touched.inventory_item_id AND stale.location_id = touched.location_id)) \
                  AND NOT (effect.lane = 'sell' AND EXISTS (SELECT 1 FROM effect AS hold WHERE hold.shop = effect.shop \
                      AND hold.reservation = effect.reservation AND hold.lane = 'move' AND NOT hold.answered)) \
                  ORDER BY effect.id LIMIT ?2",
-                HeldLevel::COLUMNS
+                HeldLevel::COLUMNS,
+                level_record("touched")?
             );
             let mut statement = connection.prepare_cached(&sql)?;
             let waiting = statement.query_map(params![shop.row, limit_of(limit)], |row| {
@@ -411,7 +417,7 @@ impl Reader for SqliteReader {
                     user,
                     locations
                 ],
-                |row| Ok((ledger::json::<KeptCommand>(row, 0)?, unword(row, 1)?)),
+                |row| Ok((json::<KeptCommand>(row, 0)?, unword(row, 1)?)),
             )?;
             found
                 .map(|found| {
@@ -432,7 +438,7 @@ impl Reader for SqliteReader {
                 let mut statement = connection
                     .prepare_cached("SELECT record FROM reservation WHERE shop = ?1 AND id = ?2")?;
                 let found =
-                    statement.query_row(params![shop.row, id], |row| ledger::json(row, 0)).optional()?;
+                    statement.query_row(params![shop.row, id], |row| json(row, 0)).optional()?;
                 return Ok(found.into_iter().collect());
             }
             let mut statement = connection.prepare_cached(
@@ -446,7 +452,7 @@ impl Reader for SqliteReader {
             let (after, id) =
                 filter.after.as_ref().map_or((i64::MIN, ""), |(after, id)| (micros(*after), id.as_str()));
             let wanted = params![shop.row, after, id, limit_of(filter.limit), user, locations];
-            let found = statement.query_map(wanted, |row| ledger::json(row, 0))?;
+            let found = statement.query_map(wanted, |row| json(row, 0))?;
             Ok(found.collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -506,8 +512,8 @@ impl Reader for SqliteReader {
                 Ok(Drifted {
                     run_id: parsed(row, 0)?,
                     record: row.get(1)?,
-                    wrong: ledger::json(row, 2)?,
-                    since: parsed_opt(row, 3)?,
+                    wrong: json(row, 2)?,
+                    since: opt(row, 3, parsed)?,
                     found: from_micros(row, 4)?,
                 })
             };
@@ -604,11 +610,8 @@ impl Reader for SqliteReader {
             let mut statement = connection.prepare_cached(
                 "SELECT max(evicted_at) FROM session_use WHERE owner IN (?1, ?2)",
             )?;
-            let evicted_at = statement.query_row([owner, ALL_OWNERS], |row| {
-                row.get::<_, Option<i64>>(0)?
-                    .map(|_| from_micros(row, 0))
-                    .transpose()
-            })?;
+            let evicted_at =
+                statement.query_row([owner, ALL_OWNERS], |row| opt(row, 0, from_micros))?;
             Ok(KeptSession { rooms, evicted_at })
         })
     }
@@ -616,8 +619,7 @@ impl Reader for SqliteReader {
     fn positions(&self) -> Result<BTreeMap<String, Position>> {
         self.view(|connection| {
             let mut statement = connection.prepare_cached("SELECT name, position FROM reader")?;
-            let positions =
-                statement.query_map([], |row| Ok((row.get(0)?, ledger::json(row, 1)?)))?;
+            let positions = statement.query_map([], |row| Ok((row.get(0)?, json(row, 1)?)))?;
             Ok(positions.collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -819,4 +821,25 @@ fn selected(selection: &LevelSelection) -> (String, Vec<Value>) {
         values.extend(ids.iter().map(|id| Value::from(id.to_i64())));
     }
     (condition, values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sql_writes_the_key_of_a_level_as_it_is_stored() {
+        let connection = Connection::open_in_memory().unwrap();
+        let sql = format!(
+            "SELECT {} FROM (SELECT 12 AS inventory_item_id, 21 AS location_id) AS flight",
+            level_record("flight").unwrap()
+        );
+        let written: String = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(
+            written, r#"{"Level":["12","21"]}"#,
+            "as in databases of before"
+        );
+        let key = RecordKey::Level(12_u64.try_into().unwrap(), 21_u64.try_into().unwrap());
+        assert_eq!(written, serde_json::to_string(&key).unwrap());
+    }
 }

@@ -1,37 +1,73 @@
 //! How each record stands in its table.
 
-use std::str::FromStr;
-
 use domain::HeldLevel;
-use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
+use rusqlite::{CachedStatement, Connection, Row, params};
 use schemas::record::{
     Customer, InventoryItem, Level, Location, Order, OrderLine, Product, Variant,
 };
-use schemas::{InventoryItemId, LocationId, Quantities, Timestamp};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use schemas::{CustomerId, InventoryItemId, LocationId, OrderId, ProductId, Quantities, VariantId};
 
+use super::column::{Column, id, opt};
 use crate::shape::References;
 use crate::tables::{Record, Result};
 
+/// The key of a table beside the shop.
+pub(super) trait RowKey: Copy {
+    /// Binds its columns, from `from` on.
+    fn bind(self, statement: &mut CachedStatement<'_>, from: usize) -> rusqlite::Result<()>;
+}
+
+macro_rules! row_key {
+    ($($id:ty),+) => {$(
+        impl RowKey for $id {
+            fn bind(self, statement: &mut CachedStatement<'_>, from: usize) -> rusqlite::Result<()> {
+                statement.raw_bind_parameter(from, self.to_i64())
+            }
+        }
+    )+};
+}
+
+row_key!(
+    CustomerId,
+    InventoryItemId,
+    LocationId,
+    OrderId,
+    ProductId,
+    VariantId
+);
+
+impl RowKey for (InventoryItemId, LocationId) {
+    fn bind(self, statement: &mut CachedStatement<'_>, from: usize) -> rusqlite::Result<()> {
+        self.0.bind(statement, from)?;
+        self.1.bind(statement, from + 1)
+    }
+}
+
 /// A record's table.
-pub(super) trait Stored: Record {
+pub(super) trait Stored: Record<Key: RowKey> {
+    const TABLE: &'static str;
     /// The columns that `read` reads, qualified by the table's name.
     const COLUMNS: &'static str;
     /// How many they are.
-    const WIDTH: usize = commas(Self::COLUMNS) + 1;
-    const TABLE: &'static str;
-    /// The condition that `key_params` fills in.
-    const KEY: &'static str = "shop = ?1 AND id = ?2";
+    const WIDTH: usize;
+    /// The condition for the record of one key: the shop is `?1`, the key is bound from `?2` on.
+    const KEY: &'static str;
+    /// Writes a record: the shop is `?1`, what `bind` binds follows. A row that is there is updated in place, because to
+    /// replace it would be to write its indexes anew.
+    const PUT: &'static str;
 
-    fn put(&self, connection: &Connection, shop: i64) -> Result<()>;
+    /// Binds every column, from `from` on.
+    fn bind(&self, statement: &mut CachedStatement<'_>, from: usize) -> Result<()>;
     /// Reads a record whose columns begin at `from`.
     fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<Self>;
-    fn key_params(shop: i64, key: Self::Key) -> impl Params;
 
-    /// What `read` cannot know from its row.
+    /// Reads what other tables hold of it.
     fn complete(&mut self, _connection: &Connection, _shop: i64) -> Result<()> {
+        Ok(())
+    }
+
+    /// Writes what other tables hold of it.
+    fn put_rest(&self, _connection: &Connection, _shop: i64) -> Result<()> {
         Ok(())
     }
 }
@@ -43,20 +79,31 @@ pub(super) fn find<R: Stored>(
 ) -> Result<Option<R>> {
     let sql = format!("SELECT {} FROM {} WHERE {}", R::COLUMNS, R::TABLE, R::KEY);
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut found = statement
-        .query_row(R::key_params(shop, key), |row| R::read(row, 0))
-        .optional()?;
-    if let Some(record) = &mut found {
-        record.complete(connection, shop)?;
-    }
-    Ok(found)
+    statement.raw_bind_parameter(1, shop)?;
+    key.bind(&mut statement, 2)?;
+    let mut rows = statement.raw_query();
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let mut record = R::read(row, 0)?;
+    record.complete(connection, shop)?;
+    Ok(Some(record))
+}
+
+pub(super) fn put<R: Stored>(connection: &Connection, shop: i64, record: &R) -> Result<()> {
+    let mut statement = connection.prepare_cached(R::PUT)?;
+    statement.raw_bind_parameter(1, shop)?;
+    record.bind(&mut statement, 2)?;
+    statement.raw_execute()?;
+    record.put_rest(connection, shop)
 }
 
 pub(super) fn delete<R: Stored>(connection: &Connection, shop: i64, key: R::Key) -> Result<()> {
     let sql = format!("DELETE FROM {} WHERE {}", R::TABLE, R::KEY);
-    connection
-        .prepare_cached(&sql)?
-        .execute(R::key_params(shop, key))?;
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.raw_bind_parameter(1, shop)?;
+    key.bind(&mut statement, 2)?;
+    statement.raw_execute()?;
     Ok(())
 }
 
@@ -72,408 +119,166 @@ pub(super) fn reference_columns() -> String {
 
 /// Reads the right sides of left joins, whose columns begin at `from`.
 pub(super) fn references(row: &Row<'_>, from: usize) -> rusqlite::Result<References> {
-    fn joined<R: Stored>(row: &Row<'_>, from: usize) -> rusqlite::Result<Option<R>> {
-        match row.get_ref(from)? {
-            rusqlite::types::ValueRef::Null => Ok(None),
-            _ => R::read(row, from).map(Some),
-        }
-    }
     let variant_from = from + InventoryItem::WIDTH;
     let product_from = variant_from + Variant::WIDTH;
     let location_from = product_from + Product::WIDTH;
     Ok(References {
-        item: joined(row, from)?,
-        variant: joined(row, variant_from)?,
-        product: joined(row, product_from)?,
-        location: joined(row, location_from)?,
+        item: opt(row, from, InventoryItem::read)?,
+        variant: opt(row, variant_from, Variant::read)?,
+        product: opt(row, product_from, Product::read)?,
+        location: opt(row, location_from, Location::read)?,
     })
 }
 
-const fn commas(text: &str) -> usize {
-    let (mut count, mut at) = (0, 0);
-    while at < text.len() {
-        count += (text.as_bytes()[at] == b',') as usize;
-        at += 1;
-    }
-    count
+/// Reads the columns of a row one after the other.
+struct Columns<'r, 's> {
+    row: &'r Row<'s>,
+    next: usize,
 }
 
-/// Reads a column through the type's own parser.
-pub(super) fn parsed<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
-where
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    let text = row.get_ref(column)?.as_str()?;
-    text.parse().map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
-    })
-}
-
-/// Reads a column that may be null through the type's own parser.
-pub(super) fn parsed_opt<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>>
-where
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    match row.get_ref(column)? {
-        rusqlite::types::ValueRef::Null => Ok(None),
-        _ => parsed(row, column).map(Some),
+impl Columns<'_, '_> {
+    fn take<T: Column>(&mut self) -> rusqlite::Result<T> {
+        self.next += 1;
+        T::read(self.row, self.next - 1)
     }
 }
 
-/// Reads a numeric id.
-pub(super) fn id<T: TryFrom<i64>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
-where
-    T::Error: std::error::Error + Send + Sync + 'static,
-{
-    T::try_from(row.get(column)?).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, Box::new(error))
-    })
+/// `, ?` for each column.
+macro_rules! placeholder {
+    ($column:ident) => {
+        ", ?"
+    };
 }
 
-/// Reads a numeric id that may be null.
-fn id_opt<T: TryFrom<i64>>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>>
-where
-    T::Error: std::error::Error + Send + Sync + 'static,
-{
-    match row.get_ref(column)? {
-        rusqlite::types::ValueRef::Null => Ok(None),
-        _ => id(row, column).map(Some),
-    }
-}
-
-/// One of our own enums as the word it has in JSON.
-pub(super) fn word<T: Serialize>(value: &T) -> Result<String> {
-    match serde_json::to_value(value)? {
-        serde_json::Value::String(word) => Ok(word),
-        other => Ok(other.to_string()),
-    }
-}
-
-/// The enum that `word` wrote.
-pub(super) fn unword<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    serde_json::from_value(serde_json::Value::String(row.get(column)?)).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
-    })
-}
-
-/// What a column holds as JSON.
-fn json<T: DeserializeOwned>(text: &str, column: usize) -> rusqlite::Result<T> {
-    serde_json::from_str(text).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
-    })
-}
-
-/// Our own times, to the microsecond.
-pub(super) fn micros(at: Timestamp) -> i64 {
-    at.as_microsecond()
-}
-
-/// What `micros` wrote.
-pub(super) fn from_micros(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
-    Timestamp::from_microsecond(row.get(column)?).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, Box::new(error))
-    })
-}
-
-impl Stored for Location {
-    const COLUMNS: &'static str = "location.id, location.name, location.active, location.fulfillment_service, location.updated_at";
-    const TABLE: &'static str = "location";
-
-    fn put(&self, connection: &Connection, shop: i64) -> Result<()> {
-        connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO location (shop, id, name, active, fulfillment_service, updated_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
-                shop,
-                self.id.to_i64(),
-                self.name,
-                self.active,
-                self.fulfillment_service,
-                self.updated_at.to_string()
-            ])?;
-        Ok(())
-    }
-
-    fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<Self> {
-        Ok(Self {
-            id: id(row, from)?,
-            name: row.get(from + 1)?,
-            active: row.get(from + 2)?,
-            fulfillment_service: row.get(from + 3)?,
-            updated_at: parsed(row, from + 4)?,
-        })
-    }
-
-    fn key_params(shop: i64, key: Self::Key) -> impl Params {
-        [shop, key.to_i64()]
-    }
-}
-
-impl Stored for Product {
-    const COLUMNS: &'static str = "product.id, product.title, product.handle, product.vendor, product.product_type, \
-                                   product.status, product.updated_at";
-    const TABLE: &'static str = "product";
-
-    fn put(&self, connection: &Connection, shop: i64) -> Result<()> {
-        connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO product (shop, id, title, handle, vendor, product_type, status, updated_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute(params![
-                shop,
-                self.id.to_i64(),
-                self.title,
-                self.handle,
-                self.vendor,
-                self.product_type,
-                self.status,
-                self.updated_at.to_string()
-            ])?;
-        Ok(())
-    }
-
-    fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<Self> {
-        Ok(Self {
-            id: id(row, from)?,
-            title: row.get(from + 1)?,
-            handle: row.get(from + 2)?,
-            vendor: row.get(from + 3)?,
-            product_type: row.get(from + 4)?,
-            status: row.get(from + 5)?,
-            updated_at: parsed(row, from + 6)?,
-        })
-    }
-
-    fn key_params(shop: i64, key: Self::Key) -> impl Params {
-        [shop, key.to_i64()]
-    }
-}
-
-impl Stored for Variant {
-    const COLUMNS: &'static str = "variant.id, variant.product_id, variant.title, variant.sku, variant.barcode, \
-                                   variant.price, variant.continue_selling, variant.bundle, variant.inventory_item_id, variant.updated_at";
-    const TABLE: &'static str = "variant";
-
-    fn put(&self, connection: &Connection, shop: i64) -> Result<()> {
-        connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO variant (shop, id, product_id, title, sku, barcode, price, continue_selling, \
-                 bundle, inventory_item_id, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-            )?
-            .execute(params![
-                shop,
-                self.id.to_i64(),
-                self.product_id.to_i64(),
-                self.title,
-                self.sku,
-                self.barcode,
-                self.price.as_str(),
-                self.continue_selling,
-                self.bundle,
-                self.inventory_item_id.map(InventoryItemId::to_i64),
-                self.updated_at.to_string()
-            ])?;
-        Ok(())
-    }
-
-    fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<Self> {
-        Ok(Self {
-            id: id(row, from)?,
-            product_id: id(row, from + 1)?,
-            title: row.get(from + 2)?,
-            sku: row.get(from + 3)?,
-            barcode: row.get(from + 4)?,
-            price: parsed(row, from + 5)?,
-            continue_selling: row.get(from + 6)?,
-            bundle: row.get(from + 7)?,
-            inventory_item_id: id_opt(row, from + 8)?,
-            updated_at: parsed(row, from + 9)?,
-        })
-    }
-
-    fn key_params(shop: i64, key: Self::Key) -> impl Params {
-        [shop, key.to_i64()]
-    }
-}
-
-impl Stored for InventoryItem {
-    const COLUMNS: &'static str =
-        "inventory_item.id, inventory_item.sku, inventory_item.tracked, inventory_item.updated_at";
-    const TABLE: &'static str = "inventory_item";
-
-    fn put(&self, connection: &Connection, shop: i64) -> Result<()> {
-        connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO inventory_item (shop, id, sku, tracked, updated_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![shop, self.id.to_i64(), self.sku, self.tracked, self.updated_at.to_string()])?;
-        Ok(())
-    }
-
-    fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<Self> {
-        Ok(Self {
-            id: id(row, from)?,
-            sku: row.get(from + 1)?,
-            tracked: row.get(from + 2)?,
-            updated_at: parsed(row, from + 3)?,
-        })
-    }
-
-    fn key_params(shop: i64, key: Self::Key) -> impl Params {
-        [shop, key.to_i64()]
-    }
-}
-
-impl Stored for HeldLevel {
-    const COLUMNS: &'static str = "level.inventory_item_id, level.location_id, level.gid, level.active, level.available, \
-                                   level.committed, level.damaged, level.incoming, level.on_hand, level.quality_control, \
-                                   level.reserved, level.safety_stock, level.updated_at, level.pending, level.status";
-    const TABLE: &'static str = "level";
-    const KEY: &'static str = "shop = ?1 AND inventory_item_id = ?2 AND location_id = ?3";
-
-    fn put(&self, connection: &Connection, shop: i64) -> Result<()> {
-        let (observed, q) = (&self.observed, &self.observed.quantities);
-        // Updated in place: to replace it would be to write its index anew.
-        connection
-            .prepare_cached(
-                "INSERT INTO level (shop, inventory_item_id, location_id, gid, active, available, committed, damaged, \
-                 incoming, on_hand, quality_control, reserved, safety_stock, updated_at, pending, status) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
-                 ON CONFLICT DO UPDATE SET gid = ?4, active = ?5, available = ?6, committed = ?7, damaged = ?8, \
-                 incoming = ?9, on_hand = ?10, quality_control = ?11, reserved = ?12, safety_stock = ?13, \
-                 updated_at = ?14, pending = ?15, status = ?16",
-            )?
-            .execute(params![
-                shop,
-                observed.inventory_item_id.to_i64(),
-                observed.location_id.to_i64(),
-                observed.gid.as_ref().map(schemas::LevelGid::as_str),
-                observed.active,
-                q.available,
-                q.committed,
-                q.damaged,
-                q.incoming,
-                q.on_hand,
-                q.quality_control,
-                q.reserved,
-                q.safety_stock,
-                observed.updated_at.to_string(),
-                self.pending,
-                self.status.as_ref().map(word).transpose()?
-            ])?;
-        Ok(())
-    }
-
-    fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<Self> {
-        let quantities = Quantities {
-            available: row.get(from + 4)?,
-            committed: row.get(from + 5)?,
-            damaged: row.get(from + 6)?,
-            incoming: row.get(from + 7)?,
-            on_hand: row.get(from + 8)?,
-            quality_control: row.get(from + 9)?,
-            reserved: row.get(from + 10)?,
-            safety_stock: row.get(from + 11)?,
-        };
-        let status: Option<String> = row.get(from + 14)?;
-        Ok(Self {
-            observed: Level {
-                inventory_item_id: id(row, from)?,
-                location_id: id(row, from + 1)?,
-                gid: parsed_opt(row, from + 2)?,
-                active: row.get(from + 3)?,
-                quantities,
-                updated_at: parsed(row, from + 12)?,
-            },
-            pending: row.get(from + 13)?,
-            status: status.map(|_| unword(row, from + 14)).transpose()?,
-        })
-    }
-
-    fn key_params(shop: i64, (item, location): (InventoryItemId, LocationId)) -> impl Params {
-        [shop, item.to_i64(), location.to_i64()]
-    }
-}
-
-impl Stored for Order {
-    const COLUMNS: &'static str = "customer_order.id, customer_order.name, customer_order.customer_id, \
-                                   customer_order.status, customer_order.financial_status, \
-                                   customer_order.fulfillment_status, customer_order.total, customer_order.currency, \
-                                   customer_order.channel, customer_order.locations, customer_order.created_at, \
-                                   customer_order.updated_at, customer_order.payments";
-    const TABLE: &'static str = "customer_order";
-
-    fn put(&self, connection: &Connection, shop: i64) -> Result<()> {
-        delete::<Self>(connection, shop, self.id)?;
-        connection
-            .prepare_cached(
-                "INSERT INTO customer_order (shop, id, name, customer_id, status, financial_status, fulfillment_status, \
-                 total, currency, channel, locations, created_at, updated_at, payments) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-            )?
-            .execute(params![
-                shop,
-                self.id.to_i64(),
-                self.name,
-                self.customer_id.map(schemas::CustomerId::to_i64),
-                word(&self.status)?,
-                self.financial_status,
-                self.fulfillment_status,
-                self.total.as_str(),
-                self.currency,
-                self.channel,
-                serde_json::to_string(&self.locations)?,
-                self.created_at.to_string(),
-                self.updated_at.to_string(),
-                self.payments.as_ref().map(serde_json::to_string).transpose()?
-            ])?;
-        let mut line_in = connection.prepare_cached(
-            "INSERT OR REPLACE INTO order_line (shop, order_id, id, variant_id, title, sku, quantity) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?;
-        for line in &self.lines {
-            line_in.execute(params![
-                shop,
-                self.id.to_i64(),
-                line.id.to_i64(),
-                line.variant_id.map(schemas::VariantId::to_i64),
-                line.title,
-                line.sku,
-                line.quantity
-            ])?;
+/// Maps a record to its table: the columns of the key, then the others. Where the record is not flat, each column says
+/// what it holds, and how the record is made of the columns is written out behind.
+macro_rules! stored {
+    ($record:ident in $table:literal by $key:ident: $($column:ident),+ $(,)?) => {
+        stored! {
+            $record as record in $table by $key = record.$key;
+            $($column = record.$column),+
+            => $record { $key, $($column),+ }
         }
-        Ok(())
-    }
+    };
+    (
+        $record:ident as $whole:ident in $table:literal by $key1:ident = $key1_part:expr $(, $key:ident = $key_part:expr)*;
+        $column1:ident = $part1:expr $(, $column:ident = $part:expr)* $(,)?
+        => $made:expr $(; $($elsewhere:item)+)?
+    ) => {
+        impl Stored for $record {
+            const TABLE: &'static str = $table;
+            const COLUMNS: &'static str = concat!(
+                $table, ".", stringify!($key1), $(", ", $table, ".", stringify!($key),)*
+                ", ", $table, ".", stringify!($column1), $(", ", $table, ".", stringify!($column),)*
+            );
+            const WIDTH: usize =
+                [stringify!($key1), $(stringify!($key),)* stringify!($column1), $(stringify!($column),)*].len();
+            const KEY: &'static str = concat!(
+                "shop = ?1 AND ", stringify!($key1), " = ?", $(" AND ", stringify!($key), " = ?",)*
+            );
+            const PUT: &'static str = concat!(
+                "INSERT INTO ", $table, " (shop, ", stringify!($key1), $(", ", stringify!($key),)*
+                ", ", stringify!($column1), $(", ", stringify!($column),)*
+                ") VALUES (?1", placeholder!($key1), $(placeholder!($key),)*
+                placeholder!($column1), $(placeholder!($column),)*
+                ") ON CONFLICT DO UPDATE SET ", stringify!($column1), " = excluded.", stringify!($column1),
+                $(", ", stringify!($column), " = excluded.", stringify!($column),)*
+            );
 
-    fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<Self> {
-        let (locations, payments): (String, Option<String>) =
-            (row.get(from + 9)?, row.get(from + 12)?);
-        Ok(Self {
-            id: id(row, from)?,
-            name: row.get(from + 1)?,
-            customer_id: id_opt(row, from + 2)?,
-            status: unword(row, from + 3)?,
-            financial_status: row.get(from + 4)?,
-            fulfillment_status: row.get(from + 5)?,
-            total: parsed(row, from + 6)?,
-            currency: row.get(from + 7)?,
-            channel: row.get(from + 8)?,
-            locations: json(&locations, from + 9)?,
-            lines: Vec::new(),
-            payments: payments
-                .map(|payments| json(&payments, from + 12))
-                .transpose()?,
-            created_at: parsed(row, from + 10)?,
-            updated_at: parsed(row, from + 11)?,
-        })
-    }
+            fn bind(&self, statement: &mut CachedStatement<'_>, from: usize) -> Result<()> {
+                let $whole = self;
+                let parts = [$key1_part.bound()?, $($key_part.bound()?,)* $part1.bound()?, $($part.bound()?,)*];
+                for (column, part) in parts.into_iter().enumerate() {
+                    statement.raw_bind_parameter(from + column, part)?;
+                }
+                Ok(())
+            }
 
-    fn key_params(shop: i64, key: Self::Key) -> impl Params {
-        [shop, key.to_i64()]
+            fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<Self> {
+                let mut columns = Columns { row, next: from };
+                let $key1 = columns.take()?;
+                $(let $key = columns.take()?;)*
+                let $column1 = columns.take()?;
+                $(let $column = columns.take()?;)*
+                Ok($made)
+            }
+
+            $($($elsewhere)+)?
+        }
+    };
+}
+
+stored!(Location in "location" by id: name, active, fulfillment_service, updated_at);
+stored!(Product in "product" by id: title, handle, vendor, product_type, status, updated_at);
+stored! {
+    Variant in "variant" by id:
+    product_id, title, sku, barcode, price, continue_selling, bundle, inventory_item_id, updated_at
+}
+stored!(InventoryItem in "inventory_item" by id: sku, tracked, updated_at);
+stored!(Customer in "customer" by id: name, created_at, updated_at);
+
+stored! {
+    HeldLevel as level in "level"
+    by inventory_item_id = level.observed.inventory_item_id, location_id = level.observed.location_id;
+    gid = level.observed.gid,
+    active = level.observed.active,
+    available = level.observed.quantities.available,
+    committed = level.observed.quantities.committed,
+    damaged = level.observed.quantities.damaged,
+    incoming = level.observed.quantities.incoming,
+    on_hand = level.observed.quantities.on_hand,
+    quality_control = level.observed.quantities.quality_control,
+    reserved = level.observed.quantities.reserved,
+    safety_stock = level.observed.quantities.safety_stock,
+    updated_at = level.observed.updated_at,
+    pending = level.pending,
+    status = level.status,
+    => {
+        let quantities = Quantities {
+            available,
+            committed,
+            damaged,
+            incoming,
+            on_hand,
+            quality_control,
+            reserved,
+            safety_stock,
+        };
+        let observed = Level { inventory_item_id, location_id, gid, active, quantities, updated_at };
+        HeldLevel { observed, pending, status }
     }
+}
+
+stored! {
+    Order as order in "customer_order" by id = order.id;
+    name = order.name,
+    customer_id = order.customer_id,
+    status = order.status,
+    financial_status = order.financial_status,
+    fulfillment_status = order.fulfillment_status,
+    total = order.total,
+    currency = order.currency,
+    channel = order.channel,
+    locations = order.locations,
+    payments = order.payments,
+    created_at = order.created_at,
+    updated_at = order.updated_at,
+    => Order {
+        id,
+        name,
+        customer_id,
+        status,
+        financial_status,
+        fulfillment_status,
+        total,
+        currency,
+        channel,
+        locations,
+        lines: Vec::new(),
+        payments,
+        created_at,
+        updated_at,
+    };
 
     fn complete(&mut self, connection: &Connection, shop: i64) -> Result<()> {
         let mut lines = connection.prepare_cached(
@@ -482,7 +287,7 @@ impl Stored for Order {
         let line = |row: &Row<'_>| {
             Ok(OrderLine {
                 id: id(row, 0)?,
-                variant_id: id_opt(row, 1)?,
+                variant_id: opt(row, 1, id)?,
                 title: row.get(2)?,
                 sku: row.get(3)?,
                 quantity: row.get(4)?,
@@ -493,38 +298,26 @@ impl Stored for Order {
             .collect::<rusqlite::Result<_>>()?;
         Ok(())
     }
-}
 
-impl Stored for Customer {
-    const COLUMNS: &'static str =
-        "customer.id, customer.name, customer.created_at, customer.updated_at";
-    const TABLE: &'static str = "customer";
-
-    fn put(&self, connection: &Connection, shop: i64) -> Result<()> {
+    fn put_rest(&self, connection: &Connection, shop: i64) -> Result<()> {
         connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO customer (shop, id, name, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![
+            .prepare_cached("DELETE FROM order_line WHERE shop = ?1 AND order_id = ?2")?
+            .execute([shop, self.id.to_i64()])?;
+        let mut line_in = connection.prepare_cached(
+            "INSERT OR REPLACE INTO order_line (shop, order_id, id, variant_id, title, sku, quantity) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        for line in &self.lines {
+            line_in.execute(params![
                 shop,
                 self.id.to_i64(),
-                self.name,
-                self.created_at.to_string(),
-                self.updated_at.to_string()
+                line.id.to_i64(),
+                line.variant_id.map(VariantId::to_i64),
+                line.title,
+                line.sku,
+                line.quantity
             ])?;
+        }
         Ok(())
-    }
-
-    fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<Self> {
-        Ok(Self {
-            id: id(row, from)?,
-            name: row.get(from + 1)?,
-            created_at: parsed(row, from + 2)?,
-            updated_at: parsed(row, from + 3)?,
-        })
-    }
-
-    fn key_params(shop: i64, key: Self::Key) -> impl Params {
-        [shop, key.to_i64()]
     }
 }

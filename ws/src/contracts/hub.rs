@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::fact::{self, Audience, Change, Fact, Level, Notice, Order, Payment, Stock};
 use super::request::{self, Fields, Join, Leaving, Request, own_orders};
 use super::{Arrived, Contract, Part, Telling};
-use crate::socketio::Call;
+use crate::protocol::socketio::Call;
 
 pub(crate) struct Hub;
 

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::{Arrived, Contract, Part, Telling};
 use crate::contracts::request::{Request, own_orders};
-use crate::reader::Kinds;
-use crate::socketio::Call;
+use crate::hub::reader::Kinds;
+use crate::protocol::socketio::Call;
 
 pub(crate) struct Oda;
 

@@ -19,8 +19,8 @@ use serde_json::{Map, Number, Value, json};
 
 use super::request::Request;
 use super::{Arrived, Contract, Part, Telling};
-use crate::reader::Kinds;
-use crate::socketio::Call;
+use crate::hub::reader::Kinds;
+use crate::protocol::socketio::Call;
 
 pub(crate) struct Omni;
 

@@ -10,9 +10,9 @@ use schemas::{
 };
 use serde_json::{Map, Value};
 
+use crate::hub::reader::Kinds;
 use crate::limits::IDS_PER_LIST_MAX;
-use crate::reader::Kinds;
-use crate::socketio::Call;
+use crate::protocol::socketio::Call;
 
 /// A request that may be carried out.
 #[derive(Debug, PartialEq)]

@@ -234,11 +234,19 @@ fn a_repetition_is_known_by_its_name_and_without_one_only_when_it_is_given_out_a
     assert_ne!(key(None, false, named), key(Some("e1"), false, plain));
     assert_eq!(
         key(None, false, plain),
-        Some(Key::content("amqp order.created", plain.as_bytes(), false))
+        Some(RepeatKey::content(
+            "amqp order.created",
+            plain.as_bytes(),
+            false
+        ))
     );
     assert_eq!(
         key(None, true, plain),
-        Some(Key::content("amqp order.created", plain.as_bytes(), true))
+        Some(RepeatKey::content(
+            "amqp order.created",
+            plain.as_bytes(),
+            true
+        ))
     );
     let unnamed = r#"{"orderId":1,"eventId":""}"#;
     for nothing in ["", " "] {

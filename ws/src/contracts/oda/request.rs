@@ -11,8 +11,8 @@ use schemas::{
 
 use super::NOTIFICATION_KINDS;
 use crate::contracts::request::{self, Fields, Join, Leaving, Request, forbidden, own_orders};
-use crate::reader::Kinds;
-use crate::socketio::Call;
+use crate::hub::reader::Kinds;
+use crate::protocol::socketio::Call;
 
 /// What unsubscribing from everything is about, by how the rooms' names begin.
 const INVENTORY: &str = "inventory:";

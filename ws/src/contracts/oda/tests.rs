@@ -11,9 +11,9 @@ use schemas::{
 };
 
 use super::*;
-use crate::broadcast::Broadcast;
 use crate::contracts::Namespace;
 use crate::contracts::request::Join;
+use crate::hub::broadcast::Broadcast;
 
 fn shop() -> ShopDomain {
     "pretend.myshopify.com".parse().unwrap()

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::Topic;
 use crate::contracts::request::{Fields, Join, Leaving, Request};
 use crate::limits::BATCH_MAX;
-use crate::socketio::Call;
+use crate::protocol::socketio::Call;
 
 /// Reads a message.
 pub(crate) fn read(text: &str) -> Result<Call, ErrorBody> {

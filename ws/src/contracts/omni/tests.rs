@@ -8,8 +8,8 @@ use schemas::shape::OrderShape;
 use schemas::{Epoch, ErrorCode, LogEntry, Offset, Role, Sequence, ShopDomain, Timestamp};
 
 use super::*;
-use crate::broadcast::Broadcast;
 use crate::contracts::request::{Join, Leaving, Since};
+use crate::hub::broadcast::Broadcast;
 
 fn shop() -> ShopDomain {
     "pretend.myshopify.com".parse().unwrap()

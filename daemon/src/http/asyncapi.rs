@@ -1,0 +1,741 @@
+//! The realtime side as an AsyncAPI document: the native contract in full, made from the types; of the other three their messages, whose
+//! payloads `docs/contracts.md` tells in words.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemas::command::{CommandKind, HoldAnswer, LevelAnswer, ReserveAnswer};
+use schemas::event::{
+    CustomerActivity, CustomerInterest, CustomerPresence, LevelChange, Notice, OrderChanged,
+    PriceChange, ProductShape, Transfer, UserActivity, WebhookReceived,
+};
+use schemas::id::ID_BYTES_MAX;
+use schemas::shape::{CommandShape, LevelShape, ReservationShape};
+use schemas::{ErrorBody, ErrorCode, Kind, Offset, Role, ShopDomain, SyncRun, Timestamp, UserId};
+use serde_json::{Map, Value, json};
+use ws::limits::IDS_PER_LIST_MAX;
+
+use super::commands;
+use super::route::{SchemaMaker, generators, of};
+
+/// What a client asks: its event's name, what that means, its payload, and what is acknowledged beside `ok`.
+type Request = (&'static str, &'static str, SchemaMaker, SchemaMaker);
+/// What a client hears: the event's name, what happened, and its `data`, or its whole payload.
+type Told = (&'static str, &'static str, Payload);
+/// A plain message of another contract: its name, and its payload.
+type Message = (&'static str, SchemaMaker);
+/// Another contract: its name, its channels, what clients ask there, and what they hear.
+type Contract = (
+    &'static str,
+    &'static [&'static str],
+    &'static [Message],
+    &'static [Message],
+);
+
+#[derive(Clone, Copy)]
+enum Payload {
+    /// In the frame around what is logged; or, where programs may post it, what they posted.
+    Framed {
+        data: SchemaMaker,
+        posted: bool,
+    },
+    Flat(SchemaMaker),
+}
+
+const fn framed(data: SchemaMaker) -> Payload {
+    Payload::Framed {
+        data,
+        posted: false,
+    }
+}
+
+const fn framed_or_posted(data: SchemaMaker) -> Payload {
+    Payload::Framed { data, posted: true }
+}
+
+const REQUESTS: [Request; 13] = [
+    (
+        "subscribe:inventory",
+        "The levels of these locations, products and variants, together; of all without.",
+        inventory,
+        joined_levels,
+    ),
+    (
+        "subscribe:orders",
+        "Orders, or those of a customer; a customer gets their own.",
+        orders,
+        joined,
+    ),
+    (
+        "subscribe:notifications",
+        "Notices, of these types or all.",
+        notifications,
+        joined,
+    ),
+    (
+        "unsubscribe:inventory",
+        "The same; without ids, everything of this kind.",
+        inventory,
+        left,
+    ),
+    ("unsubscribe:orders", "The same.", orders, left),
+    (
+        "unsubscribe:notifications",
+        "The same.",
+        notifications,
+        left,
+    ),
+    (
+        "inventory:adjust",
+        "Changes `available` by a difference.",
+        |g| commands::payload(CommandKind::Adjust, g),
+        of::<LevelAnswer>,
+    ),
+    (
+        "inventory:update",
+        "Sets `available` or `on_hand`.",
+        |g| commands::payload(CommandKind::Update, g),
+        of::<LevelAnswer>,
+    ),
+    (
+        "inventory:reserve",
+        "Holds stock, all of it or none.",
+        |g| commands::payload(CommandKind::Reserve, g),
+        of::<ReserveAnswer>,
+    ),
+    (
+        "inventory:release",
+        "Gives a hold back.",
+        |g| commands::payload(CommandKind::Release, g),
+        of::<HoldAnswer>,
+    ),
+    (
+        "inventory:extend",
+        "Lets a hold last longer, from now.",
+        |g| commands::payload(CommandKind::Extend, g),
+        of::<HoldAnswer>,
+    ),
+    (
+        "inventory:commit",
+        "Turns a hold into a sale.",
+        |g| commands::payload(CommandKind::Commit, g),
+        of::<HoldAnswer>,
+    ),
+    (
+        "auth:refresh",
+        "A fresh token before the old one runs out.",
+        token,
+        refreshed,
+    ),
+];
+
+const TOLD: [Told; 20] = [
+    (
+        "connected",
+        "First of all, on every connect.",
+        Payload::Flat(connected),
+    ),
+    (
+        "resync",
+        "What was missed cannot be had: load again what is shown.",
+        Payload::Flat(resync),
+    ),
+    (
+        "error",
+        "A request was refused; beside its acknowledgement.",
+        Payload::Flat(refused),
+    ),
+    (
+        "inventory:updated",
+        "A level changed.",
+        framed_or_posted(of::<LevelChange>),
+    ),
+    (
+        "inventory:lowStock",
+        "A level fell to its threshold or to 0; `status` says which.",
+        framed_or_posted(of::<LevelShape>),
+    ),
+    (
+        "inventory:restocked",
+        "A level rose above its threshold.",
+        framed_or_posted(of::<LevelShape>),
+    ),
+    (
+        "inventory:reservation",
+        "A hold changed.",
+        framed_or_posted(of::<ReservationShape>),
+    ),
+    (
+        "inventory:transfer",
+        "Stock is moved between locations.",
+        framed_or_posted(of::<Transfer>),
+    ),
+    (
+        "inventory:updateError",
+        "A command of one's own did not go through.",
+        Payload::Flat(command_failed),
+    ),
+    (
+        "inventory:reservationError",
+        "A command of one's own about a hold did not go through.",
+        Payload::Flat(command_failed),
+    ),
+    (
+        "command:updated",
+        "A command of one's own went on.",
+        framed(of::<CommandShape>),
+    ),
+    (
+        "order:updated",
+        "An order changed; `change` says how.",
+        framed_or_posted(order),
+    ),
+    (
+        "notification",
+        "Whatever else happened; `event` in its data says what.",
+        framed_or_posted(notification),
+    ),
+    (
+        "shopify:syncStatus",
+        "A run began or ended.",
+        framed(of::<SyncRun>),
+    ),
+    (
+        "shopify:product:progress",
+        "How far a run of products is.",
+        framed(progress),
+    ),
+    (
+        "shopify:inventory:progress",
+        "How far a run of stock is.",
+        framed(progress),
+    ),
+    (
+        "shopify:order:progress",
+        "How far a run of orders is.",
+        framed(progress),
+    ),
+    (
+        "shopify:customer:progress",
+        "How far a run of customers is.",
+        framed(progress),
+    ),
+    (
+        "shopify:webhook:received",
+        "A webhook arrived.",
+        framed(of::<WebhookReceived>),
+    ),
+    (
+        "{emitted}",
+        "Whatever other programs emit, by the names that they give it.",
+        framed(|_| true.into()),
+    ),
+];
+
+const OMS_ASKS: [Message; 5] = [
+    ("subscribe_to_orders", nothing),
+    ("subscribe_to_inventory", nothing),
+    ("unsubscribe", |_| {
+        json_schema!({
+            "type": "object",
+            "properties": { "type": { "enum": ["order", "inventory", "order_updates", "inventory_updates"] } },
+            "required": ["type"],
+        })
+    }),
+    ("ping", nothing),
+    ("auth:refresh", token),
+];
+const OMS_TELLS: [Message; 7] = [
+    ("connected", anything),
+    ("subscription_confirmed", anything),
+    ("pong", anything),
+    ("order_update", typed),
+    ("inventory_update", typed),
+    ("user_notification", typed),
+    ("system_notification", typed),
+];
+const OMNI_ASKS: [Message; 4] = [
+    ("auth", token),
+    ("subscribe", namespace),
+    ("unsubscribe", namespace),
+    ("ping", nothing),
+];
+const OMNI_TELLS: [Message; 8] = [
+    ("connected", anything),
+    ("authenticated", anything),
+    ("subscribed", anything),
+    ("unsubscribed", anything),
+    ("pong", anything),
+    ("resync", resync),
+    ("error", anything),
+    ("{event}", anything),
+];
+const HUB_ASKS: [Message; 6] = [
+    ("join_room", name),
+    ("leave_room", name),
+    ("subscribe_order", name),
+    ("subscribe_inventory", name),
+    ("typing", |_| {
+        json_schema!({
+            "type": "object",
+            "properties": { "roomId": { "type": ["integer", "string"] }, "isTyping": { "type": "boolean" } },
+            "required": ["roomId"],
+        })
+    }),
+    ("auth:refresh", token),
+];
+const HUB_TELLS: [Message; 17] = [
+    ("connected", anything),
+    ("order:status_updated", anything),
+    ("order:new_order", anything),
+    ("order:shop_order", anything),
+    ("order:update", anything),
+    ("payment:status_updated", anything),
+    ("payment:update", anything),
+    ("inventory:updated", anything),
+    ("inventory:shop_update", anything),
+    ("inventory:stock_changed", anything),
+    ("inventory:low_stock_alert", anything),
+    ("inventory:alert", anything),
+    ("transfer:status_update", anything),
+    ("notification:new", anything),
+    ("notification:broadcast", anything),
+    ("announcement:new", anything),
+    ("typing", anything),
+];
+
+/// The AsyncAPI document, version 3.0.
+pub(crate) fn document() -> Value {
+    let (mut answers, mut requests) = generators();
+
+    let mut document = Document::default();
+    for (name, about, payload, answer) in REQUESTS {
+        let (asked, answered) = (format!("{name}.asked"), format!("{name}.answered"));
+        document.message(
+            &["oda", "root"],
+            &asked,
+            name,
+            about,
+            &payload(&mut requests),
+        );
+        let words = "The acknowledgement.";
+        document.message(
+            &["oda", "root"],
+            &answered,
+            name,
+            words,
+            &acknowledged(&answer(&mut answers), &mut answers),
+        );
+        document.operations.insert(
+            format!("oda.{name}"),
+            json!({
+                "action": "receive",
+                "channel": reference("channels", "oda"),
+                "summary": about,
+                "messages": [reference("channels/oda/messages", &asked)],
+                "reply": {
+                    "channel": reference("channels", "oda"),
+                    "messages": [reference("channels/oda/messages", &answered)],
+                },
+            }),
+        );
+    }
+    for (name, about, payload) in TOLD {
+        let payload = match payload {
+            Payload::Flat(shape) => shape(&mut answers),
+            Payload::Framed { data, posted } => frame(&data(&mut answers), posted, &mut answers),
+        };
+        document.message(&["oda", "root"], name, name, about, &payload);
+    }
+    document.operation(
+        "oda.tells",
+        "send",
+        "oda",
+        TOLD.iter().map(|(name, ..)| *name),
+    );
+    let others: [Contract; 3] = [
+        ("oms", &["oms", "omsPlain"], &OMS_ASKS, &OMS_TELLS),
+        ("omni", &["omni"], &OMNI_ASKS, &OMNI_TELLS),
+        ("hub", &["hub"], &HUB_ASKS, &HUB_TELLS),
+    ];
+    for (contract, channels, asks, tells) in others {
+        for (direction, messages) in [("asked", asks), ("told", tells)] {
+            for (name, shape) in messages {
+                let key = format!("{contract}.{name}.{direction}");
+                let payload = shape(&mut answers);
+                document.message(channels, &key, name, "See docs/contracts.md.", &payload);
+            }
+        }
+        for channel in channels {
+            let keys = |messages: &[Message], direction: &str| -> Vec<String> {
+                messages
+                    .iter()
+                    .map(|(name, _)| format!("{contract}.{name}.{direction}"))
+                    .collect()
+            };
+            document.operation(
+                &format!("{channel}.hears"),
+                "receive",
+                channel,
+                keys(asks, "asked"),
+            );
+            document.operation(
+                &format!("{channel}.tells"),
+                "send",
+                channel,
+                keys(tells, "told"),
+            );
+        }
+    }
+    document.whole(&answers.take_definitions(true))
+}
+
+/// A document that is being made.
+#[derive(Default)]
+struct Document {
+    /// By channel, the keys of its messages.
+    channels: Map<String, Value>,
+    messages: Map<String, Value>,
+    operations: Map<String, Value>,
+}
+
+impl Document {
+    fn message(&mut self, channels: &[&str], key: &str, name: &str, about: &str, payload: &Schema) {
+        for channel in channels {
+            let messages = self.channels.entry(*channel).or_insert_with(|| json!({}));
+            messages[key] = reference("components/messages", key);
+        }
+        self.messages.insert(
+            key.to_owned(),
+            json!({ "name": name, "summary": about, "payload": payload }),
+        );
+    }
+
+    fn operation<K: AsRef<str>>(
+        &mut self,
+        name: &str,
+        action: &str,
+        channel: &str,
+        keys: impl IntoIterator<Item = K>,
+    ) {
+        let path = format!("channels/{channel}/messages");
+        let messages: Vec<_> = keys
+            .into_iter()
+            .map(|key| reference(&path, key.as_ref()))
+            .collect();
+        let operation = json!({ "action": action, "channel": reference("channels", channel), "messages": messages });
+        self.operations.insert(name.to_owned(), operation);
+    }
+
+    fn whole(mut self, schemas: &Map<String, Value>) -> Value {
+        let mut channel = |key: &str, address: &str, server: &str, about: &str| {
+            json!({
+                "address": address,
+                "description": about,
+                "servers": [reference("servers", server)],
+                "messages": self.channels.remove(key),
+            })
+        };
+        let channels = json!({
+            "oda": channel("oda", "/oda", "socketio", "The native contract. Every event but the flat ones is \
+                {id, type, shop, data, timestamp}; a last argument, opaque, belongs to connection state recovery."),
+            "root": channel("root", "/", "socketio", "The same, unless the listener says `root = \"hub\"`."),
+            "oms": channel("oms", "/events", "socketio", "The contract of oms; its payloads stand in docs/contracts.md."),
+            "hub": channel("hub", "/hub", "socketio", "The contract of the hub; its payloads stand in docs/contracts.md."),
+            "omsPlain": channel("omsPlain", "/events", "plain", "The contract of oms over a plain WebSocket: a \
+                text is an event's name, or {event, data}."),
+            "omni": channel("omni", "/api/ws", "plain", "The contract of omni: every message is {type, data}, and of events \
+                also {id, timestamp}; GET /api/ws lists the types. What stands here is the data."),
+        });
+        let host =
+            json!({ "default": "127.0.0.1:8080", "description": "Where the daemon listens." });
+        let server = |protocol: &str, path: Option<&str>, about: &str| {
+            let mut server = json!({
+                "host": "{host}",
+                "protocol": protocol,
+                "description": about,
+                "variables": { "host": host },
+                "security": [reference("components/securitySchemes", "token")],
+            });
+            if let Some(path) = path {
+                server["pathname"] = json!(path);
+            }
+            server
+        };
+        json!({
+            "asyncapi": "3.0.0",
+            "info": {
+                "title": "stockd",
+                "version": env!("CARGO_PKG_VERSION"),
+                "license": { "name": "Apache-2.0" },
+                "description": "The realtime side of stockd: one list of events, spoken in four contracts. The native one, oda, is \
+                    described in full, from the types; of oms, omni and hub only the messages are, whose payloads \
+                    docs/contracts.md tells in words. Who may hear what is decided by role, shop and location.",
+            },
+            "defaultContentType": "application/json",
+            "servers": {
+                "socketio": server("ws", Some("/socket.io/"), "Socket.IO 5 over Engine.IO 4, by polling, WebSocket and the change \
+                    between; the token as auth.token or as Authorization. A channel is a namespace."),
+                "plain": server("ws", None, "WebSockets without Socket.IO; a channel is a path."),
+            },
+            "channels": channels,
+            "operations": self.operations,
+            "components": {
+                "messages": self.messages,
+                "schemas": schemas,
+                "securitySchemes": { "token": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" } },
+            },
+        })
+    }
+}
+
+fn reference(place: &str, key: &str) -> Value {
+    // As a JSON pointer in a URI wants it.
+    let key = key
+        .replace('~', "~0")
+        .replace('/', "~1")
+        .replace('{', "%7B")
+        .replace('}', "%7D");
+    json!({ "$ref": format!("#/{place}/{key}") })
+}
+
+/// The acknowledgement of a request.
+fn acknowledged(answer: &Schema, generator: &mut SchemaGenerator) -> Schema {
+    let error = generator.subschema_for::<ErrorBody>();
+    let said = |ok: bool| json!({ "const": ok });
+    json_schema!({
+        "oneOf": [
+            { "allOf": [answer], "type": "object", "properties": { "ok": said(true) }, "required": ["ok"] },
+            {
+                "type": "object",
+                "properties": { "ok": said(false), "error": error },
+                "required": ["ok", "error"],
+            },
+        ],
+    })
+}
+
+/// The frame around every event that is not flat.
+fn frame(data: &Schema, posted: bool, generator: &mut SchemaGenerator) -> Schema {
+    let data = if posted {
+        json!({ "anyOf": [data, posted_elsewhere(generator)] })
+    } else {
+        json!(data)
+    };
+    json_schema!({
+        "type": "object",
+        "properties": {
+            "id": {
+                "description": "Its place in the log, for `since`; of what is not logged there is none.",
+                "allOf": [generator.subschema_for::<Offset>()],
+            },
+            "type": { "description": "The event's name, or of a notification its type.", "type": "string" },
+            "shop": generator.subschema_for::<ShopDomain>(),
+            "data": data,
+            "timestamp": generator.subschema_for::<Timestamp>(),
+        },
+        "required": ["type", "shop", "data", "timestamp"],
+    })
+}
+
+/// An order, without what decides who sees it and what only omni tells.
+fn order(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = OrderChanged::json_schema(generator);
+    if let Some(Value::Object(fields)) = schema.get_mut("properties") {
+        fields.remove("customerName");
+        fields.remove("locations");
+    }
+    if let Some(Value::Array(required)) = schema.get_mut("required") {
+        required.retain(|name| name != "locations");
+    }
+    schema
+}
+
+fn nothing(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["object", "null"] })
+}
+
+fn anything(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object" })
+}
+
+fn name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["integer", "string"], "minLength": 1, "maxLength": ID_BYTES_MAX })
+}
+
+/// `RealTimeEvent` of oms.
+fn typed(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "properties": {
+            "type": { "type": "string" },
+            "data": { "type": "object" },
+            "userId": { "type": ["integer", "string"] },
+            "timestamp": generator.subschema_for::<Timestamp>(),
+        },
+        "required": ["type", "data", "timestamp"],
+    })
+}
+
+fn namespace(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "properties": { "namespace": { "type": "string" }, "since": since(), "batchMs": { "type": "integer", "minimum": 0 } },
+        "required": ["namespace"],
+    })
+}
+
+fn token(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object", "properties": { "token": { "type": "string" } }, "required": ["token"] })
+}
+
+fn since() -> Value {
+    json!({ "description": "The id of the last event that is known: what came after is sent first.", "type": ["string", "null"] })
+}
+
+fn ids(item: &Value) -> Value {
+    json!({ "type": ["array", "null"], "maxItems": IDS_PER_LIST_MAX, "items": item })
+}
+
+fn inventory(generator: &mut SchemaGenerator) -> Schema {
+    let ids = ids(&json!(name(generator)));
+    json_schema!({
+        "type": ["object", "null"],
+        "properties": {
+            "locationIds": ids, "productIds": ids, "variantIds": ids, "since": since(),
+            "snapshot": {
+                "description": "Answer with the levels, exact at `offset`.",
+                "type": ["boolean", "null"],
+            },
+        },
+    })
+}
+
+fn orders(generator: &mut SchemaGenerator) -> Schema {
+    let customer = json!({ "anyOf": [name(generator), { "type": "null" }] });
+    json_schema!({ "type": ["object", "null"], "properties": { "customerId": customer, "since": since() } })
+}
+
+fn notifications(_: &mut SchemaGenerator) -> Schema {
+    let types = ids(
+        &json!({ "enum": ["user:activity", "system:event", "system:maintenance", "security:alert"] }),
+    );
+    json_schema!({ "type": ["object", "null"], "properties": { "types": types, "since": since() } })
+}
+
+/// The rooms, and with `snapshot` the levels.
+fn joined_levels(generator: &mut SchemaGenerator) -> Schema {
+    let levels = generator.subschema_for::<Vec<LevelShape>>();
+    with(
+        &joined(generator),
+        &json_schema!({ "type": "object", "properties": { "levels": levels } }),
+    )
+}
+
+/// The rooms that one is now in, exact at an offset.
+fn joined(generator: &mut SchemaGenerator) -> Schema {
+    fields(&[("rooms", strings()), ("offset", of::<Offset>(generator))])
+}
+
+fn left(_: &mut SchemaGenerator) -> Schema {
+    fields(&[("rooms", strings())])
+}
+
+fn refreshed(generator: &mut SchemaGenerator) -> Schema {
+    fields(&[("expiresAt", of::<Timestamp>(generator))])
+}
+
+fn connected(generator: &mut SchemaGenerator) -> Schema {
+    fields(&[
+        ("userId", of::<UserId>(generator)),
+        ("role", of::<Role>(generator)),
+        ("socketId", json_schema!({ "type": "string" })),
+        ("rooms", strings()),
+        ("offset", of::<Offset>(generator)),
+        ("timestamp", of::<Timestamp>(generator)),
+    ])
+}
+
+fn resync(_: &mut SchemaGenerator) -> Schema {
+    let reasons = [
+        "too_old",
+        "other_epoch",
+        "beyond_end",
+        "unknown_offset",
+        "rights_changed",
+        "unknown_session",
+    ];
+    fields(&[("reason", json_schema!({ "enum": reasons }))])
+}
+
+fn refused(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = fields(&[
+        ("code", of::<ErrorCode>(generator)),
+        ("message", json_schema!({ "type": "string" })),
+    ]);
+    if let Some(Value::Object(fields)) = schema.get_mut("properties") {
+        fields.insert(
+            "event".to_owned(),
+            json!({ "description": "Which request.", "type": ["string", "null"] }),
+        );
+    }
+    schema
+}
+
+fn command_failed(generator: &mut SchemaGenerator) -> Schema {
+    fields(&[
+        (
+            "error",
+            json_schema!({ "description": "In words.", "type": "string" }),
+        ),
+        ("code", of::<ErrorCode>(generator)),
+        ("retryable", json_schema!({ "type": "boolean" })),
+        (
+            "request",
+            json_schema!({ "description": "What was sent; later, `commandId` and `kind`." }),
+        ),
+    ])
+}
+
+fn progress(generator: &mut SchemaGenerator) -> Schema {
+    let percent = json_schema!({ "type": ["integer", "null"], "minimum": 0, "maximum": 100 });
+    with(&of::<SyncRun>(generator), &fields(&[("percent", percent)]))
+}
+
+fn notification(generator: &mut SchemaGenerator) -> Schema {
+    let shapes = [
+        of::<CustomerActivity>(generator),
+        of::<CustomerInterest>(generator),
+        of::<CustomerPresence>(generator),
+        of::<Notice>(generator),
+        of::<PriceChange>(generator),
+        of::<ProductShape>(generator),
+        of::<UserActivity>(generator),
+    ];
+    let event = fields(&[("event", of::<Kind>(generator))]);
+    with(&json_schema!({ "anyOf": shapes }), &event)
+}
+
+/// What another program posted: anything, and who says so.
+fn posted_elsewhere(_: &mut SchemaGenerator) -> Schema {
+    fields(&[(
+        "source",
+        json_schema!({ "description": "Who posted it.", "type": "string" }),
+    )])
+}
+
+fn strings() -> Schema {
+    json_schema!({ "type": "array", "items": { "type": "string" } })
+}
+
+/// An object with these fields, and any others.
+fn fields(fields: &[(&str, Schema)]) -> Schema {
+    let names: Vec<_> = fields.iter().map(|(name, _)| name).collect();
+    let properties: Map<_, _> = fields
+        .iter()
+        .map(|(name, schema)| ((*name).to_owned(), json!(schema)))
+        .collect();
+    json_schema!({ "type": "object", "properties": properties, "required": names })
+}
+
+fn with(one: &Schema, other: &Schema) -> Schema {
+    json_schema!({ "allOf": [one, other] })
+}

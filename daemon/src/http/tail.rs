@@ -1,0 +1,47 @@
+//! The tail: what was committed to the log goes to the realtime side, in order.
+
+use std::sync::Arc;
+
+use store::Store;
+use tokio_util::sync::CancellationToken;
+use ws::Hub;
+
+use crate::limits;
+use crate::supervisor::stall::Stall;
+
+/// Publishes every entry from the log's end on, until told to stop. What came before, readers fetch themselves.
+pub(crate) async fn run(store: Arc<dyn Store>, hub: Arc<Hub>, stop: CancellationToken) {
+    let (mut committed, mut erasures) = (store.committed(), store.erasures());
+    let mut erased = *erasures.borrow();
+    let mut position = hub.head().sequence;
+    let mut stall = Stall::of("events");
+    loop {
+        let read = store.entries(position, limits::TAIL_GROUP).await;
+        stall.note(&read);
+        let now = *erasures.borrow_and_update();
+        if now != erased {
+            // What is in memory may tell what is erased from the log, and so may what was just read. What is published
+            // before this is known is forgotten a moment later.
+            erased = now;
+            hub.forget();
+            continue;
+        }
+        match read {
+            Ok(entries) if !entries.is_empty() => {
+                hub.publish(&entries);
+                position = entries.last().map_or(position, schemas::LogEntry::sequence);
+                continue;
+            }
+            Ok(_) => {}
+            Err(_) => {
+                tokio::time::sleep(limits::STORE_PAUSE).await;
+                continue;
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = erasures.changed() => if changed.is_err() { return },
+            changed = committed.wait_for(|head| *head > position) => if changed.is_err() { return },
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The people and programs that use stockd, and the tokens by which they are known.
+
+pub mod auth;

@@ -1,0 +1,162 @@
+//! Intake: deliveries from the inbox, in the order in which they came, into the mirror.
+//!
+//! A delivery is on disk before Shopify is answered, so nothing here can lose one: a crash anywhere leaves it
+//! waiting, and applying it twice changes nothing.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use schemas::{Change, Clock, ShopDomain, WebhookId};
+use shopify::Reading;
+use store::{Batch, Cause, Delivery, Fate, Operation, Store, StoreError};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::limits;
+use crate::shop::notices::Notices;
+use crate::supervisor::stall::Stall;
+
+/// Applies deliveries as they come.
+pub(crate) struct Intake {
+    /// Where they wait and where they go.
+    pub(crate) store: Arc<dyn Store>,
+    /// Our time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Somebody put one into the inbox.
+    pub(crate) arrived: Arc<Notify>,
+    /// Records may be marked for reading.
+    pub(crate) marked: Arc<watch::Sender<()>>,
+    /// Who acts on what is no change.
+    pub(crate) notices: Notices,
+    /// Shops whose webhooks are signed with a secret that another shop's are signed with, too.
+    pub(crate) shared_secrets: BTreeSet<ShopDomain>,
+}
+
+impl Intake {
+    /// Works until told to stop.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut failures: HashMap<WebhookId, u32> = HashMap::new();
+        let mut ahead = Ahead::default();
+        let mut stall = Stall::of("deliveries");
+        while !stop.is_cancelled() {
+            // Asked for before looking, so that what arrives while looking is not slept over.
+            let arrived = self.arrived.notified();
+            let group = self.group(&mut failures, &mut ahead).await;
+            stall.note(&group);
+            let pause = match group {
+                Ok(0) => None,
+                Ok(_) => continue,
+                Err(_) => Some(limits::STORE_PAUSE),
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = arrived, if pause.is_none() => {}
+                () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
+            }
+        }
+    }
+
+    /// Applies the deliveries that have waited longest; how many there were.
+    async fn group(
+        &self,
+        failures: &mut HashMap<WebhookId, u32>,
+        ahead: &mut Ahead,
+    ) -> Result<usize, StoreError> {
+        let deliveries = self.store.inbox(limits::INTAKE_GROUP).await?;
+        let mut batches = Vec::with_capacity(deliveries.len());
+        for delivery in &deliveries {
+            let tries = failures.get(&delivery.webhook_id).copied().unwrap_or(0);
+            batches.push(self.batch(delivery, tries).await?);
+        }
+        let operations = batches
+            .into_iter()
+            .map(|batch| self.store.write(Operation::Apply(batch)));
+        // All are asked for in order before any is waited for: the writer takes them as one group.
+        let outcomes = join_all(operations).await;
+        let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
+        for (delivery, outcome) in deliveries.iter().zip(outcomes) {
+            match outcome {
+                Ok(outcome) => {
+                    failures.remove(&delivery.webhook_id);
+                    ahead.note(&delivery.shop, outcome.ahead);
+                }
+                Err(error) if failed == deliveries.len() => return Err(error),
+                Err(error) => {
+                    tracing::error!(%error, topic = delivery.topic, webhook.id = %delivery.webhook_id, "a delivery could not be applied");
+                    *failures.entry(delivery.webhook_id.clone()).or_default() += 1;
+                }
+            }
+        }
+        if !deliveries.is_empty() {
+            self.marked.send_replace(());
+        }
+        Ok(deliveries.len())
+    }
+
+    async fn batch(&self, delivery: &Delivery, tries: u32) -> Result<Batch, StoreError> {
+        let names = self.notices.asks_names(&delivery.shop);
+        let Delivery {
+            topic,
+            body,
+            triggered_at,
+            ..
+        } = delivery;
+        let (fate, changes) = match shopify::read(topic, body, *triggered_at, names) {
+            _ if tries >= limits::APPLY_TRIES_MAX => (
+                Fate::Unreadable("the store refused it again and again".to_owned()),
+                Vec::new(),
+            ),
+            Ok(Reading::Changes(changes)) => (Fate::Applied, changes),
+            Ok(Reading::Ignored) => (Fate::Ignored, Vec::new()),
+            Ok(Reading::Notice(notice)) => self.notices.act(&delivery.shop, notice).await?,
+            Err(reason) => {
+                tracing::warn!(topic = delivery.topic, webhook.id = %delivery.webhook_id, %reason, "a delivery cannot be read; its body is kept");
+                // Something happened to that record, whatever it was.
+                let concerned = shopify::concerns(topic, body).map(Change::LookAgain);
+                (
+                    Fate::Unreadable(reason.to_string()),
+                    concerned.into_iter().collect(),
+                )
+            }
+        };
+        let shared_secret = self.shared_secrets.contains(&delivery.shop);
+        let cause = Cause::Webhook {
+            id: delivery.webhook_id.clone(),
+            fate,
+            shared_secret,
+        };
+        Ok(Batch {
+            shop: delivery.shop.clone(),
+            at: self.clock.now(),
+            cause,
+            changes,
+        })
+    }
+}
+
+/// Times to come that webhooks claimed, and when they were warned of last: with a clock that is behind, every webhook has
+/// one.
+#[derive(Default)]
+struct Ahead {
+    records: u64,
+    warned: Option<Instant>,
+}
+
+impl Ahead {
+    fn note(&mut self, shop: &ShopDomain, records: u64) {
+        self.records += records;
+        if self.records > 0
+            && self
+                .warned
+                .is_none_or(|warned| warned.elapsed() >= limits::AHEAD_LOG_PAUSE)
+        {
+            tracing::warn!(shop.domain = %shop, records = self.records, "webhooks carry times to come: the records count as of now and are read; if there are many, set this machine's clock");
+            *self = Self {
+                records: 0,
+                warned: Some(Instant::now()),
+            };
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! Attempts: what commands will do at Shopify is netted, kept with its exact bytes, and sent until there is an
+//! answer.
+//!
+//! The same bytes under the same key go out again after a lost answer or a crash, so Shopify does them once. A
+//! new key is taken only after an answer that says nothing was done.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use domain::effect::{Call, CallKind, Entry, Plan, coalesce};
+use jiff::SignedDuration;
+use schemas::record::Level;
+use schemas::{Change, Clock, Entropy, ErrorBody, ErrorCode, RecordKey, ShopDomain};
+use shopify::{
+    Client, StockAnswer, StockChange, StockEntry, StockError, StockErrorKind, stock_body,
+};
+use store::{Attempt, End, Operation, Refusal, Store, StoreError};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::limits;
+use crate::shop::identity::StoreIdentity;
+use crate::supervisor::stall::Stall;
+
+/// Brings one shop's commands to Shopify.
+pub(crate) struct OutboxSender {
+    /// Which shop.
+    pub(crate) shop: ShopDomain,
+    /// Where effects wait and answers go.
+    pub(crate) store: Arc<dyn Store>,
+    /// The shop itself.
+    pub(crate) client: Arc<Client>,
+    /// Our time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Keys.
+    pub(crate) entropy: Arc<Entropy>,
+    /// Whether the store is the one that the database is of.
+    pub(crate) identity: Arc<StoreIdentity>,
+    /// Commands were given.
+    pub(crate) given: watch::Receiver<()>,
+    /// Levels are to be read again.
+    pub(crate) marked: Arc<watch::Sender<()>>,
+    /// Whether the shop sells below zero.
+    pub(crate) below_zero: bool,
+    /// Whether Shopify was seen to do a part of a call that it refused.
+    pub(crate) partly: Arc<AtomicBool>,
+}
+
+impl OutboxSender {
+    /// Works until told to stop. What is under way then is sent again after the next start.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let mut sending: JoinSet<String> = JoinSet::new();
+        let mut on_the_way: BTreeSet<String> = BTreeSet::new();
+        let mut stall = Stall::of(format!("commands of {}", self.shop));
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.identity.is_confirmed() => {}
+            }
+            self.given.mark_unchanged();
+            let sent = self.send_all(&mut sending, &mut on_the_way).await;
+            stall.note(&sent);
+            let pause = if sent.is_ok() {
+                limits::OUTBOX_PAUSE
+            } else {
+                limits::STORE_PAUSE
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = self.given.changed() => tokio::time::sleep(limits::OUTBOX_GATHER).await,
+                Some(ended) = sending.join_next() => {
+                    if let Ok(id) = ended {
+                        on_the_way.remove(&id);
+                    }
+                }
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Sends what was begun before a crash, then what waits, as far as there are places.
+    async fn send_all(
+        &self,
+        sending: &mut JoinSet<String>,
+        on_the_way: &mut BTreeSet<String>,
+    ) -> Result<(), StoreError> {
+        for attempt in self.store.attempts(&self.shop).await? {
+            if on_the_way.insert(attempt.id.clone()) {
+                sending.spawn(self.message_sender().deliver(attempt));
+            }
+        }
+        let at = self.clock.now();
+        self.store
+            .write(Operation::ExpireHolds {
+                shop: self.shop.clone(),
+                at,
+            })
+            .await?;
+        if on_the_way.len() >= limits::OUTBOX_IN_FLIGHT_MAX {
+            return Ok(());
+        }
+        for call in self.plan().await? {
+            if call.kind != CallKind::Nothing && on_the_way.len() >= limits::OUTBOX_IN_FLIGHT_MAX {
+                continue;
+            }
+            if let Some(attempt) = self.begin(call).await? {
+                on_the_way.insert(attempt.id.clone());
+                sending.spawn(self.message_sender().deliver(attempt));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is to be sent now. What no longer fits takes others along, so the plan is made anew without it.
+    async fn plan(&self) -> Result<Vec<Call>, StoreError> {
+        loop {
+            let waiting = self
+                .store
+                .waiting(&self.shop, limits::ADJUSTMENTS_GROUP)
+                .await?;
+            let Plan { calls, short } = coalesce(&waiting, self.below_zero);
+            if short.is_empty() {
+                return Ok(calls);
+            }
+            let (shop, at) = (self.shop.clone(), self.clock.now());
+            self.store
+                .write(Operation::Reject {
+                    shop,
+                    effects: short,
+                    at,
+                })
+                .await?;
+        }
+    }
+
+    /// Keeps a call before it is sent. Nothing is sent where effects cancel each other out.
+    async fn begin(&self, call: Call) -> Result<Option<Attempt>, StoreError> {
+        let effects: Vec<i64> = call
+            .entries
+            .iter()
+            .flat_map(|entry| entry.effects.clone())
+            .collect();
+        let (shop, begun) = (self.shop.clone(), self.clock.now());
+        let Some(change) = stock_change(call.kind) else {
+            self.store
+                .write(Operation::Net {
+                    shop,
+                    effects,
+                    at: begun,
+                })
+                .await?;
+            return Ok(None);
+        };
+        let id = self.entropy.uuid().to_string();
+        let entries: Vec<StockEntry> = call.entries.iter().map(stock_entry).collect();
+        let (reference, ledger) = (
+            format!("gid://stockd/Attempt/{id}"),
+            format!("gid://stockd/Ledger/{shop}"),
+        );
+        let body = stock_body(change, &entries, &reference, &ledger, &id);
+        let levels = call
+            .entries
+            .iter()
+            .map(|entry| (entry.item, entry.location))
+            .collect();
+        let attempt = Attempt {
+            id,
+            kind: call.kind,
+            body,
+            begun,
+            levels,
+        };
+        let start = Operation::StartAttempt {
+            shop,
+            attempt: Box::new(attempt.clone()),
+            effects,
+        };
+        let started = self.store.write(start).await?;
+        Ok(started.fresh.then_some(attempt))
+    }
+
+    fn message_sender(&self) -> MessageSender {
+        MessageSender {
+            shop: self.shop.clone(),
+            store: Arc::clone(&self.store),
+            client: Arc::clone(&self.client),
+            clock: Arc::clone(&self.clock),
+            marked: Arc::clone(&self.marked),
+            below_zero: self.below_zero,
+            partly: Arc::clone(&self.partly),
+        }
+    }
+}
+
+/// Takes one attempt to Shopify and its answer back.
+struct MessageSender {
+    shop: ShopDomain,
+    store: Arc<dyn Store>,
+    client: Arc<Client>,
+    clock: Arc<dyn Clock>,
+    marked: Arc<watch::Sender<()>>,
+    below_zero: bool,
+    partly: Arc<AtomicBool>,
+}
+
+impl MessageSender {
+    async fn deliver(self, attempt: Attempt) -> String {
+        let end = self.answer(&attempt).await;
+        let id = attempt.id;
+        let mut stall = Stall::of(format!("answers of {}", self.shop));
+        loop {
+            let settle = Operation::SettleAttempt {
+                shop: self.shop.clone(),
+                id: id.clone(),
+                end: end.clone(),
+                at: self.clock.now(),
+            };
+            let settled = self.store.write(settle).await;
+            stall.note(&settled);
+            match settled {
+                Ok(outcome) if outcome.more => {}
+                Ok(_) | Err(StoreError::Closed) => break,
+                Err(_) => tokio::time::sleep(limits::STORE_PAUSE).await,
+            }
+        }
+        self.marked.send_replace(());
+        id
+    }
+
+    /// Sends the attempt's bytes until there is an answer, or until Shopify would no longer know them again.
+    async fn answer(&self, attempt: &Attempt) -> End {
+        let unknown = |message: &str| End::Unknown(ErrorBody::new(ErrorCode::Unavailable, message));
+        let Some(change) = stock_change(attempt.kind) else {
+            return End::Done;
+        };
+        let mut pause = limits::RESEND_PAUSE_MIN;
+        loop {
+            let age = self.clock.now().duration_since(attempt.begun);
+            if age > SignedDuration::from_hours(limits::RESEND_HOURS_MAX) {
+                tracing::error!(shop.domain = %self.shop, attempt.id, levels = attempt.levels.len(), "Shopify's answer to a change of stock never came: compare these levels by hand");
+                return unknown(
+                    "Shopify's answer never came: whether it was done must be looked at by hand",
+                );
+            }
+            match self.client.change_stock(change, &attempt.body).await {
+                Ok(StockAnswer::Done) => return End::Done,
+                Ok(StockAnswer::Partly(errors))
+                    if errors.iter().all(|error| error.entry.is_some()) =>
+                {
+                    self.partly.store(true, Ordering::Relaxed);
+                    return End::Partly(refusals(attempt, &errors, self.below_zero));
+                }
+                Ok(StockAnswer::Partly(_)) => {
+                    return unknown("Shopify did a part of it and does not say which");
+                }
+                Ok(StockAnswer::Refused(errors))
+                    if errors
+                        .iter()
+                        .any(|error| error.kind == StockErrorKind::PreviousFailed) =>
+                {
+                    if let Some(readings) = self.readings(attempt).await {
+                        let whole = !self.partly.load(Ordering::Relaxed);
+                        return End::Compared { readings, whole };
+                    }
+                }
+                Ok(StockAnswer::Refused(errors)) => {
+                    if !errors
+                        .iter()
+                        .any(|error| error.kind == StockErrorKind::InFlight)
+                    {
+                        return End::Refused(refusals(attempt, &errors, self.below_zero));
+                    }
+                }
+                Err(shopify::Error::Refused { .. } | shopify::Error::TooExpensive(_)) => {
+                    let message = "Shopify does not understand the change: stockd does not fit this API version";
+                    let error = ErrorBody::new(ErrorCode::Internal, message);
+                    let all = attempt
+                        .levels
+                        .iter()
+                        .map(|level| (*level, Refusal::Never(error.clone())));
+                    return End::Refused(all.collect());
+                }
+                Err(error) => {
+                    if pause == limits::RESEND_PAUSE_MIN {
+                        tracing::warn!(shop.domain = %self.shop, attempt.id, %error, "a change of stock is not answered yet; the same will be sent again until it is");
+                    }
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(limits::RESEND_PAUSE_MAX);
+        }
+    }
+}
+
+impl MessageSender {
+    /// The attempt's levels as they are now; `None` when Shopify does not answer that either.
+    async fn readings(&self, attempt: &Attempt) -> Option<Vec<Level>> {
+        let keys: Vec<_> = attempt
+            .levels
+            .iter()
+            .map(|(item, location)| (RecordKey::Level(*item, *location), None))
+            .collect();
+        let found = self.client.look_again(&keys).await.inspect_err(|error| {
+            tracing::warn!(shop.domain = %self.shop, attempt.id, %error, "levels could not be compared yet");
+        });
+        let changes = found.ok()?.into_iter().flat_map(|(_, changes)| changes);
+        Some(
+            changes
+                .filter_map(|change| {
+                    if let Change::Level(level) = change {
+                        Some(level)
+                    } else {
+                        None
+                    }
+                })
+                .collect(),
+        )
+    }
+}
+
+fn stock_change(kind: CallKind) -> Option<StockChange> {
+    Some(match kind {
+        CallKind::Adjust => StockChange::Adjust,
+        CallKind::Hold => StockChange::Hold,
+        CallKind::Nothing => return None,
+        CallKind::Release => StockChange::Release,
+        CallKind::Sell => StockChange::Sell,
+        CallKind::SetAvailable => StockChange::SetAvailable,
+        CallKind::SetOnHand => StockChange::SetOnHand,
+    })
+}
+
+fn stock_entry(entry: &Entry) -> StockEntry {
+    StockEntry {
+        inventory_item_id: entry.item,
+        location_id: entry.location,
+        quantity: entry.quantity,
+        change_from: entry.change_from,
+    }
+}
+
+/// What each error means for its level; one that names no entry is every level's.
+fn refusals(
+    attempt: &Attempt,
+    errors: &[StockError],
+    below_zero: bool,
+) -> Vec<((schemas::InventoryItemId, schemas::LocationId), Refusal)> {
+    let never = |code, message: &str| Refusal::Never(ErrorBody::new(code, message));
+    let refusal = |error: &StockError| match error.kind {
+        StockErrorKind::Stale => Refusal::Stale,
+        StockErrorKind::TooLow => match attempt.kind {
+            CallKind::Adjust | CallKind::Hold if !below_zero => Refusal::Stale,
+            CallKind::Release | CallKind::Sell => never(
+                ErrorCode::Conflict,
+                "Shopify has fewer reserved than this hold: somebody undid it there",
+            ),
+            _ => never(
+                ErrorCode::InsufficientStock,
+                "Shopify has too little for it",
+            ),
+        },
+        StockErrorKind::InFlight | StockErrorKind::PreviousFailed | StockErrorKind::Retry => {
+            Refusal::Again
+        }
+        StockErrorKind::Item => never(
+            ErrorCode::Ineligible,
+            "Shopify keeps no stock of this item: it is gone, or a bundle",
+        ),
+        StockErrorKind::Location => never(
+            ErrorCode::Ineligible,
+            "Shopify has no such location any more",
+        ),
+        StockErrorKind::TooHigh => never(
+            ErrorCode::InvalidPayload,
+            "Shopify does not store so high a quantity",
+        ),
+        StockErrorKind::KeyMismatch | StockErrorKind::Other => {
+            never(ErrorCode::Internal, &error.message)
+        }
+    };
+    errors
+        .iter()
+        .flat_map(|error| {
+            let named = error
+                .entry
+                .and_then(|entry| attempt.levels.get(entry))
+                .copied();
+            let levels = named.map_or_else(|| attempt.levels.clone(), |level| vec![level]);
+            levels.into_iter().map(move |level| (level, refusal(error)))
+        })
+        .collect()
+}
