@@ -1,7 +1,7 @@
 //! The one door: everything that becomes true enters here, and what follows from it is appended to the log
 //! in the same transaction.
 
-use inventory::HeldLevel;
+use domain::HeldLevel;
 use schemas::event::{Drift, Source};
 use schemas::{Change, Event, RecordKey, RunState, Timestamp};
 

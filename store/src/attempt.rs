@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use inventory::HeldLevel;
-use inventory::effect::{CallKind, Lane};
+use domain::HeldLevel;
+use domain::effect::{CallKind, Lane};
 use schemas::command::CommandKind;
 use schemas::record::Level;
 use schemas::shape::{CommandState, ReservationShape, ReservationState};

@@ -4,8 +4,8 @@
 
 mod work;
 
-use inventory::HeldLevel;
-use inventory::effect::Lane;
+use domain::HeldLevel;
+use domain::effect::Lane;
 use jiff::SignedDuration;
 use schemas::event::Source;
 use schemas::shape::{

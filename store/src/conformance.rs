@@ -10,7 +10,7 @@ mod transfers;
 
 use std::sync::Arc;
 
-use inventory::Thresholds;
+use domain::Thresholds;
 use schemas::event::OrderChange;
 use schemas::record::{
     Customer, InventoryItem, Level, Location, Order, OrderLine, Product, Variant,

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use inventory::transfer::is_news;
-use inventory::version::judge;
-use inventory::{Authority, Crossing, HeldLevel, Verdict, level, order, threshold};
+use domain::transfer::is_news;
+use domain::version::judge;
+use domain::{Authority, Crossing, HeldLevel, Verdict, level, order, threshold};
 use jiff::{SignedDuration, ToSpan as _};
 use schemas::event::{
     CustomerActivity, LevelChange, Notice, OrderChange, OrderChanged, Payment, PriceChange, Source,

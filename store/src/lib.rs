@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use inventory::effect::Waiting;
+use domain::effect::Waiting;
 use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use inventory::effect::Waiting;
+use domain::effect::Waiting;
 use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
@@ -638,7 +638,7 @@ mod tests {
         };
         let register = Operation::Register {
             shop,
-            thresholds: inventory::Thresholds::default(),
+            thresholds: domain::Thresholds::default(),
             at,
         };
         let mut kept = Box::pin(join_all([
@@ -694,7 +694,7 @@ mod tests {
         );
         let register = Operation::Register {
             shop: shop.clone(),
-            thresholds: inventory::Thresholds::default(),
+            thresholds: domain::Thresholds::default(),
             at,
         };
         let delivery = Delivery {

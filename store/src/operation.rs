@@ -1,6 +1,6 @@
 //! What can be asked of a store's writer, as data: it can be queued, batched, replayed and sent elsewhere.
 
-use inventory::Thresholds;
+use domain::Thresholds;
 use schemas::{
     Change, ErrorBody, Event, RecordKey, Resource, RunId, RunState, Sequence, ShopDomain, SyncRun,
     Timestamp, UserId, WebhookId,

@@ -1,12 +1,12 @@
 //! Records as clients see them.
 
-use inventory::{HeldLevel, Thresholds, threshold};
+use domain::{HeldLevel, Thresholds, threshold};
 use schemas::ShopDomain;
 use schemas::event::{OrderChange, OrderChanged, ProductShape};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
 use schemas::shape::{LevelShape, OrderShape, StockStatus};
 
-use crate::tables::{Record as _, Result, Tables};
+use crate::tables::{Result, Tables};
 
 /// What a level refers to, as far as it is known.
 pub(crate) struct References {

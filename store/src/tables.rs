@@ -1,6 +1,6 @@
 //! What `apply` needs of a database inside one transaction. Every backend gives it; nothing here is SQL.
 
-use inventory::{HeldLevel, Thresholds};
+use domain::{HeldLevel, Thresholds};
 use schemas::event::{AvailableAt, Transfer};
 use schemas::record::{Customer, InventoryItem, Level, Location, Order, Product, Variant};
 use schemas::shape::ReservationShape;

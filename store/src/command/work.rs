@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use inventory::HeldLevel;
-use inventory::effect::Lane;
+use domain::HeldLevel;
+use domain::effect::Lane;
 use jiff::ToSpan as _;
 use schemas::command::{HoldAnswer, LevelAnswer, ReserveAnswer, ReserveItem, Sale, SettableName};
 use schemas::record::{InventoryItem, Location, Variant};

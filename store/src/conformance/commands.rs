@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use inventory::effect::{Call, CallKind, coalesce};
+use domain::effect::{Call, CallKind, coalesce};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use schemas::command::{ReserveItem, Sale, SettableName};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use inventory::{HeldLevel, Thresholds};
+use domain::{HeldLevel, Thresholds};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 use schemas::event::{AvailableAt, Transfer};
 use schemas::record::{Customer, Variant};

@@ -296,7 +296,7 @@ mod tests {
             old.execute_batch(migration).unwrap();
             version += 1;
         }
-        let thresholds = serde_json::to_string(&inventory::Thresholds::default()).unwrap();
+        let thresholds = serde_json::to_string(&domain::Thresholds::default()).unwrap();
         old.execute_batch(&format!(
             "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version}; \
              INSERT INTO shop (domain, thresholds) VALUES ('a.myshopify.com', '{thresholds}'); \
@@ -433,7 +433,7 @@ mod tests {
         async fn does(&self, id: &str, resource: Resource) {
             let (shop, at): (ShopDomain, _) =
                 ("a.myshopify.com".parse().unwrap(), Timestamp::UNIX_EPOCH);
-            let thresholds = inventory::Thresholds::default();
+            let thresholds = domain::Thresholds::default();
             self.store()
                 .write(Operation::Register {
                     shop,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use inventory::HeldLevel;
-use inventory::effect::Waiting;
+use domain::HeldLevel;
+use domain::effect::Waiting;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params, params_from_iter};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};

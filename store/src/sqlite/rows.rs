@@ -1,6 +1,6 @@
 //! How each record stands in its table.
 
-use inventory::HeldLevel;
+use domain::HeldLevel;
 use rusqlite::{CachedStatement, Connection, Row, params};
 use schemas::record::{
     Customer, InventoryItem, Level, Location, Order, OrderLine, Product, Variant,

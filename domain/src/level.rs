@@ -4,6 +4,8 @@ use schemas::record::Level;
 use schemas::shape::StockStatus;
 use schemas::{LevelGid, Timestamp};
 
+use crate::LevelKey;
+
 /// A level with everything we know of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldLevel {
@@ -23,6 +25,11 @@ impl HeldLevel {
             pending: 0,
             status: None,
         }
+    }
+
+    /// Which one it is.
+    pub fn key(&self) -> LevelKey {
+        (self.observed.inventory_item_id, self.observed.location_id)
     }
 
     /// What people see and the guard uses.
