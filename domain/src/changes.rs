@@ -726,7 +726,11 @@ impl<'t, 's> ChangeApplier<'t, 's> {
             Verdict::Same | Verdict::Older | Verdict::Unclear => return Ok(()),
         }
         match (&flight, held) {
-            (Some(_), _) => now.pending -= outbox::land(self.set, (item, location))?,
+            (Some(_), held) => {
+                let landed = outbox::land(self.set, (item, location))?;
+                // Of a level that was gone in between nothing was pending any more.
+                now.pending -= held.map_or(0, |_| landed);
+            }
             (None, Some(held)) => self.watch_holds(held, &now)?,
             (None, None) => {}
         }
@@ -853,6 +857,12 @@ impl<'t, 's> ChangeApplier<'t, 's> {
                 }
             }
             RecordKey::Level(item, location) => {
+                let flight = self.set.find::<Flight>((item, location))?;
+                if flight.is_some_and(|flight| !flight.answered) {
+                    // As with everything else that is heard of a level in flight.
+                    self.outcome.deleted = deleted;
+                    return self.look_again(key);
+                }
                 outbox::land(self.set, (item, location))?;
                 if let Some(held) = self.set.find::<HeldLevel>((item, location))? {
                     return self.delete_level(&held);

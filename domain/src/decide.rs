@@ -512,3 +512,6 @@ impl Operation {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -165,7 +165,7 @@ pub struct Outcome {
     pub answer: Option<Result<serde_json::Value, ErrorBody>>,
     /// Whether it did anything; see each [`Operation`].
     pub fresh: bool,
-    /// Whether the same is to be asked again, because it is done in slices.
+    /// Whether it is done in slices and goes on: the writer asks for the same again before it answers.
     pub more: bool,
     /// Records that were not yet so in the mirror.
     pub changed: u64,
@@ -175,6 +175,20 @@ pub struct Outcome {
     pub ahead: u64,
     /// Where in the log that is which was posted, now or before.
     pub place: Option<Sequence>,
+}
+
+impl Outcome {
+    /// The outcome of an operation that is done in slices, after what came of those before this one.
+    #[must_use]
+    pub fn after(self, before: Self) -> Self {
+        Self {
+            fresh: self.fresh || before.fresh,
+            changed: self.changed + before.changed,
+            deleted: self.deleted + before.deleted,
+            ahead: self.ahead + before.ahead,
+            ..self
+        }
+    }
 }
 
 /// How much of sessions is kept. Bytes are those of the records' texts.

@@ -197,14 +197,18 @@ impl<R: Row> Records<R> {
     }
 }
 
-fn add_to<R: Row>(sets: &mut BTreeMap<Key, BTreeSet<Place<R>>>, id: &R::Id, record: &R) {
+pub(crate) fn add_to<R: Row>(sets: &mut BTreeMap<Key, BTreeSet<Place<R>>>, id: &R::Id, record: &R) {
     for set in record.sets() {
         let place = (record.rank(), id.clone());
         sets.entry(set).or_default().insert(place);
     }
 }
 
-fn take_from<R: Row>(sets: &mut BTreeMap<Key, BTreeSet<Place<R>>>, id: &R::Id, record: &R) {
+pub(crate) fn take_from<R: Row>(
+    sets: &mut BTreeMap<Key, BTreeSet<Place<R>>>,
+    id: &R::Id,
+    record: &R,
+) {
     for set in record.sets() {
         if let Some(members) = sets.get_mut(&set) {
             members.remove(&(record.rank(), id.clone()));
