@@ -18,8 +18,8 @@ use super::disk::Disk;
 use crate::effect::{CallKind, Waiting, coalesce};
 use crate::operation::Batch;
 use crate::{
-    Attempt, By, Cause, Delivery, End, Fate, Given, LevelKey, Operation, Outcome, Policy, Post,
-    PostKey, Progress, Refusal, Revocation, Revoked, RunRecord, Thresholds, Undecided,
+    Arrival, Attempt, By, Cause, Delivery, End, Fate, Given, LevelKey, Operation, Outcome, Policy,
+    Post, PostKey, Progress, Refusal, Revocation, Revoked, RunRecord, Thresholds, Undecided,
 };
 
 /// Operations that all histories have together.
@@ -326,21 +326,32 @@ impl History {
 
     /// A delivery, and its changes.
     fn webhook(&mut self, made: &mut Vec<Operation>) {
-        let id: schemas::WebhookId = format!("w{}", self.dice.below(1_000_000)).parse().unwrap();
-        made.push(Operation::Accept(Delivery {
+        let id: schemas::WebhookId = format!("w{}", self.dice.below(200)).parse().unwrap();
+        let delivery = Delivery {
             shop: shop(),
             webhook_id: id.clone(),
-            signature: vec![1],
+            signature: vec![u8::from(self.dice.one_in(9))],
             topic: "a/b".to_owned(),
             triggered_at: None,
             received_at: at(self.second),
             body: Vec::new(),
-        }));
+        };
+        let (fate, shared_secret) = (Fate::Applied, self.dice.one_in(8));
         let changes = (0..=self.dice.below(2)).map(|_| self.change()).collect();
+        if !self.dice.one_in(3) {
+            made.push(Operation::Deliver(Box::new(Arrival {
+                delivery,
+                fate,
+                shared_secret,
+                changes,
+            })));
+            return;
+        }
+        made.push(Operation::Accept(delivery));
         let cause = Cause::Webhook {
             id,
-            fate: Fate::Applied,
-            shared_secret: self.dice.one_in(8),
+            fate,
+            shared_secret,
         };
         made.push(self.apply(cause, changes));
     }
