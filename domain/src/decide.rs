@@ -38,6 +38,7 @@ pub fn decide(
         .collect();
     let missing = set.take_missing();
     if missing.is_empty() {
+        set.assert_in_sequence();
         return Ok(outcomes);
     }
     set.undo_all();
