@@ -11,7 +11,7 @@ use crate::command;
 use crate::drift;
 use crate::key::Key;
 use crate::operation::{
-    Batch, Cause, Delivery, Fate, Operation, Outcome, Post, Revocation, RunRecord,
+    Arrival, Batch, Cause, Delivery, Fate, Operation, Outcome, Post, Revocation, RunRecord,
 };
 use crate::shape::{shape, standing};
 use crate::working_set::{
@@ -38,6 +38,7 @@ pub fn decide(
         .collect();
     let missing = set.take_missing();
     if missing.is_empty() {
+        set.assert_in_sequence();
         return Ok(outcomes);
     }
     set.undo_all();
@@ -61,7 +62,9 @@ fn changed(changed: u64) -> Outcome {
 
 fn perform(set: &mut WorkingSet, operation: &Operation) -> Result<Outcome> {
     match operation {
-        Operation::Accept(delivery) => accept(&mut set.shop(&delivery.shop)?, delivery).map(fresh),
+        Operation::Accept(delivery) => {
+            accept(&mut set.shop(&delivery.shop)?, delivery, None).map(fresh)
+        }
         Operation::Announce { shop, event, at } => {
             set.shop(shop)?.append(*at, (**event).clone());
             Ok(fresh(true))
@@ -75,6 +78,7 @@ fn perform(set: &mut WorkingSet, operation: &Operation) -> Result<Outcome> {
                 ..Outcome::default()
             })
         }
+        Operation::Deliver(arrival) => deliver(&mut set.shop(&arrival.delivery.shop)?, arrival),
         Operation::ExpireHolds { shop, at } => {
             reservation::expire(&mut set.shop(shop)?, *at).map(changed)
         }
@@ -150,36 +154,45 @@ fn perform(set: &mut WorkingSet, operation: &Operation) -> Result<Outcome> {
     }
 }
 
-/// Keeps a delivery until it is applied; false when it was here before.
-fn accept(set: &mut ShopSet<'_>, delivery: &Delivery) -> Result<bool> {
+/// Keeps a delivery and what became of it, `None` while it waits; false when it was here before.
+fn accept(set: &mut ShopSet<'_>, delivery: &Delivery, fate: Option<&Fate>) -> Result<bool> {
     let Some(held) = set.find::<KeptDelivery>(delivery.webhook_id.clone())? else {
-        keep(set, delivery.clone());
+        keep(set, delivery.clone(), fate);
         return Ok(true);
     };
     // Those that were kept before signatures were are told by their id alone.
-    let same = |held: &KeptDelivery| {
-        let signature = held.signature.as_ref();
-        signature.is_none_or(|signature| *signature == delivery.signature)
-    };
-    if same(&held) {
+    let signature = held.signature.as_ref();
+    if signature.is_none_or(|signature| *signature == delivery.signature) {
         return Ok(false);
     }
     let renamed = delivery.under_its_signature()?;
     let fresh = !set.has::<KeptDelivery>(renamed.webhook_id.clone())?;
     if fresh {
-        keep(set, renamed);
+        keep(set, renamed, fate);
     }
     Ok(fresh)
 }
 
-fn keep(set: &mut ShopSet<'_>, delivery: Delivery) {
+fn keep(set: &mut ShopSet<'_>, delivery: Delivery, fate: Option<&Fate>) {
     let kept = KeptDelivery {
         id: delivery.webhook_id.clone(),
         signature: Some(delivery.signature.clone()),
-        fate: None,
+        fate: fate.cloned(),
         arrived: Some(Arc::new(delivery)),
     };
     set.put(kept.id.clone(), kept);
+}
+
+/// Keeps a delivery and applies its changes. Its body is never needed again, unless it was unreadable.
+fn deliver(set: &mut ShopSet<'_>, arrival: &Arrival) -> Result<Outcome> {
+    let delivery = &arrival.delivery;
+    if !accept(set, delivery, Some(&arrival.fate))? {
+        return Ok(Outcome::default());
+    }
+    let mut applier = ChangeApplier::new(set, delivery.received_at, Source::Webhook, false)
+        .for_webhook(arrival.shared_secret);
+    for_each(&arrival.changes, |change| applier.change(change))?;
+    applier.finish()
 }
 
 /// Notes what became of a delivery; false, and nothing, where it no longer waits.
@@ -359,6 +372,14 @@ pub fn keys(operation: &Operation) -> Vec<Wanted> {
         ),
         Operation::Apply(batch) => of(&batch.shop, keys_of_batch(batch)),
         Operation::Command(given) => of(&given.shop, command::keys(given)),
+        Operation::Deliver(arrival) => {
+            let delivery = &arrival.delivery;
+            let mut keys = vec![Key::Delivery(delivery.webhook_id.clone())];
+            for change in &arrival.changes {
+                keys_of_change(change, false, &mut keys);
+            }
+            of(&delivery.shop, keys)
+        }
         Operation::ExpireHolds { shop, at } => {
             of(shop, vec![Key::ReservationsDue(at.as_microsecond())])
         }
@@ -503,6 +524,15 @@ fn keys_of_change(change: &Change, is_run: bool, keys: &mut Vec<Key>) {
 }
 
 impl Operation {
+    /// The changes of the mirror that it brings.
+    pub fn changes(&self) -> &[Change] {
+        match self {
+            Self::Apply(batch) => &batch.changes,
+            Self::Deliver(arrival) => &arrival.changes,
+            _ => &[],
+        }
+    }
+
     /// Whether it is decided and written in a batch of its own, because it writes what the batch's other operations could
     /// see only in the store.
     pub fn is_alone(&self) -> bool {

@@ -34,8 +34,8 @@ pub use drift::{Drifted, Held, Wrong};
 pub use key::{Key, LevelKey, SLICE};
 pub use level::HeldLevel;
 pub use operation::{
-    Batch, Cause, Delivery, Fate, KeptSession, LastRuns, Mark, Operation, Outcome, Post, PostKey,
-    Progress, Retention, Revocation, Revoked, RunRecord, SessionQuota,
+    Arrival, Batch, Cause, Delivery, Fate, KeptSession, LastRuns, Mark, Operation, Outcome, Post,
+    PostKey, Progress, Retention, Revocation, Revoked, RunRecord, SessionQuota,
 };
 pub use outbox::{Attempt, End, Refusal};
 pub use position::Position;

@@ -32,6 +32,8 @@ pub enum Operation {
     Apply(Batch),
     /// Carry a command out; the outcome's `answer` says how it went.
     Command(Box<Given>),
+    /// Keep a delivery and apply its changes, in one. `fresh` is false when it was here before; then nothing is applied.
+    Deliver(Box<Arrival>),
     /// Give back the holds that have run out. `changed` says how many.
     ExpireHolds {
         /// In which shop.
@@ -276,6 +278,19 @@ impl Delivery {
             ..self.clone()
         })
     }
+}
+
+/// A delivery with everything that it says, so that it never has to wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// As it arrived; with its body only where that is to be kept because it is unreadable.
+    pub delivery: Delivery,
+    /// What becomes of it. What of an unreadable one is to be read again comes with it.
+    pub fate: Fate,
+    /// Whether another shop's webhooks are signed with the same secret; see [`Cause::Webhook`].
+    pub shared_secret: bool,
+    /// What it says.
+    pub changes: Vec<Change>,
 }
 
 /// Changes with one cause.

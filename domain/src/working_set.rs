@@ -285,7 +285,7 @@ macro_rules! shop_records {
         }
 
         impl ShopRecords {
-            fn each(&mut self, deed: fn(&mut dyn Undo)) {
+    fn each(&mut self, deed: fn(&mut dyn Undo)) {
                 $(deed(&mut self.$field);)*
             }
         }
@@ -532,6 +532,22 @@ impl WorkingSet {
     pub(crate) fn undo_all(&mut self) {
         self.each(|records| records.undo_all());
         self.back_to(self.start);
+    }
+
+    /// The log has no holes, and every number that was given out is in it.
+    pub(crate) fn assert_in_sequence(&self) {
+        let appended = &self.written.appended;
+        let before = self.start.numbers.sequence.0;
+        let numbers = appended.first().zip(appended.last());
+        let (first, last) = numbers.map_or((before + 1, before), |(first, last)| {
+            (first.sequence.0, last.sequence.0)
+        });
+        assert_eq!(first, before + 1, "the log goes on where it ended");
+        assert_eq!(last, before + appended.len() as u64, "it has no holes");
+        assert_eq!(
+            last, self.numbers.sequence.0,
+            "nothing is given out that is not in it"
+        );
     }
 
     fn each(&mut self, deed: fn(&mut dyn Undo)) {

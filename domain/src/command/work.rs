@@ -334,14 +334,21 @@ impl<'t, 's> Work<'t, 's> {
             location_id,
             quantity,
         };
-        let effect = PendingAdjustment {
+        let adjustment = PendingAdjustment {
             command: Some(self.given.id.clone()),
             available: delta,
             on_hand: delta,
             ..PendingAdjustment::of(&place, lane, self.given.at)
         };
-        let level = adjust(self.set, effect, self.given.at)?;
+        let level = adjust(self.set, adjustment, self.given.at)?;
         let available = target.held.available();
+        if let Some(level) = &level {
+            assert_eq!(
+                level.available,
+                available + delta,
+                "the level shows what was done"
+            );
+        }
         self.keep(Entry {
             state: CommandState::Accepted,
             reason,
@@ -407,13 +414,23 @@ impl<'t, 's> Work<'t, 's> {
         let (id, at) = (self.given.id.clone(), self.given.at);
         let mut shapes = Vec::new();
         for_each(&reservation.items, |held| {
-            let effect = PendingAdjustment {
+            let adjustment = PendingAdjustment {
                 command: Some(id.clone()),
                 reservation: Some(id.clone()),
                 available: -held.quantity,
                 ..PendingAdjustment::of(held, Lane::Move, at)
             };
-            shapes.extend(adjust(self.set, effect, at)?);
+            let shape = adjust(self.set, adjustment, at)?;
+            let level = (held.inventory_item_id, held.location_id);
+            let backorder = wanted
+                .get(&level)
+                .is_some_and(|(_, target)| target.backorder);
+            let available = shape.as_ref().map_or(0, |shape| shape.available);
+            assert!(
+                backorder || available >= 0,
+                "no more is reserved than there is"
+            );
+            shapes.extend(shape);
             Ok(())
         })?;
         put(self.set, &reservation, at);
@@ -486,13 +503,13 @@ impl<'t, 's> Work<'t, 's> {
     fn sell(&mut self, mut reservation: ReservationShape) -> Answer<Value> {
         let (id, at) = (self.given.id.clone(), self.given.at);
         for_each(&reservation.items, |held| {
-            let effect = PendingAdjustment {
+            let adjustment = PendingAdjustment {
                 command: Some(id.clone()),
                 reservation: Some(reservation.reservation_id.clone()),
                 on_hand: -held.quantity,
                 ..PendingAdjustment::of(held, Lane::Sell, at)
             };
-            adjust(self.set, effect, at)?;
+            adjust(self.set, adjustment, at)?;
             Ok(())
         })?;
         reservation.state = ReservationState::Committed;

@@ -1,5 +1,7 @@
 //! Histories made of everything that can happen to a small shop, from seeds.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use jiff::SignedDuration;
 use schemas::command::{ReserveItem, Sale, SettableName};
 use schemas::event::Transfer;
@@ -16,12 +18,12 @@ use super::disk::Disk;
 use crate::effect::{CallKind, Waiting, coalesce};
 use crate::operation::Batch;
 use crate::{
-    Attempt, By, Cause, Delivery, End, Fate, Given, LevelKey, Operation, Policy, Post, PostKey,
-    Progress, Refusal, Revocation, Revoked, RunRecord, Thresholds,
+    Arrival, Attempt, By, Cause, Delivery, End, Fate, Given, LevelKey, Operation, Outcome, Policy,
+    Post, PostKey, Progress, Refusal, Revocation, Revoked, RunRecord, Thresholds, Undecided,
 };
 
 /// Operations that all histories have together.
-const OPERATIONS: usize = 20_000;
+const OPERATIONS: usize = 1_000_000;
 /// Operations of one history: long enough that everything meets, short enough that a failure is read.
 const LENGTH: usize = 400;
 
@@ -324,21 +326,32 @@ impl History {
 
     /// A delivery, and its changes.
     fn webhook(&mut self, made: &mut Vec<Operation>) {
-        let id: schemas::WebhookId = format!("w{}", self.dice.below(1_000_000)).parse().unwrap();
-        made.push(Operation::Accept(Delivery {
+        let id: schemas::WebhookId = format!("w{}", self.dice.below(200)).parse().unwrap();
+        let delivery = Delivery {
             shop: shop(),
             webhook_id: id.clone(),
-            signature: vec![1],
+            signature: vec![u8::from(self.dice.one_in(9))],
             topic: "a/b".to_owned(),
             triggered_at: None,
             received_at: at(self.second),
             body: Vec::new(),
-        }));
+        };
+        let (fate, shared_secret) = (Fate::Applied, self.dice.one_in(8));
         let changes = (0..=self.dice.below(2)).map(|_| self.change()).collect();
+        if !self.dice.one_in(3) {
+            made.push(Operation::Deliver(Box::new(Arrival {
+                delivery,
+                fate,
+                shared_secret,
+                changes,
+            })));
+            return;
+        }
+        made.push(Operation::Accept(delivery));
         let cause = Cause::Webhook {
             id,
-            fate: Fate::Applied,
-            shared_secret: self.dice.one_in(8),
+            fate,
+            shared_secret,
         };
         made.push(self.apply(cause, changes));
     }
@@ -596,7 +609,7 @@ impl History {
     }
 }
 
-/// What must hold after every operation.
+/// What must hold between any two operations.
 fn hold_still(disk: &Disk) {
     for level in disk.levels.rows.values() {
         let here = disk.adjustments.rows.values();
@@ -625,7 +638,7 @@ fn hold_still(disk: &Disk) {
 }
 
 /// Everything that happens in one history, in the order in which it did, and how it ends one by one.
-fn alone(seed: u64) -> (Disk, Vec<Operation>, Vec<String>) {
+fn alone(seed: u64) -> (Disk, Vec<Operation>, Outcomes) {
     let mut history = History {
         dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
         second: 1_000_000,
@@ -636,38 +649,58 @@ fn alone(seed: u64) -> (Disk, Vec<Operation>, Vec<String>) {
     while all.len() < LENGTH {
         for operation in std::mem::take(&mut next) {
             let outcome = disk.carry_out(std::slice::from_ref(&operation));
-            outcomes.extend(outcome.iter().map(|outcome| format!("{outcome:?}")));
+            outcomes.extend(outcome);
             all.push(operation);
         }
-        hold_still(&disk);
+        if history.dice.one_in(4) {
+            hold_still(&disk);
+        }
         next = history.next(&disk);
     }
     (disk, all, outcomes)
 }
 
+type Outcomes = Vec<Result<Outcome, Undecided>>;
+
+/// Does the same in batches, and compares.
+fn together(seed: u64) {
+    let (disk, all, outcomes) = alone(seed);
+    let (mut together, mut dice, mut done) = (Disk::default(), Dice(seed | 1), 0);
+    while done < all.len() {
+        let size = usize::try_from(1 + dice.below(12)).unwrap();
+        let batch = &all[done..all.len().min(done + size)];
+        let found = together.carry_out(batch);
+        for (index, found) in found.iter().enumerate() {
+            assert_eq!(
+                *found,
+                outcomes[done + index],
+                "seed {seed}: {:?}",
+                batch[index]
+            );
+        }
+        done += batch.len();
+    }
+    if let Some(difference) = disk.difference(&together) {
+        panic!("seed {seed}: {difference}");
+    }
+}
+
 #[test]
 fn batches_end_as_their_operations_do_one_by_one() {
     let from: u64 = std::env::var("SEED").map_or(1, |seed| seed.parse().unwrap());
-    for seed in from..from + (OPERATIONS / LENGTH / 2) as u64 {
-        let (disk, all, outcomes) = alone(seed);
-        let (mut together, mut dice, mut done) = (Disk::default(), Dice(seed | 1), 0);
-        while done < all.len() {
-            let size = usize::try_from(1 + dice.below(12)).unwrap();
-            let batch = &all[done..all.len().min(done + size)];
-            let found = together.carry_out(batch);
-            for (index, found) in found.iter().enumerate() {
-                let expected = &outcomes[done + index];
-                assert_eq!(
-                    &format!("{found:?}"),
-                    expected,
-                    "seed {seed}: {:?}",
-                    batch[index]
-                );
-            }
-            done += batch.len();
+    let seeds = from..from + (OPERATIONS / LENGTH / 2) as u64;
+    let next = AtomicU64::new(seeds.start);
+    std::thread::scope(|threads| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            threads.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if !seeds.contains(&seed) {
+                        return;
+                    }
+                    together(seed);
+                }
+            });
         }
-        if let Some(difference) = disk.difference(&together) {
-            panic!("seed {seed}: {difference}");
-        }
-    }
+    });
 }
