@@ -5,6 +5,7 @@ mod commands;
 mod names;
 mod payments;
 mod posts;
+mod reading;
 mod runs;
 mod transfers;
 
@@ -74,6 +75,15 @@ use posts::{
     of_two_alike_without_a_name_both_are_told_but_no_repetition,
     what_is_posted_again_under_its_key_is_told_once,
 };
+use reading::{
+    a_session_that_another_claims_counts_as_theirs, both_handles_see_what_was_answered,
+    deliveries_are_counted_by_topic_and_listed_newest_first,
+    marks_and_adjustments_are_paged_in_their_order,
+    of_two_variants_of_one_item_the_lowest_is_named_everywhere,
+    operations_of_one_group_see_each_other, pruning_takes_what_is_old_and_nothing_that_waits,
+    what_was_written_is_there_when_the_store_is_opened_anew,
+    who_waits_for_commits_is_woken_by_those_that_append,
+};
 use runs::{
     a_doubt_is_settled_by_a_read_and_counted_at_its_run,
     a_dry_run_tells_what_it_would_put_right_and_puts_nothing_right, a_quiet_store_shows_no_drift,
@@ -94,20 +104,14 @@ struct World {
     store: Arc<dyn Store>,
     /// In a world at rest: it writes when it is stepped, and else a thread does.
     writer: std::cell::RefCell<Option<Writer>>,
+    writing: Option<std::thread::JoinHandle<crate::Result<()>>>,
     /// Removed at the end; readers open the file whenever they need another connection.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     deliveries: std::cell::Cell<u32>,
 }
 
 fn sqlite_world() -> World {
-    let (folder, sqlite::Opened { store, writer, .. }) = sqlite::testing::open();
-    std::thread::spawn(move || writer.run());
-    World {
-        store,
-        writer: None.into(),
-        _folder: folder,
-        deliveries: 0.into(),
-    }
+    World::at_work(sqlite::testing::open(), 0)
 }
 
 fn sqlite_world_at_rest() -> World {
@@ -115,7 +119,8 @@ fn sqlite_world_at_rest() -> World {
     World {
         store,
         writer: Some(writer).into(),
-        _folder: folder,
+        writing: None,
+        folder,
         deliveries: 0.into(),
     }
 }
@@ -208,8 +213,17 @@ holds_for_all! {
     settled_commands_are_forgotten_after_their_keeping_time_and_open_ones_never,
     a_hold_at_a_level_that_went_ends_without_waiting_for_it,
     what_comes_back_refused_from_a_level_that_went_fails_and_is_told,
-    what_waits_for_a_level_that_goes_fails_and_is_told;
+    what_waits_for_a_level_that_goes_fails_and_is_told,
+    what_was_written_is_there_when_the_store_is_opened_anew,
+    both_handles_see_what_was_answered,
+    who_waits_for_commits_is_woken_by_those_that_append,
+    marks_and_adjustments_are_paged_in_their_order,
+    deliveries_are_counted_by_topic_and_listed_newest_first,
+    pruning_takes_what_is_old_and_nothing_that_waits,
+    a_session_that_another_claims_counts_as_theirs,
+    of_two_variants_of_one_item_the_lowest_is_named_everywhere;
 
+    operations_of_one_group_see_each_other,
     what_is_done_in_slices_is_done_whole,
 }
 
@@ -350,6 +364,25 @@ pub(crate) fn run(id: &str, resource: Resource, first: bool) -> RunRecord {
 }
 
 impl World {
+    fn at_work((folder, opened): (tempfile::TempDir, sqlite::Opened), deliveries: u32) -> Self {
+        let sqlite::Opened { store, writer, .. } = opened;
+        Self {
+            store,
+            writer: None.into(),
+            writing: Some(std::thread::spawn(move || writer.run())),
+            folder,
+            deliveries: deliveries.into(),
+        }
+    }
+
+    /// The store ends, and is opened anew.
+    fn reopened(self) -> Self {
+        drop(self.store);
+        self.writing.unwrap().join().unwrap().unwrap();
+        let opened = sqlite::testing::open_in(&self.folder);
+        Self::at_work((self.folder, opened), self.deliveries.get())
+    }
+
     async fn registered(self) -> Self {
         self.do_(Operation::Register {
             shop: shop(),

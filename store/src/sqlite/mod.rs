@@ -237,9 +237,14 @@ pub(crate) mod testing {
     /// A new, empty store in a folder of its own. The writer does nothing until it is run or stepped.
     pub(crate) fn open() -> (tempfile::TempDir, Opened) {
         let folder = folder();
-        let path = folder.path().join("stockd.db");
-        let opened = super::open(&path, &Entropy::seeded(1), Timestamp::UNIX_EPOCH).unwrap();
+        let opened = open_in(&folder);
         (folder, opened)
+    }
+
+    /// The store in that folder, where one was opened before or was not.
+    pub(crate) fn open_in(folder: &tempfile::TempDir) -> Opened {
+        let path = folder.path().join("stockd.db");
+        super::open(&path, &Entropy::seeded(1), Timestamp::UNIX_EPOCH).unwrap()
     }
 }
 

@@ -751,11 +751,11 @@ fn levels_of_shop(
     let sql = format!(
         "SELECT {}, {} FROM level \
          LEFT JOIN inventory_item ON inventory_item.shop = level.shop AND inventory_item.id = level.inventory_item_id \
-         LEFT JOIN variant ON variant.shop = level.shop AND variant.inventory_item_id = level.inventory_item_id \
+         LEFT JOIN variant ON variant.shop = level.shop AND variant.id = \
+           (SELECT min(id) FROM variant WHERE shop = level.shop AND inventory_item_id = level.inventory_item_id) \
          LEFT JOIN product ON product.shop = level.shop AND product.id = variant.product_id \
          LEFT JOIN location ON location.shop = level.shop AND location.id = level.location_id \
          WHERE level.shop = ?1 AND (level.inventory_item_id, level.location_id) > (?2, ?3) AND ({condition}) \
-         GROUP BY level.inventory_item_id, level.location_id \
          ORDER BY level.inventory_item_id, level.location_id LIMIT {}",
         HeldLevel::COLUMNS,
         reference_columns(),
