@@ -10,6 +10,8 @@ mod transfers;
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
+
 use domain::Thresholds;
 use schemas::event::OrderChange;
 use schemas::record::{
@@ -21,11 +23,11 @@ use schemas::{
     RunId, RunKind, RunState, Sequence, ShopDomain, SyncRun, Timestamp,
 };
 
-use crate::operation::{
+use crate::{
     Batch, Cause, Delivery, Fate, KeptSession, Operation, Outcome, Progress, Retention, Revocation,
     Revoked, RunRecord, SessionQuota,
 };
-use crate::{Collection, OrderView, Position, Store, StoreError, sqlite};
+use crate::{Collection, OrderView, Position, Store, StoreError, Writer, sqlite};
 use claims::{
     a_full_run_reads_what_is_held_under_a_time_it_rules_out_and_counts_it,
     a_level_that_sells_faster_than_it_is_read_never_goes_back,
@@ -90,6 +92,8 @@ use transfers::{
 /// A store at work and what keeps it so.
 struct World {
     store: Arc<dyn Store>,
+    /// In a world at rest: it writes when it is stepped, and else a thread does.
+    writer: std::cell::RefCell<Option<Writer>>,
     /// Removed at the end; readers open the file whenever they need another connection.
     _folder: tempfile::TempDir,
     deliveries: std::cell::Cell<u32>,
@@ -100,16 +104,28 @@ fn sqlite_world() -> World {
     std::thread::spawn(move || writer.run());
     World {
         store,
+        writer: None.into(),
         _folder: folder,
         deliveries: 0.into(),
     }
 }
 
-/// Makes each fact a test of every backend.
+fn sqlite_world_at_rest() -> World {
+    let (folder, sqlite::Opened { store, writer, .. }) = sqlite::testing::open();
+    World {
+        store,
+        writer: Some(writer).into(),
+        _folder: folder,
+        deliveries: 0.into(),
+    }
+}
+
+/// Makes each fact a test of every backend; those behind the semicolon are of a world at rest.
 macro_rules! holds_for_all {
-    ($($fact:ident),* $(,)?) => {
+    ($($fact:ident),* $(,)?; $($stepped:ident),* $(,)?) => {
         mod on_sqlite {
             $(#[tokio::test] async fn $fact() { super::$fact(super::sqlite_world()).await })*
+            $(#[tokio::test] async fn $stepped() { super::$stepped(super::sqlite_world_at_rest()).await })*
         }
     };
 }
@@ -180,7 +196,6 @@ holds_for_all! {
     a_command_repeated_under_its_key_is_answered_and_not_done_again,
     what_takes_no_stock_is_refused_by_code_and_field,
     a_hold_is_pending_until_shopify_has_it,
-    what_is_done_in_slices_is_done_whole,
     neither_an_early_nor_a_late_webhook_counts_a_change_twice,
     a_stale_hold_is_sent_anew_after_a_reading_and_a_stale_setting_is_a_conflict,
     a_hold_that_a_shopper_was_faster_for_is_rejected_whole,
@@ -193,7 +208,9 @@ holds_for_all! {
     settled_commands_are_forgotten_after_their_keeping_time_and_open_ones_never,
     a_hold_at_a_level_that_went_ends_without_waiting_for_it,
     what_comes_back_refused_from_a_level_that_went_fails_and_is_told,
-    what_waits_for_a_level_that_goes_fails_and_is_told,
+    what_waits_for_a_level_that_goes_fails_and_is_told;
+
+    what_is_done_in_slices_is_done_whole,
 }
 
 fn shop() -> ShopDomain {
@@ -344,7 +361,22 @@ impl World {
     }
 
     async fn do_(&self, operation: Operation) -> Outcome {
-        self.store.write(operation).await.unwrap()
+        let mut outcome = self.store.write(operation);
+        while self.writer.borrow().is_some() {
+            if let Some(outcome) = outcome.as_mut().now_or_never() {
+                return outcome.unwrap();
+            }
+            while self.step() {}
+            // What was sent may be held back until the runtime had a turn.
+            tokio::task::yield_now().await;
+        }
+        outcome.await.unwrap()
+    }
+
+    /// Has the writer do what waits now, or one slice of it. False when nothing waited.
+    fn step(&self) -> bool {
+        let mut writer = self.writer.borrow_mut();
+        writer.as_mut().unwrap().step().unwrap()
     }
 
     fn delivery(id: &str) -> Delivery {

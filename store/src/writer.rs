@@ -21,7 +21,7 @@ pub(crate) const WAITING_MAX: usize = 4096;
 /// Operations that somebody waits for, in one transaction: bounds how long the first of a batch waits for its commit.
 const BATCH_MAX: usize = 512;
 /// Changes of the mirror in one transaction, for the same reason: each costs several times an operation of the others.
-const CHANGES_MAX: usize = 96;
+pub(crate) const CHANGES_MAX: usize = 96;
 /// Bytes of sessions' records in one transaction, but at least one record: with more, a webhook would wait for them.
 const SESSION_BYTES_MAX: usize = 128 * 1024;
 /// Times that a batch is decided. Each time more is loaded for it, and no decision asks for that much one after another.
@@ -266,10 +266,10 @@ impl Writer {
     }
 }
 
-type Outcomes = Vec<Result<Outcome>>;
+pub(crate) type Outcomes = Vec<Result<Outcome>>;
 
 /// Decides a batch and commits it, or nothing of it.
-fn commit(
+pub(crate) fn commit(
     backend: &mut dyn Backend,
     operations: &[Operation],
 ) -> std::result::Result<(Outcomes, WorkingSet), Uncommitted> {

@@ -11,8 +11,8 @@ use schemas::{Command, ErrorBody, ErrorCode, Role};
 use serde_json::Value;
 
 use super::*;
-use crate::command::{By, Given, Policy};
 use crate::{Attempt, CommandFilter, End, HoldFilter, Refusal};
+use crate::{By, Given, Policy};
 
 pub(super) fn reserve(lines: &[(u64, i64)]) -> Command {
     let line = |&(item, quantity): &(u64, i64)| ReserveItem {
@@ -343,22 +343,29 @@ pub(super) async fn what_is_done_in_slices_is_done_whole(world: World) {
         world.give(reserve(&[(1, 1)])).await.unwrap();
     }
     let (attempt, _) = world.begin().await.remove(0);
-    let settle = || Operation::SettleAttempt {
+    let mut settled = world.store.write(Operation::SettleAttempt {
         shop: shop(),
         id: attempt.id.clone(),
         end: End::Done,
         at: at(100),
-    };
-    let mut slices = 1;
-    while world.do_(settle()).await.more {
+    });
+    tokio::task::yield_now().await;
+    assert!(settled.as_mut().now_or_never().is_none());
+    let mut slices = 0;
+    let outcome = loop {
+        assert!(world.step());
+        slices += 1;
+        if let Some(outcome) = settled.as_mut().now_or_never() {
+            break outcome.unwrap();
+        }
         assert!(world.store.waiting(&shop(), 1).await.unwrap().is_empty());
         assert_eq!(
             world.store.attempts(&shop()).await.unwrap().len(),
             1,
             "a crash here sends it again"
         );
-        slices += 1;
-    }
+    };
+    assert!(!outcome.more, "answered when all of it is done");
     assert_eq!(
         (slices, world.store.attempts(&shop()).await.unwrap().len()),
         (3, 0)

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::str::FromStr;
 
+use domain::effect::Lane;
 use rusqlite::Row;
 use rusqlite::types::{ToSqlOutput, Type, ValueRef};
 use schemas::record::Transaction;
@@ -14,7 +15,7 @@ use schemas::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::tables::Result;
+use crate::Result;
 
 /// A type that one column of a record's table holds.
 pub(super) trait Column: Sized {
@@ -22,6 +23,19 @@ pub(super) trait Column: Sized {
     fn bound(&self) -> Result<ToSqlOutput<'_>>;
     /// Reads what `bound` gave.
     fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Self>;
+}
+
+/// One of our own times.
+pub(super) struct Micros(pub(super) Timestamp);
+
+impl Micros {
+    pub(super) fn at(self) -> Timestamp {
+        self.0
+    }
+
+    fn of_column(row: &Row<'_>, column: usize) -> rusqlite::Result<Self> {
+        from_micros(row, column).map(Self)
+    }
 }
 
 macro_rules! column {
@@ -38,13 +52,14 @@ macro_rules! column {
     )+};
 }
 
-column!(bool, i64: |value| *value, Row::get);
+column!(bool, i64, u32: |value| *value, Row::get);
 column!(String: |value| value.as_str(), Row::get);
 column!(CustomerId, InventoryItemId, LocationId, OrderId, ProductId, VariantId: |id| id.to_i64(), id);
 column!(LevelGid, Money: |value| value.as_str(), parsed);
 // Shopify's times, as the text they are compared as. Ours are kept as microseconds: see `micros`.
 column!(Timestamp: |at| at.to_string(), parsed);
-column!(OrderStatus, StockStatus: |value| word(value)?, unword);
+column!(Micros: |at| micros(at.0), Micros::of_column);
+column!(Lane, OrderStatus, StockStatus: |value| word(value)?, unword);
 column!(Vec<LocationId>, Vec<Transaction>: |value| serde_json::to_string(value)?, json);
 
 /// `None` is stored as null.

@@ -3,13 +3,19 @@
 //! WAL with `synchronous=FULL`: with `NORMAL` an acknowledged commit does not survive a power cut. With
 //! `secure_delete`: what is deleted, as bodies are once they are applied, is overwritten in the file.
 
+mod backend;
 mod column;
-mod engine;
+mod commit;
 mod files;
+#[cfg(test)]
+mod forgetting;
 mod high_water;
-mod ledger;
+mod load;
 mod reader;
 mod rows;
+mod shops;
+#[cfg(test)]
+mod upgrade;
 
 use std::io;
 use std::path::Path;
@@ -19,11 +25,11 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use schemas::{Entropy, Epoch, Sequence, Timestamp};
 
-use self::engine::SqliteEngine;
+use self::backend::SqliteBackend;
 use self::high_water::HighWater;
-use crate::local::{Local, Writer};
-use crate::tables::Result;
-use crate::{Store, StoreError};
+use crate::local::Local;
+use crate::writer::Writer;
+use crate::{Result, Store, StoreError};
 
 /// Every migration in order; `user_version` counts those done. A file once released never changes.
 const MIGRATIONS: &[&str] = &[
@@ -42,6 +48,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0013_session_quotas.sql"),
     include_str!("../../migrations/0014_delivery_counts.sql"),
     include_str!("../../migrations/0015_identity.sql"),
+    include_str!("../../migrations/0016_judging.sql"),
 ];
 /// `application_id` of a stockd database: "stkd".
 const APPLICATION_ID: i32 = 0x7374_6b64;
@@ -50,7 +57,7 @@ const BUSY_MS_MAX: u32 = 5_000;
 /// KiB of the database that a connection keeps at hand, once it has used so much.
 const CACHE_KIB_MAX: u32 = 8_192;
 /// Prepared statements kept per connection; above the number of different ones that we have.
-const STATEMENTS_MAX: usize = 128;
+const STATEMENTS_MAX: usize = 256;
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
@@ -115,20 +122,21 @@ pub fn open(path: &Path, entropy: &Entropy, now: Timestamp) -> Result<Opened> {
 fn open_marked(path: &Path, entropy: &Entropy, now: Timestamp, mark: HighWater) -> Result<Opened> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     migrate(&connection)?;
-    let (known, head) = (epoch(&connection, entropy)?, engine::head(&connection)?);
+    let (known, head) = (epoch(&connection, entropy)?, shops::head(&connection)?);
     let secret = secret(&connection, entropy)?;
     let is_as_marked = mark.vouches_for(known, head);
-    let mut engine = SqliteEngine::new(connection, path.to_owned(), known, mark)?;
+    let mut backend = SqliteBackend::new(connection, path.to_owned(), known, mark)?;
     let mut restored = None;
     if !is_as_marked {
-        let parked = engine.begin_epoch(Epoch(u32::from_le_bytes(entropy.bytes())), now)?;
+        let parked = backend.begin_epoch(Epoch(u32::from_le_bytes(entropy.bytes())), now)?;
         // A database without a log is a new one: nobody has heard anything of it.
         restored = (head > Sequence(0)).then_some(parked);
     }
     // Before anybody is served, so that no crash can leave a log without a mark.
-    let epoch = engine.begin_mark()?;
+    let epoch = backend.begin_mark()?;
+    let head = backend.head();
     let reader = reader::SqliteReader::new(path.to_owned(), epoch);
-    let (store, writer) = Local::open(epoch, secret, engine, reader);
+    let (store, writer) = Local::open(epoch, secret, backend, head, reader);
     Ok(Opened {
         store,
         writer,
@@ -176,13 +184,18 @@ fn migrate(connection: &Connection) -> Result<()> {
     connection.execute_batch(&format!(
         "PRAGMA journal_mode = WAL; PRAGMA application_id = {APPLICATION_ID};"
     ))?;
-    for (index, migration) in MIGRATIONS.iter().enumerate().skip(done) {
-        connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {migration} PRAGMA user_version = {}; COMMIT;",
-            index + 1
-        ))?;
+    for index in done..MIGRATIONS.len() {
+        carry_out(connection, index)?;
     }
     Ok(())
+}
+
+/// Carries one migration out and notes that it is done, in one transaction.
+fn carry_out(connection: &Connection, index: usize) -> Result<()> {
+    let (migration, version) = (MIGRATIONS[index], index + 1);
+    Ok(connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE; {migration} PRAGMA user_version = {version}; COMMIT;"
+    ))?)
 }
 
 fn epoch(connection: &Connection, entropy: &Entropy) -> Result<Epoch> {
