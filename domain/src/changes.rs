@@ -3,30 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, ToSpan as _};
-use schemas::event::{
-    CustomerActivity, LevelChange, Notice, OrderChange, OrderChanged, Payment, PriceChange, Source,
-    Transfer,
-};
-use schemas::record::{
-    Customer, InventoryItem, Level, Location, Order, PaymentOutcome, Product, Transaction, Variant,
-};
-use schemas::shape::{LevelShape, OrderShape, StockStatus};
-use schemas::{
-    Change, Event, InventoryItemId, LocationId, ProductId, RecordKey, RunId, RunKind, Timestamp,
-    VariantId,
-};
+use schemas::event::{CustomerActivity, OrderChange, Source};
+use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
+use schemas::{Change, Event, InventoryItemId, ProductId, RecordKey, RunId, RunKind, Timestamp};
 
 use crate::drift::{Drifted, Wrong};
 use crate::operation::{Mark, Outcome, RunRecord};
-use crate::outbox::Flight;
+use crate::outbox::{self, Flight};
 use crate::record::MirrorRecord;
-use crate::shape::{
-    first_standing, is_on_sale, order_changed, product_shape, shape, shape_and_standing, standing,
-};
-use crate::transfer::is_news;
+use crate::shape::{order_changed, product_shape};
 use crate::version::judge;
 use crate::working_set::{DirtyMark, Result, Retries, ShopSet, ToldTransfer, for_each};
-use crate::{Authority, Crossing, HeldLevel, Verdict, level, order, outbox, threshold};
+use crate::{Authority, HeldLevel, Verdict, level};
 
 /// Readings that may come back older than what we hold before the store's word is taken as final.
 const REFRESH_RETRIES_MAX: u32 = 5;
@@ -34,39 +22,39 @@ const REFRESH_RETRIES_MAX: u32 = 5;
 const WEBHOOKS_TAKE: SignedDuration = SignedDuration::from_mins(5);
 /// How far a webhook's time may be ahead of ours. Beyond that it is not believed: it would win against every later word
 /// until then. From as far on, an administrator is told that this machine's clock is wrong.
-const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(3);
+pub(crate) const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(3);
 /// For how long an app without the scope `read_all_orders` can see an order; the absence of an older one says
 /// nothing (<https://shopify.dev/docs/api/usage/access-scopes>, API 2026-10).
 const ORDERS_VISIBLE: SignedDuration = SignedDuration::from_hours(60 * 24);
 
 /// The changes of one batch on their way in.
 pub(crate) struct ChangeApplier<'t, 's> {
-    set: &'t mut ShopSet<'s>,
-    at: Timestamp,
-    source: Source,
+    pub(crate) set: &'t mut ShopSet<'s>,
+    pub(crate) at: Timestamp,
+    pub(crate) source: Source,
     /// The command that causes it.
-    command: Option<String>,
+    pub(crate) command: Option<String>,
     /// A first import is one event, not one per record.
-    silent: bool,
+    pub(crate) silent: bool,
     /// Set in a full run: what it has to put right may be drift.
-    doubt: Option<Doubt>,
+    pub(crate) doubt: Option<Doubt>,
     /// What a page of a run was up to date with.
     window: Window,
     /// Whether a record that is not held is to be read instead of added.
-    reads_unknown: bool,
+    pub(crate) reads_unknown: bool,
     /// What runs had to put right, to be counted at their records: drifted, and gone.
     found: BTreeMap<RunId, (u64, u64)>,
-    outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// Records that were read alone, and whether everything that was said of them was taken.
     readings: BTreeMap<RecordKey, Reading>,
     /// Records that were marked anew while they were read, so that what is read counts as a report.
     overtaken: BTreeMap<RecordKey, Overtaken>,
     /// Items whose number changed here or at their variant, and what is to be read where the two are not the same now.
-    renumbered: BTreeMap<InventoryItemId, RecordKey>,
+    pub(crate) renumbered: BTreeMap<InventoryItemId, RecordKey>,
     /// Products to tell of, once each; `true` for new ones.
-    products: BTreeMap<ProductId, bool>,
+    pub(crate) products: BTreeMap<ProductId, bool>,
     /// Records that others refer to and that we may not hold.
-    wanted: BTreeSet<RecordKey>,
+    pub(crate) wanted: BTreeSet<RecordKey>,
 }
 
 struct Reading {
@@ -264,7 +252,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
     fn judged(&mut self, change: &Change) -> Result<()> {
         match change {
             Change::Customer(customer) => self.customer(customer),
-            Change::Gone(key) if self.readings.contains_key(key) => self.found_gone(*key),
+            Change::Gone(key) if self.is_read(*key) => self.found_gone(*key),
             Change::Gone(key) | Change::LookAgain(key) => self.look_again(*key),
             Change::Item(item) => self.item(item),
             Change::Level(level) => {
@@ -282,7 +270,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
             } => {
                 let held: Option<HeldLevel> = self.set.find((*inventory_item_id, *location_id))?;
                 let base = held.as_ref().map_or_else(
-                    || unseen_level(*inventory_item_id, *location_id, *updated_at),
+                    || level::unseen_level(*inventory_item_id, *location_id, *updated_at),
                     |held| held.observed.clone(),
                 );
                 let said = level::with_available(base, gid.clone(), *available, *updated_at);
@@ -298,7 +286,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
     }
 
     /// Judges a record and, where it wins, puts it. Where only a read can tell, it is marked for one.
-    fn judge<R: MirrorRecord>(
+    pub(crate) fn judge<R: MirrorRecord>(
         &mut self,
         mark: RecordKey,
         held: Option<&R>,
@@ -312,7 +300,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
     }
 
     /// Judges a record that, where it wins, is put later.
-    fn weigh<R: MirrorRecord>(
+    pub(crate) fn weigh<R: MirrorRecord>(
         &mut self,
         mark: RecordKey,
         held: Option<&R>,
@@ -368,7 +356,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
     }
 
     /// The full run that asked for what is being said of a record, if any.
-    fn doubt_of(&self, key: RecordKey) -> Option<Doubt> {
+    pub(crate) fn doubt_of(&self, key: RecordKey) -> Option<Doubt> {
         self.readings
             .get(&key)
             .map_or(&self.doubt, |reading| &reading.doubt)
@@ -376,7 +364,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
     }
 
     /// Notes what a full run had to put right.
-    fn drifted(
+    pub(crate) fn drifted(
         &mut self,
         doubt: Doubt,
         record: String,
@@ -409,432 +397,6 @@ impl<'t, 's> ChangeApplier<'t, 's> {
             }
             _ => Ok(()),
         }
-    }
-
-    fn customer(&mut self, said: &Customer) -> Result<()> {
-        if self.set.stays_forgotten(said.id, said.updated_at)? {
-            return Ok(());
-        }
-        let mut held: Option<Customer> = self.set.find(said.id)?;
-        // The name that is heard first of a customer whom we knew without one is no news.
-        if let Some(held) = &mut held
-            && held.name.is_none()
-            && said.name.is_some()
-            && held.updated_at == said.updated_at
-        {
-            held.name.clone_from(&said.name);
-            self.set.keep(held);
-        }
-        if self.judge(RecordKey::Customer(said.id), held.as_ref(), said)? == Verdict::Take {
-            let activity = if held.is_some() { "updated" } else { "created" }.to_owned();
-            self.tell(Event::CustomerActivity(CustomerActivity {
-                customer_id: said.id,
-                activity,
-            }))?;
-        }
-        Ok(())
-    }
-
-    fn location(&mut self, said: &Location) -> Result<()> {
-        let held: Option<Location> = self.set.find(said.id)?;
-        let verdict = self.judge(RecordKey::Location(said.id), held.as_ref(), said)?;
-        let was_active = held.is_none_or(|held| held.active);
-        if verdict != Verdict::Take || was_active == said.active {
-            return Ok(());
-        }
-        // Nothing of its levels is another at Shopify, and yet their stock counts no longer, or again.
-        for_each(self.set.levels_at(said.id)?, |mut level| {
-            let standing = self.standing(&level)?;
-            let _silent = judge_stock(&mut level, standing);
-            self.set.keep(&level);
-            if level.observed.active && !self.silent {
-                let shape = shape(self.set, &level)?;
-                self.tell(Event::InventoryUpdated(LevelChange {
-                    previous_available: Some(shape.available),
-                    product: shape
-                        .product_id
-                        .map_or(Ok(Vec::new()), |id| self.set.available_of(id))?,
-                    level: shape,
-                    source: self.source,
-                    command_id: None,
-                }))?;
-            }
-            Ok(())
-        })?;
-        Ok(())
-    }
-
-    fn standing(&self, level: &HeldLevel) -> Result<Option<StockStatus>> {
-        if self.silent {
-            first_standing(self.set, level)
-        } else {
-            standing(self.set, level)
-        }
-    }
-
-    /// Whether an order was made before the shop was known here. Then it is old, however new it is to us.
-    fn predates_us(&self, order: &Order) -> bool {
-        order.created_at
-            < self
-                .set
-                .known_since
-                .saturating_sub(AHEAD_MAX)
-                .unwrap_or(Timestamp::MIN)
-    }
-
-    fn order(&mut self, said: &Order) -> Result<()> {
-        let said = &without_forgotten(self.set, said)?;
-        let key = RecordKey::Order(said.id);
-        let mut held: Option<Order> = self.set.find(said.id)?;
-        // What is said first of the payments of an order that we knew without them is no news.
-        if let Some(held) = &mut held
-            && held.payments.is_none()
-            && said.payments.is_some()
-        {
-            held.payments.clone_from(&said.payments);
-            self.set.keep(held);
-        }
-        // Of an order that was made before us, what was paid when is not known.
-        let unheard = || (!self.silent && !self.predates_us(said)).then(Vec::new);
-        let paid = held
-            .as_ref()
-            .map_or_else(unheard, |held| held.payments.clone());
-        let payments_unsaid = said.payments.is_none();
-        let said = Order {
-            payments: said.payments.clone().or_else(|| paid.clone()),
-            ..said.clone()
-        };
-        if self.judge(key, held.as_ref(), &said)? != Verdict::Take {
-            return Ok(());
-        }
-        // A first import brings levels for themselves.
-        if !self.silent {
-            let lines = held.iter().chain([&said]).flat_map(|order| &order.lines);
-            self.look_at_stock_of(lines.filter_map(|line| line.variant_id).collect())?;
-        }
-        let standing = held
-            .as_ref()
-            .map_or(Some("pending"), |held| held.financial_status.as_deref());
-        if payments_unsaid && standing != said.financial_status.as_deref() {
-            self.look_again(key)?;
-        }
-        let moved: Vec<_> = said
-            .payments
-            .iter()
-            .flatten()
-            .filter(|one| !paid.iter().flatten().any(|held| held == *one))
-            .collect();
-        let only_payments = held.as_ref().is_some_and(|held| {
-            let (payments, updated_at) = (said.payments.clone(), said.updated_at);
-            !moved.is_empty()
-                && Order {
-                    payments,
-                    updated_at,
-                    ..held.clone()
-                } == said
-        });
-        if !only_payments {
-            self.tell_order(held.as_ref(), &said)?;
-        }
-        for transaction in moved {
-            self.tell(payment_event(&said, transaction))?;
-        }
-        Ok(())
-    }
-
-    fn tell_order(&mut self, held: Option<&Order>, said: &Order) -> Result<()> {
-        let change = match order::change(held, said) {
-            OrderChange::Created if self.predates_us(said) => OrderChange::Updated,
-            change => change,
-        };
-        let previous_status = held
-            .map(|held| held.status)
-            .filter(|_| change == OrderChange::StatusChanged);
-        let changed = order_changed(self.set, said, change)?;
-        let changed = OrderChanged {
-            order: OrderShape {
-                previous_status,
-                ..changed.order
-            },
-            ..changed
-        };
-        self.tell(match change {
-            OrderChange::Created => Event::OrderCreated(changed),
-            OrderChange::StatusChanged => Event::OrderStatusChanged(changed),
-            _ => Event::OrderUpdated(changed),
-        })
-    }
-
-    /// An order moves stock between quantities of which no level webhook tells, and only Shopify knows where: the
-    /// locations that an order names are those where it was sold or sent from, not those whose stock it takes.
-    fn look_at_stock_of(&mut self, variants: BTreeSet<VariantId>) -> Result<()> {
-        for_each(variants, |id| {
-            let variant: Option<Variant> = self.set.find(id)?;
-            let Some(item) = variant.and_then(|variant| variant.inventory_item_id) else {
-                return Ok(());
-            };
-            for_each(self.set.levels_of(item)?, |level| {
-                self.look_again(RecordKey::Level(item, level.observed.location_id))?;
-                Ok(())
-            })?;
-            Ok(())
-        })?;
-        Ok(())
-    }
-
-    fn product(&mut self, said: &Product, variants: Option<&[VariantId]>) -> Result<()> {
-        let key = RecordKey::Product(said.id);
-        let held: Option<Product> = self.set.find(said.id)?;
-        let verdict = self.judge(key, held.as_ref(), said)?;
-        // Shopify touches a product's time on every order and stock change; that is no news of the product.
-        let content = |product: &Product| Product {
-            updated_at: Timestamp::UNIX_EPOCH,
-            ..product.clone()
-        };
-        if verdict == Verdict::Take && held.as_ref().map(content) != Some(content(said)) {
-            self.products.insert(said.id, held.is_none());
-        }
-        if verdict == Verdict::Take && is_on_sale(held.as_ref()) != is_on_sale(Some(said)) {
-            for_each(self.set.variants_of(said.id)?, |variant| {
-                self.judge_silently(variant.inventory_item_id)?;
-                Ok(())
-            })?;
-        }
-        if let (Verdict::Take | Verdict::Same, Some(variants)) = (verdict, variants) {
-            let gone: Vec<Variant> = self.set.variants_of(said.id)?;
-            for_each(
-                gone.into_iter().filter(|held| !variants.contains(&held.id)),
-                |variant| {
-                    // Absence is not deletion: only a read of this very product makes it so.
-                    if self.readings.contains_key(&key) {
-                        self.delete_variant(&variant)?;
-                        self.products.entry(said.id).or_insert(false);
-                        if let Some(doubt) = self.doubt_of(key) {
-                            self.drifted(doubt, variant.name(), Wrong::Gone, None)?;
-                        }
-                    } else {
-                        self.look_again(key)?;
-                    }
-                    Ok(())
-                },
-            )?;
-        }
-        Ok(())
-    }
-
-    fn variant(&mut self, said: &Variant) -> Result<()> {
-        let key = RecordKey::Product(said.product_id);
-        let held: Option<Variant> = self.set.find(said.id)?;
-        let said = Variant {
-            inventory_item_id: said
-                .inventory_item_id
-                .or_else(|| held.as_ref()?.inventory_item_id),
-            bundle: said.bundle.or_else(|| held.as_ref()?.bundle),
-            ..said.clone()
-        };
-        if self.judge(key, held.as_ref(), &said)? != Verdict::Take {
-            return Ok(());
-        }
-        self.wanted.insert(key);
-        self.wanted
-            .extend(said.inventory_item_id.map(RecordKey::Item));
-        let content = |variant: &Variant| Variant {
-            updated_at: Timestamp::UNIX_EPOCH,
-            ..variant.clone()
-        };
-        if held.as_ref().map(content) != Some(content(&said)) {
-            self.products.entry(said.product_id).or_insert(false);
-        }
-        if let (Some(item), Some(held)) = (said.inventory_item_id, &held)
-            && held.sku != said.sku
-        {
-            self.renumbered.insert(item, RecordKey::Item(item));
-        }
-        match held {
-            Some(held) if held.price != said.price => {
-                self.tell(Event::ProductPriceChanged(PriceChange {
-                    product_id: said.product_id,
-                    variant_id: said.id,
-                    sku: said.sku,
-                    previous_price: held.price,
-                    price: said.price,
-                }))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn item(&mut self, said: &InventoryItem) -> Result<()> {
-        let held: Option<InventoryItem> = self.set.find(said.id)?;
-        let verdict = self.judge(RecordKey::Item(said.id), held.as_ref(), said)?;
-        if verdict != Verdict::Take {
-            return Ok(());
-        }
-        if let Some(held) = &held
-            && held.sku != said.sku
-            && let Some(variant) = self.set.variant_of(said.id)?
-        {
-            self.renumbered
-                .insert(said.id, RecordKey::Product(variant.product_id));
-        }
-        if held.is_none_or(|held| held.tracked != said.tracked) {
-            self.judge_silently(Some(said.id))?;
-        }
-        Ok(())
-    }
-
-    /// Judges an item's levels anew, where it is not their stock that has changed.
-    fn judge_silently(&mut self, item: Option<InventoryItemId>) -> Result<()> {
-        for_each(
-            item.map_or(Ok(Vec::new()), |item| self.set.levels_of(item))?,
-            |mut level| {
-                let standing = self.standing(&level)?;
-                let _silent = judge_stock(&mut level, standing);
-                self.set.keep(&level);
-                Ok(())
-            },
-        )?;
-        Ok(())
-    }
-
-    /// `available_only`: the other quantities are yet to be read.
-    fn level(
-        &mut self,
-        held: Option<&HeldLevel>,
-        mut said: Level,
-        available_only: bool,
-    ) -> Result<()> {
-        let (item, location) = (said.inventory_item_id, said.location_id);
-        let key = RecordKey::Level(item, location);
-        let flight = self.set.find::<Flight>((item, location))?;
-        // While an attempt changes it, and until a reading after the answer, what is heard of a level is put aside.
-        if flight
-            .as_ref()
-            .is_some_and(|flight| !flight.answered || !self.readings.contains_key(&key))
-        {
-            return self.look_again(key);
-        }
-        said.gid = said.gid.or_else(|| held?.observed.gid.clone());
-        let mut now = HeldLevel {
-            pending: held.map_or(0, |held| held.pending),
-            status: held.and_then(|held| held.status),
-            observed: said,
-        };
-        match self.weigh(key, held, &now)? {
-            Verdict::Take => {}
-            Verdict::Same if flight.is_some() => {}
-            Verdict::Same | Verdict::Older | Verdict::Unclear => return Ok(()),
-        }
-        match (&flight, held) {
-            (Some(_), held) => {
-                let landed = outbox::land(self.set, (item, location))?;
-                // Of a level that was gone in between nothing was pending any more.
-                now.pending -= held.map_or(0, |_| landed);
-            }
-            (None, Some(held)) => self.watch_holds(held, &now)?,
-            (None, None) => {}
-        }
-        if available_only {
-            // What was read in vain is no longer held, unless its time is still to come.
-            let retries = if now.updated_at() > self.at {
-                Retries::Keep
-            } else {
-                Retries::Reset
-            };
-            self.mark(key, retries)?;
-        }
-        if self.silent {
-            let standing = first_standing(self.set, &now)?;
-            let _silent = judge_stock(&mut now, standing);
-            self.set.keep(&now);
-            return Ok(());
-        }
-        self.tell_level(held, now).map(drop)
-    }
-
-    /// Somebody else gave back what we hold: Shopify's own checkout may sell it now.
-    fn watch_holds(&mut self, held: &HeldLevel, now: &HeldLevel) -> Result<()> {
-        let reserved = now.observed.quantities.reserved;
-        if reserved >= held.observed.quantities.reserved {
-            return Ok(());
-        }
-        let (item, location) = now.key();
-        let ours = self.set.reserved_units((item, location))?;
-        if reserved >= ours {
-            return Ok(());
-        }
-        let message = format!(
-            "item {item} at location {location}: {ours} units are held here and only {reserved} are reserved at Shopify"
-        );
-        self.set.warn((item, location), message.clone());
-        self.tell(Event::SystemAlert(Notice {
-            user_id: None,
-            title: "Holds were undone at Shopify".to_owned(),
-            message,
-        }))
-    }
-
-    /// Judges a level, puts it, and tells of it where there is something to tell: the level as clients see it.
-    pub(crate) fn tell_level(
-        &mut self,
-        held: Option<&HeldLevel>,
-        mut now: HeldLevel,
-    ) -> Result<LevelShape> {
-        let (item, location) = now.key();
-        let references = self.set.references((item, location))?;
-        self.wanted
-            .extend(references.item.is_none().then_some(RecordKey::Item(item)));
-        self.wanted.extend(
-            references
-                .location
-                .is_none()
-                .then_some(RecordKey::Location(location)),
-        );
-        let (shape, standing) =
-            shape_and_standing(&self.set.domain, &self.set.thresholds, &now, references);
-        let crossing = judge_stock(&mut now, standing);
-        self.set.keep(&now);
-        let news = held.is_none_or(|held| {
-            (held.observed.quantities, held.observed.active, held.pending)
-                != (now.observed.quantities, now.observed.active, now.pending)
-        });
-        if news {
-            self.tell(Event::InventoryUpdated(LevelChange {
-                level: shape.clone(),
-                product: shape
-                    .product_id
-                    .map_or(Ok(Vec::new()), |id| self.set.available_of(id))?,
-                previous_available: held.map(HeldLevel::available),
-                source: self.source,
-                command_id: self.command.clone(),
-            }))?;
-        }
-        if let Some(crossing) = crossing {
-            self.tell(crossing_event(crossing, shape.clone()))?;
-        }
-        Ok(shape)
-    }
-
-    /// Tells of a transfer what is news, with its ends where they were said before.
-    fn transfer(&mut self, said: &Transfer) -> Result<()> {
-        let told = self.set.find::<ToldTransfer>(said.transfer_id)?;
-        let told = told.map(|told| told.told);
-        if !is_news(told.as_ref(), said) {
-            return Ok(());
-        }
-        let (origin_id, destination_id) =
-            told.map_or((None, None), |told| (told.origin_id, told.destination_id));
-        let news = Transfer {
-            origin_id: said.origin_id.or(origin_id),
-            destination_id: said.destination_id.or(destination_id),
-            ..said.clone()
-        };
-        let told = ToldTransfer {
-            told: news.clone(),
-            at: self.at,
-        };
-        self.set.put(news.transfer_id, told);
-        self.tell(Event::InventoryTransfer(news))
     }
 
     fn gone(&mut self, key: RecordKey) -> Result<()> {
@@ -908,45 +470,16 @@ impl<'t, 's> ChangeApplier<'t, 's> {
         Ok(())
     }
 
-    fn delete_variant(&mut self, variant: &Variant) -> Result<()> {
-        self.set.delete::<Variant>(variant.id)?;
-        variant
-            .inventory_item_id
-            .map_or(Ok(()), |item| self.delete_item(item))
+    /// Whether it is this record alone that was read.
+    pub(crate) fn is_read(&self, key: RecordKey) -> bool {
+        self.readings.contains_key(&key)
     }
 
-    fn delete_item(&mut self, item: InventoryItemId) -> Result<()> {
-        for_each(self.set.levels_of(item)?, |level| {
-            self.delete_level(&level)?;
-            Ok(())
-        })?;
-        self.set.delete::<InventoryItem>(item)
-    }
-
-    /// Tells of a level that is no more as one that is no longer active.
-    fn delete_level(&mut self, held: &HeldLevel) -> Result<()> {
-        outbox::abandon(self.set, held.key(), self.at)?;
-        let level = LevelShape {
-            active: false,
-            ..shape(self.set, held)?
-        };
-        self.set.delete::<HeldLevel>(held.key())?;
-        self.tell(Event::InventoryUpdated(LevelChange {
-            previous_available: Some(level.available),
-            product: level
-                .product_id
-                .map_or(Ok(Vec::new()), |id| self.set.available_of(id))?,
-            level,
-            source: self.source,
-            command_id: None,
-        }))
-    }
-
-    fn look_again(&mut self, key: RecordKey) -> Result<()> {
+    pub(crate) fn look_again(&mut self, key: RecordKey) -> Result<()> {
         self.mark(key, Retries::Keep)
     }
 
-    fn mark(&mut self, key: RecordKey, retries: Retries) -> Result<()> {
+    pub(crate) fn mark(&mut self, key: RecordKey, retries: Retries) -> Result<()> {
         self.readings.remove(&key);
         match &self.doubt {
             // Something was heard of it: it is read anyway.
@@ -960,7 +493,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
         }
     }
 
-    fn tell(&mut self, event: Event) -> Result<()> {
+    pub(crate) fn tell(&mut self, event: Event) -> Result<()> {
         if !self.silent {
             self.set.append(self.at, event);
         }
@@ -1091,59 +624,4 @@ fn as_of(change: &Change, at: Timestamp) -> Change {
 /// Whether two states of a record differ in more than their time.
 fn differs<R: MirrorRecord>(held: Option<&R>, said: &R) -> Result<bool> {
     Ok(!Wrong::between(held.map(MirrorRecord::said), said.said())?.is_only_its_time())
-}
-
-/// An order as it may be kept: nobody's, where it is older than the wish to forget its customer.
-pub(crate) fn without_forgotten(set: &ShopSet<'_>, said: &Order) -> Result<Order> {
-    let forgotten = said.customer_id.map_or(Ok(false), |customer| {
-        set.stays_forgotten(customer, said.created_at)
-    })?;
-    Ok(Order {
-        customer_id: said.customer_id.filter(|_| !forgotten),
-        ..said.clone()
-    })
-}
-
-fn unseen_level(
-    inventory_item_id: InventoryItemId,
-    location_id: LocationId,
-    updated_at: Timestamp,
-) -> Level {
-    let quantities = schemas::Quantities::default();
-    Level {
-        inventory_item_id,
-        location_id,
-        gid: None,
-        active: true,
-        quantities,
-        updated_at,
-    }
-}
-
-/// Judges a level's stock. One that does not count crosses nothing and starts afresh when it counts again.
-pub(crate) fn judge_stock(held: &mut HeldLevel, standing: Option<StockStatus>) -> Option<Crossing> {
-    let before = std::mem::replace(&mut held.status, standing);
-    threshold::crossing(before, standing?)
-}
-
-fn payment_event(order: &Order, transaction: &Transaction) -> Event {
-    let payment = Payment {
-        order_id: order.id,
-        customer_id: order.customer_id,
-        amount: transaction.amount.clone(),
-        currency: transaction.currency.clone(),
-    };
-    match transaction.outcome {
-        PaymentOutcome::Failed => Event::PaymentFailed(payment),
-        PaymentOutcome::Received => Event::PaymentReceived(payment),
-        PaymentOutcome::Refunded => Event::PaymentRefunded(payment),
-    }
-}
-
-pub(crate) fn crossing_event(crossing: Crossing, level: LevelShape) -> Event {
-    match crossing {
-        Crossing::Low => Event::InventoryLowStock(level),
-        Crossing::Out => Event::InventoryOutOfStock(level),
-        Crossing::Restocked => Event::InventoryRestocked(level),
-    }
 }

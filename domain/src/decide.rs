@@ -6,10 +6,11 @@ use std::sync::Arc;
 use schemas::event::Source;
 use schemas::{Change, RecordKey, ShopDomain, Timestamp};
 
-use crate::changes::{ChangeApplier, crossing_event, judge_stock};
+use crate::changes::ChangeApplier;
 use crate::command;
 use crate::drift;
 use crate::key::Key;
+use crate::level::{crossing_event, judge_stock};
 use crate::operation::{
     Arrival, Batch, Cause, Delivery, Fate, Operation, Outcome, Post, Revocation, RunRecord,
 };

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::HeldLevel;
-use crate::changes::{Doubt, Window, without_forgotten};
+use crate::changes::{Doubt, Window};
 use crate::operation::{Batch, Cause, Outcome, RunRecord};
+use crate::order::without_forgotten;
 use crate::record::MirrorRecord;
 use crate::run::on;
 use crate::working_set::{DirtyMark, Result, ShopSet, for_each};

@@ -9,15 +9,18 @@
 
 mod changes;
 pub mod command;
+mod customer;
 mod decide;
 pub mod drift;
 pub mod effect;
 mod key;
 pub mod level;
+mod location;
 pub mod operation;
 pub mod order;
 pub mod outbox;
 mod position;
+mod product;
 mod record;
 mod records;
 pub mod reservation;
