@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, Row};
 use schemas::{Epoch, Sequence, ShopDomain, Timestamp};
 
 use super::high_water::HighWater;
-use super::shops::{Shop, numbers, shops};
+use super::shops::{KnownShop, numbers, shops};
 use super::{commit, load};
 use crate::backend::{Backend, Uncommitted};
 use crate::writer::write;
@@ -23,7 +23,7 @@ pub(super) struct SqliteBackend {
     connection: Connection,
     path: PathBuf,
     /// What the database holds of the shops themselves; read again after whatever may have changed it.
-    shops: BTreeMap<ShopDomain, Shop>,
+    shops: BTreeMap<ShopDomain, KnownShop>,
     /// The last numbers given out, as of the last commit and of the transaction at hand.
     numbers: Numbers,
     written: Numbers,
@@ -165,7 +165,7 @@ impl Backend for SqliteBackend {
     }
 
     fn write(&mut self, set: &WorkingSet) -> Result<bool> {
-        let writing = commit::Writing::new(&self.connection, &mut self.shops, &mut self.erased);
+        let writing = commit::SetWriter::new(&self.connection, &mut self.shops, &mut self.erased);
         let more = writing.write(set).map_err(Self::named(&self.path))?;
         self.written = set.numbers();
         Ok(more)

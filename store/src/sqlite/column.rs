@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use crate::Result;
 
 /// A type that one column of a record's table holds.
-pub(super) trait Column: Sized {
+pub(super) trait ColumnValue: Sized {
     /// What is bound for it in a statement.
     fn bound(&self) -> Result<ToSqlOutput<'_>>;
     /// Reads what `bound` gave.
@@ -26,9 +26,9 @@ pub(super) trait Column: Sized {
 }
 
 /// One of our own times.
-pub(super) struct Micros(pub(super) Timestamp);
+pub(super) struct OwnTime(pub(super) Timestamp);
 
-impl Micros {
+impl OwnTime {
     pub(super) fn at(self) -> Timestamp {
         self.0
     }
@@ -40,7 +40,7 @@ impl Micros {
 
 macro_rules! column {
     ($($type:ty),+: |$value:ident| $bound:expr, $read:path) => {$(
-        impl Column for $type {
+        impl ColumnValue for $type {
             fn bound(&self) -> Result<ToSqlOutput<'_>> {
                 let $value = self;
                 Ok(ToSqlOutput::from($bound))
@@ -58,12 +58,12 @@ column!(CustomerId, InventoryItemId, LocationId, OrderId, ProductId, VariantId: 
 column!(LevelGid, Money: |value| value.as_str(), parsed);
 // Shopify's times, as the text they are compared as. Ours are kept as microseconds: see `micros`.
 column!(Timestamp: |at| at.to_string(), parsed);
-column!(Micros: |at| micros(at.0), Micros::of_column);
+column!(OwnTime: |at| micros(at.0), OwnTime::of_column);
 column!(Lane, OrderStatus, StockStatus: |value| word(value)?, unword);
 column!(Vec<LocationId>, Vec<Transaction>: |value| serde_json::to_string(value)?, json);
 
 /// `None` is stored as null.
-impl<T: Column> Column for Option<T> {
+impl<T: ColumnValue> ColumnValue for Option<T> {
     fn bound(&self) -> Result<ToSqlOutput<'_>> {
         self.as_ref()
             .map_or(Ok(ToSqlOutput::from(rusqlite::types::Null)), T::bound)

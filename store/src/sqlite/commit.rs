@@ -1,4 +1,4 @@
-//! Writing what a batch changed: its records, the log with its index of rooms, and what is written in bulk.
+//! SetWriter what a batch changed: its records, the log with its index of rooms, and what is written in bulk.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +15,8 @@ use schemas::shape::ReservationShape;
 use schemas::{CustomerId, RecordKey, Resource, Room, Sequence, ShopDomain, Timestamp};
 
 use super::column::{json, micros, word};
-use super::rows::{self, Stored};
-use super::shops::{Shop, shops};
+use super::rows::{self, StoredRow};
+use super::shops::{KnownShop, shops};
 use crate::{Result, StoreError};
 
 /// Under which the use of all owners of sessions together is kept.
@@ -51,17 +51,17 @@ const TABLES_OF_A_SHOP: [(&str, &str); 20] = [
 const ROOMS_MAX: usize = 100;
 
 /// One transaction at work.
-pub(super) struct Writing<'w> {
+pub(super) struct SetWriter<'w> {
     connection: &'w Connection,
-    shops: &'w mut BTreeMap<ShopDomain, Shop>,
+    shops: &'w mut BTreeMap<ShopDomain, KnownShop>,
     /// Set when something personal was to be forgotten, which is still in the write-ahead log.
     erased: &'w mut bool,
 }
 
-impl<'w> Writing<'w> {
+impl<'w> SetWriter<'w> {
     pub(super) fn new(
         connection: &'w Connection,
-        shops: &'w mut BTreeMap<ShopDomain, Shop>,
+        shops: &'w mut BTreeMap<ShopDomain, KnownShop>,
         erased: &'w mut bool,
     ) -> Self {
         Self {
@@ -249,7 +249,7 @@ impl<'w> Writing<'w> {
         Ok(())
     }
 
-    fn put_all<R: Stored>(&self, shop: i64, records: &Records<R>) -> Result<()> {
+    fn put_all<R: StoredRow>(&self, shop: i64, records: &Records<R>) -> Result<()> {
         for record in records.changes() {
             match record.now {
                 Some(now) => rows::put(self.connection, shop, now)?,

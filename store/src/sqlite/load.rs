@@ -9,13 +9,13 @@ use domain::{
     Covered, Fate, HeldLevel, Key, LevelKey, Mark, Records, Revoked, Row as DomainRow, SLICE,
     ShopRecords, Wanted, WorkingSet,
 };
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, StatementStatus, params};
 use schemas::record::{Order, Variant};
 use schemas::{RecordKey, Sequence, ShopDomain};
 
 use super::column::{from_micros, id, json, opt, parsed};
-use super::rows::{RUN_COLUMNS, RowKey, Stored, order_line, run};
-use super::shops::Shop;
+use super::rows::{RUN_COLUMNS, RowKey, StoredRow, order_line, run};
+use super::shops::KnownShop;
 use crate::Result;
 
 /// Keys in one statement. With fewer, a shorter statement is prepared: of 1 key or of `FEW_KEYS`.
@@ -25,7 +25,7 @@ const FEW_KEYS: usize = 8;
 /// Loads those keys; see [`crate::backend::Backend::load`].
 pub(super) fn load(
     connection: &Connection,
-    shops: &BTreeMap<ShopDomain, Shop>,
+    shops: &BTreeMap<ShopDomain, KnownShop>,
     keys: &BTreeSet<Wanted>,
     set: &mut WorkingSet,
 ) -> Result<()> {
@@ -41,7 +41,7 @@ pub(super) fn load(
                 set.shops.load(domain.clone(), shop);
             }
             [(Some(domain), _), ..] => {
-                let loader = Loader {
+                let loader = SetLoader {
                     connection,
                     domain,
                     // There is nothing of a shop that is not known.
@@ -68,13 +68,13 @@ macro_rules! inner {
     };
 }
 
-struct Loader<'l> {
+struct SetLoader<'l> {
     connection: &'l Connection,
     domain: &'l ShopDomain,
     shop: i64,
 }
 
-impl Loader<'_> {
+impl SetLoader<'_> {
     fn load(&self, keys: &[&Key], into: &mut ShopRecords) -> Result<()> {
         let Some(first) = keys.first() else {
             return Ok(());
@@ -246,14 +246,14 @@ impl Loader<'_> {
     }
 
     /// Records with a table that holds nothing else, found by their keys.
-    fn records<R: Stored>(&self, ids: Vec<R::Id>, into: &mut Records<R>) -> Result<()> {
+    fn records<R: StoredRow>(&self, ids: Vec<R::Id>, into: &mut Records<R>) -> Result<()> {
         self.select(&condition_of_key::<R>(), &ids, into)?;
         load_absent(ids, into);
         Ok(())
     }
 
     /// Loads the records for which the condition on the columns of `wanted` holds.
-    fn select<R: Stored, K: RowKey>(
+    fn select<R: StoredRow, K: RowKey>(
         &self,
         condition: &str,
         keys: &[K],
@@ -266,7 +266,7 @@ impl Loader<'_> {
         );
         for_keys(self.connection, self.shop, &sql, keys, |row| {
             let record = R::read(row, 0)?;
-            into.load(Stored::key(&record), Some(record));
+            into.load(StoredRow::key(&record), Some(record));
             Ok(())
         })
     }
@@ -604,7 +604,7 @@ fn message(row: &Row<'_>) -> rusqlite::Result<(String, SentMessage)> {
 }
 
 /// `id = k1`, or the same of every column of the key.
-fn condition_of_key<R: Stored>() -> String {
+fn condition_of_key<R: StoredRow>() -> String {
     let columns = R::KEY.iter().enumerate();
     let parts: Vec<String> = columns
         .map(|(index, column)| format!("{column} = k{}", index + 1))
@@ -636,6 +636,12 @@ fn for_keys<K: RowKey>(
         while let Some(row) = rows.next()? {
             each(row)?;
         }
+        drop(rows);
+        debug_assert_eq!(
+            statement.get_status(StatementStatus::FullscanStep),
+            0,
+            "reads a whole table: {sql}"
+        );
     }
     Ok(())
 }

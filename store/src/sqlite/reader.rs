@@ -22,8 +22,8 @@ use schemas::{
 
 use super::column::{from_micros, id, json, micros, opt, parsed, unword};
 use super::commit::ALL_OWNERS;
-use super::rows::{RUN_COLUMNS, Stored, find, reference_columns, references, run, select};
-use super::shops::{Shop, head, shops};
+use super::rows::{RUN_COLUMNS, StoredRow, find, reference_columns, references, run, select};
+use super::shops::{KnownShop, head, shops};
 use crate::local::{CONNECTIONS_MAX, Reader};
 use crate::{
     Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, OrderView,
@@ -69,7 +69,7 @@ impl SqliteReader {
     fn shop_view<T>(
         &self,
         domain: &ShopDomain,
-        read: impl FnOnce(&Connection, &Shop) -> Result<T>,
+        read: impl FnOnce(&Connection, &KnownShop) -> Result<T>,
     ) -> Result<T> {
         self.view(|connection| {
             let shop = shops(connection)?
@@ -690,9 +690,9 @@ impl Reader for SqliteReader {
         after: u64,
         limit: usize,
     ) -> Result<Vec<serde_json::Value>> {
-        fn page<R: Stored + serde::Serialize>(
+        fn page<R: StoredRow + serde::Serialize>(
             connection: &Connection,
-            shop: &Shop,
+            shop: &KnownShop,
             after: u64,
             limit: usize,
         ) -> Result<Vec<serde_json::Value>> {
@@ -742,7 +742,7 @@ fn with_levels(connection: &Connection, attempt: Attempt) -> Result<Attempt> {
 fn levels_of_shop(
     connection: &Connection,
     domain: &ShopDomain,
-    shop: &Shop,
+    shop: &KnownShop,
     selection: &LevelSelection,
     after: Option<(InventoryItemId, LocationId)>,
     limit: usize,

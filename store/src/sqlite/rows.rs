@@ -12,7 +12,7 @@ use schemas::{
     ShopDomain, TransferId, VariantId, WebhookId,
 };
 
-use super::column::{Column, Micros, id, json, opt, parsed};
+use super::column::{ColumnValue, OwnTime, id, json, opt, parsed};
 use crate::Result;
 
 /// A key beside the shop, of one column or of several.
@@ -50,7 +50,7 @@ impl<A: RowKey, B: RowKey> RowKey for (A, B) {
 }
 
 /// A record's table.
-pub(super) trait Stored: DomainRow<Id: RowKey> {
+pub(super) trait StoredRow: DomainRow<Id: RowKey> {
     const TABLE: &'static str;
     /// The columns that `read` reads, qualified by the table's name.
     const COLUMNS: &'static str;
@@ -82,7 +82,7 @@ pub(super) trait Stored: DomainRow<Id: RowKey> {
     }
 }
 
-pub(super) fn find<R: Stored>(
+pub(super) fn find<R: StoredRow>(
     connection: &Connection,
     shop: i64,
     key: &R::Id,
@@ -105,7 +105,7 @@ pub(super) fn find<R: Stored>(
     Ok(Some(record))
 }
 
-pub(super) fn put<R: Stored>(connection: &Connection, shop: i64, record: &R) -> Result<()> {
+pub(super) fn put<R: StoredRow>(connection: &Connection, shop: i64, record: &R) -> Result<()> {
     let mut statement = connection.prepare_cached(R::PUT)?;
     statement.raw_bind_parameter(1, shop)?;
     record.bind(&mut statement, 2)?;
@@ -113,7 +113,7 @@ pub(super) fn put<R: Stored>(connection: &Connection, shop: i64, record: &R) -> 
     record.put_rest(connection, shop)
 }
 
-pub(super) fn delete<R: Stored>(connection: &Connection, shop: i64, key: &R::Id) -> Result<()> {
+pub(super) fn delete<R: StoredRow>(connection: &Connection, shop: i64, key: &R::Id) -> Result<()> {
     let sql = format!("DELETE FROM {} WHERE {}", R::TABLE, R::OF_KEY);
     let mut statement = connection.prepare_cached(&sql)?;
     statement.raw_bind_parameter(1, shop)?;
@@ -146,13 +146,13 @@ pub(super) fn references(row: &Row<'_>, from: usize) -> rusqlite::Result<Referen
 }
 
 /// Reads the columns of a row one after the other.
-struct Columns<'r, 's> {
+struct ColumnReader<'r, 's> {
     row: &'r Row<'s>,
     next: usize,
 }
 
-impl Columns<'_, '_> {
-    fn take<T: Column>(&mut self) -> rusqlite::Result<T> {
+impl ColumnReader<'_, '_> {
+    fn take<T: ColumnValue>(&mut self) -> rusqlite::Result<T> {
         self.next += 1;
         T::read(self.row, self.next - 1)
     }
@@ -180,7 +180,7 @@ macro_rules! stored {
         $column1:ident = $part1:expr $(, $column:ident = $part:expr)* $(,)?
         => $made:expr $(; $($elsewhere:item)+)?
     ) => {
-        impl Stored for $record {
+        impl StoredRow for $record {
             const TABLE: &'static str = $table;
             const COLUMNS: &'static str = concat!(
                 $table, ".", stringify!($key1), $(", ", $table, ".", stringify!($key),)*
@@ -218,7 +218,7 @@ macro_rules! stored {
             }
 
             fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<Self> {
-                let mut columns = Columns { row, next: from };
+                let mut columns = ColumnReader { row, next: from };
                 let $key1 = columns.take()?;
                 $(let $key = columns.take()?;)*
                 let $column1 = columns.take()?;
@@ -346,7 +346,7 @@ stored! {
     quantity = adjustment.quantity,
     available = adjustment.available,
     on_hand = adjustment.on_hand,
-    given = Micros(adjustment.given),
+    given = OwnTime(adjustment.given),
     stale = adjustment.stale,
     attempt = adjustment.message,
     answered = adjustment.answered,
@@ -360,7 +360,7 @@ stored! {
         quantity,
         available,
         on_hand,
-        given: Micros::at(given),
+        given: OwnTime::at(given),
         stale,
         message: attempt,
         answered,
@@ -401,7 +401,7 @@ pub(super) fn run(row: &Row<'_>, shop: &ShopDomain) -> rusqlite::Result<RunRecor
 }
 
 /// The shop's records for which the condition on `?2` holds.
-pub(super) fn select<R: Stored>(
+pub(super) fn select<R: StoredRow>(
     connection: &Connection,
     shop: i64,
     condition: &str,

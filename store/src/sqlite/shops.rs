@@ -12,13 +12,15 @@ use crate::StoreError;
 
 /// A shop and where it is.
 #[derive(Debug, Clone)]
-pub(super) struct Shop {
+pub(super) struct KnownShop {
     /// By which the other tables name it.
     pub(super) row: i64,
     pub(super) state: ShopRow,
 }
 
-pub(super) fn shops(connection: &Connection) -> Result<BTreeMap<ShopDomain, Shop>, StoreError> {
+pub(super) fn shops(
+    connection: &Connection,
+) -> Result<BTreeMap<ShopDomain, KnownShop>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT domain, id, thresholds, known_since, names, shopify_id, judging FROM shop",
     )?;
@@ -30,7 +32,7 @@ pub(super) fn shops(connection: &Connection) -> Result<BTreeMap<ShopDomain, Shop
             shopify_id: row.get(5)?,
             judging: opt(row, 6, json)?,
         };
-        let shop = Shop {
+        let shop = KnownShop {
             row: row.get(1)?,
             state,
         };
