@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use inventory::effect::{Call, CallKind, Entry, Plan, coalesce};
+use domain::effect::{Call, CallKind, Entry, Plan, coalesce};
 use jiff::SignedDuration;
 use schemas::record::Level;
 use schemas::{Change, Clock, Entropy, ErrorBody, ErrorCode, RecordKey, ShopDomain};

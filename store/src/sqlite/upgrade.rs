@@ -26,7 +26,7 @@ fn put_into(folder: &Path) -> PathBuf {
     connection
         .pragma_update(None, "journal_mode", "wal")
         .unwrap();
-    let (epoch, head) = (known_epoch(&connection), engine::head(&connection).unwrap());
+    let (epoch, head) = (known_epoch(&connection), shops::head(&connection).unwrap());
     std::fs::write(files::beside(&path, ".mark"), format!("{epoch}.{head}")).unwrap();
     path
 }

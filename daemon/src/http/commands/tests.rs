@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::Thresholds;
 use http::Method;
-use inventory::Thresholds;
 use schemas::record::{InventoryItem, Level};
 use schemas::{Change, Clock as _, Entropy, Quantities, Role, ShopDomain};
 use shopify::{Transport, TransportError};

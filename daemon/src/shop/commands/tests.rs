@@ -1,7 +1,7 @@
 //! The one function: who may, which shop, and when a strict shop answers.
 
-use inventory::Thresholds;
-use inventory::effect::CallKind;
+use domain::Thresholds;
+use domain::effect::CallKind;
 use jiff::SignedDuration;
 use schemas::record::{InventoryItem, Level};
 use schemas::{Change, InventoryItemId, LocationId, Quantities, Role, ShopScope, Timestamp};

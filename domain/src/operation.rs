@@ -1,15 +1,15 @@
-//! What can be asked of a store's writer, as data: it can be queued, batched, replayed and sent elsewhere.
+//! What can be decided, as data: it can be queued, batched, replayed and sent elsewhere.
 
-use inventory::Thresholds;
 use schemas::{
     Change, ErrorBody, Logged, RecordKey, Resource, RunId, RunState, Sequence, ShopDomain, SyncRun,
     Timestamp, UserId, WebhookId,
 };
 
-use crate::StoreError;
-use crate::attempt::{Attempt, End};
+use crate::Thresholds;
 use crate::command::Given;
+use crate::outbox::{Attempt, End};
 use crate::position::Position;
+use crate::working_set::{Result as Decided, Undecided};
 
 /// Characters of a webhook's id that are kept where it is told apart by its signature. Shopify's own are UUIDs.
 const WEBHOOK_ID_CHARS_KEPT: usize = 64;
@@ -32,6 +32,8 @@ pub enum Operation {
     Apply(Batch),
     /// Carry a command out; the outcome's `answer` says how it went.
     Command(Box<Given>),
+    /// Keep a delivery and apply its changes, in one. `fresh` is false when it was here before; then nothing is applied.
+    Deliver(Box<Arrival>),
     /// Give back the holds that have run out. `changed` says how many.
     ExpireHolds {
         /// In which shop.
@@ -165,7 +167,7 @@ pub struct Outcome {
     pub answer: Option<Result<serde_json::Value, ErrorBody>>,
     /// Whether it did anything; see each [`Operation`].
     pub fresh: bool,
-    /// Whether the same is to be asked again, because it is done in slices.
+    /// Whether it is done in slices and goes on: the writer asks for the same again before it answers.
     pub more: bool,
     /// Records that were not yet so in the mirror.
     pub changed: u64,
@@ -175,6 +177,20 @@ pub struct Outcome {
     pub ahead: u64,
     /// Where in the log that is which was posted, now or before.
     pub place: Option<Sequence>,
+}
+
+impl Outcome {
+    /// The outcome of an operation that is done in slices, after what came of those before this one.
+    #[must_use]
+    pub fn after(self, before: Self) -> Self {
+        Self {
+            fresh: self.fresh || before.fresh,
+            changed: self.changed + before.changed,
+            deleted: self.deleted + before.deleted,
+            ahead: self.ahead + before.ahead,
+            ..self
+        }
+    }
 }
 
 /// How much of sessions is kept. Bytes are those of the records' texts.
@@ -241,7 +257,7 @@ pub struct Delivery {
 
 impl Delivery {
     /// The same delivery under an id of its own, for where another body has taken its id.
-    pub(crate) fn under_its_signature(&self) -> Result<Self, StoreError> {
+    pub(crate) fn under_its_signature(&self) -> Decided<Self> {
         let id = self.webhook_id.as_str();
         let start = self
             .signature
@@ -256,12 +272,25 @@ impl Delivery {
             .collect();
         let webhook_id = id
             .parse()
-            .map_err(|error| StoreError::Failed(format!("{error}")))?;
+            .map_err(|error| Undecided::Unspeakable(format!("{error}")))?;
         Ok(Self {
             webhook_id,
             ..self.clone()
         })
     }
+}
+
+/// A delivery with everything that it says, so that it never has to wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// As it arrived; with its body only where that is to be kept because it is unreadable.
+    pub delivery: Delivery,
+    /// What becomes of it. What of an unreadable one is to be read again comes with it.
+    pub fate: Fate,
+    /// Whether another shop's webhooks are signed with the same secret; see [`Cause::Webhook`].
+    pub shared_secret: bool,
+    /// What it says.
+    pub changes: Vec<Change>,
 }
 
 /// Changes with one cause.
@@ -409,7 +438,7 @@ pub enum Revoked {
 
 impl Revoked {
     /// The kind and the id it is kept under.
-    pub(crate) fn key(&self) -> (&'static str, &str) {
+    pub fn key(&self) -> (&'static str, &str) {
         match self {
             Self::Token(id) => ("token", id),
             Self::User(id) => ("user", id.as_str()),

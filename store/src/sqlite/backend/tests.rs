@@ -1,30 +1,44 @@
 //! A disk that is full in the middle of a group; what is left in the file of what was forgotten.
 
+use domain::Thresholds;
 use rusqlite::OpenFlags;
 use schemas::event::Notice;
-use schemas::{Change, Entropy, EventData, UserId};
+use schemas::record::Customer;
+use schemas::{Change, CustomerId, Entropy, EventData, Logged, UserId, WebhookId};
 
 use super::*;
-use crate::operation::{Batch, Cause};
+use crate::writer;
+use crate::{Batch, Cause, Delivery, Fate, Outcome};
 
 const SHOP: &str = "a.myshopify.com";
 
-fn engine(folder: &std::path::Path) -> SqliteEngine {
+impl SqliteBackend {
+    /// Carries a batch out as the writer does.
+    fn carry_out(&mut self, batch: &[Operation]) -> Vec<Result<Outcome>> {
+        match writer::commit(self, batch) {
+            Ok((outcomes, _)) => outcomes,
+            Err(Uncommitted::Lost(error)) => batch.iter().map(|_| Err(error.clone())).collect(),
+            Err(Uncommitted::Unsure(error)) => panic!("{error}"),
+        }
+    }
+}
+
+fn backend(folder: &Path) -> SqliteBackend {
     let path = folder.join("stockd.db");
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mark = HighWater::open(&path).unwrap();
     let connection = super::super::connect(&path, flags).unwrap();
     super::super::migrate(&connection).unwrap();
     let epoch = super::super::epoch(&connection, &Entropy::seeded(1)).unwrap();
-    let mut engine = SqliteEngine::new(connection, path, epoch, mark).unwrap();
+    let mut backend = SqliteBackend::new(connection, path, epoch, mark).unwrap();
     let (shop, thresholds) = (SHOP.parse().unwrap(), Thresholds::default());
     let register = Operation::Register {
         shop,
         thresholds,
         at: Timestamp::UNIX_EPOCH,
     };
-    assert!(engine.commit(&[register]).unwrap()[0].is_ok());
-    engine
+    assert!(backend.carry_out(&[register])[0].is_ok());
+    backend
 }
 
 fn announcement(to: Option<&str>, length: usize) -> Operation {
@@ -42,8 +56,8 @@ fn announcement(to: Option<&str>, length: usize) -> Operation {
     }
 }
 
-fn rooms(engine: &SqliteEngine) -> Vec<String> {
-    let mut rooms = engine
+fn rooms(backend: &SqliteBackend) -> Vec<String> {
+    let mut rooms = backend
         .connection
         .prepare("SELECT room FROM log_room ORDER BY room")
         .unwrap();
@@ -57,28 +71,28 @@ fn rooms(engine: &SqliteEngine) -> Vec<String> {
 #[test]
 fn what_a_full_disk_undid_is_not_heard_of_later() {
     let folder = tempfile::tempdir().unwrap();
-    let mut engine = engine(folder.path());
-    let full = |engine: &SqliteEngine, pages: u32| {
-        engine
+    let mut backend = backend(folder.path());
+    let full = |backend: &SqliteBackend, pages: u32| {
+        backend
             .connection
             .pragma_update(None, "max_page_count", pages)
             .unwrap();
     };
-    full(&engine, 1);
+    full(&backend, 1);
     let lost = [
         announcement(Some("7"), 10),
         announcement(Some("8"), 1_000_000),
     ];
-    let outcomes = engine.commit(&lost).unwrap();
+    let outcomes = backend.carry_out(&lost);
     assert!(outcomes.iter().all(Result::is_err), "{outcomes:?}");
-    assert_eq!(engine.head(), Sequence(0));
+    assert_eq!(backend.head(), Sequence(0));
     let error = outcomes[0].clone().unwrap_err().to_string();
     assert!(error.contains("the disk is full: make room"), "{error}");
 
-    full(&engine, 1_000_000);
-    assert!(engine.commit(&[announcement(Some("9"), 10)]).unwrap()[0].is_ok());
-    assert_eq!(engine.head(), Sequence(1));
-    let mine: Vec<_> = rooms(&engine)
+    full(&backend, 1_000_000);
+    assert!(backend.carry_out(&[announcement(Some("9"), 10)])[0].is_ok());
+    assert_eq!(backend.head(), Sequence(1));
+    let mine: Vec<_> = rooms(&backend)
         .into_iter()
         .filter(|room| room.starts_with("user:"))
         .collect();
@@ -88,8 +102,8 @@ fn what_a_full_disk_undid_is_not_heard_of_later() {
 #[test]
 fn a_long_read_lets_the_write_ahead_log_grow_and_it_shrinks_once_that_is_over() {
     let folder = tempfile::tempdir().unwrap();
-    let mut engine = engine(folder.path());
-    engine.answered();
+    let mut backend = backend(folder.path());
+    backend.after_answers();
     let path = folder.path().join("stockd.db");
     let log_bytes = || {
         std::fs::metadata(folder.path().join("stockd.db-wal"))
@@ -102,7 +116,7 @@ fn a_long_read_lets_the_write_ahead_log_grow_and_it_shrinks_once_that_is_over() 
         .query_row("SELECT count(*) FROM log", [], |row| row.get::<_, i64>(0))
         .unwrap();
     for _ in 0..20 {
-        apply(&mut engine, announcement(None, 1_000_000));
+        apply(&mut backend, announcement(None, 1_000_000));
     }
     assert!(
         log_bytes() > 2 * u64::from(super::super::LOG_BYTES_MAX),
@@ -111,7 +125,7 @@ fn a_long_read_lets_the_write_ahead_log_grow_and_it_shrinks_once_that_is_over() 
     );
     drop(reading);
     for _ in 0..3 {
-        apply(&mut engine, announcement(None, 10));
+        apply(&mut backend, announcement(None, 10));
     }
     assert!(
         log_bytes() <= super::super::LOG_BYTES_MAX.into(),
@@ -121,7 +135,7 @@ fn a_long_read_lets_the_write_ahead_log_grow_and_it_shrinks_once_that_is_over() 
 }
 
 /// Whether a text is anywhere in the database's files, in use or not.
-fn is_on_disk(folder: &std::path::Path, text: &str) -> bool {
+fn is_on_disk(folder: &Path, text: &str) -> bool {
     let files = std::fs::read_dir(folder)
         .unwrap()
         .map(|file| std::fs::read(file.unwrap().path()).unwrap());
@@ -137,7 +151,7 @@ fn name(number: u64) -> String {
 }
 
 /// Deliveries arrive in which that customer buys, and are applied.
-fn buys(engine: &mut SqliteEngine, number: u64) {
+fn buys(backend: &mut SqliteBackend, number: u64) {
     let (shop, id): (ShopDomain, CustomerId) = (SHOP.parse().unwrap(), number.try_into().unwrap());
     let at = Timestamp::UNIX_EPOCH;
     let webhook_id: WebhookId = format!("w{number}").parse().unwrap();
@@ -165,9 +179,9 @@ fn buys(engine: &mut SqliteEngine, number: u64) {
         fate: Fate::Applied,
         shared_secret: false,
     };
-    apply(engine, Operation::Accept(delivery));
+    apply(backend, Operation::Accept(delivery));
     apply(
-        engine,
+        backend,
         Operation::Apply(Batch {
             shop,
             at,
@@ -177,24 +191,24 @@ fn buys(engine: &mut SqliteEngine, number: u64) {
     );
 }
 
-fn apply(engine: &mut SqliteEngine, operation: Operation) {
-    assert!(engine.commit(&[operation]).unwrap()[0].is_ok());
-    engine.answered();
+fn apply(backend: &mut SqliteBackend, operation: Operation) {
+    assert!(backend.carry_out(&[operation])[0].is_ok());
+    backend.after_answers();
 }
 
 #[test]
 fn of_a_name_that_was_forgotten_no_byte_is_left_in_the_file() {
     let folder = tempfile::tempdir().unwrap();
-    let mut engine = engine(folder.path());
+    let mut backend = backend(folder.path());
     let shop: ShopDomain = SHOP.parse().unwrap();
     apply(
-        &mut engine,
+        &mut backend,
         Operation::KeepNames {
             shop: shop.clone(),
             wanted: true,
         },
     );
-    (1..=120).for_each(|number| buys(&mut engine, number));
+    (1..=120).for_each(|number| buys(&mut backend, number));
     assert!(is_on_disk(folder.path(), &name(7)));
 
     let redacted = |number: u64| {
@@ -226,13 +240,13 @@ fn of_a_name_that_was_forgotten_no_byte_is_left_in_the_file() {
         ]
     };
     for operation in redacted(7) {
-        apply(&mut engine, operation);
+        apply(&mut backend, operation);
     }
     assert!(!is_on_disk(folder.path(), &name(7)));
     assert!(is_on_disk(folder.path(), &name(8)));
 
     apply(
-        &mut engine,
+        &mut backend,
         Operation::KeepNames {
             shop,
             wanted: false,
@@ -244,8 +258,8 @@ fn of_a_name_that_was_forgotten_no_byte_is_left_in_the_file() {
 #[test]
 fn no_body_is_left_behind_when_the_store_ends_before_its_readers() {
     let folder = tempfile::tempdir().unwrap();
-    let mut engine = engine(folder.path());
-    buys(&mut engine, 1);
+    let mut backend = backend(folder.path());
+    buys(&mut backend, 1);
     let path = folder.path().join("stockd.db");
     let reader = super::super::connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let deliveries = "SELECT count(*) FROM delivery";
@@ -255,8 +269,8 @@ fn no_body_is_left_behind_when_the_store_ends_before_its_readers() {
             .unwrap(),
         1
     );
-    buys(&mut engine, 2);
-    drop(engine);
+    buys(&mut backend, 2);
+    drop(backend);
     drop(reader);
     assert!(!is_on_disk(folder.path(), "bbbbbbbb"));
 }
@@ -264,7 +278,7 @@ fn no_body_is_left_behind_when_the_store_ends_before_its_readers() {
 #[test]
 fn what_was_told_in_the_very_commit_that_forgets_a_customer_is_forgotten_too() {
     let folder = tempfile::tempdir().unwrap();
-    let mut engine = engine(folder.path());
+    let mut backend = backend(folder.path());
     let (shop, at): (ShopDomain, _) = (SHOP.parse().unwrap(), Timestamp::UNIX_EPOCH);
     let id: CustomerId = 7_u64.try_into().unwrap();
     let accept = |name: &str| {
@@ -304,8 +318,8 @@ fn what_was_told_in_the_very_commit_that_forgets_a_customer_is_forgotten_too() {
         says("w1", vec![Change::Customer(customer), order]),
         says("w2", vec![Change::Redacted(id)]),
     ];
-    assert!(engine.commit(&group).unwrap().iter().all(Result::is_ok));
-    engine.answered();
+    assert!(backend.carry_out(&group).iter().all(Result::is_ok));
+    backend.after_answers();
     assert!(!is_on_disk(folder.path(), &name(7)));
-    assert!(!rooms(&engine).contains(&"orders:customer:7".to_owned()));
+    assert!(!rooms(&backend).contains(&"orders:customer:7".to_owned()));
 }

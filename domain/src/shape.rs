@@ -1,19 +1,23 @@
 //! Records as clients see them.
 
-use inventory::{HeldLevel, Thresholds, threshold};
+use crate::{HeldLevel, Thresholds, threshold};
 use schemas::ShopDomain;
 use schemas::event::{OrderChange, OrderChanged, ProductShape};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
 use schemas::shape::{LevelShape, OrderShape, StockStatus};
 
-use crate::tables::{Record as _, Result, Tables};
+use crate::working_set::{Result, ShopSet};
 
 /// What a level refers to, as far as it is known.
-pub(crate) struct References {
-    pub(crate) item: Option<InventoryItem>,
-    pub(crate) variant: Option<Variant>,
-    pub(crate) product: Option<Product>,
-    pub(crate) location: Option<Location>,
+pub struct References {
+    /// The item.
+    pub item: Option<InventoryItem>,
+    /// Its variant; the lowest one where several share the item.
+    pub variant: Option<Variant>,
+    /// The variant's product.
+    pub product: Option<Product>,
+    /// The location.
+    pub location: Option<Location>,
 }
 
 impl References {
@@ -47,41 +51,34 @@ pub(crate) fn is_on_sale(product: Option<&Product>) -> bool {
     product.is_none_or(|product| !matches!(product.status.as_str(), "archived" | "draft"))
 }
 
-pub(crate) fn shape<T: Tables>(tables: &T, held: &HeldLevel) -> Result<LevelShape> {
-    let (item, location) = held.key();
+pub(crate) fn shape(set: &ShopSet<'_>, held: &HeldLevel) -> Result<LevelShape> {
     Ok(level_shape(
-        tables.shop(),
-        tables.thresholds(),
+        &set.domain,
+        &set.thresholds,
         held,
-        tables.references(item, location)?,
+        set.references(held.key())?,
     ))
 }
 
 /// How a level's stock is; `None` where it does not count: its item is not tracked, or nobody can buy it there.
-pub(crate) fn standing<T: Tables>(tables: &T, held: &HeldLevel) -> Result<Option<StockStatus>> {
-    let (item, location) = held.key();
-    Ok(tables
-        .references(item, location)?
-        .standing(tables.thresholds(), held))
+pub(crate) fn standing(set: &ShopSet<'_>, held: &HeldLevel) -> Result<Option<StockStatus>> {
+    Ok(set.references(held.key())?.standing(&set.thresholds, held))
 }
 
 /// The same for a first import, for less: it does not ask whether the product is on sale and the location open. Neither
 /// matters before the level's next change, and then both are asked.
-pub(crate) fn first_standing<T: Tables>(
-    tables: &T,
-    held: &HeldLevel,
-) -> Result<Option<StockStatus>> {
+pub(crate) fn first_standing(set: &ShopSet<'_>, held: &HeldLevel) -> Result<Option<StockStatus>> {
     let (item_id, location_id) = held.key();
-    let item: Option<InventoryItem> = tables.find(item_id)?;
+    let item: Option<InventoryItem> = set.find(item_id)?;
     if !held.observed.active || item.is_some_and(|item| !item.tracked) {
         return Ok(None);
     }
-    let thresholds = tables.thresholds();
+    let thresholds = &set.thresholds;
     let mut product: Option<Product> = None;
     if !thresholds.vendors.is_empty()
-        && let Some(variant) = tables.variant_of(item_id)?
+        && let Some(variant) = set.variant_of(item_id)?
     {
-        product = tables.find(variant.product_id)?;
+        product = set.find(variant.product_id)?;
     }
     let threshold = thresholds.of(
         item_id,
@@ -103,7 +100,7 @@ pub(crate) fn shape_and_standing(
 }
 
 /// Puts a level's shape together.
-pub(crate) fn level_shape(
+pub fn level_shape(
     shop: &ShopDomain,
     thresholds: &Thresholds,
     held: &HeldLevel,
@@ -146,12 +143,12 @@ pub(crate) fn level_shape(
 }
 
 /// An order and what changed, with its customer's name where that is known.
-pub(crate) fn order_changed<T: Tables>(
-    tables: &T,
+pub(crate) fn order_changed(
+    set: &ShopSet<'_>,
     order: &Order,
     change: OrderChange,
 ) -> Result<OrderChanged> {
-    let customer: Option<Customer> = order.customer_id.map_or(Ok(None), |id| tables.find(id))?;
+    let customer: Option<Customer> = order.customer_id.map_or(Ok(None), |id| set.find(id))?;
     let customer_name = customer.and_then(|customer| customer.name);
     Ok(OrderChanged {
         order: order_shape(order),

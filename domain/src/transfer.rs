@@ -3,8 +3,11 @@
 //! A tie is settled by no reading, as it is with records, because a transfer has no time of its last change. So all that
 //! can be said of one has an order, and nothing is told after what is later.
 
-use schemas::Timestamp;
 use schemas::event::Transfer;
+use schemas::{EventData, Logged, Timestamp};
+
+use crate::changes::ChangeApplier;
+use crate::working_set::{Result, ToldTransfer};
 
 /// The way of a transfer in Shopify's words; of those of the same second the later one stands.
 const STAGES: [&str; 5] = [
@@ -26,6 +29,30 @@ pub fn is_news(told: Option<&Transfer>, said: &Transfer) -> bool {
         )
     }
     told.is_none_or(|told| place(said) > place(told))
+}
+
+impl ChangeApplier<'_, '_> {
+    /// Tells of a transfer what is news, with its ends where they were said before.
+    pub(crate) fn transfer(&mut self, said: &Transfer) -> Result<()> {
+        let told = self.set.find::<ToldTransfer>(said.transfer_id)?;
+        let told = told.map(|told| told.told);
+        if !is_news(told.as_ref(), said) {
+            return Ok(());
+        }
+        let (origin_id, destination_id) =
+            told.map_or((None, None), |told| (told.origin_id, told.destination_id));
+        let news = Transfer {
+            origin_id: said.origin_id.or(origin_id),
+            destination_id: said.destination_id.or(destination_id),
+            ..said.clone()
+        };
+        let told = ToldTransfer {
+            told: news.clone(),
+            at: self.at,
+        };
+        self.set.put(news.transfer_id, told);
+        self.tell(Logged::InventoryTransfer(EventData::Own(news)))
+    }
 }
 
 #[cfg(test)]

@@ -2,29 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use inventory::HeldLevel;
-use inventory::effect::Lane;
+use crate::HeldLevel;
+use crate::effect::Lane;
 use jiff::ToSpan as _;
 use schemas::command::{HoldAnswer, LevelAnswer, ReserveAnswer, ReserveItem, Sale, SettableName};
 use schemas::record::{InventoryItem, Location, Variant};
 use schemas::shape::{
     CommandShape, CommandState, ReservationShape, ReservationState, ReservedItem,
 };
-use schemas::{
-    Command, ErrorBody, ErrorCode, EventData, InventoryItemId, LocationId, Logged, Timestamp,
-};
+use schemas::{Command, ErrorBody, ErrorCode, InventoryItemId, LocationId, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Effect, Given, KeptCommand, Refused, affect, end_hold, is_open};
-use crate::tables::Tables;
+use super::{Given, KeptCommand, Refused};
+use crate::key::LevelKey;
+use crate::outbox::PendingAdjustment;
+use crate::reservation::{adjust, end, is_open, put};
+use crate::working_set::{ShopSet, for_each};
 
 /// How long a hold lasts when nothing is said, in seconds.
 const TTL_SECONDS_DEFAULT: u32 = 900;
 type Answer<T> = Result<T, Refused>;
 
 /// One command at work.
-pub(super) struct Work<'t, T> {
-    tables: &'t mut T,
+pub(super) struct Work<'t, 's> {
+    set: &'t mut ShopSet<'s>,
     given: &'t Given,
 }
 
@@ -34,9 +35,9 @@ struct Target {
     backorder: bool,
 }
 
-impl<'t, T: Tables> Work<'t, T> {
-    pub(super) fn new(tables: &'t mut T, given: &'t Given) -> Self {
-        Self { tables, given }
+impl<'t, 's> Work<'t, 's> {
+    pub(super) fn new(set: &'t mut ShopSet<'s>, given: &'t Given) -> Self {
+        Self { set, given }
     }
 
     pub(super) fn carry_out(mut self) -> Answer<Value> {
@@ -74,7 +75,7 @@ impl<'t, T: Tables> Work<'t, T> {
                     SettableName::Available => (Lane::SetAvailable, target.held.available()),
                     SettableName::OnHand => {
                         let (item, location) = level_key(&target.held);
-                        let pending = self.tables.pending_on_hand(item, location)?;
+                        let pending = self.set.pending_on_hand((item, location))?;
                         (
                             Lane::SetOnHand,
                             target.held.observed.quantities.on_hand + pending,
@@ -129,11 +130,7 @@ impl<'t, T: Tables> Work<'t, T> {
             } => {
                 let mut reservation = self.open_hold(&reservation_id)?;
                 reservation.expires_at = self.until(ttl_seconds);
-                self.tables.put_reservation(&reservation)?;
-                self.tables.append(
-                    self.given.at,
-                    &Logged::InventoryReservation(EventData::Own(reservation.clone())),
-                )?;
+                put(self.set, &reservation, self.given.at);
                 self.keep_about(CommandState::Confirmed, reservation)
             }
         }
@@ -156,7 +153,7 @@ impl<'t, T: Tables> Work<'t, T> {
         else {
             return Ok(None);
         };
-        match self.tables.command_by_key(&self.given.by.user, key)? {
+        match self.set.command_with_key(&self.given.by.user, key)? {
             None => Ok(None),
             Some(kept) if kept.request == self.given.command => {
                 // The answer tells of levels; the user's locations may be fewer than when it was given.
@@ -182,7 +179,7 @@ impl<'t, T: Tables> Work<'t, T> {
     }
 
     fn not_too_far_behind(&self) -> Answer<()> {
-        let oldest = self.tables.oldest_effect()?;
+        let oldest = self.set.oldest_unanswered()?;
         let behind = oldest.is_some_and(|oldest| {
             self.given.at.duration_since(oldest) > self.given.policy.unsent_max
         });
@@ -208,8 +205,8 @@ impl<'t, T: Tables> Work<'t, T> {
                 ..ErrorBody::new(ErrorCode::NotFound, message)
             })
         };
-        let levels = self.tables.levels_of(item)?;
-        let record: Option<InventoryItem> = self.tables.find(item)?;
+        let levels = self.set.levels_of(item)?;
+        let record: Option<InventoryItem> = self.set.find(item)?;
         if levels.is_empty() && record.is_none() {
             return Err(missing(format!("there is no inventory item {item}")));
         }
@@ -229,7 +226,7 @@ impl<'t, T: Tables> Work<'t, T> {
                 "item {item} is not stocked at location {location}"
             )));
         };
-        let place: Option<Location> = self.tables.find(location)?;
+        let place: Option<Location> = self.set.find(location)?;
         let ineligible = |field: &str, message: String| {
             let field = Some(field.to_owned());
             Err(Refused::Told(ErrorBody {
@@ -258,7 +255,7 @@ impl<'t, T: Tables> Work<'t, T> {
             );
             return ineligible("locationId", message);
         }
-        let variant: Option<Variant> = self.tables.variant_of(item)?;
+        let variant: Option<Variant> = self.set.variant_of(item)?;
         if variant
             .as_ref()
             .is_some_and(|variant| variant.bundle == Some(true))
@@ -334,14 +331,21 @@ impl<'t, T: Tables> Work<'t, T> {
             location_id,
             quantity,
         };
-        let effect = Effect {
+        let adjustment = PendingAdjustment {
             command: Some(self.given.id.clone()),
             available: delta,
             on_hand: delta,
-            ..Effect::of(&place, lane, self.given.at)
+            ..PendingAdjustment::of(&place, lane, self.given.at)
         };
-        let level = affect(self.tables, effect, self.given.at)?;
+        let level = adjust(self.set, adjustment, self.given.at)?;
         let available = target.held.available();
+        if let Some(level) = &level {
+            assert_eq!(
+                level.available,
+                available + delta,
+                "the level shows what was done"
+            );
+        }
         self.keep(Entry {
             state: CommandState::Accepted,
             reason,
@@ -366,7 +370,7 @@ impl<'t, T: Tables> Work<'t, T> {
         idempotency_key: Option<String>,
     ) -> Answer<Value> {
         // Lines of one level are summed before the check: each alone might fit where both do not.
-        let mut wanted: BTreeMap<(InventoryItemId, LocationId), (i64, Target)> = BTreeMap::new();
+        let mut wanted: BTreeMap<LevelKey, (i64, Target)> = BTreeMap::new();
         for (index, line) in items.iter().enumerate() {
             let field = |name: &str| {
                 if items.len() == 1 {
@@ -406,20 +410,27 @@ impl<'t, T: Tables> Work<'t, T> {
         };
         let (id, at) = (self.given.id.clone(), self.given.at);
         let mut shapes = Vec::new();
-        for held in &reservation.items {
-            let effect = Effect {
+        for_each(&reservation.items, |held| {
+            let adjustment = PendingAdjustment {
                 command: Some(id.clone()),
                 reservation: Some(id.clone()),
                 available: -held.quantity,
-                ..Effect::of(held, Lane::Move, at)
+                ..PendingAdjustment::of(held, Lane::Move, at)
             };
-            shapes.extend(affect(self.tables, effect, at)?);
-        }
-        self.tables.put_reservation(&reservation)?;
-        self.tables.append(
-            at,
-            &Logged::InventoryReservation(EventData::Own(reservation.clone())),
-        )?;
+            let shape = adjust(self.set, adjustment, at)?;
+            let level = (held.inventory_item_id, held.location_id);
+            let backorder = wanted
+                .get(&level)
+                .is_some_and(|(_, target)| target.backorder);
+            let available = shape.as_ref().map_or(0, |shape| shape.available);
+            assert!(
+                backorder || available >= 0,
+                "no more is reserved than there is"
+            );
+            shapes.extend(shape);
+            Ok(())
+        })?;
+        put(self.set, &reservation, at);
         let levels: Vec<_> = wanted.keys().copied().collect();
         let span = match &wanted.values().collect::<Vec<_>>()[..] {
             [(sum, target)] => Some((target.held.available(), target.held.available() - sum)),
@@ -453,7 +464,7 @@ impl<'t, T: Tables> Work<'t, T> {
                 ..ErrorBody::new(code, message)
             }))
         };
-        let Some(reservation) = self.tables.reservation(id)? else {
+        let Some(reservation) = self.set.find::<ReservationShape>(id.to_owned())? else {
             return refuse(
                 ErrorCode::NotFound,
                 "there is no such reservation".to_owned(),
@@ -481,34 +492,31 @@ impl<'t, T: Tables> Work<'t, T> {
 
     fn end(&mut self, reservation: ReservationShape, state: ReservationState) -> Answer<Value> {
         let (id, at) = (self.given.id.clone(), self.given.at);
-        let reservation = end_hold(self.tables, reservation, state, Some(&id), at)?;
+        let reservation = end(self.set, reservation, state, Some(&id), at)?;
         self.keep_about(self.begun()?, reservation)
     }
 
     /// A sale past Shopify: what was held leaves the shelf.
     fn sell(&mut self, mut reservation: ReservationShape) -> Answer<Value> {
         let (id, at) = (self.given.id.clone(), self.given.at);
-        for held in &reservation.items {
-            let effect = Effect {
+        for_each(&reservation.items, |held| {
+            let adjustment = PendingAdjustment {
                 command: Some(id.clone()),
                 reservation: Some(reservation.reservation_id.clone()),
                 on_hand: -held.quantity,
-                ..Effect::of(held, Lane::Sell, at)
+                ..PendingAdjustment::of(held, Lane::Sell, at)
             };
-            affect(self.tables, effect, at)?;
-        }
+            adjust(self.set, adjustment, at)?;
+            Ok(())
+        })?;
         reservation.state = ReservationState::Committed;
-        self.tables.put_reservation(&reservation)?;
-        self.tables.append(
-            at,
-            &Logged::InventoryReservation(EventData::Own(reservation.clone())),
-        )?;
+        put(self.set, &reservation, at);
         self.keep_about(self.begun()?, reservation)
     }
 
     /// Where a command about a hold stands once its effects are kept; at its end where every level is gone.
     fn begun(&self) -> Answer<CommandState> {
-        let waits = self.tables.unanswered_of_command(&self.given.id)? > 0;
+        let waits = self.set.is_unanswered(&self.given.id)?;
         Ok(if waits {
             CommandState::Accepted
         } else {
@@ -580,14 +588,15 @@ impl<'t, T: Tables> Work<'t, T> {
             Value::Null
         };
         let request = command.clone();
-        self.tables.put_command(&KeptCommand {
+        let kept = KeptCommand {
             shape,
             request,
             key,
             levels,
             reservation,
             answer: kept,
-        })?;
+        };
+        self.set.put(id.clone(), kept);
         Ok(answer)
     }
 }
@@ -609,7 +618,7 @@ struct Entry {
     reason: String,
     /// `available` before and after, where it is one level's.
     span: Option<(i64, i64)>,
-    levels: Vec<(InventoryItemId, LocationId)>,
+    levels: Vec<LevelKey>,
     reservation: Option<String>,
     key: Option<String>,
     answer: Value,
@@ -632,6 +641,6 @@ fn enough(target: &Target, wanted: i64, field: &str) -> Answer<()> {
     .into())
 }
 
-fn level_key(held: &HeldLevel) -> (InventoryItemId, LocationId) {
+fn level_key(held: &HeldLevel) -> LevelKey {
     (held.observed.inventory_item_id, held.observed.location_id)
 }
