@@ -15,7 +15,7 @@ use store::{Operation, Retention, Store};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use ws::{Entrance, Hub};
+use ws::{Hub, ListenerPolicy};
 
 use crate::alerts::{self, Channel, Reader};
 #[cfg(feature = "amqp")]
@@ -434,7 +434,7 @@ impl Daemon {
             problems,
             channels,
             hub: Arc::clone(&hub),
-            entrance: Entrance::default(),
+            entrance: ListenerPolicy::default(),
             trusted_networks: Arc::default(),
             hosts: Arc::default(),
             bodies: Arc::new(BodyBudget::default()),

@@ -35,6 +35,5 @@ mod rights;
 mod runs;
 mod schema;
 mod stale;
-mod tidy;
 mod transfers;
 mod webhooks;

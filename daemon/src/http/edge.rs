@@ -28,7 +28,7 @@ use tower::Service as _;
 use warp::Filter;
 use warp::reply::Response;
 use ws::limits::UNSENT_BYTES_MAX;
-use ws::{Entrance, Network};
+use ws::{IpNetwork, ListenerPolicy};
 
 pub(crate) use self::carrier::Carrier;
 pub(crate) use self::places::ConnectionPlaces;
@@ -77,7 +77,7 @@ const NO_PLACE: &[u8] =
 pub(crate) struct Edge {
     /// Those of all listeners.
     pub(crate) places: Arc<ConnectionPlaces>,
-    pub(crate) entrance: Entrance,
+    pub(crate) entrance: ListenerPolicy,
 }
 
 impl Edge {
@@ -125,7 +125,7 @@ impl Edge {
         self.entrance
             .trusted_proxies
             .iter()
-            .any(|network: &Network| network.contains(address))
+            .any(|network: &IpNetwork| network.contains(address))
     }
 
     async fn connection<S, F>(

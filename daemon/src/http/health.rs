@@ -10,7 +10,6 @@ use warp::Reply as _;
 use warp::reply::Response;
 
 use super::RouteContext;
-use super::route::ApiRequest;
 
 /// That the process answers.
 #[derive(Serialize, JsonSchema)]
@@ -32,7 +31,7 @@ pub(super) struct Readiness {
     amqp: Option<&'static str>,
 }
 
-pub(super) async fn live(_: &RouteContext, _: ApiRequest) -> Result<Live, ErrorBody> {
+pub(super) async fn live(_: &RouteContext) -> Result<Live, ErrorBody> {
     Ok(Live { status: "ok" })
 }
 

@@ -2,21 +2,21 @@
 
 use http::{HeaderMap, StatusCode, header};
 use schemas::event::WebhookReceived;
-use schemas::{ErrorBody, ErrorCode, Event};
+use schemas::{Ephemeral, ErrorBody, ErrorCode};
 use shopify::{Webhook, WebhookError};
 use store::{Delivery, Operation};
 use warp::Reply as _;
 use warp::reply::Response;
 
 use super::body::Body;
-use super::route::ApiRequest;
+use super::route::SignedRequest;
 use super::{RouteContext, body, error, late, status};
 use crate::limits::{WEBHOOK_BODY_TIMEOUT, WEBHOOK_BYTES_MAX};
 use crate::supervisor::problems::OTHER_STORE;
 
 pub(super) async fn receive(
     context: &RouteContext,
-    ApiRequest { headers, body, .. }: ApiRequest,
+    SignedRequest { headers, body }: SignedRequest,
 ) -> Response {
     received(context, &headers, body)
         .await
@@ -101,7 +101,7 @@ async fn keep(context: &RouteContext, webhook: &Webhook) -> Result<Response, Res
         context.arrived.notify_one();
         context.hub.tell(
             &received.shop.clone(),
-            &Event::ShopifyWebhookReceived(received),
+            &Ephemeral::ShopifyWebhookReceived(received),
         );
     }
     Ok(StatusCode::OK.into_response())

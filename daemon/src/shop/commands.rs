@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use schemas::command::CommandKind;
 use schemas::shape::CommandState;
-use schemas::{Clock, Command, Entropy, ErrorBody, ErrorCode, Identity, Role, ShopDomain};
+use schemas::{Clock, Command, Entropy, ErrorBody, ErrorCode, Identity, LocationId, ShopDomain};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 use store::{By, CommandFilter, Given, HoldFilter, Operation, Policy, Store, StoreError};
@@ -43,7 +43,7 @@ pub(crate) struct ShopPolicy {
 }
 
 #[async_trait]
-impl ws::Commands for Commands {
+impl ws::CommandHandler for Commands {
     async fn run(
         &self,
         by: &Identity,
@@ -63,10 +63,7 @@ impl ws::Commands for Commands {
 impl Commands {
     /// The shop of that name, or the only one there is for them, if they may give commands at all.
     pub(crate) fn shop(&self, by: &Identity, named: Option<&str>) -> Result<ShopDomain, ErrorBody> {
-        if !by.role.is_staff() {
-            let message = format!("the role {} gives no commands", by.role.as_str());
-            return Err(ErrorBody::new(ErrorCode::Forbidden, message));
-        }
+        by.role.check_gives_commands()?;
         let ours: Vec<ShopDomain> = self.shops.keys().cloned().collect();
         names::shop(by, named, &ours)
     }
@@ -94,8 +91,7 @@ impl Commands {
             by: By {
                 user: by.user_id.clone(),
                 role: by.role,
-                // As in what they may see: the limit is one of staff.
-                locations: by.locations.clone().filter(|_| by.role == Role::Staff),
+                locations: by.limiting_locations().map(<[LocationId]>::to_vec),
             },
             command,
             policy: policy.clone(),

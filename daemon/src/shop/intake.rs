@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use schemas::{Change, Clock, ShopDomain, WebhookId};
-use shopify::Reading;
+use shopify::WebhookReading;
 use store::{Batch, Cause, Delivery, Fate, Operation, Store, StoreError};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -108,9 +108,9 @@ impl Intake {
                 Fate::Unreadable("the store refused it again and again".to_owned()),
                 Vec::new(),
             ),
-            Ok(Reading::Changes(changes)) => (Fate::Applied, changes),
-            Ok(Reading::Ignored) => (Fate::Ignored, Vec::new()),
-            Ok(Reading::Notice(notice)) => self.notices.act(&delivery.shop, notice).await?,
+            Ok(WebhookReading::Changes(changes)) => (Fate::Applied, changes),
+            Ok(WebhookReading::Ignored) => (Fate::Ignored, Vec::new()),
+            Ok(WebhookReading::Notice(notice)) => self.notices.act(&delivery.shop, notice).await?,
             Err(reason) => {
                 tracing::warn!(topic = delivery.topic, webhook.id = %delivery.webhook_id, %reason, "a delivery cannot be read; its body is kept");
                 // Something happened to that record, whatever it was.

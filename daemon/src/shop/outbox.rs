@@ -302,7 +302,7 @@ impl MessageSender {
             .iter()
             .map(|(item, location)| (RecordKey::Level(*item, *location), None))
             .collect();
-        let found = self.client.look_again(&keys).await.inspect_err(|error| {
+        let found = self.client.refresh(&keys).await.inspect_err(|error| {
             tracing::warn!(shop.domain = %self.shop, attempt.id, %error, "levels could not be compared yet");
         });
         let changes = found.ok()?.into_iter().flat_map(|(_, changes)| changes);

@@ -72,7 +72,7 @@ impl RecordRefresher {
             .iter()
             .map(|marked| (marked.key, marked.gid.clone()))
             .collect();
-        let found = self.client.look_again(&keys).await.map_err(|error| {
+        let found = self.client.refresh(&keys).await.map_err(|error| {
             // While that lasts it is a problem, which is logged when it begins and when it ends.
             tracing::debug!(shop.domain = %self.shop, %error, records = keys.len(), "refreshes wait: Shopify gave no answer");
             match error.retry() {

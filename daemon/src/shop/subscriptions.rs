@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use schemas::{Clock, Resource, RunKind, ShopDomain};
-use shopify::{Client, Error, Problem, TOPICS};
+use shopify::{ApiProblem, Client, Error, TOPICS};
 use store::Store;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -114,7 +114,7 @@ impl Subscriptions {
             let title = "The app lacks scopes";
             self.problems.begin(
                 &self.shop,
-                Problem {
+                ApiProblem {
                     kind: SCOPES_MISSING,
                     title,
                     message,
@@ -158,7 +158,7 @@ impl Subscriptions {
                 let title = "Webhooks cannot be subscribed to";
                 self.problems.begin(
                     &self.shop,
-                    Problem {
+                    ApiProblem {
                         kind: SUBSCRIPTIONS_DECLINED,
                         title,
                         message,

@@ -4,10 +4,10 @@ use domain::Thresholds;
 use domain::effect::CallKind;
 use jiff::SignedDuration;
 use schemas::record::{InventoryItem, Level};
-use schemas::{Change, InventoryItemId, LocationId, Quantities, ShopScope, Timestamp};
+use schemas::{Change, InventoryItemId, LocationId, Quantities, Role, ShopScope, Timestamp};
 use store::{Attempt, Batch, Cause, End, Refusal};
 use tokio::task::JoinSet;
-use ws::Commands as _;
+use ws::CommandHandler as _;
 
 use super::*;
 
