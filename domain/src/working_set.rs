@@ -356,6 +356,8 @@ pub struct Appended {
     pub event: Logged,
     /// The rooms in which it is heard.
     pub rooms: BTreeSet<Room>,
+    /// What is stored of the event, once the batch is decided; see [`WorkingSet::seal`].
+    pub stored: String,
 }
 
 /// A write on which no decision of the batch depends, as data.
@@ -482,6 +484,22 @@ impl WorkingSet {
     /// What is to be written besides records.
     pub fn written(&self) -> &Written {
         &self.written
+    }
+
+    /// Writes down every event as the log stores it: once, when the batch is decided for good.
+    ///
+    /// # Errors
+    /// Never, for events of ours.
+    pub fn seal(&mut self) -> std::result::Result<(), Undecided> {
+        for appended in &mut self.written.appended {
+            appended.stored = appended.event.stored()?;
+        }
+        Ok(())
+    }
+
+    /// The entries of the log, once they are committed.
+    pub fn into_appended(self) -> Vec<Appended> {
+        self.written.appended
     }
 
     /// What is loaded of each shop.
@@ -885,6 +903,7 @@ impl ShopSet<'_> {
             at,
             rooms: event.rooms(),
             event,
+            stored: String::new(),
         });
         sequence
     }

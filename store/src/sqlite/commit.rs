@@ -457,7 +457,7 @@ impl<'w> SetWriter<'w> {
                     entry.sequence.0.cast_signed(),
                     shop,
                     micros(entry.at),
-                    entry.event.stored()?
+                    entry.stored
                 ],
             )?;
             for room in &entry.rooms {

@@ -655,3 +655,160 @@ fn with_wanted(sql: &str, width: usize, rows: usize) -> String {
     let more = other.repeat(rows - 1);
     format!("WITH wanted ({columns}) AS (VALUES {first}{more}) {sql}")
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::{Numbers, PostKey};
+    use schemas::Resource;
+
+    use super::super::shops::shops;
+    use super::super::{connect, upgrade};
+    use super::*;
+    use crate::sqlite::testing;
+
+    /// A key of every kind, some of something that is there.
+    fn keys(connection: &Connection) -> Vec<Key> {
+        let first = |column: &str, table: &str| {
+            let first = format!("SELECT min({column}) FROM {table}");
+            connection
+                .query_row(&first, [], |row| row.get::<_, i64>(0))
+                .unwrap()
+        };
+        let text = |column: &str, table: &str| {
+            let first = format!("SELECT min({column}) FROM {table}");
+            connection
+                .query_row(&first, [], |row| row.get::<_, String>(0))
+                .unwrap()
+        };
+        let item: schemas::InventoryItemId = first("id", "inventory_item").try_into().unwrap();
+        let location: schemas::LocationId = first("id", "location").try_into().unwrap();
+        let product: schemas::ProductId = first("id", "product").try_into().unwrap();
+        let customer: schemas::CustomerId = first("id", "customer").try_into().unwrap();
+        let level = (item, location);
+        let (command, reservation) = (text("id", "command"), text("id", "reservation"));
+        let message = text("id", "attempt");
+        vec![
+            Key::Shop,
+            Key::Adjustment(first("id", "effect")),
+            Key::Command(command.clone()),
+            Key::Customer(customer),
+            Key::Delivery(text("webhook_id", "delivery").parse().unwrap()),
+            Key::DirtyMark(RecordKey::Product(product)),
+            Key::Flight(level),
+            Key::Item(item),
+            Key::Level(level),
+            Key::Location(location),
+            Key::Message(message.clone()),
+            Key::Order(first("id", "customer_order").try_into().unwrap()),
+            Key::Posted(PostKey([1; 32])),
+            Key::Product(product),
+            Key::Redaction(customer),
+            Key::Reservation(reservation.clone()),
+            Key::Revocation(Revoked::User("mallory".parse().unwrap())),
+            Key::Revocation(Revoked::Token("none".to_owned())),
+            Key::Run(text("id", "run").parse().unwrap()),
+            Key::Transfer(7_u64.try_into().unwrap()),
+            Key::Variant(first("id", "variant").try_into().unwrap()),
+            Key::AdjustmentsOfCommand(command),
+            Key::AdjustmentsOfReservation(reservation),
+            Key::AnsweredAt(level),
+            Key::CommandWithKey("ann".parse().unwrap(), "k1".to_owned()),
+            Key::FlightsOf(message.clone()),
+            Key::LevelsAfter(None),
+            Key::LevelsAt(location),
+            Key::LevelsOf(item),
+            Key::Messages,
+            Key::ReservationsDue(i64::MAX - 1),
+            Key::RunsUnderWay(Resource::Orders),
+            Key::Unanswered,
+            Key::UnansweredOf(message),
+            Key::UnsentAt(level),
+            Key::VariantsOf(product),
+            Key::VariantsOfItem(item),
+            Key::Waiting,
+            Key::AvailableOf(product),
+            Key::PendingOnHand(level),
+            Key::ReservedUnits(level),
+        ]
+    }
+
+    fn wanted(shop: &ShopDomain, keys: &[Key]) -> BTreeSet<Wanted> {
+        let of = |key: &Key| match key {
+            Key::Revocation(_) => (None, key.clone()),
+            _ => (Some(shop.clone()), key.clone()),
+        };
+        keys.iter().map(of).collect()
+    }
+
+    fn database() -> (
+        tempfile::TempDir,
+        Connection,
+        BTreeMap<ShopDomain, KnownShop>,
+    ) {
+        let folder = testing::folder();
+        let path = upgrade::put_into(folder.path());
+        drop(testing::open_in(&folder));
+        let connection = connect(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let shops = shops(&connection).unwrap();
+        (folder, connection, shops)
+    }
+
+    #[test]
+    fn whatever_is_asked_for_is_known_afterwards_there_or_not() {
+        let (_folder, connection, shops) = database();
+        let keys = keys(&connection);
+        for shop in ["pretend.myshopify.com", "unknown.myshopify.com"] {
+            let shop: ShopDomain = shop.parse().unwrap();
+            let mut set = WorkingSet::new(Numbers::default());
+            let wanted = wanted(&shop, &keys);
+            load(&connection, &shops, &wanted, &mut set).unwrap();
+            assert_eq!(set.unknown(wanted), BTreeSet::new(), "{shop}");
+            let is_there = set.shops.get(&shop).unwrap().is_some();
+            let records = set.shop_records(&shop);
+            assert_eq!(records.levels.current().count() > 0, is_there);
+            assert_eq!(records.orders.current().count() > 0, is_there);
+            assert_eq!(records.commands.current().count() > 0, is_there);
+        }
+    }
+
+    #[test]
+    fn many_keys_at_once_load_what_each_alone_does() {
+        let (_folder, connection, shops) = database();
+        let shop: ShopDomain = "pretend.myshopify.com".parse().unwrap();
+        let ids = |sql: &str| -> Vec<(i64, i64)> {
+            let mut ids = connection.prepare(sql).unwrap();
+            let ids = ids
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+                .unwrap();
+            ids.collect::<rusqlite::Result<_>>().unwrap()
+        };
+        let orders = ids("SELECT id, 0 FROM customer_order UNION SELECT 1, 0");
+        let levels = ids("SELECT inventory_item_id, location_id FROM level");
+        let order = |(id, _): (i64, i64)| Key::Order(id.try_into().unwrap());
+        let level = |(item, location): (i64, i64)| {
+            Key::Level((item.try_into().unwrap(), location.try_into().unwrap()))
+        };
+        let keys: Vec<Key> = orders
+            .into_iter()
+            .map(order)
+            .chain(levels.into_iter().map(level))
+            .collect();
+        assert!(keys.len() > KEYS_MAX + FEW_KEYS);
+        let mut together = WorkingSet::new(Numbers::default());
+        load(&connection, &shops, &wanted(&shop, &keys), &mut together).unwrap();
+        let mut alone = WorkingSet::new(Numbers::default());
+        for key in &keys {
+            let one = wanted(&shop, std::slice::from_ref(key));
+            load(&connection, &shops, &one, &mut alone).unwrap();
+        }
+        let (together, alone) = (together.shop_records(&shop), alone.shop_records(&shop));
+        let lines: usize = together
+            .orders
+            .current()
+            .map(|order| order.lines.len())
+            .sum();
+        assert!(lines > 100);
+        assert!(together.orders.current().eq(alone.orders.current()));
+        assert!(together.levels.current().eq(alone.levels.current()));
+    }
+}

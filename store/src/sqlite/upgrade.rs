@@ -19,7 +19,7 @@ const SESSION: &str = "1BkuTd1kSMEPiboa";
 const OF_28ED3A1: &str = include_str!("../../../tests/fixtures/stockd-28ed3a1.sql");
 
 /// Puts the database into a folder, with the mark that lay beside it.
-fn put_into(folder: &Path) -> PathBuf {
+pub(super) fn put_into(folder: &Path) -> PathBuf {
     let path = folder.join("stockd.db");
     let connection = Connection::open(&path).unwrap();
     connection.execute_batch(OF_28ED3A1).unwrap();
