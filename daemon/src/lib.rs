@@ -31,6 +31,8 @@ pub mod people;
 pub mod process;
 #[cfg(feature = "sentry")]
 mod reports;
+pub mod secrets;
 mod shop;
 mod supervisor;
+mod wakeups;
 pub mod wiring;

@@ -7,16 +7,24 @@ use tokio_util::sync::CancellationToken;
 use ws::Hub;
 
 use crate::limits;
+use crate::supervisor::Heartbeat;
 use crate::supervisor::stall::Stall;
 
 /// Publishes every entry from the log's end on, until told to stop. What came before, readers fetch themselves.
-pub(crate) async fn run(store: Arc<dyn Store>, hub: Arc<Hub>, stop: CancellationToken) {
+pub(crate) async fn run(
+    store: Arc<dyn Store>,
+    hub: Arc<Hub>,
+    heartbeat: Heartbeat,
+    stop: CancellationToken,
+) {
     let (mut committed, mut erasures) = (store.committed(), store.erasures());
     let mut erased = *erasures.borrow();
     let mut position = hub.head().sequence;
     let mut stall = Stall::of("events");
     loop {
-        let read = store.entries(position, limits::TAIL_GROUP).await;
+        let read = heartbeat
+            .work(store.entries(position, limits::TAIL_GROUP))
+            .await;
         stall.note(&read);
         let now = *erasures.borrow_and_update();
         if now != erased {

@@ -98,7 +98,7 @@ async fn keep(context: &RouteContext, webhook: &Webhook) -> Result<Response, Res
         {
             client.hear_webhook(version);
         }
-        context.arrived.notify_one();
+        context.wakeups.delivery_arrived.send();
         context.hub.tell(
             &received.shop.clone(),
             &Event::ShopifyWebhookReceived(received),

@@ -13,11 +13,11 @@ use schemas::{Clock, Command, Entropy, ErrorBody, ErrorCode, Identity, LocationI
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 use store::{By, CommandFilter, Given, HoldFilter, Operation, Policy, Store, StoreError};
-use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::limits;
 use crate::shop::names;
+use crate::wakeups::Wakeups;
 
 /// Carries commands out.
 pub(crate) struct Commands {
@@ -29,8 +29,8 @@ pub(crate) struct Commands {
     pub(crate) entropy: Arc<Entropy>,
     /// What each shop allows.
     pub(crate) shops: BTreeMap<ShopDomain, ShopPolicy>,
-    /// Tells those who send to Shopify that there is something to send.
-    pub(crate) given: Arc<watch::Sender<()>>,
+    /// By which the outbox senders are woken.
+    pub(crate) wakeups: Arc<Wakeups>,
 }
 
 /// What a shop allows, and when its commands are answered.
@@ -99,7 +99,7 @@ impl Commands {
         let outcome = self.store.write(Operation::Command(Box::new(given))).await;
         let answer = outcome.map_err(|failure| unavailable(&failure))?.answer;
         // Also after a refusal: holds that had run out were given back with it.
-        self.given.send_replace(());
+        self.wakeups.command_given.send();
         answer.unwrap_or_else(|| {
             Err(ErrorBody::new(
                 ErrorCode::Internal,

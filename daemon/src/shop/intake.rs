@@ -10,13 +10,14 @@ use futures_util::future::join_all;
 use schemas::{Change, Clock, ShopDomain, WebhookId};
 use shopify::WebhookReading;
 use store::{Batch, Cause, Delivery, Fate, Operation, Store, StoreError};
-use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
 use crate::shop::notices::Notices;
+use crate::supervisor::Heartbeat;
 use crate::supervisor::stall::Stall;
+use crate::wakeups::{Wakeup, Wakeups};
 
 /// Applies deliveries as they come.
 pub(crate) struct Intake {
@@ -24,10 +25,10 @@ pub(crate) struct Intake {
     pub(crate) store: Arc<dyn Store>,
     /// Our time.
     pub(crate) clock: Arc<dyn Clock>,
-    /// Somebody put one into the inbox.
-    pub(crate) arrived: Arc<Notify>,
-    /// Records may be marked for reading.
-    pub(crate) marked: Arc<watch::Sender<()>>,
+    /// A webhook was put into the inbox.
+    pub(crate) delivery_arrived: Wakeup,
+    /// By which other parts are woken.
+    pub(crate) wakeups: Arc<Wakeups>,
     /// Who acts on what is no change.
     pub(crate) notices: Notices,
     /// Shops whose webhooks are signed with a secret that another shop's are signed with, too.
@@ -36,14 +37,13 @@ pub(crate) struct Intake {
 
 impl Intake {
     /// Works until told to stop.
-    pub(crate) async fn run(self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, heartbeat: Heartbeat, stop: CancellationToken) {
         let mut failures: HashMap<WebhookId, u32> = HashMap::new();
         let mut ahead = Ahead::default();
         let mut stall = Stall::of("deliveries");
         while !stop.is_cancelled() {
-            // Asked for before looking, so that what arrives while looking is not slept over.
-            let arrived = self.arrived.notified();
-            let group = self.group(&mut failures, &mut ahead).await;
+            self.delivery_arrived.clear();
+            let group = heartbeat.work(self.group(&mut failures, &mut ahead)).await;
             stall.note(&group);
             let pause = match group {
                 Ok(0) => None,
@@ -52,7 +52,7 @@ impl Intake {
             };
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = arrived, if pause.is_none() => {}
+                () = self.delivery_arrived.received(), if pause.is_none() => {}
                 () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
             }
         }
@@ -90,7 +90,7 @@ impl Intake {
             }
         }
         if !deliveries.is_empty() {
-            self.marked.send_replace(());
+            self.wakeups.record_dirty.send();
         }
         Ok(deliveries.len())
     }
