@@ -21,15 +21,15 @@ const MOMENT: Duration = Duration::from_millis(2);
 /// An item at a location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spot {
-    /// Which item.
+    /// Id of the inventory item.
     pub item: String,
-    /// At which location.
+    /// The id of the location.
     pub location: String,
 }
 
 /// A daemon that is yet to be started, and the store that it will mirror.
 pub struct Prepared {
-    /// The store.
+    /// The pretend store of this world.
     pub store: Store,
     address: String,
     token: String,
@@ -45,7 +45,7 @@ pub struct World {
     pub address: String,
     /// A token of its staff.
     pub token: String,
-    /// The store.
+    /// The pretend store of this world.
     pub store: Store,
     config: String,
     folder: TempDir,

@@ -1,7 +1,7 @@
 //! stockd's words: ids, quantities, records, changes, events, commands and errors.
 //!
 //! ```text
-//!  Shopify's bodies ─▶ Change ─▶ (store: apply) ─▶ record + Event ─▶ contracts ─▶ clients
+//!  Shopify's bodies ─▶ Change ─▶ (store: apply) ─▶ record + Logged ─▶ contracts ─▶ clients
 //! ```
 //!
 //! What is parsed is right: a value of these types cannot be wrong.
@@ -30,6 +30,7 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod json;
+pub mod kind;
 pub mod money;
 pub mod offset;
 pub mod posted;
@@ -46,14 +47,15 @@ pub use clock::{Clock, Timestamp};
 pub use command::Command;
 pub use entropy::Entropy;
 pub use error::{ErrorBody, ErrorCode};
-pub use event::{Event, LogEntry};
+pub use event::LogEntry;
 pub use id::{
     AnyId, CustomerId, IdError, InventoryItemId, LevelGid, LineItemId, LocationId, OrderId,
     ProductId, RunId, ShopDomain, TransactionId, TransferId, UserId, VariantId, WebhookId,
 };
+pub use kind::{Ephemeral, Event, EventData, Kind, Logged, Origin};
 pub use money::Money;
 pub use offset::{Epoch, Offset, Sequence};
-pub use posted::{Emitted, Kind, Posted, Target};
+pub use posted::{Emitted, Posted, Target};
 pub use quantity::{Quantities, QuantityName};
 pub use room::Room;
 pub use run::{Resource, RunKind, RunState, SyncRun};

@@ -169,7 +169,7 @@ impl Bulk {
 struct Job {
     id: u64,
     fault: BulkFaults,
-    /// When it goes on.
+    /// When the operation goes on.
     due: Timestamp,
     /// When it is given up.
     ends: Timestamp,

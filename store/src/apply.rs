@@ -3,7 +3,7 @@
 
 use inventory::HeldLevel;
 use schemas::event::{Drift, Source};
-use schemas::{Change, Event, RecordKey, RunState, Timestamp};
+use schemas::{Change, Logged, RecordKey, RunState, Timestamp};
 
 use crate::door::{Door, Doubt, Window, crossing_event, judge_stock, without_forgotten};
 use crate::drift::{Drifted, Wrong};
@@ -76,9 +76,9 @@ pub(crate) fn perform<T: Transaction>(
                     resource: record.resource(),
                     records: record.run.drift,
                 };
-                tables.append(*at, &Event::ShopifyDrift(drift))?;
+                tables.append(*at, &Logged::ShopifyDrift(drift))?;
             }
-            tables.append(*at, &Event::ShopifySyncStatus(record.run))?;
+            tables.append(*at, &Logged::ShopifySyncStatus(record.run))?;
             Ok(fresh(true))
         }
         Operation::Forget { shop } => transaction.forget(shop).map(|()| fresh(true)),
@@ -140,7 +140,7 @@ pub(crate) fn perform<T: Transaction>(
             tables.put_run(record)?;
             tables.append(
                 record.run.started_at,
-                &Event::ShopifySyncStatus(record.run.clone()),
+                &Logged::ShopifySyncStatus(record.run.clone()),
             )?;
             Ok(fresh(true))
         }

@@ -11,7 +11,9 @@ use inventory::effect::{CallKind, Lane};
 use schemas::command::CommandKind;
 use schemas::record::Level;
 use schemas::shape::{CommandState, ReservationShape, ReservationState};
-use schemas::{ErrorBody, ErrorCode, Event, InventoryItemId, LocationId, RecordKey, Timestamp};
+use schemas::{
+    ErrorBody, ErrorCode, EventData, InventoryItemId, LocationId, Logged, RecordKey, Timestamp,
+};
 
 use crate::Outcome;
 use crate::command::{Effect, give_back, is_open, shift_pending};
@@ -368,14 +370,17 @@ fn confirm<T: Tables>(tables: &mut T, effects: &[Effect], at: Timestamp) -> Resu
         command.shape.state = CommandState::Confirmed;
         tables.put_command(&command)?;
         let reserved = command.shape.kind == CommandKind::Reserve;
-        tables.append(at, &Event::CommandUpdated(command.shape))?;
+        tables.append(at, &Logged::CommandUpdated(command.shape))?;
         if reserved
             && let Some(mut reservation) = tables.reservation(id)?
             && reservation.state == ReservationState::Pending
         {
             reservation.state = ReservationState::Held;
             tables.put_reservation(&reservation)?;
-            tables.append(at, &Event::InventoryReservation(reservation))?;
+            tables.append(
+                at,
+                &Logged::InventoryReservation(EventData::Own(reservation)),
+            )?;
         }
     }
     Ok(())
@@ -421,7 +426,7 @@ fn fail_command<T: Tables>(
         command.shape.state = state;
         command.shape.error = Some(error.clone());
         tables.put_command(&command)?;
-        tables.append(at, &Event::CommandUpdated(command.shape))?;
+        tables.append(at, &Logged::CommandUpdated(command.shape))?;
     }
     Ok(())
 }
@@ -482,7 +487,7 @@ fn reject_hold<T: Tables>(
     };
     tables.put_reservation(&rejected)?;
     tables
-        .append(at, &Event::InventoryReservation(rejected))
+        .append(at, &Logged::InventoryReservation(EventData::Own(rejected)))
         .map(drop)
 }
 

@@ -12,7 +12,8 @@ use schemas::shape::{
     CommandShape, CommandState, LevelShape, ReservationShape, ReservationState, ReservedItem,
 };
 use schemas::{
-    Command, ErrorBody, Event, InventoryItemId, LocationId, Role, ShopDomain, Timestamp, UserId,
+    Command, ErrorBody, EventData, InventoryItemId, LocationId, Logged, Role, ShopDomain,
+    Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -192,7 +193,10 @@ pub(crate) fn end_hold<T: Tables>(
     }
     reservation.state = state;
     tables.put_reservation(&reservation)?;
-    tables.append(at, &Event::InventoryReservation(reservation.clone()))?;
+    tables.append(
+        at,
+        &Logged::InventoryReservation(EventData::Own(reservation.clone())),
+    )?;
     Ok(reservation)
 }
 

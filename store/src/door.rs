@@ -15,8 +15,8 @@ use schemas::record::{
 };
 use schemas::shape::{LevelShape, OrderShape, StockStatus};
 use schemas::{
-    Change, Event, InventoryItemId, LocationId, ProductId, RecordKey, RunId, RunKind, Timestamp,
-    VariantId,
+    Change, EventData, InventoryItemId, LocationId, Logged, ProductId, RecordKey, RunId, RunKind,
+    Timestamp, VariantId,
 };
 
 use crate::attempt;
@@ -420,10 +420,12 @@ impl<'t, T: Tables> Door<'t, T> {
         }
         if self.judge(RecordKey::Customer(said.id), held.as_ref(), said)? == Verdict::Take {
             let activity = if held.is_some() { "updated" } else { "created" }.to_owned();
-            self.tell(&Event::CustomerActivity(CustomerActivity {
-                customer_id: said.id,
-                activity,
-            }))?;
+            self.tell(&Logged::CustomerActivity(EventData::Own(
+                CustomerActivity {
+                    customer_id: said.id,
+                    activity,
+                },
+            )))?;
         }
         Ok(())
     }
@@ -442,7 +444,7 @@ impl<'t, T: Tables> Door<'t, T> {
             self.tables.put(&level)?;
             if level.observed.active && !self.silent {
                 let shape = shape(self.tables, &level)?;
-                self.tell(&Event::InventoryUpdated(LevelChange {
+                self.tell(&Logged::InventoryUpdated(EventData::Own(LevelChange {
                     previous_available: Some(shape.available),
                     product: shape
                         .product_id
@@ -450,7 +452,7 @@ impl<'t, T: Tables> Door<'t, T> {
                     level: shape,
                     source: self.source,
                     command_id: None,
-                }))?;
+                })))?;
             }
         }
         Ok(())
@@ -551,9 +553,9 @@ impl<'t, T: Tables> Door<'t, T> {
             ..changed
         };
         self.tell(&match change {
-            OrderChange::Created => Event::OrderCreated(changed),
-            OrderChange::StatusChanged => Event::OrderStatusChanged(changed),
-            _ => Event::OrderUpdated(changed),
+            OrderChange::Created => Logged::OrderCreated(EventData::Own(changed)),
+            OrderChange::StatusChanged => Logged::OrderStatusChanged(EventData::Own(changed)),
+            _ => Logged::OrderUpdated(EventData::Own(changed)),
         })
     }
 
@@ -637,13 +639,13 @@ impl<'t, T: Tables> Door<'t, T> {
         }
         match held {
             Some(held) if held.price != said.price => {
-                self.tell(&Event::ProductPriceChanged(PriceChange {
+                self.tell(&Logged::ProductPriceChanged(EventData::Own(PriceChange {
                     product_id: said.product_id,
                     variant_id: said.id,
                     sku: said.sku,
                     previous_price: held.price,
                     price: said.price,
-                }))
+                })))
             }
             _ => Ok(()),
         }
@@ -743,11 +745,11 @@ impl<'t, T: Tables> Door<'t, T> {
             "item {item} at location {location}: {ours} units are held here and only {reserved} are reserved at Shopify"
         );
         tracing::warn!(shop.domain = %self.tables.shop(), item.id = %item, location.id = %location, ours, reserved, "Shopify holds less than we do");
-        self.tell(&Event::SystemAlert(Notice {
+        self.tell(&Logged::SystemAlert(EventData::Own(Notice {
             user_id: None,
             title: "Holds were undone at Shopify".to_owned(),
             message,
-        }))
+        })))
     }
 
     /// Judges a level, puts it, and tells of it where there is something to tell: the level as clients see it.
@@ -779,7 +781,7 @@ impl<'t, T: Tables> Door<'t, T> {
                 != (now.observed.quantities, now.observed.active, now.pending)
         });
         if news {
-            self.tell(&Event::InventoryUpdated(LevelChange {
+            self.tell(&Logged::InventoryUpdated(EventData::Own(LevelChange {
                 level: shape.clone(),
                 product: shape
                     .product_id
@@ -787,7 +789,7 @@ impl<'t, T: Tables> Door<'t, T> {
                 previous_available: held.map(HeldLevel::available),
                 source: self.source,
                 command_id: self.command.clone(),
-            }))?;
+            })))?;
         }
         if let Some(crossing) = crossing {
             self.tell(&crossing_event(crossing, shape.clone()))?;
@@ -809,7 +811,7 @@ impl<'t, T: Tables> Door<'t, T> {
             ..said.clone()
         };
         self.tables.put_transfer(&news, self.at)?;
-        self.tell(&Event::InventoryTransfer(news))
+        self.tell(&Logged::InventoryTransfer(EventData::Own(news)))
     }
 
     fn gone(&mut self, key: RecordKey) -> Result<()> {
@@ -820,10 +822,12 @@ impl<'t, T: Tables> Door<'t, T> {
                 if Keep::<Customer>::find(self.tables, id)?.is_some() {
                     Keep::<Customer>::delete(self.tables, id)?;
                     let activity = "deleted".to_owned();
-                    return self.tell(&Event::CustomerActivity(CustomerActivity {
-                        customer_id: id,
-                        activity,
-                    }));
+                    return self.tell(&Logged::CustomerActivity(EventData::Own(
+                        CustomerActivity {
+                            customer_id: id,
+                            activity,
+                        },
+                    )));
                 }
             }
             RecordKey::Item(id) => {
@@ -858,7 +862,7 @@ impl<'t, T: Tables> Door<'t, T> {
                             .collect(),
                     )?;
                     let deleted = order_changed(self.tables, &order, OrderChange::Deleted)?;
-                    return self.tell(&Event::OrderDeleted(deleted));
+                    return self.tell(&Logged::OrderDeleted(EventData::Own(deleted)));
                 }
             }
             RecordKey::Product(id) => {
@@ -867,7 +871,9 @@ impl<'t, T: Tables> Door<'t, T> {
                         self.delete_variant(&variant)?;
                     }
                     Keep::<Product>::delete(self.tables, id)?;
-                    return self.tell(&Event::ProductDeleted(product_shape(product)));
+                    return self.tell(&Logged::ProductDeleted(EventData::Own(product_shape(
+                        product,
+                    ))));
                 }
             }
         }
@@ -898,7 +904,7 @@ impl<'t, T: Tables> Door<'t, T> {
             ..shape(self.tables, held)?
         };
         Keep::<HeldLevel>::delete(self.tables, held.key())?;
-        self.tell(&Event::InventoryUpdated(LevelChange {
+        self.tell(&Logged::InventoryUpdated(EventData::Own(LevelChange {
             previous_available: Some(level.available),
             product: level
                 .product_id
@@ -906,7 +912,7 @@ impl<'t, T: Tables> Door<'t, T> {
             level,
             source: self.source,
             command_id: None,
-        }))
+        })))
     }
 
     fn look_again(&mut self, key: RecordKey) -> Result<()> {
@@ -924,7 +930,7 @@ impl<'t, T: Tables> Door<'t, T> {
         }
     }
 
-    fn tell(&mut self, event: &Event) -> Result<()> {
+    fn tell(&mut self, event: &Logged) -> Result<()> {
         if self.silent {
             Ok(())
         } else {
@@ -944,9 +950,9 @@ impl<'t, T: Tables> Door<'t, T> {
             if let Some(product) = Keep::<Product>::find(self.tables, id)? {
                 let shape = product_shape(product);
                 self.tell(&if new {
-                    Event::ProductCreated(shape)
+                    Logged::ProductCreated(EventData::Own(shape))
                 } else {
-                    Event::ProductUpdated(shape)
+                    Logged::ProductUpdated(EventData::Own(shape))
                 })?;
             }
         }
@@ -1082,7 +1088,7 @@ pub(crate) fn judge_stock(held: &mut HeldLevel, standing: Option<StockStatus>) -
     threshold::crossing(before, standing?)
 }
 
-fn payment_event(order: &Order, transaction: &Transaction) -> Event {
+fn payment_event(order: &Order, transaction: &Transaction) -> Logged {
     let payment = Payment {
         order_id: order.id,
         customer_id: order.customer_id,
@@ -1090,16 +1096,16 @@ fn payment_event(order: &Order, transaction: &Transaction) -> Event {
         currency: transaction.currency.clone(),
     };
     match transaction.outcome {
-        PaymentOutcome::Failed => Event::PaymentFailed(payment),
-        PaymentOutcome::Received => Event::PaymentReceived(payment),
-        PaymentOutcome::Refunded => Event::PaymentRefunded(payment),
+        PaymentOutcome::Failed => Logged::PaymentFailed(EventData::Own(payment)),
+        PaymentOutcome::Received => Logged::PaymentReceived(EventData::Own(payment)),
+        PaymentOutcome::Refunded => Logged::PaymentRefunded(EventData::Own(payment)),
     }
 }
 
-pub(crate) fn crossing_event(crossing: Crossing, level: LevelShape) -> Event {
+pub(crate) fn crossing_event(crossing: Crossing, level: LevelShape) -> Logged {
     match crossing {
-        Crossing::Low => Event::InventoryLowStock(level),
-        Crossing::Out => Event::InventoryOutOfStock(level),
-        Crossing::Restocked => Event::InventoryRestocked(level),
+        Crossing::Low => Logged::InventoryLowStock(EventData::Own(level)),
+        Crossing::Out => Logged::InventoryOutOfStock(EventData::Own(level)),
+        Crossing::Restocked => Logged::InventoryRestocked(EventData::Own(level)),
     }
 }

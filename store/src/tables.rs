@@ -5,8 +5,8 @@ use schemas::event::{AvailableAt, Transfer};
 use schemas::record::{Customer, InventoryItem, Level, Location, Order, Product, Variant};
 use schemas::shape::ReservationShape;
 use schemas::{
-    CustomerId, Event, InventoryItemId, LocationId, OrderId, ProductId, RecordKey, Resource, RunId,
-    Sequence, ShopDomain, Timestamp, TransferId, UserId, VariantId, WebhookId,
+    CustomerId, InventoryItemId, LocationId, Logged, OrderId, ProductId, RecordKey, Resource,
+    RunId, Sequence, ShopDomain, Timestamp, TransferId, UserId, VariantId, WebhookId,
 };
 
 use serde::Serialize;
@@ -194,7 +194,7 @@ pub(crate) trait Tables:
     fn levels(&self) -> Result<Vec<HeldLevel>>;
 
     /// Appends an event; its rooms are indexed with it. Where it is.
-    fn append(&mut self, at: Timestamp, event: &Event) -> Result<Sequence>;
+    fn append(&mut self, at: Timestamp, event: &Logged) -> Result<Sequence>;
 
     /// Where that is in the log which was posted under this key.
     fn posted(&self, key: &PostKey) -> Result<Option<Sequence>>;

@@ -387,7 +387,7 @@ async fn on_a_full_disk_nothing_is_acknowledged_and_lost_and_all_goes_on_once_th
         (refused && answered == 503).then_some(())
     })
     .await;
-    assert!(daemon.is_alive());
+    assert!(daemon.still_runs());
     let (answered, refusal) = daemon
         .asked_to("adjust", &spot.asks(json!({ "delta": -1 })), &admin())
         .await;

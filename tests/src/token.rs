@@ -39,7 +39,7 @@ impl Token {
         }
     }
 
-    /// For a customer.
+    /// A token of that customer.
     pub fn customer(id: &str) -> Self {
         Self {
             customer: Some(id.to_owned()),
@@ -64,7 +64,7 @@ impl Token {
         }
     }
 
-    /// Of that user.
+    /// The same token for that user.
     #[must_use]
     pub fn user(self, user: &str) -> Self {
         Self {
@@ -73,7 +73,7 @@ impl Token {
         }
     }
 
-    /// With that `jti`.
+    /// The same token with that `jti`.
     #[must_use]
     pub fn id(self, id: &str) -> Self {
         Self {

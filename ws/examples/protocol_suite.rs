@@ -51,7 +51,7 @@ async fn main() -> io::Result<()> {
     four.and(six)
 }
 
-/// Both servers.
+/// The two servers of the official suites.
 struct Suite {
     engine: ConnectionAcceptor<Echo>,
     socket: ConnectionAcceptor<SocketIoDriver>,

@@ -32,7 +32,7 @@ pub use acceptor::{ConnectionAcceptor, HandshakeOutcome};
 pub use address::{AddressCounts, IpNetwork, IpNetworkError, counted_as};
 pub use handshake::bearer;
 pub use origin::RequestOrigin;
-pub use poll_channel::{Poll, Post};
+pub use poll_channel::{PendingGet, PendingPost};
 pub use polling::PollingTask;
 pub use refusal::ConnectionRefusal;
 pub use send_queue::SendQueue;

@@ -5,6 +5,7 @@
 
 pub(crate) mod fact;
 pub(crate) mod hub;
+mod names;
 pub(crate) mod oda;
 pub(crate) mod omni;
 pub(crate) mod oms;
@@ -12,9 +13,11 @@ pub(crate) mod request;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use schemas::{ErrorBody, Event, Identity, LocationId, Offset, Room, Timestamp};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use self::request::Request;
@@ -23,6 +26,21 @@ use crate::hub::reader::Kinds;
 use crate::hub::recovery::Cursor;
 use crate::protocol::socketio::{Call, NamespaceId as _, PacketContent};
 use crate::protocol::{engine, frame, socketio};
+
+pub use self::hub::{HubMessage, HubRequest};
+pub use self::oda::{NotificationType, OdaMessage, OdaRequest};
+pub use self::omni::{OmniMessage, OmniRequest};
+pub use self::oms::{OmsMessage, OmsRequest};
+
+/// What a client is told first, in every contract.
+const CONNECTED: &str = "connected";
+/// What some clients ask to see whether anybody is there, and what they are answered.
+const PING: &str = "ping";
+const PONG: &str = "pong";
+/// What a client is told that must load again what it shows.
+const RESYNC: &str = "resync";
+/// What a client is told whose request is refused.
+const ERROR: &str = "error";
 
 /// What one contract answers to the questions that all are asked.
 pub(crate) trait Contract: Sync {
@@ -86,32 +104,39 @@ pub(crate) struct Telling<'a> {
 /// One of the frames that an event becomes.
 pub(crate) struct Part {
     pub(crate) name: Cow<'static, str>,
-    pub(crate) payload: Value,
+    /// As JSON; shared where several parts say the same.
+    pub(crate) payload: Arc<str>,
     /// It is for whoever is in one of these; `None` for everybody in one of the event's own rooms.
     pub(crate) rooms: Option<Vec<Room>>,
 }
 
 impl Part {
     /// For everybody who hears the event.
-    pub(crate) fn new(name: impl Into<Cow<'static, str>>, payload: Value) -> Self {
+    pub(crate) fn new(name: impl Into<Cow<'static, str>>, payload: &impl Serialize) -> Self {
+        Self::shared(name, &json_text(payload))
+    }
+
+    /// The same with a payload that other parts have as well.
+    pub(crate) fn shared(name: impl Into<Cow<'static, str>>, payload: &Arc<str>) -> Self {
         Self {
             name: name.into(),
-            payload,
+            payload: Arc::clone(payload),
             rooms: None,
         }
     }
 
     /// For those of them who are in one of these rooms.
-    pub(crate) fn to(
-        rooms: impl IntoIterator<Item = Room>,
-        name: impl Into<Cow<'static, str>>,
-        payload: Value,
-    ) -> Self {
+    pub(crate) fn to(self, rooms: impl IntoIterator<Item = Room>) -> Self {
         Self {
             rooms: Some(rooms.into_iter().collect()),
-            ..Self::new(name, payload)
+            ..self
         }
     }
+}
+
+/// A payload as JSON. Shapes of ours: there is nothing in them that JSON cannot say.
+pub(crate) fn json_text(payload: &impl Serialize) -> Arc<str> {
+    serde_json::to_string(payload).unwrap_or_default().into()
 }
 
 /// Somebody who was let in.
@@ -324,6 +349,8 @@ impl Namespace {
                 shop.domain = %broadcast.shop,
                 namespace = self.as_str(),
                 event = %part.name,
+                kind = broadcast.event.kind().as_str(),
+                origin = ?broadcast.event.origin(),
                 rooms = rooms.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
                 offset = broadcast.offset.map(tracing::field::display),
                 "told"
@@ -333,11 +360,10 @@ impl Namespace {
     }
 
     fn frame(self, part: Part, cursor: Option<Cursor>) -> Frame {
-        let payload = part.payload.to_string();
         let bytes = match self {
             // What it tells of an event is a message as it is.
-            Self::Omni => frame::text(&payload),
-            _ => self.event(&part.name, &payload, cursor),
+            Self::Omni => frame::text(&part.payload),
+            _ => self.event(&part.name, &part.payload, cursor),
         };
         Frame {
             bytes,
@@ -405,12 +431,17 @@ impl Voice {
 
     /// What a client is told first; in Socket.IO after the answer to CONNECT.
     pub(crate) fn connected(self, arrived: &Arrived<'_>) -> Bytes {
-        self.event("connected", &self.namespace.contract().connected(arrived))
+        self.event(CONNECTED, &self.namespace.contract().connected(arrived))
+    }
+
+    /// Answers a `ping` with the time.
+    pub(crate) fn pong(self, now: &Value) -> Bytes {
+        self.event(PONG, now)
     }
 
     /// Tells the client to load again what it shows.
     pub(crate) fn resync(self, reason: &str) -> Bytes {
-        self.event("resync", &json!({ "reason": reason }))
+        self.event(RESYNC, &json!({ "reason": reason }))
     }
 
     /// Everything a client is told of a request that went well: the acknowledgement, if one was asked for, and what
@@ -482,7 +513,7 @@ impl Voice {
         if let Some(field) = &error.field {
             payload["field"] = json!(field);
         }
-        self.event("error", &payload)
+        self.event(ERROR, &payload)
     }
 
     fn ack(self, call: &Call, payload: Value) -> Vec<Bytes> {

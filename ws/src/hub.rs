@@ -34,8 +34,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, Method, Uri};
 use schemas::event::CustomerPresence;
 use schemas::{
-    Clock, Entropy, Epoch, Event, Identity, LogEntry, Offset, Role, Room, Sequence, ShopDomain,
-    ShopScope, UserId,
+    Clock, Entropy, Ephemeral, Epoch, EventData, Identity, LogEntry, Offset, Role, Room, Sequence,
+    ShopDomain, ShopScope, UserId,
 };
 use serde_json::Value;
 use tokio::sync::watch;
@@ -53,7 +53,7 @@ use crate::hub::ring::EventRing;
 use crate::hub::sorted_map::SortedMap;
 use crate::limits;
 use crate::options::{HubOptions, ListenerPolicy};
-use crate::source::{AuthError, Authenticator, CommandHandler, EventSource, SourceError};
+use crate::source::{AuthError, CommandHandler, EventSource, SourceError, TokenVerifier};
 use crate::warning_counter::WarningCounter;
 
 /// Counts and gauges of the hub, for `/metrics` and the admin overview.
@@ -119,7 +119,7 @@ pub struct PresenceSnapshot {
 /// events, and [`Hub::handshake`] or [`Hub::handshake_plain`] for each request of a client.
 pub struct Hub {
     pub(crate) source: Arc<dyn EventSource>,
-    pub(crate) authenticate: Arc<dyn Authenticator>,
+    pub(crate) authenticate: Arc<dyn TokenVerifier>,
     pub(crate) commands: Arc<dyn CommandHandler>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<Entropy>,
@@ -228,7 +228,7 @@ impl Hub {
     /// A hub at the source's head. The caller publishes the entries that follow [`Hub::head`].
     pub fn new(
         source: Arc<dyn EventSource>,
-        authenticate: Arc<dyn Authenticator>,
+        authenticate: Arc<dyn TokenVerifier>,
         commands: Arc<dyn CommandHandler>,
         clock: Arc<dyn Clock>,
         entropy: Arc<Entropy>,
@@ -346,9 +346,20 @@ impl Hub {
         write_to(&concerned, limits::SERVED_AT_ONCE_MAX / fresh.len());
     }
 
+    /// Moves [`Hub::head`] to an offset before which this stockd knows no further entry, so that nobody waits for one.
+    /// To be called by the task that calls [`Hub::publish`].
+    pub fn pass_over(&self, until: Sequence) {
+        let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        if until > ring.head() {
+            ring.pass_over(until);
+            drop(ring);
+            self.marked.send_replace(until);
+        }
+    }
+
     /// Sends an ephemeral event to the sockets that are connected now; it is not in the log and
     /// cannot be replayed. A slow reader loses its oldest ephemeral events.
-    pub fn tell(&self, shop: &ShopDomain, event: &Event) {
+    pub fn tell(&self, shop: &ShopDomain, event: &Ephemeral) {
         write_to(
             &self.queue_ephemeral(shop, event),
             limits::SERVED_AT_ONCE_MAX,
@@ -358,13 +369,13 @@ impl Hub {
     /// Like [`Hub::tell`], for a caller that is itself a socket: it runs under its connection's
     /// lock, and writing to others from there would take several of these locks at once. So all
     /// sockets write in their own tasks.
-    pub(crate) fn publish_ephemeral_later(&self, shop: &ShopDomain, event: &Event) {
+    pub(crate) fn publish_ephemeral_later(&self, shop: &ShopDomain, event: &Ephemeral) {
         self.queue_ephemeral(shop, event)
             .iter()
             .for_each(|signal| signal.waker.wake());
     }
 
-    fn queue_ephemeral(&self, shop: &ShopDomain, event: &Event) -> Vec<Arc<SocketSignal>> {
+    fn queue_ephemeral(&self, shop: &ShopDomain, event: &Ephemeral) -> Vec<Arc<SocketSignal>> {
         let (company, now) = (self.source.company(shop), self.clock.now());
         let broadcast = Arc::new(Broadcast::ephemeral(
             shop.clone(),
@@ -586,7 +597,7 @@ impl Hub {
         {
             self.publish_ephemeral_later(
                 shop,
-                &Event::CustomerOnline(CustomerPresence { customer_id }),
+                &Ephemeral::CustomerOnline(EventData::Own(CustomerPresence { customer_id })),
             );
         }
     }
@@ -602,7 +613,7 @@ impl Hub {
         {
             self.publish_ephemeral_later(
                 shop,
-                &Event::CustomerOffline(CustomerPresence { customer_id }),
+                &Ephemeral::CustomerOffline(EventData::Own(CustomerPresence { customer_id })),
             );
         }
     }

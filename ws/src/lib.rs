@@ -12,7 +12,7 @@
 //! of a connection is done by its own task or, while that sleeps, by whoever publishes.
 //!
 //! The daemon uses [`Hub`]: it publishes the log's entries to it and hands it the requests of clients. In return it
-//! implements [`EventSource`], [`Authenticator`] and [`CommandHandler`]. This crate opens no port, reads no clock and
+//! implements [`EventSource`], [`TokenVerifier`] and [`CommandHandler`]. This crate opens no port, reads no clock and
 //! verifies no token.
 //!
 //! | folder | holds |
@@ -37,6 +37,6 @@ pub use hub::{Hub, HubFigures, PresenceSnapshot};
 pub use options::{HubOptions, ListenerPolicy};
 pub use protocol::close_reason::CloseReason;
 pub use source::{
-    AuthError, Authenticator, CommandHandler, EventSource, KeptRooms, LevelsSnapshot, OrderOwner,
-    SourceError,
+    AuthError, CommandHandler, EventSource, KeptRooms, LevelsSnapshot, OrderOwner, SourceError,
+    TokenVerifier,
 };

@@ -146,7 +146,7 @@ pub trait CommandHandler: Send + Sync + 'static {
 }
 
 /// Verifies the tokens of clients.
-pub trait Authenticator: Send + Sync + 'static {
+pub trait TokenVerifier: Send + Sync + 'static {
     /// The identity that a token stands for, if the token is valid at `now`.
     fn identify(&self, token: &str, now: Timestamp) -> Result<Identity, AuthError>;
 

@@ -149,7 +149,7 @@ impl Attack {
         }
     }
 
-    /// How many take part.
+    /// The number of attackers.
     fn attackers(self, scale: Scale) -> anyhow::Result<usize> {
         let (_, all, _) = self.terms();
         let attackers = if all == 0 {
@@ -173,7 +173,7 @@ struct Target {
     shop: String,
     guest: String,
     manager: String,
-    /// Where the log ends.
+    /// The offset at the end of the log.
     offset: String,
     /// Honest body and its signature, as somebody recorded it.
     recorded: (String, String),

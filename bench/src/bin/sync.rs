@@ -32,7 +32,7 @@ const PEERS: [(&str, &str, &str); 3] = [
     ),
     ("dlt[duckdb]==1.31.0", "dlt_levels", ""),
 ];
-/// The launchers.
+/// The scripts that launch the programs to compare.
 const SCRIPTS: [(&str, &str); 4] = [
     (
         "airbyte_levels.py",

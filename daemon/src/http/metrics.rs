@@ -199,6 +199,13 @@ async fn figures(context: &RouteContext) -> Result<String, StoreError> {
         "The last event's place in the log",
         events.clone(),
     );
+    let unknown = Counter::<u64>::default();
+    unknown.inc_by(context.store.unknown_entries());
+    registry.register(
+        "log_unknown_entries",
+        "Entries of the log that were read and passed over: a newer stockd wrote them, or their kind was removed",
+        unknown,
+    );
 
     for shop in context.shops.domains() {
         of_shop(context, &shop, &drift, &completed).await?;

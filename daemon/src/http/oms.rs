@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use schemas::posted::POSTED_BYTES_MAX;
-use schemas::{AnyId, ErrorBody, Event, Identity, Kind, Offset, Posted, Timestamp};
+use schemas::{AnyId, ErrorBody, Identity, Kind, Offset, Posted, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -296,10 +296,10 @@ pub(super) async fn post(
         .and_then(|shop| shop.as_str().map(str::to_owned));
     let shop = super::posts::shop(context, &identity, shop.or(parameters.shop))?;
     let (kind, data) = notification.read(body)?;
-    let posted = Posted::read(kind, identity.user_id.to_string(), None, data)?;
+    let event = Posted::read(kind, identity.user_id.to_string(), None, data)?;
     let statement = PostedEvent {
         shop,
-        event: Event::Posted(Box::new(posted)),
+        event,
         key: None,
     };
     let told = context

@@ -2,7 +2,9 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use schemas::posted::{EMITTED_NAME_BYTES_MAX, POSTED_BYTES_MAX};
-use schemas::{Emitted, ErrorBody, ErrorCode, Event, Identity, Kind, Offset, Posted, ShopDomain};
+use schemas::{
+    Emitted, ErrorBody, ErrorCode, Event, Identity, Kind, Logged, Offset, Posted, ShopDomain,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -158,21 +160,17 @@ impl PostRequest {
             .get("event")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        let kind = Kind::parse(name).ok_or_else(|| {
-            let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
-            ErrorBody::field(
-                "event",
-                format!("event must be one of {}", kinds.join(", ")),
-            )
-        })?;
+        let kind = Kind::parse(name)
+            .filter(|kind| kind.is_posted())
+            .ok_or_else(Posted::refuse_kind)?;
         let Some(Value::Object(data)) = self.body.remove("data") else {
             return Err(ErrorBody::field(
                 "data",
                 "data must be an object: what is to be told",
             ));
         };
-        let posted = Posted::read(kind, self.by.user_id.to_string(), None, data)?;
-        self.statement(context, None, Event::Posted(Box::new(posted)))
+        let event = Posted::read(kind, self.by.user_id.to_string(), None, data)?;
+        self.statement(context, None, event)
     }
 
     /// `{target, event, data?, shop?, eventId?}`.
@@ -180,7 +178,7 @@ impl PostRequest {
         self.takes_only(&["target", "event", "data", "shop", "eventId"])?;
         let emitted = Emitted::read(self.by.user_id.to_string(), &self.body)?;
         let target = self.body["target"].get("shop").map(text);
-        self.statement(context, target, Event::Emitted(emitted))
+        self.statement(context, target, Logged::Emitted(emitted).into())
     }
 
     fn statement(

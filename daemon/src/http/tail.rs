@@ -22,6 +22,7 @@ pub(crate) async fn run(
     let mut position = hub.head().sequence;
     let mut stall = Stall::of("events");
     loop {
+        let head = *committed.borrow_and_update();
         let read = heartbeat
             .work(store.entries(position, limits::TAIL_GROUP))
             .await;
@@ -35,12 +36,18 @@ pub(crate) async fn run(
             continue;
         }
         match read {
-            Ok(entries) if !entries.is_empty() => {
+            Ok(entries) => {
                 hub.publish(&entries);
                 position = entries.last().map_or(position, schemas::LogEntry::sequence);
-                continue;
+                if entries.len() == limits::TAIL_GROUP {
+                    continue;
+                }
+                // What is left up to the head that was known before is unknown here, and would be looked for for ever.
+                if position < head {
+                    hub.pass_over(head);
+                    position = head;
+                }
             }
-            Ok(_) => {}
             Err(_) => {
                 tokio::time::sleep(limits::STORE_PAUSE).await;
                 continue;

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, StatusCode, header};
 use schemas::event::WebhookReceived;
-use schemas::{ErrorBody, ErrorCode, Event};
+use schemas::{Ephemeral, ErrorBody, ErrorCode};
 use shopify::{Webhook, WebhookError};
 use store::{Delivery, Operation};
 use warp::Reply as _;
@@ -101,7 +101,7 @@ async fn keep(context: &RouteContext, webhook: &Webhook) -> Result<Response, Res
         context.wakeups.delivery_arrived.send();
         context.hub.tell(
             &received.shop.clone(),
-            &Event::ShopifyWebhookReceived(received),
+            &Ephemeral::ShopifyWebhookReceived(received),
         );
     }
     Ok(StatusCode::OK.into_response())

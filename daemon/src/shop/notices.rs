@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemas::event::Notice as Message;
-use schemas::{Change, Clock, Event, ShopDomain};
+use schemas::{Change, Clock, EventData, Logged, ShopDomain};
 use shopify::{Client, Error, Notice};
 use store::{Fate, Operation, Store, StoreError};
 use tokio::sync::watch;
@@ -222,11 +222,11 @@ pub(crate) async fn announce(
     title: &str,
     message: String,
 ) -> Result<(), StoreError> {
-    let event = Event::SystemAlert(Message {
+    let event = Logged::SystemAlert(EventData::Own(Message {
         user_id: None,
         title: title.to_owned(),
         message,
-    });
+    }));
     let announce = Operation::Announce {
         shop: shop.clone(),
         event: Box::new(event),

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::ToSpan as _;
 use schemas::{
-    Change, Clock, Entropy, Event, Resource, RunId, RunKind, RunState, ShopDomain, SyncRun,
+    Change, Clock, Entropy, Ephemeral, Resource, RunId, RunKind, RunState, ShopDomain, SyncRun,
     Timestamp,
 };
 use serde::Serialize;
@@ -287,7 +287,7 @@ impl Run<'_> {
             self.told = Some(Instant::now());
             self.syncs
                 .hub
-                .tell(&self.syncs.shop, &Event::ShopifyProgress(run.clone()));
+                .tell(&self.syncs.shop, &Ephemeral::ShopifyProgress(run.clone()));
         }
         Ok(())
     }

@@ -10,7 +10,9 @@ use schemas::record::{InventoryItem, Location, Variant};
 use schemas::shape::{
     CommandShape, CommandState, ReservationShape, ReservationState, ReservedItem,
 };
-use schemas::{Command, ErrorBody, ErrorCode, Event, InventoryItemId, LocationId, Timestamp};
+use schemas::{
+    Command, ErrorBody, ErrorCode, EventData, InventoryItemId, LocationId, Logged, Timestamp,
+};
 use serde_json::{Value, json};
 
 use super::{Effect, Given, KeptCommand, Refused, affect, end_hold, is_open};
@@ -130,7 +132,7 @@ impl<'t, T: Tables> Work<'t, T> {
                 self.tables.put_reservation(&reservation)?;
                 self.tables.append(
                     self.given.at,
-                    &Event::InventoryReservation(reservation.clone()),
+                    &Logged::InventoryReservation(EventData::Own(reservation.clone())),
                 )?;
                 self.keep_about(CommandState::Confirmed, reservation)
             }
@@ -414,8 +416,10 @@ impl<'t, T: Tables> Work<'t, T> {
             shapes.extend(affect(self.tables, effect, at)?);
         }
         self.tables.put_reservation(&reservation)?;
-        self.tables
-            .append(at, &Event::InventoryReservation(reservation.clone()))?;
+        self.tables.append(
+            at,
+            &Logged::InventoryReservation(EventData::Own(reservation.clone())),
+        )?;
         let levels: Vec<_> = wanted.keys().copied().collect();
         let span = match &wanted.values().collect::<Vec<_>>()[..] {
             [(sum, target)] => Some((target.held.available(), target.held.available() - sum)),
@@ -495,8 +499,10 @@ impl<'t, T: Tables> Work<'t, T> {
         }
         reservation.state = ReservationState::Committed;
         self.tables.put_reservation(&reservation)?;
-        self.tables
-            .append(at, &Event::InventoryReservation(reservation.clone()))?;
+        self.tables.append(
+            at,
+            &Logged::InventoryReservation(EventData::Own(reservation.clone())),
+        )?;
         self.keep_about(self.begun()?, reservation)
     }
 

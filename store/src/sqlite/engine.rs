@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 use schemas::event::{AvailableAt, Transfer};
 use schemas::record::{Customer, Variant};
 use schemas::{
-    CustomerId, Epoch, Event, InventoryItemId, LocationId, ProductId, RecordKey, Resource, Room,
+    CustomerId, Epoch, InventoryItemId, LocationId, Logged, ProductId, RecordKey, Resource, Room,
     RunId, Sequence, ShopDomain, Timestamp, TransferId, WebhookId,
 };
 
@@ -729,14 +729,10 @@ impl Tables for SqliteTables<'_> {
         self.all("true", None)
     }
 
-    fn append(&mut self, at: Timestamp, event: &Event) -> Result<Sequence> {
+    fn append(&mut self, at: Timestamp, event: &Logged) -> Result<Sequence> {
         self.connection
             .prepare_cached("INSERT INTO log (shop, at, event) VALUES (?1, ?2, ?3)")?
-            .execute(params![
-                self.shop.row,
-                micros(at),
-                serde_json::to_string(event)?
-            ])?;
+            .execute(params![self.shop.row, micros(at), event.stored()?])?;
         let sequence = self.connection.last_insert_rowid();
         self.heard.extend(
             event

@@ -19,7 +19,9 @@ use super::poll_channel::{PollChannel, response};
 use super::polling::PollingTask;
 use super::session::{ClientSession, ConnectionCounters, ConnectionPermit};
 use super::session_table::{EngineSessionId, SessionTable, SessionTransport};
-use super::{ConnectionRefusal, PeerInfo, PendingUpgrade, Poll, Post, ProtocolDriver, SendQueue};
+use super::{
+    ConnectionRefusal, PeerInfo, PendingGet, PendingPost, PendingUpgrade, ProtocolDriver, SendQueue,
+};
 use crate::options::{HubOptions, ListenerPolicy};
 use crate::protocol::engine::{EnginePacket, OpenPayload};
 use crate::protocol::frame;
@@ -39,10 +41,10 @@ pub enum HandshakeOutcome<T: ProtocolDriver> {
     Answer(Response<Bytes>),
     /// Send this response and spawn [`PollingTask::run`].
     Open(Response<Bytes>, PollingTask<T>),
-    /// Await [`Poll::answer`].
-    Poll(Poll<T>),
-    /// Read the body, then await [`Post::answer`].
-    Post(Post<T>),
+    /// Await [`PendingGet::answer`].
+    Poll(PendingGet<T>),
+    /// Read the body, then await [`PendingPost::answer`].
+    Post(PendingPost<T>),
     /// Send this 101 and spawn [`PendingUpgrade::run`] with the upgraded connection.
     Upgrade(Response<Bytes>, PendingUpgrade<T>),
 }
@@ -151,7 +153,7 @@ impl<T: ProtocolDriver> ConnectionAcceptor<T> {
         self.closing.cancel();
     }
 
-    /// Sessions open now.
+    /// The number of open sessions.
     pub fn connections(&self) -> usize {
         self.counters.connections.load(Ordering::Relaxed)
     }
@@ -244,8 +246,8 @@ impl<T: ProtocolDriver> ConnectionAcceptor<T> {
         };
         let origin = origin.clone();
         match *method {
-            Method::GET => Ok(HandshakeOutcome::Poll(Poll { channel, origin })),
-            Method::POST => Ok(HandshakeOutcome::Post(Post {
+            Method::GET => Ok(HandshakeOutcome::Poll(PendingGet { channel, origin })),
+            Method::POST => Ok(HandshakeOutcome::Post(PendingPost {
                 posting: channel.post()?,
                 bytes_max: self.options.max_payload,
                 origin,

@@ -14,7 +14,7 @@ use crate::hub::Hub;
 use crate::hub::socket::{ClientAdmission, Socket};
 use crate::protocol::close_reason::CloseReason;
 use crate::protocol::engine::TransportMessage;
-use crate::protocol::socketio::{Call, RateLimiter};
+use crate::protocol::socketio::{Call, MessageRateLimiter};
 use crate::source::AuthError;
 
 /// The driver of one plain WebSocket.
@@ -22,7 +22,7 @@ pub struct PlainDriver {
     hub: Arc<Hub>,
     dialect: Dialect,
     socket: Box<Socket>,
-    rate_limiter: RateLimiter,
+    rate_limiter: MessageRateLimiter,
     /// When the batch of events is to be sent, from the opening of the session; `None` when it is
     /// empty.
     batch_due: Option<Duration>,
@@ -52,7 +52,7 @@ impl PlainDriver {
                     .limit_reached("sockets_per_user_max", hub.options.sockets_per_user_max);
                 ConnectionRefusal::Overloaded
             })?;
-        let rate_limiter = RateLimiter::new(hub.options.plain_messages_per_minute);
+        let rate_limiter = MessageRateLimiter::new(hub.options.plain_messages_per_minute);
         Ok(Self {
             hub: Arc::clone(hub),
             dialect,

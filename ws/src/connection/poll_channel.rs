@@ -13,18 +13,18 @@ use super::session::ClientSession;
 use crate::limits::POLL_REQUESTS_MAX;
 
 /// Where the answer to a request is sent: the payload of a GET, the `ok` of a POST.
-pub(super) type Reply = oneshot::Sender<Result<Bytes, ConnectionRefusal>>;
+pub(super) type AnswerSender = oneshot::Sender<Result<Bytes, ConnectionRefusal>>;
 
 /// What a request, or a WebSocket that probes, asks of the polling task.
 pub(super) enum PollRequest<T> {
-    /// A POST broke off.
+    /// A POST broke off before its body was complete.
     Broken,
     /// A POST came while another was under way.
     Overlap,
     /// A GET waits for packets.
-    Poll(Reply),
+    Poll(AnswerSender),
     /// A POST brought packets.
-    Post(Bytes, Reply),
+    Post(Bytes, AnswerSender),
     /// A WebSocket begins to probe the session (true), or has given up (false).
     Probe(bool),
     /// The WebSocket takes the session over.
@@ -93,7 +93,7 @@ impl<T: Send + 'static> PollChannel<T> {
 
     async fn ask(
         &self,
-        request: impl FnOnce(Reply) -> PollRequest<T>,
+        request: impl FnOnce(AnswerSender) -> PollRequest<T>,
     ) -> Result<Bytes, ConnectionRefusal> {
         let (reply, answer) = oneshot::channel();
         self.leave(request(reply)).await;
@@ -128,12 +128,12 @@ impl<T: Send + 'static> Drop for ProbePermit<T> {
 }
 
 /// A GET of a polling session.
-pub struct Poll<T: Send + 'static> {
+pub struct PendingGet<T: Send + 'static> {
     pub(super) channel: Arc<PollChannel<T>>,
     pub(super) origin: RequestOrigin,
 }
 
-impl<T: Send + 'static> Poll<T> {
+impl<T: Send + 'static> PendingGet<T> {
     /// Waits for packets and returns them. Dropped while it waits, it ends the session.
     pub async fn answer(self) -> Response<Bytes> {
         self.origin
@@ -142,15 +142,15 @@ impl<T: Send + 'static> Poll<T> {
 }
 
 /// A POST of a polling session, whose body is still to be read.
-pub struct Post<T: Send + 'static> {
+pub struct PendingPost<T: Send + 'static> {
     pub(super) posting: PostPermit<T>,
     pub(super) bytes_max: usize,
     pub(super) origin: RequestOrigin,
 }
 
-impl<T: Send + 'static> Post<T> {
+impl<T: Send + 'static> PendingPost<T> {
     /// Bytes that the body may have. For a larger one, drop this or answer with
-    /// [`Post::too_large`]; do not read on.
+    /// [`PendingPost::too_large`]; do not read on.
     pub fn bytes_max(&self) -> usize {
         self.bytes_max
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use super::poll_channel::{PollRequest, Reply};
+use super::poll_channel::{AnswerSender, PollRequest};
 use super::session::ClientSession;
 use super::{ConnectionRefusal, ProtocolDriver};
 use crate::protocol::close_reason::CloseReason;
@@ -17,9 +17,9 @@ use crate::protocol::engine::{self, EnginePacket, OverlappingPolls, PendingPoll}
 pub struct PollingTask<T: ProtocolDriver> {
     session: Box<ClientSession<T>>,
     requests: mpsc::Receiver<PollRequest<T>>,
-    polling: PendingPoll<Reply>,
+    polling: PendingPoll<AnswerSender>,
     /// The POST whose packets are being taken, and where its answer goes.
-    post: Option<(PayloadReader, Reply)>,
+    post: Option<(PayloadReader, AnswerSender)>,
     /// Where to hand the session once the POST is done: to the WebSocket that takes it over.
     successor: Option<oneshot::Sender<Box<ClientSession<T>>>>,
     payload_bytes_max: usize,
@@ -203,13 +203,13 @@ impl<T: ProtocolDriver> PollingTask<T> {
 
 const OK: Bytes = Bytes::from_static(b"ok");
 
-fn answer(poll: Reply, packet: &EnginePacket<'_>) {
+fn answer(poll: AnswerSender, packet: &EnginePacket<'_>) {
     // The GET may have broken off, and then nobody needs the answer.
     let _ = poll.send(Ok(packet.encode().into()));
 }
 
 /// Waits until the waiting GET has broken off; forever without one.
-async fn broken(polling: &mut PendingPoll<Reply>) {
+async fn broken(polling: &mut PendingPoll<AnswerSender>) {
     poll_fn(|cx| match polling.waiting() {
         Some(poll) => poll.poll_closed(cx),
         None => std::task::Poll::Pending,

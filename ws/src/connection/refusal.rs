@@ -12,7 +12,7 @@ pub enum ConnectionRefusal {
     /// Not a WebSocket upgrade, or not what the session expects now.
     #[error("Bad request")]
     BadRequest,
-    /// Not a GET.
+    /// A method other than GET.
     #[error("Bad handshake method")]
     Method,
     /// The origin of a page that is not allowed.

@@ -23,7 +23,7 @@ use crate::{CloseReason, HubOptions, ListenerPolicy, limits};
 
 const PIPE: usize = 64 * 1024;
 
-/// Says what it hears.
+/// A driver that sends back what it receives.
 struct Echo;
 
 impl ProtocolDriver for Echo {
@@ -62,7 +62,7 @@ struct World {
     tasks: JoinSet<()>,
 }
 
-/// Status and body.
+/// The status and the body of a response.
 type Answer = (u16, String);
 
 impl World {

@@ -22,7 +22,7 @@ pub(super) trait DirectWrite: Send + Sync {
 }
 
 impl ConnectionWaker {
-    /// Wakes the task.
+    /// Wakes the connection's task.
     pub fn wake(&self) {
         self.task.notify_one();
     }

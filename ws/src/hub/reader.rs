@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::{Event, Identity, Room, Sequence, ShopDomain};
+use schemas::{Ephemeral, Event, Identity, Room, Sequence, ShopDomain};
 use serde::{Deserialize, Serialize};
 
 use crate::contracts::Namespace;
@@ -78,7 +78,7 @@ impl LogReader {
     /// author. Such events have no position in the log, so it does not matter when a room was
     /// joined.
     pub(crate) fn accepts_ephemeral(&self, broadcast: &Broadcast) -> bool {
-        let own = matches!(&broadcast.event, Event::Typing(typing) if typing.user_id == self.identity.user_id);
+        let own = matches!(&broadcast.event, Event::Ephemeral(Ephemeral::Typing(typing)) if typing.user_id == self.identity.user_id);
         !own && self.matches(broadcast, &self.kinds, |room| self.rooms.contains(room))
     }
 

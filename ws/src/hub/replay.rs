@@ -24,7 +24,7 @@ pub(crate) const UNKNOWN_SESSION: &str = "unknown_session";
 /// The `reason` of `resync`: the client's rights are no longer those it had in that session.
 pub(crate) const RIGHTS_CHANGED: &str = "rights_changed";
 
-/// A page of the log.
+/// A page of the log, merged from several shops.
 #[derive(Debug)]
 pub(crate) struct LogPage {
     /// The entries in the rooms, in order.

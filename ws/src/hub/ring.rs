@@ -43,7 +43,7 @@ impl EventRing {
         }
     }
 
-    /// The newest entry.
+    /// The sequence of the newest entry.
     pub(crate) fn head(&self) -> Sequence {
         self.head
     }
@@ -82,6 +82,11 @@ impl EventRing {
             self.bytes -= oldest.weight;
             self.floor = oldest.sequence;
         }
+    }
+
+    /// Moves the head to there; nothing lies between that is to be kept.
+    pub(crate) fn pass_over(&mut self, until: Sequence) {
+        self.head = until;
     }
 
     /// The entries after that position, in order.

@@ -21,7 +21,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use schemas::event::Typing;
-use schemas::{ErrorBody, ErrorCode, Event, Identity, LocationId, Room, Sequence};
+use schemas::{Ephemeral, ErrorBody, ErrorCode, Identity, LocationId, Room, Sequence};
 use serde_json::{Value, json};
 
 use crate::connection::SendQueue;
@@ -366,7 +366,7 @@ impl Socket {
     }
 }
 
-/// Reading the log.
+/// Reading the log: marks, ring and pages.
 impl Socket {
     fn read(&mut self, out: &mut SendQueue) -> ReadProgress {
         self.catch_up_marks();
@@ -476,7 +476,7 @@ impl Socket {
             }
             Ok(Request::Ping) => {
                 let now = json!({ "timestamp": self.hub.clock.now() });
-                out.push(self.voice().event("pong", &now));
+                out.push(self.voice().pong(&now));
                 self.answer(&call, Ok(now), out);
             }
             Ok(Request::Typing {
@@ -503,7 +503,7 @@ impl Socket {
                 };
                 for shop in &self.reader.shops {
                     self.hub
-                        .publish_ephemeral_later(shop, &Event::Typing(typing.clone()));
+                        .publish_ephemeral_later(shop, &Ephemeral::Typing(typing.clone()));
                 }
                 self.answer(&call, Ok(json!({})), out);
             }
@@ -514,7 +514,7 @@ impl Socket {
                 let before = self.rights();
                 match self.refresh(&token) {
                     Ok(expires_at) if self.rights() != before => {
-                        self.write_rights(call, expires_at)
+                        self.write_rights(call, expires_at);
                     }
                     outcome => {
                         let outcome = outcome.map(|expires_at| json!({ "expiresAt": expires_at }));

@@ -343,9 +343,9 @@ fn header(opcode: u8, payload_len: usize, room: usize) -> BytesMut {
 /// The kind of a message that this server made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageKind {
-    /// A binary message.
+    /// A binary message of this server.
     Binary,
-    /// A text message.
+    /// A text message of this server.
     Text,
 }
 

@@ -7,5 +7,5 @@ mod session;
 
 pub(crate) use packet::ack_begin;
 pub use packet::{PacketContent, SocketIoPacket, SocketIoPacketError, event};
-pub(crate) use rate_limiter::RateLimiter;
+pub(crate) use rate_limiter::MessageRateLimiter;
 pub use session::{Call, NamespaceId, SessionStep, SocketIoSession};

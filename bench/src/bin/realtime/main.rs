@@ -72,7 +72,7 @@ struct Pace {
     rooms: usize,
 }
 
-/// What is measured.
+/// One of the measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Measurement {
     Solo,
@@ -579,7 +579,7 @@ fn median(runs: &[Vec<u64>], percent: usize) -> String {
     format!("{:.1} ms", float(found[found.len() / 2]) / 1e3)
 }
 
-/// Of sorted figures.
+/// A percentile of figures in ascending order.
 fn percentile(sorted: &[u64], percent: usize) -> u64 {
     sorted
         .get(sorted.len().saturating_sub(1) * percent / 100)

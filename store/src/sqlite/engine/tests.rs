@@ -2,7 +2,7 @@
 
 use rusqlite::OpenFlags;
 use schemas::event::Notice;
-use schemas::{Change, Entropy, UserId};
+use schemas::{Change, Entropy, EventData, UserId};
 
 use super::*;
 use crate::operation::{Batch, Cause};
@@ -34,7 +34,7 @@ fn announcement(to: Option<&str>, length: usize) -> Operation {
         title: "News".to_owned(),
         message: "n".repeat(length),
     };
-    let event = Box::new(Event::SystemAlert(notice));
+    let event = Box::new(Logged::SystemAlert(EventData::Own(notice)));
     Operation::Announce {
         shop: SHOP.parse().unwrap(),
         event,

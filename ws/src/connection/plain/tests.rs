@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method};
 use schemas::event::{CustomerActivity, CustomerPresence, Notice, Payment, ProductShape};
-use schemas::{Event, Posted, RunState, Timestamp};
+use schemas::{Ephemeral, EventData, Logged, RunState, Timestamp};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 use crate::connection::HandshakeOutcome;
 use crate::connection::socketio::tests::World;
-use crate::connection::socketio::tests::log::{EPOCH, command, hold, order, run, shop, stock};
+use crate::connection::socketio::tests::log::{
+    EPOCH, announced, command, hold, order, posted, run, shop, stock,
+};
 use crate::connection::tests::pipe::{Pipe, websocket};
 use crate::contracts::Dialect;
 use crate::{Hub, HubOptions, ListenerPolicy, limits};
@@ -132,32 +134,23 @@ fn one_shop() -> Value {
     json!([shop()])
 }
 
-fn payment(customer: u64) -> Event {
-    Event::PaymentReceived(Payment {
+fn payment(customer: u64) -> Logged {
+    Logged::PaymentReceived(EventData::Own(Payment {
         order_id: 1_u64.try_into().unwrap(),
         customer_id: customer.try_into().ok(),
         amount: "5.00".parse().unwrap(),
         currency: "EUR".to_owned(),
-    })
+    }))
 }
 
-fn product() -> Event {
-    Event::ProductUpdated(ProductShape {
+fn product() -> Logged {
+    Logged::ProductUpdated(EventData::Own(ProductShape {
         product_id: 1_u64.try_into().unwrap(),
         title: "Shirt".to_owned(),
         vendor: "Us".to_owned(),
         status: "active".to_owned(),
         updated_at: Timestamp::UNIX_EPOCH,
-    })
-}
-
-fn posted(kind: schemas::Kind, data: Value) -> Event {
-    let Value::Object(data) = data else {
-        panic!("not an object")
-    };
-    Event::Posted(Box::new(
-        Posted::read(kind, "erp".to_owned(), None, data).unwrap(),
-    ))
+    }))
 }
 
 #[tokio::test(start_paused = true)]
@@ -271,7 +264,7 @@ async fn messages_are_handled_in_order_also_while_keys_are_being_fetched() {
 }
 
 /// What happens, of all namespaces: for everybody, for customer 5 and user `ann`, for customer 6 and user `bob`.
-fn happenings() -> Vec<(&'static str, Event)> {
+fn happenings() -> Vec<(&'static str, Logged)> {
     use schemas::Kind;
     let to = |user: Option<&str>| Notice {
         user_id: user.map(|user| user.parse().unwrap()),
@@ -280,10 +273,10 @@ fn happenings() -> Vec<(&'static str, Event)> {
     };
     let activity = |customer: u64| {
         let customer_id = customer.try_into().unwrap();
-        Event::CustomerActivity(CustomerActivity {
+        Logged::CustomerActivity(EventData::Own(CustomerActivity {
             customer_id,
             activity: "updated".to_owned(),
-        })
+        }))
     };
     vec![
         ("an order of ann", order(5, &[])),
@@ -319,14 +312,29 @@ fn happenings() -> Vec<(&'static str, Event)> {
         // omni has no words for these; they are in its namespaces' rooms all the same.
         ("a hold of ann", hold("ann", &[1])),
         ("a command of ann", command("ann", None)),
-        ("a run", Event::ShopifySyncStatus(run(RunState::Completed))),
-        ("a notification", Event::SystemNotification(to(None))),
-        ("maintenance", Event::SystemMaintenance(to(None))),
-        ("a word to ann", Event::UserNotification(to(Some("ann")))),
-        ("a word to bob", Event::SystemNotification(to(Some("bob")))),
-        ("an alert", Event::SystemAlert(to(None))),
-        ("an alert about ann", Event::SecurityAlert(to(Some("ann")))),
-        ("an alert about bob", Event::SecurityAlert(to(Some("bob")))),
+        ("a run", Logged::ShopifySyncStatus(run(RunState::Completed))),
+        (
+            "a notification",
+            announced(Kind::SystemNotification, &to(None)),
+        ),
+        ("maintenance", announced(Kind::SystemMaintenance, &to(None))),
+        (
+            "a word to ann",
+            announced(Kind::UserNotification, &to(Some("ann"))),
+        ),
+        (
+            "a word to bob",
+            announced(Kind::SystemNotification, &to(Some("bob"))),
+        ),
+        ("an alert", Logged::SystemAlert(EventData::Own(to(None)))),
+        (
+            "an alert about ann",
+            announced(Kind::SecurityAlert, &to(Some("ann"))),
+        ),
+        (
+            "an alert about bob",
+            announced(Kind::SecurityAlert, &to(Some("bob"))),
+        ),
         (
             "a word to managers",
             posted(
@@ -670,9 +678,9 @@ async fn presence_is_told_beside_the_log() {
         ("customer:offline", &json!({ "customerId": "5" }))
     );
     staff.heard.clear();
-    let other = Event::CustomerOnline(CustomerPresence {
+    let other = Ephemeral::CustomerOnline(EventData::Own(CustomerPresence {
         customer_id: 6_u64.try_into().unwrap(),
-    });
+    }));
     world.hub.tell(&shop(), &other);
     assert_eq!(staff.types().await, ["customer:online"]);
 }

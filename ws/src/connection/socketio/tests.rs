@@ -16,17 +16,19 @@ use std::time::Duration;
 
 use schemas::command::CommandKind;
 use schemas::event::WebhookReceived;
-use schemas::{Event, Timestamp};
+use schemas::{Ephemeral, Kind, Logged, Timestamp};
 use serde_json::{Value, json};
 
 use self::client::{Client, Heard};
-use self::log::{EPOCH, Log, Tokens, hub, notice, order, other_shop, shop, stock, stock_of};
+use self::log::{
+    EPOCH, Log, Tokens, announced, hub, notice, order, other_shop, shop, stock, stock_of,
+};
 use crate::protocol::socketio::{PacketContent, SocketIoPacket};
 use crate::{Hub, HubOptions, limits};
 
 const PIPE: usize = 64 * 1024;
 
-/// A log and its hub.
+/// A log with the hub that tells it.
 pub(crate) struct World {
     log: Arc<Log>,
     pub(crate) tokens: Arc<Tokens>,
@@ -49,11 +51,11 @@ impl World {
         Self { log, tokens, hub }
     }
 
-    pub(crate) fn happens(&self, event: Event) {
+    pub(crate) fn happens(&self, event: Logged) {
         self.happens_in(&shop(), event);
     }
 
-    fn happens_in(&self, shop: &schemas::ShopDomain, event: Event) {
+    fn happens_in(&self, shop: &schemas::ShopDomain, event: Logged) {
         self.hub.publish(&[self.log.append(shop, event)]);
     }
 
@@ -557,15 +559,15 @@ async fn a_command_without_an_answer_in_time_is_answered_and_the_socket_goes_on(
 async fn notifications_come_by_kind_and_only_on_subscribe() {
     let world = World::new();
     let mut client = world.client(&json!({ "role": "guest" })).await;
-    world.happens(Event::SystemMaintenance(notice("before")));
+    world.happens(announced(Kind::SystemMaintenance, &notice("before")));
     client
         .ask(
             "subscribe:notifications",
             &json!({ "types": ["system:maintenance"] }),
         )
         .await;
-    world.happens(Event::SystemNotification(notice("other kind")));
-    world.happens(Event::SystemMaintenance(notice("tonight")));
+    world.happens(announced(Kind::SystemNotification, &notice("other kind")));
+    world.happens(announced(Kind::SystemMaintenance, &notice("tonight")));
     let events = client.events_so_far().await;
     assert_eq!(events.len(), 1);
     let (name, payload) = &events[0];
@@ -884,7 +886,7 @@ async fn a_store_that_does_not_answer_fails_requests_and_sends_readers_away() {
 async fn the_ephemeral_come_beside_the_log_and_only_to_those_who_may_see_them() {
     let world = World::new();
     let webhook = |n: usize| {
-        Event::ShopifyWebhookReceived(WebhookReceived {
+        Ephemeral::ShopifyWebhookReceived(WebhookReceived {
             topic: n.to_string(),
             shop: shop(),
             webhook_id: "w".parse().unwrap(),
@@ -1038,7 +1040,7 @@ async fn one_transport_carries_both_namespaces() {
     client.say(r#"421["subscribe:notifications"]"#).await;
     client.answer(1).await;
     world.happens(stock(1, 1, 5));
-    world.happens(Event::SystemMaintenance(notice("tonight")));
+    world.happens(announced(Kind::SystemMaintenance, &notice("tonight")));
     let mut heard = Vec::new();
     for _ in 0..2 {
         let Heard::Packet(SocketIoPacket {
@@ -1071,13 +1073,13 @@ async fn other_kinds_of_notification_may_be_asked_for_with_what_was_missed_of_th
             &json!({ "types": ["system:maintenance"] }),
         )
         .await;
-    world.happens(Event::SystemNotification(notice("one")));
-    world.happens(Event::SystemMaintenance(notice("two")));
+    world.happens(announced(Kind::SystemNotification, &notice("one")));
+    world.happens(announced(Kind::SystemMaintenance, &notice("two")));
     let mut events = client.events_so_far().await;
     client
         .ask("subscribe:notifications", &json!({ "since": offset(0) }))
         .await;
-    world.happens(Event::SystemNotification(notice("three")));
+    world.happens(announced(Kind::SystemNotification, &notice("three")));
     events.extend(client.events_so_far().await);
     let titles: Vec<_> = events
         .iter()

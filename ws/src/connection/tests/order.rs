@@ -82,7 +82,7 @@ impl Client {
         self.look().await;
         match act {
             Act::Poll if self.poll.is_none() => {
-                self.poll = Some(self.world.poll_later(&self.sid).await)
+                self.poll = Some(self.world.poll_later(&self.sid).await);
             }
             Act::Post { messages } => self.say(messages).await,
             Act::Probe => {

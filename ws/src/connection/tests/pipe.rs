@@ -78,7 +78,7 @@ impl Pipe {
         Some((first & 0x0F, payload))
     }
 
-    /// The next text.
+    /// The next text message.
     pub(crate) async fn text(&mut self) -> String {
         let (opcode, payload) = self.frame().await.expect("a frame");
         assert_eq!(opcode, 0x1);

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use schemas::{Kind, Role};
 
-use super::{Topic, row};
+use super::{OmniMessage, Topic, row};
 use crate::options::HubOptions;
 
 /// How to use it.
@@ -18,7 +18,7 @@ pub(crate) fn usage() -> Value {
             "ping": {},
         },
         "receive": {
-            "connection": ["connected", "authenticated", "subscribed", "unsubscribed", "pong", "resync", "error"],
+            "connection": OmniMessage::ALL.iter().map(|message| message.as_str()).collect::<Vec<_>>(),
             "events": events(),
         },
         "event": { "type": "one of events", "data": {}, "id": "its place, for since", "timestamp": "RFC 3339" },

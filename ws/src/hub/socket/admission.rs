@@ -216,7 +216,7 @@ async fn resume_cursor(
             return Ok(Err(replay::TOO_OLD));
         }
         Some(record) if record.epoch != head.epoch => {
-            record.restart(head.epoch, pid.start.position)
+            record.restart(head.epoch, pid.start.position);
         }
         _ => {}
     }

@@ -39,7 +39,7 @@ pub(super) struct PendingJoin {
 pub(super) enum JoinStage {
     /// Ask whose the order is; then the rooms count from this sequence.
     Owner(Option<OrderId>, Sequence),
-    /// Ask for the levels.
+    /// Ask the source for the levels.
     Snapshot(LevelSelection),
     /// Read the log up to the sequence at which the levels are exact, or up to where the reader
     /// was.

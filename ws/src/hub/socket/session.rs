@@ -18,7 +18,7 @@ use crate::hub::recovery::{
 };
 use crate::hub::replay;
 use crate::limits::{DURABLE_JOINS_PER_MINUTE_MAX, SOURCE_DEADLINE};
-use crate::protocol::socketio::{Call, RateLimiter};
+use crate::protocol::socketio::{Call, MessageRateLimiter};
 use crate::source::SourceError;
 
 /// The state of a socket that can be recovered.
@@ -33,14 +33,14 @@ pub(super) struct RecoverableSession {
     /// Joins that the client had not been sent to the end when its connection broke, oldest first.
     pub(super) resumed: VecDeque<PendingJoin>,
     /// How many joins and leaves may still be written this minute.
-    writes: RateLimiter,
+    writes: MessageRateLimiter,
 }
 
 impl RecoverableSession {
     /// A session of which nothing is stored yet.
     pub(super) fn new(id: SessionId) -> Self {
         let (backfills, filled, begun, resumed) = Default::default();
-        let writes = RateLimiter::new(DURABLE_JOINS_PER_MINUTE_MAX);
+        let writes = MessageRateLimiter::new(DURABLE_JOINS_PER_MINUTE_MAX);
         Self {
             id,
             backfills,
@@ -54,7 +54,7 @@ impl RecoverableSession {
 
 /// What a record is written for.
 pub(crate) enum WriteReason {
-    /// The join under way.
+    /// The join that is under way.
     Join,
     /// Leaving these rooms, as this request asks.
     Leave(Call, BTreeSet<Room>),

@@ -83,7 +83,7 @@ impl Socket {
             .and_then(|options| options.batch.wait())
     }
 
-    /// Sends the batch.
+    /// Sends what is in the batch.
     pub(crate) fn flush(&mut self, out: &mut SendQueue) {
         if let Some(options) = &mut self.options {
             out.extend(options.batch.take());

@@ -68,7 +68,7 @@ pub fn append(payload: &mut Vec<u8>, frames: &[u8]) {
         }
         match kind {
             frame::MessageKind::Binary => {
-                payload.extend([b"b", STANDARD.encode(message).as_bytes()].concat())
+                payload.extend([b"b", STANDARD.encode(message).as_bytes()].concat());
             }
             frame::MessageKind::Text => payload.extend(message),
         }

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 /// A token bucket: it holds at most a minute's worth of messages and is refilled evenly.
 #[derive(Debug)]
-pub(crate) struct RateLimiter {
+pub(crate) struct MessageRateLimiter {
     per_minute: u32,
     left: f64,
     at: Duration,
 }
 
-impl RateLimiter {
-    /// A full bucket.
+impl MessageRateLimiter {
+    /// A limiter with a whole minute's worth.
     pub(crate) fn new(per_minute: u32) -> Self {
         Self {
             per_minute,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::rate_limiter::RateLimiter;
+use super::rate_limiter::MessageRateLimiter;
 use super::{PacketContent, SocketIoPacket};
 use crate::limits::{ACKS_WAITING_MAX, NO_NAMESPACE_MAX};
 use crate::protocol::close_reason::CloseReason;
@@ -65,7 +65,7 @@ pub struct Call {
 #[derive(Debug)]
 pub struct SocketIoSession<N> {
     parse: fn(&str) -> Option<N>,
-    rate_limiter: RateLimiter,
+    rate_limiter: MessageRateLimiter,
     admitted: BTreeSet<N>,
     lonely_since: Option<Duration>,
     attachments_bytes_max: usize,
@@ -93,7 +93,7 @@ impl<N: NamespaceId> SocketIoSession<N> {
     ) -> Self {
         Self {
             parse,
-            rate_limiter: RateLimiter::new(messages_per_minute),
+            rate_limiter: MessageRateLimiter::new(messages_per_minute),
             admitted: BTreeSet::new(),
             lonely_since: Some(Duration::ZERO),
             attachments_bytes_max,

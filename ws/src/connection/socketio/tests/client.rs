@@ -31,7 +31,7 @@ pub(super) struct Client {
     pub(super) offset: Option<String>,
 }
 
-/// What a server says.
+/// Something that a server sends.
 #[derive(Debug, PartialEq)]
 pub(super) enum Heard {
     Close(Option<u16>),
@@ -221,7 +221,7 @@ impl Client {
         }
     }
 
-    /// The next event.
+    /// The name and payload of the next event.
     pub(super) async fn event(&mut self) -> (String, Value) {
         loop {
             if let Some(event) = self.events.pop_front() {

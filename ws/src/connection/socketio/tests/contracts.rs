@@ -1,28 +1,27 @@
 //! oms and hub as their documents have them, and of every contract that nobody hears what is not for them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::command::CommandKind;
 use schemas::event::{
     CustomerActivity, CustomerPresence, Drift, OrderChange, OrderChanged, Payment, PriceChange,
-    Transfer, UserActivity,
+    ProductShape, Transfer, Typing,
 };
-use schemas::{Emitted, ErrorBody, ErrorCode, Event, Kind, Posted, Resource, RunState, Sequence};
+use schemas::shape::CommandShape;
+use schemas::{
+    Emitted, Ephemeral, ErrorBody, ErrorCode, Event, EventData, Kind, Logged, Posted, Resource,
+    RunState, Sequence, SyncRun,
+};
 
-use super::log::{command, hold, level, run};
+use super::log::{command, hold, level, posted, run};
 use super::*;
-use crate::Authenticator as _;
+use crate::TokenVerifier as _;
 use crate::contracts::Namespace;
+use crate::hub::broadcast::Broadcast;
 
-fn posted(kind: Kind, data: Value) -> Event {
-    let Value::Object(data) = data else {
-        panic!("not an object")
-    };
-    Event::Posted(Box::new(
-        Posted::read(kind, "erp".to_owned(), None, data).unwrap(),
-    ))
-}
-
-fn emitted(target: &Value) -> Event {
+fn emitted(target: &Value) -> Logged {
     let body = json!({ "target": target, "event": "promo", "data": { "a": 1 } });
-    Event::Emitted(Emitted::read("erp".to_owned(), body.as_object().unwrap()).unwrap())
+    Logged::Emitted(Emitted::read("erp".to_owned(), body.as_object().unwrap()).unwrap())
 }
 
 async fn joined(world: &World, namespace: &'static str, token: Value) -> Client {
@@ -331,9 +330,10 @@ async fn hub_tells_how_a_payment_stands_in_the_words_of_whoever_says_so() {
         let mut data = data.as_object().unwrap().clone();
         data.extend(status.map(|status| ("status".to_owned(), json!(status))));
         let (source, name) = ("amqp".to_owned(), name.map(str::to_owned));
-        Event::Posted(Box::new(
-            Posted::read(Kind::PaymentStatusChanged, source, name, data).unwrap(),
-        ))
+        Posted::read(Kind::PaymentStatusChanged, source, name, data)
+            .unwrap()
+            .logged()
+            .unwrap()
     };
     for (payment, status) in [
         (payment(Some("payment.pending"), None), "pending"),
@@ -476,7 +476,7 @@ async fn a_products_quantity_in_hub_is_the_sum_of_what_one_may_see() {
         json!({ "role": "staff", "user": "2", "locations": ["1"] }),
     )
     .await;
-    let Event::InventoryUpdated(mut change) = stock(1, 2, 5) else {
+    let Logged::InventoryUpdated(EventData::Own(mut change)) = stock(1, 2, 5) else {
         panic!("a level")
     };
     let at = |id: u64, available| schemas::event::AvailableAt {
@@ -484,13 +484,21 @@ async fn a_products_quantity_in_hub_is_the_sum_of_what_one_may_see() {
         available,
     };
     change.product = vec![at(1, 5), at(2, 7)];
-    world.happens(Event::InventoryUpdated(change));
+    world.happens(Logged::InventoryUpdated(EventData::Own(change)));
     let quantity = |events: Vec<(String, Value)>| events[0].1["quantity"].clone();
     assert_eq!(quantity(heard(&mut all).await), 12);
     assert_eq!(quantity(heard(&mut limited).await), 5);
 }
 
 type MaySee = fn(&Who) -> bool;
+
+fn failed_command(by: &str, kind: CommandKind) -> Logged {
+    let error = ErrorBody::new(ErrorCode::Conflict, "It was another");
+    let Logged::CommandUpdated(failed) = command(by, Some(error)) else {
+        panic!("a command")
+    };
+    Logged::CommandUpdated(CommandShape { kind, ..failed })
+}
 
 /// Everything that can happen, each with who may see it by the contracts' table.
 fn everything() -> Vec<(Event, MaySee)> {
@@ -510,7 +518,7 @@ fn everything() -> Vec<(Event, MaySee)> {
     let customer_id = || 5_u64.try_into().unwrap();
     let there = |available| level(&shop(), 2, 2, available);
     let order_of = |id: u64, customer: u64, locations: &[u64]| {
-        let Event::OrderCreated(mut changed) = order(customer, locations) else {
+        let Logged::OrderCreated(EventData::Own(mut changed)) = order(customer, locations) else {
             panic!("an order")
         };
         changed.order.order_id = id.try_into().unwrap();
@@ -526,25 +534,41 @@ fn everything() -> Vec<(Event, MaySee)> {
         amount: "1.00".parse().unwrap(),
         currency: "EUR".to_owned(),
     };
+    let product = ProductShape {
+        product_id: 2_u64.try_into().unwrap(),
+        title: "Shirt".to_owned(),
+        vendor: "Us".to_owned(),
+        status: "active".to_owned(),
+        updated_at: Timestamp::UNIX_EPOCH,
+    };
     let to_other = |title| schemas::event::Notice {
         user_id: Some("8".parse().unwrap()),
         ..notice(title)
     };
-    vec![
+    let logged: Vec<(Logged, MaySee)> = vec![
         (stock(1, 2, 5), here),
         (stock(2, 2, 5), unlimited),
-        (Event::InventoryLowStock(there(2)), unlimited),
-        (Event::InventoryOutOfStock(there(0)), unlimited),
-        (Event::InventoryRestocked(there(20)), unlimited),
         (
-            Event::InventoryTransfer(Transfer {
+            Logged::InventoryLowStock(EventData::Own(there(2))),
+            unlimited,
+        ),
+        (
+            Logged::InventoryOutOfStock(EventData::Own(there(0))),
+            unlimited,
+        ),
+        (
+            Logged::InventoryRestocked(EventData::Own(there(20))),
+            unlimited,
+        ),
+        (
+            Logged::InventoryTransfer(EventData::Own(Transfer {
                 transfer_id: 1_u64.try_into().unwrap(),
                 status: Some("ready_to_ship".to_owned()),
                 origin_id: 1_u64.try_into().ok(),
                 destination_id: 2_u64.try_into().ok(),
                 quantity: None,
                 happened_at: Timestamp::UNIX_EPOCH,
-            }),
+            })),
             unlimited,
         ),
         (hold("s", &[1]), here),
@@ -559,69 +583,70 @@ fn everything() -> Vec<(Event, MaySee)> {
             ),
             only_other,
         ),
-        (Event::ShopifySyncStatus(run(RunState::Completed)), staff),
-        (Event::ShopifyProgress(run(RunState::Running)), staff),
+        (failed_command("8", CommandKind::Adjust), only_other),
+        (Logged::ShopifySyncStatus(run(RunState::Completed)), staff),
         (
-            Event::ShopifyWebhookReceived(WebhookReceived {
-                topic: "orders/create".to_owned(),
-                shop: shop(),
-                webhook_id: "w".parse().unwrap(),
-                received_at: Timestamp::UNIX_EPOCH,
-            }),
-            staff,
+            Logged::OrderCreated(EventData::Own(order_of(1, 5, &[1]))),
+            own,
         ),
-        (Event::OrderCreated(order_of(1, 5, &[1])), own),
         (
-            Event::OrderStatusChanged(status(order_of(1, 5, &[2]))),
+            Logged::OrderStatusChanged(EventData::Own(status(order_of(1, 5, &[2])))),
             own_elsewhere,
         ),
-        (Event::OrderUpdated(order_of(2, 9, &[2])), other),
-        (Event::OrderDeleted(order_of(2, 9, &[2])), other),
-        (Event::PaymentReceived(payment.clone()), paid),
-        (Event::PaymentRefunded(payment), paid),
         (
-            Event::ProductPriceChanged(PriceChange {
+            Logged::OrderUpdated(EventData::Own(order_of(2, 9, &[2]))),
+            other,
+        ),
+        (
+            Logged::OrderDeleted(EventData::Own(order_of(2, 9, &[2]))),
+            other,
+        ),
+        (
+            Logged::PaymentReceived(EventData::Own(payment.clone())),
+            paid,
+        ),
+        (Logged::PaymentRefunded(EventData::Own(payment)), paid),
+        (
+            Logged::ProductCreated(EventData::Own(product.clone())),
+            everybody,
+        ),
+        (Logged::ProductDeleted(EventData::Own(product)), everybody),
+        (
+            Logged::ProductPriceChanged(EventData::Own(PriceChange {
                 product_id: 2_u64.try_into().unwrap(),
                 variant_id: 3_u64.try_into().unwrap(),
                 sku: None,
                 previous_price: "1.00".parse().unwrap(),
                 price: "2.00".parse().unwrap(),
-            }),
+            })),
             everybody,
         ),
         (
-            Event::CustomerActivity(CustomerActivity {
+            Logged::CustomerActivity(EventData::Own(CustomerActivity {
                 customer_id: customer_id(),
                 activity: "a".to_owned(),
-            }),
+            })),
             staff,
         ),
         (
-            Event::CustomerOnline(CustomerPresence {
-                customer_id: customer_id(),
-            }),
-            staff,
-        ),
-        (
-            Event::UserActivity(UserActivity {
-                user_id: "8".parse().unwrap(),
-                activity: "login".to_owned(),
-            }),
-            staff,
-        ),
-        (
-            Event::ShopifyDrift(Drift {
+            Logged::ShopifyDrift(Drift {
                 run_id: "r".parse().unwrap(),
                 resource: Resource::Orders,
                 records: 1,
             }),
             staff,
         ),
-        (Event::SystemAlert(notice("a")), admins),
-        (Event::SecurityAlert(to_other("a")), admins_or_other),
-        (Event::SystemNotification(notice("a")), everybody),
-        (Event::SystemMaintenance(notice("a")), everybody),
-        (Event::UserNotification(to_other("a")), only_other),
+        (Logged::SystemAlert(EventData::Own(notice("a"))), admins),
+        (
+            announced(Kind::SecurityAlert, &to_other("a")),
+            admins_or_other,
+        ),
+        (announced(Kind::SystemNotification, &notice("a")), everybody),
+        (announced(Kind::SystemMaintenance, &notice("a")), everybody),
+        (
+            announced(Kind::UserNotification, &to_other("a")),
+            only_other,
+        ),
         (
             posted(
                 Kind::OrderCreated,
@@ -654,6 +679,20 @@ fn everything() -> Vec<(Event, MaySee)> {
             posted(
                 Kind::PaymentStatusChanged,
                 json!({ "orderId": "order-9", "customerId": 5, "status": "pending" }),
+            ),
+            paid,
+        ),
+        (
+            posted(
+                Kind::PaymentFailed,
+                json!({ "orderId": "order-9", "customerId": 5 }),
+            ),
+            paid,
+        ),
+        (
+            posted(
+                Kind::PaymentRefunded,
+                json!({ "orderId": "order-9", "customerId": 5 }),
             ),
             paid,
         ),
@@ -692,6 +731,21 @@ fn everything() -> Vec<(Event, MaySee)> {
         (
             posted(Kind::ProductUpdated, json!({ "productId": "p" })),
             everybody,
+        ),
+        (
+            posted(
+                Kind::UserActivity,
+                json!({ "userId": "8", "activity": "login" }),
+            ),
+            staff,
+        ),
+        (
+            posted(Kind::CustomerViewingProduct, json!({ "customerId": 5 })),
+            staff,
+        ),
+        (
+            posted(Kind::SecurityAlert, json!({ "message": "m" })),
+            admins,
         ),
         (
             posted(Kind::CustomerAddedToCart, json!({ "customerId": 5 })),
@@ -741,7 +795,57 @@ fn everything() -> Vec<(Event, MaySee)> {
         (emitted(&json!({ "room": "order:1" })), staff),
         (emitted(&json!({ "room": "chat-room" })), staff),
         (emitted(&json!({ "room": "role:admin" })), admins),
-    ]
+    ];
+    let presence = json!({ "customerId": 5 }).as_object().unwrap().clone();
+    let posted_presence =
+        Posted::read(Kind::CustomerOffline, "erp".to_owned(), None, presence).unwrap();
+    let Event::Ephemeral(posted_presence) = posted_presence else {
+        panic!("presence is ephemeral")
+    };
+    let progress = |resource| {
+        Ephemeral::ShopifyProgress(SyncRun {
+            resource,
+            ..run(RunState::Running)
+        })
+    };
+    let ephemeral: Vec<(Ephemeral, MaySee)> = vec![
+        (progress(Resource::Customers), staff),
+        (progress(Resource::Inventory), staff),
+        (progress(Resource::Orders), staff),
+        (progress(Resource::Products), staff),
+        (
+            Ephemeral::ShopifyWebhookReceived(WebhookReceived {
+                topic: "orders/create".to_owned(),
+                shop: shop(),
+                webhook_id: "w".parse().unwrap(),
+                received_at: Timestamp::UNIX_EPOCH,
+            }),
+            staff,
+        ),
+        (
+            Ephemeral::CustomerOnline(EventData::Own(CustomerPresence {
+                customer_id: customer_id(),
+            })),
+            staff,
+        ),
+        (posted_presence, staff),
+        (
+            Ephemeral::Typing(Typing {
+                user_id: "somebody".parse().unwrap(),
+                room: schemas::Room::Custom("chat-room".parse().unwrap()),
+                room_id: "chat-room".to_owned(),
+                is_typing: true,
+            }),
+            staff,
+        ),
+    ];
+    let logged = logged
+        .into_iter()
+        .map(|(event, may_see)| (event.into(), may_see));
+    let ephemeral = ephemeral
+        .into_iter()
+        .map(|(event, may_see)| (event.into(), may_see));
+    logged.chain(ephemeral).collect()
 }
 
 struct Who {
@@ -871,11 +975,11 @@ async fn nobody_hears_what_is_not_for_them_live_or_replayed_in_any_contract() {
             let world = world();
             // So that it is known whose these orders are.
             for (id, customer) in [(1_u64, 5), (2, 9)] {
-                let Event::OrderCreated(mut known) = order(customer, &[]) else {
+                let Logged::OrderCreated(EventData::Own(mut known)) = order(customer, &[]) else {
                     panic!("an order")
                 };
                 known.order.order_id = id.try_into().unwrap();
-                world.happens(Event::OrderCreated(known));
+                world.happens(Logged::OrderCreated(EventData::Own(known)));
             }
             let mut live = joined(&world, namespace, who.token.clone()).await;
             let mut away = joined(&world, namespace, who.token.clone()).await;
@@ -883,12 +987,11 @@ async fn nobody_hears_what_is_not_for_them_live_or_replayed_in_any_contract() {
             asks_for_everything(&mut away, namespace).await;
             let (before, mut all) = (away.offset.clone(), Vec::new());
             for (number, (event, may_see)) in everything().into_iter().enumerate() {
-                let is_ephemeral = event.is_ephemeral();
                 let what = format!("{event:?}");
-                if is_ephemeral {
-                    world.hub.tell(&shop(), &event);
-                } else {
-                    world.happens(event);
+                let is_logged = matches!(event, Event::Logged(_));
+                match event {
+                    Event::Logged(event) => world.happens(event),
+                    Event::Ephemeral(event) => world.hub.tell(&shop(), &event),
                 }
                 let events = heard(&mut live).await;
                 assert!(
@@ -900,7 +1003,7 @@ async fn nobody_hears_what_is_not_for_them_live_or_replayed_in_any_contract() {
                 once.dedup();
                 assert_eq!(once.len(), events.len(), "each name once: {events:?}");
                 told[number] += events.len();
-                if !is_ephemeral {
+                if is_logged {
                     all.extend(events);
                 }
             }
@@ -922,7 +1025,7 @@ async fn nobody_hears_what_is_not_for_them_live_or_replayed_in_any_contract() {
         .filter(|(_, told)| **told == 0)
         .map(|(event, _)| event.0)
         .collect();
-    let drift_alone = matches!(&silent[..], [Event::ShopifyDrift(_)]);
+    let drift_alone = matches!(&silent[..], [Event::Logged(Logged::ShopifyDrift(_))]);
     assert!(drift_alone, "nobody hears of {silent:?}");
 }
 
@@ -975,7 +1078,7 @@ fn emitted_to_every_room() -> impl Iterator<Item = Event> {
     let rooms: Vec<_> = ids.chain(roles).chain(plain.map(str::to_owned)).collect();
     rooms
         .into_iter()
-        .map(|room| emitted(&json!({ "room": room })))
+        .map(|room| emitted(&json!({ "room": room })).into())
 }
 
 #[test]
@@ -1031,6 +1134,20 @@ fn whatever_rest_shows_somebody_a_room_that_they_may_be_in_brings_them_live() {
     assert!(shown > 300, "{shown}");
 }
 
+fn broadcast(event: impl Into<Event>) -> Broadcast {
+    match event.into() {
+        Event::Logged(event) => {
+            let offset = schemas::Offset {
+                epoch: EPOCH,
+                sequence: Sequence(1),
+            };
+            let entry = schemas::LogEntry::new(offset, shop(), Timestamp::UNIX_EPOCH, event);
+            Broadcast::logged(entry, None)
+        }
+        Event::Ephemeral(event) => Broadcast::ephemeral(shop(), None, Timestamp::UNIX_EPOCH, event),
+    }
+}
+
 #[test]
 fn nobody_is_told_of_locations_and_quantities_that_only_decide_what_they_see() {
     let (foreign, secret) = (987_654_u64, 123_456);
@@ -1038,21 +1155,21 @@ fn nobody_is_told_of_locations_and_quantities_that_only_decide_what_they_see() {
         location_id: id.try_into().unwrap(),
         available,
     };
-    let Event::InventoryUpdated(mut change) = stock(1, 2, 5) else {
+    let Logged::InventoryUpdated(EventData::Own(mut change)) = stock(1, 2, 5) else {
         panic!("a level")
     };
     change.product = vec![at(1, 5), at(foreign, secret)];
     let placed = order(5, &[1, foreign]);
-    let Event::OrderCreated(changed) = placed.clone() else {
+    let Logged::OrderCreated(EventData::Own(changed)) = placed.clone() else {
         panic!("an order")
     };
     let mine = ["1".parse().unwrap()];
     let events = [
-        Event::InventoryUpdated(change),
+        Logged::InventoryUpdated(EventData::Own(change)),
         placed,
-        Event::OrderUpdated(changed.clone()),
-        Event::OrderStatusChanged(changed.clone()),
-        Event::OrderDeleted(changed),
+        Logged::OrderUpdated(EventData::Own(changed.clone())),
+        Logged::OrderStatusChanged(EventData::Own(changed.clone())),
+        Logged::OrderDeleted(EventData::Own(changed)),
     ];
     let limited = json!({ "role": "staff", "user": "l", "locations": ["1"] });
     let limited = Tokens::default()
@@ -1064,8 +1181,7 @@ fn nobody_is_told_of_locations_and_quantities_that_only_decide_what_they_see() {
             "REST and alerts".to_owned(),
             event.public_json().to_string(),
         )];
-        let broadcast =
-            crate::hub::broadcast::Broadcast::ephemeral(shop(), None, Timestamp::UNIX_EPOCH, event);
+        let broadcast = broadcast(event);
         for namespace in [
             Namespace::Oda,
             Namespace::Events,
@@ -1096,16 +1212,7 @@ fn nobody_is_told_of_locations_and_quantities_that_only_decide_what_they_see() {
 
 #[test]
 fn the_order_of_an_events_frames_is_the_same_whoever_asks() {
-    let entry = schemas::LogEntry {
-        offset: schemas::Offset {
-            epoch: EPOCH,
-            sequence: Sequence(1),
-        },
-        shop: shop(),
-        at: Timestamp::UNIX_EPOCH,
-        event: order(5, &[]),
-    };
-    let broadcast = crate::hub::broadcast::Broadcast::logged(entry, None);
+    let broadcast = broadcast(order(5, &[]));
     let frames = |limited: Option<&[schemas::LocationId]>| {
         let frames = Namespace::Hub.frames(&broadcast, limited, true);
         frames
@@ -1116,51 +1223,112 @@ fn the_order_of_an_events_frames_is_the_same_whoever_asks() {
     assert_eq!(frames(None), frames(Some(&[])));
 }
 
-#[test]
-fn the_documents_have_every_name_that_an_event_is_told_by() {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/contracts.md");
-    let page = std::fs::read_to_string(page).unwrap();
-    let row = |kind: &str| {
-        page.lines().find(|line| {
-            line.split('|')
-                .nth(1)
-                .is_some_and(|cell| cell.contains(kind))
-        })
-    };
+/// By which names each kind is told, in oda, oms, omni and hub, for what [`everything`] has of it.
+fn told_names() -> BTreeMap<Kind, [BTreeSet<String>; 4]> {
+    let namespaces = [
+        Namespace::Oda,
+        Namespace::Events,
+        Namespace::Omni,
+        Namespace::Hub,
+    ];
+    let mut told: BTreeMap<Kind, [BTreeSet<String>; 4]> = BTreeMap::new();
     for (event, _) in everything() {
-        let json = serde_json::to_value(&event).unwrap();
-        let posted = json["data"]["event"]
-            .as_str()
-            .filter(|_| json["kind"] == "posted");
-        let kind = posted.unwrap_or_else(|| json["kind"].as_str().unwrap());
-        if kind == "emitted" {
-            continue;
-        }
-        let row = row(&format!("`{kind}`"))
-            .unwrap_or_else(|| panic!("{kind} is not in docs/contracts.md"));
-        let broadcast =
-            crate::hub::broadcast::Broadcast::ephemeral(shop(), None, Timestamp::UNIX_EPOCH, event);
-        let columns: Vec<_> = row.split('|').collect();
-        let namespaces = [
-            Namespace::Oda,
-            Namespace::Events,
-            Namespace::Omni,
-            Namespace::Hub,
-        ];
-        for (namespace, column) in namespaces.into_iter().zip(3..) {
+        let names = told.entry(event.kind()).or_default();
+        let broadcast = broadcast(event);
+        for (names, namespace) in names.iter_mut().zip(namespaces) {
             let parts = namespace.contract().parts(&broadcast.telling(None));
-            assert!(
-                columns[column].trim() != "–" || parts.is_empty(),
-                "{kind} in {namespace:?}: {row}"
-            );
-            for part in parts {
-                let name = format!("`{}`", part.name);
-                let same = columns[column].trim() == "the same names" && part.name == kind;
-                assert!(
-                    same || columns[column].contains(&name),
-                    "{kind} is told as {name} in {namespace:?}: {row}"
-                );
-            }
+            names.extend(parts.into_iter().map(|part| part.name.into_owned()));
         }
     }
+    told
+}
+
+#[test]
+fn every_kind_of_event_is_tried_in_every_contract() {
+    let tried: Vec<Kind> = told_names().into_keys().collect();
+    let mut all = Kind::ALL.to_vec();
+    all.sort_unstable();
+    assert_eq!(tried, all, "what is missing is missing in `everything`");
+}
+
+#[test]
+fn the_document_has_every_event_and_the_names_that_it_is_told_by_and_no_others() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/contracts.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    // What stands between backticks, but for what is in brackets.
+    let quoted = |cell: &str| -> BTreeSet<String> {
+        let bare: String = cell
+            .split('(')
+            .map(|text| text.rsplit(')').next().unwrap_or(text))
+            .collect();
+        bare.split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect()
+    };
+    for (kind, names) in told_names() {
+        let name = kind.as_str();
+        let row = page
+            .lines()
+            .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>())
+            .find(|cells| cells.len() > 6 && quoted(cells[1]).contains(name))
+            .unwrap_or_else(|| panic!("docs/contracts.md has no row of `{name}`"));
+        let is_ephemeral = everything()
+            .iter()
+            .any(|(event, _)| event.kind() == kind && matches!(event, Event::Ephemeral(_)));
+        assert_eq!(
+            row[1].contains(&format!("`{name}` *e*")),
+            is_ephemeral,
+            "whether `{name}` is ephemeral"
+        );
+        let by_programs = kind.is_posted() || kind == Kind::Emitted;
+        assert_eq!(
+            row[2].contains('P'),
+            by_programs,
+            "whether programs post `{name}`"
+        );
+        for ((told, cell), contract) in names
+            .iter()
+            .zip(&row[3..])
+            .zip(["oda", "oms", "omni", "hub"])
+        {
+            let written = match *cell {
+                "the same names" => [name.to_owned()].into(),
+                // What the samples emit.
+                "its own name" => ["promo".to_owned()].into(),
+                cell => quoted(cell),
+            };
+            assert_eq!(written, *told, "`{name}` in {contract}");
+        }
+    }
+}
+
+#[test]
+fn every_message_of_a_contract_is_told_by_some_event() {
+    use crate::contracts::{HubMessage, OdaMessage, OmsMessage};
+    let mut told: [BTreeSet<String>; 4] = Default::default();
+    for names in told_names().into_values() {
+        for (all, names) in told.iter_mut().zip(names) {
+            all.extend(names);
+        }
+    }
+    // What answers a client is told by no event.
+    let answers = [
+        "connected",
+        "error",
+        "pong",
+        "resync",
+        "subscription_confirmed",
+    ];
+    let names = |all: &mut dyn Iterator<Item = &'static str>| -> BTreeSet<String> {
+        all.filter(|name| !answers.contains(name))
+            .chain(["promo"])
+            .map(str::to_owned)
+            .collect()
+    };
+    let [oda, oms, _, hub] = told;
+    assert_eq!(names(&mut OdaMessage::ALL.iter().map(|m| m.as_str())), oda);
+    assert_eq!(names(&mut OmsMessage::ALL.iter().map(|m| m.as_str())), oms);
+    assert_eq!(names(&mut HubMessage::ALL.iter().map(|m| m.as_str())), hub);
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use schemas::event::Notice;
-use schemas::{Event, LocationId, LogEntry, Room};
+use schemas::{Kind, LocationId, LogEntry, Room};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::PIPE;
 use super::client::Client;
-use super::log::{Log, hub, is_wanted, notice, shop, stock};
+use super::log::{Log, announced, hub, is_wanted, notice, shop, stock};
 use crate::HubOptions;
 
 #[derive(Debug, Clone)]
@@ -171,10 +171,13 @@ async fn run(acts: Vec<Act>, ring_entries: usize) {
                     entries.push(log.append(
                         &shop(),
                         match n % 5 {
-                            4 => Event::UserNotification(Notice {
-                                user_id,
-                                ..notice("personal")
-                            }),
+                            4 => announced(
+                                Kind::UserNotification,
+                                &Notice {
+                                    user_id,
+                                    ..notice("personal")
+                                },
+                            ),
                             _ => stock(1 + (location + n) % 3, product, n.cast_signed()),
                         },
                     ));

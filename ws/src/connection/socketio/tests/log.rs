@@ -12,16 +12,16 @@ use schemas::shape::{
     ReservationState, ReservedItem, StockStatus,
 };
 use schemas::{
-    AnyId, Entropy, Epoch, ErrorBody, Event, Identity, LevelSelection, LocationId, LogEntry, Money,
-    Offset, OrderId, ProductId, Quantities, Resource, Room, RunKind, RunState, Sequence,
-    ShopDomain, ShopScope, Subject, SyncRun, Timestamp,
+    AnyId, Entropy, Epoch, ErrorBody, EventData, Identity, Kind, LevelSelection, LocationId,
+    LogEntry, Logged, Money, Offset, OrderId, Posted, ProductId, Quantities, Resource, Room,
+    RunKind, RunState, Sequence, ShopDomain, ShopScope, Subject, SyncRun, Timestamp,
 };
 use serde_json::{Value, json};
 
 use super::fake_commands::FakeCommands;
 use crate::{
-    AuthError, Authenticator, EventSource, Hub, HubOptions, KeptRooms, LevelsSnapshot, OrderOwner,
-    SourceError,
+    AuthError, EventSource, Hub, HubOptions, KeptRooms, LevelsSnapshot, OrderOwner, SourceError,
+    TokenVerifier,
 };
 
 pub(crate) const EPOCH: Epoch = Epoch(0xbeef);
@@ -35,13 +35,13 @@ pub(crate) fn other_shop() -> ShopDomain {
 }
 
 /// A hold of that user on one of something at each of those locations.
-pub(crate) fn hold(by: &str, locations: &[u64]) -> Event {
+pub(crate) fn hold(by: &str, locations: &[u64]) -> Logged {
     let held = |location: &u64| ReservedItem {
         inventory_item_id: 3_u64.try_into().unwrap(),
         location_id: (*location).try_into().unwrap(),
         quantity: 1,
     };
-    Event::InventoryReservation(ReservationShape {
+    Logged::InventoryReservation(EventData::Own(ReservationShape {
         reservation_id: "r1".to_owned(),
         state: ReservationState::Held,
         items: locations.iter().map(held).collect(),
@@ -49,12 +49,12 @@ pub(crate) fn hold(by: &str, locations: &[u64]) -> Event {
         reason: "a test".to_owned(),
         expires_at: Timestamp::UNIX_EPOCH,
         created_by: by.parse().unwrap(),
-    })
+    }))
 }
 
 /// A command of that user, at its end.
-pub(crate) fn command(by: &str, error: Option<ErrorBody>) -> Event {
-    Event::CommandUpdated(CommandShape {
+pub(crate) fn command(by: &str, error: Option<ErrorBody>) -> Logged {
+    Logged::CommandUpdated(CommandShape {
         command_id: "c1".to_owned(),
         kind: CommandKind::Reserve,
         state: if error.is_some() {
@@ -111,19 +111,14 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(crate) fn append(&self, shop: &ShopDomain, event: Event) -> LogEntry {
+    pub(crate) fn append(&self, shop: &ShopDomain, event: Logged) -> LogEntry {
         let mut entries = self.entries.lock().unwrap();
         let sequence = Sequence(entries.len() as u64 + 1);
         let offset = Offset {
             epoch: self.epoch(),
             sequence,
         };
-        let entry = LogEntry {
-            offset,
-            shop: shop.clone(),
-            at: Timestamp::UNIX_EPOCH,
-            event,
-        };
+        let entry = LogEntry::new(offset, shop.clone(), Timestamp::UNIX_EPOCH, event);
         entries.push(entry.clone());
         entry
     }
@@ -135,7 +130,7 @@ impl Log {
     /// Nothing says any more whose the orders are.
     pub(crate) fn redact(&self) {
         for entry in &mut *self.entries.lock().unwrap() {
-            if let Event::OrderCreated(changed) = &mut entry.event {
+            if let Logged::OrderCreated(EventData::Own(changed)) = &mut entry.event {
                 changed.order.customer_id = None;
             }
         }
@@ -153,7 +148,9 @@ impl Log {
             .iter()
             .filter(|entry| entry.sequence() <= until)
         {
-            if let Event::InventoryUpdated(LevelChange { level, .. }) = &entry.event {
+            if let Logged::InventoryUpdated(EventData::Own(LevelChange { level, .. })) =
+                &entry.event
+            {
                 let key =
                     |level: &LevelShape| (level.shop.clone(), level.location_id, level.product_id);
                 levels.retain(|known| key(known) != key(level));
@@ -183,7 +180,9 @@ impl EventSource for Log {
             .entries()
             .into_iter()
             .find_map(|entry| match entry.event {
-                Event::OrderCreated(changed) if changed.order.order_id == order => {
+                Logged::OrderCreated(EventData::Own(changed))
+                    if changed.order.order_id == order =>
+                {
                     Some((changed.order.customer_id, changed.locations))
                 }
                 _ => None,
@@ -302,7 +301,7 @@ pub(crate) struct Tokens(
     pub(crate) Mutex<BTreeSet<String>>,
 );
 
-impl Authenticator for Tokens {
+impl TokenVerifier for Tokens {
     fn identify(&self, token: &str, _now: Timestamp) -> Result<Identity, AuthError> {
         let claims: Value = serde_json::from_str(token).map_err(|_| AuthError::Invalid)?;
         let take = |key: &str| claims.get(key).cloned();
@@ -378,22 +377,22 @@ pub(crate) fn level(shop: &ShopDomain, location: u64, product: u64, available: i
     }
 }
 
-pub(crate) fn stock(location: u64, product: u64, available: i64) -> Event {
+pub(crate) fn stock(location: u64, product: u64, available: i64) -> Logged {
     stock_of(&shop(), location, product, available)
 }
 
-pub(crate) fn stock_of(shop: &ShopDomain, location: u64, product: u64, available: i64) -> Event {
+pub(crate) fn stock_of(shop: &ShopDomain, location: u64, product: u64, available: i64) -> Logged {
     let level = level(shop, location, product, available);
-    Event::InventoryUpdated(LevelChange {
+    Logged::InventoryUpdated(EventData::Own(LevelChange {
         product: Vec::new(),
         level,
         previous_available: None,
         source: Way::Webhook,
         command_id: None,
-    })
+    }))
 }
 
-pub(crate) fn order(customer: u64, locations: &[u64]) -> Event {
+pub(crate) fn order(customer: u64, locations: &[u64]) -> Logged {
     let order = OrderShape {
         order_id: 1_u64.try_into().unwrap(),
         name: "#1".to_owned(),
@@ -412,12 +411,12 @@ pub(crate) fn order(customer: u64, locations: &[u64]) -> Event {
         .iter()
         .map(|id| (*id).try_into().unwrap())
         .collect();
-    Event::OrderCreated(OrderChanged {
+    Logged::OrderCreated(EventData::Own(OrderChanged {
         order,
         change: OrderChange::Created,
         customer_name: None,
         locations,
-    })
+    }))
 }
 
 pub(crate) fn notice(title: &str) -> Notice {
@@ -426,6 +425,22 @@ pub(crate) fn notice(title: &str) -> Notice {
         title: title.to_owned(),
         message: "x".to_owned(),
     }
+}
+
+/// What another program says, of a kind that the log keeps.
+pub(crate) fn posted(kind: Kind, data: Value) -> Logged {
+    let Value::Object(data) = data else {
+        panic!("not an object")
+    };
+    Posted::read(kind, "erp".to_owned(), None, data)
+        .unwrap()
+        .logged()
+        .unwrap()
+}
+
+/// The same of a notice.
+pub(crate) fn announced(kind: Kind, notice: &Notice) -> Logged {
+    posted(kind, serde_json::json!(notice))
 }
 
 /// Whether that reader, in those rooms from those places on, is to get that entry.

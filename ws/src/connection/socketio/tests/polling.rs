@@ -111,7 +111,7 @@ impl Poller {
             for packet in payload.split('\x1e') {
                 match engine::EnginePacket::parse(packet).unwrap() {
                     engine::EnginePacket::Message(text) => {
-                        self.heard.push(SocketIoPacket::parse(text).unwrap())
+                        self.heard.push(SocketIoPacket::parse(text).unwrap());
                     }
                     engine::EnginePacket::Ping(_) => assert_eq!(self.post("3").await, 200),
                     engine::EnginePacket::Noop => {}

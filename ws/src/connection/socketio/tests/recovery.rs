@@ -168,7 +168,7 @@ async fn what_is_kept_of_a_session_is_bounded_whatever_its_client_asks() {
         user_id: "7".parse().ok(),
         ..notice("a")
     };
-    world.happens(Event::UserNotification(own));
+    world.happens(announced(Kind::UserNotification, &own));
     assert!(
         client
             .events_so_far()
@@ -292,10 +292,13 @@ async fn it_works_again_and_again_and_before_the_first_event() {
     let mut client = world.staff().await;
     client.offset = None;
     for round in 0..3 {
-        world.happens(Event::UserNotification(schemas::event::Notice {
-            user_id: "7".parse().ok(),
-            ..notice(&round.to_string())
-        }));
+        world.happens(announced(
+            Kind::UserNotification,
+            &schemas::event::Notice {
+                user_id: "7".parse().ok(),
+                ..notice(&round.to_string())
+            },
+        ));
         assert!(client.join_again(&world.hub, &staff()).await.0);
         client.offset = None;
     }
@@ -436,7 +439,9 @@ async fn every_event_carries_a_cursor_whatever_it_is() {
         webhook_id: "w".parse().unwrap(),
         received_at: Timestamp::UNIX_EPOCH,
     };
-    world.hub.tell(&shop(), &Event::ShopifyWebhookReceived(run));
+    world
+        .hub
+        .tell(&shop(), &Ephemeral::ShopifyWebhookReceived(run));
     let all = [
         "error",
         "inventory:updateError",
@@ -517,8 +522,8 @@ async fn a_server_that_knows_nothing_recovers_a_client_from_the_log_and_the_reco
     ] {
         assert!(rooms.contains(&json!(room)), "{room} of {rooms:?}");
     }
-    world.happens(Event::SystemNotification(notice("another kind")));
-    world.happens(Event::SystemMaintenance(notice("tonight")));
+    world.happens(announced(Kind::SystemNotification, &notice("another kind")));
+    world.happens(announced(Kind::SystemMaintenance, &notice("tonight")));
     let events = client.events_so_far().await;
     assert_eq!(available(&events), [2]);
     assert_eq!(events.len(), 2);
@@ -713,7 +718,7 @@ async fn a_token_is_asked_for_again_on_the_way_back() {
 async fn of_an_event_of_two_frames_the_second_comes_by_itself() {
     let world = World::new();
     let mut client = world.staff().await;
-    let failed = Event::CommandUpdated(CommandShape {
+    let failed = Logged::CommandUpdated(CommandShape {
         command_id: "c1".to_owned(),
         kind: CommandKind::Reserve,
         state: CommandState::Failed,
