@@ -33,6 +33,7 @@ pub mod process;
 mod reports;
 pub mod secrets;
 mod shop;
+mod spans;
 mod supervisor;
 mod wakeups;
 pub mod wiring;

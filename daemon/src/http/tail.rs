@@ -37,7 +37,7 @@ pub(crate) async fn run(
         }
         match read {
             Ok(entries) => {
-                hub.publish(&entries);
+                heartbeat.work(async { hub.publish(&entries) }).await;
                 position = entries.last().map_or(position, schemas::LogEntry::sequence);
                 if entries.len() == limits::TAIL_GROUP {
                     continue;
@@ -53,10 +53,14 @@ pub(crate) async fn run(
                 continue;
             }
         }
-        tokio::select! {
+        let store_is_gone = tokio::select! {
             () = stop.cancelled() => return,
-            changed = erasures.changed() => if changed.is_err() { return },
-            changed = committed.wait_for(|head| *head > position) => if changed.is_err() { return },
+            changed = erasures.changed() => changed.is_err(),
+            changed = committed.wait_for(|head| *head > position) => changed.is_err(),
+        };
+        if store_is_gone {
+            // Its writer's end ends the process, and says why.
+            return stop.cancelled().await;
         }
     }
 }

@@ -18,9 +18,11 @@ use shopify::{
 use store::{Attempt, End, Operation, Refusal, Store, StoreError};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::limits;
 use crate::shop::identity::StoreIdentity;
+use crate::spans;
 use crate::supervisor::Heartbeat;
 use crate::supervisor::stall::Stall;
 use crate::wakeups::{Wakeup, Wakeups};
@@ -93,7 +95,8 @@ impl OutboxSender {
     ) -> Result<(), StoreError> {
         for attempt in self.store.attempts(&self.shop).await? {
             if on_the_way.insert(attempt.id.clone()) {
-                sending.spawn(self.message_sender().deliver(attempt));
+                let span = spans::outbox_message(&self.shop, &attempt.id);
+                sending.spawn(self.message_sender().deliver(attempt).instrument(span));
             }
         }
         let at = self.clock.now();
@@ -112,7 +115,8 @@ impl OutboxSender {
             }
             if let Some(attempt) = self.begin(call).await? {
                 on_the_way.insert(attempt.id.clone());
-                sending.spawn(self.message_sender().deliver(attempt));
+                let span = spans::outbox_message(&self.shop, &attempt.id);
+                sending.spawn(self.message_sender().deliver(attempt).instrument(span));
             }
         }
         Ok(())
@@ -210,9 +214,25 @@ struct MessageSender {
     partly: Arc<AtomicBool>,
 }
 
+/// What a line of the log calls an end.
+fn outcome_name(end: &End) -> &'static str {
+    match end {
+        End::Compared { .. } => "compared",
+        End::Done => "done",
+        End::Partly(_) => "partly",
+        End::Refused(_) => "refused",
+        End::Unknown(_) => "unknown",
+    }
+}
+
 impl MessageSender {
     async fn deliver(self, attempt: Attempt) -> String {
+        tracing::debug!(
+            count = attempt.levels.len(),
+            "Sending adjustments to Shopify"
+        );
         let end = self.answer(&attempt).await;
+        tracing::debug!(answer = outcome_name(&end), "Shopify answered");
         let id = attempt.id;
         let mut stall = Stall::of(format!("answers of {}", self.shop));
         loop {
@@ -244,7 +264,7 @@ impl MessageSender {
         loop {
             let age = self.clock.now().duration_since(attempt.begun);
             if age > SignedDuration::from_hours(limits::RESEND_HOURS_MAX) {
-                tracing::error!(shop.domain = %self.shop, attempt.id, levels = attempt.levels.len(), "Shopify's answer to a change of stock never came: compare these levels by hand");
+                tracing::error!(shop.domain = %self.shop, outbox.id = attempt.id, levels = attempt.levels.len(), "Shopify's answer to a change of stock never came: compare these levels by hand");
                 return unknown(
                     "Shopify's answer never came: whether it was done must be looked at by hand",
                 );
@@ -289,7 +309,7 @@ impl MessageSender {
                 }
                 Err(error) => {
                     if pause == limits::RESEND_PAUSE_MIN {
-                        tracing::warn!(shop.domain = %self.shop, attempt.id, %error, "a change of stock is not answered yet; the same will be sent again until it is");
+                        tracing::warn!(shop.domain = %self.shop, outbox.id = attempt.id, %error, "Could not send adjustments to Shopify; sending the same again until it answers");
                     }
                 }
             }

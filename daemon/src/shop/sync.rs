@@ -18,9 +18,11 @@ use serde::Serialize;
 use shopify::{Client, Retry};
 use store::{Batch, Cause, Operation, Outcome, Progress, RunRecord, Store, StoreError};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::limits;
 use crate::shop::identity::{OtherStore, StoreIdentity};
+use crate::spans;
 use crate::supervisor::Heartbeat;
 use crate::wakeups::{Wakeup, Wakeups};
 
@@ -157,7 +159,8 @@ impl Syncs {
             record.run.resource,
             record.run.kind,
         );
-        tracing::info!(shop.domain = %self.shop, run.id = %id, %resource, ?kind, resumed = !record.resume.is_empty(), "run under way");
+        tracing::info!(shop.domain = %self.shop, run.id = %id, %resource, ?kind, resumed = !record.resume.is_empty(), "Started or resumed a run");
+        let span = spans::run(&self.shop, &record.run);
         let run = Run {
             syncs: self,
             record,
@@ -171,17 +174,17 @@ impl Syncs {
                 RunKind::Quick => quick::finish(run).await,
             }
         };
-        let ended = heartbeat.work(work).await;
+        let ended = heartbeat.work(work).instrument(span).await;
         match ended {
             Ok(SyncRun {
                 processed, changed, ..
             }) => {
-                tracing::info!(shop.domain = %self.shop, run.id = %id, %resource, processed, changed, "run completed");
+                tracing::info!(shop.domain = %self.shop, run.id = %id, %resource, processed, changed, "Completed a run");
                 self.end(id, RunState::Completed, None).await;
             }
             Err(Stopped::Ended) => {}
             Err(error) => {
-                tracing::error!(shop.domain = %self.shop, run.id = %id, %resource, %error, "run failed");
+                tracing::error!(shop.domain = %self.shop, run.id = %id, %resource, %error, "A run failed");
                 self.end(id, RunState::Failed, Some(error.to_string()))
                     .await;
             }
