@@ -99,7 +99,7 @@ async fn keep(context: &RouteContext, webhook: &Webhook) -> Result<Response, Res
             client.hear_webhook(version);
         }
         context.arrived.notify_one();
-        context.hub.tell(
+        context.hub.publish_ephemeral(
             &received.shop.clone(),
             &Ephemeral::ShopifyWebhookReceived(received),
         );
