@@ -399,6 +399,14 @@ impl Event {
         }
     }
 
+    /// The event, when it is one that the log keeps.
+    pub fn logged(self) -> Option<Logged> {
+        match self {
+            Self::Logged(event) => Some(event),
+            Self::Ephemeral(_) => None,
+        }
+    }
+
     /// Who says so.
     pub fn origin(&self) -> Origin {
         match self.posted() {

@@ -18,7 +18,7 @@ use crate::credential::Credential;
 use crate::document::Document;
 use crate::error::{Error, REST_DEFAULT, Retry};
 use crate::health::{ApiHealth, Monitor};
-use crate::pace::{CallPermit, Priority, RateLimiter, ThrottleStatus};
+use crate::pace::{CallPacer, CallPermit, Priority, ThrottleStatus};
 use crate::token::{AccessToken, TokenSource};
 use crate::transport::Transport;
 
@@ -49,7 +49,7 @@ pub struct Client {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
-    pace: Arc<RateLimiter>,
+    pace: Arc<CallPacer>,
     monitor: Monitor,
     names: bool,
     /// What each document was last charged for, by its rows; as many as there are documents and page sizes.

@@ -67,7 +67,7 @@ impl ThrottleStatus {
 
 /// The paced queue of one shop.
 #[derive(Default)]
-pub(crate) struct RateLimiter {
+pub(crate) struct CallPacer {
     account: Mutex<PointBucket>,
     changed: Notify,
 }
@@ -136,7 +136,7 @@ enum AdmissionVerdict {
     WaitUntil(Instant),
 }
 
-impl RateLimiter {
+impl CallPacer {
     /// Waits for this call's turn. Dropping the future gives up the place in the queue.
     pub(crate) async fn admit(
         self: &Arc<Self>,
@@ -265,7 +265,7 @@ impl PointBucket {
 
 /// A place in the queue, given up when dropped.
 struct QueuePlace {
-    pace: Arc<RateLimiter>,
+    pace: Arc<CallPacer>,
     ticket: QueueTicket,
 }
 
@@ -278,7 +278,7 @@ impl Drop for QueuePlace {
 
 /// Leave for one call, over when dropped.
 pub(crate) struct CallPermit {
-    pace: Arc<RateLimiter>,
+    pace: Arc<CallPacer>,
     cost: f64,
     number: u64,
     /// Whether no other call was under way when this one went.

@@ -268,6 +268,73 @@ fn links_of_documents_lead_somewhere() {
 }
 
 #[test]
+fn paths_in_documents_exist() {
+    let top: BTreeSet<String> = fs::read_dir(root())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let mut found = 0;
+    for path in files()
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|kind| kind == "md"))
+        // Of versions that are gone.
+        .filter(|path| !path.ends_with("CHANGELOG.md"))
+    {
+        let text = fs::read_to_string(&path).unwrap();
+        for word in text.split('`').skip(1).step_by(2) {
+            let of_ours = word
+                .split_once('/')
+                .is_some_and(|(first, _)| top.contains(first));
+            // Whoever writes a pattern or an invented name knows that it is none.
+            if of_ours
+                && !word.contains(|c: char| "*{}<>… ".contains(c))
+                && !word.starts_with("target/")
+            {
+                assert!(
+                    root().join(word).exists(),
+                    "{} names {word}",
+                    path.display()
+                );
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 50, "the scan does not find the paths");
+}
+
+#[test]
+fn every_decision_says_when_why_and_what_else() {
+    let folder = root().join("docs/adr");
+    let index = fs::read_to_string(folder.join("README.md")).unwrap();
+    let mut numbers = BTreeSet::new();
+    for path in files().into_iter().filter(|path| path.starts_with(&folder)) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if name == "README.md" {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        for part in [
+            "\nDate: 20",
+            "Status: ",
+            "\n## Why\n",
+            "\n## Decision\n",
+            "\n## Alternatives\n",
+        ] {
+            assert!(text.contains(part), "{name} has no {part:?}");
+        }
+        assert!(
+            index.contains(name),
+            "docs/adr/README.md does not list {name}"
+        );
+        assert!(
+            numbers.insert(name[..4].to_owned()),
+            "{name} has another's number"
+        );
+    }
+    assert!(!numbers.is_empty());
+}
+
+#[test]
 fn the_repository_stands_alone() {
     let foreign = [
         concat!("registry.", "npmjs"),

@@ -28,7 +28,7 @@ use crate::protocol::socketio::{ClientCall, NamespaceId as _, PacketContent};
 use crate::protocol::{engine, frame, socketio};
 
 pub use self::hub::{HubMessage, HubRequest};
-pub use self::oda::{OdaMessage, OdaRequest};
+pub use self::oda::{NotificationType, OdaMessage, OdaRequest};
 pub use self::omni::{OmniMessage, OmniRequest};
 pub use self::oms::{OmsMessage, OmsRequest};
 

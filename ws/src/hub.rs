@@ -346,8 +346,8 @@ impl Hub {
         write_to(&concerned, limits::SERVED_AT_ONCE_MAX / fresh.len());
     }
 
-    /// Takes note that what follows [`Hub::head`] up to that sequence is nothing that this stockd knows, so that
-    /// nobody waits for it. From the same task as [`Hub::publish`].
+    /// Moves [`Hub::head`] to an offset before which this stockd knows no further entry, so that nobody waits for one.
+    /// To be called by the task that calls [`Hub::publish`].
     pub fn pass_over(&self, until: Sequence) {
         let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
         if until > ring.head() {

@@ -28,7 +28,7 @@ pub(super) struct ConnectionArgs {
     /// Address of the daemon; by default the first listener of --config, or http://127.0.0.1:8080.
     #[arg(long, global = true, env = "STOCKD_URL")]
     pub(super) url: Option<String>,
-    /// Token to use.
+    /// Token of the user who asks.
     #[arg(long, global = true, env = "STOCKD_TOKEN", hide_env_values = true)]
     pub(super) token: Option<String>,
     /// Configuration of the daemon: gives its address, and the secret to sign a token for an admin.
@@ -40,7 +40,7 @@ pub(super) struct ConnectionArgs {
 pub(super) struct DaemonAccess {
     /// Where the daemon is.
     pub(super) url: Url,
-    /// Token to use.
+    /// Token of the user who asks.
     pub(super) token: String,
 }
 

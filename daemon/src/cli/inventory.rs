@@ -46,7 +46,7 @@ enum Order {
         after_help = "Example: stockd inventory reserve --item KETTLE-00001-1 --location 7000001032772 --quantity 1 --reference till-3 --reason 'phone order'"
     )]
     Reserve(Reserve),
-    /// Set a quantity.
+    /// Set a quantity of a level.
     #[command(
         after_help = "Example: stockd inventory update --item KETTLE-00001-1 --location 7000001032772 --quantity 12 --name on_hand --reason counted"
     )]
@@ -134,7 +134,7 @@ struct Reserve {
     #[command(flatten)]
     #[serde(flatten)]
     place: Place,
-    /// Number of units.
+    /// Number of units to reserve.
     #[arg(long, value_name = "N")]
     quantity: i64,
     /// Duration, such as 30m, 8h or 7d; by default 15 minutes.
@@ -154,7 +154,7 @@ struct Update {
     #[command(flatten)]
     #[serde(flatten)]
     place: Place,
-    /// New quantity.
+    /// Quantity to set the level to.
     #[arg(long, value_name = "N")]
     quantity: i64,
     /// Quantity to set: available (the default), or on_hand for a shelf count.

@@ -56,7 +56,7 @@ enum Command {
     Levels(levels::Levels),
     /// Revoke tokens at once.
     Revoke(revoke::Revoke),
-    /// Run the daemon.
+    /// Run the daemon in the foreground.
     Run(run::Run),
     /// Print the JSON Schema of an event, or the OpenAPI or AsyncAPI document.
     Schema(schema::Schema),

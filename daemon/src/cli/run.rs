@@ -11,7 +11,7 @@ use crate::process::{self, Process, Signals};
 #[derive(Debug, Args)]
 #[command(after_help = "Example: stockd run --config stockd.toml")]
 pub(super) struct Run {
-    /// Configuration file.
+    /// Configuration file to use.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
 }

@@ -126,7 +126,7 @@ pub(super) struct PretendStore {
     /// Seed; the same seed gives the same store and the same purchases.
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
-    /// Number of products.
+    /// Number of products in the store.
     #[arg(long, default_value_t = 200, value_name = "N")]
     products: u32,
     /// Number of locations.

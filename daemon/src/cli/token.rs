@@ -27,7 +27,7 @@ pub(super) struct Token {
     /// Role: admin, manager, staff, customer, guest, service or super_admin.
     #[arg(long, value_parser = role)]
     role: Role,
-    /// Id of the user.
+    /// Id of the user, for the audit trail.
     #[arg(long, value_name = "ID")]
     user: schemas::UserId,
     /// Customer id of the user.

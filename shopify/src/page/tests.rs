@@ -13,7 +13,7 @@ fn list(name: &str, nodes: &Value, end_cursor: Option<&str>) -> Value {
 }
 
 fn location(number: u64, active: bool) -> Value {
-    let id = format!("gid://shopify/LocationNode/{number}");
+    let id = format!("gid://shopify/Location/{number}");
     json!({ "id": id, "name": "Harbour", "isActive": active, "isFulfillmentService": false, "updatedAt": "2026-11-19T10:00:00Z" })
 }
 
@@ -40,7 +40,7 @@ async fn a_quick_page_asks_for_what_changed_since_to_the_second() {
 #[tokio::test(start_paused = true)]
 async fn a_page_of_products_tells_each_without_its_variants_and_where_to_go_on() {
     let node = json!({
-        "id": "gid://shopify/ProductNode/7100200300400500601", "title": "Lamp", "handle": "lamp", "vendor": "Bright",
+        "id": "gid://shopify/Product/7100200300400500601", "title": "Lamp", "handle": "lamp", "vendor": "Bright",
         "productType": "Lighting", "status": "DRAFT", "updatedAt": "2026-11-19T10:00:00Z",
     });
     let fake = Fake::script([data(list("products", &json!([node]), Some("next")))]);
@@ -56,7 +56,7 @@ async fn a_page_of_products_tells_each_without_its_variants_and_where_to_go_on()
 async fn a_page_of_variants_tells_each_item_and_then_its_variant() {
     let node = json!({
         "id": "gid://shopify/ProductVariant/11", "title": "Small", "sku": "", "barcode": null, "price": "27.5",
-        "inventoryPolicy": "CONTINUE", "requiresComponents": true, "updatedAt": "2026-11-19T10:00:00Z", "product": { "id": "gid://shopify/ProductNode/1" },
+        "inventoryPolicy": "CONTINUE", "requiresComponents": true, "updatedAt": "2026-11-19T10:00:00Z", "product": { "id": "gid://shopify/Product/1" },
         "inventoryItem": {
             "id": "gid://shopify/InventoryItem/21", "sku": "", "tracked": false, "updatedAt": "2026-11-19T11:00:00Z",
         },
@@ -94,10 +94,7 @@ async fn a_page_of_levels_tells_every_quantity_and_passes_over_new_ones() {
     )]);
     let here = "31".parse().unwrap();
     let page = fake.client().levels_page(here, None, None).await.unwrap();
-    assert_eq!(
-        fake.variables()[0]["location"],
-        "gid://shopify/LocationNode/31"
-    );
+    assert_eq!(fake.variables()[0]["location"], "gid://shopify/Location/31");
     let [Change::Level(level)] = &page.changes[..] else {
         panic!("{:?}", page.changes)
     };
@@ -179,7 +176,7 @@ async fn a_page_that_goes_on_nowhere_is_an_error_and_not_the_last() {
 #[tokio::test(start_paused = true)]
 async fn the_shop_and_its_counts_are_told() {
     let shop = json!({
-        "id": "gid://shopify/ShopInfo/1", "name": "Pretend", "myshopifyDomain": "pretend.myshopify.com", "currencyCode": "EUR", "ianaTimezone": "Europe/Berlin",
+        "id": "gid://shopify/Shop/1", "name": "Pretend", "myshopifyDomain": "pretend.myshopify.com", "currencyCode": "EUR", "ianaTimezone": "Europe/Berlin",
     });
     let counts = json!({ "productsCount": { "count": 30_000 }, "productVariantsCount": { "count": 90_000 } });
     let fake = Fake::script([data(json!({ "shop": shop })), data(counts)]);
@@ -198,7 +195,7 @@ async fn the_shop_and_its_counts_are_told() {
 }
 
 fn order(number: u64, fulfillments: usize, transactions: usize, more_lines: bool) -> Value {
-    let sent = json!({ "status": "SUCCESS", "displayStatus": null, "location": { "id": "gid://shopify/LocationNode/31" } });
+    let sent = json!({ "status": "SUCCESS", "displayStatus": null, "location": { "id": "gid://shopify/Location/31" } });
     let paid = json!({
         "id": "gid://shopify/OrderTransaction/81", "kind": "SALE", "status": "SUCCESS",
         "amountSet": { "shopMoney": { "amount": "59.5", "currencyCode": "EUR" } },
@@ -213,7 +210,7 @@ fn order(number: u64, fulfillments: usize, transactions: usize, more_lines: bool
         "updatedAt": "2026-11-19T10:00:00Z", "cancelledAt": null, "displayFinancialStatus": "PAID",
         "displayFulfillmentStatus": "FULFILLED", "sourceName": "web", "currencyCode": "EUR",
         "currentTotalPriceSet": { "shopMoney": { "amount": "59.5" } }, "retailLocation": null,
-        "customer": { "id": "gid://shopify/CustomerNode/61" }, "fulfillments": vec![sent; fulfillments],
+        "customer": { "id": "gid://shopify/Customer/61" }, "fulfillments": vec![sent; fulfillments],
         "transactions": vec![paid; transactions], "lineItems": lines["lineItems"],
     })
 }
@@ -264,7 +261,7 @@ async fn a_page_of_orders_tells_those_it_has_whole_and_has_the_others_read() {
 #[tokio::test(start_paused = true)]
 async fn customers_are_paged_from_the_latest_until_one_is_older() {
     let customer = |number: u64, time: &str| {
-        let id = format!("gid://shopify/CustomerNode/{number}");
+        let id = format!("gid://shopify/Customer/{number}");
         json!({ "id": id, "createdAt": "2026-01-01T00:00:00Z", "updatedAt": time })
     };
     let (fresh, same, old) = (
@@ -315,7 +312,7 @@ async fn the_scopes_that_were_granted_are_told() {
 
 #[tokio::test(start_paused = true)]
 async fn a_name_is_the_same_in_a_body_and_in_an_answer() {
-    let (id, at) = ("gid://shopify/CustomerNode/61", "2026-11-19T10:00:00Z");
+    let (id, at) = ("gid://shopify/Customer/61", "2026-11-19T10:00:00Z");
     for (first, last, name) in [
         (json!("Ann"), json!("Lee"), Some("Ann Lee")),
         (json!(" Ann "), json!(""), Some("Ann")),

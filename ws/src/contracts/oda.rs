@@ -27,7 +27,7 @@ impl Contract for Oda {
     fn parts(&self, told: &Telling<'_>) -> Vec<Part> {
         let (name, kind) = match told_as(told.event) {
             Told::Message(message) => (message.as_str(), message.as_str()),
-            Told::Notification(kind) => (OdaMessage::Notification.as_str(), kind),
+            Told::Notification(kind) => (OdaMessage::Notification.as_str(), kind.as_str()),
             Told::Named(name) => (name, name),
             Told::Nothing => return Vec::new(),
         };
@@ -90,7 +90,7 @@ impl Contract for Oda {
         let told = told_as(event);
         match room {
             Room::Notifications => match told {
-                Told::Notification(kind) => kinds.contains(Some(kind)),
+                Told::Notification(kind) => kinds.contains(Some(kind.as_str())),
                 Told::Message(_) | Told::Named(_) | Told::Nothing => kinds.contains(None),
             },
             // Orders and payments come to those who subscribed to orders.
@@ -144,12 +144,22 @@ names! {
     }
 }
 
+names! {
+    /// The `type` of an event that arrives as `notification`.
+    NotificationType {
+        SecurityAlert = "security:alert",
+        SystemEvent = "system:event",
+        SystemMaintenance = "system:maintenance",
+        UserActivity = "user:activity",
+    }
+}
+
 /// What an event is told as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told<'e> {
     Message(OdaMessage),
     /// A `notification` of this type; the event's own name stands in its data.
-    Notification(&'static str),
+    Notification(NotificationType),
     /// By the name that another program gives it.
     Named(&'e str),
     /// Not at all.
@@ -191,19 +201,19 @@ fn told_as(event: &Event) -> Told<'_> {
             | Logged::ProductDeleted(_)
             | Logged::ProductPriceChanged(_)
             | Logged::ProductUpdated(_)
-            | Logged::UserActivity(_) => Told::Notification("user:activity"),
-            Logged::SecurityAlert(_) => Told::Notification("security:alert"),
+            | Logged::UserActivity(_) => Told::Notification(NotificationType::UserActivity),
+            Logged::SecurityAlert(_) => Told::Notification(NotificationType::SecurityAlert),
             Logged::CompanyNotification(_)
             | Logged::ShopNotification(_)
             | Logged::SystemAlert(_)
             | Logged::SystemNotification(_)
-            | Logged::UserNotification(_) => Told::Notification("system:event"),
-            Logged::SystemMaintenance(_) => Told::Notification("system:maintenance"),
+            | Logged::UserNotification(_) => Told::Notification(NotificationType::SystemEvent),
+            Logged::SystemMaintenance(_) => Told::Notification(NotificationType::SystemMaintenance),
             Logged::Emitted(emitted) => Told::Named(&emitted.event),
         },
         Event::Ephemeral(event) => match event {
             Ephemeral::CustomerOffline(_) | Ephemeral::CustomerOnline(_) => {
-                Told::Notification("user:activity")
+                Told::Notification(NotificationType::UserActivity)
             }
             Ephemeral::ShopifyProgress(run) => Told::Message(match run.resource {
                 Resource::Customers => Message::CustomerProgress,
@@ -217,14 +227,6 @@ fn told_as(event: &Event) -> Told<'_> {
         },
     }
 }
-
-/// Every `type` that a notification can have.
-pub(crate) const NOTIFICATION_KINDS: [&str; 4] = [
-    "security:alert",
-    "system:event",
-    "system:maintenance",
-    "user:activity",
-];
 
 /// The frame around every event; the ephemeral have no `id`.
 #[derive(Serialize)]

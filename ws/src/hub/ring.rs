@@ -84,7 +84,7 @@ impl EventRing {
         }
     }
 
-    /// Moves the head to that sequence; nothing of what lies between is kept.
+    /// Moves the head to there; nothing lies between that is to be kept.
     pub(crate) fn pass_over(&mut self, until: Sequence) {
         self.head = until;
     }

@@ -9,7 +9,7 @@ use schemas::{
     Room, VariantId,
 };
 
-use super::{NOTIFICATION_KINDS, OdaMessage};
+use super::{NotificationType, OdaMessage};
 use crate::contracts::names::names;
 use crate::contracts::request::{self, Fields, Join, Leaving, Request, forbidden, own_orders};
 use crate::hub::reader::NotificationKinds;
@@ -75,9 +75,13 @@ pub(crate) fn parse(call: &ClientCall, identity: &Identity) -> Result<Request, E
                 .texts("types")?
                 .map(|types| types.into_iter().collect());
             // They are kept with the session, so no others than those that something comes by.
-            let is_unknown = |kind: &&String| !NOTIFICATION_KINDS.contains(&kind.as_str());
-            if types.iter().flatten().any(|kind| is_unknown(&kind)) {
-                let message = format!("types takes {}", NOTIFICATION_KINDS.join(", "));
+            let is_unknown = |kind: &String| NotificationType::parse(kind).is_none();
+            if types.iter().flatten().any(is_unknown) {
+                let known: Vec<_> = NotificationType::ALL
+                    .iter()
+                    .map(|kind| kind.as_str())
+                    .collect();
+                let message = format!("types takes {}", known.join(", "));
                 return Err(ErrorBody::field("types", message));
             }
             let kinds = types.map_or(NotificationKinds::All, NotificationKinds::Only);

@@ -49,10 +49,10 @@ fn posted(kind: Kind) -> Logged {
     let Value::Object(data) = json!({ "title": "t", "message": "m" }) else {
         unreachable!()
     };
-    match Posted::read(kind, "erp".to_owned(), None, data).unwrap() {
-        Event::Logged(event) => event,
-        Event::Ephemeral(event) => panic!("{event:?}"),
-    }
+    Posted::read(kind, "erp".to_owned(), None, data)
+        .unwrap()
+        .logged()
+        .unwrap()
 }
 
 fn run(resource: Resource) -> SyncRun {

@@ -28,10 +28,10 @@ fn posted(kind: Kind, data: Value) -> Logged {
     let Value::Object(data) = data else {
         panic!("not an object")
     };
-    match Posted::read(kind, "erp".to_owned(), None, data).unwrap() {
-        Event::Logged(event) => event,
-        Event::Ephemeral(event) => panic!("{event:?}"),
-    }
+    Posted::read(kind, "erp".to_owned(), None, data)
+        .unwrap()
+        .logged()
+        .unwrap()
 }
 
 fn told(broadcast: &Broadcast) -> Vec<Value> {

@@ -1,12 +1,16 @@
 //! oms and hub as their documents have them, and of every contract that nobody hears what is not for them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::command::CommandKind;
 use schemas::event::{
     CustomerActivity, CustomerPresence, Drift, OrderChange, OrderChanged, Payment, PriceChange,
-    Transfer,
+    ProductShape, Transfer, Typing,
 };
+use schemas::shape::CommandShape;
 use schemas::{
     Emitted, Ephemeral, ErrorBody, ErrorCode, Event, EventData, Kind, Logged, Posted, Resource,
-    RunState, Sequence,
+    RunState, Sequence, SyncRun,
 };
 
 use super::log::{command, hold, level, posted, run};
@@ -326,10 +330,10 @@ async fn hub_tells_how_a_payment_stands_in_the_words_of_whoever_says_so() {
         let mut data = data.as_object().unwrap().clone();
         data.extend(status.map(|status| ("status".to_owned(), json!(status))));
         let (source, name) = ("amqp".to_owned(), name.map(str::to_owned));
-        match Posted::read(Kind::PaymentStatusChanged, source, name, data).unwrap() {
-            Event::Logged(event) => event,
-            Event::Ephemeral(event) => panic!("{event:?} is not logged"),
-        }
+        Posted::read(Kind::PaymentStatusChanged, source, name, data)
+            .unwrap()
+            .logged()
+            .unwrap()
     };
     for (payment, status) in [
         (payment(Some("payment.pending"), None), "pending"),
@@ -488,6 +492,14 @@ async fn a_products_quantity_in_hub_is_the_sum_of_what_one_may_see() {
 
 type MaySee = fn(&Who) -> bool;
 
+fn failed_command(by: &str, kind: CommandKind) -> Logged {
+    let error = ErrorBody::new(ErrorCode::Conflict, "It was another");
+    let Logged::CommandUpdated(failed) = command(by, Some(error)) else {
+        panic!("a command")
+    };
+    Logged::CommandUpdated(CommandShape { kind, ..failed })
+}
+
 /// Everything that can happen, each with who may see it by the contracts' table.
 fn everything() -> Vec<(Event, MaySee)> {
     let staff: MaySee = |who| who.is_staff();
@@ -521,6 +533,13 @@ fn everything() -> Vec<(Event, MaySee)> {
         customer_id: Some(customer_id()),
         amount: "1.00".parse().unwrap(),
         currency: "EUR".to_owned(),
+    };
+    let product = ProductShape {
+        product_id: 2_u64.try_into().unwrap(),
+        title: "Shirt".to_owned(),
+        vendor: "Us".to_owned(),
+        status: "active".to_owned(),
+        updated_at: Timestamp::UNIX_EPOCH,
     };
     let to_other = |title| schemas::event::Notice {
         user_id: Some("8".parse().unwrap()),
@@ -564,6 +583,7 @@ fn everything() -> Vec<(Event, MaySee)> {
             ),
             only_other,
         ),
+        (failed_command("8", CommandKind::Adjust), only_other),
         (Logged::ShopifySyncStatus(run(RunState::Completed)), staff),
         (
             Logged::OrderCreated(EventData::Own(order_of(1, 5, &[1]))),
@@ -586,6 +606,11 @@ fn everything() -> Vec<(Event, MaySee)> {
             paid,
         ),
         (Logged::PaymentRefunded(EventData::Own(payment)), paid),
+        (
+            Logged::ProductCreated(EventData::Own(product.clone())),
+            everybody,
+        ),
+        (Logged::ProductDeleted(EventData::Own(product)), everybody),
         (
             Logged::ProductPriceChanged(EventData::Own(PriceChange {
                 product_id: 2_u64.try_into().unwrap(),
@@ -659,6 +684,20 @@ fn everything() -> Vec<(Event, MaySee)> {
         ),
         (
             posted(
+                Kind::PaymentFailed,
+                json!({ "orderId": "order-9", "customerId": 5 }),
+            ),
+            paid,
+        ),
+        (
+            posted(
+                Kind::PaymentRefunded,
+                json!({ "orderId": "order-9", "customerId": 5 }),
+            ),
+            paid,
+        ),
+        (
+            posted(
                 Kind::InventoryUpdated,
                 json!({ "productId": "p", "quantity": 0 }),
             ),
@@ -699,6 +738,14 @@ fn everything() -> Vec<(Event, MaySee)> {
                 json!({ "userId": "8", "activity": "login" }),
             ),
             staff,
+        ),
+        (
+            posted(Kind::CustomerViewingProduct, json!({ "customerId": 5 })),
+            staff,
+        ),
+        (
+            posted(Kind::SecurityAlert, json!({ "message": "m" })),
+            admins,
         ),
         (
             posted(Kind::CustomerAddedToCart, json!({ "customerId": 5 })),
@@ -755,8 +802,17 @@ fn everything() -> Vec<(Event, MaySee)> {
     let Event::Ephemeral(posted_presence) = posted_presence else {
         panic!("presence is ephemeral")
     };
+    let progress = |resource| {
+        Ephemeral::ShopifyProgress(SyncRun {
+            resource,
+            ..run(RunState::Running)
+        })
+    };
     let ephemeral: Vec<(Ephemeral, MaySee)> = vec![
-        (Ephemeral::ShopifyProgress(run(RunState::Running)), staff),
+        (progress(Resource::Customers), staff),
+        (progress(Resource::Inventory), staff),
+        (progress(Resource::Orders), staff),
+        (progress(Resource::Products), staff),
         (
             Ephemeral::ShopifyWebhookReceived(WebhookReceived {
                 topic: "orders/create".to_owned(),
@@ -773,6 +829,15 @@ fn everything() -> Vec<(Event, MaySee)> {
             staff,
         ),
         (posted_presence, staff),
+        (
+            Ephemeral::Typing(Typing {
+                user_id: "somebody".parse().unwrap(),
+                room: schemas::Room::Custom("chat-room".parse().unwrap()),
+                room_id: "chat-room".to_owned(),
+                is_typing: true,
+            }),
+            staff,
+        ),
     ];
     let logged = logged
         .into_iter()
@@ -1158,46 +1223,112 @@ fn the_order_of_an_events_frames_is_the_same_whoever_asks() {
     assert_eq!(frames(None), frames(Some(&[])));
 }
 
-#[test]
-fn the_documents_have_every_name_that_an_event_is_told_by() {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/contracts.md");
-    let page = std::fs::read_to_string(page).unwrap();
-    let row = |kind: &str| {
-        page.lines().find(|line| {
-            line.split('|')
-                .nth(1)
-                .is_some_and(|cell| cell.contains(kind))
-        })
-    };
+/// By which names each kind is told, in oda, oms, omni and hub, for what [`everything`] has of it.
+fn told_names() -> BTreeMap<Kind, [BTreeSet<String>; 4]> {
+    let namespaces = [
+        Namespace::Oda,
+        Namespace::Events,
+        Namespace::Omni,
+        Namespace::Hub,
+    ];
+    let mut told: BTreeMap<Kind, [BTreeSet<String>; 4]> = BTreeMap::new();
     for (event, _) in everything() {
-        let kind = event.kind().as_str();
-        if kind == "emitted" {
-            continue;
-        }
-        let row = row(&format!("`{kind}`"))
-            .unwrap_or_else(|| panic!("{kind} is not in docs/contracts.md"));
+        let names = told.entry(event.kind()).or_default();
         let broadcast = broadcast(event);
-        let columns: Vec<_> = row.split('|').collect();
-        let namespaces = [
-            Namespace::Oda,
-            Namespace::Events,
-            Namespace::Omni,
-            Namespace::Hub,
-        ];
-        for (namespace, column) in namespaces.into_iter().zip(3..) {
+        for (names, namespace) in names.iter_mut().zip(namespaces) {
             let parts = namespace.contract().parts(&broadcast.telling(None));
-            assert!(
-                columns[column].trim() != "–" || parts.is_empty(),
-                "{kind} in {namespace:?}: {row}"
-            );
-            for part in parts {
-                let name = format!("`{}`", part.name);
-                let same = columns[column].trim() == "the same names" && part.name == kind;
-                assert!(
-                    same || columns[column].contains(&name),
-                    "{kind} is told as {name} in {namespace:?}: {row}"
-                );
-            }
+            names.extend(parts.into_iter().map(|part| part.name.into_owned()));
         }
     }
+    told
+}
+
+#[test]
+fn every_kind_of_event_is_tried_in_every_contract() {
+    let tried: Vec<Kind> = told_names().into_keys().collect();
+    let mut all = Kind::ALL.to_vec();
+    all.sort_unstable();
+    assert_eq!(tried, all, "what is missing is missing in `everything`");
+}
+
+#[test]
+fn the_document_has_every_event_and_the_names_that_it_is_told_by_and_no_others() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/contracts.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    // What stands between backticks, but for what is in brackets.
+    let quoted = |cell: &str| -> BTreeSet<String> {
+        let bare: String = cell
+            .split('(')
+            .map(|text| text.rsplit(')').next().unwrap_or(text))
+            .collect();
+        bare.split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect()
+    };
+    for (kind, names) in told_names() {
+        let name = kind.as_str();
+        let row = page
+            .lines()
+            .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>())
+            .find(|cells| cells.len() > 6 && quoted(cells[1]).contains(name))
+            .unwrap_or_else(|| panic!("docs/contracts.md has no row of `{name}`"));
+        let is_ephemeral = everything()
+            .iter()
+            .any(|(event, _)| event.kind() == kind && matches!(event, Event::Ephemeral(_)));
+        assert_eq!(
+            row[1].contains(&format!("`{name}` *e*")),
+            is_ephemeral,
+            "whether `{name}` is ephemeral"
+        );
+        let by_programs = kind.is_posted() || kind == Kind::Emitted;
+        assert_eq!(
+            row[2].contains('P'),
+            by_programs,
+            "whether programs post `{name}`"
+        );
+        for ((told, cell), contract) in names
+            .iter()
+            .zip(&row[3..])
+            .zip(["oda", "oms", "omni", "hub"])
+        {
+            let written = match *cell {
+                "the same names" => [name.to_owned()].into(),
+                // What the samples emit.
+                "its own name" => ["promo".to_owned()].into(),
+                cell => quoted(cell),
+            };
+            assert_eq!(written, *told, "`{name}` in {contract}");
+        }
+    }
+}
+
+#[test]
+fn every_message_of_a_contract_is_told_by_some_event() {
+    use crate::contracts::{HubMessage, OdaMessage, OmsMessage};
+    let mut told: [BTreeSet<String>; 4] = Default::default();
+    for names in told_names().into_values() {
+        for (all, names) in told.iter_mut().zip(names) {
+            all.extend(names);
+        }
+    }
+    // What answers a client is told by no event.
+    let answers = [
+        "connected",
+        "error",
+        "pong",
+        "resync",
+        "subscription_confirmed",
+    ];
+    let names = |all: &mut dyn Iterator<Item = &'static str>| -> BTreeSet<String> {
+        all.filter(|name| !answers.contains(name))
+            .chain(["promo"])
+            .map(str::to_owned)
+            .collect()
+    };
+    let [oda, oms, _, hub] = told;
+    assert_eq!(names(&mut OdaMessage::ALL.iter().map(|m| m.as_str())), oda);
+    assert_eq!(names(&mut OmsMessage::ALL.iter().map(|m| m.as_str())), oms);
+    assert_eq!(names(&mut HubMessage::ALL.iter().map(|m| m.as_str())), hub);
 }

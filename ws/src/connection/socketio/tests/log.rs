@@ -12,7 +12,7 @@ use schemas::shape::{
     ReservationState, ReservedItem, StockStatus,
 };
 use schemas::{
-    AnyId, Entropy, Epoch, ErrorBody, Event, EventData, Identity, Kind, LevelSelection, LocationId,
+    AnyId, Entropy, Epoch, ErrorBody, EventData, Identity, Kind, LevelSelection, LocationId,
     LogEntry, Logged, Money, Offset, OrderId, Posted, ProductId, Quantities, Resource, Room,
     RunKind, RunState, Sequence, ShopDomain, ShopScope, Subject, SyncRun, Timestamp,
 };
@@ -432,10 +432,10 @@ pub(crate) fn posted(kind: Kind, data: Value) -> Logged {
     let Value::Object(data) = data else {
         panic!("not an object")
     };
-    match Posted::read(kind, "erp".to_owned(), None, data).unwrap() {
-        Event::Logged(event) => event,
-        Event::Ephemeral(event) => panic!("{event:?} is not logged"),
-    }
+    Posted::read(kind, "erp".to_owned(), None, data)
+        .unwrap()
+        .logged()
+        .unwrap()
 }
 
 /// The same of a notice.
