@@ -375,11 +375,14 @@ impl Socket {
 impl Socket {
     fn read(&mut self, out: &mut SendQueue) -> ReadProgress {
         self.catch_up_marks();
+        // The ring stays locked for reading while frames are queued. Publishing waits for that, so the
+        // number of entries and of bytes is bounded below.
         let hub = Arc::clone(&self.hub);
         let ring = hub.ring.read().unwrap_or_else(PoisonError::into_inner);
         let Some((after, until)) = self.reader.due(ring.head()) else {
             return ReadProgress::Idle;
         };
+        // Before the floor only the store knows. Up to the floor is enough: the rest is in the ring.
         if after < ring.floor() {
             let rooms = self.reader.rooms().cloned().collect();
             self.query_page(rooms, after, until.min(ring.floor()));

@@ -99,6 +99,7 @@ impl SessionRecord {
     /// Takes back what a client with that cursor was not sent. Returns the backfills that are still
     /// to be done, in order; `None` when it is no longer known what the client has.
     pub(crate) fn rewind(&mut self, cursor: Cursor) -> Option<Vec<RoomBackfill>> {
+        // A dropped backfill that was not complete: what the client missed of it is not known any more.
         if let Some((number, until)) = self.backfills.lost
             && cursor.backfill_resume(number, Sequence(0), until).is_some()
         {

@@ -143,6 +143,7 @@ impl Socket {
             changed |= *kinds != record.kinds;
             record.kinds.clone_from(kinds);
         }
+        // Joining again what was joined before is common after a reconnect, and writes nothing.
         if !changed {
             return Ok(false);
         }
