@@ -102,7 +102,7 @@ async fn keep(context: &RouteContext, webhook: &Webhook) -> Result<Response, Res
             client.hear_webhook(version);
         }
         context.wakeups.delivery_arrived.send();
-        context.hub.tell(
+        context.hub.publish_ephemeral(
             &received.shop.clone(),
             &Ephemeral::ShopifyWebhookReceived(received),
         );

@@ -290,7 +290,7 @@ impl Run<'_> {
             self.told = Some(Instant::now());
             self.syncs
                 .hub
-                .tell(&self.syncs.shop, &Ephemeral::ShopifyProgress(run.clone()));
+                .publish_ephemeral(&self.syncs.shop, &Ephemeral::ShopifyProgress(run.clone()));
         }
         Ok(())
     }
