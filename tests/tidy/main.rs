@@ -18,13 +18,13 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 const ARROWS: [(&str, &[&str]); 9] = [
     (
         "daemon",
-        &["inventory", "schemas", "shopify", "sim", "store", "ws"],
+        &["domain", "schemas", "shopify", "sim", "store", "ws"],
     ),
-    ("inventory", &["schemas"]),
+    ("domain", &["schemas"]),
     ("schemas", &[]),
     ("shopify", &["schemas"]),
     ("sim", &[]),
-    ("store", &["inventory", "schemas"]),
+    ("store", &["domain", "schemas"]),
     ("tests", &["daemon", "schemas", "sim"]),
     ("ws", &["schemas"]),
     (
@@ -34,7 +34,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// Crates that only decide, and what would let them do something.
-const PURE: [&str; 2] = ["inventory", "schemas"];
+const PURE: [&str; 2] = ["domain", "schemas"];
 const OUTSIDE: [&str; 6] = [
     "std::env",
     "std::fs",
