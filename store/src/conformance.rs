@@ -5,12 +5,15 @@ mod commands;
 mod names;
 mod payments;
 mod posts;
+mod reading;
 mod runs;
 mod transfers;
 
 use std::sync::Arc;
 
-use inventory::Thresholds;
+use futures_util::FutureExt as _;
+
+use domain::Thresholds;
 use schemas::event::OrderChange;
 use schemas::record::{
     Customer, InventoryItem, Level, Location, Order, OrderLine, Product, Variant,
@@ -21,11 +24,11 @@ use schemas::{
     Resource, Room, RunId, RunKind, RunState, Sequence, ShopDomain, SyncRun, Timestamp,
 };
 
-use crate::operation::{
+use crate::{
     Batch, Cause, Delivery, Fate, KeptSession, Operation, Outcome, Progress, Retention, Revocation,
     Revoked, RunRecord, SessionQuota,
 };
-use crate::{Collection, OrderView, Position, Store, StoreError, sqlite};
+use crate::{Collection, OrderView, Position, Store, StoreError, Writer, sqlite};
 use claims::{
     a_full_run_reads_what_is_held_under_a_time_it_rules_out_and_counts_it,
     a_level_that_sells_faster_than_it_is_read_never_goes_back,
@@ -72,6 +75,15 @@ use posts::{
     of_two_alike_without_a_name_both_are_told_but_no_repetition,
     what_is_posted_again_under_its_key_is_told_once,
 };
+use reading::{
+    a_session_that_another_claims_counts_as_theirs, both_handles_see_what_was_answered,
+    deliveries_are_counted_by_topic_and_listed_newest_first,
+    marks_and_adjustments_are_paged_in_their_order,
+    of_two_variants_of_one_item_the_lowest_is_named_everywhere,
+    operations_of_one_group_see_each_other, pruning_takes_what_is_old_and_nothing_that_waits,
+    what_was_written_is_there_when_the_store_is_opened_anew,
+    who_waits_for_commits_is_woken_by_those_that_append,
+};
 use runs::{
     a_doubt_is_settled_by_a_read_and_counted_at_its_run,
     a_dry_run_tells_what_it_would_put_right_and_puts_nothing_right, a_quiet_store_shows_no_drift,
@@ -90,26 +102,35 @@ use transfers::{
 /// A store at work and what keeps it so.
 struct World {
     store: Arc<dyn Store>,
+    /// In a world at rest: it writes when it is stepped, and else a thread does.
+    writer: std::cell::RefCell<Option<Writer>>,
+    writing: Option<std::thread::JoinHandle<crate::Result<()>>>,
     /// Removed at the end; readers open the file whenever they need another connection.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     deliveries: std::cell::Cell<u32>,
 }
 
 fn sqlite_world() -> World {
+    World::at_work(sqlite::testing::open(), 0)
+}
+
+fn sqlite_world_at_rest() -> World {
     let (folder, sqlite::Opened { store, writer, .. }) = sqlite::testing::open();
-    std::thread::spawn(move || writer.run());
     World {
         store,
-        _folder: folder,
+        writer: Some(writer).into(),
+        writing: None,
+        folder,
         deliveries: 0.into(),
     }
 }
 
-/// Makes each fact a test of every backend.
+/// Makes each fact a test of every backend; those behind the semicolon are of a world at rest.
 macro_rules! holds_for_all {
-    ($($fact:ident),* $(,)?) => {
+    ($($fact:ident),* $(,)?; $($stepped:ident),* $(,)?) => {
         mod on_sqlite {
             $(#[tokio::test] async fn $fact() { super::$fact(super::sqlite_world()).await })*
+            $(#[tokio::test] async fn $stepped() { super::$stepped(super::sqlite_world_at_rest()).await })*
         }
     };
 }
@@ -180,7 +201,6 @@ holds_for_all! {
     a_command_repeated_under_its_key_is_answered_and_not_done_again,
     what_takes_no_stock_is_refused_by_code_and_field,
     a_hold_is_pending_until_shopify_has_it,
-    what_is_done_in_slices_is_done_whole,
     neither_an_early_nor_a_late_webhook_counts_a_change_twice,
     a_stale_hold_is_sent_anew_after_a_reading_and_a_stale_setting_is_a_conflict,
     a_hold_that_a_shopper_was_faster_for_is_rejected_whole,
@@ -194,6 +214,17 @@ holds_for_all! {
     a_hold_at_a_level_that_went_ends_without_waiting_for_it,
     what_comes_back_refused_from_a_level_that_went_fails_and_is_told,
     what_waits_for_a_level_that_goes_fails_and_is_told,
+    what_was_written_is_there_when_the_store_is_opened_anew,
+    both_handles_see_what_was_answered,
+    who_waits_for_commits_is_woken_by_those_that_append,
+    marks_and_adjustments_are_paged_in_their_order,
+    deliveries_are_counted_by_topic_and_listed_newest_first,
+    pruning_takes_what_is_old_and_nothing_that_waits,
+    a_session_that_another_claims_counts_as_theirs,
+    of_two_variants_of_one_item_the_lowest_is_named_everywhere;
+
+    operations_of_one_group_see_each_other,
+    what_is_done_in_slices_is_done_whole,
 }
 
 fn shop() -> ShopDomain {
@@ -333,6 +364,25 @@ pub(crate) fn run(id: &str, resource: Resource, first: bool) -> RunRecord {
 }
 
 impl World {
+    fn at_work((folder, opened): (tempfile::TempDir, sqlite::Opened), deliveries: u32) -> Self {
+        let sqlite::Opened { store, writer, .. } = opened;
+        Self {
+            store,
+            writer: None.into(),
+            writing: Some(std::thread::spawn(move || writer.run())),
+            folder,
+            deliveries: deliveries.into(),
+        }
+    }
+
+    /// The store ends, and is opened anew.
+    fn reopened(self) -> Self {
+        drop(self.store);
+        self.writing.unwrap().join().unwrap().unwrap();
+        let opened = sqlite::testing::open_in(&self.folder);
+        Self::at_work((self.folder, opened), self.deliveries.get())
+    }
+
     async fn registered(self) -> Self {
         self.do_(Operation::Register {
             shop: shop(),
@@ -344,7 +394,22 @@ impl World {
     }
 
     async fn do_(&self, operation: Operation) -> Outcome {
-        self.store.write(operation).await.unwrap()
+        let mut outcome = self.store.write(operation);
+        while self.writer.borrow().is_some() {
+            if let Some(outcome) = outcome.as_mut().now_or_never() {
+                return outcome.unwrap();
+            }
+            while self.step() {}
+            // What was sent may be held back until the runtime had a turn.
+            tokio::task::yield_now().await;
+        }
+        outcome.await.unwrap()
+    }
+
+    /// Has the writer do what waits now, or one slice of it. False when nothing waited.
+    fn step(&self) -> bool {
+        let mut writer = self.writer.borrow_mut();
+        writer.as_mut().unwrap().step().unwrap()
     }
 
     fn delivery(id: &str) -> Delivery {

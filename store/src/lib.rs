@@ -1,32 +1,25 @@
 //! stockd's memory: the inbox of deliveries, the mirror of the store, and the log of what became true.
 //!
 //! ```text
-//!  Operation ─▶ writer (group commit) ─▶ apply: mirror + log in one transaction ─▶ `committed` wakes readers
+//!  Operation ─▶ writer: load ─▶ decide (in memory) ─▶ commit mirror + log in one transaction ─▶ `committed` wakes readers
 //!  reads ◀───── a few read-only connections, each a consistent view
 //! ```
 //!
 //! [`Store`] is what the daemon sees, and [`sqlite::open`] gives it. One suite (`conformance`) says what holds for every
 //! database, through the trait alone.
 
-mod apply;
-mod attempt;
-mod command;
+mod backend;
 #[cfg(test)]
 mod conformance;
-mod door;
-mod drift;
 mod local;
-pub mod operation;
-mod position;
-mod shape;
 pub mod sqlite;
-mod tables;
+mod writer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use inventory::effect::Waiting;
+use domain::effect::Waiting;
 use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
@@ -35,15 +28,14 @@ use schemas::{
 };
 use tokio::sync::watch;
 
-pub use attempt::{Attempt, End, Refusal};
-pub use command::{By, Given, Policy};
-pub use drift::{Drifted, Held, Wrong};
-pub use local::Writer;
-pub use operation::{
-    Batch, Cause, Delivery, Fate, KeptSession, LastRuns, Mark, Operation, Outcome, Post, PostKey,
-    Progress, Retention, Revocation, Revoked, RunRecord, SessionQuota,
+pub use domain::{
+    Attempt, Batch, By, Cause, Delivery, Drifted, End, Fate, Given, Held, KeptSession, LastRuns,
+    Mark, Operation, Outcome, Policy, Position, Post, PostKey, Progress, Refusal, Retention,
+    Revocation, Revoked, RunRecord, SessionQuota, Wrong,
 };
-pub use position::Position;
+pub use writer::Writer;
+
+pub(crate) type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// Why a store could not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -1,42 +1,26 @@
-//! A store in this process: one writer that commits in groups, readers beside it.
-//!
-//! What somebody waits for overtakes what is only brought into the mirror: a webhook is answered when it is on disk,
-//! however many others are still to be applied.
-//!
-//! The writer can run on a thread of its own ([`Writer::run`]) or be stepped by a simulation ([`Writer::step`]).
+//! A store in this process: the writer's queue, and readers beside it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use inventory::effect::Waiting;
+use domain::effect::Waiting;
 use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
-    Change, Epoch, InventoryItemId, LevelSelection, LocationId, LogEntry, Resource, Room, RunId,
-    Sequence, ShopDomain, Timestamp,
+    Epoch, InventoryItemId, LevelSelection, LocationId, LogEntry, Resource, Room, RunId, Sequence,
+    ShopDomain, Timestamp,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
-use crate::drift::{Drifted, Held};
-use crate::operation::{
-    Delivery, KeptSession, LastRuns, Operation, Outcome, Revocation, RunRecord,
-};
-use crate::position::Position;
-use crate::tables::Result;
+use crate::backend::Backend;
+use crate::writer::{Request, WAITING_MAX, Writer, WriterSignals};
 use crate::{
-    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, OrderView,
-    Store, StoreError,
+    Attempt, Backlog, Collection, CommandFilter, Delivery, DeliverySummary, Drifted, Held,
+    HoldFilter, KeptSession, LastRuns, Marked, Operation, OrderView, Outcome, Position, Result,
+    Revocation, RunRecord, Store, StoreError,
 };
 
-/// Operations that may wait for the writer; the next caller waits for a place.
-const WAITING_MAX: usize = 4096;
-/// Operations that somebody waits for, in one transaction: bounds how long the first of a group waits for its commit.
-const GROUP_MAX: usize = 512;
-/// Changes of the mirror in one transaction, for the same reason: each costs several times an operation of the others.
-const CHANGES_MAX: usize = 96;
-/// Bytes of sessions' records in one transaction, but at least one record: with more, a webhook would wait for them.
-const SESSION_BYTES_MAX: usize = 128 * 1024;
 /// Reads at a time of what the daemon does by itself; the next one waits.
 const READERS_MAX: usize = 4;
 /// Reads at a time of the live path: the tail of the log, sessions that come back, readiness. They are short.
@@ -45,21 +29,6 @@ const LIVE_READERS_MAX: usize = 2;
 const REQUEST_READERS_MAX: usize = 3;
 /// Connections that read, in all.
 pub(crate) const CONNECTIONS_MAX: usize = READERS_MAX + LIVE_READERS_MAX + REQUEST_READERS_MAX;
-
-/// Writes groups of operations durably.
-pub(crate) trait Engine: Send + 'static {
-    /// Does each operation whole or not at all and commits them together. `Err` is final: the database does
-    /// not tell whether the group was committed.
-    fn commit(&mut self, group: &[Operation]) -> Result<Vec<Result<Outcome>>>;
-    /// After a group was answered: for what nobody waits for.
-    fn answered(&mut self) {}
-    /// Where the log ends.
-    fn head(&self) -> Sequence;
-    /// Why the last group could not be committed; `None` once one was.
-    fn failing(&self) -> Option<&StoreError> {
-        None
-    }
-}
 
 /// Answers reads, each from one consistent view.
 pub(crate) trait Reader: Send + Sync + 'static {
@@ -128,153 +97,6 @@ pub(crate) trait Reader: Send + Sync + 'static {
     ) -> Result<Vec<serde_json::Value>>;
 }
 
-struct Request {
-    operation: Operation,
-    answer: oneshot::Sender<Result<Outcome>>,
-}
-
-impl Request {
-    /// How many changes of the mirror it asks for; `None` for what overtakes them.
-    fn changes(&self) -> Option<usize> {
-        match &self.operation {
-            Operation::Apply(batch) => Some(batch.changes.len().max(1)),
-            _ => None,
-        }
-    }
-
-    /// How many bytes of a session it brings; `None` for what is none.
-    fn session_bytes(&self) -> Option<usize> {
-        match &self.operation {
-            Operation::KeepSession { rooms, .. } => Some(rooms.len()),
-            _ => None,
-        }
-    }
-
-    /// Whether something goes that was in the log, or may have been.
-    fn erases(&self) -> bool {
-        match &self.operation {
-            Operation::Apply(batch) => batch
-                .changes
-                .iter()
-                .any(|change| matches!(change, Change::Redacted(_))),
-            Operation::Forget { .. } | Operation::KeepNames { wanted: false, .. } => true,
-            _ => false,
-        }
-    }
-}
-
-/// The only thing that writes.
-pub struct Writer {
-    engine: Box<dyn Engine>,
-    requests: mpsc::Receiver<Request>,
-    /// Batches to be applied, oldest first. Those who ask for them wait for the answer, so there are few.
-    batches: VecDeque<Request>,
-    /// Sessions' records to be kept, oldest first. Their sockets wait for the answer, so there are no more than sockets.
-    sessions: VecDeque<Request>,
-    committed: watch::Sender<Sequence>,
-    failing: watch::Sender<Option<String>>,
-    erasures: watch::Sender<u64>,
-}
-
-impl Writer {
-    /// Does everything that waits now, as one group; waits for nothing. False when nothing waited.
-    ///
-    /// # Errors
-    /// The database can no longer be trusted to tell what it holds: end the process.
-    pub fn step(&mut self) -> Result<bool> {
-        let group = self.group(None);
-        if group.is_empty() {
-            return Ok(false);
-        }
-        self.commit(group)?;
-        Ok(true)
-    }
-
-    /// Writes until every handle of the store is gone.
-    ///
-    /// # Errors
-    /// As [`Writer::step`].
-    pub fn run(mut self) -> Result<()> {
-        loop {
-            let idle = self.batches.is_empty() && self.sessions.is_empty();
-            let first = if idle {
-                self.requests.blocking_recv()
-            } else {
-                None
-            };
-            let group = self.group(first);
-            if group.is_empty() {
-                return Ok(());
-            }
-            self.commit(group)?;
-        }
-    }
-
-    /// What is written next: that request, what waits, and as many batches and sessions as fit.
-    fn group(&mut self, first: Option<Request>) -> Vec<Request> {
-        let mut group = Vec::new();
-        let mut next = first.or_else(|| self.requests.try_recv().ok());
-        while let Some(request) = next {
-            // Sessions give way as batches do, so that clients who join rooms do not delay webhooks.
-            match (request.changes(), request.session_bytes()) {
-                (Some(_), _) => self.batches.push_back(request),
-                (_, Some(_)) => self.sessions.push_back(request),
-                (None, None) => group.push(request),
-            }
-            next = if group.len() < GROUP_MAX {
-                self.requests.try_recv().ok()
-            } else {
-                None
-            };
-        }
-        let mut changes = 0;
-        while changes < CHANGES_MAX
-            && let Some(batch) = self.batches.pop_front()
-        {
-            changes += batch.changes().unwrap_or_default();
-            group.push(batch);
-        }
-        let mut bytes = 0;
-        while bytes < SESSION_BYTES_MAX
-            && let Some(session) = self.sessions.pop_front()
-        {
-            bytes += session.session_bytes().unwrap_or_default();
-            group.push(session);
-        }
-        group
-    }
-
-    fn commit(&mut self, group: Vec<Request>) -> Result<()> {
-        let erases = group.iter().any(Request::erases);
-        let (operations, answers): (Vec<_>, Vec<_>) = group
-            .into_iter()
-            .map(|request| (request.operation, request.answer))
-            .unzip();
-        let outcomes = self.engine.commit(&operations)?;
-        if erases {
-            self.erasures.send_modify(|erasures| *erasures += 1);
-        }
-        self.committed.send_if_modified(|head| {
-            let now = self.engine.head();
-            std::mem::replace(head, now) != now
-        });
-        self.failing.send_if_modified(|failing| {
-            // One sentence for each time it lasts: another error of the same disk is no news.
-            let news = failing.is_some() != self.engine.failing().is_some();
-            if news {
-                *failing = self.engine.failing().map(ToString::to_string);
-            }
-            news
-        });
-        for (answer, outcome) in answers.into_iter().zip(outcomes) {
-            // Whoever asked may have given up waiting; what was done stays done.
-            let _ = answer.send(outcome);
-        }
-        self.engine.answered();
-        Ok(())
-    }
-}
-
 /// A store whose writer and readers are in this process.
 pub(crate) struct Local<R> {
     epoch: Epoch,
@@ -294,13 +116,17 @@ impl<R: Reader> Local<R> {
     pub(crate) fn open(
         epoch: Epoch,
         secret: [u8; 32],
-        engine: impl Engine,
+        backend: impl Backend,
+        head: Sequence,
         reader: R,
     ) -> (Arc<dyn Store>, Writer) {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
-        let (sender, committed) = watch::channel(engine.head());
-        let (trouble, failing) = watch::channel(None);
-        let (erased, erasures) = watch::channel(0);
+        let (writer, signals) = Writer::new(backend, waiting, head);
+        let WriterSignals {
+            committed,
+            failing,
+            erasures,
+        } = signals;
         let [live, reads, requested] = [LIVE_READERS_MAX, READERS_MAX, REQUEST_READERS_MAX]
             .map(|places| Arc::new(Semaphore::new(places)));
         let reader = Arc::new(reader);
@@ -315,15 +141,6 @@ impl<R: Reader> Local<R> {
             live,
             reads,
             requested,
-        };
-        let writer = Writer {
-            engine: Box::new(engine),
-            requests: waiting,
-            batches: VecDeque::new(),
-            sessions: VecDeque::new(),
-            committed: sender,
-            failing: trouble,
-            erasures: erased,
         };
         (Arc::new(store), writer)
     }
@@ -388,7 +205,7 @@ impl<R: Reader> Store for Local<R> {
     async fn write(&self, operation: Operation) -> Result<Outcome> {
         let (answer, outcome) = oneshot::channel();
         self.requests
-            .send(Request { operation, answer })
+            .send(Request::new(operation, answer))
             .await
             .map_err(|_| StoreError::Closed)?;
         outcome.await.map_err(|_| StoreError::Closed)?
@@ -610,8 +427,9 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
-    use crate::operation::{Batch, Cause, SessionQuota};
     use crate::sqlite::{Opened, testing};
+    use crate::writer::CHANGES_MAX;
+    use crate::{Batch, Cause, SessionQuota};
 
     #[test]
     fn a_delivery_overtakes_what_is_still_to_be_applied_and_all_of_that_is_applied() {
@@ -643,7 +461,7 @@ mod tests {
         };
         let register = Operation::Register {
             shop,
-            thresholds: inventory::Thresholds::default(),
+            thresholds: domain::Thresholds::default(),
             at,
         };
         let mut kept = Box::pin(join_all([
@@ -699,7 +517,7 @@ mod tests {
         );
         let register = Operation::Register {
             shop: shop.clone(),
-            thresholds: inventory::Thresholds::default(),
+            thresholds: domain::Thresholds::default(),
             at,
         };
         let delivery = Delivery {

@@ -19,6 +19,7 @@ mod hostile;
 mod hub;
 mod import;
 mod live;
+mod logging;
 mod names;
 mod omni;
 mod oms;

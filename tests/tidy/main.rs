@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// Crates that only decide, and what would let them do something.
-const PURE: [&str; 2] = ["inventory", "schemas"];
+const PURE: [&str; 2] = ["domain", "schemas"];
 const OUTSIDE: [&str; 6] = [
     "std::env",
     "std::fs",

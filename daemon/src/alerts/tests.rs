@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::Thresholds;
 use http::{Request, Response};
-use inventory::Thresholds;
 use schemas::event::Notice;
 use schemas::{EventData, Logged, ShopDomain};
 use serde_json::Value;
@@ -177,7 +177,8 @@ impl World {
             .place(&self.store.positions().await.unwrap())
             .await
             .unwrap();
-        self.readers.spawn(reader.run(place, self.stop.clone()));
+        self.readers
+            .spawn(reader.run(place, Heartbeat::unwatched(), self.stop.clone()));
     }
 
     /// Things happen.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use inventory::Thresholds;
+use domain::Thresholds;
 use jiff::SignedDuration;
 use reqwest::Url;
 use schemas::{AnyId, LocationId, ShopDomain};

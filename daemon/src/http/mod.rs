@@ -33,7 +33,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use schemas::{Clock, ErrorBody, ErrorCode, ShopDomain, Timestamp};
 use shopify::Client;
 use store::{Position, Store, StoreError};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -52,12 +52,14 @@ use crate::amqp;
 use crate::http::edge::{Peer, Stream};
 use crate::limits::FIGURES_TIME;
 use crate::people::auth::Tokens;
+use crate::secrets::ShopSecrets;
 use crate::shop::commands::Commands;
 use crate::shop::names::ShopNames;
 use crate::shop::posts::PostIntake;
 use crate::shop::scheduler::Runs;
+use crate::supervisor::Supervisor;
 use crate::supervisor::problems::Problems;
-use crate::wiring::ShopSecrets;
+use crate::wakeups::Wakeups;
 
 /// What the routes need, shared: it is cloned for every request, by each filter that the request is shown to.
 pub(crate) type RouteContext = Arc<AppState>;
@@ -106,8 +108,10 @@ pub(crate) struct AppState {
     pub(crate) hosts: Arc<KnownHosts>,
     /// The bytes of requests' bodies.
     pub(crate) bodies: Arc<BodyBudget>,
-    /// A delivery was put into the inbox.
-    pub(crate) arrived: Arc<Notify>,
+    /// By which other parts are woken.
+    pub(crate) wakeups: Arc<Wakeups>,
+    /// How the daemon's tasks are.
+    pub(crate) supervisor: Arc<Supervisor>,
     /// What lasts longer than its request.
     pub(crate) tasks: TaskTracker,
     /// The daemon is ending.

@@ -271,7 +271,7 @@ mod tests {
             store, mut writer, ..
         } = store::sqlite::open(&path, &entropy, Timestamp::UNIX_EPOCH).unwrap();
         let shop: ShopDomain = "a.myshopify.com".parse().unwrap();
-        let (thresholds, at) = (inventory::Thresholds::default(), Timestamp::UNIX_EPOCH);
+        let (thresholds, at) = (domain::Thresholds::default(), Timestamp::UNIX_EPOCH);
         let known = store.write(Operation::Register {
             shop: shop.clone(),
             thresholds,

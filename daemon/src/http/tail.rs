@@ -7,17 +7,25 @@ use tokio_util::sync::CancellationToken;
 use ws::Hub;
 
 use crate::limits;
+use crate::supervisor::Heartbeat;
 use crate::supervisor::stall::Stall;
 
 /// Publishes every entry from the log's end on, until told to stop. What came before, readers fetch themselves.
-pub(crate) async fn run(store: Arc<dyn Store>, hub: Arc<Hub>, stop: CancellationToken) {
+pub(crate) async fn run(
+    store: Arc<dyn Store>,
+    hub: Arc<Hub>,
+    heartbeat: Heartbeat,
+    stop: CancellationToken,
+) {
     let (mut committed, mut erasures) = (store.committed(), store.erasures());
     let mut erased = *erasures.borrow();
     let mut position = hub.head().sequence;
     let mut stall = Stall::of("events");
     loop {
         let head = *committed.borrow_and_update();
-        let read = store.entries(position, limits::TAIL_GROUP).await;
+        let read = heartbeat
+            .work(store.entries(position, limits::TAIL_GROUP))
+            .await;
         stall.note(&read);
         let now = *erasures.borrow_and_update();
         if now != erased {
@@ -29,7 +37,7 @@ pub(crate) async fn run(store: Arc<dyn Store>, hub: Arc<Hub>, stop: Cancellation
         }
         match read {
             Ok(entries) => {
-                hub.publish(&entries);
+                heartbeat.work(async { hub.publish(&entries) }).await;
                 position = entries.last().map_or(position, schemas::LogEntry::sequence);
                 if entries.len() == limits::TAIL_GROUP {
                     continue;
@@ -45,10 +53,14 @@ pub(crate) async fn run(store: Arc<dyn Store>, hub: Arc<Hub>, stop: Cancellation
                 continue;
             }
         }
-        tokio::select! {
+        let store_is_gone = tokio::select! {
             () = stop.cancelled() => return,
-            changed = erasures.changed() => if changed.is_err() { return },
-            changed = committed.wait_for(|head| *head > position) => if changed.is_err() { return },
+            changed = erasures.changed() => changed.is_err(),
+            changed = committed.wait_for(|head| *head > position) => changed.is_err(),
+        };
+        if store_is_gone {
+            // Its writer's end ends the process, and says why.
+            return stop.cancelled().await;
         }
     }
 }

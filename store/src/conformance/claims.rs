@@ -10,9 +10,7 @@ use schemas::{
 use super::{
     World, at, available_only, item, level, level_key, location, order, product, run, shop, variant,
 };
-use crate::operation::{
-    Batch, Cause, Delivery, Fate, Mark, Operation, Outcome, Retention, RunRecord,
-};
+use crate::{Batch, Cause, Delivery, Fate, Mark, Operation, Outcome, Retention, RunRecord};
 use crate::{Collection, Wrong};
 
 /// Readings until the store's word is final.

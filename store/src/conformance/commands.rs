@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use inventory::effect::{Call, CallKind, coalesce};
+use domain::effect::{Call, CallKind, coalesce};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use schemas::command::{ReserveItem, Sale, SettableName};
@@ -11,8 +11,8 @@ use schemas::{Command, ErrorBody, ErrorCode, Role};
 use serde_json::Value;
 
 use super::*;
-use crate::command::{By, Given, Policy};
 use crate::{Attempt, CommandFilter, End, HoldFilter, Refusal};
+use crate::{By, Given, Policy};
 
 pub(super) fn reserve(lines: &[(u64, i64)]) -> Command {
     let line = |&(item, quantity): &(u64, i64)| ReserveItem {
@@ -61,7 +61,7 @@ fn staff() -> By {
 
 impl World {
     /// A shop with items 1 to 3, each with that many at location 1.
-    async fn stocked(self, available: i64) -> Self {
+    pub(super) async fn stocked(self, available: i64) -> Self {
         let world = self.registered().await;
         let mut said = vec![Change::Location(location(1))];
         for id in 1..=3 {
@@ -73,27 +73,35 @@ impl World {
 
     async fn give_by(&self, by: By, command: Command, second: i64) -> Result<Value, ErrorBody> {
         self.deliveries.set(self.deliveries.get() + 1);
+        let id = format!("c{}", self.deliveries.get());
+        self.do_(Self::command(id, by, command, second))
+            .await
+            .answer
+            .unwrap()
+    }
+
+    fn command(id: String, by: By, command: Command, second: i64) -> Operation {
         let policy = Policy {
             allow_backorder: false,
             default_location: None,
             unsent_max: SignedDuration::from_hours(4),
         };
-        let id = format!("c{}", self.deliveries.get());
-        let given = Given {
+        Operation::Command(Box::new(Given {
             shop: shop(),
             at: at(second),
             id,
             by,
             command,
             policy,
-        };
-        self.do_(Operation::Command(Box::new(given)))
-            .await
-            .answer
-            .unwrap()
+        }))
     }
 
-    async fn give(&self, command: Command) -> Result<Value, ErrorBody> {
+    /// A command of staff, not given yet.
+    pub(super) fn given(id: &str, command: Command) -> Operation {
+        Self::command(id.to_owned(), staff(), command, 100)
+    }
+
+    pub(super) async fn give(&self, command: Command) -> Result<Value, ErrorBody> {
         self.give_by(staff(), command, 100).await
     }
 
@@ -103,7 +111,7 @@ impl World {
     }
 
     /// Begins every call that can be made now.
-    async fn begin(&self) -> Vec<(Attempt, Call)> {
+    pub(super) async fn begin(&self) -> Vec<(Attempt, Call)> {
         let waiting =
             || async { coalesce(&self.store.waiting(&shop(), 1_000).await.unwrap(), false) };
         let mut plan = waiting().await;
@@ -343,22 +351,29 @@ pub(super) async fn what_is_done_in_slices_is_done_whole(world: World) {
         world.give(reserve(&[(1, 1)])).await.unwrap();
     }
     let (attempt, _) = world.begin().await.remove(0);
-    let settle = || Operation::SettleAttempt {
+    let mut settled = world.store.write(Operation::SettleAttempt {
         shop: shop(),
         id: attempt.id.clone(),
         end: End::Done,
         at: at(100),
-    };
-    let mut slices = 1;
-    while world.do_(settle()).await.more {
+    });
+    tokio::task::yield_now().await;
+    assert!(settled.as_mut().now_or_never().is_none());
+    let mut slices = 0;
+    let outcome = loop {
+        assert!(world.step());
+        slices += 1;
+        if let Some(outcome) = settled.as_mut().now_or_never() {
+            break outcome.unwrap();
+        }
         assert!(world.store.waiting(&shop(), 1).await.unwrap().is_empty());
         assert_eq!(
             world.store.attempts(&shop()).await.unwrap().len(),
             1,
             "a crash here sends it again"
         );
-        slices += 1;
-    }
+    };
+    assert!(!outcome.more, "answered when all of it is done");
     assert_eq!(
         (slices, world.store.attempts(&shop()).await.unwrap().len()),
         (3, 0)

@@ -5,8 +5,8 @@ use schemas::{Change, CustomerId, EventData, Logged, RecordKey, Resource, RunSta
 use serde_json::Value;
 
 use super::{World, at, order_of, run, shop};
-use crate::operation::{Operation, RunRecord};
 use crate::{Collection, Wrong};
+use crate::{Operation, RunRecord};
 
 fn ann() -> CustomerId {
     71_u64.try_into().unwrap()

@@ -6,7 +6,7 @@ use schemas::{Change, RecordKey, Resource, RunState};
 
 use super::{World, order, run, shop};
 use crate::Collection;
-use crate::operation::Operation;
+use crate::Operation;
 
 pub(super) async fn each_payment_is_told_once_and_changes_nothing_else_of_its_order(world: World) {
     let world = world.registered().await;

@@ -4,7 +4,7 @@ use schemas::event::Notice;
 use schemas::{EventData, Logged};
 
 use super::{World, at, shop};
-use crate::operation::{Operation, Outcome, Post, PostKey, Retention};
+use crate::{Operation, Outcome, Post, PostKey, Retention};
 
 pub(super) async fn what_is_posted_again_under_its_key_is_told_once(world: World) {
     let world = world.registered().await;

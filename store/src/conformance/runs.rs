@@ -2,7 +2,7 @@
 
 use super::{World, item, level, level_key, order_of, product, run, shop, variant};
 use crate::conformance::at;
-use crate::operation::{Batch, Cause, Operation, Outcome, Progress, RunRecord};
+use crate::{Batch, Cause, Operation, Outcome, Progress, RunRecord};
 use crate::{Collection, Drifted, LastRuns, Wrong};
 use schemas::record::Customer;
 use schemas::{

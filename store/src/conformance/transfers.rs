@@ -4,7 +4,7 @@ use schemas::event::Transfer;
 use schemas::{Change, EventData, Logged, Room, Sequence};
 
 use super::{World, at, shop};
-use crate::operation::{Operation, Retention};
+use crate::{Operation, Retention};
 
 pub(super) async fn a_transfer_is_told_once_however_often_it_is_said_and_never_older_after_newer(
     world: World,

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::str::FromStr;
 
+use domain::effect::Lane;
 use rusqlite::Row;
 use rusqlite::types::{ToSqlOutput, Type, ValueRef};
 use schemas::record::Transaction;
@@ -14,19 +15,32 @@ use schemas::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::tables::Result;
+use crate::Result;
 
 /// A type that one column of a record's table holds.
-pub(super) trait Column: Sized {
+pub(super) trait ColumnValue: Sized {
     /// What is bound for it in a statement.
     fn bound(&self) -> Result<ToSqlOutput<'_>>;
     /// Reads what `bound` gave.
     fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Self>;
 }
 
+/// One of our own times.
+pub(super) struct OwnTime(pub(super) Timestamp);
+
+impl OwnTime {
+    pub(super) fn at(self) -> Timestamp {
+        self.0
+    }
+
+    fn of_column(row: &Row<'_>, column: usize) -> rusqlite::Result<Self> {
+        from_micros(row, column).map(Self)
+    }
+}
+
 macro_rules! column {
     ($($type:ty),+: |$value:ident| $bound:expr, $read:path) => {$(
-        impl Column for $type {
+        impl ColumnValue for $type {
             fn bound(&self) -> Result<ToSqlOutput<'_>> {
                 let $value = self;
                 Ok(ToSqlOutput::from($bound))
@@ -38,17 +52,18 @@ macro_rules! column {
     )+};
 }
 
-column!(bool, i64: |value| *value, Row::get);
+column!(bool, i64, u32: |value| *value, Row::get);
 column!(String: |value| value.as_str(), Row::get);
 column!(CustomerId, InventoryItemId, LocationId, OrderId, ProductId, VariantId: |id| id.to_i64(), id);
 column!(LevelGid, Money: |value| value.as_str(), parsed);
 // Shopify's times, as the text they are compared as. Ours are kept as microseconds: see `micros`.
 column!(Timestamp: |at| at.to_string(), parsed);
-column!(OrderStatus, StockStatus: |value| word(value)?, unword);
+column!(OwnTime: |at| micros(at.0), OwnTime::of_column);
+column!(Lane, OrderStatus, StockStatus: |value| word(value)?, unword);
 column!(Vec<LocationId>, Vec<Transaction>: |value| serde_json::to_string(value)?, json);
 
 /// `None` is stored as null.
-impl<T: Column> Column for Option<T> {
+impl<T: ColumnValue> ColumnValue for Option<T> {
     fn bound(&self) -> Result<ToSqlOutput<'_>> {
         self.as_ref()
             .map_or(Ok(ToSqlOutput::from(rusqlite::types::Null)), T::bound)

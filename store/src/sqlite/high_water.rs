@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use schemas::{Epoch, Offset, Sequence};
 
 use super::files;
+use crate::Result;
 use crate::StoreError;
-use crate::tables::Result;
 
 /// Bytes of a write-ahead log that holds nothing: its header.
 const EMPTY_LOG_BYTES: u64 = 32;

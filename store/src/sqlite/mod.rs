@@ -3,15 +3,17 @@
 //! WAL with `synchronous=FULL`: with `NORMAL` an acknowledged commit does not survive a power cut. With
 //! `secure_delete`: what is deleted, as bodies are once they are applied, is overwritten in the file.
 
+mod backend;
 mod column;
-mod engine;
+mod commit;
 mod files;
 #[cfg(test)]
 mod forgetting;
 mod high_water;
-mod ledger;
+mod load;
 mod reader;
 mod rows;
+mod shops;
 #[cfg(test)]
 mod upgrade;
 
@@ -23,11 +25,11 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use schemas::{Entropy, Epoch, Sequence, Timestamp};
 
-use self::engine::SqliteEngine;
+use self::backend::SqliteBackend;
 use self::high_water::HighWater;
-use crate::local::{Local, Writer};
-use crate::tables::Result;
-use crate::{Store, StoreError};
+use crate::local::Local;
+use crate::writer::Writer;
+use crate::{Result, Store, StoreError};
 
 /// Every migration in order; `user_version` counts those done. A file once released never changes.
 const MIGRATIONS: &[&str] = &[
@@ -46,6 +48,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0013_session_quotas.sql"),
     include_str!("../../migrations/0014_delivery_counts.sql"),
     include_str!("../../migrations/0015_identity.sql"),
+    include_str!("../../migrations/0016_judging.sql"),
 ];
 /// `application_id` of a stockd database: "stkd".
 const APPLICATION_ID: i32 = 0x7374_6b64;
@@ -54,7 +57,7 @@ const BUSY_MS_MAX: u32 = 5_000;
 /// KiB of the database that a connection keeps at hand, once it has used so much.
 const CACHE_KIB_MAX: u32 = 8_192;
 /// Prepared statements kept per connection; above the number of different ones that we have.
-const STATEMENTS_MAX: usize = 128;
+const STATEMENTS_MAX: usize = 256;
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
@@ -119,20 +122,21 @@ pub fn open(path: &Path, entropy: &Entropy, now: Timestamp) -> Result<Opened> {
 fn open_marked(path: &Path, entropy: &Entropy, now: Timestamp, mark: HighWater) -> Result<Opened> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     migrate(&connection)?;
-    let (known, head) = (epoch(&connection, entropy)?, engine::head(&connection)?);
+    let (known, head) = (epoch(&connection, entropy)?, shops::head(&connection)?);
     let secret = secret(&connection, entropy)?;
     let is_as_marked = mark.vouches_for(known, head);
-    let mut engine = SqliteEngine::new(connection, path.to_owned(), known, mark)?;
+    let mut backend = SqliteBackend::new(connection, path.to_owned(), known, mark)?;
     let mut restored = None;
     if !is_as_marked {
-        let parked = engine.begin_epoch(Epoch(u32::from_le_bytes(entropy.bytes())), now)?;
+        let parked = backend.begin_epoch(Epoch(u32::from_le_bytes(entropy.bytes())), now)?;
         // A database without a log is a new one: nobody has heard anything of it.
         restored = (head > Sequence(0)).then_some(parked);
     }
     // Before anybody is served, so that no crash can leave a log without a mark.
-    let epoch = engine.begin_mark()?;
+    let epoch = backend.begin_mark()?;
+    let head = backend.head();
     let reader = reader::SqliteReader::new(path.to_owned(), epoch);
-    let (store, writer) = Local::open(epoch, secret, engine, reader);
+    let (store, writer) = Local::open(epoch, secret, backend, head, reader);
     Ok(Opened {
         store,
         writer,
@@ -233,9 +237,14 @@ pub(crate) mod testing {
     /// A new, empty store in a folder of its own. The writer does nothing until it is run or stepped.
     pub(crate) fn open() -> (tempfile::TempDir, Opened) {
         let folder = folder();
-        let path = folder.path().join("stockd.db");
-        let opened = super::open(&path, &Entropy::seeded(1), Timestamp::UNIX_EPOCH).unwrap();
+        let opened = open_in(&folder);
         (folder, opened)
+    }
+
+    /// The store in that folder, where one was opened before or was not.
+    pub(crate) fn open_in(folder: &tempfile::TempDir) -> Opened {
+        let path = folder.path().join("stockd.db");
+        super::open(&path, &Entropy::seeded(1), Timestamp::UNIX_EPOCH).unwrap()
     }
 }
 
@@ -296,7 +305,7 @@ mod tests {
             old.execute_batch(migration).unwrap();
             version += 1;
         }
-        let thresholds = serde_json::to_string(&inventory::Thresholds::default()).unwrap();
+        let thresholds = serde_json::to_string(&domain::Thresholds::default()).unwrap();
         old.execute_batch(&format!(
             "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version}; \
              INSERT INTO shop (domain, thresholds) VALUES ('a.myshopify.com', '{thresholds}'); \
@@ -401,7 +410,7 @@ mod tests {
         let at = Timestamp::UNIX_EPOCH;
         let register = Operation::Register {
             shop: shop.clone(),
-            thresholds: inventory::Thresholds::default(),
+            thresholds: domain::Thresholds::default(),
             at,
         };
         store.write(register).await.unwrap();
@@ -488,7 +497,7 @@ mod tests {
         async fn does(&self, id: &str, resource: Resource) {
             let (shop, at): (ShopDomain, _) =
                 ("a.myshopify.com".parse().unwrap(), Timestamp::UNIX_EPOCH);
-            let thresholds = inventory::Thresholds::default();
+            let thresholds = domain::Thresholds::default();
             self.store()
                 .write(Operation::Register {
                     shop,

@@ -5,8 +5,13 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use inventory::HeldLevel;
-use inventory::effect::Waiting;
+use domain::command::KeptCommand;
+use domain::effect::Waiting;
+use domain::outbox::PendingAdjustment;
+use domain::shape::level_shape;
+use domain::{
+    Delivery, Drifted, Held, HeldLevel, KeptSession, LastRuns, Mark, Revocation, Revoked, RunRecord,
+};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params, params_from_iter};
 use schemas::kind::UnknownEvent;
@@ -18,18 +23,13 @@ use schemas::{
 };
 
 use super::column::{from_micros, id, json, micros, opt, parsed, unword};
-use super::engine::{ALL_OWNERS, RUN_COLUMNS, Shop, head, run, select, shops};
-use super::ledger::{self, EFFECT_COLUMNS, with_levels};
-use super::rows::{Stored, find, reference_columns, references};
-use crate::command::{Effect, KeptCommand};
-use crate::drift::{Drifted, Held};
+use super::commit::ALL_OWNERS;
+use super::rows::{RUN_COLUMNS, StoredRow, find, reference_columns, references, run, select};
+use super::shops::{KnownShop, head, shops};
 use crate::local::{CONNECTIONS_MAX, Reader};
-use crate::operation::{Delivery, KeptSession, LastRuns, Mark, Revocation, Revoked, RunRecord};
-use crate::shape::level_shape;
-use crate::tables::Result;
 use crate::{
     Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, OrderView,
-    Position, StoreError,
+    Position, Result, StoreError,
 };
 
 pub(super) struct SqliteReader {
@@ -74,7 +74,7 @@ impl SqliteReader {
     fn shop_view<T>(
         &self,
         domain: &ShopDomain,
-        read: impl FnOnce(&Connection, &Shop) -> Result<T>,
+        read: impl FnOnce(&Connection, &KnownShop) -> Result<T>,
     ) -> Result<T> {
         self.view(|connection| {
             let shop = shops(connection)?
@@ -363,7 +363,7 @@ impl Reader for SqliteReader {
                 let key = serde_json::from_str(&key)?;
                 let gid = match key {
                     RecordKey::Level(item, location) => {
-                        find::<HeldLevel>(connection, shop.row, (item, location))?.and_then(|held| held.observed.gid)
+                        find::<HeldLevel>(connection, shop.row, &(item, location))?.and_then(|held| held.observed.gid)
                     }
                     _ => None,
                 };
@@ -393,7 +393,7 @@ impl Reader for SqliteReader {
             let sql = format!(
                 // Levels first: thousands of effects may wait for one that is in flight. A sale waits until all of
                 // its hold is there: should a part fail, nothing of it is sold.
-                "SELECT {EFFECT_COLUMNS}, {} FROM \
+                "SELECT {}, {} FROM \
                  (SELECT DISTINCT shop, inventory_item_id, location_id FROM effect WHERE shop = ?1) AS touched \
                  CROSS JOIN level USING (shop, inventory_item_id, location_id) \
                  CROSS JOIN effect USING (shop, inventory_item_id, location_id) \
@@ -406,14 +406,15 @@ impl Reader for SqliteReader {
                  AND NOT (effect.lane = 'sell' AND EXISTS (SELECT 1 FROM effect AS hold WHERE hold.shop = effect.shop \
                      AND hold.reservation = effect.reservation AND hold.lane = 'move' AND NOT hold.answered)) \
                  ORDER BY effect.id LIMIT ?2",
+                PendingAdjustment::COLUMNS,
                 HeldLevel::COLUMNS,
                 level_record("touched")?
             );
             let mut statement = connection.prepare_cached(&sql)?;
             let waiting = statement.query_map(params![shop.row, limit_of(limit)], |row| {
-                let effect = ledger::effect(row)?;
-                let observed = HeldLevel::read(row, 13)?.observed.quantities;
-                let Effect { id, reservation, item, location, lane, quantity, stale, .. } = effect;
+                let adjustment = PendingAdjustment::read(row, 0)?;
+                let observed = HeldLevel::read(row, PendingAdjustment::WIDTH)?.observed.quantities;
+                let PendingAdjustment { id, reservation, item, location, lane, quantity, stale, .. } = adjustment;
                 Ok(Waiting { id, reservation, item, location, lane, quantity, stale, observed })
             })?;
             Ok(waiting.collect::<rusqlite::Result<_>>()?)
@@ -425,7 +426,7 @@ impl Reader for SqliteReader {
             let mut statement = connection.prepare_cached(
                 "SELECT id, kind, body, begun FROM attempt WHERE shop = ?1 ORDER BY begun",
             )?;
-            let attempts = statement.query_map([shop.row], ledger::attempt)?;
+            let attempts = statement.query_map([shop.row], attempt)?;
             attempts
                 .map(|attempt| with_levels(connection, attempt?))
                 .collect()
@@ -741,9 +742,9 @@ impl Reader for SqliteReader {
         after: u64,
         limit: usize,
     ) -> Result<Vec<serde_json::Value>> {
-        fn page<R: Stored + serde::Serialize>(
+        fn page<R: StoredRow + serde::Serialize>(
             connection: &Connection,
-            shop: &Shop,
+            shop: &KnownShop,
             after: u64,
             limit: usize,
         ) -> Result<Vec<serde_json::Value>> {
@@ -766,11 +767,34 @@ impl Reader for SqliteReader {
     }
 }
 
+/// An attempt without its levels.
+fn attempt(row: &rusqlite::Row<'_>) -> rusqlite::Result<Attempt> {
+    Ok(Attempt {
+        id: row.get(0)?,
+        kind: unword(row, 1)?,
+        body: row.get(2)?,
+        begun: from_micros(row, 3)?,
+        levels: Vec::new(),
+    })
+}
+
+/// The levels that an attempt is changing, in the order in which it names them.
+fn with_levels(connection: &Connection, attempt: Attempt) -> Result<Attempt> {
+    let mut statement = connection.prepare_cached(
+        "SELECT inventory_item_id, location_id FROM flight WHERE attempt = ?1 ORDER BY inventory_item_id, location_id",
+    )?;
+    let levels = statement.query_map([&attempt.id], |row| Ok((id(row, 0)?, id(row, 1)?)))?;
+    Ok(Attempt {
+        levels: levels.collect::<rusqlite::Result<_>>()?,
+        ..attempt
+    })
+}
+
 /// A shop's selected levels with what they refer to.
 fn levels_of_shop(
     connection: &Connection,
     domain: &ShopDomain,
-    shop: &Shop,
+    shop: &KnownShop,
     selection: &LevelSelection,
     after: Option<(InventoryItemId, LocationId)>,
     limit: usize,
@@ -779,11 +803,11 @@ fn levels_of_shop(
     let sql = format!(
         "SELECT {}, {} FROM level \
          LEFT JOIN inventory_item ON inventory_item.shop = level.shop AND inventory_item.id = level.inventory_item_id \
-         LEFT JOIN variant ON variant.shop = level.shop AND variant.inventory_item_id = level.inventory_item_id \
+         LEFT JOIN variant ON variant.shop = level.shop AND variant.id = \
+           (SELECT min(id) FROM variant WHERE shop = level.shop AND inventory_item_id = level.inventory_item_id) \
          LEFT JOIN product ON product.shop = level.shop AND product.id = variant.product_id \
          LEFT JOIN location ON location.shop = level.shop AND location.id = level.location_id \
          WHERE level.shop = ?1 AND (level.inventory_item_id, level.location_id) > (?2, ?3) AND ({condition}) \
-         GROUP BY level.inventory_item_id, level.location_id \
          ORDER BY level.inventory_item_id, level.location_id LIMIT {}",
         HeldLevel::COLUMNS,
         reference_columns(),
@@ -801,7 +825,7 @@ fn levels_of_shop(
         let held = HeldLevel::read(row, 0)?;
         Ok(level_shape(
             domain,
-            &shop.thresholds,
+            &shop.state.thresholds,
             &held,
             references(row, HeldLevel::WIDTH)?,
         ))

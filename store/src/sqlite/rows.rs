@@ -1,61 +1,71 @@
 //! How each record stands in its table.
 
-use inventory::HeldLevel;
+use domain::outbox::{Flight, PendingAdjustment};
+use domain::shape::References;
+use domain::{HeldLevel, PostKey, Row as DomainRow, RunRecord};
 use rusqlite::{CachedStatement, Connection, Row, params};
 use schemas::record::{
     Customer, InventoryItem, Level, Location, Order, OrderLine, Product, Variant,
 };
-use schemas::{CustomerId, InventoryItemId, LocationId, OrderId, ProductId, Quantities, VariantId};
+use schemas::{
+    CustomerId, InventoryItemId, LocationId, OrderId, ProductId, Quantities, Resource, RunId,
+    ShopDomain, TransferId, VariantId, WebhookId,
+};
 
-use super::column::{Column, id, opt};
-use crate::shape::References;
-use crate::tables::{Record, Result};
+use super::column::{ColumnValue, OwnTime, id, json, opt, parsed};
+use crate::Result;
 
-/// The key of a table beside the shop.
-pub(super) trait RowKey: Copy {
+/// A key beside the shop, of one column or of several.
+pub(super) trait RowKey {
+    /// How many columns it has.
+    const WIDTH: usize = 1;
     /// Binds its columns, from `from` on.
-    fn bind(self, statement: &mut CachedStatement<'_>, from: usize) -> rusqlite::Result<()>;
+    fn bind(&self, statement: &mut CachedStatement<'_>, from: usize) -> rusqlite::Result<()>;
 }
 
 macro_rules! row_key {
-    ($($id:ty),+) => {$(
-        impl RowKey for $id {
-            fn bind(self, statement: &mut CachedStatement<'_>, from: usize) -> rusqlite::Result<()> {
-                statement.raw_bind_parameter(from, self.to_i64())
+    ($($key:ty),+: |$value:ident| $bound:expr) => {$(
+        impl RowKey for $key {
+            fn bind(&self, statement: &mut CachedStatement<'_>, from: usize) -> rusqlite::Result<()> {
+                let $value = self;
+                statement.raw_bind_parameter(from, $bound)
             }
         }
     )+};
 }
 
-row_key!(
-    CustomerId,
-    InventoryItemId,
-    LocationId,
-    OrderId,
-    ProductId,
-    VariantId
-);
+row_key!(CustomerId, InventoryItemId, LocationId, OrderId, ProductId, TransferId, VariantId: |id| id.to_i64());
+row_key!(i64, &str, String: |value| value);
+row_key!(RunId: |id| id.as_str());
+row_key!(WebhookId: |id| id.as_str());
+row_key!(Resource: |resource| resource.as_str());
+row_key!(PostKey: |key| key.0);
 
-impl RowKey for (InventoryItemId, LocationId) {
-    fn bind(self, statement: &mut CachedStatement<'_>, from: usize) -> rusqlite::Result<()> {
+impl<A: RowKey, B: RowKey> RowKey for (A, B) {
+    const WIDTH: usize = A::WIDTH + B::WIDTH;
+    fn bind(&self, statement: &mut CachedStatement<'_>, from: usize) -> rusqlite::Result<()> {
         self.0.bind(statement, from)?;
-        self.1.bind(statement, from + 1)
+        self.1.bind(statement, from + A::WIDTH)
     }
 }
 
 /// A record's table.
-pub(super) trait Stored: Record<Key: RowKey> {
+pub(super) trait StoredRow: DomainRow<Id: RowKey> {
     const TABLE: &'static str;
     /// The columns that `read` reads, qualified by the table's name.
     const COLUMNS: &'static str;
     /// How many they are.
     const WIDTH: usize;
+    /// The columns of the key, behind the shop.
+    const KEY: &'static [&'static str];
     /// The condition for the record of one key: the shop is `?1`, the key is bound from `?2` on.
-    const KEY: &'static str;
+    const OF_KEY: &'static str;
     /// Writes a record: the shop is `?1`, what `bind` binds follows. A row that is there is updated in place, because to
     /// replace it would be to write its indexes anew.
     const PUT: &'static str;
 
+    /// Its key.
+    fn key(&self) -> Self::Id;
     /// Binds every column, from `from` on.
     fn bind(&self, statement: &mut CachedStatement<'_>, from: usize) -> Result<()>;
     /// Reads a record whose columns begin at `from`.
@@ -72,12 +82,17 @@ pub(super) trait Stored: Record<Key: RowKey> {
     }
 }
 
-pub(super) fn find<R: Stored>(
+pub(super) fn find<R: StoredRow>(
     connection: &Connection,
     shop: i64,
-    key: R::Key,
+    key: &R::Id,
 ) -> Result<Option<R>> {
-    let sql = format!("SELECT {} FROM {} WHERE {}", R::COLUMNS, R::TABLE, R::KEY);
+    let sql = format!(
+        "SELECT {} FROM {} WHERE {}",
+        R::COLUMNS,
+        R::TABLE,
+        R::OF_KEY
+    );
     let mut statement = connection.prepare_cached(&sql)?;
     statement.raw_bind_parameter(1, shop)?;
     key.bind(&mut statement, 2)?;
@@ -90,7 +105,7 @@ pub(super) fn find<R: Stored>(
     Ok(Some(record))
 }
 
-pub(super) fn put<R: Stored>(connection: &Connection, shop: i64, record: &R) -> Result<()> {
+pub(super) fn put<R: StoredRow>(connection: &Connection, shop: i64, record: &R) -> Result<()> {
     let mut statement = connection.prepare_cached(R::PUT)?;
     statement.raw_bind_parameter(1, shop)?;
     record.bind(&mut statement, 2)?;
@@ -98,8 +113,8 @@ pub(super) fn put<R: Stored>(connection: &Connection, shop: i64, record: &R) -> 
     record.put_rest(connection, shop)
 }
 
-pub(super) fn delete<R: Stored>(connection: &Connection, shop: i64, key: R::Key) -> Result<()> {
-    let sql = format!("DELETE FROM {} WHERE {}", R::TABLE, R::KEY);
+pub(super) fn delete<R: StoredRow>(connection: &Connection, shop: i64, key: &R::Id) -> Result<()> {
+    let sql = format!("DELETE FROM {} WHERE {}", R::TABLE, R::OF_KEY);
     let mut statement = connection.prepare_cached(&sql)?;
     statement.raw_bind_parameter(1, shop)?;
     key.bind(&mut statement, 2)?;
@@ -131,13 +146,13 @@ pub(super) fn references(row: &Row<'_>, from: usize) -> rusqlite::Result<Referen
 }
 
 /// Reads the columns of a row one after the other.
-struct Columns<'r, 's> {
+struct ColumnReader<'r, 's> {
     row: &'r Row<'s>,
     next: usize,
 }
 
-impl Columns<'_, '_> {
-    fn take<T: Column>(&mut self) -> rusqlite::Result<T> {
+impl ColumnReader<'_, '_> {
+    fn take<T: ColumnValue>(&mut self) -> rusqlite::Result<T> {
         self.next += 1;
         T::read(self.row, self.next - 1)
     }
@@ -165,7 +180,7 @@ macro_rules! stored {
         $column1:ident = $part1:expr $(, $column:ident = $part:expr)* $(,)?
         => $made:expr $(; $($elsewhere:item)+)?
     ) => {
-        impl Stored for $record {
+        impl StoredRow for $record {
             const TABLE: &'static str = $table;
             const COLUMNS: &'static str = concat!(
                 $table, ".", stringify!($key1), $(", ", $table, ".", stringify!($key),)*
@@ -173,7 +188,8 @@ macro_rules! stored {
             );
             const WIDTH: usize =
                 [stringify!($key1), $(stringify!($key),)* stringify!($column1), $(stringify!($column),)*].len();
-            const KEY: &'static str = concat!(
+            const KEY: &'static [&'static str] = &[stringify!($key1), $(stringify!($key),)*];
+            const OF_KEY: &'static str = concat!(
                 "shop = ?1 AND ", stringify!($key1), " = ?", $(" AND ", stringify!($key), " = ?",)*
             );
             const PUT: &'static str = concat!(
@@ -185,17 +201,24 @@ macro_rules! stored {
                 $(", ", stringify!($column), " = excluded.", stringify!($column),)*
             );
 
+            fn key(&self) -> Self::Id {
+                let $whole = self;
+                ($key1_part $(, $key_part)*)
+            }
+
             fn bind(&self, statement: &mut CachedStatement<'_>, from: usize) -> Result<()> {
                 let $whole = self;
-                let parts = [$key1_part.bound()?, $($key_part.bound()?,)* $part1.bound()?, $($part.bound()?,)*];
-                for (column, part) in parts.into_iter().enumerate() {
-                    statement.raw_bind_parameter(from + column, part)?;
-                }
+                let mut columns = from..;
+                let mut next = || columns.next().unwrap_or(from);
+                statement.raw_bind_parameter(next(), $key1_part.bound()?)?;
+                $(statement.raw_bind_parameter(next(), $key_part.bound()?)?;)*
+                statement.raw_bind_parameter(next(), $part1.bound()?)?;
+                $(statement.raw_bind_parameter(next(), $part.bound()?)?;)*
                 Ok(())
             }
 
             fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<Self> {
-                let mut columns = Columns { row, next: from };
+                let mut columns = ColumnReader { row, next: from };
                 let $key1 = columns.take()?;
                 $(let $key = columns.take()?;)*
                 let $column1 = columns.take()?;
@@ -284,17 +307,8 @@ stored! {
         let mut lines = connection.prepare_cached(
             "SELECT id, variant_id, title, sku, quantity FROM order_line WHERE shop = ?1 AND order_id = ?2 ORDER BY id",
         )?;
-        let line = |row: &Row<'_>| {
-            Ok(OrderLine {
-                id: id(row, 0)?,
-                variant_id: opt(row, 1, id)?,
-                title: row.get(2)?,
-                sku: row.get(3)?,
-                quantity: row.get(4)?,
-            })
-        };
         self.lines = lines
-            .query_map([shop, self.id.to_i64()], line)?
+            .query_map([shop, self.id.to_i64()], |row| order_line(row, 0))?
             .collect::<rusqlite::Result<_>>()?;
         Ok(())
     }
@@ -320,4 +334,96 @@ stored! {
         }
         Ok(())
     }
+}
+
+stored! {
+    PendingAdjustment as adjustment in "effect" by id = adjustment.id;
+    inventory_item_id = adjustment.item,
+    location_id = adjustment.location,
+    command = adjustment.command,
+    reservation = adjustment.reservation,
+    lane = adjustment.lane,
+    quantity = adjustment.quantity,
+    available = adjustment.available,
+    on_hand = adjustment.on_hand,
+    given = OwnTime(adjustment.given),
+    stale = adjustment.stale,
+    attempt = adjustment.message,
+    answered = adjustment.answered,
+    => PendingAdjustment {
+        id,
+        item: inventory_item_id,
+        location: location_id,
+        command,
+        reservation,
+        lane,
+        quantity,
+        available,
+        on_hand,
+        given: OwnTime::at(given),
+        stale,
+        message: attempt,
+        answered,
+    }
+}
+
+stored! {
+    Flight as flight in "flight"
+    by inventory_item_id = flight.level.0, location_id = flight.level.1;
+    attempt = flight.message,
+    answered = flight.answered,
+    => Flight { level: (inventory_item_id, location_id), message: attempt, answered }
+}
+
+/// Reads a line whose columns (`id, variant_id, title, sku, quantity`) begin at `from`.
+pub(super) fn order_line(row: &Row<'_>, from: usize) -> rusqlite::Result<OrderLine> {
+    Ok(OrderLine {
+        id: id(row, from)?,
+        variant_id: opt(row, from + 1, id)?,
+        title: row.get(from + 2)?,
+        sku: row.get(from + 3)?,
+        quantity: row.get(from + 4)?,
+    })
+}
+
+/// The columns that `run` reads.
+pub(super) const RUN_COLUMNS: &str = "first, since, until, resume, shape";
+
+pub(super) fn run(row: &Row<'_>, shop: &ShopDomain) -> rusqlite::Result<RunRecord> {
+    Ok(RunRecord {
+        shop: shop.clone(),
+        first: row.get(0)?,
+        since: opt(row, 1, parsed)?,
+        until: opt(row, 2, parsed)?,
+        resume: row.get(3)?,
+        run: json(row, 4)?,
+    })
+}
+
+/// The shop's records for which the condition on `?2` holds.
+pub(super) fn select<R: StoredRow>(
+    connection: &Connection,
+    shop: i64,
+    condition: &str,
+    key: Option<i64>,
+) -> Result<Vec<R>> {
+    let sql = format!(
+        "SELECT {} FROM {} WHERE shop = ?1 AND {condition}",
+        R::COLUMNS,
+        R::TABLE
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let read = |row: &Row<'_>| R::read(row, 0);
+    let mut records: Vec<R> = match key {
+        Some(key) => statement
+            .query_map([shop, key], read)?
+            .collect::<rusqlite::Result<_>>()?,
+        None => statement
+            .query_map([shop], read)?
+            .collect::<rusqlite::Result<_>>()?,
+    };
+    for record in &mut records {
+        record.complete(connection, shop)?;
+    }
+    Ok(records)
 }

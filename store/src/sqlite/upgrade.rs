@@ -19,14 +19,14 @@ const SESSION: &str = "1BkuTd1kSMEPiboa";
 const OF_28ED3A1: &str = include_str!("../../../tests/fixtures/stockd-28ed3a1.sql");
 
 /// Puts the database into a folder, with the mark that lay beside it.
-fn put_into(folder: &Path) -> PathBuf {
+pub(super) fn put_into(folder: &Path) -> PathBuf {
     let path = folder.join("stockd.db");
     let connection = Connection::open(&path).unwrap();
     connection.execute_batch(OF_28ED3A1).unwrap();
     connection
         .pragma_update(None, "journal_mode", "wal")
         .unwrap();
-    let (epoch, head) = (known_epoch(&connection), engine::head(&connection).unwrap());
+    let (epoch, head) = (known_epoch(&connection), shops::head(&connection).unwrap());
     std::fs::write(files::beside(&path, ".mark"), format!("{epoch}.{head}")).unwrap();
     path
 }

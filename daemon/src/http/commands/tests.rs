@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::Thresholds;
 use http::Method;
-use inventory::Thresholds;
 use schemas::record::{InventoryItem, Level};
 use schemas::{Change, Clock as _, Entropy, Quantities, Role, ShopDomain};
 use shopify::{Transport, TransportError};
@@ -15,7 +15,8 @@ use tokio::net::TcpListener;
 use crate::clock::SystemClock;
 use crate::config::{Config, Environment};
 use crate::people::auth::{self, NewToken};
-use crate::wiring::{Daemon, Dependencies, Secrets};
+use crate::secrets::Secrets;
+use crate::wiring::{Daemon, Dependencies};
 
 use super::*;
 

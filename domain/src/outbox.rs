@@ -1,0 +1,596 @@
+//! The outbox: what is being sent to Shopify, and what its answer makes true.
+//!
+//! A level in flight is read by nobody: what is heard of it is put aside until the answer is there, and what was
+//! pending ends only with a reading that began after it. So neither an early nor a late webhook counts a
+//! change twice.
+
+use std::collections::BTreeSet;
+
+use schemas::command::CommandKind;
+use schemas::record::Level;
+use schemas::shape::{CommandState, ReservationShape, ReservationState, ReservedItem};
+use schemas::{ErrorBody, ErrorCode, InventoryItemId, LocationId, Logged, RecordKey, Timestamp};
+
+use crate::HeldLevel;
+use crate::Outcome;
+use crate::command::KeptCommand;
+use crate::effect::{CallKind, Lane};
+use crate::key::{LevelKey, SLICE};
+use crate::reservation::{give_back, is_open, put, shift_pending};
+use crate::working_set::{Result, Retries, ShopSet, for_each};
+
+/// Adjustments of one message settled in one go: what is given meanwhile waits no longer than that.
+const SETTLED_MAX: usize = 200;
+
+/// Something that an accepted command will do at Shopify.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PendingAdjustment {
+    /// Its place in the order of commands.
+    pub id: i64,
+    /// The item whose level it changes.
+    pub item: InventoryItemId,
+    /// Where.
+    pub location: LocationId,
+    /// The command that waits for it; `None` where a reservation ended by itself.
+    pub command: Option<String>,
+    /// The reservation that it is part of, or ends.
+    pub reservation: Option<String>,
+    /// What it does.
+    pub lane: Lane,
+    /// A target for the lanes that set, else a signed difference; what is sold is positive.
+    pub quantity: i64,
+    /// What it will have done to `available`.
+    pub available: i64,
+    /// What it will have done to `on_hand`.
+    pub on_hand: i64,
+    /// When its command was given.
+    pub given: Timestamp,
+    /// How often Shopify found its starting value stale.
+    pub stale: u32,
+    /// The outbox message that brings it there; `None` while it waits.
+    pub message: Option<String>,
+    /// Whether Shopify did it, and only a reading of the level is missing.
+    pub answered: bool,
+}
+
+impl PendingAdjustment {
+    /// An adjustment of that many at that level, which does nothing yet to `available` and `on_hand`.
+    pub(crate) fn of(held: &ReservedItem, lane: Lane, given: Timestamp) -> Self {
+        Self {
+            id: 0,
+            item: held.inventory_item_id,
+            location: held.location_id,
+            command: None,
+            reservation: None,
+            lane,
+            quantity: held.quantity,
+            available: 0,
+            on_hand: 0,
+            given,
+            stale: 0,
+            message: None,
+            answered: false,
+        }
+    }
+
+    /// The level that it changes.
+    pub fn level(&self) -> LevelKey {
+        (self.item, self.location)
+    }
+}
+
+/// An outbox message as decisions know it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SentMessage {
+    /// Also its idempotency key.
+    pub id: String,
+    /// When it was sent first.
+    pub begun: Timestamp,
+    /// The whole of it, to be written, where it was made in this batch.
+    pub made: Option<Box<Attempt>>,
+}
+
+/// One call to Shopify, kept with its exact bytes until it is answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// Also its idempotency key.
+    pub id: String,
+    /// What it does.
+    pub kind: CallKind,
+    /// What is sent, the same bytes every time.
+    pub body: String,
+    /// When it was sent first.
+    pub begun: Timestamp,
+    /// The levels it changes, in the order of its entries.
+    pub levels: Vec<(InventoryItemId, LocationId)>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone)]
+pub enum End {
+    /// Shopify did all of it.
+    Done,
+    /// Shopify refused it when it was sent first, and that answer was lost: what was done shows in the levels as
+    /// they were read afterwards.
+    Compared {
+        /// How the levels are now.
+        readings: Vec<Level>,
+        /// Whether Shopify was never seen to do a part of a call that it refused.
+        whole: bool,
+    },
+    /// Shopify did it at all levels but these.
+    Partly(Vec<((InventoryItemId, LocationId), Refusal)>),
+    /// Shopify did nothing of it; why, for the levels where there is a reason of their own.
+    Refused(Vec<((InventoryItemId, LocationId), Refusal)>),
+    /// Nobody can tell any more; a person decides.
+    Unknown(ErrorBody),
+}
+
+/// Why Shopify did not change a level.
+#[derive(Debug, Clone)]
+pub enum Refusal {
+    /// Nothing was wrong with it: it is sent again in another call.
+    Again,
+    /// It never will.
+    Never(ErrorBody),
+    /// It was not at the value that was compared.
+    Stale,
+    /// Whether it did cannot be told.
+    Unknown(ErrorBody),
+}
+
+/// A level between the sending of an outbox message and the reading after its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flight {
+    /// Which level.
+    pub level: LevelKey,
+    /// The message that changes it.
+    pub message: String,
+    /// Whether Shopify did, and only the reading is missing.
+    pub answered: bool,
+}
+
+/// Takes adjustments into a message; false, and nothing, when one of them waits no longer.
+pub(crate) fn start(set: &mut ShopSet<'_>, message: &Attempt, ids: &[i64]) -> Result<bool> {
+    let mut taken = Vec::with_capacity(ids.len());
+    for_each(ids, |id| {
+        taken.extend(set.find::<PendingAdjustment>(*id)?);
+        Ok(())
+    })?;
+    let waits = |adjustment: &PendingAdjustment| adjustment.message.is_none();
+    if taken.len() != ids.len() || !taken.iter().all(waits) {
+        return Ok(false);
+    }
+    for adjustment in taken {
+        put_adjustment(
+            set,
+            PendingAdjustment {
+                message: Some(message.id.clone()),
+                ..adjustment
+            },
+        );
+    }
+    for_each(&message.levels, |level| {
+        fly(set, *level, &message.id, false)
+    })?;
+    let sent = SentMessage {
+        id: message.id.clone(),
+        begun: message.begun,
+        made: Some(Box::new(message.clone())),
+    };
+    set.has::<SentMessage>(message.id.clone())?;
+    set.put(message.id.clone(), sent);
+    Ok(true)
+}
+
+fn put_adjustment(set: &mut ShopSet<'_>, adjustment: PendingAdjustment) {
+    set.put(adjustment.id, adjustment);
+}
+
+/// Notes that a level is in flight with a message.
+fn fly(set: &mut ShopSet<'_>, level: LevelKey, message: &str, answered: bool) -> Result<()> {
+    set.has::<Flight>(level)?;
+    let flight = Flight {
+        level,
+        message: message.to_owned(),
+        answered,
+    };
+    set.put(level, flight);
+    Ok(())
+}
+
+/// Ends a level's flight and its answered adjustments; what these did to `available`.
+pub(crate) fn land(set: &mut ShopSet<'_>, level: LevelKey) -> Result<i64> {
+    let (answered, landed) = (set.answered_at(level), set.delete::<Flight>(level));
+    let answered = answered?;
+    landed?;
+    for adjustment in &answered {
+        set.delete::<PendingAdjustment>(adjustment.id)?;
+    }
+    Ok(answered.iter().map(|adjustment| adjustment.available).sum())
+}
+
+/// What an answer makes true. What was done whole is settled in slices: should the rest be lost in a crash, the
+/// same call gets the same answer again.
+pub(crate) fn settle(set: &mut ShopSet<'_>, id: &str, end: &End, at: Timestamp) -> Result<Outcome> {
+    if !set.has::<SentMessage>(id.to_owned())? {
+        return Ok(Outcome::default());
+    }
+    let slice = if matches!(end, End::Done) {
+        SETTLED_MAX
+    } else {
+        usize::MAX
+    };
+    let (adjustments, levels) = (set.unanswered_of(id, slice), set.levels_in(id));
+    let (adjustments, levels) = (adjustments?, levels?);
+    if adjustments.len() == slice {
+        for adjustment in &adjustments {
+            answer(set, adjustment);
+        }
+        confirm(set, &adjustments, at)?;
+        return Ok(Outcome {
+            fresh: true,
+            more: true,
+            ..Outcome::default()
+        });
+    }
+    set.delete::<SentMessage>(id.to_owned())?;
+    let compared = match end {
+        End::Compared { readings, whole } => {
+            Some(compare(set, &levels, &adjustments, readings, *whole)?)
+        }
+        _ => None,
+    };
+    let end = compared.as_ref().unwrap_or(end);
+    for_each(&levels, |level| {
+        let landed = if end.at(*level).is_none() {
+            fly(set, *level, id, true)
+        } else {
+            set.delete::<Flight>(*level)
+        };
+        // Read again, whatever the answer: only a reading shows what is there now.
+        let key = RecordKey::Level(level.0, level.1);
+        set.mark(key, at, None, Retries::Keep)?;
+        landed
+    })?;
+    for_each(&adjustments, |adjustment| {
+        let sets = matches!(adjustment.lane, Lane::SetAvailable | Lane::SetOnHand);
+        let again = |stale| PendingAdjustment {
+            message: None,
+            stale,
+            ..adjustment.clone()
+        };
+        match end.at(adjustment.level()) {
+            None => answer(set, adjustment),
+            Some(Refusal::Again) => put_adjustment(set, again(adjustment.stale)),
+            Some(Refusal::Stale) if sets => {
+                let message =
+                    "the quantity was changed at Shopify meanwhile: look again and decide anew";
+                let error = ErrorBody::new(ErrorCode::Conflict, message);
+                fail(set, adjustment, CommandState::Conflict, &error, at)?;
+            }
+            Some(Refusal::Stale) => put_adjustment(set, again(adjustment.stale + 1)),
+            Some(Refusal::Never(error)) => {
+                fail(set, adjustment, CommandState::Failed, &error, at)?;
+            }
+            Some(Refusal::Unknown(error)) => {
+                fail(set, adjustment, CommandState::Unknown, &error, at)?;
+            }
+        }
+        Ok(())
+    })?;
+    for_each(&levels, |level| {
+        if set.has::<HeldLevel>(*level)? {
+            Ok(())
+        } else {
+            abandon(set, *level, at)
+        }
+    })?;
+    confirm(set, &adjustments, at)?;
+    Ok(Outcome {
+        fresh: true,
+        ..Outcome::default()
+    })
+}
+
+fn answer(set: &mut ShopSet<'_>, adjustment: &PendingAdjustment) {
+    put_adjustment(
+        set,
+        PendingAdjustment {
+            answered: true,
+            ..adjustment.clone()
+        },
+    );
+}
+
+/// Tells by readings at which levels an attempt was done: while it was on its way, nothing else was taken in of
+/// them. `reserved` moves by our doing alone. Adjustments cannot be told from sales and fulfilments by what is there,
+/// so what counts is whether Shopify ever does a part of a call that it refuses.
+fn compare(
+    set: &ShopSet<'_>,
+    levels: &[(InventoryItemId, LocationId)],
+    effects: &[PendingAdjustment],
+    readings: &[Level],
+    whole: bool,
+) -> Result<End> {
+    let mut refusals = Vec::new();
+    for &level in levels {
+        let here: Vec<&PendingAdjustment> = effects
+            .iter()
+            .filter(|effect| effect.level() == level)
+            .collect();
+        let sum: i64 = here.iter().map(|effect| effect.quantity).sum();
+        let held: Option<HeldLevel> = set.find(level)?;
+        let said = readings
+            .iter()
+            .find(|said| (said.inventory_item_id, said.location_id) == level);
+        let refusal = match (held, said, here.last()) {
+            (Some(held), Some(said), Some(last)) => {
+                let (was, is) = (held.observed.quantities, said.quantities);
+                let reserved = is.reserved - was.reserved;
+                let (done, untouched) = match last.lane {
+                    Lane::Move => (reserved == sum, reserved == 0),
+                    Lane::Sell => (reserved == -sum, reserved == 0),
+                    Lane::Adjust => (false, whole),
+                    Lane::SetAvailable => (is.available == last.quantity, true),
+                    Lane::SetOnHand => (is.on_hand == last.quantity, true),
+                };
+                match (done, untouched) {
+                    (true, _) => continue,
+                    (false, true) => Refusal::Stale,
+                    (false, false) => Refusal::Unknown(undecided()),
+                }
+            }
+            _ => Refusal::Unknown(undecided()),
+        };
+        refusals.push((level, refusal));
+    }
+    Ok(End::Partly(refusals))
+}
+
+fn undecided() -> ErrorBody {
+    let message = "Shopify's answer was lost and the level changed meanwhile: look at it by hand";
+    ErrorBody::new(ErrorCode::Unavailable, message)
+}
+
+impl End {
+    /// Why that level was not changed; `None` when it was.
+    fn at(&self, level: (InventoryItemId, LocationId)) -> Option<Refusal> {
+        let named = |refusals: &[((InventoryItemId, LocationId), Refusal)]| {
+            refusals
+                .iter()
+                .find(|(refused, _)| *refused == level)
+                .map(|(_, refusal)| refusal.clone())
+        };
+        match self {
+            Self::Done => None,
+            // Told apart before anything is settled.
+            Self::Compared { .. } => Some(Refusal::Unknown(undecided())),
+            Self::Partly(refusals) => named(refusals),
+            Self::Refused(refusals) => named(refusals).or(Some(Refusal::Again)),
+            Self::Unknown(error) => Some(Refusal::Unknown(error.clone())),
+        }
+    }
+}
+
+/// Adjustments that cancel each other out are done without asking anybody.
+pub(crate) fn net(set: &mut ShopSet<'_>, ids: &[i64], at: Timestamp) -> Result<()> {
+    let mut done = Vec::new();
+    for_each(ids, |id| {
+        if let Some(adjustment) = waiting(set, *id)? {
+            set.delete::<PendingAdjustment>(*id)?;
+            shift_pending(set, adjustment.level(), -adjustment.available, None, at)?;
+            done.push(adjustment);
+        }
+        Ok(())
+    })?;
+    confirm(set, &done, at)
+}
+
+/// The adjustment of that number, if it is in no message.
+fn waiting(set: &ShopSet<'_>, id: i64) -> Result<Option<PendingAdjustment>> {
+    let found = set.find::<PendingAdjustment>(id)?;
+    Ok(found.filter(|adjustment| adjustment.message.is_none()))
+}
+
+/// Adjustments for which there is no stock left at Shopify: a shopper was faster.
+pub(crate) fn reject(set: &mut ShopSet<'_>, ids: &[i64], at: Timestamp) -> Result<()> {
+    let error = ErrorBody::new(
+        ErrorCode::InsufficientStock,
+        "a shopper was faster: the stock is gone",
+    );
+    for_each(ids, |id| match waiting(set, *id)? {
+        Some(adjustment) => fail(set, &adjustment, CommandState::Failed, &error, at),
+        None => Ok(()),
+    })
+}
+
+/// The level is gone: nothing can be changed there any more.
+pub(crate) fn abandon(set: &mut ShopSet<'_>, level: LevelKey, at: Timestamp) -> Result<()> {
+    let error = ErrorBody::new(
+        ErrorCode::NotFound,
+        "the item is no longer stocked at this location",
+    );
+    for_each(set.unsent_at(level)?, |adjustment| {
+        fail(set, &adjustment, CommandState::Failed, &error, at)
+    })
+}
+
+/// Gives a slice of what Shopify has not answered to a person; `changed` says how many adjustments.
+pub(crate) fn park(set: &mut ShopSet<'_>, at: Timestamp) -> Result<Outcome> {
+    let message =
+        "the database was restored from a backup: whether Shopify did it must be looked at by hand";
+    let error = ErrorBody::new(ErrorCode::Unavailable, message);
+    let (slice, messages) = (set.unanswered(SLICE), set.messages());
+    let (slice, messages) = (slice?, messages?);
+    let more = slice.len() == SLICE;
+    let named = slice
+        .iter()
+        .filter_map(|adjustment| adjustment.message.clone());
+    let mut to_settle: BTreeSet<String> = named.collect();
+    if !more {
+        // Those of which everything was answered but the last slice, too: they would be sent again.
+        to_settle.extend(messages.into_iter().map(|message| message.id));
+    }
+    for_each(to_settle, |id| {
+        settle(set, &id, &End::Unknown(error.clone()), at).map(drop)
+    })?;
+    for_each(&slice, |adjustment| {
+        fail(set, adjustment, CommandState::Unknown, &error, at)
+    })?;
+    let changed = slice.len() as u64;
+    Ok(Outcome {
+        fresh: changed > 0,
+        changed,
+        more,
+        ..Outcome::default()
+    })
+}
+
+/// Confirms the commands of which nothing is left to be answered.
+fn confirm(set: &mut ShopSet<'_>, adjustments: &[PendingAdjustment], at: Timestamp) -> Result<()> {
+    let commands = adjustments.iter().filter_map(|one| one.command.as_ref());
+    let commands: BTreeSet<&String> = commands.collect();
+    for_each(commands, |id| {
+        let (unanswered, command) = (set.is_unanswered(id), set.find::<KeptCommand>(id.clone()));
+        let (unanswered, command) = (unanswered?, command?);
+        let is_due =
+            |command: &KeptCommand| !unanswered && command.shape.state == CommandState::Accepted;
+        let Some(mut command) = command.filter(is_due) else {
+            return Ok(());
+        };
+        command.shape.state = CommandState::Confirmed;
+        let reserved = command.shape.kind == CommandKind::Reserve;
+        put_command(set, command, at);
+        if reserved
+            && let Some(mut reservation) = set.find::<ReservationShape>(id.clone())?
+            && reservation.state == ReservationState::Pending
+        {
+            reservation.state = ReservationState::Held;
+            put(set, &reservation, at);
+        }
+        Ok(())
+    })
+}
+
+/// Keeps a command as it is now, and tells of it.
+fn put_command(set: &mut ShopSet<'_>, command: KeptCommand, at: Timestamp) {
+    set.append(at, Logged::CommandUpdated(command.shape.clone()));
+    set.put(command.shape.command_id.clone(), command);
+}
+
+/// Takes an adjustment back and tells who is concerned. A reservation holds whole or not at all, so with one part of it
+/// the others go too.
+fn fail(
+    set: &mut ShopSet<'_>,
+    adjustment: &PendingAdjustment,
+    state: CommandState,
+    error: &ErrorBody,
+    at: Timestamp,
+) -> Result<()> {
+    // An earlier failure of the same reservation may have taken it along.
+    if !set.has::<PendingAdjustment>(adjustment.id)? {
+        return Ok(());
+    }
+    take_back(set, adjustment, at)?;
+    let Some(id) = &adjustment.command else {
+        set.warn(
+            adjustment.level(),
+            format!(
+                "a reservation that had ended could not be given back at Shopify: correct its reserved quantity there ({error})"
+            ),
+        );
+        return Ok(());
+    };
+    fail_command(set, id, state, error, at)?;
+    match &adjustment.reservation {
+        Some(reservation) if adjustment.lane == Lane::Move && adjustment.quantity > 0 => {
+            reject_reservation(set, reservation, adjustment, error, at)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn fail_command(
+    set: &mut ShopSet<'_>,
+    id: &str,
+    state: CommandState,
+    error: &ErrorBody,
+    at: Timestamp,
+) -> Result<()> {
+    if let Some(mut command) = set.find::<KeptCommand>(id.to_owned())?
+        && command.shape.state == CommandState::Accepted
+    {
+        command.shape.state = state;
+        command.shape.error = Some(error.clone());
+        put_command(set, command, at);
+    }
+    Ok(())
+}
+
+/// One part of a reservation never came to be: the parts not yet sent are taken back, a release or sale of what was
+/// never reserved is dropped, and what Shopify has of it is given back. A sale fails whole, too.
+fn reject_reservation(
+    set: &mut ShopSet<'_>,
+    id: &str,
+    failed: &PendingAdjustment,
+    error: &ErrorBody,
+    at: Timestamp,
+) -> Result<()> {
+    let (reservation, adjustments) = (
+        set.find::<ReservationShape>(id.to_owned()),
+        set.adjustments_of_reservation(id),
+    );
+    let (reservation, adjustments) = (reservation?, adjustments?);
+    let Some(reservation) = reservation else {
+        return Ok(());
+    };
+    let open = is_open(reservation.state);
+    let unsent = adjustments.iter().filter(|one| one.message.is_none());
+    let (mut never_sent, mut unsold) = (vec![failed.level()], Vec::new());
+    for_each(unsent, |adjustment| {
+        let level = adjustment.level();
+        match adjustment.lane {
+            Lane::Sell => {
+                unsold.push(level);
+                take_back(set, adjustment, at)?;
+                if let Some(sale) = &adjustment.command {
+                    fail_command(set, sale, CommandState::Failed, error, at)?;
+                }
+            }
+            Lane::Move if adjustment.quantity > 0 => {
+                never_sent.push(level);
+                take_back(set, adjustment, at)?;
+            }
+            // What was to follow at a level where nothing was taken.
+            _ if never_sent.contains(&level) => {
+                take_back(set, adjustment, at)?;
+                confirm(set, std::slice::from_ref(adjustment), at)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    if !open && unsold.is_empty() {
+        return Ok(());
+    }
+    for_each(&reservation.items, |part| {
+        let level = (part.inventory_item_id, part.location_id);
+        if !never_sent.contains(&level) && (open || unsold.contains(&level)) {
+            give_back(set, part, id, None, at)?;
+        }
+        Ok(())
+    })?;
+    let rejected = ReservationShape {
+        state: ReservationState::Rejected,
+        ..reservation
+    };
+    put(set, &rejected, at);
+    Ok(())
+}
+
+fn take_back(set: &mut ShopSet<'_>, adjustment: &PendingAdjustment, at: Timestamp) -> Result<()> {
+    set.delete::<PendingAdjustment>(adjustment.id)?;
+    let (by, command) = (-adjustment.available, adjustment.command.clone());
+    shift_pending(set, adjustment.level(), by, command, at).map(drop)
+}

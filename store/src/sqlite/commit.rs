@@ -1,0 +1,781 @@
+//! SetWriter what a batch changed: its records, the log with its index of rooms, and what is written in bulk.
+
+use std::collections::BTreeMap;
+
+use domain::command::KeptCommand;
+use domain::outbox::{Flight, PendingAdjustment, SentMessage};
+use domain::reservation::is_open;
+use domain::working_set::{DirtyMark, KeptDelivery, RevokedUntil};
+use domain::{
+    Appended, BulkWrite, ChangedRow, Drifted, Fate, PostKey, Records, Retention, Revoked,
+    RunRecord, SLICE, SessionQuota, ShopRecords, ShopRow, WorkingSet,
+};
+use rusqlite::{Connection, OptionalExtension as _, Params, params};
+use schemas::shape::ReservationShape;
+use schemas::{CustomerId, RecordKey, Resource, Room, Sequence, ShopDomain, Timestamp};
+
+use super::column::{json, micros, word};
+use super::rows::{self, StoredRow};
+use super::shops::{KnownShop, shops};
+use crate::{Result, StoreError};
+
+/// Under which the use of all owners of sessions together is kept.
+pub(super) const ALL_OWNERS: &str = "*";
+
+/// What holds a shop's records, with the columns by which a row is found: the log's index before the log and lines before
+/// orders.
+const TABLES_OF_A_SHOP: [(&str, &str); 20] = [
+    ("redacted", "shop, customer"),
+    ("posted", "shop, key"),
+    ("transfer", "shop, id"),
+    ("marked", "mark"),
+    ("drift", "id"),
+    ("run", "id"),
+    ("watermark", "shop, resource"),
+    ("flight", "shop, inventory_item_id, location_id"),
+    ("attempt", "id"),
+    ("effect", "id"),
+    ("reservation", "rowid"),
+    ("command", "rowid"),
+    ("level", "shop, inventory_item_id, location_id"),
+    ("inventory_item", "shop, id"),
+    ("variant", "shop, id"),
+    ("product", "shop, id"),
+    ("order_line", "shop, order_id, id"),
+    ("customer_order", "shop, id"),
+    ("customer", "shop, id"),
+    ("location", "shop, id"),
+];
+
+/// Rows of the index of rooms that are deleted in one go with their entries; each names those of one batch.
+const ROOMS_MAX: usize = 100;
+
+/// One transaction at work.
+pub(super) struct SetWriter<'w> {
+    connection: &'w Connection,
+    shops: &'w mut BTreeMap<ShopDomain, KnownShop>,
+    /// Set when something personal was to be forgotten, which is still in the write-ahead log.
+    erased: &'w mut bool,
+}
+
+impl<'w> SetWriter<'w> {
+    pub(super) fn new(
+        connection: &'w Connection,
+        shops: &'w mut BTreeMap<ShopDomain, KnownShop>,
+        erased: &'w mut bool,
+    ) -> Self {
+        Self {
+            connection,
+            shops,
+            erased,
+        }
+    }
+
+    /// Writes everything that the batch changed; see [`crate::backend::Backend::write`].
+    pub(super) fn write(mut self, set: &WorkingSet) -> Result<bool> {
+        let written = set.written();
+        for bulk in &written.bulk {
+            if let BulkWrite::Redact { shop, customer, .. } = bulk {
+                self.redact_orders(self.row(shop)?, *customer)?;
+            }
+        }
+        self.write_shops(&set.shops)?;
+        for revoked in set.revocations.changes() {
+            self.write_revocation(&revoked)?;
+        }
+        for (domain, records) in set.by_shop() {
+            // Nothing was changed of a shop that is not known.
+            if let Some(shop) = self.shops.get(domain) {
+                self.write_records(shop.row, records)?;
+            }
+        }
+        for (shop, drifted) in &written.drift {
+            self.write_drift(self.row(shop)?, drifted)?;
+        }
+        for (shop, resource, until) in &written.watermarks {
+            self.write_watermark(self.row(shop)?, *resource, *until)?;
+        }
+        self.append(&written.appended)?;
+        let mut more = false;
+        for bulk in &written.bulk {
+            more |= self.write_bulk(bulk, set.numbers().sequence)?;
+        }
+        Ok(more)
+    }
+
+    fn row(&self, shop: &ShopDomain) -> Result<i64> {
+        let shop = self
+            .shops
+            .get(shop)
+            .ok_or_else(|| StoreError::UnknownShop(shop.clone()))?;
+        Ok(shop.row)
+    }
+
+    fn run(&self, sql: &str, values: impl Params) -> Result<usize> {
+        Ok(self.connection.prepare_cached(sql)?.execute(values)?)
+    }
+
+    fn write_shops(&mut self, changed: &Records<ShopRow>) -> Result<()> {
+        let mut is_changed = false;
+        for shop in changed.changes() {
+            let Some(row) = shop.now else { continue };
+            is_changed = true;
+            let judging = row
+                .judging
+                .as_ref()
+                .map(serde_json::to_string)
+                .transpose()?;
+            self.run(
+                "INSERT INTO shop (domain, thresholds, known_since, names, shopify_id, judging) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (domain) DO UPDATE SET \
+                 thresholds = ?2, known_since = ?3, names = ?4, shopify_id = ?5, judging = ?6",
+                params![
+                    shop.id.as_str(),
+                    serde_json::to_string(&row.thresholds)?,
+                    row.known_since.map(micros),
+                    row.keeps_names,
+                    row.shopify_id,
+                    judging
+                ],
+            )?;
+        }
+        if is_changed {
+            *self.shops = shops(self.connection)?;
+        }
+        Ok(())
+    }
+
+    fn write_revocation(&self, revoked: &ChangedRow<'_, RevokedUntil>) -> Result<()> {
+        let (kind, id) = Revoked::key(revoked.id);
+        if let Some(RevokedUntil { at, until }) = revoked.now {
+            self.run(
+                "INSERT OR REPLACE INTO revocation (kind, id, at, until) VALUES (?1, ?2, ?3, ?4)",
+                params![kind, id, micros(*at), micros(*until)],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_records(&self, shop: i64, records: &ShopRecords) -> Result<()> {
+        self.put_all(shop, &records.locations)?;
+        self.put_all(shop, &records.products)?;
+        self.put_all(shop, &records.variants)?;
+        self.put_all(shop, &records.items)?;
+        self.put_all(shop, &records.levels)?;
+        self.put_all(shop, &records.customers)?;
+        self.put_all(shop, &records.orders)?;
+        self.put_all::<PendingAdjustment>(shop, &records.adjustments)?;
+        self.put_all::<Flight>(shop, &records.flights)?;
+        self.write_deliveries(shop, &records.deliveries)?;
+        for command in records.commands.changes() {
+            self.write_command(shop, &command)?;
+        }
+        for mark in records.dirty_marks.changes() {
+            self.write_mark(shop, &mark)?;
+        }
+        for message in records.messages.changes() {
+            self.write_message(shop, &message)?;
+        }
+        for posted in records.posted.changes() {
+            self.write_one(
+                posted.now,
+                |now| {
+                    self.run(
+                        "INSERT OR REPLACE INTO posted (shop, key, sequence, at) VALUES (?1, ?2, ?3, ?4)",
+                        params![shop, posted.id.0, now.sequence.0.cast_signed(), micros(now.at)],
+                    )
+                },
+                || {
+                    let PostKey(key) = posted.id;
+                    self.run("DELETE FROM posted WHERE shop = ?1 AND key = ?2", params![shop, key])
+                },
+            )?;
+        }
+        for redaction in records.redactions.changes() {
+            let customer = redaction.id.to_i64();
+            self.write_one(
+                redaction.now,
+                |at| {
+                    self.run(
+                        "INSERT OR REPLACE INTO redacted (shop, customer, at) VALUES (?1, ?2, ?3)",
+                        params![shop, customer, micros(*at)],
+                    )
+                },
+                || {
+                    self.run(
+                        "DELETE FROM redacted WHERE shop = ?1 AND customer = ?2",
+                        [shop, customer],
+                    )
+                },
+            )?;
+        }
+        for reservation in records.reservations.changes() {
+            self.write_reservation(shop, &reservation)?;
+        }
+        for run in records.runs.changes() {
+            self.write_run(shop, &run)?;
+        }
+        for transfer in records.transfers.changes() {
+            let id = transfer.id.to_i64();
+            let told = transfer
+                .now
+                .map(|now| serde_json::to_string(&now.told))
+                .transpose()?;
+            self.write_one(
+                transfer.now,
+                |now| {
+                    self.run(
+                        "INSERT OR REPLACE INTO transfer (shop, id, told, at) VALUES (?1, ?2, ?3, ?4)",
+                        params![shop, id, told, micros(now.at)],
+                    )
+                },
+                || self.run("DELETE FROM transfer WHERE shop = ?1 AND id = ?2", [shop, id]),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Puts a record, or deletes it.
+    fn write_one<R>(
+        &self,
+        now: Option<&R>,
+        put: impl FnOnce(&R) -> Result<usize>,
+        delete: impl FnOnce() -> Result<usize>,
+    ) -> Result<()> {
+        match now {
+            Some(now) => put(now)?,
+            None => delete()?,
+        };
+        Ok(())
+    }
+
+    fn put_all<R: StoredRow>(&self, shop: i64, records: &Records<R>) -> Result<()> {
+        for record in records.changes() {
+            match record.now {
+                Some(now) => rows::put(self.connection, shop, now)?,
+                None => rows::delete::<R>(self.connection, shop, record.id)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn write_deliveries(&self, shop: i64, deliveries: &Records<KeptDelivery>) -> Result<()> {
+        let mut arrived = Vec::new();
+        for changed in deliveries.changes() {
+            let Some(now) = changed.now else { continue };
+            let (state, reason) = match &now.fate {
+                None => ("pending", None),
+                Some(Fate::Applied) => ("applied", None),
+                Some(Fate::Ignored) => ("ignored", None),
+                Some(Fate::Unreadable(reason)) => ("unreadable", Some(reason)),
+            };
+            match &now.arrived {
+                Some(delivery) if changed.before.is_none() => {
+                    arrived.push((now, delivery, state, reason))
+                }
+                _ => {
+                    self.run(
+                        "UPDATE delivery SET state = ?3, reason = ?4, body = iif(?3 = 'unreadable', body, NULL) \
+                         WHERE shop = ?1 AND webhook_id = ?2",
+                        params![shop, now.id.as_str(), state, reason],
+                    )?;
+                }
+            }
+        }
+        // They wait in the order in which they came.
+        arrived.sort_by_key(|(_, delivery, ..)| delivery.received_at);
+        for (now, delivery, state, reason) in arrived {
+            let body = matches!(state, "pending" | "unreadable").then_some(&delivery.body);
+            self.run(
+                "INSERT INTO delivery \
+                 (shop, webhook_id, topic, triggered_at, received_at, state, reason, body, signature) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                params![
+                    shop,
+                    now.id.as_str(),
+                    delivery.topic,
+                    delivery.triggered_at.map(|at| at.to_string()),
+                    micros(delivery.received_at),
+                    state,
+                    reason,
+                    body,
+                    now.signature
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_command(&self, shop: i64, command: &ChangedRow<'_, KeptCommand>) -> Result<()> {
+        let Some(now) = command.now else {
+            self.run(
+                "DELETE FROM command WHERE shop = ?1 AND id = ?2",
+                params![shop, command.id],
+            )?;
+            return Ok(());
+        };
+        self.run(
+            "INSERT INTO command (shop, id, given, by_user, state, idempotency_key, record) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+             ON CONFLICT (shop, id) DO UPDATE SET state = excluded.state, record = excluded.record",
+            params![
+                shop,
+                command.id,
+                micros(now.shape.at),
+                now.shape.by.as_str(),
+                word(&now.shape.state)?,
+                now.key,
+                serde_json::to_string(now)?
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn write_reservation(
+        &self,
+        shop: i64,
+        changed: &ChangedRow<'_, ReservationShape>,
+    ) -> Result<()> {
+        let Some(now) = changed.now else {
+            let delete = "DELETE FROM reservation WHERE shop = ?1 AND id = ?2";
+            self.run(delete, params![shop, changed.id])?;
+            return Ok(());
+        };
+        self.run(
+            "INSERT INTO reservation (shop, id, open, expires_at, record) VALUES (?1, ?2, ?3, ?4, ?5) \
+             ON CONFLICT (shop, id) DO UPDATE \
+             SET open = excluded.open, expires_at = excluded.expires_at, record = excluded.record",
+            params![
+                shop,
+                changed.id,
+                is_open(now.state),
+                micros(now.expires_at),
+                serde_json::to_string(now)?
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn write_mark(&self, shop: i64, changed: &ChangedRow<'_, DirtyMark>) -> Result<()> {
+        let record = serde_json::to_string(changed.id)?;
+        let Some(now) = changed.now else {
+            let delete = "DELETE FROM marked WHERE shop = ?1 AND record = ?2";
+            self.run(delete, params![shop, record])?;
+            return Ok(());
+        };
+        // Replaced, because a new mark is a new row: only so does SQLite note how far they were given out.
+        self.run(
+            "INSERT OR REPLACE INTO marked (mark, shop, record, vain_readings, due, run) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                now.mark.0,
+                shop,
+                record,
+                now.retries,
+                micros(now.due),
+                now.run.as_ref().map(schemas::RunId::as_str)
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn write_message(&self, shop: i64, changed: &ChangedRow<'_, SentMessage>) -> Result<()> {
+        match changed.now {
+            Some(SentMessage {
+                made: Some(made), ..
+            }) => {
+                self.run(
+                    "INSERT OR REPLACE INTO attempt (id, shop, kind, body, begun) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    params![made.id, shop, word(&made.kind)?, made.body, micros(made.begun)],
+                )?;
+            }
+            Some(_) => {}
+            None => {
+                let delete = "DELETE FROM attempt WHERE shop = ?1 AND id = ?2";
+                self.run(delete, params![shop, changed.id])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_run(&self, shop: i64, changed: &ChangedRow<'_, RunRecord>) -> Result<()> {
+        let Some(record) = changed.now else {
+            let delete = "DELETE FROM run WHERE shop = ?1 AND id = ?2";
+            self.run(delete, params![shop, changed.id.as_str()])?;
+            return Ok(());
+        };
+        self.run(
+            "INSERT OR REPLACE INTO run (id, shop, resource, state, started_at, first, since, until, resume, shape) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            params![
+                record.run.run_id.as_str(),
+                shop,
+                record.run.resource.as_str(),
+                word(&record.run.state)?,
+                micros(record.run.started_at),
+                record.first,
+                record.since.map(|at| at.to_string()),
+                record.until.map(|at| at.to_string()),
+                record.resume,
+                serde_json::to_string(&record.run)?
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn write_drift(&self, shop: i64, drifted: &Drifted) -> Result<()> {
+        self.run(
+            "INSERT INTO drift (shop, run, record, wrong, since, found) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                shop,
+                drifted.run_id.as_str(),
+                drifted.record,
+                serde_json::to_string(&drifted.wrong)?,
+                drifted.since.map(|at| at.to_string()),
+                micros(drifted.found)
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn write_watermark(&self, shop: i64, resource: Resource, until: Timestamp) -> Result<()> {
+        self.run(
+            "INSERT OR REPLACE INTO watermark (shop, resource, until) VALUES (?1, ?2, ?3)",
+            params![shop, resource.as_str(), until.to_string()],
+        )?;
+        Ok(())
+    }
+
+    /// Appends entries to the log, and notes in which rooms they are heard: a row for each room, however many they are.
+    fn append(&self, appended: &[Appended]) -> Result<()> {
+        let mut heard: BTreeMap<(i64, &Room), Vec<u64>> = BTreeMap::new();
+        for entry in appended {
+            let shop = self.row(&entry.shop)?;
+            self.run(
+                "INSERT INTO log (sequence, shop, at, event) VALUES (?1, ?2, ?3, ?4)",
+                params![
+                    entry.sequence.0.cast_signed(),
+                    shop,
+                    micros(entry.at),
+                    entry.stored
+                ],
+            )?;
+            for room in &entry.rooms {
+                heard
+                    .entry((shop, room))
+                    .or_default()
+                    .push(entry.sequence.0);
+            }
+        }
+        for ((shop, room), sequences) in heard {
+            self.run(
+                "INSERT INTO log_room (shop, room, last, sequences) VALUES (?1, ?2, ?3, ?4)",
+                params![
+                    shop,
+                    room.to_string(),
+                    sequences.last().map(|last| last.cast_signed()),
+                    serde_json::to_string(&sequences)?
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// True when it is done in slices and has more to do.
+    fn write_bulk(&mut self, bulk: &BulkWrite, head: Sequence) -> Result<bool> {
+        match bulk {
+            BulkWrite::Forget(shop) => return self.forget(shop),
+            BulkWrite::ForgetNames(shop) => self.forget_names(self.row(shop)?)?,
+            BulkWrite::KeepPosition { reader, position } => {
+                self.run(
+                    "INSERT OR REPLACE INTO reader (name, position) VALUES (?1, ?2)",
+                    params![reader, serde_json::to_string(position)?],
+                )?;
+            }
+            BulkWrite::KeepSession {
+                id,
+                owner,
+                rooms,
+                at,
+                quota,
+            } => self.keep_session(id, owner, rooms, *at, quota)?,
+            BulkWrite::Prune(retention) => self.prune(retention, head)?,
+            BulkWrite::Redact {
+                shop,
+                customer,
+                until,
+            } => self.redact(self.row(shop)?, *customer, *until)?,
+        }
+        Ok(false)
+    }
+
+    fn keep_session(
+        &self,
+        id: &str,
+        owner: &str,
+        rooms: &str,
+        at: Timestamp,
+        quota: &SessionQuota,
+    ) -> Result<()> {
+        // No INSERT OR REPLACE: what it deletes calls no trigger.
+        self.run(
+            "INSERT INTO session (id, owner, rooms, kept_at) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (id) DO UPDATE SET owner = ?2, rooms = ?3, kept_at = ?4",
+            params![id, owner, rooms, micros(at)],
+        )?;
+        self.make_room(owner, id, quota.owner_records, quota.owner_bytes)?;
+        self.make_room(ALL_OWNERS, id, quota.records, quota.bytes)
+    }
+
+    /// Forgets the oldest sessions of an owner, but for that one, until no more are left than so many.
+    fn make_room(&self, owner: &str, but: &str, records_max: u64, bytes_max: u64) -> Result<()> {
+        let most = [records_max, bytes_max].map(|most| i64::try_from(most).unwrap_or(i64::MAX));
+        let mut is_over = self.connection.prepare_cached(
+            "SELECT 1 FROM session_use WHERE owner = ?1 AND records > 1 AND (records > ?2 OR bytes > ?3)",
+        )?;
+        let mut oldest = self.connection.prepare_cached(if owner == ALL_OWNERS {
+            "SELECT id, kept_at FROM session WHERE ?1 = ?1 AND id <> ?2 ORDER BY kept_at LIMIT 1"
+        } else {
+            "SELECT id, kept_at FROM session WHERE owner = ?1 AND id <> ?2 ORDER BY kept_at LIMIT 1"
+        })?;
+        while is_over.exists(params![owner, most[0], most[1]])? {
+            let found = oldest.query_row([owner, but], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
+            });
+            let Some((id, kept_at)) = found.optional()? else {
+                break;
+            };
+            self.run("DELETE FROM session WHERE id = ?1", [id])?;
+            self.run(
+                "UPDATE session_use SET evicted_at = max(coalesce(evicted_at, ?2), ?2) WHERE owner = ?1",
+                params![owner, kept_at],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn prune(&self, retention: &Retention, head: Sequence) -> Result<()> {
+        let kept: Option<i64> = self
+            .connection
+            .query_row(
+                "SELECT sequence FROM log WHERE at >= ?1 ORDER BY sequence LIMIT 1",
+                [micros(retention.log_before)],
+                |row| row.get(0),
+            )
+            .optional()?;
+        let floor = kept.unwrap_or(head.0.cast_signed() + 1) - 1;
+        let deliveries = micros(retention.deliveries_before);
+        let (runs, sessions) = (
+            micros(retention.runs_before),
+            micros(retention.sessions_before),
+        );
+        for (forgets, before) in [
+            ("UPDATE meta SET log_floor = max(log_floor, ?1)", floor),
+            ("DELETE FROM log WHERE sequence <= ?1", floor),
+            ("DELETE FROM log_room WHERE last <= ?1", floor),
+            (
+                "DELETE FROM delivery WHERE state IN ('applied', 'ignored') AND received_at < ?1",
+                deliveries,
+            ),
+            (
+                "DELETE FROM delivery WHERE state = 'unreadable' AND received_at < ?1",
+                micros(retention.unreadable_before),
+            ),
+            ("DELETE FROM posted WHERE at < ?1", deliveries),
+            ("DELETE FROM transfer WHERE at < ?1", deliveries),
+            ("DELETE FROM redacted WHERE at < ?1", deliveries),
+            (
+                "DELETE FROM command WHERE state <> 'accepted' AND given < ?1",
+                runs,
+            ),
+            (
+                "DELETE FROM reservation WHERE NOT open AND expires_at < ?1",
+                runs,
+            ),
+            (
+                "DELETE FROM run WHERE state <> 'running' AND started_at < ?1",
+                runs,
+            ),
+            ("DELETE FROM drift WHERE found < ?1", runs),
+            ("DELETE FROM session WHERE kept_at < ?1", sessions),
+            // Sessions as old as these evictions are not trusted without a record anyway.
+            (
+                "DELETE FROM session_use WHERE owner <> '*' AND records = 0 AND coalesce(evicted_at, 0) < ?1",
+                sessions,
+            ),
+            (
+                "DELETE FROM revocation WHERE until <= ?1",
+                micros(retention.revoked_until),
+            ),
+        ] {
+            self.connection.execute(forgets, [before])?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a slice of what is kept of a shop; true while there may be more. Its row stays, because nobody may take
+    /// what comes later for what was there.
+    fn forget(&mut self, domain: &ShopDomain) -> Result<bool> {
+        let shop = self.row(domain)?;
+        *self.erased = true;
+        if self.forget_log(shop)? {
+            return Ok(true);
+        }
+        let mut left = SLICE;
+        for (table, key) in TABLES_OF_A_SHOP {
+            left -= self.forget_some(table, key, "true", shop, left)?;
+        }
+        // What waits was acknowledged, and is decided when it is applied.
+        left -= self.forget_some("delivery", "arrival", "state <> 'pending'", shop, left)?;
+        if left == 0 {
+            return Ok(true);
+        }
+        self.run(
+            "UPDATE shop SET known_since = NULL, shopify_id = NULL WHERE id = ?1",
+            [shop],
+        )?;
+        *self.shops = shops(self.connection)?;
+        Ok(false)
+    }
+
+    /// Deletes at most that many rows of a shop, found by their key; how many there were.
+    fn forget_some(
+        &self,
+        table: &str,
+        key: &str,
+        condition: &str,
+        shop: i64,
+        limit: usize,
+    ) -> Result<usize> {
+        let sql = format!(
+            "DELETE FROM {table} WHERE ({key}) IN \
+             (SELECT {key} FROM {table} WHERE shop = ?1 AND {condition} LIMIT {limit})"
+        );
+        Ok(self.connection.execute(&sql, [shop])?)
+    }
+
+    /// Deletes a slice of a shop's entries, found by the index of rooms; true while there may be more.
+    fn forget_log(&self, shop: i64) -> Result<bool> {
+        let rooms = format!("FROM log_room WHERE shop = ?1 ORDER BY room, last LIMIT {ROOMS_MAX}");
+        self.connection.execute(
+            &format!(
+                "DELETE FROM log WHERE sequence IN \
+                 (SELECT entry.value FROM (SELECT sequences {rooms}), json_each(sequences) AS entry)"
+            ),
+            [shop],
+        )?;
+        let deleted = self.connection.execute(
+            &format!(
+                "DELETE FROM log_room WHERE (shop, room, last) IN (SELECT shop, room, last {rooms})"
+            ),
+            [shop],
+        )?;
+        if deleted == ROOMS_MAX {
+            return Ok(true);
+        }
+        // Entries that are heard in no room.
+        self.connection
+            .execute("DELETE FROM log WHERE shop = ?1", [shop])?;
+        Ok(false)
+    }
+
+    fn forget_names(&mut self, shop: i64) -> Result<()> {
+        for forgets in [
+            "UPDATE customer SET name = NULL WHERE shop = ?1 AND name IS NOT NULL",
+            // Not what others say of customers, which is theirs.
+            "UPDATE log SET event = json_remove(event, '$.data.customerName') \
+             WHERE shop = ?1 AND event ->> 'kind' GLOB 'order:*'",
+            "UPDATE drift SET wrong = json_remove(wrong, '$.fields.name') \
+             WHERE shop = ?1 AND record GLOB 'customer *'",
+        ] {
+            self.connection.execute(forgets, [shop])?;
+        }
+        *self.erased = true;
+        Ok(())
+    }
+
+    fn redact_orders(&self, shop: i64, customer: CustomerId) -> Result<()> {
+        self.run(
+            "UPDATE customer_order SET customer_id = NULL WHERE shop = ?1 AND customer_id = ?2",
+            [shop, customer.to_i64()],
+        )?;
+        Ok(())
+    }
+
+    /// Takes a customer out of the log, of drift, and of bodies that could not be read.
+    fn redact(&mut self, shop: i64, customer: CustomerId, until: Sequence) -> Result<()> {
+        *self.erased = true;
+        let own = Room::OrdersCustomer(customer.into());
+        for (sequence, mut event) in self.entries_in(shop, &own, until)? {
+            // What others say of them may be anything.
+            if event["kind"] == "posted" || event["kind"] == "emitted" {
+                self.run("DELETE FROM log WHERE sequence = ?1", [sequence])?;
+                continue;
+            }
+            event["data"]["customerId"] = serde_json::Value::Null;
+            if let Some(data) = event["data"].as_object_mut() {
+                data.remove("customerName");
+            }
+            self.run(
+                "UPDATE log SET event = ?2 WHERE sequence = ?1",
+                params![sequence, event.to_string()],
+            )?;
+        }
+        self.leave_room(shop, &own, until)?;
+        for (sequence, event) in self.entries_in(shop, &Room::Notifications, until)? {
+            if event["data"]["customerId"] == customer.to_string() {
+                self.run("DELETE FROM log WHERE sequence = ?1", [sequence])?;
+            }
+        }
+        self.run(
+            "DELETE FROM drift WHERE shop = ?1 AND record = ?2",
+            params![shop, RecordKey::Customer(customer).to_string()],
+        )?;
+        // Of an order that was somebody else's, or nobody's, all else stays.
+        self.run(
+            "UPDATE drift SET wrong = json_remove(wrong, '$.fields.customerId') \
+             WHERE shop = ?1 AND wrong -> '$.fields.customerId' GLOB '*\"' || ?2 || '\"*'",
+            [shop, customer.to_i64()],
+        )?;
+        self.run(
+            "UPDATE delivery SET body = NULL WHERE shop = ?1 AND state = 'unreadable' \
+             AND (topic GLOB 'customers/*' OR topic GLOB 'orders/*')",
+            [shop],
+        )?;
+        Ok(())
+    }
+
+    /// The entries up to there that are heard in a room.
+    fn entries_in(
+        &self,
+        shop: i64,
+        room: &Room,
+        until: Sequence,
+    ) -> Result<Vec<(i64, serde_json::Value)>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT sequence, event FROM log WHERE sequence <= ?3 AND sequence IN (\
+               SELECT entry.value FROM log_room, json_each(sequences) AS entry \
+               WHERE log_room.shop = ?1 AND room = ?2)",
+        )?;
+        let wanted = params![shop, room.to_string(), until.0.cast_signed()];
+        let entries = statement.query_map(wanted, |row| Ok((row.get(0)?, json(row, 1)?)))?;
+        Ok(entries.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Has the entries up to there be heard in a room no more.
+    fn leave_room(&self, shop: i64, room: &Room, until: Sequence) -> Result<()> {
+        let (room, until) = (room.to_string(), until.0.cast_signed());
+        self.run(
+            "DELETE FROM log_room WHERE shop = ?1 AND room = ?2 AND last <= ?3",
+            params![shop, room, until],
+        )?;
+        // Only the row of this very batch can hold entries of both sides.
+        self.run(
+            "UPDATE log_room SET sequences = \
+             (SELECT json_group_array(value) FROM json_each(sequences) WHERE value > ?3) \
+             WHERE shop = ?1 AND room = ?2",
+            params![shop, room, until],
+        )?;
+        Ok(())
+    }
+}

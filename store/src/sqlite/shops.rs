@@ -1,0 +1,63 @@
+//! What the database holds of the shops themselves, and the last numbers that it gave out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::{Numbers, ShopRow};
+use rusqlite::{Connection, OptionalExtension as _};
+use schemas::{Sequence, ShopDomain};
+
+use super::column::{from_micros, json, opt, parsed};
+use crate::StoreError;
+
+/// A shop and where it is.
+#[derive(Debug, Clone)]
+pub(super) struct KnownShop {
+    /// By which the other tables name it.
+    pub(super) row: i64,
+    pub(super) state: ShopRow,
+}
+
+pub(super) fn shops(
+    connection: &Connection,
+) -> Result<BTreeMap<ShopDomain, KnownShop>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT domain, id, thresholds, known_since, names, shopify_id, judging FROM shop",
+    )?;
+    let shops = statement.query_map([], |row| {
+        let state = ShopRow {
+            thresholds: Arc::new(json(row, 2)?),
+            known_since: opt(row, 3, from_micros)?,
+            keeps_names: row.get(4)?,
+            shopify_id: row.get(5)?,
+            judging: opt(row, 6, json)?,
+        };
+        let shop = KnownShop {
+            row: row.get(1)?,
+            state,
+        };
+        Ok((parsed(row, 0)?, shop))
+    })?;
+    Ok(shops.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The last number that was ever given out in a table, whether what it named is still there or not.
+fn last(connection: &Connection, table: &str) -> Result<i64, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = ?1")?;
+    let last: Option<i64> = statement.query_row([table], |row| row.get(0)).optional()?;
+    Ok(last.unwrap_or(0))
+}
+
+/// Where the log ends.
+pub(super) fn head(connection: &Connection) -> Result<Sequence, StoreError> {
+    Ok(Sequence(last(connection, "log")?.cast_unsigned()))
+}
+
+pub(super) fn numbers(connection: &Connection) -> Result<Numbers, StoreError> {
+    Ok(Numbers {
+        sequence: head(connection)?,
+        adjustment: last(connection, "effect")?,
+        mark: last(connection, "marked")?,
+    })
+}

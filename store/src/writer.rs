@@ -1,0 +1,330 @@
+//! The only thing that writes: it takes what waits as one batch, decides it in memory, and commits it in one transaction.
+//!
+//! What somebody waits for overtakes what is only brought into the mirror: a webhook is answered when it is on disk,
+//! however many others are still to be applied. A whole-shop operation is done in slices, and others go between them.
+//!
+//! The writer can run on a thread of its own ([`Writer::run`]) or be stepped by a simulation ([`Writer::step`]).
+
+use std::collections::VecDeque;
+
+use domain::{Numbers, Operation, Outcome, Undecided, WorkingSet};
+use schemas::{Change, Sequence};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::StoreError;
+use crate::backend::{Backend, Uncommitted};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// Operations that may wait for the writer; the next caller waits for a place.
+pub(crate) const WAITING_MAX: usize = 4096;
+/// Operations that somebody waits for, in one transaction: bounds how long the first of a batch waits for its commit.
+const BATCH_MAX: usize = 512;
+/// Changes of the mirror in one transaction, for the same reason: each costs several times an operation of the others.
+pub(crate) const CHANGES_MAX: usize = 96;
+/// Bytes of sessions' records in one transaction, but at least one record: with more, a webhook would wait for them.
+const SESSION_BYTES_MAX: usize = 128 * 1024;
+/// Times that a batch is decided. Each time more is loaded for it, and no decision asks for that much one after another.
+const PASSES_MAX: usize = 1_000;
+
+/// An operation that somebody waits for.
+pub(crate) struct Request {
+    pub(crate) operation: Operation,
+    pub(crate) answer: oneshot::Sender<Result<Outcome>>,
+    /// What came of its slices so far.
+    pub(crate) outcome: Outcome,
+}
+
+impl Request {
+    pub(crate) fn new(operation: Operation, answer: oneshot::Sender<Result<Outcome>>) -> Self {
+        Self {
+            operation,
+            answer,
+            outcome: Outcome::default(),
+        }
+    }
+
+    /// How many changes of the mirror it asks for; `None` for what overtakes them.
+    fn changes(&self) -> Option<usize> {
+        match &self.operation {
+            Operation::Apply(batch) => Some(batch.changes.len().max(1)),
+            _ => None,
+        }
+    }
+
+    /// How many bytes of a session it brings; `None` for what is none.
+    fn session_bytes(&self) -> Option<usize> {
+        match &self.operation {
+            Operation::KeepSession { rooms, .. } => Some(rooms.len()),
+            _ => None,
+        }
+    }
+
+    /// Whether something goes that was in the log, or may have been.
+    fn erases(&self) -> bool {
+        match &self.operation {
+            Operation::Apply(batch) => batch
+                .changes
+                .iter()
+                .any(|change| matches!(change, Change::Redacted(_))),
+            Operation::Forget { .. } | Operation::KeepNames { wanted: false, .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// The only thing that writes.
+pub struct Writer {
+    backend: Box<dyn Backend>,
+    requests: mpsc::Receiver<Request>,
+    /// Batches to be applied, oldest first. Those who ask for them wait for the answer, so there are few.
+    batches: VecDeque<Request>,
+    /// Sessions' records to be kept, oldest first. Their sockets wait for the answer, so there are no more than sockets.
+    sessions: VecDeque<Request>,
+    /// What has a transaction of its own, and what of that is done in slices goes on at the front.
+    alone: VecDeque<Request>,
+    committed: watch::Sender<Sequence>,
+    failing: watch::Sender<Option<String>>,
+    erasures: watch::Sender<u64>,
+}
+
+/// What whoever reads is told by the writer.
+pub(crate) struct WriterSignals {
+    /// The last committed entry of the log.
+    pub(crate) committed: watch::Receiver<Sequence>,
+    /// Why nothing can be written now.
+    pub(crate) failing: watch::Receiver<Option<String>>,
+    /// How often something was erased.
+    pub(crate) erasures: watch::Receiver<u64>,
+}
+
+impl Writer {
+    /// A writer on that database, whose log ends at `head`.
+    pub(crate) fn new(
+        backend: impl Backend,
+        requests: mpsc::Receiver<Request>,
+        head: Sequence,
+    ) -> (Self, WriterSignals) {
+        let (committed, head) = watch::channel(head);
+        let (failing, trouble) = watch::channel(None);
+        let (erasures, erased) = watch::channel(0);
+        let writer = Self {
+            backend: Box::new(backend),
+            requests,
+            batches: VecDeque::new(),
+            sessions: VecDeque::new(),
+            alone: VecDeque::new(),
+            committed,
+            failing,
+            erasures,
+        };
+        let signals = WriterSignals {
+            committed: head,
+            failing: trouble,
+            erasures: erased,
+        };
+        (writer, signals)
+    }
+
+    /// Does what waits now: a batch, and one operation that is alone in its transaction; waits for nothing. False when
+    /// nothing waited.
+    ///
+    /// # Errors
+    /// The database can no longer be trusted to tell what it holds: end the process.
+    pub fn step(&mut self) -> Result<bool> {
+        self.step_from(None)
+    }
+
+    /// Writes until every handle of the store is gone.
+    ///
+    /// # Errors
+    /// As [`Writer::step`].
+    pub fn run(mut self) -> Result<()> {
+        loop {
+            let is_idle =
+                self.batches.is_empty() && self.sessions.is_empty() && self.alone.is_empty();
+            let first = if is_idle {
+                self.requests.blocking_recv()
+            } else {
+                None
+            };
+            if !self.step_from(first)? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn step_from(&mut self, first: Option<Request>) -> Result<bool> {
+        let batch = self.next_batch(first);
+        let alone = self.alone.pop_front();
+        let waited = !batch.is_empty() || alone.is_some();
+        if !batch.is_empty() {
+            self.carry_out(batch)?;
+        }
+        if let Some(request) = alone {
+            self.carry_out(vec![request])?;
+        }
+        Ok(waited)
+    }
+
+    /// What is written next: that request, what waits, and as many batches and sessions as fit.
+    fn next_batch(&mut self, first: Option<Request>) -> Vec<Request> {
+        let mut batch = Vec::new();
+        let mut next = first.or_else(|| self.requests.try_recv().ok());
+        while let Some(request) = next {
+            // Sessions give way as batches do, so that clients who join rooms do not delay webhooks.
+            match (request.changes(), request.session_bytes()) {
+                _ if request.operation.is_alone() => self.alone.push_back(request),
+                (Some(_), _) => self.batches.push_back(request),
+                (_, Some(_)) => self.sessions.push_back(request),
+                (None, None) => batch.push(request),
+            }
+            next = if batch.len() < BATCH_MAX {
+                self.requests.try_recv().ok()
+            } else {
+                None
+            };
+        }
+        let mut changes = 0;
+        while changes < CHANGES_MAX
+            && let Some(request) = self.batches.pop_front()
+        {
+            changes += request.changes().unwrap_or_default();
+            batch.push(request);
+        }
+        let mut bytes = 0;
+        while bytes < SESSION_BYTES_MAX
+            && let Some(request) = self.sessions.pop_front()
+        {
+            bytes += request.session_bytes().unwrap_or_default();
+            batch.push(request);
+        }
+        batch
+    }
+
+    /// Decides and commits a batch, and answers whoever waits for it.
+    fn carry_out(&mut self, batch: Vec<Request>) -> Result<()> {
+        let erases = batch.iter().any(Request::erases);
+        let (operations, waiting): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .map(|request| (request.operation, (request.answer, request.outcome)))
+            .unzip();
+        let outcomes = match commit(&mut *self.backend, &operations) {
+            Ok((outcomes, set)) => {
+                self.tell(&set, erases);
+                outcomes
+            }
+            Err(Uncommitted::Lost(error)) => {
+                self.note_failure(&error, operations.len());
+                operations.iter().map(|_| Err(error.clone())).collect()
+            }
+            Err(Uncommitted::Unsure(error)) => return Err(error),
+        };
+        for ((operation, (answer, so_far)), outcome) in
+            operations.into_iter().zip(waiting).zip(outcomes)
+        {
+            match outcome.map(|outcome| outcome.after(so_far)) {
+                Ok(outcome) if outcome.more => self.alone.push_front(Request {
+                    operation,
+                    answer,
+                    outcome,
+                }),
+                // Whoever asked may have given up waiting; what was done stays done.
+                outcome => drop(answer.send(outcome)),
+            }
+        }
+        self.backend.after_answers();
+        Ok(())
+    }
+
+    /// Wakes whoever reads what was committed.
+    fn tell(&self, set: &WorkingSet, erases: bool) {
+        for warning in &set.written().warnings {
+            let (item, location) = warning.level;
+            tracing::warn!(shop.domain = %warning.shop, item.id = %item, location.id = %location, "{}", warning.message);
+        }
+        if erases {
+            self.erasures.send_modify(|erasures| *erasures += 1);
+        }
+        let now = set.numbers().sequence;
+        self.committed
+            .send_if_modified(|head| std::mem::replace(head, now) != now);
+        self.failing
+            .send_if_modified(|failing| failing.take().is_some());
+    }
+
+    /// One line and one sentence for each time that it lasts: another error of the same disk is no news.
+    fn note_failure(&self, error: &StoreError, operations: usize) {
+        self.failing.send_if_modified(|failing| {
+            if failing.is_some() {
+                return false;
+            }
+            tracing::error!(%error, operations, "Lost a transaction with all its operations; so will be all that follow, until this has passed");
+            *failing = Some(error.to_string());
+            true
+        });
+    }
+}
+
+pub(crate) type Outcomes = Vec<Result<Outcome>>;
+
+/// Decides a batch and commits it, or nothing of it.
+pub(crate) fn commit(
+    backend: &mut dyn Backend,
+    operations: &[Operation],
+) -> std::result::Result<(Outcomes, WorkingSet), Uncommitted> {
+    let written = backend
+        .begin()
+        .and_then(|numbers| write(backend, numbers, operations));
+    match written {
+        Ok(written) => {
+            backend.commit()?;
+            Ok(written)
+        }
+        Err(error) => {
+            backend.rollback();
+            Err(Uncommitted::Lost(error))
+        }
+    }
+}
+
+/// Decides a batch and writes it, inside a transaction that others began and will commit.
+pub(crate) fn write(
+    backend: &mut dyn Backend,
+    numbers: Numbers,
+    operations: &[Operation],
+) -> Result<(Outcomes, WorkingSet)> {
+    let mut set = WorkingSet::new(numbers);
+    let mut wanted = set.unknown(operations.iter().flat_map(domain::keys));
+    for _ in 0..PASSES_MAX {
+        if !wanted.is_empty() {
+            backend.load(&wanted, &mut set)?;
+        }
+        match domain::decide(&mut set, operations) {
+            Ok(outcomes) => {
+                let more = backend.write(&set)?;
+                let outcome = |outcome: std::result::Result<Outcome, Undecided>| {
+                    let outcome = outcome?;
+                    Ok(Outcome {
+                        more: outcome.more || more,
+                        ..outcome
+                    })
+                };
+                return Ok((outcomes.into_iter().map(outcome).collect(), set));
+            }
+            Err(missing) => wanted = missing,
+        }
+    }
+    let text = format!("no end of what is missing for a decision: {wanted:?}");
+    Err(StoreError::Failed(text))
+}
+
+impl From<Undecided> for StoreError {
+    fn from(undecided: Undecided) -> Self {
+        match undecided {
+            Undecided::UnknownShop(shop) => Self::UnknownShop(shop),
+            Undecided::Unspeakable(text) => Self::Failed(text),
+            Undecided::Missing => Self::Failed("a decision was left open".to_owned()),
+        }
+    }
+}
