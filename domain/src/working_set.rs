@@ -719,6 +719,7 @@ impl ShopSet<'_> {
         Undecided::Missing
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "most ids are a number")]
     pub(crate) fn find<R: Kept>(&self, id: R::Id) -> Result<Option<R>> {
         match R::records(self.records).get(&id) {
             Some(record) => Ok(record.cloned()),
@@ -726,6 +727,7 @@ impl ShopSet<'_> {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "most ids are a number")]
     pub(crate) fn has<R: Kept>(&self, id: R::Id) -> Result<bool> {
         match R::records(self.records).get(&id) {
             Some(record) => Ok(record.is_some()),
