@@ -37,4 +37,5 @@ mod schema;
 mod stale;
 mod tidy;
 mod transfers;
+mod upgraded;
 mod webhooks;
