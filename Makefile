@@ -1,19 +1,22 @@
-# Every chore of the house. CI runs `make check test` and nothing more.
+# Every chore, listed by `make help`. CI runs `make check test` and nothing more.
 
 CARGO ?= cargo
 NODE_TESTS = tests/node
 PYTHON_TESTS = tests/python
 CLIENT = clients/js
 
-.PHONY: demo test check generate recordings parity fuzz bench-attack bench-intake bench-mirror bench-realtime bench-reservations bench-sync needs
+.PHONY: help demo test check fix generate recordings parity fuzz bench-attack bench-intake bench-mirror bench-realtime bench-reservations bench-sync needs
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 # Without what only a shop needs, and unoptimised: that is less than half of the work of a development build.
-demo: ## a pretend store, the daemon on it, and what happens, live
+demo: ## a pretend store, the daemon on it, and the live stream
 	@[ -x target/demo/stockd ] || echo "Compiling stockd, this once: about three minutes on two cores. cargo shows how far it is."
 	$(CARGO) run --profile demo --package daemon --no-default-features -- demo $(DEMO)
 
-test: needs $(NODE_TESTS)/node_modules $(PYTHON_TESTS)/venv $(CLIENT)/node_modules ## everything
-	$(CARGO) build --package daemon
+test: needs $(NODE_TESTS)/node_modules $(PYTHON_TESTS)/venv $(CLIENT)/node_modules ## every test
+	$(CARGO) build --package daemon --package ws --bins --examples
 	$(CARGO) test --workspace
 	npm test --prefix $(CLIENT)
 	systemd/verify
@@ -25,6 +28,10 @@ check: needs ## formatting, lints, documentation, generated files
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --document-private-items
 	$(MAKE) generate
 	@git diff --exit-code --stat -- schemas/json $(CLIENT)/src/schemas.ts || { echo "generated files differ: commit what 'make generate' made"; exit 1; }
+
+fix: ## format the code, and apply what clippy can repair itself
+	$(CARGO) clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+	$(CARGO) fmt --all
 
 generate: ## JSON Schemas, OpenAPI and AsyncAPI, from the types, and the client's types, from the schemas
 	$(CARGO) run --quiet --package daemon -- schema --folder schemas/json
@@ -39,7 +46,7 @@ parity: ## the pretend store's answers beside recorded ones: make parity DIR=<fo
 
 # Without a sanitizer, which finds misuse of memory and makes it seven times slower: unsafe code is forbidden here.
 fuzz: ## ten million inputs to each reader of what clients send; needs cargo-fuzz
-	for target in frame message packet payload request; do \
+	for target in $(notdir $(basename $(wildcard fuzz/targets/*.rs))); do \
 		mkdir -p fuzz/corpus/$$target && \
 		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --sanitizer none --fuzz-dir fuzz $$target \
 			fuzz/corpus/$$target fuzz/seeds/$$target -- -runs=10000000 -max_len=600 || exit 1; \

@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// What kind of store to open.
 #[derive(Debug, Clone, Copy)]
 pub struct Shop {
-    /// How many products.
+    /// The number of products to make.
     pub products: u32,
     /// How many variants each has.
     pub variants: u32,
@@ -43,13 +43,13 @@ impl Shop {
     };
 }
 
-/// An open store.
+/// A running pretend store.
 pub struct Store {
-    /// Its process.
+    /// The store's process.
     pub process: Process,
     /// Where it listens, as `host:port`.
     pub address: String,
-    /// Its domain.
+    /// The domain of the shop.
     pub shop: String,
     door: Client,
 }

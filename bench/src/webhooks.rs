@@ -18,15 +18,15 @@ use tokio::time::{Instant, sleep_until};
 /// Longest head of an answer.
 const HEAD_BYTES_MAX: usize = 4_096;
 
-/// What is sent where.
+/// Webhooks to send, and where to.
 pub struct Webhooks<'a> {
     /// Where, as `host:port`.
     pub address: &'a str,
-    /// On which path.
+    /// Path of the requests.
     pub path: &'a str,
-    /// Of which shop.
+    /// Domain of the shop that sends them.
     pub shop: &'a str,
-    /// About what.
+    /// Topic of the webhooks.
     pub topic: &'a str,
     /// What goes before their numbers in their ids.
     pub series: &'a str,
@@ -35,13 +35,13 @@ pub struct Webhooks<'a> {
     /// Over how many connections at the most. Where all of them wait for an answer, the next webhook is late, and that
     /// counts.
     pub connections: usize,
-    /// How many a second.
+    /// Requests per second.
     pub rate: u32,
-    /// For how long.
+    /// Time for which they are sent.
     pub time: Duration,
 }
 
-/// What came of them.
+/// The outcome of the requests.
 #[derive(Debug, Default)]
 pub struct Sent {
     /// From the time each was due until it was answered 200, sorted.
@@ -135,7 +135,7 @@ async fn answered(stream: &mut TcpStream) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Of sorted times.
+/// A percentile of times in ascending order.
 pub fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     let last = sorted.len().saturating_sub(1);
     sorted

@@ -21,15 +21,15 @@ const MOMENT: Duration = Duration::from_millis(2);
 /// An item at a location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spot {
-    /// Which item.
+    /// Id of the inventory item.
     pub item: String,
-    /// At which location.
+    /// The id of the location.
     pub location: String,
 }
 
 /// A daemon that is yet to be started, and the store that it will mirror.
 pub struct Prepared {
-    /// The store.
+    /// The pretend store of this world.
     pub store: Store,
     address: String,
     token: String,
@@ -45,7 +45,7 @@ pub struct World {
     pub address: String,
     /// A token of its staff.
     pub token: String,
-    /// The store.
+    /// The pretend store of this world.
     pub store: Store,
     config: String,
     folder: TempDir,
@@ -143,9 +143,9 @@ impl World {
         Ok(world)
     }
 
-    /// Strikes the daemon down, which leaves what it has on disk.
+    /// Kills the daemon, which leaves what it has on disk.
     #[must_use]
-    pub fn struck(self) -> Prepared {
+    pub fn kill(self) -> Prepared {
         let Self {
             daemon,
             address,
@@ -192,7 +192,7 @@ impl World {
     ///
     /// # Errors
     /// When the pretend store does not take it.
-    pub async fn is_slow(&mut self, milliseconds: u64) -> anyhow::Result<()> {
+    pub async fn slow_down(&mut self, milliseconds: u64) -> anyhow::Result<()> {
         self.store
             .post("/_sim/faults", &json!({ "latencyMs": milliseconds }))
             .await

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, ToSpan as _};
 use schemas::event::{CustomerActivity, OrderChange, Source};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
-use schemas::{Change, Event, InventoryItemId, ProductId, RecordKey, RunId, RunKind, Timestamp};
+use schemas::{
+    Change, EventData, InventoryItemId, Logged, ProductId, RecordKey, RunId, RunKind, Timestamp,
+};
 
 use crate::drift::{Drifted, Wrong};
 use crate::operation::{Mark, Outcome, RunRecord};
@@ -407,10 +409,10 @@ impl<'t, 's> ChangeApplier<'t, 's> {
                 if self.set.find::<Customer>(id)?.is_some() {
                     self.set.delete::<Customer>(id)?;
                     let activity = "deleted".to_owned();
-                    return self.tell(Event::CustomerActivity(CustomerActivity {
+                    return self.tell(Logged::CustomerActivity(EventData::Own(CustomerActivity {
                         customer_id: id,
                         activity,
-                    }));
+                    })));
                 }
             }
             RecordKey::Item(id) => {
@@ -452,7 +454,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
                             .collect(),
                     )?;
                     let deleted = order_changed(self.set, &order, OrderChange::Deleted)?;
-                    return self.tell(Event::OrderDeleted(deleted));
+                    return self.tell(Logged::OrderDeleted(EventData::Own(deleted)));
                 }
             }
             RecordKey::Product(id) => {
@@ -462,7 +464,9 @@ impl<'t, 's> ChangeApplier<'t, 's> {
                         Ok(())
                     })?;
                     self.set.delete::<Product>(id)?;
-                    return self.tell(Event::ProductDeleted(product_shape(product)));
+                    return self.tell(Logged::ProductDeleted(EventData::Own(product_shape(
+                        product,
+                    ))));
                 }
             }
         }
@@ -493,7 +497,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
         }
     }
 
-    pub(crate) fn tell(&mut self, event: Event) -> Result<()> {
+    pub(crate) fn tell(&mut self, event: Logged) -> Result<()> {
         if !self.silent {
             self.set.append(self.at, event);
         }
@@ -512,9 +516,9 @@ impl<'t, 's> ChangeApplier<'t, 's> {
             if let Some(product) = self.set.find::<Product>(id)? {
                 let shape = product_shape(product);
                 self.tell(if new {
-                    Event::ProductCreated(shape)
+                    Logged::ProductCreated(EventData::Own(shape))
                 } else {
-                    Event::ProductUpdated(shape)
+                    Logged::ProductUpdated(EventData::Own(shape))
                 })?;
             }
             Ok(())

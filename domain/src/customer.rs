@@ -2,7 +2,7 @@
 
 use schemas::event::CustomerActivity;
 use schemas::record::Customer;
-use schemas::{Event, RecordKey};
+use schemas::{EventData, Logged, RecordKey};
 
 use crate::Verdict;
 use crate::changes::ChangeApplier;
@@ -25,10 +25,10 @@ impl ChangeApplier<'_, '_> {
         }
         if self.judge(RecordKey::Customer(said.id), held.as_ref(), said)? == Verdict::Take {
             let activity = if held.is_some() { "updated" } else { "created" }.to_owned();
-            self.tell(Event::CustomerActivity(CustomerActivity {
+            self.tell(Logged::CustomerActivity(EventData::Own(CustomerActivity {
                 customer_id: said.id,
                 activity,
-            }))?;
+            })))?;
         }
         Ok(())
     }

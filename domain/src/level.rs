@@ -3,7 +3,7 @@
 use schemas::event::{LevelChange, Notice};
 use schemas::record::Level;
 use schemas::shape::{LevelShape, StockStatus};
-use schemas::{Event, InventoryItemId, LevelGid, LocationId, RecordKey, Timestamp};
+use schemas::{EventData, InventoryItemId, LevelGid, LocationId, Logged, RecordKey, Timestamp};
 
 use crate::changes::ChangeApplier;
 use crate::outbox::Flight;
@@ -133,11 +133,11 @@ impl ChangeApplier<'_, '_> {
             "item {item} at location {location}: {ours} units are held here and only {reserved} are reserved at Shopify"
         );
         self.set.warn((item, location), message.clone());
-        self.tell(Event::SystemAlert(Notice {
+        self.tell(Logged::SystemAlert(EventData::Own(Notice {
             user_id: None,
             title: "Holds were undone at Shopify".to_owned(),
             message,
-        }))
+        })))
     }
 
     /// Judges a level, puts it, and tells of it where there is something to tell: the level as clients see it.
@@ -165,7 +165,7 @@ impl ChangeApplier<'_, '_> {
                 != (now.observed.quantities, now.observed.active, now.pending)
         });
         if news {
-            self.tell(Event::InventoryUpdated(LevelChange {
+            self.tell(Logged::InventoryUpdated(EventData::Own(LevelChange {
                 level: shape.clone(),
                 product: shape
                     .product_id
@@ -173,7 +173,7 @@ impl ChangeApplier<'_, '_> {
                 previous_available: held.map(HeldLevel::available),
                 source: self.source,
                 command_id: self.command.clone(),
-            }))?;
+            })))?;
         }
         if let Some(crossing) = crossing {
             self.tell(crossing_event(crossing, shape.clone()))?;
@@ -189,7 +189,7 @@ impl ChangeApplier<'_, '_> {
             ..shape(self.set, held)?
         };
         self.set.delete::<HeldLevel>(held.key())?;
-        self.tell(Event::InventoryUpdated(LevelChange {
+        self.tell(Logged::InventoryUpdated(EventData::Own(LevelChange {
             previous_available: Some(level.available),
             product: level
                 .product_id
@@ -197,7 +197,7 @@ impl ChangeApplier<'_, '_> {
             level,
             source: self.source,
             command_id: None,
-        }))
+        })))
     }
 
     pub(crate) fn standing(&self, level: &HeldLevel) -> Result<Option<StockStatus>> {
@@ -245,10 +245,10 @@ pub(crate) fn judge_stock(held: &mut HeldLevel, standing: Option<StockStatus>) -
     threshold::crossing(before, standing?)
 }
 
-pub(crate) fn crossing_event(crossing: Crossing, level: LevelShape) -> Event {
+pub(crate) fn crossing_event(crossing: Crossing, level: LevelShape) -> Logged {
     match crossing {
-        Crossing::Low => Event::InventoryLowStock(level),
-        Crossing::Out => Event::InventoryOutOfStock(level),
-        Crossing::Restocked => Event::InventoryRestocked(level),
+        Crossing::Low => Logged::InventoryLowStock(EventData::Own(level)),
+        Crossing::Out => Logged::InventoryOutOfStock(EventData::Own(level)),
+        Crossing::Restocked => Logged::InventoryRestocked(EventData::Own(level)),
     }
 }

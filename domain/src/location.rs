@@ -2,7 +2,7 @@
 
 use schemas::event::LevelChange;
 use schemas::record::Location;
-use schemas::{Event, RecordKey};
+use schemas::{EventData, Logged, RecordKey};
 
 use crate::Verdict;
 use crate::changes::ChangeApplier;
@@ -25,7 +25,7 @@ impl ChangeApplier<'_, '_> {
             self.set.keep(&level);
             if level.observed.active && !self.silent {
                 let shape = shape(self.set, &level)?;
-                self.tell(Event::InventoryUpdated(LevelChange {
+                self.tell(Logged::InventoryUpdated(EventData::Own(LevelChange {
                     previous_available: Some(shape.available),
                     product: shape
                         .product_id
@@ -33,7 +33,7 @@ impl ChangeApplier<'_, '_> {
                     level: shape,
                     source: self.source,
                     command_id: None,
-                }))?;
+                })))?;
             }
             Ok(())
         })?;

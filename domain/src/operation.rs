@@ -1,7 +1,7 @@
 //! What can be decided, as data: it can be queued, batched, replayed and sent elsewhere.
 
 use schemas::{
-    Change, ErrorBody, Event, RecordKey, Resource, RunId, RunState, Sequence, ShopDomain, SyncRun,
+    Change, ErrorBody, Logged, RecordKey, Resource, RunId, RunState, Sequence, ShopDomain, SyncRun,
     Timestamp, UserId, WebhookId,
 };
 
@@ -24,7 +24,7 @@ pub enum Operation {
         /// In which shop.
         shop: ShopDomain,
         /// What.
-        event: Box<Event>,
+        event: Box<Logged>,
         /// When.
         at: Timestamp,
     },
@@ -222,7 +222,7 @@ pub struct Post {
     /// In which shop.
     pub shop: ShopDomain,
     /// What.
-    pub event: Event,
+    pub event: Logged,
     /// By what a repetition is known again.
     pub key: Option<PostKey>,
     /// Whether this may be a repetition. Of two things that are told for the first time both are told, though they

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemas::event::{OrderChange, OrderChanged, Payment};
 use schemas::record::{Order, PaymentOutcome, Transaction, Variant};
 use schemas::shape::OrderShape;
-use schemas::{Event, RecordKey, Timestamp, VariantId};
+use schemas::{EventData, Logged, RecordKey, Timestamp, VariantId};
 
 use crate::Verdict;
 use crate::changes::{AHEAD_MAX, ChangeApplier};
@@ -106,9 +106,9 @@ impl ChangeApplier<'_, '_> {
             ..changed
         };
         self.tell(match change {
-            OrderChange::Created => Event::OrderCreated(changed),
-            OrderChange::StatusChanged => Event::OrderStatusChanged(changed),
-            _ => Event::OrderUpdated(changed),
+            OrderChange::Created => Logged::OrderCreated(EventData::Own(changed)),
+            OrderChange::StatusChanged => Logged::OrderStatusChanged(EventData::Own(changed)),
+            _ => Logged::OrderUpdated(EventData::Own(changed)),
         })
     }
 
@@ -151,7 +151,7 @@ pub(crate) fn without_forgotten(set: &ShopSet<'_>, said: &Order) -> Result<Order
     })
 }
 
-pub(crate) fn payment_event(order: &Order, transaction: &Transaction) -> Event {
+pub(crate) fn payment_event(order: &Order, transaction: &Transaction) -> Logged {
     let payment = Payment {
         order_id: order.id,
         customer_id: order.customer_id,
@@ -159,8 +159,8 @@ pub(crate) fn payment_event(order: &Order, transaction: &Transaction) -> Event {
         currency: transaction.currency.clone(),
     };
     match transaction.outcome {
-        PaymentOutcome::Failed => Event::PaymentFailed(payment),
-        PaymentOutcome::Received => Event::PaymentReceived(payment),
-        PaymentOutcome::Refunded => Event::PaymentRefunded(payment),
+        PaymentOutcome::Failed => Logged::PaymentFailed(EventData::Own(payment)),
+        PaymentOutcome::Received => Logged::PaymentReceived(EventData::Own(payment)),
+        PaymentOutcome::Refunded => Logged::PaymentRefunded(EventData::Own(payment)),
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use schemas::command::CommandKind;
 use schemas::record::Level;
 use schemas::shape::{CommandState, ReservationShape, ReservationState, ReservedItem};
-use schemas::{ErrorBody, ErrorCode, Event, InventoryItemId, LocationId, RecordKey, Timestamp};
+use schemas::{ErrorBody, ErrorCode, InventoryItemId, LocationId, Logged, RecordKey, Timestamp};
 
 use crate::HeldLevel;
 use crate::Outcome;
@@ -475,7 +475,7 @@ fn confirm(set: &mut ShopSet<'_>, adjustments: &[PendingAdjustment], at: Timesta
 
 /// Keeps a command as it is now, and tells of it.
 fn put_command(set: &mut ShopSet<'_>, command: KeptCommand, at: Timestamp) {
-    set.append(at, Event::CommandUpdated(command.shape.clone()));
+    set.append(at, Logged::CommandUpdated(command.shape.clone()));
     set.put(command.shape.command_id.clone(), command);
 }
 

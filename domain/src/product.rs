@@ -2,7 +2,7 @@
 
 use schemas::event::PriceChange;
 use schemas::record::{InventoryItem, Product, Variant};
-use schemas::{Event, InventoryItemId, RecordKey, Timestamp, VariantId};
+use schemas::{EventData, InventoryItemId, Logged, RecordKey, Timestamp, VariantId};
 
 use crate::Verdict;
 use crate::changes::ChangeApplier;
@@ -82,13 +82,13 @@ impl ChangeApplier<'_, '_> {
         }
         match held {
             Some(held) if held.price != said.price => {
-                self.tell(Event::ProductPriceChanged(PriceChange {
+                self.tell(Logged::ProductPriceChanged(EventData::Own(PriceChange {
                     product_id: said.product_id,
                     variant_id: said.id,
                     sku: said.sku,
                     previous_price: held.price,
                     price: said.price,
-                }))
+                })))
             }
             _ => Ok(()),
         }

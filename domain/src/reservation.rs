@@ -2,7 +2,7 @@
 
 use schemas::event::Source;
 use schemas::shape::{LevelShape, ReservationShape, ReservationState, ReservedItem};
-use schemas::{Event, Timestamp};
+use schemas::{EventData, Logged, Timestamp};
 
 use crate::HeldLevel;
 use crate::changes::ChangeApplier;
@@ -50,7 +50,10 @@ pub(crate) fn end(
 /// Keeps a reservation as it is now, and tells of it.
 pub(crate) fn put(set: &mut ShopSet<'_>, reservation: &ReservationShape, at: Timestamp) {
     set.put(reservation.reservation_id.clone(), reservation.clone());
-    set.append(at, Event::InventoryReservation(reservation.clone()));
+    set.append(
+        at,
+        Logged::InventoryReservation(EventData::Own(reservation.clone())),
+    );
 }
 
 /// Gives one part of a reservation back.

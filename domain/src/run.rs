@@ -1,7 +1,7 @@
 //! Runs: one of a resource at a time, and how far it is.
 
 use schemas::event::Drift;
-use schemas::{Event, RunId, RunState, Timestamp};
+use schemas::{Logged, RunId, RunState, Timestamp};
 
 use crate::operation::{Progress, RunRecord};
 use crate::working_set::{Result, ShopSet};
@@ -12,7 +12,7 @@ pub(crate) fn start(set: &mut ShopSet<'_>, record: &RunRecord) -> Result<bool> {
         return Ok(false);
     }
     set.put(record.run.run_id.clone(), record.clone());
-    let status = Event::ShopifySyncStatus(record.run.clone());
+    let status = Logged::ShopifySyncStatus(record.run.clone());
     set.append(record.run.started_at, status);
     Ok(true)
 }
@@ -43,9 +43,9 @@ pub(crate) fn finish(
             resource: record.resource(),
             records: record.run.drift,
         };
-        set.append(at, Event::ShopifyDrift(drift));
+        set.append(at, Logged::ShopifyDrift(drift));
     }
-    set.append(at, Event::ShopifySyncStatus(record.run));
+    set.append(at, Logged::ShopifySyncStatus(record.run));
     Ok(true)
 }
 

@@ -4,7 +4,7 @@
 //! can be said of one has an order, and nothing is told after what is later.
 
 use schemas::event::Transfer;
-use schemas::{Event, Timestamp};
+use schemas::{EventData, Logged, Timestamp};
 
 use crate::changes::ChangeApplier;
 use crate::working_set::{Result, ToldTransfer};
@@ -51,7 +51,7 @@ impl ChangeApplier<'_, '_> {
             at: self.at,
         };
         self.set.put(news.transfer_id, told);
-        self.tell(Event::InventoryTransfer(news))
+        self.tell(Logged::InventoryTransfer(EventData::Own(news)))
     }
 }
 

@@ -19,7 +19,7 @@ use schemas::event::{AvailableAt, Transfer};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
 use schemas::shape::{ReservationShape, ReservationState};
 use schemas::{
-    CustomerId, Event, InventoryItemId, LocationId, OrderId, ProductId, RecordKey, Resource, Room,
+    CustomerId, InventoryItemId, LocationId, Logged, OrderId, ProductId, RecordKey, Resource, Room,
     RunId, Sequence, ShopDomain, Timestamp, TransferId, UserId, VariantId, WebhookId,
 };
 
@@ -353,9 +353,11 @@ pub struct Appended {
     /// When it became true.
     pub at: Timestamp,
     /// What became true.
-    pub event: Event,
+    pub event: Logged,
     /// The rooms in which it is heard.
     pub rooms: BTreeSet<Room>,
+    /// What is stored of the event, once the batch is decided; see [`WorkingSet::seal`].
+    pub stored: String,
 }
 
 /// A write on which no decision of the batch depends, as data.
@@ -482,6 +484,22 @@ impl WorkingSet {
     /// What is to be written besides records.
     pub fn written(&self) -> &Written {
         &self.written
+    }
+
+    /// Writes down every event as the log stores it: once, when the batch is decided for good.
+    ///
+    /// # Errors
+    /// Never, for events of ours.
+    pub fn seal(&mut self) -> std::result::Result<(), Undecided> {
+        for appended in &mut self.written.appended {
+            appended.stored = appended.event.stored()?;
+        }
+        Ok(())
+    }
+
+    /// The entries of the log, once they are committed.
+    pub fn into_appended(self) -> Vec<Appended> {
+        self.written.appended
     }
 
     /// What is loaded of each shop.
@@ -876,7 +894,7 @@ impl ShopSet<'_> {
     }
 
     /// Appends an event to the log under the next number.
-    pub(crate) fn append(&mut self, at: Timestamp, event: Event) -> Sequence {
+    pub(crate) fn append(&mut self, at: Timestamp, event: Logged) -> Sequence {
         let sequence = Sequence(self.numbers.sequence.0 + 1);
         self.numbers.sequence = sequence;
         self.written.appended.push(Appended {
@@ -885,6 +903,7 @@ impl ShopSet<'_> {
             at,
             rooms: event.rooms(),
             event,
+            stored: String::new(),
         });
         sequence
     }

@@ -1,13 +1,9 @@
 //! Messages of plain WebSockets: whatever text comes, it is refused, or a name and one payload at most.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use ws::contracts::Dialect;
+#[path = "../checks/message.rs"]
+mod checks;
 
-fuzz_target!(|text: &str| {
-    for dialect in Dialect::ALL {
-        if let Ok(call) = dialect.read(text) {
-            assert!(call.id.is_none() && call.args.len() <= 1 && call.attachments.is_empty());
-        }
-    }
-});
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &str| checks::check(input));

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::error::{ErrorBody, ErrorCode};
 use crate::id::{AnyId, CustomerId, LocationId, ShopDomain, UserId};
 use crate::shape::ReservedItem;
 
@@ -67,6 +68,28 @@ impl Role {
         )
     }
 
+    /// The roles that may give commands, over whichever contract. The one list: the routes, the sockets and the
+    /// decision itself ask it.
+    pub const GIVING_COMMANDS: [Self; 4] =
+        [Self::Admin, Self::Manager, Self::Staff, Self::SuperAdmin];
+
+    /// Whether this role may give commands.
+    pub fn may_give_commands(self) -> bool {
+        Self::GIVING_COMMANDS.contains(&self)
+    }
+
+    /// Refuses a command of a role that gives none.
+    ///
+    /// # Errors
+    /// `FORBIDDEN`, with a sentence that names the role.
+    pub fn check_gives_commands(self) -> Result<(), ErrorBody> {
+        if self.may_give_commands() {
+            return Ok(());
+        }
+        let message = format!("the role {} gives no commands", self.as_str());
+        Err(ErrorBody::new(ErrorCode::Forbidden, message))
+    }
+
     /// Whether it is told of alerts that concern others.
     pub fn is_admin(self) -> bool {
         matches!(self, Self::Admin | Self::SuperAdmin)
@@ -103,6 +126,50 @@ pub struct Identity {
     pub issued_at: Option<Timestamp>,
     /// The token's own id (`jti`), where it has one.
     pub token_id: Option<Box<str>>,
+}
+
+/// What of an identity decides over what its bearer may see and do, and nothing else of it.
+///
+/// Two identities with equal rights may be sent the same events. A reader that gets others starts anew, and a session is
+/// recovered only under those that it had: both ask [`Identity::rights`], so neither can forget a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdentityRights<'a> {
+    role: Role,
+    customer_id: Option<CustomerId>,
+    locations: Option<&'a [LocationId]>,
+    shops: &'a ShopScope,
+    companies: &'a [AnyId],
+}
+
+impl IdentityRights<'_> {
+    /// The rights as texts, each right at its own place, to make a fingerprint of. Equal only for equal rights. Clients
+    /// bring back fingerprints for as long as sessions are kept, so the texts of the rights that exist do not change.
+    pub fn texts(&self) -> [String; 5] {
+        let Self {
+            role,
+            customer_id,
+            locations,
+            shops,
+            companies,
+        } = self;
+        let only = |ids: Vec<String>| format!("only {}", ids.join(","));
+        let all = || "all".to_owned();
+        let shops = match shops {
+            ShopScope::All => None,
+            ShopScope::Only(shops) => Some(only(texts(shops))),
+        };
+        [
+            role.as_str().to_owned(),
+            customer_id.map(|id| id.to_string()).unwrap_or_default(),
+            locations.map_or_else(all, |ids| only(texts(ids))),
+            shops.unwrap_or_else(all),
+            only(texts(companies)),
+        ]
+    }
+}
+
+fn texts<T: ToString>(ids: &[T]) -> Vec<String> {
+    ids.iter().map(ToString::to_string).collect()
 }
 
 /// What an event, record or room is about, as far as it matters to who may see it.
@@ -177,6 +244,37 @@ impl Identity {
             issued_at: None,
             token_id: None,
         }
+    }
+
+    /// What this identity may see and do, without who it is and when its token began and ends.
+    pub fn rights(&self) -> IdentityRights<'_> {
+        // Without `..`: whoever adds a field to an identity decides here whether it is a right.
+        let Self {
+            role,
+            customer_id,
+            locations,
+            shops,
+            companies,
+            user_id: _,
+            expires_at: _,
+            issued_at: _,
+            token_id: _,
+        } = self;
+        IdentityRights {
+            role: *role,
+            customer_id: *customer_id,
+            locations: locations.as_deref(),
+            shops,
+            companies,
+        }
+    }
+
+    /// The locations that this identity is limited to; `None` is no limit. Only staff can be limited: a manager or an
+    /// admin whose token names locations sees all of them, as in [`Identity::may_see`].
+    pub fn limiting_locations(&self) -> Option<&[LocationId]> {
+        self.locations
+            .as_deref()
+            .filter(|_| self.role == Role::Staff)
     }
 
     /// Whether this identity may see anything of that shop.
@@ -398,6 +496,65 @@ mod tests {
             }),
             "their own"
         );
+    }
+
+    #[test]
+    fn every_right_tells_two_identities_apart_and_nothing_else_does() {
+        let plain = identity(Role::Staff);
+        let only = |id: &str| Some(vec![id.parse().unwrap()]);
+        let shop = "a.myshopify.com".parse().unwrap();
+        let others = [
+            identity(Role::Admin),
+            Identity {
+                customer_id: "8".parse().ok(),
+                ..plain.clone()
+            },
+            Identity {
+                locations: Some(Vec::new()),
+                ..plain.clone()
+            },
+            Identity {
+                locations: only("1"),
+                ..plain.clone()
+            },
+            Identity {
+                shops: ShopScope::Only(Vec::new()),
+                ..plain.clone()
+            },
+            Identity {
+                shops: ShopScope::Only(vec![shop]),
+                ..plain.clone()
+            },
+            Identity {
+                companies: vec!["c1".parse().unwrap()],
+                ..plain.clone()
+            },
+        ];
+        for (n, one) in others.iter().enumerate() {
+            assert!(
+                one.rights() != plain.rights() && one.rights().texts() != plain.rights().texts()
+            );
+            for other in &others[..n] {
+                assert!(one.rights() != other.rights());
+                assert_ne!(one.rights().texts(), other.rights().texts());
+            }
+        }
+        let later = Identity {
+            user_id: "8".parse().unwrap(),
+            expires_at: Timestamp::MIN,
+            issued_at: Some(Timestamp::MIN),
+            token_id: Some("t".into()),
+            ..plain.clone()
+        };
+        assert_eq!(later.rights(), plain.rights());
+    }
+
+    #[test]
+    fn who_works_for_the_shop_gives_commands_and_nobody_else() {
+        for role in Role::ALL {
+            assert_eq!(role.may_give_commands(), role.is_staff());
+            assert_eq!(role.check_gives_commands().is_ok(), role.is_staff());
+        }
     }
 
     #[test]

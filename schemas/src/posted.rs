@@ -15,81 +15,13 @@ use serde_json::{Map, Value};
 use crate::access::{Role, Subject};
 use crate::error::ErrorBody;
 use crate::id::{AnyId, CustomerId, LocationId, UserId};
+use crate::kind::{Event, Kind};
 use crate::room::Room;
 
 /// Bytes of what is posted at once, as JSON; more is refused as `TOO_LARGE`.
 pub const POSTED_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of the name of what is emitted.
 pub const EMITTED_NAME_BYTES_MAX: usize = 128;
-
-macro_rules! kinds {
-    ($($name:ident = $text:literal,)*) => {
-        /// What happened, of the events that other programs may post.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-        #[allow(missing_docs, reason = "they mean what the events of these names mean")]
-        pub enum Kind {
-            $(#[serde(rename = $text)] $name,)*
-        }
-
-        impl Kind {
-            /// Every kind there is.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// Its name.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$name => $text,)*
-                }
-            }
-        }
-    };
-}
-
-kinds! {
-    CompanyNotification = "company:notification",
-    CustomerActivity = "customer:activity",
-    CustomerAddedToCart = "customer:added_to_cart",
-    CustomerOffline = "customer:offline",
-    CustomerOnline = "customer:online",
-    CustomerViewingProduct = "customer:viewing_product",
-    InventoryLowStock = "inventory:low_stock",
-    InventoryOutOfStock = "inventory:out_of_stock",
-    InventoryReservation = "inventory:reservation",
-    InventoryRestocked = "inventory:restocked",
-    InventoryTransfer = "inventory:transfer",
-    InventoryUpdated = "inventory:updated",
-    OrderCreated = "order:created",
-    OrderDeleted = "order:deleted",
-    OrderStatusChanged = "order:status_changed",
-    OrderUpdated = "order:updated",
-    PaymentFailed = "payment:failed",
-    PaymentReceived = "payment:received",
-    PaymentRefunded = "payment:refunded",
-    PaymentStatusChanged = "payment:status_changed",
-    ProductCreated = "product:created",
-    ProductDeleted = "product:deleted",
-    ProductPriceChanged = "product:price_changed",
-    ProductUpdated = "product:updated",
-    SecurityAlert = "security:alert",
-    ShopNotification = "shop:notification",
-    SystemAlert = "system:alert",
-    SystemMaintenance = "system:maintenance",
-    SystemNotification = "system:notification",
-    UserActivity = "user:activity",
-    UserNotification = "user:notification",
-}
-
-impl Kind {
-    /// The kind of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.as_str() == name)
-    }
-
-    /// What it is about: the part of its name before the colon.
-    pub fn topic(self) -> &'static str {
-        self.as_str().split_once(':').map_or("", |(topic, _)| topic)
-    }
-}
 
 /// What another program says happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -136,7 +68,7 @@ pub struct Posted {
 }
 
 impl Posted {
-    /// Reads what `source` posted.
+    /// Reads what `source` posted: the event that it says it is.
     ///
     /// # Errors
     /// With the field and what it takes.
@@ -145,8 +77,19 @@ impl Posted {
         source: String,
         name: Option<String>,
         data: Map<String, Value>,
-    ) -> Result<Self, ErrorBody> {
-        reader::posted(kind, source, name, data)
+    ) -> Result<Event, ErrorBody> {
+        let posted = reader::posted(kind, source, name, data)?;
+        Event::of_posted(posted).ok_or_else(Self::refuse_kind)
+    }
+
+    /// The refusal of a name that is no event, or of one that other programs cannot post.
+    pub fn refuse_kind() -> ErrorBody {
+        let mut kinds: Vec<_> = Kind::all_posted().map(Kind::as_str).collect();
+        kinds.sort_unstable();
+        ErrorBody::field(
+            "event",
+            format!("event must be one of {}", kinds.join(", ")),
+        )
     }
 
     /// The schema of the data that [`Posted::read`] takes.
@@ -154,90 +97,116 @@ impl Posted {
         reader::data_schema(generator)
     }
 
-    pub(crate) fn is_ephemeral(&self) -> bool {
-        matches!(self.kind, Kind::CustomerOffline | Kind::CustomerOnline)
+    pub(crate) fn order_subject(&self) -> Subject<'_> {
+        Subject::Order {
+            customer: self.customer_id,
+            user: self.user_id.as_ref(),
+            locations: self.places(),
+        }
     }
 
-    /// What it is about, for the table of rights.
-    pub(crate) fn subject(&self) -> Subject<'_> {
-        let (customer, user) = (self.customer_id, self.user_id.as_ref());
-        match self.kind.topic() {
-            "order" => Subject::Order {
-                customer,
-                user,
-                locations: self.places(),
+    pub(crate) fn payment_subject(&self) -> Subject<'_> {
+        Subject::Payment {
+            customer: self.customer_id,
+            user: self.user_id.as_ref(),
+        }
+    }
+
+    pub(crate) fn stock_subject(&self) -> Subject<'_> {
+        match self.places() {
+            [one] => Subject::Inventory {
+                location: Some(*one),
             },
-            "payment" => Subject::Payment { customer, user },
-            "inventory" => match self.places() {
-                [one] => Subject::Inventory {
-                    location: Some(*one),
-                },
-                _ => Subject::Inventory { location: None },
-            },
-            "product" => Subject::Product,
-            "customer" => Subject::Customer,
-            _ => match (self.kind, &self.company_id, self.role) {
-                (Kind::UserActivity, ..) => Subject::Customer,
-                (Kind::SecurityAlert | Kind::SystemAlert, ..) => Subject::Alert { user },
-                (_, Some(company), _) => Subject::Company { company },
-                (Kind::ShopNotification, ..) => Subject::Work,
-                (_, None, Some(role)) => Subject::Role(role),
-                (_, None, None) => Subject::Personal { user },
+            _ => Subject::Inventory { location: None },
+        }
+    }
+
+    pub(crate) fn alert_subject(&self) -> Subject<'_> {
+        Subject::Alert {
+            user: self.user_id.as_ref(),
+        }
+    }
+
+    pub(crate) fn notice_subject(&self) -> Subject<'_> {
+        match (&self.company_id, self.role) {
+            (Some(company), _) => Subject::Company { company },
+            (None, Some(role)) => Subject::Role(role),
+            (None, None) => Subject::Personal {
+                user: self.user_id.as_ref(),
             },
         }
     }
 
-    /// The rooms it is heard in.
-    pub(crate) fn rooms(&self) -> BTreeSet<Room> {
-        let mut rooms = BTreeSet::new();
-        match self.kind.topic() {
-            "order" | "payment" => {
-                rooms.insert(Room::OrdersAll);
-                rooms.extend(self.order_id.clone().map(Room::Order));
-                rooms.extend(self.customer_id.map(|id| Room::OrdersCustomer(id.into())));
-                let user = self
-                    .user_id
-                    .as_ref()
-                    .and_then(|user| user.as_str().parse().ok());
-                rooms.extend(user.map(Room::OrdersCustomer));
-                // Staff may have ordered, too. They are no customers, so they are found by their own name only: a
-                // customer's number may be the same text.
-                rooms.extend(self.user_id.clone().map(Room::User));
-                rooms.extend((self.kind.topic() == "payment").then_some(Room::Payments));
-            }
-            "inventory" => {
-                rooms.insert(Room::InventoryAll);
-                rooms.extend(self.product_id.clone().map(Room::InventoryProduct));
-                rooms.extend(self.variant_id.clone().map(Room::InventoryVariant));
-                rooms.extend(
-                    self.locations
-                        .iter()
-                        .map(|id| Room::InventoryLocation((*id).into())),
-                );
-                rooms.extend(self.transfer_id.clone().map(Room::Transfer));
-            }
-            "product" => rooms.extend([Room::Notifications, Room::Products]),
-            "customer" => rooms.extend([Room::Customers, Room::Notifications]),
-            _ => match (self.kind, &self.company_id, &self.user_id, self.role) {
-                (Kind::UserActivity, ..) => rooms.extend([Room::Notifications]),
-                (_, Some(company), ..) => {
-                    rooms.extend([Room::Company(company.clone()), Room::Role(Role::SuperAdmin)]);
-                }
-                (Kind::ShopNotification, ..) => rooms.extend([Room::Shop]),
-                (kind, None, Some(user), _) => {
-                    rooms.insert(Room::User(user.clone()));
-                    if matches!(kind, Kind::SecurityAlert | Kind::SystemAlert) {
-                        rooms.extend([Role::Admin, Role::SuperAdmin].map(Room::Role));
-                    }
-                }
-                (_, None, None, Some(Role::Admin)) => {
-                    rooms.extend([Room::Role(Role::Admin), Room::Role(Role::SuperAdmin)]);
-                }
-                (_, None, None, Some(role)) => rooms.extend([Room::Role(role)]),
-                (_, None, None, None) => rooms.extend([Room::Everyone, Room::Notifications]),
-            },
+    /// Of a notice for everybody who works for the shop, or for a company where it names one.
+    pub(crate) fn shop_subject(&self) -> Subject<'_> {
+        match &self.company_id {
+            Some(company) => Subject::Company { company },
+            None => Subject::Work,
+        }
+    }
+
+    pub(crate) fn order_rooms(&self) -> BTreeSet<Room> {
+        let mut rooms = BTreeSet::from([Room::OrdersAll]);
+        rooms.extend(self.order_id.clone().map(Room::Order));
+        rooms.extend(self.customer_id.map(|id| Room::OrdersCustomer(id.into())));
+        let user = self
+            .user_id
+            .as_ref()
+            .and_then(|user| user.as_str().parse().ok());
+        rooms.extend(user.map(Room::OrdersCustomer));
+        // Staff may have ordered, too. They are no customers, so they are found by their own name only: a customer's
+        // number may be the same text.
+        rooms.extend(self.user_id.clone().map(Room::User));
+        rooms
+    }
+
+    pub(crate) fn payment_rooms(&self) -> BTreeSet<Room> {
+        let mut rooms = self.order_rooms();
+        rooms.insert(Room::Payments);
+        rooms
+    }
+
+    pub(crate) fn stock_rooms(&self) -> BTreeSet<Room> {
+        let mut rooms = BTreeSet::from([Room::InventoryAll]);
+        rooms.extend(self.product_id.clone().map(Room::InventoryProduct));
+        rooms.extend(self.variant_id.clone().map(Room::InventoryVariant));
+        rooms.extend(
+            self.locations
+                .iter()
+                .map(|id| Room::InventoryLocation((*id).into())),
+        );
+        rooms.extend(self.transfer_id.clone().map(Room::Transfer));
+        rooms
+    }
+
+    pub(crate) fn shop_rooms(&self) -> BTreeSet<Room> {
+        match &self.company_id {
+            Some(_) => self.notice_rooms(),
+            None => [Room::Shop].into(),
+        }
+    }
+
+    /// Of an alert about a user, admins hear as well.
+    pub(crate) fn alert_rooms(&self) -> BTreeSet<Room> {
+        let mut rooms = self.notice_rooms();
+        if self.company_id.is_none() && self.user_id.is_some() {
+            rooms.extend([Role::Admin, Role::SuperAdmin].map(Room::Role));
         }
         rooms
+    }
+
+    pub(crate) fn notice_rooms(&self) -> BTreeSet<Room> {
+        match (&self.company_id, &self.user_id, self.role) {
+            (Some(company), ..) => {
+                [Room::Company(company.clone()), Room::Role(Role::SuperAdmin)].into()
+            }
+            (None, Some(user), _) => [Room::User(user.clone())].into(),
+            (None, None, Some(Role::Admin)) => {
+                [Room::Role(Role::Admin), Room::Role(Role::SuperAdmin)].into()
+            }
+            (None, None, Some(role)) => [Room::Role(role)].into(),
+            (None, None, None) => [Room::Everyone, Room::Notifications].into(),
+        }
     }
 
     /// Where it is; a place that is not Shopify's is one that nobody is limited to.

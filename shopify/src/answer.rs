@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::body::{level_gid, stated};
 use crate::order;
 
-/// A page of a list.
+/// A page of a GraphQL connection.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Connection<T> {
@@ -28,13 +28,13 @@ pub(crate) struct PageInfo {
 
 /// An object of which only the id is asked for.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Id<T> {
+pub(crate) struct NodeId<T> {
     pub(crate) id: T,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Customer {
+pub(crate) struct CustomerNode {
     id: CustomerId,
     /// Neither is asked for unless names are wanted.
     first_name: Option<String>,
@@ -43,7 +43,7 @@ pub(crate) struct Customer {
     updated_at: Timestamp,
 }
 
-impl Customer {
+impl CustomerNode {
     pub(crate) fn updated_at(&self) -> Timestamp {
         self.updated_at
     }
@@ -68,14 +68,14 @@ impl Customer {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Item {
+pub(crate) struct ItemNode {
     id: InventoryItemId,
     sku: Option<String>,
     tracked: bool,
     updated_at: Timestamp,
 }
 
-impl Item {
+impl ItemNode {
     pub(crate) fn change(self) -> Change {
         let Self {
             id,
@@ -94,24 +94,24 @@ impl Item {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Level {
+pub(crate) struct LevelNode {
     id: String,
     is_active: bool,
     updated_at: Timestamp,
-    item: Id<InventoryItemId>,
+    item: NodeId<InventoryItemId>,
     quantities: Vec<Quantity>,
 }
 
 /// A level that says where it is, which costs a point more. A bulk result has most of these, and a flattened
-/// [`Level`] would take twice as long to read.
+/// [`LevelNode`] would take twice as long to read.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LocatedLevel {
-    location: Id<LocationId>,
+    location: NodeId<LocationId>,
     id: String,
     is_active: bool,
     updated_at: Timestamp,
-    item: Id<InventoryItemId>,
+    item: NodeId<InventoryItemId>,
     quantities: Vec<Quantity>,
 }
 
@@ -121,7 +121,7 @@ struct Quantity {
     quantity: i64,
 }
 
-impl Level {
+impl LevelNode {
     pub(crate) fn change(self, location_id: LocationId) -> Change {
         let mut quantities = Quantities::default();
         for Quantity { name, quantity } in self.quantities {
@@ -158,7 +158,7 @@ impl LocatedLevel {
             item,
             quantities,
         } = self;
-        Level {
+        LevelNode {
             id,
             is_active,
             updated_at,
@@ -171,7 +171,7 @@ impl LocatedLevel {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Location {
+pub(crate) struct LocationNode {
     id: LocationId,
     name: String,
     is_active: bool,
@@ -179,7 +179,7 @@ pub(crate) struct Location {
     updated_at: Timestamp,
 }
 
-impl Location {
+impl LocationNode {
     pub(crate) fn change(self) -> Change {
         let Self {
             id,
@@ -200,7 +200,7 @@ impl Location {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Order {
+pub(crate) struct OrderNode {
     id: OrderId,
     name: String,
     created_at: Timestamp,
@@ -212,17 +212,17 @@ pub(crate) struct Order {
     currency_code: String,
     current_total_price_set: MoneyBag,
     customer: Option<Buyer>,
-    retail_location: Option<Id<LocationId>>,
-    fulfillments: Vec<Fulfillment>,
-    transactions: Vec<Transaction>,
+    retail_location: Option<NodeId<LocationId>>,
+    fulfillments: Vec<FulfillmentNode>,
+    transactions: Vec<TransactionNode>,
 }
 
 /// Of whom only the id is asked for unless names are wanted.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Buyer {
-    Named(Customer),
-    Unnamed(Id<CustomerId>),
+    Named(CustomerNode),
+    Unnamed(NodeId<CustomerId>),
 }
 
 #[derive(Deserialize)]
@@ -245,7 +245,7 @@ struct MoneyOfCurrency {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Transaction {
+struct TransactionNode {
     id: TransactionId,
     kind: String,
     status: String,
@@ -254,23 +254,23 @@ struct Transaction {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Fulfillment {
+struct FulfillmentNode {
     status: String,
     display_status: Option<String>,
-    location: Option<Id<LocationId>>,
+    location: Option<NodeId<LocationId>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Line {
+pub(crate) struct LineNode {
     id: LineItemId,
     title: String,
     sku: Option<String>,
     current_quantity: i64,
-    variant: Option<Id<VariantId>>,
+    variant: Option<NodeId<VariantId>>,
 }
 
-impl Line {
+impl LineNode {
     pub(crate) fn id(&self) -> LineItemId {
         self.id
     }
@@ -285,9 +285,9 @@ pub(crate) const ORDERS_TRANSACTIONS: usize = 4;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BegunOrder {
-    line_items: Connection<Line>,
+    line_items: Connection<LineNode>,
     #[serde(flatten)]
-    order: Order,
+    order: OrderNode,
 }
 
 impl BegunOrder {
@@ -308,7 +308,7 @@ impl BegunOrder {
     }
 }
 
-impl Order {
+impl OrderNode {
     pub(crate) fn id(&self) -> OrderId {
         self.id
     }
@@ -328,7 +328,7 @@ impl Order {
     }
 
     /// The order, where names were asked for preceded by its customer.
-    pub(crate) fn changes(self, lines: Vec<Line>) -> impl Iterator<Item = Change> {
+    pub(crate) fn changes(self, lines: Vec<LineNode>) -> impl Iterator<Item = Change> {
         let (customer_id, customer) = match self.customer {
             Some(Buyer::Named(customer)) => (Some(customer.id), Some(customer.change())),
             Some(Buyer::Unnamed(customer)) => (Some(customer.id), None),
@@ -410,7 +410,7 @@ fn webhooks_word(display_status: &str) -> Option<String> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Product {
+pub(crate) struct ProductNode {
     id: ProductId,
     title: String,
     handle: String,
@@ -421,7 +421,7 @@ pub(crate) struct Product {
     updated_at: Timestamp,
 }
 
-impl Product {
+impl ProductNode {
     pub(crate) fn updated_at(&self) -> Timestamp {
         self.updated_at
     }
@@ -442,7 +442,7 @@ impl Product {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Variant {
+pub(crate) struct VariantNode {
     pub(crate) id: VariantId,
     title: String,
     sku: Option<String>,
@@ -451,18 +451,18 @@ pub(crate) struct Variant {
     inventory_policy: String,
     requires_components: bool,
     updated_at: Timestamp,
-    inventory_item: Item,
+    inventory_item: ItemNode,
 }
 
 /// A variant that says of which product it is, which costs a point more.
 #[derive(Deserialize)]
 pub(crate) struct OwnedVariant {
-    product: Id<ProductId>,
+    product: NodeId<ProductId>,
     #[serde(flatten)]
-    variant: Variant,
+    variant: VariantNode,
 }
 
-impl Variant {
+impl VariantNode {
     /// The item, then the variant whose stock it is.
     pub(crate) fn changes(self, product_id: ProductId) -> [Change; 2] {
         let variant = record::Variant {

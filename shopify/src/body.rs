@@ -14,14 +14,14 @@ use schemas::{event, record};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::order;
-use crate::topic::Unreadable;
+use crate::topic::UnreadableBody;
 
 /// From this many variants on a body lists only some
 /// (<https://shopify.dev/docs/api/webhooks>, API 2026-10: full variants for the first 100).
 const VARIANTS_LISTED_MAX: usize = 100;
 
 #[derive(Deserialize)]
-pub(crate) struct Customer {
+pub(crate) struct CustomerBody {
     #[serde(default, deserialize_with = "id")]
     id: Option<CustomerId>,
     first_name: Option<String>,
@@ -31,15 +31,15 @@ pub(crate) struct Customer {
     admin_graphql_api_id: Option<String>,
 }
 
-impl Customer {
+impl CustomerBody {
     /// Every other body that has an id and a time would do, too: one that does not say of itself that it is a customer's
     /// only says what to read.
     pub(crate) fn change(
         &self,
         triggered_at: Option<Timestamp>,
         names: bool,
-    ) -> Result<Change, Unreadable> {
-        let id = self.id.ok_or(Unreadable::Lacks { field: "id" })?;
+    ) -> Result<Change, UnreadableBody> {
+        let id = self.id.ok_or(UnreadableBody::Lacks { field: "id" })?;
         names_itself(self.admin_graphql_api_id.as_deref(), &id.gid())?;
         if self.admin_graphql_api_id.is_none() {
             return Ok(Change::LookAgain(RecordKey::Customer(id)));
@@ -64,7 +64,7 @@ impl Customer {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Item {
+pub(crate) struct ItemBody {
     id: InventoryItemId,
     sku: Option<String>,
     tracked: bool,
@@ -72,8 +72,8 @@ pub(crate) struct Item {
     admin_graphql_api_id: Option<String>,
 }
 
-impl Item {
-    pub(crate) fn change(self, triggered_at: Option<Timestamp>) -> Result<Change, Unreadable> {
+impl ItemBody {
+    pub(crate) fn change(self, triggered_at: Option<Timestamp>) -> Result<Change, UnreadableBody> {
         names_itself(self.admin_graphql_api_id.as_deref(), &self.id.gid())?;
         let updated_at = time(self.updated_at, triggered_at)?;
         let sku = stated(self.sku);
@@ -87,7 +87,7 @@ impl Item {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Level {
+pub(crate) struct LevelBody {
     inventory_item_id: InventoryItemId,
     location_id: LocationId,
     /// `null` for an item that is not tracked.
@@ -96,8 +96,8 @@ pub(crate) struct Level {
     updated_at: Option<Timestamp>,
 }
 
-impl Level {
-    pub(crate) fn change(self, triggered_at: Option<Timestamp>) -> Result<Change, Unreadable> {
+impl LevelBody {
+    pub(crate) fn change(self, triggered_at: Option<Timestamp>) -> Result<Change, UnreadableBody> {
         Ok(Change::LevelAvailable {
             inventory_item_id: self.inventory_item_id,
             location_id: self.location_id,
@@ -109,7 +109,7 @@ impl Level {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Location {
+pub(crate) struct LocationBody {
     id: LocationId,
     name: String,
     active: bool,
@@ -120,8 +120,8 @@ pub(crate) struct Location {
     admin_graphql_api_id: Option<String>,
 }
 
-impl Location {
-    pub(crate) fn change(self, triggered_at: Option<Timestamp>) -> Result<Change, Unreadable> {
+impl LocationBody {
+    pub(crate) fn change(self, triggered_at: Option<Timestamp>) -> Result<Change, UnreadableBody> {
         names_itself(self.admin_graphql_api_id.as_deref(), &self.id.gid())?;
         let updated_at = time(self.updated_at, triggered_at)?;
         Ok(Change::Location(record::Location {
@@ -135,10 +135,10 @@ impl Location {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Order {
+pub(crate) struct OrderBody {
     id: OrderId,
     name: String,
-    customer: Option<Customer>,
+    customer: Option<CustomerBody>,
     cancelled_at: Option<String>,
     financial_status: Option<String>,
     fulfillment_status: Option<String>,
@@ -148,15 +148,15 @@ pub(crate) struct Order {
     source_name: Option<String>,
     #[serde(default, deserialize_with = "id")]
     location_id: Option<LocationId>,
-    fulfillments: Option<Vec<Fulfillment>>,
-    line_items: Vec<Line>,
+    fulfillments: Option<Vec<FulfillmentBody>>,
+    line_items: Vec<LineBody>,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
     admin_graphql_api_id: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Fulfillment {
+struct FulfillmentBody {
     #[serde(default, deserialize_with = "id")]
     location_id: Option<LocationId>,
     status: Option<String>,
@@ -164,7 +164,7 @@ struct Fulfillment {
 }
 
 #[derive(Deserialize)]
-struct Line {
+struct LineBody {
     id: LineItemId,
     #[serde(default, deserialize_with = "id")]
     variant_id: Option<VariantId>,
@@ -175,13 +175,13 @@ struct Line {
     current_quantity: Option<i64>,
 }
 
-impl Order {
+impl OrderBody {
     /// The order, where names are wanted preceded by its customer: whoever hears of the one can be told the other.
     pub(crate) fn changes(
         self,
         triggered_at: Option<Timestamp>,
         names: bool,
-    ) -> Result<Vec<Change>, Unreadable> {
+    ) -> Result<Vec<Change>, UnreadableBody> {
         names_itself(self.admin_graphql_api_id.as_deref(), &self.id.gid())?;
         let updated_at = time(self.updated_at, triggered_at)?;
         let buyer = self
@@ -193,7 +193,7 @@ impl Order {
             buyer.record(id, buyer.updated_at.unwrap_or(Timestamp::UNIX_EPOCH), names)
         });
         let total = self.current_total_price.or(self.total_price);
-        let Amount(total) = total.ok_or(Unreadable::Lacks {
+        let Amount(total) = total.ok_or(UnreadableBody::Lacks {
             field: "current_total_price",
         })?;
         let fulfillments = self.fulfillments.unwrap_or_default();
@@ -243,7 +243,7 @@ impl Order {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Product {
+pub(crate) struct ProductBody {
     id: ProductId,
     title: String,
     handle: String,
@@ -252,7 +252,7 @@ pub(crate) struct Product {
     kind: Option<String>,
     status: String,
     updated_at: Option<Timestamp>,
-    variants: Option<Vec<Variant>>,
+    variants: Option<Vec<VariantBody>>,
     variant_gids: Option<Vec<VariantGid>>,
     /// Which of them are bundles, only a reading tells.
     #[serde(default, rename = "has_variants_that_requires_components")]
@@ -261,7 +261,7 @@ pub(crate) struct Product {
 }
 
 #[derive(Deserialize)]
-struct Variant {
+struct VariantBody {
     id: VariantId,
     title: String,
     sku: Option<String>,
@@ -278,7 +278,7 @@ struct VariantGid {
     admin_graphql_api_id: VariantId,
 }
 
-impl Product {
+impl ProductBody {
     /// The product and the variants that the body describes.
     ///
     /// Where it lists only some, or has bundles among them, the product is to be read: a variant could be missing for
@@ -286,7 +286,7 @@ impl Product {
     pub(crate) fn changes(
         self,
         triggered_at: Option<Timestamp>,
-    ) -> Result<Vec<Change>, Unreadable> {
+    ) -> Result<Vec<Change>, UnreadableBody> {
         names_itself(self.admin_graphql_api_id.as_deref(), &self.id.gid())?;
         let updated_at = time(self.updated_at, triggered_at)?;
         let complete = self.lists_every_variant();
@@ -342,17 +342,17 @@ impl Product {
 /// all lines; ends that are no locations, such as suppliers, are left out
 /// (<https://shopify.dev/docs/api/webhooks>, API 2026-10).
 #[derive(Deserialize)]
-pub(crate) struct Transfer {
+pub(crate) struct TransferBody {
     id: Option<TransferId>,
     happened_at: Option<Timestamp>,
     status: Option<String>,
-    origin: Option<End>,
-    destination: Option<End>,
+    origin: Option<TransferEnd>,
+    destination: Option<TransferEnd>,
     line_items: Option<Vec<TransferLine>>,
 }
 
 #[derive(Deserialize)]
-struct End {
+struct TransferEnd {
     id: Option<LocationId>,
 }
 
@@ -361,15 +361,15 @@ struct TransferLine {
     quantity: i32,
 }
 
-impl Transfer {
+impl TransferBody {
     pub(crate) fn told(
         self,
         triggered_at: Option<Timestamp>,
-    ) -> Result<event::Transfer, Unreadable> {
+    ) -> Result<event::Transfer, UnreadableBody> {
         let units =
             |lines: Vec<TransferLine>| lines.iter().map(|line| i64::from(line.quantity)).sum();
         Ok(event::Transfer {
-            transfer_id: self.id.ok_or(Unreadable::Lacks { field: "id" })?,
+            transfer_id: self.id.ok_or(UnreadableBody::Lacks { field: "id" })?,
             status: stated(self.status).map(|status| status.to_lowercase()),
             origin_id: self.origin.and_then(|end| end.id),
             destination_id: self.destination.and_then(|end| end.id),
@@ -393,17 +393,20 @@ pub(crate) fn level_gid(text: &str) -> Option<LevelGid> {
 
 /// The topic is not signed. A body that says of itself that it is another kind of record, or another one, is not read as
 /// this topic's.
-fn names_itself(own: Option<&str>, gid: &str) -> Result<(), Unreadable> {
+fn names_itself(own: Option<&str>, gid: &str) -> Result<(), UnreadableBody> {
     match own {
-        Some(own) if own != gid => Err(Unreadable::Shape {
+        Some(own) if own != gid => Err(UnreadableBody::Shape {
             path: "admin_graphql_api_id".to_owned(),
         }),
         _ => Ok(()),
     }
 }
 
-fn time(own: Option<Timestamp>, triggered_at: Option<Timestamp>) -> Result<Timestamp, Unreadable> {
-    own.or(triggered_at).ok_or(Unreadable::NoTime)
+fn time(
+    own: Option<Timestamp>,
+    triggered_at: Option<Timestamp>,
+) -> Result<Timestamp, UnreadableBody> {
+    own.or(triggered_at).ok_or(UnreadableBody::NoTime)
 }
 
 #[derive(Deserialize)]

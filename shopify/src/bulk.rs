@@ -9,6 +9,7 @@ mod line;
 mod order;
 mod rows;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -16,12 +17,12 @@ use http::Uri;
 use schemas::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::answer::Id;
+use crate::answer::NodeId;
 use crate::client::Client;
 use crate::document;
 use crate::error::Error;
 use crate::pace::Priority;
-use crate::user_error::UserError;
+use crate::user_error::MutationError;
 pub use error::BulkError;
 pub use rows::BulkRows;
 
@@ -63,11 +64,11 @@ pub struct BulkIdError;
 /// An operation, as it was when Shopify answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bulk {
-    /// Which one.
+    /// The operation's id at Shopify; it can be kept over a restart.
     pub id: BulkId,
     /// What it brings; `None` when it was not started by this version of stockd.
     pub query: Option<BulkQuery>,
-    /// How far it is.
+    /// How far Shopify is, and the result once there is one.
     pub state: BulkState,
     /// Rows written so far, nested ones included.
     pub objects: u64,
@@ -118,14 +119,14 @@ pub struct BulkResult {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum BulkStart {
-    /// It will begin.
+    /// Shopify accepted it and will begin.
     Started(Bulk),
     /// Five are under way, or too many were started: wait until one ends.
     Busy,
 }
 
 impl BulkQuery {
-    const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Customers,
         Self::CustomersNamed,
         Self::Levels,
@@ -135,16 +136,18 @@ impl BulkQuery {
         Self::Products,
     ];
 
-    fn text(self) -> &'static str {
-        match self {
-            Self::Customers => document::BULK_CUSTOMERS,
-            Self::CustomersNamed => document::BULK_CUSTOMERS_NAMED,
+    /// What Shopify is given to carry out.
+    pub(crate) fn text(self) -> Cow<'static, str> {
+        let text = match self {
+            Self::Customers | Self::CustomersNamed => document::BULK_CUSTOMERS,
             Self::Levels => document::BULK_LEVELS,
-            Self::Orders => document::BULK_ORDERS,
-            Self::OrdersNamed => document::BULK_ORDERS_NAMED,
-            Self::OrdersWithoutBuyers => document::BULK_ORDERS_WITHOUT_BUYERS,
+            Self::Orders | Self::OrdersNamed => document::BULK_ORDERS,
+            Self::OrdersWithoutBuyers => {
+                return document::without_buyers(document::BULK_ORDERS).into();
+            }
             Self::Products => document::BULK_PRODUCTS,
-        }
+        };
+        document::with_names(text, self.is_named())
     }
 
     /// Whether its rows have to be put together.
@@ -232,12 +235,12 @@ impl Client {
     pub async fn bulk_start(&self, query: BulkQuery) -> Result<BulkStart, Error> {
         #[derive(Serialize)]
         struct Variables {
-            query: &'static str,
+            query: Cow<'static, str>,
         }
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Data {
-            bulk_operation_run_query: Payload,
+            bulk_operation_run_query: BulkPayload,
         }
         let variables = Variables {
             query: query.text(),
@@ -245,7 +248,7 @@ impl Client {
         let answer = self
             .call::<Data>(&document::BULK_START, 0, variables, Priority::Sync)
             .await?;
-        let Payload {
+        let BulkPayload {
             bulk_operation,
             user_errors,
         } = answer.data.bulk_operation_run_query;
@@ -256,7 +259,7 @@ impl Client {
             {
                 Ok(BulkStart::Busy)
             }
-            (_, error) => Err(UserError::refusal(&document::BULK_START, error)),
+            (_, error) => Err(MutationError::refusal(&document::BULK_START, error)),
         }
     }
 
@@ -268,9 +271,9 @@ impl Client {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Data {
-            bulk_operation: Option<Operation>,
+            bulk_operation: Option<BulkOperation>,
         }
-        let variables = Id { id: &id.0 };
+        let variables = NodeId { id: &id.0 };
         let answer = self
             .call::<Data>(&document::BULK_STATE, 0, variables, Priority::Sync)
             .await?;
@@ -286,9 +289,9 @@ impl Client {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Data {
-            bulk_operation_cancel: Payload,
+            bulk_operation_cancel: BulkPayload,
         }
-        let variables = Id { id: &id.0 };
+        let variables = NodeId { id: &id.0 };
         let answer = self
             .call::<Data>(&document::BULK_CANCEL, 0, variables, Priority::Read)
             .await?;
@@ -316,7 +319,7 @@ impl Client {
         }
         #[derive(Deserialize)]
         struct Nodes {
-            nodes: Vec<Operation>,
+            nodes: Vec<BulkOperation>,
         }
         let variables = Variables { first: LISTED_MAX };
         let answer = self
@@ -334,14 +337,14 @@ impl Client {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Payload {
-    bulk_operation: Option<Operation>,
-    user_errors: Vec<UserError>,
+struct BulkPayload {
+    bulk_operation: Option<BulkOperation>,
+    user_errors: Vec<MutationError>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Operation {
+struct BulkOperation {
     id: BulkId,
     status: String,
     error_code: Option<String>,
@@ -355,8 +358,8 @@ struct Operation {
     query: String,
 }
 
-impl From<Operation> for Bulk {
-    fn from(operation: Operation) -> Self {
+impl From<BulkOperation> for Bulk {
+    fn from(operation: BulkOperation) -> Self {
         let objects = operation.object_count.unwrap_or_default();
         let state = match operation.status.as_str() {
             "CREATED" => BulkState::Created,

@@ -17,9 +17,9 @@ use crate::API_VERSION;
 use crate::credential::Credential;
 use crate::document::Document;
 use crate::error::{Error, REST_DEFAULT, Retry};
-use crate::health::{Health, Monitor};
-use crate::pace::{Pace, Permit, Priority, ThrottleStatus};
-use crate::token::{Token, Tokens};
+use crate::health::{ApiHealth, Monitor};
+use crate::pace::{CallPacer, CallPermit, Priority, ThrottleStatus};
+use crate::token::{AccessToken, TokenSource};
 use crate::transport::Transport;
 
 /// Tries of one call beyond the first.
@@ -36,7 +36,7 @@ const WORDS_MAX: usize = 200;
 pub struct Endpoint {
     /// Another origin than `https://<shop>`, for tests and simulations: `http(s)://<host>[/<path>]`.
     pub api_url: Option<String>,
-    /// What opens it.
+    /// A fixed token, or client id and secret to get one.
     pub credential: Credential,
     /// Whether it is asked for customers' names.
     pub names: bool,
@@ -45,11 +45,11 @@ pub struct Endpoint {
 /// One shop's Admin API. All calls of a shop go through one client, which is what keeps them below its limits.
 pub struct Client {
     address: Uri,
-    tokens: Tokens,
+    tokens: TokenSource,
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
-    pace: Arc<Pace>,
+    pace: Arc<CallPacer>,
     monitor: Monitor,
     names: bool,
     /// What each document was last charged for, by its rows; as many as there are documents and page sizes.
@@ -57,9 +57,9 @@ pub struct Client {
 }
 
 /// An answer's data and when it was given.
-pub(crate) struct Answer<T> {
+pub(crate) struct GraphqlAnswer<T> {
     pub(crate) data: T,
-    /// By Shopify's clock.
+    /// When Shopify answered, by its own clock, to the second.
     pub(crate) shopify_time: Timestamp,
 }
 
@@ -91,7 +91,7 @@ impl Client {
             }
         };
         let address = below(&format!("api/{API_VERSION}/graphql.json"))?;
-        let tokens = Tokens::new(
+        let tokens = TokenSource::new(
             endpoint.credential.clone(),
             below("oauth/access_token")?,
             Arc::clone(&transport),
@@ -136,7 +136,7 @@ impl Client {
     }
 
     /// What this shop's answers say about the API and the clocks; changes only when that does.
-    pub fn health(&self) -> watch::Receiver<Health> {
+    pub fn health(&self) -> watch::Receiver<ApiHealth> {
         self.monitor.watch()
     }
 
@@ -145,7 +145,7 @@ impl Client {
         self.monitor.hear_webhook(version, self.clock.now());
     }
 
-    /// Where calls go.
+    /// The address of the GraphQL endpoint.
     pub(crate) fn address(&self) -> &Uri {
         &self.address
     }
@@ -161,9 +161,14 @@ impl Client {
         rows: u32,
         variables: impl Serialize,
         priority: Priority,
-    ) -> Result<Answer<T>, Error> {
-        self.send(document, rows, document.body(variables).into(), priority)
-            .await
+    ) -> Result<GraphqlAnswer<T>, Error> {
+        self.send(
+            document,
+            rows,
+            document.body(self.names, variables).into(),
+            priority,
+        )
+        .await
     }
 
     /// Sends a body written for `document`: every time the same bytes, without which a mutation's idempotency
@@ -174,7 +179,7 @@ impl Client {
         rows: u32,
         body: Bytes,
         priority: Priority,
-    ) -> Result<Answer<T>, Error> {
+    ) -> Result<GraphqlAnswer<T>, Error> {
         let mut attempt = 0;
         loop {
             let answer = self.attempt(document, rows, body.clone(), priority).await;
@@ -204,7 +209,7 @@ impl Client {
         rows: u32,
         body: Bytes,
         priority: Priority,
-    ) -> Result<Answer<T>, Error> {
+    ) -> Result<GraphqlAnswer<T>, Error> {
         let cost = self.expected_cost(document, rows);
         let permit = self
             .pace
@@ -248,16 +253,16 @@ impl Client {
         &self,
         document: &'static Document,
         rows: u32,
-        permit: Permit,
+        permit: CallPermit,
         response: &Response<Bytes>,
-    ) -> Result<Answer<T>, Error> {
+    ) -> Result<GraphqlAnswer<T>, Error> {
         let date = date(response.headers());
         self.monitor
             .hear(document, response.headers(), self.clock.now(), date);
         if let Some(error) = status_error(document, response) {
             return Err(self.heed(error));
         }
-        let envelope: Envelope<'_> = read(document, response.body())?;
+        let envelope: AnswerEnvelope<'_> = read(document, response.body())?;
         let extensions = envelope.extensions.unwrap_or_default();
         if let Some(cost) = &extensions.cost {
             self.requested()
@@ -267,7 +272,7 @@ impl Client {
             drop(permit);
         }
         let problems = envelope.errors.unwrap_or_default();
-        if problems.iter().any(Problem::is_withheld_name) {
+        if problems.iter().any(GraphqlProblem::is_withheld_name) {
             self.monitor.hear_of_names(true);
         }
         if let Some(problem) = problems.into_iter().find(|problem| !problem.is_withheld()) {
@@ -295,13 +300,13 @@ impl Client {
             document,
             envelope.data.ok_or_else(no_data)?.get().as_bytes(),
         )?;
-        Ok(Answer {
+        Ok(GraphqlAnswer {
             data,
             shopify_time: date.unwrap_or_else(|| self.clock.now()),
         })
     }
 
-    fn request(&self, token: &Token, body: Bytes) -> Request<Bytes> {
+    fn request(&self, token: &AccessToken, body: Bytes) -> Request<Bytes> {
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.address.clone();
@@ -346,21 +351,21 @@ impl Client {
 }
 
 #[derive(Deserialize)]
-struct Envelope<'a> {
+struct AnswerEnvelope<'a> {
     #[serde(borrow)]
     data: Option<&'a RawValue>,
-    errors: Option<Vec<Problem>>,
-    extensions: Option<Extensions>,
+    errors: Option<Vec<GraphqlProblem>>,
+    extensions: Option<AnswerExtensions>,
 }
 
 #[derive(Deserialize)]
-struct Problem {
+struct GraphqlProblem {
     message: String,
     path: Option<Vec<Value>>,
     extensions: Option<ProblemExtensions>,
 }
 
-impl Problem {
+impl GraphqlProblem {
     /// Whether it is only that a buyer, or a name, is withheld from an app without `read_customers` or without leave
     /// to see customers' data: an order is an order without its buyer. What else is refused must not look absent.
     fn is_withheld(&self) -> bool {
@@ -394,13 +399,13 @@ struct ProblemExtensions {
 }
 
 #[derive(Default, Deserialize)]
-struct Extensions {
-    cost: Option<Cost>,
-    search: Option<Vec<Search>>,
+struct AnswerExtensions {
+    cost: Option<QueryCost>,
+    search: Option<Vec<SearchReport>>,
 }
 
 #[derive(Deserialize)]
-struct Cost {
+struct QueryCost {
     #[serde(rename = "requestedQueryCost")]
     requested: f64,
     /// `null` when throttled.
@@ -412,12 +417,12 @@ struct Cost {
 
 /// How Shopify understood a filter.
 #[derive(Deserialize)]
-struct Search {
-    warnings: Option<Vec<Warning>>,
+struct SearchReport {
+    warnings: Option<Vec<SearchWarning>>,
 }
 
 #[derive(Deserialize)]
-struct Warning {
+struct SearchWarning {
     #[serde(default)]
     field: String,
 }
@@ -490,8 +495,8 @@ fn words_of(body: &[u8]) -> String {
     }
 }
 
-fn graphql_error(document: &Document, problem: Problem, cost: Option<&Cost>) -> Error {
-    let Problem {
+fn graphql_error(document: &Document, problem: GraphqlProblem, cost: Option<&QueryCost>) -> Error {
+    let GraphqlProblem {
         message,
         extensions,
         ..

@@ -25,7 +25,7 @@ pub enum GrantError {
         "the app is not installed on this shop (app_not_installed): install it from the Dev Dashboard"
     )]
     AppNotInstalled,
-    /// `invalid_client`.
+    /// Shopify answered `invalid_client`: id or secret are wrong.
     #[error(
         "Shopify does not know this client id with this secret (invalid_client): copy both anew from the app's settings in the Dev Dashboard"
     )]

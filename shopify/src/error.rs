@@ -42,7 +42,7 @@ pub enum Error {
     /// `userErrors`: the mutation was understood and not done.
     #[error("Shopify declines {document}: {words}")]
     Declined {
-        /// Which document.
+        /// Name of the GraphQL document.
         document: &'static str,
         /// Shopify's words, shortened.
         words: String,
@@ -61,13 +61,13 @@ pub enum Error {
     /// No answer to a mutation that must not be sent twice.
     #[error("whether Shopify did {document} is not known: look before asking for it again")]
     InDoubt {
-        /// Which document.
+        /// Name of the GraphQL document.
         document: &'static str,
         /// Why there is no answer.
         #[source]
         cause: Box<Error>,
     },
-    /// Status 423.
+    /// HTTP status 423: the shop is locked.
     #[error(
         "the shop is locked, for instance after too many refused requests: ask Shopify's support"
     )]
@@ -75,7 +75,7 @@ pub enum Error {
     /// Too many calls are waiting already.
     #[error("too many calls to Shopify are waiting")]
     Overloaded,
-    /// Status 430.
+    /// HTTP status 430: Shopify takes the request for an attack.
     #[error(
         "Shopify took the request for an attack (HTTP 430): ask Shopify's support about this address"
     )]
@@ -85,9 +85,9 @@ pub enum Error {
         "Shopify refuses the query {document} ({code}: {message}): stockd does not fit this API version"
     )]
     Refused {
-        /// Which document.
+        /// Name of the GraphQL document.
         document: &'static str,
-        /// Shopify's code.
+        /// Shopify's error code, or the HTTP status.
         code: String,
         /// Shopify's words, shortened.
         message: String,
@@ -98,10 +98,10 @@ pub enum Error {
     /// `THROTTLED` or status 429, again and again.
     #[error("Shopify asks to wait: another program may be using the same app")]
     Throttled {
-        /// For how long.
+        /// How long to wait before the next call.
         wait: Duration,
     },
-    /// Status 401.
+    /// HTTP status 401: the token is not accepted.
     #[error(
         "Shopify does not accept the access token: it was revoked, or the app was uninstalled; enter a new one"
     )]
@@ -111,7 +111,7 @@ pub enum Error {
         "the query {0} costs more than Shopify allows for one: stockd does not fit this API version"
     )]
     TooExpensive(&'static str),
-    /// No answer.
+    /// No answer came, or it was cut off.
     #[error(transparent)]
     Transport(#[from] TransportError),
     /// A status that says the address is wrong: 404, 540, a redirect.
@@ -120,7 +120,7 @@ pub enum Error {
     /// An answer that is not JSON or has another shape than the schema says.
     #[error("the answer to {document} cannot be read at `{path}`")]
     Unreadable {
-        /// Which document.
+        /// Name of the GraphQL document.
         document: &'static str,
         /// Where in the answer; `.` is its top.
         path: String,

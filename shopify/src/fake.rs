@@ -20,16 +20,16 @@ use crate::client::{Client, Endpoint};
 use crate::credential::Credential;
 use crate::transport::{Transport, TransportError};
 
-type Answer = Result<Response<Bytes>, TransportError>;
+type FakeAnswer = Result<Response<Bytes>, TransportError>;
 
 pub(crate) struct Fake {
-    answer: Box<dyn Fn(&Value) -> Answer + Send + Sync>,
+    answer: Box<dyn Fn(&Value) -> FakeAnswer + Send + Sync>,
     pub(crate) requests: Mutex<Vec<(Instant, Request<Bytes>)>>,
 }
 
 impl Fake {
     /// Answers each request by this function of its body, at once.
-    pub(crate) fn new(answer: impl Fn(&Value) -> Answer + Send + Sync + 'static) -> Arc<Self> {
+    pub(crate) fn new(answer: impl Fn(&Value) -> FakeAnswer + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self {
             answer: Box::new(answer),
             requests: Mutex::default(),
@@ -37,7 +37,7 @@ impl Fake {
     }
 
     /// Gives these answers, one after the other; a further request fails the test.
-    pub(crate) fn script(answers: impl IntoIterator<Item = Answer>) -> Arc<Self> {
+    pub(crate) fn script(answers: impl IntoIterator<Item = FakeAnswer>) -> Arc<Self> {
         let mut answers: Vec<_> = answers.into_iter().collect();
         answers.reverse();
         let answers = Mutex::new(answers);
@@ -79,7 +79,7 @@ impl Fake {
 
 #[async_trait]
 impl Transport for Fake {
-    async fn send(&self, request: Request<Bytes>) -> Answer {
+    async fn send(&self, request: Request<Bytes>) -> FakeAnswer {
         let body = json_of(request.body());
         self.requests
             .lock()
@@ -116,7 +116,7 @@ pub(crate) fn json_of(body: &Bytes) -> Value {
     serde_json::from_slice(body).unwrap()
 }
 
-pub(crate) fn status(status: u16) -> Answer {
+pub(crate) fn status(status: u16) -> FakeAnswer {
     Ok(Response::builder()
         .status(status)
         .body(Bytes::new())
@@ -124,11 +124,11 @@ pub(crate) fn status(status: u16) -> Answer {
 }
 
 /// An answer with these data, well within the limits.
-pub(crate) fn data(data: Value) -> Answer {
+pub(crate) fn data(data: Value) -> FakeAnswer {
     body(&json!({ "data": data, "extensions": { "cost": cost(10.0, Some(10.0), 1990.0) } }))
 }
 
-pub(crate) fn body(body: &Value) -> Answer {
+pub(crate) fn body(body: &Value) -> FakeAnswer {
     Ok(Response::builder()
         .header("Date", "Fri, 20 Nov 2026 11:22:33 GMT")
         .body(body.to_string().into())

@@ -25,7 +25,7 @@ const UNANSWERED_FROM: i64 = 60;
 
 /// Something that a person should know, and mostly do something about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct ApiProblem {
     /// Which, for programs. Of each there is one at a time.
     pub kind: &'static str,
     /// What it is about, in a few words.
@@ -36,7 +36,7 @@ pub struct Problem {
 
 /// What a person should know about the API that a shop is served by. Healthy is the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Health {
+pub struct ApiHealth {
     /// The API version that Shopify answers in, where it is not the one asked for: a version that is gone is served
     /// by the oldest one there still is, without an error
     /// (<https://shopify.dev/docs/api/usage/versioning>, API 2026-10).
@@ -63,26 +63,26 @@ pub struct Health {
     unanswered_since: Option<Timestamp>,
 }
 
-impl Health {
+impl ApiHealth {
     /// Each thing that is not as it should be.
-    pub fn problems(&self) -> Vec<Problem> {
+    pub fn problems(&self) -> Vec<ApiProblem> {
         let api = "Shopify's API";
         let closed = if self.uninstalled {
             let message = "The app was uninstalled. The mirror stays as it is and is no longer kept up: install the app again and restart stockd";
-            Some(Problem {
+            Some(ApiProblem {
                 kind: "no_access",
                 title: "The app was uninstalled",
                 message: message.to_owned(),
             })
         } else {
             let title = "Shopify does not let stockd in";
-            self.closed.clone().map(|message| Problem {
+            self.closed.clone().map(|message| ApiProblem {
                 kind: "no_access",
                 title,
                 message,
             })
         };
-        let unanswered = self.unanswered.as_ref().map(|reason| Problem {
+        let unanswered = self.unanswered.as_ref().map(|reason| ApiProblem {
             kind: "unanswered",
             title: "Shopify does not answer",
             message: format!(
@@ -90,7 +90,7 @@ impl Health {
             ),
         });
         let mut refusals = self.refused.iter();
-        let refused = refusals.next().map(|(document, reason)| Problem {
+        let refused = refusals.next().map(|(document, reason)| ApiProblem {
             kind: "refused",
             title: "Shopify refuses what stockd asks",
             message: match refusals.len() {
@@ -98,7 +98,7 @@ impl Health {
                 more => format!("{reason} (asked in {document} and {more} more)"),
             },
         });
-        let of_api = self.of_api().into_iter().map(|(kind, message)| Problem {
+        let of_api = self.of_api().into_iter().map(|(kind, message)| ApiProblem {
             kind,
             title: api,
             message,
@@ -261,7 +261,7 @@ impl Health {
 
 /// Keeps a shop's health. Whoever watches it tells people.
 pub(crate) struct Monitor {
-    health: watch::Sender<Health>,
+    health: watch::Sender<ApiHealth>,
     /// When a webhook came in another version.
     other_version: Mutex<Option<Timestamp>>,
 }
@@ -274,7 +274,7 @@ impl Monitor {
         }
     }
 
-    pub(crate) fn watch(&self) -> watch::Receiver<Health> {
+    pub(crate) fn watch(&self) -> watch::Receiver<ApiHealth> {
         self.health.subscribe()
     }
 
@@ -304,7 +304,7 @@ impl Monitor {
 
     /// Takes in whether customers' names, which were asked for, are withheld.
     pub(crate) fn hear_of_names(&self, withheld: bool) {
-        let news = |health: &mut Health| {
+        let news = |health: &mut ApiHealth| {
             std::mem::replace(&mut health.names_withheld, withheld) != withheld
         };
         self.health.send_if_modified(news);
@@ -319,7 +319,7 @@ impl Monitor {
             .unwrap_or_else(PoisonError::into_inner);
         // Where one topic comes in our version and another does not, that is not over with every delivery.
         let over = last.is_some_and(|last| now.duration_since(last) >= WEBHOOK_VERSION_OVER);
-        let news = |health: &mut Health| {
+        let news = |health: &mut ApiHealth| {
             let now = if other {
                 Some(shortened(version))
             } else {
@@ -355,7 +355,7 @@ mod tests {
 
     #[test]
     fn another_version_is_told_once_and_taken_back() {
-        let mut health = Health::default();
+        let mut health = ApiHealth::default();
         let (asked, other) = (
             headers(&[("X-Shopify-API-Version", API_VERSION)]),
             headers(&[("X-Shopify-API-Version", "2027-01")]),
@@ -366,7 +366,7 @@ mod tests {
         assert!(health.problems()[0].message.contains("2027-01"));
         assert!(!health.hear(&SHOP, &HeaderMap::new(), None));
         assert!(health.hear(&SHOP, &asked, None));
-        assert_eq!(health, Health::default());
+        assert_eq!(health, ApiHealth::default());
     }
 
     #[test]
@@ -388,7 +388,7 @@ mod tests {
 
     #[test]
     fn a_deprecation_is_told_once_for_each_document() {
-        let mut health = Health::default();
+        let mut health = ApiHealth::default();
         let (version, reason) = ("X-Shopify-API-Version", "X-Shopify-API-Deprecated-Reason");
         let (old, new) = (
             headers(&[(version, API_VERSION), (reason, "Use another field")]),
@@ -399,7 +399,7 @@ mod tests {
             !health.hear(&SHOP, &HeaderMap::new(), None) && !health.hear(&PRODUCTS, &new, None)
         );
         assert!(health.hear(&PRODUCTS, &old, None));
-        let told = |health: &Health| {
+        let told = |health: &ApiHealth| {
             health
                 .problems()
                 .into_iter()
@@ -419,7 +419,7 @@ mod tests {
     #[test]
     fn a_clock_is_wrong_from_minutes_on_and_told_anew_only_when_it_is_wrong_the_other_way() {
         let told = |skews: &[i64]| {
-            let mut health = Health::default();
+            let mut health = ApiHealth::default();
             skews
                 .iter()
                 .map(|skew| health.hear(&SHOP, &HeaderMap::new(), Some(*skew)))
@@ -434,7 +434,7 @@ mod tests {
             told(&[-7_200, -7_100, -5_000, 7_200]),
             [true, false, false, true]
         );
-        let mut behind = Health::default();
+        let mut behind = ApiHealth::default();
         behind.hear(&SHOP, &HeaderMap::new(), Some(-7_200));
         behind.hear(&SHOP, &HeaderMap::new(), Some(-7_300));
         assert_eq!(
@@ -446,14 +446,14 @@ mod tests {
     #[test]
     fn what_shuts_us_out_is_told_once_until_a_call_is_answered() {
         let now = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap();
-        let kinds = |health: &Health| {
+        let kinds = |health: &ApiHealth| {
             health
                 .problems()
                 .into_iter()
                 .map(|problem| problem.kind)
                 .collect::<Vec<_>>()
         };
-        let mut health = Health::default();
+        let mut health = ApiHealth::default();
         assert!(health.hear_of_answer(&SHOP, Err(&Error::Token), now(0)));
         assert!(!health.hear_of_answer(&PRODUCTS, Err(&Error::Token), now(1)));
         assert_eq!(kinds(&health), ["no_access"]);
@@ -466,7 +466,7 @@ mod tests {
             "that is no answer to the other question"
         );
         assert!(health.hear_of_answer(&PRODUCTS, Ok(()), now(4)));
-        assert_eq!(health, Health::default());
+        assert_eq!(health, ApiHealth::default());
 
         let failed = Error::Server("HTTP 503".to_owned());
         assert!(!health.hear_of_answer(&SHOP, Err(&failed), now(10)));

@@ -9,6 +9,21 @@
 //!  stock_body, stored and sent as it is
 //! ```
 //!
+//! A webhook that is verified is read into changes:
+//!
+//! ```
+//! use schemas::Change;
+//! use shopify::{Reading, read};
+//!
+//! let body = br#"{"inventory_item_id": 30322695, "location_id": 24826418, "available": 4,
+//!                 "updated_at": "2026-10-01T12:00:00+02:00"}"#;
+//! let Reading::Changes(changes) = read("inventory_levels/update", body, None, false)? else {
+//!     panic!("levels are mirrored");
+//! };
+//! assert!(matches!(changes[..], [Change::LevelAvailable { .. }]));
+//! # Ok::<(), shopify::Unreadable>(())
+//! ```
+//!
 //! It decides nothing: whether a [`Change`](schemas::Change) is believed is settled where it is applied.
 
 mod answer;
@@ -21,11 +36,11 @@ mod error;
 #[cfg(test)]
 mod fake;
 mod health;
-mod look_again;
 mod notice;
 mod order;
 mod pace;
 mod page;
+mod refresh;
 mod secret;
 mod stock;
 mod subscription;
@@ -42,15 +57,15 @@ pub use bulk::{
 pub use client::{Client, Endpoint};
 pub use credential::{Credential, GrantError};
 pub use error::{Error, Retry};
-pub use health::{Health, Problem};
+pub use health::{ApiHealth, ApiProblem};
 pub use notice::Notice;
-pub use page::{Counts, Cursor, CursorError, Page, Shop};
+pub use page::{CatalogCounts, PageCursor, PageCursorError, RecordPage, ShopInfo};
 pub use secret::{Secret, SecretError};
 pub use stock::{
     STOCK_ENTRIES_MAX, StockAnswer, StockChange, StockEntry, StockError, StockErrorKind, stock_body,
 };
-pub use subscription::{Subscription, SubscriptionId};
-pub use topic::{Reading, TOPICS, Unreadable, concerns, read};
+pub use subscription::{SubscriptionId, WebhookSubscription};
+pub use topic::{TOPICS, UnreadableBody, WebhookReading, concerns, read};
 pub use transport::{Body, HttpTransport, Transport, TransportError};
 pub use webhook::{Webhook, WebhookError};
 

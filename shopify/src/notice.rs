@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::bulk::BulkId;
-use crate::topic::{Unreadable, parse};
+use crate::topic::{UnreadableBody, parse};
 
 /// Something that is to be done, and changes no record by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,19 +26,19 @@ pub enum Notice {
     CustomerDataRequested {
         /// Of which shop, as signed.
         shop: ShopDomain,
-        /// Who.
+        /// The customer it is about.
         customer: CustomerId,
     },
     /// `customers/redact`: delete what is kept of a customer within 30 days.
     CustomerRedacted {
         /// Of which shop, as signed.
         shop: ShopDomain,
-        /// Who.
+        /// The customer it is about.
         customer: CustomerId,
     },
     /// `app/scopes_update`: the app has other scopes now. To be confirmed by [`Client::scopes`](crate::Client::scopes).
     ScopesChanged {
-        /// Which ones.
+        /// All scopes that the app has now.
         current: BTreeSet<String>,
     },
     /// `shop/update`: its name, currency or time zone may be another. Read the shop.
@@ -51,44 +51,44 @@ pub enum Notice {
 }
 
 #[derive(Deserialize)]
-struct Finished {
+struct BulkFinished {
     admin_graphql_api_id: BulkId,
 }
 
 #[derive(Deserialize)]
-struct Scopes {
+struct ScopesUpdate {
     current: BTreeSet<String>,
 }
 
-/// The shop as it was.
+/// The shop as the notice names it.
 #[derive(Deserialize)]
-struct Uninstalled {
+struct AppUninstalled {
     myshopify_domain: Option<ShopDomain>,
 }
 
 #[derive(Deserialize)]
-struct Privacy {
+struct PrivacyRequest {
     shop_domain: ShopDomain,
-    customer: Option<Person>,
+    customer: Option<PrivacyPerson>,
     data_request: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
-struct Person {
+struct PrivacyPerson {
     id: CustomerId,
 }
 
 /// What a topic's body asks for; `None` when the topic is another kind's.
-pub(crate) fn read(topic: &str, body: &[u8]) -> Result<Option<Notice>, Unreadable> {
+pub(crate) fn read(topic: &str, body: &[u8]) -> Result<Option<Notice>, UnreadableBody> {
     Ok(Some(match topic {
         "app/scopes_update" => Notice::ScopesChanged {
-            current: parse::<Scopes>(body)?.current,
+            current: parse::<ScopesUpdate>(body)?.current,
         },
         "app/uninstalled" => Notice::AppUninstalled {
-            shop: parse::<Uninstalled>(body)?.myshopify_domain,
+            shop: parse::<AppUninstalled>(body)?.myshopify_domain,
         },
         "bulk_operations/finish" => {
-            Notice::BulkFinished(parse::<Finished>(body)?.admin_graphql_api_id)
+            Notice::BulkFinished(parse::<BulkFinished>(body)?.admin_graphql_api_id)
         }
         "customers/data_request" | "customers/redact" | "shop/redact" => {
             privacy(topic, parse(body)?)?
@@ -99,22 +99,22 @@ pub(crate) fn read(topic: &str, body: &[u8]) -> Result<Option<Notice>, Unreadabl
 }
 
 /// The three bodies differ in what they have beside the shop; under another topic than its own none is believed.
-fn privacy(topic: &str, body: Privacy) -> Result<Notice, Unreadable> {
-    let Privacy {
+fn privacy(topic: &str, body: PrivacyRequest) -> Result<Notice, UnreadableBody> {
+    let PrivacyRequest {
         shop_domain: shop,
         customer,
         data_request,
     } = body;
     match (topic, customer, data_request) {
-        ("customers/data_request", Some(Person { id: customer }), Some(_)) => {
+        ("customers/data_request", Some(PrivacyPerson { id: customer }), Some(_)) => {
             Ok(Notice::CustomerDataRequested { shop, customer })
         }
-        ("customers/redact", Some(Person { id: customer }), None) => {
+        ("customers/redact", Some(PrivacyPerson { id: customer }), None) => {
             Ok(Notice::CustomerRedacted { shop, customer })
         }
         ("shop/redact", None, None) => Ok(Notice::ShopRedacted { shop }),
-        (_, None, _) => Err(Unreadable::Lacks { field: "customer" }),
-        _ => Err(Unreadable::Shape {
+        (_, None, _) => Err(UnreadableBody::Lacks { field: "customer" }),
+        _ => Err(UnreadableBody::Shape {
             path: "data_request".to_owned(),
         }),
     }
@@ -122,7 +122,7 @@ fn privacy(topic: &str, body: Privacy) -> Result<Notice, Unreadable> {
 
 #[cfg(test)]
 mod tests {
-    use crate::topic::{Reading, read};
+    use crate::topic::{WebhookReading, read};
 
     use super::*;
 
@@ -179,7 +179,7 @@ mod tests {
         for (topic, body, notice) in cases {
             assert_eq!(
                 read(topic, body.as_bytes(), None, false),
-                Ok(Reading::Notice(notice)),
+                Ok(WebhookReading::Notice(notice)),
                 "{topic}"
             );
         }

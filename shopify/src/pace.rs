@@ -33,7 +33,7 @@ pub(crate) enum Priority {
     Command,
     /// A level or record that is known to be out of date.
     Read,
-    /// A page of a sync.
+    /// A page of a sync: gets a share, and never all.
     Sync,
 }
 
@@ -67,15 +67,15 @@ impl ThrottleStatus {
 
 /// The paced queue of one shop.
 #[derive(Default)]
-pub(crate) struct Pace {
-    account: Mutex<Account>,
+pub(crate) struct CallPacer {
+    account: Mutex<PointBucket>,
     changed: Notify,
 }
 
-struct Account {
+struct PointBucket {
     /// Points, when nothing has been used for long.
     capacity: f64,
-    /// Points a second.
+    /// Points that the bucket regains in a second.
     rate: f64,
     /// Points at `since`, with the requested cost of every call under way taken off; negative when it turned
     /// out lower than we believed.
@@ -85,10 +85,10 @@ struct Account {
     known: bool,
     /// No call goes before.
     resting_until: Option<Instant>,
-    waiting: BTreeSet<Ticket>,
+    waiting: BTreeSet<QueueTicket>,
     /// How far reads and syncs are in sharing the bucket: points spent by each, those of reads divided by
     /// [`READS_PER_SYNC`]. Who is less far goes first.
-    shared: Shares,
+    shared: FairShares,
     under_way: usize,
     /// Requested points of the calls under way.
     reserved: f64,
@@ -97,15 +97,15 @@ struct Account {
     tickets: u64,
 }
 
-type Ticket = (Priority, u64);
+type QueueTicket = (Priority, u64);
 
 #[derive(Default)]
-struct Shares {
+struct FairShares {
     reads: f64,
     syncs: f64,
 }
 
-impl Default for Account {
+impl Default for PointBucket {
     fn default() -> Self {
         Self {
             capacity: CAPACITY_ASSUMED,
@@ -115,7 +115,7 @@ impl Default for Account {
             known: false,
             resting_until: None,
             waiting: BTreeSet::new(),
-            shared: Shares::default(),
+            shared: FairShares::default(),
             under_way: 0,
             reserved: 0.0,
             admitted: 0,
@@ -126,23 +126,23 @@ impl Default for Account {
 
 /// Too many calls wait.
 #[derive(Debug)]
-pub(crate) struct Full;
+pub(crate) struct QueueFull;
 
-enum Verdict {
-    Go(Permit),
+enum AdmissionVerdict {
+    Go(CallPermit),
     /// Something must change first.
     Wait,
-    /// Time alone will do.
+    /// Enough points will be there by then.
     WaitUntil(Instant),
 }
 
-impl Pace {
+impl CallPacer {
     /// Waits for this call's turn. Dropping the future gives up the place in the queue.
     pub(crate) async fn admit(
         self: &Arc<Self>,
         priority: Priority,
         cost: f64,
-    ) -> Result<Permit, Full> {
+    ) -> Result<CallPermit, QueueFull> {
         let place = self.queue(priority)?;
         loop {
             let changed = self.changed.notified();
@@ -150,9 +150,9 @@ impl Pace {
             // Registered before looking, so that no change between looking and waiting is missed.
             changed.as_mut().enable();
             match self.look(&place, cost) {
-                Verdict::Go(permit) => return Ok(permit),
-                Verdict::Wait => changed.await,
-                Verdict::WaitUntil(instant) => {
+                AdmissionVerdict::Go(permit) => return Ok(permit),
+                AdmissionVerdict::Wait => changed.await,
+                AdmissionVerdict::WaitUntil(instant) => {
                     tokio::select! {
                         () = changed => {}
                         () = tokio::time::sleep_until(instant) => {}
@@ -169,20 +169,20 @@ impl Pace {
         account.resting_until = account.resting_until.max(Some(until));
     }
 
-    fn queue(self: &Arc<Self>, priority: Priority) -> Result<Place, Full> {
+    fn queue(self: &Arc<Self>, priority: Priority) -> Result<QueuePlace, QueueFull> {
         let mut account = self.account();
         if account.waiting.len() >= WAITING_MAX {
-            return Err(Full);
+            return Err(QueueFull);
         }
         // Who comes back gets nothing for the time in which it asked for nothing.
-        let waits = |account: &Account, wanted| {
+        let waits = |account: &PointBucket, wanted| {
             account
                 .waiting
                 .iter()
                 .any(|(priority, _)| *priority == wanted)
         };
         if !waits(&account, priority) {
-            let Shares { reads, syncs } = account.shared;
+            let FairShares { reads, syncs } = account.shared;
             match priority {
                 Priority::Command => {}
                 Priority::Read => account.shared.reads = reads.max(syncs),
@@ -192,13 +192,13 @@ impl Pace {
         account.tickets += 1;
         let ticket = (priority, account.tickets);
         account.waiting.insert(ticket);
-        Ok(Place {
+        Ok(QueuePlace {
             pace: Arc::clone(self),
             ticket,
         })
     }
 
-    fn look(self: &Arc<Self>, place: &Place, cost: f64) -> Verdict {
+    fn look(self: &Arc<Self>, place: &QueuePlace, cost: f64) -> AdmissionVerdict {
         let now = Instant::now();
         let mut account = self.account();
         account.refill(now);
@@ -209,15 +209,15 @@ impl Pace {
             1
         };
         if account.first() != Some(place.ticket) || account.under_way >= slots {
-            return Verdict::Wait;
+            return AdmissionVerdict::Wait;
         }
         if let Some(until) = account.resting_until.filter(|until| *until > now) {
-            return Verdict::WaitUntil(until);
+            return AdmissionVerdict::WaitUntil(until);
         }
         // More than a full bucket will never be there.
         let missing = cost.min(account.capacity) - account.available;
         if missing > 0.0 {
-            return Verdict::WaitUntil(now + milliseconds_up(missing / account.rate));
+            return AdmissionVerdict::WaitUntil(now + milliseconds_up(missing / account.rate));
         }
         let alone = account.under_way == 0;
         account.available -= cost;
@@ -230,7 +230,7 @@ impl Pace {
         }
         account.admitted += 1;
         let number = account.admitted;
-        Verdict::Go(Permit {
+        AdmissionVerdict::Go(CallPermit {
             pace: Arc::clone(self),
             cost,
             number,
@@ -238,14 +238,14 @@ impl Pace {
         })
     }
 
-    fn account(&self) -> MutexGuard<'_, Account> {
+    fn account(&self) -> MutexGuard<'_, PointBucket> {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Account {
-    /// Whose turn it is.
-    fn first(&self) -> Option<Ticket> {
+impl PointBucket {
+    /// The ticket of the caller who is next.
+    fn first(&self) -> Option<QueueTicket> {
         let first = *self.waiting.first()?;
         let sync = self.waiting.range((Priority::Sync, 0)..).next();
         match sync {
@@ -264,12 +264,12 @@ impl Account {
 }
 
 /// A place in the queue, given up when dropped.
-struct Place {
-    pace: Arc<Pace>,
-    ticket: Ticket,
+struct QueuePlace {
+    pace: Arc<CallPacer>,
+    ticket: QueueTicket,
 }
 
-impl Drop for Place {
+impl Drop for QueuePlace {
     fn drop(&mut self) {
         self.pace.account().waiting.remove(&self.ticket);
         self.pace.changed.notify_waiters();
@@ -277,15 +277,15 @@ impl Drop for Place {
 }
 
 /// Leave for one call, over when dropped.
-pub(crate) struct Permit {
-    pace: Arc<Pace>,
+pub(crate) struct CallPermit {
+    pace: Arc<CallPacer>,
     cost: f64,
     number: u64,
     /// Whether no other call was under way when this one went.
     alone: bool,
 }
 
-impl Permit {
+impl CallPermit {
     /// Takes over what an answer says: `charged` points were used, and this is left.
     ///
     /// A call that was alone all the time settles the account. With others under way the answer may be older
@@ -316,7 +316,7 @@ impl Permit {
     }
 }
 
-impl Drop for Permit {
+impl Drop for CallPermit {
     fn drop(&mut self) {
         let mut account = self.pace.account();
         account.under_way -= 1;

@@ -11,7 +11,8 @@ use schemas::{Change, LocationId, RecordKey, ShopDomain, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{
-    BegunOrder, Connection, Customer, Item, Level, Location, OwnedVariant, PageInfo, Product,
+    BegunOrder, Connection, CustomerNode, ItemNode, LevelNode, LocationNode, OwnedVariant,
+    PageInfo, ProductNode,
 };
 use crate::client::Client;
 use crate::document::{self, Document, ORDERS_ROWS, PAGE_ROWS};
@@ -24,38 +25,38 @@ const CURSOR_BYTES_MAX: usize = 4_096;
 /// Pages of one list: 25,000 records.
 pub(crate) const PAGES_MAX: usize = 100;
 
-/// A page of a list.
+/// A page of a list of records.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    /// What is on it.
+pub struct RecordPage {
+    /// What the page says about each record.
     pub changes: Vec<Change>,
     /// Where the next page begins; `None` after the last.
-    pub next: Option<Cursor>,
+    pub next: Option<PageCursor>,
     /// When Shopify answered, by its clock, to the second. The next quick pass starts from the first page's.
     pub shopify_time: Timestamp,
 }
 
 /// A place in a list, in Shopify's own words; good for as long as a run lasts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor(String);
+pub struct PageCursor(String);
 
 /// The text is not a cursor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a cursor has 1 to {CURSOR_BYTES_MAX} visible ASCII characters")]
-pub struct CursorError;
+pub struct PageCursorError;
 
-impl FromStr for Cursor {
-    type Err = CursorError;
-    fn from_str(text: &str) -> Result<Self, CursorError> {
+impl FromStr for PageCursor {
+    type Err = PageCursorError;
+    fn from_str(text: &str) -> Result<Self, PageCursorError> {
         let visible = text.bytes().all(|b| b.is_ascii_graphic());
         if text.is_empty() || text.len() > CURSOR_BYTES_MAX || !visible {
-            return Err(CursorError);
+            return Err(PageCursorError);
         }
         Ok(Self(text.to_owned()))
     }
 }
 
-impl fmt::Display for Cursor {
+impl fmt::Display for PageCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -63,7 +64,7 @@ impl fmt::Display for Cursor {
 
 /// How many there are at Shopify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Counts {
+pub struct CatalogCounts {
     /// Products of every status.
     pub products: u64,
     /// Variants of all products.
@@ -73,14 +74,14 @@ pub struct Counts {
 /// What a shop says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Shop {
+pub struct ShopInfo {
     /// Shopify's id of the shop, which it keeps also under another domain.
     pub id: String,
     /// As its customers know it.
     pub name: String,
     /// Its permanent API name: the one that was asked, unless the token is another shop's.
     pub myshopify_domain: ShopDomain,
-    /// ISO 4217.
+    /// ISO 4217 code of the currency.
     pub currency_code: String,
     /// For instance `Europe/Berlin`.
     pub iana_timezone: String,
@@ -97,7 +98,7 @@ struct PageOf<'a> {
 }
 
 impl<'a> PageOf<'a> {
-    fn new(since: Option<Timestamp>, after: Option<&'a Cursor>) -> Self {
+    fn new(since: Option<Timestamp>, after: Option<&'a PageCursor>) -> Self {
         Self {
             location: None,
             first: PAGE_ROWS,
@@ -123,10 +124,10 @@ impl Client {
     ///
     /// # Errors
     /// When Shopify does not answer; see [`Error`].
-    pub async fn shop(&self) -> Result<Shop, Error> {
+    pub async fn shop(&self) -> Result<ShopInfo, Error> {
         #[derive(Deserialize)]
         struct Data {
-            shop: Shop,
+            shop: ShopInfo,
         }
         Ok(self
             .call::<Data>(&document::SHOP, 0, (), Priority::Read)
@@ -170,7 +171,7 @@ impl Client {
     ///
     /// # Errors
     /// When Shopify does not answer; see [`Error`].
-    pub async fn counts(&self) -> Result<Counts, Error> {
+    pub async fn counts(&self) -> Result<CatalogCounts, Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Data {
@@ -185,7 +186,7 @@ impl Client {
             .call::<Data>(&document::COUNTS, 0, (), Priority::Sync)
             .await?
             .data;
-        Ok(Counts {
+        Ok(CatalogCounts {
             products: data.products_count.count,
             variants: data.product_variants_count.count,
         })
@@ -198,7 +199,7 @@ impl Client {
     pub async fn locations(&self) -> Result<Vec<Change>, Error> {
         #[derive(Deserialize)]
         struct Data {
-            locations: Connection<Location>,
+            locations: Connection<LocationNode>,
         }
         let (mut changes, mut after) = (Vec::new(), None);
         for _ in 0..PAGES_MAX {
@@ -207,7 +208,7 @@ impl Client {
                 .call::<Data>(&document::LOCATIONS, PAGE_ROWS, variables, Priority::Sync)
                 .await?;
             let Connection { nodes, page_info } = answer.data.locations;
-            changes.extend(nodes.into_iter().map(Location::change));
+            changes.extend(nodes.into_iter().map(LocationNode::change));
             after = page_info.next(&document::LOCATIONS)?;
             if after.is_none() {
                 return Ok(changes);
@@ -223,18 +224,18 @@ impl Client {
     pub async fn products_page(
         &self,
         since: Option<Timestamp>,
-        after: Option<&Cursor>,
-    ) -> Result<Page, Error> {
+        after: Option<&PageCursor>,
+    ) -> Result<RecordPage, Error> {
         #[derive(Deserialize)]
         struct Data {
-            products: Connection<Product>,
+            products: Connection<ProductNode>,
         }
         let variables = PageOf::new(since, after);
         let answer = self
             .call::<Data>(&document::PRODUCTS, PAGE_ROWS, variables, Priority::Sync)
             .await?;
         let Connection { nodes, page_info } = answer.data.products;
-        Ok(Page {
+        Ok(RecordPage {
             changes: nodes
                 .into_iter()
                 .map(|product| product.change(None))
@@ -251,8 +252,8 @@ impl Client {
     pub async fn variants_page(
         &self,
         since: Option<Timestamp>,
-        after: Option<&Cursor>,
-    ) -> Result<Page, Error> {
+        after: Option<&PageCursor>,
+    ) -> Result<RecordPage, Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Data {
@@ -263,7 +264,7 @@ impl Client {
             .call::<Data>(&document::VARIANTS, PAGE_ROWS, variables, Priority::Sync)
             .await?;
         let Connection { nodes, page_info } = answer.data.product_variants;
-        Ok(Page {
+        Ok(RecordPage {
             changes: nodes.into_iter().flat_map(OwnedVariant::changes).collect(),
             next: page_info.next(&document::VARIANTS)?,
             shopify_time: answer.shopify_time,
@@ -277,20 +278,20 @@ impl Client {
     pub async fn items_page(
         &self,
         since: Option<Timestamp>,
-        after: Option<&Cursor>,
-    ) -> Result<Page, Error> {
+        after: Option<&PageCursor>,
+    ) -> Result<RecordPage, Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Data {
-            inventory_items: Connection<Item>,
+            inventory_items: Connection<ItemNode>,
         }
         let variables = PageOf::new(since, after);
         let answer = self
             .call::<Data>(&document::ITEMS, PAGE_ROWS, variables, Priority::Sync)
             .await?;
         let Connection { nodes, page_info } = answer.data.inventory_items;
-        Ok(Page {
-            changes: nodes.into_iter().map(Item::change).collect(),
+        Ok(RecordPage {
+            changes: nodes.into_iter().map(ItemNode::change).collect(),
             next: page_info.next(&document::ITEMS)?,
             shopify_time: answer.shopify_time,
         })
@@ -304,8 +305,8 @@ impl Client {
     pub async fn orders_page(
         &self,
         since: Option<Timestamp>,
-        after: Option<&Cursor>,
-    ) -> Result<Page, Error> {
+        after: Option<&PageCursor>,
+    ) -> Result<RecordPage, Error> {
         #[derive(Deserialize)]
         struct Data {
             orders: Connection<BegunOrder>,
@@ -321,20 +322,15 @@ impl Client {
             first: ORDERS_ROWS,
             ..PageOf::new(since, after)
         };
-        let document = if self.asks_names() {
-            &document::ORDERS_NAMED
-        } else {
-            &document::ORDERS
-        };
         let answer = self
-            .call::<Data>(document, ORDERS_ROWS, variables, Priority::Sync)
+            .call::<Data>(&document::ORDERS, ORDERS_ROWS, variables, Priority::Sync)
             .await?;
         let Connection { nodes, page_info } = answer.data.orders;
         let changes: Vec<_> = nodes.into_iter().flat_map(told).collect();
         self.look_for_names(&changes);
-        Ok(Page {
+        Ok(RecordPage {
             changes,
-            next: page_info.next(document)?,
+            next: page_info.next(&document::ORDERS)?,
             shopify_time: answer.shopify_time,
         })
     }
@@ -347,35 +343,30 @@ impl Client {
     pub async fn customers_page(
         &self,
         since: Option<Timestamp>,
-        after: Option<&Cursor>,
-    ) -> Result<Page, Error> {
+        after: Option<&PageCursor>,
+    ) -> Result<RecordPage, Error> {
         #[derive(Deserialize)]
         struct Data {
-            customers: Connection<Customer>,
+            customers: Connection<CustomerNode>,
         }
         let variables = PageOf::new(None, after);
-        let document = if self.asks_names() {
-            &document::CUSTOMERS_NAMED
-        } else {
-            &document::CUSTOMERS
-        };
         let answer = self
-            .call::<Data>(document, PAGE_ROWS, variables, Priority::Sync)
+            .call::<Data>(&document::CUSTOMERS, PAGE_ROWS, variables, Priority::Sync)
             .await?;
         let Connection {
             mut nodes,
             page_info,
         } = answer.data.customers;
-        let next = page_info.next(document)?;
+        let next = page_info.next(&document::CUSTOMERS)?;
         let since = since.map_or(Timestamp::MIN, to_the_second);
         let (read, changed) = (
             nodes.len(),
             nodes.partition_point(|customer| customer.updated_at() >= since),
         );
         nodes.truncate(changed);
-        let changes: Vec<_> = nodes.into_iter().map(Customer::change).collect();
+        let changes: Vec<_> = nodes.into_iter().map(CustomerNode::change).collect();
         self.look_for_names(&changes);
-        Ok(Page {
+        Ok(RecordPage {
             changes,
             next: next.filter(|_| changed == read),
             shopify_time: answer.shopify_time,
@@ -391,8 +382,8 @@ impl Client {
         &self,
         location: LocationId,
         since: Option<Timestamp>,
-        after: Option<&Cursor>,
-    ) -> Result<Page, Error> {
+        after: Option<&PageCursor>,
+    ) -> Result<RecordPage, Error> {
         #[derive(Deserialize)]
         struct Data {
             location: Option<Levels>,
@@ -400,7 +391,7 @@ impl Client {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Levels {
-            inventory_levels: Connection<Level>,
+            inventory_levels: Connection<LevelNode>,
         }
         let variables = PageOf {
             location: Some(location.gid()),
@@ -415,13 +406,13 @@ impl Client {
         }) = answer.data.location
         else {
             let changes = vec![Change::Gone(RecordKey::Location(location))];
-            return Ok(Page {
+            return Ok(RecordPage {
                 changes,
                 next: None,
                 shopify_time,
             });
         };
-        Ok(Page {
+        Ok(RecordPage {
             changes: nodes
                 .into_iter()
                 .map(|level| level.change(location))
@@ -434,7 +425,7 @@ impl Client {
 
 impl PageInfo {
     /// Where the next page begins. A page that has a next one and no cursor would end a sync silently.
-    pub(crate) fn next(self, document: &Document) -> Result<Option<Cursor>, Error> {
+    pub(crate) fn next(self, document: &Document) -> Result<Option<PageCursor>, Error> {
         if !self.has_next_page {
             return Ok(None);
         }

@@ -37,9 +37,9 @@ pub enum StockChange {
 /// What happens to one item at one location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StockEntry {
-    /// Of which item.
+    /// The item whose quantity changes.
     pub inventory_item_id: InventoryItemId,
-    /// At which location.
+    /// The location at which it changes.
     pub location_id: LocationId,
     /// The target when setting, the difference when adjusting, otherwise how many units, from 1 on.
     pub quantity: i64,
@@ -118,16 +118,16 @@ pub fn stock_body(
         .map(|entry| change.row(entry, ledger))
         .collect();
     let list = match change {
-        StockChange::SetAvailable | StockChange::SetOnHand => List::Quantities(rows),
-        _ => List::Changes(rows),
+        StockChange::SetAvailable | StockChange::SetOnHand => ChangeList::Quantities(rows),
+        _ => ChangeList::Changes(rows),
     };
-    let input = Input {
+    let input = StockInput {
         name: change.name(),
         reason: change.reason(),
         reference_document_uri: reference,
         list,
     };
-    change.document().body(Variables { input, key })
+    change.document().body(false, StockVariables { input, key })
 }
 
 impl Client {
@@ -145,7 +145,7 @@ impl Client {
         let answer = self
             .send::<Data>(change.document(), 0, body, Priority::Command)
             .await?;
-        let Payload {
+        let StockPayload {
             inventory_adjustment_group,
             user_errors,
         } = answer.data.change;
@@ -160,33 +160,33 @@ impl Client {
 }
 
 #[derive(Serialize)]
-struct Variables<'a> {
-    input: Input<'a>,
+struct StockVariables<'a> {
+    input: StockInput<'a>,
     key: &'a str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Input<'a> {
+struct StockInput<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<QuantityName>,
     reason: &'static str,
     reference_document_uri: &'a str,
     #[serde(flatten)]
-    list: List<'a>,
+    list: ChangeList<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-enum List<'a> {
-    Quantities(Vec<Row<'a>>),
-    Changes(Vec<Row<'a>>),
+enum ChangeList<'a> {
+    Quantities(Vec<ChangeRow<'a>>),
+    Changes(Vec<ChangeRow<'a>>),
 }
 
 /// An entry. `changeFromQuantity` may be `null` and must not be missing.
 #[derive(Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
-enum Row<'a> {
+enum ChangeRow<'a> {
     Set {
         inventory_item_id: String,
         location_id: String,
@@ -204,15 +204,15 @@ enum Row<'a> {
     Move {
         inventory_item_id: String,
         quantity: i64,
-        from: End<'a>,
-        to: End<'a>,
+        from: QuantityEnd<'a>,
+        to: QuantityEnd<'a>,
     },
 }
 
 /// An end of a move. Both are at the same location: Shopify takes no other.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct End<'a> {
+struct QuantityEnd<'a> {
     location_id: String,
     name: QuantityName,
     change_from_quantity: Option<i64>,
@@ -249,7 +249,7 @@ impl StockChange {
         }
     }
 
-    fn row<'a>(self, entry: &StockEntry, ledger: &'a str) -> Row<'a> {
+    fn row<'a>(self, entry: &StockEntry, ledger: &'a str) -> ChangeRow<'a> {
         let StockEntry {
             quantity,
             change_from: change_from_quantity,
@@ -257,7 +257,7 @@ impl StockChange {
         } = *entry;
         let (inventory_item_id, location_id) =
             (entry.inventory_item_id.gid(), entry.location_id.gid());
-        let end = |name, change_from_quantity, ledger_document_uri| End {
+        let end = |name, change_from_quantity, ledger_document_uri| QuantityEnd {
             location_id: location_id.clone(),
             name,
             change_from_quantity,
@@ -267,20 +267,20 @@ impl StockChange {
         let available = |change_from| end(QuantityName::Available, change_from, None);
         let reserved = |change_from| end(QuantityName::Reserved, change_from, Some(ledger));
         match self {
-            Self::SetAvailable | Self::SetOnHand => Row::Set {
+            Self::SetAvailable | Self::SetOnHand => ChangeRow::Set {
                 inventory_item_id,
                 location_id,
                 quantity,
                 change_from_quantity,
             },
-            Self::Adjust => Row::Adjust {
+            Self::Adjust => ChangeRow::Adjust {
                 inventory_item_id,
                 location_id,
                 delta: quantity,
                 change_from_quantity,
                 ledger_document_uri: None,
             },
-            Self::Sell => Row::Adjust {
+            Self::Sell => ChangeRow::Adjust {
                 inventory_item_id,
                 location_id,
                 delta: quantity.saturating_neg(),
@@ -289,7 +289,7 @@ impl StockChange {
             },
             Self::Hold => {
                 let (from, to) = (available(change_from_quantity), reserved(None));
-                Row::Move {
+                ChangeRow::Move {
                     inventory_item_id,
                     quantity,
                     from,
@@ -298,7 +298,7 @@ impl StockChange {
             }
             Self::Release => {
                 let (from, to) = (reserved(change_from_quantity), available(None));
-                Row::Move {
+                ChangeRow::Move {
                     inventory_item_id,
                     quantity,
                     from,
@@ -311,26 +311,26 @@ impl StockChange {
 
 #[derive(Deserialize)]
 struct Data {
-    change: Payload,
+    change: StockPayload,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Payload {
+struct StockPayload {
     inventory_adjustment_group: Option<IgnoredAny>,
-    user_errors: Vec<UserError>,
+    user_errors: Vec<StockUserError>,
 }
 
 #[derive(Deserialize)]
-struct UserError {
+struct StockUserError {
     /// Where in the variables: `["input", "changes", "0", "from", "changeFromQuantity"]`.
     field: Option<Vec<String>>,
     message: String,
     code: Option<String>,
 }
 
-impl From<UserError> for StockError {
-    fn from(error: UserError) -> Self {
+impl From<StockUserError> for StockError {
+    fn from(error: StockUserError) -> Self {
         Self {
             entry: error
                 .field

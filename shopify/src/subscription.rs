@@ -7,19 +7,19 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Connection, Id};
+use crate::answer::{Connection, NodeId};
 use crate::client::Client;
 use crate::document::{self, PAGE_ROWS};
 use crate::error::Error;
 use crate::pace::Priority;
-use crate::page::{Cursor, PAGES_MAX, endless};
+use crate::page::{PAGES_MAX, PageCursor, endless};
 use crate::topic::TOPICS;
-use crate::user_error::UserError;
+use crate::user_error::MutationError;
 
 /// A subscription that Shopify has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subscription {
-    /// Which one.
+pub struct WebhookSubscription {
+    /// The subscription's id at Shopify.
     pub id: SubscriptionId,
     /// To what: as deliveries spell it where it is one of [`TOPICS`], as GraphQL spells it otherwise.
     pub topic: String,
@@ -45,7 +45,7 @@ impl Client {
     ///
     /// # Errors
     /// When Shopify does not answer; see [`Error`].
-    pub async fn subscriptions(&self) -> Result<Vec<Subscription>, Error> {
+    pub async fn subscriptions(&self) -> Result<Vec<WebhookSubscription>, Error> {
         #[derive(Serialize)]
         struct Variables {
             first: u32,
@@ -54,13 +54,14 @@ impl Client {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Data {
-            webhook_subscriptions: Connection<Made>,
+            webhook_subscriptions: Connection<SubscriptionMade>,
         }
-        let (mut found, mut after): (Vec<Subscription>, Option<Cursor>) = (Vec::new(), None);
+        let (mut found, mut after): (Vec<WebhookSubscription>, Option<PageCursor>) =
+            (Vec::new(), None);
         for _ in 0..PAGES_MAX {
             let variables = Variables {
                 first: PAGE_ROWS,
-                after: after.as_ref().map(Cursor::to_string),
+                after: after.as_ref().map(PageCursor::to_string),
             };
             let answer = self
                 .call::<Data>(
@@ -71,7 +72,7 @@ impl Client {
                 )
                 .await?;
             let Connection { nodes, page_info } = answer.data.webhook_subscriptions;
-            found.extend(nodes.into_iter().map(Subscription::from));
+            found.extend(nodes.into_iter().map(WebhookSubscription::from));
             after = page_info.next(&document::SUBSCRIPTIONS)?;
             if after.is_none() {
                 return Ok(found);
@@ -85,7 +86,7 @@ impl Client {
     /// # Errors
     /// When Shopify declines the address or the topic ([`Error::Declined`]), or does not answer. After
     /// [`Error::InDoubt`] it may have been made all the same: look into [`Self::subscriptions`].
-    pub async fn subscribe(&self, topic: &str, uri: &str) -> Result<Subscription, Error> {
+    pub async fn subscribe(&self, topic: &str, uri: &str) -> Result<WebhookSubscription, Error> {
         #[derive(Serialize)]
         struct Variables<'a> {
             topic: String,
@@ -99,8 +100,8 @@ impl Client {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Payload {
-            webhook_subscription: Option<Made>,
-            user_errors: Vec<UserError>,
+            webhook_subscription: Option<SubscriptionMade>,
+            user_errors: Vec<MutationError>,
         }
         let variables = Variables {
             topic: graphql_word(topic),
@@ -115,7 +116,7 @@ impl Client {
         } = answer.data.webhook_subscription_create;
         match (webhook_subscription, user_errors.into_iter().next()) {
             (Some(made), None) => Ok(made.into()),
-            (_, error) => Err(UserError::refusal(&document::SUBSCRIBE, error)),
+            (_, error) => Err(MutationError::refusal(&document::SUBSCRIBE, error)),
         }
     }
 
@@ -132,9 +133,9 @@ impl Client {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Payload {
-            user_errors: Vec<UserError>,
+            user_errors: Vec<MutationError>,
         }
-        let variables = Id { id };
+        let variables = NodeId { id };
         let answer = self
             .call::<Data>(&document::UNSUBSCRIBE, 0, variables, Priority::Read)
             .await?;
@@ -146,14 +147,14 @@ impl Client {
             .next()
         {
             None => Ok(()),
-            error => Err(UserError::refusal(&document::UNSUBSCRIBE, error)),
+            error => Err(MutationError::refusal(&document::UNSUBSCRIBE, error)),
         }
     }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Made {
+struct SubscriptionMade {
     id: SubscriptionId,
     topic: String,
     uri: String,
@@ -162,8 +163,8 @@ struct Made {
     include_fields: Vec<String>,
 }
 
-impl From<Made> for Subscription {
-    fn from(made: Made) -> Self {
+impl From<SubscriptionMade> for WebhookSubscription {
+    fn from(made: SubscriptionMade) -> Self {
         let ours = TOPICS
             .iter()
             .map(|(topic, _)| *topic)

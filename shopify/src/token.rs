@@ -31,29 +31,29 @@ const LIFE_MIN: Duration = Duration::from_mins(2);
 /// Longest life of a token that is believed.
 const LIFE_MAX: Duration = Duration::from_hours(24 * 365);
 
-/// One shop's token.
-pub(crate) struct Tokens {
+/// The token of one shop, renewed before it expires.
+pub(crate) struct TokenSource {
     credential: Credential,
     /// Of the grant. It has no API version.
     address: Uri,
     transport: Arc<dyn Transport>,
     entropy: Arc<Entropy>,
-    held: Mutex<Held>,
+    held: Mutex<HeldToken>,
     /// Held by the one who fetches a token.
     gate: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
-struct Held {
-    token: Option<Token>,
+struct HeldToken {
+    token: Option<AccessToken>,
     refusal: Option<(Instant, GrantError)>,
     /// Tokens fetched so far.
     fetched: u64,
 }
 
-/// A token at work.
+/// A token, and the header that carries it.
 #[derive(Clone)]
-pub(crate) struct Token {
+pub(crate) struct AccessToken {
     pub(crate) header: HeaderValue,
     number: u64,
     since: Instant,
@@ -62,14 +62,14 @@ pub(crate) struct Token {
 }
 
 #[derive(Deserialize)]
-struct Grant {
+struct TokenGrant {
     access_token: String,
-    /// Seconds.
+    /// Lifetime in seconds; a day when left out.
     #[serde(default)]
     expires_in: Option<f64>,
 }
 
-impl Tokens {
+impl TokenSource {
     pub(crate) fn new(
         credential: Credential,
         address: Uri,
@@ -88,12 +88,12 @@ impl Tokens {
 
     /// A token that should be good. While one call fetches it, those that have none wait; those that still have
     /// one do not.
-    pub(crate) async fn current(&self) -> Result<Token, Error> {
+    pub(crate) async fn current(&self) -> Result<AccessToken, Error> {
         let (id, secret) = match &self.credential {
-            Credential::Token(secret) => return Ok(Token::fixed(secret)),
+            Credential::Token(secret) => return Ok(AccessToken::fixed(secret)),
             Credential::ClientCredentials { id, secret } => (id, secret),
         };
-        let good = || self.held().token.clone().filter(Token::is_good);
+        let good = || self.held().token.clone().filter(AccessToken::is_good);
         let _gate = match good() {
             Some(token) if !token.is_due() => return Ok(token),
             Some(token) => match self.gate.try_lock() {
@@ -114,7 +114,10 @@ impl Tokens {
     }
 
     /// Another token in place of one that Shopify refused; `None` when there can be no better one.
-    pub(crate) async fn instead_of(&self, refused: &Token) -> Result<Option<Token>, Error> {
+    pub(crate) async fn instead_of(
+        &self,
+        refused: &AccessToken,
+    ) -> Result<Option<AccessToken>, Error> {
         let Credential::ClientCredentials { id, secret } = &self.credential else {
             return Ok(None);
         };
@@ -127,7 +130,7 @@ impl Tokens {
         }
     }
 
-    async fn fetch(&self, id: &str, secret: &Secret) -> Result<Token, Error> {
+    async fn fetch(&self, id: &str, secret: &Secret) -> Result<AccessToken, Error> {
         let standing = self
             .held()
             .refusal
@@ -182,8 +185,8 @@ impl Tokens {
 
     /// The token of an answer; `None` when there is none in it. What is wrong is not told in serde's words, which
     /// might repeat the token.
-    fn read(&self, body: &[u8], asked: Instant) -> Option<Token> {
-        let grant: Grant = serde_json::from_slice(body).ok()?;
+    fn read(&self, body: &[u8], asked: Instant) -> Option<AccessToken> {
+        let grant: TokenGrant = serde_json::from_slice(body).ok()?;
         let secret: Secret = grant.access_token.parse().ok()?;
         let told = grant
             .expires_in
@@ -191,7 +194,7 @@ impl Tokens {
         let life = told.unwrap_or(LIFE_UNTOLD).clamp(LIFE_MIN, LIFE_MAX);
         let mut held = self.held();
         held.fetched += 1;
-        Some(Token {
+        Some(AccessToken {
             header: header_of(&secret),
             number: held.fetched,
             since: asked,
@@ -206,12 +209,12 @@ impl Tokens {
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, HeldToken> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Token {
+impl AccessToken {
     fn fixed(secret: &Secret) -> Self {
         let now = Instant::now();
         Self {

@@ -79,8 +79,8 @@ pub const TOPICS: [(&str, Option<&str>); 36] = [
 /// What a webhook's body says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub enum Reading {
-    /// These things.
+pub enum WebhookReading {
+    /// What it says about records, in order.
     Changes(Vec<Change>),
     /// Nothing that concerns us.
     Ignored,
@@ -90,20 +90,20 @@ pub enum Reading {
 
 /// Why the body of a topic that we mirror cannot be read. It never repeats anything out of the body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
+pub enum UnreadableBody {
     /// A field without which nothing can be said.
     #[error("the body lacks `{field}`")]
     Lacks {
-        /// Which one.
+        /// Name of the missing field.
         field: &'static str,
     },
     /// Neither the body nor the delivery says when it was so.
     #[error("the body has no time of its change, and its delivery has none either")]
     NoTime,
-    /// Not JSON at all.
+    /// The body is no JSON.
     #[error("the body is not JSON from line {line}, column {column} on")]
     NotJson {
-        /// Counted from 1.
+        /// Line, counted from 1.
         line: usize,
         /// In bytes, counted from 1.
         column: usize,
@@ -128,22 +128,22 @@ pub fn read(
     body: &[u8],
     triggered_at: Option<Timestamp>,
     names: bool,
-) -> Result<Reading, Unreadable> {
+) -> Result<WebhookReading, UnreadableBody> {
     let change = match topic {
         "customers/create" | "customers/update" => {
-            parse::<body::Customer>(body)?.change(triggered_at, names)?
+            parse::<body::CustomerBody>(body)?.change(triggered_at, names)?
         }
-        "customers/delete" => look_again(RecordKey::Customer, parse::<Id<CustomerId>>(body)?.id),
+        "customers/delete" => dirty(RecordKey::Customer, parse::<BodyId<CustomerId>>(body)?.id),
 
         "inventory_items/create" | "inventory_items/update" => {
-            parse::<body::Item>(body)?.change(triggered_at)?
+            parse::<body::ItemBody>(body)?.change(triggered_at)?
         }
         "inventory_items/delete" => {
-            look_again(RecordKey::Item, parse::<Id<InventoryItemId>>(body)?.id)
+            dirty(RecordKey::Item, parse::<BodyId<InventoryItemId>>(body)?.id)
         }
 
         "inventory_levels/connect" | "inventory_levels/update" => {
-            parse::<body::Level>(body)?.change(triggered_at)?
+            parse::<body::LevelBody>(body)?.change(triggered_at)?
         }
         "inventory_levels/disconnect" => {
             let level: LevelKey = parse(body)?;
@@ -153,9 +153,9 @@ pub fn read(
         "inventory_transfers/cancel"
         | "inventory_transfers/complete"
         | "inventory_transfers/ready_to_ship" => {
-            let transfer = parse::<body::Transfer>(body)?.told(triggered_at)?;
+            let transfer = parse::<body::TransferBody>(body)?.told(triggered_at)?;
             if transfer.status.is_none() {
-                return Err(Unreadable::Lacks { field: "status" });
+                return Err(UnreadableBody::Lacks { field: "status" });
             }
             Change::Transfer(transfer)
         }
@@ -163,13 +163,13 @@ pub fn read(
         | "inventory_transfers/remove_items"
         | "inventory_transfers/update_item_quantities"
         | "inventory_transfers/updated" => {
-            Change::Transfer(parse::<body::Transfer>(body)?.told(triggered_at)?)
+            Change::Transfer(parse::<body::TransferBody>(body)?.told(triggered_at)?)
         }
 
         "locations/activate" | "locations/create" | "locations/deactivate" | "locations/update" => {
-            parse::<body::Location>(body)?.change(triggered_at)?
+            parse::<body::LocationBody>(body)?.change(triggered_at)?
         }
-        "locations/delete" => look_again(RecordKey::Location, parse::<Id<LocationId>>(body)?.id),
+        "locations/delete" => dirty(RecordKey::Location, parse::<BodyId<LocationId>>(body)?.id),
 
         "orders/cancelled"
         | "orders/create"
@@ -177,38 +177,42 @@ pub fn read(
         | "orders/paid"
         | "orders/partially_fulfilled"
         | "orders/updated" => {
-            return parse::<body::Order>(body)?
+            return parse::<body::OrderBody>(body)?
                 .changes(triggered_at, names)
-                .map(Reading::Changes);
+                .map(WebhookReading::Changes);
         }
-        "orders/delete" => look_again(RecordKey::Order, parse::<Id<OrderId>>(body)?.id),
+        "orders/delete" => dirty(RecordKey::Order, parse::<BodyId<OrderId>>(body)?.id),
         // Its body lists differences, always positive, with which nothing can be computed.
-        "orders/edited" => look_again(
+        "orders/edited" => dirty(
             RecordKey::Order,
             parse::<OrderEdited>(body)?.order_edit.order_id,
         ),
         "fulfillments/create"
         | "fulfillments/update"
         | "order_transactions/create"
-        | "refunds/create" => look_again(RecordKey::Order, parse::<OfOrder>(body)?.order_id),
+        | "refunds/create" => dirty(RecordKey::Order, parse::<OfOrder>(body)?.order_id),
 
         "products/create" | "products/update" => {
-            return parse::<body::Product>(body)?
+            return parse::<body::ProductBody>(body)?
                 .changes(triggered_at)
-                .map(Reading::Changes);
+                .map(WebhookReading::Changes);
         }
-        "products/delete" => look_again(RecordKey::Product, parse::<Id<ProductId>>(body)?.id),
+        "products/delete" => dirty(RecordKey::Product, parse::<BodyId<ProductId>>(body)?.id),
         "variants/in_stock" | "variants/out_of_stock" => {
-            look_again(RecordKey::Product, parse::<OfProduct>(body)?.product_id)
+            dirty(RecordKey::Product, parse::<OfProduct>(body)?.product_id)
         }
 
-        _ => return Ok(notice::read(topic, body)?.map_or(Reading::Ignored, Reading::Notice)),
+        _ => {
+            return Ok(
+                notice::read(topic, body)?.map_or(WebhookReading::Ignored, WebhookReading::Notice)
+            );
+        }
     };
-    Ok(Reading::Changes(vec![change]))
+    Ok(WebhookReading::Changes(vec![change]))
 }
 
 #[derive(Deserialize)]
-struct Id<T> {
+struct BodyId<T> {
     id: T,
 }
 
@@ -269,11 +273,11 @@ fn id<T: DeserializeOwned>(body: &Value, name: &str) -> Option<T> {
     T::deserialize(body.get(name)?).ok()
 }
 
-fn look_again<T>(key: fn(T) -> RecordKey, id: T) -> Change {
+fn dirty<T>(key: fn(T) -> RecordKey, id: T) -> Change {
     Change::LookAgain(key(id))
 }
 
-pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Unreadable> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, UnreadableBody> {
     let read = |body: &[u8]| {
         serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body))
     };
@@ -282,11 +286,11 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Unreadable> {
     read.map_err(|error| {
         // serde's own words repeat the offending value, and the path to a syntax error may name unknown keys.
         if error.inner().is_data() {
-            Unreadable::Shape {
+            UnreadableBody::Shape {
                 path: error.path().to_string(),
             }
         } else {
-            Unreadable::NotJson {
+            UnreadableBody::NotJson {
                 line: error.inner().line(),
                 column: error.inner().column(),
             }

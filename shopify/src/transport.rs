@@ -59,22 +59,22 @@ impl Body for Option<Bytes> {
 pub enum TransportError {
     /// No connection: the request was not carried out.
     #[error("no connection to Shopify: check the network, the name server and the firewall")]
-    Connect(#[source] Cause),
+    Connect(#[source] TransportCause),
     /// No complete answer in time.
     #[error("Shopify did not answer in time")]
     Timeout,
     /// The answer ended early or could not be unpacked.
     #[error("the connection to Shopify broke")]
-    Broken(#[source] Cause),
+    Broken(#[source] TransportCause),
     /// No certificates, or no cryptography.
     #[error("TLS cannot be set up: install the distribution's package ca-certificates")]
-    Tls(#[source] Cause),
+    Tls(#[source] TransportCause),
     /// The answer is too long.
     #[error("the answer is longer than {ANSWER_BYTES_MAX} bytes")]
     TooLong,
 }
 
-type Cause = Box<dyn std::error::Error + Send + Sync>;
+type TransportCause = Box<dyn std::error::Error + Send + Sync>;
 
 /// HTTPS by reqwest and rustls, with the operating system's certificates and HTTP keep-alive.
 #[derive(Debug, Clone)]

@@ -8,12 +8,12 @@ use crate::error::Error;
 
 /// One of them. Not every mutation's has a code.
 #[derive(Default, Deserialize)]
-pub(crate) struct UserError {
+pub(crate) struct MutationError {
     message: String,
     code: Option<String>,
 }
 
-impl UserError {
+impl MutationError {
     pub(crate) fn code(&self) -> &str {
         self.code.as_deref().unwrap_or_default()
     }

@@ -60,7 +60,7 @@ impl fmt::Debug for Webhook {
 /// Why a delivery is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookError {
-    /// No signature.
+    /// The header with the signature is missing.
     #[error("the delivery is not signed: {} is missing", header::SIGNATURE)]
     MissingSignature,
     /// Not 32 bytes in base64, or more than one.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 pub(crate) const MAX_QUERY_COST: u32 = 1_000;
 
 pub(crate) struct Bucket {
-    /// Points a second.
+    /// Points restored per second.
     restore_rate: u32,
     maximum: u32,
     available: f64,

@@ -13,7 +13,7 @@ const MAX_MUTATIONS: usize = 100_000;
 /// Idempotency keys that are watched for a second application; later ones are not.
 const MAX_WATCHED: usize = 1_000_000;
 
-/// One GraphQL call.
+/// One GraphQL call, as `/_sim/calls` lists it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Call {
@@ -39,7 +39,7 @@ pub(crate) struct Mutation {
     pub(crate) applied: bool,
     /// Whether the answer was sent.
     pub(crate) answered: bool,
-    /// `APPLIED`, `UNCHANGED`, `REPEATED`, `STRUCK` by a fault before it could be carried out, or an error's code.
+    /// `APPLIED`, `UNCHANGED`, `REPEATED`, `FAULT` when a fault was injected before it could be carried out, or an error's code.
     pub(crate) outcome: String,
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct Faults {
 pub(crate) enum ShopState {
     #[default]
     Open,
-    /// It has not paid.
+    /// The shop has not paid: 402.
     Frozen,
     /// It broke the limits too often.
     Locked,
@@ -103,14 +103,14 @@ impl WebhookFaults {
     }
 }
 
-/// What a struck call gets.
+/// What a call gets instead of an answer.
 #[derive(Clone, Copy)]
-pub(crate) enum Strike {
+pub(crate) enum InjectedFault {
     HangUp,
     Status(u16),
 }
 
-impl Strike {
+impl InjectedFault {
     /// The HTTP status, or 0 for none at all.
     pub(crate) fn status(self) -> u16 {
         match self {
@@ -145,14 +145,17 @@ impl ApiFault {
         }
     }
 
-    /// What the next call gets instead of an answer.
-    fn strike(&mut self, chance: &mut StdRng) -> Option<Strike> {
+    /// The fault to inject into the next call; `None` when it is to be answered as usual.
+    fn draw(&mut self, chance: &mut StdRng) -> Option<InjectedFault> {
         match self.calls.checked_sub(1) {
             Some(left) => self.calls = left,
             None if self.chance > 0.0 && chance.random_bool(self.chance) => {}
             None => return None,
         }
-        Some(self.status.map_or(Strike::HangUp, Strike::Status))
+        Some(
+            self.status
+                .map_or(InjectedFault::HangUp, InjectedFault::Status),
+        )
     }
 }
 
@@ -235,39 +238,38 @@ impl ApiFaults {
         Ok(())
     }
 
-    /// For any call, as it comes in.
-    pub(crate) fn on_arrival(&mut self) -> Option<Strike> {
+    /// The fault for a call of any kind, before it is read.
+    pub(crate) fn on_arrival(&mut self) -> Option<InjectedFault> {
         self.closed()
-            .or_else(|| self.graphql.strike(&mut self.chance))
+            .or_else(|| self.graphql.draw(&mut self.chance))
     }
 
-    /// For whoever asks for a token.
-    pub(crate) fn on_token(&mut self) -> Option<Strike> {
-        self.closed()
-            .or_else(|| self.token.strike(&mut self.chance))
+    /// The fault for a request for an access token.
+    pub(crate) fn on_token(&mut self) -> Option<InjectedFault> {
+        self.closed().or_else(|| self.token.draw(&mut self.chance))
     }
 
-    fn closed(&self) -> Option<Strike> {
+    fn closed(&self) -> Option<InjectedFault> {
         match self.shop {
             ShopState::Open => None,
-            ShopState::Frozen => Some(Strike::Status(402)),
-            ShopState::Locked => Some(Strike::Status(423)),
+            ShopState::Frozen => Some(InjectedFault::Status(402)),
+            ShopState::Locked => Some(InjectedFault::Status(423)),
         }
     }
 
-    /// For a mutation: whether it is throttled.
+    /// Whether a mutation is throttled.
     pub(crate) fn throttles(&mut self) -> bool {
-        self.mutations.throttled.strike(&mut self.chance).is_some()
+        self.mutations.throttled.draw(&mut self.chance).is_some()
     }
 
-    /// For a mutation that is about to be carried out.
-    pub(crate) fn before(&mut self) -> Option<Strike> {
-        self.mutations.before.strike(&mut self.chance)
+    /// The fault for a mutation that is about to be carried out, and then is not.
+    pub(crate) fn before(&mut self) -> Option<InjectedFault> {
+        self.mutations.before.draw(&mut self.chance)
     }
 
-    /// For a mutation that was carried out.
-    pub(crate) fn after(&mut self) -> Option<Strike> {
-        self.mutations.after.strike(&mut self.chance)
+    /// The fault that hides the answer of a mutation that was carried out.
+    pub(crate) fn after(&mut self) -> Option<InjectedFault> {
+        self.mutations.after.draw(&mut self.chance)
     }
 }
 

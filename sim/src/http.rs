@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::bulk::{Download, Unfetched};
 use crate::call::Call;
-use crate::fault::Strike;
+use crate::fault::InjectedFault;
 use crate::shop::{Shop, lock};
 use crate::store::Refused;
 use crate::{VERSION, control, graphql, token, truth, visitor};
@@ -161,9 +161,9 @@ async fn answer(work: &Work, request: Request<Incoming>) -> Result<Response<Cont
             called.ok().flatten().flatten().ok_or(HungUp)?
         }
         ["admin", "oauth", "access_token"] if head.method == Method::POST => {
-            let struck = lock(&shop.api_faults).on_token();
-            if let Some(strike) = struck {
-                self::struck(strike).ok_or(HungUp)?
+            let fault = lock(&shop.api_faults).on_token();
+            if let Some(fault) = fault {
+                respond_with(fault).ok_or(HungUp)?
             } else {
                 let (status, answer) = token::answer(shop, &body);
                 (status, answer.to_string())
@@ -220,10 +220,10 @@ async fn api(
             Duration::from_millis(faults.latency_ms),
         )
     };
-    if let Some(strike) = arrived {
+    if let Some(fault) = arrived {
         wait(latency).await;
-        lock(&shop.calls).add(unanswered(&shop, strike.status()));
-        return struck(strike);
+        lock(&shop.calls).add(unanswered(&shop, fault.status()));
+        return respond_with(fault);
     }
     let refuse = |status: StatusCode, why: &str| {
         lock(&shop.calls).add(unanswered(&shop, status.as_u16()));
@@ -250,7 +250,7 @@ async fn api(
     for mutation in answer.mutations {
         calls.add_mutation(mutation);
     }
-    answer.body.map_or_else(struck, |body| {
+    answer.body.map_or_else(respond_with, |body| {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
         Some((status, body))
     })
@@ -263,10 +263,10 @@ async fn wait(latency: Duration) {
     }
 }
 
-fn struck(strike: Strike) -> Option<(StatusCode, String)> {
-    match strike {
-        Strike::HangUp => None,
-        Strike::Status(status) => {
+fn respond_with(fault: InjectedFault) -> Option<(StatusCode, String)> {
+    match fault {
+        InjectedFault::HangUp => None,
+        InjectedFault::Status(status) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             Some((status, json!({ "errors": words(status) }).to_string()))
         }

@@ -87,7 +87,7 @@ pub struct Options {
     pub webhook_target: Option<String>,
     /// The same seed gives the same shop and the same sequence of purchases.
     pub seed: u64,
-    /// 0 to 1,000,000.
+    /// Number of products, 0 to 1,000,000.
     pub products: u32,
     /// How many variants a product has on average, 1 to 100; the total is exact.
     pub variants_per_product: u32,
@@ -191,7 +191,7 @@ pub enum Error {
     /// An option is out of its bounds.
     #[error("{option} {problem}")]
     Option {
-        /// The option's name.
+        /// The name of the option.
         option: &'static str,
         /// What is wrong with it.
         problem: String,
@@ -199,9 +199,9 @@ pub enum Error {
     /// The address cannot be listened on.
     #[error("cannot listen on {listen}")]
     Listen {
-        /// The address.
+        /// The address to listen on.
         listen: SocketAddr,
-        /// Why not.
+        /// Why the address cannot be used.
         source: std::io::Error,
     },
     /// TLS was asked for, and there is no certificate.
@@ -267,7 +267,7 @@ impl Sim {
         })
     }
 
-    /// Where it listens.
+    /// The address that the store listens on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }

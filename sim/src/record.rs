@@ -55,7 +55,7 @@ pub(crate) struct Variant {
     pub(crate) title: String,
     pub(crate) sku: String,
     pub(crate) barcode: String,
-    /// In cents.
+    /// The price, in cents.
     pub(crate) price: i64,
     pub(crate) position: u32,
     /// Whether it may be sold below zero.
@@ -93,7 +93,7 @@ pub(crate) struct Level {
     pub(crate) location: u64,
     pub(crate) number: u64,
     pub(crate) active: bool,
-    /// By [`STATES`].
+    /// Units in each state, in the order of [`STATES`].
     pub(crate) quantities: [i64; STATES.len()],
     pub(crate) available_updated_at: Timestamp,
     pub(crate) created_at: Timestamp,
@@ -243,7 +243,7 @@ pub(crate) struct Line {
     pub(crate) location: u64,
     pub(crate) title: String,
     pub(crate) sku: String,
-    /// In cents, each.
+    /// Price of one unit, in cents.
     pub(crate) price: i64,
     pub(crate) quantity: i64,
     pub(crate) current_quantity: i64,
@@ -256,7 +256,7 @@ pub(crate) struct Transaction {
     /// `sale` or `refund`, as webhooks write it; the API writes it in capitals.
     pub(crate) kind: &'static str,
     pub(crate) success: bool,
-    /// In cents.
+    /// The amount, in cents.
     pub(crate) amount: i64,
     pub(crate) created_at: Timestamp,
 }
@@ -282,7 +282,7 @@ pub(crate) struct Refund {
     pub(crate) line_id: u64,
     pub(crate) line: u64,
     pub(crate) units: i64,
-    /// In cents.
+    /// The amount, in cents.
     pub(crate) amount: i64,
     pub(crate) restock: Restock,
     pub(crate) location: u64,
@@ -328,7 +328,7 @@ pub(crate) struct Customer {
     pub(crate) first_name: Cow<'static, str>,
     pub(crate) last_name: Cow<'static, str>,
     pub(crate) orders: u64,
-    /// In cents.
+    /// Total that the customer has spent, in cents.
     pub(crate) spent: i64,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,

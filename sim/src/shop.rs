@@ -27,7 +27,7 @@ pub(crate) const MAX_SHOPPERS: f64 = 10_000.0;
 
 pub(crate) struct Shop {
     pub(crate) domain: String,
-    /// Who may come in.
+    /// The app and its access tokens.
     pub(crate) app: Mutex<App>,
     /// The HTTP status of a call for which there are not enough points.
     pub(crate) throttled_status: u16,
@@ -37,7 +37,7 @@ pub(crate) struct Shop {
     pub(crate) api: Api,
     /// Requests answered, for their ids.
     pub(crate) requests: AtomicU64,
-    /// Purchases a second.
+    /// Purchases per second.
     pub(crate) pace: watch::Sender<f64>,
     pub(crate) store: RwLock<Store>,
     pub(crate) bucket: Mutex<Bucket>,

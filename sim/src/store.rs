@@ -34,7 +34,7 @@ pub(crate) struct Switches {
     pub(crate) stock_moves_item_updated_at: bool,
     pub(crate) stock_moves_product_updated_at: bool,
     pub(crate) duplicate_pairs_refused: bool,
-    /// In seconds.
+    /// Seconds by which the search index lags behind.
     pub(crate) search_lag: u32,
     pub(crate) max_listed: usize,
 }

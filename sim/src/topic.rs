@@ -84,7 +84,7 @@ pub(crate) enum Subject {
         location: u64,
     },
     Location(u64),
-    /// A bulk operation.
+    /// A bulk operation, by its number.
     Operation(u64),
     Order(u64),
     Product(u64),
@@ -103,14 +103,14 @@ pub(crate) enum Subject {
     },
     /// What the app is allowed, and was.
     Scopes,
-    /// The shop itself.
+    /// The payload is the shop.
     Shop,
     Variant(u64),
     /// A customer asks what is known of them.
     DataRequest(u64),
     /// A customer wants to be forgotten.
     RedactCustomer(u64),
-    /// So does the shop.
+    /// The payload names the shop to be erased.
     RedactShop,
     /// Deleted: all that is told is its id.
     Gone(u64),

@@ -20,8 +20,8 @@ use schemas::record::{
 };
 use schemas::shape::{OrderStatus, StockStatus};
 use schemas::{
-    Change, CustomerId, Event, LevelSelection, LogEntry, Quantities, RecordKey, Resource, Room,
-    RunId, RunKind, RunState, Sequence, ShopDomain, SyncRun, Timestamp,
+    Change, CustomerId, EventData, LevelSelection, LogEntry, Logged, Quantities, RecordKey,
+    Resource, Room, RunId, RunKind, RunState, Sequence, ShopDomain, SyncRun, Timestamp,
 };
 
 use crate::{
@@ -518,22 +518,32 @@ impl World {
     /// The log in short: the kind of each event, with `available` where it is a level's.
     async fn story(&self) -> Vec<String> {
         let short = |entry: &LogEntry| match &entry.event {
-            Event::InventoryUpdated(change) => {
+            Logged::InventoryUpdated(EventData::Own(change)) => {
                 format!(
                     "updated {:?}→{}",
                     change.previous_available, change.level.available
                 )
             }
-            Event::InventoryLowStock(level) => format!("low {}", level.available),
-            Event::InventoryOutOfStock(level) => format!("out {}", level.available),
-            Event::InventoryRestocked(level) => format!("restocked {}", level.available),
-            Event::OrderCreated(order)
-            | Event::OrderUpdated(order)
-            | Event::OrderStatusChanged(order)
-            | Event::OrderDeleted(order) => format!("order {:?}", order.change),
-            Event::PaymentFailed(payment) => format!("payment:failed {}", payment.amount),
-            Event::PaymentReceived(payment) => format!("payment:received {}", payment.amount),
-            Event::PaymentRefunded(payment) => format!("payment:refunded {}", payment.amount),
+            Logged::InventoryLowStock(EventData::Own(level)) => format!("low {}", level.available),
+            Logged::InventoryOutOfStock(EventData::Own(level)) => {
+                format!("out {}", level.available)
+            }
+            Logged::InventoryRestocked(EventData::Own(level)) => {
+                format!("restocked {}", level.available)
+            }
+            Logged::OrderCreated(EventData::Own(order))
+            | Logged::OrderUpdated(EventData::Own(order))
+            | Logged::OrderStatusChanged(EventData::Own(order))
+            | Logged::OrderDeleted(EventData::Own(order)) => format!("order {:?}", order.change),
+            Logged::PaymentFailed(EventData::Own(payment)) => {
+                format!("payment:failed {}", payment.amount)
+            }
+            Logged::PaymentReceived(EventData::Own(payment)) => {
+                format!("payment:received {}", payment.amount)
+            }
+            Logged::PaymentRefunded(EventData::Own(payment)) => {
+                format!("payment:refunded {}", payment.amount)
+            }
             other => serde_json::to_value(other).unwrap()["kind"]
                 .as_str()
                 .unwrap()
@@ -936,7 +946,7 @@ async fn one_order_change_gives_one_event(world: World) {
             "customer:activity"
         ]
     );
-    let Event::OrderStatusChanged(changed) = &world.log().await[1].event else {
+    let Logged::OrderStatusChanged(EventData::Own(changed)) = &world.log().await[1].event else {
         panic!("a change of status")
     };
     assert_eq!(changed.order.previous_status, Some(OrderStatus::Created));
@@ -1032,7 +1042,7 @@ async fn a_first_import_is_told_as_a_run_and_not_record_by_record(world: World) 
         world.story().await,
         ["shopify:sync_status", "shopify:sync_status"]
     );
-    let Event::ShopifySyncStatus(ended) = &world.log().await[1].event else {
+    let Logged::ShopifySyncStatus(ended) = &world.log().await[1].event else {
         panic!("a run's end")
     };
     assert_eq!((ended.state, ended.changed), (RunState::Completed, 4));

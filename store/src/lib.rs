@@ -201,10 +201,14 @@ pub trait Store: Send + Sync + 'static {
     /// begins and when it ends.
     fn failing(&self) -> watch::Receiver<Option<String>>;
 
-    /// Entries of every shop after that place, in order, at most `limit`.
+    /// Entries of the log that were read since the start and passed over, because a newer stockd wrote them or their kind
+    /// was removed. [`Store::entries`] and [`Store::replay`] do not have them.
+    fn unknown_entries(&self) -> u64;
+
+    /// Entries of every shop after that place, in order, at most `limit`; fewer only when nothing known follows.
     async fn entries(&self, after: Sequence, limit: usize) -> Result<Vec<LogEntry>, StoreError>;
 
-    /// Entries of a shop's rooms with `after < sequence <= until`, in order, at most `limit`; those of all its
+    /// Entries of a shop's rooms with `after < sequence <= until`, in order, at most `limit` and fewer only when nothing known follows; those of all its
     /// rooms when none are named. [`StoreError::TooOld`] when the log no longer goes back to `after`.
     async fn replay(
         &self,

@@ -41,6 +41,7 @@ pub(crate) trait Reader: Send + Sync + 'static {
         until: Sequence,
         limit: usize,
     ) -> Result<Vec<LogEntry>>;
+    fn unknown_entries(&self) -> u64;
     fn levels(
         &self,
         shops: &[ShopDomain],
@@ -232,6 +233,10 @@ impl<R: Reader> Store for Local<R> {
 
     fn for_requests(&self) -> Arc<dyn Store> {
         Arc::new(self.requested())
+    }
+
+    fn unknown_entries(&self) -> u64 {
+        self.reader.unknown_entries()
     }
 
     async fn entries(&self, after: Sequence, limit: usize) -> Result<Vec<LogEntry>> {

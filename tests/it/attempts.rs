@@ -135,7 +135,7 @@ async fn killed_at_every_step_of_an_attempt_each_command_is_carried_out_once() {
     Mirror::becomes_exact(&daemon, &shop).await;
     let mut seen = BTreeMap::<&str, usize>::new();
 
-    for step in ["given", "sent", "struck", "unanswered", "answered"]
+    for step in ["given", "sent", "faulted", "unanswered", "answered"]
         .into_iter()
         .cycle()
         .take(10)
@@ -157,7 +157,7 @@ async fn killed_at_every_step_of_an_attempt_each_command_is_carried_out_once() {
                 .await;
                 assert!(daemon.commands_in("accepted").await > 0, "others wait");
             }
-            "struck" => {
+            "faulted" => {
                 shop.mistreats_calls(&json!({ "mutations": { "before": { "calls": 4 } } }))
                     .await;
                 clerk.works(&daemon).await;
@@ -170,7 +170,7 @@ async fn killed_at_every_step_of_an_attempt_each_command_is_carried_out_once() {
             _ => clerk.works(&daemon).await,
         }
         let reached = |mutation: &Value| match step {
-            "struck" => mutation["outcome"] == "STRUCK",
+            "faulted" => mutation["outcome"] == "FAULT",
             "unanswered" => mutation["applied"] == true && mutation["answered"] == false,
             "answered" => mutation["applied"] == true && mutation["answered"] == true,
             _ => true,

@@ -13,7 +13,7 @@ fn admin() -> Token {
     Token::of(Role::Admin)
 }
 
-/// Of both shops.
+/// A token of the owner of both shops.
 fn owner() -> Token {
     admin().enters(&[tests::DOMAIN, SECOND])
 }
@@ -26,7 +26,7 @@ fn gid(kind: &str, id: &Value) -> String {
     format!("gid://shopify/{kind}/{}", id.as_str().unwrap())
 }
 
-/// A customer's body.
+/// The body of a customer's webhook.
 fn customer(id: &Value, first_name: &str, updated_at: &Value) -> Value {
     json!({
         "id": number(id), "admin_graphql_api_id": gid("Customer", id), "first_name": first_name,

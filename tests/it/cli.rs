@@ -351,7 +351,7 @@ async fn every_token_of_the_demonstration_can_watch_and_its_customer_has_orders(
         if ["admin", "manager", "staff"].contains(&role) {
             while !watching.line().await.contains("order:updated") {}
         }
-        assert!(watching.is_running(), "{role}");
+        assert!(watching.still_runs(), "{role}");
     }
     let orders: Value = reqwest::Client::new()
         .get(format!("{}/api/v1/orders", demo.url()))
@@ -476,7 +476,7 @@ impl Watching {
             .expect("it has ended")
     }
 
-    fn is_running(&mut self) -> bool {
+    fn still_runs(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 }
@@ -538,14 +538,14 @@ async fn every_example_of_every_help_runs_as_printed_against_the_demonstration()
                     Watching::of(&mut demo.shell(&format!("{free} --sim-listen 127.0.0.1:0")));
                 let line = running.line().await;
                 assert!(
-                    line.contains("simUrl") && running.is_running(),
+                    line.contains("simUrl") && running.still_runs(),
                     "{example}: {line}"
                 );
             }
             "watch" => {
                 let mut running = Watching::of(&mut demo.shell(example));
                 assert!(
-                    !running.line().await.is_empty() && running.is_running(),
+                    !running.line().await.is_empty() && running.still_runs(),
                     "{example}"
                 );
             }

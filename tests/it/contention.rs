@@ -136,7 +136,7 @@ struct Crowd {
 /// What one of the crowd did that was taken.
 #[derive(Default)]
 struct Done {
-    /// Ids of commands.
+    /// Ids of the commands that were accepted.
     commands: Vec<String>,
     /// Ids of holds, and whether they last.
     holds: Vec<(String, bool)>,
@@ -356,12 +356,12 @@ async fn a_crowd_leaves_the_store_as_the_books_say(size: Size, options: Options)
     } else {
         json!({})
     };
-    let (struck, throttled) = (
+    let (faulted, throttled) = (
         json!({ "calls": 1, "chance": 0.1 }),
         json!({ "chance": 0.1 }),
     );
     shop.mistreats_calls(
-        &json!({ "mutations": { "before": struck, "after": lost, "throttled": throttled } }),
+        &json!({ "mutations": { "before": faulted, "after": lost, "throttled": throttled } }),
     )
     .await;
 

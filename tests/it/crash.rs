@@ -220,7 +220,7 @@ async fn a_hangup_changes_nothing_and_is_answered_in_the_log() {
     .await;
     shop.sells(&shop.spot(0, 5).await, 1).await;
     shop.falls_quiet().await;
-    assert!(daemon.is_alive());
+    assert!(daemon.still_runs());
     Mirror::becomes_exact(&daemon, &shop).await;
 }
 

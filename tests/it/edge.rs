@@ -272,7 +272,7 @@ async fn whatever_a_request_line_says_nothing_panics() {
         let answer = answer(&daemon, &request).await;
         assert!(answer.starts_with("HTTP/1."), "{line:?}: {answer:?}");
     }
-    assert!(daemon.is_alive() && takes_webhooks(&daemon).await);
+    assert!(daemon.still_runs() && takes_webhooks(&daemon).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -100,7 +100,7 @@ const HAPPENINGS_OF_ALL: [&str; 23] = [
     "location deleted",
 ];
 
-/// Commands of ours.
+/// The kinds of commands that staff give.
 const COMMANDS: [&str; 4] = ["adjust", "release", "reserve", "update"];
 
 /// A shop, its mirror, and what they go through.
@@ -110,7 +110,7 @@ struct Hour {
     shop: TestShop,
     daemon: TestDaemon,
     happened: BTreeMap<&'static str, u32>,
-    /// Acknowledged.
+    /// Ids of the commands that were acknowledged.
     commands: Vec<String>,
     holds: Vec<String>,
 }
@@ -155,7 +155,7 @@ impl Hour {
         daemon.expects_error("Shopify had ended webhook subscriptions");
         // A young token is not replaced at once.
         daemon.expects_error("does not accept the access token");
-        // Two chapters may strike one run.
+        // Two chapters may inject a fault into the same run.
         daemon.expects_error("bulk operation failed");
         let dice = Dice::new(seed);
         Self {
@@ -183,7 +183,7 @@ impl Hour {
             }
             for _ in 0..HAPPENINGS {
                 if self.dice.below(4) == 0 {
-                    self.is_commanded().await;
+                    self.run_command().await;
                 } else {
                     self.happens().await;
                 }
@@ -253,11 +253,11 @@ impl Hour {
         // Others are killed on their way.
         if fault["objectsPerSecond"].is_null() && self.dice.below(3) == 0 {
             let run = self.daemon.ends(&run).await;
-            let struck_again = run["error"]
+            let failed_again = run["error"]
                 .as_str()
                 .is_some_and(|error| error.contains("ask again later"));
             assert!(
-                run["state"] == "completed" || struck_again,
+                run["state"] == "completed" || failed_again,
                 "{fault}: {run}"
             );
         }
@@ -390,7 +390,7 @@ impl Hour {
     }
 
     /// Time passes; then staff give a command, which may be refused.
-    async fn is_commanded(&mut self) {
+    async fn run_command(&mut self) {
         self.time_goes_on().await;
         let truth = self.shop.truth().await;
         let level = self

@@ -34,7 +34,7 @@ async fn unharmed(shop: &TestShop, daemon: &mut TestDaemon, client: &mut Client)
         1,
         "it had to connect again"
     );
-    assert!(daemon.is_alive());
+    assert!(daemon.still_runs());
 }
 
 /// A WebSocket connection past its handshake.

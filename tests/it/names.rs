@@ -225,7 +225,7 @@ async fn names_go_with_their_customer_and_all_of_them_with_the_setting() {
     );
 
     daemon.terminated().await;
-    daemon.is_set(&shop, Settings::default());
+    daemon.configure(&shop, Settings::default());
     daemon.starts().await;
     assert_eq!(daemon.asked("status", &admin()).await.0, 200);
     eventually("no name is anywhere", async || {
@@ -252,7 +252,7 @@ async fn names_that_are_wanted_later_come_with_the_next_full_run_and_are_no_news
     daemon.inbox_is_empty().await;
     shop.time_passes(3_600).await;
     daemon.terminated().await;
-    daemon.is_set(&shop, with_names());
+    daemon.configure(&shop, with_names());
     daemon.starts().await;
     let told = daemon.events(None).await.len();
     let run = daemon.begins_when_it_can("customers", "full").await;

@@ -1,5 +1,6 @@
 //! What other programs post over REST: kept, told, told once, and refused in words.
 
+use rusqlite::Connection;
 use schemas::Role;
 use serde_json::{Value, json};
 use tests::{TestDaemon, TestShop, Token};
@@ -159,4 +160,68 @@ async fn what_cannot_be_taken_is_refused_with_field_and_remedy() {
         )
     );
     assert!(told(&daemon, "posted").await.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_newer_stockd_wrote_into_the_log_is_passed_over_and_counted() {
+    let shop = TestShop::opens().await;
+    let mut daemon = TestDaemon::on(&shop).await;
+    let service = Token::of(Role::Service);
+    let admin = Token::of(Role::Admin);
+    let post = async |daemon: &TestDaemon, title: &str| {
+        let event = json!({ "event": "system:notification", "data": { "title": title } });
+        let (status, answer) = daemon.posts("events", &event, &service).await;
+        assert_eq!(status, 201, "{answer}");
+        answer["offset"].as_str().unwrap().to_owned()
+    };
+    let before = post(&daemon, "before").await;
+    for title in ["first", "between", "last"] {
+        post(&daemon, title).await;
+    }
+    daemon.killed();
+    let database = Connection::open(daemon.folder().join("stockd.db")).unwrap();
+    let changed = database
+        .execute(
+            "UPDATE log SET event = json_set(event, '$.kind', 'stock:counted') \
+             WHERE event ->> '$.data.data.title' IN ('first', 'last')",
+            [],
+        )
+        .unwrap();
+    assert_eq!(changed, 2);
+    drop(database);
+    daemon.starts().await;
+
+    // It comes back from where it was, and what is new still reaches it.
+    let mut client = daemon.client(&admin).await;
+    let joined = client
+        .asks("subscribe:notifications", &json!({ "since": before }))
+        .await;
+    assert_eq!(joined["ok"], true, "{joined}");
+    post(&daemon, "after").await;
+    for title in ["between", "after"] {
+        let heard = client.event("notification").await;
+        assert_eq!(heard["data"]["title"], title);
+    }
+    // A page over REST has room for one and is full, until nothing follows.
+    let mut titles = Vec::new();
+    let mut after = before;
+    while titles.last() != Some(&json!("after")) {
+        let path = format!("events?after={after}&limit=1");
+        let (status, page) = daemon.asked(&path, &admin).await;
+        assert_eq!(status, 200, "{page}");
+        let data = page["data"].as_array().unwrap();
+        assert_eq!(data.len(), 1, "{titles:?}, and then {page}");
+        // Runs are told as well, in between.
+        let title = &data[0]["data"]["data"]["title"];
+        titles.extend(title.as_str().map(|title| json!(title)));
+        after = page["next"].as_str().unwrap().to_owned();
+    }
+    assert_eq!(titles, ["between", "after"]);
+    let figures = reqwest::get(format!("{}/metrics", daemon.url()));
+    let figures = figures.await.unwrap().text().await.unwrap();
+    let count = figures
+        .lines()
+        .find_map(|line| line.strip_prefix("stockd_log_unknown_entries_total "))
+        .unwrap_or_else(|| panic!("{figures}"));
+    assert!(count.parse::<u64>().unwrap() >= 2, "{count}");
 }

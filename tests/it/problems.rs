@@ -174,7 +174,7 @@ async fn a_store_that_is_not_the_one_of_the_database_is_refused_and_changes_noth
         ..Options::default()
     })
     .await;
-    daemon.is_set(&other, Settings::default());
+    daemon.configure(&other, Settings::default());
     daemon.expects_error("is not the one that this database is of");
     daemon.starts().await;
     let message = begins(&daemon, "other_store").await;
@@ -200,7 +200,7 @@ async fn a_store_that_is_not_the_one_of_the_database_is_refused_and_changes_noth
         .await;
 
     daemon.killed();
-    daemon.is_set(&shop, Settings::default());
+    daemon.configure(&shop, Settings::default());
     daemon.starts().await;
     daemon.comes_to_rest(&shop).await;
     assert_eq!(problems(&daemon).await, [] as [Value; 0]);

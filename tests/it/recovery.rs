@@ -293,7 +293,9 @@ async fn a_crowd_comes_back_whole_whatever_happens_while_shoppers_buy() {
 async fn a_revoked_user_is_put_out_at_once_and_for_good() {
     let shop = TestShop::opens().await;
     let mut daemon = TestDaemon::on(&shop).await;
-    let ann = || admin().user("ann");
+    // A later token of the same user is not revoked.
+    let issued = admin().user("ann").issued();
+    let ann = || issued.clone();
     let (mut client, _) = patient(&daemon, &daemon.url(), &ann()).await;
     let (mut by_id, _) = patient(&daemon, &daemon.url(), &admin().user("cid").id("lost")).await;
     let (mut bob, _) = patient(&daemon, &daemon.url(), &admin().user("bob")).await;

@@ -206,7 +206,7 @@ async fn where_it_is_switched_off_nobody_gets_a_session_and_one_from_before_is_n
     let recovered = world
         .meanwhile(async |world| {
             world.daemon.terminated().await;
-            world.daemon.is_set(
+            world.daemon.configure(
                 &world.shop,
                 Settings {
                     realtime: r#"recovery = ["/"]"#.to_owned(),

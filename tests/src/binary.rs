@@ -37,11 +37,11 @@ pub fn stockd() -> &'static Path {
 /// How a command ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// Its exit code.
+    /// Exit code of the process.
     pub code: i32,
-    /// What it printed.
+    /// Text on standard output.
     pub out: String,
-    /// What it complained.
+    /// Text on standard error.
     pub err: String,
 }
 

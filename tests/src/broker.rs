@@ -37,7 +37,7 @@ basicConstraints = critical, CA:FALSE
 subjectAltName = DNS:localhost
 ";
 
-/// A broker.
+/// A RabbitMQ broker for one test.
 pub struct TestBroker {
     folder: TempDir,
     /// Of clients, of the port mapper, between nodes, and of clients with TLS.
@@ -46,30 +46,30 @@ pub struct TestBroker {
     node: Option<Child>,
 }
 
-/// A message.
+/// A message that is published.
 #[derive(Debug, Clone, Default)]
 pub struct Sent {
     /// By which it finds its queues.
     pub routing_key: String,
-    /// Its name.
+    /// The message's `message_id`.
     pub id: Option<String>,
-    /// Usually JSON.
+    /// The body, which usually is JSON.
     pub body: String,
 }
 
 /// A message that was found in a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Its name.
+    /// The message's `message_id`.
     pub id: Option<String>,
     /// What stockd says of it.
     pub reason: Option<String>,
-    /// As it was sent.
+    /// The body, as it was published.
     pub body: String,
 }
 
 impl TestBroker {
-    /// A new one, at work.
+    /// Starts a broker and waits until it takes connections.
     pub async fn starts() -> Self {
         let ports = [(); 4].map(|()| free_address().rsplit_once(':').unwrap().1.to_owned());
         let mapper = Command::new("epmd")

@@ -53,7 +53,7 @@ impl Cable {
         }
     }
 
-    /// Where to connect.
+    /// The address that leads through the cable.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -255,7 +255,7 @@ impl Dashboard {
 pub struct Page(Transcript);
 
 impl Page {
-    /// Opens it.
+    /// Starts the script with that server and token.
     pub fn opens(script: &str, url: &str, token: &str) -> Self {
         Self(node(script, script, &json!({ "url": url, "token": token })))
     }

@@ -9,9 +9,9 @@ use crate::{Client, Mirror, Spot, TestDaemon, TestShop, Token, eventually};
 /// What a door says when it does not carry a command out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// For programs.
+    /// The error's code, for programs.
     pub code: String,
-    /// For people.
+    /// The error's sentence, for people.
     pub message: String,
     /// Which field is to blame.
     pub field: Option<String>,
@@ -37,11 +37,11 @@ impl Refusal {
 /// What a level should hold, counted beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Level {
-    /// What may be sold.
+    /// Units that may be sold.
     pub available: i64,
     /// What open orders have taken.
     pub committed: i64,
-    /// What is held.
+    /// Units in reservations.
     pub reserved: i64,
     /// What lies there, whatever for.
     pub on_hand: i64,
@@ -70,7 +70,7 @@ impl Level {
         self.reserved += units;
     }
 
-    /// So many come or go.
+    /// Adds units, or takes them away when negative.
     pub fn adjust(&mut self, units: i64) {
         self.available += units;
         self.on_hand += units;
@@ -220,7 +220,7 @@ impl TestDaemon {
         commands
     }
 
-    /// The open holds.
+    /// The open reservations.
     pub async fn holds(&self) -> Vec<Value> {
         self.pages("reservations", "after").await
     }

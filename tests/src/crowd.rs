@@ -29,7 +29,7 @@ pub struct Crowd {
 
 #[derive(Debug, Clone, Copy)]
 enum Order {
-    /// Hang up.
+    /// The client hangs up.
     Drop,
     /// Connect anew, and leave the old connection open and unread.
     Leave,

@@ -23,7 +23,9 @@ const NEVER: &str = "0 0 0 1 1 * 2099";
 pub struct Settings {
     /// When quick runs are due, as a cron expression.
     pub quick: String,
-    /// `RUST_LOG`.
+    /// Whether it believes that systemd's journal reads its log, and writes JSON.
+    pub journal: bool,
+    /// Value of `RUST_LOG`.
     pub log: String,
     /// What tokens are signed with.
     pub jwt_secret: String,
@@ -39,7 +41,7 @@ pub struct Settings {
     pub sync: String,
     /// The lines of `[realtime]`.
     pub realtime: String,
-    /// Further sections.
+    /// Further sections of the configuration.
     pub sections: String,
     /// A file with the authorities that it trusts in place of the machine's.
     pub authorities: Option<PathBuf>,
@@ -51,6 +53,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             quick: NEVER.to_owned(),
+            journal: false,
             log: "info".to_owned(),
             jwt_secret: "a-secret-of-the-tests-with-32-bytes-or-more".to_owned(),
             origin: "https://stock.example".to_owned(),
@@ -111,7 +114,7 @@ impl TestDaemon {
     pub async fn subscribing(shop: &TestShop, settings: Settings) -> Self {
         let mut daemon = Self::made(shop, settings.clone());
         let address = format!("{}/webhooks/shopify", daemon.url());
-        daemon.is_set(
+        daemon.configure(
             shop,
             Settings {
                 shop: format!("webhook_address = \"{address}\""),
@@ -121,8 +124,8 @@ impl TestDaemon {
         daemon.started().await
     }
 
-    /// Has other settings from its next start on.
-    pub fn is_set(&mut self, shop: &TestShop, settings: Settings) {
+    /// Writes the configuration that the daemon reads at its next start.
+    pub fn configure(&mut self, shop: &TestShop, settings: Settings) {
         let text = configuration(&shop.url(), &self.address, self.folder.path(), &settings);
         std::fs::write(self.config_path(), &text).unwrap();
         self.settings = settings;
@@ -167,6 +170,7 @@ impl TestDaemon {
             .arg(self.config_path())
             .env_clear()
             .env("RUST_LOG", &self.settings.log)
+            .envs(self.settings.journal.then_some(("JOURNAL_STREAM", "8:1")))
             .envs(
                 self.settings
                     .authorities
@@ -218,7 +222,7 @@ impl TestDaemon {
     }
 
     /// Whether the process still runs.
-    pub fn is_alive(&mut self) -> bool {
+    pub fn still_runs(&mut self) -> bool {
         self.child
             .as_mut()
             .is_some_and(|child| child.try_wait().unwrap().is_none())
@@ -249,7 +253,7 @@ impl TestDaemon {
         &self.address
     }
 
-    /// Where it listens.
+    /// The base URL that the daemon listens on.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -283,7 +287,7 @@ impl TestDaemon {
             .unwrap()
     }
 
-    /// Where the log ends.
+    /// The offset at the end of the log.
     pub async fn offset(&self) -> String {
         self.health().await["offset"].as_str().unwrap().to_owned()
     }
@@ -369,7 +373,7 @@ impl TestDaemon {
         .await;
     }
 
-    /// Runs, newest first.
+    /// All runs, newest first.
     pub async fn runs(&self) -> Vec<Value> {
         let (_, runs) = self.asked("runs?limit=1000", &Token::of(Role::Admin)).await;
         runs["data"].as_array().unwrap().clone()

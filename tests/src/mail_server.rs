@@ -27,13 +27,13 @@ pub struct MailServer {
 /// A mail that it took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
-    /// To whom.
+    /// Address of the recipient.
     pub to: String,
-    /// Headers and text.
+    /// Headers and text of the mail.
     pub text: String,
 }
 
-/// How it meets mails.
+/// How the server answers mails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mood {
     /// Takes them, but none to `gone@…`.
@@ -53,7 +53,7 @@ struct Desk {
 }
 
 impl Mail {
-    /// A header's value.
+    /// The value of a header.
     pub fn header(&self, name: &str) -> &str {
         let start = format!("{name}: ");
         self.text
@@ -64,7 +64,7 @@ impl Mail {
 }
 
 impl MailServer {
-    /// One that is away.
+    /// A server that refuses connections.
     pub fn away() -> Self {
         let (address, desk, serving) = (free_address(), Arc::default(), JoinSet::new());
         Self {
@@ -131,7 +131,7 @@ impl MailServer {
         self.desk.lock().unwrap().mood = mood;
     }
 
-    /// What it took.
+    /// The mails that it accepted.
     pub fn mails(&self) -> Vec<Mail> {
         self.desk.lock().unwrap().mails.clone()
     }

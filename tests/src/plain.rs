@@ -15,7 +15,7 @@ pub struct Plain {
 }
 
 impl Plain {
-    /// Connects to a path.
+    /// Connects a plain WebSocket to that path.
     pub fn connects(url: &str, path: &str) -> Self {
         Self::with(url, path, &json!({}))
     }
@@ -38,7 +38,7 @@ impl Plain {
         }
     }
 
-    /// Sends a message.
+    /// Sends a message as JSON text.
     pub fn says(&mut self, message: &Value) {
         self.says_text(&message.to_string());
     }
@@ -48,7 +48,7 @@ impl Plain {
         self.transcript.send(&json!({ "text": text }));
     }
 
-    /// Sends bytes.
+    /// Sends a binary message.
     pub fn says_bytes(&mut self, bytes: &[u8]) {
         self.transcript.send(&json!({ "bytes": bytes }));
     }
@@ -129,7 +129,7 @@ impl Script {
         }
     }
 
-    /// Types a line.
+    /// Types a line into the program.
     pub fn types(&mut self, line: &str) {
         self.transcript.send_line(line);
     }

@@ -17,11 +17,11 @@ pub struct Receiver {
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub struct Received {
-    /// Where to.
+    /// Path of the request.
     pub path: String,
-    /// By lower-case name.
+    /// Headers by their names in lower case.
     pub headers: BTreeMap<String, String>,
-    /// The body.
+    /// Body of the request.
     pub body: String,
     /// What it was answered.
     pub answered: u16,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{TestDaemon, Token, eventually};
 
-/// Whatever has runs.
+/// The resources that have runs.
 pub const RESOURCES: [&str; 4] = ["products", "inventory", "orders", "customers"];
 
 impl TestDaemon {

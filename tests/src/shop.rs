@@ -21,15 +21,15 @@ pub struct TestShop {
 /// An item at a location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spot {
-    /// The item.
+    /// Id of the inventory item.
     pub item: String,
-    /// The location.
+    /// The id of the location.
     pub location: String,
-    /// The item's product.
+    /// Id of the item's product.
     pub product: String,
-    /// The item's variant.
+    /// Id of the item's variant.
     pub variant: String,
-    /// What was there.
+    /// Units available at the start.
     pub available: i64,
 }
 
@@ -60,7 +60,7 @@ impl TestShop {
         }
     }
 
-    /// Where it listens.
+    /// The base URL that the store listens on.
     pub fn url(&self) -> String {
         self.sim.url()
     }
@@ -197,7 +197,7 @@ impl TestShop {
             .await
     }
 
-    /// Webhooks go there.
+    /// Subscribes that URL to the store's webhooks.
     pub async fn tells(&self, url: &str) {
         self.does("webhooks", &json!({ "url": url })).await;
     }

@@ -20,6 +20,8 @@ pub struct Token {
     seconds: i64,
     user: Option<String>,
     id: String,
+    /// In seconds since 1970; `None` is whenever it is used.
+    issued_at: Option<i64>,
 }
 
 impl Token {
@@ -33,10 +35,11 @@ impl Token {
             seconds: 3_600,
             user: None,
             id: "a-test".to_owned(),
+            issued_at: None,
         }
     }
 
-    /// For a customer.
+    /// A token of that customer.
     pub fn customer(id: &str) -> Self {
         Self {
             customer: Some(id.to_owned()),
@@ -61,7 +64,7 @@ impl Token {
         }
     }
 
-    /// Of that user.
+    /// The same token for that user.
     #[must_use]
     pub fn user(self, user: &str) -> Self {
         Self {
@@ -70,7 +73,7 @@ impl Token {
         }
     }
 
-    /// With that `jti`.
+    /// The same token with that `jti`.
     #[must_use]
     pub fn id(self, id: &str) -> Self {
         Self {
@@ -83,6 +86,13 @@ impl Token {
     #[must_use]
     pub fn good_for(self, seconds: i64) -> Self {
         Self { seconds, ..self }
+    }
+
+    /// Issued now, however late it is used.
+    #[must_use]
+    pub fn issued(self) -> Self {
+        let issued_at = Some(SystemClock.now().as_second());
+        Self { issued_at, ..self }
     }
 
     pub(crate) fn signed(&self, config: &Config) -> String {
@@ -98,7 +108,9 @@ impl Token {
                 .as_ref()
                 .map(|ids| ids.iter().map(|id| id.parse().unwrap()).collect()),
             shops: self.shops.clone(),
-            iat: SystemClock.now().as_second(),
+            iat: self
+                .issued_at
+                .unwrap_or_else(|| SystemClock.now().as_second()),
             jti: self.id.clone(),
             exp: SystemClock.now().as_second() + self.seconds,
             iss: None,

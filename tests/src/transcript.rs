@@ -60,7 +60,7 @@ impl Transcript {
         stdin.flush().unwrap();
     }
 
-    /// Everything so far.
+    /// Every line that was written so far.
     pub(crate) fn lines(&self) -> Vec<Value> {
         self.heard.lines.lock().unwrap().clone()
     }

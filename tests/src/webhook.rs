@@ -13,9 +13,9 @@ use crate::shop::{DOMAIN, SECRET};
 /// A delivery as it goes over the wire.
 #[derive(Debug, Clone)]
 pub struct Webhook {
-    /// Every header.
+    /// All headers, by name and value.
     pub headers: Vec<(String, String)>,
-    /// The body's bytes.
+    /// The bytes of the body.
     pub body: Vec<u8>,
 }
 

@@ -10,7 +10,7 @@ use crate::PATIENCE;
 pub struct Wire(TcpStream);
 
 impl Wire {
-    /// Connects.
+    /// Connects to that address.
     pub async fn to(address: &str) -> Self {
         Self(TcpStream::connect(address).await.unwrap())
     }

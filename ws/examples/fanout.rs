@@ -19,11 +19,12 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use schemas::command::CommandKind;
-use schemas::event::{LevelChange, Notice, Source as Way};
+use schemas::event::{LevelChange, Source as Way};
 use schemas::shape::{LevelShape, StockStatus};
 use schemas::{
-    AnyId, Entropy, Epoch, ErrorBody, ErrorCode, Event, Identity, LevelSelection, LogEntry, Offset,
-    OrderId, ProductId, Quantities, Role, Room, Sequence, ShopDomain, Timestamp,
+    AnyId, Entropy, Epoch, ErrorBody, ErrorCode, Event, EventData, Identity, Kind, LevelSelection,
+    LogEntry, Logged, Offset, OrderId, Posted, ProductId, Quantities, Role, Room, Sequence,
+    ShopDomain, Timestamp,
 };
 use serde_json::Value;
 use socket2::SockRef;
@@ -33,8 +34,8 @@ use tokio_util::task::TaskTracker;
 
 use ws::limits::UNSENT_BYTES_MAX;
 use ws::{
-    AuthError, Authenticate, Commands, Entrance, Hub, KeptRooms, Knock, Options, OrderOwner,
-    Snapshot, Source, SourceError,
+    AuthError, CommandHandler, EventSource, HandshakeOutcome, Hub, HubOptions, KeptRooms,
+    LevelsSnapshot, ListenerPolicy, OrderOwner, SourceError, TokenVerifier,
 };
 
 const EPOCH: Epoch = Epoch(0xbeef);
@@ -49,10 +50,10 @@ const NOTICE_BYTES: usize = 232;
 async fn main() -> io::Result<()> {
     let log = Arc::new(Log::default());
     let entropy = Arc::new(Entropy::from_system().map_err(io::Error::other)?);
-    let options = Options {
+    let options = HubOptions {
         connections_max: 20_000,
         connections_per_address_max: 20_000,
-        ..Options::default()
+        ..HubOptions::default()
     };
     let hub = Hub::new(
         Arc::<Log>::clone(&log),
@@ -102,26 +103,32 @@ async fn obey(hub: &Hub, log: &Log, control: TcpListener) -> io::Result<()> {
     Ok(())
 }
 
-fn event(room: &str, number: u64, bytes: usize) -> Event {
+fn event(room: &str, number: u64, bytes: usize) -> Logged {
     let mark = format!("n={number};");
     if let Some(location) = room.strip_prefix("location:") {
         let level = level(location.parse().unwrap_or(1 + number % 100), mark);
         let previous_available = Some(11);
-        return Event::InventoryUpdated(LevelChange {
+        return Logged::InventoryUpdated(EventData::Own(LevelChange {
             product: Vec::new(),
             level,
             previous_available,
             source: Way::Webhook,
             command_id: None,
-        });
+        }));
     }
     let padding = bytes.saturating_sub(NOTICE_BYTES + mark.len());
     let message = format!("{mark}{}", "x".repeat(padding));
-    Event::SystemNotification(Notice {
-        user_id: None,
-        title: "Bench".to_owned(),
-        message,
-    })
+    let data = [("title", "Bench".to_owned()), ("message", message)]
+        .map(|(key, text)| (key.to_owned(), text.into()));
+    match Posted::read(
+        Kind::SystemNotification,
+        "bench".to_owned(),
+        None,
+        data.into_iter().collect(),
+    ) {
+        Ok(Event::Logged(event)) => event,
+        other => unreachable!("a notification is logged: {other:?}"),
+    }
 }
 
 fn level(location: u64, title: String) -> LevelShape {
@@ -164,26 +171,21 @@ fn now() -> Timestamp {
 struct Log(Mutex<Vec<LogEntry>>);
 
 impl Log {
-    fn append(&self, event: Event) -> LogEntry {
+    fn append(&self, event: Logged) -> LogEntry {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(entries.len() < ENTRIES_MAX, "too much happens");
         let offset = Offset {
             epoch: EPOCH,
             sequence: Sequence(entries.len() as u64 + 1),
         };
-        let entry = LogEntry {
-            offset,
-            shop: shop(),
-            at: now(),
-            event,
-        };
+        let entry = LogEntry::new(offset, shop(), now(), event);
         entries.push(entry.clone());
         entry
     }
 }
 
 #[async_trait]
-impl Source for Log {
+impl EventSource for Log {
     fn shops(&self) -> Vec<ShopDomain> {
         vec![shop()]
     }
@@ -249,7 +251,7 @@ impl Source for Log {
         _shops: &[ShopDomain],
         _selection: &LevelSelection,
         _limit: usize,
-    ) -> Result<Arc<Snapshot>, SourceError> {
+    ) -> Result<Arc<LevelsSnapshot>, SourceError> {
         Err(SourceError::Unavailable("there are no levels".to_owned()))
     }
 }
@@ -257,7 +259,7 @@ impl Source for Log {
 /// Whoever says a name is staff of that name.
 struct Tokens;
 
-impl Authenticate for Tokens {
+impl TokenVerifier for Tokens {
     fn identify(&self, token: &str, _now: Timestamp) -> Result<Identity, AuthError> {
         Ok(Identity::unlimited(
             token.parse().map_err(|_| AuthError::Invalid)?,
@@ -273,7 +275,7 @@ impl Authenticate for Tokens {
 struct NoCommands;
 
 #[async_trait]
-impl Commands for NoCommands {
+impl CommandHandler for NoCommands {
     async fn run(
         &self,
         _by: &Identity,
@@ -319,15 +321,15 @@ fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Response<Bytes> {
-    match hub.knock(
+    match hub.handshake(
         request.method(),
         request.uri(),
         request.headers(),
         peer,
-        &Entrance::default(),
+        &ListenerPolicy::default(),
     ) {
-        Knock::Answer(response) => response,
-        Knock::Upgrade(response, upgrade) => {
+        HandshakeOutcome::Answer(response) => response,
+        HandshakeOutcome::Upgrade(response, upgrade) => {
             tasks.spawn(async move {
                 let Ok(upgraded) = hyper::upgrade::on(request).await else {
                     return;
@@ -338,7 +340,7 @@ fn answer(
             });
             response
         }
-        Knock::Open(..) | Knock::Poll(_) | Knock::Post(_) => {
+        HandshakeOutcome::Open(..) | HandshakeOutcome::Poll(_) | HandshakeOutcome::Post(_) => {
             let mut response = Response::default();
             *response.status_mut() = StatusCode::NOT_FOUND;
             response

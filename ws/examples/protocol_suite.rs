@@ -19,26 +19,28 @@ use schemas::Entropy;
 use serde_json::{Map, Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
-use ws::connection::{Gate, Knock, Out, Talk};
-use ws::protocol::engine::{self, Message};
+use ws::connection::{ConnectionAcceptor, HandshakeOutcome, ProtocolDriver, SendQueue};
+use ws::protocol::engine::{self, TransportMessage};
 use ws::protocol::frame;
-use ws::protocol::socketio::{Content, Namespace, Packet, Session, Step};
-use ws::{Ending, Entrance, Options};
+use ws::protocol::socketio::{
+    NamespaceId, PacketContent, SessionStep, SocketIoPacket, SocketIoSession,
+};
+use ws::{CloseReason, HubOptions, ListenerPolicy};
 
 const PORT: u16 = 3000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    let options = Options {
+    let options = HubOptions {
         ping_interval: Duration::from_millis(300),
         ping_timeout: Duration::from_millis(200),
         max_payload: 1_000_000,
-        ..Options::default()
+        ..HubOptions::default()
     };
     let entropy = Arc::new(Entropy::from_system().map_err(io::Error::other)?);
     let suite = Arc::new(Suite {
-        engine: Gate::new(options.clone(), Arc::clone(&entropy)),
-        socket: Gate::new(options, Arc::clone(&entropy)),
+        engine: ConnectionAcceptor::new(options.clone(), Arc::clone(&entropy)),
+        socket: ConnectionAcceptor::new(options, Arc::clone(&entropy)),
         entropy,
         tasks: TaskTracker::new(),
     });
@@ -49,10 +51,10 @@ async fn main() -> io::Result<()> {
     four.and(six)
 }
 
-/// Both servers.
+/// The two servers of the official suites.
 struct Suite {
-    engine: Gate<Echo>,
-    socket: Gate<Sockets>,
+    engine: ConnectionAcceptor<Echo>,
+    socket: ConnectionAcceptor<SocketIoDriver>,
     entropy: Arc<Entropy>,
     tasks: TaskTracker,
 }
@@ -80,21 +82,33 @@ impl Suite {
         match uri.path() {
             "/engine.io/" => {
                 self.go(
-                    self.engine
-                        .knock(method, uri, headers, peer, &Entrance::default(), |_| Echo),
+                    self.engine.handshake(
+                        method,
+                        uri,
+                        headers,
+                        peer,
+                        &ListenerPolicy::default(),
+                        |_| Echo,
+                    ),
                     request,
                 )
                 .await
             }
             "/socket.io/" => {
-                let sockets = |_| Sockets {
-                    session: Session::new(Namespace::parse, 1000, 1_000_000),
+                let sockets = |_| SocketIoDriver {
+                    session: SocketIoSession::new(NamespaceId::parse, 1000, 1_000_000),
                     entropy: Arc::clone(&self.entropy),
                     greeting: None,
                 };
                 self.go(
-                    self.socket
-                        .knock(method, uri, headers, peer, &Entrance::default(), sockets),
+                    self.socket.handshake(
+                        method,
+                        uri,
+                        headers,
+                        peer,
+                        &ListenerPolicy::default(),
+                        sockets,
+                    ),
                     request,
                 )
                 .await
@@ -103,19 +117,25 @@ impl Suite {
         }
     }
 
-    async fn go<T: Talk>(&self, knock: Knock<T>, request: Request<Incoming>) -> Response<Bytes> {
+    async fn go<T: ProtocolDriver>(
+        &self,
+        knock: HandshakeOutcome<T>,
+        request: Request<Incoming>,
+    ) -> Response<Bytes> {
         match knock {
-            Knock::Answer(response) => response,
-            Knock::Open(response, attendance) => {
-                self.tasks.spawn(attendance.run());
+            HandshakeOutcome::Answer(response) => response,
+            HandshakeOutcome::Open(response, task) => {
+                self.tasks.spawn(task.run());
                 response
             }
-            Knock::Poll(poll) => poll.answer().await,
-            Knock::Post(post) => match Limited::new(request, post.bytes_max()).collect().await {
-                Ok(body) => post.answer(body.to_bytes()).await,
-                Err(_) => post.too_large(),
-            },
-            Knock::Upgrade(response, upgrade) => {
+            HandshakeOutcome::Poll(poll) => poll.answer().await,
+            HandshakeOutcome::Post(post) => {
+                match Limited::new(request, post.bytes_max()).collect().await {
+                    Ok(body) => post.answer(body.to_bytes()).await,
+                    Err(_) => post.too_large(),
+                }
+            }
+            HandshakeOutcome::Upgrade(response, upgrade) => {
                 self.tasks.spawn(async move {
                     let Ok(upgraded) = hyper::upgrade::on(request).await else {
                         return;
@@ -139,16 +159,18 @@ fn status(status: StatusCode) -> Response<Bytes> {
 /// Engine.IO that says what it hears.
 struct Echo;
 
-impl Talk for Echo {
+impl ProtocolDriver for Echo {
     fn receive(
         &mut self,
         _now: Duration,
-        message: Message<'_>,
-        out: &mut Out,
-    ) -> Result<(), Ending> {
+        message: TransportMessage<'_>,
+        out: &mut SendQueue,
+    ) -> Result<(), CloseReason> {
         out.push(match message {
-            Message::Binary(bytes) => frame::binary(&bytes),
-            Message::Text(text) => frame::text(&engine::Packet::Message(text).encode()),
+            TransportMessage::Binary(bytes) => frame::binary(&bytes),
+            TransportMessage::Text(text) => {
+                frame::text(&engine::EnginePacket::Message(text).encode())
+            }
         });
         Ok(())
     }
@@ -157,7 +179,7 @@ impl Talk for Echo {
         true
     }
 
-    fn work(&mut self, _now: Duration, _out: &mut Out) -> Result<(), Ending> {
+    fn work(&mut self, _now: Duration, _out: &mut SendQueue) -> Result<(), CloseReason> {
         Ok(())
     }
 
@@ -173,7 +195,7 @@ enum Place {
     Custom,
 }
 
-impl Namespace for Place {
+impl NamespaceId for Place {
     fn parse(name: &str) -> Option<Self> {
         [Self::Main, Self::Custom]
             .into_iter()
@@ -189,8 +211,8 @@ impl Namespace for Place {
 }
 
 /// Socket.IO that says what it hears.
-struct Sockets {
-    session: Session<Place>,
+struct SocketIoDriver {
+    session: SocketIoSession<Place>,
     entropy: Arc<Entropy>,
     /// What is said after a moment.
     greeting: Option<(Duration, Bytes)>,
@@ -199,19 +221,19 @@ struct Sockets {
 /// The suite listens anew for each packet, and misses one that it reads together with the one before.
 const MOMENT: Duration = Duration::from_millis(10);
 
-impl Sockets {
+impl SocketIoDriver {
     fn connect(
         &mut self,
         now: Duration,
         place: Place,
         auth: Option<Map<String, Value>>,
-        out: &mut Out,
+        out: &mut SendQueue,
     ) {
         self.session.admit(place);
         let sid = Map::from_iter([("sid".to_owned(), json!(self.entropy.uuid()))]);
-        out.push(packet(place, Content::Connect(Some(sid))));
+        out.push(packet(place, PacketContent::Connect(Some(sid))));
         let args = vec![auth.unwrap_or_default().into()];
-        let auth = Content::Event {
+        let auth = PacketContent::Event {
             id: None,
             name: "auth".to_owned(),
             args,
@@ -221,28 +243,28 @@ impl Sockets {
     }
 }
 
-impl Talk for Sockets {
+impl ProtocolDriver for SocketIoDriver {
     fn receive(
         &mut self,
         now: Duration,
-        message: Message<'_>,
-        out: &mut Out,
-    ) -> Result<(), Ending> {
+        message: TransportMessage<'_>,
+        out: &mut SendQueue,
+    ) -> Result<(), CloseReason> {
         match self.session.receive(now, message)? {
-            Some(Step::Connect(place, auth)) => self.connect(now, place, auth, out),
-            Some(Step::Event(place, call)) => {
+            Some(SessionStep::Connect(place, auth)) => self.connect(now, place, auth, out),
+            Some(SessionStep::Event(place, call)) => {
                 let attachments = u8::try_from(call.attachments.len()).unwrap_or_default();
                 let content = match (call.name.as_str(), call.id) {
                     ("message", None) => {
                         let name = "message-back".to_owned();
-                        Content::Event {
+                        PacketContent::Event {
                             id: None,
                             name,
                             args: call.args,
                             attachments,
                         }
                     }
-                    ("message-with-ack", Some(id)) => Content::Ack {
+                    ("message-with-ack", Some(id)) => PacketContent::Ack {
                         id,
                         args: call.args,
                         attachments,
@@ -252,8 +274,11 @@ impl Talk for Sockets {
                 out.push(packet(place, content));
                 out.extend(call.attachments.iter().map(|bytes| frame::binary(bytes)));
             }
-            Some(Step::Send(packet)) => out.push(packet.frame()),
-            Some(Step::Acknowledged(..) | Step::Excess(..) | Step::Left(_)) | None => {}
+            Some(SessionStep::Send(packet)) => out.push(packet.frame()),
+            Some(
+                SessionStep::Acknowledged(..) | SessionStep::Excess(..) | SessionStep::Left(_),
+            )
+            | None => {}
         }
         Ok(())
     }
@@ -262,7 +287,7 @@ impl Talk for Sockets {
         true
     }
 
-    fn work(&mut self, now: Duration, out: &mut Out) -> Result<(), Ending> {
+    fn work(&mut self, now: Duration, out: &mut SendQueue) -> Result<(), CloseReason> {
         if let Some((_, greeting)) = self.greeting.take_if(|(due, _)| *due <= now) {
             out.push(greeting);
         }
@@ -279,8 +304,8 @@ impl Talk for Sockets {
     }
 }
 
-fn packet(place: Place, content: Content) -> Bytes {
-    Packet {
+fn packet(place: Place, content: PacketContent) -> Bytes {
+    SocketIoPacket {
         namespace: place.as_str().to_owned(),
         content,
     }

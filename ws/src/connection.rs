@@ -1,95 +1,103 @@
-//! The shell around the protocol: HTTP requests and upgraded connections in, one task for each client.
+//! Connections: HTTP requests and upgraded connections in, one task for each client.
 //!
-//! [`Gate`] judges requests and knows the sessions; what a client says is taken by a [`Talk`], whatever carries it.
-//! A session that polls is a task that requests leave letters for. A WebSocket that takes it over is handed the whole
-//! conversation and goes on with it; the polling task ends.
+//! [`ConnectionAcceptor`] judges requests and knows the sessions. A [`ProtocolDriver`] handles what
+//! a client says, whatever transport carries it. A polling session is a task to which requests are
+//! sent over a channel. A WebSocket that takes such a session over is handed the whole session and
+//! goes on with it; the polling task ends.
 
+mod acceptor;
 pub(crate) mod address;
-mod bell;
-mod conversation;
-mod gate;
+mod framing;
 mod handshake;
-mod layer;
-mod mailbox;
 mod origin;
-mod out;
+pub(crate) mod plain;
+mod poll_channel;
 mod polling;
 mod refusal;
-mod sessions;
-pub(crate) mod single;
-pub(crate) mod sockets;
+mod send_queue;
+mod session;
+mod session_table;
+pub(crate) mod socketio;
+mod stream;
 mod upgrade;
+mod waker;
 mod websocket;
-mod wire;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task;
 use std::time::Duration;
 
-pub use address::{AddressCounts, Network, NetworkError, counted_as};
-pub use bell::Bell;
-pub use gate::{Gate, Knock};
+pub use acceptor::{ConnectionAcceptor, HandshakeOutcome};
+pub use address::{AddressCounts, IpNetwork, IpNetworkError, counted_as};
 pub use handshake::bearer;
-pub use mailbox::{Poll, Post};
-pub use origin::Origin;
-pub use out::Out;
-pub use polling::Attendance;
-pub use refusal::Refusal;
-pub use upgrade::Upgrade;
+pub use origin::RequestOrigin;
+pub use poll_channel::{PendingGet, PendingPost};
+pub use polling::PollingTask;
+pub use refusal::ConnectionRefusal;
+pub use send_queue::SendQueue;
+pub use upgrade::PendingUpgrade;
+pub use waker::ConnectionWaker;
 
-use crate::protocol::ending::Ending;
-use crate::protocol::engine::Message;
+use crate::protocol::close_reason::CloseReason;
+use crate::protocol::engine::TransportMessage;
 
-/// What speaks with one client, whatever carries it.
+/// Speaks one protocol with one client, independent of the transport.
 ///
-/// One at a time is at it, mostly its task. [`Talk::receive`] is called only while [`Talk::may_receive`];
-/// [`Talk::work`] after that, after [`Talk::poll_work`], when the [`Bell`] of its [`Visitor`] has rung, when
-/// [`Talk::deadline`] has come, and when `out` has room again. Times are counted from the opening of the session. An
-/// [`Ending`] closes the transport. It is dropped before the goodbye is sent.
-pub trait Talk: Send + 'static {
-    /// Takes one message.
-    fn receive(&mut self, now: Duration, message: Message<'_>, out: &mut Out)
-    -> Result<(), Ending>;
+/// It is called by one thread at a time: by the connection's task or, in
+/// [`ProtocolDriver::deliver`], by a publisher while the task sleeps. [`ProtocolDriver::receive`]
+/// is called only while [`ProtocolDriver::may_receive`]. [`ProtocolDriver::work`] is called after
+/// it, after [`ProtocolDriver::poll_work`], after the [`ConnectionWaker`] of its [`PeerInfo`] was
+/// woken, at [`ProtocolDriver::deadline`], and when `out` has room again. Times are counted from
+/// the opening of the session. A [`CloseReason`] closes the transport; the driver is dropped before
+/// the close frame is sent.
+pub trait ProtocolDriver: Send + 'static {
+    /// Takes one message of the client.
+    fn receive(
+        &mut self,
+        now: Duration,
+        message: TransportMessage<'_>,
+        out: &mut SendQueue,
+    ) -> Result<(), CloseReason>;
 
-    /// Whether there is room for another message. Meanwhile the client is not read from.
+    /// Whether there is room for another message. While there is none the client is not read from.
     fn may_receive(&self) -> bool;
 
-    /// Does all that can be done now and all that is due, until `out` is full.
-    fn work(&mut self, now: Duration, out: &mut Out) -> Result<(), Ending>;
+    /// Does everything that can be done or is due, until `out` is full.
+    fn work(&mut self, now: Duration, out: &mut SendQueue) -> Result<(), CloseReason>;
 
-    /// When it has to work again, whatever happens.
+    /// When [`ProtocolDriver::work`] has to be called even if nothing happens; `None` for never.
     fn deadline(&self, now: Duration) -> Option<Duration>;
 
-    /// Goes on with what it waits for; ready when something came of it.
+    /// Drives what the client waits for; ready when there is something new to do.
     fn poll_work(
         &mut self,
-        out: &mut Out,
+        out: &mut SendQueue,
         cx: &mut task::Context<'_>,
-    ) -> task::Poll<Result<(), Ending>> {
+    ) -> task::Poll<Result<(), CloseReason>> {
         let _ = (out, cx);
         task::Poll::Pending
     }
 
-    /// Puts into `out` what is there for the client, if that is all there is to do, until `out` is full. Whether it
-    /// was all; the rest is work for its task.
-    fn deliver(&mut self, out: &mut Out) -> bool {
+    /// Puts what there is for the client into `out`, provided that nothing else has to be done
+    /// first. Returns whether nothing is left for the task.
+    fn deliver(&mut self, out: &mut SendQueue) -> bool {
         let _ = out;
         false
     }
 }
 
-/// Who opens a session.
+/// The client that opens a session.
 #[derive(Debug, Clone)]
-pub struct Visitor {
-    /// The token of the `Authorization` header, unverified.
+pub struct PeerInfo {
+    /// The token of the `Authorization` header, not yet verified.
     pub bearer: Option<String>,
-    /// The other end of the connection.
+    /// The other end of the TCP connection; with a proxy, the proxy.
     pub peer: SocketAddr,
-    /// Where the client is, as far as our own proxies say.
+    /// The client's address, as far as trusted proxies report it.
     pub address: IpAddr,
-    /// To be rung, from anywhere, when there is something to do.
-    pub bell: Arc<Bell>,
+    /// Wakes the connection when there is something to do for it; may be called from any thread.
+    pub waker: Arc<ConnectionWaker>,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 pub(crate) mod fact;
 pub(crate) mod hub;
+mod names;
 pub(crate) mod oda;
 pub(crate) mod omni;
 pub(crate) mod oms;
@@ -12,17 +13,34 @@ pub(crate) mod request;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use schemas::{ErrorBody, Event, Identity, LocationId, Offset, Room, Timestamp};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use self::request::Request;
 use crate::hub::broadcast::Broadcast;
-use crate::hub::reader::Kinds;
+use crate::hub::reader::NotificationKinds;
 use crate::hub::recovery::Cursor;
-use crate::protocol::socketio::{Call, Content, Namespace as _};
+use crate::protocol::socketio::{ClientCall, NamespaceId as _, PacketContent};
 use crate::protocol::{engine, frame, socketio};
+
+pub use self::hub::{HubMessage, HubRequest};
+pub use self::oda::{NotificationType, OdaMessage, OdaRequest};
+pub use self::omni::{OmniMessage, OmniRequest};
+pub use self::oms::{OmsMessage, OmsRequest};
+
+/// What a client is told first, in every contract.
+const CONNECTED: &str = "connected";
+/// What some clients ask to see whether anybody is there, and what they are answered.
+const PING: &str = "ping";
+const PONG: &str = "pong";
+/// What a client is told that must load again what it shows.
+const RESYNC: &str = "resync";
+/// What a client is told whose request is refused.
+const ERROR: &str = "error";
 
 /// What one contract answers to the questions that all are asked.
 pub(crate) trait Contract: Sync {
@@ -39,7 +57,7 @@ pub(crate) trait Contract: Sync {
     fn room_name(&self, room: &Room, identity: &Identity) -> Option<String>;
 
     /// Reads what a client asks and checks it against who it is.
-    fn read(&self, call: &Call, identity: &Identity) -> Result<Request, ErrorBody>;
+    fn read(&self, call: &ClientCall, identity: &Identity) -> Result<Request, ErrorBody>;
 
     /// What follows the answer to CONNECT, under the name `connected`.
     fn connected(&self, arrival: &Arrived<'_>) -> Value;
@@ -50,14 +68,14 @@ pub(crate) trait Contract: Sync {
     }
 
     /// Whether a room that somebody is in brings them such an event, by the kinds of notification they want.
-    fn brings(&self, _room: &Room, _event: &Event, _kinds: &Kinds) -> bool {
+    fn brings(&self, _room: &Room, _event: &Event, _kinds: &NotificationKinds) -> bool {
         true
     }
 
     /// What a client is told beside the acknowledgement, which has those fields, of a request that went well.
     fn confirmed(
         &self,
-        _call: &Call,
+        _call: &ClientCall,
         _fields: &Map<String, Value>,
         _identity: &Identity,
     ) -> Option<(&'static str, Value)> {
@@ -65,7 +83,7 @@ pub(crate) trait Contract: Sync {
     }
 
     /// What a client is told beside the acknowledgement and the `error` event of a request that was refused.
-    fn failed(&self, _call: &Call, _error: &ErrorBody) -> Option<(&'static str, Value)> {
+    fn failed(&self, _call: &ClientCall, _error: &ErrorBody) -> Option<(&'static str, Value)> {
         None
     }
 }
@@ -86,32 +104,39 @@ pub(crate) struct Telling<'a> {
 /// One of the frames that an event becomes.
 pub(crate) struct Part {
     pub(crate) name: Cow<'static, str>,
-    pub(crate) payload: Value,
+    /// As JSON; shared where several parts say the same.
+    pub(crate) payload: Arc<str>,
     /// It is for whoever is in one of these; `None` for everybody in one of the event's own rooms.
     pub(crate) rooms: Option<Vec<Room>>,
 }
 
 impl Part {
     /// For everybody who hears the event.
-    pub(crate) fn new(name: impl Into<Cow<'static, str>>, payload: Value) -> Self {
+    pub(crate) fn new(name: impl Into<Cow<'static, str>>, payload: &impl Serialize) -> Self {
+        Self::shared(name, &json_text(payload))
+    }
+
+    /// The same with a payload that other parts have as well.
+    pub(crate) fn shared(name: impl Into<Cow<'static, str>>, payload: &Arc<str>) -> Self {
         Self {
             name: name.into(),
-            payload,
+            payload: Arc::clone(payload),
             rooms: None,
         }
     }
 
     /// For those of them who are in one of these rooms.
-    pub(crate) fn to(
-        rooms: impl IntoIterator<Item = Room>,
-        name: impl Into<Cow<'static, str>>,
-        payload: Value,
-    ) -> Self {
+    pub(crate) fn to(self, rooms: impl IntoIterator<Item = Room>) -> Self {
         Self {
             rooms: Some(rooms.into_iter().collect()),
-            ..Self::new(name, payload)
+            ..self
         }
     }
+}
+
+/// A payload as JSON. Shapes of ours: there is nothing in them that JSON cannot say.
+pub(crate) fn json_text(payload: &impl Serialize) -> Arc<str> {
+    serde_json::to_string(payload).unwrap_or_default().into()
 }
 
 /// Somebody who was let in.
@@ -183,7 +208,7 @@ impl Dialect {
     pub const ALL: [Self; 2] = [Self::Omni, Self::Oms];
 
     /// Reads a message.
-    pub fn read(self, text: &str) -> Result<Call, ErrorBody> {
+    pub fn read(self, text: &str) -> Result<ClientCall, ErrorBody> {
         match self {
             Self::Omni => omni::read(text),
             Self::Oms => oms::read(text),
@@ -203,7 +228,7 @@ impl Dialect {
     }
 }
 
-impl socketio::Namespace for Namespace {
+impl socketio::NamespaceId for Namespace {
     fn parse(name: &str) -> Option<Self> {
         match name {
             "/" => Some(Self::Root),
@@ -231,9 +256,9 @@ impl Namespace {
         match root {
             Root::Hub => |name| match name {
                 "/" => Some(Self::HubRoot),
-                name => <Self as socketio::Namespace>::parse(name),
+                name => <Self as socketio::NamespaceId>::parse(name),
             },
-            Root::Oda => <Self as socketio::Namespace>::parse,
+            Root::Oda => <Self as socketio::NamespaceId>::parse,
         }
     }
 
@@ -324,6 +349,8 @@ impl Namespace {
                 shop.domain = %broadcast.shop,
                 namespace = self.as_str(),
                 event = %part.name,
+                kind = broadcast.event.kind().as_str(),
+                origin = ?broadcast.event.origin(),
                 rooms = rooms.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
                 offset = broadcast.offset.map(tracing::field::display),
                 "told"
@@ -333,11 +360,10 @@ impl Namespace {
     }
 
     fn frame(self, part: Part, cursor: Option<Cursor>) -> Frame {
-        let payload = part.payload.to_string();
         let bytes = match self {
             // What it tells of an event is a message as it is.
-            Self::Omni => frame::text(&payload),
-            _ => self.event(&part.name, &payload, cursor),
+            Self::Omni => frame::text(&part.payload),
+            _ => self.event(&part.name, &part.payload, cursor),
         };
         Frame {
             bytes,
@@ -355,7 +381,7 @@ impl Namespace {
             }
             _ => {
                 let packet = socketio::event(self.as_str(), name, json, cursor.as_deref());
-                frame::text(&engine::Packet::Message(&packet).encode())
+                frame::text(&engine::EnginePacket::Message(&packet).encode())
             }
         }
     }
@@ -369,8 +395,8 @@ impl Namespace {
     }
 
     /// Any packet as a whole frame.
-    pub(crate) fn packet(self, content: Content) -> Bytes {
-        socketio::Packet {
+    pub(crate) fn packet(self, content: PacketContent) -> Bytes {
+        socketio::SocketIoPacket {
             namespace: self.as_str().to_owned(),
             content,
         }
@@ -405,19 +431,24 @@ impl Voice {
 
     /// What a client is told first; in Socket.IO after the answer to CONNECT.
     pub(crate) fn connected(self, arrived: &Arrived<'_>) -> Bytes {
-        self.event("connected", &self.namespace.contract().connected(arrived))
+        self.event(CONNECTED, &self.namespace.contract().connected(arrived))
+    }
+
+    /// Answers a `ping` with the time.
+    pub(crate) fn pong(self, now: &Value) -> Bytes {
+        self.event(PONG, now)
     }
 
     /// Tells the client to load again what it shows.
     pub(crate) fn resync(self, reason: &str) -> Bytes {
-        self.event("resync", &json!({ "reason": reason }))
+        self.event(RESYNC, &json!({ "reason": reason }))
     }
 
     /// Everything a client is told of a request that went well: the acknowledgement, if one was asked for, and what
     /// the contract has beside it.
     pub(crate) fn answer(
         self,
-        call: &Call,
+        call: &ClientCall,
         mut fields: Map<String, Value>,
         identity: &Identity,
     ) -> Vec<Bytes> {
@@ -432,7 +463,7 @@ impl Voice {
     /// all who are shown them share them. The pieces of one frame.
     pub(crate) fn answer_with_levels(
         self,
-        call: &Call,
+        call: &ClientCall,
         mut fields: Value,
         levels: &Bytes,
     ) -> Option<[Bytes; 3]> {
@@ -445,7 +476,7 @@ impl Voice {
             &format!(r#"{open},"levels":"#),
         );
         Some(frame::text_around(
-            &engine::Packet::Message(&begin).encode(),
+            &engine::EnginePacket::Message(&begin).encode(),
             levels.clone(),
             "}]",
         ))
@@ -453,7 +484,7 @@ impl Voice {
 
     /// Everything a client is told of a request that was refused: the acknowledgement, and events for clients that
     /// use none.
-    pub(crate) fn refuse(self, call: &Call, error: &ErrorBody) -> Vec<Bytes> {
+    pub(crate) fn refuse(self, call: &ClientCall, error: &ErrorBody) -> Vec<Bytes> {
         let mut frames = self.ack(call, json!({ "ok": false, "error": error }));
         frames.extend(
             self.namespace
@@ -469,7 +500,7 @@ impl Voice {
     /// is closed.
     pub(crate) fn put_out(self, error: &ErrorBody) -> Vec<Bytes> {
         let disconnect =
-            (!self.namespace.is_plain()).then(|| self.namespace.packet(Content::Disconnect));
+            (!self.namespace.is_plain()).then(|| self.namespace.packet(PacketContent::Disconnect));
         std::iter::once(self.error(error, None))
             .chain(disconnect)
             .collect()
@@ -482,11 +513,11 @@ impl Voice {
         if let Some(field) = &error.field {
             payload["field"] = json!(field);
         }
-        self.event("error", &payload)
+        self.event(ERROR, &payload)
     }
 
-    fn ack(self, call: &Call, payload: Value) -> Vec<Bytes> {
-        let content = |id| Content::Ack {
+    fn ack(self, call: &ClientCall, payload: Value) -> Vec<Bytes> {
+        let content = |id| PacketContent::Ack {
             id,
             args: vec![payload],
             attachments: 0,

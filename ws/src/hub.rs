@@ -1,19 +1,24 @@
-//! Who listens to what: takes events in, keeps the newest, and has them sent to those they concern.
+//! The hub: takes log entries and ephemeral events in, keeps the newest entries in memory, and has
+//! them sent to the sockets whose rooms they are in.
 //!
-//! An event waits for nobody here. Publishing marks in each reader concerned where to go on, and rings: a reader that
-//! is idle reads and writes on the spot, the others in their own tasks, and one that is slow costs the mark.
+//! Publishing never waits for a reader. It marks in each concerned socket the first new entry and
+//! wakes it: an idle socket reads and writes at once, on the publisher's thread; the others do so
+//! in their own tasks; a slow one costs no more than its mark.
+//!
+//! Lock order: `ring`, `index` and a socket's ephemeral queue are never held together. A
+//! connection's own lock is taken with none of them held, because writing to it reads the ring.
 
 pub(crate) mod broadcast;
 mod command;
-pub(crate) mod few;
-mod presence;
+mod online_customers;
+mod presence_registry;
 pub(crate) mod reader;
 pub(crate) mod recovery;
 mod replay;
 mod ring;
-mod roster;
-mod sieve;
+mod room_mask;
 pub(crate) mod socket;
+pub(crate) mod sorted_map;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future as _;
@@ -29,39 +34,40 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, Method, Uri};
 use schemas::event::CustomerPresence;
 use schemas::{
-    Clock, Entropy, Epoch, Event, Identity, LogEntry, Offset, Role, Room, Sequence, ShopDomain,
-    ShopScope, UserId,
+    Clock, Entropy, Ephemeral, Epoch, EventData, Identity, LogEntry, Offset, Role, Room, Sequence,
+    ShopDomain, ShopScope, UserId,
 };
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::coop::unconstrained;
 
-use crate::connection::single::Single;
-use crate::connection::sockets::Sockets;
-use crate::connection::{Bell, Gate, Knock};
+use crate::connection::plain::PlainDriver;
+use crate::connection::socketio::SocketIoDriver;
+use crate::connection::{ConnectionAcceptor, ConnectionWaker, HandshakeOutcome};
 use crate::contracts::{Dialect, Namespace, omni};
 use crate::hub::broadcast::Broadcast;
-use crate::hub::few::Few;
-use crate::hub::presence::Presence;
-use crate::hub::recovery::Key;
-use crate::hub::ring::Ring;
-use crate::hub::roster::Roster;
+use crate::hub::online_customers::OnlineCustomers;
+use crate::hub::presence_registry::PresenceRegistry;
+use crate::hub::recovery::SealingKey;
+use crate::hub::ring::EventRing;
+use crate::hub::sorted_map::SortedMap;
 use crate::limits;
-use crate::options::{Entrance, Options};
-use crate::source::{AuthError, Authenticate, Commands, Source};
+use crate::options::{HubOptions, ListenerPolicy};
+use crate::source::{AuthError, CommandHandler, EventSource, SourceError, TokenVerifier};
+use crate::warning_counter::WarningCounter;
 
-/// What goes on, for health and metrics.
+/// Counts and gauges of the hub, for `/metrics` and the admin overview.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Figures {
-    /// Transports open now.
+pub struct HubFigures {
+    /// Transports open now, WebSockets and polling sessions together.
     pub connections: usize,
-    /// Sockets in namespaces now.
+    /// Sockets in namespaces now. One transport may carry several.
     pub sockets: usize,
-    /// The newest entry published.
+    /// The newest entry published to the hub.
     pub head: Offset,
-    /// Entries kept in memory.
+    /// Log entries kept in the ring.
     pub ring_entries: usize,
-    /// Bytes of them.
+    /// Bytes that these entries and their frames take, estimated.
     pub ring_bytes: usize,
     /// Events handed to transports since the start.
     pub delivered: u64,
@@ -75,9 +81,11 @@ pub struct Figures {
     pub recovered: u64,
     /// Clients that came back and were told to load again, since the start.
     pub not_recovered: u64,
-    /// Clients that came back with a session nobody knows, since the start.
+    /// Clients that came back with a session id that this store never issued, or issued to another
+    /// user, since the start.
     pub sessions_unknown: u64,
-    /// Sockets that gave way to their client's next connection, since the start.
+    /// Sockets that were closed because their client came back on another connection, since the
+    /// start.
     pub replaced: u64,
     /// Messages dropped because a client sent too many, since the start.
     pub rate_limited: u64,
@@ -85,7 +93,7 @@ pub struct Figures {
     pub rooms_refused: u64,
     /// Transports closed because their user had too many sockets, since the start.
     pub crowded: u64,
-    /// Sockets put out because their token was revoked, since the start.
+    /// Sockets that were closed because their token was revoked, since the start.
     pub revoked: u64,
     /// Connections refused because there were too many in all, since the start.
     pub refused: u64,
@@ -95,39 +103,44 @@ pub struct Figures {
     pub refused_of_origin: u64,
 }
 
-/// Who is there, and how many are where.
+/// The users who are online and the number of sockets in each room, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attendees {
-    /// Each user, with how many sockets: the tabs and devices of one user are one user. By id.
+pub struct PresenceSnapshot {
+    /// Each user with the number of their sockets, sorted by id. All tabs and devices of a user
+    /// count as one user.
     pub users: Vec<(UserId, usize)>,
-    /// Each room of each shop that somebody is in, with how many sockets.
+    /// Each room of each shop that has sockets, with their number.
     pub rooms: Vec<(ShopDomain, Room, usize)>,
 }
 
-/// The realtime side of one daemon.
+/// The realtime side of one daemon: its rooms, its ring of recent events and its connections.
+///
+/// The daemon calls [`Hub::publish`] for each committed log entry, [`Hub::publish_ephemeral`] for ephemeral
+/// events, and [`Hub::handshake`] or [`Hub::handshake_plain`] for each request of a client.
 pub struct Hub {
-    pub(crate) source: Arc<dyn Source>,
-    pub(crate) authenticate: Arc<dyn Authenticate>,
-    pub(crate) commands: Arc<dyn Commands>,
+    pub(crate) source: Arc<dyn EventSource>,
+    pub(crate) authenticate: Arc<dyn TokenVerifier>,
+    pub(crate) commands: Arc<dyn CommandHandler>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<Entropy>,
-    pub(crate) options: Options,
+    pub(crate) options: HubOptions,
     pub(crate) epoch: Epoch,
-    pub(crate) ring: RwLock<Ring>,
+    pub(crate) ring: RwLock<EventRing>,
     marked: watch::Sender<Sequence>,
-    index: Mutex<Index>,
-    gate: Gate<Sockets>,
-    pub(crate) roster: Roster,
-    presence: Presence,
-    pub(crate) key: Key,
-    /// How often everybody was to be looked at anew.
-    reconsidered: AtomicU64,
-    pub(crate) counters: Counters,
+    index: Mutex<RoomIndex>,
+    acceptor: ConnectionAcceptor<SocketIoDriver>,
+    pub(crate) registry: PresenceRegistry,
+    online_customers: OnlineCustomers,
+    pub(crate) key: SealingKey,
+    /// How often [`Hub::recheck_tokens`] was called. A connection compares it with the number it
+    /// saw last.
+    token_checks: AtomicU64,
+    pub(crate) counters: HubCounters,
 }
 
-/// What is only counted.
+/// Counters for [`HubFigures`], all since the start.
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
+pub(crate) struct HubCounters {
     pub(crate) delivered: AtomicU64,
     pub(crate) dropped: AtomicU64,
     pub(crate) resyncs: AtomicU64,
@@ -135,44 +148,49 @@ pub(crate) struct Counters {
     pub(crate) not_recovered: AtomicU64,
     pub(crate) sessions_unknown: AtomicU64,
     pub(crate) replaced: AtomicU64,
-    pub(crate) rate_limited: AtomicU64,
-    pub(crate) rooms_refused: AtomicU64,
-    pub(crate) crowded: AtomicU64,
+    pub(crate) rate_limited: WarningCounter,
+    pub(crate) rooms_refused: WarningCounter,
+    pub(crate) crowded: WarningCounter,
+    /// Queries to the source that failed.
+    pub(crate) source_failures: WarningCounter,
     pub(crate) revoked: AtomicU64,
 }
 
-/// One more.
+/// Adds one to a counter. Relaxed, because nothing is decided by these numbers.
 pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Who is in which room of which shop.
+/// Which sockets are in which room of which shop.
 #[derive(Default)]
-struct Index {
-    rooms: HashMap<ShopDomain, HashMap<Room, Few<u64, Arc<Slot>>>>,
+struct RoomIndex {
+    rooms: HashMap<ShopDomain, HashMap<Room, SortedMap<u64, Arc<SocketSignal>>>>,
     next_key: u64,
     sockets: usize,
 }
 
-/// Where the hub leaves word for a socket.
+/// What the hub leaves for one socket: the first entry to read, the ephemeral events that wait, and
+/// its waker.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct SocketSignal {
     key: u64,
-    /// The first entry in its rooms since it last looked, or [`NONE`].
+    /// Sequence of the first entry in its rooms since the socket looked last, or [`NONE`].
     first: AtomicU64,
     ephemeral: Mutex<VecDeque<Arc<Broadcast>>>,
-    bell: Arc<Bell>,
+    waker: Arc<ConnectionWaker>,
 }
 
-/// No entry.
+/// The value of [`SocketSignal::first`] when no entry is marked. Above every sequence, so that
+/// `fetch_min` keeps the smaller one.
 const NONE: u64 = u64::MAX;
 
-impl Slot {
-    pub(crate) fn bell(&self) -> &Arc<Bell> {
-        &self.bell
+impl SocketSignal {
+    pub(crate) fn waker(&self) -> &Arc<ConnectionWaker> {
+        &self.waker
     }
 
     pub(crate) fn take_first(&self) -> Option<Sequence> {
+        // Acquire: the entry that the mark speaks of is in the ring for whoever sees the mark.
         let first = self.first.swap(NONE, Ordering::AcqRel);
         (first != NONE).then_some(Sequence(first))
     }
@@ -181,14 +199,16 @@ impl Slot {
         lock(&self.ephemeral).pop_front()
     }
 
-    /// Whether it was not marked before: somebody has to look.
+    /// Marks an entry; true when none was marked before, so that the socket has to be woken.
     fn mark(&self, sequence: Sequence) -> bool {
         self.first.fetch_min(sequence.0, Ordering::AcqRel) == NONE
     }
 
-    /// How many were dropped to make room.
-    fn tell(&self, broadcast: &Arc<Broadcast>) -> u64 {
+    /// Queues an ephemeral event. Returns how many events were dropped to make room: 0 or 1.
+    fn queue(&self, broadcast: &Arc<Broadcast>) -> u64 {
         let mut waiting = lock(&self.ephemeral);
+        // An event of several rooms is queued once: a socket that is in two of them is visited
+        // twice, one directly after the other.
         if waiting
             .back()
             .is_some_and(|last| Arc::ptr_eq(last, broadcast))
@@ -205,39 +225,39 @@ impl Slot {
 }
 
 impl Hub {
-    /// A hub at the source's head. The entries that follow [`Hub::head`] are to be published.
+    /// A hub at the source's head. The caller publishes the entries that follow [`Hub::head`].
     pub fn new(
-        source: Arc<dyn Source>,
-        authenticate: Arc<dyn Authenticate>,
-        commands: Arc<dyn Commands>,
+        source: Arc<dyn EventSource>,
+        authenticate: Arc<dyn TokenVerifier>,
+        commands: Arc<dyn CommandHandler>,
         clock: Arc<dyn Clock>,
         entropy: Arc<Entropy>,
-        options: Options,
+        options: HubOptions,
     ) -> Arc<Self> {
         let Offset { epoch, sequence } = source.head();
-        let (roster, key) = (
-            Roster::new(options.sockets_per_user_max),
-            Key::new(source.secret()),
+        let (registry, key) = (
+            PresenceRegistry::new(options.sockets_per_user_max),
+            SealingKey::new(source.secret()),
         );
         Arc::new(Self {
-            roster,
-            presence: Presence::default(),
+            registry,
+            online_customers: OnlineCustomers::default(),
             key,
-            reconsidered: AtomicU64::new(0),
+            token_checks: AtomicU64::new(0),
             source,
             authenticate,
             commands,
             clock,
             epoch,
-            ring: RwLock::new(Ring::new(
+            ring: RwLock::new(EventRing::new(
                 sequence,
                 options.ring_entries,
                 limits::RING_BYTES_MAX,
             )),
             marked: watch::Sender::new(sequence),
             index: Mutex::default(),
-            gate: Gate::new(options.clone(), Arc::clone(&entropy)),
-            counters: Counters::default(),
+            acceptor: ConnectionAcceptor::new(options.clone(), Arc::clone(&entropy)),
+            counters: HubCounters::default(),
             entropy,
             options,
         })
@@ -252,7 +272,8 @@ impl Hub {
         }
     }
 
-    /// Where memory begins: what follows need not be asked of the source.
+    /// The entry after which the ring has everything. Readers at or behind this position need the
+    /// source only for what is older.
     pub(crate) fn floor(&self) -> Sequence {
         self.ring
             .read()
@@ -260,44 +281,46 @@ impl Hub {
             .floor()
     }
 
-    /// Whether nothing of that place can have been sent by anybody yet.
+    /// Whether neither the hub nor the store has an entry with that sequence yet, so that no honest
+    /// client can name it.
     pub(crate) fn is_beyond_end(&self, sequence: Sequence) -> bool {
         sequence > self.head().sequence.max(self.source.head().sequence)
     }
 
-    /// Whether sockets of that namespace can be recovered.
+    /// Whether sockets of that namespace can be recovered after a lost connection.
     pub(crate) fn is_recoverable(&self, namespace: Namespace) -> bool {
         self.options.recovery.contains(&namespace.settings())
     }
 
-    /// How long the rooms of a session are kept.
+    /// How long the rooms of a session are kept after its last join or leave.
     pub(crate) fn session_time(&self) -> Duration {
         Duration::from_hours(u64::from(self.options.session_days) * 24)
     }
 
-    /// Has every socket asked whether its bearer is revoked, at once.
-    pub fn reconsider(&self) {
-        self.reconsidered.fetch_add(1, Ordering::AcqRel);
-        self.roster.wake_all();
+    /// Makes every connection ask at once whether the token of its user is revoked.
+    pub fn recheck_tokens(&self) {
+        self.token_checks.fetch_add(1, Ordering::AcqRel);
+        self.registry.wake_all();
     }
 
-    /// How often that was said.
-    pub(crate) fn reconsidered(&self) -> u64 {
-        self.reconsidered.load(Ordering::Acquire)
+    /// How often [`Hub::recheck_tokens`] was called.
+    pub(crate) fn token_checks(&self) -> u64 {
+        self.token_checks.load(Ordering::Acquire)
     }
 
-    /// Up to here, every entry is marked in the slots of those it concerns.
+    /// Up to this sequence, every entry is marked in the signals of the sockets that it concerns.
     pub(crate) fn marked(&self) -> Sequence {
         *self.marked.borrow()
     }
 
-    /// For waiting until an entry was published.
+    /// A receiver that changes with every published batch, to wait until an entry was published.
     pub(crate) fn watch_marked(&self) -> watch::Receiver<Sequence> {
         self.marked.subscribe()
     }
 
-    /// Takes the entries that follow [`Hub::head`], in order and without a gap, from one task. Never waits for a
-    /// reader. What is at or before the head is known already and ignored.
+    /// Publishes the entries that follow [`Hub::head`], in order and without a gap; to be called by
+    /// one task only. Never waits for a reader. Entries at or before the head, or of another epoch,
+    /// are ignored.
     pub fn publish(&self, entries: &[LogEntry]) {
         let mut fresh: Vec<Arc<Broadcast>> = Vec::with_capacity(entries.len());
         {
@@ -315,26 +338,44 @@ impl Hub {
             }
         }
         let Some(last) = fresh.last() else { return };
-        // Marked only once they can be read, and after the ring is free again.
+        // The order matters: the entries are in the ring, and its lock is free again, before
+        // anybody is woken to read them. `marked` moves last: a reader that sees it finds the marks
+        // of every entry up to there.
         let concerned = lock(&self.index).mark(&fresh);
         self.marked.send_replace(last.sequence());
-        serve(&concerned, limits::SERVED_AT_ONCE_MAX / fresh.len());
+        write_to(&concerned, limits::SERVED_AT_ONCE_MAX / fresh.len());
     }
 
-    /// Tells those who listen now, beside the log. A reader that is slow loses the oldest of these.
-    pub fn tell(&self, shop: &ShopDomain, event: &Event) {
-        serve(&self.leave_word(shop, event), limits::SERVED_AT_ONCE_MAX);
+    /// Moves [`Hub::head`] to an offset before which this stockd knows no further entry, so that nobody waits for one.
+    /// To be called by the task that calls [`Hub::publish`].
+    pub fn pass_over(&self, until: Sequence) {
+        let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        if until > ring.head() {
+            ring.pass_over(until);
+            drop(ring);
+            self.marked.send_replace(until);
+        }
     }
 
-    /// The same for whoever is no publisher but a socket itself, whose own work is under a lock: all others write in
-    /// their own tasks.
-    pub(crate) fn tell_later(&self, shop: &ShopDomain, event: &Event) {
-        self.leave_word(shop, event)
+    /// Sends an ephemeral event to the sockets that are connected now; it is not in the log and
+    /// cannot be replayed. A slow reader loses its oldest ephemeral events.
+    pub fn publish_ephemeral(&self, shop: &ShopDomain, event: &Ephemeral) {
+        write_to(
+            &self.queue_ephemeral(shop, event),
+            limits::SERVED_AT_ONCE_MAX,
+        );
+    }
+
+    /// Like [`Hub::publish_ephemeral`], for a caller that is itself a socket: it runs under its connection's
+    /// lock, and writing to others from there would take several of these locks at once. So all
+    /// sockets write in their own tasks.
+    pub(crate) fn publish_ephemeral_later(&self, shop: &ShopDomain, event: &Ephemeral) {
+        self.queue_ephemeral(shop, event)
             .iter()
-            .for_each(|slot| slot.bell.ring());
+            .for_each(|signal| signal.waker.wake());
     }
 
-    fn leave_word(&self, shop: &ShopDomain, event: &Event) -> Vec<Arc<Slot>> {
+    fn queue_ephemeral(&self, shop: &ShopDomain, event: &Ephemeral) -> Vec<Arc<SocketSignal>> {
         let (company, now) = (self.source.company(shop), self.clock.now());
         let broadcast = Arc::new(Broadcast::ephemeral(
             shop.clone(),
@@ -346,67 +387,71 @@ impl Hub {
             .listeners(shop, &broadcast.rooms)
             .map(Arc::clone)
             .collect();
-        let dropped = listeners.iter().map(|slot| slot.tell(&broadcast)).sum();
+        let dropped = listeners
+            .iter()
+            .map(|signal| signal.queue(&broadcast))
+            .sum();
         self.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
         listeners
     }
 
-    /// Judges a request for a WebSocket that carries no Socket.IO.
-    pub fn knock_plain(
+    /// Judges a request for a WebSocket without Socket.IO.
+    pub fn handshake_plain(
         self: &Arc<Self>,
         dialect: Dialect,
         method: &Method,
         headers: &HeaderMap,
         peer: SocketAddr,
-        entrance: &Entrance,
-    ) -> Knock<Single> {
-        self.gate
-            .knock_plain(method, headers, peer, entrance, |visitor, out| {
-                Single::open(self, dialect, &visitor, out)
+        policy: &ListenerPolicy,
+    ) -> HandshakeOutcome<PlainDriver> {
+        self.acceptor
+            .handshake_plain(method, headers, peer, policy, |peer_info, out| {
+                PlainDriver::open(self, dialect, &peer_info, out)
             })
     }
 
     /// Judges a request to `/socket.io/`.
-    pub fn knock(
+    pub fn handshake(
         self: &Arc<Self>,
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
         peer: SocketAddr,
-        entrance: &Entrance,
-    ) -> Knock<Sockets> {
-        self.gate
-            .knock(method, uri, headers, peer, entrance, |visitor| {
-                Sockets::new(Arc::clone(self), visitor, entrance.root)
+        policy: &ListenerPolicy,
+    ) -> HandshakeOutcome<SocketIoDriver> {
+        self.acceptor
+            .handshake(method, uri, headers, peer, policy, |peer_info| {
+                SocketIoDriver::new(Arc::clone(self), peer_info, policy.root)
             })
     }
 
-    /// How omni's WebSocket is used, for who asks by a plain GET.
+    /// How to use the WebSocket of the omni contract: the answer to a plain GET of its path.
     pub fn omni_usage(&self) -> Value {
         omni::usage()
     }
 
-    /// What it offers, to whom, and within which bounds.
+    /// The namespaces that the omni contract offers, to which roles, and the bounds that hold
+    /// there.
     pub fn omni_info(&self) -> Value {
         omni::info(&self.options)
     }
 
-    /// Closes all transports, so that clients come back and recover, and takes no new ones. What was to be spawned
-    /// for them ends within [`limits::CLOSE_LINGER`] or two.
+    /// Closes all transports, so that clients come back and recover, and accepts no new ones. The
+    /// tasks that were spawned for them end within about twice [`limits::CLOSE_LINGER`].
     pub fn close(&self) {
-        self.gate.close();
+        self.acceptor.close();
     }
 
-    /// What goes on.
-    pub fn figures(&self) -> Figures {
+    /// The counts and gauges of this moment.
+    pub fn figures(&self) -> HubFigures {
         let (ring_entries, ring_bytes) = self
             .ring
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .size();
-        let [refused, refused_of_address, refused_of_origin] = self.gate.refused();
-        Figures {
-            connections: self.gate.connections(),
+        let [refused, refused_of_address, refused_of_origin] = self.acceptor.refused();
+        HubFigures {
+            connections: self.acceptor.connections(),
             sockets: lock(&self.index).sockets,
             head: self.head(),
             ring_entries,
@@ -414,14 +459,14 @@ impl Hub {
             delivered: self.counters.delivered.load(Ordering::Relaxed),
             dropped: self.counters.dropped.load(Ordering::Relaxed),
             resyncs: self.counters.resyncs.load(Ordering::Relaxed),
-            stalled: self.gate.stalled(),
+            stalled: self.acceptor.stalled(),
             recovered: self.counters.recovered.load(Ordering::Relaxed),
             not_recovered: self.counters.not_recovered.load(Ordering::Relaxed),
             sessions_unknown: self.counters.sessions_unknown.load(Ordering::Relaxed),
             replaced: self.counters.replaced.load(Ordering::Relaxed),
-            rate_limited: self.counters.rate_limited.load(Ordering::Relaxed),
-            rooms_refused: self.counters.rooms_refused.load(Ordering::Relaxed),
-            crowded: self.counters.crowded.load(Ordering::Relaxed),
+            rate_limited: self.counters.rate_limited.total(),
+            rooms_refused: self.counters.rooms_refused.total(),
+            crowded: self.counters.crowded.total(),
             revoked: self.counters.revoked.load(Ordering::Relaxed),
             refused,
             refused_of_address,
@@ -429,13 +474,14 @@ impl Hub {
         }
     }
 
-    /// How often connections ended for each reason, since the start; by the reason's name.
+    /// How often connections ended since the start, by the label of their
+    /// [`CloseReason`](crate::CloseReason).
     pub fn endings(&self) -> BTreeMap<&'static str, u64> {
-        self.gate.endings()
+        self.acceptor.endings()
     }
 
-    /// Forgets the entries in memory: something was erased from the log, and they may still tell it. Readers that are
-    /// behind go on from the source.
+    /// Drops the entries in memory, because something was erased from the log that they may still
+    /// contain. Readers that are behind go on from the source.
     pub fn forget(&self) {
         self.ring
             .write()
@@ -443,24 +489,25 @@ impl Hub {
             .clear();
     }
 
-    /// How many users are there.
+    /// How many users are online.
     pub fn users(&self) -> usize {
-        self.roster.len()
+        self.registry.len()
     }
 
-    /// The first so many of them, by id.
+    /// The first `most` users who are online, by id.
     pub fn first_users(&self, most: usize) -> Vec<UserId> {
-        self.roster.first(most)
+        self.registry.first(most)
     }
 
-    /// Whether a user of that id is there.
-    pub fn is_there(&self, user: &str) -> bool {
-        user.parse().is_ok_and(|user| self.roster.has(&user))
+    /// Whether a user with that id is online. False for what is no id.
+    pub fn is_online(&self, user: &str) -> bool {
+        user.parse().is_ok_and(|user| self.registry.has(&user))
     }
 
-    /// How many are in rooms, by the name that each is given, where it is given one: so many names at most, without an
-    /// order. A room of several shops counts where it has most.
-    pub fn gatherings(
+    /// How many sockets are in rooms, by the name that `name` gives a room; rooms without a name
+    /// are left out. At most `most` names, in no order. A room that exists in several shops counts
+    /// as its largest.
+    pub fn room_sizes(
         &self,
         name: fn(&Room) -> Option<String>,
         most: usize,
@@ -478,8 +525,9 @@ impl Hub {
         found
     }
 
-    /// Who is there. Whoever was cut off is gone at the latest a ping's interval and timeout later.
-    pub fn attendees(&self) -> Attendees {
+    /// The users who are online and the sizes of all rooms. A client whose network died counts
+    /// until its heartbeat fails: one ping interval and one ping timeout at most.
+    pub fn attendees(&self) -> PresenceSnapshot {
         let index = lock(&self.index);
         let rooms = index.rooms.iter().flat_map(|(shop, rooms)| {
             rooms
@@ -489,13 +537,20 @@ impl Hub {
         let mut rooms: Vec<_> = rooms.collect();
         drop(index);
         rooms.sort();
-        Attendees {
-            users: self.roster.users(),
+        PresenceSnapshot {
+            users: self.registry.users(),
             rooms,
         }
     }
 
-    /// Who that token is, if it is good now.
+    /// Warns that the source did not answer a query of a client, which is told to try again.
+    pub(crate) fn warn_of_source(&self, error: &SourceError) {
+        if let Some(count) = self.counters.source_failures.count() {
+            tracing::warn!(%error, count, "Could not answer clients: the store did not answer");
+        }
+    }
+
+    /// The identity that a token stands for, if the token is valid now.
     pub(crate) fn identify(&self, token: &str) -> Result<Identity, AuthError> {
         let now = self.clock.now();
         let identity = self.authenticate.identify(token, now)?;
@@ -506,10 +561,11 @@ impl Hub {
         }
     }
 
-    /// Somebody of whom nothing is known. No event is addressed to them; several shops are not told apart for them.
+    /// An identity for a client without a token. No event is addressed to a guest. With several
+    /// shops a guest sees none, because nothing says which one it means.
     pub(crate) fn guest(&self) -> Identity {
         let shops = self.source.shops();
-        // Some thirty printable bytes, so it is an id.
+        // Some thirty printable bytes: always a valid id.
         let user_id = format!("guest:{}", self.id()).parse().expect("an id");
         let shops = ShopScope::Only(if shops.len() == 1 { shops } else { Vec::new() });
         Identity {
@@ -518,13 +574,14 @@ impl Hub {
         }
     }
 
-    /// A random id of 120 bits, for sessions and sockets, which must not be told from one another's.
+    /// A random id of 120 bits. Ids of sessions and sockets are drawn separately, so that none can
+    /// be derived from another.
     pub(crate) fn id(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.entropy.bytes::<15>())
     }
 
-    /// The shops that somebody may see anything of.
-    pub(crate) fn enterable(&self, identity: &Identity) -> Vec<ShopDomain> {
+    /// The shops of which this identity may see anything.
+    pub(crate) fn visible_shops(&self, identity: &Identity) -> Vec<ShopDomain> {
         self.source
             .shops()
             .into_iter()
@@ -532,66 +589,67 @@ impl Hub {
             .collect()
     }
 
-    /// A socket of somebody opens. Of a customer's first one, staff are told.
-    pub(crate) fn comes(&self, who: &Identity, shops: &[ShopDomain]) {
+    /// Counts a socket that opens. Staff are told when it is the first one of a customer.
+    pub(crate) fn customer_connected(&self, who: &Identity, shops: &[ShopDomain]) {
         let Some(customer_id) = who.own_customer() else {
             return;
         };
         for shop in shops
             .iter()
-            .filter(|shop| self.presence.come(shop, customer_id))
+            .filter(|shop| self.online_customers.socket_opened(shop, customer_id))
         {
-            self.tell_later(
+            self.publish_ephemeral_later(
                 shop,
-                &Event::CustomerOnline(CustomerPresence { customer_id }),
+                &Ephemeral::CustomerOnline(EventData::Own(CustomerPresence { customer_id })),
             );
         }
     }
 
-    /// The reverse.
-    pub(crate) fn goes(&self, who: &Identity, shops: &[ShopDomain]) {
+    /// Counts a socket that closes. Staff are told when it was the last one of a customer.
+    pub(crate) fn customer_disconnected(&self, who: &Identity, shops: &[ShopDomain]) {
         let Some(customer_id) = who.own_customer() else {
             return;
         };
         for shop in shops
             .iter()
-            .filter(|shop| self.presence.go(shop, customer_id))
+            .filter(|shop| self.online_customers.socket_closed(shop, customer_id))
         {
-            self.tell_later(
+            self.publish_ephemeral_later(
                 shop,
-                &Event::CustomerOffline(CustomerPresence { customer_id }),
+                &Ephemeral::CustomerOffline(EventData::Own(CustomerPresence { customer_id })),
             );
         }
     }
 
-    /// A place to leave word for a new socket.
-    pub(crate) fn open_slot(&self, bell: &Arc<Bell>) -> Arc<Slot> {
+    /// Creates the signal of a socket that opens. It is in no room yet.
+    pub(crate) fn open_signal(&self, waker: &Arc<ConnectionWaker>) -> Arc<SocketSignal> {
         let mut index = lock(&self.index);
         index.next_key += 1;
         index.sockets += 1;
         let (first, ephemeral) = (AtomicU64::new(NONE), Mutex::default());
-        Arc::new(Slot {
+        Arc::new(SocketSignal {
             key: index.next_key,
             first,
             ephemeral,
-            bell: Arc::clone(bell),
+            waker: Arc::clone(waker),
         })
     }
 
-    /// Marks that slot for what is published from now on in that room of those shops.
-    pub(crate) fn listen(&self, slot: &Arc<Slot>, shops: &[ShopDomain], room: &Room) {
+    /// Puts a socket into a room of those shops: its signal is marked for what is published there
+    /// from now on.
+    pub(crate) fn subscribe(&self, signal: &Arc<SocketSignal>, shops: &[ShopDomain], room: &Room) {
         let mut index = lock(&self.index);
         for shop in shops {
             let rooms = index.rooms.entry(shop.clone()).or_default();
             rooms
                 .entry(room.clone())
                 .or_default()
-                .insert(slot.key, Arc::clone(slot));
+                .insert(signal.key, Arc::clone(signal));
         }
     }
 
-    /// The reverse.
-    pub(crate) fn ignore(&self, slot: &Slot, shops: &[ShopDomain], room: &Room) {
+    /// Takes a socket out of a room of those shops.
+    pub(crate) fn unsubscribe(&self, signal: &SocketSignal, shops: &[ShopDomain], room: &Room) {
         let mut index = lock(&self.index);
         for shop in shops {
             let Some(rooms) = index.rooms.get_mut(shop) else {
@@ -600,35 +658,37 @@ impl Hub {
             let Some(listeners) = rooms.get_mut(room) else {
                 continue;
             };
-            listeners.remove(&slot.key);
+            listeners.remove(&signal.key);
+            // Empty rooms go: a client may join and leave any number of them.
             if listeners.is_empty() {
                 rooms.remove(room);
             }
         }
     }
 
-    /// The socket is gone from all its rooms.
-    pub(crate) fn close_slot(&self) {
+    /// Counts a socket that closed. It has left all its rooms by then.
+    pub(crate) fn close_signal(&self) {
         lock(&self.index).sockets -= 1;
     }
 }
 
-impl Index {
+impl RoomIndex {
     fn listeners<'a>(
         &'a self,
         shop: &ShopDomain,
         rooms: impl IntoIterator<Item = &'a Room>,
-    ) -> impl Iterator<Item = &'a Arc<Slot>> {
+    ) -> impl Iterator<Item = &'a Arc<SocketSignal>> {
         let listeners = self.rooms.get(shop);
         let rooms = rooms
             .into_iter()
             .filter_map(move |room| listeners?.get(room));
-        rooms.flat_map(Few::values)
+        rooms.flat_map(SortedMap::values)
     }
 
-    /// Marks entries, given in order, where they are listened for, each room once however many of them concern it.
-    /// Those who were not marked before.
-    fn mark(&self, entries: &[Arc<Broadcast>]) -> Vec<Arc<Slot>> {
+    /// Marks entries, given in order, in every socket of their rooms: each room once, with its
+    /// first entry. Returns the sockets that had no mark, which are to be woken.
+    fn mark(&self, entries: &[Arc<Broadcast>]) -> Vec<Arc<SocketSignal>> {
+        // A burst often is for one room: its sockets are visited once, not once for each entry.
         let mut firsts = BTreeMap::new();
         for entry in entries {
             for room in &entry.rooms {
@@ -641,7 +701,7 @@ impl Index {
         for ((shop, room), first) in firsts {
             concerned.extend(
                 self.listeners(shop, [room])
-                    .filter(|slot| slot.mark(first))
+                    .filter(|signal| signal.mark(first))
                     .map(Arc::clone),
             );
         }
@@ -649,20 +709,21 @@ impl Index {
     }
 }
 
-/// Sends at once to so many of them, as far as that is quickly done. The rest is left to their tasks, so that no
-/// crowd and no burst keeps others waiting.
-fn serve(slots: &[Arc<Slot>], at_once: usize) {
-    let (at_once, later) = slots.split_at(slots.len().min(at_once));
-    // Many writes are more than a task's budget; the bound is ours.
+/// Writes to the first `at_once` sockets from here, as far as each write completes at once, and
+/// wakes the tasks of the others, so that neither a crowd nor a burst makes the publisher late.
+fn write_to(signals: &[Arc<SocketSignal>], at_once: usize) {
+    let (at_once, later) = signals.split_at(signals.len().min(at_once));
+    // tokio gives a task a budget of operations and then answers `Pending`. These many writes are
+    // bounded by `at_once` instead.
     let serving = unconstrained(async {
-        for slot in at_once {
-            slot.bell.serve();
+        for signal in at_once {
+            signal.waker.write_now();
         }
     });
-    // It waits for nothing, so it is over.
+    // A future without an await point is ready at its first poll.
     let _ = pin!(serving).poll(&mut Context::from_waker(Waker::noop()));
-    for slot in later {
-        slot.bell.ring();
+    for signal in later {
+        signal.waker.wake();
     }
 }
 

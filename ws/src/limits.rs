@@ -72,10 +72,10 @@ pub const POLL_MAX: Duration = Duration::from_secs(25);
 pub const NOOP_PAUSE: Duration = Duration::from_millis(100);
 
 /// Requests handed to one polling session and not yet looked at. Further ones wait.
-pub const LETTERS_MAX: usize = 4;
+pub const POLL_REQUESTS_MAX: usize = 4;
 
 /// Time a transport may be open without being in a namespace. Then it is closed.
-pub const LONELY_MAX: Duration = Duration::from_secs(45);
+pub const NO_NAMESPACE_MAX: Duration = Duration::from_secs(45);
 
 /// Time a write may go without moving a byte. Then the transport is dropped; the client comes back and goes on
 /// from its offset.
@@ -84,11 +84,11 @@ pub const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
 /// Time for the goodbye: the close frame, and reading away what the client still sends, so that it arrives.
 pub const CLOSE_LINGER: Duration = Duration::from_secs(1);
 
-/// Time one question to the `Source` may take. A request is answered `UNAVAILABLE`; a reader that was catching
+/// Time one question to the `EventSource` may take. A request is answered `UNAVAILABLE`; a reader that was catching
 /// up is closed and comes back.
 pub const SOURCE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Time after which it is looked again whether the keys of tokens have come.
+/// Time between two attempts to verify a token whose keys are being fetched.
 pub const KEYS_PAUSE: Duration = Duration::from_millis(500);
 
 /// Time one command may take. Then it is answered `UNAVAILABLE`, and may have been carried out all the same.
@@ -102,18 +102,18 @@ pub const OUT_BYTES_MAX: usize = 64 * 1024;
 /// takes megabytes for whoever never reads, and a thousand of those put all connections of a machine under pressure.
 pub const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 
-/// Sockets, times the events for them, that whoever publishes sends to, one after the other: a few milliseconds. The
-/// others are left to their tasks.
+/// Sockets, times the events for them, that the publisher writes to from its own thread, one after the other: a few
+/// milliseconds. The others are left to their tasks.
 pub const SERVED_AT_ONCE_MAX: usize = 1024;
 
 /// Bytes given to one write: some tens of microseconds of copying. A snapshot has megabytes, and sixty of them written
 /// whole kept everybody else waiting for a tenth of a second.
 pub const WRITE_BYTES_MAX: usize = 128 * 1024;
 
-/// Frames given to one write.
+/// Frames given to one vectored write. More are written by the next one.
 pub const FRAMES_PER_WRITE_MAX: usize = 64;
 
-/// Bytes taken by one read.
+/// Bytes taken by one read. The buffer is on the stack of the task.
 pub const READ_BYTES_MAX: usize = 4096;
 
 /// Requests of one socket that wait for the one under way. Above it the connection is not read from.
@@ -122,23 +122,23 @@ pub const REQUESTS_WAITING_MAX: usize = 16;
 /// Ephemeral events that wait for one socket. The oldest makes room.
 pub const EPHEMERAL_WAITING_MAX: usize = 32;
 
-/// Log entries kept in memory for readers that are a little behind; the others ask the `Source`.
+/// Log entries kept in memory for readers that are a little behind; the others ask the `EventSource`.
 pub const RING_ENTRIES_MAX: usize = 16_384;
 
-/// Bytes of those entries, their frames included.
+/// Bytes of the entries in the ring, their frames included. The oldest entries make room.
 pub const RING_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// Entries of the ring looked at while its lock is held once.
+/// Entries of the ring that one socket looks at while it holds the lock. Publishing waits for the lock.
 pub const RING_ENTRIES_PER_LOOK: usize = 1024;
 
-/// Log entries asked of the `Source` at once, per shop.
+/// Log entries asked of the `EventSource` at once, per shop.
 pub const REPLAY_PAGE_ENTRIES: usize = 64;
 
 /// Levels in one snapshot. More are answered `TOO_LARGE`.
 pub const SNAPSHOT_LEVELS_MAX: usize = 20_000;
 
-/// Sockets of one user, all tabs and devices together. For one more the transport is closed, so that clients come back
-/// later; a socket that comes back itself counts once.
+/// Sockets of one user, all tabs and devices together. One more has its transport closed, so that clients come back
+/// later; a socket that was recovered counts once.
 pub const SOCKETS_PER_USER_MAX: usize = 100;
 
 /// Rooms one socket may be in. A join that would exceed it is answered `TOO_LARGE` and joins nothing.
@@ -147,7 +147,7 @@ pub const ROOMS_PER_SOCKET_MAX: usize = 1024;
 /// Ids in one list of a request. More are answered `TOO_LARGE`.
 pub const IDS_PER_LIST_MAX: usize = 500;
 
-/// Acknowledgements a connection may owe us. No further ones are asked for.
+/// Acknowledgements that a client may owe. No further ones are asked for.
 pub const ACKS_WAITING_MAX: usize = 64;
 
 /// Binary attachments of one packet, as socket.io-parser has it. More are malformed.
@@ -161,3 +161,6 @@ pub const REFUSED_ORIGINS_LOGGED_MAX: usize = 64;
 
 /// Characters of an origin that are logged. The rest is cut.
 pub const REFUSED_ORIGIN_CHARS_MAX: usize = 200;
+
+/// Time between two warnings about the same limit or fault. What happens in between is counted and told by the next one.
+pub const WARNING_PAUSE: Duration = Duration::from_mins(1);

@@ -1,4 +1,4 @@
-//! What an operator may set.
+//! What an operator may set for the realtime side.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -7,24 +7,25 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::connection::{Network, Origin, Refusal, address};
+use crate::connection::{ConnectionRefusal, IpNetwork, RequestOrigin, address};
 use crate::contracts::{Namespace, Root};
 use crate::limits::{self, REFUSED_ORIGIN_CHARS_MAX, REFUSED_ORIGINS_LOGGED_MAX};
 
-/// One of the listeners that clients come in by, as far as these differ.
+/// The rules of one listener, as far as listeners differ.
 #[derive(Debug, Clone, Default)]
-pub struct Entrance {
-    /// What `/` of Socket.IO speaks there.
+pub struct ListenerPolicy {
+    /// The contract that the root namespace `/` of Socket.IO speaks there.
     pub root: Root,
-    /// Origins of the pages that may connect, exactly as browsers send them; beside those from where we are ourselves.
+    /// Origins of pages that may connect, exactly as browsers send them, in addition to our own
+    /// page.
     pub origins: Vec<String>,
-    /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<Network>,
-    /// Origins that were refused and logged.
+    /// Proxies whose `X-Forwarded-For` is trusted.
+    pub trusted_proxies: Vec<IpNetwork>,
+    /// The refused origins that were already logged.
     pub refused: Arc<RefusedOrigins>,
 }
 
-/// Origins that were refused, so that each is logged once.
+/// Refused origins that were logged, so that each is logged once.
 #[derive(Debug, Default)]
 pub struct RefusedOrigins(Mutex<BTreeSet<String>>);
 
@@ -48,55 +49,55 @@ impl RefusedOrigins {
     }
 }
 
-impl Entrance {
-    /// From which page a request comes, if it may.
+impl ListenerPolicy {
+    /// The origin of a request, if it is allowed.
     ///
     /// # Errors
-    /// When its origin is none of those that are allowed.
-    pub fn origin(&self, headers: &HeaderMap) -> Result<Origin, Refusal> {
-        Origin::check(headers, &self.origins).inspect_err(|_| self.refused.log(headers))
+    /// [`ConnectionRefusal::Origin`] when it is neither listed nor our own.
+    pub fn origin(&self, headers: &HeaderMap) -> Result<RequestOrigin, ConnectionRefusal> {
+        RequestOrigin::check(headers, &self.origins).inspect_err(|_| self.refused.log(headers))
     }
 
-    /// Whose address a request has, behind proxies that are trusted.
+    /// The client's address, as trusted proxies report it.
     pub fn address_of(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         address::of_client(peer, headers, &self.trusted_proxies)
     }
 }
 
-/// What an operator may set.
+/// The settings of a [`Hub`](crate::Hub). The defaults are in [`crate::limits`].
 #[derive(Debug, Clone)]
-pub struct Options {
-    /// Time from a pong to the next ping.
+pub struct HubOptions {
+    /// Time from a pong to the next ping, on Engine.IO.
     pub ping_interval: Duration,
-    /// Time a client has for its pong.
+    /// Time a client has to answer a ping, on Engine.IO.
     pub ping_timeout: Duration,
-    /// The same where a WebSocket carries no Engine.IO.
+    /// Time from a pong to the next ping, on a WebSocket without Engine.IO.
     pub plain_ping_interval: Duration,
-    /// Time a client there has for its pong.
+    /// Time a client has to answer a ping, on a WebSocket without Engine.IO.
     pub plain_pong_timeout: Duration,
     /// Bytes of one client message.
     pub max_payload: usize,
-    /// Connections in all.
+    /// Connections of all clients together.
     pub connections_max: usize,
     /// Connections of one address; of one /64 for IPv6.
     pub connections_per_address_max: usize,
-    /// Messages a client may send in a minute.
+    /// Messages that a client may send in a minute.
     pub messages_per_minute: u32,
-    /// The same where a WebSocket carries no Engine.IO.
+    /// Messages that a client without Engine.IO may send in a minute.
     pub plain_messages_per_minute: u32,
-    /// Log entries kept in memory.
+    /// Log entries kept in the ring.
     pub ring_entries: usize,
     /// Namespaces whose sockets can be recovered. There, events have the cursor as a last argument.
     pub recovery: BTreeSet<Namespace>,
     /// Days for which the rooms of a session are kept.
     pub session_days: u16,
-    /// Sockets of one user.
+    /// Sockets that one user may have.
     pub sockets_per_user_max: usize,
-    /// Rooms of one socket.
+    /// Rooms that one socket may be in.
     pub rooms_per_socket_max: usize,
 }
 
-impl Default for Options {
+impl Default for HubOptions {
     fn default() -> Self {
         Self {
             ping_interval: limits::PING_INTERVAL,
@@ -129,13 +130,13 @@ mod tests {
 
     #[test]
     fn refused_origins_are_remembered_once_each_and_within_bounds() {
-        let entrance = Entrance::default();
+        let policy = ListenerPolicy::default();
         let refused = |origin: &str| {
             let headers = [(header::ORIGIN, HeaderValue::from_str(origin).unwrap())]
                 .into_iter()
                 .collect();
-            assert!(entrance.origin(&headers).is_err());
-            entrance.refused.0.lock().unwrap().len()
+            assert!(policy.origin(&headers).is_err());
+            policy.refused.0.lock().unwrap().len()
         };
         assert_eq!(
             (refused("https://a.example"), refused("https://a.example")),
@@ -145,7 +146,7 @@ mod tests {
         for n in 0..1_000 {
             assert!(refused(&n.to_string()) <= REFUSED_ORIGINS_LOGGED_MAX);
         }
-        let kept = entrance.refused.0.lock().unwrap();
+        let kept = policy.refused.0.lock().unwrap();
         assert!(
             kept.iter()
                 .all(|origin| origin.len() <= REFUSED_ORIGIN_CHARS_MAX)

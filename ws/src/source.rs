@@ -1,5 +1,5 @@
-//! What the realtime side needs from the rest of the daemon: the log, the levels, who a token is, and somebody to
-//! carry out commands.
+//! What the realtime side needs from the daemon: the log, the levels, the verification of tokens,
+//! and the commands.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,19 +14,20 @@ use schemas::{
 };
 use serde_json::Value;
 
-/// Whose an order is, and where it is fulfilled.
+/// The customer whose order it is, and the locations that fulfil it.
 pub type OrderOwner = (Option<CustomerId>, Vec<LocationId>);
 
-/// The durable log and the mirror, as readers need them.
+/// The durable log and the mirror, as far as sockets need them.
 #[async_trait]
-pub trait Source: Send + Sync + 'static {
-    /// The shops there are. Fixed while the daemon runs.
+pub trait EventSource: Send + Sync + 'static {
+    /// The shops of this daemon, which do not change while it runs.
     fn shops(&self) -> Vec<ShopDomain>;
 
-    /// The company that a shop belongs to, if it is of one.
+    /// The company that a shop belongs to; `None` when it belongs to none.
     fn company(&self, shop: &ShopDomain) -> Option<AnyId>;
 
-    /// Whose an order is and where it is fulfilled, in the first of those shops that has it.
+    /// The owner of an order, from the first of those shops that has it. `None` when no shop knows
+    /// the order.
     async fn order(
         &self,
         shops: &[ShopDomain],
@@ -46,10 +47,11 @@ pub trait Source: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<LogEntry>, SourceError>;
 
-    /// A secret as old as the log, for what is given out sealed and comes back after a restart.
+    /// A secret that lives as long as the log. It seals what is given to clients and has to be
+    /// readable after a restart.
     fn secret(&self) -> [u8; 32];
 
-    /// Keeps the rooms of that session in place of what was kept; once this answers, on disk.
+    /// Replaces the stored rooms of a session. They are on disk when this returns.
     async fn keep_session(
         &self,
         id: String,
@@ -58,12 +60,14 @@ pub trait Source: Send + Sync + 'static {
         at: Timestamp,
     ) -> Result<(), SourceError>;
 
-    /// The rooms kept of that session of that owner. Sees everything that was kept before it was asked.
+    /// The stored rooms of a session, if it has that owner. Sees everything that was stored before
+    /// the call.
     async fn session(&self, id: &str, owner: &str) -> Result<KeptRooms, SourceError>;
 
-    /// The levels of those shops that match, and the sequence at which they are exact: all read in one
-    /// transaction that began after the call, so that nothing published before the call is missing. Those who ask for
-    /// the same may be given the same. The selection says what they may see.
+    /// The levels of those shops that match the selection, and the sequence at which they are
+    /// exact. All are read in one transaction that begins after the call, so that nothing published
+    /// before it is missing. Equal questions may share an answer. The selection already says what
+    /// the client may see.
     ///
     /// More than `limit` is [`SourceError::TooMany`].
     async fn levels(
@@ -71,20 +75,21 @@ pub trait Source: Send + Sync + 'static {
         shops: &[ShopDomain],
         selection: &LevelSelection,
         limit: usize,
-    ) -> Result<Arc<Snapshot>, SourceError>;
+    ) -> Result<Arc<LevelsSnapshot>, SourceError>;
 }
 
-/// Levels as they all were at one place in the log.
+/// The levels as they were at one sequence of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
-    /// A JSON array of level shapes, made once for all who are shown them, and held until the last has been sent it.
+pub struct LevelsSnapshot {
+    /// A JSON array of levels, written once for all clients that are sent it.
     pub levels: Bytes,
-    /// Where they are exact.
+    /// The sequence at which the levels are exact.
     pub at: Sequence,
 }
 
-impl Snapshot {
-    /// Of these levels. What is held for it is let go with it.
+impl LevelsSnapshot {
+    /// Writes the levels as JSON. `held` is dropped with the last reference to the text: the caller
+    /// bounds the snapshots under way by it.
     pub fn new<H: Send + 'static>(levels: &[LevelShape], at: Sequence, held: H) -> Self {
         struct Held<H>(Vec<u8>, H);
         impl<H> AsRef<[u8]> for Held<H> {
@@ -92,7 +97,7 @@ impl Snapshot {
                 &self.0
             }
         }
-        // Shapes of ours: there is nothing in them that JSON cannot say.
+        // Our own shapes: writing them as JSON cannot fail.
         let levels = serde_json::to_vec(levels).unwrap_or_else(|_| b"[]".to_vec());
         Self {
             levels: Bytes::from_owner(Held(levels, held)),
@@ -101,34 +106,36 @@ impl Snapshot {
     }
 }
 
-/// What the source knows of a session.
+/// What the store has of a session.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeptRooms {
-    /// What was kept last.
+    /// The rooms that were stored last; `None` when there are none.
     pub rooms: Option<String>,
-    /// Records written up to here may have made room for others; `None` when none has.
+    /// Sessions stored up to this time may have made room for others; `None` when none has.
     pub evicted_at: Option<Timestamp>,
 }
 
 /// Why the source has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// The log no longer reaches back that far. Reload; trying again does not help.
+    /// The log no longer reaches back that far. The client has to load again; trying again does not
+    /// help.
     #[error("the log no longer reaches back that far")]
     TooOld,
-    /// More than the limit. Ask for less.
+    /// There are more than `limit`. The client has to ask for less.
     #[error("more than can be given at once")]
     TooMany,
-    /// Not now. Try again.
+    /// The store does not answer now. The client may try again.
     #[error("the store does not answer: {0}")]
     Unavailable(String),
 }
 
-/// Carries out commands.
+/// Carries out the commands of clients.
 #[async_trait]
-pub trait Commands: Send + Sync + 'static {
-    /// Carries one out for `by` in the shop of that name, or in the only one there is for them; the answer is an
-    /// object. Once begun it happens or is refused as a whole, also when nobody waits for the answer any more.
+pub trait CommandHandler: Send + Sync + 'static {
+    /// Carries a command out for `by`, in the shop of that name, or in the only one that `by` may
+    /// enter. The answer is a JSON object. Once begun, the command happens or is refused as a
+    /// whole, also when nobody waits for the answer any more.
     async fn run(
         &self,
         by: &Identity,
@@ -138,26 +145,28 @@ pub trait Commands: Send + Sync + 'static {
     ) -> Result<Value, ErrorBody>;
 }
 
-/// Verifies tokens.
-pub trait Authenticate: Send + Sync + 'static {
-    /// Who that token is, if it is one of ours and good at `now`.
+/// Verifies the tokens of clients.
+pub trait TokenVerifier: Send + Sync + 'static {
+    /// The identity that a token stands for, if the token is valid at `now`.
     fn identify(&self, token: &str, now: Timestamp) -> Result<Identity, AuthError>;
 
-    /// Whether somebody who was identified is no longer to be taken for who they are, though their token has not run
-    /// out. Asked of everybody after [`crate::Hub::reconsider`].
+    /// Whether an identity was revoked before its token expires. Asked of every socket after
+    /// [`crate::Hub::recheck_tokens`].
     fn is_revoked(&self, identity: &Identity) -> bool;
 }
 
-/// Why nobody was recognised. The sentences are those the documents' clients compare with.
+/// Why a token is refused. The clients of the documents compare these sentences, so they must not
+/// change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
-    /// No token.
+    /// The client sent no token.
     #[error("Authentication required")]
     Required,
-    /// A token that may yet turn out to be ours. To be tried again in a few seconds.
+    /// The keys of tokens are being fetched, so it is not known yet whether the token is valid. The
+    /// client may try again in a few seconds.
     #[error("The keys of tokens are being fetched; try again in a few seconds")]
     NotYet,
-    /// A token that is not ours, or no longer.
+    /// The token is not ours, or no longer valid.
     #[error("Invalid or expired token")]
     Invalid,
 }

@@ -81,7 +81,7 @@ const FULL: Scale = Scale {
 const SHORT: Scale = Scale {
     shop: Shop::SMALL,
     rate: 10,
-    time: Duration::from_secs(4),
+    time: Duration::from_secs(2),
     one_of: 20,
 };
 
@@ -149,7 +149,7 @@ impl Attack {
         }
     }
 
-    /// How many take part.
+    /// The number of attackers.
     fn attackers(self, scale: Scale) -> anyhow::Result<usize> {
         let (_, all, _) = self.terms();
         let attackers = if all == 0 {
@@ -173,7 +173,7 @@ struct Target {
     shop: String,
     guest: String,
     manager: String,
-    /// Where the log ends.
+    /// The offset at the end of the log.
     offset: String,
     /// Honest body and its signature, as somebody recorded it.
     recorded: (String, String),
@@ -197,7 +197,6 @@ async fn main() -> anyhow::Result<()> {
     {
         return attackers_process(name, count.parse()?, serde_json::from_str(target)?).await;
     }
-    let short = names.iter().any(|name| name == "--short");
     names.retain(|name| name != "--short");
     if let Some(unknown) = names.iter().find(|name| Attack::named(name).is_none()) {
         let all: Vec<_> = Attack::ALL.iter().map(|attack| attack.terms().0).collect();
@@ -206,7 +205,7 @@ async fn main() -> anyhow::Result<()> {
             all.join(", ")
         );
     }
-    let scale = if short { SHORT } else { FULL };
+    let scale = bench::scale(FULL, SHORT);
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
@@ -240,7 +239,7 @@ async fn main() -> anyhow::Result<()> {
 async fn row(attack: Attack, attackers: usize, scale: Scale) -> anyhow::Result<Vec<String>> {
     let mut world = World::open(&scale.shop).await?;
     let levels = levels(&mut world).await?;
-    world.is_slow(STORE_MS).await?;
+    world.slow_down(STORE_MS).await?;
     let recorded = body(&levels[0], 0, Timestamp::from_second(now_seconds())?);
     let signature = sign(&recorded)?;
     let ready = world.read("/readyz").await?;

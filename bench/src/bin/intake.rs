@@ -20,27 +20,49 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-/// 20,000 levels: each is heard of every second or two, as Shopify's times tell no more apart.
-const SHOP: Shop = Shop {
-    products: 2_500,
-    variants: 4,
-    ..Shop::SMALL
+/// How much of everything.
+struct IntakeScale {
+    /// Its levels are heard of every second or two, as Shopify's times tell no more apart.
+    shop: Shop,
+    /// Webhooks a second that must be kept up, and for how long; then twice as many.
+    rates: [u32; 2],
+    time: Duration,
+    /// Webhooks a second and for how long where they are few.
+    few: u32,
+    few_time: Duration,
+    /// Webhooks a second, as long, where the costs are compared: of ours, which shares commits among those that come
+    /// together, and of Node, which cannot take twice as many.
+    compared: [u32; 2],
+}
+
+const FULL: IntakeScale = IntakeScale {
+    // 20,000 levels.
+    shop: Shop {
+        products: 2_500,
+        variants: 4,
+        ..Shop::SMALL
+    },
+    rates: [10_000, 20_000],
+    time: Duration::from_mins(1),
+    few: 500,
+    few_time: Duration::from_secs(15),
+    compared: [1_000, 4_000],
 };
-/// Webhooks a second that must be kept up, and for how long; then twice as many.
-const RATES: [u32; 2] = [10_000, 20_000];
-const TIME: Duration = Duration::from_mins(1);
+const SHORT: IntakeScale = IntakeScale {
+    // 120 levels.
+    shop: Shop::SMALL,
+    rates: [60, 120],
+    time: Duration::from_secs(2),
+    few: 60,
+    few_time: Duration::from_secs(2),
+    compared: [20, 80],
+};
 /// Connections over which they come.
 const CONNECTIONS: usize = 512;
 /// Bytes of a small body: of `inventory_levels/update`.
 const SMALL: usize = 300;
 /// Bytes of a large one: of `orders/create`.
 const LARGE: usize = 11_000;
-/// Webhooks a second and for how long where they are few.
-const FEW: u32 = 500;
-const FEW_TIME: Duration = Duration::from_secs(15);
-/// Webhooks a second, as long, where the costs are compared: of ours, which shares commits among those that come
-/// together, and of Node, which cannot take twice as many.
-const COMPARED: [u32; 2] = [1_000, 4_000];
 /// Products whose levels are followed by a socket under load.
 const FOLLOWED: usize = 50;
 /// How long the last webhooks may take into the mirror before it is looked at, and how often that is done.
@@ -57,18 +79,30 @@ const PAUSE: Duration = Duration::from_millis(100);
 async fn main() -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let mut row = |what: &str, figure: String| writeln!(out, "| {what} | {figure} |");
-    let mut world = World::open(&SHOP).await?;
+    let scale = bench::scale(FULL, SHORT);
+    let mut world = World::open(&scale.shop).await?;
     let levels = levels(&mut world).await?;
-    world.is_slow(STORE_MS).await?;
+    world.slow_down(STORE_MS).await?;
 
-    let few = under_load(&mut world, &levels, 0, FEW, FEW_TIME, usize::MAX).await?;
+    let few = under_load(
+        &mut world,
+        &levels,
+        0,
+        scale.few,
+        scale.few_time,
+        usize::MAX,
+    )
+    .await?;
     row(
-        "500 a second: from a webhook to its event at a socket, p50, p99",
+        &format!(
+            "{} a second: from a webhook to its event at a socket, p50, p99",
+            scale.few
+        ),
         few.lags(),
     )?;
     row("daemon's CPU each", few.each())?;
-    for (day, rate) in (1..).zip(RATES) {
-        let load = under_load(&mut world, &levels, day, rate, TIME, FOLLOWED).await?;
+    for (day, rate) in (1..).zip(scale.rates) {
+        let load = under_load(&mut world, &levels, day, rate, scale.time, FOLLOWED).await?;
         row(
             &format!("{rate} a second of {SMALL} bytes: answered 200 a second"),
             load.rate(),
@@ -83,11 +117,11 @@ async fn main() -> anyhow::Result<()> {
         format!("{} MB", world.daemon.peak_kib()? / 1_024),
     )?;
 
-    for (first, rate) in (0..).step_by(1_000_000).zip(COMPARED) {
+    for (first, rate) in (0..).step_by(1_000_000).zip(scale.compared) {
         let series = format!("large-{rate}");
         let orders = Webhooks {
             topic: "orders/create",
-            ..webhooks(&world, &series, rate, FEW_TIME)
+            ..webhooks(&world, &series, rate, scale.few_time)
         };
         let (cpu, sent) = (
             world.daemon.cpu()?,
@@ -106,12 +140,15 @@ async fn main() -> anyhow::Result<()> {
         complaints.join("\n")
     );
 
+    if bench::scale(false, true) {
+        return Ok(());
+    }
     let folder = tempfile::tempdir()?;
     match node(&folder).await {
         Ok((node, address)) => {
             let node_webhooks = |series| Webhooks {
                 address: &address,
-                ..webhooks(&world, series, COMPARED[0], FEW_TIME)
+                ..webhooks(&world, series, scale.compared[0], scale.few_time)
             };
             for (what, bytes) in [("warm", LARGE), ("large", LARGE), ("small", SMALL)] {
                 let cpu = node.cpu()?;

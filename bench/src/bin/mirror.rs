@@ -7,25 +7,41 @@ use std::time::Duration;
 use bench::{Prepared, Shop, World};
 use tokio::time::{Instant, sleep};
 
+/// How much of everything.
+struct MirrorScale {
+    shop: Shop,
+    /// Full runs after the first import.
+    further_runs: usize,
+    /// After a restart, until it has caught up.
+    settled: Duration,
+    /// For how long its idleness is watched then.
+    idle: Duration,
+}
+
 /// 100,000 variants at five locations; its bulk operations are held up by nothing but this machine.
-const SHOP: Shop = Shop {
-    products: 25_000,
-    variants: 4,
-    locations: 5,
-    points: 1_000,
-    bulk_pace: 10_000_000,
+const FULL: MirrorScale = MirrorScale {
+    shop: Shop {
+        products: 25_000,
+        variants: 4,
+        locations: 5,
+        points: 1_000,
+        bulk_pace: 10_000_000,
+    },
+    further_runs: 6,
+    settled: Duration::from_secs(15),
+    idle: Duration::from_mins(1),
 };
-/// Records of it: products, variants, items and levels.
-const RECORDS: u64 = 25_000 + 100_000 + 100_000 + 500_000;
-/// Full runs after the first import.
-const FURTHER_RUNS: usize = 6;
-/// After a restart, until it has caught up; then for how long its idleness is watched.
-const SETTLED: Duration = Duration::from_secs(15);
-const IDLE: Duration = Duration::from_mins(1);
+const SHORT: MirrorScale = MirrorScale {
+    shop: Shop::SMALL,
+    further_runs: 1,
+    settled: Duration::ZERO,
+    idle: Duration::from_secs(1),
+};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let mut prepared = Prepared::open(&SHOP).await?;
+    let scale = bench::scale(FULL, SHORT);
+    let mut prepared = Prepared::open(&scale.shop).await?;
     let mut out = std::io::stdout().lock();
     let mut row = |what: &str, figure: String| writeln!(out, "| {what} | {figure} |");
     for (what, query) in [
@@ -65,14 +81,17 @@ async fn main() -> anyhow::Result<()> {
         format!("{} + {}", products["processed"], inventory["processed"]),
     )?;
     let cpu = world.daemon.cpu()?;
-    row("daemon's CPU per 1,000 records", per_thousand(cpu))?;
+    row(
+        "daemon's CPU per 1,000 records",
+        per_thousand(cpu, records(&scale.shop)),
+    )?;
     row("daemon's CPU", seconds(cpu))?;
     row(
         "store's CPU",
         seconds(world.store.process.cpu()?.saturating_sub(store_cpu)),
     )?;
     row("daemon's memory at most", memory(&world)?)?;
-    for _ in 0..FURTHER_RUNS {
+    for _ in 0..scale.further_runs {
         world.daemon.forget_peak()?;
         let (cpu, begun) = (world.daemon.cpu()?, Instant::now());
         for resource in ["products", "inventory"] {
@@ -90,20 +109,23 @@ async fn main() -> anyhow::Result<()> {
             format!("{took}, {} CPU, {} at most", seconds(used), memory(&world)?),
         )?;
     }
-    let prepared = world.struck();
+    let prepared = world.kill();
     let begun = Instant::now();
     let world = prepared.start().await?;
     row(
         "killed and started again: ready after",
         format!("{:.0} ms", begun.elapsed().as_secs_f64() * 1e3),
     )?;
-    sleep(SETTLED).await;
+    sleep(scale.settled).await;
     let cpu = world.daemon.cpu()?;
-    sleep(IDLE).await;
+    sleep(scale.idle).await;
     let used = world.daemon.cpu()?.saturating_sub(cpu);
     row(
         "idle: CPU",
-        format!("{:.2} %", used.as_secs_f64() / IDLE.as_secs_f64() * 100.0),
+        format!(
+            "{:.2} %",
+            used.as_secs_f64() / scale.idle.as_secs_f64() * 100.0
+        ),
     )?;
     row(
         "idle: memory",
@@ -126,10 +148,12 @@ fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a count of records is far below 2^52"
-)]
-fn per_thousand(time: Duration) -> String {
-    format!("{:.1} ms", time.as_secs_f64() * 1e6 / RECORDS as f64)
+/// Products, variants, their items, and levels.
+fn records(shop: &Shop) -> u32 {
+    let variants = shop.products * shop.variants;
+    shop.products + 2 * variants + variants * shop.locations
+}
+
+fn per_thousand(time: Duration, records: u32) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1e6 / f64::from(records))
 }

@@ -14,18 +14,31 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-/// Clients at a time, each with a connection of its own and one request under way.
-const CLIENTS: usize = 256;
-/// For how long they reserve.
-const LOAD: Duration = Duration::from_secs(10);
+/// How much of everything.
+#[derive(Clone, Copy)]
+struct ReservationScale {
+    /// Clients at a time, each with a connection of its own and one request under way.
+    clients: usize,
+    /// For how long they reserve.
+    time: Duration,
+    /// What the item has of which twice as much is wanted, unit by unit.
+    scarce: u64,
+}
+
+const FULL: ReservationScale = ReservationScale {
+    clients: 256,
+    time: Duration::from_secs(10),
+    scarce: 1_000,
+};
+const SHORT: ReservationScale = ReservationScale {
+    clients: 8,
+    time: Duration::from_secs(1),
+    scarce: 20,
+};
 /// How long the store takes to answer, in milliseconds.
 const LATENCY_MS: u64 = 300;
 /// What the hot item has; more than can be reserved in the time.
 const PLENTY: i64 = 1_000_000;
-/// What the item has of which more is wanted than there is.
-const SCARCE: i64 = 1_000;
-/// How many units are wanted of it, one by one.
-const WANTED: u64 = 2_000;
 /// Requests in one phase at the most.
 const REQUESTS_MAX: u64 = 900_000;
 /// How long the store may take to have everything.
@@ -35,11 +48,12 @@ const BOUND_MAX: Duration = Duration::from_mins(5);
 async fn main() -> anyhow::Result<()> {
     let mut world = World::open(&Shop::SMALL).await?;
     let hot = world.spot(0, PLENTY).await?;
-    let scarce = world.spot(1, SCARCE).await?;
-    world.is_slow(LATENCY_MS).await?;
+    let scale = bench::scale(FULL, SHORT);
+    let scarce = world.spot(1, scale.scarce.cast_signed()).await?;
+    world.slow_down(LATENCY_MS).await?;
     let rows = [
-        plenty(&mut world, &hot).await?,
-        shortage(&mut world, &scarce).await?,
+        plenty(&mut world, &hot, scale).await?,
+        shortage(&mut world, &scarce, scale).await?,
     ]
     .concat();
     let mut out = std::io::stdout().lock();
@@ -58,9 +72,9 @@ async fn main() -> anyhow::Result<()> {
 type Rows = Vec<(&'static str, String)>;
 
 /// Everybody gets what they want, as fast as it goes.
-async fn plenty(world: &mut World, hot: &Spot) -> anyhow::Result<Rows> {
+async fn plenty(world: &mut World, hot: &Spot, scale: ReservationScale) -> anyhow::Result<Rows> {
     let (cpu, own, begun) = (world.daemon.cpu()?, own_cpu()?, Instant::now());
-    let load = load(world, hot, REQUESTS_MAX, LOAD).await?;
+    let load = load(world, hot, scale.clients, REQUESTS_MAX, scale.time).await?;
     let (took, used, own) = (
         begun.elapsed(),
         world.daemon.cpu()?.saturating_sub(cpu),
@@ -103,24 +117,28 @@ async fn plenty(world: &mut World, hot: &Spot) -> anyhow::Result<Rows> {
 }
 
 /// Twice as much is wanted as there is.
-async fn shortage(world: &mut World, scarce: &Spot) -> anyhow::Result<Rows> {
-    let load = load(world, scarce, WANTED, BOUND_MAX).await?;
-    let there = SCARCE.unsigned_abs();
+async fn shortage(
+    world: &mut World,
+    scarce: &Spot,
+    scale: ReservationScale,
+) -> anyhow::Result<Rows> {
+    let (there, wanted) = (scale.scarce, 2 * scale.scarce);
+    let load = load(world, scarce, scale.clients, wanted, BOUND_MAX).await?;
     anyhow::ensure!(
-        load.acknowledged() == there && load.refused == WANTED - there,
+        load.acknowledged() == there && load.refused == wanted - there,
         "of {there} units {} were acknowledged and {} refused",
         load.acknowledged(),
         load.refused
     );
-    let bound = bound(world, scarce, SCARCE, there).await?;
+    let bound = bound(world, scarce, there.cast_signed(), there).await?;
     Ok(vec![
         (
-            "1,000 units, wanted 2,000 times: acknowledged",
+            "more wanted than there is, twice as often: acknowledged",
             load.acknowledged().to_string(),
         ),
         ("refused", load.refused.to_string()),
         (
-            "at the store: 0 available, 1,000 reserved after",
+            "at the store: 0 available, all reserved after",
             format!("{:.1} s", bound.as_secs_f64()),
         ),
     ])
@@ -157,20 +175,26 @@ impl Load {
 }
 
 /// Every client reserves one unit after the other, until so many were asked for or the time is over.
-async fn load(world: &World, spot: &Spot, requests: u64, time: Duration) -> anyhow::Result<Load> {
+async fn load(
+    world: &World,
+    spot: &Spot,
+    clients: usize,
+    requests: u64,
+    time: Duration,
+) -> anyhow::Result<Load> {
     let body = json!({
         "items": [{ "inventoryItemId": spot.item, "locationId": spot.location, "quantity": 1 }],
         "reason": "bench",
         "ttlSeconds": 86_400,
     });
     let body = Bytes::from(body.to_string());
-    let mut clients = Vec::new();
-    for _ in 0..CLIENTS {
-        clients.push(world.client().await?);
+    let mut connected = Vec::new();
+    for _ in 0..clients {
+        connected.push(world.client().await?);
     }
     let (asked, deadline) = (Arc::new(AtomicU64::new(0)), Instant::now() + time);
     let mut tasks = JoinSet::new();
-    for mut client in clients {
+    for mut client in connected {
         let (asked, body) = (Arc::clone(&asked), body.clone());
         tasks.spawn(async move {
             let mut load = Load::default();

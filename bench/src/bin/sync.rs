@@ -32,7 +32,7 @@ const PEERS: [(&str, &str, &str); 3] = [
     ),
     ("dlt[duckdb]==1.31.0", "dlt_levels", ""),
 ];
-/// The launchers.
+/// The scripts that launch the programs to compare.
 const SCRIPTS: [(&str, &str); 4] = [
     (
         "airbyte_levels.py",
@@ -53,7 +53,8 @@ async fn main() -> anyhow::Result<()> {
         out,
         "| who | records | a second | CPU for 1,000 | memory at most |"
     )?;
-    for (package, launcher, mark) in PEERS {
+    let (shop, peers) = bench::scale((SHOP, &PEERS[..]), (Shop::SMALL, &[]));
+    for &(package, launcher, mark) in peers {
         match peer(package, launcher, mark).await {
             Ok((levels, figures)) => {
                 let figure = |name: &str| figures[name].as_f64().unwrap_or_default();
@@ -64,7 +65,7 @@ async fn main() -> anyhow::Result<()> {
         }
     }
     let begun = Instant::now();
-    let mut world = Prepared::open(&SHOP).await?.start().await?;
+    let mut world = Prepared::open(&shop).await?.start().await?;
     let mut records = 0;
     for resource in ["products", "inventory"] {
         records += world.completed(resource).await?["processed"]

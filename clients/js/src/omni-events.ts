@@ -2,7 +2,6 @@
 // posted it, so there fields may be missing.
 import type {
   CustomerActivity,
-  CustomerInterest,
   CustomerPresence,
   LevelChange,
   LevelShape,
@@ -34,6 +33,14 @@ export interface Payment {
 
 /** Here prices are numbers. */
 export type Price = Omit<PriceChange, 'price' | 'previousPrice'> & { price: number; previousPrice: number | null };
+
+/** A customer looks at a product or puts it into a cart: only other programs post it. */
+export interface CustomerInterest {
+  customerId: string;
+  productId: string;
+  /** How many, for a cart. */
+  quantity?: number | null;
+}
 
 /** Each event's name and data. */
 export interface Events {

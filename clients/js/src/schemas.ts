@@ -139,16 +139,6 @@ export interface CustomerActivity {
 /** A customer. */
 export type CustomerId = string;
 
-/** A customer and a product. */
-export interface CustomerInterest {
-  /** Whose. */
-  customerId: CustomerId;
-  /** In what. */
-  productId: ProductId;
-  /** How many, for a cart. */
-  quantity: number | null;
-}
-
 /** A customer comes or leaves. */
 export interface CustomerPresence {
   /** Who. */
@@ -238,11 +228,6 @@ export type Event =
     data: CustomerActivity;
     kind: 'customer:activity';
   }
-  /** A customer put something into a cart. */
-  | {
-    data: CustomerInterest;
-    kind: 'customer:added_to_cart';
-  }
   /** A customer left. */
   | {
     data: CustomerPresence;
@@ -252,11 +237,6 @@ export type Event =
   | {
     data: CustomerPresence;
     kind: 'customer:online';
-  }
-  /** A customer looks at a product. */
-  | {
-    data: CustomerInterest;
-    kind: 'customer:viewing_product';
   }
   /** What another program sends to some of those who are connected, by whatever name it gives it. */
   | {
@@ -298,12 +278,12 @@ export type Event =
     data: OrderChanged;
     kind: 'order:created';
   }
-  /** An order is gone. */
+  /** An order was deleted. */
   | {
     data: OrderChanged;
     kind: 'order:deleted';
   }
-  /** An order stands elsewhere. */
+  /** The status of an order changed. */
   | {
     data: OrderChanged;
     kind: 'order:status_changed';
@@ -313,17 +293,17 @@ export type Event =
     data: OrderChanged;
     kind: 'order:updated';
   }
-  /** A payment did not come. */
+  /** A payment failed. */
   | {
     data: Payment;
     kind: 'payment:failed';
   }
-  /** A payment came. */
+  /** A payment was received. */
   | {
     data: Payment;
     kind: 'payment:received';
   }
-  /** A payment went back. */
+  /** A payment was refunded. */
   | {
     data: Payment;
     kind: 'payment:refunded';
@@ -338,12 +318,12 @@ export type Event =
     data: ProductShape;
     kind: 'product:created';
   }
-  /** A product is gone. */
+  /** A product was deleted. */
   | {
     data: ProductShape;
     kind: 'product:deleted';
   }
-  /** A variant costs something else. */
+  /** The price of a variant changed. */
   | {
     data: PriceChange;
     kind: 'product:price_changed';
@@ -352,11 +332,6 @@ export type Event =
   | {
     data: ProductShape;
     kind: 'product:updated';
-  }
-  /** Somebody should be careful. */
-  | {
-    data: Notice;
-    kind: 'security:alert';
   }
   /** What a run had to correct. */
   | {
@@ -383,30 +358,10 @@ export type Event =
     data: Notice;
     kind: 'system:alert';
   }
-  /** Work on the system is announced. */
-  | {
-    data: Notice;
-    kind: 'system:maintenance';
-  }
-  /** The system has something to say. */
-  | {
-    data: Notice;
-    kind: 'system:notification';
-  }
   /** Somebody writes, or no longer does, in a room that clients made up. Ephemeral. */
   | {
     data: Typing;
     kind: 'typing';
-  }
-  /** A user did something. */
-  | {
-    data: UserActivity;
-    kind: 'user:activity';
-  }
-  /** Something for one user. */
-  | {
-    data: Notice;
-    kind: 'user:notification';
   };
 
 /** What a `release`, `extend` or `commit` is answered. */
@@ -922,14 +877,6 @@ export interface Typing {
   /** Where, as their client calls it. */
   roomId: string;
   /** Who. They are not told of it themselves. */
-  userId: UserId;
-}
-
-/** A user did something. */
-export interface UserActivity {
-  /** What, for instance `login`. */
-  activity: string;
-  /** Who. */
   userId: UserId;
 }
 

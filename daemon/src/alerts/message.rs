@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use chrono::DateTime;
 use chrono_tz::Tz;
 use schemas::shape::LevelShape;
-use schemas::{Event, LogEntry, RunState, Sequence, ShopDomain, Timestamp};
+use schemas::{LogEntry, Logged, RunState, Sequence, ShopDomain, Timestamp};
 use serde_json::{Value, json};
 
 use crate::config::Topic;
@@ -60,7 +60,8 @@ impl Message {
     /// Looks at the next entry; what is of these topics is told.
     pub(super) fn add(&mut self, entry: &LogEntry, topics: &BTreeSet<Topic>) {
         self.until = entry.sequence();
-        let Some(topic) = topic(&entry.event).filter(|topic| topics.contains(topic)) else {
+        let alert = alert(&entry.event).filter(|(topic, _)| topics.contains(topic));
+        let Some((topic, text)) = alert else {
             return;
         };
         self.first_at.get_or_insert(entry.at);
@@ -70,7 +71,7 @@ impl Message {
             .or_default();
         section.count += 1;
         if section.lines.len() < ALERT_LINES_MAX {
-            section.lines.push((entry.at, line(&entry.event)));
+            section.lines.push((entry.at, line(&text)));
         }
         if !self.is_full() {
             self.events.push(whole(entry));
@@ -143,17 +144,91 @@ impl Message {
     }
 }
 
-fn topic(event: &Event) -> Option<Topic> {
+/// Of which topic an event is an alert, and what it says in one line; `None` for what nobody is alerted to.
+fn alert(event: &Logged) -> Option<(Topic, String)> {
     match event {
-        Event::InventoryLowStock(_) => Some(Topic::LowStock),
-        Event::InventoryOutOfStock(_) => Some(Topic::OutOfStock),
-        Event::OrderCreated(_) => Some(Topic::OrderCreated),
-        Event::ShopifyDrift(_) => Some(Topic::Drift),
-        Event::ShopifySyncStatus(run) if run.state == RunState::Failed => Some(Topic::SyncFailed),
-        Event::SecurityAlert(notice) | Event::SystemAlert(notice) if notice.user_id.is_none() => {
-            Some(Topic::Alert)
+        Logged::InventoryLowStock(level) => {
+            let level = level.own()?;
+            let text = format!(
+                "{}: {} left, low at {}",
+                place(level),
+                level.available,
+                level.threshold
+            );
+            Some((Topic::LowStock, text))
         }
-        _ => None,
+        Logged::InventoryOutOfStock(level) => {
+            let level = level.own()?;
+            let text = format!("{}: {} left", place(level), level.available);
+            Some((Topic::OutOfStock, text))
+        }
+        Logged::OrderCreated(placed) => {
+            let order = &placed.own()?.order;
+            let text = format!(
+                "{}: {} {}, {} units",
+                order.name, order.total, order.currency, order.item_count
+            );
+            Some((Topic::OrderCreated, text))
+        }
+        Logged::ShopifyDrift(drift) => {
+            let text = format!(
+                "{} records of {} were put right, see /api/v1/drift",
+                drift.records, drift.resource
+            );
+            Some((Topic::Drift, text))
+        }
+        Logged::ShopifySyncStatus(run) => match run.state {
+            RunState::Failed => {
+                let text = format!(
+                    "the run of {} failed: {}",
+                    run.resource,
+                    run.error.as_deref().unwrap_or("see the log")
+                );
+                Some((Topic::SyncFailed, text))
+            }
+            RunState::Cancelled | RunState::Completed | RunState::Queued | RunState::Running => {
+                None
+            }
+        },
+        Logged::SystemAlert(alert) => {
+            let notice = alert.own()?;
+            let for_everybody = notice.user_id.is_none();
+            for_everybody.then(|| {
+                (
+                    Topic::Alert,
+                    format!("{}: {}", notice.title, notice.message),
+                )
+            })
+        }
+        // No topic of the configuration is about these. What another program posts is never an alert, here or above: it
+        // has ways of its own to reach people.
+        Logged::CommandUpdated(_)
+        | Logged::CompanyNotification(_)
+        | Logged::CustomerActivity(_)
+        | Logged::CustomerAddedToCart(_)
+        | Logged::CustomerViewingProduct(_)
+        | Logged::Emitted(_)
+        | Logged::InventoryReservation(_)
+        | Logged::InventoryRestocked(_)
+        | Logged::InventoryTransfer(_)
+        | Logged::InventoryUpdated(_)
+        | Logged::OrderDeleted(_)
+        | Logged::OrderStatusChanged(_)
+        | Logged::OrderUpdated(_)
+        | Logged::PaymentFailed(_)
+        | Logged::PaymentReceived(_)
+        | Logged::PaymentRefunded(_)
+        | Logged::PaymentStatusChanged(_)
+        | Logged::ProductCreated(_)
+        | Logged::ProductDeleted(_)
+        | Logged::ProductPriceChanged(_)
+        | Logged::ProductUpdated(_)
+        | Logged::SecurityAlert(_)
+        | Logged::ShopNotification(_)
+        | Logged::SystemMaintenance(_)
+        | Logged::SystemNotification(_)
+        | Logged::UserActivity(_)
+        | Logged::UserNotification(_) => None,
     }
 }
 
@@ -168,43 +243,8 @@ fn title(topic: Topic) -> &'static str {
     }
 }
 
-/// An event in one line, which nothing in it can break or lengthen without bound.
-fn line(event: &Event) -> String {
-    let text = match event {
-        Event::InventoryLowStock(level) => {
-            format!(
-                "{}: {} left, low at {}",
-                place(level),
-                level.available,
-                level.threshold
-            )
-        }
-        Event::InventoryOutOfStock(level) => format!("{}: {} left", place(level), level.available),
-        Event::OrderCreated(placed) => {
-            let order = &placed.order;
-            format!(
-                "{}: {} {}, {} units",
-                order.name, order.total, order.currency, order.item_count
-            )
-        }
-        Event::ShopifyDrift(drift) => {
-            format!(
-                "{} records of {} were put right, see /api/v1/drift",
-                drift.records, drift.resource
-            )
-        }
-        Event::ShopifySyncStatus(run) => {
-            format!(
-                "the run of {} failed: {}",
-                run.resource,
-                run.error.as_deref().unwrap_or("see the log")
-            )
-        }
-        Event::SecurityAlert(notice) | Event::SystemAlert(notice) => {
-            format!("{}: {}", notice.title, notice.message)
-        }
-        _ => String::new(),
-    };
+/// A text as one line, which nothing in it can break or lengthen without bound.
+fn line(text: &str) -> String {
     let plain = text
         .chars()
         .map(|char| if char.is_control() { ' ' } else { char });

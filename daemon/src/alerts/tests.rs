@@ -8,7 +8,7 @@ use bytes::Bytes;
 use domain::Thresholds;
 use http::{Request, Response};
 use schemas::event::Notice;
-use schemas::{Event, ShopDomain};
+use schemas::{EventData, Logged, ShopDomain};
 use serde_json::Value;
 use shopify::TransportError;
 use store::{Retention, sqlite};
@@ -177,17 +177,18 @@ impl World {
             .place(&self.store.positions().await.unwrap())
             .await
             .unwrap();
-        self.readers.spawn(reader.run(place, self.stop.clone()));
+        self.readers
+            .spawn(reader.run(place, Heartbeat::unwatched(), self.stop.clone()));
     }
 
     /// Things happen.
     async fn tells(&self, titles: impl IntoIterator<Item = String>) {
         let tell = async |title| {
-            let event = Event::SystemAlert(Notice {
+            let event = Logged::SystemAlert(EventData::Own(Notice {
                 user_id: None,
                 title,
                 message: "look".to_owned(),
-            });
+            }));
             let tell = Operation::Announce {
                 shop: shop(),
                 event: Box::new(event),
@@ -204,7 +205,9 @@ impl World {
             "orderId": "1", "name": "#1", "status": "created", "total": "5.00", "currency": "EUR", "itemCount": 1,
             "updatedAt": self.now(), "change": "created", "locations": [],
         });
-        let event = Box::new(Event::OrderCreated(serde_json::from_value(order).unwrap()));
+        let event = Box::new(Logged::OrderCreated(EventData::Own(
+            serde_json::from_value(order).unwrap(),
+        )));
         self.store
             .write(Operation::Announce {
                 shop: shop(),

@@ -2,7 +2,7 @@
 //!
 //! Nothing of a message's content is repeated in an error, for errors are logged and go into headers.
 
-use schemas::{ErrorBody, Event, Kind, Posted, ShopDomain, json};
+use schemas::{ErrorBody, Kind, Posted, ShopDomain, json};
 use serde_json::{Map, Value};
 
 use crate::shop::names::ShopNames;
@@ -47,10 +47,10 @@ impl Message<'_> {
         let named = self
             .sender
             .filter(|sender| (1..=SOURCE_BYTES_MAX).contains(&sender.len()));
-        let posted = Posted::read(kind, named.unwrap_or("amqp").to_owned(), name, body)?;
+        let event = Posted::read(kind, named.unwrap_or("amqp").to_owned(), name, body)?;
         Ok(PostedEvent {
             shop,
-            event: Event::Posted(Box::new(posted)),
+            event,
             key: Some(key),
         })
     }

@@ -25,13 +25,13 @@ const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 /// How to reach the daemon, and as whom.
 #[derive(Debug, Args)]
 pub(super) struct ConnectionArgs {
-    /// Where the daemon is: the first listener of --config when left out, else http://127.0.0.1:8080.
+    /// Address of the daemon; by default the first listener of --config, or http://127.0.0.1:8080.
     #[arg(long, global = true, env = "STOCKD_URL")]
     pub(super) url: Option<String>,
-    /// Who asks.
+    /// Token of the user who asks.
     #[arg(long, global = true, env = "STOCKD_TOKEN", hide_env_values = true)]
     pub(super) token: Option<String>,
-    /// The daemon's configuration: where it listens, and the secret to sign a token for an admin with.
+    /// Configuration of the daemon: gives its address, and the secret to sign a token for an admin.
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 }
@@ -40,7 +40,7 @@ pub(super) struct ConnectionArgs {
 pub(super) struct DaemonAccess {
     /// Where the daemon is.
     pub(super) url: Url,
-    /// Who asks.
+    /// Token of the user who asks.
     pub(super) token: String,
 }
 
@@ -114,7 +114,7 @@ fn reachable(listen: &Address) -> String {
 pub(super) struct ShopArgs {
     #[command(flatten)]
     connection: ConnectionArgs,
-    /// Which shop, where there are several.
+    /// Shop to act on, if there are several.
     #[arg(long, global = true, value_name = "DOMAIN")]
     shop: Option<ShopDomain>,
 }

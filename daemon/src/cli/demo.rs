@@ -29,17 +29,17 @@ const IMPORT_PAUSE: Duration = Duration::from_millis(200);
 /// The port that commands take for granted.
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
-/// Shows everything at work: no account, no service, nothing to set up.
+/// Runs a pretend store with the daemon on it and shows the live stream. It needs no account and no service.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: stockd demo --products 2000 --shoppers 5")]
 pub(super) struct Demo {
-    /// Where the daemon listens.
+    /// Address on which the daemon listens.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     listen: Address,
-    /// A page of yours that may connect, such as http://localhost:5173; may be repeated.
+    /// Origin of a page that may connect, such as http://localhost:5173; can be repeated.
     #[arg(long, value_name = "ORIGIN")]
     origin: Vec<String>,
-    /// Where the daemon remembers; a folder of its own that is removed at the end when left out.
+    /// Folder for the daemon's data. If you leave it out, a temporary folder is used and removed at the end.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     #[command(flatten)]

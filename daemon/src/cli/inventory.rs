@@ -13,7 +13,7 @@ use super::terminal::Terminal;
 use super::{lookup, say, tell};
 use crate::config::Environment;
 
-/// Changes stock, or holds it.
+/// Changes or reserves stock through the running daemon.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example: stockd inventory reserve --item KETTLE-00001-1 --location 7000001032772 --quantity 2 --reason 'phone order'"
@@ -27,26 +27,26 @@ pub(super) struct Inventory {
 
 #[derive(Debug, Subcommand)]
 enum Order {
-    /// Changes what is available by a difference.
+    /// Change the available quantity by a difference.
     #[command(
         after_help = "Example: stockd inventory adjust --item KETTLE-00001-1 --location 7000001032772 --delta -2 --reason broken"
     )]
     Adjust(Adjust),
-    /// Turns a hold into a sale.
+    /// Turn a reservation into a sale.
     #[command(after_help = "Example: stockd inventory commit --reservation till-3 --sale outside")]
     Commit(Commit),
-    /// Lets a hold last longer.
+    /// Extend a reservation.
     #[command(after_help = "Example: stockd inventory extend --reservation till-3 --ttl 1h")]
     Extend(Extend),
-    /// Gives a hold back.
+    /// Release a reservation.
     #[command(after_help = "Example: stockd inventory release --reservation till-3")]
     Release(Release),
-    /// Holds stock for a while.
+    /// Reserve stock for a while.
     #[command(
         after_help = "Example: stockd inventory reserve --item KETTLE-00001-1 --location 7000001032772 --quantity 1 --reference till-3 --reason 'phone order'"
     )]
     Reserve(Reserve),
-    /// Sets a quantity.
+    /// Set a quantity of a level.
     #[command(
         after_help = "Example: stockd inventory update --item KETTLE-00001-1 --location 7000001032772 --quantity 12 --name on_hand --reason counted"
     )]
@@ -57,11 +57,11 @@ enum Order {
 #[derive(Debug, Args, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Place {
-    /// Of which inventory item: its id (a number or a GID), or its SKU where only one item has it.
+    /// Inventory item: its id (a number or a GID), or its SKU if only one item has it.
     #[arg(long, value_name = "ID|SKU", value_parser = NonEmptyStringValueParser::new())]
     #[serde(rename = "inventoryItemId")]
     item: String,
-    /// At which location; may be left out where there is only one.
+    /// Id of the location; can be left out if there is only one.
     #[arg(long, value_name = "ID")]
     #[serde(rename = "locationId")]
     location: Option<String>,
@@ -71,10 +71,10 @@ struct Place {
 #[derive(Debug, Args, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Cause {
-    /// Why, for the audit trail.
+    /// Reason, for the audit trail.
     #[arg(long, value_name = "TEXT")]
     reason: String,
-    /// Repeating the command with the same key changes nothing.
+    /// Idempotency key: the same command with the same key is carried out once.
     #[arg(long, value_name = "KEY")]
     #[serde(rename = "idempotencyKey")]
     key: Option<String>,
@@ -85,7 +85,7 @@ struct Adjust {
     #[command(flatten)]
     #[serde(flatten)]
     place: Place,
-    /// By how much, either sign.
+    /// Difference, positive or negative.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     delta: i64,
     #[command(flatten)]
@@ -96,14 +96,14 @@ struct Adjust {
 #[derive(Debug, Args, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Commit {
-    /// Which hold: its id, or its reference where only one open hold has it.
+    /// Reservation: its id, or its reference if only one open reservation has it.
     #[arg(long, value_name = "ID|REFERENCE")]
     #[serde(rename = "reservationId")]
     reservation: String,
-    /// Through which door the sale went: outside (the shop floor, an ERP) or order (Shopify's own).
+    /// How the sale was made: outside (the shop floor, an ERP), or order (by an order at Shopify).
     #[arg(long, value_name = "DOOR")]
     sale: String,
-    /// The order, when there is one.
+    /// Id of the order, if there is one.
     #[arg(long, value_name = "ID")]
     #[serde(rename = "orderId")]
     order: Option<String>,
@@ -111,11 +111,11 @@ struct Commit {
 
 #[derive(Debug, Args, Serialize)]
 struct Extend {
-    /// Which hold: its id, or its reference where only one open hold has it.
+    /// Reservation: its id, or its reference if only one open reservation has it.
     #[arg(long, value_name = "ID|REFERENCE")]
     #[serde(rename = "reservationId")]
     reservation: String,
-    /// From now, such as 30m, 8h or 7d; 15 minutes when left out.
+    /// New duration from now, such as 30m, 8h or 7d; by default 15 minutes.
     #[arg(long, value_name = "TIME")]
     #[serde(rename = "ttlSeconds")]
     ttl: Option<Lifetime>,
@@ -123,7 +123,7 @@ struct Extend {
 
 #[derive(Debug, Args, Serialize)]
 struct Release {
-    /// Which hold: its id, or its reference where only one open hold has it.
+    /// Reservation: its id, or its reference if only one open reservation has it.
     #[arg(long, value_name = "ID|REFERENCE")]
     #[serde(rename = "reservationId")]
     reservation: String,
@@ -134,14 +134,14 @@ struct Reserve {
     #[command(flatten)]
     #[serde(flatten)]
     place: Place,
-    /// How many.
+    /// Number of units to reserve.
     #[arg(long, value_name = "N")]
     quantity: i64,
-    /// For how long, such as 30m, 8h or 7d; 15 minutes when left out.
+    /// Duration, such as 30m, 8h or 7d; by default 15 minutes.
     #[arg(long, value_name = "TIME")]
     #[serde(rename = "ttlSeconds")]
     ttl: Option<Lifetime>,
-    /// The holder's own reference, by which the reservation can be named later.
+    /// Your own reference; you can name the reservation by it later.
     #[arg(long, value_name = "TEXT")]
     reference: Option<String>,
     #[command(flatten)]
@@ -154,13 +154,13 @@ struct Update {
     #[command(flatten)]
     #[serde(flatten)]
     place: Place,
-    /// To what.
+    /// Quantity to set the level to.
     #[arg(long, value_name = "N")]
     quantity: i64,
-    /// Which quantity: available, or on_hand for a shelf count; available when left out.
+    /// Quantity to set: available (the default), or on_hand for a shelf count.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Refuse when the quantity is not this now.
+    /// Refuse if the quantity is not this value now.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     expected: Option<i64>,
     #[command(flatten)]

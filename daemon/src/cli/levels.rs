@@ -9,16 +9,16 @@ use super::{say, tell};
 use crate::config::Environment;
 use crate::limits::PAGE_RECORDS_MAX;
 
-/// Lists stock by item and location.
+/// Lists stock by item and location, with the ids and SKUs that commands take.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stockd levels --low
   stockd levels --sku KETTLE-00001-1")]
 pub(super) struct Levels {
-    /// Only what is at or below its threshold.
+    /// Show only stock at or below its threshold.
     #[arg(long)]
     low: bool,
-    /// Only items with this SKU; may be repeated.
+    /// Show only items with this SKU; can be repeated.
     #[arg(long, value_name = "SKU")]
     sku: Vec<String>,
     #[command(flatten)]

@@ -33,42 +33,42 @@ use crate::logging;
 #[cfg(feature = "sentry")]
 use crate::reports;
 
-/// An exact, live, local copy of a Shopify store.
+/// Keeps an exact, live, local copy of a Shopify store.
 #[derive(Debug, Parser)]
 #[command(name = "stockd", version, about, after_help = "Example: stockd demo")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Print JSON for programs.
+    /// Print JSON, for programs.
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// A pretend store, the daemon on it, and its live stream: nothing to set up.
+    /// Run a pretend store with the daemon on it and show the live stream; nothing to set up.
     Demo(demo::Demo),
-    /// Releases every reservation at once.
+    /// Act on all reservations, for instance before you uninstall stockd.
     Reservations(reservations::Reservations),
-    /// Changes or reserves stock through the running daemon.
+    /// Change or reserve stock through the running daemon.
     Inventory(inventory::Inventory),
-    /// Lists stock, with the ids and SKUs that commands take.
+    /// List stock, with the ids and SKUs that commands take.
     Levels(levels::Levels),
-    /// Takes tokens no longer, at once.
+    /// Revoke tokens at once.
     Revoke(revoke::Revoke),
-    /// The daemon.
+    /// Run the daemon in the foreground.
     Run(run::Run),
-    /// Prints what the JSON of an event, the REST routes or the realtime side look like.
+    /// Print the JSON Schema of an event, or the OpenAPI or AsyncAPI document.
     Schema(schema::Schema),
-    /// The pretend store alone.
+    /// Run the pretend store alone.
     Sim(sim::Sim),
-    /// Tells how a shop's mirror is.
+    /// Show how exact a shop's mirror is, what waits and what is wrong.
     Status(status::Status),
-    /// Brings a resource over, and shows how far that is.
+    /// Synchronise a resource and show the progress.
     Sync(sync::Sync),
-    /// Prints a token signed with the configured secret.
+    /// Print a token, signed with the configured secret.
     Token(token::Token),
-    /// Follows the live stream in the terminal; goes on where it was after any interruption.
+    /// Follow the live stream in the terminal; resume after any interruption.
     Watch(watch::Watch),
 }
 

@@ -16,7 +16,7 @@ const SETTLED_WAIT: Duration = Duration::from_mins(2);
 /// How often is looked.
 const SETTLED_PAUSE: Duration = Duration::from_millis(500);
 
-/// Acts on all reservations at once.
+/// Acts on all reservations.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: stockd reservations release-all")]
 pub(super) struct Reservations {
@@ -28,7 +28,7 @@ pub(super) struct Reservations {
 
 #[derive(Debug, Subcommand)]
 enum ReservationAction {
-    /// Releases every reservation and waits until Shopify has confirmed all of them. Do this before you uninstall stockd.
+    /// Release every reservation and wait until Shopify has confirmed it. Do this before you uninstall stockd.
     #[command(after_help = "Example: stockd reservations release-all")]
     ReleaseAll,
 }

@@ -8,11 +8,11 @@ use super::api_client::ShopArgs;
 use super::say;
 use crate::config::Environment;
 
-/// Takes a token, or every token of a user issued so far, no longer; whoever is connected by it is put out at once.
+/// Revokes one token, or all tokens of a user that were issued so far. Connections that use them end at once.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: stockd revoke --user ann")]
 pub(super) struct Revoke {
-    /// Every token of this user that was issued so far.
+    /// Revoke every token of this user that was issued so far.
     #[arg(
         long,
         value_name = "ID",
@@ -20,7 +20,7 @@ pub(super) struct Revoke {
         conflicts_with = "jti"
     )]
     user: Option<UserId>,
-    /// The token of this `jti`.
+    /// Revoke the token with this `jti`.
     #[arg(long, value_name = "JTI")]
     jti: Option<String>,
     #[command(flatten)]

@@ -7,11 +7,11 @@ use clap::Args;
 use crate::config::{Config, Environment};
 use crate::process::{self, Process, Signals};
 
-/// Runs until SIGTERM or SIGINT; SIGHUP changes nothing. Under systemd it tells when it is ready.
+/// Runs the daemon until SIGTERM or SIGINT. SIGHUP changes nothing. It tells systemd when it is ready.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: stockd run --config stockd.toml")]
 pub(super) struct Run {
-    /// The configuration.
+    /// Configuration file to use.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{Usage, say};
 use crate::http;
 
-/// Prints a generated schema, or without a name what there is.
+/// Prints a generated schema; without a name, lists them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stockd schema openapi > openapi.json    # the REST routes, as OpenAPI 3.1
@@ -23,10 +23,10 @@ use crate::http;
   stockd schema event                     # one shape, as JSON Schema 2020-12
   stockd schema --folder schemas          # all of them, each into a file")]
 pub(super) struct Schema {
-    /// Which one: openapi, asyncapi or a shape.
+    /// Name: openapi, asyncapi or a shape.
     #[arg(conflicts_with = "folder")]
     name: Option<String>,
-    /// Write all of them into this folder.
+    /// Write all schemas into this folder.
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
 }

@@ -12,7 +12,7 @@ use tokio::signal::ctrl_c;
 
 use super::{Usage, say};
 
-/// A pretend Shopify store over real HTTP.
+/// Runs a pretend Shopify store over real HTTP.
 #[derive(Debug, Clone, Args)]
 #[command(
     after_help = "Example: stockd sim --products 2000 --shoppers 5 --webhooks http://127.0.0.1:8080/webhooks/shopify"
@@ -20,37 +20,37 @@ use super::{Usage, say};
 pub(super) struct Sim {
     #[command(flatten)]
     pub(super) store: PretendStore,
-    /// The store's name at Shopify.
+    /// Domain of the store.
     #[arg(long, default_value_t = DEFAULTS.shop.clone(), value_name = "DOMAIN")]
     shop: String,
-    /// Speak TLS with a certificate made now, and write that to this file for clients to trust.
+    /// Speak TLS, and write the new certificate to this file for clients to trust.
     #[arg(long, value_name = "FILE")]
     tls: Option<PathBuf>,
-    /// The token that API calls must carry.
+    /// Access token that API calls must carry.
     #[arg(long, default_value_t = DEFAULTS.access_token.clone())]
     access_token: String,
-    /// The app's client id, which gets tokens together with the secret.
+    /// Client id of the app, for the client-credentials grant.
     #[arg(long, default_value_t = DEFAULTS.client_id.clone())]
     client_id: String,
-    /// The app's secret: what webhooks are signed with, and the other half of the client credentials.
+    /// Secret of the app: signs webhooks, and is the other half of the client credentials.
     #[arg(long, visible_alias = "client-secret", default_value_t = DEFAULTS.webhook_secret.clone())]
     webhook_secret: String,
-    /// What the app may do, separated by commas.
+    /// Scopes of the app, separated by commas.
     #[arg(long, value_delimiter = ',', default_values_t = DEFAULTS.scopes.clone(), value_name = "SCOPES")]
     scopes: Vec<String>,
-    /// Where webhooks go; nowhere when left out.
+    /// Address for webhooks; without it none are sent.
     #[arg(long, value_name = "URL")]
     webhooks: Option<String>,
-    /// Query points restored a second.
+    /// Query points restored each second.
     #[arg(long, default_value_t = DEFAULTS.restore_rate, value_name = "POINTS")]
     restore_rate: u32,
-    /// Query points that can be saved up; 20 times the restore rate when left out.
+    /// Size of the bucket in query points; by default 20 times the restore rate.
     #[arg(long, value_name = "POINTS")]
     bucket: Option<u32>,
-    /// How many variants a product has on average.
+    /// Variants of a product on average.
     #[arg(long, default_value_t = DEFAULTS.variants_per_product, value_name = "N")]
     variants_per_product: u32,
-    /// Objects that a bulk operation reads a second.
+    /// Objects that a bulk operation reads each second.
     #[arg(long, default_value_t = DEFAULTS.bulk_pace, value_name = "OBJECTS")]
     bulk_pace: u32,
     #[command(flatten)]
@@ -109,10 +109,10 @@ struct Switches {
     /// The HTTP status of a throttled call: 200 or 429.
     #[arg(long, default_value_t = DEFAULTS.throttled_status, value_name = "STATUS")]
     throttled_status: u16,
-    /// For how many seconds searches do not find what changed.
+    /// Seconds for which searches do not find a change.
     #[arg(long, default_value_t = DEFAULTS.search_lag, value_name = "SECONDS")]
     search_lag: u32,
-    /// The most records a list gives out.
+    /// Maximum number of records in a list.
     #[arg(long, default_value_t = DEFAULTS.max_listed, value_name = "N")]
     max_listed: usize,
 }
@@ -120,19 +120,19 @@ struct Switches {
 /// What kind of store to pretend.
 #[derive(Debug, Clone, Args)]
 pub(super) struct PretendStore {
-    /// Where the pretend store listens.
+    /// Address on which the pretend store listens.
     #[arg(long, default_value = "127.0.0.1:9090", value_name = "ADDRESS")]
     pub(super) sim_listen: SocketAddr,
-    /// The same seed gives the same store and the same purchases.
+    /// Seed; the same seed gives the same store and the same purchases.
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
-    /// How many products.
+    /// Number of products in the store.
     #[arg(long, default_value_t = 200, value_name = "N")]
     products: u32,
-    /// How many locations.
+    /// Number of locations.
     #[arg(long, default_value_t = 4, value_name = "N")]
     locations: u32,
-    /// Purchases a second.
+    /// Purchases each second.
     #[arg(long, default_value_t = 1.0, value_name = "PER_SECOND")]
     shoppers: f64,
 }

@@ -9,8 +9,7 @@ use super::terminal::Terminal;
 use super::{say, tell};
 use crate::config::Environment;
 
-/// Tells how a shop's mirror is: what was synced when, what drifted, what waits, what is wrong. Ends with 1 while
-/// anything is.
+/// Shows the last runs of a shop, its drift, what waits and what is wrong. Exits with 1 while something is wrong.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: stockd status")]
 pub(super) struct Status {

@@ -19,24 +19,23 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// How often a refusal is doubted when no run is under way.
 const VAIN_MAX: u32 = 2;
 
-/// Brings a resource over, and shows how far that is. Where a run of it is under way that does the same or more, that one
-/// is shown.
+/// Synchronises a resource and shows the progress. If such a run is under way, it shows that one.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: stockd sync inventory --full")]
 #[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 pub(super) struct Sync {
-    /// products, inventory, orders or customers.
+    /// Resource: products, inventory, orders or customers.
     resource: Resource,
     /// Compare everything, not only what changed since the last run.
     #[arg(long)]
     full: bool,
-    /// Compare only: tell what would be put right, and put nothing right.
+    /// Only compare: report what would be corrected, and correct nothing.
     #[arg(long)]
     dry_run: bool,
-    /// However many records are missing at Shopify: you have looked, and that is right.
+    /// Accept any number of records that are missing at Shopify. Check first that they are really gone.
     #[arg(long, requires = "full")]
     any_missing: bool,
-    /// End the run that is under way.
+    /// Cancel the run that is under way.
     #[arg(long, conflicts_with_all = ["full", "dry_run", "any_missing"])]
     cancel: bool,
     #[command(flatten)]

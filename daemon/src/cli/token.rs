@@ -15,31 +15,31 @@ use crate::clock::SystemClock;
 use crate::config::{Auth, Config, Environment};
 use crate::people::auth::{self, NewToken};
 
-/// Prints a token for a user.
+/// Prints a token for a user, signed with the configured secret.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example: stockd token --config stockd.toml --role staff --user ann --locations 1,2 --ttl 7d"
 )]
 pub(super) struct Token {
-    /// The configuration with the secret.
+    /// Configuration file with the secret.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// admin, manager, staff, customer, guest, service or super_admin.
+    /// Role: admin, manager, staff, customer, guest, service or super_admin.
     #[arg(long, value_parser = role)]
     role: Role,
-    /// The user's id.
+    /// Id of the user, for the audit trail.
     #[arg(long, value_name = "ID")]
     user: schemas::UserId,
-    /// The customer they are.
+    /// Customer id of the user.
     #[arg(long, value_name = "ID")]
     customer: Option<CustomerId>,
-    /// The locations they are limited to.
+    /// Locations to which the user is limited, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "IDS")]
     locations: Option<Vec<LocationId>>,
-    /// The shops they are limited to.
+    /// Shops to which the user is limited, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "DOMAINS")]
     shops: Option<Vec<ShopDomain>>,
-    /// How long it is good for, such as 30m, 8h or 7d.
+    /// Lifetime of the token, such as 30m, 8h or 7d.
     #[arg(long, default_value = "8h", value_name = "TIME")]
     ttl: Lifetime,
 }

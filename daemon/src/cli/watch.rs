@@ -12,7 +12,7 @@ use schemas::{ErrorCode, Offset, Room};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use ws::protocol::engine;
-use ws::protocol::socketio::{Content, Packet};
+use ws::protocol::socketio::{PacketContent, SocketIoPacket};
 
 use super::api_client::{ConnectionArgs, DaemonAccess};
 use super::terminal::{Colour, Terminal};
@@ -24,7 +24,7 @@ const NAMESPACE: &str = "/oda";
 /// Longest pause before connecting again.
 const RECONNECT_MAX: Duration = Duration::from_secs(5);
 
-/// Follows the live stream: everything that the token may see, in local time.
+/// Follows the live stream: every event that the token may see, in local time.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stockd watch --changes
@@ -32,14 +32,14 @@ const RECONNECT_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Watch {
     #[command(flatten)]
     connection: ConnectionArgs,
-    /// What to follow: inventory:all, inventory:location:ID, inventory:product:ID, inventory:variant:ID,
-    /// orders:all, orders:customer:ID, notifications. Everything that the token may see when left out.
+    /// Rooms to follow: inventory:all, inventory:location:ID, inventory:product:ID, inventory:variant:ID,
+    /// orders:all, orders:customer:ID, notifications. By default everything that the token may see.
     #[arg(long, value_delimiter = ',', value_name = "ROOMS")]
     rooms: Vec<String>,
-    /// Begin after this offset instead of now.
+    /// Start after this offset instead of now.
     #[arg(long, value_name = "OFFSET")]
     since: Option<Offset>,
-    /// Only what changed something: no webhooks, no progress, no stock and no runs that left everything as it was.
+    /// Show only changes: no webhooks, no progress, and no stock or runs that changed nothing.
     #[arg(long)]
     changes: bool,
 }
@@ -218,33 +218,38 @@ impl Stream {
             let Message::Text(text) = message else {
                 continue;
             };
-            let answers = match engine::Packet::parse(&text) {
-                Ok(engine::Packet::Open(_)) => {
+            let answers = match engine::EnginePacket::parse(&text) {
+                Ok(engine::EnginePacket::Open(_)) => {
                     let auth = json!({ "token": token }).as_object().cloned();
-                    vec![engine::Packet::Message(&packet(Content::Connect(auth))).encode()]
+                    vec![
+                        engine::EnginePacket::Message(&packet(PacketContent::Connect(auth)))
+                            .encode(),
+                    ]
                 }
-                Ok(engine::Packet::Ping(data)) => vec![engine::Packet::Pong(data).encode()],
-                Ok(engine::Packet::Message(text)) => {
-                    match Packet::parse(text).map(|packet| packet.content) {
-                        Ok(Content::Connect(_)) => self.subscribe(),
-                        Ok(Content::ConnectError(reason)) => {
+                Ok(engine::EnginePacket::Ping(data)) => {
+                    vec![engine::EnginePacket::Pong(data).encode()]
+                }
+                Ok(engine::EnginePacket::Message(text)) => {
+                    match SocketIoPacket::parse(text).map(|packet| packet.content) {
+                        Ok(PacketContent::Connect(_)) => self.subscribe(),
+                        Ok(PacketContent::ConnectError(reason)) => {
                             let message = reason["message"].as_str().unwrap_or("without a reason");
                             return Ok(Ended::ApiRefusal(format!(
                                 "the daemon refuses the connection: {message}"
                             )));
                         }
-                        Ok(Content::Disconnect) => {
+                        Ok(PacketContent::Disconnect) => {
                             return Ok(Ended::ApiRefusal(
                                 "the daemon ended the connection; a new token is needed".to_owned(),
                             ));
                         }
-                        Ok(Content::Ack { id, args, .. }) => {
+                        Ok(PacketContent::Ack { id, args, .. }) => {
                             match self.acknowledged(id, args.first())? {
                                 Some(reason) => return Ok(Ended::ApiRefusal(reason)),
                                 None => Vec::new(),
                             }
                         }
-                        Ok(Content::Event { name, args, .. }) => {
+                        Ok(PacketContent::Event { name, args, .. }) => {
                             self.event(&name, args.first().unwrap_or(&Value::Null))?;
                             Vec::new()
                         }
@@ -270,13 +275,13 @@ impl Stream {
             if let Some(position) = subscription.position {
                 payload["since"] = json!(position);
             }
-            let event = Content::Event {
+            let event = PacketContent::Event {
                 id: Some(id),
                 name: (*event).to_owned(),
                 args: vec![payload],
                 attachments: 0,
             };
-            engine::Packet::Message(&packet(event)).encode()
+            engine::EnginePacket::Message(&packet(event)).encode()
         };
         (0..)
             .zip(&self.subscriptions)
@@ -353,8 +358,8 @@ impl Stream {
     }
 }
 
-fn packet(content: Content) -> String {
-    Packet {
+fn packet(content: PacketContent) -> String {
+    SocketIoPacket {
         namespace: NAMESPACE.to_owned(),
         content,
     }

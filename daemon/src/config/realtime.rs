@@ -71,8 +71,8 @@ impl Realtime {
     }
 
     /// The same as the realtime side takes it, which keeps the rooms of sessions for so many days.
-    pub(crate) fn options(&self, session_days: u16) -> ws::Options {
-        ws::Options {
+    pub(crate) fn options(&self, session_days: u16) -> ws::HubOptions {
+        ws::HubOptions {
             ping_interval: Duration::from_secs(self.ping_interval_seconds.into()),
             ping_timeout: Duration::from_secs(self.ping_timeout_seconds.into()),
             plain_ping_interval: Duration::from_secs(self.plain_ping_interval_seconds.into()),
@@ -89,11 +89,11 @@ impl Realtime {
             messages_per_minute: self.messages_per_minute,
             plain_messages_per_minute: self.plain_messages_per_minute,
             session_days,
-            ..ws::Options::default()
+            ..ws::HubOptions::default()
         }
     }
 }
 
 fn namespace(name: &str) -> Option<Namespace> {
-    <Namespace as ws::protocol::socketio::Namespace>::parse(name)
+    <Namespace as ws::protocol::socketio::NamespaceId>::parse(name)
 }

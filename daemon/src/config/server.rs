@@ -8,7 +8,7 @@ use reqwest::Url;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use ws::contracts::Root;
-use ws::{Entrance, Network};
+use ws::{IpNetwork, ListenerPolicy};
 
 use super::Fault;
 
@@ -27,11 +27,11 @@ pub struct Server {
     pub origins: Vec<String>,
     /// Addresses or networks (`10.0.0.0/8`) of proxies whose `X-Forwarded-For` is believed, for counting by address.
     #[serde(default)]
-    pub trusted_proxies: Vec<Network>,
+    pub trusted_proxies: Vec<IpNetwork>,
     /// Addresses or networks from which calls without a token are taken as those of a service: they may post events and
     /// ask who is connected. None, unless older programs have no token to send.
     #[serde(default)]
-    pub trusted_networks: Vec<Network>,
+    pub trusted_networks: Vec<IpNetwork>,
     /// Further hosts by which such calls name this daemon, without a port. IP addresses, `localhost` and the hosts of
     /// `origins` and of shops' `webhook_address` are known anyway. A page elsewhere can have its own name resolve to our
     /// address, but cannot have its browser send another one.
@@ -41,9 +41,9 @@ pub struct Server {
 
 impl Server {
     /// Whom it lets in.
-    pub fn entrance(&self) -> Entrance {
+    pub fn entrance(&self) -> ListenerPolicy {
         let (origins, trusted_proxies) = (self.origins.clone(), self.trusted_proxies.clone());
-        Entrance {
+        ListenerPolicy {
             root: self.root,
             origins,
             trusted_proxies,

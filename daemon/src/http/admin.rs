@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use http::HeaderMap;
 use schemars::JsonSchema;
 use schemas::id::ID_BYTES_MAX;
-use schemas::{ErrorBody, ErrorCode, Identity, Offset, Room, ShopDomain, Timestamp, UserId};
+use schemas::{ErrorBody, ErrorCode, Offset, Room, ShopDomain, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use store::{Operation, Revocation, Revoked};
 
-use super::api::{failed, identity};
-use super::route::ApiRequest;
+use super::api::failed;
+use super::parameter::NoParameters;
+use super::route::Call;
 use super::{RouteContext, body};
 use crate::limits::{COMMAND_BYTES_MAX, PRESENCE_LISTED_MAX};
 use crate::people::auth::TOKEN_ID_BYTES_MAX;
@@ -60,28 +60,9 @@ struct Gathering {
 
 pub(super) async fn realtime(
     context: &RouteContext,
-    request: ApiRequest,
+    _: Call<NoParameters>,
 ) -> Result<Realtime, ErrorBody> {
-    admin(context, &request.headers)?;
-    request.query()?;
     Ok(figures(context))
-}
-
-/// Who asks, if they run all of this.
-pub(super) fn admin(context: &RouteContext, headers: &HeaderMap) -> Result<Identity, ErrorBody> {
-    let identity = identity(context, headers)?;
-    let everywhere = context
-        .shops
-        .domains()
-        .iter()
-        .all(|shop| identity.may_enter(shop));
-    if identity.role.is_admin() && everywhere {
-        return Ok(identity);
-    }
-    Err(ErrorBody::new(
-        ErrorCode::Forbidden,
-        "this is for admins of every shop",
-    ))
 }
 
 fn figures(context: &RouteContext) -> Realtime {
@@ -156,11 +137,9 @@ pub(super) struct RevokedUntil {
 
 pub(super) async fn revoke(
     context: &RouteContext,
-    request: ApiRequest,
+    call: Call<NoParameters>,
 ) -> Result<RevokedUntil, ErrorBody> {
-    let by = admin(context, &request.headers)?;
-    request.query()?;
-    let body = body::whole(request.body, COMMAND_BYTES_MAX).await?;
+    let body = body::whole(call.body, COMMAND_BYTES_MAX).await?;
     let revoking: Revoking = schemas::json::read(&body).map_err(|problem| {
         ErrorBody::new(
             ErrorCode::InvalidPayload,
@@ -204,7 +183,7 @@ pub(super) async fn revoke(
     written.map_err(|failure| failed(&failure))?;
     // Nobody comes in with it any more; and then whoever is in goes.
     context.tokens.revoke(revocation, now);
-    context.hub.reconsider();
-    tracing::info!(by = %by.user_id, "tokens were revoked");
+    context.hub.recheck_tokens();
+    tracing::info!(user.id = %call.identity.user_id, "revoked tokens");
     Ok(RevokedUntil { ok: true, until })
 }

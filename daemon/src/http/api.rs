@@ -1,23 +1,23 @@
 //! `/api/v1`: the mirror and what goes on with it, read by the same table of rights as everything else.
 
-use std::collections::BTreeSet;
+use std::marker::PhantomData;
 
-use http::HeaderMap;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, json_schema};
 use schemas::shape::LevelShape;
 use schemas::{
-    ErrorBody, ErrorCode, Event, Identity, LevelSelection, LocationId, Offset, Role, Room,
-    ShopDomain, Subject, Timestamp, UserId,
+    ErrorBody, ErrorCode, Event, InventoryItemId, LevelSelection, LocationId, Offset, ProductId,
+    Room, ShopDomain, Subject, Timestamp, VariantId,
 };
 use serde::Serialize;
 use serde_json::Value;
 use store::{Collection, DeliverySummary, OrderView, StoreError};
 
 use super::RouteContext;
-use super::route::{ApiRequest, Query};
-use crate::limits::{LIST_ITEMS_MAX, PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX};
-use crate::people::auth::TokenError;
-use crate::shop::names;
+use super::parameter::{
+    Choice, IdList, LIMIT, LevelCursor, Parameter, Parsed, SHOP, Text, ValueList, id_list, page,
+    parameters, query,
+};
+use super::route::Call;
 
 /// A page of a list.
 #[derive(Serialize, JsonSchema)]
@@ -83,79 +83,6 @@ struct DeliveryCount {
     count: u64,
 }
 
-pub(super) async fn customers(
-    context: &RouteContext,
-    request: ApiRequest,
-) -> Result<Page<Value>, ErrorBody> {
-    Call::new(context, &request)?
-        .list(Collection::Customers, Subject::Customer)
-        .await
-}
-
-pub(super) async fn items(
-    context: &RouteContext,
-    request: ApiRequest,
-) -> Result<Page<Value>, ErrorBody> {
-    Call::new(context, &request)?
-        .list(Collection::Items, Subject::Inventory { location: None })
-        .await
-}
-
-pub(super) async fn locations(
-    context: &RouteContext,
-    request: ApiRequest,
-) -> Result<Page<Value>, ErrorBody> {
-    Call::new(context, &request)?
-        .list(Collection::Locations, Subject::Sync)
-        .await
-}
-
-pub(super) async fn orders(
-    context: &RouteContext,
-    request: ApiRequest,
-) -> Result<Page<Value>, ErrorBody> {
-    Call::new(context, &request)?.orders().await
-}
-
-pub(super) async fn products(
-    context: &RouteContext,
-    request: ApiRequest,
-) -> Result<Page<Value>, ErrorBody> {
-    Call::new(context, &request)?
-        .list(Collection::Products, Subject::Product)
-        .await
-}
-
-pub(super) async fn variants(
-    context: &RouteContext,
-    request: ApiRequest,
-) -> Result<Page<Value>, ErrorBody> {
-    Call::new(context, &request)?
-        .list(Collection::Variants, Subject::Product)
-        .await
-}
-
-pub(super) async fn levels(
-    context: &RouteContext,
-    request: ApiRequest,
-) -> Result<LevelPage, ErrorBody> {
-    Call::new(context, &request)?.levels().await
-}
-
-pub(super) async fn events(
-    context: &RouteContext,
-    request: ApiRequest,
-) -> Result<EventPage, ErrorBody> {
-    Call::new(context, &request)?.events().await
-}
-
-pub(super) async fn deliveries(
-    context: &RouteContext,
-    request: ApiRequest,
-) -> Result<Deliveries, ErrorBody> {
-    Call::new(context, &request)?.deliveries().await
-}
-
 pub(super) fn failed(failure: &StoreError) -> ErrorBody {
     match failure {
         StoreError::TooOld(_) => ErrorBody::field(
@@ -172,37 +99,6 @@ pub(super) fn failed(failure: &StoreError) -> ErrorBody {
     }
 }
 
-/// Who asks.
-pub(super) fn identity(context: &RouteContext, headers: &HeaderMap) -> Result<Identity, ErrorBody> {
-    let refuse = |message| ErrorBody::new(ErrorCode::TokenInvalid, message);
-    let token = ws::connection::bearer(headers);
-    let token = token.ok_or_else(|| refuse("send a token: Authorization: Bearer <token>"))?;
-    context
-        .tokens
-        .verify(&token, context.clock.now())
-        .map_err(|reason| {
-            tracing::info!(%reason, "token refused");
-            match reason {
-                TokenError::NotYet => ErrorBody::new(
-                    ErrorCode::Unavailable,
-                    "the keys of tokens are being fetched; try again in a few seconds",
-                ),
-                _ => refuse("Invalid or expired token"),
-            }
-        })
-}
-
-/// The parts of a list in a parameter, each once.
-fn listed<'t>(field: &str, text: &'t str) -> Result<BTreeSet<&'t str>, ErrorBody> {
-    let parts: BTreeSet<&str> = text.split(',').filter(|part| !part.is_empty()).collect();
-    if parts.len() > LIST_ITEMS_MAX {
-        let message =
-            format!("{field} takes at most {LIST_ITEMS_MAX}; ask several times, or for everything");
-        return Err(ErrorBody::field(field, message));
-    }
-    Ok(parts)
-}
-
 /// What the id of a collection's records is called.
 fn id_field(collection: Collection) -> &'static str {
     match collection {
@@ -215,284 +111,276 @@ fn id_field(collection: Collection) -> &'static str {
     }
 }
 
-/// One authenticated question about one shop.
-pub(super) struct Call<'c> {
-    pub(super) context: &'c RouteContext,
-    pub(super) identity: Identity,
-    pub(super) shop: ShopDomain,
-    pub(super) query: Query,
-    pub(super) limit: usize,
+const AFTER_RECORD: Parameter<Parsed<u64>> = page(
+    "after",
+    || json_schema!({ "type": "string", "pattern": "^[0-9]{1,19}$" }),
+    Some("the id of the last record of the page before"),
+);
+const AFTER_LEVEL: Parameter<Parsed<LevelCursor>> = page("after", LevelCursor::schema, None);
+const AFTER_OFFSET: Parameter<Parsed<Offset>> = page(
+    "after",
+    || json_schema!({ "type": "string", "pattern": r"^[0-9a-fA-F]{8}\.[0-9]{1,19}$" }),
+    None,
+);
+const LOCATION_IDS: Parameter<IdList<LocationId>> = id_list(
+    "locationId",
+    "Ids of locations, separated by commas.",
+    "Location",
+);
+const PRODUCT_IDS: Parameter<IdList<ProductId>> = id_list(
+    "productId",
+    "Ids of products, separated by commas. Several parameters are a union.",
+    "Product",
+);
+const VARIANT_IDS: Parameter<IdList<VariantId>> = id_list(
+    "variantId",
+    "Ids of variants, separated by commas.",
+    "ProductVariant",
+);
+const ITEM_IDS: Parameter<IdList<InventoryItemId>> = id_list(
+    "inventoryItemId",
+    "Ids of inventory items, separated by commas.",
+    "InventoryItem",
+);
+const SKU: Parameter<Text> = query(
+    "sku",
+    "Exact SKU of the items.",
+    Text {
+        schema: || json_schema!({ "type": "string", "examples": ["SCARF-00127-1"] }),
+    },
+);
+const ROOMS: Parameter<ValueList<Room>> = query(
+    "rooms",
+    "Rooms, separated by commas. Only their events are listed.",
+    ValueList {
+        schema: || json_schema!({ "type": "string", "examples": ["inventory:all", "orders:all,shopify:sync"] }),
+        empty: "name a room, or leave it out for everything",
+        of: PhantomData,
+    },
+);
+const DELIVERY_STATE: Parameter<Choice> = query(
+    "state",
+    "State of the commands.",
+    Choice {
+        words: &["pending", "applied", "ignored", "unreadable"],
+        default: Some("unreadable"),
+    },
+);
+
+parameters! {
+    /// Of a list of records.
+    pub(super) struct RecordsParameters {
+        shop: ShopDomain = SHOP,
+        limit: usize = LIMIT,
+        after: Option<u64> = AFTER_RECORD,
+    }
 }
 
-impl<'c> Call<'c> {
-    pub(super) fn new(context: &'c RouteContext, request: &ApiRequest) -> Result<Self, ErrorBody> {
-        let identity = identity(context, &request.headers)?;
-        let query = request.query()?;
-        let named = query.get("shop").map(String::as_str);
-        let shop = names::shop(&identity, named, &context.shops.domains())?;
-        let limit = match query.get("limit").map(|text| text.parse()) {
-            None => PAGE_RECORDS_DEFAULT,
-            Some(Ok(limit @ 1..=PAGE_RECORDS_MAX)) => limit,
-            Some(_) => {
-                return Err(ErrorBody::field(
-                    "limit",
-                    format!("a whole number from 1 to {PAGE_RECORDS_MAX}"),
-                ));
+parameters! {
+    /// Of a list of levels.
+    pub(super) struct LevelsParameters {
+        shop: ShopDomain = SHOP,
+        limit: usize = LIMIT,
+        after: Option<LevelCursor> = AFTER_LEVEL,
+        location_ids: Option<Vec<LocationId>> = LOCATION_IDS,
+        product_ids: Option<Vec<ProductId>> = PRODUCT_IDS,
+        variant_ids: Option<Vec<VariantId>> = VARIANT_IDS,
+        item_ids: Option<Vec<InventoryItemId>> = ITEM_IDS,
+        sku: Option<String> = SKU,
+    }
+}
+
+parameters! {
+    /// Of the log.
+    pub(super) struct EventsParameters {
+        shop: ShopDomain = SHOP,
+        limit: usize = LIMIT,
+        after: Option<Offset> = AFTER_OFFSET,
+        rooms: Option<Vec<Room>> = ROOMS,
+    }
+}
+
+parameters! {
+    /// Of a list of webhooks.
+    pub(super) struct DeliveriesParameters {
+        shop: ShopDomain = SHOP,
+        limit: usize = LIMIT,
+        state: Option<&'static str> = DELIVERY_STATE,
+    }
+}
+
+/// Records by id.
+pub(super) async fn list(
+    context: &RouteContext,
+    call: Call<RecordsParameters>,
+    collection: Collection,
+) -> Result<Page<Value>, ErrorBody> {
+    let RecordsParameters { shop, limit, after } = call.parameters;
+    let after = after.unwrap_or_default();
+    let records = context.store.list(&shop, collection, after, limit).await;
+    Ok(page_of(collection, limit, records.map_err(|e| failed(&e))?))
+}
+
+/// Orders are seen one by one: customers see their own, staff limited to locations those of these. None of the others
+/// is in a page, nor named by its `next`.
+pub(super) async fn orders(
+    context: &RouteContext,
+    Call {
+        identity,
+        parameters,
+        ..
+    }: Call<RecordsParameters>,
+) -> Result<Page<Value>, ErrorBody> {
+    let RecordsParameters { shop, limit, after } = parameters;
+    let locations = identity.limiting_locations();
+    let view = match (identity.own_customer(), locations) {
+        (Some(customer), _) => OrderView::Of(customer),
+        (None, Some(mine)) => OrderView::At(mine.to_vec()),
+        (None, None) => OrderView::All,
+    };
+    let after = after.unwrap_or_default();
+    let orders = context.store.orders(&shop, view, after, limit).await;
+    let mut page = page_of(Collection::Orders, limit, orders.map_err(|e| failed(&e))?);
+    if let Some(mine) = locations {
+        // Where else an order is fulfilled is not theirs to know.
+        let mine: Vec<Value> = mine.iter().map(|id| Value::from(id.to_string())).collect();
+        for order in &mut page.data {
+            if let Some(locations) = order.get_mut("locations").and_then(Value::as_array_mut) {
+                locations.retain(|location| mine.contains(location));
             }
-        };
-        Ok(Self {
-            context,
-            identity,
-            shop,
-            query,
-            limit,
+        }
+    }
+    Ok(page)
+}
+
+fn page_of(collection: Collection, limit: usize, records: Vec<Value>) -> Page<Value> {
+    let next = records
+        .last()
+        .filter(|_| records.len() == limit)
+        .and_then(|record| record.get(id_field(collection))?.as_str())
+        .map(str::to_owned);
+    Page {
+        data: records,
+        next,
+    }
+}
+
+pub(super) async fn levels(
+    context: &RouteContext,
+    Call {
+        identity,
+        parameters,
+        ..
+    }: Call<LevelsParameters>,
+) -> Result<LevelPage, ErrorBody> {
+    let LevelsParameters {
+        shop,
+        limit,
+        after,
+        location_ids,
+        product_ids,
+        variant_ids,
+        item_ids,
+        sku,
+    } = parameters;
+    let selection = LevelSelection {
+        location_ids,
+        product_ids,
+        variant_ids,
+        item_ids,
+        sku,
+        // So that no level of another location is in the page, nor named by its `next`.
+        within: identity.limiting_locations().map(<[LocationId]>::to_vec),
+    };
+    let after = after.map(|LevelCursor(item, location)| (item, location));
+    let read = context
+        .store
+        .levels(vec![shop], selection, after, limit)
+        .await;
+    let (mut data, sequence) = read.map_err(|e| failed(&e))?;
+    let last = data.last().filter(|_| data.len() == limit);
+    let next = last.map(|level| format!("{}:{}", level.inventory_item_id, level.location_id));
+    data.retain(|level| {
+        identity.may_see(Subject::Inventory {
+            location: Some(level.location_id),
         })
-    }
+    });
+    let offset = Offset {
+        sequence,
+        ..context.store.head()
+    };
+    Ok(LevelPage { data, next, offset })
+}
 
-    pub(super) fn may_see(&self, subject: Subject<'_>) -> Result<(), ErrorBody> {
-        if self.identity.may_see(subject) {
-            return Ok(());
-        }
-        Err(ErrorBody::new(
-            ErrorCode::Forbidden,
-            format!("the role {} may not read this", self.identity.role.as_str()),
-        ))
+/// The events after an offset that the bearer may see.
+pub(super) async fn events(
+    context: &RouteContext,
+    Call {
+        identity,
+        parameters,
+        ..
+    }: Call<EventsParameters>,
+) -> Result<EventPage, ErrorBody> {
+    let EventsParameters {
+        shop,
+        limit,
+        after,
+        rooms,
+    } = parameters;
+    let store = &context.store;
+    let head = store.head();
+    let after = after.unwrap_or(Offset {
+        sequence: schemas::Sequence(0),
+        ..head
+    });
+    if after.epoch != head.epoch || after.sequence > head.sequence {
+        return Err(ErrorBody::field(
+            AFTER_OFFSET.name,
+            "an offset of another database: load everything anew",
+        ));
     }
+    let rooms = rooms.unwrap_or_default();
+    let entries = store
+        .replay(&shop, rooms, after.sequence, head.sequence, limit)
+        .await;
+    let entries = entries.map_err(|e| failed(&e))?;
+    let next = entries.last().map_or(head, |entry| entry.offset);
+    let seen = entries
+        .into_iter()
+        .filter(|entry| identity.may_see(entry.event.subject()));
+    let data = seen.map(|entry| LoggedEvent {
+        event: entry.event.public_json(),
+        id: entry.offset,
+        shop: entry.shop,
+        timestamp: entry.at,
+    });
+    Ok(EventPage {
+        data: data.collect(),
+        next,
+    })
+}
 
-    /// Records by id; `next` is what to send as `after` for the next page, absent on the last.
-    async fn list(
-        &self,
-        collection: Collection,
-        subject: Subject<'_>,
-    ) -> Result<Page<Value>, ErrorBody> {
-        self.may_see(subject)?;
-        let after = self.after_id()?;
-        let records = self
-            .context
-            .store
-            .list(&self.shop, collection, after, self.limit)
-            .await;
-        Ok(self.page(collection, records.map_err(|e| failed(&e))?))
-    }
-
-    /// Orders are seen one by one: customers see their own, staff limited to locations those of these. None of the others
-    /// is in a page, nor named by its `next`.
-    async fn orders(&self) -> Result<Page<Value>, ErrorBody> {
-        let customer = self.identity.own_customer();
-        // Whether they may see any order at all.
-        self.may_see(Subject::Order {
-            customer,
-            user: None,
-            locations: &[],
-        })?;
-        let view = match (customer, &self.identity.locations) {
-            (Some(customer), _) => OrderView::Of(customer),
-            (None, Some(mine)) if self.identity.role == Role::Staff => OrderView::At(mine.clone()),
-            _ => OrderView::All,
-        };
-        let after = self.after_id()?;
-        let orders = self
-            .context
-            .store
-            .orders(&self.shop, view, after, self.limit)
-            .await;
-        let mut page = self.page(Collection::Orders, orders.map_err(|e| failed(&e))?);
-        if let Some(mine) = self.locations() {
-            // Where else an order is fulfilled is not theirs to know.
-            let mine: Vec<Value> = mine.iter().map(|id| Value::from(id.to_string())).collect();
-            for order in &mut page.data {
-                if let Some(locations) = order.get_mut("locations").and_then(Value::as_array_mut) {
-                    locations.retain(|location| mine.contains(location));
-                }
-            }
-        }
-        Ok(page)
-    }
-
-    /// The locations that the bearer is limited to; `None` is no limit. As [`Identity::may_see`] has it.
-    pub(super) fn locations(&self) -> Option<&[LocationId]> {
-        self.identity
-            .locations
-            .as_deref()
-            .filter(|_| self.identity.role == Role::Staff)
-    }
-
-    /// The same with who they are, for lists of what people did.
-    pub(super) fn seen_by(&self) -> Option<(UserId, Vec<LocationId>)> {
-        self.locations()
-            .map(|mine| (self.identity.user_id.clone(), mine.to_vec()))
-    }
-
-    fn after_id(&self) -> Result<u64, ErrorBody> {
-        let after = self.query.get("after").map_or(Ok(0), |text| text.parse());
-        after.map_err(|_| ErrorBody::field("after", "the id of the last record of the page before"))
-    }
-
-    fn page(&self, collection: Collection, records: Vec<Value>) -> Page<Value> {
-        let next = records
-            .last()
-            .filter(|_| records.len() == self.limit)
-            .and_then(|record| record.get(id_field(collection))?.as_str())
-            .map(str::to_owned);
-        Page {
-            data: records,
-            next,
-        }
-    }
-
-    async fn levels(&self) -> Result<LevelPage, ErrorBody> {
-        fn ids<T: std::str::FromStr>(
-            query: &Query,
-            field: &str,
-        ) -> Result<Option<Vec<T>>, ErrorBody>
-        where
-            T::Err: std::fmt::Display,
-        {
-            let Some(text) = query.get(field) else {
-                return Ok(None);
-            };
-            let ids = listed(field, text)?.into_iter().map(str::parse);
-            ids.collect::<Result<_, T::Err>>()
-                .map(Some)
-                .map_err(|problem| ErrorBody::field(field, problem.to_string()))
-        }
-        if !self.identity.role.is_staff() {
-            self.may_see(Subject::Inventory { location: None })?;
-        }
-        let selection = LevelSelection {
-            location_ids: ids(&self.query, "locationId")?,
-            product_ids: ids(&self.query, "productId")?,
-            variant_ids: ids(&self.query, "variantId")?,
-            item_ids: ids(&self.query, "inventoryItemId")?,
-            sku: self.query.get("sku").cloned(),
-            // So that no level of another location is in the page, nor named by its `next`.
-            within: self.locations().map(<[LocationId]>::to_vec),
-        };
-        let after = self.query.get("after").map(|text| {
-            let (item, location) = text.split_once(':')?;
-            Some((item.parse().ok()?, location.parse().ok()?))
-        });
-        if after == Some(None) {
-            return Err(ErrorBody::field(
-                "after",
-                "the `next` of the page before: <item>:<location>",
-            ));
-        }
-        let shops = vec![self.shop.clone()];
-        let read = self
-            .context
-            .store
-            .levels(shops, selection, after.flatten(), self.limit)
-            .await;
-        let (mut data, sequence) = read.map_err(|e| failed(&e))?;
-        let last = data.last().filter(|_| data.len() == self.limit);
-        let next = last.map(|level| format!("{}:{}", level.inventory_item_id, level.location_id));
-        data.retain(|level| {
-            self.identity.may_see(Subject::Inventory {
-                location: Some(level.location_id),
-            })
-        });
-        let offset = Offset {
-            sequence,
-            ..self.context.store.head()
-        };
-        Ok(LevelPage { data, next, offset })
-    }
-
-    /// What happened after an offset, of what the bearer may see.
-    async fn events(&self) -> Result<EventPage, ErrorBody> {
-        let store = &self.context.store;
-        let head = store.head();
-        let after = match self.query.get("after").map(|text| text.parse::<Offset>()) {
-            None => Offset {
-                sequence: schemas::Sequence(0),
-                ..head
-            },
-            Some(Ok(after)) if after.epoch == head.epoch && after.sequence <= head.sequence => {
-                after
-            }
-            Some(Ok(_)) => {
-                return Err(ErrorBody::field(
-                    "after",
-                    "an offset of another database: load everything anew",
-                ));
-            }
-            Some(Err(problem)) => return Err(ErrorBody::field("after", problem.to_string())),
-        };
-        let rooms = match self.query.get("rooms") {
-            None => Vec::new(),
-            Some(names) => {
-                let rooms = listed("rooms", names)?.into_iter().map(str::parse::<Room>);
-                // By two names it may be the same one.
-                let rooms = rooms.collect::<Result<BTreeSet<_>, String>>();
-                let rooms = rooms.map_err(|problem| ErrorBody::field("rooms", problem))?;
-                if rooms.is_empty() {
-                    return Err(ErrorBody::field(
-                        "rooms",
-                        "name a room, or leave it out for everything",
-                    ));
-                }
-                rooms.into_iter().collect()
-            }
-        };
-        let entries = store
-            .replay(&self.shop, rooms, after.sequence, head.sequence, self.limit)
-            .await;
-        let entries = entries.map_err(|e| failed(&e))?;
-        let next = entries.last().map_or(
-            Offset {
-                sequence: head.sequence,
-                ..head
-            },
-            |entry| entry.offset,
-        );
-        let seen = entries
-            .into_iter()
-            .filter(|entry| self.identity.may_see(entry.event.subject()));
-        let data = seen.map(|entry| LoggedEvent {
-            event: entry.event.public_json(),
-            id: entry.offset,
-            shop: entry.shop,
-            timestamp: entry.at,
-        });
-        Ok(EventPage {
-            data: data.collect(),
-            next,
+/// Deliveries in a state, newest first, and how many there are of each topic and state.
+pub(super) async fn deliveries(
+    context: &RouteContext,
+    call: Call<DeliveriesParameters>,
+) -> Result<Deliveries, ErrorBody> {
+    let DeliveriesParameters { shop, limit, state } = call.parameters;
+    let state = state.unwrap_or_default();
+    let store = &context.store;
+    let data = store.deliveries(&shop, state, limit).await;
+    let counts = store.delivery_counts(&shop).await;
+    let counts = counts
+        .map_err(|e| failed(&e))?
+        .into_iter()
+        .map(|(topic, state, count)| DeliveryCount {
+            topic,
+            state,
+            count,
         })
-    }
-
-    /// Deliveries in a state, newest first, and how many there are of each topic and state.
-    async fn deliveries(&self) -> Result<Deliveries, ErrorBody> {
-        self.may_see(Subject::Sync)?;
-        let state = match self.query.get("state").map_or("unreadable", String::as_str) {
-            "pending" => "pending",
-            "applied" => "applied",
-            "ignored" => "ignored",
-            "unreadable" => "unreadable",
-            _ => {
-                return Err(ErrorBody::field(
-                    "state",
-                    "pending, applied, ignored or unreadable",
-                ));
-            }
-        };
-        let store = &self.context.store;
-        let data = store
-            .deliveries(&self.shop, state, self.limit)
-            .await
-            .map_err(|e| failed(&e))?;
-        let counts = store
-            .delivery_counts(&self.shop)
-            .await
-            .map_err(|e| failed(&e))?;
-        let counts = counts
-            .into_iter()
-            .map(|(topic, state, count)| DeliveryCount {
-                topic,
-                state,
-                count,
-            })
-            .collect();
-        Ok(Deliveries { data, counts })
-    }
+        .collect();
+    Ok(Deliveries {
+        data: data.map_err(|e| failed(&e))?,
+        counts,
+    })
 }

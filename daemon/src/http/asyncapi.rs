@@ -4,31 +4,36 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use schemas::command::{CommandKind, HoldAnswer, LevelAnswer, ReserveAnswer};
 use schemas::event::{
-    CustomerActivity, CustomerInterest, CustomerPresence, LevelChange, Notice, OrderChanged,
-    PriceChange, ProductShape, Transfer, UserActivity, WebhookReceived,
+    CustomerActivity, CustomerPresence, LevelChange, Notice, OrderChanged, PriceChange,
+    ProductShape, Transfer, WebhookReceived,
 };
 use schemas::id::ID_BYTES_MAX;
 use schemas::shape::{CommandShape, LevelShape, ReservationShape};
 use schemas::{ErrorBody, ErrorCode, Kind, Offset, Role, ShopDomain, SyncRun, Timestamp, UserId};
 use serde_json::{Map, Value, json};
+use ws::contracts::{
+    HubMessage, HubRequest, NotificationType, OdaMessage, OdaRequest, OmniMessage, OmniRequest,
+    OmsMessage, OmsRequest,
+};
 use ws::limits::IDS_PER_LIST_MAX;
 
 use super::commands;
 use super::route::{SchemaMaker, generators, of};
 
-/// What a client asks: its event's name, what that means, its payload, and what is acknowledged beside `ok`.
-type Request = (&'static str, &'static str, SchemaMaker, SchemaMaker);
 /// What a client hears: the event's name, what happened, and its `data`, or its whole payload.
 type Told = (&'static str, &'static str, Payload);
-/// A plain message of another contract: its name, and its payload.
+/// A message of a contract that is not described in full: its name, and its payload.
 type Message = (&'static str, SchemaMaker);
-/// Another contract: its name, its channels, what clients ask there, and what they hear.
-type Contract = (
-    &'static str,
-    &'static [&'static str],
-    &'static [Message],
-    &'static [Message],
-);
+
+/// A contract that is not described in full.
+struct Contract {
+    name: &'static str,
+    channels: &'static [&'static str],
+    /// What clients ask there.
+    asked: Vec<Message>,
+    /// What they are sent there.
+    told: Vec<Message>,
+}
 
 #[derive(Clone, Copy)]
 enum Payload {
@@ -51,263 +56,246 @@ const fn framed_or_posted(data: SchemaMaker) -> Payload {
     Payload::Framed { data, posted: true }
 }
 
-const REQUESTS: [Request; 13] = [
-    (
-        "subscribe:inventory",
-        "The levels of these locations, products and variants, together; of all without.",
-        inventory,
-        joined_levels,
-    ),
-    (
-        "subscribe:orders",
-        "Orders, or those of a customer; a customer gets their own.",
-        orders,
-        joined,
-    ),
-    (
-        "subscribe:notifications",
-        "Notices, of these types or all.",
-        notifications,
-        joined,
-    ),
-    (
-        "unsubscribe:inventory",
-        "The same; without ids, everything of this kind.",
-        inventory,
-        left,
-    ),
-    ("unsubscribe:orders", "The same.", orders, left),
-    (
-        "unsubscribe:notifications",
-        "The same.",
-        notifications,
-        left,
-    ),
-    (
-        "inventory:adjust",
-        "Changes `available` by a difference.",
-        |g| commands::payload(CommandKind::Adjust, g),
-        of::<LevelAnswer>,
-    ),
-    (
-        "inventory:update",
-        "Sets `available` or `on_hand`.",
-        |g| commands::payload(CommandKind::Update, g),
-        of::<LevelAnswer>,
-    ),
-    (
-        "inventory:reserve",
-        "Holds stock, all of it or none.",
-        |g| commands::payload(CommandKind::Reserve, g),
-        of::<ReserveAnswer>,
-    ),
-    (
-        "inventory:release",
-        "Gives a hold back.",
-        |g| commands::payload(CommandKind::Release, g),
-        of::<HoldAnswer>,
-    ),
-    (
-        "inventory:extend",
-        "Lets a hold last longer, from now.",
-        |g| commands::payload(CommandKind::Extend, g),
-        of::<HoldAnswer>,
-    ),
-    (
-        "inventory:commit",
-        "Turns a hold into a sale.",
-        |g| commands::payload(CommandKind::Commit, g),
-        of::<HoldAnswer>,
-    ),
-    (
-        "auth:refresh",
-        "A fresh token before the old one runs out.",
-        token,
-        refreshed,
-    ),
-];
+/// What each request of oda means, its payload, and what is acknowledged beside `ok`.
+fn asked(request: OdaRequest) -> (&'static str, SchemaMaker, SchemaMaker) {
+    match request {
+        OdaRequest::SubscribeInventory => (
+            "The levels of these locations, products and variants, together; of all without.",
+            inventory,
+            joined_levels,
+        ),
+        OdaRequest::SubscribeOrders => (
+            "Orders, or those of a customer; a customer gets their own.",
+            orders,
+            joined,
+        ),
+        OdaRequest::SubscribeNotifications => {
+            ("Notices, of these types or all.", notifications, joined)
+        }
+        OdaRequest::UnsubscribeInventory => (
+            "The same; without ids, everything of this kind.",
+            inventory,
+            left,
+        ),
+        OdaRequest::UnsubscribeOrders => ("The same.", orders, left),
+        OdaRequest::UnsubscribeNotifications => ("The same.", notifications, left),
+        OdaRequest::Adjust => (
+            "Change `available` by a difference.",
+            |g| commands::payload(CommandKind::Adjust, g),
+            of::<LevelAnswer>,
+        ),
+        OdaRequest::Update => (
+            "Set `available` or `on_hand`.",
+            |g| commands::payload(CommandKind::Update, g),
+            of::<LevelAnswer>,
+        ),
+        OdaRequest::Reserve => (
+            "Reserve stock (all of it or none).",
+            |g| commands::payload(CommandKind::Reserve, g),
+            of::<ReserveAnswer>,
+        ),
+        OdaRequest::Release => (
+            "Release a reservation.",
+            |g| commands::payload(CommandKind::Release, g),
+            of::<HoldAnswer>,
+        ),
+        OdaRequest::Extend => (
+            "Extend a reservation, counted from now.",
+            |g| commands::payload(CommandKind::Extend, g),
+            of::<HoldAnswer>,
+        ),
+        OdaRequest::Commit => (
+            "Turn a reservation into a sale.",
+            |g| commands::payload(CommandKind::Commit, g),
+            of::<HoldAnswer>,
+        ),
+        OdaRequest::AuthRefresh => (
+            "A fresh token before the old one runs out.",
+            token,
+            refreshed,
+        ),
+    }
+}
 
-const TOLD: [Told; 20] = [
-    (
-        "connected",
-        "First of all, on every connect.",
-        Payload::Flat(connected),
-    ),
-    (
-        "resync",
-        "What was missed cannot be had: load again what is shown.",
-        Payload::Flat(resync),
-    ),
-    (
-        "error",
-        "A request was refused; beside its acknowledgement.",
-        Payload::Flat(refused),
-    ),
-    (
-        "inventory:updated",
-        "A level changed.",
-        framed_or_posted(of::<LevelChange>),
-    ),
-    (
-        "inventory:lowStock",
-        "A level fell to its threshold or to 0; `status` says which.",
-        framed_or_posted(of::<LevelShape>),
-    ),
-    (
-        "inventory:restocked",
-        "A level rose above its threshold.",
-        framed_or_posted(of::<LevelShape>),
-    ),
-    (
-        "inventory:reservation",
-        "A hold changed.",
-        framed_or_posted(of::<ReservationShape>),
-    ),
-    (
-        "inventory:transfer",
-        "Stock is moved between locations.",
-        framed_or_posted(of::<Transfer>),
-    ),
-    (
-        "inventory:updateError",
-        "A command of one's own did not go through.",
-        Payload::Flat(command_failed),
-    ),
-    (
-        "inventory:reservationError",
-        "A command of one's own about a hold did not go through.",
-        Payload::Flat(command_failed),
-    ),
-    (
-        "command:updated",
-        "A command of one's own went on.",
-        framed(of::<CommandShape>),
-    ),
-    (
-        "order:updated",
-        "An order changed; `change` says how.",
-        framed_or_posted(order),
-    ),
-    (
-        "notification",
-        "Whatever else happened; `event` in its data says what.",
-        framed_or_posted(notification),
-    ),
-    (
-        "shopify:syncStatus",
-        "A run began or ended.",
-        framed(of::<SyncRun>),
-    ),
-    (
-        "shopify:product:progress",
-        "How far a run of products is.",
-        framed(progress),
-    ),
-    (
-        "shopify:inventory:progress",
-        "How far a run of stock is.",
-        framed(progress),
-    ),
-    (
-        "shopify:order:progress",
-        "How far a run of orders is.",
-        framed(progress),
-    ),
-    (
-        "shopify:customer:progress",
-        "How far a run of customers is.",
-        framed(progress),
-    ),
-    (
-        "shopify:webhook:received",
-        "A webhook arrived.",
-        framed(of::<WebhookReceived>),
-    ),
-    (
-        "{emitted}",
-        "Whatever other programs emit, by the names that they give it.",
-        framed(|_| true.into()),
-    ),
-];
+/// What each message of oda tells, and its payload.
+fn told(message: OdaMessage) -> (&'static str, Payload) {
+    match message {
+        OdaMessage::Connected => ("First of all, on every connect.", Payload::Flat(connected)),
+        OdaMessage::Resync => (
+            "What was missed cannot be had: load again what is shown.",
+            Payload::Flat(resync),
+        ),
+        OdaMessage::Error => (
+            "A request was refused; beside its acknowledgement.",
+            Payload::Flat(refused),
+        ),
+        OdaMessage::InventoryUpdated => ("A level changed.", framed_or_posted(of::<LevelChange>)),
+        OdaMessage::InventoryLowStock => (
+            "A level fell to its threshold or to 0; `status` says which.",
+            framed_or_posted(of::<LevelShape>),
+        ),
+        OdaMessage::InventoryRestocked => (
+            "A level rose above its threshold.",
+            framed_or_posted(of::<LevelShape>),
+        ),
+        OdaMessage::InventoryReservation => {
+            ("A hold changed.", framed_or_posted(of::<ReservationShape>))
+        }
+        OdaMessage::InventoryTransfer => (
+            "Stock is moved between locations.",
+            framed_or_posted(of::<Transfer>),
+        ),
+        OdaMessage::InventoryUpdateError => (
+            "A command of one's own did not go through.",
+            Payload::Flat(command_failed),
+        ),
+        OdaMessage::InventoryReservationError => (
+            "A command of one's own about a hold did not go through.",
+            Payload::Flat(command_failed),
+        ),
+        OdaMessage::CommandUpdated => (
+            "A command of one's own went on.",
+            framed(of::<CommandShape>),
+        ),
+        OdaMessage::OrderUpdated => (
+            "An order changed; `change` says how.",
+            framed_or_posted(order),
+        ),
+        OdaMessage::Notification => (
+            "Whatever else happened; `event` in its data says what.",
+            framed_or_posted(notification),
+        ),
+        OdaMessage::SyncStatus => ("A run began or ended.", framed(of::<SyncRun>)),
+        OdaMessage::ProductProgress => ("How far a run of products is.", framed(progress)),
+        OdaMessage::InventoryProgress => ("How far a run of stock is.", framed(progress)),
+        OdaMessage::OrderProgress => ("How far a run of orders is.", framed(progress)),
+        OdaMessage::CustomerProgress => ("How far a run of customers is.", framed(progress)),
+        OdaMessage::WebhookReceived => ("A webhook arrived.", framed(of::<WebhookReceived>)),
+    }
+}
 
-const OMS_ASKS: [Message; 5] = [
-    ("subscribe_to_orders", nothing),
-    ("subscribe_to_inventory", nothing),
-    ("unsubscribe", |_| {
-        json_schema!({
-            "type": "object",
-            "properties": { "type": { "enum": ["order", "inventory", "order_updates", "inventory_updates"] } },
-            "required": ["type"],
-        })
-    }),
-    ("ping", nothing),
-    ("auth:refresh", token),
-];
-const OMS_TELLS: [Message; 7] = [
-    ("connected", anything),
-    ("subscription_confirmed", anything),
-    ("pong", anything),
-    ("order_update", typed),
-    ("inventory_update", typed),
-    ("user_notification", typed),
-    ("system_notification", typed),
-];
-const OMNI_ASKS: [Message; 4] = [
-    ("auth", token),
-    ("subscribe", namespace),
-    ("unsubscribe", namespace),
-    ("ping", nothing),
-];
-const OMNI_TELLS: [Message; 8] = [
-    ("connected", anything),
-    ("authenticated", anything),
-    ("subscribed", anything),
-    ("unsubscribed", anything),
-    ("pong", anything),
-    ("resync", resync),
-    ("error", anything),
-    ("{event}", anything),
-];
-const HUB_ASKS: [Message; 6] = [
-    ("join_room", name),
-    ("leave_room", name),
-    ("subscribe_order", name),
-    ("subscribe_inventory", name),
-    ("typing", |_| {
-        json_schema!({
-            "type": "object",
-            "properties": { "roomId": { "type": ["integer", "string"] }, "isTyping": { "type": "boolean" } },
-            "required": ["roomId"],
-        })
-    }),
-    ("auth:refresh", token),
-];
-const HUB_TELLS: [Message; 17] = [
-    ("connected", anything),
-    ("order:status_updated", anything),
-    ("order:new_order", anything),
-    ("order:shop_order", anything),
-    ("order:update", anything),
-    ("payment:status_updated", anything),
-    ("payment:update", anything),
-    ("inventory:updated", anything),
-    ("inventory:shop_update", anything),
-    ("inventory:stock_changed", anything),
-    ("inventory:low_stock_alert", anything),
-    ("inventory:alert", anything),
-    ("transfer:status_update", anything),
-    ("notification:new", anything),
-    ("notification:broadcast", anything),
-    ("announcement:new", anything),
-    ("typing", anything),
-];
+/// What programs emit by names of their own.
+const EMITTED: Told = (
+    "{emitted}",
+    "Whatever other programs emit, by the names that they give it.",
+    framed(|_| true.into()),
+);
+
+fn oms_asked(request: OmsRequest) -> SchemaMaker {
+    match request {
+        OmsRequest::SubscribeToOrders | OmsRequest::SubscribeToInventory | OmsRequest::Ping => {
+            nothing
+        }
+        OmsRequest::Unsubscribe => |_| {
+            json_schema!({
+                "type": "object",
+                "properties": { "type": { "enum": ["order", "inventory", "order_updates", "inventory_updates"] } },
+                "required": ["type"],
+            })
+        },
+        OmsRequest::AuthRefresh => token,
+    }
+}
+
+fn oms_told(message: OmsMessage) -> SchemaMaker {
+    match message {
+        OmsMessage::Connected | OmsMessage::SubscriptionConfirmed | OmsMessage::Pong => anything,
+        OmsMessage::OrderUpdate
+        | OmsMessage::InventoryUpdate
+        | OmsMessage::UserNotification
+        | OmsMessage::SystemNotification => typed,
+    }
+}
+
+fn omni_asked(request: OmniRequest) -> SchemaMaker {
+    match request {
+        OmniRequest::Auth => token,
+        OmniRequest::Subscribe | OmniRequest::Unsubscribe => namespace,
+        OmniRequest::Ping => nothing,
+    }
+}
+
+fn omni_told(message: OmniMessage) -> SchemaMaker {
+    match message {
+        OmniMessage::Connected
+        | OmniMessage::Authenticated
+        | OmniMessage::Subscribed
+        | OmniMessage::Unsubscribed
+        | OmniMessage::Pong
+        | OmniMessage::Error => anything,
+        OmniMessage::Resync => resync,
+    }
+}
+
+fn hub_asked(request: HubRequest) -> SchemaMaker {
+    match request {
+        HubRequest::JoinRoom
+        | HubRequest::LeaveRoom
+        | HubRequest::SubscribeOrder
+        | HubRequest::SubscribeInventory => name,
+        HubRequest::Typing => |_| {
+            json_schema!({
+                "type": "object",
+                "properties": { "roomId": { "type": ["integer", "string"] }, "isTyping": { "type": "boolean" } },
+                "required": ["roomId"],
+            })
+        },
+        HubRequest::AuthRefresh => token,
+    }
+}
+
+/// The messages of the contracts that are not described in full.
+fn other_contracts() -> [Contract; 3] {
+    let event: Message = ("{event}", anything);
+    [
+        Contract {
+            name: "oms",
+            channels: &["oms", "omsPlain"],
+            asked: OmsRequest::ALL
+                .iter()
+                .map(|request| (request.as_str(), oms_asked(*request)))
+                .collect(),
+            told: OmsMessage::ALL
+                .iter()
+                .map(|message| (message.as_str(), oms_told(*message)))
+                .collect(),
+        },
+        Contract {
+            name: "omni",
+            channels: &["omni"],
+            asked: OmniRequest::ALL
+                .iter()
+                .map(|request| (request.as_str(), omni_asked(*request)))
+                .collect(),
+            told: OmniMessage::ALL
+                .iter()
+                .map(|message| (message.as_str(), omni_told(*message)))
+                .chain([event])
+                .collect(),
+        },
+        Contract {
+            name: "hub",
+            channels: &["hub"],
+            asked: HubRequest::ALL
+                .iter()
+                .map(|request| (request.as_str(), hub_asked(*request)))
+                .collect(),
+            told: HubMessage::ALL
+                .iter()
+                .map(|message| (message.as_str(), anything as SchemaMaker))
+                .collect(),
+        },
+    ]
+}
 
 /// The AsyncAPI document, version 3.0.
 pub(crate) fn document() -> Value {
     let (mut answers, mut requests) = generators();
 
     let mut document = Document::default();
-    for (name, about, payload, answer) in REQUESTS {
+    for request in OdaRequest::ALL {
+        let name = request.as_str();
+        let (about, payload, answer) = asked(*request);
         let (asked, answered) = (format!("{name}.asked"), format!("{name}.answered"));
         document.message(
             &["oda", "root"],
@@ -338,10 +326,18 @@ pub(crate) fn document() -> Value {
             }),
         );
     }
-    for (name, about, payload) in TOLD {
+    let messages: Vec<Told> = OdaMessage::ALL
+        .iter()
+        .map(|message| {
+            let (about, payload) = told(*message);
+            (message.as_str(), about, payload)
+        })
+        .chain([EMITTED])
+        .collect();
+    for (name, about, payload) in &messages {
         let payload = match payload {
             Payload::Flat(shape) => shape(&mut answers),
-            Payload::Framed { data, posted } => frame(&data(&mut answers), posted, &mut answers),
+            Payload::Framed { data, posted } => frame(&data(&mut answers), *posted, &mut answers),
         };
         document.message(&["oda", "root"], name, name, about, &payload);
     }
@@ -349,40 +345,33 @@ pub(crate) fn document() -> Value {
         "oda.tells",
         "send",
         "oda",
-        TOLD.iter().map(|(name, ..)| *name),
+        messages.iter().map(|(name, ..)| *name),
     );
-    let others: [Contract; 3] = [
-        ("oms", &["oms", "omsPlain"], &OMS_ASKS, &OMS_TELLS),
-        ("omni", &["omni"], &OMNI_ASKS, &OMNI_TELLS),
-        ("hub", &["hub"], &HUB_ASKS, &HUB_TELLS),
-    ];
-    for (contract, channels, asks, tells) in others {
-        for (direction, messages) in [("asked", asks), ("told", tells)] {
+    for contract in other_contracts() {
+        let directions = [("asked", &contract.asked), ("told", &contract.told)];
+        let key = |name: &str, direction: &str| format!("{}.{name}.{direction}", contract.name);
+        for (direction, messages) in directions {
             for (name, shape) in messages {
-                let key = format!("{contract}.{name}.{direction}");
                 let payload = shape(&mut answers);
-                document.message(channels, &key, name, "See docs/contracts.md.", &payload);
+                document.message(
+                    contract.channels,
+                    &key(name, direction),
+                    name,
+                    "See docs/contracts.md.",
+                    &payload,
+                );
             }
         }
-        for channel in channels {
-            let keys = |messages: &[Message], direction: &str| -> Vec<String> {
+        for channel in contract.channels {
+            let keys = |(direction, messages): (&str, &Vec<Message>)| -> Vec<String> {
                 messages
                     .iter()
-                    .map(|(name, _)| format!("{contract}.{name}.{direction}"))
+                    .map(|(name, _)| key(name, direction))
                     .collect()
             };
-            document.operation(
-                &format!("{channel}.hears"),
-                "receive",
-                channel,
-                keys(asks, "asked"),
-            );
-            document.operation(
-                &format!("{channel}.tells"),
-                "send",
-                channel,
-                keys(tells, "told"),
-            );
+            let [asked, told] = directions;
+            document.operation(&format!("{channel}.hears"), "receive", channel, keys(asked));
+            document.operation(&format!("{channel}.tells"), "send", channel, keys(told));
         }
     }
     document.whole(&answers.take_definitions(true))
@@ -616,7 +605,7 @@ fn orders(generator: &mut SchemaGenerator) -> Schema {
 
 fn notifications(_: &mut SchemaGenerator) -> Schema {
     let types = ids(
-        &json!({ "enum": ["user:activity", "system:event", "system:maintenance", "security:alert"] }),
+        &json!({ "enum": NotificationType::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>() }),
     );
     json_schema!({ "type": ["object", "null"], "properties": { "types": types, "since": since() } })
 }
@@ -703,12 +692,10 @@ fn progress(generator: &mut SchemaGenerator) -> Schema {
 fn notification(generator: &mut SchemaGenerator) -> Schema {
     let shapes = [
         of::<CustomerActivity>(generator),
-        of::<CustomerInterest>(generator),
         of::<CustomerPresence>(generator),
         of::<Notice>(generator),
         of::<PriceChange>(generator),
         of::<ProductShape>(generator),
-        of::<UserActivity>(generator),
     ];
     let event = fields(&[("event", of::<Kind>(generator))]);
     with(&json_schema!({ "anyOf": shapes }), &event)

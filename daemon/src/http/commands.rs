@@ -1,23 +1,30 @@
 //! `/api/v1/inventory/…`, `commands`, `reservations` and `holds/drain`: commands over REST, and what became of them.
 
+use std::marker::PhantomData;
+
 use futures_util::StreamExt as _;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use schemas::command::{CommandKind, ReserveItem};
-use schemas::shape::{CommandShape, CommandState, ReservationShape};
+use schemas::shape::{CommandShape, ReservationShape};
 use schemas::{
-    Command, ErrorBody, ErrorCode, InventoryItemId, LocationId, Subject, Timestamp, UserId,
+    Command, ErrorBody, ErrorCode, Identity, InventoryItemId, LocationId, ShopDomain, Subject,
+    UserId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{CommandFilter, HoldFilter, StoreError};
-use ws::Commands as _;
+use ws::CommandHandler as _;
 
-use super::api::{Call, Page, failed, identity};
-use super::route::ApiRequest;
+use super::api::{Page, failed};
+use super::parameter::{
+    Choice, LIMIT, OfShop, Parameter, Parsed, PathText, RecordId, SHOP, SHOP_OR_IN_BODY, Text,
+    TimeCursor, any_text, page, parameters, path_part, query,
+};
+use super::route::Call;
 use super::{RouteContext, body};
 use crate::limits::{COMMAND_BYTES_MAX, PAGE_RECORDS_MAX, RELEASES_AT_A_TIME};
 
-/// A command, what it request for, and what it was about.
+/// A command, what it asked for, and what it was about.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Audited {
@@ -91,272 +98,304 @@ pub(super) fn payload(kind: CommandKind, generator: &mut SchemaGenerator) -> Sch
     object.try_into().unwrap_or_default()
 }
 
+const GIVEN_BY: Parameter<Text> = query(
+    "by",
+    "Id of the user who gave them.",
+    Text { schema: any_text },
+);
+const ITEM: Parameter<RecordId<InventoryItemId>> = query(
+    "inventoryItemId",
+    "Id of the inventory item.",
+    RecordId {
+        shopify_type: "InventoryItem",
+        of: PhantomData,
+    },
+);
+const COMMAND_STATE: Parameter<Choice> = query(
+    "state",
+    "State of the commands.",
+    Choice {
+        words: &[
+            "accepted",
+            "sending",
+            "confirmed",
+            "conflict",
+            "failed",
+            "unknown",
+        ],
+        default: None,
+    },
+);
+const BEFORE_COMMAND: Parameter<Parsed<TimeCursor>> = page("before", TimeCursor::schema, None);
+const AFTER_RESERVATION: Parameter<Parsed<TimeCursor>> = page("after", TimeCursor::schema, None);
+const COMMAND_ID: Parameter<PathText> = path_part("commandId", "Id of the command.");
+const RESERVATION_ID: Parameter<PathText> = path_part("reservationId", "Id of the reservation.");
+
+parameters! {
+    /// Of a command.
+    pub(super) struct GiveParameters {
+        shop: Option<String> = SHOP_OR_IN_BODY,
+    }
+}
+
+parameters! {
+    /// Of the list of commands.
+    pub(super) struct CommandsParameters {
+        shop: ShopDomain = SHOP,
+        limit: usize = LIMIT,
+        before: Option<TimeCursor> = BEFORE_COMMAND,
+        by: Option<String> = GIVEN_BY,
+        item: Option<InventoryItemId> = ITEM,
+        state: Option<&'static str> = COMMAND_STATE,
+    }
+}
+
+parameters! {
+    /// Of one command.
+    pub(super) struct CommandParameters {
+        shop: ShopDomain = SHOP,
+        id: String = COMMAND_ID,
+    }
+}
+
+parameters! {
+    /// Of the list of reservations.
+    pub(super) struct ReservationsParameters {
+        shop: ShopDomain = SHOP,
+        limit: usize = LIMIT,
+        after: Option<TimeCursor> = AFTER_RESERVATION,
+    }
+}
+
+parameters! {
+    /// Of one reservation.
+    pub(super) struct ReservationParameters {
+        shop: ShopDomain = SHOP,
+        id: String = RESERVATION_ID,
+    }
+}
+
+/// Gives a command of that kind.
 pub(super) async fn give(
     context: &RouteContext,
-    request: ApiRequest,
+    Call {
+        identity,
+        parameters,
+        body,
+    }: Call<GiveParameters>,
     kind: CommandKind,
 ) -> Result<Value, ErrorBody> {
-    let by = identity(context, &request.headers)?;
-    let query = request.query()?;
-    let body = body::whole(request.body, COMMAND_BYTES_MAX).await?;
+    let body = body::whole(body, COMMAND_BYTES_MAX).await?;
     let payload: Value = schemas::json::read(&body).map_err(|problem| {
         let message = format!("the body must be a JSON object: {problem}");
         ErrorBody::new(ErrorCode::InvalidPayload, message)
     })?;
-    let shop = query
-        .get("shop")
-        .map(String::as_str)
-        .or_else(|| payload["shop"].as_str())
-        .map(str::to_owned);
+    let shop = parameters
+        .shop
+        .or_else(|| payload["shop"].as_str().map(str::to_owned));
     context
         .commands
-        .run(&by, shop.as_deref(), kind, payload)
+        .run(&identity, shop.as_deref(), kind, payload)
         .await
 }
 
+/// Commands, newest first.
 pub(super) async fn commands(
     context: &RouteContext,
-    request: ApiRequest,
+    Call {
+        identity,
+        parameters,
+        ..
+    }: Call<CommandsParameters>,
 ) -> Result<Page<Audited>, ErrorBody> {
-    Call::new(context, &request)?.commands().await
+    let CommandsParameters {
+        shop,
+        limit,
+        before,
+        by,
+        item,
+        state,
+    } = parameters;
+    let filter = CommandFilter {
+        id: None,
+        by,
+        state: state.map(str::to_owned),
+        item,
+        seen_by: seen_by(&identity),
+        before: before.map(|TimeCursor(at, id)| (at, id)),
+        limit,
+    };
+    let commands = read_commands(context, &shop, filter).await?;
+    let last = commands.last().filter(|_| commands.len() == limit);
+    let next = last.map(|last| format!("{}_{}", last.command.at, last.command.command_id));
+    let data = commands
+        .into_iter()
+        .filter(|command| sees_command(&identity, command))
+        .collect();
+    Ok(Page { data, next })
 }
 
 pub(super) async fn command(
     context: &RouteContext,
-    request: ApiRequest,
+    Call {
+        identity,
+        parameters: CommandParameters { shop, id },
+        ..
+    }: Call<CommandParameters>,
 ) -> Result<Audited, ErrorBody> {
-    Call::new(context, &request)?.command(request.part).await
+    let filter = CommandFilter {
+        id: Some(id),
+        limit: 1,
+        ..CommandFilter::default()
+    };
+    let found = read_commands(context, &shop, filter)
+        .await?
+        .into_iter()
+        .find(|command| sees_command(&identity, command));
+    found.ok_or_else(|| ErrorBody::new(ErrorCode::NotFound, "there is no such command"))
 }
 
+async fn read_commands(
+    context: &RouteContext,
+    shop: &ShopDomain,
+    filter: CommandFilter,
+) -> Result<Vec<Audited>, ErrorBody> {
+    let found = context.store.commands(shop, filter).await;
+    let read = found
+        .map_err(|e| failed(&e))?
+        .into_iter()
+        .map(serde_json::from_value)
+        .collect::<Result<_, _>>();
+    read.map_err(|problem| failed(&StoreError::Failed(problem.to_string())))
+}
+
+/// The open reservations, those that run out first first.
 pub(super) async fn reservations(
     context: &RouteContext,
-    request: ApiRequest,
+    Call {
+        identity,
+        parameters,
+        ..
+    }: Call<ReservationsParameters>,
 ) -> Result<Page<ReservationShape>, ErrorBody> {
-    Call::new(context, &request)?.reservations().await
+    let ReservationsParameters { shop, limit, after } = parameters;
+    let filter = HoldFilter {
+        id: None,
+        seen_by: seen_by(&identity),
+        after: after.map(|TimeCursor(at, id)| (at, id)),
+        limit,
+    };
+    let reservations = read_reservations(context, &shop, filter).await?;
+    let last = reservations.last().filter(|_| reservations.len() == limit);
+    let next = last.map(|last| format!("{}_{}", last.expires_at, last.reservation_id));
+    let data = reservations
+        .into_iter()
+        .filter(|reservation| sees_reservation(&identity, reservation))
+        .collect();
+    Ok(Page { data, next })
 }
 
 pub(super) async fn reservation(
     context: &RouteContext,
-    request: ApiRequest,
+    Call {
+        identity,
+        parameters: ReservationParameters { shop, id },
+        ..
+    }: Call<ReservationParameters>,
 ) -> Result<ReservationShape, ErrorBody> {
-    Call::new(context, &request)?
-        .reservation(request.part)
-        .await
+    let found = read_reservations(context, &shop, HoldFilter::one(id))
+        .await?
+        .into_iter()
+        .find(|reservation| sees_reservation(&identity, reservation));
+    let missing = || ErrorBody::new(ErrorCode::NotFound, "there is no such reservation");
+    found.ok_or_else(missing)
 }
 
-pub(super) async fn drain(
+async fn read_reservations(
     context: &RouteContext,
-    request: ApiRequest,
-) -> Result<Drained, ErrorBody> {
-    Call::new(context, &request)?.drain().await
+    shop: &ShopDomain,
+    filter: HoldFilter,
+) -> Result<Vec<ReservationShape>, ErrorBody> {
+    let found = context.store.reservations(shop, filter).await;
+    found.map_err(|failure| failed(&failure))
 }
 
-impl Call<'_> {
-    /// Commands, newest first.
-    async fn commands(&self) -> Result<Page<Audited>, ErrorBody> {
-        self.may_read_commands()?;
-        let item = match self
-            .query
-            .get("inventoryItemId")
-            .map(|text| text.parse::<InventoryItemId>())
-        {
-            None => None,
-            Some(Ok(item)) => Some(item),
-            Some(Err(problem)) => {
-                return Err(ErrorBody::field("inventoryItemId", problem.to_string()));
-            }
+/// Releases every open reservation, as the one who asks. Ends early when nothing can be released any more.
+pub(super) async fn release_all(
+    context: &RouteContext,
+    Call {
+        identity,
+        parameters,
+        ..
+    }: Call<OfShop>,
+) -> Result<Drained, ErrorBody> {
+    let (identity, shop) = (&identity, &parameters.shop);
+    let mut released = 0_usize;
+    loop {
+        let filter = HoldFilter {
+            limit: PAGE_RECORDS_MAX,
+            ..HoldFilter::default()
         };
-        let state = self.query.get("state").cloned();
-        if state
-            .as_ref()
-            .is_some_and(|state| CommandState::deserialize(&json!(state)).is_err())
-        {
-            let message = "accepted, sending, confirmed, conflict, failed or unknown";
-            return Err(ErrorBody::field("state", message));
+        let reservations = read_reservations(context, shop, filter).await?;
+        let found = reservations.len();
+        let release = |reservation: ReservationShape| async move {
+            let payload = json!({ "reservationId": reservation.reservation_id });
+            let commands = &context.commands;
+            commands
+                .give(identity, shop, CommandKind::Release, &payload)
+                .await
+        };
+        let outcomes: Vec<Result<Value, ErrorBody>> = futures_util::stream::iter(reservations)
+            .map(release)
+            .buffer_unordered(RELEASES_AT_A_TIME)
+            .collect()
+            .await;
+        let done = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        released += done;
+        if done == 0 {
+            let reason = outcomes
+                .into_iter()
+                .find_map(Result::err)
+                .map(|error| error.message);
+            return Ok(Drained {
+                by: identity.user_id.clone(),
+                released,
+                left: found,
+                reason,
+            });
         }
-        let (by, before) = (self.query.get("by").cloned(), self.place("before")?);
-        let filter = CommandFilter {
-            id: None,
-            by,
-            state,
-            item,
-            seen_by: self.seen_by(),
-            before,
-            limit: self.limit,
-        };
-        let commands = self.read_commands(filter).await?;
-        let last = commands.last().filter(|_| commands.len() == self.limit);
-        let next = last.map(|last| format!("{}_{}", last.command.at, last.command.command_id));
-        let data = commands
-            .into_iter()
-            .filter(|command| self.sees_command(command))
-            .collect();
-        Ok(Page { data, next })
     }
+}
 
-    async fn command(&self, id: String) -> Result<Audited, ErrorBody> {
-        self.may_read_commands()?;
-        let filter = CommandFilter {
-            id: Some(id),
-            limit: 1,
-            ..CommandFilter::default()
-        };
-        let found = self
-            .read_commands(filter)
-            .await?
-            .into_iter()
-            .find(|command| self.sees_command(command));
-        found.ok_or_else(|| ErrorBody::new(ErrorCode::NotFound, "there is no such command"))
-    }
+/// Whose lists of what people did are limited, and to which locations.
+fn seen_by(identity: &Identity) -> Option<(UserId, Vec<LocationId>)> {
+    let locations = identity.limiting_locations()?;
+    Some((identity.user_id.clone(), locations.to_vec()))
+}
 
-    async fn read_commands(&self, filter: CommandFilter) -> Result<Vec<Audited>, ErrorBody> {
-        let found = self
-            .context
-            .store
-            .commands(&self.shop, filter)
-            .await
-            .map_err(|e| failed(&e))?;
-        let read = found
-            .into_iter()
-            .map(serde_json::from_value)
-            .collect::<Result<_, _>>();
-        read.map_err(|problem| failed(&StoreError::Failed(problem.to_string())))
-    }
+/// One's own, and those about no other locations than one's own.
+fn sees_command(identity: &Identity, audited: &Audited) -> bool {
+    let Audited {
+        command, levels, ..
+    } = audited;
+    command.by == identity.user_id
+        || sees_all_of(identity, levels.iter().map(|place| place.location_id))
+}
 
-    /// The open holds, those that run out first first.
-    async fn reservations(&self) -> Result<Page<ReservationShape>, ErrorBody> {
-        self.may_read_commands()?;
-        let after = self.place("after")?;
-        let holds = self
-            .read_holds(HoldFilter {
-                id: None,
-                seen_by: self.seen_by(),
-                after,
-                limit: self.limit,
+fn sees_reservation(identity: &Identity, reservation: &ReservationShape) -> bool {
+    let locations = reservation.items.iter().map(|held| held.location_id);
+    reservation.created_by == identity.user_id || sees_all_of(identity, locations)
+}
+
+fn sees_all_of(identity: &Identity, locations: impl Iterator<Item = LocationId>) -> bool {
+    let mut locations = locations.peekable();
+    identity.may_see(Subject::Inventory { location: None })
+        || locations.peek().is_some()
+            && locations.all(|location| {
+                identity.may_see(Subject::Inventory {
+                    location: Some(location),
+                })
             })
-            .await?;
-        let last = holds.last().filter(|_| holds.len() == self.limit);
-        let next = last.map(|last| format!("{}_{}", last.expires_at, last.reservation_id));
-        let data = holds
-            .into_iter()
-            .filter(|hold| self.sees_hold(hold))
-            .collect();
-        Ok(Page { data, next })
-    }
-
-    /// A place in a list by time and id, as `next` of a page says it.
-    fn place(&self, name: &str) -> Result<Option<(Timestamp, String)>, ErrorBody> {
-        let read = |text: &String| {
-            let (at, id) = text.split_once('_')?;
-            Some((at.parse().ok()?, id.to_owned()))
-        };
-        let wrong = || ErrorBody::field(name, "the `next` of the page before");
-        self.query
-            .get(name)
-            .map(|text| read(text).ok_or_else(wrong))
-            .transpose()
-    }
-
-    async fn reservation(&self, id: String) -> Result<ReservationShape, ErrorBody> {
-        self.may_read_commands()?;
-        let found = self
-            .read_holds(HoldFilter::one(id))
-            .await?
-            .into_iter()
-            .find(|hold| self.sees_hold(hold));
-        let missing = || ErrorBody::new(ErrorCode::NotFound, "there is no such reservation");
-        found.ok_or_else(missing)
-    }
-
-    async fn read_holds(&self, filter: HoldFilter) -> Result<Vec<ReservationShape>, ErrorBody> {
-        self.context
-            .store
-            .reservations(&self.shop, filter)
-            .await
-            .map_err(|failure| failed(&failure))
-    }
-
-    /// Releases every open hold, as the one who asks. Ends early when nothing can be released any more.
-    async fn drain(&self) -> Result<Drained, ErrorBody> {
-        if !self.identity.role.is_admin() {
-            let message = format!(
-                "the role {} may not release every hold",
-                self.identity.role.as_str()
-            );
-            return Err(ErrorBody::new(ErrorCode::Forbidden, message));
-        }
-        let mut released = 0_usize;
-        loop {
-            let holds = self
-                .read_holds(HoldFilter {
-                    limit: PAGE_RECORDS_MAX,
-                    ..HoldFilter::default()
-                })
-                .await?;
-            let release = |hold: ReservationShape| async move {
-                let payload = json!({ "reservationId": hold.reservation_id });
-                let commands = &self.context.commands;
-                commands
-                    .give(&self.identity, &self.shop, CommandKind::Release, &payload)
-                    .await
-            };
-            let found = holds.len();
-            let outcomes: Vec<Result<Value, ErrorBody>> = futures_util::stream::iter(holds)
-                .map(release)
-                .buffer_unordered(RELEASES_AT_A_TIME)
-                .collect()
-                .await;
-            let done = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-            released += done;
-            if done == 0 {
-                let reason = outcomes
-                    .into_iter()
-                    .find_map(Result::err)
-                    .map(|error| error.message);
-                let by = self.identity.user_id.clone();
-                return Ok(Drained {
-                    by,
-                    released,
-                    left: found,
-                    reason,
-                });
-            }
-        }
-    }
-
-    fn may_read_commands(&self) -> Result<(), ErrorBody> {
-        if self.identity.role.is_staff() {
-            return Ok(());
-        }
-        self.may_see(Subject::Inventory { location: None })
-    }
-
-    /// One's own, and those about no other locations than one's own.
-    fn sees_command(
-        &self,
-        Audited {
-            command, levels, ..
-        }: &Audited,
-    ) -> bool {
-        command.by == self.identity.user_id
-            || self.sees_all_of(levels.iter().map(|place| place.location_id))
-    }
-
-    fn sees_hold(&self, hold: &ReservationShape) -> bool {
-        let locations = hold.items.iter().map(|held| held.location_id);
-        hold.created_by == self.identity.user_id || self.sees_all_of(locations)
-    }
-
-    fn sees_all_of(&self, locations: impl Iterator<Item = LocationId>) -> bool {
-        let mut locations = locations.peekable();
-        self.identity.may_see(Subject::Inventory { location: None })
-            || locations.peek().is_some()
-                && locations.all(|location| {
-                    self.identity.may_see(Subject::Inventory {
-                        location: Some(location),
-                    })
-                })
-    }
 }
 
 #[cfg(test)]

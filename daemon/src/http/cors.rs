@@ -6,7 +6,7 @@ use schemas::{ErrorBody, ErrorCode};
 use warp::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, filters::BoxedFilter};
-use ws::Refusal;
+use ws::ConnectionRefusal;
 
 use super::{RouteContext, allowed, error, health, nothing, routes};
 
@@ -24,7 +24,7 @@ pub(super) fn preflight(context: RouteContext) -> BoxedFilter<(Response,)> {
                     .and_then(|origin| origin.preflight())
                 {
                     Ok(answer) => answer.map(Into::into),
-                    Err(Refusal::Method) => takes(&context, path.as_str()).await,
+                    Err(ConnectionRefusal::Method) => takes(&context, path.as_str()).await,
                     Err(_) => {
                         let message =
                             "pages of this origin may not call: list it in `origins` of [[server]]";

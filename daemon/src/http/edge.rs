@@ -25,16 +25,18 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
+use tracing::Instrument as _;
 use warp::Filter;
 use warp::reply::Response;
 use ws::limits::UNSENT_BYTES_MAX;
-use ws::{Entrance, Network};
+use ws::{IpNetwork, ListenerPolicy};
 
 pub(crate) use self::carrier::Carrier;
 pub(crate) use self::places::ConnectionPlaces;
 use self::places::{AddressPlace, ConnectionPlace};
 use self::target::Target;
 use crate::limits;
+use crate::spans;
 
 /// A connection, whatever carries it.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -77,7 +79,7 @@ const NO_PLACE: &[u8] =
 pub(crate) struct Edge {
     /// Those of all listeners.
     pub(crate) places: Arc<ConnectionPlaces>,
-    pub(crate) entrance: Entrance,
+    pub(crate) entrance: ListenerPolicy,
 }
 
 impl Edge {
@@ -117,7 +119,7 @@ impl Edge {
             let connection =
                 self.clone()
                     .connection(stream, peer, place, routes.clone(), stop.clone());
-            tasks.spawn(connection);
+            tasks.spawn(connection.instrument(spans::connection(peer)));
         }
     }
 
@@ -125,7 +127,7 @@ impl Edge {
         self.entrance
             .trusted_proxies
             .iter()
-            .any(|network: &Network| network.contains(address))
+            .any(|network: &IpNetwork| network.contains(address))
     }
 
     async fn connection<S, F>(

@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use schemas::{ErrorBody, Timestamp, UserId};
 use serde::Serialize;
 
-use super::route::ApiRequest;
-use super::{RouteContext, service};
+use super::RouteContext;
+use super::parameter::{NoParameters, Parameter, PathText, parameters, path_part};
+use super::route::Call;
 use crate::limits::PRESENCE_LISTED_MAX;
 
 /// That it is well.
@@ -17,7 +18,7 @@ pub(super) struct Health {
     timestamp: Timestamp,
 }
 
-/// The frame around what was request for.
+/// The frame around what was asked for.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "{T}Found")]
 pub(super) struct Found<T> {
@@ -40,7 +41,7 @@ pub(super) struct UserStatus {
     is_connected: bool,
 }
 
-pub(super) async fn health(context: &RouteContext, _: ApiRequest) -> Result<Health, ErrorBody> {
+pub(super) async fn health(context: &RouteContext) -> Result<Health, ErrorBody> {
     Ok(Health {
         status: "OK",
         service: "websocket-service",
@@ -48,15 +49,21 @@ pub(super) async fn health(context: &RouteContext, _: ApiRequest) -> Result<Heal
     })
 }
 
+const USER: Parameter<PathText> = path_part("userId", "Id of the user.");
+
+parameters! {
+    /// Of a question about one user.
+    pub(super) struct UserParameters {
+        user: String = USER,
+    }
+}
+
 pub(super) async fn connected(
     context: &RouteContext,
-    request: ApiRequest,
+    _: Call<NoParameters>,
 ) -> Result<Found<ConnectedUsers>, ErrorBody> {
-    service::reader(context, &request.headers, request.peer)?;
-    let (count, users) = (
-        context.hub.users(),
-        context.hub.first_users(PRESENCE_LISTED_MAX),
-    );
+    let count = context.hub.users();
+    let users = context.hub.first_users(PRESENCE_LISTED_MAX);
     Ok(Found {
         success: true,
         data: ConnectedUsers { count, users },
@@ -65,14 +72,14 @@ pub(super) async fn connected(
 
 pub(super) async fn status(
     context: &RouteContext,
-    request: ApiRequest,
+    call: Call<UserParameters>,
 ) -> Result<Found<UserStatus>, ErrorBody> {
-    service::reader(context, &request.headers, request.peer)?;
-    let is_connected = context.hub.is_there(&request.part);
+    let UserParameters { user } = call.parameters;
+    let is_connected = context.hub.is_online(&user);
     Ok(Found {
         success: true,
         data: UserStatus {
-            user_id: request.part,
+            user_id: user,
             is_connected,
         },
     })

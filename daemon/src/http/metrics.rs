@@ -1,4 +1,4 @@
-//! `/metrics` for Prometheus: how exact the mirror is and what waits, read from the store when request. No secrets, nobody's data.
+//! `/metrics` for Prometheus: how exact the mirror is and what waits, read from the store when asked. No secrets, nobody's data.
 
 use std::sync::atomic::Ordering;
 
@@ -17,7 +17,7 @@ use warp::Reply as _;
 use warp::reply::Response;
 
 use super::RouteContext;
-use super::route::ApiRequest;
+use super::route::OpenRequest;
 
 /// What the figures are written in.
 pub(super) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -76,7 +76,7 @@ struct Memory {
     external: Option<u64>,
 }
 
-pub(super) async fn metrics(context: &RouteContext, request: ApiRequest) -> Response {
+pub(super) async fn metrics(context: &RouteContext, request: OpenRequest) -> Response {
     let accept = request
         .headers
         .get(header::ACCEPT)
@@ -198,6 +198,13 @@ async fn figures(context: &RouteContext) -> Result<String, StoreError> {
         "log_sequence",
         "The last event's place in the log",
         events.clone(),
+    );
+    let unknown = Counter::<u64>::default();
+    unknown.inc_by(context.store.unknown_entries());
+    registry.register(
+        "log_unknown_entries",
+        "Entries of the log that were read and passed over: a newer stockd wrote them, or their kind was removed",
+        unknown,
     );
 
     for shop in context.shops.domains() {

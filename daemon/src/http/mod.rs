@@ -1,5 +1,6 @@
 //! Everything that is answered over HTTP.
 
+mod access;
 mod admin;
 mod api;
 pub(crate) mod asyncapi;
@@ -12,6 +13,7 @@ mod hub;
 mod metrics;
 mod oms;
 pub(crate) mod openapi;
+mod parameter;
 mod posts;
 mod realtime;
 mod route;
@@ -31,7 +33,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use schemas::{Clock, ErrorBody, ErrorCode, ShopDomain, Timestamp};
 use shopify::Client;
 use store::{Position, Store, StoreError};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -39,7 +41,7 @@ use warp::filters::BoxedFilter;
 use warp::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
-use ws::{Entrance, Hub, Network};
+use ws::{Hub, IpNetwork, ListenerPolicy};
 
 use self::body::Body;
 pub(crate) use self::body::BodyBudget;
@@ -50,12 +52,14 @@ use crate::amqp;
 use crate::http::edge::{Peer, Stream};
 use crate::limits::FIGURES_TIME;
 use crate::people::auth::Tokens;
+use crate::secrets::ShopSecrets;
 use crate::shop::commands::Commands;
 use crate::shop::names::ShopNames;
 use crate::shop::posts::PostIntake;
 use crate::shop::scheduler::Runs;
+use crate::supervisor::Supervisor;
 use crate::supervisor::problems::Problems;
-use crate::wiring::ShopSecrets;
+use crate::wakeups::Wakeups;
 
 /// What the routes need, shared: it is cloned for every request, by each filter that the request is shown to.
 pub(crate) type RouteContext = Arc<AppState>;
@@ -63,7 +67,7 @@ pub(crate) type RouteContext = Arc<AppState>;
 /// What the routes need, once.
 #[derive(Clone)]
 pub(crate) struct AppState {
-    /// The store, for what is request from outside.
+    /// The store, for what is asked from outside.
     pub(crate) store: Arc<dyn Store>,
     /// The figures as they were told last, as text.
     pub(crate) figures: Recent<String>,
@@ -88,7 +92,7 @@ pub(crate) struct AppState {
     /// How the intake of the broker is going, where there is one.
     #[cfg(feature = "amqp")]
     pub(crate) amqp: Option<Arc<amqp::Figures>>,
-    /// Where runs are request for.
+    /// Where runs are asked for.
     pub(crate) runs: Runs,
     /// What is wrong.
     pub(crate) problems: Arc<Problems>,
@@ -97,15 +101,17 @@ pub(crate) struct AppState {
     /// Realtime.
     pub(crate) hub: Arc<Hub>,
     /// Whom this listener lets in.
-    pub(crate) entrance: Entrance,
+    pub(crate) entrance: ListenerPolicy,
     /// From where calls without a token are taken as those of a service, on this listener.
-    pub(crate) trusted_networks: Arc<[Network]>,
+    pub(crate) trusted_networks: Arc<[IpNetwork]>,
     /// By which hosts such calls may name us, on this listener.
     pub(crate) hosts: Arc<KnownHosts>,
     /// The bytes of requests' bodies.
     pub(crate) bodies: Arc<BodyBudget>,
-    /// A delivery was put into the inbox.
-    pub(crate) arrived: Arc<Notify>,
+    /// By which other parts are woken.
+    pub(crate) wakeups: Arc<Wakeups>,
+    /// How the daemon's tasks are.
+    pub(crate) supervisor: Arc<Supervisor>,
     /// What lasts longer than its request.
     pub(crate) tasks: TaskTracker,
     /// The daemon is ending.
@@ -118,7 +124,7 @@ pub(crate) struct AppState {
 pub(crate) struct Recent<T>(Arc<Mutex<Option<(Instant, T)>>>);
 
 impl<T: Clone> Recent<T> {
-    /// What is known, or found out now. A failure is told to who request and not remembered.
+    /// What is known, or found out now. A failure is told to who asked and not remembered.
     async fn get<E>(&self, find: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let mut known = self.0.lock().await;
         if let Some((at, value)) = &*known
@@ -173,23 +179,20 @@ fn operations(context: RouteContext) -> BoxedFilter<(Response,)> {
             move |method: Method, path: FullPath, query, headers, peer: Peer, body| {
                 let context = context.clone();
                 async move {
-                    let Some((route, part)) = routes::find(&method, path.as_str()) else {
+                    let Some((route, path_part)) = routes::find(&method, path.as_str()) else {
                         return nothing(path.as_str());
                     };
                     let from = context.entrance.address_of(peer.0.ip(), &headers);
                     let body = Body::new(body, &headers, from, &context.bodies);
-                    (route.serve)(
-                        context,
-                        ApiRequest {
-                            route,
-                            part,
-                            query,
-                            headers,
-                            peer,
-                            body,
-                        },
-                    )
-                    .await
+                    let request = ApiRequest {
+                        route,
+                        path_part,
+                        query,
+                        headers,
+                        peer,
+                        body,
+                    };
+                    route.dispatch(context, request).await
                 }
             },
         )

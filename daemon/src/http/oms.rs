@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use schemas::posted::POSTED_BYTES_MAX;
-use schemas::{AnyId, ErrorBody, Event, Kind, Offset, Posted, Timestamp};
+use schemas::{AnyId, ErrorBody, Identity, Kind, Offset, Posted, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::api::failed;
-use super::route::ApiRequest;
-use super::service;
+use super::parameter::{
+    NoParameters, Parameter, PathText, SHOP_BY_ANY_NAME, parameters, path_part,
+};
+use super::route::Call;
 use super::{RouteContext, body};
 use crate::limits::PRESENCE_LISTED_MAX;
 use crate::shop::posts::PostedEvent;
@@ -69,13 +71,28 @@ pub(super) struct OmsAnswer {
     id: Option<Offset>,
 }
 
-/// To anyone how many there are, and to administrators who.
+const USER: Parameter<PathText> = path_part("userId", "A user; anybody may ask it of themselves.");
+
+parameters! {
+    /// Of a question about one user.
+    pub(super) struct UserParameters {
+        user: String = USER,
+    }
+}
+
+parameters! {
+    /// Of a notification.
+    pub(super) struct NotifyParameters {
+        shop: Option<String> = SHOP_BY_ANY_NAME,
+    }
+}
+
+/// Anyone is told how many are connected, and administrators who.
 pub(super) async fn health(
     context: &RouteContext,
-    request: ApiRequest,
+    reader: Option<Identity>,
 ) -> Result<Health, ErrorBody> {
-    let reader = service::reader(context, &request.headers, request.peer);
-    let stats = statistics(context, reader.is_ok_and(|by| by.role.is_admin()));
+    let stats = statistics(context, reader.is_some_and(|by| by.role.is_admin()));
     Ok(Health {
         status: "OK",
         timestamp: context.clock.now(),
@@ -85,36 +102,29 @@ pub(super) async fn health(
 
 pub(super) async fn stats(
     context: &RouteContext,
-    request: ApiRequest,
+    _: Call<NoParameters>,
 ) -> Result<Statistics, ErrorBody> {
-    service::reader(context, &request.headers, request.peer)?;
     Ok(statistics(context, true))
 }
 
 pub(super) async fn online(
     context: &RouteContext,
-    request: ApiRequest,
+    _: Call<NoParameters>,
 ) -> Result<OnlineUsers, ErrorBody> {
-    service::reader(context, &request.headers, request.peer)?;
     Ok(OnlineUsers {
         count: context.hub.users(),
         users: listed(context),
     })
 }
 
-/// Everybody may ask it of themselves.
 pub(super) async fn is_online(
     context: &RouteContext,
-    request: ApiRequest,
+    call: Call<UserParameters>,
 ) -> Result<OnlineUser, ErrorBody> {
-    let user = &request.part;
-    let caller = service::caller(context, &request.headers, request.peer)?;
-    if caller.user_id.as_str() != user {
-        service::reader(context, &request.headers, request.peer)?;
-    }
+    let UserParameters { user } = call.parameters;
     Ok(OnlineUser {
-        user_id: id(user),
-        online: context.hub.is_there(user),
+        user_id: id(&user),
+        online: context.hub.is_online(&user),
     })
 }
 
@@ -127,7 +137,7 @@ fn statistics(context: &RouteContext, with_names: bool) -> Statistics {
         rooms: with_names.then(|| {
             context
                 .hub
-                .gatherings(ws::contracts::oms_room, PRESENCE_LISTED_MAX)
+                .room_sizes(ws::contracts::oms_room, PRESENCE_LISTED_MAX)
         }),
     }
 }
@@ -146,7 +156,7 @@ fn id(id: &str) -> Id {
     number.map_or_else(|| Id::Text(id.to_owned()), Id::Number)
 }
 
-/// Where something is posted.
+/// The routes by which notifications come.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum OmsNotification {
     Broadcast,
@@ -218,7 +228,7 @@ impl OmsNotification {
     }
 }
 
-/// What is posted at a notification.
+/// The schema of a notification.
 pub(super) fn payload(notification: OmsNotification, generator: &mut SchemaGenerator) -> Schema {
     let mut schema = Posted::data_schema(generator);
     // A branch tells the fields that it needs, too: linters do not look for them further up.
@@ -273,21 +283,23 @@ pub(super) fn payload(notification: OmsNotification, generator: &mut SchemaGener
 
 pub(super) async fn post(
     context: &RouteContext,
-    request: ApiRequest,
+    Call {
+        identity,
+        parameters,
+        body,
+    }: Call<NotifyParameters>,
     notification: OmsNotification,
 ) -> Result<OmsAnswer, ErrorBody> {
-    let by = service::poster(context, &request.headers, request.peer)?;
-    let query = request.query()?;
-    let mut body = super::posts::object(&body::whole(request.body, POSTED_BYTES_MAX).await?)?;
+    let mut body = super::posts::object(&body::whole(body, POSTED_BYTES_MAX).await?)?;
     let shop = body
         .remove("shop")
         .and_then(|shop| shop.as_str().map(str::to_owned));
-    let shop = super::posts::shop(context, &by, shop.or_else(|| query.get("shop").cloned()))?;
+    let shop = super::posts::shop(context, &identity, shop.or(parameters.shop))?;
     let (kind, data) = notification.read(body)?;
-    let posted = Posted::read(kind, by.user_id.to_string(), None, data)?;
+    let event = Posted::read(kind, identity.user_id.to_string(), None, data)?;
     let statement = PostedEvent {
         shop,
-        event: Event::Posted(Box::new(posted)),
+        event,
         key: None,
     };
     let told = context

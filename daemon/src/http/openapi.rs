@@ -11,21 +11,19 @@ use schemars::SchemaGenerator;
 use schemas::ErrorBody;
 use serde_json::{Map, Value, json};
 
-use super::route::{
-    AnswerContent, ApiRequest, ApiRoute, ErrorAnswer, ParameterPlace, RouteAccess, RouteParameter,
-    generators, of,
-};
+use super::parameter::{DescribedParameter, ParameterPlace};
+use super::route::{AnswerContent, ApiRoute, Endpoint, ErrorAnswer, generators, of};
 use super::routes::ROUTES;
 use super::{RouteContext, asyncapi};
 
 static OPENAPI: LazyLock<Value> = LazyLock::new(document);
 static ASYNCAPI: LazyLock<Value> = LazyLock::new(asyncapi::document);
 
-pub(super) async fn openapi(_: &RouteContext, _: ApiRequest) -> Result<&'static Value, ErrorBody> {
+pub(super) async fn openapi(_: &RouteContext) -> Result<&'static Value, ErrorBody> {
     Ok(&OPENAPI)
 }
 
-pub(super) async fn asyncapi(_: &RouteContext, _: ApiRequest) -> Result<&'static Value, ErrorBody> {
+pub(super) async fn asyncapi(_: &RouteContext) -> Result<&'static Value, ErrorBody> {
     Ok(&ASYNCAPI)
 }
 
@@ -74,9 +72,9 @@ fn described(
     requests: &mut SchemaGenerator,
 ) -> Value {
     let parameters: Vec<_> = route
-        .parameters
+        .parameters()
         .iter()
-        .map(|one| parameter(one, requests))
+        .map(|one| parameter(*one))
         .collect();
     let mut responses: Map<_, _> = route.refusals().into_iter().map(refusal).collect();
     for (status, content) in route.answers {
@@ -88,7 +86,7 @@ fn described(
     }
     let mut told = json!({
         "operationId": route.name,
-        "summary": route.about,
+        "summary": route.summary,
         "tags": [tag(route.path)],
         "responses": responses,
     });
@@ -100,14 +98,14 @@ fn described(
         let json = json!({ "schema": shape(requests), "example": example });
         told["requestBody"] = json!({ "required": true, "content": { "application/json": json } });
     }
-    match route.guard {
+    match &route.endpoint {
         // Said, because nothing said is taken for forgotten.
-        RouteAccess::Nobody => told["security"] = json!([]),
-        RouteAccess::Signature => told["security"] = json!([{ "signature": [] }]),
-        RouteAccess::Token { roles, or_trusted } => {
+        Endpoint::Open(_) | Endpoint::Recognizing { .. } => told["security"] = json!([]),
+        Endpoint::Signed { .. } => told["security"] = json!([{ "signature": [] }]),
+        Endpoint::Authorized { access, .. } => {
             told["security"] = json!([{ "token": [] }]);
-            told["x-roles"] = json!(roles);
-            if or_trusted {
+            told["x-roles"] = json!(access.roles);
+            if access.or_trusted_network {
                 told["description"] =
                     json!("From `trusted_networks` also without a token, as role service.");
             }
@@ -160,23 +158,18 @@ fn refusals(answers: &mut SchemaGenerator) -> Map<String, Value> {
     statuses.into_iter().map(refusal).collect()
 }
 
-fn parameter(parameter: &RouteParameter, requests: &mut SchemaGenerator) -> Value {
-    let RouteParameter {
-        name,
-        within,
-        about,
-        shape,
-    } = parameter;
+fn parameter(parameter: &dyn DescribedParameter) -> Value {
+    let place = parameter.place();
     json!({
-        "name": name,
-        "in": match within {
+        "name": parameter.name(),
+        "in": match place {
             ParameterPlace::Header => "header",
             ParameterPlace::Path => "path",
             ParameterPlace::Query => "query",
         },
-        "required": *within == ParameterPlace::Path,
-        "description": about,
-        "schema": shape(requests),
+        "required": place == ParameterPlace::Path,
+        "description": parameter.summary(),
+        "schema": parameter.schema(),
     })
 }
 

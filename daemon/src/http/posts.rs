@@ -1,15 +1,17 @@
 //! `POST /api/v1/events` and `POST /api/v1/emit`: what other programs say happened, and what they have sent to clients.
 
-use http::HeaderMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use schemas::posted::{EMITTED_NAME_BYTES_MAX, POSTED_BYTES_MAX};
-use schemas::{Emitted, ErrorBody, ErrorCode, Event, Identity, Kind, Offset, Posted, ShopDomain};
+use schemas::{
+    Emitted, ErrorBody, ErrorCode, Event, Identity, Kind, Logged, Offset, Posted, ShopDomain,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::api::failed;
-use super::route::{ApiRequest, Query};
-use super::{RouteContext, body, service};
+use super::parameter::{Parameter, SHOP_OR_IN_BODY, Text, any_text, header, parameters};
+use super::route::Call;
+use super::{RouteContext, body};
 use crate::shop::names;
 use crate::shop::posts::{PostedEvent, RepeatKey};
 
@@ -29,33 +31,44 @@ pub(super) struct PostAnswer {
     repeated: bool,
 }
 
+const IDEMPOTENCY_KEY: Parameter<Text> = header(
+    "Idempotency-Key",
+    "Key of the event, in place of `eventId`. The same key is told once.",
+    Text { schema: any_text },
+);
+
+parameters! {
+    /// Of what is posted.
+    pub(super) struct PostParameters {
+        shop: Option<String> = SHOP_OR_IN_BODY,
+        idempotency_key: Option<String> = IDEMPOTENCY_KEY,
+    }
+}
+
 pub(super) async fn post(
     context: &RouteContext,
-    request: ApiRequest,
+    call: Call<PostParameters>,
 ) -> Result<PostAnswer, ErrorBody> {
-    tell(context, request, PostRequest::posted).await
+    tell(context, call, PostRequest::posted).await
 }
 
 pub(super) async fn emit(
     context: &RouteContext,
-    request: ApiRequest,
+    call: Call<PostParameters>,
 ) -> Result<PostAnswer, ErrorBody> {
-    tell(context, request, PostRequest::emitted).await
+    tell(context, call, PostRequest::emitted).await
 }
 
 async fn tell(
     context: &RouteContext,
-    request: ApiRequest,
+    call: Call<PostParameters>,
     read: fn(PostRequest, &RouteContext) -> Result<PostedEvent, ErrorBody>,
 ) -> Result<PostAnswer, ErrorBody> {
-    let by = service::poster(context, &request.headers, request.peer)?;
-    let query = request.query()?;
-    let body = object(&body::whole(request.body, BODY_BYTES_MAX).await?)?;
+    let body = object(&body::whole(call.body, BODY_BYTES_MAX).await?)?;
     let statement = read(
         PostRequest {
-            by,
-            query,
-            headers: request.headers,
+            by: call.identity,
+            parameters: call.parameters,
             body,
         },
         context,
@@ -79,7 +92,7 @@ pub(super) fn posted_body(generator: &mut SchemaGenerator) -> Schema {
         "properties": {
             "event": generator.subschema_for::<Kind>(),
             "data": Posted::data_schema(generator),
-            "shop": name("Which shop, by its domain or its id; not needed where there is one."),
+            "shop": name("Domain or id of the shop; not needed if there is only one."),
             "eventId": name("The poster's own name for it: said again under the same, it is told once."),
         },
         "required": ["event", "data"],
@@ -109,7 +122,7 @@ pub(super) fn emitted_body(_: &mut SchemaGenerator) -> Schema {
                 "type": "string", "minLength": 1, "maxLength": EMITTED_NAME_BYTES_MAX,
             },
             "data": { "description": "What they are given." },
-            "shop": name("Which shop, by its domain or its id; not needed where there is one."),
+            "shop": name("Domain or id of the shop; not needed if there is only one."),
             "eventId": name("The poster's own name for it: said again under the same, it is told once."),
         },
         "required": ["target", "event"],
@@ -134,8 +147,7 @@ pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, ErrorBody> {
 
 struct PostRequest {
     by: Identity,
-    query: Query,
-    headers: HeaderMap,
+    parameters: PostParameters,
     body: Map<String, Value>,
 }
 
@@ -148,21 +160,17 @@ impl PostRequest {
             .get("event")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        let kind = Kind::parse(name).ok_or_else(|| {
-            let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
-            ErrorBody::field(
-                "event",
-                format!("event must be one of {}", kinds.join(", ")),
-            )
-        })?;
+        let kind = Kind::parse(name)
+            .filter(|kind| kind.is_posted())
+            .ok_or_else(Posted::refuse_kind)?;
         let Some(Value::Object(data)) = self.body.remove("data") else {
             return Err(ErrorBody::field(
                 "data",
                 "data must be an object: what is to be told",
             ));
         };
-        let posted = Posted::read(kind, self.by.user_id.to_string(), None, data)?;
-        self.statement(context, None, Event::Posted(Box::new(posted)))
+        let event = Posted::read(kind, self.by.user_id.to_string(), None, data)?;
+        self.statement(context, None, event)
     }
 
     /// `{target, event, data?, shop?, eventId?}`.
@@ -170,7 +178,7 @@ impl PostRequest {
         self.takes_only(&["target", "event", "data", "shop", "eventId"])?;
         let emitted = Emitted::read(self.by.user_id.to_string(), &self.body)?;
         let target = self.body["target"].get("shop").map(text);
-        self.statement(context, target, Event::Emitted(emitted))
+        self.statement(context, target, Logged::Emitted(emitted).into())
     }
 
     fn statement(
@@ -193,19 +201,16 @@ impl PostRequest {
     ) -> Result<ShopDomain, ErrorBody> {
         let named = target
             .or_else(|| self.body.get("shop").map(text))
-            .or_else(|| self.query.get("shop").cloned());
+            .or_else(|| self.parameters.shop.clone());
         // By its id as well, as other programs know it.
         shop(context, &self.by, named)
     }
 
     /// By the header `Idempotency-Key`, else by `eventId`; of each sender for itself.
     fn key(&self) -> Result<Option<RepeatKey>, ErrorBody> {
-        let header = self.headers.get("idempotency-key");
+        let header = self.parameters.idempotency_key.clone();
         let (field, key) = match (header, self.body.get("eventId")) {
-            (Some(key), _) => (
-                "Idempotency-Key",
-                String::from_utf8_lossy(key.as_bytes()).into_owned(),
-            ),
+            (Some(key), _) => (IDEMPOTENCY_KEY.name, key),
             (None, Some(key)) if !key.is_null() => ("eventId", text(key)),
             _ => return Ok(None),
         };

@@ -8,16 +8,16 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use schemas::ErrorBody;
 use serde_json::Value;
+use tracing::Instrument as _;
 use warp::filters::BoxedFilter;
 use warp::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
-use ws::connection::{Talk, Upgrade};
+use ws::connection::{PendingUpgrade, ProtocolDriver};
 use ws::contracts::Dialect;
-use ws::{Knock, Refusal};
+use ws::{ConnectionRefusal, HandshakeOutcome};
 
 use super::body::Body;
-use super::route::ApiRequest;
 use super::{RouteContext, body, error, status};
 use crate::http::edge::{Carrier, Peer, Stream};
 
@@ -61,12 +61,13 @@ fn socketio<S: Stream>(
                     let uri: Uri = format!("{}?{query}", path.as_str())
                         .parse()
                         .unwrap_or_default();
-                    let knock = context
-                        .hub
-                        .knock(&method, &uri, &headers, peer, &context.entrance);
+                    let outcome =
+                        context
+                            .hub
+                            .handshake(&method, &uri, &headers, peer, &context.entrance);
                     let from = context.entrance.address_of(peer.ip(), &headers);
                     let body = Body::new(body, &headers, from, &context.bodies);
-                    answer::<S, _>(&context, knock, upgrade, body).await
+                    answer::<S, _>(&context, outcome, upgrade, body).await
                 }
             },
         )
@@ -87,13 +88,16 @@ fn plain<S: Stream>(
         .then(move |method, headers, Peer(peer), upgrade, body| {
             let context = context.clone();
             async move {
-                let knock =
-                    context
-                        .hub
-                        .knock_plain(dialect, &method, &headers, peer, &context.entrance);
+                let outcome = context.hub.handshake_plain(
+                    dialect,
+                    &method,
+                    &headers,
+                    peer,
+                    &context.entrance,
+                );
                 let from = context.entrance.address_of(peer.ip(), &headers);
                 let body = Body::new(body, &headers, from, &context.bodies);
-                answer::<S, _>(&context, knock, upgrade, body).await
+                answer::<S, _>(&context, outcome, upgrade, body).await
             }
         })
         .boxed()
@@ -107,44 +111,46 @@ fn is_upgrade() -> impl Filter<Extract = (), Error = Rejection> + Clone {
 }
 
 /// How omni's WebSocket is used.
-pub(super) async fn usage(context: &RouteContext, _: ApiRequest) -> Result<Value, ErrorBody> {
+pub(super) async fn usage(context: &RouteContext) -> Result<Value, ErrorBody> {
     Ok(context.hub.omni_usage())
 }
 
 /// What it offers, to whom, and within which bounds.
-pub(super) async fn info(context: &RouteContext, _: ApiRequest) -> Result<Value, ErrorBody> {
+pub(super) async fn info(context: &RouteContext) -> Result<Value, ErrorBody> {
     Ok(context.hub.omni_info())
 }
 
-async fn answer<S: Stream, T: Talk>(
+async fn answer<S: Stream, T: ProtocolDriver>(
     context: &RouteContext,
-    knock: Knock<T>,
+    outcome: HandshakeOutcome<T>,
     upgrade: Option<OnUpgrade>,
     body: Body,
 ) -> Response {
-    let response = match knock {
-        Knock::Answer(response) => response,
-        Knock::Open(response, attendance) => {
-            context.tasks.spawn(attendance.run());
+    let response = match outcome {
+        HandshakeOutcome::Answer(response) => response,
+        HandshakeOutcome::Open(response, task) => {
+            context.tasks.spawn(task.run());
             response
         }
-        Knock::Poll(poll) => poll.answer().await,
-        Knock::Post(post) => match body::whole(body, post.bytes_max()).await {
+        HandshakeOutcome::Poll(poll) => poll.answer().await,
+        HandshakeOutcome::Post(post) => match body::whole(body, post.bytes_max()).await {
             Ok(body) => post.answer(body).await,
             Err(problem) => return error(status(problem.code), &problem),
         },
-        Knock::Upgrade(response, becoming) => match upgrade {
+        HandshakeOutcome::Upgrade(response, becoming) => match upgrade {
             Some(upgrade) => {
-                context.tasks.spawn(upgraded::<S, _>(upgrade, becoming));
+                // The connection goes on, and so does its span.
+                let task = upgraded::<S, _>(upgrade, becoming).in_current_span();
+                context.tasks.spawn(task);
                 response
             }
-            None => Refusal::BadRequest.response(),
+            None => ConnectionRefusal::BadRequest.response(),
         },
     };
     response.map(Into::into)
 }
 
-async fn upgraded<S: Stream, T: Talk>(upgrade: OnUpgrade, becoming: Upgrade<T>) {
+async fn upgraded<S: Stream, T: ProtocolDriver>(upgrade: OnUpgrade, becoming: PendingUpgrade<T>) {
     let Ok(upgraded) = upgrade.await else { return };
     // The accept loop made the connection, so it is of the kind that it accepts.
     if let Ok(parts) = upgraded.downcast::<TokioIo<Carrier<S>>>() {

@@ -6,36 +6,58 @@ use std::pin::Pin;
 use http::{HeaderMap, Method, StatusCode};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use schemas::{ErrorBody, Role};
+use schemas::{ErrorBody, Identity, Role};
 use serde::Serialize;
 
+use super::access::TokenAccess;
 use super::body::Body;
+use super::parameter::{DescribedParameter, ParameterPlace, RouteParameters, SHOP, SentParameters};
 use super::{RouteContext, status};
 use crate::http::edge::Peer;
 
-/// What a request asks for by name.
-pub(super) type Query = HashMap<String, String>;
 /// A schema, in the words of a document that is being made.
 pub(super) type SchemaMaker = fn(&mut SchemaGenerator) -> Schema;
 /// An answer under way.
 pub(super) type PendingAnswer = Pin<Box<dyn Future<Output = warp::reply::Response> + Send>>;
 
-/// A path and method, what may be sent there, and who answers.
+/// A path and method, who may call, what may be sent there, and who answers.
 pub(super) struct ApiRoute {
     pub(super) method: RouteMethod,
     /// `{…}` stands for one segment.
     pub(super) path: &'static str,
-    /// For programs that are generated.
+    /// The name for generated clients (`operationId`).
     pub(super) name: &'static str,
-    pub(super) about: &'static str,
-    pub(super) guard: RouteAccess,
-    pub(super) parameters: &'static [RouteParameter],
-    /// What is sent, and one that is taken.
+    pub(super) summary: &'static str,
+    pub(super) endpoint: Endpoint,
+    /// The schema of the body, and an example that is taken.
     pub(super) body: Option<(SchemaMaker, &'static str)>,
     pub(super) answers: &'static [(StatusCode, AnswerContent)],
     /// Refusals beyond those that follow from the rest.
     pub(super) refusals: &'static [StatusCode],
-    pub(super) serve: fn(RouteContext, ApiRequest) -> PendingAnswer,
+}
+
+/// Who may call, and the handler that answers: together, because each access has handlers of a type of its own. So a
+/// handler that needs to know who calls cannot stand behind a route that lets anybody in, nor can a route be described
+/// without a handler.
+pub(super) enum Endpoint {
+    /// Anybody may call. The handler is told nothing of the caller.
+    Open(fn(RouteContext, OpenRequest) -> PendingAnswer),
+    /// Anybody may call; who passes this access is told more.
+    Recognizing {
+        access: TokenAccess,
+        handler: fn(RouteContext, Option<Identity>) -> PendingAnswer,
+    },
+    /// Whoever signed the body with the shop's secret. Only the whole body tells, so the handler verifies it.
+    Signed {
+        parameters: &'static [&'static dyn DescribedParameter],
+        handler: fn(RouteContext, SignedRequest) -> PendingAnswer,
+    },
+    /// Whoever passes this access, and nobody else.
+    Authorized {
+        access: TokenAccess,
+        parameters: &'static [&'static dyn DescribedParameter],
+        handler: fn(RouteContext, Identity, ApiRequest) -> PendingAnswer,
+    },
 }
 
 /// The methods that are taken.
@@ -54,19 +76,6 @@ impl RouteMethod {
     }
 }
 
-/// Who may ask.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum RouteAccess {
-    Nobody,
-    /// Who signed the body with the shop's secret.
-    Signature,
-    /// Whose token is of such a role; and, of some, without a token from a network that is trusted.
-    Token {
-        roles: &'static [Role],
-        or_trusted: bool,
-    },
-}
-
 /// What stands in an answer.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum AnswerContent {
@@ -75,22 +84,6 @@ pub(super) enum AnswerContent {
     /// As JSON to who asks for that.
     Figures(&'static str, SchemaMaker),
     Text(&'static str),
-}
-
-/// Something that stands in the path, in the query or in a header.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct RouteParameter {
-    pub(super) name: &'static str,
-    pub(super) within: ParameterPlace,
-    pub(super) about: &'static str,
-    pub(super) shape: SchemaMaker,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ParameterPlace {
-    Header,
-    Path,
-    Query,
 }
 
 /// The schema of a type.
@@ -127,18 +120,29 @@ impl ApiRoute {
         }
     }
 
-    /// Every status it can answer with when it is not done.
+    /// What may be said by name.
+    pub(super) fn parameters(&self) -> &'static [&'static dyn DescribedParameter] {
+        match self.endpoint {
+            Endpoint::Open(_) | Endpoint::Recognizing { .. } => &[],
+            Endpoint::Signed { parameters, .. } | Endpoint::Authorized { parameters, .. } => {
+                parameters
+            }
+        }
+    }
+
+    /// Every status of an answer that refuses.
     pub(super) fn refusals(&self) -> BTreeSet<StatusCode> {
         let mut refusals = BTreeSet::from([StatusCode::REQUEST_TIMEOUT]);
         refusals.extend(self.refusals);
-        if let RouteAccess::Token { roles, .. } = self.guard {
+        if let Endpoint::Authorized { access, .. } = &self.endpoint {
             refusals.extend([StatusCode::UNAUTHORIZED, StatusCode::SERVICE_UNAVAILABLE]);
-            refusals.extend((roles.len() < Role::ALL.len()).then_some(StatusCode::FORBIDDEN));
+            refusals
+                .extend((access.roles.len() < Role::ALL.len()).then_some(StatusCode::FORBIDDEN));
         }
         if self
-            .parameters
+            .parameters()
             .iter()
-            .any(|parameter| parameter.name == "shop")
+            .any(|parameter| parameter.name() == SHOP.name)
         {
             refusals.insert(StatusCode::NOT_FOUND);
         }
@@ -149,17 +153,48 @@ impl ApiRoute {
         refusals
     }
 
-    /// Whether it is our own, and takes no parameter that it does not know.
+    /// Whether it is our own, and refuses parameters that are not described.
     fn is_strict(&self) -> bool {
         self.path.starts_with("/api/v1/")
     }
+
+    /// Lets the handler answer, if the caller may call.
+    pub(super) async fn dispatch(
+        &'static self,
+        context: RouteContext,
+        request: ApiRequest,
+    ) -> warp::reply::Response {
+        match &self.endpoint {
+            Endpoint::Open(handler) => {
+                let headers = request.headers;
+                handler(context, OpenRequest { headers }).await
+            }
+            Endpoint::Recognizing { access, handler } => {
+                let known = request.admit(access, &context).ok();
+                handler(context, known).await
+            }
+            Endpoint::Signed { handler, .. } => {
+                let ApiRequest { headers, body, .. } = request;
+                handler(context, SignedRequest { headers, body }).await
+            }
+            Endpoint::Authorized {
+                access, handler, ..
+            } => {
+                let admitted = request.admit(access, &context);
+                match admitted {
+                    Ok(identity) => handler(context, identity, request).await,
+                    Err(problem) => super::error(status(problem.code), &problem),
+                }
+            }
+        }
+    }
 }
 
-/// A request that an route is to answer.
+/// A request that found its route.
 pub(super) struct ApiRequest {
     pub(super) route: &'static ApiRoute,
     /// What stands for `{…}` in the path.
-    pub(super) part: String,
+    pub(super) path_part: String,
     pub(super) query: String,
     pub(super) headers: HeaderMap,
     pub(super) peer: Peer,
@@ -167,18 +202,65 @@ pub(super) struct ApiRequest {
 }
 
 impl ApiRequest {
-    /// What is request for by name. Of our own paths each name must be one that is described, and come once; of the
-    /// documents' others are passed over, as they are there.
-    pub(super) fn query(&self) -> Result<Query, ErrorBody> {
-        let mut query = Query::new();
-        let known = || {
-            let parameters = self.route.parameters.iter();
-            parameters
-                .filter(|parameter| parameter.within == ParameterPlace::Query)
-                .map(|parameter| parameter.name)
+    fn admit(&self, access: &TokenAccess, context: &RouteContext) -> Result<Identity, ErrorBody> {
+        access.admit(context, &self.headers, self.peer, &self.path_part)
+    }
+}
+
+/// A request to an open route: nobody knows from whom.
+pub(super) struct OpenRequest {
+    pub(super) headers: HeaderMap,
+}
+
+/// A request whose body is signed, or is said to be.
+pub(super) struct SignedRequest {
+    pub(super) headers: HeaderMap,
+    pub(super) body: Body,
+}
+
+/// A request whose caller may make it, with its parameters read.
+pub(super) struct Call<P> {
+    pub(super) identity: Identity,
+    pub(super) parameters: P,
+    pub(super) body: Body,
+}
+
+impl<P: RouteParameters> Call<P> {
+    /// Reads the parameters.
+    pub(super) fn read(
+        context: &RouteContext,
+        identity: Identity,
+        request: ApiRequest,
+    ) -> Result<Self, ErrorBody> {
+        let sent = SentParameters {
+            identity: &identity,
+            shops: &context.shops.domains(),
+            query: request.route.query(&request.query)?,
+            path_part: &request.path_part,
+            headers: &request.headers,
         };
-        for (name, value) in form_urlencoded::parse(self.query.as_bytes()) {
-            let strict = self.route.is_strict();
+        let parameters = P::read(&sent)?;
+        Ok(Self {
+            identity,
+            parameters,
+            body: request.body,
+        })
+    }
+}
+
+impl ApiRoute {
+    /// What the query says by name. Of our own routes each name must be one that is described, and come once; at routes
+    /// of documents that others wrote, unknown ones are passed over, as they are there.
+    fn query(&self, text: &str) -> Result<HashMap<String, String>, ErrorBody> {
+        let mut query = HashMap::new();
+        let known = || {
+            let parameters = self.parameters().iter();
+            parameters
+                .filter(|parameter| parameter.place() == ParameterPlace::Query)
+                .map(|parameter| parameter.name())
+        };
+        let strict = self.is_strict();
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
             if strict && !known().any(|known| known == name) {
                 let name: String = name.chars().take(40).collect();
                 let names: Vec<_> = known().collect();

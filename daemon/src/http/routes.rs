@@ -5,187 +5,84 @@
 
 use http::{Method, StatusCode};
 use schemars::{Schema, SchemaGenerator, json_schema};
+use schemas::SyncRun;
 use schemas::command::{CommandKind, HoldAnswer, LevelAnswer, ReserveAnswer};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
-use schemas::shape::{CommandState, ReservationShape};
-use schemas::{Role, SyncRun};
-use store::Drifted;
+use schemas::shape::ReservationShape;
+use store::{Collection, Drifted};
 
-use super::oms::OmsNotification;
-use super::route::{
-    AnswerContent, ApiRoute, ParameterPlace, RouteAccess, RouteMethod, RouteParameter, answer, of,
+use super::access::{
+    ADMINS_OF_EVERY_SHOP, BUT_SERVICES, BUYERS_AND_STAFF, COMMANDERS, EVERYBODY, POSTERS,
+    PRESENCE_READERS, PRESENCE_READERS_OR_ONESELF, RELEASERS, RUN_MANAGERS, STAFF,
+    STAFF_OF_EVERY_LOCATION,
 };
+use super::oms::OmsNotification;
+use super::parameter::{
+    DescribedParameter, ListParameters, NoParameters, OfShop, Parameter, RouteParameters, Text,
+    any_text, header,
+};
+use super::route::{AnswerContent, ApiRoute, Call, Endpoint, RouteMethod, answer, of};
 use super::{
     admin, api, commands, health, hub, metrics, oms, openapi, posts, realtime, runs, webhooks,
 };
-use crate::limits::{PAGE_RECORDS_DEFAULT, PAGE_RECORDS_MAX};
-
-const EVERYBODY: RouteAccess = RouteAccess::Token {
-    roles: &Role::ALL,
-    or_trusted: false,
-};
-const BUT_SERVICES: RouteAccess = RouteAccess::Token {
-    roles: &[
-        Role::Admin,
-        Role::Customer,
-        Role::Guest,
-        Role::Manager,
-        Role::Staff,
-        Role::SuperAdmin,
-    ],
-    or_trusted: false,
-};
-const BUYERS_AND_STAFF: RouteAccess = RouteAccess::Token {
-    roles: &[
-        Role::Admin,
-        Role::Customer,
-        Role::Manager,
-        Role::Staff,
-        Role::SuperAdmin,
-    ],
-    or_trusted: false,
-};
-const STAFF: RouteAccess = RouteAccess::Token {
-    roles: &[Role::Admin, Role::Manager, Role::Staff, Role::SuperAdmin],
-    or_trusted: false,
-};
-const MANAGERS: RouteAccess = RouteAccess::Token {
-    roles: &[Role::Admin, Role::Manager, Role::SuperAdmin],
-    or_trusted: false,
-};
-const ADMINS: RouteAccess = RouteAccess::Token {
-    roles: &[Role::Admin, Role::SuperAdmin],
-    or_trusted: false,
-};
-const SERVICES: RouteAccess = RouteAccess::Token {
-    roles: &[Role::Admin, Role::Service, Role::SuperAdmin],
-    or_trusted: true,
-};
-
-const SHOP: RouteParameter = RouteParameter {
-    name: "shop",
-    within: ParameterPlace::Query,
-    about: "Which shop; not needed where the token is good for one.",
-    shape: |_| json_schema!({ "type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9-]{0,59}\.[Mm][Yy][Ss][Hh][Oo][Pp][Ii][Ff][Yy]\.[Cc][Oo][Mm]$" }),
-};
-const LIMIT: RouteParameter = RouteParameter {
-    name: "limit",
-    within: ParameterPlace::Query,
-    about: "How many at most.",
-    shape: |_| {
-        json_schema!({
-            "type": "integer", "minimum": 1, "maximum": PAGE_RECORDS_MAX, "default": PAGE_RECORDS_DEFAULT,
-        })
-    },
-};
-const AFTER_RECORD: RouteParameter = page(
-    "after",
-    |_| json_schema!({ "type": "string", "pattern": "^[0-9]{1,19}$" }),
-);
-const AFTER_LEVEL: RouteParameter = page("after", |_| {
-    let pattern = format!("^{}:{}$", id("InventoryItem"), id("Location"));
-    json_schema!({ "type": "string", "pattern": pattern })
-});
-const AFTER_HOLD: RouteParameter = page("after", time_and_id);
-const BEFORE_COMMAND: RouteParameter = page("before", time_and_id);
-const LIST: &[RouteParameter] = &[SHOP, LIMIT, AFTER_RECORD];
-
-const fn query(
-    name: &'static str,
-    about: &'static str,
-    shape: fn(&mut SchemaGenerator) -> Schema,
-) -> RouteParameter {
-    RouteParameter {
-        name,
-        within: ParameterPlace::Query,
-        about,
-        shape,
-    }
-}
-
-const fn page(name: &'static str, shape: fn(&mut SchemaGenerator) -> Schema) -> RouteParameter {
-    query(name, "The `next` of the page before.", shape)
-}
-
-const fn header(name: &'static str, about: &'static str) -> RouteParameter {
-    RouteParameter {
-        name,
-        within: ParameterPlace::Header,
-        about,
-        shape: |_| json_schema!({ "type": "string" }),
-    }
-}
-
-const fn part(name: &'static str, about: &'static str) -> RouteParameter {
-    RouteParameter {
-        name,
-        within: ParameterPlace::Path,
-        about,
-        shape: |_| json_schema!({ "type": "string" }),
-    }
-}
-
-/// A number or GID, as a pattern.
-fn id(kind: &str) -> String {
-    format!("(gid://shopify/{kind}/)?0*[1-9][0-9]{{0,18}}")
-}
-
-fn ids(kind: &str) -> Schema {
-    let id = id(kind);
-    json_schema!({ "type": "string", "pattern": format!("^({id})?(,({id})?)*$") })
-}
-
-/// A place in a list by time and id.
-fn time_and_id(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z_.*$" })
-}
-
-fn offset(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "pattern": r"^[0-9a-fA-F]{8}\.[0-9]{1,19}$" })
-}
 
 fn object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object" })
 }
 
-/// An route that is found by GET and answers JSON.
+/// A route that is found by GET.
 const fn get(
     name: &'static str,
     path: &'static str,
-    about: &'static str,
-    guard: RouteAccess,
+    summary: &'static str,
+    endpoint: Endpoint,
 ) -> ApiRoute {
     ApiRoute {
         method: RouteMethod::Get,
         path,
         name,
-        about,
-        guard,
-        parameters: &[],
+        summary,
+        endpoint,
         body: None,
         answers: &[(StatusCode::OK, AnswerContent::Nothing)],
         refusals: &[],
-        serve: |_, _| Box::pin(async { super::nothing("") }),
     }
 }
 
 const fn post(
     name: &'static str,
     path: &'static str,
-    about: &'static str,
-    guard: RouteAccess,
+    summary: &'static str,
+    endpoint: Endpoint,
 ) -> ApiRoute {
     ApiRoute {
         method: RouteMethod::Post,
-        ..get(name, path, about, guard)
+        ..get(name, path, summary, endpoint)
     }
 }
 
-/// The function that answers with JSON, and the status when it does.
-macro_rules! by {
-    ($handler:path) => { by!($handler, StatusCode::OK) };
-    ($handler:path, $status:expr $(, $more:expr)*) => {
-        |context, request| Box::pin(async move { answer($status, $handler(&context, request $(, $more)*).await) })
+/// An endpoint for those who pass an access, whose handler takes these parameters and answers JSON.
+macro_rules! authorized {
+    ($access:expr, $handler:path, $parameters:ty) => { authorized!($access, $handler, $parameters, OK) };
+    ($access:expr, $handler:path, $parameters:ty, $status:expr $(, $more:expr)*) => {
+        Endpoint::Authorized {
+            access: $access,
+            parameters: <$parameters>::DESCRIBED,
+            handler: |context, identity, request| Box::pin(async move {
+                let handled = match Call::<$parameters>::read(&context, identity, request) {
+                    Ok(call) => $handler(&context, call $(, $more)*).await,
+                    Err(refusal) => Err(refusal),
+                };
+                answer($status, handled)
+            }),
+        }
+    };
+}
+
+/// An endpoint for anybody, whose handler is told nothing of the request and answers JSON.
+macro_rules! open {
+    ($handler:path) => {
+        Endpoint::Open(|context, _| Box::pin(async move { answer(OK, $handler(&context).await) }))
     };
 }
 
@@ -194,200 +91,210 @@ const OK: StatusCode = StatusCode::OK;
 const CREATED: StatusCode = StatusCode::CREATED;
 
 macro_rules! command {
-    ($name:literal, $path:literal, $about:literal, $kind:expr, $answer:ty, $example:literal) => {
+    ($name:literal, $path:literal, $summary:literal, $kind:expr, $answer:ty, $example:literal) => {
         ApiRoute {
-            parameters: &[SHOP],
             body: Some((|generator| commands::payload($kind, generator), $example)),
             answers: &[(OK, AnswerContent::Json(of::<$answer>))],
             refusals: CONFLICT,
-            serve: by!(commands::give, OK, $kind),
-            ..post($name, $path, $about, STAFF)
+            ..post(
+                $name,
+                $path,
+                $summary,
+                authorized!(
+                    COMMANDERS,
+                    commands::give,
+                    commands::GiveParameters,
+                    OK,
+                    $kind
+                ),
+            )
         }
     };
 }
 
 macro_rules! notify {
-    ($name:literal, $path:literal, $about:literal, $notification:expr, $example:literal) => {
+    ($name:literal, $path:literal, $summary:literal, $notification:expr, $example:literal) => {
         ApiRoute {
-            parameters: &[SHOP_BY_ANY_NAME],
             body: Some((|generator| oms::payload($notification, generator), $example)),
             answers: &[(CREATED, AnswerContent::Json(of::<oms::OmsAnswer>))],
-            serve: by!(oms::post, CREATED, $notification),
-            ..post($name, $path, $about, SERVICES)
+            ..post(
+                $name,
+                $path,
+                $summary,
+                authorized!(
+                    POSTERS,
+                    oms::post,
+                    oms::NotifyParameters,
+                    CREATED,
+                    $notification
+                ),
+            )
         }
     };
 }
 
-const SHOP_BY_ANY_NAME: RouteParameter = query(
-    "shop",
-    "Which shop, by its domain or its id; not needed where there is one.",
-    |_| json_schema!({ "type": "string" }),
+const SHOP_HEADER: Parameter<Text> = header(
+    "X-Shopify-Shop-Domain",
+    "Whose; must be one of ours.",
+    Text { schema: any_text },
 );
-const IDEMPOTENCY_KEY: RouteParameter = header(
-    "Idempotency-Key",
-    "Said again under the same, it is told once. In place of eventId.",
+const TOPIC_HEADER: Parameter<Text> = header(
+    "X-Shopify-Topic",
+    "For instance orders/create.",
+    Text { schema: any_text },
 );
+const WEBHOOK_ID_HEADER: Parameter<Text> = header(
+    "X-Shopify-Webhook-Id",
+    "Idempotency key: the same on every repetition.",
+    Text { schema: any_text },
+);
+const TRIGGERED_AT_HEADER: Parameter<Text> = header(
+    "X-Shopify-Triggered-At",
+    "RFC 3339.",
+    Text { schema: any_text },
+);
+/// Read by `shopify::Webhook`, which verifies a webhook whole.
+const WEBHOOK_HEADERS: &[&dyn DescribedParameter] = &[
+    &SHOP_HEADER,
+    &TOPIC_HEADER,
+    &WEBHOOK_ID_HEADER,
+    &TRIGGERED_AT_HEADER,
+];
 
 /// Every route there is.
 pub(super) static ROUTES: &[ApiRoute] = &[
     ApiRoute {
-        parameters: &[
-            SHOP,
-            LIMIT,
-            AFTER_LEVEL,
-            query(
-                "locationId",
-                "At any of these locations, separated by commas.",
-                |_| ids("Location"),
-            ),
-            query(
-                "productId",
-                "Of any of these products; several parameters are a union.",
-                |_| ids("Product"),
-            ),
-            query("variantId", "Of any of these variants.", |_| {
-                ids("ProductVariant")
-            }),
-            query(
-                "inventoryItemId",
-                "Of any of these inventory items.",
-                |_| ids("InventoryItem"),
-            ),
-            query(
-                "sku",
-                "Of the items with exactly this SKU.",
-                |_| json_schema!({ "type": "string", "examples": ["SCARF-00127-1"] }),
-            ),
-        ],
         answers: &[(OK, AnswerContent::Json(of::<api::LevelPage>))],
-        serve: by!(api::levels),
         ..get(
             "listLevels",
             "/api/v1/levels",
-            "Stock by item and location, exact at `offset`.",
-            STAFF,
+            "List stock by item and location (exact at `offset`).",
+            authorized!(STAFF, api::levels, api::LevelsParameters),
         )
     },
     ApiRoute {
-        parameters: LIST,
         answers: &[(OK, AnswerContent::Json(of::<api::Page<Product>>))],
-        serve: by!(api::products),
         ..get(
             "listProducts",
             "/api/v1/products",
-            "Products, by id.",
-            BUT_SERVICES,
+            "List products.",
+            authorized!(
+                BUT_SERVICES,
+                api::list,
+                api::RecordsParameters,
+                OK,
+                Collection::Products
+            ),
         )
     },
     ApiRoute {
-        parameters: LIST,
         answers: &[(OK, AnswerContent::Json(of::<api::Page<Variant>>))],
-        serve: by!(api::variants),
         ..get(
             "listVariants",
             "/api/v1/variants",
-            "Variants, by id.",
-            BUT_SERVICES,
+            "List variants.",
+            authorized!(
+                BUT_SERVICES,
+                api::list,
+                api::RecordsParameters,
+                OK,
+                Collection::Variants
+            ),
         )
     },
     ApiRoute {
-        parameters: LIST,
         answers: &[(OK, AnswerContent::Json(of::<api::Page<InventoryItem>>))],
-        serve: by!(api::items),
         ..get(
             "listItems",
             "/api/v1/items",
-            "What stock is counted of, by id; not for staff limited to locations.",
-            STAFF,
+            "List inventory items (not for staff limited to locations).",
+            authorized!(
+                STAFF_OF_EVERY_LOCATION,
+                api::list,
+                api::RecordsParameters,
+                OK,
+                Collection::Items
+            ),
         )
     },
     ApiRoute {
-        parameters: LIST,
         answers: &[(OK, AnswerContent::Json(of::<api::Page<Location>>))],
-        serve: by!(api::locations),
         ..get(
             "listLocations",
             "/api/v1/locations",
-            "Places that hold stock, by id.",
-            STAFF,
+            "List locations.",
+            authorized!(
+                STAFF,
+                api::list,
+                api::RecordsParameters,
+                OK,
+                Collection::Locations
+            ),
         )
     },
     ApiRoute {
-        parameters: LIST,
         answers: &[(OK, AnswerContent::Json(of::<api::Page<Order>>))],
-        serve: by!(api::orders),
         ..get(
             "listOrders",
             "/api/v1/orders",
-            "Orders, by id: customers see their own, staff limited to locations those of their own.",
-            BUYERS_AND_STAFF,
+            "List orders (customers see their own, staff limited to locations see those of their locations).",
+            authorized!(BUYERS_AND_STAFF, api::orders, api::RecordsParameters),
         )
     },
     ApiRoute {
-        parameters: LIST,
         answers: &[(OK, AnswerContent::Json(of::<api::Page<Customer>>))],
-        serve: by!(api::customers),
         ..get(
             "listCustomers",
             "/api/v1/customers",
-            "List customers (ids and times; names where enabled).",
-            STAFF,
+            "List customers (ids and times; names if enabled).",
+            authorized!(
+                STAFF,
+                api::list,
+                api::RecordsParameters,
+                OK,
+                Collection::Customers
+            ),
         )
     },
     ApiRoute {
-        parameters: &[
-            SHOP,
-            LIMIT,
-            page("after", offset),
-            query(
-                "rooms",
-                "Only what is heard in any of these rooms, separated by commas.",
-                |_| json_schema!({ "type": "string", "examples": ["inventory:all", "orders:all,shopify:sync"] }),
-            ),
-        ],
         answers: &[(OK, AnswerContent::Json(of::<api::EventPage>))],
-        serve: by!(api::events),
         ..get(
             "listEvents",
             "/api/v1/events",
-            "What happened after an offset, or since the log begins, of what the token may see.",
-            EVERYBODY,
+            "List events after an offset, or from the beginning of the log (only those that the token may see).",
+            authorized!(EVERYBODY, api::events, api::EventsParameters),
         )
     },
     ApiRoute {
-        parameters: &[SHOP, IDEMPOTENCY_KEY],
         body: Some((
             posts::posted_body,
             r#"{"event": "order:status_changed", "eventId": "e-1", "data": {"orderId": "order-123", "status": "shipped"}}"#,
         )),
         answers: &[(CREATED, AnswerContent::Json(of::<posts::PostAnswer>))],
-        serve: by!(posts::post, CREATED),
         ..post(
             "postEvent",
             "/api/v1/events",
-            "Says what happened elsewhere.",
-            SERVICES,
+            "Post an event.",
+            authorized!(POSTERS, posts::post, posts::PostParameters, CREATED),
         )
     },
     ApiRoute {
-        parameters: &[SHOP, IDEMPOTENCY_KEY],
         body: Some((
             posts::emitted_body,
             r#"{"target": {"user": "ann"}, "event": "coffee:ready", "data": {"cups": 2}}"#,
         )),
         answers: &[(CREATED, AnswerContent::Json(of::<posts::PostAnswer>))],
-        serve: by!(posts::emit, CREATED),
         ..post(
             "emit",
             "/api/v1/emit",
-            "Has something sent to a user, a company, a shop, a room or all.",
-            SERVICES,
+            "Send a message to a user, a company, a shop, a room or everybody.",
+            authorized!(POSTERS, posts::emit, posts::PostParameters, CREATED),
         )
     },
     command!(
         "adjust",
         "/api/v1/inventory/adjust",
-        "Changes `available` by a difference.",
+        "Change `available` by a difference.",
         CommandKind::Adjust,
         LevelAnswer,
         r#"{"inventoryItemId": "1", "locationId": "1", "delta": -1, "reason": "broken"}"#
@@ -395,7 +302,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
     command!(
         "update",
         "/api/v1/inventory/update",
-        "Sets `available` or `on_hand`.",
+        "Set `available` or `on_hand`.",
         CommandKind::Update,
         LevelAnswer,
         r#"{"inventoryItemId": "1", "locationId": "1", "quantity": 12, "name": "on_hand", "reason": "counted"}"#
@@ -403,7 +310,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
     command!(
         "reserve",
         "/api/v1/inventory/reserve",
-        "Holds stock, all of it or none.",
+        "Reserve stock (all of it or none).",
         CommandKind::Reserve,
         ReserveAnswer,
         r#"{"inventoryItemId": "1", "locationId": "1", "quantity": 2, "reason": "phone order", "ttlSeconds": 900}"#
@@ -411,7 +318,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
     command!(
         "release",
         "/api/v1/inventory/release",
-        "Gives a hold back.",
+        "Release a reservation.",
         CommandKind::Release,
         HoldAnswer,
         r#"{"reservationId": "01968c1e-0000-7000-8000-000000000000"}"#
@@ -419,7 +326,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
     command!(
         "extend",
         "/api/v1/inventory/extend",
-        "Lets a hold last longer, from now.",
+        "Extend a reservation, counted from now.",
         CommandKind::Extend,
         HoldAnswer,
         r#"{"reservationId": "01968c1e-0000-7000-8000-000000000000", "ttlSeconds": 3600}"#
@@ -427,89 +334,74 @@ pub(super) static ROUTES: &[ApiRoute] = &[
     command!(
         "commit",
         "/api/v1/inventory/commit",
-        "Turns a hold into a sale.",
+        "Turn a reservation into a sale.",
         CommandKind::Commit,
         HoldAnswer,
         r#"{"reservationId": "01968c1e-0000-7000-8000-000000000000", "sale": "outside"}"#
     ),
     ApiRoute {
-        parameters: &[
-            SHOP,
-            LIMIT,
-            BEFORE_COMMAND,
-            query(
-                "by",
-                "Given by that user.",
-                |_| json_schema!({ "type": "string" }),
-            ),
-            query(
-                "inventoryItemId",
-                "About that item.",
-                |_| json_schema!({ "type": "string", "pattern": format!("^{}$", id("InventoryItem")) }),
-            ),
-            query("state", "That stand so.", of::<CommandState>),
-        ],
         answers: &[(OK, AnswerContent::Json(of::<api::Page<commands::Audited>>))],
-        serve: by!(commands::commands),
         ..get(
             "listCommands",
             "/api/v1/commands",
-            "Commands and what became of them, newest first.",
-            STAFF,
+            "List commands and their state, newest first.",
+            authorized!(STAFF, commands::commands, commands::CommandsParameters),
         )
     },
     ApiRoute {
-        parameters: &[SHOP, part("commandId", "Which command.")],
         answers: &[(OK, AnswerContent::Json(of::<commands::Audited>))],
-        serve: by!(commands::command),
         ..get(
             "readCommand",
             "/api/v1/commands/{commandId}",
-            "A command and what became of it.",
-            STAFF,
+            "Get a command and its state.",
+            authorized!(STAFF, commands::command, commands::CommandParameters),
         )
     },
     ApiRoute {
-        parameters: &[SHOP, LIMIT, AFTER_HOLD],
         answers: &[(OK, AnswerContent::Json(of::<api::Page<ReservationShape>>))],
-        serve: by!(commands::reservations),
         ..get(
             "listReservations",
             "/api/v1/reservations",
-            "Open holds, those that run out first first.",
-            STAFF,
+            "List open reservations, those that expire first first.",
+            authorized!(
+                STAFF,
+                commands::reservations,
+                commands::ReservationsParameters
+            ),
         )
     },
     ApiRoute {
-        parameters: &[SHOP, part("reservationId", "Which reservation.")],
         answers: &[(OK, AnswerContent::Json(of::<ReservationShape>))],
-        serve: by!(commands::reservation),
         ..get(
             "readReservation",
             "/api/v1/reservations/{reservationId}",
-            "A hold.",
-            STAFF,
+            "Get a reservation.",
+            authorized!(
+                STAFF,
+                commands::reservation,
+                commands::ReservationParameters
+            ),
         )
     },
     ApiRoute {
-        parameters: &[SHOP],
         answers: &[(OK, AnswerContent::Json(of::<commands::Drained>))],
-        serve: by!(commands::drain),
         ..post(
             "drainHolds",
             "/api/v1/holds/drain",
-            "Releases every open hold.",
-            ADMINS,
+            "Release every open reservation.",
+            authorized!(RELEASERS, commands::release_all, OfShop),
         )
     },
     ApiRoute {
-        parameters: &[SHOP, LIMIT],
         answers: &[(OK, AnswerContent::Json(of::<api::List<SyncRun>>))],
-        serve: by!(runs::runs),
-        ..get("listRuns", "/api/v1/runs", "Runs, newest first.", STAFF)
+        ..get(
+            "listRuns",
+            "/api/v1/runs",
+            "List runs, newest first.",
+            authorized!(STAFF, runs::runs, ListParameters),
+        )
     },
     ApiRoute {
-        parameters: &[SHOP],
         body: Some((
             of::<runs::Wish>,
             r#"{"resource": "inventory", "kind": "quick"}"#,
@@ -519,139 +411,112 @@ pub(super) static ROUTES: &[ApiRoute] = &[
             AnswerContent::Json(of::<runs::Started>),
         )],
         refusals: &[StatusCode::CONFLICT],
-        serve: by!(runs::start, StatusCode::ACCEPTED),
-        ..post("startRun", "/api/v1/runs", "Starts a run.", MANAGERS)
+        ..post(
+            "startRun",
+            "/api/v1/runs",
+            "Start a run.",
+            authorized!(RUN_MANAGERS, runs::start, OfShop, StatusCode::ACCEPTED),
+        )
     },
     ApiRoute {
-        parameters: &[SHOP, part("runId", "Which run.")],
         answers: &[(OK, AnswerContent::Json(of::<runs::Cancelled>))],
         refusals: CONFLICT,
-        serve: by!(runs::cancel),
         ..post(
             "cancelRun",
             "/api/v1/runs/{runId}/cancel",
-            "Ends a run that is under way or waits.",
-            MANAGERS,
+            "Cancel a run that is under way or waits.",
+            authorized!(RUN_MANAGERS, runs::cancel, runs::CancelParameters),
         )
     },
     ApiRoute {
-        parameters: &[
-            SHOP,
-            LIMIT,
-            query(
-                "runId",
-                "Found by that run.",
-                |_| json_schema!({ "type": "string", "minLength": 1, "maxLength": 128 }),
-            ),
-        ],
         answers: &[(OK, AnswerContent::Json(of::<api::List<Drifted>>))],
-        serve: by!(runs::drift),
         ..get(
             "listDrift",
             "/api/v1/drift",
-            "What full runs had to put right, and dry ones found, latest first.",
-            STAFF,
+            "List what full runs corrected and dry runs found, latest first.",
+            authorized!(STAFF, runs::drift, runs::DriftParameters),
         )
     },
     ApiRoute {
-        parameters: &[
-            SHOP,
-            LIMIT,
-            query("state", "That stand so.", |_| {
-                json_schema!({
-                    "enum": ["pending", "applied", "ignored", "unreadable"], "default": "unreadable",
-                })
-            }),
-        ],
         answers: &[(OK, AnswerContent::Json(of::<api::Deliveries>))],
-        serve: by!(api::deliveries),
         ..get(
             "listDeliveries",
             "/api/v1/deliveries",
-            "Webhooks in a state, newest first, and how many there are.",
-            STAFF,
+            "List webhooks in a state, newest first, with counts.",
+            authorized!(STAFF, api::deliveries, api::DeliveriesParameters),
         )
     },
     ApiRoute {
-        parameters: &[SHOP],
         answers: &[(OK, AnswerContent::Json(of::<runs::Status>))],
-        serve: by!(runs::status),
         ..get(
             "readStatus",
             "/api/v1/status",
-            "How exact the mirror is, what waits, what a person should know.",
-            STAFF,
+            "Get the status: last runs, drift, what waits, problems.",
+            authorized!(STAFF, runs::status, OfShop),
         )
     },
     ApiRoute {
         answers: &[(OK, AnswerContent::Json(of::<admin::Realtime>))],
-        serve: by!(admin::realtime),
         ..get(
             "readRealtime",
             "/api/v1/realtime",
-            "Who is connected. For admins of every shop.",
-            ADMINS,
+            "List who is connected (for admins of every shop).",
+            authorized!(ADMINS_OF_EVERY_SHOP, admin::realtime, NoParameters),
         )
     },
     ApiRoute {
         body: Some((of::<admin::Revoking>, r#"{"userId": "somebody-who-left"}"#)),
         answers: &[(OK, AnswerContent::Json(of::<admin::RevokedUntil>))],
-        serve: by!(admin::revoke),
         ..post(
             "revoke",
             "/api/v1/revocations",
-            "Takes a token, or all of a user's, no longer; who is connected by them is put out. For admins of every shop.",
-            ADMINS,
+            "Revoke a token, or all tokens of a user; their connections end (for admins of every shop).",
+            authorized!(ADMINS_OF_EVERY_SHOP, admin::revoke, NoParameters),
         )
     },
     ApiRoute {
         answers: &[(OK, AnswerContent::Json(object))],
-        serve: by!(openapi::openapi),
         ..get(
             "readOpenapi",
             "/api/openapi.json",
-            "This document.",
-            RouteAccess::Nobody,
+            "Get this document.",
+            open!(openapi::openapi),
         )
     },
     ApiRoute {
         answers: &[(OK, AnswerContent::Json(object))],
-        serve: by!(openapi::asyncapi),
         ..get(
             "readAsyncapi",
             "/api/asyncapi.json",
-            "The realtime side, as AsyncAPI.",
-            RouteAccess::Nobody,
+            "Get the AsyncAPI document of the realtime side.",
+            open!(openapi::asyncapi),
         )
     },
     ApiRoute {
         answers: &[(OK, AnswerContent::Json(object))],
-        serve: by!(realtime::usage),
         ..get(
             "readWsUsage",
             "/api/ws",
-            "How the plain WebSocket that opens here is used.",
-            RouteAccess::Nobody,
+            "Get how to use the plain WebSocket that opens here.",
+            open!(realtime::usage),
         )
     },
     ApiRoute {
         answers: &[(OK, AnswerContent::Json(object))],
-        serve: by!(realtime::info),
         ..get(
             "readWsInfo",
             "/api/ws/info",
-            "What it offers, to whom, and within which bounds.",
-            RouteAccess::Nobody,
+            "Get what the plain WebSocket offers, to whom, and its limits.",
+            open!(realtime::info),
         )
     },
     ApiRoute {
         answers: &[(OK, AnswerContent::Json(of::<admin::Realtime>))],
-        serve: by!(admin::realtime),
         ..get(
             "readWsStats",
             "/api/ws/stats",
-            "Who is connected. For admins of every shop.",
-            ADMINS,
+            "List who is connected (for admins of every shop).",
+            authorized!(ADMINS_OF_EVERY_SHOP, admin::realtime, NoParameters),
         )
     },
     notify!(
@@ -684,53 +549,56 @@ pub(super) static ROUTES: &[ApiRoute] = &[
     ),
     ApiRoute {
         answers: &[(OK, AnswerContent::Json(of::<oms::Health>))],
-        serve: by!(oms::health),
         ..get(
             "readOmsHealth",
             "/websocket/health",
             "oms: how many are connected; to admins, who.",
-            RouteAccess::Nobody,
+            Endpoint::Recognizing {
+                access: PRESENCE_READERS,
+                handler: |context, reader| {
+                    Box::pin(async move { answer(OK, oms::health(&context, reader).await) })
+                },
+            },
         )
     },
     ApiRoute {
         answers: &[(OK, AnswerContent::Json(of::<oms::Statistics>))],
-        serve: by!(oms::stats),
         ..get(
             "readOmsStats",
             "/websocket/stats",
             "oms: who is connected, and the rooms.",
-            SERVICES,
+            authorized!(PRESENCE_READERS, oms::stats, NoParameters),
         )
     },
     ApiRoute {
         answers: &[(OK, AnswerContent::Json(of::<oms::OnlineUsers>))],
-        serve: by!(oms::online),
         ..get(
             "listOmsUsers",
             "/websocket/users/online",
             "oms: who is connected.",
-            SERVICES,
+            authorized!(PRESENCE_READERS, oms::online, NoParameters),
         )
     },
     ApiRoute {
-        parameters: &[part("userId", "A user; anybody may ask it of themselves.")],
         answers: &[(OK, AnswerContent::Json(of::<oms::OnlineUser>))],
-        serve: by!(oms::is_online),
         ..get(
             "readOmsUser",
             "/websocket/users/{userId}/online",
             "oms: whether a user is connected.",
-            SERVICES,
+            authorized!(
+                PRESENCE_READERS_OR_ONESELF,
+                oms::is_online,
+                oms::UserParameters
+            ),
         )
     },
     ApiRoute {
         answers: &[(OK, AnswerContent::Json(of::<hub::Health>))],
-        serve: by!(hub::health),
         ..get(
             "readHubHealth",
             "/health",
             "hub: that it is well.",
-            RouteAccess::Nobody,
+            open!(hub::health),
         )
     },
     ApiRoute {
@@ -738,32 +606,23 @@ pub(super) static ROUTES: &[ApiRoute] = &[
             OK,
             AnswerContent::Json(of::<hub::Found<hub::ConnectedUsers>>),
         )],
-        serve: by!(hub::connected),
         ..get(
             "listHubUsers",
             "/connected-users",
             "hub: who is connected.",
-            SERVICES,
+            authorized!(PRESENCE_READERS, hub::connected, NoParameters),
         )
     },
     ApiRoute {
-        parameters: &[part("userId", "A user.")],
         answers: &[(OK, AnswerContent::Json(of::<hub::Found<hub::UserStatus>>))],
-        serve: by!(hub::status),
         ..get(
             "readHubUser",
             "/user-status/{userId}",
             "hub: whether a user is connected.",
-            SERVICES,
+            authorized!(PRESENCE_READERS, hub::status, hub::UserParameters),
         )
     },
     ApiRoute {
-        parameters: &[
-            header("X-Shopify-Shop-Domain", "Whose; must be one of ours."),
-            header("X-Shopify-Topic", "For instance orders/create."),
-            header("X-Shopify-Webhook-Id", "The same on every repetition."),
-            header("X-Shopify-Triggered-At", "RFC 3339."),
-        ],
         body: Some((|_| Schema::default(), r#"{"id": 1}"#)),
         refusals: &[
             StatusCode::UNAUTHORIZED,
@@ -771,24 +630,25 @@ pub(super) static ROUTES: &[ApiRoute] = &[
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             StatusCode::SERVICE_UNAVAILABLE,
         ],
-        serve: |context, request| {
-            Box::pin(async move { webhooks::receive(&context, request).await })
-        },
         ..post(
             "receiveWebhook",
             "/webhooks/shopify",
-            "Takes a webhook of Shopify's: 200 once it is on disk.",
-            RouteAccess::Signature,
+            "Receive a webhook of Shopify (200 after it is on disk).",
+            Endpoint::Signed {
+                parameters: WEBHOOK_HEADERS,
+                handler: |context, request| {
+                    Box::pin(async move { webhooks::receive(&context, request).await })
+                },
+            },
         )
     },
     ApiRoute {
         answers: &[(OK, AnswerContent::Json(of::<health::Live>))],
-        serve: by!(health::live),
         ..get(
             "readLiveness",
             "/livez",
-            "That the process answers.",
-            RouteAccess::Nobody,
+            "Check that the process answers.",
+            open!(health::live),
         )
     },
     ApiRoute {
@@ -799,12 +659,11 @@ pub(super) static ROUTES: &[ApiRoute] = &[
                 AnswerContent::Json(of::<health::Readiness>),
             ),
         ],
-        serve: |context, _| Box::pin(async move { health::ready(&context).await }),
         ..get(
             "readReadiness",
             "/readyz",
-            "Whether it can do its work; 503 while it cannot.",
-            RouteAccess::Nobody,
+            "Check that the daemon can do its work (503 while it cannot).",
+            Endpoint::Open(|context, _| Box::pin(async move { health::ready(&context).await })),
         )
     },
     ApiRoute {
@@ -813,24 +672,22 @@ pub(super) static ROUTES: &[ApiRoute] = &[
             AnswerContent::Figures(metrics::OPENMETRICS, of::<metrics::OmsMetrics>),
         )],
         refusals: &[StatusCode::SERVICE_UNAVAILABLE],
-        serve: |context, request| {
-            Box::pin(async move { metrics::metrics(&context, request).await })
-        },
         ..get(
             "readMetrics",
             "/metrics",
-            "Figures for Prometheus; to `Accept: application/json`, those of oms.",
-            RouteAccess::Nobody,
+            "Get figures for Prometheus (with `Accept: application/json`, those of oms).",
+            Endpoint::Open(|context, request| {
+                Box::pin(async move { metrics::metrics(&context, request).await })
+            }),
         )
     },
     ApiRoute {
         answers: &[(OK, AnswerContent::Text("text/plain; charset=utf-8"))],
-        serve: |_, _| Box::pin(async { warp::Reply::into_response(health::SIGNPOST) }),
         ..get(
             "readSignpost",
             "/",
-            "Where to go from here.",
-            RouteAccess::Nobody,
+            "Get links to the documents.",
+            Endpoint::Open(|_, _| Box::pin(async { warp::Reply::into_response(health::SIGNPOST) })),
         )
     },
 ];
@@ -858,4 +715,49 @@ fn at(path: &str) -> impl Iterator<Item = (&'static ApiRoute, String)> {
     ROUTES
         .iter()
         .filter_map(move |route| Some((route, route.matches(path)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::parameter::ParameterPlace;
+    use super::*;
+
+    #[test]
+    fn every_route_is_found_under_its_own_name_and_path() {
+        let mut names = BTreeSet::new();
+        for route in ROUTES {
+            assert!(names.insert(route.name), "{} is named twice", route.name);
+            let method = Method::from_bytes(route.method.as_str().as_bytes()).unwrap();
+            let (found, _) = find(&method, route.path).unwrap();
+            assert_eq!(found.name, route.name, "two routes at {}", route.path);
+        }
+    }
+
+    #[test]
+    fn what_stands_in_a_path_is_a_parameter_of_its_route() {
+        for route in ROUTES {
+            let in_path = route
+                .path
+                .split('/')
+                .filter_map(|part| part.strip_prefix('{'));
+            let in_path: Vec<_> = in_path.map(|part| part.trim_end_matches('}')).collect();
+            let described = route.parameters().iter();
+            let described = described.filter(|one| one.place() == ParameterPlace::Path);
+            let described: Vec<_> = described.map(|one| one.name()).collect();
+            assert_eq!(in_path, described, "{}", route.path);
+        }
+    }
+
+    #[test]
+    fn our_own_routes_are_for_those_who_have_a_token() {
+        let own = ROUTES
+            .iter()
+            .filter(|route| route.path.starts_with("/api/v1/"));
+        for route in own {
+            let authorized = matches!(route.endpoint, Endpoint::Authorized { .. });
+            assert!(authorized, "{} lets anybody in", route.path);
+        }
+    }
 }

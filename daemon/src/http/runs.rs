@@ -1,16 +1,20 @@
 //! `/api/v1/runs` and `drift`: how syncs went, what they had to put right, and asking for one.
 
-use schemars::JsonSchema;
-use schemas::access::Subject;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, json_schema};
 use schemas::{
-    ErrorBody, ErrorCode, LocationId, Resource, Role, RunId, RunKind, RunState, ShopDomain,
-    SyncRun, Timestamp,
+    ErrorBody, ErrorCode, LocationId, Resource, RunId, RunKind, RunState, ShopDomain, SyncRun,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use store::{Backlog, Drifted};
 
-use super::api::{Call, List, failed};
-use super::route::ApiRequest;
+use super::api::{List, failed};
+use super::parameter::{
+    LIMIT, ListParameters, OfShop, Parameter, Parsed, PathText, SHOP, parameters, path_part, query,
+};
+use super::route::Call;
 use super::{RouteContext, body};
 use crate::limits::{COMMAND_BYTES_MAX, PAGE_RECORDS_MAX};
 use crate::shop::sync::Plan;
@@ -35,7 +39,7 @@ fn quick() -> RunKind {
     RunKind::Quick
 }
 
-/// A run that was request for.
+/// A run that was asked for.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Started {
@@ -97,47 +101,6 @@ struct Waiting {
     refreshes: u64,
 }
 
-pub(super) async fn runs(
-    context: &RouteContext,
-    request: ApiRequest,
-) -> Result<List<SyncRun>, ErrorBody> {
-    Call::new(context, &request)?.runs().await
-}
-
-pub(super) async fn drift(
-    context: &RouteContext,
-    request: ApiRequest,
-) -> Result<List<Drifted>, ErrorBody> {
-    Call::new(context, &request)?.drift().await
-}
-
-pub(super) async fn status(
-    context: &RouteContext,
-    request: ApiRequest,
-) -> Result<Status, ErrorBody> {
-    Call::new(context, &request)?.status().await
-}
-
-pub(super) async fn start(
-    context: &RouteContext,
-    request: ApiRequest,
-) -> Result<Started, ErrorBody> {
-    let call = Call::new(context, &request)?;
-    let body = body::whole(request.body, COMMAND_BYTES_MAX).await?;
-    Ok(Started {
-        run_id: call.start_run(&body).await?,
-    })
-}
-
-pub(super) async fn cancel(
-    context: &RouteContext,
-    request: ApiRequest,
-) -> Result<Cancelled, ErrorBody> {
-    Call::new(context, &request)?
-        .cancel_run(&request.part)
-        .await
-}
-
 /// Whether that record is one that staff limited to those locations may know: nothing of another location, and no order,
 /// because it is not kept where that was.
 fn is_drift_of(mine: &[LocationId], record: &str) -> bool {
@@ -149,201 +112,202 @@ fn is_drift_of(mine: &[LocationId], record: &str) -> bool {
     }
 }
 
-impl Call<'_> {
-    /// Runs, newest first.
-    async fn runs(&self) -> Result<List<SyncRun>, ErrorBody> {
-        self.may_see(Subject::Sync)?;
-        let runs = self
-            .context
-            .store
-            .runs(&self.shop, self.limit)
-            .await
-            .map_err(|e| failed(&e))?;
-        Ok(List {
-            data: runs.into_iter().map(|record| record.run).collect(),
-        })
-    }
+const RUN: Parameter<Parsed<RunId>> = query(
+    "runId",
+    "Id of the run that found it.",
+    Parsed {
+        schema: || json_schema!({ "type": "string", "minLength": 1, "maxLength": 128 }),
+        problem: None,
+        of: PhantomData,
+    },
+);
+const RUN_TO_CANCEL: Parameter<PathText> = path_part("runId", "Id of the run.");
 
-    /// What full runs had to put right, and dry ones found, the latest first; with `run`, of that one.
-    async fn drift(&self) -> Result<List<Drifted>, ErrorBody> {
-        self.may_see(Subject::Sync)?;
-        let run = self
-            .query
-            .get("runId")
-            .map(|text| text.parse::<RunId>())
-            .transpose();
-        let run = run.map_err(|problem| ErrorBody::field("runId", problem.to_string()))?;
-        let Some(mine) = self.locations() else {
-            let data = self
-                .context
-                .store
-                .drift(&self.shop, run, self.limit)
-                .await
-                .map_err(|e| failed(&e))?;
-            return Ok(List { data });
-        };
-        let found = self
-            .context
-            .store
-            .drift(&self.shop, run, PAGE_RECORDS_MAX)
-            .await;
-        let mut data = found.map_err(|e| failed(&e))?;
+parameters! {
+    pub(super) struct DriftParameters {
+        shop: ShopDomain = SHOP,
+        limit: usize = LIMIT,
+        run: Option<RunId> = RUN,
+    }
+}
+
+parameters! {
+    pub(super) struct CancelParameters {
+        shop: ShopDomain = SHOP,
+        run: String = RUN_TO_CANCEL,
+    }
+}
+
+/// Runs, newest first.
+pub(super) async fn runs(
+    context: &RouteContext,
+    call: Call<ListParameters>,
+) -> Result<List<SyncRun>, ErrorBody> {
+    let ListParameters { shop, limit } = call.parameters;
+    let runs = context.store.runs(&shop, limit).await;
+    let runs = runs.map_err(|e| failed(&e))?;
+    Ok(List {
+        data: runs.into_iter().map(|record| record.run).collect(),
+    })
+}
+
+/// What full runs had to put right, and dry ones found, the latest first; with `run`, of that one.
+pub(super) async fn drift(
+    context: &RouteContext,
+    Call {
+        identity,
+        parameters,
+        ..
+    }: Call<DriftParameters>,
+) -> Result<List<Drifted>, ErrorBody> {
+    let DriftParameters { shop, limit, run } = parameters;
+    let mine = identity.limiting_locations();
+    // Of those that are read, whoever is limited to locations sees some.
+    let read = mine.map_or(limit, |_| PAGE_RECORDS_MAX);
+    let found = context.store.drift(&shop, run, read).await;
+    let mut data = found.map_err(|e| failed(&e))?;
+    if let Some(mine) = mine {
         data.retain(|drifted| is_drift_of(mine, &drifted.record));
-        data.truncate(self.limit);
-        Ok(List { data })
+        data.truncate(limit);
     }
+    Ok(List { data })
+}
 
-    /// How the mirror is: for each resource up to when it is complete by Shopify's time, its last run and its last full
-    /// one; what waits; what a person should know of Shopify's API.
-    async fn status(&self) -> Result<Status, ErrorBody> {
-        self.may_see(Subject::Sync)?;
-        let store = &self.context.store;
-        let mut resources = Vec::new();
-        for resource in [
-            Resource::Products,
-            Resource::Inventory,
-            Resource::Orders,
-            Resource::Customers,
-        ] {
-            let complete_until = store
-                .watermark(&self.shop, resource)
-                .await
-                .map_err(|e| failed(&e))?;
-            let last = store
-                .last_runs(&self.shop, resource)
-                .await
-                .map_err(|e| failed(&e))?;
-            let (last_run, last_full_run) = (
-                last.any.map(|last| last.run),
-                last.full_completed.map(|last| last.run),
-            );
-            resources.push(ResourceStatus {
-                resource,
-                complete_until,
-                last_run,
-                last_full_run,
-            });
-        }
-        let counts = store
-            .delivery_counts(&self.shop)
+/// How the mirror is: for each resource up to when it is complete by Shopify's time, its last run and its last full
+/// one; what waits; what a person should know of Shopify's API.
+pub(super) async fn status(
+    context: &RouteContext,
+    call: Call<OfShop>,
+) -> Result<Status, ErrorBody> {
+    let OfShop { shop } = call.parameters;
+    let store = &context.store;
+    let mut resources = Vec::new();
+    for resource in [
+        Resource::Products,
+        Resource::Inventory,
+        Resource::Orders,
+        Resource::Customers,
+    ] {
+        let complete_until = store
+            .watermark(&shop, resource)
             .await
             .map_err(|e| failed(&e))?;
-        let deliveries = |wanted: &str| {
-            let of = counts.iter().filter(|(_, state, _)| *state == wanted);
-            of.map(|(.., count)| count).sum::<u64>()
-        };
-        let problems = self.context.problems.of(&self.shop).into_iter();
-        let mut problems: Vec<_> = problems
-            .map(
-                |Shown {
-                     kind,
-                     since,
-                     message,
-                 }| StandingProblem {
-                    kind,
-                    since: Some(since),
-                    message,
-                },
-            )
-            .collect();
-        // Somebody may have subscribed by hand; then deliveries tell.
-        if let Some(message) = self
-            .context
-            .runs
-            .unsubscribed(&self.shop)
-            .filter(|_| counts.is_empty())
-        {
-            problems.push(StandingProblem {
-                kind: "no_webhooks",
-                since: None,
-                message: message.to_owned(),
-            });
-        }
-        for (channel, place) in self.context.places().await.map_err(|e| failed(&e))? {
-            problems.extend(place.problem.map(|problem| StandingProblem {
-                kind: "alerts_failing",
-                since: None,
-                message: format!("alerts by {channel}: {problem}"),
-            }));
-        }
-        let Backlog {
-            effects: commands,
-            refreshes,
-        } = store.backlog(&self.shop).await.map_err(|e| failed(&e))?;
-        let waiting = Waiting {
-            webhooks: deliveries("pending"),
-            unreadable: deliveries("unreadable"),
-            commands,
-            refreshes,
-        };
-        Ok(Status {
-            shop: self.shop.clone(),
-            resources,
-            waiting,
-            problems,
-        })
-    }
-
-    async fn start_run(&self, body: &[u8]) -> Result<RunId, ErrorBody> {
-        self.may_steer_runs()?;
-        let Wish {
-            resource,
-            kind,
-            dry_run,
-            any_missing,
-        } = schemas::json::read(body).map_err(|problem| {
-            let message = format!(
-                "the body must be {{resource, kind?: quick|full, dryRun?, anyMissing?}}: {problem}"
-            );
-            ErrorBody::new(ErrorCode::InvalidPayload, message)
-        })?;
-        self.context
-            .runs
-            .start(
-                &self.shop,
-                resource,
-                Plan {
-                    kind,
-                    dry_run,
-                    any_missing,
-                },
-            )
-            .await
-    }
-
-    async fn cancel_run(&self, run: &str) -> Result<Cancelled, ErrorBody> {
-        self.may_steer_runs()?;
-        let runs = self
-            .context
-            .store
-            .runs(&self.shop, PAGE_RECORDS_MAX)
+        let last = store
+            .last_runs(&shop, resource)
             .await
             .map_err(|e| failed(&e))?;
-        let record = runs
-            .into_iter()
-            .find(|record| record.run.run_id.as_str() == run);
-        let Some(record) = record else {
-            return Err(ErrorBody::new(ErrorCode::NotFound, "there is no such run"));
-        };
-        let (resource, run_id) = (record.run.resource, record.run.run_id);
-        self.context
-            .runs
-            .cancel(&self.shop, resource, run_id.clone())
-            .await?;
-        Ok(Cancelled {
-            run_id,
-            state: RunState::Cancelled,
-        })
-    }
-
-    fn may_steer_runs(&self) -> Result<(), ErrorBody> {
-        if self.identity.role.is_admin() || self.identity.role == Role::Manager {
-            return Ok(());
-        }
-        let message = format!(
-            "the role {} may not start or end runs",
-            self.identity.role.as_str()
+        let (last_run, last_full_run) = (
+            last.any.map(|last| last.run),
+            last.full_completed.map(|last| last.run),
         );
-        Err(ErrorBody::new(ErrorCode::Forbidden, message))
+        resources.push(ResourceStatus {
+            resource,
+            complete_until,
+            last_run,
+            last_full_run,
+        });
     }
+    let counts = store.delivery_counts(&shop).await.map_err(|e| failed(&e))?;
+    let deliveries = |wanted: &str| {
+        let of = counts.iter().filter(|(_, state, _)| *state == wanted);
+        of.map(|(.., count)| count).sum::<u64>()
+    };
+    let problems = context.problems.of(&shop).into_iter();
+    let mut problems: Vec<_> = problems
+        .map(
+            |Shown {
+                 kind,
+                 since,
+                 message,
+             }| StandingProblem {
+                kind,
+                since: Some(since),
+                message,
+            },
+        )
+        .collect();
+    // Somebody may have subscribed by hand; then deliveries tell.
+    if let Some(message) = context
+        .runs
+        .unsubscribed(&shop)
+        .filter(|_| counts.is_empty())
+    {
+        problems.push(StandingProblem {
+            kind: "no_webhooks",
+            since: None,
+            message: message.to_owned(),
+        });
+    }
+    for (channel, place) in context.places().await.map_err(|e| failed(&e))? {
+        problems.extend(place.problem.map(|problem| StandingProblem {
+            kind: "alerts_failing",
+            since: None,
+            message: format!("alerts by {channel}: {problem}"),
+        }));
+    }
+    let Backlog {
+        effects: commands,
+        refreshes,
+    } = store.backlog(&shop).await.map_err(|e| failed(&e))?;
+    let waiting = Waiting {
+        webhooks: deliveries("pending"),
+        unreadable: deliveries("unreadable"),
+        commands,
+        refreshes,
+    };
+    Ok(Status {
+        shop,
+        resources,
+        waiting,
+        problems,
+    })
+}
+
+/// Starts a run.
+pub(super) async fn start(
+    context: &RouteContext,
+    call: Call<OfShop>,
+) -> Result<Started, ErrorBody> {
+    let OfShop { shop } = call.parameters;
+    let body = body::whole(call.body, COMMAND_BYTES_MAX).await?;
+    let Wish {
+        resource,
+        kind,
+        dry_run,
+        any_missing,
+    } = schemas::json::read(&body).map_err(|problem| {
+        let message = format!(
+            "the body must be {{resource, kind?: quick|full, dryRun?, anyMissing?}}: {problem}"
+        );
+        ErrorBody::new(ErrorCode::InvalidPayload, message)
+    })?;
+    let plan = Plan {
+        kind,
+        dry_run,
+        any_missing,
+    };
+    let run_id = context.runs.start(&shop, resource, plan).await?;
+    Ok(Started { run_id })
+}
+
+/// Cancels a run that is under way or waits.
+pub(super) async fn cancel(
+    context: &RouteContext,
+    call: Call<CancelParameters>,
+) -> Result<Cancelled, ErrorBody> {
+    let CancelParameters { shop, run } = call.parameters;
+    let runs = context.store.runs(&shop, PAGE_RECORDS_MAX).await;
+    let record = runs
+        .map_err(|e| failed(&e))?
+        .into_iter()
+        .find(|record| record.run.run_id.as_str() == run);
+    let Some(record) = record else {
+        return Err(ErrorBody::new(ErrorCode::NotFound, "there is no such run"));
+    };
+    let (resource, run_id) = (record.run.resource, record.run.run_id);
+    context.runs.cancel(&shop, resource, run_id.clone()).await?;
+    Ok(Cancelled {
+        run_id,
+        state: RunState::Cancelled,
+    })
 }

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Uri, header};
 use schemas::{ErrorBody, ErrorCode, Identity, Role};
 
 use super::RouteContext;
-use super::api::identity;
+use super::access::identity;
 use crate::config::{Server, Shop};
 use crate::http::edge::Peer;
 
@@ -54,7 +54,7 @@ impl KnownHosts {
     }
 }
 
-/// Whoever it is.
+/// Who calls: the bearer of the token, or a program without one from a network that is trusted.
 pub(super) fn caller(
     context: &RouteContext,
     headers: &HeaderMap,
@@ -122,44 +122,6 @@ fn is_json(headers: &HeaderMap) -> bool {
         .unwrap_or_default()
         .trim();
     kind.eq_ignore_ascii_case("application/json")
-}
-
-/// Who posts: another program, or who runs the installation.
-pub(super) fn poster(
-    context: &RouteContext,
-    headers: &HeaderMap,
-    peer: Peer,
-) -> Result<Identity, ErrorBody> {
-    let by = caller(context, headers, peer)?;
-    if by.role == Role::Service || by.role.is_admin() {
-        return Ok(by);
-    }
-    let message = format!(
-        "the role {} may not post events: take a token of role service or admin",
-        by.role.as_str()
-    );
-    Err(ErrorBody::new(ErrorCode::Forbidden, message))
-}
-
-/// Who is told who is connected: another program or an admin, of every shop. Presence is not kept by shop, so whoever is
-/// limited to some would be told of the others.
-pub(super) fn reader(
-    context: &RouteContext,
-    headers: &HeaderMap,
-    peer: Peer,
-) -> Result<Identity, ErrorBody> {
-    let by = caller(context, headers, peer)?;
-    let everywhere = context
-        .shops
-        .domains()
-        .iter()
-        .all(|shop| by.may_enter(shop));
-    if everywhere && (by.role == Role::Service || by.role.is_admin()) {
-        return Ok(by);
-    }
-    let message =
-        "who is connected is told to tokens of role admin or service that are good for every shop";
-    Err(ErrorBody::new(ErrorCode::Forbidden, message))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use schemas::{
 };
 use store::{Operation, OrderView, Store, StoreError};
 use tokio::sync::{OnceCell, Semaphore};
-use ws::{KeptRooms, OrderOwner, Snapshot, SourceError};
+use ws::{KeptRooms, LevelsSnapshot, OrderOwner, SourceError};
 
 use crate::limits;
 
@@ -52,7 +52,7 @@ impl Default for Snapshots {
 
 /// What is to be in a snapshot: of these shops, by this selection, at most so many levels.
 type Wanted = (Vec<ShopDomain>, LevelSelection, usize);
-type Answer = OnceCell<Result<Arc<Snapshot>, SourceError>>;
+type Answer = OnceCell<Result<Arc<LevelsSnapshot>, SourceError>>;
 
 impl Snapshots {
     async fn take(
@@ -61,7 +61,7 @@ impl Snapshots {
         shops: &[ShopDomain],
         selection: &LevelSelection,
         limit: usize,
-    ) -> Result<Arc<Snapshot>, SourceError> {
+    ) -> Result<Arc<LevelsSnapshot>, SourceError> {
         let place = Place::of(self, (shops.to_vec(), selection.clone(), limit));
         let make = async {
             let _turn = self.turn.lock().await;
@@ -82,9 +82,10 @@ impl Snapshots {
             if levels.len() > *limit {
                 return Err(SourceError::TooMany);
             }
-            let made =
-                tokio::task::spawn_blocking(move || Arc::new(Snapshot::new(&levels, at, room)))
-                    .await;
+            let made = tokio::task::spawn_blocking(move || {
+                Arc::new(LevelsSnapshot::new(&levels, at, room))
+            })
+            .await;
             made.map_err(|problem| SourceError::Unavailable(problem.to_string()))
         };
         place.answer.get_or_init(|| make).await.clone()
@@ -153,7 +154,7 @@ fn refusal(error: &StoreError) -> SourceError {
 }
 
 #[async_trait]
-impl ws::Source for LogSource {
+impl ws::EventSource for LogSource {
     fn shops(&self) -> Vec<ShopDomain> {
         self.shops.clone()
     }
@@ -248,7 +249,7 @@ impl ws::Source for LogSource {
         shops: &[ShopDomain],
         selection: &LevelSelection,
         limit: usize,
-    ) -> Result<Arc<Snapshot>, SourceError> {
+    ) -> Result<Arc<LevelsSnapshot>, SourceError> {
         self.snapshots
             .take(&*self.requested, shops, selection, limit)
             .await

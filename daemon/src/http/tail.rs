@@ -7,16 +7,25 @@ use tokio_util::sync::CancellationToken;
 use ws::Hub;
 
 use crate::limits;
+use crate::supervisor::Heartbeat;
 use crate::supervisor::stall::Stall;
 
 /// Publishes every entry from the log's end on, until told to stop. What came before, readers fetch themselves.
-pub(crate) async fn run(store: Arc<dyn Store>, hub: Arc<Hub>, stop: CancellationToken) {
+pub(crate) async fn run(
+    store: Arc<dyn Store>,
+    hub: Arc<Hub>,
+    heartbeat: Heartbeat,
+    stop: CancellationToken,
+) {
     let (mut committed, mut erasures) = (store.committed(), store.erasures());
     let mut erased = *erasures.borrow();
     let mut position = hub.head().sequence;
     let mut stall = Stall::of("events");
     loop {
-        let read = store.entries(position, limits::TAIL_GROUP).await;
+        let head = *committed.borrow_and_update();
+        let read = heartbeat
+            .work(store.entries(position, limits::TAIL_GROUP))
+            .await;
         stall.note(&read);
         let now = *erasures.borrow_and_update();
         if now != erased {
@@ -27,21 +36,31 @@ pub(crate) async fn run(store: Arc<dyn Store>, hub: Arc<Hub>, stop: Cancellation
             continue;
         }
         match read {
-            Ok(entries) if !entries.is_empty() => {
-                hub.publish(&entries);
+            Ok(entries) => {
+                heartbeat.work(async { hub.publish(&entries) }).await;
                 position = entries.last().map_or(position, schemas::LogEntry::sequence);
-                continue;
+                if entries.len() == limits::TAIL_GROUP {
+                    continue;
+                }
+                // What is left up to the head that was known before is unknown here, and would be looked for for ever.
+                if position < head {
+                    hub.pass_over(head);
+                    position = head;
+                }
             }
-            Ok(_) => {}
             Err(_) => {
                 tokio::time::sleep(limits::STORE_PAUSE).await;
                 continue;
             }
         }
-        tokio::select! {
+        let store_is_gone = tokio::select! {
             () = stop.cancelled() => return,
-            changed = erasures.changed() => if changed.is_err() { return },
-            changed = committed.wait_for(|head| *head > position) => if changed.is_err() { return },
+            changed = erasures.changed() => changed.is_err(),
+            changed = committed.wait_for(|head| *head > position) => changed.is_err(),
+        };
+        if store_is_gone {
+            // Its writer's end ends the process, and says why.
+            return stop.cancelled().await;
         }
     }
 }

@@ -2,21 +2,23 @@
 
 use http::{HeaderMap, StatusCode, header};
 use schemas::event::WebhookReceived;
-use schemas::{ErrorBody, ErrorCode, Event};
+use schemas::{Ephemeral, ErrorBody, ErrorCode};
 use shopify::{Webhook, WebhookError};
 use store::{Delivery, Operation};
+use tracing::Instrument as _;
 use warp::Reply as _;
 use warp::reply::Response;
 
 use super::body::Body;
-use super::route::ApiRequest;
+use super::route::SignedRequest;
 use super::{RouteContext, body, error, late, status};
 use crate::limits::{WEBHOOK_BODY_TIMEOUT, WEBHOOK_BYTES_MAX};
+use crate::spans;
 use crate::supervisor::problems::OTHER_STORE;
 
 pub(super) async fn receive(
     context: &RouteContext,
-    ApiRequest { headers, body, .. }: ApiRequest,
+    SignedRequest { headers, body }: SignedRequest,
 ) -> Response {
     received(context, &headers, body)
         .await
@@ -52,7 +54,7 @@ async fn received(
     let body = body.map_err(|_| late())?;
     let body = body.map_err(|problem| error(status(problem.code), &problem))?;
     let webhook = Webhook::verify(secrets, headers, body).map_err(|reason| {
-        tracing::debug!(shop.domain = %shop, %reason, "a webhook was refused");
+        tracing::debug!(shop.domain = %shop, %reason, "Refused a webhook");
         if reason.is_unauthorized() {
             context.problems.webhook_refused(&shop);
         }
@@ -66,7 +68,8 @@ async fn received(
             &ErrorBody::new(ErrorCode::Unavailable, message),
         ));
     }
-    keep(context, &webhook).await
+    let span = spans::delivery(webhook.shop(), webhook.webhook_id(), webhook.topic());
+    keep(context, &webhook).instrument(span).await
 }
 
 /// Puts a delivery on disk. A repeated one is answered like the first and changes nothing.
@@ -88,20 +91,20 @@ async fn keep(context: &RouteContext, webhook: &Webhook) -> Result<Response, Res
     };
     let kept = context.store.write(Operation::Accept(delivery)).await.map_err(|failure| {
         // That nothing can be written is logged when it begins and when it ends.
-        tracing::debug!(shop.domain = %received.shop, topic = received.topic, error = %failure, "a webhook could not be kept; Shopify will send it again");
+        tracing::debug!(error = %failure, "Could not store a webhook; Shopify will send it again");
         error(StatusCode::SERVICE_UNAVAILABLE, &ErrorBody::new(ErrorCode::Unavailable, "the webhook could not be kept: send it again"))
     })?;
-    tracing::debug!(shop.domain = %received.shop, topic = received.topic, webhook.id = %received.webhook_id, fresh = kept.fresh, "webhook kept");
+    tracing::debug!(fresh = kept.fresh, "Accepted a webhook");
     if kept.fresh {
         if let (Some(version), Some(client)) =
             (webhook.api_version(), context.clients.get(&received.shop))
         {
             client.hear_webhook(version);
         }
-        context.arrived.notify_one();
-        context.hub.tell(
+        context.wakeups.delivery_arrived.send();
+        context.hub.publish_ephemeral(
             &received.shop.clone(),
-            &Event::ShopifyWebhookReceived(received),
+            &Ephemeral::ShopifyWebhookReceived(received),
         );
     }
     Ok(StatusCode::OK.into_response())

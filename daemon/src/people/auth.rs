@@ -449,7 +449,7 @@ impl Tokens {
     }
 }
 
-impl ws::Authenticate for Tokens {
+impl ws::TokenVerifier for Tokens {
     fn identify(&self, token: &str, now: Timestamp) -> Result<Identity, ws::AuthError> {
         self.verify(token, now).map_err(|error| {
             tracing::info!(reason = %error, "token refused");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use schemas::ShopDomain;
-use shopify::{Client, Problem};
+use shopify::{ApiProblem, Client};
 use store::{Operation, Store};
 use tokio::sync::{Mutex, watch};
 
@@ -83,7 +83,7 @@ impl StoreIdentity {
         let title = "Another store answers";
         self.problems.begin(
             &self.shop,
-            Problem {
+            ApiProblem {
                 kind: OTHER_STORE,
                 title,
                 message: other.to_string(),

@@ -66,13 +66,16 @@ impl PostIntake {
     /// Tells it, unless it was told before; when this answers, it is on disk.
     pub(crate) async fn tell(&self, statement: PostedEvent) -> Result<PostReceipt, StoreError> {
         let PostedEvent { shop, event, key } = statement;
-        if event.is_ephemeral() {
-            self.hub.tell(&shop, &event);
-            return Ok(PostReceipt {
-                place: None,
-                repeated: false,
-            });
-        }
+        let event = match event {
+            Event::Logged(event) => event,
+            Event::Ephemeral(event) => {
+                self.hub.publish_ephemeral(&shop, &event);
+                return Ok(PostReceipt {
+                    place: None,
+                    repeated: false,
+                });
+            }
+        };
         let may_repeat = key.is_some_and(|key| key.may_repeat);
         let post = Post {
             shop,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::SignedDuration;
 use schemas::{Clock, ShopDomain, Timestamp};
-use shopify::{Health, Problem};
+use shopify::{ApiHealth, ApiProblem};
 use store::Store;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -106,7 +106,7 @@ impl Problems {
     }
 
     /// Says that something is wrong, whether that is known or not.
-    pub(crate) fn begin(&self, shop: &ShopDomain, problem: Problem) {
+    pub(crate) fn begin(&self, shop: &ShopDomain, problem: ApiProblem) {
         self.begins(Some(shop.clone()), problem);
     }
 
@@ -128,7 +128,7 @@ impl Problems {
         let title = "Webhooks are refused";
         self.begin(
             shop,
-            Problem {
+            ApiProblem {
                 kind: WEBHOOKS_REFUSED,
                 title,
                 message: message.to_owned(),
@@ -178,9 +178,9 @@ impl Problems {
             .collect()
     }
 
-    fn begins(&self, shop: Option<ShopDomain>, problem: Problem) {
+    fn begins(&self, shop: Option<ShopDomain>, problem: ApiProblem) {
         let now = self.clock.now();
-        let Problem {
+        let ApiProblem {
             kind,
             title,
             message,
@@ -238,7 +238,7 @@ impl Problems {
                     let title = "Nothing can be written";
                     self.begins(
                         None,
-                        Problem {
+                        ApiProblem {
                             kind: STORE_FAILING,
                             title,
                             message,
@@ -274,7 +274,7 @@ impl Problems {
     pub(crate) async fn follow(
         self: Arc<Self>,
         shop: ShopDomain,
-        mut health: watch::Receiver<Health>,
+        mut health: watch::Receiver<ApiHealth>,
         stop: CancellationToken,
     ) {
         loop {

@@ -41,10 +41,7 @@ impl<'t, 's> Work<'t, 's> {
     }
 
     pub(super) fn carry_out(mut self) -> Answer<Value> {
-        if !self.given.by.role.is_staff() {
-            let message = format!("the role {} gives no commands", self.given.by.role.as_str());
-            return Err(ErrorBody::new(ErrorCode::Forbidden, message).into());
-        }
+        self.given.by.role.check_gives_commands()?;
         if let Some(answer) = self.repeated()? {
             return Ok(answer);
         }

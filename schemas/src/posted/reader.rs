@@ -4,12 +4,13 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::{EMITTED_NAME_BYTES_MAX, Emitted, Kind, POSTED_BYTES_MAX, Posted, Target};
+use super::{EMITTED_NAME_BYTES_MAX, Emitted, POSTED_BYTES_MAX, Posted, Target};
 use crate::access::Role;
 use crate::error::{ErrorBody, ErrorCode};
 use crate::id::{
     AnyId, CustomerId, ID_BYTES_MAX, LocationId, OrderId, ProductId, TransferId, UserId, VariantId,
 };
+use crate::kind::{Kind, RequiredField};
 use crate::room::Room;
 
 /// The fields that say where something is.
@@ -144,58 +145,53 @@ pub(super) fn posted(
         role: fields.role()?,
         data: Map::new(),
     };
-    let missing = |field: &str| {
+    let needs = |field: &str, is_there: bool| {
+        if is_there {
+            return Ok(());
+        }
         Err(ErrorBody::field(
             field,
             format!("{field} is missing: a number or a text"),
         ))
     };
-    match topic {
-        "order" if read.order_id.is_none() => return missing("orderId"),
-        "payment"
-            if read.order_id.is_none() && fields.id::<AnyId>(&["paymentId", "id"])?.is_none() =>
-        {
-            return missing("orderId");
+    let is_there = |keys: &[&'static str]| fields.id::<AnyId>(keys).map(|id| id.is_some());
+    match kind.required().ok_or_else(Posted::refuse_kind)? {
+        RequiredField::Company => needs("companyId", read.company_id.is_some()),
+        RequiredField::Customer => needs(
+            "customerId",
+            read.customer_id.is_some() || read.user_id.is_some(),
+        ),
+        RequiredField::Nothing => Ok(()),
+        RequiredField::Order => needs("orderId", read.order_id.is_some()),
+        RequiredField::Payment => needs("orderId", is_there(&["orderId", "paymentId", "id"])?),
+        RequiredField::PaymentStatus => {
+            needs("orderId", is_there(&["orderId", "paymentId", "id"])?)?;
+            if read.name.is_none() && !fields.has("status") {
+                return Err(ErrorBody::field(
+                    "status",
+                    "status is missing: a text, for instance pending",
+                ));
+            }
+            Ok(())
         }
-        "payment"
-            if kind == Kind::PaymentStatusChanged
-                && read.name.is_none()
-                && !fields.has("status") =>
-        {
-            return Err(ErrorBody::field(
-                "status",
-                "status is missing: a text, for instance pending",
-            ));
+        RequiredField::Product => needs("productId", read.product_id.is_some()),
+        RequiredField::Stock => needs(
+            "productId",
+            is_there(&["productId", "variantId", "inventoryItemId"])?,
+        ),
+        RequiredField::Text => {
+            let texts = ["title", "subject", "message", "content"];
+            if !texts.iter().any(|key| fields.has(key)) {
+                return Err(ErrorBody::field(
+                    "message",
+                    "message is missing: a text, or a title, subject or content",
+                ));
+            }
+            Ok(())
         }
-        "inventory" if kind == Kind::InventoryTransfer && read.transfer_id.is_none() => {
-            return missing("transferId");
-        }
-        "inventory"
-            if kind != Kind::InventoryTransfer
-                && read.product_id.is_none()
-                && read.variant_id.is_none()
-                && fields.id::<AnyId>(&["inventoryItemId"])?.is_none() =>
-        {
-            return missing("productId");
-        }
-        "product" if read.product_id.is_none() => return missing("productId"),
-        "customer" if read.customer_id.is_none() && read.user_id.is_none() => {
-            return missing("customerId");
-        }
-        "user" if read.user_id.is_none() => return missing("userId"),
-        "company" if read.company_id.is_none() => return missing("companyId"),
-        "security" | "system"
-            if !["title", "subject", "message", "content"]
-                .iter()
-                .any(|key| fields.has(key)) =>
-        {
-            return Err(ErrorBody::field(
-                "message",
-                "message is missing: a text, or a title, subject or content",
-            ));
-        }
-        _ => {}
-    }
+        RequiredField::Transfer => needs("transferId", read.transfer_id.is_some()),
+        RequiredField::User => needs("userId", read.user_id.is_some()),
+    }?;
     Ok(Posted { data, ..read })
 }
 

@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::*;
 use crate::access::Identity;
-use crate::event::Event;
+use crate::kind::Logged;
 
-fn posted(kind: Kind, data: Value) -> Result<Posted, ErrorBody> {
+fn posted(kind: Kind, data: Value) -> Result<Event, ErrorBody> {
     let Value::Object(data) = data else {
         panic!("not an object")
     };
@@ -21,7 +21,7 @@ fn who(role: Role, user: &str) -> Identity {
     Identity::unlimited(user.parse().unwrap(), role)
 }
 
-fn names(posted: &Posted) -> Vec<String> {
+fn names(posted: &Event) -> Vec<String> {
     posted.rooms().iter().map(ToString::to_string).collect()
 }
 
@@ -220,7 +220,8 @@ fn what_was_posted_comes_back_from_the_log_as_it_was() {
         json!({ "orderId": 5, "userId": "u", "total": 1.5 }),
     )
     .unwrap();
-    let event = Event::Posted(Box::new(order));
-    let read: Event = serde_json::from_str(&serde_json::to_string(&event).unwrap()).unwrap();
-    assert_eq!(read, event);
+    let Event::Logged(event) = order else {
+        panic!("{order:?} is not logged")
+    };
+    assert_eq!(Logged::read(&event.stored().unwrap()), Ok(event));
 }

@@ -12,7 +12,7 @@ pub enum BulkError {
     /// It ended in the middle of a line, or a line is no JSON.
     #[error("line {line} of the bulk result is cut or not JSON")]
     Cut {
-        /// Counted from 1.
+        /// Line of the file, counted from 1.
         line: u64,
     },
     /// Orders take more memory than they may.
@@ -21,7 +21,7 @@ pub enum BulkError {
     /// A line is longer than any that we ask for.
     #[error("line {line} of the bulk result is longer than {LINE_BYTES_MAX} bytes")]
     LongLine {
-        /// Counted from 1.
+        /// Line of the file, counted from 1.
         line: u64,
     },
     /// Lines of orders that are not there.
@@ -33,7 +33,7 @@ pub enum BulkError {
     /// A line is JSON and has another shape than the schema says.
     #[error("line {line} of the bulk result cannot be read at `{path}`")]
     Shape {
-        /// Counted from 1.
+        /// Line of the file, counted from 1.
         line: u64,
         /// Where in the line; `.` is its top.
         path: String,

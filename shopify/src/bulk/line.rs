@@ -11,7 +11,7 @@ pub(super) const LINE_BYTES_MAX: usize = 1024 * 1024;
 /// Longest file read, in bytes once unpacked: some 40 million levels. Beyond, the reading ends.
 pub(super) const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 
-pub(super) struct Lines {
+pub(super) struct LineReader {
     body: Box<dyn Body>,
     /// What came and was not handed out.
     buffer: BytesMut,
@@ -22,7 +22,7 @@ pub(super) struct Lines {
     pub(super) count: u64,
 }
 
-impl Lines {
+impl LineReader {
     pub(super) fn new(body: Box<dyn Body>) -> Self {
         Self {
             body,

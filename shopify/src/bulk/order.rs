@@ -6,7 +6,7 @@ use schemas::{Change, OrderId, RecordKey};
 
 use super::error::BulkError;
 use super::line::FILE_BYTES_MAX;
-use crate::answer::{Line, Order};
+use crate::answer::{LineNode, OrderNode};
 
 /// Most of a file held at a time, in bytes of its lines. What would be more is read in several passes.
 pub(super) const HELD_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -18,24 +18,24 @@ pub(super) fn passes(file_bytes: Option<u64>) -> u64 {
 
 /// The orders of one pass.
 #[derive(Default)]
-pub(super) struct Orders {
-    held: BTreeMap<OrderId, Held>,
+pub(super) struct OrderJoiner {
+    held: BTreeMap<OrderId, HeldOrder>,
     bytes: u64,
 }
 
 #[derive(Default)]
-struct Held {
-    order: Option<Order>,
-    lines: Vec<Line>,
-    /// It came twice.
+struct HeldOrder {
+    order: Option<OrderNode>,
+    lines: Vec<LineNode>,
+    /// Whether the same order came twice in the file.
     again: bool,
 }
 
-impl Orders {
+impl OrderJoiner {
     pub(super) fn order(
         &mut self,
         id: OrderId,
-        order: Order,
+        order: OrderNode,
         bytes: usize,
     ) -> Result<(), BulkError> {
         self.weigh(bytes)?;
@@ -44,7 +44,12 @@ impl Orders {
         Ok(())
     }
 
-    pub(super) fn line(&mut self, of: OrderId, line: Line, bytes: usize) -> Result<(), BulkError> {
+    pub(super) fn line(
+        &mut self,
+        of: OrderId,
+        line: LineNode,
+        bytes: usize,
+    ) -> Result<(), BulkError> {
         self.weigh(bytes)?;
         self.held.entry(of).or_default().lines.push(line);
         Ok(())
@@ -69,13 +74,13 @@ impl Orders {
     pub(super) fn pop(&mut self) -> Option<Vec<Change>> {
         let (
             id,
-            Held {
+            HeldOrder {
                 order,
                 mut lines,
                 again,
             },
         ) = self.held.pop_first()?;
-        lines.sort_unstable_by_key(Line::id);
+        lines.sort_unstable_by_key(LineNode::id);
         let torn = again || lines.windows(2).any(|pair| pair[0].id() == pair[1].id());
         Some(match order.filter(|_| !torn) {
             Some(order) => order.changes(lines).collect(),

@@ -15,10 +15,12 @@ use schemas::{Change, OrderId};
 use serde::Deserialize;
 
 use super::error::BulkError;
-use super::line::Lines;
-use super::order::{Orders, passes};
+use super::line::LineReader;
+use super::order::{OrderJoiner, passes};
 use super::{BulkQuery, BulkResult};
-use crate::answer::{Customer, Item, Line, LocatedLevel, Order, OwnedVariant, Product};
+use crate::answer::{
+    CustomerNode, ItemNode, LineNode, LocatedLevel, OrderNode, OwnedVariant, ProductNode,
+};
 use crate::client::Client;
 use crate::error::Error;
 use crate::transport::Transport;
@@ -34,15 +36,15 @@ pub struct BulkRows {
     transport: Arc<dyn Transport>,
     pass: u64,
     passes: u64,
-    stage: Stage,
-    orders: Orders,
+    stage: FileStage,
+    orders: OrderJoiner,
     told: Vec<Change>,
 }
 
-enum Stage {
-    /// A pass is to begin.
+enum FileStage {
+    /// The next pass over the file has not begun.
     Begin,
-    Lines(Lines),
+    Lines(LineReader),
     /// The file has ended; the orders held are told.
     Orders,
     End,
@@ -51,7 +53,7 @@ enum Stage {
 /// What tells a row's kind and place.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Head<'a> {
+struct LineHead<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     #[serde(borrow, rename = "__parentId")]
@@ -85,11 +87,11 @@ impl Client {
         }
         let passes = if query.is_joined() { passes(bytes) } else { 1 };
         let stage = if url.is_some() {
-            Stage::Begin
+            FileStage::Begin
         } else {
-            Stage::End
+            FileStage::End
         };
-        let (transport, orders) = (self.transport(), Orders::default());
+        let (transport, orders) = (self.transport(), OrderJoiner::default());
         Ok(BulkRows {
             query,
             url,
@@ -114,7 +116,7 @@ impl BulkRows {
     pub async fn next(&mut self) -> Result<Option<Vec<Change>>, Error> {
         let end = self.fill().await;
         if end.is_err() {
-            self.stage = Stage::End;
+            self.stage = FileStage::End;
             self.told.clear();
         }
         end?;
@@ -136,11 +138,11 @@ impl BulkRows {
     async fn fill(&mut self) -> Result<(), Error> {
         while self.told.len() < TOLD_TOGETHER {
             match &mut self.stage {
-                Stage::Begin => {
+                FileStage::Begin => {
                     let url = self.url.clone().unwrap_or_default();
-                    self.stage = Stage::Lines(open(&*self.transport, url).await?);
+                    self.stage = FileStage::Lines(open(&*self.transport, url).await?);
                 }
-                Stage::Lines(lines) => {
+                FileStage::Lines(lines) => {
                     let line = lines.next().await?;
                     let count = lines.count;
                     if let Some(line) = line {
@@ -148,23 +150,23 @@ impl BulkRows {
                     } else {
                         self.count(count, count < self.expected)?;
                         self.orders.check()?;
-                        self.stage = Stage::Orders;
+                        self.stage = FileStage::Orders;
                     }
                 }
-                Stage::Orders => {
+                FileStage::Orders => {
                     if let Some(changes) = self.orders.pop() {
                         self.told.extend(changes);
                     } else {
-                        self.orders = Orders::default();
+                        self.orders = OrderJoiner::default();
                         self.pass += 1;
                         self.stage = if self.pass < self.passes {
-                            Stage::Begin
+                            FileStage::Begin
                         } else {
-                            Stage::End
+                            FileStage::End
                         };
                     }
                 }
-                Stage::End => break,
+                FileStage::End => break,
             }
         }
         Ok(())
@@ -183,17 +185,17 @@ impl BulkRows {
 
     fn row(&mut self, number: u64, line: &Bytes) -> Result<(), Error> {
         self.count(number, number > self.expected)?;
-        let Head { id, parent } = read(number, line)?;
+        let LineHead { id, parent } = read(number, line)?;
         let is = |kind: &str| {
             id.strip_prefix("gid://shopify/")
                 .is_some_and(|id| id.starts_with(kind))
         };
         match self.query {
             BulkQuery::Customers | BulkQuery::CustomersNamed if is("Customer/") => {
-                self.told.push(read::<Customer>(number, line)?.change());
+                self.told.push(read::<CustomerNode>(number, line)?.change());
             }
             BulkQuery::Levels if is("InventoryItem/") => {
-                self.told.push(read::<Item>(number, line)?.change())
+                self.told.push(read::<ItemNode>(number, line)?.change())
             }
             BulkQuery::Levels if is("InventoryLevel/") => {
                 self.told.push(read::<LocatedLevel>(number, line)?.change());
@@ -202,18 +204,19 @@ impl BulkRows {
                 let order = read_id(number, "id", Some(&id))?;
                 if self.is_of_this_pass(order) {
                     self.orders
-                        .order(order, read::<Order>(number, line)?, line.len())?;
+                        .order(order, read::<OrderNode>(number, line)?, line.len())?;
                 }
             }
             _ if self.query.is_joined() && is("LineItem/") => {
                 let order = read_id(number, "__parentId", parent.as_deref())?;
                 if self.is_of_this_pass(order) {
                     self.orders
-                        .line(order, read::<Line>(number, line)?, line.len())?;
+                        .line(order, read::<LineNode>(number, line)?, line.len())?;
                 }
             }
             BulkQuery::Products if is("Product/") => {
-                self.told.push(read::<Product>(number, line)?.change(None));
+                self.told
+                    .push(read::<ProductNode>(number, line)?.change(None));
             }
             BulkQuery::Products if is("ProductVariant/") => {
                 self.told
@@ -241,12 +244,12 @@ impl BulkRows {
     }
 }
 
-async fn open(transport: &dyn Transport, url: Uri) -> Result<Lines, Error> {
+async fn open(transport: &dyn Transport, url: Uri) -> Result<LineReader, Error> {
     let mut request = Request::new(Bytes::new());
     *request.uri_mut() = url;
     let response = transport.open(request).await?;
     match response.status().as_u16() {
-        200 => Ok(Lines::new(response.into_body())),
+        200 => Ok(LineReader::new(response.into_body())),
         status => Err(BulkError::Status(status).into()),
     }
 }

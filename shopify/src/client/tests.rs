@@ -371,7 +371,7 @@ async fn a_command_overtakes_everything_and_readings_overtake_all_but_a_share_of
                 ),
                 _ => {
                     let item = RecordKey::Item(1_u64.try_into().unwrap());
-                    drop(client.look_again(&[(item, None)]).await.unwrap());
+                    drop(client.refresh(&[(item, None)]).await.unwrap());
                 }
             }
         });
@@ -494,7 +494,7 @@ async fn burst(maximum: f64, rate: f64, latency: Duration, tells_early: bool) ->
         let (client, keys) = (Arc::clone(&client), keys.clone());
         calls.spawn(async move {
             if n % 3 == 0 {
-                assert_eq!(client.look_again(&keys).await.unwrap().len(), 50);
+                assert_eq!(client.refresh(&keys).await.unwrap().len(), 50);
             } else {
                 client.products_page(None, None).await.unwrap();
             }

@@ -8,6 +8,7 @@ use apollo_compiler::{ExecutableDocument, Schema};
 use schemas::QuantityName;
 
 use super::*;
+use crate::bulk::BulkQuery;
 
 /// Most points that Shopify takes for one query, on any plan
 /// (<https://shopify.dev/docs/api/usage/limits>, API 2026-10).
@@ -19,25 +20,31 @@ const BULK_CONNECTIONS_MAX: usize = 5;
 const BULK_DEPTH_MAX: usize = 2;
 const BULK_BYTES_MAX: usize = 65_535;
 
-const BULK: [(&str, &str); 7] = [
+/// The files of bulk queries.
+const BULK: [(&str, &str); 4] = [
     ("bulk_customers", BULK_CUSTOMERS),
-    ("bulk_customers_named", BULK_CUSTOMERS_NAMED),
     ("bulk_levels", BULK_LEVELS),
     ("bulk_orders", BULK_ORDERS),
-    ("bulk_orders_named", BULK_ORDERS_NAMED),
-    ("bulk_orders_without_buyers", BULK_ORDERS_WITHOUT_BUYERS),
     ("bulk_products", BULK_PRODUCTS),
 ];
 
-/// Every file with its text.
-fn texts() -> impl Iterator<Item = (&'static str, &'static str)> {
+/// Every file as it is.
+fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
     ALL.iter()
         .map(|document| (document.name, document.text))
         .chain(BULK)
 }
 
+/// Every text that Shopify may be sent: with and without names, and without buyers.
+fn texts() -> impl Iterator<Item = (String, Cow<'static, str>)> {
+    let documents = ALL.iter().flat_map(|document| {
+        [false, true].map(|names| (document.name.to_owned(), document.text(names)))
+    });
+    documents.chain(BulkQuery::ALL.map(|query| (format!("{query:?}"), query.text())))
+}
+
 fn schema() -> Valid<Schema> {
-    let text = include_str!("../../schema/admin-2026-10.graphql");
+    let text = include_str!("../../../graphql/admin-2026-10.graphql");
     Schema::parse_and_validate(text, "admin-2026-10.graphql").unwrap()
 }
 
@@ -50,9 +57,9 @@ fn parsed(schema: &Valid<Schema>, name: &str, text: &str) -> Valid<ExecutableDoc
 fn every_document_is_valid_and_costs_what_it_says() {
     let schema = schema();
     for document in ALL {
-        let parsed = parsed(&schema, document.name, document.text);
-        let operation = parsed.operations.iter().next().unwrap();
-        for rows in [1, PAGE_ROWS] {
+        for (names, rows) in [(false, 1), (false, PAGE_ROWS), (true, 1), (true, PAGE_ROWS)] {
+            let parsed = parsed(&schema, document.name, &document.text(names));
+            let operation = parsed.operations.iter().next().unwrap();
             let cost = cost(&operation.selection_set, rows);
             assert_eq!(
                 document.cost_max(rows),
@@ -66,12 +73,12 @@ fn every_document_is_valid_and_costs_what_it_says() {
 
 #[test]
 fn no_page_can_be_too_expensive() {
-    let looked_up = u32::try_from(LOOK_AGAIN_ROWS).unwrap();
+    let looked_up = u32::try_from(REFRESH_ROWS).unwrap();
     for document in ALL {
         let rows = match document.name {
-            "orders" | "orders_named" => ORDERS_ROWS,
-            "orders_by_id" | "orders_by_id_named" => u32::try_from(LOOK_AGAIN_ORDERS).unwrap(),
-            "products_by_id" => u32::try_from(LOOK_AGAIN_PRODUCTS).unwrap(),
+            "orders" => ORDERS_ROWS,
+            "orders_by_id" => u32::try_from(REFRESH_ORDERS).unwrap(),
+            "products_by_id" => u32::try_from(REFRESH_PRODUCTS).unwrap(),
             _ if document.text.contains("$ids") => looked_up,
             _ => PAGE_ROWS,
         };
@@ -82,15 +89,15 @@ fn no_page_can_be_too_expensive() {
 #[test]
 fn every_file_in_queries_is_used_and_no_field_is_deprecated() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/queries");
-    let files = std::fs::read_dir(folder)
+    let found = std::fs::read_dir(folder)
         .unwrap()
         .map(|file| file.unwrap().file_name().into_string().unwrap());
-    let named: BTreeSet<_> = texts().map(|(name, _)| format!("{name}.graphql")).collect();
-    assert_eq!(files.collect::<BTreeSet<_>>(), named);
+    let named: BTreeSet<_> = files().map(|(name, _)| format!("{name}.graphql")).collect();
+    assert_eq!(found.collect::<BTreeSet<_>>(), named);
 
     let schema = schema();
     for (name, text) in texts() {
-        let parsed = parsed(&schema, name, text);
+        let parsed = parsed(&schema, &name, &text);
         for field in parsed
             .operations
             .iter()
@@ -127,8 +134,8 @@ fn levels_are_read_with_every_quantity() {
 #[test]
 fn a_bulk_query_asks_for_the_fields_that_a_page_or_a_point_read_asks_for() {
     let schema = schema();
-    let fields = |name: &str, text: &str, kind: &str| {
-        let parsed = parsed(&schema, name, text);
+    let fields = |name: &str, text: &'static str, kind: &str| {
+        let parsed = parsed(&schema, name, &with_names(text, true));
         let mut found = BTreeSet::new();
         for operation in parsed.operations.iter() {
             fields_of(&operation.selection_set, kind, &mut found);
@@ -167,37 +174,27 @@ fn a_bulk_query_asks_for_the_fields_that_a_page_or_a_point_read_asks_for() {
             "{kind}"
         );
     }
-    let without = BULK_ORDERS.replace("customer { id }", "");
-    let words = |text: &'static str| text.split_whitespace().skip(2);
-    assert!(
-        without
-            .split_whitespace()
-            .skip(2)
-            .eq(words(BULK_ORDERS_WITHOUT_BUYERS))
-    );
+    let without = BulkQuery::Orders.text().replace("customer { id }", "");
+    let sent = BulkQuery::OrdersWithoutBuyers.text();
+    assert!(without.split_whitespace().eq(sent.split_whitespace()));
 }
 
 #[test]
 fn a_named_query_asks_for_names_beside_the_same_and_no_other_asks_for_any() {
     let customer = "id createdAt updatedAt firstName lastName";
     let plain = |text: &str| {
-        let text = text
-            .replacen("Named", "", 1)
-            .replace(&format!("customer {{ {customer} }}"), "customer { id }");
-        text.replace(customer, "id createdAt updatedAt")
+        text.replace(&format!("customer {{ {customer} }}"), "customer { id }")
+            .replace(customer, "id createdAt updatedAt")
     };
     let mut pairs = 0;
-    for (name, text) in texts() {
-        match name.strip_suffix("_named") {
-            Some(of) => {
-                assert!(
-                    texts().any(|(name, other)| name == of && other == plain(text)),
-                    "{name}"
-                );
-                pairs += 1;
-            }
-            None => assert!(!text.contains("Name "), "{name}"),
-        }
+    for (name, text) in files() {
+        let (with, without) = (with_names(text, true), with_names(text, false));
+        assert!(
+            !without.contains("Name ") && !without.contains("$names"),
+            "{name}"
+        );
+        assert_eq!(plain(&with), without, "{name}");
+        pairs += usize::from(with.contains(customer));
     }
     assert_eq!(pairs, 7);
 }
@@ -205,9 +202,10 @@ fn a_named_query_asks_for_names_beside_the_same_and_no_other_asks_for_any() {
 #[test]
 fn every_bulk_query_is_one_that_shopify_takes() {
     let schema = schema();
-    for (name, text) in BULK {
-        assert!(serde_json::to_string(text).unwrap().len() <= BULK_BYTES_MAX);
-        let parsed = parsed(&schema, name, text);
+    for query in BulkQuery::ALL {
+        let (name, text) = (format!("{query:?}"), query.text());
+        assert!(serde_json::to_string(&text).unwrap().len() <= BULK_BYTES_MAX);
+        let parsed = parsed(&schema, &name, &text);
         let operation = parsed.operations.iter().next().unwrap();
         assert!(operation.variables.is_empty(), "{name}");
         let connections = connections(&operation.selection_set, 0, false);

@@ -13,14 +13,14 @@ fn status(maximum_available: f64, currently_available: f64, restore_rate: f64) -
 }
 
 /// A queue that knows its bucket: so much is left of 2,000 points, refilled by 100 a second.
-async fn pace_with(left: f64) -> Arc<Pace> {
-    let pace = Arc::new(Pace::default());
+async fn pace_with(left: f64) -> Arc<CallPacer> {
+    let pace = Arc::new(CallPacer::default());
     let first = pace.admit(Priority::Sync, 1.0).await.unwrap();
     first.settle(Some(1.0), status(2000.0, left, 100.0));
     pace
 }
 
-async fn seconds_to_admit(pace: &Arc<Pace>, cost: f64) -> f64 {
+async fn seconds_to_admit(pace: &Arc<CallPacer>, cost: f64) -> f64 {
     let start = Instant::now();
     let _permit = pace.admit(Priority::Read, cost).await.unwrap();
     start.elapsed().as_secs_f64()
@@ -106,7 +106,7 @@ async fn syncs_leave_slots_to_commands() {
 
 #[tokio::test(start_paused = true)]
 async fn until_the_bucket_is_known_calls_go_one_by_one() {
-    let pace = Arc::new(Pace::default());
+    let pace = Arc::new(CallPacer::default());
     let first = pace.admit(Priority::Sync, 10.0).await.unwrap();
     let waited =
         tokio::time::timeout(Duration::from_mins(1), pace.admit(Priority::Command, 10.0)).await;

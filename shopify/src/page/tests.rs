@@ -187,7 +187,7 @@ async fn the_shop_and_its_counts_are_told() {
     );
     assert_eq!(
         client.counts().await.unwrap(),
-        Counts {
+        CatalogCounts {
             products: 30_000,
             variants: 90_000
         }
@@ -234,13 +234,13 @@ async fn a_page_of_orders_tells_those_it_has_whole_and_has_the_others_read() {
     assert_eq!(fake.variables(), [expected]);
     assert!(
         document::ORDERS
-            .text
+            .text(false)
             .contains(&format!("fulfillments(first: {ORDERS_FULFILLMENTS})"))
     );
     let again = |number: u64| Change::LookAgain(RecordKey::Order(number.try_into().unwrap()));
     assert!(
         document::ORDERS
-            .text
+            .text(false)
             .contains(&format!("transactions(first: {ORDERS_TRANSACTIONS})"))
     );
     let [Change::Order(whole), second, third, fourth] = &page.changes[..] else {
@@ -326,7 +326,7 @@ async fn a_name_is_the_same_in_a_body_and_in_an_answer() {
         });
         let read =
             crate::read("customers/update", body.to_string().as_bytes(), None, true).unwrap();
-        let crate::Reading::Changes(expected) = read else {
+        let crate::WebhookReading::Changes(expected) = read else {
             panic!("{read:?}")
         };
         assert!(

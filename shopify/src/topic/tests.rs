@@ -66,7 +66,7 @@ const SAMPLES: [(&str, &str); 38] = [
 
 fn changes_of(topic: &str, body: &str, triggered_at: Option<&str>) -> Vec<Change> {
     match read(topic, body.as_bytes(), triggered_at.map(at), false).unwrap() {
-        Reading::Changes(changes) => changes,
+        WebhookReading::Changes(changes) => changes,
         other => panic!("{topic}: {other:?}"),
     }
 }
@@ -125,7 +125,7 @@ fn a_topic_that_is_not_mirrored_is_ignored_whatever_its_body() {
     ] {
         assert_eq!(
             read(topic, b"not json", None, false),
-            Ok(Reading::Ignored),
+            Ok(WebhookReading::Ignored),
             "{topic}"
         );
     }
@@ -133,7 +133,7 @@ fn a_topic_that_is_not_mirrored_is_ignored_whatever_its_body() {
 
 #[test]
 fn every_topic_to_subscribe_to_is_read_and_known_to_shopify() {
-    let schema = include_str!("../../schema/admin-2026-10.graphql");
+    let schema = include_str!("../../../graphql/admin-2026-10.graphql");
     let known = schema
         .split("enum WebhookSubscriptionTopic {")
         .nth(1)
@@ -144,7 +144,7 @@ fn every_topic_to_subscribe_to_is_read_and_known_to_shopify() {
     for (topic, _) in TOPICS {
         assert_ne!(
             read(topic, b"{}", None, false),
-            Ok(Reading::Ignored),
+            Ok(WebhookReading::Ignored),
             "{topic}"
         );
         assert!(
@@ -359,7 +359,7 @@ fn a_transfer_without_its_id_status_or_time_is_kept_for_a_person() {
             None,
             false
         ),
-        Err(Unreadable::NoTime)
+        Err(UnreadableBody::NoTime)
     );
     for (path, wrong, place) in [
         ("/id", json!("gid://shopify/Order/1"), "`id`"),
@@ -383,7 +383,7 @@ fn a_transfer_without_its_id_status_or_time_is_kept_for_a_person() {
 #[test]
 fn a_name_is_read_where_it_is_wanted_and_an_order_brings_its_customer_with_it() {
     let told = |topic: &str, body: &str| match read(topic, body.as_bytes(), None, true).unwrap() {
-        Reading::Changes(changes) => changes,
+        WebhookReading::Changes(changes) => changes,
         other => panic!("{other:?}"),
     };
     let customer = |name: &str, created_at: &str, updated_at: &str| {
@@ -533,14 +533,14 @@ fn money_is_exact_as_text_and_as_a_number() {
     ] {
         let body = edited(ORDER, &[("/current_total_price", spelled)]);
         match read("orders/paid", body.as_bytes(), None, false) {
-            Ok(Reading::Changes(changes)) => {
+            Ok(WebhookReading::Changes(changes)) => {
                 assert!(
                     matches!(&changes[..], [Change::Order(order)] if order.total.as_str() == exact)
                 );
             }
             refused => assert_eq!(
                 refused,
-                Err(Unreadable::Shape {
+                Err(UnreadableBody::Shape {
                     path: "current_total_price".to_owned()
                 })
             ),
@@ -656,7 +656,7 @@ fn a_body_that_names_itself_as_another_record_is_not_read_as_this_topics() {
         let refused = read(topic, body.as_bytes(), None, false);
         assert_eq!(
             refused,
-            Err(Unreadable::Shape {
+            Err(UnreadableBody::Shape {
                 path: "admin_graphql_api_id".to_owned()
             }),
             "{topic}"
@@ -714,7 +714,7 @@ fn a_body_without_a_time_takes_its_deliverys() {
         ] {
             assert_eq!(
                 read(topic, body.as_bytes(), None, false),
-                Err(Unreadable::NoTime),
+                Err(UnreadableBody::NoTime),
                 "{topic}"
             );
             let told = changes_of(topic, &body, Some("2026-11-20T10:00:00Z"));

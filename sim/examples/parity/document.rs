@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::recording::Call;
 
-const SCHEMA: &str = include_str!("../../schema/admin-2026-10.graphql");
+const SCHEMA: &str = include_str!("../../../graphql/admin-2026-10.graphql");
 
 pub(crate) struct Guesser {
     schema: Valid<Schema>,

@@ -67,7 +67,7 @@ pub(crate) enum Damage {
 pub(crate) const PACES: std::ops::RangeInclusive<u32> = 1..=10_000_000;
 
 impl BulkFaults {
-    /// Nothing goes wrong.
+    /// No fault at all, the state of a new shop.
     pub(crate) fn none() -> Self {
         Self {
             operations: 0,

@@ -18,7 +18,7 @@ use super::fault::Damage;
 
 /// Lines that may change places when objects are not grouped.
 const POOL: usize = 2_000;
-/// Bytes sent at once.
+/// Bytes of the file sent in one piece.
 const PIECE: usize = 64 << 10;
 
 /// A result being written.

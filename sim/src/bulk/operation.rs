@@ -43,7 +43,7 @@ pub(crate) struct Operation {
     pub(crate) error: Option<&'static str>,
     pub(crate) objects: u64,
     pub(crate) root_objects: u64,
-    /// In bytes.
+    /// Bytes of the file; `None` before it is complete.
     pub(crate) file_size: Option<u64>,
     pub(crate) url: Option<String>,
     pub(crate) partial_url: Option<String>,

@@ -29,7 +29,7 @@ pub(crate) enum Reading {
     Slice { after: Option<Cursor>, size: usize },
 }
 
-/// A page of records.
+/// One page of a connection's records.
 pub(crate) struct Page<'a> {
     records: Vec<(Object<'a>, Cursor)>,
     has_next: bool,

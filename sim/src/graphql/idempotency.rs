@@ -41,7 +41,7 @@ pub(crate) enum Claim {
     First,
     /// It was carried out: this is how it ended.
     Repeat(Payload),
-    /// The code and why.
+    /// The error's code and message.
     Refused(&'static str, &'static str),
 }
 

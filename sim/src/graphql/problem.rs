@@ -151,7 +151,7 @@ fn one(error: GraphQLError) -> Problem {
 }
 
 /// What Shopify's schema has besides: a line for each type, with the fields that are missing where others are not.
-const LEFT_OUT: &str = include_str!("../../schema/left-out-2026-10.txt");
+const LEFT_OUT: &str = include_str!("../../../graphql/left-out-2026-10.txt");
 
 /// The fields that Shopify knows of a type, and the pretend store does not.
 fn left_out(on: &str) -> impl Iterator<Item = &'static str> {

@@ -90,7 +90,7 @@ async fn a_failure_before_applying_leaves_stock_and_key_as_they_were() {
     stock.shop.query(&document(ADJUST), variables).await;
     assert_eq!(stock.units().await[0], 15);
     let calls = stock.shop.look("calls?mutations=true").await;
-    assert_eq!(calls["mutations"][0]["outcome"], "STRUCK");
+    assert_eq!(calls["mutations"][0]["outcome"], "FAULT");
     assert_eq!(calls["mutations"][1]["outcome"], "APPLIED");
 }
 
@@ -123,7 +123,7 @@ async fn a_mutation_is_throttled_by_a_full_bucket_if_so_told() {
 }
 
 #[tokio::test]
-async fn a_certain_chance_strikes_until_it_is_taken_back() {
+async fn a_certain_chance_injects_faults_until_it_is_taken_back() {
     let stock = Stock::open().await;
     stock
         .shop

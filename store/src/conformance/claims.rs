@@ -3,7 +3,9 @@
 use schemas::event::{OrderChanged, Transfer};
 use schemas::record::{Customer, Location, Order};
 use schemas::shape::OrderStatus;
-use schemas::{Change, Event, LevelSelection, RecordKey, Resource, RunState, Timestamp};
+use schemas::{
+    Change, EventData, LevelSelection, Logged, RecordKey, Resource, RunState, Timestamp,
+};
 
 use super::{
     World, at, available_only, item, level, level_key, location, order, product, run, shop, variant,
@@ -393,8 +395,10 @@ pub(super) async fn a_redacted_customer_does_not_come_back_by_what_was_said_befo
         .await
         .into_iter()
         .filter_map(|entry| match entry.event {
-            Event::OrderCreated(OrderChanged { order, .. })
-            | Event::OrderStatusChanged(OrderChanged { order, .. }) => order.customer_id,
+            Logged::OrderCreated(EventData::Own(OrderChanged { order, .. }))
+            | Logged::OrderStatusChanged(EventData::Own(OrderChanged { order, .. })) => {
+                order.customer_id
+            }
             _ => None,
         });
     assert_eq!(told.count(), 0);
@@ -462,7 +466,7 @@ pub(super) async fn stock_at_a_deactivated_location_counts_no_longer_and_that_is
     let before = world.story().await.len();
     world.webhook(closed(false, 2)).await;
     let told = world.log().await;
-    let Event::InventoryUpdated(change) = &told[before].event else {
+    let Logged::InventoryUpdated(EventData::Own(change)) = &told[before].event else {
         panic!("{told:?}")
     };
     assert!(

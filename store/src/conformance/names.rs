@@ -1,7 +1,7 @@
 //! Customers' names, where an administrator wants them.
 
 use schemas::record::Customer;
-use schemas::{Change, CustomerId, Event, RecordKey, Resource, RunState};
+use schemas::{Change, CustomerId, EventData, Logged, RecordKey, Resource, RunState};
 use serde_json::Value;
 
 use super::{World, at, order_of, run, shop};
@@ -26,9 +26,9 @@ impl World {
     /// The name in each event of an order, and in the record.
     async fn names(&self) -> (Vec<Option<String>>, Value) {
         let named = |event| match event {
-            Event::OrderCreated(order)
-            | Event::OrderUpdated(order)
-            | Event::OrderDeleted(order) => Some(order.customer_name),
+            Logged::OrderCreated(EventData::Own(order))
+            | Logged::OrderUpdated(EventData::Own(order))
+            | Logged::OrderDeleted(EventData::Own(order)) => Some(order.customer_name),
             _ => None,
         };
         let told = self
@@ -146,7 +146,7 @@ pub(super) async fn names_that_are_no_longer_wanted_are_nowhere(world: World) {
     };
     assert_eq!(fields.keys().collect::<Vec<_>>(), ["updatedAt"]);
     let log = world.log().await;
-    let Event::OrderCreated(order) = &log[1].event else {
+    let Logged::OrderCreated(EventData::Own(order)) = &log[1].event else {
         panic!("{log:?}")
     };
     assert_eq!(order.order.customer_id, Some(ann()), "whose it is stays");

@@ -1,7 +1,7 @@
 //! What other programs say, told once.
 
-use schemas::Event;
 use schemas::event::Notice;
+use schemas::{EventData, Logged};
 
 use super::{World, at, shop};
 use crate::{Operation, Outcome, Post, PostKey, Retention};
@@ -59,7 +59,7 @@ async fn post(
     let key = key.map(|key| PostKey([key; 32]));
     let post = Post {
         shop: shop(),
-        event: Event::SystemNotification(notice),
+        event: Logged::SystemAlert(EventData::Own(notice)),
         key,
         may_repeat,
         at: at(second),

@@ -344,7 +344,8 @@ pub(super) async fn of_two_variants_of_one_item_the_lowest_is_named_everywhere(w
         ])
         .await;
     world.webhook(vec![level(1, 5, 1)]).await;
-    let Event::InventoryUpdated(told) = world.log().await.pop().unwrap().event else {
+    let Logged::InventoryUpdated(EventData::Own(told)) = world.log().await.pop().unwrap().event
+    else {
         panic!("a level")
     };
     let all = vec![shop()];

@@ -6,7 +6,7 @@ use crate::{Batch, Cause, Operation, Outcome, Progress, RunRecord};
 use crate::{Collection, Drifted, LastRuns, Wrong};
 use schemas::record::Customer;
 use schemas::{
-    Change, Event, Kind, Posted, RecordKey, Resource, Room, RunKind, RunState, Sequence, SyncRun,
+    Change, Kind, Logged, Posted, RecordKey, Resource, Room, RunKind, RunState, Sequence, SyncRun,
 };
 use serde_json::{Value, json};
 
@@ -98,7 +98,7 @@ pub(super) async fn what_a_full_run_puts_right_late_is_drift_and_what_is_young_i
         .await
         .into_iter()
         .find_map(|entry| match entry.event {
-            Event::ShopifyDrift(drift) => Some(drift.records),
+            Logged::ShopifyDrift(drift) => Some(drift.records),
             _ => None,
         });
     assert_eq!(told, Some(2));
@@ -405,9 +405,8 @@ pub(super) async fn of_a_redacted_customer_nothing_is_kept(world: World) {
         let Value::Object(data) = json!({ "orderId": "order-1", "customerId": id }) else {
             unreachable!()
         };
-        let event = Event::Posted(Box::new(
-            Posted::read(kind, "erp".to_owned(), None, data).unwrap(),
-        ));
+        let posted = Posted::read(kind, "erp".to_owned(), None, data).unwrap();
+        let event = posted.logged().unwrap();
         world
             .do_(Operation::Announce {
                 shop: shop(),

@@ -1,7 +1,7 @@
 //! What Shopify says of transfers, told once and in order.
 
 use schemas::event::Transfer;
-use schemas::{Change, Event, Room, Sequence};
+use schemas::{Change, EventData, Logged, Room, Sequence};
 
 use super::{World, at, shop};
 use crate::{Operation, Retention};
@@ -62,7 +62,7 @@ pub(super) async fn a_transfer_is_heard_at_both_ends_also_where_they_are_said_no
             .await
             .unwrap();
         let told = heard.iter().map(|entry| match &entry.event {
-            Event::InventoryTransfer(told) => told.status.as_deref(),
+            Logged::InventoryTransfer(EventData::Own(told)) => told.status.as_deref(),
             other => panic!("{other:?}"),
         });
         assert_eq!(

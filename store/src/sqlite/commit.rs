@@ -457,7 +457,7 @@ impl<'w> SetWriter<'w> {
                     entry.sequence.0.cast_signed(),
                     shop,
                     micros(entry.at),
-                    serde_json::to_string(&entry.event)?
+                    entry.stored
                 ],
             )?;
             for room in &entry.rooms {

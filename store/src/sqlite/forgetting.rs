@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 use schemas::record::Customer;
-use schemas::{Change, Event, Kind, Posted, ShopDomain};
+use schemas::{Change, Kind, Posted, ShopDomain};
 use serde_json::json;
 
 use super::testing;
@@ -543,7 +543,7 @@ fn with_a_customer_every_column_that_may_tell_of_them_is_emptied() {
     let posted = Posted::read(Kind::OrderCreated, "erp".to_owned(), None, data).unwrap();
     database.does(Operation::Announce {
         shop: shop.clone(),
-        event: Box::new(Event::Posted(Box::new(posted))),
+        event: Box::new(posted.logged().unwrap()),
         at,
     });
     for (record, fields) in [

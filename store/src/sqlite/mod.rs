@@ -250,7 +250,7 @@ pub(crate) mod testing {
 
 #[cfg(test)]
 mod tests {
-    use schemas::{Resource, ShopDomain};
+    use schemas::{EventData, LogEntry, Logged, Resource, Room, Sequence, ShopDomain};
 
     use super::*;
     use crate::Operation;
@@ -400,6 +400,61 @@ mod tests {
         };
         assert_eq!(secret("a.db", 1), secret("a.db", 2));
         assert_ne!(secret("a.db", 1), secret("b.db", 2));
+    }
+
+    #[tokio::test]
+    async fn what_is_unknown_here_is_passed_over_and_counted_and_ends_no_page() {
+        let (folder, Opened { store, writer, .. }) = testing::open();
+        let writing = std::thread::spawn(move || writer.run());
+        let shop: ShopDomain = "a.myshopify.com".parse().unwrap();
+        let at = Timestamp::UNIX_EPOCH;
+        let register = Operation::Register {
+            shop: shop.clone(),
+            thresholds: domain::Thresholds::default(),
+            at,
+        };
+        store.write(register).await.unwrap();
+        for number in 1..=9 {
+            let notice = schemas::event::Notice {
+                user_id: None,
+                title: number.to_string(),
+                message: String::new(),
+            };
+            let event = Box::new(Logged::SystemAlert(EventData::Own(notice)));
+            let shop = shop.clone();
+            let announce = Operation::Announce { shop, event, at };
+            store.write(announce).await.unwrap();
+        }
+        Connection::open(folder.path().join("stockd.db"))
+            .unwrap()
+            .execute_batch(
+                "UPDATE log SET event = json_set(event, '$.kind', 'stock:counted') WHERE sequence IN (2, 3, 4); \
+                 UPDATE log SET event = json_set(event, '$.v', 2) WHERE sequence IN (6, 9);",
+            )
+            .unwrap();
+
+        let sequences = |page: Vec<LogEntry>| -> Vec<u64> {
+            page.iter().map(|entry| entry.sequence().0).collect()
+        };
+        let everyone = vec![Room::Everyone];
+        for (after, page) in [
+            (0, vec![1, 5]),
+            (1, vec![5, 7]),
+            (5, vec![7, 8]),
+            (8, vec![]),
+        ] {
+            let after = Sequence(after);
+            let entries = store.entries(after, 2).await.unwrap();
+            assert_eq!(sequences(entries), page, "of all after {after}");
+            for rooms in [vec![], everyone.clone()] {
+                let until = store.head().sequence;
+                let entries = store.replay(&shop, rooms, after, until, 2).await.unwrap();
+                assert_eq!(sequences(entries), page, "replayed after {after}");
+            }
+        }
+        assert!(store.unknown_entries() >= 5);
+        drop(store);
+        writing.join().unwrap().unwrap();
     }
 
     type WriterThread = std::thread::JoinHandle<Result<()>>;

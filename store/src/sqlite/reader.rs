@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use domain::command::KeptCommand;
@@ -13,10 +14,11 @@ use domain::{
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params, params_from_iter};
+use schemas::kind::UnknownEvent;
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
-    Epoch, Event, InventoryItemId, LevelSelection, LocationId, LogEntry, Offset, RecordKey,
+    Epoch, InventoryItemId, LevelSelection, LocationId, LogEntry, Logged, Offset, RecordKey,
     Resource, Room, RunId, Sequence, ShopDomain, Timestamp, UserId,
 };
 
@@ -34,6 +36,8 @@ pub(super) struct SqliteReader {
     path: PathBuf,
     epoch: Epoch,
     idle: Mutex<Vec<Connection>>,
+    /// Entries of the log that were read and passed over.
+    unknown: AtomicU64,
 }
 
 impl SqliteReader {
@@ -42,6 +46,7 @@ impl SqliteReader {
             path,
             epoch,
             idle: Mutex::new(Vec::with_capacity(CONNECTIONS_MAX)),
+            unknown: AtomicU64::new(0),
         }
     }
 
@@ -79,18 +84,54 @@ impl SqliteReader {
         })
     }
 
-    fn entry(&self, row: &rusqlite::Row<'_>, shop: ShopDomain) -> rusqlite::Result<LogEntry> {
-        let event: Event = json(row, 2)?;
-        let sequence = Sequence(row.get::<_, i64>(0)?.cast_unsigned());
-        Ok(LogEntry {
+    /// The sequence of an entry, and the entry itself unless it is unknown here and to be passed over.
+    fn entry(
+        &self,
+        row: &rusqlite::Row<'_>,
+        shop: ShopDomain,
+    ) -> rusqlite::Result<(i64, Option<LogEntry>)> {
+        let (sequence, json) = (row.get(0)?, row.get_ref(2)?.as_str()?);
+        let event = match Logged::read(json) {
+            Ok(event) => event,
+            Err(UnknownEvent { kind }) => {
+                // Told once; the figures count the others.
+                if self.unknown.fetch_add(1, Ordering::Relaxed) == 0 {
+                    tracing::warn!(%shop, sequence, kind, "Passed over an entry of the log that is unknown here; a newer stockd may have written it");
+                }
+                return Ok((sequence, None));
+            }
+        };
+        let entry = LogEntry {
             offset: Offset {
                 epoch: self.epoch,
-                sequence,
+                sequence: Sequence(sequence.cast_unsigned()),
             },
             shop,
             at: from_micros(row, 1)?,
             event,
-        })
+            bytes: json.len(),
+        };
+        Ok((sequence, Some(entry)))
+    }
+}
+
+/// A page of the log, filled with known entries, of what `read` finds behind a place. What is unknown takes no room in
+/// it: a page with room left tells its reader that nothing follows, and the reader would lose what does.
+fn page(
+    mut after: i64,
+    limit: usize,
+    mut read: impl FnMut(i64, usize) -> Result<Vec<(i64, Option<LogEntry>)>>,
+) -> Result<Vec<LogEntry>> {
+    let mut entries = Vec::new();
+    loop {
+        let wanted = limit - entries.len();
+        let found = read(after, wanted)?;
+        let is_last = found.len() < wanted;
+        after = found.last().map_or(after, |(sequence, _)| *sequence);
+        entries.extend(found.into_iter().filter_map(|(_, entry)| entry));
+        if is_last || entries.len() == limit {
+            return Ok(entries);
+        }
     }
 }
 
@@ -168,9 +209,11 @@ impl Reader for SqliteReader {
                 "SELECT log.sequence, log.at, log.event, shop.domain FROM log JOIN shop ON shop.id = log.shop \
                  WHERE log.sequence > ?1 ORDER BY log.sequence LIMIT ?2",
             )?;
-            let entry = |row: &rusqlite::Row<'_>| self.entry(row, parsed(row, 3)?);
-            let entries = statement.query_map([after.0.cast_signed(), limit_of(limit)], entry)?;
-            Ok(entries.collect::<rusqlite::Result<_>>()?)
+            page(after.0.cast_signed(), limit, |after, limit| {
+                let entry = |row: &rusqlite::Row<'_>| self.entry(row, parsed(row, 3)?);
+                let entries = statement.query_map([after, limit_of(limit)], entry)?;
+                Ok(entries.collect::<rusqlite::Result<_>>()?)
+            })
         })
     }
 
@@ -186,24 +229,33 @@ impl Reader for SqliteReader {
             if after.0.cast_signed() < floor(connection)? {
                 return Err(StoreError::TooOld(after));
             }
-            let (after, until) = (after.0.cast_signed(), until.0.cast_signed());
-            let (heard, wanted) = if rooms.is_empty() {
-                ("?5 = ?5", String::new())
-            } else {
-                let heard = heard_in(connection, shop.row, rooms, after, until, limit)?;
-                ("sequence IN (SELECT value FROM json_each(?5))", serde_json::to_string(&heard)?)
-            };
-            let sql = format!(
-                "SELECT sequence, at, event FROM log WHERE shop = ?1 AND sequence > ?2 AND sequence <= ?3 AND {heard} \
-                 ORDER BY sequence LIMIT ?4"
-            );
-            let mut statement = connection.prepare_cached(&sql)?;
-            let entries = statement
-                .query_map(params![shop.row, after, until, limit_of(limit), wanted], |row| {
-                    self.entry(row, domain.clone())
-                })?;
-            Ok(entries.collect::<rusqlite::Result<_>>()?)
+            let until = until.0.cast_signed();
+            page(after.0.cast_signed(), limit, |after, limit| {
+                let (heard, wanted) = if rooms.is_empty() {
+                    ("?5 = ?5", String::new())
+                } else {
+                    let heard = heard_in(connection, shop.row, rooms, after, until, limit)?;
+                    (
+                        "sequence IN (SELECT value FROM json_each(?5))",
+                        serde_json::to_string(&heard)?,
+                    )
+                };
+                let sql = format!(
+                    "SELECT sequence, at, event FROM log WHERE shop = ?1 AND sequence > ?2 AND sequence <= ?3 AND {heard} \
+                     ORDER BY sequence LIMIT ?4"
+                );
+                let mut statement = connection.prepare_cached(&sql)?;
+                let entries = statement.query_map(
+                    params![shop.row, after, until, limit_of(limit), wanted],
+                    |row| self.entry(row, domain.clone()),
+                )?;
+                Ok(entries.collect::<rusqlite::Result<_>>()?)
+            })
         })
+    }
+
+    fn unknown_entries(&self) -> u64 {
+        self.unknown.load(Ordering::Relaxed)
     }
 
     fn levels(

@@ -1,4 +1,5 @@
-//! Where a request comes from, as far as it is known, and how many do from there.
+//! Where requests come from, as far as trusted proxies report it, and how many connections each
+//! address has.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -8,24 +9,24 @@ use std::sync::{Mutex, PoisonError};
 use http::HeaderMap;
 use serde::Deserialize;
 
-/// An address, or all that begin alike: `192.0.2.7`, `10.0.0.0/8`, `2001:db8::/32`.
+/// An address or a network: `192.0.2.7`, `10.0.0.0/8`, `2001:db8::/32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Network {
+pub struct IpNetwork {
     address: IpAddr,
     bits: u8,
 }
 
-/// The text is no network.
+/// The text is neither an address nor a network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no address or network: write 192.0.2.7 or 10.0.0.0/8")]
-pub struct NetworkError(String);
+pub struct IpNetworkError(String);
 
-impl FromStr for Network {
-    type Err = NetworkError;
+impl FromStr for IpNetwork {
+    type Err = IpNetworkError;
 
-    fn from_str(text: &str) -> Result<Self, NetworkError> {
-        let refuse = || NetworkError(text.chars().take(50).collect());
+    fn from_str(text: &str) -> Result<Self, IpNetworkError> {
+        let refuse = || IpNetworkError(text.chars().take(50).collect());
         let (address, bits) = text
             .split_once('/')
             .map_or((text, None), |(address, bits)| (address, Some(bits)));
@@ -40,16 +41,16 @@ impl FromStr for Network {
     }
 }
 
-impl TryFrom<String> for Network {
-    type Error = NetworkError;
-    fn try_from(text: String) -> Result<Self, NetworkError> {
+impl TryFrom<String> for IpNetwork {
+    type Error = IpNetworkError;
+    fn try_from(text: String) -> Result<Self, IpNetworkError> {
         text.parse()
     }
 }
 
-impl Network {
-    /// Whether it holds so much that nobody can know everybody in it: more than an IPv4 /8 or, outside private networks, more
-    /// than an IPv6 /32.
+impl IpNetwork {
+    /// Whether the network is so large that nobody can know everybody in it: more than an IPv4 /8
+    /// or, outside private networks, more than an IPv6 /32.
     pub fn is_wide(&self) -> bool {
         match self.address {
             IpAddr::V4(_) => self.bits < 8,
@@ -61,12 +62,13 @@ impl Network {
         }
     }
 
-    /// Whether it names IPv4 addresses in IPv6's way. It contains none, because they are compared in their own way.
+    /// Whether it is an IPv4 network written as IPv6 (`::ffff:10.0.0.0/104`). It contains no
+    /// address, because IPv4 addresses are compared as IPv4.
     pub fn is_mapped(&self) -> bool {
         matches!(self.address, IpAddr::V6(address) if address.to_ipv4_mapped().is_some())
     }
 
-    /// Whether that address is in it.
+    /// Whether the address is in this network.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(mine), IpAddr::V4(other)) => alike(
@@ -86,8 +88,9 @@ fn alike(one: u128, other: u128, bits: u8) -> bool {
     (one ^ other).leading_zeros() >= bits.into()
 }
 
-/// The client's address: the last hop that is none of ours. Whatever stands to the left of it anybody may have written.
-pub(crate) fn of_client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+/// The client's address: the last hop that is no trusted proxy. Everything to the left of that hop
+/// may be forged.
+pub(crate) fn of_client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNetwork]) -> IpAddr {
     let is_ours = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer;
     let told = headers.get_all("x-forwarded-for").iter().rev();
@@ -102,14 +105,14 @@ pub(crate) fn of_client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) 
     for hop in hops {
         match hop {
             Some(hop) if is_ours(client) => client = hop,
-            // What cannot be read was not written by a proxy of ours.
+            // A trusted proxy writes addresses, so this was written by somebody else.
             _ => break,
         }
     }
     client.to_canonical()
 }
 
-/// An address as proxies write it, perhaps with a port.
+/// An address as proxies write it, with or without a port.
 fn address(hop: &str) -> Option<IpAddr> {
     let with_port = || hop.parse().map(|socket: std::net::SocketAddr| socket.ip());
     let in_brackets = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
@@ -119,7 +122,8 @@ fn address(hop: &str) -> Option<IpAddr> {
         .or_else(in_brackets)
 }
 
-/// What is counted as one: an address, and of IPv6 a /64, because whoever has one address there has them all.
+/// The unit in which connections are counted: an IPv4 address, or a /64 of IPv6, because one
+/// customer usually gets a whole /64.
 pub fn counted_as(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
@@ -129,22 +133,23 @@ pub fn counted_as(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Connections by where they come from. An address without connections is not in it, so it has an entry for each
-/// connection at most.
+/// The number of connections of each address. An address without connections has no entry, so there
+/// are at most as many entries as connections.
 #[derive(Debug, Default)]
 pub struct AddressCounts(Mutex<HashMap<IpAddr, usize>>);
 
 impl AddressCounts {
-    /// One more, if there are not that many already.
+    /// Counts one connection more; false, and nothing is counted, when there are already `most`.
     pub fn enter(&self, address: IpAddr, most: usize) -> bool {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(counted_as(address)).or_default();
+        // Looked at and counted under one lock: two connections cannot both take the last place.
         let free = *count < most;
         *count += usize::from(free);
         free
     }
 
-    /// One less.
+    /// Counts one connection less.
     pub fn leave(&self, address: IpAddr) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let address = counted_as(address);
@@ -170,7 +175,7 @@ mod tests {
     #[test]
     fn a_network_is_an_address_or_what_begins_like_it() {
         let is_in =
-            |network: &str, address| network.parse::<Network>().unwrap().contains(ip(address));
+            |network: &str, address| network.parse::<IpNetwork>().unwrap().contains(ip(address));
         assert!(is_in("10.0.0.0/8", "10.200.3.4") && !is_in("10.0.0.0/8", "11.0.0.0"));
         assert!(is_in("192.0.2.7", "192.0.2.7") && !is_in("192.0.2.7", "192.0.2.8"));
         assert!(
@@ -187,7 +192,7 @@ mod tests {
             "10.0.0.0/",
             "10.0.0.0/-1",
         ] {
-            assert!(wrong.parse::<Network>().is_err(), "{wrong}");
+            assert!(wrong.parse::<IpNetwork>().is_err(), "{wrong}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The HTTP request that opens a session or a WebSocket: what it must say.
+//! The handshake: what a request that opens a session or a WebSocket has to say.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,17 +6,17 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header};
 use sha1::{Digest as _, Sha1};
 
-use super::Refusal;
+use super::ConnectionRefusal;
 
-/// What the query says of the protocol, each by its first mention.
+/// The parameters of Engine.IO in a query. Of one that is repeated the first counts.
 #[derive(Debug, Default)]
-pub(super) struct Query<'a> {
+pub(super) struct HandshakeQuery<'a> {
     pub(super) protocol: Option<&'a str>,
     pub(super) session: Option<&'a str>,
     pub(super) transport: Option<&'a str>,
 }
 
-impl<'a> Query<'a> {
+impl<'a> HandshakeQuery<'a> {
     pub(super) fn read(uri: &'a Uri) -> Self {
         let mut query = Self::default();
         for pair in uri.query().unwrap_or_default().split('&') {
@@ -27,43 +27,44 @@ impl<'a> Query<'a> {
                 "transport" => &mut query.transport,
                 _ => continue,
             };
+            // The first mention counts: what is appended to the query changes nothing.
             known.get_or_insert(value);
         }
         query
     }
 }
 
-/// Checks an upgrade to WebSocket and gives the 101 to answer with.
-pub(super) fn accept(headers: &HeaderMap) -> Result<Response<Bytes>, Refusal> {
+/// Checks an upgrade to WebSocket. Returns the 101 to answer with.
+pub(super) fn accept(headers: &HeaderMap) -> Result<Response<Bytes>, ConnectionRefusal> {
     if !lists(headers, &header::CONNECTION, "upgrade")
         || !lists(headers, &header::UPGRADE, "websocket")
     {
-        return Err(Refusal::BadRequest);
+        return Err(ConnectionRefusal::BadRequest);
     }
     if headers
         .get(header::SEC_WEBSOCKET_VERSION)
         .is_none_or(|version| version != "13")
     {
-        return Err(Refusal::Version);
+        return Err(ConnectionRefusal::Version);
     }
     let key = headers
         .get(header::SEC_WEBSOCKET_KEY)
-        .ok_or(Refusal::BadRequest)?;
+        .ok_or(ConnectionRefusal::BadRequest)?;
     if STANDARD
         .decode(key.as_bytes())
-        .map_err(|_| Refusal::BadRequest)?
+        .map_err(|_| ConnectionRefusal::BadRequest)?
         .len()
         != 16
     {
-        return Err(Refusal::BadRequest);
+        return Err(ConnectionRefusal::BadRequest);
     }
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let answer = response.headers_mut();
     answer.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     answer.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    let accept =
-        HeaderValue::from_str(&accept_key(key.as_bytes())).map_err(|_| Refusal::BadRequest)?;
+    let accept = HeaderValue::from_str(&accept_key(key.as_bytes()))
+        .map_err(|_| ConnectionRefusal::BadRequest)?;
     answer.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     Ok(response)
 }
@@ -80,7 +81,7 @@ pub fn bearer(headers: &HeaderMap) -> Option<String> {
         .then(|| token.trim().to_owned())
 }
 
-/// RFC 6455, section 1.3: proof that the key was read.
+/// The `Sec-WebSocket-Accept` of RFC 6455, section 1.3: it proves that the server read the key.
 fn accept_key(key: &[u8]) -> String {
     let digest = Sha1::new()
         .chain_update(key)
@@ -89,7 +90,7 @@ fn accept_key(key: &[u8]) -> String {
     STANDARD.encode(digest)
 }
 
-/// Whether a comma-separated header has that member, whatever its case.
+/// Whether a comma-separated header has that member, ignoring case.
 fn lists(headers: &HeaderMap, name: &header::HeaderName, member: &str) -> bool {
     let values = headers
         .get_all(name)
@@ -139,12 +140,12 @@ mod tests {
         for missing in ["connection", "upgrade", "sec-websocket-key"] {
             assert_eq!(
                 accept(&request(&[(missing, None)])).unwrap_err(),
-                Refusal::BadRequest,
+                ConnectionRefusal::BadRequest,
                 "{missing}"
             );
         }
         let short = request(&[("sec-websocket-key", Some("short"))]);
-        assert_eq!(accept(&short).unwrap_err(), Refusal::BadRequest);
+        assert_eq!(accept(&short).unwrap_err(), ConnectionRefusal::BadRequest);
         let old = accept(&request(&[("sec-websocket-version", Some("8"))])).unwrap_err();
         assert_eq!(old.status(), StatusCode::UPGRADE_REQUIRED);
         assert_eq!(old.response().headers()["sec-websocket-version"], "13");
@@ -155,13 +156,13 @@ mod tests {
         let uri: Uri = "/socket.io/?__proto__=x&EIO=4&EIO=3&transport&&=&sid=a%00b&constructor"
             .parse()
             .unwrap();
-        let query = Query::read(&uri);
+        let query = HandshakeQuery::read(&uri);
         assert_eq!(
             (query.protocol, query.session, query.transport),
             (Some("4"), Some("a%00b"), Some(""))
         );
         let bare = "/socket.io/".parse().unwrap();
-        assert!(Query::read(&bare).transport.is_none());
+        assert!(HandshakeQuery::read(&bare).transport.is_none());
     }
 
     #[test]

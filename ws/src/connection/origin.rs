@@ -1,29 +1,33 @@
-//! From which pages requests may come, and how browsers are told.
+//! Origins: pages from which requests are accepted, and the CORS headers for browsers.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-use super::Refusal;
+use super::ConnectionRefusal;
 
-/// The origin of a request that may come; `None` for a program, which has none.
+/// The accepted origin of a request; `None` for a program, which sends none.
 #[derive(Debug, Clone)]
-pub struct Origin(Option<HeaderValue>);
+pub struct RequestOrigin(Option<HeaderValue>);
 
 /// Seconds for which a browser may remember a preflight.
 const PREFLIGHT_SECONDS: &str = "600";
 
-impl Origin {
-    /// Checks where a request comes from.
+impl RequestOrigin {
+    /// Checks the origin of a request.
     ///
-    /// `origins` is the exact list of those allowed, beside pages of the host and port that the request itself names:
-    /// our own page, and clients that send where they connect to (python-socketio does; the Swift client sends it with
-    /// the scheme `ws` or `wss`, which no browser does). What a foreign page names there
-    /// is not for it to choose, and nothing is granted by it: whoever connects has to bring a token, which no browser
-    /// adds by itself. A request without one comes from a program and is allowed; `null` comes from a sandboxed page and
-    /// is not.
-    pub(crate) fn check(headers: &HeaderMap, origins: &[String]) -> Result<Self, Refusal> {
+    /// Allowed are the origins in `origins`, exactly as listed, and the host and port that the
+    /// request itself names: our own page, and clients that send the address they connect to
+    /// (python-socketio does; the Swift client with the scheme `ws` or `wss`, which no browser
+    /// uses). A foreign page cannot choose what the browser sends there. Nothing is granted by an
+    /// origin: every client has to bring a token, which no browser adds by itself. A request
+    /// without an origin comes from a program and is allowed; `null` comes from a sandboxed page
+    /// and is not.
+    pub(crate) fn check(
+        headers: &HeaderMap,
+        origins: &[String],
+    ) -> Result<Self, ConnectionRefusal> {
         let mut told = headers.get_all(header::ORIGIN).iter();
         let listed = |origin: &&HeaderValue| {
             let page = as_page(origin.as_bytes());
@@ -34,11 +38,11 @@ impl Origin {
             (Some(origin), None) if listed(&origin) || is_own(origin, headers) => {
                 Ok(Self(Some(origin.clone())))
             }
-            _ => Err(Refusal::Origin),
+            _ => Err(ConnectionRefusal::Origin),
         }
     }
 
-    /// Lets that page's scripts read the answer.
+    /// Adds the headers by which a browser lets the page read the response.
     pub fn admit<B>(&self, mut response: Response<B>) -> Response<B> {
         let headers = response.headers_mut();
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
@@ -52,13 +56,13 @@ impl Origin {
         response
     }
 
-    /// The answer to a browser that asks before it sends; a program has nothing to ask.
+    /// Answers a browser's preflight.
     ///
     /// # Errors
-    /// [`Refusal::Method`] for a program.
-    pub fn preflight(&self) -> Result<Response<Bytes>, Refusal> {
+    /// [`ConnectionRefusal::Method`] for a program.
+    pub fn preflight(&self) -> Result<Response<Bytes>, ConnectionRefusal> {
         if self.0.is_none() {
-            return Err(Refusal::Method);
+            return Err(ConnectionRefusal::Method);
         }
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -82,7 +86,7 @@ impl Origin {
     }
 }
 
-/// The origin of the page that a WebSocket's address belongs to; any other as it is.
+/// The origin in the form of a page: `http` for `ws` and `https` for `wss`; any other as it is.
 fn as_page(origin: &[u8]) -> Cow<'_, [u8]> {
     match origin.strip_prefix(b"ws") {
         Some(rest) if rest.starts_with(b"://") || rest.starts_with(b"s://") => {
@@ -92,7 +96,7 @@ fn as_page(origin: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Whether that origin is the host and port which the request is for.
+/// Whether the origin is the host and port that the request is addressed to.
 fn is_own(origin: &HeaderValue, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
@@ -117,7 +121,7 @@ fn host_and_port<'a>(authority: &'a str, default: &'a str) -> Option<(&'a str, &
     if authority.is_empty() || !authority.bytes().all(plain) {
         return None;
     }
-    // The colons of an IPv6 address stand in brackets.
+    // In an IPv6 address the colons stand inside brackets.
     match authority
         .rsplit_once(':')
         .filter(|(_, port)| !port.contains(']'))
@@ -139,7 +143,7 @@ mod tests {
             for host in hosts {
                 headers.append(header::HOST, HeaderValue::from_static(host));
             }
-            Origin::check(&headers, &[]).is_ok()
+            RequestOrigin::check(&headers, &[]).is_ok()
         };
         for (origin, host) in [
             ("http://127.0.0.1:8080", "127.0.0.1:8080"),
@@ -180,12 +184,12 @@ mod tests {
         ));
     }
 
-    fn check(origins: &[&'static str]) -> Result<Origin, Refusal> {
+    fn check(origins: &[&'static str]) -> Result<RequestOrigin, ConnectionRefusal> {
         let mut headers = HeaderMap::new();
         for origin in origins {
             headers.append(header::ORIGIN, HeaderValue::from_static(origin));
         }
-        Origin::check(
+        RequestOrigin::check(
             &headers,
             &["https://shop.example".to_owned(), "null".to_owned()],
         )
@@ -208,13 +212,17 @@ mod tests {
             "*",
             "",
         ] {
-            assert_eq!(check(&[foreign]).unwrap_err(), Refusal::Origin, "{foreign}");
+            assert_eq!(
+                check(&[foreign]).unwrap_err(),
+                ConnectionRefusal::Origin,
+                "{foreign}"
+            );
         }
         for two in [
             ["https://shop.example", "https://evil.example"],
             ["https://shop.example"; 2],
         ] {
-            assert_eq!(check(&two).unwrap_err(), Refusal::Origin);
+            assert_eq!(check(&two).unwrap_err(), ConnectionRefusal::Origin);
         }
     }
 
@@ -257,7 +265,7 @@ mod tests {
         );
         assert_eq!(
             check(&[]).unwrap().preflight().unwrap_err(),
-            Refusal::Method
+            ConnectionRefusal::Method
         );
     }
 }

@@ -1,4 +1,4 @@
-//! A session that polls: one task that requests leave letters for.
+//! The task of a polling session, to which HTTP requests are sent over a channel.
 
 use std::future::poll_fn;
 
@@ -6,35 +6,35 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use super::conversation::Conversation;
-use super::mailbox::{Letter, Reply};
-use super::{Refusal, Talk};
-use crate::protocol::ending::Ending;
-use crate::protocol::engine::payload::Messages;
-use crate::protocol::engine::{self, Overlap, Packet, Polling};
+use super::poll_channel::{AnswerSender, PollRequest};
+use super::session::ClientSession;
+use super::{ConnectionRefusal, ProtocolDriver};
+use crate::protocol::close_reason::CloseReason;
+use crate::protocol::engine::payload::PayloadReader;
+use crate::protocol::engine::{self, EnginePacket, OverlappingPolls, PendingPoll};
 
-/// A polling session that is to be attended to.
-pub struct Attendance<T: Talk> {
-    conversation: Box<Conversation<T>>,
-    letters: mpsc::Receiver<Letter<T>>,
-    polling: Polling<Reply>,
-    /// The POST whose messages are being taken.
-    post: Option<(Messages, Reply)>,
-    /// The WebSocket that takes over once they are.
-    successor: Option<oneshot::Sender<Box<Conversation<T>>>>,
+/// A polling session whose task is to be spawned.
+pub struct PollingTask<T: ProtocolDriver> {
+    session: Box<ClientSession<T>>,
+    requests: mpsc::Receiver<PollRequest<T>>,
+    polling: PendingPoll<AnswerSender>,
+    /// The POST whose packets are being taken, and where its answer goes.
+    post: Option<(PayloadReader, AnswerSender)>,
+    /// Where to hand the session once the POST is done: to the WebSocket that takes it over.
+    successor: Option<oneshot::Sender<Box<ClientSession<T>>>>,
     payload_bytes_max: usize,
 }
 
-impl<T: Talk> Attendance<T> {
+impl<T: ProtocolDriver> PollingTask<T> {
     pub(super) fn new(
-        conversation: Box<Conversation<T>>,
-        letters: mpsc::Receiver<Letter<T>>,
+        session: Box<ClientSession<T>>,
+        requests: mpsc::Receiver<PollRequest<T>>,
         payload_bytes_max: usize,
     ) -> Self {
-        let (polling, post, successor) = (Polling::new(), None, None);
+        let (polling, post, successor) = (PendingPoll::new(), None, None);
         Self {
-            conversation,
-            letters,
+            session,
+            requests,
             polling,
             post,
             successor,
@@ -42,26 +42,28 @@ impl<T: Talk> Attendance<T> {
         }
     }
 
-    /// Attends to the session until it is over or a WebSocket has it.
+    /// Runs the session until it ends or a WebSocket takes it over.
     pub async fn run(mut self) {
         match self.attend().await {
             Ok(successor) => {
-                self.conversation.upgraded();
+                self.session.upgraded();
                 if let Some(poll) = self.polling.take() {
-                    answer(poll, &Packet::Noop);
+                    answer(poll, &EnginePacket::Noop);
                 }
-                // A WebSocket that is gone by now ends the session.
-                let _ = successor.send(self.conversation);
+                // If the WebSocket is gone by now, the session is dropped here and ends.
+                let _ = successor.send(self.session);
             }
-            Err(ending) => {
-                let goodbye = ending == Ending::Goodbye;
+            Err(reason) => {
+                // A client that closes the session itself knows it: its GET ends with a noop. Any other is
+                // told by a close packet, so that it does not poll on.
+                let goodbye = reason == CloseReason::Goodbye;
                 if let Some(poll) = self.polling.take() {
                     answer(
                         poll,
                         if goodbye {
-                            &Packet::Noop
+                            &EnginePacket::Noop
                         } else {
-                            &Packet::Close
+                            &EnginePacket::Close
                         },
                     );
                 }
@@ -69,23 +71,24 @@ impl<T: Talk> Attendance<T> {
                     let _ = post.send(if goodbye {
                         Ok(OK)
                     } else {
-                        Err(Refusal::BadRequest)
+                        Err(ConnectionRefusal::BadRequest)
                     });
                 }
-                self.conversation.end(&ending);
+                self.session.end(&reason);
             }
         }
     }
 
-    async fn attend(&mut self) -> Result<oneshot::Sender<Box<Conversation<T>>>, Ending> {
-        let (bell, closing) = (self.conversation.bell(), self.conversation.closing());
+    async fn attend(&mut self) -> Result<oneshot::Sender<Box<ClientSession<T>>>, CloseReason> {
+        let (waker, closing) = (self.session.waker(), self.session.closing());
         loop {
             self.tick()?;
             self.work()?;
             if self.reply()? {
-                // There is room again.
+                // The answer made room in the queue, so there may be more to do.
                 continue;
             }
+            // Messages of the POST under way come before those of the WebSocket.
             if self.post.is_none()
                 && let Some(successor) = self.successor.take()
             {
@@ -93,76 +96,79 @@ impl<T: Talk> Attendance<T> {
             }
             let deadline = self.deadline();
             let Self {
-                conversation,
-                letters,
+                session,
+                requests,
                 polling,
                 ..
             } = self;
-            let Conversation { talk, out, .. } = &mut **conversation;
+            let ClientSession { driver, out, .. } = &mut **session;
+            // `biased` and in this order: a session that is over answers nothing more, and a GET
+            // that has broken off must not be given packets.
             tokio::select! {
                 biased;
-                () = closing.cancelled() => return Err(Ending::Shutdown),
-                () = broken(polling) => return Err(Ending::Broken),
-                letter = letters.recv() => match letter {
-                    Some(letter) => self.read(letter)?,
-                    None => return Err(Ending::Broken),
+                () = closing.cancelled() => return Err(CloseReason::Shutdown),
+                () = broken(polling) => return Err(CloseReason::Broken),
+                request = requests.recv() => match request {
+                    Some(request) => self.read(request)?,
+                    None => return Err(CloseReason::Broken),
                 },
-                taken = poll_fn(|cx| talk.poll_work(out, cx)) => taken?,
-                () = bell.rung() => {}
+                taken = poll_fn(|cx| driver.poll_work(out, cx)) => taken?,
+                () = waker.woken() => {}
                 () = sleep_until(deadline) => {}
             }
         }
     }
 
-    fn read(&mut self, letter: Letter<T>) -> Result<(), Ending> {
-        // What is over is over before the letter is read.
+    fn read(&mut self, request: PollRequest<T>) -> Result<(), CloseReason> {
+        // A session that is over by its deadline stays over, even if a request is already there.
         self.tick()?;
-        match letter {
-            Letter::Broken => Err(Ending::Broken),
-            Letter::Overlap => Err(Ending::Overlap),
-            Letter::Poll(reply) => self.polling.wait(self.conversation.now(), reply).map_err(
-                |Overlap { first, second }| {
-                    answer(first, &Packet::Close);
-                    let _ = second.send(Err(Refusal::BadRequest));
-                    Ending::Overlap
+        match request {
+            PollRequest::Broken => Err(CloseReason::Broken),
+            PollRequest::Overlap => Err(CloseReason::Overlap),
+            PollRequest::Poll(reply) => self.polling.wait(self.session.now(), reply).map_err(
+                |OverlappingPolls { first, second }| {
+                    answer(first, &EnginePacket::Close);
+                    let _ = second.send(Err(ConnectionRefusal::BadRequest));
+                    CloseReason::Overlap
                 },
             ),
-            Letter::Post(body, reply) => {
-                self.post = Some((Messages::new(body), reply));
+            PollRequest::Post(body, reply) => {
+                self.post = Some((PayloadReader::new(body), reply));
                 Ok(())
             }
-            Letter::Probe(probed) => {
+            PollRequest::Probe(probed) => {
                 self.polling.probe(probed);
                 if probed && let Some(poll) = self.polling.take() {
-                    answer(poll, &Packet::Noop);
+                    answer(poll, &EnginePacket::Noop);
                 }
                 Ok(())
             }
-            Letter::TakeOver(successor) => {
+            PollRequest::TakeOver(successor) => {
                 self.successor = Some(successor);
                 Ok(())
             }
         }
     }
 
-    /// Silence is the client's own fault even while it is not read from, if that is because it does not poll.
-    fn tick(&mut self) -> Result<(), Ending> {
-        let listening = self.conversation.talk.may_receive();
-        self.conversation.tick(listening)
+    /// A client that does not poll cannot be read from. That is no excuse for a missing pong, so
+    /// only the driver's own lack of room counts as "not listening".
+    fn tick(&mut self) -> Result<(), CloseReason> {
+        let listening = self.session.driver.may_receive();
+        self.session.tick(listening)
     }
 
-    fn work(&mut self) -> Result<(), Ending> {
+    fn work(&mut self) -> Result<(), CloseReason> {
         loop {
             let mut taken = false;
-            while self.conversation.is_listening()
+            while self.session.is_listening()
                 && let Some((messages, _)) = &mut self.post
                 && let Some(message) = messages.take()
             {
-                self.conversation
-                    .receive(message.map_err(|_| Ending::Malformed)?)?;
+                self.session
+                    .receive(message.map_err(|_| CloseReason::Malformed)?)?;
                 taken = true;
             }
-            self.conversation.work()?;
+            self.session.work()?;
             if !taken {
                 break;
             }
@@ -173,38 +179,39 @@ impl<T: Talk> Attendance<T> {
         Ok(())
     }
 
-    fn reply(&mut self) -> Result<bool, Ending> {
-        let packets = !self.conversation.out.is_done();
-        let Some((poll, reply)) = self.polling.reply(self.conversation.now(), packets) else {
+    fn reply(&mut self) -> Result<bool, CloseReason> {
+        let packets = !self.session.out.is_done();
+        let Some((poll, reply)) = self.polling.reply(self.session.now(), packets) else {
             return Ok(false);
         };
         let payload = match reply {
-            engine::Reply::Noop => Packet::Noop.encode().into(),
-            engine::Reply::Packets => self.conversation.out.take_payload(self.payload_bytes_max),
+            engine::PollAnswer::Noop => EnginePacket::Noop.encode().into(),
+            engine::PollAnswer::Packets => self.session.out.take_payload(self.payload_bytes_max),
         };
-        // Packets that nobody takes are lost, so the session is.
+        // The GET broke off: the packets were taken from the queue and cannot be sent again, so the
+        // session ends.
         poll.send(Ok(payload))
             .map(|()| true)
-            .map_err(|_| Ending::Broken)
+            .map_err(|_| CloseReason::Broken)
     }
 
     fn deadline(&self) -> Instant {
-        let deadline = self.conversation.deadline();
-        self.polling.deadline().map_or(deadline, |poll| {
-            deadline.min(self.conversation.instant(poll))
-        })
+        let deadline = self.session.deadline();
+        self.polling
+            .deadline()
+            .map_or(deadline, |poll| deadline.min(self.session.instant(poll)))
     }
 }
 
 const OK: Bytes = Bytes::from_static(b"ok");
 
-fn answer(poll: Reply, packet: &Packet<'_>) {
-    // Nobody may wait for it any more.
+fn answer(poll: AnswerSender, packet: &EnginePacket<'_>) {
+    // The GET may have broken off, and then nobody needs the answer.
     let _ = poll.send(Ok(packet.encode().into()));
 }
 
-/// Waits until the waiting GET has broken off.
-async fn broken(polling: &mut Polling<Reply>) {
+/// Waits until the waiting GET has broken off; forever without one.
+async fn broken(polling: &mut PendingPoll<AnswerSender>) {
     poll_fn(|cx| match polling.waiting() {
         Some(poll) => poll.poll_closed(cx),
         None => std::task::Poll::Pending,

@@ -6,43 +6,43 @@ use schemas::{ErrorBody, ErrorCode};
 
 use crate::source::AuthError;
 
-/// Why a request does not become a connection, or is none of a session's.
+/// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Not a WebSocket upgrade, or not what the session does now.
+pub enum ConnectionRefusal {
+    /// Not a WebSocket upgrade, or not what the session expects now.
     #[error("Bad request")]
     BadRequest,
-    /// Not a GET.
+    /// A method other than GET.
     #[error("Bad handshake method")]
     Method,
-    /// An origin that is not on the list.
+    /// The origin of a page that is not allowed.
     #[error("Forbidden")]
     Origin,
-    /// Too many connections, or shutting down: to be tried again.
+    /// Too many connections, or the server shuts down. The client may try again later.
     #[error("Service unavailable")]
     Overloaded,
-    /// Not Engine.IO 4.
+    /// Not version 4 of Engine.IO.
     #[error("Unsupported protocol version")]
     Protocol,
-    /// A session nobody knows.
+    /// The session id is unknown.
     #[error("Session ID unknown")]
     Session,
-    /// A body with more bytes than announced as `maxPayload`.
+    /// The body has more bytes than the announced `maxPayload`.
     #[error("Payload too large")]
     TooLarge,
-    /// No token, or none that is good.
+    /// There is no token, or it is not valid.
     #[error(transparent)]
     Token(#[from] AuthError),
-    /// A transport that is not spoken here.
+    /// The transport is neither polling nor WebSocket.
     #[error("Transport unknown")]
     Transport,
-    /// Not WebSocket 13.
+    /// Not version 13 of WebSocket.
     #[error("Bad request")]
     Version,
 }
 
-impl Refusal {
-    /// The HTTP status.
+impl ConnectionRefusal {
+    /// The HTTP status of the response.
     pub fn status(self) -> StatusCode {
         match self {
             Self::Origin => StatusCode::FORBIDDEN,
@@ -54,7 +54,7 @@ impl Refusal {
         }
     }
 
-    /// engine.io's number for it.
+    /// The number that engine.io gives this error.
     pub fn code(self) -> u8 {
         match self {
             Self::Transport => 0,
@@ -70,8 +70,8 @@ impl Refusal {
         }
     }
 
-    /// The whole answer: `{"code":n,"message":"…"}`. A foreign page gets our own shape of an error in it, too, because
-    /// every other answer of 403 has that.
+    /// The whole response: `{"code":n,"message":"…"}`. A refused origin also gets the `error`
+    /// object of our REST API, as every other 403 has it.
     pub fn response(self) -> Response<Bytes> {
         let mut body = serde_json::json!({"code": self.code(), "message": self.to_string()});
         if self == Self::Origin {

@@ -16,26 +16,28 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use self::pipe::{Pipe, websocket};
-use super::{Gate, Knock, Out, Talk};
-use crate::protocol::engine::{self, Message};
+use super::{ConnectionAcceptor, HandshakeOutcome, ProtocolDriver, SendQueue};
+use crate::protocol::engine::{self, TransportMessage};
 use crate::protocol::frame;
-use crate::{Ending, Entrance, Options, limits};
+use crate::{CloseReason, HubOptions, ListenerPolicy, limits};
 
 const PIPE: usize = 64 * 1024;
 
-/// Says what it hears.
+/// A driver that sends back what it receives.
 struct Echo;
 
-impl Talk for Echo {
+impl ProtocolDriver for Echo {
     fn receive(
         &mut self,
         _now: Duration,
-        message: Message<'_>,
-        out: &mut Out,
-    ) -> Result<(), Ending> {
+        message: TransportMessage<'_>,
+        out: &mut SendQueue,
+    ) -> Result<(), CloseReason> {
         out.push(match message {
-            Message::Binary(bytes) => frame::binary(&bytes),
-            Message::Text(text) => frame::text(&engine::Packet::Message(text).encode()),
+            TransportMessage::Binary(bytes) => frame::binary(&bytes),
+            TransportMessage::Text(text) => {
+                frame::text(&engine::EnginePacket::Message(text).encode())
+            }
         });
         Ok(())
     }
@@ -44,7 +46,7 @@ impl Talk for Echo {
         true
     }
 
-    fn work(&mut self, _now: Duration, _out: &mut Out) -> Result<(), Ending> {
+    fn work(&mut self, _now: Duration, _out: &mut SendQueue) -> Result<(), CloseReason> {
         Ok(())
     }
 
@@ -53,52 +55,57 @@ impl Talk for Echo {
     }
 }
 
-/// A gate with an echo behind.
+/// An acceptor with an echo behind.
 struct World {
-    gate: Gate<Echo>,
-    entrance: Entrance,
+    acceptor: ConnectionAcceptor<Echo>,
+    policy: ListenerPolicy,
     tasks: JoinSet<()>,
 }
 
-/// Status and body.
+/// The status and the body of a response.
 type Answer = (u16, String);
 
 impl World {
     fn new() -> Self {
-        Self::with(Options::default())
+        Self::with(HubOptions::default())
     }
 
-    fn with(options: Options) -> Self {
-        let gate = Gate::new(options, Arc::new(Entropy::seeded(1)));
+    fn with(options: HubOptions) -> Self {
+        let acceptor = ConnectionAcceptor::new(options, Arc::new(Entropy::seeded(1)));
         Self {
-            gate,
-            entrance: Entrance::default(),
+            acceptor,
+            policy: ListenerPolicy::default(),
             tasks: JoinSet::new(),
         }
     }
 
-    fn knock(&self, method: &Method, query: &str, headers: &HeaderMap) -> Knock<Echo> {
+    fn handshake(
+        &self,
+        method: &Method,
+        query: &str,
+        headers: &HeaderMap,
+    ) -> HandshakeOutcome<Echo> {
         let uri = format!("/engine.io/?{query}").parse().unwrap();
-        self.gate.knock(
+        self.acceptor.handshake(
             method,
             &uri,
             headers,
             ([127, 0, 0, 1], 9).into(),
-            &self.entrance,
+            &self.policy,
             |_| Echo,
         )
     }
 
     async fn request(&mut self, method: Method, query: &str, body: &[u8]) -> Answer {
-        match self.knock(&method, query, &HeaderMap::new()) {
-            Knock::Answer(response) => read(&response),
-            Knock::Open(response, attendance) => {
-                self.tasks.spawn(attendance.run());
+        match self.handshake(&method, query, &HeaderMap::new()) {
+            HandshakeOutcome::Answer(response) => read(&response),
+            HandshakeOutcome::Open(response, task) => {
+                self.tasks.spawn(task.run());
                 read(&response)
             }
-            Knock::Poll(poll) => read(&poll.answer().await),
-            Knock::Post(post) => read(&post.answer(Bytes::copy_from_slice(body)).await),
-            Knock::Upgrade(..) => panic!("an upgrade"),
+            HandshakeOutcome::Poll(poll) => read(&poll.answer().await),
+            HandshakeOutcome::Post(post) => read(&post.answer(Bytes::copy_from_slice(body)).await),
+            HandshakeOutcome::Upgrade(..) => panic!("an upgrade"),
         }
     }
 
@@ -118,7 +125,9 @@ impl World {
 
     /// A poll that waits by itself.
     async fn poll_later(&self, sid: &str) -> tokio::task::JoinHandle<Answer> {
-        let Knock::Poll(poll) = self.knock(&Method::GET, &session(sid), &HeaderMap::new()) else {
+        let HandshakeOutcome::Poll(poll) =
+            self.handshake(&Method::GET, &session(sid), &HeaderMap::new())
+        else {
             panic!("no poll")
         };
         #[expect(
@@ -136,16 +145,16 @@ impl World {
     }
 
     fn websocket(&self, more: &str) -> Result<Pipe, Answer> {
-        match self.knock(
+        match self.handshake(
             &Method::GET,
             &format!("EIO=4&transport=websocket{more}"),
             &websocket(),
         ) {
-            Knock::Upgrade(response, upgrade) => {
+            HandshakeOutcome::Upgrade(response, upgrade) => {
                 assert_eq!(response.status(), 101);
                 Ok(Pipe::to(upgrade, PIPE))
             }
-            Knock::Answer(response) => Err(read(&response)),
+            HandshakeOutcome::Answer(response) => Err(read(&response)),
             _ => panic!("no WebSocket"),
         }
     }
@@ -281,7 +290,7 @@ async fn requests_that_open_nothing_are_refused_in_the_words_of_node() {
         );
     }
     assert_eq!(
-        world.gate.connections(),
+        world.acceptor.connections(),
         1,
         "only the one that opened counts"
     );
@@ -318,9 +327,9 @@ async fn a_websocket_says_what_it_hears() {
 
 #[tokio::test(start_paused = true)]
 async fn the_announced_bytes_hold_both_ways() {
-    let mut world = World::with(Options {
+    let mut world = World::with(HubOptions {
         max_payload: 20,
-        ..Options::default()
+        ..HubOptions::default()
     });
     let sid = world.session().await;
     assert_eq!(world.post(&sid, "4one\x1e4two").await, ok("ok"));
@@ -365,7 +374,7 @@ async fn a_websocket_is_pinged_and_closed_when_it_is_silent() {
         None,
         "dropped: nobody would read a goodbye"
     );
-    assert_eq!(world.gate.connections(), 0);
+    assert_eq!(world.acceptor.connections(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -382,7 +391,7 @@ async fn a_client_says_goodbye() {
     socket.say("1").await;
     assert_eq!(socket.closed().await, None);
     goodbyes().await;
-    assert_eq!(world.gate.connections(), 0);
+    assert_eq!(world.acceptor.connections(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -392,7 +401,7 @@ async fn closing_ends_waiting_polls_and_lets_nobody_in() {
     let poll = world.poll_later(&sid).await;
     let mut socket = world.websocket("").unwrap();
     socket.text().await;
-    world.gate.close();
+    world.acceptor.close();
     assert_eq!(poll.await.unwrap(), ok("1"));
     assert_eq!(socket.closed().await, Some(1001));
     assert_eq!(
@@ -405,17 +414,17 @@ async fn closing_ends_waiting_polls_and_lets_nobody_in() {
     assert_eq!(world.websocket("").err().unwrap().0, 503);
     assert_eq!(world.poll(&sid).await, unknown());
     goodbyes().await;
-    assert_eq!(world.gate.connections(), 0);
+    assert_eq!(world.acceptor.connections(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_origin_is_checked_on_every_transport_and_named_in_every_answer() {
-    let entrance = Entrance {
+    let policy = ListenerPolicy {
         origins: vec!["https://shop.example".into()],
-        ..Entrance::default()
+        ..ListenerPolicy::default()
     };
     let mut world = World {
-        entrance,
+        policy,
         ..World::new()
     };
     let sid = world.session().await;
@@ -450,27 +459,28 @@ async fn an_origin_is_checked_on_every_transport_and_named_in_every_answer() {
             "http://shop.example",
             "",
         ] {
-            let Knock::Answer(answer) = world.knock(method, query, &with(headers.clone(), foreign))
+            let HandshakeOutcome::Answer(answer) =
+                world.handshake(method, query, &with(headers.clone(), foreign))
             else {
                 panic!("{foreign} came in by {method} {query}");
             };
             assert_eq!(answer.status(), 403);
             assert!(!answer.headers().contains_key("access-control-allow-origin"));
         }
-        let answer = match world.knock(
+        let answer = match world.handshake(
             method,
             query,
             &with(headers.clone(), "https://shop.example"),
         ) {
-            Knock::Open(answer, attendance) => {
-                world.tasks.spawn(attendance.run());
+            HandshakeOutcome::Open(answer, task) => {
+                world.tasks.spawn(task.run());
                 answer
             }
-            Knock::Post(post) => post.answer(Bytes::from_static(b"4x")).await,
-            Knock::Poll(poll) => poll.answer().await,
+            HandshakeOutcome::Post(post) => post.answer(Bytes::from_static(b"4x")).await,
+            HandshakeOutcome::Poll(poll) => poll.answer().await,
             // A browser asks no leave of a WebSocket.
-            Knock::Upgrade(..) => continue,
-            Knock::Answer(preflight) => preflight,
+            HandshakeOutcome::Upgrade(..) => continue,
+            HandshakeOutcome::Answer(preflight) => preflight,
         };
         assert!(answer.status().is_success(), "{method} {query}");
         assert_eq!(
@@ -479,12 +489,12 @@ async fn an_origin_is_checked_on_every_transport_and_named_in_every_answer() {
         );
         assert_eq!(answer.headers()["access-control-allow-credentials"], "true");
     }
-    let refusal = world.knock(
+    let refusal = world.handshake(
         &Method::GET,
         "EIO=4",
         &with(HeaderMap::new(), "https://shop.example"),
     );
-    let Knock::Answer(refusal) = refusal else {
+    let HandshakeOutcome::Answer(refusal) = refusal else {
         panic!("not refused")
     };
     assert_eq!(

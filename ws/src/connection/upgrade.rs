@@ -1,4 +1,4 @@
-//! A connection that becomes a WebSocket: with a session of its own, or to take over one that polls.
+//! A connection that becomes a WebSocket: with a session of its own, or to take over a polling one.
 
 use std::future::poll_fn;
 
@@ -7,122 +7,131 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::conversation::Conversation;
-use super::mailbox::{Letter, Probing};
-use super::wire::Wire;
-use super::{Out, Talk, websocket};
+use super::poll_channel::{PollRequest, ProbePermit};
+use super::session::ClientSession;
+use super::stream::WebSocketStream;
+use super::{ProtocolDriver, SendQueue, websocket};
 use crate::limits::UPGRADE_TIMEOUT;
-use crate::protocol::ending::Ending;
-use crate::protocol::engine::{Probe, ProbeStep};
-use crate::protocol::frame::{self, Message};
+use crate::protocol::close_reason::CloseReason;
+use crate::protocol::engine::{ProbeStep, UpgradeProbe};
+use crate::protocol::frame::{self, ClientMessage};
 
 /// A connection whose request was answered with 101.
-pub struct Upgrade<T: Talk> {
-    purpose: Purpose<T>,
+pub struct PendingUpgrade<T: ProtocolDriver> {
+    purpose: UpgradePurpose<T>,
     message_bytes_max: usize,
 }
 
-enum Purpose<T: Talk> {
+enum UpgradePurpose<T: ProtocolDriver> {
     /// A session opens on it.
-    Fresh(Box<Conversation<T>>),
-    /// The session it names has a WebSocket already.
+    Fresh(Box<ClientSession<T>>),
+    /// The session it names has a WebSocket already, or another one is probing it.
     Late,
-    /// It wants to take over a session.
-    Probe(Probing<T>),
+    /// It probes a polling session, to take it over.
+    Probe(ProbePermit<T>),
 }
 
-impl<T: Talk> Upgrade<T> {
-    pub(super) fn fresh(conversation: Box<Conversation<T>>, message_bytes_max: usize) -> Self {
+impl<T: ProtocolDriver> PendingUpgrade<T> {
+    pub(super) fn fresh(session: Box<ClientSession<T>>, message_bytes_max: usize) -> Self {
         Self {
-            purpose: Purpose::Fresh(conversation),
+            purpose: UpgradePurpose::Fresh(session),
             message_bytes_max,
         }
     }
 
-    pub(super) fn probe(probing: Option<Probing<T>>, message_bytes_max: usize) -> Self {
+    pub(super) fn probe(probing: Option<ProbePermit<T>>, message_bytes_max: usize) -> Self {
         Self {
-            purpose: probing.map_or(Purpose::Late, Purpose::Probe),
+            purpose: probing.map_or(UpgradePurpose::Late, UpgradePurpose::Probe),
             message_bytes_max,
         }
     }
 
-    /// Speaks until it is over. `already_read` is what came right behind the request.
+    /// Runs the connection until it ends. `already_read` holds the bytes that followed the request.
     pub async fn run<Io>(self, io: Io, already_read: Bytes)
     where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // In a box, because each place it is moved to would keep room for it.
-        let mut wire = Box::new(Wire::new(io, &already_read, self.message_bytes_max));
+        // Boxed, because each future that it moves through would reserve room for it.
+        let mut stream = Box::new(WebSocketStream::new(
+            io,
+            &already_read,
+            self.message_bytes_max,
+        ));
+        // It is a slice of hyper's read buffer, which would be kept for the connection's whole life.
         drop(already_read);
-        let conversation = match self.purpose {
-            Purpose::Fresh(conversation) => Ok(conversation),
-            Purpose::Late => Err(Ending::Overlap),
-            // In a box, so that no connection has room for it all its life.
-            Purpose::Probe(probing) => Box::pin(take_over(probing, &mut wire)).await,
+        let session = match self.purpose {
+            UpgradePurpose::Fresh(session) => Ok(session),
+            UpgradePurpose::Late => Err(CloseReason::Overlap),
+            // Boxed, because otherwise every connection would reserve the room for this future all
+            // its life.
+            UpgradePurpose::Probe(probing) => Box::pin(take_over(probing, &mut stream)).await,
         };
-        match conversation {
-            Ok(conversation) => websocket::run(conversation, wire).await,
-            Err(ending) => wire.leave(Out::default(), &ending).await,
+        match session {
+            Ok(session) => websocket::run(session, stream).await,
+            Err(reason) => stream.leave(SendQueue::default(), &reason).await,
         }
     }
 }
 
-/// Probes the session and gets it, or lets it poll on.
-async fn take_over<T: Talk, Io>(
-    probing: Probing<T>,
-    wire: &mut Wire<Io>,
-) -> Result<Box<Conversation<T>>, Ending>
+/// Probes a polling session and takes it over; if that fails, the session polls on.
+async fn take_over<T: ProtocolDriver, Io>(
+    probing: ProbePermit<T>,
+    stream: &mut WebSocketStream<Io>,
+) -> Result<Box<ClientSession<T>>, CloseReason>
 where
     Io: AsyncRead + AsyncWrite + Unpin,
 {
-    let mailbox = &probing.0;
+    let channel = &probing.0;
     let outcome = tokio::select! {
         biased;
-        outcome = timeout(UPGRADE_TIMEOUT, probe(&probing, wire)) => outcome.unwrap_or(Err(Ending::Unused)),
-        () = mailbox.abandoned() => Err(Ending::Goodbye),
+        outcome = timeout(UPGRADE_TIMEOUT, probe(&probing, stream)) => outcome.unwrap_or(Err(CloseReason::UpgradeTimeout)),
+        () = channel.abandoned() => Err(CloseReason::Goodbye),
     };
     if outcome.is_err() {
-        mailbox.leave(Letter::Probe(false)).await;
+        channel.leave(PollRequest::Probe(false)).await;
     }
     outcome
 }
 
-async fn probe<T: Talk, Io>(
-    Probing(mailbox): &Probing<T>,
-    wire: &mut Wire<Io>,
-) -> Result<Box<Conversation<T>>, Ending>
+async fn probe<T: ProtocolDriver, Io>(
+    ProbePermit(channel): &ProbePermit<T>,
+    stream: &mut WebSocketStream<Io>,
+) -> Result<Box<ClientSession<T>>, CloseReason>
 where
     Io: AsyncRead + AsyncWrite + Unpin,
 {
-    let (mut probe, mut out) = (Probe::default(), Out::default());
+    let (mut probe, mut out) = (UpgradeProbe::default(), SendQueue::default());
     loop {
-        while let Some(message) = wire.decode()? {
+        while let Some(message) = stream.decode()? {
             let text = match message {
-                Message::Text(text) => text,
-                Message::Binary(_) => return Err(Ending::Malformed),
-                Message::Close(code) => return Err(Ending::Closed(code)),
-                Message::Ping(payload) => {
+                ClientMessage::Text(text) => text,
+                ClientMessage::Binary(_) => return Err(CloseReason::Malformed),
+                ClientMessage::Close(code) => return Err(CloseReason::Closed(code)),
+                ClientMessage::Ping(payload) => {
                     out.push(frame::pong(&payload));
                     continue;
                 }
-                Message::Pong => continue,
+                ClientMessage::Pong => continue,
             };
             match probe.receive(&text)? {
                 ProbeStep::Echo(packet) => {
                     out.push(frame::text(&packet.encode()));
-                    mailbox.leave(Letter::Probe(true)).await;
+                    // The client changes over only after its GET was answered, so the polling task
+                    // ends that GET now.
+                    channel.leave(PollRequest::Probe(true)).await;
                 }
                 ProbeStep::TakeOver => {
+                    // The session has a queue of its own: the echo has to be out before it.
                     while !out.is_done() {
-                        poll_fn(|cx| wire.poll(&mut out, false, cx)).await?;
+                        poll_fn(|cx| stream.poll(&mut out, false, cx)).await?;
                     }
                     let (successor, handed) = oneshot::channel();
-                    mailbox.leave(Letter::TakeOver(successor)).await;
-                    return handed.await.map_err(|_| Ending::Goodbye);
+                    channel.leave(PollRequest::TakeOver(successor)).await;
+                    return handed.await.map_err(|_| CloseReason::Goodbye);
                 }
             }
         }
         let listening = !out.is_full();
-        poll_fn(|cx| wire.poll(&mut out, listening, cx)).await?;
+        poll_fn(|cx| stream.poll(&mut out, listening, cx)).await?;
     }
 }

@@ -1,20 +1,12 @@
-//! What an event comes to, whether Shopify made it or another program posted it: the same few fields for every contract.
+//! What an event comes to, whether stockd found it out or another program posted it: the same few fields for every
+//! contract that dresses events in words of its own.
 
-use schemas::event::{LevelChange, Notice as Said, OrderChanged, Payment as Paid};
+use schemas::event::{LevelChange, Notice as OwnNotice, OrderChanged, Payment as OwnPayment};
 use schemas::shape::LevelShape;
-use schemas::{AnyId, Event, Kind, LocationId, Money, Posted, Role, Room, UserId};
+use schemas::{AnyId, EventData, LocationId, Money, Posted, Role, Room, UserId};
 use serde_json::{Map, Value, json};
 
-/// What an event comes to.
-pub(crate) enum Fact<'e> {
-    Notice(Notice<'e>),
-    Order(Order<'e>),
-    Payment(Payment<'e>),
-    Stock(Stock<'e>),
-    Transfer(Transfer<'e>),
-}
-
-/// What happened to a thing.
+/// What happened to an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
     Created,
@@ -35,6 +27,14 @@ pub(crate) struct Order<'e> {
     pub(crate) currency: Option<String>,
     pub(crate) owner: Owner,
     pub(crate) posted: Option<&'e Posted>,
+}
+
+/// What a payment did, as far as there is an event for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Failed,
+    Received,
+    Refunded,
 }
 
 /// A payment.
@@ -112,6 +112,24 @@ pub(crate) enum Audience<'e> {
 }
 
 impl Owner {
+    fn own(customer: Option<AnyId>) -> Self {
+        Self {
+            customer,
+            ..Self::default()
+        }
+    }
+
+    fn posted(posted: &Posted) -> Self {
+        Self {
+            customer: posted.customer_id.map(AnyId::from),
+            user: posted
+                .user_id
+                .as_ref()
+                .and_then(|user| user.as_str().parse().ok()),
+            room: posted.user_id.clone().map(Room::User),
+        }
+    }
+
     /// The rooms that hear of what is theirs.
     pub(crate) fn rooms(&self) -> impl Iterator<Item = Room> {
         let orders = self
@@ -129,45 +147,229 @@ impl Owner {
     }
 }
 
-/// What an event comes to, for somebody who is limited to those locations, or to none. `None` for what no contract
-/// but the native one has a word for.
-pub(crate) fn of<'e>(event: &'e Event, limited_to: Option<&[LocationId]>) -> Option<Fact<'e>> {
-    Some(match event {
-        Event::OrderCreated(order) => Fact::Order(self::order(Change::Created, order)),
-        Event::OrderDeleted(order) => Fact::Order(self::order(Change::Deleted, order)),
-        Event::OrderStatusChanged(order) => Fact::Order(self::order(Change::Status, order)),
-        Event::OrderUpdated(order) => Fact::Order(self::order(Change::Updated, order)),
-        Event::PaymentFailed(paid) => Fact::Payment(payment("failed", paid)),
-        Event::PaymentReceived(paid) => Fact::Payment(payment("received", paid)),
-        Event::PaymentRefunded(paid) => Fact::Payment(payment("refunded", paid)),
-        Event::InventoryUpdated(change) => Fact::Stock(Stock {
-            quantity: Some(json!(sum(change, limited_to))),
-            ..stock(Level::Updated, &change.level)
-        }),
-        Event::InventoryLowStock(level) => Fact::Stock(stock(Level::Low, level)),
-        Event::InventoryOutOfStock(level) => Fact::Stock(stock(Level::Out, level)),
-        Event::InventoryRestocked(level) => Fact::Stock(stock(Level::Restocked, level)),
-        Event::InventoryTransfer(transfer) => Fact::Transfer(Transfer {
-            id: transfer.transfer_id.into(),
-            // Who waits for its status is told nothing that says none.
-            status: Some(transfer.status.clone()?),
-            fields: json!(transfer),
-            posted: None,
-        }),
-        Event::SecurityAlert(said) | Event::SystemAlert(said) => Fact::Notice(Notice {
-            is_urgent: true,
-            ..notice(said)
-        }),
-        Event::SystemMaintenance(said) => Fact::Notice(Notice {
-            is_urgent: true,
-            ..notice(said)
-        }),
-        Event::SystemNotification(said) | Event::UserNotification(said) => {
-            Fact::Notice(notice(said))
+impl<'e> Order<'e> {
+    pub(crate) fn of(change: Change, order: &'e EventData<OrderChanged>) -> Self {
+        order.either(
+            |changed| {
+                let order = &changed.order;
+                let word = |status| json!(status).as_str().map(str::to_owned);
+                Self {
+                    change,
+                    id: Some(order.order_id.into()),
+                    name: Some(order.name.clone()),
+                    // A deleted order has no status of its own any more.
+                    status: if change == Change::Deleted {
+                        Some("cancelled".to_owned())
+                    } else {
+                        word(order.status)
+                    },
+                    previous: order.previous_status.and_then(word),
+                    total: Some(amount(&order.total)),
+                    currency: Some(order.currency.clone()),
+                    owner: Owner::own(order.customer_id.map(AnyId::from)),
+                    posted: None,
+                }
+            },
+            |posted| {
+                let said = Said(posted);
+                let default = match change {
+                    Change::Created => Some("created"),
+                    Change::Deleted => Some("cancelled"),
+                    Change::Status | Change::Updated => None,
+                };
+                Self {
+                    change,
+                    id: posted.order_id.clone(),
+                    name: said
+                        .text(&["aliasId", "orderNumber", "name"])
+                        .or_else(|| posted.order_id.as_ref().map(ToString::to_string)),
+                    status: said
+                        .text(&["newStatus", "status"])
+                        .or_else(|| default.map(str::to_owned)),
+                    previous: said.text(&["previousStatus"]),
+                    total: said.value(&["totalAmount", "total", "amount"]),
+                    currency: said.text(&["currency"]),
+                    owner: Owner::posted(posted),
+                    posted: Some(posted),
+                }
+            },
+        )
+    }
+}
+
+impl<'e> Payment<'e> {
+    pub(crate) fn of(outcome: Outcome, payment: &'e EventData<OwnPayment>) -> Self {
+        let status = match outcome {
+            Outcome::Failed => "failed",
+            Outcome::Received => "received",
+            Outcome::Refunded => "refunded",
+        };
+        payment.either(
+            |paid| Self {
+                status: status.to_owned(),
+                order: Some(paid.order_id.into()),
+                amount: Some(amount(&paid.amount)),
+                currency: Some(paid.currency.clone()),
+                owner: Owner::own(paid.customer_id.map(AnyId::from)),
+                posted: None,
+            },
+            |posted| Self::posted(status, posted),
+        )
+    }
+
+    /// A payment whose status no event of its own names. Its source calls it so: `payment.pending`.
+    pub(crate) fn of_status(posted: &'e Posted) -> Self {
+        let status = posted
+            .name
+            .as_deref()
+            .and_then(|name| name.split_once('.'))
+            .map_or("changed", |(_, word)| word);
+        Self::posted(status, posted)
+    }
+
+    fn posted(status: &str, posted: &'e Posted) -> Self {
+        let said = Said(posted);
+        Self {
+            status: said.text(&["status"]).unwrap_or_else(|| status.to_owned()),
+            order: posted.order_id.clone(),
+            amount: said.value(&["amount", "totalAmount", "total"]),
+            currency: said.text(&["currency"]),
+            owner: Owner::posted(posted),
+            posted: Some(posted),
         }
-        Event::Posted(posted) => return of_posted(posted),
-        _ => return None,
-    })
+    }
+}
+
+impl<'e> Stock<'e> {
+    /// A level that crossed its threshold.
+    pub(crate) fn of_crossing(level: Level, stock: &'e EventData<LevelShape>) -> Self {
+        stock.either(
+            |shape| Self::own(level, shape, shape.available),
+            |posted| Self::posted(level, posted),
+        )
+    }
+
+    /// A level that changed: what there is of its product, as far as somebody limited to those locations may know.
+    pub(crate) fn of_change(
+        change: &'e EventData<LevelChange>,
+        limited_to: Option<&[LocationId]>,
+    ) -> Self {
+        change.either(
+            |change| Self::own(Level::Updated, &change.level, sum(change, limited_to)),
+            |posted| Self::posted(Level::Updated, posted),
+        )
+    }
+
+    fn own(level: Level, shape: &LevelShape, quantity: i64) -> Self {
+        Self {
+            level,
+            product: Some(
+                shape
+                    .product_id
+                    .map_or_else(|| shape.inventory_item_id.into(), AnyId::from),
+            ),
+            variant: shape.variant_id.map(AnyId::from),
+            title: shape.title.clone(),
+            quantity: Some(quantity.into()),
+            threshold: Some(shape.threshold.into()),
+            posted: None,
+        }
+    }
+
+    fn posted(level: Level, posted: &'e Posted) -> Self {
+        let said = Said(posted);
+        Self {
+            level,
+            product: posted
+                .product_id
+                .clone()
+                .or_else(|| said.text(&["inventoryItemId"])?.parse().ok()),
+            variant: posted.variant_id.clone(),
+            title: said.text(&["productName", "title", "name"]),
+            quantity: said.value(&["quantity", "currentQuantity", "available"]),
+            threshold: said.value(&["threshold"]),
+            posted: Some(posted),
+        }
+    }
+}
+
+impl<'e> Transfer<'e> {
+    /// `None` where Shopify says no status, or a program no id: who waits for a status is not told of its absence.
+    pub(crate) fn of(transfer: &'e EventData<schemas::event::Transfer>) -> Option<Self> {
+        transfer.either(
+            |transfer| {
+                Some(Self {
+                    id: transfer.transfer_id.into(),
+                    status: Some(transfer.status.clone()?),
+                    fields: json!(transfer),
+                    posted: None,
+                })
+            },
+            |posted| {
+                Some(Self {
+                    id: posted.transfer_id.clone()?,
+                    status: Said(posted).text(&["newStatus", "status"]),
+                    fields: json!({}),
+                    posted: Some(posted),
+                })
+            },
+        )
+    }
+}
+
+impl<'e> Notice<'e> {
+    /// An alert or an announcement of work on the system.
+    pub(crate) fn urgent(posted: &'e Posted) -> Self {
+        Self {
+            is_urgent: true,
+            ..Self::posted(posted)
+        }
+    }
+
+    pub(crate) fn of_alert(alert: &'e EventData<OwnNotice>) -> Self {
+        alert.either(
+            |notice| Self {
+                title: Some(notice.title.clone()),
+                message: Some(notice.message.clone()),
+                audience: notice
+                    .user_id
+                    .as_ref()
+                    .map_or(Audience::Everybody, Audience::User),
+                is_urgent: true,
+                posted: None,
+            },
+            Self::urgent,
+        )
+    }
+
+    /// For everybody who works for the shop, or for a company where it names one.
+    pub(crate) fn of_shop(posted: &'e Posted) -> Self {
+        let notice = Self::posted(posted);
+        match &posted.company_id {
+            Some(_) => notice,
+            None => Self {
+                audience: Audience::Shop,
+                ..notice
+            },
+        }
+    }
+
+    pub(crate) fn posted(posted: &'e Posted) -> Self {
+        let said = Said(posted);
+        let audience = match (&posted.company_id, &posted.user_id, posted.role) {
+            (Some(company), ..) => Audience::Company(company),
+            (None, Some(user), _) => Audience::User(user),
+            (None, None, Some(role)) => Audience::Role(role),
+            (None, None, None) => Audience::Everybody,
+        };
+        Self {
+            title: said.text(&["title", "subject"]),
+            message: said.text(&["message", "content"]),
+            audience,
+            is_urgent: false,
+            posted: Some(posted),
+        }
+    }
 }
 
 /// An id as JSON: a number where that is exact in JavaScript.
@@ -183,61 +385,6 @@ pub(crate) fn amount(money: &Money) -> Value {
         .map_or(Value::Null, Value::from)
 }
 
-fn order(change: Change, changed: &OrderChanged) -> Order<'static> {
-    let order = &changed.order;
-    // A deleted order has no status of its own any more.
-    let word = |status| json!(status).as_str().map(str::to_owned);
-    Order {
-        change,
-        id: Some(order.order_id.into()),
-        name: Some(order.name.clone()),
-        status: if change == Change::Deleted {
-            Some("cancelled".to_owned())
-        } else {
-            word(order.status)
-        },
-        previous: order.previous_status.and_then(word),
-        total: Some(amount(&order.total)),
-        currency: Some(order.currency.clone()),
-        owner: Owner {
-            customer: order.customer_id.map(AnyId::from),
-            ..Owner::default()
-        },
-        posted: None,
-    }
-}
-
-fn payment(status: &str, paid: &Paid) -> Payment<'static> {
-    Payment {
-        status: status.to_owned(),
-        order: Some(paid.order_id.into()),
-        amount: Some(amount(&paid.amount)),
-        currency: Some(paid.currency.clone()),
-        owner: Owner {
-            customer: paid.customer_id.map(AnyId::from),
-            ..Owner::default()
-        },
-        posted: None,
-    }
-}
-
-fn stock(of: Level, level: &LevelShape) -> Stock<'static> {
-    Stock {
-        level: of,
-        product: Some(
-            level
-                .product_id
-                .map_or_else(|| level.inventory_item_id.into(), AnyId::from),
-        ),
-        variant: level.variant_id.map(AnyId::from),
-        title: level.title.clone(),
-        quantity: Some(json!(level.available)),
-        threshold: Some(json!(level.threshold)),
-        posted: None,
-    }
-}
-
-/// How much there is of the product, as far as somebody limited to those locations may know.
 fn sum(change: &LevelChange, limited_to: Option<&[LocationId]>) -> i64 {
     if change.product.is_empty() {
         return change.level.available;
@@ -251,124 +398,23 @@ fn sum(change: &LevelChange, limited_to: Option<&[LocationId]>) -> i64 {
         .sum()
 }
 
-fn notice(said: &Said) -> Notice<'_> {
-    Notice {
-        title: Some(said.title.clone()),
-        message: Some(said.message.clone()),
-        audience: said
-            .user_id
-            .as_ref()
-            .map_or(Audience::Everybody, Audience::User),
-        is_urgent: false,
-        posted: None,
+/// The fields that a program posted.
+struct Said<'e>(&'e Posted);
+
+impl Said<'_> {
+    /// The first of these that is there.
+    fn value(&self, keys: &[&str]) -> Option<Value> {
+        first(&self.0.data, keys).cloned()
+    }
+
+    /// The same, where it is a text.
+    fn text(&self, keys: &[&str]) -> Option<String> {
+        first(&self.0.data, keys)?.as_str().map(str::to_owned)
     }
 }
 
-fn of_posted(posted: &Posted) -> Option<Fact<'_>> {
-    let said = |keys: &[&str]| first(&posted.data, keys);
-    let text = |keys: &[&str]| said(keys).and_then(|value| value.as_str().map(str::to_owned));
-    let owner = || Owner {
-        customer: posted.customer_id.map(AnyId::from),
-        user: posted
-            .user_id
-            .as_ref()
-            .and_then(|user| user.as_str().parse().ok()),
-        room: posted.user_id.clone().map(Room::User),
-    };
-    let order = |change, default: Option<&str>| {
-        Fact::Order(Order {
-            change,
-            id: posted.order_id.clone(),
-            name: text(&["aliasId", "orderNumber", "name"])
-                .or_else(|| posted.order_id.as_ref().map(ToString::to_string)),
-            status: text(&["newStatus", "status"]).or_else(|| default.map(str::to_owned)),
-            previous: text(&["previousStatus"]),
-            total: said(&["totalAmount", "total", "amount"]),
-            currency: text(&["currency"]),
-            owner: owner(),
-            posted: Some(posted),
-        })
-    };
-    let payment = |status: &str| {
-        Fact::Payment(Payment {
-            status: text(&["status"]).unwrap_or_else(|| status.to_owned()),
-            order: posted.order_id.clone(),
-            amount: said(&["amount", "totalAmount", "total"]),
-            currency: text(&["currency"]),
-            owner: owner(),
-            posted: Some(posted),
-        })
-    };
-    let stock = |level| {
-        Fact::Stock(Stock {
-            level,
-            product: posted
-                .product_id
-                .clone()
-                .or_else(|| said(&["inventoryItemId"])?.as_str()?.parse().ok()),
-            variant: posted.variant_id.clone(),
-            title: text(&["productName", "title", "name"]),
-            quantity: said(&["quantity", "currentQuantity", "available"]),
-            threshold: said(&["threshold"]),
-            posted: Some(posted),
-        })
-    };
-    let notice = |audience, is_urgent| {
-        Fact::Notice(Notice {
-            title: text(&["title", "subject"]),
-            message: text(&["message", "content"]),
-            audience,
-            is_urgent,
-            posted: Some(posted),
-        })
-    };
-    let audience = || match (&posted.company_id, &posted.user_id, posted.role) {
-        (Some(company), ..) => Audience::Company(company),
-        (None, Some(user), _) => Audience::User(user),
-        (None, None, Some(role)) => Audience::Role(role),
-        (None, None, None) => Audience::Everybody,
-    };
-    Some(match posted.kind {
-        Kind::OrderCreated => order(Change::Created, Some("created")),
-        Kind::OrderDeleted => order(Change::Deleted, Some("cancelled")),
-        Kind::OrderStatusChanged => order(Change::Status, None),
-        Kind::OrderUpdated => order(Change::Updated, None),
-        Kind::PaymentFailed => payment("failed"),
-        Kind::PaymentReceived => payment("received"),
-        Kind::PaymentRefunded => payment("refunded"),
-        // Its source calls it so: `payment.pending`.
-        Kind::PaymentStatusChanged => payment(
-            posted
-                .name
-                .as_deref()
-                .and_then(|name| name.split_once('.'))
-                .map_or("changed", |(_, word)| word),
-        ),
-        Kind::InventoryLowStock => stock(Level::Low),
-        Kind::InventoryOutOfStock => stock(Level::Out),
-        Kind::InventoryRestocked => stock(Level::Restocked),
-        Kind::InventoryUpdated => stock(Level::Updated),
-        Kind::InventoryTransfer => Fact::Transfer(Transfer {
-            id: posted.transfer_id.clone()?,
-            status: text(&["newStatus", "status"]),
-            fields: json!({}),
-            posted: Some(posted),
-        }),
-        Kind::SecurityAlert | Kind::SystemAlert | Kind::SystemMaintenance => {
-            notice(audience(), true)
-        }
-        Kind::ShopNotification if posted.company_id.is_none() => notice(Audience::Shop, false),
-        Kind::CompanyNotification
-        | Kind::ShopNotification
-        | Kind::SystemNotification
-        | Kind::UserNotification => notice(audience(), false),
-        _ => return None,
-    })
-}
-
 /// The first of these that is there.
-fn first(data: &Map<String, Value>, keys: &[&str]) -> Option<Value> {
+pub(crate) fn first<'d>(data: &'d Map<String, Value>, keys: &[&str]) -> Option<&'d Value> {
     keys.iter()
         .find_map(|key| data.get(*key).filter(|value| !value.is_null()))
-        .cloned()
 }

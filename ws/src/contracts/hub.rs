@@ -2,42 +2,98 @@
 //! or product listen for; every payload is flat.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use schemas::{AnyId, ErrorBody, ErrorCode, Event, Identity, OrderId, ProductId, Role, Room};
+use schemas::{
+    AnyId, Ephemeral, ErrorBody, ErrorCode, Event, Identity, Kind, Logged, OrderId, ProductId,
+    Role, Room,
+};
 use serde_json::{Map, Value, json};
 
-use super::fact::{self, Audience, Change, Fact, Level, Notice, Order, Payment, Stock};
+use super::fact::{Audience, Change, Level, Notice, Order, Outcome, Payment, Stock, Transfer};
+use super::names::names;
 use super::request::{self, Fields, Join, Leaving, Request, own_orders};
-use super::{Arrived, Contract, Part, Telling};
-use crate::protocol::socketio::Call;
+use super::{Arrived, CONNECTED, Contract, Part, Telling, json_text};
+use crate::protocol::socketio::ClientCall;
 
 pub(crate) struct Hub;
 
 impl Contract for Hub {
     fn parts(&self, told: &Telling<'_>) -> Vec<Part> {
-        match fact::of(told.event, told.limited_to) {
-            Some(Fact::Order(order)) => self::order(&order, told),
-            Some(Fact::Payment(payment)) => self::payment(&payment, told),
-            Some(Fact::Stock(stock)) => self::stock(&stock, told),
-            Some(Fact::Transfer(transfer)) => {
-                let ours = json!({ "transferId": transfer.id, "status": transfer.status });
-                let payload = flat(told, transfer.posted, merged(transfer.fields, ours));
-                vec![Part::to(
-                    [Room::Transfer(transfer.id)],
-                    "transfer:status_update",
-                    payload,
-                )]
-            }
-            Some(Fact::Notice(notice)) => self::notice(&notice, told),
-            None => match told.event {
-                Event::Emitted(emitted) => {
-                    vec![Part::new(emitted.event.clone(), emitted.data.clone())]
+        match told.event {
+            Event::Logged(event) => match event {
+                Logged::OrderCreated(order) => {
+                    self::order(&Order::of(Change::Created, order), told)
                 }
-                Event::Typing(typing) => {
+                Logged::OrderDeleted(order) => {
+                    self::order(&Order::of(Change::Deleted, order), told)
+                }
+                Logged::OrderStatusChanged(order) => {
+                    self::order(&Order::of(Change::Status, order), told)
+                }
+                Logged::OrderUpdated(order) => {
+                    self::order(&Order::of(Change::Updated, order), told)
+                }
+                Logged::PaymentFailed(paid) => payment(&Payment::of(Outcome::Failed, paid), told),
+                Logged::PaymentReceived(paid) => {
+                    payment(&Payment::of(Outcome::Received, paid), told)
+                }
+                Logged::PaymentRefunded(paid) => {
+                    payment(&Payment::of(Outcome::Refunded, paid), told)
+                }
+                Logged::PaymentStatusChanged(posted) => payment(&Payment::of_status(posted), told),
+                Logged::InventoryLowStock(level) => {
+                    stock(&Stock::of_crossing(Level::Low, level), told)
+                }
+                Logged::InventoryOutOfStock(level) => {
+                    stock(&Stock::of_crossing(Level::Out, level), told)
+                }
+                Logged::InventoryRestocked(level) => {
+                    stock(&Stock::of_crossing(Level::Restocked, level), told)
+                }
+                Logged::InventoryUpdated(change) => {
+                    stock(&Stock::of_change(change, told.limited_to), told)
+                }
+                Logged::InventoryTransfer(transfer) => {
+                    let transfer = Transfer::of(transfer);
+                    transfer
+                        .map(|told_of| self::transfer(told_of, told))
+                        .into_iter()
+                        .collect()
+                }
+                Logged::SystemAlert(alert) => notice(&Notice::of_alert(alert), told),
+                Logged::SecurityAlert(posted) | Logged::SystemMaintenance(posted) => {
+                    notice(&Notice::urgent(posted), told)
+                }
+                Logged::ShopNotification(posted) => notice(&Notice::of_shop(posted), told),
+                Logged::CompanyNotification(posted)
+                | Logged::SystemNotification(posted)
+                | Logged::UserNotification(posted) => notice(&Notice::posted(posted), told),
+                Logged::Emitted(emitted) => vec![Part::new(emitted.event.clone(), &emitted.data)],
+                // The hub's document has no word for these.
+                Logged::CommandUpdated(_)
+                | Logged::CustomerActivity(_)
+                | Logged::CustomerAddedToCart(_)
+                | Logged::CustomerViewingProduct(_)
+                | Logged::InventoryReservation(_)
+                | Logged::ProductCreated(_)
+                | Logged::ProductDeleted(_)
+                | Logged::ProductPriceChanged(_)
+                | Logged::ProductUpdated(_)
+                | Logged::ShopifyDrift(_)
+                | Logged::ShopifySyncStatus(_)
+                | Logged::UserActivity(_) => Vec::new(),
+            },
+            Event::Ephemeral(event) => match event {
+                Ephemeral::Typing(typing) => {
                     let payload = json!({ "userId": typing.user_id, "roomId": typing.room_id, "isTyping": typing.is_typing });
-                    vec![Part::new("typing", payload)]
+                    vec![Part::new(HubMessage::Typing.as_str(), &payload)]
                 }
-                _ => Vec::new(),
+                // Nor for these.
+                Ephemeral::CustomerOffline(_)
+                | Ephemeral::CustomerOnline(_)
+                | Ephemeral::ShopifyProgress(_)
+                | Ephemeral::ShopifyWebhookReceived(_) => Vec::new(),
             },
         }
     }
@@ -77,19 +133,21 @@ impl Contract for Hub {
         }
     }
 
-    fn read(&self, call: &Call, identity: &Identity) -> Result<Request, ErrorBody> {
+    fn read(&self, call: &ClientCall, identity: &Identity) -> Result<Request, ErrorBody> {
         request::plain(call)?;
-        match call.name.as_str() {
-            "join_room" => self.join(room(&argument(call, "roomId")?)?, "roomId", identity),
-            "subscribe_order" => {
+        match HubRequest::parse(&call.name).ok_or_else(request::unknown)? {
+            HubRequest::JoinRoom => {
+                self.join(room(&argument(call, "roomId")?)?, "roomId", identity)
+            }
+            HubRequest::SubscribeOrder => {
                 let order = named::<OrderId>(call, "orderId").map(Room::Order)?;
                 self.join(order, "orderId", identity)
             }
-            "subscribe_inventory" => {
+            HubRequest::SubscribeInventory => {
                 let product = named::<ProductId>(call, "productId").map(Room::InventoryProduct)?;
                 self.join(product, "productId", identity)
             }
-            "leave_room" => {
+            HubRequest::LeaveRoom => {
                 let room = room(&argument(call, "roomId")?)?;
                 if self.first_rooms(identity).contains(&room) {
                     return Err(ErrorBody::field(
@@ -99,7 +157,7 @@ impl Contract for Hub {
                 }
                 Ok(Request::Leave(Leaving::Rooms([room].into())))
             }
-            "typing" => {
+            HubRequest::Typing => {
                 let fields = Fields::of(call)?;
                 let Some(id) = fields.field("roomId") else {
                     return Err(ErrorBody::field(
@@ -114,14 +172,13 @@ impl Contract for Hub {
                     is_typing,
                 })
             }
-            "auth:refresh" => request::refresh(call),
-            _ => Err(request::unknown()),
+            HubRequest::AuthRefresh => request::refresh(call),
         }
     }
 
     fn depends_on_locations(&self, event: &Event) -> bool {
         // A product's quantity is the sum of what one may see.
-        matches!(event, Event::InventoryUpdated(_))
+        event.kind() == Kind::InventoryUpdated
     }
 
     fn connected(&self, arrived: &Arrived<'_>) -> Value {
@@ -131,6 +188,47 @@ impl Contract for Hub {
             "userId": arrived.identity.user_id,
             "timestamp": arrived.at,
         })
+    }
+}
+
+names! {
+    /// What clients of the hub ask.
+    HubRequest {
+        JoinRoom = "join_room",
+        LeaveRoom = "leave_room",
+        SubscribeOrder = "subscribe_order",
+        SubscribeInventory = "subscribe_inventory",
+        Typing = "typing",
+        AuthRefresh = "auth:refresh",
+    }
+}
+
+names! {
+    /// What clients of the hub hear, but for what programs emit by names of their own.
+    HubMessage {
+        Connected = CONNECTED,
+        OrderStatusUpdated = "order:status_updated",
+        OrderNewOrder = "order:new_order",
+        OrderShopOrder = "order:shop_order",
+        OrderUpdate = "order:update",
+        PaymentStatusUpdated = "payment:status_updated",
+        PaymentUpdate = "payment:update",
+        InventoryUpdated = "inventory:updated",
+        InventoryShopUpdate = "inventory:shop_update",
+        InventoryStockChanged = "inventory:stock_changed",
+        InventoryLowStockAlert = "inventory:low_stock_alert",
+        InventoryAlert = "inventory:alert",
+        TransferStatusUpdate = "transfer:status_update",
+        NotificationNew = "notification:new",
+        NotificationBroadcast = "notification:broadcast",
+        AnnouncementNew = "announcement:new",
+        Typing = "typing",
+    }
+}
+
+impl HubMessage {
+    fn part(self, payload: &Arc<str>) -> Part {
+        Part::shared(self.as_str(), payload)
     }
 }
 
@@ -199,7 +297,7 @@ fn room(name: &str) -> Result<Room, ErrorBody> {
 }
 
 /// The one thing that most requests say: alone, or as a field.
-fn argument(call: &Call, key: &str) -> Result<String, ErrorBody> {
+fn argument(call: &ClientCall, key: &str) -> Result<String, ErrorBody> {
     let missing = || ErrorBody::field(key, format!("{key} is missing: a number or a text"));
     match call.args.first() {
         None | Some(Value::Null) => Err(missing()),
@@ -208,7 +306,10 @@ fn argument(call: &Call, key: &str) -> Result<String, ErrorBody> {
     }
 }
 
-fn named<Id: std::str::FromStr + Into<AnyId>>(call: &Call, key: &str) -> Result<AnyId, ErrorBody> {
+fn named<Id: std::str::FromStr + Into<AnyId>>(
+    call: &ClientCall,
+    key: &str,
+) -> Result<AnyId, ErrorBody> {
     let text = argument(call, key)?;
     AnyId::of::<Id>(&text).map_err(|problem| ErrorBody::field(key, format!("{key}: {problem}")))
 }
@@ -236,26 +337,22 @@ fn order(order: &Order<'_>, told: &Telling<'_>) -> Vec<Part> {
     let payload = flat(told, order.posted, ours);
     let mut parts = Vec::new();
     if order.change != Change::Updated {
-        parts.push(Part::to(
-            order.owner.rooms(),
-            "order:status_updated",
-            payload.clone(),
-        ));
+        parts.push(
+            HubMessage::OrderStatusUpdated
+                .part(&payload)
+                .to(order.owner.rooms()),
+        );
     }
     if order.change == Change::Created {
-        parts.push(Part::to(
-            company(told, order.posted),
-            "order:new_order",
-            payload.clone(),
-        ));
-        parts.push(Part::to([Room::Shop], "order:shop_order", payload.clone()));
+        parts.push(
+            HubMessage::OrderNewOrder
+                .part(&payload)
+                .to(company(told, order.posted)),
+        );
+        parts.push(HubMessage::OrderShopOrder.part(&payload).to([Room::Shop]));
     }
-    parts.extend(
-        order
-            .id
-            .clone()
-            .map(|id| Part::to([Room::Order(id)], "order:update", payload)),
-    );
+    let room = order.id.clone().map(Room::Order);
+    parts.extend(room.map(|room| HubMessage::OrderUpdate.part(&payload).to([room])));
     parts
 }
 
@@ -268,18 +365,21 @@ fn payment(payment: &Payment<'_>, told: &Telling<'_>) -> Vec<Part> {
         "message": format!("Your payment is {}", payment.status),
     });
     let payload = flat(told, payment.posted, ours);
-    let mut parts = vec![Part::to(
-        payment.owner.rooms(),
-        "payment:status_updated",
-        payload.clone(),
-    )];
-    parts.extend(
-        payment
-            .order
-            .clone()
-            .map(|id| Part::to([Room::Order(id)], "payment:update", payload)),
-    );
-    parts
+    let room = payment.order.clone().map(Room::Order);
+    let owner = HubMessage::PaymentStatusUpdated
+        .part(&payload)
+        .to(payment.owner.rooms());
+    std::iter::once(owner)
+        .chain(room.map(|room| HubMessage::PaymentUpdate.part(&payload).to([room])))
+        .collect()
+}
+
+fn transfer(transfer: Transfer<'_>, told: &Telling<'_>) -> Part {
+    let ours = json!({ "transferId": transfer.id, "status": transfer.status });
+    let payload = flat(told, transfer.posted, merged(transfer.fields, ours));
+    HubMessage::TransferStatusUpdate
+        .part(&payload)
+        .to([Room::Transfer(transfer.id)])
 }
 
 fn stock(stock: &Stock<'_>, told: &Telling<'_>) -> Vec<Part> {
@@ -317,23 +417,33 @@ fn stock(stock: &Stock<'_>, told: &Telling<'_>) -> Vec<Part> {
     let company = || company(told, stock.posted);
     match stock.level {
         Level::Updated => {
-            let mut parts = vec![
-                Part::to(company(), "inventory:updated", payload.clone()),
-                Part::to([Room::Shop], "inventory:shop_update", payload.clone()),
-            ];
             let product = stock.product.clone().map(Room::InventoryProduct);
-            parts.extend(product.map(|room| Part::to([room], "inventory:stock_changed", payload)));
-            parts
+            let changed = |room| HubMessage::InventoryStockChanged.part(&payload).to([room]);
+            [
+                HubMessage::InventoryUpdated.part(&payload).to(company()),
+                HubMessage::InventoryShopUpdate
+                    .part(&payload)
+                    .to([Room::Shop]),
+            ]
+            .into_iter()
+            .chain(product.map(changed))
+            .collect()
         }
         Level::Low | Level::Out => vec![
-            Part::to(
-                company().chain([Room::Shop]),
-                "inventory:low_stock_alert",
-                payload.clone(),
-            ),
-            Part::to([Room::InventoryAll], "inventory:alert", payload),
+            HubMessage::InventoryLowStockAlert
+                .part(&payload)
+                .to(company().chain([Room::Shop])),
+            HubMessage::InventoryAlert
+                .part(&payload)
+                .to([Room::InventoryAll]),
         ],
-        Level::Restocked => vec![Part::to([Room::InventoryAll], "inventory:alert", payload)],
+        Level::Restocked => {
+            vec![
+                HubMessage::InventoryAlert
+                    .part(&payload)
+                    .to([Room::InventoryAll]),
+            ]
+        }
     }
 }
 
@@ -349,20 +459,20 @@ fn notice(notice: &Notice<'_>, told: &Telling<'_>) -> Vec<Part> {
         .posted
         .and_then(|posted| posted.name.as_deref())
         .is_some_and(|name| name.starts_with("notification."));
-    match notice.audience {
+    let part = match notice.audience {
         Audience::Company(_) | Audience::Shop | Audience::User(_) => {
-            vec![Part::new("notification:new", payload)]
+            HubMessage::NotificationNew.part(&payload)
         }
-        Audience::Role(_) => vec![Part::new("notification:broadcast", payload)],
-        Audience::Everybody if is_broadcast => {
-            vec![Part::to(
-                [Room::Everyone],
-                "notification:broadcast",
-                payload,
-            )]
+        Audience::Role(_) => HubMessage::NotificationBroadcast.part(&payload),
+        Audience::Everybody => if is_broadcast {
+            HubMessage::NotificationBroadcast
+        } else {
+            HubMessage::AnnouncementNew
         }
-        Audience::Everybody => vec![Part::to([Room::Everyone], "announcement:new", payload)],
-    }
+        .part(&payload)
+        .to([Room::Everyone]),
+    };
+    vec![part]
 }
 
 /// The company that is told: the one that is named, or else the shop's.
@@ -379,13 +489,13 @@ fn company(
 }
 
 /// One flat object: what was posted, as it came, and what is missing there.
-fn flat(told: &Telling<'_>, posted: Option<&schemas::Posted>, ours: Value) -> Value {
+fn flat(told: &Telling<'_>, posted: Option<&schemas::Posted>, ours: Value) -> Arc<str> {
     let mut payload = merged(ours, json!({ "timestamp": told.at, "shop": told.shop }));
     if let Some(posted) = posted {
         payload = merged(payload, json!({ "source": posted.source }));
         payload = merged(payload, posted.data.clone().into());
     }
-    payload
+    json_text(&payload)
 }
 
 /// The fields of both, the second's where both have one; without those that are empty.

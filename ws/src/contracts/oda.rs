@@ -2,28 +2,48 @@
 
 mod request;
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use schemas::{AnyId, ErrorBody, Event, Identity, Kind, Posted, Resource, Role, Room};
+use schemas::event::OrderChanged;
+use schemas::shape::LevelShape;
+use schemas::{
+    AnyId, Ephemeral, ErrorBody, Event, EventData, Identity, Kind, Logged, Offset, Posted,
+    Resource, Role, Room, ShopDomain, SyncRun, Timestamp,
+};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use super::{Arrived, Contract, Part, Telling};
+pub use self::request::OdaRequest;
+use super::names::names;
+use super::{Arrived, CONNECTED, Contract, ERROR, Part, RESYNC, Telling};
 use crate::contracts::request::{Request, own_orders};
-use crate::hub::reader::Kinds;
-use crate::protocol::socketio::Call;
+use crate::hub::reader::NotificationKinds;
+use crate::protocol::socketio::ClientCall;
 
 pub(crate) struct Oda;
 
 impl Contract for Oda {
     fn parts(&self, told: &Telling<'_>) -> Vec<Part> {
-        let event = told.event;
-        let Some((name, data)) = name(event).zip(data(event)) else {
+        let (name, kind) = match told_as(told.event) {
+            Told::Message(message) => (message.as_str(), message.as_str()),
+            Told::Notification(kind) => (OdaMessage::Notification.as_str(), kind.as_str()),
+            Told::Named(name) => (name, name),
+            Told::Nothing => return Vec::new(),
+        };
+        // Shapes of ours: there is nothing in them that JSON cannot say.
+        let Ok(data) = data(told.event) else {
             return Vec::new();
         };
-        let payload = envelope(told, notification_kind(event).unwrap_or(&name), data);
-        std::iter::once(Part::new(name, payload))
-            .chain(afterthought(event))
+        let payload = Envelope {
+            kind,
+            shop: told.shop,
+            timestamp: told.at,
+            data,
+            id: told.offset,
+        };
+        std::iter::once(Part::new(name.to_owned(), &payload))
+            .chain(afterthought(told.event))
             .collect()
     }
 
@@ -62,17 +82,19 @@ impl Contract for Oda {
         }
     }
 
-    fn read(&self, call: &Call, identity: &Identity) -> Result<Request, ErrorBody> {
+    fn read(&self, call: &ClientCall, identity: &Identity) -> Result<Request, ErrorBody> {
         request::parse(call, identity)
     }
 
-    fn brings(&self, room: &Room, event: &Event, kinds: &Kinds) -> bool {
-        match (room, event) {
-            (Room::Notifications, _) => kinds.contains(notification_kind(event)),
+    fn brings(&self, room: &Room, event: &Event, kinds: &NotificationKinds) -> bool {
+        let told = told_as(event);
+        match room {
+            Room::Notifications => match told {
+                Told::Notification(kind) => kinds.contains(Some(kind.as_str())),
+                Told::Message(_) | Told::Named(_) | Told::Nothing => kinds.contains(None),
+            },
             // Orders and payments come to those who subscribed to orders.
-            (Room::User(_), Event::Posted(posted)) => {
-                !matches!(posted.kind.topic(), "order" | "payment")
-            }
+            Room::User(_) => told != Told::Message(OdaMessage::OrderUpdated),
             _ => true,
         }
     }
@@ -88,186 +110,292 @@ impl Contract for Oda {
         })
     }
 
-    fn failed(&self, call: &Call, error: &ErrorBody) -> Option<(&'static str, Value)> {
+    fn failed(&self, call: &ClientCall, error: &ErrorBody) -> Option<(&'static str, Value)> {
         let name = request::failure_event(&call.name)?;
         Some((
-            name,
+            name.as_str(),
             failure(error, call.args.first().unwrap_or(&Value::Null)),
         ))
     }
 }
 
-/// The table: each event's name outside, or `None` where the contract has none.
-fn name(event: &Event) -> Option<Cow<'static, str>> {
-    let name = match event {
-        Event::Emitted(emitted) => return Some(emitted.event.clone().into()),
-        Event::Posted(posted) => return Some(posted_name(posted.kind).into()),
-        Event::CommandUpdated(_) => "command:updated",
-        Event::InventoryLowStock(_) | Event::InventoryOutOfStock(_) => "inventory:lowStock",
-        Event::InventoryReservation(_) => "inventory:reservation",
-        Event::InventoryRestocked(_) => "inventory:restocked",
-        Event::InventoryTransfer(_) => "inventory:transfer",
-        Event::InventoryUpdated(_) => "inventory:updated",
-        Event::OrderCreated(_)
-        | Event::OrderDeleted(_)
-        | Event::OrderStatusChanged(_)
-        | Event::OrderUpdated(_) => "order:updated",
-        Event::ShopifyProgress(run) => match run.resource {
-            Resource::Customers => "shopify:customer:progress",
-            Resource::Inventory => "shopify:inventory:progress",
-            Resource::Orders => "shopify:order:progress",
-            Resource::Products => "shopify:product:progress",
-        },
-        Event::ShopifySyncStatus(_) => "shopify:syncStatus",
-        Event::ShopifyWebhookReceived(_) => "shopify:webhook:received",
-        // An order's payment arrives as `order:updated` with `change: payment`; a second event would tell it twice.
-        // For the others the contract has no word.
-        Event::PaymentFailed(_)
-        | Event::PaymentReceived(_)
-        | Event::PaymentRefunded(_)
-        | Event::ShopifyDrift(_) => return None,
-        _ => return notification_kind(event).map(|_| "notification".into()),
-    };
-    Some(name.into())
-}
-
-/// The same for what others post.
-fn posted_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::InventoryLowStock | Kind::InventoryOutOfStock => "inventory:lowStock",
-        Kind::InventoryReservation => "inventory:reservation",
-        Kind::InventoryRestocked => "inventory:restocked",
-        Kind::InventoryTransfer => "inventory:transfer",
-        Kind::InventoryUpdated => "inventory:updated",
-        _ if matches!(kind.topic(), "order" | "payment") => "order:updated",
-        _ => "notification",
+names! {
+    /// What clients of oda hear, but for what programs emit by names of their own.
+    OdaMessage {
+        Connected = CONNECTED,
+        Resync = RESYNC,
+        Error = ERROR,
+        InventoryUpdated = "inventory:updated",
+        InventoryLowStock = "inventory:lowStock",
+        InventoryRestocked = "inventory:restocked",
+        InventoryReservation = "inventory:reservation",
+        InventoryTransfer = "inventory:transfer",
+        InventoryUpdateError = "inventory:updateError",
+        InventoryReservationError = "inventory:reservationError",
+        CommandUpdated = "command:updated",
+        OrderUpdated = "order:updated",
+        Notification = "notification",
+        SyncStatus = "shopify:syncStatus",
+        ProductProgress = "shopify:product:progress",
+        InventoryProgress = "shopify:inventory:progress",
+        OrderProgress = "shopify:order:progress",
+        CustomerProgress = "shopify:customer:progress",
+        WebhookReceived = "shopify:webhook:received",
     }
 }
 
-/// The `type` of an event that arrives as `notification`; `None` for all others.
-pub(crate) fn notification_kind(event: &Event) -> Option<&'static str> {
+names! {
+    /// The `type` of an event that arrives as `notification`.
+    NotificationType {
+        SecurityAlert = "security:alert",
+        SystemEvent = "system:event",
+        SystemMaintenance = "system:maintenance",
+        UserActivity = "user:activity",
+    }
+}
+
+/// What an event is told as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told<'e> {
+    Message(OdaMessage),
+    /// A `notification` of this type; the event's own name stands in its data.
+    Notification(NotificationType),
+    /// By the name that another program gives it.
+    Named(&'e str),
+    /// Not at all.
+    Nothing,
+}
+
+/// The table: each event's name outside.
+#[expect(
+    clippy::match_same_arms,
+    reason = "each reason for not telling stands at its own kinds"
+)]
+fn told_as(event: &Event) -> Told<'_> {
+    use OdaMessage as Message;
     match event {
-        Event::CustomerActivity(_)
-        | Event::CustomerAddedToCart(_)
-        | Event::CustomerOffline(_)
-        | Event::CustomerOnline(_)
-        | Event::CustomerViewingProduct(_)
-        | Event::ProductCreated(_)
-        | Event::ProductDeleted(_)
-        | Event::ProductPriceChanged(_)
-        | Event::ProductUpdated(_)
-        | Event::UserActivity(_) => Some("user:activity"),
-        Event::SecurityAlert(_) => Some("security:alert"),
-        Event::SystemAlert(_) | Event::SystemNotification(_) | Event::UserNotification(_) => {
-            Some("system:event")
-        }
-        Event::SystemMaintenance(_) => Some("system:maintenance"),
-        Event::Posted(posted) => match posted.kind {
-            Kind::SecurityAlert => Some("security:alert"),
-            Kind::SystemMaintenance => Some("system:maintenance"),
-            Kind::UserActivity => Some("user:activity"),
-            kind => match kind.topic() {
-                "customer" | "product" => Some("user:activity"),
-                "company" | "shop" | "system" | "user" => Some("system:event"),
-                _ => None,
-            },
+        Event::Logged(event) => match event {
+            Logged::CommandUpdated(_) => Told::Message(Message::CommandUpdated),
+            Logged::InventoryLowStock(_) | Logged::InventoryOutOfStock(_) => {
+                Told::Message(Message::InventoryLowStock)
+            }
+            Logged::InventoryReservation(_) => Told::Message(Message::InventoryReservation),
+            Logged::InventoryRestocked(_) => Told::Message(Message::InventoryRestocked),
+            Logged::InventoryTransfer(_) => Told::Message(Message::InventoryTransfer),
+            Logged::InventoryUpdated(_) => Told::Message(Message::InventoryUpdated),
+            Logged::OrderCreated(_)
+            | Logged::OrderDeleted(_)
+            | Logged::OrderStatusChanged(_)
+            | Logged::OrderUpdated(_)
+            | Logged::PaymentFailed(EventData::Posted(_))
+            | Logged::PaymentReceived(EventData::Posted(_))
+            | Logged::PaymentRefunded(EventData::Posted(_))
+            | Logged::PaymentStatusChanged(_) => Told::Message(Message::OrderUpdated),
+            // A payment of our own arrives as `order:updated` with `change: payment`; a second event would tell it twice.
+            Logged::PaymentFailed(EventData::Own(_))
+            | Logged::PaymentReceived(EventData::Own(_))
+            | Logged::PaymentRefunded(EventData::Own(_)) => Told::Nothing,
+            Logged::ShopifySyncStatus(_) => Told::Message(Message::SyncStatus),
+            // The contract has no word for it; staff read drift over REST.
+            Logged::ShopifyDrift(_) => Told::Nothing,
+            Logged::CustomerActivity(_)
+            | Logged::CustomerAddedToCart(_)
+            | Logged::CustomerViewingProduct(_)
+            | Logged::ProductCreated(_)
+            | Logged::ProductDeleted(_)
+            | Logged::ProductPriceChanged(_)
+            | Logged::ProductUpdated(_)
+            | Logged::UserActivity(_) => Told::Notification(NotificationType::UserActivity),
+            Logged::SecurityAlert(_) => Told::Notification(NotificationType::SecurityAlert),
+            Logged::CompanyNotification(_)
+            | Logged::ShopNotification(_)
+            | Logged::SystemAlert(_)
+            | Logged::SystemNotification(_)
+            | Logged::UserNotification(_) => Told::Notification(NotificationType::SystemEvent),
+            Logged::SystemMaintenance(_) => Told::Notification(NotificationType::SystemMaintenance),
+            Logged::Emitted(emitted) => Told::Named(&emitted.event),
         },
-        _ => None,
+        Event::Ephemeral(event) => match event {
+            Ephemeral::CustomerOffline(_) | Ephemeral::CustomerOnline(_) => {
+                Told::Notification(NotificationType::UserActivity)
+            }
+            Ephemeral::ShopifyProgress(run) => Told::Message(match run.resource {
+                Resource::Customers => Message::CustomerProgress,
+                Resource::Inventory => Message::InventoryProgress,
+                Resource::Orders => Message::OrderProgress,
+                Resource::Products => Message::ProductProgress,
+            }),
+            Ephemeral::ShopifyWebhookReceived(_) => Told::Message(Message::WebhookReceived),
+            // Clients of oda neither make up rooms nor type in them.
+            Ephemeral::Typing(_) => Told::Nothing,
+        },
     }
 }
-
-/// Every `type` that a notification can have.
-pub(crate) const NOTIFICATION_KINDS: [&str; 4] = [
-    "security:alert",
-    "system:event",
-    "system:maintenance",
-    "user:activity",
-];
 
 /// The frame around every event; the ephemeral have no `id`.
-fn envelope(told: &Telling<'_>, kind: &str, data: Value) -> Value {
-    let mut envelope = json!({ "type": kind, "shop": told.shop, "timestamp": told.at });
-    envelope["data"] = data;
-    if let Some(offset) = told.offset {
-        envelope["id"] = json!(offset);
-    }
-    envelope
+#[derive(Serialize)]
+struct Envelope<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    shop: &'a ShopDomain,
+    timestamp: Timestamp,
+    data: Box<RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Offset>,
+}
+
+/// Several events share one type of notification, so the data says which one it was.
+#[derive(Serialize)]
+struct NotificationData<'a, T> {
+    #[serde(flatten)]
+    data: &'a T,
+    event: Kind,
+}
+
+#[derive(Serialize)]
+struct Progress<'a> {
+    #[serde(flatten)]
+    run: &'a SyncRun,
+    percent: Option<u8>,
 }
 
 /// What the documents' clients listen for when a command that was acknowledged fails later.
 fn afterthought(event: &Event) -> Option<Part> {
-    let Event::CommandUpdated(command) = event else {
+    let Event::Logged(Logged::CommandUpdated(command)) = event else {
         return None;
     };
     let error = command.error.as_ref()?;
     let request = json!({ "commandId": command.command_id, "kind": command.kind });
-    Some(Part::new(
-        request::failure_event_of(command.kind),
-        failure(error, &request),
-    ))
+    let name = request::failure_event_of(command.kind).as_str();
+    Some(Part::new(name, &failure(error, &request)))
 }
 
 fn failure(body: &ErrorBody, request: &Value) -> Value {
     json!({ "error": body.message, "code": body.code, "retryable": body.retryable, "request": request })
 }
 
-fn data(event: &Event) -> Option<Value> {
+/// What happened, as JSON: a shape of ours, or what was posted.
+fn data(event: &Event) -> serde_json::Result<Box<RawValue>> {
+    let kind = event.kind();
     match event {
-        Event::Emitted(emitted) => return Some(emitted.data.clone()),
-        Event::Posted(posted) => return Some(posted_data(posted)),
-        _ => {}
+        Event::Logged(event) => match event {
+            Logged::CommandUpdated(command) => to_raw_value(command),
+            Logged::InventoryLowStock(level) => crossing(level, "low_stock"),
+            Logged::InventoryOutOfStock(level) => crossing(level, "out_of_stock"),
+            Logged::InventoryReservation(reservation) => plain(reservation),
+            Logged::InventoryRestocked(level) => plain(level),
+            Logged::InventoryTransfer(transfer) => plain(transfer),
+            Logged::InventoryUpdated(change) => match change {
+                EventData::Own(change) => to_raw_value(&change.public()),
+                EventData::Posted(posted) => posted_data(posted, None),
+            },
+            Logged::OrderCreated(order) => order_data(order, "created"),
+            Logged::OrderDeleted(order) => order_data(order, "deleted"),
+            Logged::OrderStatusChanged(order) => order_data(order, "status_changed"),
+            Logged::OrderUpdated(order) => order_data(order, "updated"),
+            Logged::PaymentFailed(payment)
+            | Logged::PaymentReceived(payment)
+            | Logged::PaymentRefunded(payment) => match payment {
+                EventData::Own(payment) => to_raw_value(payment),
+                EventData::Posted(posted) => posted_data(posted, Some(("change", "payment"))),
+            },
+            Logged::PaymentStatusChanged(posted) => {
+                posted_data(posted, Some(("change", "payment")))
+            }
+            Logged::ShopifySyncStatus(run) => to_raw_value(run),
+            Logged::ShopifyDrift(drift) => to_raw_value(drift),
+            Logged::CustomerActivity(activity) => notification(activity, kind),
+            Logged::ProductCreated(product)
+            | Logged::ProductDeleted(product)
+            | Logged::ProductUpdated(product) => notification(product, kind),
+            Logged::ProductPriceChanged(change) => notification(change, kind),
+            Logged::SystemAlert(notice) => notification(notice, kind),
+            Logged::CompanyNotification(posted)
+            | Logged::CustomerAddedToCart(posted)
+            | Logged::CustomerViewingProduct(posted)
+            | Logged::SecurityAlert(posted)
+            | Logged::ShopNotification(posted)
+            | Logged::SystemMaintenance(posted)
+            | Logged::SystemNotification(posted)
+            | Logged::UserActivity(posted)
+            | Logged::UserNotification(posted) => {
+                posted_data(posted, Some(("event", kind.as_str())))
+            }
+            Logged::Emitted(emitted) => to_raw_value(&emitted.data),
+        },
+        Event::Ephemeral(event) => match event {
+            Ephemeral::CustomerOffline(customer) | Ephemeral::CustomerOnline(customer) => {
+                notification(customer, kind)
+            }
+            Ephemeral::ShopifyProgress(run) => to_raw_value(&Progress {
+                run,
+                percent: run.percent(),
+            }),
+            Ephemeral::ShopifyWebhookReceived(webhook) => to_raw_value(webhook),
+            Ephemeral::Typing(typing) => to_raw_value(typing),
+        },
     }
-    let mut tagged = event.public_json();
-    let mut data = tagged.get_mut("data")?.take();
-    match event {
-        Event::ShopifyProgress(run) => data["percent"] = json!(run.percent()),
-        Event::OrderCreated(_)
-        | Event::OrderDeleted(_)
-        | Event::OrderStatusChanged(_)
-        | Event::OrderUpdated(_) => {
-            // Only another contract tells it.
-            data.as_object_mut()?.remove("customerName");
-        }
-        // Several events share one type here, so it says which one it was.
-        _ if notification_kind(event).is_some() => data["event"] = tagged["kind"].take(),
-        _ => {}
-    }
-    Some(data)
 }
 
-/// What others say, and what it is called here.
-fn posted_data(posted: &Posted) -> Value {
+fn plain<T: Serialize>(data: &EventData<T>) -> serde_json::Result<Box<RawValue>> {
+    match data {
+        EventData::Own(data) => to_raw_value(data),
+        EventData::Posted(posted) => posted_data(posted, None),
+    }
+}
+
+fn crossing(
+    level: &EventData<LevelShape>,
+    status: &'static str,
+) -> serde_json::Result<Box<RawValue>> {
+    match level {
+        EventData::Own(level) => to_raw_value(level),
+        EventData::Posted(posted) => posted_data(posted, Some(("status", status))),
+    }
+}
+
+fn order_data(
+    order: &EventData<OrderChanged>,
+    change: &'static str,
+) -> serde_json::Result<Box<RawValue>> {
+    match order {
+        EventData::Own(order) => to_raw_value(&OrderChanged {
+            // Only another contract tells it.
+            customer_name: None,
+            ..order.public()
+        }),
+        EventData::Posted(posted) => posted_data(posted, Some(("change", change))),
+    }
+}
+
+fn notification<T: Serialize>(
+    data: &EventData<T>,
+    event: Kind,
+) -> serde_json::Result<Box<RawValue>> {
+    match data {
+        EventData::Own(data) => to_raw_value(&NotificationData { data, event }),
+        EventData::Posted(posted) => posted_data(posted, Some(("event", event.as_str()))),
+    }
+}
+
+/// What others say, who says it, the ids that we read out of it, and what the contract has beside them.
+fn posted_data(
+    posted: &Posted,
+    beside: Option<(&str, &'static str)>,
+) -> serde_json::Result<Box<RawValue>> {
     let mut data = posted.data.clone();
     data.insert("source".to_owned(), json!(posted.source));
-    let change = match posted.kind {
-        Kind::OrderCreated => Some("created"),
-        Kind::OrderDeleted => Some("deleted"),
-        Kind::OrderStatusChanged => Some("status_changed"),
-        Kind::OrderUpdated => Some("updated"),
-        _ if posted.kind.topic() == "payment" => Some("payment"),
-        _ => None,
-    };
-    let crossing = match posted.kind {
-        Kind::InventoryLowStock => Some("low_stock"),
-        Kind::InventoryOutOfStock => Some("out_of_stock"),
-        _ => None,
-    };
     let known = [
-        ("orderId", posted.order_id.as_ref().map(|id| json!(id))),
-        ("productId", posted.product_id.as_ref().map(|id| json!(id))),
-        ("change", change.map(|change| json!(change))),
-        ("status", crossing.map(|status| json!(status))),
-        (
-            "event",
-            (posted_name(posted.kind) == "notification").then(|| json!(posted.kind)),
-        ),
+        ("orderId", posted.order_id.as_ref()),
+        ("productId", posted.product_id.as_ref()),
     ];
     data.extend(
         known
             .into_iter()
-            .filter_map(|(key, value)| Some((key.to_owned(), value?))),
+            .filter_map(|(key, id)| Some((key.to_owned(), json!(id?)))),
     );
-    data.into()
+    data.extend(beside.map(|(key, text)| (key.to_owned(), text.into())));
+    to_raw_value(&data)
 }
 
 #[cfg(test)]

@@ -4,13 +4,16 @@
 
 use std::collections::BTreeSet;
 
-use schemas::{AnyId, ErrorBody, ErrorCode, Event, Identity, Role, Room, Target, Timestamp};
+use schemas::{
+    AnyId, Ephemeral, ErrorBody, ErrorCode, Event, Identity, Logged, Role, Room, Target, Timestamp,
+};
 use serde_json::{Map, Value, json};
 
-use super::fact::{self, Audience, Change, Fact, Level, Notice, Order, Stock, id_json};
+use super::fact::{Audience, Change, Level, Notice, Order, Stock, id_json};
+use super::names::names;
 use super::request::{self, Fields, Join, Leaving, Request, own_orders};
-use super::{Arrived, Contract, Part, Telling};
-use crate::protocol::socketio::Call;
+use super::{Arrived, CONNECTED, Contract, PING, PONG, Part, Telling};
+use crate::protocol::socketio::ClientCall;
 
 pub(crate) struct Oms;
 
@@ -19,51 +22,74 @@ const ORDERS: &str = "order_updates";
 const INVENTORY: &str = "inventory_updates";
 
 impl Contract for Oms {
+    #[expect(
+        clippy::match_same_arms,
+        reason = "each reason for not telling stands at its own kinds"
+    )]
     fn parts(&self, told: &Telling<'_>) -> Vec<Part> {
         let at = told.at;
-        match fact::of(told.event, None) {
-            Some(Fact::Order(order)) => {
-                let mut parts = vec![Part::to(
-                    [room(ORDERS)],
-                    "order_update",
-                    order_update(&order, at),
-                )];
-                if let (Some(notice), Some(_)) = (user_notification(&order, at), order.owner.name())
-                {
-                    parts.push(Part::to(order.owner.rooms(), "user_notification", notice));
+        match told.event {
+            Event::Logged(event) => match event {
+                Logged::OrderCreated(order) => order_parts(&Order::of(Change::Created, order), at),
+                Logged::OrderDeleted(order) => order_parts(&Order::of(Change::Deleted, order), at),
+                Logged::OrderStatusChanged(order) => {
+                    order_parts(&Order::of(Change::Status, order), at)
                 }
-                parts
-            }
-            Some(Fact::Stock(stock)) => inventory_update(&stock, at)
-                .map(|update| Part::to([room(INVENTORY)], "inventory_update", update))
-                .into_iter()
-                .collect(),
-            Some(Fact::Notice(notice)) => match notice.audience {
-                Audience::User(_) => {
-                    vec![Part::new("user_notification", self::notice(&notice, at))]
+                Logged::OrderUpdated(order) => order_parts(&Order::of(Change::Updated, order), at),
+                Logged::InventoryLowStock(level) => {
+                    stock_parts(&Stock::of_crossing(Level::Low, level), "low_stock", at)
                 }
-                Audience::Everybody => {
-                    vec![Part::to(
-                        [Room::Everyone],
-                        "system_notification",
-                        self::notice(&notice, at),
-                    )]
+                Logged::InventoryOutOfStock(level) => {
+                    stock_parts(&Stock::of_crossing(Level::Out, level), "out_of_stock", at)
                 }
-                _ => vec![Part::new("system_notification", self::notice(&notice, at))],
-            },
-            Some(Fact::Payment(_) | Fact::Transfer(_)) => Vec::new(),
-            None => match told.event {
-                Event::Emitted(emitted) => {
+                Logged::InventoryRestocked(level) => stock_parts(
+                    &Stock::of_crossing(Level::Restocked, level),
+                    "restocked",
+                    at,
+                ),
+                Logged::SystemAlert(alert) => notice_parts(&Notice::of_alert(alert), at),
+                Logged::ShopNotification(posted) => notice_parts(&Notice::of_shop(posted), at),
+                Logged::CompanyNotification(posted)
+                | Logged::SecurityAlert(posted)
+                | Logged::SystemMaintenance(posted)
+                | Logged::SystemNotification(posted)
+                | Logged::UserNotification(posted) => notice_parts(&Notice::posted(posted), at),
+                Logged::Emitted(emitted) => {
                     let (kind, user) = match &emitted.target {
                         Target::User(user) => ("user_specific", user.as_str().parse().ok()),
                         _ => ("system_notification", None),
                     };
-                    vec![Part::new(
-                        emitted.event.clone(),
-                        real_time_event(kind, emitted.data.clone(), user.as_ref(), at),
-                    )]
+                    let event = real_time_event(kind, emitted.data.clone(), user.as_ref(), at);
+                    vec![Part::new(emitted.event.clone(), &event)]
                 }
-                _ => Vec::new(),
+                // Of stock the document has the three crossings alone.
+                Logged::InventoryReservation(_)
+                | Logged::InventoryTransfer(_)
+                | Logged::InventoryUpdated(_) => Vec::new(),
+                // It has no word for these.
+                Logged::CommandUpdated(_)
+                | Logged::CustomerActivity(_)
+                | Logged::CustomerAddedToCart(_)
+                | Logged::CustomerViewingProduct(_)
+                | Logged::PaymentFailed(_)
+                | Logged::PaymentReceived(_)
+                | Logged::PaymentRefunded(_)
+                | Logged::PaymentStatusChanged(_)
+                | Logged::ProductCreated(_)
+                | Logged::ProductDeleted(_)
+                | Logged::ProductPriceChanged(_)
+                | Logged::ProductUpdated(_)
+                | Logged::ShopifyDrift(_)
+                | Logged::ShopifySyncStatus(_)
+                | Logged::UserActivity(_) => Vec::new(),
+            },
+            Event::Ephemeral(event) => match event {
+                // Nor for these.
+                Ephemeral::CustomerOffline(_)
+                | Ephemeral::CustomerOnline(_)
+                | Ephemeral::ShopifyProgress(_)
+                | Ephemeral::ShopifyWebhookReceived(_)
+                | Ephemeral::Typing(_) => Vec::new(),
             },
         }
     }
@@ -99,7 +125,7 @@ impl Contract for Oms {
         room_name(room)
     }
 
-    fn read(&self, call: &Call, identity: &Identity) -> Result<Request, ErrorBody> {
+    fn read(&self, call: &ClientCall, identity: &Identity) -> Result<Request, ErrorBody> {
         request::plain(call)?;
         let join = |subscribed: &str| {
             let rooms = BTreeSet::from([room(subscribed), stream(subscribed)]);
@@ -115,10 +141,10 @@ impl Contract for Oms {
                 ..Join::default()
             }))
         };
-        match call.name.as_str() {
-            "subscribe_to_orders" => join(ORDERS),
-            "subscribe_to_inventory" => join(INVENTORY),
-            "unsubscribe" => {
+        match OmsRequest::parse(&call.name).ok_or_else(request::unknown)? {
+            OmsRequest::SubscribeToOrders => join(ORDERS),
+            OmsRequest::SubscribeToInventory => join(INVENTORY),
+            OmsRequest::Unsubscribe => {
                 let subscribed = match Fields::of(call)?.field("type").and_then(Value::as_str) {
                     Some("order" | ORDERS) => ORDERS,
                     Some("inventory" | INVENTORY) => INVENTORY,
@@ -131,9 +157,8 @@ impl Contract for Oms {
                     [room(subscribed), stream(subscribed)].into(),
                 )))
             }
-            "ping" => Ok(Request::Ping),
-            "auth:refresh" => request::refresh(call),
-            _ => Err(request::unknown()),
+            OmsRequest::Ping => Ok(Request::Ping),
+            OmsRequest::AuthRefresh => request::refresh(call),
         }
     }
 
@@ -143,29 +168,55 @@ impl Contract for Oms {
 
     fn confirmed(
         &self,
-        call: &Call,
+        call: &ClientCall,
         _fields: &Map<String, Value>,
         _identity: &Identity,
     ) -> Option<(&'static str, Value)> {
-        let (kind, message) = match call.name.as_str() {
-            "subscribe_to_orders" => (ORDERS, "Successfully subscribed to order updates"),
-            "subscribe_to_inventory" => (INVENTORY, "Successfully subscribed to inventory updates"),
-            _ => return None,
+        let (kind, message) = match OmsRequest::parse(&call.name)? {
+            OmsRequest::SubscribeToOrders => (ORDERS, "Successfully subscribed to order updates"),
+            OmsRequest::SubscribeToInventory => {
+                (INVENTORY, "Successfully subscribed to inventory updates")
+            }
+            OmsRequest::Unsubscribe | OmsRequest::Ping | OmsRequest::AuthRefresh => return None,
         };
         Some((
-            "subscription_confirmed",
+            OmsMessage::SubscriptionConfirmed.as_str(),
             json!({ "type": kind, "message": message }),
         ))
     }
 }
 
+names! {
+    /// What clients of oms ask.
+    OmsRequest {
+        SubscribeToOrders = "subscribe_to_orders",
+        SubscribeToInventory = "subscribe_to_inventory",
+        Unsubscribe = "unsubscribe",
+        Ping = PING,
+        AuthRefresh = "auth:refresh",
+    }
+}
+
+names! {
+    /// What clients of oms hear, but for what programs emit by names of their own.
+    OmsMessage {
+        Connected = CONNECTED,
+        SubscriptionConfirmed = "subscription_confirmed",
+        Pong = PONG,
+        OrderUpdate = "order_update",
+        InventoryUpdate = "inventory_update",
+        UserNotification = "user_notification",
+        SystemNotification = "system_notification",
+    }
+}
+
 /// Reads a message of a plain WebSocket: the name of an event alone, or with its data.
-pub(crate) fn read(text: &str) -> Result<Call, ErrorBody> {
+pub(crate) fn read(text: &str) -> Result<ClientCall, ErrorBody> {
     let name = text.trim();
     if (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.starts_with(['{', '[', '"']) {
-        return Ok(Call {
+        return Ok(ClientCall {
             name: name.to_owned(),
-            ..Call::default()
+            ..ClientCall::default()
         });
     }
     let mut message: Map<String, Value> = schemas::json::read(name.as_bytes()).unwrap_or_default();
@@ -174,10 +225,10 @@ pub(crate) fn read(text: &str) -> Result<Call, ErrorBody> {
         let message = r#"A message is the name of an event, or JSON: {"event": "unsubscribe", "data": {"type": "order"}}"#;
         return Err(ErrorBody::new(ErrorCode::InvalidPayload, message));
     };
-    Ok(Call {
+    Ok(ClientCall {
         name,
         args: data.into_iter().collect(),
-        ..Call::default()
+        ..ClientCall::default()
     })
 }
 
@@ -225,6 +276,36 @@ fn user_json(identity: &Identity) -> Value {
         .as_str()
         .parse()
         .map_or_else(|_| json!(identity.user_id), |id| id_json(&id))
+}
+
+fn order_parts(order: &Order<'_>, at: Timestamp) -> Vec<Part> {
+    let update = order_update(order, at);
+    let mut parts = vec![Part::new(OmsMessage::OrderUpdate.as_str(), &update).to([room(ORDERS)])];
+    if let (Some(notice), Some(_)) = (user_notification(order, at), order.owner.name()) {
+        let part = Part::new(OmsMessage::UserNotification.as_str(), &notice);
+        parts.push(part.to(order.owner.rooms()));
+    }
+    parts
+}
+
+fn stock_parts(stock: &Stock<'_>, status: &str, at: Timestamp) -> Vec<Part> {
+    let update = inventory_update(stock, status, at);
+    vec![Part::new(OmsMessage::InventoryUpdate.as_str(), &update).to([room(INVENTORY)])]
+}
+
+fn notice_parts(notice: &Notice<'_>, at: Timestamp) -> Vec<Part> {
+    let payload = self::notice(notice, at);
+    let message = match notice.audience {
+        Audience::User(_) => OmsMessage::UserNotification,
+        Audience::Company(_) | Audience::Everybody | Audience::Role(_) | Audience::Shop => {
+            OmsMessage::SystemNotification
+        }
+    };
+    let part = Part::new(message.as_str(), &payload);
+    vec![match notice.audience {
+        Audience::Everybody => part.to([Room::Everyone]),
+        _ => part,
+    }]
 }
 
 fn order_update(order: &Order<'_>, at: Timestamp) -> Value {
@@ -287,13 +368,7 @@ fn user_notification(order: &Order<'_>, at: Timestamp) -> Option<Value> {
     ))
 }
 
-fn inventory_update(stock: &Stock<'_>, at: Timestamp) -> Option<Value> {
-    let status = match stock.level {
-        Level::Low => "low_stock",
-        Level::Out => "out_of_stock",
-        Level::Restocked => "restocked",
-        Level::Updated => return None,
-    };
+fn inventory_update(stock: &Stock<'_>, status: &str, at: Timestamp) -> Value {
     let mut data = json!({
         "productId": stock.product.as_ref().map(id_json),
         "quantity": stock.quantity,
@@ -303,7 +378,7 @@ fn inventory_update(stock: &Stock<'_>, at: Timestamp) -> Option<Value> {
     if let (Level::Low, Some(threshold)) = (stock.level, &stock.threshold) {
         data["threshold"] = threshold.clone();
     }
-    Some(real_time_event("inventory_update", data, None, at))
+    real_time_event("inventory_update", data, None, at)
 }
 
 fn notice(notice: &Notice<'_>, at: Timestamp) -> Value {

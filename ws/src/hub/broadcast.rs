@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use schemas::{AnyId, Event, LocationId, LogEntry, Offset, Room, Sequence, ShopDomain, Timestamp};
+use schemas::{
+    AnyId, Ephemeral, Event, LocationId, LogEntry, Offset, Room, Sequence, ShopDomain, Timestamp,
+};
 
 use crate::contracts::{Frame, NAMESPACES, Namespace, Telling};
 use crate::hub::recovery::Cursor;
-use crate::limits::RING_BYTES_MAX;
 
 /// An event with everything its readers share.
 #[derive(Debug)]
@@ -18,9 +19,11 @@ pub(crate) struct Broadcast {
     company: Option<AnyId>,
     pub(crate) at: Timestamp,
     pub(crate) event: Event,
+    /// The length of a logged event's stored form.
+    bytes: usize,
     pub(crate) rooms: Box<[Room]>,
     frames: ByNamespace,
-    /// The same without cursors, for those who want none. Few do, so there is no room for them until somebody is.
+    /// The same without cursors, for those who want none. SortedMap do, so there is no room for them until somebody is.
     bare: OnceLock<Box<ByNamespace>>,
     /// The frames last made for somebody who had been sent so much.
     latest: Mutex<Option<Box<Latest>>>,
@@ -36,39 +39,32 @@ const NAMESPACES_IN_USE: usize = 2;
 
 impl Broadcast {
     pub(crate) fn logged(entry: LogEntry, company: Option<AnyId>) -> Self {
-        Self::new(
-            Some(entry.offset),
-            entry.shop,
-            company,
-            entry.at,
-            entry.event,
-        )
+        Self {
+            offset: Some(entry.offset),
+            bytes: entry.bytes,
+            ..Self::new(entry.shop, company, entry.at, entry.event.into())
+        }
     }
 
     pub(crate) fn ephemeral(
         shop: ShopDomain,
         company: Option<AnyId>,
         at: Timestamp,
-        event: Event,
+        event: Ephemeral,
     ) -> Self {
-        Self::new(None, shop, company, at, event)
+        Self::new(shop, company, at, event.into())
     }
 
-    fn new(
-        offset: Option<Offset>,
-        shop: ShopDomain,
-        company: Option<AnyId>,
-        at: Timestamp,
-        event: Event,
-    ) -> Self {
+    fn new(shop: ShopDomain, company: Option<AnyId>, at: Timestamp, event: Event) -> Self {
         let rooms = event.rooms().into_iter().collect();
         let (frames, bare, latest) = Default::default();
         Self {
-            offset,
+            offset: None,
             shop,
             company,
             at,
             event,
+            bytes: 0,
             rooms,
             frames,
             bare,
@@ -127,26 +123,8 @@ impl Broadcast {
         frames
     }
 
-    /// About how many bytes it takes with all its frames.
+    /// About how many bytes a logged event takes with all its frames.
     pub(crate) fn weight(&self) -> usize {
-        let mut counter = Counter(0);
-        // A shape that cannot be written as JSON would be a mistake of ours; it then counts as the whole ring.
-        let json =
-            serde_json::to_writer(&mut counter, &self.event).map_or(RING_BYTES_MAX, |()| counter.0);
-        size_of::<Self>() + json.saturating_mul(1 + NAMESPACES_IN_USE)
-    }
-}
-
-/// Counts what is written to it.
-struct Counter(usize);
-
-impl std::io::Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+        size_of::<Self>() + self.bytes.saturating_mul(1 + NAMESPACES_IN_USE)
     }
 }

@@ -1,4 +1,4 @@
-//! One command on its way to whoever carries it out, and a bound to the waiting.
+//! Runs one command of a client, with a bound on the time that the client waits for its answer.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::limits::COMMAND_DEADLINE;
-use crate::source::Commands;
+use crate::source::CommandHandler;
 
 pub(crate) async fn run(
-    commands: Arc<dyn Commands>,
+    commands: Arc<dyn CommandHandler>,
     by: Identity,
     shop: Option<String>,
     kind: CommandKind,
@@ -23,6 +23,11 @@ pub(crate) async fn run(
     )
     .await;
     outcome.unwrap_or_else(|_| {
+        tracing::warn!(
+            command = ?kind,
+            waited_ms = COMMAND_DEADLINE.as_millis(),
+            "Gave up waiting for a command; it may have been carried out"
+        );
         let message =
             "No answer in time; it may have been done: look, or repeat it with the same idempotencyKey";
         Err(ErrorBody::new(ErrorCode::Unavailable, message))

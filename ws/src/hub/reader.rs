@@ -1,45 +1,47 @@
-//! A reader of the log as a value: who it is, which rooms it joined when, and how far it has read.
+//! A reader of the log as a value: whose it is, which rooms it joined when, and how far it has
+//! read.
 //!
-//! What holds: everything wanted at or before `position` was handed to the transport, nothing after it.
+//! Invariant: everything wanted at or before `position` was handed to the transport, and nothing
+//! after it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::{Event, Identity, Room, Sequence, ShopDomain};
+use schemas::{Ephemeral, Event, Identity, Room, Sequence, ShopDomain};
 use serde::{Deserialize, Serialize};
 
 use crate::contracts::Namespace;
 use crate::hub::broadcast::Broadcast;
-use crate::hub::few::Few;
-use crate::hub::sieve::Sieve;
+use crate::hub::room_mask::RoomMask;
+use crate::hub::sorted_map::SortedMap;
 
-/// One socket's reading.
+/// How one socket reads the log.
 #[derive(Debug)]
-pub(crate) struct Reader {
-    /// Whose contract says what a room brings.
+pub(crate) struct LogReader {
+    /// The namespace, whose contract says which events a room brings.
     namespace: Namespace,
     pub(crate) identity: Identity,
-    /// The shops it may enter.
+    /// The shops that the identity may enter.
     pub(crate) shops: Vec<ShopDomain>,
-    /// Each room, and the sequence after which it counts.
-    rooms: Few<Room, Sequence>,
-    /// Of those rooms.
-    sieve: Sieve,
-    kinds: Kinds,
+    /// Each room with the sequence after which it counts.
+    rooms: SortedMap<Room, Sequence>,
+    /// A mask of these rooms, to pass over most entries without looking at a room.
+    mask: RoomMask,
+    kinds: NotificationKinds,
     position: Sequence,
-    /// Whether something wanted may stand between `position` and the head.
+    /// Whether a wanted entry may stand between `position` and the head.
     behind: bool,
-    /// While a join is under way: not to be read past.
+    /// The reader must not go past this entry while a join is under way. `None` without one.
     ceiling: Option<Sequence>,
 }
 
-/// The kinds of notification one wants to find in [`Room::Notifications`].
+/// The kinds of notification that a client wants in [`Room::Notifications`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Kinds {
+pub(crate) enum NotificationKinds {
     All,
     Only(BTreeSet<String>),
 }
 
-impl Kinds {
+impl NotificationKinds {
     pub(crate) fn contains(&self, kind: Option<&str>) -> bool {
         match self {
             Self::All => true,
@@ -48,7 +50,7 @@ impl Kinds {
     }
 }
 
-impl Reader {
+impl LogReader {
     pub(crate) fn new(
         namespace: Namespace,
         identity: Identity,
@@ -59,9 +61,9 @@ impl Reader {
             namespace,
             identity,
             shops,
-            rooms: Few::default(),
-            sieve: Sieve::default(),
-            kinds: Kinds::All,
+            rooms: SortedMap::default(),
+            mask: RoomMask::default(),
+            kinds: NotificationKinds::All,
             position,
             behind: false,
             ceiling: None,
@@ -72,56 +74,59 @@ impl Reader {
         self.position
     }
 
-    /// Whether this reader may see it and is in one of its rooms. For the ephemeral, which have no place in the log.
-    pub(crate) fn hears(&self, broadcast: &Broadcast) -> bool {
-        let own = matches!(&broadcast.event, Event::Typing(typing) if typing.user_id == self.identity.user_id);
-        !own && self.finds(broadcast, &self.kinds, |room| self.rooms.contains(room))
+    /// Whether the identity may see an ephemeral event, is in one of its rooms, and is not its
+    /// author. Such events have no position in the log, so it does not matter when a room was
+    /// joined.
+    pub(crate) fn accepts_ephemeral(&self, broadcast: &Broadcast) -> bool {
+        let own = matches!(&broadcast.event, Event::Ephemeral(Ephemeral::Typing(typing)) if typing.user_id == self.identity.user_id);
+        !own && self.matches(broadcast, &self.kinds, |room| self.rooms.contains(room))
     }
 
-    /// Whether this reader is to be sent that entry, or was when it passed it.
-    pub(crate) fn wants(&self, broadcast: &Broadcast) -> bool {
+    /// Whether a log entry is to be sent to this reader, or was when the reader passed it.
+    pub(crate) fn accepts_entry(&self, broadcast: &Broadcast) -> bool {
         let sequence = broadcast.sequence();
-        self.finds(broadcast, &self.kinds, |room| {
+        self.matches(broadcast, &self.kinds, |room| {
             self.rooms
                 .get(room)
                 .is_some_and(|joined| *joined < sequence)
         })
     }
 
-    /// Whether an entry it has passed is wanted because of rooms, or kinds, that are only now being asked for.
-    pub(crate) fn missed(
+    /// Whether an entry that the reader has already passed is wanted only because of the rooms or
+    /// kinds that are being joined now.
+    pub(crate) fn missed_entry(
         &self,
         rooms: &BTreeSet<Room>,
-        kinds: Option<&Kinds>,
+        kinds: Option<&NotificationKinds>,
         broadcast: &Broadcast,
     ) -> bool {
-        self.finds(broadcast, kinds.unwrap_or(&self.kinds), |room| {
+        self.matches(broadcast, kinds.unwrap_or(&self.kinds), |room| {
             rooms.contains(room)
-        }) && !self.wants(broadcast)
+        }) && !self.accepts_entry(broadcast)
     }
 
-    /// Whether a frame of such an entry is for it that is only for those rooms.
-    pub(crate) fn wants_in(&self, rooms: &[Room], broadcast: &Broadcast) -> bool {
+    /// Whether a frame that is meant for these rooms only is for this reader.
+    pub(crate) fn accepts_entry_frame(&self, rooms: &[Room], broadcast: &Broadcast) -> bool {
         let sequence = broadcast.sequence();
-        self.is_in_one(rooms, broadcast, &self.kinds, |room| {
+        self.matches_frame(rooms, broadcast, &self.kinds, |room| {
             self.rooms
                 .get(room)
                 .is_some_and(|joined| *joined < sequence)
         })
     }
 
-    /// The same of the ephemeral.
-    pub(crate) fn hears_in(&self, rooms: &[Room], broadcast: &Broadcast) -> bool {
-        self.is_in_one(rooms, broadcast, &self.kinds, |room| {
+    /// Whether a frame of an ephemeral event that is meant for these rooms only is for this reader.
+    pub(crate) fn accepts_ephemeral_frame(&self, rooms: &[Room], broadcast: &Broadcast) -> bool {
+        self.matches_frame(rooms, broadcast, &self.kinds, |room| {
             self.rooms.contains(room)
         })
     }
 
-    fn is_in_one(
+    fn matches_frame(
         &self,
         rooms: &[Room],
         broadcast: &Broadcast,
-        kinds: &Kinds,
+        kinds: &NotificationKinds,
         joined: impl Fn(&Room) -> bool,
     ) -> bool {
         let contract = self.namespace.contract();
@@ -130,14 +135,20 @@ impl Reader {
             .any(|room| joined(room) && contract.brings(room, &broadcast.event, kinds))
     }
 
-    fn finds(&self, broadcast: &Broadcast, kinds: &Kinds, joined: impl Fn(&Room) -> bool) -> bool {
-        self.is_in_one(&broadcast.rooms, broadcast, kinds, joined)
+    fn matches(
+        &self,
+        broadcast: &Broadcast,
+        kinds: &NotificationKinds,
+        joined: impl Fn(&Room) -> bool,
+    ) -> bool {
+        self.matches_frame(&broadcast.rooms, broadcast, kinds, joined)
             && self.identity.may_see(broadcast.event.subject())
             && self.identity.may_enter(&broadcast.shop)
     }
 
-    /// These kinds from now on. What it had of others proves nothing about these, so the room counts from here.
-    pub(crate) fn want(&mut self, kinds: Kinds) {
+    /// Changes the wanted kinds from now on. What was received before proves nothing about the new
+    /// kinds, so the room of notifications counts from here.
+    pub(crate) fn set_kinds(&mut self, kinds: NotificationKinds) {
         if kinds != self.kinds {
             if let Some(joined) = self.rooms.get_mut(&Room::Notifications) {
                 *joined = (*joined).max(self.position);
@@ -146,26 +157,27 @@ impl Reader {
         }
     }
 
-    /// In that room from there on; a room that counts already from an earlier place stays as it is.
+    /// Joins a room whose entries count after `after`. A room that already counts from an earlier
+    /// entry stays as it is.
     pub(crate) fn join(&mut self, room: Room, after: Sequence) {
         let joined = self
             .rooms
             .get(&room)
             .map_or(after, |joined| after.min(*joined));
-        self.sieve = self.sieve.with(&room);
+        self.mask = self.mask.with(&room);
         self.rooms.insert(room, joined);
     }
 
-    /// What is missed after that is lost, as was asked for.
+    /// Leaves rooms. What is published there afterwards is not sent, also not later.
     pub(crate) fn leave<'a>(&mut self, rooms: impl IntoIterator<Item = &'a Room>) {
         for room in rooms {
             self.rooms.remove(room);
         }
-        self.sieve = Sieve::of(self.rooms.keys());
+        self.mask = RoomMask::of(self.rooms.keys());
     }
 
-    /// In all of those.
-    pub(crate) fn enter(&mut self, rooms: impl IntoIterator<Item = Room>, after: Sequence) {
+    /// Joins all of these rooms, each after `after`.
+    pub(crate) fn join_all(&mut self, rooms: impl IntoIterator<Item = Room>, after: Sequence) {
         rooms.into_iter().for_each(|room| self.join(room, after));
     }
 
@@ -173,27 +185,27 @@ impl Reader {
         self.rooms.contains(room)
     }
 
-    /// Each room, and after which entry it counts.
+    /// Each joined room with the sequence after which it counts.
     pub(crate) fn joined(&self) -> impl Iterator<Item = (&Room, &Sequence)> {
         self.rooms.iter()
     }
 
-    pub(crate) fn kinds(&self) -> &Kinds {
+    pub(crate) fn kinds(&self) -> &NotificationKinds {
         &self.kinds
     }
 
-    /// In those rooms, from where on each counts, for those kinds.
-    pub(crate) fn restore(&mut self, rooms: BTreeMap<Room, Sequence>, kinds: Kinds) {
+    /// Puts back the rooms and kinds of a session that is recovered.
+    pub(crate) fn restore(&mut self, rooms: BTreeMap<Room, Sequence>, kinds: NotificationKinds) {
         for (room, joined) in rooms {
-            self.sieve = self.sieve.with(&room);
+            self.mask = self.mask.with(&room);
             self.rooms.insert(room, joined);
         }
         self.kinds = kinds;
     }
 
-    /// Keeps out most of what is in none of its rooms.
-    pub(crate) fn sieve(&self) -> Sieve {
-        self.sieve
+    /// The mask of its rooms: an entry whose mask shares no bit with it concerns none of them.
+    pub(crate) fn room_mask(&self) -> RoomMask {
+        self.mask
     }
 
     pub(crate) fn rooms(&self) -> impl Iterator<Item = &Room> {
@@ -204,19 +216,10 @@ impl Reader {
         self.rooms.len()
     }
 
-    /// The same user with other rights. What it had before does not prove that it was sent what it may see now,
-    /// so every room counts from here.
+    /// Gives the same user other rights. What the reader received before does not prove that it got
+    /// what it may see now, so every room counts from here.
     pub(crate) fn become_identity(&mut self, identity: Identity, shops: Vec<ShopDomain>) {
-        let rights = |of: &Identity| {
-            (
-                of.role,
-                of.customer_id,
-                of.locations.clone(),
-                of.shops.clone(),
-                of.companies.clone(),
-            )
-        };
-        if rights(&identity) != rights(&self.identity) {
+        if identity.rights() != self.identity.rights() {
             self.rooms
                 .values_mut()
                 .for_each(|joined| *joined = (*joined).max(self.position));
@@ -225,10 +228,13 @@ impl Reader {
         self.shops = shops;
     }
 
-    /// `first` is the first entry in its rooms since it was last told of one, and every entry up to `marked` was
-    /// told. A reader that is up to date skips what is not for its rooms, so a quiet one is never far behind. Beyond
-    /// `marked` it is told of one room after the other: what stands before `first` there may be for another.
-    pub(crate) fn notice(&mut self, first: Option<Sequence>, marked: Sequence) {
+    /// Takes up the marks of the hub: `first` is the first entry in its rooms since the last call,
+    /// and every entry up to `marked` is marked.
+    ///
+    /// A reader that is up to date skips what is not in its rooms, so a quiet one is never far
+    /// behind. Entries after `marked` are marked room by room: before `first` there may be one in
+    /// another of its rooms, so the position never passes `marked`.
+    pub(crate) fn observe_marks(&mut self, first: Option<Sequence>, marked: Sequence) {
         if self.behind {
             return;
         }
@@ -238,25 +244,29 @@ impl Reader {
         }));
     }
 
-    /// What to read next, up to the head: after where, and until where.
+    /// The stretch to read next, up to the head: after which entry, and until which. `None` when
+    /// there is nothing to read.
     pub(crate) fn due(&mut self, head: Sequence) -> Option<(Sequence, Sequence)> {
+        // A reader at a ceiling stays behind even at the head: entries may follow before the
+        // ceiling is lifted, and they come without a new mark.
         self.behind &= self.position < head || self.ceiling.is_some();
         let until = self.ceiling.map_or(head, |ceiling| ceiling.min(head));
         (self.behind && self.position < until).then_some((self.position, until))
     }
 
-    /// Everything up to there was read.
+    /// Everything up to that entry was read.
     pub(crate) fn advance(&mut self, to: Sequence) {
         self.position = self.position.max(to);
     }
 
-    /// Reads no further than that for now. Without a ceiling it goes on from its position.
-    pub(crate) fn hold(&mut self, ceiling: Option<Sequence>) {
+    /// Sets the entry that must not be passed for now; `None` lets the reader go on from its
+    /// position to the head.
+    pub(crate) fn set_ceiling(&mut self, ceiling: Option<Sequence>) {
         self.ceiling = ceiling;
         self.behind = true;
     }
 
-    /// What lies between can no longer be had; goes on from there.
+    /// Goes on from that entry, because what lies before it can no longer be read.
     pub(crate) fn restart(&mut self, head: Sequence) {
         self.advance(head);
         self.rooms
@@ -274,9 +284,9 @@ mod tests {
     #[test]
     fn what_is_told_of_in_one_room_first_hides_nothing_older_in_another() {
         let identity = Identity::unlimited("7".parse().unwrap(), Role::Admin);
-        let mut reader = Reader::new(Namespace::Oda, identity, Vec::new(), Sequence(440));
+        let mut reader = LogReader::new(Namespace::Oda, identity, Vec::new(), Sequence(440));
         // 441 is for another of its rooms, which is still to be told of it.
-        reader.notice(Some(Sequence(442)), Sequence(440));
+        reader.observe_marks(Some(Sequence(442)), Sequence(440));
         assert_eq!(
             reader.due(Sequence(445)),
             Some((Sequence(440), Sequence(445)))

@@ -1,4 +1,5 @@
-//! Reading the log through the `Source`, a page at a time, several shops woven into one order.
+//! Reads the log from the [`EventSource`], a page at a time, and merges several shops into one
+//! order.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,46 +9,49 @@ use tokio::time::timeout;
 
 use crate::hub::broadcast::Broadcast;
 use crate::limits::{REPLAY_PAGE_ENTRIES, SOURCE_DEADLINE};
-use crate::source::{Source, SourceError};
+use crate::source::{EventSource, SourceError};
 
-/// Why a client is told to load again: the log, or what is kept of its session, does not go back far enough.
+/// The `reason` of `resync`: the log, or what is kept of the session, does not go back far enough.
 pub(crate) const TOO_OLD: &str = "too_old";
-/// Its offset is of another life of the database.
+/// The `reason` of `resync`: the client's offset belongs to an earlier epoch of the database.
 pub(crate) const OTHER_EPOCH: &str = "other_epoch";
-/// Its offset is one that was not given out yet.
+/// The `reason` of `resync`: the client's offset was not given out yet.
 pub(crate) const BEYOND_END: &str = "beyond_end";
-/// Its offset is none of ours.
+/// The `reason` of `resync`: the client's offset cannot be read.
 pub(crate) const UNKNOWN_OFFSET: &str = "unknown_offset";
-/// Its session is none of ours, or not of this user.
+/// The `reason` of `resync`: the session was not issued here, or to another user.
 pub(crate) const UNKNOWN_SESSION: &str = "unknown_session";
-/// It may see other things than when it was last connected.
+/// The `reason` of `resync`: the client's rights are no longer those it had in that session.
 pub(crate) const RIGHTS_CHANGED: &str = "rights_changed";
 
-/// A stretch of the log.
+/// A page of the log, merged from several shops.
 #[derive(Debug)]
-pub(crate) struct Page {
-    /// What is in the rooms, in order.
+pub(crate) struct LogPage {
+    /// The entries in the rooms, in order.
     pub(crate) entries: Vec<Broadcast>,
-    /// Everything up to here is in it; at least one further than was asked for.
+    /// Everything up to this sequence is in the page. Always after the position that was asked for.
     pub(crate) reached: Sequence,
 }
 
-/// Reads on after a position, at most until another.
+/// Reads a page of the entries in `rooms` after `after`, at most until `until`.
 pub(crate) async fn page(
-    source: Arc<dyn Source>,
+    source: Arc<dyn EventSource>,
     shops: Vec<ShopDomain>,
     rooms: BTreeSet<Room>,
     after: Sequence,
     until: Sequence,
-) -> Result<Page, SourceError> {
+) -> Result<LogPage, SourceError> {
     let mut entries = Vec::new();
     let mut reached = until;
-    // In no room nothing is heard, and a source may take an empty list for all of them.
+    // A reader without rooms is sent nothing. The source is not asked, because an empty list could
+    // mean "all rooms" to it.
     for shop in shops.iter().filter(|_| !rooms.is_empty()) {
         let reading = source.replay(shop, &rooms, after, until, REPLAY_PAGE_ENTRIES);
         let found = timeout(SOURCE_DEADLINE, reading)
             .await
-            .map_err(|_| late())??;
+            .map_err(|_| timed_out())??;
+        // A full page may hide entries behind its last one. The merged page ends where the first
+        // of the shops does; what others have beyond that is read again with the next page.
         if found.len() >= REPLAY_PAGE_ENTRIES {
             reached = found
                 .last()
@@ -55,6 +59,7 @@ pub(crate) async fn page(
         }
         entries.extend(found);
     }
+    // Otherwise a source that repeats itself would be asked for the same page for ever.
     if reached <= after {
         return Err(SourceError::Unavailable(
             "a page did not move forward".to_owned(),
@@ -66,12 +71,12 @@ pub(crate) async fn page(
         let company = source.company(&entry.shop);
         Broadcast::logged(entry, company)
     };
-    Ok(Page {
+    Ok(LogPage {
         entries: entries.into_iter().map(logged).collect(),
         reached,
     })
 }
 
-pub(crate) fn late() -> SourceError {
+pub(crate) fn timed_out() -> SourceError {
     SourceError::Unavailable("no answer in time".to_owned())
 }

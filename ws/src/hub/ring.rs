@@ -1,4 +1,4 @@
-//! The newest log entries, kept in memory for readers that are up to date or a little behind.
+//! The newest log entries in memory, for readers that are up to date or a little behind.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,12 +6,13 @@ use std::sync::Arc;
 use schemas::Sequence;
 
 use crate::hub::broadcast::Broadcast;
-use crate::hub::sieve::Sieve;
+use crate::hub::room_mask::RoomMask;
 
-/// Every entry after `floor` up to `head`, in order; bounded in entries and bytes, the oldest makes room.
+/// Every entry after `floor` up to `head`, in order. Bounded in entries and in bytes; the oldest
+/// entries make room.
 #[derive(Debug)]
-pub(crate) struct Ring {
-    entries: VecDeque<Kept>,
+pub(crate) struct EventRing {
+    entries: VecDeque<RingEntry>,
     entries_max: usize,
     bytes: usize,
     bytes_max: usize,
@@ -19,17 +20,18 @@ pub(crate) struct Ring {
     head: Sequence,
 }
 
-/// An entry, with what is asked of each so often that it is found beside it.
+/// An entry in the ring, with the two values that every reader compares stored beside it: they are
+/// found without following the `Arc`.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct RingEntry {
     pub(crate) sequence: Sequence,
-    pub(crate) sieve: Sieve,
+    pub(crate) mask: RoomMask,
     weight: usize,
     pub(crate) broadcast: Arc<Broadcast>,
 }
 
-impl Ring {
-    /// Empty, at that head.
+impl EventRing {
+    /// An empty ring whose next entry follows `head`.
     pub(crate) fn new(head: Sequence, entries_max: usize, bytes_max: usize) -> Self {
         Self {
             entries: VecDeque::new(),
@@ -41,22 +43,22 @@ impl Ring {
         }
     }
 
-    /// The newest entry.
+    /// The sequence of the newest entry.
     pub(crate) fn head(&self) -> Sequence {
         self.head
     }
 
-    /// Readers at or after this find all that follows here.
+    /// Readers at or after this position find in the ring everything that follows.
     pub(crate) fn floor(&self) -> Sequence {
         self.floor
     }
 
-    /// How many entries and bytes it holds.
+    /// The number of entries and their bytes.
     pub(crate) fn size(&self) -> (usize, usize) {
         (self.entries.len(), self.bytes)
     }
 
-    /// Holds nothing any more; readers that are behind find it elsewhere.
+    /// Drops all entries. Readers that are behind go on from the source.
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.bytes = 0;
@@ -67,12 +69,14 @@ impl Ring {
         let (sequence, weight) = (broadcast.sequence(), broadcast.weight());
         self.head = sequence;
         self.bytes += weight;
-        self.entries.push_back(Kept {
+        self.entries.push_back(RingEntry {
             sequence,
-            sieve: Sieve::of(&broadcast.rooms),
+            mask: RoomMask::of(&broadcast.rooms),
             weight,
             broadcast,
         });
+        // After the push: one entry alone may exceed the bytes, and is dropped again. Its readers go on
+        // from the source.
         while self.entries.len() > self.entries_max || self.bytes > self.bytes_max {
             let Some(oldest) = self.entries.pop_front() else {
                 break;
@@ -82,9 +86,15 @@ impl Ring {
         }
     }
 
-    /// What follows that position.
-    pub(crate) fn after(&self, position: Sequence) -> impl Iterator<Item = &Kept> {
-        // No more of them than numbers: for most readers that is the last one, found without a search.
+    /// Moves the head to there; nothing lies between that is to be kept.
+    pub(crate) fn pass_over(&mut self, until: Sequence) {
+        self.head = until;
+    }
+
+    /// The entries after that position, in order.
+    pub(crate) fn after(&self, position: Sequence) -> impl Iterator<Item = &RingEntry> {
+        // Sequences have gaps, so there are at most as many entries as numbers in between. Most
+        // readers are one entry behind: this bound finds it without a search.
         let most = self
             .head
             .0

@@ -1,14 +1,16 @@
-//! One client in one namespace: its requests, one after the other, and its reading of the log.
+//! A socket: one client in one namespace, with its requests, carried out one after the other, and
+//! its reading of the log.
 //!
-//! A socket is always in one place: it waits for an answer of the `Source` or of a command, or joins rooms, or carries out a
-//! request, or reads the log. So what a client is sent has one order, and its position one meaning.
+//! A socket does one thing at a time: it waits for the answer to a query of its own, or advances a
+//! join, or carries out a request, or reads the log. So there is one order of everything the client
+//! is sent, and the reader's position has one meaning.
 
-mod arrival;
+mod admission;
 mod batch;
-mod joining;
-mod keeping;
+mod join;
 mod refresh;
-mod wishes;
+mod session;
+mod subscription;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
@@ -19,80 +21,83 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use schemas::event::Typing;
-use schemas::{ErrorBody, ErrorCode, Event, Identity, LocationId, Room, Sequence};
+use schemas::{Ephemeral, ErrorBody, ErrorCode, Identity, LocationId, Room, Sequence};
 use serde_json::{Value, json};
 
-use crate::connection::Out;
+use crate::connection::SendQueue;
 use crate::contracts::request::{Leaving, Request, Since};
 use crate::contracts::{Frame, Namespace, Voice};
 use crate::hub::broadcast::Broadcast;
 use crate::hub::command;
-use crate::hub::reader::Reader;
-use crate::hub::replay::{self, Page};
-use crate::hub::roster::Seat;
-use crate::hub::{Hub, Slot, count};
+use crate::hub::presence_registry::SocketRegistration;
+use crate::hub::reader::LogReader;
+use crate::hub::replay::{self, LogPage};
+use crate::hub::{Hub, SocketSignal, count};
 use crate::limits::{REQUESTS_WAITING_MAX, RING_ENTRIES_PER_LOOK};
-use crate::protocol::socketio::Call;
-use crate::source::{AuthError, OrderOwner, Snapshot, SourceError};
+use crate::protocol::socketio::{ClientCall, NamespaceId as _};
+use crate::source::{AuthError, LevelsSnapshot, OrderOwner, SourceError};
 
-pub(crate) use self::arrival::{Arrival, Knocking};
-use self::joining::Joining;
-pub(crate) use self::keeping::Occasion;
-use self::keeping::Session;
-use self::wishes::Wishes;
+pub(crate) use self::admission::{ClientAdmission, SessionLookup};
+use self::join::PendingJoin;
+use self::session::RecoverableSession;
+pub(crate) use self::session::WriteReason;
+use self::subscription::SubscriptionOptions;
 
 pub(crate) struct Socket {
     hub: Arc<Hub>,
     namespace: Namespace,
-    slot: Arc<Slot>,
-    /// None for somebody of whom nothing is known.
-    seat: Option<Arc<Seat>>,
-    reader: Reader,
-    /// Where it can be recovered.
-    session: Option<Box<Session>>,
-    /// What is asked, or what is wrong with what could not be read.
-    calls: VecDeque<Result<Call, ErrorBody>>,
-    /// Where somebody has any.
-    wishes: Option<Box<Wishes>>,
-    /// In a box, because it is rare and large.
-    joining: Option<Box<Joining>>,
-    question: Option<Question>,
+    signal: Arc<SocketSignal>,
+    /// `None` for a guest, who has no user to be registered under.
+    registration: Option<Arc<SocketRegistration>>,
+    reader: LogReader,
+    /// What makes the socket recoverable; `None` in namespaces without recovery and for clients
+    /// that declined it.
+    session: Option<Box<RecoverableSession>>,
+    /// Requests that wait, oldest first; an error stands for one that could not be read.
+    calls: VecDeque<Result<ClientCall, ErrorBody>>,
+    /// `None` until the client sets any; only clients of the omni contract do.
+    options: Option<Box<SubscriptionOptions>>,
+    /// Boxed, because a join is rare and large, and every connection would reserve room for it.
+    joining: Option<Box<PendingJoin>>,
+    query: Option<PendingQuery>,
 }
 
-type Question = Pin<Box<dyn Future<Output = Answer> + Send>>;
+type PendingQuery = Pin<Box<dyn Future<Output = QueryAnswer> + Send>>;
 
-/// What the `Source` says, or what came of a command.
-enum Answer {
-    Command(Call, Result<Value, ErrorBody>),
-    /// Who wants to go on here, and from where.
-    Identity(Call, Option<Since>, Result<Box<Identity>, AuthError>),
-    /// The record was written, or was not.
-    Kept(Occasion, Result<(), SourceError>),
-    Levels(Result<Arc<Snapshot>, SourceError>),
-    /// Whose the order is that somebody wants to follow.
+/// The answer to a query of the socket: to the [`EventSource`](crate::EventSource), or to a
+/// command.
+enum QueryAnswer {
+    Command(ClientCall, Result<Value, ErrorBody>),
+    /// The identity behind the token of this request, and from where the client wants to go on.
+    Identity(ClientCall, Option<Since>, Result<Box<Identity>, AuthError>),
+    /// Whether the session's record was written, and what for.
+    Kept(WriteReason, Result<(), SourceError>),
+    Levels(Result<Arc<LevelsSnapshot>, SourceError>),
+    /// The owner of the order whose room is to be joined.
     Order(Result<Option<OrderOwner>, SourceError>),
     Page {
         asked_until: Sequence,
-        page: Result<Page, SourceError>,
+        page: Result<LogPage, SourceError>,
     },
 }
 
-/// The log could not be read on; the transport is closed and the client comes back with its offset.
+/// The log could not be read on. The transport is closed; the client comes back and goes on from
+/// its offset.
 #[derive(Debug, thiserror::Error)]
 #[error("the log could not be read on: {0}")]
-pub(crate) struct Interrupted(#[from] SourceError);
+pub(crate) struct LogInterrupted(#[from] SourceError);
 
-/// What reading the log came to.
-enum Reading {
-    /// Up to date, or held.
+/// How far one step of reading the log came.
+enum ReadProgress {
+    /// The reader is up to date, or held at a ceiling.
     Idle,
     Moved,
-    /// A page was asked for.
+    /// A page of the log was asked for.
     Asked,
 }
 
 impl Socket {
-    /// For how long its token is still good.
+    /// Time until the token expires; zero once it has.
     pub(crate) fn time_left(&self) -> Duration {
         let left = self
             .hub
@@ -102,8 +107,9 @@ impl Socket {
         Duration::try_from(left).unwrap_or_default()
     }
 
-    /// Why its bearer is to be put out, if they are: the token has run out or, where that is asked for, was revoked.
-    pub(crate) fn is_over(&self, and_revoked: bool) -> Option<ErrorBody> {
+    /// The error to disconnect the client with: its token has expired or, where `and_revoked` asks
+    /// for that, was revoked. `None` while the token is valid.
+    pub(crate) fn token_error(&self, and_revoked: bool) -> Option<ErrorBody> {
         if self.time_left().is_zero() {
             let message = "The token has expired; connect with a new one";
             return Some(ErrorBody::new(ErrorCode::TokenExpired, message));
@@ -115,42 +121,46 @@ impl Socket {
         })
     }
 
-    /// Whether another connection of the same client has taken its place.
+    /// Whether a newer connection of the same client has taken this socket's place.
     pub(crate) fn is_replaced(&self) -> bool {
-        self.seat.as_ref().is_some_and(|seat| seat.is_replaced())
+        self.registration
+            .as_ref()
+            .is_some_and(|registration| registration.is_replaced())
     }
 
-    /// Whether there is room for another request.
-    pub(crate) fn may_call(&self) -> bool {
+    /// Whether another request can be queued. While none can, the connection is not read from.
+    pub(crate) fn can_queue_call(&self) -> bool {
         self.calls.len() < REQUESTS_WAITING_MAX
     }
 
-    /// Puts a request behind the others.
-    pub(crate) fn call(&mut self, call: Result<Call, ErrorBody>) {
+    /// Queues a request behind the others.
+    pub(crate) fn queue_call(&mut self, call: Result<ClientCall, ErrorBody>) {
         self.calls.push_back(call);
     }
 
-    /// Does everything that can be done now: stops when `out` is full, a question is open or nothing is left.
-    pub(crate) fn work(&mut self, out: &mut Out) {
-        while !out.is_full() && self.question.is_none() {
+    /// Does everything that can be done now: stops when `out` is full, when a query is open, or
+    /// when nothing is left.
+    pub(crate) fn work(&mut self, out: &mut SendQueue) {
+        while !out.is_full() && self.query.is_none() {
             if let Some(joining) = self.joining.take() {
-                self.join_on(joining, out);
+                self.advance_join(joining, out);
             } else if let Some(call) = self.calls.pop_front() {
                 if self.calls.is_empty() {
-                    // A socket that asks nothing keeps no room for questions.
+                    // A quiet socket keeps no memory for a queue.
                     self.calls = VecDeque::new();
                 }
                 match call {
-                    Ok(call) => self.carry_out(call, out),
-                    Err(error) => self.refuse(&Call::default(), &error, out),
+                    Ok(call) => self.run_request(call, out),
+                    Err(error) => self.refuse(&ClientCall::default(), &error, out),
                 }
-            } else if let Reading::Idle = self.read(out) {
-                let Some(broadcast) = self.slot.take_ephemeral() else {
+            } else if let ReadProgress::Idle = self.read(out) {
+                let Some(broadcast) = self.signal.take_ephemeral() else {
                     break;
                 };
-                if self.reader.hears(&broadcast) {
-                    let is_for_us =
-                        |reader: &Reader, rooms: &[Room]| reader.hears_in(rooms, &broadcast);
+                if self.reader.accepts_ephemeral(&broadcast) {
+                    let is_for_us = |reader: &LogReader, rooms: &[Room]| {
+                        reader.accepts_ephemeral_frame(rooms, &broadcast)
+                    };
                     if let Some(cursor) = self.cursor() {
                         let frames = broadcast.frames_at(self.namespace, cursor);
                         self.send(&broadcast, &frames, is_for_us, out);
@@ -163,10 +173,11 @@ impl Socket {
         }
     }
 
-    /// Reads the log, if that is all there is to do; whether it was all.
-    pub(crate) fn deliver(&mut self, out: &mut Out) -> bool {
+    /// Reads the log, provided that nothing else is to be done first. Returns whether nothing is
+    /// left for the connection's task.
+    pub(crate) fn deliver(&mut self, out: &mut SendQueue) -> bool {
         let quiet = |socket: &Self| {
-            socket.question.is_none() && socket.joining.is_none() && socket.calls.is_empty()
+            socket.query.is_none() && socket.joining.is_none() && socket.calls.is_empty()
         };
         if quiet(self) {
             self.work(out);
@@ -174,82 +185,94 @@ impl Socket {
         quiet(self)
     }
 
-    /// Ready when the open question was answered and the answer taken; pending, too, when there is none.
+    /// Ready when the open query was answered and its answer handled. Pending while it is open, and
+    /// without one.
     pub(crate) fn poll_answer(
         &mut self,
-        out: &mut Out,
+        out: &mut SendQueue,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Interrupted>> {
-        let Some(question) = &mut self.question else {
+    ) -> Poll<Result<(), LogInterrupted>> {
+        let Some(query) = &mut self.query else {
             return Poll::Pending;
         };
-        let answer = ready!(question.as_mut().poll(cx));
-        self.question = None;
-        Poll::Ready(self.take(answer, out))
+        let answer = ready!(query.as_mut().poll(cx));
+        self.query = None;
+        let handled = self.handle_answer(answer, out);
+        Poll::Ready(handled.inspect_err(|LogInterrupted(error)| self.hub.warn_of_source(error)))
     }
 
-    fn take(&mut self, answer: Answer, out: &mut Out) -> Result<(), Interrupted> {
+    fn handle_answer(
+        &mut self,
+        answer: QueryAnswer,
+        out: &mut SendQueue,
+    ) -> Result<(), LogInterrupted> {
         match (answer, self.joining.take()) {
-            (Answer::Command(call, outcome), joining) => {
+            (QueryAnswer::Command(call, outcome), joining) => {
                 self.joining = joining;
                 self.answer(&call, outcome, out);
                 Ok(())
             }
-            (Answer::Identity(call, since, identity), joining) => {
+            (QueryAnswer::Identity(call, since, identity), joining) => {
                 self.joining = joining;
                 self.authenticate(call, identity.map(|identity| *identity), since, out);
                 Ok(())
             }
-            (Answer::Kept(Occasion::Leave(call, rooms), kept), joining) => {
+            (QueryAnswer::Kept(WriteReason::Leave(call, rooms), kept), joining) => {
                 self.joining = joining;
                 self.leave(&call, &rooms, &kept, out);
                 Ok(())
             }
-            (Answer::Kept(Occasion::Refresh(call, expires_at), kept), joining) => {
+            (QueryAnswer::Kept(WriteReason::Refresh(call, expires_at), kept), joining) => {
                 self.joining = joining;
-                // Unwritten, it could be recovered with rights that it did not have all the time.
+                // The record must say which rights the session has from now on. Were it not
+                // written, a recovery would believe that the client had the new rights all the
+                // time.
                 kept?;
                 self.answer(&call, Ok(json!({ "expiresAt": expires_at })), out);
                 Ok(())
             }
-            (Answer::Kept(Occasion::Join, kept), Some(joining)) => {
-                self.take_kept(joining, &kept, out);
+            (QueryAnswer::Kept(WriteReason::Join, kept), Some(joining)) => {
+                self.handle_join_written(joining, &kept, out);
                 Ok(())
             }
-            (Answer::Levels(levels), Some(joining)) => {
-                self.take_levels(joining, levels, out);
+            (QueryAnswer::Levels(levels), Some(joining)) => {
+                self.handle_levels(joining, levels, out);
                 Ok(())
             }
-            (Answer::Order(order), Some(joining)) => {
-                self.take_order(joining, order, out);
+            (QueryAnswer::Order(order), Some(joining)) => {
+                self.handle_order(joining, order, out);
                 Ok(())
             }
-            (Answer::Page { page, .. }, Some(joining)) if joining.is_filling() => {
-                self.take_missed(joining, page, out)
+            (QueryAnswer::Page { page, .. }, Some(joining)) if joining.is_filling() => {
+                self.handle_missed_page(joining, page, out)
             }
-            (Answer::Page { asked_until, page }, joining) => {
+            (QueryAnswer::Page { asked_until, page }, joining) => {
                 self.joining = joining;
-                self.take_page(asked_until, page, out)
+                self.handle_page(asked_until, page, out)
             }
-            (Answer::Kept(Occasion::Join, _) | Answer::Levels(_) | Answer::Order(_), None) => {
-                Ok(())
-            }
+            (
+                QueryAnswer::Kept(WriteReason::Join, _)
+                | QueryAnswer::Levels(_)
+                | QueryAnswer::Order(_),
+                None,
+            ) => Ok(()),
         }
     }
 
-    /// Refuses what is more than the client may send.
-    pub(crate) fn refuse_excess(&self, call: &Call, out: &mut Out) {
+    /// Answers a message that exceeds the client's rate.
+    pub(crate) fn refuse_excess(&self, call: &ClientCall, out: &mut SendQueue) {
         let error = ErrorBody::new(ErrorCode::RateLimited, "Too many messages; wait a moment");
         self.refuse(call, &error, out);
     }
 
-    /// Says why it is put out, and puts it out: for good, as clients understand it.
-    pub(crate) fn put_out(&self, error: &ErrorBody, out: &mut Out) {
+    /// Tells the client why it is disconnected. Clients do not come back by themselves after this.
+    pub(crate) fn disconnect(&self, error: &ErrorBody, out: &mut SendQueue) {
         out.extend(self.voice().put_out(error));
     }
 
-    /// Sends an entry that is the reader's next.
-    fn send_next(&mut self, broadcast: &Broadcast, out: &mut Out) {
+    /// Sends the entry that follows the reader's position, without the frames that the client has
+    /// already.
+    fn send_next(&mut self, broadcast: &Broadcast, out: &mut SendQueue) {
         let sequence = broadcast.sequence();
         let begun = self
             .session
@@ -257,7 +280,8 @@ impl Socket {
             .and_then(|session| session.begun.take_if(|(at, _)| *at == sequence));
         let sent = begun.map_or(0, |(_, parts)| parts.into());
         let recoverable = self.session.is_some();
-        let is_for_us = |reader: &Reader, rooms: &[Room]| reader.wants_in(rooms, broadcast);
+        let is_for_us =
+            |reader: &LogReader, rooms: &[Room]| reader.accepts_entry_frame(rooms, broadcast);
         let own = self
             .own_view(broadcast)
             .map(|mine| self.namespace.frames(broadcast, Some(mine), recoverable));
@@ -272,7 +296,8 @@ impl Socket {
         );
     }
 
-    /// The locations it is limited to, where an event looks different to those who are.
+    /// The locations that the identity is limited to, where this event looks different to limited
+    /// identities; `None` where the shared frames fit.
     fn own_view(&self, broadcast: &Broadcast) -> Option<&[LocationId]> {
         let mine = self.reader.identity.locations.as_deref()?;
         self.namespace
@@ -281,13 +306,13 @@ impl Socket {
             .then_some(mine)
     }
 
-    /// Sends those of an event's frames that are for this socket.
+    /// Sends those of an event's frames that are meant for this socket.
     fn send(
         &mut self,
         broadcast: &Broadcast,
         frames: &[Frame],
-        is_for_us: impl Fn(&Reader, &[Room]) -> bool,
-        out: &mut Out,
+        is_for_us: impl Fn(&LogReader, &[Room]) -> bool,
+        out: &mut SendQueue,
     ) {
         let mut sent = false;
         for (part, frame) in frames.iter().enumerate() {
@@ -298,8 +323,8 @@ impl Socket {
             {
                 continue;
             }
-            match &mut self.wishes {
-                Some(wishes) => wishes.send(&broadcast.event, part, frame.bytes.clone(), out),
+            match &mut self.options {
+                Some(options) => options.send(&broadcast.event, part, frame.bytes.clone(), out),
                 None => out.push(frame.bytes.clone()),
             }
             sent = true;
@@ -310,11 +335,16 @@ impl Socket {
             .fetch_add(sent.into(), Ordering::Relaxed);
     }
 
-    fn refuse(&self, call: &Call, error: &ErrorBody, out: &mut Out) {
+    fn refuse(&self, call: &ClientCall, error: &ErrorBody, out: &mut SendQueue) {
         out.extend(self.voice().refuse(call, error));
     }
 
-    fn answer(&mut self, call: &Call, outcome: Result<Value, ErrorBody>, out: &mut Out) {
+    fn answer(
+        &mut self,
+        call: &ClientCall,
+        outcome: Result<Value, ErrorBody>,
+        out: &mut SendQueue,
+    ) {
         match outcome {
             Ok(Value::Object(fields)) => {
                 self.flush(out);
@@ -329,48 +359,59 @@ impl Socket {
         self.namespace.voice(self.cursor())
     }
 
-    fn resync(&mut self, reason: &str, out: &mut Out) {
+    fn resync(&mut self, reason: &str, out: &mut SendQueue) {
         self.flush(out);
-        self.hub.counters.resyncs.fetch_add(1, Ordering::Relaxed);
+        count(&self.hub.counters.resyncs);
+        tracing::debug!(
+            namespace = self.namespace.as_str(),
+            reason,
+            "Told a client to load again"
+        );
         out.push(self.voice().resync(reason));
     }
 }
 
-/// Reading the log.
+/// Reading the log: marks, ring and pages.
 impl Socket {
-    fn read(&mut self, out: &mut Out) -> Reading {
-        self.notice();
+    fn read(&mut self, out: &mut SendQueue) -> ReadProgress {
+        self.catch_up_marks();
+        // The ring stays locked for reading while frames are queued. Publishing waits for that, so the
+        // number of entries and of bytes is bounded below.
         let hub = Arc::clone(&self.hub);
         let ring = hub.ring.read().unwrap_or_else(PoisonError::into_inner);
         let Some((after, until)) = self.reader.due(ring.head()) else {
-            return Reading::Idle;
+            return ReadProgress::Idle;
         };
+        // Before the floor only the store knows. Up to the floor is enough: the rest is in the ring.
         if after < ring.floor() {
             let rooms = self.reader.rooms().cloned().collect();
-            self.ask_page(rooms, after, until.min(ring.floor()));
-            return Reading::Asked;
+            self.query_page(rooms, after, until.min(ring.floor()));
+            return ReadProgress::Asked;
         }
         let due = ring.after(after).take_while(|kept| kept.sequence <= until);
         for (looked_at, kept) in due.enumerate() {
             if looked_at >= RING_ENTRIES_PER_LOOK || out.is_full() {
-                return Reading::Moved;
+                return ReadProgress::Moved;
             }
-            if self.reader.sieve().meets(kept.sieve) && self.reader.wants(&kept.broadcast) {
+            if self.reader.room_mask().may_share_room(kept.mask)
+                && self.reader.accepts_entry(&kept.broadcast)
+            {
                 self.send_next(&kept.broadcast, out);
             }
             self.reader.advance(kept.sequence);
         }
         self.reader.advance(until);
-        Reading::Moved
+        ReadProgress::Moved
     }
 
-    fn notice(&mut self) {
-        // In this order: whatever is marked up to there can be found in the slot, or was before.
+    fn catch_up_marks(&mut self) {
+        // In this order: every mark up to `marked` is in the signal by now, or was taken from it
+        // earlier.
         let marked = self.hub.marked();
-        self.reader.notice(self.slot.take_first(), marked);
+        self.reader.observe_marks(self.signal.take_first(), marked);
     }
 
-    fn ask_page(&mut self, rooms: BTreeSet<Room>, after: Sequence, until: Sequence) {
+    fn query_page(&mut self, rooms: BTreeSet<Room>, after: Sequence, until: Sequence) {
         let page = replay::page(
             Arc::clone(&self.hub.source),
             self.reader.shops.clone(),
@@ -378,24 +419,24 @@ impl Socket {
             after,
             until,
         );
-        self.question = Some(Box::pin(async move {
-            Answer::Page {
+        self.query = Some(Box::pin(async move {
+            QueryAnswer::Page {
                 asked_until: until,
                 page: page.await,
             }
         }));
     }
 
-    fn take_page(
+    fn handle_page(
         &mut self,
         asked_until: Sequence,
-        page: Result<Page, SourceError>,
-        out: &mut Out,
-    ) -> Result<(), Interrupted> {
+        page: Result<LogPage, SourceError>,
+        out: &mut SendQueue,
+    ) -> Result<(), LogInterrupted> {
         match page {
             Ok(page) => {
                 for broadcast in &page.entries {
-                    if self.reader.wants(broadcast) {
+                    if self.reader.accepts_entry(broadcast) {
                         self.send_next(broadcast, out);
                     }
                 }
@@ -403,7 +444,8 @@ impl Socket {
             }
             Err(SourceError::TooOld) => {
                 self.reader.restart(asked_until);
-                // With the new place as its cursor: a client that is cut off now is told once, and goes on from there.
+                // The cursor of `resync` is the new position: a client that is cut off now is told
+                // once, and goes on from there.
                 self.resync(replay::TOO_OLD, out);
             }
             Err(error) => return Err(error.into()),
@@ -414,8 +456,8 @@ impl Socket {
 
 /// Carrying out requests.
 impl Socket {
-    fn carry_out(&mut self, call: Call, out: &mut Out) {
-        self.notice();
+    fn run_request(&mut self, call: ClientCall, out: &mut SendQueue) {
+        self.catch_up_marks();
         match self.namespace.contract().read(&call, &self.reader.identity) {
             Ok(Request::Command {
                 kind,
@@ -424,25 +466,25 @@ impl Socket {
             }) => {
                 let (commands, by) = (Arc::clone(&self.hub.commands), self.reader.identity.clone());
                 let outcome = command::run(commands, by, shop, kind, payload);
-                self.question = Some(Box::pin(
-                    async move { Answer::Command(call, outcome.await) },
-                ));
+                self.query = Some(Box::pin(async move {
+                    QueryAnswer::Command(call, outcome.await)
+                }));
             }
             Ok(Request::Join(join)) => {
-                let join = self.wish(join);
+                let join = self.apply_options(join);
                 self.join(call, join, out);
             }
-            Ok(Request::Leave(Leaving::Rooms(rooms))) => self.keep_without(&call, rooms, out),
+            Ok(Request::Leave(Leaving::Rooms(rooms))) => self.write_leave(&call, rooms, out),
             Ok(Request::Leave(Leaving::Family(prefix))) => {
                 let family = self
                     .reader
                     .rooms()
                     .filter(|room| room.to_string().starts_with(prefix));
-                self.keep_without(&call, family.cloned().collect(), out);
+                self.write_leave(&call, family.cloned().collect(), out);
             }
             Ok(Request::Ping) => {
                 let now = json!({ "timestamp": self.hub.clock.now() });
-                out.push(self.voice().event("pong", &now));
+                out.push(self.voice().pong(&now));
                 self.answer(&call, Ok(now), out);
             }
             Ok(Request::Typing {
@@ -468,17 +510,20 @@ impl Socket {
                     is_typing,
                 };
                 for shop in &self.reader.shops {
-                    self.hub.tell_later(shop, &Event::Typing(typing.clone()));
+                    self.hub
+                        .publish_ephemeral_later(shop, &Ephemeral::Typing(typing.clone()));
                 }
                 self.answer(&call, Ok(json!({})), out);
             }
             Ok(Request::Refresh { token, since }) if self.namespace == Namespace::Omni => {
-                self.ask_identity(call, token, since, out);
+                self.query_identity(call, token, since, out);
             }
             Ok(Request::Refresh { token, .. }) => {
                 let before = self.rights();
                 match self.refresh(&token) {
-                    Ok(expires_at) if self.rights() != before => self.keep_rights(call, expires_at),
+                    Ok(expires_at) if self.rights() != before => {
+                        self.write_rights(call, expires_at);
+                    }
                     outcome => {
                         let outcome = outcome.map(|expires_at| json!({ "expiresAt": expires_at }));
                         self.answer(&call, outcome, out);
@@ -498,14 +543,15 @@ impl Drop for Socket {
             .as_deref()
             .into_iter()
             .chain(resumed)
-            .flat_map(Joining::rooms);
+            .flat_map(PendingJoin::rooms);
         for room in self.reader.rooms().chain(joining) {
-            self.hub.ignore(&self.slot, &self.reader.shops, room);
+            self.hub.unsubscribe(&self.signal, &self.reader.shops, room);
         }
-        self.hub.close_slot();
-        self.hub.goes(&self.reader.identity, &self.reader.shops);
-        self.seat
+        self.hub.close_signal();
+        self.hub
+            .customer_disconnected(&self.reader.identity, &self.reader.shops);
+        self.registration
             .iter()
-            .for_each(|seat| self.hub.roster.leave(seat));
+            .for_each(|registration| self.hub.registry.unregister(registration));
     }
 }

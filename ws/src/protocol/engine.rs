@@ -1,5 +1,6 @@
-//! Engine.IO 4 as values: packets, heartbeats, polling bodies, and the change from polling to WebSocket. Pure: bytes
-//! in, packets out, time a parameter. For servers and clients alike, where it concerns both.
+//! Engine.IO 4 as values: packets, heartbeats, polling bodies, and the upgrade from polling to
+//! WebSocket. Bytes in, packets out, time is a parameter. For servers and clients alike, where both
+//! have it.
 
 mod heartbeat;
 mod packet;
@@ -8,8 +9,8 @@ mod polling;
 mod probe;
 mod session;
 
-pub use heartbeat::{Beat, Heartbeat};
-pub use packet::{Malformed, Open, Packet};
-pub use polling::{Overlap, Polling, Reply};
-pub use probe::{Probe, ProbeStep};
-pub use session::{Message, Session};
+pub use heartbeat::{HeartbeatAction, HeartbeatTimer};
+pub use packet::{EnginePacket, EnginePacketError, OpenPayload};
+pub use polling::{OverlappingPolls, PendingPoll, PollAnswer};
+pub use probe::{ProbeStep, UpgradeProbe};
+pub use session::{EngineSession, TransportMessage};

@@ -1,31 +1,32 @@
-//! WebSocket frames (RFC 6455), the server's half: masked frames in, unmasked ones out. Pure: bytes in, messages out.
+//! WebSocket frames (RFC 6455) as a server needs them: masked frames in, unmasked frames out. Bytes
+//! in, messages out, no I/O.
 //!
 //! Extensions are never negotiated, so every reserved bit is a violation.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-/// What a client said, put together from its fragments.
+/// A message of a client, assembled from its fragments.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Message {
-    /// A binary message.
+pub enum ClientMessage {
+    /// A whole binary message.
     Binary(Bytes),
     /// The client closes, with its status code if it gave one.
     Close(Option<u16>),
-    /// To be answered with a pong of the same payload.
+    /// A ping, to be answered with a pong of the same payload.
     Ping(Bytes),
     /// An answer to a ping, or an unasked one.
     Pong,
-    /// A text message.
+    /// A whole text message, which is valid UTF-8.
     Text(String),
 }
 
 /// How a client broke the protocol. Nothing after it can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Violation {
-    /// A close frame with one byte, or a code that may not be sent.
+pub enum FrameViolation {
+    /// A close frame with one byte of payload, or with a code that must not be sent.
     #[error("a close frame has an invalid status code")]
     CloseCode,
-    /// A continuation of nothing, or a new message inside another.
+    /// A continuation without a message, or a new message inside another.
     #[error("a fragment is out of turn")]
     Continuation,
     /// A control frame that is fragmented or longer than 125 bytes.
@@ -34,13 +35,13 @@ pub enum Violation {
     /// A length not written in the shortest form.
     #[error("a length is not in its shortest form")]
     Length,
-    /// An opcode nobody defined.
+    /// An opcode that RFC 6455 does not define.
     #[error("an opcode is reserved")]
     Opcode,
     /// A reserved bit without an extension.
     #[error("a reserved bit is set")]
     Reserved,
-    /// More than the bound for one message.
+    /// More bytes than one message may have.
     #[error("a message is too big")]
     TooBig,
     /// Client frames must be masked.
@@ -51,8 +52,8 @@ pub enum Violation {
     Utf8,
 }
 
-impl Violation {
-    /// The status code to close with.
+impl FrameViolation {
+    /// The status code to close the connection with.
     pub fn close_code(self) -> u16 {
         match self {
             Self::TooBig => CLOSE_TOO_BIG,
@@ -62,15 +63,15 @@ impl Violation {
     }
 }
 
-/// The server goes away; come back.
+/// The server goes away; the client may come back.
 pub const CLOSE_GOING_AWAY: u16 = 1001;
 /// The frames break RFC 6455.
 pub const CLOSE_PROTOCOL: u16 = 1002;
 /// A text that is not UTF-8.
 pub const CLOSE_NOT_UTF8: u16 = 1007;
-/// What the frames carry breaks a rule of ours.
+/// The frames are valid, but what they carry breaks a rule of this server.
 pub const CLOSE_POLICY: u16 = 1008;
-/// More than the bound for one message.
+/// More bytes than one message may have.
 pub const CLOSE_TOO_BIG: u16 = 1009;
 
 const CONTINUATION: u8 = 0x0;
@@ -82,17 +83,17 @@ const PONG: u8 = 0xA;
 
 const CONTROL_BYTES_MAX: usize = 125;
 
-/// Takes client bytes as they come, in pieces of any size, and gives the messages in them.
+/// Takes the bytes of a client in pieces of any size, and returns the messages in them.
 ///
-/// It holds at most one message of bounded size, grown as bytes arrive and not as lengths promise, and nothing
-/// between messages.
+/// It holds at most one message of bounded size. Memory grows with the bytes that arrive, not with
+/// the length that a header promises, and none is held between messages.
 #[derive(Debug)]
-pub struct Decoder {
+pub struct FrameDecoder {
     message_bytes_max: usize,
     header: [u8; 14],
     header_len: usize,
-    frame: Option<Frame>,
-    /// The opcode of the message under way.
+    frame: Option<FrameHeader>,
+    /// The opcode of the message whose fragments are being read; `None` between messages.
     kind: Option<u8>,
     message: Vec<u8>,
     control: Vec<u8>,
@@ -100,22 +101,22 @@ pub struct Decoder {
 
 /// A frame whose payload is being read.
 #[derive(Debug, Clone, Copy)]
-struct Frame {
+struct FrameHeader {
     fin: bool,
     opcode: u8,
     left: usize,
-    /// Rotated so that its first byte is the next to use.
+    /// The mask, rotated so that its first byte is the next to use.
     mask: [u8; 4],
 }
 
-impl Frame {
+impl FrameHeader {
     fn is_control(self) -> bool {
         self.opcode & 0x8 != 0
     }
 }
 
-impl Decoder {
-    /// A decoder that takes messages of at most that many bytes.
+impl FrameDecoder {
+    /// A decoder of messages with at most that many bytes.
     pub fn new(message_bytes_max: usize) -> Self {
         Self {
             message_bytes_max,
@@ -129,7 +130,7 @@ impl Decoder {
     }
 
     /// Takes bytes off the front of `input` until a message is complete; `None` when more input is needed.
-    pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Message>, Violation> {
+    pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<ClientMessage>, FrameViolation> {
         loop {
             let Some(mut frame) = self.frame else {
                 let Some(frame) = self.read_header(input)? else {
@@ -140,6 +141,7 @@ impl Decoder {
             };
             let (payload, rest) = input.split_at(frame.left.min(input.len()));
             *input = rest;
+            // A control frame may stand between the fragments of a message, so it has a buffer of its own.
             let into = if frame.is_control() {
                 &mut self.control
             } else {
@@ -151,6 +153,7 @@ impl Decoder {
                     .zip(frame.mask.iter().cycle())
                     .map(|(byte, mask)| byte ^ mask),
             );
+            // Keeps the mask in step with the payload, wherever the input was cut.
             frame.mask.rotate_left(payload.len() % 4);
             frame.left -= payload.len();
             if frame.left > 0 {
@@ -164,7 +167,7 @@ impl Decoder {
         }
     }
 
-    fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, Violation> {
+    fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<FrameHeader>, FrameViolation> {
         while let Some((byte, rest)) = input.split_first() {
             *input = rest;
             self.header[self.header_len] = *byte;
@@ -185,30 +188,30 @@ impl Decoder {
         Ok(None)
     }
 
-    /// What the first two bytes already tell.
-    fn check_start(&self) -> Result<(), Violation> {
+    /// Checks the first two bytes of a header, before the rest arrives.
+    fn check_start(&self) -> Result<(), FrameViolation> {
         let [first, second, ..] = self.header;
         let (fin, opcode) = (first & 0x80 != 0, first & 0x0F);
         if first & 0x70 != 0 {
-            return Err(Violation::Reserved);
+            return Err(FrameViolation::Reserved);
         }
         match opcode {
-            CONTINUATION if self.kind.is_none() => return Err(Violation::Continuation),
-            TEXT | BINARY if self.kind.is_some() => return Err(Violation::Continuation),
+            CONTINUATION if self.kind.is_none() => return Err(FrameViolation::Continuation),
+            TEXT | BINARY if self.kind.is_some() => return Err(FrameViolation::Continuation),
             CLOSE | PING | PONG if !fin || usize::from(second & 0x7F) > CONTROL_BYTES_MAX => {
-                return Err(Violation::Control);
+                return Err(FrameViolation::Control);
             }
             CONTINUATION | TEXT | BINARY | CLOSE | PING | PONG => {}
-            _ => return Err(Violation::Opcode),
+            _ => return Err(FrameViolation::Opcode),
         }
         if second & 0x80 == 0 {
-            Err(Violation::Unmasked)
+            Err(FrameViolation::Unmasked)
         } else {
             Ok(())
         }
     }
 
-    fn check_header(&mut self, extended: usize) -> Result<Frame, Violation> {
+    fn check_header(&mut self, extended: usize) -> Result<FrameHeader, FrameViolation> {
         let (lengths, mask) = self.header[2..6 + extended].split_at(extended);
         let length = match extended {
             0 => u64::from(self.header[1] & 0x7F),
@@ -221,54 +224,59 @@ impl Decoder {
             2 => length > 125,
             _ => length > 0xFFFF,
         };
+        // The highest bit must be 0, says RFC 6455, section 5.2.
         if !shortest || length >> 63 != 0 {
-            return Err(Violation::Length);
+            return Err(FrameViolation::Length);
         }
-        let frame = Frame {
+        let frame = FrameHeader {
             fin: self.header[0] & 0x80 != 0,
             opcode: self.header[0] & 0x0F,
-            left: usize::try_from(length).map_err(|_| Violation::TooBig)?,
+            left: usize::try_from(length).map_err(|_| FrameViolation::TooBig)?,
             mask: [mask[0], mask[1], mask[2], mask[3]],
         };
         if !frame.is_control() {
+            // Refused by the declared length, before any of it is read.
             if frame.left > self.message_bytes_max.saturating_sub(self.message.len()) {
-                return Err(Violation::TooBig);
+                return Err(FrameViolation::TooBig);
             }
             self.kind = self.kind.or(Some(frame.opcode));
         }
         Ok(frame)
     }
 
-    fn finish(&mut self, frame: Frame) -> Result<Option<Message>, Violation> {
+    fn finish(&mut self, frame: FrameHeader) -> Result<Option<ClientMessage>, FrameViolation> {
         if frame.is_control() {
             let payload = std::mem::take(&mut self.control);
             return Ok(Some(match frame.opcode {
-                PING => Message::Ping(payload.into()),
-                PONG => Message::Pong,
-                _ => Message::Close(close_code(&payload)?),
+                PING => ClientMessage::Ping(payload.into()),
+                PONG => ClientMessage::Pong,
+                _ => ClientMessage::Close(close_code(&payload)?),
             }));
         }
         if !frame.fin {
             return Ok(None);
         }
+        // Taken and not cleared: a connection keeps no memory between messages.
         let payload = std::mem::take(&mut self.message);
         Ok(Some(match self.kind.take() {
-            Some(TEXT) => Message::Text(String::from_utf8(payload).map_err(|_| Violation::Utf8)?),
-            _ => Message::Binary(payload.into()),
+            Some(TEXT) => {
+                ClientMessage::Text(String::from_utf8(payload).map_err(|_| FrameViolation::Utf8)?)
+            }
+            _ => ClientMessage::Binary(payload.into()),
         }))
     }
 }
 
-fn close_code(payload: &[u8]) -> Result<Option<u16>, Violation> {
+fn close_code(payload: &[u8]) -> Result<Option<u16>, FrameViolation> {
     let (code, reason) = match payload {
         [] => return Ok(None),
         [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
-        [_] => return Err(Violation::CloseCode),
+        [_] => return Err(FrameViolation::CloseCode),
     };
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-        return Err(Violation::CloseCode);
+        return Err(FrameViolation::CloseCode);
     }
-    std::str::from_utf8(reason).map_err(|_| Violation::Utf8)?;
+    std::str::from_utf8(reason).map_err(|_| FrameViolation::Utf8)?;
     Ok(Some(code))
 }
 
@@ -277,7 +285,8 @@ pub fn text(text: &str) -> Bytes {
     encode(TEXT, text.as_bytes())
 }
 
-/// A whole text message around one that is long and that many are sent: in pieces, so that it is not copied for each.
+/// A whole text message around a long text that many clients are sent: in pieces, so that `shared`
+/// is not copied for each.
 pub fn text_around(before: &str, shared: Bytes, after: &'static str) -> [Bytes; 3] {
     let mut begin = header(
         TEXT,
@@ -293,17 +302,17 @@ pub fn binary(payload: &[u8]) -> Bytes {
     encode(BINARY, payload)
 }
 
-/// To be answered with a pong of the same payload, of at most 125 bytes.
+/// A ping of at most 125 bytes of payload.
 pub fn ping(payload: &[u8]) -> Bytes {
     encode(PING, payload)
 }
 
-/// The answer to a ping.
+/// The answer to a ping, with the ping's payload.
 pub fn pong(payload: &[u8]) -> Bytes {
     encode(PONG, payload)
 }
 
-/// A close frame; without a code it is empty, as the answer to an empty one.
+/// A close frame. Without a code it is empty, which is the answer to an empty one.
 pub fn close(code: Option<u16>) -> Bytes {
     encode(
         CLOSE,
@@ -317,7 +326,8 @@ fn encode(opcode: u8, payload: &[u8]) -> Bytes {
     frame.freeze()
 }
 
-/// The beginning of a frame with a payload of that many bytes, with room for so many of them.
+/// The header of a frame with `payload_len` bytes of payload, in a buffer with room for `room` of
+/// them.
 fn header(opcode: u8, payload_len: usize, room: usize) -> BytesMut {
     let mut frame = BytesMut::with_capacity(room + 10);
     frame.put_u8(0x80 | opcode);
@@ -335,31 +345,32 @@ fn header(opcode: u8, payload_len: usize, room: usize) -> BytesMut {
     frame
 }
 
-/// What a message of ours is made of.
+/// The kind of a message that this server made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Bytes.
+pub enum MessageKind {
+    /// A binary message of this server.
     Binary,
-    /// Text.
+    /// A text message of this server.
     Text,
 }
 
-/// The messages in whole frames that were made here, for a transport that has no frames. Others are left out.
-pub fn messages(mut frames: &[u8]) -> impl Iterator<Item = (Kind, &[u8])> {
+/// The messages in whole frames of this server, for a transport without frames. Control frames are
+/// left out.
+pub fn messages(mut frames: &[u8]) -> impl Iterator<Item = (MessageKind, &[u8])> {
     std::iter::from_fn(move || {
         loop {
             let (opcode, payload, rest) = take_frame(frames)?;
             frames = rest;
             match opcode {
-                BINARY => return Some((Kind::Binary, payload)),
-                TEXT => return Some((Kind::Text, payload)),
+                BINARY => return Some((MessageKind::Binary, payload)),
+                TEXT => return Some((MessageKind::Text, payload)),
                 _ => {}
             }
         }
     })
 }
 
-/// Whether these frames of ours end with a whole one.
+/// Whether these frames end with a whole one.
 pub fn is_whole(mut frames: &[u8]) -> bool {
     while let Some((_, _, rest)) = take_frame(frames) {
         frames = rest;
@@ -367,7 +378,8 @@ pub fn is_whole(mut frames: &[u8]) -> bool {
     frames.is_empty()
 }
 
-/// The first frame's opcode and payload, and what follows it.
+/// The opcode and the payload of the first frame, and the bytes after it; `None` when it is not
+/// whole.
 fn take_frame(frames: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (first, rest) = frames.split_first()?;
     let (length, rest) = match rest.split_first()? {

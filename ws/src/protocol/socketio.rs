@@ -1,11 +1,11 @@
-//! Socket.IO 5 as values: packets, and one connection's session in its namespaces. Pure: packets in, steps out, time
-//! a parameter. Packets are for servers and clients alike.
+//! Socket.IO 5 as values: packets, and the session of one connection with its namespaces. Packets
+//! in, steps out, time is a parameter. The packets are for servers and clients alike.
 
-mod allowance;
 mod packet;
+mod rate_limiter;
 mod session;
 
-pub(crate) use allowance::Allowance;
 pub(crate) use packet::ack_begin;
-pub use packet::{Content, Malformed, Packet, event};
-pub use session::{Call, Namespace, Session, Step};
+pub use packet::{PacketContent, SocketIoPacket, SocketIoPacketError, event};
+pub(crate) use rate_limiter::MessageRateLimiter;
+pub use session::{ClientCall, NamespaceId, SessionStep, SocketIoSession};

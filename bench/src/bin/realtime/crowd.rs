@@ -14,7 +14,7 @@ use tokio::time::Instant;
 const WAVE: usize = 256;
 /// For how long joining may take.
 const JOIN_MAX: Duration = Duration::from_mins(2);
-/// Bytes read at once.
+/// Bytes of the buffer for one read.
 const READ_BYTES: usize = 1024 * 1024;
 
 /// How one speaks with a server.

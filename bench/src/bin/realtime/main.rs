@@ -1,7 +1,8 @@
 //! Live events to many readers: what a delivery and a connection cost, and how late events come, beside those who do
 //! the same. Every server is a process of its own; the clients are in this one.
 //!
-//! `realtime [names]` measures only what is named: servers, measurements or both.
+//! `realtime [--short] [names]` measures only what is named: servers, measurements or both; `--short` shows in seconds
+//! that the first measurements work.
 
 mod bare;
 mod crowd;
@@ -30,9 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(2);
 
 const SOLO_READERS: usize = 1_000;
-const SOLO_EVENTS: u64 = 800;
+const SOLO_EVENTS: usize = 800;
 const BURST_READERS: usize = 500;
-const BURST_EVENTS: u64 = 1_000;
+const BURST_EVENTS: usize = 1_000;
 const BURSTS: u64 = 6;
 const WEIGHED: usize = 9_000;
 const CROWD: usize = 10_000;
@@ -71,7 +72,7 @@ struct Pace {
     rooms: usize,
 }
 
-/// What is measured.
+/// One of the measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Measurement {
     Solo,
@@ -150,8 +151,9 @@ impl Measurement {
             Self::Solo => solo(server, peer.dialect()),
             Self::Burst => {
                 let mut crowd = Crowd::new("user", peer.dialect(), server.port)?;
-                crowd.join(BURST_READERS, everybody)?;
-                burst(server, crowd, "all", FRAME_BYTES, BURST_READERS as u64)
+                let readers = scaled(BURST_READERS);
+                crowd.join(readers, everybody)?;
+                burst(server, crowd, "all", FRAME_BYTES, readers as u64)
             }
             Self::Spread => {
                 let mut crowd = Crowd::new("user", peer.dialect(), server.port)?;
@@ -172,12 +174,15 @@ impl Measurement {
 }
 
 fn main() -> anyhow::Result<()> {
-    let names: Vec<String> = std::env::args().skip(1).collect();
+    let mut names: Vec<String> = std::env::args().skip(1).collect();
     if names == ["serve"] {
         return bare::serve();
     }
+    names.retain(|name| name != "--short");
     let mut peers = Peer::ALL.to_vec();
-    let mut measurements = Measurement::ALL.to_vec();
+    // The others last as long as the silent ones are kept.
+    let short = [Measurement::Solo, Measurement::Burst, Measurement::Weight];
+    let mut measurements = bench::scale(Measurement::ALL.to_vec(), short.to_vec());
     if names
         .iter()
         .any(|name| Peer::ALL.iter().any(|peer| peer.name() == name))
@@ -228,6 +233,11 @@ fn scripts(needed: bool) -> anyhow::Result<TempDir> {
     Ok(folder)
 }
 
+/// A fiftieth of it with `--short`.
+fn scaled(count: usize) -> usize {
+    bench::scale(count, count / 50)
+}
+
 fn everybody(_: usize) -> String {
     "all".to_owned()
 }
@@ -239,21 +249,23 @@ fn location(index: usize) -> String {
 /// One event after the other, each when the one before has come to everybody.
 fn solo(mut server: Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
     let mut crowd = Crowd::new("user", dialect, server.port)?;
-    crowd.join(SOLO_READERS, everybody)?;
-    let warm = SOLO_EVENTS / 10;
+    let readers = scaled(SOLO_READERS);
+    crowd.join(readers, everybody)?;
+    let events = scaled(SOLO_EVENTS) as u64;
+    let warm = events / 10;
     let mut spent = Spent::begin(&server)?;
-    for number in 0..warm + SOLO_EVENTS {
+    for number in 0..warm + events {
         if number == warm {
             spent = Spent::begin(&server)?;
         }
         server.tell("all", 1, FRAME_BYTES, number)?;
-        let heard = hear(&mut crowd, SOLO_READERS as u64, PATIENCE)?;
+        let heard = hear(&mut crowd, readers as u64, PATIENCE)?;
         anyhow::ensure!(
-            heard == SOLO_READERS as u64,
+            heard == readers as u64,
             "event {number} came to {heard} readers"
         );
     }
-    spent.row(&server, SOLO_EVENTS * SOLO_READERS as u64, SOLO_EVENTS)
+    spent.row(&server, events * readers as u64, events)
 }
 
 /// Many events of one moment, each to so many readers.
@@ -264,14 +276,15 @@ fn burst(
     bytes: usize,
     readers: u64,
 ) -> anyhow::Result<Vec<String>> {
-    let expected = BURST_EVENTS * readers;
+    let events = scaled(BURST_EVENTS) as u64;
+    let expected = events * readers;
     let (mut delivered, mut spent) = (0, Spent::begin(&server)?);
     for burst in 0..=BURSTS {
         // The first one warms up.
         if burst == 1 {
             (delivered, spent) = (0, Spent::begin(&server)?);
         }
-        server.tell(room, BURST_EVENTS, bytes, burst * BURST_EVENTS)?;
+        server.tell(room, events, bytes, burst * events)?;
         delivered += hear(&mut crowd, expected, SILENCE)?;
     }
     let lost = expected * BURSTS - delivered;
@@ -293,10 +306,11 @@ fn burst(
 fn weight(server: &Server, dialect: Dialect) -> anyhow::Result<Vec<String>> {
     let (before, spent) = (server.process.memory_kib()?, Spent::begin(server)?);
     let mut crowd = Crowd::new("user", dialect, server.port)?;
-    crowd.join(WEIGHED, location)?;
+    let weighed = scaled(WEIGHED);
+    crowd.join(weighed, location)?;
     settle(&mut crowd)?;
     let more = server.process.memory_kib()?.saturating_sub(before);
-    let weighed = WEIGHED as u64;
+    let weighed = weighed as u64;
     Ok(vec![
         format!("{:.1} KB", float(more) / float(weighed)),
         each(spent.cpu(server)?, weighed),
@@ -565,7 +579,7 @@ fn median(runs: &[Vec<u64>], percent: usize) -> String {
     format!("{:.1} ms", float(found[found.len() / 2]) / 1e3)
 }
 
-/// Of sorted figures.
+/// A percentile of figures in ascending order.
 fn percentile(sorted: &[u64], percent: usize) -> u64 {
     sorted
         .get(sorted.len().saturating_sub(1) * percent / 100)

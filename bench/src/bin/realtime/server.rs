@@ -10,7 +10,7 @@ use bench::Process;
 
 use crate::crowd::Dialect;
 
-/// Who is compared.
+/// A server that takes part in the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Peer {
     /// A thread that writes frames to sockets.
@@ -19,11 +19,11 @@ pub(crate) enum Peer {
     BunEngine,
     /// uWebSockets' publish, through Bun.
     BunPublish,
-    /// Socket.IO on Node.
+    /// Socket.IO's own server, on Node.
     Node,
-    /// Socketioxide.
+    /// The Rust crate socketioxide.
     Socketioxide,
-    /// Ours.
+    /// The crate `ws` of this workspace.
     Stockd,
 }
 
@@ -88,7 +88,7 @@ impl Peer {
     }
 }
 
-/// A running one.
+/// A running server with its control connection.
 pub(crate) struct Server {
     pub(crate) process: Process,
     pub(crate) port: u16,

@@ -15,7 +15,8 @@ use tokio::net::TcpListener;
 use crate::clock::SystemClock;
 use crate::config::{Config, Environment};
 use crate::people::auth::{self, NewToken};
-use crate::wiring::{Daemon, Dependencies, Secrets};
+use crate::secrets::Secrets;
+use crate::wiring::{Daemon, Dependencies};
 
 use super::*;
 
@@ -393,4 +394,16 @@ async fn an_admin_releases_every_hold() {
     assert!(ids(&admin.get("reservations").await.1, "reservationId").is_empty());
     let (_, levels) = admin.get("levels?locationId=1").await;
     assert_eq!(levels["data"][0]["available"], 10);
+}
+
+#[test]
+fn commands_can_be_listed_by_every_state_there_is() {
+    use schemas::shape::CommandState;
+    let schema = schemars::schema_for!(CommandState).to_value();
+    let states = schema["oneOf"].as_array().unwrap();
+    let states: Vec<_> = states
+        .iter()
+        .map(|state| state["const"].as_str().unwrap())
+        .collect();
+    assert_eq!(COMMAND_STATE.kind.words, states);
 }

@@ -364,7 +364,7 @@ fn a_token_whose_issuers_clock_is_ahead_goes_with_its_user_all_the_same() {
         },
         now(),
     );
-    assert!(ws::Authenticate::is_revoked(&tokens, &live));
+    assert!(ws::TokenVerifier::is_revoked(&tokens, &live));
     let later = Timestamp::from_second(NOW + 25).unwrap();
     assert_eq!(tokens.verify(&ahead, later), Err(TokenError::Revoked));
     let afterwards = signed(&staff(json!({"iat": NOW + 21, "exp": NOW + 3600})));

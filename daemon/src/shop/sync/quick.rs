@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use schemas::{Change, LocationId, Resource, SyncRun};
 use serde::{Deserialize, Serialize};
-use shopify::{Cursor, Page};
+use shopify::{PageCursor, RecordPage};
 
 use super::{Run, Stopped, patiently};
 
@@ -112,7 +112,7 @@ impl Pages<'_> {
         let (since, after) = (self.run.record.since, self.cursor());
         let page = patiently(|| syncs.client.levels_page(location, since, after.as_ref())).await?;
         self.count(&page);
-        self.notes.cursor = page.next.as_ref().map(Cursor::to_string);
+        self.notes.cursor = page.next.as_ref().map(PageCursor::to_string);
         if page.next.is_none() {
             self.notes.locations_done.insert(location);
         }
@@ -121,11 +121,11 @@ impl Pages<'_> {
             .await
     }
 
-    fn cursor(&self) -> Option<Cursor> {
+    fn cursor(&self) -> Option<PageCursor> {
         self.notes.cursor.as_ref()?.parse().ok()
     }
 
-    fn count(&mut self, page: &Page) {
+    fn count(&mut self, page: &RecordPage) {
         let stage = self.notes.stage;
         let counts = |change: &&Change| match stage {
             Stage::Orders => !matches!(change, Change::Customer(_)),

@@ -10,8 +10,8 @@ use schemas::record::{
 };
 use schemas::shape::OrderStatus;
 use schemas::{
-    Change, Command, ErrorBody, ErrorCode, Event, InventoryItemId, LocationId, Quantities,
-    RecordKey, Resource, Role, RunKind, RunState, ShopDomain, SyncRun, Timestamp,
+    Change, Command, ErrorBody, ErrorCode, EventData, InventoryItemId, LocationId, Logged,
+    Quantities, RecordKey, Resource, Role, RunKind, RunState, ShopDomain, SyncRun, Timestamp,
 };
 
 use super::disk::Disk;
@@ -550,11 +550,11 @@ impl History {
     fn post(&mut self) -> Operation {
         Operation::Post(Box::new(Post {
             shop: shop(),
-            event: Event::SystemAlert(schemas::event::Notice {
+            event: Logged::SystemAlert(EventData::Own(schemas::event::Notice {
                 user_id: None,
                 title: "said".to_owned(),
                 message: String::new(),
-            }),
+            })),
             key: Some(PostKey([u8::try_from(self.dice.below(5)).unwrap(); 32])),
             may_repeat: self.dice.one_in(2),
             at: at(self.second),

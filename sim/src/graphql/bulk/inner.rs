@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::graphql::plan::{Planned, Planner, Selection};
 use crate::graphql::{Api, MAX_DEPTH, problem};
 
-/// Bytes of a query.
+/// Bytes that the query of a bulk operation may have.
 const MAX_BYTES: usize = 65_535;
 const MAX_CONNECTIONS: usize = 5;
 /// How deep connections may nest.

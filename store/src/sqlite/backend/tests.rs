@@ -4,7 +4,7 @@ use domain::Thresholds;
 use rusqlite::OpenFlags;
 use schemas::event::Notice;
 use schemas::record::Customer;
-use schemas::{Change, CustomerId, Entropy, Event, UserId, WebhookId};
+use schemas::{Change, CustomerId, Entropy, EventData, Logged, UserId, WebhookId};
 
 use super::*;
 use crate::writer;
@@ -48,7 +48,7 @@ fn announcement(to: Option<&str>, length: usize) -> Operation {
         title: "News".to_owned(),
         message: "n".repeat(length),
     };
-    let event = Box::new(Event::SystemAlert(notice));
+    let event = Box::new(Logged::SystemAlert(EventData::Own(notice)));
     Operation::Announce {
         shop: SHOP.parse().unwrap(),
         event,

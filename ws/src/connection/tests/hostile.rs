@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 
 use super::{World, goodbyes, ok, refused, session, unknown};
-use crate::connection::Knock;
-use crate::{Options, limits};
+use crate::connection::HandshakeOutcome;
+use crate::{HubOptions, limits};
 
 fn bad_request() -> super::Answer {
     refused(3, "Bad request")
@@ -42,7 +42,7 @@ async fn a_body_that_is_no_packet_closes_its_session() {
     }
     assert_eq!(world.post(&bystander, "4hello").await, ok("ok"));
     assert_eq!(world.poll(&bystander).await, ok("4hello"));
-    assert_eq!(world.gate.connections(), 1);
+    assert_eq!(world.acceptor.connections(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -59,7 +59,9 @@ async fn two_polls_at_a_time_close_the_session() {
 async fn two_posts_at_a_time_close_the_session() {
     let mut world = World::new();
     let sid = world.session().await;
-    let Knock::Post(first) = world.knock(&Method::POST, &session(&sid), &HeaderMap::new()) else {
+    let HandshakeOutcome::Post(first) =
+        world.handshake(&Method::POST, &session(&sid), &HeaderMap::new())
+    else {
         panic!("no post")
     };
     assert_eq!(world.post(&sid, "4second").await, bad_request());
@@ -80,7 +82,7 @@ async fn a_request_that_breaks_off_closes_the_session() {
     assert_eq!(world.post(&sid, "4hello").await, unknown());
 
     let sid = world.session().await;
-    drop(world.knock(&Method::POST, &session(&sid), &HeaderMap::new()));
+    drop(world.handshake(&Method::POST, &session(&sid), &HeaderMap::new()));
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(world.poll(&sid).await, unknown());
 
@@ -99,14 +101,14 @@ async fn a_request_that_breaks_off_closes_the_session() {
             .is_err()
     );
     assert_eq!(world.poll(&sid).await, unknown());
-    assert_eq!(world.gate.connections(), 0);
+    assert_eq!(world.acceptor.connections(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn sessions_that_nobody_uses_are_bounded_and_given_up() {
-    let mut world = World::with(Options {
+    let mut world = World::with(HubOptions {
         connections_max: 100,
-        ..Options::default()
+        ..HubOptions::default()
     });
     for _ in 0..100 {
         world.session().await;
@@ -121,8 +123,8 @@ async fn sessions_that_nobody_uses_are_bounded_and_given_up() {
     assert_eq!(world.websocket("").err().unwrap().0, 503);
     tokio::time::sleep(limits::PING_INTERVAL + limits::PING_TIMEOUT + Duration::from_millis(5))
         .await;
-    assert_eq!(world.gate.connections(), 0);
-    assert_eq!(world.gate.sessions(), 0);
+    assert_eq!(world.acceptor.connections(), 0);
+    assert_eq!(world.acceptor.sessions(), 0);
     world.session().await;
 }
 
@@ -138,7 +140,7 @@ async fn who_posts_and_never_polls_is_not_listened_to_for_ever() {
             .is_ok(),
         "it ends"
     );
-    assert_eq!(world.gate.connections(), 0);
+    assert_eq!(world.acceptor.connections(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -182,5 +184,5 @@ async fn nonsense_on_a_websocket_closes_it_with_a_reason() {
         assert_eq!(socket.closed().await, Some(code), "{bytes:?}");
     }
     goodbyes().await;
-    assert_eq!(world.gate.connections(), 0);
+    assert_eq!(world.acceptor.connections(), 0);
 }

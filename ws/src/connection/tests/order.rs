@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::pipe::Pipe;
 use super::{Answer, World};
-use crate::Options;
+use crate::HubOptions;
 
 #[derive(Debug, Clone)]
 enum Act {
@@ -82,7 +82,7 @@ impl Client {
         self.look().await;
         match act {
             Act::Poll if self.poll.is_none() => {
-                self.poll = Some(self.world.poll_later(&self.sid).await)
+                self.poll = Some(self.world.poll_later(&self.sid).await);
             }
             Act::Post { messages } => self.say(messages).await,
             Act::Probe => {
@@ -119,9 +119,9 @@ impl Client {
 }
 
 async fn run(acts: Vec<Act>, max_payload: usize) {
-    let mut world = World::with(Options {
+    let mut world = World::with(HubOptions {
         max_payload,
-        ..Options::default()
+        ..HubOptions::default()
     });
     let sid = world.session().await;
     let mut client = Client {

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::task::JoinSet;
 
-use crate::connection::{Talk, Upgrade};
+use crate::connection::{PendingUpgrade, ProtocolDriver};
 
 /// The headers of a WebSocket's request.
 pub(crate) fn websocket() -> HeaderMap {
@@ -29,7 +29,7 @@ pub(crate) struct Pipe {
 
 impl Pipe {
     /// The connection that was upgraded, with room for so many bytes in between.
-    pub(crate) fn to<T: Talk>(upgrade: Upgrade<T>, bytes: usize) -> Self {
+    pub(crate) fn to<T: ProtocolDriver>(upgrade: PendingUpgrade<T>, bytes: usize) -> Self {
         let (io, far) = tokio::io::duplex(bytes);
         let mut served = JoinSet::new();
         served.spawn(upgrade.run(far, Bytes::new()));
@@ -78,7 +78,7 @@ impl Pipe {
         Some((first & 0x0F, payload))
     }
 
-    /// The next text.
+    /// The next text message.
     pub(crate) async fn text(&mut self) -> String {
         let (opcode, payload) = self.frame().await.expect("a frame");
         assert_eq!(opcode, 0x1);

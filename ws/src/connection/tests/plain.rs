@@ -7,24 +7,24 @@ use tokio::time::Instant;
 
 use super::pipe::{Pipe, websocket};
 use super::{Answer, PIPE, World, goodbyes, read};
-use crate::connection::{Knock, Out, Refusal, Talk, Visitor};
-use crate::protocol::engine::Message;
+use crate::connection::{ConnectionRefusal, HandshakeOutcome, PeerInfo, ProtocolDriver, SendQueue};
+use crate::protocol::engine::TransportMessage;
 use crate::protocol::frame;
-use crate::{AuthError, Ending, Options};
+use crate::{AuthError, CloseReason, HubOptions};
 
 /// Says what it hears, as it is.
 struct Parrot;
 
-impl Talk for Parrot {
+impl ProtocolDriver for Parrot {
     fn receive(
         &mut self,
         _now: Duration,
-        message: Message<'_>,
-        out: &mut Out,
-    ) -> Result<(), Ending> {
+        message: TransportMessage<'_>,
+        out: &mut SendQueue,
+    ) -> Result<(), CloseReason> {
         out.push(match message {
-            Message::Binary(bytes) => frame::binary(&bytes),
-            Message::Text(text) => frame::text(text),
+            TransportMessage::Binary(bytes) => frame::binary(&bytes),
+            TransportMessage::Text(text) => frame::text(text),
         });
         Ok(())
     }
@@ -33,7 +33,7 @@ impl Talk for Parrot {
         true
     }
 
-    fn work(&mut self, _now: Duration, _out: &mut Out) -> Result<(), Ending> {
+    fn work(&mut self, _now: Duration, _out: &mut SendQueue) -> Result<(), CloseReason> {
         Ok(())
     }
 
@@ -43,31 +43,31 @@ impl Talk for Parrot {
 }
 
 /// Lets in who brings a token.
-fn bearer(visitor: Visitor, _: &mut Out) -> Result<Parrot, Refusal> {
-    visitor
+fn bearer(peer_info: PeerInfo, _: &mut SendQueue) -> Result<Parrot, ConnectionRefusal> {
+    peer_info
         .bearer
         .map(|_| Parrot)
-        .ok_or(Refusal::Token(AuthError::Required))
+        .ok_or(ConnectionRefusal::Token(AuthError::Required))
 }
 
 fn connect(
     world: &World,
     method: &Method,
     headers: &HeaderMap,
-    talk: impl FnOnce(Visitor, &mut Out) -> Result<Parrot, Refusal>,
+    driver: impl FnOnce(PeerInfo, &mut SendQueue) -> Result<Parrot, ConnectionRefusal>,
 ) -> Result<Pipe, Answer> {
-    match world.gate.knock_plain(
+    match world.acceptor.handshake_plain(
         method,
         headers,
         ([127, 0, 0, 1], 9).into(),
-        &world.entrance,
-        talk,
+        &world.policy,
+        driver,
     ) {
-        Knock::Upgrade(response, upgrade) => {
+        HandshakeOutcome::Upgrade(response, upgrade) => {
             assert_eq!(response.status(), 101);
             Ok(Pipe::to(upgrade, PIPE))
         }
-        Knock::Answer(response) => Err(read(&response)),
+        HandshakeOutcome::Answer(response) => Err(read(&response)),
         _ => panic!("no WebSocket"),
     }
 }
@@ -109,8 +109,8 @@ async fn a_ping_every_thirty_seconds_is_answered_within_five_or_the_connection_i
     assert_eq!(socket.text().await, "2");
     assert_eq!(socket.frame().await, None);
     assert_eq!(began.elapsed().as_secs(), 125);
-    assert_eq!(world.gate.connections(), 0);
-    assert_eq!(world.gate.endings()["silent"], 1);
+    assert_eq!(world.acceptor.connections(), 0);
+    assert_eq!(world.acceptor.endings()["silent"], 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,7 +124,7 @@ async fn who_brings_no_token_where_one_is_asked_for_is_answered_401() {
         (refused.0, refused.1.contains("Authentication required")),
         (401, true)
     );
-    assert_eq!(world.gate.connections(), 0, "its place is free again");
+    assert_eq!(world.acceptor.connections(), 0, "its place is free again");
     headers.insert("authorization", HeaderValue::from_static("Bearer abc"));
     assert!(connect(&world, &Method::GET, &headers, bearer).is_ok());
 }
@@ -132,24 +132,24 @@ async fn who_brings_no_token_where_one_is_asked_for_is_answered_401() {
 #[tokio::test(start_paused = true)]
 async fn what_is_no_websocket_or_of_a_foreign_page_is_refused() {
     let world = World::new();
-    let knock = |method, headers: &HeaderMap| {
+    let handshake = |method, headers: &HeaderMap| {
         connect(&world, &method, headers, |_, _| Ok(Parrot))
             .err()
             .map(|(status, _)| status)
     };
-    assert_eq!(knock(Method::GET, &HeaderMap::new()), Some(400));
-    assert_eq!(knock(Method::POST, &websocket()), Some(400));
+    assert_eq!(handshake(Method::GET, &HeaderMap::new()), Some(400));
+    assert_eq!(handshake(Method::POST, &websocket()), Some(400));
     let mut foreign = websocket();
     foreign.insert("origin", HeaderValue::from_static("https://evil.example"));
-    assert_eq!(knock(Method::GET, &foreign), Some(403));
-    assert_eq!(knock(Method::GET, &websocket()), None);
+    assert_eq!(handshake(Method::GET, &foreign), Some(403));
+    assert_eq!(handshake(Method::GET, &websocket()), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn they_count_among_all_connections() {
-    let mut world = World::with(Options {
+    let mut world = World::with(HubOptions {
         connections_max: 2,
-        ..Options::default()
+        ..HubOptions::default()
     });
     world.session().await;
     let plain = socket(&world).unwrap();
@@ -158,7 +158,7 @@ async fn they_count_among_all_connections() {
     drop(plain);
     goodbyes().await;
     let mut plain = socket(&world).unwrap();
-    world.gate.close();
+    world.acceptor.close();
     assert_eq!(plain.closed().await, Some(1001));
     assert_eq!(socket(&world).err().unwrap().0, 503);
 }

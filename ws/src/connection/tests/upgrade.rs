@@ -40,7 +40,7 @@ async fn a_probe_ends_the_waiting_poll_and_the_websocket_takes_over() {
     socket.say("5").await;
     socket.say("4hello").await;
     assert_eq!(socket.text().await, "4hello");
-    assert_eq!(world.gate.connections(), 1);
+    assert_eq!(world.acceptor.connections(), 1);
     assert_eq!(socket.text().await, "2", "and is pinged there");
 }
 
@@ -74,7 +74,7 @@ async fn after_it_requests_with_the_same_sid_are_refused_and_harm_nobody() {
     drop(socket);
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(world.poll(&sid).await, super::unknown());
-    assert_eq!(world.gate.connections(), 0);
+    assert_eq!(world.acceptor.connections(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,5 +119,5 @@ async fn a_session_that_ends_takes_its_probe_with_it() {
     let mut socket = probed(&world, &sid).await;
     assert_eq!(world.post(&sid, "1").await, ok("ok"));
     assert_eq!(socket.closed().await, None);
-    assert_eq!(world.gate.connections(), 0);
+    assert_eq!(world.acceptor.connections(), 0);
 }

@@ -9,22 +9,42 @@ use schemas::{
     Room, VariantId,
 };
 
-use super::NOTIFICATION_KINDS;
+use super::{NotificationType, OdaMessage};
+use crate::contracts::names::names;
 use crate::contracts::request::{self, Fields, Join, Leaving, Request, forbidden, own_orders};
-use crate::hub::reader::Kinds;
-use crate::protocol::socketio::Call;
+use crate::hub::reader::NotificationKinds;
+use crate::protocol::socketio::ClientCall;
 
 /// What unsubscribing from everything is about, by how the rooms' names begin.
 const INVENTORY: &str = "inventory:";
 const NOTIFICATIONS: &str = "notifications";
 const ORDERS: &str = "orders:";
 
+names! {
+    /// What clients of oda ask.
+    OdaRequest {
+        SubscribeInventory = "subscribe:inventory",
+        SubscribeOrders = "subscribe:orders",
+        SubscribeNotifications = "subscribe:notifications",
+        UnsubscribeInventory = "unsubscribe:inventory",
+        UnsubscribeOrders = "unsubscribe:orders",
+        UnsubscribeNotifications = "unsubscribe:notifications",
+        Adjust = "inventory:adjust",
+        Update = "inventory:update",
+        Reserve = "inventory:reserve",
+        Release = "inventory:release",
+        Extend = "inventory:extend",
+        Commit = "inventory:commit",
+        AuthRefresh = "auth:refresh",
+    }
+}
+
 /// Reads what a client asks and checks it against who it is.
-pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBody> {
+pub(crate) fn parse(call: &ClientCall, identity: &Identity) -> Result<Request, ErrorBody> {
     request::plain(call)?;
     let fields = || Fields::of(call);
-    match call.name.as_str() {
-        "subscribe:inventory" => {
+    match OdaRequest::parse(&call.name).ok_or_else(request::unknown)? {
+        OdaRequest::SubscribeInventory => {
             let fields = fields()?;
             let (rooms, selection) = inventory(&fields)?;
             may_join_inventory(&selection, identity)?;
@@ -36,7 +56,7 @@ pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBo
                 ..Join::default()
             }))
         }
-        "subscribe:orders" => {
+        OdaRequest::SubscribeOrders => {
             let fields = fields()?;
             let rooms = orders(&fields, identity)?;
             may_join_orders(&rooms, identity)?;
@@ -46,7 +66,7 @@ pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBo
                 ..Join::default()
             }))
         }
-        "subscribe:notifications" => {
+        OdaRequest::SubscribeNotifications => {
             if identity.role == Role::Service {
                 return Err(forbidden("notifications"));
             }
@@ -55,12 +75,16 @@ pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBo
                 .texts("types")?
                 .map(|types| types.into_iter().collect());
             // They are kept with the session, so no others than those that something comes by.
-            let is_unknown = |kind: &&String| !NOTIFICATION_KINDS.contains(&kind.as_str());
-            if types.iter().flatten().any(|kind| is_unknown(&kind)) {
-                let message = format!("types takes {}", NOTIFICATION_KINDS.join(", "));
+            let is_unknown = |kind: &String| NotificationType::parse(kind).is_none();
+            if types.iter().flatten().any(is_unknown) {
+                let known: Vec<_> = NotificationType::ALL
+                    .iter()
+                    .map(|kind| kind.as_str())
+                    .collect();
+                let message = format!("types takes {}", known.join(", "));
                 return Err(ErrorBody::field("types", message));
             }
-            let kinds = types.map_or(Kinds::All, Kinds::Only);
+            let kinds = types.map_or(NotificationKinds::All, NotificationKinds::Only);
             let rooms = [Room::Notifications].into();
             Ok(Request::Join(Join {
                 rooms,
@@ -69,7 +93,7 @@ pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBo
                 ..Join::default()
             }))
         }
-        "unsubscribe:inventory" => {
+        OdaRequest::UnsubscribeInventory => {
             let fields = fields()?;
             let listed = ["locationIds", "productIds", "variantIds"]
                 .iter()
@@ -82,7 +106,7 @@ pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBo
                 rooms.map_or(Leaving::Family(INVENTORY), Leaving::Rooms),
             ))
         }
-        "unsubscribe:orders" => {
+        OdaRequest::UnsubscribeOrders => {
             let fields = fields()?;
             let named = fields
                 .field("customerId")
@@ -92,44 +116,50 @@ pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBo
                 named.map_or(Leaving::Family(ORDERS), Leaving::Rooms),
             ))
         }
-        "unsubscribe:notifications" => Ok(Request::Leave(Leaving::Family(NOTIFICATIONS))),
-        "auth:refresh" => request::refresh(call),
-        name => match command(name) {
-            Some(_) if !identity.role.is_staff() => Err(forbidden("commands")),
-            Some(kind) => {
-                let shop = fields()?
-                    .field("shop")
-                    .map(|shop| Fields::text("shop", shop))
-                    .transpose()?;
-                let payload = call.args.first().cloned().unwrap_or_default();
-                Ok(Request::Command {
-                    kind,
-                    shop,
-                    payload,
-                })
-            }
-            None => Err(request::unknown()),
-        },
+        OdaRequest::UnsubscribeNotifications => Ok(Request::Leave(Leaving::Family(NOTIFICATIONS))),
+        OdaRequest::AuthRefresh => request::refresh(call),
+        OdaRequest::Adjust => command(call, identity, CommandKind::Adjust),
+        OdaRequest::Update => command(call, identity, CommandKind::Update),
+        OdaRequest::Reserve => command(call, identity, CommandKind::Reserve),
+        OdaRequest::Release => command(call, identity, CommandKind::Release),
+        OdaRequest::Extend => command(call, identity, CommandKind::Extend),
+        OdaRequest::Commit => command(call, identity, CommandKind::Commit),
     }
+}
+
+fn command(
+    call: &ClientCall,
+    identity: &Identity,
+    kind: CommandKind,
+) -> Result<Request, ErrorBody> {
+    if !identity.role.may_give_commands() {
+        return Err(forbidden("commands"));
+    }
+    let shop = Fields::of(call)?
+        .field("shop")
+        .map(|shop| Fields::text("shop", shop))
+        .transpose()?;
+    let payload = call.args.first().cloned().unwrap_or_default();
+    Ok(Request::Command {
+        kind,
+        shop,
+        payload,
+    })
 }
 
 /// The event by which a command's failure is told beside its acknowledgement; `None` for what is no command.
-pub(crate) fn failure_event(name: &str) -> Option<&'static str> {
-    command(name).map(failure_event_of)
+pub(crate) fn failure_event(name: &str) -> Option<OdaMessage> {
+    CommandKind::parse(name.strip_prefix("inventory:")?).map(failure_event_of)
 }
 
 /// The event that tells of the failure of such a command.
-pub(crate) fn failure_event_of(kind: CommandKind) -> &'static str {
+pub(crate) fn failure_event_of(kind: CommandKind) -> OdaMessage {
     match kind {
-        CommandKind::Adjust | CommandKind::Update => "inventory:updateError",
+        CommandKind::Adjust | CommandKind::Update => OdaMessage::InventoryUpdateError,
         CommandKind::Commit | CommandKind::Extend | CommandKind::Release | CommandKind::Reserve => {
-            "inventory:reservationError"
+            OdaMessage::InventoryReservationError
         }
     }
-}
-
-fn command(name: &str) -> Option<CommandKind> {
-    CommandKind::parse(name.strip_prefix("inventory:")?)
 }
 
 /// The rooms a list of ids names, and the levels in them.

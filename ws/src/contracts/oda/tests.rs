@@ -2,7 +2,7 @@
 
 use schemas::command::CommandKind;
 use schemas::event::{
-    CustomerActivity, CustomerPresence, Drift, Notice, Payment, ProductShape, WebhookReceived,
+    CustomerActivity, CustomerPresence, Drift, Payment, ProductShape, WebhookReceived,
 };
 use schemas::shape::{CommandShape, CommandState};
 use schemas::{
@@ -21,21 +21,38 @@ fn shop() -> ShopDomain {
 
 fn told(broadcast: &Broadcast) -> Option<(String, Value)> {
     let part = Oda.parts(&broadcast.telling(None)).into_iter().next()?;
-    Some((part.name.into_owned(), part.payload))
+    Some((
+        part.name.into_owned(),
+        serde_json::from_str(&part.payload).unwrap(),
+    ))
 }
 
-fn sent(event: Event) -> Option<(String, Value)> {
+fn sent(event: Logged) -> Option<(String, Value)> {
     let offset = Offset {
         epoch: Epoch(1),
         sequence: Sequence(7),
     };
-    let entry = LogEntry {
-        offset,
-        shop: shop(),
-        at: Timestamp::UNIX_EPOCH,
-        event,
-    };
+    let entry = LogEntry::new(offset, shop(), Timestamp::UNIX_EPOCH, event);
     told(&Broadcast::logged(entry, None))
+}
+
+fn beside_the_log(event: Ephemeral) -> Option<(String, Value)> {
+    told(&Broadcast::ephemeral(
+        shop(),
+        None,
+        Timestamp::UNIX_EPOCH,
+        event,
+    ))
+}
+
+fn posted(kind: Kind) -> Logged {
+    let Value::Object(data) = json!({ "title": "t", "message": "m" }) else {
+        unreachable!()
+    };
+    Posted::read(kind, "erp".to_owned(), None, data)
+        .unwrap()
+        .logged()
+        .unwrap()
 }
 
 fn run(resource: Resource) -> SyncRun {
@@ -57,17 +74,9 @@ fn run(resource: Resource) -> SyncRun {
     }
 }
 
-fn notice() -> Notice {
-    Notice {
-        user_id: None,
-        title: "t".to_owned(),
-        message: "m".to_owned(),
-    }
-}
-
 #[test]
 fn a_logged_event_has_the_whole_envelope_and_an_ephemeral_one_no_id() {
-    let (name, payload) = sent(Event::ShopifySyncStatus(run(Resource::Products))).unwrap();
+    let (name, payload) = sent(Logged::ShopifySyncStatus(run(Resource::Products))).unwrap();
     assert_eq!(name, "shopify:syncStatus");
     assert_eq!(payload["id"], "00000001.7");
     assert_eq!(
@@ -85,14 +94,8 @@ fn a_logged_event_has_the_whole_envelope_and_an_ephemeral_one_no_id() {
         webhook_id: "w".parse().unwrap(),
         received_at: Timestamp::UNIX_EPOCH,
     };
-    let event = Event::ShopifyWebhookReceived(webhook);
-    let (name, payload) = told(&Broadcast::ephemeral(
-        shop(),
-        None,
-        Timestamp::UNIX_EPOCH,
-        event,
-    ))
-    .unwrap();
+    let event = Ephemeral::ShopifyWebhookReceived(webhook);
+    let (name, payload) = beside_the_log(event).unwrap();
     assert_eq!(name, "shopify:webhook:received");
     assert!(payload.get("id").is_none());
     assert_eq!(payload["data"]["webhookId"], "w");
@@ -107,7 +110,7 @@ fn progress_is_named_after_its_resource_and_has_a_percentage() {
         (Resource::Products, "shopify:product:progress"),
     ];
     for (resource, expected) in names {
-        let (name, payload) = sent(Event::ShopifyProgress(run(resource))).unwrap();
+        let (name, payload) = beside_the_log(Ephemeral::ShopifyProgress(run(resource))).unwrap();
         assert_eq!(
             (&*name, &payload["data"]["percent"]),
             (expected, &json!(25))
@@ -131,38 +134,36 @@ fn notifications_say_by_their_type_what_they_are() {
     };
     let kinds = [
         (
-            Event::ProductDeleted(product),
+            Logged::ProductDeleted(EventData::Own(product)),
             "user:activity",
             "product:deleted",
         ),
         (
-            Event::CustomerActivity(activity),
+            Logged::CustomerActivity(EventData::Own(activity)),
             "user:activity",
             "customer:activity",
         ),
         (
-            Event::CustomerOnline(CustomerPresence { customer_id }),
-            "user:activity",
-            "customer:online",
-        ),
-        (
-            Event::SystemNotification(notice()),
+            posted(Kind::SystemNotification),
             "system:event",
             "system:notification",
         ),
         (
-            Event::SystemMaintenance(notice()),
+            posted(Kind::SystemMaintenance),
             "system:maintenance",
             "system:maintenance",
         ),
         (
-            Event::SecurityAlert(notice()),
+            posted(Kind::SecurityAlert),
             "security:alert",
             "security:alert",
         ),
     ];
-    for (event, kind, inside) in kinds {
-        let (name, payload) = sent(event).unwrap();
+    let online = Ephemeral::CustomerOnline(EventData::Own(CustomerPresence { customer_id }));
+    let told = kinds.map(|(event, kind, inside)| (sent(event), kind, inside));
+    let online = (beside_the_log(online), "user:activity", "customer:online");
+    for (told, kind, inside) in told.into_iter().chain([online]) {
+        let (name, payload) = told.unwrap();
         assert_eq!(
             (&*name, &payload["type"], &payload["data"]["event"]),
             ("notification", &json!(kind), &json!(inside))
@@ -180,20 +181,20 @@ fn what_the_contract_has_no_word_for_is_not_sent() {
         amount,
         currency: "EUR".to_owned(),
     };
-    assert_eq!(sent(Event::PaymentReceived(payment)), None);
+    assert_eq!(sent(Logged::PaymentReceived(EventData::Own(payment))), None);
     let drift = Drift {
         run_id: "r".parse().unwrap(),
         resource: Resource::Orders,
         records: 1,
     };
-    assert_eq!(sent(Event::ShopifyDrift(drift)), None);
+    assert_eq!(sent(Logged::ShopifyDrift(drift)), None);
 }
 
 #[test]
 fn ids_are_taken_in_every_spelling_and_bounded() {
     let identity = Identity::unlimited("7".parse().unwrap(), Role::Staff);
     let ask = |payload: Value| {
-        let call = Call {
+        let call = ClientCall {
             id: None,
             name: "subscribe:inventory".to_owned(),
             args: vec![payload],
@@ -242,7 +243,7 @@ fn ids_are_taken_in_every_spelling_and_bounded() {
 #[test]
 fn a_command_that_fails_after_its_acknowledgement_is_also_told_as_the_documents_clients_expect() {
     let command = |error: Option<ErrorBody>| {
-        Event::CommandUpdated(CommandShape {
+        Logged::CommandUpdated(CommandShape {
             command_id: "c1".to_owned(),
             kind: CommandKind::Reserve,
             state: CommandState::Failed,
@@ -255,7 +256,12 @@ fn a_command_that_fails_after_its_acknowledgement_is_also_told_as_the_documents_
         })
     };
     let frames = |event| {
-        let broadcast = Broadcast::ephemeral(shop(), None, Timestamp::UNIX_EPOCH, event);
+        let offset = Offset {
+            epoch: Epoch(1),
+            sequence: Sequence(7),
+        };
+        let entry = LogEntry::new(offset, shop(), Timestamp::UNIX_EPOCH, event);
+        let broadcast = Broadcast::logged(entry, None);
         let frames = Namespace::Oda.frames(&broadcast, None, false);
         frames
             .iter()

@@ -6,35 +6,51 @@ use schemas::{ErrorBody, ErrorCode, Identity, json};
 use serde_json::{Map, Value};
 
 use super::Topic;
+use crate::contracts::PING;
+use crate::contracts::names::names;
 use crate::contracts::request::{Fields, Join, Leaving, Request};
 use crate::limits::BATCH_MAX;
-use crate::protocol::socketio::Call;
+use crate::protocol::socketio::ClientCall;
+
+names! {
+    /// What clients of omni ask.
+    OmniRequest {
+        Auth = "auth",
+        Subscribe = "subscribe",
+        Unsubscribe = "unsubscribe",
+        Ping = PING,
+    }
+}
 
 /// Reads a message.
-pub(crate) fn read(text: &str) -> Result<Call, ErrorBody> {
+pub(crate) fn read(text: &str) -> Result<ClientCall, ErrorBody> {
     let mut message: Map<String, Value> = json::read(text.as_bytes()).unwrap_or_default();
     let (Some(Value::String(name)), data) = (message.remove("type"), message.remove("data")) else {
         let message =
             r#"A message is JSON: {"type": "subscribe", "data": {"namespace": "orders"}}"#;
         return Err(ErrorBody::new(ErrorCode::InvalidPayload, message));
     };
-    Ok(Call {
+    Ok(ClientCall {
         name,
         args: data.into_iter().collect(),
-        ..Call::default()
+        ..ClientCall::default()
     })
 }
 
 /// Reads what a client asks and checks it against who it is.
-pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBody> {
+pub(crate) fn parse(call: &ClientCall, identity: &Identity) -> Result<Request, ErrorBody> {
     let data = Fields::of(call)?;
-    match call.name.as_str() {
-        "auth" => Ok(Request::Refresh {
+    let Some(asked) = OmniRequest::parse(&call.name) else {
+        let message = "There is no such type: say auth, subscribe, unsubscribe or ping";
+        return Err(ErrorBody::new(ErrorCode::UnknownEvent, message));
+    };
+    match asked {
+        OmniRequest::Auth => Ok(Request::Refresh {
             token: token(&data)?,
             since: data.since()?,
         }),
-        "ping" => Ok(Request::Ping),
-        "subscribe" => {
+        OmniRequest::Ping => Ok(Request::Ping),
+        OmniRequest::Subscribe => {
             let topic = topic(&data)?;
             if !topic.is_for(identity.role) {
                 let message = format!("Your role does not allow the namespace {}", topic.as_str());
@@ -51,13 +67,9 @@ pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBo
                 ..Join::default()
             }))
         }
-        "unsubscribe" => Ok(Request::Leave(Leaving::Rooms(
+        OmniRequest::Unsubscribe => Ok(Request::Leave(Leaving::Rooms(
             topic(&data)?.rooms(identity),
         ))),
-        _ => {
-            let message = "There is no such type: say auth, subscribe, unsubscribe or ping";
-            Err(ErrorBody::new(ErrorCode::UnknownEvent, message))
-        }
     }
 }
 

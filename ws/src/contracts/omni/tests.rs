@@ -15,29 +15,34 @@ fn shop() -> ShopDomain {
     "pretend.myshopify.com".parse().unwrap()
 }
 
-fn sent(event: Event) -> Vec<Value> {
+fn sent(event: Logged) -> Vec<Value> {
     let offset = Offset {
         epoch: Epoch(1),
         sequence: Sequence(7),
     };
-    let entry = LogEntry {
-        offset,
-        shop: shop(),
-        at: Timestamp::UNIX_EPOCH,
-        event,
-    };
+    let entry = LogEntry::new(offset, shop(), Timestamp::UNIX_EPOCH, event);
     told(&Broadcast::logged(entry, None))
+}
+
+fn posted(kind: Kind, data: Value) -> Logged {
+    let Value::Object(data) = data else {
+        panic!("not an object")
+    };
+    Posted::read(kind, "erp".to_owned(), None, data)
+        .unwrap()
+        .logged()
+        .unwrap()
 }
 
 fn told(broadcast: &Broadcast) -> Vec<Value> {
     Omni.parts(&broadcast.telling(None))
         .into_iter()
-        .map(|part| part.payload)
+        .map(|part| serde_json::from_str(&part.payload).unwrap())
         .collect()
 }
 
-fn hears(room: &Room, event: &Event) -> bool {
-    Omni.brings(room, event, &Kinds::All)
+fn hears(room: &Room, event: &Logged) -> bool {
+    Omni.brings(room, &event.clone().into(), &NotificationKinds::All)
 }
 
 fn order_of(status: OrderStatus) -> OrderChanged {
@@ -150,10 +155,14 @@ fn an_order_has_the_documents_shape_and_a_cancelled_one_is_also_deleted() {
         "timestamp": "1970-01-01T00:00:00Z",
     });
     assert_eq!(
-        sent(Event::OrderStatusChanged(order_of(OrderStatus::Shipped))),
+        sent(Logged::OrderStatusChanged(EventData::Own(order_of(
+            OrderStatus::Shipped
+        )))),
         [expected]
     );
-    let cancelled = sent(Event::OrderStatusChanged(order_of(OrderStatus::Cancelled)));
+    let cancelled = sent(Logged::OrderStatusChanged(EventData::Own(order_of(
+        OrderStatus::Cancelled,
+    ))));
     let names: Vec<_> = cancelled
         .iter()
         .map(|message| message["type"].as_str().unwrap())
@@ -161,7 +170,10 @@ fn an_order_has_the_documents_shape_and_a_cancelled_one_is_also_deleted() {
     assert_eq!(names, ["order:status_changed", "order:deleted"]);
     assert_eq!(cancelled[0]["data"], cancelled[1]["data"]);
     assert_eq!(
-        sent(Event::OrderUpdated(order_of(OrderStatus::Cancelled))).len(),
+        sent(Logged::OrderUpdated(EventData::Own(order_of(
+            OrderStatus::Cancelled
+        ))))
+        .len(),
         1
     );
 }
@@ -176,7 +188,7 @@ fn amounts_are_numbers_and_the_ephemeral_have_no_id() {
         amount,
         currency: "EUR".to_owned(),
     };
-    let data = &sent(Event::PaymentReceived(payment))[0]["data"];
+    let data = &sent(Logged::PaymentReceived(EventData::Own(payment)))[0]["data"];
     assert_eq!(
         *data,
         json!({ "orderId": "5", "customerId": null, "amount": 99.9, "currency": "EUR" })
@@ -188,15 +200,15 @@ fn amounts_are_numbers_and_the_ephemeral_have_no_id() {
         previous_price: "10.00".parse().unwrap(),
         price: "9.50".parse().unwrap(),
     };
-    let data = &sent(Event::ProductPriceChanged(change))[0]["data"];
+    let data = &sent(Logged::ProductPriceChanged(EventData::Own(change)))[0]["data"];
     assert_eq!(
         (&data["previousPrice"], &data["price"]),
         (&json!(10.0), &json!(9.5))
     );
 
-    let event = Event::CustomerOnline(CustomerPresence {
+    let event = Ephemeral::CustomerOnline(EventData::Own(CustomerPresence {
         customer_id: 6_u64.try_into().unwrap(),
-    });
+    }));
     let online = &told(&Broadcast::ephemeral(
         shop(),
         None,
@@ -212,13 +224,7 @@ fn amounts_are_numbers_and_the_ephemeral_have_no_id() {
 
 #[test]
 fn what_others_post_comes_as_it_was_and_orders_in_the_documents_shape() {
-    let posted = |kind, data: Value| {
-        let Value::Object(data) = data else {
-            panic!("not an object")
-        };
-        let posted = Posted::read(kind, "erp".to_owned(), None, data).unwrap();
-        sent(Event::Posted(Box::new(posted)))
-    };
+    let posted = |kind, data| sent(posted(kind, data));
     let viewing = json!({ "customerId": 6, "productId": "p-1", "page": { "n": 1 } });
     let message = &posted(Kind::CustomerViewingProduct, viewing.clone())[0];
     assert_eq!(
@@ -252,18 +258,24 @@ fn a_room_brings_only_what_its_namespace_is_about() {
         title: "t".to_owned(),
         message: "m".to_owned(),
     };
-    let payment = Event::PaymentReceived(Payment {
+    let payment = Logged::PaymentReceived(EventData::Own(Payment {
         order_id: 5_u64.try_into().unwrap(),
         customer_id: None,
         amount: "1.00".parse().unwrap(),
         currency: "EUR".to_owned(),
-    });
-    let order = Event::OrderUpdated(order_of(OrderStatus::Created));
+    }));
+    let order = Logged::OrderUpdated(EventData::Own(order_of(OrderStatus::Created)));
     assert!(hears(&Room::OrdersAll, &order) && !hears(&Room::OrdersAll, &payment));
     assert!(hears(&Room::Payments, &payment) && !hears(&Room::Payments, &order));
-    assert!(hears(&Room::Everyone, &Event::SecurityAlert(notice())));
+    assert!(hears(
+        &Room::Everyone,
+        &posted(Kind::SecurityAlert, json!({ "title": "t" }))
+    ));
     assert!(
-        !hears(&Room::Notifications, &Event::SystemAlert(notice())),
+        !hears(
+            &Room::Notifications,
+            &Logged::SystemAlert(EventData::Own(notice()))
+        ),
         "a room of another contract"
     );
 }

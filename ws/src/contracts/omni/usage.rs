@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use schemas::{Kind, Role};
 
-use super::{Topic, row};
-use crate::options::Options;
+use super::{OmniMessage, Topic, row};
+use crate::options::HubOptions;
 
 /// How to use it.
 pub(crate) fn usage() -> Value {
@@ -18,7 +18,7 @@ pub(crate) fn usage() -> Value {
             "ping": {},
         },
         "receive": {
-            "connection": ["connected", "authenticated", "subscribed", "unsubscribed", "pong", "resync", "error"],
+            "connection": OmniMessage::ALL.iter().map(|message| message.as_str()).collect::<Vec<_>>(),
             "events": events(),
         },
         "event": { "type": "one of events", "data": {}, "id": "its place, for since", "timestamp": "RFC 3339" },
@@ -28,7 +28,7 @@ pub(crate) fn usage() -> Value {
 }
 
 /// What there is, for whom, and within which bounds.
-pub(crate) fn info(options: &Options) -> Value {
+pub(crate) fn info(options: &HubOptions) -> Value {
     let roles = |topic: Topic| {
         let mut roles = Role::ALL.into_iter().filter(|role| topic.is_for(*role));
         roles.by_ref().map(Role::as_str).collect::<Vec<_>>()

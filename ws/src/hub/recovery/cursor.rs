@@ -1,24 +1,25 @@
-//! How far a client was sent: the opaque last argument of every event.
+//! The cursor: the opaque last argument of every event, which says how far a client was sent.
 
 use std::fmt;
 use std::str::FromStr;
 
 use schemas::{Epoch, Offset, Sequence};
 
-/// What had been sent when this was: everything wanted up to `position`, with two exceptions.
+/// What a client had been sent with this cursor: everything wanted up to `position`, with two
+/// exceptions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cursor {
     pub(crate) epoch: Epoch,
     pub(crate) position: Sequence,
-    /// Of the entry at `position`, only so many of its frames; 0 for all of them.
+    /// How many frames of the entry at `position` were sent; 0 when all of them were.
     pub(crate) parts: u8,
-    /// Of the rooms of the backfill of that number, only what is up to there. Those with lower numbers were complete;
-    /// those with higher ones, too, if they go no further than before `position`.
+    /// The number of the latest backfill and how far it was sent. Backfills with lower numbers were
+    /// complete. Those with higher numbers were complete, too, if they end before `position`.
     pub(crate) backfill: Option<(u32, Sequence)>,
 }
 
 impl Cursor {
-    /// After that entry, whole.
+    /// The cursor after the whole entry at that offset.
     pub(crate) fn at(offset: Offset) -> Self {
         Self {
             epoch: offset.epoch,
@@ -28,7 +29,8 @@ impl Cursor {
         }
     }
 
-    /// The further of the two. A cursor from before its session began is one of an earlier session.
+    /// The further one of the two. A cursor from before the start of its session belongs to an
+    /// earlier session and counts for nothing.
     pub(crate) fn or_later(self, start: Self) -> Self {
         if self.epoch != start.epoch || self.position < start.position {
             return start;
@@ -44,13 +46,18 @@ impl Cursor {
         }
     }
 
-    /// The last entry that was sent as a whole, or concerned nobody.
+    /// The last entry of which all frames were sent.
     pub(crate) fn read(self) -> Sequence {
         Sequence(self.position.0.saturating_sub((self.parts > 0).into()))
     }
 
-    /// Where that backfill, which ends at `until`, is to go on; `None` when it was complete.
-    pub(crate) fn goes_on(self, number: u32, after: Sequence, until: Sequence) -> Option<Sequence> {
+    /// After which entry a backfill that ends at `until` has to go on; `None` when it was complete.
+    pub(crate) fn backfill_resume(
+        self,
+        number: u32,
+        after: Sequence,
+        until: Sequence,
+    ) -> Option<Sequence> {
         let reached = match self.backfill {
             Some((last, reached)) if last == number => reached.max(after),
             Some((last, _)) if last > number => until,
@@ -60,7 +67,7 @@ impl Cursor {
     }
 }
 
-/// Bytes of the longest: an epoch, four numbers and what stands between them.
+/// Bytes of the longest cursor: an epoch, four numbers and the characters between them.
 const BYTES_MAX: usize = 64;
 
 impl fmt::Display for Cursor {
@@ -80,6 +87,7 @@ impl FromStr for Cursor {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
+        // A client may send anything here; what is longer was not written by us.
         if text.len() > BYTES_MAX {
             return Err(());
         }
@@ -165,12 +173,20 @@ mod tests {
 
     #[test]
     fn a_backfill_goes_on_where_it_was_and_only_if_it_was_not_complete() {
-        let goes_on = |cursor: Cursor| cursor.goes_on(2, Sequence(3), Sequence(10)).map(|at| at.0);
-        assert_eq!(goes_on(cursor(8, None)), Some(3), "not begun");
-        assert_eq!(goes_on(cursor(10, Some((1, 10)))), Some(3), "not begun");
-        assert_eq!(goes_on(cursor(10, Some((2, 6)))), Some(6));
-        assert_eq!(goes_on(cursor(10, Some((2, 10)))), None);
-        assert_eq!(goes_on(cursor(10, Some((3, 1)))), None);
-        assert_eq!(goes_on(cursor(11, None)), None);
+        let backfill_resume = |cursor: Cursor| {
+            cursor
+                .backfill_resume(2, Sequence(3), Sequence(10))
+                .map(|at| at.0)
+        };
+        assert_eq!(backfill_resume(cursor(8, None)), Some(3), "not begun");
+        assert_eq!(
+            backfill_resume(cursor(10, Some((1, 10)))),
+            Some(3),
+            "not begun"
+        );
+        assert_eq!(backfill_resume(cursor(10, Some((2, 6)))), Some(6));
+        assert_eq!(backfill_resume(cursor(10, Some((2, 10)))), None);
+        assert_eq!(backfill_resume(cursor(10, Some((3, 1)))), None);
+        assert_eq!(backfill_resume(cursor(11, None)), None);
     }
 }

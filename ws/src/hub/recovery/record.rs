@@ -1,52 +1,54 @@
-//! What is kept of a session in the store: its rooms, and which of them are still being filled up.
+//! The record of a session in the store: its rooms, and which of them are still being filled.
 
 use std::collections::BTreeMap;
 
 use schemas::{Epoch, Room, Sequence};
 use serde::{Deserialize, Serialize};
 
-use super::{Cursor, Rights};
-use crate::hub::reader::Kinds;
+use super::{Cursor, RightsFingerprint};
+use crate::hub::reader::NotificationKinds;
 use crate::limits::{BACKFILLS_KEPT_MAX, SESSION_BYTES_MAX};
 
-/// The rooms of a session, as if everything under way had come to its end.
+/// The rooms of a session, as if every join under way had already ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Record {
-    /// In which the sequences mean something.
+pub(crate) struct SessionRecord {
+    /// The epoch of its sequences.
     pub(crate) epoch: Epoch,
-    /// Each room, and after which entry it counts.
+    /// Each room with the entry after which it counts.
     pub(crate) rooms: BTreeMap<Room, Sequence>,
-    pub(crate) kinds: Kinds,
-    pub(crate) backfills: Backfills,
-    /// Of whoever was last in them.
-    pub(crate) rights: Rights,
+    pub(crate) kinds: NotificationKinds,
+    pub(crate) backfills: RecentBackfills,
+    /// The rights of the identity that joined the rooms last.
+    pub(crate) rights: RightsFingerprint,
 }
 
-/// The latest joins that asked for what was missed, because a client may not have been sent all of it.
+/// The latest joins with `since`. A client may be cut off before it was sent everything they ask
+/// for, so they are kept to be repeated.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Backfills {
-    kept: Vec<Backfill>,
-    /// The number of the last one.
+pub(crate) struct RecentBackfills {
+    kept: Vec<RoomBackfill>,
+    /// The number of the latest backfill; 0 before the first.
     pub(crate) last: u32,
-    /// The last of those no longer kept, and its end.
+    /// The newest of those no longer kept: its number and its end.
     lost: Option<(u32, Sequence)>,
 }
 
-/// Entries of rooms from before they were joined.
+/// A stretch of the log that a join with `since` sends from before the join.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Backfill {
+pub(crate) struct RoomBackfill {
     pub(crate) number: u32,
     pub(crate) after: Sequence,
     pub(crate) until: Sequence,
-    /// Its rooms, and from where on each counted before, if it did.
+    /// Its rooms, each with the entry after which it counted before this join; `None` when the
+    /// socket was not in it.
     pub(crate) rooms: BTreeMap<Room, Option<Sequence>>,
-    pub(crate) kinds: Kinds,
-    pub(crate) kinds_before: Kinds,
+    pub(crate) kinds: NotificationKinds,
+    pub(crate) kinds_before: NotificationKinds,
 }
 
-impl Backfills {
-    /// Adds one under the next number, which `backfill` carries. The oldest makes room.
-    pub(crate) fn add(&mut self, backfill: Backfill) {
+impl RecentBackfills {
+    /// Adds a backfill under the next number, which it carries. The oldest one makes room.
+    pub(crate) fn add(&mut self, backfill: RoomBackfill) {
         if self.kept.len() >= BACKFILLS_KEPT_MAX {
             self.forget_oldest();
         }
@@ -54,7 +56,7 @@ impl Backfills {
         self.kept.push(backfill);
     }
 
-    /// Forgets the oldest but the last; false when there is none.
+    /// Drops the oldest backfill, unless it is the only one; false when nothing was dropped.
     pub(crate) fn forget_oldest(&mut self) -> bool {
         if self.kept.len() < 2 {
             return false;
@@ -64,12 +66,12 @@ impl Backfills {
         true
     }
 
-    /// The one of that number came to nothing.
-    pub(crate) fn take_back(&mut self, number: u32) {
+    /// Removes the backfill of that number, because its record was not written.
+    pub(crate) fn discard(&mut self, number: u32) {
         self.kept.retain(|backfill| backfill.number != number);
     }
 
-    /// That room was left.
+    /// Removes a room from all backfills, because it was left.
     pub(crate) fn leave(&mut self, room: &Room) {
         for backfill in &mut self.kept {
             backfill.rooms.remove(room);
@@ -77,11 +79,13 @@ impl Backfills {
     }
 }
 
-impl Record {
-    /// As it is kept; without the oldest joins where it would be too large. `None` when it is too large all the same.
+impl SessionRecord {
+    /// The record as JSON text, without the oldest backfills when it would be too large. `None`
+    /// when it is too large even so.
     pub(crate) fn text(&mut self) -> Option<String> {
         loop {
-            // Texts and numbers under texts: there is nothing in it that JSON cannot say.
+            // The record contains only texts and numbers with texts as keys, so writing it as JSON
+            // cannot fail.
             let text = serde_json::to_string(self).unwrap_or_default();
             if text.len() <= SESSION_BYTES_MAX {
                 return Some(text);
@@ -92,18 +96,20 @@ impl Record {
         }
     }
 
-    /// Undoes what a client with that cursor was not yet sent; the backfills that are still to be done, in order.
-    /// `None` when it cannot be told any more what that client has.
-    pub(crate) fn rewind(&mut self, cursor: Cursor) -> Option<Vec<Backfill>> {
+    /// Takes back what a client with that cursor was not sent. Returns the backfills that are still
+    /// to be done, in order; `None` when it is no longer known what the client has.
+    pub(crate) fn rewind(&mut self, cursor: Cursor) -> Option<Vec<RoomBackfill>> {
+        // A dropped backfill that was not complete: what the client missed of it is not known any more.
         if let Some((number, until)) = self.backfills.lost
-            && cursor.goes_on(number, Sequence(0), until).is_some()
+            && cursor.backfill_resume(number, Sequence(0), until).is_some()
         {
             return None;
         }
         let mut open = Vec::new();
+        // Newest first, as one undoes: each backfill says how its rooms were before it.
         for backfill in self.backfills.kept.iter().rev() {
             if cursor
-                .goes_on(backfill.number, backfill.after, backfill.until)
+                .backfill_resume(backfill.number, backfill.after, backfill.until)
                 .is_none()
             {
                 continue;
@@ -114,12 +120,13 @@ impl Record {
                     None => self.rooms.remove(room),
                 };
             }
-            // Kinds that were changed once more since stay as they are now.
+            // When the client changed its kinds once more after this backfill, the later choice
+            // stays.
             let kinds = self.kinds.clone();
             if kinds == backfill.kinds {
                 self.kinds.clone_from(&backfill.kinds_before);
             }
-            open.push(Backfill {
+            open.push(RoomBackfill {
                 kinds,
                 ..backfill.clone()
             });
@@ -128,13 +135,13 @@ impl Record {
         Some(open)
     }
 
-    /// All rooms count from there on, and nothing is still to be done.
+    /// Makes all rooms count from that entry on, with no backfill left to do.
     pub(crate) fn restart(&mut self, epoch: Epoch, at: Sequence) {
         self.epoch = epoch;
         self.rooms.values_mut().for_each(|joined| *joined = at);
-        self.backfills = Backfills {
+        self.backfills = RecentBackfills {
             last: self.backfills.last,
-            ..Backfills::default()
+            ..RecentBackfills::default()
         };
     }
 }

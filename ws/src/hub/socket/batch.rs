@@ -1,4 +1,5 @@
-//! Events that a client wants put together: for a while, and of several states of one thing only the last.
+//! A batch of events that a client wants to receive together after a while; of several states of
+//! one thing it holds the last.
 
 use std::time::Duration;
 
@@ -7,21 +8,23 @@ use schemas::Kind;
 
 use crate::limits::{BATCH_EVENTS_MAX, OUT_BYTES_MAX};
 
-/// What waits, in order.
+/// The frames that wait, in order.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
-    frames: Vec<(Option<State>, Bytes)>,
+pub(super) struct EventBatch {
+    frames: Vec<(Option<StateKey>, Bytes)>,
     bytes: usize,
-    /// For how long the most impatient of them waits, from when there was the first.
+    /// The shortest wait that was asked for, counted from when the first frame was added.
     wait: Option<Duration>,
 }
 
-/// Of which thing an event tells the state, which state, and in which of its frames.
-pub(super) type State = (Kind, String, usize);
+/// What a later frame replaces: the kind of event, the thing it tells the state of, and which of
+/// the event's frames it is.
+pub(super) type StateKey = (Kind, String, usize);
 
-impl Batch {
-    /// Puts a frame behind the others, in place of an earlier state of the same.
-    pub(super) fn add(&mut self, state: Option<State>, frame: Bytes, wait: Duration) {
+impl EventBatch {
+    /// Adds a frame at the end and removes an earlier state of the same thing.
+    pub(super) fn add(&mut self, state: Option<StateKey>, frame: Bytes, wait: Duration) {
+        // A linear search: there are at most `BATCH_EVENTS_MAX` frames.
         if state.is_some()
             && let Some(earlier) = self.frames.iter().position(|(other, _)| *other == state)
         {
@@ -32,17 +35,17 @@ impl Batch {
         self.wait = Some(self.wait.map_or(wait, |other| other.min(wait)));
     }
 
-    /// Whether no more should be added.
+    /// Whether the batch is to be sent before its time.
     pub(super) fn is_full(&self) -> bool {
         self.frames.len() >= BATCH_EVENTS_MAX || self.bytes >= OUT_BYTES_MAX
     }
 
-    /// For how long it may wait; `None` when there is nothing in it.
+    /// How long the batch may wait; `None` when it is empty.
     pub(super) fn wait(&self) -> Option<Duration> {
         self.wait
     }
 
-    /// Everything, and it is empty.
+    /// Takes all frames out.
     pub(super) fn take(&mut self) -> impl Iterator<Item = Bytes> + use<> {
         std::mem::take(self)
             .frames
@@ -55,13 +58,13 @@ impl Batch {
 mod tests {
     use super::*;
 
-    fn state(id: &str) -> State {
+    fn state(id: &str) -> StateKey {
         (Kind::InventoryUpdated, id.to_owned(), 0)
     }
 
     #[test]
     fn of_several_states_of_one_thing_the_last_is_sent_in_its_place() {
-        let mut batch = Batch::default();
+        let mut batch = EventBatch::default();
         let mut add =
             |state, text: &'static str| batch.add(state, text.into(), Duration::from_secs(1));
         add(Some(state("a")), "a1");
@@ -78,7 +81,7 @@ mod tests {
 
     #[test]
     fn the_most_impatient_decides_and_nothing_grows_without_end() {
-        let mut batch = Batch::default();
+        let mut batch = EventBatch::default();
         batch.add(None, "x".into(), Duration::from_secs(5));
         batch.add(None, "y".into(), Duration::from_secs(1));
         batch.add(None, "z".into(), Duration::from_secs(3));

@@ -1,69 +1,70 @@
-//! When to ping and when to give up.
+//! The heartbeat: when to ping, and when to give a client up.
 
 use std::time::Duration;
 
-/// When to ping and when to give up. Times are counted from the opening of the connection.
+/// The timer of one connection's heartbeat. Times are counted from the opening of the connection.
 #[derive(Debug)]
-pub struct Heartbeat {
+pub struct HeartbeatTimer {
     interval: Duration,
     timeout: Duration,
-    next: Next,
+    next: HeartbeatPhase,
 }
 
 #[derive(Debug)]
-enum Next {
+enum HeartbeatPhase {
     Ping(Duration),
     Death(Duration),
 }
 
-/// What is due.
+/// What the heartbeat asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beat {
-    /// The pong did not come in time.
+pub enum HeartbeatAction {
+    /// The pong did not come in time: close the connection.
     Dead,
-    /// Send a ping.
+    /// Send a ping to the client.
     Ping,
 }
 
-impl Heartbeat {
-    /// Of a connection that opens now.
+impl HeartbeatTimer {
+    /// The timer of a connection that opens now.
     pub fn new(interval: Duration, timeout: Duration) -> Self {
         Self {
             interval,
             timeout,
-            next: Next::Ping(interval),
+            next: HeartbeatPhase::Ping(interval),
         }
     }
 
-    /// When [`Heartbeat::beat`] has something to say.
+    /// When [`HeartbeatTimer::beat`] is to be called next.
     pub fn deadline(&self) -> Duration {
         match self.next {
-            Next::Ping(at) | Next::Death(at) => at,
+            HeartbeatPhase::Ping(at) | HeartbeatPhase::Death(at) => at,
         }
     }
 
-    /// What is due by now; a ping is told once.
-    pub fn beat(&mut self, now: Duration) -> Option<Beat> {
+    /// What is due by now; each ping is returned once.
+    pub fn beat(&mut self, now: Duration) -> Option<HeartbeatAction> {
         match self.next {
-            Next::Ping(at) if now >= at => {
-                self.next = Next::Death(now + self.timeout);
-                Some(Beat::Ping)
+            HeartbeatPhase::Ping(at) if now >= at => {
+                self.next = HeartbeatPhase::Death(now + self.timeout);
+                Some(HeartbeatAction::Ping)
             }
-            Next::Death(at) if now >= at => Some(Beat::Dead),
+            HeartbeatPhase::Death(at) if now >= at => Some(HeartbeatAction::Dead),
             _ => None,
         }
     }
 
-    /// A pong came. An unasked one changes nothing.
+    /// Takes a pong. One without a ping before it changes nothing.
     pub fn pong(&mut self, now: Duration) {
-        if let Next::Death(_) = self.next {
-            self.next = Next::Ping(now + self.interval);
+        if let HeartbeatPhase::Death(_) = self.next {
+            self.next = HeartbeatPhase::Ping(now + self.interval);
         }
     }
 
-    /// The client was not listened to, so its silence means nothing.
+    /// Gives the client its full time again, because it was not read from and so could not be
+    /// heard.
     pub fn excuse(&mut self, now: Duration) {
-        if let Next::Death(at) = &mut self.next {
+        if let HeartbeatPhase::Death(at) = &mut self.next {
             *at = (*at).max(now + self.timeout);
         }
     }
@@ -76,21 +77,24 @@ mod tests {
     #[test]
     fn a_client_that_answers_lives_and_one_that_does_not_dies() {
         let seconds = Duration::from_secs;
-        let mut heart = Heartbeat::new(seconds(25), seconds(60));
+        let mut heart = HeartbeatTimer::new(seconds(25), seconds(60));
         assert_eq!(heart.beat(seconds(24)), None);
-        assert_eq!(heart.beat(seconds(25)), Some(Beat::Ping));
+        assert_eq!(heart.beat(seconds(25)), Some(HeartbeatAction::Ping));
         assert_eq!(heart.beat(seconds(26)), None);
         heart.pong(seconds(30));
         assert_eq!(heart.deadline(), seconds(55));
-        assert_eq!(heart.beat(seconds(55)), Some(Beat::Ping));
+        assert_eq!(heart.beat(seconds(55)), Some(HeartbeatAction::Ping));
         assert_eq!(heart.beat(seconds(114)), None);
-        assert_eq!(heart.beat(seconds(115)), Some(Beat::Dead));
+        assert_eq!(heart.beat(seconds(115)), Some(HeartbeatAction::Dead));
     }
 
     #[test]
     fn an_unasked_pong_does_not_postpone_the_ping() {
-        let mut heart = Heartbeat::new(Duration::from_secs(25), Duration::from_mins(1));
+        let mut heart = HeartbeatTimer::new(Duration::from_secs(25), Duration::from_mins(1));
         heart.pong(Duration::from_secs(24));
-        assert_eq!(heart.beat(Duration::from_secs(25)), Some(Beat::Ping));
+        assert_eq!(
+            heart.beat(Duration::from_secs(25)),
+            Some(HeartbeatAction::Ping)
+        );
     }
 }

@@ -4,63 +4,63 @@ use serde::{Deserialize, Serialize};
 
 /// One Engine.IO packet that travels as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Packet<'a> {
-    /// The transport ends.
+pub enum EnginePacket<'a> {
+    /// Closes the transport.
     Close,
-    /// A Socket.IO packet.
+    /// Carries a Socket.IO packet.
     Message(&'a str),
-    /// Nothing.
+    /// Means nothing; it ends a poll.
     Noop,
-    /// The server's first word.
-    Open(Open),
-    /// The server asks whether the client lives; with `probe`, a client tries a transport.
+    /// Opens the session; the first packet of the server.
+    Open(OpenPayload),
+    /// Asks whether the other side lives. With `probe`, a client tries a transport.
     Ping(&'a str),
-    /// The answer, with the same text.
+    /// Answers a ping, with the same text.
     Pong(&'a str),
-    /// The client has changed to this transport.
+    /// The client changes to this transport.
     Upgrade,
 }
 
-/// What a server announces.
+/// What the server announces when it opens a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Open {
-    /// The transport's session; secret, and unrelated to any `socket.id`.
+pub struct OpenPayload {
+    /// The Engine.IO session id. Secret, and unrelated to any `socket.id`.
     pub sid: String,
-    /// Transports the client may change to.
+    /// Transports that the client may change to.
     pub upgrades: Vec<String>,
     /// Milliseconds from a pong to the next ping.
     pub ping_interval: u64,
-    /// Milliseconds the client has to answer one.
+    /// Milliseconds that the client has to answer a ping.
     pub ping_timeout: u64,
-    /// Bytes of the largest message taken.
+    /// Bytes of the largest message that the server takes.
     pub max_payload: usize,
 }
 
-/// The text is no packet.
+/// The text is no Engine.IO packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an Engine.IO packet")]
-pub struct Malformed;
+pub struct EnginePacketError;
 
-impl<'a> Packet<'a> {
-    /// Reads one text message.
-    pub fn parse(text: &'a str) -> Result<Self, Malformed> {
+impl<'a> EnginePacket<'a> {
+    /// Reads the text of one message.
+    pub fn parse(text: &'a str) -> Result<Self, EnginePacketError> {
         let mut rest = text.chars();
-        let kind = rest.next().ok_or(Malformed)?;
+        let kind = rest.next().ok_or(EnginePacketError)?;
         let rest = rest.as_str();
         Ok(match kind {
-            '0' => Self::Open(serde_json::from_str(rest).map_err(|_| Malformed)?),
+            '0' => Self::Open(serde_json::from_str(rest).map_err(|_| EnginePacketError)?),
             '1' => Self::Close,
             '2' => Self::Ping(rest),
             '3' => Self::Pong(rest),
             '4' => Self::Message(rest),
             '5' => Self::Upgrade,
             '6' => Self::Noop,
-            _ => return Err(Malformed),
+            _ => return Err(EnginePacketError),
         })
     }
 
-    /// Writes it as one text message.
+    /// Writes the text of one message.
     pub fn encode(&self) -> String {
         match self {
             Self::Open(open) => format!("0{}", serde_json::json!(open)),
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn packets_read_back_what_they_wrote() {
-        let open = Open {
+        let open = OpenPayload {
             sid: "x".into(),
             upgrades: vec![],
             ping_interval: 25_000,
@@ -89,12 +89,12 @@ mod tests {
         };
         let json =
             r#"0{"maxPayload":9,"pingInterval":25000,"pingTimeout":60000,"sid":"x","upgrades":[]}"#;
-        assert_eq!(Packet::parse(json), Ok(Packet::Open(open)));
+        assert_eq!(EnginePacket::parse(json), Ok(EnginePacket::Open(open)));
         for text in [json, "1", "2", "2probe", "3probe", "42[\"a\"]", "5", "6"] {
-            assert_eq!(Packet::parse(text).unwrap().encode(), text);
+            assert_eq!(EnginePacket::parse(text).unwrap().encode(), text);
         }
         for bad in ["", "7", "a", "é", "0", "0{}"] {
-            assert_eq!(Packet::parse(bad), Err(Malformed), "{bad}");
+            assert_eq!(EnginePacket::parse(bad), Err(EnginePacketError), "{bad}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The bodies of long-polling: packets one behind the other with a separator between, bytes as base64.
+//! Payloads of long-polling: packets with a separator between them, bytes as base64.
 
 use std::borrow::Cow;
 
@@ -6,21 +6,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use super::{Malformed, Message};
+use super::{EnginePacketError, TransportMessage};
 use crate::protocol::frame;
 
 const SEPARATOR: u8 = 0x1e;
 
-/// The messages of a POST's body, read one by one, so that whoever takes them may pause in between.
+/// Reads the messages of a POST one by one, so that the caller may pause in between.
 #[derive(Debug)]
-pub struct Messages {
+pub struct PayloadReader {
     body: Bytes,
-    /// Where the next begins; past the end, when there is none.
+    /// Where the next message begins; after the end of the body when there is none.
     at: usize,
 }
 
-impl Messages {
-    /// Of that body, not yet looked at. What is no UTF-8 in it becomes U+FFFD, as in Node's server.
+impl PayloadReader {
+    /// A reader at the beginning of that body. Bytes that are no UTF-8 become U+FFFD, as in Node's
+    /// server.
     pub fn new(body: Bytes) -> Self {
         let body = match String::from_utf8_lossy(&body) {
             Cow::Borrowed(_) => body,
@@ -29,13 +30,14 @@ impl Messages {
         Self { body, at: 0 }
     }
 
-    /// Whether there is none left.
+    /// Whether no message is left.
     pub fn is_done(&self) -> bool {
         self.at > self.body.len()
     }
 
-    /// The next message. An empty body has one, which is no packet.
-    pub fn take(&mut self) -> Option<Result<Message<'_>, Malformed>> {
+    /// The next message; `None` after the last. An empty body has one empty message, which is no
+    /// packet.
+    pub fn take(&mut self) -> Option<Result<TransportMessage<'_>, EnginePacketError>> {
         let rest = self.body.get(self.at..)?;
         let length = rest
             .iter()
@@ -46,29 +48,29 @@ impl Messages {
     }
 }
 
-fn message(packet: &[u8]) -> Result<Message<'_>, Malformed> {
+fn message(packet: &[u8]) -> Result<TransportMessage<'_>, EnginePacketError> {
     match packet {
         [b'b', base64 @ ..] => STANDARD
             .decode(base64)
-            .map(|bytes| Message::Binary(bytes.into()))
-            .map_err(|_| Malformed),
+            .map(|bytes| TransportMessage::Binary(bytes.into()))
+            .map_err(|_| EnginePacketError),
         text => str::from_utf8(text)
-            .map(Message::Text)
-            .map_err(|_| Malformed),
+            .map(TransportMessage::Text)
+            .map_err(|_| EnginePacketError),
     }
 }
 
-/// Adds the messages of whole WebSocket frames of ours to the answer of a GET.
+/// Adds the messages in whole frames of this server to the payload of a GET.
 pub fn append(payload: &mut Vec<u8>, frames: &[u8]) {
     for (kind, message) in frame::messages(frames) {
         if !payload.is_empty() {
             payload.push(SEPARATOR);
         }
         match kind {
-            frame::Kind::Binary => {
-                payload.extend([b"b", STANDARD.encode(message).as_bytes()].concat())
+            frame::MessageKind::Binary => {
+                payload.extend([b"b", STANDARD.encode(message).as_bytes()].concat());
             }
-            frame::Kind::Text => payload.extend(message),
+            frame::MessageKind::Text => payload.extend(message),
         }
     }
 }
@@ -79,13 +81,13 @@ mod tests {
 
     use super::*;
 
-    fn texts(body: &'static str) -> Vec<Result<String, Malformed>> {
-        let mut messages = Messages::new(Bytes::from_static(body.as_bytes()));
+    fn texts(body: &'static str) -> Vec<Result<String, EnginePacketError>> {
+        let mut messages = PayloadReader::new(Bytes::from_static(body.as_bytes()));
         let mut found = Vec::new();
         while let Some(message) = messages.take() {
             found.push(message.map(|message| match message {
-                Message::Binary(bytes) => format!("{bytes:?}"),
-                Message::Text(text) => text.to_owned(),
+                TransportMessage::Binary(bytes) => format!("{bytes:?}"),
+                TransportMessage::Text(text) => text.to_owned(),
             }));
         }
         assert!(messages.is_done());
@@ -110,12 +112,12 @@ mod tests {
     fn what_is_neither_text_nor_base64_is_malformed() {
         assert_eq!(
             texts("bAQIDBA=\x1e4a"),
-            [Err(Malformed), Ok("4a".to_owned())]
+            [Err(EnginePacketError), Ok("4a".to_owned())]
         );
-        assert_eq!(texts("b*"), [Err(Malformed)]);
+        assert_eq!(texts("b*"), [Err(EnginePacketError)]);
         assert_eq!(
-            Messages::new(Bytes::from_static(b"4\xff")).take(),
-            Some(Ok(Message::Text("4\u{fffd}")))
+            PayloadReader::new(Bytes::from_static(b"4\xff")).take(),
+            Some(Ok(TransportMessage::Text("4\u{fffd}")))
         );
     }
 
@@ -134,7 +136,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_panics(body: Vec<u8>) {
-            let mut messages = Messages::new(body.into());
+            let mut messages = PayloadReader::new(body.into());
             while messages.take().is_some() {}
         }
 
@@ -143,9 +145,9 @@ mod tests {
             let mut payload = Vec::new();
             append(&mut payload, &frame::binary(&bytes));
             append(&mut payload, &frame::text(&format!("4{text}")));
-            let mut messages = Messages::new(payload.into());
-            prop_assert_eq!(messages.take(), Some(Ok(Message::Binary(bytes.into()))));
-            prop_assert_eq!(messages.take(), Some(Ok(Message::Text(&format!("4{text}")))));
+            let mut messages = PayloadReader::new(payload.into());
+            prop_assert_eq!(messages.take(), Some(Ok(TransportMessage::Binary(bytes.into()))));
+            prop_assert_eq!(messages.take(), Some(Ok(TransportMessage::Text(&format!("4{text}")))));
             prop_assert_eq!(messages.take(), None);
         }
     }

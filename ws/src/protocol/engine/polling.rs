@@ -1,39 +1,42 @@
-//! Which long poll is answered when, and with what.
+//! When a long poll is answered, and with what.
 
 use std::time::Duration;
 
 use crate::limits::{NOOP_PAUSE, POLL_MAX};
 
-/// The waiting GET of one session as a value; `P` is whatever it can be answered through.
+/// The GET of one session that waits for packets, as a value. `P` is what it can be answered
+/// through.
 ///
-/// Call [`Polling::wait`] for each GET, then, and whenever a packet was added or [`Polling::deadline`] has come,
-/// [`Polling::reply`], and answer what it gives. Times are counted from the opening of the session.
+/// ClientCall [`PendingPoll::wait`] for each GET. After that, after packets were added, and at
+/// [`PendingPoll::deadline`], call [`PendingPoll::reply`] and send the answer that it returns.
+/// Times are counted from the opening of the session.
 #[derive(Debug)]
-pub struct Polling<P> {
+pub struct PendingPoll<P> {
     waiting: Option<(P, Duration)>,
     probed: bool,
 }
 
 /// What a GET is answered with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reply {
-    /// A noop: nothing to say, or a WebSocket is about to take over and polling is to rest.
+pub enum PollAnswer {
+    /// A noop: there are no packets, or polling has to rest because a WebSocket takes over.
     Noop,
-    /// The packets there are.
+    /// The packets that wait.
     Packets,
 }
 
-/// Two GETs at a time. The first is to be told that the session is closed, the second that it was wrong.
+/// Two GETs at a time, which breaks Engine.IO. The first is answered with a close packet, the
+/// second with an error.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Overlap<P> {
-    /// The one that waited.
+pub struct OverlappingPolls<P> {
+    /// The GET that was already waiting.
     pub first: P,
-    /// The one that came.
+    /// The GET that came second.
     pub second: P,
 }
 
-impl<P> Polling<P> {
-    /// Without a GET.
+impl<P> PendingPoll<P> {
+    /// A session without a waiting GET.
     pub fn new() -> Self {
         Self {
             waiting: None,
@@ -41,10 +44,10 @@ impl<P> Polling<P> {
         }
     }
 
-    /// A GET came.
-    pub fn wait(&mut self, now: Duration, poll: P) -> Result<(), Overlap<P>> {
+    /// Takes a GET that waits from now on.
+    pub fn wait(&mut self, now: Duration, poll: P) -> Result<(), OverlappingPolls<P>> {
         if let Some((first, _)) = self.waiting.take() {
-            return Err(Overlap {
+            return Err(OverlappingPolls {
                 first,
                 second: poll,
             });
@@ -53,9 +56,14 @@ impl<P> Polling<P> {
         Ok(())
     }
 
-    /// The waiting GET, if it is to be answered now, and with what.
-    pub fn reply(&mut self, now: Duration, packets: bool) -> Option<(P, Reply)> {
-        let reply = if packets { Reply::Packets } else { Reply::Noop };
+    /// The waiting GET and its answer, if it is to be answered now. `packets` says whether there
+    /// are any.
+    pub fn reply(&mut self, now: Duration, packets: bool) -> Option<(P, PollAnswer)> {
+        let reply = if packets {
+            PollAnswer::Packets
+        } else {
+            PollAnswer::Noop
+        };
         if packets || self.deadline().is_some_and(|deadline| now >= deadline) {
             let (poll, _) = self.waiting.take()?;
             return Some((poll, reply));
@@ -63,30 +71,30 @@ impl<P> Polling<P> {
         None
     }
 
-    /// When the waiting GET is answered even if there is nothing to say.
+    /// When the waiting GET is answered even without packets; `None` when none waits.
     pub fn deadline(&self) -> Option<Duration> {
         let (_, since) = self.waiting.as_ref()?;
         Some(*since + if self.probed { NOOP_PAUSE } else { POLL_MAX })
     }
 
-    /// A WebSocket probes the session, or no longer. While it does, no GET waits for long, because the client
-    /// does not change over before its GET is answered.
+    /// Notes that a WebSocket probes the session, or no longer does. Meanwhile no GET waits for
+    /// long, because the client changes over only after its GET was answered.
     pub fn probe(&mut self, probed: bool) {
         self.probed = probed;
     }
 
-    /// The waiting GET.
+    /// The waiting GET, if there is one.
     pub fn waiting(&mut self) -> Option<&mut P> {
         self.waiting.as_mut().map(|(poll, _)| poll)
     }
 
-    /// Takes the waiting GET, to answer it otherwise.
+    /// Takes the waiting GET out, to be answered by the caller.
     pub fn take(&mut self) -> Option<P> {
         self.waiting.take().map(|(poll, _)| poll)
     }
 }
 
-impl<P> Default for Polling<P> {
+impl<P> Default for PendingPoll<P> {
     fn default() -> Self {
         Self::new()
     }
@@ -100,21 +108,24 @@ mod tests {
 
     #[test]
     fn a_poll_waits_for_packets_and_gets_them_once() {
-        let mut polling = Polling::new();
+        let mut polling = PendingPoll::new();
         assert_eq!(polling.reply(SECOND, true), None);
         polling.wait(SECOND, 'a').unwrap();
         assert_eq!(polling.reply(SECOND, false), None);
-        assert_eq!(polling.reply(SECOND * 2, true), Some(('a', Reply::Packets)));
+        assert_eq!(
+            polling.reply(SECOND * 2, true),
+            Some(('a', PollAnswer::Packets))
+        );
         assert_eq!(polling.reply(SECOND * 2, true), None);
     }
 
     #[test]
     fn a_second_poll_at_a_time_is_an_overlap_and_none_waits_after_it() {
-        let mut polling = Polling::new();
+        let mut polling = PendingPoll::new();
         polling.wait(SECOND, 'a').unwrap();
         assert_eq!(
             polling.wait(SECOND, 'b'),
-            Err(Overlap {
+            Err(OverlappingPolls {
                 first: 'a',
                 second: 'b'
             })
@@ -124,22 +135,25 @@ mod tests {
 
     #[test]
     fn a_poll_is_answered_before_anything_on_the_way_loses_patience() {
-        let mut polling = Polling::new();
+        let mut polling = PendingPoll::new();
         polling.wait(SECOND, 'a').unwrap();
         assert_eq!(polling.deadline(), Some(SECOND + POLL_MAX));
         assert_eq!(
             polling.reply(SECOND + POLL_MAX, false),
-            Some(('a', Reply::Noop))
+            Some(('a', PollAnswer::Noop))
         );
         assert_eq!(polling.deadline(), None);
     }
 
     #[test]
     fn a_probe_ends_the_waiting_poll_and_later_ones_soon() {
-        let mut polling = Polling::new();
+        let mut polling = PendingPoll::new();
         polling.wait(SECOND, 'a').unwrap();
         polling.probe(true);
-        assert_eq!(polling.reply(SECOND * 2, false), Some(('a', Reply::Noop)));
+        assert_eq!(
+            polling.reply(SECOND * 2, false),
+            Some(('a', PollAnswer::Noop))
+        );
         polling.wait(SECOND * 2, 'b').unwrap();
         assert_eq!(
             polling.reply(SECOND * 2, false),
@@ -148,7 +162,7 @@ mod tests {
         );
         assert_eq!(
             polling.reply(SECOND * 2 + NOOP_PAUSE, false),
-            Some(('b', Reply::Noop))
+            Some(('b', PollAnswer::Noop))
         );
         polling.probe(false);
         polling.wait(SECOND * 3, 'c').unwrap();

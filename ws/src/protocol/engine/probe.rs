@@ -1,36 +1,37 @@
-//! The change to another transport, as the new one sees it: a probe, its echo, and the word to take over.
+//! The upgrade from polling to WebSocket, as the WebSocket sees it: a probe, its echo, and the
+//! packet that takes over.
 
-use super::Packet;
-use crate::protocol::ending::Ending;
+use super::EnginePacket;
+use crate::protocol::close_reason::CloseReason;
 
-/// What is said on a transport that wants to take over a session, as a value.
+/// The exchange on a WebSocket that wants to take a session over, as a value.
 ///
-/// Call [`Probe::receive`] for each text until it gives [`ProbeStep::TakeOver`]; what follows belongs to the session.
-/// Whoever carries it sees to [`crate::limits::UPGRADE_TIMEOUT`].
+/// ClientCall [`UpgradeProbe::receive`] for each text until it returns [`ProbeStep::TakeOver`]; what
+/// follows belongs to the session. The caller enforces [`crate::limits::UPGRADE_TIMEOUT`].
 #[derive(Debug, Default)]
-pub struct Probe {
+pub struct UpgradeProbe {
     probed: bool,
 }
 
-/// What is to be done.
+/// What the caller has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProbeStep {
-    /// Send this, and let the old transport rest.
-    Echo(Packet<'static>),
-    /// The session's packets go this way from now on.
+    /// Send this packet, and let the waiting poll end.
+    Echo(EnginePacket<'static>),
+    /// Hand the session over: its packets go through this WebSocket from now on.
     TakeOver,
 }
 
-impl Probe {
-    /// Takes one text. Bytes have no place here.
-    pub fn receive(&mut self, text: &str) -> Result<ProbeStep, Ending> {
-        match Packet::parse(text) {
-            Ok(Packet::Ping("probe")) if !self.probed => {
+impl UpgradeProbe {
+    /// Takes one text message. Binary messages are not allowed before the session is taken over.
+    pub fn receive(&mut self, text: &str) -> Result<ProbeStep, CloseReason> {
+        match EnginePacket::parse(text) {
+            Ok(EnginePacket::Ping("probe")) if !self.probed => {
                 self.probed = true;
-                Ok(ProbeStep::Echo(Packet::Pong("probe")))
+                Ok(ProbeStep::Echo(EnginePacket::Pong("probe")))
             }
-            Ok(Packet::Upgrade) if self.probed => Ok(ProbeStep::TakeOver),
-            _ => Err(Ending::Malformed),
+            Ok(EnginePacket::Upgrade) if self.probed => Ok(ProbeStep::TakeOver),
+            _ => Err(CloseReason::Malformed),
         }
     }
 }
@@ -41,10 +42,10 @@ mod tests {
 
     #[test]
     fn a_probe_is_echoed_and_then_takes_over() {
-        let mut probe = Probe::default();
+        let mut probe = UpgradeProbe::default();
         assert_eq!(
             probe.receive("2probe"),
-            Ok(ProbeStep::Echo(Packet::Pong("probe")))
+            Ok(ProbeStep::Echo(EnginePacket::Pong("probe")))
         );
         assert_eq!(probe.receive("5"), Ok(ProbeStep::TakeOver));
     }
@@ -53,13 +54,13 @@ mod tests {
     fn nothing_else_is_said_before_the_change() {
         for text in ["5", "2", "2other", "3probe", "4hello", "1", "", "x"] {
             assert_eq!(
-                Probe::default().receive(text),
-                Err(Ending::Malformed),
+                UpgradeProbe::default().receive(text),
+                Err(CloseReason::Malformed),
                 "{text}"
             );
         }
-        let mut twice = Probe::default();
+        let mut twice = UpgradeProbe::default();
         twice.receive("2probe").unwrap();
-        assert_eq!(twice.receive("2probe"), Err(Ending::Malformed));
+        assert_eq!(twice.receive("2probe"), Err(CloseReason::Malformed));
     }
 }

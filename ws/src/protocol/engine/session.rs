@@ -1,77 +1,83 @@
-//! One session, whatever transport carries it: what its messages mean, when it is pinged, and when it is over.
+//! One Engine.IO session, over any transport: what its messages mean, when it is pinged, and when
+//! it ends.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Beat, Heartbeat, Packet};
-use crate::protocol::ending::Ending;
+use super::{EnginePacket, HeartbeatAction, HeartbeatTimer};
+use crate::protocol::close_reason::CloseReason;
 
-/// A message, either as a transport delivers it or as the application sent it.
+/// A message, as a transport delivers it or as the application sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Message<'a> {
-    /// Bytes.
+pub enum TransportMessage<'a> {
+    /// The bytes of a binary message.
     Binary(Bytes),
-    /// Text.
+    /// The text of a text message.
     Text(&'a str),
 }
 
-/// The server's side of one session as a value.
+/// The server's side of one Engine.IO session as a value.
 ///
-/// Call [`Session::receive`] for each message of the transport, in order, and hand on what it gives. Call
-/// [`Session::tick`] when [`Session::deadline`] has come, and send the packet it gives. After an [`Ending`] neither
-/// is to be called again. Times are counted from the opening of the session. A change of transport is nothing to it.
+/// ClientCall [`EngineSession::receive`] for each message of the transport, in order, and pass on what it
+/// returns. ClientCall [`EngineSession::tick`] at [`EngineSession::deadline`], and send the packet that
+/// it returns. After a [`CloseReason`] call neither again. Times are counted from the opening of
+/// the session. A change of transport does not affect it.
 #[derive(Debug)]
-pub struct Session {
-    heartbeat: Heartbeat,
+pub struct EngineSession {
+    heartbeat: HeartbeatTimer,
 }
 
-impl Session {
+impl EngineSession {
     /// A session that opens now.
     pub fn new(ping_interval: Duration, ping_timeout: Duration) -> Self {
         Self {
-            heartbeat: Heartbeat::new(ping_interval, ping_timeout),
+            heartbeat: HeartbeatTimer::new(ping_interval, ping_timeout),
         }
     }
 
-    /// Takes one message of the transport; gives the one for the application, if it carries one.
+    /// Takes one message of the transport. Returns the message for the application, if there is one
+    /// in it.
     pub fn receive<'a>(
         &mut self,
         now: Duration,
-        message: Message<'a>,
-    ) -> Result<Option<Message<'a>>, Ending> {
-        let Message::Text(text) = message else {
+        message: TransportMessage<'a>,
+    ) -> Result<Option<TransportMessage<'a>>, CloseReason> {
+        let TransportMessage::Text(text) = message else {
             return Ok(Some(message));
         };
-        match Packet::parse(text).map_err(|_| Ending::Malformed)? {
-            Packet::Close => Err(Ending::Goodbye),
-            Packet::Message(text) => Ok(Some(Message::Text(text))),
-            Packet::Noop => Ok(None),
-            Packet::Pong(_) => {
+        match EnginePacket::parse(text).map_err(|_| CloseReason::Malformed)? {
+            EnginePacket::Close => Err(CloseReason::Goodbye),
+            EnginePacket::Message(text) => Ok(Some(TransportMessage::Text(text))),
+            EnginePacket::Noop => Ok(None),
+            EnginePacket::Pong(_) => {
                 self.heartbeat.pong(now);
                 Ok(None)
             }
-            Packet::Open(_) | Packet::Ping(_) | Packet::Upgrade => Err(Ending::Malformed),
+            EnginePacket::Open(_) | EnginePacket::Ping(_) | EnginePacket::Upgrade => {
+                Err(CloseReason::Malformed)
+            }
         }
     }
 
-    /// What is due by now. `listening` tells whether the client was being read from.
+    /// The ping that is due by now. `listening` says whether the client was read from; if not, its
+    /// silence does not count.
     pub fn tick(
         &mut self,
         now: Duration,
         listening: bool,
-    ) -> Result<Option<Packet<'static>>, Ending> {
+    ) -> Result<Option<EnginePacket<'static>>, CloseReason> {
         if !listening {
             self.heartbeat.excuse(now);
         }
         match self.heartbeat.beat(now) {
-            Some(Beat::Dead) => Err(Ending::Silent),
-            Some(Beat::Ping) => Ok(Some(Packet::Ping(""))),
+            Some(HeartbeatAction::Dead) => Err(CloseReason::Silent),
+            Some(HeartbeatAction::Ping) => Ok(Some(EnginePacket::Ping(""))),
             None => Ok(None),
         }
     }
 
-    /// When [`Session::tick`] is to be called next.
+    /// When [`EngineSession::tick`] is to be called next.
     pub fn deadline(&self) -> Duration {
         self.heartbeat.deadline()
     }
@@ -83,28 +89,28 @@ mod tests {
 
     const NOW: Duration = Duration::from_secs(1);
 
-    fn session() -> Session {
-        Session::new(Duration::from_secs(25), Duration::from_mins(1))
+    fn session() -> EngineSession {
+        EngineSession::new(Duration::from_secs(25), Duration::from_mins(1))
     }
 
     #[test]
     fn messages_are_handed_on_and_the_rest_is_not() {
-        let receive = |text| session().receive(NOW, Message::Text(text));
-        assert_eq!(receive("4hello"), Ok(Some(Message::Text("hello"))));
-        assert_eq!(receive("4"), Ok(Some(Message::Text(""))));
-        let bytes = Message::Binary(Bytes::from_static(b"\x01"));
+        let receive = |text| session().receive(NOW, TransportMessage::Text(text));
+        assert_eq!(receive("4hello"), Ok(Some(TransportMessage::Text("hello"))));
+        assert_eq!(receive("4"), Ok(Some(TransportMessage::Text(""))));
+        let bytes = TransportMessage::Binary(Bytes::from_static(b"\x01"));
         assert_eq!(session().receive(NOW, bytes.clone()), Ok(Some(bytes)));
         assert_eq!(receive("3"), Ok(None));
         assert_eq!(receive("6"), Ok(None));
-        assert_eq!(receive("1"), Err(Ending::Goodbye));
+        assert_eq!(receive("1"), Err(CloseReason::Goodbye));
     }
 
     #[test]
     fn what_only_a_server_says_ends_the_session() {
         for text in ["", "abc", "x", "7", "2", "2probe", "5", "0{}"] {
             assert_eq!(
-                session().receive(NOW, Message::Text(text)),
-                Err(Ending::Malformed),
+                session().receive(NOW, TransportMessage::Text(text)),
+                Err(CloseReason::Malformed),
                 "{text}"
             );
         }
@@ -114,9 +120,12 @@ mod tests {
     fn a_client_that_was_not_read_from_is_not_called_silent() {
         let seconds = Duration::from_secs;
         let mut session = session();
-        assert_eq!(session.tick(seconds(25), true), Ok(Some(Packet::Ping(""))));
+        assert_eq!(
+            session.tick(seconds(25), true),
+            Ok(Some(EnginePacket::Ping("")))
+        );
         assert_eq!(session.tick(seconds(85), false), Ok(None));
         assert_eq!(session.tick(seconds(144), true), Ok(None));
-        assert_eq!(session.tick(seconds(145), true), Err(Ending::Silent));
+        assert_eq!(session.tick(seconds(145), true), Err(CloseReason::Silent));
     }
 }

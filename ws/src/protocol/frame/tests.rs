@@ -22,8 +22,8 @@ fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-fn decode_all(bytes: &[u8], pieces: usize) -> Result<Vec<Message>, Violation> {
-    let mut decoder = Decoder::new(100_000);
+fn decode_all(bytes: &[u8], pieces: usize) -> Result<Vec<ClientMessage>, FrameViolation> {
+    let mut decoder = FrameDecoder::new(100_000);
     let mut messages = Vec::new();
     for mut piece in bytes.chunks(pieces.max(1)) {
         while let Some(message) = decoder.decode(&mut piece)? {
@@ -33,7 +33,7 @@ fn decode_all(bytes: &[u8], pieces: usize) -> Result<Vec<Message>, Violation> {
     Ok(messages)
 }
 
-fn violation(bytes: &[u8]) -> Violation {
+fn violation(bytes: &[u8]) -> FrameViolation {
     decode_all(bytes, bytes.len()).unwrap_err()
 }
 
@@ -44,7 +44,7 @@ fn the_vectors_of_the_rfc_read_and_write() {
     ];
     assert_eq!(
         decode_all(&hello, 1),
-        Ok(vec![Message::Text("Hello".to_owned())])
+        Ok(vec![ClientMessage::Text("Hello".to_owned())])
     );
     assert_eq!(
         &text("Hello")[..],
@@ -72,10 +72,14 @@ fn control_frames_come_between_fragments() {
         masked(0x80, b"lo"),
     ];
     let messages = decode_all(&bytes.concat(), 1).unwrap();
-    let text = Message::Text("Hello".to_owned());
+    let text = ClientMessage::Text("Hello".to_owned());
     assert_eq!(
         messages,
-        [Message::Ping(Bytes::from_static(b"?")), Message::Pong, text]
+        [
+            ClientMessage::Ping(Bytes::from_static(b"?")),
+            ClientMessage::Pong,
+            text
+        ]
     );
 }
 
@@ -85,55 +89,64 @@ fn a_character_may_be_split_over_fragments_but_not_cut_off() {
     let whole = [masked(0x01, &euro[..1]), masked(0x80, &euro[1..])].concat();
     assert_eq!(
         decode_all(&whole, 1),
-        Ok(vec![Message::Text("€".to_owned())])
+        Ok(vec![ClientMessage::Text("€".to_owned())])
     );
-    assert_eq!(violation(&masked(0x81, &euro[..2])), Violation::Utf8);
-    assert_eq!(violation(&masked(0x81, b"\xed\xa0\x80")), Violation::Utf8);
+    assert_eq!(violation(&masked(0x81, &euro[..2])), FrameViolation::Utf8);
+    assert_eq!(
+        violation(&masked(0x81, b"\xed\xa0\x80")),
+        FrameViolation::Utf8
+    );
 }
 
 #[test]
 fn hostile_frames_are_violations() {
-    assert_eq!(violation(&text("not masked")), Violation::Unmasked);
+    assert_eq!(violation(&text("not masked")), FrameViolation::Unmasked);
     for bit in [0x40, 0x20, 0x10] {
-        assert_eq!(violation(&masked(0x81 | bit, b"")), Violation::Reserved);
+        assert_eq!(
+            violation(&masked(0x81 | bit, b"")),
+            FrameViolation::Reserved
+        );
     }
     for opcode in [0x3, 0x7, 0xb, 0xf] {
-        assert_eq!(violation(&masked(0x80 | opcode, b"")), Violation::Opcode);
+        assert_eq!(
+            violation(&masked(0x80 | opcode, b"")),
+            FrameViolation::Opcode
+        );
     }
-    assert_eq!(violation(&masked(0x89, &[0; 126])), Violation::Control);
-    assert_eq!(violation(&masked(0x09, b"")), Violation::Control);
-    assert_eq!(violation(&masked(0x80, b"")), Violation::Continuation);
+    assert_eq!(violation(&masked(0x89, &[0; 126])), FrameViolation::Control);
+    assert_eq!(violation(&masked(0x09, b"")), FrameViolation::Control);
+    assert_eq!(violation(&masked(0x80, b"")), FrameViolation::Continuation);
     assert_eq!(
         violation(&[masked(0x01, b"a"), masked(0x81, b"b")].concat()),
-        Violation::Continuation
+        FrameViolation::Continuation
     );
     assert_eq!(
         violation(&[0x82, 0xfe, 0, 5, 0, 0, 0, 0]),
-        Violation::Length
+        FrameViolation::Length
     );
     assert_eq!(
         violation(&[0x82, 0xff, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]),
-        Violation::Length
+        FrameViolation::Length
     );
     assert_eq!(
         violation(&[0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
-        Violation::Length
+        FrameViolation::Length
     );
 }
 
 #[test]
 fn a_message_too_big_is_refused_when_it_is_promised_not_when_it_is_there() {
     let mut promised = &[0x82, 0xff, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0][..];
-    let refused = Decoder::new(100_000).decode(&mut promised);
-    assert_eq!(refused, Err(Violation::TooBig));
-    assert_eq!(Violation::TooBig.close_code(), 1009);
+    let refused = FrameDecoder::new(100_000).decode(&mut promised);
+    assert_eq!(refused, Err(FrameViolation::TooBig));
+    assert_eq!(FrameViolation::TooBig.close_code(), 1009);
 
     let parts = [
         masked(0x02, &vec![0; 60_000]),
         masked(0x00, &vec![0; 40_000]),
         masked(0x80, &[0]),
     ];
-    assert_eq!(violation(&parts.concat()), Violation::TooBig);
+    assert_eq!(violation(&parts.concat()), FrameViolation::TooBig);
     let fits = [
         masked(0x02, &vec![0; 60_000]),
         masked(0x80, &vec![0; 40_000]),
@@ -146,17 +159,20 @@ fn a_message_too_big_is_refused_when_it_is_promised_not_when_it_is_there() {
 fn close_frames_carry_only_codes_that_may_be_sent() {
     let code = |code: u16| decode_all(&masked(0x88, &code.to_be_bytes()), 1);
     for good in [1000, 1001, 1011, 3000, 4999] {
-        assert_eq!(code(good), Ok(vec![Message::Close(Some(good))]));
+        assert_eq!(code(good), Ok(vec![ClientMessage::Close(Some(good))]));
     }
     for bad in [0, 999, 1004, 1005, 1006, 1015, 2999, 5000] {
-        assert_eq!(code(bad), Err(Violation::CloseCode), "{bad}");
+        assert_eq!(code(bad), Err(FrameViolation::CloseCode), "{bad}");
     }
     assert_eq!(
         decode_all(&masked(0x88, b""), 1),
-        Ok(vec![Message::Close(None)])
+        Ok(vec![ClientMessage::Close(None)])
     );
-    assert_eq!(violation(&masked(0x88, b"x")), Violation::CloseCode);
-    assert_eq!(violation(&masked(0x88, b"\x03\xe8\xff")), Violation::Utf8);
+    assert_eq!(violation(&masked(0x88, b"x")), FrameViolation::CloseCode);
+    assert_eq!(
+        violation(&masked(0x88, b"\x03\xe8\xff")),
+        FrameViolation::Utf8
+    );
 }
 
 proptest! {
@@ -181,7 +197,7 @@ proptest! {
             }
             bytes.extend(masked(0x80 | opcode, rest));
         }
-        let expected: Vec<_> = texts.into_iter().map(|(text, _)| Message::Text(text)).collect();
+        let expected: Vec<_> = texts.into_iter().map(|(text, _)| ClientMessage::Text(text)).collect();
         prop_assert_eq!(decode_all(&bytes, pieces), Ok(expected));
     }
 }

@@ -1,4 +1,5 @@
-//! One connection's session: in which namespaces it is, what it asks there, and what it still owes.
+//! The Socket.IO session of one connection: the namespaces it is in, and the acknowledgements it
+//! owes.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -7,81 +8,84 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::allowance::Allowance;
-use super::{Content, Packet};
-use crate::limits::{ACKS_WAITING_MAX, LONELY_MAX};
-use crate::protocol::ending::Ending;
-use crate::protocol::engine::Message;
+use super::rate_limiter::MessageRateLimiter;
+use super::{PacketContent, SocketIoPacket};
+use crate::limits::{ACKS_WAITING_MAX, NO_NAMESPACE_MAX};
+use crate::protocol::close_reason::CloseReason;
+use crate::protocol::engine::TransportMessage;
 
-/// The namespaces there are.
-pub trait Namespace: Copy + Debug + Ord {
-    /// The namespace of that name.
+/// The set of namespaces that a server has.
+pub trait NamespaceId: Copy + Debug + Ord {
+    /// The namespace with that name; `None` when there is none.
     fn parse(name: &str) -> Option<Self>;
 
-    /// Its name.
+    /// The name of the namespace, with its slash.
     fn as_str(self) -> &'static str;
 }
 
-/// What is to be done.
+/// What the caller has to do after a message.
 #[derive(Debug, PartialEq)]
-pub enum Step<N> {
-    /// What was asked by [`Session::ask`] is answered.
+pub enum SessionStep<N> {
+    /// The client acknowledged what was asked by [`SocketIoSession::ask`]: namespace, number,
+    /// arguments and attachments.
     Acknowledged(N, u64, Vec<Value>, Vec<Bytes>),
-    /// Check who that is, and [`Session::admit`] them or refuse.
+    /// Check the credentials of the client; then call [`SocketIoSession::admit`], or refuse it.
     Connect(N, Option<Map<String, Value>>),
-    /// An event came.
-    Event(N, Call),
-    /// An event came that is more than the client may send; its attachments are left out.
-    Excess(N, Call),
-    /// The client left the namespace.
+    /// Handle this event of the client.
+    Event(N, ClientCall),
+    /// Refuse this event, which exceeds the client's rate. Its attachments are not in it.
+    Excess(N, ClientCall),
+    /// Close the socket: the client left the namespace.
     Left(N),
-    /// Send this packet.
-    Send(Packet),
+    /// Send this packet to the client.
+    Send(SocketIoPacket),
 }
 
-/// An event from a client.
+/// An event of a client, which is a request to its contract.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Call {
-    /// The number of the acknowledgement it wants.
+pub struct ClientCall {
+    /// The number of the acknowledgement that it wants; `None` for none.
     pub id: Option<u64>,
-    /// Its name.
+    /// The name of the event.
     pub name: String,
-    /// Its arguments. Where bytes belong is a placeholder, whose `num` counts from the first of the attachments.
+    /// The arguments. A placeholder stands where bytes belong; its `num` is the index of the
+    /// attachment.
     pub args: Vec<Value>,
-    /// Its bytes.
+    /// The attachments, in order.
     pub attachments: Vec<Bytes>,
 }
 
 /// The server's side of one Socket.IO connection as a value.
 ///
-/// Call [`Session::receive`] for each message of the transport and [`Session::tick`] when [`Session::deadline`] has
-/// come; carry out the steps in order; tell it who was let in ([`Session::admit`]) and put out
-/// ([`Session::dismiss`]). An [`Ending`] closes the transport, as nothing after it can be read. Times are counted
-/// from the opening of the transport.
+/// ClientCall [`SocketIoSession::receive`] for each message of the transport, and
+/// [`SocketIoSession::tick`] at [`SocketIoSession::deadline`]. Carry the steps out in order. Tell
+/// it which namespaces let the client in ([`SocketIoSession::admit`]) or disconnected it
+/// ([`SocketIoSession::dismiss`]). A [`CloseReason`] closes the transport, because nothing after it
+/// can be read. Times are counted from the opening of the transport.
 #[derive(Debug)]
-pub struct Session<N> {
+pub struct SocketIoSession<N> {
     parse: fn(&str) -> Option<N>,
-    allowance: Allowance,
+    rate_limiter: MessageRateLimiter,
     admitted: BTreeSet<N>,
     lonely_since: Option<Duration>,
     attachments_bytes_max: usize,
-    assembling: Option<Box<Assembling<N>>>,
+    assembling: Option<Box<PendingAttachments<N>>>,
     asked: BTreeSet<(N, u64)>,
     next_ask: u64,
 }
 
-/// A packet whose attachments are still to come.
+/// A packet whose attachments have not all arrived.
 #[derive(Debug)]
-struct Assembling<N> {
-    /// What it comes to; `None` for one that nobody wants any more.
-    step: Option<Step<N>>,
+struct PendingAttachments<N> {
+    /// The step to return once they have; `None` when nobody wants the packet any more.
+    step: Option<SessionStep<N>>,
     missing: u8,
     bytes: usize,
 }
 
-impl<N: Namespace> Session<N> {
-    /// A session that opens now where namespaces are read so, of a client that may send so many packets in a minute,
-    /// and so many bytes with one.
+impl<N: NamespaceId> SocketIoSession<N> {
+    /// A session that opens now. `parse` reads the names of namespaces; the client may send so many
+    /// packets a minute, and so many bytes of attachments with one.
     pub fn new(
         parse: fn(&str) -> Option<N>,
         messages_per_minute: u32,
@@ -89,7 +93,7 @@ impl<N: Namespace> Session<N> {
     ) -> Self {
         Self {
             parse,
-            allowance: Allowance::new(messages_per_minute),
+            rate_limiter: MessageRateLimiter::new(messages_per_minute),
             admitted: BTreeSet::new(),
             lonely_since: Some(Duration::ZERO),
             attachments_bytes_max,
@@ -99,29 +103,31 @@ impl<N: Namespace> Session<N> {
         }
     }
 
-    /// Takes one message.
+    /// Takes one message. Returns the step to carry out, if there is one yet.
     pub fn receive(
         &mut self,
         now: Duration,
-        message: Message<'_>,
-    ) -> Result<Option<Step<N>>, Ending> {
+        message: TransportMessage<'_>,
+    ) -> Result<Option<SessionStep<N>>, CloseReason> {
         match (message, self.assembling.take()) {
-            (Message::Text(text), None) => {
-                let packet = Packet::parse(text).map_err(|_| Ending::Malformed)?;
+            (TransportMessage::Text(text), None) => {
+                let packet = SocketIoPacket::parse(text).map_err(|_| CloseReason::Malformed)?;
                 self.packet(now, packet)
             }
-            (Message::Binary(bytes), Some(assembling)) => self.attach(assembling, bytes),
-            (Message::Binary(_), None) | (Message::Text(_), Some(_)) => Err(Ending::Malformed),
+            (TransportMessage::Binary(bytes), Some(assembling)) => self.attach(assembling, bytes),
+            (TransportMessage::Binary(_), None) | (TransportMessage::Text(_), Some(_)) => {
+                Err(CloseReason::Malformed)
+            }
         }
     }
 
-    /// That namespace let the client in.
+    /// Notes that the client was let into that namespace.
     pub fn admit(&mut self, namespace: N) {
         self.admitted.insert(namespace);
         self.lonely_since = None;
     }
 
-    /// The client is no longer in that namespace.
+    /// Notes that the client is no longer in that namespace.
     pub fn dismiss(&mut self, now: Duration, namespace: N) {
         self.admitted.remove(&namespace);
         self.asked.retain(|(asked, _)| *asked != namespace);
@@ -130,7 +136,8 @@ impl<N: Namespace> Session<N> {
         }
     }
 
-    /// The number for an event that is to be acknowledged; `None` while the client owes too many answers already.
+    /// The number for an event that the client is to acknowledge; `None` while it owes
+    /// [`ACKS_WAITING_MAX`] acknowledgements.
     pub fn ask(&mut self, namespace: N) -> Option<u64> {
         if self.asked.len() >= ACKS_WAITING_MAX {
             return None;
@@ -141,30 +148,36 @@ impl<N: Namespace> Session<N> {
         Some(id)
     }
 
-    /// What is due by now.
-    pub fn tick(&mut self, now: Duration) -> Result<(), Ending> {
+    /// Ends a session that has been in no namespace for too long.
+    pub fn tick(&mut self, now: Duration) -> Result<(), CloseReason> {
         if self.deadline().is_some_and(|deadline| now >= deadline) {
-            Err(Ending::Lonely)
+            Err(CloseReason::NoNamespace)
         } else {
             Ok(())
         }
     }
 
-    /// When [`Session::tick`] is to be called next.
+    /// When [`SocketIoSession::tick`] is to be called; `None` while the client is in a namespace.
     pub fn deadline(&self) -> Option<Duration> {
-        self.lonely_since.map(|since| since + LONELY_MAX)
+        self.lonely_since.map(|since| since + NO_NAMESPACE_MAX)
     }
 
-    fn packet(&mut self, now: Duration, packet: Packet) -> Result<Option<Step<N>>, Ending> {
+    fn packet(
+        &mut self,
+        now: Duration,
+        packet: SocketIoPacket,
+    ) -> Result<Option<SessionStep<N>>, CloseReason> {
         let namespace = (self.parse)(&packet.namespace);
-        if let Content::Connect(auth) = packet.content {
-            if !self.allowance.take(now) {
-                return Err(Ending::Pushy);
+        if let PacketContent::Connect(auth) = packet.content {
+            if !self.rate_limiter.take(now) {
+                return Err(CloseReason::TooManyConnects);
             }
             return match namespace {
-                Some(namespace) if self.admitted.contains(&namespace) => Err(Ending::Malformed),
-                Some(namespace) => Ok(Some(Step::Connect(namespace, auth))),
-                None => Ok(Some(Step::Send(Packet::refusal(
+                Some(namespace) if self.admitted.contains(&namespace) => {
+                    Err(CloseReason::Malformed)
+                }
+                Some(namespace) => Ok(Some(SessionStep::Connect(namespace, auth))),
+                None => Ok(Some(SessionStep::Send(SocketIoPacket::refusal(
                     packet.namespace,
                     "Invalid namespace",
                 )))),
@@ -172,52 +185,55 @@ impl<N: Namespace> Session<N> {
         }
         let namespace = namespace
             .filter(|namespace| self.admitted.contains(namespace))
-            .ok_or(Ending::Malformed)?;
+            .ok_or(CloseReason::Malformed)?;
         match packet.content {
-            Content::Event {
+            PacketContent::Event {
                 id,
                 name,
                 args,
                 attachments,
             } => {
-                let call = Call {
+                let call = ClientCall {
                     id,
                     name,
                     args,
                     attachments: Vec::new(),
                 };
-                if !self.allowance.take(now) {
+                if !self.rate_limiter.take(now) {
                     self.expect(attachments, None);
-                    return Ok(Some(Step::Excess(namespace, call)));
+                    return Ok(Some(SessionStep::Excess(namespace, call)));
                 }
-                Ok(self.expect(attachments, Some(Step::Event(namespace, call))))
+                Ok(self.expect(attachments, Some(SessionStep::Event(namespace, call))))
             }
-            Content::Ack {
+            PacketContent::Ack {
                 id,
                 args,
                 attachments,
             } => {
-                // One that nobody asked for, or has waited for no longer, means nothing.
+                // An acknowledgement that nobody asked for means nothing. Its attachments still
+                // have to be read.
                 let asked = self.asked.remove(&(namespace, id));
                 Ok(self.expect(
                     attachments,
-                    asked.then(|| Step::Acknowledged(namespace, id, args, Vec::new())),
+                    asked.then(|| SessionStep::Acknowledged(namespace, id, args, Vec::new())),
                 ))
             }
-            Content::Disconnect => {
+            PacketContent::Disconnect => {
                 self.dismiss(now, namespace);
-                Ok(Some(Step::Left(namespace)))
+                Ok(Some(SessionStep::Left(namespace)))
             }
-            Content::Connect(_) | Content::ConnectError(_) => Err(Ending::Malformed),
+            PacketContent::Connect(_) | PacketContent::ConnectError(_) => {
+                Err(CloseReason::Malformed)
+            }
         }
     }
 
-    /// The step, now or once its attachments are there.
-    fn expect(&mut self, missing: u8, step: Option<Step<N>>) -> Option<Step<N>> {
+    /// Returns the step now, or once its attachments have arrived.
+    fn expect(&mut self, missing: u8, step: Option<SessionStep<N>>) -> Option<SessionStep<N>> {
         if missing == 0 {
             return step;
         }
-        self.assembling = Some(Box::new(Assembling {
+        self.assembling = Some(Box::new(PendingAttachments {
             step,
             missing,
             bytes: 0,
@@ -227,16 +243,17 @@ impl<N: Namespace> Session<N> {
 
     fn attach(
         &mut self,
-        mut assembling: Box<Assembling<N>>,
+        mut assembling: Box<PendingAttachments<N>>,
         attachment: Bytes,
-    ) -> Result<Option<Step<N>>, Ending> {
+    ) -> Result<Option<SessionStep<N>>, CloseReason> {
         assembling.missing -= 1;
         assembling.bytes += attachment.len();
         if assembling.bytes > self.attachments_bytes_max {
-            return Err(Ending::Malformed);
+            return Err(CloseReason::Malformed);
         }
         if let Some(
-            Step::Acknowledged(_, _, _, attachments) | Step::Event(_, Call { attachments, .. }),
+            SessionStep::Acknowledged(_, _, _, attachments)
+            | SessionStep::Event(_, ClientCall { attachments, .. }),
         ) = &mut assembling.step
         {
             attachments.push(attachment);
@@ -245,8 +262,8 @@ impl<N: Namespace> Session<N> {
             self.assembling = Some(assembling);
             return Ok(None);
         }
-        let still_there = |step: &Step<N>| match step {
-            Step::Acknowledged(namespace, ..) | Step::Event(namespace, _) => {
+        let still_there = |step: &SessionStep<N>| match step {
+            SessionStep::Acknowledged(namespace, ..) | SessionStep::Event(namespace, _) => {
                 self.admitted.contains(namespace)
             }
             _ => false,
@@ -255,12 +272,12 @@ impl<N: Namespace> Session<N> {
     }
 }
 
-impl Packet {
-    /// The packet that refuses a CONNECT. After it the client does not try again by itself.
+impl SocketIoPacket {
+    /// The packet that refuses a CONNECT. Clients do not try again by themselves after it.
     pub fn refusal(namespace: String, message: &str) -> Self {
         Self {
             namespace,
-            content: Content::ConnectError(json!({ "message": message })),
+            content: PacketContent::ConnectError(json!({ "message": message })),
         }
     }
 }

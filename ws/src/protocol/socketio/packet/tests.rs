@@ -5,15 +5,21 @@ use serde_json::json;
 
 use super::*;
 
-fn event(namespace: &str, id: Option<u64>, name: &str, args: &Value, attachments: u8) -> Packet {
+fn event(
+    namespace: &str,
+    id: Option<u64>,
+    name: &str,
+    args: &Value,
+    attachments: u8,
+) -> SocketIoPacket {
     let args = args.as_array().unwrap().clone();
-    let content = Content::Event {
+    let content = PacketContent::Event {
         id,
         name: name.to_owned(),
         args,
         attachments,
     };
-    Packet {
+    SocketIoPacket {
         namespace: namespace.to_owned(),
         content,
     }
@@ -21,18 +27,18 @@ fn event(namespace: &str, id: Option<u64>, name: &str, args: &Value, attachments
 
 #[test]
 fn the_vectors_of_the_protocol_read_and_write() {
-    let packet = |namespace: &str, content| Packet {
+    let packet = |namespace: &str, content| SocketIoPacket {
         namespace: namespace.to_owned(),
         content,
     };
     let token = json!({"token": "x"}).as_object().cloned();
     let vectors = [
-        ("0", packet("/", Content::Connect(None))),
+        ("0", packet("/", PacketContent::Connect(None))),
         (
             r#"0/oda,{"token":"x"}"#,
-            packet("/oda", Content::Connect(token)),
+            packet("/oda", PacketContent::Connect(token)),
         ),
-        ("1/oda,", packet("/oda", Content::Disconnect)),
+        ("1/oda,", packet("/oda", PacketContent::Disconnect)),
         (
             r#"2["a",1,"b"]"#,
             event("/", None, "a", &json!([1, "b"]), 0),
@@ -45,7 +51,7 @@ fn the_vectors_of_the_protocol_read_and_write() {
             r#"3/oda,12[{"ok":true}]"#,
             packet(
                 "/oda",
-                Content::Ack {
+                PacketContent::Ack {
                     id: 12,
                     args: vec![json!({"ok": true})],
                     attachments: 0,
@@ -54,7 +60,7 @@ fn the_vectors_of_the_protocol_read_and_write() {
         ),
         (
             r#"4/x,{"message":"no"}"#,
-            packet("/x", Content::ConnectError(json!({"message": "no"}))),
+            packet("/x", PacketContent::ConnectError(json!({"message": "no"}))),
         ),
         (
             r#"51-["a",{"_placeholder":true,"num":0}]"#,
@@ -70,7 +76,7 @@ fn the_vectors_of_the_protocol_read_and_write() {
             "62-/oda,7[]",
             packet(
                 "/oda",
-                Content::Ack {
+                PacketContent::Ack {
                     id: 7,
                     args: vec![],
                     attachments: 2,
@@ -79,15 +85,21 @@ fn the_vectors_of_the_protocol_read_and_write() {
         ),
     ];
     for (text, packet) in vectors {
-        assert_eq!(Packet::parse(text), Ok(packet.clone()), "{text}");
+        assert_eq!(SocketIoPacket::parse(text), Ok(packet.clone()), "{text}");
         assert_eq!(packet.encode(), text);
     }
 }
 
 #[test]
 fn a_query_is_no_part_of_the_namespace() {
-    assert_eq!(Packet::parse("0/oda?token=x,{}").unwrap().namespace, "/oda");
-    assert_eq!(Packet::parse("0/oda?token=x").unwrap().namespace, "/oda");
+    assert_eq!(
+        SocketIoPacket::parse("0/oda?token=x,{}").unwrap().namespace,
+        "/oda"
+    );
+    assert_eq!(
+        SocketIoPacket::parse("0/oda?token=x").unwrap().namespace,
+        "/oda"
+    );
 }
 
 #[test]
@@ -135,7 +147,11 @@ fn malformed_packets_are_refused() {
         "2/oda,-1[\"a\"]",
     ];
     for text in hostile {
-        assert_eq!(Packet::parse(text), Err(Malformed), "{text}");
+        assert_eq!(
+            SocketIoPacket::parse(text),
+            Err(SocketIoPacketError),
+            "{text}"
+        );
     }
 }
 
@@ -143,12 +159,12 @@ fn malformed_packets_are_refused() {
 fn names_reserved_by_the_libraries_are_refused_and_error_is_not_one() {
     for name in RESERVED {
         assert_eq!(
-            Packet::parse(&format!("2[\"{name}\"]")),
-            Err(Malformed),
+            SocketIoPacket::parse(&format!("2[\"{name}\"]")),
+            Err(SocketIoPacketError),
             "{name}"
         );
     }
-    assert!(Packet::parse("2[\"error\"]").is_ok());
+    assert!(SocketIoPacket::parse("2[\"error\"]").is_ok());
 }
 
 #[test]
@@ -164,27 +180,31 @@ fn a_placeholder_names_one_of_the_attachments() {
         "1e300",
     ] {
         let text = format!(r#"51-["a",{{"deep":[{{"_placeholder":true,"num":{number}}}]}}]"#);
-        assert_eq!(Packet::parse(&text), Err(Malformed), "{text}");
+        assert_eq!(
+            SocketIoPacket::parse(&text),
+            Err(SocketIoPacketError),
+            "{text}"
+        );
     }
     assert!(
-        Packet::parse(r#"2["a",{"_placeholder":true,"num":"x"}]"#).is_ok(),
+        SocketIoPacket::parse(r#"2["a",{"_placeholder":true,"num":"x"}]"#).is_ok(),
         "without attachments it is plain data"
     );
 }
 
 #[test]
 fn ten_attachments_are_taken_and_eleven_are_not() {
-    assert!(Packet::parse("510-[\"a\"]").is_ok());
-    assert!(Packet::parse("511-[\"a\"]").is_err());
+    assert!(SocketIoPacket::parse("510-[\"a\"]").is_ok());
+    assert!(SocketIoPacket::parse("511-[\"a\"]").is_err());
 }
 
 #[test]
 fn depth_and_length_are_bounded() {
     let deep = format!("2[\"a\",{}{}]", "[".repeat(100_000), "]".repeat(100_000));
-    assert_eq!(Packet::parse(&deep), Err(Malformed));
+    assert_eq!(SocketIoPacket::parse(&deep), Err(SocketIoPacketError));
     assert_eq!(
-        Packet::parse(&format!("0/{}", "n".repeat(NAMESPACE_BYTES_MAX))),
-        Err(Malformed)
+        SocketIoPacket::parse(&format!("0/{}", "n".repeat(NAMESPACE_BYTES_MAX))),
+        Err(SocketIoPacketError)
     );
 }
 
@@ -201,8 +221,8 @@ fn a_frame_made_for_many_is_the_packet() {
 proptest! {
     #[test]
     fn nothing_panics(text: String, start in "[0-6][0-9/,a-z\\[\\]{}\"-]{0,20}") {
-        let _ = Packet::parse(&text);
-        let _ = Packet::parse(&start);
+        let _ = SocketIoPacket::parse(&text);
+        let _ = SocketIoPacket::parse(&start);
     }
 
     #[test]
@@ -215,6 +235,6 @@ proptest! {
     ) {
         prop_assume!(!RESERVED.contains(&name.as_str()));
         let packet = event(&namespace, id, &name, &json!([text, 1, null, {"k": [true]}]), attachments);
-        prop_assert_eq!(Packet::parse(&packet.encode()), Ok(packet));
+        prop_assert_eq!(SocketIoPacket::parse(&packet.encode()), Ok(packet));
     }
 }

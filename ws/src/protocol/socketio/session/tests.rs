@@ -15,7 +15,7 @@ enum Room {
     Custom,
 }
 
-impl Namespace for Room {
+impl NamespaceId for Room {
     fn parse(name: &str) -> Option<Self> {
         [Self::Main, Self::Custom]
             .into_iter()
@@ -30,32 +30,32 @@ impl Namespace for Room {
     }
 }
 
-fn session() -> Session<Room> {
-    Session::new(Namespace::parse, 5, BYTES_MAX)
+fn session() -> SocketIoSession<Room> {
+    SocketIoSession::new(NamespaceId::parse, 5, BYTES_MAX)
 }
 
-fn admitted() -> Session<Room> {
+fn admitted() -> SocketIoSession<Room> {
     let mut session = session();
     session.admit(Room::Custom);
     session
 }
 
-type Outcome = Result<Option<Step<Room>>, Ending>;
+type Outcome = Result<Option<SessionStep<Room>>, CloseReason>;
 
-fn receive(session: &mut Session<Room>, text: &str) -> Outcome {
-    session.receive(NOW, Message::Text(text))
+fn receive(session: &mut SocketIoSession<Room>, text: &str) -> Outcome {
+    session.receive(NOW, TransportMessage::Text(text))
 }
 
-fn attach(session: &mut Session<Room>, bytes: &'static [u8]) -> Outcome {
-    session.receive(NOW, Message::Binary(Bytes::from_static(bytes)))
+fn attach(session: &mut SocketIoSession<Room>, bytes: &'static [u8]) -> Outcome {
+    session.receive(NOW, TransportMessage::Binary(Bytes::from_static(bytes)))
 }
 
-fn call(id: Option<u64>, args: &Value, attachments: &[&'static [u8]]) -> Call {
+fn call(id: Option<u64>, args: &Value, attachments: &[&'static [u8]]) -> ClientCall {
     let attachments = attachments
         .iter()
         .map(|bytes| Bytes::from_static(bytes))
         .collect();
-    Call {
+    ClientCall {
         id,
         name: "a".to_owned(),
         args: args.as_array().unwrap().clone(),
@@ -69,21 +69,21 @@ fn a_client_connects_asks_and_leaves() {
     let auth = json!({"token": "x"}).as_object().cloned();
     assert_eq!(
         receive(&mut session, r#"0/custom,{"token":"x"}"#),
-        Ok(Some(Step::Connect(Room::Custom, auth)))
+        Ok(Some(SessionStep::Connect(Room::Custom, auth)))
     );
     session.admit(Room::Custom);
-    let asked = Step::Event(Room::Custom, call(Some(3), &json!([1]), &[]));
+    let asked = SessionStep::Event(Room::Custom, call(Some(3), &json!([1]), &[]));
     assert_eq!(
         receive(&mut session, r#"2/custom,3["a",1]"#),
         Ok(Some(asked))
     );
     assert_eq!(
         receive(&mut session, "1/custom,"),
-        Ok(Some(Step::Left(Room::Custom)))
+        Ok(Some(SessionStep::Left(Room::Custom)))
     );
     assert_eq!(
         receive(&mut session, r#"2/custom,["a"]"#),
-        Err(Ending::Malformed)
+        Err(CloseReason::Malformed)
     );
 }
 
@@ -92,14 +92,14 @@ fn one_connection_is_in_several_namespaces_and_leaving_one_leaves_the_other() {
     let mut session = admitted();
     assert_eq!(
         receive(&mut session, "0"),
-        Ok(Some(Step::Connect(Room::Main, None)))
+        Ok(Some(SessionStep::Connect(Room::Main, None)))
     );
     session.admit(Room::Main);
     assert_eq!(
         receive(&mut session, "1/custom"),
-        Ok(Some(Step::Left(Room::Custom)))
+        Ok(Some(SessionStep::Left(Room::Custom)))
     );
-    let asked = Step::Event(Room::Main, call(None, &json!([]), &[]));
+    let asked = SessionStep::Event(Room::Main, call(None, &json!([]), &[]));
     assert_eq!(receive(&mut session, r#"2["a"]"#), Ok(Some(asked)));
     assert_eq!(session.deadline(), None);
 }
@@ -112,7 +112,7 @@ fn an_unknown_namespace_is_refused_in_the_words_of_node() {
         ("0/nope?x=1,{}", "/nope"),
         ("0/__proto__", "/__proto__"),
     ] {
-        let Ok(Some(Step::Send(refusal))) = receive(&mut session(), connect) else {
+        let Ok(Some(SessionStep::Send(refusal))) = receive(&mut session(), connect) else {
             panic!("{connect}")
         };
         assert_eq!(
@@ -137,7 +137,7 @@ fn what_is_out_of_turn_ends_the_session() {
     ] {
         assert_eq!(
             receive(&mut session(), text),
-            Err(Ending::Malformed),
+            Err(CloseReason::Malformed),
             "{text}"
         );
     }
@@ -150,13 +150,13 @@ fn what_is_out_of_turn_ends_the_session() {
     ] {
         assert_eq!(
             receive(&mut admitted(), text),
-            Err(Ending::Malformed),
+            Err(CloseReason::Malformed),
             "{text}"
         );
     }
     assert_eq!(
         attach(&mut admitted(), b"x"),
-        Err(Ending::Malformed),
+        Err(CloseReason::Malformed),
         "bytes that nobody announced"
     );
 }
@@ -168,7 +168,7 @@ fn an_event_comes_when_its_last_attachment_is_there() {
     let text = r#"52-/custom,9["a",{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]"#;
     assert_eq!(receive(&mut session, text), Ok(None));
     assert_eq!(attach(&mut session, b"one"), Ok(None));
-    let whole = Step::Event(Room::Custom, call(Some(9), &args, &[b"one", b"two"]));
+    let whole = SessionStep::Event(Room::Custom, call(Some(9), &args, &[b"one", b"two"]));
     assert_eq!(attach(&mut session, b"two"), Ok(Some(whole)));
     assert!(
         receive(&mut session, r#"2/custom,["a"]"#).is_ok(),
@@ -178,7 +178,7 @@ fn an_event_comes_when_its_last_attachment_is_there() {
     assert_eq!(receive(&mut session, text), Ok(None));
     assert_eq!(
         receive(&mut session, r#"2/custom,["a"]"#),
-        Err(Ending::Malformed),
+        Err(CloseReason::Malformed),
         "text where bytes are due"
     );
 }
@@ -188,7 +188,7 @@ fn attachments_have_a_bound_together() {
     let mut session = admitted();
     assert_eq!(receive(&mut session, r#"52-/custom,["a"]"#), Ok(None));
     assert_eq!(attach(&mut session, &[0; BYTES_MAX]), Ok(None));
-    assert_eq!(attach(&mut session, &[0]), Err(Ending::Malformed));
+    assert_eq!(attach(&mut session, &[0]), Err(CloseReason::Malformed));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn an_event_whose_namespace_was_left_while_it_arrived_is_nobodys() {
     assert_eq!(attach(&mut session, b"x"), Ok(None));
     assert!(matches!(
         receive(&mut session, r#"2["a"]"#),
-        Ok(Some(Step::Event(..)))
+        Ok(Some(SessionStep::Event(..)))
     ));
 }
 
@@ -212,7 +212,7 @@ fn what_was_asked_is_acknowledged_once() {
         session.ask(Room::Custom).unwrap(),
     );
     assert_ne!(first, second);
-    let answer = Step::Acknowledged(Room::Custom, second, vec![json!(1)], vec![]);
+    let answer = SessionStep::Acknowledged(Room::Custom, second, vec![json!(1)], vec![]);
     assert_eq!(
         receive(&mut session, &format!("3/custom,{second}[1]")),
         Ok(Some(answer))
@@ -226,7 +226,7 @@ fn what_was_asked_is_acknowledged_once() {
     let text = format!("61-/custom,{first}{}", json!(args));
     assert_eq!(receive(&mut session, &text), Ok(None));
     let bytes = Bytes::from_static(b"x");
-    let answer = Step::Acknowledged(Room::Custom, first, args, vec![bytes]);
+    let answer = SessionStep::Acknowledged(Room::Custom, first, args, vec![bytes]);
     assert_eq!(attach(&mut session, b"x"), Ok(Some(answer)));
 }
 
@@ -252,7 +252,7 @@ fn acknowledgements_nobody_asked_for_mean_nothing() {
     );
     assert!(matches!(
         receive(&mut session, r#"2/custom,["a"]"#),
-        Ok(Some(Step::Event(..)))
+        Ok(Some(SessionStep::Event(..)))
     ));
 }
 
@@ -266,11 +266,12 @@ fn a_client_that_never_acknowledges_is_asked_no_more() {
 #[test]
 fn too_many_messages_are_refused_until_a_moment_has_passed() {
     let mut session = admitted();
-    let mut too_many = |now| match session.receive(now, Message::Text(r#"2/custom,1["a"]"#)) {
-        Ok(Some(Step::Excess(..))) => true,
-        Ok(Some(Step::Event(..))) => false,
-        other => panic!("{other:?}"),
-    };
+    let mut too_many =
+        |now| match session.receive(now, TransportMessage::Text(r#"2/custom,1["a"]"#)) {
+            Ok(Some(SessionStep::Excess(..))) => true,
+            Ok(Some(SessionStep::Event(..))) => false,
+            other => panic!("{other:?}"),
+        };
     assert!((0..5).all(|_| !too_many(NOW)));
     assert!(too_many(NOW));
     assert!(
@@ -281,7 +282,7 @@ fn too_many_messages_are_refused_until_a_moment_has_passed() {
     let text = r#"51-/custom,["a"]"#;
     assert!(matches!(
         receive(&mut session, text),
-        Ok(Some(Step::Excess(..)))
+        Ok(Some(SessionStep::Excess(..)))
     ));
     assert_eq!(
         attach(&mut session, b"x"),
@@ -291,12 +292,15 @@ fn too_many_messages_are_refused_until_a_moment_has_passed() {
 }
 
 #[test]
-fn who_knocks_too_often_is_put_out() {
+fn who_connects_too_often_is_put_out() {
     let mut session = session();
     for _ in 0..5 {
         assert!(receive(&mut session, "0/nope,").is_ok());
     }
-    assert_eq!(receive(&mut session, "0/nope,"), Err(Ending::Pushy));
+    assert_eq!(
+        receive(&mut session, "0/nope,"),
+        Err(CloseReason::TooManyConnects)
+    );
 }
 
 #[test]
@@ -307,11 +311,11 @@ fn a_connection_in_no_namespace_is_closed_after_45_seconds() {
         (lonely.deadline(), lonely.tick(seconds(44))),
         (Some(seconds(45)), Ok(()))
     );
-    assert_eq!(lonely.tick(seconds(45)), Err(Ending::Lonely));
+    assert_eq!(lonely.tick(seconds(45)), Err(CloseReason::NoNamespace));
 
     let mut left = admitted();
     assert_eq!(left.deadline(), None);
     left.dismiss(seconds(5), Room::Custom);
     left.dismiss(seconds(9), Room::Main);
-    assert_eq!(left.tick(seconds(50)), Err(Ending::Lonely));
+    assert_eq!(left.tick(seconds(50)), Err(CloseReason::NoNamespace));
 }
