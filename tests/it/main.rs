@@ -37,4 +37,5 @@ mod runs;
 mod schema;
 mod stale;
 mod transfers;
+mod upgraded;
 mod webhooks;
