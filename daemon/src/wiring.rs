@@ -4,7 +4,7 @@
 //! whole of it can run in a simulation. `process` gives it the real ones.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use schemas::{Clock, Entropy, ShopDomain};
 use shopify::{Client, Credential, Endpoint, Secret, Transport};
 use store::{Operation, Retention, Store};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use ws::{Hub, ListenerPolicy};
@@ -30,7 +30,7 @@ use crate::limits;
 use crate::people::auth::Tokens;
 use crate::shop::commands::{Commands, ShopPolicy};
 use crate::shop::identity::StoreIdentity;
-use crate::shop::intake::Intake;
+use crate::shop::intake::{Intake, WebhookIntake};
 use crate::shop::names::ShopNames;
 use crate::shop::notices::{Confirmation, Farewell, Handles, Notices};
 use crate::shop::outbox::OutboxSender;
@@ -354,7 +354,7 @@ impl Daemon {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             arrived: Arc::clone(&arrived),
-            marked,
+            marked: Arc::clone(&marked),
             notices,
             shared_secrets: shops.sharing(),
         };
@@ -416,6 +416,16 @@ impl Daemon {
             figures
         });
 
+        let clients = Arc::new(clients);
+        let webhooks = Arc::new(WebhookIntake {
+            store: Arc::clone(&store),
+            clients: Arc::clone(&clients),
+            shared_secrets: shops.sharing(),
+            arrived,
+            marked,
+            places: Semaphore::new(limits::DELIVERIES_APPLIED_MAX),
+            ahead: Mutex::default(),
+        });
         let needs = AppState {
             store: store.for_requests(),
             figures: Recent::default(),
@@ -424,7 +434,7 @@ impl Daemon {
             clock,
             tokens,
             shops,
-            clients: Arc::new(clients),
+            clients,
             commands,
             names,
             posts,
@@ -438,7 +448,7 @@ impl Daemon {
             trusted_networks: Arc::default(),
             hosts: Arc::default(),
             bodies: Arc::new(BodyBudget::default()),
-            arrived,
+            webhooks,
             tasks: tasks.clone(),
             stop: stop.clone(),
         };

@@ -33,7 +33,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use schemas::{Clock, ErrorBody, ErrorCode, ShopDomain, Timestamp};
 use shopify::Client;
 use store::{Position, Store, StoreError};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -53,6 +53,7 @@ use crate::http::edge::{Peer, Stream};
 use crate::limits::FIGURES_TIME;
 use crate::people::auth::Tokens;
 use crate::shop::commands::Commands;
+use crate::shop::intake::WebhookIntake;
 use crate::shop::names::ShopNames;
 use crate::shop::posts::PostIntake;
 use crate::shop::scheduler::Runs;
@@ -106,8 +107,8 @@ pub(crate) struct AppState {
     pub(crate) hosts: Arc<KnownHosts>,
     /// The bytes of requests' bodies.
     pub(crate) bodies: Arc<BodyBudget>,
-    /// A delivery was put into the inbox.
-    pub(crate) arrived: Arc<Notify>,
+    /// Where deliveries come in.
+    pub(crate) webhooks: Arc<WebhookIntake>,
     /// What lasts longer than its request.
     pub(crate) tasks: TaskTracker,
     /// The daemon is ending.
