@@ -47,6 +47,8 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
 pub const WRITER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Shops that are not configured and whose webhooks are logged, once each; those of further ones are refused in silence.
 pub const STRANGERS_LOGGED_MAX: usize = 64;
+/// Deliveries that are applied as they arrive, at a time; further ones go to the inbox, which is quicker, until there are fewer.
+pub const DELIVERIES_APPLIED_MAX: usize = 2_048;
 /// Deliveries read and applied in one go: many of the writer's transactions, so that it seldom waits for the next ones.
 pub const INTAKE_GROUP: usize = 1_000;
 /// Times that a delivery may fail to be applied, while others succeed, before it is set aside as unreadable.

@@ -4,7 +4,7 @@
 //! all of it runs in tests and simulations as well. `process` gives it the real ones.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use schemas::{Clock, Entropy, ShopDomain};
 use shopify::{Client, Credential, Endpoint, Transport};
 use store::{Operation, Retention, Store};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use ws::{Hub, ListenerPolicy};
@@ -31,7 +31,7 @@ use crate::people::auth::Tokens;
 use crate::secrets::{Secrets, ShopSecrets};
 use crate::shop::commands::{Commands, ShopPolicy};
 use crate::shop::identity::StoreIdentity;
-use crate::shop::intake::Intake;
+use crate::shop::intake::{Intake, WebhookIntake};
 use crate::shop::names::ShopNames;
 use crate::shop::notices::{Confirmation, Farewell, Handles, Notices};
 use crate::shop::outbox::OutboxSender;
@@ -143,6 +143,15 @@ impl Daemon {
             clock: Arc::clone(&wiring.clock),
         });
         let names = Arc::new(wiring.shop_names());
+        let clients = Arc::new(clients);
+        let webhooks = Arc::new(WebhookIntake {
+            store: Arc::clone(&wiring.store),
+            clients: Arc::clone(&clients),
+            shared_secrets: secrets.shops.sharing(),
+            wakeups: Arc::clone(&wiring.wakeups),
+            places: Semaphore::new(limits::DELIVERIES_APPLIED_MAX),
+            ahead: Mutex::default(),
+        });
         let state = AppState {
             store: wiring.store.for_requests(),
             figures: Recent::default(),
@@ -151,7 +160,7 @@ impl Daemon {
             clock: Arc::clone(&wiring.clock),
             tokens: secrets.tokens,
             shops: secrets.shops,
-            clients: Arc::new(clients),
+            clients,
             commands,
             #[cfg(feature = "amqp")]
             amqp: secrets
@@ -167,7 +176,7 @@ impl Daemon {
             trusted_networks: Arc::default(),
             hosts: Arc::default(),
             bodies: Arc::new(BodyBudget::default()),
-            wakeups: Arc::clone(&wiring.wakeups),
+            webhooks,
             supervisor: Arc::clone(&wiring.supervisor),
             tasks: tasks.clone(),
             stop: wiring.stop.clone(),

@@ -26,12 +26,12 @@ use schemas::{
     CustomerId, Epoch, InventoryItemId, LevelGid, LevelSelection, LocationId, LogEntry, Offset,
     RecordKey, Resource, Room, RunId, Sequence, ShopDomain, Timestamp, UserId, WebhookId,
 };
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 pub use domain::{
-    Attempt, Batch, By, Cause, Delivery, Drifted, End, Fate, Given, Held, KeptSession, LastRuns,
-    Mark, Operation, Outcome, Policy, Position, Post, PostKey, Progress, Refusal, Retention,
-    Revocation, Revoked, RunRecord, SessionQuota, Wrong,
+    Arrival, Attempt, Batch, By, Cause, Delivery, Drifted, End, Fate, Given, Held, KeptSession,
+    LastRuns, Mark, Operation, Outcome, Policy, Position, Post, PostKey, Progress, Refusal,
+    Retention, Revocation, Revoked, RunRecord, SessionQuota, Wrong,
 };
 pub use writer::Writer;
 
@@ -184,6 +184,10 @@ pub trait Store: Send + Sync + 'static {
     /// How often something was erased that the log held: a customer, names, a shop. Changes before whoever asked for it
     /// is answered. What was read of the log before and is still held has to be read again.
     fn erasures(&self) -> watch::Receiver<u64>;
+
+    /// The entries of each commit, handed over when it is done; for the first who asks. Commits that erased something are
+    /// left out, and those for which there is no room: [`Store::entries`] has them.
+    fn handed(&self) -> Option<mpsc::Receiver<Vec<LogEntry>>>;
 
     /// The same store for whoever asks from outside: its reads wait for each other and for nobody inside. Reads of the
     /// live path ([`Store::entries`], [`Store::session`] and [`Store::floor`]) have readers of their own on either.

@@ -1,15 +1,15 @@
 //! A store in this process: the writer's queue, and readers beside it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use domain::effect::Waiting;
 use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
-    Epoch, InventoryItemId, LevelSelection, LocationId, LogEntry, Resource, Room, RunId, Sequence,
-    ShopDomain, Timestamp,
+    Epoch, InventoryItemId, LevelSelection, LocationId, LogEntry, Offset, Resource, Room, RunId,
+    Sequence, ShopDomain, Timestamp,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -105,6 +105,8 @@ pub(crate) struct Local<R> {
     committed: watch::Receiver<Sequence>,
     failing: watch::Receiver<Option<String>>,
     erasures: watch::Receiver<u64>,
+    /// For the first who asks.
+    handed: Arc<Mutex<Option<mpsc::Receiver<Vec<LogEntry>>>>>,
     reader: Arc<R>,
     /// Places for reads of the live path, of everything else, and of what is asked from outside.
     live: Arc<Semaphore>,
@@ -121,11 +123,16 @@ impl<R: Reader> Local<R> {
         reader: R,
     ) -> (Arc<dyn Store>, Writer) {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
-        let (writer, signals) = Writer::new(backend, waiting, head);
+        let end = Offset {
+            epoch,
+            sequence: head,
+        };
+        let (writer, signals) = Writer::new(backend, waiting, end);
         let WriterSignals {
             committed,
             failing,
             erasures,
+            handed,
         } = signals;
         let [live, reads, requested] = [LIVE_READERS_MAX, READERS_MAX, REQUEST_READERS_MAX]
             .map(|places| Arc::new(Semaphore::new(places)));
@@ -137,6 +144,7 @@ impl<R: Reader> Local<R> {
             committed,
             failing,
             erasures,
+            handed: Arc::new(Mutex::new(Some(handed))),
             reader,
             live,
             reads,
@@ -156,6 +164,7 @@ impl<R: Send + Sync + 'static> Local<R> {
             committed: self.committed.clone(),
             failing: self.failing.clone(),
             erasures: self.erasures.clone(),
+            handed: Arc::clone(&self.handed),
             reader: Arc::clone(&self.reader),
             live: Arc::clone(&self.live),
             reads: Arc::clone(&self.requested),
@@ -229,6 +238,11 @@ impl<R: Reader> Store for Local<R> {
 
     fn erasures(&self) -> watch::Receiver<u64> {
         self.erasures.clone()
+    }
+
+    fn handed(&self) -> Option<mpsc::Receiver<Vec<LogEntry>>> {
+        let mut handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
+        handed.take()
     }
 
     fn for_requests(&self) -> Arc<dyn Store> {
@@ -572,6 +586,7 @@ mod tests {
             committed,
             failing,
             erasures,
+            handed: Arc::default(),
             reader,
             live,
             reads,

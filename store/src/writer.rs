@@ -7,8 +7,8 @@
 
 use std::collections::VecDeque;
 
-use domain::{Numbers, Operation, Outcome, Undecided, WorkingSet};
-use schemas::{Change, Sequence};
+use domain::{Appended, Numbers, Operation, Outcome, Undecided, WorkingSet};
+use schemas::{Change, Epoch, LogEntry, Offset, Sequence};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::StoreError;
@@ -22,6 +22,10 @@ pub(crate) const WAITING_MAX: usize = 4096;
 const BATCH_MAX: usize = 512;
 /// Changes of the mirror in one transaction, for the same reason: each costs several times an operation of the others.
 pub(crate) const CHANGES_MAX: usize = 96;
+/// Changes in one transaction that deliveries bring as they arrive; somebody waits for each of them.
+const DELIVERED_MAX: usize = 384;
+/// Batches of entries that wait for the tail of the log; of more it is told nothing, and reads them.
+const HANDED_MAX: usize = 16;
 /// Bytes of sessions' records in one transaction, but at least one record: with more, a webhook would wait for them.
 const SESSION_BYTES_MAX: usize = 128 * 1024;
 /// Times that a batch is decided. Each time more is loaded for it, and no decision asks for that much one after another.
@@ -63,12 +67,11 @@ impl Request {
     /// Whether something goes that was in the log, or may have been.
     fn erases(&self) -> bool {
         match &self.operation {
-            Operation::Apply(batch) => batch
-                .changes
+            Operation::Forget { .. } | Operation::KeepNames { wanted: false, .. } => true,
+            operation => operation
+                .changes()
                 .iter()
                 .any(|change| matches!(change, Change::Redacted(_))),
-            Operation::Forget { .. } | Operation::KeepNames { wanted: false, .. } => true,
-            _ => false,
         }
     }
 }
@@ -86,6 +89,9 @@ pub struct Writer {
     committed: watch::Sender<Sequence>,
     failing: watch::Sender<Option<String>>,
     erasures: watch::Sender<u64>,
+    /// Where entries go that were just committed, so that the tail need not read them back.
+    handed: mpsc::Sender<Vec<LogEntry>>,
+    epoch: Epoch,
 }
 
 /// What whoever reads is told by the writer.
@@ -96,16 +102,19 @@ pub(crate) struct WriterSignals {
     pub(crate) failing: watch::Receiver<Option<String>>,
     /// How often something was erased.
     pub(crate) erasures: watch::Receiver<u64>,
+    /// Entries that were just committed.
+    pub(crate) handed: mpsc::Receiver<Vec<LogEntry>>,
 }
 
 impl Writer {
-    /// A writer on that database, whose log ends at `head`.
+    /// A writer on that database, whose log ends there.
     pub(crate) fn new(
         backend: impl Backend,
         requests: mpsc::Receiver<Request>,
-        head: Sequence,
+        end: Offset,
     ) -> (Self, WriterSignals) {
-        let (committed, head) = watch::channel(head);
+        let (committed, head) = watch::channel(end.sequence);
+        let (handed, tail) = mpsc::channel(HANDED_MAX);
         let (failing, trouble) = watch::channel(None);
         let (erasures, erased) = watch::channel(0);
         let writer = Self {
@@ -117,11 +126,14 @@ impl Writer {
             committed,
             failing,
             erasures,
+            handed,
+            epoch: end.epoch,
         };
         let signals = WriterSignals {
             committed: head,
             failing: trouble,
             erasures: erased,
+            handed: tail,
         };
         (writer, signals)
     }
@@ -169,7 +181,7 @@ impl Writer {
 
     /// What is written next: that request, what waits, and as many batches and sessions as fit.
     fn next_batch(&mut self, first: Option<Request>) -> Vec<Request> {
-        let mut batch = Vec::new();
+        let (mut batch, mut delivered) = (Vec::new(), 0);
         let mut next = first.or_else(|| self.requests.try_recv().ok());
         while let Some(request) = next {
             // Sessions give way as batches do, so that clients who join rooms do not delay webhooks.
@@ -177,9 +189,12 @@ impl Writer {
                 _ if request.operation.is_alone() => self.alone.push_back(request),
                 (Some(_), _) => self.batches.push_back(request),
                 (_, Some(_)) => self.sessions.push_back(request),
-                (None, None) => batch.push(request),
+                (None, None) => {
+                    delivered += request.operation.changes().len();
+                    batch.push(request);
+                }
             }
-            next = if batch.len() < BATCH_MAX {
+            next = if batch.len() < BATCH_MAX && delivered < DELIVERED_MAX {
                 self.requests.try_recv().ok()
             } else {
                 None
@@ -211,7 +226,7 @@ impl Writer {
             .unzip();
         let outcomes = match commit(&mut *self.backend, &operations) {
             Ok((outcomes, set)) => {
-                self.tell(&set, erases);
+                self.tell(set, erases);
                 outcomes
             }
             Err(Uncommitted::Lost(error)) => {
@@ -238,7 +253,7 @@ impl Writer {
     }
 
     /// Wakes whoever reads what was committed.
-    fn tell(&self, set: &WorkingSet, erases: bool) {
+    fn tell(&self, set: WorkingSet, erases: bool) {
         for warning in &set.written().warnings {
             let (item, location) = warning.level;
             tracing::warn!(shop.domain = %warning.shop, item.id = %item, location.id = %location, "{}", warning.message);
@@ -247,6 +262,22 @@ impl Writer {
             self.erasures.send_modify(|erasures| *erasures += 1);
         }
         let now = set.numbers().sequence;
+        let entry = |appended: Appended| LogEntry {
+            offset: Offset {
+                epoch: self.epoch,
+                sequence: appended.sequence,
+            },
+            shop: appended.shop,
+            at: appended.at,
+            event: appended.event,
+            bytes: appended.stored.len(),
+        };
+        let entries: Vec<LogEntry> = set.into_appended().into_iter().map(entry).collect();
+        // Where something was erased, the log may hold less than was appended.
+        if !erases && !entries.is_empty() {
+            // A tail that is behind reads them.
+            let _ = self.handed.try_send(entries);
+        }
         self.committed
             .send_if_modified(|head| std::mem::replace(head, now) != now);
         self.failing
@@ -302,6 +333,7 @@ pub(crate) fn write(
         }
         match domain::decide(&mut set, operations) {
             Ok(outcomes) => {
+                set.seal()?;
                 let more = backend.write(&set)?;
                 let outcome = |outcome: std::result::Result<Outcome, Undecided>| {
                     let outcome = outcome?;
@@ -328,3 +360,6 @@ impl From<Undecided> for StoreError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

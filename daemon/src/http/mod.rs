@@ -54,12 +54,12 @@ use crate::limits::FIGURES_TIME;
 use crate::people::auth::Tokens;
 use crate::secrets::ShopSecrets;
 use crate::shop::commands::Commands;
+use crate::shop::intake::WebhookIntake;
 use crate::shop::names::ShopNames;
 use crate::shop::posts::PostIntake;
 use crate::shop::scheduler::Runs;
 use crate::supervisor::Supervisor;
 use crate::supervisor::problems::Problems;
-use crate::wakeups::Wakeups;
 
 /// What the routes need, shared: it is cloned for every request, by each filter that the request is shown to.
 pub(crate) type RouteContext = Arc<AppState>;
@@ -108,8 +108,8 @@ pub(crate) struct AppState {
     pub(crate) hosts: Arc<KnownHosts>,
     /// The bytes of requests' bodies.
     pub(crate) bodies: Arc<BodyBudget>,
-    /// By which other parts are woken.
-    pub(crate) wakeups: Arc<Wakeups>,
+    /// Where deliveries come in.
+    pub(crate) webhooks: Arc<WebhookIntake>,
     /// How the daemon's tasks are.
     pub(crate) supervisor: Arc<Supervisor>,
     /// What lasts longer than its request.

@@ -1,10 +1,10 @@
-//! `POST /webhooks/shopify`: verified, put on disk, and only then answered 200.
+//! `POST /webhooks/shopify`: verified, read and put on disk with its effect, and only then answered 200.
 
 use http::{HeaderMap, StatusCode, header};
 use schemas::event::WebhookReceived;
 use schemas::{Ephemeral, ErrorBody, ErrorCode};
 use shopify::{Webhook, WebhookError};
-use store::{Delivery, Operation};
+use store::Delivery;
 use tracing::Instrument as _;
 use warp::Reply as _;
 use warp::reply::Response;
@@ -81,7 +81,7 @@ async fn keep(context: &RouteContext, webhook: &Webhook) -> Result<Response, Res
         topic: webhook.topic().to_owned(),
         triggered_at: webhook.triggered_at(),
         received_at: context.clock.now(),
-        body: webhook.body().to_vec(),
+        body: Vec::new(),
     };
     let received = WebhookReceived {
         topic: delivery.topic.clone(),
@@ -89,7 +89,7 @@ async fn keep(context: &RouteContext, webhook: &Webhook) -> Result<Response, Res
         webhook_id: delivery.webhook_id.clone(),
         received_at: delivery.received_at,
     };
-    let kept = context.store.write(Operation::Accept(delivery)).await.map_err(|failure| {
+    let kept = context.webhooks.take(delivery, webhook.body()).await.map_err(|failure| {
         // That nothing can be written is logged when it begins and when it ends.
         tracing::debug!(error = %failure, "Could not store a webhook; Shopify will send it again");
         error(StatusCode::SERVICE_UNAVAILABLE, &ErrorBody::new(ErrorCode::Unavailable, "the webhook could not be kept: send it again"))
@@ -101,7 +101,6 @@ async fn keep(context: &RouteContext, webhook: &Webhook) -> Result<Response, Res
         {
             client.hear_webhook(version);
         }
-        context.wakeups.delivery_arrived.send();
         context.hub.publish_ephemeral(
             &received.shop.clone(),
             &Ephemeral::ShopifyWebhookReceived(received),

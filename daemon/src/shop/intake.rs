@@ -1,15 +1,18 @@
-//! Intake: deliveries from the inbox, in the order in which they came, into the mirror.
+//! Intake: what deliveries say, into the mirror.
 //!
-//! A delivery is on disk before Shopify is answered, so nothing here can lose one: a crash anywhere leaves it
-//! waiting, and applying it twice changes nothing.
+//! A delivery is applied in the transaction that accepts it, and Shopify is answered when that is on disk. What cannot be
+//! decided there goes to the inbox with its body, and is applied from there in the order in which it came: notices,
+//! which are acted on, and whatever arrives while more than [`limits::DELIVERIES_APPLIED_MAX`] are on their way. A crash
+//! anywhere leaves such a delivery waiting, and applying it twice changes nothing.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::join_all;
 use schemas::{Change, Clock, ShopDomain, WebhookId};
-use shopify::WebhookReading;
-use store::{Batch, Cause, Delivery, Fate, Operation, Outcome, Store, StoreError};
+use shopify::{Client, WebhookReading};
+use store::{Arrival, Batch, Cause, Delivery, Fate, Operation, Outcome, Store, StoreError};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -21,7 +24,113 @@ use crate::supervisor::Heartbeat;
 use crate::supervisor::stall::Stall;
 use crate::wakeups::{Wakeup, Wakeups};
 
-/// Applies deliveries as they come.
+/// Takes deliveries as they arrive.
+pub(crate) struct WebhookIntake {
+    /// Where they go.
+    pub(crate) store: Arc<dyn Store>,
+    /// The shops, some of which ask for customers' names.
+    pub(crate) clients: Arc<BTreeMap<ShopDomain, Arc<Client>>>,
+    /// Shops whose webhooks are signed with a secret that another shop's are signed with, too.
+    pub(crate) shared_secrets: BTreeSet<ShopDomain>,
+    /// By which other parts are woken.
+    pub(crate) wakeups: Arc<Wakeups>,
+    /// Places for deliveries that are applied as they arrive.
+    pub(crate) places: Semaphore,
+    /// What was claimed of times to come.
+    pub(crate) ahead: Mutex<FutureTimes>,
+}
+
+impl WebhookIntake {
+    /// Takes a delivery, given without its body; it is on disk, with its effect where that can be decided now, when this
+    /// answers.
+    pub(crate) async fn take(
+        &self,
+        delivery: Delivery,
+        body: &[u8],
+    ) -> Result<Outcome, StoreError> {
+        let place = self.places.try_acquire().ok();
+        let arrival = place.as_ref().and_then(|_| self.arrival(&delivery, body));
+        if let Some(arrival) = arrival
+            && let Some(outcome) = self.apply(arrival).await
+        {
+            return Ok(outcome);
+        }
+        let delivery = Delivery {
+            body: body.to_vec(),
+            ..delivery
+        };
+        let outcome = self.store.write(Operation::Accept(delivery)).await?;
+        self.wakeups.delivery_arrived.send();
+        Ok(outcome)
+    }
+
+    /// `None` for what goes to the inbox, because it was refused.
+    async fn apply(&self, arrival: Arrival) -> Option<Outcome> {
+        let shop = arrival.delivery.shop.clone();
+        let before = self.store.head();
+        let outcome = self.store.write(Operation::Deliver(Box::new(arrival)));
+        let outcome = outcome.await.ok()?;
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        ahead.note(&shop, outcome.ahead);
+        if outcome.fresh {
+            // Its events are among those of its group, which is one delivery on a quiet day.
+            let (changed, deleted) = (outcome.changed, outcome.deleted);
+            let until = self.store.head();
+            tracing::debug!(changed, deleted, events.after = %before, events.until = %until, "Applied a webhook");
+            self.wakeups.record_dirty.send();
+        }
+        Some(outcome)
+    }
+
+    /// The delivery with what it says; `None` for what is to be acted on.
+    fn arrival(&self, delivery: &Delivery, body: &[u8]) -> Option<Arrival> {
+        let client = self.clients.get(&delivery.shop);
+        let names = client.is_some_and(|client| client.asks_names());
+        let Said::Changes(fate, changes) = said(delivery, body, names) else {
+            return None;
+        };
+        let kept = if matches!(fate, Fate::Unreadable(_)) {
+            body.to_vec()
+        } else {
+            Vec::new()
+        };
+        Some(Arrival {
+            delivery: Delivery {
+                body: kept,
+                ..delivery.clone()
+            },
+            fate,
+            shared_secret: self.shared_secrets.contains(&delivery.shop),
+            changes,
+        })
+    }
+}
+
+/// What a delivery says.
+enum Said {
+    /// What becomes of it, and its changes.
+    Changes(Fate, Vec<Change>),
+    /// Something to act on.
+    Notice(shopify::Notice),
+}
+
+fn said(delivery: &Delivery, body: &[u8], names: bool) -> Said {
+    let topic = &delivery.topic;
+    match shopify::read(topic, body, delivery.triggered_at, names) {
+        Ok(WebhookReading::Changes(changes)) => Said::Changes(Fate::Applied, changes),
+        Ok(WebhookReading::Ignored) => Said::Changes(Fate::Ignored, Vec::new()),
+        Ok(WebhookReading::Notice(notice)) => Said::Notice(notice),
+        Err(reason) => {
+            tracing::warn!(shop.domain = %delivery.shop, topic, delivery.id = %delivery.webhook_id, %reason, "Could not read a webhook; its body is kept");
+            // Something happened to that record, whatever it was.
+            let concerned = shopify::concerns(topic, body).map(Change::LookAgain);
+            let fate = Fate::Unreadable(reason.to_string());
+            Said::Changes(fate, concerned.into_iter().collect())
+        }
+    }
+}
+
+/// Applies the deliveries in the inbox.
 pub(crate) struct Intake {
     /// Where they wait and where they go.
     pub(crate) store: Arc<dyn Store>,
@@ -41,7 +150,7 @@ impl Intake {
     /// Works until told to stop.
     pub(crate) async fn run(mut self, heartbeat: Heartbeat, stop: CancellationToken) {
         let mut failures: HashMap<WebhookId, u32> = HashMap::new();
-        let mut ahead = Ahead::default();
+        let mut ahead = FutureTimes::default();
         let mut stall = Stall::of("deliveries");
         while !stop.is_cancelled() {
             self.delivery_arrived.clear();
@@ -64,7 +173,7 @@ impl Intake {
     async fn group(
         &self,
         failures: &mut HashMap<WebhookId, u32>,
-        ahead: &mut Ahead,
+        ahead: &mut FutureTimes,
     ) -> Result<usize, StoreError> {
         let deliveries = self.store.inbox(limits::INTAKE_GROUP).await?;
         let mut batches = Vec::with_capacity(deliveries.len());
@@ -110,28 +219,13 @@ impl Intake {
 
     async fn batch(&self, delivery: &Delivery, tries: u32) -> Result<Batch, StoreError> {
         let names = self.notices.asks_names(&delivery.shop);
-        let Delivery {
-            topic,
-            body,
-            triggered_at,
-            ..
-        } = delivery;
-        let (fate, changes) = match shopify::read(topic, body, *triggered_at, names) {
-            _ if tries >= limits::APPLY_TRIES_MAX => (
-                Fate::Unreadable("the store refused it again and again".to_owned()),
-                Vec::new(),
-            ),
-            Ok(WebhookReading::Changes(changes)) => (Fate::Applied, changes),
-            Ok(WebhookReading::Ignored) => (Fate::Ignored, Vec::new()),
-            Ok(WebhookReading::Notice(notice)) => self.notices.act(&delivery.shop, notice).await?,
-            Err(reason) => {
-                tracing::warn!(shop.domain = %delivery.shop, topic = delivery.topic, delivery.id = %delivery.webhook_id, %reason, "Could not read a webhook; its body is kept");
-                // Something happened to that record, whatever it was.
-                let concerned = shopify::concerns(topic, body).map(Change::LookAgain);
-                (
-                    Fate::Unreadable(reason.to_string()),
-                    concerned.into_iter().collect(),
-                )
+        let (fate, changes) = if tries >= limits::APPLY_TRIES_MAX {
+            let reason = "the store refused it again and again".to_owned();
+            (Fate::Unreadable(reason), Vec::new())
+        } else {
+            match said(delivery, &delivery.body, names) {
+                Said::Changes(fate, changes) => (fate, changes),
+                Said::Notice(notice) => self.notices.act(&delivery.shop, notice).await?,
             }
         };
         let shared_secret = self.shared_secrets.contains(&delivery.shop);
@@ -152,12 +246,12 @@ impl Intake {
 /// Times to come that webhooks claimed, and when they were warned of last: with a clock that is behind, every webhook has
 /// one.
 #[derive(Default)]
-struct Ahead {
+pub(crate) struct FutureTimes {
     records: u64,
     warned: Option<Instant>,
 }
 
-impl Ahead {
+impl FutureTimes {
     fn note(&mut self, shop: &ShopDomain, records: u64) {
         self.records += records;
         if self.records > 0

@@ -245,7 +245,6 @@ impl MessageSender {
             let settled = self.store.write(settle).await;
             stall.note(&settled);
             match settled {
-                Ok(outcome) if outcome.more => {}
                 Ok(_) | Err(StoreError::Closed) => break,
                 Err(_) => tokio::time::sleep(limits::STORE_PAUSE).await,
             }
