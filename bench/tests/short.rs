@@ -1,6 +1,10 @@
 //! Every measurement for a moment: it runs to its end, and what it checks beside measuring holds.
 //!
 //! `make test` builds first what is measured: `stockd` and the example `fanout` of `ws`.
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of this is test code: what goes wrong here fails the test"
+)]
 
 use std::process::Command;
 

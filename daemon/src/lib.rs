@@ -31,6 +31,9 @@ pub mod people;
 pub mod process;
 #[cfg(feature = "sentry")]
 mod reports;
+pub mod secrets;
 mod shop;
+mod spans;
 mod supervisor;
+mod wakeups;
 pub mod wiring;

@@ -130,6 +130,13 @@ pub const PAGE_RECORDS_MAX: usize = 1_000;
 pub const PAGE_RECORDS_DEFAULT: usize = 100;
 /// Users, and rooms, listed of those who are connected; the counts are of all.
 pub const PRESENCE_LISTED_MAX: usize = 1_000;
+/// How long a task may work without a sign of life before it counts as hanging: then `/readyz` answers 503 and systemd's
+/// watchdog is told nothing more. Shopify's slowest answers, with their retries, are well below it.
+pub const TASK_WORK_MAX: Duration = Duration::from_mins(5);
+/// The same for one step of a run, such as a page that Shopify answers at the twelfth try ([`PAGE_TRIES_MAX`]).
+pub const RUN_STEP_MAX: Duration = Duration::from_mins(30);
+/// The same for one alert, above all that a mail server may take ([`SMTP_MAIL_TIMEOUT`]).
+pub const ALERT_WORK_MAX: Duration = Duration::from_mins(30);
 /// How often what is too old is forgotten.
 pub const PRUNE_PAUSE: Duration = Duration::from_hours(1);
 /// Hours for which a body that could not be read is kept.

@@ -21,7 +21,13 @@ pub(crate) fn start(environment: &Environment, level: &str) {
     let lines = fmt::layer::<Registry>().with_writer(std::io::stderr);
     let lines = if environment.var("JOURNAL_STREAM").is_some() {
         // The journal has its own times; fields stay apart for `journalctl -o json`.
-        lines.json().flatten_event(true).without_time().boxed()
+        // The innermost span is the last of the list already.
+        lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .without_time()
+            .boxed()
     } else {
         lines
             .with_ansi(has_colours(environment, &std::io::stderr()))

@@ -19,7 +19,8 @@ use crate::config::{Address, Config, ConfigError, Environment};
 use crate::limits;
 #[cfg(feature = "sentry")]
 use crate::reports;
-use crate::wiring::{Daemon, Dependencies, Secrets};
+use crate::secrets::Secrets;
+use crate::wiring::{Daemon, Dependencies};
 
 /// What the process is told from outside, caught from the moment on at which this is made.
 pub struct Signals {
@@ -167,19 +168,21 @@ impl Process {
         let ended = loop {
             tokio::select! {
                 () = &mut asked => break None,
-                ended = &mut writer => break Some(ended),
-                () = tick(&mut watchdog) => tell_systemd(&[NotifyState::Watchdog]),
+                ended = &mut writer => break Some(match ended {
+                    Ok(Err(error)) => format!("the store ended: {error}"),
+                    Ok(Ok(())) | Err(_) => "the store ended: its writer is gone".to_owned(),
+                }),
+                failure = daemon.failed() => break Some(failure),
+                // While a task hangs systemd hears nothing, and starts us again.
+                () = tick(&mut watchdog) => if daemon.hanging().is_none() {
+                    tell_systemd(&[NotifyState::Watchdog]);
+                },
             }
         };
         tell_systemd(&[NotifyState::Stopping]);
-        if let Some(ended) = ended {
-            anyhow::bail!(
-                "the store ended: {}",
-                match ended {
-                    Ok(Err(error)) => error.to_string(),
-                    Ok(Ok(())) | Err(_) => "its writer is gone".to_owned(),
-                }
-            );
+        if let Some(failure) = ended {
+            // Without an orderly end: parts that are missing may be what it waits for. What was acknowledged is on disk.
+            anyhow::bail!(failure);
         }
         tracing::info!("ending");
         daemon.stop().await;

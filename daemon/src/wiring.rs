@@ -1,33 +1,34 @@
-//! The daemon: every part, wired.
+//! The wiring: what the parts of the daemon are given, and the one place where its tasks are started.
 //!
-//! What it stands on, clock, randomness, listeners, the way to Shopify, the store, is given to it, so that the
-//! whole of it can run in a simulation. `process` gives it the real ones.
+//! What comes from outside (clock, randomness, listeners, the transport to Shopify, the store) is given to it, so that
+//! all of it runs in tests and simulations as well. `process` gives it the real ones.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::SignedDuration;
 use schemas::{Clock, Entropy, ShopDomain};
-use shopify::{Client, Credential, Endpoint, Secret, Transport};
+use shopify::{Client, Credential, Endpoint, Transport};
 use store::{Operation, Retention, Store};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use ws::{Hub, ListenerPolicy};
 
-use crate::alerts::{self, Channel, Reader};
+use crate::alerts::{Channel, Reader};
 #[cfg(feature = "amqp")]
 use crate::amqp::{self, Amqp};
 #[cfg(feature = "amqp")]
 use crate::config::Broker;
-use crate::config::{self, Config, ConfigError, Environment};
+use crate::config::{self, Config};
 use crate::http::edge::{ConnectionPlaces, Edge, Listener};
 use crate::http::source::{LogSource, Snapshots};
 use crate::http::{self, AppState, BodyBudget, KnownHosts, Recent, tail};
 use crate::limits;
 use crate::people::auth::Tokens;
+use crate::secrets::{Secrets, ShopSecrets};
 use crate::shop::commands::{Commands, ShopPolicy};
 use crate::shop::identity::StoreIdentity;
 use crate::shop::intake::{Intake, WebhookIntake};
@@ -41,6 +42,8 @@ use crate::shop::subscriptions::Subscriptions;
 use crate::shop::sync::Syncs;
 use crate::shop::timetable::Timetable;
 use crate::supervisor::problems::Problems;
+use crate::supervisor::{Heartbeat, Supervisor, TaskName};
+use crate::wakeups::{ShopWakeups, Wakeups};
 
 /// What the daemon needs from outside: everything that a test or a simulation may replace.
 pub struct Dependencies<L> {
@@ -65,104 +68,14 @@ pub struct Daemon {
     tasks: TaskTracker,
     stop: CancellationToken,
     hub: Arc<Hub>,
-}
-
-/// Every secret, fetched before anything is opened, so that a missing one is what is complained of.
-pub struct Secrets {
-    tokens: Arc<Tokens>,
-    shops: Arc<ShopSecrets>,
-    credentials: BTreeMap<ShopDomain, Credential>,
-    alerts: Vec<Channel>,
-    #[cfg(feature = "amqp")]
-    broker: Option<Broker>,
-}
-
-impl Secrets {
-    /// Fetches what the configuration refers to.
-    ///
-    /// # Errors
-    /// When one cannot be had or is too weak.
-    pub fn fetch(config: &Config, environment: &Environment) -> Result<Self, ConfigError> {
-        Self::gather(config, environment).map_err(|error| config.located(error))
-    }
-
-    fn gather(config: &Config, environment: &Environment) -> Result<Self, ConfigError> {
-        let credential = |(n, shop): (usize, &config::Shop)| {
-            let secret = |reference: &config::SecretRef, name: &str| {
-                shopify_secret(reference, &format!("shop[{n}].{name}"), environment)
-            };
-            let credential = match (&shop.access_token, &shop.client_id, &shop.client_secret) {
-                (None, Some(id), Some(client)) => Credential::ClientCredentials {
-                    id: id.clone(),
-                    secret: secret(client, "client_secret")?,
-                },
-                (Some(token), ..) => Credential::Token(secret(token, "access_token")?),
-                // Refused where the configuration is read.
-                _ => {
-                    return Err(ConfigError::Secret {
-                        setting: format!("shop[{n}].access_token"),
-                        problem: "is missing".to_owned(),
-                    });
-                }
-            };
-            Ok((shop.domain.clone(), credential))
-        };
-        Ok(Self {
-            tokens: Arc::new(Tokens::new(config, environment)?),
-            shops: Arc::new(webhook_secrets(config, environment)?),
-            credentials: config
-                .shop
-                .iter()
-                .enumerate()
-                .map(credential)
-                .collect::<Result<_, ConfigError>>()?,
-            alerts: alerts::channels(&config.alerts, environment)?,
-            #[cfg(feature = "amqp")]
-            broker: config
-                .amqp
-                .as_ref()
-                .map(|amqp| amqp.fetch(environment))
-                .transpose()?,
-        })
-    }
-}
-
-/// The webhook secrets of every shop that is ours.
-pub struct ShopSecrets(BTreeMap<ShopDomain, Vec<Secret>>);
-
-impl ShopSecrets {
-    /// What that shop's webhooks are signed with; `None` when it is not ours.
-    pub fn webhook_secrets(&self, shop: &ShopDomain) -> Option<&[Secret]> {
-        self.0.get(shop).map(Vec::as_slice)
-    }
-
-    /// Shops whose webhooks may be signed with what another shop's are signed with: two of one app share its secret.
-    pub(crate) fn sharing(&self) -> BTreeSet<ShopDomain> {
-        let same =
-            |one: &[Secret], other: &[Secret]| one.iter().any(|secret| other.contains(secret));
-        let shares = |shop: &ShopDomain, secrets: &[Secret]| {
-            self.0
-                .iter()
-                .any(|(other, theirs)| other != shop && same(secrets, theirs))
-        };
-        self.0
-            .iter()
-            .filter(|(shop, secrets)| shares(shop, secrets))
-            .map(|(shop, _)| shop.clone())
-            .collect()
-    }
-
-    /// Every shop that is ours.
-    pub fn domains(&self) -> Vec<ShopDomain> {
-        self.0.keys().cloned().collect()
-    }
+    supervisor: Arc<Supervisor>,
 }
 
 impl Daemon {
     /// Starts every part and answers once it is ready for clients.
     ///
     /// # Errors
-    /// When a secret cannot be had, or the store refuses.
+    /// When the store refuses, or a shop's address cannot be used.
     pub async fn start<L: Listener>(dependencies: Dependencies<L>) -> anyhow::Result<Self> {
         let Dependencies {
             config,
@@ -173,305 +86,119 @@ impl Daemon {
             transport,
             listeners,
         } = dependencies;
-        #[cfg(feature = "amqp")]
-        let broker = secrets.broker;
-        let Secrets {
-            tokens,
-            shops,
-            credentials,
-            alerts,
-            ..
-        } = secrets;
-        for shop in &config.shop {
-            let (domain, thresholds) = (shop.domain.clone(), shop.thresholds.clone());
-            store
-                .write(Operation::Register {
-                    shop: domain,
-                    thresholds,
-                    at: clock.now(),
-                })
-                .await?;
-            let (domain, wanted) = (shop.domain.clone(), shop.customer_names);
-            if store
-                .write(Operation::KeepNames {
-                    shop: domain,
-                    wanted,
-                })
-                .await?
-                .fresh
-                && !wanted
-            {
-                tracing::info!(shop.domain = %shop.domain, "customers' names are no longer wanted: those that were kept are forgotten");
-            }
+        register_shops(&config, store.as_ref(), clock.as_ref()).await?;
+        for revocation in store.revocations().await? {
+            secrets.tokens.revoke(revocation, clock.now());
         }
-        let given = Arc::new(watch::Sender::new(()));
+        let wakeups = Arc::new(Wakeups::default());
         let commands = Arc::new(Commands {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             shops: policies(&config),
-            given: Arc::clone(&given),
+            wakeups: Arc::clone(&wakeups),
         });
-        let company = |shop: &config::Shop| Some((shop.domain.clone(), shop.company.clone()?));
-        let source = LogSource {
-            store: Arc::clone(&store),
-            requested: store.for_requests(),
-            snapshots: Snapshots::default(),
-            shops: shops.domains(),
-            companies: config.shop.iter().filter_map(company).collect(),
-        };
-        let options = config
-            .realtime
-            .options(config.store.log_days.saturating_add(1));
-        for revocation in store.revocations().await? {
-            tokens.revoke(revocation, clock.now());
-        }
         let hub = Hub::new(
-            Arc::new(source),
-            Arc::clone(&tokens) as _,
+            Arc::new(log_source(&config, &secrets.shops, &store)),
+            Arc::clone(&secrets.tokens) as _,
             Arc::clone(&commands) as _,
             Arc::clone(&clock),
             Arc::clone(&entropy),
-            options,
+            config
+                .realtime
+                .options(config.store.log_days.saturating_add(1)),
         );
-
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let arrived = Arc::new(Notify::new());
-        let (marked, marks) = watch::channel(());
-        let marked = Arc::new(marked);
-        let problems = Arc::new(Problems::new(shops.domains(), Arc::clone(&clock)));
-        tasks.spawn(Arc::clone(&problems).run(Arc::clone(&store), stop.clone()));
+        let tasks = TaskTracker::new();
+        let wiring = Wiring {
+            problems: Arc::new(Problems::new(secrets.shops.domains(), Arc::clone(&clock))),
+            supervisor: Arc::new(Supervisor::new(tasks.clone())),
+            shops: Arc::clone(&secrets.shops),
+            config,
+            clock,
+            entropy,
+            store,
+            transport,
+            hub: Arc::clone(&hub),
+            wakeups,
+            tasks: tasks.clone(),
+            stop: CancellationToken::new(),
+        };
         let mut runs = Runs::default();
-        let (mut handles, mut clients) = (BTreeMap::new(), BTreeMap::new());
-        for shop in &config.shop {
-            let client = client(shop, &credentials, &transport, &clock, &entropy)?;
-            let (bulk_ended, scopes_changed) = (
-                Arc::new(watch::Sender::new(())),
-                Arc::new(watch::Sender::new(())),
-            );
-            if shop.webhook_address.is_none() {
-                runs.without_address(&shop.domain);
-                if store.delivery_counts(&shop.domain).await?.is_empty() {
-                    tracing::warn!(shop.domain = %shop.domain, "{WITHOUT_WEBHOOKS}");
-                }
-            }
-            tasks.spawn(Arc::clone(&problems).follow(
-                shop.domain.clone(),
-                client.health(),
-                stop.clone(),
-            ));
-            let identity = Arc::new(StoreIdentity::new(
-                shop.domain.clone(),
-                Arc::clone(&client),
-                Arc::clone(&store),
-                Arc::clone(&problems),
-            ));
-            // An uninstalled app ends what works for its shop, and nothing else.
-            let shop_stop = stop.child_token();
-            let refresher = RecordRefresher {
-                shop: shop.domain.clone(),
-                store: Arc::clone(&store),
-                client: Arc::clone(&client),
-                clock: Arc::clone(&clock),
-                identity: Arc::clone(&identity),
-                marks: marks.clone(),
-            };
-            tasks.spawn(refresher.run(shop_stop.clone()));
-            let sender = OutboxSender {
-                shop: shop.domain.clone(),
-                store: Arc::clone(&store),
-                client: Arc::clone(&client),
-                clock: Arc::clone(&clock),
-                entropy: Arc::clone(&entropy),
-                identity: Arc::clone(&identity),
-                given: given.subscribe(),
-                marked: Arc::clone(&marked),
-                below_zero: shop.allow_backorder,
-                partly: Arc::default(),
-            };
-            tasks.spawn(sender.run(shop_stop.clone()));
-            let syncs = Arc::new(Syncs {
-                shop: shop.domain.clone(),
-                store: Arc::clone(&store),
-                client: Arc::clone(&client),
-                clock: Arc::clone(&clock),
-                entropy: Arc::clone(&entropy),
-                marked: Arc::clone(&marked),
-                bulk_ended: bulk_ended.subscribe(),
-                bulk_stuck: Duration::from_secs(config.sync.bulk_stuck_seconds.into()),
-                missing_percent_max: config.sync.missing_percent_max,
-                identity: Arc::clone(&identity),
-                hub: Arc::clone(&hub),
-            });
-            for (resource, plan) in config.sync.resources() {
-                let requests = runs.add(&shop.domain, resource);
-                let timetable = Timetable::new(plan.clone(), config.sync.time_zone, clock.now());
-                let schedule = Schedule {
-                    syncs: Arc::clone(&syncs),
-                    resource,
-                    timetable,
-                    requests,
-                };
-                tasks.spawn(schedule.run(shop_stop.clone()));
-            }
-            let subscriptions = Subscriptions {
-                shop: shop.domain.clone(),
-                client: Arc::clone(&client),
-                store: Arc::clone(&store),
-                clock: Arc::clone(&clock),
-                runs: runs.clone(),
-                address: shop.webhook_address.clone(),
-                identity,
-                problems: Arc::clone(&problems),
-                scopes_changed: scopes_changed.subscribe(),
-            };
-            tasks.spawn(subscriptions.run(shop_stop.clone()));
-            let farewells = Arc::new(watch::Sender::new(Farewell::default()));
-            let confirmation = Confirmation {
-                shop: shop.domain.clone(),
-                store: Arc::clone(&store),
-                client: Arc::clone(&client),
-                farewells: Arc::clone(&farewells),
-                end: shop_stop,
-            };
-            // A shop is to be forgotten two days after its work has ended.
-            tasks.spawn(confirmation.run(stop.clone()));
+        let (mut clients, mut handles) = (BTreeMap::new(), BTreeMap::new());
+        for shop in &wiring.config.shop {
+            let client = wiring.client(shop, &secrets.credentials)?;
             clients.insert(shop.domain.clone(), Arc::clone(&client));
-            let handle = Handles {
-                client,
-                bulk_ended,
-                scopes_changed,
-                farewells,
-            };
+            let handle = wiring.start_shop(shop, client, &mut runs).await?;
             handles.insert(shop.domain.clone(), handle);
         }
-        let notices = Notices {
-            store: Arc::clone(&store),
-            clock: Arc::clone(&clock),
-            shops: handles,
-        };
-        let intake = Intake {
-            store: Arc::clone(&store),
-            clock: Arc::clone(&clock),
-            arrived: Arc::clone(&arrived),
-            marked: Arc::clone(&marked),
-            notices,
-            shared_secrets: shops.sharing(),
-        };
-        tasks.spawn(intake.run(stop.clone()));
-        tasks.spawn(Arc::clone(&tokens).follow_keys(stop.clone()));
-        tasks.spawn(tail::run(
-            Arc::clone(&store),
-            Arc::clone(&hub),
-            stop.clone(),
-        ));
-        tasks.spawn(forget(
-            Arc::clone(&store),
-            Arc::clone(&clock),
-            config.store.clone(),
-            stop.clone(),
-        ));
-
-        let channels = alerts
-            .iter()
+        wiring.start_common_tasks(handles, &secrets.tokens);
+        let channels = secrets.alerts.iter();
+        let channels = channels
             .map(|channel| channel.terms.reader.clone())
             .collect();
-        let places = store.positions().await?;
-        for channel in alerts {
-            let reader = Reader {
-                store: Arc::clone(&store),
-                clock: Arc::clone(&clock),
-                entropy: Arc::clone(&entropy),
-                transport: Arc::clone(&transport),
-                zone: config.alerts.time_zone,
-                channel,
-            };
-            let place = reader.place(&places).await?;
-            tasks.spawn(reader.run(place, stop.clone()));
-        }
+        wiring.start_alerts(secrets.alerts).await?;
         let posts = Arc::new(PostIntake {
-            store: Arc::clone(&store),
+            store: Arc::clone(&wiring.store),
             hub: Arc::clone(&hub),
-            clock: Arc::clone(&clock),
+            clock: Arc::clone(&wiring.clock),
         });
-        let names = config
-            .shop
-            .iter()
-            .map(|shop| (shop.domain.clone(), shop.id.clone()))
-            .collect();
-        let names = Arc::new(ShopNames(names));
-        #[cfg(feature = "amqp")]
-        let amqp = broker.map(|broker| {
-            let figures = Arc::new(amqp::Figures::default());
-            let (posts, shops) = (Arc::clone(&posts), Arc::clone(&names));
-            tasks.spawn(
-                Amqp {
-                    broker,
-                    shops,
-                    posts,
-                    figures: Arc::clone(&figures),
-                }
-                .run(stop.clone()),
-            );
-            figures
-        });
-
+        let names = Arc::new(wiring.shop_names());
         let clients = Arc::new(clients);
         let webhooks = Arc::new(WebhookIntake {
-            store: Arc::clone(&store),
+            store: Arc::clone(&wiring.store),
             clients: Arc::clone(&clients),
-            shared_secrets: shops.sharing(),
-            arrived,
-            marked,
+            shared_secrets: wiring.shops.sharing(),
+            wakeups: Arc::clone(&wiring.wakeups),
             places: Semaphore::new(limits::DELIVERIES_APPLIED_MAX),
             ahead: Mutex::default(),
         });
-        let needs = AppState {
-            store: store.for_requests(),
+        let state = AppState {
+            store: wiring.store.for_requests(),
             figures: Recent::default(),
             readiness: Recent::default(),
-            started: clock.now(),
-            clock,
-            tokens,
-            shops,
+            started: wiring.clock.now(),
+            clock: Arc::clone(&wiring.clock),
+            tokens: secrets.tokens,
+            shops: secrets.shops,
             clients,
+            webhooks,
             commands,
+            #[cfg(feature = "amqp")]
+            amqp: secrets
+                .broker
+                .map(|broker| wiring.start_amqp(broker, &posts, &names)),
             names,
             posts,
-            #[cfg(feature = "amqp")]
-            amqp,
             runs,
-            problems,
+            problems: Arc::clone(&wiring.problems),
             channels,
             hub: Arc::clone(&hub),
             entrance: ListenerPolicy::default(),
             trusted_networks: Arc::default(),
             hosts: Arc::default(),
             bodies: Arc::new(BodyBudget::default()),
-            webhooks,
+            wakeups: Arc::clone(&wiring.wakeups),
+            supervisor: Arc::clone(&wiring.supervisor),
             tasks: tasks.clone(),
-            stop: stop.clone(),
+            stop: wiring.stop.clone(),
         };
-        let sockets = config.realtime.connections_per_address_max;
-        let places = ConnectionPlaces::new(sockets * 2 + limits::CONNECTIONS_PER_ADDRESS_SPARE);
-        for (listener, server) in listeners.into_iter().zip(&config.server) {
-            let trusted_networks = server.trusted_networks.clone().into();
-            let hosts = Arc::new(KnownHosts::of(server, &config.shop));
-            let entrance = server.entrance();
-            let edge = Edge {
-                places: Arc::clone(&places),
-                entrance: entrance.clone(),
-            };
-            let needs = AppState {
-                entrance,
-                trusted_networks,
-                hosts,
-                ..needs.clone()
-            };
-            let routes = http::all::<L::Stream>(Arc::new(needs));
-            tasks.spawn(edge.serve(listener, routes, tasks.clone(), stop.clone()));
-        }
-        Ok(Self { tasks, stop, hub })
+        wiring.start_listeners(listeners, &state);
+        Ok(Self {
+            tasks,
+            stop: wiring.stop,
+            hub,
+            supervisor: wiring.supervisor,
+        })
+    }
+
+    /// Waits until a task has ended or panicked that should not; says which. The daemon is of no use any more then.
+    pub async fn failed(&self) -> String {
+        self.supervisor.failed().await
+    }
+
+    /// The tasks that hang; `None` when all is well.
+    pub fn hanging(&self) -> Option<String> {
+        self.supervisor.hanging()
     }
 
     /// Ends every part: no new work, sockets closed so that clients come back, open requests finished, all
@@ -492,6 +219,338 @@ impl Daemon {
     }
 }
 
+/// What the parts share while they are started.
+struct Wiring {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
+    store: Arc<dyn Store>,
+    transport: Arc<dyn Transport>,
+    shops: Arc<ShopSecrets>,
+    hub: Arc<Hub>,
+    problems: Arc<Problems>,
+    wakeups: Arc<Wakeups>,
+    supervisor: Arc<Supervisor>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Wiring {
+    /// Starts a task of the whole daemon.
+    fn spawn<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        name: TaskName,
+        bound: Duration,
+        task: impl FnOnce(Heartbeat, CancellationToken) -> F,
+    ) {
+        self.supervisor.spawn(name, bound, &self.stop, task);
+    }
+
+    /// Starts what works for one shop.
+    async fn start_shop(
+        &self,
+        shop: &config::Shop,
+        client: Arc<Client>,
+        runs: &mut Runs,
+    ) -> anyhow::Result<Handles> {
+        let domain = &shop.domain;
+        if shop.webhook_address.is_none() {
+            runs.without_address(domain);
+            if self.store.delivery_counts(domain).await?.is_empty() {
+                tracing::warn!(shop.domain = %domain, "{WITHOUT_WEBHOOKS}");
+            }
+        }
+        let wakeups = Arc::new(ShopWakeups::default());
+        let identity = Arc::new(StoreIdentity::new(
+            domain.clone(),
+            Arc::clone(&client),
+            Arc::clone(&self.store),
+            Arc::clone(&self.problems),
+        ));
+        // An uninstalled app ends what works for its shop, and nothing else.
+        let stop = self.stop.child_token();
+        let name = |task| TaskName::of_shop(task, domain);
+        let (problems, health) = (Arc::clone(&self.problems), client.health());
+        self.spawn(name("API health"), limits::TASK_WORK_MAX, |_, stop| {
+            problems.follow(domain.clone(), health, stop)
+        });
+        let refresher = RecordRefresher {
+            shop: domain.clone(),
+            store: Arc::clone(&self.store),
+            client: Arc::clone(&client),
+            clock: Arc::clone(&self.clock),
+            identity: Arc::clone(&identity),
+            record_dirty: self.wakeups.record_dirty.subscribe(),
+        };
+        let refresh = |heartbeat, stop| refresher.run(heartbeat, stop);
+        self.supervisor
+            .spawn(name("refresh"), limits::TASK_WORK_MAX, &stop, refresh);
+        let sender = OutboxSender {
+            shop: domain.clone(),
+            store: Arc::clone(&self.store),
+            client: Arc::clone(&client),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            identity: Arc::clone(&identity),
+            command_given: self.wakeups.command_given.subscribe(),
+            wakeups: Arc::clone(&self.wakeups),
+            below_zero: shop.allow_backorder,
+            partly: Arc::default(),
+        };
+        let send = |heartbeat, stop| sender.run(heartbeat, stop);
+        self.supervisor
+            .spawn(name("outbox"), limits::TASK_WORK_MAX, &stop, send);
+        self.start_runs(shop, &client, &identity, &wakeups, &stop, runs);
+        let subscriptions = Subscriptions {
+            shop: domain.clone(),
+            client: Arc::clone(&client),
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            runs: runs.clone(),
+            address: shop.webhook_address.clone(),
+            identity,
+            problems: Arc::clone(&self.problems),
+            scopes_changed: wakeups.scopes_changed.subscribe(),
+        };
+        let subscribe = |heartbeat, stop| subscriptions.run(heartbeat, stop);
+        self.supervisor.spawn(
+            name("subscriptions"),
+            limits::TASK_WORK_MAX,
+            &stop,
+            subscribe,
+        );
+        let farewells = Arc::new(watch::Sender::new(Farewell::default()));
+        let confirmation = Confirmation {
+            shop: domain.clone(),
+            store: Arc::clone(&self.store),
+            client: Arc::clone(&client),
+            farewells: Arc::clone(&farewells),
+            end: stop,
+        };
+        // A shop is to be forgotten two days after its work has ended, so this goes on.
+        self.spawn(
+            name("confirmation"),
+            limits::TASK_WORK_MAX,
+            |heartbeat, stop| confirmation.run(heartbeat, stop),
+        );
+        Ok(Handles {
+            client,
+            wakeups,
+            farewells,
+        })
+    }
+
+    fn start_runs(
+        &self,
+        shop: &config::Shop,
+        client: &Arc<Client>,
+        identity: &Arc<StoreIdentity>,
+        wakeups: &ShopWakeups,
+        stop: &CancellationToken,
+        runs: &mut Runs,
+    ) {
+        let sync = &self.config.sync;
+        let syncs = Arc::new(Syncs {
+            shop: shop.domain.clone(),
+            store: Arc::clone(&self.store),
+            client: Arc::clone(client),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            wakeups: Arc::clone(&self.wakeups),
+            bulk_ended: wakeups.bulk_ended.subscribe(),
+            bulk_stuck: Duration::from_secs(sync.bulk_stuck_seconds.into()),
+            missing_percent_max: sync.missing_percent_max,
+            identity: Arc::clone(identity),
+            hub: Arc::clone(&self.hub),
+        });
+        for (resource, plan) in sync.resources() {
+            let schedule = Schedule {
+                syncs: Arc::clone(&syncs),
+                resource,
+                timetable: Timetable::new(plan.clone(), sync.time_zone, self.clock.now()),
+                requests: runs.add(&shop.domain, resource),
+            };
+            let owner = format!("{resource} of {}", shop.domain);
+            let name = TaskName::of("runs", owner);
+            let run = |heartbeat, stop| schedule.run(heartbeat, stop);
+            self.supervisor.spawn(name, limits::RUN_STEP_MAX, stop, run);
+        }
+    }
+
+    /// Starts what works for all shops.
+    fn start_common_tasks(&self, shops: BTreeMap<ShopDomain, Handles>, tokens: &Arc<Tokens>) {
+        let bound = limits::TASK_WORK_MAX;
+        let supervisor = Arc::clone(&self.supervisor);
+        self.spawn(TaskName::of_daemon("hang detection"), bound, |_, stop| {
+            supervisor.watch(stop)
+        });
+        let (problems, store) = (Arc::clone(&self.problems), Arc::clone(&self.store));
+        self.spawn(TaskName::of_daemon("problems"), bound, |_, stop| {
+            problems.run(store, stop)
+        });
+        let notices = Notices {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            shops,
+        };
+        let intake = Intake {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            delivery_arrived: self.wakeups.delivery_arrived.subscribe(),
+            wakeups: Arc::clone(&self.wakeups),
+            notices,
+            shared_secrets: self.shops.sharing(),
+        };
+        self.spawn(TaskName::of_daemon("intake"), bound, |heartbeat, stop| {
+            intake.run(heartbeat, stop)
+        });
+        let tokens = Arc::clone(tokens);
+        self.spawn(TaskName::of_daemon("token keys"), bound, |_, stop| {
+            tokens.follow_keys(stop)
+        });
+        let (store, hub) = (Arc::clone(&self.store), Arc::clone(&self.hub));
+        self.spawn(TaskName::of_daemon("tail"), bound, |heartbeat, stop| {
+            tail::run(store, hub, heartbeat, stop)
+        });
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        let keep = self.config.store.clone();
+        self.spawn(
+            TaskName::of_daemon("retention"),
+            bound,
+            |heartbeat, stop| prune(store, clock, keep, heartbeat, stop),
+        );
+    }
+
+    async fn start_alerts(&self, channels: Vec<Channel>) -> anyhow::Result<()> {
+        let places = self.store.positions().await?;
+        for channel in channels {
+            let name = TaskName::of("alerts", &channel.terms.reader);
+            let reader = Reader {
+                store: Arc::clone(&self.store),
+                clock: Arc::clone(&self.clock),
+                entropy: Arc::clone(&self.entropy),
+                transport: Arc::clone(&self.transport),
+                zone: self.config.alerts.time_zone,
+                channel,
+            };
+            let place = reader.place(&places).await?;
+            self.spawn(name, limits::ALERT_WORK_MAX, |heartbeat, stop| {
+                reader.run(place, heartbeat, stop)
+            });
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "amqp")]
+    fn start_amqp(
+        &self,
+        broker: Broker,
+        posts: &Arc<PostIntake>,
+        shops: &Arc<ShopNames>,
+    ) -> Arc<amqp::Figures> {
+        let figures = Arc::new(amqp::Figures::default());
+        let amqp = Amqp {
+            broker,
+            shops: Arc::clone(shops),
+            posts: Arc::clone(posts),
+            figures: Arc::clone(&figures),
+        };
+        let name = TaskName::of_daemon("broker");
+        self.spawn(name, limits::TASK_WORK_MAX, |_, stop| amqp.run(stop));
+        figures
+    }
+
+    fn start_listeners<L: Listener>(&self, listeners: Vec<L>, state: &AppState) {
+        let sockets = self.config.realtime.connections_per_address_max;
+        let places = ConnectionPlaces::new(sockets * 2 + limits::CONNECTIONS_PER_ADDRESS_SPARE);
+        for (listener, server) in listeners.into_iter().zip(&self.config.server) {
+            let entrance = server.entrance();
+            let edge = Edge {
+                places: Arc::clone(&places),
+                entrance: entrance.clone(),
+            };
+            let state = AppState {
+                entrance,
+                trusted_networks: server.trusted_networks.clone().into(),
+                hosts: Arc::new(KnownHosts::of(server, &self.config.shop)),
+                ..state.clone()
+            };
+            let routes = http::all::<L::Stream>(Arc::new(state));
+            let tasks = self.tasks.clone();
+            let name = TaskName::of("listener", &server.listen);
+            self.spawn(name, limits::TASK_WORK_MAX, |_, stop| {
+                edge.serve(listener, routes, tasks, stop)
+            });
+        }
+    }
+
+    fn shop_names(&self) -> ShopNames {
+        let shops = self.config.shop.iter();
+        let names = shops.map(|shop| (shop.domain.clone(), shop.id.clone()));
+        ShopNames(names.collect())
+    }
+
+    fn client(
+        &self,
+        shop: &config::Shop,
+        credentials: &BTreeMap<ShopDomain, Credential>,
+    ) -> anyhow::Result<Arc<Client>> {
+        let credential = credentials
+            .get(&shop.domain)
+            .cloned()
+            .context("every shop has a credential")?;
+        let endpoint = Endpoint {
+            api_url: shop.api_url.clone(),
+            credential,
+            names: shop.customer_names,
+        };
+        let client = Client::new(
+            &shop.domain,
+            &endpoint,
+            Arc::clone(&self.transport),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.entropy),
+        )?;
+        Ok(Arc::new(client))
+    }
+}
+
+/// Makes the shops of the configuration known to the store, with what it has to know of each.
+async fn register_shops(
+    config: &Config,
+    store: &dyn Store,
+    clock: &dyn Clock,
+) -> anyhow::Result<()> {
+    for shop in &config.shop {
+        let register = Operation::Register {
+            shop: shop.domain.clone(),
+            thresholds: shop.thresholds.clone(),
+            at: clock.now(),
+        };
+        store.write(register).await?;
+        let wanted = shop.customer_names;
+        let keep_names = Operation::KeepNames {
+            shop: shop.domain.clone(),
+            wanted,
+        };
+        if store.write(keep_names).await?.fresh && !wanted {
+            tracing::info!(shop.domain = %shop.domain, "customers' names are no longer wanted: those that were kept are forgotten");
+        }
+    }
+    Ok(())
+}
+
+fn log_source(config: &Config, shops: &ShopSecrets, store: &Arc<dyn Store>) -> LogSource {
+    let company = |shop: &config::Shop| Some((shop.domain.clone(), shop.company.clone()?));
+    LogSource {
+        store: Arc::clone(store),
+        requested: store.for_requests(),
+        snapshots: Snapshots::default(),
+        shops: shops.domains(),
+        companies: config.shop.iter().filter_map(company).collect(),
+    }
+}
+
 fn policies(config: &Config) -> BTreeMap<ShopDomain, ShopPolicy> {
     let policy = |shop: &config::Shop| ShopPolicy {
         policy: shop.policy(),
@@ -504,72 +563,12 @@ fn policies(config: &Config) -> BTreeMap<ShopDomain, ShopPolicy> {
         .collect()
 }
 
-fn webhook_secrets(config: &Config, environment: &Environment) -> Result<ShopSecrets, ConfigError> {
-    let of_shop = |(n, shop): (usize, &config::Shop)| {
-        let setting = format!("shop[{n}].webhook_secrets");
-        let secrets = shop.webhook_secrets();
-        let secrets = secrets
-            .into_iter()
-            .map(|secret| shopify_secret(secret, &setting, environment));
-        Ok((
-            shop.domain.clone(),
-            secrets.collect::<Result<_, ConfigError>>()?,
-        ))
-    };
-    Ok(ShopSecrets(
-        config
-            .shop
-            .iter()
-            .enumerate()
-            .map(of_shop)
-            .collect::<Result<_, ConfigError>>()?,
-    ))
-}
-
-fn shopify_secret(
-    secret: &config::SecretRef,
-    setting: &str,
-    environment: &Environment,
-) -> Result<Secret, ConfigError> {
-    let text = secret.resolve(setting, environment)?;
-    text.parse()
-        .map_err(|problem: shopify::SecretError| ConfigError::Secret {
-            setting: setting.to_owned(),
-            problem: format!("cannot be used: {problem}"),
-        })
-}
-
-fn client(
-    shop: &config::Shop,
-    credentials: &BTreeMap<ShopDomain, Credential>,
-    transport: &Arc<dyn Transport>,
-    clock: &Arc<dyn Clock>,
-    entropy: &Arc<Entropy>,
-) -> anyhow::Result<Arc<Client>> {
-    let credential = credentials
-        .get(&shop.domain)
-        .cloned()
-        .context("every shop has a credential")?;
-    let endpoint = Endpoint {
-        api_url: shop.api_url.clone(),
-        credential,
-        names: shop.customer_names,
-    };
-    let client = Client::new(
-        &shop.domain,
-        &endpoint,
-        Arc::clone(transport),
-        Arc::clone(clock),
-        Arc::clone(entropy),
-    )?;
-    Ok(Arc::new(client))
-}
-
-/// Forgets what is older than its keeping time, from time to time.
-async fn forget(
+/// Deletes what is older than its retention, from time to time.
+async fn prune(
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     keep: config::Store,
+    heartbeat: Heartbeat,
     stop: CancellationToken,
 ) {
     let days = |days: u16| SignedDuration::from_hours(i64::from(days) * 24);
@@ -585,12 +584,112 @@ async fn forget(
             runs_before: before(SignedDuration::from_hours(limits::RUNS_DAYS * 24)),
             unreadable_before: before(SignedDuration::from_hours(limits::UNREADABLE_HOURS)),
         };
-        if let Err(error) = store.write(Operation::Prune(retention)).await {
+        let pruned = heartbeat
+            .work(store.write(Operation::Prune(retention)))
+            .await;
+        if let Err(error) = pruned {
             tracing::error!(%error, "what is too old could not be forgotten; trying again later");
         }
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(limits::PRUNE_PAUSE) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::http::{Request, Response};
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use serde_json::Value;
+    use shopify::TransportError;
+    use store::sqlite::Opened;
+    use tempfile::TempDir;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::config::Environment;
+
+    const CONFIG: &str = r#"
+        [[server]]
+        listen = "127.0.0.1:0"
+        [auth]
+        secret = "0123456789abcdef0123456789abcdef"
+        [[shop]]
+        domain = "a.myshopify.com"
+        access_token = "shpat_x"
+        webhook_secrets = ["hush"]
+    "#;
+
+    /// A Shopify that breaks whoever asks it something, or lets them wait for ever.
+    enum BadTransport {
+        Panics,
+        Hangs,
+    }
+
+    #[async_trait]
+    impl Transport for BadTransport {
+        async fn send(&self, _: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+            match self {
+                Self::Panics => panic!("a fault of ours"),
+                Self::Hangs => std::future::pending().await,
+            }
+        }
+    }
+
+    async fn daemon(transport: BadTransport) -> (Daemon, String, TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config::read(CONFIG, "the test", &Environment::default()).unwrap();
+        let entropy = Arc::new(Entropy::seeded(1));
+        let path = folder.path().join("stockd.db");
+        let Opened { store, writer, .. } =
+            store::sqlite::open(&path, &entropy, SystemClock.now()).unwrap();
+        std::thread::spawn(move || writer.run());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/readyz", listener.local_addr().unwrap());
+        let dependencies = Dependencies {
+            secrets: Secrets::fetch(&config, &Environment::default()).unwrap(),
+            config,
+            clock: Arc::new(SystemClock),
+            entropy,
+            store,
+            transport: Arc::new(transport),
+            listeners: vec![listener],
+        };
+        (Daemon::start(dependencies).await.unwrap(), url, folder)
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_the_end_of_the_daemon_and_is_named() {
+        let (daemon, ..) = daemon(BadTransport::Panics).await;
+        let failure = daemon.failed().await;
+        assert!(
+            failure.ends_with("of a.myshopify.com panicked"),
+            "{failure}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_task_that_hangs_makes_the_daemon_not_ready_and_is_named() {
+        let (daemon, url, _folder) = daemon(BadTransport::Hangs).await;
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let ready = client.get(&url).send().await.unwrap();
+        assert_eq!(ready.status(), 200);
+        tokio::time::pause();
+        let hangs = |tasks: String| tasks.contains("runs of ");
+        while !daemon.hanging().is_some_and(hangs) {
+            tokio::time::advance(limits::TASK_WORK_MAX).await;
+        }
+        tokio::time::resume();
+        let ready = client.get(&url).send().await.unwrap();
+        assert_eq!(ready.status(), 503);
+        let said: Value = ready.json().await.unwrap();
+        let said = said["status"].as_str().unwrap();
+        assert!(
+            said.starts_with("hanging: ") && said.contains("runs of "),
+            "{said}"
+        );
     }
 }

@@ -4,6 +4,16 @@
 //!  operations ─▶ decide(WorkingSet) ─▶ changed records, events, pending adjustments, outcomes
 //! ```
 //!
+//! ```
+//! use domain::version::{Authority, Verdict, judge};
+//!
+//! let (early, late) = ("2026-10-01T12:00:00Z".parse()?, "2026-10-01T12:00:01Z".parse()?);
+//! // A webhook that comes late loses; one with the same time and another content has the record read.
+//! assert_eq!(judge(Some((&4, late)), (&7, early), Authority::Report), Verdict::Older);
+//! assert_eq!(judge(Some((&4, late)), (&7, late), Authority::Report), Verdict::Unclear);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! No I/O, no clock, no storage, no SQL. A store loads what [`decide`] asks for into a [`WorkingSet`] and writes what
 //! that changed, in one transaction, so a decision and its effect commit together. Every time comes with the operation.
 

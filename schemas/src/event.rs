@@ -1,26 +1,19 @@
-//! An entry of the log, the data of events, and who hears of them and may see them.
-//!
-//! The list of events stands in `kind.rs`. A contract decides what an event is called outside and how it looks; rooms
-//! and [`Subject`] follow from it here.
-
-use std::collections::BTreeSet;
+//! An entry of the log, and the data of events. The list of events stands in `kind.rs`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Role, Subject};
 use crate::clock::Timestamp;
 use crate::id::{
     CustomerId, LocationId, OrderId, ProductId, ShopDomain, TransferId, UserId, VariantId,
     WebhookId,
 };
-use crate::kind::{Ephemeral, Event, Logged};
+use crate::kind::Logged;
 use crate::money::Money;
 use crate::offset::{Offset, Sequence};
-use crate::posted::{self, Posted};
 use crate::room::Room;
 use crate::run::Resource;
-use crate::shape::{LevelShape, OrderShape, ReservationShape};
+use crate::shape::{LevelShape, OrderShape};
 
 /// An event with its place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +24,7 @@ pub struct LogEntry {
     pub shop: ShopDomain,
     /// When it became true here.
     pub at: Timestamp,
-    /// What happened; [`Logged::posted`] and [`Event::origin`] tell who says so.
+    /// What happened; [`Logged::posted`] and [`crate::Event::origin`] tell who says so.
     pub event: Logged,
     /// The length of its stored form in bytes, by which readers weigh it.
     pub bytes: usize,
@@ -293,229 +286,5 @@ impl OrderChanged {
             customer_name: self.customer_name.clone(),
             locations: Vec::new(),
         }
-    }
-}
-
-impl Event {
-    /// What it is about, as far as it matters to who may see it.
-    pub fn subject(&self) -> Subject<'_> {
-        match self {
-            Self::Logged(event) => event.subject(),
-            Self::Ephemeral(event) => event.subject(),
-        }
-    }
-
-    /// The rooms it is heard in. A socket in several of them hears it once.
-    pub fn rooms(&self) -> BTreeSet<Room> {
-        match self {
-            Self::Logged(event) => event.rooms(),
-            Self::Ephemeral(event) => event.rooms(),
-        }
-    }
-}
-
-impl Logged {
-    /// What it is about, as far as it matters to who may see it.
-    pub fn subject(&self) -> Subject<'_> {
-        match self {
-            Self::InventoryUpdated(change) => {
-                change.either(|change| level_subject(&change.level), Posted::stock_subject)
-            }
-            Self::InventoryLowStock(level)
-            | Self::InventoryOutOfStock(level)
-            | Self::InventoryRestocked(level) => level.either(level_subject, Posted::stock_subject),
-            Self::InventoryReservation(reservation) => reservation.either(
-                |reservation| Subject::Hold {
-                    by: &reservation.created_by,
-                    items: &reservation.items,
-                },
-                Posted::stock_subject,
-            ),
-            Self::InventoryTransfer(transfer) => transfer.either(
-                |_| Subject::Inventory { location: None },
-                Posted::stock_subject,
-            ),
-            Self::OrderCreated(order)
-            | Self::OrderDeleted(order)
-            | Self::OrderStatusChanged(order)
-            | Self::OrderUpdated(order) => order.either(
-                |order| Subject::Order {
-                    customer: order.order.customer_id,
-                    user: None,
-                    locations: &order.locations,
-                },
-                Posted::order_subject,
-            ),
-            Self::PaymentFailed(payment)
-            | Self::PaymentReceived(payment)
-            | Self::PaymentRefunded(payment) => payment.either(
-                |payment| Subject::Payment {
-                    customer: payment.customer_id,
-                    user: None,
-                },
-                Posted::payment_subject,
-            ),
-            Self::PaymentStatusChanged(posted) => posted.payment_subject(),
-            Self::ProductCreated(_)
-            | Self::ProductDeleted(_)
-            | Self::ProductPriceChanged(_)
-            | Self::ProductUpdated(_) => Subject::Product,
-            Self::CustomerActivity(_)
-            | Self::CustomerAddedToCart(_)
-            | Self::CustomerViewingProduct(_)
-            | Self::UserActivity(_) => Subject::Customer,
-            Self::ShopifyDrift(_) | Self::ShopifySyncStatus(_) => Subject::Sync,
-            Self::CommandUpdated(command) => Subject::Personal {
-                user: Some(&command.by),
-            },
-            Self::SystemAlert(notice) => notice.either(
-                |notice| Subject::Alert {
-                    user: notice.user_id.as_ref(),
-                },
-                Posted::alert_subject,
-            ),
-            Self::SecurityAlert(posted) => posted.alert_subject(),
-            Self::ShopNotification(posted) => posted.shop_subject(),
-            Self::CompanyNotification(posted)
-            | Self::SystemMaintenance(posted)
-            | Self::SystemNotification(posted)
-            | Self::UserNotification(posted) => posted.notice_subject(),
-            Self::Emitted(emitted) => emitted.subject(),
-        }
-    }
-
-    /// The rooms it is heard in. A socket in several of them hears it once.
-    pub fn rooms(&self) -> BTreeSet<Room> {
-        match self {
-            Self::InventoryUpdated(change) => {
-                change.either(|change| level_rooms(&change.level), Posted::stock_rooms)
-            }
-            Self::InventoryLowStock(level)
-            | Self::InventoryOutOfStock(level)
-            | Self::InventoryRestocked(level) => level.either(level_rooms, Posted::stock_rooms),
-            Self::InventoryReservation(reservation) => {
-                reservation.either(reservation_rooms, Posted::stock_rooms)
-            }
-            Self::InventoryTransfer(transfer) => {
-                transfer.either(transfer_rooms, Posted::stock_rooms)
-            }
-            Self::OrderCreated(order)
-            | Self::OrderDeleted(order)
-            | Self::OrderStatusChanged(order)
-            | Self::OrderUpdated(order) => order.either(
-                |order| order_rooms(order.order.order_id, order.order.customer_id),
-                Posted::order_rooms,
-            ),
-            Self::PaymentFailed(payment)
-            | Self::PaymentReceived(payment)
-            | Self::PaymentRefunded(payment) => payment.either(
-                |payment| {
-                    let mut rooms = order_rooms(payment.order_id, payment.customer_id);
-                    rooms.insert(Room::Payments);
-                    rooms
-                },
-                Posted::payment_rooms,
-            ),
-            Self::PaymentStatusChanged(posted) => posted.payment_rooms(),
-            Self::ShopifyDrift(_) | Self::ShopifySyncStatus(_) => [Room::ShopifySync].into(),
-            Self::CommandUpdated(command) => [Room::User(command.by.clone())].into(),
-            Self::SystemAlert(notice) => notice.either(alert_rooms, Posted::alert_rooms),
-            Self::SecurityAlert(posted) => posted.alert_rooms(),
-            Self::ShopNotification(posted) => posted.shop_rooms(),
-            Self::CompanyNotification(posted)
-            | Self::SystemMaintenance(posted)
-            | Self::SystemNotification(posted)
-            | Self::UserNotification(posted) => posted.notice_rooms(),
-            Self::CustomerActivity(_)
-            | Self::CustomerAddedToCart(_)
-            | Self::CustomerViewingProduct(_) => [Room::Customers, Room::Notifications].into(),
-            Self::ProductCreated(_)
-            | Self::ProductDeleted(_)
-            | Self::ProductPriceChanged(_)
-            | Self::ProductUpdated(_) => [Room::Notifications, Room::Products].into(),
-            Self::UserActivity(_) => [Room::Notifications].into(),
-            Self::Emitted(emitted) => emitted.rooms(),
-        }
-    }
-}
-
-impl Ephemeral {
-    /// What it is about, as far as it matters to who may see it.
-    pub fn subject(&self) -> Subject<'_> {
-        match self {
-            Self::CustomerOffline(_) | Self::CustomerOnline(_) => Subject::Customer,
-            Self::ShopifyProgress(_) | Self::ShopifyWebhookReceived(_) => Subject::Sync,
-            Self::Typing(typing) => match &typing.room {
-                // Of an order, staff and its customer write to each other; the room was opened to them by its owner, and
-                // this says no more than that somebody writes.
-                Room::Order(_) => Subject::Personal { user: None },
-                room => posted::subject_of_room(room),
-            },
-        }
-    }
-
-    /// The rooms it is heard in. A socket in several of them hears it once.
-    pub fn rooms(&self) -> BTreeSet<Room> {
-        match self {
-            Self::CustomerOffline(_) | Self::CustomerOnline(_) => {
-                [Room::Customers, Room::Notifications].into()
-            }
-            Self::ShopifyProgress(_) | Self::ShopifyWebhookReceived(_) => {
-                [Room::ShopifySync].into()
-            }
-            Self::Typing(typing) => [typing.room.clone()].into(),
-        }
-    }
-}
-
-fn level_subject(level: &LevelShape) -> Subject<'_> {
-    Subject::Inventory {
-        location: Some(level.location_id),
-    }
-}
-
-fn level_rooms(level: &LevelShape) -> BTreeSet<Room> {
-    let location = Room::InventoryLocation(level.location_id.into());
-    let mut rooms = BTreeSet::from([Room::InventoryAll, location]);
-    rooms.extend(level.product_id.map(|id| Room::InventoryProduct(id.into())));
-    rooms.extend(level.variant_id.map(|id| Room::InventoryVariant(id.into())));
-    rooms
-}
-
-fn reservation_rooms(reservation: &ReservationShape) -> BTreeSet<Room> {
-    let locations = reservation
-        .items
-        .iter()
-        .map(|item| Room::InventoryLocation(item.location_id.into()));
-    let by = Room::User(reservation.created_by.clone());
-    locations.chain([Room::InventoryAll, by]).collect()
-}
-
-fn transfer_rooms(transfer: &Transfer) -> BTreeSet<Room> {
-    let ends = transfer
-        .origin_id
-        .into_iter()
-        .chain(transfer.destination_id)
-        .map(|id| Room::InventoryLocation(id.into()));
-    let own = Room::Transfer(transfer.transfer_id.into());
-    ends.chain([Room::InventoryAll, own]).collect()
-}
-
-fn order_rooms(order: OrderId, customer: Option<CustomerId>) -> BTreeSet<Room> {
-    let customer = customer.map(|id| Room::OrdersCustomer(id.into()));
-    let rooms = [Room::OrdersAll, Room::Order(order.into())];
-    customer.into_iter().chain(rooms).collect()
-}
-
-/// Of an alert about a user, that user and admins hear.
-fn alert_rooms(notice: &Notice) -> BTreeSet<Room> {
-    match &notice.user_id {
-        Some(user) => [
-            Room::User(user.clone()),
-            Room::Role(Role::Admin),
-            Room::Role(Role::SuperAdmin),
-        ]
-        .into(),
-        None => [Room::Everyone, Room::Notifications].into(),
     }
 }

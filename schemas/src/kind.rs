@@ -1,29 +1,31 @@
 //! The one list of events: every kind with its name, its data, and whether the log keeps it.
 //!
-//! To add an event, add a line here and follow the compiler: rooms and rights (`event.rs`), what a posted one needs
-//! (`posted/reader.rs`), each of the four contracts and the alerts match every kind.
+//! To add an event, add a line here and follow the compiler: its rooms and who may see it, below, each of the four
+//! contracts and the alerts match every kind. `docs/how-to/event.md` has the whole way.
+
+#[macro_use]
+mod list;
+mod stored;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::SerializeStruct;
-use serde::{Deserialize, Serialize, Serializer};
-use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+pub use self::stored::UnknownEvent;
+use crate::access::{Role, Subject};
 use crate::event::{
     CustomerActivity, CustomerPresence, Drift, LevelChange, Notice, OrderChanged, Payment,
     PriceChange, ProductShape, Transfer, Typing, WebhookReceived,
 };
-use crate::posted::{Emitted, Posted};
+use crate::id::{CustomerId, OrderId};
+use crate::posted::{self, Emitted, Posted};
+use crate::room::Room;
 use crate::run::SyncRun;
 use crate::shape::{CommandShape, LevelShape, ReservationShape};
-
-/// The version of the stored form of an event. Raise it when the stored data of a kind changes so that an earlier
-/// stockd would misread it: that one then passes such an entry over.
-const STORED_VERSION: u32 = 1;
-/// The `kind` under which whatever another program posted is stored and shown over REST; what it is, is in its data.
-const POSTED: &str = "posted";
 
 /// Who says what happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,26 @@ pub enum Origin {
     Posted,
     /// The daemon itself.
     Daemon,
+}
+
+/// What a program must name that posts an event, so that those whom it concerns can be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RequiredField {
+    Company,
+    Customer,
+    Nothing,
+    Order,
+    /// A payment, or its order.
+    Payment,
+    /// The same, and how it stands.
+    PaymentStatus,
+    Product,
+    /// A product, a variant or an item.
+    Stock,
+    /// Something to read.
+    Text,
+    Transfer,
+    User,
 }
 
 /// The data of an event that stockd finds out itself and that other programs may post as well.
@@ -70,254 +92,80 @@ impl<T> EventData<T> {
     }
 }
 
-// What may stand behind a name in the list, and what follows from it:
-//   (posted)             only other programs say it
-//   (mirror T)           found out here, of the mirror; or (daemon T); (program T) is said by another program in a
-//                        shape of its own
-//   (mirror T, posted)   found out here, and other programs may post it
-macro_rules! data {
-    (type (posted)) => { Box<Posted> };
-    (type ($who:ident $own:ty)) => { $own };
-    (type ($who:ident $own:ty, posted)) => { EventData<$own> };
-
-    (is_posted (posted)) => { true };
-    (is_posted ($who:ident $own:ty)) => { false };
-    (is_posted ($who:ident $own:ty, posted)) => { true };
-
-    (posted $data:ident (posted)) => { Some($data.as_ref()) };
-    (posted $data:ident ($who:ident $own:ty)) => {{ let _ = $data; None }};
-    (posted $data:ident ($who:ident $own:ty, posted)) => { $data.posted() };
-
-    (of_posted $posted:ident $variant:path, (posted)) => { Ok($variant($posted)) };
-    (of_posted $posted:ident $variant:path, ($who:ident $own:ty)) => { Err($posted) };
-    (of_posted $posted:ident $variant:path, ($who:ident $own:ty, posted)) => {
-        Ok($variant(EventData::Posted($posted)))
-    };
-
-    (read $json:ident $variant:path, (posted)) => { None };
-    (read $json:ident $variant:path, ($who:ident $own:ty)) => {
-        serde_json::from_str($json).ok().map($variant)
-    };
-    (read $json:ident $variant:path, ($who:ident $own:ty, posted)) => {
-        serde_json::from_str($json).ok().map(EventData::Own).map($variant)
-    };
-
-    (schema $generator:ident (posted)) => { None };
-    (schema $generator:ident ($who:ident $own:ty)) => {
-        Some($generator.subschema_for::<$own>())
-    };
-    (schema $generator:ident ($who:ident $own:ty, posted)) => {
-        Some($generator.subschema_for::<$own>())
-    };
-
-    (origin (posted)) => { Origin::Posted };
-    (origin (mirror $own:ty $(, posted)?)) => { Origin::Mirror };
-    (origin (daemon $own:ty $(, posted)?)) => { Origin::Daemon };
-    (origin (program $own:ty)) => { Origin::Posted };
-}
-
-macro_rules! events {
-    (
-        Logged { $($(#[doc = $about:literal])+ $Logged:ident = $name:literal $data:tt;)+ }
-        Ephemeral { $($(#[doc = $e_about:literal])+ $Ephemeral:ident = $e_name:literal $e_data:tt;)+ }
-    ) => {
-        /// What an event is about, by name.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[allow(missing_docs, reason = "Logged and Ephemeral say it")]
-        pub enum Kind {
-            $(#[serde(rename = $name)] $Logged,)+
-            $(#[serde(rename = $e_name)] $Ephemeral,)+
-        }
-
-        impl Kind {
-            /// Every kind there is.
-            pub const ALL: &[Self] = &[$(Self::$Logged,)+ $(Self::$Ephemeral,)+];
-
-            /// Its name.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$Logged => $name,)+
-                    $(Self::$Ephemeral => $e_name,)+
-                }
-            }
-
-            /// Whether other programs may post it.
-            pub fn is_posted(self) -> bool {
-                match self {
-                    $(Self::$Logged => data!(is_posted $data),)+
-                    $(Self::$Ephemeral => data!(is_posted $e_data),)+
-                }
-            }
-
-            fn origin(self) -> Origin {
-                match self {
-                    $(Self::$Logged => data!(origin $data),)+
-                    $(Self::$Ephemeral => data!(origin $e_data),)+
-                }
-            }
-        }
-
-        /// What happened, of the kinds that the log keeps.
-        #[derive(Debug, Clone, PartialEq, Eq)]
-        pub enum Logged {
-            $($(#[doc = $about])+ $Logged(data!(type $data)),)+
-        }
-
-        /// What happened, of the kinds that are worth nothing a second later: told to whoever listens now.
-        #[derive(Debug, Clone, PartialEq, Eq)]
-        pub enum Ephemeral {
-            $($(#[doc = $e_about])+ $Ephemeral(data!(type $e_data)),)+
-        }
-
-        impl Logged {
-            /// Which kind it is.
-            pub fn kind(&self) -> Kind {
-                match self {
-                    $(Self::$Logged(_) => Kind::$Logged,)+
-                }
-            }
-
-            /// What another program posted, when it did.
-            pub fn posted(&self) -> Option<&Posted> {
-                match self {
-                    $(Self::$Logged(data) => data!(posted data $data),)+
-                }
-            }
-
-            fn of_posted(posted: Box<Posted>) -> Result<Self, Box<Posted>> {
-                match posted.kind {
-                    $(Kind::$Logged => data!(of_posted posted Self::$Logged, $data),)+
-                    $(Kind::$Ephemeral)|+ => Err(posted),
-                }
-            }
-
-            fn data_json(&self) -> serde_json::Result<Value> {
-                match self {
-                    $(Self::$Logged(data) => serde_json::to_value(data),)+
-                }
-            }
-
-            fn write_data<S: SerializeStruct>(&self, event: &mut S) -> Result<(), S::Error> {
-                match self {
-                    $(Self::$Logged(data) => event.serialize_field("data", data),)+
-                }
-            }
-
-            fn read_own(kind: &str, data: &str) -> Option<Self> {
-                match kind {
-                    $($name => data!(read data Self::$Logged, $data),)+
-                    _ => None,
-                }
-            }
-        }
-
-        impl Ephemeral {
-            /// Which kind it is.
-            pub fn kind(&self) -> Kind {
-                match self {
-                    $(Self::$Ephemeral(_) => Kind::$Ephemeral,)+
-                }
-            }
-
-            /// What another program posted, when it did.
-            pub fn posted(&self) -> Option<&Posted> {
-                match self {
-                    $(Self::$Ephemeral(data) => data!(posted data $e_data),)+
-                }
-            }
-
-            fn of_posted(posted: Box<Posted>) -> Result<Self, Box<Posted>> {
-                match posted.kind {
-                    $(Kind::$Ephemeral => data!(of_posted posted Self::$Ephemeral, $e_data),)+
-                    $(Kind::$Logged)|+ => Err(posted),
-                }
-            }
-        }
-
-        /// Of each kind that is not only posted: its name, what it means, and the schema of its data.
-        fn own_schemas(generator: &mut SchemaGenerator) -> Vec<(&'static str, &'static str, Option<Schema>)> {
-            vec![
-                $(($name, concat!($($about),+), data!(schema generator $data)),)+
-                $(($e_name, concat!($($e_about),+), data!(schema generator $e_data)),)+
-            ]
-        }
-    };
-}
-
 events! {
     Logged {
         /// A command went on.
         CommandUpdated = "command:updated" (daemon CommandShape);
         /// Something for those who work for a company.
-        CompanyNotification = "company:notification" (posted);
+        CompanyNotification = "company:notification" (posted Company);
         /// A customer record changed.
-        CustomerActivity = "customer:activity" (mirror CustomerActivity, posted);
+        CustomerActivity = "customer:activity" (mirror CustomerActivity, posted Customer);
         /// A customer put something into a cart.
-        CustomerAddedToCart = "customer:added_to_cart" (posted);
+        CustomerAddedToCart = "customer:added_to_cart" (posted Customer);
         /// A customer looks at a product.
-        CustomerViewingProduct = "customer:viewing_product" (posted);
+        CustomerViewingProduct = "customer:viewing_product" (posted Customer);
         /// What another program sends to some of those who are connected, by whatever name it gives it.
         Emitted = "emitted" (program Emitted);
         /// A level fell to its threshold or below, but not to 0.
-        InventoryLowStock = "inventory:low_stock" (mirror LevelShape, posted);
+        InventoryLowStock = "inventory:low_stock" (mirror LevelShape, posted Stock);
         /// A level fell to 0 or below.
-        InventoryOutOfStock = "inventory:out_of_stock" (mirror LevelShape, posted);
+        InventoryOutOfStock = "inventory:out_of_stock" (mirror LevelShape, posted Stock);
         /// A hold changed.
-        InventoryReservation = "inventory:reservation" (daemon ReservationShape, posted);
+        InventoryReservation = "inventory:reservation" (daemon ReservationShape, posted Stock);
         /// A level rose above its threshold.
-        InventoryRestocked = "inventory:restocked" (mirror LevelShape, posted);
+        InventoryRestocked = "inventory:restocked" (mirror LevelShape, posted Stock);
         /// Stock is moved between locations.
-        InventoryTransfer = "inventory:transfer" (mirror Transfer, posted);
+        InventoryTransfer = "inventory:transfer" (mirror Transfer, posted Transfer);
         /// A level changed.
-        InventoryUpdated = "inventory:updated" (mirror LevelChange, posted);
+        InventoryUpdated = "inventory:updated" (mirror LevelChange, posted Stock);
         /// An order was placed.
-        OrderCreated = "order:created" (mirror OrderChanged, posted);
+        OrderCreated = "order:created" (mirror OrderChanged, posted Order);
         /// An order was deleted.
-        OrderDeleted = "order:deleted" (mirror OrderChanged, posted);
+        OrderDeleted = "order:deleted" (mirror OrderChanged, posted Order);
         /// The status of an order changed.
-        OrderStatusChanged = "order:status_changed" (mirror OrderChanged, posted);
+        OrderStatusChanged = "order:status_changed" (mirror OrderChanged, posted Order);
         /// Anything else of an order changed.
-        OrderUpdated = "order:updated" (mirror OrderChanged, posted);
+        OrderUpdated = "order:updated" (mirror OrderChanged, posted Order);
         /// A payment failed.
-        PaymentFailed = "payment:failed" (mirror Payment, posted);
+        PaymentFailed = "payment:failed" (mirror Payment, posted Payment);
         /// A payment was received.
-        PaymentReceived = "payment:received" (mirror Payment, posted);
+        PaymentReceived = "payment:received" (mirror Payment, posted Payment);
         /// A payment was refunded.
-        PaymentRefunded = "payment:refunded" (mirror Payment, posted);
+        PaymentRefunded = "payment:refunded" (mirror Payment, posted Payment);
         /// The status of a payment changed to one that the other three do not name.
-        PaymentStatusChanged = "payment:status_changed" (posted);
+        PaymentStatusChanged = "payment:status_changed" (posted PaymentStatus);
         /// A product is new.
-        ProductCreated = "product:created" (mirror ProductShape, posted);
+        ProductCreated = "product:created" (mirror ProductShape, posted Product);
         /// A product was deleted.
-        ProductDeleted = "product:deleted" (mirror ProductShape, posted);
+        ProductDeleted = "product:deleted" (mirror ProductShape, posted Product);
         /// The price of a variant changed.
-        ProductPriceChanged = "product:price_changed" (mirror PriceChange, posted);
+        ProductPriceChanged = "product:price_changed" (mirror PriceChange, posted Product);
         /// A product or one of its variants changed.
-        ProductUpdated = "product:updated" (mirror ProductShape, posted);
+        ProductUpdated = "product:updated" (mirror ProductShape, posted Product);
         /// A warning about security, for admins or for one user.
-        SecurityAlert = "security:alert" (posted);
+        SecurityAlert = "security:alert" (posted Text);
         /// Something for everybody who works for the shop.
-        ShopNotification = "shop:notification" (posted);
+        ShopNotification = "shop:notification" (posted Nothing);
         /// What a run had to correct.
         ShopifyDrift = "shopify:drift" (daemon Drift);
         /// A run began or ended.
         ShopifySyncStatus = "shopify:sync_status" (daemon SyncRun);
         /// Staff should look.
-        SystemAlert = "system:alert" (daemon Notice, posted);
+        SystemAlert = "system:alert" (daemon Notice, posted Text);
         /// Work on the system is announced.
-        SystemMaintenance = "system:maintenance" (posted);
+        SystemMaintenance = "system:maintenance" (posted Text);
         /// News of the system, for everybody, a role, a company or one user.
-        SystemNotification = "system:notification" (posted);
+        SystemNotification = "system:notification" (posted Text);
         /// A user did something.
-        UserActivity = "user:activity" (posted);
+        UserActivity = "user:activity" (posted User);
         /// Something for one user.
-        UserNotification = "user:notification" (posted);
+        UserNotification = "user:notification" (posted User);
     }
     Ephemeral {
         /// A customer left.
-        CustomerOffline = "customer:offline" (daemon CustomerPresence, posted);
+        CustomerOffline = "customer:offline" (daemon CustomerPresence, posted Customer);
         /// A customer came.
-        CustomerOnline = "customer:online" (daemon CustomerPresence, posted);
+        CustomerOnline = "customer:online" (daemon CustomerPresence, posted Customer);
         /// How far a run is. Ephemeral.
         ShopifyProgress = "shopify:progress" (daemon SyncRun);
         /// A webhook arrived. Ephemeral.
@@ -331,6 +179,11 @@ impl Kind {
     /// The kind of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.as_str() == name)
+    }
+
+    /// Whether other programs may post it.
+    pub fn is_posted(self) -> bool {
+        self.required().is_some()
     }
 
     /// Those that other programs may post.
@@ -424,109 +277,227 @@ impl Event {
     }
 }
 
-/// Fields of any event's data that decide who may see it and are shown to nobody. No other field may be called so.
-const DECIDING_FIELDS: [&str; 2] = ["locations", "product"];
+impl Event {
+    /// What it is about, as far as it matters to who may see it.
+    pub fn subject(&self) -> Subject<'_> {
+        match self {
+            Self::Logged(event) => event.subject(),
+            Self::Ephemeral(event) => event.subject(),
+        }
+    }
 
-/// An entry of the log that is passed over: of a kind that this stockd does not know, because a newer one wrote it or
-/// the kind was removed, or in a form that it cannot read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an event of kind {kind:?} is unknown here")]
-pub struct UnknownEvent {
-    /// What it calls itself.
-    pub kind: String,
-}
-
-/// The stored form.
-#[derive(Deserialize)]
-struct Stored<'a> {
-    /// Entries of before there was a version have none.
-    #[serde(default)]
-    v: u32,
-    #[serde(borrow)]
-    kind: Cow<'a, str>,
-    #[serde(borrow)]
-    data: &'a RawValue,
+    /// The rooms it is heard in. A socket in several of them hears it once.
+    pub fn rooms(&self) -> BTreeSet<Room> {
+        match self {
+            Self::Logged(event) => event.rooms(),
+            Self::Ephemeral(event) => event.rooms(),
+        }
+    }
 }
 
 impl Logged {
-    /// Reads the stored form, which is how an event serialises.
-    ///
-    /// # Errors
-    /// When it is none that is known here; the entry is then to be passed over.
-    pub fn read(json: &str) -> Result<Self, UnknownEvent> {
-        let unknown = |kind: &str| UnknownEvent {
-            kind: kind.to_owned(),
-        };
-        let stored: Stored<'_> = serde_json::from_str(json).map_err(|_| unknown(""))?;
-        let event = if stored.v > STORED_VERSION {
-            None
-        } else if stored.kind == POSTED {
-            serde_json::from_str(stored.data.get())
-                .ok()
-                .and_then(|posted| Self::of_posted(posted).ok())
-        } else {
-            Self::read_own(&stored.kind, stored.data.get())
-        };
-        event.ok_or_else(|| unknown(&stored.kind))
-    }
-
-    /// The event as JSON for readers outside the daemon: `{kind, data}` without the fields that only decide who may see
-    /// it. Those name locations and quantities that the reader may have no right to.
-    pub fn public_json(&self) -> Value {
-        // Shapes of ours: there is nothing in them that JSON cannot say.
-        let mut data = self.data_json().unwrap_or_default();
-        if let Some(fields) = data.as_object_mut() {
-            fields.retain(|field, _| !DECIDING_FIELDS.contains(&field.as_str()));
+    /// What it is about, as far as it matters to who may see it.
+    pub fn subject(&self) -> Subject<'_> {
+        match self {
+            Self::InventoryUpdated(change) => {
+                change.either(|change| level_subject(&change.level), Posted::stock_subject)
+            }
+            Self::InventoryLowStock(level)
+            | Self::InventoryOutOfStock(level)
+            | Self::InventoryRestocked(level) => level.either(level_subject, Posted::stock_subject),
+            Self::InventoryReservation(reservation) => reservation.either(
+                |reservation| Subject::Hold {
+                    by: &reservation.created_by,
+                    items: &reservation.items,
+                },
+                Posted::stock_subject,
+            ),
+            Self::InventoryTransfer(transfer) => transfer.either(
+                |_| Subject::Inventory { location: None },
+                Posted::stock_subject,
+            ),
+            Self::OrderCreated(order)
+            | Self::OrderDeleted(order)
+            | Self::OrderStatusChanged(order)
+            | Self::OrderUpdated(order) => order.either(
+                |order| Subject::Order {
+                    customer: order.order.customer_id,
+                    user: None,
+                    locations: &order.locations,
+                },
+                Posted::order_subject,
+            ),
+            Self::PaymentFailed(payment)
+            | Self::PaymentReceived(payment)
+            | Self::PaymentRefunded(payment) => payment.either(
+                |payment| Subject::Payment {
+                    customer: payment.customer_id,
+                    user: None,
+                },
+                Posted::payment_subject,
+            ),
+            Self::PaymentStatusChanged(posted) => posted.payment_subject(),
+            Self::ProductCreated(_)
+            | Self::ProductDeleted(_)
+            | Self::ProductPriceChanged(_)
+            | Self::ProductUpdated(_) => Subject::Product,
+            Self::CustomerActivity(_)
+            | Self::CustomerAddedToCart(_)
+            | Self::CustomerViewingProduct(_)
+            | Self::UserActivity(_) => Subject::Customer,
+            Self::ShopifyDrift(_) | Self::ShopifySyncStatus(_) => Subject::Sync,
+            Self::CommandUpdated(command) => Subject::Personal {
+                user: Some(&command.by),
+            },
+            Self::SystemAlert(notice) => notice.either(
+                |notice| Subject::Alert {
+                    user: notice.user_id.as_ref(),
+                },
+                Posted::alert_subject,
+            ),
+            Self::SecurityAlert(posted) => posted.alert_subject(),
+            Self::ShopNotification(posted) => posted.shop_subject(),
+            Self::CompanyNotification(posted)
+            | Self::SystemMaintenance(posted)
+            | Self::SystemNotification(posted)
+            | Self::UserNotification(posted) => posted.notice_subject(),
+            Self::Emitted(emitted) => emitted.subject(),
         }
-        json!({ "kind": self.tag(), "data": data })
     }
 
-    /// Its kind as it is stored and shown.
-    fn tag(&self) -> &'static str {
-        self.posted().map_or(self.kind().as_str(), |_| POSTED)
-    }
-
-    /// The stored form, as [`Logged::read`] reads it.
-    ///
-    /// # Errors
-    /// Never, for shapes of ours.
-    pub fn stored(&self) -> serde_json::Result<String> {
-        serde_json::to_string(self)
+    /// The rooms it is heard in. A socket in several of them hears it once.
+    pub fn rooms(&self) -> BTreeSet<Room> {
+        match self {
+            Self::InventoryUpdated(change) => {
+                change.either(|change| level_rooms(&change.level), Posted::stock_rooms)
+            }
+            Self::InventoryLowStock(level)
+            | Self::InventoryOutOfStock(level)
+            | Self::InventoryRestocked(level) => level.either(level_rooms, Posted::stock_rooms),
+            Self::InventoryReservation(reservation) => {
+                reservation.either(reservation_rooms, Posted::stock_rooms)
+            }
+            Self::InventoryTransfer(transfer) => {
+                transfer.either(transfer_rooms, Posted::stock_rooms)
+            }
+            Self::OrderCreated(order)
+            | Self::OrderDeleted(order)
+            | Self::OrderStatusChanged(order)
+            | Self::OrderUpdated(order) => order.either(
+                |order| order_rooms(order.order.order_id, order.order.customer_id),
+                Posted::order_rooms,
+            ),
+            Self::PaymentFailed(payment)
+            | Self::PaymentReceived(payment)
+            | Self::PaymentRefunded(payment) => payment.either(
+                |payment| {
+                    let mut rooms = order_rooms(payment.order_id, payment.customer_id);
+                    rooms.insert(Room::Payments);
+                    rooms
+                },
+                Posted::payment_rooms,
+            ),
+            Self::PaymentStatusChanged(posted) => posted.payment_rooms(),
+            Self::ShopifyDrift(_) | Self::ShopifySyncStatus(_) => [Room::ShopifySync].into(),
+            Self::CommandUpdated(command) => [Room::User(command.by.clone())].into(),
+            Self::SystemAlert(notice) => notice.either(alert_rooms, Posted::alert_rooms),
+            Self::SecurityAlert(posted) => posted.alert_rooms(),
+            Self::ShopNotification(posted) => posted.shop_rooms(),
+            Self::CompanyNotification(posted)
+            | Self::SystemMaintenance(posted)
+            | Self::SystemNotification(posted)
+            | Self::UserNotification(posted) => posted.notice_rooms(),
+            Self::CustomerActivity(_)
+            | Self::CustomerAddedToCart(_)
+            | Self::CustomerViewingProduct(_) => [Room::Customers, Room::Notifications].into(),
+            Self::ProductCreated(_)
+            | Self::ProductDeleted(_)
+            | Self::ProductPriceChanged(_)
+            | Self::ProductUpdated(_) => [Room::Notifications, Room::Products].into(),
+            Self::UserActivity(_) => [Room::Notifications].into(),
+            Self::Emitted(emitted) => emitted.rooms(),
+        }
     }
 }
 
-/// The stored form.
-impl Serialize for Logged {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut event = serializer.serialize_struct("Logged", 3)?;
-        event.serialize_field("v", &STORED_VERSION)?;
-        event.serialize_field("kind", self.tag())?;
-        self.write_data(&mut event)?;
-        event.end()
+impl Ephemeral {
+    /// What it is about, as far as it matters to who may see it.
+    pub fn subject(&self) -> Subject<'_> {
+        match self {
+            Self::CustomerOffline(_) | Self::CustomerOnline(_) => Subject::Customer,
+            Self::ShopifyProgress(_) | Self::ShopifyWebhookReceived(_) => Subject::Sync,
+            Self::Typing(typing) => match &typing.room {
+                // Of an order, staff and its customer write to each other; the room was opened to them by its owner, and
+                // this says no more than that somebody writes.
+                Room::Order(_) => Subject::Personal { user: None },
+                room => posted::subject_of_room(room),
+            },
+        }
+    }
+
+    /// The rooms it is heard in. A socket in several of them hears it once.
+    pub fn rooms(&self) -> BTreeSet<Room> {
+        match self {
+            Self::CustomerOffline(_) | Self::CustomerOnline(_) => {
+                [Room::Customers, Room::Notifications].into()
+            }
+            Self::ShopifyProgress(_) | Self::ShopifyWebhookReceived(_) => {
+                [Room::ShopifySync].into()
+            }
+            Self::Typing(typing) => [typing.room.clone()].into(),
+        }
     }
 }
 
-/// What [`Logged::public_json`] shows, and the same of the ephemeral.
-impl JsonSchema for Event {
-    fn schema_name() -> Cow<'static, str> {
-        "Event".into()
+fn level_subject(level: &LevelShape) -> Subject<'_> {
+    Subject::Inventory {
+        location: Some(level.location_id),
     }
+}
 
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let posted = generator.subschema_for::<Posted>();
-        let mut shapes = own_schemas(generator);
-        shapes.push((POSTED, "Another program says what happened.", Some(posted)));
-        shapes.sort_by_key(|(name, ..)| *name);
-        let shapes = shapes.into_iter().filter_map(|(name, about, data)| {
-            let properties = json!({ "data": data?, "kind": { "type": "string", "const": name } });
-            Some(json!({
-                "description": about.trim(),
-                "type": "object",
-                "properties": properties,
-                "required": ["kind", "data"],
-            }))
-        });
-        json_schema!({ "description": "What happened.", "oneOf": shapes.collect::<Vec<_>>() })
+fn level_rooms(level: &LevelShape) -> BTreeSet<Room> {
+    let location = Room::InventoryLocation(level.location_id.into());
+    let mut rooms = BTreeSet::from([Room::InventoryAll, location]);
+    rooms.extend(level.product_id.map(|id| Room::InventoryProduct(id.into())));
+    rooms.extend(level.variant_id.map(|id| Room::InventoryVariant(id.into())));
+    rooms
+}
+
+fn reservation_rooms(reservation: &ReservationShape) -> BTreeSet<Room> {
+    let locations = reservation
+        .items
+        .iter()
+        .map(|item| Room::InventoryLocation(item.location_id.into()));
+    let by = Room::User(reservation.created_by.clone());
+    locations.chain([Room::InventoryAll, by]).collect()
+}
+
+fn transfer_rooms(transfer: &Transfer) -> BTreeSet<Room> {
+    let ends = transfer
+        .origin_id
+        .into_iter()
+        .chain(transfer.destination_id)
+        .map(|id| Room::InventoryLocation(id.into()));
+    let own = Room::Transfer(transfer.transfer_id.into());
+    ends.chain([Room::InventoryAll, own]).collect()
+}
+
+fn order_rooms(order: OrderId, customer: Option<CustomerId>) -> BTreeSet<Room> {
+    let customer = customer.map(|id| Room::OrdersCustomer(id.into()));
+    let rooms = [Room::OrdersAll, Room::Order(order.into())];
+    customer.into_iter().chain(rooms).collect()
+}
+
+/// Of an alert about a user, that user and admins hear.
+fn alert_rooms(notice: &Notice) -> BTreeSet<Room> {
+    match &notice.user_id {
+        Some(user) => [
+            Room::User(user.clone()),
+            Room::Role(Role::Admin),
+            Room::Role(Role::SuperAdmin),
+        ]
+        .into(),
+        None => [Room::Everyone, Room::Notifications].into(),
     }
 }
 

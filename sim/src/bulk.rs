@@ -230,7 +230,7 @@ fn adopt(shop: &Shop, jobs: &mut Vec<Job>) {
         let known = jobs.iter_mut().find(|job| job.id == row.id);
         match known {
             Some(job) if row.status == Status::Canceling => {
-                job.due = job.due.min(later(now, CANCELING))
+                job.due = job.due.min(later(now, CANCELING));
             }
             Some(job) if job.ends <= now => job.due = now,
             Some(_) => {}

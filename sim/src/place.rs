@@ -43,7 +43,7 @@ impl Store {
     ) -> Result<(), Refused> {
         self.begin();
         self.edit_location(id, Topic::LOCATIONS_UPDATE, now, |location| {
-            location.name = name
+            location.name = name;
         })
     }
 

@@ -23,6 +23,8 @@ const NEVER: &str = "0 0 0 1 1 * 2099";
 pub struct Settings {
     /// When quick runs are due, as a cron expression.
     pub quick: String,
+    /// Whether it believes that systemd's journal reads its log, and writes JSON.
+    pub journal: bool,
     /// Value of `RUST_LOG`.
     pub log: String,
     /// What tokens are signed with.
@@ -51,6 +53,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             quick: NEVER.to_owned(),
+            journal: false,
             log: "info".to_owned(),
             jwt_secret: "a-secret-of-the-tests-with-32-bytes-or-more".to_owned(),
             origin: "https://stock.example".to_owned(),
@@ -167,6 +170,7 @@ impl TestDaemon {
             .arg(self.config_path())
             .env_clear()
             .env("RUST_LOG", &self.settings.log)
+            .envs(self.settings.journal.then_some(("JOURNAL_STREAM", "8:1")))
             .envs(
                 self.settings
                     .authorities

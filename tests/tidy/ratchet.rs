@@ -35,10 +35,11 @@ pub(crate) fn hold(list: &str, found: &Exceptions, rule: &str) {
         .filter(|(what, count)| **count > allowed.get(what.as_str()).copied().unwrap_or(0))
         .collect();
     assert!(new.is_empty(), "{rule}, but not {new:?}");
-    let wanted: String = found
+    let lines: Vec<_> = found
         .iter()
         .map(|(what, count)| format!("{count} {what}\n"))
         .collect();
+    let wanted = lines.concat();
     if std::env::var_os("SHRINK").is_some() {
         fs::write(&path, wanted).unwrap();
     } else {

@@ -22,9 +22,9 @@ use serde_json::{Map, Value, json};
 
 use self::request::Request;
 use crate::hub::broadcast::Broadcast;
-use crate::hub::reader::Kinds;
+use crate::hub::reader::NotificationKinds;
 use crate::hub::recovery::Cursor;
-use crate::protocol::socketio::{Call, NamespaceId as _, PacketContent};
+use crate::protocol::socketio::{ClientCall, NamespaceId as _, PacketContent};
 use crate::protocol::{engine, frame, socketio};
 
 pub use self::hub::{HubMessage, HubRequest};
@@ -57,7 +57,7 @@ pub(crate) trait Contract: Sync {
     fn room_name(&self, room: &Room, identity: &Identity) -> Option<String>;
 
     /// Reads what a client asks and checks it against who it is.
-    fn read(&self, call: &Call, identity: &Identity) -> Result<Request, ErrorBody>;
+    fn read(&self, call: &ClientCall, identity: &Identity) -> Result<Request, ErrorBody>;
 
     /// What follows the answer to CONNECT, under the name `connected`.
     fn connected(&self, arrival: &Arrived<'_>) -> Value;
@@ -68,14 +68,14 @@ pub(crate) trait Contract: Sync {
     }
 
     /// Whether a room that somebody is in brings them such an event, by the kinds of notification they want.
-    fn brings(&self, _room: &Room, _event: &Event, _kinds: &Kinds) -> bool {
+    fn brings(&self, _room: &Room, _event: &Event, _kinds: &NotificationKinds) -> bool {
         true
     }
 
     /// What a client is told beside the acknowledgement, which has those fields, of a request that went well.
     fn confirmed(
         &self,
-        _call: &Call,
+        _call: &ClientCall,
         _fields: &Map<String, Value>,
         _identity: &Identity,
     ) -> Option<(&'static str, Value)> {
@@ -83,7 +83,7 @@ pub(crate) trait Contract: Sync {
     }
 
     /// What a client is told beside the acknowledgement and the `error` event of a request that was refused.
-    fn failed(&self, _call: &Call, _error: &ErrorBody) -> Option<(&'static str, Value)> {
+    fn failed(&self, _call: &ClientCall, _error: &ErrorBody) -> Option<(&'static str, Value)> {
         None
     }
 }
@@ -208,7 +208,7 @@ impl Dialect {
     pub const ALL: [Self; 2] = [Self::Omni, Self::Oms];
 
     /// Reads a message.
-    pub fn read(self, text: &str) -> Result<Call, ErrorBody> {
+    pub fn read(self, text: &str) -> Result<ClientCall, ErrorBody> {
         match self {
             Self::Omni => omni::read(text),
             Self::Oms => oms::read(text),
@@ -448,7 +448,7 @@ impl Voice {
     /// the contract has beside it.
     pub(crate) fn answer(
         self,
-        call: &Call,
+        call: &ClientCall,
         mut fields: Map<String, Value>,
         identity: &Identity,
     ) -> Vec<Bytes> {
@@ -463,7 +463,7 @@ impl Voice {
     /// all who are shown them share them. The pieces of one frame.
     pub(crate) fn answer_with_levels(
         self,
-        call: &Call,
+        call: &ClientCall,
         mut fields: Value,
         levels: &Bytes,
     ) -> Option<[Bytes; 3]> {
@@ -484,7 +484,7 @@ impl Voice {
 
     /// Everything a client is told of a request that was refused: the acknowledgement, and events for clients that
     /// use none.
-    pub(crate) fn refuse(self, call: &Call, error: &ErrorBody) -> Vec<Bytes> {
+    pub(crate) fn refuse(self, call: &ClientCall, error: &ErrorBody) -> Vec<Bytes> {
         let mut frames = self.ack(call, json!({ "ok": false, "error": error }));
         frames.extend(
             self.namespace
@@ -516,7 +516,7 @@ impl Voice {
         self.event(ERROR, &payload)
     }
 
-    fn ack(self, call: &Call, payload: Value) -> Vec<Bytes> {
+    fn ack(self, call: &ClientCall, payload: Value) -> Vec<Bytes> {
         let content = |id| PacketContent::Ack {
             id,
             args: vec![payload],

@@ -115,7 +115,7 @@ pub struct PresenceSnapshot {
 
 /// The realtime side of one daemon: its rooms, its ring of recent events and its connections.
 ///
-/// The daemon calls [`Hub::publish`] for each committed log entry, [`Hub::tell`] for ephemeral
+/// The daemon calls [`Hub::publish`] for each committed log entry, [`Hub::publish_ephemeral`] for ephemeral
 /// events, and [`Hub::handshake`] or [`Hub::handshake_plain`] for each request of a client.
 pub struct Hub {
     pub(crate) source: Arc<dyn EventSource>,
@@ -205,7 +205,7 @@ impl SocketSignal {
     }
 
     /// Queues an ephemeral event. Returns how many events were dropped to make room: 0 or 1.
-    fn tell(&self, broadcast: &Arc<Broadcast>) -> u64 {
+    fn queue(&self, broadcast: &Arc<Broadcast>) -> u64 {
         let mut waiting = lock(&self.ephemeral);
         // An event of several rooms is queued once: a socket that is in two of them is visited
         // twice, one directly after the other.
@@ -359,14 +359,14 @@ impl Hub {
 
     /// Sends an ephemeral event to the sockets that are connected now; it is not in the log and
     /// cannot be replayed. A slow reader loses its oldest ephemeral events.
-    pub fn tell(&self, shop: &ShopDomain, event: &Ephemeral) {
+    pub fn publish_ephemeral(&self, shop: &ShopDomain, event: &Ephemeral) {
         write_to(
             &self.queue_ephemeral(shop, event),
             limits::SERVED_AT_ONCE_MAX,
         );
     }
 
-    /// Like [`Hub::tell`], for a caller that is itself a socket: it runs under its connection's
+    /// Like [`Hub::publish_ephemeral`], for a caller that is itself a socket: it runs under its connection's
     /// lock, and writing to others from there would take several of these locks at once. So all
     /// sockets write in their own tasks.
     pub(crate) fn publish_ephemeral_later(&self, shop: &ShopDomain, event: &Ephemeral) {
@@ -387,7 +387,10 @@ impl Hub {
             .listeners(shop, &broadcast.rooms)
             .map(Arc::clone)
             .collect();
-        let dropped = listeners.iter().map(|signal| signal.tell(&broadcast)).sum();
+        let dropped = listeners
+            .iter()
+            .map(|signal| signal.queue(&broadcast))
+            .sum();
         self.counters.dropped.fetch_add(dropped, Ordering::Relaxed);
         listeners
     }

@@ -29,6 +29,7 @@ use self::message::Message;
 use self::outlet::{Outlet, Refusal, Sending};
 use crate::config::{self, ConfigError, Environment, SecretRef, Terms};
 use crate::limits;
+use crate::supervisor::Heartbeat;
 use crate::supervisor::stall::Stall;
 
 /// A way out, and what holds for it.
@@ -148,7 +149,7 @@ impl Reader {
     }
 
     /// Sends until told to stop. What is being sent then is finished first.
-    pub(crate) async fn run(self, kept: Position, stop: CancellationToken) {
+    pub(crate) async fn run(self, kept: Position, heartbeat: Heartbeat, stop: CancellationToken) {
         let mut committed = self.store.committed();
         let message = Message::behind(kept.after);
         let mut place = Place {
@@ -158,7 +159,7 @@ impl Reader {
         };
         let mut stall = Stall::of(format!("alerts by {}", self.name()));
         loop {
-            let step = self.step(&mut place).await;
+            let step = heartbeat.work(self.step(&mut place)).await;
             stall.note(&step);
             let pause = step.unwrap_or(Some(limits::STORE_PAUSE));
             let seen = place.message.until;

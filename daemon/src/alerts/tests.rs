@@ -177,7 +177,8 @@ impl World {
             .place(&self.store.positions().await.unwrap())
             .await
             .unwrap();
-        self.readers.spawn(reader.run(place, self.stop.clone()));
+        self.readers
+            .spawn(reader.run(place, Heartbeat::unwatched(), self.stop.clone()));
     }
 
     /// Things happen.

@@ -489,7 +489,7 @@ mod tests {
         };
         match Config::read(&text, "s.toml", &Environment::default()) {
             Err(error) => error.to_string(),
-            Ok(config) => match crate::wiring::Secrets::fetch(&config, &Environment::default()) {
+            Ok(config) => match crate::secrets::Secrets::fetch(&config, &Environment::default()) {
                 Err(error) => error.to_string(),
                 Ok(_) => "taken".to_owned(),
             },

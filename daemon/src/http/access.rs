@@ -175,7 +175,7 @@ pub(super) fn identity(context: &RouteContext, headers: &HeaderMap) -> Result<Id
         .tokens
         .verify(&token, context.clock.now())
         .map_err(|reason| {
-            tracing::info!(%reason, "token refused");
+            tracing::info!(%reason, "Refused a token");
             match reason {
                 TokenError::NotYet => ErrorBody::new(
                     ErrorCode::Unavailable,

@@ -124,31 +124,34 @@ const AFTER_OFFSET: Parameter<Parsed<Offset>> = page(
 );
 const LOCATION_IDS: Parameter<IdList<LocationId>> = id_list(
     "locationId",
-    "At any of these locations, separated by commas.",
+    "Ids of locations, separated by commas.",
     "Location",
 );
 const PRODUCT_IDS: Parameter<IdList<ProductId>> = id_list(
     "productId",
-    "Of any of these products; several parameters are a union.",
+    "Ids of products, separated by commas. Several parameters are a union.",
     "Product",
 );
-const VARIANT_IDS: Parameter<IdList<VariantId>> =
-    id_list("variantId", "Of any of these variants.", "ProductVariant");
+const VARIANT_IDS: Parameter<IdList<VariantId>> = id_list(
+    "variantId",
+    "Ids of variants, separated by commas.",
+    "ProductVariant",
+);
 const ITEM_IDS: Parameter<IdList<InventoryItemId>> = id_list(
     "inventoryItemId",
-    "Of any of these inventory items.",
+    "Ids of inventory items, separated by commas.",
     "InventoryItem",
 );
 const SKU: Parameter<Text> = query(
     "sku",
-    "Of the items with exactly this SKU.",
+    "Exact SKU of the items.",
     Text {
         schema: || json_schema!({ "type": "string", "examples": ["SCARF-00127-1"] }),
     },
 );
 const ROOMS: Parameter<ValueList<Room>> = query(
     "rooms",
-    "Only what is heard in any of these rooms, separated by commas.",
+    "Rooms, separated by commas. Only their events are listed.",
     ValueList {
         schema: || json_schema!({ "type": "string", "examples": ["inventory:all", "orders:all,shopify:sync"] }),
         empty: "name a room, or leave it out for everything",
@@ -157,7 +160,7 @@ const ROOMS: Parameter<ValueList<Room>> = query(
 );
 const DELIVERY_STATE: Parameter<Choice> = query(
     "state",
-    "That stand so.",
+    "State of the commands.",
     Choice {
         words: &["pending", "applied", "ignored", "unreadable"],
         default: Some("unreadable"),

@@ -31,7 +31,7 @@ struct Contract {
     channels: &'static [&'static str],
     /// What clients ask there.
     asked: Vec<Message>,
-    /// What they hear.
+    /// What they are sent there.
     told: Vec<Message>,
 }
 
@@ -80,32 +80,32 @@ fn asked(request: OdaRequest) -> (&'static str, SchemaMaker, SchemaMaker) {
         OdaRequest::UnsubscribeOrders => ("The same.", orders, left),
         OdaRequest::UnsubscribeNotifications => ("The same.", notifications, left),
         OdaRequest::Adjust => (
-            "Changes `available` by a difference.",
+            "Change `available` by a difference.",
             |g| commands::payload(CommandKind::Adjust, g),
             of::<LevelAnswer>,
         ),
         OdaRequest::Update => (
-            "Sets `available` or `on_hand`.",
+            "Set `available` or `on_hand`.",
             |g| commands::payload(CommandKind::Update, g),
             of::<LevelAnswer>,
         ),
         OdaRequest::Reserve => (
-            "Holds stock, all of it or none.",
+            "Reserve stock (all of it or none).",
             |g| commands::payload(CommandKind::Reserve, g),
             of::<ReserveAnswer>,
         ),
         OdaRequest::Release => (
-            "Gives a hold back.",
+            "Release a reservation.",
             |g| commands::payload(CommandKind::Release, g),
             of::<HoldAnswer>,
         ),
         OdaRequest::Extend => (
-            "Lets a hold last longer, from now.",
+            "Extend a reservation, counted from now.",
             |g| commands::payload(CommandKind::Extend, g),
             of::<HoldAnswer>,
         ),
         OdaRequest::Commit => (
-            "Turns a hold into a sale.",
+            "Turn a reservation into a sale.",
             |g| commands::payload(CommandKind::Commit, g),
             of::<HoldAnswer>,
         ),

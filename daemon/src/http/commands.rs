@@ -98,10 +98,14 @@ pub(super) fn payload(kind: CommandKind, generator: &mut SchemaGenerator) -> Sch
     object.try_into().unwrap_or_default()
 }
 
-const GIVEN_BY: Parameter<Text> = query("by", "Given by that user.", Text { schema: any_text });
+const GIVEN_BY: Parameter<Text> = query(
+    "by",
+    "Id of the user who gave them.",
+    Text { schema: any_text },
+);
 const ITEM: Parameter<RecordId<InventoryItemId>> = query(
     "inventoryItemId",
-    "About that item.",
+    "Id of the inventory item.",
     RecordId {
         shopify_type: "InventoryItem",
         of: PhantomData,
@@ -109,7 +113,7 @@ const ITEM: Parameter<RecordId<InventoryItemId>> = query(
 );
 const COMMAND_STATE: Parameter<Choice> = query(
     "state",
-    "That stand so.",
+    "State of the commands.",
     Choice {
         words: &[
             "accepted",
@@ -124,8 +128,8 @@ const COMMAND_STATE: Parameter<Choice> = query(
 );
 const BEFORE_COMMAND: Parameter<Parsed<TimeCursor>> = page("before", TimeCursor::schema, None);
 const AFTER_RESERVATION: Parameter<Parsed<TimeCursor>> = page("after", TimeCursor::schema, None);
-const COMMAND_ID: Parameter<PathText> = path_part("commandId", "Which command.");
-const RESERVATION_ID: Parameter<PathText> = path_part("reservationId", "Which reservation.");
+const COMMAND_ID: Parameter<PathText> = path_part("commandId", "Id of the command.");
+const RESERVATION_ID: Parameter<PathText> = path_part("reservationId", "Id of the reservation.");
 
 parameters! {
     /// Of a command.

@@ -25,6 +25,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
+use tracing::Instrument as _;
 use warp::Filter;
 use warp::reply::Response;
 use ws::limits::UNSENT_BYTES_MAX;
@@ -35,6 +36,7 @@ pub(crate) use self::places::ConnectionPlaces;
 use self::places::{AddressPlace, ConnectionPlace};
 use self::target::Target;
 use crate::limits;
+use crate::spans;
 
 /// A connection, whatever carries it.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -117,7 +119,7 @@ impl Edge {
             let connection =
                 self.clone()
                     .connection(stream, peer, place, routes.clone(), stop.clone());
-            tasks.spawn(connection);
+            tasks.spawn(connection.instrument(spans::connection(peer)));
         }
     }
 

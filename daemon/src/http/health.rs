@@ -1,5 +1,6 @@
 //! `/livez`, `/readyz` and a signpost at `/`.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
 use http::StatusCode;
@@ -21,7 +22,7 @@ pub(super) struct Live {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Readiness {
     /// `ready`, or why not.
-    status: &'static str,
+    status: Cow<'static, str>,
     /// Where the log is.
     offset: Offset,
     connections: usize,
@@ -49,14 +50,16 @@ pub(super) async fn ready(context: &RouteContext) -> Response {
     let Ok(store) = context.readiness.get(answers).await;
     let figures = context.hub.figures();
     let failing = context.store.failing().borrow().is_some();
-    let ok = store && !failing && !context.stop.is_cancelled();
+    let hanging = context.supervisor.hanging();
+    let ok = store && !failing && hanging.is_none() && !context.stop.is_cancelled();
     let away = |is_connected| if is_connected { "connected" } else { "away" };
     let body = Readiness {
-        status: match () {
-            () if ok => "ready",
-            () if !store => "the store does not answer",
-            () if failing => "nothing can be written: see the log and stockd status",
-            () => "ending",
+        status: match hanging {
+            _ if ok => Cow::Borrowed("ready"),
+            _ if !store => Cow::Borrowed("the store does not answer"),
+            _ if failing => Cow::Borrowed("nothing can be written: see the log and stockd status"),
+            Some(tasks) => Cow::Owned(format!("hanging: {tasks}")),
+            None => Cow::Borrowed("ending"),
         },
         offset: context.store.head(),
         connections: figures.connections,

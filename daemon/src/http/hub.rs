@@ -49,7 +49,7 @@ pub(super) async fn health(context: &RouteContext) -> Result<Health, ErrorBody> 
     })
 }
 
-const USER: Parameter<PathText> = path_part("userId", "A user.");
+const USER: Parameter<PathText> = path_part("userId", "Id of the user.");
 
 parameters! {
     /// Of a question about one user.

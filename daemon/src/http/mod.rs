@@ -52,13 +52,15 @@ use crate::amqp;
 use crate::http::edge::{Peer, Stream};
 use crate::limits::FIGURES_TIME;
 use crate::people::auth::Tokens;
+use crate::secrets::ShopSecrets;
 use crate::shop::commands::Commands;
-use crate::shop::intake::WebhookIntake;
 use crate::shop::names::ShopNames;
+use crate::shop::intake::WebhookIntake;
 use crate::shop::posts::PostIntake;
 use crate::shop::scheduler::Runs;
+use crate::supervisor::Supervisor;
 use crate::supervisor::problems::Problems;
-use crate::wiring::ShopSecrets;
+use crate::wakeups::Wakeups;
 
 /// What the routes need, shared: it is cloned for every request, by each filter that the request is shown to.
 pub(crate) type RouteContext = Arc<AppState>;
@@ -82,6 +84,8 @@ pub(crate) struct AppState {
     pub(crate) shops: Arc<ShopSecrets>,
     /// The shops themselves.
     pub(crate) clients: Arc<BTreeMap<ShopDomain, Arc<Client>>>,
+    /// Where deliveries come in.
+    pub(crate) webhooks: Arc<WebhookIntake>,
     /// Who carries out commands.
     pub(crate) commands: Arc<Commands>,
     /// What other programs call our shops.
@@ -107,8 +111,10 @@ pub(crate) struct AppState {
     pub(crate) hosts: Arc<KnownHosts>,
     /// The bytes of requests' bodies.
     pub(crate) bodies: Arc<BodyBudget>,
-    /// Where deliveries come in.
-    pub(crate) webhooks: Arc<WebhookIntake>,
+    /// By which other parts are woken.
+    pub(crate) wakeups: Arc<Wakeups>,
+    /// How the daemon's tasks are.
+    pub(crate) supervisor: Arc<Supervisor>,
     /// What lasts longer than its request.
     pub(crate) tasks: TaskTracker,
     /// The daemon is ending.

@@ -155,7 +155,7 @@ parameters! {
 
 pub(super) const SHOP: Parameter<Shop> = query(
     "shop",
-    "Which shop; not needed where the token is good for one.",
+    "Domain of the shop; not needed if the token is good for one shop.",
     Shop,
 );
 /// The shop where the body may name it as well; whoever reads the body decides.
@@ -168,12 +168,12 @@ pub(super) const SHOP_OR_IN_BODY: Parameter<Text> = query(
 );
 pub(super) const SHOP_BY_ANY_NAME: Parameter<Text> = query(
     "shop",
-    "Which shop, by its domain or its id; not needed where there is one.",
+    "Domain or id of the shop; not needed if there is only one.",
     Text { schema: any_text },
 );
 pub(super) const LIMIT: Parameter<Integer> = query(
     "limit",
-    "How many at most.",
+    "Maximum number of records.",
     Integer {
         min: 1,
         max: PAGE_RECORDS_MAX,
@@ -198,7 +198,7 @@ pub(super) const fn page<T>(
 ) -> Parameter<Parsed<T>> {
     query(
         name,
-        "The `next` of the page before.",
+        "The `next` of the previous page.",
         Parsed {
             schema,
             problem,

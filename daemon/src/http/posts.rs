@@ -33,7 +33,7 @@ pub(super) struct PostAnswer {
 
 const IDEMPOTENCY_KEY: Parameter<Text> = header(
     "Idempotency-Key",
-    "Said again under the same, it is told once. In place of eventId.",
+    "Key of the event, in place of `eventId`. The same key is told once.",
     Text { schema: any_text },
 );
 
@@ -92,7 +92,7 @@ pub(super) fn posted_body(generator: &mut SchemaGenerator) -> Schema {
         "properties": {
             "event": generator.subschema_for::<Kind>(),
             "data": Posted::data_schema(generator),
-            "shop": name("Which shop, by its domain or its id; not needed where there is one."),
+            "shop": name("Domain or id of the shop; not needed if there is only one."),
             "eventId": name("The poster's own name for it: said again under the same, it is told once."),
         },
         "required": ["event", "data"],
@@ -122,7 +122,7 @@ pub(super) fn emitted_body(_: &mut SchemaGenerator) -> Schema {
                 "type": "string", "minLength": 1, "maxLength": EMITTED_NAME_BYTES_MAX,
             },
             "data": { "description": "What they are given." },
-            "shop": name("Which shop, by its domain or its id; not needed where there is one."),
+            "shop": name("Domain or id of the shop; not needed if there is only one."),
             "eventId": name("The poster's own name for it: said again under the same, it is told once."),
         },
         "required": ["target", "event"],

@@ -8,6 +8,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use schemas::ErrorBody;
 use serde_json::Value;
+use tracing::Instrument as _;
 use warp::filters::BoxedFilter;
 use warp::path::FullPath;
 use warp::reply::Response;
@@ -138,7 +139,9 @@ async fn answer<S: Stream, T: ProtocolDriver>(
         },
         HandshakeOutcome::Upgrade(response, becoming) => match upgrade {
             Some(upgrade) => {
-                context.tasks.spawn(upgraded::<S, _>(upgrade, becoming));
+                // The connection goes on, and so does its span.
+                let task = upgraded::<S, _>(upgrade, becoming).in_current_span();
+                context.tasks.spawn(task);
                 response
             }
             None => ConnectionRefusal::BadRequest.response(),

@@ -145,7 +145,7 @@ const TOPIC_HEADER: Parameter<Text> = header(
 );
 const WEBHOOK_ID_HEADER: Parameter<Text> = header(
     "X-Shopify-Webhook-Id",
-    "The same on every repetition.",
+    "Idempotency key: the same on every repetition.",
     Text { schema: any_text },
 );
 const TRIGGERED_AT_HEADER: Parameter<Text> = header(
@@ -168,7 +168,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "listLevels",
             "/api/v1/levels",
-            "Stock by item and location, exact at `offset`.",
+            "List stock by item and location (exact at `offset`).",
             authorized!(STAFF, api::levels, api::LevelsParameters),
         )
     },
@@ -177,7 +177,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "listProducts",
             "/api/v1/products",
-            "Products, by id.",
+            "List products.",
             authorized!(
                 BUT_SERVICES,
                 api::list,
@@ -192,7 +192,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "listVariants",
             "/api/v1/variants",
-            "Variants, by id.",
+            "List variants.",
             authorized!(
                 BUT_SERVICES,
                 api::list,
@@ -207,7 +207,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "listItems",
             "/api/v1/items",
-            "What stock is counted of, by id; not for staff limited to locations.",
+            "List inventory items (not for staff limited to locations).",
             authorized!(
                 STAFF_OF_EVERY_LOCATION,
                 api::list,
@@ -222,7 +222,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "listLocations",
             "/api/v1/locations",
-            "Places that hold stock, by id.",
+            "List locations.",
             authorized!(
                 STAFF,
                 api::list,
@@ -237,7 +237,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "listOrders",
             "/api/v1/orders",
-            "Orders, by id: customers see their own, staff limited to locations those of their own.",
+            "List orders (customers see their own, staff limited to locations see those of their locations).",
             authorized!(BUYERS_AND_STAFF, api::orders, api::RecordsParameters),
         )
     },
@@ -246,7 +246,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "listCustomers",
             "/api/v1/customers",
-            "List customers (ids and times; names where enabled).",
+            "List customers (ids and times; names if enabled).",
             authorized!(
                 STAFF,
                 api::list,
@@ -261,7 +261,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "listEvents",
             "/api/v1/events",
-            "What happened after an offset, or since the log begins, of what the token may see.",
+            "List events after an offset, or from the beginning of the log (only those that the token may see).",
             authorized!(EVERYBODY, api::events, api::EventsParameters),
         )
     },
@@ -274,7 +274,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..post(
             "postEvent",
             "/api/v1/events",
-            "Says what happened elsewhere.",
+            "Post an event.",
             authorized!(POSTERS, posts::post, posts::PostParameters, CREATED),
         )
     },
@@ -287,14 +287,14 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..post(
             "emit",
             "/api/v1/emit",
-            "Has something sent to a user, a company, a shop, a room or all.",
+            "Send a message to a user, a company, a shop, a room or everybody.",
             authorized!(POSTERS, posts::emit, posts::PostParameters, CREATED),
         )
     },
     command!(
         "adjust",
         "/api/v1/inventory/adjust",
-        "Changes `available` by a difference.",
+        "Change `available` by a difference.",
         CommandKind::Adjust,
         LevelAnswer,
         r#"{"inventoryItemId": "1", "locationId": "1", "delta": -1, "reason": "broken"}"#
@@ -302,7 +302,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
     command!(
         "update",
         "/api/v1/inventory/update",
-        "Sets `available` or `on_hand`.",
+        "Set `available` or `on_hand`.",
         CommandKind::Update,
         LevelAnswer,
         r#"{"inventoryItemId": "1", "locationId": "1", "quantity": 12, "name": "on_hand", "reason": "counted"}"#
@@ -310,7 +310,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
     command!(
         "reserve",
         "/api/v1/inventory/reserve",
-        "Holds stock, all of it or none.",
+        "Reserve stock (all of it or none).",
         CommandKind::Reserve,
         ReserveAnswer,
         r#"{"inventoryItemId": "1", "locationId": "1", "quantity": 2, "reason": "phone order", "ttlSeconds": 900}"#
@@ -318,7 +318,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
     command!(
         "release",
         "/api/v1/inventory/release",
-        "Gives a hold back.",
+        "Release a reservation.",
         CommandKind::Release,
         HoldAnswer,
         r#"{"reservationId": "01968c1e-0000-7000-8000-000000000000"}"#
@@ -326,7 +326,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
     command!(
         "extend",
         "/api/v1/inventory/extend",
-        "Lets a hold last longer, from now.",
+        "Extend a reservation, counted from now.",
         CommandKind::Extend,
         HoldAnswer,
         r#"{"reservationId": "01968c1e-0000-7000-8000-000000000000", "ttlSeconds": 3600}"#
@@ -334,7 +334,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
     command!(
         "commit",
         "/api/v1/inventory/commit",
-        "Turns a hold into a sale.",
+        "Turn a reservation into a sale.",
         CommandKind::Commit,
         HoldAnswer,
         r#"{"reservationId": "01968c1e-0000-7000-8000-000000000000", "sale": "outside"}"#
@@ -344,7 +344,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "listCommands",
             "/api/v1/commands",
-            "Commands and what became of them, newest first.",
+            "List commands and their state, newest first.",
             authorized!(STAFF, commands::commands, commands::CommandsParameters),
         )
     },
@@ -353,7 +353,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "readCommand",
             "/api/v1/commands/{commandId}",
-            "A command and what became of it.",
+            "Get a command and its state.",
             authorized!(STAFF, commands::command, commands::CommandParameters),
         )
     },
@@ -362,7 +362,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "listReservations",
             "/api/v1/reservations",
-            "Open holds, those that run out first first.",
+            "List open reservations, those that expire first first.",
             authorized!(
                 STAFF,
                 commands::reservations,
@@ -375,7 +375,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "readReservation",
             "/api/v1/reservations/{reservationId}",
-            "A hold.",
+            "Get a reservation.",
             authorized!(
                 STAFF,
                 commands::reservation,
@@ -388,7 +388,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..post(
             "drainHolds",
             "/api/v1/holds/drain",
-            "Releases every open hold.",
+            "Release every open reservation.",
             authorized!(RELEASERS, commands::release_all, OfShop),
         )
     },
@@ -397,7 +397,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "listRuns",
             "/api/v1/runs",
-            "Runs, newest first.",
+            "List runs, newest first.",
             authorized!(STAFF, runs::runs, ListParameters),
         )
     },
@@ -414,7 +414,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..post(
             "startRun",
             "/api/v1/runs",
-            "Starts a run.",
+            "Start a run.",
             authorized!(RUN_MANAGERS, runs::start, OfShop, StatusCode::ACCEPTED),
         )
     },
@@ -424,7 +424,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..post(
             "cancelRun",
             "/api/v1/runs/{runId}/cancel",
-            "Ends a run that is under way or waits.",
+            "Cancel a run that is under way or waits.",
             authorized!(RUN_MANAGERS, runs::cancel, runs::CancelParameters),
         )
     },
@@ -433,7 +433,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "listDrift",
             "/api/v1/drift",
-            "What full runs had to put right, and dry ones found, latest first.",
+            "List what full runs corrected and dry runs found, latest first.",
             authorized!(STAFF, runs::drift, runs::DriftParameters),
         )
     },
@@ -442,7 +442,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "listDeliveries",
             "/api/v1/deliveries",
-            "Webhooks in a state, newest first, and how many there are.",
+            "List webhooks in a state, newest first, with counts.",
             authorized!(STAFF, api::deliveries, api::DeliveriesParameters),
         )
     },
@@ -451,7 +451,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "readStatus",
             "/api/v1/status",
-            "How exact the mirror is, what waits, what a person should know.",
+            "Get the status: last runs, drift, what waits, problems.",
             authorized!(STAFF, runs::status, OfShop),
         )
     },
@@ -460,7 +460,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "readRealtime",
             "/api/v1/realtime",
-            "Who is connected. For admins of every shop.",
+            "List who is connected (for admins of every shop).",
             authorized!(ADMINS_OF_EVERY_SHOP, admin::realtime, NoParameters),
         )
     },
@@ -470,7 +470,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..post(
             "revoke",
             "/api/v1/revocations",
-            "Takes a token, or all of a user's, no longer; who is connected by them is put out. For admins of every shop.",
+            "Revoke a token, or all tokens of a user; their connections end (for admins of every shop).",
             authorized!(ADMINS_OF_EVERY_SHOP, admin::revoke, NoParameters),
         )
     },
@@ -479,7 +479,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "readOpenapi",
             "/api/openapi.json",
-            "This document.",
+            "Get this document.",
             open!(openapi::openapi),
         )
     },
@@ -488,7 +488,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "readAsyncapi",
             "/api/asyncapi.json",
-            "The realtime side, as AsyncAPI.",
+            "Get the AsyncAPI document of the realtime side.",
             open!(openapi::asyncapi),
         )
     },
@@ -497,7 +497,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "readWsUsage",
             "/api/ws",
-            "How the plain WebSocket that opens here is used.",
+            "Get how to use the plain WebSocket that opens here.",
             open!(realtime::usage),
         )
     },
@@ -506,7 +506,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "readWsInfo",
             "/api/ws/info",
-            "What it offers, to whom, and within which bounds.",
+            "Get what the plain WebSocket offers, to whom, and its limits.",
             open!(realtime::info),
         )
     },
@@ -515,7 +515,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "readWsStats",
             "/api/ws/stats",
-            "Who is connected. For admins of every shop.",
+            "List who is connected (for admins of every shop).",
             authorized!(ADMINS_OF_EVERY_SHOP, admin::realtime, NoParameters),
         )
     },
@@ -633,7 +633,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..post(
             "receiveWebhook",
             "/webhooks/shopify",
-            "Takes a webhook of Shopify's: 200 once it is on disk.",
+            "Receive a webhook of Shopify (200 after it is on disk).",
             Endpoint::Signed {
                 parameters: WEBHOOK_HEADERS,
                 handler: |context, request| {
@@ -647,7 +647,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "readLiveness",
             "/livez",
-            "That the process answers.",
+            "Check that the process answers.",
             open!(health::live),
         )
     },
@@ -662,7 +662,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "readReadiness",
             "/readyz",
-            "Whether it can do its work; 503 while it cannot.",
+            "Check that the daemon can do its work (503 while it cannot).",
             Endpoint::Open(|context, _| Box::pin(async move { health::ready(&context).await })),
         )
     },
@@ -675,7 +675,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "readMetrics",
             "/metrics",
-            "Figures for Prometheus; to `Accept: application/json`, those of oms.",
+            "Get figures for Prometheus (with `Accept: application/json`, those of oms).",
             Endpoint::Open(|context, request| {
                 Box::pin(async move { metrics::metrics(&context, request).await })
             }),
@@ -686,7 +686,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         ..get(
             "readSignpost",
             "/",
-            "Where to go from here.",
+            "Get links to the documents.",
             Endpoint::Open(|_, _| Box::pin(async { warp::Reply::into_response(health::SIGNPOST) })),
         )
     },

@@ -114,14 +114,14 @@ fn is_drift_of(mine: &[LocationId], record: &str) -> bool {
 
 const RUN: Parameter<Parsed<RunId>> = query(
     "runId",
-    "Found by that run.",
+    "Id of the run that found it.",
     Parsed {
         schema: || json_schema!({ "type": "string", "minLength": 1, "maxLength": 128 }),
         problem: None,
         of: PhantomData,
     },
 );
-const RUN_TO_CANCEL: Parameter<PathText> = path_part("runId", "Which run.");
+const RUN_TO_CANCEL: Parameter<PathText> = path_part("runId", "Id of the run.");
 
 parameters! {
     pub(super) struct DriftParameters {

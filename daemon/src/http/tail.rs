@@ -9,12 +9,18 @@ use tokio_util::sync::CancellationToken;
 use ws::Hub;
 
 use crate::limits;
+use crate::supervisor::Heartbeat;
 use crate::supervisor::stall::Stall;
 
 /// Publishes every entry from the log's end on, until told to stop. What came before, readers fetch themselves.
 ///
 /// The writer hands over what it has just committed. Only what it left out is read from the log.
-pub(crate) async fn run(store: Arc<dyn Store>, hub: Arc<Hub>, stop: CancellationToken) {
+pub(crate) async fn run(
+    store: Arc<dyn Store>,
+    hub: Arc<Hub>,
+    heartbeat: Heartbeat,
+    stop: CancellationToken,
+) {
     let (mut committed, mut erasures) = (store.committed(), store.erasures());
     let mut handed = store.handed();
     let mut erased = *erasures.borrow();
@@ -27,7 +33,9 @@ pub(crate) async fn run(store: Arc<dyn Store>, hub: Arc<Hub>, stop: Cancellation
         let read = if is_handed || head <= position {
             Ok(handed_over)
         } else {
-            store.entries(position, limits::TAIL_GROUP).await
+            heartbeat
+                .work(store.entries(position, limits::TAIL_GROUP))
+                .await
         };
         stall.note(&read);
         let now = *erasures.borrow_and_update();
@@ -40,7 +48,7 @@ pub(crate) async fn run(store: Arc<dyn Store>, hub: Arc<Hub>, stop: Cancellation
         }
         match read {
             Ok(entries) => {
-                hub.publish(&entries);
+                heartbeat.work(async { hub.publish(&entries) }).await;
                 position = entries.last().map_or(position, LogEntry::sequence);
                 if is_handed || entries.len() == limits::TAIL_GROUP {
                     continue;
@@ -56,10 +64,14 @@ pub(crate) async fn run(store: Arc<dyn Store>, hub: Arc<Hub>, stop: Cancellation
                 continue;
             }
         }
-        tokio::select! {
+        let store_is_gone = tokio::select! {
             () = stop.cancelled() => return,
-            changed = erasures.changed() => if changed.is_err() { return },
-            changed = committed.wait_for(|head| *head > position) => if changed.is_err() { return },
+            changed = erasures.changed() => changed.is_err(),
+            changed = committed.wait_for(|head| *head > position) => changed.is_err(),
+        };
+        if store_is_gone {
+            // Its writer's end ends the process, and says why.
+            return stop.cancelled().await;
         }
     }
 }

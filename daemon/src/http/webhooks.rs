@@ -5,6 +5,7 @@ use schemas::event::WebhookReceived;
 use schemas::{Ephemeral, ErrorBody, ErrorCode};
 use shopify::{Webhook, WebhookError};
 use store::Delivery;
+use tracing::Instrument as _;
 use warp::Reply as _;
 use warp::reply::Response;
 
@@ -12,6 +13,7 @@ use super::body::Body;
 use super::route::SignedRequest;
 use super::{RouteContext, body, error, late, status};
 use crate::limits::{WEBHOOK_BODY_TIMEOUT, WEBHOOK_BYTES_MAX};
+use crate::spans;
 use crate::supervisor::problems::OTHER_STORE;
 
 pub(super) async fn receive(
@@ -52,7 +54,7 @@ async fn received(
     let body = body.map_err(|_| late())?;
     let body = body.map_err(|problem| error(status(problem.code), &problem))?;
     let webhook = Webhook::verify(secrets, headers, body).map_err(|reason| {
-        tracing::debug!(shop.domain = %shop, %reason, "a webhook was refused");
+        tracing::debug!(shop.domain = %shop, %reason, "Refused a webhook");
         if reason.is_unauthorized() {
             context.problems.webhook_refused(&shop);
         }
@@ -66,7 +68,8 @@ async fn received(
             &ErrorBody::new(ErrorCode::Unavailable, message),
         ));
     }
-    keep(context, &webhook).await
+    let span = spans::delivery(webhook.shop(), webhook.webhook_id(), webhook.topic());
+    keep(context, &webhook).instrument(span).await
 }
 
 /// Puts a delivery on disk. A repeated one is answered like the first and changes nothing.
@@ -88,17 +91,17 @@ async fn keep(context: &RouteContext, webhook: &Webhook) -> Result<Response, Res
     };
     let kept = context.webhooks.take(delivery, webhook.body()).await.map_err(|failure| {
         // That nothing can be written is logged when it begins and when it ends.
-        tracing::debug!(shop.domain = %received.shop, topic = received.topic, error = %failure, "a webhook could not be kept; Shopify will send it again");
+        tracing::debug!(error = %failure, "Could not store a webhook; Shopify will send it again");
         error(StatusCode::SERVICE_UNAVAILABLE, &ErrorBody::new(ErrorCode::Unavailable, "the webhook could not be kept: send it again"))
     })?;
-    tracing::debug!(shop.domain = %received.shop, topic = received.topic, webhook.id = %received.webhook_id, fresh = kept.fresh, "webhook kept");
+    tracing::debug!(fresh = kept.fresh, "Accepted a webhook");
     if kept.fresh {
         if let (Some(version), Some(client)) =
             (webhook.api_version(), context.clients.get(&received.shop))
         {
             client.hear_webhook(version);
         }
-        context.hub.tell(
+        context.hub.publish_ephemeral(
             &received.shop.clone(),
             &Ephemeral::ShopifyWebhookReceived(received),
         );

@@ -13,11 +13,13 @@ use schemas::{Clock, Command, Entropy, ErrorBody, ErrorCode, Identity, LocationI
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 use store::{By, CommandFilter, Given, HoldFilter, Operation, Policy, Store, StoreError};
-use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
+use tracing::Instrument as _;
 
 use crate::limits;
 use crate::shop::names;
+use crate::spans;
+use crate::wakeups::Wakeups;
 
 /// Carries commands out.
 pub(crate) struct Commands {
@@ -29,8 +31,8 @@ pub(crate) struct Commands {
     pub(crate) entropy: Arc<Entropy>,
     /// What each shop allows.
     pub(crate) shops: BTreeMap<ShopDomain, ShopPolicy>,
-    /// Tells those who send to Shopify that there is something to send.
-    pub(crate) given: Arc<watch::Sender<()>>,
+    /// By which the outbox senders are woken.
+    pub(crate) wakeups: Arc<Wakeups>,
 }
 
 /// What a shop allows, and when its commands are answered.
@@ -84,10 +86,12 @@ impl Commands {
             ));
         };
         let at = self.clock.now();
+        let id = self.entropy.uuid_at(at).to_string();
+        let span = spans::command(shop, &id, kind);
         let given = Given {
             shop: shop.clone(),
             at,
-            id: self.entropy.uuid_at(at).to_string(),
+            id,
             by: By {
                 user: by.user_id.clone(),
                 role: by.role,
@@ -96,16 +100,21 @@ impl Commands {
             command,
             policy: policy.clone(),
         };
-        let outcome = self.store.write(Operation::Command(Box::new(given))).await;
+        let command = Operation::Command(Box::new(given));
+        let outcome = self.store.write(command).instrument(span.clone()).await;
+        let _entered = span.entered();
         let answer = outcome.map_err(|failure| unavailable(&failure))?.answer;
         // Also after a refusal: holds that had run out were given back with it.
-        self.given.send_replace(());
-        answer.unwrap_or_else(|| {
-            Err(ErrorBody::new(
-                ErrorCode::Internal,
-                "the store gave no answer",
-            ))
-        })
+        self.wakeups.command_given.send();
+        let answer = answer.unwrap_or_else(|| {
+            let message = "the store gave no answer";
+            Err(ErrorBody::new(ErrorCode::Internal, message))
+        });
+        match &answer {
+            Ok(_) => tracing::debug!("Accepted a command"),
+            Err(refusal) => tracing::debug!(code = ?refusal.code, "Refused a command"),
+        }
+        answer
     }
 
     /// The answer as it is once Shopify has done it, or why Shopify did not. As it was, when that cannot be told
@@ -176,7 +185,7 @@ impl Settlement {
 }
 
 fn unavailable(failure: &StoreError) -> ErrorBody {
-    tracing::error!(error = %failure, "a command failed");
+    tracing::error!(error = %failure, "Could not store a command");
     ErrorBody::new(
         ErrorCode::Unavailable,
         "the store does not answer; try again",

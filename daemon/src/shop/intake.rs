@@ -12,13 +12,17 @@ use futures_util::future::join_all;
 use schemas::{Change, Clock, ShopDomain, WebhookId};
 use shopify::{Client, WebhookReading};
 use store::{Arrival, Batch, Cause, Delivery, Fate, Operation, Outcome, Store, StoreError};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::limits;
 use crate::shop::notices::Notices;
+use crate::spans;
+use crate::supervisor::Heartbeat;
 use crate::supervisor::stall::Stall;
+use crate::wakeups::{Wakeup, Wakeups};
 
 /// Takes deliveries as they arrive.
 pub(crate) struct WebhookIntake {
@@ -28,10 +32,8 @@ pub(crate) struct WebhookIntake {
     pub(crate) clients: Arc<BTreeMap<ShopDomain, Arc<Client>>>,
     /// Shops whose webhooks are signed with a secret that another shop's are signed with, too.
     pub(crate) shared_secrets: BTreeSet<ShopDomain>,
-    /// Wakes whoever applies the inbox.
-    pub(crate) arrived: Arc<Notify>,
-    /// Records may be marked for reading.
-    pub(crate) marked: Arc<watch::Sender<()>>,
+    /// By which whoever applies the inbox is woken, and whoever reads dirty records.
+    pub(crate) wakeups: Arc<Wakeups>,
     /// Places for deliveries that are applied as they arrive.
     pub(crate) places: Semaphore,
     /// What was claimed of times to come.
@@ -58,7 +60,7 @@ impl WebhookIntake {
             ..delivery
         };
         let outcome = self.store.write(Operation::Accept(delivery)).await?;
-        self.arrived.notify_one();
+        self.wakeups.delivery_arrived.send();
         Ok(outcome)
     }
 
@@ -70,7 +72,7 @@ impl WebhookIntake {
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         ahead.note(&shop, outcome.ahead);
         if outcome.fresh {
-            self.marked.send_replace(());
+            self.wakeups.record_dirty.send();
         }
         Some(outcome)
     }
@@ -114,7 +116,7 @@ fn said(delivery: &Delivery, body: &[u8], names: bool) -> DeliveryContent {
         Ok(WebhookReading::Ignored) => DeliveryContent::Changes(Fate::Ignored, Vec::new()),
         Ok(WebhookReading::Notice(notice)) => DeliveryContent::Notice(notice),
         Err(reason) => {
-            tracing::warn!(topic, webhook.id = %delivery.webhook_id, %reason, "a delivery cannot be read; its body is kept");
+            tracing::warn!(shop.domain = %delivery.shop, topic, delivery.id = %delivery.webhook_id, %reason, "Could not read a webhook; its body is kept");
             // Something happened to that record, whatever it was.
             let concerned = shopify::concerns(topic, body).map(Change::LookAgain);
             let fate = Fate::Unreadable(reason.to_string());
@@ -129,10 +131,10 @@ pub(crate) struct Intake {
     pub(crate) store: Arc<dyn Store>,
     /// Our time.
     pub(crate) clock: Arc<dyn Clock>,
-    /// Somebody put one into the inbox.
-    pub(crate) arrived: Arc<Notify>,
-    /// Records may be marked for reading.
-    pub(crate) marked: Arc<watch::Sender<()>>,
+    /// A webhook was put into the inbox.
+    pub(crate) delivery_arrived: Wakeup,
+    /// By which other parts are woken.
+    pub(crate) wakeups: Arc<Wakeups>,
     /// Who acts on what is no change.
     pub(crate) notices: Notices,
     /// Shops whose webhooks are signed with a secret that another shop's are signed with, too.
@@ -141,14 +143,13 @@ pub(crate) struct Intake {
 
 impl Intake {
     /// Works until told to stop.
-    pub(crate) async fn run(self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, heartbeat: Heartbeat, stop: CancellationToken) {
         let mut failures: HashMap<WebhookId, u32> = HashMap::new();
         let mut ahead = FutureTimes::default();
         let mut stall = Stall::of("deliveries");
         while !stop.is_cancelled() {
-            // Asked for before looking, so that what arrives while looking is not slept over.
-            let arrived = self.arrived.notified();
-            let group = self.group(&mut failures, &mut ahead).await;
+            self.delivery_arrived.clear();
+            let group = heartbeat.work(self.group(&mut failures, &mut ahead)).await;
             stall.note(&group);
             let pause = match group {
                 Ok(0) => None,
@@ -157,7 +158,7 @@ impl Intake {
             };
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = arrived, if pause.is_none() => {}
+                () = self.delivery_arrived.received(), if pause.is_none() => {}
                 () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
             }
         }
@@ -171,31 +172,42 @@ impl Intake {
     ) -> Result<usize, StoreError> {
         let deliveries = self.store.inbox(limits::INTAKE_GROUP).await?;
         let mut batches = Vec::with_capacity(deliveries.len());
+        let mut delivery_spans = Vec::with_capacity(deliveries.len());
         for delivery in &deliveries {
             let tries = failures.get(&delivery.webhook_id).copied().unwrap_or(0);
-            batches.push(self.batch(delivery, tries).await?);
+            let span = spans::delivery(&delivery.shop, &delivery.webhook_id, &delivery.topic);
+            batches.push(self.batch(delivery, tries).instrument(span.clone()).await?);
+            delivery_spans.push(span);
         }
+        let before = self.store.head();
         let operations = batches
             .into_iter()
             .map(|batch| self.store.write(Operation::Apply(batch)));
         // All are asked for in order before any is waited for: the writer takes them as one group.
         let outcomes = join_all(operations).await;
         let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
-        for (delivery, outcome) in deliveries.iter().zip(outcomes) {
+        let until = self.store.head();
+        for ((delivery, span), outcome) in deliveries.iter().zip(delivery_spans).zip(outcomes) {
+            let _entered = span.enter();
             match outcome {
                 Ok(outcome) => {
+                    // Its events are among those of its group, which is one delivery on a quiet day.
+                    let Outcome {
+                        changed, deleted, ..
+                    } = outcome;
+                    tracing::debug!(changed, deleted, events.after = %before, events.until = %until, "Applied a webhook");
                     failures.remove(&delivery.webhook_id);
                     ahead.note(&delivery.shop, outcome.ahead);
                 }
                 Err(error) if failed == deliveries.len() => return Err(error),
                 Err(error) => {
-                    tracing::error!(%error, topic = delivery.topic, webhook.id = %delivery.webhook_id, "a delivery could not be applied");
+                    tracing::error!(%error, topic = delivery.topic, delivery.id = %delivery.webhook_id, "Could not apply a webhook; trying again");
                     *failures.entry(delivery.webhook_id.clone()).or_default() += 1;
                 }
             }
         }
         if !deliveries.is_empty() {
-            self.marked.send_replace(());
+            self.wakeups.record_dirty.send();
         }
         Ok(deliveries.len())
     }

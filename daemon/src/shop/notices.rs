@@ -15,6 +15,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
+use crate::supervisor::Heartbeat;
+use crate::wakeups::ShopWakeups;
 
 /// What is at hand to act on notices.
 pub(crate) struct Notices {
@@ -30,10 +32,8 @@ pub(crate) struct Notices {
 pub(crate) struct Handles {
     /// The shop itself.
     pub(crate) client: Arc<Client>,
-    /// A bulk operation has ended.
-    pub(crate) bulk_ended: Arc<watch::Sender<()>>,
-    /// The app's scopes may have changed.
-    pub(crate) scopes_changed: Arc<watch::Sender<()>>,
+    /// By which what works for the shop is woken.
+    pub(crate) wakeups: Arc<ShopWakeups>,
     /// The app is said to be gone.
     pub(crate) farewells: Arc<watch::Sender<Farewell>>,
 }
@@ -63,14 +63,14 @@ pub(crate) struct Confirmation {
 
 impl Confirmation {
     /// Works until told to stop.
-    pub(crate) async fn run(self, stop: CancellationToken) {
+    pub(crate) async fn run(self, heartbeat: Heartbeat, stop: CancellationToken) {
         tokio::select! {
-            () = self.work() => {}
+            () = self.work(&heartbeat) => {}
             () = stop.cancelled() => {}
         }
     }
 
-    async fn work(&self) {
+    async fn work(&self, heartbeat: &Heartbeat) {
         let mut said = self.farewells.subscribe();
         if self.was_to_be_forgotten().await {
             self.farewells
@@ -86,8 +86,9 @@ impl Confirmation {
             }
             // What is said from here on asks for another answer.
             let asked = self.farewells.send_replace(Farewell::default());
-            let done = match closed(&self.client).await {
-                Some(true) => self.ends(asked).await,
+            let closed = heartbeat.work(closed(&self.client)).await;
+            let done = match closed {
+                Some(true) => heartbeat.work(self.ends(asked)).await,
                 Some(false) => {
                     tracing::warn!(shop.domain = %self.shop, uninstalled = asked.uninstalled, forget = asked.redacted, "a webhook says that the app was uninstalled, and Shopify does not: nothing was stopped or forgotten");
                     Ok(())
@@ -156,8 +157,8 @@ impl Notices {
             return Ok((Fate::Ignored, Vec::new()));
         };
         match notice {
-            Notice::BulkFinished(_) => handles.bulk_ended.send_replace(()),
-            Notice::ScopesChanged { .. } => handles.scopes_changed.send_replace(()),
+            Notice::BulkFinished(_) => handles.wakeups.bulk_ended.send(),
+            Notice::ScopesChanged { .. } => handles.wakeups.scopes_changed.send(),
             Notice::ShopChanged => {}
             Notice::CustomerDataRequested { shop: of, customer } if of == *shop => {
                 let name = if handles.client.asks_names() {

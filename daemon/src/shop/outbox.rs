@@ -16,13 +16,16 @@ use shopify::{
     Client, StockAnswer, StockChange, StockEntry, StockError, StockErrorKind, stock_body,
 };
 use store::{Attempt, End, Operation, Refusal, Store, StoreError};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::limits;
 use crate::shop::identity::StoreIdentity;
+use crate::spans;
+use crate::supervisor::Heartbeat;
 use crate::supervisor::stall::Stall;
+use crate::wakeups::{Wakeup, Wakeups};
 
 /// Brings one shop's commands to Shopify.
 pub(crate) struct OutboxSender {
@@ -38,10 +41,10 @@ pub(crate) struct OutboxSender {
     pub(crate) entropy: Arc<Entropy>,
     /// Whether the store is the one that the database is of.
     pub(crate) identity: Arc<StoreIdentity>,
-    /// Commands were given.
-    pub(crate) given: watch::Receiver<()>,
-    /// Levels are to be read again.
-    pub(crate) marked: Arc<watch::Sender<()>>,
+    /// A command was given.
+    pub(crate) command_given: Wakeup,
+    /// By which other parts are woken.
+    pub(crate) wakeups: Arc<Wakeups>,
     /// Whether the shop sells below zero.
     pub(crate) below_zero: bool,
     /// Whether Shopify was seen to do a part of a call that it refused.
@@ -50,7 +53,7 @@ pub(crate) struct OutboxSender {
 
 impl OutboxSender {
     /// Works until told to stop. What is under way then is sent again after the next start.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, heartbeat: Heartbeat, stop: CancellationToken) {
         let mut sending: JoinSet<String> = JoinSet::new();
         let mut on_the_way: BTreeSet<String> = BTreeSet::new();
         let mut stall = Stall::of(format!("commands of {}", self.shop));
@@ -59,8 +62,10 @@ impl OutboxSender {
                 () = stop.cancelled() => return,
                 () = self.identity.is_confirmed() => {}
             }
-            self.given.mark_unchanged();
-            let sent = self.send_all(&mut sending, &mut on_the_way).await;
+            self.command_given.clear();
+            let sent = heartbeat
+                .work(self.send_all(&mut sending, &mut on_the_way))
+                .await;
             stall.note(&sent);
             let pause = if sent.is_ok() {
                 limits::OUTBOX_PAUSE
@@ -69,12 +74,14 @@ impl OutboxSender {
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = self.given.changed() => tokio::time::sleep(limits::OUTBOX_GATHER).await,
-                Some(ended) = sending.join_next() => {
-                    if let Ok(id) = ended {
-                        on_the_way.remove(&id);
-                    }
-                }
+                () = self.command_given.received() => tokio::time::sleep(limits::OUTBOX_GATHER).await,
+                Some(ended) = sending.join_next() => match ended {
+                    Ok(id) => drop(on_the_way.remove(&id)),
+                    // A message whose sender is gone would stay on its way for ever, so this task panics with it.
+                    Err(error) => if let Ok(panic) = error.try_into_panic() {
+                        std::panic::resume_unwind(panic);
+                    },
+                },
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -88,7 +95,8 @@ impl OutboxSender {
     ) -> Result<(), StoreError> {
         for attempt in self.store.attempts(&self.shop).await? {
             if on_the_way.insert(attempt.id.clone()) {
-                sending.spawn(self.message_sender().deliver(attempt));
+                let span = spans::outbox_message(&self.shop, &attempt.id);
+                sending.spawn(self.message_sender().deliver(attempt).instrument(span));
             }
         }
         let at = self.clock.now();
@@ -107,7 +115,8 @@ impl OutboxSender {
             }
             if let Some(attempt) = self.begin(call).await? {
                 on_the_way.insert(attempt.id.clone());
-                sending.spawn(self.message_sender().deliver(attempt));
+                let span = spans::outbox_message(&self.shop, &attempt.id);
+                sending.spawn(self.message_sender().deliver(attempt).instrument(span));
             }
         }
         Ok(())
@@ -187,7 +196,7 @@ impl OutboxSender {
             store: Arc::clone(&self.store),
             client: Arc::clone(&self.client),
             clock: Arc::clone(&self.clock),
-            marked: Arc::clone(&self.marked),
+            wakeups: Arc::clone(&self.wakeups),
             below_zero: self.below_zero,
             partly: Arc::clone(&self.partly),
         }
@@ -200,14 +209,30 @@ struct MessageSender {
     store: Arc<dyn Store>,
     client: Arc<Client>,
     clock: Arc<dyn Clock>,
-    marked: Arc<watch::Sender<()>>,
+    wakeups: Arc<Wakeups>,
     below_zero: bool,
     partly: Arc<AtomicBool>,
 }
 
+/// What a line of the log calls an end.
+fn outcome_name(end: &End) -> &'static str {
+    match end {
+        End::Compared { .. } => "compared",
+        End::Done => "done",
+        End::Partly(_) => "partly",
+        End::Refused(_) => "refused",
+        End::Unknown(_) => "unknown",
+    }
+}
+
 impl MessageSender {
     async fn deliver(self, attempt: Attempt) -> String {
+        tracing::debug!(
+            count = attempt.levels.len(),
+            "Sending adjustments to Shopify"
+        );
         let end = self.answer(&attempt).await;
+        tracing::debug!(answer = outcome_name(&end), "Shopify answered");
         let id = attempt.id;
         let mut stall = Stall::of(format!("answers of {}", self.shop));
         loop {
@@ -224,7 +249,7 @@ impl MessageSender {
                 Err(_) => tokio::time::sleep(limits::STORE_PAUSE).await,
             }
         }
-        self.marked.send_replace(());
+        self.wakeups.record_dirty.send();
         id
     }
 
@@ -238,7 +263,7 @@ impl MessageSender {
         loop {
             let age = self.clock.now().duration_since(attempt.begun);
             if age > SignedDuration::from_hours(limits::RESEND_HOURS_MAX) {
-                tracing::error!(shop.domain = %self.shop, attempt.id, levels = attempt.levels.len(), "Shopify's answer to a change of stock never came: compare these levels by hand");
+                tracing::error!(shop.domain = %self.shop, outbox.id = attempt.id, levels = attempt.levels.len(), "Shopify's answer to a change of stock never came: compare these levels by hand");
                 return unknown(
                     "Shopify's answer never came: whether it was done must be looked at by hand",
                 );
@@ -283,7 +308,7 @@ impl MessageSender {
                 }
                 Err(error) => {
                     if pause == limits::RESEND_PAUSE_MIN {
-                        tracing::warn!(shop.domain = %self.shop, attempt.id, %error, "a change of stock is not answered yet; the same will be sent again until it is");
+                        tracing::warn!(shop.domain = %self.shop, outbox.id = attempt.id, %error, "Could not send adjustments to Shopify; sending the same again until it answers");
                     }
                 }
             }

@@ -69,7 +69,7 @@ impl PostIntake {
         let event = match event {
             Event::Logged(event) => event,
             Event::Ephemeral(event) => {
-                self.hub.tell(&shop, &event);
+                self.hub.publish_ephemeral(&shop, &event);
                 return Ok(PostReceipt {
                     place: None,
                     repeated: false,

@@ -6,12 +6,13 @@ use std::time::Duration;
 use schemas::{Clock, ShopDomain};
 use shopify::{Client, Retry};
 use store::{Batch, Cause, Operation, Store};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
 use crate::shop::identity::StoreIdentity;
+use crate::supervisor::Heartbeat;
 use crate::supervisor::stall::Stall;
+use crate::wakeups::Wakeup;
 
 /// Reads one shop's marked records.
 pub(crate) struct RecordRefresher {
@@ -25,21 +26,21 @@ pub(crate) struct RecordRefresher {
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether the store is the one that the database is of.
     pub(crate) identity: Arc<StoreIdentity>,
-    /// Records may be marked.
-    pub(crate) marks: watch::Receiver<()>,
+    /// Records may have become dirty.
+    pub(crate) record_dirty: Wakeup,
 }
 
 impl RecordRefresher {
     /// Works until told to stop.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, heartbeat: Heartbeat, stop: CancellationToken) {
         let mut stall = Stall::of(format!("refreshes of {}", self.shop));
         loop {
-            self.marks.mark_unchanged();
+            self.record_dirty.clear();
             let pause = tokio::select! {
                 () = stop.cancelled() => return,
                 read = async {
                     self.identity.is_confirmed().await;
-                    self.group(&mut stall).await
+                    heartbeat.work(self.group(&mut stall)).await
                 } => match read {
                     Ok(0) => limits::REFRESH_PAUSE,
                     Ok(_) => continue,
@@ -48,7 +49,7 @@ impl RecordRefresher {
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = self.marks.changed(), if pause == limits::REFRESH_PAUSE => {}
+                () = self.record_dirty.received(), if pause == limits::REFRESH_PAUSE => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::limits;
 use crate::shop::sync::{Plan, Syncs};
 use crate::shop::timetable::Timetable;
+use crate::supervisor::Heartbeat;
 use crate::supervisor::stall::Stall;
 
 /// What is wrong where nobody subscribes to webhooks.
@@ -106,14 +107,14 @@ pub(crate) struct Schedule {
 
 impl Schedule {
     /// Runs the resource's syncs until told to stop.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, heartbeat: Heartbeat, stop: CancellationToken) {
         tokio::select! {
-            () = self.work() => {}
+            () = self.work(&heartbeat) => {}
             () = stop.cancelled() => {}
         }
     }
 
-    async fn work(&mut self) {
+    async fn work(&mut self, heartbeat: &Heartbeat) {
         let (syncs, resource) = (Arc::clone(&self.syncs), self.resource);
         // Levels have names once there are products.
         if resource == Resource::Inventory {
@@ -122,17 +123,17 @@ impl Schedule {
         let (running, last_full) = last_runs(&syncs, resource).await;
         if let Some(run) = running {
             // A person who wanted any number deleted has to say so again.
-            self.go_on(run, false).await;
+            self.go_on(run, false, heartbeat).await;
         } else {
             let now = syncs.clock.now();
             let missed =
                 last_full.is_some_and(|full| self.timetable.missed_full(full.run.started_at, now));
-            self.start(Plan::scheduled(if missed {
+            let kind = if missed {
                 RunKind::Full
             } else {
                 RunKind::Quick
-            }))
-            .await;
+            };
+            self.start(Plan::scheduled(kind), heartbeat).await;
         }
         loop {
             let at = self.timetable.next();
@@ -153,14 +154,14 @@ impl Schedule {
                 () = wait => {
                     // What fell due during a long run is seen here, once.
                     if let Some(kind) = self.timetable.due(syncs.clock.now()) {
-                        self.start(Plan::scheduled(kind)).await;
+                        self.start(Plan::scheduled(kind), heartbeat).await;
                     }
                 }
                 Some(request) = self.requests.recv() => match request {
                     Request::Start(plan, answer) => match syncs.begin(resource, plan).await {
                         Ok(Some(record)) => {
                             let _ = answer.send(Ok(record.run.run_id.clone()));
-                            self.go_on(record, plan.any_missing).await;
+                            self.go_on(record, plan.any_missing, heartbeat).await;
                         }
                         Ok(None) => drop(answer.send(Err(under_way(resource)))),
                         Err(error) => {
@@ -191,10 +192,10 @@ impl Schedule {
         }
     }
 
-    async fn start(&mut self, plan: Plan) {
+    async fn start(&mut self, plan: Plan, heartbeat: &Heartbeat) {
         let (shop, resource) = (&self.syncs.shop, self.resource);
         match self.syncs.begin(resource, plan).await {
-            Ok(Some(record)) => self.go_on(record, plan.any_missing).await,
+            Ok(Some(record)) => self.go_on(record, plan.any_missing, heartbeat).await,
             Ok(None) => {
                 tracing::info!(shop.domain = %shop, %resource, "not started: a run is under way")
             }
@@ -205,13 +206,13 @@ impl Schedule {
     }
 
     /// Brings a run to its end, or ends it where somebody wants that.
-    async fn go_on(&mut self, record: RunRecord, any_missing: bool) {
+    async fn go_on(&mut self, record: RunRecord, any_missing: bool, heartbeat: &Heartbeat) {
         let (syncs, resource, id) = (
             Arc::clone(&self.syncs),
             self.resource,
             record.run.run_id.clone(),
         );
-        let mut work = std::pin::pin!(syncs.go_on(record, any_missing));
+        let mut work = std::pin::pin!(syncs.go_on(record, any_missing, heartbeat));
         let answer = loop {
             tokio::select! {
                 () = &mut work => return,

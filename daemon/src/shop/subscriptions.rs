@@ -8,7 +8,6 @@ use std::sync::Arc;
 use schemas::{Clock, Resource, RunKind, ShopDomain};
 use shopify::{ApiProblem, Client, Error, TOPICS};
 use store::Store;
-use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +16,9 @@ use crate::shop::identity::StoreIdentity;
 use crate::shop::notices::announce;
 use crate::shop::scheduler::Runs;
 use crate::shop::sync::Plan;
+use crate::supervisor::Heartbeat;
 use crate::supervisor::problems::{Problems, SCOPES_MISSING, SUBSCRIPTIONS_DECLINED};
+use crate::wakeups::Wakeup;
 
 /// What stockd needs, beside the scopes of its topics.
 const SCOPES: [&str; 6] = [
@@ -48,12 +49,12 @@ pub(crate) struct Subscriptions {
     /// Where it is told what is wrong.
     pub(crate) problems: Arc<Problems>,
     /// The app's scopes may have changed.
-    pub(crate) scopes_changed: watch::Receiver<()>,
+    pub(crate) scopes_changed: Wakeup,
 }
 
 impl Subscriptions {
     /// Works until told to stop.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, heartbeat: Heartbeat, stop: CancellationToken) {
         let mut lacking: Vec<&str> = Vec::new();
         let mut made: Vec<&str> = Vec::new();
         let mut retry = limits::SHOPIFY_PAUSE;
@@ -63,7 +64,7 @@ impl Subscriptions {
                 () = stop.cancelled() => return,
                 looked = async {
                     self.identity.is_confirmed().await;
-                    self.look(&mut lacking, &mut made).await
+                    heartbeat.work(self.look(&mut lacking, &mut made)).await
                 } => looked,
             };
             let pause = match looked {
@@ -82,7 +83,7 @@ impl Subscriptions {
                 () = stop.cancelled() => return,
                 // What says so can be replayed as often as somebody likes.
                 () = async {
-                    let _ = self.scopes_changed.changed().await;
+                    self.scopes_changed.received().await;
                     tokio::time::sleep_until(began + limits::SHOPIFY_PAUSE).await;
                 } => {}
                 () = tokio::time::sleep(pause) => {}

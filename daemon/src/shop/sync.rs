@@ -17,11 +17,14 @@ use schemas::{
 use serde::Serialize;
 use shopify::{Client, Retry};
 use store::{Batch, Cause, Operation, Outcome, Progress, RunRecord, Store, StoreError};
-use tokio::sync::watch;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::limits;
 use crate::shop::identity::{OtherStore, StoreIdentity};
+use crate::spans;
+use crate::supervisor::Heartbeat;
+use crate::wakeups::{Wakeup, Wakeups};
 
 /// Brings over one shop's records.
 pub(crate) struct Syncs {
@@ -35,10 +38,10 @@ pub(crate) struct Syncs {
     pub(crate) clock: Arc<dyn Clock>,
     /// Ids.
     pub(crate) entropy: Arc<Entropy>,
-    /// Records may be marked for reading.
-    pub(crate) marked: Arc<watch::Sender<()>>,
+    /// By which other parts are woken.
+    pub(crate) wakeups: Arc<Wakeups>,
     /// A bulk operation has ended.
-    pub(crate) bulk_ended: watch::Receiver<()>,
+    pub(crate) bulk_ended: Wakeup,
     /// How long one may make no headway.
     pub(crate) bulk_stuck: Duration,
     /// Percent of a resource's records that a full run may find missing before it stops and asks.
@@ -150,17 +153,19 @@ impl Syncs {
     }
 
     /// Brings a run to its end, from wherever it is.
-    pub(crate) async fn go_on(&self, record: RunRecord, any_missing: bool) {
+    pub(crate) async fn go_on(&self, record: RunRecord, any_missing: bool, heartbeat: &Heartbeat) {
         let (id, resource, kind) = (
             record.run.run_id.clone(),
             record.run.resource,
             record.run.kind,
         );
-        tracing::info!(shop.domain = %self.shop, run.id = %id, %resource, ?kind, resumed = !record.resume.is_empty(), "run under way");
+        tracing::info!(shop.domain = %self.shop, run.id = %id, %resource, ?kind, resumed = !record.resume.is_empty(), "Started or resumed a run");
+        let span = spans::run(&self.shop, &record.run);
         let run = Run {
             syncs: self,
             record,
             told: None,
+            heartbeat,
         };
         let work = async {
             self.identity.confirm().await?;
@@ -169,17 +174,17 @@ impl Syncs {
                 RunKind::Quick => quick::finish(run).await,
             }
         };
-        let ended = work.await;
+        let ended = heartbeat.work(work).instrument(span).await;
         match ended {
             Ok(SyncRun {
                 processed, changed, ..
             }) => {
-                tracing::info!(shop.domain = %self.shop, run.id = %id, %resource, processed, changed, "run completed");
+                tracing::info!(shop.domain = %self.shop, run.id = %id, %resource, processed, changed, "Completed a run");
                 self.end(id, RunState::Completed, None).await;
             }
             Err(Stopped::Ended) => {}
             Err(error) => {
-                tracing::error!(shop.domain = %self.shop, run.id = %id, %resource, %error, "run failed");
+                tracing::error!(shop.domain = %self.shop, run.id = %id, %resource, %error, "A run failed");
                 self.end(id, RunState::Failed, Some(error.to_string()))
                     .await;
             }
@@ -227,6 +232,8 @@ struct Run<'a> {
     record: RunRecord,
     /// When progress was reported last.
     told: Option<Instant>,
+    /// Of the task that brings the run to its end: a run works for hours, and beats at each step.
+    heartbeat: &'a Heartbeat,
 }
 
 impl Run<'_> {
@@ -237,6 +244,7 @@ impl Run<'_> {
         notes: &impl Serialize,
         shopify_time: Option<Timestamp>,
     ) -> Result<(), Stopped> {
+        self.heartbeat.beat();
         let run = &mut self.record.run;
         // The window ends where its first page was read; what changes later is the next window's.
         // The time of a single answer may be wrong; that of a bulk operation is a record's. A window that ended in the future would leave out what
@@ -274,7 +282,7 @@ impl Run<'_> {
             return Err(Stopped::Ended);
         }
         run.changed += changed;
-        self.syncs.marked.send_replace(());
+        self.syncs.wakeups.record_dirty.send();
         if self
             .told
             .is_none_or(|told| told.elapsed() >= limits::PROGRESS_PAUSE)
@@ -282,7 +290,7 @@ impl Run<'_> {
             self.told = Some(Instant::now());
             self.syncs
                 .hub
-                .tell(&self.syncs.shop, &Ephemeral::ShopifyProgress(run.clone()));
+                .publish_ephemeral(&self.syncs.shop, &Ephemeral::ShopifyProgress(run.clone()));
         }
         Ok(())
     }

@@ -1,5 +1,8 @@
 //! That an event comes back from the log as it was, whoever wrote it, and what no stockd of today knows is passed over.
 
+use serde_json::json;
+
+use super::stored::POSTED;
 use super::*;
 use crate::shape::StockStatus;
 
@@ -16,7 +19,7 @@ fn posted(kind: Kind) -> Result<Event, crate::ErrorBody> {
 
 #[test]
 fn no_two_kinds_have_one_name() {
-    let names: std::collections::BTreeSet<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+    let names: BTreeSet<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
     assert_eq!(names.len(), Kind::ALL.len());
     assert!(!names.contains(POSTED), "what is posted is stored under it");
     for kind in Kind::ALL {

@@ -10,7 +10,7 @@ use crate::error::{ErrorBody, ErrorCode};
 use crate::id::{
     AnyId, CustomerId, ID_BYTES_MAX, LocationId, OrderId, ProductId, TransferId, UserId, VariantId,
 };
-use crate::kind::Kind;
+use crate::kind::{Kind, RequiredField};
 use crate::room::Room;
 
 /// The fields that say where something is.
@@ -155,14 +155,16 @@ pub(super) fn posted(
         ))
     };
     let is_there = |keys: &[&'static str]| fields.id::<AnyId>(keys).map(|id| id.is_some());
-    match kind {
-        Kind::OrderCreated | Kind::OrderDeleted | Kind::OrderStatusChanged | Kind::OrderUpdated => {
-            needs("orderId", read.order_id.is_some())
-        }
-        Kind::PaymentFailed | Kind::PaymentReceived | Kind::PaymentRefunded => {
-            needs("orderId", is_there(&["orderId", "paymentId", "id"])?)
-        }
-        Kind::PaymentStatusChanged => {
+    match kind.required().ok_or_else(Posted::refuse_kind)? {
+        RequiredField::Company => needs("companyId", read.company_id.is_some()),
+        RequiredField::Customer => needs(
+            "customerId",
+            read.customer_id.is_some() || read.user_id.is_some(),
+        ),
+        RequiredField::Nothing => Ok(()),
+        RequiredField::Order => needs("orderId", read.order_id.is_some()),
+        RequiredField::Payment => needs("orderId", is_there(&["orderId", "paymentId", "id"])?),
+        RequiredField::PaymentStatus => {
             needs("orderId", is_there(&["orderId", "paymentId", "id"])?)?;
             if read.name.is_none() && !fields.has("status") {
                 return Err(ErrorBody::field(
@@ -172,33 +174,12 @@ pub(super) fn posted(
             }
             Ok(())
         }
-        Kind::InventoryLowStock
-        | Kind::InventoryOutOfStock
-        | Kind::InventoryReservation
-        | Kind::InventoryRestocked
-        | Kind::InventoryUpdated => needs(
+        RequiredField::Product => needs("productId", read.product_id.is_some()),
+        RequiredField::Stock => needs(
             "productId",
             is_there(&["productId", "variantId", "inventoryItemId"])?,
         ),
-        Kind::InventoryTransfer => needs("transferId", read.transfer_id.is_some()),
-        Kind::ProductCreated
-        | Kind::ProductDeleted
-        | Kind::ProductPriceChanged
-        | Kind::ProductUpdated => needs("productId", read.product_id.is_some()),
-        Kind::CustomerActivity
-        | Kind::CustomerAddedToCart
-        | Kind::CustomerOffline
-        | Kind::CustomerOnline
-        | Kind::CustomerViewingProduct => needs(
-            "customerId",
-            read.customer_id.is_some() || read.user_id.is_some(),
-        ),
-        Kind::UserActivity | Kind::UserNotification => needs("userId", read.user_id.is_some()),
-        Kind::CompanyNotification => needs("companyId", read.company_id.is_some()),
-        Kind::SecurityAlert
-        | Kind::SystemAlert
-        | Kind::SystemMaintenance
-        | Kind::SystemNotification => {
+        RequiredField::Text => {
             let texts = ["title", "subject", "message", "content"];
             if !texts.iter().any(|key| fields.has(key)) {
                 return Err(ErrorBody::field(
@@ -208,14 +189,8 @@ pub(super) fn posted(
             }
             Ok(())
         }
-        Kind::ShopNotification => Ok(()),
-        Kind::CommandUpdated
-        | Kind::Emitted
-        | Kind::ShopifyDrift
-        | Kind::ShopifyProgress
-        | Kind::ShopifySyncStatus
-        | Kind::ShopifyWebhookReceived
-        | Kind::Typing => Err(Posted::refuse_kind()),
+        RequiredField::Transfer => needs("transferId", read.transfer_id.is_some()),
+        RequiredField::User => needs("userId", read.user_id.is_some()),
     }?;
     Ok(Posted { data, ..read })
 }

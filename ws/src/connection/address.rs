@@ -143,6 +143,7 @@ impl AddressCounts {
     pub fn enter(&self, address: IpAddr, most: usize) -> bool {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(counted_as(address)).or_default();
+        // Looked at and counted under one lock: two connections cannot both take the last place.
         let free = *count < most;
         *count += usize::from(free);
         free

@@ -55,6 +55,7 @@ impl FramingLayer {
                 Ok(packet.map(|packet| frame::text(&packet.encode())))
             }
             Self::Plain(heart) => {
+                // Its pong may be in the kernel, where nobody has looked.
                 if !listening {
                     heart.excuse(now);
                 }

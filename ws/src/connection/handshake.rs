@@ -27,6 +27,7 @@ impl<'a> HandshakeQuery<'a> {
                 "transport" => &mut query.transport,
                 _ => continue,
             };
+            // The first mention counts: what is appended to the query changes nothing.
             known.get_or_insert(value);
         }
         query

@@ -14,7 +14,7 @@ use crate::hub::Hub;
 use crate::hub::socket::{ClientAdmission, Socket};
 use crate::protocol::close_reason::CloseReason;
 use crate::protocol::engine::TransportMessage;
-use crate::protocol::socketio::{Call, MessageRateLimiter};
+use crate::protocol::socketio::{ClientCall, MessageRateLimiter};
 use crate::source::AuthError;
 
 /// The driver of one plain WebSocket.
@@ -88,7 +88,7 @@ impl ProtocolDriver for PlainDriver {
                 "plain_messages_per_minute",
                 self.hub.options.plain_messages_per_minute,
             );
-            self.socket.refuse_excess(&Call::default(), out);
+            self.socket.refuse_excess(&ClientCall::default(), out);
             return Ok(());
         }
         self.socket.queue_call(match message {

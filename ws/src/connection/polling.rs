@@ -54,6 +54,8 @@ impl<T: ProtocolDriver> PollingTask<T> {
                 let _ = successor.send(self.session);
             }
             Err(reason) => {
+                // A client that closes the session itself knows it: its GET ends with a noop. Any other is
+                // told by a close packet, so that it does not poll on.
                 let goodbye = reason == CloseReason::Goodbye;
                 if let Some(poll) = self.polling.take() {
                     answer(

@@ -54,6 +54,8 @@ impl SendQueue {
         while let Some((frame, pieces)) = self.first_whole() {
             let whole = payload.len();
             payload::append(&mut payload, &frame);
+            // Appended first and taken back if need be: how long a message is as a packet (binary ones
+            // as base64) is known only afterwards.
             if whole > 0 && payload.len() > bytes_max {
                 payload.truncate(whole);
                 break;
@@ -128,6 +130,7 @@ impl SendQueue {
     }
 
     fn forget(&mut self, mut written: usize) {
+        // A partly written frame stays in front; `advance` only moves its beginning.
         self.bytes = self.bytes.saturating_sub(written);
         while let Some(frame) = self.frames.front_mut() {
             if written < frame.len() {

@@ -92,6 +92,7 @@ impl SocketIoDriver {
         auth: Option<&Map<String, Value>>,
         out: &mut SendQueue,
     ) -> Result<(), CloseReason> {
+        // A second CONNECT while the first is looked up is out of turn, as it is once admitted.
         if self
             .lookups
             .iter()
@@ -159,6 +160,8 @@ impl SocketIoDriver {
     fn expire(&mut self, since_opening: Duration, out: &mut SendQueue) {
         let token_checks = self.hub.token_checks();
         let anew = std::mem::replace(&mut self.token_checks, token_checks) != token_checks;
+        // Revocation is asked about only after `Hub::recheck_tokens`: for each socket it is a look into
+        // the list of revoked tokens.
         let over = self
             .joined
             .iter()

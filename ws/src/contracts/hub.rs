@@ -14,7 +14,7 @@ use super::fact::{Audience, Change, Level, Notice, Order, Outcome, Payment, Stoc
 use super::names::names;
 use super::request::{self, Fields, Join, Leaving, Request, own_orders};
 use super::{Arrived, CONNECTED, Contract, Part, Telling, json_text};
-use crate::protocol::socketio::Call;
+use crate::protocol::socketio::ClientCall;
 
 pub(crate) struct Hub;
 
@@ -133,7 +133,7 @@ impl Contract for Hub {
         }
     }
 
-    fn read(&self, call: &Call, identity: &Identity) -> Result<Request, ErrorBody> {
+    fn read(&self, call: &ClientCall, identity: &Identity) -> Result<Request, ErrorBody> {
         request::plain(call)?;
         match HubRequest::parse(&call.name).ok_or_else(request::unknown)? {
             HubRequest::JoinRoom => {
@@ -297,7 +297,7 @@ fn room(name: &str) -> Result<Room, ErrorBody> {
 }
 
 /// The one thing that most requests say: alone, or as a field.
-fn argument(call: &Call, key: &str) -> Result<String, ErrorBody> {
+fn argument(call: &ClientCall, key: &str) -> Result<String, ErrorBody> {
     let missing = || ErrorBody::field(key, format!("{key} is missing: a number or a text"));
     match call.args.first() {
         None | Some(Value::Null) => Err(missing()),
@@ -306,7 +306,10 @@ fn argument(call: &Call, key: &str) -> Result<String, ErrorBody> {
     }
 }
 
-fn named<Id: std::str::FromStr + Into<AnyId>>(call: &Call, key: &str) -> Result<AnyId, ErrorBody> {
+fn named<Id: std::str::FromStr + Into<AnyId>>(
+    call: &ClientCall,
+    key: &str,
+) -> Result<AnyId, ErrorBody> {
     let text = argument(call, key)?;
     AnyId::of::<Id>(&text).map_err(|problem| ErrorBody::field(key, format!("{key}: {problem}")))
 }

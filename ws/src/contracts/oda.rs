@@ -18,8 +18,8 @@ pub use self::request::OdaRequest;
 use super::names::names;
 use super::{Arrived, CONNECTED, Contract, ERROR, Part, RESYNC, Telling};
 use crate::contracts::request::{Request, own_orders};
-use crate::hub::reader::Kinds;
-use crate::protocol::socketio::Call;
+use crate::hub::reader::NotificationKinds;
+use crate::protocol::socketio::ClientCall;
 
 pub(crate) struct Oda;
 
@@ -82,11 +82,11 @@ impl Contract for Oda {
         }
     }
 
-    fn read(&self, call: &Call, identity: &Identity) -> Result<Request, ErrorBody> {
+    fn read(&self, call: &ClientCall, identity: &Identity) -> Result<Request, ErrorBody> {
         request::parse(call, identity)
     }
 
-    fn brings(&self, room: &Room, event: &Event, kinds: &Kinds) -> bool {
+    fn brings(&self, room: &Room, event: &Event, kinds: &NotificationKinds) -> bool {
         let told = told_as(event);
         match room {
             Room::Notifications => match told {
@@ -110,7 +110,7 @@ impl Contract for Oda {
         })
     }
 
-    fn failed(&self, call: &Call, error: &ErrorBody) -> Option<(&'static str, Value)> {
+    fn failed(&self, call: &ClientCall, error: &ErrorBody) -> Option<(&'static str, Value)> {
         let name = request::failure_event(&call.name)?;
         Some((
             name.as_str(),
@@ -167,6 +167,10 @@ enum Told<'e> {
 }
 
 /// The table: each event's name outside.
+#[expect(
+    clippy::match_same_arms,
+    reason = "each reason for not telling stands at its own kinds"
+)]
 fn told_as(event: &Event) -> Told<'_> {
     use OdaMessage as Message;
     match event {

@@ -27,8 +27,8 @@ use super::fact::first;
 use super::names::names;
 use super::request::Request;
 use super::{Arrived, CONNECTED, Contract, ERROR, PONG, Part, RESYNC, Telling};
-use crate::hub::reader::Kinds;
-use crate::protocol::socketio::Call;
+use crate::hub::reader::NotificationKinds;
+use crate::protocol::socketio::ClientCall;
 
 names! {
     /// What clients of omni hear beside events, whose names are those of [`row`] or given by whoever emits them.
@@ -93,7 +93,7 @@ impl Contract for Omni {
         Topic::of(room).map(|topic| topic.as_str().to_owned())
     }
 
-    fn read(&self, call: &Call, identity: &Identity) -> Result<Request, ErrorBody> {
+    fn read(&self, call: &ClientCall, identity: &Identity) -> Result<Request, ErrorBody> {
         request::parse(call, identity)
     }
 
@@ -118,14 +118,14 @@ impl Contract for Omni {
 
     /// Only what its namespace is about, though orders' rooms hear of payments, too. What is emitted to a room comes to
     /// whoever is in it.
-    fn brings(&self, room: &Room, event: &Event, _kinds: &Kinds) -> bool {
+    fn brings(&self, room: &Room, event: &Event, _kinds: &NotificationKinds) -> bool {
         let topic = Topic::of(room);
         topic.is_some() && (event.kind() == Kind::Emitted || topic == topic_of(event))
     }
 
     fn confirmed(
         &self,
-        call: &Call,
+        call: &ClientCall,
         fields: &Map<String, Value>,
         identity: &Identity,
     ) -> Option<(&'static str, Value)> {
@@ -150,6 +150,10 @@ impl Contract for Omni {
 }
 
 /// The table: what an event is called and under which namespace it comes; `None` where the contract has no word.
+#[expect(
+    clippy::match_same_arms,
+    reason = "each reason for not telling stands at its own kinds"
+)]
 fn row(kind: Kind) -> Option<(&'static str, Topic)> {
     use Topic::{Customers, Inventory, Orders, Payments, Products, System};
     Some(match kind {

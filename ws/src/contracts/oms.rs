@@ -13,7 +13,7 @@ use super::fact::{Audience, Change, Level, Notice, Order, Stock, id_json};
 use super::names::names;
 use super::request::{self, Fields, Join, Leaving, Request, own_orders};
 use super::{Arrived, CONNECTED, Contract, PING, PONG, Part, Telling};
-use crate::protocol::socketio::Call;
+use crate::protocol::socketio::ClientCall;
 
 pub(crate) struct Oms;
 
@@ -22,6 +22,10 @@ const ORDERS: &str = "order_updates";
 const INVENTORY: &str = "inventory_updates";
 
 impl Contract for Oms {
+    #[expect(
+        clippy::match_same_arms,
+        reason = "each reason for not telling stands at its own kinds"
+    )]
     fn parts(&self, told: &Telling<'_>) -> Vec<Part> {
         let at = told.at;
         match told.event {
@@ -121,7 +125,7 @@ impl Contract for Oms {
         room_name(room)
     }
 
-    fn read(&self, call: &Call, identity: &Identity) -> Result<Request, ErrorBody> {
+    fn read(&self, call: &ClientCall, identity: &Identity) -> Result<Request, ErrorBody> {
         request::plain(call)?;
         let join = |subscribed: &str| {
             let rooms = BTreeSet::from([room(subscribed), stream(subscribed)]);
@@ -164,7 +168,7 @@ impl Contract for Oms {
 
     fn confirmed(
         &self,
-        call: &Call,
+        call: &ClientCall,
         _fields: &Map<String, Value>,
         _identity: &Identity,
     ) -> Option<(&'static str, Value)> {
@@ -207,12 +211,12 @@ names! {
 }
 
 /// Reads a message of a plain WebSocket: the name of an event alone, or with its data.
-pub(crate) fn read(text: &str) -> Result<Call, ErrorBody> {
+pub(crate) fn read(text: &str) -> Result<ClientCall, ErrorBody> {
     let name = text.trim();
     if (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.starts_with(['{', '[', '"']) {
-        return Ok(Call {
+        return Ok(ClientCall {
             name: name.to_owned(),
-            ..Call::default()
+            ..ClientCall::default()
         });
     }
     let mut message: Map<String, Value> = schemas::json::read(name.as_bytes()).unwrap_or_default();
@@ -221,10 +225,10 @@ pub(crate) fn read(text: &str) -> Result<Call, ErrorBody> {
         let message = r#"A message is the name of an event, or JSON: {"event": "unsubscribe", "data": {"type": "order"}}"#;
         return Err(ErrorBody::new(ErrorCode::InvalidPayload, message));
     };
-    Ok(Call {
+    Ok(ClientCall {
         name,
         args: data.into_iter().collect(),
-        ..Call::default()
+        ..ClientCall::default()
     })
 }
 

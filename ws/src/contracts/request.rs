@@ -10,9 +10,9 @@ use schemas::{
 };
 use serde_json::{Map, Value};
 
-use crate::hub::reader::Kinds;
+use crate::hub::reader::NotificationKinds;
 use crate::limits::IDS_PER_LIST_MAX;
-use crate::protocol::socketio::Call;
+use crate::protocol::socketio::ClientCall;
 
 /// A request that may be carried out.
 #[derive(Debug, PartialEq)]
@@ -48,7 +48,7 @@ pub(crate) struct Join {
     /// The levels to answer with.
     pub(crate) snapshot: Option<LevelSelection>,
     /// The kinds of notification wanted, where that was the question.
-    pub(crate) kinds: Option<Kinds>,
+    pub(crate) kinds: Option<NotificationKinds>,
     /// For how long events may be put together.
     pub(crate) wait: Option<Duration>,
     /// An order that, if we know it, must be one that may be seen.
@@ -87,7 +87,7 @@ pub(crate) fn own_orders(identity: &Identity) -> BTreeSet<Room> {
 }
 
 /// A fresh token for a live socket.
-pub(crate) fn refresh(call: &Call) -> Result<Request, ErrorBody> {
+pub(crate) fn refresh(call: &ClientCall) -> Result<Request, ErrorBody> {
     match Fields::of(call)?.field("token") {
         Some(Value::String(token)) => Ok(Request::Refresh {
             token: token.clone(),
@@ -109,7 +109,7 @@ pub(crate) fn unknown() -> ErrorBody {
 }
 
 /// Refuses what no contract takes.
-pub(crate) fn plain(call: &Call) -> Result<(), ErrorBody> {
+pub(crate) fn plain(call: &ClientCall) -> Result<(), ErrorBody> {
     if call.attachments.is_empty() {
         return Ok(());
     }
@@ -124,7 +124,7 @@ pub(crate) struct Fields<'a>(Option<&'a Map<String, Value>>);
 
 impl<'a> Fields<'a> {
     /// Those of a request's payload, which may be missing.
-    pub(crate) fn of(call: &'a Call) -> Result<Self, ErrorBody> {
+    pub(crate) fn of(call: &'a ClientCall) -> Result<Self, ErrorBody> {
         match call.args.first() {
             None | Some(Value::Null) => Ok(Self(None)),
             Some(Value::Object(fields)) => Ok(Self(Some(fields))),

@@ -26,7 +26,7 @@ pub(crate) struct LogReader {
     rooms: SortedMap<Room, Sequence>,
     /// A mask of these rooms, to pass over most entries without looking at a room.
     mask: RoomMask,
-    kinds: Kinds,
+    kinds: NotificationKinds,
     position: Sequence,
     /// Whether a wanted entry may stand between `position` and the head.
     behind: bool,
@@ -36,12 +36,12 @@ pub(crate) struct LogReader {
 
 /// The kinds of notification that a client wants in [`Room::Notifications`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Kinds {
+pub(crate) enum NotificationKinds {
     All,
     Only(BTreeSet<String>),
 }
 
-impl Kinds {
+impl NotificationKinds {
     pub(crate) fn contains(&self, kind: Option<&str>) -> bool {
         match self {
             Self::All => true,
@@ -63,7 +63,7 @@ impl LogReader {
             shops,
             rooms: SortedMap::default(),
             mask: RoomMask::default(),
-            kinds: Kinds::All,
+            kinds: NotificationKinds::All,
             position,
             behind: false,
             ceiling: None,
@@ -97,7 +97,7 @@ impl LogReader {
     pub(crate) fn missed_entry(
         &self,
         rooms: &BTreeSet<Room>,
-        kinds: Option<&Kinds>,
+        kinds: Option<&NotificationKinds>,
         broadcast: &Broadcast,
     ) -> bool {
         self.matches(broadcast, kinds.unwrap_or(&self.kinds), |room| {
@@ -126,7 +126,7 @@ impl LogReader {
         &self,
         rooms: &[Room],
         broadcast: &Broadcast,
-        kinds: &Kinds,
+        kinds: &NotificationKinds,
         joined: impl Fn(&Room) -> bool,
     ) -> bool {
         let contract = self.namespace.contract();
@@ -138,7 +138,7 @@ impl LogReader {
     fn matches(
         &self,
         broadcast: &Broadcast,
-        kinds: &Kinds,
+        kinds: &NotificationKinds,
         joined: impl Fn(&Room) -> bool,
     ) -> bool {
         self.matches_frame(&broadcast.rooms, broadcast, kinds, joined)
@@ -148,7 +148,7 @@ impl LogReader {
 
     /// Changes the wanted kinds from now on. What was received before proves nothing about the new
     /// kinds, so the room of notifications counts from here.
-    pub(crate) fn set_kinds(&mut self, kinds: Kinds) {
+    pub(crate) fn set_kinds(&mut self, kinds: NotificationKinds) {
         if kinds != self.kinds {
             if let Some(joined) = self.rooms.get_mut(&Room::Notifications) {
                 *joined = (*joined).max(self.position);
@@ -190,12 +190,12 @@ impl LogReader {
         self.rooms.iter()
     }
 
-    pub(crate) fn kinds(&self) -> &Kinds {
+    pub(crate) fn kinds(&self) -> &NotificationKinds {
         &self.kinds
     }
 
     /// Puts back the rooms and kinds of a session that is recovered.
-    pub(crate) fn restore(&mut self, rooms: BTreeMap<Room, Sequence>, kinds: Kinds) {
+    pub(crate) fn restore(&mut self, rooms: BTreeMap<Room, Sequence>, kinds: NotificationKinds) {
         for (room, joined) in rooms {
             self.mask = self.mask.with(&room);
             self.rooms.insert(room, joined);

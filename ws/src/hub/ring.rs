@@ -75,6 +75,8 @@ impl EventRing {
             weight,
             broadcast,
         });
+        // After the push: one entry alone may exceed the bytes, and is dropped again. Its readers go on
+        // from the source.
         while self.entries.len() > self.entries_max || self.bytes > self.bytes_max {
             let Some(oldest) = self.entries.pop_front() else {
                 break;

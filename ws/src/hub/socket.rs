@@ -34,7 +34,7 @@ use crate::hub::reader::LogReader;
 use crate::hub::replay::{self, LogPage};
 use crate::hub::{Hub, SocketSignal, count};
 use crate::limits::{REQUESTS_WAITING_MAX, RING_ENTRIES_PER_LOOK};
-use crate::protocol::socketio::{Call, NamespaceId as _};
+use crate::protocol::socketio::{ClientCall, NamespaceId as _};
 use crate::source::{AuthError, LevelsSnapshot, OrderOwner, SourceError};
 
 pub(crate) use self::admission::{ClientAdmission, SessionLookup};
@@ -54,7 +54,7 @@ pub(crate) struct Socket {
     /// that declined it.
     session: Option<Box<RecoverableSession>>,
     /// Requests that wait, oldest first; an error stands for one that could not be read.
-    calls: VecDeque<Result<Call, ErrorBody>>,
+    calls: VecDeque<Result<ClientCall, ErrorBody>>,
     /// `None` until the client sets any; only clients of the omni contract do.
     options: Option<Box<SubscriptionOptions>>,
     /// Boxed, because a join is rare and large, and every connection would reserve room for it.
@@ -67,9 +67,9 @@ type PendingQuery = Pin<Box<dyn Future<Output = QueryAnswer> + Send>>;
 /// The answer to a query of the socket: to the [`EventSource`](crate::EventSource), or to a
 /// command.
 enum QueryAnswer {
-    Command(Call, Result<Value, ErrorBody>),
+    Command(ClientCall, Result<Value, ErrorBody>),
     /// The identity behind the token of this request, and from where the client wants to go on.
-    Identity(Call, Option<Since>, Result<Box<Identity>, AuthError>),
+    Identity(ClientCall, Option<Since>, Result<Box<Identity>, AuthError>),
     /// Whether the session's record was written, and what for.
     Kept(WriteReason, Result<(), SourceError>),
     Levels(Result<Arc<LevelsSnapshot>, SourceError>),
@@ -134,7 +134,7 @@ impl Socket {
     }
 
     /// Queues a request behind the others.
-    pub(crate) fn queue_call(&mut self, call: Result<Call, ErrorBody>) {
+    pub(crate) fn queue_call(&mut self, call: Result<ClientCall, ErrorBody>) {
         self.calls.push_back(call);
     }
 
@@ -151,7 +151,7 @@ impl Socket {
                 }
                 match call {
                     Ok(call) => self.run_request(call, out),
-                    Err(error) => self.refuse(&Call::default(), &error, out),
+                    Err(error) => self.refuse(&ClientCall::default(), &error, out),
                 }
             } else if let ReadProgress::Idle = self.read(out) {
                 let Some(broadcast) = self.signal.take_ephemeral() else {
@@ -260,7 +260,7 @@ impl Socket {
     }
 
     /// Answers a message that exceeds the client's rate.
-    pub(crate) fn refuse_excess(&self, call: &Call, out: &mut SendQueue) {
+    pub(crate) fn refuse_excess(&self, call: &ClientCall, out: &mut SendQueue) {
         let error = ErrorBody::new(ErrorCode::RateLimited, "Too many messages; wait a moment");
         self.refuse(call, &error, out);
     }
@@ -335,11 +335,16 @@ impl Socket {
             .fetch_add(sent.into(), Ordering::Relaxed);
     }
 
-    fn refuse(&self, call: &Call, error: &ErrorBody, out: &mut SendQueue) {
+    fn refuse(&self, call: &ClientCall, error: &ErrorBody, out: &mut SendQueue) {
         out.extend(self.voice().refuse(call, error));
     }
 
-    fn answer(&mut self, call: &Call, outcome: Result<Value, ErrorBody>, out: &mut SendQueue) {
+    fn answer(
+        &mut self,
+        call: &ClientCall,
+        outcome: Result<Value, ErrorBody>,
+        out: &mut SendQueue,
+    ) {
         match outcome {
             Ok(Value::Object(fields)) => {
                 self.flush(out);
@@ -370,11 +375,14 @@ impl Socket {
 impl Socket {
     fn read(&mut self, out: &mut SendQueue) -> ReadProgress {
         self.catch_up_marks();
+        // The ring stays locked for reading while frames are queued. Publishing waits for that, so the
+        // number of entries and of bytes is bounded below.
         let hub = Arc::clone(&self.hub);
         let ring = hub.ring.read().unwrap_or_else(PoisonError::into_inner);
         let Some((after, until)) = self.reader.due(ring.head()) else {
             return ReadProgress::Idle;
         };
+        // Before the floor only the store knows. Up to the floor is enough: the rest is in the ring.
         if after < ring.floor() {
             let rooms = self.reader.rooms().cloned().collect();
             self.query_page(rooms, after, until.min(ring.floor()));
@@ -448,7 +456,7 @@ impl Socket {
 
 /// Carrying out requests.
 impl Socket {
-    fn run_request(&mut self, call: Call, out: &mut SendQueue) {
+    fn run_request(&mut self, call: ClientCall, out: &mut SendQueue) {
         self.catch_up_marks();
         match self.namespace.contract().read(&call, &self.reader.identity) {
             Ok(Request::Command {

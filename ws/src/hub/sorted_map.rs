@@ -38,6 +38,7 @@ impl<K: Ord, V> SortedMap<K, V> {
         match self.place(&key) {
             Ok(place) => self.0[place].1 = value,
             Err(place) => {
+                // Doubles from one on, where `Vec` would begin with four.
                 if self.0.len() == self.0.capacity() {
                     self.0.reserve_exact(self.0.len().max(1));
                 }

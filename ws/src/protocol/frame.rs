@@ -141,6 +141,7 @@ impl FrameDecoder {
             };
             let (payload, rest) = input.split_at(frame.left.min(input.len()));
             *input = rest;
+            // A control frame may stand between the fragments of a message, so it has a buffer of its own.
             let into = if frame.is_control() {
                 &mut self.control
             } else {
@@ -152,6 +153,7 @@ impl FrameDecoder {
                     .zip(frame.mask.iter().cycle())
                     .map(|(byte, mask)| byte ^ mask),
             );
+            // Keeps the mask in step with the payload, wherever the input was cut.
             frame.mask.rotate_left(payload.len() % 4);
             frame.left -= payload.len();
             if frame.left > 0 {
@@ -222,6 +224,7 @@ impl FrameDecoder {
             2 => length > 125,
             _ => length > 0xFFFF,
         };
+        // The highest bit must be 0, says RFC 6455, section 5.2.
         if !shortest || length >> 63 != 0 {
             return Err(FrameViolation::Length);
         }
@@ -232,6 +235,7 @@ impl FrameDecoder {
             mask: [mask[0], mask[1], mask[2], mask[3]],
         };
         if !frame.is_control() {
+            // Refused by the declared length, before any of it is read.
             if frame.left > self.message_bytes_max.saturating_sub(self.message.len()) {
                 return Err(FrameViolation::TooBig);
             }
@@ -252,6 +256,7 @@ impl FrameDecoder {
         if !frame.fin {
             return Ok(None);
         }
+        // Taken and not cleared: a connection keeps no memory between messages.
         let payload = std::mem::take(&mut self.message);
         Ok(Some(match self.kind.take() {
             Some(TEXT) => {

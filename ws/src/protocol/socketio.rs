@@ -8,4 +8,4 @@ mod session;
 pub(crate) use packet::ack_begin;
 pub use packet::{PacketContent, SocketIoPacket, SocketIoPacketError, event};
 pub(crate) use rate_limiter::MessageRateLimiter;
-pub use session::{Call, NamespaceId, SessionStep, SocketIoSession};
+pub use session::{ClientCall, NamespaceId, SessionStep, SocketIoSession};

@@ -15,7 +15,8 @@ use tokio::net::TcpListener;
 use crate::clock::SystemClock;
 use crate::config::{Config, Environment};
 use crate::people::auth::{self, NewToken};
-use crate::wiring::{Daemon, Dependencies, Secrets};
+use crate::secrets::Secrets;
+use crate::wiring::{Daemon, Dependencies};
 
 use super::*;
 

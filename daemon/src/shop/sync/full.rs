@@ -134,7 +134,8 @@ impl Full<'_> {
         let mut ended = syncs.bulk_ended.clone();
         let (mut pause, mut objects, mut moved) = (limits::BULK_PAUSE_MIN, None, Instant::now());
         loop {
-            ended.mark_unchanged();
+            ended.clear();
+            self.run.heartbeat.beat();
             let asked = Instant::now();
             let bulk = match &self.notes.operation {
                 Some(id) => patiently(|| syncs.client.bulk_state(id)).await?,
@@ -178,7 +179,7 @@ impl Full<'_> {
                 }
             }
             // Shopify tells when it has ended, and may forget to.
-            let _woken = timeout(pause, ended.changed()).await;
+            let _woken = timeout(pause, ended.received()).await;
             // What wakes it can be replayed as often as somebody likes.
             tokio::time::sleep_until(asked + limits::BULK_PAUSE_MIN).await;
             pause = (pause * 2).min(limits::BULK_PAUSE_MAX);

@@ -681,7 +681,7 @@ async fn presence_is_told_beside_the_log() {
     let other = Ephemeral::CustomerOnline(EventData::Own(CustomerPresence {
         customer_id: 6_u64.try_into().unwrap(),
     }));
-    world.hub.tell(&shop(), &other);
+    world.hub.publish_ephemeral(&shop(), &other);
     assert_eq!(staff.types().await, ["customer:online"]);
 }
 

@@ -902,7 +902,7 @@ async fn the_ephemeral_come_beside_the_log_and_only_to_those_who_may_see_them() 
         .client(&json!({ "role": "admin", "shops": [other_shop()] }))
         .await;
     for n in 0..100 {
-        world.hub.tell(&shop(), &webhook(n));
+        world.hub.publish_ephemeral(&shop(), &webhook(n));
     }
     let events = staff.events_so_far().await;
     let topics: Vec<_> = events

@@ -12,8 +12,8 @@ use schemas::{
 use super::{NotificationType, OdaMessage};
 use crate::contracts::names::names;
 use crate::contracts::request::{self, Fields, Join, Leaving, Request, forbidden, own_orders};
-use crate::hub::reader::Kinds;
-use crate::protocol::socketio::Call;
+use crate::hub::reader::NotificationKinds;
+use crate::protocol::socketio::ClientCall;
 
 /// What unsubscribing from everything is about, by how the rooms' names begin.
 const INVENTORY: &str = "inventory:";
@@ -40,7 +40,7 @@ names! {
 }
 
 /// Reads what a client asks and checks it against who it is.
-pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBody> {
+pub(crate) fn parse(call: &ClientCall, identity: &Identity) -> Result<Request, ErrorBody> {
     request::plain(call)?;
     let fields = || Fields::of(call);
     match OdaRequest::parse(&call.name).ok_or_else(request::unknown)? {
@@ -84,7 +84,7 @@ pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBo
                 let message = format!("types takes {}", known.join(", "));
                 return Err(ErrorBody::field("types", message));
             }
-            let kinds = types.map_or(Kinds::All, Kinds::Only);
+            let kinds = types.map_or(NotificationKinds::All, NotificationKinds::Only);
             let rooms = [Room::Notifications].into();
             Ok(Request::Join(Join {
                 rooms,
@@ -127,7 +127,11 @@ pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBo
     }
 }
 
-fn command(call: &Call, identity: &Identity, kind: CommandKind) -> Result<Request, ErrorBody> {
+fn command(
+    call: &ClientCall,
+    identity: &Identity,
+    kind: CommandKind,
+) -> Result<Request, ErrorBody> {
     if !identity.role.may_give_commands() {
         return Err(forbidden("commands"));
     }

@@ -194,7 +194,7 @@ fn what_the_contract_has_no_word_for_is_not_sent() {
 fn ids_are_taken_in_every_spelling_and_bounded() {
     let identity = Identity::unlimited("7".parse().unwrap(), Role::Staff);
     let ask = |payload: Value| {
-        let call = Call {
+        let call = ClientCall {
             id: None,
             name: "subscribe:inventory".to_owned(),
             args: vec![payload],

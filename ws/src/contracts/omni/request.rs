@@ -10,7 +10,7 @@ use crate::contracts::PING;
 use crate::contracts::names::names;
 use crate::contracts::request::{Fields, Join, Leaving, Request};
 use crate::limits::BATCH_MAX;
-use crate::protocol::socketio::Call;
+use crate::protocol::socketio::ClientCall;
 
 names! {
     /// What clients of omni ask.
@@ -23,22 +23,22 @@ names! {
 }
 
 /// Reads a message.
-pub(crate) fn read(text: &str) -> Result<Call, ErrorBody> {
+pub(crate) fn read(text: &str) -> Result<ClientCall, ErrorBody> {
     let mut message: Map<String, Value> = json::read(text.as_bytes()).unwrap_or_default();
     let (Some(Value::String(name)), data) = (message.remove("type"), message.remove("data")) else {
         let message =
             r#"A message is JSON: {"type": "subscribe", "data": {"namespace": "orders"}}"#;
         return Err(ErrorBody::new(ErrorCode::InvalidPayload, message));
     };
-    Ok(Call {
+    Ok(ClientCall {
         name,
         args: data.into_iter().collect(),
-        ..Call::default()
+        ..ClientCall::default()
     })
 }
 
 /// Reads what a client asks and checks it against who it is.
-pub(crate) fn parse(call: &Call, identity: &Identity) -> Result<Request, ErrorBody> {
+pub(crate) fn parse(call: &ClientCall, identity: &Identity) -> Result<Request, ErrorBody> {
     let data = Fields::of(call)?;
     let Some(asked) = OmniRequest::parse(&call.name) else {
         let message = "There is no such type: say auth, subscribe, unsubscribe or ping";

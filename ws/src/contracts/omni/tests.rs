@@ -42,7 +42,7 @@ fn told(broadcast: &Broadcast) -> Vec<Value> {
 }
 
 fn hears(room: &Room, event: &Logged) -> bool {
-    Omni.brings(room, &event.clone().into(), &Kinds::All)
+    Omni.brings(room, &event.clone().into(), &NotificationKinds::All)
 }
 
 fn order_of(status: OrderStatus) -> OrderChanged {

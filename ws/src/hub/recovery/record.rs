@@ -6,7 +6,7 @@ use schemas::{Epoch, Room, Sequence};
 use serde::{Deserialize, Serialize};
 
 use super::{Cursor, RightsFingerprint};
-use crate::hub::reader::Kinds;
+use crate::hub::reader::NotificationKinds;
 use crate::limits::{BACKFILLS_KEPT_MAX, SESSION_BYTES_MAX};
 
 /// The rooms of a session, as if every join under way had already ended.
@@ -16,7 +16,7 @@ pub(crate) struct SessionRecord {
     pub(crate) epoch: Epoch,
     /// Each room with the entry after which it counts.
     pub(crate) rooms: BTreeMap<Room, Sequence>,
-    pub(crate) kinds: Kinds,
+    pub(crate) kinds: NotificationKinds,
     pub(crate) backfills: RecentBackfills,
     /// The rights of the identity that joined the rooms last.
     pub(crate) rights: RightsFingerprint,
@@ -42,8 +42,8 @@ pub(crate) struct RoomBackfill {
     /// Its rooms, each with the entry after which it counted before this join; `None` when the
     /// socket was not in it.
     pub(crate) rooms: BTreeMap<Room, Option<Sequence>>,
-    pub(crate) kinds: Kinds,
-    pub(crate) kinds_before: Kinds,
+    pub(crate) kinds: NotificationKinds,
+    pub(crate) kinds_before: NotificationKinds,
 }
 
 impl RecentBackfills {
@@ -99,6 +99,7 @@ impl SessionRecord {
     /// Takes back what a client with that cursor was not sent. Returns the backfills that are still
     /// to be done, in order; `None` when it is no longer known what the client has.
     pub(crate) fn rewind(&mut self, cursor: Cursor) -> Option<Vec<RoomBackfill>> {
+        // A dropped backfill that was not complete: what the client missed of it is not known any more.
         if let Some((number, until)) = self.backfills.lost
             && cursor.backfill_resume(number, Sequence(0), until).is_some()
         {

@@ -261,6 +261,7 @@ impl Socket {
                 (recovers && hub.is_recoverable(namespace)).then(|| SessionId(hub.entropy.bytes()))
             }
         };
+        // Registered before anything else: a client that is refused here leaves nothing behind.
         let registration = if is_anonymous {
             None
         } else {

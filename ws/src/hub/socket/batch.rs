@@ -24,6 +24,7 @@ pub(super) type StateKey = (Kind, String, usize);
 impl EventBatch {
     /// Adds a frame at the end and removes an earlier state of the same thing.
     pub(super) fn add(&mut self, state: Option<StateKey>, frame: Bytes, wait: Duration) {
+        // A linear search: there are at most `BATCH_EVENTS_MAX` frames.
         if state.is_some()
             && let Some(earlier) = self.frames.iter().position(|(other, _)| *other == state)
         {

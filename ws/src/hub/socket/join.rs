@@ -12,20 +12,20 @@ use super::{LogInterrupted, QueryAnswer, ReadProgress, Socket};
 use crate::connection::SendQueue;
 use crate::contracts::request::{Join, Since};
 use crate::hub::broadcast::Broadcast;
-use crate::hub::reader::{Kinds, LogReader};
+use crate::hub::reader::{LogReader, NotificationKinds};
 use crate::hub::recovery::RoomBackfill;
 use crate::hub::replay::{self, LogPage};
 use crate::limits::{SNAPSHOT_LEVELS_MAX, SOURCE_DEADLINE};
-use crate::protocol::socketio::Call;
+use crate::protocol::socketio::ClientCall;
 use crate::source::{LevelsSnapshot, OrderOwner, SourceError};
 
 /// A join under way. The log is not read meanwhile, except in [`JoinStage::CatchUp`].
 pub(super) struct PendingJoin {
     /// The request to answer; `None` for a join of an earlier connection, whose answer was sent or
     /// will never be.
-    call: Option<Call>,
+    call: Option<ClientCall>,
     pub(super) rooms: BTreeSet<Room>,
-    pub(super) kinds: Option<Kinds>,
+    pub(super) kinds: Option<NotificationKinds>,
     /// The sequence from which the client wants to be sent what it missed in these rooms.
     since: Option<Sequence>,
     /// The levels for the answer, once they were read.
@@ -99,7 +99,7 @@ impl Socket {
     /// Begins a join: checks the bound of rooms, subscribes, and decides on the first stage.
     pub(super) fn join(
         &mut self,
-        call: Call,
+        call: ClientCall,
         Join {
             rooms,
             since,

@@ -29,6 +29,7 @@ impl Socket {
             contract.first_rooms(&self.reader.identity),
             contract.first_rooms(&identity),
         );
+        // Rooms that the new rights do not allow are left at once, not only at the next join.
         let lost = self.rooms_lost(&identity, &new);
         self.become_identity(identity, &old.union(&lost).cloned().collect(), new);
         Ok(self.reader.identity.expires_at)

@@ -18,7 +18,7 @@ use crate::hub::recovery::{
 };
 use crate::hub::replay;
 use crate::limits::{DURABLE_JOINS_PER_MINUTE_MAX, SOURCE_DEADLINE};
-use crate::protocol::socketio::{Call, MessageRateLimiter};
+use crate::protocol::socketio::{ClientCall, MessageRateLimiter};
 use crate::source::SourceError;
 
 /// The state of a socket that can be recovered.
@@ -57,9 +57,9 @@ pub(crate) enum WriteReason {
     /// The join that is under way.
     Join,
     /// Leaving these rooms, as this request asks.
-    Leave(Call, BTreeSet<Room>),
+    Leave(ClientCall, BTreeSet<Room>),
     /// Other rights, brought by a token that expires then.
-    Refresh(Call, Timestamp),
+    Refresh(ClientCall, Timestamp),
 }
 
 impl Socket {
@@ -143,6 +143,7 @@ impl Socket {
             changed |= *kinds != record.kinds;
             record.kinds.clone_from(kinds);
         }
+        // Joining again what was joined before is common after a reconnect, and writes nothing.
         if !changed {
             return Ok(false);
         }
@@ -194,7 +195,12 @@ impl Socket {
     }
 
     /// Leaves rooms; where the session is recoverable, after the record without them was written.
-    pub(super) fn write_leave(&mut self, call: &Call, rooms: BTreeSet<Room>, out: &mut SendQueue) {
+    pub(super) fn write_leave(
+        &mut self,
+        call: &ClientCall,
+        rooms: BTreeSet<Room>,
+        out: &mut SendQueue,
+    ) {
         let left = rooms.iter().any(|room| self.reader.is_in(room));
         let Some(mut record) = self.record().filter(|_| left) else {
             return self.leave(call, &rooms, &Ok(()), out);
@@ -219,7 +225,7 @@ impl Socket {
     /// Leaves rooms after the record was written, and answers; refuses when it was not.
     pub(super) fn leave(
         &mut self,
-        call: &Call,
+        call: &ClientCall,
         rooms: &BTreeSet<Room>,
         kept: &Result<(), SourceError>,
         out: &mut SendQueue,
@@ -263,7 +269,7 @@ impl Socket {
     }
 
     /// Writes a record with the present rights. Without a session there is none.
-    pub(super) fn write_rights(&mut self, call: Call, expires_at: Timestamp) {
+    pub(super) fn write_rights(&mut self, call: ClientCall, expires_at: Timestamp) {
         if let Some(record) = self.record() {
             self.write_record(record, WriteReason::Refresh(call, expires_at));
         }

@@ -18,7 +18,7 @@ use crate::contracts::omni::{self, Topic};
 use crate::contracts::request::{Join, Since};
 use crate::hub::Hub;
 use crate::limits::{KEYS_PAUSE, SOURCE_DEADLINE};
-use crate::protocol::socketio::Call;
+use crate::protocol::socketio::ClientCall;
 use crate::source::AuthError;
 
 /// What one client has set.
@@ -94,7 +94,7 @@ impl Socket {
     /// query, and later requests wait for it.
     pub(super) fn query_identity(
         &mut self,
-        call: Call,
+        call: ClientCall,
         token: String,
         since: Option<Since>,
         out: &mut SendQueue,
@@ -116,7 +116,7 @@ impl Socket {
     /// that are subscribed to, and in the others when they are.
     pub(super) fn authenticate(
         &mut self,
-        call: Call,
+        call: ClientCall,
         identity: Result<Identity, AuthError>,
         since: Option<Since>,
         out: &mut SendQueue,

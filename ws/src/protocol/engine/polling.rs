@@ -7,7 +7,7 @@ use crate::limits::{NOOP_PAUSE, POLL_MAX};
 /// The GET of one session that waits for packets, as a value. `P` is what it can be answered
 /// through.
 ///
-/// Call [`PendingPoll::wait`] for each GET. After that, after packets were added, and at
+/// ClientCall [`PendingPoll::wait`] for each GET. After that, after packets were added, and at
 /// [`PendingPoll::deadline`], call [`PendingPoll::reply`] and send the answer that it returns.
 /// Times are counted from the opening of the session.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use crate::protocol::close_reason::CloseReason;
 
 /// The exchange on a WebSocket that wants to take a session over, as a value.
 ///
-/// Call [`UpgradeProbe::receive`] for each text until it returns [`ProbeStep::TakeOver`]; what
+/// ClientCall [`UpgradeProbe::receive`] for each text until it returns [`ProbeStep::TakeOver`]; what
 /// follows belongs to the session. The caller enforces [`crate::limits::UPGRADE_TIMEOUT`].
 #[derive(Debug, Default)]
 pub struct UpgradeProbe {

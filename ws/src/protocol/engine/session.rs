@@ -19,8 +19,8 @@ pub enum TransportMessage<'a> {
 
 /// The server's side of one Engine.IO session as a value.
 ///
-/// Call [`EngineSession::receive`] for each message of the transport, in order, and pass on what it
-/// returns. Call [`EngineSession::tick`] at [`EngineSession::deadline`], and send the packet that
+/// ClientCall [`EngineSession::receive`] for each message of the transport, in order, and pass on what it
+/// returns. ClientCall [`EngineSession::tick`] at [`EngineSession::deadline`], and send the packet that
 /// it returns. After a [`CloseReason`] call neither again. Times are counted from the opening of
 /// the session. A change of transport does not affect it.
 #[derive(Debug)]

@@ -32,9 +32,9 @@ pub enum SessionStep<N> {
     /// Check the credentials of the client; then call [`SocketIoSession::admit`], or refuse it.
     Connect(N, Option<Map<String, Value>>),
     /// Handle this event of the client.
-    Event(N, Call),
+    Event(N, ClientCall),
     /// Refuse this event, which exceeds the client's rate. Its attachments are not in it.
-    Excess(N, Call),
+    Excess(N, ClientCall),
     /// Close the socket: the client left the namespace.
     Left(N),
     /// Send this packet to the client.
@@ -43,7 +43,7 @@ pub enum SessionStep<N> {
 
 /// An event of a client, which is a request to its contract.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Call {
+pub struct ClientCall {
     /// The number of the acknowledgement that it wants; `None` for none.
     pub id: Option<u64>,
     /// The name of the event.
@@ -57,7 +57,7 @@ pub struct Call {
 
 /// The server's side of one Socket.IO connection as a value.
 ///
-/// Call [`SocketIoSession::receive`] for each message of the transport, and
+/// ClientCall [`SocketIoSession::receive`] for each message of the transport, and
 /// [`SocketIoSession::tick`] at [`SocketIoSession::deadline`]. Carry the steps out in order. Tell
 /// it which namespaces let the client in ([`SocketIoSession::admit`]) or disconnected it
 /// ([`SocketIoSession::dismiss`]). A [`CloseReason`] closes the transport, because nothing after it
@@ -193,7 +193,7 @@ impl<N: NamespaceId> SocketIoSession<N> {
                 args,
                 attachments,
             } => {
-                let call = Call {
+                let call = ClientCall {
                     id,
                     name,
                     args,
@@ -253,7 +253,7 @@ impl<N: NamespaceId> SocketIoSession<N> {
         }
         if let Some(
             SessionStep::Acknowledged(_, _, _, attachments)
-            | SessionStep::Event(_, Call { attachments, .. }),
+            | SessionStep::Event(_, ClientCall { attachments, .. }),
         ) = &mut assembling.step
         {
             attachments.push(attachment);

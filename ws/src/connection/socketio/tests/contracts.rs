@@ -991,7 +991,7 @@ async fn nobody_hears_what_is_not_for_them_live_or_replayed_in_any_contract() {
                 let is_logged = matches!(event, Event::Logged(_));
                 match event {
                     Event::Logged(event) => world.happens(event),
-                    Event::Ephemeral(event) => world.hub.tell(&shop(), &event),
+                    Event::Ephemeral(event) => world.hub.publish_ephemeral(&shop(), &event),
                 }
                 let events = heard(&mut live).await;
                 assert!(

@@ -441,7 +441,7 @@ async fn every_event_carries_a_cursor_whatever_it_is() {
     };
     world
         .hub
-        .tell(&shop(), &Ephemeral::ShopifyWebhookReceived(run));
+        .publish_ephemeral(&shop(), &Ephemeral::ShopifyWebhookReceived(run));
     let all = [
         "error",
         "inventory:updateError",

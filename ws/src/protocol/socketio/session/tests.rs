@@ -50,12 +50,12 @@ fn attach(session: &mut SocketIoSession<Room>, bytes: &'static [u8]) -> Outcome 
     session.receive(NOW, TransportMessage::Binary(Bytes::from_static(bytes)))
 }
 
-fn call(id: Option<u64>, args: &Value, attachments: &[&'static [u8]]) -> Call {
+fn call(id: Option<u64>, args: &Value, attachments: &[&'static [u8]]) -> ClientCall {
     let attachments = attachments
         .iter()
         .map(|bytes| Bytes::from_static(bytes))
         .collect();
-    Call {
+    ClientCall {
         id,
         name: "a".to_owned(),
         args: args.as_array().unwrap().clone(),
