@@ -177,7 +177,6 @@ impl Daemon {
             trusted_networks: Arc::default(),
             hosts: Arc::default(),
             bodies: Arc::new(BodyBudget::default()),
-            wakeups: Arc::clone(&wiring.wakeups),
             supervisor: Arc::clone(&wiring.supervisor),
             tasks: tasks.clone(),
             stop: wiring.stop.clone(),

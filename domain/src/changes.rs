@@ -335,7 +335,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
                     .filter(|doubt| said.updated_at() <= doubt.covered)
                 {
                     let wrong = Wrong::between(held.map(MirrorRecord::said), said.said())?;
-                    self.drifted(doubt, said.name(), wrong, Some(said.updated_at()))?;
+                    self.drifted(doubt, said.name(), wrong, Some(said.updated_at()));
                 }
             }
             Verdict::Unclear => self.look_again(mark)?,
@@ -372,10 +372,10 @@ impl<'t, 's> ChangeApplier<'t, 's> {
         record: String,
         wrong: Wrong,
         since: Option<Timestamp>,
-    ) -> Decided<()> {
+    ) {
         // Shopify touches the time of a record for reasons that nobody can see in it.
         if wrong.is_only_its_time() {
-            return Ok(());
+            return;
         }
         let gone = u64::from(wrong == Wrong::Gone);
         let (drifted, deleted) = self.found.entry(doubt.run.clone()).or_default();
@@ -387,7 +387,6 @@ impl<'t, 's> ChangeApplier<'t, 's> {
             since,
             found: self.at,
         });
-        Ok(())
     }
 
     fn found_gone(&mut self, key: RecordKey) -> Decided<()> {
@@ -395,7 +394,8 @@ impl<'t, 's> ChangeApplier<'t, 's> {
         self.gone(key)?;
         match self.doubt_of(key) {
             Some(doubt) if self.outcome.deleted > deleted => {
-                self.drifted(doubt, key.to_string(), Wrong::Gone, None)
+                self.drifted(doubt, key.to_string(), Wrong::Gone, None);
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -409,10 +409,11 @@ impl<'t, 's> ChangeApplier<'t, 's> {
                 if self.set.find::<Customer>(id)?.is_some() {
                     self.set.delete::<Customer>(id)?;
                     let activity = "deleted".to_owned();
-                    return self.tell(Logged::CustomerActivity(EventData::Own(CustomerActivity {
+                    self.tell(Logged::CustomerActivity(EventData::Own(CustomerActivity {
                         customer_id: id,
                         activity,
                     })));
+                    return Ok(());
                 }
             }
             RecordKey::Item(id) => {
@@ -454,7 +455,8 @@ impl<'t, 's> ChangeApplier<'t, 's> {
                             .collect(),
                     )?;
                     let deleted = order_changed(self.set, &order, OrderChange::Deleted)?;
-                    return self.tell(Logged::OrderDeleted(EventData::Own(deleted)));
+                    self.tell(Logged::OrderDeleted(EventData::Own(deleted)));
+                    return Ok(());
                 }
             }
             RecordKey::Product(id) => {
@@ -464,9 +466,10 @@ impl<'t, 's> ChangeApplier<'t, 's> {
                         Ok(())
                     })?;
                     self.set.delete::<Product>(id)?;
-                    return self.tell(Logged::ProductDeleted(EventData::Own(product_shape(
+                    self.tell(Logged::ProductDeleted(EventData::Own(product_shape(
                         product,
                     ))));
+                    return Ok(());
                 }
             }
         }
@@ -497,11 +500,10 @@ impl<'t, 's> ChangeApplier<'t, 's> {
         }
     }
 
-    pub(crate) fn tell(&mut self, event: Logged) -> Decided<()> {
+    pub(crate) fn tell(&mut self, event: Logged) {
         if !self.silent {
             self.set.append(self.at, event);
         }
-        Ok(())
     }
 
     /// Tells of products, marks what is missing, and settles the readings.
@@ -519,7 +521,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
                     Logged::ProductCreated(EventData::Own(shape))
                 } else {
                     Logged::ProductUpdated(EventData::Own(shape))
-                })?;
+                });
             }
             Ok(())
         })?;

@@ -28,7 +28,7 @@ impl ChangeApplier<'_, '_> {
             self.tell(Logged::CustomerActivity(EventData::Own(CustomerActivity {
                 customer_id: said.id,
                 activity,
-            })))?;
+            })));
         }
         Ok(())
     }

@@ -137,7 +137,8 @@ impl ChangeApplier<'_, '_> {
             user_id: None,
             title: "Holds were undone at Shopify".to_owned(),
             message,
-        })))
+        })));
+        Ok(())
     }
 
     /// Judges a level, puts it, and tells of it where there is something to tell: the level as clients see it.
@@ -173,10 +174,10 @@ impl ChangeApplier<'_, '_> {
                 previous_available: held.map(HeldLevel::available),
                 source: self.source,
                 command_id: self.command.clone(),
-            })))?;
+            })));
         }
         if let Some(crossing) = crossing {
-            self.tell(crossing_event(crossing, shape.clone()))?;
+            self.tell(crossing_event(crossing, shape.clone()));
         }
         Ok(shape)
     }
@@ -197,7 +198,8 @@ impl ChangeApplier<'_, '_> {
             level,
             source: self.source,
             command_id: None,
-        })))
+        })));
+        Ok(())
     }
 
     pub(crate) fn standing(&self, level: &HeldLevel) -> Decided<Option<StockStatus>> {

@@ -33,7 +33,7 @@ impl ChangeApplier<'_, '_> {
                     level: shape,
                     source: self.source,
                     command_id: None,
-                })))?;
+                })));
             }
             Ok(())
         })?;

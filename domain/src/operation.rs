@@ -182,7 +182,7 @@ pub struct Outcome {
 impl Outcome {
     /// The outcome of an operation that is done in slices, after what came of those before this one.
     #[must_use]
-    pub fn after(self, before: Self) -> Self {
+    pub fn after(self, before: &Self) -> Self {
         Self {
             fresh: self.fresh || before.fresh,
             changed: self.changed + before.changed,

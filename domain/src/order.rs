@@ -84,7 +84,7 @@ impl ChangeApplier<'_, '_> {
             self.tell_order(held.as_ref(), &said)?;
         }
         for transaction in moved {
-            self.tell(payment_event(&said, transaction))?;
+            self.tell(payment_event(&said, transaction));
         }
         Ok(())
     }
@@ -109,7 +109,8 @@ impl ChangeApplier<'_, '_> {
             OrderChange::Created => Logged::OrderCreated(EventData::Own(changed)),
             OrderChange::StatusChanged => Logged::OrderStatusChanged(EventData::Own(changed)),
             _ => Logged::OrderUpdated(EventData::Own(changed)),
-        })
+        });
+        Ok(())
     }
 
     /// Whether an order was made before the shop was known here. Then it is old, however new it is to us.

@@ -44,7 +44,7 @@ impl ChangeApplier<'_, '_> {
                         self.delete_variant(&variant)?;
                         self.products.entry(said.id).or_insert(false);
                         if let Some(doubt) = self.doubt_of(key) {
-                            self.drifted(doubt, variant.name(), Wrong::Gone, None)?;
+                            self.drifted(doubt, variant.name(), Wrong::Gone, None);
                         }
                     } else {
                         self.look_again(key)?;
@@ -92,7 +92,8 @@ impl ChangeApplier<'_, '_> {
                     sku: said.sku,
                     previous_price: held.price,
                     price: said.price,
-                })))
+                })));
+                Ok(())
             }
             _ => Ok(()),
         }

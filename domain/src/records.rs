@@ -1,5 +1,10 @@
 //! One kind of record in a working set: what was loaded, what it is now, and which sets it belongs to.
 
+#![expect(
+    clippy::option_option,
+    reason = "a record is as it was loaded, or deleted, or another one"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::ops::Bound;

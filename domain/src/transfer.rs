@@ -51,7 +51,8 @@ impl ChangeApplier<'_, '_> {
             at: self.at,
         };
         self.set.put(news.transfer_id, told);
-        self.tell(Logged::InventoryTransfer(EventData::Own(news)))
+        self.tell(Logged::InventoryTransfer(EventData::Own(news)));
+        Ok(())
     }
 }
 

@@ -720,6 +720,7 @@ impl ShopSet<'_> {
         Undecided::Missing
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "most ids are a number")]
     pub(crate) fn find<R: ShopRecord>(&self, id: R::Id) -> Decided<Option<R>> {
         match R::records(self.records).get(&id) {
             Some(record) => Ok(record.cloned()),
@@ -727,6 +728,7 @@ impl ShopSet<'_> {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "most ids are a number")]
     pub(crate) fn has<R: ShopRecord>(&self, id: R::Id) -> Decided<bool> {
         match R::records(self.records).get(&id) {
             Some(record) => Ok(record.is_some()),

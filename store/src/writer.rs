@@ -236,7 +236,7 @@ impl Writer {
         for ((operation, (answer, so_far)), outcome) in
             operations.into_iter().zip(waiting).zip(outcomes)
         {
-            match outcome.map(|outcome| outcome.after(so_far)) {
+            match outcome.map(|outcome| outcome.after(&so_far)) {
                 Ok(outcome) if outcome.more => self.alone.push_front(Request {
                     operation,
                     answer,

@@ -159,7 +159,7 @@ impl Reader {
         };
         let mut stall = Stall::of(format!("alerts by {}", self.name()));
         loop {
-            let step = heartbeat.work(self.step(&mut place)).await;
+            let step = heartbeat.work(Box::pin(self.step(&mut place))).await;
             stall.note(&step);
             let pause = step.unwrap_or(Some(limits::STORE_PAUSE));
             let seen = place.message.until;

@@ -191,7 +191,7 @@ impl Order {
             Self::Adjust(Adjust { place, .. })
             | Self::Reserve(Reserve { place, .. })
             | Self::Update(Update { place, .. }) => {
-                place.item = lookup::item(rest, &place.item).await?
+                place.item = lookup::item(rest, &place.item).await?;
             }
             Self::Commit(Commit { reservation, .. })
             | Self::Extend(Extend { reservation, .. })

@@ -110,7 +110,7 @@ pub fn main() -> ExitCode {
             Command::Inventory(inventory) => inventory.run(&environment, json).await,
             Command::Levels(levels) => levels.run(&environment, json).await,
             Command::Revoke(revoke) => revoke.run(&environment, json).await,
-            Command::Run(run) => run.run(environment).await,
+            Command::Run(run) => Box::pin(run.run(environment)).await,
             Command::Schema(schema) => schema.run(json),
             Command::Sim(sim) => sim.run(json).await,
             Command::Status(status) => status.run(&environment, json).await,

@@ -170,7 +170,7 @@ async fn follow(rest: &ApiClient, wish: &Wish, json: bool) -> anyhow::Result<Syn
             bar.suspend(|| {
                 complain(format_args!(
                     "a {kind} run of {resource} is under way: {what}"
-                ))
+                ));
             });
         }
         let joined = end(rest, &bar, &run.run_id).await?;

@@ -60,7 +60,6 @@ use crate::shop::posts::PostIntake;
 use crate::shop::scheduler::Runs;
 use crate::supervisor::Supervisor;
 use crate::supervisor::problems::Problems;
-use crate::wakeups::Wakeups;
 
 /// What the routes need, shared: it is cloned for every request, by each filter that the request is shown to.
 pub(crate) type RouteContext = Arc<AppState>;
@@ -111,8 +110,6 @@ pub(crate) struct AppState {
     pub(crate) hosts: Arc<KnownHosts>,
     /// The bytes of requests' bodies.
     pub(crate) bodies: Arc<BodyBudget>,
-    /// By which other parts are woken.
-    pub(crate) wakeups: Arc<Wakeups>,
     /// How the daemon's tasks are.
     pub(crate) supervisor: Arc<Supervisor>,
     /// What lasts longer than its request.

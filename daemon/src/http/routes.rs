@@ -556,7 +556,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
             Endpoint::Recognizing {
                 access: PRESENCE_READERS,
                 handler: |context, reader| {
-                    Box::pin(async move { answer(OK, oms::health(&context, reader).await) })
+                    Box::pin(async move { answer(OK, Ok(oms::health(&context, reader.as_ref()))) })
                 },
             },
         )

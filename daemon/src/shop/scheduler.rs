@@ -197,7 +197,7 @@ impl Schedule {
         match self.syncs.begin(resource, plan).await {
             Ok(Some(record)) => self.go_on(record, plan.any_missing, heartbeat).await,
             Ok(None) => {
-                tracing::info!(shop.domain = %shop, %resource, "not started: a run is under way")
+                tracing::info!(shop.domain = %shop, %resource, "not started: a run is under way");
             }
             Err(error) => {
                 tracing::error!(shop.domain = %shop, %resource, %error, "a run could not be started");

@@ -207,12 +207,13 @@ impl Supervisor {
         loop {
             let hanging = self.hanging();
             if hanging != known {
-                match &hanging {
-                    Some(tasks) => tracing::error!(
+                if let Some(tasks) = &hanging {
+                    tracing::error!(
                         tasks,
                         "Tasks hang: stockd says that it is not ready, and systemd's watchdog will start it again"
-                    ),
-                    None => tracing::info!("No task hangs any more"),
+                    );
+                } else {
+                    tracing::info!("No task hangs any more");
                 }
                 known = hanging;
             }
@@ -237,7 +238,7 @@ mod tests {
 
     use super::*;
 
-    const BOUND: Duration = Duration::from_secs(60);
+    const BOUND: Duration = Duration::from_mins(1);
 
     fn supervisor() -> (Arc<Supervisor>, CancellationToken) {
         (
@@ -310,7 +311,7 @@ mod tests {
             &stop,
             |heartbeat, _| async move {
                 heartbeat.work(async {}).await;
-                pending().await
+                pending::<()>().await;
             },
         );
         supervisor.spawn(
@@ -324,7 +325,7 @@ mod tests {
                         heartbeat.beat();
                     }
                 };
-                heartbeat.work(work).await
+                heartbeat.work(work).await;
             },
         );
         supervisor.spawn(
@@ -335,7 +336,7 @@ mod tests {
                 let work = heartbeat.work(pending::<()>());
                 let cut = tokio::time::timeout(BOUND / 2, work).await;
                 assert!(cut.is_err());
-                pending().await
+                pending::<()>().await;
             },
         );
         for _ in 0..10 {

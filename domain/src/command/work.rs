@@ -131,7 +131,7 @@ impl<'t, 's> Work<'t, 's> {
                 let mut reservation = self.open_hold(&reservation_id)?;
                 reservation.expires_at = self.until(ttl_seconds);
                 put(self.set, &reservation, self.given.at);
-                self.keep_about(CommandState::Confirmed, reservation)
+                Ok(self.keep_about(CommandState::Confirmed, reservation))
             }
         }
     }
@@ -346,7 +346,7 @@ impl<'t, 's> Work<'t, 's> {
                 "the level shows what was done"
             );
         }
-        self.keep(Entry {
+        Ok(self.keep(Entry {
             state: CommandState::Accepted,
             reason,
             span: Some((available, available + delta)),
@@ -358,7 +358,7 @@ impl<'t, 's> Work<'t, 's> {
                 state: CommandState::Accepted,
                 level
             }),
-        })
+        }))
     }
 
     fn reserve(
@@ -444,7 +444,7 @@ impl<'t, 's> Work<'t, 's> {
             levels: shapes,
         });
         let (state, key) = (CommandState::Accepted, idempotency_key);
-        self.keep(Entry {
+        Ok(self.keep(Entry {
             state,
             reason,
             span,
@@ -452,7 +452,7 @@ impl<'t, 's> Work<'t, 's> {
             reservation: Some(id),
             key,
             answer,
-        })
+        }))
     }
 
     /// A hold that is still one, and that this user may end.
@@ -493,7 +493,8 @@ impl<'t, 's> Work<'t, 's> {
     fn end(&mut self, reservation: ReservationShape, state: ReservationState) -> Answer<Value> {
         let (id, at) = (self.given.id.clone(), self.given.at);
         let reservation = end(self.set, reservation, state, Some(&id), at)?;
-        self.keep_about(self.begun()?, reservation)
+        let state = self.begun()?;
+        Ok(self.keep_about(state, reservation))
     }
 
     /// A sale past Shopify: what was held leaves the shelf.
@@ -511,7 +512,8 @@ impl<'t, 's> Work<'t, 's> {
         })?;
         reservation.state = ReservationState::Committed;
         put(self.set, &reservation, at);
-        self.keep_about(self.begun()?, reservation)
+        let state = self.begun()?;
+        Ok(self.keep_about(state, reservation))
     }
 
     /// Where a command about a hold stands once its effects are kept; at its end where every level is gone.
@@ -533,7 +535,7 @@ impl<'t, 's> Work<'t, 's> {
     }
 
     /// Keeps a command about a hold, and answers with the hold.
-    fn keep_about(&mut self, state: CommandState, reservation: ReservationShape) -> Answer<Value> {
+    fn keep_about(&mut self, state: CommandState, reservation: ReservationShape) -> Value {
         self.keep(Entry {
             state,
             levels: reservation
@@ -553,7 +555,7 @@ impl<'t, 's> Work<'t, 's> {
     }
 
     /// Writes the audit trail's entry, and gives the answer back.
-    fn keep(&mut self, entry: Entry) -> Answer<Value> {
+    fn keep(&mut self, entry: Entry) -> Value {
         let Given {
             id,
             by,
@@ -597,7 +599,7 @@ impl<'t, 's> Work<'t, 's> {
             answer: kept,
         };
         self.set.put(id.clone(), kept);
-        Ok(answer)
+        answer
     }
 }
 

@@ -195,7 +195,7 @@ impl BulkRows {
                 self.told.push(read::<CustomerNode>(number, line)?.change());
             }
             BulkQuery::Levels if is("InventoryItem/") => {
-                self.told.push(read::<ItemNode>(number, line)?.change())
+                self.told.push(read::<ItemNode>(number, line)?.change());
             }
             BulkQuery::Levels if is("InventoryLevel/") => {
                 self.told.push(read::<LocatedLevel>(number, line)?.change());

@@ -177,7 +177,7 @@ impl<'w> SetWriter<'w> {
             self.write_message(shop, &message)?;
         }
         for posted in records.posted.changes() {
-            self.write_one(
+            Self::write_one(
                 posted.now,
                 |now| {
                     self.run(
@@ -187,13 +187,16 @@ impl<'w> SetWriter<'w> {
                 },
                 || {
                     let PostKey(key) = posted.id;
-                    self.run("DELETE FROM posted WHERE shop = ?1 AND key = ?2", params![shop, key])
+                    self.run(
+                        "DELETE FROM posted WHERE shop = ?1 AND key = ?2",
+                        params![shop, key],
+                    )
                 },
             )?;
         }
         for redaction in records.redactions.changes() {
             let customer = redaction.id.to_i64();
-            self.write_one(
+            Self::write_one(
                 redaction.now,
                 |at| {
                     self.run(
@@ -221,7 +224,7 @@ impl<'w> SetWriter<'w> {
                 .now
                 .map(|now| serde_json::to_string(&now.told))
                 .transpose()?;
-            self.write_one(
+            Self::write_one(
                 transfer.now,
                 |now| {
                     self.run(
@@ -229,7 +232,12 @@ impl<'w> SetWriter<'w> {
                         params![shop, id, told, micros(now.at)],
                     )
                 },
-                || self.run("DELETE FROM transfer WHERE shop = ?1 AND id = ?2", [shop, id]),
+                || {
+                    self.run(
+                        "DELETE FROM transfer WHERE shop = ?1 AND id = ?2",
+                        [shop, id],
+                    )
+                },
             )?;
         }
         Ok(())
@@ -237,7 +245,6 @@ impl<'w> SetWriter<'w> {
 
     /// Puts a record, or deletes it.
     fn write_one<R>(
-        &self,
         now: Option<&R>,
         put: impl FnOnce(&R) -> Result<usize>,
         delete: impl FnOnce() -> Result<usize>,
@@ -271,7 +278,7 @@ impl<'w> SetWriter<'w> {
             };
             match &now.arrived {
                 Some(delivery) if changed.before.is_none() => {
-                    arrived.push((now, delivery, state, reason))
+                    arrived.push((now, delivery, state, reason));
                 }
                 _ => {
                     self.run(

@@ -223,7 +223,7 @@ impl SetLoader<'_> {
                 cover(keys, &mut into.variants);
                 Ok(())
             }
-            Key::AvailableOf(_) => self.available(inner!(keys, AvailableOf), into),
+            Key::AvailableOf(_) => self.available(&inner!(keys, AvailableOf), into),
             Key::PendingOnHand(_) => {
                 let levels = inner!(keys, PendingOnHand);
                 let sum = "SELECT k1, k2, (SELECT coalesce(sum(on_hand), 0) FROM effect \
@@ -498,17 +498,17 @@ impl SetLoader<'_> {
     }
 
     /// What is sellable of products by location. Added up here: SQLite would sort the levels first, in a table of its own.
-    fn available(&self, products: Vec<schemas::ProductId>, into: &mut ShopRecords) -> Result<()> {
+    fn available(&self, products: &[schemas::ProductId], into: &mut ShopRecords) -> Result<()> {
         let sql = "SELECT k1, level.location_id, level.available + level.pending FROM wanted \
                    CROSS JOIN variant ON variant.shop = ?1 AND variant.product_id = k1 \
                    CROSS JOIN level ON level.shop = ?1 AND level.inventory_item_id = variant.inventory_item_id \
                    LEFT JOIN location ON location.shop = ?1 AND location.id = level.location_id \
                    WHERE level.active AND coalesce(location.active, true)";
         let sums = &mut into.available;
-        for product in &products {
+        for product in products {
             sums.insert(*product, BTreeMap::new());
         }
-        for_keys(self.connection, self.shop, sql, &products, |row| {
+        for_keys(self.connection, self.shop, sql, products, |row| {
             if let Some(sums) = sums.get_mut(&id(row, 0)?) {
                 *sums.entry(id(row, 1)?).or_default() += row.get::<_, i64>(2)?;
             }
