@@ -15,7 +15,7 @@ use crate::outbox::{self, Flight};
 use crate::record::MirrorRecord;
 use crate::shape::{order_changed, product_shape};
 use crate::version::judge;
-use crate::working_set::{DirtyMark, Result, Retries, ShopSet, ToldTransfer, for_each};
+use crate::working_set::{Decided, DirtyMark, Retries, ShopSet, ToldTransfer, for_each};
 use crate::{Authority, HeldLevel, Verdict, level};
 
 /// Readings that may come back older than what we hold before the store's word is taken as final.
@@ -170,7 +170,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
     }
 
     /// A reading counts for more than a report only if nothing was heard of the record since it began.
-    pub(crate) fn reading(&mut self, key: RecordKey, mark: Mark) -> Result<()> {
+    pub(crate) fn reading(&mut self, key: RecordKey, mark: Mark) -> Decided<()> {
         let Some(marking) = self.set.find::<DirtyMark>(key)? else {
             return Ok(());
         };
@@ -207,7 +207,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
         Ok(())
     }
 
-    pub(crate) fn change(&mut self, change: &Change) -> Result<()> {
+    pub(crate) fn change(&mut self, change: &Change) -> Decided<()> {
         let (key, time) = subject(change);
         if self.reads_unknown && !self.knows(change)? {
             return key.map_or(Ok(()), |key| self.look_again(key));
@@ -223,7 +223,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
     }
 
     /// Whether what a change is about is held here.
-    fn knows(&self, change: &Change) -> Result<bool> {
+    fn knows(&self, change: &Change) -> Decided<bool> {
         let level = |item, location| Ok(self.set.find::<HeldLevel>((item, location))?.is_some());
         match change {
             Change::Customer(said) => Ok(self.set.find::<Customer>(said.id)?.is_some()),
@@ -251,7 +251,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
         }
     }
 
-    fn judged(&mut self, change: &Change) -> Result<()> {
+    fn judged(&mut self, change: &Change) -> Decided<()> {
         match change {
             Change::Customer(customer) => self.customer(customer),
             Change::Gone(key) if self.is_read(*key) => self.found_gone(*key),
@@ -293,7 +293,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
         mark: RecordKey,
         held: Option<&R>,
         said: &R,
-    ) -> Result<Verdict> {
+    ) -> Decided<Verdict> {
         let verdict = self.weigh(mark, held, said)?;
         if verdict == Verdict::Take {
             self.set.keep(said);
@@ -307,7 +307,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
         mark: RecordKey,
         held: Option<&R>,
         said: &R,
-    ) -> Result<Verdict> {
+    ) -> Decided<Verdict> {
         let overtaken = self.overtaken.get(&mark).map(|reading| reading.vain);
         let authority = match (self.readings.get(&mark), overtaken) {
             (Some(reading), _) => reading.authority,
@@ -389,7 +389,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
         });
     }
 
-    fn found_gone(&mut self, key: RecordKey) -> Result<()> {
+    fn found_gone(&mut self, key: RecordKey) -> Decided<()> {
         let deleted = self.outcome.deleted;
         self.gone(key)?;
         match self.doubt_of(key) {
@@ -401,7 +401,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
         }
     }
 
-    fn gone(&mut self, key: RecordKey) -> Result<()> {
+    fn gone(&mut self, key: RecordKey) -> Decided<()> {
         let deleted = self.outcome.deleted;
         self.outcome.deleted += 1;
         match key {
@@ -482,11 +482,11 @@ impl<'t, 's> ChangeApplier<'t, 's> {
         self.readings.contains_key(&key)
     }
 
-    pub(crate) fn look_again(&mut self, key: RecordKey) -> Result<()> {
+    pub(crate) fn look_again(&mut self, key: RecordKey) -> Decided<()> {
         self.mark(key, Retries::Keep)
     }
 
-    pub(crate) fn mark(&mut self, key: RecordKey, retries: Retries) -> Result<()> {
+    pub(crate) fn mark(&mut self, key: RecordKey, retries: Retries) -> Decided<()> {
         self.readings.remove(&key);
         match &self.doubt {
             // Something was heard of it: it is read anyway.
@@ -507,7 +507,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
     }
 
     /// Tells of products, marks what is missing, and settles the readings.
-    pub(crate) fn finish(mut self) -> Result<Outcome> {
+    pub(crate) fn finish(mut self) -> Decided<Outcome> {
         if self.silent {
             // A first import brings everything, in any order, and none of it is news.
             self.products.clear();
@@ -628,6 +628,6 @@ fn as_of(change: &Change, at: Timestamp) -> Change {
 }
 
 /// Whether two states of a record differ in more than their time.
-fn differs<R: MirrorRecord>(held: Option<&R>, said: &R) -> Result<bool> {
+fn differs<R: MirrorRecord>(held: Option<&R>, said: &R) -> Decided<bool> {
     Ok(!Wrong::between(held.map(MirrorRecord::said), said.said())?.is_only_its_time())
 }

@@ -15,20 +15,20 @@ use serde_json::{Value, json};
 use self::work::Work;
 use crate::key::{Key, LevelKey};
 use crate::reservation::expire;
-use crate::working_set::{Result, ShopSet, Undecided};
+use crate::working_set::{Decided, ShopSet, Undecided};
 
 /// A command as it was given, with everything that decides about it.
 #[derive(Debug, Clone)]
 pub struct Given {
-    /// In which shop.
+    /// The shop that it is given in.
     pub shop: ShopDomain,
-    /// When.
+    /// When it was given, by our clock.
     pub at: Timestamp,
     /// The id it gets; for a reserve also the reservation's.
     pub id: String,
     /// Who gave it.
     pub by: By,
-    /// What was asked for.
+    /// The command as it was asked for.
     pub command: Command,
     /// What the shop allows.
     pub policy: Policy,
@@ -59,9 +59,9 @@ pub struct Policy {
 /// A command as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KeptCommand {
-    /// As clients see it.
+    /// The command as clients see it.
     pub shape: CommandShape,
-    /// What was asked for.
+    /// The command as it was asked for.
     pub request: Command,
     /// The idempotency key that it was given under.
     pub key: Option<String>,
@@ -110,10 +110,7 @@ impl From<ErrorBody> for Refused {
 
 /// Carries a command out, or says why not; then nothing of it happened but that holds which had run out are
 /// given back.
-pub(crate) fn perform(
-    set: &mut ShopSet<'_>,
-    given: &Given,
-) -> Result<std::result::Result<Value, ErrorBody>> {
+pub(crate) fn perform(set: &mut ShopSet<'_>, given: &Given) -> Decided<Result<Value, ErrorBody>> {
     expire(set, given.at)?;
     match Work::new(set, given).carry_out() {
         Ok(answer) => Ok(Ok(answer)),

@@ -6,10 +6,10 @@ use schemas::{EventData, Logged, RecordKey};
 
 use crate::Verdict;
 use crate::changes::ChangeApplier;
-use crate::working_set::Result;
+use crate::working_set::Decided;
 
 impl ChangeApplier<'_, '_> {
-    pub(crate) fn customer(&mut self, said: &Customer) -> Result<()> {
+    pub(crate) fn customer(&mut self, said: &Customer) -> Decided<()> {
         if self.set.stays_forgotten(said.id, said.updated_at)? {
             return Ok(());
         }

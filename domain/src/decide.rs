@@ -16,8 +16,8 @@ use crate::operation::{
 };
 use crate::shape::{shape, standing};
 use crate::working_set::{
-    BulkWrite, Judging, KeptDelivery, PostedAt, Result, RevokedUntil, ShopRow, ShopSet, Undecided,
-    Wanted, WorkingSet, for_each,
+    BulkWrite, Decided, Judging, KeptDelivery, PostedAt, RevocationRow, ShopRow, ShopSet,
+    Undecided, WantedKey, WorkingSet, for_each,
 };
 use crate::{Thresholds, outbox, reservation, run};
 
@@ -29,7 +29,7 @@ use crate::{Thresholds, outbox, reservation, run};
 pub fn decide(
     set: &mut WorkingSet,
     operations: &[Operation],
-) -> std::result::Result<Vec<Result<Outcome>>, BTreeSet<Wanted>> {
+) -> Result<Vec<Decided<Outcome>>, BTreeSet<WantedKey>> {
     let outcomes = operations
         .iter()
         .map(|operation| {
@@ -61,7 +61,7 @@ fn changed(changed: u64) -> Outcome {
     }
 }
 
-fn perform(set: &mut WorkingSet, operation: &Operation) -> Result<Outcome> {
+fn perform(set: &mut WorkingSet, operation: &Operation) -> Decided<Outcome> {
     match operation {
         Operation::Accept(delivery) => {
             accept(&mut set.shop(&delivery.shop)?, delivery, None).map(fresh)
@@ -156,7 +156,7 @@ fn perform(set: &mut WorkingSet, operation: &Operation) -> Result<Outcome> {
 }
 
 /// Keeps a delivery and what became of it, `None` while it waits; false when it was here before.
-fn accept(set: &mut ShopSet<'_>, delivery: &Delivery, fate: Option<&Fate>) -> Result<bool> {
+fn accept(set: &mut ShopSet<'_>, delivery: &Delivery, fate: Option<&Fate>) -> Decided<bool> {
     let Some(held) = set.find::<KeptDelivery>(delivery.webhook_id.clone())? else {
         keep(set, delivery.clone(), fate);
         return Ok(true);
@@ -185,7 +185,7 @@ fn keep(set: &mut ShopSet<'_>, delivery: Delivery, fate: Option<&Fate>) {
 }
 
 /// Keeps a delivery and applies its changes. Its body is never needed again, unless it was unreadable.
-fn deliver(set: &mut ShopSet<'_>, arrival: &Arrival) -> Result<Outcome> {
+fn deliver(set: &mut ShopSet<'_>, arrival: &Arrival) -> Decided<Outcome> {
     let delivery = &arrival.delivery;
     if !accept(set, delivery, Some(&arrival.fate))? {
         return Ok(Outcome::default());
@@ -197,7 +197,7 @@ fn deliver(set: &mut ShopSet<'_>, arrival: &Arrival) -> Result<Outcome> {
 }
 
 /// Notes what became of a delivery; false, and nothing, where it no longer waits.
-fn settle(set: &mut ShopSet<'_>, id: &schemas::WebhookId, fate: &Fate) -> Result<bool> {
+fn settle(set: &mut ShopSet<'_>, id: &schemas::WebhookId, fate: &Fate) -> Decided<bool> {
     let Some(kept) = set
         .find::<KeptDelivery>(id.clone())?
         .filter(|kept| kept.fate.is_none())
@@ -212,7 +212,7 @@ fn settle(set: &mut ShopSet<'_>, id: &schemas::WebhookId, fate: &Fate) -> Result
     Ok(true)
 }
 
-fn apply(set: &mut ShopSet<'_>, batch: &Batch) -> Result<Outcome> {
+fn apply(set: &mut ShopSet<'_>, batch: &Batch) -> Decided<Outcome> {
     let mut applier = match &batch.cause {
         Cause::Webhook {
             id,
@@ -253,7 +253,7 @@ fn apply(set: &mut ShopSet<'_>, batch: &Batch) -> Result<Outcome> {
 }
 
 /// Keeps whether customers' names are wanted, and forgets them where they no longer are; false when that was so already.
-fn keep_names(set: &mut WorkingSet, shop: &ShopDomain, wanted: bool) -> Result<bool> {
+fn keep_names(set: &mut WorkingSet, shop: &ShopDomain, wanted: bool) -> Decided<bool> {
     let row = set.shop_row(shop)?;
     let changed = row.keeps_names != wanted;
     let row = ShopRow {
@@ -267,7 +267,7 @@ fn keep_names(set: &mut WorkingSet, shop: &ShopDomain, wanted: bool) -> Result<b
     Ok(changed)
 }
 
-fn tell(set: &mut ShopSet<'_>, post: &Post) -> Result<Outcome> {
+fn tell(set: &mut ShopSet<'_>, post: &Post) -> Decided<Outcome> {
     if let Some(key) = post.key {
         let before = set.find::<PostedAt>(key)?.filter(|_| post.may_repeat);
         if let Some(PostedAt { sequence, .. }) = before {
@@ -296,7 +296,7 @@ fn register(
     domain: &ShopDomain,
     thresholds: &Thresholds,
     at: Timestamp,
-) -> Result<Outcome> {
+) -> Decided<Outcome> {
     let before = match set.shop_row(domain) {
         Ok(row) => Some(row),
         Err(Undecided::UnknownShop(_)) => None,
@@ -346,11 +346,15 @@ fn register(
 }
 
 /// Keeps a revocation; one of the same tokens is prolonged. False when nothing was changed by it.
-fn revoke(set: &mut WorkingSet, Revocation { of, at, until }: &Revocation) -> Result<bool> {
-    let Some(kept) = set.revocations.get(of).map(Option::<&RevokedUntil>::copied) else {
+fn revoke(set: &mut WorkingSet, Revocation { of, at, until }: &Revocation) -> Decided<bool> {
+    let Some(kept) = set
+        .revocations
+        .get(of)
+        .map(Option::<&RevocationRow>::copied)
+    else {
         return Err(set.miss(None, Key::Revocation(of.clone())));
     };
-    let longest = RevokedUntil {
+    let longest = RevocationRow {
         at: kept.map_or(*at, |kept| kept.at.max(*at)),
         until: kept.map_or(*until, |kept| kept.until.max(*until)),
     };
@@ -360,8 +364,8 @@ fn revoke(set: &mut WorkingSet, Revocation { of, at, until }: &Revocation) -> Re
 
 /// What an operation is sure to ask for first, so that one load usually suffices. What it asks for beyond is found by
 /// deciding it.
-pub fn keys(operation: &Operation) -> Vec<Wanted> {
-    let of = |shop: &ShopDomain, mut keys: Vec<Key>| -> Vec<Wanted> {
+pub fn keys(operation: &Operation) -> Vec<WantedKey> {
+    let of = |shop: &ShopDomain, mut keys: Vec<Key>| -> Vec<WantedKey> {
         keys.push(Key::Shop);
         let wanted = |key| (Some(shop.clone()), key);
         keys.into_iter().map(wanted).collect()

@@ -14,7 +14,7 @@ use crate::operation::{Batch, Cause, Outcome, RunRecord};
 use crate::order::without_forgotten;
 use crate::record::MirrorRecord;
 use crate::run::on;
-use crate::working_set::{DirtyMark, Result, ShopSet, for_each};
+use crate::working_set::{Decided, DirtyMark, ShopSet, for_each};
 
 /// A record that was not as it is at Shopify.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -47,7 +47,7 @@ pub enum Wrong {
 
 impl Wrong {
     /// How two states of a record differ.
-    pub(crate) fn between<R: Serialize>(held: Option<&R>, said: &R) -> Result<Self> {
+    pub(crate) fn between<R: Serialize>(held: Option<&R>, said: &R) -> Decided<Self> {
         let Some(held) = held else {
             return Ok(Self::Missing);
         };
@@ -119,7 +119,7 @@ pub(crate) fn compare(
     set: &mut ShopSet<'_>,
     mut record: RunRecord,
     batch: &Batch,
-) -> Result<Outcome> {
+) -> Decided<Outcome> {
     let Cause::Run { run, progress } = &batch.cause else {
         return Ok(Outcome::default());
     };
@@ -180,12 +180,12 @@ fn read_with(change: &Change) -> Option<RecordKey> {
 type Difference = (String, Wrong, Option<Timestamp>);
 
 /// How the mirror differs from what is said; `None` where it does not, or may hold something newer.
-fn difference(set: &ShopSet<'_>, change: &Change, window: Window) -> Result<Option<Difference>> {
+fn difference(set: &ShopSet<'_>, change: &Change, window: Window) -> Decided<Option<Difference>> {
     fn of<R: MirrorRecord>(
         set: &ShopSet<'_>,
         said: &R,
         window: Window,
-    ) -> Result<Option<Difference>> {
+    ) -> Decided<Option<Difference>> {
         let held = set.find::<R>(said.id())?;
         let (here, there) = (held.as_ref().map(MirrorRecord::said), said.said());
         let newer = held.as_ref().is_some_and(|held| {

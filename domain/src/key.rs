@@ -23,7 +23,7 @@ pub enum Key {
     Adjustment(i64),
     /// A command by its id.
     Command(String),
-    /// A customer.
+    /// A customer by its id.
     Customer(CustomerId),
     /// A delivery by its webhook id, without its body.
     Delivery(WebhookId),
@@ -31,11 +31,11 @@ pub enum Key {
     DirtyMark(RecordKey),
     /// The outbox message that is changing a level, or whose result is not read yet.
     Flight(LevelKey),
-    /// An inventory item.
+    /// An inventory item by its id.
     Item(InventoryItemId),
-    /// A level.
+    /// A level by item and location.
     Level(LevelKey),
-    /// A location.
+    /// A location by its id.
     Location(LocationId),
     /// An outbox message by its id, without its body.
     Message(String),
@@ -51,11 +51,11 @@ pub enum Key {
     Reservation(String),
     /// A revocation; belongs to no shop.
     Revocation(Revoked),
-    /// A run by its id.
+    /// A run of any resource by its id.
     Run(RunId),
     /// What was told last of a transfer.
     Transfer(TransferId),
-    /// A variant.
+    /// A variant of a product by its id.
     Variant(VariantId),
 
     /// Set: all adjustments of a command.

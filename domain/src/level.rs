@@ -9,7 +9,7 @@ use crate::changes::ChangeApplier;
 use crate::outbox::Flight;
 use crate::record::MirrorRecord as _;
 use crate::shape::{first_standing, shape, shape_and_standing, standing};
-use crate::working_set::{Result, Retries, for_each};
+use crate::working_set::{Decided, Retries, for_each};
 use crate::{Crossing, LevelKey, Verdict, outbox, threshold};
 
 /// A level with everything we know of it.
@@ -33,7 +33,7 @@ impl HeldLevel {
         }
     }
 
-    /// Which one it is.
+    /// The item and the location of it.
     pub fn key(&self) -> LevelKey {
         (self.observed.inventory_item_id, self.observed.location_id)
     }
@@ -69,7 +69,7 @@ impl ChangeApplier<'_, '_> {
         held: Option<&HeldLevel>,
         mut said: Level,
         available_only: bool,
-    ) -> Result<()> {
+    ) -> Decided<()> {
         let (item, location) = (said.inventory_item_id, said.location_id);
         let key = RecordKey::Level(item, location);
         let flight = self.set.find::<Flight>((item, location))?;
@@ -119,7 +119,7 @@ impl ChangeApplier<'_, '_> {
     }
 
     /// Somebody else gave back what we have reserved: Shopify's own checkout may sell it now.
-    pub(crate) fn watch_reservations(&mut self, held: &HeldLevel, now: &HeldLevel) -> Result<()> {
+    pub(crate) fn watch_reservations(&mut self, held: &HeldLevel, now: &HeldLevel) -> Decided<()> {
         let reserved = now.observed.quantities.reserved;
         if reserved >= held.observed.quantities.reserved {
             return Ok(());
@@ -146,7 +146,7 @@ impl ChangeApplier<'_, '_> {
         &mut self,
         held: Option<&HeldLevel>,
         mut now: HeldLevel,
-    ) -> Result<LevelShape> {
+    ) -> Decided<LevelShape> {
         let (item, location) = now.key();
         let references = self.set.references((item, location))?;
         self.wanted
@@ -183,7 +183,7 @@ impl ChangeApplier<'_, '_> {
     }
 
     /// Tells of a level that is no more as one that is no longer active.
-    pub(crate) fn delete_level(&mut self, held: &HeldLevel) -> Result<()> {
+    pub(crate) fn delete_level(&mut self, held: &HeldLevel) -> Decided<()> {
         outbox::abandon(self.set, held.key(), self.at)?;
         let level = LevelShape {
             active: false,
@@ -202,7 +202,7 @@ impl ChangeApplier<'_, '_> {
         Ok(())
     }
 
-    pub(crate) fn standing(&self, level: &HeldLevel) -> Result<Option<StockStatus>> {
+    pub(crate) fn standing(&self, level: &HeldLevel) -> Decided<Option<StockStatus>> {
         if self.silent {
             first_standing(self.set, level)
         } else {
@@ -211,7 +211,7 @@ impl ChangeApplier<'_, '_> {
     }
 
     /// Judges an item's levels anew, where it is not their stock that has changed.
-    pub(crate) fn judge_silently(&mut self, item: Option<InventoryItemId>) -> Result<()> {
+    pub(crate) fn judge_silently(&mut self, item: Option<InventoryItemId>) -> Decided<()> {
         for_each(
             item.map_or(Ok(Vec::new()), |item| self.set.levels_of(item))?,
             |mut level| {

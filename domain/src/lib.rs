@@ -52,10 +52,10 @@ pub use operation::{
 };
 pub use outbox::{Attempt, End, Refusal};
 pub use position::Position;
-pub use records::{ChangedRow, Covered, Place, Records, Row};
+pub use records::{ChangedRow, Covered, Records, Row, SetPlace};
 pub use threshold::{Crossing, LevelThreshold, Thresholds};
 pub use version::{Authority, Verdict};
 pub use working_set::{
-    Appended, BulkWrite, Numbers, ShopRecords, ShopRow, Undecided, Wanted, Warning, WorkingSet,
-    Written,
+    Appended, BatchWrites, BulkWrite, Numbers, ShopRecords, ShopRow, Undecided, WantedKey, Warning,
+    WorkingSet,
 };

@@ -8,10 +8,10 @@ use crate::Verdict;
 use crate::changes::ChangeApplier;
 use crate::level::judge_stock;
 use crate::shape::shape;
-use crate::working_set::{Result, for_each};
+use crate::working_set::{Decided, for_each};
 
 impl ChangeApplier<'_, '_> {
-    pub(crate) fn location(&mut self, said: &Location) -> Result<()> {
+    pub(crate) fn location(&mut self, said: &Location) -> Decided<()> {
         let held: Option<Location> = self.set.find(said.id)?;
         let verdict = self.judge(RecordKey::Location(said.id), held.as_ref(), said)?;
         let was_active = held.is_none_or(|held| held.active);

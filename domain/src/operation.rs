@@ -9,7 +9,7 @@ use crate::Thresholds;
 use crate::command::Given;
 use crate::outbox::{Attempt, End};
 use crate::position::Position;
-use crate::working_set::{Result as Decided, Undecided};
+use crate::working_set::{Decided, Undecided};
 
 /// Characters of a webhook's id that are kept where it is told apart by its signature. Shopify's own are UUIDs.
 const WEBHOOK_ID_CHARS_KEPT: usize = 64;
@@ -82,7 +82,7 @@ pub enum Operation {
         position: Position,
     },
     /// Keep the rooms of a session under its id, in place of what was kept there. The oldest records make room where
-    /// there are more than the quota allows, those of the same owner first. Written behind what others wait for.
+    /// there are more than the quota allows, those of the same owner first. BatchWrites behind what others wait for.
     KeepSession {
         /// Of which session.
         id: String,
@@ -289,7 +289,7 @@ pub struct Arrival {
     pub fate: Fate,
     /// Whether another shop's webhooks are signed with the same secret; see [`Cause::Webhook`].
     pub shared_secret: bool,
-    /// What it says.
+    /// The changes that it brings.
     pub changes: Vec<Change>,
 }
 

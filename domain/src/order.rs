@@ -10,7 +10,7 @@ use schemas::{EventData, Logged, RecordKey, Timestamp, VariantId};
 use crate::Verdict;
 use crate::changes::{AHEAD_MAX, ChangeApplier};
 use crate::shape::order_changed;
-use crate::working_set::{Result, ShopSet, for_each};
+use crate::working_set::{Decided, ShopSet, for_each};
 
 /// Names what differs between two versions of an order, the weightiest first.
 pub(crate) fn change_of(before: Option<&Order>, now: &Order) -> OrderChange {
@@ -29,7 +29,7 @@ pub(crate) fn change_of(before: Option<&Order>, now: &Order) -> OrderChange {
 }
 
 impl ChangeApplier<'_, '_> {
-    pub(crate) fn order(&mut self, said: &Order) -> Result<()> {
+    pub(crate) fn order(&mut self, said: &Order) -> Decided<()> {
         let said = &without_forgotten(self.set, said)?;
         let key = RecordKey::Order(said.id);
         let mut held: Option<Order> = self.set.find(said.id)?;
@@ -89,7 +89,7 @@ impl ChangeApplier<'_, '_> {
         Ok(())
     }
 
-    pub(crate) fn tell_order(&mut self, held: Option<&Order>, said: &Order) -> Result<()> {
+    pub(crate) fn tell_order(&mut self, held: Option<&Order>, said: &Order) -> Decided<()> {
         let change = match change_of(held, said) {
             OrderChange::Created if self.predates_us(said) => OrderChange::Updated,
             change => change,
@@ -125,7 +125,7 @@ impl ChangeApplier<'_, '_> {
 
     /// An order moves stock between quantities of which no level webhook tells, and only Shopify knows where: the
     /// locations that an order names are those where it was sold or sent from, not those whose stock it takes.
-    pub(crate) fn look_at_stock_of(&mut self, variants: BTreeSet<VariantId>) -> Result<()> {
+    pub(crate) fn look_at_stock_of(&mut self, variants: BTreeSet<VariantId>) -> Decided<()> {
         for_each(variants, |id| {
             let variant: Option<Variant> = self.set.find(id)?;
             let Some(item) = variant.and_then(|variant| variant.inventory_item_id) else {
@@ -142,7 +142,7 @@ impl ChangeApplier<'_, '_> {
 }
 
 /// An order as it may be kept: nobody's, where it is older than the wish to forget its customer.
-pub(crate) fn without_forgotten(set: &ShopSet<'_>, said: &Order) -> Result<Order> {
+pub(crate) fn without_forgotten(set: &ShopSet<'_>, said: &Order) -> Decided<Order> {
     let forgotten = said.customer_id.map_or(Ok(false), |customer| {
         set.stays_forgotten(customer, said.created_at)
     })?;

@@ -17,7 +17,7 @@ use crate::command::KeptCommand;
 use crate::effect::{CallKind, Lane};
 use crate::key::{LevelKey, SLICE};
 use crate::reservation::{give_back, is_open, put, shift_pending};
-use crate::working_set::{Result, Retries, ShopSet, for_each};
+use crate::working_set::{Decided, Retries, ShopSet, for_each};
 
 /// Adjustments of one message settled in one go: what is given meanwhile waits no longer than that.
 const SETTLED_MAX: usize = 200;
@@ -29,13 +29,13 @@ pub struct PendingAdjustment {
     pub id: i64,
     /// The item whose level it changes.
     pub item: InventoryItemId,
-    /// Where.
+    /// The location of that level.
     pub location: LocationId,
     /// The command that waits for it; `None` where a reservation ended by itself.
     pub command: Option<String>,
     /// The reservation that it is part of, or ends.
     pub reservation: Option<String>,
-    /// What it does.
+    /// The kind of change that it makes.
     pub lane: Lane,
     /// A target for the lanes that set, else a signed difference; what is sold is positive.
     pub quantity: i64,
@@ -95,7 +95,7 @@ pub struct SentMessage {
 pub struct Attempt {
     /// Also its idempotency key.
     pub id: String,
-    /// What it does.
+    /// The kind of change that it makes.
     pub kind: CallKind,
     /// What is sent, the same bytes every time.
     pub body: String,
@@ -142,7 +142,7 @@ pub enum Refusal {
 /// A level between the sending of an outbox message and the reading after its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flight {
-    /// Which level.
+    /// The level that is in flight.
     pub level: LevelKey,
     /// The message that changes it.
     pub message: String,
@@ -151,7 +151,7 @@ pub struct Flight {
 }
 
 /// Takes adjustments into a message; false, and nothing, when one of them waits no longer.
-pub(crate) fn start(set: &mut ShopSet<'_>, message: &Attempt, ids: &[i64]) -> Result<bool> {
+pub(crate) fn start(set: &mut ShopSet<'_>, message: &Attempt, ids: &[i64]) -> Decided<bool> {
     let mut taken = Vec::with_capacity(ids.len());
     for_each(ids, |id| {
         taken.extend(set.find::<PendingAdjustment>(*id)?);
@@ -188,7 +188,7 @@ fn put_adjustment(set: &mut ShopSet<'_>, adjustment: PendingAdjustment) {
 }
 
 /// Notes that a level is in flight with a message.
-fn fly(set: &mut ShopSet<'_>, level: LevelKey, message: &str, answered: bool) -> Result<()> {
+fn fly(set: &mut ShopSet<'_>, level: LevelKey, message: &str, answered: bool) -> Decided<()> {
     set.has::<Flight>(level)?;
     let flight = Flight {
         level,
@@ -200,7 +200,7 @@ fn fly(set: &mut ShopSet<'_>, level: LevelKey, message: &str, answered: bool) ->
 }
 
 /// Ends a level's flight and its answered adjustments; what these did to `available`.
-pub(crate) fn land(set: &mut ShopSet<'_>, level: LevelKey) -> Result<i64> {
+pub(crate) fn land(set: &mut ShopSet<'_>, level: LevelKey) -> Decided<i64> {
     let (answered, landed) = (set.answered_at(level), set.delete::<Flight>(level));
     let answered = answered?;
     landed?;
@@ -212,7 +212,12 @@ pub(crate) fn land(set: &mut ShopSet<'_>, level: LevelKey) -> Result<i64> {
 
 /// What an answer makes true. What was done whole is settled in slices: should the rest be lost in a crash, the
 /// same call gets the same answer again.
-pub(crate) fn settle(set: &mut ShopSet<'_>, id: &str, end: &End, at: Timestamp) -> Result<Outcome> {
+pub(crate) fn settle(
+    set: &mut ShopSet<'_>,
+    id: &str,
+    end: &End,
+    at: Timestamp,
+) -> Decided<Outcome> {
     if !set.has::<SentMessage>(id.to_owned())? {
         return Ok(Outcome::default());
     }
@@ -312,7 +317,7 @@ fn compare(
     effects: &[PendingAdjustment],
     readings: &[Level],
     whole: bool,
-) -> Result<End> {
+) -> Decided<End> {
     let mut refusals = Vec::new();
     for &level in levels {
         let here: Vec<&PendingAdjustment> = effects
@@ -374,7 +379,7 @@ impl End {
 }
 
 /// Adjustments that cancel each other out are done without asking anybody.
-pub(crate) fn net(set: &mut ShopSet<'_>, ids: &[i64], at: Timestamp) -> Result<()> {
+pub(crate) fn net(set: &mut ShopSet<'_>, ids: &[i64], at: Timestamp) -> Decided<()> {
     let mut done = Vec::new();
     for_each(ids, |id| {
         if let Some(adjustment) = waiting(set, *id)? {
@@ -388,13 +393,13 @@ pub(crate) fn net(set: &mut ShopSet<'_>, ids: &[i64], at: Timestamp) -> Result<(
 }
 
 /// The adjustment of that number, if it is in no message.
-fn waiting(set: &ShopSet<'_>, id: i64) -> Result<Option<PendingAdjustment>> {
+fn waiting(set: &ShopSet<'_>, id: i64) -> Decided<Option<PendingAdjustment>> {
     let found = set.find::<PendingAdjustment>(id)?;
     Ok(found.filter(|adjustment| adjustment.message.is_none()))
 }
 
 /// Adjustments for which there is no stock left at Shopify: a shopper was faster.
-pub(crate) fn reject(set: &mut ShopSet<'_>, ids: &[i64], at: Timestamp) -> Result<()> {
+pub(crate) fn reject(set: &mut ShopSet<'_>, ids: &[i64], at: Timestamp) -> Decided<()> {
     let error = ErrorBody::new(
         ErrorCode::InsufficientStock,
         "a shopper was faster: the stock is gone",
@@ -406,7 +411,7 @@ pub(crate) fn reject(set: &mut ShopSet<'_>, ids: &[i64], at: Timestamp) -> Resul
 }
 
 /// The level is gone: nothing can be changed there any more.
-pub(crate) fn abandon(set: &mut ShopSet<'_>, level: LevelKey, at: Timestamp) -> Result<()> {
+pub(crate) fn abandon(set: &mut ShopSet<'_>, level: LevelKey, at: Timestamp) -> Decided<()> {
     let error = ErrorBody::new(
         ErrorCode::NotFound,
         "the item is no longer stocked at this location",
@@ -417,7 +422,7 @@ pub(crate) fn abandon(set: &mut ShopSet<'_>, level: LevelKey, at: Timestamp) -> 
 }
 
 /// Gives a slice of what Shopify has not answered to a person; `changed` says how many adjustments.
-pub(crate) fn park(set: &mut ShopSet<'_>, at: Timestamp) -> Result<Outcome> {
+pub(crate) fn park(set: &mut ShopSet<'_>, at: Timestamp) -> Decided<Outcome> {
     let message =
         "the database was restored from a backup: whether Shopify did it must be looked at by hand";
     let error = ErrorBody::new(ErrorCode::Unavailable, message);
@@ -448,7 +453,7 @@ pub(crate) fn park(set: &mut ShopSet<'_>, at: Timestamp) -> Result<Outcome> {
 }
 
 /// Confirms the commands of which nothing is left to be answered.
-fn confirm(set: &mut ShopSet<'_>, adjustments: &[PendingAdjustment], at: Timestamp) -> Result<()> {
+fn confirm(set: &mut ShopSet<'_>, adjustments: &[PendingAdjustment], at: Timestamp) -> Decided<()> {
     let commands = adjustments.iter().filter_map(|one| one.command.as_ref());
     let commands: BTreeSet<&String> = commands.collect();
     for_each(commands, |id| {
@@ -487,7 +492,7 @@ fn fail(
     state: CommandState,
     error: &ErrorBody,
     at: Timestamp,
-) -> Result<()> {
+) -> Decided<()> {
     // An earlier failure of the same reservation may have taken it along.
     if !set.has::<PendingAdjustment>(adjustment.id)? {
         return Ok(());
@@ -517,7 +522,7 @@ fn fail_command(
     state: CommandState,
     error: &ErrorBody,
     at: Timestamp,
-) -> Result<()> {
+) -> Decided<()> {
     if let Some(mut command) = set.find::<KeptCommand>(id.to_owned())?
         && command.shape.state == CommandState::Accepted
     {
@@ -536,7 +541,7 @@ fn reject_reservation(
     failed: &PendingAdjustment,
     error: &ErrorBody,
     at: Timestamp,
-) -> Result<()> {
+) -> Decided<()> {
     let (reservation, adjustments) = (
         set.find::<ReservationShape>(id.to_owned()),
         set.adjustments_of_reservation(id),
@@ -589,7 +594,7 @@ fn reject_reservation(
     Ok(())
 }
 
-fn take_back(set: &mut ShopSet<'_>, adjustment: &PendingAdjustment, at: Timestamp) -> Result<()> {
+fn take_back(set: &mut ShopSet<'_>, adjustment: &PendingAdjustment, at: Timestamp) -> Decided<()> {
     set.delete::<PendingAdjustment>(adjustment.id)?;
     let (by, command) = (-adjustment.available, adjustment.command.clone());
     shift_pending(set, adjustment.level(), by, command, at).map(drop)

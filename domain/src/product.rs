@@ -9,10 +9,14 @@ use crate::changes::ChangeApplier;
 use crate::drift::Wrong;
 use crate::record::MirrorRecord as _;
 use crate::shape::is_on_sale;
-use crate::working_set::{Result, for_each};
+use crate::working_set::{Decided, for_each};
 
 impl ChangeApplier<'_, '_> {
-    pub(crate) fn product(&mut self, said: &Product, variants: Option<&[VariantId]>) -> Result<()> {
+    pub(crate) fn product(
+        &mut self,
+        said: &Product,
+        variants: Option<&[VariantId]>,
+    ) -> Decided<()> {
         let key = RecordKey::Product(said.id);
         let held: Option<Product> = self.set.find(said.id)?;
         let verdict = self.judge(key, held.as_ref(), said)?;
@@ -52,7 +56,7 @@ impl ChangeApplier<'_, '_> {
         Ok(())
     }
 
-    pub(crate) fn variant(&mut self, said: &Variant) -> Result<()> {
+    pub(crate) fn variant(&mut self, said: &Variant) -> Decided<()> {
         let key = RecordKey::Product(said.product_id);
         let held: Option<Variant> = self.set.find(said.id)?;
         let said = Variant {
@@ -95,7 +99,7 @@ impl ChangeApplier<'_, '_> {
         }
     }
 
-    pub(crate) fn item(&mut self, said: &InventoryItem) -> Result<()> {
+    pub(crate) fn item(&mut self, said: &InventoryItem) -> Decided<()> {
         let held: Option<InventoryItem> = self.set.find(said.id)?;
         let verdict = self.judge(RecordKey::Item(said.id), held.as_ref(), said)?;
         if verdict != Verdict::Take {
@@ -114,14 +118,14 @@ impl ChangeApplier<'_, '_> {
         Ok(())
     }
 
-    pub(crate) fn delete_variant(&mut self, variant: &Variant) -> Result<()> {
+    pub(crate) fn delete_variant(&mut self, variant: &Variant) -> Decided<()> {
         self.set.delete::<Variant>(variant.id)?;
         variant
             .inventory_item_id
             .map_or(Ok(()), |item| self.delete_item(item))
     }
 
-    pub(crate) fn delete_item(&mut self, item: InventoryItemId) -> Result<()> {
+    pub(crate) fn delete_item(&mut self, item: InventoryItemId) -> Decided<()> {
         for_each(self.set.levels_of(item)?, |level| {
             self.delete_level(&level)?;
             Ok(())

@@ -6,10 +6,10 @@ use schemas::record::{Customer, InventoryItem, Level, Location, Order, Product, 
 use serde::Serialize;
 
 use crate::HeldLevel;
-use crate::working_set::{Kept, ShopSet};
+use crate::working_set::{ShopRecord, ShopSet};
 
 /// A record that is judged by the time of its last change.
-pub(crate) trait MirrorRecord: Kept {
+pub(crate) trait MirrorRecord: ShopRecord {
     /// What Shopify says of it.
     type Said: Serialize;
     fn id(&self) -> Self::Id;

@@ -24,19 +24,19 @@ pub trait Row: Clone + PartialEq + Debug {
 }
 
 /// A place in the order of a set.
-pub type Place<R> = (<R as Row>::Rank, <R as Row>::Id);
+pub type SetPlace<R> = (<R as Row>::Rank, <R as Row>::Id);
 
 /// How much of a set is loaded.
 #[derive(Debug, Clone)]
 pub enum Covered<R: Row> {
     /// Everything up to that place, itself included.
-    UpTo(Place<R>),
-    /// Everything.
+    UpTo(SetPlace<R>),
+    /// Every record that belongs to it.
     All,
 }
 
 #[derive(Debug)]
-struct Entry<R> {
+struct RecordEntry<R> {
     loaded: Option<R>,
     /// What it is now, where that was changed; the inner `None` is a deleted record.
     now: Option<Option<R>>,
@@ -44,7 +44,7 @@ struct Entry<R> {
     is_new: bool,
 }
 
-impl<R> Entry<R> {
+impl<R> RecordEntry<R> {
     fn current(&self) -> Option<&R> {
         match &self.now {
             Some(now) => now.as_ref(),
@@ -58,18 +58,18 @@ impl<R> Entry<R> {
 pub struct ChangedRow<'r, R: Row> {
     /// By which it is found.
     pub id: &'r R::Id,
-    /// As it was loaded.
+    /// The record as it was loaded.
     pub before: Option<&'r R>,
-    /// As it is now.
+    /// The record as it is now.
     pub now: Option<&'r R>,
 }
 
 /// The records of one kind.
 #[derive(Debug)]
 pub struct Records<R: Row> {
-    rows: BTreeMap<R::Id, Entry<R>>,
+    rows: BTreeMap<R::Id, RecordEntry<R>>,
     /// The members of every set that some record belongs to, as they are now.
-    sets: BTreeMap<Key, BTreeSet<Place<R>>>,
+    sets: BTreeMap<Key, BTreeSet<SetPlace<R>>>,
     covered: BTreeMap<Key, Covered<R>>,
     changed: BTreeSet<R::Id>,
     /// Each change of this batch with what it replaced, so that it can be undone.
@@ -100,7 +100,7 @@ impl<R: Row> Records<R> {
         if let Some(record) = &record {
             add_to(&mut self.sets, &id, record);
         }
-        let entry = Entry {
+        let entry = RecordEntry {
             loaded: record,
             now: None,
             is_new: false,
@@ -120,12 +120,17 @@ impl<R: Row> Records<R> {
 
     /// The record as it is now; the outer `None` when it is not loaded.
     pub fn get(&self, id: &R::Id) -> Option<Option<&R>> {
-        self.rows.get(id).map(Entry::current)
+        self.rows.get(id).map(RecordEntry::current)
     }
 
     /// The first members of a set in front of a place (all where it is `None`), at most `limit`; `None` when what is loaded
     /// does not suffice to tell.
-    pub fn members(&self, set: &Key, before: Option<&Place<R>>, limit: usize) -> Option<Vec<&R>> {
+    pub fn members(
+        &self,
+        set: &Key,
+        before: Option<&SetPlace<R>>,
+        limit: usize,
+    ) -> Option<Vec<&R>> {
         let covered = self.covered.get(set)?;
         let upper = match (covered, before) {
             (Covered::All, None) => Bound::Unbounded,
@@ -139,7 +144,7 @@ impl<R: Row> Records<R> {
         };
         let members = self.sets.get(set).into_iter();
         let members =
-            members.flat_map(|members| members.range::<Place<R>, _>((Bound::Unbounded, upper)));
+            members.flat_map(|members| members.range::<SetPlace<R>, _>((Bound::Unbounded, upper)));
         let found: Vec<&R> = members
             .take(limit)
             .filter_map(|(_, id)| self.rows.get(id)?.current())
@@ -181,11 +186,11 @@ impl<R: Row> Records<R> {
 
     /// Every record that is loaded, as it is now.
     pub fn current(&self) -> impl Iterator<Item = &R> {
-        self.rows.values().filter_map(Entry::current)
+        self.rows.values().filter_map(RecordEntry::current)
     }
 
     fn set(&mut self, id: R::Id, now: Option<Option<R>>) {
-        let entry = self.rows.entry(id.clone()).or_insert(Entry {
+        let entry = self.rows.entry(id.clone()).or_insert(RecordEntry {
             loaded: None,
             now: None,
             is_new: true,
@@ -202,7 +207,11 @@ impl<R: Row> Records<R> {
     }
 }
 
-pub(crate) fn add_to<R: Row>(sets: &mut BTreeMap<Key, BTreeSet<Place<R>>>, id: &R::Id, record: &R) {
+pub(crate) fn add_to<R: Row>(
+    sets: &mut BTreeMap<Key, BTreeSet<SetPlace<R>>>,
+    id: &R::Id,
+    record: &R,
+) {
     for set in record.sets() {
         let place = (record.rank(), id.clone());
         sets.entry(set).or_default().insert(place);
@@ -210,7 +219,7 @@ pub(crate) fn add_to<R: Row>(sets: &mut BTreeMap<Key, BTreeSet<Place<R>>>, id: &
 }
 
 pub(crate) fn take_from<R: Row>(
-    sets: &mut BTreeMap<Key, BTreeSet<Place<R>>>,
+    sets: &mut BTreeMap<Key, BTreeSet<SetPlace<R>>>,
     id: &R::Id,
     record: &R,
 ) {

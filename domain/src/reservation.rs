@@ -10,13 +10,13 @@ use crate::effect::Lane;
 use crate::key::LevelKey;
 use crate::outbox::PendingAdjustment;
 use crate::shape::shape;
-use crate::working_set::{Result, ShopSet, for_each};
+use crate::working_set::{Decided, ShopSet, for_each};
 
 /// Reservations that are ended in one go because they ran out; the rest follow with the next command.
 const EXPIRIES_MAX: usize = 500;
 
 /// Gives back the reservations that have run out; how many.
-pub(crate) fn expire(set: &mut ShopSet<'_>, at: Timestamp) -> Result<u64> {
+pub(crate) fn expire(set: &mut ShopSet<'_>, at: Timestamp) -> Decided<u64> {
     let due = set.reservations_due(at, EXPIRIES_MAX)?;
     for_each(&due, |reservation| {
         end(
@@ -38,7 +38,7 @@ pub(crate) fn end(
     state: ReservationState,
     command: Option<&str>,
     at: Timestamp,
-) -> Result<ReservationShape> {
+) -> Decided<ReservationShape> {
     for_each(&reservation.items, |part| {
         give_back(set, part, &reservation.reservation_id, command, at)
     })?;
@@ -63,7 +63,7 @@ pub(crate) fn give_back(
     reservation: &str,
     command: Option<&str>,
     at: Timestamp,
-) -> Result<()> {
+) -> Decided<()> {
     let adjustment = PendingAdjustment {
         command: command.map(str::to_owned),
         reservation: Some(reservation.to_owned()),
@@ -80,7 +80,7 @@ pub(crate) fn adjust(
     set: &mut ShopSet<'_>,
     adjustment: PendingAdjustment,
     at: Timestamp,
-) -> Result<Option<LevelShape>> {
+) -> Decided<Option<LevelShape>> {
     let level = adjustment.level();
     if !set.has::<HeldLevel>(level)? {
         return Ok(None);
@@ -97,7 +97,7 @@ pub(crate) fn shift_pending(
     by: i64,
     command: Option<String>,
     at: Timestamp,
-) -> Result<Option<LevelShape>> {
+) -> Decided<Option<LevelShape>> {
     let Some(held) = set.find::<HeldLevel>(level)? else {
         return Ok(None);
     };

@@ -4,10 +4,10 @@ use schemas::event::Drift;
 use schemas::{Logged, RunId, RunState, Timestamp};
 
 use crate::operation::{Progress, RunRecord};
-use crate::working_set::{Result, ShopSet};
+use crate::working_set::{Decided, ShopSet};
 
 /// Begins a run; false when one of its resource is under way.
-pub(crate) fn start(set: &mut ShopSet<'_>, record: &RunRecord) -> Result<bool> {
+pub(crate) fn start(set: &mut ShopSet<'_>, record: &RunRecord) -> Decided<bool> {
     if set.is_run_under_way(record.resource())? {
         return Ok(false);
     }
@@ -24,7 +24,7 @@ pub(crate) fn finish(
     state: RunState,
     error: Option<&String>,
     at: Timestamp,
-) -> Result<bool> {
+) -> Decided<bool> {
     let record = set.find::<RunRecord>(id.clone())?;
     let Some(mut record) = record.filter(|record| !record.run.state.is_over()) else {
         return Ok(false);

@@ -6,17 +6,17 @@ use schemas::event::{OrderChange, OrderChanged, ProductShape};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
 use schemas::shape::{LevelShape, OrderShape, StockStatus};
 
-use crate::working_set::{Result, ShopSet};
+use crate::working_set::{Decided, ShopSet};
 
 /// What a level refers to, as far as it is known.
 pub struct References {
-    /// The item.
+    /// The inventory item of the level.
     pub item: Option<InventoryItem>,
     /// Its variant; the lowest one where several share the item.
     pub variant: Option<Variant>,
     /// The variant's product.
     pub product: Option<Product>,
-    /// The location.
+    /// The location of the level.
     pub location: Option<Location>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn is_on_sale(product: Option<&Product>) -> bool {
     product.is_none_or(|product| !matches!(product.status.as_str(), "archived" | "draft"))
 }
 
-pub(crate) fn shape(set: &ShopSet<'_>, held: &HeldLevel) -> Result<LevelShape> {
+pub(crate) fn shape(set: &ShopSet<'_>, held: &HeldLevel) -> Decided<LevelShape> {
     Ok(level_shape(
         &set.domain,
         &set.thresholds,
@@ -61,13 +61,13 @@ pub(crate) fn shape(set: &ShopSet<'_>, held: &HeldLevel) -> Result<LevelShape> {
 }
 
 /// How a level's stock is; `None` where it does not count: its item is not tracked, or nobody can buy it there.
-pub(crate) fn standing(set: &ShopSet<'_>, held: &HeldLevel) -> Result<Option<StockStatus>> {
+pub(crate) fn standing(set: &ShopSet<'_>, held: &HeldLevel) -> Decided<Option<StockStatus>> {
     Ok(set.references(held.key())?.standing(&set.thresholds, held))
 }
 
 /// The same for a first import, for less: it does not ask whether the product is on sale and the location open. Neither
 /// matters before the level's next change, and then both are asked.
-pub(crate) fn first_standing(set: &ShopSet<'_>, held: &HeldLevel) -> Result<Option<StockStatus>> {
+pub(crate) fn first_standing(set: &ShopSet<'_>, held: &HeldLevel) -> Decided<Option<StockStatus>> {
     let (item_id, location_id) = held.key();
     let item: Option<InventoryItem> = set.find(item_id)?;
     if !held.observed.active || item.is_some_and(|item| !item.tracked) {
@@ -147,7 +147,7 @@ pub(crate) fn order_changed(
     set: &ShopSet<'_>,
     order: &Order,
     change: OrderChange,
-) -> Result<OrderChanged> {
+) -> Decided<OrderChanged> {
     let customer: Option<Customer> = order.customer_id.map_or(Ok(None), |id| set.find(id))?;
     let customer_name = customer.and_then(|customer| customer.name);
     Ok(OrderChanged {

@@ -7,7 +7,7 @@ use schemas::event::Transfer;
 use schemas::{EventData, Logged, Timestamp};
 
 use crate::changes::ChangeApplier;
-use crate::working_set::{Result, ToldTransfer};
+use crate::working_set::{Decided, ToldTransfer};
 
 /// The way of a transfer in Shopify's words; of those of the same second the later one stands.
 const STAGES: [&str; 5] = [
@@ -33,7 +33,7 @@ pub fn is_news(told: Option<&Transfer>, said: &Transfer) -> bool {
 
 impl ChangeApplier<'_, '_> {
     /// Tells of a transfer what is news, with its ends where they were said before.
-    pub(crate) fn transfer(&mut self, said: &Transfer) -> Result<()> {
+    pub(crate) fn transfer(&mut self, said: &Transfer) -> Decided<()> {
         let told = self.set.find::<ToldTransfer>(said.transfer_id)?;
         let told = told.map(|told| told.told);
         if !is_news(told.as_ref(), said) {

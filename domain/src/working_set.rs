@@ -53,19 +53,20 @@ impl From<serde_json::Error> for Undecided {
     }
 }
 
-pub(crate) type Result<T> = std::result::Result<T, Undecided>;
+/// What is decided, or that it is not.
+pub(crate) type Decided<T> = Result<T, Undecided>;
 
 /// A key with the shop that it is of; [`Key::Revocation`] is of none.
-pub type Wanted = (Option<ShopDomain>, Key);
+pub type WantedKey = (Option<ShopDomain>, Key);
 
 /// The last numbers that were given out. They are given in memory, from where the store says that they ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Numbers {
-    /// Of an entry of the log.
+    /// The last number of an entry of the log.
     pub sequence: Sequence,
-    /// Of a pending adjustment.
+    /// The last number of a pending adjustment.
     pub adjustment: i64,
-    /// Of a dirty mark.
+    /// The last number of a dirty mark.
     pub mark: i64,
 }
 
@@ -94,7 +95,7 @@ pub struct Judging {
 /// That a record is to be read again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirtyMark {
-    /// The record.
+    /// The record that is to be read again.
     pub key: RecordKey,
     /// New each time that the record is marked, so that a reading begun before cannot wipe it.
     pub mark: Mark,
@@ -132,16 +133,16 @@ pub struct KeptDelivery {
 /// Where in the log something is that was posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PostedAt {
-    /// Its entry.
+    /// The number of its entry in the log.
     pub sequence: Sequence,
-    /// When it was posted.
+    /// When it was posted first.
     pub at: Timestamp,
 }
 
 /// What was told last of a transfer, and when.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToldTransfer {
-    /// What was told.
+    /// The transfer as it was told.
     pub told: Transfer,
     /// When.
     pub at: Timestamp,
@@ -149,7 +150,7 @@ pub struct ToldTransfer {
 
 /// Tokens that are not taken any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RevokedUntil {
+pub struct RevocationRow {
     /// A user's tokens that were issued by then are not taken.
     pub at: Timestamp,
     /// When the last of them has run out.
@@ -188,7 +189,7 @@ rows! {
     Timestamp, CustomerId => |_| [];
     KeptDelivery, WebhookId => |_| [];
     ShopRow, ShopDomain => |_| [];
-    RevokedUntil, Revoked => |_| [];
+    RevocationRow, Revoked => |_| [];
 }
 
 impl Row for Variant {
@@ -264,7 +265,7 @@ impl Row for RunRecord {
 }
 
 /// A kind of record that is found in a shop by its id.
-pub(crate) trait Kept: Row {
+pub(crate) trait ShopRecord: Row {
     fn records(shop: &ShopRecords) -> &Records<Self>;
     fn records_mut(shop: &mut ShopRecords) -> &mut Records<Self>;
     fn key(id: &Self::Id) -> Key;
@@ -290,7 +291,7 @@ macro_rules! shop_records {
             }
         }
 
-        $(impl Kept for $record {
+        $(impl ShopRecord for $record {
             fn records(shop: &ShopRecords) -> &Records<Self> {
                 &shop.$field
             }
@@ -307,9 +308,9 @@ macro_rules! shop_records {
 shop_records! {
     /// Pending adjustments by number.
     adjustments: PendingAdjustment => Adjustment;
-    /// Commands.
+    /// Commands by their ids.
     commands: KeptCommand => Command;
-    /// Customers.
+    /// Customers by their ids.
     customers: Customer => Customer;
     /// Deliveries by webhook id.
     deliveries: KeptDelivery => Delivery;
@@ -317,42 +318,42 @@ shop_records! {
     dirty_marks: DirtyMark => DirtyMark;
     /// Levels that an outbox message is changing.
     flights: Flight => Flight;
-    /// Inventory items.
+    /// Inventory items by their ids.
     items: InventoryItem => Item;
-    /// Levels.
+    /// Levels by item and location.
     levels: HeldLevel => Level;
-    /// Locations.
+    /// Locations by their ids.
     locations: Location => Location;
-    /// Outbox messages.
+    /// Outbox messages by their ids.
     messages: SentMessage => Message;
-    /// Orders.
+    /// Orders with their lines.
     orders: Order => Order;
     /// What was posted under a key.
     posted: PostedAt => Posted;
-    /// Products.
+    /// Products without their variants.
     products: Product => Product;
     /// When it was asked last that a customer be forgotten.
     redactions: Timestamp => Redaction;
-    /// Reservations.
+    /// Reservations by their ids.
     reservations: ReservationShape => Reservation;
-    /// Runs.
+    /// Runs of every resource by their ids.
     runs: RunRecord => Run;
     /// What was told last of transfers.
     transfers: ToldTransfer => Transfer;
-    /// Variants.
+    /// Variants by their ids.
     variants: Variant => Variant;
 }
 
 /// An entry that a batch appends to the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Appended {
-    /// Its number.
+    /// Its number, counted over all shops.
     pub sequence: Sequence,
     /// The shop that it is about.
     pub shop: ShopDomain,
     /// When it became true.
     pub at: Timestamp,
-    /// What became true.
+    /// What became true with it.
     pub event: Logged,
     /// The rooms in which it is heard.
     pub rooms: BTreeSet<Room>,
@@ -371,20 +372,20 @@ pub enum BulkWrite {
     ForgetNames(ShopDomain),
     /// Keeps how far a reader outside is, in place of what was kept.
     KeepPosition {
-        /// The reader's name.
+        /// The name of the reader.
         reader: String,
-        /// How far it is.
+        /// How far it has come in the log.
         position: Position,
     },
     /// Keeps a session's rooms in place of what was kept, and forgets the oldest of others beyond the quota.
     KeepSession {
-        /// The session.
+        /// The id of the session.
         id: String,
-        /// A code of its user.
+        /// A code that stands for its user.
         owner: String,
         /// What is to be found again.
         rooms: String,
-        /// When it was so.
+        /// When its rooms were these.
         at: Timestamp,
         /// How much there may be.
         quota: SessionQuota,
@@ -397,7 +398,7 @@ pub enum BulkWrite {
     Redact {
         /// The customer's shop.
         shop: ShopDomain,
-        /// Who is forgotten.
+        /// The customer who is forgotten.
         customer: CustomerId,
         /// The last entry of the log that is concerned.
         until: Sequence,
@@ -406,14 +407,14 @@ pub enum BulkWrite {
 
 /// What a batch writes besides records.
 #[derive(Debug, Default)]
-pub struct Written {
+pub struct BatchWrites {
     /// Entries of the log, by sequence and without holes.
     pub appended: Vec<Appended>,
     /// What full runs had to put right.
     pub drift: Vec<(ShopDomain, Drifted)>,
     /// Up to when resources are complete, the later one last.
     pub watermarks: Vec<(ShopDomain, Resource, Timestamp)>,
-    /// The rest.
+    /// Writes on which no decision depends.
     pub bulk: Vec<BulkWrite>,
     /// What a person should know of, for the process's own log.
     pub warnings: Vec<Warning>,
@@ -422,15 +423,15 @@ pub struct Written {
 /// Something about a level that a person should look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// The level's shop.
+    /// The shop that the level is in.
     pub shop: ShopDomain,
-    /// The level.
+    /// The level to look at.
     pub level: LevelKey,
-    /// What is the matter.
+    /// What is the matter, for a person.
     pub message: String,
 }
 
-/// Lengths of the lists of [`Written`] and the numbers, where an operation began.
+/// Lengths of the lists of [`BatchWrites`] and the numbers, where an operation began.
 #[derive(Debug, Clone, Copy, Default)]
 struct Begun {
     appended: usize,
@@ -441,17 +442,17 @@ struct Begun {
     numbers: Numbers,
 }
 
-/// See the module.
+/// What a batch may read and what it changes; see the module.
 #[derive(Debug)]
 pub struct WorkingSet {
-    /// Shops.
+    /// The shops themselves, by domain.
     pub shops: Records<ShopRow>,
-    /// Revocations.
-    pub revocations: Records<RevokedUntil>,
+    /// Revocations of all shops together.
+    pub revocations: Records<RevocationRow>,
     by_shop: BTreeMap<ShopDomain, ShopRecords>,
     numbers: Numbers,
-    written: Written,
-    missing: RefCell<BTreeSet<Wanted>>,
+    written: BatchWrites,
+    missing: RefCell<BTreeSet<WantedKey>>,
     /// Where the operation at hand began, and where the batch did.
     begun: Begun,
     start: Begun,
@@ -469,7 +470,7 @@ impl WorkingSet {
             revocations: Records::default(),
             by_shop: BTreeMap::new(),
             numbers,
-            written: Written::default(),
+            written: BatchWrites::default(),
             missing: RefCell::default(),
             begun,
             start: begun,
@@ -482,7 +483,7 @@ impl WorkingSet {
     }
 
     /// What is to be written besides records.
-    pub fn written(&self) -> &Written {
+    pub fn written(&self) -> &BatchWrites {
         &self.written
     }
 
@@ -490,7 +491,7 @@ impl WorkingSet {
     ///
     /// # Errors
     /// Never, for events of ours.
-    pub fn seal(&mut self) -> std::result::Result<(), Undecided> {
+    pub fn seal(&mut self) -> Result<(), Undecided> {
         for appended in &mut self.written.appended {
             appended.stored = appended.event.stored()?;
         }
@@ -516,7 +517,7 @@ impl WorkingSet {
     }
 
     /// Those of the keys that are not loaded.
-    pub fn unknown(&mut self, keys: impl IntoIterator<Item = Wanted>) -> BTreeSet<Wanted> {
+    pub fn unknown(&mut self, keys: impl IntoIterator<Item = WantedKey>) -> BTreeSet<WantedKey> {
         let keys = keys.into_iter();
         keys.filter(|(shop, key)| match (shop, key) {
             (_, Key::Revocation(revoked)) => self.revocations.get(revoked).is_none(),
@@ -531,7 +532,7 @@ impl WorkingSet {
     }
 
     /// The keys that were asked for and are not loaded; the list is empty then.
-    pub(crate) fn take_missing(&mut self) -> BTreeSet<Wanted> {
+    pub(crate) fn take_missing(&mut self) -> BTreeSet<WantedKey> {
         std::mem::take(self.missing.get_mut())
     }
 
@@ -607,7 +608,7 @@ impl WorkingSet {
     }
 
     /// The row of a shop that was registered.
-    pub(crate) fn shop_row(&self, shop: &ShopDomain) -> Result<ShopRow> {
+    pub(crate) fn shop_row(&self, shop: &ShopDomain) -> Decided<ShopRow> {
         match self.shops.get(shop) {
             None => Err(self.miss(Some(shop), Key::Shop)),
             Some(None) => Err(Undecided::UnknownShop(shop.clone())),
@@ -615,8 +616,8 @@ impl WorkingSet {
         }
     }
 
-    /// One shop's records.
-    pub(crate) fn shop(&mut self, shop: &ShopDomain) -> Result<ShopSet<'_>> {
+    /// The part of the set that is one shop's.
+    pub(crate) fn shop(&mut self, shop: &ShopDomain) -> Decided<ShopSet<'_>> {
         let row = self.shop_row(shop)?;
         if !self.by_shop.contains_key(shop) {
             self.by_shop.insert(shop.clone(), ShopRecords::default());
@@ -692,16 +693,16 @@ pub(crate) struct ShopSet<'s> {
     pub(crate) known_since: Timestamp,
     records: &'s mut ShopRecords,
     numbers: &'s mut Numbers,
-    written: &'s mut Written,
-    missing: &'s RefCell<BTreeSet<Wanted>>,
+    written: &'s mut BatchWrites,
+    missing: &'s RefCell<BTreeSet<WantedKey>>,
 }
 
 /// Does a step for each, also after one for which something is missing: so what is missing for all of them is loaded
 /// at once. What the later steps do then does not matter, because everything will be undone.
 pub(crate) fn for_each<T>(
     things: impl IntoIterator<Item = T>,
-    mut step: impl FnMut(T) -> Result<()>,
-) -> Result<()> {
+    mut step: impl FnMut(T) -> Decided<()>,
+) -> Decided<()> {
     let mut all = Ok(());
     for thing in things {
         match step(thing) {
@@ -720,7 +721,7 @@ impl ShopSet<'_> {
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "most ids are a number")]
-    pub(crate) fn find<R: Kept>(&self, id: R::Id) -> Result<Option<R>> {
+    pub(crate) fn find<R: ShopRecord>(&self, id: R::Id) -> Decided<Option<R>> {
         match R::records(self.records).get(&id) {
             Some(record) => Ok(record.cloned()),
             None => Err(self.miss(R::key(&id))),
@@ -728,18 +729,18 @@ impl ShopSet<'_> {
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "most ids are a number")]
-    pub(crate) fn has<R: Kept>(&self, id: R::Id) -> Result<bool> {
+    pub(crate) fn has<R: ShopRecord>(&self, id: R::Id) -> Decided<bool> {
         match R::records(self.records).get(&id) {
             Some(record) => Ok(record.is_some()),
             None => Err(self.miss(R::key(&id))),
         }
     }
 
-    pub(crate) fn put<R: Kept>(&mut self, id: R::Id, record: R) {
+    pub(crate) fn put<R: ShopRecord>(&mut self, id: R::Id, record: R) {
         R::records_mut(self.records).put(id, record);
     }
 
-    pub(crate) fn delete<R: Kept>(&mut self, id: R::Id) -> Result<()> {
+    pub(crate) fn delete<R: ShopRecord>(&mut self, id: R::Id) -> Decided<()> {
         if R::records(self.records).get(&id).is_none() {
             return Err(self.miss(R::key(&id)));
         }
@@ -747,25 +748,25 @@ impl ShopSet<'_> {
         Ok(())
     }
 
-    fn members<R: Kept>(&self, set: Key, limit: usize) -> Result<Vec<R>> {
+    fn members<R: ShopRecord>(&self, set: Key, limit: usize) -> Decided<Vec<R>> {
         match R::records(self.records).members(&set, None, limit) {
             Some(members) => Ok(members.into_iter().cloned().collect()),
             None => Err(self.miss(set)),
         }
     }
 
-    pub(crate) fn variants_of(&self, product: ProductId) -> Result<Vec<Variant>> {
+    pub(crate) fn variants_of(&self, product: ProductId) -> Decided<Vec<Variant>> {
         self.members(Key::VariantsOf(product), usize::MAX)
     }
 
     /// The variant of an item; the lowest one where several share it.
-    pub(crate) fn variant_of(&self, item: InventoryItemId) -> Result<Option<Variant>> {
+    pub(crate) fn variant_of(&self, item: InventoryItemId) -> Decided<Option<Variant>> {
         let mut variants = self.members(Key::VariantsOfItem(item), usize::MAX)?;
         variants.truncate(1);
         Ok(variants.pop())
     }
 
-    pub(crate) fn references(&self, (item, location): LevelKey) -> Result<References> {
+    pub(crate) fn references(&self, (item, location): LevelKey) -> Decided<References> {
         // All are asked for before any is waited for.
         let (variant, item, location) =
             (self.variant_of(item), self.find(item), self.find(location));
@@ -782,16 +783,16 @@ impl ShopSet<'_> {
         })
     }
 
-    pub(crate) fn levels_of(&self, item: InventoryItemId) -> Result<Vec<HeldLevel>> {
+    pub(crate) fn levels_of(&self, item: InventoryItemId) -> Decided<Vec<HeldLevel>> {
         self.members(Key::LevelsOf(item), usize::MAX)
     }
 
-    pub(crate) fn levels_at(&self, location: LocationId) -> Result<Vec<HeldLevel>> {
+    pub(crate) fn levels_at(&self, location: LocationId) -> Decided<Vec<HeldLevel>> {
         self.members(Key::LevelsAt(location), usize::MAX)
     }
 
     /// A slice of the shop's levels behind that one, and whether there are more.
-    pub(crate) fn levels_after(&self, after: Option<LevelKey>) -> Result<(Vec<HeldLevel>, bool)> {
+    pub(crate) fn levels_after(&self, after: Option<LevelKey>) -> Decided<(Vec<HeldLevel>, bool)> {
         use crate::records::Covered;
         let key = Key::LevelsAfter(after);
         let levels = &self.records.levels;
@@ -806,7 +807,7 @@ impl ShopSet<'_> {
 
     /// What is sellable of a product at each location where it is stocked: what the store summed up, and what the batch has
     /// changed of it since.
-    pub(crate) fn available_of(&self, product: ProductId) -> Result<Vec<AvailableAt>> {
+    pub(crate) fn available_of(&self, product: ProductId) -> Decided<Vec<AvailableAt>> {
         let sums = if self.is_regrouped(product) {
             self.sum_of_levels(product)?
         } else {
@@ -833,7 +834,7 @@ impl ShopSet<'_> {
         variants || locations.any(|changed| is_open(changed.before) != is_open(changed.now))
     }
 
-    fn sum_of_levels(&self, product: ProductId) -> Result<BTreeMap<LocationId, i64>> {
+    fn sum_of_levels(&self, product: ProductId) -> Decided<BTreeMap<LocationId, i64>> {
         let mut sums = BTreeMap::new();
         let items = self.variants_of(product)?;
         let items = items.iter().filter_map(|variant| variant.inventory_item_id);
@@ -848,7 +849,7 @@ impl ShopSet<'_> {
         Ok(sums)
     }
 
-    fn sum_of_changes(&self, product: ProductId) -> Result<BTreeMap<LocationId, i64>> {
+    fn sum_of_changes(&self, product: ProductId) -> Decided<BTreeMap<LocationId, i64>> {
         let Some(loaded) = self.records.available.get(&product) else {
             return Err(self.miss(Key::AvailableOf(product)));
         };
@@ -883,7 +884,7 @@ impl ShopSet<'_> {
     }
 
     /// What a level adds to what is sellable at its location; `None` where it does not count.
-    fn counted(&self, level: Option<&HeldLevel>) -> Result<Option<i64>> {
+    fn counted(&self, level: Option<&HeldLevel>) -> Decided<Option<i64>> {
         let Some(level) = level.filter(|level| level.observed.active) else {
             return Ok(None);
         };
@@ -917,7 +918,7 @@ impl ShopSet<'_> {
         due: Timestamp,
         run: Option<&RunId>,
         retries: Retries,
-    ) -> Result<()> {
+    ) -> Decided<()> {
         let before: Option<DirtyMark> = self.find(key)?;
         let (retries, due) = match (before, retries) {
             (Some(before), Retries::Keep) if before.retries > 0 => {
@@ -938,7 +939,7 @@ impl ShopSet<'_> {
     }
 
     /// Keeps the mark, sets how many of its readings were in vain, and when the next one is due.
-    pub(crate) fn postpone(&mut self, key: RecordKey, retries: u32, due: Timestamp) -> Result<()> {
+    pub(crate) fn postpone(&mut self, key: RecordKey, retries: u32, due: Timestamp) -> Decided<()> {
         if let Some(mark) = self.find::<DirtyMark>(key)? {
             self.put(
                 key,
@@ -953,14 +954,14 @@ impl ShopSet<'_> {
     }
 
     /// Whether what was so of a customer at that time is to stay forgotten. A customer who comes back later is taken in.
-    pub(crate) fn stays_forgotten(&self, customer: CustomerId, as_of: Timestamp) -> Result<bool> {
+    pub(crate) fn stays_forgotten(&self, customer: CustomerId, as_of: Timestamp) -> Decided<bool> {
         let redacted: Option<Timestamp> = self.find(customer)?;
         Ok(redacted.is_some_and(|redacted| as_of <= redacted))
     }
 
     /// Forgets everything that is kept of a customer: the record, whose the orders are, and both in the log. That it was
     /// asked is kept as long as deliveries are.
-    pub(crate) fn redact(&mut self, customer: CustomerId, at: Timestamp) -> Result<()> {
+    pub(crate) fn redact(&mut self, customer: CustomerId, at: Timestamp) -> Decided<()> {
         let deleted = self.delete::<Customer>(customer);
         self.delete::<DirtyMark>(RecordKey::Customer(customer))?;
         deleted?;
@@ -1008,12 +1009,12 @@ impl ShopSet<'_> {
         self.written.watermarks.push(watermark);
     }
 
-    pub(crate) fn is_run_under_way(&self, resource: Resource) -> Result<bool> {
+    pub(crate) fn is_run_under_way(&self, resource: Resource) -> Decided<bool> {
         let runs: Vec<RunRecord> = self.members(Key::RunsUnderWay(resource), 1)?;
         Ok(!runs.is_empty())
     }
 
-    pub(crate) fn command_with_key(&self, by: &UserId, key: &str) -> Result<Option<KeptCommand>> {
+    pub(crate) fn command_with_key(&self, by: &UserId, key: &str) -> Decided<Option<KeptCommand>> {
         let set = Key::CommandWithKey(by.clone(), key.to_owned());
         Ok(self.members(set, 1)?.pop())
     }
@@ -1023,7 +1024,7 @@ impl ShopSet<'_> {
         &self,
         now: Timestamp,
         limit: usize,
-    ) -> Result<Vec<ReservationShape>> {
+    ) -> Decided<Vec<ReservationShape>> {
         let now = now.as_microsecond();
         let end = (now.saturating_add(1), String::new());
         let set = &self.records.reservations;
@@ -1034,7 +1035,7 @@ impl ShopSet<'_> {
     }
 
     /// Units of a level in reservations that Shopify has.
-    pub(crate) fn reserved_units(&self, level: LevelKey) -> Result<i64> {
+    pub(crate) fn reserved_units(&self, level: LevelKey) -> Decided<i64> {
         let Some(loaded) = self.records.reserved_units.get(&level) else {
             return Err(self.miss(Key::ReservedUnits(level)));
         };
@@ -1053,7 +1054,7 @@ impl ShopSet<'_> {
     }
 
     /// What unsettled adjustments will do to a level's `on_hand`.
-    pub(crate) fn pending_on_hand(&self, level: LevelKey) -> Result<i64> {
+    pub(crate) fn pending_on_hand(&self, level: LevelKey) -> Decided<i64> {
         let Some(loaded) = self.records.pending_on_hand.get(&level) else {
             return Err(self.miss(Key::PendingOnHand(level)));
         };
@@ -1074,12 +1075,12 @@ impl ShopSet<'_> {
         self.put(id, PendingAdjustment { id, ..adjustment });
     }
 
-    pub(crate) fn adjustments_of_reservation(&self, id: &str) -> Result<Vec<PendingAdjustment>> {
+    pub(crate) fn adjustments_of_reservation(&self, id: &str) -> Decided<Vec<PendingAdjustment>> {
         self.members(Key::AdjustmentsOfReservation(id.to_owned()), usize::MAX)
     }
 
     /// Whether something of a command still waits for Shopify's answer.
-    pub(crate) fn is_unanswered(&self, command: &str) -> Result<bool> {
+    pub(crate) fn is_unanswered(&self, command: &str) -> Decided<bool> {
         let set = Key::AdjustmentsOfCommand(command.to_owned());
         let all: Vec<PendingAdjustment> = self.members(set, usize::MAX)?;
         Ok(all.iter().any(|adjustment| !adjustment.answered))
@@ -1089,34 +1090,34 @@ impl ShopSet<'_> {
         &self,
         message: &str,
         limit: usize,
-    ) -> Result<Vec<PendingAdjustment>> {
+    ) -> Decided<Vec<PendingAdjustment>> {
         self.members(Key::UnansweredOf(message.to_owned()), limit)
     }
 
-    pub(crate) fn unanswered(&self, limit: usize) -> Result<Vec<PendingAdjustment>> {
+    pub(crate) fn unanswered(&self, limit: usize) -> Decided<Vec<PendingAdjustment>> {
         self.members(Key::Unanswered, limit)
     }
 
-    pub(crate) fn answered_at(&self, level: LevelKey) -> Result<Vec<PendingAdjustment>> {
+    pub(crate) fn answered_at(&self, level: LevelKey) -> Decided<Vec<PendingAdjustment>> {
         self.members(Key::AnsweredAt(level), usize::MAX)
     }
 
-    pub(crate) fn unsent_at(&self, level: LevelKey) -> Result<Vec<PendingAdjustment>> {
+    pub(crate) fn unsent_at(&self, level: LevelKey) -> Decided<Vec<PendingAdjustment>> {
         self.members(Key::UnsentAt(level), usize::MAX)
     }
 
-    pub(crate) fn messages(&self) -> Result<Vec<SentMessage>> {
+    pub(crate) fn messages(&self) -> Decided<Vec<SentMessage>> {
         self.members(Key::Messages, usize::MAX)
     }
 
     /// The levels that an outbox message changes, in the order of items and locations.
-    pub(crate) fn levels_in(&self, message: &str) -> Result<Vec<LevelKey>> {
+    pub(crate) fn levels_in(&self, message: &str) -> Decided<Vec<LevelKey>> {
         let flights: Vec<Flight> = self.members(Key::FlightsOf(message.to_owned()), usize::MAX)?;
         Ok(flights.into_iter().map(|flight| flight.level).collect())
     }
 
     /// When that was given which has waited longest for an answer.
-    pub(crate) fn oldest_unanswered(&self) -> Result<Option<Timestamp>> {
+    pub(crate) fn oldest_unanswered(&self) -> Decided<Option<Timestamp>> {
         let (waiting, messages) = (self.members(Key::Waiting, 1), self.messages());
         let waiting: Vec<PendingAdjustment> = waiting?;
         let begun = messages?.into_iter().map(|message| message.begun);

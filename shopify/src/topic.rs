@@ -146,7 +146,7 @@ pub fn read(
             parse::<body::LevelBody>(body)?.change(triggered_at)?
         }
         "inventory_levels/disconnect" => {
-            let level: LevelKey = parse(body)?;
+            let level: LevelIds = parse(body)?;
             Change::LookAgain(RecordKey::Level(level.inventory_item_id, level.location_id))
         }
 
@@ -217,7 +217,7 @@ struct BodyId<T> {
 }
 
 #[derive(Deserialize)]
-struct LevelKey {
+struct LevelIds {
     inventory_item_id: InventoryItemId,
     location_id: LocationId,
 }

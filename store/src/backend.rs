@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{Numbers, Wanted, WorkingSet};
+use domain::{Numbers, WantedKey, WorkingSet};
 
 use crate::StoreError;
 
@@ -31,7 +31,7 @@ pub(crate) trait Backend: Send + 'static {
     /// Loads those keys into the set; see [`domain::Key`] for what each means. Afterwards the set knows every one of them:
     /// a record that is not there is loaded as `None`, a set of which there is nothing is covered, a sum of nothing is
     /// set to zero (or to no locations). Reads what the transaction sees, which is what was there when it began.
-    fn load(&mut self, keys: &BTreeSet<Wanted>, set: &mut WorkingSet) -> Result<(), StoreError>;
+    fn load(&mut self, keys: &BTreeSet<WantedKey>, set: &mut WorkingSet) -> Result<(), StoreError>;
 
     /// Writes everything that the batch changed: `changes()` of every kind of record of every shop, of `shops` and of
     /// `revocations`, and all of `written()`, in this order: [`domain::BulkWrite::Redact`] in orders; records; the log

@@ -11,10 +11,8 @@ use domain::{Appended, Numbers, Operation, Outcome, Undecided, WorkingSet};
 use schemas::{Change, Epoch, LogEntry, Offset, Sequence};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::StoreError;
 use crate::backend::{Backend, Uncommitted};
-
-type Result<T> = std::result::Result<T, StoreError>;
+use crate::{Result, StoreError};
 
 /// Operations that may wait for the writer; the next caller waits for a place.
 pub(crate) const WAITING_MAX: usize = 4096;

@@ -45,23 +45,19 @@ pub(crate) async fn run(
             hub.forget();
             continue;
         }
-        match read {
-            Ok(entries) => {
-                heartbeat.work(async { hub.publish(&entries) }).await;
-                position = entries.last().map_or(position, LogEntry::sequence);
-                if is_handed || entries.len() == limits::TAIL_GROUP {
-                    continue;
-                }
-                // What is left up to the head that was known before is unknown here, and would be looked for for ever.
-                if position < head {
-                    hub.pass_over(head);
-                    position = head;
-                }
-            }
-            Err(_) => {
-                tokio::time::sleep(limits::STORE_PAUSE).await;
-                continue;
-            }
+        let Ok(entries) = read else {
+            tokio::time::sleep(limits::STORE_PAUSE).await;
+            continue;
+        };
+        heartbeat.work(async { hub.publish(&entries) }).await;
+        position = entries.last().map_or(position, LogEntry::sequence);
+        if is_handed || entries.len() == limits::TAIL_GROUP {
+            continue;
+        }
+        // What is left up to the head that was known before is unknown here, and would be looked for for ever.
+        if position < head {
+            hub.pass_over(head);
+            position = head;
         }
         let store_is_gone = tokio::select! {
             () = stop.cancelled() => return,

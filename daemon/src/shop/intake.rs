@@ -26,7 +26,7 @@ use crate::wakeups::{Wakeup, Wakeups};
 
 /// Takes deliveries as they arrive.
 pub(crate) struct WebhookIntake {
-    /// Where they go.
+    /// The store that takes them.
     pub(crate) store: Arc<dyn Store>,
     /// The shops, some of which ask for customers' names.
     pub(crate) clients: Arc<BTreeMap<ShopDomain, Arc<Client>>>,
@@ -86,7 +86,7 @@ impl WebhookIntake {
     fn arrival(&self, delivery: &Delivery, body: &[u8]) -> Option<Arrival> {
         let client = self.clients.get(&delivery.shop);
         let names = client.is_some_and(|client| client.asks_names());
-        let Said::Changes(fate, changes) = said(delivery, body, names) else {
+        let DeliveryContent::Changes(fate, changes) = said(delivery, body, names) else {
             return None;
         };
         let kept = if matches!(fate, Fate::Unreadable(_)) {
@@ -107,25 +107,25 @@ impl WebhookIntake {
 }
 
 /// What a delivery says.
-enum Said {
+enum DeliveryContent {
     /// What becomes of it, and its changes.
     Changes(Fate, Vec<Change>),
     /// Something to act on.
     Notice(shopify::Notice),
 }
 
-fn said(delivery: &Delivery, body: &[u8], names: bool) -> Said {
+fn said(delivery: &Delivery, body: &[u8], names: bool) -> DeliveryContent {
     let topic = &delivery.topic;
     match shopify::read(topic, body, delivery.triggered_at, names) {
-        Ok(WebhookReading::Changes(changes)) => Said::Changes(Fate::Applied, changes),
-        Ok(WebhookReading::Ignored) => Said::Changes(Fate::Ignored, Vec::new()),
-        Ok(WebhookReading::Notice(notice)) => Said::Notice(notice),
+        Ok(WebhookReading::Changes(changes)) => DeliveryContent::Changes(Fate::Applied, changes),
+        Ok(WebhookReading::Ignored) => DeliveryContent::Changes(Fate::Ignored, Vec::new()),
+        Ok(WebhookReading::Notice(notice)) => DeliveryContent::Notice(notice),
         Err(reason) => {
             tracing::warn!(shop.domain = %delivery.shop, topic, delivery.id = %delivery.webhook_id, %reason, "Could not read a webhook; its body is kept");
             // Something happened to that record, whatever it was.
             let concerned = shopify::concerns(topic, body).map(Change::LookAgain);
             let fate = Fate::Unreadable(reason.to_string());
-            Said::Changes(fate, concerned.into_iter().collect())
+            DeliveryContent::Changes(fate, concerned.into_iter().collect())
         }
     }
 }
@@ -224,8 +224,8 @@ impl Intake {
             (Fate::Unreadable(reason), Vec::new())
         } else {
             match said(delivery, &delivery.body, names) {
-                Said::Changes(fate, changes) => (fate, changes),
-                Said::Notice(notice) => self.notices.act(&delivery.shop, notice).await?,
+                DeliveryContent::Changes(fate, changes) => (fate, changes),
+                DeliveryContent::Notice(notice) => self.notices.act(&delivery.shop, notice).await?,
             }
         };
         let shared_secret = self.shared_secrets.contains(&delivery.shop);

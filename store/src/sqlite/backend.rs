@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use domain::{Numbers, Operation, Wanted, WorkingSet};
+use domain::{Numbers, Operation, WantedKey, WorkingSet};
 use rusqlite::{Connection, ErrorCode, Row};
 use schemas::{Epoch, Sequence, ShopDomain, Timestamp};
 
 use super::high_water::HighWater;
-use super::shops::{KnownShop, numbers, shops};
+use super::shops::{RegisteredShop, numbers, shops};
 use super::{commit, load};
 use crate::backend::{Backend, Uncommitted};
 use crate::writer::write;
@@ -23,7 +23,7 @@ pub(super) struct SqliteBackend {
     connection: Connection,
     path: PathBuf,
     /// What the database holds of the shops themselves; read again after whatever may have changed it.
-    shops: BTreeMap<ShopDomain, KnownShop>,
+    shops: BTreeMap<ShopDomain, RegisteredShop>,
     /// The last numbers given out, as of the last commit and of the transaction at hand.
     numbers: Numbers,
     written: Numbers,
@@ -54,7 +54,7 @@ impl SqliteBackend {
         })
     }
 
-    /// Where the log ends.
+    /// The number of the last entry of the log.
     pub(super) fn head(&self) -> Sequence {
         self.numbers.sequence
     }
@@ -160,7 +160,7 @@ impl Backend for SqliteBackend {
         Ok(self.numbers)
     }
 
-    fn load(&mut self, keys: &BTreeSet<Wanted>, set: &mut WorkingSet) -> Result<()> {
+    fn load(&mut self, keys: &BTreeSet<WantedKey>, set: &mut WorkingSet) -> Result<()> {
         load::load(&self.connection, &self.shops, keys, set).map_err(Self::named(&self.path))
     }
 

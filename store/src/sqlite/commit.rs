@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::command::KeptCommand;
 use domain::outbox::{Flight, PendingAdjustment, SentMessage};
 use domain::reservation::is_open;
-use domain::working_set::{DirtyMark, KeptDelivery, RevokedUntil};
+use domain::working_set::{DirtyMark, KeptDelivery, RevocationRow};
 use domain::{
     Appended, BulkWrite, ChangedRow, Drifted, Fate, PostKey, Records, Retention, Revoked,
     RunRecord, SLICE, SessionQuota, ShopRecords, ShopRow, WorkingSet,
@@ -16,7 +16,7 @@ use schemas::{CustomerId, RecordKey, Resource, Room, Sequence, ShopDomain, Times
 
 use super::column::{json, micros, word};
 use super::rows::{self, StoredRow};
-use super::shops::{KnownShop, shops};
+use super::shops::{RegisteredShop, shops};
 use crate::{Result, StoreError};
 
 /// Under which the use of all owners of sessions together is kept.
@@ -53,7 +53,7 @@ const ROOMS_MAX: usize = 100;
 /// One transaction at work.
 pub(super) struct SetWriter<'w> {
     connection: &'w Connection,
-    shops: &'w mut BTreeMap<ShopDomain, KnownShop>,
+    shops: &'w mut BTreeMap<ShopDomain, RegisteredShop>,
     /// Set when something personal was to be forgotten, which is still in the write-ahead log.
     erased: &'w mut bool,
 }
@@ -61,7 +61,7 @@ pub(super) struct SetWriter<'w> {
 impl<'w> SetWriter<'w> {
     pub(super) fn new(
         connection: &'w Connection,
-        shops: &'w mut BTreeMap<ShopDomain, KnownShop>,
+        shops: &'w mut BTreeMap<ShopDomain, RegisteredShop>,
         erased: &'w mut bool,
     ) -> Self {
         Self {
@@ -145,9 +145,9 @@ impl<'w> SetWriter<'w> {
         Ok(())
     }
 
-    fn write_revocation(&self, revoked: &ChangedRow<'_, RevokedUntil>) -> Result<()> {
+    fn write_revocation(&self, revoked: &ChangedRow<'_, RevocationRow>) -> Result<()> {
         let (kind, id) = Revoked::key(revoked.id);
-        if let Some(RevokedUntil { at, until }) = revoked.now {
+        if let Some(RevocationRow { at, until }) = revoked.now {
             self.run(
                 "INSERT OR REPLACE INTO revocation (kind, id, at, until) VALUES (?1, ?2, ?3, ?4)",
                 params![kind, id, micros(*at), micros(*until)],

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem::discriminant;
 
 use domain::outbox::{Flight, PendingAdjustment, SentMessage};
-use domain::working_set::{DirtyMark, KeptDelivery, PostedAt, RevokedUntil, ToldTransfer};
+use domain::working_set::{DirtyMark, KeptDelivery, PostedAt, RevocationRow, ToldTransfer};
 use domain::{
     Covered, Fate, HeldLevel, Key, LevelKey, Mark, Records, Revoked, Row as DomainRow, SLICE,
-    ShopRecords, Wanted, WorkingSet,
+    ShopRecords, WantedKey, WorkingSet,
 };
 use rusqlite::{Connection, Row, StatementStatus, params};
 use schemas::record::{Order, Variant};
@@ -15,7 +15,7 @@ use schemas::{RecordKey, Sequence, ShopDomain};
 
 use super::column::{from_micros, id, json, opt, parsed};
 use super::rows::{RUN_COLUMNS, RowKey, StoredRow, order_line, run};
-use super::shops::KnownShop;
+use super::shops::RegisteredShop;
 use crate::Result;
 
 /// Keys in one statement. With fewer, a shorter statement is prepared: of 1 key or of `FEW_KEYS`.
@@ -25,14 +25,14 @@ const FEW_KEYS: usize = 8;
 /// Loads those keys; see [`crate::backend::Backend::load`].
 pub(super) fn load(
     connection: &Connection,
-    shops: &BTreeMap<ShopDomain, KnownShop>,
-    keys: &BTreeSet<Wanted>,
+    shops: &BTreeMap<ShopDomain, RegisteredShop>,
+    keys: &BTreeSet<WantedKey>,
     set: &mut WorkingSet,
 ) -> Result<()> {
-    let keys: Vec<&Wanted> = keys.iter().collect();
+    let keys: Vec<&WantedKey> = keys.iter().collect();
     // They are sorted: by shop, and those of a kind beside each other.
     let is_same_kind =
-        |a: &&Wanted, b: &&Wanted| a.0 == b.0 && discriminant(&a.1) == discriminant(&b.1);
+        |a: &&WantedKey, b: &&WantedKey| a.0 == b.0 && discriminant(&a.1) == discriminant(&b.1);
     for same in keys.chunk_by(is_same_kind) {
         let kind: Vec<&Key> = same.iter().map(|(_, key)| key).collect();
         match same {
@@ -539,7 +539,7 @@ impl SetLoader<'_> {
 fn load_revocations(
     connection: &Connection,
     keys: &[&Key],
-    into: &mut Records<RevokedUntil>,
+    into: &mut Records<RevocationRow>,
 ) -> Result<()> {
     let mut statement = connection
         .prepare_cached("SELECT at, until FROM revocation WHERE kind = ?1 AND id = ?2")?;
@@ -548,7 +548,7 @@ fn load_revocations(
         let (kind, id) = of.key();
         let mut rows = statement.query([kind, id])?;
         let found = match rows.next()? {
-            Some(row) => Some(RevokedUntil {
+            Some(row) => Some(RevocationRow {
                 at: from_micros(row, 0)?,
                 until: from_micros(row, 1)?,
             }),
@@ -732,7 +732,7 @@ mod tests {
         ]
     }
 
-    fn wanted(shop: &ShopDomain, keys: &[Key]) -> BTreeSet<Wanted> {
+    fn wanted(shop: &ShopDomain, keys: &[Key]) -> BTreeSet<WantedKey> {
         let of = |key: &Key| match key {
             Key::Revocation(_) => (None, key.clone()),
             _ => (Some(shop.clone()), key.clone()),
@@ -743,7 +743,7 @@ mod tests {
     fn database() -> (
         tempfile::TempDir,
         Connection,
-        BTreeMap<ShopDomain, KnownShop>,
+        BTreeMap<ShopDomain, RegisteredShop>,
     ) {
         let folder = testing::folder();
         let path = upgrade::put_into(folder.path());

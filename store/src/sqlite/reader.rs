@@ -25,7 +25,7 @@ use schemas::{
 use super::column::{from_micros, id, json, micros, opt, parsed, unword};
 use super::commit::ALL_OWNERS;
 use super::rows::{RUN_COLUMNS, StoredRow, find, reference_columns, references, run, select};
-use super::shops::{KnownShop, head, shops};
+use super::shops::{RegisteredShop, head, shops};
 use crate::local::{CONNECTIONS_MAX, Reader};
 use crate::{
     Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, OrderView,
@@ -74,7 +74,7 @@ impl SqliteReader {
     fn shop_view<T>(
         &self,
         domain: &ShopDomain,
-        read: impl FnOnce(&Connection, &KnownShop) -> Result<T>,
+        read: impl FnOnce(&Connection, &RegisteredShop) -> Result<T>,
     ) -> Result<T> {
         self.view(|connection| {
             let shop = shops(connection)?
@@ -744,7 +744,7 @@ impl Reader for SqliteReader {
     ) -> Result<Vec<serde_json::Value>> {
         fn page<R: StoredRow + serde::Serialize>(
             connection: &Connection,
-            shop: &KnownShop,
+            shop: &RegisteredShop,
             after: u64,
             limit: usize,
         ) -> Result<Vec<serde_json::Value>> {
@@ -794,7 +794,7 @@ fn with_levels(connection: &Connection, attempt: Attempt) -> Result<Attempt> {
 fn levels_of_shop(
     connection: &Connection,
     domain: &ShopDomain,
-    shop: &KnownShop,
+    shop: &RegisteredShop,
     selection: &LevelSelection,
     after: Option<(InventoryItemId, LocationId)>,
     limit: usize,

@@ -64,7 +64,7 @@ pub(super) trait StoredRow: DomainRow<Id: RowKey> {
     /// replace it would be to write its indexes anew.
     const PUT: &'static str;
 
-    /// Its key.
+    /// The key that it is found by.
     fn key(&self) -> Self::Id;
     /// Binds every column, from `from` on.
     fn bind(&self, statement: &mut CachedStatement<'_>, from: usize) -> Result<()>;

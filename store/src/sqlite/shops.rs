@@ -12,7 +12,7 @@ use crate::StoreError;
 
 /// A shop and where it is.
 #[derive(Debug, Clone)]
-pub(super) struct KnownShop {
+pub(super) struct RegisteredShop {
     /// By which the other tables name it.
     pub(super) row: i64,
     pub(super) state: ShopRow,
@@ -20,7 +20,7 @@ pub(super) struct KnownShop {
 
 pub(super) fn shops(
     connection: &Connection,
-) -> Result<BTreeMap<ShopDomain, KnownShop>, StoreError> {
+) -> Result<BTreeMap<ShopDomain, RegisteredShop>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT domain, id, thresholds, known_since, names, shopify_id, judging FROM shop",
     )?;
@@ -32,7 +32,7 @@ pub(super) fn shops(
             shopify_id: row.get(5)?,
             judging: opt(row, 6, json)?,
         };
-        let shop = KnownShop {
+        let shop = RegisteredShop {
             row: row.get(1)?,
             state,
         };

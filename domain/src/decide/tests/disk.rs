@@ -9,10 +9,10 @@ use schemas::{Resource, ShopDomain, Timestamp};
 
 use crate::drift::Drifted;
 use crate::outbox::PendingAdjustment;
-use crate::records::{Covered, Place, Records, Row, add_to, take_from};
-use crate::working_set::{Appended, BulkWrite, RevokedUntil, ShopRecords, ShopRow, Undecided};
+use crate::records::{Covered, Records, Row, SetPlace, add_to, take_from};
+use crate::working_set::{Appended, BulkWrite, RevocationRow, ShopRecords, ShopRow, Undecided};
 use crate::{
-    HeldLevel, Key, LevelKey, Numbers, Operation, Outcome, Revoked, Wanted, WorkingSet, decide,
+    HeldLevel, Key, LevelKey, Numbers, Operation, Outcome, Revoked, WantedKey, WorkingSet, decide,
     keys,
 };
 
@@ -22,7 +22,7 @@ const CHUNK: usize = 2;
 #[derive(Debug)]
 pub(super) struct Shelf<R: Row> {
     pub(super) rows: BTreeMap<R::Id, R>,
-    sets: BTreeMap<Key, BTreeSet<Place<R>>>,
+    sets: BTreeMap<Key, BTreeSet<SetPlace<R>>>,
 }
 
 impl<R: Row> Default for Shelf<R> {
@@ -82,7 +82,7 @@ macro_rules! disk {
         pub(super) struct Disk {
             $(pub(super) $field: Shelf<$record>,)*
             pub(super) shops: BTreeMap<ShopDomain, ShopRow>,
-            pub(super) revocations: BTreeMap<Revoked, RevokedUntil>,
+            pub(super) revocations: BTreeMap<Revoked, RevocationRow>,
             pub(super) numbers: Numbers,
             pub(super) log: Vec<Appended>,
             pub(super) drift: Vec<(ShopDomain, Drifted)>,
@@ -190,7 +190,7 @@ impl Disk {
         self.numbers = set.numbers();
     }
 
-    fn load(&self, (shop, key): &Wanted, set: &mut WorkingSet) {
+    fn load(&self, (shop, key): &WantedKey, set: &mut WorkingSet) {
         let Some(shop) = shop else {
             if let Key::Revocation(of) = key {
                 let kept = self.revocations.get(of).copied();

@@ -686,10 +686,6 @@ fn together(seed: u64) {
 }
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "SEED repeats a history that failed"
-)]
 fn batches_end_as_their_operations_do_one_by_one() {
     let seeds = 1..=(OPERATIONS / LENGTH / 2) as u64;
     let next = AtomicU64::new(*seeds.start());
