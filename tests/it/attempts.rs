@@ -419,9 +419,9 @@ async fn at_a_slow_store_many_commands_become_few_calls_and_none_is_throttled() 
             .collect();
         for book in &mut books {
             if round % 2 == 0 {
-                book.adjust(round + 1)
+                book.adjust(round + 1);
             } else {
-                book.hold(1)
+                book.hold(1);
             }
         }
         let client = &mut clients[usize::try_from(round % 2).unwrap()];

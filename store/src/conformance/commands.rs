@@ -858,7 +858,7 @@ impl Shopify {
                 CallKind::Release => self.change(item, quantity, -quantity),
                 CallKind::Sell => self.change(item, 0, -quantity),
                 CallKind::SetAvailable => {
-                    self.change(item, quantity - self.shelves[&item].available, 0)
+                    self.change(item, quantity - self.shelves[&item].available, 0);
                 }
                 CallKind::SetOnHand | CallKind::Nothing => unreachable!("not given here"),
             }
@@ -871,7 +871,7 @@ impl World {
     async fn take(&self, step: Step, shopify: &mut Shopify) {
         match step {
             Step::Adjust(item, delta) if delta != 0 => {
-                drop(self.give(adjust(item, delta, None)).await)
+                drop(self.give(adjust(item, delta, None)).await);
             }
             Step::Adjust(..) => {}
             Step::Set(item, quantity) => {

@@ -356,7 +356,7 @@ pub(super) async fn of_two_variants_of_one_item_the_lowest_is_named_everywhere(w
         .await
         .unwrap()
         .0;
-    assert_eq!(levels, [told.level.clone()]);
+    assert_eq!(levels, std::slice::from_ref(&told.level));
     assert_eq!(told.level.variant_id, 4_u64.try_into().ok());
     assert_eq!(told.level.product_id, 2_u64.try_into().ok());
     let of = async |variant: u64| {

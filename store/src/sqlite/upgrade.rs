@@ -54,11 +54,7 @@ fn tables(path: &Path) -> BTreeMap<String, Table> {
 
 fn rows(connection: &Connection, select: &str) -> Table {
     let mut statement = connection.prepare(select).unwrap();
-    let columns: Vec<String> = statement
-        .column_names()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let read = |row: &rusqlite::Row<'_>| (0..columns.len()).map(|column| row.get(column)).collect();
     let mut rows: Vec<Vec<Value>> = statement
         .query_map([], read)
