@@ -347,7 +347,11 @@ fn register(
 
 /// Keeps a revocation; one of the same tokens is prolonged. False when nothing was changed by it.
 fn revoke(set: &mut WorkingSet, Revocation { of, at, until }: &Revocation) -> Decided<bool> {
-    let Some(kept) = set.revocations.get(of).map(Option::<&RevocationRow>::copied) else {
+    let Some(kept) = set
+        .revocations
+        .get(of)
+        .map(Option::<&RevocationRow>::copied)
+    else {
         return Err(set.miss(None, Key::Revocation(of.clone())));
     };
     let longest = RevocationRow {
