@@ -72,6 +72,8 @@ pub struct Records<R: Row> {
     sets: BTreeMap<Key, BTreeSet<SetPlace<R>>>,
     covered: BTreeMap<Key, Covered<R>>,
     changed: BTreeSet<R::Id>,
+    /// Every id that was ever among the changed ones, in the order in which they came; undoing takes none away.
+    touched: Vec<R::Id>,
     /// Each change of this batch with what it replaced, so that it can be undone.
     journal: Vec<(R::Id, Option<Option<R>>)>,
     /// Where the operation at hand begins in the journal.
@@ -85,6 +87,7 @@ impl<R: Row> Default for Records<R> {
             sets: BTreeMap::new(),
             covered: BTreeMap::new(),
             changed: BTreeSet::new(),
+            touched: Vec::new(),
             journal: Vec::new(),
             begun: 0,
         }
@@ -177,11 +180,20 @@ impl<R: Row> Records<R> {
 
     /// The records that are now other than they were loaded.
     pub fn changes(&self) -> impl Iterator<Item = ChangedRow<'_, R>> {
-        self.changed.iter().filter_map(|id| {
-            let (id, entry) = self.rows.get_key_value(id)?;
-            let (before, now) = (entry.loaded.as_ref(), entry.current());
-            (before != now).then_some(ChangedRow { id, before, now })
-        })
+        self.changed.iter().filter_map(|id| self.change(id))
+    }
+
+    /// The record if it is now other than it was loaded.
+    pub(crate) fn change(&self, id: &R::Id) -> Option<ChangedRow<'_, R>> {
+        let (id, entry) = self.rows.get_key_value(id)?;
+        let (before, now) = (entry.loaded.as_ref(), entry.current());
+        (before != now).then_some(ChangedRow { id, before, now })
+    }
+
+    /// The ids of all records that were ever changed, oldest first. Only more are added, so whoever knows how many it has
+    /// seen goes on there; an id comes again when its change was undone and made again.
+    pub(crate) fn touched(&self) -> &[R::Id] {
+        &self.touched
     }
 
     /// Every record that is loaded, as it is now.
@@ -202,7 +214,9 @@ impl<R: Row> Records<R> {
         if let Some(record) = entry.current() {
             add_to(&mut self.sets, &id, record);
         }
-        self.changed.insert(id.clone());
+        if self.changed.insert(id.clone()) {
+            self.touched.push(id.clone());
+        }
         self.journal.push((id, before));
     }
 }

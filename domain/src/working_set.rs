@@ -271,6 +271,13 @@ pub(crate) trait ShopRecord: Row {
     fn key(id: &Self::Id) -> Key;
 }
 
+/// The touched levels by product, as far as they were looked at. A product whose variants changed is not asked here.
+#[derive(Debug, Default)]
+struct TouchedLevels {
+    seen: usize,
+    by_product: BTreeMap<ProductId, BTreeSet<LevelKey>>,
+}
+
 macro_rules! shop_records {
     ($($(#[$doc:meta])* $field:ident: $record:ty => $key:ident;)*) => {
         /// What is loaded of one shop.
@@ -279,6 +286,8 @@ macro_rules! shop_records {
             $($(#[$doc])* pub $field: Records<$record>,)*
             /// [`Key::AvailableOf`] as it was loaded.
             pub available: BTreeMap<ProductId, BTreeMap<LocationId, i64>>,
+            /// Which levels of a product the batch touched.
+            touched_levels: RefCell<TouchedLevels>,
             /// [`Key::PendingOnHand`] as it was loaded.
             pub pending_on_hand: BTreeMap<LevelKey, i64>,
             /// [`Key::ReservedUnits`] as it was loaded.
@@ -855,12 +864,11 @@ impl ShopSet<'_> {
         };
         let mut sums = loaded.clone();
         let mut emptied = BTreeSet::new();
-        for_each(self.records.levels.changes(), |changed| {
-            let (item, location) = *changed.id;
-            let set = Key::VariantsOfItem(item);
-            let Some(variants) = self.records.variants.members(&set, None, usize::MAX) else {
-                return Err(self.miss(set));
+        for_each(self.touched_levels_of(product)?, |(item, location)| {
+            let Some(changed) = self.records.levels.change(&(item, location)) else {
+                return Ok(());
             };
+            let variants = self.variants_of_item(item)?;
             let of_product = variants
                 .iter()
                 .filter(|variant| variant.product_id == product);
@@ -881,6 +889,27 @@ impl ShopSet<'_> {
         } else {
             self.sum_of_levels(product)
         }
+    }
+
+    /// The levels of a product that the batch may have changed. Each level is looked at once in a batch: doing so for
+    /// every event of a product took a quarter of the time of a large batch.
+    fn touched_levels_of(&self, product: ProductId) -> Decided<BTreeSet<LevelKey>> {
+        let mut index = self.records.touched_levels.borrow_mut();
+        let touched = self.records.levels.touched();
+        while let Some(&(item, location)) = touched.get(index.seen) {
+            for variant in self.variants_of_item(item)? {
+                let levels = index.by_product.entry(variant.product_id).or_default();
+                levels.insert((item, location));
+            }
+            index.seen += 1;
+        }
+        Ok(index.by_product.get(&product).cloned().unwrap_or_default())
+    }
+
+    fn variants_of_item(&self, item: InventoryItemId) -> Decided<Vec<&Variant>> {
+        let set = Key::VariantsOfItem(item);
+        let variants = self.records.variants.members(&set, None, usize::MAX);
+        variants.ok_or_else(|| self.miss(set))
     }
 
     /// What a level adds to what is sellable at its location; `None` where it does not count.
