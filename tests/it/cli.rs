@@ -909,7 +909,7 @@ async fn no_secret_and_nobodys_name_reaches_a_log() {
 
     let log = daemon.log();
     assert!(
-        log.contains("DEBUG") && log.contains("cannot be read"),
+        log.contains("DEBUG") && log.contains("Could not read a webhook"),
         "the log tells what happened"
     );
     let config = std::fs::read_to_string(daemon.config_path()).unwrap();

@@ -1,11 +1,9 @@
 //! The log as an administrator reads it: what happened to one thing is found by its id.
 
-use schemas::{Offset, Role};
+use daemon::clock::SystemClock;
+use schemas::{Clock as _, Offset, Role};
 use serde_json::{Value, json};
 use tests::{Client, Settings, TestDaemon, TestShop, Token, Webhook};
-
-/// A time after every time in the shop's past.
-const LATER: &str = "2030-01-01T00:00:00Z";
 
 /// The lines of the log that have this text in them, as `grep` finds them.
 fn lines(daemon: &TestDaemon, text: &str) -> Vec<Value> {
@@ -50,7 +48,7 @@ async fn one_grep_tells_the_life_of_a_webhook_and_of_a_command() {
         "inventory_item_id": spot.item.parse::<u64>().unwrap(),
         "location_id": spot.location.parse::<u64>().unwrap(),
         "available": spot.available - 1,
-        "updated_at": LATER,
+        "updated_at": SystemClock.now().to_string(),
     });
     let webhook = Webhook::of("inventory_levels/update", &level)
         .header("x-shopify-webhook-id", "the-life-of-a-webhook");
@@ -61,7 +59,7 @@ async fn one_grep_tells_the_life_of_a_webhook_and_of_a_command() {
 
     let life = lines(&daemon, "the-life-of-a-webhook");
     let said = messages(&life);
-    assert_eq!(said[0], "Accepted a webhook", "{said:?}");
+    assert!(said.contains(&"Accepted a webhook"), "{said:?}");
     let applied = life.iter();
     let applied = applied.filter(|line| line["message"] == "Applied a webhook");
     let [applied] = applied.collect::<Vec<_>>()[..] else {
