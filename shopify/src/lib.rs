@@ -13,15 +13,15 @@
 //!
 //! ```
 //! use schemas::Change;
-//! use shopify::{Reading, read};
+//! use shopify::{WebhookReading, read};
 //!
 //! let body = br#"{"inventory_item_id": 30322695, "location_id": 24826418, "available": 4,
 //!                 "updated_at": "2026-10-01T12:00:00+02:00"}"#;
-//! let Reading::Changes(changes) = read("inventory_levels/update", body, None, false)? else {
+//! let WebhookReading::Changes(changes) = read("inventory_levels/update", body, None, false)? else {
 //!     panic!("levels are mirrored");
 //! };
 //! assert!(matches!(changes[..], [Change::LevelAvailable { .. }]));
-//! # Ok::<(), shopify::Unreadable>(())
+//! # Ok::<(), shopify::UnreadableBody>(())
 //! ```
 //!
 //! It decides nothing: whether a [`Change`](schemas::Change) is believed is settled where it is applied.

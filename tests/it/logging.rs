@@ -1,5 +1,7 @@
 //! The log as an administrator reads it: what happened to one thing is found by its id.
 
+use std::time::Duration;
+
 use daemon::clock::SystemClock;
 use schemas::{Clock as _, Offset, Role};
 use serde_json::{Value, json};
@@ -44,11 +46,13 @@ async fn one_grep_tells_the_life_of_a_webhook_and_of_a_command() {
     client.connected().await;
     client.asks("subscribe:inventory", &json!({})).await;
 
+    // After every time in the shop's past, and not so far ahead that it would not be believed.
+    let later = SystemClock.now() + Duration::from_mins(1);
     let level = json!({
         "inventory_item_id": spot.item.parse::<u64>().unwrap(),
         "location_id": spot.location.parse::<u64>().unwrap(),
         "available": spot.available - 1,
-        "updated_at": SystemClock.now().to_string(),
+        "updated_at": later.to_string(),
     });
     let webhook = Webhook::of("inventory_levels/update", &level)
         .header("x-shopify-webhook-id", "the-life-of-a-webhook");
