@@ -310,7 +310,7 @@ async fn small_orders_and_products_are_read_several_at_a_time() {
         assert_eq!(key, found);
         match key {
             RecordKey::Order(id) if id.to_i64() == 6 => {
-                assert_eq!(changes[..], [Change::Gone(*key)])
+                assert_eq!(changes[..], [Change::Gone(*key)]);
             }
             RecordKey::Order(id) => {
                 assert!(
