@@ -14,7 +14,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! No I/O, no clock, no storage, no SQL. A store loads what [`decide`] asks for into a [`WorkingSet`] and writes what
+//! No I/O, no clock, no storage, no SQL. A store loads what [`decide()`] asks for into a [`WorkingSet`] and writes what
 //! that changed, in one transaction, so a decision and its effect commit together. Every time comes with the operation.
 
 mod changes;

@@ -31,7 +31,7 @@ use crate::hub::reader::NotificationKinds;
 use crate::protocol::socketio::ClientCall;
 
 names! {
-    /// What clients of omni hear beside events, whose names are those of [`row`] or given by whoever emits them.
+    /// What clients of omni hear beside events, whose names are those of `row` or given by whoever emits them.
     OmniMessage {
         Connected = CONNECTED,
         Authenticated = "authenticated",
