@@ -51,7 +51,7 @@ pub struct Dependencies<L> {
     pub config: Config,
     /// The secrets it refers to.
     pub secrets: Secrets,
-    /// Our time.
+    /// The clock; the only source of the present time.
     pub clock: Arc<dyn Clock>,
     /// Our randomness.
     pub entropy: Arc<Entropy>,

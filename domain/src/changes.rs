@@ -78,7 +78,7 @@ struct Overtaken {
 pub(crate) struct Window {
     /// What had changed at Shopify by then, the page had to show.
     pub(crate) end: Option<Timestamp>,
-    /// Our time.
+    /// The present time by our clock.
     pub(crate) now: Timestamp,
 }
 

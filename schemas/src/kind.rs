@@ -236,7 +236,7 @@ impl From<Ephemeral> for Event {
 }
 
 impl Event {
-    /// Which kind it is.
+    /// The kind that this event is of.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Logged(event) => event.kind(),

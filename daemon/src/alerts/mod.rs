@@ -98,7 +98,7 @@ pub(crate) fn channels(
 pub(crate) struct Reader {
     /// Where the log and its own place are.
     pub(crate) store: Arc<dyn Store>,
-    /// Our time.
+    /// The clock; the only source of the present time.
     pub(crate) clock: Arc<dyn Clock>,
     /// For jitter.
     pub(crate) entropy: Arc<Entropy>,

@@ -73,7 +73,7 @@ pub(crate) struct AppState {
     pub(crate) figures: Recent<String>,
     /// Whether the store answered last.
     pub(crate) readiness: Recent<bool>,
-    /// Our time.
+    /// The clock; the only source of the present time.
     pub(crate) clock: Arc<dyn Clock>,
     /// When the daemon began.
     pub(crate) started: Timestamp,

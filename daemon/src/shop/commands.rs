@@ -25,7 +25,7 @@ use crate::wakeups::Wakeups;
 pub(crate) struct Commands {
     /// Where they become true.
     pub(crate) store: Arc<dyn Store>,
-    /// Our time.
+    /// The clock; the only source of the present time.
     pub(crate) clock: Arc<dyn Clock>,
     /// Their ids.
     pub(crate) entropy: Arc<Entropy>,

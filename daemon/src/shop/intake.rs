@@ -134,7 +134,7 @@ fn said(delivery: &Delivery, body: &[u8], names: bool) -> DeliveryContent {
 pub(crate) struct Intake {
     /// Where they wait and where they go.
     pub(crate) store: Arc<dyn Store>,
-    /// Our time.
+    /// The clock; the only source of the present time.
     pub(crate) clock: Arc<dyn Clock>,
     /// A webhook was put into the inbox.
     pub(crate) delivery_arrived: Wakeup,

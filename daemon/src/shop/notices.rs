@@ -22,7 +22,7 @@ use crate::wakeups::ShopWakeups;
 pub(crate) struct Notices {
     /// Where people are told.
     pub(crate) store: Arc<dyn Store>,
-    /// Our time.
+    /// The clock; the only source of the present time.
     pub(crate) clock: Arc<dyn Clock>,
     /// Each shop's handles.
     pub(crate) shops: BTreeMap<ShopDomain, Handles>,

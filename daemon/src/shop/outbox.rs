@@ -35,7 +35,7 @@ pub(crate) struct OutboxSender {
     pub(crate) store: Arc<dyn Store>,
     /// The shop itself.
     pub(crate) client: Arc<Client>,
-    /// Our time.
+    /// The clock; the only source of the present time.
     pub(crate) clock: Arc<dyn Clock>,
     /// Keys.
     pub(crate) entropy: Arc<Entropy>,

@@ -13,7 +13,7 @@ pub(crate) struct PostIntake {
     pub(crate) store: Arc<dyn Store>,
     /// Who is told what is not kept.
     pub(crate) hub: Arc<Hub>,
-    /// Our time.
+    /// The clock; the only source of the present time.
     pub(crate) clock: Arc<dyn Clock>,
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct RecordRefresher {
     pub(crate) store: Arc<dyn Store>,
     /// The shop itself.
     pub(crate) client: Arc<Client>,
-    /// Our time.
+    /// The clock; the only source of the present time.
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether the store is the one that the database is of.
     pub(crate) identity: Arc<StoreIdentity>,

@@ -38,7 +38,7 @@ pub(crate) struct Subscriptions {
     pub(crate) client: Arc<Client>,
     /// Where people are told.
     pub(crate) store: Arc<dyn Store>,
-    /// Our time.
+    /// The clock; the only source of the present time.
     pub(crate) clock: Arc<dyn Clock>,
     /// What closes gaps.
     pub(crate) runs: Runs,

@@ -34,7 +34,7 @@ pub(crate) struct Syncs {
     pub(crate) store: Arc<dyn Store>,
     /// The shop itself.
     pub(crate) client: Arc<Client>,
-    /// Our time.
+    /// The clock; the only source of the present time.
     pub(crate) clock: Arc<dyn Clock>,
     /// Ids.
     pub(crate) entropy: Arc<Entropy>,

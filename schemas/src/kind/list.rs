@@ -100,7 +100,7 @@ macro_rules! events {
         }
 
         impl Logged {
-            /// Which kind it is.
+            /// The kind that this event is of.
             pub fn kind(&self) -> Kind {
                 match self {
                     $(Self::$Logged(_) => Kind::$Logged,)+
@@ -142,7 +142,7 @@ macro_rules! events {
         }
 
         impl Ephemeral {
-            /// Which kind it is.
+            /// The kind that this event is of.
             pub fn kind(&self) -> Kind {
                 match self {
                     $(Self::$Ephemeral(_) => Kind::$Ephemeral,)+

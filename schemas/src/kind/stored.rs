@@ -29,7 +29,7 @@ pub struct UnknownEvent {
     pub kind: String,
 }
 
-/// The stored form.
+/// The event as the JSON text that the log keeps.
 #[derive(Deserialize)]
 struct Stored<'a> {
     /// Entries of before there was a version have none.
@@ -88,7 +88,7 @@ impl Logged {
     }
 }
 
-/// The stored form.
+/// The event as the JSON text that the log keeps.
 impl Serialize for Logged {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut event = serializer.serialize_struct("Logged", 3)?;
