@@ -7,8 +7,9 @@ use domain::Thresholds;
 use futures_util::FutureExt as _;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, params_from_iter};
+use schemas::event::Notice;
 use schemas::record::Customer;
-use schemas::{Change, Kind, Posted, ShopDomain};
+use schemas::{Change, EventData, Kind, Logged, Posted, ShopDomain};
 use serde_json::json;
 
 use super::testing;
@@ -17,7 +18,9 @@ use crate::conformance::order_of;
 use crate::{Batch, Cause, Delivery, Fate, Operation};
 
 /// Tables without a shop. Nothing of a shop is in them but what says so.
-const OF_NO_SHOP: [&str; 6] = [
+const OF_NO_SHOP: [&str; 7] = [
+    // Goes with its delivery, which is of a shop.
+    "delivery_body",
     "meta",
     // Which rooms a connection is in, as long as it can come back: minutes.
     "session",
@@ -76,7 +79,7 @@ const COLUMNS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "delivery",
-        &["body"],
+        &[],
         &[
             "arrival",
             "reason",
@@ -89,6 +92,7 @@ const COLUMNS: &[(&str, &[&str], &[&str])] = &[
             "webhook_id",
         ],
     ),
+    ("delivery_body", &["body"], &["arrival"]),
     (
         "delivery_count",
         &[],
@@ -170,7 +174,7 @@ const COLUMNS: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("log", &["event"], &["at", "sequence", "shop"]),
-    ("log_room", &["room"], &["last", "sequences", "shop"]),
+    ("log_segment", &["room"], &["last", "sequences", "shop"]),
     (
         "marked",
         &["record"],
@@ -343,6 +347,7 @@ impl Database {
         {
             ("shop", _) => Value::Integer(shop),
             ("state", _) if table == "delivery" => Value::Text("applied".to_owned()),
+            ("sequences", _) => Value::Text(format!("[{number}]")),
             // What may be JSON is.
             (_, "TEXT") => Value::Text(format!("{{\"number\":{number}}}")),
             (_, "BLOB") => Value::Blob(vec![7; 32]),
@@ -438,9 +443,10 @@ fn with_a_shop_every_table_that_names_it_is_emptied_and_of_no_other_shop() {
             }
         }
     }
-    let waiting = "INSERT INTO delivery (shop, webhook_id, topic, received_at, state, body) \
-                   VALUES (1, 'waits', 't/t', 1, 'pending', x'00')";
-    database.beside.execute_batch(waiting).unwrap();
+    let bodies = "INSERT INTO delivery (shop, webhook_id, topic, received_at, state) \
+                  VALUES (1, 'waits', 't/t', 1, 'pending'), (1, 'read by nobody', 't/t', 1, 'unreadable'); \
+                  INSERT INTO delivery_body SELECT arrival, x'00' FROM delivery;";
+    database.beside.execute_batch(bodies).unwrap();
     let before = |table: &&str| {
         (
             count(&database.beside, table, 1),
@@ -475,6 +481,13 @@ fn with_a_shop_every_table_that_names_it_is_emptied_and_of_no_other_shop() {
             "{table}"
         );
     }
+    let bodies =
+        "SELECT group_concat(shop || state) FROM delivery_body JOIN delivery USING (arrival)";
+    let with_bodies: String = database
+        .beside
+        .query_row(bodies, [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(with_bodies, "2applied,1pending");
     let [forgotten, kept] = OF_THE_SHOP;
     let columns: BTreeSet<&str> = schema["shop"].keys().map(String::as_str).collect();
     assert_eq!(columns, forgotten.iter().chain(kept).copied().collect());
@@ -564,6 +577,19 @@ fn with_a_customer_every_column_that_may_tell_of_them_is_emptied() {
         let insert =
             "INSERT INTO drift (shop, run, record, wrong, found) VALUES (1, 'r1', ?1, ?2, 1)";
         database.beside.execute(insert, [record, wrong]).unwrap();
+    }
+    // With so many entries, the rooms of the first ones are on disk.
+    for _ in 0..4_096 {
+        let notice = Notice {
+            user_id: None,
+            title: "News".to_owned(),
+            message: String::new(),
+        };
+        database.does(Operation::Announce {
+            shop: shop.clone(),
+            event: Box::new(Logged::SystemAlert(EventData::Own(notice))),
+            at,
+        });
     }
     let schema = schema(&database.beside);
     let personal: BTreeSet<(String, String)> = COLUMNS
