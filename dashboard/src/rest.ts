@@ -30,7 +30,7 @@ export interface Routes {
   /** Send a message to a user, a company, a shop, a room or everybody. */
   'POST /api/v1/emit': {
     query: { shop?: string };
-    answer: Told;
+    answer: PostAnswer;
     body: {
       /** What they are given. */
       data?: unknown;
@@ -60,7 +60,7 @@ export interface Routes {
   /** Post an event. */
   'POST /api/v1/events': {
     query: { shop?: string };
-    answer: Told;
+    answer: PostAnswer;
     body: {
       /** Passed on as it is. Of an order and a payment orderId is needed, of stock productId, variantId or inventoryItemId, of a transfer transferId, of a product productId, of a customer customerId, of a user userId, of a company companyId, of the system and of security a title, subject, message or content. */
       data: {
@@ -148,11 +148,11 @@ export interface Routes {
   /** Turn a reservation into a sale. */
   'POST /api/v1/inventory/commit': {
     query: { shop?: string };
-    answer: HoldAnswer;
+    answer: ReservationAnswer;
     body: {
       /** The order, when there is one. */
       orderId?: number | string | null;
-      /** Which hold. */
+      /** Which reservation. */
       reservationId: string;
       /** Through which door the sale went. */
       sale: 
@@ -165,9 +165,9 @@ export interface Routes {
   /** Extend a reservation, counted from now. */
   'POST /api/v1/inventory/extend': {
     query: { shop?: string };
-    answer: HoldAnswer;
+    answer: ReservationAnswer;
     body: {
-      /** Which hold. */
+      /** Which reservation. */
       reservationId: string;
       /** From now, in seconds. */
       ttlSeconds?: number | null;
@@ -176,9 +176,9 @@ export interface Routes {
   /** Release a reservation. */
   'POST /api/v1/inventory/release': {
     query: { shop?: string };
-    answer: HoldAnswer;
+    answer: ReservationAnswer;
     body: {
-      /** Which hold. */
+      /** Which reservation. */
       reservationId: string;
     };
   };
@@ -187,12 +187,12 @@ export interface Routes {
     query: { shop?: string };
     answer: ReserveAnswer;
     body: 
-      /** Hold stock, all of it or none. */
+      /** Reserve stock, all of it or none. */
       | {
         /** Repeating the command with the same key changes nothing. */
         idempotencyKey?: string | null;
         inventoryItemId?: null;
-        /** What to hold. */
+        /** What to reserve. */
         items: ({
           /** Of which item. */
           inventoryItemId: number | string;
@@ -210,7 +210,7 @@ export interface Routes {
         /** For how long, in seconds; 900 when left out. */
         ttlSeconds?: number | null;
       }
-      /** Hold stock, all of it or none. */
+      /** Reserve stock, all of it or none. */
       | {
         /** Repeating the command with the same key changes nothing. */
         idempotencyKey?: string | null;
@@ -390,7 +390,7 @@ export interface Audited {
   /** Why, in their words. */
   reason: string;
   request: Command;
-  /** The hold that it made or was about. */
+  /** The reservation that it made or was about. */
   reservationId: string | null;
   /** Where it stands. */
   state: CommandState;
@@ -425,35 +425,35 @@ export type Command =
     /** Why, for the audit trail. */
     reason: string;
   }
-  /** Turn a hold into a sale. */
+  /** Turn a reservation into a sale. */
   | {
     kind: 'commit';
     /** The order, when there is one. */
     orderId: number | string | null;
-    /** Which hold. */
+    /** Which reservation. */
     reservationId: string;
     /** Through which door the sale went. */
     sale: Sale;
   }
-  /** Let a hold last longer. */
+  /** Let a reservation last longer. */
   | {
     kind: 'extend';
-    /** Which hold. */
+    /** Which reservation. */
     reservationId: string;
     /** From now, in seconds. */
     ttlSeconds: number | null;
   }
-  /** Give a hold back. */
+  /** Give a reservation back. */
   | {
     kind: 'release';
-    /** Which hold. */
+    /** Which reservation. */
     reservationId: string;
   }
-  /** Hold stock, all of it or none. */
+  /** Reserve stock, all of it or none. */
   | {
     /** Repeating the command with the same key changes nothing. */
     idempotencyKey: string | null;
-    /** What to hold. */
+    /** What to reserve. */
     items: ReserveItem[];
     kind: 'reserve';
     /** Why, for the audit trail. */
@@ -486,13 +486,13 @@ export type Command =
 export type CommandKind =
   /** Change `available` by a difference. */
   | 'adjust'
-  /** Turn a hold into a sale. */
+  /** Turn a reservation into a sale. */
   | 'commit'
-  /** Let a hold last longer. */
+  /** Let a reservation last longer. */
   | 'extend'
-  /** Give a hold back. */
+  /** Give a reservation back. */
   | 'release'
-  /** Hold stock. */
+  /** Reserve stock. */
   | 'reserve'
   /** Set a quantity. */
   | 'update';
@@ -610,7 +610,7 @@ export interface DeliverySummary {
   webhookId: WebhookId;
 }
 
-/** How many holds were given back. */
+/** How many reservations were given back. */
 export interface Drained {
   by: UserId;
   /** Those that could not be. */
@@ -734,14 +734,6 @@ export interface Gathering {
   room: string;
   shop: ShopDomain;
   sockets: number;
-}
-
-/** What a `release`, `extend` or `commit` is answered. */
-export interface HoldAnswer {
-  /** By which it is found again. */
-  commandId: string;
-  /** The hold as it is now. */
-  reservation: ReservationShape;
 }
 
 /** That it is well. */
@@ -952,7 +944,7 @@ export type LoggedEvent = {
     data: LevelShape;
     kind: 'inventory:out_of_stock';
   }
-  /** A hold changed. */
+  /** A reservation changed. */
   | {
     data: ReservationShape;
     kind: 'inventory:reservation';
@@ -1262,6 +1254,15 @@ export interface Place {
   locationId: LocationId;
 }
 
+/** That it is in the log. */
+export interface PostAnswer {
+  /** Its place in the log; `null` for what is told to those who are there and not kept. */
+  offset: Offset | null;
+  /** Whether it was told before, under the same key. */
+  repeated: boolean;
+  success: boolean;
+}
+
 /** What another program says happened. */
 export interface Posted {
   /** For which company. */
@@ -1381,13 +1382,21 @@ export interface Realtime {
   users: Users;
 }
 
-/** A hold on stock. */
+/** What a `release`, `extend` or `commit` is answered. */
+export interface ReservationAnswer {
+  /** By which it is found again. */
+  commandId: string;
+  /** The hold as it is now. */
+  reservation: ReservationShape;
+}
+
+/** Stock set aside for somebody. */
 export interface ReservationShape {
-  /** Who holds. */
+  /** Who made it. */
   createdBy: UserId;
   /** When it ends by itself. */
   expiresAt: string;
-  /** What it holds. */
+  /** The items that it sets aside. */
   items: ReservedItem[];
   /** Why, in the holder's words. */
   reason: string;
@@ -1406,7 +1415,7 @@ export interface ReservationShapePage {
   next: string | null;
 }
 
-/** Where a hold stands. */
+/** Where a reservation stands. */
 export type ReservationState =
   /** Held by us, not yet at Shopify. */
   | 'pending'
@@ -1429,13 +1438,13 @@ export interface ReserveAnswer {
   expiresAt: string;
   /** The levels as they are now. */
   levels: LevelShape[];
-  /** By which the hold is released, extended and committed. */
+  /** By which the reservation is released, extended and committed. */
   reservationId: string;
-  /** Where the hold stands. */
+  /** Where the reservation stands. */
   state: ReservationState;
 }
 
-/** One item to hold. */
+/** One item to reserve. */
 export interface ReserveItem {
   /** Of which item. */
   inventoryItemId: number | string;
@@ -1445,7 +1454,7 @@ export interface ReserveItem {
   quantity: number;
 }
 
-/** One item of a hold. */
+/** One item of a reservation. */
 export interface ReservedItem {
   /** Of which item. */
   inventoryItemId: InventoryItemId;
@@ -1641,15 +1650,6 @@ export type Target =
     user: UserId;
   };
 
-/** That it is in the log. */
-export interface Told {
-  /** Its place in the log; `null` for what is told to those who are there and not kept. */
-  offset: Offset | null;
-  /** Whether it was told before, under the same key. */
-  repeated: boolean;
-  success: boolean;
-}
-
 /** Stock on its way from one location to another. */
 export interface Transfer {
   /** To where; `null` as for `originId`. */
@@ -1739,7 +1739,7 @@ export interface VariantPage {
 
 /** What waits. */
 export interface Waiting {
-  /** Effects of commands that Shopify has not answered: to be sent, or sent and tried again. */
+  /** Adjustments of commands that Shopify has not answered: to be sent, or sent and tried again. */
   commands: number;
   /** Records to be read again. */
   refreshes: number;
