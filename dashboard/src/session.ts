@@ -32,7 +32,7 @@ export interface Options {
   tls: boolean;
 }
 
-export type Reason = 'ended' | 'expired' | 'tokenBad' | { notStaff: string };
+export type Reason = 'ended' | 'expired' | 'tokenBad' | 'unreachable' | { notStaff: string };
 
 export type Standing =
   | { kind: 'starting' }
@@ -102,7 +102,15 @@ export async function signOut(): Promise<void> {
 export async function leave(reason: Reason | null): Promise<void> {
   clearTimeout(timer);
   accountLanguage.value = null;
-  standing.value = { kind: 'out', reason, options: await options() };
+  try {
+    const options = (await sendAs(null, 'GET', `${SESSION}/options`)) as Options;
+    standing.value = { kind: 'out', reason, options };
+  } catch (problem) {
+    const isReached = problem instanceof ApiProblem && problem.status === 404;
+    standing.value = { kind: 'out', reason: isReached ? reason : 'unreachable', options: null };
+    // The cookie may still be good.
+    if (!isReached) timer = setTimeout(() => void refresh('first'), RETRY_MS);
+  }
 }
 
 /** Another token, or `null` when there is none to be had, after which nobody is signed in. */
@@ -151,10 +159,6 @@ async function refresh(when: 'first' | 'again'): Promise<string | null> {
     await leave(when === 'first' ? null : 'expired');
     return null;
   }
-}
-
-async function options(): Promise<Options | null> {
-  return (await sendAs(null, 'GET', `${SESSION}/options`).catch(() => null)) as Options | null;
 }
 
 interface Claims {

@@ -39,7 +39,7 @@ function Out({ reason, options }: { reason: Reason | null; options: Options | nu
           <Sign name="low" /> <span>{why}</span>
         </p>
       )}
-      {!options && <p class="note">{said.noAccounts}</p>}
+      {!options && reason !== 'unreachable' && <p class="note">{said.noAccounts}</p>}
       {options?.passwordLogin && !options.tls && <p class="note">{said.needsTls}</p>}
       {takesPasswords && <PasswordForm />}
       {takesPasswords && options.providers.length > 0 && <p class="or">{said.or}</p>}

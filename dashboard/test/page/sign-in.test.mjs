@@ -212,3 +212,22 @@ test('an admin adds a person, gives them a link, and disables them', async () =>
   assert.deepEqual(accounts.people.at(-1).locations, ['1', '2']);
   assert.deepEqual(await complaints(page), []);
 });
+
+test('the installed page opens without the network, says so, and comes back by itself', async () => {
+  page = await house.page({ role: null });
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  // As over HTTPS, where the page does it itself.
+  await page.evaluate(async () => {
+    const policy = globalThis.trustedTypes.createPolicy('stockd', { createScriptURL: () => '/sw.js' });
+    await navigator.serviceWorker.register(policy.createScriptURL(''));
+    await navigator.serviceWorker.ready;
+  });
+  // Now it is the worker that fetches, and keeps.
+  await page.reload();
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  await page.context().setOffline(true);
+  await page.reload();
+  await page.getByText('stockd does not answer').waitFor();
+  await page.context().setOffline(false);
+  await page.getByText('stockd does not answer').waitFor({ state: 'detached' });
+});
