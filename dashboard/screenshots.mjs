@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
+import { Accounts, PASSWORD } from './test/page/accounts.mjs';
 import { eventually, House } from './test/page/house.mjs';
 
 const INTO = fileURLToPath(new URL('../docs/screenshots/', import.meta.url));
@@ -22,7 +23,6 @@ const VIEWS = {
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').getByRole('table').waitFor();
   },
-  account: (page) => page.locator('nav a[href="/account"]').click(),
   help: (page) => page.getByRole('button', { name: 'Help' }).click(),
 };
 
@@ -40,10 +40,27 @@ for (const [size, viewport] of Object.entries(SIZES)) {
       await take(page, view);
       await page.context().close();
     }
-    const page = await house.page({ role: null, context });
-    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    // Where there are accounts.
+    const accounts = new Accounts(house);
+    accounts.people.push(
+      { id: 'bob', name: 'Bob', role: 'staff', locations: ['7000001032772'], disabled: false, lastSeenAt: new Date().toISOString() },
+      { id: 'cleo', name: 'Cleo', role: 'manager', locations: null, disabled: true, lastSeenAt: '2026-01-09T08:15:00Z' },
+    );
+    const browsing = await house.browser.newContext({ locale: 'en-GB', ...context });
+    await accounts.serve(browsing);
+    const page = await browsing.newPage();
+    await page.goto(`${house.url}/people`);
+    await page.getByLabel('Name').fill('Ann');
     await take(page, 'sign-in');
-    await page.context().close();
+    await page.getByLabel('Password').fill(PASSWORD);
+    await page.keyboard.press('Enter');
+    await page.getByRole('rowheader', { name: 'Cleo' }).waitFor();
+    await page.locator('.connection[data-state=live]').waitFor();
+    await take(page, 'people');
+    await page.locator('nav a[href="/account"]').click();
+    await page.getByText('A phone').waitFor();
+    await take(page, 'account');
+    await browsing.close();
   }
 }
 await house.stop();

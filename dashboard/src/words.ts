@@ -232,7 +232,7 @@ const english = {
     copy: 'Copy',
     copied: 'Copied.',
     unavailable: 'This stockd keeps no accounts, so there is nobody to manage.',
-    locationsWhy: 'Ids of locations, with commas; empty for all.',
+    locationsWhy: 'None chosen: all of them.',
     empty: 'Nobody has an account yet.',
   },
   roles: {
@@ -472,7 +472,7 @@ const german: Words = {
     copy: 'Kopieren',
     copied: 'Kopiert.',
     unavailable: 'Dieses stockd führt keine Konten, also ist niemand zu verwalten.',
-    locationsWhy: 'Nummern von Standorten, mit Kommas; leer für alle.',
+    locationsWhy: 'Keiner gewählt: alle.',
     empty: 'Noch hat niemand ein Konto.',
   },
   roles: {

@@ -137,7 +137,7 @@ function Figures() {
       <Figure sign="low" tone={known?.low ? 'low' : 'plain'} name={said.low} value={shown(known?.low)} why={said.lowWhy} />
       <Figure sign="out" tone={known?.out ? 'out' : 'plain'} name={said.out} value={shown(known?.out)} why={said.outWhy} />
       <Figure sign="unsettled" tone={known?.unsettled ? 'low' : 'plain'} name={said.unsettled} value={shown(known?.unsettled)} why={known?.unsettled ? said.unsettledWhy : (among ?? said.unsettledWhy)} />
-      <Figure sign="live" tone="plain" name={said.lastWebhook} value={arrived ? second(arrived.at) : said.noWebhook} why={arrived?.topic ?? ''} />
+      <Figure sign="live" tone="plain" name={said.lastWebhook} value={arrived ? second(arrived.at) : said.noWebhook} why={arrived?.topic ?? ''} topic />
       {users && (
         <Figure
           sign="person"
@@ -151,14 +151,24 @@ function Figures() {
   );
 }
 
-function Figure({ sign, tone, name, value, why }: { sign: SignName; tone: SignName; name: string; value: string; why: string }) {
+interface FigureProps {
+  sign: SignName;
+  tone: SignName;
+  name: string;
+  value: string;
+  why: string;
+  /** The reason changes all the time, so it keeps to one line. */
+  topic?: boolean;
+}
+
+function Figure({ sign, tone, name, value, why, topic = false }: FigureProps) {
   return (
     <div class={`figure tone-${tone}`}>
       <dt>
         <Sign name={sign} /> {name}
       </dt>
       <dd class="figure-value">{value}</dd>
-      <dd class="quiet">{why}</dd>
+      <dd class={topic ? 'quiet topic' : 'quiet'}>{why}</dd>
     </div>
   );
 }

@@ -2,11 +2,12 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 
-import { ApiProblem } from '../api.ts';
+import { ApiProblem, ask } from '../api.ts';
 import { Dialog } from '../dialog.tsx';
 import { moment, words } from '../language.ts';
 import { people, type Person } from '../people.ts';
 import type { Role } from '../rest.ts';
+import { shopName } from '../shop.ts';
 import { Sign } from '../signs.tsx';
 import { Form, reasonOf } from './sign-in.tsx';
 
@@ -18,6 +19,8 @@ export function People() {
   const problem = useSignal('');
   const invitation = useSignal<{ name: string; link: string } | null>(null);
   const adding = useSignal(false);
+  const names = useSignal<LocationNames>(new Map());
+  const shop = shopName.value;
 
   const attempt = async (what: () => Promise<unknown>) => {
     problem.value = '';
@@ -32,6 +35,13 @@ export function People() {
   const change = (person: Person, changed: Partial<Person>) => attempt(async () => void (await people.change(person.id, changed))).then(read);
   const invite = (person: Person) => attempt(async () => void (invitation.value = { name: person.name, ...(await people.invite(person.id)) }));
   useEffect(() => void read(), []);
+  useEffect(() => {
+    // Without them, locations are called by their ids.
+    void ask('GET /api/v1/locations', { limit: 1_000, ...(shop && { shop }) }).then(
+      ({ data }) => (names.value = new Map(data.map(({ locationId, name }) => [locationId, name]))),
+      () => null,
+    );
+  }, [shop]);
 
   return (
     <>
@@ -49,9 +59,10 @@ export function People() {
         </p>
       )}
       {all.value?.length === 0 && <p class="quiet">{said.empty}</p>}
-      {all.value && all.value.length > 0 && <PeopleTable all={all.value} change={change} invite={invite} />}
+      {all.value && all.value.length > 0 && <PeopleTable all={all.value} names={names.value} change={change} invite={invite} />}
       {adding.value && (
         <AddPerson
+          names={names.value}
           onClose={() => (adding.value = false)}
           onAdded={async (person) => {
             adding.value = false;
@@ -65,13 +76,17 @@ export function People() {
   );
 }
 
+/** Each location's name, by its id. */
+type LocationNames = ReadonlyMap<string, string>;
+
 interface PeopleTableProps {
   all: Person[];
+  names: LocationNames;
   change: (person: Person, changed: Partial<Person>) => Promise<void>;
   invite: (person: Person) => Promise<void>;
 }
 
-function PeopleTable({ all, change, invite }: PeopleTableProps) {
+function PeopleTable({ all, names, change, invite }: PeopleTableProps) {
   const { people: said, roles } = words.value;
   return (
     <div class="card">
@@ -98,20 +113,22 @@ function PeopleTable({ all, change, invite }: PeopleTableProps) {
                   ))}
                 </select>
               </td>
-              <td data-label={said.locations}>{person.locations?.join(', ') ?? said.all}</td>
+              <td data-label={said.locations}>{person.locations?.map((id) => names.get(id) ?? id).join(', ') ?? said.all}</td>
               <td data-label={said.state} class={person.disabled ? 'tone-out' : 'tone-good'}>
                 <span class="with-sign">
                   <Sign name={person.disabled ? 'out' : 'good'} /> {person.disabled ? said.disabled : said.active}
                 </span>
               </td>
               <td data-label={said.lastSeen}>{person.lastSeenAt ? moment(person.lastSeenAt) : said.never}</td>
-              <td class="actions">
-                <button class="small" aria-label={`${said.invite}: ${person.name}`} onClick={() => void invite(person)}>
-                  {said.invite}
-                </button>
-                <button class="small" aria-label={`${person.disabled ? said.enable : said.disable}: ${person.name}`} onClick={() => void change(person, { disabled: !person.disabled })}>
-                  {person.disabled ? said.enable : said.disable}
-                </button>
+              <td>
+                <div class="actions">
+                  <button class="small" aria-label={`${said.invite}: ${person.name}`} onClick={() => void invite(person)}>
+                    {said.invite}
+                  </button>
+                  <button class="small" aria-label={`${person.disabled ? said.enable : said.disable}: ${person.name}`} onClick={() => void change(person, { disabled: !person.disabled })}>
+                    {person.disabled ? said.enable : said.disable}
+                  </button>
+                </div>
               </td>
             </tr>
           ))}
@@ -121,10 +138,17 @@ function PeopleTable({ all, change, invite }: PeopleTableProps) {
   );
 }
 
-function AddPerson({ onClose, onAdded }: { onClose: () => void; onAdded: (person: Person) => Promise<void> }) {
+interface AddPersonProps {
+  names: LocationNames;
+  onClose: () => void;
+  onAdded: (person: Person) => Promise<void>;
+}
+
+function AddPerson({ names, onClose, onAdded }: AddPersonProps) {
   const { people: said, roles } = words.value;
+  const chosen = useSignal<readonly string[]>([]);
   const send = async (fields: Record<string, string>) => {
-    const ids = fields.locations!.split(/[\s,]+/).filter(Boolean);
+    const ids = [...chosen.value];
     await onAdded(await people.add({ name: fields.name!.trim(), role: fields.role as Role, locations: ids.length > 0 ? ids : null }));
   };
   return (
@@ -144,13 +168,22 @@ function AddPerson({ onClose, onAdded }: { onClose: () => void; onAdded: (person
             ))}
           </select>
         </label>
-        <label>
-          {said.locations}
-          <input name="locations" autocomplete="off" aria-describedby="locations-why" />
-        </label>
-        <p class="quiet" id="locations-why">
-          {said.locationsWhy}
-        </p>
+        <fieldset aria-describedby="locations-why">
+          <legend>{said.locations}</legend>
+          <p class="quiet" id="locations-why">
+            {said.locationsWhy}
+          </p>
+          {[...names].map(([id, name]) => (
+            <label key={id} class="check">
+              <input
+                type="checkbox"
+                checked={chosen.value.includes(id)}
+                onChange={(event) => (chosen.value = event.currentTarget.checked ? [...chosen.value, id] : chosen.value.filter((one) => one !== id))}
+              />{' '}
+              {name}
+            </label>
+          ))}
+        </fieldset>
       </Form>
     </Dialog>
   );

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
+import { Accounts, PASSWORD } from './accounts.mjs';
 import { complaints, House } from './house.mjs';
 
 let house;
@@ -17,75 +18,6 @@ afterEach(async () => {
 });
 
 after(() => house.stop());
-
-const ANN = { id: 'ann', name: 'Ann', role: 'admin', locations: null, shops: null, language: null };
-const PASSWORD = 'a long enough password';
-
-/** Answers in the daemon's place, and remembers what was asked. */
-class Accounts {
-  asked = [];
-  signedIn = false;
-  options = { passwordLogin: true, providers: [{ name: 'acme', button: 'Sign in with Acme', href: '/api/v1/session/oidc/acme' }], tls: true };
-  /** Seconds for which a token is said to be good. */
-  seconds = 600;
-  user = ANN;
-  people = [{ ...ANN, disabled: false, lastSeenAt: null }];
-  sessions = [
-    { id: 's1', startedAt: new Date().toISOString(), lastSeenAt: new Date().toISOString(), userAgent: 'Chromium on Linux', current: true },
-    { id: 's2', startedAt: new Date().toISOString(), lastSeenAt: new Date().toISOString(), userAgent: 'A phone', current: false },
-  ];
-
-  async serve(context) {
-    await context.route(/\/api\/v1\/(session|sessions|users)\b/, async (route) => {
-      const request = route.request();
-      const path = new URL(request.url()).pathname.replace('/api/v1/', '');
-      const [status, json] = this.answer(request.method(), path, request.postDataJSON());
-      await (json === null ? route.fulfill({ status }) : route.fulfill({ status, json }));
-    });
-  }
-
-  answer(method, path, body) {
-    this.asked.push(`${method} ${path}`);
-    const refuse = (status, code, message) => [status, { error: { code, message, retryable: false } }];
-    const enter = () => {
-      this.signedIn = true;
-      return [200, { token: house.tokens.admin, expiresAt: new Date(Date.now() + this.seconds * 1_000).toISOString(), user: this.user }];
-    };
-    switch (`${method} ${path}`) {
-      case 'GET session/options':
-        return [200, this.options];
-      case 'POST session':
-        return body.name === 'Ann' && body.password === PASSWORD ? enter() : refuse(401, 'TOKEN_INVALID', 'The name or the password is wrong.');
-      case 'POST session/link':
-        return body.link === 'good' ? enter() : refuse(404, 'NOT_FOUND', 'This link was used, or is too old. Ask for a new one.');
-      case 'POST session/refresh':
-        return this.signedIn ? enter() : refuse(401, 'TOKEN_INVALID', 'There is no session.');
-      case 'DELETE session':
-      case 'DELETE sessions':
-        this.signedIn = false;
-        return [204, null];
-      case 'GET sessions':
-        return [200, { data: this.sessions }];
-      case 'DELETE sessions/s2':
-        this.sessions = this.sessions.slice(0, 1);
-        return [204, null];
-      case 'GET users':
-        return [200, { data: this.people }];
-      case 'POST users':
-        this.people.push({ id: 'bob', disabled: false, lastSeenAt: null, ...body });
-        return [201, this.people.at(-1)];
-      case 'PATCH users/bob':
-        Object.assign(this.people.at(-1), body);
-        return [200, this.people.at(-1)];
-      case 'PATCH users/ann':
-        return body.currentPassword === 'wrong' ? refuse(401, 'FORBIDDEN', 'The current password is another one.') : [200, ANN];
-      case 'POST users/bob/link':
-        return [200, { link: `${house.url}/#link=for-bob` }];
-      default:
-        throw new Error(`${method} ${path}`);
-    }
-  }
-}
 
 async function open(accounts, address = '/') {
   const context = await house.browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 900 } });
@@ -104,7 +36,7 @@ async function signIn(accounts, address) {
 }
 
 test('a wrong password is said, and the right one signs in and survives a reload by the cookie', async () => {
-  const accounts = new Accounts();
+  const accounts = new Accounts(house);
   await open(accounts);
   await page.getByLabel('Name').fill('Ann');
   await page.getByLabel('Password').fill('something else');
@@ -120,7 +52,7 @@ test('a wrong password is said, and the right one signs in and survives a reload
 });
 
 test('each provider has a button, and without passwords there is no form', async () => {
-  const accounts = new Accounts();
+  const accounts = new Accounts(house);
   accounts.options.passwordLogin = false;
   await open(accounts);
   assert.equal(await page.getByRole('link', { name: 'Sign in with Acme' }).getAttribute('href'), '/api/v1/session/oidc/acme');
@@ -128,7 +60,7 @@ test('each provider has a button, and without passwords there is no form', async
 });
 
 test('without TLS no password is asked for, and the page says how to get it', async () => {
-  const accounts = new Accounts();
+  const accounts = new Accounts(house);
   accounts.options.tls = false;
   await open(accounts);
   await page.getByText('Passwords are taken over HTTPS only').waitFor();
@@ -136,7 +68,7 @@ test('without TLS no password is asked for, and the page says how to get it', as
 });
 
 test('a one-time link asks for a password and signs in, and leaves nothing in the address', async () => {
-  const accounts = new Accounts();
+  const accounts = new Accounts(house);
   await open(accounts, '/#link=good');
   assert.equal(new URL(page.url()).hash, '');
   await page.getByRole('heading', { name: 'Choose your password' }).waitFor();
@@ -149,14 +81,14 @@ test('a one-time link asks for a password and signs in, and leaves nothing in th
 });
 
 test('a used link is said', async () => {
-  await open(new Accounts(), '/#link=used');
+  await open(new Accounts(house), '/#link=used');
   await page.getByLabel('New password').fill(PASSWORD);
   await page.keyboard.press('Enter');
   await page.getByRole('alert').getByText('This link was used').waitFor();
 });
 
 test('a token is renewed before it ends, and the connection stays', async () => {
-  const accounts = new Accounts();
+  const accounts = new Accounts(house);
   // The page renews a minute before the end: so at once, and then again after the next answer.
   accounts.seconds = 61;
   await signIn(accounts);
@@ -165,7 +97,7 @@ test('a token is renewed before it ends, and the connection stays', async () => 
 });
 
 test('signing out ends the session, and nothing of the shop stays on the screen', async () => {
-  const accounts = new Accounts();
+  const accounts = new Accounts(house);
   await signIn(accounts, '/account');
   await page.getByRole('button', { name: 'Sign out', exact: true }).click();
   await page.getByText('You are signed out.').waitFor();
@@ -174,7 +106,7 @@ test('signing out ends the session, and nothing of the shop stays on the screen'
 });
 
 test('the account lists where it is signed in, ends one of them, or all', async () => {
-  const accounts = new Accounts();
+  const accounts = new Accounts(house);
   await signIn(accounts, '/account');
   await page.getByText('A phone').waitFor();
   assert.deepEqual(await complaints(page), []);
@@ -185,7 +117,7 @@ test('the account lists where it is signed in, ends one of them, or all', async 
 });
 
 test('the password is changed with the current one', async () => {
-  await signIn(new Accounts(), '/account');
+  await signIn(new Accounts(house), '/account');
   await page.getByLabel('Current password').fill('wrong');
   await page.getByLabel('New password').fill('another long password');
   await page.getByRole('button', { name: 'Save' }).click();
@@ -196,12 +128,13 @@ test('the password is changed with the current one', async () => {
 });
 
 test('an admin adds a person, gives them a link, and disables them', async () => {
-  const accounts = new Accounts();
+  const accounts = new Accounts(house);
   await signIn(accounts, '/people');
   await page.getByRole('button', { name: 'Add a person' }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByLabel('Name').fill('Bob');
-  await dialog.getByLabel('Locations').fill('1, 2');
+  const { data } = await house.ask('locations');
+  await dialog.getByRole('checkbox', { name: data[0].name }).check();
   await dialog.getByRole('button', { name: 'Add a person' }).click();
   const link = page.getByRole('dialog', { name: 'Link for Bob' });
   assert.match(await link.getByRole('textbox').inputValue(), /#link=for-bob$/);
@@ -209,7 +142,8 @@ test('an admin adds a person, gives them a link, and disables them', async () =>
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: 'Disable: Bob' }).click();
   await page.getByRole('button', { name: 'Enable: Bob' }).waitFor();
-  assert.deepEqual(accounts.people.at(-1).locations, ['1', '2']);
+  assert.deepEqual(accounts.people.at(-1).locations, [data[0].locationId]);
+  await page.getByRole('row', { name: 'Bob' }).getByText(data[0].name).waitFor();
   assert.deepEqual(await complaints(page), []);
 });
 
