@@ -35,7 +35,7 @@ pub enum CommandKind {
     Extend,
     /// Give a reservation back.
     Release,
-    /// Reserve stock.
+    /// Set stock aside for somebody.
     Reserve,
     /// Set a quantity.
     Update,
@@ -98,7 +98,7 @@ pub enum Command {
     },
     /// Turn a reservation into a sale.
     Commit {
-        /// Which reservation.
+        /// The id that the reserve command was answered with.
         #[schemars(length(min = 1, max = KEY_CHARS_MAX))]
         reservation_id: String,
         /// Through which door the sale went.
@@ -109,7 +109,7 @@ pub enum Command {
     },
     /// Let a reservation last longer.
     Extend {
-        /// Which reservation.
+        /// The id that the reserve command was answered with.
         #[schemars(length(min = 1, max = KEY_CHARS_MAX))]
         reservation_id: String,
         /// From now, in seconds.
@@ -118,13 +118,13 @@ pub enum Command {
     },
     /// Give a reservation back.
     Release {
-        /// Which reservation.
+        /// The id that the reserve command was answered with.
         #[schemars(length(min = 1, max = KEY_CHARS_MAX))]
         reservation_id: String,
     },
     /// Reserve stock, all of it or none.
     Reserve {
-        /// What to reserve.
+        /// The items to reserve, each with its location and quantity.
         #[schemars(length(min = 1, max = ITEMS_MAX))]
         items: Vec<ReserveItem>,
         /// Why, for the audit trail.
