@@ -284,7 +284,8 @@ impl Reader for SqliteReader {
         self.view(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT shop.domain, webhook_id, topic, triggered_at, received_at, body, signature FROM delivery \
-                 JOIN shop ON shop.id = delivery.shop WHERE state = 'pending' ORDER BY arrival LIMIT ?1",
+                 JOIN shop ON shop.id = delivery.shop JOIN delivery_body USING (arrival) \
+                 WHERE state = 'pending' ORDER BY arrival LIMIT ?1",
             )?;
             let deliveries = statement.query_map([limit_of(limit)], |row| {
                 Ok(Delivery {

@@ -84,7 +84,12 @@ fn every_row_of_an_earlier_version_is_still_there_with_its_values() {
 
     let connection = Connection::open(&path).unwrap();
     for (table, (columns, held)) in before {
-        let select = format!("SELECT {} FROM {table}", columns.join(", "));
+        let from = match &table[..] {
+            // Its bodies have a table of their own.
+            "delivery" => "delivery LEFT JOIN delivery_body USING (arrival)",
+            other => other,
+        };
+        let select = format!("SELECT {} FROM {from}", columns.join(", "));
         assert_eq!(rows(&connection, &select).1, held, "{table}");
     }
 }
