@@ -70,12 +70,12 @@ pub struct Config {
 
 /// A setting that cannot be as it is: its path, such as `shop[1].domain`, and why, with the remedy.
 #[derive(Debug)]
-struct Fault {
+struct ConfigFault {
     path: String,
     why: String,
 }
 
-impl Fault {
+impl ConfigFault {
     fn new(path: impl Into<String>, why: impl Into<String>) -> Self {
         Self {
             path: path.into(),
@@ -193,7 +193,7 @@ impl Config {
     #[must_use]
     pub fn located(&self, error: ConfigError) -> ConfigError {
         match error {
-            ConfigError::Secret { setting, problem } => self.places.refusal(&Fault {
+            ConfigError::Secret { setting, problem } => self.places.refusal(&ConfigFault {
                 path: setting,
                 why: problem,
             }),
@@ -201,21 +201,21 @@ impl Config {
         }
     }
 
-    fn check(&self) -> Result<(), Fault> {
+    fn check(&self) -> Result<(), ConfigFault> {
         if self.server.is_empty() {
-            return Err(Fault::new(
+            return Err(ConfigFault::new(
                 "server",
                 "is missing: write [[server]] with listen = \"127.0.0.1:8080\"",
             ));
         }
         if self.server.len() > SERVERS_MAX {
-            return Err(Fault::new(
+            return Err(ConfigFault::new(
                 "server",
                 format!("stands there more than {SERVERS_MAX} times: remove some"),
             ));
         }
         if self.shop.is_empty() {
-            return Err(Fault::new(
+            return Err(ConfigFault::new(
                 "shop",
                 "is missing: write [[shop]] with domain, access_token and webhook_secrets",
             ));
@@ -227,7 +227,7 @@ impl Config {
                     .iter()
                     .any(|other| other.listen == server.listen)
             {
-                return Err(Fault::new(
+                return Err(ConfigFault::new(
                     format!("server[{n}].listen"),
                     "stands there twice: give each [[server]] an address or port of its own",
                 ));
@@ -239,13 +239,13 @@ impl Config {
                 .iter()
                 .any(|other| other.domain == shop.domain)
             {
-                return Err(Fault::new(
+                return Err(ConfigFault::new(
                     format!("shop[{n}].domain"),
                     "stands there twice: remove one [[shop]]",
                 ));
             }
             if shop.id.is_some() && self.shop[..n].iter().any(|other| other.id == shop.id) {
-                return Err(Fault::new(
+                return Err(ConfigFault::new(
                     format!("shop[{n}].id"),
                     "is another shop's, too: tokens could not tell them apart; give each its own",
                 ));
@@ -276,7 +276,7 @@ impl Parts {
 
 impl Config {
     /// Refuses what a build cannot do, rather than start without it.
-    fn check_parts(&self, built: Parts) -> Result<(), Fault> {
+    fn check_parts(&self, built: Parts) -> Result<(), ConfigFault> {
         let left_out = if self.amqp.is_some() && !built.amqp {
             "amqp"
         } else if self.alerts.sentry_dsn.is_some() && !built.sentry {
@@ -284,7 +284,7 @@ impl Config {
         } else {
             return Ok(());
         };
-        Err(Fault::new(
+        Err(ConfigFault::new(
             left_out,
             "is for a part that this stockd was built without, as `make demo` builds it: use one from \
              `cargo build --release --package daemon`, or remove the setting",
