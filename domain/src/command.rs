@@ -37,7 +37,7 @@ pub struct Given {
 /// Who gives a command, as far as it decides.
 #[derive(Debug, Clone)]
 pub struct By {
-    /// Who.
+    /// The user who gave it.
     pub user: UserId,
     /// What they are to the shop.
     pub role: Role,

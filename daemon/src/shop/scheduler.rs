@@ -103,7 +103,7 @@ pub(crate) struct Schedule {
     pub(crate) syncs: Arc<Syncs>,
     /// Of what.
     pub(crate) resource: Resource,
-    /// When.
+    /// When runs begin by themselves.
     pub(crate) timetable: Timetable,
     /// What people ask for.
     pub(crate) requests: mpsc::Receiver<RunDemand>,

@@ -28,11 +28,11 @@ use crate::wakeups::{Wakeup, Wakeups};
 
 /// Brings over one shop's records.
 pub(crate) struct Syncs {
-    /// Which shop.
+    /// The shop that is mirrored.
     pub(crate) shop: ShopDomain,
     /// Where they go.
     pub(crate) store: Arc<dyn Store>,
-    /// The shop itself.
+    /// Reads pages and bulk files by the shop's API.
     pub(crate) client: Arc<Client>,
     /// The clock; the only source of the present time.
     pub(crate) clock: Arc<dyn Clock>,
