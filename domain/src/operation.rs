@@ -140,7 +140,7 @@ pub enum Operation {
     SettleMessage {
         /// The shop that answered.
         shop: ShopDomain,
-        /// The message's id.
+        /// The id of the outbox message, its idempotency key.
         id: String,
         /// What Shopify answered, level by level.
         end: MessageOutcome,
@@ -228,7 +228,7 @@ pub struct Post {
     /// Whether this may be a repetition. Of two things that are told for the first time both are told, though they
     /// may be alike; their key is only remembered.
     pub may_repeat: bool,
-    /// When it was posted.
+    /// When the event was posted, by our clock.
     pub at: Timestamp,
 }
 

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use serde_json::{Value, json};
 
-use crate::bulk::BulkOperation;
+use crate::bulk::BulkRun;
 use crate::record::{
-    AVAILABLE, CURRENCY, Edit, Fulfillment, Item, OFFSET_HOURS, OrderLine, Refund, Restock,
-    ShopRecord, SimCustomer, SimLevel, SimLocation, SimOrder, SimProduct, SimTransaction,
+    AVAILABLE, CURRENCY, Edit, Fulfillment, Item, OFFSET_HOURS, Refund, Restock, SimCustomer,
+    SimLevel, SimLocation, SimOrder, SimOrderLine, SimProduct, SimShopRow, SimTransaction,
     SimVariant, TIME_ZONE, price,
 };
 use crate::store::SimStore;
@@ -110,7 +110,7 @@ fn person(customer: u64) -> Value {
     json!({ "id": customer, "email": format!("shopper.{customer}@example.com"), "phone": null })
 }
 
-fn shop(shop: &ShopRecord) -> Value {
+fn shop(shop: &SimShopRow) -> Value {
     json!({
         "id": shop.id,
         "name": shop.name,
@@ -167,7 +167,7 @@ fn transfer(transfer: &SimTransfer, index: usize) -> Option<Value> {
     body["destination"] = json!({ "id": gid("Location", transfer.destination) });
     body["status"] = status.name().into();
     if status == TransferStatus::ReadyToShip {
-        let line = |line: &crate::transfer::TransferLine| json!({ "id": gid("InventoryTransferLineItem", line.id), "quantity": line.quantity });
+        let line = |line: &crate::transfer::SimTransferLine| json!({ "id": gid("InventoryTransferLineItem", line.id), "quantity": line.quantity });
         body["line_items"] = transfer.lines.iter().map(line).collect();
     }
     Some(body)
@@ -281,7 +281,7 @@ fn place(location: &SimLocation) -> Value {
     })
 }
 
-fn operation(operation: &BulkOperation) -> Value {
+fn operation(operation: &BulkRun) -> Value {
     json!({
         "admin_graphql_api_id": operation.gid(),
         "completed_at": operation.completed_at.map(local),
@@ -450,7 +450,7 @@ pub(crate) fn order(store: &SimStore, order: &SimOrder) -> Value {
     })
 }
 
-fn shipped(line: &OrderLine) -> Option<&'static str> {
+fn shipped(line: &SimOrderLine) -> Option<&'static str> {
     match line.unfulfilled {
         0 => Some("fulfilled"),
         left if left < line.current_quantity => Some("partial"),
@@ -458,7 +458,7 @@ fn shipped(line: &OrderLine) -> Option<&'static str> {
     }
 }
 
-fn line(line: &OrderLine) -> Value {
+fn line(line: &SimOrderLine) -> Value {
     json!({
         "id": line.id,
         "admin_graphql_api_id": gid("LineItem", line.id),

@@ -24,9 +24,9 @@ pub(crate) use self::fault::{BulkFaults, PACES};
 use self::fault::{Damage, Ending};
 pub(crate) use self::file::Download;
 use self::file::{Results, Spool};
-pub(crate) use self::operation::{BulkOperation, BulkStatus};
+pub(crate) use self::operation::{BulkRun, BulkStatus};
 use crate::clock::to_second;
-use crate::graphql::{GraphqlProblem, Inner, SlicePosition};
+use crate::graphql::{Inner, QueryProblem, SlicePosition};
 use crate::shop::{SimShop, lock};
 use crate::store::SimStore;
 use crate::topic::{SimTopic, TopicSubject};
@@ -421,7 +421,7 @@ impl BulkReading {
             *root_objects += u64::from(root);
             spool.add(text).map_err(|error| {
                 tracing::warn!(%error, "cannot write the result of a bulk operation");
-                GraphqlProblem::new("INTERNAL_SERVER_ERROR", "the result cannot be written")
+                QueryProblem::new("INTERNAL_SERVER_ERROR", "the result cannot be written")
             })
         };
         let read = inner.slice(&shop.store(), position, roots, now, &mut line);

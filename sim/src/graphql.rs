@@ -38,7 +38,7 @@ use self::execute::Execution;
 pub(crate) use self::idempotency::IdempotencyKeys;
 use self::mutation::Turn;
 use self::plan::{Planner, Selection};
-pub(crate) use self::problem::GraphqlProblem;
+pub(crate) use self::problem::QueryProblem;
 pub(crate) use self::search::{number, terms};
 use crate::bucket::MAX_QUERY_COST;
 use crate::bulk::{BulkStatus, end_canceled};
@@ -68,7 +68,7 @@ pub(crate) struct GraphqlRequest {
 }
 
 /// The body of an answer or what the call gets instead, and what to remember of it.
-pub(crate) struct GraphqlAnswer {
+pub(crate) struct QueryAnswer {
     pub(crate) body: Result<String, InjectedFault>,
     pub(crate) call: RecordedCall,
     pub(crate) mutations: Vec<Mutation>,
@@ -100,7 +100,7 @@ impl Api {
 pub(crate) fn admit(
     shop: &SimShop,
     request: &GraphqlRequest,
-) -> Result<Admitted, Box<GraphqlAnswer>> {
+) -> Result<Admitted, Box<QueryAnswer>> {
     let now = shop.clock.now();
     let mut call = RecordedCall {
         at: now,
@@ -119,7 +119,7 @@ pub(crate) fn admit(
     call.requested_cost = Some(requested);
     if requested > MAX_QUERY_COST {
         return Err(refuse(
-            &[GraphqlProblem::too_expensive(requested)],
+            &[QueryProblem::too_expensive(requested)],
             None,
             call,
         ));
@@ -133,7 +133,7 @@ pub(crate) fn admit(
     if let Some(fault) = fault {
         call.status = fault.status();
         let mutations = mutation::kept_out(&selection, &call, "FAULT", false);
-        return Err(Box::new(GraphqlAnswer {
+        return Err(Box::new(QueryAnswer {
             body: Err(fault),
             call,
             mutations,
@@ -148,11 +148,11 @@ pub(crate) fn admit(
             let kept_out =
                 mutation.then(|| mutation::kept_out(&selection, &call, "THROTTLED", true));
             let refused = refuse(
-                &[GraphqlProblem::throttled()],
+                &[QueryProblem::throttled()],
                 Some(json!({ "cost": cost })),
                 call,
             );
-            return Err(Box::new(GraphqlAnswer {
+            return Err(Box::new(QueryAnswer {
                 mutations: kept_out.unwrap_or_default(),
                 ..*refused
             }));
@@ -168,7 +168,7 @@ pub(crate) fn admit(
 }
 
 /// Carries out what was let in.
-pub(crate) fn carry_out(shop: &SimShop, admitted: Admitted) -> GraphqlAnswer {
+pub(crate) fn carry_out(shop: &SimShop, admitted: Admitted) -> QueryAnswer {
     let Admitted {
         selection,
         turns,
@@ -212,7 +212,7 @@ pub(crate) fn carry_out(shop: &SimShop, admitted: Admitted) -> GraphqlAnswer {
     };
     if let Some(fault) = fault {
         call.status = fault.status();
-        return GraphqlAnswer {
+        return QueryAnswer {
             body: Err(fault),
             call,
             mutations,
@@ -232,7 +232,7 @@ pub(crate) fn carry_out(shop: &SimShop, admitted: Admitted) -> GraphqlAnswer {
         let problems: Vec<Value> = execution
             .problems
             .iter()
-            .map(GraphqlProblem::to_json)
+            .map(QueryProblem::to_json)
             .collect();
         errors = format!(",\"errors\":{}", Value::Array(problems));
     }
@@ -240,7 +240,7 @@ pub(crate) fn carry_out(shop: &SimShop, admitted: Admitted) -> GraphqlAnswer {
         "{{\"data\":{}{errors},\"extensions\":{extensions}}}",
         execution.data
     );
-    GraphqlAnswer {
+    QueryAnswer {
         body: Ok(body),
         call,
         mutations,
@@ -252,7 +252,7 @@ fn prepare(
     api: &Api,
     request: &GraphqlRequest,
     call: &mut RecordedCall,
-) -> Result<(Selection, bool), Vec<GraphqlProblem>> {
+) -> Result<(Selection, bool), Vec<QueryProblem>> {
     let document = Parser::new()
         .recursion_limit(MAX_DEPTH)
         .parse_ast(&*request.query, "query");
@@ -262,7 +262,7 @@ fn prepare(
         .map_err(|e| problem::of_validation(&e.errors))?;
     let wrong = |error: apollo_compiler::request::RequestError| {
         let error = error.to_graphql_error(&document.sources);
-        vec![GraphqlProblem::new("INVALID_VARIABLE", error.message).at(error.locations)]
+        vec![QueryProblem::new("INVALID_VARIABLE", error.message).at(error.locations)]
     };
     let operation = document
         .operations
@@ -288,10 +288,10 @@ fn introspected(
     document: &Valid<ExecutableDocument>,
     operation: &Operation,
     variables: &Valid<JsonMap>,
-) -> Result<JsonMap, Vec<GraphqlProblem>> {
+) -> Result<JsonMap, Vec<QueryProblem>> {
     let wrong = |error: apollo_compiler::request::RequestError| {
         let error = error.to_graphql_error(&document.sources);
-        vec![GraphqlProblem::new("MAX_COMPLEXITY_EXCEEDED", error.message).at(error.locations)]
+        vec![QueryProblem::new("MAX_COMPLEXITY_EXCEEDED", error.message).at(error.locations)]
     };
     let asks = |field: &&Node<Field>| ["__schema", "__type"].contains(&field.name.as_str());
     if operation.operation_type != OperationType::Query
@@ -312,20 +312,20 @@ fn introspected(
 }
 
 fn refuse(
-    problems: &[GraphqlProblem],
+    problems: &[QueryProblem],
     extensions: Option<Value>,
     mut call: RecordedCall,
-) -> Box<GraphqlAnswer> {
+) -> Box<QueryAnswer> {
     call.errors = problems
         .iter()
         .map(|problem| problem.code.clone())
         .collect();
     let mut body =
-        json!({ "errors": problems.iter().map(GraphqlProblem::to_json).collect::<Vec<_>>() });
+        json!({ "errors": problems.iter().map(QueryProblem::to_json).collect::<Vec<_>>() });
     if let Some(extensions) = extensions {
         body["extensions"] = extensions;
     }
-    Box::new(GraphqlAnswer {
+    Box::new(QueryAnswer {
         body: Ok(body.to_string()),
         call,
         mutations: Vec::new(),

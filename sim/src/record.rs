@@ -23,7 +23,7 @@ pub(crate) const RESERVED: usize = 2;
 pub(crate) const INCOMING: usize = 6;
 
 /// The shop's own settings.
-pub(crate) struct ShopRecord {
+pub(crate) struct SimShopRow {
     pub(crate) id: u64,
     pub(crate) domain: String,
     pub(crate) name: String,
@@ -183,7 +183,7 @@ pub(crate) struct SimOrder {
     pub(crate) number: u64,
     pub(crate) payment: SimPayment,
     pub(crate) customer: u64,
-    pub(crate) lines: Vec<OrderLine>,
+    pub(crate) lines: Vec<SimOrderLine>,
     pub(crate) fulfillments: Vec<Fulfillment>,
     pub(crate) edits: Vec<Edit>,
     pub(crate) refunds: Vec<Refund>,
@@ -234,7 +234,7 @@ impl SimOrder {
     }
 }
 
-pub(crate) struct OrderLine {
+pub(crate) struct SimOrderLine {
     pub(crate) id: u64,
     pub(crate) variant: u64,
     pub(crate) product: u64,

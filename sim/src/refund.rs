@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 
 use crate::clock::to_second;
-use crate::record::{AVAILABLE, COMMITTED, Edit, OrderLine, Refund, Restock, SimOrder, SimPayment};
+use crate::record::{
+    AVAILABLE, COMMITTED, Edit, Refund, Restock, SimOrder, SimOrderLine, SimPayment,
+};
 use crate::sale::give_back;
 use crate::store::{ChangeRefused, SimStore};
 use crate::topic::{SimTopic, TopicSubject};
@@ -164,7 +166,7 @@ impl SimStore {
 }
 
 /// The line, or the first of the order.
-fn line_of(order: &SimOrder, line: Option<u64>) -> Result<&OrderLine, ChangeRefused> {
+fn line_of(order: &SimOrder, line: Option<u64>) -> Result<&SimOrderLine, ChangeRefused> {
     let found = order
         .lines
         .iter()

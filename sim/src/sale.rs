@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::clock::to_second;
 use crate::record::{
-    AVAILABLE, COMMITTED, Fulfillment, OrderLine, Shipment, SimCustomer, SimOrder, SimPayment,
+    AVAILABLE, COMMITTED, Fulfillment, Shipment, SimCustomer, SimOrder, SimOrderLine, SimPayment,
     SimTransaction,
 };
 use crate::store::{ChangeRefused, SimStore};
@@ -115,7 +115,7 @@ impl SimStore {
 
     /// What a wanted line would be, if the stock and the variant's policy allow it. Its id comes later; `taken` is
     /// what earlier lines of the same purchase take from the same level.
-    fn line(&self, want: PurchaseLine, taken: i64) -> Result<OrderLine, ChangeRefused> {
+    fn line(&self, want: PurchaseLine, taken: i64) -> Result<SimOrderLine, ChangeRefused> {
         let item = self
             .items
             .find(want.item)
@@ -140,7 +140,7 @@ impl SimStore {
                 format!("sold out: {left} available"),
             ));
         }
-        Ok(OrderLine {
+        Ok(SimOrderLine {
             id: 0,
             variant: variant.id,
             product: variant.product,
@@ -197,7 +197,8 @@ impl SimStore {
         quantity: Option<i64>,
         now: Timestamp,
     ) -> Result<(), ChangeRefused> {
-        let meant = |row: &OrderLine| line.is_none_or(|line| line == row.id) && row.unfulfilled > 0;
+        let meant =
+            |row: &SimOrderLine| line.is_none_or(|line| line == row.id) && row.unfulfilled > 0;
         let lines = self
             .orders
             .find(order)
@@ -217,7 +218,7 @@ impl SimStore {
             if order.shipment() == Shipment::All || order.cancelled_at.is_some() {
                 return Err("is already fulfilled or cancelled");
             }
-            let enough = |row: &OrderLine| {
+            let enough = |row: &SimOrderLine| {
                 quantity.is_none_or(|units| (1..=row.unfulfilled).contains(&units))
             };
             if !order.lines.iter().any(meant)

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
-use crate::bulk::{BulkOperation, BulkStatus};
+use crate::bulk::{BulkRun, BulkStatus};
 use crate::clock::to_second;
 use crate::record::{
-    AVAILABLE, Item, STATES, ShopRecord, SimCustomer, SimLevel, SimLocation, SimOrder, SimProduct,
+    AVAILABLE, Item, STATES, SimCustomer, SimLevel, SimLocation, SimOrder, SimProduct, SimShopRow,
     SimSubscription, SimVariant,
 };
 use crate::scope::{ALL, Scopes};
@@ -64,7 +64,7 @@ impl ChangeRefused {
 }
 
 pub(crate) struct SimStore {
-    pub(crate) shop: ShopRecord,
+    pub(crate) shop: SimShopRow,
     pub(crate) scopes: Scopes,
     pub(crate) products: RecordTable<SimProduct>,
     pub(crate) variants: RecordTable<SimVariant>,
@@ -75,7 +75,7 @@ pub(crate) struct SimStore {
     pub(crate) orders: RecordTable<SimOrder>,
     pub(crate) customers: RecordTable<SimCustomer>,
     pub(crate) subscriptions: RecordTable<SimSubscription>,
-    pub(crate) operations: RecordTable<BulkOperation>,
+    pub(crate) operations: RecordTable<BulkRun>,
     pub(crate) transfers: BTreeMap<u64, SimTransfer>,
     pub(crate) items_by_sku: HashMap<String, u64>,
     pub(crate) switches: StoreSwitches,
@@ -97,7 +97,7 @@ pub(crate) struct Draft {
 impl SimStore {
     pub(crate) fn new(domain: String, switches: StoreSwitches, first_id: u64) -> Self {
         Self {
-            shop: ShopRecord {
+            shop: SimShopRow {
                 id: first_id,
                 name: domain.split('.').next().unwrap_or_default().to_owned(),
                 domain,

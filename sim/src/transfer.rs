@@ -39,12 +39,12 @@ pub(crate) struct SimTransfer {
     /// None where it comes from outside, for instance from a supplier.
     pub(crate) origin: Option<u64>,
     pub(crate) destination: u64,
-    pub(crate) lines: Vec<TransferLine>,
+    pub(crate) lines: Vec<SimTransferLine>,
     /// All that it was and is, and since when; the first is a draft.
     pub(crate) steps: Vec<(TransferStatus, Timestamp)>,
 }
 
-pub(crate) struct TransferLine {
+pub(crate) struct SimTransferLine {
     pub(crate) id: u64,
     pub(crate) item: u64,
     pub(crate) quantity: i64,
@@ -145,7 +145,7 @@ impl SimStore {
             }
         }
         let id = self.next_id();
-        let lines = items.iter().map(|(item, quantity)| TransferLine {
+        let lines = items.iter().map(|(item, quantity)| SimTransferLine {
             id: self.next_id(),
             item: *item,
             quantity: *quantity,

@@ -6,7 +6,7 @@ use crate::record::{
     Item, STATES, SimCustomer, SimLevel, SimLocation, SimOrder, SimProduct, SimVariant, price,
 };
 use crate::store::SimStore;
-use crate::transfer::{SimTransfer, TransferLine};
+use crate::transfer::{SimTransfer, SimTransferLine};
 
 /// Everything, with ids as numeric strings and times in UTC. It is a text: as values, a large shop takes gigabytes.
 pub(crate) fn truth(store: &SimStore) -> String {
@@ -67,7 +67,7 @@ fn variant(store: &SimStore, variant: &SimVariant) -> Value {
 }
 
 pub(crate) fn transfer(transfer: &SimTransfer) -> Value {
-    let line = |line: &TransferLine| json!({ "id": line.id.to_string(), "inventoryItemId": line.item.to_string(), "quantity": line.quantity });
+    let line = |line: &SimTransferLine| json!({ "id": line.id.to_string(), "inventoryItemId": line.item.to_string(), "quantity": line.quantity });
     json!({
         "id": transfer.id.to_string(),
         "originId": transfer.origin.map(|id| id.to_string()),

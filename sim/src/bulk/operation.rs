@@ -34,7 +34,7 @@ impl BulkStatus {
     }
 }
 
-pub(crate) struct BulkOperation {
+pub(crate) struct BulkRun {
     pub(crate) id: u64,
     pub(crate) query: String,
     /// Whether children are to stand right under their parents.
@@ -53,12 +53,10 @@ pub(crate) struct BulkOperation {
     pub(crate) silent: bool,
 }
 
-impl BulkOperation {
+impl BulkRun {
     pub(crate) fn gid(&self) -> String {
         format!("gid://shopify/BulkOperation/{}", self.id)
     }
 }
 
-record!(BulkOperation, |row| row
-    .completed_at
-    .unwrap_or(row.created_at));
+record!(BulkRun, |row| row.completed_at.unwrap_or(row.created_at));

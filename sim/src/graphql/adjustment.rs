@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::mutation::{Made, MutationEffect, MutationPayload, UserError};
 use super::object::{FieldRequest, Object, Resolved};
 use super::plan::Planned;
-use super::problem::{GraphqlProblem, MAX_INPUTS};
+use super::problem::{MAX_INPUTS, QueryProblem};
 use super::root::id_of;
 use crate::adjustment::{AdjustmentEntry, AdjustmentFault, AdjustmentStep, Group, QuantityChange};
 use crate::store::SimStore;
@@ -71,10 +71,10 @@ impl Kind {
     }
 
     /// What fails the whole field, before any idempotency key is used.
-    pub(crate) fn check(self, field: &Planned) -> Result<(), GraphqlProblem> {
+    pub(crate) fn check(self, field: &Planned) -> Result<(), QueryProblem> {
         let rows = self.rows(input(field));
         if rows.len() > MAX_INPUTS {
-            return Err(GraphqlProblem::too_many(rows.len()));
+            return Err(QueryProblem::too_many(rows.len()));
         }
         let kept = |side: &&str| {
             rows.iter()
@@ -90,7 +90,7 @@ impl Kind {
             Self::Move => "InventoryMoveQuantityTerminalInput",
         };
         let message = format!("{on} must include the following argument: changeFromQuantity.");
-        Err(GraphqlProblem::new("INVALID_FIELD_ARGUMENTS", message))
+        Err(QueryProblem::new("INVALID_FIELD_ARGUMENTS", message))
     }
 
     fn sets(self) -> bool {
@@ -467,7 +467,7 @@ fn billions(units: i64) -> String {
 pub(crate) fn group<'a>(
     group: &Arc<Group>,
     asked: &FieldRequest<'_>,
-) -> Result<Resolved<'a>, GraphqlProblem> {
+) -> Result<Resolved<'a>, QueryProblem> {
     Ok(match asked.name() {
         "id" => format!("gid://shopify/InventoryAdjustmentGroup/{}", group.id).into(),
         "reason" => group.reason.clone().into(),
@@ -508,7 +508,7 @@ pub(crate) fn changed<'a>(
     group: &Group,
     index: usize,
     asked: &FieldRequest<'_>,
-) -> Result<Resolved<'a>, GraphqlProblem> {
+) -> Result<Resolved<'a>, QueryProblem> {
     let change = &group.changed[index];
     Ok(match asked.name() {
         "name" => change.name.into(),

@@ -11,9 +11,9 @@ use super::Api;
 use super::mutation::{Made, MutationPayload, UserError};
 use super::object::{FieldRequest, Object, Resolved};
 use super::plan::Planned;
-use super::problem::GraphqlProblem;
+use super::problem::QueryProblem;
 use super::root::id_of;
-use crate::bulk::{BulkOperation, BulkStatus, SLOTS, forget};
+use crate::bulk::{BulkRun, BulkStatus, SLOTS, forget};
 use crate::clock::to_second;
 use crate::store::SimStore;
 
@@ -41,7 +41,7 @@ fn run(api: &Api, store: &mut SimStore, field: &Planned, now: Timestamp) -> Muta
         .operations
         .iter()
         .filter(|row| !row.status.ended())
-        .map(BulkOperation::gid)
+        .map(BulkRun::gid)
         .collect();
     if under_way.len() >= SLOTS {
         let message = format!(
@@ -56,7 +56,7 @@ fn run(api: &Api, store: &mut SimStore, field: &Planned, now: Timestamp) -> Muta
     }
     forget(store);
     let id = store.next_id();
-    store.operations.insert(BulkOperation {
+    store.operations.insert(BulkRun {
         id,
         query: query.to_owned(),
         grouped: field.flag("groupObjects"),
@@ -99,9 +99,9 @@ fn cancel(store: &mut SimStore, field: &Planned) -> MutationPayload {
 }
 
 pub(crate) fn operation<'a>(
-    row: &'a BulkOperation,
+    row: &'a BulkRun,
     asked: &FieldRequest<'_>,
-) -> Result<Resolved<'a>, GraphqlProblem> {
+) -> Result<Resolved<'a>, QueryProblem> {
     Ok(match asked.name() {
         "id" => row.gid().into(),
         "status" => row.status.name().into(),

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::object::{FieldRequest, Object, Resolved};
-use super::problem::GraphqlProblem;
+use super::problem::QueryProblem;
 use super::search::{Search, Searchable};
 use crate::table::{Bounds, Record, RecordTable, TableRows};
 
@@ -27,14 +27,14 @@ pub(crate) enum ConnectionReading {
     Whole,
     /// So much of all of it, from after a place on.
     Slice {
-        after: Option<PageCursor>,
+        after: Option<ConnectionCursor>,
         size: usize,
     },
 }
 
 /// One page of a connection's records.
 pub(crate) struct ConnectionPage<'a> {
-    records: Vec<(Object<'a>, PageCursor)>,
+    records: Vec<(Object<'a>, ConnectionCursor)>,
     has_next: bool,
     has_previous: bool,
     /// How many records the pages before it had.
@@ -45,14 +45,14 @@ pub(crate) struct ConnectionPage<'a> {
 #[derive(Clone, Copy, Deserialize, Serialize)]
 struct Bookmark {
     #[serde(flatten)]
-    cursor: PageCursor,
+    cursor: ConnectionCursor,
     #[serde(default)]
     listed: usize,
 }
 
 /// Where a record stands in its list: by the second of its change if sorted so, then by id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-pub(crate) struct PageCursor {
+pub(crate) struct ConnectionCursor {
     last_value: i64,
     last_id: u64,
 }
@@ -62,12 +62,12 @@ impl Bookmark {
         STANDARD.encode(serde_json::to_vec(&self).unwrap_or_default())
     }
 
-    fn read(text: &str) -> Result<Self, GraphqlProblem> {
+    fn read(text: &str) -> Result<Self, QueryProblem> {
         let bytes = STANDARD.decode(text).ok();
         bytes
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .ok_or_else(|| {
-                GraphqlProblem::new("BAD_REQUEST", "Invalid cursor for current pagination sort.")
+                QueryProblem::new("BAD_REQUEST", "Invalid cursor for current pagination sort.")
             })
     }
 }
@@ -78,8 +78,8 @@ pub(crate) struct WantedPage {
     /// Whether it is the end of the list, `last`.
     from_end: bool,
     reverse: bool,
-    after: Option<PageCursor>,
-    before: Option<PageCursor>,
+    after: Option<ConnectionCursor>,
+    before: Option<ConnectionCursor>,
     /// How many records the pages before it had.
     listed: usize,
     by_change: bool,
@@ -87,7 +87,7 @@ pub(crate) struct WantedPage {
 
 impl WantedPage {
     /// Reads the arguments. Every sort key but `UPDATED_AT` gives the order of ids, which is that of creation.
-    pub(crate) fn of(asked: &FieldRequest<'_>) -> Result<Self, GraphqlProblem> {
+    pub(crate) fn of(asked: &FieldRequest<'_>) -> Result<Self, QueryProblem> {
         let by_change = matches!(
             asked.field.text("sortKey"),
             Some("UPDATED_AT" | "COMPLETED_AT")
@@ -141,8 +141,8 @@ impl WantedPage {
         })
     }
 
-    fn cursor<T: Record>(&self, row: &T, id: fn(&T) -> u64) -> PageCursor {
-        PageCursor {
+    fn cursor<T: Record>(&self, row: &T, id: fn(&T) -> u64) -> ConnectionCursor {
+        ConnectionCursor {
             last_value: if self.by_change {
                 row.updated_at().as_second()
             } else {
@@ -153,7 +153,7 @@ impl WantedPage {
     }
 
     /// The bounds in ascending order.
-    fn bounds(&self) -> Bounds<PageCursor> {
+    fn bounds(&self) -> Bounds<ConnectionCursor> {
         let (low, high) = if self.reverse {
             (self.before, self.after)
         } else {
@@ -201,8 +201,8 @@ impl WantedPage {
     }
 }
 
-fn bad(message: &str) -> GraphqlProblem {
-    GraphqlProblem::new("BAD_REQUEST", message)
+fn bad(message: &str) -> QueryProblem {
+    QueryProblem::new("BAD_REQUEST", message)
 }
 
 impl<'a> ConnectionPage<'a> {
@@ -212,13 +212,14 @@ impl<'a> ConnectionPage<'a> {
         asked: &mut FieldRequest<'_>,
         also: impl Fn(&T) -> bool,
         wrap: fn(&'a T) -> Object<'a>,
-    ) -> Result<Self, GraphqlProblem> {
+    ) -> Result<Self, QueryProblem> {
         let (mut wanted, search) = (WantedPage::of(asked)?, Search::of::<T>(asked));
         wanted.reverse ^= T::NEWEST_FIRST;
         let bounds = wanted.bounds();
-        let key =
-            |bound: Bound<PageCursor>| bound.map(|cursor| (cursor.last_value, cursor.last_id));
-        let number = |bound: Bound<PageCursor>| bound.map(|cursor| cursor.last_id);
+        let key = |bound: Bound<ConnectionCursor>| {
+            bound.map(|cursor| (cursor.last_value, cursor.last_id))
+        };
+        let number = |bound: Bound<ConnectionCursor>| bound.map(|cursor| cursor.last_id);
         let few = search.changed_since().filter(|_| !wanted.by_change);
         let rows = match few.and_then(|second| table.changed_since(second, FEW)) {
             _ if wanted.by_change => table.by_change((key(bounds.0), key(bounds.1))),
@@ -234,7 +235,7 @@ impl<'a> ConnectionPage<'a> {
         id: fn(&T) -> u64,
         asked: &mut FieldRequest<'_>,
         wrap: fn(&'a T) -> Object<'a>,
-    ) -> Result<Self, GraphqlProblem> {
+    ) -> Result<Self, QueryProblem> {
         let (wanted, search) = (WantedPage::of(asked)?, Search::of::<T>(asked));
         Ok(wanted.take(within(rows, id, &wanted), id, |row| search.finds(row), wrap))
     }
@@ -243,12 +244,12 @@ impl<'a> ConnectionPage<'a> {
     pub(crate) fn of_all(
         objects: Vec<Object<'a>>,
         asked: &FieldRequest<'_>,
-    ) -> Result<Self, GraphqlProblem> {
+    ) -> Result<Self, QueryProblem> {
         let wanted = WantedPage::of(asked)?;
         let numbered = (1..).zip(objects).map(|(last_id, object)| {
             (
                 object,
-                PageCursor {
+                ConnectionCursor {
                     last_value: 0,
                     last_id,
                 },
@@ -270,7 +271,7 @@ impl<'a> ConnectionPage<'a> {
 
     /// The cursor of a record by its number on the page.
     fn bookmark(&self, index: usize) -> String {
-        let bookmark = |(_, cursor): &(Object<'a>, PageCursor)| {
+        let bookmark = |(_, cursor): &(Object<'a>, ConnectionCursor)| {
             Bookmark {
                 cursor: *cursor,
                 listed: self.before + index + 1,
@@ -280,12 +281,12 @@ impl<'a> ConnectionPage<'a> {
         self.records.get(index).map(bookmark).unwrap_or_default()
     }
 
-    pub(crate) fn records(&self) -> &[(Object<'a>, PageCursor)] {
+    pub(crate) fn records(&self) -> &[(Object<'a>, ConnectionCursor)] {
         &self.records
     }
 
     /// Where the list goes on, if it does.
-    pub(crate) fn rest(&self) -> Option<PageCursor> {
+    pub(crate) fn rest(&self) -> Option<ConnectionCursor> {
         self.records
             .last()
             .filter(|_| self.has_next)
@@ -295,7 +296,7 @@ impl<'a> ConnectionPage<'a> {
     pub(crate) fn page(
         page: &Rc<Self>,
         asked: &FieldRequest<'_>,
-    ) -> Result<Resolved<'a>, GraphqlProblem> {
+    ) -> Result<Resolved<'a>, QueryProblem> {
         Ok(match asked.name() {
             "nodes" => page
                 .records
@@ -316,7 +317,7 @@ impl<'a> ConnectionPage<'a> {
         page: &Rc<Self>,
         index: usize,
         asked: &FieldRequest<'_>,
-    ) -> Result<Resolved<'a>, GraphqlProblem> {
+    ) -> Result<Resolved<'a>, QueryProblem> {
         let record = page.records.get(index);
         Ok(match asked.name() {
             "node" => record.map(|(object, _)| object.clone()).into(),
@@ -328,7 +329,7 @@ impl<'a> ConnectionPage<'a> {
     pub(crate) fn info(
         page: &Rc<Self>,
         asked: &FieldRequest<'_>,
-    ) -> Result<Resolved<'a>, GraphqlProblem> {
+    ) -> Result<Resolved<'a>, QueryProblem> {
         let cursor = |index: Option<usize>| index.map(|index| page.bookmark(index)).into();
         let last = page.records.len().checked_sub(1);
         Ok(match asked.name() {

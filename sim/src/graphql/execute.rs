@@ -13,20 +13,20 @@ use super::cost::points;
 use super::mutation::MutationPayload;
 use super::object::{FieldRequest, Object, Resolved, Searches, resolve};
 use super::plan::{Planned, Selection};
-use super::problem::GraphqlProblem;
+use super::problem::QueryProblem;
 use crate::store::SimStore;
 
 /// What running a plan gave.
 pub(crate) struct Execution {
     pub(crate) data: String,
-    pub(crate) problems: Vec<GraphqlProblem>,
+    pub(crate) problems: Vec<QueryProblem>,
     pub(crate) searches: Searches,
     /// Points for what was returned.
     pub(crate) cost: u32,
 }
 
 /// What a part of the answer cost; or the error that leaves no answer where one is promised.
-type WrittenCost = Result<f64, GraphqlProblem>;
+type WrittenCost = Result<f64, QueryProblem>;
 
 /// A connection left out of its object's text.
 pub(crate) struct Deferred<'a, 'q> {
@@ -44,7 +44,7 @@ struct AnswerWriter<'a, 'q> {
     now: Timestamp,
     out: String,
     path: Vec<Value>,
-    problems: Vec<GraphqlProblem>,
+    problems: Vec<QueryProblem>,
     searches: Searches,
     /// Where connections go instead of being written out.
     deferred: Option<Vec<Deferred<'a, 'q>>>,
@@ -55,7 +55,7 @@ impl Execution {
     pub(crate) fn run(
         store: &SimStore,
         selection: &Selection,
-        payloads: Vec<Result<MutationPayload, GraphqlProblem>>,
+        payloads: Vec<Result<MutationPayload, QueryProblem>>,
         now: Timestamp,
     ) -> Self {
         let mut writer = AnswerWriter::new(store, now);
@@ -85,7 +85,7 @@ pub(crate) fn alone<'a, 'q>(
     object: &Object<'a>,
     field: &'q Planned,
     now: Timestamp,
-) -> Result<Alone<'a, 'q>, GraphqlProblem> {
+) -> Result<Alone<'a, 'q>, QueryProblem> {
     let mut writer = AnswerWriter {
         deferred: Some(Vec::new()),
         ..AnswerWriter::new(store, now)
@@ -113,7 +113,7 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
     fn mutation(
         &mut self,
         selection: &'q Selection,
-        payloads: Vec<Result<MutationPayload, GraphqlProblem>>,
+        payloads: Vec<Result<MutationPayload, QueryProblem>>,
     ) -> WrittenCost {
         self.out.push('{');
         let mut cost = 0.0;
@@ -196,7 +196,7 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
     fn settled(
         &mut self,
         field: &'q Planned,
-        resolved: Result<Resolved<'a>, GraphqlProblem>,
+        resolved: Result<Resolved<'a>, QueryProblem>,
     ) -> WrittenCost {
         let start = self.out.len();
         let problem = match resolved.and_then(|resolved| self.value(&field.ty, field, resolved)) {
@@ -220,7 +220,7 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
     fn value(&mut self, ty: &Type, field: &'q Planned, resolved: Resolved<'a>) -> WrittenCost {
         match resolved {
             Resolved::Null if ty.is_non_null() => {
-                return Err(GraphqlProblem::new(
+                return Err(QueryProblem::new(
                     "INTERNAL_SERVER_ERROR",
                     format!("'{}' is missing", field.name),
                 ));
@@ -279,7 +279,7 @@ impl<'a, 'q> AnswerWriter<'a, 'q> {
             return Err(problem);
         }
         let missing = || {
-            GraphqlProblem::new(
+            QueryProblem::new(
                 "INTERNAL_SERVER_ERROR",
                 format!("'{}' is of no known type", field.name),
             )

@@ -11,7 +11,7 @@ use super::adjustment::{self, Kind};
 use super::idempotency::{Claim, IdempotencyKeys};
 use super::object::{FieldRequest, Object, Resolved};
 use super::plan::{Planned, Selection};
-use super::problem::GraphqlProblem;
+use super::problem::QueryProblem;
 use super::{Api, access, bulk, subscription};
 use crate::adjustment::Group;
 use crate::call::{Mutation, RecordedCall};
@@ -99,7 +99,7 @@ impl MutationPayload {
 /// How a field of a mutation begins.
 pub(crate) enum Turn {
     ToRun,
-    Settled(Result<MutationPayload, GraphqlProblem>),
+    Settled(Result<MutationPayload, QueryProblem>),
 }
 
 /// Looks at the fields before any is carried out, and takes their idempotency keys.
@@ -128,7 +128,7 @@ fn claim(
     keys: &mut IdempotencyKeys,
     field: &Planned,
     now: Timestamp,
-) -> Result<Claim, GraphqlProblem> {
+) -> Result<Claim, QueryProblem> {
     let kind = Kind::of(field);
     if let Some(kind) = kind {
         kind.check(field)?;
@@ -136,12 +136,12 @@ fn claim(
         return Ok(Claim::First);
     }
     match &field.idempotency {
-        None => Err(GraphqlProblem::new(
+        None => Err(QueryProblem::new(
             "BAD_REQUEST",
             "The @idempotent directive is required for this mutation but was not provided.",
         )),
         Some(given) if given.key.trim().is_empty() || given.key.len() > MAX_KEY => {
-            Err(GraphqlProblem::new(
+            Err(QueryProblem::new(
                 "BAD_REQUEST",
                 format!("An idempotency key has 1 to {MAX_KEY} bytes."),
             ))
@@ -158,7 +158,7 @@ pub(crate) fn run(
     selection: &Selection,
     turns: Vec<Turn>,
     now: Timestamp,
-) -> Vec<Result<MutationPayload, GraphqlProblem>> {
+) -> Vec<Result<MutationPayload, QueryProblem>> {
     let run = |(field, turn): (&Planned, Turn)| match turn {
         Turn::Settled(settled) => settled,
         Turn::ToRun => {
@@ -177,7 +177,7 @@ fn one(
     store: &mut SimStore,
     field: &Planned,
     now: Timestamp,
-) -> Result<MutationPayload, GraphqlProblem> {
+) -> Result<MutationPayload, QueryProblem> {
     if let Some(problem) = access::denied(&store.scopes, field) {
         return Err(problem);
     }
@@ -192,7 +192,7 @@ fn one(
         name => {
             let message = || format!("The pretend store does not carry out '{name}'; Shopify does");
             let kind =
-                Kind::of(field).ok_or_else(|| GraphqlProblem::new("NOT_IMPLEMENTED", message()))?;
+                Kind::of(field).ok_or_else(|| QueryProblem::new("NOT_IMPLEMENTED", message()))?;
             adjustment::write(store, kind, field, now)
         }
     })
@@ -201,12 +201,12 @@ fn one(
 /// What to remember of the fields of a mutation.
 pub(crate) fn told(
     selection: &Selection,
-    payloads: &[Result<MutationPayload, GraphqlProblem>],
+    payloads: &[Result<MutationPayload, QueryProblem>],
     call: &RecordedCall,
     answered: bool,
 ) -> Vec<Mutation> {
     let fields = selection.fields.iter().zip(payloads);
-    let tell = |(field, payload): (&Planned, &Result<MutationPayload, GraphqlProblem>)| {
+    let tell = |(field, payload): (&Planned, &Result<MutationPayload, QueryProblem>)| {
         let (applied, outcome) = match payload {
             Err(problem) => (false, problem.code.as_str()),
             Ok(payload) => {
@@ -289,7 +289,7 @@ pub(crate) fn user_error<'a>(
     payload: &MutationPayload,
     index: usize,
     asked: &FieldRequest<'_>,
-) -> Result<Resolved<'a>, GraphqlProblem> {
+) -> Result<Resolved<'a>, QueryProblem> {
     let error = payload.errors.get(index);
     Ok(match asked.name() {
         "field" => match error.map(|error| error.field.clone()) {

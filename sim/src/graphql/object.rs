@@ -10,13 +10,13 @@ use serde_json::Value;
 use super::connection::{ConnectionPage, ConnectionReading};
 use super::mutation::MutationPayload;
 use super::plan::Planned;
-use super::problem::GraphqlProblem;
+use super::problem::QueryProblem;
 use super::{adjustment, bulk, mutation, order, product, root, stock, subscription};
 use crate::adjustment::Group;
-use crate::bulk::BulkOperation;
+use crate::bulk::BulkRun;
 use crate::record::{
-    Fulfillment, Item, OrderLine, Refund, SimCustomer, SimLevel, SimLocation, SimOrder, SimProduct,
-    SimSubscription, SimTransaction, SimVariant,
+    Fulfillment, Item, Refund, SimCustomer, SimLevel, SimLocation, SimOrder, SimOrderLine,
+    SimProduct, SimSubscription, SimTransaction, SimVariant,
 };
 use crate::store::{SimStore, StoreSwitches};
 
@@ -42,7 +42,7 @@ pub(crate) enum Object<'a> {
     Location(&'a SimLocation),
     Address(&'a SimLocation),
     Order(&'a SimOrder),
-    Line(&'a OrderLine),
+    Line(&'a SimOrderLine),
     Fulfillment(&'a Fulfillment),
     Refund(&'a SimOrder, &'a Refund),
     RefundLine(&'a SimOrder, &'a Refund),
@@ -56,7 +56,7 @@ pub(crate) enum Object<'a> {
     PageInfo(Rc<ConnectionPage<'a>>),
     Subscription(&'a SimSubscription),
     Endpoint(&'a SimSubscription),
-    Operation(&'a BulkOperation),
+    Operation(&'a BulkRun),
     Group(Arc<Group>),
     /// One change of a group.
     Changed(Arc<Group>, usize),
@@ -134,7 +134,7 @@ impl<'a, T: Into<Resolved<'a>>> From<Option<T>> for Resolved<'a> {
 pub(crate) type Searches = Vec<Value>;
 
 /// What a field of an object says, or why the query cannot be answered.
-pub(crate) type FieldAnswer<'a> = Result<Resolved<'a>, GraphqlProblem>;
+pub(crate) type FieldAnswer<'a> = Result<Resolved<'a>, QueryProblem>;
 
 /// What a field is asked of, besides the object.
 pub(crate) struct FieldRequest<'q> {
@@ -154,8 +154,8 @@ impl FieldRequest<'_> {
     }
 
     /// What a field that is in the schema but not answered gets.
-    pub(crate) fn unanswered<'a>(&self) -> Result<Resolved<'a>, GraphqlProblem> {
-        Err(GraphqlProblem::new(
+    pub(crate) fn unanswered<'a>(&self) -> Result<Resolved<'a>, QueryProblem> {
+        Err(QueryProblem::new(
             "NOT_IMPLEMENTED",
             format!(
                 "The pretend store does not answer '{}'; Shopify does",
@@ -170,7 +170,7 @@ pub(crate) fn resolve<'a>(
     store: &'a SimStore,
     object: &Object<'a>,
     asked: &mut FieldRequest<'_>,
-) -> Result<Resolved<'a>, GraphqlProblem> {
+) -> Result<Resolved<'a>, QueryProblem> {
     match object {
         Object::Query => root::query(store, asked),
         Object::Shop => root::shop(store, asked),

@@ -3,7 +3,7 @@
 use super::connection::ConnectionPage;
 use super::object::{FieldAnswer, FieldRequest, Object, Resolved};
 use crate::record::{
-    CURRENCY, Fulfillment, OrderLine, Refund, Restock, SimCustomer, SimOrder, SimTransaction,
+    CURRENCY, Fulfillment, Refund, Restock, SimCustomer, SimOrder, SimOrderLine, SimTransaction,
     decimal,
 };
 use crate::store::SimStore;
@@ -86,7 +86,7 @@ pub(crate) fn order<'a>(
 
 pub(crate) fn line<'a>(
     store: &'a SimStore,
-    row: &'a OrderLine,
+    row: &'a SimOrderLine,
     asked: &FieldRequest<'_>,
 ) -> FieldAnswer<'a> {
     Ok(match asked.name() {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::bulk;
 use super::connection::ConnectionPage;
 use super::object::{FieldAnswer, FieldRequest, Object, Resolved};
-use super::problem::{GraphqlProblem, MAX_INPUTS};
+use super::problem::{MAX_INPUTS, QueryProblem};
 use super::search::{Search, Searchable, number};
 use crate::VERSION;
 use crate::record::{CURRENCY, SimLevel, SimLocation, TIME_ZONE};
@@ -127,7 +127,7 @@ pub(crate) fn query<'a>(store: &'a SimStore, asked: &mut FieldRequest<'_>) -> Fi
         "nodes" => {
             let gids = asked.field.texts("ids");
             if gids.len() > MAX_INPUTS {
-                return Err(GraphqlProblem::too_many(gids.len()));
+                return Err(QueryProblem::too_many(gids.len()));
             }
             Resolved::Objects(
                 gids.into_iter()

@@ -10,7 +10,7 @@ use jiff::tz::{Offset, TimeZone};
 use serde_json::{Value, json};
 
 use super::object::FieldRequest;
-use crate::bulk::BulkOperation;
+use crate::bulk::BulkRun;
 use crate::record::{
     Item, OFFSET_HOURS, SimCustomer, SimLevel, SimLocation, SimOrder, SimProduct, SimSubscription,
     SimVariant,
@@ -81,7 +81,7 @@ impl Searchable for SimCustomer {
     const BY_DAY: bool = true;
 }
 
-impl Searchable for BulkOperation {
+impl Searchable for BulkRun {
     const FIELDS: &'static [&'static str] = &["id", "created_at", "operation_type", "status"];
     const NEWEST_FIRST: bool = true;
     fn has(&self, field: &str, value: &str) -> bool {

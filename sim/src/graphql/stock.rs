@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::connection::ConnectionPage;
 use super::object::{FieldAnswer, FieldRequest, Object, Resolved};
-use super::problem::GraphqlProblem;
+use super::problem::QueryProblem;
 use super::root::id_of;
 use crate::record::{Item, STATES, SimLevel, SimLocation};
 use crate::store::SimStore;
@@ -87,12 +87,12 @@ pub(crate) fn level<'a>(
     })
 }
 
-fn unknown_name(name: &str) -> GraphqlProblem {
+fn unknown_name(name: &str) -> QueryProblem {
     let message = format!(
         "The quantity name {name:?} is invalid: known are {}, on_hand.",
         STATES.join(", ")
     );
-    GraphqlProblem::new("INVALID_FIELD_ARGUMENTS", message)
+    QueryProblem::new("INVALID_FIELD_ARGUMENTS", message)
 }
 
 pub(crate) fn quantity<'a>(

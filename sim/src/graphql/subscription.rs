@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::mutation::{Made, MutationPayload, UserError};
 use super::object::{FieldRequest, Object, Resolved};
 use super::plan::Planned;
-use super::problem::GraphqlProblem;
+use super::problem::QueryProblem;
 use super::root::id_of;
 use super::search::terms;
 use crate::VERSION;
@@ -217,7 +217,7 @@ pub(crate) fn endpoint_type(uri: &str) -> &'static str {
 pub(crate) fn endpoint<'a>(
     row: &'a SimSubscription,
     asked: &FieldRequest<'_>,
-) -> Result<Resolved<'a>, GraphqlProblem> {
+) -> Result<Resolved<'a>, QueryProblem> {
     let part = |index| {
         row.uri
             .trim_start_matches("pubsub://")
@@ -239,7 +239,7 @@ fn gid(id: u64) -> String {
 pub(crate) fn subscription<'a>(
     row: &'a SimSubscription,
     asked: &FieldRequest<'_>,
-) -> Result<Resolved<'a>, GraphqlProblem> {
+) -> Result<Resolved<'a>, QueryProblem> {
     Ok(match asked.name() {
         "id" => gid(row.id).into(),
         "legacyResourceId" => row.id.to_string().into(),

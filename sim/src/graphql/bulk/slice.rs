@@ -4,11 +4,11 @@ use jiff::Timestamp;
 
 use super::inner::{Inner, nodes};
 use crate::graphql::access;
-use crate::graphql::connection::{ConnectionPage, ConnectionReading, PageCursor};
+use crate::graphql::connection::{ConnectionCursor, ConnectionPage, ConnectionReading};
 use crate::graphql::execute::{Deferred, alone};
 use crate::graphql::object::{FieldRequest, Object, Resolved, resolve};
 use crate::graphql::plan::{Planned, Selection};
-use crate::graphql::problem::GraphqlProblem;
+use crate::graphql::problem::QueryProblem;
 use crate::store::SimStore;
 
 /// How far an operation has got.
@@ -16,7 +16,7 @@ use crate::store::SimStore;
 pub(crate) struct SlicePosition {
     /// The outermost connection that is being read; past the last, nothing is left.
     root: usize,
-    after: Option<PageCursor>,
+    after: Option<ConnectionCursor>,
     finished: bool,
 }
 
@@ -35,8 +35,8 @@ impl Inner {
         position: &mut SlicePosition,
         size: usize,
         now: Timestamp,
-        line: &mut dyn FnMut(String, bool) -> Result<(), GraphqlProblem>,
-    ) -> Result<(), GraphqlProblem> {
+        line: &mut dyn FnMut(String, bool) -> Result<(), QueryProblem>,
+    ) -> Result<(), QueryProblem> {
         let mut reader = SliceReader { store, now, line };
         let mut rest = None;
         if let Some(way) = self.roots.get(position.root) {
@@ -56,7 +56,7 @@ impl Inner {
 struct SliceReader<'a, 'l> {
     store: &'a SimStore,
     now: Timestamp,
-    line: &'l mut dyn FnMut(String, bool) -> Result<(), GraphqlProblem>,
+    line: &'l mut dyn FnMut(String, bool) -> Result<(), QueryProblem>,
 }
 
 impl<'a> SliceReader<'a, '_> {
@@ -66,7 +66,7 @@ impl<'a> SliceReader<'a, '_> {
         mut selection: &Selection,
         way: &[usize],
         reading: ConnectionReading,
-    ) -> Result<Option<PageCursor>, GraphqlProblem> {
+    ) -> Result<Option<ConnectionCursor>, QueryProblem> {
         let mut object = Object::Query;
         for (step, number) in way.iter().enumerate() {
             let field = &selection.fields[*number];
@@ -91,7 +91,7 @@ impl<'a> SliceReader<'a, '_> {
         page: &ConnectionPage<'a>,
         field: &Planned,
         parent: Option<&str>,
-    ) -> Result<(), GraphqlProblem> {
+    ) -> Result<(), QueryProblem> {
         let Some(node) = nodes(field).next() else {
             return Ok(());
         };
@@ -113,7 +113,7 @@ impl<'a> SliceReader<'a, '_> {
         object: &Object<'a>,
         node: &Planned,
         connections: Vec<Deferred<'a, '_>>,
-    ) -> Result<(), GraphqlProblem> {
+    ) -> Result<(), QueryProblem> {
         if connections.is_empty() {
             return Ok(());
         }
@@ -143,10 +143,10 @@ impl<'a> SliceReader<'a, '_> {
         object: &Object<'a>,
         field: &Planned,
         reading: ConnectionReading,
-    ) -> Result<std::rc::Rc<ConnectionPage<'a>>, GraphqlProblem> {
+    ) -> Result<std::rc::Rc<ConnectionPage<'a>>, QueryProblem> {
         match self.ask(object, field, reading)? {
             Resolved::Object(Object::Page(page)) => Ok(page),
-            _ => Err(GraphqlProblem::new(
+            _ => Err(QueryProblem::new(
                 "INTERNAL_SERVER_ERROR",
                 format!("'{}' is no connection", field.name),
             )),
@@ -158,7 +158,7 @@ impl<'a> SliceReader<'a, '_> {
         object: &Object<'a>,
         field: &Planned,
         reading: ConnectionReading,
-    ) -> Result<Resolved<'a>, GraphqlProblem> {
+    ) -> Result<Resolved<'a>, QueryProblem> {
         let mut searches = Vec::new();
         let mut asked = FieldRequest {
             field,
