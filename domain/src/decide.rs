@@ -125,9 +125,12 @@ fn perform(set: &mut WorkingSet, operation: &Operation) -> Decided<Outcome> {
             });
             Ok(fresh(true))
         }
-        Operation::Net { shop, effects, at } => {
-            outbox::net(&mut set.shop(shop)?, effects, *at).map(|()| fresh(true))
-        }
+        Operation::Net {
+            shop,
+            below_zero,
+            after,
+            at,
+        } => outbox::net(&mut set.shop(shop)?, *below_zero, *after, *at),
         Operation::Park { shop, at } => outbox::park(&mut set.shop(shop)?, *at),
         Operation::Post(post) => tell(&mut set.shop(&post.shop)?, post),
         Operation::Prune(retention) => {
@@ -139,9 +142,6 @@ fn perform(set: &mut WorkingSet, operation: &Operation) -> Decided<Outcome> {
             thresholds,
             at,
         } => register(set, shop, thresholds, *at),
-        Operation::Reject { shop, effects, at } => {
-            outbox::reject(&mut set.shop(shop)?, effects, *at).map(|()| fresh(true))
-        }
         Operation::Revoke(revocation) => revoke(set, revocation).map(fresh),
         Operation::SettleAttempt { shop, id, end, at } => {
             outbox::settle(&mut set.shop(shop)?, id, end, *at)
@@ -389,9 +389,7 @@ pub fn keys(operation: &Operation) -> Vec<WantedKey> {
             of(shop, vec![Key::ReservationsDue(at.as_microsecond())])
         }
         Operation::FinishRun { shop, run, .. } => of(shop, vec![Key::Run(run.clone())]),
-        Operation::Net { shop, effects, .. } | Operation::Reject { shop, effects, .. } => {
-            of(shop, effects.iter().copied().map(Key::Adjustment).collect())
-        }
+        Operation::Net { shop, after, .. } => of(shop, vec![Key::LevelsToNet(*after)]),
         Operation::Park { shop, .. } => of(shop, vec![Key::Messages, Key::Unanswered]),
         Operation::Post(post) => of(&post.shop, post.key.map(Key::Posted).into_iter().collect()),
         Operation::SettleAttempt { shop, id, .. } => of(

@@ -141,14 +141,26 @@ pub fn coalesce(waiting: &[Waiting], below_zero: bool) -> Plan {
     }
 }
 
+impl Lane {
+    /// What an adjustment of that quantity takes away from `available` at Shopify.
+    pub(crate) fn draws(self, quantity: i64) -> i64 {
+        match self {
+            Self::Move => quantity,
+            Self::Adjust => quantity.saturating_neg(),
+            Self::Sell | Self::SetAvailable | Self::SetOnHand => 0,
+        }
+    }
+
+    /// Whether it sets a quantity, whatever that was.
+    pub(crate) fn is_setting(self) -> bool {
+        matches!(self, Self::SetAvailable | Self::SetOnHand)
+    }
+}
+
 /// Takes out the newest effects that draw on `available`, until the rest fits into what is there. A hold that
 /// ends before it was sent draws on nothing.
 fn cut(effects: &mut Vec<&Waiting>) -> Vec<i64> {
-    let draws = |effect: &Waiting| match effect.lane {
-        Lane::Move => effect.quantity,
-        Lane::Adjust => effect.quantity.saturating_neg(),
-        Lane::Sell | Lane::SetAvailable | Lane::SetOnHand => 0,
-    };
+    let draws = |effect: &Waiting| effect.lane.draws(effect.quantity);
     let mut total = effects
         .iter()
         .fold(0_i64, |sum, effect| sum.saturating_add(draws(effect)));

@@ -74,8 +74,13 @@ pub enum Key {
     LevelsAt(LocationId),
     /// Set: all levels of an item.
     LevelsOf(InventoryItemId),
+    /// Levels, in slices: those behind that one, by item and location, at which an adjustment is in no outbox message and
+    /// that are not in flight; at most [`crate::effect::ENTRIES_MAX`].
+    LevelsToNet(Option<LevelKey>),
     /// Set: all outbox messages, without their bodies.
     Messages,
+    /// Set, in slices and from its end: the [`SLICE`] newest of [`Key::UnsentAt`] in front of that number, or of all.
+    NewestUnsentAt(LevelKey, Option<i64>),
     /// The set of open reservations, ordered by the microsecond in which they run out. It is never loaded as a whole, but
     /// by [`Key::ReservationsDue`].
     OpenReservations,
@@ -88,7 +93,7 @@ pub enum Key {
     Unanswered,
     /// Set, in slices: the same of one outbox message.
     UnansweredOf(String),
-    /// Set: the adjustments of a level that are in no outbox message.
+    /// Set, in slices: the next [`SLICE`] adjustments of a level that are in no outbox message, by number.
     UnsentAt(LevelKey),
     /// Set: all variants of a product.
     VariantsOf(ProductId),
@@ -105,6 +110,8 @@ pub enum Key {
     PendingOnHand(LevelKey),
     /// Sum: the units of a level in reservations that Shopify has.
     ReservedUnits(LevelKey),
+    /// Sum: what the adjustments of [`Key::UnsentAt`] draw on `available`.
+    UnsentDraws(LevelKey),
 }
 
 /// Records that are loaded of a long set in one go, and that one slice of a whole-shop operation touches.

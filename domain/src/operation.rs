@@ -7,6 +7,8 @@ use schemas::{
 
 use crate::Thresholds;
 use crate::command::Given;
+use crate::effect::Call;
+use crate::key::LevelKey;
 use crate::outbox::{Attempt, End};
 use crate::position::Position;
 use crate::working_set::{Decided, Undecided};
@@ -95,12 +97,15 @@ pub enum Operation {
         /// When.
         at: Timestamp,
     },
-    /// Settle effects that cancel each other out.
+    /// Net what waits for Shopify at some levels, in the order of items and locations. Takes back what has no stock left,
+    /// settles what cancels out; the outcome's `calls` say what is to be sent, and `next` where more may wait.
     Net {
         /// In which shop.
         shop: ShopDomain,
-        /// Which.
-        effects: Vec<i64>,
+        /// Whether the shop sells below zero.
+        below_zero: bool,
+        /// The level behind which it begins; `None` begins with the first.
+        after: Option<LevelKey>,
         /// When.
         at: Timestamp,
     },
@@ -122,15 +127,6 @@ pub enum Operation {
         shop: ShopDomain,
         /// At or below which its levels are low.
         thresholds: Thresholds,
-        /// When.
-        at: Timestamp,
-    },
-    /// Take back effects for which there is no stock left.
-    Reject {
-        /// In which shop.
-        shop: ShopDomain,
-        /// Which.
-        effects: Vec<i64>,
         /// When.
         at: Timestamp,
     },
@@ -177,6 +173,10 @@ pub struct Outcome {
     pub ahead: u64,
     /// Where in the log that is which was posted, now or before.
     pub place: Option<Sequence>,
+    /// Calls that bring to Shopify what was netted.
+    pub calls: Vec<Call>,
+    /// The level behind which more may wait to be netted; `None` when all were looked at.
+    pub next: Option<LevelKey>,
 }
 
 impl Outcome {

@@ -264,6 +264,24 @@ impl Row for RunRecord {
     }
 }
 
+/// A slice of [`Key::LevelsToNet`].
+#[derive(Debug, Clone, Default)]
+pub struct SliceOfLevels {
+    /// In the order of items and locations.
+    pub levels: Vec<LevelKey>,
+    /// Whether there are more behind the last one.
+    pub more: bool,
+}
+
+/// What adjustments of one level draw on `available`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Draws {
+    /// Units that they take away, less those that they give back.
+    pub units: i64,
+    /// How many of them set a quantity: then the sum says nothing of what is left.
+    pub settings: i64,
+}
+
 /// A kind of record that is found in a shop by its id.
 pub(crate) trait ShopRecord: Row {
     fn records(shop: &ShopRecords) -> &Records<Self>;
@@ -292,6 +310,10 @@ macro_rules! shop_records {
             pub pending_on_hand: BTreeMap<LevelKey, i64>,
             /// [`Key::ReservedUnits`] as it was loaded.
             pub reserved_units: BTreeMap<LevelKey, i64>,
+            /// [`Key::LevelsToNet`] as it was loaded.
+            pub levels_to_net: BTreeMap<Option<LevelKey>, SliceOfLevels>,
+            /// [`Key::UnsentDraws`] as it was loaded.
+            pub unsent_draws: BTreeMap<LevelKey, Draws>,
         }
 
         impl ShopRecords {
@@ -668,6 +690,7 @@ impl ShopRecords {
             Key::AdjustmentsOfCommand(_)
             | Key::AdjustmentsOfReservation(_)
             | Key::AnsweredAt(_)
+            | Key::NewestUnsentAt(..)
             | Key::Unanswered
             | Key::UnansweredOf(_)
             | Key::UnsentAt(_)
@@ -677,6 +700,7 @@ impl ShopRecords {
             Key::LevelsAfter(_) | Key::LevelsAt(_) | Key::LevelsOf(_) => {
                 self.levels.covered(key).is_some()
             }
+            Key::LevelsToNet(after) => self.levels_to_net.contains_key(after),
             Key::Messages => self.messages.covered(key).is_some(),
             Key::ReservationsDue(by) => {
                 let end = (by.saturating_add(1), String::new());
@@ -689,6 +713,7 @@ impl ShopRecords {
             Key::AvailableOf(product) => self.available.contains_key(product),
             Key::PendingOnHand(level) => self.pending_on_hand.contains_key(level),
             Key::ReservedUnits(level) => self.reserved_units.contains_key(level),
+            Key::UnsentDraws(level) => self.unsent_draws.contains_key(level),
             Key::OpenReservations | Key::Revocation(_) | Key::Shop => true,
         }
     }
@@ -1131,8 +1156,74 @@ impl ShopSet<'_> {
         self.members(Key::AnsweredAt(level), usize::MAX)
     }
 
-    pub(crate) fn unsent_at(&self, level: LevelKey) -> Decided<Vec<PendingAdjustment>> {
-        self.members(Key::UnsentAt(level), usize::MAX)
+    /// The oldest adjustments of a level that are in no outbox message.
+    pub(crate) fn unsent_at(
+        &self,
+        level: LevelKey,
+        limit: usize,
+    ) -> Decided<Vec<PendingAdjustment>> {
+        self.members(Key::UnsentAt(level), limit)
+    }
+
+    /// Some of them in front of that number, the newest first, and where the next ones begin; `None` when there are none.
+    pub(crate) fn newest_unsent_at(
+        &self,
+        level: LevelKey,
+        before: Option<i64>,
+    ) -> Decided<(Vec<PendingAdjustment>, Option<i64>)> {
+        use crate::records::Covered;
+        let key = Key::NewestUnsentAt(level, before);
+        let adjustments = &self.records.adjustments;
+        let (first, next) = match adjustments.covered(&key) {
+            None => return Err(self.miss(key)),
+            Some(Covered::All) => (i64::MIN, None),
+            Some(Covered::UpTo(((), first))) => (*first, Some(*first)),
+        };
+        let before = before.map_or(i64::MAX, |before| before - 1);
+        let slice = adjustments.between(Some(&(first.saturating_sub(1))), Some(&before));
+        let here = |one: &&&PendingAdjustment| one.level() == level && one.message.is_none();
+        let newest = slice.iter().rev().filter(here);
+        Ok((newest.map(|one| (*one).clone()).collect(), next))
+    }
+
+    /// Levels behind that one that may be netted, and the last of the slice where there may be more.
+    pub(crate) fn levels_to_net(
+        &self,
+        after: Option<LevelKey>,
+    ) -> Decided<(BTreeSet<LevelKey>, Option<LevelKey>)> {
+        let Some(loaded) = self.records.levels_to_net.get(&after) else {
+            return Err(self.miss(Key::LevelsToNet(after)));
+        };
+        let last = loaded.levels.last().copied().filter(|_| loaded.more);
+        let mut levels: BTreeSet<LevelKey> = loaded.levels.iter().copied().collect();
+        // What the batch has given, sent or landed since.
+        for changed in self.records.adjustments.changes() {
+            levels.extend(changed.now.map(PendingAdjustment::level));
+        }
+        levels.extend(self.records.flights.changes().map(|changed| *changed.id));
+        levels.retain(|level| {
+            after.is_none_or(|after| *level > after) && last.is_none_or(|last| *level <= last)
+        });
+        Ok((levels, last))
+    }
+
+    /// What the adjustments of a level that are in no outbox message draw on `available`.
+    pub(crate) fn unsent_draws(&self, level: LevelKey) -> Decided<Draws> {
+        let Some(loaded) = self.records.unsent_draws.get(&level) else {
+            return Err(self.miss(Key::UnsentDraws(level)));
+        };
+        let draws = |adjustment: Option<&PendingAdjustment>| {
+            adjustment
+                .filter(|one| one.level() == level && one.message.is_none())
+                .map_or(Draws::default(), PendingAdjustment::draws)
+        };
+        let mut sum = *loaded;
+        for changed in self.records.adjustments.changes() {
+            let (before, now) = (draws(changed.before), draws(changed.now));
+            sum.units += now.units - before.units;
+            sum.settings += now.settings - before.settings;
+        }
+        Ok(sum)
     }
 
     pub(crate) fn messages(&self) -> Decided<Vec<SentMessage>> {

@@ -2,6 +2,7 @@
 
 mod claims;
 mod commands;
+mod disk;
 mod names;
 mod payments;
 mod posts;
@@ -62,6 +63,7 @@ use commands::{
     what_waits_for_a_level_that_goes_fails_and_is_told,
 };
 
+use disk::an_order_with_its_webhooks_and_events_takes_nine_kilobytes_at_most;
 use names::{
     a_wrong_name_is_drift_and_one_that_was_not_known_is_not,
     an_orders_events_tell_the_name_that_its_customer_has_then,
@@ -221,7 +223,8 @@ holds_for_all! {
     deliveries_are_counted_by_topic_and_listed_newest_first,
     pruning_takes_what_is_old_and_nothing_that_waits,
     a_session_that_another_claims_counts_as_theirs,
-    of_two_variants_of_one_item_the_lowest_is_named_everywhere;
+    of_two_variants_of_one_item_the_lowest_is_named_everywhere,
+    an_order_with_its_webhooks_and_events_takes_nine_kilobytes_at_most;
 
     operations_of_one_group_see_each_other,
     what_is_done_in_slices_is_done_whole,

@@ -90,28 +90,36 @@ fn reserve(quantity: i64) -> Value {
 /// Shopify's answer to all that waits, once something does.
 async fn shopify_answers(commands: &Commands, end: End) {
     let mut committed = commands.store.committed();
-    let waiting = loop {
-        let waiting = commands.store.waiting(&shop(), 100).await.unwrap();
-        if !waiting.is_empty() {
-            break waiting;
+    let at = commands.clock.now();
+    let call = loop {
+        let net = Operation::Net {
+            shop: shop(),
+            below_zero: false,
+            after: None,
+            at,
+        };
+        let mut calls = commands.store.write(net).await.unwrap().calls;
+        if let Some(call) = calls.pop() {
+            break call;
         }
         committed.changed().await.unwrap();
     };
-    let at = commands.clock.now();
     let attempt = Attempt {
         id: commands.entropy.uuid().to_string(),
-        kind: CallKind::Hold,
+        kind: call.kind,
         body: String::new(),
         begun: at,
-        levels: waiting
+        levels: call
+            .entries
             .iter()
-            .map(|effect| (effect.item, effect.location))
+            .map(|entry| (entry.item, entry.location))
             .collect(),
     };
     let (id, effects) = (
         attempt.id.clone(),
-        waiting.iter().map(|effect| effect.id).collect(),
+        call.entries.into_iter().flat_map(|entry| entry.effects),
     );
+    let effects = effects.collect();
     let start = Operation::StartAttempt {
         shop: shop(),
         attempt: Box::new(attempt),
