@@ -80,7 +80,7 @@ fn perform(set: &mut WorkingSet, operation: &Operation) -> Decided<Outcome> {
             })
         }
         Operation::Deliver(arrival) => deliver(&mut set.shop(&arrival.delivery.shop)?, arrival),
-        Operation::ExpireHolds { shop, at } => {
+        Operation::ExpireReservations { shop, at } => {
             reservation::expire(&mut set.shop(shop)?, *at).map(changed)
         }
         Operation::FinishRun {
@@ -143,14 +143,14 @@ fn perform(set: &mut WorkingSet, operation: &Operation) -> Decided<Outcome> {
             at,
         } => register(set, shop, thresholds, *at),
         Operation::Revoke(revocation) => revoke(set, revocation).map(fresh),
-        Operation::SettleAttempt { shop, id, end, at } => {
+        Operation::SettleMessage { shop, id, end, at } => {
             outbox::settle(&mut set.shop(shop)?, id, end, *at)
         }
-        Operation::StartAttempt {
+        Operation::StartMessage {
             shop,
-            attempt,
-            effects,
-        } => outbox::start(&mut set.shop(shop)?, attempt, effects).map(fresh),
+            message,
+            adjustments,
+        } => outbox::start(&mut set.shop(shop)?, message, adjustments).map(fresh),
         Operation::StartRun(record) => run::start(&mut set.shop(&record.shop)?, record).map(fresh),
     }
 }
@@ -385,14 +385,14 @@ pub fn keys(operation: &Operation) -> Vec<WantedKey> {
             }
             of(&delivery.shop, keys)
         }
-        Operation::ExpireHolds { shop, at } => {
+        Operation::ExpireReservations { shop, at } => {
             of(shop, vec![Key::ReservationsDue(at.as_microsecond())])
         }
         Operation::FinishRun { shop, run, .. } => of(shop, vec![Key::Run(run.clone())]),
         Operation::Net { shop, after, .. } => of(shop, vec![Key::LevelsToNet(*after)]),
         Operation::Park { shop, .. } => of(shop, vec![Key::Messages, Key::Unanswered]),
         Operation::Post(post) => of(&post.shop, post.key.map(Key::Posted).into_iter().collect()),
-        Operation::SettleAttempt { shop, id, .. } => of(
+        Operation::SettleMessage { shop, id, .. } => of(
             shop,
             vec![
                 Key::Message(id.clone()),
@@ -400,14 +400,14 @@ pub fn keys(operation: &Operation) -> Vec<WantedKey> {
                 Key::FlightsOf(id.clone()),
             ],
         ),
-        Operation::StartAttempt {
+        Operation::StartMessage {
             shop,
-            attempt,
-            effects,
+            message,
+            adjustments,
         } => {
-            let mut keys: Vec<Key> = effects.iter().copied().map(Key::Adjustment).collect();
-            keys.extend(attempt.levels.iter().copied().map(Key::Flight));
-            keys.push(Key::Message(attempt.id.clone()));
+            let mut keys: Vec<Key> = adjustments.iter().copied().map(Key::Adjustment).collect();
+            keys.extend(message.levels.iter().copied().map(Key::Flight));
+            keys.push(Key::Message(message.id.clone()));
             of(shop, keys)
         }
         Operation::StartRun(record) => of(

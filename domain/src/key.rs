@@ -75,7 +75,7 @@ pub enum Key {
     /// Set: all levels of an item.
     LevelsOf(InventoryItemId),
     /// Levels, in slices: those behind that one, by item and location, at which an adjustment is in no outbox message and
-    /// that are not in flight; at most [`crate::effect::ENTRIES_MAX`].
+    /// that are not in flight; at most [`crate::adjustment::ENTRIES_MAX`].
     LevelsToNet(Option<LevelKey>),
     /// Set: all outbox messages, without their bodies.
     Messages,

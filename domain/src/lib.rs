@@ -17,12 +17,12 @@
 //! No I/O, no clock, no storage, no SQL. A store loads what [`decide()`] asks for into a [`WorkingSet`] and writes what
 //! that changed, in one transaction, so a decision and its effect commit together. Every time comes with the operation.
 
+pub mod adjustment;
 mod changes;
 pub mod command;
 mod customer;
 mod decide;
 pub mod drift;
-pub mod effect;
 mod key;
 pub mod level;
 mod location;
@@ -43,14 +43,14 @@ pub mod working_set;
 
 pub use command::{By, Given, Policy};
 pub use decide::{decide, keys};
-pub use drift::{Drifted, Held, Wrong};
+pub use drift::{DriftKind, Drifted, Held};
 pub use key::{Key, LevelKey, SLICE};
 pub use level::HeldLevel;
 pub use operation::{
     Arrival, Batch, Cause, Delivery, Fate, KeptSession, LastRuns, Mark, Operation, Outcome, Post,
     PostKey, Progress, Retention, Revocation, Revoked, RunRecord, SessionQuota,
 };
-pub use outbox::{Attempt, End, Refusal};
+pub use outbox::{LevelRefusal, MessageOutcome, OutboxMessage};
 pub use position::Position;
 pub use records::{ChangedRow, Covered, Records, Row, SetPlace};
 pub use threshold::{Crossing, LevelThreshold, Thresholds};

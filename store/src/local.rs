@@ -15,9 +15,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use crate::backend::Backend;
 use crate::writer::{Request, WAITING_MAX, Writer, WriterSignals};
 use crate::{
-    Attempt, Backlog, Collection, CommandFilter, Delivery, DeliverySummary, Drifted, Held,
-    HoldFilter, KeptSession, LastRuns, Marked, Operation, OrderView, Outcome, Position, Result,
-    Revocation, RunRecord, Store, StoreError,
+    Backlog, Collection, CommandFilter, Delivery, DeliverySummary, Drifted, Held, KeptSession,
+    LastRuns, Marked, Operation, OrderView, OutboxMessage, Outcome, Position, ReservationFilter,
+    Result, Revocation, RunRecord, Store, StoreError,
 };
 
 /// Reads at a time of what the daemon does by itself; the next one waits.
@@ -58,11 +58,14 @@ pub(crate) trait Reader: Send + Sync + 'static {
     fn delivery_counts(&self, shop: &ShopDomain) -> Result<Vec<(String, &'static str, u64)>>;
     fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>>;
     fn backlog(&self, shop: &ShopDomain) -> Result<Backlog>;
-    fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>>;
+    fn outbox_messages(&self, shop: &ShopDomain) -> Result<Vec<OutboxMessage>>;
     fn commands(&self, shop: &ShopDomain, filter: &CommandFilter)
     -> Result<Vec<serde_json::Value>>;
-    fn reservations(&self, shop: &ShopDomain, filter: &HoldFilter)
-    -> Result<Vec<ReservationShape>>;
+    fn reservations(
+        &self,
+        shop: &ShopDomain,
+        filter: &ReservationFilter,
+    ) -> Result<Vec<ReservationShape>>;
     fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>>;
     fn last_runs(&self, shop: &ShopDomain, resource: Resource) -> Result<LastRuns>;
     fn doubts(&self, run: &RunId) -> Result<u64>;
@@ -311,9 +314,9 @@ impl<R: Reader> Store for Local<R> {
         self.read(move |reader| reader.backlog(&shop)).await
     }
 
-    async fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>> {
+    async fn outbox_messages(&self, shop: &ShopDomain) -> Result<Vec<OutboxMessage>> {
         let shop = shop.clone();
-        self.read(move |reader| reader.attempts(&shop)).await
+        self.read(move |reader| reader.outbox_messages(&shop)).await
     }
 
     async fn commands(
@@ -329,7 +332,7 @@ impl<R: Reader> Store for Local<R> {
     async fn reservations(
         &self,
         shop: &ShopDomain,
-        filter: HoldFilter,
+        filter: ReservationFilter,
     ) -> Result<Vec<ReservationShape>> {
         let shop = shop.clone();
         self.read(move |reader| reader.reservations(&shop, &filter))

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::discriminant;
 
-use domain::effect::ENTRIES_MAX;
+use domain::adjustment::ENTRIES_MAX;
 use domain::outbox::{Flight, PendingAdjustment, SentMessage};
 use domain::working_set::{
     DirtyMark, Draws, KeptDelivery, PostedAt, RevocationRow, SliceOfLevels, ToldTransfer,

@@ -26,8 +26,8 @@ use super::rows::{RUN_COLUMNS, StoredRow, find, reference_columns, references, r
 use super::shops::{RegisteredShop, head, shops};
 use crate::local::{CONNECTIONS_MAX, Reader};
 use crate::{
-    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, OrderView,
-    Position, Result, StoreError,
+    Backlog, Collection, CommandFilter, DeliverySummary, Marked, OrderView, OutboxMessage,
+    Position, ReservationFilter, Result, StoreError,
 };
 
 pub(super) struct SqliteReader {
@@ -345,7 +345,7 @@ impl Reader for SqliteReader {
 
     fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>> {
         self.shop_view(shop, |connection, shop| {
-            // A level that an attempt is changing is not worth reading before the answer is there. In the order of the
+            // A level that an outbox message is changing is not worth reading before the answer is there. In the order of the
             // marks from the start: by an index all would be sorted for the first few.
             let sql = format!(
                 "SELECT record, mark FROM marked NOT INDEXED WHERE shop = ?1 AND due <= ?2 AND record NOT IN (\
@@ -381,20 +381,20 @@ impl Reader for SqliteReader {
                     .cast_unsigned())
             };
             Ok(Backlog {
-                effects: count("SELECT count(*) FROM effect WHERE shop = ?1 AND NOT answered")?,
+                adjustments: count("SELECT count(*) FROM effect WHERE shop = ?1 AND NOT answered")?,
                 refreshes: count("SELECT count(*) FROM marked WHERE shop = ?1")?,
             })
         })
     }
 
-    fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>> {
+    fn outbox_messages(&self, shop: &ShopDomain) -> Result<Vec<OutboxMessage>> {
         self.shop_view(shop, |connection, shop| {
             let mut statement = connection.prepare_cached(
                 "SELECT id, kind, body, begun FROM attempt WHERE shop = ?1 ORDER BY begun",
             )?;
-            let attempts = statement.query_map([shop.row], attempt)?;
-            attempts
-                .map(|attempt| with_levels(connection, attempt?))
+            let messages = statement.query_map([shop.row], outbox_message)?;
+            messages
+                .map(|message| with_levels(connection, message?))
                 .collect()
         })
     }
@@ -410,7 +410,7 @@ impl Reader for SqliteReader {
                 None => (i64::MAX, ""),
             };
             let mut statement = connection.prepare_cached(
-                // That it is being sent is known from its effects alone.
+                // That it is being sent is known from its adjustments alone.
                 "SELECT record, iif(state = 'accepted' AND EXISTS (SELECT 1 FROM effect WHERE effect.shop = command.shop \
                  AND effect.command = command.id AND attempt IS NOT NULL), 'sending', state) AS now FROM command \
                  WHERE shop = ?1 AND (given, id) < (?2, ?3) AND (?4 IS NULL OR id = ?4) \
@@ -450,7 +450,7 @@ impl Reader for SqliteReader {
     fn reservations(
         &self,
         shop: &ShopDomain,
-        filter: &HoldFilter,
+        filter: &ReservationFilter,
     ) -> Result<Vec<ReservationShape>> {
         self.shop_view(shop, |connection, shop| {
             if let Some(id) = &filter.id {
@@ -733,9 +733,9 @@ impl Reader for SqliteReader {
     }
 }
 
-/// An attempt without its levels.
-fn attempt(row: &rusqlite::Row<'_>) -> rusqlite::Result<Attempt> {
-    Ok(Attempt {
+/// An outbox message without its levels.
+fn outbox_message(row: &rusqlite::Row<'_>) -> rusqlite::Result<OutboxMessage> {
+    Ok(OutboxMessage {
         id: row.get(0)?,
         kind: unword(row, 1)?,
         body: row.get(2)?,
@@ -744,15 +744,15 @@ fn attempt(row: &rusqlite::Row<'_>) -> rusqlite::Result<Attempt> {
     })
 }
 
-/// The levels that an attempt is changing, in the order in which it names them.
-fn with_levels(connection: &Connection, attempt: Attempt) -> Result<Attempt> {
+/// The levels that an outbox message is changing, in the order in which it names them.
+fn with_levels(connection: &Connection, message: OutboxMessage) -> Result<OutboxMessage> {
     let mut statement = connection.prepare_cached(
         "SELECT inventory_item_id, location_id FROM flight WHERE attempt = ?1 ORDER BY inventory_item_id, location_id",
     )?;
-    let levels = statement.query_map([&attempt.id], |row| Ok((id(row, 0)?, id(row, 1)?)))?;
-    Ok(Attempt {
+    let levels = statement.query_map([&message.id], |row| Ok((id(row, 0)?, id(row, 1)?)))?;
+    Ok(OutboxMessage {
         levels: levels.collect::<rusqlite::Result<_>>()?,
-        ..attempt
+        ..message
     })
 }
 

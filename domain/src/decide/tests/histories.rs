@@ -15,11 +15,12 @@ use schemas::{
 };
 
 use super::disk::Disk;
-use crate::effect::Call;
+use crate::adjustment::StockCall;
 use crate::operation::Batch;
 use crate::{
-    Arrival, Attempt, By, Cause, Delivery, End, Fate, Given, LevelKey, Operation, Outcome, Policy,
-    Post, PostKey, Progress, Refusal, Revocation, Revoked, RunRecord, Thresholds, Undecided,
+    Arrival, By, Cause, Delivery, Fate, Given, LevelKey, LevelRefusal, MessageOutcome, Operation,
+    OutboxMessage, Outcome, Policy, Post, PostKey, Progress, Revocation, Revoked, RunRecord,
+    Thresholds, Undecided,
 };
 
 /// Operations that all histories have together.
@@ -66,7 +67,7 @@ struct History {
     second: u64,
     made: u64,
     /// Calls that were netted and are not sent.
-    calls: Vec<Call>,
+    calls: Vec<StockCall>,
 }
 
 impl History {
@@ -404,18 +405,18 @@ impl History {
             };
         };
         let levels = call.entries.iter().map(|one| (one.item, one.location));
-        let attempt = Attempt {
+        let message = OutboxMessage {
             id: self.id("m"),
             kind: call.kind,
             body: String::new(),
             begun: at,
             levels: levels.collect(),
         };
-        let effects = call.entries.into_iter().flat_map(|one| one.effects);
-        Operation::StartAttempt {
+        let adjustments = call.entries.into_iter().flat_map(|one| one.adjustments);
+        Operation::StartMessage {
             shop: shop(),
-            attempt: Box::new(attempt),
-            effects: effects.collect(),
+            message: Box::new(message),
+            adjustments: adjustments.collect(),
         }
     }
 
@@ -425,30 +426,30 @@ impl History {
         let flights = disk.flights.rows.values().filter(|one| one.message == id);
         let levels: Vec<LevelKey> = flights.map(|flight| flight.level).collect();
         let error = ErrorBody::new(ErrorCode::Unavailable, "no");
-        let refusals = |dice: &mut Dice| -> Vec<(LevelKey, Refusal)> {
+        let refusals = |dice: &mut Dice| -> Vec<(LevelKey, LevelRefusal)> {
             let some = levels.iter().filter(|_| dice.one_in(2)).collect::<Vec<_>>();
             let refused = some.into_iter().map(|level| {
                 let refusal = match dice.below(4) {
-                    0 => Refusal::Again,
-                    1 => Refusal::Never(error.clone()),
-                    2 => Refusal::Stale,
-                    _ => Refusal::Unknown(error.clone()),
+                    0 => LevelRefusal::Again,
+                    1 => LevelRefusal::Never(error.clone()),
+                    2 => LevelRefusal::Stale,
+                    _ => LevelRefusal::Unknown(error.clone()),
                 };
                 (*level, refusal)
             });
             refused.collect()
         };
         let end = match self.dice.below(8) {
-            0 => End::Refused(refusals(&mut self.dice)),
-            1 => End::Partly(refusals(&mut self.dice)),
-            2 => End::Unknown(error.clone()),
-            3 => End::Compared {
+            0 => MessageOutcome::Refused(refusals(&mut self.dice)),
+            1 => MessageOutcome::Partly(refusals(&mut self.dice)),
+            2 => MessageOutcome::Unknown(error.clone()),
+            3 => MessageOutcome::Compared {
                 readings: levels.iter().map(|level| self.observed(*level)).collect(),
                 whole: self.dice.one_in(2),
             },
-            _ => End::Done,
+            _ => MessageOutcome::Done,
         };
-        Some(Operation::SettleAttempt {
+        Some(Operation::SettleMessage {
             shop: shop(),
             id,
             end,
@@ -541,7 +542,7 @@ impl History {
             29..33 => made.extend(self.answer(disk)),
             33 | 34 => made.push(self.run(disk)),
             35 => made.push(self.post()),
-            36 => made.push(Operation::ExpireHolds {
+            36 => made.push(Operation::ExpireReservations {
                 shop: shop(),
                 at: at(self.second),
             }),
@@ -556,7 +557,7 @@ impl History {
                 shop: shop(),
                 at: at(self.second),
             }),
-            _ => made.push(Operation::ExpireHolds {
+            _ => made.push(Operation::ExpireReservations {
                 shop: "nobody.myshopify.com".parse().unwrap(),
                 at: at(self.second),
             }),

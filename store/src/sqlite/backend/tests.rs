@@ -10,11 +10,11 @@ use super::*;
 use crate::writer;
 use crate::{Batch, Cause, Delivery, Fate, Outcome};
 
-const SHOP: &str = "a.myshopify.com";
+pub(super) const SHOP: &str = "a.myshopify.com";
 
 impl SqliteBackend {
     /// Carries a batch out as the writer does.
-    fn carry_out(&mut self, batch: &[Operation]) -> Vec<Result<Outcome>> {
+    pub(super) fn carry_out(&mut self, batch: &[Operation]) -> Vec<Result<Outcome>> {
         match writer::commit(self, batch) {
             Ok((outcomes, _)) => outcomes,
             Err(Uncommitted::Lost(error)) => batch.iter().map(|_| Err(error.clone())).collect(),
@@ -23,7 +23,7 @@ impl SqliteBackend {
     }
 }
 
-fn backend(folder: &Path) -> SqliteBackend {
+pub(super) fn backend(folder: &Path) -> SqliteBackend {
     let path = folder.join("stockd.db");
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mark = HighWater::open(&path).unwrap();
