@@ -72,6 +72,8 @@ pub enum Key {
     LevelsAfter(Option<LevelKey>),
     /// Set: all levels of a location.
     LevelsAt(LocationId),
+    /// Set, in slices: the next [`SLICE`] levels of a location behind that item.
+    LevelsAtAfter(LocationId, Option<InventoryItemId>),
     /// Set: all levels of an item.
     LevelsOf(InventoryItemId),
     /// Levels, in slices: those behind that one, by item and location, at which an adjustment is in no outbox message and
@@ -87,6 +89,8 @@ pub enum Key {
     /// Loads the next [`SLICE`] of [`Key::OpenReservations`] behind what is covered that run out by that microsecond. If
     /// there were fewer, it is covered up to `(microsecond + 1, "")`, else up to the last one.
     ReservationsDue(i64),
+    /// Set: customers who are being forgotten.
+    RedactionsUnderWay,
     /// Set: the runs of a resource that are under way.
     RunsUnderWay(Resource),
     /// Set, in slices: the next [`SLICE`] adjustments behind what is covered that Shopify has not answered.

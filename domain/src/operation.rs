@@ -61,6 +61,13 @@ pub enum Operation {
         /// Which.
         shop: ShopDomain,
     },
+    /// Go on with what is done to the whole shop in slices: customers and names to be forgotten, levels to be judged anew.
+    GoOn {
+        /// In which shop.
+        shop: ShopDomain,
+        /// When.
+        at: Timestamp,
+    },
     /// Keep Shopify's id of a shop from the first contact on. `fresh` is false when another one is kept.
     KeepIdentity {
         /// Whose.
@@ -163,7 +170,7 @@ pub struct Outcome {
     pub answer: Option<Result<serde_json::Value, ErrorBody>>,
     /// Whether it did anything; see each [`Operation`].
     pub fresh: bool,
-    /// Whether it is done in slices and goes on: the writer asks for the same again before it answers.
+    /// Whether it is done in slices and goes on: the writer asks for [`Operation::rest`] before it answers.
     pub more: bool,
     /// Records that were not yet so in the mirror.
     pub changed: u64,

@@ -161,7 +161,7 @@ impl World {
         self.reads_what_is_dirty(second + 9).await;
     }
 
-    fn beside(&self) -> rusqlite::Connection {
+    pub(super) fn beside(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.folder.path().join("stockd.db")).unwrap()
     }
 

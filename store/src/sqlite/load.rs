@@ -9,8 +9,8 @@ use domain::working_set::{
     DirtyMark, Draws, KeptDelivery, PostedAt, RevocationRow, SliceOfLevels, ToldTransfer,
 };
 use domain::{
-    Covered, Fate, HeldLevel, Key, LevelKey, Mark, Records, Revoked, Row as DomainRow, SLICE,
-    ShopRecords, WantedKey, WorkingSet,
+    Covered, Fate, HeldLevel, Key, LevelKey, Mark, Records, Redaction, Revoked, Row as DomainRow,
+    SLICE, ShopRecords, WantedKey, WorkingSet,
 };
 use rusqlite::{Connection, Row, StatementStatus, params};
 use schemas::record::{Order, Variant};
@@ -24,6 +24,10 @@ use crate::Result;
 /// Keys in one statement. With fewer, a shorter statement is prepared: of 1 key or of `FEW_KEYS`.
 const KEYS_MAX: usize = 64;
 const FEW_KEYS: usize = 8;
+
+/// Which levels are behind `?2` and `?3`: of all, and of those at the location `?3`.
+const BEHIND: &str = "(inventory_item_id, location_id) > (?2, ?3)";
+const BEHIND_AT: &str = "location_id = ?3 AND inventory_item_id > ?2";
 
 /// Loads those keys; see [`crate::backend::Backend::load`].
 pub(super) fn load(
@@ -126,8 +130,8 @@ impl SetLoader<'_> {
             ),
             Key::Redaction(_) => self.kept(
                 inner!(keys, Redaction),
-                "SELECT customer, at FROM wanted CROSS JOIN redacted ON shop = ?1 AND customer = k1",
-                |row| Ok((id(row, 0)?, from_micros(row, 1)?)),
+                "SELECT customer, at, erasing FROM wanted CROSS JOIN redacted ON shop = ?1 AND customer = k1",
+                redaction,
                 &mut into.redactions,
             ),
             Key::Reservation(_) => self.kept(
@@ -173,7 +177,7 @@ impl SetLoader<'_> {
                 cover(keys, &mut into.flights);
                 Ok(())
             }
-            Key::LevelsAfter(_) => keys
+            Key::LevelsAfter(_) | Key::LevelsAtAfter(..) => keys
                 .iter()
                 .try_for_each(|key| self.slice_of_levels(key, &mut into.levels)),
             Key::LevelsAt(_) => {
@@ -202,6 +206,16 @@ impl SetLoader<'_> {
             Key::ReservationsDue(_) => inner!(keys, ReservationsDue)
                 .into_iter()
                 .try_for_each(|by| self.reservations_due(by, &mut into.reservations)),
+            Key::RedactionsUnderWay => {
+                let sql = "SELECT customer, at, erasing FROM redacted WHERE shop = ?1 AND erasing IS NOT NULL";
+                let mut statement = self.connection.prepare_cached(sql)?;
+                for found in statement.query_map([self.shop], redaction)? {
+                    let (customer, redaction) = found?;
+                    into.redactions.load(customer, Some(redaction));
+                }
+                cover(keys, &mut into.redactions);
+                Ok(())
+            }
             Key::RunsUnderWay(_) => {
                 let resources = inner!(keys, RunsUnderWay);
                 let sql = format!(
@@ -495,14 +509,17 @@ impl SetLoader<'_> {
     }
 
     fn slice_of_levels(&self, key: &Key, into: &mut Records<HeldLevel>) -> Result<()> {
-        let Key::LevelsAfter(after) = key else {
-            return Ok(());
+        let (condition, item, location) = match key {
+            Key::LevelsAfter(Some((item, location))) => (BEHIND, item.to_i64(), location.to_i64()),
+            Key::LevelsAfter(None) => (BEHIND, 0, 0),
+            Key::LevelsAtAfter(location, after) => {
+                let after = after.map_or(0, schemas::InventoryItemId::to_i64);
+                (BEHIND_AT, after, location.to_i64())
+            }
+            _ => return Ok(()),
         };
-        let (item, location) = after.map_or((0, 0), |(item, location)| {
-            (item.to_i64(), location.to_i64())
-        });
         let sql = format!(
-            "SELECT {} FROM level WHERE shop = ?1 AND (inventory_item_id, location_id) > (?2, ?3) \
+            "SELECT {} FROM level WHERE shop = ?1 AND {condition} \
              ORDER BY inventory_item_id, location_id LIMIT {SLICE}",
             HeldLevel::COLUMNS
         );
@@ -677,6 +694,15 @@ fn delivery(row: &Row<'_>) -> rusqlite::Result<(schemas::WebhookId, KeptDelivery
     Ok((id, kept))
 }
 
+fn redaction(row: &Row<'_>) -> rusqlite::Result<(schemas::CustomerId, Redaction)> {
+    let redaction = Redaction {
+        customer: id(row, 0)?,
+        at: from_micros(row, 1)?,
+        erasing: opt(row, 2, json)?,
+    };
+    Ok((redaction.customer, redaction))
+}
+
 fn message(row: &Row<'_>) -> rusqlite::Result<(String, SentMessage)> {
     let id: String = row.get(0)?;
     let message = SentMessage {
@@ -800,6 +826,8 @@ mod tests {
             Key::FlightsOf(message.clone()),
             Key::LevelsAfter(None),
             Key::LevelsAt(location),
+            Key::LevelsAtAfter(location, None),
+            Key::LevelsAtAfter(location, Some(item)),
             Key::LevelsOf(item),
             Key::LevelsToNet(None),
             Key::LevelsToNet(Some(level)),
@@ -807,6 +835,7 @@ mod tests {
             Key::NewestUnsentAt(level, None),
             Key::NewestUnsentAt(level, Some(9)),
             Key::ReservationsDue(i64::MAX - 1),
+            Key::RedactionsUnderWay,
             Key::RunsUnderWay(Resource::Orders),
             Key::Unanswered,
             Key::UnansweredOf(message),

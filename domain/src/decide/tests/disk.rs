@@ -11,7 +11,8 @@ use crate::drift::Drifted;
 use crate::outbox::PendingAdjustment;
 use crate::records::{Covered, Records, Row, SetPlace, add_to, take_from};
 use crate::working_set::{
-    Appended, BulkWrite, Draws, RevocationRow, ShopRecords, ShopRow, SliceOfLevels, Undecided,
+    Appended, BulkWrite, Draws, Redaction, RevocationRow, ShopRecords, ShopRow, SliceOfLevels,
+    Undecided,
 };
 use crate::{
     HeldLevel, Key, LevelKey, Numbers, Operation, Outcome, Revoked, WantedKey, WorkingSet, decide,
@@ -132,7 +133,7 @@ disk! {
     orders: Order,
     posted: crate::working_set::PostedAt,
     products: schemas::record::Product,
-    redactions: Timestamp,
+    redactions: Redaction,
     reservations: ReservationShape,
     runs: crate::RunRecord,
     transfers: crate::working_set::ToldTransfer,
@@ -169,6 +170,12 @@ impl Disk {
                 for order in self.orders.rows.values_mut() {
                     order.customer_id = order.customer_id.filter(|id| id != customer);
                 }
+                let redaction = self.redactions.rows.get(customer).copied();
+                let done = redaction.map(|redaction| Redaction {
+                    erasing: None,
+                    ..redaction
+                });
+                self.redactions.put(customer, done.as_ref());
             }
         }
         for (_, records) in set.by_shop() {
@@ -242,6 +249,24 @@ impl Disk {
                     self.levels.load(id, &mut to.levels);
                 }
                 to.levels.cover(key.clone(), Covered::All);
+            }
+            Key::LevelsAtAfter(location, after) => {
+                let here = |level: &&LevelKey| {
+                    level.1 == *location && after.is_none_or(|after| level.0 > after)
+                };
+                let next: Vec<_> = self.levels.rows.keys().filter(here).take(CHUNK).collect();
+                for id in &next {
+                    self.levels.load(id, &mut to.levels);
+                }
+                let covered = match next.last() {
+                    Some(last) if next.len() == CHUNK => Covered::UpTo(((), **last)),
+                    _ => Covered::All,
+                };
+                to.levels.cover(key.clone(), covered);
+            }
+            Key::RedactionsUnderWay => {
+                self.redactions
+                    .load_set(key, usize::MAX, &mut to.redactions);
             }
             Key::LevelsAt(_) | Key::LevelsOf(_) => {
                 self.levels.load_set(key, usize::MAX, &mut to.levels);

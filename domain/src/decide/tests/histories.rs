@@ -547,6 +547,10 @@ impl History {
                 at: at(self.second),
             }),
             37 => made.push(self.register()),
+            38 if self.dice.one_in(2) => made.push(Operation::GoOn {
+                shop: shop(),
+                at: at(self.second),
+            }),
             38 => made.push(Operation::Revoke(Revocation {
                 of: Revoked::User("ann".parse().unwrap()),
                 at: at(self.second),
@@ -641,6 +645,12 @@ fn together(seed: u64) {
     while done < all.len() {
         let size = usize::try_from(1 + dice.below(12)).unwrap();
         let batch = &all[done..all.len().min(done + size)];
+        // What is alone in its batch is so here.
+        let batch = match batch.iter().position(Operation::is_alone) {
+            Some(0) => &batch[..1],
+            Some(before) => &batch[..before],
+            None => batch,
+        };
         let found = together.carry_out(batch);
         for (index, found) in found.iter().enumerate() {
             assert_eq!(

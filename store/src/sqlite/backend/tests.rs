@@ -16,7 +16,14 @@ impl SqliteBackend {
     /// Carries a batch out as the writer does.
     pub(super) fn carry_out(&mut self, batch: &[Operation]) -> Vec<Result<Outcome>> {
         match writer::commit(self, batch) {
-            Ok((outcomes, _)) => outcomes,
+            Ok((outcomes, _)) => {
+                for (operation, outcome) in batch.iter().zip(&outcomes) {
+                    if outcome.as_ref().is_ok_and(|outcome| outcome.more) {
+                        self.carry_out(&[operation.clone().rest()]);
+                    }
+                }
+                outcomes
+            }
             Err(Uncommitted::Lost(error)) => batch.iter().map(|_| Err(error.clone())).collect(),
             Err(Uncommitted::Unsure(error)) => panic!("{error}"),
         }
