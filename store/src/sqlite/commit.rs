@@ -15,6 +15,7 @@ use schemas::shape::ReservationShape;
 use schemas::{CustomerId, RecordKey, Resource, Room, Sequence, ShopDomain, Timestamp};
 
 use super::column::{json, micros, word};
+use super::rooms::{RoomIndex, SEGMENTS_AFTER};
 use super::rows::{self, StoredRow};
 use super::shops::{RegisteredShop, shops};
 use crate::{Result, StoreError};
@@ -47,13 +48,11 @@ const TABLES_OF_A_SHOP: [(&str, &str); 20] = [
     ("location", "shop, id"),
 ];
 
-/// Rows of the index of rooms that are deleted in one go with their entries; each names those of one batch.
-const ROOMS_MAX: usize = 100;
-
 /// One transaction at work.
 pub(super) struct SetWriter<'w> {
     connection: &'w Connection,
     shops: &'w mut BTreeMap<ShopDomain, RegisteredShop>,
+    rooms: &'w mut RoomIndex,
     /// Set when something personal was to be forgotten, which is still in the write-ahead log.
     erased: &'w mut bool,
 }
@@ -62,11 +61,13 @@ impl<'w> SetWriter<'w> {
     pub(super) fn new(
         connection: &'w Connection,
         shops: &'w mut BTreeMap<ShopDomain, RegisteredShop>,
+        rooms: &'w mut RoomIndex,
         erased: &'w mut bool,
     ) -> Self {
         Self {
             connection,
             shops,
+            rooms,
             erased,
         }
     }
@@ -456,9 +457,8 @@ impl<'w> SetWriter<'w> {
         Ok(())
     }
 
-    /// Appends entries to the log, and notes in which rooms they are heard: a row for each room, however many they are.
-    fn append(&self, appended: &[Appended]) -> Result<()> {
-        let mut heard: BTreeMap<(i64, &Room), Vec<u64>> = BTreeMap::new();
+    /// Appends entries to the log, and notes in which rooms they are heard.
+    fn append(&mut self, appended: &[Appended]) -> Result<()> {
         for entry in appended {
             let shop = self.row(&entry.shop)?;
             self.run(
@@ -470,25 +470,9 @@ impl<'w> SetWriter<'w> {
                     entry.stored
                 ],
             )?;
-            for room in &entry.rooms {
-                heard
-                    .entry((shop, room))
-                    .or_default()
-                    .push(entry.sequence.0);
-            }
+            self.rooms.add(shop, entry.sequence, &entry.rooms);
         }
-        for ((shop, room), sequences) in heard {
-            self.run(
-                "INSERT INTO log_room (shop, room, last, sequences) VALUES (?1, ?2, ?3, ?4)",
-                params![
-                    shop,
-                    room.to_string(),
-                    sequences.last().map(|last| last.cast_signed()),
-                    serde_json::to_string(&sequences)?
-                ],
-            )?;
-        }
-        Ok(())
+        self.rooms.flush_if_full(self.connection)
     }
 
     /// True when it is done in slices and has more to do.
@@ -578,7 +562,12 @@ impl<'w> SetWriter<'w> {
         let floor = self.prune_log(micros(retention.log_before), head)?;
         let mut left = SLICE - floor.deleted;
         for (table, key, condition, before) in [
-            ("log_room", "shop, room, last", "last <= ?1", floor.sequence),
+            (
+                "log_segment",
+                "last, shop, room",
+                "last <= ?1",
+                floor.sequence,
+            ),
             // They came in the order of their numbers, so what is behind the first young one need not be looked at.
             (
                 "delivery",
@@ -670,7 +659,7 @@ impl<'w> SetWriter<'w> {
     fn forget(&mut self, domain: &ShopDomain) -> Result<bool> {
         let shop = self.row(domain)?;
         *self.erased = true;
-        if self.forget_rooms(shop)? {
+        if self.forget_log(shop)? {
             return Ok(true);
         }
         let mut left = SLICE;
@@ -712,22 +701,41 @@ impl<'w> SetWriter<'w> {
     }
 
     /// Deletes a slice of a shop's entries, found by the index of rooms; true while there may be more.
-    fn forget_rooms(&self, shop: i64) -> Result<bool> {
-        let rooms = format!("FROM log_room WHERE shop = ?1 ORDER BY room, last LIMIT {ROOMS_MAX}");
-        self.connection.execute(
-            &format!(
-                "DELETE FROM log WHERE sequence IN \
-                 (SELECT entry.value FROM (SELECT sequences {rooms}), json_each(sequences) AS entry)"
-            ),
-            [shop],
-        )?;
-        let deleted = self.connection.execute(
-            &format!(
-                "DELETE FROM log_room WHERE (shop, room, last) IN (SELECT shop, room, last {rooms})"
-            ),
-            [shop],
-        )?;
-        Ok(deleted == ROOMS_MAX)
+    fn forget_log(&mut self, shop: i64) -> Result<bool> {
+        self.rooms.flush(self.connection)?;
+        let mut first = self.connection.prepare_cached(&format!(
+            "{SEGMENTS_AFTER} SELECT last, room, sequences FROM segment \
+             CROSS JOIN log_segment USING (last) WHERE shop = ?2 ORDER BY last LIMIT 1"
+        ))?;
+        let mut left = SLICE;
+        while left > 0 {
+            let row = |row: &rusqlite::Row<'_>| {
+                Ok((
+                    row.get::<_, i64>(0)?,
+                    row.get::<_, String>(1)?,
+                    json::<Vec<i64>>(row, 2)?,
+                ))
+            };
+            let Some((last, room, mut sequences)) = first.query_row([0, shop], row).optional()?
+            else {
+                return Ok(false);
+            };
+            let kept = sequences.split_off(left.min(sequences.len()));
+            left -= sequences.len();
+            for sequence in sequences {
+                self.run("DELETE FROM log WHERE sequence = ?1", [sequence])?;
+            }
+            let here = params![last, shop, room, serde_json::to_string(&kept)?];
+            self.run(
+                "UPDATE log_segment SET sequences = ?4 WHERE last = ?1 AND shop = ?2 AND room = ?3",
+                here,
+            )?;
+            self.run(
+                "DELETE FROM log_segment WHERE last = ?1 AND shop = ?2 AND room = ?3 AND sequences = '[]'",
+                params![last, shop, room],
+            )?;
+        }
+        Ok(true)
     }
 
     /// Forgets a slice of customers' names. Records come first: what is told of orders before theirs are done names them,
@@ -844,42 +852,63 @@ impl<'w> SetWriter<'w> {
 
     /// Takes a customer out of the entries of a room: their own, or the one of notifications, of which others are kept.
     fn redact_room(
-        &self,
+        &mut self,
         shop: i64,
         room: &Room,
         customer: CustomerId,
         until: Sequence,
         done: ErasureStep,
     ) -> Result<ErasureStep> {
-        let is_own = *room != Room::Notifications;
-        let mut statement = self.connection.prepare_cached(&format!(
-            "SELECT last, sequences FROM log_room WHERE shop = ?1 AND room = ?2 AND last > ?3 \
-             ORDER BY last LIMIT {ROOMS_MAX}"
+        if done.after == 0 {
+            // What is concerned is in segments from here on.
+            self.rooms.flush(self.connection)?;
+        }
+        let until = until.0.cast_signed();
+        let mut segments = self.connection.prepare_cached(&format!(
+            "{SEGMENTS_AFTER} SELECT last, sequences FROM segment \
+             CROSS JOIN log_segment USING (last) WHERE shop = ?2 AND room = ?3 ORDER BY last"
         ))?;
-        let rows = statement.query_map(params![shop, room.to_string(), done.after], |row| {
-            Ok((row.get(0)?, json(row, 1)?))
-        })?;
-        let rows: Vec<(i64, Vec<u64>)> = rows.collect::<rusqlite::Result<_>>()?;
-        for (_, sequences) in &rows {
-            for sequence in sequences.iter().filter(|sequence| **sequence <= until.0) {
-                self.redact_entry(sequence.cast_signed(), customer, is_own)?;
+        let mut segments = segments.query(params![done.after, shop, room.to_string()])?;
+        let is_own = *room != Room::Notifications;
+        let (mut left, mut after) = (SLICE, done.after);
+        while let Some(segment) = segments.next()? {
+            let (last, sequences): (i64, Vec<i64>) = (segment.get(0)?, json(segment, 1)?);
+            let concerned = sequences.iter().copied();
+            let concerned =
+                concerned.filter(|sequence| (done.after + 1..=until).contains(sequence));
+            for sequence in concerned {
+                if left == 0 {
+                    return Ok(ErasureStep { after, ..done });
+                }
+                self.redact_entry(sequence, customer, is_own)?;
+                (left, after) = (left - 1, sequence);
+            }
+            if is_own {
+                self.leave_segment(shop, room, last, until)?;
+            }
+            if last > until {
+                break;
             }
         }
-        let Some((last, _)) = rows.last() else {
-            return Ok(done.next_step());
-        };
-        if is_own {
-            self.leave_room(shop, room, *last, until)?;
-        }
-        let more = rows.len() == ROOMS_MAX && last.cast_unsigned() <= until.0;
-        Ok(if more {
-            ErasureStep {
-                after: *last,
-                ..done
-            }
+        Ok(done.next_step())
+    }
+
+    /// Has the entries of a segment up to there be heard in a room no more.
+    fn leave_segment(&self, shop: i64, room: &Room, last: i64, until: i64) -> Result<()> {
+        let here = "last = ?1 AND shop = ?2 AND room = ?3";
+        let room = room.to_string();
+        if last <= until {
+            let sql = format!("DELETE FROM log_segment WHERE {here}");
+            self.run(&sql, params![last, shop, room])?;
         } else {
-            done.next_step()
-        })
+            // A segment that ends behind holds entries of both sides.
+            let sql = format!(
+                "UPDATE log_segment SET sequences = \
+                 (SELECT json_group_array(value) FROM json_each(sequences) WHERE value > ?4) WHERE {here}"
+            );
+            self.run(&sql, params![last, shop, room, until])?;
+        }
+        Ok(())
     }
 
     fn redact_entry(&self, sequence: i64, customer: CustomerId, is_own: bool) -> Result<()> {
@@ -942,23 +971,6 @@ impl<'w> SetWriter<'w> {
         } else {
             done.next_step()
         })
-    }
-
-    /// Has the entries up to there be heard in a room no more, as far as they are in rows up to `last`.
-    fn leave_room(&self, shop: i64, room: &Room, last: i64, until: Sequence) -> Result<()> {
-        let (room, until) = (room.to_string(), until.0.cast_signed());
-        self.run(
-            "DELETE FROM log_room WHERE shop = ?1 AND room = ?2 AND last <= min(?3, ?4)",
-            params![shop, room, until, last],
-        )?;
-        // Only the row of the batch that decided it can hold entries of both sides.
-        self.run(
-            "UPDATE log_room SET sequences = \
-             (SELECT json_group_array(value) FROM json_each(sequences) WHERE value > ?3) \
-             WHERE shop = ?1 AND room = ?2 AND last > ?3 AND last <= ?4",
-            params![shop, room, until, last],
-        )?;
-        Ok(())
     }
 }
 

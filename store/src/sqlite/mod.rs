@@ -12,6 +12,7 @@ mod forgetting;
 mod high_water;
 mod load;
 mod reader;
+mod rooms;
 mod rows;
 mod shops;
 #[cfg(test)]
@@ -50,7 +51,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0015_identity.sql"),
     include_str!("../../migrations/0016_judging.sql"),
     include_str!("../../migrations/0017_bodies.sql"),
-    include_str!("../../migrations/0018_slices.sql"),
+    include_str!("../../migrations/0018_segments.sql"),
+    include_str!("../../migrations/0019_slices.sql"),
 ];
 /// `application_id` of a stockd database: "stkd".
 const APPLICATION_ID: i32 = 0x7374_6b64;
@@ -137,7 +139,7 @@ fn open_marked(path: &Path, entropy: &Entropy, now: Timestamp, mark: HighWater) 
     // Before anybody is served, so that no crash can leave a log without a mark.
     let epoch = backend.begin_mark()?;
     let head = backend.head();
-    let reader = reader::SqliteReader::new(path.to_owned(), epoch);
+    let reader = reader::SqliteReader::new(path.to_owned(), epoch, backend.recent_rooms());
     let (store, writer) = Local::open(epoch, secret, backend, head, reader);
     Ok(Opened {
         store,
