@@ -63,9 +63,9 @@ pub enum Operation {
     },
     /// Go on with what is done to the whole shop in slices: customers and names to be forgotten, levels to be judged anew.
     GoOn {
-        /// In which shop.
+        /// The shop in which something may be under way.
         shop: ShopDomain,
-        /// When.
+        /// When its levels are told, where there are any to tell.
         at: Timestamp,
     },
     /// Keep Shopify's id of a shop from the first contact on. `fresh` is false when another one is kept.
@@ -113,7 +113,7 @@ pub enum Operation {
         below_zero: bool,
         /// The level behind which it begins; `None` begins with the first.
         after: Option<LevelKey>,
-        /// When what cancels out counts as done.
+        /// When what is taken back or cancels out is told.
         at: Timestamp,
     },
     /// Give everything that is on its way to Shopify to a person to look at: after a restored backup nobody can
