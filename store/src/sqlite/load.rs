@@ -802,7 +802,7 @@ mod tests {
         };
         let item: schemas::InventoryItemId = first("id", "inventory_item").try_into().unwrap();
         let location: schemas::LocationId = first("id", "location").try_into().unwrap();
-        let product: schemas::ProductId = first("id", "product").try_into().unwrap();
+        let product: ProductId = first("id", "product").try_into().unwrap();
         let customer: schemas::CustomerId = first("id", "customer").try_into().unwrap();
         let level = (item, location);
         let (command, reservation) = (text("id", "command"), text("id", "reservation"));
