@@ -35,9 +35,9 @@ pub struct WaitingAdjustment {
     pub id: i64,
     /// The reservation that it is part of, or ends.
     pub reservation: Option<String>,
-    /// Of which item.
+    /// The item whose level it changes.
     pub item: InventoryItemId,
-    /// At which location.
+    /// The location of that level.
     pub location: LocationId,
     /// What it does.
     pub lane: Lane,
@@ -73,9 +73,9 @@ pub enum CallKind {
 /// One level's part in a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallEntry {
-    /// Of which item.
+    /// The item whose level is changed.
     pub item: InventoryItemId,
-    /// At which location.
+    /// The location of that level.
     pub location: LocationId,
     /// A target where the call sets, a signed difference where it adjusts, units otherwise.
     pub quantity: i64,
@@ -146,14 +146,26 @@ pub fn coalesce(waiting: &[WaitingAdjustment], below_zero: bool) -> CallPlan {
     }
 }
 
+impl Lane {
+    /// What an adjustment of that quantity takes away from `available` at Shopify.
+    pub(crate) fn draws(self, quantity: i64) -> i64 {
+        match self {
+            Self::Move => quantity,
+            Self::Adjust => quantity.saturating_neg(),
+            Self::Sell | Self::SetAvailable | Self::SetOnHand => 0,
+        }
+    }
+
+    /// Whether it sets a quantity, whatever that was.
+    pub(crate) fn is_setting(self) -> bool {
+        matches!(self, Self::SetAvailable | Self::SetOnHand)
+    }
+}
+
 /// Takes out the newest adjustments that draw on `available`, until the rest fits into what is there. A reservation that
 /// ends before it was sent draws on nothing.
 fn cut(adjustments: &mut Vec<&WaitingAdjustment>) -> Vec<i64> {
-    let draws = |adjustment: &WaitingAdjustment| match adjustment.lane {
-        Lane::Move => adjustment.quantity,
-        Lane::Adjust => adjustment.quantity.saturating_neg(),
-        Lane::Sell | Lane::SetAvailable | Lane::SetOnHand => 0,
-    };
+    let draws = |adjustment: &WaitingAdjustment| adjustment.lane.draws(adjustment.quantity);
     let mut total = adjustments.iter().fold(0_i64, |sum, adjustment| {
         sum.saturating_add(draws(adjustment))
     });

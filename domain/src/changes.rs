@@ -11,6 +11,7 @@ use schemas::{
 
 use crate::drift::{DriftKind, Drifted};
 use crate::operation::{Mark, Outcome, RunRecord};
+use crate::order::without_forgotten;
 use crate::outbox::{self, Flight};
 use crate::record::MirrorRecord;
 use crate::shape::{order_changed, product_shape};
@@ -48,7 +49,7 @@ pub(crate) struct ChangeApplier<'t, 's> {
     found: BTreeMap<RunId, (u64, u64)>,
     pub(crate) outcome: Outcome,
     /// Records that were read alone, and whether everything that was said of them was taken.
-    readings: BTreeMap<RecordKey, Reading>,
+    readings: BTreeMap<RecordKey, RecordReading>,
     /// Records that were marked anew while they were read, so that what is read counts as a report.
     overtaken: BTreeMap<RecordKey, Overtaken>,
     /// Items whose number changed here or at their variant, and what is to be read where the two are not the same now.
@@ -59,7 +60,7 @@ pub(crate) struct ChangeApplier<'t, 's> {
     pub(crate) wanted: BTreeSet<RecordKey>,
 }
 
-struct Reading {
+struct RecordReading {
     authority: Authority,
     retries: u32,
     older: bool,
@@ -197,7 +198,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
             .and_then(DriftCheck::of);
         self.readings.insert(
             key,
-            Reading {
+            RecordReading {
                 authority,
                 retries: marking.retries,
                 older: false,
@@ -281,7 +282,10 @@ impl<'t, 's> ChangeApplier<'t, 's> {
             Change::Location(location) => self.location(location),
             Change::Order(order) => self.order(order),
             Change::Product { product, variants } => self.product(product, variants.as_deref()),
-            Change::Redacted(customer) => self.set.redact(*customer, self.at),
+            Change::Redacted(customer) => {
+                self.outcome.more = true;
+                self.set.redact(*customer, self.at)
+            }
             Change::Transfer(transfer) => self.transfer(transfer),
             Change::Variant(variant) => self.variant(variant),
         }
@@ -454,6 +458,8 @@ impl<'t, 's> ChangeApplier<'t, 's> {
                             .filter_map(|line| line.variant_id)
                             .collect(),
                     )?;
+                    // It may be of a customer who is being forgotten.
+                    let order = without_forgotten(self.set, &order)?;
                     let deleted = order_changed(self.set, &order, OrderChange::Deleted)?;
                     self.tell(Logged::OrderDeleted(EventData::Own(deleted)));
                     return Ok(());

@@ -6,7 +6,9 @@ use schemas::{
 };
 
 use crate::Thresholds;
+use crate::adjustment::StockCall;
 use crate::command::Given;
+use crate::key::LevelKey;
 use crate::outbox::{MessageOutcome, OutboxMessage};
 use crate::position::Position;
 use crate::working_set::{Decided, Undecided};
@@ -21,11 +23,11 @@ pub enum Operation {
     Accept(Delivery),
     /// Tell people something.
     Announce {
-        /// In which shop.
+        /// The shop whose log it enters.
         shop: ShopDomain,
-        /// What.
+        /// The event that is appended.
         event: Box<Logged>,
-        /// When.
+        /// The event's time, by the daemon's clock.
         at: Timestamp,
     },
     /// Change the mirror and append what follows to the log. `fresh` is false when its cause was settled before.
@@ -36,32 +38,39 @@ pub enum Operation {
     Deliver(Box<Arrival>),
     /// Give back the reservations that have run out. `changed` says how many.
     ExpireReservations {
-        /// In which shop.
+        /// The shop whose reservations are looked at.
         shop: ShopDomain,
-        /// When.
+        /// Reservations that expire at or before it are given back.
         at: Timestamp,
     },
     /// End a run, whatever state it is in. `fresh` is false when it was over.
     FinishRun {
-        /// Whose.
+        /// The shop that was synchronised.
         shop: ShopDomain,
-        /// Which.
+        /// The run that is over.
         run: RunId,
-        /// How it ended.
+        /// Completed, failed or cancelled.
         state: RunState,
         /// Why it failed.
         error: Option<String>,
-        /// When.
+        /// When it ended, for its record and its event.
         at: Timestamp,
     },
     /// Forget everything of a shop, as if it had never been mirrored; deliveries that wait are kept.
     Forget {
-        /// Which.
+        /// The shop whose records and log are emptied.
         shop: ShopDomain,
+    },
+    /// Go on with what is done to the whole shop in slices: customers and names to be forgotten, levels to be judged anew.
+    GoOn {
+        /// The shop in which something may be under way.
+        shop: ShopDomain,
+        /// When its levels are told, where there are any to tell.
+        at: Timestamp,
     },
     /// Keep Shopify's id of a shop from the first contact on. `fresh` is false when another one is kept.
     KeepIdentity {
-        /// Whose.
+        /// The shop that said its id.
         shop: ShopDomain,
         /// As Shopify says it.
         id: String,
@@ -69,14 +78,14 @@ pub enum Operation {
     /// Keep customers' names in a shop, or forget those that were kept, in the log too. `fresh` is false when that was
     /// so already.
     KeepNames {
-        /// In which shop.
+        /// The shop whose setting it is.
         shop: ShopDomain,
         /// Whether they are wanted.
         wanted: bool,
     },
     /// Keep how far a reader outside is, in place of what was kept.
     KeepPosition {
-        /// Whose.
+        /// The reader's name, such as an alert channel's.
         reader: String,
         /// How far.
         position: Position,
@@ -92,24 +101,27 @@ pub enum Operation {
         quota: SessionQuota,
         /// What is to be found again, in the words of who keeps it.
         rooms: String,
-        /// When.
+        /// When it is kept; older sessions make room first.
         at: Timestamp,
     },
-    /// Settle adjustments that cancel each other out.
+    /// Net what waits for Shopify at some levels, in the order of items and locations. Takes back what has no stock left,
+    /// settles what cancels out; the outcome's `calls` say what is to be sent, and `next` where more may wait.
     Net {
-        /// In which shop.
+        /// The shop whose commands they belong to.
         shop: ShopDomain,
-        /// Which.
-        adjustments: Vec<i64>,
-        /// When.
+        /// Whether the shop sells below zero.
+        below_zero: bool,
+        /// The level behind which it begins; `None` begins with the first.
+        after: Option<LevelKey>,
+        /// When what is taken back or cancels out is told.
         at: Timestamp,
     },
     /// Give everything that is on its way to Shopify to a person to look at: after a restored backup nobody can
     /// tell what was done of it.
     Park {
-        /// In which shop.
+        /// The shop whose messages are unanswered.
         shop: ShopDomain,
-        /// When.
+        /// When its commands count as unknown.
         at: Timestamp,
     },
     /// Tell what another program says, once for each key. `fresh` is false when it was told before.
@@ -118,38 +130,29 @@ pub enum Operation {
     Prune(Retention),
     /// Make a shop known, or its thresholds; changed thresholds are judged anew.
     Register {
-        /// Which.
+        /// The shop that is known from now on.
         shop: ShopDomain,
         /// At or below which its levels are low.
         thresholds: Thresholds,
-        /// When.
-        at: Timestamp,
-    },
-    /// Take back adjustments for which there is no stock left.
-    Reject {
-        /// In which shop.
-        shop: ShopDomain,
-        /// Which.
-        adjustments: Vec<i64>,
-        /// When.
+        /// When it became known, or its levels are judged.
         at: Timestamp,
     },
     /// Take tokens no longer. `fresh` is false when that was so already, for as long.
     Revoke(Revocation),
     /// Settle a message. `fresh` is false when it was settled before.
     SettleMessage {
-        /// In which shop.
+        /// The shop that answered.
         shop: ShopDomain,
-        /// Which.
+        /// The id of the outbox message, its idempotency key.
         id: String,
-        /// How it ended.
+        /// What Shopify answered, level by level.
         end: MessageOutcome,
-        /// When.
+        /// When the answer came.
         at: Timestamp,
     },
     /// Take adjustments into a message, which may then be sent.
     StartMessage {
-        /// In which shop.
+        /// The shop that the message changes.
         shop: ShopDomain,
         /// What is sent.
         message: Box<OutboxMessage>,
@@ -167,7 +170,7 @@ pub struct Outcome {
     pub answer: Option<Result<serde_json::Value, ErrorBody>>,
     /// Whether it did anything; see each [`Operation`].
     pub fresh: bool,
-    /// Whether it is done in slices and goes on: the writer asks for the same again before it answers.
+    /// Whether it is done in slices and goes on: the writer asks for [`Operation::rest`] before it answers.
     pub more: bool,
     /// Records that were not yet so in the mirror.
     pub changed: u64,
@@ -177,6 +180,10 @@ pub struct Outcome {
     pub ahead: u64,
     /// Where in the log that is which was posted, now or before.
     pub place: Option<Sequence>,
+    /// Calls that bring to Shopify what was netted.
+    pub calls: Vec<StockCall>,
+    /// The level behind which more may wait to be netted; `None` when all were looked at.
+    pub next: Option<LevelKey>,
 }
 
 impl Outcome {
@@ -219,16 +226,16 @@ pub struct KeptSession {
 /// Something that another program says.
 #[derive(Debug, Clone)]
 pub struct Post {
-    /// In which shop.
+    /// The shop whose log it enters.
     pub shop: ShopDomain,
-    /// What.
+    /// The event that is appended.
     pub event: Logged,
     /// By what a repetition is known again.
     pub key: Option<PostKey>,
     /// Whether this may be a repetition. Of two things that are told for the first time both are told, though they
     /// may be alike; their key is only remembered.
     pub may_repeat: bool,
-    /// When.
+    /// When the event was posted, by our clock.
     pub at: Timestamp,
 }
 
@@ -296,7 +303,7 @@ pub struct Arrival {
 /// Changes with one cause.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// In which shop.
+    /// The shop whose records change.
     pub shop: ShopDomain,
     /// When, by our clock.
     pub at: Timestamp,
@@ -313,14 +320,14 @@ pub enum Cause {
     Read(Vec<(RecordKey, Mark)>),
     /// A page of a run.
     Run {
-        /// Which.
+        /// The run that found the changes.
         run: RunId,
         /// How far it is with this page.
         progress: Progress,
     },
     /// A delivery.
     Webhook {
-        /// Which.
+        /// The webhook's id at Shopify.
         id: WebhookId,
         /// What becomes of it. What of an unreadable one is to be read again comes with it.
         fate: Fate,
@@ -364,7 +371,7 @@ pub struct Progress {
 /// A run with what it needs to go on after a crash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRecord {
-    /// Whose.
+    /// The shop that is synchronised.
     pub shop: ShopDomain,
     /// As clients see it.
     pub run: SyncRun,
@@ -419,7 +426,7 @@ pub struct Retention {
 /// Tokens that are no longer taken, though they have not run out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
-    /// Which.
+    /// The token or the user to refuse.
     pub of: Revoked,
     /// When that was said. A user's tokens that were issued later are taken.
     pub at: Timestamp,

@@ -19,7 +19,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::adjustment::WaitingAdjustment;
 use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
@@ -57,7 +56,7 @@ pub enum StoreError {
 /// A record to read again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marked {
-    /// Which.
+    /// The record to be read again.
     pub key: RecordKey,
     /// Its mark now.
     pub mark: Mark,
@@ -78,7 +77,7 @@ pub struct Backlog {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliverySummary {
-    /// Which.
+    /// The webhook's id at Shopify.
     pub webhook_id: WebhookId,
     /// For instance `orders/create`.
     pub topic: String,
@@ -257,14 +256,6 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<Marked>, StoreError>;
-
-    /// Adjustments that wait to be sent, in the order of their commands: none of a level in flight, and none of
-    /// a level that Shopify found changed and that was not read since.
-    async fn waiting(
-        &self,
-        shop: &ShopDomain,
-        limit: usize,
-    ) -> Result<Vec<WaitingAdjustment>, StoreError>;
 
     /// How much is still to be done at Shopify.
     async fn backlog(&self, shop: &ShopDomain) -> Result<Backlog, StoreError>;

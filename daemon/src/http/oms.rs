@@ -12,7 +12,7 @@ use super::api::failed;
 use super::parameter::{
     NoParameters, Parameter, PathText, SHOP_BY_ANY_NAME, parameters, path_part,
 };
-use super::route::Call;
+use super::route::RouteCall;
 use super::{RouteContext, body};
 use crate::limits::PRESENCE_LISTED_MAX;
 use crate::shop::posts::PostedEvent;
@@ -28,7 +28,7 @@ enum Id {
 /// That it is well, and how many there are.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "OmsHealth")]
-pub(super) struct Health {
+pub(super) struct OmsHealth {
     status: &'static str,
     timestamp: Timestamp,
     stats: Statistics,
@@ -88,8 +88,8 @@ parameters! {
 }
 
 /// Anyone is told how many are connected, and administrators who.
-pub(super) fn health(context: &RouteContext, reader: Option<&Identity>) -> Health {
-    Health {
+pub(super) fn health(context: &RouteContext, reader: Option<&Identity>) -> OmsHealth {
+    OmsHealth {
         status: "OK",
         timestamp: context.clock.now(),
         stats: statistics(context, reader.is_some_and(|by| by.role.is_admin())),
@@ -98,14 +98,14 @@ pub(super) fn health(context: &RouteContext, reader: Option<&Identity>) -> Healt
 
 pub(super) async fn stats(
     context: &RouteContext,
-    _: Call<NoParameters>,
+    _: RouteCall<NoParameters>,
 ) -> Result<Statistics, ErrorBody> {
     Ok(statistics(context, true))
 }
 
 pub(super) async fn online(
     context: &RouteContext,
-    _: Call<NoParameters>,
+    _: RouteCall<NoParameters>,
 ) -> Result<OnlineUsers, ErrorBody> {
     Ok(OnlineUsers {
         count: context.hub.users(),
@@ -115,7 +115,7 @@ pub(super) async fn online(
 
 pub(super) async fn is_online(
     context: &RouteContext,
-    call: Call<UserParameters>,
+    call: RouteCall<UserParameters>,
 ) -> Result<OnlineUser, ErrorBody> {
     let UserParameters { user } = call.parameters;
     Ok(OnlineUser {
@@ -279,11 +279,11 @@ pub(super) fn payload(notification: OmsNotification, generator: &mut SchemaGener
 
 pub(super) async fn post(
     context: &RouteContext,
-    Call {
+    RouteCall {
         identity,
         parameters,
         body,
-    }: Call<NotifyParameters>,
+    }: RouteCall<NotifyParameters>,
     notification: OmsNotification,
 ) -> Result<OmsAnswer, ErrorBody> {
     let mut body = super::posts::object(&body::whole(body, POSTED_BYTES_MAX).await?)?;
