@@ -152,7 +152,7 @@ export interface Routes {
     body: {
       /** The order, when there is one. */
       orderId?: number | string | null;
-      /** Which reservation. */
+      /** The id that the reserve command was answered with. */
       reservationId: string;
       /** Through which door the sale went. */
       sale: 
@@ -167,7 +167,7 @@ export interface Routes {
     query: { shop?: string };
     answer: ReservationAnswer;
     body: {
-      /** Which reservation. */
+      /** The id that the reserve command was answered with. */
       reservationId: string;
       /** From now, in seconds. */
       ttlSeconds?: number | null;
@@ -178,7 +178,7 @@ export interface Routes {
     query: { shop?: string };
     answer: ReservationAnswer;
     body: {
-      /** Which reservation. */
+      /** The id that the reserve command was answered with. */
       reservationId: string;
     };
   };
@@ -192,7 +192,7 @@ export interface Routes {
         /** Repeating the command with the same key changes nothing. */
         idempotencyKey?: string | null;
         inventoryItemId?: null;
-        /** What to reserve. */
+        /** The items to reserve, each with its location and quantity. */
         items: ({
           /** Of which item. */
           inventoryItemId: number | string;
@@ -430,7 +430,7 @@ export type Command =
     kind: 'commit';
     /** The order, when there is one. */
     orderId: number | string | null;
-    /** Which reservation. */
+    /** The id that the reserve command was answered with. */
     reservationId: string;
     /** Through which door the sale went. */
     sale: Sale;
@@ -438,7 +438,7 @@ export type Command =
   /** Let a reservation last longer. */
   | {
     kind: 'extend';
-    /** Which reservation. */
+    /** The id that the reserve command was answered with. */
     reservationId: string;
     /** From now, in seconds. */
     ttlSeconds: number | null;
@@ -446,14 +446,14 @@ export type Command =
   /** Give a reservation back. */
   | {
     kind: 'release';
-    /** Which reservation. */
+    /** The id that the reserve command was answered with. */
     reservationId: string;
   }
   /** Reserve stock, all of it or none. */
   | {
     /** Repeating the command with the same key changes nothing. */
     idempotencyKey: string | null;
-    /** What to reserve. */
+    /** The items to reserve, each with its location and quantity. */
     items: ReserveItem[];
     kind: 'reserve';
     /** Why, for the audit trail. */
@@ -492,7 +492,7 @@ export type CommandKind =
   | 'extend'
   /** Give a reservation back. */
   | 'release'
-  /** Reserve stock. */
+  /** Set stock aside for somebody. */
   | 'reserve'
   /** Set a quantity. */
   | 'update';
@@ -1392,7 +1392,7 @@ export interface ReservationAnswer {
 
 /** Stock set aside for somebody. */
 export interface ReservationShape {
-  /** Who made it. */
+  /** The user who reserved it. */
   createdBy: UserId;
   /** When it ends by itself. */
   expiresAt: string;
