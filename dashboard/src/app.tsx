@@ -47,12 +47,15 @@ function SignedIn() {
   useEffect(() => openShop(), [query.shop, user]);
   useEffect(
     () =>
-      listenForKeys({
-        '/': () => search.current?.focus(),
-        '?': () => (helps.value = true),
-        'g o': () => go('/'),
-        'g a': () => go('/account'),
-      }),
+      listenForKeys(
+        {
+          '/': () => search.current?.focus(),
+          '?': () => (helps.value = true),
+          'g o': () => go('/'),
+          'g a': () => go('/account'),
+        },
+        (code) => (sku.value = code),
+      ),
     [],
   );
   const find = (event: SubmitEvent) => {
@@ -99,7 +102,7 @@ function SignedIn() {
       </main>
       <footer class="quiet">{said.timesIn(zone)}</footer>
       {helps.value && <Help onClose={() => (helps.value = false)} />}
-      {sku.value && <FoundItem sku={sku.value} onClose={() => (sku.value = '')} />}
+      {sku.value && <FoundItem key={sku.value} sku={sku.value} onClose={() => (sku.value = '')} />}
     </div>
   );
 }

@@ -1,5 +1,8 @@
-// Keys that work on every view. Single letters can be switched off (WCAG 2.1.4), and never act while somebody types.
+// Keys that work on every view, and scans. Single letters can be switched off (WCAG 2.1.4). Neither acts while somebody
+// types: a scan then goes into the field, as any keys.
 import { signal } from '@preact/signals';
+
+import { SCAN_GAP_MS, ScanReader } from './scanner.ts';
 
 const KEPT = 'stockd.singleKeys';
 /** The second key of a pair comes within so long. */
@@ -17,20 +20,32 @@ export function chooseSingleKeys(on: boolean): void {
 export type Keys = Record<string, () => void>;
 
 /** Listens until the returned function is called. */
-export function listenForKeys(keys: Keys): () => void {
+export function listenForKeys(keys: Keys, scanned: (code: string) => void): () => void {
+  const scans = new ScanReader();
   let first = { key: '', at: 0 };
+  let acting: ReturnType<typeof setTimeout> | undefined;
   const press = (event: KeyboardEvent) => {
-    if (!singleKeys.value || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-    if (document.querySelector('dialog[open]')) return;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    clearTimeout(acting);
+    const code = scans.press(event.key, event.timeStamp);
+    if (code !== null) {
+      event.preventDefault();
+      return scanned(code);
+    }
+    if (!singleKeys.value || document.querySelector('dialog[open]')) return;
     const pair = event.timeStamp - first.at < PAIR_MS ? `${first.key} ${event.key}` : event.key;
     first = { key: event.key, at: event.timeStamp };
     const act = keys[pair] ?? keys[event.key];
     if (!act) return;
     event.preventDefault();
-    act();
+    // Not at once: as a letter of a scan it is followed by the next one.
+    acting = setTimeout(act, SCAN_GAP_MS);
   };
   addEventListener('keydown', press);
-  return () => removeEventListener('keydown', press);
+  return () => {
+    clearTimeout(acting);
+    removeEventListener('keydown', press);
+  };
 }
 
 function isTyping(target: EventTarget | null): boolean {

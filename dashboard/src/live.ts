@@ -42,6 +42,7 @@ export function openLive(listeners: Listeners): () => void {
   let offset = '';
   let heardAt = Date.now();
   let wasLive = false;
+  let closed = false;
   /** Grows with each connection, so that what an earlier one began is not taken for the present one's. */
   let epoch = 0;
 
@@ -67,7 +68,15 @@ export function openLive(listeners: Listeners): () => void {
       await load(wasLive ? words.value.link.reloadedAfterLoss : '');
     }
   });
-  socket.on('disconnect', () => set('offline'));
+  socket.on('disconnect', (reason) => {
+    set('offline');
+    // When the daemon ended it, the client does not come back by itself: it was told to go, or the daemon ends. The next
+    // handshake says which.
+    if (reason !== 'io server disconnect') return;
+    setTimeout(() => {
+      if (!closed) socket.connect();
+    }, RETRY_MS_MAX * Math.random());
+  });
   socket.on('connect_error', async (problem) => {
     set('offline');
     if (!/token/i.test(problem.message) && !('data' in problem && /TOKEN/.test(JSON.stringify(problem.data)))) return;
@@ -133,6 +142,7 @@ export function openLive(listeners: Listeners): () => void {
   });
 
   return () => {
+    closed = true;
     clearInterval(watch);
     stopRefreshing();
     removeEventListener('offline', lost);

@@ -27,6 +27,7 @@ export function Help({ onClose }: { onClose: () => void }) {
           </div>
         ))}
       </dl>
+      <p>{said.scanner}</p>
       <label class="check">
         <input type="checkbox" checked={singleKeys.value} onChange={(event) => chooseSingleKeys(event.currentTarget.checked)} /> {said.singleKeys}
       </label>

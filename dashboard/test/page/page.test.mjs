@@ -92,7 +92,7 @@ test('everything is reached by keyboard only', async () => {
 
   const { data } = await house.ask('levels?limit=1');
   await page.keyboard.press('/');
-  assert.equal(await focused(), 'Find a SKU');
+  await eventually(async () => assert.equal(await focused(), 'Find a SKU'));
   await page.keyboard.type(data[0].sku);
   await page.keyboard.press('Enter');
   await page.getByRole('dialog').getByText(data[0].locationName).waitFor();
@@ -113,6 +113,20 @@ test('everything is reached by keyboard only', async () => {
   await page.keyboard.press('End');
   await page.getByRole('heading', { name: 'Konto' }).waitFor();
   assert.equal(await page.evaluate(() => document.documentElement.lang), 'de');
+});
+
+test('a scan opens the item on any view, whatever letters it has; none says the code', async () => {
+  await open();
+  await page.getByRole('link', { name: 'Account' }).click();
+  const { data } = await house.ask('levels?limit=1');
+  // As a scanner types: without a pause.
+  await page.keyboard.type(`${data[0].sku}\n`);
+  await page.getByRole('dialog', { name: `Stock of ${data[0].sku}` }).getByText(data[0].locationName).waitFor();
+  await page.keyboard.press('Escape');
+  await page.keyboard.type('g/a-4711?\n');
+  await page.getByText('No item has the SKU g/a-4711?.').waitFor();
+  assert.equal(new URL(page.url()).pathname, '/account');
+  assert.equal(await page.getByRole('dialog').count(), 1, 'the letters did nothing else');
 });
 
 test('single keys can be switched off, and then do nothing', async () => {
@@ -205,6 +219,17 @@ test('a token that is not taken leads to the login, which says why', async () =>
   await page.context().close();
   page = await house.page({ fragment: '#token=nonsense' });
   await page.getByText('The link holds no token').waitFor();
+});
+
+test('who is no longer let in is signed out, and sees nothing any more', async () => {
+  await open({ role: 'manager' });
+  await fetch(`${house.url}/api/v1/revocations`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${house.tokens.admin}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ userId: 'demo-manager' }),
+  });
+  await page.getByText('Your sign-in ended').waitFor();
+  assert.equal(await page.locator('.page').count(), 0);
 });
 
 test('nothing is fetched from another host, and the page may not be framed', async () => {
