@@ -15,6 +15,7 @@ import { earlier, sequenceOf, Tally, type Counts } from './tally.ts';
 const STREAM_MAX = 200;
 /** Read back from the log when the page opens. */
 const HISTORY = 300;
+const RUNS = 500;
 /** No route counts levels, so they are read; beyond so many pages the counts say "at least". */
 const LEVEL_PAGES_MAX = 20;
 const LEVELS_PAGE = 1_000;
@@ -92,7 +93,7 @@ export function openShop(): () => void {
   });
   const timer = setInterval(() => {
     if (document.visibilityState !== 'visible' || link.value.state !== 'live') return;
-    void readStatus();
+    void readStatus(false);
     void readOnline();
   }, STATUS_EVERY_MS);
 
@@ -108,11 +109,13 @@ export function openShop(): () => void {
     await Promise.all([readHistory(offset), readWebhook(), readOnline(), readLevels(fresh)]);
   }
 
-  async function readStatus(): Promise<void> {
+  /** `whole`: with the history of runs, which changes only when one ends. */
+  async function readStatus(whole = true): Promise<void> {
     try {
-      const [told, history] = await Promise.all([ask('GET /api/v1/status', of), ask('GET /api/v1/runs', { ...of, limit: 500 })]);
+      const history = whole ? ask('GET /api/v1/runs', { ...of, limit: RUNS }) : null;
+      const [told, past] = await Promise.all([ask('GET /api/v1/status', of), history]);
       if (closed) return;
-      [status.value, runs.value, problem.value] = [told, history.data, null];
+      [status.value, runs.value, problem.value] = [told, past?.data ?? runs.value, null];
     } catch (failure) {
       if (!closed && failure instanceof ApiProblem && failure.code !== 'UNREACHABLE') problem.value = failure;
     }
