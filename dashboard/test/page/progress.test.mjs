@@ -75,14 +75,14 @@ test('what was missed and cannot be sent any more is loaded again, and the page 
   page = await context.newPage();
   page.setDefaultTimeout(20_000);
   // Between the page and the daemon, so that a word of the daemon can be put in once the page polls no more.
-  const upgraded = new Promise((resolve) => {
-    void page.routeWebSocket(/socket\.io/, (socket) => {
-      const server = socket.connectToServer();
-      server.onMessage((text) => socket.send(text));
-      socket.onMessage((text) => {
-        server.send(text);
-        if (text === '5') resolve((said) => socket.send(said));
-      });
+  let resolve;
+  const upgraded = new Promise((resolved) => (resolve = resolved));
+  await page.routeWebSocket(/socket\.io/, (socket) => {
+    const server = socket.connectToServer();
+    server.onMessage((text) => socket.send(text));
+    socket.onMessage((text) => {
+      server.send(text);
+      if (text === '5') resolve((said) => socket.send(said));
     });
   });
   await page.goto(`${house.url}/#token=${house.tokens.admin}`);
