@@ -143,25 +143,25 @@ pub const PRUNE_PAUSE: Duration = Duration::from_hours(1);
 pub const UNREADABLE_HOURS: i64 = 72;
 /// Days for which runs are kept.
 pub const RUNS_DAYS: i64 = 365;
-/// Attempts on their way to Shopify at a time, per shop: twice what its limits let through in a second.
+/// Outbox messages on their way to Shopify at a time, per shop: twice what its limits let through in a second.
 pub const OUTBOX_IN_FLIGHT_MAX: usize = 8;
-/// Effects looked at in one go; the rest waits for the next.
+/// Adjustments looked at in one go; the rest waits for the next.
 pub const ADJUSTMENTS_GROUP: usize = 10_000;
-/// How often holds are looked through for those that have run out, when no command is given.
+/// How often reservations are looked through for those that have run out, when no command is given.
 pub const OUTBOX_PAUSE: Duration = Duration::from_secs(1);
 /// How long commands are gathered before they are looked at: under load, the least time between two looks.
 pub const OUTBOX_GATHER: Duration = Duration::from_millis(50);
-/// Pause before the same attempt is sent again; doubles up to [`RESEND_PAUSE_MAX`].
+/// Pause before the same outbox message is sent again; doubles up to [`RESEND_PAUSE_MAX`].
 pub const RESEND_PAUSE_MIN: Duration = Duration::from_millis(500);
 /// See [`RESEND_PAUSE_MIN`].
 pub const RESEND_PAUSE_MAX: Duration = Duration::from_secs(10);
-/// Hours for which Shopify knows a key again is 24; an attempt older than this is sent no more.
+/// Hours for which Shopify knows a key again is 24; a message older than this is sent no more.
 pub const RESEND_HOURS_MAX: i64 = 23;
 /// How long the answer to a command in a strict shop waits for Shopify's; then it says how far the command is.
 pub const STRICT_WAIT_MAX: Duration = Duration::from_secs(25);
 /// Least time between two looks at how far it is.
 pub const STRICT_CHECK_PAUSE: Duration = Duration::from_millis(25);
-/// Holds released at a time when all of them are.
+/// Reservations released at a time when all of them are.
 pub const RELEASES_AT_A_TIME: usize = 64;
 /// Lines written out in a mail for each kind of alert and shop; the rest is counted.
 pub const ALERT_LINES_MAX: usize = 50;

@@ -9,7 +9,7 @@ use schemas::{
     Change, EventData, InventoryItemId, Logged, ProductId, RecordKey, RunId, RunKind, Timestamp,
 };
 
-use crate::drift::{Drifted, Wrong};
+use crate::drift::{DriftKind, Drifted};
 use crate::operation::{Mark, Outcome, RunRecord};
 use crate::outbox::{self, Flight};
 use crate::record::MirrorRecord;
@@ -39,7 +39,7 @@ pub(crate) struct ChangeApplier<'t, 's> {
     /// A first import is one event, not one per record.
     pub(crate) silent: bool,
     /// Set in a full run: what it has to put right may be drift.
-    pub(crate) doubt: Option<Doubt>,
+    pub(crate) check: Option<DriftCheck>,
     /// What a page of a run was up to date with.
     window: Window,
     /// Whether a record that is not held is to be read instead of added.
@@ -61,14 +61,14 @@ pub(crate) struct ChangeApplier<'t, 's> {
 
 struct Reading {
     authority: Authority,
-    vain: u32,
+    retries: u32,
     older: bool,
     /// Set where a full run wanted to know and nothing was heard of the record since.
-    doubt: Option<Doubt>,
+    check: Option<DriftCheck>,
 }
 
 struct Overtaken {
-    vain: u32,
+    retries: u32,
     /// How many of its readings are vain after this one.
     now: Option<u32>,
 }
@@ -92,19 +92,19 @@ impl Window {
 
 /// A full run's question about records.
 #[derive(Clone)]
-pub(crate) struct Doubt {
+pub(crate) struct DriftCheck {
     run: RunId,
     /// What changed at Shopify up to then should have been here.
     covered: Timestamp,
 }
 
-impl Doubt {
+impl DriftCheck {
     /// Up to when what changed at Shopify should have been here.
     pub(crate) fn covered(&self) -> Timestamp {
         self.covered
     }
 
-    /// The doubt of a run, where what it finds can be drift: of a full one that is not the first.
+    /// The check of a run, where what it finds can be drift: of a full one that is not the first.
     pub(crate) fn of(record: &RunRecord) -> Option<Self> {
         let begun = record
             .until
@@ -130,7 +130,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
             source,
             command: None,
             silent,
-            doubt: None,
+            check: None,
             window: Window { end: None, now: at },
             reads_unknown: false,
             found: BTreeMap::new(),
@@ -152,7 +152,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
             ..self.window
         };
         Self {
-            doubt: Doubt::of(record),
+            check: DriftCheck::of(record),
             window,
             ..self
         }
@@ -178,7 +178,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
             self.overtaken.insert(
                 key,
                 Overtaken {
-                    vain: marking.retries,
+                    retries: marking.retries,
                     now: None,
                 },
             );
@@ -191,17 +191,17 @@ impl<'t, 's> ChangeApplier<'t, 's> {
         };
         let run = marking.run.map(|run| self.set.find::<RunRecord>(run));
         let run = run.transpose()?.flatten();
-        let doubt = run
+        let check = run
             .as_ref()
             .filter(|run| !run.run.state.is_over())
-            .and_then(Doubt::of);
+            .and_then(DriftCheck::of);
         self.readings.insert(
             key,
             Reading {
                 authority,
-                vain: marking.retries,
+                retries: marking.retries,
                 older: false,
-                doubt,
+                check,
             },
         );
         Ok(())
@@ -308,7 +308,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
         held: Option<&R>,
         said: &R,
     ) -> Decided<Verdict> {
-        let overtaken = self.overtaken.get(&mark).map(|reading| reading.vain);
+        let overtaken = self.overtaken.get(&mark).map(|reading| reading.retries);
         let authority = match (self.readings.get(&mark), overtaken) {
             (Some(reading), _) => reading.authority,
             // Whoever marks a record more often than it can be read does not keep something wrong for ever.
@@ -330,12 +330,12 @@ impl<'t, 's> ChangeApplier<'t, 's> {
                 {
                     overtaken.now = Some(0);
                 }
-                if let Some(doubt) = self
-                    .doubt_of(mark)
-                    .filter(|doubt| said.updated_at() <= doubt.covered)
+                if let Some(check) = self
+                    .drift_check_of(mark)
+                    .filter(|check| said.updated_at() <= check.covered)
                 {
-                    let wrong = Wrong::between(held.map(MirrorRecord::said), said.said())?;
-                    self.drifted(doubt, said.name(), wrong, Some(said.updated_at()));
+                    let wrong = DriftKind::between(held.map(MirrorRecord::said), said.said())?;
+                    self.drifted(check, said.name(), wrong, Some(said.updated_at()));
                 }
             }
             Verdict::Unclear => self.look_again(mark)?,
@@ -346,7 +346,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
                 } else if let Some(overtaken) = self.overtaken.get_mut(&mark) {
                     // A time that is to come was not heard while the record was read: this one was vain, too.
                     overtaken.now = (held_at > self.at)
-                        .then_some(overtaken.vain + 1)
+                        .then_some(overtaken.retries + 1)
                         .or(overtaken.now);
                 } else if self.window.rules_out(held_at) && differs(held, said)? {
                     self.look_again(mark)?;
@@ -358,30 +358,30 @@ impl<'t, 's> ChangeApplier<'t, 's> {
     }
 
     /// The full run that asked for what is being said of a record, if any.
-    pub(crate) fn doubt_of(&self, key: RecordKey) -> Option<Doubt> {
+    pub(crate) fn drift_check_of(&self, key: RecordKey) -> Option<DriftCheck> {
         self.readings
             .get(&key)
-            .map_or(&self.doubt, |reading| &reading.doubt)
+            .map_or(&self.check, |reading| &reading.check)
             .clone()
     }
 
     /// Notes what a full run had to put right.
     pub(crate) fn drifted(
         &mut self,
-        doubt: Doubt,
+        check: DriftCheck,
         record: String,
-        wrong: Wrong,
+        wrong: DriftKind,
         since: Option<Timestamp>,
     ) {
         // Shopify touches the time of a record for reasons that nobody can see in it.
         if wrong.is_only_its_time() {
             return;
         }
-        let gone = u64::from(wrong == Wrong::Gone);
-        let (drifted, deleted) = self.found.entry(doubt.run.clone()).or_default();
+        let gone = u64::from(wrong == DriftKind::Gone);
+        let (drifted, deleted) = self.found.entry(check.run.clone()).or_default();
         (*drifted, *deleted) = (*drifted + 1, *deleted + gone);
         self.set.add_drift(Drifted {
-            run_id: doubt.run,
+            run_id: check.run,
             record,
             wrong,
             since,
@@ -392,9 +392,9 @@ impl<'t, 's> ChangeApplier<'t, 's> {
     fn found_gone(&mut self, key: RecordKey) -> Decided<()> {
         let deleted = self.outcome.deleted;
         self.gone(key)?;
-        match self.doubt_of(key) {
-            Some(doubt) if self.outcome.deleted > deleted => {
-                self.drifted(doubt, key.to_string(), Wrong::Gone, None);
+        match self.drift_check_of(key) {
+            Some(check) if self.outcome.deleted > deleted => {
+                self.drifted(check, key.to_string(), DriftKind::Gone, None);
                 Ok(())
             }
             _ => Ok(()),
@@ -488,13 +488,13 @@ impl<'t, 's> ChangeApplier<'t, 's> {
 
     pub(crate) fn mark(&mut self, key: RecordKey, retries: Retries) -> Decided<()> {
         self.readings.remove(&key);
-        match &self.doubt {
+        match &self.check {
             // Something was heard of it: it is read anyway.
             Some(_) if self.set.has::<DirtyMark>(key)? => Ok(()),
-            doubt => self.set.mark(
+            check => self.set.mark(
                 key,
                 self.at,
-                doubt.as_ref().map(|doubt| &doubt.run),
+                check.as_ref().map(|check| &check.run),
                 retries,
             ),
         }
@@ -554,15 +554,15 @@ impl<'t, 's> ChangeApplier<'t, 's> {
         for_each(std::mem::take(&mut self.readings), |(key, reading)| {
             if reading.older {
                 let due = self.at.saturating_add(1.second()).unwrap_or(self.at);
-                self.set.postpone(key, reading.vain + 1, due)?;
+                self.set.postpone(key, reading.retries + 1, due)?;
             } else {
                 self.set.delete::<DirtyMark>(key)?;
             }
             Ok(())
         })?;
         for_each(std::mem::take(&mut self.overtaken), |(key, overtaken)| {
-            if let Some(vain) = overtaken.now {
-                self.set.postpone(key, vain, self.at)?;
+            if let Some(retries) = overtaken.now {
+                self.set.postpone(key, retries, self.at)?;
             }
             Ok(())
         })?;
@@ -629,5 +629,5 @@ fn as_of(change: &Change, at: Timestamp) -> Change {
 
 /// Whether two states of a record differ in more than their time.
 fn differs<R: MirrorRecord>(held: Option<&R>, said: &R) -> Decided<bool> {
-    Ok(!Wrong::between(held.map(MirrorRecord::said), said.said())?.is_only_its_time())
+    Ok(!DriftKind::between(held.map(MirrorRecord::said), said.said())?.is_only_its_time())
 }

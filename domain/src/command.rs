@@ -1,6 +1,6 @@
 //! Commands inside a transaction: the guard, the level, the audit and the events, all or nothing.
 //!
-//! What they will do at Shopify is kept as effects; `attempt` brings those there and back.
+//! What they will do at Shopify is kept as adjustments; `message` brings those there and back.
 
 mod work;
 
@@ -75,7 +75,7 @@ pub struct KeptCommand {
 
 impl KeptCommand {
     /// As it is read over REST: the shape, what was asked for, and the levels it was about. The state is given,
-    /// because that it is being sent is known from its effects alone.
+    /// because that it is being sent is known from its adjustments alone.
     pub fn outward(&self, state: CommandState) -> serde_json::Result<Value> {
         let mut outward = serde_json::to_value(&self.shape)?;
         outward["state"] = json!(state);
@@ -108,7 +108,7 @@ impl From<ErrorBody> for Refused {
     }
 }
 
-/// Carries a command out, or says why not; then nothing of it happened but that holds which had run out are
+/// Carries a command out, or says why not; then nothing of it happened but that reservations which had run out are
 /// given back.
 pub(crate) fn perform(set: &mut ShopSet<'_>, given: &Given) -> Decided<Result<Value, ErrorBody>> {
     expire(set, given.at)?;

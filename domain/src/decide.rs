@@ -80,7 +80,7 @@ fn perform(set: &mut WorkingSet, operation: &Operation) -> Decided<Outcome> {
             })
         }
         Operation::Deliver(arrival) => deliver(&mut set.shop(&arrival.delivery.shop)?, arrival),
-        Operation::ExpireHolds { shop, at } => {
+        Operation::ExpireReservations { shop, at } => {
             reservation::expire(&mut set.shop(shop)?, *at).map(changed)
         }
         Operation::FinishRun {
@@ -125,9 +125,11 @@ fn perform(set: &mut WorkingSet, operation: &Operation) -> Decided<Outcome> {
             });
             Ok(fresh(true))
         }
-        Operation::Net { shop, effects, at } => {
-            outbox::net(&mut set.shop(shop)?, effects, *at).map(|()| fresh(true))
-        }
+        Operation::Net {
+            shop,
+            adjustments,
+            at,
+        } => outbox::net(&mut set.shop(shop)?, adjustments, *at).map(|()| fresh(true)),
         Operation::Park { shop, at } => outbox::park(&mut set.shop(shop)?, *at),
         Operation::Post(post) => tell(&mut set.shop(&post.shop)?, post),
         Operation::Prune(retention) => {
@@ -139,18 +141,20 @@ fn perform(set: &mut WorkingSet, operation: &Operation) -> Decided<Outcome> {
             thresholds,
             at,
         } => register(set, shop, thresholds, *at),
-        Operation::Reject { shop, effects, at } => {
-            outbox::reject(&mut set.shop(shop)?, effects, *at).map(|()| fresh(true))
-        }
+        Operation::Reject {
+            shop,
+            adjustments,
+            at,
+        } => outbox::reject(&mut set.shop(shop)?, adjustments, *at).map(|()| fresh(true)),
         Operation::Revoke(revocation) => revoke(set, revocation).map(fresh),
-        Operation::SettleAttempt { shop, id, end, at } => {
+        Operation::SettleMessage { shop, id, end, at } => {
             outbox::settle(&mut set.shop(shop)?, id, end, *at)
         }
-        Operation::StartAttempt {
+        Operation::StartMessage {
             shop,
-            attempt,
-            effects,
-        } => outbox::start(&mut set.shop(shop)?, attempt, effects).map(fresh),
+            message,
+            adjustments,
+        } => outbox::start(&mut set.shop(shop)?, message, adjustments).map(fresh),
         Operation::StartRun(record) => run::start(&mut set.shop(&record.shop)?, record).map(fresh),
     }
 }
@@ -385,16 +389,22 @@ pub fn keys(operation: &Operation) -> Vec<WantedKey> {
             }
             of(&delivery.shop, keys)
         }
-        Operation::ExpireHolds { shop, at } => {
+        Operation::ExpireReservations { shop, at } => {
             of(shop, vec![Key::ReservationsDue(at.as_microsecond())])
         }
         Operation::FinishRun { shop, run, .. } => of(shop, vec![Key::Run(run.clone())]),
-        Operation::Net { shop, effects, .. } | Operation::Reject { shop, effects, .. } => {
-            of(shop, effects.iter().copied().map(Key::Adjustment).collect())
+        Operation::Net {
+            shop, adjustments, ..
         }
+        | Operation::Reject {
+            shop, adjustments, ..
+        } => of(
+            shop,
+            adjustments.iter().copied().map(Key::Adjustment).collect(),
+        ),
         Operation::Park { shop, .. } => of(shop, vec![Key::Messages, Key::Unanswered]),
         Operation::Post(post) => of(&post.shop, post.key.map(Key::Posted).into_iter().collect()),
-        Operation::SettleAttempt { shop, id, .. } => of(
+        Operation::SettleMessage { shop, id, .. } => of(
             shop,
             vec![
                 Key::Message(id.clone()),
@@ -402,14 +412,14 @@ pub fn keys(operation: &Operation) -> Vec<WantedKey> {
                 Key::FlightsOf(id.clone()),
             ],
         ),
-        Operation::StartAttempt {
+        Operation::StartMessage {
             shop,
-            attempt,
-            effects,
+            message,
+            adjustments,
         } => {
-            let mut keys: Vec<Key> = effects.iter().copied().map(Key::Adjustment).collect();
-            keys.extend(attempt.levels.iter().copied().map(Key::Flight));
-            keys.push(Key::Message(attempt.id.clone()));
+            let mut keys: Vec<Key> = adjustments.iter().copied().map(Key::Adjustment).collect();
+            keys.extend(message.levels.iter().copied().map(Key::Flight));
+            keys.push(Key::Message(message.id.clone()));
             of(shop, keys)
         }
         Operation::StartRun(record) => of(

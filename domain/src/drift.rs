@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::HeldLevel;
-use crate::changes::{Doubt, Window};
+use crate::changes::{DriftCheck, Window};
 use crate::operation::{Batch, Cause, Outcome, RunRecord};
 use crate::order::without_forgotten;
 use crate::record::MirrorRecord;
@@ -26,7 +26,7 @@ pub struct Drifted {
     pub record: String,
     /// How it was wrong.
     #[serde(flatten)]
-    pub wrong: Wrong,
+    pub wrong: DriftKind,
     /// Since when, by Shopify's time; `None` when that cannot be told.
     pub since: Option<Timestamp>,
     /// When it was found.
@@ -36,7 +36,7 @@ pub struct Drifted {
 /// How a record was not as it is at Shopify.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "wrong", content = "fields", rename_all = "snake_case")]
-pub enum Wrong {
+pub enum DriftKind {
     /// These fields were otherwise: as they were here, and as they are at Shopify.
     Differs(BTreeMap<String, (Value, Value)>),
     /// It was here and is no longer at Shopify.
@@ -45,7 +45,7 @@ pub enum Wrong {
     Missing,
 }
 
-impl Wrong {
+impl DriftKind {
     /// How two states of a record differ.
     pub(crate) fn between<R: Serialize>(held: Option<&R>, said: &R) -> Decided<Self> {
         let Some(held) = held else {
@@ -124,7 +124,7 @@ pub(crate) fn compare(
         return Ok(Outcome::default());
     };
     let (mut found, mut drifted) = (0, 0);
-    let doubt = Doubt::of(&record);
+    let check = DriftCheck::of(&record);
     let window = Window {
         end: progress.until.or(record.until),
         now: batch.at,
@@ -132,10 +132,10 @@ pub(crate) fn compare(
     for_each(&batch.changes, |change| {
         if let Some((record, wrong, since)) = difference(set, change, window)? {
             found += 1;
-            let is_late = match (&doubt, since) {
+            let is_late = match (&check, since) {
                 (None, _) => false,
                 (Some(_), None) => true,
-                (Some(doubt), Some(since)) => since <= doubt.covered(),
+                (Some(check), Some(since)) => since <= check.covered(),
             };
             let is_read_anyway = match read_with(change) {
                 Some(key) => set.has::<DirtyMark>(key)?,
@@ -177,7 +177,7 @@ fn read_with(change: &Change) -> Option<RecordKey> {
     })
 }
 
-type Difference = (String, Wrong, Option<Timestamp>);
+type Difference = (String, DriftKind, Option<Timestamp>);
 
 /// How the mirror differs from what is said; `None` where it does not, or may hold something newer.
 fn difference(set: &ShopSet<'_>, change: &Change, window: Window) -> Decided<Option<Difference>> {
@@ -191,8 +191,8 @@ fn difference(set: &ShopSet<'_>, change: &Change, window: Window) -> Decided<Opt
         let newer = held.as_ref().is_some_and(|held| {
             held.updated_at() > said.updated_at() && !window.rules_out(held.updated_at())
         });
-        let wrong = Wrong::between(here, there)?;
-        let same = matches!(&wrong, Wrong::Differs(fields) if fields.is_empty());
+        let wrong = DriftKind::between(here, there)?;
+        let same = matches!(&wrong, DriftKind::Differs(fields) if fields.is_empty());
         Ok((!newer && !same).then(|| (said.name(), wrong, Some(said.updated_at()))))
     }
     match change {
@@ -205,7 +205,7 @@ fn difference(set: &ShopSet<'_>, change: &Change, window: Window) -> Decided<Opt
         Change::Product { product, .. } => of(set, product, window),
         Change::Variant(said) => of(set, said, window),
         Change::Gone(key) | Change::LookAgain(key) => {
-            Ok(Some((key.to_string(), Wrong::Gone, None)))
+            Ok(Some((key.to_string(), DriftKind::Gone, None)))
         }
         Change::LevelAvailable { .. } | Change::Redacted(_) | Change::Transfer(_) => Ok(None),
     }

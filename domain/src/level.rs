@@ -73,7 +73,7 @@ impl ChangeApplier<'_, '_> {
         let (item, location) = (said.inventory_item_id, said.location_id);
         let key = RecordKey::Level(item, location);
         let flight = self.set.find::<Flight>((item, location))?;
-        // While an attempt changes it, and until a reading after the answer, what is heard of a level is put aside.
+        // While a message changes it, and until a reading after the answer, what is heard of a level is put aside.
         if flight
             .as_ref()
             .is_some_and(|flight| !flight.answered || !self.is_read(key))
@@ -135,7 +135,7 @@ impl ChangeApplier<'_, '_> {
         self.set.warn((item, location), message.clone());
         self.tell(Logged::SystemAlert(EventData::Own(Notice {
             user_id: None,
-            title: "Holds were undone at Shopify".to_owned(),
+            title: "Reservations were undone at Shopify".to_owned(),
             message,
         })));
         Ok(())

@@ -21,12 +21,12 @@
 #[cfg(test)]
 extern crate self as domain;
 
+pub mod adjustment;
 mod changes;
 pub mod command;
 mod customer;
 mod decide;
 pub mod drift;
-pub mod effect;
 mod key;
 pub mod level;
 mod location;
@@ -47,14 +47,14 @@ pub mod working_set;
 
 pub use command::{By, Given, Policy};
 pub use decide::{decide, keys};
-pub use drift::{Drifted, Held, Wrong};
+pub use drift::{DriftKind, Drifted, Held};
 pub use key::{Key, LevelKey, SLICE};
 pub use level::HeldLevel;
 pub use operation::{
     Arrival, Batch, Cause, Delivery, Fate, KeptSession, LastRuns, Mark, Operation, Outcome, Post,
     PostKey, Progress, Retention, Revocation, Revoked, RunRecord, SessionQuota,
 };
-pub use outbox::{Attempt, End, Refusal};
+pub use outbox::{LevelRefusal, MessageOutcome, OutboxMessage};
 pub use position::Position;
 pub use records::{ChangedRow, Covered, Records, Row, SetPlace};
 pub use threshold::{Crossing, LevelThreshold, Thresholds};

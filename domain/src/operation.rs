@@ -7,7 +7,7 @@ use schemas::{
 
 use crate::Thresholds;
 use crate::command::Given;
-use crate::outbox::{Attempt, End};
+use crate::outbox::{MessageOutcome, OutboxMessage};
 use crate::position::Position;
 use crate::working_set::{Decided, Undecided};
 
@@ -34,8 +34,8 @@ pub enum Operation {
     Command(Box<Given>),
     /// Keep a delivery and apply its changes, in one. `fresh` is false when it was here before; then nothing is applied.
     Deliver(Box<Arrival>),
-    /// Give back the holds that have run out. `changed` says how many.
-    ExpireHolds {
+    /// Give back the reservations that have run out. `changed` says how many.
+    ExpireReservations {
         /// In which shop.
         shop: ShopDomain,
         /// When.
@@ -95,12 +95,12 @@ pub enum Operation {
         /// When.
         at: Timestamp,
     },
-    /// Settle effects that cancel each other out.
+    /// Settle adjustments that cancel each other out.
     Net {
         /// In which shop.
         shop: ShopDomain,
         /// Which.
-        effects: Vec<i64>,
+        adjustments: Vec<i64>,
         /// When.
         at: Timestamp,
     },
@@ -125,36 +125,36 @@ pub enum Operation {
         /// When.
         at: Timestamp,
     },
-    /// Take back effects for which there is no stock left.
+    /// Take back adjustments for which there is no stock left.
     Reject {
         /// In which shop.
         shop: ShopDomain,
         /// Which.
-        effects: Vec<i64>,
+        adjustments: Vec<i64>,
         /// When.
         at: Timestamp,
     },
     /// Take tokens no longer. `fresh` is false when that was so already, for as long.
     Revoke(Revocation),
-    /// Settle an attempt. `fresh` is false when it was settled before.
-    SettleAttempt {
+    /// Settle a message. `fresh` is false when it was settled before.
+    SettleMessage {
         /// In which shop.
         shop: ShopDomain,
         /// Which.
         id: String,
         /// How it ended.
-        end: End,
+        end: MessageOutcome,
         /// When.
         at: Timestamp,
     },
-    /// Take effects into an attempt, which may then be sent.
-    StartAttempt {
+    /// Take adjustments into a message, which may then be sent.
+    StartMessage {
         /// In which shop.
         shop: ShopDomain,
         /// What is sent.
-        attempt: Box<Attempt>,
+        message: Box<OutboxMessage>,
         /// What it brings.
-        effects: Vec<i64>,
+        adjustments: Vec<i64>,
     },
     /// Begin a run. `fresh` is false when one of its resource is under way.
     StartRun(RunRecord),
@@ -406,7 +406,7 @@ pub struct Retention {
     pub deliveries_before: Timestamp,
     /// The log.
     pub log_before: Timestamp,
-    /// Runs that are over, commands that are settled, holds that have ended.
+    /// Runs that are over, commands that are settled, reservations that have ended.
     pub runs_before: Timestamp,
     /// Revocations whose tokens have all run out by then.
     pub revoked_until: Timestamp,

@@ -13,8 +13,8 @@ use schemas::{ErrorBody, ErrorCode, InventoryItemId, LocationId, Logged, RecordK
 
 use crate::HeldLevel;
 use crate::Outcome;
+use crate::adjustment::{CallKind, Lane};
 use crate::command::KeptCommand;
-use crate::effect::{CallKind, Lane};
 use crate::key::{LevelKey, SLICE};
 use crate::reservation::{give_back, is_open, put, shift_pending};
 use crate::working_set::{Decided, Retries, ShopSet, for_each};
@@ -87,12 +87,12 @@ pub struct SentMessage {
     /// When it was sent first.
     pub begun: Timestamp,
     /// The whole of it, to be written, where it was made in this batch.
-    pub made: Option<Box<Attempt>>,
+    pub made: Option<Box<OutboxMessage>>,
 }
 
 /// One call to Shopify, kept with its exact bytes until it is answered.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Attempt {
+pub struct OutboxMessage {
     /// Also its idempotency key.
     pub id: String,
     /// The kind of change that it makes.
@@ -105,9 +105,9 @@ pub struct Attempt {
     pub levels: Vec<(InventoryItemId, LocationId)>,
 }
 
-/// How an attempt ended.
+/// How a message ended.
 #[derive(Debug, Clone)]
-pub enum End {
+pub enum MessageOutcome {
     /// Shopify did all of it.
     Done,
     /// Shopify refused it when it was sent first, and that answer was lost: what was done shows in the levels as
@@ -119,16 +119,16 @@ pub enum End {
         whole: bool,
     },
     /// Shopify did it at all levels but these.
-    Partly(Vec<((InventoryItemId, LocationId), Refusal)>),
+    Partly(Vec<((InventoryItemId, LocationId), LevelRefusal)>),
     /// Shopify did nothing of it; why, for the levels where there is a reason of their own.
-    Refused(Vec<((InventoryItemId, LocationId), Refusal)>),
+    Refused(Vec<((InventoryItemId, LocationId), LevelRefusal)>),
     /// Nobody can tell any more; a person decides.
     Unknown(ErrorBody),
 }
 
 /// Why Shopify did not change a level.
 #[derive(Debug, Clone)]
-pub enum Refusal {
+pub enum LevelRefusal {
     /// Nothing was wrong with it: it is sent again in another call.
     Again,
     /// It never will.
@@ -151,7 +151,7 @@ pub struct Flight {
 }
 
 /// Takes adjustments into a message; false, and nothing, when one of them waits no longer.
-pub(crate) fn start(set: &mut ShopSet<'_>, message: &Attempt, ids: &[i64]) -> Decided<bool> {
+pub(crate) fn start(set: &mut ShopSet<'_>, message: &OutboxMessage, ids: &[i64]) -> Decided<bool> {
     let mut taken = Vec::with_capacity(ids.len());
     for_each(ids, |id| {
         taken.extend(set.find::<PendingAdjustment>(*id)?);
@@ -215,13 +215,13 @@ pub(crate) fn land(set: &mut ShopSet<'_>, level: LevelKey) -> Decided<i64> {
 pub(crate) fn settle(
     set: &mut ShopSet<'_>,
     id: &str,
-    end: &End,
+    end: &MessageOutcome,
     at: Timestamp,
 ) -> Decided<Outcome> {
     if !set.has::<SentMessage>(id.to_owned())? {
         return Ok(Outcome::default());
     }
-    let slice = if matches!(end, End::Done) {
+    let slice = if matches!(end, MessageOutcome::Done) {
         SETTLED_MAX
     } else {
         usize::MAX
@@ -241,7 +241,7 @@ pub(crate) fn settle(
     }
     set.delete::<SentMessage>(id.to_owned())?;
     let compared = match end {
-        End::Compared { readings, whole } => {
+        MessageOutcome::Compared { readings, whole } => {
             Some(compare(set, &levels, &adjustments, readings, *whole)?)
         }
         _ => None,
@@ -267,18 +267,18 @@ pub(crate) fn settle(
         };
         match end.at(adjustment.level()) {
             None => answer(set, adjustment),
-            Some(Refusal::Again) => put_adjustment(set, again(adjustment.stale)),
-            Some(Refusal::Stale) if sets => {
+            Some(LevelRefusal::Again) => put_adjustment(set, again(adjustment.stale)),
+            Some(LevelRefusal::Stale) if sets => {
                 let message =
                     "the quantity was changed at Shopify meanwhile: look again and decide anew";
                 let error = ErrorBody::new(ErrorCode::Conflict, message);
                 fail(set, adjustment, CommandState::Conflict, &error, at)?;
             }
-            Some(Refusal::Stale) => put_adjustment(set, again(adjustment.stale + 1)),
-            Some(Refusal::Never(error)) => {
+            Some(LevelRefusal::Stale) => put_adjustment(set, again(adjustment.stale + 1)),
+            Some(LevelRefusal::Never(error)) => {
                 fail(set, adjustment, CommandState::Failed, &error, at)?;
             }
-            Some(Refusal::Unknown(error)) => {
+            Some(LevelRefusal::Unknown(error)) => {
                 fail(set, adjustment, CommandState::Unknown, &error, at)?;
             }
         }
@@ -308,23 +308,23 @@ fn answer(set: &mut ShopSet<'_>, adjustment: &PendingAdjustment) {
     );
 }
 
-/// Tells by readings at which levels an attempt was done: while it was on its way, nothing else was taken in of
+/// Tells by readings at which levels a message was done: while it was on its way, nothing else was taken in of
 /// them. `reserved` moves by our doing alone. Adjustments cannot be told from sales and fulfilments by what is there,
 /// so what counts is whether Shopify ever does a part of a call that it refuses.
 fn compare(
     set: &ShopSet<'_>,
     levels: &[(InventoryItemId, LocationId)],
-    effects: &[PendingAdjustment],
+    adjustments: &[PendingAdjustment],
     readings: &[Level],
     whole: bool,
-) -> Decided<End> {
+) -> Decided<MessageOutcome> {
     let mut refusals = Vec::new();
     for &level in levels {
-        let here: Vec<&PendingAdjustment> = effects
+        let here: Vec<&PendingAdjustment> = adjustments
             .iter()
-            .filter(|effect| effect.level() == level)
+            .filter(|adjustment| adjustment.level() == level)
             .collect();
-        let sum: i64 = here.iter().map(|effect| effect.quantity).sum();
+        let sum: i64 = here.iter().map(|adjustment| adjustment.quantity).sum();
         let held: Option<HeldLevel> = set.find(level)?;
         let said = readings
             .iter()
@@ -342,15 +342,15 @@ fn compare(
                 };
                 match (done, untouched) {
                     (true, _) => continue,
-                    (false, true) => Refusal::Stale,
-                    (false, false) => Refusal::Unknown(undecided()),
+                    (false, true) => LevelRefusal::Stale,
+                    (false, false) => LevelRefusal::Unknown(undecided()),
                 }
             }
-            _ => Refusal::Unknown(undecided()),
+            _ => LevelRefusal::Unknown(undecided()),
         };
         refusals.push((level, refusal));
     }
-    Ok(End::Partly(refusals))
+    Ok(MessageOutcome::Partly(refusals))
 }
 
 fn undecided() -> ErrorBody {
@@ -358,10 +358,10 @@ fn undecided() -> ErrorBody {
     ErrorBody::new(ErrorCode::Unavailable, message)
 }
 
-impl End {
+impl MessageOutcome {
     /// Why that level was not changed; `None` when it was.
-    fn at(&self, level: (InventoryItemId, LocationId)) -> Option<Refusal> {
-        let named = |refusals: &[((InventoryItemId, LocationId), Refusal)]| {
+    fn at(&self, level: (InventoryItemId, LocationId)) -> Option<LevelRefusal> {
+        let named = |refusals: &[((InventoryItemId, LocationId), LevelRefusal)]| {
             refusals
                 .iter()
                 .find(|(refused, _)| *refused == level)
@@ -370,10 +370,10 @@ impl End {
         match self {
             Self::Done => None,
             // Told apart before anything is settled.
-            Self::Compared { .. } => Some(Refusal::Unknown(undecided())),
+            Self::Compared { .. } => Some(LevelRefusal::Unknown(undecided())),
             Self::Partly(refusals) => named(refusals),
-            Self::Refused(refusals) => named(refusals).or(Some(Refusal::Again)),
-            Self::Unknown(error) => Some(Refusal::Unknown(error.clone())),
+            Self::Refused(refusals) => named(refusals).or(Some(LevelRefusal::Again)),
+            Self::Unknown(error) => Some(LevelRefusal::Unknown(error.clone())),
         }
     }
 }
@@ -438,7 +438,7 @@ pub(crate) fn park(set: &mut ShopSet<'_>, at: Timestamp) -> Decided<Outcome> {
         to_settle.extend(messages.into_iter().map(|message| message.id));
     }
     for_each(to_settle, |id| {
-        settle(set, &id, &End::Unknown(error.clone()), at).map(drop)
+        settle(set, &id, &MessageOutcome::Unknown(error.clone()), at).map(drop)
     })?;
     for_each(&slice, |adjustment| {
         fail(set, adjustment, CommandState::Unknown, &error, at)

@@ -6,7 +6,7 @@ use schemas::{EventData, InventoryItemId, Logged, RecordKey, Timestamp, VariantI
 
 use crate::Verdict;
 use crate::changes::ChangeApplier;
-use crate::drift::Wrong;
+use crate::drift::DriftKind;
 use crate::record::MirrorRecord as _;
 use crate::shape::is_on_sale;
 use crate::working_set::{Decided, for_each};
@@ -43,8 +43,8 @@ impl ChangeApplier<'_, '_> {
                     if self.is_read(key) {
                         self.delete_variant(&variant)?;
                         self.products.entry(said.id).or_insert(false);
-                        if let Some(doubt) = self.doubt_of(key) {
-                            self.drifted(doubt, variant.name(), Wrong::Gone, None);
+                        if let Some(check) = self.drift_check_of(key) {
+                            self.drifted(check, variant.name(), DriftKind::Gone, None);
                         }
                     } else {
                         self.look_again(key)?;

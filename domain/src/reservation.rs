@@ -5,8 +5,8 @@ use schemas::shape::{LevelShape, ReservationShape, ReservationState, ReservedIte
 use schemas::{EventData, Logged, Timestamp};
 
 use crate::HeldLevel;
+use crate::adjustment::Lane;
 use crate::changes::ChangeApplier;
-use crate::effect::Lane;
 use crate::key::LevelKey;
 use crate::outbox::PendingAdjustment;
 use crate::shape::shape;

@@ -187,9 +187,9 @@ pub enum Subject<'a> {
     },
     /// A customer's doings.
     Customer,
-    /// A hold on stock.
-    Hold {
-        /// Who holds.
+    /// Stock set aside for somebody.
+    Reservation {
+        /// Who made it.
         by: &'a UserId,
         /// What, and where.
         items: &'a [ReservedItem],
@@ -311,7 +311,7 @@ impl Identity {
                 Some(location) => here(location),
                 None => self.locations.is_none(),
             },
-            (Subject::Hold { by, items }, Role::Staff) => {
+            (Subject::Reservation { by, items }, Role::Staff) => {
                 *by == self.user_id || items.iter().all(|held| here(held.location_id))
             }
             (Subject::Order { locations, .. }, Role::Staff) => {
@@ -481,16 +481,16 @@ mod tests {
             quantity: 1,
         };
         let other = "8".parse().unwrap();
-        assert!(staff.may_see(Subject::Hold {
+        assert!(staff.may_see(Subject::Reservation {
             by: &other,
             items: &[held(here)]
         }));
-        assert!(!staff.may_see(Subject::Hold {
+        assert!(!staff.may_see(Subject::Reservation {
             by: &other,
             items: &[held(here), held(there)]
         }));
         assert!(
-            staff.may_see(Subject::Hold {
+            staff.may_see(Subject::Reservation {
                 by: &staff.user_id,
                 items: &[held(there)]
             }),

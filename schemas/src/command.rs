@@ -18,7 +18,7 @@ const KEY_CHARS_MAX: usize = 128;
 const REASON_CHARS_MAX: usize = 500;
 /// Characters of a holder's reference; a longer one is refused.
 const REFERENCE_CHARS_MAX: usize = 255;
-/// Seconds that a hold may last: a week.
+/// Seconds that a reservation may last: a week.
 const TTL_SECONDS_MAX: u32 = 7 * 24 * 60 * 60;
 /// Lines of one reserve.
 const ITEMS_MAX: usize = 100;
@@ -29,13 +29,13 @@ const ITEMS_MAX: usize = 100;
 pub enum CommandKind {
     /// Change `available` by a difference.
     Adjust,
-    /// Turn a hold into a sale.
+    /// Turn a reservation into a sale.
     Commit,
-    /// Let a hold last longer.
+    /// Let a reservation last longer.
     Extend,
-    /// Give a hold back.
+    /// Give a reservation back.
     Release,
-    /// Hold stock.
+    /// Reserve stock.
     Reserve,
     /// Set a quantity.
     Update,
@@ -96,9 +96,9 @@ pub enum Command {
         #[schemars(length(min = 1, max = KEY_CHARS_MAX))]
         idempotency_key: Option<String>,
     },
-    /// Turn a hold into a sale.
+    /// Turn a reservation into a sale.
     Commit {
-        /// Which hold.
+        /// Which reservation.
         #[schemars(length(min = 1, max = KEY_CHARS_MAX))]
         reservation_id: String,
         /// Through which door the sale went.
@@ -107,24 +107,24 @@ pub enum Command {
         #[schemars(with = "Option<Written>")]
         order_id: Option<OrderId>,
     },
-    /// Let a hold last longer.
+    /// Let a reservation last longer.
     Extend {
-        /// Which hold.
+        /// Which reservation.
         #[schemars(length(min = 1, max = KEY_CHARS_MAX))]
         reservation_id: String,
         /// From now, in seconds.
         #[schemars(range(min = 1, max = TTL_SECONDS_MAX))]
         ttl_seconds: Option<u32>,
     },
-    /// Give a hold back.
+    /// Give a reservation back.
     Release {
-        /// Which hold.
+        /// Which reservation.
         #[schemars(length(min = 1, max = KEY_CHARS_MAX))]
         reservation_id: String,
     },
-    /// Hold stock, all of it or none.
+    /// Reserve stock, all of it or none.
     Reserve {
-        /// What to hold.
+        /// What to reserve.
         #[schemars(length(min = 1, max = ITEMS_MAX))]
         items: Vec<ReserveItem>,
         /// Why, for the audit trail.
@@ -179,7 +179,7 @@ impl Command {
     }
 }
 
-/// One item to hold.
+/// One item to reserve.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReserveItem {
@@ -251,9 +251,9 @@ pub struct LevelAnswer {
 pub struct ReserveAnswer {
     /// By which it is found again.
     pub command_id: String,
-    /// By which the hold is released, extended and committed.
+    /// By which the reservation is released, extended and committed.
     pub reservation_id: String,
-    /// Where the hold stands.
+    /// Where the reservation stands.
     pub state: ReservationState,
     /// When it ends by itself.
     pub expires_at: Timestamp,
@@ -264,7 +264,7 @@ pub struct ReserveAnswer {
 /// What a `release`, `extend` or `commit` is answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct HoldAnswer {
+pub struct ReservationAnswer {
     /// By which it is found again.
     pub command_id: String,
     /// The hold as it is now.

@@ -110,7 +110,7 @@ events! {
         InventoryLowStock = "inventory:low_stock" (mirror LevelShape, posted Stock);
         /// A level fell to 0 or below.
         InventoryOutOfStock = "inventory:out_of_stock" (mirror LevelShape, posted Stock);
-        /// A hold changed.
+        /// A reservation changed.
         InventoryReservation = "inventory:reservation" (daemon ReservationShape, posted Stock);
         /// A level rose above its threshold.
         InventoryRestocked = "inventory:restocked" (mirror LevelShape, posted Stock);
@@ -306,7 +306,7 @@ impl Logged {
             | Self::InventoryOutOfStock(level)
             | Self::InventoryRestocked(level) => level.either(level_subject, Posted::stock_subject),
             Self::InventoryReservation(reservation) => reservation.either(
-                |reservation| Subject::Hold {
+                |reservation| Subject::Reservation {
                     by: &reservation.created_by,
                     items: &reservation.items,
                 },

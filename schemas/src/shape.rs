@@ -139,7 +139,7 @@ pub enum OrderStatus {
     Cancelled,
 }
 
-/// A hold on stock.
+/// Stock set aside for somebody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReservationShape {
@@ -147,7 +147,7 @@ pub struct ReservationShape {
     pub reservation_id: String,
     /// Where it stands.
     pub state: ReservationState,
-    /// What it holds.
+    /// The items that it sets aside.
     pub items: Vec<ReservedItem>,
     /// The holder's own reference.
     pub reference: Option<String>,
@@ -155,11 +155,11 @@ pub struct ReservationShape {
     pub reason: String,
     /// When it ends by itself.
     pub expires_at: Timestamp,
-    /// Who holds.
+    /// Who made it.
     pub created_by: UserId,
 }
 
-/// One item of a hold.
+/// One item of a reservation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReservedItem {
@@ -171,7 +171,7 @@ pub struct ReservedItem {
     pub quantity: i64,
 }
 
-/// Where a hold stands.
+/// Where a reservation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReservationState {

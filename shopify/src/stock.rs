@@ -26,7 +26,7 @@ pub enum StockChange {
     /// Changes `available`, and `on_hand` by as much. Reason `correction`.
     Adjust,
     /// Moves from `available` to `reserved`. Reason `reservation_created`.
-    Hold,
+    Reserve,
     /// Moves from `reserved` to `available`. Reason `reservation_deleted`.
     Release,
     /// Takes out of `reserved`, and out of `on_hand`: held units were sold past Shopify. Reason `other`, because
@@ -104,7 +104,7 @@ pub enum StockErrorKind {
 /// `entries` has at most [`STOCK_ENTRIES_MAX`], each item and location once: Shopify refuses the whole call
 /// otherwise. There is no reason to choose, because a call has one and its entries come from many people.
 /// `reference` is the URI of what caused the change, as the shop's owner sees it in the history of their stock:
-/// `gid://<app>/<kind>/<id>`. `ledger` is the URI of the one document that all of a shop's holds are booked on,
+/// `gid://<app>/<kind>/<id>`. `ledger` is the URI of the one document that all of a shop's reservations are booked on,
 /// never `gid://shopify/…`. `key` makes the change happen once, however often these bytes are sent within 24 h.
 pub fn stock_body(
     change: StockChange,
@@ -225,7 +225,7 @@ impl StockChange {
         match self {
             Self::SetAvailable | Self::SetOnHand => &document::STOCK_SET,
             Self::Adjust | Self::Sell => &document::STOCK_ADJUST,
-            Self::Hold | Self::Release => &document::STOCK_MOVE,
+            Self::Reserve | Self::Release => &document::STOCK_MOVE,
         }
     }
 
@@ -235,7 +235,7 @@ impl StockChange {
             Self::SetAvailable | Self::Adjust => Some(QuantityName::Available),
             Self::SetOnHand => Some(QuantityName::OnHand),
             Self::Sell => Some(QuantityName::Reserved),
-            Self::Hold | Self::Release => None,
+            Self::Reserve | Self::Release => None,
         }
     }
 
@@ -243,7 +243,7 @@ impl StockChange {
         match self {
             Self::SetAvailable | Self::Adjust => "correction",
             Self::SetOnHand => "cycle_count_available",
-            Self::Hold => "reservation_created",
+            Self::Reserve => "reservation_created",
             Self::Release => "reservation_deleted",
             Self::Sell => "other",
         }
@@ -287,7 +287,7 @@ impl StockChange {
                 change_from_quantity,
                 ledger_document_uri: Some(ledger),
             },
-            Self::Hold => {
+            Self::Reserve => {
                 let (from, to) = (available(change_from_quantity), reserved(None));
                 ChangeRow::Move {
                     inventory_item_id,

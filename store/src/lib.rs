@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::effect::Waiting;
+use domain::adjustment::WaitingAdjustment;
 use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
@@ -29,9 +29,9 @@ use schemas::{
 use tokio::sync::{mpsc, watch};
 
 pub use domain::{
-    Arrival, Attempt, Batch, By, Cause, Delivery, Drifted, End, Fate, Given, Held, KeptSession,
-    LastRuns, Mark, Operation, Outcome, Policy, Position, Post, PostKey, Progress, Refusal,
-    Retention, Revocation, Revoked, RunRecord, SessionQuota, Wrong,
+    Arrival, Batch, By, Cause, Delivery, DriftKind, Drifted, Fate, Given, Held, KeptSession,
+    LastRuns, LevelRefusal, Mark, MessageOutcome, Operation, OutboxMessage, Outcome, Policy,
+    Position, Post, PostKey, Progress, Retention, Revocation, Revoked, RunRecord, SessionQuota,
 };
 pub use writer::Writer;
 
@@ -68,8 +68,8 @@ pub struct Marked {
 /// What is still to be done at Shopify for a shop.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Effects of commands that Shopify has not answered, sent or not.
-    pub effects: u64,
+    /// Adjustments of commands that Shopify has not answered, sent or not.
+    pub adjustments: u64,
     /// Records to be read again, due or not.
     pub refreshes: u64,
 }
@@ -112,7 +112,7 @@ pub struct CommandFilter {
 
 /// Which reservations: the open ones, those first that run out first, or one.
 #[derive(Debug, Clone, Default)]
-pub struct HoldFilter {
+pub struct ReservationFilter {
     /// The one of that id, open or not.
     pub id: Option<String>,
     /// Seen by that user, who is limited to those locations: their own, and those of no other locations.
@@ -123,7 +123,7 @@ pub struct HoldFilter {
     pub limit: usize,
 }
 
-impl HoldFilter {
+impl ReservationFilter {
     /// The one of that id.
     pub fn one(id: impl Into<String>) -> Self {
         Self {
@@ -258,15 +258,19 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Marked>, StoreError>;
 
-    /// Effects that wait to be sent, in the order of their commands: none of a level in flight, and none of
+    /// Adjustments that wait to be sent, in the order of their commands: none of a level in flight, and none of
     /// a level that Shopify found changed and that was not read since.
-    async fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<Waiting>, StoreError>;
+    async fn waiting(
+        &self,
+        shop: &ShopDomain,
+        limit: usize,
+    ) -> Result<Vec<WaitingAdjustment>, StoreError>;
 
     /// How much is still to be done at Shopify.
     async fn backlog(&self, shop: &ShopDomain) -> Result<Backlog, StoreError>;
 
-    /// Attempts that were begun and not settled, the oldest first.
-    async fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>, StoreError>;
+    /// Outbox messages that were begun and not settled, the oldest first.
+    async fn outbox_messages(&self, shop: &ShopDomain) -> Result<Vec<OutboxMessage>, StoreError>;
 
     /// Commands, newest first, as clients see them, with what they asked for.
     async fn commands(
@@ -279,7 +283,7 @@ pub trait Store: Send + Sync + 'static {
     async fn reservations(
         &self,
         shop: &ShopDomain,
-        filter: HoldFilter,
+        filter: ReservationFilter,
     ) -> Result<Vec<ReservationShape>, StoreError>;
 
     /// Runs of a shop, newest first.

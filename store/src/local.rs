@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use domain::effect::Waiting;
+use domain::adjustment::WaitingAdjustment;
 use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
@@ -16,9 +16,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use crate::backend::Backend;
 use crate::writer::{Request, WAITING_MAX, Writer, WriterSignals};
 use crate::{
-    Attempt, Backlog, Collection, CommandFilter, Delivery, DeliverySummary, Drifted, Held,
-    HoldFilter, KeptSession, LastRuns, Marked, Operation, OrderView, Outcome, Position, Result,
-    Revocation, RunRecord, Store, StoreError,
+    Backlog, Collection, CommandFilter, Delivery, DeliverySummary, Drifted, Held, KeptSession,
+    LastRuns, Marked, Operation, OrderView, OutboxMessage, Outcome, Position, ReservationFilter,
+    Result, Revocation, RunRecord, Store, StoreError,
 };
 
 /// Reads at a time of what the daemon does by itself; the next one waits.
@@ -58,13 +58,16 @@ pub(crate) trait Reader: Send + Sync + 'static {
     ) -> Result<Vec<DeliverySummary>>;
     fn delivery_counts(&self, shop: &ShopDomain) -> Result<Vec<(String, &'static str, u64)>>;
     fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>>;
-    fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<Waiting>>;
+    fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<WaitingAdjustment>>;
     fn backlog(&self, shop: &ShopDomain) -> Result<Backlog>;
-    fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>>;
+    fn outbox_messages(&self, shop: &ShopDomain) -> Result<Vec<OutboxMessage>>;
     fn commands(&self, shop: &ShopDomain, filter: &CommandFilter)
     -> Result<Vec<serde_json::Value>>;
-    fn reservations(&self, shop: &ShopDomain, filter: &HoldFilter)
-    -> Result<Vec<ReservationShape>>;
+    fn reservations(
+        &self,
+        shop: &ShopDomain,
+        filter: &ReservationFilter,
+    ) -> Result<Vec<ReservationShape>>;
     fn runs(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<RunRecord>>;
     fn last_runs(&self, shop: &ShopDomain, resource: Resource) -> Result<LastRuns>;
     fn doubts(&self, run: &RunId) -> Result<u64>;
@@ -308,7 +311,7 @@ impl<R: Reader> Store for Local<R> {
             .await
     }
 
-    async fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<Waiting>> {
+    async fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<WaitingAdjustment>> {
         let shop = shop.clone();
         self.read(move |reader| reader.waiting(&shop, limit)).await
     }
@@ -318,9 +321,9 @@ impl<R: Reader> Store for Local<R> {
         self.read(move |reader| reader.backlog(&shop)).await
     }
 
-    async fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>> {
+    async fn outbox_messages(&self, shop: &ShopDomain) -> Result<Vec<OutboxMessage>> {
         let shop = shop.clone();
-        self.read(move |reader| reader.attempts(&shop)).await
+        self.read(move |reader| reader.outbox_messages(&shop)).await
     }
 
     async fn commands(
@@ -336,7 +339,7 @@ impl<R: Reader> Store for Local<R> {
     async fn reservations(
         &self,
         shop: &ShopDomain,
-        filter: HoldFilter,
+        filter: ReservationFilter,
     ) -> Result<Vec<ReservationShape>> {
         let shop = shop.clone();
         self.read(move |reader| reader.reservations(&shop, &filter))

@@ -2,7 +2,9 @@
 
 use schemas::Role;
 use serde_json::{Value, json};
-use tests::{Client, Mirror, Refusal, Spot, TestDaemon, TestShop, Token, arguments, eventually};
+use tests::{
+    Client, CommandRefusal, Mirror, Spot, TestDaemon, TestShop, Token, arguments, eventually,
+};
 
 fn staff() -> Token {
     Token::of(Role::Staff)
@@ -29,7 +31,7 @@ async fn is_refused(
     let answer = client.asks(&format!("inventory:{kind}"), payload).await;
     assert_eq!(answer["ok"], false, "{kind} {payload}");
     assert_eq!(
-        Refusal::of(&answer),
+        CommandRefusal::of(&answer),
         refusal,
         "{kind} {payload}: sockets hear the same"
     );
@@ -89,7 +91,7 @@ async fn every_malformed_command_is_refused_by_every_door_with_field_and_sentenc
     let update = spot.asks(json!({ "quantity": 7 }));
     let adjust = spot.asks(json!({ "delta": -1 }));
     let reserve = spot.asks(json!({ "quantity": 1 }));
-    let nowhere = json!({ "reservationId": "no-such-hold" });
+    let nowhere = json!({ "reservationId": "no-such-reservation" });
     let bad_numbers = [
         json!(1.5),
         json!("seven"),
@@ -330,7 +332,7 @@ async fn every_malformed_command_is_refused_by_every_door_with_field_and_sentenc
         ("commit", nowhere, invalid, Some("sale")),
     ]);
     for (kind, payload, code, field) in &cases {
-        // The command line says 7 where a text was meant; that is another number of hold, and as unknown.
+        // The command line says 7 where a text was meant; that is another number of reservation, and as unknown.
         if *kind == "release" && payload["reservationId"] == 7 {
             let refusal = daemon.refuses(kind, payload).await;
             assert_eq!(
@@ -343,7 +345,11 @@ async fn every_malformed_command_is_refused_by_every_door_with_field_and_sentenc
     }
     for payload in [json!(null), json!("all"), json!([update]), json!(7)] {
         let answer = client.asks("inventory:update", &payload).await;
-        assert_eq!(Refusal::of(&answer).code, "INVALID_PAYLOAD", "{payload}");
+        assert_eq!(
+            CommandRefusal::of(&answer).code,
+            "INVALID_PAYLOAD",
+            "{payload}"
+        );
         assert_eq!(
             daemon.refuses("update", &payload).await.code,
             "INVALID_PAYLOAD",
@@ -352,7 +358,7 @@ async fn every_malformed_command_is_refused_by_every_door_with_field_and_sentenc
     }
     assert_eq!(daemon.refuses("explode", &update).await.code, "NOT_FOUND");
     assert_eq!(
-        Refusal::of(&client.asks("inventory:explode", &update).await).code,
+        CommandRefusal::of(&client.asks("inventory:explode", &update).await).code,
         "UNKNOWN_EVENT"
     );
 
@@ -529,18 +535,18 @@ async fn what_takes_no_stock_or_is_not_as_expected_is_refused_by_every_door() {
     )
     .await;
 
-    let hold = daemon
+    let reservation = daemon
         .takes("reserve", &spot.asks(json!({ "quantity": 1 })))
         .await["reservationId"]
         .clone();
-    let hold = json!({ "reservationId": hold, "sale": "outside" });
-    daemon.takes("release", &hold).await;
+    let reservation = json!({ "reservationId": reservation, "sale": "outside" });
+    daemon.takes("release", &reservation).await;
     for kind in ["release", "commit", "extend"] {
         is_refused(
             &daemon,
             &mut client,
             kind,
-            &hold,
+            &reservation,
             ("CONFLICT", Some("reservationId")),
         )
         .await;
@@ -567,7 +573,7 @@ async fn a_command_repeated_with_its_key_is_answered_as_before_and_done_once() {
     let daemon = TestDaemon::on(&shop).await;
     let mut client = daemon.client(&staff()).await;
     let spot = shop.spot(0, 10).await;
-    let mut books = shop.holds(&spot).await;
+    let mut books = shop.level_at(&spot).await;
     let mut given = 0;
     for (kind, payload) in [
         (
@@ -611,7 +617,7 @@ async fn a_command_repeated_with_its_key_is_answered_as_before_and_done_once() {
         given += 2;
     }
     books.adjust(-4);
-    books.hold(6);
+    books.reserve(6);
     books.set(44);
     let commands = daemon.settles().await;
     assert_eq!(commands.len(), given);
@@ -621,7 +627,7 @@ async fn a_command_repeated_with_its_key_is_answered_as_before_and_done_once() {
             .all(|command| command["state"] == "confirmed"),
         "{commands:?}"
     );
-    assert_eq!(shop.holds(&spot).await, books);
+    assert_eq!(shop.level_at(&spot).await, books);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -657,12 +663,16 @@ async fn only_staff_give_commands_and_only_at_their_locations() {
         for (kind, payload) in orders(&spot) {
             let (status, answer) = daemon.asked_to(kind, &payload, &token).await;
             assert_eq!(
-                (status, Refusal::of(&answer).code.as_str()),
+                (status, CommandRefusal::of(&answer).code.as_str()),
                 (403, "FORBIDDEN"),
                 "{kind} {token:?}"
             );
             let answer = client.asks(&format!("inventory:{kind}"), &payload).await;
-            assert_eq!(Refusal::of(&answer).code, "FORBIDDEN", "{kind} {token:?}");
+            assert_eq!(
+                CommandRefusal::of(&answer).code,
+                "FORBIDDEN",
+                "{kind} {token:?}"
+            );
         }
         for list in ["commands", "reservations"] {
             assert_eq!(
@@ -686,7 +696,7 @@ async fn only_staff_give_commands_and_only_at_their_locations() {
     let mut client = daemon.client(&local).await;
     for (kind, payload) in orders(&elsewhere) {
         let (status, answer) = daemon.asked_to(kind, &payload, &local).await;
-        let refusal = Refusal::of(&answer);
+        let refusal = CommandRefusal::of(&answer);
         assert_eq!(
             (status, refusal.code.as_str()),
             (403, "FORBIDDEN"),
@@ -703,7 +713,7 @@ async fn only_staff_give_commands_and_only_at_their_locations() {
             "{kind}"
         );
         assert_eq!(
-            Refusal::of(&client.asks(&format!("inventory:{kind}"), &payload).await),
+            CommandRefusal::of(&client.asks(&format!("inventory:{kind}"), &payload).await),
             refusal
         );
     }
@@ -715,11 +725,11 @@ async fn only_staff_give_commands_and_only_at_their_locations() {
         .await;
     assert_eq!(
         ended.code, 1,
-        "only admins end everybody's holds: {}",
+        "only admins end everybody's reservations: {}",
         ended.err
     );
 
-    // Nobody sees or hears of a command or a hold at a location that is not theirs.
+    // Nobody sees or hears of a command or a reservation at a location that is not theirs.
     let here = client
         .asks("inventory:reserve", &spot.asks(json!({ "quantity": 1 })))
         .await;
@@ -735,7 +745,7 @@ async fn only_staff_give_commands_and_only_at_their_locations() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|hold| &hold["reservationId"])
+        .map(|reservation| &reservation["reservationId"])
         .collect();
     assert!(seen.contains(&&here["reservationId"]), "{seen:?}");
     assert_eq!(
@@ -755,7 +765,7 @@ async fn each_door_carries_out_every_command() {
     let daemon = TestDaemon::on(&shop).await;
     let mut client = daemon.client(&staff()).await;
     let spot = shop.spot(0, 20).await;
-    let mut books = shop.holds(&spot).await;
+    let mut books = shop.level_at(&spot).await;
     for door in ["socket", "rest", "command line"] {
         let mut orders: Vec<(&str, Value)> = vec![
             ("update", spot.asks(json!({ "quantity": 30 }))),
@@ -780,13 +790,13 @@ async fn each_door_carries_out_every_command() {
             orders.push(("extend", json!({ "ttlSeconds": 600 })));
             orders.push((end, json!({ "sale": sale })));
         }
-        books.hold(2);
+        books.reserve(2);
         books.sell_held(2);
-        let mut hold = Value::Null;
+        let mut reservation = Value::Null;
         let mut until = String::new();
         for (kind, mut payload) in orders {
             if payload["reason"].is_null() {
-                payload["reservationId"] = hold.clone();
+                payload["reservationId"] = reservation.clone();
             }
             let answer = match door {
                 "socket" => client.asks(&format!("inventory:{kind}"), &payload).await,
@@ -813,11 +823,11 @@ async fn each_door_carries_out_every_command() {
                         (&answer["state"], &answer["reservationId"]),
                         (&json!("pending"), &answer["commandId"])
                     );
-                    hold = answer["reservationId"].clone();
+                    reservation = answer["reservationId"].clone();
                     until = answer["expiresAt"].as_str().unwrap().to_owned();
                 }
                 "extend" => {
-                    assert_eq!(answer["reservation"]["reservationId"], hold);
+                    assert_eq!(answer["reservation"]["reservationId"], reservation);
                     assert!(answer["reservation"]["expiresAt"].as_str().unwrap() > until.as_str());
                 }
                 "release" => assert_eq!(answer["reservation"]["state"], "released"),
@@ -843,7 +853,7 @@ async fn each_door_carries_out_every_command() {
     // 12 a door: extending is on record, too.
     assert_eq!(commands.len(), 36);
     daemon.nothing_is_pending().await;
-    assert_eq!(shop.holds(&spot).await, books);
+    assert_eq!(shop.level_at(&spot).await, books);
     let audit = &commands[commands.len() - 1];
     assert_eq!(
         (&audit["by"], &audit["reason"]),

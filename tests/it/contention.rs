@@ -7,7 +7,8 @@ use schemas::Role;
 use serde_json::{Value, json};
 use sim::Options;
 use tests::{
-    Dice, Level, Mirror, Refusal, Settings, Spot, TestDaemon, TestShop, Token, eventually,
+    CommandRefusal, Dice, ExpectedLevel, Mirror, Settings, Spot, TestDaemon, TestShop, Token,
+    eventually,
 };
 use tokio::task::JoinSet;
 
@@ -22,7 +23,7 @@ async fn of_two_hundred_who_want_one_of_fifty_at_once_exactly_fifty_hold_it() {
     let spot = shop.spot(0, 5).await;
     shop.adjusts(&spot, "available", 50 - spot.available).await;
     Mirror::becomes_exact(&daemon, &shop).await;
-    let before = shop.holds(&spot).await;
+    let before = shop.level_at(&spot).await;
     let mut watcher = daemon.client(&Token::of(Role::Admin)).await;
     watcher.asks("subscribe:inventory", &json!({})).await;
     let mut sockets = Vec::new();
@@ -55,12 +56,12 @@ async fn of_two_hundred_who_want_one_of_fifty_at_once_exactly_fifty_hold_it() {
         .partition(|answer| answer["error"].is_null());
     assert_eq!((held.len(), refused.len()), (50, 150));
     for answer in &refused {
-        let Refusal {
+        let CommandRefusal {
             code,
             field,
             retryable,
             ..
-        } = Refusal::of(answer);
+        } = CommandRefusal::of(answer);
         assert_eq!(
             (code.as_str(), field.as_deref(), retryable),
             ("INSUFFICIENT_STOCK", Some("quantity"), false)
@@ -73,13 +74,17 @@ async fn of_two_hundred_who_want_one_of_fifty_at_once_exactly_fifty_hold_it() {
             .iter()
             .all(|command| command["state"] == "confirmed")
     );
-    let holds = daemon.holds().await;
-    assert_eq!(holds.len(), 50);
-    assert!(holds.iter().all(|hold| hold["state"] == "held"));
+    let reservations = daemon.reservations().await;
+    assert_eq!(reservations.len(), 50);
+    assert!(
+        reservations
+            .iter()
+            .all(|reservation| reservation["state"] == "held")
+    );
     let reserved = before.reserved + 50;
     assert_eq!(
-        shop.holds(&spot).await,
-        Level {
+        shop.level_at(&spot).await,
+        ExpectedLevel {
             available: 0,
             reserved,
             ..before
@@ -138,8 +143,8 @@ struct Crowd {
 struct Done {
     /// Ids of the commands that were accepted.
     commands: Vec<String>,
-    /// Ids of holds, and whether they last.
-    holds: Vec<(String, bool)>,
+    /// Ids of reservations, and whether they last.
+    reservations: Vec<(String, bool)>,
     /// What was bought, and whether it was sent to the buyer: by item.
     bought: Vec<(String, i64, bool)>,
 }
@@ -157,7 +162,7 @@ struct Size {
 }
 
 impl Crowd {
-    /// Holds, changes and sales at spots where everybody does the same.
+    /// Reservations, changes and sales at spots where everybody does the same.
     async fn elbows(&self, number: u64) -> Done {
         let (mut dice, mut done) = (Dice::new(number), Done::default());
         let mut open: Vec<String> = Vec::new();
@@ -190,16 +195,22 @@ impl Crowd {
                     ("adjust", spot.asks(json!({ "delta": delta })), None)
                 }
                 choice => {
-                    let Some(hold) = open.pop() else { continue };
+                    let Some(reservation) = open.pop() else {
+                        continue;
+                    };
                     let sale = if choice == 8 { "order" } else { "outside" };
                     let kind = if choice == 7 { "release" } else { "commit" };
-                    (kind, json!({ "reservationId": hold, "sale": sale }), None)
+                    (
+                        kind,
+                        json!({ "reservationId": reservation, "sale": sale }),
+                        None,
+                    )
                 }
             };
             let (status, answer) = self.daemon.asked_to(kind, &payload, &staff()).await;
             if status != 200 {
-                let code = Refusal::of(&answer).code;
-                // Sold out; or the hold ran out, or a shopper had it.
+                let code = CommandRefusal::of(&answer).code;
+                // Sold out; or the reservation ran out, or a shopper had it.
                 let fair = if kind == "release" || kind == "commit" {
                     "CONFLICT"
                 } else {
@@ -211,18 +222,18 @@ impl Crowd {
             done.commands
                 .push(answer["commandId"].as_str().unwrap().to_owned());
             if let Some(lasts) = lasts {
-                let hold = answer["reservationId"].as_str().unwrap().to_owned();
-                done.holds.push((hold.clone(), lasts));
-                open.push(hold);
+                let reservation = answer["reservationId"].as_str().unwrap().to_owned();
+                done.reservations.push((reservation.clone(), lasts));
+                open.push(reservation);
             }
         }
         done
     }
 
     /// Every kind of command at a spot where nobody else is, so that each next answer is known.
-    async fn counts(&self, spot: &Spot, number: u64) -> (Done, Level) {
+    async fn counts(&self, spot: &Spot, number: u64) -> (Done, ExpectedLevel) {
         let (mut dice, mut done) = (Dice::new(number), Done::default());
-        let mut level = self.shop.holds(spot).await;
+        let mut level = self.shop.level_at(spot).await;
         let mut open: Vec<(String, i64)> = Vec::new();
         for _ in 0..self.steps {
             let (kind, payload) = match dice.below(6) {
@@ -252,21 +263,21 @@ impl Crowd {
                     ("adjust", spot.asks(json!({ "delta": delta })))
                 }
                 3 if !open.is_empty() => {
-                    let (hold, units) = open.remove(0);
-                    level.hold(-units);
-                    ("release", json!({ "reservationId": hold }))
+                    let (reservation, units) = open.remove(0);
+                    level.reserve(-units);
+                    ("release", json!({ "reservationId": reservation }))
                 }
                 4 if !open.is_empty() => {
-                    let (hold, units) = open.remove(0);
+                    let (reservation, units) = open.remove(0);
                     level.sell_held(units);
                     (
                         "commit",
-                        json!({ "reservationId": hold, "sale": "outside" }),
+                        json!({ "reservationId": reservation, "sale": "outside" }),
                     )
                 }
                 _ if level.available > 3 => {
                     let units = dice.units(3);
-                    level.hold(units);
+                    level.reserve(units);
                     (
                         "reserve",
                         spot.asks(json!({ "quantity": units, "ttlSeconds": 600 })),
@@ -278,9 +289,9 @@ impl Crowd {
             done.commands
                 .push(answer["commandId"].as_str().unwrap().to_owned());
             if kind == "reserve" {
-                let hold = answer["reservationId"].as_str().unwrap().to_owned();
-                done.holds.push((hold.clone(), true));
-                open.push((hold, payload["quantity"].as_i64().unwrap()));
+                let reservation = answer["reservationId"].as_str().unwrap().to_owned();
+                done.reservations.push((reservation.clone(), true));
+                open.push((reservation, payload["quantity"].as_i64().unwrap()));
             }
             let shown = answer.get("level").or_else(|| answer["levels"].get(0));
             if let Some(shown) = shown {
@@ -348,7 +359,7 @@ async fn a_crowd_leaves_the_store_as_the_books_say(size: Size, options: Options)
     Mirror::becomes_exact(&daemon, &shop).await;
     let mut expected = BTreeMap::new();
     for spot in &spots {
-        expected.insert(spot.item.clone(), shop.holds(spot).await);
+        expected.insert(spot.item.clone(), shop.level_at(spot).await);
     }
     // What a lost answer about half a batch leads to is shown elsewhere: often nobody can tell.
     let lost = if whole {
@@ -403,16 +414,20 @@ async fn a_crowd_leaves_the_store_as_the_books_say(size: Size, options: Options)
     shop.mistreats_calls(&json!({ "mutations": {} })).await;
 
     // Every hold that was to run out has.
-    let holds: Vec<&(String, bool)> = done.iter().flat_map(|done| &done.holds).collect();
-    let short: Vec<&str> = holds
+    let reservations: Vec<&(String, bool)> =
+        done.iter().flat_map(|done| &done.reservations).collect();
+    let short: Vec<&str> = reservations
         .iter()
         .filter(|(_, lasts)| !lasts)
         .map(|(id, _)| id.as_str())
         .collect();
     assert!(!short.is_empty());
-    eventually("short holds have run out", async || {
-        let open = daemon.holds().await;
-        let open = |id: &&str| open.iter().any(|hold| hold["reservationId"] == *id);
+    eventually("short reservations have run out", async || {
+        let open = daemon.reservations().await;
+        let open = |id: &&str| {
+            open.iter()
+                .any(|reservation| reservation["reservationId"] == *id)
+        };
         (!short.iter().any(open)).then_some(())
     })
     .await;
@@ -479,12 +494,12 @@ async fn a_crowd_leaves_the_store_as_the_books_say(size: Size, options: Options)
         .map(|command| command["reservationId"].as_str().unwrap())
         .collect();
     let mut ends = BTreeMap::<String, usize>::new();
-    for (id, _) in holds {
-        let hold = daemon.hold(id).await;
-        let state = hold["state"].as_str().unwrap();
+    for (id, _) in reservations {
+        let reservation = daemon.reservation(id).await;
+        let state = reservation["state"].as_str().unwrap();
         *ends.entry(state.to_owned()).or_default() += 1;
-        assert_ne!(state, "pending", "{hold}");
-        for line in hold["items"]
+        assert_ne!(state, "pending", "{reservation}");
+        for line in reservation["items"]
             .as_array()
             .unwrap()
             .iter()
@@ -495,15 +510,18 @@ async fn a_crowd_leaves_the_store_as_the_books_say(size: Size, options: Options)
                 .unwrap();
             let units = line["quantity"].as_i64().unwrap();
             if state == "held" {
-                level.hold(units);
+                level.reserve(units);
             } else if sold_outside.contains(&id.as_str()) {
-                level.hold(units);
+                level.reserve(units);
                 level.sell_held(units);
             }
         }
     }
     for state in ["held", "committed", "released", "expired"] {
-        assert!(ends.contains_key(state), "no hold was {state}: {ends:?}");
+        assert!(
+            ends.contains_key(state),
+            "no reservation was {state}: {ends:?}"
+        );
     }
     let truth = shop.truth().await;
     for (item, level) in expected
@@ -513,8 +531,8 @@ async fn a_crowd_leaves_the_store_as_the_books_say(size: Size, options: Options)
         let here = truth["levels"].as_array().unwrap().iter().find(|row| {
             row["inventoryItemId"] == item.as_str() && row["locationId"] == place.as_str()
         });
-        let there = Level::of(here.unwrap());
-        assert_eq!(there, *level, "item {item}; holds ended {ends:?}");
+        let there = ExpectedLevel::of(here.unwrap());
+        assert_eq!(there, *level, "item {item}; reservations ended {ends:?}");
         assert!(
             there.available >= 0 && there.reserved >= 0,
             "item {item}: {there:?}"

@@ -112,7 +112,7 @@ struct Hour {
     happened: BTreeMap<&'static str, u32>,
     /// Ids of the commands that were acknowledged.
     commands: Vec<String>,
-    holds: Vec<String>,
+    reservations: Vec<String>,
 }
 
 impl Hour {
@@ -165,7 +165,7 @@ impl Hour {
             daemon,
             happened: BTreeMap::new(),
             commands: Vec::new(),
-            holds: Vec::new(),
+            reservations: Vec::new(),
         }
     }
 
@@ -407,8 +407,8 @@ impl Hour {
         let kind = *self.dice.one_of(&COMMANDS);
         match kind {
             "adjust" => payload["delta"] = json!(2 - units),
-            "release" => match self.holds.pop() {
-                Some(hold) => payload = json!({ "reservationId": hold }),
+            "release" => match self.reservations.pop() {
+                Some(reservation) => payload = json!({ "reservationId": reservation }),
                 None => return,
             },
             _ => payload["quantity"] = json!(units),
@@ -426,7 +426,7 @@ impl Hour {
             self.commands
                 .push(answer["commandId"].as_str().unwrap().to_owned());
             if kind == "reserve" {
-                self.holds
+                self.reservations
                     .push(answer["reservationId"].as_str().unwrap().to_owned());
             }
         }

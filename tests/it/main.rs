@@ -5,7 +5,6 @@
 )]
 
 mod alerts;
-mod attempts;
 mod broker;
 mod circumstances;
 mod claims;
@@ -23,6 +22,7 @@ mod logging;
 mod names;
 mod omni;
 mod oms;
+mod outbox;
 mod payments;
 mod policy;
 mod posts;

@@ -1,8 +1,8 @@
-//! What a shop may set about commands, and the end of all holds.
+//! What a shop may set about commands, and the end of all reservations.
 
 use schemas::Role;
 use serde_json::{Value, json};
-use tests::{Level, Refusal, Settings, TestDaemon, TestShop, Token, arguments};
+use tests::{CommandRefusal, ExpectedLevel, Settings, TestDaemon, TestShop, Token, arguments};
 
 fn staff() -> Token {
     Token::of(Role::Staff)
@@ -28,7 +28,7 @@ async fn a_strict_shop_answers_when_the_store_has_done_it_or_says_why_not() {
     let daemon = daemon_with(&shop, "strict = true").await;
     let mut client = daemon.client(&staff()).await;
     let (spot, changed) = (shop.spot(0, 10).await, shop.spot(1, 10).await);
-    let mut books = shop.holds(&spot).await;
+    let mut books = shop.level_at(&spot).await;
 
     let answer = client
         .asks("inventory:reserve", &spot.asks(json!({ "quantity": 2 })))
@@ -38,14 +38,14 @@ async fn a_strict_shop_answers_when_the_store_has_done_it_or_says_why_not() {
         (&json!(true), &json!("held")),
         "{answer}"
     );
-    books.hold(2);
-    assert_eq!(shop.holds(&spot).await, books, "it is there already");
+    books.reserve(2);
+    assert_eq!(shop.level_at(&spot).await, books, "it is there already");
     let answer = daemon
         .takes("adjust", &spot.asks(json!({ "delta": -1 })))
         .await;
     assert_eq!(answer["state"], "confirmed");
     books.adjust(-1);
-    assert_eq!(shop.holds(&spot).await, books);
+    assert_eq!(shop.level_at(&spot).await, books);
     let ended = daemon
         .told(
             &arguments("update", &spot.asks(json!({ "quantity": 5 }))).unwrap(),
@@ -57,10 +57,10 @@ async fn a_strict_shop_answers_when_the_store_has_done_it_or_says_why_not() {
         "{ended:?}"
     );
     books.set(5);
-    assert_eq!(shop.holds(&spot).await, books);
+    assert_eq!(shop.level_at(&spot).await, books);
 
     shop.mistreats_webhooks(&json!({ "paused": true })).await;
-    let now = Level::of(
+    let now = ExpectedLevel::of(
         &shop
             .adjusts(&changed, "available", 2 - changed.available)
             .await,
@@ -76,10 +76,14 @@ async fn a_strict_shop_answers_when_the_store_has_done_it_or_says_why_not() {
     let answer = client
         .asks("inventory:reserve", &changed.asks(json!({ "quantity": 2 })))
         .await;
-    assert_eq!(Refusal::of(&answer).code, "INSUFFICIENT_STOCK", "{answer}");
     assert_eq!(
-        shop.holds(&changed).await,
-        Level {
+        CommandRefusal::of(&answer).code,
+        "INSUFFICIENT_STOCK",
+        "{answer}"
+    );
+    assert_eq!(
+        shop.level_at(&changed).await,
+        ExpectedLevel {
             available: 1,
             on_hand: now.on_hand - 1,
             ..now
@@ -95,16 +99,16 @@ async fn without_a_location_a_command_applies_at_the_shops_own_choice() {
     let first = shop.spot(0, 0).await;
     assert_ne!(spot.location, first.location);
     let daemon = daemon_with(&shop, &format!("default_location = {}", spot.location)).await;
-    let mut books = shop.holds(&spot).await;
+    let mut books = shop.level_at(&spot).await;
 
     let mut anywhere = spot.asks(json!({ "quantity": 2 }));
     anywhere["locationId"] = Value::Null;
     let answer = daemon.takes("reserve", &anywhere).await;
 
     assert_eq!(answer["levels"][0]["locationId"], spot.location);
-    books.hold(2);
+    books.reserve(2);
     daemon.settles().await;
-    assert_eq!(shop.holds(&spot).await, books);
+    assert_eq!(shop.level_at(&spot).await, books);
     // What is said goes before what is set.
     let there = shop.elsewhere(&spot, 1).await;
     let answer = daemon
@@ -163,7 +167,7 @@ async fn drained_no_hold_is_left_here_or_at_the_store() {
         0,
         "the store has them all when the command ends"
     );
-    assert_eq!(daemon.holds().await, [] as [Value; 0]);
+    assert_eq!(daemon.reservations().await, [] as [Value; 0]);
     let after = shop.truth().await["levels"].clone();
     for (before, after) in before
         .as_array()
@@ -171,7 +175,7 @@ async fn drained_no_hold_is_left_here_or_at_the_store() {
         .iter()
         .zip(after.as_array().unwrap())
     {
-        assert_eq!(Level::of(before), Level::of(after));
+        assert_eq!(ExpectedLevel::of(before), ExpectedLevel::of(after));
     }
     let again = daemon
         .told(

@@ -84,12 +84,14 @@ async fn examined(
 async fn at_home(daemon: &TestDaemon, shop: &TestShop) -> Value {
     let mut document = document(daemon, "openapi.json").await;
     let spot = shop.spot(0, 60).await;
-    let mut holds = Vec::new();
+    let mut reservations = Vec::new();
     for _ in 0..30 {
-        let hold = json!({ "inventoryItemId": spot.item, "locationId": spot.location, "quantity": 1, "reason": "held" });
-        let (status, answer) = daemon.posts("inventory/reserve", &hold, &admin()).await;
+        let reservation = json!({ "inventoryItemId": spot.item, "locationId": spot.location, "quantity": 1, "reason": "held" });
+        let (status, answer) = daemon
+            .posts("inventory/reserve", &reservation, &admin())
+            .await;
         assert_eq!(status, 200, "{answer}");
-        holds.push(answer["reservationId"].clone());
+        reservations.push(answer["reservationId"].clone());
     }
     let known = [
         ("inventoryItemId", json!([spot.item])),
@@ -110,7 +112,7 @@ async fn at_home(daemon: &TestDaemon, shop: &TestShop) -> Value {
         let ids = if path.contains("/runs/") {
             json!(runs)
         } else {
-            json!(holds)
+            json!(reservations)
         };
         for operation in operations.as_object_mut().unwrap().values_mut() {
             let parameters = operation
@@ -128,9 +130,9 @@ async fn at_home(daemon: &TestDaemon, shop: &TestShop) -> Value {
                 let body = &mut operation["requestBody"]["content"]["application/json"];
                 // One that was committed cannot be released.
                 let own = match path.rsplit('/').next() {
-                    Some("commit") => &holds[..10],
-                    Some("extend") => &holds[10..20],
-                    _ => &holds[20..],
+                    Some("commit") => &reservations[..10],
+                    Some("extend") => &reservations[10..20],
+                    _ => &reservations[20..],
                 };
                 for (name, values) in known.iter().chain([&("reservationId", json!(own))]) {
                     narrow(&mut body["schema"], name, values);
@@ -336,7 +338,7 @@ async fn what_sockets_ask_and_are_told_is_as_described() {
     )
     .await;
     assert_eq!(refused["ok"], false);
-    let mut hold = Value::Null;
+    let mut reservation = Value::Null;
     for (event, more) in [
         ("inventory:reserve", Value::Null),
         ("inventory:extend", json!({ "ttlSeconds": 60 })),
@@ -345,12 +347,13 @@ async fn what_sockets_ask_and_are_told_is_as_described() {
         ("inventory:commit", json!({ "sale": "outside" })),
     ] {
         if more.is_null() {
-            hold = ask(event, level(json!({ "quantity": 1 })), &mut client).await["reservationId"]
-                .clone();
+            reservation =
+                ask(event, level(json!({ "quantity": 1 })), &mut client).await["reservationId"]
+                    .clone();
             continue;
         }
         let mut payload = more;
-        payload["reservationId"] = hold.clone();
+        payload["reservationId"] = reservation.clone();
         let answer = ask(event, payload, &mut client).await;
         assert_eq!(answer["ok"], true, "{event}: {answer}");
     }

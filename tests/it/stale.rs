@@ -3,7 +3,7 @@
 use schemas::Role;
 use serde_json::{Value, json};
 use sim::Options;
-use tests::{Level, Spot, TestDaemon, TestShop, Token, eventually};
+use tests::{ExpectedLevel, Spot, TestDaemon, TestShop, Token, eventually};
 
 fn staff() -> Token {
     Token::of(Role::Staff)
@@ -26,11 +26,11 @@ async fn unseen_shop() -> (TestShop, TestDaemon) {
 async fn a_hold_that_still_fits_after_an_unseen_change_is_held() {
     let (shop, daemon) = unseen_shop().await;
     let (spot, other) = (shop.spot(0, 10).await, shop.spot(1, 10).await);
-    let mut expected = Level::of(&shop.adjusts(&spot, "available", -4).await);
+    let mut expected = ExpectedLevel::of(&shop.adjusts(&spot, "available", -4).await);
     let answer = daemon
         .takes("reserve", &spot.asks(json!({ "quantity": 2 })))
         .await;
-    let hold = answer["reservationId"].as_str().unwrap().to_owned();
+    let reservation = answer["reservationId"].as_str().unwrap().to_owned();
     daemon
         .takes("adjust", &other.asks(json!({ "delta": -1 })))
         .await;
@@ -43,9 +43,9 @@ async fn a_hold_that_still_fits_after_an_unseen_change_is_held() {
             .all(|command| command["state"] == "confirmed"),
         "{commands:?}"
     );
-    assert_eq!(daemon.hold(&hold).await["state"], "held");
-    expected.hold(2);
-    assert_eq!(shop.holds(&spot).await, expected);
+    assert_eq!(daemon.reservation(&reservation).await["state"], "held");
+    expected.reserve(2);
+    assert_eq!(shop.level_at(&spot).await, expected);
     let outcomes: Vec<Value> = shop
         .mutations()
         .await
@@ -66,8 +66,8 @@ async fn an_update_over_an_unseen_change_is_a_conflict_and_its_sender_is_told() 
     let (spot, counted) = (shop.spot(0, 10).await, shop.spot(1, 10).await);
     let mut client = daemon.client(&staff()).await;
     let mut other = daemon.client(&Token::of(Role::Manager)).await;
-    let now = Level::of(&shop.adjusts(&spot, "available", -4).await);
-    let shelf = Level::of(&shop.adjusts(&counted, "available", 3).await);
+    let now = ExpectedLevel::of(&shop.adjusts(&spot, "available", -4).await);
+    let shelf = ExpectedLevel::of(&shop.adjusts(&counted, "available", 3).await);
 
     for payload in [
         spot.asks(json!({ "quantity": 77 })),
@@ -105,7 +105,7 @@ async fn an_update_over_an_unseen_change_is_a_conflict_and_its_sender_is_told() 
             .all(|command| command["state"] == "conflict")
     );
     assert_eq!(
-        (shop.holds(&spot).await, shop.holds(&counted).await),
+        (shop.level_at(&spot).await, shop.level_at(&counted).await),
         (now, shelf),
         "nothing was overwritten"
     );
@@ -115,7 +115,7 @@ async fn an_update_over_an_unseen_change_is_a_conflict_and_its_sender_is_told() 
     let anew = spot.asks(json!({ "quantity": 77, "expected": now.available }));
     daemon.takes("update", &anew).await;
     assert_eq!(daemon.settles().await[0]["state"], "confirmed");
-    assert_eq!(shop.holds(&spot).await.available, 77);
+    assert_eq!(shop.level_at(&spot).await.available, 77);
     other.asks("subscribe:notifications", &json!({})).await;
     assert_eq!(other.commands(), [], "only the sender is told");
 }
@@ -124,10 +124,10 @@ async fn an_update_over_an_unseen_change_is_a_conflict_and_its_sender_is_told() 
 async fn a_hold_that_a_shopper_was_faster_for_is_rejected_whole_and_its_owner_is_told() {
     let (shop, daemon) = unseen_shop().await;
     let (spot, other) = (shop.spot(0, 12).await, shop.spot(1, 12).await);
-    let untouched = shop.holds(&other).await;
+    let untouched = shop.level_at(&other).await;
     let mut owner = daemon.client(&staff()).await;
     shop.sells(&spot, spot.available - 2).await;
-    let now = shop.holds(&spot).await;
+    let now = shop.level_at(&spot).await;
     let line = |spot: &Spot| json!({ "inventoryItemId": spot.item, "locationId": spot.location, "quantity": 5 });
     let payload =
         json!({ "items": [line(&spot), line(&other)], "reason": "a basket", "reference": "B-1" });
@@ -163,7 +163,8 @@ async fn a_hold_that_a_shopper_was_faster_for_is_rejected_whole_and_its_owner_is
     daemon.nothing_is_pending().await;
     // Also the part that was there to be had is given back.
     eventually("it is given back", async || {
-        (shop.holds(&other).await == untouched && shop.holds(&spot).await == now).then_some(())
+        (shop.level_at(&other).await == untouched && shop.level_at(&spot).await == now)
+            .then_some(())
     })
     .await;
     let refusal = daemon
@@ -176,25 +177,25 @@ async fn a_hold_that_a_shopper_was_faster_for_is_rejected_whole_and_its_owner_is
     assert!(refusal.message.contains("rejected"), "{}", refusal.message);
     shop.mistreats_webhooks(&json!({})).await;
     daemon.comes_to_rest(&shop).await;
-    assert_eq!(daemon.holds().await, [] as [Value; 0]);
+    assert_eq!(daemon.reservations().await, [] as [Value; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sale_of_a_hold_that_a_shopper_was_faster_for_sells_nothing() {
     let (shop, daemon) = unseen_shop().await;
     let (spot, other) = (shop.spot(0, 12).await, shop.spot(1, 12).await);
-    let untouched = shop.holds(&other).await;
+    let untouched = shop.level_at(&other).await;
     shop.sells(&spot, spot.available - 2).await;
-    let now = shop.holds(&spot).await;
+    let now = shop.level_at(&spot).await;
     let line = |spot: &Spot| json!({ "inventoryItemId": spot.item, "locationId": spot.location, "quantity": 5 });
     // Both are given before the store has answered for either.
     shop.mistreats_calls(&json!({ "latencyMs": 300 })).await;
     let basket = json!({ "items": [line(&spot), line(&other)], "reason": "a basket" });
-    let hold = daemon.takes("reserve", &basket).await["reservationId"].clone();
+    let reservation = daemon.takes("reserve", &basket).await["reservationId"].clone();
     daemon
         .takes(
             "commit",
-            &json!({ "reservationId": hold, "sale": "outside" }),
+            &json!({ "reservationId": reservation, "sale": "outside" }),
         )
         .await;
     shop.mistreats_calls(&no_faults()).await;
@@ -208,16 +209,16 @@ async fn a_sale_of_a_hold_that_a_shopper_was_faster_for_sells_nothing() {
     assert_eq!(states, ["failed", "failed"], "{commands:?}");
     daemon.nothing_is_pending().await;
     eventually("all of it is given back", async || {
-        (shop.holds(&other).await.reserved == untouched.reserved).then_some(())
+        (shop.level_at(&other).await.reserved == untouched.reserved).then_some(())
     })
     .await;
     assert_eq!(
-        (shop.holds(&spot).await, shop.holds(&other).await),
+        (shop.level_at(&spot).await, shop.level_at(&other).await),
         (now, untouched),
         "a failed sale sells nothing"
     );
     assert_eq!(
-        daemon.hold(hold.as_str().unwrap()).await["state"],
+        daemon.reservation(reservation.as_str().unwrap()).await["state"],
         "rejected"
     );
 }
@@ -236,8 +237,8 @@ async fn a_lost_answer_about_half_a_batch_makes_nothing_happen_twice() {
         shop.mistreats_webhooks(&json!({ "paused": true })).await;
         let (stale, fresh) = (shop.spot(0, 12).await, shop.spot(1, 12).await);
         let mut expected = [
-            Level::of(&shop.adjusts(&stale, "available", -1).await),
-            shop.holds(&fresh).await,
+            ExpectedLevel::of(&shop.adjusts(&stale, "available", -1).await),
+            shop.level_at(&fresh).await,
         ];
         let line = |spot: &Spot| json!({ "inventoryItemId": spot.item, "locationId": spot.location, "quantity": 3 });
         shop.mistreats_calls(&json!({ "mutations": { "after": { "calls": 1 } } }))
@@ -249,9 +250,9 @@ async fn a_lost_answer_about_half_a_batch_makes_nothing_happen_twice() {
         let commands = daemon.settles().await;
         assert_eq!(commands[0]["state"], "confirmed", "{commands:?}");
         for level in &mut expected {
-            level.hold(3);
+            level.reserve(3);
         }
-        let there = [shop.holds(&stale).await, shop.holds(&fresh).await];
+        let there = [shop.level_at(&stale).await, shop.level_at(&fresh).await];
         assert_eq!(there, expected, "batch_atomic: {batch_atomic}");
     }
 }

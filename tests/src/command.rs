@@ -8,7 +8,7 @@ use crate::{Client, Mirror, Spot, TestDaemon, TestShop, Token, eventually};
 
 /// What a door says when it does not carry a command out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct CommandRefusal {
     /// The error's code, for programs.
     pub code: String,
     /// The error's sentence, for people.
@@ -19,7 +19,7 @@ pub struct Refusal {
     pub retryable: bool,
 }
 
-impl Refusal {
+impl CommandRefusal {
     /// Reads the `error` of an answer, which must be whole.
     pub fn of(answer: &Value) -> Self {
         let error = &answer["error"];
@@ -34,9 +34,9 @@ impl Refusal {
     }
 }
 
-/// What a level should hold, counted beside it.
+/// What a level should be, counted beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Level {
+pub struct ExpectedLevel {
     /// Units that may be sold.
     pub available: i64,
     /// What open orders have taken.
@@ -47,7 +47,7 @@ pub struct Level {
     pub on_hand: i64,
 }
 
-impl Level {
+impl ExpectedLevel {
     /// Of a level in the shop's truth, or of one in the mirror.
     pub fn of(level: &Value) -> Self {
         let quantities = if level["quantities"].is_object() {
@@ -65,7 +65,7 @@ impl Level {
     }
 
     /// So many are held, or given back when negative.
-    pub fn hold(&mut self, units: i64) {
+    pub fn reserve(&mut self, units: i64) {
         self.available -= units;
         self.reserved += units;
     }
@@ -109,8 +109,8 @@ impl Spot {
 
 impl TestShop {
     /// What it believes of a spot.
-    pub async fn holds(&self, spot: &Spot) -> Level {
-        Level::of(&self.level(spot).await)
+    pub async fn level_at(&self, spot: &Spot) -> ExpectedLevel {
+        ExpectedLevel::of(&self.level(spot).await)
     }
 }
 
@@ -149,10 +149,10 @@ impl TestDaemon {
     }
 
     /// Gives a command over REST that is refused.
-    pub async fn refuses(&self, kind: &str, payload: &Value) -> Refusal {
+    pub async fn refuses(&self, kind: &str, payload: &Value) -> CommandRefusal {
         let (status, answer) = self.asked_to(kind, payload, &Token::of(Role::Staff)).await;
         assert!(status >= 400, "{kind} {payload}: {answer}");
-        Refusal::of(&answer)
+        CommandRefusal::of(&answer)
     }
 
     /// Runs `stockd` with these arguments and this daemon's address.
@@ -221,17 +221,17 @@ impl TestDaemon {
     }
 
     /// The open reservations.
-    pub async fn holds(&self) -> Vec<Value> {
+    pub async fn reservations(&self) -> Vec<Value> {
         self.pages("reservations", "after").await
     }
 
-    /// A hold, open or not.
-    pub async fn hold(&self, id: &str) -> Value {
-        let (status, hold) = self
+    /// A reservation, open or not.
+    pub async fn reservation(&self, id: &str) -> Value {
+        let (status, reservation) = self
             .asked(&format!("reservations/{id}"), &Token::of(Role::Admin))
             .await;
-        assert_eq!(status, 200, "{hold}");
-        hold
+        assert_eq!(status, 200, "{reservation}");
+        reservation
     }
 
     /// Waits until nothing is pending at any level.

@@ -34,7 +34,7 @@ pub use binary::{Ended, stockd, stockd_ends};
 pub use broker::{Found, Sent, TestBroker};
 pub use cable::Cable;
 pub use client::{Client, Dashboard, Page};
-pub use command::{Level, Refusal, arguments};
+pub use command::{CommandRefusal, ExpectedLevel, arguments};
 pub use crowd::Crowd;
 pub use daemon::{Settings, TestDaemon, free_address};
 pub use demo::TestDemo;

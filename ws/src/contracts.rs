@@ -3,9 +3,9 @@
 //! A contract decides who may join what, what an event is called and how it looks, and how a client is answered;
 //! nothing else differs. Each is a module that reads like the table in its document.
 
-pub(crate) mod fact;
 pub(crate) mod hub;
 mod names;
+pub(crate) mod normalized;
 pub(crate) mod oda;
 pub(crate) mod omni;
 pub(crate) mod oms;
@@ -45,7 +45,7 @@ const ERROR: &str = "error";
 /// What one contract answers to the questions that all are asked.
 pub(crate) trait Contract: Sync {
     /// An event as this contract tells it: nothing, once, or several times by several names.
-    fn parts(&self, told: &Telling<'_>) -> Vec<Part>;
+    fn messages(&self, outgoing: &OutgoingEvent<'_>) -> Vec<ContractMessage>;
 
     /// The rooms one is in from the start.
     fn first_rooms(&self, identity: &Identity) -> BTreeSet<Room>;
@@ -89,7 +89,7 @@ pub(crate) trait Contract: Sync {
 }
 
 /// An event that is to be told.
-pub(crate) struct Telling<'a> {
+pub(crate) struct OutgoingEvent<'a> {
     pub(crate) event: &'a Event,
     /// Its place in the log; none for the ephemeral.
     pub(crate) offset: Option<Offset>,
@@ -102,21 +102,21 @@ pub(crate) struct Telling<'a> {
 }
 
 /// One of the frames that an event becomes.
-pub(crate) struct Part {
+pub(crate) struct ContractMessage {
     pub(crate) name: Cow<'static, str>,
-    /// As JSON; shared where several parts say the same.
+    /// As JSON; shared where several messages say the same.
     pub(crate) payload: Arc<str>,
     /// It is for whoever is in one of these; `None` for everybody in one of the event's own rooms.
     pub(crate) rooms: Option<Vec<Room>>,
 }
 
-impl Part {
+impl ContractMessage {
     /// For everybody who hears the event.
     pub(crate) fn new(name: impl Into<Cow<'static, str>>, payload: &impl Serialize) -> Self {
         Self::shared(name, &json_text(payload))
     }
 
-    /// The same with a payload that other parts have as well.
+    /// The same with a payload that other messages have as well.
     pub(crate) fn shared(name: impl Into<Cow<'static, str>>, payload: &Arc<str>) -> Self {
         Self {
             name: name.into(),
@@ -150,7 +150,7 @@ pub(crate) struct Arrived<'a> {
     pub(crate) at: Timestamp,
 }
 
-/// A part as a whole WebSocket frame, shared by all who are sent it.
+/// A message as a whole WebSocket frame, shared by all who are sent it.
 #[derive(Debug)]
 pub(crate) struct Frame {
     pub(crate) bytes: Bytes,
@@ -307,22 +307,22 @@ impl Namespace {
         limited_to: Option<&[LocationId]>,
         recoverable: bool,
     ) -> Box<[Frame]> {
-        let parts = self.parts(broadcast, limited_to);
-        let (last, offset) = (parts.len(), broadcast.offset.filter(|_| recoverable));
+        let messages = self.messages(broadcast, limited_to);
+        let (last, offset) = (messages.len(), broadcast.offset.filter(|_| recoverable));
         let cursor = |sent: usize| {
-            let parts = if sent == last {
+            let messages = if sent == last {
                 0
             } else {
                 u8::try_from(sent).unwrap_or(u8::MAX)
             };
             offset.map(|offset| Cursor {
-                parts,
+                messages,
                 ..Cursor::at(offset)
             })
         };
         (1..)
-            .zip(parts)
-            .map(|(sent, part)| self.frame(part, cursor(sent)))
+            .zip(messages)
+            .map(|(sent, message)| self.frame(message, cursor(sent)))
             .collect()
     }
 
@@ -333,22 +333,26 @@ impl Namespace {
         limited_to: Option<&[LocationId]>,
         cursor: Cursor,
     ) -> Box<[Frame]> {
-        let parts = self.parts(broadcast, limited_to);
-        parts
+        let messages = self.messages(broadcast, limited_to);
+        messages
             .into_iter()
-            .map(|part| self.frame(part, Some(cursor)))
+            .map(|message| self.frame(message, Some(cursor)))
             .collect()
     }
 
     /// What an event becomes, which is logged here: once for all who share it. Never what is in it.
-    fn parts(self, broadcast: &Broadcast, limited_to: Option<&[LocationId]>) -> Vec<Part> {
-        let parts = self.contract().parts(&broadcast.telling(limited_to));
-        for part in &parts {
-            let rooms = part.rooms.as_deref().unwrap_or(&broadcast.rooms);
+    fn messages(
+        self,
+        broadcast: &Broadcast,
+        limited_to: Option<&[LocationId]>,
+    ) -> Vec<ContractMessage> {
+        let messages = self.contract().messages(&broadcast.outgoing(limited_to));
+        for message in &messages {
+            let rooms = message.rooms.as_deref().unwrap_or(&broadcast.rooms);
             tracing::debug!(
                 shop.domain = %broadcast.shop,
                 namespace = self.as_str(),
-                event = %part.name,
+                event = %message.name,
                 kind = broadcast.event.kind().as_str(),
                 origin = ?broadcast.event.origin(),
                 rooms = rooms.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
@@ -356,18 +360,18 @@ impl Namespace {
                 "told"
             );
         }
-        parts
+        messages
     }
 
-    fn frame(self, part: Part, cursor: Option<Cursor>) -> Frame {
+    fn frame(self, message: ContractMessage, cursor: Option<Cursor>) -> Frame {
         let bytes = match self {
             // What it tells of an event is a message as it is.
-            Self::Omni => frame::text(&part.payload),
-            _ => self.event(&part.name, &part.payload, cursor),
+            Self::Omni => frame::text(&message.payload),
+            _ => self.event(&message.name, &message.payload, cursor),
         };
         Frame {
             bytes,
-            rooms: part.rooms.map(Vec::into_boxed_slice),
+            rooms: message.rooms.map(Vec::into_boxed_slice),
         }
     }
 

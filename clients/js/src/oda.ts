@@ -4,7 +4,7 @@ import { io, type Socket } from 'socket.io-client';
 import type {
   CommandShape,
   ErrorBody,
-  HoldAnswer,
+  ReservationAnswer,
   LevelAnswer,
   LevelChange,
   LevelShape,
@@ -116,7 +116,7 @@ export type Refused = { ok: false; error: ErrorBody };
 export type Subscribed = { ok: true; rooms: string[]; offset: string; levels?: LevelShape[] };
 export type Commanded = { ok: true } & LevelAnswer;
 export type Reserved = { ok: true } & ReserveAnswer;
-export type Settled = { ok: true } & HoldAnswer;
+export type Settled = { ok: true } & ReservationAnswer;
 
 type Answer<Given> = (answer: Given | Refused) => void;
 /** A request whose payload may be left out. */

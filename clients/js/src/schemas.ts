@@ -19,35 +19,35 @@ export type Command =
     /** Why, for the audit trail. */
     reason: string;
   }
-  /** Turn a hold into a sale. */
+  /** Turn a reservation into a sale. */
   | {
     kind: 'commit';
     /** The order, when there is one. */
     orderId?: number | string | null;
-    /** Which hold. */
+    /** Which reservation. */
     reservationId: string;
     /** Through which door the sale went. */
     sale: Sale;
   }
-  /** Let a hold last longer. */
+  /** Let a reservation last longer. */
   | {
     kind: 'extend';
-    /** Which hold. */
+    /** Which reservation. */
     reservationId: string;
     /** From now, in seconds. */
     ttlSeconds?: number | null;
   }
-  /** Give a hold back. */
+  /** Give a reservation back. */
   | {
     kind: 'release';
-    /** Which hold. */
+    /** Which reservation. */
     reservationId: string;
   }
-  /** Hold stock, all of it or none. */
+  /** Reserve stock, all of it or none. */
   | {
     /** Repeating the command with the same key changes nothing. */
     idempotencyKey?: string | null;
-    /** What to hold. */
+    /** What to reserve. */
     items: ReserveItem[];
     kind: 'reserve';
     /** Why, for the audit trail. */
@@ -80,13 +80,13 @@ export type Command =
 export type CommandKind =
   /** Change `available` by a difference. */
   | 'adjust'
-  /** Turn a hold into a sale. */
+  /** Turn a reservation into a sale. */
   | 'commit'
-  /** Let a hold last longer. */
+  /** Let a reservation last longer. */
   | 'extend'
-  /** Give a hold back. */
+  /** Give a reservation back. */
   | 'release'
-  /** Hold stock. */
+  /** Reserve stock. */
   | 'reserve'
   /** Set a quantity. */
   | 'update';
@@ -253,7 +253,7 @@ export type Event =
     data: LevelShape;
     kind: 'inventory:out_of_stock';
   }
-  /** A hold changed. */
+  /** A reservation changed. */
   | {
     data: ReservationShape;
     kind: 'inventory:reservation';
@@ -363,14 +363,6 @@ export type Event =
     data: Typing;
     kind: 'typing';
   };
-
-/** What a `release`, `extend` or `commit` is answered. */
-export interface HoldAnswer {
-  /** By which it is found again. */
-  commandId: string;
-  /** The hold as it is now. */
-  reservation: ReservationShape;
-}
 
 /** What a variant's stock is counted of. */
 export type InventoryItemId = string;
@@ -643,13 +635,21 @@ export interface ProductShape {
   vendor: string;
 }
 
-/** A hold on stock. */
+/** What a `release`, `extend` or `commit` is answered. */
+export interface ReservationAnswer {
+  /** By which it is found again. */
+  commandId: string;
+  /** The hold as it is now. */
+  reservation: ReservationShape;
+}
+
+/** Stock set aside for somebody. */
 export interface ReservationShape {
-  /** Who holds. */
+  /** Who made it. */
   createdBy: UserId;
   /** When it ends by itself. */
   expiresAt: string;
-  /** What it holds. */
+  /** The items that it sets aside. */
   items: ReservedItem[];
   /** Why, in the holder's words. */
   reason: string;
@@ -661,7 +661,7 @@ export interface ReservationShape {
   state: ReservationState;
 }
 
-/** Where a hold stands. */
+/** Where a reservation stands. */
 export type ReservationState =
   /** Held by us, not yet at Shopify. */
   | 'pending'
@@ -684,13 +684,13 @@ export interface ReserveAnswer {
   expiresAt: string;
   /** The levels as they are now. */
   levels: LevelShape[];
-  /** By which the hold is released, extended and committed. */
+  /** By which the reservation is released, extended and committed. */
   reservationId: string;
-  /** Where the hold stands. */
+  /** Where the reservation stands. */
   state: ReservationState;
 }
 
-/** One item to hold. */
+/** One item to reserve. */
 export interface ReserveItem {
   /** Of which item. */
   inventoryItemId: number | string;
@@ -700,7 +700,7 @@ export interface ReserveItem {
   quantity: number;
 }
 
-/** One item of a hold. */
+/** One item of a reservation. */
 export interface ReservedItem {
   /** Of which item. */
   inventoryItemId: InventoryItemId;

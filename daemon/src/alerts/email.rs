@@ -15,7 +15,7 @@ use lettre::{Address, Message as Mail};
 use tokio::time::timeout;
 
 use super::message::{Message, Style};
-use super::outlet::{Refusal, Sending};
+use super::outlet::{SendRefusal, Sending};
 use crate::config::{Security, Smtp};
 use crate::limits::{
     ALERT_LINES_MAX, ALERT_TIMEOUT, SMTP_COMMAND_TIMEOUT, SMTP_DATA_TIMEOUT, SMTP_MAIL_TIMEOUT,
@@ -72,13 +72,14 @@ impl Post {
         message: &Message,
         recipient: usize,
         sending: &Sending<'_>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), SendRefusal> {
         let Some(to) = self.to.get(recipient) else {
             return Ok(());
         };
         let mail = self.mail(message, to, sending);
-        let mail = mail
-            .map_err(|problem| Refusal::Never(format!("no mail can be made of it: {problem}")))?;
+        let mail = mail.map_err(|problem| {
+            SendRefusal::Never(format!("no mail can be made of it: {problem}"))
+        })?;
         hand_over(&mail, self.connect().await?).await
     }
 
@@ -105,7 +106,7 @@ impl Post {
             )
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, Refusal> {
+    async fn connect(&self) -> Result<AsyncSmtpConnection, SendRefusal> {
         let Smtp {
             host,
             security,
@@ -135,7 +136,7 @@ impl Post {
 }
 
 /// Gives a mail to a server that has let us in.
-async fn hand_over(mail: &Mail, mut connection: AsyncSmtpConnection) -> Result<(), Refusal> {
+async fn hand_over(mail: &Mail, mut connection: AsyncSmtpConnection) -> Result<(), SendRefusal> {
     let parameters = parameters(mail, &connection)?;
     let envelope = mail.envelope();
     let from = connection.command(From::new(envelope.from().cloned(), parameters));
@@ -159,11 +160,11 @@ async fn hand_over(mail: &Mail, mut connection: AsyncSmtpConnection) -> Result<(
 async fn in_time<T>(
     limit: Duration,
     step: impl Future<Output = Result<T, smtp::Error>>,
-    refusal: impl Fn(&smtp::Error) -> Refusal,
-) -> Result<T, Refusal> {
+    refusal: impl Fn(&smtp::Error) -> SendRefusal,
+) -> Result<T, SendRefusal> {
     match timeout(limit, step).await {
         Ok(taken) => taken.map_err(|error| refusal(&error)),
-        Err(_) => Err(Refusal::Later(
+        Err(_) => Err(SendRefusal::Later(
             "the mail server does not answer in time".to_owned(),
             None,
         )),
@@ -171,14 +172,17 @@ async fn in_time<T>(
 }
 
 /// What a server must be told of a mail that is not all ASCII.
-fn parameters(mail: &Mail, server: &AsyncSmtpConnection) -> Result<Vec<MailParameter>, Refusal> {
+fn parameters(
+    mail: &Mail,
+    server: &AsyncSmtpConnection,
+) -> Result<Vec<MailParameter>, SendRefusal> {
     let can = |extension| server.server_info().supports_feature(extension);
     let mut parameters = Vec::new();
     let envelope = mail.envelope();
     let mut addresses = envelope.from().into_iter().chain(envelope.to());
     if addresses.any(|address| !AsRef::<str>::as_ref(address).is_ascii()) {
         if !can(Extension::SmtpUtfEight) {
-            return Err(Refusal::Never(
+            return Err(SendRefusal::Never(
                 "the mail server takes no addresses beyond ASCII".to_owned(),
             ));
         }
@@ -191,7 +195,7 @@ fn parameters(mail: &Mail, server: &AsyncSmtpConnection) -> Result<Vec<MailParam
 }
 
 /// What is wrong before the mail was shown is wrong with the server or with us, so it can be put right.
-fn unconnected(error: &smtp::Error) -> Refusal {
+fn unconnected(error: &smtp::Error) -> SendRefusal {
     let reason = match error.status() {
         Some(code) => format!("the mail server lets us not in ({code}): check user and password"),
         None if error.is_tls() => {
@@ -203,17 +207,17 @@ fn unconnected(error: &smtp::Error) -> Refusal {
         }
         None => "the mail server cannot be reached".to_owned(),
     };
-    Refusal::Later(reason, None)
+    SendRefusal::Later(reason, None)
 }
 
 /// What a server says of the mail itself. Its words may name mailboxes, so only the code is told.
-fn untaken(error: &smtp::Error) -> Refusal {
+fn untaken(error: &smtp::Error) -> SendRefusal {
     match error.status() {
         Some(code) if error.is_permanent() => {
-            Refusal::Never(format!("the mail server answered {code}"))
+            SendRefusal::Never(format!("the mail server answered {code}"))
         }
-        Some(code) => Refusal::Later(format!("the mail server answered {code}"), None),
-        None => Refusal::Later("the connection to the mail server broke".to_owned(), None),
+        Some(code) => SendRefusal::Later(format!("the mail server answered {code}"), None),
+        None => SendRefusal::Later("the connection to the mail server broke".to_owned(), None),
     }
 }
 

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::email::Post;
 use self::message::Message;
-use self::outlet::{Outlet, Refusal, Sending};
+use self::outlet::{Outlet, SendRefusal, Sending};
 use crate::config::{self, ConfigError, Environment, SecretRef, Terms};
 use crate::limits;
 use crate::supervisor::Heartbeat;
@@ -335,12 +335,12 @@ impl Reader {
                 .await
             {
                 Ok(()) => kept.sent += 1,
-                Err(Refusal::Never(reason)) => {
+                Err(SendRefusal::Never(reason)) => {
                     tracing::error!(channel = self.name(), %offset, reason, "an alert was refused for good and is given up");
                     kept.given_up += 1;
                     refused = Some(reason);
                 }
-                Err(Refusal::Later(reason, after)) => {
+                Err(SendRefusal::Later(reason, after)) => {
                     let pause = self.pause(*tries).max(after.unwrap_or_default());
                     tracing::warn!(channel = self.name(), %offset, reason, ?pause, "an alert could not be sent; trying again");
                     *tries = tries.saturating_add(1);

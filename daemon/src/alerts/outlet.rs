@@ -45,7 +45,7 @@ pub(super) enum Outlet {
 
 /// Why a message was not taken.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(super) enum SendRefusal {
     /// Not now, or nobody knows: the same is sent again, not before that time has passed.
     Later(String, Option<Duration>),
     /// This one never.
@@ -84,7 +84,7 @@ impl Outlet {
         message: &Message,
         recipient: usize,
         sending: &Sending<'_>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), SendRefusal> {
         let (request, body) = match self {
             Self::Email(post) => return post.send(message, recipient, sending).await,
             Self::Slack(address) => {
@@ -108,8 +108,8 @@ impl Outlet {
         let request = request
             .header(header::CONTENT_TYPE, "application/json")
             .body(Bytes::from(body));
-        let request =
-            request.map_err(|problem| Refusal::Never(format!("it cannot be sent: {problem}")))?;
+        let request = request
+            .map_err(|problem| SendRefusal::Never(format!("it cannot be sent: {problem}")))?;
         let answer = timeout(ALERT_TIMEOUT, sending.transport.send(request)).await;
         let answer = answer
             .unwrap_or(Err(TransportError::Timeout))
@@ -154,7 +154,7 @@ fn sign(key: &[u8], content: &str) -> String {
     BASE64.encode(mac.finalize().into_bytes())
 }
 
-fn unanswered(error: &TransportError) -> Refusal {
+fn unanswered(error: &TransportError) -> SendRefusal {
     let reason = match error {
         TransportError::Connect(_) => "nobody answers at its address",
         TransportError::Timeout => "it does not answer in time",
@@ -163,10 +163,10 @@ fn unanswered(error: &TransportError) -> Refusal {
             "TLS cannot be set up: install the distribution's package ca-certificates"
         }
     };
-    Refusal::Later(reason.to_owned(), None)
+    SendRefusal::Later(reason.to_owned(), None)
 }
 
-fn taken(status: StatusCode, headers: &HeaderMap) -> Result<(), Refusal> {
+fn taken(status: StatusCode, headers: &HeaderMap) -> Result<(), SendRefusal> {
     if status.is_success() {
         return Ok(());
     }
@@ -177,13 +177,13 @@ fn taken(status: StatusCode, headers: &HeaderMap) -> Result<(), Refusal> {
         StatusCode::TOO_MANY_REQUESTS,
     ];
     if !status.is_server_error() && !passing.contains(&status) {
-        return Err(Refusal::Never(reason));
+        return Err(SendRefusal::Never(reason));
     }
     let seconds = headers
         .get(header::RETRY_AFTER)
         .and_then(|value| value.to_str().ok()?.parse().ok());
     let after = seconds.map(|seconds| Duration::from_secs(seconds).min(ALERT_RETRY_AFTER_MAX));
-    Err(Refusal::Later(reason, after))
+    Err(SendRefusal::Later(reason, after))
 }
 
 #[cfg(test)]

@@ -231,10 +231,13 @@ fn sentence(terminal: &Terminal, answer: &Value) -> String {
             level["available"]
         );
     }
-    let hold = answer.get("reservation").unwrap_or(answer);
-    let (id, state) = (text(&hold["reservationId"]), text(&hold["state"]));
-    if [json!("pending"), json!("held")].contains(&hold["state"]) {
-        let until = hold["expiresAt"]
+    let reservation = answer.get("reservation").unwrap_or(answer);
+    let (id, state) = (
+        text(&reservation["reservationId"]),
+        text(&reservation["state"]),
+    );
+    if [json!("pending"), json!("held")].contains(&reservation["state"]) {
+        let until = reservation["expiresAt"]
             .as_str()
             .and_then(|time| time.parse::<Timestamp>().ok());
         let until = until

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, schema_for};
-use schemas::command::{HoldAnswer, LevelAnswer, ReserveAnswer};
+use schemas::command::{LevelAnswer, ReservationAnswer, ReserveAnswer};
 use schemas::shape::{CommandShape, LevelShape, OrderShape, ReservationShape};
 use schemas::{ErrorBody, Event, SyncRun};
 use serde::Serialize;
@@ -77,10 +77,10 @@ const ENTRIES: [Entry; 13] = [
         shape::<Event>,
     ),
     (
-        "hold-answer",
-        "hold-answer.schema.json",
+        "reservation-answer",
+        "reservation-answer.schema.json",
         "what release, extend and commit are answered",
-        shape::<HoldAnswer>,
+        shape::<ReservationAnswer>,
     ),
     (
         "level",
@@ -103,7 +103,7 @@ const ENTRIES: [Entry; 13] = [
     (
         "reservation",
         "reservation.schema.json",
-        "a hold",
+        "a reservation",
         shape::<ReservationShape>,
     ),
     (

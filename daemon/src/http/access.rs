@@ -94,7 +94,7 @@ pub(super) const RUN_MANAGERS: TokenAccess = of_roles(
 /// Whoever may release every reservation.
 pub(super) const RELEASERS: TokenAccess = of_roles(
     &[Role::Admin, Role::SuperAdmin],
-    "the role {role} may not release every hold",
+    "the role {role} may not release every reservation",
 );
 /// Whoever runs the installation.
 pub(super) const ADMINS_OF_EVERY_SHOP: TokenAccess = TokenAccess {

@@ -2,7 +2,7 @@
 //! payloads `docs/contracts.md` tells in words.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use schemas::command::{CommandKind, HoldAnswer, LevelAnswer, ReserveAnswer};
+use schemas::command::{CommandKind, LevelAnswer, ReservationAnswer, ReserveAnswer};
 use schemas::event::{
     CustomerActivity, CustomerPresence, LevelChange, Notice, OrderChanged, PriceChange,
     ProductShape, Transfer, WebhookReceived,
@@ -21,7 +21,7 @@ use super::commands;
 use super::route::{SchemaMaker, generators, of};
 
 /// What a client hears: the event's name, what happened, and its `data`, or its whole payload.
-type Told = (&'static str, &'static str, Payload);
+type MessageEntry = (&'static str, &'static str, Payload);
 /// A message of a contract that is not described in full: its name, and its payload.
 type Message = (&'static str, SchemaMaker);
 
@@ -97,17 +97,17 @@ fn asked(request: OdaRequest) -> (&'static str, SchemaMaker, SchemaMaker) {
         OdaRequest::Release => (
             "Release a reservation.",
             |g| commands::payload(CommandKind::Release, g),
-            of::<HoldAnswer>,
+            of::<ReservationAnswer>,
         ),
         OdaRequest::Extend => (
             "Extend a reservation, counted from now.",
             |g| commands::payload(CommandKind::Extend, g),
-            of::<HoldAnswer>,
+            of::<ReservationAnswer>,
         ),
         OdaRequest::Commit => (
             "Turn a reservation into a sale.",
             |g| commands::payload(CommandKind::Commit, g),
-            of::<HoldAnswer>,
+            of::<ReservationAnswer>,
         ),
         OdaRequest::AuthRefresh => (
             "A fresh token before the old one runs out.",
@@ -138,9 +138,10 @@ fn told(message: OdaMessage) -> (&'static str, Payload) {
             "A level rose above its threshold.",
             framed_or_posted(of::<LevelShape>),
         ),
-        OdaMessage::InventoryReservation => {
-            ("A hold changed.", framed_or_posted(of::<ReservationShape>))
-        }
+        OdaMessage::InventoryReservation => (
+            "A reservation changed.",
+            framed_or_posted(of::<ReservationShape>),
+        ),
         OdaMessage::InventoryTransfer => (
             "Stock is moved between locations.",
             framed_or_posted(of::<Transfer>),
@@ -150,7 +151,7 @@ fn told(message: OdaMessage) -> (&'static str, Payload) {
             Payload::Flat(command_failed),
         ),
         OdaMessage::InventoryReservationError => (
-            "A command of one's own about a hold did not go through.",
+            "A command of one's own about a reservation did not go through.",
             Payload::Flat(command_failed),
         ),
         OdaMessage::CommandUpdated => (
@@ -175,7 +176,7 @@ fn told(message: OdaMessage) -> (&'static str, Payload) {
 }
 
 /// What programs emit by names of their own.
-const EMITTED: Told = (
+const EMITTED: MessageEntry = (
     "{emitted}",
     "Whatever other programs emit, by the names that they give it.",
     framed(|_| true.into()),
@@ -326,7 +327,7 @@ pub(crate) fn document() -> Value {
             }),
         );
     }
-    let messages: Vec<Told> = OdaMessage::ALL
+    let messages: Vec<MessageEntry> = OdaMessage::ALL
         .iter()
         .map(|message| {
             let (about, payload) = told(*message);

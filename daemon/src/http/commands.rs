@@ -12,7 +12,7 @@ use schemas::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::{CommandFilter, HoldFilter, StoreError};
+use store::{CommandFilter, ReservationFilter, StoreError};
 use ws::CommandHandler as _;
 
 use super::api::{Page, failed};
@@ -33,7 +33,7 @@ pub(super) struct Audited {
     request: Command,
     /// Which levels it changed.
     levels: Vec<Place>,
-    /// The hold that it made or was about.
+    /// The reservation that it made or was about.
     reservation_id: Option<String>,
 }
 
@@ -45,7 +45,7 @@ struct Place {
     location_id: LocationId,
 }
 
-/// How many holds were given back.
+/// How many reservations were given back.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Drained {
     by: UserId,
@@ -279,7 +279,7 @@ pub(super) async fn reservations(
     }: Call<ReservationsParameters>,
 ) -> Result<Page<ReservationShape>, ErrorBody> {
     let ReservationsParameters { shop, limit, after } = parameters;
-    let filter = HoldFilter {
+    let filter = ReservationFilter {
         id: None,
         seen_by: seen_by(&identity),
         after: after.map(|TimeCursor(at, id)| (at, id)),
@@ -303,7 +303,7 @@ pub(super) async fn reservation(
         ..
     }: Call<ReservationParameters>,
 ) -> Result<ReservationShape, ErrorBody> {
-    let found = read_reservations(context, &shop, HoldFilter::one(id))
+    let found = read_reservations(context, &shop, ReservationFilter::one(id))
         .await?
         .into_iter()
         .find(|reservation| sees_reservation(&identity, reservation));
@@ -314,7 +314,7 @@ pub(super) async fn reservation(
 async fn read_reservations(
     context: &RouteContext,
     shop: &ShopDomain,
-    filter: HoldFilter,
+    filter: ReservationFilter,
 ) -> Result<Vec<ReservationShape>, ErrorBody> {
     let found = context.store.reservations(shop, filter).await;
     found.map_err(|failure| failed(&failure))
@@ -332,9 +332,9 @@ pub(super) async fn release_all(
     let (identity, shop) = (&identity, &parameters.shop);
     let mut released = 0_usize;
     loop {
-        let filter = HoldFilter {
+        let filter = ReservationFilter {
             limit: PAGE_RECORDS_MAX,
-            ..HoldFilter::default()
+            ..ReservationFilter::default()
         };
         let reservations = read_reservations(context, shop, filter).await?;
         let found = reservations.len();

@@ -152,7 +152,7 @@ async fn figures(context: &RouteContext) -> Result<String, StoreError> {
     let commands = Family::<OfShop, Gauge>::default();
     registry.register(
         "commands_unsent",
-        "Effects of commands that Shopify has not answered, sent or not",
+        "Adjustments of commands that Shopify has not answered, sent or not",
         commands.clone(),
     );
     let refreshes = Family::<OfShop, Gauge>::default();
@@ -221,7 +221,9 @@ async fn figures(context: &RouteContext) -> Result<String, StoreError> {
         let label = OfShop {
             shop: shop.to_string(),
         };
-        commands.get_or_create(&label).set(gauge(backlog.effects));
+        commands
+            .get_or_create(&label)
+            .set(gauge(backlog.adjustments));
         refreshes
             .get_or_create(&label)
             .set(gauge(backlog.refreshes));

@@ -22,7 +22,6 @@ const KEY_BYTES_MAX: usize = 255;
 
 /// That it is in the log.
 #[derive(Serialize, JsonSchema)]
-#[schemars(rename = "Told")]
 pub(super) struct PostAnswer {
     success: bool,
     /// Its place in the log; `null` for what is told to those who are there and not kept.

@@ -6,7 +6,7 @@
 use http::{Method, StatusCode};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use schemas::SyncRun;
-use schemas::command::{CommandKind, HoldAnswer, LevelAnswer, ReserveAnswer};
+use schemas::command::{CommandKind, LevelAnswer, ReservationAnswer, ReserveAnswer};
 use schemas::record::{Customer, InventoryItem, Location, Order, Product, Variant};
 use schemas::shape::ReservationShape;
 use store::{Collection, Drifted};
@@ -320,7 +320,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         "/api/v1/inventory/release",
         "Release a reservation.",
         CommandKind::Release,
-        HoldAnswer,
+        ReservationAnswer,
         r#"{"reservationId": "01968c1e-0000-7000-8000-000000000000"}"#
     ),
     command!(
@@ -328,7 +328,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         "/api/v1/inventory/extend",
         "Extend a reservation, counted from now.",
         CommandKind::Extend,
-        HoldAnswer,
+        ReservationAnswer,
         r#"{"reservationId": "01968c1e-0000-7000-8000-000000000000", "ttlSeconds": 3600}"#
     ),
     command!(
@@ -336,7 +336,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         "/api/v1/inventory/commit",
         "Turn a reservation into a sale.",
         CommandKind::Commit,
-        HoldAnswer,
+        ReservationAnswer,
         r#"{"reservationId": "01968c1e-0000-7000-8000-000000000000", "sale": "outside"}"#
     ),
     ApiRoute {

@@ -95,7 +95,7 @@ struct Waiting {
     webhooks: u64,
     /// For a person.
     unreadable: u64,
-    /// Effects of commands that Shopify has not answered: to be sent, or sent and tried again.
+    /// Adjustments of commands that Shopify has not answered: to be sent, or sent and tried again.
     commands: u64,
     /// Records to be read again.
     refreshes: u64,
@@ -246,7 +246,7 @@ pub(super) async fn status(
         }));
     }
     let Backlog {
-        effects: commands,
+        adjustments: commands,
         refreshes,
     } = store.backlog(&shop).await.map_err(|e| failed(&e))?;
     let waiting = Waiting {

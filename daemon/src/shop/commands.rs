@@ -12,7 +12,7 @@ use schemas::shape::CommandState;
 use schemas::{Clock, Command, Entropy, ErrorBody, ErrorCode, Identity, LocationId, ShopDomain};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
-use store::{By, CommandFilter, Given, HoldFilter, Operation, Policy, Store, StoreError};
+use store::{By, CommandFilter, Given, Operation, Policy, ReservationFilter, Store, StoreError};
 use tokio::time::{sleep, timeout};
 use tracing::Instrument as _;
 
@@ -104,7 +104,7 @@ impl Commands {
         let outcome = self.store.write(command).instrument(span.clone()).await;
         let _entered = span.entered();
         let answer = outcome.map_err(|failure| unavailable(&failure))?.answer;
-        // Also after a refusal: holds that had run out were given back with it.
+        // Also after a refusal: reservations that had run out were given back with it.
         self.wakeups.command_given.send();
         let answer = answer.unwrap_or_else(|| {
             let message = "the store gave no answer";
@@ -132,15 +132,18 @@ impl Commands {
             let unsaid = || ErrorBody::new(ErrorCode::Conflict, "Shopify did not carry it out");
             return Err(error.unwrap_or_else(unsaid));
         }
-        let Some(hold) = answer["reservationId"].as_str().map(str::to_owned) else {
+        let Some(reservation) = answer["reservationId"].as_str().map(str::to_owned) else {
             answer["state"] = json!(state);
             return Ok(answer);
         };
-        // A reserve is answered with the state of its hold.
-        if let Ok(found) = self.store.reservations(shop, HoldFilter::one(hold)).await
-            && let Some(hold) = found.first()
+        // A reserve is answered with the state of its reservation.
+        if let Ok(found) = self
+            .store
+            .reservations(shop, ReservationFilter::one(reservation))
+            .await
+            && let Some(reservation) = found.first()
         {
-            answer["state"] = json!(hold.state);
+            answer["state"] = json!(reservation.state);
         }
         Ok(answer)
     }

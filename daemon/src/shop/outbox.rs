@@ -1,4 +1,4 @@
-//! Attempts: what commands will do at Shopify is netted, kept with its exact bytes, and sent until there is an
+//! Outbox messages: what commands will do at Shopify is netted, kept with its exact bytes, and sent until there is an
 //! answer.
 //!
 //! The same bytes under the same key go out again after a lost answer or a crash, so Shopify does them once. A
@@ -8,14 +8,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use domain::effect::{Call, CallKind, Entry, Plan, coalesce};
+use domain::adjustment::{CallEntry, CallKind, CallPlan, StockCall, coalesce};
 use jiff::SignedDuration;
 use schemas::record::Level;
 use schemas::{Change, Clock, Entropy, ErrorBody, ErrorCode, RecordKey, ShopDomain};
 use shopify::{
     Client, StockAnswer, StockChange, StockEntry, StockError, StockErrorKind, stock_body,
 };
-use store::{Attempt, End, Operation, Refusal, Store, StoreError};
+use store::{LevelRefusal, MessageOutcome, Operation, OutboxMessage, Store, StoreError};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -31,7 +31,7 @@ use crate::wakeups::{Wakeup, Wakeups};
 pub(crate) struct OutboxSender {
     /// Which shop.
     pub(crate) shop: ShopDomain,
-    /// Where effects wait and answers go.
+    /// Where adjustments wait and answers go.
     pub(crate) store: Arc<dyn Store>,
     /// The shop itself.
     pub(crate) client: Arc<Client>,
@@ -93,15 +93,15 @@ impl OutboxSender {
         sending: &mut JoinSet<String>,
         on_the_way: &mut BTreeSet<String>,
     ) -> Result<(), StoreError> {
-        for attempt in self.store.attempts(&self.shop).await? {
-            if on_the_way.insert(attempt.id.clone()) {
-                let span = spans::outbox_message(&self.shop, &attempt.id);
-                sending.spawn(self.message_sender().deliver(attempt).instrument(span));
+        for message in self.store.outbox_messages(&self.shop).await? {
+            if on_the_way.insert(message.id.clone()) {
+                let span = spans::outbox_message(&self.shop, &message.id);
+                sending.spawn(self.message_sender().deliver(message).instrument(span));
             }
         }
         let at = self.clock.now();
         self.store
-            .write(Operation::ExpireHolds {
+            .write(Operation::ExpireReservations {
                 shop: self.shop.clone(),
                 at,
             })
@@ -113,23 +113,23 @@ impl OutboxSender {
             if call.kind != CallKind::Nothing && on_the_way.len() >= limits::OUTBOX_IN_FLIGHT_MAX {
                 continue;
             }
-            if let Some(attempt) = self.begin(call).await? {
-                on_the_way.insert(attempt.id.clone());
-                let span = spans::outbox_message(&self.shop, &attempt.id);
-                sending.spawn(self.message_sender().deliver(attempt).instrument(span));
+            if let Some(message) = self.begin(call).await? {
+                on_the_way.insert(message.id.clone());
+                let span = spans::outbox_message(&self.shop, &message.id);
+                sending.spawn(self.message_sender().deliver(message).instrument(span));
             }
         }
         Ok(())
     }
 
     /// What is to be sent now. What no longer fits takes others along, so the plan is made anew without it.
-    async fn plan(&self) -> Result<Vec<Call>, StoreError> {
+    async fn plan(&self) -> Result<Vec<StockCall>, StoreError> {
         loop {
             let waiting = self
                 .store
                 .waiting(&self.shop, limits::ADJUSTMENTS_GROUP)
                 .await?;
-            let Plan { calls, short } = coalesce(&waiting, self.below_zero);
+            let CallPlan { calls, short } = coalesce(&waiting, self.below_zero);
             if short.is_empty() {
                 return Ok(calls);
             }
@@ -137,26 +137,26 @@ impl OutboxSender {
             self.store
                 .write(Operation::Reject {
                     shop,
-                    effects: short,
+                    adjustments: short,
                     at,
                 })
                 .await?;
         }
     }
 
-    /// Keeps a call before it is sent. Nothing is sent where effects cancel each other out.
-    async fn begin(&self, call: Call) -> Result<Option<Attempt>, StoreError> {
-        let effects: Vec<i64> = call
+    /// Keeps a call before it is sent. Nothing is sent where adjustments cancel each other out.
+    async fn begin(&self, call: StockCall) -> Result<Option<OutboxMessage>, StoreError> {
+        let adjustments: Vec<i64> = call
             .entries
             .iter()
-            .flat_map(|entry| entry.effects.clone())
+            .flat_map(|entry| entry.adjustments.clone())
             .collect();
         let (shop, begun) = (self.shop.clone(), self.clock.now());
         let Some(change) = stock_change(call.kind) else {
             self.store
                 .write(Operation::Net {
                     shop,
-                    effects,
+                    adjustments,
                     at: begun,
                 })
                 .await?;
@@ -174,20 +174,20 @@ impl OutboxSender {
             .iter()
             .map(|entry| (entry.item, entry.location))
             .collect();
-        let attempt = Attempt {
+        let message = OutboxMessage {
             id,
             kind: call.kind,
             body,
             begun,
             levels,
         };
-        let start = Operation::StartAttempt {
+        let start = Operation::StartMessage {
             shop,
-            attempt: Box::new(attempt.clone()),
-            effects,
+            message: Box::new(message.clone()),
+            adjustments,
         };
         let started = self.store.write(start).await?;
-        Ok(started.fresh.then_some(attempt))
+        Ok(started.fresh.then_some(message))
     }
 
     fn message_sender(&self) -> MessageSender {
@@ -203,7 +203,7 @@ impl OutboxSender {
     }
 }
 
-/// Takes one attempt to Shopify and its answer back.
+/// Takes one message to Shopify and its answer back.
 struct MessageSender {
     shop: ShopDomain,
     store: Arc<dyn Store>,
@@ -215,28 +215,28 @@ struct MessageSender {
 }
 
 /// What a line of the log calls an end.
-fn outcome_name(end: &End) -> &'static str {
+fn outcome_name(end: &MessageOutcome) -> &'static str {
     match end {
-        End::Compared { .. } => "compared",
-        End::Done => "done",
-        End::Partly(_) => "partly",
-        End::Refused(_) => "refused",
-        End::Unknown(_) => "unknown",
+        MessageOutcome::Compared { .. } => "compared",
+        MessageOutcome::Done => "done",
+        MessageOutcome::Partly(_) => "partly",
+        MessageOutcome::Refused(_) => "refused",
+        MessageOutcome::Unknown(_) => "unknown",
     }
 }
 
 impl MessageSender {
-    async fn deliver(self, attempt: Attempt) -> String {
+    async fn deliver(self, message: OutboxMessage) -> String {
         tracing::debug!(
-            count = attempt.levels.len(),
+            count = message.levels.len(),
             "Sending adjustments to Shopify"
         );
-        let end = self.answer(&attempt).await;
+        let end = self.answer(&message).await;
         tracing::debug!(answer = outcome_name(&end), "Shopify answered");
-        let id = attempt.id;
+        let id = message.id;
         let mut stall = Stall::of(format!("answers of {}", self.shop));
         loop {
-            let settle = Operation::SettleAttempt {
+            let settle = Operation::SettleMessage {
                 shop: self.shop.clone(),
                 id: id.clone(),
                 end: end.clone(),
@@ -253,28 +253,30 @@ impl MessageSender {
         id
     }
 
-    /// Sends the attempt's bytes until there is an answer, or until Shopify would no longer know them again.
-    async fn answer(&self, attempt: &Attempt) -> End {
-        let unknown = |message: &str| End::Unknown(ErrorBody::new(ErrorCode::Unavailable, message));
-        let Some(change) = stock_change(attempt.kind) else {
-            return End::Done;
+    /// Sends the message's bytes until there is an answer, or until Shopify would no longer know them again.
+    async fn answer(&self, message: &OutboxMessage) -> MessageOutcome {
+        let unknown = |message: &str| {
+            MessageOutcome::Unknown(ErrorBody::new(ErrorCode::Unavailable, message))
+        };
+        let Some(change) = stock_change(message.kind) else {
+            return MessageOutcome::Done;
         };
         let mut pause = limits::RESEND_PAUSE_MIN;
         loop {
-            let age = self.clock.now().duration_since(attempt.begun);
+            let age = self.clock.now().duration_since(message.begun);
             if age > SignedDuration::from_hours(limits::RESEND_HOURS_MAX) {
-                tracing::error!(shop.domain = %self.shop, outbox.id = attempt.id, levels = attempt.levels.len(), "Shopify's answer to a change of stock never came: compare these levels by hand");
+                tracing::error!(shop.domain = %self.shop, outbox.id = message.id, levels = message.levels.len(), "Shopify's answer to a change of stock never came: compare these levels by hand");
                 return unknown(
                     "Shopify's answer never came: whether it was done must be looked at by hand",
                 );
             }
-            match self.client.change_stock(change, &attempt.body).await {
-                Ok(StockAnswer::Done) => return End::Done,
+            match self.client.change_stock(change, &message.body).await {
+                Ok(StockAnswer::Done) => return MessageOutcome::Done,
                 Ok(StockAnswer::Partly(errors))
                     if errors.iter().all(|error| error.entry.is_some()) =>
                 {
                     self.partly.store(true, Ordering::Relaxed);
-                    return End::Partly(refusals(attempt, &errors, self.below_zero));
+                    return MessageOutcome::Partly(refusals(message, &errors, self.below_zero));
                 }
                 Ok(StockAnswer::Partly(_)) => {
                     return unknown("Shopify did a part of it and does not say which");
@@ -284,9 +286,9 @@ impl MessageSender {
                         .iter()
                         .any(|error| error.kind == StockErrorKind::PreviousFailed) =>
                 {
-                    if let Some(readings) = self.readings(attempt).await {
+                    if let Some(readings) = self.readings(message).await {
                         let whole = !self.partly.load(Ordering::Relaxed);
-                        return End::Compared { readings, whole };
+                        return MessageOutcome::Compared { readings, whole };
                     }
                 }
                 Ok(StockAnswer::Refused(errors)) => {
@@ -294,21 +296,25 @@ impl MessageSender {
                         .iter()
                         .any(|error| error.kind == StockErrorKind::InFlight)
                     {
-                        return End::Refused(refusals(attempt, &errors, self.below_zero));
+                        return MessageOutcome::Refused(refusals(
+                            message,
+                            &errors,
+                            self.below_zero,
+                        ));
                     }
                 }
                 Err(shopify::Error::Refused { .. } | shopify::Error::TooExpensive(_)) => {
-                    let message = "Shopify does not understand the change: stockd does not fit this API version";
-                    let error = ErrorBody::new(ErrorCode::Internal, message);
-                    let all = attempt
+                    let text = "Shopify does not understand the change: stockd does not fit this API version";
+                    let error = ErrorBody::new(ErrorCode::Internal, text);
+                    let all = message
                         .levels
                         .iter()
-                        .map(|level| (*level, Refusal::Never(error.clone())));
-                    return End::Refused(all.collect());
+                        .map(|level| (*level, LevelRefusal::Never(error.clone())));
+                    return MessageOutcome::Refused(all.collect());
                 }
                 Err(error) => {
                     if pause == limits::RESEND_PAUSE_MIN {
-                        tracing::warn!(shop.domain = %self.shop, outbox.id = attempt.id, %error, "Could not send adjustments to Shopify; sending the same again until it answers");
+                        tracing::warn!(shop.domain = %self.shop, outbox.id = message.id, %error, "Could not send adjustments to Shopify; sending the same again until it answers");
                     }
                 }
             }
@@ -319,15 +325,15 @@ impl MessageSender {
 }
 
 impl MessageSender {
-    /// The attempt's levels as they are now; `None` when Shopify does not answer that either.
-    async fn readings(&self, attempt: &Attempt) -> Option<Vec<Level>> {
-        let keys: Vec<_> = attempt
+    /// The message's levels as they are now; `None` when Shopify does not answer that either.
+    async fn readings(&self, message: &OutboxMessage) -> Option<Vec<Level>> {
+        let keys: Vec<_> = message
             .levels
             .iter()
             .map(|(item, location)| (RecordKey::Level(*item, *location), None))
             .collect();
         let found = self.client.refresh(&keys).await.inspect_err(|error| {
-            tracing::warn!(shop.domain = %self.shop, attempt.id, %error, "levels could not be compared yet");
+            tracing::warn!(shop.domain = %self.shop, outbox.id = message.id, %error, "levels could not be compared yet");
         });
         let changes = found.ok()?.into_iter().flat_map(|(_, changes)| changes);
         Some(
@@ -347,7 +353,7 @@ impl MessageSender {
 fn stock_change(kind: CallKind) -> Option<StockChange> {
     Some(match kind {
         CallKind::Adjust => StockChange::Adjust,
-        CallKind::Hold => StockChange::Hold,
+        CallKind::Reserve => StockChange::Reserve,
         CallKind::Nothing => return None,
         CallKind::Release => StockChange::Release,
         CallKind::Sell => StockChange::Sell,
@@ -356,7 +362,7 @@ fn stock_change(kind: CallKind) -> Option<StockChange> {
     })
 }
 
-fn stock_entry(entry: &Entry) -> StockEntry {
+fn stock_entry(entry: &CallEntry) -> StockEntry {
     StockEntry {
         inventory_item_id: entry.item,
         location_id: entry.location,
@@ -367,18 +373,21 @@ fn stock_entry(entry: &Entry) -> StockEntry {
 
 /// What each error means for its level; one that names no entry is every level's.
 fn refusals(
-    attempt: &Attempt,
+    message: &OutboxMessage,
     errors: &[StockError],
     below_zero: bool,
-) -> Vec<((schemas::InventoryItemId, schemas::LocationId), Refusal)> {
-    let never = |code, message: &str| Refusal::Never(ErrorBody::new(code, message));
+) -> Vec<(
+    (schemas::InventoryItemId, schemas::LocationId),
+    LevelRefusal,
+)> {
+    let never = |code, message: &str| LevelRefusal::Never(ErrorBody::new(code, message));
     let refusal = |error: &StockError| match error.kind {
-        StockErrorKind::Stale => Refusal::Stale,
-        StockErrorKind::TooLow => match attempt.kind {
-            CallKind::Adjust | CallKind::Hold if !below_zero => Refusal::Stale,
+        StockErrorKind::Stale => LevelRefusal::Stale,
+        StockErrorKind::TooLow => match message.kind {
+            CallKind::Adjust | CallKind::Reserve if !below_zero => LevelRefusal::Stale,
             CallKind::Release | CallKind::Sell => never(
                 ErrorCode::Conflict,
-                "Shopify has fewer reserved than this hold: somebody undid it there",
+                "Shopify has fewer reserved than this reservation: somebody undid it there",
             ),
             _ => never(
                 ErrorCode::InsufficientStock,
@@ -386,7 +395,7 @@ fn refusals(
             ),
         },
         StockErrorKind::InFlight | StockErrorKind::PreviousFailed | StockErrorKind::Retry => {
-            Refusal::Again
+            LevelRefusal::Again
         }
         StockErrorKind::Item => never(
             ErrorCode::Ineligible,
@@ -409,9 +418,9 @@ fn refusals(
         .flat_map(|error| {
             let named = error
                 .entry
-                .and_then(|entry| attempt.levels.get(entry))
+                .and_then(|entry| message.levels.get(entry))
                 .copied();
-            let levels = named.map_or_else(|| attempt.levels.clone(), |level| vec![level]);
+            let levels = named.map_or_else(|| message.levels.clone(), |level| vec![level]);
             levels.into_iter().map(move |level| (level, refusal(error)))
         })
         .collect()

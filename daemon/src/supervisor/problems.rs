@@ -88,7 +88,7 @@ pub(crate) struct Shown {
 }
 
 /// What is to be told next.
-struct Telling {
+struct ProblemNotice {
     key: (Option<ShopDomain>, &'static str),
     title: String,
     message: String,
@@ -248,9 +248,9 @@ impl Problems {
                 None => self.ends(&(None, STORE_FAILING)),
             }
             let mut all_told = true;
-            while let Some(telling) = self.next() {
+            while let Some(notice) = self.next() {
                 // While the store fails, this is also what finds out that it works again.
-                if !self.tell(&*store, telling).await {
+                if !self.tell(&*store, notice).await {
                     all_told = false;
                     break;
                 }
@@ -296,13 +296,13 @@ impl Problems {
         }
     }
 
-    async fn tell(&self, store: &dyn Store, telling: Telling) -> bool {
-        let Telling {
+    async fn tell(&self, store: &dyn Store, notice: ProblemNotice) -> bool {
+        let ProblemNotice {
             key,
             title,
             message,
             is_over,
-        } = telling;
+        } = notice;
         let shops = match &key.0 {
             Some(shop) => std::slice::from_ref(shop),
             None => &self.shops[..],
@@ -339,7 +339,7 @@ impl Problems {
     }
 
     /// What is to be told next; what is over and need not be told is forgotten.
-    fn next(&self) -> Option<Telling> {
+    fn next(&self) -> Option<ProblemNotice> {
         let now = self.clock.now();
         let mut state = self.state();
         // That nothing could be written can mostly be told only when it is over. However short it was: on a full disk
@@ -370,7 +370,7 @@ impl Problems {
                 ),
                 None => one.message.clone(),
             };
-            due.then(|| Telling {
+            due.then(|| ProblemNotice {
                 key: key.clone(),
                 title,
                 message,

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::HeldLevel;
-use crate::effect::Lane;
+use crate::adjustment::Lane;
 use jiff::ToSpan as _;
-use schemas::command::{HoldAnswer, LevelAnswer, ReserveAnswer, ReserveItem, Sale, SettableName};
+use schemas::command::{
+    LevelAnswer, ReservationAnswer, ReserveAnswer, ReserveItem, Sale, SettableName,
+};
 use schemas::record::{InventoryItem, Location, Variant};
 use schemas::shape::{
     CommandShape, CommandState, ReservationShape, ReservationState, ReservedItem,
@@ -19,7 +21,7 @@ use crate::outbox::PendingAdjustment;
 use crate::reservation::{adjust, end, is_open, put};
 use crate::working_set::{ShopSet, for_each};
 
-/// How long a hold lasts when nothing is said, in seconds.
+/// How long a reservation lasts when nothing is said, in seconds.
 const TTL_SECONDS_DEFAULT: u32 = 900;
 type Answer<T> = Result<T, Refused>;
 
@@ -105,7 +107,7 @@ impl<'t, 's> Work<'t, 's> {
                 idempotency_key,
             } => self.reserve(&items, reason, ttl_seconds, reference, idempotency_key),
             Command::Release { reservation_id } => {
-                let reservation = self.open_hold(&reservation_id)?;
+                let reservation = self.open_reservation(&reservation_id)?;
                 self.end(reservation, ReservationState::Released)
             }
             Command::Commit {
@@ -113,7 +115,7 @@ impl<'t, 's> Work<'t, 's> {
                 sale: Sale::Order,
                 ..
             } => {
-                let reservation = self.open_hold(&reservation_id)?;
+                let reservation = self.open_reservation(&reservation_id)?;
                 self.end(reservation, ReservationState::Committed)
             }
             Command::Commit {
@@ -121,14 +123,14 @@ impl<'t, 's> Work<'t, 's> {
                 sale: Sale::Outside,
                 ..
             } => {
-                let reservation = self.open_hold(&reservation_id)?;
+                let reservation = self.open_reservation(&reservation_id)?;
                 self.sell(reservation)
             }
             Command::Extend {
                 reservation_id,
                 ttl_seconds,
             } => {
-                let mut reservation = self.open_hold(&reservation_id)?;
+                let mut reservation = self.open_reservation(&reservation_id)?;
                 reservation.expires_at = self.until(ttl_seconds);
                 put(self.set, &reservation, self.given.at);
                 Ok(self.keep_about(CommandState::Confirmed, reservation))
@@ -455,8 +457,8 @@ impl<'t, 's> Work<'t, 's> {
         }))
     }
 
-    /// A hold that is still one, and that this user may end.
-    fn open_hold(&self, id: &str) -> Answer<ReservationShape> {
+    /// A reservation that is still one, and that this user may end.
+    fn open_reservation(&self, id: &str) -> Answer<ReservationShape> {
         let refuse = |code, message| {
             let field = Some("reservationId".to_owned());
             Err(Refused::Told(ErrorBody {
@@ -516,7 +518,7 @@ impl<'t, 's> Work<'t, 's> {
         Ok(self.keep_about(state, reservation))
     }
 
-    /// Where a command about a hold stands once its effects are kept; at its end where every level is gone.
+    /// Where a command about a reservation stands once its adjustments are kept; at its end where every level is gone.
     fn begun(&self) -> Answer<CommandState> {
         let waits = self.set.is_unanswered(&self.given.id)?;
         Ok(if waits {
@@ -534,7 +536,7 @@ impl<'t, 's> Work<'t, 's> {
             .unwrap_or(Timestamp::MAX)
     }
 
-    /// Keeps a command about a hold, and answers with the hold.
+    /// Keeps a command about a reservation, and answers with the reservation.
     fn keep_about(&mut self, state: CommandState, reservation: ReservationShape) -> Value {
         self.keep(Entry {
             state,
@@ -547,7 +549,7 @@ impl<'t, 's> Work<'t, 's> {
             span: None,
             reservation: Some(reservation.reservation_id.clone()),
             key: None,
-            answer: json!(HoldAnswer {
+            answer: json!(ReservationAnswer {
                 command_id: self.given.id.clone(),
                 reservation
             }),

@@ -20,7 +20,7 @@ const ALL: [StockChange; 6] = [
     StockChange::SetAvailable,
     StockChange::SetOnHand,
     StockChange::Adjust,
-    StockChange::Hold,
+    StockChange::Reserve,
     StockChange::Release,
     StockChange::Sell,
 ];
@@ -141,7 +141,7 @@ fn holding_and_releasing_check_only_where_the_units_come_from() {
         .concat()
     };
     assert_eq!(
-        variables(StockChange::Hold),
+        variables(StockChange::Reserve),
         expected("reservation_created", "available", "reserved")
     );
     assert_eq!(
@@ -192,7 +192,7 @@ fn answer(group: &Value, errors: &Value) -> Result<Response<Bytes>, TransportErr
 async fn asked(answer: Result<Response<Bytes>, TransportError>) -> Result<StockAnswer, Error> {
     Fake::script([answer])
         .client()
-        .change_stock(StockChange::Hold, &written(StockChange::Hold))
+        .change_stock(StockChange::Reserve, &written(StockChange::Reserve))
         .await
 }
 

@@ -11,7 +11,7 @@ use super::{
     World, at, available_only, item, level, level_key, location, order, product, run, shop, variant,
 };
 use crate::{Batch, Cause, Delivery, Fate, Mark, Operation, Outcome, Retention, RunRecord};
-use crate::{Collection, Wrong};
+use crate::{Collection, DriftKind};
 
 /// Readings until the store's word is final.
 const READINGS: usize = 6;
@@ -251,7 +251,7 @@ pub(super) async fn a_full_run_reads_what_is_held_under_a_time_it_rules_out_and_
         [1, 1]
     );
     let drift = world.store.drift(&shop(), None, 10).await.unwrap();
-    let Wrong::Differs(fields) = &drift[0].wrong else {
+    let DriftKind::Differs(fields) = &drift[0].wrong else {
         panic!("{drift:?}")
     };
     assert_eq!(fields["title"], (wrong.into(), "Right".into()));

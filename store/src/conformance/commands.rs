@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::effect::{Call, CallKind, coalesce};
+use domain::adjustment::{CallKind, StockCall, coalesce};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use schemas::command::{ReserveItem, Sale, SettableName};
@@ -11,8 +11,8 @@ use schemas::{Command, ErrorBody, ErrorCode, Role};
 use serde_json::Value;
 
 use super::*;
-use crate::{Attempt, CommandFilter, End, HoldFilter, Refusal};
 use crate::{By, Given, Policy};
+use crate::{CommandFilter, LevelRefusal, MessageOutcome, OutboxMessage, ReservationFilter};
 
 pub(super) fn reserve(lines: &[(u64, i64)]) -> Command {
     let line = |&(item, quantity): &(u64, i64)| ReserveItem {
@@ -111,14 +111,14 @@ impl World {
     }
 
     /// Begins every call that can be made now.
-    pub(super) async fn begin(&self) -> Vec<(Attempt, Call)> {
+    pub(super) async fn begin(&self) -> Vec<(OutboxMessage, StockCall)> {
         let waiting =
             || async { coalesce(&self.store.waiting(&shop(), 1_000).await.unwrap(), false) };
         let mut plan = waiting().await;
         while !plan.short.is_empty() {
             self.do_(Operation::Reject {
                 shop: shop(),
-                effects: plan.short,
+                adjustments: plan.short,
                 at: at(100),
             })
             .await;
@@ -126,22 +126,22 @@ impl World {
         }
         let mut begun = Vec::new();
         for call in plan.calls {
-            let effects: Vec<i64> = call
+            let adjustments: Vec<i64> = call
                 .entries
                 .iter()
-                .flat_map(|entry| entry.effects.clone())
+                .flat_map(|entry| entry.adjustments.clone())
                 .collect();
             if call.kind == CallKind::Nothing {
                 self.do_(Operation::Net {
                     shop: shop(),
-                    effects,
+                    adjustments,
                     at: at(100),
                 })
                 .await;
                 continue;
             }
             self.deliveries.set(self.deliveries.get() + 1);
-            let attempt = Attempt {
+            let message = OutboxMessage {
                 id: format!("a{}", self.deliveries.get()),
                 kind: call.kind,
                 body: format!("{:?}", call.entries),
@@ -152,21 +152,21 @@ impl World {
                     .map(|entry| (entry.item, entry.location))
                     .collect(),
             };
-            let start = Operation::StartAttempt {
+            let start = Operation::StartMessage {
                 shop: shop(),
-                attempt: Box::new(attempt.clone()),
-                effects,
+                message: Box::new(message.clone()),
+                adjustments,
             };
             assert!(self.do_(start).await.fresh);
-            begun.push((attempt, call));
+            begun.push((message, call));
         }
         begun
     }
 
-    async fn settle_attempt(&self, attempt: &Attempt, end: End) -> bool {
-        let settle = Operation::SettleAttempt {
+    async fn settle_message(&self, message: &OutboxMessage, end: MessageOutcome) -> bool {
+        let settle = Operation::SettleMessage {
             shop: shop(),
-            id: attempt.id.clone(),
+            id: message.id.clone(),
             end,
             at: at(100),
         };
@@ -188,7 +188,7 @@ impl World {
 
     async fn hold(&self, id: &str) -> ReservationState {
         self.store
-            .reservations(&shop(), HoldFilter::one(id))
+            .reservations(&shop(), ReservationFilter::one(id))
             .await
             .unwrap()
             .remove(0)
@@ -350,11 +350,11 @@ pub(super) async fn what_is_done_in_slices_is_done_whole(world: World) {
     for _ in 0..450 {
         world.give(reserve(&[(1, 1)])).await.unwrap();
     }
-    let (attempt, _) = world.begin().await.remove(0);
-    let mut settled = world.store.write(Operation::SettleAttempt {
+    let (message, _) = world.begin().await.remove(0);
+    let mut settled = world.store.write(Operation::SettleMessage {
         shop: shop(),
-        id: attempt.id.clone(),
-        end: End::Done,
+        id: message.id.clone(),
+        end: MessageOutcome::Done,
         at: at(100),
     });
     tokio::task::yield_now().await;
@@ -368,14 +368,17 @@ pub(super) async fn what_is_done_in_slices_is_done_whole(world: World) {
         }
         assert!(world.store.waiting(&shop(), 1).await.unwrap().is_empty());
         assert_eq!(
-            world.store.attempts(&shop()).await.unwrap().len(),
+            world.store.outbox_messages(&shop()).await.unwrap().len(),
             1,
             "a crash here sends it again"
         );
     };
     assert!(!outcome.more, "answered when all of it is done");
     assert_eq!(
-        (slices, world.store.attempts(&shop()).await.unwrap().len()),
+        (
+            slices,
+            world.store.outbox_messages(&shop()).await.unwrap().len()
+        ),
         (3, 0)
     );
     let filter = CommandFilter {
@@ -402,24 +405,24 @@ pub(super) async fn a_hold_is_pending_until_shopify_has_it(world: World) {
         ),
         (Some("pending"), Some(6))
     );
-    let (attempt, call) = world.begin().await.remove(0);
+    let (message, call) = world.begin().await.remove(0);
     assert_eq!(
         (
             call.kind,
             call.entries[0].quantity,
             call.entries[0].change_from
         ),
-        (CallKind::Hold, 4, Some(10))
+        (CallKind::Reserve, 4, Some(10))
     );
     assert_eq!(world.states().await, ["sending"]);
     assert_eq!(
-        world.store.attempts(&shop()).await.unwrap(),
-        std::slice::from_ref(&attempt),
+        world.store.outbox_messages(&shop()).await.unwrap(),
+        std::slice::from_ref(&message),
         "kept with its bytes for a crash"
     );
-    assert!(world.settle_attempt(&attempt, End::Done).await);
+    assert!(world.settle_message(&message, MessageOutcome::Done).await);
     assert!(
-        !world.settle_attempt(&attempt, End::Done).await,
+        !world.settle_message(&message, MessageOutcome::Done).await,
         "an answer counts once"
     );
     assert_eq!(
@@ -437,7 +440,7 @@ pub(super) async fn a_hold_is_pending_until_shopify_has_it(world: World) {
 pub(super) async fn neither_an_early_nor_a_late_webhook_counts_a_change_twice(world: World) {
     let world = world.stocked(10).await;
     world.give(adjust(1, -4, None)).await.unwrap();
-    let (attempt, _) = world.begin().await.remove(0);
+    let (message, _) = world.begin().await.remove(0);
     // Shopify has done it and tells so before its answer arrives.
     world.webhook(vec![available_only(1, 6, 2)]).await;
     assert_eq!(world.available().await[0], 6, "not 2");
@@ -447,7 +450,7 @@ pub(super) async fn neither_an_early_nor_a_late_webhook_counts_a_change_twice(wo
         .await
         .unwrap();
     assert!(early.is_empty(), "a level in flight is not worth reading");
-    world.settle_attempt(&attempt, End::Done).await;
+    world.settle_message(&message, MessageOutcome::Done).await;
     world.webhook(vec![available_only(1, 6, 2)]).await;
     assert_eq!(world.available().await[0], 6);
     world.read(vec![level(1, 6, 2)]).await;
@@ -468,13 +471,15 @@ pub(super) async fn a_stale_hold_is_sent_anew_after_a_reading_and_a_stale_settin
         .give(update(2, 7, SettableName::Available, None))
         .await
         .unwrap();
-    for (attempt, _) in world.begin().await {
-        let stale = attempt
+    for (message, _) in world.begin().await {
+        let stale = message
             .levels
             .iter()
-            .map(|level| (*level, Refusal::Stale))
+            .map(|level| (*level, LevelRefusal::Stale))
             .collect();
-        world.settle_attempt(&attempt, End::Refused(stale)).await;
+        world
+            .settle_message(&message, MessageOutcome::Refused(stale))
+            .await;
     }
     assert_eq!(world.states().await, ["accepted", "conflict"]);
     assert_eq!(
@@ -514,10 +519,13 @@ pub(super) async fn a_part_that_shopify_refuses_for_good_takes_the_held_part_bac
     let world = world.stocked(10).await;
     let answer = world.give(reserve(&[(1, 4), (2, 4)])).await.unwrap();
     let id = answer["reservationId"].as_str().unwrap().to_owned();
-    let (attempt, _) = world.begin().await.remove(0);
-    let never = Refusal::Never(ErrorBody::new(ErrorCode::Ineligible, "a bundle"));
+    let (message, _) = world.begin().await.remove(0);
+    let never = LevelRefusal::Never(ErrorBody::new(ErrorCode::Ineligible, "a bundle"));
     world
-        .settle_attempt(&attempt, End::Partly(vec![(attempt.levels[1], never)]))
+        .settle_message(
+            &message,
+            MessageOutcome::Partly(vec![(message.levels[1], never)]),
+        )
         .await;
     assert_eq!(world.hold(&id).await, ReservationState::Rejected);
     world.read(vec![level(1, 6, 2), level(2, 10, 2)]).await;
@@ -576,8 +584,8 @@ pub(super) async fn commands_are_refused_when_shopify_has_not_answered_for_too_l
 pub(super) async fn holds_that_somebody_else_undid_at_shopify_are_an_alarm(world: World) {
     let world = world.stocked(10).await;
     world.give(reserve(&[(1, 4)])).await.unwrap();
-    let (attempt, _) = world.begin().await.remove(0);
-    world.settle_attempt(&attempt, End::Done).await;
+    let (message, _) = world.begin().await.remove(0);
+    world.settle_message(&message, MessageOutcome::Done).await;
     let reserved = |available, reserved, second| {
         let Change::Level(mut said) = level(1, available, second) else {
             panic!("a level")
@@ -622,7 +630,13 @@ pub(super) async fn after_a_restored_backup_everything_unsettled_is_a_persons_to
         (ReservationState::Rejected, vec![0, 0, 0])
     );
     assert!(
-        world.store.attempts(&shop()).await.unwrap().is_empty() && world.begin().await.is_empty()
+        world
+            .store
+            .outbox_messages(&shop())
+            .await
+            .unwrap()
+            .is_empty()
+            && world.begin().await.is_empty()
     );
     assert!(
         world.marked().await.contains(&level_key(1)),
@@ -673,19 +687,19 @@ pub(super) async fn what_waits_for_a_level_that_goes_fails_and_is_told(world: Wo
 
 pub(super) async fn a_hold_at_a_level_that_went_ends_without_waiting_for_it(world: World) {
     let world = world.stocked(10).await;
-    let mut holds = Vec::new();
+    let mut reservations = Vec::new();
     for items in [&[(1, 1)][..], &[(1, 1), (2, 1)], &[(1, 1)], &[(1, 1)]] {
         let answer = world.give(reserve(items)).await.unwrap();
-        holds.push(answer["reservationId"].as_str().unwrap().to_owned());
+        reservations.push(answer["reservationId"].as_str().unwrap().to_owned());
     }
-    for (attempt, _) in world.begin().await {
-        world.settle_attempt(&attempt, End::Done).await;
+    for (message, _) in world.begin().await {
+        world.settle_message(&message, MessageOutcome::Done).await;
     }
     world.read(vec![level(1, 6, 2), level(2, 9, 2)]).await;
     world.webhook(vec![Change::LookAgain(level_key(1))]).await;
     world.read(vec![Change::Gone(level_key(1))]).await;
 
-    let id = |n: usize| holds[n].clone();
+    let id = |n: usize| reservations[n].clone();
     world
         .give(Command::Release {
             reservation_id: id(0),
@@ -717,12 +731,12 @@ pub(super) async fn a_hold_at_a_level_that_went_ends_without_waiting_for_it(worl
         1,
         "only what is to be given back at the other level"
     );
-    for (attempt, _) in world.begin().await {
-        world.settle_attempt(&attempt, End::Done).await;
+    for (message, _) in world.begin().await {
+        world.settle_message(&message, MessageOutcome::Done).await;
     }
     assert_eq!(open().await, 0);
     world
-        .do_(Operation::ExpireHolds {
+        .do_(Operation::ExpireReservations {
             shop: shop(),
             at: at(100_000),
         })
@@ -741,15 +755,18 @@ pub(super) async fn a_hold_at_a_level_that_went_ends_without_waiting_for_it(worl
 pub(super) async fn what_comes_back_refused_from_a_level_that_went_fails_and_is_told(world: World) {
     let world = world.stocked(10).await;
     let answer = world.give(reserve(&[(1, 4), (2, 1)])).await.unwrap();
-    let (attempt, _) = world.begin().await.remove(0);
+    let (message, _) = world.begin().await.remove(0);
     // The level alone is not read while it is in flight.
     let item = RecordKey::Item(1_u64.try_into().unwrap());
     world.webhook(vec![Change::LookAgain(item)]).await;
     world.read(vec![Change::Gone(item)]).await;
-    let second = attempt.levels[1];
+    let second = message.levels[1];
     assert!(
         world
-            .settle_attempt(&attempt, End::Refused(vec![(second, Refusal::Stale)]))
+            .settle_message(
+                &message,
+                MessageOutcome::Refused(vec![(second, LevelRefusal::Stale)])
+            )
             .await
     );
     let id = answer["reservationId"].as_str().unwrap();
@@ -813,8 +830,8 @@ fn step() -> impl Strategy<Value = Step> {
 /// The other side, and what is on the way there.
 struct Shopify {
     shelves: BTreeMap<u64, Shelf>,
-    on_the_way: Vec<(Attempt, Call)>,
-    holds: Vec<String>,
+    on_the_way: Vec<(OutboxMessage, StockCall)>,
+    reservations: Vec<String>,
 }
 
 impl Shopify {
@@ -836,7 +853,7 @@ impl Shopify {
     }
 
     /// Does a call as Shopify does: compared, and whole or not at all.
-    fn carry_out(&mut self, call: &Call) -> End {
+    fn carry_out(&mut self, call: &StockCall) -> MessageOutcome {
         let number = |item: schemas::InventoryItemId| item.to_string().parse::<u64>().unwrap();
         let stale = call.entries.iter().filter(|entry| {
             let shelf = self.shelves[&number(entry.item)];
@@ -845,16 +862,16 @@ impl Shopify {
                 .is_some_and(|from| from != shelf.available)
         });
         let stale: Vec<_> = stale
-            .map(|entry| ((entry.item, entry.location), Refusal::Stale))
+            .map(|entry| ((entry.item, entry.location), LevelRefusal::Stale))
             .collect();
         if !stale.is_empty() {
-            return End::Refused(stale);
+            return MessageOutcome::Refused(stale);
         }
         for entry in &call.entries {
             let (item, quantity) = (number(entry.item), entry.quantity);
             match call.kind {
                 CallKind::Adjust => self.change(item, quantity, 0),
-                CallKind::Hold => self.change(item, -quantity, quantity),
+                CallKind::Reserve => self.change(item, -quantity, quantity),
                 CallKind::Release => self.change(item, quantity, -quantity),
                 CallKind::Sell => self.change(item, 0, -quantity),
                 CallKind::SetAvailable => {
@@ -863,7 +880,7 @@ impl Shopify {
                 CallKind::SetOnHand | CallKind::Nothing => unreachable!("not given here"),
             }
         }
-        End::Done
+        MessageOutcome::Done
     }
 }
 
@@ -883,17 +900,21 @@ impl World {
             Step::Reserve(item, quantity) => {
                 if let Ok(answer) = self.give(reserve(&[(item, quantity)])).await {
                     shopify
-                        .holds
+                        .reservations
                         .push(answer["reservationId"].as_str().unwrap().to_owned());
                 }
             }
-            Step::Release(_) | Step::Sell(_) if shopify.holds.is_empty() => {}
+            Step::Release(_) | Step::Sell(_) if shopify.reservations.is_empty() => {}
             Step::Release(index) => {
-                let reservation_id = shopify.holds.remove(index % shopify.holds.len());
+                let reservation_id = shopify
+                    .reservations
+                    .remove(index % shopify.reservations.len());
                 drop(self.give(Command::Release { reservation_id }).await);
             }
             Step::Sell(index) => {
-                let reservation_id = shopify.holds.remove(index % shopify.holds.len());
+                let reservation_id = shopify
+                    .reservations
+                    .remove(index % shopify.reservations.len());
                 drop(
                     self.give(Command::Commit {
                         reservation_id,
@@ -921,12 +942,12 @@ impl World {
             Step::Send => shopify.on_the_way.extend(self.begin().await),
             Step::Answer(twice) => {
                 if !shopify.on_the_way.is_empty() {
-                    let (attempt, call) = shopify.on_the_way.remove(0);
+                    let (message, call) = shopify.on_the_way.remove(0);
                     // A key makes the second sending a repetition of the first answer.
                     let end = shopify.carry_out(&call);
-                    self.settle_attempt(&attempt, end.clone()).await;
+                    self.settle_message(&message, end.clone()).await;
                     if twice {
-                        assert!(!self.settle_attempt(&attempt, end).await);
+                        assert!(!self.settle_message(&message, end).await);
                     }
                 }
             }
@@ -938,7 +959,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     /// Whatever happens in whatever order: in the end nothing is pending, the mirror says what the store has,
-    /// every hold that is open is held there, and no command took `available` below zero.
+    /// every reservation that is open is held there, and no command took `available` below zero.
     #[test]
     fn the_sums_are_right_in_the_end(steps in proptest::collection::vec(step(), 1..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -946,7 +967,7 @@ proptest! {
             let world = sqlite_world().stocked(10).await;
             let shelf = Shelf { available: 10, reserved: 0, second: 1 };
             let shelves = BTreeMap::from([(1, shelf), (2, shelf), (3, shelf)]);
-            let mut shopify = Shopify { shelves, on_the_way: Vec::new(), holds: Vec::new() };
+            let mut shopify = Shopify { shelves, on_the_way: Vec::new(), reservations: Vec::new() };
             for step in steps {
                 world.take(step, &mut shopify).await;
                 for (item, shelf) in &shopify.shelves {
@@ -964,7 +985,7 @@ proptest! {
             assert_eq!(world.available().await, there);
             assert!(!world.states().await.iter().any(|state| state == "accepted" || state == "sending"));
             let mut held = BTreeMap::from([(1, 0), (2, 0), (3, 0)]);
-            for reservation in world.store.reservations(&shop(), HoldFilter { limit: 1_000, ..HoldFilter::default() }).await.unwrap() {
+            for reservation in world.store.reservations(&shop(), ReservationFilter { limit: 1_000, ..ReservationFilter::default() }).await.unwrap() {
                 assert_eq!(reservation.state, ReservationState::Held);
                 for line in reservation.items {
                     *held.get_mut(&line.inventory_item_id.to_string().parse::<u64>().unwrap()).unwrap() += line.quantity;

@@ -5,7 +5,7 @@ use schemas::{Change, CustomerId, EventData, Logged, RecordKey, Resource, RunSta
 use serde_json::Value;
 
 use super::{World, at, order_of, run, shop};
-use crate::{Collection, Wrong};
+use crate::{Collection, DriftKind};
 use crate::{Operation, RunRecord};
 
 fn ann() -> CustomerId {
@@ -97,7 +97,7 @@ pub(super) async fn a_wrong_name_is_drift_and_one_that_was_not_known_is_not(worl
         .page("r2", vec![customer(Some("Ann Ray"), 2)], "")
         .await;
     let drift = world.store.drift(&shop(), None, 9).await.unwrap();
-    let Wrong::Differs(fields) = &drift[0].wrong else {
+    let DriftKind::Differs(fields) = &drift[0].wrong else {
         panic!("{drift:?}")
     };
     assert_eq!(fields["name"], ("Ann Lee".into(), "Ann Ray".into()));
@@ -141,7 +141,7 @@ pub(super) async fn names_that_are_no_longer_wanted_are_nowhere(world: World) {
 
     assert_eq!(world.names().await, (vec![None], Value::Null));
     let drift = world.store.drift(&shop(), None, 9).await.unwrap();
-    let Wrong::Differs(fields) = &drift[0].wrong else {
+    let DriftKind::Differs(fields) = &drift[0].wrong else {
         panic!("{drift:?}")
     };
     assert_eq!(fields.keys().collect::<Vec<_>>(), ["updatedAt"]);

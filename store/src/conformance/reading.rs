@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use super::commands::reserve;
 use super::*;
-use crate::{CommandFilter, HoldFilter};
+use crate::{CommandFilter, ReservationFilter};
 
 pub(super) async fn what_was_written_is_there_when_the_store_is_opened_anew(world: World) {
     let world = world.stocked(10).await;
@@ -18,15 +18,15 @@ pub(super) async fn what_was_written_is_there_when_the_store_is_opened_anew(worl
             limit: 9,
             ..CommandFilter::default()
         };
-        let open = HoldFilter {
+        let open = ReservationFilter {
             limit: 9,
-            ..HoldFilter::default()
+            ..ReservationFilter::default()
         };
         (
             (store.epoch(), store.secret(), store.head()),
             (world.log().await, world.available().await),
             (store.inbox(9).await.unwrap(), world.marked().await),
-            store.attempts(&shop()).await.unwrap(),
+            store.outbox_messages(&shop()).await.unwrap(),
             store.commands(&shop(), filter).await.unwrap(),
             store.reservations(&shop(), open).await.unwrap(),
         )
@@ -179,7 +179,7 @@ pub(super) async fn marks_and_adjustments_are_paged_in_their_order(world: World)
     world.begin().await;
     world.give(reserve(&[(2, 1)])).await.unwrap();
     assert!(waiting(9).await.is_empty(), "all levels are in flight");
-    assert_eq!(world.store.backlog(&shop()).await.unwrap().effects, 5);
+    assert_eq!(world.store.backlog(&shop()).await.unwrap().adjustments, 5);
 }
 
 pub(super) async fn deliveries_are_counted_by_topic_and_listed_newest_first(world: World) {

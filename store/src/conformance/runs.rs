@@ -3,7 +3,7 @@
 use super::{World, item, level, level_key, order_of, product, run, shop, variant};
 use crate::conformance::at;
 use crate::{Batch, Cause, Operation, Outcome, Progress, RunRecord};
-use crate::{Collection, Drifted, LastRuns, Wrong};
+use crate::{Collection, DriftKind, Drifted, LastRuns};
 use schemas::record::Customer;
 use schemas::{
     Change, Kind, Logged, Posted, RecordKey, Resource, Room, RunKind, RunState, Sequence, SyncRun,
@@ -82,9 +82,9 @@ pub(super) async fn what_a_full_run_puts_right_late_is_drift_and_what_is_young_i
     assert_eq!(drift.len(), 2, "{drift:?}");
     assert_eq!(
         (&drift[0].wrong, drift[0].since),
-        (&Wrong::Missing, Some(at(20)))
+        (&DriftKind::Missing, Some(at(20)))
     );
-    let Wrong::Differs(fields) = &drift[1].wrong else {
+    let DriftKind::Differs(fields) = &drift[1].wrong else {
         panic!("{drift:?}")
     };
     assert_eq!(fields["quantities.available"], (5.into(), 4.into()));
@@ -161,7 +161,7 @@ pub(super) async fn a_doubt_is_settled_by_a_read_and_counted_at_its_run(world: W
         .drift()
         .await
         .iter()
-        .map(|drifted| drifted.wrong == Wrong::Gone)
+        .map(|drifted| drifted.wrong == DriftKind::Gone)
         .collect();
     assert_eq!(wrong, [true, false], "the latest first");
 }

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::str::FromStr;
 
-use domain::effect::Lane;
+use domain::adjustment::Lane;
 use rusqlite::Row;
 use rusqlite::types::{ToSqlOutput, Type, ValueRef};
 use schemas::record::Transaction;

@@ -282,21 +282,26 @@ impl<'w> SetWriter<'w> {
                 }
                 _ => {
                     self.run(
-                        "UPDATE delivery SET state = ?3, reason = ?4, body = iif(?3 = 'unreadable', body, NULL) \
-                         WHERE shop = ?1 AND webhook_id = ?2",
+                        "UPDATE delivery SET state = ?3, reason = ?4 WHERE shop = ?1 AND webhook_id = ?2",
                         params![shop, now.id.as_str(), state, reason],
                     )?;
+                    if state != "unreadable" {
+                        self.run(
+                            "DELETE FROM delivery_body WHERE arrival = \
+                             (SELECT arrival FROM delivery WHERE shop = ?1 AND webhook_id = ?2)",
+                            params![shop, now.id.as_str()],
+                        )?;
+                    }
                 }
             }
         }
         // They wait in the order in which they came.
         arrived.sort_by_key(|(_, delivery, ..)| delivery.received_at);
         for (now, delivery, state, reason) in arrived {
-            let body = matches!(state, "pending" | "unreadable").then_some(&delivery.body);
             self.run(
                 "INSERT INTO delivery \
-                 (shop, webhook_id, topic, triggered_at, received_at, state, reason, body, signature) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                 (shop, webhook_id, topic, triggered_at, received_at, state, reason, signature) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 params![
                     shop,
                     now.id.as_str(),
@@ -305,10 +310,15 @@ impl<'w> SetWriter<'w> {
                     micros(delivery.received_at),
                     state,
                     reason,
-                    body,
                     now.signature
                 ],
             )?;
+            if matches!(state, "pending" | "unreadable") {
+                self.run(
+                    "INSERT INTO delivery_body (arrival, body) VALUES (?1, ?2)",
+                    params![self.connection.last_insert_rowid(), delivery.body],
+                )?;
+            }
         }
         Ok(())
     }
@@ -745,8 +755,9 @@ impl<'w> SetWriter<'w> {
             [shop, customer.to_i64()],
         )?;
         self.run(
-            "UPDATE delivery SET body = NULL WHERE shop = ?1 AND state = 'unreadable' \
-             AND (topic GLOB 'customers/*' OR topic GLOB 'orders/*')",
+            "DELETE FROM delivery_body WHERE arrival IN \
+             (SELECT arrival FROM delivery WHERE shop = ?1 AND state = 'unreadable' \
+              AND (topic GLOB 'customers/*' OR topic GLOB 'orders/*'))",
             [shop],
         )?;
         Ok(())

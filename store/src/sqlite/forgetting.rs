@@ -17,7 +17,9 @@ use crate::conformance::order_of;
 use crate::{Batch, Cause, Delivery, Fate, Operation};
 
 /// Tables without a shop. Nothing of a shop is in them but what says so.
-const OF_NO_SHOP: [&str; 6] = [
+const OF_NO_SHOP: [&str; 7] = [
+    // Goes with its delivery, which is of a shop.
+    "delivery_body",
     "meta",
     // Which rooms a connection is in, as long as it can come back: minutes.
     "session",
@@ -76,7 +78,7 @@ const COLUMNS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "delivery",
-        &["body"],
+        &[],
         &[
             "arrival",
             "reason",
@@ -89,6 +91,7 @@ const COLUMNS: &[(&str, &[&str], &[&str])] = &[
             "webhook_id",
         ],
     ),
+    ("delivery_body", &["body"], &["arrival"]),
     (
         "delivery_count",
         &[],
@@ -438,9 +441,10 @@ fn with_a_shop_every_table_that_names_it_is_emptied_and_of_no_other_shop() {
             }
         }
     }
-    let waiting = "INSERT INTO delivery (shop, webhook_id, topic, received_at, state, body) \
-                   VALUES (1, 'waits', 't/t', 1, 'pending', x'00')";
-    database.beside.execute_batch(waiting).unwrap();
+    let bodies = "INSERT INTO delivery (shop, webhook_id, topic, received_at, state) \
+                  VALUES (1, 'waits', 't/t', 1, 'pending'), (1, 'read by nobody', 't/t', 1, 'unreadable'); \
+                  INSERT INTO delivery_body SELECT arrival, x'00' FROM delivery;";
+    database.beside.execute_batch(bodies).unwrap();
     let before = |table: &&str| {
         (
             count(&database.beside, table, 1),
@@ -475,6 +479,13 @@ fn with_a_shop_every_table_that_names_it_is_emptied_and_of_no_other_shop() {
             "{table}"
         );
     }
+    let bodies =
+        "SELECT group_concat(shop || state) FROM delivery_body JOIN delivery USING (arrival)";
+    let with_bodies: String = database
+        .beside
+        .query_row(bodies, [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(with_bodies, "2applied,1pending");
     let [forgotten, kept] = OF_THE_SHOP;
     let columns: BTreeSet<&str> = schema["shop"].keys().map(String::as_str).collect();
     assert_eq!(columns, forgotten.iter().chain(kept).copied().collect());

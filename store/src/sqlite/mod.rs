@@ -52,6 +52,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0014_delivery_counts.sql"),
     include_str!("../../migrations/0015_identity.sql"),
     include_str!("../../migrations/0016_judging.sql"),
+    include_str!("../../migrations/0017_bodies.sql"),
 ];
 /// `application_id` of a stockd database: "stkd".
 const APPLICATION_ID: i32 = 0x7374_6b64;

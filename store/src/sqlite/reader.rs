@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use domain::adjustment::WaitingAdjustment;
 use domain::command::KeptCommand;
-use domain::effect::Waiting;
 use domain::outbox::PendingAdjustment;
 use domain::shape::level_shape;
 use domain::{
@@ -28,8 +28,8 @@ use super::rows::{RUN_COLUMNS, StoredRow, find, reference_columns, references, r
 use super::shops::{RegisteredShop, head, shops};
 use crate::local::{CONNECTIONS_MAX, Reader};
 use crate::{
-    Attempt, Backlog, Collection, CommandFilter, DeliverySummary, HoldFilter, Marked, OrderView,
-    Position, Result, StoreError,
+    Backlog, Collection, CommandFilter, DeliverySummary, Marked, OrderView, OutboxMessage,
+    Position, ReservationFilter, Result, StoreError,
 };
 
 pub(super) struct SqliteReader {
@@ -284,7 +284,8 @@ impl Reader for SqliteReader {
         self.view(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT shop.domain, webhook_id, topic, triggered_at, received_at, body, signature FROM delivery \
-                 JOIN shop ON shop.id = delivery.shop WHERE state = 'pending' ORDER BY arrival LIMIT ?1",
+                 JOIN shop ON shop.id = delivery.shop JOIN delivery_body USING (arrival) \
+                 WHERE state = 'pending' ORDER BY arrival LIMIT ?1",
             )?;
             let deliveries = statement.query_map([limit_of(limit)], |row| {
                 Ok(Delivery {
@@ -346,7 +347,7 @@ impl Reader for SqliteReader {
 
     fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>> {
         self.shop_view(shop, |connection, shop| {
-            // A level that an attempt is changing is not worth reading before the answer is there. In the order of the
+            // A level that an outbox message is changing is not worth reading before the answer is there. In the order of the
             // marks from the start: by an index all would be sorted for the first few.
             let sql = format!(
                 "SELECT record, mark FROM marked NOT INDEXED WHERE shop = ?1 AND due <= ?2 AND record NOT IN (\
@@ -382,17 +383,17 @@ impl Reader for SqliteReader {
                     .cast_unsigned())
             };
             Ok(Backlog {
-                effects: count("SELECT count(*) FROM effect WHERE shop = ?1 AND NOT answered")?,
+                adjustments: count("SELECT count(*) FROM effect WHERE shop = ?1 AND NOT answered")?,
                 refreshes: count("SELECT count(*) FROM marked WHERE shop = ?1")?,
             })
         })
     }
 
-    fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<Waiting>> {
+    fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<WaitingAdjustment>> {
         self.shop_view(shop, |connection, shop| {
             let sql = format!(
-                // Levels first: thousands of effects may wait for one that is in flight. A sale waits until all of
-                // its hold is there: should a part fail, nothing of it is sold.
+                // Levels first: thousands of adjustments may wait for one that is in flight. A sale waits until all of
+                // its reservation is there: should a part fail, nothing of it is sold.
                 "SELECT {}, {} FROM \
                  (SELECT DISTINCT shop, inventory_item_id, location_id FROM effect WHERE shop = ?1) AS touched \
                  CROSS JOIN level USING (shop, inventory_item_id, location_id) \
@@ -415,20 +416,20 @@ impl Reader for SqliteReader {
                 let adjustment = PendingAdjustment::read(row, 0)?;
                 let observed = HeldLevel::read(row, PendingAdjustment::WIDTH)?.observed.quantities;
                 let PendingAdjustment { id, reservation, item, location, lane, quantity, stale, .. } = adjustment;
-                Ok(Waiting { id, reservation, item, location, lane, quantity, stale, observed })
+                Ok(WaitingAdjustment { id, reservation, item, location, lane, quantity, stale, observed })
             })?;
             Ok(waiting.collect::<rusqlite::Result<_>>()?)
         })
     }
 
-    fn attempts(&self, shop: &ShopDomain) -> Result<Vec<Attempt>> {
+    fn outbox_messages(&self, shop: &ShopDomain) -> Result<Vec<OutboxMessage>> {
         self.shop_view(shop, |connection, shop| {
             let mut statement = connection.prepare_cached(
                 "SELECT id, kind, body, begun FROM attempt WHERE shop = ?1 ORDER BY begun",
             )?;
-            let attempts = statement.query_map([shop.row], attempt)?;
-            attempts
-                .map(|attempt| with_levels(connection, attempt?))
+            let messages = statement.query_map([shop.row], outbox_message)?;
+            messages
+                .map(|message| with_levels(connection, message?))
                 .collect()
         })
     }
@@ -444,7 +445,7 @@ impl Reader for SqliteReader {
                 None => (i64::MAX, ""),
             };
             let mut statement = connection.prepare_cached(
-                // That it is being sent is known from its effects alone.
+                // That it is being sent is known from its adjustments alone.
                 "SELECT record, iif(state = 'accepted' AND EXISTS (SELECT 1 FROM effect WHERE effect.shop = command.shop \
                  AND effect.command = command.id AND attempt IS NOT NULL), 'sending', state) AS now FROM command \
                  WHERE shop = ?1 AND (given, id) < (?2, ?3) AND (?4 IS NULL OR id = ?4) \
@@ -484,7 +485,7 @@ impl Reader for SqliteReader {
     fn reservations(
         &self,
         shop: &ShopDomain,
-        filter: &HoldFilter,
+        filter: &ReservationFilter,
     ) -> Result<Vec<ReservationShape>> {
         self.shop_view(shop, |connection, shop| {
             if let Some(id) = &filter.id {
@@ -767,9 +768,9 @@ impl Reader for SqliteReader {
     }
 }
 
-/// An attempt without its levels.
-fn attempt(row: &rusqlite::Row<'_>) -> rusqlite::Result<Attempt> {
-    Ok(Attempt {
+/// An outbox message without its levels.
+fn outbox_message(row: &rusqlite::Row<'_>) -> rusqlite::Result<OutboxMessage> {
+    Ok(OutboxMessage {
         id: row.get(0)?,
         kind: unword(row, 1)?,
         body: row.get(2)?,
@@ -778,15 +779,15 @@ fn attempt(row: &rusqlite::Row<'_>) -> rusqlite::Result<Attempt> {
     })
 }
 
-/// The levels that an attempt is changing, in the order in which it names them.
-fn with_levels(connection: &Connection, attempt: Attempt) -> Result<Attempt> {
+/// The levels that an outbox message is changing, in the order in which it names them.
+fn with_levels(connection: &Connection, message: OutboxMessage) -> Result<OutboxMessage> {
     let mut statement = connection.prepare_cached(
         "SELECT inventory_item_id, location_id FROM flight WHERE attempt = ?1 ORDER BY inventory_item_id, location_id",
     )?;
-    let levels = statement.query_map([&attempt.id], |row| Ok((id(row, 0)?, id(row, 1)?)))?;
-    Ok(Attempt {
+    let levels = statement.query_map([&message.id], |row| Ok((id(row, 0)?, id(row, 1)?)))?;
+    Ok(OutboxMessage {
         levels: levels.collect::<rusqlite::Result<_>>()?,
-        ..attempt
+        ..message
     })
 }
 

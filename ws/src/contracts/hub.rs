@@ -10,66 +10,90 @@ use schemas::{
 };
 use serde_json::{Map, Value, json};
 
-use super::fact::{Audience, Change, Level, Notice, Order, Outcome, Payment, Stock, Transfer};
 use super::names::names;
+use super::normalized::{
+    Audience, NormalizedNotice, NormalizedOrder, NormalizedPayment, NormalizedStock,
+    NormalizedTransfer, OrderChangeKind, PaymentOutcome, StockChangeKind,
+};
 use super::request::{self, Fields, Join, Leaving, Request, own_orders};
-use super::{Arrived, CONNECTED, Contract, Part, Telling, json_text};
+use super::{Arrived, CONNECTED, Contract, ContractMessage, OutgoingEvent, json_text};
 use crate::protocol::socketio::ClientCall;
 
 pub(crate) struct Hub;
 
 impl Contract for Hub {
-    fn parts(&self, told: &Telling<'_>) -> Vec<Part> {
-        match told.event {
+    fn messages(&self, outgoing: &OutgoingEvent<'_>) -> Vec<ContractMessage> {
+        match outgoing.event {
             Event::Logged(event) => match event {
-                Logged::OrderCreated(order) => {
-                    self::order(&Order::of(Change::Created, order), told)
+                Logged::OrderCreated(order) => self::order(
+                    &NormalizedOrder::of(OrderChangeKind::Created, order),
+                    outgoing,
+                ),
+                Logged::OrderDeleted(order) => self::order(
+                    &NormalizedOrder::of(OrderChangeKind::Deleted, order),
+                    outgoing,
+                ),
+                Logged::OrderStatusChanged(order) => self::order(
+                    &NormalizedOrder::of(OrderChangeKind::Status, order),
+                    outgoing,
+                ),
+                Logged::OrderUpdated(order) => self::order(
+                    &NormalizedOrder::of(OrderChangeKind::Updated, order),
+                    outgoing,
+                ),
+                Logged::PaymentFailed(paid) => payment(
+                    &NormalizedPayment::of(PaymentOutcome::Failed, paid),
+                    outgoing,
+                ),
+                Logged::PaymentReceived(paid) => payment(
+                    &NormalizedPayment::of(PaymentOutcome::Received, paid),
+                    outgoing,
+                ),
+                Logged::PaymentRefunded(paid) => payment(
+                    &NormalizedPayment::of(PaymentOutcome::Refunded, paid),
+                    outgoing,
+                ),
+                Logged::PaymentStatusChanged(posted) => {
+                    payment(&NormalizedPayment::of_status(posted), outgoing)
                 }
-                Logged::OrderDeleted(order) => {
-                    self::order(&Order::of(Change::Deleted, order), told)
-                }
-                Logged::OrderStatusChanged(order) => {
-                    self::order(&Order::of(Change::Status, order), told)
-                }
-                Logged::OrderUpdated(order) => {
-                    self::order(&Order::of(Change::Updated, order), told)
-                }
-                Logged::PaymentFailed(paid) => payment(&Payment::of(Outcome::Failed, paid), told),
-                Logged::PaymentReceived(paid) => {
-                    payment(&Payment::of(Outcome::Received, paid), told)
-                }
-                Logged::PaymentRefunded(paid) => {
-                    payment(&Payment::of(Outcome::Refunded, paid), told)
-                }
-                Logged::PaymentStatusChanged(posted) => payment(&Payment::of_status(posted), told),
-                Logged::InventoryLowStock(level) => {
-                    stock(&Stock::of_crossing(Level::Low, level), told)
-                }
-                Logged::InventoryOutOfStock(level) => {
-                    stock(&Stock::of_crossing(Level::Out, level), told)
-                }
-                Logged::InventoryRestocked(level) => {
-                    stock(&Stock::of_crossing(Level::Restocked, level), told)
-                }
-                Logged::InventoryUpdated(change) => {
-                    stock(&Stock::of_change(change, told.limited_to), told)
-                }
+                Logged::InventoryLowStock(level) => stock(
+                    &NormalizedStock::of_crossing(StockChangeKind::Low, level),
+                    outgoing,
+                ),
+                Logged::InventoryOutOfStock(level) => stock(
+                    &NormalizedStock::of_crossing(StockChangeKind::Out, level),
+                    outgoing,
+                ),
+                Logged::InventoryRestocked(level) => stock(
+                    &NormalizedStock::of_crossing(StockChangeKind::Restocked, level),
+                    outgoing,
+                ),
+                Logged::InventoryUpdated(change) => stock(
+                    &NormalizedStock::of_change(change, outgoing.limited_to),
+                    outgoing,
+                ),
                 Logged::InventoryTransfer(transfer) => {
-                    let transfer = Transfer::of(transfer);
+                    let transfer = NormalizedTransfer::of(transfer);
                     transfer
-                        .map(|told_of| self::transfer(told_of, told))
+                        .map(|told_of| self::transfer(told_of, outgoing))
                         .into_iter()
                         .collect()
                 }
-                Logged::SystemAlert(alert) => notice(&Notice::of_alert(alert), told),
+                Logged::SystemAlert(alert) => notice(&NormalizedNotice::of_alert(alert), outgoing),
                 Logged::SecurityAlert(posted) | Logged::SystemMaintenance(posted) => {
-                    notice(&Notice::urgent(posted), told)
+                    notice(&NormalizedNotice::urgent(posted), outgoing)
                 }
-                Logged::ShopNotification(posted) => notice(&Notice::of_shop(posted), told),
+                Logged::ShopNotification(posted) => {
+                    notice(&NormalizedNotice::of_shop(posted), outgoing)
+                }
                 Logged::CompanyNotification(posted)
                 | Logged::SystemNotification(posted)
-                | Logged::UserNotification(posted) => notice(&Notice::posted(posted), told),
-                Logged::Emitted(emitted) => vec![Part::new(emitted.event.clone(), &emitted.data)],
+                | Logged::UserNotification(posted) => {
+                    notice(&NormalizedNotice::posted(posted), outgoing)
+                }
+                Logged::Emitted(emitted) => {
+                    vec![ContractMessage::new(emitted.event.clone(), &emitted.data)]
+                }
                 // The hub's document has no word for these.
                 Logged::CommandUpdated(_)
                 | Logged::CustomerActivity(_)
@@ -87,7 +111,7 @@ impl Contract for Hub {
             Event::Ephemeral(event) => match event {
                 Ephemeral::Typing(typing) => {
                     let payload = json!({ "userId": typing.user_id, "roomId": typing.room_id, "isTyping": typing.is_typing });
-                    vec![Part::new(HubMessage::Typing.as_str(), &payload)]
+                    vec![ContractMessage::new(HubMessage::Typing.as_str(), &payload)]
                 }
                 // Nor for these.
                 Ephemeral::CustomerOffline(_)
@@ -227,8 +251,8 @@ names! {
 }
 
 impl HubMessage {
-    fn part(self, payload: &Arc<str>) -> Part {
-        Part::shared(self.as_str(), payload)
+    fn message(self, payload: &Arc<str>) -> ContractMessage {
+        ContractMessage::shared(self.as_str(), payload)
     }
 }
 
@@ -314,14 +338,14 @@ fn named<Id: std::str::FromStr + Into<AnyId>>(
     AnyId::of::<Id>(&text).map_err(|problem| ErrorBody::field(key, format!("{key}: {problem}")))
 }
 
-fn order(order: &Order<'_>, told: &Telling<'_>) -> Vec<Part> {
+fn order(order: &NormalizedOrder<'_>, outgoing: &OutgoingEvent<'_>) -> Vec<ContractMessage> {
     let (name, status) = (
         order.name.as_deref().unwrap_or_default(),
         order.status.as_deref(),
     );
     let message = match (order.change, status) {
-        (Change::Created, _) => format!("Your order #{name} has been placed"),
-        (Change::Updated, _) | (_, None) => format!("Your order #{name} has changed"),
+        (OrderChangeKind::Created, _) => format!("Your order #{name} has been placed"),
+        (OrderChangeKind::Updated, _) | (_, None) => format!("Your order #{name} has changed"),
         (_, Some(status)) => format!("Your order #{name} is now {status}"),
     };
     let ours = json!({
@@ -334,29 +358,33 @@ fn order(order: &Order<'_>, told: &Telling<'_>) -> Vec<Part> {
         "currency": order.currency,
         "message": message.replace("##", "#"),
     });
-    let payload = flat(told, order.posted, ours);
-    let mut parts = Vec::new();
-    if order.change != Change::Updated {
-        parts.push(
+    let payload = flat(outgoing, order.posted, ours);
+    let mut messages = Vec::new();
+    if order.change != OrderChangeKind::Updated {
+        messages.push(
             HubMessage::OrderStatusUpdated
-                .part(&payload)
+                .message(&payload)
                 .to(order.owner.rooms()),
         );
     }
-    if order.change == Change::Created {
-        parts.push(
+    if order.change == OrderChangeKind::Created {
+        messages.push(
             HubMessage::OrderNewOrder
-                .part(&payload)
-                .to(company(told, order.posted)),
+                .message(&payload)
+                .to(company(outgoing, order.posted)),
         );
-        parts.push(HubMessage::OrderShopOrder.part(&payload).to([Room::Shop]));
+        messages.push(
+            HubMessage::OrderShopOrder
+                .message(&payload)
+                .to([Room::Shop]),
+        );
     }
     let room = order.id.clone().map(Room::Order);
-    parts.extend(room.map(|room| HubMessage::OrderUpdate.part(&payload).to([room])));
-    parts
+    messages.extend(room.map(|room| HubMessage::OrderUpdate.message(&payload).to([room])));
+    messages
 }
 
-fn payment(payment: &Payment<'_>, told: &Telling<'_>) -> Vec<Part> {
+fn payment(payment: &NormalizedPayment<'_>, outgoing: &OutgoingEvent<'_>) -> Vec<ContractMessage> {
     let ours = json!({
         "orderId": payment.order,
         "status": payment.status,
@@ -364,25 +392,25 @@ fn payment(payment: &Payment<'_>, told: &Telling<'_>) -> Vec<Part> {
         "currency": payment.currency,
         "message": format!("Your payment is {}", payment.status),
     });
-    let payload = flat(told, payment.posted, ours);
+    let payload = flat(outgoing, payment.posted, ours);
     let room = payment.order.clone().map(Room::Order);
     let owner = HubMessage::PaymentStatusUpdated
-        .part(&payload)
+        .message(&payload)
         .to(payment.owner.rooms());
     std::iter::once(owner)
-        .chain(room.map(|room| HubMessage::PaymentUpdate.part(&payload).to([room])))
+        .chain(room.map(|room| HubMessage::PaymentUpdate.message(&payload).to([room])))
         .collect()
 }
 
-fn transfer(transfer: Transfer<'_>, told: &Telling<'_>) -> Part {
+fn transfer(transfer: NormalizedTransfer<'_>, outgoing: &OutgoingEvent<'_>) -> ContractMessage {
     let ours = json!({ "transferId": transfer.id, "status": transfer.status });
-    let payload = flat(told, transfer.posted, merged(transfer.fields, ours));
+    let payload = flat(outgoing, transfer.posted, merged(transfer.fields, ours));
     HubMessage::TransferStatusUpdate
-        .part(&payload)
+        .message(&payload)
         .to([Room::Transfer(transfer.id)])
 }
 
-fn stock(stock: &Stock<'_>, told: &Telling<'_>) -> Vec<Part> {
+fn stock(stock: &NormalizedStock<'_>, outgoing: &OutgoingEvent<'_>) -> Vec<ContractMessage> {
     let name = stock
         .title
         .clone()
@@ -393,16 +421,16 @@ fn stock(stock: &Stock<'_>, told: &Telling<'_>) -> Vec<Part> {
         .map(ToString::to_string)
         .unwrap_or_default();
     let (severity, message) = match stock.level {
-        Level::Low => (
+        StockChangeKind::Low => (
             "warning",
             format!("{name} is running low ({left} remaining)"),
         ),
-        Level::Out => ("critical", format!("{name} is out of stock")),
-        Level::Restocked => (
+        StockChangeKind::Out => ("critical", format!("{name} is out of stock")),
+        StockChangeKind::Restocked => (
             "info",
             format!("{name} is back in stock ({left} available)"),
         ),
-        Level::Updated => ("info", format!("{name}: {left} available")),
+        StockChangeKind::Updated => ("info", format!("{name}: {left} available")),
     };
     let ours = json!({
         "productId": stock.product,
@@ -413,84 +441,91 @@ fn stock(stock: &Stock<'_>, told: &Telling<'_>) -> Vec<Part> {
         "severity": severity,
         "message": message,
     });
-    let payload = flat(told, stock.posted, ours);
-    let company = || company(told, stock.posted);
+    let payload = flat(outgoing, stock.posted, ours);
+    let company = || company(outgoing, stock.posted);
     match stock.level {
-        Level::Updated => {
+        StockChangeKind::Updated => {
             let product = stock.product.clone().map(Room::InventoryProduct);
-            let changed = |room| HubMessage::InventoryStockChanged.part(&payload).to([room]);
+            let changed = |room| {
+                HubMessage::InventoryStockChanged
+                    .message(&payload)
+                    .to([room])
+            };
             [
-                HubMessage::InventoryUpdated.part(&payload).to(company()),
+                HubMessage::InventoryUpdated.message(&payload).to(company()),
                 HubMessage::InventoryShopUpdate
-                    .part(&payload)
+                    .message(&payload)
                     .to([Room::Shop]),
             ]
             .into_iter()
             .chain(product.map(changed))
             .collect()
         }
-        Level::Low | Level::Out => vec![
+        StockChangeKind::Low | StockChangeKind::Out => vec![
             HubMessage::InventoryLowStockAlert
-                .part(&payload)
+                .message(&payload)
                 .to(company().chain([Room::Shop])),
             HubMessage::InventoryAlert
-                .part(&payload)
+                .message(&payload)
                 .to([Room::InventoryAll]),
         ],
-        Level::Restocked => {
+        StockChangeKind::Restocked => {
             vec![
                 HubMessage::InventoryAlert
-                    .part(&payload)
+                    .message(&payload)
                     .to([Room::InventoryAll]),
             ]
         }
     }
 }
 
-fn notice(notice: &Notice<'_>, told: &Telling<'_>) -> Vec<Part> {
+fn notice(notice: &NormalizedNotice<'_>, outgoing: &OutgoingEvent<'_>) -> Vec<ContractMessage> {
     let ours = json!({
         "type": if notice.is_urgent { "warning" } else { "info" },
         "priority": if notice.is_urgent { "high" } else { "normal" },
         "subject": notice.title,
         "content": notice.message,
     });
-    let payload = flat(told, notice.posted, ours);
+    let payload = flat(outgoing, notice.posted, ours);
     let is_broadcast = notice
         .posted
         .and_then(|posted| posted.name.as_deref())
         .is_some_and(|name| name.starts_with("notification."));
-    let part = match notice.audience {
+    let message = match notice.audience {
         Audience::Company(_) | Audience::Shop | Audience::User(_) => {
-            HubMessage::NotificationNew.part(&payload)
+            HubMessage::NotificationNew.message(&payload)
         }
-        Audience::Role(_) => HubMessage::NotificationBroadcast.part(&payload),
+        Audience::Role(_) => HubMessage::NotificationBroadcast.message(&payload),
         Audience::Everybody => if is_broadcast {
             HubMessage::NotificationBroadcast
         } else {
             HubMessage::AnnouncementNew
         }
-        .part(&payload)
+        .message(&payload)
         .to([Room::Everyone]),
     };
-    vec![part]
+    vec![message]
 }
 
 /// The company that is told: the one that is named, or else the shop's.
 fn company(
-    told: &Telling<'_>,
+    outgoing: &OutgoingEvent<'_>,
     posted: Option<&schemas::Posted>,
 ) -> impl Iterator<Item = Room> + use<> {
     let named = posted.and_then(|posted| posted.company_id.clone());
     // A shop of no company is told as one of its own.
     let company = named
-        .or_else(|| told.company.cloned())
+        .or_else(|| outgoing.company.cloned())
         .map_or(Room::Shop, Room::Company);
     std::iter::once(company)
 }
 
 /// One flat object: what was posted, as it came, and what is missing there.
-fn flat(told: &Telling<'_>, posted: Option<&schemas::Posted>, ours: Value) -> Arc<str> {
-    let mut payload = merged(ours, json!({ "timestamp": told.at, "shop": told.shop }));
+fn flat(outgoing: &OutgoingEvent<'_>, posted: Option<&schemas::Posted>, ours: Value) -> Arc<str> {
+    let mut payload = merged(
+        ours,
+        json!({ "timestamp": outgoing.at, "shop": outgoing.shop }),
+    );
     if let Some(posted) = posted {
         payload = merged(payload, json!({ "source": posted.source }));
         payload = merged(payload, posted.data.clone().into());

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 pub use self::request::OdaRequest;
 use super::names::names;
-use super::{Arrived, CONNECTED, Contract, ERROR, Part, RESYNC, Telling};
+use super::{Arrived, CONNECTED, Contract, ContractMessage, ERROR, OutgoingEvent, RESYNC};
 use crate::contracts::request::{Request, own_orders};
 use crate::hub::reader::NotificationKinds;
 use crate::protocol::socketio::ClientCall;
@@ -24,26 +24,26 @@ use crate::protocol::socketio::ClientCall;
 pub(crate) struct Oda;
 
 impl Contract for Oda {
-    fn parts(&self, told: &Telling<'_>) -> Vec<Part> {
-        let (name, kind) = match told_as(told.event) {
-            Told::Message(message) => (message.as_str(), message.as_str()),
-            Told::Notification(kind) => (OdaMessage::Notification.as_str(), kind.as_str()),
-            Told::Named(name) => (name, name),
-            Told::Nothing => return Vec::new(),
+    fn messages(&self, outgoing: &OutgoingEvent<'_>) -> Vec<ContractMessage> {
+        let (name, kind) = match form_of(outgoing.event) {
+            OdaForm::Message(message) => (message.as_str(), message.as_str()),
+            OdaForm::Notification(kind) => (OdaMessage::Notification.as_str(), kind.as_str()),
+            OdaForm::Named(name) => (name, name),
+            OdaForm::Nothing => return Vec::new(),
         };
         // Shapes of ours: there is nothing in them that JSON cannot say.
-        let Ok(data) = data(told.event) else {
+        let Ok(data) = data(outgoing.event) else {
             return Vec::new();
         };
         let payload = Envelope {
             kind,
-            shop: told.shop,
-            timestamp: told.at,
+            shop: outgoing.shop,
+            timestamp: outgoing.at,
             data,
-            id: told.offset,
+            id: outgoing.offset,
         };
-        std::iter::once(Part::new(name.to_owned(), &payload))
-            .chain(afterthought(told.event))
+        std::iter::once(ContractMessage::new(name.to_owned(), &payload))
+            .chain(afterthought(outgoing.event))
             .collect()
     }
 
@@ -87,14 +87,14 @@ impl Contract for Oda {
     }
 
     fn brings(&self, room: &Room, event: &Event, kinds: &NotificationKinds) -> bool {
-        let told = told_as(event);
+        let form = form_of(event);
         match room {
-            Room::Notifications => match told {
-                Told::Notification(kind) => kinds.contains(Some(kind.as_str())),
-                Told::Message(_) | Told::Named(_) | Told::Nothing => kinds.contains(None),
+            Room::Notifications => match form {
+                OdaForm::Notification(kind) => kinds.contains(Some(kind.as_str())),
+                OdaForm::Message(_) | OdaForm::Named(_) | OdaForm::Nothing => kinds.contains(None),
             },
             // Orders and payments come to those who subscribed to orders.
-            Room::User(_) => told != Told::Message(OdaMessage::OrderUpdated),
+            Room::User(_) => form != OdaForm::Message(OdaMessage::OrderUpdated),
             _ => true,
         }
     }
@@ -156,7 +156,7 @@ names! {
 
 /// What an event is told as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told<'e> {
+enum OdaForm<'e> {
     Message(OdaMessage),
     /// A `notification` of this type; the event's own name stands in its data.
     Notification(NotificationType),
@@ -171,18 +171,18 @@ enum Told<'e> {
     clippy::match_same_arms,
     reason = "each reason for not telling stands at its own kinds"
 )]
-fn told_as(event: &Event) -> Told<'_> {
+fn form_of(event: &Event) -> OdaForm<'_> {
     use OdaMessage as Message;
     match event {
         Event::Logged(event) => match event {
-            Logged::CommandUpdated(_) => Told::Message(Message::CommandUpdated),
+            Logged::CommandUpdated(_) => OdaForm::Message(Message::CommandUpdated),
             Logged::InventoryLowStock(_) | Logged::InventoryOutOfStock(_) => {
-                Told::Message(Message::InventoryLowStock)
+                OdaForm::Message(Message::InventoryLowStock)
             }
-            Logged::InventoryReservation(_) => Told::Message(Message::InventoryReservation),
-            Logged::InventoryRestocked(_) => Told::Message(Message::InventoryRestocked),
-            Logged::InventoryTransfer(_) => Told::Message(Message::InventoryTransfer),
-            Logged::InventoryUpdated(_) => Told::Message(Message::InventoryUpdated),
+            Logged::InventoryReservation(_) => OdaForm::Message(Message::InventoryReservation),
+            Logged::InventoryRestocked(_) => OdaForm::Message(Message::InventoryRestocked),
+            Logged::InventoryTransfer(_) => OdaForm::Message(Message::InventoryTransfer),
+            Logged::InventoryUpdated(_) => OdaForm::Message(Message::InventoryUpdated),
             Logged::OrderCreated(_)
             | Logged::OrderDeleted(_)
             | Logged::OrderStatusChanged(_)
@@ -190,14 +190,14 @@ fn told_as(event: &Event) -> Told<'_> {
             | Logged::PaymentFailed(EventData::Posted(_))
             | Logged::PaymentReceived(EventData::Posted(_))
             | Logged::PaymentRefunded(EventData::Posted(_))
-            | Logged::PaymentStatusChanged(_) => Told::Message(Message::OrderUpdated),
+            | Logged::PaymentStatusChanged(_) => OdaForm::Message(Message::OrderUpdated),
             // A payment of our own arrives as `order:updated` with `change: payment`; a second event would tell it twice.
             Logged::PaymentFailed(EventData::Own(_))
             | Logged::PaymentReceived(EventData::Own(_))
-            | Logged::PaymentRefunded(EventData::Own(_)) => Told::Nothing,
-            Logged::ShopifySyncStatus(_) => Told::Message(Message::SyncStatus),
+            | Logged::PaymentRefunded(EventData::Own(_)) => OdaForm::Nothing,
+            Logged::ShopifySyncStatus(_) => OdaForm::Message(Message::SyncStatus),
             // The contract has no word for it; staff read drift over REST.
-            Logged::ShopifyDrift(_) => Told::Nothing,
+            Logged::ShopifyDrift(_) => OdaForm::Nothing,
             Logged::CustomerActivity(_)
             | Logged::CustomerAddedToCart(_)
             | Logged::CustomerViewingProduct(_)
@@ -205,29 +205,31 @@ fn told_as(event: &Event) -> Told<'_> {
             | Logged::ProductDeleted(_)
             | Logged::ProductPriceChanged(_)
             | Logged::ProductUpdated(_)
-            | Logged::UserActivity(_) => Told::Notification(NotificationType::UserActivity),
-            Logged::SecurityAlert(_) => Told::Notification(NotificationType::SecurityAlert),
+            | Logged::UserActivity(_) => OdaForm::Notification(NotificationType::UserActivity),
+            Logged::SecurityAlert(_) => OdaForm::Notification(NotificationType::SecurityAlert),
             Logged::CompanyNotification(_)
             | Logged::ShopNotification(_)
             | Logged::SystemAlert(_)
             | Logged::SystemNotification(_)
-            | Logged::UserNotification(_) => Told::Notification(NotificationType::SystemEvent),
-            Logged::SystemMaintenance(_) => Told::Notification(NotificationType::SystemMaintenance),
-            Logged::Emitted(emitted) => Told::Named(&emitted.event),
+            | Logged::UserNotification(_) => OdaForm::Notification(NotificationType::SystemEvent),
+            Logged::SystemMaintenance(_) => {
+                OdaForm::Notification(NotificationType::SystemMaintenance)
+            }
+            Logged::Emitted(emitted) => OdaForm::Named(&emitted.event),
         },
         Event::Ephemeral(event) => match event {
             Ephemeral::CustomerOffline(_) | Ephemeral::CustomerOnline(_) => {
-                Told::Notification(NotificationType::UserActivity)
+                OdaForm::Notification(NotificationType::UserActivity)
             }
-            Ephemeral::ShopifyProgress(run) => Told::Message(match run.resource {
+            Ephemeral::ShopifyProgress(run) => OdaForm::Message(match run.resource {
                 Resource::Customers => Message::CustomerProgress,
                 Resource::Inventory => Message::InventoryProgress,
                 Resource::Orders => Message::OrderProgress,
                 Resource::Products => Message::ProductProgress,
             }),
-            Ephemeral::ShopifyWebhookReceived(_) => Told::Message(Message::WebhookReceived),
+            Ephemeral::ShopifyWebhookReceived(_) => OdaForm::Message(Message::WebhookReceived),
             // Clients of oda neither make up rooms nor type in them.
-            Ephemeral::Typing(_) => Told::Nothing,
+            Ephemeral::Typing(_) => OdaForm::Nothing,
         },
     }
 }
@@ -260,14 +262,14 @@ struct Progress<'a> {
 }
 
 /// What the documents' clients listen for when a command that was acknowledged fails later.
-fn afterthought(event: &Event) -> Option<Part> {
+fn afterthought(event: &Event) -> Option<ContractMessage> {
     let Event::Logged(Logged::CommandUpdated(command)) = event else {
         return None;
     };
     let error = command.error.as_ref()?;
     let request = json!({ "commandId": command.command_id, "kind": command.kind });
     let name = request::failure_event_of(command.kind).as_str();
-    Some(Part::new(name, &failure(error, &request)))
+    Some(ContractMessage::new(name, &failure(error, &request)))
 }
 
 fn failure(body: &ErrorBody, request: &Value) -> Value {

@@ -23,10 +23,10 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Number, Value, json};
 
-use super::fact::first;
 use super::names::names;
+use super::normalized::first;
 use super::request::Request;
-use super::{Arrived, CONNECTED, Contract, ERROR, PONG, Part, RESYNC, Telling};
+use super::{Arrived, CONNECTED, Contract, ContractMessage, ERROR, OutgoingEvent, PONG, RESYNC};
 use crate::hub::reader::NotificationKinds;
 use crate::protocol::socketio::ClientCall;
 
@@ -46,9 +46,9 @@ names! {
 pub(crate) struct Omni;
 
 impl Contract for Omni {
-    /// Each part is a message as it is, `{type, data, id, timestamp}`; the ephemeral have no `id`.
-    fn parts(&self, told: &Telling<'_>) -> Vec<Part> {
-        let event = told.event;
+    /// Each is a message as it is, `{type, data, id, timestamp}`; the ephemeral have no `id`.
+    fn messages(&self, outgoing: &OutgoingEvent<'_>) -> Vec<ContractMessage> {
+        let event = outgoing.event;
         let name = match event {
             Event::Logged(Logged::Emitted(emitted)) => &emitted.event,
             _ => match row(event.kind()) {
@@ -63,10 +63,10 @@ impl Contract for Omni {
             let message = Message {
                 kind: name,
                 data: &data,
-                timestamp: told.at,
-                id: told.offset,
+                timestamp: outgoing.at,
+                id: outgoing.offset,
             };
-            Part::new(name.to_owned(), &message)
+            ContractMessage::new(name.to_owned(), &message)
         };
         // A cancelled order has changed its status and is deleted, as the document has it.
         let deleted = is_cancellation(event)

@@ -9,10 +9,13 @@ use schemas::{
 };
 use serde_json::{Map, Value, json};
 
-use super::fact::{Audience, Change, Level, Notice, Order, Stock, id_json};
 use super::names::names;
+use super::normalized::{
+    Audience, NormalizedNotice, NormalizedOrder, NormalizedStock, OrderChangeKind, StockChangeKind,
+    id_json,
+};
 use super::request::{self, Fields, Join, Leaving, Request, own_orders};
-use super::{Arrived, CONNECTED, Contract, PING, PONG, Part, Telling};
+use super::{Arrived, CONNECTED, Contract, ContractMessage, OutgoingEvent, PING, PONG};
 use crate::protocol::socketio::ClientCall;
 
 pub(crate) struct Oms;
@@ -26,41 +29,57 @@ impl Contract for Oms {
         clippy::match_same_arms,
         reason = "each reason for not telling stands at its own kinds"
     )]
-    fn parts(&self, told: &Telling<'_>) -> Vec<Part> {
-        let at = told.at;
-        match told.event {
+    fn messages(&self, outgoing: &OutgoingEvent<'_>) -> Vec<ContractMessage> {
+        let at = outgoing.at;
+        match outgoing.event {
             Event::Logged(event) => match event {
-                Logged::OrderCreated(order) => order_parts(&Order::of(Change::Created, order), at),
-                Logged::OrderDeleted(order) => order_parts(&Order::of(Change::Deleted, order), at),
+                Logged::OrderCreated(order) => {
+                    order_messages(&NormalizedOrder::of(OrderChangeKind::Created, order), at)
+                }
+                Logged::OrderDeleted(order) => {
+                    order_messages(&NormalizedOrder::of(OrderChangeKind::Deleted, order), at)
+                }
                 Logged::OrderStatusChanged(order) => {
-                    order_parts(&Order::of(Change::Status, order), at)
+                    order_messages(&NormalizedOrder::of(OrderChangeKind::Status, order), at)
                 }
-                Logged::OrderUpdated(order) => order_parts(&Order::of(Change::Updated, order), at),
-                Logged::InventoryLowStock(level) => {
-                    stock_parts(&Stock::of_crossing(Level::Low, level), "low_stock", at)
+                Logged::OrderUpdated(order) => {
+                    order_messages(&NormalizedOrder::of(OrderChangeKind::Updated, order), at)
                 }
-                Logged::InventoryOutOfStock(level) => {
-                    stock_parts(&Stock::of_crossing(Level::Out, level), "out_of_stock", at)
-                }
-                Logged::InventoryRestocked(level) => stock_parts(
-                    &Stock::of_crossing(Level::Restocked, level),
+                Logged::InventoryLowStock(level) => stock_messages(
+                    &NormalizedStock::of_crossing(StockChangeKind::Low, level),
+                    "low_stock",
+                    at,
+                ),
+                Logged::InventoryOutOfStock(level) => stock_messages(
+                    &NormalizedStock::of_crossing(StockChangeKind::Out, level),
+                    "out_of_stock",
+                    at,
+                ),
+                Logged::InventoryRestocked(level) => stock_messages(
+                    &NormalizedStock::of_crossing(StockChangeKind::Restocked, level),
                     "restocked",
                     at,
                 ),
-                Logged::SystemAlert(alert) => notice_parts(&Notice::of_alert(alert), at),
-                Logged::ShopNotification(posted) => notice_parts(&Notice::of_shop(posted), at),
+                Logged::SystemAlert(alert) => {
+                    notice_messages(&NormalizedNotice::of_alert(alert), at)
+                }
+                Logged::ShopNotification(posted) => {
+                    notice_messages(&NormalizedNotice::of_shop(posted), at)
+                }
                 Logged::CompanyNotification(posted)
                 | Logged::SecurityAlert(posted)
                 | Logged::SystemMaintenance(posted)
                 | Logged::SystemNotification(posted)
-                | Logged::UserNotification(posted) => notice_parts(&Notice::posted(posted), at),
+                | Logged::UserNotification(posted) => {
+                    notice_messages(&NormalizedNotice::posted(posted), at)
+                }
                 Logged::Emitted(emitted) => {
                     let (kind, user) = match &emitted.target {
                         Target::User(user) => ("user_specific", user.as_str().parse().ok()),
                         _ => ("system_notification", None),
                     };
                     let event = real_time_event(kind, emitted.data.clone(), user.as_ref(), at);
-                    vec![Part::new(emitted.event.clone(), &event)]
+                    vec![ContractMessage::new(emitted.event.clone(), &event)]
                 }
                 // Of stock the document has the three crossings alone.
                 Logged::InventoryReservation(_)
@@ -278,22 +297,27 @@ fn user_json(identity: &Identity) -> Value {
         .map_or_else(|_| json!(identity.user_id), |id| id_json(&id))
 }
 
-fn order_parts(order: &Order<'_>, at: Timestamp) -> Vec<Part> {
+fn order_messages(order: &NormalizedOrder<'_>, at: Timestamp) -> Vec<ContractMessage> {
     let update = order_update(order, at);
-    let mut parts = vec![Part::new(OmsMessage::OrderUpdate.as_str(), &update).to([room(ORDERS)])];
+    let mut messages =
+        vec![ContractMessage::new(OmsMessage::OrderUpdate.as_str(), &update).to([room(ORDERS)])];
     if let (Some(notice), Some(_)) = (user_notification(order, at), order.owner.name()) {
-        let part = Part::new(OmsMessage::UserNotification.as_str(), &notice);
-        parts.push(part.to(order.owner.rooms()));
+        let message = ContractMessage::new(OmsMessage::UserNotification.as_str(), &notice);
+        messages.push(message.to(order.owner.rooms()));
     }
-    parts
+    messages
 }
 
-fn stock_parts(stock: &Stock<'_>, status: &str, at: Timestamp) -> Vec<Part> {
+fn stock_messages(
+    stock: &NormalizedStock<'_>,
+    status: &str,
+    at: Timestamp,
+) -> Vec<ContractMessage> {
     let update = inventory_update(stock, status, at);
-    vec![Part::new(OmsMessage::InventoryUpdate.as_str(), &update).to([room(INVENTORY)])]
+    vec![ContractMessage::new(OmsMessage::InventoryUpdate.as_str(), &update).to([room(INVENTORY)])]
 }
 
-fn notice_parts(notice: &Notice<'_>, at: Timestamp) -> Vec<Part> {
+fn notice_messages(notice: &NormalizedNotice<'_>, at: Timestamp) -> Vec<ContractMessage> {
     let payload = self::notice(notice, at);
     let message = match notice.audience {
         Audience::User(_) => OmsMessage::UserNotification,
@@ -301,14 +325,14 @@ fn notice_parts(notice: &Notice<'_>, at: Timestamp) -> Vec<Part> {
             OmsMessage::SystemNotification
         }
     };
-    let part = Part::new(message.as_str(), &payload);
+    let message = ContractMessage::new(message.as_str(), &payload);
     vec![match notice.audience {
-        Audience::Everybody => part.to([Room::Everyone]),
-        _ => part,
+        Audience::Everybody => message.to([Room::Everyone]),
+        _ => message,
     }]
 }
 
-fn order_update(order: &Order<'_>, at: Timestamp) -> Value {
+fn order_update(order: &NormalizedOrder<'_>, at: Timestamp) -> Value {
     let user = order.owner.name();
     let mut data = json!({
         "orderId": order.id,
@@ -323,7 +347,7 @@ fn order_update(order: &Order<'_>, at: Timestamp) -> Value {
     real_time_event("order_status", data, user, at)
 }
 
-fn order_message(order: &Order<'_>) -> String {
+fn order_message(order: &NormalizedOrder<'_>) -> String {
     let said = order
         .posted
         .and_then(|posted| posted.data.get("message")?.as_str());
@@ -331,29 +355,29 @@ fn order_message(order: &Order<'_>) -> String {
         return said.to_owned();
     }
     match (order.change, order.status.as_deref()) {
-        (Change::Created, _) => "Order created successfully".to_owned(),
-        (Change::Updated, _) => "Order has been updated".to_owned(),
+        (OrderChangeKind::Created, _) => "Order created successfully".to_owned(),
+        (OrderChangeKind::Updated, _) => "Order has been updated".to_owned(),
         (_, Some(status)) => format!("Order has been {status}"),
         (_, None) => "Order status has changed".to_owned(),
     }
 }
 
 /// What the customer is told of a new order, or of one that stands elsewhere.
-fn user_notification(order: &Order<'_>, at: Timestamp) -> Option<Value> {
+fn user_notification(order: &NormalizedOrder<'_>, at: Timestamp) -> Option<Value> {
     let name = order.name.as_deref().unwrap_or_default();
     let (kind, title, message) = match (order.change, order.status.as_deref()) {
-        (Change::Created, _) => {
+        (OrderChangeKind::Created, _) => {
             let message = format!("Your order {name} has been created successfully");
             ("order_created", "Order Created Successfully", message)
         }
-        (Change::Updated, _) => return None,
+        (OrderChangeKind::Updated, _) => return None,
         (_, status) => {
             let message = format!("Your order {name} is now {}", status.unwrap_or("changed"));
             ("order_status_update", "Order Status Updated", message)
         }
     };
     let mut about = json!({ "orderId": order.id, "aliasId": order.name });
-    if order.change == Change::Created {
+    if order.change == OrderChangeKind::Created {
         about["totalAmount"] = json!(order.total);
     } else {
         about["status"] = json!(order.status);
@@ -368,20 +392,20 @@ fn user_notification(order: &Order<'_>, at: Timestamp) -> Option<Value> {
     ))
 }
 
-fn inventory_update(stock: &Stock<'_>, status: &str, at: Timestamp) -> Value {
+fn inventory_update(stock: &NormalizedStock<'_>, status: &str, at: Timestamp) -> Value {
     let mut data = json!({
         "productId": stock.product.as_ref().map(id_json),
         "quantity": stock.quantity,
         "status": status,
         "timestamp": at,
     });
-    if let (Level::Low, Some(threshold)) = (stock.level, &stock.threshold) {
+    if let (StockChangeKind::Low, Some(threshold)) = (stock.level, &stock.threshold) {
         data["threshold"] = threshold.clone();
     }
     real_time_event("inventory_update", data, None, at)
 }
 
-fn notice(notice: &Notice<'_>, at: Timestamp) -> Value {
+fn notice(notice: &NormalizedNotice<'_>, at: Timestamp) -> Value {
     let (kind, user) = match notice.audience {
         Audience::User(user) => ("user_specific", user.as_str().parse::<AnyId>().ok()),
         _ => ("system_notification", None),

@@ -6,7 +6,7 @@ use schemas::{
     AnyId, Ephemeral, Event, LocationId, LogEntry, Offset, Room, Sequence, ShopDomain, Timestamp,
 };
 
-use crate::contracts::{Frame, NAMESPACES, Namespace, Telling};
+use crate::contracts::{Frame, NAMESPACES, Namespace, OutgoingEvent};
 use crate::hub::recovery::Cursor;
 
 /// An event with everything its readers share.
@@ -73,7 +73,10 @@ impl Broadcast {
     }
 
     /// The event as it is told to those who are limited to these locations.
-    pub(crate) fn telling<'a>(&'a self, limited_to: Option<&'a [LocationId]>) -> Telling<'a> {
+    pub(crate) fn outgoing<'a>(
+        &'a self,
+        limited_to: Option<&'a [LocationId]>,
+    ) -> OutgoingEvent<'a> {
         let Self {
             offset,
             shop,
@@ -82,7 +85,7 @@ impl Broadcast {
             event,
             ..
         } = self;
-        Telling {
+        OutgoingEvent {
             event,
             offset: *offset,
             shop,

@@ -278,7 +278,7 @@ impl Socket {
             .session
             .as_mut()
             .and_then(|session| session.begun.take_if(|(at, _)| *at == sequence));
-        let sent = begun.map_or(0, |(_, parts)| parts.into());
+        let sent = begun.map_or(0, |(_, messages)| messages.into());
         let recoverable = self.session.is_some();
         let is_for_us =
             |reader: &LogReader, rooms: &[Room]| reader.accepts_entry_frame(rooms, broadcast);

@@ -1,11 +1,11 @@
 //! The one function: who may, which shop, and when a strict shop answers.
 
 use domain::Thresholds;
-use domain::effect::CallKind;
+use domain::adjustment::CallKind;
 use jiff::SignedDuration;
 use schemas::record::{InventoryItem, Level};
 use schemas::{Change, InventoryItemId, LocationId, Quantities, Role, ShopScope, Timestamp};
-use store::{Attempt, Batch, Cause, End, Refusal};
+use store::{Batch, Cause, LevelRefusal, MessageOutcome, OutboxMessage};
 use tokio::task::JoinSet;
 use ws::CommandHandler as _;
 
@@ -88,7 +88,7 @@ fn reserve(quantity: i64) -> Value {
 }
 
 /// Shopify's answer to all that waits, once something does.
-async fn shopify_answers(commands: &Commands, end: End) {
+async fn shopify_answers(commands: &Commands, end: MessageOutcome) {
     let mut committed = commands.store.committed();
     let waiting = loop {
         let waiting = commands.store.waiting(&shop(), 100).await.unwrap();
@@ -98,29 +98,29 @@ async fn shopify_answers(commands: &Commands, end: End) {
         committed.changed().await.unwrap();
     };
     let at = commands.clock.now();
-    let attempt = Attempt {
+    let message = OutboxMessage {
         id: commands.entropy.uuid().to_string(),
-        kind: CallKind::Hold,
+        kind: CallKind::Reserve,
         body: String::new(),
         begun: at,
         levels: waiting
             .iter()
-            .map(|effect| (effect.item, effect.location))
+            .map(|adjustment| (adjustment.item, adjustment.location))
             .collect(),
     };
-    let (id, effects) = (
-        attempt.id.clone(),
-        waiting.iter().map(|effect| effect.id).collect(),
+    let (id, adjustments) = (
+        message.id.clone(),
+        waiting.iter().map(|adjustment| adjustment.id).collect(),
     );
-    let start = Operation::StartAttempt {
+    let start = Operation::StartMessage {
         shop: shop(),
-        attempt: Box::new(attempt),
-        effects,
+        message: Box::new(message),
+        adjustments,
     };
     commands.store.write(start).await.unwrap();
     commands
         .store
-        .write(Operation::SettleAttempt {
+        .write(Operation::SettleMessage {
             shop: shop(),
             id,
             end,
@@ -245,7 +245,7 @@ async fn only_staff_give_commands_and_only_in_their_shops_and_locations() {
 }
 
 /// Gives a reserve in a strict shop, lets Shopify answer, and gives what the client gets.
-async fn strictly(end: End) -> Result<Value, ErrorBody> {
+async fn strictly(end: MessageOutcome) -> Result<Value, ErrorBody> {
     let (commands, _folder) = commands(true).await;
     let mut clients = JoinSet::new();
     let desk = Arc::clone(&commands);
@@ -259,14 +259,21 @@ async fn strictly(end: End) -> Result<Value, ErrorBody> {
 
 #[tokio::test]
 async fn a_strict_shop_answers_what_shopify_says() {
-    assert_eq!(strictly(End::Done).await.unwrap()["state"], "held");
+    assert_eq!(
+        strictly(MessageOutcome::Done).await.unwrap()["state"],
+        "held"
+    );
     let error = ErrorBody::new(ErrorCode::Ineligible, "no longer stocked there");
     let level = (ITEM.try_into().unwrap(), HERE.try_into().unwrap());
-    let refused = strictly(End::Refused(vec![(level, Refusal::Never(error.clone()))])).await;
+    let refused = strictly(MessageOutcome::Refused(vec![(
+        level,
+        LevelRefusal::Never(error.clone()),
+    )]))
+    .await;
     assert_eq!(refused.unwrap_err(), error);
     let lost = ErrorBody::new(ErrorCode::Unavailable, "nobody knows");
     assert_eq!(
-        strictly(End::Unknown(lost)).await.unwrap()["reservationId"]
+        strictly(MessageOutcome::Unknown(lost)).await.unwrap()["reservationId"]
             .as_str()
             .map(str::len),
         Some(36)

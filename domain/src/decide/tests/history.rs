@@ -1,10 +1,10 @@
 //! Histories made of everything that can happen to a small shop, from seeds. The tests of `store` have this file too.
 
-use domain::effect::{CallKind, Waiting, coalesce};
+use domain::adjustment::{CallKind, WaitingAdjustment, coalesce};
 use domain::operation::Batch;
 use domain::{
-    Arrival, Attempt, By, Cause, Delivery, End, Fate, Given, LevelKey, Operation, Policy, Post,
-    PostKey, Progress, Refusal, Revocation, Revoked, RunRecord, Thresholds,
+    Arrival, By, Cause, Delivery, Fate, Given, LevelKey, LevelRefusal, MessageOutcome, Operation,
+    OutboxMessage, Policy, Post, PostKey, Progress, Revocation, Revoked, RunRecord, Thresholds,
 };
 use jiff::SignedDuration;
 use schemas::command::{ReserveItem, Sale, SettableName};
@@ -401,7 +401,7 @@ impl History {
                 one.message.is_none() && !disk.flights.rows.contains_key(&one.level())
             });
         let waiting = free.filter_map(|one| {
-            Some(Waiting {
+            Some(WaitingAdjustment {
                 id: one.id,
                 reservation: one.reservation.clone(),
                 item: one.item,
@@ -417,26 +417,26 @@ impl History {
         if !plan.short.is_empty() {
             made.push(Operation::Reject {
                 shop: shop(),
-                effects: plan.short,
+                adjustments: plan.short,
                 at,
             });
             return;
         }
         for call in plan.calls {
-            let effects: Vec<i64> = call
+            let adjustments: Vec<i64> = call
                 .entries
                 .iter()
-                .flat_map(|one| one.effects.clone())
+                .flat_map(|one| one.adjustments.clone())
                 .collect();
             if call.kind == CallKind::Nothing {
                 made.push(Operation::Net {
                     shop: shop(),
-                    effects,
+                    adjustments,
                     at,
                 });
                 continue;
             }
-            let attempt = Attempt {
+            let message = OutboxMessage {
                 id: self.id("m"),
                 kind: call.kind,
                 body: String::new(),
@@ -447,10 +447,10 @@ impl History {
                     .map(|one| (one.item, one.location))
                     .collect(),
             };
-            made.push(Operation::StartAttempt {
+            made.push(Operation::StartMessage {
                 shop: shop(),
-                attempt: Box::new(attempt),
-                effects,
+                message: Box::new(message),
+                adjustments,
             });
         }
     }
@@ -461,30 +461,30 @@ impl History {
         let flights = disk.flights.rows.values().filter(|one| one.message == id);
         let levels: Vec<LevelKey> = flights.map(|flight| flight.level).collect();
         let error = ErrorBody::new(ErrorCode::Unavailable, "no");
-        let refusals = |dice: &mut Dice| -> Vec<(LevelKey, Refusal)> {
+        let refusals = |dice: &mut Dice| -> Vec<(LevelKey, LevelRefusal)> {
             let some = levels.iter().filter(|_| dice.one_in(2)).collect::<Vec<_>>();
             let refused = some.into_iter().map(|level| {
                 let refusal = match dice.below(4) {
-                    0 => Refusal::Again,
-                    1 => Refusal::Never(error.clone()),
-                    2 => Refusal::Stale,
-                    _ => Refusal::Unknown(error.clone()),
+                    0 => LevelRefusal::Again,
+                    1 => LevelRefusal::Never(error.clone()),
+                    2 => LevelRefusal::Stale,
+                    _ => LevelRefusal::Unknown(error.clone()),
                 };
                 (*level, refusal)
             });
             refused.collect()
         };
         let end = match self.dice.below(8) {
-            0 => End::Refused(refusals(&mut self.dice)),
-            1 => End::Partly(refusals(&mut self.dice)),
-            2 => End::Unknown(error.clone()),
-            3 => End::Compared {
+            0 => MessageOutcome::Refused(refusals(&mut self.dice)),
+            1 => MessageOutcome::Partly(refusals(&mut self.dice)),
+            2 => MessageOutcome::Unknown(error.clone()),
+            3 => MessageOutcome::Compared {
                 readings: levels.iter().map(|level| self.observed(*level)).collect(),
                 whole: self.dice.one_in(2),
             },
-            _ => End::Done,
+            _ => MessageOutcome::Done,
         };
-        Some(Operation::SettleAttempt {
+        Some(Operation::SettleMessage {
             shop: shop(),
             id,
             end,
@@ -577,7 +577,7 @@ impl History {
             29..33 => made.extend(self.answer(disk)),
             33 | 34 => made.push(self.run(disk)),
             35 => made.push(self.post()),
-            36 => made.push(Operation::ExpireHolds {
+            36 => made.push(Operation::ExpireReservations {
                 shop: shop(),
                 at: at(self.second),
             }),
@@ -592,7 +592,7 @@ impl History {
                 shop: shop(),
                 at: at(self.second),
             }),
-            _ => made.push(Operation::ExpireHolds {
+            _ => made.push(Operation::ExpireReservations {
                 shop: "nobody.myshopify.com".parse().unwrap(),
                 at: at(self.second),
             }),

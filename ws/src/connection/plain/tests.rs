@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use crate::connection::HandshakeOutcome;
 use crate::connection::socketio::tests::World;
 use crate::connection::socketio::tests::log::{
-    EPOCH, announced, command, hold, order, posted, run, shop, stock,
+    EPOCH, announced, command, order, posted, reservation, run, shop, stock,
 };
 use crate::connection::tests::pipe::{Pipe, websocket};
 use crate::contracts::Dialect;
@@ -310,7 +310,7 @@ fn happenings() -> Vec<(&'static str, Logged)> {
         ("stock here", stock(1, 1, 5)),
         ("stock there", stock(2, 1, 5)),
         // omni has no words for these; they are in its namespaces' rooms all the same.
-        ("a hold of ann", hold("ann", &[1])),
+        ("a reservation of ann", reservation("ann", &[1])),
         ("a command of ann", command("ann", None)),
         ("a run", Logged::ShopifySyncStatus(run(RunState::Completed))),
         (

@@ -20,10 +20,10 @@ fn shop() -> ShopDomain {
 }
 
 fn told(broadcast: &Broadcast) -> Option<(String, Value)> {
-    let part = Oda.parts(&broadcast.telling(None)).into_iter().next()?;
+    let message = Oda.messages(&broadcast.outgoing(None)).into_iter().next()?;
     Some((
-        part.name.into_owned(),
-        serde_json::from_str(&part.payload).unwrap(),
+        message.name.into_owned(),
+        serde_json::from_str(&message.payload).unwrap(),
     ))
 }
 

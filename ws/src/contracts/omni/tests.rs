@@ -35,9 +35,9 @@ fn posted(kind: Kind, data: Value) -> Logged {
 }
 
 fn told(broadcast: &Broadcast) -> Vec<Value> {
-    Omni.parts(&broadcast.telling(None))
+    Omni.messages(&broadcast.outgoing(None))
         .into_iter()
-        .map(|part| serde_json::from_str(&part.payload).unwrap())
+        .map(|message| serde_json::from_str(&message.payload).unwrap())
         .collect()
 }
 

@@ -12,7 +12,7 @@ pub(crate) struct Cursor {
     pub(crate) epoch: Epoch,
     pub(crate) position: Sequence,
     /// How many frames of the entry at `position` were sent; 0 when all of them were.
-    pub(crate) parts: u8,
+    pub(crate) messages: u8,
     /// The number of the latest backfill and how far it was sent. Backfills with lower numbers were
     /// complete. Those with higher numbers were complete, too, if they end before `position`.
     pub(crate) backfill: Option<(u32, Sequence)>,
@@ -24,7 +24,7 @@ impl Cursor {
         Self {
             epoch: offset.epoch,
             position: offset.sequence,
-            parts: 0,
+            messages: 0,
             backfill: None,
         }
     }
@@ -48,7 +48,7 @@ impl Cursor {
 
     /// The last entry of which all frames were sent.
     pub(crate) fn read(self) -> Sequence {
-        Sequence(self.position.0.saturating_sub((self.parts > 0).into()))
+        Sequence(self.position.0.saturating_sub((self.messages > 0).into()))
     }
 
     /// After which entry a backfill that ends at `until` has to go on; `None` when it was complete.
@@ -73,8 +73,8 @@ const BYTES_MAX: usize = 64;
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.epoch, self.position)?;
-        if self.parts > 0 {
-            write!(f, "/{}", self.parts)?;
+        if self.messages > 0 {
+            write!(f, "/{}", self.messages)?;
         }
         match self.backfill {
             Some((number, reached)) => write!(f, ":{number}.{reached}"),
@@ -102,13 +102,13 @@ impl FromStr for Cursor {
                 )
             }
         };
-        let (offset, parts) = match rest.split_once('/') {
+        let (offset, messages) = match rest.split_once('/') {
             None => (rest, 0),
-            Some((offset, parts)) => (offset, parts.parse().map_err(|_| ())?),
+            Some((offset, messages)) => (offset, messages.parse().map_err(|_| ())?),
         };
         let offset: Offset = offset.parse().map_err(|_| ())?;
         Ok(Self {
-            parts,
+            messages,
             backfill,
             ..Self::at(offset)
         })
@@ -137,10 +137,10 @@ mod tests {
         fn what_was_written_is_read(
             epoch: u32,
             position in 0..1_000_000_000_000_000_000_u64,
-            parts: u8,
+            messages: u8,
             backfill in proptest::option::of((any::<u32>(), any::<u64>())),
         ) {
-            let cursor = Cursor { epoch: Epoch(epoch), parts, ..cursor(position, backfill) };
+            let cursor = Cursor { epoch: Epoch(epoch), messages, ..cursor(position, backfill) };
             let text = cursor.to_string();
             prop_assert!(text.len() <= BYTES_MAX);
             prop_assert_eq!(text.parse(), Ok(cursor));

@@ -119,7 +119,7 @@ impl SessionPid {
             start: Cursor {
                 epoch: Epoch(u32::from_be_bytes(*epoch)),
                 position,
-                parts: 0,
+                messages: 0,
                 backfill: (backfill > 0).then_some((backfill, position)),
             },
             rights: *rights,
@@ -171,7 +171,7 @@ mod tests {
         let start = Cursor {
             epoch: Epoch(3),
             position: Sequence(70),
-            parts: 0,
+            messages: 0,
             backfill: Some((2, Sequence(70))),
         };
         SessionPid {

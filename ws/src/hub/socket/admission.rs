@@ -392,7 +392,7 @@ impl Socket {
         let first = self.namespace.contract().first_rooms(&self.reader.identity);
         self.reader.join_all(first, pid.start.position);
         if let Some(session) = &mut self.session {
-            session.begun = (cursor.parts > 0).then_some((cursor.position, cursor.parts));
+            session.begun = (cursor.messages > 0).then_some((cursor.position, cursor.messages));
             session.filled = cursor
                 .backfill
                 .map(|(number, reached)| (number, reached, cursor.position));

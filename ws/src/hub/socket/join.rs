@@ -431,7 +431,7 @@ impl Socket {
                 };
                 self.joining = Some(joining);
             }
-            // Part of the missed entries was sent or is in the record. If the client asked again it
+            // ContractMessage of the missed entries was sent or is in the record. If the client asked again it
             // would get them twice, so the transport is closed and the session recovers.
             Err(error) if joining.number.is_some() || joining.was_begun() => {
                 return Err(error.into());

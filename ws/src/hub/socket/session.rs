@@ -72,7 +72,7 @@ impl Socket {
         Some(Cursor {
             epoch: self.hub.epoch,
             position: begun.map_or(position, |(at, _)| at),
-            parts: begun.map_or(0, |(_, parts)| parts),
+            messages: begun.map_or(0, |(_, messages)| messages),
             backfill: session
                 .filled
                 .filter(|(.., until)| position <= *until)

@@ -13,7 +13,7 @@ use schemas::{
     RunState, Sequence, SyncRun,
 };
 
-use super::log::{command, hold, level, posted, run};
+use super::log::{command, level, posted, reservation, run};
 use super::*;
 use crate::TokenVerifier as _;
 use crate::contracts::Namespace;
@@ -571,10 +571,10 @@ fn everything() -> Vec<(Event, MaySee)> {
             })),
             unlimited,
         ),
-        (hold("s", &[1]), here),
-        (hold("s", &[1, 2]), unlimited),
-        (hold("l", &[2]), staff),
-        (hold("8", &[2]), unlimited),
+        (reservation("s", &[1]), here),
+        (reservation("s", &[1, 2]), unlimited),
+        (reservation("l", &[2]), staff),
+        (reservation("8", &[2]), unlimited),
         (command("s", None), |who| who.name == "staff"),
         (
             command(
@@ -1188,11 +1188,13 @@ fn nobody_is_told_of_locations_and_quantities_that_only_decide_what_they_see() {
             Namespace::Omni,
             Namespace::Hub,
         ] {
-            let parts = namespace.contract().parts(&broadcast.telling(Some(&mine)));
+            let messages = namespace
+                .contract()
+                .messages(&broadcast.outgoing(Some(&mine)));
             doors.extend(
-                parts
+                messages
                     .into_iter()
-                    .map(|part| (format!("{namespace:?}"), part.payload.to_string())),
+                    .map(|message| (format!("{namespace:?}"), message.payload.to_string())),
             );
         }
         assert!(doors.len() > 2);
@@ -1236,8 +1238,12 @@ fn told_names() -> BTreeMap<Kind, [BTreeSet<String>; 4]> {
         let names = told.entry(event.kind()).or_default();
         let broadcast = broadcast(event);
         for (names, namespace) in names.iter_mut().zip(namespaces) {
-            let parts = namespace.contract().parts(&broadcast.telling(None));
-            names.extend(parts.into_iter().map(|part| part.name.into_owned()));
+            let messages = namespace.contract().messages(&broadcast.outgoing(None));
+            names.extend(
+                messages
+                    .into_iter()
+                    .map(|message| message.name.into_owned()),
+            );
         }
     }
     told

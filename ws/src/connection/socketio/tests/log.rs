@@ -34,8 +34,8 @@ pub(crate) fn other_shop() -> ShopDomain {
     "other.myshopify.com".parse().unwrap()
 }
 
-/// A hold of that user on one of something at each of those locations.
-pub(crate) fn hold(by: &str, locations: &[u64]) -> Logged {
+/// A reservation of that user on one of something at each of those locations.
+pub(crate) fn reservation(by: &str, locations: &[u64]) -> Logged {
     let held = |location: &u64| ReservedItem {
         inventory_item_id: 3_u64.try_into().unwrap(),
         location_id: (*location).try_into().unwrap(),

@@ -12,7 +12,7 @@ pub const ENTRIES_MAX: usize = 250;
 /// Stale answers for one level after which the comparison is given up: on a hot item it would never hold.
 pub const STALE_MAX: u32 = 5;
 
-/// What an effect does. Effects of one lane at one level can be netted; between lanes their order counts.
+/// What an adjustment does. Adjustments of one lane at one level can be netted; between lanes their order counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
@@ -28,12 +28,12 @@ pub enum Lane {
     SetOnHand,
 }
 
-/// One effect that waits to be sent.
+/// One adjustment that waits to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
+pub struct WaitingAdjustment {
     /// Its place in the order of commands.
     pub id: i64,
-    /// The hold that it is part of, or ends.
+    /// The reservation that it is part of, or ends.
     pub reservation: Option<String>,
     /// Of which item.
     pub item: InventoryItemId,
@@ -49,15 +49,16 @@ pub struct Waiting {
     pub observed: Quantities,
 }
 
-/// The call that brings effects to Shopify.
+/// The call that brings adjustments to Shopify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallKind {
     /// Changes `available` by differences.
     Adjust,
     /// Moves from `available` to `reserved`.
-    Hold,
-    /// Nothing: the effects cancel each other out.
+    #[serde(rename = "hold")]
+    Reserve,
+    /// Nothing: the adjustments cancel each other out.
     Nothing,
     /// Moves from `reserved` to `available`.
     Release,
@@ -71,7 +72,7 @@ pub enum CallKind {
 
 /// One level's part in a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct CallEntry {
     /// Of which item.
     pub item: InventoryItemId,
     /// At which location.
@@ -80,107 +81,115 @@ pub struct Entry {
     pub quantity: i64,
     /// The value that must still be there; `None` does not compare.
     pub change_from: Option<i64>,
-    /// The effects that it nets.
-    pub effects: Vec<i64>,
+    /// The adjustments that it nets.
+    pub adjustments: Vec<i64>,
 }
 
 /// A call to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
+pub struct StockCall {
     /// What it does.
     pub kind: CallKind,
     /// At most [`ENTRIES_MAX`] levels, each once.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<CallEntry>,
 }
 
 /// What to do with what waits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct CallPlan {
     /// Calls to make, in any order.
-    pub calls: Vec<Call>,
-    /// Effects for which there is no stock left: a shopper was faster.
+    pub calls: Vec<StockCall>,
+    /// Adjustments for which there is no stock left: a shopper was faster.
     pub short: Vec<i64>,
 }
 
-/// Nets what waits, given in the order of its ids: for each level the first effects of one lane become one
+/// Nets what waits, given in the order of its ids: for each level the first adjustments of one lane become one
 /// entry, entries of one kind one call. What would bring `available` below zero at Shopify is left out, the
 /// newest first, unless the shop allows it.
-pub fn coalesce(waiting: &[Waiting], below_zero: bool) -> Plan {
-    let mut levels: BTreeMap<(InventoryItemId, LocationId), (Vec<&Waiting>, bool)> =
+pub fn coalesce(waiting: &[WaitingAdjustment], below_zero: bool) -> CallPlan {
+    let mut levels: BTreeMap<(InventoryItemId, LocationId), (Vec<&WaitingAdjustment>, bool)> =
         BTreeMap::new();
-    for effect in waiting {
-        let (first, closed) = levels.entry((effect.item, effect.location)).or_default();
+    for adjustment in waiting {
+        let (first, closed) = levels
+            .entry((adjustment.item, adjustment.location))
+            .or_default();
         // What follows another lane waits until that one is settled.
-        *closed |= first.last().is_some_and(|last| last.lane != effect.lane);
+        *closed |= first
+            .last()
+            .is_some_and(|last| last.lane != adjustment.lane);
         if !*closed {
-            first.push(effect);
+            first.push(adjustment);
         }
     }
-    let mut calls: BTreeMap<CallKind, Vec<Entry>> = BTreeMap::new();
+    let mut calls: BTreeMap<CallKind, Vec<CallEntry>> = BTreeMap::new();
     let mut short = Vec::new();
-    for (mut effects, _) in levels.into_values() {
+    for (mut adjustments, _) in levels.into_values() {
         if !below_zero {
-            short.extend(cut(&mut effects));
+            short.extend(cut(&mut adjustments));
         }
-        if let Some((kind, entry)) = net(&effects) {
+        if let Some((kind, entry)) = net(&adjustments) {
             calls.entry(kind).or_default().push(entry);
         }
     }
-    let chunked = |(kind, entries): (CallKind, Vec<Entry>)| {
+    let chunked = |(kind, entries): (CallKind, Vec<CallEntry>)| {
         entries
             .chunks(ENTRIES_MAX)
-            .map(|chunk| Call {
+            .map(|chunk| StockCall {
                 kind,
                 entries: chunk.to_vec(),
             })
             .collect::<Vec<_>>()
     };
-    Plan {
+    CallPlan {
         calls: calls.into_iter().flat_map(chunked).collect(),
         short,
     }
 }
 
-/// Takes out the newest effects that draw on `available`, until the rest fits into what is there. A hold that
+/// Takes out the newest adjustments that draw on `available`, until the rest fits into what is there. A reservation that
 /// ends before it was sent draws on nothing.
-fn cut(effects: &mut Vec<&Waiting>) -> Vec<i64> {
-    let draws = |effect: &Waiting| match effect.lane {
-        Lane::Move => effect.quantity,
-        Lane::Adjust => effect.quantity.saturating_neg(),
+fn cut(adjustments: &mut Vec<&WaitingAdjustment>) -> Vec<i64> {
+    let draws = |adjustment: &WaitingAdjustment| match adjustment.lane {
+        Lane::Move => adjustment.quantity,
+        Lane::Adjust => adjustment.quantity.saturating_neg(),
         Lane::Sell | Lane::SetAvailable | Lane::SetOnHand => 0,
     };
-    let mut total = effects
-        .iter()
-        .fold(0_i64, |sum, effect| sum.saturating_add(draws(effect)));
+    let mut total = adjustments.iter().fold(0_i64, |sum, adjustment| {
+        sum.saturating_add(draws(adjustment))
+    });
     let mut short = Vec::new();
-    while let Some(there) = effects.last().map(|effect| effect.observed.available)
+    while let Some(there) = adjustments
+        .last()
+        .map(|adjustment| adjustment.observed.available)
         && total > there.max(0)
-        && let Some(newest) = effects
+        && let Some(newest) = adjustments
             .iter()
-            .rposition(|effect| draws(effect) > 0 && !ends(effects, effect))
+            .rposition(|adjustment| draws(adjustment) > 0 && !ends(adjustments, adjustment))
     {
-        let effect = effects.remove(newest);
-        total = total.saturating_sub(draws(effect));
-        short.push(effect.id);
+        let adjustment = adjustments.remove(newest);
+        total = total.saturating_sub(draws(adjustment));
+        short.push(adjustment.id);
     }
     short
 }
 
-/// Whether the end of that effect's hold waits, too.
-fn ends(effects: &[&Waiting], hold: &Waiting) -> bool {
-    hold.reservation.is_some()
-        && effects
-            .iter()
-            .any(|other| other.reservation == hold.reservation && other.quantity == -hold.quantity)
+/// Whether the end of that adjustment's reservation waits, too.
+fn ends(adjustments: &[&WaitingAdjustment], begin: &WaitingAdjustment) -> bool {
+    begin.reservation.is_some()
+        && adjustments.iter().any(|other| {
+            other.reservation == begin.reservation && other.quantity == -begin.quantity
+        })
 }
 
-/// One lane's effects at one level as one entry.
-fn net(effects: &[&Waiting]) -> Option<(CallKind, Entry)> {
-    let last = effects.last()?;
-    let sum = effects
+/// One lane's adjustments at one level as one entry.
+fn net(adjustments: &[&WaitingAdjustment]) -> Option<(CallKind, CallEntry)> {
+    let last = adjustments.last()?;
+    let sum = adjustments.iter().fold(0_i64, |sum, adjustment| {
+        sum.saturating_add(adjustment.quantity)
+    });
+    let hot = adjustments
         .iter()
-        .fold(0_i64, |sum, effect| sum.saturating_add(effect.quantity));
-    let hot = effects.iter().any(|effect| effect.stale >= STALE_MAX);
+        .any(|adjustment| adjustment.stale >= STALE_MAX);
     let observed = last.observed;
     let (kind, quantity, change_from) = match last.lane {
         Lane::SetAvailable => (
@@ -195,19 +204,19 @@ fn net(effects: &[&Waiting]) -> Option<(CallKind, Entry)> {
             sum,
             (sum < 0 && !hot).then_some(observed.available),
         ),
-        Lane::Move if sum > 0 => (CallKind::Hold, sum, (!hot).then_some(observed.available)),
+        Lane::Move if sum > 0 => (CallKind::Reserve, sum, (!hot).then_some(observed.available)),
         Lane::Move => (CallKind::Release, sum.saturating_neg(), None),
         Lane::Sell => (CallKind::Sell, sum, None),
     };
-    let effects = effects.iter().map(|effect| effect.id).collect();
+    let adjustments = adjustments.iter().map(|adjustment| adjustment.id).collect();
     Some((
         kind,
-        Entry {
+        CallEntry {
             item: last.item,
             location: last.location,
             quantity,
             change_from,
-            effects,
+            adjustments,
         },
     ))
 }
@@ -218,7 +227,7 @@ mod tests {
 
     use super::*;
 
-    fn waiting(id: i64, item: u64, lane: Lane, quantity: i64) -> Waiting {
+    fn waiting(id: i64, item: u64, lane: Lane, quantity: i64) -> WaitingAdjustment {
         let observed = Quantities {
             available: 50,
             on_hand: 60,
@@ -226,7 +235,7 @@ mod tests {
             ..Quantities::default()
         };
         let (item, location) = (item.try_into().unwrap(), 1_u64.try_into().unwrap());
-        Waiting {
+        WaitingAdjustment {
             id,
             reservation: None,
             item,
@@ -240,7 +249,7 @@ mod tests {
 
     #[test]
     fn holds_and_releases_of_a_level_become_one_move() {
-        let Plan { calls, .. } = coalesce(
+        let CallPlan { calls, .. } = coalesce(
             &[
                 waiting(1, 1, Lane::Move, 3),
                 waiting(2, 1, Lane::Move, 4),
@@ -250,18 +259,18 @@ mod tests {
             false,
         );
         assert_eq!(calls.len(), 1);
-        assert_eq!(calls[0].kind, CallKind::Hold);
+        assert_eq!(calls[0].kind, CallKind::Reserve);
         let entries: Vec<_> = calls[0]
             .entries
             .iter()
-            .map(|e| (e.quantity, e.change_from, e.effects.len()))
+            .map(|e| (e.quantity, e.change_from, e.adjustments.len()))
             .collect();
         assert_eq!(entries, [(5, Some(50), 3), (1, Some(50), 1)]);
     }
 
     #[test]
     fn what_cancels_out_is_not_sent() {
-        let Plan { calls, .. } = coalesce(
+        let CallPlan { calls, .. } = coalesce(
             &[waiting(1, 1, Lane::Move, 3), waiting(2, 1, Lane::Move, -3)],
             false,
         );
@@ -270,7 +279,7 @@ mod tests {
 
     #[test]
     fn lanes_keep_their_order_and_the_last_set_counts() {
-        let Plan { calls, .. } = coalesce(
+        let CallPlan { calls, .. } = coalesce(
             &[
                 waiting(1, 1, Lane::SetAvailable, 7),
                 waiting(2, 1, Lane::SetAvailable, 9),
@@ -288,7 +297,7 @@ mod tests {
             (calls[0].kind, calls[0].entries[0].quantity),
             (CallKind::SetAvailable, 9)
         );
-        assert_eq!(calls[0].entries[0].effects, [1, 2]);
+        assert_eq!(calls[0].entries[0].adjustments, [1, 2]);
     }
 
     #[test]
@@ -298,7 +307,7 @@ mod tests {
             waiting(2, 1, Lane::Move, 9),
             waiting(3, 1, Lane::Move, 5),
         ];
-        let Plan { calls, short } = coalesce(&draws, false);
+        let CallPlan { calls, short } = coalesce(&draws, false);
         assert_eq!((short, calls[0].entries[0].quantity), (vec![3], 49));
         let freed = [
             waiting(1, 1, Lane::Move, 40),
@@ -306,34 +315,34 @@ mod tests {
             waiting(3, 1, Lane::Move, -5),
         ];
         assert_eq!(coalesce(&freed, false).short, [0_i64; 0]);
-        let Plan { calls, short } = coalesce(&[waiting(1, 1, Lane::Adjust, -51)], false);
+        let CallPlan { calls, short } = coalesce(&[waiting(1, 1, Lane::Adjust, -51)], false);
         assert_eq!((short, calls.len()), (vec![1], 0));
         assert_eq!(coalesce(&draws, true).short, [0_i64; 0]);
     }
 
     #[test]
     fn a_hold_that_ends_before_it_was_sent_takes_no_other_ones_place() {
-        let of = |hold: &str, effect| Waiting {
-            reservation: Some(hold.to_owned()),
-            ..effect
+        let of = |reservation: &str, adjustment| WaitingAdjustment {
+            reservation: Some(reservation.to_owned()),
+            ..adjustment
         };
-        let effects = [
+        let adjustments = [
             of("a", waiting(1, 1, Lane::Move, 45)),
             of("b", waiting(2, 1, Lane::Move, 10)),
             of("c", waiting(3, 1, Lane::Move, 5)),
             of("c", waiting(4, 1, Lane::Move, -5)),
         ];
-        let Plan { calls, short } = coalesce(&effects, false);
+        let CallPlan { calls, short } = coalesce(&adjustments, false);
         assert_eq!((short, calls[0].entries[0].quantity), (vec![2], 45));
     }
 
     #[test]
     fn upwards_and_on_hot_levels_nothing_is_compared() {
-        let compared = |effect| coalesce(&[effect], false).calls[0].entries[0].change_from;
+        let compared = |adjustment| coalesce(&[adjustment], false).calls[0].entries[0].change_from;
         assert_eq!(compared(waiting(1, 1, Lane::Adjust, 2)), None);
         assert_eq!(compared(waiting(1, 1, Lane::Adjust, -2)), Some(50));
         assert_eq!(
-            compared(Waiting {
+            compared(WaitingAdjustment {
                 stale: STALE_MAX,
                 ..waiting(1, 1, Lane::Move, 2)
             }),
@@ -345,11 +354,11 @@ mod tests {
     proptest! {
         #[test]
         fn every_level_has_one_entry_and_no_call_is_too_long(
-            effects in proptest::collection::vec((1..400_u64, 0..5_usize, -9..9_i64), 0..900),
+            adjustments in proptest::collection::vec((1..400_u64, 0..5_usize, -9..9_i64), 0..900),
         ) {
             let lanes = [Lane::Adjust, Lane::Move, Lane::Sell, Lane::SetAvailable, Lane::SetOnHand];
-            let effects: Vec<_> = (0..).zip(effects).map(|(id, (item, lane, q))| waiting(id, item, lanes[lane], q)).collect();
-            let Plan { calls, short } = coalesce(&effects, true);
+            let adjustments: Vec<_> = (0..).zip(adjustments).map(|(id, (item, lane, q))| waiting(id, item, lanes[lane], q)).collect();
+            let CallPlan { calls, short } = coalesce(&adjustments, true);
             prop_assert!(short.is_empty());
             prop_assert!(calls.iter().all(|call| (1..=ENTRIES_MAX).contains(&call.entries.len())));
             let mut levels: Vec<_> = calls.iter().flat_map(|call| &call.entries).map(|e| e.item).collect();
@@ -357,7 +366,7 @@ mod tests {
             let sent = levels.len();
             levels.dedup();
             prop_assert_eq!(sent, levels.len());
-            let first_of_each: std::collections::BTreeSet<_> = effects.iter().map(|effect| effect.item).collect();
+            let first_of_each: std::collections::BTreeSet<_> = adjustments.iter().map(|adjustment| adjustment.item).collect();
             prop_assert_eq!(sent, first_of_each.len());
         }
     }

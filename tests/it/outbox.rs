@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemas::Role;
 use serde_json::{Value, json};
 use sim::Options;
-use tests::{Level, Mirror, Settings, Spot, TestDaemon, TestShop, Token, eventually};
+use tests::{ExpectedLevel, Mirror, Settings, Spot, TestDaemon, TestShop, Token, eventually};
 use tokio::time::{Instant, sleep};
 
 fn staff() -> Token {
@@ -21,8 +21,8 @@ fn no_faults() -> Value {
 /// Somebody who gives one command of each kind again and again, and keeps books.
 struct Clerk {
     spots: Vec<Spot>,
-    books: Vec<Level>,
-    /// Holds of the round before: which, and how many of which spot.
+    books: Vec<ExpectedLevel>,
+    /// Reservations of the round before: which, and how many of which spot.
     held: Vec<(String, Vec<(usize, i64)>)>,
     given: BTreeSet<String>,
     rounds: usize,
@@ -35,7 +35,7 @@ impl Clerk {
             spots.push(shop.spot(n, 0).await);
             shop.adjusts(&spots[n], "available", 500 - spots[n].available)
                 .await;
-            books.push(shop.holds(&spots[n]).await);
+            books.push(shop.level_at(&spots[n]).await);
         }
         Self {
             spots,
@@ -64,15 +64,15 @@ impl Clerk {
         books[0].adjust(-units);
         books[1].set(300 + units);
         books[3].count(400 + units);
-        for (turn, (hold, lines)) in self.held.drain(..).enumerate() {
+        for (turn, (reservation, lines)) in self.held.drain(..).enumerate() {
             let (kind, sale) = [
                 ("release", "order"),
                 ("commit", "outside"),
                 ("commit", "order"),
             ][(self.rounds + turn) % 3];
-            orders.push((kind, json!({ "reservationId": hold, "sale": sale })));
+            orders.push((kind, json!({ "reservationId": reservation, "sale": sale })));
             for (n, units) in lines {
-                books[n].hold(-units);
+                books[n].reserve(-units);
                 if sale == "outside" {
                     books[n].adjust(-units);
                 }
@@ -86,7 +86,7 @@ impl Clerk {
                 self.given
                     .insert(answer["commandId"].as_str().unwrap().to_owned())
             );
-            let Some(hold) = answer["reservationId"].as_str() else {
+            let Some(reservation) = answer["reservationId"].as_str() else {
                 continue;
             };
             let lines = if payload["items"].is_array() {
@@ -95,9 +95,9 @@ impl Clerk {
                 vec![(2, 2)]
             };
             for (n, units) in &lines {
-                books[*n].hold(*units);
+                books[*n].reserve(*units);
             }
-            self.held.push((hold.to_owned(), lines));
+            self.held.push((reservation.to_owned(), lines));
         }
     }
 
@@ -116,13 +116,15 @@ impl Clerk {
             "what was acknowledged is there"
         );
         for (spot, expected) in self.spots.iter().zip(&self.books) {
-            assert_eq!(shop.holds(spot).await, *expected, "item {}", spot.item);
+            assert_eq!(shop.level_at(spot).await, *expected, "item {}", spot.item);
         }
-        let holds = daemon.holds().await;
-        assert_eq!(holds.len(), self.held.len());
+        let reservations = daemon.reservations().await;
+        assert_eq!(reservations.len(), self.held.len());
         assert!(
-            holds.iter().all(|hold| hold["state"] == "held"),
-            "{holds:?}"
+            reservations
+                .iter()
+                .all(|reservation| reservation["state"] == "held"),
+            "{reservations:?}"
         );
     }
 }
@@ -236,7 +238,7 @@ async fn while_the_store_is_away_commands_are_taken_and_brought_there_in_order_l
     let shop = TestShop::opens().await;
     let daemon = TestDaemon::on(&shop).await;
     let spot = shop.spot(0, 10).await;
-    let mut books = shop.holds(&spot).await;
+    let mut books = shop.level_at(&spot).await;
     let mut client = daemon.client(&staff()).await;
     client.asks("subscribe:inventory", &json!({})).await;
     shop.mistreats_calls(&json!({ "graphql": { "chance": 1.0, "status": 503 } }))
@@ -248,13 +250,13 @@ async fn while_the_store_is_away_commands_are_taken_and_brought_there_in_order_l
             .takes("update", &spot.asks(json!({ "quantity": 40 })))
             .await,
     ];
-    books.hold(5);
+    books.reserve(5);
     given.push(
         daemon
             .takes("reserve", &spot.asks(json!({ "quantity": 5 })))
             .await,
     );
-    let hold = given[1]["reservationId"].clone();
+    let reservation = given[1]["reservationId"].clone();
     books.adjust(-3);
     given.push(
         daemon
@@ -266,14 +268,14 @@ async fn while_the_store_is_away_commands_are_taken_and_brought_there_in_order_l
         daemon
             .takes(
                 "commit",
-                &json!({ "reservationId": hold, "sale": "outside" }),
+                &json!({ "reservationId": reservation, "sale": "outside" }),
             )
             .await,
     );
     books.adjust(2);
     let counted = spot.asks(json!({ "quantity": books.on_hand, "name": "on_hand" }));
     given.push(daemon.takes("update", &counted).await);
-    books.hold(1);
+    books.reserve(1);
     given.push(
         daemon
             .takes("reserve", &spot.asks(json!({ "quantity": 1 })))
@@ -308,7 +310,7 @@ async fn while_the_store_is_away_commands_are_taken_and_brought_there_in_order_l
             .all(|command| command["state"] == "confirmed"),
         "{commands:?}"
     );
-    assert_eq!(shop.holds(&spot).await, books);
+    assert_eq!(shop.level_at(&spot).await, books);
     let order: Vec<(String, String)> = given
         .iter()
         .map(|answer| {
@@ -336,7 +338,7 @@ async fn past_the_bound_on_waiting_commands_are_refused_until_the_store_is_back(
     let mut daemon = TestDaemon::with(&shop, settings).await;
     daemon.imported().await;
     let (spot, other) = (shop.spot(0, 10).await, shop.spot(1, 10).await);
-    let mut books = shop.holds(&spot).await;
+    let mut books = shop.level_at(&spot).await;
     shop.mistreats_calls(&json!({ "graphql": { "chance": 1.0, "status": 503 } }))
         .await;
     let mut client = daemon.client(&staff()).await;
@@ -381,7 +383,7 @@ async fn past_the_bound_on_waiting_commands_are_refused_until_the_store_is_back(
             .iter()
             .all(|command| command["state"] == "confirmed")
     );
-    assert_eq!(shop.holds(&spot).await, books);
+    assert_eq!(shop.level_at(&spot).await, books);
     daemon.takes("adjust", &command).await;
     daemon.comes_to_rest(&shop).await;
 }
@@ -402,7 +404,7 @@ async fn at_a_slow_store_many_commands_become_few_calls_and_none_is_throttled() 
     let (mut spots, mut books) = (Vec::new(), Vec::new());
     for n in 0..20 {
         spots.push(shop.spot(n, 0).await);
-        books.push(shop.holds(&spots[n]).await);
+        books.push(shop.level_at(&spots[n]).await);
     }
     let before = shop.calls().await["totals"].clone();
 
@@ -421,7 +423,7 @@ async fn at_a_slow_store_many_commands_become_few_calls_and_none_is_throttled() 
             if round % 2 == 0 {
                 book.adjust(round + 1);
             } else {
-                book.hold(1);
+                book.reserve(1);
             }
         }
         let client = &mut clients[usize::try_from(round % 2).unwrap()];
@@ -439,7 +441,7 @@ async fn at_a_slow_store_many_commands_become_few_calls_and_none_is_throttled() 
             .all(|command| command["state"] == "confirmed")
     );
     for (spot, expected) in spots.iter().zip(books) {
-        assert_eq!(shop.holds(spot).await, expected, "item {}", spot.item);
+        assert_eq!(shop.level_at(spot).await, expected, "item {}", spot.item);
     }
     let mutations = shop.mutations().await.len();
     assert!(mutations <= 50, "{mutations} calls for 200 commands");

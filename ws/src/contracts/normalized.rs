@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 /// What happened to an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Change {
+pub(crate) enum OrderChangeKind {
     Created,
     Deleted,
     Status,
@@ -16,8 +16,8 @@ pub(crate) enum Change {
 }
 
 /// An order.
-pub(crate) struct Order<'e> {
-    pub(crate) change: Change,
+pub(crate) struct NormalizedOrder<'e> {
+    pub(crate) change: OrderChangeKind,
     pub(crate) id: Option<AnyId>,
     /// As people call it, or else its id.
     pub(crate) name: Option<String>,
@@ -31,14 +31,14 @@ pub(crate) struct Order<'e> {
 
 /// What a payment did, as far as there is an event for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum PaymentOutcome {
     Failed,
     Received,
     Refunded,
 }
 
 /// A payment.
-pub(crate) struct Payment<'e> {
+pub(crate) struct NormalizedPayment<'e> {
     /// `received`, `failed` or `refunded`, or what its source says.
     pub(crate) status: String,
     pub(crate) order: Option<AnyId>,
@@ -60,8 +60,8 @@ pub(crate) struct Owner {
 }
 
 /// Stock of a product: at a location, or all of it that somebody may see.
-pub(crate) struct Stock<'e> {
-    pub(crate) level: Level,
+pub(crate) struct NormalizedStock<'e> {
+    pub(crate) level: StockChangeKind,
     pub(crate) product: Option<AnyId>,
     pub(crate) variant: Option<AnyId>,
     pub(crate) title: Option<String>,
@@ -72,7 +72,7 @@ pub(crate) struct Stock<'e> {
 
 /// How much there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
+pub(crate) enum StockChangeKind {
     /// It fell to its threshold.
     Low,
     /// It fell to nothing.
@@ -84,7 +84,7 @@ pub(crate) enum Level {
 }
 
 /// Stock on its way.
-pub(crate) struct Transfer<'e> {
+pub(crate) struct NormalizedTransfer<'e> {
     pub(crate) id: AnyId,
     pub(crate) status: Option<String>,
     pub(crate) fields: Value,
@@ -92,7 +92,7 @@ pub(crate) struct Transfer<'e> {
 }
 
 /// Something to read.
-pub(crate) struct Notice<'e> {
+pub(crate) struct NormalizedNotice<'e> {
     pub(crate) title: Option<String>,
     pub(crate) message: Option<String>,
     pub(crate) audience: Audience<'e>,
@@ -147,8 +147,8 @@ impl Owner {
     }
 }
 
-impl<'e> Order<'e> {
-    pub(crate) fn of(change: Change, order: &'e EventData<OrderChanged>) -> Self {
+impl<'e> NormalizedOrder<'e> {
+    pub(crate) fn of(change: OrderChangeKind, order: &'e EventData<OrderChanged>) -> Self {
         order.either(
             |changed| {
                 let order = &changed.order;
@@ -158,7 +158,7 @@ impl<'e> Order<'e> {
                     id: Some(order.order_id.into()),
                     name: Some(order.name.clone()),
                     // A deleted order has no status of its own any more.
-                    status: if change == Change::Deleted {
+                    status: if change == OrderChangeKind::Deleted {
                         Some("cancelled".to_owned())
                     } else {
                         word(order.status)
@@ -173,9 +173,9 @@ impl<'e> Order<'e> {
             |posted| {
                 let said = Said(posted);
                 let default = match change {
-                    Change::Created => Some("created"),
-                    Change::Deleted => Some("cancelled"),
-                    Change::Status | Change::Updated => None,
+                    OrderChangeKind::Created => Some("created"),
+                    OrderChangeKind::Deleted => Some("cancelled"),
+                    OrderChangeKind::Status | OrderChangeKind::Updated => None,
                 };
                 Self {
                     change,
@@ -197,12 +197,12 @@ impl<'e> Order<'e> {
     }
 }
 
-impl<'e> Payment<'e> {
-    pub(crate) fn of(outcome: Outcome, payment: &'e EventData<OwnPayment>) -> Self {
+impl<'e> NormalizedPayment<'e> {
+    pub(crate) fn of(outcome: PaymentOutcome, payment: &'e EventData<OwnPayment>) -> Self {
         let status = match outcome {
-            Outcome::Failed => "failed",
-            Outcome::Received => "received",
-            Outcome::Refunded => "refunded",
+            PaymentOutcome::Failed => "failed",
+            PaymentOutcome::Received => "received",
+            PaymentOutcome::Refunded => "refunded",
         };
         payment.either(
             |paid| Self {
@@ -240,9 +240,9 @@ impl<'e> Payment<'e> {
     }
 }
 
-impl<'e> Stock<'e> {
+impl<'e> NormalizedStock<'e> {
     /// A level that crossed its threshold.
-    pub(crate) fn of_crossing(level: Level, stock: &'e EventData<LevelShape>) -> Self {
+    pub(crate) fn of_crossing(level: StockChangeKind, stock: &'e EventData<LevelShape>) -> Self {
         stock.either(
             |shape| Self::own(level, shape, shape.available),
             |posted| Self::posted(level, posted),
@@ -255,12 +255,18 @@ impl<'e> Stock<'e> {
         limited_to: Option<&[LocationId]>,
     ) -> Self {
         change.either(
-            |change| Self::own(Level::Updated, &change.level, sum(change, limited_to)),
-            |posted| Self::posted(Level::Updated, posted),
+            |change| {
+                Self::own(
+                    StockChangeKind::Updated,
+                    &change.level,
+                    sum(change, limited_to),
+                )
+            },
+            |posted| Self::posted(StockChangeKind::Updated, posted),
         )
     }
 
-    fn own(level: Level, shape: &LevelShape, quantity: i64) -> Self {
+    fn own(level: StockChangeKind, shape: &LevelShape, quantity: i64) -> Self {
         Self {
             level,
             product: Some(
@@ -276,7 +282,7 @@ impl<'e> Stock<'e> {
         }
     }
 
-    fn posted(level: Level, posted: &'e Posted) -> Self {
+    fn posted(level: StockChangeKind, posted: &'e Posted) -> Self {
         let said = Said(posted);
         Self {
             level,
@@ -293,7 +299,7 @@ impl<'e> Stock<'e> {
     }
 }
 
-impl<'e> Transfer<'e> {
+impl<'e> NormalizedTransfer<'e> {
     /// `None` where Shopify says no status, or a program no id: who waits for a status is not told of its absence.
     pub(crate) fn of(transfer: &'e EventData<schemas::event::Transfer>) -> Option<Self> {
         transfer.either(
@@ -317,7 +323,7 @@ impl<'e> Transfer<'e> {
     }
 }
 
-impl<'e> Notice<'e> {
+impl<'e> NormalizedNotice<'e> {
     /// An alert or an announcement of work on the system.
     pub(crate) fn urgent(posted: &'e Posted) -> Self {
         Self {
