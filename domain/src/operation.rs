@@ -1,5 +1,7 @@
 //! What can be decided, as data: it can be queued, batched, replayed and sent elsewhere.
 
+use std::ops::Range;
+
 use schemas::{
     Change, ErrorBody, Logged, RecordKey, Resource, RunId, RunState, Sequence, ShopDomain, SyncRun,
     Timestamp, UserId, WebhookId,
@@ -177,6 +179,8 @@ pub struct Outcome {
     pub ahead: u64,
     /// Where in the log that is which was posted, now or before.
     pub place: Option<Sequence>,
+    /// Numbers of the entries that it appended to the log, the last one left out; of its last slice, where it has several.
+    pub appended: Range<u64>,
 }
 
 impl Outcome {
