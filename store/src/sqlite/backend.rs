@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Numbers, Operation, WantedKey, WorkingSet};
@@ -9,6 +10,7 @@ use rusqlite::{Connection, ErrorCode, Row};
 use schemas::{Epoch, Sequence, ShopDomain, Timestamp};
 
 use super::high_water::HighWater;
+use super::rooms::{RecentRooms, RoomIndex};
 use super::shops::{RegisteredShop, numbers, shops};
 use super::{commit, load};
 use crate::backend::{Backend, Uncommitted};
@@ -24,6 +26,7 @@ pub(super) struct SqliteBackend {
     path: PathBuf,
     /// What the database holds of the shops themselves; read again after whatever may have changed it.
     shops: BTreeMap<ShopDomain, RegisteredShop>,
+    rooms: RoomIndex,
     /// The last numbers given out, as of the last commit and of the transaction at hand.
     numbers: Numbers,
     written: Numbers,
@@ -42,10 +45,12 @@ impl SqliteBackend {
         mark: HighWater,
     ) -> Result<Self> {
         let (shops, numbers) = (shops(&connection)?, numbers(&connection)?);
+        let rooms = RoomIndex::open(&connection)?;
         Ok(Self {
             connection,
             path,
             shops,
+            rooms,
             numbers,
             written: numbers,
             epoch,
@@ -57,6 +62,11 @@ impl SqliteBackend {
     /// The number of the last entry of the log.
     pub(super) fn head(&self) -> Sequence {
         self.numbers.sequence
+    }
+
+    /// The rooms of the entries that no segment holds, for whoever reads.
+    pub(super) fn recent_rooms(&self) -> Arc<RecentRooms> {
+        self.rooms.recent()
     }
 
     /// Begins that epoch, and parks what was on its way to Shopify, in one transaction: after a crash in between, neither
@@ -165,7 +175,12 @@ impl Backend for SqliteBackend {
     }
 
     fn write(&mut self, set: &WorkingSet) -> Result<bool> {
-        let writing = commit::SetWriter::new(&self.connection, &mut self.shops, &mut self.erased);
+        let writing = commit::SetWriter::new(
+            &self.connection,
+            &mut self.shops,
+            &mut self.rooms,
+            &mut self.erased,
+        );
         let more = writing.write(set).map_err(Self::named(&self.path))?;
         self.written = set.numbers();
         Ok(more)
@@ -188,6 +203,7 @@ impl Backend for SqliteBackend {
             return Err(Uncommitted::Lost(error));
         }
         self.numbers = self.written;
+        self.rooms.committed();
         self.mark.raise(self.epoch, self.numbers.sequence);
         Ok(())
     }
@@ -198,6 +214,7 @@ impl Backend for SqliteBackend {
         if !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
+        self.rooms.rolled_back();
         if let Ok(shops) = shops(&self.connection) {
             self.shops = shops;
         }

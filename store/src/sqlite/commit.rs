@@ -15,6 +15,7 @@ use schemas::shape::ReservationShape;
 use schemas::{CustomerId, RecordKey, Resource, Room, Sequence, ShopDomain, Timestamp};
 
 use super::column::{json, micros, word};
+use super::rooms::{RoomIndex, SEGMENTS_AFTER};
 use super::rows::{self, StoredRow};
 use super::shops::{RegisteredShop, shops};
 use crate::{Result, StoreError};
@@ -47,13 +48,11 @@ const TABLES_OF_A_SHOP: [(&str, &str); 20] = [
     ("location", "shop, id"),
 ];
 
-/// Rows of the index of rooms that are deleted in one go with their entries; each names those of one batch.
-const ROOMS_MAX: usize = 100;
-
 /// One transaction at work.
 pub(super) struct SetWriter<'w> {
     connection: &'w Connection,
     shops: &'w mut BTreeMap<ShopDomain, RegisteredShop>,
+    rooms: &'w mut RoomIndex,
     /// Set when something personal was to be forgotten, which is still in the write-ahead log.
     erased: &'w mut bool,
 }
@@ -62,11 +61,13 @@ impl<'w> SetWriter<'w> {
     pub(super) fn new(
         connection: &'w Connection,
         shops: &'w mut BTreeMap<ShopDomain, RegisteredShop>,
+        rooms: &'w mut RoomIndex,
         erased: &'w mut bool,
     ) -> Self {
         Self {
             connection,
             shops,
+            rooms,
             erased,
         }
     }
@@ -463,9 +464,8 @@ impl<'w> SetWriter<'w> {
         Ok(())
     }
 
-    /// Appends entries to the log, and notes in which rooms they are heard: a row for each room, however many they are.
-    fn append(&self, appended: &[Appended]) -> Result<()> {
-        let mut heard: BTreeMap<(i64, &Room), Vec<u64>> = BTreeMap::new();
+    /// Appends entries to the log, and notes in which rooms they are heard.
+    fn append(&mut self, appended: &[Appended]) -> Result<()> {
         for entry in appended {
             let shop = self.row(&entry.shop)?;
             self.run(
@@ -477,25 +477,9 @@ impl<'w> SetWriter<'w> {
                     entry.stored
                 ],
             )?;
-            for room in &entry.rooms {
-                heard
-                    .entry((shop, room))
-                    .or_default()
-                    .push(entry.sequence.0);
-            }
+            self.rooms.add(shop, entry.sequence, &entry.rooms);
         }
-        for ((shop, room), sequences) in heard {
-            self.run(
-                "INSERT INTO log_room (shop, room, last, sequences) VALUES (?1, ?2, ?3, ?4)",
-                params![
-                    shop,
-                    room.to_string(),
-                    sequences.last().map(|last| last.cast_signed()),
-                    serde_json::to_string(&sequences)?
-                ],
-            )?;
-        }
-        Ok(())
+        self.rooms.flush_if_full(self.connection)
     }
 
     /// True when it is done in slices and has more to do.
@@ -589,7 +573,7 @@ impl<'w> SetWriter<'w> {
         for (forgets, before) in [
             ("UPDATE meta SET log_floor = max(log_floor, ?1)", floor),
             ("DELETE FROM log WHERE sequence <= ?1", floor),
-            ("DELETE FROM log_room WHERE last <= ?1", floor),
+            ("DELETE FROM log_segment WHERE last <= ?1", floor),
             (
                 "DELETE FROM delivery WHERE state IN ('applied', 'ignored') AND received_at < ?1",
                 deliveries,
@@ -672,28 +656,43 @@ impl<'w> SetWriter<'w> {
     }
 
     /// Deletes a slice of a shop's entries, found by the index of rooms; true while there may be more.
-    fn forget_log(&self, shop: i64) -> Result<bool> {
-        let rooms = format!("FROM log_room WHERE shop = ?1 ORDER BY room, last LIMIT {ROOMS_MAX}");
-        self.connection.execute(
-            &format!(
-                "DELETE FROM log WHERE sequence IN \
-                 (SELECT entry.value FROM (SELECT sequences {rooms}), json_each(sequences) AS entry)"
-            ),
-            [shop],
-        )?;
-        let deleted = self.connection.execute(
-            &format!(
-                "DELETE FROM log_room WHERE (shop, room, last) IN (SELECT shop, room, last {rooms})"
-            ),
-            [shop],
-        )?;
-        if deleted == ROOMS_MAX {
-            return Ok(true);
+    fn forget_log(&mut self, shop: i64) -> Result<bool> {
+        self.rooms.flush(self.connection)?;
+        let mut first = self.connection.prepare_cached(&format!(
+            "{SEGMENTS_AFTER} SELECT last, room, sequences FROM segment \
+             CROSS JOIN log_segment USING (last) WHERE shop = ?2 ORDER BY last LIMIT 1"
+        ))?;
+        let mut left = SLICE;
+        while left > 0 {
+            let row = |row: &rusqlite::Row<'_>| {
+                Ok((
+                    row.get::<_, i64>(0)?,
+                    row.get::<_, String>(1)?,
+                    json::<Vec<i64>>(row, 2)?,
+                ))
+            };
+            let Some((last, room, mut sequences)) = first.query_row([0, shop], row).optional()?
+            else {
+                // Entries that are heard in no room.
+                self.run("DELETE FROM log WHERE shop = ?1", [shop])?;
+                return Ok(false);
+            };
+            let kept = sequences.split_off(left.min(sequences.len()));
+            left -= sequences.len();
+            for sequence in sequences {
+                self.run("DELETE FROM log WHERE sequence = ?1", [sequence])?;
+            }
+            let here = params![last, shop, room, serde_json::to_string(&kept)?];
+            self.run(
+                "UPDATE log_segment SET sequences = ?4 WHERE last = ?1 AND shop = ?2 AND room = ?3",
+                here,
+            )?;
+            self.run(
+                "DELETE FROM log_segment WHERE last = ?1 AND shop = ?2 AND room = ?3 AND sequences = '[]'",
+                params![last, shop, room],
+            )?;
         }
-        // Entries that are heard in no room.
-        self.connection
-            .execute("DELETE FROM log WHERE shop = ?1", [shop])?;
-        Ok(false)
+        Ok(true)
     }
 
     fn forget_names(&mut self, shop: i64) -> Result<()> {
@@ -765,34 +764,40 @@ impl<'w> SetWriter<'w> {
 
     /// The entries up to there that are heard in a room.
     fn entries_in(
-        &self,
+        &mut self,
         shop: i64,
         room: &Room,
         until: Sequence,
     ) -> Result<Vec<(i64, serde_json::Value)>> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT sequence, event FROM log WHERE sequence <= ?3 AND sequence IN (\
-               SELECT entry.value FROM log_room, json_each(sequences) AS entry \
-               WHERE log_room.shop = ?1 AND room = ?2)",
-        )?;
-        let wanted = params![shop, room.to_string(), until.0.cast_signed()];
+        self.rooms.flush(self.connection)?;
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT sequence, event FROM log WHERE sequence <= ?4 AND sequence IN (\
+               {SEGMENTS_AFTER} SELECT entry.value FROM segment CROSS JOIN log_segment USING (last), \
+               json_each(sequences) AS entry WHERE log_segment.shop = ?2 AND room = ?3)"
+        ))?;
+        let wanted = params![0, shop, room.to_string(), until.0.cast_signed()];
         let entries = statement.query_map(wanted, |row| Ok((row.get(0)?, json(row, 1)?)))?;
         Ok(entries.collect::<rusqlite::Result<_>>()?)
     }
 
     /// Has the entries up to there be heard in a room no more.
-    fn leave_room(&self, shop: i64, room: &Room, until: Sequence) -> Result<()> {
-        let (room, until) = (room.to_string(), until.0.cast_signed());
+    fn leave_room(&mut self, shop: i64, room: &Room, until: Sequence) -> Result<()> {
+        self.rooms.flush(self.connection)?;
+        let here = format!(
+            "shop = ?2 AND room = ?3 AND last IN ({SEGMENTS_AFTER} SELECT last FROM segment)"
+        );
+        let wanted = params![0, shop, room.to_string(), until.0.cast_signed()];
         self.run(
-            "DELETE FROM log_room WHERE shop = ?1 AND room = ?2 AND last <= ?3",
-            params![shop, room, until],
+            &format!("DELETE FROM log_segment WHERE {here} AND last <= ?4"),
+            wanted,
         )?;
-        // Only the row of this very batch can hold entries of both sides.
+        // A segment that ends behind holds entries of both sides.
         self.run(
-            "UPDATE log_room SET sequences = \
-             (SELECT json_group_array(value) FROM json_each(sequences) WHERE value > ?3) \
-             WHERE shop = ?1 AND room = ?2",
-            params![shop, room, until],
+            &format!(
+                "UPDATE log_segment SET sequences = \
+                 (SELECT json_group_array(value) FROM json_each(sequences) WHERE value > ?4) WHERE {here}"
+            ),
+            wanted,
         )?;
         Ok(())
     }

@@ -7,8 +7,9 @@ use domain::Thresholds;
 use futures_util::FutureExt as _;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, params_from_iter};
+use schemas::event::Notice;
 use schemas::record::Customer;
-use schemas::{Change, Kind, Posted, ShopDomain};
+use schemas::{Change, EventData, Kind, Logged, Posted, ShopDomain};
 use serde_json::json;
 
 use super::testing;
@@ -173,7 +174,7 @@ const COLUMNS: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("log", &["event"], &["at", "sequence", "shop"]),
-    ("log_room", &["room"], &["last", "sequences", "shop"]),
+    ("log_segment", &["room"], &["last", "sequences", "shop"]),
     (
         "marked",
         &["record"],
@@ -346,6 +347,7 @@ impl Database {
         {
             ("shop", _) => Value::Integer(shop),
             ("state", _) if table == "delivery" => Value::Text("applied".to_owned()),
+            ("sequences", _) => Value::Text(format!("[{number}]")),
             // What may be JSON is.
             (_, "TEXT") => Value::Text(format!("{{\"number\":{number}}}")),
             (_, "BLOB") => Value::Blob(vec![7; 32]),
@@ -575,6 +577,19 @@ fn with_a_customer_every_column_that_may_tell_of_them_is_emptied() {
         let insert =
             "INSERT INTO drift (shop, run, record, wrong, found) VALUES (1, 'r1', ?1, ?2, 1)";
         database.beside.execute(insert, [record, wrong]).unwrap();
+    }
+    // With so many entries, the rooms of the first ones are on disk.
+    for _ in 0..4_096 {
+        let notice = Notice {
+            user_id: None,
+            title: "News".to_owned(),
+            message: String::new(),
+        };
+        database.does(Operation::Announce {
+            shop: shop.clone(),
+            event: Box::new(Logged::SystemAlert(EventData::Own(notice))),
+            at,
+        });
     }
     let schema = schema(&database.beside);
     let personal: BTreeSet<(String, String)> = COLUMNS

@@ -391,6 +391,7 @@ fn happens(seed: u64) {
         next = history.next(&reference);
     }
     let at_work = at_work.gets_written(&batch, &expected, fault);
+    at_work.holds_what(&reference);
     at_work.restarts().holds_what(&reference);
 }
 

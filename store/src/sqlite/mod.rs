@@ -14,6 +14,7 @@ mod high_water;
 mod histories;
 mod load;
 mod reader;
+mod rooms;
 mod rows;
 mod shops;
 #[cfg(test)]
@@ -53,6 +54,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0015_identity.sql"),
     include_str!("../../migrations/0016_judging.sql"),
     include_str!("../../migrations/0017_bodies.sql"),
+    include_str!("../../migrations/0018_segments.sql"),
 ];
 /// `application_id` of a stockd database: "stkd".
 const APPLICATION_ID: i32 = 0x7374_6b64;
@@ -155,7 +157,7 @@ fn open_marked<B: Backend>(
     // Before anybody is served, so that no crash can leave a log without a mark.
     let epoch = backend.begin_mark()?;
     let head = backend.head();
-    let reader = reader::SqliteReader::new(path.to_owned(), epoch);
+    let reader = reader::SqliteReader::new(path.to_owned(), epoch, backend.recent_rooms());
     let (store, writer) = Local::open(epoch, secret, with(backend), head, reader);
     Ok(Opened {
         store,

@@ -1,9 +1,9 @@
 //! The reading side: read-only connections, each read one consistent view.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::adjustment::WaitingAdjustment;
 use domain::command::KeptCommand;
@@ -24,6 +24,7 @@ use schemas::{
 
 use super::column::{from_micros, id, json, micros, opt, parsed, unword};
 use super::commit::ALL_OWNERS;
+use super::rooms::{RecentRooms, heard_in};
 use super::rows::{RUN_COLUMNS, StoredRow, find, reference_columns, references, run, select};
 use super::shops::{RegisteredShop, head, shops};
 use crate::local::{CONNECTIONS_MAX, Reader};
@@ -35,16 +36,18 @@ use crate::{
 pub(super) struct SqliteReader {
     path: PathBuf,
     epoch: Epoch,
+    recent: Arc<RecentRooms>,
     idle: Mutex<Vec<Connection>>,
     /// Entries of the log that were read and passed over.
     unknown: AtomicU64,
 }
 
 impl SqliteReader {
-    pub(super) fn new(path: PathBuf, epoch: Epoch) -> Self {
+    pub(super) fn new(path: PathBuf, epoch: Epoch, recent: Arc<RecentRooms>) -> Self {
         Self {
             path,
             epoch,
+            recent,
             idle: Mutex::new(Vec::with_capacity(CONNECTIONS_MAX)),
             unknown: AtomicU64::new(0),
         }
@@ -135,39 +138,6 @@ fn page(
     }
 }
 
-/// The first entries after a place that are heard in any of these rooms.
-fn heard_in(
-    connection: &Connection,
-    shop: i64,
-    rooms: &[Room],
-    after: i64,
-    until: i64,
-    limit: usize,
-) -> Result<BTreeSet<i64>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT sequences FROM log_room WHERE shop = ?1 AND room = ?2 AND last > ?3 ORDER BY last",
-    )?;
-    let mut heard = BTreeSet::new();
-    for room in rooms {
-        let mut here = 0;
-        let mut rows = statement.query(params![shop, room.to_string(), after])?;
-        while let Some(row) = rows.next()?
-            && here < limit
-        {
-            let sequences: Vec<i64> = json(row, 0)?;
-            let wanted = sequences
-                .iter()
-                .filter(|&&sequence| sequence > after && sequence <= until);
-            here += wanted.clone().count();
-            heard.extend(wanted);
-            if sequences.last().is_some_and(|last| *last > until) {
-                break;
-            }
-        }
-    }
-    Ok(heard)
-}
-
 /// Entries up to there were forgotten.
 fn floor(connection: &Connection) -> Result<i64> {
     Ok(connection.query_row("SELECT log_floor FROM meta", [], |row| row.get(0))?)
@@ -225,16 +195,19 @@ impl Reader for SqliteReader {
         until: Sequence,
         limit: usize,
     ) -> Result<Vec<LogEntry>> {
-        self.shop_view(domain, |connection, shop| {
-            if after.0.cast_signed() < floor(connection)? {
+        let shop = self.shop_view(domain, |_, shop| Ok(shop.row))?;
+        let [first, until] = [after, until].map(|sequence| sequence.0.cast_signed());
+        let recent = self.recent.heard(shop, rooms, first, until);
+        self.view(|connection| {
+            if first < floor(connection)? {
                 return Err(StoreError::TooOld(after));
             }
-            let until = until.0.cast_signed();
-            page(after.0.cast_signed(), limit, |after, limit| {
+            page(first, limit, |after, limit| {
                 let (heard, wanted) = if rooms.is_empty() {
                     ("?5 = ?5", String::new())
                 } else {
-                    let heard = heard_in(connection, shop.row, rooms, after, until, limit)?;
+                    let mut heard = heard_in(connection, shop, rooms, after, until, limit)?;
+                    heard.extend(recent.range(after + 1..));
                     (
                         "sequence IN (SELECT value FROM json_each(?5))",
                         serde_json::to_string(&heard)?,
@@ -246,7 +219,7 @@ impl Reader for SqliteReader {
                 );
                 let mut statement = connection.prepare_cached(&sql)?;
                 let entries = statement.query_map(
-                    params![shop.row, after, until, limit_of(limit), wanted],
+                    params![shop, after, until, limit_of(limit), wanted],
                     |row| self.entry(row, domain.clone()),
                 )?;
                 Ok(entries.collect::<rusqlite::Result<_>>()?)

@@ -77,11 +77,18 @@ fn opened(path: &Path) -> Opened {
 fn every_row_of_an_earlier_version_is_still_there_with_its_values() {
     let folder = testing::folder();
     let path = put_into(folder.path());
-    let before = tables(&path);
+    let mut before = tables(&path);
+    before.remove("log_room");
+    let heard = |table: &str| {
+        let heard = format!("SELECT shop, room, value FROM {table}, json_each(sequences)");
+        rows(&Connection::open(&path).unwrap(), &heard).1
+    };
+    let heard_before = heard("log_room");
     let opened = opened(&path);
     assert_eq!(opened.restored, None, "the same life goes on");
     drop(opened);
 
+    assert_eq!(heard("log_segment"), heard_before);
     let connection = Connection::open(&path).unwrap();
     for (table, (columns, held)) in before {
         let from = match &table[..] {

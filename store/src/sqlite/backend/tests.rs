@@ -6,6 +6,7 @@ use schemas::event::Notice;
 use schemas::record::Customer;
 use schemas::{Change, CustomerId, Entropy, EventData, Logged, UserId, WebhookId};
 
+use super::super::rooms::heard_in;
 use super::*;
 use crate::writer;
 use crate::{Batch, Cause, Delivery, Fate, Outcome};
@@ -56,16 +57,11 @@ fn announcement(to: Option<&str>, length: usize) -> Operation {
     }
 }
 
-fn rooms(backend: &SqliteBackend) -> Vec<String> {
-    let mut rooms = backend
-        .connection
-        .prepare("SELECT room FROM log_room ORDER BY room")
-        .unwrap();
-    rooms
-        .query_map([], |row| row.get(0))
-        .unwrap()
-        .collect::<rusqlite::Result<_>>()
-        .unwrap()
+fn entries_heard_in(backend: &SqliteBackend, room: &str) -> usize {
+    let rooms = [room.parse().unwrap()];
+    let mut heard = backend.recent_rooms().heard(1, &rooms, 0, i64::MAX);
+    heard.extend(heard_in(&backend.connection, 1, &rooms, 0, i64::MAX, usize::MAX).unwrap());
+    heard.len()
 }
 
 #[test]
@@ -92,11 +88,8 @@ fn what_a_full_disk_undid_is_not_heard_of_later() {
     full(&backend, 1_000_000);
     assert!(backend.carry_out(&[announcement(Some("9"), 10)])[0].is_ok());
     assert_eq!(backend.head(), Sequence(1));
-    let mine: Vec<_> = rooms(&backend)
-        .into_iter()
-        .filter(|room| room.starts_with("user:"))
-        .collect();
-    assert_eq!(mine, ["user:9"], "nobody hears what was told to another");
+    let heard = ["user:7", "user:8", "user:9"].map(|room| entries_heard_in(&backend, room));
+    assert_eq!(heard, [0, 0, 1], "nobody hears what was told to another");
 }
 
 #[test]
@@ -321,5 +314,60 @@ fn what_was_told_in_the_very_commit_that_forgets_a_customer_is_forgotten_too() {
     assert!(backend.carry_out(&group).iter().all(Result::is_ok));
     backend.after_answers();
     assert!(!is_on_disk(folder.path(), &name(7)));
-    assert!(!rooms(&backend).contains(&"orders:customer:7".to_owned()));
+    assert_eq!(entries_heard_in(&backend, "orders:customer:7"), 0);
+}
+
+#[test]
+fn every_entry_is_heard_in_its_room_however_many_segments_there_are_and_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut opened = backend(folder.path());
+    let users: Vec<String> = (0..3).map(|user| user.to_string()).collect();
+    // Two segments and a part of one, in batches that do not end where segments do.
+    for _ in 0..90 {
+        let batch: Vec<_> = (0..100)
+            .map(|number| announcement(Some(&users[number % 3]), 10))
+            .collect();
+        assert!(opened.carry_out(&batch).iter().all(Result::is_ok));
+    }
+    let heard = |backend: &SqliteBackend| {
+        ["user:0", "user:1", "user:2"].map(|room| entries_heard_in(backend, room))
+    };
+    assert_eq!(heard(&opened), [3_060, 2_970, 2_970]);
+    let segments = |backend: &SqliteBackend| -> i64 {
+        backend
+            .connection
+            .query_row("SELECT count(DISTINCT last) FROM log_segment", [], |row| {
+                row.get(0)
+            })
+            .unwrap()
+    };
+    assert_eq!(segments(&opened), 2);
+    drop(opened);
+    assert_eq!(heard(&backend(folder.path())), [3_060, 2_970, 2_970]);
+}
+
+#[test]
+fn a_batch_that_was_to_write_a_segment_and_failed_is_heard_nowhere_and_loses_none_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut backend = backend(folder.path());
+    let batch = |user: &str, length| -> Vec<_> {
+        (0..3_000)
+            .map(|_| announcement(Some(user), length))
+            .collect()
+    };
+    assert!(backend.carry_out(&batch("7", 10)).iter().all(Result::is_ok));
+    let pages: u32 = backend
+        .connection
+        .pragma_query_value(None, "page_count", |row| row.get(0))
+        .unwrap();
+    for (limit, ok) in [(pages + 10, false), (1_000_000, true)] {
+        backend
+            .connection
+            .pragma_update(None, "max_page_count", limit)
+            .unwrap();
+        let outcomes = backend.carry_out(&batch("8", 100));
+        assert!(outcomes.iter().all(|outcome| outcome.is_ok() == ok));
+        let heard = ["user:7", "user:8"].map(|room| entries_heard_in(&backend, room));
+        assert_eq!(heard, [3_000, if ok { 3_000 } else { 0 }]);
+    }
 }
