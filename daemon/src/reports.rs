@@ -54,7 +54,7 @@ pub(crate) fn flush() {
 impl<S: Subscriber> Layer<S> for Reports {
     fn on_event(&self, line: &tracing::Event<'_>, _: Context<'_, S>) {
         let Some(sentry) = SENTRY.get() else { return };
-        let mut fields = Fields::default();
+        let mut fields = ReportFields::default();
         line.record(&mut fields);
         let event = Event {
             message: Some(fields.message),
@@ -67,12 +67,12 @@ impl<S: Subscriber> Layer<S> for Reports {
 }
 
 #[derive(Default)]
-struct Fields {
+struct ReportFields {
     message: String,
     others: Map<String, Value>,
 }
 
-impl Visit for Fields {
+impl Visit for ReportFields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let text = format!("{value:?}");
         match field.name() {

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use ws::{Hub, ListenerPolicy};
 
-use crate::alerts::{Channel, Reader};
+use crate::alerts::{Channel, ChannelReader};
 #[cfg(feature = "amqp")]
 use crate::amqp::{self, Amqp};
 #[cfg(feature = "amqp")]
@@ -426,7 +426,7 @@ impl Wiring {
         let places = self.store.positions().await?;
         for channel in channels {
             let name = TaskName::of("alerts", &channel.terms.reader);
-            let reader = Reader {
+            let reader = ChannelReader {
                 store: Arc::clone(&self.store),
                 clock: Arc::clone(&self.clock),
                 entropy: Arc::clone(&self.entropy),

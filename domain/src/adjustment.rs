@@ -35,9 +35,9 @@ pub struct WaitingAdjustment {
     pub id: i64,
     /// The reservation that it is part of, or ends.
     pub reservation: Option<String>,
-    /// Of which item.
+    /// The item whose level it changes.
     pub item: InventoryItemId,
-    /// At which location.
+    /// The location of that level.
     pub location: LocationId,
     /// What it does.
     pub lane: Lane,
@@ -73,9 +73,9 @@ pub enum CallKind {
 /// One level's part in a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallEntry {
-    /// Of which item.
+    /// The item whose level is changed.
     pub item: InventoryItemId,
-    /// At which location.
+    /// The location of that level.
     pub location: LocationId,
     /// A target where the call sets, a signed difference where it adjusts, units otherwise.
     pub quantity: i64,

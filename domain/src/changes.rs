@@ -48,7 +48,7 @@ pub(crate) struct ChangeApplier<'t, 's> {
     found: BTreeMap<RunId, (u64, u64)>,
     pub(crate) outcome: Outcome,
     /// Records that were read alone, and whether everything that was said of them was taken.
-    readings: BTreeMap<RecordKey, Reading>,
+    readings: BTreeMap<RecordKey, RecordReading>,
     /// Records that were marked anew while they were read, so that what is read counts as a report.
     overtaken: BTreeMap<RecordKey, Overtaken>,
     /// Items whose number changed here or at their variant, and what is to be read where the two are not the same now.
@@ -59,7 +59,7 @@ pub(crate) struct ChangeApplier<'t, 's> {
     pub(crate) wanted: BTreeSet<RecordKey>,
 }
 
-struct Reading {
+struct RecordReading {
     authority: Authority,
     retries: u32,
     older: bool,
@@ -197,7 +197,7 @@ impl<'t, 's> ChangeApplier<'t, 's> {
             .and_then(DriftCheck::of);
         self.readings.insert(
             key,
-            Reading {
+            RecordReading {
                 authority,
                 retries: marking.retries,
                 older: false,

@@ -12,7 +12,7 @@ use schemas::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use self::work::Work;
+use self::work::CommandWork;
 use crate::key::{Key, LevelKey};
 use crate::reservation::expire;
 use crate::working_set::{Decided, ShopSet, Undecided};
@@ -37,7 +37,7 @@ pub struct Given {
 /// Who gives a command, as far as it decides.
 #[derive(Debug, Clone)]
 pub struct By {
-    /// Who.
+    /// The user who gave it.
     pub user: UserId,
     /// What they are to the shop.
     pub role: Role,
@@ -91,18 +91,18 @@ impl KeptCommand {
 }
 
 /// Why a command is not carried out: told to who gave it, or that something is missing for it.
-pub(crate) enum Refused {
+pub(crate) enum CommandRefused {
     Told(ErrorBody),
     Undecided(Undecided),
 }
 
-impl From<Undecided> for Refused {
+impl From<Undecided> for CommandRefused {
     fn from(error: Undecided) -> Self {
         Self::Undecided(error)
     }
 }
 
-impl From<ErrorBody> for Refused {
+impl From<ErrorBody> for CommandRefused {
     fn from(error: ErrorBody) -> Self {
         Self::Told(error)
     }
@@ -112,10 +112,10 @@ impl From<ErrorBody> for Refused {
 /// given back.
 pub(crate) fn perform(set: &mut ShopSet<'_>, given: &Given) -> Decided<Result<Value, ErrorBody>> {
     expire(set, given.at)?;
-    match Work::new(set, given).carry_out() {
+    match CommandWork::new(set, given).carry_out() {
         Ok(answer) => Ok(Ok(answer)),
-        Err(Refused::Told(error)) => Ok(Err(error)),
-        Err(Refused::Undecided(error)) => Err(error),
+        Err(CommandRefused::Told(error)) => Ok(Err(error)),
+        Err(CommandRefused::Undecided(error)) => Err(error),
     }
 }
 

@@ -23,11 +23,11 @@ pub enum Operation {
     Accept(Delivery),
     /// Tell people something.
     Announce {
-        /// In which shop.
+        /// The shop whose log it enters.
         shop: ShopDomain,
-        /// What.
+        /// The event that is appended.
         event: Box<Logged>,
-        /// When.
+        /// The event's time, by the daemon's clock.
         at: Timestamp,
     },
     /// Change the mirror and append what follows to the log. `fresh` is false when its cause was settled before.
@@ -38,32 +38,32 @@ pub enum Operation {
     Deliver(Box<Arrival>),
     /// Give back the reservations that have run out. `changed` says how many.
     ExpireReservations {
-        /// In which shop.
+        /// The shop whose reservations are looked at.
         shop: ShopDomain,
-        /// When.
+        /// Reservations that expire at or before it are given back.
         at: Timestamp,
     },
     /// End a run, whatever state it is in. `fresh` is false when it was over.
     FinishRun {
-        /// Whose.
+        /// The shop that was synchronised.
         shop: ShopDomain,
-        /// Which.
+        /// The run that is over.
         run: RunId,
-        /// How it ended.
+        /// Completed, failed or cancelled.
         state: RunState,
         /// Why it failed.
         error: Option<String>,
-        /// When.
+        /// When it ended, for its record and its event.
         at: Timestamp,
     },
     /// Forget everything of a shop, as if it had never been mirrored; deliveries that wait are kept.
     Forget {
-        /// Which.
+        /// The shop whose records and log are emptied.
         shop: ShopDomain,
     },
     /// Keep Shopify's id of a shop from the first contact on. `fresh` is false when another one is kept.
     KeepIdentity {
-        /// Whose.
+        /// The shop that said its id.
         shop: ShopDomain,
         /// As Shopify says it.
         id: String,
@@ -71,14 +71,14 @@ pub enum Operation {
     /// Keep customers' names in a shop, or forget those that were kept, in the log too. `fresh` is false when that was
     /// so already.
     KeepNames {
-        /// In which shop.
+        /// The shop whose setting it is.
         shop: ShopDomain,
         /// Whether they are wanted.
         wanted: bool,
     },
     /// Keep how far a reader outside is, in place of what was kept.
     KeepPosition {
-        /// Whose.
+        /// The reader's name, such as an alert channel's.
         reader: String,
         /// How far.
         position: Position,
@@ -94,24 +94,24 @@ pub enum Operation {
         quota: SessionQuota,
         /// What is to be found again, in the words of who keeps it.
         rooms: String,
-        /// When.
+        /// When it is kept; older sessions make room first.
         at: Timestamp,
     },
     /// Settle adjustments that cancel each other out.
     Net {
-        /// In which shop.
+        /// The shop whose commands they belong to.
         shop: ShopDomain,
-        /// Which.
+        /// Numbers of adjustments that sum to nothing.
         adjustments: Vec<i64>,
-        /// When.
+        /// When they count as done.
         at: Timestamp,
     },
     /// Give everything that is on its way to Shopify to a person to look at: after a restored backup nobody can
     /// tell what was done of it.
     Park {
-        /// In which shop.
+        /// The shop whose messages are unanswered.
         shop: ShopDomain,
-        /// When.
+        /// When its commands count as unknown.
         at: Timestamp,
     },
     /// Tell what another program says, once for each key. `fresh` is false when it was told before.
@@ -120,38 +120,38 @@ pub enum Operation {
     Prune(Retention),
     /// Make a shop known, or its thresholds; changed thresholds are judged anew.
     Register {
-        /// Which.
+        /// The shop that is known from now on.
         shop: ShopDomain,
         /// At or below which its levels are low.
         thresholds: Thresholds,
-        /// When.
+        /// When it became known, or its levels are judged.
         at: Timestamp,
     },
     /// Take back adjustments for which there is no stock left.
     Reject {
-        /// In which shop.
+        /// The shop that has too little stock.
         shop: ShopDomain,
-        /// Which.
+        /// Numbers of the adjustments to take back.
         adjustments: Vec<i64>,
-        /// When.
+        /// When their commands count as failed.
         at: Timestamp,
     },
     /// Take tokens no longer. `fresh` is false when that was so already, for as long.
     Revoke(Revocation),
     /// Settle a message. `fresh` is false when it was settled before.
     SettleMessage {
-        /// In which shop.
+        /// The shop that answered.
         shop: ShopDomain,
-        /// Which.
+        /// The id of the outbox message, its idempotency key.
         id: String,
-        /// How it ended.
+        /// What Shopify answered, level by level.
         end: MessageOutcome,
-        /// When.
+        /// When the answer came.
         at: Timestamp,
     },
     /// Take adjustments into a message, which may then be sent.
     StartMessage {
-        /// In which shop.
+        /// The shop that the message changes.
         shop: ShopDomain,
         /// What is sent.
         message: Box<OutboxMessage>,
@@ -223,16 +223,16 @@ pub struct KeptSession {
 /// Something that another program says.
 #[derive(Debug, Clone)]
 pub struct Post {
-    /// In which shop.
+    /// The shop whose log it enters.
     pub shop: ShopDomain,
-    /// What.
+    /// The event that is appended.
     pub event: Logged,
     /// By what a repetition is known again.
     pub key: Option<PostKey>,
     /// Whether this may be a repetition. Of two things that are told for the first time both are told, though they
     /// may be alike; their key is only remembered.
     pub may_repeat: bool,
-    /// When.
+    /// When the event was posted, by our clock.
     pub at: Timestamp,
 }
 
@@ -300,7 +300,7 @@ pub struct Arrival {
 /// Changes with one cause.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// In which shop.
+    /// The shop whose records change.
     pub shop: ShopDomain,
     /// When, by our clock.
     pub at: Timestamp,
@@ -317,14 +317,14 @@ pub enum Cause {
     Read(Vec<(RecordKey, Mark)>),
     /// A page of a run.
     Run {
-        /// Which.
+        /// The run that found the changes.
         run: RunId,
         /// How far it is with this page.
         progress: Progress,
     },
     /// A delivery.
     Webhook {
-        /// Which.
+        /// The webhook's id at Shopify.
         id: WebhookId,
         /// What becomes of it. What of an unreadable one is to be read again comes with it.
         fate: Fate,
@@ -368,7 +368,7 @@ pub struct Progress {
 /// A run with what it needs to go on after a crash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRecord {
-    /// Whose.
+    /// The shop that is synchronised.
     pub shop: ShopDomain,
     /// As clients see it.
     pub run: SyncRun,
@@ -423,7 +423,7 @@ pub struct Retention {
 /// Tokens that are no longer taken, though they have not run out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
-    /// Which.
+    /// The token or the user to refuse.
     pub of: Revoked,
     /// When that was said. A user's tokens that were issued later are taken.
     pub at: Timestamp,

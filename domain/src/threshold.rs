@@ -29,9 +29,9 @@ pub struct Thresholds {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LevelThreshold {
-    /// Of which item.
+    /// The item whose level it is.
     pub item: InventoryItemId,
-    /// At which location.
+    /// The location of that level.
     pub location: LocationId,
     /// At or below which it is low.
     pub threshold: i64,

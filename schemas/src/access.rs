@@ -189,7 +189,7 @@ pub enum Subject<'a> {
     Customer,
     /// Stock set aside for somebody.
     Reservation {
-        /// Who made it.
+        /// The user who reserved it.
         by: &'a UserId,
         /// What, and where.
         items: &'a [ReservedItem],

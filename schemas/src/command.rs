@@ -35,7 +35,7 @@ pub enum CommandKind {
     Extend,
     /// Give a reservation back.
     Release,
-    /// Reserve stock.
+    /// Set stock aside for somebody.
     Reserve,
     /// Set a quantity.
     Update,
@@ -81,10 +81,10 @@ pub enum Command {
     /// Change `available` by `delta`.
     Adjust {
         /// Of which item.
-        #[schemars(with = "Written")]
+        #[schemars(with = "WrittenId")]
         inventory_item_id: InventoryItemId,
         /// At which location; may be left out where there is only one.
-        #[schemars(with = "Option<Written>")]
+        #[schemars(with = "Option<WrittenId>")]
         location_id: Option<LocationId>,
         /// By how much, either sign.
         #[schemars(range(min = -QUANTITY_MAX, max = QUANTITY_MAX))]
@@ -98,18 +98,18 @@ pub enum Command {
     },
     /// Turn a reservation into a sale.
     Commit {
-        /// Which reservation.
+        /// The id that the reserve command was answered with.
         #[schemars(length(min = 1, max = KEY_CHARS_MAX))]
         reservation_id: String,
         /// Through which door the sale went.
         sale: Sale,
         /// The order, when there is one.
-        #[schemars(with = "Option<Written>")]
+        #[schemars(with = "Option<WrittenId>")]
         order_id: Option<OrderId>,
     },
     /// Let a reservation last longer.
     Extend {
-        /// Which reservation.
+        /// The id that the reserve command was answered with.
         #[schemars(length(min = 1, max = KEY_CHARS_MAX))]
         reservation_id: String,
         /// From now, in seconds.
@@ -118,13 +118,13 @@ pub enum Command {
     },
     /// Give a reservation back.
     Release {
-        /// Which reservation.
+        /// The id that the reserve command was answered with.
         #[schemars(length(min = 1, max = KEY_CHARS_MAX))]
         reservation_id: String,
     },
     /// Reserve stock, all of it or none.
     Reserve {
-        /// What to reserve.
+        /// The items to reserve, each with its location and quantity.
         #[schemars(length(min = 1, max = ITEMS_MAX))]
         items: Vec<ReserveItem>,
         /// Why, for the audit trail.
@@ -143,10 +143,10 @@ pub enum Command {
     /// Set a quantity.
     Update {
         /// Of which item.
-        #[schemars(with = "Written")]
+        #[schemars(with = "WrittenId")]
         inventory_item_id: InventoryItemId,
         /// At which location; may be left out where there is only one.
-        #[schemars(with = "Option<Written>")]
+        #[schemars(with = "Option<WrittenId>")]
         location_id: Option<LocationId>,
         /// To what.
         #[schemars(range(min = 0, max = QUANTITY_MAX))]
@@ -184,10 +184,10 @@ impl Command {
 #[serde(rename_all = "camelCase")]
 pub struct ReserveItem {
     /// Of which item.
-    #[schemars(with = "Written")]
+    #[schemars(with = "WrittenId")]
     pub inventory_item_id: InventoryItemId,
     /// At which location; may be left out where there is only one.
-    #[schemars(with = "Option<Written>")]
+    #[schemars(with = "Option<WrittenId>")]
     pub location_id: Option<LocationId>,
     /// How many; at least 1.
     #[schemars(range(min = 1, max = QUANTITY_MAX))]
@@ -215,9 +215,9 @@ pub enum Sale {
 }
 
 /// An id as clients may write it; answers have it as a decimal string.
-struct Written;
+struct WrittenId;
 
-impl JsonSchema for Written {
+impl JsonSchema for WrittenId {
     fn inline_schema() -> bool {
         true
     }

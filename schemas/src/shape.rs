@@ -155,7 +155,7 @@ pub struct ReservationShape {
     pub reason: String,
     /// When it ends by itself.
     pub expires_at: Timestamp,
-    /// Who made it.
+    /// The user who reserved it.
     pub created_by: UserId,
 }
 

@@ -411,7 +411,7 @@ fn time(
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum NumberOrText {
+enum LooseNumber {
     Number(u64),
     Text(String),
 }
@@ -422,12 +422,12 @@ where
     T: TryFrom<u64, Error: std::fmt::Display> + FromStr<Err: std::fmt::Display>,
 {
     match Option::deserialize(deserializer)? {
-        None | Some(NumberOrText::Number(0)) => Ok(None),
-        Some(NumberOrText::Number(number)) => {
+        None | Some(LooseNumber::Number(0)) => Ok(None),
+        Some(LooseNumber::Number(number)) => {
             T::try_from(number).map(Some).map_err(de::Error::custom)
         }
-        Some(NumberOrText::Text(text)) if text.is_empty() => Ok(None),
-        Some(NumberOrText::Text(text)) => text.parse().map(Some).map_err(de::Error::custom),
+        Some(LooseNumber::Text(text)) if text.is_empty() => Ok(None),
+        Some(LooseNumber::Text(text)) => text.parse().map(Some).map_err(de::Error::custom),
     }
 }
 

@@ -7,28 +7,28 @@ use jiff::Timestamp;
 
 use crate::clock::to_second;
 use crate::record::{AVAILABLE, STATES, on_hand};
-use crate::store::{MAX_QUANTITY, Store};
+use crate::store::{MAX_QUANTITY, SimStore};
 
 /// What is wanted of one level.
-pub(crate) struct Entry {
+pub(crate) struct AdjustmentEntry {
     pub(crate) item: u64,
     pub(crate) location: u64,
     /// One, or for a move two: from where, to where.
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Vec<AdjustmentStep>,
 }
 
 /// What is wanted of one quantity.
-pub(crate) struct Step {
+pub(crate) struct AdjustmentStep {
     /// One of [`STATES`], or `on_hand` for the available part of it.
     pub(crate) name: &'static str,
-    pub(crate) change: Change,
+    pub(crate) change: QuantityChange,
     /// What must be there before.
     pub(crate) expected: Option<i64>,
     pub(crate) document: Option<Arc<str>>,
 }
 
 #[derive(Clone, Copy)]
-pub(crate) enum Change {
+pub(crate) enum QuantityChange {
     To(i64),
     By(i64),
     /// Out of it, into another quantity of the level.
@@ -37,7 +37,7 @@ pub(crate) enum Change {
 
 /// Why an entry was not applied.
 #[derive(Clone, Copy)]
-pub(crate) enum Fault {
+pub(crate) enum AdjustmentFault {
     Stale,
     TooHigh,
     TooLow,
@@ -61,11 +61,11 @@ pub(crate) struct Changed {
 }
 
 /// A fault with the number of its entry and of its step.
-pub(crate) type Faults = Vec<(usize, usize, Fault)>;
+pub(crate) type AdjustmentFaults = Vec<(usize, usize, AdjustmentFault)>;
 
-type Quantities = [i64; STATES.len()];
+type LevelQuantities = [i64; STATES.len()];
 
-impl Store {
+impl SimStore {
     /// Applies entries whose items and locations exist, in their order.
     ///
     /// An entry with a fault is left out, and in an atomic batch all are. Without a change there is no group.
@@ -73,11 +73,12 @@ impl Store {
         &mut self,
         reason: String,
         reference: Option<String>,
-        entries: &[Entry],
+        entries: &[AdjustmentEntry],
         now: Timestamp,
-    ) -> (Option<Group>, Faults) {
-        let mut ahead: BTreeMap<(u64, u64), Quantities> = BTreeMap::new();
-        let (mut deltas, mut changed, mut faults) = (Vec::new(), Vec::new(), Faults::new());
+    ) -> (Option<Group>, AdjustmentFaults) {
+        let mut ahead: BTreeMap<(u64, u64), LevelQuantities> = BTreeMap::new();
+        let (mut deltas, mut changed, mut faults) =
+            (Vec::new(), Vec::new(), AdjustmentFaults::new());
         for (number, entry) in entries.iter().enumerate() {
             let level = (entry.item, entry.location);
             let stored = || {
@@ -138,39 +139,41 @@ impl Store {
     }
 }
 
-impl Entry {
+impl AdjustmentEntry {
     /// The quantities after it; or what is wrong, with the number of the step.
     fn applied_to(
         &self,
-        before: Quantities,
+        before: LevelQuantities,
         below_zero: bool,
-    ) -> Result<Quantities, (usize, Fault)> {
+    ) -> Result<LevelQuantities, (usize, AdjustmentFault)> {
         let mut after = before;
         for (number, step) in self.steps.iter().enumerate() {
             let state = STATES.iter().position(|state| *state == step.name);
             let there = state.map_or_else(|| on_hand(&before), |state| before[state]);
             if step.expected.is_some_and(|expected| expected != there) {
-                return Err((number, Fault::Stale));
+                return Err((number, AdjustmentFault::Stale));
             }
             let (delta, least) = match step.change {
-                Change::To(units) => (units - there, -MAX_QUANTITY),
-                Change::By(units) => (units, -MAX_QUANTITY),
-                Change::MoveOut(units) => (-units, if below_zero { -MAX_QUANTITY } else { 0 }),
+                QuantityChange::To(units) => (units - there, -MAX_QUANTITY),
+                QuantityChange::By(units) => (units, -MAX_QUANTITY),
+                QuantityChange::MoveOut(units) => {
+                    (-units, if below_zero { -MAX_QUANTITY } else { 0 })
+                }
             };
             let quantity = &mut after[state.unwrap_or(AVAILABLE)];
             *quantity += delta;
             if delta > 0 && *quantity > MAX_QUANTITY {
-                return Err((number, Fault::TooHigh));
+                return Err((number, AdjustmentFault::TooHigh));
             }
             if delta < 0 && *quantity < least {
-                return Err((number, Fault::TooLow));
+                return Err((number, AdjustmentFault::TooLow));
             }
         }
         Ok(after)
     }
 
     /// What it changed, `on_hand` last if the sum changed too: so recorded on a real shop.
-    fn changed(&self, before: &Quantities, after: &Quantities) -> Vec<Changed> {
+    fn changed(&self, before: &LevelQuantities, after: &LevelQuantities) -> Vec<Changed> {
         let (item, location) = (self.item, self.location);
         let mut changed = Vec::with_capacity(self.steps.len() + 1);
         for step in &self.steps {

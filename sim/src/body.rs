@@ -6,53 +6,54 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use serde_json::{Value, json};
 
-use crate::bulk::Operation;
+use crate::bulk::BulkRun;
 use crate::record::{
-    AVAILABLE, CURRENCY, Customer, Edit, Fulfillment, Item, Level, Line, Location, OFFSET_HOURS,
-    Order, Product, Refund, Restock, Shop, TIME_ZONE, Transaction, Variant, price,
+    AVAILABLE, CURRENCY, Edit, Fulfillment, Item, OFFSET_HOURS, Refund, Restock, SimCustomer,
+    SimLevel, SimLocation, SimOrder, SimOrderLine, SimProduct, SimShopRow, SimTransaction,
+    SimVariant, TIME_ZONE, price,
 };
-use crate::store::Store;
-use crate::topic::Subject;
-use crate::transfer::{Status, Transfer};
+use crate::store::SimStore;
+use crate::topic::TopicSubject;
+use crate::transfer::{SimTransfer, TransferStatus};
 
 /// Past this many, a product's variants are only listed by id.
 const FULL_VARIANTS: usize = 100;
 
 /// The body about a subject as the shop stands now; nothing if it is gone meanwhile.
-pub(crate) fn body(store: &Store, subject: Subject) -> Option<Value> {
+pub(crate) fn body(store: &SimStore, subject: TopicSubject) -> Option<Value> {
     Some(match subject {
-        Subject::Customer(id) => customer(store, store.customers.find(id)?),
-        Subject::Item(id) => item(store.items.find(id)?),
-        Subject::Level { item, location } => level(store.level(item, location)?),
-        Subject::Location(id) => place(store.locations.find(id)?),
-        Subject::Operation(id) => operation(store.operations.find(id)?),
-        Subject::Order(id) => order(store, store.orders.find(id)?),
-        Subject::Product(id) => product(store, store.products.find(id)?),
-        Subject::Edit { order, index } => {
+        TopicSubject::Customer(id) => customer(store, store.customers.find(id)?),
+        TopicSubject::Item(id) => item(store.items.find(id)?),
+        TopicSubject::Level { item, location } => level(store.level(item, location)?),
+        TopicSubject::Location(id) => place(store.locations.find(id)?),
+        TopicSubject::Operation(id) => operation(store.operations.find(id)?),
+        TopicSubject::Order(id) => order(store, store.orders.find(id)?),
+        TopicSubject::Product(id) => product(store, store.products.find(id)?),
+        TopicSubject::Edit { order, index } => {
             let order = store.orders.find(order)?;
             edit(order, order.edits.get(index)?)
         }
-        Subject::Fulfillment { order, index } => {
+        TopicSubject::Fulfillment { order, index } => {
             let order = store.orders.find(order)?;
             fulfillment(order, order.fulfillments.get(index)?)
         }
-        Subject::Refund { order, index } => {
+        TopicSubject::Refund { order, index } => {
             let order = store.orders.find(order)?;
             refund(order, order.refunds.get(index)?)
         }
-        Subject::Transaction { order, index } => {
+        TopicSubject::Transaction { order, index } => {
             let order = store.orders.find(order)?;
             transaction(order, order.transactions.get(index)?)
         }
-        Subject::Transfer { transfer, index } => {
+        TopicSubject::Transfer { transfer, index } => {
             self::transfer(store.transfers.get(&transfer)?, index)?
         }
-        Subject::Variant(id) => variant(store, store.variants.find(id)?),
-        Subject::Scopes => {
+        TopicSubject::Variant(id) => variant(store, store.variants.find(id)?),
+        TopicSubject::Scopes => {
             json!({ "id": store.shop.id, "previous": store.scopes.previous, "current": store.scopes.granted })
         }
-        Subject::Shop => shop(&store.shop),
-        Subject::DataRequest(id) => {
+        TopicSubject::Shop => shop(&store.shop),
+        TopicSubject::DataRequest(id) => {
             let orders: Vec<u64> = store
                 .orders
                 .iter()
@@ -67,7 +68,7 @@ pub(crate) fn body(store: &Store, subject: Subject) -> Option<Value> {
                 "data_request": { "id": id + 1 },
             })
         }
-        Subject::RedactCustomer(id) => {
+        TopicSubject::RedactCustomer(id) => {
             let orders: Vec<u64> = store
                 .orders
                 .iter()
@@ -81,11 +82,11 @@ pub(crate) fn body(store: &Store, subject: Subject) -> Option<Value> {
                 "orders_to_redact": orders,
             })
         }
-        Subject::RedactShop => {
+        TopicSubject::RedactShop => {
             json!({ "shop_id": store.shop.id, "shop_domain": store.shop.domain })
         }
-        Subject::Gone(id) => json!({ "id": id }),
-        Subject::Disconnected { item, location } => {
+        TopicSubject::Gone(id) => json!({ "id": id }),
+        TopicSubject::Disconnected { item, location } => {
             json!({ "inventory_item_id": item, "location_id": location })
         }
     })
@@ -109,7 +110,7 @@ fn person(customer: u64) -> Value {
     json!({ "id": customer, "email": format!("shopper.{customer}@example.com"), "phone": null })
 }
 
-fn shop(shop: &Shop) -> Value {
+fn shop(shop: &SimShopRow) -> Value {
     json!({
         "id": shop.id,
         "name": shop.name,
@@ -128,7 +129,7 @@ fn shop(shop: &Shop) -> Value {
     })
 }
 
-fn edit(order: &Order, edit: &Edit) -> Value {
+fn edit(order: &SimOrder, edit: &Edit) -> Value {
     // Both kinds of change are counted upwards.
     let change = json!([{ "id": edit.line, "delta": edit.delta.abs() }]);
     let (added, removed) = if edit.delta > 0 {
@@ -154,10 +155,10 @@ fn edit(order: &Order, edit: &Edit) -> Value {
 }
 
 /// A step as it was taken, whatever came after it. Of a shipment only the id and the time are told.
-fn transfer(transfer: &Transfer, index: usize) -> Option<Value> {
+fn transfer(transfer: &SimTransfer, index: usize) -> Option<Value> {
     let (status, at) = *transfer.steps.get(index)?;
     let mut body = json!({ "id": gid("InventoryTransfer", transfer.id), "happened_at": local(at) });
-    if status == Status::InProgress {
+    if status == TransferStatus::InProgress {
         return Some(body);
     }
     if let Some(origin) = transfer.origin {
@@ -165,14 +166,14 @@ fn transfer(transfer: &Transfer, index: usize) -> Option<Value> {
     }
     body["destination"] = json!({ "id": gid("Location", transfer.destination) });
     body["status"] = status.name().into();
-    if status == Status::ReadyToShip {
-        let line = |line: &crate::transfer::Line| json!({ "id": gid("InventoryTransferLineItem", line.id), "quantity": line.quantity });
+    if status == TransferStatus::ReadyToShip {
+        let line = |line: &crate::transfer::SimTransferLine| json!({ "id": gid("InventoryTransferLineItem", line.id), "quantity": line.quantity });
         body["line_items"] = transfer.lines.iter().map(line).collect();
     }
     Some(body)
 }
 
-fn refund(order: &Order, refund: &Refund) -> Value {
+fn refund(order: &SimOrder, refund: &Refund) -> Value {
     let line = order.lines.iter().find(|row| row.id == refund.line);
     // Unlike all other money, these two are numbers.
     #[expect(
@@ -206,7 +207,7 @@ fn refund(order: &Order, refund: &Refund) -> Value {
     })
 }
 
-fn transaction(order: &Order, transaction: &Transaction) -> Value {
+fn transaction(order: &SimOrder, transaction: &SimTransaction) -> Value {
     json!({
         "id": transaction.id,
         "admin_graphql_api_id": gid("OrderTransaction", transaction.id),
@@ -229,7 +230,7 @@ fn transaction(order: &Order, transaction: &Transaction) -> Value {
     })
 }
 
-fn level(level: &Level) -> Value {
+fn level(level: &SimLevel) -> Value {
     json!({
         "inventory_item_id": level.item,
         "location_id": level.location,
@@ -258,7 +259,7 @@ fn item(item: &Item) -> Value {
     })
 }
 
-fn place(location: &Location) -> Value {
+fn place(location: &SimLocation) -> Value {
     json!({
         "id": location.id,
         "name": location.name,
@@ -280,7 +281,7 @@ fn place(location: &Location) -> Value {
     })
 }
 
-fn operation(operation: &Operation) -> Value {
+fn operation(operation: &BulkRun) -> Value {
     json!({
         "admin_graphql_api_id": operation.gid(),
         "completed_at": operation.completed_at.map(local),
@@ -291,8 +292,8 @@ fn operation(operation: &Operation) -> Value {
     })
 }
 
-fn product(store: &Store, product: &Product) -> Value {
-    let variants: Vec<&Variant> = product
+fn product(store: &SimStore, product: &SimProduct) -> Value {
+    let variants: Vec<&SimVariant> = product
         .variants
         .iter()
         .filter_map(|id| store.variants.find(*id))
@@ -335,7 +336,7 @@ fn product(store: &Store, product: &Product) -> Value {
     })
 }
 
-fn variant(store: &Store, variant: &Variant) -> Value {
+fn variant(store: &SimStore, variant: &SimVariant) -> Value {
     let available = store.available(variant.item);
     json!({
         "admin_graphql_api_id": gid("ProductVariant", variant.id),
@@ -361,7 +362,7 @@ fn variant(store: &Store, variant: &Variant) -> Value {
     })
 }
 
-fn customer(store: &Store, customer: &Customer) -> Value {
+fn customer(store: &SimStore, customer: &SimCustomer) -> Value {
     let seen = |name| (!store.scopes.names_withheld).then_some(name);
     json!({
         "id": customer.id,
@@ -384,9 +385,9 @@ fn customer(store: &Store, customer: &Customer) -> Value {
 }
 
 /// The whole order, as every order topic but the deletion sends it.
-pub(crate) fn order(store: &Store, order: &Order) -> Value {
+pub(crate) fn order(store: &SimStore, order: &SimOrder) -> Value {
     let (total, current) = (order.total(), order.current_total());
-    let outstanding = if order.payment == crate::record::Payment::Pending {
+    let outstanding = if order.payment == crate::record::SimPayment::Pending {
         current
     } else {
         0
@@ -449,7 +450,7 @@ pub(crate) fn order(store: &Store, order: &Order) -> Value {
     })
 }
 
-fn shipped(line: &Line) -> Option<&'static str> {
+fn shipped(line: &SimOrderLine) -> Option<&'static str> {
     match line.unfulfilled {
         0 => Some("fulfilled"),
         left if left < line.current_quantity => Some("partial"),
@@ -457,7 +458,7 @@ fn shipped(line: &Line) -> Option<&'static str> {
     }
 }
 
-fn line(line: &Line) -> Value {
+fn line(line: &SimOrderLine) -> Value {
     json!({
         "id": line.id,
         "admin_graphql_api_id": gid("LineItem", line.id),
@@ -486,7 +487,7 @@ fn line(line: &Line) -> Value {
     })
 }
 
-fn fulfillment(order: &Order, fulfillment: &Fulfillment) -> Value {
+fn fulfillment(order: &SimOrder, fulfillment: &Fulfillment) -> Value {
     // Of each line as many units as were sent by this one.
     let sent = |(id, units): &(u64, i64)| {
         let mut told = line(order.lines.iter().find(|row| row.id == *id)?);

@@ -24,12 +24,12 @@ pub(crate) use self::fault::{BulkFaults, PACES};
 use self::fault::{Damage, Ending};
 pub(crate) use self::file::Download;
 use self::file::{Results, Spool};
-pub(crate) use self::operation::{Operation, Status};
+pub(crate) use self::operation::{BulkRun, BulkStatus};
 use crate::clock::to_second;
-use crate::graphql::{Inner, Position, Problem};
-use crate::shop::{Shop, lock};
-use crate::store::Store;
-use crate::topic::{Subject, Topic};
+use crate::graphql::{Inner, QueryProblem, SlicePosition};
+use crate::shop::{SimShop, lock};
+use crate::store::SimStore;
+use crate::topic::{SimTopic, TopicSubject};
 
 /// Operations that may be under way at once.
 pub(crate) const SLOTS: usize = 5;
@@ -51,8 +51,8 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(10 * 24);
 const LINK_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What the worker, the API and the downloads share.
-pub(crate) struct Bulk {
-    results: Mutex<BTreeMap<u64, Kept>>,
+pub(crate) struct BulkShared {
+    results: Mutex<BTreeMap<u64, KeptOperation>>,
     pub(crate) faults: Mutex<BulkFaults>,
     pace: AtomicU32,
     changed: Notify,
@@ -62,7 +62,7 @@ pub(crate) struct Bulk {
     seed: u64,
 }
 
-struct Kept {
+struct KeptOperation {
     results: Arc<Results>,
     damage: Option<Damage>,
 }
@@ -74,7 +74,7 @@ pub(crate) enum Unfetched {
     Gone,
 }
 
-impl Bulk {
+impl BulkShared {
     pub(crate) fn new(origin: String, secret: String, seed: u64, pace: u32) -> Self {
         Self {
             results: Mutex::default(),
@@ -152,13 +152,14 @@ impl Bulk {
         let mut kept = lock(&self.results);
         kept.insert(
             id,
-            Kept {
+            KeptOperation {
                 results: Arc::new(results),
                 damage,
             },
         );
-        let bytes =
-            |kept: &BTreeMap<u64, Kept>| kept.values().map(|kept| kept.results.bytes).sum::<u64>();
+        let bytes = |kept: &BTreeMap<u64, KeptOperation>| {
+            kept.values().map(|kept| kept.results.bytes).sum::<u64>()
+        };
         while kept.len() > 1 && (kept.len() > MAX_KEPT || bytes(&kept) > MAX_KEPT_BYTES) {
             kept.pop_first();
         }
@@ -174,19 +175,19 @@ struct Job {
     /// When it is given up.
     ends: Timestamp,
     /// Absent until it runs.
-    reading: Option<Reading>,
+    reading: Option<BulkReading>,
 }
 
-struct Reading {
+struct BulkReading {
     inner: Inner,
-    position: Position,
+    position: SlicePosition,
     spool: Spool,
     objects: u64,
     root_objects: u64,
 }
 
 /// Carries out operations until stopped.
-pub(crate) async fn work(shop: Arc<Shop>, closing: CancellationToken) {
+pub(crate) async fn work(shop: Arc<SimShop>, closing: CancellationToken) {
     let mut jobs: Vec<Job> = Vec::new();
     loop {
         adopt(&shop, &mut jobs);
@@ -198,7 +199,7 @@ pub(crate) async fn work(shop: Arc<Shop>, closing: CancellationToken) {
                 tokio::task::yield_now().await;
             }
         }
-        let ended = |store: &Store, id| {
+        let ended = |store: &SimStore, id| {
             store
                 .operations
                 .find(id)
@@ -222,14 +223,14 @@ pub(crate) async fn work(shop: Arc<Shop>, closing: CancellationToken) {
 }
 
 /// Takes on what is new, and has what was canceled go on soon.
-fn adopt(shop: &Shop, jobs: &mut Vec<Job>) {
+fn adopt(shop: &SimShop, jobs: &mut Vec<Job>) {
     let now = shop.clock.now();
     let mut silent = Vec::new();
     let store = shop.store();
     for row in store.operations.iter().filter(|row| !row.status.ended()) {
         let known = jobs.iter_mut().find(|job| job.id == row.id);
         match known {
-            Some(job) if row.status == Status::Canceling => {
+            Some(job) if row.status == BulkStatus::Canceling => {
                 job.due = job.due.min(later(now, CANCELING));
             }
             Some(job) if job.ends <= now => job.due = now,
@@ -261,28 +262,32 @@ fn adopt(shop: &Shop, jobs: &mut Vec<Job>) {
 
 /// Ends what is being canceled. On a real shop with API 2026-04 the look right after the cancellation showed
 /// `CANCELING` and the next poll `CANCELED`; so the first look ends it, too.
-pub(crate) fn end_canceled(store: &mut Store, now: Timestamp) {
+pub(crate) fn end_canceled(store: &mut SimStore, now: Timestamp) {
     let canceling = store
         .operations
         .iter()
-        .filter(|row| row.status == Status::Canceling);
+        .filter(|row| row.status == BulkStatus::Canceling);
     for (id, silent) in canceling
         .map(|row| (row.id, row.silent))
         .collect::<Vec<_>>()
     {
         let _ = store
             .operations
-            .edit(id, |row| row.status = Status::Canceled);
+            .edit(id, |row| row.status = BulkStatus::Canceled);
         if !silent {
             store.begin();
-            store.tell(Topic::BULK_OPERATIONS_FINISH, Subject::Operation(id), now);
+            store.tell(
+                SimTopic::BULK_OPERATIONS_FINISH,
+                TopicSubject::Operation(id),
+                now,
+            );
         }
     }
 }
 
 impl Job {
     /// Goes on by one step.
-    fn step(&mut self, shop: &Shop, now: Timestamp) {
+    fn step(&mut self, shop: &SimShop, now: Timestamp) {
         let asked = shop
             .store()
             .operations
@@ -291,19 +296,19 @@ impl Job {
         let Some((status, query, grouped)) = asked else {
             return;
         };
-        if status == Status::Canceling {
+        if status == BulkStatus::Canceling {
             return shop.act(end_canceled);
         }
         if now >= self.ends {
-            return self.end(shop, Status::Failed, Some("TIMEOUT"));
+            return self.end(shop, BulkStatus::Failed, Some("TIMEOUT"));
         }
         let Some(reading) = &mut self.reading else {
             let spool = Spool::new(grouped, shop.bulk.seed ^ self.id);
             let (Ok(inner), Ok(spool)) = (shop.api.inner(&query), spool) else {
-                return self.end(shop, Status::Failed, Some("INTERNAL_SERVER_ERROR"));
+                return self.end(shop, BulkStatus::Failed, Some("INTERNAL_SERVER_ERROR"));
             };
-            let position = Position::default();
-            self.reading = Some(Reading {
+            let position = SlicePosition::default();
+            self.reading = Some(BulkReading {
                 inner,
                 position,
                 spool,
@@ -313,7 +318,7 @@ impl Job {
             let _ = shop
                 .store_mut()
                 .operations
-                .edit(self.id, |row| row.status = Status::Running);
+                .edit(self.id, |row| row.status = BulkStatus::Running);
             return;
         };
         if let Some(ending) = self.fault.ending
@@ -321,10 +326,10 @@ impl Job {
         {
             return match ending {
                 Ending::Stuck => self.due = self.ends,
-                Ending::Failed => self.end(shop, Status::Failed, Some("INTERNAL_SERVER_ERROR")),
-                Ending::Timeout => self.end(shop, Status::Failed, Some("TIMEOUT")),
-                Ending::AccessDenied => self.end(shop, Status::Failed, Some("ACCESS_DENIED")),
-                Ending::Canceled => self.end(shop, Status::Canceled, None),
+                Ending::Failed => self.end(shop, BulkStatus::Failed, Some("INTERNAL_SERVER_ERROR")),
+                Ending::Timeout => self.end(shop, BulkStatus::Failed, Some("TIMEOUT")),
+                Ending::AccessDenied => self.end(shop, BulkStatus::Failed, Some("ACCESS_DENIED")),
+                Ending::Canceled => self.end(shop, BulkStatus::Canceled, None),
             };
         }
         let pace = shop.bulk.pace.load(Ordering::Relaxed);
@@ -337,7 +342,7 @@ impl Job {
                 });
                 let ends_badly = self.fault.ending.is_some() && objects >= self.fault.after_objects;
                 if finished && !ends_badly {
-                    return self.end(shop, Status::Completed, None);
+                    return self.end(shop, BulkStatus::Completed, None);
                 }
                 let micros = i64::try_from(read.saturating_mul(1_000_000) / u64::from(pace));
                 self.due = later(
@@ -345,12 +350,12 @@ impl Job {
                     SignedDuration::from_micros(micros.unwrap_or(i64::MAX)),
                 );
             }
-            Err(code) => self.end(shop, Status::Failed, Some(code)),
+            Err(code) => self.end(shop, BulkStatus::Failed, Some(code)),
         }
     }
 
     /// Ends the operation; its result, whole or partial, is kept.
-    fn end(&mut self, shop: &Shop, mut status: Status, mut error: Option<&'static str>) {
+    fn end(&mut self, shop: &SimShop, mut status: BulkStatus, mut error: Option<&'static str>) {
         let fault = self.fault;
         let results = self
             .reading
@@ -359,12 +364,12 @@ impl Job {
             .transpose();
         let results = results.unwrap_or_else(|broken| {
             tracing::warn!(error = %broken, "cannot write the result of a bulk operation");
-            (status, error) = (Status::Failed, Some("INTERNAL_SERVER_ERROR"));
+            (status, error) = (BulkStatus::Failed, Some("INTERNAL_SERVER_ERROR"));
             None
         });
         let mut size = None;
         if let Some(results) =
-            results.filter(|results| results.bytes > 0 && status != Status::Canceled)
+            results.filter(|results| results.bytes > 0 && status != BulkStatus::Canceled)
         {
             size = Some(results.bytes);
             shop.bulk.keep(self.id, results, fault.body);
@@ -379,8 +384,8 @@ impl Job {
             let _ = store.operations.edit(self.id, |row| {
                 row.status = status;
                 row.error = error;
-                row.completed_at = (status == Status::Completed).then(|| to_second(now));
-                if status == Status::Completed {
+                row.completed_at = (status == BulkStatus::Completed).then(|| to_second(now));
+                if status == BulkStatus::Completed {
                     (row.file_size, row.url) = (size, url);
                     row.objects = row.objects.saturating_add_signed(fault.count_off);
                 } else {
@@ -390,8 +395,8 @@ impl Job {
             store.begin();
             if !fault.silent {
                 store.tell(
-                    Topic::BULK_OPERATIONS_FINISH,
-                    Subject::Operation(self.id),
+                    SimTopic::BULK_OPERATIONS_FINISH,
+                    TopicSubject::Operation(self.id),
                     now,
                 );
             }
@@ -399,9 +404,9 @@ impl Job {
     }
 }
 
-impl Reading {
+impl BulkReading {
     /// Reads a slice of the shop as it is now; says how many objects, or the code of what went wrong.
-    fn slice(&mut self, shop: &Shop, pace: u32, now: Timestamp) -> Result<u64, &'static str> {
+    fn slice(&mut self, shop: &SimShop, pace: u32, now: Timestamp) -> Result<u64, &'static str> {
         let roots = (pace / SLICES_A_SECOND).clamp(1, SLICE) as usize;
         let Self {
             inner,
@@ -416,7 +421,7 @@ impl Reading {
             *root_objects += u64::from(root);
             spool.add(text).map_err(|error| {
                 tracing::warn!(%error, "cannot write the result of a bulk operation");
-                Problem::new("INTERNAL_SERVER_ERROR", "the result cannot be written")
+                QueryProblem::new("INTERNAL_SERVER_ERROR", "the result cannot be written")
             })
         };
         let read = inner.slice(&shop.store(), position, roots, now, &mut line);
@@ -434,7 +439,7 @@ fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
 }
 
 /// Forgets the oldest ended operation when there are many.
-pub(crate) fn forget(store: &mut Store) {
+pub(crate) fn forget(store: &mut SimStore) {
     let oldest = store
         .operations
         .iter()

@@ -16,7 +16,7 @@ const MAX_WATCHED: usize = 1_000_000;
 /// One GraphQL call, as `/_sim/calls` lists it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Call {
+pub(crate) struct RecordedCall {
     pub(crate) at: Timestamp,
     pub(crate) operation: Option<String>,
     pub(crate) status: u16,
@@ -45,7 +45,7 @@ pub(crate) struct Mutation {
 
 #[derive(Default)]
 pub(crate) struct Calls {
-    latest: VecDeque<Call>,
+    latest: VecDeque<RecordedCall>,
     mutations: VecDeque<Mutation>,
     applied_keys: HashSet<String>,
     totals: Totals,
@@ -67,7 +67,7 @@ struct Totals {
 }
 
 impl Calls {
-    pub(crate) fn add(&mut self, call: Call) {
+    pub(crate) fn add(&mut self, call: RecordedCall) {
         self.totals.calls += 1;
         self.totals.throttled += u64::from(call.throttled);
         self.totals.failed += u64::from(call.status != 200 || !call.errors.is_empty());

@@ -6,11 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 /// A clock that can be advanced, and on which one can wait.
-pub(crate) struct Clock {
+pub(crate) struct SimClock {
     offset: watch::Sender<Duration>,
 }
 
-impl Clock {
+impl SimClock {
     pub(crate) fn new() -> Self {
         Self {
             offset: watch::Sender::new(Duration::ZERO),

@@ -11,12 +11,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use crate::fault::Faults;
+use crate::fault::ShopFaults;
 use crate::graphql::number;
 use crate::record::{AVAILABLE, price};
-use crate::sale::Wanted;
-use crate::shop::{MAX_SHOPPERS, Shop, lock};
-use crate::store::{Draft, MAX_QUANTITY, Refused, Store};
+use crate::sale::PurchaseLine;
+use crate::shop::{MAX_SHOPPERS, SimShop, lock};
+use crate::store::{ChangeRefused, Draft, MAX_QUANTITY, SimStore};
 use crate::{VERSION, truth};
 
 /// The longest step of the clock, in seconds: a year.
@@ -26,135 +26,135 @@ const MAX_VARIANTS: u32 = 2_048;
 /// The highest price, in cents.
 const MAX_PRICE: i64 = 100_000_000;
 
-type Answer = Result<Value, Refused>;
+type ControlAnswer = Result<Value, ChangeRefused>;
 
 /// A route of a test's or a person's own.
-struct Route {
+struct ControlRoute {
     method: &'static str,
     /// What follows `/_sim/`.
     name: &'static str,
     /// The query or the body that it takes.
     takes: &'static str,
     does: &'static str,
-    answer: fn(&Shop, Option<&str>, &[u8]) -> Answer,
+    answer: fn(&SimShop, Option<&str>, &[u8]) -> ControlAnswer,
 }
 
 /// Every route but `truth`, which is written out as it is read, and the results of bulk operations. They are found by
 /// the same table that is shown.
-static ROUTES: [Route; 17] = [
-    Route {
+static ROUTES: [ControlRoute; 17] = [
+    ControlRoute {
         method: "GET",
         name: "calls",
         takes: "?mutations=true",
         does: "the last API calls with costs and errors; or the mutations",
         answer: |shop, query, _| calls(shop, query),
     },
-    Route {
+    ControlRoute {
         method: "GET",
         name: "deliveries",
         takes: "",
         does: "webhooks queued, under way, delivered and lost",
         answer: |shop, _, _| Ok(serde_json::to_value(shop.deliveries.counts()).unwrap_or_default()),
     },
-    Route {
+    ControlRoute {
         method: "POST",
         name: "sell",
         takes: "{inventoryItemId | sku, locationId?, quantity}",
         does: "an order",
         answer: |shop, _, body| read(body).and_then(|sale| sell(shop, &sale)),
     },
-    Route {
+    ControlRoute {
         method: "POST",
         name: "adjust",
         takes: "{inventoryItemId | sku, locationId, name, delta | quantity}",
         does: "changes one quantity",
         answer: |shop, _, body| read(body).and_then(|adjustment| adjust(shop, &adjustment)),
     },
-    Route {
+    ControlRoute {
         method: "POST",
         name: "products",
         takes: "{action: create | update | relabel | bundle | track | delete, …}",
         does: "edits the catalogue",
         answer: |shop, _, body| read(body).and_then(|change| product(shop, change)),
     },
-    Route {
+    ControlRoute {
         method: "POST",
         name: "orders",
         takes: "{action: pay | decline | fulfill | deliver | edit | refund | cancel | delete, id, …}",
         does: "moves an order on",
         answer: |shop, _, body| read(body).and_then(|change| order::order(shop, &change)),
     },
-    Route {
+    ControlRoute {
         method: "POST",
         name: "transfers",
         takes: "{action: create | ready | ship | complete | cancel, …}",
         does: "moves stock between locations",
         answer: |shop, _, body| read(body).and_then(|change| transfer::transfer(shop, &change)),
     },
-    Route {
+    ControlRoute {
         method: "POST",
         name: "customers",
         takes: "{action: update | delete, id, …}",
         does: "edits a customer",
         answer: |shop, _, body| read(body).and_then(|change| customer(shop, change)),
     },
-    Route {
+    ControlRoute {
         method: "POST",
         name: "locations",
         takes: "{action: create | update | activate | deactivate | delete, …}",
         does: "edits the locations",
         answer: |shop, _, body| read(body).and_then(|change| location(shop, change)),
     },
-    Route {
+    ControlRoute {
         method: "POST",
         name: "levels",
         takes: "{action: connect | disconnect, inventoryItemId, locationId}",
         does: "stocks an item somewhere, or no longer",
         answer: |shop, _, body| read(body).and_then(|change| level(shop, &change)),
     },
-    Route {
+    ControlRoute {
         method: "POST",
         name: "shop",
         takes: "{name}",
         does: "renames the shop",
         answer: |shop, _, body| read(body).and_then(|change| app::settings(shop, change)),
     },
-    Route {
+    ControlRoute {
         method: "POST",
         name: "app",
         takes: "{action: uninstall | install | revokeTokens | setScopes | permit, …}",
         does: "what the app may",
         answer: |shop, _, body| read(body).and_then(|change| app::app(shop, change)),
     },
-    Route {
+    ControlRoute {
         method: "POST",
         name: "privacy",
         takes: "{action: requestData | redactCustomer | redactShop, …}",
         does: "raises a privacy topic",
         answer: |shop, _, body| read(body).and_then(|request| app::privacy(shop, &request)),
     },
-    Route {
+    ControlRoute {
         method: "POST",
         name: "shoppers",
         takes: "{perSecond}",
         does: "how many buy",
         answer: |shop, _, body| read(body).and_then(|pace| shoppers(shop, &pace)),
     },
-    Route {
+    ControlRoute {
         method: "POST",
         name: "clock",
         takes: "{advanceSeconds}",
         does: "moves the store's time on",
         answer: |shop, _, body| read(body).and_then(|step| clock(shop, &step)),
     },
-    Route {
+    ControlRoute {
         method: "POST",
         name: "faults",
         takes: "{webhooks, graphql, mutations, token, bulk, shop, headers, latencyMs}",
         does: "things go wrong",
         answer: |shop, _, body| read(body).and_then(|change| faults(shop, change)),
     },
-    Route {
+    ControlRoute {
         method: "POST",
         name: "webhooks",
         takes: "{url | null}",
@@ -165,12 +165,12 @@ static ROUTES: [Route; 17] = [
 
 /// Answers a control route; nothing if there is no such route.
 pub(crate) fn answer(
-    shop: &Shop,
+    shop: &SimShop,
     method: &Method,
     name: &str,
     query: Option<&str>,
     body: &[u8],
-) -> Option<Answer> {
+) -> Option<ControlAnswer> {
     let route = ROUTES
         .iter()
         .find(|route| route.method == method.as_str() && route.name == name)?;
@@ -178,7 +178,7 @@ pub(crate) fn answer(
 }
 
 /// What there is to ask for, the API first.
-pub(crate) fn routes(shop: &Shop) -> Value {
+pub(crate) fn routes(shop: &SimShop) -> Value {
     let route = |method, path: &str, takes, does| json!({ "method": method, "path": path, "takes": takes, "does": does });
     let api = format!("/admin/api/{VERSION}/graphql.json");
     let mut routes = vec![
@@ -196,7 +196,7 @@ pub(crate) fn routes(shop: &Shop) -> Value {
         ),
         route("GET", "/_sim/truth", "", "everything the store believes"),
     ];
-    let own = |own: &Route| {
+    let own = |own: &ControlRoute| {
         route(
             own.method,
             &format!("/_sim/{}", own.name),
@@ -212,17 +212,17 @@ pub(crate) fn routes(shop: &Shop) -> Value {
     })
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ChangeRefused> {
     let read = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(body));
-    read.map_err(|error| Refused::new(error.path().to_string(), error.inner().to_string()))
+    read.map_err(|error| ChangeRefused::new(error.path().to_string(), error.inner().to_string()))
 }
 
-fn calls(shop: &Shop, query: Option<&str>) -> Answer {
+fn calls(shop: &SimShop, query: Option<&str>) -> ControlAnswer {
     let calls = lock(&shop.calls);
     match query {
         None | Some("") => Ok(calls.all()),
         Some("mutations=true") => Ok(calls.mutations()),
-        Some(_) => Err(Refused::new(
+        Some(_) => Err(ChangeRefused::new(
             "mutations",
             "the only question is mutations=true",
         )),
@@ -231,9 +231,9 @@ fn calls(shop: &Shop, query: Option<&str>) -> Answer {
 
 /// An id as a number, its digits, or a global id.
 #[derive(Clone, Copy)]
-struct Id(u64);
+struct LooseId(u64);
 
-impl<'de> Deserialize<'de> for Id {
+impl<'de> Deserialize<'de> for LooseId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let id = match Value::deserialize(deserializer)? {
             Value::String(text) => number(&text),
@@ -245,15 +245,15 @@ impl<'de> Deserialize<'de> for Id {
 }
 
 /// An item by id or by SKU.
-fn item_of(store: &Store, id: Option<Id>, sku: Option<&str>) -> Result<u64, Refused> {
+fn item_of(store: &SimStore, id: Option<LooseId>, sku: Option<&str>) -> Result<u64, ChangeRefused> {
     match (id, sku) {
         (Some(id), None) => Ok(id.0),
         (None, Some(sku)) => store
             .items_by_sku
             .get(sku)
             .copied()
-            .ok_or_else(|| Refused::new("sku", format!("no item has {sku:?}"))),
-        _ => Err(Refused::new(
+            .ok_or_else(|| ChangeRefused::new("sku", format!("no item has {sku:?}"))),
+        _ => Err(ChangeRefused::new(
             "inventoryItemId",
             "give either inventoryItemId or sku",
         )),
@@ -262,18 +262,19 @@ fn item_of(store: &Store, id: Option<Id>, sku: Option<&str>) -> Result<u64, Refu
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Sale {
-    inventory_item_id: Option<Id>,
+struct SaleRequest {
+    inventory_item_id: Option<LooseId>,
     sku: Option<String>,
-    location_id: Option<Id>,
+    location_id: Option<LooseId>,
     quantity: i64,
 }
 
 /// An order by a new customer; without a location, from the first that has enough.
-fn sell(shop: &Shop, sale: &Sale) -> Answer {
+fn sell(shop: &SimShop, sale: &SaleRequest) -> ControlAnswer {
     shop.act(|store, now| {
         let item = item_of(store, sale.inventory_item_id, sale.sku.as_deref())?;
-        let enough = |level: &&crate::record::Level| level.quantities[AVAILABLE] >= sale.quantity;
+        let enough =
+            |level: &&crate::record::SimLevel| level.quantities[AVAILABLE] >= sale.quantity;
         let place = || {
             let selling = || store.selling_levels_of(item);
             selling()
@@ -283,8 +284,8 @@ fn sell(shop: &Shop, sale: &Sale) -> Answer {
         };
         let location = sale.location_id.map(|id| id.0).or_else(place);
         let location =
-            location.ok_or_else(|| Refused::new("inventoryItemId", "stocked nowhere"))?;
-        let wanted = [Wanted {
+            location.ok_or_else(|| ChangeRefused::new("inventoryItemId", "stocked nowhere"))?;
+        let wanted = [PurchaseLine {
             item,
             location,
             quantity: sale.quantity,
@@ -300,29 +301,29 @@ fn sell(shop: &Shop, sale: &Sale) -> Answer {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Adjustment {
-    inventory_item_id: Option<Id>,
+struct AdjustmentRequest {
+    inventory_item_id: Option<LooseId>,
     sku: Option<String>,
-    location_id: Id,
+    location_id: LooseId,
     name: String,
     delta: Option<i64>,
     quantity: Option<i64>,
 }
 
-fn adjust(shop: &Shop, wanted: &Adjustment) -> Answer {
+fn adjust(shop: &SimShop, wanted: &AdjustmentRequest) -> ControlAnswer {
     shop.act(|store, now| {
         let item = item_of(store, wanted.inventory_item_id, wanted.sku.as_deref())?;
         let level = store.level(item, wanted.location_id.0);
-        let level = level.ok_or_else(|| Refused::new("locationId", "not stocked there"))?;
+        let level = level.ok_or_else(|| ChangeRefused::new("locationId", "not stocked there"))?;
         let delta = match (wanted.delta, wanted.quantity) {
             (Some(delta), None) => delta,
             (None, Some(quantity)) => {
                 quantity.saturating_sub(level.quantity(&wanted.name).unwrap_or(0))
             }
-            _ => return Err(Refused::new("delta", "give either delta or quantity")),
+            _ => return Err(ChangeRefused::new("delta", "give either delta or quantity")),
         };
         if !(-MAX_QUANTITY..=MAX_QUANTITY).contains(&delta) {
-            return Err(Refused::new(
+            return Err(ChangeRefused::new(
                 "delta",
                 format!("must be within ±{MAX_QUANTITY}"),
             ));
@@ -354,27 +355,27 @@ enum ProductChange {
         quantity: i64,
     },
     Update {
-        id: Id,
+        id: LooseId,
         title: Option<String>,
         #[serde(default, deserialize_with = "cents")]
         price: Option<i64>,
     },
     /// From now on the item's variant is put together from others.
     Bundle {
-        inventory_item_id: Id,
+        inventory_item_id: LooseId,
     },
     /// Whether one item's stock is counted.
     Track {
-        inventory_item_id: Id,
+        inventory_item_id: LooseId,
         tracked: bool,
     },
     /// Another SKU for one item.
     Relabel {
-        inventory_item_id: Id,
+        inventory_item_id: LooseId,
         sku: String,
     },
     Delete {
-        id: Id,
+        id: LooseId,
     },
 }
 
@@ -402,7 +403,7 @@ fn cents<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::E
         .ok_or_else(|| serde::de::Error::custom(format!("price must be between 0 and {most}")))
 }
 
-fn product(shop: &Shop, change: ProductChange) -> Answer {
+fn product(shop: &SimShop, change: ProductChange) -> ControlAnswer {
     shop.act(|store, now| {
         let id = match change {
             ProductChange::Create {
@@ -412,7 +413,7 @@ fn product(shop: &Shop, change: ProductChange) -> Answer {
                 quantity,
             } => {
                 if !(1..=MAX_VARIANTS).contains(&variants) {
-                    return Err(Refused::new(
+                    return Err(ChangeRefused::new(
                         "variants",
                         format!("must be between 1 and {MAX_VARIANTS}"),
                     ));
@@ -473,11 +474,11 @@ fn product(shop: &Shop, change: ProductChange) -> Answer {
 }
 
 fn stock_everywhere(
-    store: &mut Store,
+    store: &mut SimStore,
     product: u64,
     quantity: i64,
     now: jiff::Timestamp,
-) -> Result<(), Refused> {
+) -> Result<(), ChangeRefused> {
     let variants = store
         .products
         .find(product)
@@ -511,18 +512,20 @@ fn stock_everywhere(
 )]
 enum CustomerChange {
     Update {
-        id: Id,
+        id: LooseId,
         first_name: Option<String>,
         last_name: Option<String>,
     },
     Delete {
-        id: Id,
+        id: LooseId,
     },
 }
 
-fn customer(shop: &Shop, change: CustomerChange) -> Answer {
-    let (CustomerChange::Update { id: Id(id), .. } | CustomerChange::Delete { id: Id(id) }) =
-        change;
+fn customer(shop: &SimShop, change: CustomerChange) -> ControlAnswer {
+    let (CustomerChange::Update {
+        id: LooseId(id), ..
+    }
+    | CustomerChange::Delete { id: LooseId(id) }) = change;
     shop.act(|store, now| match change {
         CustomerChange::Update {
             first_name,
@@ -544,21 +547,21 @@ enum LocationChange {
         service: bool,
     },
     Update {
-        id: Id,
+        id: LooseId,
         name: String,
     },
     Activate {
-        id: Id,
+        id: LooseId,
     },
     Deactivate {
-        id: Id,
+        id: LooseId,
     },
     Delete {
-        id: Id,
+        id: LooseId,
     },
 }
 
-fn location(shop: &Shop, change: LocationChange) -> Answer {
+fn location(shop: &SimShop, change: LocationChange) -> ControlAnswer {
     shop.act(|store, now| {
         let id = match change {
             LocationChange::Create { name, service } => {
@@ -588,10 +591,10 @@ fn location(shop: &Shop, change: LocationChange) -> Answer {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct LevelChange {
+struct LevelRequest {
     action: LevelAction,
-    inventory_item_id: Id,
-    location_id: Id,
+    inventory_item_id: LooseId,
+    location_id: LooseId,
 }
 
 #[derive(Deserialize)]
@@ -601,7 +604,7 @@ enum LevelAction {
     Disconnect,
 }
 
-fn level(shop: &Shop, change: &LevelChange) -> Answer {
+fn level(shop: &SimShop, change: &LevelRequest) -> ControlAnswer {
     let (item, location) = (change.inventory_item_id.0, change.location_id.0);
     shop.act(|store, now| {
         match change.action {
@@ -615,7 +618,7 @@ fn level(shop: &Shop, change: &LevelChange) -> Answer {
     })
 }
 
-fn faults(shop: &Shop, change: Faults) -> Answer {
+fn faults(shop: &SimShop, change: ShopFaults) -> ControlAnswer {
     if let Some(webhooks) = &change.webhooks {
         webhooks.check()?;
     }
@@ -638,13 +641,13 @@ fn faults(shop: &Shop, change: Faults) -> Answer {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Step {
+struct StepRequest {
     advance_seconds: f64,
 }
 
-fn clock(shop: &Shop, step: &Step) -> Answer {
+fn clock(shop: &SimShop, step: &StepRequest) -> ControlAnswer {
     if !(0.0..=MAX_ADVANCE).contains(&step.advance_seconds) {
-        return Err(Refused::new(
+        return Err(ChangeRefused::new(
             "advanceSeconds",
             format!("must be between 0 and {MAX_ADVANCE}"),
         ));
@@ -656,13 +659,13 @@ fn clock(shop: &Shop, step: &Step) -> Answer {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Pace {
+struct PaceRequest {
     per_second: f64,
 }
 
-fn shoppers(shop: &Shop, pace: &Pace) -> Answer {
+fn shoppers(shop: &SimShop, pace: &PaceRequest) -> ControlAnswer {
     if !(0.0..=MAX_SHOPPERS).contains(&pace.per_second) {
-        return Err(Refused::new(
+        return Err(ChangeRefused::new(
             "perSecond",
             format!("must be between 0 and {MAX_SHOPPERS}"),
         ));
@@ -673,14 +676,14 @@ fn shoppers(shop: &Shop, pace: &Pace) -> Answer {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Target {
+struct TargetRequest {
     url: Option<String>,
 }
 
 /// Replaces the target of all topics; `null` takes it away.
-fn webhooks(shop: &Shop, target: Target) -> Answer {
+fn webhooks(shop: &SimShop, target: TargetRequest) -> ControlAnswer {
     if let Some(url) = &target.url {
-        reqwest::Url::parse(url).map_err(|error| Refused::new("url", error.to_string()))?;
+        reqwest::Url::parse(url).map_err(|error| ChangeRefused::new("url", error.to_string()))?;
     }
     let answer = json!({ "url": target.url });
     shop.deliveries.set_target(target.url);

@@ -23,12 +23,12 @@ use uuid::Uuid;
 
 use crate::VERSION;
 use crate::body::body;
-use crate::clock::Clock;
+use crate::clock::SimClock;
 use crate::fault::WebhookFaults;
 use crate::graphql::terms;
-use crate::shop::{Shop, lock};
-use crate::store::Store;
-use crate::topic::{Notice, Subject, Topic};
+use crate::shop::{SimShop, lock};
+use crate::store::SimStore;
+use crate::topic::{SimTopic, TopicNotice, TopicSubject};
 
 /// Deliveries under way at once.
 const CONCURRENT: usize = 32;
@@ -42,7 +42,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const REORDER_MILLIS: i64 = 2_000;
 
 /// Everything on its way, and how the rest ended.
-pub(crate) struct Deliveries {
+pub(crate) struct DeliveryQueue {
     queue: Mutex<Queue>,
     changed: Notify,
     secret: String,
@@ -51,11 +51,11 @@ pub(crate) struct Deliveries {
 
 struct Queue {
     /// By the time it is due, then by age.
-    waiting: BTreeMap<(Timestamp, u64), Delivery>,
+    waiting: BTreeMap<(Timestamp, u64), QueuedDelivery>,
     last: u64,
     retrying: usize,
     in_flight: usize,
-    ended: Ended,
+    ended: DeliveryTotals,
     target: Option<String>,
     faults: WebhookFaults,
     chance: StdRng,
@@ -63,7 +63,7 @@ struct Queue {
 
 #[derive(Clone, Copy, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Ended {
+struct DeliveryTotals {
     attempts: u64,
     delivered: u64,
     /// Failed to the last retry, or never queued because too many were waiting.
@@ -84,23 +84,23 @@ pub(crate) struct Counts {
     retrying: usize,
     in_flight: usize,
     #[serde(flatten)]
-    ended: Ended,
+    ended: DeliveryTotals,
 }
 
 #[derive(Clone)]
-struct Delivery {
+struct QueuedDelivery {
     id: Uuid,
-    topic: Topic,
-    subject: Subject,
+    topic: SimTopic,
+    subject: TopicSubject,
     event: u64,
     triggered_at: Timestamp,
-    target: Arc<Target>,
+    target: Arc<DeliveryTarget>,
     failures: usize,
     /// Written at the first attempt and kept for the others.
     body: Option<Bytes>,
 }
 
-struct Target {
+struct DeliveryTarget {
     uri: String,
     /// The subscription, if it was made through the API: such a one is removed when it fails for good.
     subscription: Option<u64>,
@@ -109,14 +109,14 @@ struct Target {
     filter: String,
 }
 
-impl Deliveries {
+impl DeliveryQueue {
     pub(crate) fn new(secret: String, target: Option<String>, seed: u64) -> Self {
         let queue = Queue {
             waiting: BTreeMap::new(),
             last: 0,
             retrying: 0,
             in_flight: 0,
-            ended: Ended::default(),
+            ended: DeliveryTotals::default(),
             target,
             faults: WebhookFaults::default(),
             chance: StdRng::seed_from_u64(seed ^ 0x77eb_1100),
@@ -157,10 +157,10 @@ impl Deliveries {
     }
 
     /// Queues the notices for everyone who subscribed to them.
-    pub(crate) fn add(&self, store: &Store, notices: Vec<Notice>) {
+    pub(crate) fn add(&self, store: &SimStore, notices: Vec<TopicNotice>) {
         let mut queue = self.queue();
         let target = queue.target.clone().map(|uri| {
-            Arc::new(Target {
+            Arc::new(DeliveryTarget {
                 uri,
                 subscription: None,
                 name: None,
@@ -174,7 +174,7 @@ impl Deliveries {
                 .iter()
                 .filter(|row| row.uri.starts_with("http") && notice.topic.is(&row.topic))
                 .map(|row| {
-                    Arc::new(Target {
+                    Arc::new(DeliveryTarget {
                         uri: row.uri.clone(),
                         subscription: Some(row.id),
                         name: row.name.clone(),
@@ -191,7 +191,7 @@ impl Deliveries {
     }
 
     /// The next delivery to attempt, when it is due.
-    async fn next(&self, clock: &Clock) -> Delivery {
+    async fn next(&self, clock: &SimClock) -> QueuedDelivery {
         loop {
             let due = {
                 let mut queue = self.queue();
@@ -217,14 +217,19 @@ impl Deliveries {
 
     /// Files a delivery after an attempt; says whether its subscription is to be removed.
     #[must_use]
-    fn settle(&self, mut delivery: Delivery, outcome: Outcome, now: Timestamp) -> Option<u64> {
+    fn settle(
+        &self,
+        mut delivery: QueuedDelivery,
+        outcome: DeliveryOutcome,
+        now: Timestamp,
+    ) -> Option<u64> {
         let mut queue = self.queue();
         queue.in_flight -= 1;
         match outcome {
-            Outcome::Delivered => queue.ended.delivered += 1,
-            Outcome::Obsolete => queue.ended.obsolete += 1,
-            Outcome::Filtered => queue.ended.filtered += 1,
-            Outcome::Failed => {
+            DeliveryOutcome::Delivered => queue.ended.delivered += 1,
+            DeliveryOutcome::Obsolete => queue.ended.obsolete += 1,
+            DeliveryOutcome::Filtered => queue.ended.filtered += 1,
+            DeliveryOutcome::Failed => {
                 let Some(gap) = RETRY_GAPS.get(delivery.failures) else {
                     queue.ended.lost += 1;
                     return delivery.target.subscription;
@@ -246,7 +251,7 @@ impl Deliveries {
 }
 
 impl Queue {
-    fn add(&mut self, notice: &Notice, target: &Arc<Target>, seed: u64) {
+    fn add(&mut self, notice: &TopicNotice, target: &Arc<DeliveryTarget>, seed: u64) {
         if self.waiting.len() >= MAX_WAITING {
             self.ended.lost += 1;
             return;
@@ -273,7 +278,7 @@ impl Queue {
             };
             let delay =
                 SignedDuration::try_from_secs_f64(self.faults.delay_seconds).unwrap_or_default();
-            let delivery = Delivery {
+            let delivery = QueuedDelivery {
                 id,
                 topic: notice.topic,
                 subject: notice.subject,
@@ -291,7 +296,7 @@ impl Queue {
         }
     }
 
-    fn wait(&mut self, from: Timestamp, delay: SignedDuration, delivery: Delivery) {
+    fn wait(&mut self, from: Timestamp, delay: SignedDuration, delivery: QueuedDelivery) {
         self.last += 1;
         let due = from.saturating_add(delay).unwrap_or(Timestamp::MAX);
         self.waiting.insert((due, self.last), delivery);
@@ -299,7 +304,7 @@ impl Queue {
 }
 
 #[derive(Clone, Copy)]
-enum Outcome {
+enum DeliveryOutcome {
     Delivered,
     Failed,
     Obsolete,
@@ -308,7 +313,7 @@ enum Outcome {
 
 /// Delivers until stopped.
 pub(crate) async fn run(
-    shop: Arc<Shop>,
+    shop: Arc<SimShop>,
     client: reqwest::Client,
     closing: CancellationToken,
     tasks: TaskTracker,
@@ -346,7 +351,7 @@ pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
         .build()
 }
 
-async fn attempt(shop: &Shop, client: &reqwest::Client, mut delivery: Delivery) {
+async fn attempt(shop: &SimShop, client: &reqwest::Client, mut delivery: QueuedDelivery) {
     let written = match delivery.body.clone() {
         Some(body) => Ok(body),
         None => write(&shop.store(), &delivery),
@@ -365,13 +370,13 @@ async fn attempt(shop: &Shop, client: &reqwest::Client, mut delivery: Delivery) 
 }
 
 /// Writes the body, if there is one to send.
-fn write(store: &Store, delivery: &Delivery) -> Result<Bytes, Outcome> {
-    let mut body = body(store, delivery.subject).ok_or(Outcome::Obsolete)?;
+fn write(store: &SimStore, delivery: &QueuedDelivery) -> Result<Bytes, DeliveryOutcome> {
+    let mut body = body(store, delivery.subject).ok_or(DeliveryOutcome::Obsolete)?;
     if !terms(&delivery.target.filter)
         .iter()
         .all(|term| term.holds_in(&body))
     {
-        return Err(Outcome::Filtered);
+        return Err(DeliveryOutcome::Filtered);
     }
     let wanted = &delivery.target.include_fields;
     if let (false, Some(fields)) = (wanted.is_empty(), body.as_object_mut()) {
@@ -379,15 +384,20 @@ fn write(store: &Store, delivery: &Delivery) -> Result<Bytes, Outcome> {
     }
     serde_json::to_vec(&body)
         .map(Bytes::from)
-        .map_err(|_| Outcome::Obsolete)
+        .map_err(|_| DeliveryOutcome::Obsolete)
 }
 
-async fn send(shop: &Shop, client: &reqwest::Client, delivery: &Delivery, body: Bytes) -> Outcome {
+async fn send(
+    shop: &SimShop,
+    client: &reqwest::Client,
+    delivery: &QueuedDelivery,
+    body: Bytes,
+) -> DeliveryOutcome {
     {
         let mut queue = shop.deliveries.queue();
         queue.ended.attempts += 1;
         if queue.faults.outage {
-            return Outcome::Failed;
+            return DeliveryOutcome::Failed;
         }
     }
     let version = lock(&shop.api_faults).headers.version.clone();
@@ -415,8 +425,8 @@ async fn send(shop: &Shop, client: &reqwest::Client, delivery: &Delivery, body: 
         request = request.header("X-Shopify-Name", name);
     }
     match request.body(body).send().await {
-        Ok(answer) if answer.status().is_success() => Outcome::Delivered,
-        _ => Outcome::Failed,
+        Ok(answer) if answer.status().is_success() => DeliveryOutcome::Delivered,
+        _ => DeliveryOutcome::Failed,
     }
 }
 

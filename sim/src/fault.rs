@@ -5,7 +5,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};
 
 use crate::bulk::BulkFaults;
-use crate::store::Refused;
+use crate::store::ChangeRefused;
 
 /// The longest that a call is made to wait, in milliseconds.
 const MAX_LATENCY: u64 = 600_000;
@@ -13,7 +13,7 @@ const MAX_LATENCY: u64 = 600_000;
 /// All faults, as `POST /_sim/faults` takes them; a part left out stays as it is.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct Faults {
+pub(crate) struct ShopFaults {
     pub(crate) webhooks: Option<WebhookFaults>,
     pub(crate) graphql: Option<ApiFault>,
     pub(crate) mutations: Option<MutationFaults>,
@@ -49,7 +49,7 @@ pub(crate) struct Headers {
 }
 
 impl Headers {
-    fn check(&self) -> Result<(), Refused> {
+    fn check(&self) -> Result<(), ChangeRefused> {
         let given = [
             ("version", &self.version),
             ("deprecatedReason", &self.deprecated_reason),
@@ -59,7 +59,7 @@ impl Headers {
                 .as_ref()
                 .is_some_and(|text| hyper::header::HeaderValue::from_str(text).is_err())
             {
-                return Err(Refused::new(field, "cannot stand in a header"));
+                return Err(ChangeRefused::new(field, "cannot stand in a header"));
             }
         }
         Ok(())
@@ -85,7 +85,7 @@ pub(crate) struct WebhookFaults {
 }
 
 impl WebhookFaults {
-    pub(crate) fn check(&self) -> Result<(), Refused> {
+    pub(crate) fn check(&self) -> Result<(), ChangeRefused> {
         let chances = [
             ("drop", self.drop),
             ("duplicate", self.duplicate),
@@ -93,11 +93,14 @@ impl WebhookFaults {
         ];
         for (field, chance) in chances {
             if !(0.0..=1.0).contains(&chance) {
-                return Err(Refused::new(field, "must be between 0 and 1"));
+                return Err(ChangeRefused::new(field, "must be between 0 and 1"));
             }
         }
         if !(0.0..=86_400.0).contains(&self.delay_seconds) {
-            return Err(Refused::new("delaySeconds", "must be between 0 and 86400"));
+            return Err(ChangeRefused::new(
+                "delaySeconds",
+                "must be between 0 and 86400",
+            ));
         }
         Ok(())
     }
@@ -133,13 +136,13 @@ pub(crate) struct ApiFault {
 }
 
 impl ApiFault {
-    fn check(&self) -> Result<(), Refused> {
+    fn check(&self) -> Result<(), ChangeRefused> {
         if !(0.0..=1.0).contains(&self.chance) {
-            return Err(Refused::new("chance", "must be between 0 and 1"));
+            return Err(ChangeRefused::new("chance", "must be between 0 and 1"));
         }
         match self.status {
             Some(status) if !(400..600).contains(&status) => {
-                Err(Refused::new("status", "must be between 400 and 599"))
+                Err(ChangeRefused::new("status", "must be between 400 and 599"))
             }
             _ => Ok(()),
         }
@@ -200,7 +203,7 @@ impl ApiFaults {
     }
 
     /// Takes over what is given, or nothing if a part of it is wrong.
-    pub(crate) fn change(&mut self, given: &Faults) -> Result<(), Refused> {
+    pub(crate) fn change(&mut self, given: &ShopFaults) -> Result<(), ChangeRefused> {
         let faults = given.graphql.iter().chain(&given.token);
         let mutations = given.mutations.iter();
         let parts = mutations.flat_map(|given| [&given.throttled, &given.before, &given.after]);
@@ -212,7 +215,7 @@ impl ApiFaults {
             .as_ref()
             .is_some_and(|given| given.throttled.status.is_some())
         {
-            return Err(Refused::new(
+            return Err(ChangeRefused::new(
                 "status",
                 "how the throttled are answered is an option of the shop",
             ));
@@ -221,7 +224,7 @@ impl ApiFaults {
             .latency_ms
             .is_some_and(|latency| latency > MAX_LATENCY)
         {
-            return Err(Refused::new(
+            return Err(ChangeRefused::new(
                 "latencyMs",
                 format!("must be at most {MAX_LATENCY}"),
             ));

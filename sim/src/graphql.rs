@@ -33,18 +33,18 @@ use apollo_compiler::{ExecutableDocument, Name, Node, Schema, introspection};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-pub(crate) use self::bulk::{Inner, Position};
+pub(crate) use self::bulk::{Inner, SlicePosition};
 use self::execute::Execution;
-pub(crate) use self::idempotency::Keys;
+pub(crate) use self::idempotency::IdempotencyKeys;
 use self::mutation::Turn;
 use self::plan::{Planner, Selection};
-pub(crate) use self::problem::Problem;
+pub(crate) use self::problem::QueryProblem;
 pub(crate) use self::search::{number, terms};
 use crate::bucket::MAX_QUERY_COST;
-use crate::bulk::{Status, end_canceled};
-use crate::call::{Call, Mutation};
+use crate::bulk::{BulkStatus, end_canceled};
+use crate::call::{Mutation, RecordedCall};
 use crate::fault::InjectedFault;
-use crate::shop::{Shop, lock};
+use crate::shop::{SimShop, lock};
 
 /// How deep a document may nest; everything that walks one does so by recursion.
 const MAX_DEPTH: usize = 64;
@@ -59,7 +59,7 @@ pub(crate) struct Api {
 
 /// The body of a request.
 #[derive(Deserialize)]
-pub(crate) struct Request {
+pub(crate) struct GraphqlRequest {
     query: String,
     #[serde(default)]
     variables: Option<JsonMap>,
@@ -68,9 +68,9 @@ pub(crate) struct Request {
 }
 
 /// The body of an answer or what the call gets instead, and what to remember of it.
-pub(crate) struct Answer {
+pub(crate) struct QueryAnswer {
     pub(crate) body: Result<String, InjectedFault>,
-    pub(crate) call: Call,
+    pub(crate) call: RecordedCall,
     pub(crate) mutations: Vec<Mutation>,
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct Admitted {
     /// Of a mutation, how each of its fields begins.
     turns: Option<Vec<Turn>>,
     requested: u32,
-    call: Call,
+    call: RecordedCall,
 }
 
 impl Api {
@@ -97,9 +97,12 @@ impl Api {
 }
 
 /// Lets a request in by the rules of the bucket and of idempotency, or answers it at once.
-pub(crate) fn admit(shop: &Shop, request: &Request) -> Result<Admitted, Box<Answer>> {
+pub(crate) fn admit(
+    shop: &SimShop,
+    request: &GraphqlRequest,
+) -> Result<Admitted, Box<QueryAnswer>> {
     let now = shop.clock.now();
-    let mut call = Call {
+    let mut call = RecordedCall {
         at: now,
         operation: request.operation_name.clone(),
         status: 200,
@@ -115,7 +118,11 @@ pub(crate) fn admit(shop: &Shop, request: &Request) -> Result<Admitted, Box<Answ
     let requested = cost::requested(&selection);
     call.requested_cost = Some(requested);
     if requested > MAX_QUERY_COST {
-        return Err(refuse(&[Problem::too_expensive(requested)], None, call));
+        return Err(refuse(
+            &[QueryProblem::too_expensive(requested)],
+            None,
+            call,
+        ));
     }
     let throttles = mutation && lock(&shop.api_faults).throttles();
     let fault = if mutation && !throttles {
@@ -126,7 +133,7 @@ pub(crate) fn admit(shop: &Shop, request: &Request) -> Result<Admitted, Box<Answ
     if let Some(fault) = fault {
         call.status = fault.status();
         let mutations = mutation::kept_out(&selection, &call, "FAULT", false);
-        return Err(Box::new(Answer {
+        return Err(Box::new(QueryAnswer {
             body: Err(fault),
             call,
             mutations,
@@ -140,8 +147,12 @@ pub(crate) fn admit(shop: &Shop, request: &Request) -> Result<Admitted, Box<Answ
             call.status = shop.throttled_status;
             let kept_out =
                 mutation.then(|| mutation::kept_out(&selection, &call, "THROTTLED", true));
-            let refused = refuse(&[Problem::throttled()], Some(json!({ "cost": cost })), call);
-            return Err(Box::new(Answer {
+            let refused = refuse(
+                &[QueryProblem::throttled()],
+                Some(json!({ "cost": cost })),
+                call,
+            );
+            return Err(Box::new(QueryAnswer {
                 mutations: kept_out.unwrap_or_default(),
                 ..*refused
             }));
@@ -157,7 +168,7 @@ pub(crate) fn admit(shop: &Shop, request: &Request) -> Result<Admitted, Box<Answ
 }
 
 /// Carries out what was let in.
-pub(crate) fn carry_out(shop: &Shop, admitted: Admitted) -> Answer {
+pub(crate) fn carry_out(shop: &SimShop, admitted: Admitted) -> QueryAnswer {
     let Admitted {
         selection,
         turns,
@@ -185,7 +196,7 @@ pub(crate) fn carry_out(shop: &Shop, admitted: Admitted) -> Answer {
             .store()
             .operations
             .iter()
-            .any(|row| row.status == Status::Canceling)
+            .any(|row| row.status == BulkStatus::Canceling)
         {
             shop.act(end_canceled);
         }
@@ -201,7 +212,7 @@ pub(crate) fn carry_out(shop: &Shop, admitted: Admitted) -> Answer {
     };
     if let Some(fault) = fault {
         call.status = fault.status();
-        return Answer {
+        return QueryAnswer {
             body: Err(fault),
             call,
             mutations,
@@ -218,14 +229,18 @@ pub(crate) fn carry_out(shop: &Shop, admitted: Admitted) -> Answer {
             .iter()
             .map(|problem| problem.code.clone())
             .collect();
-        let problems: Vec<Value> = execution.problems.iter().map(Problem::to_json).collect();
+        let problems: Vec<Value> = execution
+            .problems
+            .iter()
+            .map(QueryProblem::to_json)
+            .collect();
         errors = format!(",\"errors\":{}", Value::Array(problems));
     }
     let body = format!(
         "{{\"data\":{}{errors},\"extensions\":{extensions}}}",
         execution.data
     );
-    Answer {
+    QueryAnswer {
         body: Ok(body),
         call,
         mutations,
@@ -235,9 +250,9 @@ pub(crate) fn carry_out(shop: &Shop, admitted: Admitted) -> Answer {
 /// Validates and plans; says too whether it is a mutation.
 fn prepare(
     api: &Api,
-    request: &Request,
-    call: &mut Call,
-) -> Result<(Selection, bool), Vec<Problem>> {
+    request: &GraphqlRequest,
+    call: &mut RecordedCall,
+) -> Result<(Selection, bool), Vec<QueryProblem>> {
     let document = Parser::new()
         .recursion_limit(MAX_DEPTH)
         .parse_ast(&*request.query, "query");
@@ -247,7 +262,7 @@ fn prepare(
         .map_err(|e| problem::of_validation(&e.errors))?;
     let wrong = |error: apollo_compiler::request::RequestError| {
         let error = error.to_graphql_error(&document.sources);
-        vec![Problem::new("INVALID_VARIABLE", error.message).at(error.locations)]
+        vec![QueryProblem::new("INVALID_VARIABLE", error.message).at(error.locations)]
     };
     let operation = document
         .operations
@@ -273,10 +288,10 @@ fn introspected(
     document: &Valid<ExecutableDocument>,
     operation: &Operation,
     variables: &Valid<JsonMap>,
-) -> Result<JsonMap, Vec<Problem>> {
+) -> Result<JsonMap, Vec<QueryProblem>> {
     let wrong = |error: apollo_compiler::request::RequestError| {
         let error = error.to_graphql_error(&document.sources);
-        vec![Problem::new("MAX_COMPLEXITY_EXCEEDED", error.message).at(error.locations)]
+        vec![QueryProblem::new("MAX_COMPLEXITY_EXCEEDED", error.message).at(error.locations)]
     };
     let asks = |field: &&Node<Field>| ["__schema", "__type"].contains(&field.name.as_str());
     if operation.operation_type != OperationType::Query
@@ -296,16 +311,21 @@ fn introspected(
     Ok(found.map_err(wrong)?.data.unwrap_or_default())
 }
 
-fn refuse(problems: &[Problem], extensions: Option<Value>, mut call: Call) -> Box<Answer> {
+fn refuse(
+    problems: &[QueryProblem],
+    extensions: Option<Value>,
+    mut call: RecordedCall,
+) -> Box<QueryAnswer> {
     call.errors = problems
         .iter()
         .map(|problem| problem.code.clone())
         .collect();
-    let mut body = json!({ "errors": problems.iter().map(Problem::to_json).collect::<Vec<_>>() });
+    let mut body =
+        json!({ "errors": problems.iter().map(QueryProblem::to_json).collect::<Vec<_>>() });
     if let Some(extensions) = extensions {
         body["extensions"] = extensions;
     }
-    Box::new(Answer {
+    Box::new(QueryAnswer {
         body: Ok(body.to_string()),
         call,
         mutations: Vec::new(),

@@ -24,10 +24,10 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::bulk::{Download, Unfetched};
-use crate::call::Call;
+use crate::call::RecordedCall;
 use crate::fault::InjectedFault;
-use crate::shop::{Shop, lock};
-use crate::store::Refused;
+use crate::shop::{SimShop, lock};
+use crate::store::ChangeRefused;
 use crate::{VERSION, control, graphql, token, truth, visitor};
 
 /// Connections at once; more wait to be accepted.
@@ -40,7 +40,7 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
-    shop: Arc<Shop>,
+    shop: Arc<SimShop>,
     closing: CancellationToken,
     tasks: TaskTracker,
 ) {
@@ -62,7 +62,7 @@ pub(crate) async fn serve(
             },
             () = closing.cancelled() => return,
         };
-        let work = Work {
+        let work = ConnectionWork {
             shop: shop.clone(),
             closing: closing.clone(),
             tasks: tasks.clone(),
@@ -79,15 +79,15 @@ pub(crate) async fn serve(
 }
 
 /// What a connection needs to have calls carried out that outlive it.
-struct Work {
-    shop: Arc<Shop>,
+struct ConnectionWork {
+    shop: Arc<SimShop>,
     closing: CancellationToken,
     tasks: TaskTracker,
     /// Free when the connection and the last of its calls have ended.
     slot: Arc<OwnedSemaphorePermit>,
 }
 
-async fn accepted(stream: TcpStream, tls: Option<TlsAcceptor>, work: &Work) {
+async fn accepted(stream: TcpStream, tls: Option<TlsAcceptor>, work: &ConnectionWork) {
     // Without it answers are late, not wrong.
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else {
@@ -101,7 +101,7 @@ async fn accepted(stream: TcpStream, tls: Option<TlsAcceptor>, work: &Work) {
     }
 }
 
-async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, work: &Work) {
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, work: &ConnectionWork) {
     let service = service_fn(|request| answer(work, request));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -121,7 +121,10 @@ struct HungUp;
 /// A text, or a file on its way.
 type Content = Either<Full<Bytes>, Download>;
 
-async fn answer(work: &Work, request: Request<Incoming>) -> Result<Response<Content>, HungUp> {
+async fn answer(
+    work: &ConnectionWork,
+    request: Request<Incoming>,
+) -> Result<Response<Content>, HungUp> {
     let (shop, (head, body)) = (&work.shop, request.into_parts());
     if head.uri.path().starts_with("/_sim/")
         && let Err(why) = visitor::check(&head.headers)
@@ -203,13 +206,13 @@ fn absent(head: &Parts) -> (StatusCode, String) {
     (StatusCode::NOT_FOUND, answer.to_string())
 }
 
-fn told(refused: &Refused) -> Value {
+fn told(refused: &ChangeRefused) -> Value {
     json!({ "error": { "field": refused.field, "message": refused.message } })
 }
 
 /// Answers a GraphQL request, or nothing if the connection is to be closed.
 async fn api(
-    shop: Arc<Shop>,
+    shop: Arc<SimShop>,
     token: Option<HeaderValue>,
     body: Bytes,
 ) -> Option<(StatusCode, String)> {
@@ -283,8 +286,8 @@ fn words(status: StatusCode) -> &'static str {
 }
 
 /// A call that did not reach GraphQL; its status is 0 if it got no answer at all.
-fn unanswered(shop: &Shop, status: u16) -> Call {
-    Call {
+fn unanswered(shop: &SimShop, status: u16) -> RecordedCall {
+    RecordedCall {
         at: shop.clock.now(),
         operation: None,
         status,
@@ -296,7 +299,7 @@ fn unanswered(shop: &Shop, status: u16) -> Call {
 }
 
 /// Answers as the store of results does, which is none of Shopify's: it knows links and no tokens.
-fn download(shop: &Shop, head: &Parts, name: &str) -> Response<Content> {
+fn download(shop: &SimShop, head: &Parts, name: &str) -> Response<Content> {
     let token = ["authorization", "x-shopify-access-token"]
         .iter()
         .any(|name| head.headers.contains_key(*name));
@@ -329,7 +332,7 @@ fn download(shop: &Shop, head: &Parts, name: &str) -> Response<Content> {
     response
 }
 
-fn write(shop: &Shop, status: StatusCode, text: String) -> Response<Content> {
+fn write(shop: &SimShop, status: StatusCode, text: String) -> Response<Content> {
     let number = shop.requests.fetch_add(1, Ordering::Relaxed);
     let headers = lock(&shop.api_faults).headers.clone();
     let off = SignedDuration::from_secs(headers.date_offset_seconds.into());

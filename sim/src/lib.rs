@@ -45,16 +45,16 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::bucket::Bucket;
-use crate::bulk::{Bulk, PACES};
+use crate::bulk::{BulkShared, PACES};
 use crate::call::Calls;
-use crate::clock::Clock;
-use crate::delivery::Deliveries;
+use crate::clock::SimClock;
+use crate::delivery::DeliveryQueue;
 use crate::fault::ApiFaults;
-use crate::graphql::{Api, Keys};
+use crate::graphql::{Api, IdempotencyKeys};
 use crate::scope::Scopes;
-use crate::shop::{MAX_SHOPPERS, Shop};
+use crate::shop::{MAX_SHOPPERS, SimShop};
 use crate::shopper::Shoppers;
-use crate::store::{Store, Switches};
+use crate::store::{SimStore, StoreSwitches};
 use crate::tls::Certificate;
 pub use crate::tls::CertificateError;
 
@@ -358,8 +358,8 @@ fn check(options: &Options) -> Result<(), Error> {
     }
 }
 
-fn switches(options: &Options) -> Switches {
-    Switches {
+fn switches(options: &Options) -> StoreSwitches {
+    StoreSwitches {
         committed_moves_updated_at: options.committed_moves_updated_at,
         committed_sends_webhook: options.committed_sends_webhook,
         batch_atomic: options.batch_atomic,
@@ -425,11 +425,11 @@ fn shop_id(options: &Options) -> u64 {
     10_000_000_000 + hash % 80_000_000_000
 }
 
-fn open(options: Options, addr: SocketAddr) -> Result<Shop, Error> {
-    let clock = Clock::new();
+fn open(options: Options, addr: SocketAddr) -> Result<SimShop, Error> {
+    let clock = SimClock::new();
     let now = clock.now();
     let first_id = 7_000_000_000_000 + options.seed % 1_000 * 1_000_003;
-    let mut store = Store::new(options.shop.clone(), switches(&options), first_id);
+    let mut store = SimStore::new(options.shop.clone(), switches(&options), first_id);
     store.scopes = Scopes::new(options.scopes.clone());
     store.scopes.names_withheld = options.names_withheld;
     let mut shoppers = Shoppers::new(options.seed);
@@ -439,18 +439,22 @@ fn open(options: Options, addr: SocketAddr) -> Result<Shop, Error> {
     let bucket = options
         .bucket
         .unwrap_or(options.restore_rate.saturating_mul(20));
-    Ok(Shop {
+    Ok(SimShop {
         app: Mutex::new(App::new(&options)),
         throttled_status: options.throttled_status,
         domain: options.shop,
         clock,
-        bulk: Bulk::new(
+        bulk: BulkShared::new(
             origin(options.tls, addr),
             options.webhook_secret.clone(),
             options.seed,
             options.bulk_pace,
         ),
-        deliveries: Deliveries::new(options.webhook_secret, options.webhook_target, options.seed),
+        deliveries: DeliveryQueue::new(
+            options.webhook_secret,
+            options.webhook_target,
+            options.seed,
+        ),
         api: Api::new().map_err(Error::Schema)?,
         requests: AtomicU64::new(0),
         pace: watch::Sender::new(options.shoppers),
@@ -458,7 +462,7 @@ fn open(options: Options, addr: SocketAddr) -> Result<Shop, Error> {
         bucket: Mutex::new(Bucket::new(options.restore_rate, bucket, now)),
         calls: Mutex::new(Calls::default()),
         api_faults: Mutex::new(ApiFaults::new(options.seed)),
-        keys: Mutex::new(Keys::new(options.refused_key_is_spent)),
+        keys: Mutex::new(IdempotencyKeys::new(options.refused_key_is_spent)),
         shoppers: Mutex::new(shoppers),
     })
 }

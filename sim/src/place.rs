@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 
 use crate::clock::to_second;
-use crate::record::Location;
-use crate::store::{Refused, Store};
-use crate::table::Table;
-use crate::topic::{Subject, Topic};
+use crate::record::SimLocation;
+use crate::store::{ChangeRefused, SimStore};
+use crate::table::RecordTable;
+use crate::topic::{SimTopic, TopicSubject};
 
-impl Store {
+impl SimStore {
     /// `service` is whether it is a fulfilment service's, which counts its stock itself.
     pub(crate) fn add_location(
         &mut self,
@@ -19,7 +19,7 @@ impl Store {
     ) -> u64 {
         self.begin();
         let (id, level_number, at) = (self.next_id(), self.next_id(), to_second(now));
-        let location = Location {
+        let location = SimLocation {
             id,
             level_number,
             name,
@@ -30,8 +30,8 @@ impl Store {
             updated_at: at,
         };
         self.locations.insert(location);
-        self.levels.insert(id, Table::default());
-        self.tell(Topic::LOCATIONS_CREATE, Subject::Location(id), now);
+        self.levels.insert(id, RecordTable::default());
+        self.tell(SimTopic::LOCATIONS_CREATE, TopicSubject::Location(id), now);
         id
     }
 
@@ -40,9 +40,9 @@ impl Store {
         id: u64,
         name: String,
         now: Timestamp,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ChangeRefused> {
         self.begin();
-        self.edit_location(id, Topic::LOCATIONS_UPDATE, now, |location| {
+        self.edit_location(id, SimTopic::LOCATIONS_UPDATE, now, |location| {
             location.name = name;
         })
     }
@@ -52,47 +52,47 @@ impl Store {
         id: u64,
         active: bool,
         now: Timestamp,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ChangeRefused> {
         self.begin();
         let topic = if active {
-            Topic::LOCATIONS_ACTIVATE
+            SimTopic::LOCATIONS_ACTIVATE
         } else {
-            Topic::LOCATIONS_DEACTIVATE
+            SimTopic::LOCATIONS_DEACTIVATE
         };
         self.edit_location(id, topic, now, |location| location.active = active)
     }
 
     /// A location that is closed goes for good, with all that was known of stock there.
-    pub(crate) fn delete_location(&mut self, id: u64, now: Timestamp) -> Result<(), Refused> {
+    pub(crate) fn delete_location(&mut self, id: u64, now: Timestamp) -> Result<(), ChangeRefused> {
         let place = self
             .locations
             .find(id)
-            .ok_or_else(|| Refused::new("id", "no such location"))?;
+            .ok_or_else(|| ChangeRefused::new("id", "no such location"))?;
         if place.active {
-            return Err(Refused::new("id", "is active: deactivate it first"));
+            return Err(ChangeRefused::new("id", "is active: deactivate it first"));
         }
         self.begin();
         self.locations.remove(id);
         self.levels.remove(&id);
-        self.tell(Topic::LOCATIONS_DELETE, Subject::Gone(id), now);
+        self.tell(SimTopic::LOCATIONS_DELETE, TopicSubject::Gone(id), now);
         Ok(())
     }
 
     fn edit_location(
         &mut self,
         id: u64,
-        topic: Topic,
+        topic: SimTopic,
         now: Timestamp,
-        change: impl FnOnce(&mut Location),
-    ) -> Result<(), Refused> {
-        let edit = |location: &mut Location| {
+        change: impl FnOnce(&mut SimLocation),
+    ) -> Result<(), ChangeRefused> {
+        let edit = |location: &mut SimLocation| {
             change(location);
             location.updated_at = to_second(now);
         };
         self.locations
             .edit(id, edit)
-            .ok_or_else(|| Refused::new("id", "no such location"))?;
-        self.tell(topic, Subject::Location(id), now);
+            .ok_or_else(|| ChangeRefused::new("id", "no such location"))?;
+        self.tell(topic, TopicSubject::Location(id), now);
         Ok(())
     }
 }

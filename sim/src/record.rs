@@ -23,7 +23,7 @@ pub(crate) const RESERVED: usize = 2;
 pub(crate) const INCOMING: usize = 6;
 
 /// The shop's own settings.
-pub(crate) struct Shop {
+pub(crate) struct SimShopRow {
     pub(crate) id: u64,
     pub(crate) domain: String,
     pub(crate) name: String,
@@ -36,7 +36,7 @@ pub(crate) const TIME_ZONE: &str = "America/Jamaica";
 /// The offset of [`TIME_ZONE`] in hours.
 pub(crate) const OFFSET_HOURS: i8 = -5;
 
-pub(crate) struct Product {
+pub(crate) struct SimProduct {
     pub(crate) id: u64,
     pub(crate) title: String,
     pub(crate) handle: String,
@@ -48,7 +48,7 @@ pub(crate) struct Product {
     pub(crate) updated_at: Timestamp,
 }
 
-pub(crate) struct Variant {
+pub(crate) struct SimVariant {
     pub(crate) id: u64,
     pub(crate) product: u64,
     pub(crate) item: u64,
@@ -75,7 +75,7 @@ pub(crate) struct Item {
     pub(crate) updated_at: Timestamp,
 }
 
-pub(crate) struct Location {
+pub(crate) struct SimLocation {
     pub(crate) id: u64,
     /// The number in the ids of its levels, which is not the location's own: so it is in real shops.
     pub(crate) level_number: u64,
@@ -88,7 +88,7 @@ pub(crate) struct Location {
     pub(crate) updated_at: Timestamp,
 }
 
-pub(crate) struct Level {
+pub(crate) struct SimLevel {
     pub(crate) item: u64,
     pub(crate) location: u64,
     pub(crate) number: u64,
@@ -100,7 +100,7 @@ pub(crate) struct Level {
     pub(crate) updated_at: Timestamp,
 }
 
-impl Level {
+impl SimLevel {
     pub(crate) fn gid(&self) -> String {
         format!(
             "gid://shopify/InventoryLevel/{}?inventory_item_id={}",
@@ -130,7 +130,7 @@ pub(crate) fn on_hand(quantities: &[i64; STATES.len()]) -> i64 {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Payment {
+pub(crate) enum SimPayment {
     Pending,
     Paid,
     PartiallyRefunded,
@@ -138,7 +138,7 @@ pub(crate) enum Payment {
     Voided,
 }
 
-impl Payment {
+impl SimPayment {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Pending => "PENDING",
@@ -178,23 +178,23 @@ impl Shipment {
     }
 }
 
-pub(crate) struct Order {
+pub(crate) struct SimOrder {
     pub(crate) id: u64,
     pub(crate) number: u64,
-    pub(crate) payment: Payment,
+    pub(crate) payment: SimPayment,
     pub(crate) customer: u64,
-    pub(crate) lines: Vec<Line>,
+    pub(crate) lines: Vec<SimOrderLine>,
     pub(crate) fulfillments: Vec<Fulfillment>,
     pub(crate) edits: Vec<Edit>,
     pub(crate) refunds: Vec<Refund>,
-    pub(crate) transactions: Vec<Transaction>,
+    pub(crate) transactions: Vec<SimTransaction>,
     pub(crate) cancelled_at: Option<Timestamp>,
     pub(crate) closed_at: Option<Timestamp>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
 }
 
-impl Order {
+impl SimOrder {
     /// What was ordered, in cents.
     pub(crate) fn total(&self) -> i64 {
         self.lines
@@ -234,7 +234,7 @@ impl Order {
     }
 }
 
-pub(crate) struct Line {
+pub(crate) struct SimOrderLine {
     pub(crate) id: u64,
     pub(crate) variant: u64,
     pub(crate) product: u64,
@@ -251,7 +251,7 @@ pub(crate) struct Line {
 }
 
 /// Money that moved, or should have.
-pub(crate) struct Transaction {
+pub(crate) struct SimTransaction {
     pub(crate) id: u64,
     /// `sale` or `refund`, as webhooks write it; the API writes it in capitals.
     pub(crate) kind: &'static str,
@@ -261,7 +261,7 @@ pub(crate) struct Transaction {
     pub(crate) created_at: Timestamp,
 }
 
-impl Transaction {
+impl SimTransaction {
     /// As webhooks write it; the API writes it in capitals.
     pub(crate) fn status(&self) -> &'static str {
         if self.success { "success" } else { "failure" }
@@ -323,7 +323,7 @@ pub(crate) struct Fulfillment {
     pub(crate) updated_at: Timestamp,
 }
 
-pub(crate) struct Customer {
+pub(crate) struct SimCustomer {
     pub(crate) id: u64,
     pub(crate) first_name: Cow<'static, str>,
     pub(crate) last_name: Cow<'static, str>,
@@ -334,14 +334,14 @@ pub(crate) struct Customer {
     pub(crate) updated_at: Timestamp,
 }
 
-impl Customer {
+impl SimCustomer {
     pub(crate) fn email(&self) -> String {
         format!("shopper.{}@example.com", self.id)
     }
 }
 
 /// A webhook subscription made through the API.
-pub(crate) struct Subscription {
+pub(crate) struct SimSubscription {
     pub(crate) id: u64,
     /// As the API's enum writes it, `INVENTORY_LEVELS_UPDATE`.
     pub(crate) topic: String,
@@ -392,16 +392,16 @@ macro_rules! record {
 }
 pub(crate) use record;
 
-record!(Product, |row| row.updated_at);
-record!(Variant, |row| row.updated_at);
+record!(SimProduct, |row| row.updated_at);
+record!(SimVariant, |row| row.updated_at);
 record!(Item, |row| row.updated_at);
-record!(Location, |row| row.updated_at);
-record!(Order, |row| row.updated_at);
-record!(Customer, |row| row.updated_at);
-record!(Subscription, |row| row.updated_at);
+record!(SimLocation, |row| row.updated_at);
+record!(SimOrder, |row| row.updated_at);
+record!(SimCustomer, |row| row.updated_at);
+record!(SimSubscription, |row| row.updated_at);
 
 /// Within its location a level is known by its item.
-impl Record for Level {
+impl Record for SimLevel {
     fn id(&self) -> u64 {
         self.item
     }

@@ -3,12 +3,14 @@
 use jiff::Timestamp;
 
 use crate::clock::to_second;
-use crate::record::{AVAILABLE, COMMITTED, Edit, Line, Order, Payment, Refund, Restock};
+use crate::record::{
+    AVAILABLE, COMMITTED, Edit, Refund, Restock, SimOrder, SimOrderLine, SimPayment,
+};
 use crate::sale::give_back;
-use crate::store::{Refused, Store};
-use crate::topic::{Subject, Topic};
+use crate::store::{ChangeRefused, SimStore};
+use crate::topic::{SimTopic, TopicSubject};
 
-impl Store {
+impl SimStore {
     /// Sets how many units of a line are wanted; more are committed, fewer are put back.
     pub(crate) fn edit_order(
         &mut self,
@@ -16,11 +18,11 @@ impl Store {
         line: Option<u64>,
         quantity: i64,
         now: Timestamp,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ChangeRefused> {
         let row = self
             .orders
             .find(order)
-            .ok_or_else(|| Refused::new("id", "no such order"))?;
+            .ok_or_else(|| ChangeRefused::new("id", "no such order"))?;
         let changed = line_of(row, line)?;
         let (shipped, delta) = (
             changed.current_quantity - changed.unfulfilled,
@@ -32,7 +34,7 @@ impl Store {
             || delta == 0
             || quantity > crate::sale::MAX_SOLD
         {
-            return Err(Refused::new(
+            return Err(ChangeRefused::new(
                 "quantity",
                 "must be another than it is, and no less than is shipped",
             ));
@@ -41,7 +43,7 @@ impl Store {
             .level(item, location)
             .map_or(0, |level| level.quantities[AVAILABLE]);
         if delta > left {
-            return Err(Refused::new(
+            return Err(ChangeRefused::new(
                 "quantity",
                 format!("sold out: {left} available"),
             ));
@@ -61,8 +63,8 @@ impl Store {
                 created_at: to_second(now),
             });
             let edited = (
-                Topic::ORDERS_EDITED,
-                Subject::Edit {
+                SimTopic::ORDERS_EDITED,
+                TopicSubject::Edit {
                     order: order.id,
                     index,
                 },
@@ -86,11 +88,11 @@ impl Store {
         quantity: Option<i64>,
         restock: Restock,
         now: Timestamp,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ChangeRefused> {
         let row = self
             .orders
             .find(order)
-            .ok_or_else(|| Refused::new("id", "no such order"))?;
+            .ok_or_else(|| ChangeRefused::new("id", "no such order"))?;
         let returned = line_of(row, line)?;
         let shipped = returned.current_quantity - returned.unfulfilled;
         let most = match restock {
@@ -100,7 +102,7 @@ impl Store {
         };
         let units = quantity.unwrap_or(most);
         if !(1..=most).contains(&units) {
-            return Err(Refused::new(
+            return Err(ChangeRefused::new(
                 "quantity",
                 format!("must be between 1 and {most} for this kind of refund"),
             ));
@@ -139,13 +141,13 @@ impl Store {
             });
             let all = order.lines.iter().all(|line| line.current_quantity == 0);
             order.payment = match order.payment {
-                Payment::Paid | Payment::PartiallyRefunded if all => Payment::Refunded,
-                Payment::Paid => Payment::PartiallyRefunded,
+                SimPayment::Paid | SimPayment::PartiallyRefunded if all => SimPayment::Refunded,
+                SimPayment::Paid => SimPayment::PartiallyRefunded,
                 other => other,
             };
             let mut told = vec![(
-                Topic::REFUNDS_CREATE,
-                Subject::Refund {
+                SimTopic::REFUNDS_CREATE,
+                TopicSubject::Refund {
                     order: order.id,
                     index,
                 },
@@ -164,10 +166,10 @@ impl Store {
 }
 
 /// The line, or the first of the order.
-fn line_of(order: &Order, line: Option<u64>) -> Result<&Line, Refused> {
+fn line_of(order: &SimOrder, line: Option<u64>) -> Result<&SimOrderLine, ChangeRefused> {
     let found = order
         .lines
         .iter()
         .find(|row| line.is_none_or(|line| line == row.id));
-    found.ok_or_else(|| Refused::new("lineItemId", "no such line"))
+    found.ok_or_else(|| ChangeRefused::new("lineItemId", "no such line"))
 }

@@ -6,17 +6,18 @@ use jiff::Timestamp;
 
 use crate::clock::to_second;
 use crate::record::{
-    AVAILABLE, COMMITTED, Customer, Fulfillment, Line, Order, Payment, Shipment, Transaction,
+    AVAILABLE, COMMITTED, Fulfillment, Shipment, SimCustomer, SimOrder, SimOrderLine, SimPayment,
+    SimTransaction,
 };
-use crate::store::{Refused, Store};
-use crate::topic::{Subject, Topic};
+use crate::store::{ChangeRefused, SimStore};
+use crate::topic::{SimTopic, TopicSubject};
 
 /// Units per line of one order.
 pub(crate) const MAX_SOLD: i64 = 1_000_000;
 
 /// One line of a purchase to be.
 #[derive(Clone, Copy)]
-pub(crate) struct Wanted {
+pub(crate) struct PurchaseLine {
     pub(crate) item: u64,
     pub(crate) location: u64,
     pub(crate) quantity: i64,
@@ -26,9 +27,9 @@ pub(crate) struct Wanted {
 pub(crate) type Changes = Vec<(u64, u64, Vec<(usize, i64)>)>;
 
 /// What an action on an order changes, and what is to be told of it.
-pub(crate) type Done = (Changes, Vec<(Topic, Subject)>);
+pub(crate) type Done = (Changes, Vec<(SimTopic, TopicSubject)>);
 
-impl Store {
+impl SimStore {
     /// A purchase: an order by a customer, known or new, which commits the units it takes.
     ///
     /// Nothing is changed if one of the lines cannot be had.
@@ -36,12 +37,13 @@ impl Store {
         &mut self,
         customer: Option<u64>,
         new_name: (&'static str, &'static str),
-        wanted: &[Wanted],
+        wanted: &[PurchaseLine],
         now: Timestamp,
-    ) -> Result<u64, Refused> {
+    ) -> Result<u64, ChangeRefused> {
         let mut lines = Vec::with_capacity(wanted.len());
         for (index, want) in wanted.iter().enumerate() {
-            let same = |other: &&Wanted| (other.item, other.location) == (want.item, want.location);
+            let same =
+                |other: &&PurchaseLine| (other.item, other.location) == (want.item, want.location);
             let taken = wanted[..index]
                 .iter()
                 .filter(same)
@@ -52,7 +54,7 @@ impl Store {
         self.begin();
         let (id, at) = (self.next_id(), to_second(now));
         let total: i64 = lines.iter().map(|line| line.price * line.quantity).sum();
-        let buy = |customer: &mut Customer| {
+        let buy = |customer: &mut SimCustomer| {
             customer.orders += 1;
             customer.spent = customer.spent.saturating_add(total);
             customer.updated_at = at;
@@ -60,9 +62,9 @@ impl Store {
         let known = customer.filter(|id| self.customers.edit(*id, buy).is_some());
         let customer = known.unwrap_or_else(|| self.add_customer(new_name, total, now));
         let topic = if known.is_some() {
-            Topic::CUSTOMERS_UPDATE
+            SimTopic::CUSTOMERS_UPDATE
         } else {
-            Topic::CUSTOMERS_CREATE
+            SimTopic::CUSTOMERS_CREATE
         };
         for line in &mut lines {
             line.id = self.next_id();
@@ -70,10 +72,10 @@ impl Store {
             self.change_level(line.item, line.location, &changes, now)?;
         }
         self.last_order += 1;
-        self.orders.insert(Order {
+        self.orders.insert(SimOrder {
             id,
             number: self.last_order,
-            payment: Payment::Pending,
+            payment: SimPayment::Pending,
             customer,
             lines,
             fulfillments: Vec::new(),
@@ -85,8 +87,8 @@ impl Store {
             created_at: at,
             updated_at: at,
         });
-        self.tell(topic, Subject::Customer(customer), now);
-        self.tell(Topic::ORDERS_CREATE, Subject::Order(id), now);
+        self.tell(topic, TopicSubject::Customer(customer), now);
+        self.tell(SimTopic::ORDERS_CREATE, TopicSubject::Order(id), now);
         Ok(id)
     }
 
@@ -98,7 +100,7 @@ impl Store {
     ) -> u64 {
         let (id, at) = (self.next_id(), to_second(now));
         let (first_name, last_name) = (first_name.into(), last_name.into());
-        let customer = Customer {
+        let customer = SimCustomer {
             id,
             first_name,
             last_name,
@@ -113,31 +115,32 @@ impl Store {
 
     /// What a wanted line would be, if the stock and the variant's policy allow it. Its id comes later; `taken` is
     /// what earlier lines of the same purchase take from the same level.
-    fn line(&self, want: Wanted, taken: i64) -> Result<Line, Refused> {
+    fn line(&self, want: PurchaseLine, taken: i64) -> Result<SimOrderLine, ChangeRefused> {
         let item = self
             .items
             .find(want.item)
-            .ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?;
+            .ok_or_else(|| ChangeRefused::new("inventoryItemId", "no such item"))?;
         let variant = self.variants.find(item.variant);
-        let variant = variant.ok_or_else(|| Refused::new("inventoryItemId", "no such variant"))?;
+        let variant =
+            variant.ok_or_else(|| ChangeRefused::new("inventoryItemId", "no such variant"))?;
         let level = self
             .selling_levels_of(want.item)
             .find(|level| level.location == want.location);
-        let level = level.ok_or_else(|| Refused::new("locationId", "not stocked there"))?;
+        let level = level.ok_or_else(|| ChangeRefused::new("locationId", "not stocked there"))?;
         if !(1..=MAX_SOLD).contains(&want.quantity) {
-            return Err(Refused::new(
+            return Err(ChangeRefused::new(
                 "quantity",
                 format!("must be between 1 and {MAX_SOLD}"),
             ));
         }
         let left = level.quantities[AVAILABLE] - taken;
         if left < want.quantity && !variant.oversell {
-            return Err(Refused::new(
+            return Err(ChangeRefused::new(
                 "quantity",
                 format!("sold out: {left} available"),
             ));
         }
-        Ok(Line {
+        Ok(SimOrderLine {
             id: 0,
             variant: variant.id,
             product: variant.product,
@@ -157,12 +160,17 @@ impl Store {
     }
 
     /// The customer pays the order, or tries to and fails.
-    pub(crate) fn pay(&mut self, order: u64, success: bool, now: Timestamp) -> Result<(), Refused> {
+    pub(crate) fn pay(
+        &mut self,
+        order: u64,
+        success: bool,
+        now: Timestamp,
+    ) -> Result<(), ChangeRefused> {
         let (id, created_at) = (self.next_id(), to_second(now));
         self.act_on_order(order, now, |order| match order.payment {
-            Payment::Pending if order.cancelled_at.is_none() => {
+            SimPayment::Pending if order.cancelled_at.is_none() => {
                 let amount = order.current_total();
-                order.transactions.push(Transaction {
+                order.transactions.push(SimTransaction {
                     id,
                     kind: "sale",
                     success,
@@ -171,8 +179,8 @@ impl Store {
                 });
                 let mut told = vec![newest_transaction(order)];
                 if success {
-                    order.payment = Payment::Paid;
-                    told.push((Topic::ORDERS_PAID, Subject::Order(order.id)));
+                    order.payment = SimPayment::Paid;
+                    told.push((SimTopic::ORDERS_PAID, TopicSubject::Order(order.id)));
                 }
                 Ok((Vec::new(), told))
             }
@@ -188,8 +196,9 @@ impl Store {
         line: Option<u64>,
         quantity: Option<i64>,
         now: Timestamp,
-    ) -> Result<(), Refused> {
-        let meant = |row: &Line| line.is_none_or(|line| line == row.id) && row.unfulfilled > 0;
+    ) -> Result<(), ChangeRefused> {
+        let meant =
+            |row: &SimOrderLine| line.is_none_or(|line| line == row.id) && row.unfulfilled > 0;
         let lines = self
             .orders
             .find(order)
@@ -209,8 +218,9 @@ impl Store {
             if order.shipment() == Shipment::All || order.cancelled_at.is_some() {
                 return Err("is already fulfilled or cancelled");
             }
-            let enough =
-                |row: &Line| quantity.is_none_or(|units| (1..=row.unfulfilled).contains(&units));
+            let enough = |row: &SimOrderLine| {
+                quantity.is_none_or(|units| (1..=row.unfulfilled).contains(&units))
+            };
             if !order.lines.iter().any(meant)
                 || !order.lines.iter().filter(|row| meant(row)).all(enough)
             {
@@ -242,19 +252,19 @@ impl Store {
                 order.fulfillments.push(shipped);
             }
             let all = order.shipment() == Shipment::All;
-            if all && order.payment == Payment::Paid {
+            if all && order.payment == SimPayment::Paid {
                 order.closed_at = Some(at);
             }
             let topic = if all {
-                Topic::ORDERS_FULFILLED
+                SimTopic::ORDERS_FULFILLED
             } else {
-                Topic::ORDERS_PARTIALLY_FULFILLED
+                SimTopic::ORDERS_PARTIALLY_FULFILLED
             };
-            let mut told = vec![(topic, Subject::Order(order.id))];
+            let mut told = vec![(topic, TopicSubject::Order(order.id))];
             let shipped = |index| {
                 (
-                    Topic::FULFILLMENTS_CREATE,
-                    Subject::Fulfillment {
+                    SimTopic::FULFILLMENTS_CREATE,
+                    TopicSubject::Fulfillment {
                         order: order.id,
                         index,
                     },
@@ -266,17 +276,17 @@ impl Store {
     }
 
     /// What is under way arrives.
-    pub(crate) fn deliver(&mut self, order: u64, now: Timestamp) -> Result<(), Refused> {
+    pub(crate) fn deliver(&mut self, order: u64, now: Timestamp) -> Result<(), ChangeRefused> {
         self.act_on_order(order, now, |order| {
             let mut told = Vec::new();
             for (index, fulfillment) in order.fulfillments.iter_mut().enumerate() {
                 if !fulfillment.delivered {
                     (fulfillment.delivered, fulfillment.updated_at) = (true, to_second(now));
-                    let delivered = Subject::Fulfillment {
+                    let delivered = TopicSubject::Fulfillment {
                         order: order.id,
                         index,
                     };
-                    told.push((Topic::FULFILLMENTS_UPDATE, delivered));
+                    told.push((SimTopic::FULFILLMENTS_UPDATE, delivered));
                 }
             }
             if told.is_empty() {
@@ -288,7 +298,7 @@ impl Store {
     }
 
     /// Cancels an order that is not yet shipped, puts its units back and returns the money.
-    pub(crate) fn cancel(&mut self, order: u64, now: Timestamp) -> Result<(), Refused> {
+    pub(crate) fn cancel(&mut self, order: u64, now: Timestamp) -> Result<(), ChangeRefused> {
         let id = self.next_id();
         self.act_on_order(order, now, |order| {
             if order.shipment() != Shipment::Nothing || order.cancelled_at.is_some() {
@@ -297,8 +307,10 @@ impl Store {
             order.cancelled_at = Some(to_second(now));
             order.closed_at = Some(to_second(now));
             order.payment = match order.payment {
-                Payment::Paid | Payment::PartiallyRefunded | Payment::Refunded => Payment::Refunded,
-                Payment::Pending | Payment::Voided => Payment::Voided,
+                SimPayment::Paid | SimPayment::PartiallyRefunded | SimPayment::Refunded => {
+                    SimPayment::Refunded
+                }
+                SimPayment::Pending | SimPayment::Voided => SimPayment::Voided,
             };
             let returned = order.lines.iter_mut().map(|line| {
                 line.current_quantity = 0;
@@ -310,23 +322,23 @@ impl Store {
                 )
             });
             let returned = returned.collect();
-            let mut told = vec![(Topic::ORDERS_CANCELLED, Subject::Order(order.id))];
+            let mut told = vec![(SimTopic::ORDERS_CANCELLED, TopicSubject::Order(order.id))];
             told.extend(give_back(order, id, order.paid(), to_second(now)));
             Ok((returned, told))
         })
     }
 
-    pub(crate) fn delete_order(&mut self, order: u64, now: Timestamp) -> Result<(), Refused> {
+    pub(crate) fn delete_order(&mut self, order: u64, now: Timestamp) -> Result<(), ChangeRefused> {
         let row = self
             .orders
             .find(order)
-            .ok_or_else(|| Refused::new("id", "no such order"))?;
+            .ok_or_else(|| ChangeRefused::new("id", "no such order"))?;
         if row.cancelled_at.is_none() && row.shipment() != Shipment::All {
-            return Err(Refused::new("id", "holds stock: cancel it first"));
+            return Err(ChangeRefused::new("id", "holds stock: cancel it first"));
         }
         self.begin();
         self.orders.remove(order);
-        self.tell(Topic::ORDERS_DELETE, Subject::Gone(order), now);
+        self.tell(SimTopic::ORDERS_DELETE, TopicSubject::Gone(order), now);
         Ok(())
     }
 
@@ -335,10 +347,10 @@ impl Store {
         &mut self,
         id: u64,
         now: Timestamp,
-        act: impl FnOnce(&mut Order) -> Result<Done, &'static str>,
-    ) -> Result<(), Refused> {
+        act: impl FnOnce(&mut SimOrder) -> Result<Done, &'static str>,
+    ) -> Result<(), ChangeRefused> {
         self.begin();
-        let edit = |order: &mut Order| {
+        let edit = |order: &mut SimOrder| {
             let done = act(order)?;
             order.updated_at = to_second(now);
             Ok(done)
@@ -346,8 +358,8 @@ impl Store {
         let acted = self
             .orders
             .edit(id, edit)
-            .ok_or_else(|| Refused::new("id", "no such order"))?;
-        let (levels, told) = acted.map_err(|why: &str| Refused::new("id", why))?;
+            .ok_or_else(|| ChangeRefused::new("id", "no such order"))?;
+        let (levels, told) = acted.map_err(|why: &str| ChangeRefused::new("id", why))?;
         for (item, location, changes) in levels {
             // The level of a product deleted meanwhile is gone, and nothing is left to correct.
             let _ = self.change_level(item, location, &changes, now);
@@ -356,23 +368,23 @@ impl Store {
             self.tell(topic, subject, now);
         }
         // Every more specific order topic comes with this one.
-        self.tell(Topic::ORDERS_UPDATED, Subject::Order(id), now);
+        self.tell(SimTopic::ORDERS_UPDATED, TopicSubject::Order(id), now);
         Ok(())
     }
 }
 
 /// Returns money to the customer, at most what was paid; what is told of it.
 pub(crate) fn give_back(
-    order: &mut Order,
+    order: &mut SimOrder,
     id: u64,
     amount: i64,
     created_at: Timestamp,
-) -> Option<(Topic, Subject)> {
+) -> Option<(SimTopic, TopicSubject)> {
     let amount = amount.min(order.paid());
     if amount <= 0 {
         return None;
     }
-    order.transactions.push(Transaction {
+    order.transactions.push(SimTransaction {
         id,
         kind: "refund",
         success: true,
@@ -382,23 +394,23 @@ pub(crate) fn give_back(
     Some(newest_transaction(order))
 }
 
-fn newest_transaction(order: &Order) -> (Topic, Subject) {
-    let newest = Subject::Transaction {
+fn newest_transaction(order: &SimOrder) -> (SimTopic, TopicSubject) {
+    let newest = TopicSubject::Transaction {
         order: order.id,
         index: order.transactions.len() - 1,
     };
-    (Topic::ORDER_TRANSACTIONS_CREATE, newest)
+    (SimTopic::ORDER_TRANSACTIONS_CREATE, newest)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Draft, Switches};
+    use crate::store::{Draft, StoreSwitches};
 
     #[test]
     fn two_lines_of_one_purchase_do_not_take_the_same_unit() {
         let (mut store, now) = (
-            Store::new(String::new(), Switches::default(), 1),
+            SimStore::new(String::new(), StoreSwitches::default(), 1),
             Timestamp::UNIX_EPOCH,
         );
         let location = store.add_location(String::new(), String::new(), false, now);
@@ -414,7 +426,7 @@ mod tests {
         );
         let item = store.items.iter().next().unwrap().id;
         store.connect(item, location, 3, now).unwrap();
-        let line = Wanted {
+        let line = PurchaseLine {
             item,
             location,
             quantity: 2,
@@ -428,7 +440,7 @@ mod tests {
                     ("A", "B"),
                     &[
                         line,
-                        Wanted {
+                        PurchaseLine {
                             quantity: 1,
                             ..line
                         }
@@ -442,7 +454,7 @@ mod tests {
     #[test]
     fn lines_at_several_locations_are_sent_in_a_fulfilment_for_each() {
         let (mut store, now) = (
-            Store::new(String::new(), Switches::default(), 1),
+            SimStore::new(String::new(), StoreSwitches::default(), 1),
             Timestamp::UNIX_EPOCH,
         );
         let places = ["Here", "There"]
@@ -458,8 +470,8 @@ mod tests {
             now,
         );
         let items: Vec<u64> = store.items.iter().map(|item| item.id).collect();
-        let wanted: Vec<Wanted> = [(0, 0, 1), (1, 1, 2), (2, 0, 3)]
-            .map(|(item, place, quantity)| Wanted {
+        let wanted: Vec<PurchaseLine> = [(0, 0, 1), (1, 1, 2), (2, 0, 3)]
+            .map(|(item, place, quantity)| PurchaseLine {
                 item: items[item],
                 location: places[place],
                 quantity,
@@ -478,7 +490,7 @@ mod tests {
             .map(|row| (row.location, row.lines.len()));
         assert_eq!(sent.collect::<Vec<_>>(), [(places[0], 2), (places[1], 1)]);
         let told =
-            |index| crate::body::body(&store, Subject::Fulfillment { order, index }).unwrap();
+            |index| crate::body::body(&store, TopicSubject::Fulfillment { order, index }).unwrap();
         assert_eq!(
             (
                 &told(1)["location_id"],

@@ -7,8 +7,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::record::AVAILABLE;
-use crate::sale::Wanted;
-use crate::store::{Draft, Store};
+use crate::sale::PurchaseLine;
+use crate::store::{Draft, SimStore};
 
 const NOUNS: [&str; 8] = [
     "Shirt", "Mug", "Lamp", "Scarf", "Chair", "Kettle", "Bag", "Candle",
@@ -66,7 +66,7 @@ impl Shoppers {
     /// Fills an empty shop: locations, products with `per_product` variants on average, and stock everywhere.
     pub(crate) fn stock(
         &mut self,
-        store: &mut Store,
+        store: &mut SimStore,
         products: u32,
         per_product: u32,
         locations: u32,
@@ -128,7 +128,7 @@ impl Shoppers {
     }
 
     /// One purchase, and by chance what follows on earlier ones.
-    pub(crate) fn act(&mut self, store: &mut Store, now: Timestamp) {
+    pub(crate) fn act(&mut self, store: &mut SimStore, now: Timestamp) {
         self.buy(store, now);
         // Whatever is refused below was overtaken by someone else's action, which is life in a shop.
         if self.chance.random_bool(0.9)
@@ -165,11 +165,11 @@ impl Shoppers {
         }
     }
 
-    fn buy(&mut self, store: &mut Store, now: Timestamp) {
+    fn buy(&mut self, store: &mut SimStore, now: Timestamp) {
         if self.shelf.len() != store.items.len() {
             self.shelf = store.items.iter().map(|item| item.id).collect();
         }
-        let mut wanted: Vec<Wanted> = Vec::new();
+        let mut wanted: Vec<PurchaseLine> = Vec::new();
         for _ in 0..self.chance.random_range(1..=3) {
             let quantity = self.chance.random_range(1..=3);
             let Some(item) = self.pick() else { return };
@@ -177,7 +177,7 @@ impl Shoppers {
                 continue;
             }
             match self.place(store, item, quantity) {
-                Some(location) => wanted.push(Wanted {
+                Some(location) => wanted.push(PurchaseLine {
                     item,
                     location,
                     quantity,
@@ -214,7 +214,7 @@ impl Shoppers {
     }
 
     /// A location that has enough, starting the search anywhere.
-    fn place(&mut self, store: &Store, item: u64, quantity: i64) -> Option<u64> {
+    fn place(&mut self, store: &SimStore, item: u64, quantity: i64) -> Option<u64> {
         let mut places: Vec<u64> = store
             .selling_levels_of(item)
             .filter(|level| level.quantities[AVAILABLE] >= quantity)
@@ -223,7 +223,7 @@ impl Shoppers {
         (!places.is_empty()).then(|| places.swap_remove(self.chance.random_range(0..places.len())))
     }
 
-    fn restock(&mut self, store: &mut Store, item: u64, now: Timestamp) {
+    fn restock(&mut self, store: &mut SimStore, item: u64, now: Timestamp) {
         let places: Vec<u64> = store.levels_of(item).map(|level| level.location).collect();
         if !places.is_empty() {
             let place = places[self.chance.random_range(0..places.len())];
@@ -237,7 +237,7 @@ impl Shoppers {
         }
     }
 
-    fn reprice(&mut self, store: &mut Store, item: u64, now: Timestamp) {
+    fn reprice(&mut self, store: &mut SimStore, item: u64, now: Timestamp) {
         let variant = store
             .items
             .find(item)

@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
-use crate::bulk::{Operation, Status};
+use crate::bulk::{BulkRun, BulkStatus};
 use crate::clock::to_second;
 use crate::record::{
-    AVAILABLE, Customer, Item, Level, Location, Order, Product, STATES, Shop, Subscription, Variant,
+    AVAILABLE, Item, STATES, SimCustomer, SimLevel, SimLocation, SimOrder, SimProduct, SimShopRow,
+    SimSubscription, SimVariant,
 };
 use crate::scope::{ALL, Scopes};
-use crate::table::Table;
-use crate::topic::{Notice, Subject, Topic};
-use crate::transfer::Transfer;
+use crate::table::RecordTable;
+use crate::topic::{SimTopic, TopicNotice, TopicSubject};
+use crate::transfer::SimTransfer;
 
 /// Quantities are kept within what Shopify accepts in one write.
 pub(crate) const MAX_QUANTITY: i64 = 1_000_000_000;
@@ -23,7 +24,7 @@ pub(crate) const MAX_QUANTITY: i64 = 1_000_000_000;
     clippy::struct_excessive_bools,
     reason = "independent switches, not states"
 )]
-pub(crate) struct Switches {
+pub(crate) struct StoreSwitches {
     pub(crate) committed_moves_updated_at: bool,
     pub(crate) committed_sends_webhook: bool,
     pub(crate) batch_atomic: bool,
@@ -40,7 +41,7 @@ pub(crate) struct Switches {
 }
 
 #[cfg(test)]
-impl Default for Switches {
+impl Default for StoreSwitches {
     fn default() -> Self {
         crate::switches(&crate::Options::default())
     }
@@ -48,12 +49,12 @@ impl Default for Switches {
 
 /// Why something was not done, and which input is to blame.
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub(crate) struct ChangeRefused {
     pub(crate) field: Cow<'static, str>,
     pub(crate) message: String,
 }
 
-impl Refused {
+impl ChangeRefused {
     pub(crate) fn new(field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self {
             field: field.into(),
@@ -62,26 +63,26 @@ impl Refused {
     }
 }
 
-pub(crate) struct Store {
-    pub(crate) shop: Shop,
+pub(crate) struct SimStore {
+    pub(crate) shop: SimShopRow,
     pub(crate) scopes: Scopes,
-    pub(crate) products: Table<Product>,
-    pub(crate) variants: Table<Variant>,
-    pub(crate) items: Table<Item>,
-    pub(crate) locations: Table<Location>,
+    pub(crate) products: RecordTable<SimProduct>,
+    pub(crate) variants: RecordTable<SimVariant>,
+    pub(crate) items: RecordTable<Item>,
+    pub(crate) locations: RecordTable<SimLocation>,
     /// By location, then by item.
-    pub(crate) levels: BTreeMap<u64, Table<Level>>,
-    pub(crate) orders: Table<Order>,
-    pub(crate) customers: Table<Customer>,
-    pub(crate) subscriptions: Table<Subscription>,
-    pub(crate) operations: Table<Operation>,
-    pub(crate) transfers: BTreeMap<u64, Transfer>,
+    pub(crate) levels: BTreeMap<u64, RecordTable<SimLevel>>,
+    pub(crate) orders: RecordTable<SimOrder>,
+    pub(crate) customers: RecordTable<SimCustomer>,
+    pub(crate) subscriptions: RecordTable<SimSubscription>,
+    pub(crate) operations: RecordTable<BulkRun>,
+    pub(crate) transfers: BTreeMap<u64, SimTransfer>,
     pub(crate) items_by_sku: HashMap<String, u64>,
-    pub(crate) switches: Switches,
+    pub(crate) switches: StoreSwitches,
     last_id: u64,
     pub(crate) last_order: u64,
     event: u64,
-    notices: Vec<Notice>,
+    notices: Vec<TopicNotice>,
 }
 
 /// What a new product is made of.
@@ -93,24 +94,24 @@ pub(crate) struct Draft {
     pub(crate) variants: Vec<(String, String, i64, bool)>,
 }
 
-impl Store {
-    pub(crate) fn new(domain: String, switches: Switches, first_id: u64) -> Self {
+impl SimStore {
+    pub(crate) fn new(domain: String, switches: StoreSwitches, first_id: u64) -> Self {
         Self {
-            shop: Shop {
+            shop: SimShopRow {
                 id: first_id,
                 name: domain.split('.').next().unwrap_or_default().to_owned(),
                 domain,
             },
             scopes: Scopes::new(ALL.map(str::to_owned).to_vec()),
-            products: Table::default(),
-            variants: Table::default(),
-            items: Table::default(),
-            locations: Table::default(),
+            products: RecordTable::default(),
+            variants: RecordTable::default(),
+            items: RecordTable::default(),
+            locations: RecordTable::default(),
             levels: BTreeMap::new(),
-            orders: Table::default(),
-            customers: Table::default(),
-            subscriptions: Table::default(),
-            operations: Table::default(),
+            orders: RecordTable::default(),
+            customers: RecordTable::default(),
+            subscriptions: RecordTable::default(),
+            operations: RecordTable::default(),
             transfers: BTreeMap::new(),
             items_by_sku: HashMap::new(),
             switches,
@@ -128,23 +129,23 @@ impl Store {
     }
 
     /// Takes what is to be told since the last call.
-    pub(crate) fn take_notices(&mut self) -> Vec<Notice> {
+    pub(crate) fn take_notices(&mut self) -> Vec<TopicNotice> {
         std::mem::take(&mut self.notices)
     }
 
-    pub(crate) fn level(&self, item: u64, location: u64) -> Option<&Level> {
+    pub(crate) fn level(&self, item: u64, location: u64) -> Option<&SimLevel> {
         self.levels.get(&location)?.find(item)
     }
 
     /// The item's levels, by location.
-    pub(crate) fn levels_of(&self, item: u64) -> impl DoubleEndedIterator<Item = &Level> {
+    pub(crate) fn levels_of(&self, item: u64) -> impl DoubleEndedIterator<Item = &SimLevel> {
         self.levels
             .values()
             .filter_map(move |levels| levels.find(item))
     }
 
     /// The item's levels from which it can be sold: active ones at active locations.
-    pub(crate) fn selling_levels_of(&self, item: u64) -> impl Iterator<Item = &Level> {
+    pub(crate) fn selling_levels_of(&self, item: u64) -> impl Iterator<Item = &SimLevel> {
         self.levels_of(item).filter(|level| {
             level.active
                 && self
@@ -155,7 +156,7 @@ impl Store {
     }
 
     /// Whether the level's item would still be stocked somewhere without it.
-    pub(crate) fn can_deactivate(&self, level: &Level) -> bool {
+    pub(crate) fn can_deactivate(&self, level: &SimLevel) -> bool {
         level.active
             && self
                 .levels_of(level.item)
@@ -173,7 +174,7 @@ impl Store {
 
     /// What the app had going ends with it.
     pub(crate) fn end_app(&mut self) {
-        self.subscriptions = Table::default();
+        self.subscriptions = RecordTable::default();
         let running = self
             .operations
             .iter()
@@ -181,7 +182,7 @@ impl Store {
             .map(|row| row.id);
         for operation in running.collect::<Vec<_>>() {
             self.operations
-                .edit(operation, |row| row.status = Status::Canceling);
+                .edit(operation, |row| row.status = BulkStatus::Canceling);
         }
     }
 
@@ -201,7 +202,7 @@ impl Store {
                 created_at: at,
                 updated_at: at,
             });
-            self.variants.insert(Variant {
+            self.variants.insert(SimVariant {
                 id: variant,
                 product: id,
                 item,
@@ -216,9 +217,13 @@ impl Store {
                 updated_at: at,
             });
             variants.push(variant);
-            self.tell(Topic::INVENTORY_ITEMS_CREATE, Subject::Item(item), now);
+            self.tell(
+                SimTopic::INVENTORY_ITEMS_CREATE,
+                TopicSubject::Item(item),
+                now,
+            );
         }
-        self.products.insert(Product {
+        self.products.insert(SimProduct {
             id,
             handle: format!("{}-{id}", draft.title.to_lowercase().replace(' ', "-")),
             title: draft.title,
@@ -229,7 +234,7 @@ impl Store {
             created_at: at,
             updated_at: at,
         });
-        self.tell(Topic::PRODUCTS_CREATE, Subject::Product(id), now);
+        self.tell(SimTopic::PRODUCTS_CREATE, TopicSubject::Product(id), now);
         id
     }
 
@@ -240,10 +245,10 @@ impl Store {
         title: Option<String>,
         price: Option<i64>,
         now: Timestamp,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ChangeRefused> {
         self.begin();
         let at = to_second(now);
-        let edit = |product: &mut Product| {
+        let edit = |product: &mut SimProduct| {
             if let Some(title) = title {
                 product.title = title;
             }
@@ -259,7 +264,7 @@ impl Store {
                 });
             }
         }
-        self.tell(Topic::PRODUCTS_UPDATE, Subject::Product(id), now);
+        self.tell(SimTopic::PRODUCTS_UPDATE, TopicSubject::Product(id), now);
         Ok(())
     }
 
@@ -268,7 +273,7 @@ impl Store {
         item: u64,
         sku: String,
         now: Timestamp,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ChangeRefused> {
         self.begin();
         let at = to_second(now);
         let edit = |row: &mut Item| {
@@ -278,14 +283,18 @@ impl Store {
         let (variant, old) = self
             .items
             .edit(item, edit)
-            .ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?;
+            .ok_or_else(|| ChangeRefused::new("inventoryItemId", "no such item"))?;
         self.items_by_sku.remove(&old);
         self.items_by_sku.insert(sku.clone(), item);
         self.variants.edit(variant, |variant| {
             variant.sku = sku;
             variant.updated_at = at;
         });
-        self.tell(Topic::INVENTORY_ITEMS_UPDATE, Subject::Item(item), now);
+        self.tell(
+            SimTopic::INVENTORY_ITEMS_UPDATE,
+            TopicSubject::Item(item),
+            now,
+        );
         Ok(())
     }
 
@@ -295,7 +304,7 @@ impl Store {
         item: u64,
         tracked: bool,
         now: Timestamp,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ChangeRefused> {
         self.begin();
         let edit = |row: &mut Item| {
             row.tracked = tracked;
@@ -303,18 +312,22 @@ impl Store {
         };
         self.items
             .edit(item, edit)
-            .ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?;
-        self.tell(Topic::INVENTORY_ITEMS_UPDATE, Subject::Item(item), now);
+            .ok_or_else(|| ChangeRefused::new("inventoryItemId", "no such item"))?;
+        self.tell(
+            SimTopic::INVENTORY_ITEMS_UPDATE,
+            TopicSubject::Item(item),
+            now,
+        );
         Ok(())
     }
 
     /// From now on the item's variant is put together from others.
-    pub(crate) fn make_bundle(&mut self, item: u64, now: Timestamp) -> Result<(), Refused> {
+    pub(crate) fn make_bundle(&mut self, item: u64, now: Timestamp) -> Result<(), ChangeRefused> {
         self.begin();
         let variant = self
             .items
             .find(item)
-            .ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?
+            .ok_or_else(|| ChangeRefused::new("inventoryItemId", "no such item"))?
             .variant;
         let product = self.variants.edit(variant, |variant| {
             variant.bundle = true;
@@ -324,7 +337,11 @@ impl Store {
         if let Some(product) = product {
             self.products
                 .edit(product, |product| product.updated_at = to_second(now));
-            self.tell(Topic::PRODUCTS_UPDATE, Subject::Product(product), now);
+            self.tell(
+                SimTopic::PRODUCTS_UPDATE,
+                TopicSubject::Product(product),
+                now,
+            );
         }
         Ok(())
     }
@@ -337,7 +354,7 @@ impl Store {
         variant.is_some_and(|variant| variant.bundle)
     }
 
-    pub(crate) fn delete_product(&mut self, id: u64, now: Timestamp) -> Result<(), Refused> {
+    pub(crate) fn delete_product(&mut self, id: u64, now: Timestamp) -> Result<(), ChangeRefused> {
         self.begin();
         let product = self.products.remove(id).ok_or_else(no_product)?;
         for variant in product.variants {
@@ -350,12 +367,12 @@ impl Store {
                 levels.remove(variant.item);
             }
             self.tell(
-                Topic::INVENTORY_ITEMS_DELETE,
-                Subject::Gone(variant.item),
+                SimTopic::INVENTORY_ITEMS_DELETE,
+                TopicSubject::Gone(variant.item),
                 now,
             );
         }
-        self.tell(Topic::PRODUCTS_DELETE, Subject::Gone(id), now);
+        self.tell(SimTopic::PRODUCTS_DELETE, TopicSubject::Gone(id), now);
         Ok(())
     }
 
@@ -366,11 +383,11 @@ impl Store {
         location: u64,
         available: i64,
         now: Timestamp,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ChangeRefused> {
         self.begin();
         self.items
             .find(item)
-            .ok_or_else(|| Refused::new("inventoryItemId", "no such item"))?;
+            .ok_or_else(|| ChangeRefused::new("inventoryItemId", "no such item"))?;
         let levels = self.levels.get_mut(&location).ok_or_else(no_location)?;
         let back = levels.edit(item, |level| {
             level.active = true;
@@ -380,8 +397,8 @@ impl Store {
             self.add_level(item, location, available, true, now)?;
         }
         self.tell(
-            Topic::INVENTORY_LEVELS_CONNECT,
-            Subject::Level { item, location },
+            SimTopic::INVENTORY_LEVELS_CONNECT,
+            TopicSubject::Level { item, location },
             now,
         );
         Ok(())
@@ -395,7 +412,7 @@ impl Store {
         available: i64,
         active: bool,
         now: Timestamp,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ChangeRefused> {
         let number = self
             .locations
             .find(location)
@@ -407,7 +424,7 @@ impl Store {
             .ok_or_else(no_location)?;
         let (mut quantities, at) = ([0; STATES.len()], to_second(now));
         quantities[AVAILABLE] = available.clamp(-MAX_QUANTITY, MAX_QUANTITY);
-        levels.insert(Level {
+        levels.insert(SimLevel {
             item,
             location,
             number,
@@ -426,19 +443,19 @@ impl Store {
         item: u64,
         location: u64,
         now: Timestamp,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ChangeRefused> {
         self.begin();
         let levels = self.levels.get_mut(&location).ok_or_else(no_location)?;
-        let edit = |level: &mut Level| {
+        let edit = |level: &mut SimLevel| {
             level.active = false;
             level.updated_at = to_second(now);
         };
         levels
             .edit(item, edit)
-            .ok_or_else(|| Refused::new("inventoryItemId", "not stocked there"))?;
+            .ok_or_else(|| ChangeRefused::new("inventoryItemId", "not stocked there"))?;
         self.tell(
-            Topic::INVENTORY_LEVELS_DISCONNECT,
-            Subject::Disconnected { item, location },
+            SimTopic::INVENTORY_LEVELS_DISCONNECT,
+            TopicSubject::Disconnected { item, location },
             now,
         );
         Ok(())
@@ -452,7 +469,7 @@ impl Store {
         name: &str,
         delta: i64,
         now: Timestamp,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ChangeRefused> {
         self.begin();
         let state = match name {
             "on_hand" => AVAILABLE,
@@ -460,7 +477,7 @@ impl Store {
                 .iter()
                 .position(|state| *state == name)
                 .ok_or_else(|| {
-                    Refused::new(
+                    ChangeRefused::new(
                         "name",
                         format!("{name:?} is none of {}, on_hand", STATES.join(", ")),
                     )
@@ -476,7 +493,7 @@ impl Store {
         first_name: Option<String>,
         last_name: Option<String>,
         now: Timestamp,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ChangeRefused> {
         self.begin();
         let updated = self.customers.edit(id, |customer| {
             for (name, new) in [
@@ -487,17 +504,17 @@ impl Store {
             }
             customer.updated_at = to_second(now);
         });
-        updated.ok_or_else(|| Refused::new("id", "no such customer"))?;
-        self.tell(Topic::CUSTOMERS_UPDATE, Subject::Customer(id), now);
+        updated.ok_or_else(|| ChangeRefused::new("id", "no such customer"))?;
+        self.tell(SimTopic::CUSTOMERS_UPDATE, TopicSubject::Customer(id), now);
         Ok(())
     }
 
-    pub(crate) fn delete_customer(&mut self, id: u64, now: Timestamp) -> Result<(), Refused> {
+    pub(crate) fn delete_customer(&mut self, id: u64, now: Timestamp) -> Result<(), ChangeRefused> {
         self.begin();
         self.customers
             .remove(id)
-            .ok_or_else(|| Refused::new("id", "no such customer"))?;
-        self.tell(Topic::CUSTOMERS_DELETE, Subject::Gone(id), now);
+            .ok_or_else(|| ChangeRefused::new("id", "no such customer"))?;
+        self.tell(SimTopic::CUSTOMERS_DELETE, TopicSubject::Gone(id), now);
         Ok(())
     }
 
@@ -508,7 +525,7 @@ impl Store {
         location: u64,
         changes: &[(usize, i64)],
         now: Timestamp,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ChangeRefused> {
         let at = to_second(now);
         let sold = changes
             .iter()
@@ -516,7 +533,7 @@ impl Store {
         let dated = sold || self.switches.committed_moves_updated_at;
         let before = if sold { self.available(item) } else { 0 };
         let levels = self.levels.get_mut(&location).ok_or_else(no_location)?;
-        let edit = |level: &mut Level| {
+        let edit = |level: &mut SimLevel| {
             for (state, delta) in changes {
                 let quantity = &mut level.quantities[*state];
                 *quantity = quantity
@@ -532,11 +549,11 @@ impl Store {
         };
         levels
             .edit(item, edit)
-            .ok_or_else(|| Refused::new("inventoryItemId", "not stocked there"))?;
+            .ok_or_else(|| ChangeRefused::new("inventoryItemId", "not stocked there"))?;
         if sold || self.switches.committed_sends_webhook {
             self.tell(
-                Topic::INVENTORY_LEVELS_UPDATE,
-                Subject::Level { item, location },
+                SimTopic::INVENTORY_LEVELS_UPDATE,
+                TopicSubject::Level { item, location },
                 now,
             );
         }
@@ -548,11 +565,11 @@ impl Store {
             let variant = self.items.find(item).map(|item| item.variant);
             if let Some(variant) = variant.filter(|_| before != after) {
                 let topic = if after {
-                    Topic::VARIANTS_IN_STOCK
+                    SimTopic::VARIANTS_IN_STOCK
                 } else {
-                    Topic::VARIANTS_OUT_OF_STOCK
+                    SimTopic::VARIANTS_OUT_OF_STOCK
                 };
-                self.tell(topic, Subject::Variant(variant), now);
+                self.tell(topic, TopicSubject::Variant(variant), now);
             }
             self.touch_product_of(item, now);
         }
@@ -572,7 +589,11 @@ impl Store {
             self.products
                 .edit(product, |product| product.updated_at = to_second(now));
         }
-        self.tell(Topic::PRODUCTS_UPDATE, Subject::Product(product), now);
+        self.tell(
+            SimTopic::PRODUCTS_UPDATE,
+            TopicSubject::Product(product),
+            now,
+        );
     }
 
     /// Begins an action: what is told until the next one shares an event.
@@ -580,7 +601,7 @@ impl Store {
         self.event += 1;
     }
 
-    pub(crate) fn tell(&mut self, topic: Topic, subject: Subject, now: Timestamp) {
+    pub(crate) fn tell(&mut self, topic: SimTopic, subject: TopicSubject, now: Timestamp) {
         let event = self.event;
         let mut told = self
             .notices
@@ -588,7 +609,7 @@ impl Store {
             .rev()
             .take_while(|notice| notice.event == event);
         if !told.any(|notice| notice.topic == topic && notice.subject == subject) {
-            self.notices.push(Notice {
+            self.notices.push(TopicNotice {
                 topic,
                 subject,
                 event,
@@ -598,10 +619,10 @@ impl Store {
     }
 }
 
-pub(crate) fn no_location() -> Refused {
-    Refused::new("locationId", "no such location")
+pub(crate) fn no_location() -> ChangeRefused {
+    ChangeRefused::new("locationId", "no such location")
 }
 
-fn no_product() -> Refused {
-    Refused::new("id", "no such product")
+fn no_product() -> ChangeRefused {
+    ChangeRefused::new("id", "no such product")
 }

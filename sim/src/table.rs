@@ -11,13 +11,13 @@ pub(crate) trait Record {
     fn updated_at(&self) -> Timestamp;
 }
 
-pub(crate) struct Table<T> {
+pub(crate) struct RecordTable<T> {
     rows: BTreeMap<u64, T>,
     /// The second of the last change, and the id.
     changes: BTreeSet<(i64, u64)>,
 }
 
-impl<T> Default for Table<T> {
+impl<T> Default for RecordTable<T> {
     fn default() -> Self {
         Self {
             rows: BTreeMap::new(),
@@ -27,12 +27,12 @@ impl<T> Default for Table<T> {
 }
 
 /// A list's rows in the order asked for, from either end.
-pub(crate) type Rows<'a, T> = Box<dyn DoubleEndedIterator<Item = &'a T> + 'a>;
+pub(crate) type TableRows<'a, T> = Box<dyn DoubleEndedIterator<Item = &'a T> + 'a>;
 
 /// From where to where, in ascending order.
 pub(crate) type Bounds<K> = (Bound<K>, Bound<K>);
 
-impl<T: Record> Table<T> {
+impl<T: Record> RecordTable<T> {
     pub(crate) fn insert(&mut self, row: T) {
         self.changes
             .insert((row.updated_at().as_second(), row.id()));
@@ -71,12 +71,12 @@ impl<T: Record> Table<T> {
     }
 
     /// The rows with ids within the bounds.
-    pub(crate) fn by_id(&self, bounds: Bounds<u64>) -> Rows<'_, T> {
+    pub(crate) fn by_id(&self, bounds: Bounds<u64>) -> TableRows<'_, T> {
         Box::new(self.rows.range(ordered(bounds)).map(|(_, row)| row))
     }
 
     /// The rows whose second of change and id lie within the bounds.
-    pub(crate) fn by_change(&self, bounds: Bounds<(i64, u64)>) -> Rows<'_, T> {
+    pub(crate) fn by_change(&self, bounds: Bounds<(i64, u64)>) -> TableRows<'_, T> {
         Box::new(
             self.changes
                 .range(ordered(bounds))
@@ -125,15 +125,15 @@ mod tests {
         }
     }
 
-    fn table() -> Table<Row> {
-        let mut table = Table::default();
+    fn table() -> RecordTable<Row> {
+        let mut table = RecordTable::default();
         for (id, second) in [(1, 30), (2, 10), (3, 20)] {
             table.insert(Row(id, second));
         }
         table
     }
 
-    fn ids(rows: Rows<'_, Row>) -> Vec<u64> {
+    fn ids(rows: TableRows<'_, Row>) -> Vec<u64> {
         rows.map(|row| row.0).collect()
     }
 

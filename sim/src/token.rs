@@ -4,11 +4,11 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use crate::app::{NoToken, TOKEN_LIFE};
-use crate::shop::{Shop, lock};
+use crate::shop::{SimShop, lock};
 
 /// Answers a request for a token.
-pub(crate) fn answer(shop: &Shop, body: &[u8]) -> (StatusCode, Value) {
-    let request = Request::read(body);
+pub(crate) fn answer(shop: &SimShop, body: &[u8]) -> (StatusCode, Value) {
+    let request = TokenRequest::read(body);
     let client = (request.text("client_id"), request.text("client_secret"));
     let granted = lock(&shop.app).grant(request.text("grant_type"), client, shop.clock.now());
     match granted {
@@ -46,9 +46,9 @@ pub(crate) fn answer(shop: &Shop, body: &[u8]) -> (StatusCode, Value) {
     }
 }
 
-struct Request(Vec<(String, String)>);
+struct TokenRequest(Vec<(String, String)>);
 
-impl Request {
+impl TokenRequest {
     fn read(body: &[u8]) -> Self {
         if let Ok(Value::Object(fields)) = serde_json::from_slice(body) {
             let text = |(name, value): (String, Value)| Some((name, value.as_str()?.to_owned()));

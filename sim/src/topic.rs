@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 /// A webhook topic as the header writes it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Topic(pub(crate) &'static str);
+pub(crate) struct SimTopic(pub(crate) &'static str);
 
-impl Topic {
+impl SimTopic {
     pub(crate) const APP_SCOPES_UPDATE: Self = Self("app/scopes_update");
     pub(crate) const APP_UNINSTALLED: Self = Self("app/uninstalled");
     pub(crate) const BULK_OPERATIONS_FINISH: Self = Self("bulk_operations/finish");
@@ -67,7 +67,7 @@ impl Topic {
 
 /// What a webhook's body is about. The body itself is written only when it is sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Subject {
+pub(crate) enum TopicSubject {
     Customer(u64),
     /// What an order's edit changed, by its number.
     Edit {
@@ -122,9 +122,9 @@ pub(crate) enum Subject {
 }
 
 /// Something to be told to whoever subscribed.
-pub(crate) struct Notice {
-    pub(crate) topic: Topic,
-    pub(crate) subject: Subject,
+pub(crate) struct TopicNotice {
+    pub(crate) topic: SimTopic,
+    pub(crate) subject: TopicSubject,
     /// The action that caused it; several notices may share one.
     pub(crate) event: u64,
     pub(crate) triggered_at: Timestamp,

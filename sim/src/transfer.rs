@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use crate::clock::to_second;
 use crate::record::{AVAILABLE, INCOMING, RESERVED};
 use crate::sale::{Changes, MAX_SOLD};
-use crate::store::{Refused, Store, no_location};
-use crate::topic::{Subject, Topic};
+use crate::store::{ChangeRefused, SimStore, no_location};
+use crate::topic::{SimTopic, TopicSubject};
 
 /// Lines of one transfer.
 const MAX_LINES: usize = 200;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Status {
+pub(crate) enum TransferStatus {
     Draft,
     ReadyToShip,
     InProgress,
@@ -22,7 +22,7 @@ pub(crate) enum Status {
     Canceled,
 }
 
-impl Status {
+impl TransferStatus {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Draft => "DRAFT",
@@ -34,54 +34,56 @@ impl Status {
     }
 }
 
-pub(crate) struct Transfer {
+pub(crate) struct SimTransfer {
     pub(crate) id: u64,
     /// None where it comes from outside, for instance from a supplier.
     pub(crate) origin: Option<u64>,
     pub(crate) destination: u64,
-    pub(crate) lines: Vec<Line>,
+    pub(crate) lines: Vec<SimTransferLine>,
     /// All that it was and is, and since when; the first is a draft.
-    pub(crate) steps: Vec<(Status, Timestamp)>,
+    pub(crate) steps: Vec<(TransferStatus, Timestamp)>,
 }
 
-pub(crate) struct Line {
+pub(crate) struct SimTransferLine {
     pub(crate) id: u64,
     pub(crate) item: u64,
     pub(crate) quantity: i64,
 }
 
-impl Transfer {
-    pub(crate) fn status(&self) -> Status {
+impl SimTransfer {
+    pub(crate) fn status(&self) -> TransferStatus {
         self.steps
             .last()
-            .map_or(Status::Draft, |(status, _)| *status)
+            .map_or(TransferStatus::Draft, |(status, _)| *status)
     }
 
     /// What a step does to the stock and which topic tells of it; nothing where it cannot be taken now.
-    fn step(&self, to: Status) -> Option<(Changes, Topic)> {
+    fn step(&self, to: TransferStatus) -> Option<(Changes, SimTopic)> {
         type Parts<'a> = &'a [(usize, i64)];
         let (at_origin, at_destination, topic): (Parts<'_>, Parts<'_>, _) =
             match (self.status(), to) {
-                (Status::Draft, Status::ReadyToShip) => (
+                (TransferStatus::Draft, TransferStatus::ReadyToShip) => (
                     &[(AVAILABLE, -1), (RESERVED, 1)],
                     &[],
-                    Topic::INVENTORY_TRANSFERS_READY_TO_SHIP,
+                    SimTopic::INVENTORY_TRANSFERS_READY_TO_SHIP,
                 ),
-                (Status::ReadyToShip, Status::InProgress) => (
+                (TransferStatus::ReadyToShip, TransferStatus::InProgress) => (
                     &[(RESERVED, -1)],
                     &[(INCOMING, 1)],
-                    Topic::INVENTORY_TRANSFERS_UPDATED,
+                    SimTopic::INVENTORY_TRANSFERS_UPDATED,
                 ),
-                (Status::InProgress, Status::Transferred) => (
+                (TransferStatus::InProgress, TransferStatus::Transferred) => (
                     &[],
                     &[(INCOMING, -1), (AVAILABLE, 1)],
-                    Topic::INVENTORY_TRANSFERS_COMPLETE,
+                    SimTopic::INVENTORY_TRANSFERS_COMPLETE,
                 ),
-                (Status::Draft, Status::Canceled) => (&[], &[], Topic::INVENTORY_TRANSFERS_CANCEL),
-                (Status::ReadyToShip, Status::Canceled) => (
+                (TransferStatus::Draft, TransferStatus::Canceled) => {
+                    (&[], &[], SimTopic::INVENTORY_TRANSFERS_CANCEL)
+                }
+                (TransferStatus::ReadyToShip, TransferStatus::Canceled) => (
                     &[(RESERVED, -1), (AVAILABLE, 1)],
                     &[],
-                    Topic::INVENTORY_TRANSFERS_CANCEL,
+                    SimTopic::INVENTORY_TRANSFERS_CANCEL,
                 ),
                 _ => return None,
             };
@@ -103,7 +105,7 @@ impl Transfer {
     }
 }
 
-impl Store {
+impl SimStore {
     /// A draft, of which nobody is told; items come with their units.
     pub(crate) fn draft_transfer(
         &mut self,
@@ -111,25 +113,28 @@ impl Store {
         destination: u64,
         items: &[(u64, i64)],
         now: Timestamp,
-    ) -> Result<u64, Refused> {
+    ) -> Result<u64, ChangeRefused> {
         if origin == Some(destination) {
-            return Err(Refused::new(
+            return Err(ChangeRefused::new(
                 "destinationId",
                 "must be another location than originId",
             ));
         }
         if !(1..=MAX_LINES).contains(&items.len()) {
-            return Err(Refused::new("items", format!("must be 1 to {MAX_LINES}")));
+            return Err(ChangeRefused::new(
+                "items",
+                format!("must be 1 to {MAX_LINES}"),
+            ));
         }
         for (index, (item, quantity)) in items.iter().enumerate() {
             if items[..index].iter().any(|(other, _)| other == item) {
-                return Err(Refused::new(
+                return Err(ChangeRefused::new(
                     "items",
                     format!("item {item} is listed twice"),
                 ));
             }
             if !(1..=MAX_SOLD).contains(quantity) {
-                return Err(Refused::new(
+                return Err(ChangeRefused::new(
                     "quantity",
                     format!("must be between 1 and {MAX_SOLD}"),
                 ));
@@ -140,16 +145,16 @@ impl Store {
             }
         }
         let id = self.next_id();
-        let lines = items.iter().map(|(item, quantity)| Line {
+        let lines = items.iter().map(|(item, quantity)| SimTransferLine {
             id: self.next_id(),
             item: *item,
             quantity: *quantity,
         });
         let lines = lines.collect();
-        let steps = vec![(Status::Draft, to_second(now))];
+        let steps = vec![(TransferStatus::Draft, to_second(now))];
         self.transfers.insert(
             id,
-            Transfer {
+            SimTransfer {
                 id,
                 origin,
                 destination,
@@ -164,15 +169,15 @@ impl Store {
     pub(crate) fn move_transfer(
         &mut self,
         id: u64,
-        to: Status,
+        to: TransferStatus,
         now: Timestamp,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ChangeRefused> {
         let transfer = self
             .transfers
             .get(&id)
-            .ok_or_else(|| Refused::new("id", "no such transfer"))?;
+            .ok_or_else(|| ChangeRefused::new("id", "no such transfer"))?;
         let (changes, topic) = transfer.step(to).ok_or_else(|| {
-            Refused::new(
+            ChangeRefused::new(
                 "action",
                 format!("is not for a transfer that is {}", transfer.status().name()),
             )
@@ -184,7 +189,7 @@ impl Store {
                 .find(|(state, delta)| level.quantities[*state] + delta < 0)
             {
                 let left = level.quantities[*state];
-                return Err(Refused::new(
+                return Err(ChangeRefused::new(
                     "quantity",
                     format!("there are only {left} at location {place}"),
                 ));
@@ -199,7 +204,7 @@ impl Store {
             transfer.steps.push((to, to_second(now)));
             self.tell(
                 topic,
-                Subject::Transfer {
+                TopicSubject::Transfer {
                     transfer: id,
                     index,
                 },
@@ -209,9 +214,9 @@ impl Store {
         Ok(())
     }
 
-    fn stocked(&self, item: u64, place: u64) -> Result<&crate::record::Level, Refused> {
+    fn stocked(&self, item: u64, place: u64) -> Result<&crate::record::SimLevel, ChangeRefused> {
         let missing = || {
-            Refused::new(
+            ChangeRefused::new(
                 "inventoryItemId",
                 format!("{item} is not stocked at location {place}"),
             )

@@ -2,12 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::record::{Customer, Item, Level, Location, Order, Product, STATES, Variant, price};
-use crate::store::Store;
-use crate::transfer::{Line, Transfer};
+use crate::record::{
+    Item, STATES, SimCustomer, SimLevel, SimLocation, SimOrder, SimProduct, SimVariant, price,
+};
+use crate::store::SimStore;
+use crate::transfer::{SimTransfer, SimTransferLine};
 
 /// Everything, with ids as numeric strings and times in UTC. It is a text: as values, a large shop takes gigabytes.
-pub(crate) fn truth(store: &Store) -> String {
+pub(crate) fn truth(store: &SimStore) -> String {
     let mut text = format!("{{\"shop\":{}", json!(store.shop.domain));
     section(&mut text, "products", store.products.iter().map(product));
     section(
@@ -47,7 +49,7 @@ fn section(text: &mut String, name: &str, rows: impl Iterator<Item = Value>) {
     text.push(']');
 }
 
-fn variant(store: &Store, variant: &Variant) -> Value {
+fn variant(store: &SimStore, variant: &SimVariant) -> Value {
     json!({
         "id": variant.id.to_string(),
         "productId": variant.product.to_string(),
@@ -64,8 +66,8 @@ fn variant(store: &Store, variant: &Variant) -> Value {
     })
 }
 
-pub(crate) fn transfer(transfer: &Transfer) -> Value {
-    let line = |line: &Line| json!({ "id": line.id.to_string(), "inventoryItemId": line.item.to_string(), "quantity": line.quantity });
+pub(crate) fn transfer(transfer: &SimTransfer) -> Value {
+    let line = |line: &SimTransferLine| json!({ "id": line.id.to_string(), "inventoryItemId": line.item.to_string(), "quantity": line.quantity });
     json!({
         "id": transfer.id.to_string(),
         "originId": transfer.origin.map(|id| id.to_string()),
@@ -86,7 +88,7 @@ fn item(item: &Item) -> Value {
     })
 }
 
-fn customer(customer: &Customer) -> Value {
+fn customer(customer: &SimCustomer) -> Value {
     json!({
         "id": customer.id.to_string(),
         "name": format!("{} {}", customer.first_name, customer.last_name),
@@ -96,7 +98,7 @@ fn customer(customer: &Customer) -> Value {
     })
 }
 
-pub(crate) fn product(product: &Product) -> Value {
+pub(crate) fn product(product: &SimProduct) -> Value {
     json!({
         "id": product.id.to_string(),
         "title": product.title,
@@ -111,7 +113,7 @@ pub(crate) fn product(product: &Product) -> Value {
     })
 }
 
-pub(crate) fn location(location: &Location) -> Value {
+pub(crate) fn location(location: &SimLocation) -> Value {
     json!({
         "id": location.id.to_string(),
         "name": location.name,
@@ -122,7 +124,7 @@ pub(crate) fn location(location: &Location) -> Value {
     })
 }
 
-pub(crate) fn level(level: &Level) -> Value {
+pub(crate) fn level(level: &SimLevel) -> Value {
     let mut row = Map::from_iter([
         ("inventoryItemId".to_owned(), json!(level.item.to_string())),
         ("locationId".to_owned(), json!(level.location.to_string())),
@@ -141,7 +143,7 @@ pub(crate) fn level(level: &Level) -> Value {
 }
 
 /// An order as the dump and the answer to a sale have it.
-pub(crate) fn order(order: &Order) -> Value {
+pub(crate) fn order(order: &SimOrder) -> Value {
     let lines = order.lines.iter().map(|line| {
         json!({
             "id": line.id.to_string(),

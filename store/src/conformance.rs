@@ -371,6 +371,16 @@ pub(crate) fn order_of(id: u64, customer: Option<CustomerId>, second: i64) -> Ch
     })
 }
 
+fn location(id: u64) -> Location {
+    Location {
+        id: id.try_into().unwrap(),
+        name: "Berlin".to_owned(),
+        active: true,
+        fulfillment_service: false,
+        updated_at: at(0),
+    }
+}
+
 fn level_key(item: u64) -> RecordKey {
     RecordKey::Level(item.try_into().unwrap(), 1_u64.try_into().unwrap())
 }

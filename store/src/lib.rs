@@ -57,7 +57,7 @@ pub enum StoreError {
 /// A record to read again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marked {
-    /// Which.
+    /// The record to be read again.
     pub key: RecordKey,
     /// Its mark now.
     pub mark: Mark,
@@ -78,7 +78,7 @@ pub struct Backlog {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliverySummary {
-    /// Which.
+    /// The webhook's id at Shopify.
     pub webhook_id: WebhookId,
     /// For instance `orders/create`.
     pub topic: String,

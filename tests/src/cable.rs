@@ -11,14 +11,14 @@ use tokio::task::JoinSet;
 /// Carries every connection made to it on to a daemon.
 pub struct Cable {
     address: String,
-    fate: watch::Sender<(u64, Fate)>,
+    fate: watch::Sender<(u64, CableFate)>,
     /// Bytes that may still come from the daemon before the connections are cut.
     left: Arc<AtomicUsize>,
     _carrying: JoinSet<()>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Fate {
+enum CableFate {
     Cut,
     Silent,
 }
@@ -28,7 +28,7 @@ impl Cable {
     pub async fn to(daemon: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let (fate, fates) = watch::channel((0, Fate::Cut));
+        let (fate, fates) = watch::channel((0, CableFate::Cut));
         let left = Arc::new(AtomicUsize::new(usize::MAX));
         let (daemon, bytes) = (daemon.to_owned(), Arc::clone(&left));
         let mut carrying = JoinSet::new();
@@ -61,13 +61,13 @@ impl Cable {
     /// Cuts what is connected; both sides see it. What connects anew is carried.
     pub fn is_cut(&self) {
         self.fate
-            .send_modify(|(turn, fate)| (*turn, *fate) = (*turn + 1, Fate::Cut));
+            .send_modify(|(turn, fate)| (*turn, *fate) = (*turn + 1, CableFate::Cut));
     }
 
     /// Carries nothing more on what is connected, and closes nothing. What connects anew is carried.
     pub fn falls_silent(&self) {
         self.fate
-            .send_modify(|(turn, fate)| (*turn, *fate) = (*turn + 1, Fate::Silent));
+            .send_modify(|(turn, fate)| (*turn, *fate) = (*turn + 1, CableFate::Silent));
     }
 
     /// Cuts what is connected once the daemon has sent so many bytes more.
@@ -79,7 +79,7 @@ impl Cable {
 async fn carry(
     near: TcpStream,
     far: TcpStream,
-    mut fates: watch::Receiver<(u64, Fate)>,
+    mut fates: watch::Receiver<(u64, CableFate)>,
     left: &AtomicUsize,
 ) {
     let (mut near_in, mut near_out) = near.into_split();
@@ -106,7 +106,7 @@ async fn carry(
         _ = fates.changed() => {}
     }
     let fate = fates.borrow().1;
-    if let Fate::Silent = fate {
+    if let CableFate::Silent = fate {
         std::future::pending::<()>().await;
     }
 }

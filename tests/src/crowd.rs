@@ -15,7 +15,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::eventually;
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type CrowdSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Pause before the next attempt to connect, as a client with little patience.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -23,12 +23,12 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Clients in `/oda` that listen to everything in stock.
 pub struct Crowd {
     members: Vec<Arc<Member>>,
-    orders: watch::Sender<(u64, Order)>,
+    orders: watch::Sender<(u64, CrowdOrder)>,
     _at_work: JoinSet<()>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Order {
+enum CrowdOrder {
     /// The client hangs up.
     Drop,
     /// Connect anew, and leave the old connection open and unread.
@@ -47,7 +47,7 @@ struct Member {
 impl Crowd {
     /// Connects one client for each token and waits until all have subscribed.
     pub async fn gathers(address: &str, tokens: Vec<String>) -> Self {
-        let (orders, heard) = watch::channel((0, Order::Drop));
+        let (orders, heard) = watch::channel((0, CrowdOrder::Drop));
         let (mut at_work, mut members) = (JoinSet::new(), Vec::new());
         for token in tokens {
             let member = Arc::<Member>::default();
@@ -74,13 +74,13 @@ impl Crowd {
     /// All hang up, and come back.
     pub fn hangs_up(&self) {
         self.orders
-            .send_modify(|(turn, order)| (*turn, *order) = (*turn + 1, Order::Drop));
+            .send_modify(|(turn, order)| (*turn, *order) = (*turn + 1, CrowdOrder::Drop));
     }
 
     /// All connect anew while the daemon still believes in their old connections.
     pub fn leaves_ghosts(&self) {
         self.orders
-            .send_modify(|(turn, order)| (*turn, *order) = (*turn + 1, Order::Leave));
+            .send_modify(|(turn, order)| (*turn, *order) = (*turn + 1, CrowdOrder::Leave));
     }
 
     /// Waits until all were recovered so often.
@@ -130,7 +130,7 @@ async fn listen(
     url: String,
     token: String,
     member: Arc<Member>,
-    mut orders: watch::Receiver<(u64, Order)>,
+    mut orders: watch::Receiver<(u64, CrowdOrder)>,
 ) {
     let (mut pid, mut offset, mut ghosts) = (Value::Null, Value::Null, Vec::new());
     loop {
@@ -163,7 +163,7 @@ async fn listen(
             };
             hear(text, &mut socket, &member, &mut pid, &mut offset).await;
         }
-        if let Order::Leave = orders.borrow_and_update().1 {
+        if let CrowdOrder::Leave = orders.borrow_and_update().1 {
             ghosts.push(socket);
         } else {
             drop(socket);
@@ -174,7 +174,7 @@ async fn listen(
 
 async fn hear(
     text: &str,
-    socket: &mut Socket,
+    socket: &mut CrowdSocket,
     member: &Member,
     pid: &mut Value,
     offset: &mut Value,

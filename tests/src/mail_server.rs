@@ -18,7 +18,7 @@ use crate::free_address;
 /// A server at an address that stays the same while it comes and goes.
 pub struct MailServer {
     address: String,
-    desk: Arc<Mutex<Desk>>,
+    desk: Arc<Mutex<MailDesk>>,
     serving: JoinSet<()>,
     security: &'static str,
     tls: Option<(TempDir, TlsAcceptor)>,
@@ -46,7 +46,7 @@ pub enum Mood {
 }
 
 #[derive(Default)]
-struct Desk {
+struct MailDesk {
     mood: Mood,
     mails: Vec<Mail>,
     refused: usize,
@@ -161,7 +161,7 @@ async fn meet(
     stream: TcpStream,
     security: &str,
     tls: Option<TlsAcceptor>,
-    desk: Arc<Mutex<Desk>>,
+    desk: Arc<Mutex<MailDesk>>,
 ) -> Option<()> {
     const GREETING: &[u8] = b"220 mail.example\r\n";
     let mut stream = BufReader::new(stream);
@@ -186,7 +186,7 @@ async fn meet(
     talk(stream, desk).await
 }
 
-async fn talk<S>(mut stream: BufReader<S>, desk: Arc<Mutex<Desk>>) -> Option<()>
+async fn talk<S>(mut stream: BufReader<S>, desk: Arc<Mutex<MailDesk>>) -> Option<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 /// Listens until it is dropped.
 pub struct Receiver {
     address: String,
-    desk: Arc<Mutex<Desk>>,
+    desk: Arc<Mutex<ReceiverDesk>>,
     _serving: JoinSet<()>,
 }
 
@@ -28,7 +28,7 @@ pub struct Received {
 }
 
 #[derive(Default)]
-struct Desk {
+struct ReceiverDesk {
     answers: VecDeque<u16>,
     received: Vec<Received>,
 }
@@ -38,7 +38,7 @@ impl Receiver {
     pub async fn opens() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let desk = Arc::<Mutex<Desk>>::default();
+        let desk = Arc::<Mutex<ReceiverDesk>>::default();
         let (mut serving, kept) = (JoinSet::new(), Arc::clone(&desk));
         serving.spawn(async move {
             let mut talking = JoinSet::new();
@@ -69,7 +69,7 @@ impl Receiver {
     }
 }
 
-async fn talk(stream: TcpStream, desk: Arc<Mutex<Desk>>) -> Option<()> {
+async fn talk(stream: TcpStream, desk: Arc<Mutex<ReceiverDesk>>) -> Option<()> {
     let mut stream = BufReader::new(stream);
     loop {
         let mut line = String::new();

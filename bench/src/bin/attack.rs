@@ -168,7 +168,7 @@ impl Attack {
 
 /// What is attacked, and what attackers know.
 #[derive(Serialize, Deserialize)]
-struct Target {
+struct AttackTarget {
     address: String,
     shop: String,
     guest: String,
@@ -243,7 +243,7 @@ async fn row(attack: Attack, attackers: usize, scale: Scale) -> anyhow::Result<V
     let recorded = body(&levels[0], 0, Timestamp::from_second(now_seconds())?);
     let signature = sign(&recorded)?;
     let ready = world.read("/readyz").await?;
-    let target = Target {
+    let target = AttackTarget {
         address: world.address.clone(),
         shop: world.store.shop.clone(),
         guest: world.token_of("guest", "attacker")?,
@@ -355,7 +355,7 @@ async fn honest(
 }
 
 /// The attackers, until they are stopped. Every second they print what they did and what was refused.
-async fn attackers_process(name: &str, count: usize, target: Target) -> anyhow::Result<()> {
+async fn attackers_process(name: &str, count: usize, target: AttackTarget) -> anyhow::Result<()> {
     let attack = Attack::named(name).context("no such attack")?;
     let target = Arc::new(target);
     let mut attacking = JoinSet::new();
@@ -371,7 +371,7 @@ async fn attackers_process(name: &str, count: usize, target: Target) -> anyhow::
 }
 
 /// Does harm until it is stopped, over one connection after the other.
-async fn attacks(attack: Attack, target: Arc<Target>, number: usize) {
+async fn attacks(attack: Attack, target: Arc<AttackTarget>, number: usize) {
     loop {
         // What the daemon does about it is measured elsewhere.
         let _ = attack_once(attack, &target, number).await;
@@ -380,7 +380,7 @@ async fn attacks(attack: Attack, target: Arc<Target>, number: usize) {
 }
 
 /// Does harm over one connection for as long as that lasts.
-async fn attack_once(attack: Attack, target: &Target, number: usize) -> anyhow::Result<()> {
+async fn attack_once(attack: Attack, target: &AttackTarget, number: usize) -> anyhow::Result<()> {
     let stream = target
         .connect(if attack == Attack::Idle { 0 } else { number })
         .await?;
@@ -471,7 +471,7 @@ async fn attack_once(attack: Attack, target: &Target, number: usize) -> anyhow::
     Ok(())
 }
 
-impl Target {
+impl AttackTarget {
     /// A connection from the `n`th address of attackers, none of which is an honest one's.
     async fn connect(&self, n: usize) -> anyhow::Result<TcpStream> {
         let host = u16::try_from(n).unwrap_or_default();

@@ -176,7 +176,7 @@ async fn main() -> anyhow::Result<()> {
 
 /// A level as webhooks name it, and its product.
 #[derive(Clone)]
-struct Level {
+struct IntakeLevel {
     item: String,
     location: String,
     variant: String,
@@ -184,7 +184,7 @@ struct Level {
 }
 
 /// Every level of the shop.
-async fn levels(world: &mut World) -> anyhow::Result<Vec<Level>> {
+async fn levels(world: &mut World) -> anyhow::Result<Vec<IntakeLevel>> {
     let truth = world.store.truth().await?;
     let list = |what: &str| truth[what].as_array().cloned().unwrap_or_default();
     let text = |of: &Value, field: &str| of[field].as_str().unwrap_or_default().to_owned();
@@ -196,7 +196,7 @@ async fn levels(world: &mut World) -> anyhow::Result<Vec<Level>> {
         let item = text(level, "inventoryItemId");
         let variant = variants.get(&item).context("every item is a variant's")?;
         let (variant, product) = (text(variant, "id"), text(variant, "productId"));
-        anyhow::Ok(Level {
+        anyhow::Ok(IntakeLevel {
             location: text(level, "locationId"),
             item,
             variant,
@@ -207,7 +207,7 @@ async fn levels(world: &mut World) -> anyhow::Result<Vec<Level>> {
 }
 
 /// What came of webhooks that the daemon took.
-struct Load {
+struct IntakeLoad {
     count: usize,
     took: Duration,
     latencies: Vec<Duration>,
@@ -217,7 +217,7 @@ struct Load {
     own: Duration,
 }
 
-impl Load {
+impl IntakeLoad {
     fn lags(&self) -> String {
         spread(&self.lags)
     }
@@ -242,12 +242,12 @@ impl Load {
 /// Tells of every level in turn, and follows some of the events; then everything must be in the mirror.
 async fn under_load(
     world: &mut World,
-    levels: &[Level],
+    levels: &[IntakeLevel],
     day: i64,
     rate: u32,
     time: Duration,
     followed: usize,
-) -> anyhow::Result<Load> {
+) -> anyhow::Result<IntakeLoad> {
     let mut products: Vec<&str> = levels.iter().map(|level| &*level.product).collect();
     products.dedup();
     products.truncate(followed);
@@ -324,7 +324,7 @@ async fn under_load(
         );
     }
     lags.sort_unstable();
-    Ok(Load {
+    Ok(IntakeLoad {
         count,
         took: sent.took,
         latencies: sent.latencies,
@@ -355,13 +355,13 @@ fn available(day: i64, number: usize) -> i64 {
 
 /// Bodies of `inventory_levels/update`: every level in turn, each a second later than the time before.
 fn small(
-    levels: &[Level],
+    levels: &[IntakeLevel],
     day: i64,
     begins: i64,
 ) -> impl Fn(usize) -> String + Clone + Send + use<> {
-    let levels: Arc<[Level]> = levels.into();
+    let levels: Arc<[IntakeLevel]> = levels.into();
     move |number| {
-        let Level { item, location, .. } = &levels[number % levels.len()];
+        let IntakeLevel { item, location, .. } = &levels[number % levels.len()];
         let round = i64::try_from(number / levels.len()).unwrap_or(i64::MAX);
         let at = Timestamp::from_second(begins.saturating_add(round)).unwrap_or(Timestamp::MAX);
         let body = format!(
@@ -373,7 +373,7 @@ fn small(
 }
 
 /// Bodies of `orders/create`: each another order from that one on, of three lines, with much that nobody here asks for.
-fn large(levels: &[Level], first: usize) -> impl Fn(usize) -> String + Clone + Send + use<> {
+fn large(levels: &[IntakeLevel], first: usize) -> impl Fn(usize) -> String + Clone + Send + use<> {
     let variants: Arc<[String]> = levels.iter().map(|level| level.variant.clone()).collect();
     let address = json!({
         "first_name": "Invented", "last_name": "Person", "address1": "1 Nowhere Street", "address2": null, "city": "Nowhere",

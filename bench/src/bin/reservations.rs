@@ -69,10 +69,14 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-type Rows = Vec<(&'static str, String)>;
+type ReservationRows = Vec<(&'static str, String)>;
 
 /// Everybody gets what they want, as fast as it goes.
-async fn plenty(world: &mut World, hot: &Spot, scale: ReservationScale) -> anyhow::Result<Rows> {
+async fn plenty(
+    world: &mut World,
+    hot: &Spot,
+    scale: ReservationScale,
+) -> anyhow::Result<ReservationRows> {
     let (cpu, own, begun) = (world.daemon.cpu()?, own_cpu()?, Instant::now());
     let load = load(world, hot, scale.clients, REQUESTS_MAX, scale.time).await?;
     let (took, used, own) = (
@@ -121,7 +125,7 @@ async fn shortage(
     world: &mut World,
     scarce: &Spot,
     scale: ReservationScale,
-) -> anyhow::Result<Rows> {
+) -> anyhow::Result<ReservationRows> {
     let (there, wanted) = (scale.scarce, 2 * scale.scarce);
     let load = load(world, scarce, scale.clients, wanted, BOUND_MAX).await?;
     anyhow::ensure!(
@@ -146,12 +150,12 @@ async fn shortage(
 
 /// What came of many requests.
 #[derive(Default)]
-struct Load {
+struct ReservationLoad {
     latencies: Vec<Duration>,
     refused: u64,
 }
 
-impl Load {
+impl ReservationLoad {
     fn acknowledged(&self) -> u64 {
         self.latencies.len() as u64
     }
@@ -181,7 +185,7 @@ async fn load(
     clients: usize,
     requests: u64,
     time: Duration,
-) -> anyhow::Result<Load> {
+) -> anyhow::Result<ReservationLoad> {
     let body = json!({
         "items": [{ "inventoryItemId": spot.item, "locationId": spot.location, "quantity": 1 }],
         "reason": "bench",
@@ -197,7 +201,7 @@ async fn load(
     for mut client in connected {
         let (asked, body) = (Arc::clone(&asked), body.clone());
         tasks.spawn(async move {
-            let mut load = Load::default();
+            let mut load = ReservationLoad::default();
             while asked.fetch_add(1, Ordering::Relaxed) < requests && Instant::now() < deadline {
                 let begun = Instant::now();
                 if reserve(&mut client, body.clone()).await? {
@@ -209,7 +213,7 @@ async fn load(
             anyhow::Ok(load)
         });
     }
-    let mut sum = Load::default();
+    let mut sum = ReservationLoad::default();
     while let Some(load) = tasks.join_next().await {
         let load = load??;
         sum.latencies.extend(load.latencies);

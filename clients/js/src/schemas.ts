@@ -24,7 +24,7 @@ export type Command =
     kind: 'commit';
     /** The order, when there is one. */
     orderId?: number | string | null;
-    /** Which reservation. */
+    /** The id that the reserve command was answered with. */
     reservationId: string;
     /** Through which door the sale went. */
     sale: Sale;
@@ -32,7 +32,7 @@ export type Command =
   /** Let a reservation last longer. */
   | {
     kind: 'extend';
-    /** Which reservation. */
+    /** The id that the reserve command was answered with. */
     reservationId: string;
     /** From now, in seconds. */
     ttlSeconds?: number | null;
@@ -40,14 +40,14 @@ export type Command =
   /** Give a reservation back. */
   | {
     kind: 'release';
-    /** Which reservation. */
+    /** The id that the reserve command was answered with. */
     reservationId: string;
   }
   /** Reserve stock, all of it or none. */
   | {
     /** Repeating the command with the same key changes nothing. */
     idempotencyKey?: string | null;
-    /** What to reserve. */
+    /** The items to reserve, each with its location and quantity. */
     items: ReserveItem[];
     kind: 'reserve';
     /** Why, for the audit trail. */
@@ -86,7 +86,7 @@ export type CommandKind =
   | 'extend'
   /** Give a reservation back. */
   | 'release'
-  /** Reserve stock. */
+  /** Set stock aside for somebody. */
   | 'reserve'
   /** Set a quantity. */
   | 'update';
@@ -645,7 +645,7 @@ export interface ReservationAnswer {
 
 /** Stock set aside for somebody. */
 export interface ReservationShape {
-  /** Who made it. */
+  /** The user who reserved it. */
   createdBy: UserId;
   /** When it ends by itself. */
   expiresAt: string;

@@ -14,7 +14,7 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter,
 use lettre::{Address, Message as Mail};
 use tokio::time::timeout;
 
-use super::message::{Message, Style};
+use super::message::{AlertMessage, Style};
 use super::outlet::{SendRefusal, Sending};
 use crate::config::{Security, Smtp};
 use crate::limits::{
@@ -28,14 +28,14 @@ const LETTER: Style = Style {
 };
 
 /// A mail server and whom it is to reach.
-pub(super) struct Post {
+pub(super) struct MailRoute {
     server: Smtp,
     tls: Option<TlsParameters>,
     credentials: Option<Credentials>,
     to: Vec<Address>,
 }
 
-impl Post {
+impl MailRoute {
     /// Connects to nobody yet.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl Post {
     /// Sends it to one of them.
     pub(super) async fn send(
         &self,
-        message: &Message,
+        message: &AlertMessage,
         recipient: usize,
         sending: &Sending<'_>,
     ) -> Result<(), SendRefusal> {
@@ -85,7 +85,7 @@ impl Post {
 
     fn mail(
         &self,
-        message: &Message,
+        message: &AlertMessage,
         to: &Address,
         sending: &Sending<'_>,
     ) -> Result<Mail, lettre::error::Error> {

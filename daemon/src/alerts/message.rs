@@ -16,7 +16,7 @@ use crate::limits::{ALERT_EVENTS_MAX, ALERT_LINE_CHARS_MAX, ALERT_LINES_MAX};
 
 /// What gathers until it is sent.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Message {
+pub(super) struct AlertMessage {
     /// The last entry of the log that was looked at for it.
     pub(super) until: Sequence,
     /// When the first thing that it tells came to be.
@@ -44,7 +44,7 @@ pub(super) struct Style {
     pub(super) lines_max: usize,
 }
 
-impl Message {
+impl AlertMessage {
     /// One that tells nothing yet of what came after that place.
     pub(super) fn behind(until: Sequence) -> Self {
         let (sections, events) = (BTreeMap::new(), Vec::new());

@@ -24,8 +24,8 @@ use store::{Operation, Position, Store, StoreError};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::email::Post;
-use self::message::Message;
+use self::email::MailRoute;
+use self::message::AlertMessage;
 use self::outlet::{Outlet, SendRefusal, Sending};
 use crate::config::{self, ConfigError, Environment, SecretRef, Terms};
 use crate::limits;
@@ -54,7 +54,7 @@ pub(crate) fn channels(
     for (email, server) in config.email.iter().zip(config.smtp.iter().cycle()) {
         let password = server.password.as_ref();
         let password = password.map(|secret| secret.resolve("alerts.smtp.password", environment));
-        let post = Post::new(server.clone(), password.transpose()?, email.to.clone());
+        let post = MailRoute::new(server.clone(), password.transpose()?, email.to.clone());
         let post = post.map_err(|problem| {
             refuse(
                 "alerts.smtp",
@@ -95,7 +95,7 @@ pub(crate) fn channels(
 }
 
 /// One channel at work.
-pub(crate) struct Reader {
+pub(crate) struct ChannelReader {
     /// Where the log and its own place are.
     pub(crate) store: Arc<dyn Store>,
     /// The clock; the only source of the present time.
@@ -111,16 +111,16 @@ pub(crate) struct Reader {
 }
 
 /// Where a reader is.
-struct Place {
+struct ReaderPlace {
     /// As it is kept.
     kept: Position,
     /// What has gathered behind it.
-    message: Message,
+    message: AlertMessage,
     /// Times that the message under way was sent in vain, since the start.
     tries: u32,
 }
 
-impl Reader {
+impl ChannelReader {
     /// Where this reader goes on: a new one at the log's end, because nobody wants to be told what is long past.
     ///
     /// # Errors
@@ -151,8 +151,8 @@ impl Reader {
     /// Sends until told to stop. What is being sent then is finished first.
     pub(crate) async fn run(self, kept: Position, heartbeat: Heartbeat, stop: CancellationToken) {
         let mut committed = self.store.committed();
-        let message = Message::behind(kept.after);
-        let mut place = Place {
+        let message = AlertMessage::behind(kept.after);
+        let mut place = ReaderPlace {
             kept,
             message,
             tries: 0,
@@ -192,7 +192,7 @@ impl Reader {
     }
 
     /// Sends what is due. How long to wait; `None` until something happens.
-    async fn step(&self, place: &mut Place) -> Result<Option<Duration>, StoreError> {
+    async fn step(&self, place: &mut ReaderPlace) -> Result<Option<Duration>, StoreError> {
         let until = if let Some(until) = place.kept.until {
             self.gather(place, until).await?;
             until
@@ -224,12 +224,12 @@ impl Reader {
             ..place.kept.clone()
         };
         self.keep(&mut place.kept).await;
-        place.message = Message::behind(until);
+        place.message = AlertMessage::behind(until);
         Ok(Some(Duration::ZERO))
     }
 
     /// Looks at what came up to there, or until no more has room.
-    async fn gather(&self, place: &mut Place, until: Sequence) -> Result<(), StoreError> {
+    async fn gather(&self, place: &mut ReaderPlace, until: Sequence) -> Result<(), StoreError> {
         let message = &mut place.message;
         while message.until < until {
             let behind = message.until;
@@ -256,7 +256,7 @@ impl Reader {
     }
 
     /// How long to wait with what has gathered; `None` when that is nothing.
-    fn wait(&self, message: &Message, now: Timestamp) -> Option<Duration> {
+    fn wait(&self, message: &AlertMessage, now: Timestamp) -> Option<Duration> {
         let waited = now
             .duration_since(message.first_at?)
             .try_into()
@@ -290,7 +290,7 @@ impl Reader {
     }
 
     /// Passes what is no concern of this channel; not what the log forgot, before that is told.
-    async fn pass(&self, place: &mut Place, now: Timestamp) {
+    async fn pass(&self, place: &mut ReaderPlace, now: Timestamp) {
         if place.message.missing_since.is_some() {
             return;
         }
@@ -305,8 +305,8 @@ impl Reader {
     }
 
     /// Sends the message to whoever does not have it yet. `Err` is how long to wait before it is tried again.
-    async fn deliver(&self, place: &mut Place, until: Sequence) -> Result<(), Duration> {
-        let Place {
+    async fn deliver(&self, place: &mut ReaderPlace, until: Sequence) -> Result<(), Duration> {
+        let ReaderPlace {
             kept,
             message,
             tries,

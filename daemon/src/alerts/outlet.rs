@@ -14,8 +14,8 @@ use sha2::Sha256;
 use shopify::{Transport, TransportError};
 use tokio::time::timeout;
 
-use super::email::Post;
-use super::message::{Message, Style};
+use super::email::MailRoute;
+use super::message::{AlertMessage, Style};
 use crate::limits::{ALERT_RETRY_AFTER_MAX, ALERT_TIMEOUT};
 
 /// Bytes of a webhook's secret, as Standard Webhooks wants them.
@@ -31,7 +31,7 @@ const CHAT: Style = Style {
 /// Where messages go.
 pub(super) enum Outlet {
     /// To mailboxes.
-    Email(Post),
+    Email(MailRoute),
     /// To a chat.
     Slack(Uri),
     /// To a program, signed.
@@ -81,7 +81,7 @@ impl Outlet {
     /// Sends it to one of the recipients. `Ok` when it was taken.
     pub(super) async fn send(
         &self,
-        message: &Message,
+        message: &AlertMessage,
         recipient: usize,
         sending: &Sending<'_>,
     ) -> Result<(), SendRefusal> {

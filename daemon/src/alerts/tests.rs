@@ -163,7 +163,7 @@ impl World {
 
     async fn opens_with(&mut self, terms: Terms, outlet: Outlet) {
         let began = self.began;
-        let reader = Reader {
+        let reader = ChannelReader {
             store: Arc::clone(&self.store),
             clock: Arc::new(move || {
                 begins_at() + jiff::SignedDuration::try_from(began.elapsed()).unwrap()

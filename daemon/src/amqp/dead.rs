@@ -12,7 +12,7 @@ use lapin::{BasicProperties, Channel, Connection};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use super::{Amqp, DEAD, Problem};
+use super::{Amqp, ConsumerProblem, DEAD};
 use crate::limits;
 
 const REASON: &str = "x-stockd-reason";
@@ -37,7 +37,7 @@ impl Amqp {
         &self,
         came_by: &Channel,
         mut letters: mpsc::Receiver<DeadLetter>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), ConsumerProblem> {
         let mut way = None;
         while let Some(letter) = letters.recv().await {
             let (mut pause, mut waited) = (limits::AMQP_PAUSE_MIN, false);
@@ -65,13 +65,13 @@ impl Amqp {
         &self,
         way: &mut Option<(Connection, Channel)>,
         letter: &DeadLetter,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), ConsumerProblem> {
         let (_, channel) = match way {
             Some(way) => way,
             None => way.insert(
                 timeout(limits::AMQP_TIMEOUT, self.open_way())
                     .await
-                    .map_err(|_| Problem::Silent)??,
+                    .map_err(|_| ConsumerProblem::Silent)??,
             ),
         };
         let options = BasicPublishOptions {
@@ -99,11 +99,11 @@ impl Amqp {
             self.explained("put a message into the queue websocket.events.dead", error)
         })? {
             lapin::Confirmation::Ack(None) => Ok(()),
-            _ => Err(Problem::NotKept),
+            _ => Err(ConsumerProblem::NotKept),
         }
     }
 
-    async fn open_way(&self) -> Result<(Connection, Channel), Problem> {
+    async fn open_way(&self) -> Result<(Connection, Channel), ConsumerProblem> {
         let connection = self.connect("stockd, messages that cannot be read").await?;
         let channel = connection.create_channel().await?;
         channel

@@ -13,7 +13,7 @@ const SOURCE_BYTES_MAX: usize = 128;
 
 /// What counts of a message.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Message<'m> {
+pub(super) struct BrokerMessage<'m> {
     /// For instance `order.shipped`.
     pub(super) routing_key: &'m str,
     /// Its name, where the sender gave it one.
@@ -26,7 +26,7 @@ pub(super) struct Message<'m> {
     pub(super) body: &'m [u8],
 }
 
-impl Message<'_> {
+impl BrokerMessage<'_> {
     /// Reads it.
     pub(super) fn read(&self, shops: &ShopNames) -> Result<PostedEvent, ErrorBody> {
         let body: Map<String, Value> = json::read(self.body).map_err(|problem| {

@@ -37,7 +37,7 @@ use crate::shop::names::ShopNames;
 use crate::shop::posts::PostIntake;
 use crate::supervisor::Heartbeat;
 use dead::DeadLetter;
-use message::Message;
+use message::BrokerMessage;
 
 /// The queue that is ours.
 const QUEUE: &str = "websocket.events";
@@ -80,7 +80,7 @@ impl Figures {
 
 /// Why messages do not come in.
 #[derive(Debug, thiserror::Error)]
-enum Problem {
+enum ConsumerProblem {
     #[error("{0}")]
     Broker(#[from] lapin::Error),
     #[error("the broker ended the queue's consumer")]
@@ -124,11 +124,11 @@ impl Amqp {
         &self,
         heartbeat: &Heartbeat,
         stop: &CancellationToken,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), ConsumerProblem> {
         let opening = timeout(limits::AMQP_TIMEOUT, self.open());
         let (connection, channel, consumer) = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            opened = heartbeat.work(opening) => opened.map_err(|_| Problem::Silent)??,
+            opened = heartbeat.work(opening) => opened.map_err(|_| ConsumerProblem::Silent)??,
         };
         self.figures.connected.store(true, Ordering::Relaxed);
         tracing::info!(queue = QUEUE, "messages of the broker come in");
@@ -141,7 +141,7 @@ impl Amqp {
             let group = tokio::select! {
                 () = stop.cancelled() => break,
                 buried = &mut burying => return buried,
-                group = groups.next() => group.ok_or(Problem::Cancelled)?,
+                group = groups.next() => group.ok_or(ConsumerProblem::Cancelled)?,
             };
             let group: Vec<Delivery> = group.into_iter().collect::<Result<_, _>>()?;
             heartbeat.work(self.take(&channel, group, &dead)).await?;
@@ -155,7 +155,7 @@ impl Amqp {
         Ok(())
     }
 
-    async fn open(&self) -> Result<(Connection, Channel, Consumer), Problem> {
+    async fn open(&self) -> Result<(Connection, Channel, Consumer), ConsumerProblem> {
         let (exchange, queue) = (
             ShortString::from(self.broker.exchange.as_str()),
             ShortString::from(QUEUE),
@@ -197,7 +197,7 @@ impl Amqp {
         Ok((connection, channel, consumer))
     }
 
-    async fn connect(&self, name: &str) -> Result<Connection, Problem> {
+    async fn connect(&self, name: &str) -> Result<Connection, ConsumerProblem> {
         let tls = OwnedTLSConfig {
             identity: None,
             cert_chain: self.broker.authorities.clone(),
@@ -213,14 +213,14 @@ impl Amqp {
                 let remedy =
                     "check user, password and vhost in amqp.url, and that this user may use that vhost"
                         .to_owned();
-                Problem::Refused { deed: "in".to_owned(), words: words.to_string(), remedy }
+                ConsumerProblem::Refused { deed: "in".to_owned(), words: words.to_string(), remedy }
             }
             _ => words.into(),
         })
     }
 
     /// Uses the exchange as it is; makes it where there is none.
-    async fn make_exchange(&self, connection: &Connection) -> Result<(), Problem> {
+    async fn make_exchange(&self, connection: &Connection) -> Result<(), ConsumerProblem> {
         let declare = async |options| {
             // A broker ends the channel that asks for one that is missing.
             let channel = connection.create_channel().await?;
@@ -250,7 +250,11 @@ impl Amqp {
     }
 
     /// Uses a queue as it is, with whatever arguments somebody gave it; makes it where there is none.
-    async fn make_queue(&self, connection: &Connection, queue: &str) -> Result<(), Problem> {
+    async fn make_queue(
+        &self,
+        connection: &Connection,
+        queue: &str,
+    ) -> Result<(), ConsumerProblem> {
         let declare = async |options| {
             let channel = connection.create_channel().await?;
             channel
@@ -272,7 +276,7 @@ impl Amqp {
     }
 
     /// What the broker says of a deed of ours, with what an administrator can do about it.
-    fn explained(&self, deed: &str, words: lapin::Error) -> Problem {
+    fn explained(&self, deed: &str, words: lapin::Error) -> ConsumerProblem {
         let (uri, exchange) = (&self.broker.uri, &self.broker.exchange);
         let remedy = match code(&words) {
             Some(ACCESS_REFUSED) => format!(
@@ -287,7 +291,7 @@ impl Amqp {
             }
             _ => return words.into(),
         };
-        Problem::Refused {
+        ConsumerProblem::Refused {
             deed: deed.to_owned(),
             words: words.to_string(),
             remedy,
@@ -300,7 +304,7 @@ impl Amqp {
         channel: &Channel,
         group: Vec<Delivery>,
         dead: &mpsc::Sender<DeadLetter>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), ConsumerProblem> {
         let (mut statements, mut tags) = (
             Vec::with_capacity(group.len()),
             Vec::with_capacity(group.len()),
@@ -351,9 +355,9 @@ fn code(error: &lapin::Error) -> Option<u16> {
     }
 }
 
-fn message(delivery: &Delivery) -> Message<'_> {
+fn message(delivery: &Delivery) -> BrokerMessage<'_> {
     let properties = &delivery.properties;
-    Message {
+    BrokerMessage {
         routing_key: delivery.routing_key.as_str(),
         id: properties.message_id().as_ref().map(ShortString::as_str),
         sender: properties.app_id().as_ref().map(ShortString::as_str),

@@ -19,7 +19,7 @@ use super::screen::Screen;
 use super::sim::{self, PretendStore};
 use super::terminal::Terminal;
 use super::token::{self, Claims};
-use super::watch::Stream;
+use super::watch::WatchStream;
 use crate::config::{Address, Config, Environment};
 use crate::limits::PAGE_RECORDS_MAX;
 use crate::process::{self, Process, Signals};
@@ -263,7 +263,7 @@ async fn show(
     let terminal = Terminal::of_process(environment);
     let screen = Screen::new(environment, terminal.clone(), panel);
     screen.draw()?;
-    let mut stream = Stream::of_changes(terminal);
+    let mut stream = WatchStream::of_changes(terminal);
     tokio::select! {
         ended = stream.follow(&opened) => ended,
         ended = screen.redraw_when_resized() => ended,

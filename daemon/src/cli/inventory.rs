@@ -20,13 +20,13 @@ use crate::config::Environment;
 )]
 pub(super) struct Inventory {
     #[command(subcommand)]
-    order: Order,
+    order: InventoryOrder,
     #[command(flatten)]
     connection: ShopArgs,
 }
 
 #[derive(Debug, Subcommand)]
-enum Order {
+enum InventoryOrder {
     /// Change the available quantity by a difference.
     #[command(
         after_help = "Example: stockd inventory adjust --item KETTLE-00001-1 --location 7000001032772 --delta -2 --reason broken"
@@ -56,7 +56,7 @@ enum Order {
 /// Which level.
 #[derive(Debug, Args, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Place {
+struct LevelArguments {
     /// Inventory item: its id (a number or a GID), or its SKU if only one item has it.
     #[arg(long, value_name = "ID|SKU", value_parser = NonEmptyStringValueParser::new())]
     #[serde(rename = "inventoryItemId")]
@@ -70,7 +70,7 @@ struct Place {
 /// Why, and how often.
 #[derive(Debug, Args, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Cause {
+struct CauseArguments {
     /// Reason, for the audit trail.
     #[arg(long, value_name = "TEXT")]
     reason: String,
@@ -84,13 +84,13 @@ struct Cause {
 struct Adjust {
     #[command(flatten)]
     #[serde(flatten)]
-    place: Place,
+    place: LevelArguments,
     /// Difference, positive or negative.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     delta: i64,
     #[command(flatten)]
     #[serde(flatten)]
-    cause: Cause,
+    cause: CauseArguments,
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -133,7 +133,7 @@ struct Release {
 struct Reserve {
     #[command(flatten)]
     #[serde(flatten)]
-    place: Place,
+    place: LevelArguments,
     /// Number of units to reserve.
     #[arg(long, value_name = "N")]
     quantity: i64,
@@ -146,14 +146,14 @@ struct Reserve {
     reference: Option<String>,
     #[command(flatten)]
     #[serde(flatten)]
-    cause: Cause,
+    cause: CauseArguments,
 }
 
 #[derive(Debug, Args, Serialize)]
 struct Update {
     #[command(flatten)]
     #[serde(flatten)]
-    place: Place,
+    place: LevelArguments,
     /// Quantity to set the level to.
     #[arg(long, value_name = "N")]
     quantity: i64,
@@ -165,7 +165,7 @@ struct Update {
     expected: Option<i64>,
     #[command(flatten)]
     #[serde(flatten)]
-    cause: Cause,
+    cause: CauseArguments,
 }
 
 impl Inventory {
@@ -184,7 +184,7 @@ impl Inventory {
     }
 }
 
-impl Order {
+impl InventoryOrder {
     /// Puts ids in the place of SKUs and references.
     async fn look_up(&mut self, rest: &ApiClient) -> anyhow::Result<()> {
         match self {

@@ -57,17 +57,17 @@ enum Command {
     /// Revoke tokens at once.
     Revoke(revoke::Revoke),
     /// Run the daemon in the foreground.
-    Run(run::Run),
+    Run(run::RunCommand),
     /// Print the JSON Schema of an event, or the OpenAPI or AsyncAPI document.
-    Schema(schema::Schema),
+    Schema(schema::SchemaCommand),
     /// Run the pretend store alone.
-    Sim(sim::Sim),
+    Sim(sim::SimCommand),
     /// Show how exact a shop's mirror is, what waits and what is wrong.
-    Status(status::Status),
+    Status(status::StatusCommand),
     /// Synchronise a resource and show the progress.
-    Sync(sync::Sync),
+    Sync(sync::SyncCommand),
     /// Print a token, signed with the configured secret.
-    Token(token::Token),
+    Token(token::TokenCommand),
     /// Follow the live stream in the terminal; resume after any interruption.
     Watch(watch::Watch),
 }

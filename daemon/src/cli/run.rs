@@ -10,13 +10,13 @@ use crate::process::{self, Process, Signals};
 /// Runs the daemon until SIGTERM or SIGINT. SIGHUP changes nothing. It tells systemd when it is ready.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: stockd run --config stockd.toml")]
-pub(super) struct Run {
+pub(super) struct RunCommand {
     /// Configuration file to use.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
 }
 
-impl Run {
+impl RunCommand {
     pub(super) async fn run(self, environment: Environment) -> anyhow::Result<()> {
         let mut signals = Signals::of_a_service()?;
         let config = Config::load(&self.config, &environment)?;

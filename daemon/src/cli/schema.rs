@@ -22,7 +22,7 @@ use crate::http;
   stockd schema asyncapi                  # the realtime side, as AsyncAPI 3.0
   stockd schema event                     # one shape, as JSON Schema 2020-12
   stockd schema --folder schemas          # all of them, each into a file")]
-pub(super) struct Schema {
+pub(super) struct SchemaCommand {
     /// Name: openapi, asyncapi or a shape.
     #[arg(conflicts_with = "folder")]
     name: Option<String>,
@@ -32,14 +32,14 @@ pub(super) struct Schema {
 }
 
 /// A schema, its file, and what it is of.
-type Entry = (
+type SchemaEntry = (
     &'static str,
     &'static str,
     &'static str,
     fn() -> serde_json::Result<String>,
 );
 
-const ENTRIES: [Entry; 13] = [
+const ENTRIES: [SchemaEntry; 13] = [
     (
         "openapi",
         "openapi.json",
@@ -120,7 +120,7 @@ const ENTRIES: [Entry; 13] = [
     ),
 ];
 
-impl Schema {
+impl SchemaCommand {
     pub(super) fn run(self, json: bool) -> anyhow::Result<()> {
         if let Some(folder) = self.folder {
             std::fs::create_dir_all(&folder)

@@ -17,7 +17,7 @@ use super::{Usage, say};
 #[command(
     after_help = "Example: stockd sim --products 2000 --shoppers 5 --webhooks http://127.0.0.1:8080/webhooks/shopify"
 )]
-pub(super) struct Sim {
+pub(super) struct SimCommand {
     #[command(flatten)]
     pub(super) store: PretendStore,
     /// Domain of the store.
@@ -54,7 +54,7 @@ pub(super) struct Sim {
     #[arg(long, default_value_t = DEFAULTS.bulk_pace, value_name = "OBJECTS")]
     bulk_pace: u32,
     #[command(flatten)]
-    switches: Switches,
+    switches: SimSwitches,
 }
 
 static DEFAULTS: LazyLock<::sim::Options> = LazyLock::new(::sim::Options::default);
@@ -66,7 +66,7 @@ static DEFAULTS: LazyLock<::sim::Options> = LazyLock::new(::sim::Options::defaul
     clippy::struct_excessive_bools,
     reason = "independent switches, not states"
 )]
-struct Switches {
+struct SimSwitches {
     /// Whether one stale entry refuses all of a call.
     #[arg(long, action = Set, num_args = 0..=1, default_missing_value = "true", default_value_t = DEFAULTS.batch_atomic, value_name = "BOOL")]
     batch_atomic: bool,
@@ -165,7 +165,7 @@ pub(super) async fn open(options: ::sim::Options) -> anyhow::Result<::sim::Sim> 
     }
 }
 
-impl Sim {
+impl SimCommand {
     fn options(&self) -> ::sim::Options {
         let switches = &self.switches;
         ::sim::Options {

@@ -12,12 +12,12 @@ use crate::config::Environment;
 /// Shows the last runs of a shop, its drift, what waits and what is wrong. Exits with 1 while something is wrong.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: stockd status")]
-pub(super) struct Status {
+pub(super) struct StatusCommand {
     #[command(flatten)]
     connection: ShopArgs,
 }
 
-impl Status {
+impl StatusCommand {
     pub(super) async fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
         let rest = self.connection.open(environment, "stockd-status")?;
         let status = rest.get("status", &[]).await?;

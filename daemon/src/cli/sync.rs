@@ -23,7 +23,7 @@ const VAIN_MAX: u32 = 2;
 #[derive(Debug, Args)]
 #[command(after_help = "Example: stockd sync inventory --full")]
 #[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
-pub(super) struct Sync {
+pub(super) struct SyncCommand {
     /// Resource: products, inventory, orders or customers.
     resource: Resource,
     /// Compare everything, not only what changed since the last run.
@@ -42,7 +42,7 @@ pub(super) struct Sync {
     connection: ShopArgs,
 }
 
-impl Sync {
+impl SyncCommand {
     pub(super) async fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
         let Self {
             resource,
@@ -66,7 +66,7 @@ impl Sync {
             };
         }
         let kind = if full { RunKind::Full } else { RunKind::Quick };
-        let wish = Wish {
+        let wish = SyncRequest {
             resource,
             kind,
             dry_run,
@@ -116,14 +116,14 @@ impl Sync {
 /// What is asked of the daemon.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Wish {
+struct SyncRequest {
     resource: Resource,
     kind: RunKind,
     dry_run: bool,
     any_missing: bool,
 }
 
-impl Wish {
+impl SyncRequest {
     /// Whether a run under way brings what is asked for. A wish to delete any number must be that run's own.
     fn is_granted_by(&self, run: &SyncRun) -> bool {
         let looks_at_as_much = run.kind == RunKind::Full || self.kind == RunKind::Quick;
@@ -132,7 +132,7 @@ impl Wish {
 }
 
 /// Begins a run, or joins one that brings what is asked for, and shows it to its end.
-async fn follow(rest: &ApiClient, wish: &Wish, json: bool) -> anyhow::Result<SyncRun> {
+async fn follow(rest: &ApiClient, wish: &SyncRequest, json: bool) -> anyhow::Result<SyncRun> {
     let resource = wish.resource;
     // Also when somebody no longer wants to look.
     let bar = ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);

@@ -20,7 +20,7 @@ use crate::people::auth::{self, NewToken};
 #[command(
     after_help = "Example: stockd token --config stockd.toml --role staff --user ann --locations 1,2 --ttl 7d"
 )]
-pub(super) struct Token {
+pub(super) struct TokenCommand {
     /// Configuration file with the secret.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -51,7 +51,7 @@ fn role(name: &str) -> Result<Role, String> {
     })
 }
 
-impl Token {
+impl TokenCommand {
     pub(super) fn run(self, environment: &Environment, json: bool) -> anyhow::Result<()> {
         let config = Config::load(&self.config, environment)?;
         let (role, shops) = (self.role, self.shops);

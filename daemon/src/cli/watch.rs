@@ -53,7 +53,7 @@ impl Watch {
         } else {
             Printing::Lines(Terminal::of_process(environment))
         };
-        let mut stream = Stream {
+        let mut stream = WatchStream {
             subscriptions,
             are_named: !self.rooms.is_empty(),
             printing,
@@ -66,7 +66,7 @@ impl Watch {
     }
 
     /// The rooms as the subscriptions that join them.
-    fn subscriptions(&self) -> anyhow::Result<BTreeMap<&'static str, Subscription>> {
+    fn subscriptions(&self) -> anyhow::Result<BTreeMap<&'static str, WatchSubscription>> {
         let mut payloads: BTreeMap<&'static str, Value> = BTreeMap::new();
         if self.rooms.is_empty() {
             payloads = everything();
@@ -122,8 +122,8 @@ fn everything() -> BTreeMap<&'static str, Value> {
 fn subscriptions(
     payloads: BTreeMap<&'static str, Value>,
     position: Option<Offset>,
-) -> Subscriptions {
-    let subscription = |payload| Subscription {
+) -> WatchSubscriptions {
+    let subscription = |payload| WatchSubscription {
         payload,
         position,
         is_refused: false,
@@ -134,9 +134,9 @@ fn subscriptions(
         .collect()
 }
 
-type Subscriptions = BTreeMap<&'static str, Subscription>;
+type WatchSubscriptions = BTreeMap<&'static str, WatchSubscription>;
 
-struct Subscription {
+struct WatchSubscription {
     payload: Value,
     /// Everything up to here was printed.
     position: Option<Offset>,
@@ -153,25 +153,25 @@ enum Printing {
 }
 
 /// What is followed, and how far it was printed.
-pub(super) struct Stream {
-    subscriptions: Subscriptions,
+pub(super) struct WatchStream {
+    subscriptions: WatchSubscriptions,
     /// Whether somebody asked for just these, so that a refusal of one is an error.
     are_named: bool,
     printing: Printing,
     only_changes: bool,
 }
 
-enum Ended {
+enum StreamEnd {
     /// Connecting again may help.
     Lost,
     /// It will not.
     ApiRefusal(String),
 }
 
-type Socket =
+type WatchSocket =
     tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
-impl Stream {
+impl WatchStream {
     /// Everything that changes something, for people.
     pub(super) fn of_changes(terminal: Terminal) -> Self {
         let subscriptions = subscriptions(everything(), None);
@@ -201,7 +201,7 @@ impl Stream {
             match tokio_tungstenite::connect_async(address.as_str()).await {
                 Ok((mut socket, _)) => {
                     pause = Duration::from_millis(100);
-                    if let Ended::ApiRefusal(reason) = self.listen(&mut socket, token).await? {
+                    if let StreamEnd::ApiRefusal(reason) = self.listen(&mut socket, token).await? {
                         anyhow::bail!("{reason}");
                     }
                     tracing::info!("the connection ended; connecting again");
@@ -213,7 +213,7 @@ impl Stream {
         }
     }
 
-    async fn listen(&mut self, socket: &mut Socket, token: &str) -> anyhow::Result<Ended> {
+    async fn listen(&mut self, socket: &mut WatchSocket, token: &str) -> anyhow::Result<StreamEnd> {
         while let Some(Ok(message)) = socket.next().await {
             let Message::Text(text) = message else {
                 continue;
@@ -234,18 +234,18 @@ impl Stream {
                         Ok(PacketContent::Connect(_)) => self.subscribe(),
                         Ok(PacketContent::ConnectError(reason)) => {
                             let message = reason["message"].as_str().unwrap_or("without a reason");
-                            return Ok(Ended::ApiRefusal(format!(
+                            return Ok(StreamEnd::ApiRefusal(format!(
                                 "the daemon refuses the connection: {message}"
                             )));
                         }
                         Ok(PacketContent::Disconnect) => {
-                            return Ok(Ended::ApiRefusal(
+                            return Ok(StreamEnd::ApiRefusal(
                                 "the daemon ended the connection; a new token is needed".to_owned(),
                             ));
                         }
                         Ok(PacketContent::Ack { id, args, .. }) => {
                             match self.acknowledged(id, args.first())? {
-                                Some(reason) => return Ok(Ended::ApiRefusal(reason)),
+                                Some(reason) => return Ok(StreamEnd::ApiRefusal(reason)),
                                 None => Vec::new(),
                             }
                         }
@@ -253,24 +253,24 @@ impl Stream {
                             self.event(&name, args.first().unwrap_or(&Value::Null))?;
                             Vec::new()
                         }
-                        Err(_) => return Ok(Ended::Lost),
+                        Err(_) => return Ok(StreamEnd::Lost),
                     }
                 }
                 Ok(_) => Vec::new(),
-                Err(_) => return Ok(Ended::Lost),
+                Err(_) => return Ok(StreamEnd::Lost),
             };
             for answer in answers {
                 if socket.send(Message::text(answer)).await.is_err() {
-                    return Ok(Ended::Lost);
+                    return Ok(StreamEnd::Lost);
                 }
             }
         }
-        Ok(Ended::Lost)
+        Ok(StreamEnd::Lost)
     }
 
     /// Joins every room, each from where its subscription was.
     fn subscribe(&self) -> Vec<String> {
-        let ask = |(id, (event, subscription)): (u64, (&&'static str, &Subscription))| {
+        let ask = |(id, (event, subscription)): (u64, (&&'static str, &WatchSubscription))| {
             let mut payload = subscription.payload.clone();
             if let Some(position) = subscription.position {
                 payload["since"] = json!(position);

@@ -10,7 +10,7 @@ use lettre::message::Mailbox;
 use serde::{Deserialize, Deserializer};
 
 use super::sync::zone;
-use super::{Fault, SecretRef};
+use super::{ConfigFault, SecretRef};
 
 /// Channels of all kinds; each reads the log for itself.
 const CHANNELS_MAX: usize = 32;
@@ -199,20 +199,20 @@ impl Alerts {
         .concat()
     }
 
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    pub(super) fn check(&self) -> Result<(), ConfigFault> {
         let channels = self.channels();
         if channels.len() > CHANNELS_MAX {
             let why = format!(
                 "has at most {CHANNELS_MAX} channels, and there are {}",
                 channels.len()
             );
-            return Err(Fault::new("alerts", why));
+            return Err(ConfigFault::new("alerts", why));
         }
         let mut readers = BTreeSet::new();
         for (path, terms) in &channels {
             if terms.events.is_empty() {
                 let why = "is empty: say of what, or remove the channel";
-                return Err(Fault::new(format!("{path}.events"), why));
+                return Err(ConfigFault::new(format!("{path}.events"), why));
             }
             let name = terms.reader.split_once(':').map_or("x", |(_, name)| name);
             let plain = name
@@ -220,11 +220,11 @@ impl Alerts {
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
             if !plain || !(1..=64).contains(&name.len()) {
                 let why = "has 1 to 64 letters, digits, hyphens or underscores";
-                return Err(Fault::new(format!("{path}.name"), why));
+                return Err(ConfigFault::new(format!("{path}.name"), why));
             }
             if !readers.insert(&terms.reader) {
                 let why = "stands there twice under one name: give each a name of its own";
-                return Err(Fault::new(path, why));
+                return Err(ConfigFault::new(path, why));
             }
         }
         if let Some(n) = self
@@ -233,10 +233,10 @@ impl Alerts {
             .position(|email| !(1..=RECIPIENTS_MAX).contains(&email.to.len()))
         {
             let why = format!("has 1 to {RECIPIENTS_MAX} addresses");
-            return Err(Fault::new(format!("alerts.email[{n}].to"), why));
+            return Err(ConfigFault::new(format!("alerts.email[{n}].to"), why));
         }
         match &self.smtp {
-            None if !self.email.is_empty() => Err(Fault::new(
+            None if !self.email.is_empty() => Err(ConfigFault::new(
                 "alerts.email[0]",
                 "needs [alerts.smtp] with host and from",
             )),
@@ -256,14 +256,14 @@ impl Smtp {
         })
     }
 
-    fn check(&self) -> Result<(), Fault> {
+    fn check(&self) -> Result<(), ConfigFault> {
         if self.user.is_some() != self.password.is_some() {
             let why = "lacks one of user and password, which belong together";
-            return Err(Fault::new("alerts.smtp", why));
+            return Err(ConfigFault::new("alerts.smtp", why));
         }
         if self.password.is_some() && self.security == Security::None {
             let why = "\"none\" would show the password to everybody on the way: write \"starttls\" or \"tls\"";
-            return Err(Fault::new("alerts.smtp.security", why));
+            return Err(ConfigFault::new("alerts.smtp.security", why));
         }
         Ok(())
     }

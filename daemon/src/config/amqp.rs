@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 #[cfg(feature = "amqp")]
 use super::{ConfigError, Environment};
-use super::{Fault, SecretRef};
+use super::{ConfigFault, SecretRef};
 
 /// A broker.
 #[derive(Debug, Clone, Deserialize)]
@@ -37,10 +37,10 @@ pub struct Broker {
 }
 
 impl Amqp {
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    pub(super) fn check(&self) -> Result<(), ConfigFault> {
         match self.exchange.len() {
             1..=255 => Ok(()),
-            _ => Err(Fault::new(
+            _ => Err(ConfigFault::new(
                 "amqp.exchange",
                 "is the name of an exchange: 1 to 255 bytes",
             )),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::{Fault, SecretRef};
+use super::{ConfigFault, SecretRef};
 
 /// Seconds by which an issuer's clock may differ when nothing is said.
 const LEEWAY_SECONDS: u16 = 30;
@@ -76,17 +76,17 @@ pub enum Algorithm {
 }
 
 impl Auth {
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    pub(super) fn check(&self) -> Result<(), ConfigFault> {
         let secrets = self.secret.is_some() || self.secret_before.is_some();
         let files = usize::from(self.public_key.is_some()) + usize::from(self.jwks.is_some());
         match self.algorithm {
             Algorithm::HS256 if self.secret.is_some() && files == 0 => Ok(()),
-            Algorithm::HS256 => Err(Fault::new(
+            Algorithm::HS256 => Err(ConfigFault::new(
                 "auth.algorithm",
                 "HS256 needs auth.secret, and neither auth.public_key nor auth.jwks",
             )),
             _ if files == 1 && !secrets => Ok(()),
-            algorithm => Err(Fault::new(
+            algorithm => Err(ConfigFault::new(
                 "auth.algorithm",
                 format!(
                     "{algorithm:?} needs either auth.public_key, a PEM file, or auth.jwks, and no auth.secret"

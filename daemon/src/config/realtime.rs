@@ -6,7 +6,7 @@ use serde::Deserialize;
 use ws::contracts::Namespace;
 use ws::limits;
 
-use super::Fault;
+use super::ConfigFault;
 
 /// What may differ from `ws::limits`.
 #[derive(Debug, Clone, Deserialize)]
@@ -56,13 +56,13 @@ impl Default for Realtime {
 }
 
 impl Realtime {
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    pub(super) fn check(&self) -> Result<(), ConfigFault> {
         match self
             .recovery
             .iter()
             .position(|name| namespace(name).is_none())
         {
-            Some(n) => Err(Fault::new(
+            Some(n) => Err(ConfigFault::new(
                 format!("realtime.recovery[{n}]"),
                 "is no namespace: there are \"/\", \"/events\", \"/hub\" and \"/oda\"",
             )),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use ws::contracts::Root;
 use ws::{IpNetwork, ListenerPolicy};
 
-use super::Fault;
+use super::ConfigFault;
 
 /// One listener.
 #[derive(Debug, Clone, Deserialize)]
@@ -51,10 +51,10 @@ impl Server {
         }
     }
 
-    pub(super) fn check(&self, at: &str) -> Result<(), Fault> {
+    pub(super) fn check(&self, at: &str) -> Result<(), ConfigFault> {
         for (n, origin) in self.origins.iter().enumerate() {
             if let Some(why) = refused_origin(origin) {
-                return Err(Fault::new(format!("{at}.origins[{n}]"), why));
+                return Err(ConfigFault::new(format!("{at}.origins[{n}]"), why));
             }
         }
         let believed = [
@@ -81,7 +81,7 @@ impl Server {
                 } else {
                     continue;
                 };
-                return Err(Fault::new(format!("{at}.{setting}[{n}]"), why));
+                return Err(ConfigFault::new(format!("{at}.{setting}[{n}]"), why));
             }
         }
         Ok(())

@@ -98,7 +98,7 @@ pub(super) fn names() -> Vec<String> {
     while let Some(path) = open.pop() {
         let fields = Cell::new(None);
         // It ends with an error in any case; what it was asked for on the way is what counts.
-        let _ = Config::deserialize(Asked {
+        let _ = Config::deserialize(AskedSetting {
             path: &path,
             fields: &fields,
         });
@@ -142,12 +142,12 @@ fn difference(one: &[char], other: &[char]) -> usize {
 
 /// Leads a type along one path of fields, and notes which fields it has at its end.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
+struct AskedSetting<'a> {
     path: &'a [&'static str],
     fields: &'a Cell<Option<&'static [&'static str]>>,
 }
 
-impl<'de> de::Deserializer<'de> for Asked<'_> {
+impl<'de> de::Deserializer<'de> for AskedSetting<'_> {
     type Error = Refused;
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Refused> {
@@ -183,7 +183,7 @@ impl<'de> de::Deserializer<'de> for Asked<'_> {
     }
 }
 
-impl<'de> de::SeqAccess<'de> for Asked<'_> {
+impl<'de> de::SeqAccess<'de> for AskedSetting<'_> {
     type Error = Refused;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
@@ -194,7 +194,7 @@ impl<'de> de::SeqAccess<'de> for Asked<'_> {
     }
 }
 
-impl<'de> de::MapAccess<'de> for Asked<'_> {
+impl<'de> de::MapAccess<'de> for AskedSetting<'_> {
     type Error = Refused;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
@@ -209,7 +209,7 @@ impl<'de> de::MapAccess<'de> for Asked<'_> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Refused> {
         let path = self.path.get(1..).unwrap_or_default();
-        seed.deserialize(Asked {
+        seed.deserialize(AskedSetting {
             path,
             fields: self.fields,
         })

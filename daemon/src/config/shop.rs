@@ -9,7 +9,7 @@ use schemas::{AnyId, LocationId, ShopDomain};
 use serde::Deserialize;
 use store::Policy;
 
-use super::{Fault, SecretRef};
+use super::{ConfigFault, SecretRef};
 
 /// One shop.
 #[derive(Debug, Clone, Deserialize)]
@@ -84,8 +84,9 @@ fn unsent_max_seconds() -> u32 {
 }
 
 impl Shop {
-    pub(super) fn check(&self, at: &str) -> Result<(), Fault> {
-        let refuse = |setting: &str, why: &str| Err(Fault::new(format!("{at}{setting}"), why));
+    pub(super) fn check(&self, at: &str) -> Result<(), ConfigFault> {
+        let refuse =
+            |setting: &str, why: &str| Err(ConfigFault::new(format!("{at}{setting}"), why));
         if self.domain.as_str() == PLACEHOLDER {
             return refuse(
                 ".domain",
@@ -121,8 +122,8 @@ impl Shop {
         }
     }
 
-    fn check_webhook_address(&self, address: &str, at: &str) -> Result<(), Fault> {
-        let refuse = |why: &str| Err(Fault::new(format!("{at}.webhook_address"), why));
+    fn check_webhook_address(&self, address: &str, at: &str) -> Result<(), ConfigFault> {
+        let refuse = |why: &str| Err(ConfigFault::new(format!("{at}.webhook_address"), why));
         let Some(url) = web_address(address) else {
             return refuse("is no address: write https://<your host>/webhooks/shopify");
         };

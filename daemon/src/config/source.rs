@@ -13,7 +13,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue, Deserializer};
 
 use super::settings::{names, nearest, out_of_range};
-use super::{Config, ConfigError, Environment, Fault};
+use super::{Config, ConfigError, ConfigFault, Environment};
 
 /// Sections of which there may be several.
 const LISTS: [&str; 6] = ["email", "levels", "server", "shop", "slack", "webhook"];
@@ -43,7 +43,7 @@ impl Places {
     }
 
     /// The fault with its place.
-    pub(super) fn refusal(&self, fault: &Fault) -> ConfigError {
+    pub(super) fn refusal(&self, fault: &ConfigFault) -> ConfigError {
         ConfigError::invalid(
             self.of(&fault.path),
             format_args!("{} {}", name(&fault.path), fault.why),
@@ -61,7 +61,7 @@ fn name(path: &str) -> String {
 }
 
 /// A value and where it stands.
-struct Found<'v, 't> {
+struct FoundValue<'v, 't> {
     path: String,
     key: Range<usize>,
     value: &'v Spanned<DeValue<'t>>,
@@ -94,13 +94,13 @@ pub(super) fn read(
         file: file.to_owned(),
         lines: BTreeMap::new(),
     };
-    for Found { path, value, .. } in &found {
+    for FoundValue { path, value, .. } in &found {
         places.lines.insert(path.clone(), place(value.span().start));
     }
     let names = names();
-    for Found { path, value, .. } in &found {
+    for FoundValue { path, value, .. } in &found {
         if let Some(why) = misshapen(path, value.get_ref(), &names) {
-            return Err(places.refusal(&Fault {
+            return Err(places.refusal(&ConfigFault {
                 path: path.clone(),
                 why,
             }));
@@ -164,7 +164,7 @@ fn position(text: &str, file: &str, at: usize) -> String {
     format!("{file}, line {lines}, column {columns}")
 }
 
-fn walk<'v, 't>(table: &'v DeTable<'t>, path: &str, found: &mut Vec<Found<'v, 't>>) {
+fn walk<'v, 't>(table: &'v DeTable<'t>, path: &str, found: &mut Vec<FoundValue<'v, 't>>) {
     for (key, value) in table {
         let dot = if path.is_empty() { "" } else { "." };
         visit(
@@ -180,10 +180,10 @@ fn visit<'v, 't>(
     path: String,
     key: Range<usize>,
     value: &'v Spanned<DeValue<'t>>,
-    found: &mut Vec<Found<'v, 't>>,
+    found: &mut Vec<FoundValue<'v, 't>>,
 ) {
     let inside = path.clone();
-    found.push(Found { path, key, value });
+    found.push(FoundValue { path, key, value });
     match value.get_ref() {
         DeValue::Table(table) => walk(table, &inside, found),
         DeValue::Array(list) => {
@@ -196,7 +196,7 @@ fn visit<'v, 't>(
 }
 
 /// What serde says, without the value that it repeats.
-fn explain(message: &str, path: &str) -> Fault {
+fn explain(message: &str, path: &str) -> ConfigFault {
     let at = |field: &str| {
         if path.is_empty() {
             field.to_owned()
@@ -210,7 +210,7 @@ fn explain(message: &str, path: &str) -> Fault {
             .rsplit_once(", expected ")
             .map(|(_, expected)| expected.to_owned())
     };
-    let fault = |path: &str, why: String| Fault {
+    let fault = |path: &str, why: String| ConfigFault {
         path: path.to_owned(),
         why,
     };

@@ -10,7 +10,7 @@ use store::{Operation, Revocation, Revoked};
 
 use super::api::failed;
 use super::parameter::NoParameters;
-use super::route::Call;
+use super::route::RouteCall;
 use super::{RouteContext, body};
 use crate::limits::{COMMAND_BYTES_MAX, PRESENCE_LISTED_MAX};
 use crate::people::auth::TOKEN_ID_BYTES_MAX;
@@ -60,7 +60,7 @@ struct Gathering {
 
 pub(super) async fn realtime(
     context: &RouteContext,
-    _: Call<NoParameters>,
+    _: RouteCall<NoParameters>,
 ) -> Result<Realtime, ErrorBody> {
     Ok(figures(context))
 }
@@ -137,7 +137,7 @@ pub(super) struct RevokedUntil {
 
 pub(super) async fn revoke(
     context: &RouteContext,
-    call: Call<NoParameters>,
+    call: RouteCall<NoParameters>,
 ) -> Result<RevokedUntil, ErrorBody> {
     let body = body::whole(call.body, COMMAND_BYTES_MAX).await?;
     let revoking: Revoking = schemas::json::read(&body).map_err(|problem| {

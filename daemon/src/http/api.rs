@@ -17,7 +17,7 @@ use super::parameter::{
     Choice, IdList, LIMIT, LevelCursor, Parameter, Parsed, SHOP, Text, ValueList, id_list, page,
     parameters, query,
 };
-use super::route::Call;
+use super::route::RouteCall;
 
 /// A page of a list.
 #[derive(Serialize, JsonSchema)]
@@ -212,7 +212,7 @@ parameters! {
 /// Records by id.
 pub(super) async fn list(
     context: &RouteContext,
-    call: Call<RecordsParameters>,
+    call: RouteCall<RecordsParameters>,
     collection: Collection,
 ) -> Result<Page<Value>, ErrorBody> {
     let RecordsParameters { shop, limit, after } = call.parameters;
@@ -225,11 +225,11 @@ pub(super) async fn list(
 /// is in a page, nor named by its `next`.
 pub(super) async fn orders(
     context: &RouteContext,
-    Call {
+    RouteCall {
         identity,
         parameters,
         ..
-    }: Call<RecordsParameters>,
+    }: RouteCall<RecordsParameters>,
 ) -> Result<Page<Value>, ErrorBody> {
     let RecordsParameters { shop, limit, after } = parameters;
     let locations = identity.limiting_locations();
@@ -267,11 +267,11 @@ fn page_of(collection: Collection, limit: usize, records: Vec<Value>) -> Page<Va
 
 pub(super) async fn levels(
     context: &RouteContext,
-    Call {
+    RouteCall {
         identity,
         parameters,
         ..
-    }: Call<LevelsParameters>,
+    }: RouteCall<LevelsParameters>,
 ) -> Result<LevelPage, ErrorBody> {
     let LevelsParameters {
         shop,
@@ -315,11 +315,11 @@ pub(super) async fn levels(
 /// The events after an offset that the bearer may see.
 pub(super) async fn events(
     context: &RouteContext,
-    Call {
+    RouteCall {
         identity,
         parameters,
         ..
-    }: Call<EventsParameters>,
+    }: RouteCall<EventsParameters>,
 ) -> Result<EventPage, ErrorBody> {
     let EventsParameters {
         shop,
@@ -363,7 +363,7 @@ pub(super) async fn events(
 /// Deliveries in a state, newest first, and how many there are of each topic and state.
 pub(super) async fn deliveries(
     context: &RouteContext,
-    call: Call<DeliveriesParameters>,
+    call: RouteCall<DeliveriesParameters>,
 ) -> Result<Deliveries, ErrorBody> {
     let DeliveriesParameters { shop, limit, state } = call.parameters;
     let state = state.unwrap_or_default();

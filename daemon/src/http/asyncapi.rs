@@ -21,22 +21,22 @@ use super::commands;
 use super::route::{SchemaMaker, generators, of};
 
 /// What a client hears: the event's name, what happened, and its `data`, or its whole payload.
-type MessageEntry = (&'static str, &'static str, Payload);
+type MessageEntry = (&'static str, &'static str, PayloadSchema);
 /// A message of a contract that is not described in full: its name, and its payload.
-type Message = (&'static str, SchemaMaker);
+type MessageSchema = (&'static str, SchemaMaker);
 
 /// A contract that is not described in full.
-struct Contract {
+struct ContractSchema {
     name: &'static str,
     channels: &'static [&'static str],
     /// What clients ask there.
-    asked: Vec<Message>,
+    asked: Vec<MessageSchema>,
     /// What they are sent there.
-    told: Vec<Message>,
+    told: Vec<MessageSchema>,
 }
 
 #[derive(Clone, Copy)]
-enum Payload {
+enum PayloadSchema {
     /// In the frame around what is logged; or, where programs may post it, what they posted.
     Framed {
         data: SchemaMaker,
@@ -45,15 +45,15 @@ enum Payload {
     Flat(SchemaMaker),
 }
 
-const fn framed(data: SchemaMaker) -> Payload {
-    Payload::Framed {
+const fn framed(data: SchemaMaker) -> PayloadSchema {
+    PayloadSchema::Framed {
         data,
         posted: false,
     }
 }
 
-const fn framed_or_posted(data: SchemaMaker) -> Payload {
-    Payload::Framed { data, posted: true }
+const fn framed_or_posted(data: SchemaMaker) -> PayloadSchema {
+    PayloadSchema::Framed { data, posted: true }
 }
 
 /// What each request of oda means, its payload, and what is acknowledged beside `ok`.
@@ -118,16 +118,19 @@ fn asked(request: OdaRequest) -> (&'static str, SchemaMaker, SchemaMaker) {
 }
 
 /// What each message of oda tells, and its payload.
-fn told(message: OdaMessage) -> (&'static str, Payload) {
+fn told(message: OdaMessage) -> (&'static str, PayloadSchema) {
     match message {
-        OdaMessage::Connected => ("First of all, on every connect.", Payload::Flat(connected)),
+        OdaMessage::Connected => (
+            "First of all, on every connect.",
+            PayloadSchema::Flat(connected),
+        ),
         OdaMessage::Resync => (
             "What was missed cannot be had: load again what is shown.",
-            Payload::Flat(resync),
+            PayloadSchema::Flat(resync),
         ),
         OdaMessage::Error => (
             "A request was refused; beside its acknowledgement.",
-            Payload::Flat(refused),
+            PayloadSchema::Flat(refused),
         ),
         OdaMessage::InventoryUpdated => ("A level changed.", framed_or_posted(of::<LevelChange>)),
         OdaMessage::InventoryLowStock => (
@@ -148,11 +151,11 @@ fn told(message: OdaMessage) -> (&'static str, Payload) {
         ),
         OdaMessage::InventoryUpdateError => (
             "A command of one's own did not go through.",
-            Payload::Flat(command_failed),
+            PayloadSchema::Flat(command_failed),
         ),
         OdaMessage::InventoryReservationError => (
             "A command of one's own about a reservation did not go through.",
-            Payload::Flat(command_failed),
+            PayloadSchema::Flat(command_failed),
         ),
         OdaMessage::CommandUpdated => (
             "A command of one's own went on.",
@@ -246,10 +249,10 @@ fn hub_asked(request: HubRequest) -> SchemaMaker {
 }
 
 /// The messages of the contracts that are not described in full.
-fn other_contracts() -> [Contract; 3] {
-    let event: Message = ("{event}", anything);
+fn other_contracts() -> [ContractSchema; 3] {
+    let event: MessageSchema = ("{event}", anything);
     [
-        Contract {
+        ContractSchema {
             name: "oms",
             channels: &["oms", "omsPlain"],
             asked: OmsRequest::ALL
@@ -261,7 +264,7 @@ fn other_contracts() -> [Contract; 3] {
                 .map(|message| (message.as_str(), oms_told(*message)))
                 .collect(),
         },
-        Contract {
+        ContractSchema {
             name: "omni",
             channels: &["omni"],
             asked: OmniRequest::ALL
@@ -274,7 +277,7 @@ fn other_contracts() -> [Contract; 3] {
                 .chain([event])
                 .collect(),
         },
-        Contract {
+        ContractSchema {
             name: "hub",
             channels: &["hub"],
             asked: HubRequest::ALL
@@ -293,7 +296,7 @@ fn other_contracts() -> [Contract; 3] {
 pub(crate) fn document() -> Value {
     let (mut answers, mut requests) = generators();
 
-    let mut document = Document::default();
+    let mut document = AsyncApiDocument::default();
     for request in OdaRequest::ALL {
         let name = request.as_str();
         let (about, payload, answer) = asked(*request);
@@ -337,8 +340,10 @@ pub(crate) fn document() -> Value {
         .collect();
     for (name, about, payload) in &messages {
         let payload = match payload {
-            Payload::Flat(shape) => shape(&mut answers),
-            Payload::Framed { data, posted } => frame(&data(&mut answers), *posted, &mut answers),
+            PayloadSchema::Flat(shape) => shape(&mut answers),
+            PayloadSchema::Framed { data, posted } => {
+                frame(&data(&mut answers), *posted, &mut answers)
+            }
         };
         document.message(&["oda", "root"], name, name, about, &payload);
     }
@@ -364,7 +369,7 @@ pub(crate) fn document() -> Value {
             }
         }
         for channel in contract.channels {
-            let keys = |(direction, messages): (&str, &Vec<Message>)| -> Vec<String> {
+            let keys = |(direction, messages): (&str, &Vec<MessageSchema>)| -> Vec<String> {
                 messages
                     .iter()
                     .map(|(name, _)| key(name, direction))
@@ -380,14 +385,14 @@ pub(crate) fn document() -> Value {
 
 /// A document that is being made.
 #[derive(Default)]
-struct Document {
+struct AsyncApiDocument {
     /// By channel, the keys of its messages.
     channels: Map<String, Value>,
     messages: Map<String, Value>,
     operations: Map<String, Value>,
 }
 
-impl Document {
+impl AsyncApiDocument {
     fn message(&mut self, channels: &[&str], key: &str, name: &str, about: &str, payload: &Schema) {
         for channel in channels {
             let messages = self.channels.entry(*channel).or_insert_with(|| json!({}));

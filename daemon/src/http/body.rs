@@ -103,12 +103,12 @@ pub(crate) struct BodyBudget(Mutex<Shares>);
 struct Shares {
     bytes: usize,
     /// Bytes read of each body of which any were.
-    bodies: HashMap<u64, Held>,
+    bodies: HashMap<u64, HeldBody>,
     next: u64,
 }
 
 #[derive(Debug)]
-struct Held {
+struct HeldBody {
     bytes: usize,
     from: IpAddr,
     displaced: CancellationToken,
@@ -148,7 +148,7 @@ impl Share<'_> {
             id,
             ..
         } = *self;
-        let held = shares.bodies.entry(id).or_insert_with(|| Held {
+        let held = shares.bodies.entry(id).or_insert_with(|| HeldBody {
             bytes: 0,
             from,
             displaced: displaced.clone(),
@@ -178,7 +178,7 @@ impl Shares {
     /// The largest body of the address that holds most: whoever sends a little is never in the way.
     fn largest(&self) -> Option<u64> {
         let mut addresses = HashMap::new();
-        for Held { bytes, from, .. } in self.bodies.values() {
+        for HeldBody { bytes, from, .. } in self.bodies.values() {
             *addresses.entry(*from).or_insert(0) += bytes;
         }
         let (most, _) = addresses.into_iter().max_by_key(|(_, bytes)| *bytes)?;

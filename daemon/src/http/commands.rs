@@ -20,7 +20,7 @@ use super::parameter::{
     Choice, LIMIT, OfShop, Parameter, Parsed, PathText, RecordId, SHOP, SHOP_OR_IN_BODY, Text,
     TimeCursor, any_text, page, parameters, path_part, query,
 };
-use super::route::Call;
+use super::route::RouteCall;
 use super::{RouteContext, body};
 use crate::limits::{COMMAND_BYTES_MAX, PAGE_RECORDS_MAX, RELEASES_AT_A_TIME};
 
@@ -32,7 +32,7 @@ pub(super) struct Audited {
     command: CommandShape,
     request: Command,
     /// Which levels it changed.
-    levels: Vec<Place>,
+    levels: Vec<LevelPlace>,
     /// The reservation that it made or was about.
     reservation_id: Option<String>,
 }
@@ -40,7 +40,7 @@ pub(super) struct Audited {
 /// A level, by its item and location.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Place {
+struct LevelPlace {
     inventory_item_id: InventoryItemId,
     location_id: LocationId,
 }
@@ -178,11 +178,11 @@ parameters! {
 /// Gives a command of that kind.
 pub(super) async fn give(
     context: &RouteContext,
-    Call {
+    RouteCall {
         identity,
         parameters,
         body,
-    }: Call<GiveParameters>,
+    }: RouteCall<GiveParameters>,
     kind: CommandKind,
 ) -> Result<Value, ErrorBody> {
     let body = body::whole(body, COMMAND_BYTES_MAX).await?;
@@ -202,11 +202,11 @@ pub(super) async fn give(
 /// Commands, newest first.
 pub(super) async fn commands(
     context: &RouteContext,
-    Call {
+    RouteCall {
         identity,
         parameters,
         ..
-    }: Call<CommandsParameters>,
+    }: RouteCall<CommandsParameters>,
 ) -> Result<Page<Audited>, ErrorBody> {
     let CommandsParameters {
         shop,
@@ -237,11 +237,11 @@ pub(super) async fn commands(
 
 pub(super) async fn command(
     context: &RouteContext,
-    Call {
+    RouteCall {
         identity,
         parameters: CommandParameters { shop, id },
         ..
-    }: Call<CommandParameters>,
+    }: RouteCall<CommandParameters>,
 ) -> Result<Audited, ErrorBody> {
     let filter = CommandFilter {
         id: Some(id),
@@ -272,11 +272,11 @@ async fn read_commands(
 /// The open reservations, those that run out first first.
 pub(super) async fn reservations(
     context: &RouteContext,
-    Call {
+    RouteCall {
         identity,
         parameters,
         ..
-    }: Call<ReservationsParameters>,
+    }: RouteCall<ReservationsParameters>,
 ) -> Result<Page<ReservationShape>, ErrorBody> {
     let ReservationsParameters { shop, limit, after } = parameters;
     let filter = ReservationFilter {
@@ -297,11 +297,11 @@ pub(super) async fn reservations(
 
 pub(super) async fn reservation(
     context: &RouteContext,
-    Call {
+    RouteCall {
         identity,
         parameters: ReservationParameters { shop, id },
         ..
-    }: Call<ReservationParameters>,
+    }: RouteCall<ReservationParameters>,
 ) -> Result<ReservationShape, ErrorBody> {
     let found = read_reservations(context, &shop, ReservationFilter::one(id))
         .await?
@@ -323,11 +323,11 @@ async fn read_reservations(
 /// Releases every open reservation, as the one who asks. Ends early when nothing can be released any more.
 pub(super) async fn release_all(
     context: &RouteContext,
-    Call {
+    RouteCall {
         identity,
         parameters,
         ..
-    }: Call<OfShop>,
+    }: RouteCall<OfShop>,
 ) -> Result<Drained, ErrorBody> {
     let (identity, shop) = (&identity, &parameters.shop);
     let mut released = 0_usize;

@@ -34,7 +34,7 @@ use ws::{IpNetwork, ListenerPolicy};
 pub(crate) use self::carrier::Carrier;
 pub(crate) use self::places::ConnectionPlaces;
 use self::places::{AddressPlace, ConnectionPlace};
-use self::target::Target;
+use self::target::RequestTarget;
 use crate::limits;
 use crate::spans;
 use crate::supervisor::Heartbeat;
@@ -208,8 +208,8 @@ impl Edge {
         is_kept: bool,
     ) -> Result<Option<AddressPlace>, Response> {
         match target::check(request) {
-            Ok(Target::Path) => {}
-            Ok(Target::Server) => return Err(super::allowed("GET, HEAD, POST, OPTIONS")),
+            Ok(RequestTarget::Path) => {}
+            Ok(RequestTarget::Server) => return Err(super::allowed("GET, HEAD, POST, OPTIONS")),
             Err(problem) => {
                 tracing::debug!(%peer, %problem, "Refused a request");
                 return Err(super::malformed(&problem.to_string()));

@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use super::RouteContext;
 use super::parameter::{NoParameters, Parameter, PathText, parameters, path_part};
-use super::route::Call;
+use super::route::RouteCall;
 use crate::limits::PRESENCE_LISTED_MAX;
 
 /// That it is well.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "HubHealth")]
-pub(super) struct Health {
+pub(super) struct HubHealth {
     status: &'static str,
     service: &'static str,
     timestamp: Timestamp,
@@ -21,7 +21,7 @@ pub(super) struct Health {
 /// The frame around what was asked for.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "{T}Found")]
-pub(super) struct Found<T> {
+pub(super) struct HubList<T> {
     success: bool,
     data: T,
 }
@@ -41,8 +41,8 @@ pub(super) struct UserStatus {
     is_connected: bool,
 }
 
-pub(super) async fn health(context: &RouteContext) -> Result<Health, ErrorBody> {
-    Ok(Health {
+pub(super) async fn health(context: &RouteContext) -> Result<HubHealth, ErrorBody> {
+    Ok(HubHealth {
         status: "OK",
         service: "websocket-service",
         timestamp: context.clock.now(),
@@ -60,11 +60,11 @@ parameters! {
 
 pub(super) async fn connected(
     context: &RouteContext,
-    _: Call<NoParameters>,
-) -> Result<Found<ConnectedUsers>, ErrorBody> {
+    _: RouteCall<NoParameters>,
+) -> Result<HubList<ConnectedUsers>, ErrorBody> {
     let count = context.hub.users();
     let users = context.hub.first_users(PRESENCE_LISTED_MAX);
-    Ok(Found {
+    Ok(HubList {
         success: true,
         data: ConnectedUsers { count, users },
     })
@@ -72,11 +72,11 @@ pub(super) async fn connected(
 
 pub(super) async fn status(
     context: &RouteContext,
-    call: Call<UserParameters>,
-) -> Result<Found<UserStatus>, ErrorBody> {
+    call: RouteCall<UserParameters>,
+) -> Result<HubList<UserStatus>, ErrorBody> {
     let UserParameters { user } = call.parameters;
     let is_connected = context.hub.is_online(&user);
-    Ok(Found {
+    Ok(HubList {
         success: true,
         data: UserStatus {
             user_id: user,

@@ -45,7 +45,7 @@ struct OfChannel {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Outcome {
+struct OutcomeLabel {
     outcome: &'static str,
 }
 
@@ -258,7 +258,7 @@ async fn figures(context: &RouteContext) -> Result<String, StoreError> {
             "Whether messages of the broker come in",
             connected,
         );
-        let messages = Family::<Outcome, Counter>::default();
+        let messages = Family::<OutcomeLabel, Counter>::default();
         let counts = [
             ("told", &amqp.told),
             ("repeated", &amqp.repeated),
@@ -266,7 +266,7 @@ async fn figures(context: &RouteContext) -> Result<String, StoreError> {
         ];
         for (outcome, count) in counts {
             messages
-                .get_or_create(&Outcome { outcome })
+                .get_or_create(&OutcomeLabel { outcome })
                 .inc_by(count.load(Ordering::Relaxed));
         }
         registry.register(

@@ -12,7 +12,7 @@ use super::api::failed;
 use super::parameter::{
     NoParameters, Parameter, PathText, SHOP_BY_ANY_NAME, parameters, path_part,
 };
-use super::route::Call;
+use super::route::RouteCall;
 use super::{RouteContext, body};
 use crate::limits::PRESENCE_LISTED_MAX;
 use crate::shop::posts::PostedEvent;
@@ -20,7 +20,7 @@ use crate::shop::posts::PostedEvent;
 /// A user's or another id: a number where that is exact in JavaScript.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
-enum Id {
+enum OmsId {
     Number(u64),
     Text(String),
 }
@@ -28,7 +28,7 @@ enum Id {
 /// That it is well, and how many there are.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "OmsHealth")]
-pub(super) struct Health {
+pub(super) struct OmsHealth {
     status: &'static str,
     timestamp: Timestamp,
     stats: Statistics,
@@ -42,7 +42,7 @@ pub(super) struct Statistics {
     connected_clients: usize,
     authenticated_users: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    online_users: Option<Vec<Id>>,
+    online_users: Option<Vec<OmsId>>,
     /// How many are in each room.
     #[serde(skip_serializing_if = "Option::is_none")]
     rooms: Option<BTreeMap<String, usize>>,
@@ -52,14 +52,14 @@ pub(super) struct Statistics {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct OnlineUsers {
     count: usize,
-    users: Vec<Id>,
+    users: Vec<OmsId>,
 }
 
 /// Whether somebody is connected.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OnlineUser {
-    user_id: Id,
+    user_id: OmsId,
     online: bool,
 }
 
@@ -88,8 +88,8 @@ parameters! {
 }
 
 /// Anyone is told how many are connected, and administrators who.
-pub(super) fn health(context: &RouteContext, reader: Option<&Identity>) -> Health {
-    Health {
+pub(super) fn health(context: &RouteContext, reader: Option<&Identity>) -> OmsHealth {
+    OmsHealth {
         status: "OK",
         timestamp: context.clock.now(),
         stats: statistics(context, reader.is_some_and(|by| by.role.is_admin())),
@@ -98,14 +98,14 @@ pub(super) fn health(context: &RouteContext, reader: Option<&Identity>) -> Healt
 
 pub(super) async fn stats(
     context: &RouteContext,
-    _: Call<NoParameters>,
+    _: RouteCall<NoParameters>,
 ) -> Result<Statistics, ErrorBody> {
     Ok(statistics(context, true))
 }
 
 pub(super) async fn online(
     context: &RouteContext,
-    _: Call<NoParameters>,
+    _: RouteCall<NoParameters>,
 ) -> Result<OnlineUsers, ErrorBody> {
     Ok(OnlineUsers {
         count: context.hub.users(),
@@ -115,7 +115,7 @@ pub(super) async fn online(
 
 pub(super) async fn is_online(
     context: &RouteContext,
-    call: Call<UserParameters>,
+    call: RouteCall<UserParameters>,
 ) -> Result<OnlineUser, ErrorBody> {
     let UserParameters { user } = call.parameters;
     Ok(OnlineUser {
@@ -138,7 +138,7 @@ fn statistics(context: &RouteContext, with_names: bool) -> Statistics {
     }
 }
 
-fn listed(context: &RouteContext) -> Vec<Id> {
+fn listed(context: &RouteContext) -> Vec<OmsId> {
     context
         .hub
         .first_users(PRESENCE_LISTED_MAX)
@@ -147,9 +147,9 @@ fn listed(context: &RouteContext) -> Vec<Id> {
         .collect()
 }
 
-fn id(id: &str) -> Id {
+fn id(id: &str) -> OmsId {
     let number = id.parse::<AnyId>().ok().and_then(|id| id.safe_integer());
-    number.map_or_else(|| Id::Text(id.to_owned()), Id::Number)
+    number.map_or_else(|| OmsId::Text(id.to_owned()), OmsId::Number)
 }
 
 /// The routes by which notifications come.
@@ -279,11 +279,11 @@ pub(super) fn payload(notification: OmsNotification, generator: &mut SchemaGener
 
 pub(super) async fn post(
     context: &RouteContext,
-    Call {
+    RouteCall {
         identity,
         parameters,
         body,
-    }: Call<NotifyParameters>,
+    }: RouteCall<NotifyParameters>,
     notification: OmsNotification,
 ) -> Result<OmsAnswer, ErrorBody> {
     let mut body = super::posts::object(&body::whole(body, POSTED_BYTES_MAX).await?)?;

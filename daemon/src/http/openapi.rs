@@ -12,7 +12,7 @@ use schemas::ErrorBody;
 use serde_json::{Map, Value, json};
 
 use super::parameter::{DescribedParameter, ParameterPlace};
-use super::route::{AnswerContent, ApiRoute, Endpoint, ErrorAnswer, generators, of};
+use super::route::{AnswerContent, ApiRoute, ErrorAnswer, RouteEndpoint, generators, of};
 use super::routes::ROUTES;
 use super::{RouteContext, asyncapi};
 
@@ -100,9 +100,9 @@ fn described(
     }
     match &route.endpoint {
         // Said, because nothing said is taken for forgotten.
-        Endpoint::Open(_) | Endpoint::Recognizing { .. } => told["security"] = json!([]),
-        Endpoint::Signed { .. } => told["security"] = json!([{ "signature": [] }]),
-        Endpoint::Authorized { access, .. } => {
+        RouteEndpoint::Open(_) | RouteEndpoint::Recognizing { .. } => told["security"] = json!([]),
+        RouteEndpoint::Signed { .. } => told["security"] = json!([{ "signature": [] }]),
+        RouteEndpoint::Authorized { access, .. } => {
             told["security"] = json!([{ "token": [] }]);
             told["x-roles"] = json!(access.roles);
             if access.or_trusted_network {

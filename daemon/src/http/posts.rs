@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::api::failed;
 use super::parameter::{Parameter, SHOP_OR_IN_BODY, Text, any_text, header, parameters};
-use super::route::Call;
+use super::route::RouteCall;
 use super::{RouteContext, body};
 use crate::shop::names;
 use crate::shop::posts::{PostedEvent, RepeatKey};
@@ -46,21 +46,21 @@ parameters! {
 
 pub(super) async fn post(
     context: &RouteContext,
-    call: Call<PostParameters>,
+    call: RouteCall<PostParameters>,
 ) -> Result<PostAnswer, ErrorBody> {
     tell(context, call, PostRequest::posted).await
 }
 
 pub(super) async fn emit(
     context: &RouteContext,
-    call: Call<PostParameters>,
+    call: RouteCall<PostParameters>,
 ) -> Result<PostAnswer, ErrorBody> {
     tell(context, call, PostRequest::emitted).await
 }
 
 async fn tell(
     context: &RouteContext,
-    call: Call<PostParameters>,
+    call: RouteCall<PostParameters>,
     read: fn(PostRequest, &RouteContext) -> Result<PostedEvent, ErrorBody>,
 ) -> Result<PostAnswer, ErrorBody> {
     let body = object(&body::whole(call.body, BODY_BYTES_MAX).await?)?;

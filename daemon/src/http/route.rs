@@ -28,7 +28,7 @@ pub(super) struct ApiRoute {
     /// The name for generated clients (`operationId`).
     pub(super) name: &'static str,
     pub(super) summary: &'static str,
-    pub(super) endpoint: Endpoint,
+    pub(super) endpoint: RouteEndpoint,
     /// The schema of the body, and an example that is taken.
     pub(super) body: Option<(SchemaMaker, &'static str)>,
     pub(super) answers: &'static [(StatusCode, AnswerContent)],
@@ -39,7 +39,7 @@ pub(super) struct ApiRoute {
 /// Who may call, and the handler that answers: together, because each access has handlers of a type of its own. So a
 /// handler that needs to know who calls cannot stand behind a route that lets anybody in, nor can a route be described
 /// without a handler.
-pub(super) enum Endpoint {
+pub(super) enum RouteEndpoint {
     /// Anybody may call. The handler is told nothing of the caller.
     Open(fn(RouteContext, OpenRequest) -> PendingAnswer),
     /// Anybody may call; who passes this access is told more.
@@ -123,10 +123,9 @@ impl ApiRoute {
     /// What may be said by name.
     pub(super) fn parameters(&self) -> &'static [&'static dyn DescribedParameter] {
         match self.endpoint {
-            Endpoint::Open(_) | Endpoint::Recognizing { .. } => &[],
-            Endpoint::Signed { parameters, .. } | Endpoint::Authorized { parameters, .. } => {
-                parameters
-            }
+            RouteEndpoint::Open(_) | RouteEndpoint::Recognizing { .. } => &[],
+            RouteEndpoint::Signed { parameters, .. }
+            | RouteEndpoint::Authorized { parameters, .. } => parameters,
         }
     }
 
@@ -134,7 +133,7 @@ impl ApiRoute {
     pub(super) fn refusals(&self) -> BTreeSet<StatusCode> {
         let mut refusals = BTreeSet::from([StatusCode::REQUEST_TIMEOUT]);
         refusals.extend(self.refusals);
-        if let Endpoint::Authorized { access, .. } = &self.endpoint {
+        if let RouteEndpoint::Authorized { access, .. } = &self.endpoint {
             refusals.extend([StatusCode::UNAUTHORIZED, StatusCode::SERVICE_UNAVAILABLE]);
             refusals
                 .extend((access.roles.len() < Role::ALL.len()).then_some(StatusCode::FORBIDDEN));
@@ -165,19 +164,19 @@ impl ApiRoute {
         request: ApiRequest,
     ) -> warp::reply::Response {
         match &self.endpoint {
-            Endpoint::Open(handler) => {
+            RouteEndpoint::Open(handler) => {
                 let headers = request.headers;
                 handler(context, OpenRequest { headers }).await
             }
-            Endpoint::Recognizing { access, handler } => {
+            RouteEndpoint::Recognizing { access, handler } => {
                 let known = request.admit(access, &context).ok();
                 handler(context, known).await
             }
-            Endpoint::Signed { handler, .. } => {
+            RouteEndpoint::Signed { handler, .. } => {
                 let ApiRequest { headers, body, .. } = request;
                 handler(context, SignedRequest { headers, body }).await
             }
-            Endpoint::Authorized {
+            RouteEndpoint::Authorized {
                 access, handler, ..
             } => {
                 let admitted = request.admit(access, &context);
@@ -219,13 +218,13 @@ pub(super) struct SignedRequest {
 }
 
 /// A request whose caller may make it, with its parameters read.
-pub(super) struct Call<P> {
+pub(super) struct RouteCall<P> {
     pub(super) identity: Identity,
     pub(super) parameters: P,
     pub(super) body: Body,
 }
 
-impl<P: RouteParameters> Call<P> {
+impl<P: RouteParameters> RouteCall<P> {
     /// Reads the parameters.
     pub(super) fn read(
         context: &RouteContext,

@@ -21,7 +21,7 @@ use super::parameter::{
     DescribedParameter, ListParameters, NoParameters, OfShop, Parameter, RouteParameters, Text,
     any_text, header,
 };
-use super::route::{AnswerContent, ApiRoute, Call, Endpoint, RouteMethod, answer, of};
+use super::route::{AnswerContent, ApiRoute, RouteCall, RouteEndpoint, RouteMethod, answer, of};
 use super::{
     admin, api, commands, health, hub, metrics, oms, openapi, posts, realtime, runs, webhooks,
 };
@@ -35,7 +35,7 @@ const fn get(
     name: &'static str,
     path: &'static str,
     summary: &'static str,
-    endpoint: Endpoint,
+    endpoint: RouteEndpoint,
 ) -> ApiRoute {
     ApiRoute {
         method: RouteMethod::Get,
@@ -53,7 +53,7 @@ const fn post(
     name: &'static str,
     path: &'static str,
     summary: &'static str,
-    endpoint: Endpoint,
+    endpoint: RouteEndpoint,
 ) -> ApiRoute {
     ApiRoute {
         method: RouteMethod::Post,
@@ -65,11 +65,11 @@ const fn post(
 macro_rules! authorized {
     ($access:expr, $handler:path, $parameters:ty) => { authorized!($access, $handler, $parameters, OK) };
     ($access:expr, $handler:path, $parameters:ty, $status:expr $(, $more:expr)*) => {
-        Endpoint::Authorized {
+        RouteEndpoint::Authorized {
             access: $access,
             parameters: <$parameters>::DESCRIBED,
             handler: |context, identity, request| Box::pin(async move {
-                let handled = match Call::<$parameters>::read(&context, identity, request) {
+                let handled = match RouteCall::<$parameters>::read(&context, identity, request) {
                     Ok(call) => $handler(&context, call $(, $more)*).await,
                     Err(refusal) => Err(refusal),
                 };
@@ -82,7 +82,9 @@ macro_rules! authorized {
 /// An endpoint for anybody, whose handler is told nothing of the request and answers JSON.
 macro_rules! open {
     ($handler:path) => {
-        Endpoint::Open(|context, _| Box::pin(async move { answer(OK, $handler(&context).await) }))
+        RouteEndpoint::Open(|context, _| {
+            Box::pin(async move { answer(OK, $handler(&context).await) })
+        })
     };
 }
 
@@ -548,12 +550,12 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         r#"{"type": "user", "userId": 1, "title": "Hello", "message": "Your parcel is on its way"}"#
     ),
     ApiRoute {
-        answers: &[(OK, AnswerContent::Json(of::<oms::Health>))],
+        answers: &[(OK, AnswerContent::Json(of::<oms::OmsHealth>))],
         ..get(
             "readOmsHealth",
             "/websocket/health",
             "oms: how many are connected; to admins, who.",
-            Endpoint::Recognizing {
+            RouteEndpoint::Recognizing {
                 access: PRESENCE_READERS,
                 handler: |context, reader| {
                     Box::pin(async move { answer(OK, Ok(oms::health(&context, reader.as_ref()))) })
@@ -593,7 +595,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         )
     },
     ApiRoute {
-        answers: &[(OK, AnswerContent::Json(of::<hub::Health>))],
+        answers: &[(OK, AnswerContent::Json(of::<hub::HubHealth>))],
         ..get(
             "readHubHealth",
             "/health",
@@ -604,7 +606,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
     ApiRoute {
         answers: &[(
             OK,
-            AnswerContent::Json(of::<hub::Found<hub::ConnectedUsers>>),
+            AnswerContent::Json(of::<hub::HubList<hub::ConnectedUsers>>),
         )],
         ..get(
             "listHubUsers",
@@ -614,7 +616,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
         )
     },
     ApiRoute {
-        answers: &[(OK, AnswerContent::Json(of::<hub::Found<hub::UserStatus>>))],
+        answers: &[(OK, AnswerContent::Json(of::<hub::HubList<hub::UserStatus>>))],
         ..get(
             "readHubUser",
             "/user-status/{userId}",
@@ -634,7 +636,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
             "receiveWebhook",
             "/webhooks/shopify",
             "Receive a webhook of Shopify (200 after it is on disk).",
-            Endpoint::Signed {
+            RouteEndpoint::Signed {
                 parameters: WEBHOOK_HEADERS,
                 handler: |context, request| {
                     Box::pin(async move { webhooks::receive(&context, request).await })
@@ -663,7 +665,9 @@ pub(super) static ROUTES: &[ApiRoute] = &[
             "readReadiness",
             "/readyz",
             "Check that the daemon can do its work (503 while it cannot).",
-            Endpoint::Open(|context, _| Box::pin(async move { health::ready(&context).await })),
+            RouteEndpoint::Open(|context, _| {
+                Box::pin(async move { health::ready(&context).await })
+            }),
         )
     },
     ApiRoute {
@@ -676,7 +680,7 @@ pub(super) static ROUTES: &[ApiRoute] = &[
             "readMetrics",
             "/metrics",
             "Get figures for Prometheus (with `Accept: application/json`, those of oms).",
-            Endpoint::Open(|context, request| {
+            RouteEndpoint::Open(|context, request| {
                 Box::pin(async move { metrics::metrics(&context, request).await })
             }),
         )
@@ -687,7 +691,9 @@ pub(super) static ROUTES: &[ApiRoute] = &[
             "readSignpost",
             "/",
             "Get links to the documents.",
-            Endpoint::Open(|_, _| Box::pin(async { warp::Reply::into_response(health::SIGNPOST) })),
+            RouteEndpoint::Open(|_, _| {
+                Box::pin(async { warp::Reply::into_response(health::SIGNPOST) })
+            }),
         )
     },
 ];
@@ -756,7 +762,7 @@ mod tests {
             .iter()
             .filter(|route| route.path.starts_with("/api/v1/"));
         for route in own {
-            let authorized = matches!(route.endpoint, Endpoint::Authorized { .. });
+            let authorized = matches!(route.endpoint, RouteEndpoint::Authorized { .. });
             assert!(authorized, "{} lets anybody in", route.path);
         }
     }

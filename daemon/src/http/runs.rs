@@ -14,7 +14,7 @@ use super::api::{List, failed};
 use super::parameter::{
     LIMIT, ListParameters, OfShop, Parameter, Parsed, PathText, SHOP, parameters, path_part, query,
 };
-use super::route::Call;
+use super::route::RouteCall;
 use super::{RouteContext, body};
 use crate::limits::{COMMAND_BYTES_MAX, PAGE_RECORDS_MAX};
 use crate::shop::sync::Plan;
@@ -141,7 +141,7 @@ parameters! {
 /// Runs, newest first.
 pub(super) async fn runs(
     context: &RouteContext,
-    call: Call<ListParameters>,
+    call: RouteCall<ListParameters>,
 ) -> Result<List<SyncRun>, ErrorBody> {
     let ListParameters { shop, limit } = call.parameters;
     let runs = context.store.runs(&shop, limit).await;
@@ -154,11 +154,11 @@ pub(super) async fn runs(
 /// What full runs had to put right, and dry ones found, the latest first; with `run`, of that one.
 pub(super) async fn drift(
     context: &RouteContext,
-    Call {
+    RouteCall {
         identity,
         parameters,
         ..
-    }: Call<DriftParameters>,
+    }: RouteCall<DriftParameters>,
 ) -> Result<List<Drifted>, ErrorBody> {
     let DriftParameters { shop, limit, run } = parameters;
     let mine = identity.limiting_locations();
@@ -177,7 +177,7 @@ pub(super) async fn drift(
 /// one; what waits; what a person should know of Shopify's API.
 pub(super) async fn status(
     context: &RouteContext,
-    call: Call<OfShop>,
+    call: RouteCall<OfShop>,
 ) -> Result<Status, ErrorBody> {
     let OfShop { shop } = call.parameters;
     let store = &context.store;
@@ -266,7 +266,7 @@ pub(super) async fn status(
 /// Starts a run.
 pub(super) async fn start(
     context: &RouteContext,
-    call: Call<OfShop>,
+    call: RouteCall<OfShop>,
 ) -> Result<Started, ErrorBody> {
     let OfShop { shop } = call.parameters;
     let body = body::whole(call.body, COMMAND_BYTES_MAX).await?;
@@ -293,7 +293,7 @@ pub(super) async fn start(
 /// Cancels a run that is under way or waits.
 pub(super) async fn cancel(
     context: &RouteContext,
-    call: Call<CancelParameters>,
+    call: RouteCall<CancelParameters>,
 ) -> Result<Cancelled, ErrorBody> {
     let CancelParameters { shop, run } = call.parameters;
     let runs = context.store.runs(&shop, PAGE_RECORDS_MAX).await;

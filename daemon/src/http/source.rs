@@ -33,7 +33,7 @@ pub(crate) struct LogSource {
 pub(crate) struct Snapshots {
     /// Those that wait for their turn. Whoever asks for the same before it began has the same answer; whoever asks later
     /// may have been sent something newer already, and waits for the next.
-    waiting: Mutex<HashMap<Wanted, Arc<Answer>>>,
+    waiting: Mutex<HashMap<SnapshotRequest, Arc<SnapshotCell>>>,
     turn: tokio::sync::Mutex<()>,
     /// Room for those that are made or sent: each is held until the last of its readers has been sent it.
     room: Arc<Semaphore>,
@@ -51,8 +51,8 @@ impl Default for Snapshots {
 }
 
 /// What is to be in a snapshot: of these shops, by this selection, at most so many levels.
-type Wanted = (Vec<ShopDomain>, LevelSelection, usize);
-type Answer = OnceCell<Result<Arc<LevelsSnapshot>, SourceError>>;
+type SnapshotRequest = (Vec<ShopDomain>, LevelSelection, usize);
+type SnapshotCell = OnceCell<Result<Arc<LevelsSnapshot>, SourceError>>;
 
 impl Snapshots {
     async fn take(
@@ -62,7 +62,7 @@ impl Snapshots {
         selection: &LevelSelection,
         limit: usize,
     ) -> Result<Arc<LevelsSnapshot>, SourceError> {
-        let place = Place::of(self, (shops.to_vec(), selection.clone(), limit));
+        let place = SnapshotWaiter::of(self, (shops.to_vec(), selection.clone(), limit));
         let make = async {
             let _turn = self.turn.lock().await;
             // Never closed, so there is always one to come.
@@ -91,21 +91,21 @@ impl Snapshots {
         place.answer.get_or_init(|| make).await.clone()
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<Wanted, Arc<Answer>>> {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<SnapshotRequest, Arc<SnapshotCell>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Somebody who waits for a snapshot.
-struct Place<'s> {
+struct SnapshotWaiter<'s> {
     snapshots: &'s Snapshots,
-    wanted: Wanted,
-    answer: Arc<Answer>,
+    wanted: SnapshotRequest,
+    answer: Arc<SnapshotCell>,
 }
 
-impl<'s> Place<'s> {
+impl<'s> SnapshotWaiter<'s> {
     /// With those who wait for the same, if somebody does.
-    fn of(snapshots: &'s Snapshots, wanted: Wanted) -> Self {
+    fn of(snapshots: &'s Snapshots, wanted: SnapshotRequest) -> Self {
         let answer = Arc::clone(snapshots.waiting().entry(wanted.clone()).or_default());
         Self {
             snapshots,
@@ -119,7 +119,11 @@ impl<'s> Place<'s> {
         self.remove(&mut self.snapshots.waiting(), &self.answer);
     }
 
-    fn remove(&self, waiting: &mut HashMap<Wanted, Arc<Answer>>, answer: &Arc<Answer>) {
+    fn remove(
+        &self,
+        waiting: &mut HashMap<SnapshotRequest, Arc<SnapshotCell>>,
+        answer: &Arc<SnapshotCell>,
+    ) {
         // Others may wait for the same again by now.
         if waiting
             .get(&self.wanted)
@@ -130,7 +134,7 @@ impl<'s> Place<'s> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for SnapshotWaiter<'_> {
     /// Whoever gives up last leaves nothing behind: the list keeps one reference, and this is the other. Under the lock,
     /// so that of two who give up at once one is the last.
     fn drop(&mut self) {

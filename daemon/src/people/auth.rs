@@ -83,7 +83,7 @@ struct KnownShop {
 /// because null is not the same as nothing.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Claims {
+struct TokenClaims {
     #[serde(default, deserialize_with = "present")]
     exp: Option<Value>,
     #[serde(default, deserialize_with = "present")]
@@ -206,7 +206,7 @@ impl Tokens {
     }
 
     /// What a token says that is signed by one of our keys.
-    fn signed(&self, token: &str) -> Result<Claims, TokenError> {
+    fn signed(&self, token: &str) -> Result<TokenClaims, TokenError> {
         let invalid = |reason: &str| TokenError::Invalid(reason.to_owned());
         let (message, signature) = token.rsplit_once('.').ok_or_else(|| invalid("not a JWT"))?;
         let (header, claims) = message
@@ -218,7 +218,7 @@ impl Tokens {
             .map_err(|_| invalid("its claims are not base64url"))?;
         let claims =
             serde_json::from_slice(&claims).map_err(|error| TokenError::Invalid(error.to_string()));
-        let claims: Claims = claims?;
+        let claims: TokenClaims = claims?;
         let is_key = |key: &jsonwebtoken::DecodingKey| {
             jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, self.keys.algorithm)
                 .unwrap_or_default()
@@ -278,7 +278,7 @@ impl Tokens {
 
     /// When the token runs out, if it is good now. One that is taken only because clocks may differ is good for as long as
     /// they may.
-    fn in_time(&self, claims: &Claims, now: Timestamp) -> Result<Timestamp, TokenError> {
+    fn in_time(&self, claims: &TokenClaims, now: Timestamp) -> Result<Timestamp, TokenError> {
         let missing = || TokenError::Claim("exp is missing".to_owned());
         let exp = time(claims.exp.as_ref(), "exp")?.ok_or_else(missing)?;
         let taken_until = self.end_of(exp);
@@ -299,7 +299,7 @@ impl Tokens {
         Ok(if now < exp { exp } else { taken_until })
     }
 
-    fn meant_for_us(&self, claims: &Claims) -> Result<(), TokenError> {
+    fn meant_for_us(&self, claims: &TokenClaims) -> Result<(), TokenError> {
         let issuer = claims.iss.as_ref().and_then(Value::as_str);
         if self.issuer.is_some() && issuer != self.issuer.as_deref() {
             return Err(TokenError::Claim(
@@ -321,7 +321,11 @@ impl Tokens {
         Ok(())
     }
 
-    fn identity(&self, claims: &Claims, expires_at: Timestamp) -> Result<Identity, TokenError> {
+    fn identity(
+        &self,
+        claims: &TokenClaims,
+        expires_at: Timestamp,
+    ) -> Result<Identity, TokenError> {
         let claim = |problem: &str| TokenError::Claim(problem.to_owned());
         let users = [
             &claims.sub,
@@ -379,7 +383,7 @@ impl Tokens {
     }
 
     /// The company that a token names, or else those of the shops it is good for.
-    fn companies(&self, claims: &Claims, shops: &ShopScope) -> Result<Vec<AnyId>, TokenError> {
+    fn companies(&self, claims: &TokenClaims, shops: &ShopScope) -> Result<Vec<AnyId>, TokenError> {
         if let Some(named) = &claims.company_id {
             let named = text(named).and_then(|named| named.parse().ok());
             return named
@@ -400,7 +404,7 @@ impl Tokens {
     }
 
     /// The shops that a token is good for. Where both claims are there, both limit.
-    fn scope(&self, claims: &Claims, role: Role) -> Result<ShopScope, TokenError> {
+    fn scope(&self, claims: &TokenClaims, role: Role) -> Result<ShopScope, TokenError> {
         let limits = [
             texts(claims.shop_ids.as_ref(), "shopIds")?,
             texts(claims.shops.as_ref(), "shops")?,

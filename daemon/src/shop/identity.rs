@@ -16,7 +16,7 @@ use crate::supervisor::problems::{OTHER_STORE, Problems};
 
 /// Compares one shop's id with the one that the database keeps since the first contact.
 pub(crate) struct StoreIdentity {
-    /// Which shop.
+    /// The shop whose id is compared.
     shop: ShopDomain,
     /// Asks the Admin API of the shop for its id.
     client: Arc<Client>,

@@ -30,7 +30,7 @@ pub(crate) struct Notices {
 
 /// What a notice of a shop can set going.
 pub(crate) struct Handles {
-    /// The shop itself.
+    /// Answers queries by the shop's API.
     pub(crate) client: Arc<Client>,
     /// By which what works for the shop is woken.
     pub(crate) wakeups: Arc<ShopWakeups>,

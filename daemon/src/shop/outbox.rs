@@ -29,11 +29,11 @@ use crate::wakeups::{Wakeup, Wakeups};
 
 /// Brings one shop's commands to Shopify.
 pub(crate) struct OutboxSender {
-    /// Which shop.
+    /// The shop that is changed.
     pub(crate) shop: ShopDomain,
     /// Where adjustments wait and answers go.
     pub(crate) store: Arc<dyn Store>,
-    /// The shop itself.
+    /// Sends mutations to the shop's API.
     pub(crate) client: Arc<Client>,
     /// The clock; the only source of the present time.
     pub(crate) clock: Arc<dyn Clock>,

@@ -20,9 +20,9 @@ pub(crate) struct PostIntake {
 /// Something another program says.
 #[derive(Debug)]
 pub(crate) struct PostedEvent {
-    /// In which shop.
+    /// The shop whose clients are told.
     pub(crate) shop: ShopDomain,
-    /// What.
+    /// The event that clients are told.
     pub(crate) event: Event,
     /// By what a repetition is known again.
     pub(crate) key: Option<RepeatKey>,

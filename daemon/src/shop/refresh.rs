@@ -16,11 +16,11 @@ use crate::wakeups::Wakeup;
 
 /// Reads one shop's marked records.
 pub(crate) struct RecordRefresher {
-    /// Which shop.
+    /// The shop whose records are read.
     pub(crate) shop: ShopDomain,
     /// Where marks are, and where readings go.
     pub(crate) store: Arc<dyn Store>,
-    /// The shop itself.
+    /// Reads records by the shop's API.
     pub(crate) client: Arc<Client>,
     /// The clock; the only source of the present time.
     pub(crate) clock: Arc<dyn Clock>,

@@ -21,7 +21,7 @@ pub(crate) const WITHOUT_WEBHOOKS: &str = "no webhook has come and webhook_addre
      runs of [sync], minutes late: set webhook_address = \"https://<your host>/webhooks/shopify\" under [[shop]]";
 
 /// Something that a person, or another part, wants of a resource's runs.
-pub(crate) enum Request {
+pub(crate) enum RunDemand {
     /// Begin one now.
     Start(Plan, oneshot::Sender<Result<RunId, ErrorBody>>),
     /// End the one under way.
@@ -31,13 +31,17 @@ pub(crate) enum Request {
 /// Where requests go.
 #[derive(Clone, Default)]
 pub(crate) struct Runs {
-    requests: BTreeMap<(ShopDomain, Resource), mpsc::Sender<Request>>,
+    requests: BTreeMap<(ShopDomain, Resource), mpsc::Sender<RunDemand>>,
     without_address: BTreeSet<ShopDomain>,
 }
 
 impl Runs {
     /// A resource of a shop, and where its requests arrive.
-    pub(crate) fn add(&mut self, shop: &ShopDomain, resource: Resource) -> mpsc::Receiver<Request> {
+    pub(crate) fn add(
+        &mut self,
+        shop: &ShopDomain,
+        resource: Resource,
+    ) -> mpsc::Receiver<RunDemand> {
         let (sender, requests) = mpsc::channel(limits::RUN_REQUESTS_MAX);
         self.requests.insert((shop.clone(), resource), sender);
         requests
@@ -62,7 +66,7 @@ impl Runs {
         resource: Resource,
         plan: Plan,
     ) -> Result<RunId, ErrorBody> {
-        self.ask(shop, resource, |answer| Request::Start(plan, answer))
+        self.ask(shop, resource, |answer| RunDemand::Start(plan, answer))
             .await
     }
 
@@ -73,7 +77,7 @@ impl Runs {
         resource: Resource,
         run: RunId,
     ) -> Result<(), ErrorBody> {
-        self.ask(shop, resource, |answer| Request::Cancel(run, answer))
+        self.ask(shop, resource, |answer| RunDemand::Cancel(run, answer))
             .await
     }
 
@@ -81,7 +85,7 @@ impl Runs {
         &self,
         shop: &ShopDomain,
         resource: Resource,
-        request: impl FnOnce(oneshot::Sender<Result<T, ErrorBody>>) -> Request,
+        request: impl FnOnce(oneshot::Sender<Result<T, ErrorBody>>) -> RunDemand,
     ) -> Result<T, ErrorBody> {
         let ending = || ErrorBody::new(ErrorCode::Unavailable, "stockd is ending");
         let key = (shop.clone(), resource);
@@ -99,10 +103,10 @@ pub(crate) struct Schedule {
     pub(crate) syncs: Arc<Syncs>,
     /// Of what.
     pub(crate) resource: Resource,
-    /// When.
+    /// When runs begin by themselves.
     pub(crate) timetable: Timetable,
     /// What people ask for.
-    pub(crate) requests: mpsc::Receiver<Request>,
+    pub(crate) requests: mpsc::Receiver<RunDemand>,
 }
 
 impl Schedule {
@@ -158,7 +162,7 @@ impl Schedule {
                     }
                 }
                 Some(request) = self.requests.recv() => match request {
-                    Request::Start(plan, answer) => match syncs.begin(resource, plan).await {
+                    RunDemand::Start(plan, answer) => match syncs.begin(resource, plan).await {
                         Ok(Some(record)) => {
                             let _ = answer.send(Ok(record.run.run_id.clone()));
                             self.go_on(record, plan.any_missing, heartbeat).await;
@@ -168,7 +172,7 @@ impl Schedule {
                             let _ = answer.send(Err(ErrorBody::new(ErrorCode::Unavailable, error.to_string())));
                         }
                     },
-                    Request::Cancel(run, answer) => drop(answer.send(Err(over(&run)))),
+                    RunDemand::Cancel(run, answer) => drop(answer.send(Err(over(&run)))),
                 },
             }
         }
@@ -182,11 +186,11 @@ impl Schedule {
             tokio::select! {
                 _ = tokio::time::timeout(limits::STORE_PAUSE, committed.changed()) => {}
                 Some(request) = self.requests.recv() => match request {
-                    Request::Start(_, answer) => {
+                    RunDemand::Start(_, answer) => {
                         let message = format!("a run of {resource} needs one of {first} before it: see why there is none yet");
                         drop(answer.send(Err(ErrorBody::new(ErrorCode::Conflict, message))));
                     }
-                    Request::Cancel(run, answer) => drop(answer.send(Err(over(&run)))),
+                    RunDemand::Cancel(run, answer) => drop(answer.send(Err(over(&run)))),
                 },
             }
         }
@@ -217,9 +221,9 @@ impl Schedule {
             tokio::select! {
                 () = &mut work => return,
                 Some(request) = self.requests.recv() => match request {
-                    Request::Start(_, answer) => drop(answer.send(Err(under_way(resource)))),
-                    Request::Cancel(run, answer) if run == id => break answer,
-                    Request::Cancel(run, answer) => drop(answer.send(Err(over(&run)))),
+                    RunDemand::Start(_, answer) => drop(answer.send(Err(under_way(resource)))),
+                    RunDemand::Cancel(run, answer) if run == id => break answer,
+                    RunDemand::Cancel(run, answer) => drop(answer.send(Err(over(&run)))),
                 },
             }
         };

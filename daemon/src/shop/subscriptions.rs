@@ -32,9 +32,9 @@ const SCOPES: [&str; 6] = [
 
 /// Sees to one shop's subscriptions and scopes.
 pub(crate) struct Subscriptions {
-    /// Which shop.
+    /// The shop that sends webhooks.
     pub(crate) shop: ShopDomain,
-    /// The shop itself.
+    /// Reads and writes subscriptions by the shop's API.
     pub(crate) client: Arc<Client>,
     /// Where people are told.
     pub(crate) store: Arc<dyn Store>,

@@ -28,11 +28,11 @@ use crate::wakeups::{Wakeup, Wakeups};
 
 /// Brings over one shop's records.
 pub(crate) struct Syncs {
-    /// Which shop.
+    /// The shop that is mirrored.
     pub(crate) shop: ShopDomain,
     /// Where they go.
     pub(crate) store: Arc<dyn Store>,
-    /// The shop itself.
+    /// Reads pages and bulk files by the shop's API.
     pub(crate) client: Arc<Client>,
     /// The clock; the only source of the present time.
     pub(crate) clock: Arc<dyn Clock>,
@@ -161,7 +161,7 @@ impl Syncs {
         );
         tracing::info!(shop.domain = %self.shop, run.id = %id, %resource, ?kind, resumed = !record.resume.is_empty(), "Started or resumed a run");
         let span = spans::run(&self.shop, &record.run);
-        let run = Run {
+        let run = ActiveRun {
             syncs: self,
             record,
             told: None,
@@ -227,7 +227,7 @@ impl Syncs {
 }
 
 /// A run under way.
-struct Run<'a> {
+struct ActiveRun<'a> {
     syncs: &'a Syncs,
     record: RunRecord,
     /// When progress was reported last.
@@ -236,7 +236,7 @@ struct Run<'a> {
     heartbeat: &'a Heartbeat,
 }
 
-impl Run<'_> {
+impl ActiveRun<'_> {
     /// Commits records with the place where to go on, and reports progress.
     async fn keep(
         &mut self,

@@ -54,12 +54,12 @@ const WEBHOOKS_REFUSED: &str = "webhooks_refused";
 pub(crate) struct Problems {
     shops: Vec<ShopDomain>,
     clock: Arc<dyn Clock>,
-    state: Mutex<State>,
+    state: Mutex<ProblemsState>,
     changed: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct ProblemsState {
     /// By shop, none where it concerns all, and kind.
     standing: BTreeMap<(Option<ShopDomain>, &'static str), Standing>,
     /// When a webhook of each shop was last signed as it should be.
@@ -392,7 +392,7 @@ impl Problems {
         self.state().standing.values().any(soon)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ProblemsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -15,7 +15,7 @@ use schemas::shape::{
 use schemas::{Command, ErrorBody, ErrorCode, InventoryItemId, LocationId, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Given, KeptCommand, Refused};
+use super::{CommandRefused, Given, KeptCommand};
 use crate::key::LevelKey;
 use crate::outbox::PendingAdjustment;
 use crate::reservation::{adjust, end, is_open, put};
@@ -23,26 +23,26 @@ use crate::working_set::{ShopSet, for_each};
 
 /// How long a reservation lasts when nothing is said, in seconds.
 const TTL_SECONDS_DEFAULT: u32 = 900;
-type Answer<T> = Result<T, Refused>;
+type CommandResult<T> = Result<T, CommandRefused>;
 
 /// One command at work.
-pub(super) struct Work<'t, 's> {
+pub(super) struct CommandWork<'t, 's> {
     set: &'t mut ShopSet<'s>,
     given: &'t Given,
 }
 
 /// A level that a command is about, and that takes stock.
-struct Target {
+struct TargetLevel {
     held: HeldLevel,
     backorder: bool,
 }
 
-impl<'t, 's> Work<'t, 's> {
+impl<'t, 's> CommandWork<'t, 's> {
     pub(super) fn new(set: &'t mut ShopSet<'s>, given: &'t Given) -> Self {
         Self { set, given }
     }
 
-    pub(super) fn carry_out(mut self) -> Answer<Value> {
+    pub(super) fn carry_out(mut self) -> CommandResult<Value> {
         self.given.by.role.check_gives_commands()?;
         if let Some(answer) = self.repeated()? {
             return Ok(answer);
@@ -139,7 +139,7 @@ impl<'t, 's> Work<'t, 's> {
     }
 
     /// The first answer, when this very command was given before under the same key.
-    fn repeated(&self) -> Answer<Option<Value>> {
+    fn repeated(&self) -> CommandResult<Option<Value>> {
         let (Command::Adjust {
             idempotency_key: Some(key),
             ..
@@ -180,7 +180,7 @@ impl<'t, 's> Work<'t, 's> {
         }
     }
 
-    fn not_too_far_behind(&self) -> Answer<()> {
+    fn not_too_far_behind(&self) -> CommandResult<()> {
         let oldest = self.set.oldest_unanswered()?;
         let behind = oldest.is_some_and(|oldest| {
             self.given.at.duration_since(oldest) > self.given.policy.unsent_max
@@ -199,10 +199,10 @@ impl<'t, 's> Work<'t, 's> {
         item: InventoryItemId,
         location: Option<LocationId>,
         field: &str,
-    ) -> Answer<Target> {
+    ) -> CommandResult<TargetLevel> {
         let missing = |message: String| {
             let field = Some(field.to_owned());
-            Refused::Told(ErrorBody {
+            CommandRefused::Told(ErrorBody {
                 field,
                 ..ErrorBody::new(ErrorCode::NotFound, message)
             })
@@ -231,7 +231,7 @@ impl<'t, 's> Work<'t, 's> {
         let place: Option<Location> = self.set.find(location)?;
         let ineligible = |field: &str, message: String| {
             let field = Some(field.to_owned());
-            Err(Refused::Told(ErrorBody {
+            Err(CommandRefused::Told(ErrorBody {
                 field,
                 ..ErrorBody::new(ErrorCode::Ineligible, message)
             }))
@@ -271,10 +271,10 @@ impl<'t, 's> Work<'t, 's> {
             && variant
                 .as_ref()
                 .is_some_and(|variant| variant.continue_selling);
-        Ok(Target { held, backorder })
+        Ok(TargetLevel { held, backorder })
     }
 
-    fn only_location(&self, levels: &[HeldLevel]) -> Answer<LocationId> {
+    fn only_location(&self, levels: &[HeldLevel]) -> CommandResult<LocationId> {
         let active: Vec<LocationId> = levels
             .iter()
             .filter(|level| level.observed.active)
@@ -320,13 +320,13 @@ impl<'t, 's> Work<'t, 's> {
     /// Changes `available`, and `on_hand` by as much.
     fn change_level(
         &mut self,
-        target: &Target,
+        target: &TargetLevel,
         lane: Lane,
         quantity: i64,
         delta: i64,
         reason: String,
         key: Option<String>,
-    ) -> Answer<Value> {
+    ) -> CommandResult<Value> {
         let (inventory_item_id, location_id) = level_key(&target.held);
         let place = ReservedItem {
             inventory_item_id,
@@ -348,7 +348,7 @@ impl<'t, 's> Work<'t, 's> {
                 "the level shows what was done"
             );
         }
-        Ok(self.keep(Entry {
+        Ok(self.keep(AuditEntry {
             state: CommandState::Accepted,
             reason,
             span: Some((available, available + delta)),
@@ -370,9 +370,9 @@ impl<'t, 's> Work<'t, 's> {
         ttl_seconds: Option<u32>,
         reference: Option<String>,
         idempotency_key: Option<String>,
-    ) -> Answer<Value> {
+    ) -> CommandResult<Value> {
         // Lines of one level are summed before the check: each alone might fit where both do not.
-        let mut wanted: BTreeMap<LevelKey, (i64, Target)> = BTreeMap::new();
+        let mut wanted: BTreeMap<LevelKey, (i64, TargetLevel)> = BTreeMap::new();
         for (index, line) in items.iter().enumerate() {
             let field = |name: &str| {
                 if items.len() == 1 {
@@ -446,7 +446,7 @@ impl<'t, 's> Work<'t, 's> {
             levels: shapes,
         });
         let (state, key) = (CommandState::Accepted, idempotency_key);
-        Ok(self.keep(Entry {
+        Ok(self.keep(AuditEntry {
             state,
             reason,
             span,
@@ -458,10 +458,10 @@ impl<'t, 's> Work<'t, 's> {
     }
 
     /// A reservation that is still one, and that this user may end.
-    fn open_reservation(&self, id: &str) -> Answer<ReservationShape> {
+    fn open_reservation(&self, id: &str) -> CommandResult<ReservationShape> {
         let refuse = |code, message| {
             let field = Some("reservationId".to_owned());
-            Err(Refused::Told(ErrorBody {
+            Err(CommandRefused::Told(ErrorBody {
                 field,
                 ..ErrorBody::new(code, message)
             }))
@@ -492,7 +492,11 @@ impl<'t, 's> Work<'t, 's> {
         Ok(reservation)
     }
 
-    fn end(&mut self, reservation: ReservationShape, state: ReservationState) -> Answer<Value> {
+    fn end(
+        &mut self,
+        reservation: ReservationShape,
+        state: ReservationState,
+    ) -> CommandResult<Value> {
         let (id, at) = (self.given.id.clone(), self.given.at);
         let reservation = end(self.set, reservation, state, Some(&id), at)?;
         let state = self.begun()?;
@@ -500,7 +504,7 @@ impl<'t, 's> Work<'t, 's> {
     }
 
     /// A sale past Shopify: what was held leaves the shelf.
-    fn sell(&mut self, mut reservation: ReservationShape) -> Answer<Value> {
+    fn sell(&mut self, mut reservation: ReservationShape) -> CommandResult<Value> {
         let (id, at) = (self.given.id.clone(), self.given.at);
         for_each(&reservation.items, |held| {
             let adjustment = PendingAdjustment {
@@ -519,7 +523,7 @@ impl<'t, 's> Work<'t, 's> {
     }
 
     /// Where a command about a reservation stands once its adjustments are kept; at its end where every level is gone.
-    fn begun(&self) -> Answer<CommandState> {
+    fn begun(&self) -> CommandResult<CommandState> {
         let waits = self.set.is_unanswered(&self.given.id)?;
         Ok(if waits {
             CommandState::Accepted
@@ -538,7 +542,7 @@ impl<'t, 's> Work<'t, 's> {
 
     /// Keeps a command about a reservation, and answers with the reservation.
     fn keep_about(&mut self, state: CommandState, reservation: ReservationShape) -> Value {
-        self.keep(Entry {
+        self.keep(AuditEntry {
             state,
             levels: reservation
                 .items
@@ -557,7 +561,7 @@ impl<'t, 's> Work<'t, 's> {
     }
 
     /// Writes the audit trail's entry, and gives the answer back.
-    fn keep(&mut self, entry: Entry) -> Value {
+    fn keep(&mut self, entry: AuditEntry) -> Value {
         let Given {
             id,
             by,
@@ -565,7 +569,7 @@ impl<'t, 's> Work<'t, 's> {
             command,
             ..
         } = self.given;
-        let Entry {
+        let AuditEntry {
             state,
             reason,
             span,
@@ -606,7 +610,7 @@ impl<'t, 's> Work<'t, 's> {
 }
 
 /// The refusal for a location that is not one of those the user is limited to.
-fn foreign(location: LocationId) -> Refused {
+fn foreign(location: LocationId) -> CommandRefused {
     let message = format!("location {location} is not one of yours");
     let field = Some("locationId".to_owned());
     ErrorBody {
@@ -617,7 +621,7 @@ fn foreign(location: LocationId) -> Refused {
 }
 
 /// What the audit trail says of a command, beside what was given.
-struct Entry {
+struct AuditEntry {
     state: CommandState,
     reason: String,
     /// `available` before and after, where it is one level's.
@@ -629,7 +633,7 @@ struct Entry {
 }
 
 /// Invariant: through our commands `available` never goes below zero.
-fn enough(target: &Target, wanted: i64, field: &str) -> Answer<()> {
+fn enough(target: &TargetLevel, wanted: i64, field: &str) -> CommandResult<()> {
     let available = target.held.available();
     if target.backorder || available >= wanted {
         return Ok(());

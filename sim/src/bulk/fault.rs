@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::Refused;
+use crate::store::ChangeRefused;
 
 /// How the next operations go wrong, as `POST /_sim/faults` takes it under `bulk`.
 #[derive(Clone, Copy, Deserialize, Serialize)]
@@ -75,11 +75,11 @@ impl BulkFaults {
         }
     }
 
-    pub(crate) fn check(&self) -> Result<(), Refused> {
+    pub(crate) fn check(&self) -> Result<(), ChangeRefused> {
         match self.objects_per_second {
             Some(pace) if !PACES.contains(&pace) => {
                 let (least, most) = (PACES.start(), PACES.end());
-                Err(Refused::new(
+                Err(ChangeRefused::new(
                     "objectsPerSecond",
                     format!("must be between {least} and {most}"),
                 ))

@@ -7,7 +7,7 @@ use crate::record::record;
 /// <https://shopify.dev/docs/api/admin-graphql/latest/enums/BulkOperationStatus>, 2026-10. An operation here never
 /// becomes `EXPIRED`; its link does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Status {
+pub(crate) enum BulkStatus {
     Created,
     Running,
     Completed,
@@ -16,7 +16,7 @@ pub(crate) enum Status {
     Canceled,
 }
 
-impl Status {
+impl BulkStatus {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Created => "CREATED",
@@ -34,12 +34,12 @@ impl Status {
     }
 }
 
-pub(crate) struct Operation {
+pub(crate) struct BulkRun {
     pub(crate) id: u64,
     pub(crate) query: String,
     /// Whether children are to stand right under their parents.
     pub(crate) grouped: bool,
-    pub(crate) status: Status,
+    pub(crate) status: BulkStatus,
     pub(crate) error: Option<&'static str>,
     pub(crate) objects: u64,
     pub(crate) root_objects: u64,
@@ -53,10 +53,10 @@ pub(crate) struct Operation {
     pub(crate) silent: bool,
 }
 
-impl Operation {
+impl BulkRun {
     pub(crate) fn gid(&self) -> String {
         format!("gid://shopify/BulkOperation/{}", self.id)
     }
 }
 
-record!(Operation, |row| row.completed_at.unwrap_or(row.created_at));
+record!(BulkRun, |row| row.completed_at.unwrap_or(row.created_at));

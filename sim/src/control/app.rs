@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Answer, Id};
-use crate::shop::{Shop, lock};
-use crate::store::Refused;
-use crate::topic::{Subject, Topic};
+use super::{ControlAnswer, LooseId};
+use crate::shop::{SimShop, lock};
+use crate::store::ChangeRefused;
+use crate::topic::{SimTopic, TopicSubject};
 
 /// Scopes an app may be given.
 const MAX_SCOPES: usize = 100;
@@ -31,14 +31,14 @@ pub(super) enum AppChange {
     },
 }
 
-pub(super) fn app(shop: &Shop, change: AppChange) -> Answer {
+pub(super) fn app(shop: &SimShop, change: AppChange) -> ControlAnswer {
     match change {
         AppChange::Install => lock(&shop.app).install(),
         AppChange::Uninstall => {
             lock(&shop.app).uninstall();
             shop.act(|store, now| {
                 store.begin();
-                store.tell(Topic::APP_UNINSTALLED, Subject::Shop, now);
+                store.tell(SimTopic::APP_UNINSTALLED, TopicSubject::Shop, now);
             });
             // Those who subscribed were told by the line above, and then no more.
             shop.store_mut().end_app();
@@ -47,12 +47,15 @@ pub(super) fn app(shop: &Shop, change: AppChange) -> Answer {
         AppChange::RevokeTokens { fixed } => lock(&shop.app).revoke(fixed),
         AppChange::SetScopes { scopes } => {
             if scopes.len() > MAX_SCOPES {
-                return Err(Refused::new("scopes", format!("at most {MAX_SCOPES}")));
+                return Err(ChangeRefused::new(
+                    "scopes",
+                    format!("at most {MAX_SCOPES}"),
+                ));
             }
             shop.act(|store, now| {
                 store.begin();
                 store.scopes.change(scopes);
-                store.tell(Topic::APP_SCOPES_UPDATE, Subject::Scopes, now);
+                store.tell(SimTopic::APP_SCOPES_UPDATE, TopicSubject::Scopes, now);
             });
         }
         AppChange::Permit { permitted } => lock(&shop.app).permitted = permitted,
@@ -71,15 +74,15 @@ pub(super) struct ShopChange {
     name: String,
 }
 
-pub(super) fn settings(shop: &Shop, change: ShopChange) -> Answer {
+pub(super) fn settings(shop: &SimShop, change: ShopChange) -> ControlAnswer {
     if change.name.trim().is_empty() {
-        return Err(Refused::new("name", "must not be blank"));
+        return Err(ChangeRefused::new("name", "must not be blank"));
     }
     let answer = json!({ "name": change.name });
     shop.act(|store, now| {
         store.begin();
         store.shop.name = change.name;
-        store.tell(Topic::SHOP_UPDATE, Subject::Shop, now);
+        store.tell(SimTopic::SHOP_UPDATE, TopicSubject::Shop, now);
     });
     Ok(answer)
 }
@@ -93,27 +96,27 @@ pub(super) fn settings(shop: &Shop, change: ShopChange) -> Answer {
     tag = "action"
 )]
 pub(super) enum Privacy {
-    RequestData { customer_id: Id },
-    RedactCustomer { customer_id: Id },
+    RequestData { customer_id: LooseId },
+    RedactCustomer { customer_id: LooseId },
     RedactShop,
 }
 
-pub(super) fn privacy(shop: &Shop, request: &Privacy) -> Answer {
+pub(super) fn privacy(shop: &SimShop, request: &Privacy) -> ControlAnswer {
     if let Privacy::RequestData { customer_id } | Privacy::RedactCustomer { customer_id } = request
         && shop.store().customers.find(customer_id.0).is_none()
     {
-        return Err(Refused::new("customerId", "no such customer"));
+        return Err(ChangeRefused::new("customerId", "no such customer"));
     }
     let (topic, subject) = match *request {
         Privacy::RequestData { customer_id } => (
-            Topic::CUSTOMERS_DATA_REQUEST,
-            Subject::DataRequest(customer_id.0),
+            SimTopic::CUSTOMERS_DATA_REQUEST,
+            TopicSubject::DataRequest(customer_id.0),
         ),
         Privacy::RedactCustomer { customer_id } => (
-            Topic::CUSTOMERS_REDACT,
-            Subject::RedactCustomer(customer_id.0),
+            SimTopic::CUSTOMERS_REDACT,
+            TopicSubject::RedactCustomer(customer_id.0),
         ),
-        Privacy::RedactShop => (Topic::SHOP_REDACT, Subject::RedactShop),
+        Privacy::RedactShop => (SimTopic::SHOP_REDACT, TopicSubject::RedactShop),
     };
     shop.act(|store, now| {
         store.begin();

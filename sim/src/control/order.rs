@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Answer, Id};
+use super::{ControlAnswer, LooseId};
 use crate::record::Restock;
-use crate::shop::Shop;
+use crate::shop::SimShop;
 use crate::truth;
 
 #[derive(Deserialize)]
@@ -15,59 +15,59 @@ use crate::truth;
     rename_all_fields = "camelCase",
     tag = "action"
 )]
-pub(super) enum OrderChange {
+pub(super) enum OrderRequest {
     Pay {
-        id: Id,
+        id: LooseId,
     },
     /// The customer tries to pay and fails.
     Decline {
-        id: Id,
+        id: LooseId,
     },
     /// All that is left, or so many units of one line.
     Fulfill {
-        id: Id,
-        line_item_id: Option<Id>,
+        id: LooseId,
+        line_item_id: Option<LooseId>,
         quantity: Option<i64>,
     },
     Deliver {
-        id: Id,
+        id: LooseId,
     },
     Cancel {
-        id: Id,
+        id: LooseId,
     },
     Delete {
-        id: Id,
+        id: LooseId,
     },
     /// How many units of a line, or the first, are wanted from now on.
     Edit {
-        id: Id,
-        line_item_id: Option<Id>,
+        id: LooseId,
+        line_item_id: Option<LooseId>,
         quantity: i64,
     },
     /// Units of a line, or the first, are given back: all that can be, if it is not said how many.
     Refund {
-        id: Id,
-        line_item_id: Option<Id>,
+        id: LooseId,
+        line_item_id: Option<LooseId>,
         quantity: Option<i64>,
         restock: Restock,
     },
 }
 
-pub(super) fn order(shop: &Shop, change: &OrderChange) -> Answer {
-    let line = |line: Option<Id>| line.map(|line| line.0);
+pub(super) fn order(shop: &SimShop, change: &OrderRequest) -> ControlAnswer {
+    let line = |line: Option<LooseId>| line.map(|line| line.0);
     shop.act(|store, now| {
-        let (Id(id), done) = match *change {
-            OrderChange::Pay { id } => (id, store.pay(id.0, true, now)),
-            OrderChange::Decline { id } => (id, store.pay(id.0, false, now)),
-            OrderChange::Fulfill {
+        let (LooseId(id), done) = match *change {
+            OrderRequest::Pay { id } => (id, store.pay(id.0, true, now)),
+            OrderRequest::Decline { id } => (id, store.pay(id.0, false, now)),
+            OrderRequest::Fulfill {
                 id,
                 line_item_id,
                 quantity,
             } => (id, store.fulfill(id.0, line(line_item_id), quantity, now)),
-            OrderChange::Deliver { id } => (id, store.deliver(id.0, now)),
-            OrderChange::Cancel { id } => (id, store.cancel(id.0, now)),
-            OrderChange::Delete { id } => (id, store.delete_order(id.0, now)),
-            OrderChange::Edit {
+            OrderRequest::Deliver { id } => (id, store.deliver(id.0, now)),
+            OrderRequest::Cancel { id } => (id, store.cancel(id.0, now)),
+            OrderRequest::Delete { id } => (id, store.delete_order(id.0, now)),
+            OrderRequest::Edit {
                 id,
                 line_item_id,
                 quantity,
@@ -75,7 +75,7 @@ pub(super) fn order(shop: &Shop, change: &OrderChange) -> Answer {
                 id,
                 store.edit_order(id.0, line(line_item_id), quantity, now),
             ),
-            OrderChange::Refund {
+            OrderRequest::Refund {
                 id,
                 line_item_id,
                 quantity,

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::{Answer, Id, item_of};
-use crate::shop::Shop;
-use crate::transfer::Status;
+use super::{ControlAnswer, LooseId, item_of};
+use crate::shop::SimShop;
+use crate::transfer::TransferStatus;
 use crate::truth;
 
 #[derive(Deserialize)]
@@ -17,33 +17,33 @@ use crate::truth;
 pub(super) enum TransferChange {
     /// A draft; without an origin it comes from outside.
     Create {
-        origin_id: Option<Id>,
-        destination_id: Id,
-        items: Vec<Wanted>,
+        origin_id: Option<LooseId>,
+        destination_id: LooseId,
+        items: Vec<TransferLineRequest>,
     },
     Ready {
-        id: Id,
+        id: LooseId,
     },
     Ship {
-        id: Id,
+        id: LooseId,
     },
     Complete {
-        id: Id,
+        id: LooseId,
     },
     Cancel {
-        id: Id,
+        id: LooseId,
     },
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct Wanted {
-    inventory_item_id: Option<Id>,
+pub(super) struct TransferLineRequest {
+    inventory_item_id: Option<LooseId>,
     sku: Option<String>,
     quantity: i64,
 }
 
-pub(super) fn transfer(shop: &Shop, change: &TransferChange) -> Answer {
+pub(super) fn transfer(shop: &SimShop, change: &TransferChange) -> ControlAnswer {
     shop.act(|store, now| {
         let (id, to) = match change {
             TransferChange::Create {
@@ -51,7 +51,7 @@ pub(super) fn transfer(shop: &Shop, change: &TransferChange) -> Answer {
                 destination_id,
                 items,
             } => {
-                let item = |wanted: &Wanted| {
+                let item = |wanted: &TransferLineRequest| {
                     let item = item_of(store, wanted.inventory_item_id, wanted.sku.as_deref())?;
                     Ok((item, wanted.quantity))
                 };
@@ -66,10 +66,10 @@ pub(super) fn transfer(shop: &Shop, change: &TransferChange) -> Answer {
                     None,
                 )
             }
-            TransferChange::Ready { id } => (id.0, Some(Status::ReadyToShip)),
-            TransferChange::Ship { id } => (id.0, Some(Status::InProgress)),
-            TransferChange::Complete { id } => (id.0, Some(Status::Transferred)),
-            TransferChange::Cancel { id } => (id.0, Some(Status::Canceled)),
+            TransferChange::Ready { id } => (id.0, Some(TransferStatus::ReadyToShip)),
+            TransferChange::Ship { id } => (id.0, Some(TransferStatus::InProgress)),
+            TransferChange::Complete { id } => (id.0, Some(TransferStatus::Transferred)),
+            TransferChange::Cancel { id } => (id.0, Some(TransferStatus::Canceled)),
         };
         if let Some(to) = to {
             store.move_transfer(id, to, now)?;

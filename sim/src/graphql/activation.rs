@@ -3,14 +3,14 @@
 
 use jiff::Timestamp;
 
-use super::mutation::{Effect, Made, Payload, UserError};
+use super::mutation::{Made, MutationEffect, MutationPayload, UserError};
 use super::plan::Planned;
 use super::root::id_of;
 use super::search::number;
 use crate::record::AVAILABLE;
-use crate::store::{MAX_QUANTITY, Store};
+use crate::store::{MAX_QUANTITY, SimStore};
 
-pub(crate) fn write(store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
+pub(crate) fn write(store: &mut SimStore, field: &Planned, now: Timestamp) -> MutationPayload {
     let id = |argument, kind| field.text(argument).and_then(|gid| id_of(gid, kind));
     let item = id("inventoryItemId", "InventoryItem").and_then(|id| store.items.find(id));
     let Some(item) = item.map(|item| item.id) else {
@@ -60,10 +60,10 @@ pub(crate) fn write(store: &mut Store, field: &Planned, now: Timestamp) -> Paylo
                 format!("Not allowed to set {quantity} {why}"),
             )
         });
-        return Payload {
+        return MutationPayload {
             made,
             errors: errors.collect(),
-            effect: Effect::Unchanged,
+            effect: MutationEffect::Unchanged,
         };
     }
     if given.iter().any(|(_, units)| units.abs() > MAX_QUANTITY) {
@@ -79,16 +79,16 @@ pub(crate) fn write(store: &mut Store, field: &Planned, now: Timestamp) -> Paylo
         };
         let _ = store.change_level(item, location, &[(AVAILABLE, units - there)], now);
     }
-    Payload::of(made)
+    MutationPayload::of(made)
 }
 
 /// Ends the stocking behind a level, whatever units there are: the level keeps them. Refusals blame no field, as
 /// recorded on a real shop with API 2026-04.
-pub(crate) fn end(store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
+pub(crate) fn end(store: &mut SimStore, field: &Planned, now: Timestamp) -> MutationPayload {
     let gid = field.text("inventoryLevelId").unwrap_or_default();
     let refused = |why: String| {
         let message = format!("The product couldn't be unstocked {why}.");
-        Payload::refused(vec![UserError::new(None, [""; 0], message)])
+        MutationPayload::refused(vec![UserError::new(None, [""; 0], message)])
     };
     let Some(level) = store.level_of(gid) else {
         let item = gid
@@ -102,9 +102,9 @@ pub(crate) fn end(store: &mut Store, field: &Planned, now: Timestamp) -> Payload
     };
     let (item, location) = (level.item, level.location);
     if !level.active {
-        return Payload {
-            effect: Effect::Unchanged,
-            ..Payload::of(Made::Nothing)
+        return MutationPayload {
+            effect: MutationEffect::Unchanged,
+            ..MutationPayload::of(Made::Nothing)
         };
     }
     if !store.can_deactivate(level) {
@@ -118,12 +118,12 @@ pub(crate) fn end(store: &mut Store, field: &Planned, now: Timestamp) -> Payload
     }
     // The level was found a moment ago.
     let _ = store.disconnect(item, location, now);
-    Payload::of(Made::Nothing)
+    MutationPayload::of(Made::Nothing)
 }
 
 /// One error for each of the arguments.
-fn refused(arguments: &[&str], why: &str) -> Payload {
-    Payload::refused(
+fn refused(arguments: &[&str], why: &str) -> MutationPayload {
+    MutationPayload::refused(
         arguments
             .iter()
             .map(|argument| UserError::new(None, [*argument], why))

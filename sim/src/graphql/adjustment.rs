@@ -1,7 +1,7 @@
 //! `inventorySetQuantities`, `inventoryAdjustQuantities`, `inventoryMoveQuantities`: their input, read and checked as
 //! recorded on a real shop with API 2026-04, and their result.
 //!
-//! What needs no look at quantities is checked here; the rest is [`Store::write`]'s.
+//! What needs no look at quantities is checked here; the rest is [`SimStore::write`]'s.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::mutation::{Effect, Made, Payload, UserError};
-use super::object::{Asked, Object, Resolved};
+use super::mutation::{Made, MutationEffect, MutationPayload, UserError};
+use super::object::{FieldRequest, Object, Resolved};
 use super::plan::Planned;
-use super::problem::{MAX_INPUTS, Problem};
+use super::problem::{MAX_INPUTS, QueryProblem};
 use super::root::id_of;
-use crate::adjustment::{Change, Entry, Fault, Group, Step};
-use crate::store::Store;
+use crate::adjustment::{AdjustmentEntry, AdjustmentFault, AdjustmentStep, Group, QuantityChange};
+use crate::store::SimStore;
 
 const REASONS: [&str; 17] = [
     "correction",
@@ -71,10 +71,10 @@ impl Kind {
     }
 
     /// What fails the whole field, before any idempotency key is used.
-    pub(crate) fn check(self, field: &Planned) -> Result<(), Problem> {
+    pub(crate) fn check(self, field: &Planned) -> Result<(), QueryProblem> {
         let rows = self.rows(input(field));
         if rows.len() > MAX_INPUTS {
-            return Err(Problem::too_many(rows.len()));
+            return Err(QueryProblem::too_many(rows.len()));
         }
         let kept = |side: &&str| {
             rows.iter()
@@ -90,7 +90,7 @@ impl Kind {
             Self::Move => "InventoryMoveQuantityTerminalInput",
         };
         let message = format!("{on} must include the following argument: changeFromQuantity.");
-        Err(Problem::new("INVALID_FIELD_ARGUMENTS", message))
+        Err(QueryProblem::new("INVALID_FIELD_ARGUMENTS", message))
     }
 
     fn sets(self) -> bool {
@@ -139,11 +139,11 @@ impl Kind {
     }
 
     /// What a side of an entry with that amount wants.
-    fn change(self, side: &str, amount: i64) -> Change {
+    fn change(self, side: &str, amount: i64) -> QuantityChange {
         match (self, side) {
-            (Self::Set | Self::SetOnHand, _) => Change::To(amount),
-            (Self::Move, "from") => Change::MoveOut(amount),
-            _ => Change::By(amount),
+            (Self::Set | Self::SetOnHand, _) => QuantityChange::To(amount),
+            (Self::Move, "from") => QuantityChange::MoveOut(amount),
+            _ => QuantityChange::By(amount),
         }
     }
 }
@@ -160,9 +160,14 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
 
-pub(crate) fn write(store: &mut Store, kind: Kind, field: &Planned, now: Timestamp) -> Payload {
+pub(crate) fn write(
+    store: &mut SimStore,
+    kind: Kind,
+    field: &Planned,
+    now: Timestamp,
+) -> MutationPayload {
     let input = input(field);
-    let mut reading = Reading {
+    let mut reading = InputReader {
         store,
         kind,
         errors: Vec::new(),
@@ -170,7 +175,7 @@ pub(crate) fn write(store: &mut Store, kind: Kind, field: &Planned, now: Timesta
     let entries = reading.entries(input);
     let mut errors = reading.errors;
     if !errors.is_empty() {
-        return Payload::refused(errors);
+        return MutationPayload::refused(errors);
     }
     let reference = input["referenceDocumentUri"].as_str().map(str::to_owned);
     let (group, faults) = store.write(text(input, "reason").to_owned(), reference, &entries, now);
@@ -179,34 +184,34 @@ pub(crate) fn write(store: &mut Store, kind: Kind, field: &Planned, now: Timesta
         errors.push(told(kind, number, side, fault));
     }
     match group {
-        Some(group) => Payload {
+        Some(group) => MutationPayload {
             made: Made::Group(Arc::new(group)),
             errors,
-            effect: Effect::Applied,
+            effect: MutationEffect::Applied,
         },
-        None => Payload::refused(errors),
+        None => MutationPayload::refused(errors),
     }
 }
 
 /// A fault in the API's words. Those of a quantity too low in a move are a guess: no code fits well.
-fn told(kind: Kind, number: usize, side: &str, fault: Fault) -> UserError {
+fn told(kind: Kind, number: usize, side: &str, fault: AdjustmentFault) -> UserError {
     let (code, field, message) = match fault {
-        Fault::Stale => (
+        AdjustmentFault::Stale => (
             "CHANGE_FROM_QUANTITY_STALE",
             "changeFromQuantity",
             "The changeFromQuantity value is not what is stored.",
         ),
-        Fault::TooHigh => (
+        AdjustmentFault::TooHigh => (
             "INVALID_QUANTITY_TOO_HIGH",
             kind.amount(),
             "The quantity would be higher than 1,000,000,000.",
         ),
-        Fault::TooLow if kind == Kind::Move => (
+        AdjustmentFault::TooLow if kind == Kind::Move => (
             "INVALID_QUANTITY_NEGATIVE",
             kind.amount(),
             "The quantity can't be negative.",
         ),
-        Fault::TooLow => (
+        AdjustmentFault::TooLow => (
             "INVALID_QUANTITY_TOO_LOW",
             kind.amount(),
             "The quantity would be lower than -1,000,000,000.",
@@ -226,19 +231,19 @@ fn path(kind: Kind, number: usize, rest: &[&str]) -> Vec<String> {
 }
 
 /// The input being read.
-struct Reading<'a> {
-    store: &'a Store,
+struct InputReader<'a> {
+    store: &'a SimStore,
     kind: Kind,
     errors: Vec<UserError>,
 }
 
-impl Reading<'_> {
+impl InputReader<'_> {
     fn wrong(&mut self, code: &'static str, path: Vec<String>, message: impl Into<String>) {
         self.errors.push(UserError::new(code, path, message));
     }
 
     /// Everything that is wanted; worth nothing if there are errors.
-    fn entries(&mut self, input: &Value) -> Vec<Entry> {
+    fn entries(&mut self, input: &Value) -> Vec<AdjustmentEntry> {
         let on_input = |field: &str| vec!["input".to_owned(), field.to_owned()];
         if !REASONS.contains(&text(input, "reason")) {
             let valid = REASONS.join(", ");
@@ -318,7 +323,12 @@ impl Reading<'_> {
         known
     }
 
-    fn entry(&mut self, number: usize, row: &Value, named: Option<&'static str>) -> Option<Entry> {
+    fn entry(
+        &mut self,
+        number: usize,
+        row: &Value,
+        named: Option<&'static str>,
+    ) -> Option<AdjustmentEntry> {
         let kind = self.kind;
         let found = id_of(text(row, "inventoryItemId"), "InventoryItem");
         let item = found.filter(|id| self.store.items.find(*id).is_some());
@@ -368,7 +378,7 @@ impl Reading<'_> {
                     path(kind, number, &[side, "ledgerDocumentUri"]),
                 );
             }
-            steps.push(Step {
+            steps.push(AdjustmentStep {
                 name,
                 change: kind.change(side, amount),
                 expected: end["changeFromQuantity"].as_i64(),
@@ -387,7 +397,7 @@ impl Reading<'_> {
             let message = "A quantity can't be moved to itself.";
             self.wrong("SAME_QUANTITY_NAME", path(kind, number, &[]), message);
         }
-        Some(Entry {
+        Some(AdjustmentEntry {
             item: item?,
             location: *locations.first()?,
             steps,
@@ -454,7 +464,10 @@ fn billions(units: i64) -> String {
     format!("{},000,000,000", units / 1_000_000_000)
 }
 
-pub(crate) fn group<'a>(group: &Arc<Group>, asked: &Asked<'_>) -> Result<Resolved<'a>, Problem> {
+pub(crate) fn group<'a>(
+    group: &Arc<Group>,
+    asked: &FieldRequest<'_>,
+) -> Result<Resolved<'a>, QueryProblem> {
     Ok(match asked.name() {
         "id" => format!("gid://shopify/InventoryAdjustmentGroup/{}", group.id).into(),
         "reason" => group.reason.clone().into(),
@@ -491,11 +504,11 @@ pub(crate) fn group<'a>(group: &Arc<Group>, asked: &Asked<'_>) -> Result<Resolve
 }
 
 pub(crate) fn changed<'a>(
-    store: &'a Store,
+    store: &'a SimStore,
     group: &Group,
     index: usize,
-    asked: &Asked<'_>,
-) -> Result<Resolved<'a>, Problem> {
+    asked: &FieldRequest<'_>,
+) -> Result<Resolved<'a>, QueryProblem> {
     let change = &group.changed[index];
     Ok(match asked.name() {
         "name" => change.name.into(),

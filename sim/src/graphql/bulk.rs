@@ -6,19 +6,24 @@ mod slice;
 use jiff::Timestamp;
 
 pub(crate) use self::inner::Inner;
-pub(crate) use self::slice::Position;
+pub(crate) use self::slice::SlicePosition;
 use super::Api;
-use super::mutation::{Made, Payload, UserError};
-use super::object::{Asked, Object, Resolved};
+use super::mutation::{Made, MutationPayload, UserError};
+use super::object::{FieldRequest, Object, Resolved};
 use super::plan::Planned;
-use super::problem::Problem;
+use super::problem::QueryProblem;
 use super::root::id_of;
-use crate::bulk::{Operation, SLOTS, Status, forget};
+use crate::bulk::{BulkRun, BulkStatus, SLOTS, forget};
 use crate::clock::to_second;
-use crate::store::Store;
+use crate::store::SimStore;
 
 /// Carries out one of the two mutations of bulk operations.
-pub(crate) fn write(api: &Api, store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
+pub(crate) fn write(
+    api: &Api,
+    store: &mut SimStore,
+    field: &Planned,
+    now: Timestamp,
+) -> MutationPayload {
     if field.name == "bulkOperationCancel" {
         cancel(store, field)
     } else {
@@ -26,24 +31,24 @@ pub(crate) fn write(api: &Api, store: &mut Store, field: &Planned, now: Timestam
     }
 }
 
-fn run(api: &Api, store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
+fn run(api: &Api, store: &mut SimStore, field: &Planned, now: Timestamp) -> MutationPayload {
     let query = field.text("query").unwrap_or_default();
     if let Err(wrong) = api.inner(query) {
         let error = |message| UserError::new("INVALID", ["query"], message);
-        return Payload::refused(wrong.into_iter().map(error).collect());
+        return MutationPayload::refused(wrong.into_iter().map(error).collect());
     }
     let under_way: Vec<String> = store
         .operations
         .iter()
         .filter(|row| !row.status.ended())
-        .map(Operation::gid)
+        .map(BulkRun::gid)
         .collect();
     if under_way.len() >= SLOTS {
         let message = format!(
             "As many bulk queries as may be are in progress: {}.",
             under_way.join(", ")
         );
-        return Payload::refused(vec![UserError::new(
+        return MutationPayload::refused(vec![UserError::new(
             "OPERATION_IN_PROGRESS",
             [""; 0],
             message,
@@ -51,11 +56,11 @@ fn run(api: &Api, store: &mut Store, field: &Planned, now: Timestamp) -> Payload
     }
     forget(store);
     let id = store.next_id();
-    store.operations.insert(Operation {
+    store.operations.insert(BulkRun {
         id,
         query: query.to_owned(),
         grouped: field.flag("groupObjects"),
-        status: Status::Created,
+        status: BulkStatus::Created,
         error: None,
         objects: 0,
         root_objects: 0,
@@ -66,13 +71,13 @@ fn run(api: &Api, store: &mut Store, field: &Planned, now: Timestamp) -> Payload
         completed_at: None,
         silent: false,
     });
-    Payload::of(Made::Operation(id))
+    MutationPayload::of(Made::Operation(id))
 }
 
-fn cancel(store: &mut Store, field: &Planned) -> Payload {
+fn cancel(store: &mut SimStore, field: &Planned) -> MutationPayload {
     let id = field.text("id").and_then(|gid| id_of(gid, "BulkOperation"));
     let Some((id, status)) = id.and_then(|id| Some((id, store.operations.find(id)?.status))) else {
-        return Payload::refused(vec![UserError::new(
+        return MutationPayload::refused(vec![UserError::new(
             None,
             ["id"],
             "Bulk operation does not exist",
@@ -81,22 +86,22 @@ fn cancel(store: &mut Store, field: &Planned) -> Payload {
     if status.ended() {
         let ended = status.name().to_lowercase();
         let why = format!("A bulk operation cannot be canceled when it is {ended}");
-        let refused = Payload::refused(vec![UserError::new(None, [""; 0], why)]);
-        return Payload {
+        let refused = MutationPayload::refused(vec![UserError::new(None, [""; 0], why)]);
+        return MutationPayload {
             made: Made::Operation(id),
             ..refused
         };
     }
     let _ = store
         .operations
-        .edit(id, |row| row.status = Status::Canceling);
-    Payload::of(Made::Operation(id))
+        .edit(id, |row| row.status = BulkStatus::Canceling);
+    MutationPayload::of(Made::Operation(id))
 }
 
 pub(crate) fn operation<'a>(
-    row: &'a Operation,
-    asked: &Asked<'_>,
-) -> Result<Resolved<'a>, Problem> {
+    row: &'a BulkRun,
+    asked: &FieldRequest<'_>,
+) -> Result<Resolved<'a>, QueryProblem> {
     Ok(match asked.name() {
         "id" => row.gid().into(),
         "status" => row.status.name().into(),
@@ -116,6 +121,6 @@ pub(crate) fn operation<'a>(
 }
 
 /// The newest operation.
-pub(crate) fn current(store: &Store) -> Option<Object<'_>> {
+pub(crate) fn current(store: &SimStore) -> Option<Object<'_>> {
     store.operations.iter().next_back().map(Object::Operation)
 }

@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::object::{Asked, Object, Resolved};
-use super::problem::Problem;
+use super::object::{FieldRequest, Object, Resolved};
+use super::problem::QueryProblem;
 use super::search::{Search, Searchable};
-use crate::table::{Bounds, Record, Rows, Table};
+use crate::table::{Bounds, Record, RecordTable, TableRows};
 
 /// The most records a page may have: <https://shopify.dev/docs/api/usage/limits>, 2026-10.
 const MAX_PAGE: i64 = 250;
@@ -19,19 +19,22 @@ const FEW: usize = 1_000;
 
 /// How much of a list is wanted.
 #[derive(Clone, Copy, Default)]
-pub(crate) enum Reading {
+pub(crate) enum ConnectionReading {
     /// What the arguments say.
     #[default]
     Page,
     /// All of it, whatever the arguments say, as bulk operations want it.
     Whole,
     /// So much of all of it, from after a place on.
-    Slice { after: Option<Cursor>, size: usize },
+    Slice {
+        after: Option<ConnectionCursor>,
+        size: usize,
+    },
 }
 
 /// One page of a connection's records.
-pub(crate) struct Page<'a> {
-    records: Vec<(Object<'a>, Cursor)>,
+pub(crate) struct ConnectionPage<'a> {
+    records: Vec<(Object<'a>, ConnectionCursor)>,
     has_next: bool,
     has_previous: bool,
     /// How many records the pages before it had.
@@ -42,14 +45,14 @@ pub(crate) struct Page<'a> {
 #[derive(Clone, Copy, Deserialize, Serialize)]
 struct Bookmark {
     #[serde(flatten)]
-    cursor: Cursor,
+    cursor: ConnectionCursor,
     #[serde(default)]
     listed: usize,
 }
 
 /// Where a record stands in its list: by the second of its change if sorted so, then by id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-pub(crate) struct Cursor {
+pub(crate) struct ConnectionCursor {
     last_value: i64,
     last_id: u64,
 }
@@ -59,32 +62,32 @@ impl Bookmark {
         STANDARD.encode(serde_json::to_vec(&self).unwrap_or_default())
     }
 
-    fn read(text: &str) -> Result<Self, Problem> {
+    fn read(text: &str) -> Result<Self, QueryProblem> {
         let bytes = STANDARD.decode(text).ok();
         bytes
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .ok_or_else(|| {
-                Problem::new("BAD_REQUEST", "Invalid cursor for current pagination sort.")
+                QueryProblem::new("BAD_REQUEST", "Invalid cursor for current pagination sort.")
             })
     }
 }
 
 /// The part of a list that the arguments ask for.
-pub(crate) struct Wanted {
+pub(crate) struct WantedPage {
     size: usize,
     /// Whether it is the end of the list, `last`.
     from_end: bool,
     reverse: bool,
-    after: Option<Cursor>,
-    before: Option<Cursor>,
+    after: Option<ConnectionCursor>,
+    before: Option<ConnectionCursor>,
     /// How many records the pages before it had.
     listed: usize,
     by_change: bool,
 }
 
-impl Wanted {
+impl WantedPage {
     /// Reads the arguments. Every sort key but `UPDATED_AT` gives the order of ids, which is that of creation.
-    pub(crate) fn of(asked: &Asked<'_>) -> Result<Self, Problem> {
+    pub(crate) fn of(asked: &FieldRequest<'_>) -> Result<Self, QueryProblem> {
         let by_change = matches!(
             asked.field.text("sortKey"),
             Some("UPDATED_AT" | "COMPLETED_AT")
@@ -100,9 +103,9 @@ impl Wanted {
             by_change,
         };
         match asked.reading {
-            Reading::Page => {}
-            Reading::Whole => return Ok(all(usize::MAX, None)),
-            Reading::Slice { after, size } => return Ok(all(size, after)),
+            ConnectionReading::Page => {}
+            ConnectionReading::Whole => return Ok(all(usize::MAX, None)),
+            ConnectionReading::Slice { after, size } => return Ok(all(size, after)),
         }
         let (first, last) = (asked.field.number("first"), asked.field.number("last"));
         let (size, name) = match (first, last) {
@@ -138,8 +141,8 @@ impl Wanted {
         })
     }
 
-    fn cursor<T: Record>(&self, row: &T, id: fn(&T) -> u64) -> Cursor {
-        Cursor {
+    fn cursor<T: Record>(&self, row: &T, id: fn(&T) -> u64) -> ConnectionCursor {
+        ConnectionCursor {
             last_value: if self.by_change {
                 row.updated_at().as_second()
             } else {
@@ -150,7 +153,7 @@ impl Wanted {
     }
 
     /// The bounds in ascending order.
-    fn bounds(&self) -> Bounds<Cursor> {
+    fn bounds(&self) -> Bounds<ConnectionCursor> {
         let (low, high) = if self.reverse {
             (self.before, self.after)
         } else {
@@ -165,12 +168,12 @@ impl Wanted {
     /// The page out of rows that lie within the bounds, in ascending order.
     fn take<'a, T: Record>(
         &self,
-        rows: Rows<'a, T>,
+        rows: TableRows<'a, T>,
         id: fn(&T) -> u64,
         keep: impl Fn(&T) -> bool,
         wrap: fn(&'a T) -> Object<'a>,
-    ) -> Page<'a> {
-        let rows: Rows<'a, T> = if self.reverse == self.from_end {
+    ) -> ConnectionPage<'a> {
+        let rows: TableRows<'a, T> = if self.reverse == self.from_end {
             rows
         } else {
             Box::new(rows.rev())
@@ -189,7 +192,7 @@ impl Wanted {
         } else {
             (more, self.after.is_some())
         };
-        Page {
+        ConnectionPage {
             records,
             has_next,
             has_previous,
@@ -198,23 +201,25 @@ impl Wanted {
     }
 }
 
-fn bad(message: &str) -> Problem {
-    Problem::new("BAD_REQUEST", message)
+fn bad(message: &str) -> QueryProblem {
+    QueryProblem::new("BAD_REQUEST", message)
 }
 
-impl<'a> Page<'a> {
+impl<'a> ConnectionPage<'a> {
     /// The page of a table that the field's arguments ask for, `also` being a condition of its own.
     pub(crate) fn of_table<T: Searchable>(
-        table: &'a Table<T>,
-        asked: &mut Asked<'_>,
+        table: &'a RecordTable<T>,
+        asked: &mut FieldRequest<'_>,
         also: impl Fn(&T) -> bool,
         wrap: fn(&'a T) -> Object<'a>,
-    ) -> Result<Self, Problem> {
-        let (mut wanted, search) = (Wanted::of(asked)?, Search::of::<T>(asked));
+    ) -> Result<Self, QueryProblem> {
+        let (mut wanted, search) = (WantedPage::of(asked)?, Search::of::<T>(asked));
         wanted.reverse ^= T::NEWEST_FIRST;
         let bounds = wanted.bounds();
-        let key = |bound: Bound<Cursor>| bound.map(|cursor| (cursor.last_value, cursor.last_id));
-        let number = |bound: Bound<Cursor>| bound.map(|cursor| cursor.last_id);
+        let key = |bound: Bound<ConnectionCursor>| {
+            bound.map(|cursor| (cursor.last_value, cursor.last_id))
+        };
+        let number = |bound: Bound<ConnectionCursor>| bound.map(|cursor| cursor.last_id);
         let few = search.changed_since().filter(|_| !wanted.by_change);
         let rows = match few.and_then(|second| table.changed_since(second, FEW)) {
             _ if wanted.by_change => table.by_change((key(bounds.0), key(bounds.1))),
@@ -228,20 +233,23 @@ impl<'a> Page<'a> {
     pub(crate) fn of_rows<T: Searchable>(
         rows: Vec<&'a T>,
         id: fn(&T) -> u64,
-        asked: &mut Asked<'_>,
+        asked: &mut FieldRequest<'_>,
         wrap: fn(&'a T) -> Object<'a>,
-    ) -> Result<Self, Problem> {
-        let (wanted, search) = (Wanted::of(asked)?, Search::of::<T>(asked));
+    ) -> Result<Self, QueryProblem> {
+        let (wanted, search) = (WantedPage::of(asked)?, Search::of::<T>(asked));
         Ok(wanted.take(within(rows, id, &wanted), id, |row| search.finds(row), wrap))
     }
 
     /// A list that is always shorter than a page, and has no ids to sort by.
-    pub(crate) fn of_all(objects: Vec<Object<'a>>, asked: &Asked<'_>) -> Result<Self, Problem> {
-        let wanted = Wanted::of(asked)?;
+    pub(crate) fn of_all(
+        objects: Vec<Object<'a>>,
+        asked: &FieldRequest<'_>,
+    ) -> Result<Self, QueryProblem> {
+        let wanted = WantedPage::of(asked)?;
         let numbered = (1..).zip(objects).map(|(last_id, object)| {
             (
                 object,
-                Cursor {
+                ConnectionCursor {
                     last_value: 0,
                     last_id,
                 },
@@ -263,7 +271,7 @@ impl<'a> Page<'a> {
 
     /// The cursor of a record by its number on the page.
     fn bookmark(&self, index: usize) -> String {
-        let bookmark = |(_, cursor): &(Object<'a>, Cursor)| {
+        let bookmark = |(_, cursor): &(Object<'a>, ConnectionCursor)| {
             Bookmark {
                 cursor: *cursor,
                 listed: self.before + index + 1,
@@ -273,19 +281,22 @@ impl<'a> Page<'a> {
         self.records.get(index).map(bookmark).unwrap_or_default()
     }
 
-    pub(crate) fn records(&self) -> &[(Object<'a>, Cursor)] {
+    pub(crate) fn records(&self) -> &[(Object<'a>, ConnectionCursor)] {
         &self.records
     }
 
     /// Where the list goes on, if it does.
-    pub(crate) fn rest(&self) -> Option<Cursor> {
+    pub(crate) fn rest(&self) -> Option<ConnectionCursor> {
         self.records
             .last()
             .filter(|_| self.has_next)
             .map(|(_, cursor)| *cursor)
     }
 
-    pub(crate) fn page(page: &Rc<Self>, asked: &Asked<'_>) -> Result<Resolved<'a>, Problem> {
+    pub(crate) fn page(
+        page: &Rc<Self>,
+        asked: &FieldRequest<'_>,
+    ) -> Result<Resolved<'a>, QueryProblem> {
         Ok(match asked.name() {
             "nodes" => page
                 .records
@@ -305,8 +316,8 @@ impl<'a> Page<'a> {
     pub(crate) fn edge(
         page: &Rc<Self>,
         index: usize,
-        asked: &Asked<'_>,
-    ) -> Result<Resolved<'a>, Problem> {
+        asked: &FieldRequest<'_>,
+    ) -> Result<Resolved<'a>, QueryProblem> {
         let record = page.records.get(index);
         Ok(match asked.name() {
             "node" => record.map(|(object, _)| object.clone()).into(),
@@ -315,7 +326,10 @@ impl<'a> Page<'a> {
         })
     }
 
-    pub(crate) fn info(page: &Rc<Self>, asked: &Asked<'_>) -> Result<Resolved<'a>, Problem> {
+    pub(crate) fn info(
+        page: &Rc<Self>,
+        asked: &FieldRequest<'_>,
+    ) -> Result<Resolved<'a>, QueryProblem> {
         let cursor = |index: Option<usize>| index.map(|index| page.bookmark(index)).into();
         let last = page.records.len().checked_sub(1);
         Ok(match asked.name() {
@@ -328,7 +342,11 @@ impl<'a> Page<'a> {
     }
 }
 
-fn within<'a, T: Record>(mut rows: Vec<&'a T>, id: fn(&T) -> u64, wanted: &Wanted) -> Rows<'a, T> {
+fn within<'a, T: Record>(
+    mut rows: Vec<&'a T>,
+    id: fn(&T) -> u64,
+    wanted: &WantedPage,
+) -> TableRows<'a, T> {
     if wanted.by_change {
         rows.sort_by_key(|row| wanted.cursor(*row, id));
     }

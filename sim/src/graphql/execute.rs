@@ -8,25 +8,25 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::access;
-use super::connection::Reading;
+use super::connection::ConnectionReading;
 use super::cost::points;
-use super::mutation::Payload;
-use super::object::{Asked, Object, Resolved, Searches, resolve};
+use super::mutation::MutationPayload;
+use super::object::{FieldRequest, Object, Resolved, Searches, resolve};
 use super::plan::{Planned, Selection};
-use super::problem::Problem;
-use crate::store::Store;
+use super::problem::QueryProblem;
+use crate::store::SimStore;
 
 /// What running a plan gave.
 pub(crate) struct Execution {
     pub(crate) data: String,
-    pub(crate) problems: Vec<Problem>,
+    pub(crate) problems: Vec<QueryProblem>,
     pub(crate) searches: Searches,
     /// Points for what was returned.
     pub(crate) cost: u32,
 }
 
 /// What a part of the answer cost; or the error that leaves no answer where one is promised.
-type Written = Result<f64, Problem>;
+type WrittenCost = Result<f64, QueryProblem>;
 
 /// A connection left out of its object's text.
 pub(crate) struct Deferred<'a, 'q> {
@@ -39,12 +39,12 @@ pub(crate) struct Deferred<'a, 'q> {
 /// An object's text, and the connections that are not in it.
 pub(crate) type Alone<'a, 'q> = (String, Vec<Deferred<'a, 'q>>);
 
-struct Writer<'a, 'q> {
-    store: &'a Store,
+struct AnswerWriter<'a, 'q> {
+    store: &'a SimStore,
     now: Timestamp,
     out: String,
     path: Vec<Value>,
-    problems: Vec<Problem>,
+    problems: Vec<QueryProblem>,
     searches: Searches,
     /// Where connections go instead of being written out.
     deferred: Option<Vec<Deferred<'a, 'q>>>,
@@ -53,12 +53,12 @@ struct Writer<'a, 'q> {
 impl Execution {
     /// Runs a query; or writes out a mutation, whose fields were carried out before, in their order.
     pub(crate) fn run(
-        store: &Store,
+        store: &SimStore,
         selection: &Selection,
-        payloads: Vec<Result<Payload, Problem>>,
+        payloads: Vec<Result<MutationPayload, QueryProblem>>,
         now: Timestamp,
     ) -> Self {
-        let mut writer = Writer::new(store, now);
+        let mut writer = AnswerWriter::new(store, now);
         writer.out.reserve(4096);
         let written = if selection.on == "Mutation" {
             writer.mutation(selection, payloads)
@@ -81,14 +81,14 @@ impl Execution {
 
 /// Writes an object as `field` wants it, but for the connections in it. Any error is one of the whole.
 pub(crate) fn alone<'a, 'q>(
-    store: &'a Store,
+    store: &'a SimStore,
     object: &Object<'a>,
     field: &'q Planned,
     now: Timestamp,
-) -> Result<Alone<'a, 'q>, Problem> {
-    let mut writer = Writer {
+) -> Result<Alone<'a, 'q>, QueryProblem> {
+    let mut writer = AnswerWriter {
         deferred: Some(Vec::new()),
-        ..Writer::new(store, now)
+        ..AnswerWriter::new(store, now)
     };
     writer.member(object, field)?;
     match writer.problems.pop() {
@@ -97,8 +97,8 @@ pub(crate) fn alone<'a, 'q>(
     }
 }
 
-impl<'a, 'q> Writer<'a, 'q> {
-    fn new(store: &'a Store, now: Timestamp) -> Self {
+impl<'a, 'q> AnswerWriter<'a, 'q> {
+    fn new(store: &'a SimStore, now: Timestamp) -> Self {
         Self {
             store,
             now,
@@ -113,8 +113,8 @@ impl<'a, 'q> Writer<'a, 'q> {
     fn mutation(
         &mut self,
         selection: &'q Selection,
-        payloads: Vec<Result<Payload, Problem>>,
-    ) -> Written {
+        payloads: Vec<Result<MutationPayload, QueryProblem>>,
+    ) -> WrittenCost {
         self.out.push('{');
         let mut cost = 0.0;
         for (field, payload) in selection.fields.iter().zip(payloads) {
@@ -135,7 +135,7 @@ impl<'a, 'q> Writer<'a, 'q> {
         Ok(cost)
     }
 
-    fn object(&mut self, object: &Object<'a>, selection: &'q Selection) -> Written {
+    fn object(&mut self, object: &Object<'a>, selection: &'q Selection) -> WrittenCost {
         self.out.push('{');
         let mut cost: f64 = 0.0;
         let (mut connections, mut id) = (Vec::new(), None);
@@ -155,11 +155,11 @@ impl<'a, 'q> Writer<'a, 'q> {
             }
             self.path.push(Value::String(field.key.to_string()));
             let start = self.out.len();
-            let mut asked = Asked {
+            let mut asked = FieldRequest {
                 field,
                 searches: &mut self.searches,
                 path: &self.path,
-                reading: Reading::Page,
+                reading: ConnectionReading::Page,
                 switches: &self.store.switches,
                 now: self.now,
             };
@@ -193,7 +193,11 @@ impl<'a, 'q> Writer<'a, 'q> {
     }
 
     /// Writes what a field was resolved to; an error becomes null if the field may be null.
-    fn settled(&mut self, field: &'q Planned, resolved: Result<Resolved<'a>, Problem>) -> Written {
+    fn settled(
+        &mut self,
+        field: &'q Planned,
+        resolved: Result<Resolved<'a>, QueryProblem>,
+    ) -> WrittenCost {
         let start = self.out.len();
         let problem = match resolved.and_then(|resolved| self.value(&field.ty, field, resolved)) {
             Ok(cost) => return Ok(cost),
@@ -213,10 +217,10 @@ impl<'a, 'q> Writer<'a, 'q> {
         Ok(0.0)
     }
 
-    fn value(&mut self, ty: &Type, field: &'q Planned, resolved: Resolved<'a>) -> Written {
+    fn value(&mut self, ty: &Type, field: &'q Planned, resolved: Resolved<'a>) -> WrittenCost {
         match resolved {
             Resolved::Null if ty.is_non_null() => {
-                return Err(Problem::new(
+                return Err(QueryProblem::new(
                     "INTERNAL_SERVER_ERROR",
                     format!("'{}' is missing", field.name),
                 ));
@@ -243,7 +247,7 @@ impl<'a, 'q> Writer<'a, 'q> {
         Ok(0.0)
     }
 
-    fn list(&mut self, objects: &[Option<Object<'a>>], field: &'q Planned) -> Written {
+    fn list(&mut self, objects: &[Option<Object<'a>>], field: &'q Planned) -> WrittenCost {
         let mut costs = Vec::with_capacity(objects.len());
         self.out.push('[');
         for (index, object) in objects.iter().enumerate() {
@@ -262,7 +266,7 @@ impl<'a, 'q> Writer<'a, 'q> {
         Ok(field.cost.actual(&costs))
     }
 
-    fn member(&mut self, object: &Object<'a>, field: &'q Planned) -> Written {
+    fn member(&mut self, object: &Object<'a>, field: &'q Planned) -> WrittenCost {
         let selection = match &field.of[..] {
             [only] => Some(only),
             several => several
@@ -275,7 +279,7 @@ impl<'a, 'q> Writer<'a, 'q> {
             return Err(problem);
         }
         let missing = || {
-            Problem::new(
+            QueryProblem::new(
                 "INTERNAL_SERVER_ERROR",
                 format!("'{}' is of no known type", field.name),
             )

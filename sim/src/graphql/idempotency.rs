@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-use super::mutation::Payload;
+use super::mutation::MutationPayload;
 use super::plan::Idempotency;
 
 /// How long a key is remembered.
@@ -15,23 +15,23 @@ const MEMORY: SignedDuration = SignedDuration::from_hours(24);
 /// Keys that are remembered; past it the oldest is forgotten early.
 const MAX_KEYS: usize = 100_000;
 
-pub(crate) struct Keys {
-    attempts: HashMap<String, Attempt>,
+pub(crate) struct IdempotencyKeys {
+    attempts: HashMap<String, SeenRequest>,
     /// In the order in which they were claimed.
     claimed: VecDeque<(Timestamp, String)>,
     /// Whether a key is spent by a call that was refused.
     spent_by_refusal: bool,
 }
 
-struct Attempt {
+struct SeenRequest {
     /// The hash of the input.
     fingerprint: [u8; 32],
-    state: State,
+    state: KeyState,
 }
 
-enum State {
+enum KeyState {
     Running,
-    Finished(Payload),
+    Finished(MutationPayload),
     Failed,
 }
 
@@ -40,12 +40,12 @@ pub(crate) enum Claim {
     /// Nobody was here before.
     First,
     /// It was carried out: this is how it ended.
-    Repeat(Payload),
+    Repeat(MutationPayload),
     /// The error's code and message.
     Refused(&'static str, &'static str),
 }
 
-impl Keys {
+impl IdempotencyKeys {
     pub(crate) fn new(spent_by_refusal: bool) -> Self {
         Self {
             attempts: HashMap::new(),
@@ -54,15 +54,15 @@ impl Keys {
         }
     }
 
-    /// Takes a key for an input; whoever is first must also call [`Keys::end`].
+    /// Takes a key for an input; whoever is first must also call [`IdempotencyKeys::end`].
     pub(crate) fn claim(&mut self, claim: &Idempotency, now: Timestamp) -> Claim {
         self.forget(now);
         let fingerprint = Sha256::digest(&claim.input).into();
         match self.attempts.get(&claim.key) {
             None => {
-                let attempt = Attempt {
+                let attempt = SeenRequest {
                     fingerprint,
-                    state: State::Running,
+                    state: KeyState::Running,
                 };
                 self.attempts.insert(claim.key.clone(), attempt);
                 self.claimed.push_back((now, claim.key.clone()));
@@ -72,29 +72,29 @@ impl Keys {
                 "IDEMPOTENCY_KEY_PARAMETER_MISMATCH",
                 "The idempotency key was used before with other parameters.",
             ),
-            Some(Attempt {
-                state: State::Running,
+            Some(SeenRequest {
+                state: KeyState::Running,
                 ..
             }) => Claim::Refused(
                 "IDEMPOTENCY_CONCURRENT_REQUEST",
                 "A request with this idempotency key is still running. Try again later.",
             ),
-            Some(Attempt {
-                state: State::Failed,
+            Some(SeenRequest {
+                state: KeyState::Failed,
                 ..
             }) => Claim::Refused(
                 "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED",
                 "An earlier request with this idempotency key failed. Use a new key.",
             ),
-            Some(Attempt {
-                state: State::Finished(payload),
+            Some(SeenRequest {
+                state: KeyState::Finished(payload),
                 ..
             }) => Claim::Repeat(payload.clone()),
         }
     }
 
     /// Remembers how it ended.
-    pub(crate) fn end(&mut self, key: &str, payload: &Payload) {
+    pub(crate) fn end(&mut self, key: &str, payload: &MutationPayload) {
         if !payload.errors.is_empty() && !self.spent_by_refusal {
             self.attempts.remove(key);
             self.claimed.retain(|(_, claimed)| claimed != key);
@@ -103,9 +103,9 @@ impl Keys {
         // One that ran for longer than a day is forgotten.
         if let Some(attempt) = self.attempts.get_mut(key) {
             attempt.state = if payload.errors.is_empty() {
-                State::Finished(payload.clone())
+                KeyState::Finished(payload.clone())
             } else {
-                State::Failed
+                KeyState::Failed
             };
         }
     }

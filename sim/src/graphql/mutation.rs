@@ -8,28 +8,28 @@ use jiff::Timestamp;
 
 use super::activation;
 use super::adjustment::{self, Kind};
-use super::idempotency::{Claim, Keys};
-use super::object::{Asked, Object, Resolved};
+use super::idempotency::{Claim, IdempotencyKeys};
+use super::object::{FieldRequest, Object, Resolved};
 use super::plan::{Planned, Selection};
-use super::problem::Problem;
+use super::problem::QueryProblem;
 use super::{Api, access, bulk, subscription};
 use crate::adjustment::Group;
-use crate::call::{Call, Mutation};
-use crate::store::Store;
+use crate::call::{Mutation, RecordedCall};
+use crate::store::SimStore;
 
 /// Bytes of an idempotency key; Shopify's own limit is unknown.
 const MAX_KEY: usize = 255;
 
 /// What a mutation leaves to be shown.
 #[derive(Clone)]
-pub(crate) struct Payload {
+pub(crate) struct MutationPayload {
     pub(crate) made: Made,
     pub(crate) errors: Vec<UserError>,
-    pub(crate) effect: Effect,
+    pub(crate) effect: MutationEffect,
 }
 
 #[derive(Clone, Copy)]
-pub(crate) enum Effect {
+pub(crate) enum MutationEffect {
     Applied,
     /// Nothing was to be done, or nothing could be.
     Unchanged,
@@ -77,13 +77,13 @@ impl UserError {
     }
 }
 
-impl Payload {
+impl MutationPayload {
     /// Done, and this is to be shown.
     pub(crate) fn of(made: Made) -> Self {
         Self {
             made,
             errors: Vec::new(),
-            effect: Effect::Applied,
+            effect: MutationEffect::Applied,
         }
     }
 
@@ -91,7 +91,7 @@ impl Payload {
         Self {
             made: Made::Nothing,
             errors,
-            effect: Effect::Unchanged,
+            effect: MutationEffect::Unchanged,
         }
     }
 }
@@ -99,26 +99,36 @@ impl Payload {
 /// How a field of a mutation begins.
 pub(crate) enum Turn {
     ToRun,
-    Settled(Result<Payload, Problem>),
+    Settled(Result<MutationPayload, QueryProblem>),
 }
 
 /// Looks at the fields before any is carried out, and takes their idempotency keys.
-pub(crate) fn begin(keys: &mut Keys, selection: &Selection, now: Timestamp) -> Vec<Turn> {
+pub(crate) fn begin(
+    keys: &mut IdempotencyKeys,
+    selection: &Selection,
+    now: Timestamp,
+) -> Vec<Turn> {
     let begin = |field| match claim(keys, field, now) {
         Ok(Claim::First) => Turn::ToRun,
-        Ok(Claim::Repeat(payload)) => Turn::Settled(Ok(Payload {
-            effect: Effect::Repeated,
+        Ok(Claim::Repeat(payload)) => Turn::Settled(Ok(MutationPayload {
+            effect: MutationEffect::Repeated,
             ..payload
         })),
-        Ok(Claim::Refused(code, why)) => Turn::Settled(Ok(Payload::refused(vec![UserError::new(
-            code, [""; 0], why,
-        )]))),
+        Ok(Claim::Refused(code, why)) => {
+            Turn::Settled(Ok(MutationPayload::refused(vec![UserError::new(
+                code, [""; 0], why,
+            )])))
+        }
         Err(problem) => Turn::Settled(Err(problem)),
     };
     selection.fields.iter().map(begin).collect()
 }
 
-fn claim(keys: &mut Keys, field: &Planned, now: Timestamp) -> Result<Claim, Problem> {
+fn claim(
+    keys: &mut IdempotencyKeys,
+    field: &Planned,
+    now: Timestamp,
+) -> Result<Claim, QueryProblem> {
     let kind = Kind::of(field);
     if let Some(kind) = kind {
         kind.check(field)?;
@@ -126,12 +136,12 @@ fn claim(keys: &mut Keys, field: &Planned, now: Timestamp) -> Result<Claim, Prob
         return Ok(Claim::First);
     }
     match &field.idempotency {
-        None => Err(Problem::new(
+        None => Err(QueryProblem::new(
             "BAD_REQUEST",
             "The @idempotent directive is required for this mutation but was not provided.",
         )),
         Some(given) if given.key.trim().is_empty() || given.key.len() > MAX_KEY => {
-            Err(Problem::new(
+            Err(QueryProblem::new(
                 "BAD_REQUEST",
                 format!("An idempotency key has 1 to {MAX_KEY} bytes."),
             ))
@@ -143,12 +153,12 @@ fn claim(keys: &mut Keys, field: &Planned, now: Timestamp) -> Result<Claim, Prob
 /// Carries out the fields in their order.
 pub(crate) fn run(
     api: &Api,
-    store: &mut Store,
-    keys: &mut Keys,
+    store: &mut SimStore,
+    keys: &mut IdempotencyKeys,
     selection: &Selection,
     turns: Vec<Turn>,
     now: Timestamp,
-) -> Vec<Result<Payload, Problem>> {
+) -> Vec<Result<MutationPayload, QueryProblem>> {
     let run = |(field, turn): (&Planned, Turn)| match turn {
         Turn::Settled(settled) => settled,
         Turn::ToRun => {
@@ -162,7 +172,12 @@ pub(crate) fn run(
     selection.fields.iter().zip(turns).map(run).collect()
 }
 
-fn one(api: &Api, store: &mut Store, field: &Planned, now: Timestamp) -> Result<Payload, Problem> {
+fn one(
+    api: &Api,
+    store: &mut SimStore,
+    field: &Planned,
+    now: Timestamp,
+) -> Result<MutationPayload, QueryProblem> {
     if let Some(problem) = access::denied(&store.scopes, field) {
         return Err(problem);
     }
@@ -173,10 +188,11 @@ fn one(api: &Api, store: &mut Store, field: &Planned, now: Timestamp) -> Result<
         "bulkOperationRunQuery" | "bulkOperationCancel" => bulk::write(api, store, field, now),
         "inventoryActivate" => activation::write(store, field, now),
         "inventoryDeactivate" => activation::end(store, field, now),
-        "__typename" => Payload::refused(Vec::new()),
+        "__typename" => MutationPayload::refused(Vec::new()),
         name => {
             let message = || format!("The pretend store does not carry out '{name}'; Shopify does");
-            let kind = Kind::of(field).ok_or_else(|| Problem::new("NOT_IMPLEMENTED", message()))?;
+            let kind =
+                Kind::of(field).ok_or_else(|| QueryProblem::new("NOT_IMPLEMENTED", message()))?;
             adjustment::write(store, kind, field, now)
         }
     })
@@ -185,20 +201,20 @@ fn one(api: &Api, store: &mut Store, field: &Planned, now: Timestamp) -> Result<
 /// What to remember of the fields of a mutation.
 pub(crate) fn told(
     selection: &Selection,
-    payloads: &[Result<Payload, Problem>],
-    call: &Call,
+    payloads: &[Result<MutationPayload, QueryProblem>],
+    call: &RecordedCall,
     answered: bool,
 ) -> Vec<Mutation> {
     let fields = selection.fields.iter().zip(payloads);
-    let tell = |(field, payload): (&Planned, &Result<Payload, Problem>)| {
+    let tell = |(field, payload): (&Planned, &Result<MutationPayload, QueryProblem>)| {
         let (applied, outcome) = match payload {
             Err(problem) => (false, problem.code.as_str()),
             Ok(payload) => {
-                let applied = matches!(payload.effect, Effect::Applied);
+                let applied = matches!(payload.effect, MutationEffect::Applied);
                 let ending = match payload.effect {
-                    Effect::Applied => "APPLIED",
-                    Effect::Unchanged => "UNCHANGED",
-                    Effect::Repeated => "REPEATED",
+                    MutationEffect::Applied => "APPLIED",
+                    MutationEffect::Unchanged => "UNCHANGED",
+                    MutationEffect::Repeated => "REPEATED",
                 };
                 let code = payload
                     .errors
@@ -218,7 +234,7 @@ pub(crate) fn told(
 /// The same of a mutation that was not carried out.
 pub(crate) fn kept_out(
     selection: &Selection,
-    call: &Call,
+    call: &RecordedCall,
     outcome: &str,
     answered: bool,
 ) -> Vec<Mutation> {
@@ -229,7 +245,7 @@ pub(crate) fn kept_out(
         .collect()
 }
 
-fn noted(field: &Planned, call: &Call, outcome: &str, answered: bool) -> Mutation {
+fn noted(field: &Planned, call: &RecordedCall, outcome: &str, answered: bool) -> Mutation {
     Mutation {
         at: call.at,
         operation: call.operation.clone(),
@@ -242,9 +258,9 @@ fn noted(field: &Planned, call: &Call, outcome: &str, answered: bool) -> Mutatio
 }
 
 pub(crate) fn payload<'a>(
-    store: &'a Store,
-    payload: &Rc<Payload>,
-    asked: &Asked<'_>,
+    store: &'a SimStore,
+    payload: &Rc<MutationPayload>,
+    asked: &FieldRequest<'_>,
 ) -> Resolved<'a> {
     match (asked.name(), &payload.made) {
         ("userErrors", _) => {
@@ -270,10 +286,10 @@ pub(crate) fn payload<'a>(
 }
 
 pub(crate) fn user_error<'a>(
-    payload: &Payload,
+    payload: &MutationPayload,
     index: usize,
-    asked: &Asked<'_>,
-) -> Result<Resolved<'a>, Problem> {
+    asked: &FieldRequest<'_>,
+) -> Result<Resolved<'a>, QueryProblem> {
     let error = payload.errors.get(index);
     Ok(match asked.name() {
         "field" => match error.map(|error| error.field.clone()) {

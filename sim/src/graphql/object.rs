@@ -7,18 +7,18 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::connection::{Page, Reading};
-use super::mutation::Payload;
+use super::connection::{ConnectionPage, ConnectionReading};
+use super::mutation::MutationPayload;
 use super::plan::Planned;
-use super::problem::Problem;
+use super::problem::QueryProblem;
 use super::{adjustment, bulk, mutation, order, product, root, stock, subscription};
 use crate::adjustment::Group;
-use crate::bulk::Operation;
+use crate::bulk::BulkRun;
 use crate::record::{
-    Customer, Fulfillment, Item, Level, Line, Location, Order, Product, Refund, Subscription,
-    Transaction, Variant,
+    Fulfillment, Item, Refund, SimCustomer, SimLevel, SimLocation, SimOrder, SimOrderLine,
+    SimProduct, SimSubscription, SimTransaction, SimVariant,
 };
-use crate::store::{Store, Switches};
+use crate::store::{SimStore, StoreSwitches};
 
 /// Anything that has fields.
 #[derive(Clone)]
@@ -31,37 +31,37 @@ pub(crate) enum Object<'a> {
     Scope(&'a str),
     Version(&'static str),
     Count(usize, bool),
-    Product(&'a Product),
-    Variant(&'a Variant),
+    Product(&'a SimProduct),
+    Variant(&'a SimVariant),
     Item(&'a Item),
-    Level(&'a Level),
+    Level(&'a SimLevel),
     /// One quantity of a level, by name.
-    Quantity(&'a Level, String, i64),
+    Quantity(&'a SimLevel, String, i64),
     QuantityNames,
     QuantityName(&'static str),
-    Location(&'a Location),
-    Address(&'a Location),
-    Order(&'a Order),
-    Line(&'a Line),
+    Location(&'a SimLocation),
+    Address(&'a SimLocation),
+    Order(&'a SimOrder),
+    Line(&'a SimOrderLine),
     Fulfillment(&'a Fulfillment),
-    Refund(&'a Order, &'a Refund),
-    RefundLine(&'a Order, &'a Refund),
-    Transaction(&'a Order, &'a Transaction),
-    Customer(&'a Customer),
+    Refund(&'a SimOrder, &'a Refund),
+    RefundLine(&'a SimOrder, &'a Refund),
+    Transaction(&'a SimOrder, &'a SimTransaction),
+    Customer(&'a SimCustomer),
     /// Cents, in the shop's currency twice.
     MoneyBag(i64),
     Money(i64),
-    Page(Rc<Page<'a>>),
-    Edge(Rc<Page<'a>>, usize),
-    PageInfo(Rc<Page<'a>>),
-    Subscription(&'a Subscription),
-    Endpoint(&'a Subscription),
-    Operation(&'a Operation),
+    Page(Rc<ConnectionPage<'a>>),
+    Edge(Rc<ConnectionPage<'a>>, usize),
+    PageInfo(Rc<ConnectionPage<'a>>),
+    Subscription(&'a SimSubscription),
+    Endpoint(&'a SimSubscription),
+    Operation(&'a BulkRun),
     Group(Arc<Group>),
     /// One change of a group.
     Changed(Arc<Group>, usize),
-    Payload(Rc<Payload>),
-    UserError(Rc<Payload>, usize),
+    Payload(Rc<MutationPayload>),
+    UserError(Rc<MutationPayload>, usize),
 }
 
 impl Object<'_> {
@@ -120,7 +120,7 @@ resolved! {
     String => |value| Self::Text(Cow::Owned(value)),
     Timestamp => |value| Self::Text(Cow::Owned(value.to_string())),
     Object<'a> => |value| Self::Object(value),
-    Page<'a> => |value| Self::Object(Object::Page(Rc::new(value))),
+    ConnectionPage<'a> => |value| Self::Object(Object::Page(Rc::new(value))),
     Vec<Object<'a>> => |value| Self::Objects(value.into_iter().map(Some).collect()),
 }
 
@@ -133,26 +133,29 @@ impl<'a, T: Into<Resolved<'a>>> From<Option<T>> for Resolved<'a> {
 /// Warnings of searches, gathered while fields are resolved.
 pub(crate) type Searches = Vec<Value>;
 
+/// What a field of an object says, or why the query cannot be answered.
+pub(crate) type FieldAnswer<'a> = Result<Resolved<'a>, QueryProblem>;
+
 /// What a field is asked of, besides the object.
-pub(crate) struct Asked<'q> {
+pub(crate) struct FieldRequest<'q> {
     pub(crate) field: &'q Planned,
     /// Where warnings go, and the path they name.
     pub(crate) searches: &'q mut Searches,
     pub(crate) path: &'q [Value],
     /// How much of a connection is wanted.
-    pub(crate) reading: Reading,
-    pub(crate) switches: &'q Switches,
+    pub(crate) reading: ConnectionReading,
+    pub(crate) switches: &'q StoreSwitches,
     pub(crate) now: Timestamp,
 }
 
-impl Asked<'_> {
+impl FieldRequest<'_> {
     pub(crate) fn name(&self) -> &str {
         self.field.name.as_str()
     }
 
     /// What a field that is in the schema but not answered gets.
-    pub(crate) fn unanswered<'a>(&self) -> Result<Resolved<'a>, Problem> {
-        Err(Problem::new(
+    pub(crate) fn unanswered<'a>(&self) -> Result<Resolved<'a>, QueryProblem> {
+        Err(QueryProblem::new(
             "NOT_IMPLEMENTED",
             format!(
                 "The pretend store does not answer '{}'; Shopify does",
@@ -164,10 +167,10 @@ impl Asked<'_> {
 
 /// Answers a field of an object.
 pub(crate) fn resolve<'a>(
-    store: &'a Store,
+    store: &'a SimStore,
     object: &Object<'a>,
-    asked: &mut Asked<'_>,
-) -> Result<Resolved<'a>, Problem> {
+    asked: &mut FieldRequest<'_>,
+) -> Result<Resolved<'a>, QueryProblem> {
     match object {
         Object::Query => root::query(store, asked),
         Object::Shop => root::shop(store, asked),
@@ -195,9 +198,9 @@ pub(crate) fn resolve<'a>(
         Object::Customer(row) => order::customer(row, asked),
         Object::MoneyBag(cents) => Ok(Object::Money(*cents).into()),
         Object::Money(cents) => order::money(*cents, asked),
-        Object::Page(page) => Page::page(page, asked),
-        Object::Edge(page, index) => Page::edge(page, *index, asked),
-        Object::PageInfo(page) => Page::info(page, asked),
+        Object::Page(page) => ConnectionPage::page(page, asked),
+        Object::Edge(page, index) => ConnectionPage::edge(page, *index, asked),
+        Object::PageInfo(page) => ConnectionPage::info(page, asked),
         Object::Subscription(row) => subscription::subscription(row, asked),
         Object::Endpoint(row) => subscription::endpoint(row, asked),
         Object::Operation(row) => bulk::operation(row, asked),

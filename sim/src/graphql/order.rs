@@ -1,16 +1,18 @@
 //! Orders with their lines and fulfilments, customers, and money.
 
-use super::connection::Page;
-use super::object::{Asked, Object, Resolved};
-use super::problem::Problem;
+use super::connection::ConnectionPage;
+use super::object::{FieldAnswer, FieldRequest, Object, Resolved};
 use crate::record::{
-    CURRENCY, Customer, Fulfillment, Line, Order, Refund, Restock, Transaction, decimal,
+    CURRENCY, Fulfillment, Refund, Restock, SimCustomer, SimOrder, SimOrderLine, SimTransaction,
+    decimal,
 };
-use crate::store::Store;
+use crate::store::SimStore;
 
-type Answer<'a> = Result<Resolved<'a>, Problem>;
-
-pub(crate) fn order<'a>(store: &'a Store, row: &'a Order, asked: &mut Asked<'_>) -> Answer<'a> {
+pub(crate) fn order<'a>(
+    store: &'a SimStore,
+    row: &'a SimOrder,
+    asked: &mut FieldRequest<'_>,
+) -> FieldAnswer<'a> {
     Ok(match asked.name() {
         "id" => format!("gid://shopify/Order/{}", row.id).into(),
         "legacyResourceId" => row.id.to_string().into(),
@@ -44,7 +46,9 @@ pub(crate) fn order<'a>(store: &'a Store, row: &'a Order, asked: &mut Asked<'_>)
             .find(row.customer)
             .map(Object::Customer)
             .into(),
-        "lineItems" => Page::of_all(row.lines.iter().map(Object::Line).collect(), asked)?.into(),
+        "lineItems" => {
+            ConnectionPage::of_all(row.lines.iter().map(Object::Line).collect(), asked)?.into()
+        }
         "fulfillments" => {
             let first = asked
                 .field
@@ -80,7 +84,11 @@ pub(crate) fn order<'a>(store: &'a Store, row: &'a Order, asked: &mut Asked<'_>)
     })
 }
 
-pub(crate) fn line<'a>(store: &'a Store, row: &'a Line, asked: &Asked<'_>) -> Answer<'a> {
+pub(crate) fn line<'a>(
+    store: &'a SimStore,
+    row: &'a SimOrderLine,
+    asked: &FieldRequest<'_>,
+) -> FieldAnswer<'a> {
     Ok(match asked.name() {
         "id" => format!("gid://shopify/LineItem/{}", row.id).into(),
         "title" => row.title.as_str().into(),
@@ -96,10 +104,10 @@ pub(crate) fn line<'a>(store: &'a Store, row: &'a Line, asked: &Asked<'_>) -> An
 }
 
 pub(crate) fn fulfillment<'a>(
-    store: &'a Store,
+    store: &'a SimStore,
     row: &'a Fulfillment,
-    asked: &Asked<'_>,
-) -> Answer<'a> {
+    asked: &FieldRequest<'_>,
+) -> FieldAnswer<'a> {
     Ok(match asked.name() {
         "id" => format!("gid://shopify/Fulfillment/{}", row.id).into(),
         "legacyResourceId" => row.id.to_string().into(),
@@ -115,31 +123,37 @@ pub(crate) fn fulfillment<'a>(
             .find(row.location)
             .map(Object::Location)
             .into(),
-        "events" => Page::of_all(Vec::new(), asked)?.into(),
+        "events" => ConnectionPage::of_all(Vec::new(), asked)?.into(),
         "createdAt" => row.created_at.into(),
         "updatedAt" => row.updated_at.into(),
         _ => return asked.unanswered(),
     })
 }
 
-pub(crate) fn refund<'a>(order: &'a Order, row: &'a Refund, asked: &Asked<'_>) -> Answer<'a> {
+pub(crate) fn refund<'a>(
+    order: &'a SimOrder,
+    row: &'a Refund,
+    asked: &FieldRequest<'_>,
+) -> FieldAnswer<'a> {
     Ok(match asked.name() {
         "id" => format!("gid://shopify/Refund/{}", row.id).into(),
         "legacyResourceId" => row.id.to_string().into(),
         "note" => Resolved::Null,
         "totalRefundedSet" => Object::MoneyBag(row.amount).into(),
-        "refundLineItems" => Page::of_all(vec![Object::RefundLine(order, row)], asked)?.into(),
+        "refundLineItems" => {
+            ConnectionPage::of_all(vec![Object::RefundLine(order, row)], asked)?.into()
+        }
         "createdAt" | "updatedAt" => row.created_at.into(),
         _ => return asked.unanswered(),
     })
 }
 
 pub(crate) fn refund_line<'a>(
-    store: &'a Store,
-    order: &'a Order,
+    store: &'a SimStore,
+    order: &'a SimOrder,
     row: &'a Refund,
-    asked: &Asked<'_>,
-) -> Answer<'a> {
+    asked: &FieldRequest<'_>,
+) -> FieldAnswer<'a> {
     Ok(match asked.name() {
         "id" => format!("gid://shopify/RefundLineItem/{}", row.line_id).into(),
         "lineItem" => order
@@ -161,10 +175,10 @@ pub(crate) fn refund_line<'a>(
 }
 
 pub(crate) fn transaction<'a>(
-    order: &'a Order,
-    row: &'a Transaction,
-    asked: &Asked<'_>,
-) -> Answer<'a> {
+    order: &'a SimOrder,
+    row: &'a SimTransaction,
+    asked: &FieldRequest<'_>,
+) -> FieldAnswer<'a> {
     Ok(match asked.name() {
         "id" => format!("gid://shopify/OrderTransaction/{}", row.id).into(),
         "kind" => row.kind.to_uppercase().into(),
@@ -176,7 +190,7 @@ pub(crate) fn transaction<'a>(
     })
 }
 
-pub(crate) fn customer<'a>(row: &'a Customer, asked: &Asked<'_>) -> Answer<'a> {
+pub(crate) fn customer<'a>(row: &'a SimCustomer, asked: &FieldRequest<'_>) -> FieldAnswer<'a> {
     Ok(match asked.name() {
         "id" => format!("gid://shopify/Customer/{}", row.id).into(),
         "legacyResourceId" => row.id.to_string().into(),
@@ -191,7 +205,7 @@ pub(crate) fn customer<'a>(row: &'a Customer, asked: &Asked<'_>) -> Answer<'a> {
     })
 }
 
-pub(crate) fn money<'a>(cents: i64, asked: &Asked<'_>) -> Answer<'a> {
+pub(crate) fn money<'a>(cents: i64, asked: &FieldRequest<'_>) -> FieldAnswer<'a> {
     Ok(match asked.name() {
         "amount" => decimal(cents).into(),
         "currencyCode" => CURRENCY.into(),

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::Api;
 use super::cost::Cost;
-use super::problem::Problem;
+use super::problem::QueryProblem;
 
 /// Fields of one operation after all fragments are put in; fragments can make a short text very large.
 const MAX_FIELDS: usize = 5_000;
@@ -113,11 +113,11 @@ impl<'a> Planner<'a> {
         }
     }
 
-    pub(crate) fn plan(mut self, operation: &'a Operation) -> Result<Selection, Problem> {
+    pub(crate) fn plan(mut self, operation: &'a Operation) -> Result<Selection, QueryProblem> {
         self.select(operation.object_type(), &[&operation.selection_set])
     }
 
-    fn select(&mut self, on: &Name, sets: &[&'a SelectionSet]) -> Result<Selection, Problem> {
+    fn select(&mut self, on: &Name, sets: &[&'a SelectionSet]) -> Result<Selection, QueryProblem> {
         let mut gathered = Gathered::new();
         for set in sets {
             self.gather(on, set, &mut gathered)?;
@@ -163,10 +163,10 @@ impl<'a> Planner<'a> {
         on: &Name,
         set: &'a SelectionSet,
         into: &mut Gathered<'a>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), QueryProblem> {
         for selection in &set.selections {
             self.left = self.left.checked_sub(1).ok_or_else(|| {
-                Problem::new(
+                QueryProblem::new(
                     "MAX_COMPLEXITY_EXCEEDED",
                     format!("The query has more than {MAX_FIELDS} fields."),
                 )

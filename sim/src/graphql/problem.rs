@@ -10,7 +10,7 @@ use crate::bucket::MAX_QUERY_COST;
 /// The most entries a list of an argument may have: <https://shopify.dev/docs/api/usage/limits>, 2026-10.
 pub(crate) const MAX_INPUTS: usize = 250;
 
-pub(crate) struct Problem {
+pub(crate) struct QueryProblem {
     pub(crate) code: String,
     message: String,
     locations: Vec<LineColumn>,
@@ -18,7 +18,7 @@ pub(crate) struct Problem {
     extensions: Map<String, Value>,
 }
 
-impl Problem {
+impl QueryProblem {
     pub(crate) fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             code: code.into(),
@@ -96,9 +96,9 @@ impl Problem {
 }
 
 /// What keeps a document from being read.
-pub(crate) fn of_syntax(errors: &DiagnosticList) -> Vec<Problem> {
+pub(crate) fn of_syntax(errors: &DiagnosticList) -> Vec<QueryProblem> {
     let problem =
-        |error: GraphQLError| Problem::new("parseError", error.message).at(error.locations);
+        |error: GraphQLError| QueryProblem::new("parseError", error.message).at(error.locations);
     errors
         .iter()
         .map(|diagnostic| problem(diagnostic.to_json()))
@@ -107,14 +107,15 @@ pub(crate) fn of_syntax(errors: &DiagnosticList) -> Vec<Problem> {
 
 /// What is wrong with a document. An unknown field gets Shopify's own words, and what only the pretend store lacks says
 /// so; the rest keep the validator's.
-pub(crate) fn of_validation(errors: &DiagnosticList) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = errors
+pub(crate) fn of_validation(errors: &DiagnosticList) -> Vec<QueryProblem> {
+    let mut problems: Vec<QueryProblem> = errors
         .iter()
         .map(|diagnostic| one(diagnostic.to_json()))
         .collect();
     // An object is then also left without fields, which says nothing new.
-    let absent =
-        |problem: &Problem| [UNDEFINED_FIELD, NOT_IMPLEMENTED].contains(&problem.code.as_str());
+    let absent = |problem: &QueryProblem| {
+        [UNDEFINED_FIELD, NOT_IMPLEMENTED].contains(&problem.code.as_str())
+    };
     if problems.iter().any(absent) {
         problems.retain(absent);
     }
@@ -124,7 +125,7 @@ pub(crate) fn of_validation(errors: &DiagnosticList) -> Vec<Problem> {
 const UNDEFINED_FIELD: &str = "undefinedField";
 const NOT_IMPLEMENTED: &str = "NOT_IMPLEMENTED";
 
-fn one(error: GraphQLError) -> Problem {
+fn one(error: GraphQLError) -> QueryProblem {
     let words: Vec<&str> = error.message.split('`').collect();
     let problem = match words[..] {
         ["type ", on, " does not have a field ", field, ""] => {
@@ -132,9 +133,9 @@ fn one(error: GraphQLError) -> Problem {
                 let message = format!(
                     "The pretend store has no field '{field}' on type '{on}'; Shopify has it"
                 );
-                Problem::new(NOT_IMPLEMENTED, message)
+                QueryProblem::new(NOT_IMPLEMENTED, message)
             } else {
-                Problem::new(
+                QueryProblem::new(
                     UNDEFINED_FIELD,
                     format!("Field '{field}' doesn't exist on type '{on}'"),
                 )
@@ -143,9 +144,9 @@ fn one(error: GraphQLError) -> Problem {
         }
         ["cannot find type " | "type condition ", name, ..] if is_left_out(name) => {
             let message = format!("The pretend store has no type '{name}'; Shopify has it");
-            Problem::new(NOT_IMPLEMENTED, message).with("typeName", name)
+            QueryProblem::new(NOT_IMPLEMENTED, message).with("typeName", name)
         }
-        _ => Problem::new("invalidDocument", &*error.message),
+        _ => QueryProblem::new("invalidDocument", &*error.message),
     };
     problem.at(error.locations)
 }

@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
-use super::connection::Page;
-use super::object::{Asked, Object, Resolved};
-use super::problem::Problem;
-use crate::record::{Product, Variant, price};
-use crate::store::Store;
+use super::connection::ConnectionPage;
+use super::object::{FieldAnswer, FieldRequest, Object, Resolved};
+use crate::record::{SimProduct, SimVariant, price};
+use crate::store::SimStore;
 
-type Answer<'a> = Result<Resolved<'a>, Problem>;
-
-pub(crate) fn product<'a>(store: &'a Store, row: &'a Product, asked: &mut Asked<'_>) -> Answer<'a> {
+pub(crate) fn product<'a>(
+    store: &'a SimStore,
+    row: &'a SimProduct,
+    asked: &mut FieldRequest<'_>,
+) -> FieldAnswer<'a> {
     let variants = || {
         row.variants
             .iter()
@@ -40,9 +41,9 @@ pub(crate) fn product<'a>(store: &'a Store, row: &'a Product, asked: &mut Asked<
         "variantsCount" => Object::Count(row.variants.len(), true).into(),
         // Of these the pretend shop has none.
         "collections" | "media" | "metafields" | "sellingPlanGroups" => {
-            Page::of_all(Vec::new(), asked)?.into()
+            ConnectionPage::of_all(Vec::new(), asked)?.into()
         }
-        "variants" => Page::of_rows(
+        "variants" => ConnectionPage::of_rows(
             variants().collect(),
             |variant| variant.id,
             asked,
@@ -53,7 +54,11 @@ pub(crate) fn product<'a>(store: &'a Store, row: &'a Product, asked: &mut Asked<
     })
 }
 
-pub(crate) fn variant<'a>(store: &'a Store, row: &'a Variant, asked: &Asked<'_>) -> Answer<'a> {
+pub(crate) fn variant<'a>(
+    store: &'a SimStore,
+    row: &'a SimVariant,
+    asked: &FieldRequest<'_>,
+) -> FieldAnswer<'a> {
     let product = || store.products.find(row.product);
     Ok(match asked.name() {
         "id" => format!("gid://shopify/ProductVariant/{}", row.id).into(),
@@ -72,7 +77,7 @@ pub(crate) fn variant<'a>(store: &'a Store, row: &'a Variant, asked: &Asked<'_>)
         "inventoryQuantity" => store.available(row.item).into(),
         "createdAt" => row.created_at.into(),
         "updatedAt" => row.updated_at.into(),
-        "metafields" => Page::of_all(Vec::new(), asked)?.into(),
+        "metafields" => ConnectionPage::of_all(Vec::new(), asked)?.into(),
         "product" => product().map(Object::Product).into(),
         "inventoryItem" => store.items.find(row.item).map(Object::Item).into(),
         _ => return asked.unanswered(),

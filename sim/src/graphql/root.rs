@@ -5,19 +5,17 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::bulk;
-use super::connection::Page;
-use super::object::{Asked, Object, Resolved};
-use super::problem::{MAX_INPUTS, Problem};
+use super::connection::ConnectionPage;
+use super::object::{FieldAnswer, FieldRequest, Object, Resolved};
+use super::problem::{MAX_INPUTS, QueryProblem};
 use super::search::{Search, Searchable, number};
 use crate::VERSION;
-use crate::record::{CURRENCY, Level, Location, TIME_ZONE};
+use crate::record::{CURRENCY, SimLevel, SimLocation, TIME_ZONE};
 use crate::scope::RECENT;
-use crate::store::Store;
-use crate::table::Table;
+use crate::store::SimStore;
+use crate::table::RecordTable;
 
-type Answer<'a> = Result<Resolved<'a>, Problem>;
-
-pub(crate) fn query<'a>(store: &'a Store, asked: &mut Asked<'_>) -> Answer<'a> {
+pub(crate) fn query<'a>(store: &'a SimStore, asked: &mut FieldRequest<'_>) -> FieldAnswer<'a> {
     let id = |kind: &str| asked.field.text("id").and_then(|gid| id_of(gid, kind));
     Ok(match asked.name() {
         "shop" => Object::Shop.into(),
@@ -67,27 +65,31 @@ pub(crate) fn query<'a>(store: &'a Store, asked: &mut Asked<'_>) -> Answer<'a> {
             .map(Object::Operation)
             .into(),
         "bulkOperations" => {
-            Page::of_table(&store.operations, asked, |_| true, Object::Operation)?.into()
+            ConnectionPage::of_table(&store.operations, asked, |_| true, Object::Operation)?.into()
         }
         "currentBulkOperation" => bulk::current(store).into(),
-        "collections" => Page::of_all(Vec::new(), asked)?.into(),
-        "products" => Page::of_table(&store.products, asked, |_| true, Object::Product)?.into(),
-        "productVariants" => {
-            Page::of_table(&store.variants, asked, |_| true, Object::Variant)?.into()
+        "collections" => ConnectionPage::of_all(Vec::new(), asked)?.into(),
+        "products" => {
+            ConnectionPage::of_table(&store.products, asked, |_| true, Object::Product)?.into()
         }
-        "inventoryItems" => Page::of_table(&store.items, asked, |_| true, Object::Item)?.into(),
+        "productVariants" => {
+            ConnectionPage::of_table(&store.variants, asked, |_| true, Object::Variant)?.into()
+        }
+        "inventoryItems" => {
+            ConnectionPage::of_table(&store.items, asked, |_| true, Object::Item)?.into()
+        }
         "locations" => {
             let (inactive, legacy) = (
                 asked.field.flag("includeInactive"),
                 asked.field.flag("includeLegacy"),
             );
             let listed =
-                |place: &Location| (inactive || place.active) && (legacy || !place.service);
-            Page::of_table(&store.locations, asked, listed, Object::Location)?.into()
+                |place: &SimLocation| (inactive || place.active) && (legacy || !place.service);
+            ConnectionPage::of_table(&store.locations, asked, listed, Object::Location)?.into()
         }
         "orders" => {
             let horizon = horizon(store, asked.now);
-            Page::of_table(
+            ConnectionPage::of_table(
                 &store.orders,
                 asked,
                 |row| row.created_at >= horizon,
@@ -95,15 +97,18 @@ pub(crate) fn query<'a>(store: &'a Store, asked: &mut Asked<'_>) -> Answer<'a> {
             )?
             .into()
         }
-        "customers" => Page::of_table(&store.customers, asked, |_| true, Object::Customer)?.into(),
+        "customers" => {
+            ConnectionPage::of_table(&store.customers, asked, |_| true, Object::Customer)?.into()
+        }
         "webhookSubscriptions" => {
             let field = asked.field;
             let (topics, uri) = (field.texts("topics"), field.text("uri"));
-            let wanted = |row: &crate::record::Subscription| {
+            let wanted = |row: &crate::record::SimSubscription| {
                 (topics.is_empty() || topics.contains(&row.topic.as_str()))
                     && uri.is_none_or(|uri| uri == row.uri)
             };
-            Page::of_table(&store.subscriptions, asked, wanted, Object::Subscription)?.into()
+            ConnectionPage::of_table(&store.subscriptions, asked, wanted, Object::Subscription)?
+                .into()
         }
         "productsCount" => count_of(&store.products, |_| true, asked),
         "productVariantsCount" => count_of(&store.variants, |_| true, asked),
@@ -122,7 +127,7 @@ pub(crate) fn query<'a>(store: &'a Store, asked: &mut Asked<'_>) -> Answer<'a> {
         "nodes" => {
             let gids = asked.field.texts("ids");
             if gids.len() > MAX_INPUTS {
-                return Err(Problem::too_many(gids.len()));
+                return Err(QueryProblem::too_many(gids.len()));
             }
             Resolved::Objects(
                 gids.into_iter()
@@ -134,7 +139,7 @@ pub(crate) fn query<'a>(store: &'a Store, asked: &mut Asked<'_>) -> Answer<'a> {
     })
 }
 
-pub(crate) fn shop<'a>(store: &'a Store, asked: &Asked<'_>) -> Answer<'a> {
+pub(crate) fn shop<'a>(store: &'a SimStore, asked: &FieldRequest<'_>) -> FieldAnswer<'a> {
     Ok(match asked.name() {
         "id" => format!("gid://shopify/Shop/{}", store.shop.id).into(),
         "name" => store.shop.name.as_str().into(),
@@ -146,7 +151,7 @@ pub(crate) fn shop<'a>(store: &'a Store, asked: &Asked<'_>) -> Answer<'a> {
     })
 }
 
-pub(crate) fn plan<'a>(asked: &Asked<'_>) -> Answer<'a> {
+pub(crate) fn plan<'a>(asked: &FieldRequest<'_>) -> FieldAnswer<'a> {
     Ok(match asked.name() {
         "publicDisplayName" => "Development".into(),
         "partnerDevelopment" => true.into(),
@@ -155,7 +160,7 @@ pub(crate) fn plan<'a>(asked: &Asked<'_>) -> Answer<'a> {
     })
 }
 
-pub(crate) fn installation<'a>(store: &'a Store, asked: &Asked<'_>) -> Answer<'a> {
+pub(crate) fn installation<'a>(store: &'a SimStore, asked: &FieldRequest<'_>) -> FieldAnswer<'a> {
     Ok(match asked.name() {
         "id" => format!("gid://shopify/AppInstallation/{}", store.shop.id).into(),
         "accessScopes" => store
@@ -170,7 +175,7 @@ pub(crate) fn installation<'a>(store: &'a Store, asked: &Asked<'_>) -> Answer<'a
     })
 }
 
-pub(crate) fn app<'a>(store: &'a Store, asked: &Asked<'_>) -> Answer<'a> {
+pub(crate) fn app<'a>(store: &'a SimStore, asked: &FieldRequest<'_>) -> FieldAnswer<'a> {
     Ok(match asked.name() {
         "id" => format!("gid://shopify/App/{}", store.shop.id).into(),
         "handle" => "pretend-app".into(),
@@ -179,7 +184,7 @@ pub(crate) fn app<'a>(store: &'a Store, asked: &Asked<'_>) -> Answer<'a> {
     })
 }
 
-pub(crate) fn version<'a>(handle: &'static str, asked: &Asked<'_>) -> Answer<'a> {
+pub(crate) fn version<'a>(handle: &'static str, asked: &FieldRequest<'_>) -> FieldAnswer<'a> {
     Ok(match asked.name() {
         "handle" | "displayName" => Resolved::Text(Cow::Borrowed(handle)),
         "supported" => (handle == VERSION).into(),
@@ -187,7 +192,7 @@ pub(crate) fn version<'a>(handle: &'static str, asked: &Asked<'_>) -> Answer<'a>
     })
 }
 
-pub(crate) fn count<'a>(count: usize, exact: bool, asked: &Asked<'_>) -> Answer<'a> {
+pub(crate) fn count<'a>(count: usize, exact: bool, asked: &FieldRequest<'_>) -> FieldAnswer<'a> {
     Ok(match asked.name() {
         "count" => i64::try_from(count).unwrap_or(i64::MAX).into(),
         "precision" => if exact { "EXACT" } else { "AT_LEAST" }.into(),
@@ -197,9 +202,9 @@ pub(crate) fn count<'a>(count: usize, exact: bool, asked: &Asked<'_>) -> Answer<
 
 /// Counts what a search finds, up to a limit.
 fn count_of<'a, T: Searchable>(
-    table: &'a Table<T>,
+    table: &'a RecordTable<T>,
     also: impl Fn(&T) -> bool,
-    asked: &mut Asked<'_>,
+    asked: &mut FieldRequest<'_>,
 ) -> Resolved<'a> {
     let search = Search::of::<T>(asked);
     let limit = asked
@@ -216,13 +221,13 @@ fn count_of<'a, T: Searchable>(
 }
 
 /// The time from which orders exist for the app.
-fn horizon(store: &Store, now: Timestamp) -> Timestamp {
+fn horizon(store: &SimStore, now: Timestamp) -> Timestamp {
     let all = store.scopes.has("read_all_orders");
     let recent = || now.saturating_sub(RECENT).unwrap_or(Timestamp::MIN);
     if all { Timestamp::MIN } else { recent() }
 }
 
-fn order(store: &Store, id: u64, now: Timestamp) -> Option<Object<'_>> {
+fn order(store: &SimStore, id: u64, now: Timestamp) -> Option<Object<'_>> {
     store
         .orders
         .find(id)
@@ -230,7 +235,7 @@ fn order(store: &Store, id: u64, now: Timestamp) -> Option<Object<'_>> {
         .map(Object::Order)
 }
 
-fn node<'a>(store: &'a Store, gid: &str, now: Timestamp) -> Option<Object<'a>> {
+fn node<'a>(store: &'a SimStore, gid: &str, now: Timestamp) -> Option<Object<'a>> {
     let kind = gid.strip_prefix("gid://shopify/")?.split('/').next()?;
     let id = || id_of(gid, kind);
     Some(match kind {
@@ -248,13 +253,13 @@ fn node<'a>(store: &'a Store, gid: &str, now: Timestamp) -> Option<Object<'a>> {
     })
 }
 
-fn level<'a>(store: &'a Store, gid: &str) -> Option<Object<'a>> {
+fn level<'a>(store: &'a SimStore, gid: &str) -> Option<Object<'a>> {
     store.level_of(gid).map(Object::Level)
 }
 
-impl Store {
+impl SimStore {
     /// The level of a whole id, `gid://shopify/InventoryLevel/<number>?inventory_item_id=<item>`.
-    pub(crate) fn level_of(&self, gid: &str) -> Option<&Level> {
+    pub(crate) fn level_of(&self, gid: &str) -> Option<&SimLevel> {
         let (level, item) = gid.split_once("?inventory_item_id=")?;
         let (number, item) = (id_of(level, "InventoryLevel")?, number(item)?);
         let place = self

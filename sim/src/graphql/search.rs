@@ -9,10 +9,11 @@ use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
 use serde_json::{Value, json};
 
-use super::object::Asked;
-use crate::bulk::Operation;
+use super::object::FieldRequest;
+use crate::bulk::BulkRun;
 use crate::record::{
-    Customer, Item, Level, Location, OFFSET_HOURS, Order, Product, Subscription, Variant,
+    Item, OFFSET_HOURS, SimCustomer, SimLevel, SimLocation, SimOrder, SimProduct, SimSubscription,
+    SimVariant,
 };
 use crate::table::Record;
 
@@ -31,7 +32,7 @@ pub(crate) trait Searchable: Record {
     }
 }
 
-impl Searchable for Product {
+impl Searchable for SimProduct {
     const FIELDS: &'static [&'static str] = &["id", "created_at", "updated_at", "title", "vendor"];
     fn has(&self, field: &str, value: &str) -> bool {
         value
@@ -43,7 +44,7 @@ impl Searchable for Product {
     }
 }
 
-impl Searchable for Variant {
+impl Searchable for SimVariant {
     const FIELDS: &'static [&'static str] = &["id", "updated_at", "sku", "product_id"];
     fn has(&self, field: &str, value: &str) -> bool {
         if field == "sku" {
@@ -61,26 +62,26 @@ impl Searchable for Item {
     }
 }
 
-impl Searchable for Level {
+impl Searchable for SimLevel {
     const FIELDS: &'static [&'static str] = &["created_at", "inventory_item_id", "updated_at"];
     fn has(&self, _: &str, value: &str) -> bool {
         number(value) == Some(self.item)
     }
 }
 
-impl Searchable for Order {
+impl Searchable for SimOrder {
     const FIELDS: &'static [&'static str] = &["id", "created_at", "updated_at", "name"];
     fn has(&self, _: &str, value: &str) -> bool {
         value.trim_start_matches('#') == self.number.to_string()
     }
 }
 
-impl Searchable for Customer {
+impl Searchable for SimCustomer {
     const FIELDS: &'static [&'static str] = &["id", "updated_at"];
     const BY_DAY: bool = true;
 }
 
-impl Searchable for Operation {
+impl Searchable for BulkRun {
     const FIELDS: &'static [&'static str] = &["id", "created_at", "operation_type", "status"];
     const NEWEST_FIRST: bool = true;
     fn has(&self, field: &str, value: &str) -> bool {
@@ -92,8 +93,8 @@ impl Searchable for Operation {
     }
 }
 
-impl Searchable for Location {}
-impl Searchable for Subscription {}
+impl Searchable for SimLocation {}
+impl Searchable for SimSubscription {}
 
 #[derive(Clone, Copy)]
 enum Is {
@@ -137,7 +138,7 @@ pub(crate) struct Search {
 
 impl Search {
     /// Reads the `query` argument and notes what in it was ignored.
-    pub(crate) fn of<T: Searchable>(asked: &mut Asked<'_>) -> Self {
+    pub(crate) fn of<T: Searchable>(asked: &mut FieldRequest<'_>) -> Self {
         let query = asked.field.text("query").unwrap_or("").to_owned();
         let (mut conditions, mut parsed, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         for term in terms(&query) {

@@ -2,16 +2,18 @@
 
 use std::borrow::Cow;
 
-use super::connection::Page;
-use super::object::{Asked, Object, Resolved};
-use super::problem::Problem;
+use super::connection::ConnectionPage;
+use super::object::{FieldAnswer, FieldRequest, Object, Resolved};
+use super::problem::QueryProblem;
 use super::root::id_of;
-use crate::record::{Item, Level, Location, STATES};
-use crate::store::Store;
+use crate::record::{Item, STATES, SimLevel, SimLocation};
+use crate::store::SimStore;
 
-type Answer<'a> = Result<Resolved<'a>, Problem>;
-
-pub(crate) fn item<'a>(store: &'a Store, row: &'a Item, asked: &mut Asked<'_>) -> Answer<'a> {
+pub(crate) fn item<'a>(
+    store: &'a SimStore,
+    row: &'a Item,
+    asked: &mut FieldRequest<'_>,
+) -> FieldAnswer<'a> {
     let variant = || store.variants.find(row.variant);
     let shown = shown(asked);
     Ok(match asked.name() {
@@ -26,7 +28,8 @@ pub(crate) fn item<'a>(store: &'a Store, row: &'a Item, asked: &mut Asked<'_>) -
         "updatedAt" => row.updated_at.into(),
         "variant" => variant().map(Object::Variant).into(),
         "variants" => {
-            Page::of_all(variant().map(Object::Variant).into_iter().collect(), asked)?.into()
+            ConnectionPage::of_all(variant().map(Object::Variant).into_iter().collect(), asked)?
+                .into()
         }
         "inventoryLevel" => {
             let place = asked
@@ -38,7 +41,7 @@ pub(crate) fn item<'a>(store: &'a Store, row: &'a Item, asked: &mut Asked<'_>) -
         }
         "inventoryLevels" => {
             let levels = store.levels_of(row.id).filter(|level| shown(level));
-            Page::of_rows(
+            ConnectionPage::of_rows(
                 levels.collect(),
                 |level| level.location,
                 asked,
@@ -55,7 +58,11 @@ pub(crate) fn item<'a>(store: &'a Store, row: &'a Item, asked: &mut Asked<'_>) -
     })
 }
 
-pub(crate) fn level<'a>(store: &'a Store, row: &'a Level, asked: &Asked<'_>) -> Answer<'a> {
+pub(crate) fn level<'a>(
+    store: &'a SimStore,
+    row: &'a SimLevel,
+    asked: &FieldRequest<'_>,
+) -> FieldAnswer<'a> {
     Ok(match asked.name() {
         "id" => row.gid().into(),
         "isActive" => row.active.into(),
@@ -80,20 +87,20 @@ pub(crate) fn level<'a>(store: &'a Store, row: &'a Level, asked: &Asked<'_>) -> 
     })
 }
 
-fn unknown_name(name: &str) -> Problem {
+fn unknown_name(name: &str) -> QueryProblem {
     let message = format!(
         "The quantity name {name:?} is invalid: known are {}, on_hand.",
         STATES.join(", ")
     );
-    Problem::new("INVALID_FIELD_ARGUMENTS", message)
+    QueryProblem::new("INVALID_FIELD_ARGUMENTS", message)
 }
 
 pub(crate) fn quantity<'a>(
-    row: &'a Level,
+    row: &'a SimLevel,
     name: &str,
     units: i64,
-    asked: &Asked<'_>,
-) -> Answer<'a> {
+    asked: &FieldRequest<'_>,
+) -> FieldAnswer<'a> {
     Ok(match asked.name() {
         "id" => {
             let (number, item) = (row.number, row.item);
@@ -119,7 +126,7 @@ pub(crate) fn quantity_names<'a>() -> Vec<Object<'a>> {
         .collect()
 }
 
-pub(crate) fn quantity_name<'a>(name: &'static str, asked: &Asked<'_>) -> Answer<'a> {
+pub(crate) fn quantity_name<'a>(name: &'static str, asked: &FieldRequest<'_>) -> FieldAnswer<'a> {
     let on_hand = name == "on_hand";
     let texts =
         |texts: Vec<&'static str>| Resolved::Texts(texts.into_iter().map(Cow::Borrowed).collect());
@@ -140,10 +147,10 @@ pub(crate) fn quantity_name<'a>(name: &'static str, asked: &Asked<'_>) -> Answer
 }
 
 pub(crate) fn location<'a>(
-    store: &'a Store,
-    row: &'a Location,
-    asked: &mut Asked<'_>,
-) -> Answer<'a> {
+    store: &'a SimStore,
+    row: &'a SimLocation,
+    asked: &mut FieldRequest<'_>,
+) -> FieldAnswer<'a> {
     let levels = store.levels.get(&row.id);
     let shown = shown(asked);
     Ok(match asked.name() {
@@ -175,14 +182,14 @@ pub(crate) fn location<'a>(
             level.filter(|level| shown(level)).map(Object::Level).into()
         }
         "inventoryLevels" => match levels {
-            Some(levels) => Page::of_table(levels, asked, shown, Object::Level)?.into(),
-            None => Page::of_all(Vec::new(), asked)?.into(),
+            Some(levels) => ConnectionPage::of_table(levels, asked, shown, Object::Level)?.into(),
+            None => ConnectionPage::of_all(Vec::new(), asked)?.into(),
         },
         _ => return asked.unanswered(),
     })
 }
 
-pub(crate) fn address<'a>(row: &'a Location, asked: &Asked<'_>) -> Answer<'a> {
+pub(crate) fn address<'a>(row: &'a SimLocation, asked: &FieldRequest<'_>) -> FieldAnswer<'a> {
     Ok(match asked.name() {
         "address1" => "1 Harbour Street".into(),
         "city" => row.city.as_str().into(),
@@ -194,7 +201,7 @@ pub(crate) fn address<'a>(row: &'a Location, asked: &Asked<'_>) -> Answer<'a> {
 }
 
 /// Inactive levels are shown only on request.
-fn shown(asked: &Asked<'_>) -> impl Fn(&Level) -> bool + use<> {
+fn shown(asked: &FieldRequest<'_>) -> impl Fn(&SimLevel) -> bool + use<> {
     let all = asked.field.flag("includeInactive");
     move |level| all || level.active
 }

@@ -5,16 +5,16 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::mutation::{Made, Payload, UserError};
-use super::object::{Asked, Object, Resolved};
+use super::mutation::{Made, MutationPayload, UserError};
+use super::object::{FieldRequest, Object, Resolved};
 use super::plan::Planned;
-use super::problem::Problem;
+use super::problem::QueryProblem;
 use super::root::id_of;
 use super::search::terms;
 use crate::VERSION;
 use crate::clock::to_second;
-use crate::record::Subscription;
-use crate::store::Store;
+use crate::record::SimSubscription;
+use crate::store::SimStore;
 
 /// Subscriptions one app may have.
 const MAX_SUBSCRIPTIONS: usize = 1_000;
@@ -27,7 +27,7 @@ const ON_FILTER: (&[&str], &str) = (
 const ON_ADDRESS: &[&str] = &["webhookSubscription", "callbackUrl"];
 
 /// Carries out one of the three mutations of subscriptions.
-pub(crate) fn write(store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
+pub(crate) fn write(store: &mut SimStore, field: &Planned, now: Timestamp) -> MutationPayload {
     let id = field
         .text("id")
         .and_then(|gid| id_of(gid, "WebhookSubscription"));
@@ -37,17 +37,17 @@ pub(crate) fn write(store: &mut Store, field: &Planned, now: Timestamp) -> Paylo
         ("webhookSubscriptionUpdate", Some(id)) => update(store, id, field, now),
         (_, Some(id)) => {
             store.subscriptions.remove(id);
-            Payload::of(Made::Deleted(gid(id)))
+            MutationPayload::of(Made::Deleted(gid(id)))
         }
         _ => refused(&["id"], "Webhook subscription does not exist"),
     }
 }
 
-fn refused(field: &[&str], why: &str) -> Payload {
-    Payload::refused(vec![UserError::new(None, field.iter().copied(), why)])
+fn refused(field: &[&str], why: &str) -> MutationPayload {
+    MutationPayload::refused(vec![UserError::new(None, field.iter().copied(), why)])
 }
 
-fn create(store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
+fn create(store: &mut SimStore, field: &Planned, now: Timestamp) -> MutationPayload {
     let (topic, input) = (
         field.text("topic").unwrap_or("").to_owned(),
         Input::of(field),
@@ -79,7 +79,7 @@ fn create(store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
         return refused(ON_ADDRESS, "Too many webhook subscriptions");
     }
     let (id, at) = (store.next_id(), to_second(now));
-    store.subscriptions.insert(Subscription {
+    store.subscriptions.insert(SimSubscription {
         id,
         topic,
         uri,
@@ -90,10 +90,10 @@ fn create(store: &mut Store, field: &Planned, now: Timestamp) -> Payload {
         created_at: at,
         updated_at: at,
     });
-    Payload::of(Made::Subscription(id))
+    MutationPayload::of(Made::Subscription(id))
 }
 
-fn update(store: &mut Store, id: u64, field: &Planned, now: Timestamp) -> Payload {
+fn update(store: &mut SimStore, id: u64, field: &Planned, now: Timestamp) -> MutationPayload {
     let input = Input::of(field);
     let uri = match input.given_address().then(|| input.address()).transpose() {
         Ok(uri) => uri.map(str::to_owned),
@@ -114,7 +114,7 @@ fn update(store: &mut Store, id: u64, field: &Planned, now: Timestamp) -> Payloa
             .unwrap_or_else(|| row.metafield_namespaces.clone());
         row.updated_at = to_second(now);
     });
-    Payload::of(Made::Subscription(id))
+    MutationPayload::of(Made::Subscription(id))
 }
 
 /// A `WebhookSubscriptionInput`.
@@ -215,9 +215,9 @@ pub(crate) fn endpoint_type(uri: &str) -> &'static str {
 }
 
 pub(crate) fn endpoint<'a>(
-    row: &'a Subscription,
-    asked: &Asked<'_>,
-) -> Result<Resolved<'a>, Problem> {
+    row: &'a SimSubscription,
+    asked: &FieldRequest<'_>,
+) -> Result<Resolved<'a>, QueryProblem> {
     let part = |index| {
         row.uri
             .trim_start_matches("pubsub://")
@@ -237,9 +237,9 @@ fn gid(id: u64) -> String {
 }
 
 pub(crate) fn subscription<'a>(
-    row: &'a Subscription,
-    asked: &Asked<'_>,
-) -> Result<Resolved<'a>, Problem> {
+    row: &'a SimSubscription,
+    asked: &FieldRequest<'_>,
+) -> Result<Resolved<'a>, QueryProblem> {
     Ok(match asked.name() {
         "id" => gid(row.id).into(),
         "legacyResourceId" => row.id.to_string().into(),

@@ -797,7 +797,7 @@ struct Shelf {
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+enum CommandStep {
     Adjust(u64, i64),
     Set(u64, i64),
     Reserve(u64, i64),
@@ -811,19 +811,19 @@ enum Step {
     Answer(bool),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = CommandStep> {
     let item = 1..=3_u64;
     prop_oneof![
-        (item.clone(), -6..6_i64).prop_map(|(item, delta)| Step::Adjust(item, delta)),
-        (item.clone(), 0..20_i64).prop_map(|(item, quantity)| Step::Set(item, quantity)),
-        (item.clone(), 1..6_i64).prop_map(|(item, quantity)| Step::Reserve(item, quantity)),
-        (0..8_usize).prop_map(Step::Release),
-        (0..8_usize).prop_map(Step::Sell),
-        (item.clone(), 1..4_i64).prop_map(|(item, quantity)| Step::Shopper(item, quantity)),
-        item.prop_map(Step::Webhook),
-        Just(Step::Read),
-        Just(Step::Send),
-        any::<bool>().prop_map(Step::Answer),
+        (item.clone(), -6..6_i64).prop_map(|(item, delta)| CommandStep::Adjust(item, delta)),
+        (item.clone(), 0..20_i64).prop_map(|(item, quantity)| CommandStep::Set(item, quantity)),
+        (item.clone(), 1..6_i64).prop_map(|(item, quantity)| CommandStep::Reserve(item, quantity)),
+        (0..8_usize).prop_map(CommandStep::Release),
+        (0..8_usize).prop_map(CommandStep::Sell),
+        (item.clone(), 1..4_i64).prop_map(|(item, quantity)| CommandStep::Shopper(item, quantity)),
+        item.prop_map(CommandStep::Webhook),
+        Just(CommandStep::Read),
+        Just(CommandStep::Send),
+        any::<bool>().prop_map(CommandStep::Answer),
     ]
 }
 
@@ -885,33 +885,33 @@ impl Shopify {
 }
 
 impl World {
-    async fn take(&self, step: Step, shopify: &mut Shopify) {
+    async fn take(&self, step: CommandStep, shopify: &mut Shopify) {
         match step {
-            Step::Adjust(item, delta) if delta != 0 => {
+            CommandStep::Adjust(item, delta) if delta != 0 => {
                 drop(self.give(adjust(item, delta, None)).await);
             }
-            Step::Adjust(..) => {}
-            Step::Set(item, quantity) => {
+            CommandStep::Adjust(..) => {}
+            CommandStep::Set(item, quantity) => {
                 drop(
                     self.give(update(item, quantity, SettableName::Available, None))
                         .await,
                 );
             }
-            Step::Reserve(item, quantity) => {
+            CommandStep::Reserve(item, quantity) => {
                 if let Ok(answer) = self.give(reserve(&[(item, quantity)])).await {
                     shopify
                         .reservations
                         .push(answer["reservationId"].as_str().unwrap().to_owned());
                 }
             }
-            Step::Release(_) | Step::Sell(_) if shopify.reservations.is_empty() => {}
-            Step::Release(index) => {
+            CommandStep::Release(_) | CommandStep::Sell(_) if shopify.reservations.is_empty() => {}
+            CommandStep::Release(index) => {
                 let reservation_id = shopify
                     .reservations
                     .remove(index % shopify.reservations.len());
                 drop(self.give(Command::Release { reservation_id }).await);
             }
-            Step::Sell(index) => {
+            CommandStep::Sell(index) => {
                 let reservation_id = shopify
                     .reservations
                     .remove(index % shopify.reservations.len());
@@ -924,23 +924,23 @@ impl World {
                     .await,
                 );
             }
-            Step::Shopper(item, quantity) => {
+            CommandStep::Shopper(item, quantity) => {
                 let taken = quantity.min(shopify.shelves[&item].available.max(0));
                 if taken > 0 {
                     shopify.change(item, -taken, 0);
                 }
             }
-            Step::Webhook(item) => {
+            CommandStep::Webhook(item) => {
                 let shelf = shopify.shelves[&item];
                 self.webhook(vec![available_only(item, shelf.available, shelf.second)])
                     .await;
             }
-            Step::Read => {
+            CommandStep::Read => {
                 self.read((1..=3).map(|item| shopify.level(item)).collect())
                     .await;
             }
-            Step::Send => shopify.on_the_way.extend(self.begin().await),
-            Step::Answer(twice) => {
+            CommandStep::Send => shopify.on_the_way.extend(self.begin().await),
+            CommandStep::Answer(twice) => {
                 if !shopify.on_the_way.is_empty() {
                     let (message, call) = shopify.on_the_way.remove(0);
                     // A key makes the second sending a repetition of the first answer.
@@ -976,7 +976,7 @@ proptest! {
             }
             // The world goes quiet: everything is sent, answered and read.
             for _ in 0..40 {
-                for step in [Step::Send, Step::Answer(false), Step::Answer(false), Step::Answer(false), Step::Read] {
+                for step in [CommandStep::Send, CommandStep::Answer(false), CommandStep::Answer(false), CommandStep::Answer(false), CommandStep::Read] {
                     world.take(step, &mut shopify).await;
                 }
             }

@@ -116,16 +116,6 @@ pub(super) async fn a_record_goes_only_when_a_read_says_so(world: World) {
     assert_eq!(world.marked().await, []);
 }
 
-fn location(id: u64) -> Location {
-    Location {
-        id: id.try_into().unwrap(),
-        name: "Berlin".to_owned(),
-        active: true,
-        fulfillment_service: false,
-        updated_at: at(0),
-    }
-}
-
 pub(super) async fn a_location_that_goes_takes_its_levels_along(world: World) {
     let world = world.registered().await;
     let key = RecordKey::Location(1_u64.try_into().unwrap());

@@ -11,7 +11,7 @@ use domain::{
 };
 use rusqlite::{Connection, Row, StatementStatus, params};
 use schemas::record::{Order, Variant};
-use schemas::{RecordKey, Sequence, ShopDomain};
+use schemas::{ProductId, RecordKey, Sequence, ShopDomain};
 
 use super::column::{from_micros, id, json, opt, parsed};
 use super::rows::{RUN_COLUMNS, RowKey, StoredRow, order_line, run};
@@ -221,7 +221,17 @@ impl SetLoader<'_> {
                 let items = inner!(keys, VariantsOfItem);
                 self.select::<Variant, _>("inventory_item_id = k1", &items, &mut into.variants)?;
                 cover(keys, &mut into.variants);
-                Ok(())
+                // A level is told with its product and what is available of that. What is loaded with the variants
+                // spares the batch a second round.
+                let products: BTreeSet<ProductId> = keys
+                    .iter()
+                    .filter_map(|key| into.variants.members(key, None, usize::MAX))
+                    .flatten()
+                    .map(|variant| variant.product_id)
+                    .collect();
+                let products: Vec<ProductId> = products.into_iter().collect();
+                self.available(&products, into)?;
+                self.records(products, &mut into.products)
             }
             Key::AvailableOf(_) => self.available(&inner!(keys, AvailableOf), into),
             Key::PendingOnHand(_) => {
@@ -498,7 +508,7 @@ impl SetLoader<'_> {
     }
 
     /// What is sellable of products by location. Added up here: SQLite would sort the levels first, in a table of its own.
-    fn available(&self, products: &[schemas::ProductId], into: &mut ShopRecords) -> Result<()> {
+    fn available(&self, products: &[ProductId], into: &mut ShopRecords) -> Result<()> {
         let sql = "SELECT k1, level.location_id, level.available + level.pending FROM wanted \
                    CROSS JOIN variant ON variant.shop = ?1 AND variant.product_id = k1 \
                    CROSS JOIN level ON level.shop = ?1 AND level.inventory_item_id = variant.inventory_item_id \

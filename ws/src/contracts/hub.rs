@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::names::names;
 use super::normalized::{
     Audience, NormalizedNotice, NormalizedOrder, NormalizedPayment, NormalizedStock,
-    NormalizedTransfer, OrderChangeKind, PaymentOutcome, StockChangeKind,
+    NormalizedTransfer, OrderChangeKind, PaymentEventKind, StockChangeKind,
 };
 use super::request::{self, Fields, Join, Leaving, Request, own_orders};
 use super::{Arrived, CONNECTED, Contract, ContractMessage, OutgoingEvent, json_text};
@@ -42,15 +42,15 @@ impl Contract for Hub {
                     outgoing,
                 ),
                 Logged::PaymentFailed(paid) => payment(
-                    &NormalizedPayment::of(PaymentOutcome::Failed, paid),
+                    &NormalizedPayment::of(PaymentEventKind::Failed, paid),
                     outgoing,
                 ),
                 Logged::PaymentReceived(paid) => payment(
-                    &NormalizedPayment::of(PaymentOutcome::Received, paid),
+                    &NormalizedPayment::of(PaymentEventKind::Received, paid),
                     outgoing,
                 ),
                 Logged::PaymentRefunded(paid) => payment(
-                    &NormalizedPayment::of(PaymentOutcome::Refunded, paid),
+                    &NormalizedPayment::of(PaymentEventKind::Refunded, paid),
                     outgoing,
                 ),
                 Logged::PaymentStatusChanged(posted) => {

@@ -31,7 +31,7 @@ pub(crate) struct NormalizedOrder<'e> {
 
 /// What a payment did, as far as there is an event for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PaymentOutcome {
+pub(crate) enum PaymentEventKind {
     Failed,
     Received,
     Refunded,
@@ -198,11 +198,11 @@ impl<'e> NormalizedOrder<'e> {
 }
 
 impl<'e> NormalizedPayment<'e> {
-    pub(crate) fn of(outcome: PaymentOutcome, payment: &'e EventData<OwnPayment>) -> Self {
+    pub(crate) fn of(outcome: PaymentEventKind, payment: &'e EventData<OwnPayment>) -> Self {
         let status = match outcome {
-            PaymentOutcome::Failed => "failed",
-            PaymentOutcome::Received => "received",
-            PaymentOutcome::Refunded => "refunded",
+            PaymentEventKind::Failed => "failed",
+            PaymentEventKind::Received => "received",
+            PaymentEventKind::Refunded => "refunded",
         };
         payment.either(
             |paid| Self {

@@ -255,7 +255,7 @@ struct NotificationData<'a, T> {
 }
 
 #[derive(Serialize)]
-struct Progress<'a> {
+struct RunPercent<'a> {
     #[serde(flatten)]
     run: &'a SyncRun,
     percent: Option<u8>,
@@ -329,7 +329,7 @@ fn data(event: &Event) -> serde_json::Result<Box<RawValue>> {
             Ephemeral::CustomerOffline(customer) | Ephemeral::CustomerOnline(customer) => {
                 notification(customer, kind)
             }
-            Ephemeral::ShopifyProgress(run) => to_raw_value(&Progress {
+            Ephemeral::ShopifyProgress(run) => to_raw_value(&RunPercent {
                 run,
                 percent: run.percent(),
             }),

@@ -35,16 +35,16 @@ pub(crate) struct Crowd {
     address: SocketAddr,
     poll: Poll,
     events: Events,
-    clients: Vec<Client>,
+    clients: Vec<CrowdClient>,
     joined: usize,
     buffer: Vec<u8>,
 }
 
-struct Client {
+struct CrowdClient {
     stream: TcpStream,
     name: String,
     rooms: String,
-    stage: Stage,
+    stage: CrowdStage,
     /// What was read of a frame that is not complete.
     rest: Vec<u8>,
     /// The number of the event it heard last.
@@ -52,7 +52,7 @@ struct Client {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum CrowdStage {
     Connecting,
     Upgrading,
     Greeted,
@@ -99,8 +99,8 @@ impl Crowd {
                     .registry()
                     .register(&mut stream, Token(index), Interest::WRITABLE)?;
                 let name = format!("{}-{index}", self.name);
-                let (rooms, stage) = (rooms(index), Stage::Connecting);
-                self.clients.push(Client {
+                let (rooms, stage) = (rooms(index), CrowdStage::Connecting);
+                self.clients.push(CrowdClient {
                     stream,
                     name,
                     rooms,
@@ -149,8 +149,8 @@ impl Crowd {
         }
         for event in &*events {
             let client = &mut clients[event.token().0];
-            if client.stage == Stage::Connecting {
-                client.stage = Stage::Upgrading;
+            if client.stage == CrowdStage::Connecting {
+                client.stage = CrowdStage::Upgrading;
                 client.stream.set_nodelay(true)?;
                 poll.registry().reregister(
                     &mut client.stream,
@@ -164,13 +164,14 @@ impl Crowd {
             client
                 .read(*dialect, buffer, &mut heard)
                 .with_context(|| format!("{} when {:?}", client.name, client.stage))?;
-            *joined += usize::from(before != Stage::Joined && client.stage == Stage::Joined);
+            *joined +=
+                usize::from(before != CrowdStage::Joined && client.stage == CrowdStage::Joined);
         }
         Ok(())
     }
 }
 
-impl Client {
+impl CrowdClient {
     fn read(
         &mut self,
         dialect: Dialect,
@@ -209,20 +210,20 @@ impl Client {
         heard: &mut impl FnMut(u64),
     ) -> anyhow::Result<usize> {
         let mut rest = bytes;
-        if self.stage == Stage::Upgrading {
+        if self.stage == CrowdStage::Upgrading {
             let Some(end) = rest.windows(4).position(|four| four == b"\r\n\r\n") else {
                 return Ok(0);
             };
             anyhow::ensure!(rest.starts_with(b"HTTP/1.1 101"), "no upgrade");
             rest = &rest[end + 4..];
-            self.stage = Stage::Greeted;
+            self.stage = CrowdStage::Greeted;
             if dialect == Dialect::Raw {
                 self.say(&self.rooms.clone())?;
             }
         }
         while let Some((payload, after)) = frame(rest) {
             rest = after;
-            if self.stage == Stage::Joined
+            if self.stage == CrowdStage::Joined
                 && let Some(number) = number(payload)
             {
                 anyhow::ensure!(
@@ -257,7 +258,7 @@ impl Client {
             (dialect, payload),
             (Dialect::Raw, b"joined") | (_, [b'4', b'3', ..])
         ) {
-            self.stage = Stage::Joined;
+            self.stage = CrowdStage::Joined;
         }
         match (dialect, payload) {
             (_, b"2") => self.say("3"),

@@ -47,7 +47,7 @@ const FILLING_EVENTS: u64 = 8_000;
 /// How long a server may take for that and tell nobody else anything; ours would close them after half a minute.
 const FILLED_MAX: Duration = Duration::from_mins(1);
 /// The pace of the crowd: each event to the hundred readers of a room.
-const CROWDED: Pace = Pace {
+const CROWDED: CrowdPace = CrowdPace {
     every: Duration::from_millis(2),
     time: Duration::from_secs(4),
     rooms: ROOMS,
@@ -58,7 +58,7 @@ const READING: usize = 1_000;
 const READING_ROOMS: usize = 10;
 const READING_PAIRS: usize = 2;
 /// A hundred events a second for a minute, of which those who never read would hear each.
-const STEADY: Pace = Pace {
+const STEADY: CrowdPace = CrowdPace {
     every: Duration::from_millis(10),
     time: Duration::from_mins(1),
     rooms: READING_ROOMS,
@@ -66,7 +66,7 @@ const STEADY: Pace = Pace {
 
 /// One event after the other, each to one of the rooms by turns.
 #[derive(Debug, Clone, Copy)]
-struct Pace {
+struct CrowdPace {
     every: Duration,
     time: Duration,
     rooms: usize,
@@ -457,7 +457,7 @@ fn fallen_silent(
 /// Events at that pace: the microseconds each delivery took, sorted. Others may hear them, too. Once a second somebody
 /// may look at the server.
 fn paced(
-    pace: Pace,
+    pace: CrowdPace,
     server: &mut Server,
     crowd: &mut Crowd,
     mut others: Option<&mut Crowd>,

@@ -12,10 +12,10 @@ fn shops(ids: &[(&str, Option<&str>)]) -> ShopNames {
 
 fn read(routing_key: &str, body: &Value) -> Result<Posted, String> {
     let body = body.to_string();
-    let message = Message {
+    let message = BrokerMessage {
         routing_key,
         body: body.as_bytes(),
-        ..Message::default()
+        ..BrokerMessage::default()
     };
     let statement = message
         .read(&shops(&[("a.myshopify.com", None)]))
@@ -33,10 +33,10 @@ fn kind_of(routing_key: &str, body: &Value) -> Result<&'static str, String> {
 #[test]
 fn half_a_character_costs_that_character_and_no_message() {
     let body = br#"{"orderId": "o-1 \ud83d", "status": "shipped", "note": "\ude00"}"#;
-    let message = Message {
+    let message = BrokerMessage {
         routing_key: "order.shipped",
         body,
-        ..Message::default()
+        ..BrokerMessage::default()
     };
     let statement = message.read(&shops(&[("a.myshopify.com", None)])).unwrap();
     assert!(
@@ -157,10 +157,10 @@ fn what_cannot_be_read_says_where_and_repeats_nothing() {
     assert_eq!(refused("order.created", json!(["canary"])), "body");
     let shops = shops(&[("a.myshopify.com", None)]);
     for body in ["", "canary", "{\"orderId\": 7", "\u{0}", "[[[["] {
-        let message = Message {
+        let message = BrokerMessage {
             routing_key: "order.created",
             body: body.as_bytes(),
-            ..Message::default()
+            ..BrokerMessage::default()
         };
         assert!(!message.read(&shops).unwrap_err().message.contains("canary"));
     }
@@ -194,10 +194,10 @@ fn the_shop_is_the_named_one_or_the_only_one() {
     for (ours, mut body, expected) in cases {
         body["orderId"] = json!(1);
         let bytes = body.to_string();
-        let message = Message {
+        let message = BrokerMessage {
             routing_key: "order.created",
             body: bytes.as_bytes(),
-            ..Message::default()
+            ..BrokerMessage::default()
         };
         let found = message
             .read(&shops(ours))
@@ -210,7 +210,7 @@ fn the_shop_is_the_named_one_or_the_only_one() {
 fn a_repetition_is_known_by_its_name_and_without_one_only_when_it_is_given_out_again() {
     let shops = shops(&[("a.myshopify.com", None)]);
     let key = |id, redelivered, body: &str| {
-        let message = Message {
+        let message = BrokerMessage {
             routing_key: "order.created",
             id,
             redelivered,

@@ -17,12 +17,12 @@ pub(crate) struct Carrier<S> {
     io: S,
     heads: HeadWatch,
     /// An answer that its client was slow to take; `None` once everything is with the kernel.
-    waiting: Option<Waiting>,
+    waiting: Option<WaitingWriter>,
     linger: Option<Linger>,
     is_read_to_end: bool,
 }
 
-struct Waiting {
+struct WaitingWriter {
     since: Instant,
     timer: Pin<Box<Sleep>>,
 }
@@ -56,16 +56,16 @@ impl<S> Carrier<S> {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            if let Some(Waiting { since, timer }) = &mut self.waiting {
+            if let Some(WaitingWriter { since, timer }) = &mut self.waiting {
                 timer
                     .as_mut()
                     .reset((Instant::now() + WRITE_STALL_MAX).min(*since + ANSWER_TIMEOUT));
             }
             return written;
         }
-        let Waiting { timer, .. } = self.waiting.get_or_insert_with(|| {
+        let WaitingWriter { timer, .. } = self.waiting.get_or_insert_with(|| {
             let since = Instant::now();
-            Waiting {
+            WaitingWriter {
                 since,
                 timer: Box::pin(sleep_until(since + WRITE_STALL_MAX)),
             }

@@ -9,7 +9,7 @@ const LINE_BYTES: usize = 64;
 /// Follows the bytes that a client sends, from head to head.
 #[derive(Debug)]
 pub(super) struct HeadWatch {
-    place: Place,
+    place: HeadPart,
     line: Vec<u8>,
     /// Whether the line is longer than what is kept of it.
     is_cut: bool,
@@ -24,7 +24,7 @@ pub(super) struct HeadWatch {
 
 /// Where the next byte belongs.
 #[derive(Debug)]
-enum Place {
+enum HeadPart {
     Head,
     /// That many bytes of a body are still to come.
     Body(u64),
@@ -43,7 +43,7 @@ pub(super) fn is_last(headers: &http::HeaderMap) -> bool {
 impl HeadWatch {
     pub(super) fn new() -> Self {
         Self {
-            place: Place::Head,
+            place: HeadPart::Head,
             line: Vec::new(),
             is_cut: false,
             end: [0; 2],
@@ -58,23 +58,23 @@ impl HeadWatch {
     pub(super) fn watch(&mut self, mut bytes: &mut [u8]) {
         while !bytes.is_empty() {
             match &mut self.place {
-                Place::Unwatched => return,
-                Place::Body(left) => {
+                HeadPart::Unwatched => return,
+                HeadPart::Body(left) => {
                     let taken =
                         usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
                     *left -= taken as u64;
                     if *left == 0 {
-                        self.place = Place::Head;
+                        self.place = HeadPart::Head;
                     }
                     bytes = &mut bytes[taken..];
                 }
-                Place::Head => {
+                HeadPart::Head => {
                     let end = bytes.iter().position(|byte| *byte == b'\n');
                     let (line, rest) = bytes.split_at_mut(end.map_or(bytes.len(), |end| end + 1));
                     self.keep(line);
                     if end.is_some() && !self.end_line() {
                         *line.last_mut().unwrap_or(&mut 0) = 0;
-                        self.place = Place::Unwatched;
+                        self.place = HeadPart::Unwatched;
                     }
                     bytes = rest;
                 }
@@ -102,9 +102,9 @@ impl HeadWatch {
         let is_good = end == *b"\r\n" && (self.line == b"\r\n" || self.take_header(is_cut));
         if is_good && self.line == b"\r\n" && std::mem::take(&mut self.begun) {
             self.place = match std::mem::take(&mut self.body) {
-                _ if self.is_last => Place::Unwatched,
-                0 => Place::Head,
-                body => Place::Body(body),
+                _ if self.is_last => HeadPart::Unwatched,
+                0 => HeadPart::Head,
+                body => HeadPart::Body(body),
             };
         }
         self.line.clear();

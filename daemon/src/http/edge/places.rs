@@ -17,10 +17,10 @@ pub(crate) struct ConnectionPlaces {
     addresses: AddressCounts,
     per_address_max: usize,
     /// Those on kept places, in order of arrival.
-    kept: Mutex<VecDeque<Kept>>,
+    kept: Mutex<VecDeque<KeptConnection>>,
 }
 
-struct Kept {
+struct KeptConnection {
     evicted: CancellationToken,
     address: Option<IpAddr>,
     /// Whether its request has come. Until then it makes room for one that comes later.
@@ -129,11 +129,12 @@ impl ConnectionPlaces {
     /// comes with its connection.
     fn keep(self: &Arc<Self>, address: Option<IpAddr>) -> Option<KeptPlace> {
         let mut kept = self.kept();
-        let is_of_it = |other: &Kept| address.is_some() && other.address == address;
+        let is_of_it = |other: &KeptConnection| address.is_some() && other.address == address;
         let full_of_it =
             kept.iter().filter(|other| is_of_it(other)).count() >= CONNECTIONS_KEPT_PER_ADDRESS;
         if full_of_it || kept.len() >= CONNECTIONS_KEPT {
-            let silent = |other: &Kept| !other.is_busy && (!full_of_it || is_of_it(other));
+            let silent =
+                |other: &KeptConnection| !other.is_busy && (!full_of_it || is_of_it(other));
             let evicted = kept
                 .iter()
                 .position(silent)
@@ -141,7 +142,7 @@ impl ConnectionPlaces {
             evicted.evicted.cancel();
         }
         let evicted = CancellationToken::new();
-        kept.push_back(Kept {
+        kept.push_back(KeptConnection {
             evicted: evicted.clone(),
             address,
             is_busy: false,
@@ -152,7 +153,7 @@ impl ConnectionPlaces {
         })
     }
 
-    fn kept(&self) -> MutexGuard<'_, VecDeque<Kept>> {
+    fn kept(&self) -> MutexGuard<'_, VecDeque<KeptConnection>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

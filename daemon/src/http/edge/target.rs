@@ -20,7 +20,7 @@ pub(super) enum BadTarget {
 
 /// What is asked.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum RequestTarget {
     /// Something of a path.
     Path,
     /// `OPTIONS *`: what the server as a whole can do.
@@ -29,7 +29,7 @@ pub(super) enum Target {
 
 /// Checks a request, and rewrites one that names the whole address as its target (`GET http://host/path`) to the usual
 /// form, in which `Host` says what the address said: the RFC has the address win.
-pub(super) fn check<B>(request: &mut Request<B>) -> Result<Target, BadTarget> {
+pub(super) fn check<B>(request: &mut Request<B>) -> Result<RequestTarget, BadTarget> {
     if request.method() == Method::CONNECT {
         return Err(BadTarget::Connect);
     }
@@ -41,7 +41,7 @@ pub(super) fn check<B>(request: &mut Request<B>) -> Result<Target, BadTarget> {
         _ => {}
     }
     if request.method() == Method::OPTIONS && request.uri().path() == "*" {
-        return Ok(Target::Server);
+        return Ok(RequestTarget::Server);
     }
     let path = request
         .uri()
@@ -62,7 +62,7 @@ pub(super) fn check<B>(request: &mut Request<B>) -> Result<Target, BadTarget> {
         *request.uri_mut() = uri;
         request.headers_mut().insert(header::HOST, host);
     }
-    Ok(Target::Path)
+    Ok(RequestTarget::Path)
 }
 
 /// A host, perhaps with a port. An empty one is allowed by the RFC.
@@ -87,7 +87,7 @@ mod tests {
         method: &str,
         target: &str,
         hosts: &[&str],
-    ) -> Result<(Target, String, String), BadTarget> {
+    ) -> Result<(RequestTarget, String, String), BadTarget> {
         let mut request = Request::builder()
             .method(method)
             .uri(target)
@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn only_a_path_with_one_host_is_shown_to_the_routes() {
-        let path = |uri: &str, host: &str| Ok((Target::Path, uri.to_owned(), host.to_owned()));
+        let path =
+            |uri: &str, host: &str| Ok((RequestTarget::Path, uri.to_owned(), host.to_owned()));
         assert_eq!(
             judged("GET", "/livez?a=b", &["stockd:8080"]),
             path("/livez?a=b", "stockd:8080")
@@ -118,7 +119,10 @@ mod tests {
         );
         assert_eq!(judged("GET", "/", &["[::1]:8080"]), path("/", "[::1]:8080"));
         assert_eq!(judged("GET", "/", &[""]), path("/", ""));
-        assert_eq!(judged("OPTIONS", "*", &["a"]).unwrap().0, Target::Server);
+        assert_eq!(
+            judged("OPTIONS", "*", &["a"]).unwrap().0,
+            RequestTarget::Server
+        );
         assert_eq!(judged("CONNECT", "a", &["a"]), Err(BadTarget::Connect));
         for target in ["example.com", "*", "example.com:80"] {
             assert_eq!(
@@ -145,6 +149,6 @@ mod tests {
             .version(Version::HTTP_10)
             .body(())
             .unwrap();
-        assert_eq!(check(&mut request), Ok(Target::Path));
+        assert_eq!(check(&mut request), Ok(RequestTarget::Path));
     }
 }

@@ -17,19 +17,19 @@ const REFUSED_FOR: Duration = Duration::from_mins(1);
 /// Which keys are awaited.
 #[derive(Default)]
 pub(super) struct Awaited {
-    state: Mutex<State>,
+    state: Mutex<AwaitedState>,
     wanted: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct AwaitedState {
     /// When each was first named.
     since: BTreeMap<String, Instant>,
     /// When the last look began that brought keys.
     looked: Option<Instant>,
 }
 
-impl State {
+impl AwaitedState {
     fn is_refused(&self, since: Instant) -> bool {
         self.looked.is_some_and(|looked| looked > since)
     }
@@ -48,7 +48,7 @@ impl Awaited {
             }
         } else {
             if state.since.len() >= AWAITED_MAX {
-                let State { since, looked } = &mut *state;
+                let AwaitedState { since, looked } = &mut *state;
                 since.retain(|_, since| looked.is_none_or(|looked| looked <= *since));
             }
             if state.since.len() < AWAITED_MAX {

@@ -30,7 +30,7 @@ const FILE_PAUSE: Duration = Duration::from_secs(2);
 pub(super) struct Keys {
     pub(super) algorithm: Algorithm,
     good: RwLock<Vec<Named>>,
-    origin: Origin,
+    origin: KeyOrigin,
     awaited: Awaited,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Keys {
 type Named = (Option<String>, DecodingKey);
 
 /// Where keys come from.
-enum Origin {
+enum KeyOrigin {
     Configuration,
     /// With the file's time when it was read.
     File(PathBuf, RwLock<Option<SystemTime>>),
@@ -71,19 +71,19 @@ impl Keys {
                         secret_key(&strong(setting, before.resolve(setting, environment)?)?),
                     ));
                 }
-                (keys, Origin::Configuration)
+                (keys, KeyOrigin::Configuration)
             }
             (Some(KeySet::File(path)), _) => {
                 let (keys, read_at) = key_file(path, algorithm).map_err(refuse)?;
-                (keys, Origin::File(path.clone(), RwLock::new(read_at)))
+                (keys, KeyOrigin::File(path.clone(), RwLock::new(read_at)))
             }
             (Some(KeySet::Url(url)), _) => {
                 let remote = Remote::new(url.clone()).map_err(|error| refuse(error.to_string()))?;
-                (Vec::new(), Origin::Url(Box::new(remote)))
+                (Vec::new(), KeyOrigin::Url(Box::new(remote)))
             }
             (None, asymmetric) => (
                 vec![(None, public_key(auth, asymmetric)?)],
-                Origin::Configuration,
+                KeyOrigin::Configuration,
             ),
         };
         Ok(Self {
@@ -113,18 +113,18 @@ impl Keys {
 
     /// Whether a key that nobody knows may come soon. Nobody waits for it here.
     pub(super) fn may_come(&self, id: &str) -> bool {
-        !matches!(self.origin, Origin::Configuration) && self.awaited.may_come(id)
+        !matches!(self.origin, KeyOrigin::Configuration) && self.awaited.may_come(id)
     }
 
     /// Keeps them as they are where they come from. What cannot be had or read leaves them as they were.
     pub(super) async fn follow(&self, heartbeat: &Heartbeat) -> Infallible {
         match &self.origin {
-            Origin::Configuration => std::future::pending().await,
-            Origin::File(..) => loop {
+            KeyOrigin::Configuration => std::future::pending().await,
+            KeyOrigin::File(..) => loop {
                 tokio::time::sleep(FILE_PAUSE).await;
                 heartbeat.work(self.refresh()).await;
             },
-            Origin::Url(remote) => {
+            KeyOrigin::Url(remote) => {
                 remote
                     .follow(heartbeat, &self.awaited, |text| {
                         let keys = text.and_then(|text| key_set(&text, self.algorithm));
@@ -138,7 +138,7 @@ impl Keys {
 
     /// Reads the file again if it changed.
     pub(super) async fn refresh(&self) {
-        let Origin::File(path, read_at) = &self.origin else {
+        let KeyOrigin::File(path, read_at) = &self.origin else {
             return;
         };
         let (path, algorithm, began) = (path.clone(), self.algorithm, Instant::now());

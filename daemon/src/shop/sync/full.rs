@@ -12,12 +12,12 @@ use shopify::{Bulk, BulkFailure, BulkId, BulkQuery, BulkResult, BulkStart, BulkS
 use store::{Held, RunRecord};
 use tokio::time::{Instant, timeout};
 
-use super::{Run, Stopped, patiently};
+use super::{ActiveRun, Stopped, patiently};
 use crate::limits;
 
 /// Where a run goes on, kept as it goes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Notes {
+struct FullNotes {
     /// What Shopify is doing for us: found again after a crash, and read from its beginning.
     operation: Option<BulkId>,
     /// Everything was read and compared; what was doubtful is being read.
@@ -26,15 +26,15 @@ struct Notes {
 
 /// The bulk operation of a run, if it has one.
 pub(super) fn operation(record: &RunRecord) -> Option<BulkId> {
-    serde_json::from_str::<Notes>(&record.resume)
+    serde_json::from_str::<FullNotes>(&record.resume)
         .ok()?
         .operation
 }
 
 /// Brings the run to its end.
-pub(super) async fn finish(run: Run<'_>, any_missing: bool) -> Result<SyncRun, Stopped> {
+pub(super) async fn finish(run: ActiveRun<'_>, any_missing: bool) -> Result<SyncRun, Stopped> {
     let notes = match run.record.resume.as_str() {
-        "" => Notes::default(),
+        "" => FullNotes::default(),
         resume => serde_json::from_str(resume)?,
     };
     let scopes = if run.record.resource() == Resource::Orders {
@@ -61,8 +61,8 @@ pub(super) async fn finish(run: Run<'_>, any_missing: bool) -> Result<SyncRun, S
 
 /// A full run under way.
 struct Full<'a> {
-    run: Run<'a>,
-    notes: Notes,
+    run: ActiveRun<'a>,
+    notes: FullNotes,
     /// What the app may see of orders.
     scopes: BTreeSet<String>,
     /// Whether customers' names are asked for: not once Shopify has refused an operation that did.

@@ -6,12 +6,12 @@ use schemas::{Change, LocationId, Resource, SyncRun};
 use serde::{Deserialize, Serialize};
 use shopify::{PageCursor, RecordPage};
 
-use super::{Run, Stopped, patiently};
+use super::{ActiveRun, Stopped, patiently};
 
 /// Where a run goes on, kept with each page.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Notes {
-    stage: Stage,
+struct QuickNotes {
+    stage: QuickStage,
     /// Behind which record of the stage.
     cursor: Option<String>,
     /// Locations that were paged to their end.
@@ -19,7 +19,7 @@ struct Notes {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-enum Stage {
+enum QuickStage {
     #[default]
     Begin,
     Customers,
@@ -32,63 +32,71 @@ enum Stage {
 }
 
 /// Brings the run to its end.
-pub(super) async fn finish(run: Run<'_>) -> Result<SyncRun, Stopped> {
+pub(super) async fn finish(run: ActiveRun<'_>) -> Result<SyncRun, Stopped> {
     let notes = match run.record.resume.as_str() {
-        "" => Notes::default(),
+        "" => QuickNotes::default(),
         resume => serde_json::from_str(resume)?,
     };
     let mut pages = Pages { run, notes };
     loop {
         match pages.notes.stage {
-            Stage::Begin => pages.begin().await?,
-            Stage::Customers | Stage::Items | Stage::Orders => pages.listing(Stage::End).await?,
-            Stage::Levels => pages.levels().await?,
-            Stage::Products => pages.listing(Stage::Variants).await?,
+            QuickStage::Begin => pages.begin().await?,
+            QuickStage::Customers | QuickStage::Items | QuickStage::Orders => {
+                pages.listing(QuickStage::End).await?
+            }
+            QuickStage::Levels => pages.levels().await?,
+            QuickStage::Products => pages.listing(QuickStage::Variants).await?,
             // Being tracked does not show in a variant's own time, so items are asked for, too.
-            Stage::Variants => pages.listing(Stage::Items).await?,
-            Stage::End => return Ok(pages.run.record.run),
+            QuickStage::Variants => pages.listing(QuickStage::Items).await?,
+            QuickStage::End => return Ok(pages.run.record.run),
         }
     }
 }
 
 /// A quick run under way.
 struct Pages<'a> {
-    run: Run<'a>,
-    notes: Notes,
+    run: ActiveRun<'a>,
+    notes: QuickNotes,
 }
 
 impl Pages<'_> {
     async fn begin(&mut self) -> Result<(), Stopped> {
         self.notes.stage = match self.run.record.resource() {
-            Resource::Customers => Stage::Customers,
+            Resource::Customers => QuickStage::Customers,
             Resource::Inventory => {
                 let locations = patiently(|| self.run.syncs.client.locations()).await?;
-                self.notes.stage = Stage::Levels;
+                self.notes.stage = QuickStage::Levels;
                 return self.run.keep(locations, &self.notes, None).await;
             }
-            Resource::Orders => Stage::Orders,
-            Resource::Products => Stage::Products,
+            Resource::Orders => QuickStage::Orders,
+            Resource::Products => QuickStage::Products,
         };
         Ok(())
     }
 
     /// Pages through a list that is not bound to a location, then goes on to the next stage.
-    async fn listing(&mut self, next: Stage) -> Result<(), Stopped> {
+    async fn listing(&mut self, next: QuickStage) -> Result<(), Stopped> {
         let (client, since, after) = (&self.run.syncs.client, self.run.record.since, self.cursor());
         let page = match self.notes.stage {
-            Stage::Customers => patiently(|| client.customers_page(since, after.as_ref())).await?,
-            Stage::Orders => patiently(|| client.orders_page(since, after.as_ref())).await?,
-            Stage::Products => patiently(|| client.products_page(since, after.as_ref())).await?,
-            Stage::Variants => patiently(|| client.variants_page(since, after.as_ref())).await?,
+            QuickStage::Customers => {
+                patiently(|| client.customers_page(since, after.as_ref())).await?
+            }
+            QuickStage::Orders => patiently(|| client.orders_page(since, after.as_ref())).await?,
+            QuickStage::Products => {
+                patiently(|| client.products_page(since, after.as_ref())).await?
+            }
+            QuickStage::Variants => {
+                patiently(|| client.variants_page(since, after.as_ref())).await?
+            }
             _ => patiently(|| client.items_page(since, after.as_ref())).await?,
         };
         self.count(&page);
         match &page.next {
             Some(cursor) => self.notes.cursor = Some(cursor.to_string()),
             None => {
-                self.notes = Notes {
+                self.notes = QuickNotes {
                     stage: next,
-                    ..Notes::default()
+                    ..QuickNotes::default()
                 }
             }
         }
@@ -106,7 +114,7 @@ impl Pages<'_> {
             .map(|location| location.id)
             .find(|id| !self.notes.locations_done.contains(id))
         else {
-            self.notes.stage = Stage::End;
+            self.notes.stage = QuickStage::End;
             return Ok(());
         };
         let (since, after) = (self.run.record.since, self.cursor());
@@ -128,8 +136,8 @@ impl Pages<'_> {
     fn count(&mut self, page: &RecordPage) {
         let stage = self.notes.stage;
         let counts = |change: &&Change| match stage {
-            Stage::Orders => !matches!(change, Change::Customer(_)),
-            Stage::Variants => matches!(change, Change::Variant(_)),
+            QuickStage::Orders => !matches!(change, Change::Customer(_)),
+            QuickStage::Variants => matches!(change, Change::Variant(_)),
             _ => true,
         };
         self.run.record.run.processed += page.changes.iter().filter(counts).count() as u64;

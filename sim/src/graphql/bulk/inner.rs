@@ -31,7 +31,7 @@ impl Api {
         if query.len() > MAX_BYTES {
             return Err(vec![format!("A bulk query has at most {MAX_BYTES} bytes.")]);
         }
-        let wrong = |problems: Vec<problem::Problem>| -> Vec<String> {
+        let wrong = |problems: Vec<problem::QueryProblem>| -> Vec<String> {
             // The first says enough: a broken document has many.
             let first = problems.iter().take(1);
             first

@@ -4,23 +4,23 @@ use jiff::Timestamp;
 
 use super::inner::{Inner, nodes};
 use crate::graphql::access;
-use crate::graphql::connection::{Cursor, Page, Reading};
+use crate::graphql::connection::{ConnectionCursor, ConnectionPage, ConnectionReading};
 use crate::graphql::execute::{Deferred, alone};
-use crate::graphql::object::{Asked, Object, Resolved, resolve};
+use crate::graphql::object::{FieldRequest, Object, Resolved, resolve};
 use crate::graphql::plan::{Planned, Selection};
-use crate::graphql::problem::Problem;
-use crate::store::Store;
+use crate::graphql::problem::QueryProblem;
+use crate::store::SimStore;
 
 /// How far an operation has got.
 #[derive(Default)]
-pub(crate) struct Position {
+pub(crate) struct SlicePosition {
     /// The outermost connection that is being read; past the last, nothing is left.
     root: usize,
-    after: Option<Cursor>,
+    after: Option<ConnectionCursor>,
     finished: bool,
 }
 
-impl Position {
+impl SlicePosition {
     pub(crate) fn finished(&self) -> bool {
         self.finished
     }
@@ -31,16 +31,16 @@ impl Inner {
     /// line: its text, and whether it is outermost.
     pub(crate) fn slice(
         &self,
-        store: &Store,
-        position: &mut Position,
+        store: &SimStore,
+        position: &mut SlicePosition,
         size: usize,
         now: Timestamp,
-        line: &mut dyn FnMut(String, bool) -> Result<(), Problem>,
-    ) -> Result<(), Problem> {
-        let mut reader = Reader { store, now, line };
+        line: &mut dyn FnMut(String, bool) -> Result<(), QueryProblem>,
+    ) -> Result<(), QueryProblem> {
+        let mut reader = SliceReader { store, now, line };
         let mut rest = None;
         if let Some(way) = self.roots.get(position.root) {
-            let reading = Reading::Slice {
+            let reading = ConnectionReading::Slice {
                 after: position.after,
                 size,
             };
@@ -53,20 +53,20 @@ impl Inner {
     }
 }
 
-struct Reader<'a, 'l> {
-    store: &'a Store,
+struct SliceReader<'a, 'l> {
+    store: &'a SimStore,
     now: Timestamp,
-    line: &'l mut dyn FnMut(String, bool) -> Result<(), Problem>,
+    line: &'l mut dyn FnMut(String, bool) -> Result<(), QueryProblem>,
 }
 
-impl<'a> Reader<'a, '_> {
+impl<'a> SliceReader<'a, '_> {
     /// Follows the way to an outermost connection and reads on there; says where it goes on, if it does.
     fn root(
         &mut self,
         mut selection: &Selection,
         way: &[usize],
-        reading: Reading,
-    ) -> Result<Option<Cursor>, Problem> {
+        reading: ConnectionReading,
+    ) -> Result<Option<ConnectionCursor>, QueryProblem> {
         let mut object = Object::Query;
         for (step, number) in way.iter().enumerate() {
             let field = &selection.fields[*number];
@@ -88,10 +88,10 @@ impl<'a> Reader<'a, '_> {
     /// Writes a line for each record and, after it, for what hangs on it.
     fn records(
         &mut self,
-        page: &Page<'a>,
+        page: &ConnectionPage<'a>,
         field: &Planned,
         parent: Option<&str>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), QueryProblem> {
         let Some(node) = nodes(field).next() else {
             return Ok(());
         };
@@ -113,7 +113,7 @@ impl<'a> Reader<'a, '_> {
         object: &Object<'a>,
         node: &Planned,
         connections: Vec<Deferred<'a, '_>>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), QueryProblem> {
         if connections.is_empty() {
             return Ok(());
         }
@@ -123,7 +123,7 @@ impl<'a> Reader<'a, '_> {
             .flat_map(|of| &of.fields)
             .find(|field| field.is_id());
         let node_id = match node_id
-            .map(|id| self.ask(object, id, Reading::Page))
+            .map(|id| self.ask(object, id, ConnectionReading::Page))
             .transpose()?
         {
             Some(Resolved::Text(id)) => Some(id.into_owned()),
@@ -131,7 +131,7 @@ impl<'a> Reader<'a, '_> {
         };
         for Deferred { object, field, id } in connections {
             let nearest = id.filter(|_| self.store.switches.bulk_parent_nearest);
-            let page = self.page(&object, field, Reading::Whole)?;
+            let page = self.page(&object, field, ConnectionReading::Whole)?;
             let parent = nearest.as_deref().or(node_id.as_deref());
             self.records(&page, field, Some(parent.unwrap_or_default()))?;
         }
@@ -142,11 +142,11 @@ impl<'a> Reader<'a, '_> {
         &self,
         object: &Object<'a>,
         field: &Planned,
-        reading: Reading,
-    ) -> Result<std::rc::Rc<Page<'a>>, Problem> {
+        reading: ConnectionReading,
+    ) -> Result<std::rc::Rc<ConnectionPage<'a>>, QueryProblem> {
         match self.ask(object, field, reading)? {
             Resolved::Object(Object::Page(page)) => Ok(page),
-            _ => Err(Problem::new(
+            _ => Err(QueryProblem::new(
                 "INTERNAL_SERVER_ERROR",
                 format!("'{}' is no connection", field.name),
             )),
@@ -157,10 +157,10 @@ impl<'a> Reader<'a, '_> {
         &self,
         object: &Object<'a>,
         field: &Planned,
-        reading: Reading,
-    ) -> Result<Resolved<'a>, Problem> {
+        reading: ConnectionReading,
+    ) -> Result<Resolved<'a>, QueryProblem> {
         let mut searches = Vec::new();
-        let mut asked = Asked {
+        let mut asked = FieldRequest {
             field,
             searches: &mut searches,
             path: &[],
