@@ -57,7 +57,7 @@ const TABLES: [(&str, &str); 18] = [
 
 /// What goes wrong with a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+enum BatchFault {
     /// Nothing of it is written, and the store goes on.
     Refused,
     /// It was written and is undone, and the store goes on.
@@ -68,26 +68,26 @@ enum Fault {
     DiesAfter,
 }
 
-const FAULTS: [Fault; 4] = [
-    Fault::Refused,
-    Fault::Undone,
-    Fault::DiesBefore,
-    Fault::DiesAfter,
+const FAULTS: [BatchFault; 4] = [
+    BatchFault::Refused,
+    BatchFault::Undone,
+    BatchFault::DiesBefore,
+    BatchFault::DiesAfter,
 ];
 
 /// A database with which the next batch goes wrong.
-struct Faulty {
+struct FaultyBackend {
     database: SqliteBackend,
-    next: Arc<Mutex<Option<Fault>>>,
+    next: Arc<Mutex<Option<BatchFault>>>,
 }
 
-impl Faulty {
+impl FaultyBackend {
     fn error() -> StoreError {
         StoreError::Failed("injected".to_owned())
     }
 }
 
-impl Backend for Faulty {
+impl Backend for FaultyBackend {
     fn begin(&mut self) -> Result<Numbers> {
         self.database.begin()
     }
@@ -98,7 +98,7 @@ impl Backend for Faulty {
 
     fn write(&mut self, set: &WorkingSet) -> Result<bool> {
         let more = self.database.write(set)?;
-        let is_refused = *self.next.lock().unwrap() == Some(Fault::Refused);
+        let is_refused = *self.next.lock().unwrap() == Some(BatchFault::Refused);
         if is_refused {
             return Err(Self::error());
         }
@@ -107,13 +107,13 @@ impl Backend for Faulty {
 
     fn commit(&mut self) -> Result<(), Uncommitted> {
         match *self.next.lock().unwrap() {
-            None | Some(Fault::Refused) => self.database.commit(),
-            Some(Fault::Undone) => {
+            None | Some(BatchFault::Refused) => self.database.commit(),
+            Some(BatchFault::Undone) => {
                 self.database.rollback();
                 Err(Uncommitted::Lost(Self::error()))
             }
-            Some(Fault::DiesBefore) => Err(Uncommitted::Unsure(Self::error())),
-            Some(Fault::DiesAfter) => {
+            Some(BatchFault::DiesBefore) => Err(Uncommitted::Unsure(Self::error())),
+            Some(BatchFault::DiesAfter) => {
                 self.database.commit()?;
                 Err(Uncommitted::Unsure(Self::error()))
             }
@@ -130,20 +130,20 @@ impl Backend for Faulty {
 }
 
 /// A store at work in a folder.
-struct AtWork {
+struct StoreAtWork {
     folder: TempDir,
     opened: Opened,
-    fault: Arc<Mutex<Option<Fault>>>,
+    fault: Arc<Mutex<Option<BatchFault>>>,
     /// Whether nothing was written since the start.
     is_new: bool,
     runtime: Runtime,
 }
 
-impl AtWork {
+impl StoreAtWork {
     fn starts_in(folder: TempDir) -> Self {
         let (path, fault) = (folder.path().join("stockd.db"), Arc::default());
         let next = Arc::clone(&fault);
-        let with = |database| Faulty { database, next };
+        let with = |database| FaultyBackend { database, next };
         let opened = open_with(&path, &Entropy::seeded(1), Timestamp::UNIX_EPOCH, with).unwrap();
         assert_eq!(opened.restored, None, "no backup was put back");
         Self {
@@ -203,18 +203,18 @@ impl AtWork {
         mut self,
         batch: &[Operation],
         expected: &[Result<Outcome>],
-        fault: Option<Fault>,
+        fault: Option<BatchFault>,
     ) -> Self {
         if let Some(fault) = fault {
             *self.fault.lock().unwrap() = Some(fault);
             let outcomes = self.writes(batch);
             *self.fault.lock().unwrap() = None;
             match (fault, outcomes) {
-                (Fault::Refused | Fault::Undone, Ok(outcomes)) => {
+                (BatchFault::Refused | BatchFault::Undone, Ok(outcomes)) => {
                     assert!(outcomes.iter().all(Result::is_err), "all of it is lost");
                 }
-                (Fault::DiesBefore, Err(_)) => self = self.is_killed(),
-                (Fault::DiesAfter, Err(_)) => return self.is_killed(),
+                (BatchFault::DiesBefore, Err(_)) => self = self.is_killed(),
+                (BatchFault::DiesAfter, Err(_)) => return self.is_killed(),
                 (fault, outcomes) => panic!("{outcomes:?} of {fault:?}"),
             }
         }
@@ -355,7 +355,7 @@ fn loaded(reference: &Disk, set: &mut WorkingSet) -> Disk {
 fn happens(seed: u64) {
     let mut history = History::of(seed);
     let (mut reference, mut dice) = (Disk::default(), Dice(seed.wrapping_mul(31) | 1));
-    let mut at_work = AtWork::starts_in(testing::folder());
+    let mut at_work = StoreAtWork::starts_in(testing::folder());
     let (mut batch, mut expected) = (Vec::new(), Vec::new());
     let (mut done, mut size, mut fault) = (0, 1, None);
     let mut next = vec![history.register()];
@@ -373,7 +373,7 @@ fn happens(seed: u64) {
                     0 => at_work.restarts(),
                     1 => at_work.is_killed(),
                     // Its numbers are then known before the batch is decided in memory.
-                    _ if fault == Some(Fault::DiesBefore) => at_work.is_killed(),
+                    _ if fault == Some(BatchFault::DiesBefore) => at_work.is_killed(),
                     _ => at_work,
                 };
                 if at_work.is_new {
