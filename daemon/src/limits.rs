@@ -145,8 +145,6 @@ pub const UNREADABLE_HOURS: i64 = 72;
 pub const RUNS_DAYS: i64 = 365;
 /// Outbox messages on their way to Shopify at a time, per shop: twice what its limits let through in a second.
 pub const OUTBOX_IN_FLIGHT_MAX: usize = 8;
-/// Adjustments looked at in one go; the rest waits for the next.
-pub const ADJUSTMENTS_GROUP: usize = 10_000;
 /// How often reservations are looked through for those that have run out, when no command is given.
 pub const OUTBOX_PAUSE: Duration = Duration::from_secs(1);
 /// How long commands are gathered before they are looked at: under load, the least time between two looks.

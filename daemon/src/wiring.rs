@@ -285,6 +285,7 @@ impl Wiring {
         self.supervisor
             .spawn(name("refresh"), limits::TASK_WORK_MAX, &stop, refresh);
         let sender = OutboxSender {
+            netted_until: None,
             shop: domain.clone(),
             store: Arc::clone(&self.store),
             client: Arc::clone(&client),

@@ -146,14 +146,26 @@ pub fn coalesce(waiting: &[WaitingAdjustment], below_zero: bool) -> CallPlan {
     }
 }
 
+impl Lane {
+    /// What an adjustment of that quantity takes away from `available` at Shopify.
+    pub(crate) fn draws(self, quantity: i64) -> i64 {
+        match self {
+            Self::Move => quantity,
+            Self::Adjust => quantity.saturating_neg(),
+            Self::Sell | Self::SetAvailable | Self::SetOnHand => 0,
+        }
+    }
+
+    /// Whether it sets a quantity, whatever that was.
+    pub(crate) fn is_setting(self) -> bool {
+        matches!(self, Self::SetAvailable | Self::SetOnHand)
+    }
+}
+
 /// Takes out the newest adjustments that draw on `available`, until the rest fits into what is there. A reservation that
 /// ends before it was sent draws on nothing.
 fn cut(adjustments: &mut Vec<&WaitingAdjustment>) -> Vec<i64> {
-    let draws = |adjustment: &WaitingAdjustment| match adjustment.lane {
-        Lane::Move => adjustment.quantity,
-        Lane::Adjust => adjustment.quantity.saturating_neg(),
-        Lane::Sell | Lane::SetAvailable | Lane::SetOnHand => 0,
-    };
+    let draws = |adjustment: &WaitingAdjustment| adjustment.lane.draws(adjustment.quantity);
     let mut total = adjustments.iter().fold(0_i64, |sum, adjustment| {
         sum.saturating_add(draws(adjustment))
     });

@@ -11,6 +11,7 @@ use schemas::{
 
 use crate::drift::{DriftKind, Drifted};
 use crate::operation::{Mark, Outcome, RunRecord};
+use crate::order::without_forgotten;
 use crate::outbox::{self, Flight};
 use crate::record::MirrorRecord;
 use crate::shape::{order_changed, product_shape};
@@ -281,7 +282,10 @@ impl<'t, 's> ChangeApplier<'t, 's> {
             Change::Location(location) => self.location(location),
             Change::Order(order) => self.order(order),
             Change::Product { product, variants } => self.product(product, variants.as_deref()),
-            Change::Redacted(customer) => self.set.redact(*customer, self.at),
+            Change::Redacted(customer) => {
+                self.outcome.more = true;
+                self.set.redact(*customer, self.at)
+            }
             Change::Transfer(transfer) => self.transfer(transfer),
             Change::Variant(variant) => self.variant(variant),
         }
@@ -454,6 +458,8 @@ impl<'t, 's> ChangeApplier<'t, 's> {
                             .filter_map(|line| line.variant_id)
                             .collect(),
                     )?;
+                    // It may be of a customer who is being forgotten.
+                    let order = without_forgotten(self.set, &order)?;
                     let deleted = order_changed(self.set, &order, OrderChange::Deleted)?;
                     self.tell(Logged::OrderDeleted(EventData::Own(deleted)));
                     return Ok(());

@@ -1,6 +1,6 @@
 //! Deciding a batch: every operation in its turn, each whole or not at all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use schemas::event::Source;
@@ -10,16 +10,14 @@ use crate::changes::ChangeApplier;
 use crate::command;
 use crate::drift;
 use crate::key::Key;
-use crate::level::{crossing_event, judge_stock};
 use crate::operation::{
     Arrival, Batch, Cause, Delivery, Fate, Operation, Outcome, Post, Revocation, RunRecord,
 };
-use crate::shape::{shape, standing};
 use crate::working_set::{
-    BulkWrite, Decided, Judging, KeptDelivery, PostedAt, RevocationRow, ShopRow, ShopSet,
-    Undecided, WantedKey, WorkingSet, for_each,
+    BulkWrite, Decided, ErasureStep, Judging, KeptDelivery, PostedAt, RevocationRow, ShopRow,
+    ShopSet, Undecided, WantedKey, WorkingSet, for_each,
 };
-use crate::{Thresholds, outbox, reservation, run};
+use crate::{Thresholds, outbox, reservation, run, slices};
 
 /// Decides operations in their order; each sees what those before it did. One that fails leaves nothing behind and does
 /// not touch the others.
@@ -100,13 +98,14 @@ fn perform(set: &mut WorkingSet, operation: &Operation) -> Decided<Outcome> {
             set.write(BulkWrite::Forget(shop.clone()));
             Ok(fresh(true))
         }
+        Operation::GoOn { shop, at } => slices::go_on(set, shop, *at),
         Operation::KeepIdentity { shop, id } => {
             let mut row = set.shop_row(shop)?;
             let is_same = *row.shopify_id.get_or_insert_with(|| id.clone()) == *id;
             set.shops.put(shop.clone(), row);
             Ok(fresh(is_same))
         }
-        Operation::KeepNames { shop, wanted } => keep_names(set, shop, *wanted).map(fresh),
+        Operation::KeepNames { shop, wanted } => keep_names(set, shop, *wanted),
         Operation::KeepPosition { reader, position } => {
             set.write(BulkWrite::KeepPosition {
                 reader: reader.clone(),
@@ -132,9 +131,10 @@ fn perform(set: &mut WorkingSet, operation: &Operation) -> Decided<Outcome> {
         }
         Operation::Net {
             shop,
-            adjustments,
+            below_zero,
+            after,
             at,
-        } => outbox::net(&mut set.shop(shop)?, adjustments, *at).map(|()| fresh(true)),
+        } => outbox::net(&mut set.shop(shop)?, *below_zero, *after, *at),
         Operation::Park { shop, at } => outbox::park(&mut set.shop(shop)?, *at),
         Operation::Post(post) => tell(&mut set.shop(&post.shop)?, post),
         Operation::Prune(retention) => {
@@ -146,11 +146,6 @@ fn perform(set: &mut WorkingSet, operation: &Operation) -> Decided<Outcome> {
             thresholds,
             at,
         } => register(set, shop, thresholds, *at),
-        Operation::Reject {
-            shop,
-            adjustments,
-            at,
-        } => outbox::reject(&mut set.shop(shop)?, adjustments, *at).map(|()| fresh(true)),
         Operation::Revoke(revocation) => revoke(set, revocation).map(fresh),
         Operation::SettleMessage { shop, id, end, at } => {
             outbox::settle(&mut set.shop(shop)?, id, end, *at)
@@ -229,7 +224,12 @@ fn apply(set: &mut ShopSet<'_>, batch: &Batch) -> Decided<Outcome> {
             shared_secret,
         } => {
             if !settle(set, id, fate)? {
-                return Ok(Outcome::default());
+                // Should what it began have been cut off by an error, it goes on.
+                let goes_on = |change: &Change| matches!(change, Change::Redacted(_));
+                return Ok(Outcome {
+                    more: batch.changes.iter().any(goes_on),
+                    ..Outcome::default()
+                });
             }
             ChangeApplier::new(set, batch.at, Source::Webhook, false).for_webhook(*shared_secret)
         }
@@ -261,19 +261,31 @@ fn apply(set: &mut ShopSet<'_>, batch: &Batch) -> Decided<Outcome> {
     Ok(outcome)
 }
 
-/// Keeps whether customers' names are wanted, and forgets them where they no longer are; false when that was so already.
-fn keep_names(set: &mut WorkingSet, shop: &ShopDomain, wanted: bool) -> Decided<bool> {
+/// Keeps whether customers' names are wanted, and forgets them where they no longer are; not fresh when that was so
+/// already. What is being forgotten is forgotten first, also where names are wanted again.
+fn keep_names(set: &mut WorkingSet, shop: &ShopDomain, wanted: bool) -> Decided<Outcome> {
     let row = set.shop_row(shop)?;
-    let changed = row.keeps_names != wanted;
+    if let Some(done) = row.erasing {
+        let shop = shop.clone();
+        set.write(BulkWrite::ForgetNames { shop, done });
+        return Ok(Outcome {
+            more: true,
+            ..Outcome::default()
+        });
+    }
+    if row.keeps_names == wanted {
+        return Ok(Outcome::default());
+    }
     let row = ShopRow {
         keeps_names: wanted,
+        erasing: (!wanted).then(ErasureStep::default),
         ..row
     };
     set.shops.put(shop.clone(), row);
-    if changed && !wanted {
-        set.write(BulkWrite::ForgetNames(shop.clone()));
-    }
-    Ok(changed)
+    Ok(Outcome {
+        more: !wanted,
+        ..fresh(true)
+    })
 }
 
 fn tell(set: &mut ShopSet<'_>, post: &Post) -> Decided<Outcome> {
@@ -298,8 +310,8 @@ fn tell(set: &mut ShopSet<'_>, post: &Post) -> Decided<Outcome> {
     })
 }
 
-/// Adds a shop, or replaces its thresholds and begins to judge its levels against the new ones. These are judged in
-/// slices, and how far they are is kept: whoever registers the shop with the same thresholds goes on there.
+/// Adds a shop, or replaces its thresholds and has its levels judged against the new ones, in slices. What a crash cut off
+/// goes on, too.
 fn register(
     set: &mut WorkingSet,
     domain: &ShopDomain,
@@ -318,6 +330,8 @@ fn register(
             keeps_names: false,
             shopify_id: None,
             judging: None,
+            erasing: None,
+            moved: BTreeMap::new(),
         };
         set.shops.put(domain.clone(), row);
         return Ok(fresh(true));
@@ -327,29 +341,9 @@ fn register(
         row.thresholds = Arc::new(thresholds.clone());
         row.judging = Some(Judging { after: None });
     }
-    let Some(judging) = row.judging.take() else {
-        set.shops.put(domain.clone(), row);
-        return Ok(fresh(false));
-    };
-    // The slice is judged against the new thresholds, which the shop's part of the set has from its row.
-    set.shops.put(domain.clone(), row.clone());
-    let mut shop = set.shop(domain)?;
-    let (slice, more) = shop.levels_after(judging.after)?;
-    let last = slice.last().map(crate::HeldLevel::key);
-    for_each(slice, |mut held| {
-        let standing = standing(&shop, &held)?;
-        let crossing = judge_stock(&mut held, standing);
-        shop.put(held.key(), held.clone());
-        if let Some(crossing) = crossing {
-            let shape = shape(&shop, &held)?;
-            shop.append(at, crossing_event(crossing, shape));
-        }
-        Ok(())
-    })?;
-    row.judging = more.then_some(Judging { after: last });
     set.shops.put(domain.clone(), row);
     Ok(Outcome {
-        more,
+        more: slices::is_under_way(set, domain)?,
         ..Outcome::default()
     })
 }
@@ -398,15 +392,7 @@ pub fn keys(operation: &Operation) -> Vec<WantedKey> {
             of(shop, vec![Key::ReservationsDue(at.as_microsecond())])
         }
         Operation::FinishRun { shop, run, .. } => of(shop, vec![Key::Run(run.clone())]),
-        Operation::Net {
-            shop, adjustments, ..
-        }
-        | Operation::Reject {
-            shop, adjustments, ..
-        } => of(
-            shop,
-            adjustments.iter().copied().map(Key::Adjustment).collect(),
-        ),
+        Operation::Net { shop, after, .. } => of(shop, vec![Key::LevelsToNet(*after)]),
         Operation::Park { shop, .. } => of(shop, vec![Key::Messages, Key::Unanswered]),
         Operation::Post(post) => of(&post.shop, post.key.map(Key::Posted).into_iter().collect()),
         Operation::SettleMessage { shop, id, .. } => of(
@@ -434,6 +420,7 @@ pub fn keys(operation: &Operation) -> Vec<WantedKey> {
                 Key::Run(record.run.run_id.clone()),
             ],
         ),
+        Operation::GoOn { shop, .. } => of(shop, vec![Key::RedactionsUnderWay]),
         Operation::Announce { shop, .. }
         | Operation::Forget { shop }
         | Operation::KeepIdentity { shop, .. }
@@ -558,8 +545,23 @@ impl Operation {
     pub fn is_alone(&self) -> bool {
         matches!(
             self,
-            Self::Forget { .. } | Self::KeepNames { .. } | Self::Prune(_)
+            Self::Forget { .. } | Self::GoOn { .. } | Self::KeepNames { .. } | Self::Prune(_)
         )
+    }
+
+    /// What goes on where this one has more to do: the same again, or the slices of what it began.
+    #[must_use]
+    pub fn rest(self) -> Self {
+        match self {
+            Self::Apply(Batch { shop, at, .. }) | Self::Register { shop, at, .. } => {
+                Self::GoOn { shop, at }
+            }
+            Self::Deliver(arrival) => Self::GoOn {
+                shop: arrival.delivery.shop,
+                at: arrival.delivery.received_at,
+            },
+            other => other,
+        }
     }
 }
 

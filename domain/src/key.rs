@@ -72,23 +72,32 @@ pub enum Key {
     LevelsAfter(Option<LevelKey>),
     /// Set: all levels of a location.
     LevelsAt(LocationId),
+    /// Set, in slices: the next [`SLICE`] levels of a location behind that item.
+    LevelsAtAfter(LocationId, Option<InventoryItemId>),
     /// Set: all levels of an item.
     LevelsOf(InventoryItemId),
+    /// Levels, in slices: those behind that one, by item and location, at which an adjustment is in no outbox message and
+    /// that are not in flight; at most [`crate::adjustment::ENTRIES_MAX`].
+    LevelsToNet(Option<LevelKey>),
     /// Set: all outbox messages, without their bodies.
     Messages,
+    /// Set, in slices and from its end: the [`SLICE`] newest of [`Key::UnsentAt`] in front of that number, or of all.
+    NewestUnsentAt(LevelKey, Option<i64>),
     /// The set of open reservations, ordered by the microsecond in which they run out. It is never loaded as a whole, but
     /// by [`Key::ReservationsDue`].
     OpenReservations,
     /// Loads the next [`SLICE`] of [`Key::OpenReservations`] behind what is covered that run out by that microsecond. If
     /// there were fewer, it is covered up to `(microsecond + 1, "")`, else up to the last one.
     ReservationsDue(i64),
+    /// Set: customers who are being forgotten.
+    RedactionsUnderWay,
     /// Set: the runs of a resource that are under way.
     RunsUnderWay(Resource),
     /// Set, in slices: the next [`SLICE`] adjustments behind what is covered that Shopify has not answered.
     Unanswered,
     /// Set, in slices: the same of one outbox message.
     UnansweredOf(String),
-    /// Set: the adjustments of a level that are in no outbox message.
+    /// Set, in slices: the next [`SLICE`] adjustments of a level that are in no outbox message, by number.
     UnsentAt(LevelKey),
     /// Set: all variants of a product.
     VariantsOf(ProductId),
@@ -105,6 +114,8 @@ pub enum Key {
     PendingOnHand(LevelKey),
     /// Sum: the units of a level in reservations that Shopify has.
     ReservedUnits(LevelKey),
+    /// Sum: what the adjustments of [`Key::UnsentAt`] draw on `available`.
+    UnsentDraws(LevelKey),
 }
 
 /// Records that are loaded of a long set in one go, and that one slice of a whole-shop operation touches.

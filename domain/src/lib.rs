@@ -40,6 +40,7 @@ mod records;
 pub mod reservation;
 mod run;
 pub mod shape;
+mod slices;
 pub mod threshold;
 pub mod transfer;
 pub mod version;
@@ -60,6 +61,6 @@ pub use records::{ChangedRow, Covered, Records, Row, SetPlace};
 pub use threshold::{Crossing, LevelThreshold, Thresholds};
 pub use version::{Authority, Verdict};
 pub use working_set::{
-    Appended, BatchWrites, BulkWrite, Numbers, ShopRecords, ShopRow, Undecided, WantedKey, Warning,
-    WorkingSet,
+    Appended, BatchWrites, BulkWrite, ErasureStep, Numbers, Redaction, ShopRecords, ShopRow,
+    Undecided, WantedKey, Warning, WorkingSet,
 };

@@ -8,7 +8,9 @@ use schemas::{
 };
 
 use crate::Thresholds;
+use crate::adjustment::StockCall;
 use crate::command::Given;
+use crate::key::LevelKey;
 use crate::outbox::{MessageOutcome, OutboxMessage};
 use crate::position::Position;
 use crate::working_set::{Decided, Undecided};
@@ -61,6 +63,13 @@ pub enum Operation {
         /// The shop whose records and log are emptied.
         shop: ShopDomain,
     },
+    /// Go on with what is done to the whole shop in slices: customers and names to be forgotten, levels to be judged anew.
+    GoOn {
+        /// In which shop.
+        shop: ShopDomain,
+        /// When.
+        at: Timestamp,
+    },
     /// Keep Shopify's id of a shop from the first contact on. `fresh` is false when another one is kept.
     KeepIdentity {
         /// The shop that said its id.
@@ -97,13 +106,16 @@ pub enum Operation {
         /// When it is kept; older sessions make room first.
         at: Timestamp,
     },
-    /// Settle adjustments that cancel each other out.
+    /// Net what waits for Shopify at some levels, in the order of items and locations. Takes back what has no stock left,
+    /// settles what cancels out; the outcome's `calls` say what is to be sent, and `next` where more may wait.
     Net {
         /// The shop whose commands they belong to.
         shop: ShopDomain,
-        /// Numbers of adjustments that sum to nothing.
-        adjustments: Vec<i64>,
-        /// When they count as done.
+        /// Whether the shop sells below zero.
+        below_zero: bool,
+        /// The level behind which it begins; `None` begins with the first.
+        after: Option<LevelKey>,
+        /// When what cancels out counts as done.
         at: Timestamp,
     },
     /// Give everything that is on its way to Shopify to a person to look at: after a restored backup nobody can
@@ -125,15 +137,6 @@ pub enum Operation {
         /// At or below which its levels are low.
         thresholds: Thresholds,
         /// When it became known, or its levels are judged.
-        at: Timestamp,
-    },
-    /// Take back adjustments for which there is no stock left.
-    Reject {
-        /// The shop that has too little stock.
-        shop: ShopDomain,
-        /// Numbers of the adjustments to take back.
-        adjustments: Vec<i64>,
-        /// When their commands count as failed.
         at: Timestamp,
     },
     /// Take tokens no longer. `fresh` is false when that was so already, for as long.
@@ -169,7 +172,7 @@ pub struct Outcome {
     pub answer: Option<Result<serde_json::Value, ErrorBody>>,
     /// Whether it did anything; see each [`Operation`].
     pub fresh: bool,
-    /// Whether it is done in slices and goes on: the writer asks for the same again before it answers.
+    /// Whether it is done in slices and goes on: the writer asks for [`Operation::rest`] before it answers.
     pub more: bool,
     /// Records that were not yet so in the mirror.
     pub changed: u64,
@@ -179,8 +182,13 @@ pub struct Outcome {
     pub ahead: u64,
     /// Where in the log that is which was posted, now or before.
     pub place: Option<Sequence>,
-    /// Numbers of the entries that it appended to the log, the last one left out; of its last slice, where it has several.
+    /// Numbers of the entries that it appended to the log, the last one left out. Where it is done in slices,
+    /// those of the first slice that appended any.
     pub appended: Range<u64>,
+    /// Calls that bring to Shopify what was netted.
+    pub calls: Vec<StockCall>,
+    /// The level behind which more may wait to be netted; `None` when all were looked at.
+    pub next: Option<LevelKey>,
 }
 
 impl Outcome {
@@ -192,6 +200,11 @@ impl Outcome {
             changed: self.changed + before.changed,
             deleted: self.deleted + before.deleted,
             ahead: self.ahead + before.ahead,
+            appended: if before.appended.is_empty() {
+                self.appended
+            } else {
+                before.appended.clone()
+            },
             ..self
         }
     }

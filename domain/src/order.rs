@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use schemas::event::{OrderChange, OrderChanged, Payment};
 use schemas::record::{Order, PaymentOutcome, Transaction, Variant};
 use schemas::shape::OrderShape;
-use schemas::{EventData, Logged, RecordKey, Timestamp, VariantId};
+use schemas::{CustomerId, EventData, Logged, RecordKey, Timestamp, VariantId};
 
 use crate::Verdict;
 use crate::changes::{AHEAD_MAX, ChangeApplier};
 use crate::shape::order_changed;
-use crate::working_set::{Decided, ShopSet, for_each};
+use crate::working_set::{Decided, Redaction, ShopSet, for_each};
 
 /// Names what differs between two versions of an order, the weightiest first.
 pub(crate) fn change_of(before: Option<&Order>, now: &Order) -> OrderChange {
@@ -30,8 +30,15 @@ pub(crate) fn change_of(before: Option<&Order>, now: &Order) -> OrderChange {
 
 impl ChangeApplier<'_, '_> {
     pub(crate) fn order(&mut self, said: &Order) -> Decided<()> {
-        let said = &without_forgotten(self.set, said)?;
         let key = RecordKey::Order(said.id);
+        if let Some(customer) = said.customer_id
+            && is_being_forgotten(self.set, customer)?
+            && !self.set.stays_forgotten(customer, said.created_at)?
+        {
+            // The customer came back, and this order would be taken for one of before: it is read when that is over.
+            self.look_again(key)?;
+        }
+        let said = &without_forgotten(self.set, said)?;
         let mut held: Option<Order> = self.set.find(said.id)?;
         // What is said first of the payments of an order that we knew without them is no news.
         if let Some(held) = &mut held
@@ -141,11 +148,19 @@ impl ChangeApplier<'_, '_> {
     }
 }
 
-/// An order as it may be kept: nobody's, where it is older than the wish to forget its customer.
+fn is_being_forgotten(set: &ShopSet<'_>, customer: CustomerId) -> Decided<bool> {
+    let redaction: Option<Redaction> = set.find(customer)?;
+    Ok(redaction.is_some_and(|redaction| redaction.erasing.is_some()))
+}
+
+/// An order as it may be kept: nobody's, where it is older than the wish to forget its customer, or that is under way.
 pub(crate) fn without_forgotten(set: &ShopSet<'_>, said: &Order) -> Decided<Order> {
-    let forgotten = said.customer_id.map_or(Ok(false), |customer| {
-        set.stays_forgotten(customer, said.created_at)
-    })?;
+    let forgotten = match said.customer_id {
+        Some(customer) => {
+            is_being_forgotten(set, customer)? || set.stays_forgotten(customer, said.created_at)?
+        }
+        None => false,
+    };
     Ok(Order {
         customer_id: said.customer_id.filter(|_| !forgotten),
         ..said.clone()

@@ -9,18 +9,25 @@ use std::collections::BTreeSet;
 use schemas::command::CommandKind;
 use schemas::record::Level;
 use schemas::shape::{CommandState, ReservationShape, ReservationState, ReservedItem};
-use schemas::{ErrorBody, ErrorCode, InventoryItemId, LocationId, Logged, RecordKey, Timestamp};
+use schemas::{
+    ErrorBody, ErrorCode, InventoryItemId, LocationId, Logged, Quantities, RecordKey, Timestamp,
+};
 
 use crate::HeldLevel;
 use crate::Outcome;
-use crate::adjustment::{CallKind, Lane};
+use crate::adjustment::{CallKind, CallPlan, Lane, StockCall, WaitingAdjustment, coalesce};
 use crate::command::KeptCommand;
 use crate::key::{LevelKey, SLICE};
 use crate::reservation::{give_back, is_open, put, shift_pending};
-use crate::working_set::{Decided, Retries, ShopSet, for_each};
+use crate::working_set::{Decided, DirtyMark, Draws, Retries, ShopSet, for_each};
 
 /// Adjustments of one message settled in one go: what is given meanwhile waits no longer than that.
 const SETTLED_MAX: usize = 200;
+/// Adjustments of one level that are netted in one go, the oldest. Few in tests of this crate, whose histories are short.
+const NETTED_MAX: usize = if cfg!(test) { 3 } else { SLICE };
+/// Levels whose adjustments are loaded in one go, and adjustments after which no more levels are looked at.
+const LEVELS_AT_ONCE: usize = 25;
+const ADJUSTMENTS_MAX: usize = 10_000;
 
 /// Something that an accepted command will do at Shopify.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,6 +83,27 @@ impl PendingAdjustment {
     /// The level that it changes.
     pub fn level(&self) -> LevelKey {
         (self.item, self.location)
+    }
+
+    fn waiting(self, observed: Quantities) -> WaitingAdjustment {
+        WaitingAdjustment {
+            id: self.id,
+            reservation: self.reservation,
+            item: self.item,
+            location: self.location,
+            lane: self.lane,
+            quantity: self.quantity,
+            stale: self.stale,
+            observed,
+        }
+    }
+
+    /// What it draws on `available` at Shopify.
+    pub fn draws(&self) -> Draws {
+        Draws {
+            units: self.lane.draws(self.quantity),
+            settings: self.lane.is_setting().into(),
+        }
     }
 }
 
@@ -378,8 +406,139 @@ impl MessageOutcome {
     }
 }
 
+/// Nets a slice of the levels at which something waits: the calls to be made, and where the next slice begins. What has
+/// no stock left at Shopify is taken back first, in slices; it takes others along, so what is left is netted by itself.
+pub(crate) fn net(
+    set: &mut ShopSet<'_>,
+    below_zero: bool,
+    after: Option<LevelKey>,
+    at: Timestamp,
+) -> Decided<Outcome> {
+    let (levels, mut next) = set.levels_to_net(after)?;
+    let levels: Vec<LevelKey> = levels.into_iter().collect();
+    let mut waiting = Vec::new();
+    for chunk in levels.chunks(LEVELS_AT_ONCE) {
+        // Behind this nothing more is looked at: whoever asks gets calls to make, and asks again.
+        if waiting.len() >= ADJUSTMENTS_MAX {
+            break;
+        }
+        next = chunk
+            .last()
+            .copied()
+            .filter(|last| levels.last() != Some(last))
+            .or(next);
+        let mut short = Vec::new();
+        for_each(chunk, |level| {
+            let (oldest, observed) = oldest_waiting(set, *level)?;
+            if !below_zero && oldest.len() == NETTED_MAX && short.len() < SETTLED_MAX {
+                short.extend(beyond_stock(set, *level, observed.available)?);
+            }
+            waiting.extend(oldest.into_iter().map(|one| one.waiting(observed)));
+            Ok(())
+        })?;
+        if !short.is_empty() {
+            reject(set, &short, at)?;
+            return Ok(goes_on());
+        }
+    }
+    let CallPlan { calls, short } = coalesce(&waiting, below_zero);
+    if !short.is_empty() {
+        reject(set, &short, at)?;
+        return Ok(goes_on());
+    }
+    let (cancelled, calls): (Vec<StockCall>, Vec<StockCall>) = calls
+        .into_iter()
+        .partition(|call| call.kind == CallKind::Nothing);
+    let cancelled = cancelled.iter().flat_map(|call| &call.entries);
+    let cancelled: Vec<i64> = cancelled
+        .flat_map(|entry| entry.adjustments.clone())
+        .collect();
+    cancel_out(set, &cancelled, at)?;
+    Ok(Outcome {
+        fresh: !calls.is_empty() || !cancelled.is_empty(),
+        calls,
+        next,
+        ..Outcome::default()
+    })
+}
+
+fn goes_on() -> Outcome {
+    Outcome {
+        fresh: true,
+        more: true,
+        ..Outcome::default()
+    }
+}
+
+/// The oldest adjustments of a level that may be sent now, and the level as Shopify was last seen to say. None of one
+/// that is in flight, or that Shopify found changed and that was not read since. A sale waits until all of its
+/// reservation is there: should a part fail, nothing of it is sold.
+fn oldest_waiting(
+    set: &ShopSet<'_>,
+    level: LevelKey,
+) -> Decided<(Vec<PendingAdjustment>, Quantities)> {
+    let (held, flight, dirty, oldest) = (
+        set.find::<HeldLevel>(level),
+        set.has::<Flight>(level),
+        set.has::<DirtyMark>(RecordKey::Level(level.0, level.1)),
+        set.unsent_at(level, NETTED_MAX),
+    );
+    let (held, flight, dirty, mut oldest) = (held?, flight?, dirty?, oldest?);
+    let Some(held) = held.filter(|_| !flight) else {
+        return Ok((Vec::new(), Quantities::default()));
+    };
+    if dirty && oldest.iter().any(|one| one.stale > 0) {
+        oldest.clear();
+    }
+    let mut blocked = BTreeSet::new();
+    for_each(&oldest, |one| {
+        if one.lane == Lane::Sell
+            && let Some(reservation) = &one.reservation
+        {
+            let parts = set.adjustments_of_reservation(reservation)?;
+            let is_on_its_way = parts
+                .iter()
+                .any(|part| part.lane == Lane::Move && !part.answered);
+            blocked.extend(is_on_its_way.then_some(one.id));
+        }
+        Ok(())
+    })?;
+    oldest.retain(|one| !blocked.contains(&one.id));
+    Ok((oldest, held.observed.quantities))
+}
+
+/// The newest adjustments at a level that draw on more than is there, at most [`SETTLED_MAX`]: of a long list the oldest
+/// are netted alone, and they may fit where all do not. A reservation that ends before it was sent draws on nothing.
+/// Where something waits that sets a quantity, the sum tells nothing.
+fn beyond_stock(set: &ShopSet<'_>, level: LevelKey, there: i64) -> Decided<Vec<i64>> {
+    let Draws { units, settings } = set.unsent_draws(level)?;
+    let (mut excess, mut short) = (units - there.max(0), Vec::new());
+    let (mut before, mut ended) = (None, BTreeSet::new());
+    while settings == 0 && excess > 0 && short.len() < SETTLED_MAX {
+        let (newest, next) = set.newest_unsent_at(level, before)?;
+        for one in newest {
+            if excess <= 0 || short.len() == SETTLED_MAX {
+                break;
+            }
+            let drawn = one.draws().units;
+            let hold = one
+                .reservation
+                .map(|reservation| (reservation, drawn.abs()));
+            if drawn <= 0 {
+                ended.extend(hold);
+            } else if hold.is_none_or(|hold| !ended.contains(&hold)) {
+                excess -= drawn;
+                short.push(one.id);
+            }
+        }
+        let Some(next) = next else { break };
+        before = Some(next);
+    }
+    Ok(short)
+}
+
 /// Adjustments that cancel each other out are done without asking anybody.
-pub(crate) fn net(set: &mut ShopSet<'_>, ids: &[i64], at: Timestamp) -> Decided<()> {
+fn cancel_out(set: &mut ShopSet<'_>, ids: &[i64], at: Timestamp) -> Decided<()> {
     let mut done = Vec::new();
     for_each(ids, |id| {
         if let Some(adjustment) = waiting(set, *id)? {
@@ -399,7 +558,7 @@ fn waiting(set: &ShopSet<'_>, id: i64) -> Decided<Option<PendingAdjustment>> {
 }
 
 /// Adjustments for which there is no stock left at Shopify: a shopper was faster.
-pub(crate) fn reject(set: &mut ShopSet<'_>, ids: &[i64], at: Timestamp) -> Decided<()> {
+fn reject(set: &mut ShopSet<'_>, ids: &[i64], at: Timestamp) -> Decided<()> {
     let error = ErrorBody::new(
         ErrorCode::InsufficientStock,
         "a shopper was faster: the stock is gone",
@@ -416,7 +575,7 @@ pub(crate) fn abandon(set: &mut ShopSet<'_>, level: LevelKey, at: Timestamp) -> 
         ErrorCode::NotFound,
         "the item is no longer stocked at this location",
     );
-    for_each(set.unsent_at(level)?, |adjustment| {
+    for_each(set.unsent_at(level, usize::MAX)?, |adjustment| {
         fail(set, &adjustment, CommandState::Failed, &error, at)
     })
 }

@@ -83,6 +83,41 @@ pub struct ShopRow {
     pub shopify_id: Option<String>,
     /// Set while its levels are judged against new thresholds.
     pub judging: Option<Judging>,
+    /// Set while customers' names are being forgotten.
+    pub erasing: Option<ErasureStep>,
+    /// Locations that opened or closed and whose levels are being judged anew, each with the last item that was.
+    pub moved: BTreeMap<LocationId, Option<InventoryItemId>>,
+}
+
+/// How far an erasure is that a store does in slices.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ErasureStep {
+    /// Steps that are done; the store knows what each is.
+    pub steps: usize,
+    /// Up to where the next one is; 0 at its beginning.
+    pub after: i64,
+}
+
+impl ErasureStep {
+    /// The beginning of the next step.
+    #[must_use]
+    pub fn next_step(self) -> Self {
+        Self {
+            steps: self.steps + 1,
+            after: 0,
+        }
+    }
+}
+
+/// That a customer is to be forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Redaction {
+    /// The customer.
+    pub customer: CustomerId,
+    /// When it was asked last.
+    pub at: Timestamp,
+    /// While it is under way: the last entry of the log that is concerned, and how far it is.
+    pub erasing: Option<(Sequence, ErasureStep)>,
 }
 
 /// How far the levels of a shop are judged against its new thresholds.
@@ -186,7 +221,6 @@ rows! {
     SentMessage, String => |_| [Key::Messages];
     ToldTransfer, TransferId => |_| [];
     PostedAt, PostKey => |_| [];
-    Timestamp, CustomerId => |_| [];
     KeptDelivery, WebhookId => |_| [];
     ShopRow, ShopDomain => |_| [];
     RevocationRow, Revoked => |_| [];
@@ -223,6 +257,16 @@ impl Row for PendingAdjustment {
             Key::Unanswered
         });
         sets
+    }
+}
+
+impl Row for Redaction {
+    type Id = CustomerId;
+    type Rank = ();
+    fn rank(&self) {}
+    fn sets(&self) -> Vec<Key> {
+        let under_way = self.erasing.map(|_| Key::RedactionsUnderWay);
+        under_way.into_iter().collect()
     }
 }
 
@@ -264,6 +308,24 @@ impl Row for RunRecord {
     }
 }
 
+/// A slice of [`Key::LevelsToNet`].
+#[derive(Debug, Clone, Default)]
+pub struct SliceOfLevels {
+    /// In the order of items and locations.
+    pub levels: Vec<LevelKey>,
+    /// Whether there are more behind the last one.
+    pub more: bool,
+}
+
+/// What adjustments of one level draw on `available`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Draws {
+    /// Units that they take away, less those that they give back.
+    pub units: i64,
+    /// How many of them set a quantity: then the sum says nothing of what is left.
+    pub settings: i64,
+}
+
 /// A kind of record that is found in a shop by its id.
 pub(crate) trait ShopRecord: Row {
     fn records(shop: &ShopRecords) -> &Records<Self>;
@@ -292,6 +354,10 @@ macro_rules! shop_records {
             pub pending_on_hand: BTreeMap<LevelKey, i64>,
             /// [`Key::ReservedUnits`] as it was loaded.
             pub reserved_units: BTreeMap<LevelKey, i64>,
+            /// [`Key::LevelsToNet`] as it was loaded.
+            pub levels_to_net: BTreeMap<Option<LevelKey>, SliceOfLevels>,
+            /// [`Key::UnsentDraws`] as it was loaded.
+            pub unsent_draws: BTreeMap<LevelKey, Draws>,
         }
 
         impl ShopRecords {
@@ -341,8 +407,8 @@ shop_records! {
     posted: PostedAt => Posted;
     /// Products without their variants.
     products: Product => Product;
-    /// When it was asked last that a customer be forgotten.
-    redactions: Timestamp => Redaction;
+    /// That customers are to be forgotten.
+    redactions: Redaction => Redaction;
     /// Reservations by their ids.
     reservations: ReservationShape => Reservation;
     /// Runs of every resource by their ids.
@@ -376,9 +442,14 @@ pub enum BulkWrite {
     /// Deletes everything of a shop but its row and the deliveries that wait, in slices; alone in its batch. Its
     /// `known_since` and `shopify_id` go with the last slice.
     Forget(ShopDomain),
-    /// Deletes the names of a shop's customers: in their records, in the log's order events and in drift; alone in its
-    /// batch.
-    ForgetNames(ShopDomain),
+    /// Deletes a slice of the names of a shop's customers: in their records, then in the log's order events and in drift;
+    /// alone in its batch. The store keeps how far it is in `erasing` of the shop.
+    ForgetNames {
+        /// The customers' shop.
+        shop: ShopDomain,
+        /// What was done before.
+        done: ErasureStep,
+    },
     /// Keeps how far a reader outside is, in place of what was kept.
     KeepPosition {
         /// The name of the reader.
@@ -401,9 +472,9 @@ pub enum BulkWrite {
     },
     /// Deletes what is older than its keeping time; alone in its batch.
     Prune(Retention),
-    /// Takes a customer out of everything that the batch has not loaded. In the shop's orders it is done before the batch's
-    /// records are written, because later ones of them may be of a customer who came back; in the log after its entries
-    /// are, up to and with `until`; then in drift and in bodies that could not be read.
+    /// Takes a slice of what names a customer away: in the shop's orders, then in the log up to and with `until`, then in
+    /// drift and in bodies that could not be read; alone in its batch. The store keeps how far it is in `erasing` of the
+    /// redaction.
     Redact {
         /// The customer's shop.
         shop: ShopDomain,
@@ -411,7 +482,19 @@ pub enum BulkWrite {
         customer: CustomerId,
         /// The last entry of the log that is concerned.
         until: Sequence,
+        /// What was done before.
+        done: ErasureStep,
     },
+}
+
+impl BulkWrite {
+    /// Whether something goes that was in the log, or may have been.
+    pub fn erases(&self) -> bool {
+        matches!(
+            self,
+            Self::Forget(_) | Self::ForgetNames { .. } | Self::Redact { .. }
+        )
+    }
 }
 
 /// What a batch writes besides records.
@@ -635,6 +718,7 @@ impl WorkingSet {
             domain: shop.clone(),
             thresholds: row.thresholds,
             known_since: row.known_since.unwrap_or(Timestamp::MAX),
+            shops: &mut self.shops,
             records: self.by_shop.entry(shop.clone()).or_default(),
             numbers: &mut self.numbers,
             written: &mut self.written,
@@ -668,15 +752,17 @@ impl ShopRecords {
             Key::AdjustmentsOfCommand(_)
             | Key::AdjustmentsOfReservation(_)
             | Key::AnsweredAt(_)
+            | Key::NewestUnsentAt(..)
             | Key::Unanswered
             | Key::UnansweredOf(_)
             | Key::UnsentAt(_)
             | Key::Waiting => self.adjustments.covered(key).is_some(),
             Key::CommandWithKey(..) => self.commands.covered(key).is_some(),
             Key::FlightsOf(_) => self.flights.covered(key).is_some(),
-            Key::LevelsAfter(_) | Key::LevelsAt(_) | Key::LevelsOf(_) => {
+            Key::LevelsAfter(_) | Key::LevelsAt(_) | Key::LevelsAtAfter(..) | Key::LevelsOf(_) => {
                 self.levels.covered(key).is_some()
             }
+            Key::LevelsToNet(after) => self.levels_to_net.contains_key(after),
             Key::Messages => self.messages.covered(key).is_some(),
             Key::ReservationsDue(by) => {
                 let end = (by.saturating_add(1), String::new());
@@ -684,11 +770,13 @@ impl ShopRecords {
                     .members(&Key::OpenReservations, Some(&end), usize::MAX)
                     .is_some()
             }
+            Key::RedactionsUnderWay => self.redactions.covered(key).is_some(),
             Key::RunsUnderWay(_) => self.runs.covered(key).is_some(),
             Key::VariantsOf(_) | Key::VariantsOfItem(_) => self.variants.covered(key).is_some(),
             Key::AvailableOf(product) => self.available.contains_key(product),
             Key::PendingOnHand(level) => self.pending_on_hand.contains_key(level),
             Key::ReservedUnits(level) => self.reserved_units.contains_key(level),
+            Key::UnsentDraws(level) => self.unsent_draws.contains_key(level),
             Key::OpenReservations | Key::Revocation(_) | Key::Shop => true,
         }
     }
@@ -700,6 +788,7 @@ pub(crate) struct ShopSet<'s> {
     pub(crate) thresholds: Arc<Thresholds>,
     /// When the shop was registered first. Orders that were made before are no news when they are first heard of.
     pub(crate) known_since: Timestamp,
+    shops: &'s mut Records<ShopRow>,
     records: &'s mut ShopRecords,
     numbers: &'s mut Numbers,
     written: &'s mut BatchWrites,
@@ -812,6 +901,40 @@ impl ShopSet<'_> {
         };
         let slice = levels.between(after.as_ref(), until);
         Ok((slice.into_iter().cloned().collect(), more))
+    }
+
+    /// A slice of a location's levels behind that item, and the last item of it where there are more.
+    pub(crate) fn levels_at_after(
+        &self,
+        location: LocationId,
+        after: Option<InventoryItemId>,
+    ) -> Decided<(Vec<HeldLevel>, Option<InventoryItemId>)> {
+        use crate::records::Covered;
+        let key = Key::LevelsAtAfter(location, after);
+        let levels = &self.records.levels;
+        let last = match levels.covered(&key) {
+            None => return Err(self.miss(key)),
+            Some(Covered::All) => None,
+            Some(Covered::UpTo(((), last))) => Some(*last),
+        };
+        let after = after.map(|item| (item, location));
+        let slice = levels.between(after.as_ref(), last.as_ref());
+        let here = slice.into_iter().filter(|level| level.key().1 == location);
+        Ok((here.cloned().collect(), last.map(|(item, _)| item)))
+    }
+
+    /// Has the levels of a location judged anew, in slices.
+    pub(crate) fn judge_anew(&mut self, location: LocationId) {
+        if let Some(Some(row)) = self.shops.get(&self.domain) {
+            let mut row = row.clone();
+            row.moved.insert(location, None);
+            self.shops.put(self.domain.clone(), row);
+        }
+    }
+
+    /// A customer who is being forgotten.
+    pub(crate) fn redaction_under_way(&self) -> Decided<Option<Redaction>> {
+        Ok(self.members(Key::RedactionsUnderWay, 1)?.pop())
     }
 
     /// What is sellable of a product at each location where it is stocked: what the store summed up, and what the batch has
@@ -984,37 +1107,22 @@ impl ShopSet<'_> {
 
     /// Whether what was so of a customer at that time is to stay forgotten. A customer who comes back later is taken in.
     pub(crate) fn stays_forgotten(&self, customer: CustomerId, as_of: Timestamp) -> Decided<bool> {
-        let redacted: Option<Timestamp> = self.find(customer)?;
-        Ok(redacted.is_some_and(|redacted| as_of <= redacted))
+        let redaction: Option<Redaction> = self.find(customer)?;
+        Ok(redaction.is_some_and(|redaction| as_of <= redaction.at))
     }
 
-    /// Forgets everything that is kept of a customer: the record, whose the orders are, and both in the log. That it was
-    /// asked is kept as long as deliveries are.
+    /// Forgets everything that is kept of a customer: the record at once; whose the orders are, and both in the log, in
+    /// slices. That it was asked is kept as long as deliveries are.
     pub(crate) fn redact(&mut self, customer: CustomerId, at: Timestamp) -> Decided<()> {
         let deleted = self.delete::<Customer>(customer);
         self.delete::<DirtyMark>(RecordKey::Customer(customer))?;
         deleted?;
-        self.put(customer, at);
-        let theirs = |order: &&Order| order.customer_id == Some(customer);
-        let orders: Vec<Order> = self
-            .records
-            .orders
-            .current()
-            .filter(theirs)
-            .cloned()
-            .collect();
-        for order in orders {
-            let order = Order {
-                customer_id: None,
-                ..order
-            };
-            self.put(order.id, order);
-        }
-        self.written.bulk.push(BulkWrite::Redact {
-            shop: self.domain.clone(),
+        let redaction = Redaction {
             customer,
-            until: self.numbers.sequence,
-        });
+            at,
+            erasing: Some((self.numbers.sequence, ErasureStep::default())),
+        };
+        self.put(customer, redaction);
         Ok(())
     }
 
@@ -1131,8 +1239,74 @@ impl ShopSet<'_> {
         self.members(Key::AnsweredAt(level), usize::MAX)
     }
 
-    pub(crate) fn unsent_at(&self, level: LevelKey) -> Decided<Vec<PendingAdjustment>> {
-        self.members(Key::UnsentAt(level), usize::MAX)
+    /// The oldest adjustments of a level that are in no outbox message.
+    pub(crate) fn unsent_at(
+        &self,
+        level: LevelKey,
+        limit: usize,
+    ) -> Decided<Vec<PendingAdjustment>> {
+        self.members(Key::UnsentAt(level), limit)
+    }
+
+    /// Some of them in front of that number, the newest first, and where the next ones begin; `None` when there are none.
+    pub(crate) fn newest_unsent_at(
+        &self,
+        level: LevelKey,
+        before: Option<i64>,
+    ) -> Decided<(Vec<PendingAdjustment>, Option<i64>)> {
+        use crate::records::Covered;
+        let key = Key::NewestUnsentAt(level, before);
+        let adjustments = &self.records.adjustments;
+        let (first, next) = match adjustments.covered(&key) {
+            None => return Err(self.miss(key)),
+            Some(Covered::All) => (i64::MIN, None),
+            Some(Covered::UpTo(((), first))) => (*first, Some(*first)),
+        };
+        let before = before.map_or(i64::MAX, |before| before - 1);
+        let slice = adjustments.between(Some(&(first.saturating_sub(1))), Some(&before));
+        let here = |one: &&&PendingAdjustment| one.level() == level && one.message.is_none();
+        let newest = slice.iter().rev().filter(here);
+        Ok((newest.map(|one| (*one).clone()).collect(), next))
+    }
+
+    /// Levels behind that one that may be netted, and the last of the slice where there may be more.
+    pub(crate) fn levels_to_net(
+        &self,
+        after: Option<LevelKey>,
+    ) -> Decided<(BTreeSet<LevelKey>, Option<LevelKey>)> {
+        let Some(loaded) = self.records.levels_to_net.get(&after) else {
+            return Err(self.miss(Key::LevelsToNet(after)));
+        };
+        let last = loaded.levels.last().copied().filter(|_| loaded.more);
+        let mut levels: BTreeSet<LevelKey> = loaded.levels.iter().copied().collect();
+        // What the batch has given, sent or landed since.
+        for changed in self.records.adjustments.changes() {
+            levels.extend(changed.now.map(PendingAdjustment::level));
+        }
+        levels.extend(self.records.flights.changes().map(|changed| *changed.id));
+        levels.retain(|level| {
+            after.is_none_or(|after| *level > after) && last.is_none_or(|last| *level <= last)
+        });
+        Ok((levels, last))
+    }
+
+    /// What the adjustments of a level that are in no outbox message draw on `available`.
+    pub(crate) fn unsent_draws(&self, level: LevelKey) -> Decided<Draws> {
+        let Some(loaded) = self.records.unsent_draws.get(&level) else {
+            return Err(self.miss(Key::UnsentDraws(level)));
+        };
+        let draws = |adjustment: Option<&PendingAdjustment>| {
+            adjustment
+                .filter(|one| one.level() == level && one.message.is_none())
+                .map_or(Draws::default(), PendingAdjustment::draws)
+        };
+        let mut sum = *loaded;
+        for changed in self.records.adjustments.changes() {
+            let (before, now) = (draws(changed.before), draws(changed.now));
+            sum.units += now.units - before.units;
+            sum.settings += now.settings - before.settings;
+        }
+        Ok(sum)
     }
 
     pub(crate) fn messages(&self) -> Decided<Vec<SentMessage>> {

@@ -34,8 +34,8 @@ pub(crate) trait Backend: Send + 'static {
     fn load(&mut self, keys: &BTreeSet<WantedKey>, set: &mut WorkingSet) -> Result<(), StoreError>;
 
     /// Writes everything that the batch changed: `changes()` of every kind of record of every shop, of `shops` and of
-    /// `revocations`, and all of `written()`, in this order: [`domain::BulkWrite::Redact`] in orders; records; the log
-    /// and its index of rooms; the rest of what is written in bulk. True when a bulk write is done in slices and has more
+    /// `revocations`, and all of `written()`, in this order: records; the log and its index of rooms; what is written in
+    /// bulk. True when a bulk write is done in slices and has more
     /// to do: then the batch is that operation alone, and the writer gives it again in a transaction of its own.
     fn write(&mut self, set: &WorkingSet) -> Result<bool, StoreError>;
 

@@ -3,6 +3,7 @@
 mod claims;
 mod commands;
 mod deliveries;
+mod disk;
 mod imports;
 mod levels;
 mod log;
@@ -13,6 +14,7 @@ mod posts;
 mod reading;
 mod runs;
 mod sessions;
+mod slices;
 mod transfers;
 
 use std::sync::Arc;
@@ -101,6 +103,7 @@ use sessions::{
     sessions_beyond_a_quota_make_room_and_are_not_forgotten_silently,
 };
 
+use disk::an_order_with_its_webhooks_and_events_takes_nine_kilobytes_at_most;
 use names::{
     a_wrong_name_is_drift_and_one_that_was_not_known_is_not,
     an_orders_events_tell_the_name_that_its_customer_has_then,
@@ -131,6 +134,15 @@ use runs::{
     of_a_redacted_customer_nothing_is_kept, the_last_full_run_is_found_behind_any_number_of_others,
     what_a_full_run_puts_right_late_is_drift_and_what_is_young_is_not,
     what_is_held_is_listed_by_resource, what_was_heard_of_meanwhile_is_no_drift,
+};
+use slices::{
+    a_customer_stays_forgotten_though_it_was_cut_off,
+    a_customer_with_many_orders_is_forgotten_in_slices,
+    a_shop_is_forgotten_in_slices_and_goes_on_where_it_was_cut_off, names_are_forgotten_in_slices,
+    names_stay_forgotten_though_it_was_cut_off, old_entries_and_deliveries_are_pruned_in_slices,
+    the_levels_of_a_location_are_judged_though_it_was_cut_off,
+    the_levels_of_a_location_that_closed_are_judged_in_slices,
+    while_a_customer_is_forgotten_nothing_new_of_them_is_kept,
 };
 use transfers::{
     a_transfer_is_heard_at_both_ends_also_where_they_are_said_no_more,
@@ -260,10 +272,19 @@ holds_for_all! {
     deliveries_are_counted_by_topic_and_listed_newest_first,
     pruning_takes_what_is_old_and_nothing_that_waits,
     a_session_that_another_claims_counts_as_theirs,
-    of_two_variants_of_one_item_the_lowest_is_named_everywhere;
+    of_two_variants_of_one_item_the_lowest_is_named_everywhere,
+    an_order_with_its_webhooks_and_events_takes_nine_kilobytes_at_most;
 
     operations_of_one_group_see_each_other,
     what_is_done_in_slices_is_done_whole,
+    a_customer_stays_forgotten_though_it_was_cut_off,
+    a_customer_with_many_orders_is_forgotten_in_slices,
+    a_shop_is_forgotten_in_slices_and_goes_on_where_it_was_cut_off,
+    names_are_forgotten_in_slices, names_stay_forgotten_though_it_was_cut_off,
+    old_entries_and_deliveries_are_pruned_in_slices,
+    the_levels_of_a_location_are_judged_though_it_was_cut_off,
+    the_levels_of_a_location_that_closed_are_judged_in_slices,
+    while_a_customer_is_forgotten_nothing_new_of_them_is_kept,
 }
 
 fn shop() -> ShopDomain {

@@ -19,7 +19,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::adjustment::WaitingAdjustment;
 use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
@@ -257,14 +256,6 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<Marked>, StoreError>;
-
-    /// Adjustments that wait to be sent, in the order of their commands: none of a level in flight, and none of
-    /// a level that Shopify found changed and that was not read since.
-    async fn waiting(
-        &self,
-        shop: &ShopDomain,
-        limit: usize,
-    ) -> Result<Vec<WaitingAdjustment>, StoreError>;
 
     /// How much is still to be done at Shopify.
     async fn backlog(&self, shop: &ShopDomain) -> Result<Backlog, StoreError>;

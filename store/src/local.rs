@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use domain::adjustment::WaitingAdjustment;
 use schemas::record::Location;
 use schemas::shape::{LevelShape, ReservationShape};
 use schemas::{
@@ -58,7 +57,6 @@ pub(crate) trait Reader: Send + Sync + 'static {
     ) -> Result<Vec<DeliverySummary>>;
     fn delivery_counts(&self, shop: &ShopDomain) -> Result<Vec<(String, &'static str, u64)>>;
     fn marked(&self, shop: &ShopDomain, now: Timestamp, limit: usize) -> Result<Vec<Marked>>;
-    fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<WaitingAdjustment>>;
     fn backlog(&self, shop: &ShopDomain) -> Result<Backlog>;
     fn outbox_messages(&self, shop: &ShopDomain) -> Result<Vec<OutboxMessage>>;
     fn commands(&self, shop: &ShopDomain, filter: &CommandFilter)
@@ -309,11 +307,6 @@ impl<R: Reader> Store for Local<R> {
         let shop = shop.clone();
         self.read(move |reader| reader.marked(&shop, now, limit))
             .await
-    }
-
-    async fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<WaitingAdjustment>> {
-        let shop = shop.clone();
-        self.read(move |reader| reader.waiting(&shop, limit)).await
     }
 
     async fn backlog(&self, shop: &ShopDomain) -> Result<Backlog> {

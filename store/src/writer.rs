@@ -7,8 +7,8 @@
 
 use std::collections::VecDeque;
 
-use domain::{Appended, Numbers, Operation, Outcome, Undecided, WorkingSet};
-use schemas::{Change, Epoch, LogEntry, Offset, Sequence};
+use domain::{Appended, BulkWrite, Numbers, Operation, Outcome, Undecided, WorkingSet};
+use schemas::{Epoch, LogEntry, Offset, Sequence};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::backend::{Backend, Uncommitted};
@@ -59,17 +59,6 @@ impl Request {
         match &self.operation {
             Operation::KeepSession { rooms, .. } => Some(rooms.len()),
             _ => None,
-        }
-    }
-
-    /// Whether something goes that was in the log, or may have been.
-    fn erases(&self) -> bool {
-        match &self.operation {
-            Operation::Forget { .. } | Operation::KeepNames { wanted: false, .. } => true,
-            operation => operation
-                .changes()
-                .iter()
-                .any(|change| matches!(change, Change::Redacted(_))),
         }
     }
 }
@@ -217,14 +206,13 @@ impl Writer {
 
     /// Decides and commits a batch, and answers whoever waits for it.
     fn carry_out(&mut self, batch: Vec<Request>) -> Result<()> {
-        let erases = batch.iter().any(Request::erases);
         let (operations, waiting): (Vec<_>, Vec<_>) = batch
             .into_iter()
             .map(|request| (request.operation, (request.answer, request.outcome)))
             .unzip();
         let outcomes = match commit(&mut *self.backend, &operations) {
             Ok((outcomes, set)) => {
-                self.tell(set, erases);
+                self.tell(set);
                 outcomes
             }
             Err(Uncommitted::Lost(error)) => {
@@ -237,11 +225,25 @@ impl Writer {
             operations.into_iter().zip(waiting).zip(outcomes)
         {
             match outcome.map(|outcome| outcome.after(&so_far)) {
-                Ok(outcome) if outcome.more => self.alone.push_front(Request {
-                    operation,
-                    answer,
-                    outcome,
-                }),
+                Ok(outcome) if outcome.more => {
+                    let is_webhook = matches!(operation, Operation::Deliver(_));
+                    let mut rest = Request {
+                        operation: operation.rest(),
+                        answer,
+                        outcome,
+                    };
+                    if is_webhook {
+                        // Shopify waits seconds, and that there is more to do is on disk.
+                        let nobody = oneshot::channel().0;
+                        let answer = std::mem::replace(&mut rest.answer, nobody);
+                        let outcome = std::mem::take(&mut rest.outcome);
+                        drop(answer.send(Ok(Outcome {
+                            more: false,
+                            ..outcome
+                        })));
+                    }
+                    self.alone.push_front(rest);
+                }
                 // Whoever asked may have given up waiting; what was done stays done.
                 outcome => drop(answer.send(outcome)),
             }
@@ -251,7 +253,8 @@ impl Writer {
     }
 
     /// Wakes whoever reads what was committed.
-    fn tell(&self, set: WorkingSet, erases: bool) {
+    fn tell(&self, set: WorkingSet) {
+        let erases = set.written().bulk.iter().any(BulkWrite::erases);
         for warning in &set.written().warnings {
             let (item, location) = warning.level;
             tracing::warn!(shop.domain = %warning.shop, item.id = %item, location.id = %location, "{}", warning.message);

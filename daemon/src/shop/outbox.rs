@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use domain::adjustment::{CallEntry, CallKind, CallPlan, StockCall, coalesce};
+use domain::LevelKey;
+use domain::adjustment::{CallEntry, CallKind, StockCall};
 use jiff::SignedDuration;
 use schemas::record::Level;
 use schemas::{Change, Clock, Entropy, ErrorBody, ErrorCode, RecordKey, ShopDomain};
@@ -47,6 +48,8 @@ pub(crate) struct OutboxSender {
     pub(crate) wakeups: Arc<Wakeups>,
     /// Whether the shop sells below zero.
     pub(crate) below_zero: bool,
+    /// The level behind which the next turn begins to net; `None` begins with the first.
+    pub(crate) netted_until: Option<LevelKey>,
     /// Whether Shopify was seen to do a part of a call that it refused.
     pub(crate) partly: Arc<AtomicBool>,
 }
@@ -89,7 +92,7 @@ impl OutboxSender {
 
     /// Sends what was begun before a crash, then what waits, as far as there are places.
     async fn send_all(
-        &self,
+        &mut self,
         sending: &mut JoinSet<String>,
         on_the_way: &mut BTreeSet<String>,
     ) -> Result<(), StoreError> {
@@ -109,42 +112,34 @@ impl OutboxSender {
         if on_the_way.len() >= limits::OUTBOX_IN_FLIGHT_MAX {
             return Ok(());
         }
-        for call in self.plan().await? {
-            if call.kind != CallKind::Nothing && on_the_way.len() >= limits::OUTBOX_IN_FLIGHT_MAX {
-                continue;
+        // A turn that begins in the middle goes on from the start: something new may wait there.
+        let mut rounds = 1 + usize::from(self.netted_until.is_some());
+        while rounds > 0 {
+            let net = Operation::Net {
+                shop: self.shop.clone(),
+                below_zero: self.below_zero,
+                after: self.netted_until,
+                at: self.clock.now(),
+            };
+            let netted = self.store.write(net).await?;
+            // Kept for the next turn: where there are never enough places, each level still has its turn.
+            self.netted_until = netted.next;
+            for call in netted.calls {
+                if on_the_way.len() >= limits::OUTBOX_IN_FLIGHT_MAX {
+                    return Ok(());
+                }
+                if let Some(message) = self.begin(call).await? {
+                    on_the_way.insert(message.id.clone());
+                    let span = spans::outbox_message(&self.shop, &message.id);
+                    sending.spawn(self.message_sender().deliver(message).instrument(span));
+                }
             }
-            if let Some(message) = self.begin(call).await? {
-                on_the_way.insert(message.id.clone());
-                let span = spans::outbox_message(&self.shop, &message.id);
-                sending.spawn(self.message_sender().deliver(message).instrument(span));
-            }
+            rounds -= usize::from(self.netted_until.is_none());
         }
         Ok(())
     }
 
-    /// What is to be sent now. What no longer fits takes others along, so the plan is made anew without it.
-    async fn plan(&self) -> Result<Vec<StockCall>, StoreError> {
-        loop {
-            let waiting = self
-                .store
-                .waiting(&self.shop, limits::ADJUSTMENTS_GROUP)
-                .await?;
-            let CallPlan { calls, short } = coalesce(&waiting, self.below_zero);
-            if short.is_empty() {
-                return Ok(calls);
-            }
-            let (shop, at) = (self.shop.clone(), self.clock.now());
-            self.store
-                .write(Operation::Reject {
-                    shop,
-                    adjustments: short,
-                    at,
-                })
-                .await?;
-        }
-    }
-
-    /// Keeps a call before it is sent. Nothing is sent where adjustments cancel each other out.
+    /// Keeps a call before it is sent; `None` where one of its adjustments waits no longer.
     async fn begin(&self, call: StockCall) -> Result<Option<OutboxMessage>, StoreError> {
         let adjustments: Vec<i64> = call
             .entries
@@ -153,13 +148,6 @@ impl OutboxSender {
             .collect();
         let (shop, begun) = (self.shop.clone(), self.clock.now());
         let Some(change) = stock_change(call.kind) else {
-            self.store
-                .write(Operation::Net {
-                    shop,
-                    adjustments,
-                    at: begun,
-                })
-                .await?;
             return Ok(None);
         };
         let id = self.entropy.uuid().to_string();

@@ -5,3 +5,6 @@
 mod disk;
 mod histories;
 mod history;
+
+/// Records that are loaded of a long set at a time: fewer than a real store loads, so that more passes are needed.
+const CHUNK: usize = 2;

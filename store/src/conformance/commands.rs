@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::adjustment::{CallKind, StockCall, coalesce};
+use domain::adjustment::{CallKind, StockCall};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use schemas::command::{ReserveItem, Sale, SettableName};
@@ -110,36 +110,34 @@ impl World {
         (error.code, error.field)
     }
 
+    /// Nets everything that waits.
+    pub(super) async fn calls(&self) -> Vec<StockCall> {
+        let (mut calls, mut after) = (Vec::new(), None);
+        loop {
+            let net = Operation::Net {
+                shop: shop(),
+                below_zero: false,
+                after,
+                at: at(100),
+            };
+            let outcome = self.do_(net).await;
+            calls.extend(outcome.calls);
+            after = outcome.next;
+            if after.is_none() {
+                return calls;
+            }
+        }
+    }
+
     /// Begins every call that can be made now.
     pub(super) async fn begin(&self) -> Vec<(OutboxMessage, StockCall)> {
-        let waiting =
-            || async { coalesce(&self.store.waiting(&shop(), 1_000).await.unwrap(), false) };
-        let mut plan = waiting().await;
-        while !plan.short.is_empty() {
-            self.do_(Operation::Reject {
-                shop: shop(),
-                adjustments: plan.short,
-                at: at(100),
-            })
-            .await;
-            plan = waiting().await;
-        }
         let mut begun = Vec::new();
-        for call in plan.calls {
+        for call in self.calls().await {
             let adjustments: Vec<i64> = call
                 .entries
                 .iter()
                 .flat_map(|entry| entry.adjustments.clone())
                 .collect();
-            if call.kind == CallKind::Nothing {
-                self.do_(Operation::Net {
-                    shop: shop(),
-                    adjustments,
-                    at: at(100),
-                })
-                .await;
-                continue;
-            }
             self.deliveries.set(self.deliveries.get() + 1);
             let message = OutboxMessage {
                 id: format!("a{}", self.deliveries.get()),
@@ -366,7 +364,6 @@ pub(super) async fn what_is_done_in_slices_is_done_whole(world: World) {
         if let Some(outcome) = settled.as_mut().now_or_never() {
             break outcome.unwrap();
         }
-        assert!(world.store.waiting(&shop(), 1).await.unwrap().is_empty());
         assert_eq!(
             world.store.outbox_messages(&shop()).await.unwrap().len(),
             1,

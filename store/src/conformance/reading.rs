@@ -166,19 +166,21 @@ pub(super) async fn marks_and_adjustments_are_paged_in_their_order(world: World)
     for item in [2, 1, 3, 1] {
         world.give(reserve(&[(item, 1)])).await.unwrap();
     }
-    let waiting = async |limit| {
-        let waiting = world.store.waiting(&shop(), limit).await.unwrap();
-        waiting
-            .into_iter()
-            .map(|waiting| waiting.item.to_string())
+    let waiting = async || {
+        let calls = world.calls().await;
+        let entries = calls.into_iter().flat_map(|call| call.entries);
+        entries
+            .map(|entry| (entry.item.to_string(), entry.adjustments))
             .collect::<Vec<_>>()
     };
-    assert_eq!(waiting(3).await, ["2", "1", "3"]);
-    assert_eq!(waiting(9).await, ["2", "1", "3", "1"]);
-    // What is behind a full page is reached once the page was sent.
+    let each = |item: &str, adjustments: &[i64]| (item.to_owned(), adjustments.to_vec());
+    assert_eq!(
+        waiting().await,
+        [each("1", &[2, 4]), each("2", &[1]), each("3", &[3])]
+    );
     world.begin().await;
     world.give(reserve(&[(2, 1)])).await.unwrap();
-    assert!(waiting(9).await.is_empty(), "all levels are in flight");
+    assert!(waiting().await.is_empty(), "all levels are in flight");
     assert_eq!(world.store.backlog(&shop()).await.unwrap().adjustments, 5);
 }
 

@@ -231,4 +231,6 @@ impl Backend for SqliteBackend {
 }
 
 #[cfg(test)]
+mod netting;
+#[cfg(test)]
 mod tests;

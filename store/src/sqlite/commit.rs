@@ -7,15 +7,15 @@ use domain::outbox::{Flight, PendingAdjustment, SentMessage};
 use domain::reservation::is_open;
 use domain::working_set::{DirtyMark, KeptDelivery, RevocationRow};
 use domain::{
-    Appended, BulkWrite, ChangedRow, Drifted, Fate, PostKey, Records, Retention, Revoked,
-    RunRecord, SLICE, SessionQuota, ShopRecords, ShopRow, WorkingSet,
+    Appended, BulkWrite, ChangedRow, Drifted, ErasureStep, Fate, PostKey, Records, Retention,
+    Revoked, RunRecord, SLICE, SessionQuota, ShopRecords, ShopRow, WorkingSet,
 };
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
 use schemas::shape::ReservationShape;
 use schemas::{CustomerId, RecordKey, Resource, Room, Sequence, ShopDomain, Timestamp};
 
 use super::column::{json, micros, word};
-use super::rooms::{RoomIndex, SEGMENTS_AFTER};
+use super::rooms::{RoomIndex, SEGMENTS_AFTER, heard_in};
 use super::rows::{self, StoredRow};
 use super::shops::{RegisteredShop, shops};
 use crate::{Result, StoreError};
@@ -75,11 +75,6 @@ impl<'w> SetWriter<'w> {
     /// Writes everything that the batch changed; see [`crate::backend::Backend::write`].
     pub(super) fn write(mut self, set: &WorkingSet) -> Result<bool> {
         let written = set.written();
-        for bulk in &written.bulk {
-            if let BulkWrite::Redact { shop, customer, .. } = bulk {
-                self.redact_orders(self.row(shop)?, *customer)?;
-            }
-        }
         self.write_shops(&set.shops)?;
         for revoked in set.revocations.changes() {
             self.write_revocation(&revoked)?;
@@ -121,22 +116,20 @@ impl<'w> SetWriter<'w> {
         for shop in changed.changes() {
             let Some(row) = shop.now else { continue };
             is_changed = true;
-            let judging = row
-                .judging
-                .as_ref()
-                .map(serde_json::to_string)
-                .transpose()?;
+            let moved = Some(&row.moved).filter(|moved| !moved.is_empty());
             self.run(
-                "INSERT INTO shop (domain, thresholds, known_since, names, shopify_id, judging) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (domain) DO UPDATE SET \
-                 thresholds = ?2, known_since = ?3, names = ?4, shopify_id = ?5, judging = ?6",
+                "INSERT INTO shop (domain, thresholds, known_since, names, shopify_id, judging, erasing, moved) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (domain) DO UPDATE SET \
+                 thresholds = ?2, known_since = ?3, names = ?4, shopify_id = ?5, judging = ?6, erasing = ?7, moved = ?8",
                 params![
                     shop.id.as_str(),
                     serde_json::to_string(&row.thresholds)?,
                     row.known_since.map(micros),
                     row.keeps_names,
                     row.shopify_id,
-                    judging
+                    json_of(row.judging.as_ref())?,
+                    json_of(row.erasing.as_ref())?,
+                    json_of(moved)?
                 ],
             )?;
         }
@@ -199,10 +192,10 @@ impl<'w> SetWriter<'w> {
             let customer = redaction.id.to_i64();
             Self::write_one(
                 redaction.now,
-                |at| {
+                |now| {
                     self.run(
-                        "INSERT OR REPLACE INTO redacted (shop, customer, at) VALUES (?1, ?2, ?3)",
-                        params![shop, customer, micros(*at)],
+                        "INSERT OR REPLACE INTO redacted (shop, customer, at, erasing) VALUES (?1, ?2, ?3, ?4)",
+                        params![shop, customer, micros(now.at), json_of(now.erasing.as_ref())?],
                     )
                 },
                 || {
@@ -486,7 +479,7 @@ impl<'w> SetWriter<'w> {
     fn write_bulk(&mut self, bulk: &BulkWrite, head: Sequence) -> Result<bool> {
         match bulk {
             BulkWrite::Forget(shop) => return self.forget(shop),
-            BulkWrite::ForgetNames(shop) => self.forget_names(self.row(shop)?)?,
+            BulkWrite::ForgetNames { shop, done } => self.forget_names(self.row(shop)?, *done)?,
             BulkWrite::KeepPosition { reader, position } => {
                 self.run(
                     "INSERT OR REPLACE INTO reader (name, position) VALUES (?1, ?2)",
@@ -500,12 +493,13 @@ impl<'w> SetWriter<'w> {
                 at,
                 quota,
             } => self.keep_session(id, owner, rooms, *at, quota)?,
-            BulkWrite::Prune(retention) => self.prune(retention, head)?,
+            BulkWrite::Prune(retention) => return self.prune(retention, head),
             BulkWrite::Redact {
                 shop,
                 customer,
                 until,
-            } => self.redact(self.row(shop)?, *customer, *until)?,
+                done,
+            } => self.redact(self.row(shop)?, *customer, *until, *done)?,
         }
         Ok(false)
     }
@@ -555,63 +549,109 @@ impl<'w> SetWriter<'w> {
         Ok(())
     }
 
-    fn prune(&self, retention: &Retention, head: Sequence) -> Result<()> {
-        let kept: Option<i64> = self
-            .connection
-            .query_row(
-                "SELECT sequence FROM log WHERE at >= ?1 ORDER BY sequence LIMIT 1",
-                [micros(retention.log_before)],
-                |row| row.get(0),
-            )
-            .optional()?;
-        let floor = kept.unwrap_or(head.0.cast_signed() + 1) - 1;
-        let deliveries = micros(retention.deliveries_before);
+    /// Deletes a slice of what is older than its keeping time; true while there may be more.
+    fn prune(&self, retention: &Retention, head: Sequence) -> Result<bool> {
+        let (deliveries, unreadable) = (
+            micros(retention.deliveries_before),
+            micros(retention.unreadable_before),
+        );
         let (runs, sessions) = (
             micros(retention.runs_before),
             micros(retention.sessions_before),
         );
-        for (forgets, before) in [
-            ("UPDATE meta SET log_floor = max(log_floor, ?1)", floor),
-            ("DELETE FROM log WHERE sequence <= ?1", floor),
-            ("DELETE FROM log_segment WHERE last <= ?1", floor),
+        let floor = self.prune_log(micros(retention.log_before), head)?;
+        let mut left = SLICE - floor.deleted;
+        for (table, key, condition, before) in [
             (
-                "DELETE FROM delivery WHERE state IN ('applied', 'ignored') AND received_at < ?1",
+                "log_segment",
+                "last, shop, room",
+                "last <= ?1",
+                floor.sequence,
+            ),
+            // They came in the order of their numbers, so what is behind the first young one need not be looked at.
+            (
+                "delivery",
+                "arrival",
+                "state IN ('applied', 'ignored') AND received_at < ?1 AND arrival < coalesce( \
+                 (SELECT arrival FROM delivery WHERE received_at >= ?1 ORDER BY arrival LIMIT 1), 9223372036854775807)",
                 deliveries,
             ),
             (
-                "DELETE FROM delivery WHERE state = 'unreadable' AND received_at < ?1",
-                micros(retention.unreadable_before),
+                "delivery",
+                "arrival",
+                "state = 'unreadable' AND received_at < ?1",
+                unreadable,
             ),
-            ("DELETE FROM posted WHERE at < ?1", deliveries),
-            ("DELETE FROM transfer WHERE at < ?1", deliveries),
-            ("DELETE FROM redacted WHERE at < ?1", deliveries),
+            ("posted", "shop, key", "at < ?1", deliveries),
+            ("transfer", "shop, id", "at < ?1", deliveries),
             (
-                "DELETE FROM command WHERE state <> 'accepted' AND given < ?1",
+                "redacted",
+                "shop, customer",
+                "at < ?1 AND erasing IS NULL",
+                deliveries,
+            ),
+            (
+                "command",
+                "rowid",
+                "state <> 'accepted' AND given < ?1",
                 runs,
             ),
-            (
-                "DELETE FROM reservation WHERE NOT open AND expires_at < ?1",
-                runs,
-            ),
-            (
-                "DELETE FROM run WHERE state <> 'running' AND started_at < ?1",
-                runs,
-            ),
-            ("DELETE FROM drift WHERE found < ?1", runs),
-            ("DELETE FROM session WHERE kept_at < ?1", sessions),
+            ("reservation", "rowid", "NOT open AND expires_at < ?1", runs),
+            ("run", "id", "state <> 'running' AND started_at < ?1", runs),
+            ("drift", "id", "found < ?1", runs),
+            ("session", "id", "kept_at < ?1", sessions),
             // Sessions as old as these evictions are not trusted without a record anyway.
             (
-                "DELETE FROM session_use WHERE owner <> '*' AND records = 0 AND coalesce(evicted_at, 0) < ?1",
+                "session_use",
+                "owner",
+                "owner <> '*' AND records = 0 AND coalesce(evicted_at, 0) < ?1",
                 sessions,
             ),
             (
-                "DELETE FROM revocation WHERE until <= ?1",
+                "revocation",
+                "kind, id",
+                "until <= ?1",
                 micros(retention.revoked_until),
             ),
         ] {
-            self.connection.execute(forgets, [before])?;
+            if left == 0 {
+                break;
+            }
+            left -= self.delete_some(table, key, condition, before, left)?;
         }
-        Ok(())
+        Ok(left == 0)
+    }
+
+    /// Deletes a slice of old entries from the beginning of the log. The floor rises with it, so that no reader takes
+    /// what is left for the whole.
+    fn prune_log(&self, before: i64, head: Sequence) -> Result<LogFloor> {
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT sequence, at < ?1 FROM log ORDER BY sequence LIMIT {SLICE}"
+        ))?;
+        let mut oldest = statement.query([before])?;
+        let (mut last, mut deleted) = (None, 0);
+        let is_empty = loop {
+            match oldest.next()? {
+                None => break deleted < SLICE,
+                Some(row) if row.get(1)? => (last, deleted) = (Some(row.get(0)?), deleted + 1),
+                Some(_) => break false,
+            }
+        };
+        drop(oldest);
+        let floor = if is_empty {
+            Some(head.0.cast_signed())
+        } else {
+            last
+        };
+        if let Some(floor) = floor {
+            self.run("UPDATE meta SET log_floor = max(log_floor, ?1)", [floor])?;
+        }
+        if let Some(last) = last {
+            self.run("DELETE FROM log WHERE sequence <= ?1", [last])?;
+        }
+        let sequence = "SELECT log_floor FROM meta";
+        let sequence = self.connection.query_row(sequence, [], |row| row.get(0))?;
+        Ok(LogFloor { sequence, deleted })
     }
 
     /// Deletes a slice of what is kept of a shop; true while there may be more. Its row stays, because nobody may take
@@ -619,44 +659,49 @@ impl<'w> SetWriter<'w> {
     fn forget(&mut self, domain: &ShopDomain) -> Result<bool> {
         let shop = self.row(domain)?;
         *self.erased = true;
-        if self.forget_log(shop)? {
+        if self.forget_rooms(shop)? {
             return Ok(true);
         }
         let mut left = SLICE;
         for (table, key) in TABLES_OF_A_SHOP {
-            left -= self.forget_some(table, key, "true", shop, left)?;
+            left -= self.delete_some(table, key, "shop = ?1", shop, left)?;
         }
         // What waits was acknowledged, and is decided when it is applied.
-        left -= self.forget_some("delivery", "arrival", "state <> 'pending'", shop, left)?;
+        let settled = "shop = ?1 AND state <> 'pending'";
+        left -= self.delete_some("delivery", "arrival", settled, shop, left)?;
+        if left > 0 {
+            // Entries that are heard in no room. The whole log is read for them, so they are the last.
+            left -= self.delete_some("log", "sequence", "shop = ?1", shop, left)?;
+        }
         if left == 0 {
             return Ok(true);
         }
         self.run(
-            "UPDATE shop SET known_since = NULL, shopify_id = NULL WHERE id = ?1",
+            "UPDATE shop SET known_since = NULL, shopify_id = NULL, erasing = NULL, moved = NULL WHERE id = ?1",
             [shop],
         )?;
         *self.shops = shops(self.connection)?;
         Ok(false)
     }
 
-    /// Deletes at most that many rows of a shop, found by their key; how many there were.
-    fn forget_some(
+    /// Deletes at most that many rows for which a condition on `?1` holds, found by their key; how many there were.
+    fn delete_some(
         &self,
         table: &str,
         key: &str,
         condition: &str,
-        shop: i64,
+        bound: i64,
         limit: usize,
     ) -> Result<usize> {
         let sql = format!(
             "DELETE FROM {table} WHERE ({key}) IN \
-             (SELECT {key} FROM {table} WHERE shop = ?1 AND {condition} LIMIT {limit})"
+             (SELECT {key} FROM {table} WHERE {condition} LIMIT {limit})"
         );
-        Ok(self.connection.execute(&sql, [shop])?)
+        Ok(self.connection.execute(&sql, [bound])?)
     }
 
     /// Deletes a slice of a shop's entries, found by the index of rooms; true while there may be more.
-    fn forget_log(&mut self, shop: i64) -> Result<bool> {
+    fn forget_rooms(&mut self, shop: i64) -> Result<bool> {
         self.rooms.flush(self.connection)?;
         let mut first = self.connection.prepare_cached(&format!(
             "{SEGMENTS_AFTER} SELECT last, room, sequences FROM segment \
@@ -673,8 +718,6 @@ impl<'w> SetWriter<'w> {
             };
             let Some((last, room, mut sequences)) = first.query_row([0, shop], row).optional()?
             else {
-                // Entries that are heard in no room.
-                self.run("DELETE FROM log WHERE shop = ?1", [shop])?;
                 return Ok(false);
             };
             let kept = sequences.split_off(left.min(sequences.len()));
@@ -695,39 +738,164 @@ impl<'w> SetWriter<'w> {
         Ok(true)
     }
 
-    fn forget_names(&mut self, shop: i64) -> Result<()> {
-        for forgets in [
-            "UPDATE customer SET name = NULL WHERE shop = ?1 AND name IS NOT NULL",
+    /// Forgets a slice of customers' names. Records come first: what is told of orders before theirs are done names them,
+    /// too, and is in the log by then.
+    fn forget_names(&mut self, shop: i64, done: ErasureStep) -> Result<()> {
+        let steps: [ErasureSql; 3] = [
+            (
+                "SELECT max(id), count(*) FROM (SELECT id FROM customer WHERE shop = ?1 AND id > ?2 ORDER BY id",
+                "UPDATE customer SET name = NULL WHERE shop = ?1 AND id > ?2 AND id <= ?3 AND name IS NOT NULL",
+            ),
             // Not what others say of customers, which is theirs.
-            "UPDATE log SET event = json_remove(event, '$.data.customerName') \
-             WHERE shop = ?1 AND event ->> 'kind' GLOB 'order:*'",
-            "UPDATE drift SET wrong = json_remove(wrong, '$.fields.name') \
-             WHERE shop = ?1 AND record GLOB 'customer *'",
-        ] {
-            self.connection.execute(forgets, [shop])?;
-        }
-        *self.erased = true;
-        Ok(())
-    }
-
-    fn redact_orders(&self, shop: i64, customer: CustomerId) -> Result<()> {
+            (
+                "SELECT max(sequence), count(*) FROM (SELECT sequence FROM log WHERE sequence > ?2 AND ?1 ORDER BY sequence",
+                "UPDATE log SET event = json_remove(event, '$.data.customerName') \
+                 WHERE shop = ?1 AND sequence > ?2 AND sequence <= ?3 AND event ->> 'kind' GLOB 'order:*'",
+            ),
+            (
+                "SELECT max(id), count(*) FROM (SELECT id FROM drift WHERE id > ?2 AND ?1 ORDER BY id",
+                "UPDATE drift SET wrong = json_remove(wrong, '$.fields.name') \
+                 WHERE shop = ?1 AND id > ?2 AND id <= ?3 AND record GLOB 'customer *'",
+            ),
+        ];
+        let next = match steps.get(done.steps) {
+            Some((slice, erase)) => Some(self.erase_some(shop, done, slice, &[*erase])?),
+            None => None,
+        };
         self.run(
-            "UPDATE customer_order SET customer_id = NULL WHERE shop = ?1 AND customer_id = ?2",
-            [shop, customer.to_i64()],
+            "UPDATE shop SET erasing = ?2 WHERE id = ?1",
+            params![shop, json_of(next.as_ref())?],
         )?;
+        *self.shops = shops(self.connection)?;
+        // The write-ahead log is cut once, at the end.
+        *self.erased |= next.is_none();
         Ok(())
     }
 
-    /// Takes a customer out of the log, of drift, and of bodies that could not be read.
-    fn redact(&mut self, shop: i64, customer: CustomerId, until: Sequence) -> Result<()> {
-        *self.erased = true;
-        let own = Room::OrdersCustomer(customer.into());
-        for (sequence, mut event) in self.entries_in(shop, &own, until)? {
-            // What others say of them may be anything.
-            if event["kind"] == "posted" || event["kind"] == "emitted" {
-                self.run("DELETE FROM log WHERE sequence = ?1", [sequence])?;
-                continue;
+    /// Carries out statements on the next slice of rows behind `done`; how far it is then.
+    fn erase_some(
+        &self,
+        shop: i64,
+        done: ErasureStep,
+        slice: &str,
+        erase: &[&str],
+    ) -> Result<ErasureStep> {
+        let (last, count) = self
+            .connection
+            .prepare_cached(&format!("{slice} LIMIT {SLICE})"))?
+            .query_row([shop, done.after], |row| {
+                Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, i64>(1)?))
+            })?;
+        if let Some(last) = last {
+            for sql in erase {
+                self.run(sql, [shop, done.after, last])?;
             }
+        }
+        Ok(match last {
+            Some(after) if usize::try_from(count) == Ok(SLICE) => ErasureStep { after, ..done },
+            _ => done.next_step(),
+        })
+    }
+
+    /// Takes a slice of what names a customer away; see [`BulkWrite::Redact`].
+    fn redact(
+        &mut self,
+        shop: i64,
+        customer: CustomerId,
+        until: Sequence,
+        mut done: ErasureStep,
+    ) -> Result<()> {
+        // Most customers have few orders, so what is short is done in one go.
+        let next = loop {
+            let next = match done.steps {
+                0 => self.redact_orders(shop, customer, done)?,
+                1 => {
+                    let own = Room::OrdersCustomer(customer.into());
+                    self.redact_room(shop, &own, customer, until, done)?
+                }
+                2 => self.redact_room(shop, &Room::Notifications, customer, until, done)?,
+                3 => self.redact_drift(shop, customer, done)?,
+                4 => self.redact_bodies(shop, done)?,
+                _ => break None,
+            };
+            if next.steps == done.steps {
+                break Some(next);
+            }
+            done = next;
+        };
+        let erasing = next.map(|next| (until, next));
+        self.run(
+            "UPDATE redacted SET erasing = ?3 WHERE shop = ?1 AND customer = ?2",
+            params![shop, customer.to_i64(), json_of(erasing.as_ref())?],
+        )?;
+        *self.erased |= next.is_none();
+        Ok(())
+    }
+
+    fn redact_orders(
+        &self,
+        shop: i64,
+        customer: CustomerId,
+        done: ErasureStep,
+    ) -> Result<ErasureStep> {
+        let sql = format!(
+            "UPDATE customer_order SET customer_id = NULL WHERE shop = ?1 AND id IN \
+             (SELECT id FROM customer_order WHERE shop = ?1 AND customer_id = ?2 LIMIT {SLICE})"
+        );
+        let changed = self.run(&sql, [shop, customer.to_i64()])?;
+        Ok(if changed == SLICE {
+            done
+        } else {
+            done.next_step()
+        })
+    }
+
+    /// Takes a customer out of the entries of a room: their own, or the one of notifications, of which others are kept.
+    fn redact_room(
+        &mut self,
+        shop: i64,
+        room: &Room,
+        customer: CustomerId,
+        until: Sequence,
+        done: ErasureStep,
+    ) -> Result<ErasureStep> {
+        let is_own = *room != Room::Notifications;
+        if done.after == 0 {
+            self.rooms.flush(self.connection)?;
+        }
+        let (rooms, last) = (std::slice::from_ref(room), until.0.cast_signed());
+        let heard = heard_in(self.connection, shop, rooms, done.after, last, SLICE)?;
+        let slice: Vec<i64> = heard.into_iter().take(SLICE).collect();
+        for sequence in &slice {
+            self.redact_entry(*sequence, customer, is_own)?;
+        }
+        match slice.last() {
+            Some(after) if slice.len() == SLICE => Ok(ErasureStep {
+                after: *after,
+                ..done
+            }),
+            _ => {
+                if is_own {
+                    self.leave_room(shop, room, until)?;
+                }
+                Ok(done.next_step())
+            }
+        }
+    }
+
+    fn redact_entry(&self, sequence: i64, customer: CustomerId, is_own: bool) -> Result<()> {
+        let event = "SELECT event FROM log WHERE sequence = ?1";
+        let mut event = self.connection.prepare_cached(event)?;
+        let event = event.query_row([sequence], |row| json(row, 0)).optional()?;
+        let Some(mut event): Option<serde_json::Value> = event else {
+            return Ok(());
+        };
+        // What others say of them may be anything.
+        let is_anything = is_own && (event["kind"] == "posted" || event["kind"] == "emitted");
+        let is_note = !is_own && event["data"]["customerId"] == customer.to_string();
+        if is_anything || is_note {
+            self.run("DELETE FROM log WHERE sequence = ?1", [sequence])?;
+        } else if is_own {
             event["data"]["customerId"] = serde_json::Value::Null;
             if let Some(data) = event["data"].as_object_mut() {
                 data.remove("customerName");
@@ -737,52 +905,48 @@ impl<'w> SetWriter<'w> {
                 params![sequence, event.to_string()],
             )?;
         }
-        self.leave_room(shop, &own, until)?;
-        for (sequence, event) in self.entries_in(shop, &Room::Notifications, until)? {
-            if event["data"]["customerId"] == customer.to_string() {
-                self.run("DELETE FROM log WHERE sequence = ?1", [sequence])?;
-            }
-        }
-        self.run(
-            "DELETE FROM drift WHERE shop = ?1 AND record = ?2",
-            params![shop, RecordKey::Customer(customer).to_string()],
-        )?;
-        // Of an order that was somebody else's, or nobody's, all else stays.
-        self.run(
-            "UPDATE drift SET wrong = json_remove(wrong, '$.fields.customerId') \
-             WHERE shop = ?1 AND wrong -> '$.fields.customerId' GLOB '*\"' || ?2 || '\"*'",
-            [shop, customer.to_i64()],
-        )?;
-        self.run(
-            "DELETE FROM delivery_body WHERE arrival IN \
-             (SELECT arrival FROM delivery WHERE shop = ?1 AND state = 'unreadable' \
-              AND (topic GLOB 'customers/*' OR topic GLOB 'orders/*'))",
-            [shop],
-        )?;
         Ok(())
     }
 
-    /// The entries up to there that are heard in a room.
-    fn entries_in(
-        &mut self,
+    fn redact_drift(
+        &self,
         shop: i64,
-        room: &Room,
-        until: Sequence,
-    ) -> Result<Vec<(i64, serde_json::Value)>> {
-        self.rooms.flush(self.connection)?;
-        let mut statement = self.connection.prepare_cached(&format!(
-            "SELECT sequence, event FROM log WHERE sequence <= ?4 AND sequence IN (\
-               {SEGMENTS_AFTER} SELECT entry.value FROM segment CROSS JOIN log_segment USING (last), \
-               json_each(sequences) AS entry WHERE log_segment.shop = ?2 AND room = ?3)"
-        ))?;
-        let wanted = params![0, shop, room.to_string(), until.0.cast_signed()];
-        let entries = statement.query_map(wanted, |row| Ok((row.get(0)?, json(row, 1)?)))?;
-        Ok(entries.collect::<rusqlite::Result<_>>()?)
+        customer: CustomerId,
+        done: ErasureStep,
+    ) -> Result<ErasureStep> {
+        let slice =
+            "SELECT max(id), count(*) FROM (SELECT id FROM drift WHERE id > ?2 AND ?1 ORDER BY id";
+        let (record, id) = (RecordKey::Customer(customer), customer.to_i64());
+        // Of an order that was somebody else's, or nobody's, all else stays.
+        let (whole, field) = (
+            format!(
+                "DELETE FROM drift WHERE shop = ?1 AND id > ?2 AND id <= ?3 AND record = '{record}'"
+            ),
+            format!(
+                "UPDATE drift SET wrong = json_remove(wrong, '$.fields.customerId') \
+                 WHERE shop = ?1 AND id > ?2 AND id <= ?3 AND wrong -> '$.fields.customerId' GLOB '*\"{id}\"*'"
+            ),
+        );
+        self.erase_some(shop, done, slice, &[&whole, &field])
     }
 
-    /// Has the entries up to there be heard in a room no more.
-    fn leave_room(&mut self, shop: i64, room: &Room, until: Sequence) -> Result<()> {
-        self.rooms.flush(self.connection)?;
+    fn redact_bodies(&self, shop: i64, done: ErasureStep) -> Result<ErasureStep> {
+        let sql = format!(
+            "DELETE FROM delivery_body WHERE arrival IN \
+             (SELECT arrival FROM delivery JOIN delivery_body USING (arrival) \
+              WHERE shop = ?1 AND state = 'unreadable' \
+              AND (topic GLOB 'customers/*' OR topic GLOB 'orders/*') LIMIT {SLICE})"
+        );
+        let deleted = self.run(&sql, [shop])?;
+        Ok(if deleted == SLICE {
+            done
+        } else {
+            done.next_step()
+        })
+    }
+
+    /// Has the entries up to there be heard in a room no more. They are in segments.
+    fn leave_room(&self, shop: i64, room: &Room, until: Sequence) -> Result<()> {
         let here = format!(
             "shop = ?2 AND room = ?3 AND last IN ({SEGMENTS_AFTER} SELECT last FROM segment)"
         );
@@ -801,4 +965,18 @@ impl<'w> SetWriter<'w> {
         )?;
         Ok(())
     }
+}
+
+/// What a pruned log begins behind.
+struct LogFloor {
+    sequence: i64,
+    /// Entries that this slice deleted.
+    deleted: usize,
+}
+
+/// A query for the last of the next slice of rows behind `?2`, without its limit; and what is done with those.
+type ErasureSql = (&'static str, &'static str);
+
+fn json_of<T: serde::Serialize>(value: Option<&T>) -> Result<Option<String>> {
+    Ok(value.map(serde_json::to_string).transpose()?)
 }

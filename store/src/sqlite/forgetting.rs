@@ -32,7 +32,7 @@ const OF_NO_SHOP: [&str; 7] = [
 ];
 /// What is forgotten of the row of a shop, and what is kept: it stands in the configuration.
 const OF_THE_SHOP: [&[&str]; 2] = [
-    &["known_since", "shopify_id"],
+    &["erasing", "known_since", "moved", "shopify_id"],
     &["domain", "id", "judging", "names", "thresholds"],
 ];
 
@@ -211,7 +211,7 @@ const COLUMNS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("reader", &[], &["name", "position"]),
     // That they asked, so that what was said before is not taken in again; as long as deliveries are kept.
-    ("redacted", &[], &["at", "customer", "shop"]),
+    ("redacted", &[], &["at", "customer", "erasing", "shop"]),
     // Of who holds it: staff, as with commands.
     (
         "reservation",
@@ -247,9 +247,11 @@ const COLUMNS: &[(&str, &[&str], &[&str])] = &[
         &[],
         &[
             "domain",
+            "erasing",
             "id",
             "judging",
             "known_since",
+            "moved",
             "names",
             "shopify_id",
             "thresholds",

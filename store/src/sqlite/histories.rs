@@ -30,6 +30,8 @@ use super::{Opened, connect, load, open_with, shops, testing};
 use crate::backend::{Backend, Uncommitted};
 use crate::{Result, StoreError, Writer};
 
+/// Records that are loaded in memory of a long set at a time: as many as here, so that both do as much in one slice.
+const CHUNK: usize = domain::SLICE;
 /// Histories of every run of the tests.
 const HISTORIES: u64 = 16;
 
@@ -176,15 +178,21 @@ impl StoreAtWork {
         Self::starts_in(left)
     }
 
-    /// Has a batch written in one transaction; fails where the process would end.
+    /// Has a batch written, in slices where it is done so; fails where the process would end.
     fn writes(&mut self, batch: &[Operation]) -> Result<Vec<Result<Outcome>>> {
         self.is_new = false;
         let Opened { store, writer, .. } = &mut self.opened;
         let asked = batch.iter().map(|one| store.write(one.clone()));
         let mut asked = pin!(join_all(asked));
         assert!(asked.as_mut().now_or_never().is_none(), "all wait");
-        Writer::step(writer)?;
-        Ok(asked.now_or_never().expect("one batch"))
+        loop {
+            Writer::step(writer)?;
+            if let Some(outcomes) = asked.as_mut().now_or_never() {
+                // Of a webhook, slices go on after its answer.
+                while Writer::step(writer)? {}
+                return Ok(outcomes);
+            }
+        }
     }
 
     /// The last numbers that were given out, as a start finds them. Those that were given and taken back within one
@@ -220,11 +228,8 @@ impl StoreAtWork {
         }
         let outcomes = self.writes(batch).unwrap();
         for ((found, expected), operation) in outcomes.iter().zip(expected).zip(batch) {
-            assert_eq!(
-                format!("{found:?}"),
-                format!("{expected:?}"),
-                "{operation:?}"
-            );
+            let [found, expected] = [found, expected].map(|outcome| format!("{outcome:?}"));
+            assert_eq!(found, expected, "{operation:?}");
         }
         self
     }
@@ -351,21 +356,40 @@ fn loaded(reference: &Disk, set: &mut WorkingSet) -> Disk {
     }
 }
 
+/// Carries an operation out in memory, and then what it leaves for later; whether it left anything.
+fn happens_in_memory(reference: &mut Disk, operation: &Operation) -> (Result<Outcome>, bool) {
+    let (mut done, mut next, mut is_sliced) = (Outcome::default(), operation.clone(), false);
+    loop {
+        match reference.carry_out(std::slice::from_ref(&next)).remove(0) {
+            Ok(outcome) => done = outcome.after(&done),
+            Err(error) => return (Err(error.into()), is_sliced),
+        }
+        if !done.more {
+            return (Ok(done), is_sliced);
+        }
+        (next, is_sliced) = (next.rest(), true);
+    }
+}
+
 /// What happens in one history, in memory one by one, and on a database in batches.
 fn happens(seed: u64) {
     let mut history = History::of(seed);
     let (mut reference, mut dice) = (Disk::default(), Dice(seed.wrapping_mul(31) | 1));
     let mut at_work = StoreAtWork::starts_in(testing::folder());
     let (mut batch, mut expected) = (Vec::new(), Vec::new());
-    let (mut done, mut size, mut fault) = (0, 1, None);
+    let (mut done, mut size, mut fault, mut is_sliced) = (0, 1, None, false);
     let mut next = vec![history.register()];
     while done < LENGTH {
         for operation in next {
             let is_applied = |operation: &Operation| matches!(operation, Operation::Apply(_));
             // The writer would let it overtake what is only brought into the mirror.
             let overtakes = batch.last().is_some_and(is_applied) && !is_applied(&operation);
-            if batch.len() >= size || overtakes {
-                at_work = at_work.gets_written(&batch, &expected, fault);
+            let is_alone = operation.is_alone() && !batch.is_empty();
+            if batch.len() >= size || overtakes || is_alone || is_sliced {
+                // What is done in slices is in several transactions.
+                let fault_now = fault.filter(|_| !is_sliced);
+                at_work = at_work.gets_written(&batch, &expected, fault_now);
+                is_sliced = false;
                 (batch, expected) = (Vec::new(), Vec::new());
                 size = usize::try_from(1 + dice.below(12)).unwrap();
                 fault = dice.one_in(8).then(|| *dice.of(&FAULTS).unwrap());
@@ -383,13 +407,20 @@ fn happens(seed: u64) {
                     assert!(reference.numbers.adjustment <= before.adjustment);
                 }
             }
-            let outcome = reference.carry_out(std::slice::from_ref(&operation));
-            expected.extend(outcome.into_iter().map(|outcome| Ok(outcome?)));
+            let (outcome, leaves_some) = happens_in_memory(&mut reference, &operation);
+            is_sliced |= leaves_some || operation.is_alone();
+            let calls = outcome.iter().flat_map(|done| done.calls.clone());
+            history.calls.extend(calls);
+            // What came of it is answered after its first slice or its last; what it did is compared in the end.
+            if !leaves_some {
+                expected.push(outcome);
+            }
             batch.push(operation);
             done += 1;
         }
         next = history.next(&reference);
     }
+    let fault = fault.filter(|_| !is_sliced);
     let at_work = at_work.gets_written(&batch, &expected, fault);
     at_work.holds_what(&reference);
     at_work.restarts().holds_what(&reference);

@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::discriminant;
 
+use domain::adjustment::ENTRIES_MAX;
 use domain::outbox::{Flight, PendingAdjustment, SentMessage};
-use domain::working_set::{DirtyMark, KeptDelivery, PostedAt, RevocationRow, ToldTransfer};
+use domain::working_set::{
+    DirtyMark, Draws, KeptDelivery, PostedAt, RevocationRow, SliceOfLevels, ToldTransfer,
+};
 use domain::{
-    Covered, Fate, HeldLevel, Key, LevelKey, Mark, Records, Revoked, Row as DomainRow, SLICE,
-    ShopRecords, WantedKey, WorkingSet,
+    Covered, Fate, HeldLevel, Key, LevelKey, Mark, Records, Redaction, Revoked, Row as DomainRow,
+    SLICE, ShopRecords, WantedKey, WorkingSet,
 };
 use rusqlite::{Connection, Row, StatementStatus, params};
 use schemas::record::{Order, Variant};
@@ -21,6 +24,10 @@ use crate::Result;
 /// Keys in one statement. With fewer, a shorter statement is prepared: of 1 key or of `FEW_KEYS`.
 const KEYS_MAX: usize = 64;
 const FEW_KEYS: usize = 8;
+
+/// Which levels are behind `?2` and `?3`: of all, and of those at the location `?3`.
+const BEHIND: &str = "(inventory_item_id, location_id) > (?2, ?3)";
+const BEHIND_AT: &str = "location_id = ?3 AND inventory_item_id > ?2";
 
 /// Loads those keys; see [`crate::backend::Backend::load`].
 pub(super) fn load(
@@ -123,8 +130,8 @@ impl SetLoader<'_> {
             ),
             Key::Redaction(_) => self.kept(
                 inner!(keys, Redaction),
-                "SELECT customer, at FROM wanted CROSS JOIN redacted ON shop = ?1 AND customer = k1",
-                |row| Ok((id(row, 0)?, from_micros(row, 1)?)),
+                "SELECT customer, at, erasing FROM wanted CROSS JOIN redacted ON shop = ?1 AND customer = k1",
+                redaction,
                 &mut into.redactions,
             ),
             Key::Reservation(_) => self.kept(
@@ -153,11 +160,16 @@ impl SetLoader<'_> {
             ),
             Key::AdjustmentsOfCommand(_)
             | Key::AdjustmentsOfReservation(_)
-            | Key::AnsweredAt(_)
-            | Key::UnsentAt(_) => self.adjustments(keys, first, &mut into.adjustments),
-            Key::Unanswered | Key::UnansweredOf(_) | Key::Waiting => keys
+            | Key::AnsweredAt(_) => self.adjustments(keys, first, &mut into.adjustments),
+            Key::Unanswered | Key::UnansweredOf(_) | Key::UnsentAt(_) | Key::Waiting => keys
                 .iter()
                 .try_for_each(|key| self.slice_of_adjustments(key, &mut into.adjustments)),
+            Key::NewestUnsentAt(..) => keys
+                .iter()
+                .try_for_each(|key| self.newest_unsent(key, &mut into.adjustments)),
+            Key::LevelsToNet(_) => inner!(keys, LevelsToNet)
+                .into_iter()
+                .try_for_each(|after| self.levels_to_net(after, into)),
             Key::CommandWithKey(..) => self.commands_with_key(keys, &mut into.commands),
             Key::FlightsOf(_) => {
                 let messages: Vec<String> = inner!(keys, FlightsOf);
@@ -165,7 +177,7 @@ impl SetLoader<'_> {
                 cover(keys, &mut into.flights);
                 Ok(())
             }
-            Key::LevelsAfter(_) => keys
+            Key::LevelsAfter(_) | Key::LevelsAtAfter(..) => keys
                 .iter()
                 .try_for_each(|key| self.slice_of_levels(key, &mut into.levels)),
             Key::LevelsAt(_) => {
@@ -194,6 +206,16 @@ impl SetLoader<'_> {
             Key::ReservationsDue(_) => inner!(keys, ReservationsDue)
                 .into_iter()
                 .try_for_each(|by| self.reservations_due(by, &mut into.reservations)),
+            Key::RedactionsUnderWay => {
+                let sql = "SELECT customer, at, erasing FROM redacted WHERE shop = ?1 AND erasing IS NOT NULL";
+                let mut statement = self.connection.prepare_cached(sql)?;
+                for found in statement.query_map([self.shop], redaction)? {
+                    let (customer, redaction) = found?;
+                    into.redactions.load(customer, Some(redaction));
+                }
+                cover(keys, &mut into.redactions);
+                Ok(())
+            }
             Key::RunsUnderWay(_) => {
                 let resources = inner!(keys, RunsUnderWay);
                 let sql = format!(
@@ -249,6 +271,22 @@ impl SetLoader<'_> {
                            AND part.value ->> 'inventoryItemId' = CAST(k1 AS TEXT) \
                            AND part.value ->> 'locationId' = CAST(k2 AS TEXT)) FROM wanted";
                 self.sums(&levels, sum, &mut into.reserved_units)
+            }
+            Key::UnsentDraws(_) => {
+                let sum = "SELECT k1, k2, coalesce(sum(iif(lane = 'move', quantity, iif(lane = 'adjust', -quantity, 0))), 0), \
+                           coalesce(sum(lane GLOB 'set_*'), 0) FROM wanted \
+                           CROSS JOIN effect ON shop = ?1 AND inventory_item_id = k1 AND location_id = k2 \
+                           AND attempt IS NULL GROUP BY k1, k2";
+                let levels = inner!(keys, UnsentDraws);
+                for level in &levels {
+                    into.unsent_draws.insert(*level, Draws::default());
+                }
+                for_keys(self.connection, self.shop, sum, &levels, |row| {
+                    let (units, settings) = (row.get(2)?, row.get(3)?);
+                    let level = (id(row, 0)?, id(row, 1)?);
+                    into.unsent_draws.insert(level, Draws { units, settings });
+                    Ok(())
+                })
             }
             // Each is loaded by another key, or is of no shop.
             Key::OpenReservations | Key::Revocation(_) | Key::Shop => Ok(()),
@@ -367,13 +405,9 @@ impl SetLoader<'_> {
                 let reservations = inner!(keys, AdjustmentsOfReservation);
                 self.select("reservation = k1", &reservations, into)?;
             }
-            Key::AnsweredAt(_) => {
+            _ => {
                 let levels = inner!(keys, AnsweredAt);
                 self.select(&format!("{of_level} AND answered"), &levels, into)?;
-            }
-            _ => {
-                let levels = inner!(keys, UnsentAt);
-                self.select(&format!("{of_level} AND attempt IS NULL"), &levels, into)?;
             }
         }
         cover(keys, into);
@@ -390,6 +424,10 @@ impl SetLoader<'_> {
         };
         let (condition, limit) = match key {
             Key::UnansweredOf(_) => ("attempt = ?3 AND NOT answered", SLICE),
+            Key::UnsentAt(_) => (
+                "inventory_item_id = ?3 AND location_id = ?4 AND attempt IS NULL",
+                SLICE,
+            ),
             Key::Unanswered => ("NOT answered", SLICE),
             _ if covered.is_none() => ("attempt IS NULL", 1),
             _ => ("attempt IS NULL", SLICE),
@@ -401,8 +439,10 @@ impl SetLoader<'_> {
         let mut statement = self.connection.prepare_cached(&sql)?;
         statement.raw_bind_parameter(1, self.shop)?;
         statement.raw_bind_parameter(2, after)?;
-        if let Key::UnansweredOf(message) = key {
-            statement.raw_bind_parameter(3, message)?;
+        match key {
+            Key::UnansweredOf(message) => statement.raw_bind_parameter(3, message)?,
+            Key::UnsentAt(level) => level.bind(&mut statement, 3)?,
+            _ => {}
         }
         let mut rows = statement.raw_query();
         let (mut last, mut count) = (after, 0);
@@ -420,15 +460,76 @@ impl SetLoader<'_> {
         Ok(())
     }
 
-    fn slice_of_levels(&self, key: &Key, into: &mut Records<HeldLevel>) -> Result<()> {
-        let Key::LevelsAfter(after) = key else {
+    /// The newest adjustments of a level that are in no outbox message.
+    fn newest_unsent(&self, key: &Key, into: &mut Records<PendingAdjustment>) -> Result<()> {
+        let Key::NewestUnsentAt((item, location), before) = key else {
             return Ok(());
         };
+        let sql = format!(
+            "SELECT {} FROM effect WHERE shop = ?1 AND inventory_item_id = ?2 AND location_id = ?3 AND id < ?4 \
+             AND attempt IS NULL ORDER BY id DESC LIMIT {SLICE}",
+            PendingAdjustment::COLUMNS
+        );
+        let before = before.unwrap_or(i64::MAX);
+        let wanted = params![self.shop, item.to_i64(), location.to_i64(), before];
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let found = statement.query_map(wanted, |row| PendingAdjustment::read(row, 0))?;
+        let (mut first, mut count) = (before, 0);
+        for adjustment in found {
+            let adjustment = adjustment?;
+            (first, count) = (adjustment.id, count + 1);
+            into.load(adjustment.id, Some(adjustment));
+        }
+        let covered = if count < SLICE {
+            Covered::All
+        } else {
+            Covered::UpTo(((), first))
+        };
+        into.cover(key.clone(), covered);
+        Ok(())
+    }
+
+    /// Steps from level to level by the index, however many adjustments wait at each.
+    fn levels_to_net(&self, after: Option<LevelKey>, into: &mut ShopRecords) -> Result<()> {
         let (item, location) = after.map_or((0, 0), |(item, location)| {
             (item.to_i64(), location.to_i64())
         });
         let sql = format!(
-            "SELECT {} FROM level WHERE shop = ?1 AND (inventory_item_id, location_id) > (?2, ?3) \
+            "WITH RECURSIVE touched (item, location) AS (\
+               SELECT ?2, ?3 UNION ALL \
+               SELECT next.inventory_item_id, next.location_id FROM touched CROSS JOIN effect AS next \
+               WHERE next.id = (SELECT id FROM effect \
+                 WHERE shop = ?1 AND (inventory_item_id, location_id) > (item, location) \
+                 ORDER BY inventory_item_id, location_id LIMIT 1)) \
+             SELECT item, location FROM touched \
+             WHERE EXISTS (SELECT 1 FROM effect WHERE shop = ?1 AND inventory_item_id = item \
+               AND location_id = location AND attempt IS NULL AND (item, location) <> (?2, ?3)) \
+             AND NOT EXISTS (SELECT 1 FROM flight WHERE shop = ?1 AND inventory_item_id = item \
+               AND location_id = location) LIMIT {ENTRIES_MAX}"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let levels = statement.query_map([self.shop, item, location], |row| {
+            Ok((id(row, 0)?, id(row, 1)?))
+        })?;
+        let levels: Vec<LevelKey> = levels.collect::<rusqlite::Result<_>>()?;
+        let more = levels.len() == ENTRIES_MAX;
+        into.levels_to_net
+            .insert(after, SliceOfLevels { levels, more });
+        Ok(())
+    }
+
+    fn slice_of_levels(&self, key: &Key, into: &mut Records<HeldLevel>) -> Result<()> {
+        let (condition, item, location) = match key {
+            Key::LevelsAfter(Some((item, location))) => (BEHIND, item.to_i64(), location.to_i64()),
+            Key::LevelsAfter(None) => (BEHIND, 0, 0),
+            Key::LevelsAtAfter(location, after) => {
+                let after = after.map_or(0, schemas::InventoryItemId::to_i64);
+                (BEHIND_AT, after, location.to_i64())
+            }
+            _ => return Ok(()),
+        };
+        let sql = format!(
+            "SELECT {} FROM level WHERE shop = ?1 AND {condition} \
              ORDER BY inventory_item_id, location_id LIMIT {SLICE}",
             HeldLevel::COLUMNS
         );
@@ -603,6 +704,15 @@ fn delivery(row: &Row<'_>) -> rusqlite::Result<(schemas::WebhookId, KeptDelivery
     Ok((id, kept))
 }
 
+fn redaction(row: &Row<'_>) -> rusqlite::Result<(schemas::CustomerId, Redaction)> {
+    let redaction = Redaction {
+        customer: id(row, 0)?,
+        at: from_micros(row, 1)?,
+        erasing: opt(row, 2, json)?,
+    };
+    Ok((redaction.customer, redaction))
+}
+
 fn message(row: &Row<'_>) -> rusqlite::Result<(String, SentMessage)> {
     let id: String = row.get(0)?;
     let message = SentMessage {
@@ -692,7 +802,7 @@ mod tests {
         };
         let item: schemas::InventoryItemId = first("id", "inventory_item").try_into().unwrap();
         let location: schemas::LocationId = first("id", "location").try_into().unwrap();
-        let product: schemas::ProductId = first("id", "product").try_into().unwrap();
+        let product: ProductId = first("id", "product").try_into().unwrap();
         let customer: schemas::CustomerId = first("id", "customer").try_into().unwrap();
         let level = (item, location);
         let (command, reservation) = (text("id", "command"), text("id", "reservation"));
@@ -726,9 +836,16 @@ mod tests {
             Key::FlightsOf(message.clone()),
             Key::LevelsAfter(None),
             Key::LevelsAt(location),
+            Key::LevelsAtAfter(location, None),
+            Key::LevelsAtAfter(location, Some(item)),
             Key::LevelsOf(item),
+            Key::LevelsToNet(None),
+            Key::LevelsToNet(Some(level)),
             Key::Messages,
+            Key::NewestUnsentAt(level, None),
+            Key::NewestUnsentAt(level, Some(9)),
             Key::ReservationsDue(i64::MAX - 1),
+            Key::RedactionsUnderWay,
             Key::RunsUnderWay(Resource::Orders),
             Key::Unanswered,
             Key::UnansweredOf(message),
@@ -739,6 +856,7 @@ mod tests {
             Key::AvailableOf(product),
             Key::PendingOnHand(level),
             Key::ReservedUnits(level),
+            Key::UnsentDraws(level),
         ]
     }
 

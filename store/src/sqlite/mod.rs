@@ -55,6 +55,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0016_judging.sql"),
     include_str!("../../migrations/0017_bodies.sql"),
     include_str!("../../migrations/0018_segments.sql"),
+    include_str!("../../migrations/0019_slices.sql"),
 ];
 /// `application_id` of a stockd database: "stkd".
 const APPLICATION_ID: i32 = 0x7374_6b64;

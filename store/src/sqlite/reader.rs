@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::adjustment::WaitingAdjustment;
 use domain::command::KeptCommand;
-use domain::outbox::PendingAdjustment;
 use domain::shape::level_shape;
 use domain::{
     Delivery, Drifted, Held, HeldLevel, KeptSession, LastRuns, Mark, Revocation, Revoked, RunRecord,
@@ -359,39 +357,6 @@ impl Reader for SqliteReader {
                 adjustments: count("SELECT count(*) FROM effect WHERE shop = ?1 AND NOT answered")?,
                 refreshes: count("SELECT count(*) FROM marked WHERE shop = ?1")?,
             })
-        })
-    }
-
-    fn waiting(&self, shop: &ShopDomain, limit: usize) -> Result<Vec<WaitingAdjustment>> {
-        self.shop_view(shop, |connection, shop| {
-            let sql = format!(
-                // Levels first: thousands of adjustments may wait for one that is in flight. A sale waits until all of
-                // its reservation is there: should a part fail, nothing of it is sold.
-                "SELECT {}, {} FROM \
-                 (SELECT DISTINCT shop, inventory_item_id, location_id FROM effect WHERE shop = ?1) AS touched \
-                 CROSS JOIN level USING (shop, inventory_item_id, location_id) \
-                 CROSS JOIN effect USING (shop, inventory_item_id, location_id) \
-                 WHERE effect.attempt IS NULL \
-                 AND NOT EXISTS (SELECT 1 FROM flight WHERE flight.shop = touched.shop \
-                     AND flight.inventory_item_id = touched.inventory_item_id AND flight.location_id = touched.location_id) \
-                 AND NOT (EXISTS (SELECT 1 FROM marked WHERE marked.shop = touched.shop AND marked.record = {}) \
-                     AND EXISTS (SELECT 1 FROM effect AS stale WHERE stale.shop = touched.shop AND stale.stale > 0 \
-                         AND stale.inventory_item_id = touched.inventory_item_id AND stale.location_id = touched.location_id)) \
-                 AND NOT (effect.lane = 'sell' AND EXISTS (SELECT 1 FROM effect AS hold WHERE hold.shop = effect.shop \
-                     AND hold.reservation = effect.reservation AND hold.lane = 'move' AND NOT hold.answered)) \
-                 ORDER BY effect.id LIMIT ?2",
-                PendingAdjustment::COLUMNS,
-                HeldLevel::COLUMNS,
-                level_record("touched")?
-            );
-            let mut statement = connection.prepare_cached(&sql)?;
-            let waiting = statement.query_map(params![shop.row, limit_of(limit)], |row| {
-                let adjustment = PendingAdjustment::read(row, 0)?;
-                let observed = HeldLevel::read(row, PendingAdjustment::WIDTH)?.observed.quantities;
-                let PendingAdjustment { id, reservation, item, location, lane, quantity, stale, .. } = adjustment;
-                Ok(WaitingAdjustment { id, reservation, item, location, lane, quantity, stale, observed })
-            })?;
-            Ok(waiting.collect::<rusqlite::Result<_>>()?)
         })
     }
 

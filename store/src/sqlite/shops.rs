@@ -22,7 +22,7 @@ pub(super) fn shops(
     connection: &Connection,
 ) -> Result<BTreeMap<ShopDomain, RegisteredShop>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT domain, id, thresholds, known_since, names, shopify_id, judging FROM shop",
+        "SELECT domain, id, thresholds, known_since, names, shopify_id, judging, erasing, moved FROM shop",
     )?;
     let shops = statement.query_map([], |row| {
         let state = ShopRow {
@@ -31,6 +31,8 @@ pub(super) fn shops(
             keeps_names: row.get(4)?,
             shopify_id: row.get(5)?,
             judging: opt(row, 6, json)?,
+            erasing: opt(row, 7, json)?,
+            moved: opt(row, 8, json)?.unwrap_or_default(),
         };
         let shop = RegisteredShop {
             row: row.get(1)?,

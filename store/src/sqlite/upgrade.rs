@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use futures_util::FutureExt as _;
 use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::types::Value;
 use rusqlite::{Batch, Connection};
@@ -109,7 +110,9 @@ async fn what_an_earlier_version_had_under_way_goes_on() {
         &Connection::open(&path).unwrap(),
         "SELECT id, body FROM attempt",
     );
-    let Opened { store, .. } = opened(&path);
+    let Opened {
+        store, mut writer, ..
+    } = opened(&path);
     let shop: ShopDomain = "pretend.myshopify.com".parse().unwrap();
 
     // What is repeated at Shopify: the same bytes, which hold the key, under the same id, for the same levels.
@@ -126,8 +129,17 @@ async fn what_an_earlier_version_had_under_way_goes_on() {
     assert_eq!((bytes.len(), bytes), (4, calls));
     let backlog = store.backlog(&shop).await.unwrap();
     assert_eq!((backlog.adjustments, backlog.refreshes), (5, 1));
-    let waiting = store.waiting(&shop, 9).await.unwrap();
-    assert!(waiting.is_empty(), "behind the attempt at the same level");
+    let net = crate::Operation::Net {
+        shop: shop.clone(),
+        below_zero: false,
+        after: None,
+        at: now(),
+    };
+    let mut netted = store.write(net);
+    assert!(netted.as_mut().now_or_never().is_none());
+    assert!(writer.step().unwrap());
+    let calls = netted.await.unwrap().calls;
+    assert!(calls.is_empty(), "behind the message at the same level");
 
     let all = CommandFilter {
         limit: 99,
@@ -186,6 +198,40 @@ async fn what_an_earlier_version_had_under_way_goes_on() {
     assert_eq!(orders.len(), 67);
     let customers = store.list(&shop, Collection::Customers, 0, 99).await;
     assert_eq!(customers.unwrap().len(), 41);
+}
+
+#[test]
+fn a_database_whose_pages_held_bodies_grows_into_them() {
+    let folder = testing::folder();
+    let path = put_into(folder.path());
+    let connection = Connection::open(&path).unwrap();
+    let bodies = "WITH RECURSIVE nth (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM nth WHERE n < 4000) \
+                  INSERT INTO delivery (shop, webhook_id, topic, received_at, state, body) \
+                  SELECT 1, 'old-' || n, 'orders/create', n, 'applied', randomblob(2000) FROM nth; \
+                  UPDATE delivery SET body = NULL WHERE webhook_id GLOB 'old-*';";
+    connection.execute_batch(bodies).unwrap();
+    let pages = |connection: &Connection| -> i64 {
+        let pages = connection.pragma_query_value(None, "page_count", |row| row.get(0));
+        pages.unwrap()
+    };
+    let before = pages(&connection);
+    drop(connection);
+    drop(opened(&path));
+
+    let connection = Connection::open(&path).unwrap();
+    let more = "WITH RECURSIVE nth (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM nth WHERE n < 8000) \
+                INSERT INTO delivery (shop, webhook_id, topic, received_at, state) \
+                SELECT 1, 'new-' || n, 'orders/create', n, 'applied' FROM nth;";
+    connection.execute_batch(more).unwrap();
+    let after = pages(&connection);
+    assert!(after <= before + before / 5, "{before} pages, then {after}");
+    let is_sound: String = connection
+        .pragma_query_value(None, "integrity_check", |row| row.get(0))
+        .unwrap();
+    assert_eq!(is_sound, "ok");
+    let broken = "SELECT count(*) FROM pragma_foreign_key_check";
+    let broken: i64 = connection.query_row(broken, [], |row| row.get(0)).unwrap();
+    assert_eq!(broken, 0);
 }
 
 #[test]

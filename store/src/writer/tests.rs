@@ -2,7 +2,7 @@
 
 use domain::{Arrival, Cause, Delivery, Fate, Thresholds};
 use schemas::record::Product;
-use schemas::{ShopDomain, Timestamp};
+use schemas::{Change, ShopDomain, Timestamp};
 
 use super::*;
 use crate::Store;

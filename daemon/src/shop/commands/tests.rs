@@ -1,7 +1,6 @@
 //! The one function: who may, which shop, and when a strict shop answers.
 
 use domain::Thresholds;
-use domain::adjustment::CallKind;
 use jiff::SignedDuration;
 use schemas::record::{InventoryItem, Level};
 use schemas::{Change, InventoryItemId, LocationId, Quantities, Role, ShopScope, Timestamp};
@@ -90,28 +89,36 @@ fn reserve(quantity: i64) -> Value {
 /// Shopify's answer to all that waits, once something does.
 async fn shopify_answers(commands: &Commands, end: MessageOutcome) {
     let mut committed = commands.store.committed();
-    let waiting = loop {
-        let waiting = commands.store.waiting(&shop(), 100).await.unwrap();
-        if !waiting.is_empty() {
-            break waiting;
+    let at = commands.clock.now();
+    let call = loop {
+        let net = Operation::Net {
+            shop: shop(),
+            below_zero: false,
+            after: None,
+            at,
+        };
+        let mut calls = commands.store.write(net).await.unwrap().calls;
+        if let Some(call) = calls.pop() {
+            break call;
         }
         committed.changed().await.unwrap();
     };
-    let at = commands.clock.now();
     let message = OutboxMessage {
         id: commands.entropy.uuid().to_string(),
-        kind: CallKind::Reserve,
+        kind: call.kind,
         body: String::new(),
         begun: at,
-        levels: waiting
+        levels: call
+            .entries
             .iter()
-            .map(|adjustment| (adjustment.item, adjustment.location))
+            .map(|entry| (entry.item, entry.location))
             .collect(),
     };
     let (id, adjustments) = (
         message.id.clone(),
-        waiting.iter().map(|adjustment| adjustment.id).collect(),
+        call.entries.into_iter().flat_map(|entry| entry.adjustments),
     );
+    let adjustments = adjustments.collect();
     let start = Operation::StartMessage {
         shop: shop(),
         message: Box::new(message),

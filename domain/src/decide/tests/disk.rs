@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::drift::Drifted;
 use domain::outbox::PendingAdjustment;
-use domain::working_set::{Appended, BulkWrite, RevocationRow, ShopRecords, ShopRow, Undecided};
+use domain::working_set::{
+    Appended, BulkWrite, Draws, Redaction, RevocationRow, ShopRecords, ShopRow, SliceOfLevels,
+    Undecided,
+};
 use domain::{
     Covered, HeldLevel, Key, LevelKey, Numbers, Operation, Outcome, Records, Revoked, Row,
     SetPlace, WantedKey, WorkingSet, decide, keys,
@@ -14,8 +17,7 @@ use schemas::record::{Location, Order, Variant};
 use schemas::shape::{ReservationShape, ReservationState};
 use schemas::{CustomerId, EventData, Logged, Resource, Room, Sequence, ShopDomain, Timestamp};
 
-/// Records that are loaded of a long set at a time: fewer than a real store loads, so that more passes are needed.
-const CHUNK: usize = 2;
+use super::CHUNK;
 
 #[derive(Debug)]
 pub(super) struct Shelf<R: Row> {
@@ -155,7 +157,7 @@ disk! {
     orders: Order => Order,
     posted: domain::working_set::PostedAt => Posted,
     products: schemas::record::Product => Product,
-    redactions: Timestamp => Redaction,
+    redactions: Redaction => Redaction,
     reservations: ReservationShape => Reservation,
     runs: domain::RunRecord => Run,
     transfers: domain::working_set::ToldTransfer => Transfer,
@@ -192,6 +194,12 @@ impl Disk {
                 for order in self.orders.rows.values_mut() {
                     order.customer_id = order.customer_id.filter(|id| id != customer);
                 }
+                let redaction = self.redactions.rows.get(customer).copied();
+                let done = redaction.map(|redaction| Redaction {
+                    erasing: None,
+                    ..redaction
+                });
+                self.redactions.put(customer, done.as_ref());
             }
         }
         for (_, records) in set.by_shop() {
@@ -307,12 +315,11 @@ impl Disk {
             Key::Variant(id) => self.variants.load(id, &mut to.variants),
             Key::AdjustmentsOfCommand(_)
             | Key::AdjustmentsOfReservation(_)
-            | Key::AnsweredAt(_)
-            | Key::UnsentAt(_) => {
+            | Key::AnsweredAt(_) => {
                 let all = usize::MAX;
                 self.adjustments.load_set(key, all, &mut to.adjustments);
             }
-            Key::Unanswered | Key::UnansweredOf(_) | Key::Waiting => {
+            Key::Unanswered | Key::UnansweredOf(_) | Key::UnsentAt(_) | Key::Waiting => {
                 self.adjustments.load_set(key, CHUNK, &mut to.adjustments);
             }
             Key::CommandWithKey(..) => self.commands.load_set(key, usize::MAX, &mut to.commands),
@@ -324,8 +331,64 @@ impl Disk {
                 }
                 to.levels.cover(key.clone(), Covered::All);
             }
+            Key::LevelsAtAfter(location, after) => {
+                let here = |level: &&LevelKey| {
+                    level.1 == *location && after.is_none_or(|after| level.0 > after)
+                };
+                let next: Vec<_> = self.levels.rows.keys().filter(here).take(CHUNK).collect();
+                for id in &next {
+                    self.levels.load(id, &mut to.levels);
+                }
+                let covered = match next.last() {
+                    Some(last) if next.len() == CHUNK => Covered::UpTo(((), **last)),
+                    _ => Covered::All,
+                };
+                to.levels.cover(key.clone(), covered);
+            }
+            Key::RedactionsUnderWay => {
+                self.redactions
+                    .load_set(key, usize::MAX, &mut to.redactions);
+            }
             Key::LevelsAt(_) | Key::LevelsOf(_) => {
                 self.levels.load_set(key, usize::MAX, &mut to.levels);
+            }
+            Key::LevelsToNet(after) => {
+                let unsent = self.adjustments.rows.values();
+                let unsent = unsent.filter(|one| one.message.is_none());
+                let levels: BTreeSet<LevelKey> = unsent
+                    .map(PendingAdjustment::level)
+                    .filter(|level| after.is_none_or(|after| *level > after))
+                    .filter(|level| !self.flights.rows.contains_key(level))
+                    .collect();
+                let slice = SliceOfLevels {
+                    levels: levels.into_iter().collect(),
+                    more: false,
+                };
+                to.levels_to_net.insert(*after, slice);
+            }
+            Key::NewestUnsentAt(level, before) => {
+                let unsent = self.adjustments.sets.get(&Key::UnsentAt(*level));
+                let unsent = unsent.into_iter().flatten().rev();
+                let newest = unsent.filter(|((), id)| before.is_none_or(|before| *id < before));
+                let newest: Vec<_> = newest.take(CHUNK).cloned().collect();
+                for (_, id) in &newest {
+                    self.adjustments.load(id, &mut to.adjustments);
+                }
+                let covered = match newest.last() {
+                    Some(first) if newest.len() == CHUNK => Covered::UpTo(*first),
+                    _ => Covered::All,
+                };
+                to.adjustments.cover(key.clone(), covered);
+            }
+            Key::UnsentDraws(level) => {
+                let mut sum = Draws::default();
+                for one in self.adjustments.rows.values() {
+                    if one.level() == *level && one.message.is_none() {
+                        sum.units += one.draws().units;
+                        sum.settings += one.draws().settings;
+                    }
+                }
+                to.unsent_draws.insert(*level, sum);
             }
             Key::Messages => self.messages.load_set(key, usize::MAX, &mut to.messages),
             Key::ReservationsDue(by) => self.load_due(*by, &mut to.reservations),

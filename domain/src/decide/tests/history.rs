@@ -1,6 +1,6 @@
 //! Histories made of everything that can happen to a small shop, from seeds. The tests of `store` have this file too.
 
-use domain::adjustment::{CallKind, WaitingAdjustment, coalesce};
+use domain::adjustment::StockCall;
 use domain::operation::Batch;
 use domain::{
     Arrival, By, Cause, Delivery, Fate, Given, LevelKey, LevelRefusal, MessageOutcome, Operation,
@@ -61,6 +61,8 @@ pub(super) struct History {
     pub(super) dice: Dice,
     second: u64,
     made: u64,
+    /// Calls that were netted and are not sent.
+    pub(super) calls: Vec<StockCall>,
 }
 
 impl History {
@@ -69,6 +71,7 @@ impl History {
             dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             second: 1_000_000,
             made: 0,
+            calls: Vec::new(),
         }
     }
 
@@ -394,64 +397,30 @@ impl History {
         }
     }
 
-    /// What waits, netted as the daemon nets it.
-    fn send(&mut self, disk: &Disk, made: &mut Vec<Operation>) {
-        let free =
-            disk.adjustments.rows.values().filter(|one| {
-                one.message.is_none() && !disk.flights.rows.contains_key(&one.level())
-            });
-        let waiting = free.filter_map(|one| {
-            Some(WaitingAdjustment {
-                id: one.id,
-                reservation: one.reservation.clone(),
-                item: one.item,
-                location: one.location,
-                lane: one.lane,
-                quantity: one.quantity,
-                stale: one.stale,
-                observed: disk.levels.rows.get(&one.level())?.observed.quantities,
-            })
-        });
-        let plan = coalesce(&waiting.collect::<Vec<_>>(), false);
+    /// What was netted and is still to be sent, or else that more is to be netted.
+    fn send(&mut self) -> Operation {
         let at = at(self.second);
-        if !plan.short.is_empty() {
-            made.push(Operation::Reject {
+        let Some(call) = self.calls.pop() else {
+            return Operation::Net {
                 shop: shop(),
-                adjustments: plan.short,
+                below_zero: self.dice.one_in(8),
+                after: None,
                 at,
-            });
-            return;
-        }
-        for call in plan.calls {
-            let adjustments: Vec<i64> = call
-                .entries
-                .iter()
-                .flat_map(|one| one.adjustments.clone())
-                .collect();
-            if call.kind == CallKind::Nothing {
-                made.push(Operation::Net {
-                    shop: shop(),
-                    adjustments,
-                    at,
-                });
-                continue;
-            }
-            let message = OutboxMessage {
-                id: self.id("m"),
-                kind: call.kind,
-                body: String::new(),
-                begun: at,
-                levels: call
-                    .entries
-                    .iter()
-                    .map(|one| (one.item, one.location))
-                    .collect(),
             };
-            made.push(Operation::StartMessage {
-                shop: shop(),
-                message: Box::new(message),
-                adjustments,
-            });
+        };
+        let levels = call.entries.iter().map(|one| (one.item, one.location));
+        let message = OutboxMessage {
+            id: self.id("m"),
+            kind: call.kind,
+            body: String::new(),
+            begun: at,
+            levels: levels.collect(),
+        };
+        let adjustments = call.entries.into_iter().flat_map(|one| one.adjustments);
+        Operation::StartMessage {
+            shop: shop(),
+            message: Box::new(message),
+            adjustments: adjustments.collect(),
         }
     }
 
@@ -573,7 +542,7 @@ impl History {
             0..12 => self.webhook(&mut made),
             12..20 => made.push(self.given(disk)),
             20..24 => made.push(self.reading(disk)),
-            24..29 => self.send(disk, &mut made),
+            24..29 => made.push(self.send()),
             29..33 => made.extend(self.answer(disk)),
             33 | 34 => made.push(self.run(disk)),
             35 => made.push(self.post()),
@@ -582,6 +551,10 @@ impl History {
                 at: at(self.second),
             }),
             37 => made.push(self.register()),
+            38 if self.dice.one_in(2) => made.push(Operation::GoOn {
+                shop: shop(),
+                at: at(self.second),
+            }),
             38 => made.push(Operation::Revoke(Revocation {
                 of: Revoked::User("ann".parse().unwrap()),
                 at: at(self.second),

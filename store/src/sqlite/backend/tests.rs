@@ -11,20 +11,27 @@ use super::*;
 use crate::writer;
 use crate::{Batch, Cause, Delivery, Fate, Outcome};
 
-const SHOP: &str = "a.myshopify.com";
+pub(super) const SHOP: &str = "a.myshopify.com";
 
 impl SqliteBackend {
     /// Carries a batch out as the writer does.
-    fn carry_out(&mut self, batch: &[Operation]) -> Vec<Result<Outcome>> {
+    pub(super) fn carry_out(&mut self, batch: &[Operation]) -> Vec<Result<Outcome>> {
         match writer::commit(self, batch) {
-            Ok((outcomes, _)) => outcomes,
+            Ok((outcomes, _)) => {
+                for (operation, outcome) in batch.iter().zip(&outcomes) {
+                    if outcome.as_ref().is_ok_and(|outcome| outcome.more) {
+                        self.carry_out(&[operation.clone().rest()]);
+                    }
+                }
+                outcomes
+            }
             Err(Uncommitted::Lost(error)) => batch.iter().map(|_| Err(error.clone())).collect(),
             Err(Uncommitted::Unsure(error)) => panic!("{error}"),
         }
     }
 }
 
-fn backend(folder: &Path) -> SqliteBackend {
+pub(super) fn backend(folder: &Path) -> SqliteBackend {
     let path = folder.join("stockd.db");
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mark = HighWater::open(&path).unwrap();
