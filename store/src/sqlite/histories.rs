@@ -19,7 +19,7 @@ use domain::{Key, Numbers, Operation, Outcome, Revoked, WantedKey, WorkingSet};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use rusqlite::OpenFlags;
-use schemas::{Entropy, Resource, Room, Sequence, Timestamp};
+use schemas::{Entropy, LogEntry, Resource, Room, Sequence, Timestamp};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -165,7 +165,7 @@ impl StoreAtWork {
     }
 
     /// Is killed, and starts again with what is on the disk then.
-    fn is_killed(self) -> Self {
+    fn killed(self) -> Self {
         let left = testing::folder();
         for file in std::fs::read_dir(self.folder.path()).unwrap() {
             let file = file.unwrap();
@@ -221,8 +221,8 @@ impl StoreAtWork {
                 (BatchFault::Refused | BatchFault::Undone, Ok(outcomes)) => {
                     assert!(outcomes.iter().all(Result::is_err), "all of it is lost");
                 }
-                (BatchFault::DiesBefore, Err(_)) => self = self.is_killed(),
-                (BatchFault::DiesAfter, Err(_)) => return self.is_killed(),
+                (BatchFault::DiesBefore, Err(_)) => self = self.killed(),
+                (BatchFault::DiesAfter, Err(_)) => return self.killed(),
                 (fault, outcomes) => panic!("{outcomes:?} of {fault:?}"),
             }
         }
@@ -280,7 +280,7 @@ impl StoreAtWork {
             let (until, limit) = (reference.numbers.sequence, usize::MAX);
             let replay = store.replay(&of, vec![room.clone()], Sequence(0), until, limit);
             let replayed = replay.await.unwrap();
-            let replayed: Vec<_> = replayed.iter().map(|entry| entry.sequence()).collect();
+            let replayed: Vec<_> = replayed.iter().map(LogEntry::sequence).collect();
             assert_eq!(replayed, heard, "heard in {room}");
         }
         let mut drift = store.drift(&of, None, usize::MAX).await.unwrap();
@@ -395,9 +395,9 @@ fn happens(seed: u64) {
                 fault = dice.one_in(8).then(|| *dice.of(&FAULTS).unwrap());
                 at_work = match dice.below(12) {
                     0 => at_work.restarts(),
-                    1 => at_work.is_killed(),
+                    1 => at_work.killed(),
                     // Its numbers are then known before the batch is decided in memory.
-                    _ if fault == Some(BatchFault::DiesBefore) => at_work.is_killed(),
+                    _ if fault == Some(BatchFault::DiesBefore) => at_work.killed(),
                     _ => at_work,
                 };
                 if at_work.is_new {

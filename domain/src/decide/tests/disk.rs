@@ -206,12 +206,14 @@ impl Disk {
             self.take(records);
             // Bodies are not loaded again.
             for changed in records.deliveries.changes() {
-                let row = self.deliveries.rows.get_mut(changed.id);
-                row.into_iter().for_each(|row| row.arrived = None);
+                if let Some(row) = self.deliveries.rows.get_mut(changed.id) {
+                    row.arrived = None;
+                }
             }
             for changed in records.messages.changes() {
-                let row = self.messages.rows.get_mut(changed.id);
-                row.into_iter().for_each(|row| row.made = None);
+                if let Some(row) = self.messages.rows.get_mut(changed.id) {
+                    row.made = None;
+                }
             }
         }
         for changed in set.shops.changes() {
@@ -274,7 +276,9 @@ impl Disk {
             };
             if *theirs == Some(customer) {
                 *theirs = None;
-                name.into_iter().for_each(|name| *name = None);
+                if let Some(name) = name {
+                    *name = None;
+                }
             }
             true
         });
@@ -370,8 +374,8 @@ impl Disk {
                 let unsent = self.adjustments.sets.get(&Key::UnsentAt(*level));
                 let unsent = unsent.into_iter().flatten().rev();
                 let newest = unsent.filter(|((), id)| before.is_none_or(|before| *id < before));
-                let newest: Vec<_> = newest.take(CHUNK).cloned().collect();
-                for (_, id) in &newest {
+                let newest: Vec<_> = newest.take(CHUNK).copied().collect();
+                for ((), id) in &newest {
                     self.adjustments.load(id, &mut to.adjustments);
                 }
                 let covered = match newest.last() {

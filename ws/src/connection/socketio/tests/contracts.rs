@@ -1265,8 +1265,10 @@ fn the_client_knows_every_event_that_omni_tells_and_no_others() {
     );
     let file = std::fs::read_to_string(file).unwrap();
     let (_, events) = file.split_once("export interface Events {").unwrap();
-    let quoted = |line: &'static str| line.trim().strip_prefix('\'')?.split('\'').next();
-    let known: BTreeSet<&str> = events.lines().filter_map(quoted).collect();
+    let known: BTreeSet<&str> = events
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix('\'')?.split('\'').next())
+        .collect();
     let told = told_names();
     let told = told.iter().filter(|(kind, _)| **kind != Kind::Emitted);
     let told: BTreeSet<&str> = told
