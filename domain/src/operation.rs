@@ -1,5 +1,7 @@
 //! What can be decided, as data: it can be queued, batched, replayed and sent elsewhere.
 
+use std::ops::Range;
+
 use schemas::{
     Change, ErrorBody, Logged, RecordKey, Resource, RunId, RunState, Sequence, ShopDomain, SyncRun,
     Timestamp, UserId, WebhookId,
@@ -180,6 +182,9 @@ pub struct Outcome {
     pub ahead: u64,
     /// Where in the log that is which was posted, now or before.
     pub place: Option<Sequence>,
+    /// Numbers of the entries that it appended to the log, the last one left out. Where it is done in slices,
+    /// those of the first slice that appended any.
+    pub appended: Range<u64>,
     /// Calls that bring to Shopify what was netted.
     pub calls: Vec<StockCall>,
     /// The level behind which more may wait to be netted; `None` when all were looked at.
@@ -195,6 +200,11 @@ impl Outcome {
             changed: self.changed + before.changed,
             deleted: self.deleted + before.deleted,
             ahead: self.ahead + before.ahead,
+            appended: if before.appended.is_empty() {
+                self.appended
+            } else {
+                before.appended.clone()
+            },
             ..self
         }
     }

@@ -37,6 +37,7 @@ use self::places::{AddressPlace, ConnectionPlace};
 use self::target::RequestTarget;
 use crate::limits;
 use crate::spans;
+use crate::supervisor::Heartbeat;
 
 /// A connection, whatever carries it.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -89,6 +90,7 @@ impl Edge {
         mut listener: L,
         routes: F,
         tasks: TaskTracker,
+        heartbeat: Heartbeat,
         stop: CancellationToken,
     ) where
         L: Listener,
@@ -111,7 +113,7 @@ impl Edge {
                 }
             };
             let client = (!self.is_proxy(peer.ip())).then(|| peer.ip());
-            let Some(place) = self.places.take(client) else {
+            let Some(place) = heartbeat.work(async { self.places.take(client) }).await else {
                 // What the kernel does not take at once is not worth waiting for.
                 let _ = stream.write(NO_PLACE).now_or_never();
                 continue;

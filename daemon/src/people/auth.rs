@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use self::keys::{Keys, hs256_secret};
 use self::revocations::Revocations;
 use crate::config::{self, Algorithm, Config, ConfigError, Environment};
+use crate::supervisor::Heartbeat;
 
 /// Longest token looked at, in bytes; a longer one is refused unread.
 const TOKEN_BYTES_MAX: usize = 4096;
@@ -267,8 +268,12 @@ impl Tokens {
     }
 
     /// Keeps keys that are in a file or at a URL as they are there, until told to stop.
-    pub(crate) async fn follow_keys(self: Arc<Self>, stop: CancellationToken) {
-        let _ = stop.run_until_cancelled(self.keys.follow()).await;
+    pub(crate) async fn follow_keys(
+        self: Arc<Self>,
+        heartbeat: Heartbeat,
+        stop: CancellationToken,
+    ) {
+        let _ = stop.run_until_cancelled(self.keys.follow(&heartbeat)).await;
     }
 
     /// When the token runs out, if it is good now. One that is taken only because clocks may differ is good for as long as
