@@ -7,11 +7,7 @@ CLIENT = clients/js
 DASHBOARD = dashboard
 PAGE = $(DASHBOARD)/dist/page/index.html
 
-<<<<<<< HEAD
-.PHONY: help demo page test test-page check fix generate screenshots bench-page recordings parity fuzz bench-attack bench-intake bench-mirror bench-realtime bench-reservations bench-sync needs
-=======
-.PHONY: help demo test check fix generate recordings parity histories fuzz bench-attack bench-intake bench-mirror bench-realtime bench-reservations bench-sync needs
->>>>>>> main
+.PHONY: help demo page test test-page check fix generate screenshots bench-page recordings parity histories fuzz bench-attack bench-intake bench-mirror bench-realtime bench-reservations bench-sync needs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20

@@ -1,21 +1,12 @@
-<<<<<<< HEAD
-// Writes src/schemas.ts from the JSON Schemas: one type for each shape, whichever file it stands in; and the dashboard's
-// src/rest.ts from the OpenAPI document: its shapes, and what each route takes and answers. It knows the part of JSON
-// Schema that they use, and refuses anything else.
-=======
 // Writes src/schemas.ts from the JSON Schemas: one type for each shape, whichever file it stands in; and from the AsyncAPI
-// document the data of each event of oda. It knows the part of JSON Schema that they use, and refuses anything else.
->>>>>>> main
+// document the data of each event of oda. Writes the dashboard's src/rest.ts from the OpenAPI document: its shapes, and what
+// each route takes and answers. It knows the part of JSON Schema that they use, and refuses anything else.
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 
 const folder = new URL('../../schemas/json/', import.meta.url);
 const KNOWN = new Set(
-<<<<<<< HEAD
-  ('$ref additionalProperties anyOf const default description enum examples format items maxItems maxLength maximum ' +
+  ('$ref additionalProperties allOf anyOf const default description enum examples format items maxItems maxLength maximum ' +
     'minItems minLength minimum oneOf pattern prefixItems properties required type').split(' '),
-=======
-  '$ref additionalProperties allOf anyOf const default description enum format items maxItems maxLength maximum minItems minLength minimum oneOf properties required type'.split(' '),
->>>>>>> main
 );
 
 const shapes = new Map();
@@ -31,8 +22,7 @@ for (const file of readdirSync(folder).sort().filter((name) => name.endsWith('.s
 
 writeFileSync(
   new URL('src/schemas.ts', import.meta.url),
-<<<<<<< HEAD
-  `// Made from the JSON Schemas by generate.mjs. To change a shape, change its Rust type.\n\n${declared(shapes)}`,
+  `// Made from the JSON Schemas by generate.mjs. To change a shape, change its Rust type.\n\n${declared(shapes)}\n${odaEvents()}`,
 );
 
 const { paths, components } = JSON.parse(readFileSync(new URL('openapi.json', folder), 'utf8'));
@@ -60,9 +50,7 @@ function declared(all) {
     return `${comment(shape, '')}export ${fields ? `interface ${name}` : `type ${name} =`}${type(shape, '').replace(/^(?!\n)/, ' ')}${fields ? '' : ';'}\n`;
   });
   return declarations.join('\n');
-=======
-  `// Made from the JSON Schemas by generate.mjs. To change a shape, change its Rust type.\n\n${[...declarations, odaEvents()].join('\n')}`,
-);
+}
 
 /** The events of oda that come in an envelope, by name, with their data. */
 function odaEvents() {
@@ -83,7 +71,6 @@ function ours(data) {
   const own = data.anyOf?.filter(({ properties }) => Object.keys(properties ?? {}).join() !== 'source');
   if (!own) return data;
   return own.length === 1 ? own[0] : { ...data, anyOf: own };
->>>>>>> main
 }
 
 /** The TypeScript type of a schema; what stands in lines of its own is indented by `indent`. */
@@ -91,15 +78,10 @@ function type(schema, indent) {
   if (schema === true) return 'unknown';
   const foreign = Object.keys(schema).find((key) => !KNOWN.has(key));
   if (foreign) throw new Error(`generate.mjs does not know ${foreign}`);
-<<<<<<< HEAD
   const { oneOf, anyOf, ...rest } = schema;
   const choices = oneOf ?? anyOf;
   if (schema.$ref) return schema.$ref.replace(/^#\/(\$defs|components\/schemas)\//, '');
-=======
-  const choices = schema.oneOf ?? schema.anyOf;
-  if (schema.$ref) return schema.$ref.replace(/^#\/(\$defs|components\/schemas)\//, '');
   if (schema.allOf) return schema.allOf.map((part) => (part.properties ? type(part, indent) : parenthesised(type(part, indent)))).join(' & ');
->>>>>>> main
   if ('const' in schema) return literal(schema.const);
   if (schema.enum) return schema.enum.map(literal).join(' | ');
   // What stands beside the choices holds for each of them.

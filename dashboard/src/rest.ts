@@ -606,7 +606,7 @@ export interface DeliverySummary {
   state: string;
   /** For instance `orders/create`. */
   topic: string;
-  /** Which. */
+  /** The webhook's id at Shopify. */
   webhookId: WebhookId;
 }
 
