@@ -11,6 +11,7 @@ mod files;
 mod forgetting;
 mod high_water;
 mod load;
+mod people;
 mod reader;
 mod rooms;
 mod rows;
@@ -53,6 +54,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0017_bodies.sql"),
     include_str!("../../migrations/0018_segments.sql"),
     include_str!("../../migrations/0019_slices.sql"),
+    include_str!("../../migrations/0020_people.sql"),
 ];
 /// `application_id` of a stockd database: "stkd".
 const APPLICATION_ID: i32 = 0x7374_6b64;
