@@ -23,7 +23,7 @@ pub struct LocalUser {
     pub disabled: bool,
     /// The hash of the password with its parameters; `None` until one is set.
     pub password: Option<String>,
-    /// When they were added.
+    /// The time when they were added.
     pub created_at: Timestamp,
     /// When they signed in last; `None` before the first time.
     pub last_seen_at: Option<Timestamp>,
@@ -38,7 +38,7 @@ pub struct UserLogin {
     pub hash: [u8; 32],
     /// The user who is signed in.
     pub user: UserId,
-    /// When they signed in.
+    /// The time when they signed in.
     pub started_at: Timestamp,
     /// When the cookie was used last.
     pub seen_at: Timestamp,
@@ -53,14 +53,14 @@ pub struct LoginLink {
     pub user: UserId,
     /// The SHA-256 of what the link holds.
     pub hash: [u8; 32],
-    /// When it runs out.
+    /// The time when it runs out.
     pub until: Timestamp,
 }
 
 /// Everything that is kept of people.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct People {
-    /// All users.
+    /// All users, also those who are disabled.
     pub users: Vec<LocalUser>,
     /// Where they are signed in.
     pub logins: Vec<UserLogin>,
@@ -75,7 +75,7 @@ pub enum PeopleWrite {
     User(LocalUser),
     /// Keeps a login, in place of what was kept under the same id.
     Login(UserLogin),
-    /// Forgets a login.
+    /// Forgets the login of that id.
     EndLogin(String),
     /// Keeps a link, in place of the one that the user had.
     Link(LoginLink),
