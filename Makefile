@@ -5,7 +5,7 @@ NODE_TESTS = tests/node
 PYTHON_TESTS = tests/python
 CLIENT = clients/js
 
-.PHONY: help demo test check fix generate recordings parity fuzz bench-attack bench-intake bench-mirror bench-realtime bench-reservations bench-sync needs
+.PHONY: help demo test check fix generate recordings parity histories fuzz bench-attack bench-intake bench-mirror bench-realtime bench-reservations bench-sync needs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -43,6 +43,9 @@ recordings: ## every webhook body in DIR posted to a daemon: make recordings DIR
 
 parity: ## the pretend store's answers beside recorded ones: make parity DIR=<folder>
 	$(CARGO) run --package sim --example parity -- $(DIR)
+
+histories: ## random histories of a shop on real databases, for some minutes
+	HISTORIES=2000 $(CARGO) test --package store --lib histories
 
 # Without a sanitizer, which finds misuse of memory and makes it seven times slower: unsafe code is forbidden here.
 fuzz: ## ten million inputs to each reader of what clients send; needs cargo-fuzz

@@ -253,3 +253,24 @@ fn tell_systemd(state: &[NotifyState<'_>]) {
         tracing::warn!(%error, "systemd could not be told");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wiring::tests::{BadTransport, daemon};
+
+    #[tokio::test]
+    async fn a_task_that_panics_ends_the_process_with_a_sentence_that_names_it() {
+        let (daemon, _, folder) = daemon(BadTransport::Panics).await;
+        let (_at_work, writer) = oneshot::channel();
+        let process = Process {
+            daemon,
+            writer,
+            lock: sole_user(&folder.path().join("stockd.db")).unwrap(),
+        };
+        let mut signals = Signals::of_a_service().unwrap();
+        let ended = process.until(&mut signals).await.unwrap_err().to_string();
+        assert!(ended.starts_with("the task "), "{ended}");
+        assert!(ended.ends_with(" of a.myshopify.com panicked"), "{ended}");
+    }
+}

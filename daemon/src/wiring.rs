@@ -404,8 +404,8 @@ impl Wiring {
             supervisor.watch(stop)
         });
         let (problems, store) = (Arc::clone(&self.problems), Arc::clone(&self.store));
-        self.spawn(TaskName::of_daemon("problems"), bound, |_, stop| {
-            problems.run(store, stop)
+        self.spawn(TaskName::of_daemon("problems"), bound, |heartbeat, stop| {
+            problems.run(store, heartbeat, stop)
         });
         let notices = Notices {
             store: Arc::clone(&self.store),
@@ -424,9 +424,11 @@ impl Wiring {
             intake.run(heartbeat, stop)
         });
         let tokens = Arc::clone(tokens);
-        self.spawn(TaskName::of_daemon("token keys"), bound, |_, stop| {
-            tokens.follow_keys(stop)
-        });
+        self.spawn(
+            TaskName::of_daemon("token keys"),
+            bound,
+            |heartbeat, stop| tokens.follow_keys(heartbeat, stop),
+        );
         let (store, hub) = (Arc::clone(&self.store), Arc::clone(&self.hub));
         self.spawn(TaskName::of_daemon("tail"), bound, |heartbeat, stop| {
             tail::run(store, hub, heartbeat, stop)
@@ -475,7 +477,9 @@ impl Wiring {
             figures: Arc::clone(&figures),
         };
         let name = TaskName::of_daemon("broker");
-        self.spawn(name, limits::TASK_WORK_MAX, |_, stop| amqp.run(stop));
+        self.spawn(name, limits::TASK_WORK_MAX, |heartbeat, stop| {
+            amqp.run(heartbeat, stop)
+        });
         figures
     }
 
@@ -497,8 +501,8 @@ impl Wiring {
             let routes = http::all::<L::Stream>(Arc::new(state));
             let tasks = self.tasks.clone();
             let name = TaskName::of("listener", &server.listen);
-            self.spawn(name, limits::TASK_WORK_MAX, |_, stop| {
-                edge.serve(listener, routes, tasks, stop)
+            self.spawn(name, limits::TASK_WORK_MAX, |heartbeat, stop| {
+                edge.serve(listener, routes, tasks, heartbeat, stop)
             });
         }
     }
@@ -511,8 +515,8 @@ impl Wiring {
         let routes = http::all::<<ControlSocket as Listener>::Stream>(Arc::new(state));
         let tasks = self.tasks.clone();
         let name = TaskName::of_daemon("control socket");
-        self.spawn(name, limits::TASK_WORK_MAX, |_, stop| {
-            edge.serve(control, routes, tasks, stop)
+        self.spawn(name, limits::TASK_WORK_MAX, |heartbeat, stop| {
+            edge.serve(control, routes, tasks, heartbeat, stop)
         });
     }
 
@@ -639,7 +643,7 @@ async fn prune(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use ::http::{Request, Response};
     use async_trait::async_trait;
     use bytes::Bytes;
@@ -665,7 +669,7 @@ mod tests {
     "#;
 
     /// A Shopify that breaks whoever asks it something, or lets them wait for ever.
-    enum BadTransport {
+    pub(crate) enum BadTransport {
         Panics,
         Hangs,
     }
@@ -680,7 +684,7 @@ mod tests {
         }
     }
 
-    async fn daemon(transport: BadTransport) -> (Daemon, String, TempDir) {
+    pub(crate) async fn daemon(transport: BadTransport) -> (Daemon, String, TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let config = Config::read(CONFIG, "the test", &Environment::default()).unwrap();
         let entropy = Arc::new(Entropy::seeded(1));

@@ -32,7 +32,12 @@ pub fn decide(
         .iter()
         .map(|operation| {
             set.begin();
-            perform(set, operation).inspect_err(|_| set.undo())
+            let before = set.numbers().sequence.0;
+            let outcome = perform(set, operation).inspect_err(|_| set.undo())?;
+            Ok(Outcome {
+                appended: before + 1..set.numbers().sequence.0 + 1,
+                ..outcome
+            })
         })
         .collect();
     let missing = set.take_missing();

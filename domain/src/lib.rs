@@ -17,6 +17,10 @@
 //! No I/O, no clock, no storage, no SQL. A store loads what [`decide()`] asks for into a [`WorkingSet`] and writes what
 //! that changed, in one transaction, so a decision and its effect commit together. Every time comes with the operation.
 
+// So that the tests of `store` can have files of the tests here.
+#[cfg(test)]
+extern crate self as domain;
+
 pub mod adjustment;
 mod changes;
 pub mod command;

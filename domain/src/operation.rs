@@ -1,5 +1,7 @@
 //! What can be decided, as data: it can be queued, batched, replayed and sent elsewhere.
 
+use std::ops::Range;
+
 use schemas::{
     Change, ErrorBody, Logged, RecordKey, Resource, RunId, RunState, Sequence, ShopDomain, SyncRun,
     Timestamp, UserId, WebhookId,
@@ -64,9 +66,9 @@ pub enum Operation {
     },
     /// Go on with what is done to the whole shop in slices: customers and names to be forgotten, levels to be judged anew.
     GoOn {
-        /// In which shop.
+        /// The shop in which something may be under way.
         shop: ShopDomain,
-        /// When.
+        /// When its levels are told, where there are any to tell.
         at: Timestamp,
     },
     /// Keep Shopify's id of a shop from the first contact on. `fresh` is false when another one is kept.
@@ -116,7 +118,7 @@ pub enum Operation {
         below_zero: bool,
         /// The level behind which it begins; `None` begins with the first.
         after: Option<LevelKey>,
-        /// When what cancels out counts as done.
+        /// When what is taken back or cancels out is told.
         at: Timestamp,
     },
     /// Give everything that is on its way to Shopify to a person to look at: after a restored backup nobody can
@@ -183,6 +185,9 @@ pub struct Outcome {
     pub ahead: u64,
     /// Where in the log that is which was posted, now or before.
     pub place: Option<Sequence>,
+    /// Numbers of the entries that it appended to the log, the last one left out. Where it is done in slices,
+    /// those of the first slice that appended any.
+    pub appended: Range<u64>,
     /// Calls that bring to Shopify what was netted.
     pub calls: Vec<StockCall>,
     /// The level behind which more may wait to be netted; `None` when all were looked at.
@@ -198,6 +203,11 @@ impl Outcome {
             changed: self.changed + before.changed,
             deleted: self.deleted + before.deleted,
             ahead: self.ahead + before.ahead,
+            appended: if before.appended.is_empty() {
+                self.appended
+            } else {
+                before.appended.clone()
+            },
             ..self
         }
     }

@@ -221,22 +221,14 @@ impl<R: Row> Records<R> {
     }
 }
 
-pub(crate) fn add_to<R: Row>(
-    sets: &mut BTreeMap<Key, BTreeSet<SetPlace<R>>>,
-    id: &R::Id,
-    record: &R,
-) {
+fn add_to<R: Row>(sets: &mut BTreeMap<Key, BTreeSet<SetPlace<R>>>, id: &R::Id, record: &R) {
     for set in record.sets() {
         let place = (record.rank(), id.clone());
         sets.entry(set).or_default().insert(place);
     }
 }
 
-pub(crate) fn take_from<R: Row>(
-    sets: &mut BTreeMap<Key, BTreeSet<SetPlace<R>>>,
-    id: &R::Id,
-    record: &R,
-) {
+fn take_from<R: Row>(sets: &mut BTreeMap<Key, BTreeSet<SetPlace<R>>>, id: &R::Id, record: &R) {
     for set in record.sets() {
         if let Some(members) = sets.get_mut(&set) {
             members.remove(&(record.rank(), id.clone()));

@@ -113,7 +113,7 @@ impl ErasureStep {
 /// That a customer is to be forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Redaction {
-    /// The customer.
+    /// The customer who is to be forgotten.
     pub customer: CustomerId,
     /// When it was asked last.
     pub at: Timestamp,

@@ -215,6 +215,10 @@ impl Writer {
                 self.tell(set);
                 outcomes
             }
+            // Not where the disk is at fault for longer: each would only fail once more.
+            Err(Uncommitted::Lost(_)) if operations.len() > 1 && !self.is_failing() => {
+                self.one_by_one(&operations)?
+            }
             Err(Uncommitted::Lost(error)) => {
                 self.note_failure(&error, operations.len());
                 operations.iter().map(|_| Err(error.clone())).collect()
@@ -250,6 +254,38 @@ impl Writer {
         }
         self.backend.after_answers();
         Ok(())
+    }
+
+    /// Commits each operation of a batch that failed by itself. No data is known that SQL refuses, because decisions check
+    /// what the tables do; should there be some all the same, it takes nobody else along.
+    fn one_by_one(&mut self, operations: &[Operation]) -> Result<Outcomes> {
+        let mut outcomes = Vec::with_capacity(operations.len());
+        for operation in operations {
+            match commit(&mut *self.backend, std::slice::from_ref(operation)) {
+                Ok((outcome, set)) => {
+                    self.tell(set);
+                    outcomes.extend(outcome);
+                }
+                Err(Uncommitted::Lost(error)) => outcomes.push(Err(error)),
+                Err(Uncommitted::Unsure(error)) => return Err(error),
+            }
+        }
+        let failed = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+        let failed: Vec<&StoreError> = failed.collect();
+        match failed[..] {
+            [error, ..] if failed.len() == outcomes.len() => {
+                self.note_failure(error, outcomes.len());
+            }
+            [error, ..] => {
+                tracing::error!(%error, operations = failed.len(), "Lost operations that the database refuses; those beside them were done");
+            }
+            [] => {}
+        }
+        Ok(outcomes)
+    }
+
+    fn is_failing(&self) -> bool {
+        self.failing.borrow().is_some()
     }
 
     /// Wakes whoever reads what was committed.

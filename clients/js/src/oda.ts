@@ -2,21 +2,15 @@
 import { io, type Socket } from 'socket.io-client';
 
 import type {
-  CommandShape,
   ErrorBody,
   ReservationAnswer,
   LevelAnswer,
-  LevelChange,
   LevelShape,
-  OrderChange,
-  OrderShape,
-  ReservationShape,
+  OdaEvents,
   ReserveAnswer,
   Sale,
   SettableName,
   SyncRun,
-  Transfer,
-  WebhookReceived,
 } from './schemas.js';
 
 export type * from './schemas.js';
@@ -50,8 +44,11 @@ export interface CommandFailure {
   request: unknown;
 }
 
+/** Each event that comes in an envelope. */
+type EnvelopedEvents = { [Name in keyof OdaEvents]: (event: Envelope<OdaEvents[Name]>) => void };
+
 /** What the server sends. Where the namespace recovers, each has one more argument, which socket.io-client keeps for itself. */
-export interface ServerEvents {
+export interface ServerEvents extends EnvelopedEvents {
   connected: (greeting: {
     userId: string;
     role: string;
@@ -63,22 +60,8 @@ export interface ServerEvents {
   /** What was missed cannot be sent any more: load again what is shown. */
   resync: (order: { reason: string }) => void;
   error: (error: { code: ErrorBody['code']; message: string; event: string | null }) => void;
-  'inventory:updated': (event: Envelope<LevelChange>) => void;
-  /** `data.status` tells low from out. */
-  'inventory:lowStock': (event: Envelope<LevelShape>) => void;
-  'inventory:restocked': (event: Envelope<LevelShape>) => void;
-  'inventory:reservation': (event: Envelope<ReservationShape>) => void;
-  'inventory:transfer': (event: Envelope<Transfer>) => void;
   'inventory:updateError': (failure: CommandFailure) => void;
   'inventory:reservationError': (failure: CommandFailure) => void;
-  'command:updated': (event: Envelope<CommandShape>) => void;
-  'order:updated': (event: Envelope<OrderShape & { change: OrderChange }>) => void;
-  'shopify:syncStatus': (event: Envelope<SyncRun>) => void;
-  'shopify:product:progress': (event: Envelope<Progress>) => void;
-  'shopify:inventory:progress': (event: Envelope<Progress>) => void;
-  'shopify:order:progress': (event: Envelope<Progress>) => void;
-  'shopify:customer:progress': (event: Envelope<Progress>) => void;
-  'shopify:webhook:received': (event: Envelope<WebhookReceived>) => void;
   notification: (event: Notification) => void;
 }
 

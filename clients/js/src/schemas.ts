@@ -900,3 +900,68 @@ export interface WebhookReceived {
   /** Which delivery. */
   webhookId: WebhookId;
 }
+
+/** What oda tells in an envelope: the data of each event. */
+export interface OdaEvents {
+  /** A command of one's own went on. */
+  'command:updated': CommandShape;
+  /** A level fell to its threshold or to 0; `status` says which. */
+  'inventory:lowStock': LevelShape;
+  /** A reservation changed. */
+  'inventory:reservation': ReservationShape;
+  /** A level rose above its threshold. */
+  'inventory:restocked': LevelShape;
+  /** Stock is moved between locations. */
+  'inventory:transfer': Transfer;
+  /** A level changed. */
+  'inventory:updated': LevelChange;
+  /** An order changed; `change` says how. */
+  'order:updated': {
+    /** What changed. */
+    change: OrderChange;
+    /** Where it was placed. */
+    channel: string | null;
+    /** ISO 4217. */
+    currency: string;
+    /** Whose. */
+    customerId: CustomerId | null;
+    /** Shopify's own word for the payment, lower case. */
+    financialStatus: string | null;
+    /** Shopify's own word for the fulfilment, lower case. */
+    fulfillmentStatus: string | null;
+    /** Units still ordered. */
+    itemCount: number;
+    /** As people call it. */
+    name: string;
+    /** Which one. */
+    orderId: OrderId;
+    /** Where it stood, when that is what changed. */
+    previousStatus?: OrderStatus | null;
+    /** Where it stands. */
+    status: OrderStatus;
+    /** What is to be paid now. */
+    total: Money;
+    /** Shopify's time of its last change. */
+    updatedAt: string;
+  };
+  /** How far a run of customers is. */
+  'shopify:customer:progress': SyncRun & {
+    percent: number | null;
+  };
+  /** How far a run of stock is. */
+  'shopify:inventory:progress': SyncRun & {
+    percent: number | null;
+  };
+  /** How far a run of orders is. */
+  'shopify:order:progress': SyncRun & {
+    percent: number | null;
+  };
+  /** How far a run of products is. */
+  'shopify:product:progress': SyncRun & {
+    percent: number | null;
+  };
+  /** A run began or ended. */
+  'shopify:syncStatus': SyncRun;
+  /** A webhook arrived. */
+  'shopify:webhook:received': WebhookReceived;
+}

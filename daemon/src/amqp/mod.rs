@@ -35,6 +35,7 @@ use crate::config::Broker;
 use crate::limits;
 use crate::shop::names::ShopNames;
 use crate::shop::posts::PostIntake;
+use crate::supervisor::Heartbeat;
 use dead::DeadLetter;
 use message::BrokerMessage;
 
@@ -100,10 +101,10 @@ enum ConsumerProblem {
 
 impl Amqp {
     /// Works until told to stop; connects again whenever the connection ends, after a pause that grows.
-    pub(crate) async fn run(self, stop: CancellationToken) {
+    pub(crate) async fn run(self, heartbeat: Heartbeat, stop: CancellationToken) {
         let mut pause = limits::AMQP_PAUSE_MIN;
         while !stop.is_cancelled() {
-            let Err(problem) = self.session(&stop).await else {
+            let Err(problem) = self.session(&heartbeat, &stop).await else {
                 return;
             };
             if self.figures.connected.swap(false, Ordering::Relaxed) {
@@ -119,11 +120,15 @@ impl Amqp {
     }
 
     /// One connection from its beginning to its end; `Ok` when told to stop.
-    async fn session(&self, stop: &CancellationToken) -> Result<(), ConsumerProblem> {
+    async fn session(
+        &self,
+        heartbeat: &Heartbeat,
+        stop: &CancellationToken,
+    ) -> Result<(), ConsumerProblem> {
         let opening = timeout(limits::AMQP_TIMEOUT, self.open());
         let (connection, channel, consumer) = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            opened = opening => opened.map_err(|_| ConsumerProblem::Silent)??,
+            opened = heartbeat.work(opening) => opened.map_err(|_| ConsumerProblem::Silent)??,
         };
         self.figures.connected.store(true, Ordering::Relaxed);
         tracing::info!(queue = QUEUE, "messages of the broker come in");
@@ -139,7 +144,7 @@ impl Amqp {
                 group = groups.next() => group.ok_or(ConsumerProblem::Cancelled)?,
             };
             let group: Vec<Delivery> = group.into_iter().collect::<Result<_, _>>()?;
-            self.take(&channel, group, &dead).await?;
+            heartbeat.work(self.take(&channel, group, &dead)).await?;
         }
         // Whatever is on its way comes again, to whoever is next.
         let _ = timeout(

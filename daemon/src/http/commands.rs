@@ -32,7 +32,7 @@ pub(super) struct Audited {
     command: CommandShape,
     request: Command,
     /// Which levels it changed.
-    levels: Vec<LevelPlace>,
+    levels: Vec<Place>,
     /// The reservation that it made or was about.
     reservation_id: Option<String>,
 }
@@ -40,7 +40,7 @@ pub(super) struct Audited {
 /// A level, by its item and location.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct LevelPlace {
+struct Place {
     inventory_item_id: InventoryItemId,
     location_id: LocationId,
 }

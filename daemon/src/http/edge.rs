@@ -37,6 +37,7 @@ use self::places::{AddressPlace, ConnectionPlace};
 use self::target::RequestTarget;
 use crate::limits;
 use crate::spans;
+use crate::supervisor::Heartbeat;
 
 /// A connection, whatever carries it.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -98,6 +99,7 @@ impl Edge {
         mut listener: L,
         routes: F,
         tasks: TaskTracker,
+        heartbeat: Heartbeat,
         stop: CancellationToken,
     ) where
         L: Listener,
@@ -123,7 +125,7 @@ impl Edge {
             // Whoever comes by the control socket shares its one address with others.
             let is_counted = peer.unix_user.is_none() && !self.is_proxy(ip);
             let client = is_counted.then_some(ip);
-            let Some(place) = self.places.take(client) else {
+            let Some(place) = heartbeat.work(async { self.places.take(client) }).await else {
                 // What the kernel does not take at once is not worth waiting for.
                 let _ = stream.write(NO_PLACE).now_or_never();
                 continue;

@@ -20,7 +20,7 @@ use crate::shop::posts::PostedEvent;
 /// A user's or another id: a number where that is exact in JavaScript.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
-enum OmsId {
+enum Id {
     Number(u64),
     Text(String),
 }
@@ -42,7 +42,7 @@ pub(super) struct Statistics {
     connected_clients: usize,
     authenticated_users: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    online_users: Option<Vec<OmsId>>,
+    online_users: Option<Vec<Id>>,
     /// How many are in each room.
     #[serde(skip_serializing_if = "Option::is_none")]
     rooms: Option<BTreeMap<String, usize>>,
@@ -52,14 +52,14 @@ pub(super) struct Statistics {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct OnlineUsers {
     count: usize,
-    users: Vec<OmsId>,
+    users: Vec<Id>,
 }
 
 /// Whether somebody is connected.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OnlineUser {
-    user_id: OmsId,
+    user_id: Id,
     online: bool,
 }
 
@@ -138,7 +138,7 @@ fn statistics(context: &RouteContext, with_names: bool) -> Statistics {
     }
 }
 
-fn listed(context: &RouteContext) -> Vec<OmsId> {
+fn listed(context: &RouteContext) -> Vec<Id> {
     context
         .hub
         .first_users(PRESENCE_LISTED_MAX)
@@ -147,9 +147,9 @@ fn listed(context: &RouteContext) -> Vec<OmsId> {
         .collect()
 }
 
-fn id(id: &str) -> OmsId {
+fn id(id: &str) -> Id {
     let number = id.parse::<AnyId>().ok().and_then(|id| id.safe_integer());
-    number.map_or_else(|| OmsId::Text(id.to_owned()), OmsId::Number)
+    number.map_or_else(|| Id::Text(id.to_owned()), Id::Number)
 }
 
 /// The routes by which notifications come.

@@ -34,6 +34,7 @@ use self::own::OwnIssuer;
 use self::revocations::Revocations;
 use crate::config::{self, Algorithm, Config, ConfigError, Environment};
 use crate::people::accounts::{Accounts, ID_PREFIX, SignedIn};
+use crate::supervisor::Heartbeat;
 
 /// Longest token looked at, in bytes; a longer one is refused unread.
 const TOKEN_BYTES_MAX: usize = 4096;
@@ -340,11 +341,15 @@ impl Tokens {
     }
 
     /// Keeps keys that are in a file or at a URL as they are there, until told to stop.
-    pub(crate) async fn follow_keys(self: Arc<Self>, stop: CancellationToken) {
+    pub(crate) async fn follow_keys(
+        self: Arc<Self>,
+        heartbeat: Heartbeat,
+        stop: CancellationToken,
+    ) {
         let Some(keys) = &self.keys else {
             return stop.cancelled().await;
         };
-        let _ = stop.run_until_cancelled(keys.follow()).await;
+        let _ = stop.run_until_cancelled(keys.follow(&heartbeat)).await;
     }
 
     /// When the token runs out, if it is good now. One that is taken only because clocks may differ is good for as long as

@@ -6,10 +6,12 @@
 //! anywhere leaves such a delivery waiting, and applying it twice changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::join_all;
-use schemas::{Change, Clock, ShopDomain, WebhookId};
+use schemas::{Change, Clock, Epoch, Offset, Sequence, ShopDomain, WebhookId};
 use shopify::{Client, WebhookReading};
 use store::{Arrival, Batch, Cause, Delivery, Fate, Operation, Outcome, Store, StoreError};
 use tokio::sync::Semaphore;
@@ -67,16 +69,12 @@ impl WebhookIntake {
     /// `None` for what goes to the inbox, because it was refused.
     async fn apply(&self, arrival: Arrival) -> Option<Outcome> {
         let shop = arrival.delivery.shop.clone();
-        let before = self.store.head();
         let outcome = self.store.write(Operation::Deliver(Box::new(arrival)));
         let outcome = outcome.await.ok()?;
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         ahead.note(&shop, outcome.ahead);
         if outcome.fresh {
-            // Its events are among those of its group, which is one delivery on a quiet day.
-            let (changed, deleted) = (outcome.changed, outcome.deleted);
-            let until = self.store.head();
-            tracing::debug!(changed, deleted, events.after = %before, events.until = %until, "Applied a webhook");
+            note_applied(&*self.store, &outcome);
             self.wakeups.record_dirty.send();
         }
         Some(outcome)
@@ -103,6 +101,37 @@ impl WebhookIntake {
             shared_secret: self.shared_secrets.contains(&delivery.shop),
             changes,
         })
+    }
+}
+
+/// Logs that a delivery was applied, and which events came of it.
+fn note_applied(store: &dyn Store, outcome: &Outcome) {
+    let (changed, deleted) = (outcome.changed, outcome.deleted);
+    let events = AppendedEvents {
+        epoch: store.epoch(),
+        numbers: outcome.appended.clone(),
+    };
+    tracing::debug!(changed, deleted, %events, "Applied a webhook");
+}
+
+/// The offsets of the events that an operation appended, one by one, so that each is found in the log by itself.
+struct AppendedEvents {
+    epoch: Epoch,
+    numbers: Range<u64>,
+}
+
+impl fmt::Display for AppendedEvents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for number in self.numbers.clone() {
+            let space = if number == self.numbers.start {
+                ""
+            } else {
+                " "
+            };
+            let (epoch, sequence) = (self.epoch, Sequence(number));
+            write!(f, "{space}{}", Offset { epoch, sequence })?;
+        }
+        Ok(())
     }
 }
 
@@ -184,23 +213,17 @@ impl Intake {
             batches.push(self.batch(delivery, tries).instrument(span.clone()).await?);
             delivery_spans.push(span);
         }
-        let before = self.store.head();
         let operations = batches
             .into_iter()
             .map(|batch| self.store.write(Operation::Apply(batch)));
         // All are asked for in order before any is waited for: the writer takes them as one group.
         let outcomes = join_all(operations).await;
         let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
-        let until = self.store.head();
         for ((delivery, span), outcome) in deliveries.iter().zip(delivery_spans).zip(outcomes) {
             let _entered = span.enter();
             match outcome {
                 Ok(outcome) => {
-                    // Its events are among those of its group, which is one delivery on a quiet day.
-                    let Outcome {
-                        changed, deleted, ..
-                    } = outcome;
-                    tracing::debug!(changed, deleted, events.after = %before, events.until = %until, "Applied a webhook");
+                    note_applied(&*self.store, &outcome);
                     failures.remove(&delivery.webhook_id);
                     ahead.note(&delivery.shop, outcome.ahead);
                 }

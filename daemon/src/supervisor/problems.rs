@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::limits;
 use crate::shop::notices::announce;
+use crate::supervisor::Heartbeat;
 
 /// How long a problem stands before it is told: one that passes by itself, or is told more precisely a moment later,
 /// is not.
@@ -227,7 +228,12 @@ impl Problems {
     }
 
     /// Tells of problems until told to stop.
-    pub(crate) async fn run(self: Arc<Self>, store: Arc<dyn Store>, stop: CancellationToken) {
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        store: Arc<dyn Store>,
+        heartbeat: Heartbeat,
+        stop: CancellationToken,
+    ) {
         let mut failing = store.failing();
         loop {
             match failing.borrow_and_update().clone() {
@@ -250,7 +256,7 @@ impl Problems {
             let mut all_told = true;
             while let Some(notice) = self.next() {
                 // While the store fails, this is also what finds out that it works again.
-                if !self.tell(&*store, notice).await {
+                if !heartbeat.work(self.tell(&*store, notice)).await {
                     all_told = false;
                     break;
                 }

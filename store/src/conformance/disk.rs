@@ -32,7 +32,6 @@ pub(super) async fn an_order_with_its_webhooks_and_events_takes_nine_kilobytes_a
         world.placed(number).await;
     }
     let bytes = (world.file_bytes() - before) / i64::try_from(ORDERS).unwrap();
-    println!("{bytes} bytes an order: {}", world.largest_tables());
     assert!(
         bytes <= ORDER_BYTES_MAX,
         "{bytes} bytes an order: {}",

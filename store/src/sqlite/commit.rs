@@ -16,7 +16,7 @@ use schemas::{CustomerId, RecordKey, Resource, Room, Sequence, ShopDomain, Times
 
 use super::column::{json, micros, word};
 use super::people;
-use super::rooms::{RoomIndex, SEGMENTS_AFTER, heard_in};
+use super::rooms::{RoomIndex, SEGMENTS_AFTER};
 use super::rows::{self, StoredRow};
 use super::shops::{RegisteredShop, shops};
 use crate::{Result, StoreError};
@@ -665,7 +665,7 @@ impl<'w> SetWriter<'w> {
     fn forget(&mut self, domain: &ShopDomain) -> Result<bool> {
         let shop = self.row(domain)?;
         *self.erased = true;
-        if self.forget_rooms(shop)? {
+        if self.forget_log(shop)? {
             return Ok(true);
         }
         let mut left = SLICE;
@@ -707,7 +707,7 @@ impl<'w> SetWriter<'w> {
     }
 
     /// Deletes a slice of a shop's entries, found by the index of rooms; true while there may be more.
-    fn forget_rooms(&mut self, shop: i64) -> Result<bool> {
+    fn forget_log(&mut self, shop: i64) -> Result<bool> {
         self.rooms.flush(self.connection)?;
         let mut first = self.connection.prepare_cached(&format!(
             "{SEGMENTS_AFTER} SELECT last, room, sequences FROM segment \
@@ -865,28 +865,56 @@ impl<'w> SetWriter<'w> {
         until: Sequence,
         done: ErasureStep,
     ) -> Result<ErasureStep> {
-        let is_own = *room != Room::Notifications;
         if done.after == 0 {
+            // What is concerned is in segments from here on.
             self.rooms.flush(self.connection)?;
         }
-        let (rooms, last) = (std::slice::from_ref(room), until.0.cast_signed());
-        let heard = heard_in(self.connection, shop, rooms, done.after, last, SLICE)?;
-        let slice: Vec<i64> = heard.into_iter().take(SLICE).collect();
-        for sequence in &slice {
-            self.redact_entry(*sequence, customer, is_own)?;
-        }
-        match slice.last() {
-            Some(after) if slice.len() == SLICE => Ok(ErasureStep {
-                after: *after,
-                ..done
-            }),
-            _ => {
-                if is_own {
-                    self.leave_room(shop, room, until)?;
+        let until = until.0.cast_signed();
+        let mut segments = self.connection.prepare_cached(&format!(
+            "{SEGMENTS_AFTER} SELECT last, sequences FROM segment \
+             CROSS JOIN log_segment USING (last) WHERE shop = ?2 AND room = ?3 ORDER BY last"
+        ))?;
+        let mut segments = segments.query(params![done.after, shop, room.to_string()])?;
+        let is_own = *room != Room::Notifications;
+        let (mut left, mut after) = (SLICE, done.after);
+        while let Some(segment) = segments.next()? {
+            let (last, sequences): (i64, Vec<i64>) = (segment.get(0)?, json(segment, 1)?);
+            let concerned = sequences.iter().copied();
+            let concerned =
+                concerned.filter(|sequence| (done.after + 1..=until).contains(sequence));
+            for sequence in concerned {
+                if left == 0 {
+                    return Ok(ErasureStep { after, ..done });
                 }
-                Ok(done.next_step())
+                self.redact_entry(sequence, customer, is_own)?;
+                (left, after) = (left - 1, sequence);
+            }
+            if is_own {
+                self.leave_segment(shop, room, last, until)?;
+            }
+            if last > until {
+                break;
             }
         }
+        Ok(done.next_step())
+    }
+
+    /// Has the entries of a segment up to there be heard in a room no more.
+    fn leave_segment(&self, shop: i64, room: &Room, last: i64, until: i64) -> Result<()> {
+        let here = "last = ?1 AND shop = ?2 AND room = ?3";
+        let room = room.to_string();
+        if last <= until {
+            let sql = format!("DELETE FROM log_segment WHERE {here}");
+            self.run(&sql, params![last, shop, room])?;
+        } else {
+            // A segment that ends behind holds entries of both sides.
+            let sql = format!(
+                "UPDATE log_segment SET sequences = \
+                 (SELECT json_group_array(value) FROM json_each(sequences) WHERE value > ?4) WHERE {here}"
+            );
+            self.run(&sql, params![last, shop, room, until])?;
+        }
+        Ok(())
     }
 
     fn redact_entry(&self, sequence: i64, customer: CustomerId, is_own: bool) -> Result<()> {
@@ -949,27 +977,6 @@ impl<'w> SetWriter<'w> {
         } else {
             done.next_step()
         })
-    }
-
-    /// Has the entries up to there be heard in a room no more. They are in segments.
-    fn leave_room(&self, shop: i64, room: &Room, until: Sequence) -> Result<()> {
-        let here = format!(
-            "shop = ?2 AND room = ?3 AND last IN ({SEGMENTS_AFTER} SELECT last FROM segment)"
-        );
-        let wanted = params![0, shop, room.to_string(), until.0.cast_signed()];
-        self.run(
-            &format!("DELETE FROM log_segment WHERE {here} AND last <= ?4"),
-            wanted,
-        )?;
-        // A segment that ends behind holds entries of both sides.
-        self.run(
-            &format!(
-                "UPDATE log_segment SET sequences = \
-                 (SELECT json_group_array(value) FROM json_each(sequences) WHERE value > ?4) WHERE {here}"
-            ),
-            wanted,
-        )?;
-        Ok(())
     }
 }
 

@@ -10,6 +10,8 @@ mod files;
 #[cfg(test)]
 mod forgetting;
 mod high_water;
+#[cfg(test)]
+mod histories;
 mod load;
 mod people;
 mod reader;
@@ -29,6 +31,7 @@ use schemas::{Entropy, Epoch, Sequence, Timestamp};
 
 use self::backend::SqliteBackend;
 use self::high_water::HighWater;
+use crate::backend::Backend;
 use crate::local::Local;
 use crate::writer::Writer;
 use crate::{Result, Store, StoreError};
@@ -113,6 +116,16 @@ const LOG_BYTES_MAX: u32 = 8 * 1024 * 1024;
 /// When the file cannot be opened, is not ours, or was written by a newer version, and when a write-ahead log lies beside
 /// it that belongs to another file.
 pub fn open(path: &Path, entropy: &Entropy, now: Timestamp) -> Result<Opened> {
+    open_with(path, entropy, now, |backend| backend)
+}
+
+/// The same with what the writer is given in the place of the database; tests put faults between the two.
+fn open_with<B: Backend>(
+    path: &Path,
+    entropy: &Entropy,
+    now: Timestamp,
+    with: impl FnOnce(SqliteBackend) -> B,
+) -> Result<Opened> {
     let mark = HighWater::open(path)?;
     let fail = |error: &io::Error| {
         StoreError::Failed(format!(
@@ -122,10 +135,16 @@ pub fn open(path: &Path, entropy: &Entropy, now: Timestamp) -> Result<Opened> {
         ))
     };
     files::create_private(path).map_err(|error| fail(&error))?;
-    open_marked(path, entropy, now, mark).map_err(|error| error.at(path))
+    open_marked(path, entropy, now, mark, with).map_err(|error| error.at(path))
 }
 
-fn open_marked(path: &Path, entropy: &Entropy, now: Timestamp, mark: HighWater) -> Result<Opened> {
+fn open_marked<B: Backend>(
+    path: &Path,
+    entropy: &Entropy,
+    now: Timestamp,
+    mark: HighWater,
+    with: impl FnOnce(SqliteBackend) -> B,
+) -> Result<Opened> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     migrate(&connection)?;
     let (known, head) = (epoch(&connection, entropy)?, shops::head(&connection)?);
@@ -142,7 +161,7 @@ fn open_marked(path: &Path, entropy: &Entropy, now: Timestamp, mark: HighWater) 
     let epoch = backend.begin_mark()?;
     let head = backend.head();
     let reader = reader::SqliteReader::new(path.to_owned(), epoch, backend.recent_rooms());
-    let (store, writer) = Local::open(epoch, secret, backend, head, reader);
+    let (store, writer) = Local::open(epoch, secret, with(backend), head, reader);
     Ok(Opened {
         store,
         writer,

@@ -43,7 +43,8 @@ pub(super) fn shops(
     Ok(shops.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The last number that was ever given out in a table, whether what it named is still there or not.
+/// The last number that was ever kept in a table, whether what it named is still there or not. One that was given out and
+/// taken back within one batch may be given again after a restart: nobody has seen it.
 fn last(connection: &Connection, table: &str) -> Result<i64, StoreError> {
     let mut statement =
         connection.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = ?1")?;

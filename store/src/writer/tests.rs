@@ -1,6 +1,7 @@
 //! What comes of a delivery that is accepted and applied at once, and what is handed to the tail.
 
 use domain::{Arrival, Cause, Delivery, Fate, Thresholds};
+use futures_util::FutureExt as _;
 use schemas::record::Product;
 use schemas::{Change, ShopDomain, Timestamp};
 
@@ -138,4 +139,29 @@ async fn what_is_committed_is_handed_over_as_the_log_has_it_but_not_beside_an_er
         assert!(handed.try_recv().is_err(), "whoever follows reads the log");
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_the_database_refuses_takes_nothing_along_that_came_with_it() {
+    let (folder, Opened { store, writer, .. }) = testing::open();
+    let mut writer = writer;
+    let mut registered = store.write(register());
+    assert!(registered.as_mut().now_or_never().is_none());
+    assert!(writer.step().unwrap());
+    registered.await.unwrap();
+    let refuses = "CREATE TRIGGER refuses BEFORE INSERT ON delivery WHEN new.webhook_id = 'w2' \
+                   BEGIN SELECT raise(ABORT, 'no such webhook'); END";
+    let beside = rusqlite::Connection::open(folder.path().join("stockd.db")).unwrap();
+    beside.execute_batch(refuses).unwrap();
+
+    let mut together = ["w1", "w2", "w3"].map(|id| store.write(arrival(id, Fate::Ignored, b"")));
+    for one in &mut together {
+        assert!(one.as_mut().now_or_never().is_none());
+    }
+    assert!(writer.step().unwrap());
+    let [first, refused, last] = together;
+    assert!(first.await.unwrap().fresh && last.await.unwrap().fresh);
+    let error = refused.await.unwrap_err().to_string();
+    assert!(error.contains("no such webhook"), "{error}");
+    assert_eq!(*store.failing().borrow(), None);
 }

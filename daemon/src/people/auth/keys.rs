@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::awaited::Awaited;
 use super::remote::Remote;
 use crate::config::{self, ConfigError, Environment, KeySet};
+use crate::supervisor::Heartbeat;
 
 /// Shortest HS256 secret, in bytes: the hash's own length (RFC 7518, section 3.2).
 const SECRET_BYTES_MIN: usize = 32;
@@ -119,16 +120,16 @@ impl Keys {
     }
 
     /// Keeps them as they are where they come from. What cannot be had or read leaves them as they were.
-    pub(super) async fn follow(&self) -> Infallible {
+    pub(super) async fn follow(&self, heartbeat: &Heartbeat) -> Infallible {
         match &self.origin {
             KeyOrigin::Configuration => std::future::pending().await,
             KeyOrigin::File(..) => loop {
                 tokio::time::sleep(FILE_PAUSE).await;
-                self.refresh().await;
+                heartbeat.work(self.refresh()).await;
             },
             KeyOrigin::Url(remote) => {
                 remote
-                    .follow(&self.awaited, |text| {
+                    .follow(heartbeat, &self.awaited, |text| {
                         let keys = text.and_then(|text| key_set(&text, self.algorithm));
                         let keys = keys.map_err(|problem| format!("the set of keys {problem}"));
                         self.replace(keys)

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::awaited::Awaited;
 use super::keys::KEY_SET_BYTES_MAX;
+use crate::supervisor::Heartbeat;
 
 /// How long a fetch may take as a whole.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,12 +39,13 @@ impl Remote {
     /// Fetches for ever and hands over what comes; `take` says whether it was of use.
     pub(super) async fn follow(
         &self,
+        heartbeat: &Heartbeat,
         awaited: &Awaited,
         take: impl Fn(Result<Vec<u8>, String>) -> bool,
     ) -> ! {
         loop {
             let began = Instant::now();
-            let useful = take(self.fetch().await);
+            let useful = take(heartbeat.work(self.fetch()).await);
             if useful {
                 awaited.looked(began);
             }

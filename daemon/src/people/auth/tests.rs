@@ -637,7 +637,9 @@ impl Followed {
     fn from(issuer: &Issuer) -> Self {
         let tokens = Arc::new(signed_elsewhere(&issuer.url));
         let mut following = JoinSet::new();
-        following.spawn(Arc::clone(&tokens).follow_keys(CancellationToken::new()));
+        following.spawn(
+            Arc::clone(&tokens).follow_keys(Heartbeat::unwatched(), CancellationToken::new()),
+        );
         Self {
             tokens,
             _following: following,

@@ -42,7 +42,7 @@ pub(super) async fn finish(run: ActiveRun<'_>) -> Result<SyncRun, Stopped> {
         match pages.notes.stage {
             QuickStage::Begin => pages.begin().await?,
             QuickStage::Customers | QuickStage::Items | QuickStage::Orders => {
-                pages.listing(QuickStage::End).await?
+                pages.listing(QuickStage::End).await?;
             }
             QuickStage::Levels => pages.levels().await?,
             QuickStage::Products => pages.listing(QuickStage::Variants).await?,

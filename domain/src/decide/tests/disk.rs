@@ -1,26 +1,23 @@
 //! A store as simple as can be: everything in maps, nothing remembered between two batches. It loads as little at a
-//! time as the contract of [`Key`] allows.
+//! time as the contract of [`Key`] allows. The tests of `store` have this file too, and compare with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::record::{Location, Order, Variant};
-use schemas::shape::{ReservationShape, ReservationState};
-use schemas::{Resource, ShopDomain, Timestamp};
-
-use crate::drift::Drifted;
-use crate::outbox::PendingAdjustment;
-use crate::records::{Covered, Records, Row, SetPlace, add_to, take_from};
-use crate::working_set::{
+use domain::drift::Drifted;
+use domain::outbox::PendingAdjustment;
+use domain::working_set::{
     Appended, BulkWrite, Draws, Redaction, RevocationRow, ShopRecords, ShopRow, SliceOfLevels,
     Undecided,
 };
-use crate::{
-    HeldLevel, Key, LevelKey, Numbers, Operation, Outcome, Revoked, WantedKey, WorkingSet, decide,
-    keys,
+use domain::{
+    Covered, HeldLevel, Key, LevelKey, Numbers, Operation, Outcome, Records, Revoked, Row,
+    SetPlace, WantedKey, WorkingSet, decide, keys,
 };
+use schemas::record::{Location, Order, Variant};
+use schemas::shape::{ReservationShape, ReservationState};
+use schemas::{CustomerId, EventData, Logged, Resource, Room, Sequence, ShopDomain, Timestamp};
 
-/// Records that are loaded of a long set at a time: fewer than a real store loads, so that more passes are needed.
-const CHUNK: usize = 2;
+use super::CHUNK;
 
 #[derive(Debug)]
 pub(super) struct Shelf<R: Row> {
@@ -46,10 +43,16 @@ impl<R: Row> Shelf<R> {
 
     pub(super) fn put(&mut self, id: &R::Id, now: Option<&R>) {
         if let Some(before) = self.rows.remove(id) {
-            take_from(&mut self.sets, id, &before);
+            for set in before.sets() {
+                let members = self.sets.entry(set).or_default();
+                members.remove(&(before.rank(), id.clone()));
+            }
         }
         if let Some(now) = now {
-            add_to(&mut self.sets, id, now);
+            for set in now.sets() {
+                let members = self.sets.entry(set).or_default();
+                members.insert((now.rank(), id.clone()));
+            }
             self.rows.insert(id.clone(), now.clone());
         }
     }
@@ -80,7 +83,7 @@ impl<R: Row> Shelf<R> {
 }
 
 macro_rules! disk {
-    ($($field:ident: $record:ty,)*) => {
+    ($($field:ident: $record:ty => $key:ident,)*) => {
         #[derive(Debug, Default)]
         pub(super) struct Disk {
             $(pub(super) $field: Shelf<$record>,)*
@@ -98,6 +101,27 @@ macro_rules! disk {
                 $(self.$field.take(&records.$field);)*
             }
 
+            /// The keys of all records.
+            pub(super) fn record_keys(&self) -> BTreeSet<Key> {
+                let mut keys = BTreeSet::new();
+                $(keys.extend(self.$field.rows.keys().cloned().map(Key::$key));)*
+                keys
+            }
+
+            /// How many records there are of each kind.
+            pub(super) fn counts(&self) -> Vec<(&'static str, usize)> {
+                vec![$((stringify!($key), self.$field.rows.len())),*]
+            }
+
+            /// Its records as they were loaded elsewhere.
+            pub(super) fn records_in(&self, loaded: &ShopRecords) -> Self {
+                let mut disk = Self::default();
+                $(for id in self.$field.rows.keys() {
+                    disk.$field.put(id, loaded.$field.get(id).flatten());
+                })*
+                disk
+            }
+
             /// The first thing in which it is not as the other one.
             pub(super) fn difference(&self, other: &Self) -> Option<String> {
                 $(if self.$field.rows != other.$field.rows {
@@ -105,7 +129,7 @@ macro_rules! disk {
                 })*
                 let rest = |disk: &Self| format!(
                     "{:?} {:?} {:?} {:?} {:?} {:?}",
-                    disk.shops, disk.revocations, disk.numbers, disk.drift, disk.watermarks, disk.bulk
+                    disk.shops, disk.revocations, disk.numbers, disk.drift(), disk.watermarks, disk.bulk
                 );
                 let (mine, theirs) = (rest(self), rest(other));
                 if mine != theirs {
@@ -120,24 +144,24 @@ macro_rules! disk {
 }
 
 disk! {
-    adjustments: PendingAdjustment,
-    commands: crate::command::KeptCommand,
-    customers: schemas::record::Customer,
-    deliveries: crate::working_set::KeptDelivery,
-    dirty_marks: crate::working_set::DirtyMark,
-    flights: crate::outbox::Flight,
-    items: schemas::record::InventoryItem,
-    levels: HeldLevel,
-    locations: Location,
-    messages: crate::outbox::SentMessage,
-    orders: Order,
-    posted: crate::working_set::PostedAt,
-    products: schemas::record::Product,
-    redactions: Redaction,
-    reservations: ReservationShape,
-    runs: crate::RunRecord,
-    transfers: crate::working_set::ToldTransfer,
-    variants: Variant,
+    adjustments: PendingAdjustment => Adjustment,
+    commands: domain::command::KeptCommand => Command,
+    customers: schemas::record::Customer => Customer,
+    deliveries: domain::working_set::KeptDelivery => Delivery,
+    dirty_marks: domain::working_set::DirtyMark => DirtyMark,
+    flights: domain::outbox::Flight => Flight,
+    items: schemas::record::InventoryItem => Item,
+    levels: HeldLevel => Level,
+    locations: Location => Location,
+    messages: domain::outbox::SentMessage => Message,
+    orders: Order => Order,
+    posted: domain::working_set::PostedAt => Posted,
+    products: schemas::record::Product => Product,
+    redactions: Redaction => Redaction,
+    reservations: ReservationShape => Reservation,
+    runs: domain::RunRecord => Run,
+    transfers: domain::working_set::ToldTransfer => Transfer,
+    variants: Variant => Variant,
 }
 
 impl Disk {
@@ -180,6 +204,17 @@ impl Disk {
         }
         for (_, records) in set.by_shop() {
             self.take(records);
+            // Bodies are not loaded again.
+            for changed in records.deliveries.changes() {
+                if let Some(row) = self.deliveries.rows.get_mut(changed.id) {
+                    row.arrived = None;
+                }
+            }
+            for changed in records.messages.changes() {
+                if let Some(row) = self.messages.rows.get_mut(changed.id) {
+                    row.made = None;
+                }
+            }
         }
         for changed in set.shops.changes() {
             let row = changed.now.map(|row| (changed.id.clone(), row.clone()));
@@ -189,14 +224,64 @@ impl Disk {
             let kept = changed.now.map(|kept| (changed.id.clone(), *kept));
             self.revocations.extend(kept);
         }
-        for entry in &written.appended {
-            assert_eq!(entry.sequence.0, self.log.len() as u64 + 1, "no holes");
+        for (entry, sequence) in written.appended.iter().zip(self.numbers.sequence.0 + 1..) {
+            assert_eq!(entry.sequence.0, sequence, "no holes");
             self.log.push(entry.clone());
         }
         self.drift.extend_from_slice(&written.drift);
         self.watermarks.extend_from_slice(&written.watermarks);
         self.bulk.extend_from_slice(&written.bulk);
+        for bulk in &written.bulk {
+            if let BulkWrite::Redact {
+                customer, until, ..
+            } = bulk
+            {
+                self.redact(*customer, *until);
+            }
+        }
         self.numbers = set.numbers();
+    }
+
+    /// What full runs had to put right, but of customers and their orders: what is found of one in the very batch that forgets them is
+    /// forgotten with it.
+    pub(super) fn drift(&self) -> Vec<&Drifted> {
+        let all = self.drift.iter().map(|(_, drifted)| drifted);
+        all.filter(|drifted| !is_of_customer(drifted)).collect()
+    }
+
+    /// Takes a customer out of the log.
+    fn redact(&mut self, customer: CustomerId, until: Sequence) {
+        self.log.retain_mut(|entry| {
+            if entry.sequence > until {
+                return true;
+            }
+            entry.rooms.remove(&Room::OrdersCustomer(customer.into()));
+            let (theirs, name) = match &mut entry.event {
+                Logged::CustomerActivity(EventData::Own(activity)) => {
+                    return activity.customer_id != customer;
+                }
+                Logged::OrderCreated(EventData::Own(changed))
+                | Logged::OrderDeleted(EventData::Own(changed))
+                | Logged::OrderStatusChanged(EventData::Own(changed))
+                | Logged::OrderUpdated(EventData::Own(changed)) => (
+                    &mut changed.order.customer_id,
+                    Some(&mut changed.customer_name),
+                ),
+                Logged::PaymentFailed(EventData::Own(payment))
+                | Logged::PaymentReceived(EventData::Own(payment))
+                | Logged::PaymentRefunded(EventData::Own(payment)) => {
+                    (&mut payment.customer_id, None)
+                }
+                _ => return true,
+            };
+            if *theirs == Some(customer) {
+                *theirs = None;
+                if let Some(name) = name {
+                    *name = None;
+                }
+            }
+            true
+        });
     }
 
     fn load(&self, (shop, key): &WantedKey, set: &mut WorkingSet) {
@@ -289,8 +374,8 @@ impl Disk {
                 let unsent = self.adjustments.sets.get(&Key::UnsentAt(*level));
                 let unsent = unsent.into_iter().flatten().rev();
                 let newest = unsent.filter(|((), id)| before.is_none_or(|before| *id < before));
-                let newest: Vec<_> = newest.take(CHUNK).cloned().collect();
-                for (_, id) in &newest {
+                let newest: Vec<_> = newest.take(CHUNK).copied().collect();
+                for ((), id) in &newest {
                     self.adjustments.load(id, &mut to.adjustments);
                 }
                 let covered = match newest.last() {
@@ -320,9 +405,7 @@ impl Disk {
                 to.available.insert(*product, sums);
             }
             Key::PendingOnHand(level) => {
-                let all = self.adjustments.rows.values();
-                let here = all.filter(|one| one.level() == *level);
-                let sum = here.map(|one| one.on_hand).sum();
+                let sum = self.pending_on_hand(*level);
                 to.pending_on_hand.insert(*level, sum);
             }
             Key::ReservedUnits(level) => {
@@ -376,6 +459,12 @@ impl Disk {
         sums
     }
 
+    pub(super) fn pending_on_hand(&self, level: LevelKey) -> i64 {
+        let all = self.adjustments.rows.values();
+        let here = all.filter(|one| one.level() == level);
+        here.map(|one| one.on_hand).sum()
+    }
+
     pub(super) fn reserved_units(&self, level: LevelKey) -> i64 {
         let held = self.reservations.rows.values();
         let held = held.filter(|one| one.state == ReservationState::Held);
@@ -383,4 +472,10 @@ impl Disk {
         let here = parts.filter(|part| (part.inventory_item_id, part.location_id) == level);
         here.map(|part| part.quantity).sum()
     }
+}
+
+/// Whether it may say something of a customer.
+pub(super) fn is_of_customer(drifted: &Drifted) -> bool {
+    let kinds = ["customer ", "order "];
+    kinds.iter().any(|kind| drifted.record.starts_with(kind))
 }

@@ -1258,6 +1258,26 @@ fn every_kind_of_event_is_tried_in_every_contract() {
 }
 
 #[test]
+fn the_client_knows_every_event_that_omni_tells_and_no_others() {
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../clients/js/src/omni-events.ts"
+    );
+    let file = std::fs::read_to_string(file).unwrap();
+    let (_, events) = file.split_once("export interface Events {").unwrap();
+    let known: BTreeSet<&str> = events
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix('\'')?.split('\'').next())
+        .collect();
+    let told = told_names();
+    let told = told.iter().filter(|(kind, _)| **kind != Kind::Emitted);
+    let told: BTreeSet<&str> = told
+        .flat_map(|(_, names)| names[2].iter().map(String::as_str))
+        .collect();
+    assert_eq!(known, told);
+}
+
+#[test]
 fn the_document_has_every_event_and_the_names_that_it_is_told_by_and_no_others() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/contracts.md");
     let page = std::fs::read_to_string(page).unwrap();
