@@ -13,9 +13,7 @@ use crate::config::Environment;
 /// Manages the people who sign in to the page. On the machine itself it needs no token: whoever may open the daemon's
 /// control socket may do it.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  stockd user add 'Ann Berg' --role admin
-  stockd user password 'Ann Berg'")]
+#[command(after_help = "Example: stockd user list")]
 pub(super) struct UserCommand {
     #[command(subcommand)]
     deed: UserDeed,
@@ -26,6 +24,7 @@ pub(super) struct UserCommand {
 #[derive(Debug, Subcommand)]
 enum UserDeed {
     /// Add a user; prints a link by which they set their password.
+    #[command(after_help = "Example: stockd user add 'Ann Berg' --role admin")]
     Add {
         /// Name with which the user signs in.
         name: String,
@@ -40,18 +39,22 @@ enum UserDeed {
         shops: Option<Vec<ShopDomain>>,
     },
     /// Print a link by which a user sets another password.
+    #[command(after_help = "Example: stockd user password 'Ann Berg'")]
     Password {
         /// Name of the user, in any case.
         name: String,
     },
     /// List users and when they signed in last.
+    #[command(after_help = "Example: stockd user list")]
     List,
     /// Sign a user out everywhere, and let them in no more.
+    #[command(after_help = "Example: stockd user disable 'Ann Berg'")]
     Disable {
         /// Name of the user, in any case.
         name: String,
     },
     /// Let a disabled user in again.
+    #[command(after_help = "Example: stockd user enable 'Ann Berg'")]
     Enable {
         /// Name of the user, in any case.
         name: String,
